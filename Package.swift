@@ -1,0 +1,70 @@
+// swift-tools-version: 6.3
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+/// What only the command and its control plane need; an embedder that asks for no traits fetches none of it.
+let argumentParser: Target.Dependency = .product(
+    name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["CommandLine"]))
+
+let package = Package(
+    name: "ringway",
+    products: [
+        .library(name: "Ringway", targets: ["Ringway"]),
+        .executable(name: "ringway", targets: ["ringway"]),
+    ],
+    traits: [
+        .trait(name: "CommandLine", description: "The `ringway` command and its dependencies."),
+        .default(enabledTraits: ["CommandLine"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
+    ],
+    targets: [
+        .systemLibrary(name: "CLiburing", pkgConfig: "liburing", providers: [.apt(["liburing-dev"])]),
+        .target(
+            name: "CRingway", dependencies: ["CLiburing"], linkerSettings: [.linkedLibrary("uring")]),
+        .target(name: "RingwayWire", dependencies: ["CRingway"], swiftSettings: settings),
+        .target(name: "RingwayStorage", swiftSettings: settings),
+        .target(name: "RingwayStack", dependencies: ["RingwayWire", "RingwayStorage"], swiftSettings: settings),
+        .target(name: "RingwayRing", dependencies: ["CRingway"], swiftSettings: settings),
+        .target(
+            name: "RingwayReactor", dependencies: ["RingwayRing", "RingwayStorage", "CRingway"],
+            swiftSettings: settings),
+        .target(
+            name: "RingwayLinks", dependencies: ["RingwayReactor", "RingwayWire", "RingwayStorage", "CRingway"],
+            swiftSettings: settings),
+        .target(
+            name: "RingwayHost",
+            dependencies: ["RingwayReactor", "RingwayWire", "RingwayStorage", "CRingway"],
+            swiftSettings: settings),
+        .target(
+            name: "RingwayEngine",
+            dependencies: [
+                "RingwayStack", "RingwayHost", "RingwayReactor", "RingwayRing", "RingwayWire",
+                "RingwayStorage", "CRingway",
+            ],
+            swiftSettings: settings),
+        .target(
+            name: "RingwayResolver",
+            dependencies: ["RingwayWire"], swiftSettings: settings),
+        .target(
+            name: "Ringway",
+            dependencies: [
+                "RingwayEngine", "RingwayResolver", "RingwayWire", "RingwayStack", "RingwayRing", "CRingway",
+            ],
+            swiftSettings: settings),
+        .target(
+            name: "RingwayCommand", dependencies: ["Ringway", "RingwayLinks", "CRingway", argumentParser],
+            swiftSettings: settings),
+        .executableTarget(name: "ringway", dependencies: ["RingwayCommand"], swiftSettings: settings),
+        .testTarget(name: "RingwayWireTests", dependencies: ["RingwayWire"], swiftSettings: settings),
+        .testTarget(
+            name: "RingwayStackTests", dependencies: ["RingwayStack", "RingwayWire", "RingwayStorage"],
+            swiftSettings: settings),
+    ]
+)

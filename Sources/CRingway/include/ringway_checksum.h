@@ -1,0 +1,12 @@
+// The Internet checksum's inner loop (RFC 1071), compiled for several instruction sets and chosen at load time.
+#ifndef RINGWAY_CHECKSUM_H
+#define RINGWAY_CHECKSUM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+// Adds `length` octets, read as 32-bit words in the machine's own byte order, to `initial`. A trailing part of a word is
+// padded with zero octets. The result is congruent modulo 65535 to the sum of 16-bit words; the caller folds it.
+uint64_t ringway_checksum_partial(const void *data, size_t length, uint64_t initial);
+
+#endif

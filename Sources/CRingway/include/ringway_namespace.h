@@ -1,0 +1,121 @@
+// Processes and namespaces as the command needs them: calls that Swift's importer refuses (fork), cannot see (variadic
+// ioctl and prctl, enum-valued macros, control messages) or cannot spell (siginfo's unions).
+// No logic: each function makes one system call, or reads or writes one structure.
+#ifndef RINGWAY_NAMESPACE_H
+#define RINGWAY_NAMESPACE_H
+
+// Headers of one module share what the first of them lets the C library declare.
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+// --- Processes ---------------------------------------------------------------------------------------------------
+
+/// Swift marks `fork` unavailable because threads do not survive it. The caller forks before it starts any.
+pid_t ringway_fork(void);
+
+/// Replaces the program, searching PATH as a shell does. Returns only on failure, with errno set.
+void ringway_execute(char *const arguments[]);
+
+/// Has the kernel send `signal` to the calling process when the thread that forked it ends.
+int ringway_die_with_parent(int signal);
+
+/// A descriptor that becomes readable when the process ends.
+int ringway_process_descriptor(pid_t process);
+
+/// What became of a child.
+enum ringway_change {
+    ringway_change_failed,     // errno says why
+    ringway_change_none,
+    ringway_change_exited,     // value: the exit status
+    ringway_change_signalled,  // value: the signal that ended it
+    ringway_change_stopped,    // value: the signal that stopped it
+    ringway_change_continued,
+};
+
+/// Takes the next change of a child's state; waits for the child's end when `wait`.
+enum ringway_change ringway_take_change(pid_t child, bool wait, int *value);
+
+/// The processors that the calling thread may run on.
+int ringway_processor_count(void);
+
+/// The soft and the hard limit of open descriptors.
+int ringway_file_limit(uint64_t *soft, uint64_t *hard);
+
+int ringway_set_file_limit(uint64_t soft, uint64_t hard);
+
+// --- Signals -----------------------------------------------------------------------------------------------------
+
+/// Every signal that is somebody's message to a program, as opposed to a fault of its own (SEGV and the like), a
+/// closed pipe, or the two that cannot be caught. Real-time signals included.
+void ringway_message_signals(sigset_t *set);
+
+/// Blocks the set in the calling thread and in those it starts; `previous` takes the mask to restore.
+int ringway_block_signals(const sigset_t *set, sigset_t *previous);
+
+int ringway_restore_signals(const sigset_t *previous);
+
+/// A non-blocking descriptor from which blocked signals are read.
+int ringway_signal_descriptor(const sigset_t *set);
+
+/// Takes one pending signal. `from_kernel` tells a terminal's signal from one that a process sent.
+bool ringway_take_signal(int descriptor, int *number, bool *from_kernel);
+
+/// Sets a signal to its default action, or to be ignored. Returns whether it was ignored before.
+bool ringway_ignore_signal(int number, bool ignore);
+
+// --- Namespaces and mounts ---------------------------------------------------------------------------------------
+
+int ringway_unshare(int kinds);
+int ringway_join_namespace(int descriptor, int kind);
+
+int ringway_kind_user(void);
+int ringway_kind_network(void);
+int ringway_kind_mount(void);
+
+/// A descriptor of the user namespace that owns the namespace `descriptor` names.
+int ringway_owning_user_namespace(int descriptor);
+
+/// From now on mounts made here stay here; those made on the host still appear.
+int ringway_mount_subordinate(const char *path);
+/// Shows the file `source` at `target`.
+int ringway_mount_bind(const char *source, const char *target);
+/// Shows the tree `source`, with what is mounted in it, at `target`.
+int ringway_mount_bind_all(const char *source, const char *target);
+/// A small file system in memory.
+int ringway_mount_memory(const char *target);
+/// Takes the mount out of sight; what is still in use of it stays usable.
+int ringway_unmount_detached(const char *target);
+
+/// Opens, close-on-exec.
+int ringway_open(const char *path, int flags, mode_t mode);
+/// A descriptor that names the file `path` leads to, through symbolic links, without opening it.
+int ringway_open_path(const char *path);
+int ringway_close_on_exec(int descriptor);
+bool ringway_is_open(int descriptor);
+
+/// What tells one file from another, for noticing that a path leads elsewhere now.
+int ringway_file_identity(const char *path, uint64_t *device, uint64_t *number);
+
+int ringway_event_descriptor(void);
+
+// --- Messages with descriptors -----------------------------------------------------------------------------------
+
+/// Linux takes no more descriptors in one message (SCM_MAX_FD).
+#define RINGWAY_MAXIMUM_DESCRIPTORS 253
+
+/// Both ends of a connection that keeps message boundaries.
+int ringway_message_pair(int ends[2]);
+
+/// Sends one message; the receiver gets descriptors of its own.
+ssize_t ringway_send_message(int socket, const void *octets, size_t length, const int *descriptors, size_t count);
+
+/// Takes one message. `descriptors` has room for RINGWAY_MAXIMUM_DESCRIPTORS, which are close-on-exec. Zero means that
+/// the other end is gone; a message that did not fit is EMSGSIZE, and its descriptors are closed.
+ssize_t ringway_receive_message(int socket, void *octets, size_t capacity, int *descriptors, size_t *count);
+#endif

@@ -1,0 +1,240 @@
+// Sockets as the data path needs them: control messages, error queues and constants that Swift's importer cannot see.
+// No logic: each function reads or writes one structure, or makes one system call.
+#ifndef RINGWAY_SOCKET_H
+#define RINGWAY_SOCKET_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/errqueue.h>
+#include <linux/filter.h>
+#include <linux/icmp.h>
+#include <netinet/icmp6.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <netinet/udp.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
+
+/// The kernel's in6_pktinfo (RFC 3542 §6.1); the C library shows it only to programs that define _GNU_SOURCE before any
+/// header, which an importer of this one cannot promise.
+struct ringway_in6_pktinfo {
+    struct in6_addr ipi6_addr;
+    unsigned int ipi6_ifindex;
+};
+
+/// Fills a socket address; `high` and `low` are an address's 128 bits in host order, IPv4 mapped. Returns its length.
+static inline uint32_t ringway_socket_address(struct sockaddr_storage *storage, bool ipv4, uint64_t high, uint64_t low,
+                                              uint16_t port) {
+    if (ipv4) {
+        struct sockaddr_in *address = (struct sockaddr_in *)storage;
+        memset(address, 0, sizeof *address);
+        address->sin_family = AF_INET;
+        address->sin_port = htons(port);
+        address->sin_addr.s_addr = htonl((uint32_t)low);
+        return sizeof *address;
+    }
+    struct sockaddr_in6 *address = (struct sockaddr_in6 *)storage;
+    memset(address, 0, sizeof *address);
+    address->sin6_family = AF_INET6;
+    address->sin6_port = htons(port);
+    uint64_t words[2] = {__builtin_bswap64(high), __builtin_bswap64(low)};
+    memcpy(&address->sin6_addr, words, sizeof words);
+    return sizeof *address;
+}
+
+/// Reads a socket address into 128 bits in host order (IPv4 mapped) and a port. False when it is of another family.
+static inline bool ringway_read_socket_address(const void *storage, uint32_t length, uint64_t *high, uint64_t *low,
+                                               uint16_t *port) {
+    const struct sockaddr *any = (const struct sockaddr *)storage;
+    if (length >= sizeof(struct sockaddr_in) && any->sa_family == AF_INET) {
+        const struct sockaddr_in *address = (const struct sockaddr_in *)storage;
+        *high = 0;
+        *low = 0xFFFF00000000ULL | ntohl(address->sin_addr.s_addr);
+        *port = ntohs(address->sin_port);
+        return true;
+    }
+    if (length >= sizeof(struct sockaddr_in6) - 4 && any->sa_family == AF_INET6) {
+        const struct sockaddr_in6 *address = (const struct sockaddr_in6 *)storage;
+        uint64_t words[2];
+        memcpy(words, &address->sin6_addr, sizeof words);
+        *high = __builtin_bswap64(words[0]);
+        *low = __builtin_bswap64(words[1]);
+        *port = ntohs(address->sin6_port);
+        return true;
+    }
+    return false;
+}
+
+static inline int ringway_set_option(int descriptor, int level, int name, int value) {
+    return setsockopt(descriptor, level, name, &value, sizeof value);
+}
+/// Makes the next close send RST instead of FIN.
+static inline int ringway_linger_zero(int descriptor) {
+    struct linger now = {.l_onoff = 1, .l_linger = 0};
+    return setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+}
+
+static inline int ringway_socket_error(int descriptor) {
+    int error = 0;
+    socklen_t length = sizeof error;
+    getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &length);
+    return error;
+}
+
+/// Control data of a datagram sent to the host: hop limit, traffic class and segment size. Returns octets written.
+static inline uint32_t ringway_write_datagram_control(void *control, bool ipv4, int hop_limit, int traffic_class,
+                                                      uint16_t segment_size) {
+    struct cmsghdr *header = (struct cmsghdr *)control;
+    uint32_t used = 0;
+    if (hop_limit >= 0) {
+        header->cmsg_level = ipv4 ? IPPROTO_IP : IPPROTO_IPV6;
+        header->cmsg_type = ipv4 ? IP_TTL : IPV6_HOPLIMIT;
+        header->cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(header), &hop_limit, sizeof hop_limit);
+        used += CMSG_SPACE(sizeof(int));
+    }
+    if (traffic_class > 0) {
+        header = (struct cmsghdr *)((char *)control + used);
+        header->cmsg_level = ipv4 ? IPPROTO_IP : IPPROTO_IPV6;
+        header->cmsg_type = ipv4 ? IP_TOS : IPV6_TCLASS;
+        header->cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(header), &traffic_class, sizeof traffic_class);
+        used += CMSG_SPACE(sizeof(int));
+    }
+    if (segment_size > 0) {
+        header = (struct cmsghdr *)((char *)control + used);
+        header->cmsg_level = SOL_UDP;
+        header->cmsg_type = UDP_SEGMENT;
+        header->cmsg_len = CMSG_LEN(sizeof(uint16_t));
+        memcpy(CMSG_DATA(header), &segment_size, sizeof segment_size);
+        used += CMSG_SPACE(sizeof(uint16_t));
+    }
+    return used;
+}
+
+struct ringway_datagram_notes {
+    int segment_size;  // UDP_GRO, 0 when absent
+    int hop_limit;     // -1 when absent
+    int error_number;  // IP_RECVERR: errno, 0 when absent
+    uint8_t error_origin, error_type, error_code;
+    bool has_offender;
+    uint64_t offender_high, offender_low;
+    uint32_t error_information;  // MTU for "packet too big"
+    bool has_local;              // IP_PKTINFO: the address the datagram was sent to
+    uint64_t local_high, local_low;
+};
+
+/// Reads the control messages that Ringway asks the kernel for. Every length is checked.
+static inline void ringway_read_datagram_control(const void *control, uint32_t length,
+                                                 struct ringway_datagram_notes *notes) {
+    struct msghdr message = {.msg_control = (void *)control, .msg_controllen = length};
+    memset(notes, 0, sizeof *notes);
+    notes->hop_limit = -1;
+    for (struct cmsghdr *item = CMSG_FIRSTHDR(&message); item; item = CMSG_NXTHDR(&message, item)) {
+        const void *data = CMSG_DATA(item);
+        size_t size = item->cmsg_len - CMSG_LEN(0);
+        if (item->cmsg_level == SOL_UDP && item->cmsg_type == UDP_GRO && size >= sizeof(int)) {
+            memcpy(&notes->segment_size, data, sizeof(int));
+        } else if (((item->cmsg_level == IPPROTO_IP && item->cmsg_type == IP_TTL) ||
+                    (item->cmsg_level == IPPROTO_IPV6 && item->cmsg_type == IPV6_HOPLIMIT)) &&
+                   size >= sizeof(int)) {
+            memcpy(&notes->hop_limit, data, sizeof(int));
+        } else if (item->cmsg_level == IPPROTO_IP && item->cmsg_type == IP_PKTINFO &&
+                   size >= sizeof(struct in_pktinfo)) {
+            struct in_pktinfo info;
+            memcpy(&info, data, sizeof info);
+            notes->has_local = true;
+            notes->local_high = 0;
+            notes->local_low = 0xFFFF00000000ULL | ntohl(info.ipi_addr.s_addr);
+        } else if (item->cmsg_level == IPPROTO_IPV6 && item->cmsg_type == IPV6_PKTINFO &&
+                   size >= sizeof(struct ringway_in6_pktinfo)) {
+            struct ringway_in6_pktinfo info;
+            uint64_t words[2];
+            memcpy(&info, data, sizeof info);
+            memcpy(words, &info.ipi6_addr, sizeof words);
+            notes->has_local = true;
+            notes->local_high = __builtin_bswap64(words[0]);
+            notes->local_low = __builtin_bswap64(words[1]);
+        } else if (((item->cmsg_level == IPPROTO_IP && item->cmsg_type == IP_RECVERR) ||
+                    (item->cmsg_level == IPPROTO_IPV6 && item->cmsg_type == IPV6_RECVERR)) &&
+                   size >= sizeof(struct sock_extended_err)) {
+            struct sock_extended_err error;
+            uint16_t port;
+            memcpy(&error, data, sizeof error);
+            notes->error_number = (int)error.ee_errno;
+            notes->error_origin = error.ee_origin;
+            notes->error_type = error.ee_type;
+            notes->error_code = error.ee_code;
+            notes->error_information = error.ee_info;
+            if (size >= sizeof error + sizeof(struct sockaddr_in)) {
+                notes->has_offender = ringway_read_socket_address((const char *)data + sizeof error,
+                                                                  (uint32_t)(size - sizeof error),
+                                                                  &notes->offender_high, &notes->offender_low, &port);
+            }
+        }
+    }
+}
+
+/// Control data that answers a datagram from the local address it was sent to. Returns octets written.
+static inline uint32_t ringway_write_source_control(void *control, bool ipv4, uint64_t high, uint64_t low) {
+    struct cmsghdr *header = (struct cmsghdr *)control;
+    if (ipv4) {
+        struct in_pktinfo info;
+        memset(&info, 0, sizeof info);
+        info.ipi_spec_dst.s_addr = htonl((uint32_t)low);
+        header->cmsg_level = IPPROTO_IP;
+        header->cmsg_type = IP_PKTINFO;
+        header->cmsg_len = CMSG_LEN(sizeof info);
+        memcpy(CMSG_DATA(header), &info, sizeof info);
+        return CMSG_SPACE(sizeof info);
+    }
+    struct ringway_in6_pktinfo info;
+    uint64_t words[2] = {__builtin_bswap64(high), __builtin_bswap64(low)};
+    memset(&info, 0, sizeof info);
+    memcpy(&info.ipi6_addr, words, sizeof words);
+    header->cmsg_level = IPPROTO_IPV6;
+    header->cmsg_type = IPV6_PKTINFO;
+    header->cmsg_len = CMSG_LEN(sizeof info);
+    memcpy(CMSG_DATA(header), &info, sizeof info);
+    return CMSG_SPACE(sizeof info);
+}
+
+/// Lets only echo replies through a raw ICMP socket; errors come by the error queue.
+static inline int ringway_filter_icmp_echo_reply(int descriptor, bool ipv4) {
+    if (ipv4) {
+        struct icmp_filter filter = {.data = ~(1U << ICMP_ECHOREPLY)};
+        return setsockopt(descriptor, SOL_RAW, ICMP_FILTER, &filter, sizeof filter);
+    }
+    struct icmp6_filter filter;
+    ICMP6_FILTER_SETBLOCKALL(&filter);
+    ICMP6_FILTER_SETPASS(ICMP6_ECHO_REPLY, &filter);
+    return setsockopt(descriptor, IPPROTO_ICMPV6, ICMP6_FILTER, &filter, sizeof filter);
+}
+
+/// Names the calling thread, at most fifteen octets (prctl(2), PR_SET_NAME).
+static inline void ringway_name_thread(const char *name) { prctl(15, name, 0, 0, 0); }
+
+static inline uint64_t ringway_monotonic_nanoseconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000ULL + (uint64_t)now.tv_nsec;
+}
+#endif

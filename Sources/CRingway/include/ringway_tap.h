@@ -1,0 +1,58 @@
+// A TAP device and the netlink headers that configure it, as Swift cannot import them: ioctl numbers, struct ifreq,
+// enum-valued macros. No logic: each function makes one system call.
+#ifndef RINGWAY_TAP_H
+#define RINGWAY_TAP_H
+
+// Headers of one module share what the first of them lets the C library declare.
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <stdint.h>
+#include <linux/if.h>
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/if_tun.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+
+// Linux 6.2, include/uapi/linux/if_tun.h.
+#ifndef TUN_F_USO4
+#define TUN_F_USO4 0x20
+#define TUN_F_USO6 0x40
+#endif
+
+/// The longest name of an interface, without its terminating zero.
+#define RINGWAY_INTERFACE_NAME_LIMIT (IFNAMSIZ - 1)
+
+/// Opens the device from which TAP queues are made; the queue will belong to the caller's present network namespace.
+int ringway_tap_open(void);
+
+/// Makes the descriptor a queue of the TAP `name`: no packet information, a virtio-net header, many queues. `exclusive`
+/// refuses an interface that exists; without it the queue joins the one that `exclusive` made.
+int ringway_tap_attach_queue(int descriptor, const char *name, int exclusive);
+
+/// Octets of the virtio-net header that precedes each frame.
+int ringway_tap_set_header_length(int descriptor, int octets);
+
+/// What the reader of the device can take: TUN_F_ bits.
+int ringway_tap_set_offloads(int descriptor, unsigned offloads);
+
+int ringway_netlink_open(void);
+
+/// Adds the kernel's explanation, where it has one, to each refusal.
+int ringway_netlink_explain(int descriptor);
+
+// Enum-valued macros, which the importer leaves out.
+enum {
+    ringway_ifla_address = IFLA_ADDRESS,
+    ringway_ifla_mtu = IFLA_MTU,
+    ringway_ifla_queue_length = IFLA_TXQLEN,
+    ringway_ifa_address = IFA_ADDRESS,
+    ringway_ifa_local = IFA_LOCAL,
+    ringway_ifa_broadcast = IFA_BROADCAST,
+    ringway_ifa_flags = IFA_FLAGS,
+    ringway_rta_gateway = RTA_GATEWAY,
+    ringway_rta_interface = RTA_OIF,
+    ringway_explanation = NLMSGERR_ATTR_MSG,
+};
+#endif

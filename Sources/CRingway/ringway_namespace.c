@@ -1,0 +1,213 @@
+// Processes and namespaces as the command needs them; the header says what each function is for.
+#include "ringway_namespace.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/nsfs.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+// The same number on every architecture (Linux 5.3); older headers lack it.
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+
+// --- Processes ---------------------------------------------------------------------------------------------------
+
+pid_t ringway_fork(void) { return fork(); }
+
+void ringway_execute(char *const arguments[]) { execvp(arguments[0], arguments); }
+
+int ringway_die_with_parent(int signal) { return prctl(PR_SET_PDEATHSIG, signal); }
+
+int ringway_process_descriptor(pid_t process) {
+    return (int)syscall(SYS_pidfd_open, process, 0);
+}
+
+enum ringway_change ringway_take_change(pid_t child, bool wait, int *value) {
+    siginfo_t information;
+    memset(&information, 0, sizeof information);
+    int options = wait ? WEXITED : WEXITED | WSTOPPED | WCONTINUED | WNOHANG;
+    if (waitid(P_PID, (id_t)child, &information, options) < 0) return ringway_change_failed;
+    *value = information.si_status;
+    if (information.si_pid == 0) return ringway_change_none;
+    switch (information.si_code) {
+        case CLD_EXITED: return ringway_change_exited;
+        case CLD_KILLED:
+        case CLD_DUMPED: return ringway_change_signalled;
+        case CLD_STOPPED:
+        case CLD_TRAPPED: return ringway_change_stopped;
+        case CLD_CONTINUED: return ringway_change_continued;
+        default: return ringway_change_none;
+    }
+}
+
+int ringway_processor_count(void) {
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) < 0) return (int)sysconf(_SC_NPROCESSORS_ONLN);
+    return CPU_COUNT(&set);
+}
+
+int ringway_file_limit(uint64_t *soft, uint64_t *hard) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return -1;
+    *soft = limit.rlim_cur;
+    *hard = limit.rlim_max;
+    return 0;
+}
+
+int ringway_set_file_limit(uint64_t soft, uint64_t hard) {
+    struct rlimit limit = {.rlim_cur = soft, .rlim_max = hard};
+    return setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+// --- Signals -----------------------------------------------------------------------------------------------------
+
+void ringway_message_signals(sigset_t *set) {
+    sigemptyset(set);
+    static const int numbers[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM,
+                                  SIGWINCH, SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU, SIGPWR,  SIGCHLD};
+    for (unsigned index = 0; index < sizeof numbers / sizeof numbers[0]; index++) sigaddset(set, numbers[index]);
+    for (int number = SIGRTMIN; number <= SIGRTMAX; number++) sigaddset(set, number);
+}
+
+int ringway_block_signals(const sigset_t *set, sigset_t *previous) {
+    return pthread_sigmask(SIG_BLOCK, set, previous);
+}
+
+int ringway_restore_signals(const sigset_t *previous) {
+    return pthread_sigmask(SIG_SETMASK, previous, NULL);
+}
+
+int ringway_signal_descriptor(const sigset_t *set) {
+    return signalfd(-1, set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+bool ringway_take_signal(int descriptor, int *number, bool *from_kernel) {
+    struct signalfd_siginfo information;
+    if (read(descriptor, &information, sizeof information) != sizeof information) return false;
+    *number = (int)information.ssi_signo;
+    *from_kernel = information.ssi_code == SI_KERNEL;
+    return true;
+}
+
+bool ringway_ignore_signal(int number, bool ignore) {
+    struct sigaction action, previous;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = ignore ? SIG_IGN : SIG_DFL;
+    return sigaction(number, &action, &previous) == 0 && previous.sa_handler == SIG_IGN;
+}
+
+// --- Namespaces and mounts ---------------------------------------------------------------------------------------
+
+int ringway_unshare(int kinds) { return unshare(kinds); }
+
+int ringway_join_namespace(int descriptor, int kind) { return setns(descriptor, kind); }
+
+int ringway_kind_user(void) { return CLONE_NEWUSER; }
+
+int ringway_kind_network(void) { return CLONE_NEWNET; }
+
+int ringway_kind_mount(void) { return CLONE_NEWNS; }
+
+int ringway_owning_user_namespace(int descriptor) { return ioctl(descriptor, NS_GET_USERNS); }
+
+int ringway_mount_subordinate(const char *path) {
+    return mount(NULL, path, NULL, MS_SLAVE | MS_REC, NULL);
+}
+
+int ringway_mount_bind(const char *source, const char *target) {
+    return mount(source, target, NULL, MS_BIND, NULL);
+}
+
+int ringway_mount_bind_all(const char *source, const char *target) {
+    return mount(source, target, NULL, MS_BIND | MS_REC, NULL);
+}
+int ringway_mount_memory(const char *target) {
+    return mount("ringway", target, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=64k,mode=0755");
+}
+
+int ringway_unmount_detached(const char *target) { return umount2(target, MNT_DETACH); }
+
+int ringway_open(const char *path, int flags, mode_t mode) { return open(path, flags | O_CLOEXEC, mode); }
+
+int ringway_open_path(const char *path) { return open(path, O_PATH | O_CLOEXEC); }
+
+int ringway_close_on_exec(int descriptor) { return fcntl(descriptor, F_SETFD, FD_CLOEXEC); }
+
+bool ringway_is_open(int descriptor) { return fcntl(descriptor, F_GETFD) >= 0; }
+
+int ringway_file_identity(const char *path, uint64_t *device, uint64_t *number) {
+    struct stat status;
+    if (stat(path, &status) < 0) return -1;
+    *device = status.st_dev;
+    *number = status.st_ino;
+    return 0;
+}
+
+int ringway_event_descriptor(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
+
+// --- Messages with descriptors -----------------------------------------------------------------------------------
+
+int ringway_message_pair(int ends[2]) {
+    return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends);
+}
+
+ssize_t ringway_send_message(int socket, const void *octets, size_t length, const int *descriptors,
+                                           size_t count) {
+    char control[CMSG_SPACE(sizeof(int) * RINGWAY_MAXIMUM_DESCRIPTORS)] __attribute__((aligned(8)));
+    struct iovec vector = {.iov_base = (void *)octets, .iov_len = length};
+    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
+    if (count > RINGWAY_MAXIMUM_DESCRIPTORS) {
+        errno = EINVAL;
+        return -1;
+    }
+    if (count > 0) {
+        memset(control, 0, sizeof control);
+        message.msg_control = control;
+        message.msg_controllen = CMSG_SPACE(sizeof(int) * count);
+        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof(int) * count);
+        memcpy(CMSG_DATA(header), descriptors, sizeof(int) * count);
+    }
+    return sendmsg(socket, &message, MSG_NOSIGNAL);
+}
+
+ssize_t ringway_receive_message(int socket, void *octets, size_t capacity, int *descriptors,
+                                              size_t *count) {
+    char control[CMSG_SPACE(sizeof(int) * RINGWAY_MAXIMUM_DESCRIPTORS)] __attribute__((aligned(8)));
+    struct iovec vector = {.iov_base = octets, .iov_len = capacity};
+    struct msghdr message = {
+        .msg_iov = &vector, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    *count = 0;
+    ssize_t received = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+    if (received < 0) return received;
+    for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
+        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+        size_t arrived = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        if (arrived > RINGWAY_MAXIMUM_DESCRIPTORS - *count) arrived = RINGWAY_MAXIMUM_DESCRIPTORS - *count;
+        memcpy(descriptors + *count, CMSG_DATA(header), arrived * sizeof(int));
+        *count += arrived;
+    }
+    if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
+        for (size_t index = 0; index < *count; index++) close(descriptors[index]);
+        *count = 0;
+        errno = EMSGSIZE;
+        return -1;
+    }
+    return received;
+}

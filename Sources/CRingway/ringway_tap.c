@@ -1,0 +1,35 @@
+// A TAP device and the routing socket; the header says what each function is for.
+#include "ringway_tap.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+int ringway_tap_open(void) { return open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC); }
+
+int ringway_tap_attach_queue(int descriptor, const char *name, int exclusive) {
+    struct ifreq request;
+    memset(&request, 0, sizeof request);
+    strncpy(request.ifr_name, name, IFNAMSIZ - 1);
+    int flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE | (exclusive ? IFF_TUN_EXCL : 0);
+    request.ifr_flags = (short)flags;
+    return ioctl(descriptor, TUNSETIFF, &request);
+}
+
+int ringway_tap_set_header_length(int descriptor, int octets) {
+    return ioctl(descriptor, TUNSETVNETHDRSZ, &octets);
+}
+
+int ringway_tap_set_offloads(int descriptor, unsigned offloads) {
+    return ioctl(descriptor, TUNSETOFFLOAD, (unsigned long)offloads);
+}
+
+int ringway_netlink_open(void) { return socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE); }
+
+int ringway_netlink_explain(int descriptor) {
+    int on = 1;
+    return setsockopt(descriptor, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof on);
+}

@@ -1,0 +1,46 @@
+internal import RingwayRing
+public import RingwayStack
+
+/// What an engine is made from; fixed for its life.
+public struct EngineConfiguration: Sendable {
+    /// The stack's part; `shard` is filled in for each.
+    public var stack: Stack.Configuration
+    /// A file to which every frame is captured, as a descriptor that the engine adopts; -1 for none.
+    public var capture: Int32 = -1
+    /// Whether the kernel's multishot read may be used; false takes the path of kernels before 6.7.
+    public var usesMultishotRead = true
+
+    public init(stack: Stack.Configuration) { self.stack = stack }
+}
+
+/// What an engine tells its owner, from any of its threads.
+public enum EngineEvent: Sendable {
+    /// The link is gone: the guest, its namespace or its device.
+    case linkLost(errno: Int32)
+    /// A shard's io_uring failed; the shard has stopped.
+    case ringFailed(errno: Int32)
+}
+
+/// What the shards of one engine share: all of it fixed before they start, or safe from any thread.
+final class EngineShared: Sendable {
+    let configuration: EngineConfiguration
+    let features: KernelFeatures
+    let network: ShardNetwork
+    let nameService: (any NameService)?
+    let commands: [CommandQueue]
+    private let handler: @Sendable (EngineEvent) -> Void
+
+    init(
+        configuration: EngineConfiguration, features: KernelFeatures, network: ShardNetwork,
+        nameService: (any NameService)?, handler: @escaping @Sendable (EngineEvent) -> Void
+    ) {
+        self.configuration = configuration
+        self.features = features
+        self.network = network
+        self.nameService = nameService
+        self.handler = handler
+        commands = (0..<network.count).map { _ in CommandQueue() }
+    }
+
+    func report(_ event: EngineEvent) { handler(event) }
+}

@@ -1,0 +1,34 @@
+internal import RingwayRing
+internal import RingwayStorage
+
+/// What an operation in the kernel's hands is, as its tag says.
+enum Operation: UInt8 {
+    /// Nobody waits for the result.
+    case ignored = 0
+    /// The doorbell's event.
+    case bell
+    /// Another shard has posted to a mailbox.
+    case mail
+    case linkRead, linkWrite
+    case connect, send, receive
+    case accept
+    case datagramReceive, datagramSend
+    case pingReceive, pingSend
+    case forwardedReceive
+    case queryReceive, querySend
+
+    @inline(__always)
+    func tag(_ handle: Handle, detail: UInt8 = 0) -> OperationTag {
+        OperationTag(kind: rawValue, detail: detail, generation: handle.generation, index: handle.slot)
+    }
+
+    @inline(__always)
+    func tag(index: UInt32 = 0, detail: UInt8 = 0) -> OperationTag {
+        OperationTag(kind: rawValue, detail: detail, index: index)
+    }
+}
+
+extension OperationTag {
+    @inline(__always)
+    var handle: Handle { Handle(slot: index, generation: generation) }
+}

@@ -1,0 +1,272 @@
+internal import CRingway
+internal import Glibc
+internal import RingwayHost
+internal import RingwayReactor
+internal import RingwayRing
+internal import RingwayStack
+internal import RingwayStorage
+internal import RingwayWire
+
+/// The host sockets of UDP mappings.
+extension Shard {
+    /// Octets that a multishot `recvmsg` keeps for the sender's name and for control data before the payload.
+    static var nameRoom: UInt32 { 32 }
+    static var controlRoom: Int { 128 }
+
+    // MARK: Toward the host
+
+    /// Takes the effect's lease.
+    mutating func sendDatagram(_ effect: Effect) {
+        let mapping = Handle(slot: effect.slot, generation: effect.generation)
+        guard let socket = datagramSocket(mapping) else { return pool.pointee.release(effect.lease) }
+        prepareDatagram(
+            effect, descriptor: socket.pointee.descriptor, ipv4: socket.pointee.isIPv4, source: nil,
+            Operation.datagramSend)
+    }
+
+    /// The socket of a mapping, opened when its first datagram is sent.
+    private mutating func datagramSocket(_ mapping: Handle) -> UnsafeMutablePointer<DatagramSocket>? {
+        if let socket = datagrams.pointer(mapping.slot) {
+            return socket.pointee.flow == mapping ? socket : nil
+        }
+        guard let ipv4 = stack.mappingIsIPv4(mapping) else { return nil }
+        let descriptor = DatagramSocket.openUDP(ipv4: ipv4)
+        guard descriptor >= 0 else {
+            stack.datagramSocketFailed(mapping)
+            return nil
+        }
+        // Bound now: a receive on a socket without a port would find nothing.
+        var any = SocketAddress(
+            TransportAddress(
+                address: ipv4 ? IPAddress(IPv4Address(rawValue: 0)) : IPAddress(high: 0, low: 0), port: 0))
+        let length = any.length
+        _ = withUnsafeMutablePointer(to: &any) { bind(descriptor, SocketAddress.pointer(to: $0), length) }
+        counters.add(.hostSockets)
+        let socket = datagrams.insert(
+            DatagramSocket(descriptor: descriptor, flow: mapping, isIPv4: ipv4), mapping.slot)
+        armDatagramReceive(descriptor, Operation.datagramReceive.tag(mapping))
+        socket.pointee.isReceiving = true
+        return socket
+    }
+
+    mutating func armDatagramReceive(_ descriptor: Int32, _ tag: OperationTag) {
+        let entry = reactor.ring.prepare()
+        ringway_prepare_receive_message_multishot(entry, descriptor, receiveTemplate, Self.hostGroup)
+        entry.pointee.user_data = tag.rawValue
+    }
+
+    /// Prepares one `sendmsg`; the message holds the lease until it completes.
+    mutating func prepareDatagram(
+        _ effect: Effect, descriptor: Int32, ipv4: Bool, source: IPAddress?, _ operation: Operation
+    ) {
+        guard let place = messages.insert(SendMessage()), let message = messages.pointer(to: place) else {
+            counters.add(.udpSendFailed)
+            return pool.pointee.release(effect.lease)
+        }
+        message.pointee.owner = Handle(slot: effect.slot, generation: effect.generation)
+        message.pointee.address.set(effect.address)
+        message.pointee.append(
+            space.address(of: effect.lease) + Int(effect.offset), Int(effect.length), effect.lease)
+        let control = SendMessage.control(of: message)
+        var controlLength = 0
+        if let source {
+            controlLength = Int(ringway_write_source_control(control, source.isIPv4, source.high, source.low))
+        }
+        let isSplit = effect.segmentSize > 0 && UInt32(effect.segmentSize) < effect.length
+        // 64 is what the host's kernel sets by itself.
+        controlLength += Int(
+            ringway_write_datagram_control(
+                control + controlLength, ipv4, effect.hopLimit == 64 ? -1 : Int32(effect.hopLimit),
+                Int32(effect.trafficClass), isSplit ? effect.segmentSize : 0))
+        let header = SendMessage.seal(message, address: true, controlLength: controlLength)
+        let entry = reactor.ring.prepare()
+        io_uring_prep_sendmsg(entry, descriptor, header, UInt32(MSG_NOSIGNAL))
+        entry.pointee.user_data = operation.tag(place).rawValue
+    }
+
+    mutating func datagramSent(_ completion: Completion) {
+        let place = completion.tag.handle
+        guard let message = messages.pointer(to: place) else { return }
+        if completion.result < 0 {
+            let mapping = message.pointee.owner
+            if let socket = datagrams.pointer(mapping.slot), socket.pointee.flow == mapping {
+                let error = -completion.result
+                let queued = drainErrors(socket.pointee.descriptor) { stack, error, payload in
+                    Self.report(error, payload, of: mapping, to: &stack)
+                }
+                if queued > 0, !message.pointee.hasRetried {
+                    // The error was that of an earlier datagram; this one was not sent.
+                    message.pointee.hasRetried = true
+                    let entry = reactor.ring.prepare()
+                    let header = UnsafeMutableRawPointer(message).assumingMemoryBound(to: msghdr.self)
+                    io_uring_prep_sendmsg(entry, socket.pointee.descriptor, header, UInt32(MSG_NOSIGNAL))
+                    entry.pointee.user_data = completion.tag.rawValue
+                    return perform()
+                }
+                reportSendFailure(message, mapping, error)
+            }
+            counters.add(.udpSendFailed)
+        }
+        releaseMessage(place.slot)
+        perform()
+    }
+
+    /// A datagram that the host's kernel refused at once: what a router would say.
+    private mutating func reportSendFailure(
+        _ message: UnsafeMutablePointer<SendMessage>, _ mapping: Handle, _ error: Int32
+    ) {
+        guard let reason = Self.reason(ofLocal: error, information: 0) else { return }
+        let address = UnsafeMutableRawPointer(message).advanced(
+            by: MemoryLayout<SendMessage>.offset(of: \.address) ?? 0)
+        guard let target = SocketAddress.read(address, length: message.pointee.address.length) else { return }
+        let slice = message.pointee.slices[0]
+        stack.datagramFailed(
+            mapping, to: target, reason, from: nil,
+            payload: UnsafeRawBufferPointer(start: slice.iov_base, count: slice.iov_len))
+    }
+
+    /// Reads a socket's queue of errors; answers how many there were. Bounded: what is left comes with the next error.
+    mutating func drainErrors(
+        _ descriptor: Int32, _ take: (inout Stack, DatagramError, UnsafeRawBufferPointer) -> Void
+    ) -> Int {
+        var count = 0
+        while count < 16, ErrorQueue.next(of: descriptor, { take(&stack, $0, $1) }) { count += 1 }
+        return count
+    }
+
+    static func report(
+        _ error: DatagramError, _ payload: UnsafeRawBufferPointer, of mapping: Handle, to stack: inout Stack
+    ) {
+        guard let reason = reason(of: error) else { return }
+        stack.datagramFailed(
+            mapping, to: error.destination, reason, from: error.offender, payload: payload)
+    }
+
+    /// What the guest is told about an error that the kernel queued.
+    static func reason(of error: DatagramError) -> ICMPError.Reason? {
+        switch error.origin {
+        case .icmp: .reported(type: error.type, code: error.code, parameter: error.information)
+        case .local: reason(ofLocal: error.errno, information: error.information)
+        }
+    }
+
+    static func reason(ofLocal error: Int32, information: UInt32) -> ICMPError.Reason? {
+        switch error {
+        case ECONNREFUSED: .portUnreachable
+        case EHOSTUNREACH, EHOSTDOWN: .hostUnreachable
+        case ENETUNREACH, ENETDOWN, EADDRNOTAVAIL, EINVAL, EAFNOSUPPORT: .networkUnreachable
+        case EACCES, EPERM: .administrativelyProhibited
+        case EMSGSIZE: .packetTooBig(mtu: max(information, 1_280))
+        default: nil
+        }
+    }
+
+    mutating func closeDatagram(_ effect: Effect) {
+        let mapping = Handle(slot: effect.slot, generation: effect.generation)
+        guard let socket = datagrams.pointer(effect.slot), socket.pointee.flow == mapping else { return }
+        if socket.pointee.isReceiving { cancel(Operation.datagramReceive.tag(mapping)) }
+        // What is in flight keeps the file; its completions find a stale handle.
+        StreamSocket.close(socket.pointee.descriptor, reset: false)
+        datagrams.remove(effect.slot)
+        counters.add(.hostSockets, -1)
+    }
+
+    // MARK: From the host
+
+    mutating func datagramReceived(_ completion: Completion) {
+        let mapping = completion.tag.handle
+        var lease = Lease.none
+        if completion.hasBuffer { lease = hostBuffers.take(completion.bufferIdentifier) }
+        guard Int(mapping.slot) < datagrams.capacity, let socket = datagrams.pointer(mapping.slot),
+            socket.pointee.flow == mapping
+        else {
+            if !lease.isNone { pool.pointee.release(lease) }
+            return
+        }
+        if !completion.hasMore { socket.pointee.isReceiving = false }
+        if completion.result >= 0, !lease.isNone {
+            if let datagram = readDatagram(lease, octets: Int(completion.result)) {
+                stack.datagramReceived(
+                    mapping, from: datagram.sender, lease, offset: datagram.offset, length: datagram.length,
+                    segmentSize: datagram.segmentSize)
+            } else {
+                pool.pointee.release(lease)
+            }
+        } else if !lease.isNone {
+            pool.pointee.release(lease)
+        } else if completion.result == -ENOBUFS {
+            counters.add(.receivesStarved)
+        } else if completion.result < 0 {
+            _ = drainErrors(socket.pointee.descriptor) { stack, error, payload in
+                Self.report(error, payload, of: mapping, to: &stack)
+            }
+        }
+        perform()
+        // The mapping may have ended in the meantime.
+        guard let socket = datagrams.pointer(mapping.slot), socket.pointee.flow == mapping,
+            !socket.pointee.isReceiving
+        else { return }
+        if completion.result == -ENOBUFS {
+            socket.pointee.isStarved = true
+            hasStarvedDatagrams = true
+        } else {
+            socket.pointee.isReceiving = true
+            armDatagramReceive(socket.pointee.descriptor, completion.tag)
+        }
+    }
+
+    /// Where a received datagram lies in its buffer, and what came with it.
+    struct ReceivedDatagram {
+        var sender: TransportAddress
+        var offset: Int
+        var length: Int
+        var notes: ringway_datagram_notes
+        var segmentSize: Int { Int(notes.segment_size) }
+    }
+
+    /// Reads what the kernel laid before the payload (io_uring_recvmsg_multishot(3)); every length is checked.
+    func readDatagram(_ lease: Lease, octets: Int) -> ReceivedDatagram? {
+        let prologue = MemoryLayout<io_uring_recvmsg_out>.size
+        let payloadOffset = prologue + Int(Self.nameRoom) + Self.controlRoom
+        guard octets >= payloadOffset else { return nil }
+        let start = space.address(of: lease) + hostBuffers.headroom
+        let header = start.loadUnaligned(as: io_uring_recvmsg_out.self)
+        guard header.flags & UInt32(MSG_TRUNC) == 0, header.namelen <= Self.nameRoom,
+            Int(header.controllen) <= Self.controlRoom
+        else {
+            counters.add(.droppedUnsupported)
+            return nil
+        }
+        guard let sender = SocketAddress.read(start + prologue, length: header.namelen) else { return nil }
+        var notes = ringway_datagram_notes()
+        ringway_read_datagram_control(start + prologue + Int(Self.nameRoom), header.controllen, &notes)
+        return ReceivedDatagram(
+            sender: sender, offset: hostBuffers.headroom + payloadOffset, length: octets - payloadOffset, notes: notes)
+    }
+
+    /// Arms again, when buffers have come back, the receives that had found none.
+    mutating func retryStarvedDatagrams() {
+        guard hasStarvedDatagrams, hostBuffers.available > 0 else { return }
+        hasStarvedDatagrams = false
+        for slot in 0..<UInt32(datagrams.capacity) {
+            guard let socket = datagrams.pointer(slot), socket.pointee.isStarved else { continue }
+            socket.pointee.isStarved = false
+            socket.pointee.isReceiving = true
+            armDatagramReceive(
+                socket.pointee.descriptor, Operation.datagramReceive.tag(socket.pointee.flow))
+        }
+        for slot in 0..<UInt32(pings.capacity) {
+            guard let socket = pings.pointer(slot), socket.pointee.isStarved else { continue }
+            socket.pointee.isStarved = false
+            socket.pointee.isReceiving = true
+            armDatagramReceive(socket.pointee.descriptor, Operation.pingReceive.tag(socket.pointee.flow))
+        }
+        for slot in 0..<forwards.highWater {
+            guard let socket = forwards.pointer(inSlot: slot), socket.pointee.isStarved else { continue }
+            socket.pointee.isStarved = false
+            armDatagramReceive(
+                socket.pointee.descriptor, Operation.forwardedReceive.tag(forwards.handle(ofSlot: slot)))
+        }
+        if nameService >= 0, !isNameServiceReceiving { armNameService() }
+    }
+}

@@ -1,0 +1,165 @@
+internal import CRingway
+internal import Glibc
+internal import RingwayHost
+internal import RingwayReactor
+internal import RingwayRing
+internal import RingwayStack
+internal import RingwayStorage
+internal import RingwayWire
+
+/// A listening socket of a published port, on one shard.
+struct ForwardSocket: BitwiseCopyable {
+    var descriptor: Int32
+    /// The forward it belongs to; the control plane's number.
+    var forward: UInt32
+    var guest: TransportAddress
+    var isStream: Bool
+    var isStarved = false
+}
+
+/// Published ports.
+extension Shard {
+    mutating func addListener(_ descriptor: Int32, forward: UInt32, guest: TransportAddress, isStream: Bool) {
+        let socket = ForwardSocket(descriptor: descriptor, forward: forward, guest: guest, isStream: isStream)
+        guard let handle = forwards.insert(socket) else {
+            counters.add(.forwardsRefused)
+            return StreamSocket.close(descriptor, reset: false)
+        }
+        if isStream {
+            armAccept(descriptor, handle)
+        } else {
+            armDatagramReceive(descriptor, Operation.forwardedReceive.tag(handle))
+        }
+    }
+
+    mutating func removeListeners(forward: UInt32) {
+        for slot in 0..<forwards.highWater {
+            guard let socket = forwards.pointer(inSlot: slot), socket.pointee.forward == forward else { continue }
+            let handle = forwards.handle(ofSlot: slot)
+            cancel((socket.pointee.isStream ? Operation.accept : Operation.forwardedReceive).tag(handle))
+            StreamSocket.close(socket.pointee.descriptor, reset: false)
+            if !socket.pointee.isStream { stack.listenerClosed(slot) }
+            forwards.remove(slot: slot)
+        }
+    }
+
+    private mutating func armAccept(_ descriptor: Int32, _ handle: Handle) {
+        let entry = reactor.ring.prepare()
+        ringway_prepare_accept_multishot(entry, descriptor)
+        entry.pointee.user_data = Operation.accept.tag(handle).rawValue
+    }
+
+    mutating func accepted(_ completion: Completion) {
+        let handle = completion.tag.handle
+        guard let socket = forwards.pointer(to: handle) else {
+            if completion.result >= 0 { StreamSocket.close(completion.result, reset: true) }
+            return
+        }
+        let listener = socket.pointee
+        if completion.result >= 0 {
+            giveToOwner(completion.result, listener.guest)
+        } else if completion.result == -EMFILE || completion.result == -ENFILE {
+            counters.add(.descriptorsExhausted)
+            sparePlace(listener.descriptor)
+        }
+        if !completion.hasMore, completion.result != -ECANCELED, completion.result != -EBADF {
+            armAccept(listener.descriptor, handle)
+        }
+    }
+
+    /// With no descriptor left, a client that waits would keep the listener ready for ever: it is turned away through the
+    /// descriptor kept for this purpose.
+    private mutating func sparePlace(_ listener: Int32) {
+        guard spareDescriptor >= 0 else { return }
+        close(spareDescriptor)
+        let client = accept(listener, nil, nil)
+        if client >= 0 { StreamSocket.close(client, reset: true) }
+        spareDescriptor = open("/dev/null", O_RDONLY | O_CLOEXEC)
+    }
+
+    /// An accepted client moves to the shard that owns its flow.
+    private mutating func giveToOwner(_ descriptor: Int32, _ guest: TransportAddress) {
+        guard let peer = SocketAddress.peer(of: descriptor) else { return StreamSocket.close(descriptor, reset: true) }
+        StreamSocket.prepare(descriptor)
+        var target = guest
+        if peer.address.isIPv4 != guest.address.isIPv4 {
+            // Published for both families: each client meets the guest's address of its own.
+            let configuration = shared.configuration.stack
+            target.address =
+                peer.address.isIPv4 ? IPAddress(configuration.guestIPv4) : IPAddress(configuration.guestIPv6)
+        }
+        let shown = stack.shownToGuest(peer.address)
+        let key = Stack.keyOpenedByHost(client: shown, peer.port, target)
+        let owner = Stack.owner(
+            of: key, shards: shared.network.count, secret: shared.configuration.stack.secret)
+        guard owner != index else { return takeClient(descriptor, client: peer, guest: target) }
+        var message = ShardMessage(.accepted)
+        message.descriptor = descriptor
+        message.client = peer
+        message.guest = target
+        if !post(message, to: owner) {
+            counters.add(.handOverRefused)
+            StreamSocket.close(descriptor, reset: true)
+        }
+    }
+
+    // MARK: UDP
+
+    mutating func forwardedReceived(_ completion: Completion) {
+        let handle = completion.tag.handle
+        var lease = Lease.none
+        if completion.hasBuffer { lease = hostBuffers.take(completion.bufferIdentifier) }
+        guard let socket = forwards.pointer(to: handle) else {
+            if !lease.isNone { pool.pointee.release(lease) }
+            return
+        }
+        let listener = socket.pointee
+        if completion.result >= 0, !lease.isNone {
+            takeForwarded(lease, octets: Int(completion.result), listener, handle.slot)
+        } else if !lease.isNone {
+            pool.pointee.release(lease)
+        }
+        perform()
+        guard !completion.hasMore, completion.result != -ECANCELED, let socket = forwards.pointer(to: handle) else {
+            return
+        }
+        if completion.result == -ENOBUFS {
+            socket.pointee.isStarved = true
+            hasStarvedDatagrams = true
+        } else {
+            armDatagramReceive(listener.descriptor, completion.tag)
+        }
+    }
+
+    /// Takes the lease.
+    private mutating func takeForwarded(
+        _ lease: Lease, octets: Int, _ listener: ForwardSocket, _ slot: UInt32
+    ) {
+        guard let datagram = readDatagram(lease, octets: octets) else { return pool.pointee.release(lease) }
+        var guest = listener.guest
+        if datagram.sender.address.isIPv4 != guest.address.isIPv4 {
+            let configuration = shared.configuration.stack
+            guest.address =
+                datagram.sender.address.isIPv4
+                ? IPAddress(configuration.guestIPv4) : IPAddress(configuration.guestIPv6)
+        }
+        let local =
+            datagram.notes.has_local
+            ? IPAddress(high: datagram.notes.local_high, low: datagram.notes.local_low) : datagram.sender.address
+        stack.forwardedDatagramReceived(
+            listener: slot, from: datagram.sender, to: local, guest: guest, lease, offset: datagram.offset,
+            length: datagram.length, segmentSize: datagram.segmentSize)
+    }
+
+    /// The guest's answer to a client of a published port leaves through the listener, from the address that the client
+    /// spoke to. Takes the effect's lease.
+    mutating func sendForwardedDatagram(_ effect: Effect) {
+        let mapping = Handle(slot: effect.slot, generation: effect.generation)
+        guard let forwarded = stack.forwardedMapping(mapping),
+            let socket = forwards.pointer(inSlot: forwarded.listener)
+        else { return pool.pointee.release(effect.lease) }
+        prepareDatagram(
+            effect, descriptor: socket.pointee.descriptor, ipv4: forwarded.client.address.isIPv4,
+            source: forwarded.local, Operation.datagramSend)
+    }
+}

@@ -1,0 +1,83 @@
+internal import CRingway
+internal import RingwayHost
+internal import RingwayReactor
+internal import RingwayStack
+internal import RingwayStorage
+
+/// Between shards, and from the control plane.
+extension Shard {
+    /// Posts to another shard and wakes it where needed. False when its mailbox is full.
+    mutating func post(_ message: ShardMessage, to other: Int) -> Bool {
+        guard shared.network.mailboxes[other * shared.network.count + index].post(message) else { return false }
+        reactor.wake(shared.network.doorbells[other], Operation.mail.tag())
+        return true
+    }
+
+    mutating func readMail() {
+        let count = shared.network.count
+        guard count > 1 else { return }
+        for sender in 0..<count where sender != index {
+            let mailbox = shared.network.mailboxes[index * count + sender]
+            var budget = 256
+            while budget > 0, let message = mailbox.take() {
+                budget -= 1
+                switch message.kind {
+                case .frame:
+                    stack.receiveFrame(message.summary, message.lease, length: Int(message.length))
+                    perform()
+                case .leases:
+                    pool.pointee.acceptHome(message.lease)
+                case .accepted:
+                    takeClient(message.descriptor, client: message.client, guest: message.guest)
+                }
+            }
+        }
+    }
+
+    /// Sends home the leases of other shards that were released here.
+    mutating func flushStrays() {
+        guard pool.pointee.strayCount > 0 else { return }
+        for other in 0..<shared.network.count where other != index {
+            let chain = pool.pointee.takeStrays(of: other)
+            guard !chain.isNone else { continue }
+            var message = ShardMessage(.leases)
+            message.lease = chain
+            if !post(message, to: other) { pool.pointee.keepStrays(chain, of: other) }
+        }
+    }
+
+    mutating func runCommands() {
+        for command in shared.commands[index].takeAll() {
+            switch command {
+            case .listen(let descriptor, let forward, let guest):
+                addListener(descriptor, forward: forward, guest: guest, isStream: true)
+            case .receive(let descriptor, let forward, let guest):
+                addListener(descriptor, forward: forward, guest: guest, isStream: false)
+            case .unlisten(let forward): removeListeners(forward: forward)
+            case .stop: isStopping = true
+            }
+        }
+        perform()
+    }
+
+    /// Ends everything: host sockets are closed with RST, as the guest that is gone would have it.
+    mutating func shutDown() {
+        for slot in 0..<streams.highWater {
+            guard let socket = streams.pointer(inSlot: slot) else { continue }
+            StreamSocket.close(socket.pointee.descriptor, reset: true)
+        }
+        for slot in 0..<UInt32(datagrams.capacity) {
+            if let socket = datagrams.pointer(slot) { StreamSocket.close(socket.pointee.descriptor, reset: false) }
+        }
+        for slot in 0..<UInt32(pings.capacity) {
+            if let socket = pings.pointer(slot) { StreamSocket.close(socket.pointee.descriptor, reset: false) }
+        }
+        for slot in 0..<forwards.highWater {
+            if let socket = forwards.pointer(inSlot: slot) {
+                StreamSocket.close(socket.pointee.descriptor, reset: false)
+            }
+        }
+        if nameService >= 0 { StreamSocket.close(nameService, reset: false) }
+        StreamSocket.close(link, reset: false)
+    }
+}

@@ -1,0 +1,307 @@
+internal import CRingway
+internal import Glibc
+internal import RingwayHost
+internal import RingwayReactor
+internal import RingwayRing
+internal import RingwayStack
+internal import RingwayStorage
+internal import RingwayWire
+
+/// The host sockets of TCP connections.
+extension Shard {
+    // MARK: Connecting
+
+    mutating func connectStream(_ effect: Effect) {
+        let flow = Handle(slot: effect.slot, generation: effect.generation)
+        let descriptor = StreamSocket.open(ipv4: effect.address.address.isIPv4)
+        guard descriptor >= 0 else { return stack.streamConnectFailed(flow, Self.failure(-descriptor)) }
+        guard let handle = insertStream(descriptor, flow), let socket = streams.pointer(to: handle) else {
+            StreamSocket.close(descriptor, reset: true)
+            return stack.streamConnectFailed(flow, .exhausted)
+        }
+        socket.pointee.address.set(effect.address)
+        socket.pointee.isConnecting = true
+        stack.streamOpened(flow, socket: handle.slot)
+        let entry = reactor.ring.prepare()
+        let address = UnsafeMutableRawPointer(socket).advanced(by: MemoryLayout<StreamSocket>.offset(of: \.address) ?? 0)
+        io_uring_prep_connect(
+            entry, descriptor, UnsafePointer(address.assumingMemoryBound(to: sockaddr.self)),
+            socket.pointee.address.length)
+        entry.pointee.user_data = Operation.connect.tag(handle).rawValue
+    }
+
+    mutating func connected(_ completion: Completion) {
+        guard let socket = streams.pointer(to: completion.tag.handle) else { return }
+        socket.pointee.isConnecting = false
+        if socket.pointee.isClosing { return closeWhenIdle(socket) }
+        let flow = socket.pointee.flow
+        if completion.result == 0 {
+            stack.streamConnected(flow)
+        } else {
+            closeNow(socket, reset: true)
+            stack.streamConnectFailed(flow, Self.failure(-completion.result))
+        }
+        perform()
+    }
+
+    /// What the guest is told about a failed connect.
+    private static func failure(_ error: Int32) -> Stack.ConnectFailure {
+        switch error {
+        case ECONNREFUSED, ECONNRESET: .refused
+        case EHOSTUNREACH, EHOSTDOWN: .hostUnreachable
+        case ENETUNREACH, ENETDOWN, EAFNOSUPPORT, EINVAL, EADDRNOTAVAIL: .networkUnreachable
+        case EACCES, EPERM: .prohibited
+        case ETIMEDOUT: .timedOut
+        default: .exhausted
+        }
+    }
+
+    /// A stream to the built-in name service: a pair of unix sockets, one end of which the control plane serves.
+    mutating func connectService(_ effect: Effect) {
+        let flow = Handle(slot: effect.slot, generation: effect.generation)
+        var pair: (Int32, Int32) = (-1, -1)
+        let flags = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+        let result = withUnsafeMutableBytes(of: &pair) { bytes in
+            socketpair(AF_UNIX, flags, 0, bytes.baseAddress?.assumingMemoryBound(to: Int32.self))
+        }
+        guard let service = shared.nameService, result == 0 else {
+            return stack.streamConnectFailed(flow, shared.nameService == nil ? .refused : .exhausted)
+        }
+        guard let handle = insertStream(pair.0, flow) else {
+            StreamSocket.close(pair.0, reset: false)
+            StreamSocket.close(pair.1, reset: false)
+            return stack.streamConnectFailed(flow, .exhausted)
+        }
+        stack.streamOpened(flow, socket: handle.slot)
+        service.serve(stream: pair.1)
+        stack.streamConnected(flow)
+    }
+
+    private mutating func insertStream(_ descriptor: Int32, _ flow: Handle) -> Handle? {
+        guard let handle = streams.insert(StreamSocket(descriptor: descriptor, flow: flow)) else { return nil }
+        counters.add(.hostSockets)
+        return handle
+    }
+
+    /// A client of a published port whose connection belongs to this shard.
+    mutating func takeClient(_ descriptor: Int32, client: TransportAddress, guest: TransportAddress) {
+        counters.add(.forwardsAccepted)
+        guard let flow = stack.openFromHost(client: client, guest: guest) else {
+            StreamSocket.close(descriptor, reset: true)
+            return perform()
+        }
+        guard let handle = insertStream(descriptor, flow) else {
+            StreamSocket.close(descriptor, reset: true)
+            stack.streamFailed(flow)
+            return perform()
+        }
+        stack.streamOpened(flow, socket: handle.slot)
+        perform()
+    }
+
+    // MARK: Sending
+
+    /// Sends what the connection has parked: one slice as it is, several by one `sendmsg`.
+    mutating func sendStream(_ effect: Effect) {
+        let flow = Handle(slot: effect.slot, generation: effect.generation)
+        guard let socket = streams.pointer(inSlot: effect.offset), socket.pointee.flow == flow,
+            !socket.pointee.isSending
+        else { return }
+        let first = stack.parkedPayload(flow)
+        guard !first.isNone else { return }
+        socket.pointee.isSending = true
+        let handle = streams.handle(ofSlot: effect.offset)
+        let second = space.state(of: first).pointee.next
+        let entry = reactor.ring.prepare()
+        if second.isNone || !prepareGather(entry, socket, first) {
+            pool.pointee.hold(first)
+            socket.pointee.lease = first
+            io_uring_prep_send(
+                entry, socket.pointee.descriptor, space.payload(of: first),
+                Int(space.state(of: first).pointee.length), Int32(MSG_NOSIGNAL))
+        }
+        entry.pointee.user_data = Operation.send.tag(handle).rawValue
+    }
+
+    private mutating func prepareGather(
+        _ entry: UnsafeMutablePointer<io_uring_sqe>, _ socket: UnsafeMutablePointer<StreamSocket>, _ first: Lease
+    ) -> Bool {
+        guard let place = messages.insert(SendMessage()), let message = messages.pointer(to: place) else {
+            return false
+        }
+        var lease = first
+        while !lease.isNone, message.pointee.count < SendMessage.sliceLimit {
+            let state = space.state(of: lease)
+            pool.pointee.hold(lease)
+            message.pointee.append(space.payload(of: lease), Int(state.pointee.length), lease)
+            lease = state.pointee.next
+        }
+        socket.pointee.message = place.slot
+        let header = SendMessage.seal(message, address: false, controlLength: 0)
+        io_uring_prep_sendmsg(entry, socket.pointee.descriptor, header, UInt32(MSG_NOSIGNAL))
+        return true
+    }
+
+    mutating func sent(_ completion: Completion) {
+        guard let socket = streams.pointer(to: completion.tag.handle) else { return }
+        socket.pointee.isSending = false
+        if !socket.pointee.lease.isNone {
+            pool.pointee.release(socket.pointee.lease)
+            socket.pointee.lease = .none
+        }
+        if socket.pointee.message != .max {
+            releaseMessage(socket.pointee.message)
+            socket.pointee.message = .max
+        }
+        if socket.pointee.isClosing { return closeWhenIdle(socket) }
+        let flow = socket.pointee.flow
+        if completion.result >= 0 {
+            stack.streamSent(flow, octets: Int(completion.result))
+        } else {
+            switch -completion.result {
+            case EAGAIN, EINTR, ENOBUFS, ENOMEM:
+                // The kernel is short of memory for this one send: it is tried again when the next turn begins.
+                stack.streamSent(flow, octets: 0)
+            default:
+                // What the peer sent before it went away still reaches the guest; the receive tells the end.
+                if socket.pointee.isReceiving {
+                    socket.pointee.hasFailedSend = true
+                } else {
+                    closeNow(socket, reset: true)
+                    stack.streamFailed(flow)
+                }
+            }
+        }
+        perform()
+    }
+
+    mutating func releaseMessage(_ slot: UInt32) {
+        guard let message = messages.pointer(inSlot: slot) else { return }
+        for index in 0..<message.pointee.count { pool.pointee.release(message.pointee.leases[index]) }
+        messages.remove(slot: slot)
+    }
+
+    // MARK: Receiving
+
+    mutating func receiveStream(_ effect: Effect) {
+        let flow = Handle(slot: effect.slot, generation: effect.generation)
+        guard let socket = streams.pointer(inSlot: effect.offset), socket.pointee.flow == flow,
+            !socket.pointee.isReceiving
+        else { return }
+        socket.pointee.isReceiving = true
+        socket.pointee.receiveLength = effect.length
+        let entry = reactor.ring.prepare()
+        ringway_prepare_receive_select(entry, socket.pointee.descriptor, effect.length, Self.hostGroup)
+        entry.pointee.user_data = Operation.receive.tag(streams.handle(ofSlot: effect.offset)).rawValue
+    }
+
+    mutating func received(_ completion: Completion) {
+        var lease = Lease.none
+        if completion.hasBuffer { lease = hostBuffers.take(completion.bufferIdentifier) }
+        guard let socket = streams.pointer(to: completion.tag.handle) else {
+            if !lease.isNone { pool.pointee.release(lease) }
+            return
+        }
+        socket.pointee.isReceiving = false
+        if socket.pointee.isClosing {
+            if !lease.isNone { pool.pointee.release(lease) }
+            return closeWhenIdle(socket)
+        }
+        let flow = socket.pointee.flow
+        if completion.result > 0, !lease.isNone {
+            stack.streamReceived(flow, lease, offset: hostBuffers.headroom, length: Int(completion.result))
+            return perform()
+        }
+        if !lease.isNone { pool.pointee.release(lease) }
+        switch -completion.result {
+        case 0 where !socket.pointee.hasFailedSend:
+            stack.streamEnded(flow)
+        case ENOBUFS:
+            counters.add(.receivesStarved)
+            starve(socket, completion.tag.handle.slot)
+        case EAGAIN, EINTR, ENOMEM:
+            stack.streamReceiveStarved(flow)
+        default:
+            closeNow(socket, reset: true)
+            stack.streamFailed(flow)
+        }
+        perform()
+    }
+
+    /// Waits for a buffer to come back; the receive counts as under way for the stack.
+    private mutating func starve(_ socket: UnsafeMutablePointer<StreamSocket>, _ slot: UInt32) {
+        guard !socket.pointee.isStarved else { return }
+        socket.pointee.isStarved = true
+        socket.pointee.nextStarved = starvedStreams
+        starvedStreams = slot
+    }
+
+    mutating func retryStarvedStreams() {
+        var budget = hostBuffers.available
+        while budget > 0, starvedStreams != .max {
+            let slot = starvedStreams
+            guard let socket = streams.pointer(inSlot: slot) else {
+                preconditionFailure("a socket that is gone waits for a buffer")
+            }
+            starvedStreams = socket.pointee.nextStarved
+            socket.pointee.nextStarved = .max
+            socket.pointee.isStarved = false
+            budget -= 1
+            if socket.pointee.isClosing {
+                closeWhenIdle(socket)
+            } else {
+                stack.streamReceiveStarved(socket.pointee.flow)
+                perform()
+            }
+        }
+    }
+
+    // MARK: Ending
+
+    mutating func shutdownStream(_ effect: Effect) {
+        let flow = Handle(slot: effect.slot, generation: effect.generation)
+        guard let socket = streams.pointer(inSlot: effect.offset), socket.pointee.flow == flow else { return }
+        _ = shutdown(socket.pointee.descriptor, Int32(SHUT_WR))
+    }
+
+    mutating func closeStream(_ effect: Effect, reset: Bool) {
+        let flow = Handle(slot: effect.slot, generation: effect.generation)
+        guard let socket = streams.pointer(inSlot: effect.offset), socket.pointee.flow == flow,
+            !socket.pointee.isClosing
+        else { return }
+        socket.pointee.isClosing = true
+        socket.pointee.isReset = reset
+        let handle = streams.handle(ofSlot: effect.offset)
+        if socket.pointee.isReceiving { cancel(Operation.receive.tag(handle)) }
+        if socket.pointee.isSending { cancel(Operation.send.tag(handle)) }
+        if socket.pointee.isConnecting { cancel(Operation.connect.tag(handle)) }
+        closeWhenIdle(socket)
+    }
+
+    mutating func cancel(_ tag: OperationTag) {
+        let entry = reactor.ring.prepare()
+        ringway_prepare_cancel_tag(entry, tag.rawValue)
+        entry.pointee.user_data = Operation.ignored.tag().rawValue
+    }
+
+    /// Closes a socket that the stack is done with, once the kernel is too.
+    private mutating func closeWhenIdle(_ socket: UnsafeMutablePointer<StreamSocket>) {
+        guard socket.pointee.isClosing, !socket.pointee.isBusy, !socket.pointee.isStarved else { return }
+        closeNow(socket, reset: socket.pointee.isReset)
+    }
+
+    /// Closes a socket on which nothing but a receive or send may be in flight; those end with an error of their own.
+    private mutating func closeNow(_ socket: UnsafeMutablePointer<StreamSocket>, reset: Bool) {
+        if socket.pointee.isBusy || socket.pointee.isStarved {
+            socket.pointee.isClosing = true
+            socket.pointee.isReset = reset
+            let handle = streams.handle(ofSlot: streams.slot(of: socket))
+            if socket.pointee.isReceiving { cancel(Operation.receive.tag(handle)) }
+            if socket.pointee.isSending { cancel(Operation.send.tag(handle)) }
+            return
+        }
+        StreamSocket.close(socket.pointee.descriptor, reset: reset)
+        counters.add(.hostSockets, -1)
+        streams.remove(slot: streams.slot(of: socket))
+    }
+}

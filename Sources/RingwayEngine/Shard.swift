@@ -1,0 +1,206 @@
+internal import CRingway
+internal import Glibc
+internal import RingwayHost
+internal import RingwayReactor
+internal import RingwayRing
+internal import RingwayStack
+internal import RingwayStorage
+internal import RingwayWire
+
+/// One thread with everything it needs: ring, buffers, stack, sockets, one queue of the link. It shares nothing with
+/// other shards but the mailboxes between them.
+///
+/// ## A turn
+///
+/// 1. Buffer rings are refilled, and everything prepared so far goes to the kernel in one system call, which also waits.
+/// 2. Every completion is handed to the stack or the socket tables. What the stack wants done (`Effect`) becomes new
+///    submissions at once.
+/// 3. Mail from other shards, then timers, then the acknowledgements that the turn owes.
+struct Shard: ~Copyable {
+    /// Buffers in each of the two buffer rings. Few, so that they stay in the second-level cache.
+    static var ringBuffers: Int { 32 }
+    /// Large buffers that host sockets leave for frames from the guest, so that acknowledgements always get in.
+    static var linkReserve: Int { 24 }
+    static var linkGroup: UInt16 { 0 }
+    static var hostGroup: UInt16 { 1 }
+    /// Reads on the link in flight where the kernel has no multishot read.
+    static var singleReads: Int { 8 }
+
+    let index: Int
+    let shared: EngineShared
+    let counters: Counters
+    var reactor: Reactor
+    let pool: UnsafeMutablePointer<BufferPool>
+    let space: BufferSpace
+    var stack: Stack
+    let link: Int32
+
+    var linkBuffers: LeaseRing
+    var hostBuffers: LeaseRing
+    /// Reads on the link that are armed: one when multishot.
+    var readsArmed = 0
+    var linkIsLost = false
+
+    var streams: Slab<StreamSocket>
+    var messages: Slab<SendMessage>
+    var datagrams: SlotTable<DatagramSocket>
+    var pings: SlotTable<DatagramSocket>
+    var forwards: Slab<ForwardSocket>
+    /// Streams whose receive found no buffer, as a chain.
+    var starvedStreams: UInt32 = .max
+    /// What every multishot `recvmsg` points to: how much room for name and control.
+    let receiveTemplate: UnsafeMutablePointer<msghdr>
+    /// The shard's end of the pair to the name service, or -1.
+    var nameService: Int32 = -1
+    var isNameServiceReceiving = false
+    var isStopping = false
+    /// Some datagram socket's receive found no buffer.
+    var hasStarvedDatagrams = false
+    /// Closed to turn a client away when no descriptor is left.
+    var spareDescriptor: Int32
+
+    init(
+        index: Int, shared: EngineShared, link: Int32, pool: UnsafeMutablePointer<BufferPool>, counters: Counters
+    ) throws(RingError) {
+        // What may fail comes before any stored property is set.
+        var ring = try Ring(entries: 1_024, completions: 8_192, features: shared.features)
+        let linkBuffers = try LeaseRing(
+            &ring, capacity: Self.ringBuffers, group: Self.linkGroup, headroom: 0, reserve: 0)
+        let hostBuffers = try LeaseRing(
+            &ring, capacity: Self.ringBuffers, group: Self.hostGroup, headroom: Stack.headroom,
+            reserve: Self.linkReserve)
+        self.linkBuffers = linkBuffers
+        self.hostBuffers = hostBuffers
+        reactor = Reactor(ring: ring, doorbell: shared.network.doorbells[index])
+        self.index = index
+        self.shared = shared
+        self.counters = counters
+        self.pool = pool
+        self.link = link
+        space = pool.pointee.space
+        let configuration = shared.configuration
+        var stackConfiguration = configuration.stack
+        stackConfiguration.shard = index
+        stack = Stack(stackConfiguration, pool: pool, counters: counters, now: Reactor.clock())
+        let limits = configuration.stack.limits
+        streams = Slab(capacity: max(64, limits.flowsPerGuest) + 1_024)
+        messages = Slab(capacity: 1_024)
+        datagrams = SlotTable(capacity: max(16, limits.udpMappings))
+        pings = SlotTable(capacity: max(1, limits.pingMappings))
+        forwards = Slab(capacity: 65_536)
+        spareDescriptor = open("/dev/null", O_RDONLY | O_CLOEXEC)
+        receiveTemplate = .allocate(capacity: 1)
+        receiveTemplate.initialize(to: msghdr())
+        receiveTemplate.pointee.msg_namelen = Self.nameRoom
+        receiveTemplate.pointee.msg_controllen = Self.controlRoom
+    }
+
+    deinit {
+        receiveTemplate.deallocate()
+        if spareDescriptor >= 0 { close(spareDescriptor) }
+    }
+
+    /// The thread's whole life.
+    mutating func run() {
+        do throws(RingError) {
+            try reactor.ring.enable()
+        } catch {
+            shared.report(.ringFailed(errno: error.errno))
+            return
+        }
+        reactor.listen(Operation.bell.tag())
+        openNameService()
+        armLink()
+        while !isStopping {
+            turn()
+        }
+        shutDown()
+    }
+
+    private mutating func turn() {
+        refill()
+        flushStrays()
+        counters.set(.buffersLeased, pool.pointee.leased)
+        let mailboxes = shared.network.mailboxes
+        let count = shared.network.count
+        let first = index * count
+        let error = reactor.wait(until: stack.nextDeadline) {
+            if count == 1 { return false }
+            for sender in 0..<count where !mailboxes[first + sender].isEmpty { return true }
+            return false
+        }
+        counters.add(.turns)
+        if error != 0 {
+            shared.report(.ringFailed(errno: error))
+            isStopping = true
+            return
+        }
+        stack.beginTurn(now: reactor.now)
+        // Bounded, so that timers and mail get their turn under any load.
+        var budget = 512
+        while budget > 0, let completion = reactor.ring.nextCompletion() {
+            handle(completion)
+            budget -= 1
+        }
+        readMail()
+        while stack.runTimers() { perform() }
+        stack.finishTurn()
+        perform()
+    }
+
+    @inline(__always)
+    private mutating func handle(_ completion: Completion) {
+        switch Operation(rawValue: completion.tag.kind) {
+        case .linkRead: linkRead(completion)
+        case .linkWrite: linkWritten(completion)
+        case .receive: received(completion)
+        case .send: sent(completion)
+        case .connect: connected(completion)
+        case .accept: accepted(completion)
+        case .datagramReceive: datagramReceived(completion)
+        case .datagramSend: datagramSent(completion)
+        case .pingReceive: pingReceived(completion)
+        case .pingSend: pingSent(completion)
+        case .forwardedReceive: forwardedReceived(completion)
+        case .queryReceive: queryAnswered(completion)
+        case .querySend: querySent(completion)
+        case .bell:
+            reactor.listen(Operation.bell.tag())
+            runCommands()
+        case .mail: counters.add(.wakes)
+        case .ignored, nil: break
+        }
+    }
+
+    /// Carries out what the stack wants done, until it wants nothing more.
+    mutating func perform() {
+        while let effect = stack.effects.popFirst() {
+            switch effect.kind {
+            case .writeFrame: writeFrame(effect)
+            case .sendStream: sendStream(effect)
+            case .receiveStream: receiveStream(effect)
+            case .connectStream: connectStream(effect)
+            case .connectService: connectService(effect)
+            case .shutdownStream: shutdownStream(effect)
+            case .closeStream: closeStream(effect, reset: false)
+            case .resetStream: closeStream(effect, reset: true)
+            case .sendDatagram: sendDatagram(effect)
+            case .sendForwardedDatagram: sendForwardedDatagram(effect)
+            case .closeDatagram: closeDatagram(effect)
+            case .sendEcho: sendEcho(effect)
+            case .closeEcho: closeEcho(effect)
+            case .query: sendQuery(effect)
+            case .reenterFrame: takeFrame(effect.lease, length: Int(effect.length))
+            }
+        }
+    }
+
+    /// Puts buffers where the kernel looks for them, and asks again for what had found none.
+    private mutating func refill() {
+        linkBuffers.refill(from: pool)
+        if readsArmed == 0, !linkIsLost, linkBuffers.available > 0 { armLink() }
+        hostBuffers.refill(from: pool)
+        if starvedStreams != .max, hostBuffers.available > 0 { retryStarvedStreams() }
+        retryStarvedDatagrams()
+    }
+}

@@ -1,0 +1,28 @@
+internal import RingwayHost
+internal import RingwayWire
+internal import Synchronization
+
+/// What the control plane asks of a shard.
+enum ShardCommand: Sendable {
+    /// Accept clients of a published TCP port.
+    case listen(descriptor: Int32, forward: UInt32, guest: TransportAddress)
+    /// Receive datagrams for a published UDP port.
+    case receive(descriptor: Int32, forward: UInt32, guest: TransportAddress)
+    /// Stop a forward's listeners on this shard.
+    case unlisten(forward: UInt32)
+    case stop
+}
+
+/// Commands on their way to a shard: rare, so a lock is what they need.
+final class CommandQueue: Sendable {
+    private let commands = Mutex<[ShardCommand]>([])
+
+    func append(_ command: ShardCommand) { commands.withLock { $0.append(command) } }
+
+    func takeAll() -> [ShardCommand] {
+        commands.withLock { commands in
+            defer { commands.removeAll(keepingCapacity: true) }
+            return commands
+        }
+    }
+}

@@ -1,0 +1,42 @@
+internal import RingwayReactor
+internal import RingwayStorage
+internal import RingwayWire
+
+/// What one shard hands to another: always the sole ownership of something.
+struct ShardMessage: BitwiseCopyable, Sendable {
+    enum Kind: UInt8, BitwiseCopyable {
+        /// A frame whose flow belongs to the receiver, parsed.
+        case frame
+        /// A chain of leases that come home.
+        case leases
+        /// A client of a published port whose connection belongs to the receiver.
+        case accepted
+    }
+
+    var kind: Kind
+    var lease = Lease.none
+    var length: UInt32 = 0
+    var descriptor: Int32 = -1
+    var summary = FrameSummary()
+    var client = TransportAddress(address: IPAddress(high: 0, low: 0), port: 0)
+    var guest = TransportAddress(address: IPAddress(high: 0, low: 0), port: 0)
+
+    init(_ kind: Kind) { self.kind = kind }
+}
+
+/// The mailboxes of all pairs of shards, and how to wake each shard.
+struct ShardNetwork: Sendable {
+    /// Messages on the way from one shard to another before the sender must wait.
+    static let depth: UInt32 = 1_024
+
+    let doorbells: [Doorbell]
+    /// `mailboxes[to * count + from]`.
+    let mailboxes: [Mailbox<ShardMessage>]
+    let count: Int
+
+    init(count: Int) {
+        self.count = count
+        doorbells = (0..<count).map { _ in Doorbell() }
+        mailboxes = (0..<count * count).map { _ in Mailbox(capacity: ShardNetwork.depth) }
+    }
+}

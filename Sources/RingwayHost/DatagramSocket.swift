@@ -1,0 +1,66 @@
+internal import CRingway
+internal import Glibc
+public import RingwayStorage
+
+/// The host side of a UDP mapping or a ping: one unconnected socket.
+@frozen
+public struct DatagramSocket: BitwiseCopyable {
+    public var descriptor: Int32
+    /// The mapping or ping in the stack.
+    public var flow: Handle
+    public var isReceiving = false
+    public var isClosing = false
+    public var sendsInFlight: UInt16 = 0
+    public var isIPv4: Bool
+    /// A raw socket rather than a ping socket: replies come with an IP header and for every identifier.
+    public var isRaw = false
+    /// The identifier in the echoes sent, in host order.
+    public var identifier: UInt16 = 0
+    public var isStarved = false
+    public var nextStarved: UInt32 = .max
+
+    public init(descriptor: Int32, flow: Handle, isIPv4: Bool) {
+        self.descriptor = descriptor
+        self.flow = flow
+        self.isIPv4 = isIPv4
+    }
+
+    private static func make(_ family: Int32, _ type: Int32, _ transport: Int32) -> Int32 {
+        let descriptor = socket(
+            family, type | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue), transport)
+        return descriptor >= 0 ? descriptor : -errno
+    }
+
+    /// A UDP socket that gathers trains of datagrams and reports errors. A negated `errno` when there is none.
+    public static func openUDP(ipv4: Bool) -> Int32 {
+        let descriptor = make(ipv4 ? AF_INET : AF_INET6, Int32(SOCK_DGRAM.rawValue), 0)
+        guard descriptor >= 0 else { return descriptor }
+        _ = ringway_set_option(descriptor, Int32(IPPROTO_UDP), UDP_GRO, 1)
+        reportErrors(descriptor, ipv4: ipv4)
+        return descriptor
+    }
+
+    /// A socket for echo requests: a ping socket where `net.ipv4.ping_group_range` admits us, a raw one where we may,
+    /// and a negated `errno` where neither is allowed.
+    public static func openPing(ipv4: Bool, identifier: UInt16) -> (descriptor: Int32, isRaw: Bool) {
+        let family = ipv4 ? AF_INET : AF_INET6
+        let transport = Int32(ipv4 ? Int(IPPROTO_ICMP) : Int(IPPROTO_ICMPV6))
+        var descriptor = make(family, Int32(SOCK_DGRAM.rawValue), transport)
+        var isRaw = false
+        if descriptor == -EACCES || descriptor == -EPERM {
+            descriptor = make(family, Int32(SOCK_RAW.rawValue), transport)
+            isRaw = true
+            if descriptor >= 0 { _ = ringway_filter_icmp_echo_reply(descriptor, ipv4) }
+        }
+        guard descriptor >= 0 else { return (descriptor, false) }
+        _ = ringway_set_option(
+            descriptor, Int32(ipv4 ? Int(IPPROTO_IP) : Int(IPPROTO_IPV6)), ipv4 ? IP_RECVTTL : IPV6_RECVHOPLIMIT, 1)
+        reportErrors(descriptor, ipv4: ipv4)
+        return (descriptor, isRaw)
+    }
+
+    private static func reportErrors(_ descriptor: Int32, ipv4: Bool) {
+        _ = ringway_set_option(
+            descriptor, Int32(ipv4 ? Int(IPPROTO_IP) : Int(IPPROTO_IPV6)), ipv4 ? IP_RECVERR : IPV6_RECVERR, 1)
+    }
+}

@@ -1,0 +1,61 @@
+internal import CRingway
+internal import Glibc
+public import RingwayWire
+
+/// What the kernel learned about a datagram that went no further (ip(7), IP_RECVERR).
+public struct DatagramError: Sendable {
+    /// Who noticed.
+    public enum Origin: Sendable { case local, icmp }
+
+    public var origin: Origin
+    public var errno: Int32
+    public var type: UInt8
+    public var code: UInt8
+    /// The MTU where the error is about size.
+    public var information: UInt32
+    /// The router or host that reported it.
+    public var offender: IPAddress?
+    /// Where the datagram was sent to.
+    public var destination: TransportAddress
+}
+
+/// A socket's queue of errors, read one at a time without waiting.
+public struct ErrorQueue {
+    private static let payloadLimit = 2_048
+
+    /// The next error and as much of the datagram as came back, or `nil` when the queue is empty.
+    public static func next(
+        of descriptor: Int32, _ take: (DatagramError, UnsafeRawBufferPointer) -> Void
+    ) -> Bool {
+        withUnsafeTemporaryAllocation(byteCount: payloadLimit + 512 + 128, alignment: 16) { memory -> Bool in
+            guard let base = memory.baseAddress else { return false }
+            let control = base + payloadLimit
+            let name = control + 512
+            var slice = iovec(iov_base: base, iov_len: payloadLimit)
+            var header = msghdr()
+            header.msg_name = name
+            header.msg_namelen = 128
+            header.msg_control = control
+            header.msg_controllen = 512
+            let received = withUnsafeMutablePointer(to: &slice) { slice in
+                header.msg_iov = slice
+                header.msg_iovlen = 1
+                return recvmsg(descriptor, &header, Int32(MSG_ERRQUEUE) | Int32(MSG_DONTWAIT))
+            }
+            guard received >= 0 else { return false }
+            var notes = ringway_datagram_notes()
+            ringway_read_datagram_control(control, UInt32(header.msg_controllen), &notes)
+            guard notes.error_number != 0,
+                let destination = SocketAddress.read(name, length: header.msg_namelen)
+            else { return true }
+            let error = DatagramError(
+                origin: notes.error_origin == 1 ? .local : .icmp, errno: notes.error_number, type: notes.error_type,
+                code: notes.error_code, information: notes.error_information,
+                offender: notes.has_offender
+                    ? IPAddress(high: notes.offender_high, low: notes.offender_low) : nil,
+                destination: destination)
+            take(error, UnsafeRawBufferPointer(start: base, count: received))
+            return true
+        }
+    }
+}

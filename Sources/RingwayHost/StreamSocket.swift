@@ -1,0 +1,66 @@
+internal import CRingway
+internal import Glibc
+public import RingwayStorage
+
+/// The host side of one TCP flow: a kernel socket and the operations on it that the kernel still has in its hands.
+///
+/// A descriptor is closed only when no operation refers to it any more, because an operation in flight keeps the file
+/// open and would delay the FIN or RST that the close is meant to send.
+@frozen
+public struct StreamSocket: BitwiseCopyable {
+    public var descriptor: Int32
+    /// The connection in the stack. Stale once the connection has ended.
+    public var flow: Handle
+    public var address = SocketAddress()
+    public var isConnecting = false
+    public var isReceiving = false
+    public var isSending = false
+    /// The stack is done with the socket: closed as soon as nothing is in flight.
+    public var isClosing = false
+    /// The close must be seen as RST.
+    public var isReset = false
+    /// A send failed while a receive was under way: the receive will tell how the connection ended.
+    public var hasFailedSend = false
+    /// The buffer of a send of one slice.
+    public var lease = Lease.none
+    /// The entry of the message table of a send of several slices.
+    public var message: UInt32 = .max
+    /// How many octets the send under way was given.
+    public var nextStarved: UInt32 = .max
+    public var isStarved = false
+    /// Octets that the next receive may take at most.
+    public var receiveLength: UInt32 = 0
+
+    public init(descriptor: Int32, flow: Handle) {
+        self.descriptor = descriptor
+        self.flow = flow
+    }
+
+    /// Whether the kernel has operations on the socket.
+    public var isBusy: Bool { isConnecting || isReceiving || isSending }
+
+    /// A non-blocking TCP socket of the address's family, without delay and with keepalive: the guest's own TCP decides
+    /// when to wait for more, and the host's kernel finds dead peers.
+    ///
+    /// - Returns: the descriptor, or a negated `errno`.
+    public static func open(ipv4: Bool) -> Int32 {
+        let descriptor = socket(
+            ipv4 ? AF_INET : AF_INET6,
+            Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { return -errno }
+        prepare(descriptor)
+        return descriptor
+    }
+
+    /// The options that every TCP socket of a flow has.
+    public static func prepare(_ descriptor: Int32) {
+        _ = ringway_set_option(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
+        _ = ringway_set_option(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1)
+    }
+
+    /// Closes the descriptor now.
+    public static func close(_ descriptor: Int32, reset: Bool) {
+        if reset { _ = ringway_linger_zero(descriptor) }
+        Glibc.close(descriptor)
+    }
+}

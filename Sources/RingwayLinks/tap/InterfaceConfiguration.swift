@@ -1,0 +1,135 @@
+internal import CRingway
+internal import Glibc
+public import RingwayWire
+
+/// How the guest's interface is to be set up, and the setting up.
+///
+/// It is what a careful administrator would type: the loopback up, the address of each family without waiting for
+/// duplicate detection (the bridge is the only neighbour), and a default route of each family through the gateway.
+public struct InterfaceConfiguration: Sendable {
+    /// The interface's own ethernet address.
+    public var mac: MACAddress
+    /// Octets of an IP packet.
+    public var mtu: Int
+    /// Frames that may wait for the bridge. The kernel drops what exceeds it, so it is long.
+    public var queueLength: UInt32
+    /// The interface's address and its network's prefix length.
+    public var ipv4: CIDRBlock
+    /// The default route of IPv4.
+    public var ipv4Gateway: IPv4Address
+    /// The interface's address and its prefix length.
+    public var ipv6: CIDRBlock
+    /// The default route of IPv6; a link-local address is meant for this interface.
+    public var ipv6Gateway: IPv6Address
+    /// Whether the namespace was made for this interface, so that settings beyond it are ours too.
+    public var ownsNamespace: Bool
+
+    /// Room for ten thousand frames, because a TAP drops what does not fit instead of holding its sender back.
+    public static var defaultQueueLength: UInt32 { 10_000 }
+
+    /// A configuration of these settings.
+    public init(
+        mac: MACAddress, mtu: Int, queueLength: UInt32 = defaultQueueLength, ipv4: CIDRBlock, ipv4Gateway: IPv4Address,
+        ipv6: CIDRBlock, ipv6Gateway: IPv6Address, ownsNamespace: Bool
+    ) {
+        self.mac = mac
+        self.mtu = mtu
+        self.queueLength = queueLength
+        self.ipv4 = ipv4
+        self.ipv4Gateway = ipv4Gateway
+        self.ipv6 = ipv6
+        self.ipv6Gateway = ipv6Gateway
+        self.ownsNamespace = ownsNamespace
+    }
+
+    /// Applies the configuration to the interface `name` of the caller's present network namespace.
+    public func apply(to name: String) throws(TapFailure) {
+        let index = if_nametoindex(name)
+        guard index != 0 else { throw TapFailure("find the interface \(name)") }
+        let hasIPv6 = InterfaceSysctl.exists
+        var socket = try NetlinkSocket()
+        try socket.perform([settings(of: index, name: name)])
+        // Before the interface comes up, because that is when the kernel gives it its link-local address.
+        if hasIPv6 { InterfaceSysctl.prepareIPv6(of: name, ownsNamespace: ownsNamespace) }
+        var requests = [Self.up(InterfaceConfiguration.loopbackIndex, "lo"), Self.up(index, name)]
+        requests += [address(ipv4, of: index), route(through: IPAddress(ipv4Gateway), by: index)]
+        if hasIPv6 { requests += [address(ipv6, of: index), route(through: IPAddress(ipv6Gateway), by: index)] }
+        try socket.perform(requests)
+    }
+
+    /// The loopback is the first interface of every namespace.
+    static var loopbackIndex: UInt32 { 1 }
+
+    static func up(_ index: UInt32, _ name: String) -> NetlinkMessage {
+        var header = ifinfomsg()
+        header.ifi_index = Int32(index)
+        header.ifi_flags = UInt32(IFF_UP.rawValue)
+        header.ifi_change = UInt32(IFF_UP.rawValue)
+        return NetlinkMessage("bring \(name) up", type: RTM_NEWLINK, header: header)
+    }
+
+    func settings(of index: UInt32, name: String) -> NetlinkMessage {
+        var header = ifinfomsg()
+        header.ifi_index = Int32(index)
+        var message = NetlinkMessage("set MTU and address of \(name)", type: RTM_NEWLINK, header: header)
+        withUnsafeTemporaryAllocation(byteCount: 6, alignment: 1) { octets in
+            guard let base = octets.baseAddress else { return }
+            mac.store(to: base)
+            message.append(ringway_ifla_address, octets: UnsafeRawBufferPointer(octets))
+        }
+        message.append(ringway_ifla_mtu, UInt32(mtu))
+        message.append(ringway_ifla_queue_length, queueLength)
+        return message
+    }
+
+    func address(_ block: CIDRBlock, of index: UInt32) -> NetlinkMessage {
+        var header = ifaddrmsg()
+        header.ifa_family = UInt8(block.address.isIPv4 ? AF_INET : AF_INET6)
+        header.ifa_prefixlen = UInt8(block.prefixLength)
+        header.ifa_index = index
+        var message = NetlinkMessage(
+            "add the address \(block)", type: RTM_NEWADDR, flags: Int(NLM_F_CREATE) | Int(NLM_F_EXCL), header: header)
+        message.append(ringway_ifa_local, block.address)
+        message.append(ringway_ifa_address, block.address)
+        if block.address.isIPv4 {
+            let broadcast = block.address.ipv4.rawValue | (UInt32.max >> UInt32(block.prefixLength))
+            message.append(ringway_ifa_broadcast, IPAddress(IPv4Address(rawValue: broadcast)))
+        } else {
+            message.append(ringway_ifa_flags, UInt32(IFA_F_NODAD))
+        }
+        return message
+    }
+
+    func route(through gateway: IPAddress, by index: UInt32) -> NetlinkMessage {
+        var header = rtmsg()
+        header.rtm_family = UInt8(gateway.isIPv4 ? AF_INET : AF_INET6)
+        header.rtm_table = UInt8(RT_TABLE_MAIN.rawValue)
+        header.rtm_protocol = UInt8(RTPROT_STATIC)
+        header.rtm_scope = UInt8(RT_SCOPE_UNIVERSE.rawValue)
+        header.rtm_type = UInt8(RTN_UNICAST)
+        // The gateway is a neighbour even while the interface has no link-local address yet.
+        header.rtm_flags = UInt32(RTNH_F_ONLINK)
+        var message = NetlinkMessage(
+            "add the default route through \(gateway)", type: RTM_NEWROUTE,
+            flags: Int(NLM_F_CREATE) | Int(NLM_F_EXCL), header: header)
+        message.append(ringway_rta_gateway, gateway)
+        message.append(ringway_rta_interface, index)
+        return message
+    }
+}
+
+extension NetlinkMessage {
+    /// Adds an attribute that holds an address of either family in network order.
+    mutating func append(_ attribute: Int, _ address: IPAddress) {
+        let count = address.isIPv4 ? 4 : 16
+        withUnsafeTemporaryAllocation(byteCount: count, alignment: 1) { octets in
+            guard let base = octets.baseAddress else { return }
+            if address.isIPv4 {
+                address.ipv4.store(to: base)
+            } else {
+                address.ipv6.store(to: base)
+            }
+            append(attribute, octets: UnsafeRawBufferPointer(octets))
+        }
+    }
+}

@@ -1,0 +1,29 @@
+internal import CRingway
+internal import Glibc
+
+/// The few kernel settings of a guest's namespace that its addresses depend on.
+///
+/// `/proc/sys/net` shows the namespace of the process that opens it, so these speak of the caller's present one. Where
+/// the file system is read-only, as in some containers, the kernel's defaults stand: they serve, only more slowly.
+enum InterfaceSysctl {
+    private static let root = "/proc/sys/net/ipv6/conf"
+
+    /// Whether the kernel has IPv6 at all.
+    static var exists: Bool { access(root, F_OK) == 0 }
+
+    /// Allows IPv6 where the host forbids it, and drops duplicate detection: the bridge is the only neighbour, and a
+    /// second's wait for an address is the largest part of a guest's start.
+    static func prepareIPv6(of name: String, ownsNamespace: Bool) {
+        // In somebody else's namespace the other interfaces are none of our business.
+        let interfaces = ownsNamespace ? ["all", "default", "lo", name] : [name]
+        for interface in interfaces { write("0", "disable_ipv6", of: interface) }
+        write("0", "accept_dad", of: name)
+    }
+
+    private static func write(_ value: StaticString, _ setting: StaticString, of interface: String) {
+        let file = ringway_open("\(root)/\(interface)/\(setting)", O_WRONLY, 0)
+        guard file >= 0 else { return }
+        defer { close(file) }
+        _ = Glibc.write(file, value.utf8Start, value.utf8CodeUnitCount)
+    }
+}

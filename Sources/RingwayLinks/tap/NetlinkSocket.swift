@@ -1,0 +1,58 @@
+internal import CRingway
+internal import Glibc
+
+/// The kernel's routing socket of the caller's present network namespace.
+public struct NetlinkSocket: ~Copyable {
+    private let descriptor: Int32
+    private var sequence: UInt32 = 0
+
+    /// Opens the socket.
+    public init() throws(TapFailure) {
+        descriptor = ringway_netlink_open()
+        guard descriptor >= 0 else { throw TapFailure("open the routing socket") }
+        // Without it refusals are numbers only.
+        _ = ringway_netlink_explain(descriptor)
+    }
+
+    deinit { close(descriptor) }
+
+    /// Sends the requests at once and checks that the kernel acknowledged each, in order.
+    ///
+    /// Those before the one that is refused have taken effect.
+    public mutating func perform(_ requests: [NetlinkMessage]) throws(TapFailure) {
+        guard let first = requests.first else { return }
+        var batch: [UInt8] = []
+        let base = sequence
+        for var request in requests {
+            sequence &+= 1
+            request.number(sequence)
+            batch += request.octets
+        }
+        guard send(descriptor, batch, batch.count, 0) == batch.count else { throw TapFailure(first.purpose) }
+
+        var answered = 0
+        var refusal: TapFailure?
+        while answered < requests.count {
+            for answer in try receive(for: first.purpose) {
+                let index = Int(answer.sequence &- base) - 1
+                guard requests.indices.contains(index) else { continue }
+                answered += 1
+                guard answer.errorNumber != 0, refusal == nil else { continue }
+                refusal = TapFailure(
+                    requests[index].purpose, errorNumber: answer.errorNumber, explanation: answer.explanation)
+            }
+        }
+        if let refusal { throw refusal }
+    }
+
+    private func receive(for purpose: String) throws(TapFailure) -> [NetlinkAnswer] {
+        var buffer = [UInt8](repeating: 0, count: 16384)
+        let count = recv(descriptor, &buffer, buffer.count, 0)
+        guard count >= 0 else {
+            if errno == EINTR { return [] }
+            throw TapFailure(purpose)
+        }
+        guard count > 0 else { throw TapFailure(purpose, errorNumber: EIO) }
+        return buffer.withUnsafeBytes { NetlinkAnswer.parse(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
+    }
+}

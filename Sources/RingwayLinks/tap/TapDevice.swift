@@ -1,0 +1,96 @@
+internal import CRingway
+internal import Glibc
+
+/// A TAP device in the caller's present network namespace, with its queues open.
+///
+/// Every frame carries a virtio-net header of twelve octets, checksums may be partial and frames may be unsegmented.
+/// The device exists for as long as one of its queues is open, and an open queue keeps its namespace alive.
+public struct TapDevice: ~Copyable {
+    /// The interface's name.
+    public let name: String
+
+    /// What the kernel agreed to leave undone.
+    public let offloads: TapOffloads
+
+    /// One non-blocking, close-on-exec descriptor per queue.
+    public let queues: [Int32]
+
+    /// Octets of the virtio-net header before each frame: with `num_buffers`, as in virtio 1.0.
+    public static var headerLength: Int { 12 }
+
+    /// The kernel's own bound (`MAX_TAP_QUEUES`).
+    public static var maximumQueues: Int { 256 }
+
+    private init(name: String, offloads: TapOffloads, queues: [Int32]) {
+        self.name = name
+        self.offloads = offloads
+        self.queues = queues
+    }
+
+    /// Makes the device. A name that is taken is refused, so that nobody else's interface is ever joined.
+    public static func make(name: String, queues count: Int) throws(TapFailure) -> TapDevice {
+        precondition(count >= 1 && count <= maximumQueues)
+        guard isInterfaceName(name) else {
+            throw TapFailure("name an interface \"\(name)\"", errorNumber: EINVAL)
+        }
+        var queues: [Int32] = []
+        var offloads = TapOffloads.basic.union(.udpSegmentation)
+        do throws(TapFailure) {
+            for index in 0..<count {
+                let queue = ringway_tap_open()
+                guard queue >= 0 else { throw TapFailure("open /dev/net/tun") }
+                queues.append(queue)
+                try configure(queue, name: name, isFirst: index == 0, offloads: &offloads)
+            }
+        } catch {
+            for queue in queues { close(queue) }
+            throw error
+        }
+        return TapDevice(name: name, offloads: offloads, queues: queues)
+    }
+
+    /// Whether the kernel would take the name: one to fifteen octets, no blank, no slash, not a pattern.
+    public static func isInterfaceName(_ name: String) -> Bool {
+        let octets = name.utf8
+        guard !octets.isEmpty, octets.count <= Int(RINGWAY_INTERFACE_NAME_LIMIT), name != ".", name != ".." else {
+            return false
+        }
+        return octets.allSatisfy { octet in
+            octet > UInt8(ascii: " ") && octet < 0x7F && octet != UInt8(ascii: "/") && octet != UInt8(ascii: ":")
+                && octet != UInt8(ascii: "%")
+        }
+    }
+
+    /// Gives up the queues without closing them.
+    public consuming func relinquish() -> [Int32] {
+        let queues = queues
+        discard self
+        return queues
+    }
+
+    deinit {
+        for queue in queues { close(queue) }
+    }
+
+    private static func configure(
+        _ queue: Int32, name: String, isFirst: Bool, offloads: inout TapOffloads
+    ) throws(TapFailure) {
+        guard ringway_tap_attach_queue(queue, name, isFirst ? 1 : 0) == 0 else {
+            let reason = errno
+            // A name that another kind of interface has is EINVAL, a TAP's is EBUSY: one meaning, so one answer.
+            if isFirst, if_nametoindex(name) != 0 {
+                throw TapFailure("make the interface \(name)", errorNumber: EEXIST)
+            }
+            throw TapFailure("make the interface \(name)", errorNumber: reason)
+        }
+        guard ringway_tap_set_header_length(queue, Int32(headerLength)) == 0 else {
+            throw TapFailure("set the frame header of \(name)")
+        }
+        // The device has one set of offloads, shared by its queues: agreed on the first, repeated on the rest.
+        if ringway_tap_set_offloads(queue, offloads.rawValue) == 0 { return }
+        offloads.subtract(.udpSegmentation)
+        guard ringway_tap_set_offloads(queue, offloads.rawValue) == 0 else {
+            throw TapFailure("set the offloads of \(name)")
+        }
+    }
+}

@@ -1,0 +1,42 @@
+public import Synchronization
+internal import CRingway
+internal import Glibc
+
+/// How others wake a thread that waits in its ring: another shard by a message to the ring, any other thread by an
+/// eventfd. Nobody is woken who is awake.
+public final class Doorbell: Sendable {
+    /// True while the owner waits, or is about to, and has looked at its mailboxes.
+    @usableFromInline let isWaiting = Atomic<Bool>(false)
+    /// The owner's ring; written before any shard runs.
+    private let ring = Atomic<Int32>(-1)
+    /// Read by the owner's ring; a write wakes it.
+    public let event: Int32
+
+    public init() {
+        event = eventfd(0, Int32(EFD_CLOEXEC) | Int32(EFD_NONBLOCK))
+        precondition(event >= 0, "no descriptor is left for an eventfd")
+    }
+
+    deinit { close(event) }
+
+    /// Names the ring to send messages to.
+    public func attach(ring descriptor: Int32) { ring.store(descriptor, ordering: .releasing) }
+
+    public var ringDescriptor: Int32 { ring.load(ordering: .acquiring) }
+
+    /// For another shard that has just posted: whether the owner must be woken. Answers true once per wait.
+    @inlinable public func claimWake() -> Bool {
+        guard isWaiting.load(ordering: .sequentiallyConsistent) else { return false }
+        return isWaiting.exchange(false, ordering: .sequentiallyConsistent)
+    }
+
+    /// For a thread without a ring.
+    public func wake() {
+        var one: UInt64 = 1
+        _ = write(event, &one, 8)
+    }
+
+    /// For the owner: from here on whoever posts must wake it. It looks at its mailboxes once more before it waits.
+    @inlinable func beginWaiting() { isWaiting.store(true, ordering: .sequentiallyConsistent) }
+    @inlinable func endWaiting() { isWaiting.store(false, ordering: .relaxed) }
+}

@@ -1,0 +1,65 @@
+internal import CRingway
+public import RingwayRing
+
+/// One thread's turn: ring, clock and doorbell.
+///
+/// A turn has four phases, always in this order: submit everything queued and wait for a completion, the deadline or the
+/// doorbell; read the clock once; hand out *every* ready completion; let the owner run its timers and flush its batches.
+/// The owner never blocks, and sees one `now` per turn.
+public struct Reactor: ~Copyable {
+    public var ring: Ring
+    public let doorbell: Doorbell
+    /// This turn's clock reading, monotonic nanoseconds.
+    public private(set) var now: UInt64
+    private var eventBuffer: UnsafeMutablePointer<UInt64>
+
+    public init(ring: consuming Ring, doorbell: Doorbell) {
+        doorbell.attach(ring: ring.descriptor)
+        self.ring = ring
+        self.doorbell = doorbell
+        now = Reactor.clock()
+        eventBuffer = .allocate(capacity: 1)
+        eventBuffer.initialize(to: 0)
+    }
+
+    deinit { eventBuffer.deallocate() }
+
+    /// Monotonic nanoseconds.
+    public static func clock() -> UInt64 { ringway_monotonic_nanoseconds() }
+
+    /// Listens for the doorbell's event under `tag`; again after each completion.
+    public mutating func listen(_ tag: OperationTag) {
+        let entry = ring.prepare()
+        io_uring_prep_read(entry, doorbell.event, eventBuffer, 8, 0)
+        entry.pointee.user_data = tag.rawValue
+    }
+
+    /// Wakes another shard through its ring.
+    public mutating func wake(_ other: Doorbell, _ tag: OperationTag) {
+        guard other.claimWake() else { return }
+        let entry = ring.prepare()
+        ringway_prepare_wake(entry, other.ringDescriptor, tag.rawValue)
+        entry.pointee.user_data = 0
+        ringway_skip_success(entry)
+    }
+
+    /// Submits, waits, and reads the clock.
+    ///
+    /// - Parameters:
+    ///   - deadline: monotonic nanoseconds; `nil` when no timer is set.
+    ///   - hasMail: asked after others have been told to ring; true means "do not wait".
+    /// - Returns: zero, or the `errno` that the ring failed with.
+    public mutating func wait(until deadline: UInt64?, hasMail: () -> Bool) -> Int32 {
+        doorbell.beginWaiting()
+        var limit: Int64 = -1
+        if let deadline {
+            // The clock of the turn that ends is near enough: the deadline comes at most a turn late.
+            limit = deadline > now ? Int64(clamping: deadline - now) : 0
+        }
+        if hasMail() { limit = 0 }
+        let error = ring.submitAndWait(nanoseconds: limit)
+        doorbell.endWaiting()
+        now = Reactor.clock()
+        return error
+    }
+}

@@ -1,0 +1,66 @@
+internal import Glibc
+internal import RingwayWire
+
+/// A nameserver as it is written in `resolv.conf`: an address, and a zone if it is link-local (RFC 4007 §11).
+struct Nameserver: Hashable, Sendable {
+    let address: TransportAddress
+
+    /// The interface's name or number, kept as text because the interface may come and go.
+    let zone: String?
+
+    init(_ address: TransportAddress, zone: String? = nil) {
+        self.address = address
+        self.zone = zone
+    }
+
+    /// Accepts `192.0.2.1`, `2001:db8::1` and `fe80::1%eth0`.
+    init?(_ text: some StringProtocol, port: UInt16) {
+        let parts = text.split(separator: "%", maxSplits: 1, omittingEmptySubsequences: false)
+        guard let first = parts.first, let address = IPAddress(String(first)) else { return nil }
+        let zone = parts.count == 2 ? String(parts[1]) : nil
+        if let zone {
+            guard !address.isIPv4, !zone.isEmpty else { return nil }
+        }
+        self.init(TransportAddress(address: address, port: port), zone: zone)
+    }
+
+    /// The address family of its sockets.
+    var family: Int32 { address.address.isIPv4 ? AF_INET : AF_INET6 }
+
+    /// Calls `body` with the address in the kernel's form.
+    func withSocketAddress<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
+        if address.address.isIPv4 {
+            var form = sockaddr_in()
+            form.sin_family = sa_family_t(AF_INET)
+            form.sin_port = address.port.bigEndian
+            form.sin_addr.s_addr = address.address.ipv4.rawValue.bigEndian
+            return withUnsafeBytes(of: &form) { bytes in
+                bytes.withMemoryRebound(to: sockaddr.self) { Self.pass($0, octets: bytes.count, to: body) }
+            }
+        }
+        var form = sockaddr_in6()
+        form.sin6_family = sa_family_t(AF_INET6)
+        form.sin6_port = address.port.bigEndian
+        form.sin6_scope_id = interfaceIndex
+        withUnsafeMutableBytes(of: &form.sin6_addr) { octets in
+            octets.storeBytes(of: address.address.high.bigEndian, as: UInt64.self)
+            octets.storeBytes(of: address.address.low.bigEndian, toByteOffset: 8, as: UInt64.self)
+        }
+        return withUnsafeBytes(of: &form) { bytes in
+            bytes.withMemoryRebound(to: sockaddr.self) { Self.pass($0, octets: bytes.count, to: body) }
+        }
+    }
+
+    /// Zero, which the kernel refuses for a link-local address, while the interface does not exist.
+    private var interfaceIndex: UInt32 {
+        guard let zone else { return 0 }
+        return UInt32(zone) ?? if_nametoindex(zone)
+    }
+
+    private static func pass<Result>(
+        _ address: UnsafeBufferPointer<sockaddr>, octets: Int, to body: (UnsafePointer<sockaddr>, socklen_t) -> Result
+    ) -> Result {
+        guard let base = address.baseAddress else { preconditionFailure("a socket address has octets") }
+        return body(base, socklen_t(octets))
+    }
+}

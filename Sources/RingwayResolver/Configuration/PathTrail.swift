@@ -1,0 +1,69 @@
+internal import Glibc
+
+/// Every directory entry that the kernel passes on its way to a file, symbolic links at any place included.
+///
+/// Whoever wants to know when a path leads elsewhere has to watch all of them: `/etc/resolv.conf` may be a link to
+/// `../run/systemd/resolve/stub-resolv.conf`, whose directory is made anew at each start of its service.
+struct PathTrail: Equatable {
+    /// As many links as the kernel follows (path_resolution(7)).
+    static let mostLinks = 40
+
+    /// For each directory on the way, the entries in it that matter. Ends where the path does.
+    private(set) var entries: [String: Set<String>] = [:]
+
+    /// The path without links; `nil` while nothing is there.
+    private(set) var file: String?
+
+    init(to path: String) {
+        var pending = Self.components(path)
+        pending.reverse()
+        var directory: [String] = path.hasPrefix("/") ? [] : Self.components(Self.workingDirectory)
+        var links = 0
+        while let component = pending.popLast() {
+            if component == ".." {
+                _ = directory.popLast()
+                continue
+            }
+            let parent = "/" + directory.joined(separator: "/")
+            entries[parent, default: []].insert(component)
+            let step = parent == "/" ? "/" + component : parent + "/" + component
+            switch Self.look(at: step) {
+            case .nothing:
+                return
+            case .entry:
+                directory.append(component)
+            case .link(let target):
+                links += 1
+                guard links <= Self.mostLinks else { return }
+                if target.hasPrefix("/") { directory = [] }
+                pending += Self.components(target).reversed()
+            }
+        }
+        file = "/" + directory.joined(separator: "/")
+    }
+
+    private enum Step {
+        case nothing
+        case entry
+        case link(target: String)
+    }
+
+    private static func look(at path: String) -> Step {
+        var status = stat()
+        guard lstat(path, &status) == 0 else { return .nothing }
+        guard status.st_mode & S_IFMT == S_IFLNK else { return .entry }
+        var target = [UInt8](repeating: 0, count: Int(PATH_MAX))
+        let length = readlink(path, &target, target.count)
+        return length <= 0 ? .nothing : .link(target: String(decoding: target.prefix(length), as: UTF8.self))
+    }
+
+    private static var workingDirectory: String {
+        guard let path = getcwd(nil, 0) else { return "/" }
+        defer { free(path) }
+        return String(cString: path)
+    }
+
+    private static func components(_ path: String) -> [String] {
+        path.split(separator: "/").map(String.init).filter { $0 != "." }
+    }
+}

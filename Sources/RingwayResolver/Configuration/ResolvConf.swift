@@ -1,0 +1,55 @@
+/// What `resolv.conf(5)` says about whom to ask and how. `search` and `sortlist` are the client's business.
+struct ResolvConf: Equatable, Sendable {
+    /// More than glibc's three, which old files were written for; enough for what network managers list.
+    static let mostServers = 8
+
+    /// In the file's order; never empty.
+    private(set) var servers: [Nameserver] = []
+
+    /// `options timeout:`, in seconds: 1 to 30.
+    private(set) var timeout = 5
+
+    /// `options attempts:`: 1 to 5.
+    private(set) var attempts = 2
+
+    /// `options rotate`: start with another server for each query.
+    private(set) var rotates = false
+
+    /// `options use-vc`: ask over TCP only.
+    private(set) var usesStreams = false
+
+    /// Reads a file's contents. Lines that make no sense are passed over, as glibc does; with no usable `nameserver`
+    /// line the server is the local machine.
+    init(parsing contents: [UInt8], port: UInt16) {
+        for line in contents.split(separator: UInt8(ascii: "\n")) {
+            // A keyword starts in the first column, so a comment sign there makes the line a comment.
+            guard let first = line.first, !Self.isSpace(first) else { continue }
+            let words = line.split(whereSeparator: Self.isSpace).map { String(decoding: $0, as: UTF8.self) }
+            switch words.first {
+            case "nameserver":
+                guard words.count >= 2, servers.count < Self.mostServers else { continue }
+                if let server = Nameserver(words[1], port: port) { servers.append(server) }
+            case "options":
+                for option in words.dropFirst() { apply(option) }
+            default:
+                continue
+            }
+        }
+        if servers.isEmpty, let local = Nameserver("127.0.0.1", port: port) { servers = [local] }
+    }
+
+    private mutating func apply(_ option: String) {
+        if let value = Self.number(in: option, after: "timeout:") { timeout = min(max(value, 1), 30) }
+        if let value = Self.number(in: option, after: "attempts:") { attempts = min(max(value, 1), 5) }
+        if option == "rotate" { rotates = true }
+        if option == "use-vc" { usesStreams = true }
+    }
+
+    private static func number(in option: String, after key: String) -> Int? {
+        option.hasPrefix(key) ? Int(option.dropFirst(key.count)) : nil
+    }
+
+    private static func isSpace(_ octet: UInt8) -> Bool {
+        octet == UInt8(ascii: " ") || octet == UInt8(ascii: "\t") || octet == UInt8(ascii: "\r")
+    }
+}

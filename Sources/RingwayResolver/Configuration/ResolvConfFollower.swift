@@ -1,0 +1,149 @@
+internal import Glibc
+
+/// Reads `resolv.conf` and reads it again whenever it may have changed.
+///
+/// The file is replaced by rename, it may be a link, and what it links to may be replaced too. So every directory that
+/// holds an entry on the way to it is watched (`PathTrail`), and in them only the entries on the way matter. The file
+/// itself is watched as well, for writes that come through another mount of it.
+///
+/// A file that is missing at the start counts as empty. One that vanishes later leaves what it said in force until it is
+/// back: a gap between unlinking and writing must not cost anybody an answer.
+///
+/// Where inotify has no room left (`fs.inotify.max_user_instances` is 128 for all processes of a user), the file is read
+/// again when a query comes, once a second at most.
+final class ResolvConfFollower: LoopMember {
+    /// More than any real file; the rest is not read.
+    private static let mostOctets = 64 << 10
+
+    /// How old the contents may get while nothing tells of changes, in nanoseconds.
+    private static let unwatchedAge: UInt64 = 1_000_000_000
+
+    private let path: String
+    private let port: UInt16
+    private let loop: EventLoop
+    private let notifications: Descriptor?
+    private let followed: (ResolvConf) -> Void
+
+    /// The names that matter in each watched directory.
+    private var directoryWatches: [Int32: Set<String>] = [:]
+    private var fileWatch: Int32?
+    private var isWatching = false
+    private var lastRead: UInt64 = 0
+
+    /// What the file said when it was last there.
+    private(set) var current: ResolvConf
+
+    /// - Parameter followed: called after each reading but the first.
+    init(path: String, port: UInt16, loop: EventLoop, followed: @escaping (ResolvConf) -> Void) {
+        self.path = path
+        self.port = port
+        self.loop = loop
+        self.followed = followed
+        current = ResolvConf(parsing: [], port: port)
+        let inotify = inotify_init1(Int32(IN_NONBLOCK) | Int32(IN_CLOEXEC))
+        notifications = inotify >= 0 ? Descriptor(adopting: inotify) : nil
+        super.init()
+        if let notifications { loop.register(self, descriptor: notifications, interest: .read) }
+        refresh()
+    }
+
+    /// Reads the file again if nothing would have told of a change and the last reading is old.
+    func refreshIfUnwatched() {
+        guard !isWatching, MonotonicClock.now() - lastRead > Self.unwatchedAge else { return }
+        refresh()
+        followed(current)
+    }
+
+    override func ready(isBroken: Bool) {
+        guard takeNotifications() else { return }
+        refresh()
+        followed(current)
+    }
+
+    private func refresh() {
+        // Watch first, read then: what changes in between is told.
+        watchTrail()
+        lastRead = MonotonicClock.now()
+        if let contents = read() { current = ResolvConf(parsing: contents, port: port) }
+    }
+
+    private func read() -> [UInt8]? {
+        // Non-blocking, in case somebody put a pipe there.
+        let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard file >= 0 else { return nil }
+        let descriptor = Descriptor(adopting: file)
+        defer { descriptor.close() }
+        var contents: [UInt8] = []
+        while contents.count < Self.mostOctets {
+            let count = Glibc.read(descriptor.rawValue, loop.scratch.baseAddress, loop.scratch.count)
+            if count < 0 { return nil }
+            if count == 0 { break }
+            contents.append(contentsOf: loop.scratch.prefix(count))
+        }
+        return Array(contents.prefix(Self.mostOctets))
+    }
+
+    // MARK: Watching
+
+    private func watchTrail() {
+        guard let notifications else { return }
+        var trail = PathTrail(to: path)
+        // A trail that has changed while its watches were set is walked again; whatever changes later is told.
+        for _ in 0..<8 {
+            watch(trail, through: notifications)
+            let now = PathTrail(to: path)
+            if now == trail { return }
+            trail = now
+        }
+    }
+
+    private func watch(_ trail: PathTrail, through notifications: Descriptor) {
+        var renewed: [Int32: Set<String>] = [:]
+        isWatching = true
+        let entryEvents = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_CLOSE_WRITE
+        let mask = UInt32(entryEvents) | UInt32(IN_ONLYDIR) | UInt32(IN_DELETE_SELF) | UInt32(IN_MOVE_SELF)
+        for (directory, names) in trail.entries {
+            let watch = inotify_add_watch(notifications.rawValue, directory, mask)
+            if watch >= 0 {
+                // Two directories of the trail can be one, by a bind mount.
+                renewed[watch, default: []].formUnion(names)
+            } else if errno == ENOSPC || errno == ENOMEM {
+                isWatching = false
+            }
+        }
+        let file = trail.file.map { inotify_add_watch(notifications.rawValue, $0, UInt32(IN_CLOSE_WRITE)) }
+        for watch in Array(directoryWatches.keys) + [fileWatch].compactMap(\.self)
+        where renewed[watch] == nil && watch != file {
+            inotify_rm_watch(notifications.rawValue, watch)
+        }
+        directoryWatches = renewed
+        fileWatch = file.flatMap { $0 >= 0 ? $0 : nil }
+    }
+
+    /// Empties the queue of notifications; says whether one of them may be about the file.
+    private func takeNotifications() -> Bool {
+        guard let notifications else { return false }
+        var matters = false
+        while true {
+            let count = Glibc.read(notifications.rawValue, loop.scratch.baseAddress, loop.scratch.count)
+            guard count > 0 else { return matters }
+            var rest = UnsafeRawBufferPointer(rebasing: loop.scratch.prefix(count))
+            let headerLength = MemoryLayout<inotify_event>.size
+            while rest.count >= headerLength {
+                let event = rest.loadUnaligned(as: inotify_event.self)
+                let whole = headerLength + Int(event.len)
+                guard rest.count >= whole else { break }
+                let name = rest[headerLength..<whole].prefix { $0 != 0 }
+                if concernsFile(event, name: String(decoding: name, as: UTF8.self)) { matters = true }
+                rest = UnsafeRawBufferPointer(rebasing: rest[whole...])
+            }
+        }
+    }
+
+    private func concernsFile(_ event: inotify_event, name: String) -> Bool {
+        if event.mask & UInt32(IN_Q_OVERFLOW) != 0 || event.wd == fileWatch { return true }
+        guard let names = directoryWatches[event.wd] else { return false }
+        // Without a name the event is about the directory itself.
+        return name.isEmpty || names.contains(name)
+    }
+}

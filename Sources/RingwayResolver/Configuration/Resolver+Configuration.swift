@@ -1,0 +1,31 @@
+public import RingwayWire
+
+extension Resolver {
+    /// What a resolver answers, whom it asks, and its bounds.
+    public struct Configuration: Sendable {
+        /// Names answered here; a PTR query gets the first name that has the address.
+        public var names: [BuiltinName]
+
+        /// The nameservers to ask, in this order; `nil` follows `resolvConfPath`. An empty list asks nobody: whatever is
+        /// not a built-in name is answered SERVFAIL.
+        public var upstreams: [TransportAddress]?
+
+        /// The file that is read, and followed as it changes, when `upstreams` is `nil`.
+        public var resolvConfPath = "/etc/resolv.conf"
+
+        /// The bounds.
+        public var limits = Limits()
+
+        /// The port of the nameservers in `resolvConfPath`, which has no way to say it.
+        var resolvConfPort: UInt16 = 53
+
+        /// Called on the resolver's thread each time `resolvConfPath` has been read.
+        var serversFollowed: (@Sendable ([Nameserver]) -> Void)?
+
+        /// A configuration with default limits.
+        public init(names: [BuiltinName] = [], upstreams: [TransportAddress]? = nil) {
+            self.names = names
+            self.upstreams = upstreams
+        }
+    }
+}

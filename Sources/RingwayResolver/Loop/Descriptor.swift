@@ -1,0 +1,45 @@
+internal import Glibc
+
+/// A file descriptor with one owner, which closes it once: by `close()` or by going away.
+final class Descriptor {
+    private(set) var rawValue: Int32
+
+    /// Takes over a descriptor. It is made non-blocking.
+    init(adopting rawValue: Int32) {
+        precondition(rawValue >= 0)
+        self.rawValue = rawValue
+        let flags = fcntl(rawValue, F_GETFL)
+        if flags & O_NONBLOCK == 0 { _ = fcntl(rawValue, F_SETFL, flags | O_NONBLOCK) }
+    }
+
+    /// A new non-blocking socket that commands started by this process do not inherit; `nil`, with `errno` set, when
+    /// there is none to be had.
+    init?(family: Int32, type: __socket_type) {
+        let flags = Int32(SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
+        let socket = socket(family, Int32(type.rawValue) | flags, 0)
+        guard socket >= 0 else { return nil }
+        rawValue = socket
+    }
+
+    var isOpen: Bool { rawValue >= 0 }
+
+    func setOption(level: Int32, name: Int32, value: Int32) {
+        var value = value
+        _ = setsockopt(rawValue, level, name, &value, socklen_t(MemoryLayout<Int32>.size))
+    }
+
+    /// The error that a socket has met since it was last asked, or zero.
+    func takeError() -> Int32 {
+        var error: Int32 = 0
+        var size = socklen_t(MemoryLayout<Int32>.size)
+        return getsockopt(rawValue, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : errno
+    }
+
+    func close() {
+        guard isOpen else { return }
+        _ = Glibc.close(rawValue)
+        rawValue = -1
+    }
+
+    deinit { close() }
+}

@@ -1,0 +1,79 @@
+/// The twelve octets every DNS message starts with (RFC 1035 §4.1.1, flags as in RFC 2535 §6.1).
+///
+///      0  1                 4  5  6  7  8  9 10 11 12             15
+///     +--+--+--+--+--+--+--+--+--+--+--+--+--+--+--+--+
+///     |                  identifier                   |
+///     |QR|  operation  |AA|TC|RD|RA| Z|AD|CD| response |
+///     |                 four counts …                 |
+///     +--+--+--+--+--+--+--+--+--+--+--+--+--+--+--+--+
+struct MessageHeader: Equatable {
+    /// Octets in the header.
+    static let length = 12
+
+    var identifier: UInt16
+    var flags: Flags
+    var questionCount: UInt16 = 0
+    var answerCount: UInt16 = 0
+    var authorityCount: UInt16 = 0
+    var additionalCount: UInt16 = 0
+
+    init(identifier: UInt16, flags: Flags) {
+        self.identifier = identifier
+        self.flags = flags
+    }
+
+    /// `nil` when there are fewer than twelve octets.
+    init?(_ octets: [UInt8]) {
+        var reader = MessageReader(octets)
+        guard let identifier = reader.readWord(), let flags = reader.readWord(),
+            let questions = reader.readWord(), let answers = reader.readWord(),
+            let authorities = reader.readWord(), let additionals = reader.readWord()
+        else { return nil }
+        self.init(identifier: identifier, flags: Flags(rawValue: flags))
+        questionCount = questions
+        answerCount = answers
+        authorityCount = authorities
+        additionalCount = additionals
+    }
+
+    /// The twelve octets.
+    var octets: [UInt8] {
+        [identifier, flags.rawValue, questionCount, answerCount, authorityCount, additionalCount].flatMap {
+            [UInt8($0 >> 8), UInt8(truncatingIfNeeded: $0)]
+        }
+    }
+
+    /// The second word of the header: single-bit flags, and two fields of four bits each.
+    struct Flags: OptionSet {
+        var rawValue: UInt16
+
+        static let answer = Flags(rawValue: 0x8000)
+        static let authoritative = Flags(rawValue: 0x0400)
+        static let truncated = Flags(rawValue: 0x0200)
+        static let recursionDesired = Flags(rawValue: 0x0100)
+        static let recursionAvailable = Flags(rawValue: 0x0080)
+        static let checkingDisabled = Flags(rawValue: 0x0010)
+
+        /// What the message is about: 0 is an ordinary query.
+        var operation: UInt16 { rawValue >> 11 & 0xF }
+
+        /// The operation and the flags of a query that its answer repeats.
+        var repeated: Flags {
+            Flags(rawValue: rawValue & 0x7800).union(intersection([.recursionDesired, .checkingDisabled]))
+        }
+
+        var responseCode: ResponseCode {
+            get { ResponseCode(rawValue: UInt8(rawValue & 0xF)) }
+            set { rawValue = rawValue & 0xFFF0 | UInt16(newValue.rawValue & 0xF) }
+        }
+    }
+
+    /// How a query ended (RFC 1035 §4.1.1, RFC 6895 §2.3).
+    struct ResponseCode: Equatable {
+        let rawValue: UInt8
+
+        static let success = ResponseCode(rawValue: 0)
+        static let serverFailure = ResponseCode(rawValue: 2)
+        static let refused = ResponseCode(rawValue: 5)
+    }
+}

@@ -1,0 +1,76 @@
+/// A cursor over the octets of a DNS message. No read can leave the message, and none loops: a compression pointer ends
+/// a name and is never followed, because nothing here needs what it points to.
+struct MessageReader {
+    private let octets: [UInt8]
+
+    /// Where the next read starts, counted from the first octet of the header.
+    private(set) var offset: Int
+
+    init(_ octets: [UInt8], at offset: Int = 0) {
+        precondition(offset >= 0 && offset <= octets.count)
+        self.octets = octets
+        self.offset = offset
+    }
+
+    mutating func readWord() -> UInt16? {
+        guard octets.count - offset >= 2 else { return nil }
+        defer { offset += 2 }
+        return UInt16(octets[offset]) << 8 | UInt16(octets[offset + 1])
+    }
+
+    mutating func skip(_ count: Int) -> Bool {
+        guard octets.count - offset >= count else { return false }
+        offset += count
+        return true
+    }
+
+    /// Reads an uncompressed name, labels and root octet included; `nil` when it is longer than RFC 1035 §2.3.4 allows,
+    /// leaves the message, or holds a pointer.
+    mutating func readPlainName() -> [UInt8]? {
+        let start = offset
+        while true {
+            guard offset < octets.count else { return nil }
+            let length = Int(octets[offset])
+            guard length <= WireName.longestLabel, skip(1 + length) else { return nil }
+            guard offset - start <= WireName.longestName else { return nil }
+            if length == 0 { return Array(octets[start..<offset]) }
+        }
+    }
+
+    /// Skips a name in any form (RFC 1035 §4.1.4).
+    mutating func skipName() -> Bool {
+        while offset < octets.count {
+            let length = Int(octets[offset])
+            switch length >> 6 {
+            case 0:
+                guard skip(1 + length) else { return false }
+                if length == 0 { return true }
+            case 3:
+                return skip(2)
+            default:
+                return false
+            }
+        }
+        return false
+    }
+
+    /// Skips `count` questions.
+    mutating func skipQuestions(_ count: UInt16) -> Bool {
+        for _ in 0..<count {
+            guard skipName(), skip(4) else { return false }
+        }
+        return true
+    }
+
+    /// Reads one resource record as the range it covers and the fields that matter here (RFC 1035 §4.1.3).
+    mutating func readRecord() -> ResourceRecord? {
+        let start = offset
+        let isRoot = offset < octets.count && octets[offset] == 0
+        guard skipName(), let type = readWord(), let recordClass = readWord() else { return nil }
+        guard let lifeHigh = readWord(), let lifeLow = readWord() else { return nil }
+        guard let length = readWord(), skip(Int(length)) else { return nil }
+        return ResourceRecord(
+            range: start..<offset, isOwnedByRoot: isRoot, type: type, recordClass: recordClass,
+            timeToLive: UInt32(lifeHigh) << 16 | UInt32(lifeLow))
+    }
+}

@@ -1,0 +1,106 @@
+/// A client's query, checked once: header, every question and every record lie inside the message.
+///
+/// Its octets are forwarded as they came, so whatever this module does not know (types, classes, operations, options)
+/// passes through untouched.
+struct Query {
+    /// What a client takes in a datagram when it does not say (RFC 1035 §4.2.1).
+    static let smallestDatagram = 512
+
+    let octets: [UInt8]
+    let header: MessageHeader
+
+    /// The question, when there is exactly one.
+    let question: Question?
+
+    /// The OPT record's contents, when there is one.
+    let extended: ExtendedOptions?
+
+    /// `nil` when the message is malformed or is not a query.
+    init?(_ octets: [UInt8]) {
+        guard octets.count <= Int(UInt16.max), let header = MessageHeader(octets), !header.flags.contains(.answer)
+        else {
+            return nil
+        }
+        var reader = MessageReader(octets, at: MessageHeader.length)
+        var first: Question?
+        for index in 0..<header.questionCount {
+            guard let question = Question(&reader) else { return nil }
+            if index == 0 { first = question }
+        }
+        let records = Int(header.answerCount) + Int(header.authorityCount) + Int(header.additionalCount)
+        var extended: ExtendedOptions?
+        for _ in 0..<records {
+            guard let record = reader.readRecord() else { return nil }
+            if record.type == ResourceRecord.RecordType.extended, record.isOwnedByRoot, extended == nil {
+                extended = ExtendedOptions(record)
+            }
+        }
+        self.octets = octets
+        self.header = header
+        self.question = header.questionCount == 1 ? first : nil
+        self.extended = extended
+    }
+
+    /// The largest answer the client takes in a datagram (RFC 6891 §6.2.3).
+    var largestDatagram: Int { max(Self.smallestDatagram, Int(extended?.payloadSize ?? 0)) }
+
+    /// Whether the answer may be a sequence of messages (RFC 5936 §2.2, RFC 1995 §4).
+    var asksForTransfer: Bool {
+        question?.type == ResourceRecord.RecordType.transfer
+            || question?.type == ResourceRecord.RecordType.incrementalTransfer
+    }
+
+    /// The octets with another identifier.
+    func withIdentifier(_ identifier: UInt16) -> [UInt8] {
+        octets.settingIdentifier(identifier)
+    }
+
+    /// Whether `message` answers this query as it was sent under `identifier`.
+    ///
+    /// The question must be repeated. A server that could not read the query may leave it out, but then has to say so
+    /// with an error code.
+    func isAnswered(by message: [UInt8], identifier: UInt16) -> Bool {
+        guard let reply = MessageHeader(message), reply.flags.contains(.answer), reply.identifier == identifier,
+            reply.flags.operation == header.flags.operation
+        else { return false }
+        guard let question else { return true }
+        if reply.questionCount == 0 { return reply.flags.responseCode != .success }
+        var reader = MessageReader(message, at: MessageHeader.length)
+        guard reply.questionCount == 1, let repeated = Question(&reader) else { return false }
+        return question.asksTheSame(as: repeated)
+    }
+
+    /// An answer that says no server could be asked (RFC 1035 §4.1.1, code 2).
+    func failure() -> [UInt8] {
+        answer(code: .serverFailure)
+    }
+
+    /// An answer of our own making, with the question repeated octet for octet and an OPT record when the query has one.
+    func answer(
+        code: MessageHeader.ResponseCode = .success, upperResponseBits: UInt8 = 0,
+        flags: MessageHeader.Flags = [], records: [[UInt8]] = []
+    ) -> [UInt8] {
+        var reply = MessageHeader(
+            identifier: header.identifier,
+            flags: header.flags.repeated.union(flags).union([.answer, .recursionAvailable]))
+        reply.flags.responseCode = code
+        reply.questionCount = question == nil ? 0 : 1
+        reply.answerCount = UInt16(records.count)
+        reply.additionalCount = extended == nil ? 0 : 1
+        var message = reply.octets + (question?.octets ?? [])
+        for record in records { message += record }
+        if let extended { message += extended.reply(upperResponseBits: upperResponseBits) }
+        return message
+    }
+}
+
+extension [UInt8] {
+    /// A message with another identifier in its first two octets.
+    func settingIdentifier(_ identifier: UInt16) -> [UInt8] {
+        precondition(count >= MessageHeader.length)
+        var copy = self
+        copy[0] = UInt8(identifier >> 8)
+        copy[1] = UInt8(truncatingIfNeeded: identifier)
+        return copy
+    }
+}

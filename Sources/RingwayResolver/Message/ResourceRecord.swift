@@ -1,0 +1,28 @@
+/// A resource record, as far as a forwarder looks into it.
+struct ResourceRecord: Equatable {
+    /// Where the whole record lies in its message.
+    let range: Range<Int>
+    /// Whether the owner name is the root, as it must be for an OPT record.
+    let isOwnedByRoot: Bool
+    let type: UInt16
+    let recordClass: UInt16
+    /// In seconds; flags and version for an OPT record.
+    let timeToLive: UInt32
+
+    /// The record types this module knows by name; all others are carried unread.
+    enum RecordType {
+        static let address: UInt16 = 1
+        static let pointer: UInt16 = 12
+        static let address6: UInt16 = 28
+        static let extended: UInt16 = 41
+        static let incrementalTransfer: UInt16 = 251
+        static let transfer: UInt16 = 252
+        static let any: UInt16 = 255
+    }
+
+    /// The record classes this module knows by name.
+    enum RecordClass {
+        static let internet: UInt16 = 1
+        static let any: UInt16 = 255
+    }
+}

@@ -1,0 +1,17 @@
+/// Sixteen octets that a shard puts before a query and finds again before its answer. They mean nothing here.
+struct ClientTag: BitwiseCopyable, Equatable {
+    static let length = 16
+
+    private var first: UInt64 = 0
+    private var second: UInt64 = 0
+
+    /// For clients that need none.
+    init() {}
+
+    /// - Precondition: `bytes` holds sixteen octets.
+    init(_ bytes: UnsafeRawBufferPointer) {
+        precondition(bytes.count >= Self.length)
+        first = bytes.loadUnaligned(as: UInt64.self)
+        second = bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self)
+    }
+}

@@ -1,0 +1,72 @@
+internal import Glibc
+
+/// One query sent to one nameserver by UDP, from a socket and a port of its own.
+///
+/// The kernel chooses the port at random, and as the socket is connected passes on only what comes from the address that
+/// was asked, and the ICMP errors about it. With the random identifier this is what makes an answer hard to forge
+/// (RFC 5452 §9).
+final class DatagramAttempt: LoopMember {
+    /// Index in the exchange's list of nameservers.
+    let server: Int
+
+    private let identifier: UInt16
+    private let descriptor: Descriptor
+    private unowned let exchange: Exchange
+    private let loop: EventLoop
+
+    /// Datagrams read before others get their turn: only a flood of forged answers makes more than one or two.
+    private static let datagramsPerTurn = 16
+
+    enum Failure: Error {
+        case unreachable
+        case lacksDescriptors
+    }
+
+    init(_ query: Query, to nameserver: Nameserver, server: Int, exchange: Exchange, loop: EventLoop) throws(Failure) {
+        guard let descriptor = Descriptor(family: nameserver.family, type: SOCK_DGRAM) else {
+            throw errno == EAFNOSUPPORT ? .unreachable : .lacksDescriptors
+        }
+        self.descriptor = descriptor
+        self.server = server
+        self.exchange = exchange
+        self.loop = loop
+        identifier = UInt16.random(in: .min ... .max)
+        // With it the kernel tells of unreachable hosts and networks too, not of ports only.
+        if nameserver.family == AF_INET {
+            descriptor.setOption(level: Int32(IPPROTO_IP), name: IP_RECVERR, value: 1)
+        } else {
+            descriptor.setOption(level: Int32(IPPROTO_IPV6), name: IPV6_RECVERR, value: 1)
+        }
+        guard nameserver.withSocketAddress({ connect(descriptor.rawValue, $0, $1) }) == 0 else { throw .unreachable }
+        let message = query.withIdentifier(identifier)
+        let sent = message.withUnsafeBytes {
+            Glibc.send(descriptor.rawValue, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+        }
+        guard sent == message.count else { throw .unreachable }
+        super.init()
+        loop.register(self, descriptor: descriptor, interest: .read)
+    }
+
+    override func ready(isBroken: Bool) {
+        for _ in 0..<Self.datagramsPerTurn {
+            guard descriptor.isOpen else { return }
+            let scratch = loop.scratch
+            let count = recv(descriptor.rawValue, scratch.baseAddress, scratch.count, Int32(MSG_DONTWAIT))
+            if count < 0 {
+                if errno == EINTR { continue }
+                if errno != EAGAIN {
+                    close()
+                    exchange.failed(server: server)
+                }
+                return
+            }
+            exchange.received(Array(scratch.prefix(count)), server: server, identifier: identifier)
+        }
+    }
+
+    /// Stops listening. What comes now is not an answer any more.
+    func close() {
+        loop.remove(self)
+        descriptor.close()
+    }
+}

@@ -1,0 +1,64 @@
+internal import Glibc
+
+/// A shard's queries: one record each, in both directions a tag and then the DNS message.
+final class DatagramClient: Client {
+    /// Records read before others get their turn.
+    private static let recordsPerTurn = 64
+
+    /// Room for answers that the shard has not fetched, in octets; the kernel may grant less.
+    private static let sendBuffer: Int32 = 1 << 20
+
+    override init(adopting descriptor: Int32, service: Service) {
+        super.init(adopting: descriptor, service: service)
+        self.descriptor.setOption(level: SOL_SOCKET, name: SO_SNDBUF, value: Self.sendBuffer)
+    }
+
+    override func ready(isBroken: Bool) {
+        let scratch = service.loop.scratch
+        for _ in 0..<Self.recordsPerTurn {
+            guard isOpen else { return }
+            let count = recv(descriptor.rawValue, scratch.baseAddress, scratch.count, Int32(MSG_DONTWAIT))
+            if count < 0 {
+                if errno == EINTR { continue }
+                if errno != EAGAIN { close() }
+                return
+            }
+            guard count > 0 else { return close() }
+            let record = UnsafeRawBufferPointer(rebasing: scratch.prefix(count))
+            guard count >= ClientTag.length else {
+                service.count(\.queries)
+                service.count(\.droppedMalformed)
+                continue
+            }
+            // A malformed query is dropped: that is what its client would see of a server it cannot reach.
+            _ = service.accept(Array(record[ClientTag.length...]), from: self, tag: ClientTag(record))
+        }
+    }
+
+    override func send(_ answer: [UInt8], tag: ClientTag) {
+        var tag = tag
+        let sent = withUnsafeMutableBytes(of: &tag) { tagBytes in
+            answer.withUnsafeBytes { answerBytes in
+                var parts = [
+                    iovec(iov_base: tagBytes.baseAddress, iov_len: tagBytes.count),
+                    iovec(
+                        iov_base: UnsafeMutableRawPointer(mutating: answerBytes.baseAddress), iov_len: answerBytes.count
+                    ),
+                ]
+                return parts.withUnsafeMutableBufferPointer { parts in
+                    var message = msghdr()
+                    message.msg_iov = parts.baseAddress
+                    message.msg_iovlen = parts.count
+                    return sendmsg(
+                        descriptor.rawValue, &message, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL))
+                }
+            }
+        }
+        guard sent < 0 else { return }
+        if errno == EPIPE || errno == ECONNRESET {
+            service.count(\.droppedClientGone)
+        } else {
+            service.count(\.droppedClientFull)
+        }
+    }
+}

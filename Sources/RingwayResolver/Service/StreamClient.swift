@@ -1,0 +1,119 @@
+internal import Glibc
+
+/// One client's connection: DNS over TCP (RFC 7766). Queries are pipelined, and answered as their answers come.
+///
+/// Reading stops while too many queries wait or too many answers lie unread, so a client that does not read is held up
+/// by its own connection. One that has closed its side gets all its answers before the connection is closed.
+final class StreamClient: Client {
+    private var incoming = FrameAssembler()
+    private var outgoing = FrameQueue()
+    private var hasFinished = false
+    private var isProcessing = false
+
+    /// When octets last went either way.
+    private(set) var lastActivity = MonotonicClock.now()
+
+    /// Whether the connection could be closed without anybody losing an answer.
+    var isIdle: Bool { exchanges.isEmpty && outgoing.waiting == 0 }
+
+    override init(adopting descriptor: Int32, service: Service) {
+        super.init(adopting: descriptor, service: service)
+        // Fails harmlessly on a socket that is not TCP.
+        self.descriptor.setOption(level: Int32(IPPROTO_TCP), name: TCP_NODELAY, value: 1)
+        scheduleIdleCheck()
+    }
+
+    override var takesDatagrams: Bool { false }
+
+    override func ready(isBroken: Bool) {
+        // A connection that is gone in both directions wakes us for ever, unless reading tells.
+        if isBroken, hasFinished || !mayRead { return close() }
+        flush()
+        guard isOpen else { return }
+        receive()
+        settle()
+    }
+
+    override func send(_ answer: [UInt8], tag: ClientTag) {
+        outgoing.append(answer)
+        flush()
+        guard isOpen else { return }
+        if outgoing.waiting > service.limits.unreadOctetsPerStream {
+            service.count(\.streamsOverflowed)
+            return close()
+        }
+        settle()
+    }
+
+    override func exchangeEnded() {
+        settle()
+    }
+
+    override func deadlinePassed(now: UInt64) {
+        let due = lastActivity + service.limits.clientStreamIdle.nanoseconds
+        if now < due || !exchanges.isEmpty { return scheduleIdleCheck() }
+        service.count(\.streamsIdle)
+        close()
+    }
+
+    private var mayRead: Bool {
+        exchanges.count < service.limits.queriesPerStream
+            && outgoing.waiting <= service.limits.unreadOctetsPerStream / 8
+    }
+
+    private func scheduleIdleCheck() {
+        let idle = service.limits.clientStreamIdle.nanoseconds
+        let now = MonotonicClock.now()
+        service.loop.schedule(self, at: max(lastActivity + idle, now + min(idle, 1_000_000_000)))
+    }
+
+    private func receive() {
+        guard !hasFinished, mayRead else { return }
+        let scratch = service.loop.scratch
+        let count = recv(descriptor.rawValue, scratch.baseAddress, 16 << 10, Int32(MSG_DONTWAIT))
+        if count < 0 {
+            if errno != EAGAIN && errno != EINTR { close() }
+            return
+        }
+        if count == 0 {
+            hasFinished = true
+        } else {
+            lastActivity = MonotonicClock.now()
+            incoming.append(UnsafeRawBufferPointer(rebasing: scratch.prefix(count)))
+        }
+        process()
+    }
+
+    /// Takes the queries that have come whole. Answers that are ready at once come back into this function: they only
+    /// make the loop go on.
+    private func process() {
+        guard !isProcessing else { return }
+        isProcessing = true
+        defer { isProcessing = false }
+        while isOpen, mayRead, let message = incoming.next() {
+            guard service.accept(message, from: self, tag: ClientTag()) else { return close() }
+        }
+    }
+
+    private func flush() {
+        guard outgoing.waiting > 0 else { return }
+        switch outgoing.flush(to: descriptor) {
+        case .sent(let count):
+            if count > 0 { lastActivity = MonotonicClock.now() }
+        case .broken:
+            close()
+        }
+    }
+
+    /// Decides what to wait for, or that all is done.
+    private func settle() {
+        guard isOpen, !isProcessing else { return }
+        process()
+        guard isOpen else { return }
+        if hasFinished, isIdle { return close() }
+        var interest: EventLoop.Interest = []
+        if !hasFinished, mayRead { interest.insert(.read) }
+        if outgoing.waiting > 0 { interest.insert(.write) }
+        service.loop.setInterest(interest, of: self)
+    }
+}

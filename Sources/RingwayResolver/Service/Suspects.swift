@@ -1,0 +1,42 @@
+/// Nameservers that stayed silent, query after query, while another one answered. They are asked last until they answer
+/// again or half a minute has gone by, so that a dead first server delays a few queries and not every query.
+///
+/// One lost datagram makes no suspect: with several nameservers the first may know names that the others deny.
+struct Suspects {
+    /// Silences in a row that make a suspect.
+    static let threshold = 3
+
+    /// How long a suspicion lasts, in nanoseconds. The first silence after it renews it.
+    static let span: UInt64 = 30_000_000_000
+
+    private struct Record {
+        var silences = 0
+        var suspectUntil: UInt64 = 0
+    }
+
+    private var records: [Nameserver: Record] = [:]
+
+    /// The server said nothing to a query that another one answered.
+    mutating func noteSilence(of server: Nameserver, now: UInt64) {
+        var record = records[server] ?? Record()
+        record.silences += 1
+        if record.silences >= Self.threshold { record.suspectUntil = now + Self.span }
+        records[server] = record
+    }
+
+    mutating func noteAnswer(of server: Nameserver) {
+        guard !records.isEmpty else { return }
+        records[server] = nil
+    }
+
+    mutating func forgetAll() { records = [:] }
+
+    /// The indices of `servers`, beginning with `first`, suspects at the end.
+    func order(_ servers: [Nameserver], first: Int, now: UInt64) -> [Int] {
+        guard !servers.isEmpty else { return [] }
+        let rotated = servers.indices.map { ($0 + first) % servers.count }
+        guard !records.isEmpty else { return rotated }
+        let isSuspect = { (index: Int) in (records[servers[index]]?.suspectUntil ?? 0) > now }
+        return rotated.filter { !isSuspect($0) } + rotated.filter(isSuspect)
+    }
+}

@@ -1,0 +1,123 @@
+internal import Glibc
+
+/// A client's connection to a nameserver, shared by all of that client's queries: pipelined, each under an identifier of
+/// its own (RFC 7766 §6.2.1).
+final class UpstreamStream: LoopMember {
+    let server: Nameserver
+
+    private struct Request {
+        let exchange: Exchange
+        /// Index in the exchange's list of nameservers.
+        let server: Int
+    }
+
+    private let owner: Client
+    private let service: Service
+    private let descriptor: Descriptor
+    private let patience: UInt64
+    private var isConnecting = true
+    /// Whether it has ever answered: then its end means no more than that the server tidies up.
+    private var hasAnswered = false
+    private var incoming = FrameAssembler()
+    private var outgoing = FrameQueue()
+    private var requests: [UInt16: Request] = [:]
+
+    /// - Parameter patience: how long the server may stay silent with requests waiting, in nanoseconds.
+    /// - Returns: `nil` when the connection fails at once.
+    init?(to server: Nameserver, owner: Client, patience: UInt64, service: Service) {
+        guard let descriptor = Descriptor(family: server.family, type: SOCK_STREAM) else { return nil }
+        self.server = server
+        self.owner = owner
+        self.service = service
+        self.descriptor = descriptor
+        self.patience = patience
+        descriptor.setOption(level: Int32(IPPROTO_TCP), name: TCP_NODELAY, value: 1)
+        let result = server.withSocketAddress { connect(descriptor.rawValue, $0, $1) }
+        guard result == 0 || errno == EINPROGRESS else { return nil }
+        super.init()
+        service.loop.register(self, descriptor: descriptor, interest: .write)
+        service.loop.schedule(self, at: MonotonicClock.now() + patience)
+    }
+
+    /// Sends a query; the result names it in `forget`. `nil` when no identifier is free.
+    func ask(_ query: Query, for exchange: Exchange, server: Int) -> UInt16? {
+        guard descriptor.isOpen, requests.count < Int(UInt16.max) / 2 else { return nil }
+        var identifier = UInt16.random(in: .min ... .max)
+        while requests[identifier] != nil { identifier = UInt16.random(in: .min ... .max) }
+        if requests.isEmpty { service.loop.schedule(self, at: MonotonicClock.now() + patience) }
+        requests[identifier] = Request(exchange: exchange, server: server)
+        outgoing.append(query.withIdentifier(identifier))
+        // Written from the loop, also when there is room now: a failure must not come back while the caller still acts.
+        service.loop.setInterest([.read, .write], of: self)
+        return identifier
+    }
+
+    /// The answer is not wanted any more.
+    func forget(_ identifier: UInt16) {
+        requests[identifier] = nil
+    }
+
+    override func ready(isBroken: Bool) {
+        if isConnecting {
+            guard descriptor.takeError() == 0 else { return fail() }
+            isConnecting = false
+        }
+        guard outgoing.flush(to: descriptor) != .broken else { return fail() }
+        receive()
+        guard descriptor.isOpen else { return }
+        service.loop.setInterest(outgoing.waiting > 0 ? [.read, .write] : .read, of: self)
+    }
+
+    /// The server has been silent for too long, or nobody has asked for a while.
+    override func deadlinePassed(now: UInt64) {
+        // A reused connection that has gone dead is not to be trusted with the same requests again.
+        hasAnswered = false
+        fail()
+    }
+
+    /// Closes the connection without a word to those who wait.
+    func close() {
+        guard descriptor.isOpen else { return }
+        service.loop.remove(self)
+        descriptor.close()
+        requests = [:]
+        owner.remove(self)
+        service.upstreamStreamClosed()
+    }
+
+    private func receive() {
+        let scratch = service.loop.scratch
+        let count = recv(descriptor.rawValue, scratch.baseAddress, 64 << 10, Int32(MSG_DONTWAIT))
+        if count < 0 {
+            if errno != EAGAIN && errno != EINTR { fail() }
+            return
+        }
+        guard count > 0 else { return fail() }
+        incoming.append(UnsafeRawBufferPointer(rebasing: scratch.prefix(count)))
+        while descriptor.isOpen, let message = incoming.next() { take(message) }
+    }
+
+    private func take(_ message: [UInt8]) {
+        guard let header = MessageHeader(message), let request = requests[header.identifier] else {
+            service.count(\.mismatchedAnswers)
+            return
+        }
+        hasAnswered = true
+        request.exchange.received(message, server: request.server, identifier: header.identifier)
+        guard descriptor.isOpen else { return }
+        let wait = requests.isEmpty ? service.limits.upstreamStreamIdle.nanoseconds : patience
+        service.loop.schedule(self, at: MonotonicClock.now() + wait)
+    }
+
+    private func fail() {
+        let victims = requests.values
+        close()
+        for request in victims {
+            if hasAnswered {
+                request.exchange.lostStream(server: request.server)
+            } else {
+                request.exchange.failed(server: request.server)
+            }
+        }
+    }
+}

@@ -1,0 +1,52 @@
+internal import CRingway
+internal import Glibc
+
+/// What this kernel's io_uring offers, found out once at start and chosen from by table. What is missing costs speed, not
+/// function.
+public struct KernelFeatures: Sendable, Equatable {
+    /// An io_uring could be made at all.
+    public var hasRing = false
+    /// The `errno` of the attempt when none could be made.
+    public var ringError: Int32 = 0
+    /// IORING_SETUP_SINGLE_ISSUER and IORING_SETUP_DEFER_TASKRUN (Linux 6.1).
+    public var defersTaskWork = false
+    /// Provided buffer rings (Linux 5.19).
+    public var hasBufferRings = false
+    /// Multishot accept (5.19) and receive (6.0).
+    public var hasMultishotReceive = false
+    /// IORING_OP_READ_MULTISHOT (Linux 6.7).
+    public var hasMultishotRead = false
+    /// IORING_OP_MSG_RING (Linux 5.18).
+    public var hasRingMessages = false
+
+    public init() {}
+
+    /// Asks the kernel, with a small ring that is thrown away.
+    public static func probe() -> KernelFeatures {
+        var features = KernelFeatures()
+        let ring = UnsafeMutablePointer<io_uring>.allocate(capacity: 1)
+        defer { ring.deallocate() }
+        var result = ringway_ring_init(ring, 8, 16, ringway_setup_flags_preferred())
+        features.defersTaskWork = result == 0
+        if result != 0 { result = ringway_ring_init(ring, 8, 16, ringway_setup_flags_minimal()) }
+        guard result == 0 else {
+            features.ringError = -result
+            return features
+        }
+        defer { io_uring_queue_exit(ring) }
+        features.hasRing = true
+        guard let probe = io_uring_get_probe_ring(ring) else { return features }
+        defer { io_uring_free_probe(probe) }
+        features.hasMultishotRead = ringway_probe_supports(probe, RINGWAY_OP_READ_MULTISHOT)
+        features.hasRingMessages = ringway_probe_supports(probe, Int32(IORING_OP_MSG_RING.rawValue))
+        // No opcode tells of multishot receive; SEND_ZC came in the same release.
+        features.hasMultishotReceive = ringway_probe_supports(probe, Int32(IORING_OP_SEND_ZC.rawValue))
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: 4_096, alignment: 4_096)
+        defer { memory.deallocate() }
+        if ringway_register_buffer_ring(ring, memory, 8, 0) == 0 {
+            features.hasBufferRings = true
+            io_uring_unregister_buf_ring(ring, 0)
+        }
+        return features
+    }
+}

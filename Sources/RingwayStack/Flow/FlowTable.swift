@@ -1,0 +1,106 @@
+/// What a flow key leads to: the kind of flow and its slot in that kind's slab.
+@frozen
+public struct FlowReference: Equatable, Sendable, BitwiseCopyable {
+    public enum Kind: UInt8, Sendable, BitwiseCopyable { case tcp, udp, forwardedUDP, ping }
+
+    @usableFromInline let rawValue: UInt32
+
+    @inlinable public init(_ kind: Kind, slot: UInt32) { rawValue = UInt32(kind.rawValue) << 28 | slot }
+    @inlinable public var kind: Kind { Kind(rawValue: UInt8(truncatingIfNeeded: rawValue >> 28)) ?? .tcp }
+    @inlinable public var slot: UInt32 { rawValue & 0x0FFF_FFFF }
+}
+
+/// Flow keys to flows: open addressing with linear probing over memory allocated once, at most half full.
+///
+/// A lookup reads one line of tags and one key. Removal shifts the run behind it back, so no tombstones gather and a
+/// table that has seen a billion flows probes as a fresh one does.
+public struct FlowTable: ~Copyable {
+    /// Zero marks an empty place; otherwise the low half of the hash with its lowest bit set.
+    private let tags: UnsafeMutablePointer<UInt32>
+    private let keys: UnsafeMutablePointer<FlowKey>
+    private let references: UnsafeMutablePointer<FlowReference>
+    private let mask: Int
+    private let secret: UInt64
+    public let capacity: Int
+    public private(set) var count = 0
+
+    /// - Parameters:
+    ///   - capacity: the most flows; `insert` answers `false` beyond it.
+    ///   - secret: random per network.
+    public init(capacity: Int, secret: UInt64) {
+        precondition(capacity > 0 && capacity <= 1 << 24)
+        self.capacity = capacity
+        self.secret = secret
+        var size = 16
+        while size < capacity * 2 { size *= 2 }
+        mask = size - 1
+        tags = .allocate(capacity: size)
+        tags.initialize(repeating: 0, count: size)
+        keys = .allocate(capacity: size)
+        references = .allocate(capacity: size)
+    }
+
+    deinit {
+        tags.deallocate()
+        keys.deallocate()
+        references.deallocate()
+    }
+
+    @inline(__always) private func tag(_ key: FlowKey) -> UInt32 {
+        UInt32(truncatingIfNeeded: key.hash(secret: secret)) | 1
+    }
+
+    @inline(__always) private func home(_ tag: UInt32) -> Int { Int(tag >> 1) & mask }
+
+    /// The flow that `key` leads to, or `nil`.
+    public func find(_ key: FlowKey) -> FlowReference? {
+        let wanted = tag(key)
+        var place = home(wanted)
+        while true {
+            let found = tags[place]
+            if found == 0 { return nil }
+            if found == wanted && keys[place] == key { return references[place] }
+            place = (place &+ 1) & mask
+        }
+    }
+
+    /// Adds a key that is not in the table. Answers `false` when the table is full.
+    public mutating func insert(_ key: FlowKey, _ reference: FlowReference) -> Bool {
+        guard count < capacity else { return false }
+        let wanted = tag(key)
+        var place = home(wanted)
+        while tags[place] != 0 { place = (place &+ 1) & mask }
+        tags[place] = wanted
+        (keys + place).initialize(to: key)
+        (references + place).initialize(to: reference)
+        count &+= 1
+        return true
+    }
+
+    /// Removes a key; a key that is absent is ignored.
+    public mutating func remove(_ key: FlowKey) {
+        let wanted = tag(key)
+        var hole = home(wanted)
+        while true {
+            let found = tags[hole]
+            if found == 0 { return }
+            if found == wanted && keys[hole] == key { break }
+            hole = (hole &+ 1) & mask
+        }
+        count &-= 1
+        var place = hole
+        while true {
+            place = (place &+ 1) & mask
+            let found = tags[place]
+            if found == 0 { break }
+            // An entry may move back to the hole unless its home lies cyclically behind the hole.
+            if (place &- home(found)) & mask >= (place &- hole) & mask {
+                tags[hole] = found
+                keys[hole] = keys[place]
+                references[hole] = references[place]
+                hole = place
+            }
+        }
+        tags[hole] = 0
+    }
+}

@@ -1,0 +1,57 @@
+internal import RingwayWire
+
+/// One fragment as it came, its header checked: where its octets belong and to which datagram.
+struct Fragment {
+    let key: FragmentKey
+    /// Of the datagram's first octet, in octets; a multiple of eight.
+    let offset: Int
+    let isLast: Bool
+    let bytes: UnsafeRawBufferPointer
+    /// Meaningful in the first fragment alone, as are the four that follow.
+    let protocolNumber: UInt8
+    let hopLimit: UInt8
+    let trafficClass: UInt8
+    let sourceMAC: MACAddress
+    let destinationMAC: MACAddress
+
+    var end: Int { offset + bytes.count }
+
+    /// The most octets a datagram may have after its IP header: what the 16-bit length fields can say.
+    var limit: Int { key.source.isIPv4 ? 65_535 - 20 : 65_535 }
+}
+
+extension Fragment {
+    /// Reads a frame whose summary says `.fragment`. `nil` when it carries nothing, or ends, short of the datagram's end,
+    /// elsewhere than at a multiple of eight octets.
+    init?(_ frame: UnsafeRawBufferPointer, _ summary: FrameSummary) {
+        guard summary.kind == .fragment, let ethernet = EthernetHeader(frame),
+            let packet = summary.checkedPacket(in: frame), let bytes = summary.checkedPayload(in: frame),
+            !bytes.isEmpty
+        else { return nil }
+        let place: IPv6ExtensionHeaders.Fragment
+        if summary.isIPv6 {
+            guard let header = IPv6Header(packet),
+                let extensions = IPv6ExtensionHeaders.walk(firstHeader: header.nextHeader, payload: header.payload),
+                let fragment = extensions.fragment
+            else { return nil }
+            place = fragment
+        } else {
+            guard let header = IPv4Header(packet) else { return nil }
+            place = IPv6ExtensionHeaders.Fragment(
+                offset: header.fragmentOffset, more: header.moreFragments,
+                identification: UInt32(header.identification))
+        }
+        guard !place.more || bytes.count.isMultiple(of: 8) else { return nil }
+        key = FragmentKey(
+            source: summary.source, destination: summary.destination, identification: place.identification,
+            protocolNumber: summary.isIPv6 ? 0 : summary.protocolNumber)
+        offset = place.offset
+        isLast = !place.more
+        self.bytes = bytes
+        protocolNumber = summary.protocolNumber
+        hopLimit = summary.hopLimit
+        trafficClass = summary.trafficClass
+        sourceMAC = summary.sourceMAC
+        destinationMAC = ethernet.destination
+    }
+}

@@ -1,0 +1,131 @@
+public import RingwayWire
+
+/// Cuts one transport datagram toward a guest into fragments that fit the MTU (RFC 791 §3.2, RFC 8200 §4.5).
+///
+/// Pull style: `next(into:)` writes one frame after the other until it returns zero. A datagram that fits as it is comes
+/// out as one packet without fragmentation. The datagram is read where it lies and must stay there until the last frame
+/// is written; its transport header is part of it, the checksum included, since nothing behind the first fragment could
+/// complete it.
+///
+///     var fragmenter = Fragmenter(datagram, from: source, to: guest, …)
+///     while let frame = buffer(), case let length = fragmenter.next(into: frame), length > 0 { send(frame, length) }
+public struct Fragmenter {
+    /// Octets that hold any frame for this datagram.
+    public let frameLength: Int
+    /// Frames that the datagram makes.
+    public let frameCount: Int
+
+    private let datagram: UnsafeRawBufferPointer
+    private let source: IPAddress
+    private let destination: IPAddress
+    private let protocolNumber: UInt8
+    private let hopLimit: UInt8
+    private let trafficClass: UInt8
+    private let identification: UInt32
+    private let sourceMAC: MACAddress
+    private let destinationMAC: MACAddress
+    /// Octets of the datagram in every fragment but the last; a multiple of eight when there is more than one.
+    private let step: Int
+    private var offset = 0
+    private var isStarted = false
+
+    /// Begins with the first frame, or returns `nil` when there can be none: addresses of two families, an MTU below 68
+    /// octets (RFC 791 §3.2) or, for IPv6, 1,280, or more octets than an IP datagram holds (65,515 after an IPv4 header,
+    /// 65,535 after IPv6's).
+    ///
+    /// - Parameters:
+    ///   - datagram: the transport header and all that follows it.
+    ///   - source: who the guest shall see as its sender.
+    ///   - destination: the guest's address.
+    ///   - protocolNumber: one of `IPProtocol`.
+    ///   - hopLimit: of every fragment.
+    ///   - trafficClass: of every fragment.
+    ///   - identification: what tells this datagram's fragments from those of others between the two addresses; must
+    ///     not repeat soon and should not be guessable (RFC 7739). IPv4 takes the low 16 bits.
+    ///   - mtu: octets of an IP packet.
+    ///   - sourceMAC: the gateway's.
+    ///   - destinationMAC: the guest's.
+    public init?(
+        _ datagram: UnsafeRawBufferPointer, from source: IPAddress, to destination: IPAddress, protocolNumber: UInt8,
+        hopLimit: UInt8 = 64, trafficClass: UInt8 = 0, identification: UInt32, mtu: Int, sourceMAC: MACAddress,
+        destinationMAC: MACAddress
+    ) {
+        guard source.isIPv4 == destination.isIPv4 else { return nil }
+        let isIPv4 = source.isIPv4
+        let headerLength = isIPv4 ? EthernetFrame.ipv4Length : EthernetFrame.ipv6Length
+        guard mtu >= (isIPv4 ? 68 : NetworkPlan.minimumMTU) else { return nil }
+        guard datagram.count <= (isIPv4 ? 65_535 - headerLength : 65_535) else { return nil }
+        self.datagram = datagram
+        self.source = source
+        self.destination = destination
+        self.protocolNumber = protocolNumber
+        self.hopLimit = hopLimit
+        self.trafficClass = trafficClass
+        self.identification = identification
+        self.sourceMAC = sourceMAC
+        self.destinationMAC = destinationMAC
+        if headerLength + datagram.count <= mtu {
+            step = datagram.count
+            frameCount = 1
+            frameLength = EthernetFrame.headerLength + headerLength + datagram.count
+        } else {
+            let fragmentHeaders = headerLength + (isIPv4 ? 0 : Self.fragmentHeaderLength)
+            step = (mtu - fragmentHeaders) & ~7
+            frameCount = (datagram.count + step - 1) / step
+            frameLength = EthernetFrame.headerLength + fragmentHeaders + step
+        }
+    }
+
+    /// Whether the last frame has been written.
+    public var isFinished: Bool { isStarted && offset == datagram.count }
+
+    /// Writes the next ethernet frame, without virtio-net header.
+    ///
+    /// - Returns: octets of the frame; zero when all have been written (`isFinished`), or when this one does not fit and
+    ///   is still to come.
+    public mutating func next(into frame: UnsafeMutableRawBufferPointer) -> Int {
+        guard !isFinished else { return 0 }
+        let count = min(step, datagram.count - offset)
+        let place = IPv6ExtensionHeaders.Fragment(
+            offset: offset, more: offset + count < datagram.count, identification: identification)
+        guard let target = source.isIPv4 ? startIPv4(frame, place, count) : startIPv6(frame, place, count) else {
+            return 0
+        }
+        target.copyMemory(from: UnsafeRawBufferPointer(rebasing: datagram[offset..<offset + count]))
+        offset += count
+        isStarted = true
+        let headers = source.isIPv4 ? EthernetFrame.ipv4Length : EthernetFrame.ipv6Length
+        let fragmentHeader = !source.isIPv4 && frameCount > 1 ? Self.fragmentHeaderLength : 0
+        return EthernetFrame.headerLength + headers + fragmentHeader + count
+    }
+
+    private static var fragmentHeaderLength: Int { 8 }
+
+    private func startIPv4(
+        _ frame: UnsafeMutableRawBufferPointer, _ place: IPv6ExtensionHeaders.Fragment, _ count: Int
+    ) -> UnsafeMutableRawBufferPointer? {
+        EthernetFrame.startIPv4(
+            in: frame, from: sourceMAC, to: destinationMAC,
+            IPv4Fields(
+                source: source.ipv4, destination: destination.ipv4, protocolNumber: protocolNumber,
+                payloadLength: count, timeToLive: hopLimit,
+                identification: frameCount > 1 ? UInt16(truncatingIfNeeded: identification) : 0,
+                dontFragment: frameCount == 1, moreFragments: place.more, fragmentOffset: place.offset,
+                typeOfService: trafficClass))
+    }
+
+    private func startIPv6(
+        _ frame: UnsafeMutableRawBufferPointer, _ place: IPv6ExtensionHeaders.Fragment, _ count: Int
+    ) -> UnsafeMutableRawBufferPointer? {
+        let headerLength = frameCount > 1 ? Self.fragmentHeaderLength : 0
+        let payload = EthernetFrame.startIPv6(
+            in: frame, from: sourceMAC, to: destinationMAC,
+            IPv6Fields(
+                source: source.ipv6, destination: destination.ipv6,
+                nextHeader: frameCount > 1 ? IPProtocol.fragment : protocolNumber,
+                payloadLength: headerLength + count, hopLimit: hopLimit, trafficClass: trafficClass))
+        guard let payload else { return nil }
+        if headerLength > 0, let base = payload.baseAddress { place.write(to: base, nextHeader: protocolNumber) }
+        return UnsafeMutableRawBufferPointer(rebasing: payload[headerLength...])
+    }
+}

@@ -1,0 +1,46 @@
+/// Which blocks of eight octets of a datagram have arrived: one bit each, in memory that somebody else owns.
+///
+/// Fragments begin at multiples of eight octets and all but the last end at one (RFC 791 §3.1, RFC 8200 §4.5), so bits
+/// for blocks are exact and an overlap is an AND.
+struct ReceivedBlocks {
+    /// Words for a datagram of 64 KiB: 8,192 blocks.
+    static var wordCount: Int { 128 }
+
+    enum Coverage { case none, some, all }
+
+    let words: UnsafeMutablePointer<UInt64>
+
+    func clear() {
+        words.update(repeating: 0, count: Self.wordCount)
+    }
+
+    /// How much of the blocks that the octets `start..<end` touch has been marked.
+    func coverage(from start: Int, to end: Int) -> Coverage {
+        var missing: UInt64 = 0
+        var present: UInt64 = 0
+        forEachWord(from: start, to: end) { index, mask in
+            missing |= ~words[index] & mask
+            present |= words[index] & mask
+        }
+        if present == 0 { return .none }
+        return missing == 0 ? .all : .some
+    }
+
+    /// Marks the blocks that the octets `start..<end` touch.
+    func mark(from start: Int, to end: Int) {
+        forEachWord(from: start, to: end) { index, mask in words[index] |= mask }
+    }
+
+    /// Calls `body` with each word that has one of the blocks, and the blocks' bits in it.
+    private func forEachWord(from start: Int, to end: Int, _ body: (Int, UInt64) -> Void) {
+        precondition(start >= 0 && start < end && end <= Self.wordCount * 512, "octets outside a datagram")
+        let first = start / 8
+        let last = (end - 1) / 8
+        for index in first / 64...last / 64 {
+            // Shifts of 64 or more give zero.
+            let low = max(first - index * 64, 0)
+            let high = min(last - index * 64, 63)
+            body(index, (UInt64.max << UInt64(low)) & (UInt64.max >> UInt64(63 - high)))
+        }
+    }
+}

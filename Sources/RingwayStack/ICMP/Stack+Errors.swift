@@ -1,0 +1,102 @@
+public import RingwayStorage
+public import RingwayWire
+
+/// ICMP errors toward the guest: what the host's sockets found out, said as a router would.
+extension Stack {
+    /// About a frame that is at hand.
+    mutating func sendError(_ reason: ICMPError.Reason, about bytes: UnsafeRawBufferPointer, _ summary: FrameSummary) {
+        guard let answer = prepareAnswer(limit: ICMPError.frameLength) else { return }
+        let written = errors.write(reason, about: bytes, summary, now: now, into: answer.room)
+        if written == 0 { counters.add(.droppedErrorRateLimit) }
+        sendAnswer(answer.lease, octets: written, .icmpErrorsToGuest)
+    }
+
+    /// About a packet of which the essentials are known.
+    mutating func sendError(_ reason: ICMPError.Reason, from router: IPAddress?, about packet: QuotedPacket) {
+        guard let answer = prepareAnswer(limit: ICMPError.frameLength) else { return }
+        let written = errors.write(reason, from: router, about: packet, to: guestMAC, now: now, into: answer.room)
+        if written == 0 { counters.add(.droppedErrorRateLimit) }
+        sendAnswer(answer.lease, octets: written, .icmpErrorsToGuest)
+    }
+
+    enum Unreachable { case host, network, prohibited }
+
+    /// About a SYN, as it came: its destination cannot be reached.
+    mutating func sendUnreachable(about summary: FrameSummary, _ unreachable: Unreachable) {
+        let key = FlowKey(
+            guest: summary.source, guestPort: summary.sourcePort, remote: summary.destination,
+            remotePort: summary.destinationPort, transport: .tcp)
+        sendUnreachable(key, sequence: SequenceNumber(0), unreachable)
+    }
+
+    /// About a connection whose host could not be reached.
+    mutating func sendUnreachable(about flow: UnsafeMutablePointer<TCPConnection>, _ unreachable: Unreachable) {
+        sendUnreachable(flow.pointee.key, sequence: flow.pointee.initialReceive, unreachable)
+    }
+
+    /// The SYN is rebuilt as far as an error quotes it: the guest's kernel finds the socket by addresses and ports and
+    /// compares the sequence number (RFC 5927 §4.1).
+    private mutating func sendUnreachable(_ key: FlowKey, sequence: SequenceNumber, _ unreachable: Unreachable) {
+        let scratch = leaseForFrame(octets: 128)
+        guard !scratch.isNone else { return }
+        defer { release(scratch) }
+        let ipv4 = key.guest.isIPv4
+        let ethernet = space.address(of: scratch)
+        let ipLength = ipv4 ? 20 : 40
+        EthernetFields(
+            destination: plan.gatewayMAC, source: guestMAC, etherType: ipv4 ? EtherType.ipv4 : EtherType.ipv6
+        ).write(to: ethernet)
+        let ip = ethernet + EthernetHeader.length
+        if ipv4 {
+            IPv4Fields(
+                source: key.guest.ipv4, destination: key.remote.ipv4, protocolNumber: IPProtocol.tcp,
+                payloadLength: 20
+            ).write(to: ip)
+        } else {
+            IPv6Fields(
+                source: key.guest.ipv6, destination: key.remote.ipv6, nextHeader: IPProtocol.tcp, payloadLength: 20
+            ).write(to: ip)
+        }
+        TCPFields(
+            sourcePort: key.guestPort, destinationPort: key.remotePort, sequence: sequence,
+            acknowledgement: SequenceNumber(0), flags: .syn, window: 0
+        ).write(to: ip + ipLength)
+        var summary = FrameSummary()
+        summary.kind = .tcp
+        summary.isIPv6 = !ipv4
+        summary.source = key.guest
+        summary.destination = key.remote
+        summary.sourceMAC = guestMAC
+        summary.networkOffset = UInt16(EthernetHeader.length)
+        summary.transportOffset = UInt16(EthernetHeader.length + ipLength)
+        summary.payloadOffset = summary.transportOffset + 20
+        summary.protocolNumber = IPProtocol.tcp
+        let reason: ICMPError.Reason
+        switch unreachable {
+        case .host: reason = .hostUnreachable
+        case .network: reason = .networkUnreachable
+        case .prohibited: reason = .administrativelyProhibited
+        }
+        sendError(
+            reason,
+            about: UnsafeRawBufferPointer(start: ethernet, count: EthernetHeader.length + ipLength + 20), summary)
+    }
+
+    /// A datagram of a mapping went no further.
+    ///
+    /// - Parameters:
+    ///   - target: where it was sent to, as the host knows it.
+    ///   - router: who reported it, if anybody did.
+    ///   - payload: what is known of the datagram's payload.
+    public mutating func datagramFailed(
+        _ handle: Handle, to target: TransportAddress, _ reason: ICMPError.Reason, from router: IPAddress?,
+        payload: UnsafeRawBufferPointer
+    ) {
+        guard let mapping = mappings.pointer(to: handle) else { return }
+        let guest = TransportAddress(address: mapping.pointee.key.guest, port: mapping.pointee.key.guestPort)
+        let shown = TransportAddress(address: addressForGuest(of: target.address), port: target.port)
+        counters.add(.udpSendFailed)
+        guard let packet = QuotedPacket(udpFrom: guest, to: shown, payload: payload) else { return }
+        sendError(reason, from: router.map { addressForGuest(of: $0) }, about: packet)
+    }
+}

@@ -1,0 +1,60 @@
+/// Every bound of a network, in one place: the default, the flag that changes it and what happens when it is reached.
+public struct Limits: Sendable, Equatable {
+    /// TCP flows, UDP mappings and pings of a guest together. Beyond it a new one is dropped and counted.
+    public var flowsPerGuest = 65_536
+    /// TCP connects to the host under way. Beyond it a SYN is dropped; the guest's TCP repeats it.
+    public var halfOpenConnects = 4_096
+    /// UDP mappings (a guest's address and port). Beyond it the one idle for longest goes.
+    public var udpMappings = 8_192
+    /// Ping sockets. Beyond it the one idle for longest goes.
+    public var pingMappings = 256
+    /// DNS exchanges under way. Beyond it the query is dropped; the guest's resolver repeats it.
+    public var nameQueries = 4_096
+    /// Datagrams being reassembled. Beyond it the oldest goes.
+    public var fragments = 64
+    /// Octets of frame buffers a shard may use; pages are touched only when needed. When they are all in use, reading
+    /// from the link and from host sockets waits.
+    public var poolOctetsPerShard = 256 << 20
+    /// Octets from the guest that one TCP flow may park while its host socket is slow; bounds the window it advertises.
+    public var parkOctetsPerFlow = 4 << 20
+    /// Octets of out-of-order TCP data held for one flow. Beyond it such data is dropped and the guest sends it again.
+    public var outOfOrderOctetsPerFlow = 1 << 20
+
+    public init() {}
+
+    /// One row of the table that `--help` and README show.
+    public struct Row: Sendable {
+        public let name: String
+        public let defaultValue: String
+        public let flag: String
+        public let counter: String
+        public let atTheBound: String
+    }
+
+    /// The bounds as a table.
+    public static let table: [Row] = [
+        Row(
+            name: "flows per guest", defaultValue: "65536", flag: "--max-flows", counter: "droppedTableFull",
+            atTheBound: "a new flow is dropped"),
+        Row(
+            name: "half-open connects", defaultValue: "4096", flag: "--max-half-open",
+            counter: "droppedHalfOpenLimit", atTheBound: "a SYN is dropped, the guest repeats it"),
+        Row(
+            name: "UDP mappings", defaultValue: "8192", flag: "--max-udp-mappings", counter: "udpMappingsEvicted",
+            atTheBound: "the mapping idle for longest ends"),
+        Row(
+            name: "fragmented datagrams", defaultValue: "64", flag: "--max-fragments", counter: "droppedFragment",
+            atTheBound: "the oldest is dropped"),
+        Row(
+            name: "pool octets per shard", defaultValue: "256M", flag: "--pool-size",
+            counter: "kernelOutOfBuffers", atTheBound: "reading waits until buffers come back"),
+        Row(
+            name: "parked octets per flow", defaultValue: "4M", flag: "--park-size", counter: "tcpParkedOctets",
+            atTheBound: "the flow's window closes"),
+    ]
+
+    /// Large buffers of a shard: three quarters of the pool.
+    public var largeBuffers: Int { max(64, min(0x7F_FFFE, poolOctetsPerShard / 4 * 3 / 69_632)) }
+    /// Small buffers of a shard: one quarter of the pool.
+    public var smallBuffers: Int { max(1_024, min(0x7F_FFFE, poolOctetsPerShard / 4 / 2_048)) }
+}

@@ -1,0 +1,106 @@
+public import RingwayWire
+
+/// Answers ARP for the whole IPv4 network (RFC 826), and asks for guests' addresses.
+///
+/// Guests do not see each other's frames: every address of the network but the asking guest's own is reached through
+/// the gateway, so all are at the gateway's ethernet address (proxy ARP, RFC 1027). Two questions get no answer even so:
+/// an announcement, in which a guest asks for its own address (RFC 5227 §3), and a probe, in which it asks from
+/// `0.0.0.0` whether an address is free (§2.1.1); only for the gateway's and the host's it is not.
+public struct ARPResponder: Sendable {
+    /// Octets of the frames that are written.
+    public static var frameLength: Int { EthernetHeader.length + ARPPacket.length }
+
+    /// Questions answered.
+    public private(set) var answers: UInt64 = 0
+    /// Questions not answered.
+    public private(set) var drops = ServiceDropCounts()
+
+    private let gatewayMAC: MACAddress
+    private let gateway: IPv4Address
+    private let host: IPv4Address
+    private let network: IPv4Address
+    private let broadcast: IPv4Address
+
+    /// A responder for one network.
+    public init(plan: NetworkPlan) {
+        gatewayMAC = plan.gatewayMAC
+        gateway = plan.gatewayIPv4
+        host = plan.hostIPv4
+        network = plan.ipv4Network
+        broadcast = plan.broadcastIPv4
+    }
+
+    /// Answers an ARP request.
+    ///
+    /// - Parameters:
+    ///   - frame: the ethernet frame, without virtio-net header.
+    ///   - reply: where the answer goes, `frameLength` octets.
+    ///   - isBehindSameLink: whether an address is held by somebody on the link that asks, who will answer for it: a
+    ///     guest that bridges its own containers onto the link, say.
+    /// - Returns: octets of the answer, zero when there is none.
+    public mutating func respond(
+        to frame: UnsafeRawBufferPointer, into reply: UnsafeMutableRawBufferPointer,
+        isBehindSameLink: (IPv4Address) -> Bool = { _ in false }
+    ) -> Int {
+        guard let ethernet = EthernetHeader(frame), ethernet.etherType == EtherType.arp,
+            let question = ARPPacket(ethernet.payload), question.operation == ARPPacket.request,
+            !ethernet.source.isMulticast, !question.senderMAC.isMulticast
+        else { return drop(.arpMalformed) }
+        guard isOurs(question), !isBehindSameLink(question.targetIP) else { return drop(.arpNotOurs) }
+        let packet = EthernetFrame.start(
+            in: reply, from: gatewayMAC, to: ethernet.source, etherType: EtherType.arp, length: ARPPacket.length)
+        guard let base = packet?.baseAddress else { return drop(.replyDoesNotFit) }
+        ARPFields(
+            operation: ARPPacket.reply, senderMAC: gatewayMAC, senderIP: question.targetIP,
+            targetMAC: question.senderMAC, targetIP: question.senderIP
+        ).write(to: base)
+        answers &+= 1
+        return Self.frameLength
+    }
+
+    private func isOurs(_ question: ARPPacket) -> Bool {
+        let target = question.targetIP
+        // An announcement of one of ours is a conflict, and answering it is the defence (RFC 5227 §2.4).
+        if target == gateway || target == host { return true }
+        guard target > network, target < broadcast else { return false }
+        return target != question.senderIP && !question.senderIP.isUnspecified
+    }
+
+    /// Writes the question who has `address`.
+    ///
+    /// - Parameters:
+    ///   - address: a guest's.
+    ///   - mac: whom to ask; everybody, unless a known answer is to be confirmed (RFC 1122 §2.3.2.1).
+    ///   - frame: where the question goes, `frameLength` octets.
+    /// - Returns: octets of the question, zero when it does not fit.
+    public func request(
+        for address: IPv4Address, from mac: MACAddress = .broadcast, into frame: UnsafeMutableRawBufferPointer
+    ) -> Int {
+        let packet = EthernetFrame.start(
+            in: frame, from: gatewayMAC, to: mac, etherType: EtherType.arp, length: ARPPacket.length)
+        guard let base = packet?.baseAddress else { return 0 }
+        ARPFields(
+            operation: ARPPacket.request, senderMAC: gatewayMAC, senderIP: gateway,
+            targetMAC: MACAddress(rawValue: 0), targetIP: address
+        ).write(to: base)
+        return Self.frameLength
+    }
+
+    /// What the sender of an ARP packet, question or answer, tells about itself; `nil` when that is nothing, or when it
+    /// claims an address that no guest may have.
+    public func binding(in frame: UnsafeRawBufferPointer) -> NeighborBinding? {
+        guard let ethernet = EthernetHeader(frame), ethernet.etherType == EtherType.arp,
+            let packet = ARPPacket(ethernet.payload),
+            packet.operation == ARPPacket.request || packet.operation == ARPPacket.reply,
+            !packet.senderMAC.isMulticast, packet.senderMAC.rawValue != 0, packet.senderMAC != gatewayMAC
+        else { return nil }
+        let sender = packet.senderIP
+        guard sender > network, sender < broadcast, sender != gateway, sender != host else { return nil }
+        return NeighborBinding(address: IPAddress(sender), mac: packet.senderMAC)
+    }
+
+    private mutating func drop(_ reason: ServiceDrop) -> Int {
+        drops.count(reason)
+        return 0
+    }
+}

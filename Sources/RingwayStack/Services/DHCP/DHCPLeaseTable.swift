@@ -1,0 +1,193 @@
+internal import RingwayWire
+
+/// Who holds which address: one entry for each address of the range, allocated once.
+///
+/// An entry keeps its last client after the lease has ended, so that the same client gets the same address back as long
+/// as nobody else needed it. Expiry is a comparison with `now` and never a timer: an entry whose time is past is free.
+///
+/// A client is found by its identifier, and failing that by its ethernet address even where the identifiers differ. The
+/// second rule departs from RFC 2131 §4.2 on purpose: a boot loader, an initial RAM disk and an installed system
+/// identify one machine in three ways, and ports published to its address should survive that. Look-ups scan the range;
+/// it is bounded by `capacity` and DHCP is rare.
+struct DHCPLeaseTable: ~Copyable {
+    enum State: UInt8 { case free, offered, bound, quarantined }
+
+    struct Entry {
+        var state: State = .free
+        /// When the state ends, monotonic nanoseconds; for a free entry, when it was last in use (0 = never).
+        var expiry: UInt64 = 0
+        /// The present or last client.
+        var mac = MACAddress(rawValue: 0)
+        var identifierLength = 0
+        /// For whom the address is kept, zero for nobody.
+        var reservation = MACAddress(rawValue: 0)
+    }
+
+    /// Texts apart from the entries, so that a scan touches few cache lines.
+    private struct Texts {
+        var identifier = DHCPText()
+        var hostName = DHCPText()
+    }
+
+    let first: IPv4Address
+    let capacity: Int
+    private let entries: UnsafeMutablePointer<Entry>
+    private let texts: UnsafeMutablePointer<Texts>
+
+    init(first: IPv4Address, last: IPv4Address, limit: Int) {
+        precondition(first <= last, "a range without addresses")
+        precondition(limit > 0, "a table without entries")
+        self.first = first
+        capacity = min(Int(last.rawValue - first.rawValue) + 1, limit)
+        entries = .allocate(capacity: capacity)
+        entries.initialize(repeating: Entry(), count: capacity)
+        texts = .allocate(capacity: capacity)
+        texts.initialize(repeating: Texts(), count: capacity)
+    }
+
+    deinit {
+        entries.deinitialize(count: capacity)
+        entries.deallocate()
+        texts.deinitialize(count: capacity)
+        texts.deallocate()
+    }
+
+    func address(of index: Int) -> IPv4Address { IPv4Address(rawValue: first.rawValue + UInt32(index)) }
+
+    func index(of address: IPv4Address) -> Int? {
+        guard address >= first, address.rawValue - first.rawValue < UInt32(capacity) else { return nil }
+        return Int(address.rawValue - first.rawValue)
+    }
+
+    func entry(_ index: Int) -> Entry { entries[index] }
+
+    func hostName(_ index: Int) -> DHCPText { texts[index].hostName }
+
+    /// The state at `now`; what has expired is free.
+    func state(_ index: Int, now: UInt64) -> State {
+        entries[index].state != .free && entries[index].expiry <= now ? .free : entries[index].state
+    }
+
+    func isReserved(_ index: Int) -> Bool { entries[index].reservation.rawValue != 0 }
+
+    // MARK: Looking up
+
+    /// The client's address, held or remembered, not one in quarantine. One that is held wins over one remembered, and
+    /// an equal identifier over an equal ethernet address.
+    func find(_ client: DHCPClient, now: UInt64) -> Int? {
+        var best: Int?
+        var bestRank = 0
+        for index in 0..<capacity where entries[index].state != .quarantined {
+            let match = matchRank(client, index)
+            guard match > 0 else { continue }
+            let rank = match + (state(index, now: now) == .free ? 0 : 2)
+            if rank > bestRank { (best, bestRank) = (index, rank) }
+        }
+        return best
+    }
+
+    /// Whether the client may have this very address.
+    func isAvailable(_ index: Int, to client: DHCPClient, now: UInt64) -> Bool {
+        let reservation = entries[index].reservation
+        guard reservation.rawValue == 0 || reservation == client.mac else { return false }
+        switch state(index, now: now) {
+        case .free: return true
+        case .quarantined: return false
+        case .offered, .bound: return reservation == client.mac || isHolder(client, of: index)
+        }
+    }
+
+    func isHolder(_ client: DHCPClient, of index: Int) -> Bool { matchRank(client, index) > 0 }
+
+    /// The address the client should get: its reservation, the one it has or had, the one it asks for, the lowest that
+    /// was never used, the one whose last use is longest ago (RFC 2131 §4.3.1).
+    func choose(for client: DHCPClient, requested: IPv4Address, now: UInt64) -> Int? {
+        if let reserved = reservation(of: client.mac), isAvailable(reserved, to: client, now: now) { return reserved }
+        if let own = find(client, now: now), isAvailable(own, to: client, now: now) { return own }
+        if let wanted = index(of: requested), isAvailable(wanted, to: client, now: now) { return wanted }
+        var best: Int?
+        for index in 0..<capacity where !isReserved(index) && state(index, now: now) == .free {
+            if entries[index].expiry == 0 { return index }
+            if best.map({ entries[index].expiry < entries[$0].expiry }) ?? true { best = index }
+        }
+        return best
+    }
+
+    /// The address reserved for this ethernet address.
+    func reservation(of mac: MACAddress) -> Int? {
+        for index in 0..<capacity where entries[index].reservation == mac { return index }
+        return nil
+    }
+
+    // MARK: Changing
+
+    /// Keeps an address for one ethernet address. `false` when someone else holds it or has it reserved.
+    mutating func reserve(_ index: Int, for mac: MACAddress, hostName: DHCPText, now: UInt64) -> Bool {
+        precondition(mac.rawValue != 0, "nobody has this ethernet address")
+        let present = entries[index].reservation
+        guard present.rawValue == 0 || present == mac else { return false }
+        guard state(index, now: now) == .free || entries[index].mac == mac else { return false }
+        if let other = reservation(of: mac), other != index { entries[other].reservation = MACAddress(rawValue: 0) }
+        entries[index].reservation = mac
+        if entries[index].mac != mac {
+            entries[index].mac = mac
+            entries[index].identifierLength = 0
+            texts[index] = Texts()
+        }
+        if !hostName.isEmpty { texts[index].hostName = hostName }
+        return true
+    }
+
+    /// Notes an offer, unless the client holds the address already.
+    mutating func offer(_ index: Int, to client: DHCPClient, until: UInt64, now: UInt64) {
+        guard state(index, now: now) != .bound else { return }
+        assign(index, to: client)
+        entries[index].state = .offered
+        entries[index].expiry = until
+    }
+
+    /// Gives the address to the client, and takes every other one from it: a client has one address.
+    mutating func bind(_ index: Int, to client: DHCPClient, hostName: DHCPText?, until: UInt64) {
+        for other in 0..<capacity
+        where other != index && entries[other].state != .quarantined && isHolder(client, of: other) {
+            forget(other)
+        }
+        assign(index, to: client)
+        if let hostName { texts[index].hostName = hostName }
+        entries[index].state = .bound
+        entries[index].expiry = until
+    }
+
+    /// Ends a lease and remembers whose it was.
+    mutating func release(_ index: Int, now: UInt64) {
+        entries[index].state = .free
+        entries[index].expiry = max(now, 1)
+    }
+
+    /// Keeps the address from everybody for a while.
+    mutating func quarantine(_ index: Int, until: UInt64) {
+        entries[index].state = .quarantined
+        entries[index].expiry = until
+    }
+
+    private mutating func forget(_ index: Int) {
+        let reservation = entries[index].reservation
+        let lastUse = entries[index].expiry
+        entries[index] = Entry(expiry: lastUse, reservation: reservation)
+        texts[index] = Texts()
+    }
+
+    private mutating func assign(_ index: Int, to client: DHCPClient) {
+        if !isHolder(client, of: index) { texts[index].hostName = DHCPText() }
+        entries[index].mac = client.mac
+        entries[index].identifierLength = client.identifier.count
+        texts[index].identifier = client.identifier
+    }
+
+    /// 2 for an equal identifier, 1 for an equal ethernet address, 0 for a stranger.
+    private func matchRank(_ client: DHCPClient, _ index: Int) -> Int {
+        let length = entries[index].identifierLength
+        if length > 0, length == client.identifier.count, texts[index].identifier == client.identifier { return 2 }
+        return entries[index].mac == client.mac && client.mac.rawValue != 0 ? 1 : 0
+    }
+}

@@ -1,0 +1,54 @@
+internal import RingwayWire
+
+/// What a client's message says, in the server's terms.
+struct DHCPRequest {
+    let type: DHCPMessageType
+    let client: DHCPClient
+    let transaction: UInt32
+    let flags: UInt16
+    let seconds: UInt16
+    /// `ciaddr`: the address the client has and answers on.
+    let clientAddress: IPv4Address
+    /// `giaddr`.
+    let relay: IPv4Address
+    /// Option 50, unspecified when absent.
+    let requestedAddress: IPv4Address
+    /// Option 54.
+    let server: IPv4Address?
+    /// Option 51.
+    let leaseSeconds: UInt32?
+    /// Option 12, when it is a host name.
+    let hostName: DHCPText?
+    /// Option 61 as it came, to be echoed (RFC 6842).
+    let identifier: UnsafeRawBufferPointer?
+    /// Octets of the longest DHCP message the client takes, UDP header not included.
+    let messageLimit: Int
+
+    /// Reads the payload of a datagram; the result is valid as long as the payload is.
+    init?(_ payload: UnsafeRawBufferPointer) {
+        guard let message = DHCPMessage(payload), message.op == DHCPMessage.bootRequest,
+            let type = message.messageType, message.chaddr.rawValue != 0, !message.chaddr.isMulticast
+        else { return nil }
+        self.type = type
+        identifier = message.option(DHCPOption.clientIdentifier)
+        client = DHCPClient(mac: message.chaddr, identifier: identifier)
+        transaction = message.xid
+        flags = message.flags
+        seconds = message.secs
+        clientAddress = message.ciaddr
+        relay = message.giaddr
+        requestedAddress = message.requestedAddress ?? .unspecified
+        server = message.serverIdentifier
+        leaseSeconds = message.option(DHCPOption.leaseTime).flatMap { Self.integer($0, octets: 4) }
+        hostName = message.option(DHCPOption.hostName).flatMap { DHCPText(hostName: $0) }
+        // Option 57 counts the IP packet, and nobody may say less than 576 (RFC 2132 §9.10). What the link allows is the
+        // other bound; replies are written into one frame of its MTU.
+        let packet = message.option(DHCPOption.maximumMessageSize).flatMap { Self.integer($0, octets: 2) } ?? 576
+        messageLimit = min(max(Int(packet), 576), 1_280) - 28
+    }
+
+    private static func integer(_ value: UnsafeRawBufferPointer, octets: Int) -> UInt32? {
+        guard value.count == octets else { return nil }
+        return value.reduce(0) { $0 << 8 | UInt32($1) }
+    }
+}

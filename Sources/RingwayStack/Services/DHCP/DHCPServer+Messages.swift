@@ -1,0 +1,94 @@
+internal import RingwayWire
+
+// What each kind of message does to the lease table, and which answer it gets.
+
+extension DHCPServer {
+    /// RFC 2131 §4.3.1.
+    mutating func offer(
+        _ request: DHCPRequest, now: UInt64, into reply: UnsafeMutableRawBufferPointer
+    ) -> Int {
+        guard let index = leases.choose(for: request.client, requested: request.requestedAddress, now: now) else {
+            return drop(.dhcpPoolExhausted)
+        }
+        leases.offer(index, to: request.client, until: now &+ Self.offerNanoseconds, now: now)
+        counts.offers &+= 1
+        return write(
+            .offer, to: request, address: leases.address(of: index), seconds: duration(for: request),
+            hostName: request.hostName ?? leases.hostName(index), into: reply)
+    }
+
+    /// RFC 2131 §4.3.2: the four kinds of REQUEST differ in where the address is and in who else may answer.
+    mutating func decide(
+        _ request: DHCPRequest, now: UInt64, into reply: UnsafeMutableRawBufferPointer
+    ) -> Int {
+        if let server = request.server, server != gatewayIPv4 {
+            // Selecting, and not us: the offer we made is free again.
+            if let index = leases.find(request.client, now: now), leases.state(index, now: now) == .offered {
+                leases.release(index, now: now)
+            }
+            return drop(.dhcpOtherServer)
+        }
+        // Selecting and init-reboot carry option 50 and no `ciaddr`; renewing and rebinding the reverse.
+        let wanted = request.requestedAddress.isUnspecified ? request.clientAddress : request.requestedAddress
+        guard !wanted.isUnspecified else { return drop(.dhcpMalformed) }
+        guard let index = leases.index(of: wanted), mayHave(index, request.client, now: now) else {
+            counts.refusals &+= 1
+            return write(
+                .nak, to: request, address: .unspecified, seconds: nil, hostName: DHCPText(), into: reply)
+        }
+        let seconds = duration(for: request)
+        leases.bind(
+            index, to: request.client, hostName: request.hostName, until: now &+ UInt64(seconds) &* 1_000_000_000)
+        counts.acknowledgements &+= 1
+        return write(
+            .ack, to: request, address: wanted, seconds: seconds, hostName: leases.hostName(index),
+            into: reply)
+    }
+
+    /// Whether this client may be confirmed at this address: it is available, and neither its reservation nor a lease
+    /// it holds says otherwise.
+    private func mayHave(_ index: Int, _ client: DHCPClient, now: UInt64) -> Bool {
+        guard leases.isAvailable(index, to: client, now: now) else { return false }
+        if let reserved = leases.reservation(of: client.mac) {
+            if reserved == index { return true }
+            if leases.isAvailable(reserved, to: client, now: now) { return false }
+        }
+        guard let own = leases.find(client, now: now), own != index else { return true }
+        return leases.state(own, now: now) == .free
+    }
+
+    /// RFC 2131 §4.3.3. Only the holder may complain, or anybody could empty the range.
+    mutating func decline(_ request: DHCPRequest, now: UInt64) -> Int {
+        guard let index = leases.index(of: request.requestedAddress), leases.state(index, now: now) != .quarantined,
+            leases.isHolder(request.client, of: index)
+        else { return drop(.dhcpNotTheirs) }
+        leases.quarantine(index, until: now &+ Self.quarantineNanoseconds)
+        counts.declines &+= 1
+        return 0
+    }
+
+    /// RFC 2131 §4.3.4.
+    mutating func release(_ request: DHCPRequest, now: UInt64) -> Int {
+        guard let index = leases.index(of: request.clientAddress), leases.isHolder(request.client, of: index),
+            leases.state(index, now: now) == .bound || leases.state(index, now: now) == .offered
+        else { return drop(.dhcpNotTheirs) }
+        leases.release(index, now: now)
+        counts.releases &+= 1
+        return 0
+    }
+
+    /// RFC 2131 §4.3.5: parameters for a client that has its address already; no lease is made or checked.
+    mutating func inform(_ request: DHCPRequest, into reply: UnsafeMutableRawBufferPointer) -> Int {
+        guard !request.clientAddress.isUnspecified else { return drop(.dhcpMalformed) }
+        counts.informs &+= 1
+        return write(
+            .ack, to: request, address: .unspecified, seconds: nil, hostName: DHCPText(), into: reply)
+    }
+
+    /// A client may ask for less time than the default, not for more, and not for so little that it does nothing but
+    /// renew.
+    private func duration(for request: DHCPRequest) -> UInt32 {
+        guard let wanted = request.leaseSeconds else { return leaseSeconds }
+        return min(max(wanted, 120), leaseSeconds)
+    }
+}

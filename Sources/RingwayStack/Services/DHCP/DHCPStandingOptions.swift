@@ -1,0 +1,61 @@
+internal import RingwayWire
+
+/// The options that are the same in every answer, encoded once: code, length, value, most useful first, so that what
+/// does not fit a small message is what matters least.
+struct DHCPStandingOptions {
+    private let octets: UnsafeMutableRawBufferPointer
+
+    init(plan: NetworkPlan, configuration: DHCPServer.Configuration) {
+        var encoded: [UInt8] = []
+        func append(_ code: UInt8, _ value: [UInt8]) {
+            guard !value.isEmpty, value.count <= 255 else { return }
+            encoded.append(code)
+            encoded.append(UInt8(value.count))
+            encoded.append(contentsOf: value)
+        }
+        func octets(_ addresses: [IPv4Address]) -> [UInt8] {
+            // 63 addresses are what one option can hold.
+            addresses.prefix(63).flatMap { address in
+                (0..<4).map { UInt8(truncatingIfNeeded: address.rawValue >> UInt32(24 - 8 * $0)) }
+            }
+        }
+        let names = configuration.nameServers.isEmpty ? [plan.gatewayIPv4] : configuration.nameServers
+        let times = configuration.timeServers.isEmpty ? [plan.gatewayIPv4] : configuration.timeServers
+        append(DHCPOption.subnetMask, octets([plan.netmask]))
+        append(DHCPOption.router, octets([plan.gatewayIPv4]))
+        append(DHCPOption.domainNameServer, octets(names))
+        append(DHCPOption.interfaceMTU, [UInt8(plan.mtu >> 8), UInt8(plan.mtu & 0xFF)])
+        if let domain = plan.domainName, DomainNameEncoding.encode(domain) != nil {
+            append(DHCPOption.domainName, Array(domain.utf8))
+        }
+        append(DHCPOption.networkTimeServer, octets(times))
+        // More than one option's worth is split over several, to be joined by the reader (RFC 3397 §2, RFC 3396).
+        var search = DomainNameEncoding.encode(plan.searchDomains, limit: 1_024)[...]
+        while !search.isEmpty {
+            append(DHCPOption.domainSearch, Array(search.prefix(255)))
+            search = search.dropFirst(255)
+        }
+        self.octets = .allocate(byteCount: max(encoded.count, 1), alignment: 1)
+        self.octets.initializeMemory(as: UInt8.self, repeating: 0)
+        self.octets.copyBytes(from: encoded)
+        count = encoded.count
+    }
+
+    private let count: Int
+
+    /// Gives back the memory; the server that owns the options does it once.
+    func deallocate() {
+        octets.deallocate()
+    }
+
+    /// Appends every option there is room for.
+    func append(to writer: inout DHCPOptionWriter) {
+        var offset = 0
+        while offset < count {
+            let length = Int(octets[offset + 1])
+            writer.append(
+                octets[offset], UnsafeRawBufferPointer(rebasing: octets[offset + 2..<offset + 2 + length]))
+            offset += 2 + length
+        }
+    }
+}

@@ -1,0 +1,74 @@
+/// Up to 64 octets in place: a client identifier or a host name without an allocation.
+struct DHCPText: Equatable {
+    static var capacity: Int { 64 }
+
+    private(set) var count: Int
+    private var octets: InlineArray<64, UInt8>
+
+    /// The empty text.
+    init() {
+        count = 0
+        octets = .init(repeating: 0)
+    }
+
+    /// Copies `bytes`, or returns `nil` when they do not fit.
+    init?(_ bytes: UnsafeRawBufferPointer) {
+        guard bytes.count <= Self.capacity else { return nil }
+        self.init()
+        count = bytes.count
+        for index in 0..<bytes.count { octets[index] = bytes[index] }
+    }
+
+    /// Copies a host name without its trailing NUL or dot, or returns `nil` when it is not one: letters, digits, hyphens
+    /// and dots, with no empty label (RFC 952, RFC 1123 §2.1). What a guest claims ends up in reports and in names that
+    /// others resolve, so anything else is refused rather than quoted.
+    init?(hostName bytes: UnsafeRawBufferPointer) {
+        var length = bytes.count
+        while length > 0, bytes[length - 1] == 0 { length -= 1 }
+        if length > 0, bytes[length - 1] == UInt8(ascii: ".") { length -= 1 }
+        guard length > 0, length < Self.capacity else { return nil }
+        var labelLength = 0
+        var previous = UInt8(ascii: ".")
+        for index in 0..<length {
+            let character = bytes[index]
+            switch character {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"):
+                labelLength += 1
+            case UInt8(ascii: "-"):
+                guard labelLength > 0 else { return nil }
+                labelLength += 1
+            case UInt8(ascii: "."):
+                guard labelLength > 0, previous != UInt8(ascii: "-") else { return nil }
+                labelLength = 0
+            default:
+                return nil
+            }
+            previous = character
+        }
+        guard previous != UInt8(ascii: "-") else { return nil }
+        self.init(UnsafeRawBufferPointer(rebasing: bytes[..<length]))
+    }
+
+    subscript(index: Int) -> UInt8 { octets[index] }
+
+    var isEmpty: Bool { count == 0 }
+
+    /// Lends the octets.
+    func withBytes(_ body: (UnsafeRawBufferPointer) -> Void) {
+        withUnsafeBytes(of: octets) { body(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
+    }
+
+    /// The text as a string; allocates, so for reports only.
+    var string: String {
+        var scalars = String.UnicodeScalarView()
+        for index in 0..<count { scalars.append(Unicode.Scalar(octets[index])) }
+        return String(scalars)
+    }
+
+    static func == (first: Self, second: Self) -> Bool {
+        guard first.count == second.count else { return false }
+        for index in 0..<first.count where first.octets[index] != second.octets[index] { return false }
+        return true
+    }
+}

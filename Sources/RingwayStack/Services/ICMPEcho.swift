@@ -1,0 +1,108 @@
+public import RingwayWire
+
+/// Answers echo requests to the gateway itself (RFC 1122 §3.2.2.6, RFC 4443 §4.1 and §4.2).
+///
+/// Only to its own unicast addresses: an echo to a broadcast or multicast address stays without an answer, as RFC 1122
+/// allows, because one request there must not cause many.
+public struct ICMPEcho: Sendable {
+    /// Requests answered.
+    public private(set) var answers: UInt64 = 0
+    /// Requests not answered.
+    public private(set) var drops = ServiceDropCounts()
+
+    private let gatewayMAC: MACAddress
+    private let gatewayIPv4: IPAddress
+    private let gatewayIPv6: IPAddress
+    private let gatewayLinkLocal: IPAddress
+    private let mtu: Int
+
+    /// The gateway of one network.
+    public init(plan: NetworkPlan) {
+        gatewayMAC = plan.gatewayMAC
+        gatewayIPv4 = IPAddress(plan.gatewayIPv4)
+        gatewayIPv6 = IPAddress(plan.gatewayIPv6)
+        gatewayLinkLocal = IPAddress(plan.gatewayLinkLocal)
+        mtu = plan.mtu
+    }
+
+    /// Answers an echo request that came as one frame.
+    ///
+    /// - Parameters:
+    ///   - frame: the ethernet frame, without virtio-net header.
+    ///   - summary: what `FrameSummary.parse` found in it; of kind `.icmp` or `.icmpv6`.
+    ///   - reply: where the answer goes; the frame's own length suffices.
+    /// - Returns: octets of the answer, zero when there is none or it would exceed the MTU. A request above the MTU was
+    ///   reassembled; its answer is made with `answer(to:_:into:)` and a `Fragmenter`.
+    public mutating func respond(
+        to frame: UnsafeRawBufferPointer, _ summary: FrameSummary, into reply: UnsafeMutableRawBufferPointer
+    ) -> Int {
+        guard let request = summary.checkedMessage(in: frame) else { return drop(.echoMalformed) }
+        let headerLength = summary.isIPv6 ? EthernetFrame.ipv6Length : EthernetFrame.ipv4Length
+        guard headerLength + request.count <= mtu else { return drop(.replyDoesNotFit) }
+        let message: UnsafeMutableRawBufferPointer?
+        if summary.isIPv6 {
+            message = EthernetFrame.startIPv6(
+                in: reply, from: gatewayMAC, to: summary.sourceMAC,
+                IPv6Fields(
+                    source: summary.destination.ipv6, destination: summary.source.ipv6,
+                    nextHeader: IPProtocol.icmpv6, payloadLength: request.count,
+                    trafficClass: summary.trafficClass & ~3))
+        } else {
+            message = EthernetFrame.startIPv4(
+                in: reply, from: gatewayMAC, to: summary.sourceMAC,
+                IPv4Fields(
+                    source: summary.destination.ipv4, destination: summary.source.ipv4,
+                    protocolNumber: IPProtocol.icmp, payloadLength: request.count,
+                    typeOfService: summary.trafficClass & ~3))
+        }
+        guard let message else { return drop(.replyDoesNotFit) }
+        guard answer(to: request, summary, into: message) > 0 else { return 0 }
+        return EthernetFrame.headerLength + headerLength + request.count
+    }
+
+    /// Writes the ICMP message alone that answers a request, from its ICMP header on, with its checksum.
+    ///
+    /// - Parameters:
+    ///   - request: the ICMP message, of any length that a datagram may have.
+    ///   - summary: whose addresses and family say where it came from and where it went.
+    ///   - message: where the answer goes, as long as the request.
+    /// - Returns: octets of the answer, zero when there is none.
+    public mutating func answer(
+        to request: UnsafeRawBufferPointer, _ summary: FrameSummary, into message: UnsafeMutableRawBufferPointer
+    ) -> Int {
+        guard isOurs(summary.destination), isUnicast(summary.source) else { return drop(.echoNotOurs) }
+        let type = summary.isIPv6 ? ICMPv6Header.echoRequest : ICMPv4Header.echoRequest
+        guard let header = ICMPv4Header(request), header.type == type, header.code == 0 else {
+            return drop(.echoMalformed)
+        }
+        guard message.count >= request.count, let base = message.baseAddress else { return drop(.replyDoesNotFit) }
+        let answer = UnsafeMutableRawBufferPointer(start: base, count: request.count)
+        answer.copyMemory(from: request)
+        ICMPFields(
+            type: summary.isIPv6 ? ICMPv6Header.echoReply : ICMPv4Header.echoReply, identifier: header.identifier,
+            sequence: header.sequence
+        ).write(to: base)
+        if summary.isIPv6 {
+            EthernetFrame.sealICMPv6(
+                answer, source: summary.destination.ipv6, destination: summary.source.ipv6)
+        } else {
+            EthernetFrame.sealICMPv4(answer)
+        }
+        answers &+= 1
+        return request.count
+    }
+
+    /// Whether the address is one of the gateway's, so that an echo to it belongs here.
+    public func isOurs(_ destination: IPAddress) -> Bool {
+        destination == gatewayIPv4 || destination == gatewayIPv6 || destination == gatewayLinkLocal
+    }
+
+    private func isUnicast(_ source: IPAddress) -> Bool {
+        !source.isUnspecified && !source.isMulticast && !(source.isIPv4 && source.ipv4.isBroadcast)
+    }
+
+    private mutating func drop(_ reason: ServiceDrop) -> Int {
+        drops.count(reason)
+        return 0
+    }
+}

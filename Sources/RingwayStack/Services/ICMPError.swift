@@ -1,0 +1,249 @@
+public import RingwayWire
+
+/// Tells a guest that a packet of its own went no further (RFC 792, RFC 1122 §3.2.2, RFC 1812 §4.3, RFC 4443).
+///
+/// An error comes from whoever noticed: the gateway, or the router on the way whose address the host's kernel learned,
+/// so that a traceroute in the guest shows the same path as one on the host. It quotes the packet as far as 576 octets
+/// (RFC 1812 §4.3.2.3) or 1,280 (RFC 4443 §2.4 (c)) allow. A checksum that the guest left to be completed by the
+/// network card is quoted as it was left.
+public struct ICMPError: Sendable {
+    /// What went wrong, in either family's terms.
+    public enum Reason: Equatable, Sendable {
+        /// No route.
+        case networkUnreachable
+        /// Nobody answers there.
+        case hostUnreachable
+        /// The destination does not speak the transport.
+        case protocolUnreachable
+        /// Nobody listens on the port.
+        case portUnreachable
+        /// Policy forbids it.
+        case administrativelyProhibited
+        /// Longer than the given octets, which some link on the way allows.
+        case packetTooBig(mtu: UInt32)
+        /// Ran out of hops.
+        case hopLimitExceeded
+        /// Its fragments did not all come in time.
+        case reassemblyTimeExceeded
+        /// As reported to the host in the packet's own family. `parameter` is the second word of the message: an MTU, a
+        /// pointer, or zero.
+        case reported(type: UInt8, code: UInt8, parameter: UInt32)
+    }
+
+    /// The burst that is sent without a pause, and the rate thereafter: what Linux allows by default
+    /// (`icmp_msgs_burst`, `icmp_msgs_per_sec`).
+    static var burst: UInt32 { 50 }
+    static var perSecond: UInt32 { 1_000 }
+
+    /// Octets that always hold an error's frame.
+    public static var frameLength: Int { EthernetHeader.length + lengthLimitIPv6 }
+
+    static var lengthLimitIPv4: Int { 576 }
+    static var lengthLimitIPv6: Int { 1_280 }
+
+    /// Errors sent.
+    public private(set) var sent: UInt64 = 0
+    /// Errors not sent.
+    public private(set) var drops = ServiceDropCounts()
+    /// How many may be sent now.
+    public var rate: TokenBucket
+
+    private let gatewayMAC: MACAddress
+    private let gatewayIPv4: IPv4Address
+    private let gatewayIPv6: IPv6Address
+    private let broadcastIPv4: IPv4Address
+
+    /// Errors on one network.
+    public init(plan: NetworkPlan, now: UInt64 = 0) {
+        rate = TokenBucket(capacity: Self.burst, perSecond: Self.perSecond, now: now)
+        gatewayMAC = plan.gatewayMAC
+        gatewayIPv4 = plan.gatewayIPv4
+        gatewayIPv6 = plan.gatewayIPv6
+        broadcastIPv4 = plan.broadcastIPv4
+    }
+
+    /// Writes an error about a frame that is at hand.
+    ///
+    /// - Parameters:
+    ///   - reason: what went wrong.
+    ///   - router: who noticed, of the packet's family; the gateway when `nil`.
+    ///   - frame: the guest's ethernet frame, without virtio-net header.
+    ///   - summary: what `FrameSummary.parse` found in it.
+    ///   - now: monotonic nanoseconds.
+    ///   - error: where the error's ethernet frame goes; `frameLength` octets suffice.
+    /// - Returns: octets of the error, zero when there must be none.
+    public mutating func write(
+        _ reason: Reason, from router: IPAddress? = nil, about frame: UnsafeRawBufferPointer,
+        _ summary: FrameSummary, now: UInt64, into error: UnsafeMutableRawBufferPointer
+    ) -> Int {
+        guard isAllowed(reason, about: frame, summary), let packet = Self.packet(in: frame, summary) else {
+            return drop(.errorForbidden)
+        }
+        let message = start(
+            reason, from: router, to: summary.source, summary.sourceMAC, quoting: packet.count, now: now, into: error)
+        guard let message else { return 0 }
+        message.quote.copyMemory(from: UnsafeRawBufferPointer(rebasing: packet[..<message.quote.count]))
+        return finish(message)
+    }
+
+    /// Writes an error about a packet of which only the essentials are known.
+    ///
+    /// - Parameters:
+    ///   - reason: what went wrong.
+    ///   - router: who noticed, of the packet's family; the gateway when `nil`.
+    ///   - packet: what is known of it. Its source is the guest the error goes to.
+    ///   - mac: the guest's ethernet address.
+    ///   - now: monotonic nanoseconds.
+    ///   - error: where the error's ethernet frame goes; `frameLength` octets suffice.
+    /// - Returns: octets of the error, zero when there must be none.
+    public mutating func write(
+        _ reason: Reason, from router: IPAddress? = nil, about packet: QuotedPacket, to mac: MACAddress, now: UInt64,
+        into error: UnsafeMutableRawBufferPointer
+    ) -> Int {
+        guard isReachable(packet.source), !isGroup(packet.destination) || Self.isPathMTU(reason) else {
+            return drop(.errorForbidden)
+        }
+        let message = start(
+            reason, from: router, to: packet.source, mac, quoting: packet.packetLength, now: now, into: error)
+        guard let message else { return 0 }
+        packet.write(to: message.quote)
+        return finish(message)
+    }
+
+    // MARK: What there must be no error about
+
+    private func isAllowed(_ reason: Reason, about frame: UnsafeRawBufferPointer, _ summary: FrameSummary) -> Bool {
+        guard isReachable(summary.source), let ethernet = EthernetHeader(frame) else { return false }
+        // RFC 4443 §2.4 (e.3): path MTU discovery has to work for groups too.
+        if isGroup(summary.destination) || ethernet.destination.isMulticast {
+            guard Self.isPathMTU(reason), summary.isIPv6 else { return false }
+        }
+        switch summary.kind {
+        case .arp:
+            return false
+        case .fragment:
+            return Fragment(frame, summary)?.offset == 0
+        case .icmp:
+            guard let message = summary.checkedMessage(in: frame), let header = ICMPv4Header(message) else {
+                return false
+            }
+            return !Self.isErrorIPv4(header.type)
+        case .icmpv6:
+            guard let message = summary.checkedMessage(in: frame), let header = ICMPv6Header(message) else {
+                return false
+            }
+            // Errors are below 128 (RFC 4443 §2.1), and 137 is a redirect.
+            return header.type >= 128 && header.type != 137
+        case .tcp, .udp, .otherProtocol:
+            return true
+        }
+    }
+
+    /// Whether an error can be addressed to the packet's source: one node, and not the gateway itself.
+    private func isReachable(_ source: IPAddress) -> Bool {
+        !source.isUnspecified && !isGroup(source) && !source.isLoopback
+            && source != IPAddress(gatewayIPv4) && source != IPAddress(gatewayIPv6)
+    }
+
+    private func isGroup(_ address: IPAddress) -> Bool {
+        address.isMulticast || address.isIPv4 && (address.ipv4.isBroadcast || address.ipv4 == broadcastIPv4)
+    }
+
+    /// Unreachable, source quench, redirect, time exceeded, parameter problem.
+    private static func isErrorIPv4(_ type: UInt8) -> Bool {
+        switch type {
+        case 3, 4, 5, 11, 12: true
+        default: false
+        }
+    }
+
+    private static func isPathMTU(_ reason: Reason) -> Bool {
+        switch reason {
+        case .packetTooBig: true
+        case .reported(let type, _, _): type == ICMPv6Header.packetTooBig
+        default: false
+        }
+    }
+
+    private static func packet(in frame: UnsafeRawBufferPointer, _ summary: FrameSummary) -> UnsafeRawBufferPointer? {
+        guard let bytes = summary.checkedPacket(in: frame) else { return nil }
+        let length: Int
+        if summary.isIPv6 {
+            guard let header = IPv6Header(quoted: bytes) else { return nil }
+            length = IPv6Header.length + header.payload.count
+        } else {
+            guard let header = IPv4Header(quoted: bytes) else { return nil }
+            length = header.headerLength + header.payload.count
+        }
+        return UnsafeRawBufferPointer(rebasing: bytes[..<length])
+    }
+
+    // MARK: Writing
+
+    /// An error whose quotation is still to be written.
+    private struct Message {
+        let icmp: UnsafeMutableRawBufferPointer
+        let quote: UnsafeMutableRawBufferPointer
+        let source: IPAddress
+        let destination: IPAddress
+        let frameLength: Int
+    }
+
+    private mutating func start(
+        _ reason: Reason, from router: IPAddress?, to guest: IPAddress, _ mac: MACAddress, quoting packetLength: Int,
+        now: UInt64, into frame: UnsafeMutableRawBufferPointer
+    ) -> Message? {
+        let source = router ?? (guest.isIPv4 ? IPAddress(gatewayIPv4) : IPAddress(gatewayIPv6))
+        guard source.isIPv4 == guest.isIPv4, !source.isMulticast, !source.isUnspecified else {
+            drops.count(.errorForbidden)
+            return nil
+        }
+        let headers = (guest.isIPv4 ? EthernetFrame.ipv4Length : EthernetFrame.ipv6Length) + ICMPv4Header.length
+        let limit = guest.isIPv4 ? Self.lengthLimitIPv4 : Self.lengthLimitIPv6
+        let length = ICMPv4Header.length + min(packetLength, limit - headers)
+        guard frame.count >= EthernetFrame.headerLength + headers - ICMPv4Header.length + length else {
+            drops.count(.replyDoesNotFit)
+            return nil
+        }
+        guard rate.take(now: now) else {
+            drops.count(.errorRateLimited)
+            return nil
+        }
+        let icmp: UnsafeMutableRawBufferPointer?
+        if guest.isIPv4 {
+            icmp = EthernetFrame.startIPv4(
+                in: frame, from: gatewayMAC, to: mac,
+                IPv4Fields(
+                    source: source.ipv4, destination: guest.ipv4, protocolNumber: IPProtocol.icmp,
+                    payloadLength: length))
+        } else {
+            icmp = EthernetFrame.startIPv6(
+                in: frame, from: gatewayMAC, to: mac,
+                IPv6Fields(
+                    source: source.ipv6, destination: guest.ipv6, nextHeader: IPProtocol.icmpv6,
+                    payloadLength: length))
+        }
+        guard let icmp, let base = icmp.baseAddress else { return nil }
+        (guest.isIPv4 ? reason.fieldsIPv4 : reason.fieldsIPv6).write(to: base)
+        return Message(
+            icmp: icmp, quote: UnsafeMutableRawBufferPointer(rebasing: icmp[ICMPv4Header.length...]), source: source,
+            destination: guest,
+            frameLength: EthernetFrame.headerLength + headers - ICMPv4Header.length + length)
+    }
+
+    private mutating func finish(_ message: Message) -> Int {
+        if message.source.isIPv4 {
+            EthernetFrame.sealICMPv4(message.icmp)
+        } else {
+            EthernetFrame.sealICMPv6(
+                message.icmp, source: message.source.ipv6, destination: message.destination.ipv6)
+        }
+        sent &+= 1
+        return message.frameLength
+    }
+
+    private mutating func drop(_ reason: ServiceDrop) -> Int {
+        drops.count(reason)
+        return 0
+    }
+}

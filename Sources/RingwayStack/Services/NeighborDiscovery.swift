@@ -1,0 +1,132 @@
+public import RingwayWire
+
+/// Answers neighbour solicitations for the gateway's and the host's IPv6 addresses (RFC 4861 §7), and asks for guests'.
+///
+/// Unlike ARP it answers for nothing else: IPv6 guests make their addresses up themselves and ask first whether they are
+/// free (RFC 4862 §5.4), and any answer would take the address away from them. Asked whether one of ours is free, it
+/// tells all nodes that it is not (RFC 4861 §7.2.4).
+public struct NeighborDiscovery: Sendable {
+    /// Octets of the frames that are written.
+    public static var frameLength: Int {
+        EthernetFrame.headerLength + EthernetFrame.ipv6Length + NeighborSolicitationFields.lengthLimit
+    }
+
+    /// RFC 4861 §7.1: a smaller hop limit has crossed a router, and no neighbour has.
+    static var hopLimit: UInt8 { 255 }
+
+    /// Solicitations answered.
+    public private(set) var answers: UInt64 = 0
+    /// Solicitations not answered.
+    public private(set) var drops = ServiceDropCounts()
+
+    private let gatewayMAC: MACAddress
+    private let gateway: IPv6Address
+    private let gatewayLinkLocal: IPv6Address
+    private let host: IPv6Address
+
+    /// A responder for one network.
+    public init(plan: NetworkPlan) {
+        gatewayMAC = plan.gatewayMAC
+        gateway = plan.gatewayIPv6
+        gatewayLinkLocal = plan.gatewayLinkLocal
+        host = plan.hostIPv6
+    }
+
+    /// Answers a neighbour solicitation.
+    ///
+    /// - Parameters:
+    ///   - frame: the ethernet frame, without virtio-net header.
+    ///   - summary: what `FrameSummary.parse` found in it; of kind `.icmpv6`.
+    ///   - reply: where the answer goes, `frameLength` octets.
+    /// - Returns: octets of the answer, zero when there is none.
+    public mutating func respond(
+        to frame: UnsafeRawBufferPointer, _ summary: FrameSummary, into reply: UnsafeMutableRawBufferPointer
+    ) -> Int {
+        guard summary.hopLimit == Self.hopLimit else { return drop(.neighborHopLimit) }
+        guard summary.kind == .icmpv6, let message = summary.checkedMessage(in: frame),
+            let question = NeighborSolicitation(message), isWellFormed(question, summary)
+        else { return drop(.neighborMalformed) }
+        let target = question.target
+        guard isGateway(target) || target == host else { return drop(.neighborNotOurs) }
+        let isProbe = summary.source.isUnspecified
+        let fields = NeighborAdvertisementFields(
+            target: target, targetLinkLayerAddress: gatewayMAC, isRouter: isGateway(target), isSolicited: !isProbe,
+            overrides: true)
+        let destination = isProbe ? IPv6Address.allNodes : summary.source.ipv6
+        let answer = EthernetFrame.startIPv6(
+            in: reply, from: gatewayMAC, to: isProbe ? .multicast(destination) : summary.sourceMAC,
+            header(from: target, to: destination, length: NeighborAdvertisementFields.lengthLimit))
+        guard let answer, let base = answer.baseAddress else { return drop(.replyDoesNotFit) }
+        precondition(fields.write(to: base) == answer.count, "an advertisement of another length than announced")
+        EthernetFrame.sealICMPv6(answer, source: target, destination: destination)
+        answers &+= 1
+        return Self.frameLength
+    }
+
+    /// RFC 4861 §7.1.1, as far as the view has not checked it: a probe goes to the solicited-node group and does not say
+    /// where it comes from.
+    private func isWellFormed(_ question: NeighborSolicitation, _ summary: FrameSummary) -> Bool {
+        guard summary.source.isUnspecified else { return true }
+        return summary.destination.ipv6 == question.target.solicitedNodeMulticast
+            && question.options.option(NDPOptions.sourceLinkLayerAddress) == nil
+    }
+
+    private func isGateway(_ address: IPv6Address) -> Bool { address == gateway || address == gatewayLinkLocal }
+
+    /// Writes the question who has `address`.
+    ///
+    /// - Parameters:
+    ///   - address: a guest's.
+    ///   - mac: whom to ask; the solicited-node group, unless a known answer is to be confirmed (RFC 4861 §7.3.3).
+    ///   - frame: where the question goes, `frameLength` octets.
+    /// - Returns: octets of the question, zero when it does not fit.
+    public func solicitation(
+        for address: IPv6Address, from mac: MACAddress? = nil, into frame: UnsafeMutableRawBufferPointer
+    ) -> Int {
+        let destination = mac == nil ? address.solicitedNodeMulticast : address
+        let question = EthernetFrame.startIPv6(
+            in: frame, from: gatewayMAC, to: mac ?? .multicast(destination),
+            header(from: gatewayLinkLocal, to: destination, length: NeighborSolicitationFields.lengthLimit))
+        guard let question, let base = question.baseAddress else { return 0 }
+        let fields = NeighborSolicitationFields(target: address, sourceLinkLayerAddress: gatewayMAC)
+        precondition(fields.write(to: base) == question.count, "a solicitation of another length than announced")
+        EthernetFrame.sealICMPv6(question, source: gatewayLinkLocal, destination: destination)
+        return Self.frameLength
+    }
+
+    /// What a guest's solicitation or advertisement tells about itself; `nil` when that is nothing, or when it claims an
+    /// address that is ours.
+    public func binding(in frame: UnsafeRawBufferPointer, _ summary: FrameSummary) -> NeighborBinding? {
+        guard summary.kind == .icmpv6, summary.hopLimit == Self.hopLimit,
+            let message = summary.checkedMessage(in: frame)
+        else { return nil }
+        let address: IPv6Address
+        let mac: MACAddress?
+        if let question = NeighborSolicitation(message) {
+            address = summary.source.ipv6
+            mac = isWellFormed(question, summary) ? question.sourceLinkLayerAddress : nil
+        } else if let answer = NeighborAdvertisement(message) {
+            // RFC 4861 §7.1.2: an answer to a question is never multicast.
+            guard !(answer.isSolicited && summary.destination.isMulticast) else { return nil }
+            address = answer.target
+            mac = answer.targetLinkLayerAddress ?? summary.sourceMAC
+        } else {
+            return nil
+        }
+        guard let mac, !mac.isMulticast, mac.rawValue != 0, mac != gatewayMAC, !address.isUnspecified,
+            !address.isMulticast, !isGateway(address), address != host
+        else { return nil }
+        return NeighborBinding(address: IPAddress(address), mac: mac)
+    }
+
+    private func header(from source: IPv6Address, to destination: IPv6Address, length: Int) -> IPv6Fields {
+        IPv6Fields(
+            source: source, destination: destination, nextHeader: IPProtocol.icmpv6, payloadLength: length,
+            hopLimit: Self.hopLimit)
+    }
+
+    private mutating func drop(_ reason: ServiceDrop) -> Int {
+        drops.count(reason)
+        return 0
+    }
+}

@@ -1,0 +1,46 @@
+/// A rate limit as a value: a bucket that holds `capacity` tokens and gains one every `interval` nanoseconds.
+///
+/// RFC 4443 §2.4 (f) asks for this shape rather than a fixed gap between messages, because a traceroute draws a
+/// short burst of errors and must not lose half of them. The bucket reads no clock; the caller says what time it is.
+@frozen
+public struct TokenBucket: Sendable, BitwiseCopyable {
+    /// The most that may be taken at once after a rest.
+    public let capacity: UInt32
+    /// Nanoseconds in which one token is gained.
+    public let interval: UInt64
+
+    @usableFromInline var tokens: UInt32
+    @usableFromInline var lastRefill: UInt64
+
+    /// A full bucket at the instant `now`.
+    ///
+    /// - Parameters:
+    ///   - capacity: the burst that is allowed; at least one.
+    ///   - perSecond: the tokens gained in a second, 1 to 1,000,000,000.
+    ///   - now: monotonic nanoseconds.
+    @inlinable public init(capacity: UInt32, perSecond: UInt32, now: UInt64 = 0) {
+        precondition(capacity > 0, "a bucket without room never lets anything through")
+        precondition(perSecond > 0 && perSecond <= 1_000_000_000, "the rate does not divide a second")
+        self.capacity = capacity
+        interval = 1_000_000_000 / UInt64(perSecond)
+        tokens = capacity
+        lastRefill = now
+    }
+
+    /// Takes a token if there is one at `now` (monotonic nanoseconds; an earlier instant gains nothing).
+    @inlinable public mutating func take(now: UInt64) -> Bool {
+        if now > lastRefill {
+            let gained = (now - lastRefill) / interval
+            if gained >= UInt64(capacity - tokens) {
+                tokens = capacity
+                lastRefill = now
+            } else {
+                tokens += UInt32(gained)
+                lastRefill += gained * interval
+            }
+        }
+        guard tokens > 0 else { return false }
+        tokens -= 1
+        return true
+    }
+}

@@ -1,0 +1,210 @@
+public import RingwayStorage
+public import RingwayWire
+
+/// One shard's part of the network inside: the gateway a guest talks to, with a complete TCP, UDP, ICMP and the
+/// services around them. Pure: it is given frames, socket events and the time, and answers with effects.
+///
+/// The owner calls, in every turn: `beginTurn`, then `receiveFrame` and the stream and datagram events as they come,
+/// taking all `effects` after each, then `runTimers` until it answers false, then `finishTurn`.
+public struct Stack: ~Copyable {
+    /// What the owner chose; fixed for the stack's life.
+    public struct Configuration: Sendable {
+        public var plan: NetworkPlan
+        public var limits: Limits
+        public var policy: DestinationPolicy
+        /// The guest as set up by whoever made its link; learned from its frames otherwise.
+        public var guestMAC: MACAddress
+        public var guestIPv4: IPv4Address
+        public var guestIPv6: IPv6Address
+        public var shard: Int
+        public var shards: Int
+        /// Random per network; keys the flow hash and the initial sequence numbers.
+        public var secret: UInt64
+        /// Whether the link takes UDP super-frames (VIRTIO_NET_F_GUEST_USO).
+        public var segmentsUDP: Bool
+
+        public init(
+            plan: NetworkPlan, limits: Limits, policy: DestinationPolicy, guestMAC: MACAddress,
+            guestIPv4: IPv4Address, guestIPv6: IPv6Address, shard: Int, shards: Int, secret: UInt64,
+            segmentsUDP: Bool = true
+        ) {
+            self.plan = plan
+            self.limits = limits
+            self.policy = policy
+            self.guestMAC = guestMAC
+            self.guestIPv4 = guestIPv4
+            self.guestIPv6 = guestIPv6
+            self.shard = shard
+            self.shards = shards
+            self.secret = secret
+            self.segmentsUDP = segmentsUDP
+        }
+    }
+
+    public let configuration: Configuration
+    public let counters: Counters
+    let pool: UnsafeMutablePointer<BufferPool>
+    let space: BufferSpace
+    let plan: NetworkPlan
+
+    public var effects = EffectQueue(capacity: 4_096)
+    /// The clock reading of this turn, monotonic nanoseconds.
+    public internal(set) var now: UInt64
+    var guestMAC: MACAddress
+
+    var table: FlowTable
+    var connections: Slab<TCPConnection>
+    var mappings: Slab<UDPMapping>
+    var pings: Slab<PingMapping>
+    var queries: Slab<NameQuery>
+    /// Timers: connections first, then mappings, pings, queries, then the services' own.
+    var wheel: TimerWheel
+    /// Connections to look at when the turn ends.
+    var dirtyHead: UInt32 = .max
+    var halfOpen = 0
+    /// Octets that all advertised windows promise to take, less what the host has taken.
+    var committed = 0
+    let commitLimit: Int
+    /// Keys the initial sequence numbers.
+    var sequenceSalt: UInt64
+    var mappingsByAge: AgeList
+    var forwardedMappings = 0
+    var pingsByAge: AgeList
+
+    var arp: ARPResponder
+    var neighbors: NeighborDiscovery
+    var routers: RouterAdvertisement
+    var dhcp: DHCPServer
+    var echo: ICMPEcho
+    var errors: ICMPError
+    /// How many RST for segments of no connection may be sent now.
+    var resetBucket: TokenBucket
+    var reassembler: Reassembler
+    var identification: UInt32
+
+    /// - Parameters:
+    ///   - pool: the shard's buffers; outlives the stack.
+    ///   - now: monotonic nanoseconds.
+    public init(
+        _ configuration: Configuration, pool: UnsafeMutablePointer<BufferPool>, counters: Counters, now: UInt64
+    ) {
+        self.configuration = configuration
+        self.counters = counters
+        self.pool = pool
+        self.now = now
+        space = pool.pointee.space
+        plan = configuration.plan
+        guestMAC = configuration.guestMAC
+        let limits = configuration.limits
+        let flows = max(64, (limits.flowsPerGuest + configuration.shards - 1) / configuration.shards)
+        let mappingLimit = max(16, limits.udpMappings)
+        table = FlowTable(
+            capacity: flows + mappingLimit + limits.pingMappings, secret: configuration.secret)
+        connections = Slab(capacity: flows)
+        mappings = Slab(capacity: mappingLimit)
+        pings = Slab(capacity: max(1, limits.pingMappings))
+        queries = Slab(capacity: max(1, limits.nameQueries))
+        mappingsByAge = AgeList(of: mappings.base, offset: MemoryLayout<UDPMapping>.offset(of: \.links))
+        pingsByAge = AgeList(of: pings.base, offset: MemoryLayout<PingMapping>.offset(of: \.links))
+        wheel = TimerWheel(
+            capacity: flows + mappingLimit + limits.pingMappings + limits.nameQueries + 8, now: now)
+        commitLimit = limits.largeBuffers * BufferSpace.largeSize / 2
+        sequenceSalt = configuration.secret ^ 0x5851_F42D_4C95_7F2D
+        arp = ARPResponder(plan: configuration.plan)
+        neighbors = NeighborDiscovery(plan: configuration.plan)
+        routers = RouterAdvertisement(plan: configuration.plan, now: now)
+        dhcp = DHCPServer(plan: configuration.plan)
+        _ = dhcp.reserve(configuration.guestIPv4, for: configuration.guestMAC)
+        echo = ICMPEcho(plan: configuration.plan)
+        resetBucket = TokenBucket(capacity: 1_000, perSecond: 10_000, now: now)
+        errors = ICMPError(plan: configuration.plan, now: now)
+        reassembler = Reassembler(capacity: max(1, limits.fragments))
+        identification = UInt32(truncatingIfNeeded: configuration.secret)
+        if isServiceShard { scheduleServices() }
+    }
+
+    /// The shard that answers what belongs to no flow: ARP, NDP, DHCP, fragments.
+    public var isServiceShard: Bool { configuration.shard == 0 }
+
+    /// Sets the clock for what follows.
+    public mutating func beginTurn(now: UInt64) { self.now = now }
+
+    // MARK: Timer names
+
+    var mappingTimers: UInt32 { UInt32(connections.capacity) }
+    var pingTimers: UInt32 { mappingTimers + UInt32(mappings.capacity) }
+    var queryTimers: UInt32 { pingTimers + UInt32(pings.capacity) }
+    var serviceTimers: UInt32 { queryTimers + UInt32(queries.capacity) }
+
+    /// When `runTimers` has work at the earliest, monotonic nanoseconds; `nil` when nothing is scheduled.
+    public var nextDeadline: UInt64? { wheel.nextDeadline }
+
+    /// Runs one timer whose time has come; false when there is none. Take the effects after each.
+    public mutating func runTimers() -> Bool {
+        guard let timer = wheel.popExpired(now: now) else { return false }
+        if timer < mappingTimers {
+            if let flow = connections.pointer(inSlot: timer) { runConnectionTimer(flow) }
+        } else if timer < pingTimers {
+            runMappingTimer(slot: timer - mappingTimers)
+        } else if timer < queryTimers {
+            runPingTimer(slot: timer - pingTimers)
+        } else if timer < serviceTimers {
+            runQueryTimer(slot: timer - queryTimers)
+        } else {
+            runServiceTimer()
+        }
+        return true
+    }
+
+    /// Sends the acknowledgements that this turn's frames asked for, one per connection.
+    public mutating func finishTurn() {
+        while dirtyHead != .max {
+            guard let flow = connections.pointer(inSlot: dirtyHead) else {
+                preconditionFailure("a connection that is gone is on the list of dirty ones")
+            }
+            dirtyHead = flow.pointee.dirtyNext
+            flow.pointee.dirtyNext = .max
+            flow.pointee.marks.remove(.dirty)
+            if flow.pointee.marks.contains(.acknowledge) { sendAcknowledgement(flow) }
+        }
+    }
+
+    // MARK: What every part uses
+
+    @inline(__always)
+    func release(_ lease: Lease) { pool.pointee.release(lease) }
+
+    /// A buffer for a frame of our own making, or `none`, counted.
+    mutating func leaseForFrame(octets: Int) -> Lease {
+        let lease = pool.pointee.lease(fitting: octets)
+        if lease.isNone { counters.add(.droppedNoBuffer) }
+        return lease
+    }
+
+    /// Queues the write of a whole frame that lies in one buffer, virtio-net header first.
+    @inline(__always)
+    mutating func writeFrame(_ lease: Lease, offset: Int, length: Int) {
+        var effect = Effect(.writeFrame)
+        effect.lease = lease
+        effect.offset = UInt32(truncatingIfNeeded: offset)
+        effect.length = UInt32(truncatingIfNeeded: length)
+        effects.append(effect)
+    }
+
+    /// A buffer in which a service writes an ethernet frame of up to `limit` octets; `sendAnswer` must follow.
+    mutating func prepareAnswer(limit: Int = 1_600) -> (lease: Lease, room: UnsafeMutableRawBufferPointer)? {
+        let header = VirtioNetHeader.length
+        let lease = leaseForFrame(octets: limit + header)
+        guard !lease.isNone else { return nil }
+        let base = space.address(of: lease)
+        VirtioNetFields().write(to: base)
+        return (lease, UnsafeMutableRawBufferPointer(start: base + header, count: space.size(of: lease) - header))
+    }
+
+    /// Queues what a service wrote, or gives the buffer back when it wrote nothing.
+    mutating func sendAnswer(_ lease: Lease, octets: Int, _ metric: Metric) {
+        guard octets > 0 else { return release(lease) }
+        counters.add(metric)
+        writeFrame(lease, offset: 0, length: VirtioNetHeader.length + octets)
+    }
+}

@@ -1,0 +1,191 @@
+public import RingwayStorage
+public import RingwayWire
+
+/// How TCP connections begin, from either side.
+extension Stack {
+    /// A SYN from the guest for a tuple that has no connection: connect first, SYN-ACK after.
+    mutating func openFromGuest(_ summary: FrameSummary, _ header: TCPHeader, _ key: FlowKey) {
+        let target: TransportAddress
+        var service = false
+        switch destination(of: summary.destination) {
+        case .gateway:
+            guard summary.destinationPort == 53 else { return refuseSegment(summary, header) }
+            target = TransportAddress(address: summary.destination, port: 53)
+            service = true
+        case .host(let address):
+            target = TransportAddress(address: address, port: summary.destinationPort)
+        case .refused:
+            counters.add(.droppedPolicy)
+            return refuseSegment(summary, header)
+        case .absent:
+            return sendUnreachable(about: summary, .host)
+        case .unroutable:
+            return counters.add(.droppedForeignDestination)
+        }
+        guard let options = TCPOptions.parse(header.options) else {
+            return counters.addRefused(reason: DropReason.badTCPOptions.rawValue)
+        }
+        guard halfOpen < halfOpenLimit else { return counters.add(.droppedHalfOpenLimit) }
+        let opening = TCPConnection(key: key, state: .connecting, hostAddress: target)
+        guard let handle = insertConnection(opening), let flow = connections.pointer(to: handle) else {
+            return counters.add(.droppedTableFull)
+        }
+        acceptOptions(flow, options, ipv4: !summary.isIPv6)
+        flow.pointee.initialReceive = header.sequence
+        flow.pointee.rcvNxt = header.sequence.advanced(by: 1)
+        flow.pointee.rcvEdge = flow.pointee.rcvNxt
+        flow.pointee.sndWindow = UInt32(header.window)
+        flow.pointee.sndWindowMaximum = flow.pointee.sndWindow
+        flow.pointee.sndWl1 = header.sequence
+        flow.pointee.heardAt = now
+        setInitialSequence(flow)
+        beginHalfOpen()
+        counters.add(.tcpOpenedByGuest)
+        if service { flow.pointee.marks.insert(.service) }
+        var effect = Effect(service ? .connectService : .connectStream, slot: handle.slot)
+        effect.generation = handle.generation
+        effect.address = target
+        effects.append(effect)
+    }
+
+    /// A client of a published port: SYN to the guest with the client's own address as source.
+    ///
+    /// - Parameters:
+    ///   - client: the peer of the accepted socket.
+    ///   - guest: the guest's address and port.
+    /// - Returns: the connection, or `nil` when it cannot be had; the caller then resets the socket.
+    public mutating func openFromHost(client: TransportAddress, guest: TransportAddress) -> Handle? {
+        let key = Self.keyOpenedByHost(client: addressForGuest(of: client.address), client.port, guest)
+        guard halfOpen < halfOpenLimit else {
+            counters.add(.droppedHalfOpenLimit)
+            return nil
+        }
+        if let old = table.find(key) {
+            guard old.kind == .tcp, let stale = connections.pointer(inSlot: old.slot),
+                stale.pointee.state == .timeWait
+            else {
+                counters.add(.forwardsRefused)
+                return nil
+            }
+            removeConnection(stale)
+        }
+        let opening = TCPConnection(key: key, state: .synSent, hostAddress: client)
+        guard let handle = insertConnection(opening), let flow = connections.pointer(to: handle) else {
+            counters.add(.droppedTableFull)
+            return nil
+        }
+        flow.pointee.marks.insert([.openedByHost, .socket])
+        setInitialSequence(flow)
+        flow.pointee.heardAt = now
+        beginHalfOpen()
+        counters.add(.tcpOpenedByHost)
+        sendSYN(flow)
+        flow.pointee.sndNxt = flow.pointee.sndUna.advanced(by: 1)
+        startRetransmissionTimer(flow)
+        return handle
+    }
+
+    /// The key of a connection that a client of a published port opens.
+    public static func keyOpenedByHost(
+        client: IPAddress, _ clientPort: UInt16, _ guest: TransportAddress
+    ) -> FlowKey {
+        FlowKey(
+            guest: guest.address, guestPort: guest.port, remote: client, remotePort: clientPort, transport: .tcp)
+    }
+
+    var halfOpenLimit: Int {
+        max(16, (configuration.limits.halfOpenConnects + configuration.shards - 1) / configuration.shards)
+    }
+
+    mutating func beginHalfOpen() {
+        halfOpen += 1
+        counters.add(.tcpHalfOpen)
+    }
+
+    mutating func endHalfOpen() {
+        halfOpen -= 1
+        counters.add(.tcpHalfOpen, -1)
+    }
+
+    private mutating func insertConnection(_ connection: TCPConnection) -> Handle? {
+        guard let handle = connections.insert(connection) else { return nil }
+        guard table.insert(connection.key, FlowReference(.tcp, slot: handle.slot)) else {
+            connections.remove(slot: handle.slot)
+            return nil
+        }
+        counters.add(.tcpFlows)
+        return handle
+    }
+
+    /// RFC 6528: a keyed hash of the tuple plus a clock of 4 µs ticks.
+    private mutating func setInitialSequence(_ flow: UnsafeMutablePointer<TCPConnection>) {
+        let hash = flow.pointee.key.hash(secret: sequenceSalt)
+        flow.pointee.sndUna = SequenceNumber(
+            UInt32(truncatingIfNeeded: hash) &+ UInt32(truncatingIfNeeded: now >> 12))
+        flow.pointee.sndNxt = flow.pointee.sndUna
+        flow.pointee.recover = flow.pointee.sndUna
+    }
+
+    func acceptOptions(_ flow: UnsafeMutablePointer<TCPConnection>, _ options: TCPOptions, ipv4: Bool) {
+        let own = ownSegmentSize(ipv4: ipv4)
+        // RFC 9293 §3.7.1: 536 (IPv4) or 1220 (IPv6) when the option is absent. A floor keeps a hostile guest from
+        // asking for one-octet segments.
+        let offered = options.maximumSegmentSize.map(Int.init) ?? (ipv4 ? 536 : 1_220)
+        flow.pointee.segmentSize = UInt16(clamping: max(88, min(offered, own)))
+        if let scale = options.windowScale {
+            flow.pointee.marks.insert(.scaling)
+            flow.pointee.sendScale = min(scale, 14)
+            flow.pointee.receiveScale = TCPBounds.windowScale
+        }
+        if options.sackPermitted { flow.pointee.marks.insert(.sack) }
+    }
+
+    // MARK: The host's answer to connectStream and connectService
+
+    /// The owner has a socket for the connection and names it; a later close refers to it.
+    public mutating func streamOpened(_ handle: Handle, socket: UInt32) {
+        guard let flow = connections.pointer(to: handle) else { return }
+        flow.pointee.socket = socket
+        flow.pointee.marks.insert(.socket)
+    }
+
+    /// The host socket is connected: SYN-ACK.
+    public mutating func streamConnected(_ handle: Handle) {
+        guard let flow = connections.pointer(to: handle), flow.pointee.state == .connecting else { return }
+        flow.pointee.state = .synReceived
+        sendSYN(flow)
+        flow.pointee.sndNxt = flow.pointee.sndUna.advanced(by: 1)
+        startRetransmissionTimer(flow)
+    }
+
+    /// Why the host could not be reached.
+    public enum ConnectFailure: Sendable {
+        case refused, hostUnreachable, networkUnreachable, prohibited, timedOut, exhausted
+    }
+
+    /// The host could not be reached: the guest sees what the host saw. The owner has closed the socket.
+    public mutating func streamConnectFailed(_ handle: Handle, _ failure: ConnectFailure) {
+        guard let flow = connections.pointer(to: handle), flow.pointee.state == .connecting else { return }
+        flow.pointee.marks.remove(.socket)
+        switch failure {
+        case .refused:
+            counters.add(.tcpRefused)
+            sendReset(flow)
+        case .hostUnreachable:
+            counters.add(.tcpUnreachable)
+            sendUnreachable(about: flow, .host)
+        case .networkUnreachable:
+            counters.add(.tcpUnreachable)
+            sendUnreachable(about: flow, .network)
+        case .prohibited:
+            counters.add(.tcpUnreachable)
+            sendUnreachable(about: flow, .prohibited)
+        case .timedOut:
+            counters.add(.tcpTimedOut)
+        case .exhausted:
+            // As a network out of room: silence; the guest's SYN comes again.
+            counters.add(.descriptorsExhausted)
+        }
+        removeConnection(flow)
+    }
+}

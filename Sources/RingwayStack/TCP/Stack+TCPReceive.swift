@@ -1,0 +1,312 @@
+internal import RingwayStorage
+internal import RingwayWire
+
+/// Segments from the guest, in the order of RFC 9293 §3.10.7. `RFC 5961` says where resets and SYNs must be doubted.
+extension Stack {
+    /// Takes the lease.
+    mutating func receiveTCP(_ summary: FrameSummary, _ lease: Lease, _ frame: UnsafeRawPointer) {
+        let segment = UnsafeRawBufferPointer(
+            start: frame + Int(summary.transportOffset),
+            count: Int(summary.payloadOffset &- summary.transportOffset) &+ Int(summary.payloadLength))
+        guard let header = TCPHeader(segment) else {
+            counters.addRefused(reason: DropReason.truncatedTCP.rawValue)
+            return release(lease)
+        }
+        let key = FlowKey(
+            guest: summary.source, guestPort: summary.sourcePort, remote: summary.destination,
+            remotePort: summary.destinationPort, transport: .tcp)
+        guard let reference = table.find(key), reference.kind == .tcp,
+            let flow = connections.pointer(inSlot: reference.slot)
+        else {
+            if header.flags.contains(.syn) && header.flags.isDisjoint(with: [.ack, .rst, .fin]) {
+                openFromGuest(summary, header, key)
+            } else {
+                counters.add(.droppedUnexpectedSegment)
+                refuseSegment(summary, header)
+            }
+            return release(lease)
+        }
+        switch flow.pointee.state {
+        case .connecting: receiveWhileConnecting(flow, header)
+        case .synSent: receiveInSynSent(flow, header)
+        case .timeWait where restarts(flow, header):
+            removeConnection(flow)
+            openFromGuest(summary, header, key)
+        default:
+            if receiveSynchronised(flow, header, summary, lease) { return }
+        }
+        release(lease)
+    }
+
+    /// RFC 6191: a new SYN beyond the old connection's sequence space ends its TIME-WAIT.
+    private func restarts(_ flow: UnsafeMutablePointer<TCPConnection>, _ header: TCPHeader) -> Bool {
+        header.flags.contains(.syn) && header.flags.isDisjoint(with: [.ack, .rst, .fin])
+            && flow.pointee.rcvNxt.precedes(header.sequence)
+    }
+
+    private mutating func receiveWhileConnecting(_ flow: UnsafeMutablePointer<TCPConnection>, _ header: TCPHeader) {
+        if header.flags.contains(.rst) {
+            guard header.sequence == flow.pointee.rcvNxt || header.sequence == flow.pointee.initialReceive else {
+                return
+            }
+            counters.add(.tcpResetByGuest)
+            return abort(flow, towardGuest: false, towardHost: true)
+        }
+        // A repeated SYN changes nothing; one with a new number is the guest's next attempt on the same port.
+        guard header.flags.contains(.syn), header.sequence != flow.pointee.initialReceive else { return }
+        flow.pointee.initialReceive = header.sequence
+        flow.pointee.rcvNxt = header.sequence.advanced(by: 1)
+        flow.pointee.rcvEdge = flow.pointee.rcvNxt
+        flow.pointee.sndWl1 = header.sequence
+    }
+
+    /// RFC 9293 §3.10.7.3.
+    private mutating func receiveInSynSent(_ flow: UnsafeMutablePointer<TCPConnection>, _ header: TCPHeader) {
+        let flags = header.flags
+        let acceptable = flags.contains(.ack) && header.acknowledgement == flow.pointee.sndNxt
+        if flags.contains(.ack) && !acceptable {
+            if !flags.contains(.rst) {
+                sendBare(flow, sequence: header.acknowledgement, flags: .rst)
+            }
+            return
+        }
+        if flags.contains(.rst) {
+            guard acceptable else { return }
+            counters.add(.tcpRefused)
+            return abort(flow, towardGuest: false, towardHost: true)
+        }
+        guard flags.contains(.syn), let options = TCPOptions.parse(header.options) else { return }
+        acceptOptions(flow, options, ipv4: flow.pointee.key.remote.isIPv4)
+        flow.pointee.initialReceive = header.sequence
+        flow.pointee.rcvNxt = header.sequence.advanced(by: 1)
+        flow.pointee.rcvEdge = flow.pointee.rcvNxt
+        // The window of a segment with SYN is never scaled.
+        flow.pointee.sndWindow = UInt32(header.window)
+        flow.pointee.sndWindowMaximum = flow.pointee.sndWindow
+        flow.pointee.sndWl1 = header.sequence
+        flow.pointee.sndWl2 = header.acknowledgement
+        flow.pointee.heardAt = now
+        if acceptable {
+            flow.pointee.sndUna = header.acknowledgement
+            establish(flow)
+            oweAcknowledgement(flow, urgent: true)
+            beginReceiving(flow)
+        } else {
+            // Both sides have sent SYN: simultaneous open (RFC 9293 §3.5, figure 8).
+            flow.pointee.state = .synReceived
+            sendSYN(flow)
+        }
+    }
+
+    mutating func establish(_ flow: UnsafeMutablePointer<TCPConnection>) {
+        flow.pointee.state = .established
+        flow.pointee.retransmissions = 0
+        flow.pointee.retransmitAt = 0
+        endHalfOpen()
+        armTimer(flow)
+    }
+
+    /// RFC 9293 §3.10.7.4. True when the lease was kept.
+    private mutating func receiveSynchronised(
+        _ flow: UnsafeMutablePointer<TCPConnection>, _ header: TCPHeader, _ summary: FrameSummary, _ lease: Lease
+    ) -> Bool {
+        let flags = header.flags
+        let length = Int(summary.payloadLength)
+        let sequence = header.sequence
+        let extent = length &+ (flags.contains(.syn) ? 1 : 0) &+ (flags.contains(.fin) ? 1 : 0)
+        guard isAcceptable(flow, sequence, extent) else {
+            answerUnacceptable(flow, header)
+            return false
+        }
+        if flags.contains(.rst) {
+            receiveReset(flow, sequence)
+            return false
+        }
+        if flags.contains(.syn) {
+            challenge(flow)
+            return false
+        }
+        guard flags.contains(.ack) else { return false }
+        flow.pointee.heardAt = now
+        flow.pointee.keepaliveProbes = 0
+        if flow.pointee.state == .synReceived {
+            guard header.acknowledgement == flow.pointee.sndNxt else {
+                if !flags.contains(.rst) { sendBare(flow, sequence: header.acknowledgement, flags: .rst) }
+                return false
+            }
+            flow.pointee.sndUna = header.acknowledgement
+            let scale = flow.pointee.marks.contains(.scaling) ? flow.pointee.sendScale : 0
+            flow.pointee.sndWindow = UInt32(header.window) << UInt32(scale)
+            flow.pointee.sndWindowMaximum = flow.pointee.sndWindow
+            flow.pointee.sndWl1 = sequence
+            flow.pointee.sndWl2 = header.acknowledgement
+            establish(flow)
+            beginReceiving(flow)
+        } else {
+            let handle = connections.handle(ofSlot: connections.slot(of: flow))
+            receiveAcknowledgement(flow, header, payloadLength: extent)
+            // The acknowledgement of our FIN may have been the connection's last event.
+            guard connections.pointer(to: handle) != nil else { return false }
+        }
+        var kept = false
+        if length > 0 && flow.pointee.guestMaySend && !flow.pointee.marks.contains(.guestFinished) {
+            kept = receivePayload(
+                flow, sequence, lease, offset: Int(summary.payloadOffset) &+ VirtioNetHeader.length, length: length)
+        } else if length > 0 {
+            // Data after FIN: there is nothing left to do with it but to say so.
+            oweAcknowledgement(flow, urgent: true)
+        }
+        if flags.contains(.fin) && !flow.pointee.marks.contains(.guestFinished) {
+            receiveFIN(flow, at: sequence.advanced(by: length))
+        } else if flow.pointee.marks.contains(.finPending) && flow.pointee.finSequence == flow.pointee.rcvNxt {
+            flow.pointee.marks.remove(.finPending)
+            guestFinished(flow)
+        }
+        return kept
+    }
+
+    private mutating func receiveFIN(_ flow: UnsafeMutablePointer<TCPConnection>, at sequence: SequenceNumber) {
+        guard flow.pointee.guestMaySend else { return }
+        if sequence == flow.pointee.rcvNxt {
+            flow.pointee.marks.remove(.finPending)
+            guestFinished(flow)
+        } else if flow.pointee.rcvNxt.precedes(sequence) {
+            flow.pointee.marks.insert(.finPending)
+            flow.pointee.finSequence = sequence
+            oweAcknowledgement(flow, urgent: true)
+        }
+    }
+
+    /// The four cases of RFC 9293 §3.10.7.4, first check.
+    @inline(__always)
+    private func isAcceptable(
+        _ flow: UnsafeMutablePointer<TCPConnection>, _ sequence: SequenceNumber, _ extent: Int
+    ) -> Bool {
+        let rcvNxt = flow.pointee.rcvNxt
+        let window = UInt32(bitPattern: max(0, flow.pointee.rcvEdge.distance(from: rcvNxt)))
+        if extent == 0 {
+            return window == 0 ? sequence == rcvNxt : sequence.isInside(windowStartingAt: rcvNxt, size: window)
+        }
+        // With a closed window a segment at its edge may still bring an acknowledgement.
+        if window == 0 { return sequence == rcvNxt }
+        return sequence.isInside(windowStartingAt: rcvNxt, size: window)
+            || sequence.advanced(by: extent - 1).isInside(windowStartingAt: rcvNxt, size: window)
+            || (!rcvNxt.precedes(sequence) && rcvNxt.precedes(sequence.advanced(by: extent)))
+    }
+
+    private mutating func answerUnacceptable(_ flow: UnsafeMutablePointer<TCPConnection>, _ header: TCPHeader) {
+        if header.flags.contains(.rst) { return }
+        if flow.pointee.state == .synReceived && header.flags.contains(.syn)
+            && header.sequence == flow.pointee.initialReceive
+        {
+            // The guest did not get our SYN-ACK.
+            return sendSYN(flow)
+        }
+        if flow.pointee.state == .timeWait {
+            flow.pointee.endAt = now &+ TCPBounds.timeWait
+        }
+        if flow.pointee.rcvEdge.precedes(header.sequence) { counters.add(.tcpBeyondWindow) }
+        flow.pointee.heardAt = now
+        flow.pointee.keepaliveProbes = 0
+        if header.flags.contains(.syn) { return challenge(flow) }
+        oweAcknowledgement(flow, urgent: true)
+        // A segment left of the window may still acknowledge: both sides may have probed at once.
+        if header.flags.contains(.ack) && flow.pointee.state != .synReceived {
+            receiveAcknowledgement(flow, header, payloadLength: 1)
+        }
+    }
+
+    /// RFC 5961 §3.2: only the exact next number resets; another one inside the window is challenged.
+    private mutating func receiveReset(_ flow: UnsafeMutablePointer<TCPConnection>, _ sequence: SequenceNumber) {
+        guard sequence == flow.pointee.rcvNxt else { return challenge(flow) }
+        counters.add(flow.pointee.state == .synReceived ? .tcpRefused : .tcpResetByGuest)
+        abort(flow, towardGuest: false, towardHost: true)
+    }
+
+    /// RFC 5961 §7.
+    private mutating func challenge(_ flow: UnsafeMutablePointer<TCPConnection>) {
+        guard now &- flow.pointee.challengedAt >= TCPBounds.challengeInterval || flow.pointee.challengedAt == 0
+        else { return }
+        flow.pointee.challengedAt = now
+        counters.add(.tcpChallengeAcknowledgements)
+        sendBare(flow, sequence: flow.pointee.sndNxt, flags: .ack)
+    }
+
+    // MARK: Payload
+
+    /// Parks payload or holds it out of order. True when the lease was kept.
+    private mutating func receivePayload(
+        _ flow: UnsafeMutablePointer<TCPConnection>, _ start: SequenceNumber, _ lease: Lease, offset: Int, length: Int
+    ) -> Bool {
+        var start = start
+        var offset = offset
+        var length = length
+        let old = Int(flow.pointee.rcvNxt.distance(from: start))
+        if old > 0 {
+            counters.add(.tcpDuplicateOctets, min(old, length))
+            oweAcknowledgement(flow, urgent: true)
+            guard old < length else { return false }
+            start = flow.pointee.rcvNxt
+            offset &+= old
+            length &-= old
+        }
+        let beyond = Int(start.advanced(by: length).distance(from: flow.pointee.rcvEdge))
+        if beyond > 0 {
+            counters.add(.tcpBeyondWindow)
+            oweAcknowledgement(flow, urgent: true)
+            guard beyond < length else { return false }
+            length &-= beyond
+        }
+        let state = space.state(of: lease)
+        state.pointee.offset = UInt32(truncatingIfNeeded: offset)
+        state.pointee.length = UInt32(truncatingIfNeeded: length)
+        state.pointee.sequence = start.rawValue
+        if start == flow.pointee.rcvNxt {
+            let kept = park(flow, lease)
+            if !flow.pointee.outOfOrder.isNone { parkContiguous(flow) }
+            oweAcknowledgement(flow)
+            requestSend(flow)
+            return kept
+        }
+        oweAcknowledgement(flow, urgent: true)
+        return holdOutOfOrder(flow, lease)
+    }
+
+    /// Appends in-order payload to what waits for the host. True when the lease itself was chained.
+    mutating func park(_ flow: UnsafeMutablePointer<TCPConnection>, _ lease: Lease) -> Bool {
+        let length = Int(space.state(of: lease).pointee.length)
+        flow.pointee.rcvNxt = flow.pointee.rcvNxt.advanced(by: length)
+        counters.add(.tcpParkedOctets, length)
+        let tail = flow.pointee.parked.tail
+        if length < TCPBounds.coalesceBelow, !tail.isNone, space.state(of: tail).pointee.holds == 1 {
+            // Not in the kernel's hands, so octets may be added behind.
+            let last = space.state(of: tail)
+            let end = Int(last.pointee.offset) &+ Int(last.pointee.length)
+            if end &+ length <= space.size(of: tail) {
+                (space.address(of: tail) + end).copyMemory(from: space.payload(of: lease), byteCount: length)
+                last.pointee.length &+= UInt32(length)
+                flow.pointee.parked.octets &+= length
+                return false
+            }
+        }
+        if length <= TCPBounds.copybreak, !lease.isSmall {
+            let small = pool.pointee.lease(.small)
+            if !small.isNone {
+                space.address(of: small).copyMemory(from: space.payload(of: lease), byteCount: length)
+                space.state(of: small).pointee.length = UInt32(length)
+                flow.pointee.parked.append(small, in: space)
+                return false
+            }
+        }
+        flow.pointee.parked.append(lease, in: space)
+        return true
+    }
+
+    /// Asks the owner to send what is parked, unless a send is under way.
+    @inline(__always)
+    mutating func requestSend(_ flow: UnsafeMutablePointer<TCPConnection>) {
+        guard !flow.pointee.marks.contains(.sending), !flow.pointee.parked.isEmpty else { return }
+        flow.pointee.marks.insert(.sending)
+        effects.append(streamEffect(.sendStream, flow))
+    }
+}

@@ -1,0 +1,240 @@
+internal import RingwayStorage
+internal import RingwayWire
+
+/// Building and queueing segments toward the guest.
+extension Stack {
+    /// Octets of all headers before a TCP payload, options not counted.
+    static func headerOctets(ipv4: Bool) -> Int {
+        VirtioNetHeader.length + EthernetHeader.length + (ipv4 ? 20 : 40) + 20
+    }
+
+    /// The most payload that one frame carries: as many whole segments as an IP packet of 65,535 octets holds.
+    static func superFramePayload(segmentSize: Int, ipv4: Bool) -> Int {
+        let room = 65_535 - (ipv4 ? 20 : 40) - 20
+        return max(1, room / segmentSize) * segmentSize
+    }
+
+    /// Writes virtio-net, ethernet, IP and TCP headers that end exactly where the payload starts.
+    ///
+    /// The TCP checksum is left to the guest's kernel (VIRTIO_NET_HDR_F_NEEDS_CSUM): only the pseudo-header is summed.
+    /// - Returns: octets written before `payload`.
+    func writeHeaders(
+        before payload: UnsafeMutableRawPointer, _ flow: UnsafeMutablePointer<TCPConnection>,
+        sequence: SequenceNumber, acknowledgement: SequenceNumber, flags: TCPFlags, window: UInt16,
+        payloadLength: Int, optionLength: Int
+    ) -> Int {
+        let key = flow.pointee.key
+        let ipv4 = key.remote.isIPv4
+        let tcpLength = 20 &+ optionLength
+        let ipLength = ipv4 ? 20 : 40
+        let total = VirtioNetHeader.length &+ EthernetHeader.length &+ ipLength &+ tcpLength
+        let start = payload - total
+        let segmentSize = Int(flow.pointee.segmentSize)
+
+        var virtio = VirtioNetFields()
+        virtio.flags = VirtioNetHeader.needsChecksum
+        virtio.checksumStart = UInt16(EthernetHeader.length &+ ipLength)
+        virtio.checksumOffset = 16
+        if payloadLength > segmentSize {
+            virtio.gsoType = ipv4 ? VirtioNetHeader.gsoTCPv4 : VirtioNetHeader.gsoTCPv6
+            virtio.gsoSize = UInt16(truncatingIfNeeded: segmentSize)
+            virtio.headerLength = UInt16(EthernetHeader.length &+ ipLength &+ tcpLength)
+        }
+        virtio.write(to: start)
+        let ethernet = start + VirtioNetHeader.length
+        EthernetFields(
+            destination: guestMAC, source: plan.gatewayMAC, etherType: ipv4 ? EtherType.ipv4 : EtherType.ipv6
+        ).write(to: ethernet)
+        let ip = ethernet + EthernetHeader.length
+        if ipv4 {
+            IPv4Fields(
+                source: key.remote.ipv4, destination: key.guest.ipv4, protocolNumber: 6,
+                payloadLength: tcpLength &+ payloadLength
+            ).write(to: ip)
+        } else {
+            IPv6Fields(
+                source: key.remote.ipv6, destination: key.guest.ipv6, nextHeader: 6,
+                payloadLength: tcpLength &+ payloadLength
+            ).write(to: ip)
+        }
+        let tcp = ip + ipLength
+        TCPFields(
+            sourcePort: key.remotePort, destinationPort: key.guestPort, sequence: sequence,
+            acknowledgement: acknowledgement, flags: flags, window: window
+        ).write(to: tcp)
+        if optionLength > 0 {
+            tcp.storeBytes(of: UInt8(tcpLength / 4) << 4, toByteOffset: 12, as: UInt8.self)
+        }
+        let pseudoHeader = Checksum.pseudoHeader(
+            source: key.remote, destination: key.guest, protocolNumber: 6, length: tcpLength &+ payloadLength)
+        tcp.storeBytes(of: Checksum.fold(pseudoHeader), toByteOffset: 16, as: UInt16.self)
+        return total
+    }
+
+    /// Sends a segment without payload. `optionLength` octets of options are written by `writeOptions`.
+    mutating func sendBare(
+        _ flow: UnsafeMutablePointer<TCPConnection>, sequence: SequenceNumber, flags: TCPFlags,
+        optionLength: Int = 0, writeOptions: (UnsafeMutableRawPointer) -> Void = { _ in }
+    ) {
+        let ipv4 = flow.pointee.key.remote.isIPv4
+        let octets = Self.headerOctets(ipv4: ipv4) + optionLength
+        let lease = leaseForFrame(octets: octets)
+        guard !lease.isNone else { return }
+        let end = space.address(of: lease) + octets
+        let window = flags.contains(.syn) ? initialWindowField(flow) : windowField(flow)
+        let total = writeHeaders(
+            before: end, flow, sequence: sequence,
+            acknowledgement: flags.contains(.ack) ? flow.pointee.rcvNxt : SequenceNumber(0), flags: flags,
+            window: window, payloadLength: 0, optionLength: optionLength)
+        writeOptions(end - optionLength)
+        writeFrame(lease, offset: octets - total, length: total)
+        if flags.contains(.ack) { acknowledged(flow) }
+    }
+
+    /// Every segment with ACK pays the acknowledgement owed.
+    @inline(__always)
+    func acknowledged(_ flow: UnsafeMutablePointer<TCPConnection>) {
+        flow.pointee.marks.subtract([.acknowledge, .urgent])
+    }
+
+    /// SYN or SYN-ACK, with the options of RFC 9293 §3.7.1, RFC 7323 §2.2 and RFC 2018 §2.
+    mutating func sendSYN(_ flow: UnsafeMutablePointer<TCPConnection>) {
+        let answering = flow.pointee.state == .synReceived
+        let segmentSize = ownSegmentSize(ipv4: flow.pointee.key.remote.isIPv4)
+        // A SYN offers everything; a SYN-ACK repeats what the guest offered.
+        let scaling = !answering || flow.pointee.marks.contains(.scaling)
+        let sack = !answering || flow.pointee.marks.contains(.sack)
+        let optionLength = 4 + (sack ? 4 : 0) + (scaling ? 4 : 0)
+        sendBare(
+            flow, sequence: flow.pointee.sndUna, flags: answering ? [.syn, .ack] : .syn,
+            optionLength: optionLength
+        ) { target in
+            var at = target
+            at.storeBytes(of: (0x0204_0000 | UInt32(segmentSize)).bigEndian, as: UInt32.self)
+            at += 4
+            if sack {
+                at.storeBytes(of: UInt32(0x0101_0402).bigEndian, as: UInt32.self)
+                at += 4
+            }
+            if scaling {
+                at.storeBytes(of: (0x0103_0300 | UInt32(TCPBounds.windowScale)).bigEndian, as: UInt32.self)
+            }
+        }
+    }
+
+    /// The largest segment we take: the MTU less the headers.
+    func ownSegmentSize(ipv4: Bool) -> Int { plan.mtu - (ipv4 ? 40 : 60) }
+
+    /// A pure acknowledgement, with SACK blocks while data is missing.
+    mutating func sendAcknowledgement(_ flow: UnsafeMutablePointer<TCPConnection>) {
+        if flow.pointee.outOfOrder.isNone || !flow.pointee.marks.contains(.sack) {
+            sendBare(flow, sequence: flow.pointee.sndNxt, flags: .ack)
+            return
+        }
+        let blocks = outOfOrderBlocks(flow)
+        let count = blocks.count
+        sendBare(flow, sequence: flow.pointee.sndNxt, flags: .ack, optionLength: 4 + 8 * count) { target in
+            target.storeBytes(of: (0x0101_0500 | UInt32(2 + 8 * count)).bigEndian, as: UInt32.self)
+            for index in 0..<count {
+                let block = blocks[index]
+                target.storeBytes(
+                    of: block.start.rawValue.bigEndian, toByteOffset: 4 + 8 * index, as: UInt32.self)
+                target.storeBytes(of: block.end.rawValue.bigEndian, toByteOffset: 8 + 8 * index, as: UInt32.self)
+            }
+        }
+    }
+
+    /// RST for a connection that we give up (RFC 9293 §3.10.7: its sequence number is what the guest expects next).
+    mutating func sendReset(_ flow: UnsafeMutablePointer<TCPConnection>) {
+        let beforeHandshake = flow.pointee.state == .connecting
+        if beforeHandshake {
+            sendBare(flow, sequence: SequenceNumber(0), flags: [.rst, .ack])
+        } else {
+            sendBare(flow, sequence: flow.pointee.sndNxt, flags: [.rst, .ack])
+        }
+    }
+
+    /// RST for a segment that belongs to no connection (RFC 9293 §3.10.7.1).
+    mutating func refuseSegment(_ summary: FrameSummary, _ header: TCPHeader) {
+        if header.flags.contains(.rst) { return }
+        guard resetBucket.take(now: now) else {
+            counters.add(.droppedErrorRateLimit)
+            return
+        }
+        let ipv4 = !summary.isIPv6
+        let octets = Self.headerOctets(ipv4: ipv4)
+        let lease = leaseForFrame(octets: octets)
+        guard !lease.isNone else { return }
+        let key = FlowKey(
+            guest: summary.source, guestPort: summary.sourcePort, remote: summary.destination,
+            remotePort: summary.destinationPort, transport: .tcp)
+        var stranger = TCPConnection(
+            key: key, state: .draining,
+            hostAddress: TransportAddress(address: summary.destination, port: summary.destinationPort))
+        var length = Int(summary.payloadLength)
+        if header.flags.contains(.syn) { length += 1 }
+        if header.flags.contains(.fin) { length += 1 }
+        let acknowledges = header.flags.contains(.ack)
+        let total = withUnsafeMutablePointer(to: &stranger) { stranger in
+            writeHeaders(
+                before: space.address(of: lease) + octets, stranger,
+                sequence: acknowledges ? header.acknowledgement : SequenceNumber(0),
+                acknowledgement: acknowledges ? SequenceNumber(0) : header.sequence.advanced(by: length),
+                flags: acknowledges ? .rst : [.rst, .ack], window: 0, payloadLength: 0, optionLength: 0)
+        }
+        writeFrame(lease, offset: octets - total, length: total)
+    }
+
+    /// Sends payload that lies in `lease` for the first time, headers into the headroom before it.
+    mutating func sendPayload(_ flow: UnsafeMutablePointer<TCPConnection>, _ lease: Lease) {
+        let state = space.state(of: lease)
+        let length = Int(state.pointee.length)
+        let sequence = flow.pointee.sndNxt
+        state.pointee.sequence = sequence.rawValue
+        state.pointee.sentAt = now
+        flow.pointee.sndNxt = sequence.advanced(by: length)
+        let payload = space.payload(of: lease)
+        let total = writeHeaders(
+            before: payload, flow, sequence: sequence, acknowledgement: flow.pointee.rcvNxt,
+            flags: [.ack, .psh], window: windowField(flow), payloadLength: length, optionLength: 0)
+        acknowledged(flow)
+        flow.pointee.unacked.append(lease, in: space)
+        pool.pointee.hold(lease)
+        writeFrame(lease, offset: Int(state.pointee.offset) - total, length: total + length)
+        if !flow.pointee.marks.contains(.timing) {
+            flow.pointee.marks.insert(.timing)
+            flow.pointee.timedSequence = flow.pointee.sndNxt
+            flow.pointee.timedAt = now
+        }
+        if flow.pointee.retransmitAt == 0 { startRetransmissionTimer(flow) }
+    }
+
+    /// Sends part of `lease` again: fresh headers in a small buffer, the payload from where it lies.
+    mutating func resendPayload(
+        _ flow: UnsafeMutablePointer<TCPConnection>, _ lease: Lease, from sequence: SequenceNumber, length: Int
+    ) {
+        let ipv4 = flow.pointee.key.remote.isIPv4
+        let octets = Self.headerOctets(ipv4: ipv4)
+        let header = leaseForFrame(octets: octets)
+        guard !header.isNone else { return }
+        let state = space.state(of: lease)
+        let skip = Int(sequence.distance(from: SequenceNumber(state.pointee.sequence)))
+        let total = writeHeaders(
+            before: space.address(of: header) + octets, flow, sequence: sequence,
+            acknowledgement: flow.pointee.rcvNxt, flags: [.ack, .psh], window: windowField(flow),
+            payloadLength: length, optionLength: 0)
+        acknowledged(flow)
+        pool.pointee.hold(lease)
+        var effect = Effect(.writeFrame)
+        effect.lease = header
+        effect.offset = UInt32(octets - total)
+        effect.length = UInt32(total)
+        effect.payload = lease
+        effect.payloadOffset = state.pointee.offset + UInt32(skip)
+        effect.payloadLength = UInt32(length)
+        effects.append(effect)
+        counters.add(.tcpRetransmittedFrames)
+        // Karn: a segment sent twice measures nothing.
+        flow.pointee.marks.remove(.timing)
+    }
+}

@@ -1,0 +1,120 @@
+public import RingwayStorage
+internal import RingwayWire
+
+/// What happens on a connection's host socket.
+extension Stack {
+    /// Octets before the payload in a buffer that is handed to `streamReceived`: all headers fit.
+    public static var headroom: Int { 128 }
+
+    /// The chain of parked payload, oldest first, for the owner's send; `Lease.none` when the handle is stale.
+    public func parkedPayload(_ handle: Handle) -> Lease {
+        connections.pointer(to: handle)?.pointee.parked.head ?? .none
+    }
+
+    /// The socket took `octets` of what was parked. Asks for the next send when there is more.
+    public mutating func streamSent(_ handle: Handle, octets: Int) {
+        guard let flow = connections.pointer(to: handle) else { return }
+        flow.pointee.marks.remove(.sending)
+        var rest = octets
+        while rest > 0, !flow.pointee.parked.isEmpty {
+            let first = flow.pointee.parked.head
+            let state = space.state(of: first)
+            let length = Int(state.pointee.length)
+            if rest >= length {
+                rest -= length
+                _ = flow.pointee.parked.popFirst(in: space)
+                release(first)
+            } else {
+                state.pointee.offset += UInt32(rest)
+                state.pointee.length -= UInt32(rest)
+                flow.pointee.parked.octets -= rest
+                rest = 0
+            }
+        }
+        hostTook(flow, octets: octets - rest)
+        requestSend(flow)
+        shutDownWhenDrained(flow)
+        if let alive = connections.pointer(to: handle) { closeWhenDone(alive) }
+    }
+
+    /// The socket failed, in either direction: the guest sees RST.
+    public mutating func streamFailed(_ handle: Handle) {
+        guard let flow = connections.pointer(to: handle) else { return }
+        counters.add(.tcpResetByHost)
+        flow.pointee.marks.subtract([.sending, .receiving])
+        abort(flow, towardGuest: true, towardHost: false)
+    }
+
+    /// The socket gave `length` octets, `offset` into the buffer. Takes the lease.
+    public mutating func streamReceived(_ handle: Handle, _ lease: Lease, offset: Int, length: Int) {
+        guard let flow = connections.pointer(to: handle), flow.pointee.hostMaySend else { return release(lease) }
+        flow.pointee.marks.remove(.receiving)
+        var lease = lease
+        var offset = offset
+        if length <= TCPBounds.copybreak && !lease.isSmall {
+            let small = pool.pointee.lease(.small)
+            if !small.isNone {
+                (space.address(of: small) + Self.headroom).copyMemory(
+                    from: space.address(of: lease) + offset, byteCount: length)
+                release(lease)
+                lease = small
+                offset = Self.headroom
+            }
+        }
+        let state = space.state(of: lease)
+        state.pointee.offset = UInt32(truncatingIfNeeded: offset)
+        state.pointee.length = UInt32(truncatingIfNeeded: length)
+        sendPayload(flow, lease)
+        requestReceive(flow)
+    }
+
+    /// The socket reached its end of file: FIN to the guest.
+    public mutating func streamEnded(_ handle: Handle) {
+        guard let flow = connections.pointer(to: handle), flow.pointee.hostMaySend else { return }
+        flow.pointee.marks.remove(.receiving)
+        flow.pointee.marks.insert(.hostFinished)
+        sendFIN(flow)
+    }
+
+    /// A receive ended without octets, for want of a buffer: it may be asked for again.
+    public mutating func streamReceiveStarved(_ handle: Handle) {
+        guard let flow = connections.pointer(to: handle) else { return }
+        flow.pointee.marks.remove(.receiving)
+        requestReceive(flow)
+    }
+
+    mutating func beginReceiving(_ flow: UnsafeMutablePointer<TCPConnection>) {
+        requestReceive(flow)
+    }
+
+    /// Asks the owner to receive, as much as the guest's window and the congestion window allow.
+    @inline(__always)
+    mutating func requestReceive(_ flow: UnsafeMutablePointer<TCPConnection>) {
+        let marks = flow.pointee.marks
+        guard marks.isDisjoint(with: [.receiving, .hostFinished]), flow.pointee.hostMaySend,
+            marks.contains(.socket)
+        else { return }
+        let flight = flow.pointee.flight
+        let window = flow.pointee.sndWindow
+        if window == 0 && flight == 0 {
+            if flow.pointee.probeAt == 0 { startProbing(flow) }
+            return
+        }
+        let allowed = min(window, flow.pointee.congestionWindow)
+        guard allowed > flight else { return }
+        let usable = allowed &- flight
+        let segment = UInt32(flow.pointee.segmentSize)
+        // RFC 9293 §3.8.6.2.1: no silly segments while others are on their way.
+        if usable < segment && flight > 0 && usable < flow.pointee.sndWindowMaximum / 2 { return }
+        let most = UInt32(
+            Self.superFramePayload(segmentSize: Int(segment), ipv4: flow.pointee.key.remote.isIPv4))
+        flow.pointee.marks.insert(.receiving)
+        effects.append(streamEffect(.receiveStream, flow, length: min(usable, most)))
+    }
+
+    private mutating func startProbing(_ flow: UnsafeMutablePointer<TCPConnection>) {
+        flow.pointee.probeInterval = flow.pointee.retransmissionTimeout
+        flow.pointee.probeAt = now &+ flow.pointee.probeInterval
+        armTimer(flow)
+    }
+}

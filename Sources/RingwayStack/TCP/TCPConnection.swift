@@ -1,0 +1,213 @@
+public import RingwayStorage
+public import RingwayWire
+
+/// The states of RFC 9293 §3.3.2, as a gateway meets them, and one of its own: `connecting`, while the guest's SYN
+/// waits for the host socket to connect. LISTEN and CLOSED have no connection to be the state of.
+public enum TCPState: UInt8, Sendable, BitwiseCopyable {
+    /// The guest's SYN has come, the host socket is connecting: nothing is said to the guest until it has.
+    case connecting
+    /// We sent SYN for a connection that the host side opened.
+    case synSent
+    /// SYN-ACK is sent, its acknowledgement awaited.
+    case synReceived
+    case established
+    /// Our FIN is sent (the host ended), unacknowledged; the guest still sends.
+    case finWait1
+    /// Our FIN is acknowledged; the guest still sends.
+    case finWait2
+    /// The guest's FIN has come; the host still sends.
+    case closeWait
+    /// Both FINs have crossed, ours is unacknowledged.
+    case closing
+    /// The guest ended first, our FIN is unacknowledged.
+    case lastAck
+    /// Both directions have ended; stray segments are still answered for a while.
+    case timeWait
+    /// The guest has nothing more to hear; octets it sent still go to the host.
+    case draining
+}
+
+/// One TCP conversation: the guest's side as a complete TCP, the host's side as a socket that someone else drives.
+///
+/// ## Theory of operation
+///
+/// *Guest to host.* In-order payload is chained on `parked` (the lease is the queue's node, nothing is copied) and the
+/// owner is asked to send it; what the socket takes is released, and `rcvEdge`, the right edge of the window the guest
+/// was told, moves on. The edge never moves back, and no octet left of it is ever dropped: it is parked. The octets
+/// promised by all edges of a shard are added up (`Stack.committed`), so that a window grows only while the pool can
+/// keep the promise. Out-of-order payload rests on `outOfOrder`, sorted, and is reported by SACK (RFC 2018).
+///
+/// *Host to guest.* The owner receives straight into a lease, behind headroom, at most as much as the guest's window
+/// allows. The headers go into the headroom, the frame goes out as one super-frame, and the lease stays on `unacked`
+/// until the guest has acknowledged it. Loss is found by duplicate acknowledgements and SACK (RFC 5681, 6675) or by the
+/// retransmission timer (RFC 6298), and sent again from the lease.
+///
+/// *Ends.* FIN from the guest shuts the socket's sending side down after the last parked octet; end of file on the
+/// socket becomes FIN after the last octet sent; RST and its kin cross at once in either direction.
+@frozen
+public struct TCPConnection: BitwiseCopyable {
+    /// Facts that are true or not.
+    @frozen
+    public struct Marks: OptionSet, BitwiseCopyable, Sendable {
+        public let rawValue: UInt32
+        @inlinable public init(rawValue: UInt32) { self.rawValue = rawValue }
+        /// On the list of connections to look at when the turn ends.
+        public static var dirty: Marks { Marks(rawValue: 1 << 0) }
+        /// The guest is owed an acknowledgement.
+        public static var acknowledge: Marks { Marks(rawValue: 1 << 1) }
+        /// The owner has a send under way.
+        public static var sending: Marks { Marks(rawValue: 1 << 2) }
+        /// The owner has a receive under way.
+        public static var receiving: Marks { Marks(rawValue: 1 << 3) }
+        /// The guest's FIN is received, all before it too.
+        public static var guestFinished: Marks { Marks(rawValue: 1 << 4) }
+        /// The host side reached its end of file.
+        public static var hostFinished: Marks { Marks(rawValue: 1 << 5) }
+        /// Our FIN is sent; it is the octet before `sndNxt`.
+        public static var finSent: Marks { Marks(rawValue: 1 << 6) }
+        /// The owner was asked to shut the socket's sending side down.
+        public static var shutDown: Marks { Marks(rawValue: 1 << 7) }
+        /// The host side opened the connection.
+        public static var openedByHost: Marks { Marks(rawValue: 1 << 8) }
+        /// Window scaling is agreed (RFC 7323 §2.2).
+        public static var scaling: Marks { Marks(rawValue: 1 << 9) }
+        /// The guest permits SACK.
+        public static var sack: Marks { Marks(rawValue: 1 << 10) }
+        /// Loss recovery is under way until `recover` is acknowledged.
+        public static var recovering: Marks { Marks(rawValue: 1 << 11) }
+        /// The loss was found by the retransmission timer.
+        public static var timedOut: Marks { Marks(rawValue: 1 << 12) }
+        /// A host socket exists.
+        public static var socket: Marks { Marks(rawValue: 1 << 13) }
+        /// A round trip is being measured.
+        public static var timing: Marks { Marks(rawValue: 1 << 14) }
+        /// The guest's FIN came out of order and waits at `finSequence`.
+        public static var finPending: Marks { Marks(rawValue: 1 << 15) }
+        /// The acknowledgement owed is a challenge or duplicate and must not be put off.
+        public static var urgent: Marks { Marks(rawValue: 1 << 16) }
+        /// The host side is a built-in service.
+        public static var service: Marks { Marks(rawValue: 1 << 17) }
+    }
+
+    public var key: FlowKey
+    public var state: TCPState
+    /// What the guest adds to its window field, and what we add to ours.
+    public var sendScale: UInt8 = 0
+    public var receiveScale: UInt8 = 0
+    public var duplicateAcknowledgements: UInt8 = 0
+    public var retransmissions: UInt8 = 0
+    public var keepaliveProbes: UInt8 = 0
+    /// The largest payload of one segment to the guest.
+    public var segmentSize: UInt16 = 536
+    public var marks: Marks = []
+
+    // Toward the guest (SND.* of RFC 9293 §3.3.1).
+    public var sndUna = SequenceNumber(0)
+    public var sndNxt = SequenceNumber(0)
+    public var sndWindow: UInt32 = 0
+    /// The largest window the guest ever offered.
+    public var sndWindowMaximum: UInt32 = 0
+    public var sndWl1 = SequenceNumber(0)
+    public var sndWl2 = SequenceNumber(0)
+    public var unacked = LeaseQueue()
+    public var congestionWindow: UInt32
+    public var slowStartThreshold: UInt32 = .max
+    /// Recovery ends when this is acknowledged.
+    public var recover = SequenceNumber(0)
+    /// What lies left of this and is not selectively acknowledged is taken for lost.
+    public var lossEdge = SequenceNumber(0)
+    /// The next lost octet to send again.
+    public var retransmitNext = SequenceNumber(0)
+    public var scoreboard = Scoreboard()
+
+    // From the guest (RCV.*).
+    public var rcvNxt = SequenceNumber(0)
+    /// The right edge of the window the guest was told. Never moves back.
+    public var rcvEdge = SequenceNumber(0)
+    public var initialReceive = SequenceNumber(0)
+    public var finSequence = SequenceNumber(0)
+    public var parked = LeaseQueue()
+    /// Octets the owner's send under way may still take from `parked`; kept by the owner's completion.
+    public var outOfOrder = Lease.none
+    public var outOfOrderOctets: UInt32 = 0
+    /// The start of the out-of-order block that arrived last, to be reported first (RFC 2018 §4).
+    public var latestBlock = SequenceNumber(0)
+    /// What `parked` may grow to now; doubles while the host keeps up.
+    public var parkTarget: UInt32
+    /// Octets the host took since `parkTarget` last grew.
+    public var takenSinceGrowth: UInt32 = 0
+
+    // Time, in monotonic nanoseconds; zero means "not set".
+    public var smoothedRoundTrip: UInt64 = 0
+    public var roundTripVariation: UInt64 = 0
+    public var retransmissionTimeout: UInt64
+    public var timedSequence = SequenceNumber(0)
+    public var timedAt: UInt64 = 0
+    public var retransmitAt: UInt64 = 0
+    public var probeAt: UInt64 = 0
+    public var endAt: UInt64 = 0
+    public var heardAt: UInt64 = 0
+    /// When the wheel will look at this connection.
+    public var timerAt: UInt64 = 0
+    public var probeInterval: UInt64 = 0
+    public var challengedAt: UInt64 = 0
+
+    public var dirtyNext: UInt32 = .max
+    /// The owner's own name for the host socket.
+    public var socket: UInt32 = .max
+    /// Where the host socket connects to, or the client that connected to us.
+    public var hostAddress: TransportAddress
+
+    init(key: FlowKey, state: TCPState, hostAddress: TransportAddress) {
+        self.key = key
+        self.state = state
+        self.hostAddress = hostAddress
+        congestionWindow = TCPBounds.initialCongestionWindow
+        parkTarget = TCPBounds.initialParkTarget
+        retransmissionTimeout = TCPBounds.initialRetransmission
+    }
+
+    /// Octets sent and not acknowledged, FIN and SYN included.
+    var flight: UInt32 { UInt32(bitPattern: sndNxt.distance(from: sndUna)) }
+    /// Whether data may still come from the guest.
+    var guestMaySend: Bool { state == .established || state == .finWait1 || state == .finWait2 }
+    /// Whether data may still go to the guest.
+    var hostMaySend: Bool { state == .established || state == .closeWait }
+}
+
+/// The constants of our TCP, each with its unit and source.
+public enum TCPBounds {
+    /// RFC 6298 §2.1, nanoseconds.
+    public static var initialRetransmission: UInt64 { 1_000_000_000 }
+    /// The link is a memory copy: Linux's lower bound of 200 ms rather than RFC 6298's second.
+    public static var shortestRetransmission: UInt64 { 200_000_000 }
+    /// RFC 6298 §2.5.
+    public static var longestRetransmission: UInt64 { 60_000_000_000 }
+    /// Retransmissions in a row before the guest is given up, as Linux's tcp_retries2.
+    public static var retransmissionLimit: UInt8 { 15 }
+    /// The same for SYN and SYN-ACK, as Linux's tcp_synack_retries.
+    public static var handshakeLimit: UInt8 { 6 }
+    /// Octets. The link is not a shared network: nobody is there to be fair to, and a loss means the guest's own queue.
+    public static var initialCongestionWindow: UInt32 { 1 << 20 }
+    public static var largestCongestionWindow: UInt32 { 16 << 20 }
+    /// Octets offered at first: all that an unscaled window can say.
+    public static var initialParkTarget: UInt32 { 65_535 }
+    /// Octets a window may always reach, whatever the pool has promised already: two full segments.
+    public static var leastWindow: UInt32 { 4_096 }
+    /// Our window scale: windows up to 16 MiB in steps of 256 octets.
+    public static var windowScale: UInt8 { 8 }
+    /// RFC 9293 §3.4.2 asks for two MSL; the segments' life on this link is bounded by its queues, far below half a
+    /// second.
+    public static var timeWait: UInt64 { 1_000_000_000 }
+    /// Silence after which the guest is probed; RFC 9293 §3.8.4 wants two hours on the open Internet.
+    public static var keepaliveIdle: UInt64 { 120_000_000_000 }
+    public static var keepaliveInterval: UInt64 { 15_000_000_000 }
+    public static var keepaliveLimit: UInt8 { 8 }
+    /// RFC 5961 §7: at most one challenge per connection in this time.
+    public static var challengeInterval: UInt64 { 5_000_000 }
+    /// Payloads of at most this many octets are copied out of a large buffer, which they would pin.
+    public static var copybreak: Int { 1_792 }
+    /// Payloads below this are copied behind the last parked one where it has room, so that many small segments
+    /// cannot pin many large buffers.
+    public static var coalesceBelow: Int { 16_384 }
+}

@@ -1,0 +1,79 @@
+public import Synchronization
+
+/// Everything that Ringway counts, in one list: the name is the key in statistics.
+///
+/// A drop without a counter is a defect. Gauges (names without a verb in the past) rise and fall, the rest only rise.
+public enum Metric: Int, CaseIterable, Sendable {
+    // Link
+    case framesFromGuest, octetsFromGuest, framesToGuest, octetsToGuest
+    case framesHandedOver, handOverRefused, linkReadsStarved, linkWritesFailed, linkWritesRefused
+    // Drops by the stack that the parser does not name
+    case droppedForeignDestination, droppedSpoofedSource, droppedNoBuffer, droppedTableFull, droppedHalfOpenLimit
+    case droppedPolicy, droppedUnexpectedSegment, droppedFragment, droppedService, droppedUnsupported
+    case droppedErrorRateLimit
+    // TCP
+    case tcpFlows, tcpHalfOpen, tcpOpenedByGuest, tcpOpenedByHost, tcpRefused, tcpUnreachable, tcpTimedOut
+    case tcpClosed, tcpResetByGuest, tcpResetByHost, tcpAborted, tcpRetransmittedFrames, tcpFastRetransmits
+    case tcpRetransmissionTimeouts, tcpOutOfOrder, tcpOutOfOrderDropped, tcpDuplicateOctets, tcpBeyondWindow
+    case tcpChallengeAcknowledgements, tcpZeroWindowProbes, tcpKeepaliveProbes, tcpWindowCommitted, tcpParkedOctets
+    // UDP, ICMP
+    case udpMappings, udpMappingsOpened, udpMappingsExpired, udpMappingsEvicted, udpToHost, udpFromHost
+    case udpSendFailed, pingMappings, pingToHost, pingFromHost, icmpErrorsToGuest
+    // Services
+    case arpAnswers, neighborAnswers, routerAdvertisements, dhcpAnswers, dnsQueries, dnsAnswers, dnsRefused
+    case echoAnswers
+    case fragmentsFromGuest, fragmentsToGuest, datagramsReassembled
+    // Host and kernel
+    case hostSockets, descriptorsExhausted, kernelOutOfBuffers, forwardsAccepted, forwardsRefused
+    case receivesStarved, turns, wakes
+    // Storage
+    case buffersLeased
+
+    /// The key in statistics.
+    public var name: String { "\(self)" }
+}
+
+/// One shard's counters. The shard is the only writer, so an increment is a load and a relaxed store; readers on other
+/// threads see each word whole, and the control plane sums the shards when someone asks.
+@frozen
+public struct Counters: @unchecked Sendable {
+    // Sendable: the words are atomics, and the memory lives as long as the network.
+
+    @usableFromInline let words: UnsafeMutablePointer<Atomic<UInt64>>
+    /// One word per reason that the frame parser names.
+    @usableFromInline static var reasons: Int { 64 }
+    private static let count = reasons + Metric.allCases.count
+
+    public init() {
+        // A line of slack on both ends keeps two shards' counters off one cache line.
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: Self.count * 8 + 128, alignment: 128)
+        words = memory.bindMemory(to: Atomic<UInt64>.self, capacity: Self.count)
+        for index in 0..<Self.count { (words + index).initialize(to: Atomic(0)) }
+    }
+
+    public func deallocate() { UnsafeMutableRawPointer(words).deallocate() }
+
+    @inlinable public func add(_ metric: Metric, _ amount: Int = 1) {
+        let word = words + (Self.reasons &+ metric.rawValue)
+        word.pointee.store(
+            word.pointee.load(ordering: .relaxed) &+ UInt64(bitPattern: Int64(amount)), ordering: .relaxed)
+    }
+
+    @inlinable public func set(_ metric: Metric, _ value: Int) {
+        words[Self.reasons &+ metric.rawValue].store(UInt64(bitPattern: Int64(value)), ordering: .relaxed)
+    }
+
+    @inlinable public func read(_ metric: Metric) -> Int {
+        Int(Int64(bitPattern: words[Self.reasons &+ metric.rawValue].load(ordering: .relaxed)))
+    }
+
+    /// Counts a frame that the parser refused; `reason` is the raw value of its reason.
+    @inlinable public func addRefused(reason: UInt8) {
+        let word = words + Int(reason & 63)
+        word.pointee.store(word.pointee.load(ordering: .relaxed) &+ 1, ordering: .relaxed)
+    }
+
+    public func readRefused(reason: UInt8) -> Int {
+        Int(words[Int(reason & 63)].load(ordering: .relaxed))
+    }
+}

@@ -1,0 +1,97 @@
+/// A handle that names a slot *and* its tenant, so that a late event about a previous tenant is recognised.
+@frozen
+public struct Handle: Hashable, Sendable, BitwiseCopyable {
+    public let slot: UInt32
+    public let generation: UInt16
+
+    @inlinable public init(slot: UInt32, generation: UInt16) {
+        self.slot = slot
+        self.generation = generation
+    }
+}
+
+/// A fixed-capacity table with stable addresses, allocated once; pages are touched only when a slot is first used.
+///
+/// Inserting never moves an element and never allocates. Elements are trivial, so removing one is a generation bump.
+public struct Slab<Element: BitwiseCopyable>: ~Copyable {
+    @usableFromInline let elements: UnsafeMutablePointer<Element>
+    /// Odd while the slot is occupied.
+    @usableFromInline let generations: UnsafeMutablePointer<UInt16>
+    @usableFromInline let free: UnsafeMutablePointer<UInt32>
+    @usableFromInline var freeCount = 0
+    @usableFromInline var fresh: UInt32 = 0
+    public let capacity: Int
+    @usableFromInline var occupied = 0
+
+    @inlinable public init(capacity: Int) {
+        precondition(capacity > 0 && capacity < Int(UInt32.max))
+        self.capacity = capacity
+        elements = .allocate(capacity: capacity)
+        generations = .allocate(capacity: capacity)
+        free = .allocate(capacity: capacity)
+    }
+
+    deinit {
+        elements.deallocate()
+        generations.deallocate()
+        free.deallocate()
+    }
+
+    /// Stores `element` in a free slot, or answers `nil` when the table is full.
+    @inlinable public mutating func insert(_ element: Element) -> Handle? {
+        let slot: UInt32
+        if freeCount > 0 {
+            freeCount &-= 1
+            slot = free[freeCount]
+            generations[Int(slot)] &+= 1
+        } else {
+            guard Int(fresh) < capacity else { return nil }
+            slot = fresh
+            fresh &+= 1
+            (generations + Int(slot)).initialize(to: 1)
+        }
+        (elements + Int(slot)).initialize(to: element)
+        occupied &+= 1
+        return Handle(slot: slot, generation: generations[Int(slot)])
+    }
+
+    /// Occupied slots.
+    @inlinable public var count: Int { occupied }
+
+    /// The element's address while the handle is live, else `nil`.
+    @inlinable public func pointer(to handle: Handle) -> UnsafeMutablePointer<Element>? {
+        guard handle.slot < fresh, generations[Int(handle.slot)] == handle.generation else { return nil }
+        return elements + Int(handle.slot)
+    }
+
+    /// The element in an occupied slot, else `nil`.
+    @inlinable public func pointer(inSlot slot: UInt32) -> UnsafeMutablePointer<Element>? {
+        guard slot < fresh, generations[Int(slot)] & 1 == 1 else { return nil }
+        return elements + Int(slot)
+    }
+
+    /// The handle of an occupied slot.
+    @inlinable public func handle(ofSlot slot: UInt32) -> Handle {
+        Handle(slot: slot, generation: generations[Int(slot)])
+    }
+
+    /// The slot of an element of this table.
+    @inlinable public func slot(of element: UnsafeMutablePointer<Element>) -> UInt32 {
+        UInt32(truncatingIfNeeded: element - elements)
+    }
+
+    /// Frees an occupied slot; its handles are stale from now on.
+    @inlinable public mutating func remove(slot: UInt32) {
+        precondition(generations[Int(slot)] & 1 == 1, "a slot was freed twice")
+        generations[Int(slot)] &+= 1
+        free[freeCount] = slot
+        freeCount &+= 1
+        occupied &-= 1
+    }
+
+    /// The first element, for tables that run beside this one.
+    public var base: UnsafeMutablePointer<Element> { elements }
+
+    /// Slots below this number may be occupied.
+    @inlinable public var highWater: UInt32 { fresh }
+}

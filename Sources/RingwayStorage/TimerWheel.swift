@@ -1,0 +1,194 @@
+/// One timer per slot number, in a hierarchical wheel: scheduling, moving and cancelling cost the same whatever the
+/// number of timers (Varghese and Lauck, 1987).
+///
+/// Five levels of 64 slots; a tick is 2²⁰ ns (about a millisecond), so the wheel reaches 2⁵⁰ ns, about 13 days. A timer
+/// never fires early, and at most one tick late plus the caller's own delay. Time is what the caller says it is.
+public struct TimerWheel: ~Copyable {
+    @usableFromInline static var tickShift: UInt64 { 20 }
+    @usableFromInline static var levelBits: UInt64 { 6 }
+    @usableFromInline static var levels: Int { 5 }
+    @usableFromInline static var none: UInt32 { .max }
+
+    @frozen @usableFromInline struct Node: BitwiseCopyable {
+        @usableFromInline var deadline: UInt64
+        @usableFromInline var next: UInt32
+        @usableFromInline var previous: UInt32
+        /// The chain the node is on, or `none` while it is not scheduled.
+        @usableFromInline var chain: UInt32
+        @usableFromInline var padding: UInt32 = 0
+    }
+
+    @usableFromInline let nodes: UnsafeMutablePointer<Node>
+    @usableFromInline let heads: UnsafeMutablePointer<UInt32>
+    @usableFromInline let occupied: UnsafeMutablePointer<UInt64>
+    @usableFromInline var current: UInt64
+    @usableFromInline var initialised: UInt32 = 0
+    @usableFromInline let capacity: UInt32
+    /// Timers that are scheduled.
+    public private(set) var count = 0
+
+    /// - Parameter now: monotonic nanoseconds; no deadline lies before it.
+    public init(capacity: Int, now: UInt64) {
+        self.capacity = UInt32(capacity)
+        nodes = .allocate(capacity: capacity)
+        heads = .allocate(capacity: Self.levels * 64)
+        heads.initialize(repeating: Self.none, count: Self.levels * 64)
+        occupied = .allocate(capacity: Self.levels)
+        occupied.initialize(repeating: 0, count: Self.levels)
+        current = now >> Self.tickShift
+    }
+
+    deinit {
+        nodes.deallocate()
+        heads.deallocate()
+        occupied.deallocate()
+    }
+
+    private mutating func node(_ timer: UInt32) -> UnsafeMutablePointer<Node> {
+        precondition(timer < capacity)
+        while initialised <= timer {
+            (nodes + Int(initialised)).initialize(
+                to: Node(deadline: 0, next: Self.none, previous: Self.none, chain: Self.none))
+            initialised += 1
+        }
+        return nodes + Int(timer)
+    }
+
+    /// Whether the timer is scheduled.
+    public func isScheduled(_ timer: UInt32) -> Bool { timer < initialised && nodes[Int(timer)].chain != Self.none }
+
+    /// Lets `timer` fire at `deadline` (monotonic nanoseconds), in place of any earlier deadline of the same timer.
+    public mutating func schedule(_ timer: UInt32, at deadline: UInt64) {
+        let entry = node(timer)
+        if entry.pointee.chain != Self.none { unlink(timer) }
+        entry.pointee.deadline = deadline
+        link(timer)
+    }
+
+    /// Forgets the timer, if it is scheduled.
+    public mutating func cancel(_ timer: UInt32) {
+        guard isScheduled(timer) else { return }
+        unlink(timer)
+    }
+
+    private mutating func link(_ timer: UInt32) {
+        let entry = nodes + Int(timer)
+        // Rounded up: a timer must not fire early.
+        let tick = max((entry.pointee.deadline &+ (1 << Self.tickShift) &- 1) >> Self.tickShift, current &+ 1)
+        var distance = tick &- current
+        var level = 0
+        while level < Self.levels - 1 && distance >= 1 << (Self.levelBits * UInt64(level + 1)) { level += 1 }
+        let reach: UInt64 = 1 << (Self.levelBits * UInt64(Self.levels))
+        distance = min(distance, reach - 1)
+        let position = ((current &+ distance) >> (Self.levelBits * UInt64(level))) & 63
+        let chain = UInt32(level * 64) + UInt32(position)
+        entry.pointee.chain = chain
+        entry.pointee.previous = Self.none
+        entry.pointee.next = heads[Int(chain)]
+        if entry.pointee.next != Self.none { nodes[Int(entry.pointee.next)].previous = timer }
+        heads[Int(chain)] = timer
+        occupied[level] |= 1 << position
+        count += 1
+    }
+
+    private mutating func unlink(_ timer: UInt32) {
+        let entry = nodes + Int(timer)
+        let chain = Int(entry.pointee.chain)
+        if entry.pointee.previous == Self.none {
+            heads[chain] = entry.pointee.next
+        } else {
+            nodes[Int(entry.pointee.previous)].next = entry.pointee.next
+        }
+        if entry.pointee.next != Self.none { nodes[Int(entry.pointee.next)].previous = entry.pointee.previous }
+        if heads[chain] == Self.none { occupied[chain / 64] &= ~(1 << UInt64(chain % 64)) }
+        entry.pointee.chain = Self.none
+        count -= 1
+    }
+
+    /// Takes out one timer whose deadline has come, or answers `nil` when none has. Call until `nil`.
+    public mutating func popExpired(now: UInt64) -> UInt32? {
+        let target = now >> Self.tickShift
+        while true {
+            let position = Int(current & 63)
+            if heads[position] != Self.none {
+                let timer = heads[position]
+                unlink(timer)
+                if nodes[Int(timer)].deadline <= now { return timer }
+                link(timer)
+                continue
+            }
+            guard current < target else { return nil }
+            advance(toward: target)
+        }
+    }
+
+    /// Moves on to the next tick that has work, bringing timers down from the coarser levels on the way.
+    private mutating func advance(toward target: UInt64) {
+        if count == 0 {
+            current = target
+            return
+        }
+        // Skip empty ticks, but never past a boundary where a coarser level must be brought down.
+        let inLevel = current & 63
+        let ahead = inLevel == 63 ? 0 : occupied[0] & (~0 << (inLevel + 1))
+        let boundary = (current | 63) &+ 1
+        let next = ahead == 0 ? boundary : (current & ~63) | UInt64(ahead.trailingZeroBitCount)
+        current = min(next, target)
+        if current & 63 == 0 { cascade(level: 1) }
+    }
+
+    private mutating func cascade(level: Int) {
+        guard level < Self.levels else { return }
+        let position = Int((current >> (Self.levelBits * UInt64(level))) & 63)
+        if position == 0 { cascade(level: level + 1) }
+        let chain = level * 64 + position
+        var timer = heads[chain]
+        heads[chain] = Self.none
+        occupied[level] &= ~(1 << UInt64(position))
+        while timer != Self.none {
+            let next = nodes[Int(timer)].next
+            nodes[Int(timer)].chain = Self.none
+            count -= 1
+            relink(timer)
+            timer = next
+        }
+    }
+
+    /// Like `link`, but a deadline of this very tick stays on it: the caller looks at the tick next.
+    private mutating func relink(_ timer: UInt32) {
+        let entry = nodes + Int(timer)
+        let tick = (entry.pointee.deadline &+ (1 << Self.tickShift) &- 1) >> Self.tickShift
+        if tick <= current {
+            let position = Int(current & 63)
+            entry.pointee.chain = UInt32(position)
+            entry.pointee.previous = Self.none
+            entry.pointee.next = heads[position]
+            if entry.pointee.next != Self.none { nodes[Int(entry.pointee.next)].previous = timer }
+            heads[position] = timer
+            occupied[0] |= 1 << UInt64(position)
+            count += 1
+        } else {
+            link(timer)
+        }
+    }
+
+    /// No timer fires before this instant; `nil` when none is scheduled. May be earlier than the earliest deadline, by as
+    /// much as the coarse slot that the timer rests in.
+    public var nextDeadline: UInt64? {
+        guard count > 0 else { return nil }
+        if heads[Int(current & 63)] != Self.none { return current << Self.tickShift }
+        var earliest = UInt64.max
+        for level in 0..<Self.levels where occupied[level] != 0 {
+            let shift = Self.levelBits * UInt64(level)
+            let hand = (current >> shift) & 63
+            let turn = (current >> shift) &- hand
+            // Slots at or behind the hand belong to the level's next turn.
+            let later = hand == 63 ? 0 : occupied[level] & (~0 << (hand + 1))
+            let position =
+                later != 0
+                ? UInt64(later.trailingZeroBitCount) : UInt64(occupied[level].trailingZeroBitCount) &+ 64
+            earliest = min(earliest, (turn &+ position) << shift)
+        }
+        return earliest << Self.tickShift
+    }
+}

@@ -1,0 +1,111 @@
+/// The blocks of a pcapng capture file (draft-ietf-opsawg-pcapng), written into memory that the caller provides, so that
+/// a packet reaches the file by one vectored write of header, frame and trailer, and is never copied.
+///
+/// Blocks are in the machine's byte order, as the format allows. Time stamps are nanoseconds.
+///
+///     file header (once) | packet header | frame | packet trailer | packet header | frame | ...
+public enum CaptureWriter {
+    /// Which way a packet went, as seen from the network.
+    public enum Direction: UInt32, Sendable {
+        /// From the guest.
+        case fromGuest = 1
+        /// To the guest.
+        case toGuest = 2
+    }
+
+    /// LINKTYPE_ETHERNET.
+    @inlinable public static var linkType: UInt16 { 1 }
+    /// Octets of a frame that are kept at most: more than any super-frame has.
+    @inlinable public static var snapshotLength: Int { 262_144 }
+
+    /// Octets of a section header block and an interface description block.
+    @inlinable public static var fileHeaderLength: Int { 28 + 32 }
+    /// Octets before a frame.
+    @inlinable public static var packetHeaderLength: Int { 28 }
+    /// Octets after a frame at most.
+    @inlinable public static var packetTrailerLimit: Int { 3 + 12 + 4 }
+
+    /// Octets after a frame of this length: padding, the direction and the block's length again.
+    @inlinable
+    public static func packetTrailerLength(capturedLength: Int) -> Int {
+        (0 &- capturedLength) & 3 &+ 16
+    }
+
+    /// Writes a section header block and the description of one ethernet interface, number zero.
+    public static func writeFileHeader(to target: UnsafeMutableRawPointer) {
+        put32(0x0A0D_0D0A, target, 0)
+        put32(28, target, 4)
+        put32(0x1A2B_3C4D, target, 8)
+        // Version 1.0.
+        put32(UInt32(inMemoryOrder: 1, 0), target, 12)
+        // The section's length is not known.
+        put32(.max, target, 16)
+        put32(.max, target, 20)
+        put32(28, target, 24)
+
+        let interface = target + 28
+        put32(1, interface, 0)
+        put32(32, interface, 4)
+        put32(UInt32(inMemoryOrder: linkType, 0), interface, 8)
+        put32(UInt32(snapshotLength), interface, 12)
+        // Option if_tsresol: ten to the minus nine.
+        put32(UInt32(inMemoryOrder: 9, 1), interface, 16)
+        put32(0, interface, 20)
+        interface.store8(9, 20)
+        put32(0, interface, 24)
+        put32(32, interface, 28)
+    }
+
+    /// Writes the start of an enhanced packet block: `packetHeaderLength` octets.
+    ///
+    /// - Precondition: `capturedLength` is at most `snapshotLength`.
+    @inlinable
+    public static func writePacketHeader(
+        to target: UnsafeMutableRawPointer, nanosecondsSince1970: UInt64, capturedLength: Int, originalLength: Int
+    ) {
+        precondition(capturedLength >= 0 && capturedLength <= snapshotLength)
+        put32(6, target, 0)
+        put32(blockLength(capturedLength), target, 4)
+        put32(0, target, 8)
+        put32(UInt32(truncatingIfNeeded: nanosecondsSince1970 >> 32), target, 12)
+        put32(UInt32(truncatingIfNeeded: nanosecondsSince1970), target, 16)
+        put32(UInt32(truncatingIfNeeded: capturedLength), target, 20)
+        put32(UInt32(truncatingIfNeeded: originalLength), target, 24)
+    }
+
+    /// Writes the end of an enhanced packet block and returns how many octets that took: `packetTrailerLength`.
+    @inlinable
+    @discardableResult
+    public static func writePacketTrailer(
+        to target: UnsafeMutableRawPointer, capturedLength: Int, direction: Direction
+    ) -> Int {
+        let padding = (0 &- capturedLength) & 3
+        for offset in 0..<padding { target.store8(0, offset) }
+        let options = target + padding
+        // Option epb_flags, then the end of options.
+        put32(UInt32(inMemoryOrder: 2, 4), options, 0)
+        put32(direction.rawValue, options, 4)
+        put32(0, options, 8)
+        put32(blockLength(capturedLength), options, 12)
+        return padding &+ 16
+    }
+
+    @inlinable
+    static func blockLength(_ capturedLength: Int) -> UInt32 {
+        let trailerLength = packetTrailerLength(capturedLength: capturedLength)
+        return UInt32(truncatingIfNeeded: packetHeaderLength &+ capturedLength &+ trailerLength)
+    }
+
+    @inlinable
+    static func put32(_ value: UInt32, _ target: UnsafeMutableRawPointer, _ offset: Int) {
+        target.storeBytes(of: value, toByteOffset: offset, as: UInt32.self)
+    }
+}
+
+extension UInt32 {
+    /// Two 16-bit fields that follow each other in memory, in the machine's byte order.
+    @inlinable
+    init(inMemoryOrder first: UInt16, _ second: UInt16) {
+        self = 1.littleEndian == 1 ? UInt32(first) | UInt32(second) << 16 : UInt32(first) << 16 | UInt32(second)
+    }
+}

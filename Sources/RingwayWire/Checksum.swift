@@ -1,0 +1,102 @@
+internal import CRingway
+
+/// The Internet checksum (RFC 1071).
+///
+/// A *partial sum* is any 64-bit integer congruent, modulo 65535, to the sum of the data read as 16-bit words **in the
+/// machine's own byte order**. RFC 1071 §2(B) makes that legal: swapping the octets of every word swaps the octets of the
+/// sum. Loads and stores therefore need no byte swap anywhere, and `finish` returns a value that is stored with
+/// `storeBytes(of:as:)` as it is, never through `bigEndian`.
+///
+///     let sum = Checksum.pseudoHeader(source: a, destination: b, protocolNumber: 6, length: segment.count)
+///     segment.storeBytes(of: Checksum.finish(Checksum.partial(segment, initial: sum)), toByteOffset: 16, as: UInt16.self)
+public enum Checksum {
+    /// Adds octets to a partial sum. Data summed in pieces must be cut at even offsets, or pieces that begin at an odd one
+    /// passed through `shifted`.
+    public static func partial(_ bytes: UnsafeRawBufferPointer, initial: UInt64 = 0) -> UInt64 {
+        _unsafePerformance { ringway_checksum_partial(bytes.baseAddress, bytes.count, initial) }
+    }
+
+    /// The one's complement sum in 16 bits, not inverted. `0xFFFF` over data that contains its own checksum means valid.
+    @inlinable
+    public static func fold(_ sum: UInt64) -> UInt16 {
+        var folded = (sum >> 32) &+ (sum & 0xFFFF_FFFF)
+        folded = (folded >> 16) &+ (folded & 0xFFFF)
+        folded = (folded >> 16) &+ (folded & 0xFFFF)
+        folded = (folded >> 16) &+ (folded & 0xFFFF)
+        return UInt16(truncatingIfNeeded: folded)
+    }
+
+    /// The checksum to store: folded and inverted, already in the byte order of the wire when stored as it is.
+    @inlinable
+    public static func finish(_ sum: UInt64) -> UInt16 {
+        ~fold(sum)
+    }
+
+    /// As `finish`, but `0xFFFF` in place of zero, which UDP reserves for "no checksum" (RFC 768).
+    @inlinable
+    public static func finishUDP(_ sum: UInt64) -> UInt16 {
+        let checksum = finish(sum)
+        return checksum == 0 ? 0xFFFF : checksum
+    }
+
+    /// Partial sums of two parts, the second of which began at an odd offset, add up after this (RFC 1071 §2(B)).
+    @inlinable
+    public static func shifted(_ sum: UInt64) -> UInt64 {
+        UInt64(fold(sum).byteSwapped)
+    }
+
+    /// Adds two partial sums.
+    @inlinable
+    public static func sum(_ first: UInt64, _ second: UInt64) -> UInt64 {
+        let (total, overflow) = first.addingReportingOverflow(second)
+        return overflow ? total &+ 1 : total
+    }
+
+    /// The partial sum of the pseudo-header (RFC 9293 §3.1, RFC 8200 §8.1). `length` counts transport header and payload.
+    ///
+    /// - Precondition: both addresses are of one family.
+    @inlinable
+    public static func pseudoHeader(
+        source: IPAddress, destination: IPAddress, protocolNumber: UInt8, length: Int
+    ) -> UInt64 {
+        var sum = UInt64(UInt16(protocolNumber).bigEndian)
+        sum &+= UInt64(UInt32(truncatingIfNeeded: length).bigEndian)
+        if source.isIPv4 {
+            sum &+= UInt64(source.ipv4.rawValue.bigEndian)
+            sum &+= UInt64(destination.ipv4.rawValue.bigEndian)
+        } else {
+            sum &+= halves(source.high.bigEndian) &+ halves(source.low.bigEndian)
+            sum &+= halves(destination.high.bigEndian) &+ halves(destination.low.bigEndian)
+        }
+        return sum
+    }
+
+    /// The checksum to store for a whole TCP, UDP or ICMPv6 message whose own checksum field is zero.
+    @inlinable
+    public static func transport(
+        _ message: UnsafeRawBufferPointer, source: IPAddress, destination: IPAddress, protocolNumber: UInt8
+    ) -> UInt16 {
+        let pseudoHeader = pseudoHeader(
+            source: source, destination: destination, protocolNumber: protocolNumber, length: message.count)
+        return finishUDP(partial(message, initial: pseudoHeader))
+    }
+
+    /// The partial sum of an IPv4 header: too short to be worth a call.
+    ///
+    /// - Precondition: `length` is a multiple of four.
+    @inlinable
+    static func ipv4Header(_ header: UnsafeRawPointer, length: Int) -> UInt64 {
+        var sum: UInt64 = 0
+        var offset = 0
+        while offset < length {
+            sum &+= UInt64(header.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
+            offset &+= 4
+        }
+        return sum
+    }
+
+    @inlinable
+    static func halves(_ value: UInt64) -> UInt64 {
+        (value >> 32) &+ (value & 0xFFFF_FFFF)
+    }
+}

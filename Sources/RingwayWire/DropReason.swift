@@ -1,0 +1,91 @@
+/// Why a frame from a guest goes no further. `none` means that it does.
+@frozen
+public enum DropReason: UInt8, CaseIterable, Sendable, BitwiseCopyable {
+    /// Nothing is wrong with the frame.
+    case none
+    /// Fewer than twelve octets.
+    case truncatedVirtioHeader
+    /// No room for an ethernet header.
+    case truncatedEthernet
+    /// Neither IPv4, IPv6 nor ARP.
+    case unknownEtherType
+    /// No room for an IPv4 header.
+    case truncatedIPv4
+    /// The version field contradicts the ethernet type.
+    case badIPv4Version
+    /// The header length is below twenty octets or beyond the packet.
+    case badIPv4HeaderLength
+    /// The header does not sum up.
+    case badIPv4Checksum
+    /// The total length is below the header's or beyond the frame; zero, as in BIG TCP, included.
+    case badIPv4Length
+    /// No room for an IPv6 header, or another version in it.
+    case truncatedIPv6
+    /// The payload length is beyond the frame.
+    case badIPv6Length
+    /// The extension headers run past the packet, are too many or ill placed.
+    case badExtensionHeaders
+    /// No room for a TCP header.
+    case truncatedTCP
+    /// The data offset is below twenty octets or beyond the segment.
+    case badTCPOffset
+    /// The segment does not sum up.
+    case badTCPChecksum
+    /// `TCPOptions.parse` refused the options; `FrameSummary.parse` does not look at them.
+    case badTCPOptions
+    /// No room for a UDP header.
+    case truncatedUDP
+    /// The length field is below eight octets or beyond the packet.
+    case badUDPLength
+    /// The datagram does not sum up, or has no checksum over IPv6.
+    case badUDPChecksum
+    /// No room for an ICMP header.
+    case truncatedICMP
+    /// The ICMP message does not sum up.
+    case badICMPChecksum
+    /// No room for an ARP packet.
+    case truncatedARP
+    /// ARP for other address families, or an unknown operation.
+    case badARP
+    /// The virtio-net header asks for a segmentation that the packet does not allow.
+    case badSegmentation
+    /// A source address nobody can have: multicast, broadcast, loopback, IPv4-mapped, or unspecified in TCP.
+    case martianSource
+    /// A destination that must not appear on a wire: loopback, unspecified or IPv4-mapped.
+    case martianDestination
+    /// A transport the network does not carry; for users of `FrameSummary.Kind.otherProtocol`.
+    case unknownProtocol
+
+    /// The name of the counter, such as `badTCPChecksum`.
+    public var name: String {
+        switch self {
+        case .none: "none"
+        case .truncatedVirtioHeader: "truncatedVirtioHeader"
+        case .truncatedEthernet: "truncatedEthernet"
+        case .unknownEtherType: "unknownEtherType"
+        case .truncatedIPv4: "truncatedIPv4"
+        case .badIPv4Version: "badIPv4Version"
+        case .badIPv4HeaderLength: "badIPv4HeaderLength"
+        case .badIPv4Checksum: "badIPv4Checksum"
+        case .badIPv4Length: "badIPv4Length"
+        case .truncatedIPv6: "truncatedIPv6"
+        case .badIPv6Length: "badIPv6Length"
+        case .badExtensionHeaders: "badExtensionHeaders"
+        case .truncatedTCP: "truncatedTCP"
+        case .badTCPOffset: "badTCPOffset"
+        case .badTCPChecksum: "badTCPChecksum"
+        case .badTCPOptions: "badTCPOptions"
+        case .truncatedUDP: "truncatedUDP"
+        case .badUDPLength: "badUDPLength"
+        case .badUDPChecksum: "badUDPChecksum"
+        case .truncatedICMP: "truncatedICMP"
+        case .badICMPChecksum: "badICMPChecksum"
+        case .truncatedARP: "truncatedARP"
+        case .badARP: "badARP"
+        case .badSegmentation: "badSegmentation"
+        case .martianSource: "martianSource"
+        case .martianDestination: "martianDestination"
+        case .unknownProtocol: "unknownProtocol"
+        }
+    }
+}

@@ -1,0 +1,33 @@
+extension FrameSummary {
+    /// The virtio-net header of the frame being parsed, in registers.
+    struct Offload: BitwiseCopyable {
+        let flags: UInt8
+        /// Segmentation type without the ECN bit.
+        let type: UInt8
+        let segmentSize: UInt16
+        let checksumStart: UInt16
+        let checksumOffset: UInt16
+
+        @inline(__always)
+        init(_ header: UnsafeRawPointer) {
+            // One load for the octets that every frame needs; the header is little endian on every machine.
+            let word = UInt64(littleEndian: header.loadUnaligned(as: UInt64.self))
+            flags = UInt8(truncatingIfNeeded: word)
+            type = UInt8(truncatingIfNeeded: word >> 8) & ~VirtioNetHeader.gsoECN
+            segmentSize = UInt16(truncatingIfNeeded: word >> 32)
+            checksumStart = UInt16(truncatingIfNeeded: word >> 48)
+            checksumOffset = UInt16(littleEndian: header.loadUnaligned(fromByteOffset: 8, as: UInt16.self))
+        }
+
+        /// Some checksum in the frame holds the pseudo-header's sum only.
+        @inline(__always) var isPartial: Bool { flags & VirtioNetHeader.needsChecksum != 0 }
+
+        /// Whether the transport's checksum need not be verified. A partial checksum anywhere else than in the header that
+        /// begins at `start` earns no trust.
+        @inline(__always)
+        func isTrusted(at start: UInt16, checksumOffset offset: Int) -> Bool {
+            if isPartial { return checksumStart == start && checksumOffset == UInt16(truncatingIfNeeded: offset) }
+            return flags & VirtioNetHeader.dataValid != 0
+        }
+    }
+}

@@ -1,0 +1,131 @@
+extension FrameSummary {
+    /// Learns all about a frame that begins with a virtio-net header, and refuses what no guest may send.
+    ///
+    /// Called once for each frame: it reads each header once, compares every length before it reads behind it, allocates
+    /// nothing, and touches the payload only when a checksum has to be verified. A checksum is trusted when the virtio-net
+    /// header says that it is still partial (and says so of the right place) or verified already; IPv4 headers are
+    /// always verified. After a result other than `.none` the summary holds what had been learned until then.
+    @_noLocks
+    public static func parse(_ frame: UnsafeRawBufferPointer, into summary: inout FrameSummary) -> DropReason {
+        summary = FrameSummary()
+        guard let start = frame.baseAddress, frame.count >= VirtioNetHeader.length else {
+            return .truncatedVirtioHeader
+        }
+        let count = frame.count &- VirtioNetHeader.length
+        guard count >= EthernetHeader.length else { return .truncatedEthernet }
+        let offload = Offload(start)
+        let ethernet = start + VirtioNetHeader.length
+        summary.sourceMAC = MACAddress(loadingFrom: ethernet + 6)
+        summary.networkOffset = UInt16(EthernetHeader.length)
+        guard !summary.sourceMAC.isMulticast else { return .martianSource }
+        switch ethernet.word16(12) {
+        case EtherType.ipv4: return summary.parseIPv4(ethernet, count: count, offload)
+        case EtherType.ipv6: return summary.parseIPv6(ethernet, count: count, offload)
+        case EtherType.arp: return summary.parseARP(ethernet, count: count)
+        default: return .unknownEtherType
+        }
+    }
+
+    @inline(__always)
+    private mutating func parseIPv4(_ ethernet: UnsafeRawPointer, count: Int, _ offload: Offload) -> DropReason {
+        let header = ethernet + EthernetHeader.length
+        let available = count &- EthernetHeader.length
+        guard available >= IPv4Header.minimumLength else { return .truncatedIPv4 }
+        guard header.octet(0) >> 4 == 4 else { return .badIPv4Version }
+        let headerLength = Int(header.octet(0) & 0x0F) &* 4
+        guard headerLength >= IPv4Header.minimumLength, headerLength <= available else { return .badIPv4HeaderLength }
+        guard Checksum.fold(Checksum.ipv4Header(header, length: headerLength)) == 0xFFFF else {
+            return .badIPv4Checksum
+        }
+        let totalLength = Int(header.word16(2))
+        guard totalLength >= headerLength, totalLength <= available else { return .badIPv4Length }
+
+        let sender = IPv4Address(loadingFrom: header + 12)
+        let receiver = IPv4Address(loadingFrom: header + 16)
+        source = IPAddress(sender)
+        destination = IPAddress(receiver)
+        trafficClass = header.octet(1)
+        hopLimit = header.octet(8)
+        protocolNumber = header.octet(9)
+        guard !sender.isMulticast, !sender.isLoopback, !sender.isBroadcast else { return .martianSource }
+        guard !receiver.isLoopback, !receiver.isUnspecified else { return .martianDestination }
+
+        let transport = Self.offset(EthernetHeader.length &+ headerLength)
+        // The bits "more fragments" and "fragment offset", but not "don't fragment".
+        if header.word16(6) & 0x3FFF != 0 {
+            return parseFragment(at: transport, length: totalLength &- headerLength, offload)
+        }
+        return parseTransport(ethernet, at: transport, length: totalLength &- headerLength, offload)
+    }
+
+    @inline(__always)
+    private mutating func parseIPv6(_ ethernet: UnsafeRawPointer, count: Int, _ offload: Offload) -> DropReason {
+        let header = ethernet + EthernetHeader.length
+        let available = count &- EthernetHeader.length
+        isIPv6 = true
+        guard available >= IPv6Header.length, header.octet(0) >> 4 == 6 else { return .truncatedIPv6 }
+        var length = Int(header.word16(4))
+        guard length <= available &- IPv6Header.length else { return .badIPv6Length }
+
+        let sender = IPv6Address(loadingFrom: header + 8)
+        let receiver = IPv6Address(loadingFrom: header + 24)
+        source = IPAddress(sender)
+        destination = IPAddress(receiver)
+        trafficClass = UInt8(truncatingIfNeeded: header.word16(0) >> 4)
+        hopLimit = header.octet(7)
+        protocolNumber = header.octet(6)
+        guard !sender.isMulticast, !sender.isLoopback, !sender.isIPv4Mapped else { return .martianSource }
+        guard !receiver.isLoopback, !receiver.isUnspecified, !receiver.isIPv4Mapped else { return .martianDestination }
+
+        var transport = EthernetHeader.length &+ IPv6Header.length
+        if protocolNumber != IPProtocol.tcp, protocolNumber != IPProtocol.udp {
+            let payload = UnsafeRawBufferPointer(start: ethernet + transport, count: length)
+            guard let extensions = IPv6ExtensionHeaders.walk(firstHeader: protocolNumber, payload: payload) else {
+                return .badExtensionHeaders
+            }
+            transport &+= extensions.offset
+            length &-= extensions.offset
+            protocolNumber = extensions.finalProtocol
+            if extensions.fragment != nil {
+                return parseFragment(at: Self.offset(transport), length: length, offload)
+            }
+        }
+        return parseTransport(ethernet, at: Self.offset(transport), length: length, offload)
+    }
+
+    /// A fragment is never a super-frame, and its sender has completed the checksum before cutting the packet.
+    @inline(__always)
+    private mutating func parseFragment(at offset: UInt16, length: Int, _ offload: Offload) -> DropReason {
+        kind = .fragment
+        transportOffset = offset
+        payloadOffset = offset
+        payloadLength = UInt32(truncatingIfNeeded: length)
+        return offload.type == VirtioNetHeader.gsoNone && !offload.isPartial ? .none : .badSegmentation
+    }
+
+    @inline(__always)
+    private mutating func parseARP(_ ethernet: UnsafeRawPointer, count: Int) -> DropReason {
+        kind = .arp
+        transportOffset = networkOffset
+        payloadOffset = networkOffset
+        let bytes = UnsafeRawBufferPointer(
+            start: ethernet + EthernetHeader.length, count: count &- EthernetHeader.length)
+        guard bytes.count >= ARPPacket.length else { return .truncatedARP }
+        guard let packet = ARPPacket(bytes) else { return .badARP }
+        guard packet.operation == ARPPacket.request || packet.operation == ARPPacket.reply else { return .badARP }
+        let sender = packet.senderIP
+        source = IPAddress(sender)
+        destination = IPAddress(packet.targetIP)
+        payloadLength = UInt32(ARPPacket.length)
+        guard !sender.isMulticast, !sender.isLoopback, !sender.isBroadcast, !packet.senderMAC.isMulticast else {
+            return .martianSource
+        }
+        return .none
+    }
+
+    /// Headers end far below 64 KiB: extension headers are bounded in number and an octet bounds the size of each.
+    @inline(__always)
+    private static func offset(_ octets: Int) -> UInt16 {
+        UInt16(truncatingIfNeeded: octets)
+    }
+}

@@ -1,0 +1,80 @@
+/// What the rest of the network needs to know about a frame from a guest, learned in one pass over its headers.
+///
+/// Offsets are counted from the first octet of the *ethernet* header, that is, from the thirteenth of the buffer, which
+/// begins with a virtio-net header. The whole summary is one cache line.
+@frozen
+public struct FrameSummary: BitwiseCopyable, Sendable {
+    /// What the frame carries.
+    @frozen
+    public enum Kind: UInt8, Sendable, BitwiseCopyable {
+        /// Address resolution; `source` and `destination` are the sender's and the target's.
+        case arp
+        /// A TCP segment or super-frame.
+        case tcp
+        /// A UDP datagram or several of one size.
+        case udp
+        /// ICMP for IPv4.
+        case icmp
+        /// ICMPv6, neighbour discovery included.
+        case icmpv6
+        /// Part of an IP packet. The transport is not looked at and both its offsets are the fragment data's.
+        case fragment
+        /// An IP packet of another protocol; both offsets are the IP payload's.
+        case otherProtocol
+    }
+
+    /// Who sent the packet.
+    public var source: IPAddress
+    /// To whom it goes.
+    public var destination: IPAddress
+    /// Who sent the frame.
+    public var sourceMAC: MACAddress
+    /// Octets after the transport header, bounded by the lengths of IP and UDP, never by padding.
+    public var payloadLength: UInt32
+    /// Where the IP or ARP header begins.
+    public var networkOffset: UInt16
+    /// Where the transport header begins.
+    public var transportOffset: UInt16
+    /// Where the transport's payload begins. ICMP's begins after eight octets.
+    public var payloadOffset: UInt16
+    /// TCP's or UDP's source port, an echo's identifier, or zero.
+    public var sourcePort: UInt16
+    /// TCP's or UDP's destination port, or zero.
+    public var destinationPort: UInt16
+    /// Octets of payload in each segment of a super-frame; zero for an ordinary frame, and for one UDP datagram that is
+    /// merely larger than the link (`VirtioNetHeader.gsoUDP`).
+    public var segmentSize: UInt16
+    /// What the frame carries.
+    public var kind: Kind
+    /// Whether the network header is IPv6.
+    public var isIPv6: Bool
+    /// Hops left.
+    public var hopLimit: UInt8
+    /// Differentiated services and ECN.
+    public var trafficClass: UInt8
+    /// The transport's number, behind any extension headers.
+    public var protocolNumber: UInt8
+    /// The virtio-net segmentation type without its ECN bit.
+    public var gsoType: UInt8
+
+    /// A summary of nothing, to parse into.
+    @inlinable
+    public init() {
+        source = IPAddress(high: 0, low: 0)
+        destination = IPAddress(high: 0, low: 0)
+        sourceMAC = MACAddress(rawValue: 0)
+        payloadLength = 0
+        networkOffset = 0
+        transportOffset = 0
+        payloadOffset = 0
+        sourcePort = 0
+        destinationPort = 0
+        segmentSize = 0
+        kind = .otherProtocol
+        isIPv6 = false
+        hopLimit = 0
+        trafficClass = 0
+        protocolNumber = 0
+        gsoType = 0
+    }
+}

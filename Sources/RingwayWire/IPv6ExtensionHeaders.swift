@@ -1,0 +1,91 @@
+/// What lies between an IPv6 header and its transport header (RFC 8200 §4).
+///
+/// The walk stops at the first header that is neither options, routing nor fragment, and at a fragment header that
+/// describes a real fragment. An *atomic* fragment (offset zero, no more to come) is passed over, as RFC 6946 demands.
+@frozen
+public struct IPv6ExtensionHeaders: Equatable, Sendable, BitwiseCopyable {
+    /// Where a fragment belongs.
+    @frozen
+    public struct Fragment: Equatable, Sendable, BitwiseCopyable {
+        /// Octets into the fragmentable part.
+        public var offset: Int
+        /// This is not the last fragment.
+        public var more: Bool
+        /// What fragments of one packet share.
+        public var identification: UInt32
+
+        /// The fields of a fragment header.
+        @inlinable
+        public init(offset: Int, more: Bool, identification: UInt32) {
+            self.offset = offset
+            self.more = more
+            self.identification = identification
+        }
+
+        /// Writes the eight octets of a fragment header.
+        @inlinable
+        public func write(to target: UnsafeMutableRawPointer, nextHeader: UInt8) {
+            target.store16(UInt16(nextHeader) << 8, 0)
+            target.store16(UInt16(truncatingIfNeeded: offset) & 0xFFF8 | (more ? 1 : 0), 2)
+            target.store32(identification, 4)
+        }
+    }
+
+    /// Headers we are willing to walk. Real packets have at most three; more is an attempt to cost us time.
+    @inlinable public static var countLimit: Int { 8 }
+
+    /// The protocol of what follows: a transport, or what the fragmented packet begins with.
+    public var finalProtocol: UInt8
+    /// Octets of extension headers.
+    public var offset: Int
+    /// Set when the packet is a fragment.
+    public var fragment: Fragment?
+
+    @inlinable
+    init(finalProtocol: UInt8, offset: Int, fragment: Fragment?) {
+        self.finalProtocol = finalProtocol
+        self.offset = offset
+        self.fragment = fragment
+    }
+
+    /// Walks the chain at the start of an IPv6 payload.
+    ///
+    /// Returns `nil` when the chain runs past the payload, is longer than `countLimit`, has hop-by-hop options anywhere
+    /// but first, or has a routing header with segments left, which only routers may pass on.
+    @inlinable
+    public static func walk(firstHeader: UInt8, payload: UnsafeRawBufferPointer) -> Self? {
+        var next = firstHeader
+        var offset = 0
+        var count = 0
+        guard let base = payload.baseAddress else { return Self(finalProtocol: next, offset: 0, fragment: nil) }
+        while next == IPProtocol.hopByHopOptions || next == IPProtocol.destinationOptions || next == IPProtocol.routing
+            || next == IPProtocol.fragment
+        {
+            guard count < countLimit, payload.count &- offset >= 8 else { return nil }
+            let header = base + offset
+            var length = 8
+            switch next {
+            case IPProtocol.fragment:
+                let place = header.word16(2)
+                if place & 0xFFF9 != 0 {
+                    let fragment = Fragment(
+                        offset: Int(place & 0xFFF8), more: place & 1 != 0, identification: header.word32(4))
+                    return Self(finalProtocol: header.octet(0), offset: offset &+ 8, fragment: fragment)
+                }
+            case IPProtocol.routing:
+                guard header.octet(3) == 0 else { return nil }
+                length = (Int(header.octet(1)) &+ 1) &* 8
+            case IPProtocol.hopByHopOptions:
+                guard count == 0 else { return nil }
+                length = (Int(header.octet(1)) &+ 1) &* 8
+            default:
+                length = (Int(header.octet(1)) &+ 1) &* 8
+            }
+            guard payload.count &- offset >= length else { return nil }
+            next = header.octet(0)
+            offset &+= length
+            count &+= 1
+        }
+        return Self(finalProtocol: next, offset: offset, fragment: nil)
+    }
+}

@@ -1,0 +1,50 @@
+/// The packet that an ICMP error quotes, as far as it is there: enough to find the flow it belonged to.
+@frozen
+public struct QuotedPacket: Equatable, Sendable, BitwiseCopyable {
+    /// Who had sent the packet.
+    public var source: IPAddress
+    /// To whom it went.
+    public var destination: IPAddress
+    /// The transport's number.
+    public var protocolNumber: UInt8
+    /// TCP's or UDP's source port, an echo's identifier, or zero.
+    public var sourcePort: UInt16
+    /// TCP's or UDP's destination port, or zero.
+    public var destinationPort: UInt16
+
+    /// Views the payload of an ICMP or ICMPv6 error. Returns `nil` when it does not reach eight octets into the transport
+    /// header (RFC 792), or is a fragment other than the first.
+    public init?(_ bytes: UnsafeRawBufferPointer) {
+        let transport: UnsafeRawBufferPointer
+        if let header = IPv4Header(quoted: bytes) {
+            guard header.fragmentOffset == 0 else { return nil }
+            source = IPAddress(header.source)
+            destination = IPAddress(header.destination)
+            protocolNumber = header.protocolNumber
+            transport = header.payload
+        } else if let header = IPv6Header(quoted: bytes),
+            let extensions = IPv6ExtensionHeaders.walk(firstHeader: header.nextHeader, payload: header.payload)
+        {
+            guard extensions.fragment?.offset ?? 0 == 0 else { return nil }
+            source = IPAddress(header.source)
+            destination = IPAddress(header.destination)
+            protocolNumber = extensions.finalProtocol
+            transport = UnsafeRawBufferPointer(rebasing: header.payload[extensions.offset...])
+        } else {
+            return nil
+        }
+        guard let base = transport.baseAddress, transport.count >= 8 else { return nil }
+        sourcePort = 0
+        destinationPort = 0
+        switch protocolNumber {
+        case IPProtocol.tcp, IPProtocol.udp:
+            sourcePort = base.word16(0)
+            destinationPort = base.word16(2)
+        case IPProtocol.icmp where base.octet(0) == ICMPv4Header.echoRequest,
+            IPProtocol.icmpv6 where base.octet(0) == ICMPv6Header.echoRequest:
+            sourcePort = base.word16(4)
+        default:
+            break
+        }
+    }
+}

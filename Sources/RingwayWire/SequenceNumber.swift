@@ -1,0 +1,39 @@
+/// A TCP sequence number: a position on a circle of 2³² octets (RFC 9293 §3.4).
+///
+/// Only distances are meaningful, so the type offers no `<`. `a.precedes(b)` is true when `b` is ahead of `a` by less than
+/// half the circle.
+@frozen
+public struct SequenceNumber: Hashable, Sendable, BitwiseCopyable {
+    /// The number as the wire carries it, in host order.
+    public var rawValue: UInt32
+
+    /// A sequence number from its integer.
+    @inlinable
+    public init(_ rawValue: UInt32) {
+        self.rawValue = rawValue
+    }
+
+    /// Whether `other` is ahead; false when both are equal.
+    @inlinable
+    public func precedes(_ other: Self) -> Bool {
+        other.distance(from: self) > 0
+    }
+
+    /// Signed distance in octets; wraps.
+    @inlinable
+    public func distance(from other: Self) -> Int32 {
+        Int32(bitPattern: rawValue &- other.rawValue)
+    }
+
+    /// The number `octets` further on; negative counts go back.
+    @inlinable
+    public func advanced(by octets: Int) -> Self {
+        Self(rawValue &+ UInt32(truncatingIfNeeded: octets))
+    }
+
+    /// Whether the number falls in the window of `size` octets starting at `start`.
+    @inlinable
+    public func isInside(windowStartingAt start: Self, size: UInt32) -> Bool {
+        rawValue &- start.rawValue < size
+    }
+}
