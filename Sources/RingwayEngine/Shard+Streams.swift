@@ -218,6 +218,7 @@ extension Shard {
             stack.streamEnded(flow)
         case ENOBUFS:
             counters.add(.receivesStarved)
+            hostBuffers.grow()
             starve(socket, completion.tag.handle.slot)
         case EAGAIN, EINTR, ENOMEM:
             stack.streamReceiveStarved(flow)

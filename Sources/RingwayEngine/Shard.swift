@@ -17,8 +17,9 @@ internal import RingwayWire
 ///    submissions at once.
 /// 3. Mail from other shards, then timers, then the acknowledgements that the turn owes.
 struct Shard: ~Copyable {
-    /// Buffers in each of the two buffer rings. Few, so that they stay in the second-level cache.
+    /// Buffers in each of the two buffer rings: few, so that they stay in the second-level cache, and at the most.
     static var ringBuffers: Int { 32 }
+    static var ringBufferLimit: Int { 512 }
     /// Large buffers that host sockets leave for frames from the guest, so that acknowledgements always get in.
     static var linkReserve: Int { 24 }
     static var linkGroup: UInt16 { 0 }
@@ -65,9 +66,9 @@ struct Shard: ~Copyable {
         // What may fail comes before any stored property is set.
         var ring = try Ring(entries: 1_024, completions: 8_192, features: shared.features)
         let linkBuffers = try LeaseRing(
-            &ring, capacity: Self.ringBuffers, group: Self.linkGroup, headroom: 0, reserve: 0)
+            &ring, capacity: Self.ringBuffers, least: Self.ringBuffers, group: Self.linkGroup, headroom: 0, reserve: 0)
         let hostBuffers = try LeaseRing(
-            &ring, capacity: Self.ringBuffers, group: Self.hostGroup, headroom: Stack.headroom,
+            &ring, capacity: Self.ringBufferLimit, least: Self.ringBuffers, group: Self.hostGroup, headroom: Stack.headroom,
             reserve: Self.linkReserve)
         self.linkBuffers = linkBuffers
         self.hostBuffers = hostBuffers

@@ -5,12 +5,18 @@ public import RingwayStorage
 /// which lease it became.
 ///
 /// Kept short on purpose: what is read next lands in a buffer that was used a moment ago and is still in the cache. A
-/// ring that outgrows the cache costs a third of the throughput.
+/// ring that outgrows the cache costs a third of the throughput. When many sources have data at once and some find no
+/// buffer, the ring grows, and shrinks again when it is hardly used.
 public struct LeaseRing: ~Copyable {
     private var ring: BufferRing
     private let leases: UnsafeMutablePointer<Lease>
     private let free: UnsafeMutablePointer<UInt16>
     private var freeCount: Int
+    /// How many buffers `refill` puts in.
+    private var target: Int
+    private let least: Int
+    /// Refills in a row that found the ring more than half full.
+    private var idleRefills = 0
     /// Octets left free at the start of each buffer.
     public let headroom: Int
     /// Large buffers that are left in the pool for others.
@@ -21,10 +27,15 @@ public struct LeaseRing: ~Copyable {
     public var available: Int { ring.available }
 
     /// - Parameters:
-    ///   - capacity: a power of two.
+    ///   - capacity: the most buffers in the ring, a power of two.
+    ///   - least: how many it holds ordinarily.
     ///   - group: the number by which operations name the ring.
-    public init(_ owner: inout Ring, capacity: Int, group: UInt16, headroom: Int, reserve: Int) throws(RingError) {
+    public init(
+        _ owner: inout Ring, capacity: Int, least: Int, group: UInt16, headroom: Int, reserve: Int
+    ) throws(RingError) {
         ring = try BufferRing(&owner, capacity: capacity, group: group)
+        self.least = min(least, capacity)
+        target = self.least
         leases = .allocate(capacity: capacity)
         leases.initialize(repeating: .none, count: capacity)
         free = .allocate(capacity: capacity)
@@ -42,7 +53,8 @@ public struct LeaseRing: ~Copyable {
     /// Fills the ring from the pool. True when it has buffers afterwards.
     @discardableResult
     public mutating func refill(from pool: UnsafeMutablePointer<BufferPool>) -> Bool {
-        while freeCount > 0, pool.pointee.largeAvailable > reserve {
+        if target > least { considerShrinking() }
+        while ring.available < target, freeCount > 0, pool.pointee.largeAvailable > reserve {
             let lease = pool.pointee.lease(.large)
             guard !lease.isNone else { break }
             freeCount &-= 1
@@ -54,6 +66,23 @@ public struct LeaseRing: ~Copyable {
         }
         ring.publish()
         return ring.available > 0
+    }
+
+    /// Something found no buffer: the next refill puts in more, up to the capacity.
+    public mutating func grow() {
+        target = min(ring.capacity, target * 2)
+        idleRefills = 0
+    }
+
+    private mutating func considerShrinking() {
+        guard ring.available > target / 2 else {
+            idleRefills = 0
+            return
+        }
+        idleRefills += 1
+        guard idleRefills >= 4_096 else { return }
+        idleRefills = 0
+        target = max(least, target / 2)
     }
 
     /// The lease behind a completion's buffer; the caller owns it from here on.
