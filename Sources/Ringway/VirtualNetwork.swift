@@ -3,7 +3,7 @@ internal import Glibc
 internal import RingwayEngine
 internal import RingwayResolver
 internal import RingwayRing
-public import RingwayStack
+@_exported public import RingwayStack
 internal import Synchronization
 
 /// One virtual network with its gateway: what a launcher of virtual machines or namespaces embeds.

@@ -57,11 +57,10 @@ public struct IPv6ExtensionHeaders: Equatable, Sendable, BitwiseCopyable {
         var next = firstHeader
         var offset = 0
         var count = 0
-        guard let base = payload.baseAddress else { return Self(finalProtocol: next, offset: 0, fragment: nil) }
         while next == IPProtocol.hopByHopOptions || next == IPProtocol.destinationOptions || next == IPProtocol.routing
             || next == IPProtocol.fragment
         {
-            guard count < countLimit, payload.count &- offset >= 8 else { return nil }
+            guard count < countLimit, payload.count &- offset >= 8, let base = payload.baseAddress else { return nil }
             let header = base + offset
             var length = 8
             switch next {

@@ -21,9 +21,6 @@
 #define TUN_F_USO6 0x40
 #endif
 
-/// The longest name of an interface, without its terminating zero.
-#define RINGWAY_INTERFACE_NAME_LIMIT (IFNAMSIZ - 1)
-
 /// Opens the device from which TAP queues are made; the queue will belong to the caller's present network namespace.
 int ringway_tap_open(void);
 

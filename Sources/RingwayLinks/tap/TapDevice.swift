@@ -13,10 +13,13 @@ public struct TapDevice: ~Copyable {
     public let offloads: TapOffloads
 
     /// One non-blocking, close-on-exec descriptor per queue.
-    public let queues: [Int32]
+    public private(set) var queues: [Int32]
 
     /// Octets of the virtio-net header before each frame: with `num_buffers`, as in virtio 1.0.
     public static var headerLength: Int { 12 }
+
+    /// Octets of an interface's name (`IFNAMSIZ` without the terminating zero).
+    public static var maximumNameLength: Int { 15 }
 
     /// The kernel's own bound (`MAX_TAP_QUEUES`).
     public static var maximumQueues: Int { 256 }
@@ -52,19 +55,16 @@ public struct TapDevice: ~Copyable {
     /// Whether the kernel would take the name: one to fifteen octets, no blank, no slash, not a pattern.
     public static func isInterfaceName(_ name: String) -> Bool {
         let octets = name.utf8
-        guard !octets.isEmpty, octets.count <= Int(RINGWAY_INTERFACE_NAME_LIMIT), name != ".", name != ".." else {
+        guard !octets.isEmpty, octets.count <= maximumNameLength, name != ".", name != ".." else {
             return false
         }
-        return octets.allSatisfy { octet in
-            octet > UInt8(ascii: " ") && octet < 0x7F && octet != UInt8(ascii: "/") && octet != UInt8(ascii: ":")
-                && octet != UInt8(ascii: "%")
-        }
+        let forbidden: [UInt8] = [UInt8(ascii: "/"), UInt8(ascii: ":"), UInt8(ascii: "%")]
+        return octets.allSatisfy { $0 > 0x20 && $0 < 0x7F && !forbidden.contains($0) }
     }
 
     /// Gives up the queues without closing them.
     public consuming func relinquish() -> [Int32] {
-        let queues = queues
-        discard self
+        defer { queues = [] }
         return queues
     }
 

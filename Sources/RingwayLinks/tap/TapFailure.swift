@@ -11,10 +11,10 @@ public struct TapFailure: Error, Equatable, Sendable {
     /// The kernel's own words beyond the number, where it gave any.
     public let explanation: String?
 
-    /// A failure of `step` with the error number that the last system call left.
-    public init(_ step: String, errorNumber: Int32 = errno, explanation: String? = nil) {
+    /// A failure of `step`, with the error number that the last system call left unless another is given.
+    public init(_ step: String, errorNumber: Int32? = nil, explanation: String? = nil) {
+        self.errorNumber = errorNumber ?? errno
         self.step = step
-        self.errorNumber = errorNumber
         self.explanation = explanation
     }
 }

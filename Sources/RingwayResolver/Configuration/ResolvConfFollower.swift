@@ -15,12 +15,10 @@ final class ResolvConfFollower: LoopMember {
     /// More than any real file; the rest is not read.
     private static let mostOctets = 64 << 10
 
-    /// How old the contents may get while nothing tells of changes, in nanoseconds.
-    private static let unwatchedAge: UInt64 = 1_000_000_000
-
     private let path: String
     private let port: UInt16
     private let loop: EventLoop
+    private let oldAge: UInt64
     private let notifications: Descriptor?
     private let followed: (ResolvConf) -> Void
 
@@ -33,14 +31,21 @@ final class ResolvConfFollower: LoopMember {
     /// What the file said when it was last there.
     private(set) var current: ResolvConf
 
-    /// - Parameter followed: called after each reading but the first.
-    init(path: String, port: UInt16, loop: EventLoop, followed: @escaping (ResolvConf) -> Void) {
+    /// - Parameters:
+    ///   - isNotified: whether to use inotify, if it is to be had.
+    ///   - oldAge: how old the contents may get while nothing tells of changes, in nanoseconds.
+    ///   - followed: called after each reading but the first.
+    init(
+        path: String, port: UInt16, loop: EventLoop, isNotified: Bool = true, oldAge: UInt64 = 1_000_000_000,
+        followed: @escaping (ResolvConf) -> Void
+    ) {
         self.path = path
         self.port = port
         self.loop = loop
+        self.oldAge = oldAge
         self.followed = followed
         current = ResolvConf(parsing: [], port: port)
-        let inotify = inotify_init1(Int32(IN_NONBLOCK) | Int32(IN_CLOEXEC))
+        let inotify = isNotified ? inotify_init1(Int32(IN_NONBLOCK) | Int32(IN_CLOEXEC)) : -1
         notifications = inotify >= 0 ? Descriptor(adopting: inotify) : nil
         super.init()
         if let notifications { loop.register(self, descriptor: notifications, interest: .read) }
@@ -49,7 +54,7 @@ final class ResolvConfFollower: LoopMember {
 
     /// Reads the file again if nothing would have told of a change and the last reading is old.
     func refreshIfUnwatched() {
-        guard !isWatching, MonotonicClock.now() - lastRead > Self.unwatchedAge else { return }
+        guard !isWatching, MonotonicClock.now() - lastRead > oldAge else { return }
         refresh()
         followed(current)
     }

@@ -97,6 +97,7 @@ public struct Reassembler: ~Copyable {
 
     /// When `expire` has something to do next, in monotonic nanoseconds.
     public var nextDeadline: UInt64? {
+        guard inUse > 0 else { return nil }
         var earliest: UInt64?
         for index in 0..<capacity where slots[index].state != .free {
             earliest = min(earliest ?? .max, slots[index].deadline)

@@ -100,9 +100,9 @@ public struct ICMPError: Sendable {
         _ reason: Reason, from router: IPAddress? = nil, about packet: QuotedPacket, to mac: MACAddress, now: UInt64,
         into error: UnsafeMutableRawBufferPointer
     ) -> Int {
-        guard isReachable(packet.source), !isGroup(packet.destination) || Self.isPathMTU(reason) else {
-            return drop(.errorForbidden)
-        }
+        guard isReachable(packet.source),
+            !isGroup(packet.destination) || Self.isPathMTU(reason) && !packet.source.isIPv4
+        else { return drop(.errorForbidden) }
         let message = start(
             reason, from: router, to: packet.source, mac, quoting: packet.packetLength, now: now, into: error)
         guard let message else { return 0 }

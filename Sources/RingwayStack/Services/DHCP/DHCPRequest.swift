@@ -6,7 +6,6 @@ struct DHCPRequest {
     let client: DHCPClient
     let transaction: UInt32
     let flags: UInt16
-    let seconds: UInt16
     /// `ciaddr`: the address the client has and answers on.
     let clientAddress: IPv4Address
     /// `giaddr`.
@@ -34,17 +33,16 @@ struct DHCPRequest {
         client = DHCPClient(mac: message.chaddr, identifier: identifier)
         transaction = message.xid
         flags = message.flags
-        seconds = message.secs
         clientAddress = message.ciaddr
         relay = message.giaddr
         requestedAddress = message.requestedAddress ?? .unspecified
         server = message.serverIdentifier
         leaseSeconds = message.option(DHCPOption.leaseTime).flatMap { Self.integer($0, octets: 4) }
         hostName = message.option(DHCPOption.hostName).flatMap { DHCPText(hostName: $0) }
-        // Option 57 counts the IP packet, and nobody may say less than 576 (RFC 2132 §9.10). What the link allows is the
-        // other bound; replies are written into one frame of its MTU.
+        // Option 57 counts the IP packet, and nobody may say less than 576 (RFC 2132 §9.10). The other bound is what a
+        // link of any MTU carries in one frame.
         let packet = message.option(DHCPOption.maximumMessageSize).flatMap { Self.integer($0, octets: 2) } ?? 576
-        messageLimit = min(max(Int(packet), 576), 1_280) - 28
+        messageLimit = min(max(Int(packet), 576), NetworkPlan.minimumMTU) - 28
     }
 
     private static func integer(_ value: UnsafeRawBufferPointer, octets: Int) -> UInt32? {

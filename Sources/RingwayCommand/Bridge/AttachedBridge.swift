@@ -1,0 +1,54 @@
+internal import CRingway
+internal import Glibc
+internal import Ringway
+
+/// `ringway attach`: the bridge for a namespace that others made, until it is told to end or the namespace goes.
+struct AttachedBridge {
+    let order: BridgeOrder
+
+    init(_ order: BridgeOrder) { self.order = order }
+
+    /// Bridges until SIGTERM, SIGINT or SIGHUP, until the interface is deleted, or until what named the namespace is
+    /// gone: an open TAP would keep a namespace alive for ever.
+    func run() throws(CommandFailure) -> Int32 {
+        order.ready?.claim()
+        let signals = try SignalInbox()
+        let watch = try NamespaceWatch(order.origin)
+        let guest = try StartingGuest(order, signals: signals.origin)
+        BridgeProcess.prepare()
+        let connection: BridgeConnection
+        do throws(CommandFailure) {
+            connection = try BridgeConnection(order, to: guest)
+        } catch {
+            guest.abandon()
+            throw error
+        }
+        _ = guest.process.waitForEnd()
+        supervise(signals, watch, connection)
+        connection.stop()
+        return 0
+    }
+
+    private func supervise(
+        _ signals: borrowing SignalInbox, _ watch: borrowing NamespaceWatch, _ connection: BridgeConnection
+    ) {
+        let lost = LinkLoss()
+        connection.network.onLinkLost { lost.report() }
+        var wait = BridgeWait(period: watch.needsPolling ? 1000 : connection.statisticsInterval)
+        while true {
+            let (readable, isDue) = wait.next([signals.descriptor, lost.descriptor, watch.descriptor])
+            while let signal = signals.next() {
+                if [SIGTERM, SIGINT, SIGHUP, SIGQUIT].contains(signal.number) { return }
+                stopIfAsked(by: signal.number)
+            }
+            if readable[1] || readable[2] || watch.isGone { return }
+            if isDue { connection.renewStatistics() }
+        }
+    }
+
+    /// The blocked signals of a terminal's job control do what they always do.
+    private func stopIfAsked(by signal: Int32) {
+        guard [SIGTSTP, SIGTTIN, SIGTTOU].contains(signal) else { return }
+        _ = kill(getpid(), SIGSTOP)
+    }
+}

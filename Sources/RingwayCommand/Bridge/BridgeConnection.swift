@@ -1,0 +1,52 @@
+internal import Glibc
+internal import Ringway
+
+/// A network with its guest attached and its ports published: the bridge at work.
+struct BridgeConnection {
+    let network: VirtualNetwork
+    private let statistics: StatisticsFile?
+
+    /// Connects the guest that is being set up and waits until it is. Nothing is left running when it throws.
+    init(_ order: BridgeOrder, to guest: borrowing StartingGuest) throws(CommandFailure) {
+        statistics = order.statistics
+        do throws(VirtualNetwork.Failure) {
+            network = try VirtualNetwork(order.configuration)
+        } catch {
+            throw CommandFailure(error.description)
+        }
+        do throws(CommandFailure) {
+            try connect(order, to: guest)
+        } catch {
+            network.stop()
+            throw error
+        }
+    }
+
+    private func connect(_ order: BridgeOrder, to guest: borrowing StartingGuest) throws(CommandFailure) {
+        let (queues, offloads) = try guest.queues()
+        do throws(VirtualNetwork.Failure) {
+            try network.attach(tap: queues, guest: order.identity(offloads))
+            for forward in order.publish { try network.publish(forward) }
+        } catch {
+            throw CommandFailure(error.description)
+        }
+        try guest.awaitConfigured()
+        // A file that cannot be written is worth knowing before the work, not after it.
+        try statistics?.write(network.statistics().json)
+        order.ready?.send()
+    }
+
+    /// When the counters are due, in milliseconds from now; negative for never.
+    var statisticsInterval: Int32 { statistics == nil ? -1 : 1000 }
+
+    /// Writes the counters. A disk that has filled up since is no reason to end anybody's network.
+    func renewStatistics() {
+        try? statistics?.write(network.statistics().json)
+    }
+
+    /// Ends the network.
+    func stop() {
+        renewStatistics()
+        network.stop()
+    }
+}

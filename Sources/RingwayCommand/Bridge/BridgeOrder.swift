@@ -1,0 +1,87 @@
+internal import Ringway
+internal import RingwayLinks
+
+/// Everything the command line says about a bridge, checked and complete before anything is started.
+struct BridgeOrder {
+    let configuration: VirtualNetwork.Configuration
+    let plan: NetworkPlan
+    let publish: [PortForward]
+    let origin: GuestOrigin
+    let interfaceName: String
+    let queues: Int
+    let ready: ReadyNotice?
+    let statistics: StatisticsFile?
+
+    init(
+        network: NetworkOptions, bridge: BridgeOptions, limits: LimitOptions, origin: GuestOrigin
+    ) throws(CommandFailure) {
+        var configuration = VirtualNetwork.Configuration()
+        var generator = SystemRandomNumberGenerator()
+        // Chosen here and not by the network, because the guest's side needs it before there is one.
+        let prefix = network.ipv6Prefix ?? NetworkPlan.randomIPv6Prefix(using: &generator)
+        guard let plan = NetworkPlan(ipv4: network.network, ipv6Prefix: prefix, mtu: network.mtu) else {
+            throw CommandFailure("the network options contradict each other", status: ExitStatus.usage)
+        }
+        configuration.ipv4Network = network.network
+        configuration.ipv6Prefix = prefix
+        configuration.mtu = network.mtu
+        configuration.shards = bridge.queueCount
+        configuration.nameServers = network.dns
+        configuration.hostLoopback = !network.noHostLoopback
+        configuration.allow = network.allow
+        configuration.deny = network.deny
+        configuration.captureFile = bridge.capture
+        configuration.limits = limits.limits
+        self.configuration = configuration
+        self.plan = plan
+        self.origin = origin
+        publish = network.publish
+        interfaceName = bridge.ifname
+        queues = bridge.queueCount
+        ready = bridge.readyDescriptor.map(ReadyNotice.init)
+        statistics = bridge.statisticsFile.map(StatisticsFile.init)
+    }
+
+    /// An order for a guest that is only tried out.
+    init(trialWithQueues queues: Int) throws(CommandFailure) {
+        var configuration = VirtualNetwork.Configuration()
+        let prefix = IPv6Address(high: 0xFD << 56, low: 0)
+        guard let plan = NetworkPlan(ipv4: configuration.ipv4Network, ipv6Prefix: prefix, mtu: configuration.mtu)
+        else { throw CommandFailure("the standard network is impossible") }
+        configuration.ipv6Prefix = prefix
+        configuration.shards = queues
+        self.configuration = configuration
+        self.plan = plan
+        self.queues = queues
+        publish = []
+        origin = .trial
+        interfaceName = "eth0"
+        ready = nil
+        statistics = nil
+    }
+
+    /// The guest's ethernet address. It follows from its IPv4 address, so that it is the same at every start.
+    private var mac: MACAddress { MACAddress(rawValue: 0x5255_0000_0000 | UInt64(plan.firstGuestIPv4.rawValue)) }
+
+    /// Who the guest is, on an interface that takes these offloads.
+    func identity(_ offloads: TapOffloads) -> GuestIdentity {
+        GuestIdentity(
+            mac: mac, ipv4: plan.firstGuestIPv4, ipv6: plan.firstGuestIPv6,
+            segmentsUDP: offloads.isSuperset(of: .udpSegmentation))
+    }
+
+    /// How the guest's interface is to be set up.
+    func interface() throws(CommandFailure) -> InterfaceConfiguration {
+        guard let ipv4 = CIDRBlock(address: IPAddress(plan.firstGuestIPv4), prefixLength: plan.ipv4PrefixLength),
+            let ipv6 = CIDRBlock(address: IPAddress(plan.firstGuestIPv6), prefixLength: 64)
+        else { throw CommandFailure("the network has no room for a guest", status: ExitStatus.usage) }
+        let ownsNamespace =
+            switch origin {
+            case .command, .trial: true
+            case .path, .process: false
+            }
+        return InterfaceConfiguration(
+            mac: mac, mtu: plan.mtu, ipv4: ipv4, ipv4Gateway: plan.gatewayIPv4, ipv6: ipv6,
+            ipv6Gateway: plan.gatewayLinkLocal, ownsNamespace: ownsNamespace)
+    }
+}

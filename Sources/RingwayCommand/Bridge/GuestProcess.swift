@@ -1,0 +1,62 @@
+internal import CRingway
+internal import Glibc
+
+/// The child process that sets the guest up and, under `run`, becomes COMMAND.
+struct GuestProcess {
+    /// What became of it.
+    enum Change: Equatable {
+        case exited(Int32)
+        case signalled(Int32)
+        case stopped(by: Int32)
+        case continued
+    }
+
+    let identifier: pid_t
+
+    /// The next change that has not been taken yet, if there is one.
+    func nextChange() -> Change? { change(waiting: false) }
+
+    /// Waits for the end.
+    func waitForEnd() -> Change? {
+        while true {
+            switch change(waiting: true) {
+            case .stopped, .continued: continue
+            case let end: return end
+            }
+        }
+    }
+
+    /// Sends it a signal.
+    func send(_ signal: Int32) {
+        // One that has ended is a zombie until it is waited for, so the number cannot be another's.
+        _ = kill(identifier, signal)
+    }
+
+    /// Whether a terminal's signals to the bridge's process group reach it too.
+    var isInBridgeGroup: Bool { getpgid(identifier) == getpgrp() }
+
+    private func change(waiting: Bool) -> Change? {
+        var value: Int32 = 0
+        while true {
+            switch ringway_take_change(identifier, waiting, &value) {
+            case ringway_change_exited: return .exited(value)
+            case ringway_change_signalled: return .signalled(value)
+            case ringway_change_stopped: return .stopped(by: value)
+            case ringway_change_continued: return .continued
+            case ringway_change_failed where errno == EINTR: continue
+            default: return nil
+            }
+        }
+    }
+}
+
+extension GuestProcess.Change {
+    /// The status that a shell would report, once the process has ended.
+    var exitStatus: Int32? {
+        switch self {
+        case .exited(let status): status
+        case .signalled(let number): ExitStatus.signalled(number)
+        case .stopped, .continued: nil
+        }
+    }
+}

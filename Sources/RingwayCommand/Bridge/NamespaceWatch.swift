@@ -1,0 +1,55 @@
+internal import CRingway
+internal import Glibc
+
+/// Notices that what named a namespace is gone: the process has ended, or the file names something else.
+struct NamespaceWatch: ~Copyable {
+    /// Readable when the process has ended; negative where there is none.
+    let descriptor: Int32
+    private let path: String?
+    private let identity: Identity?
+
+    private struct Identity: Equatable {
+        let device: UInt64
+        let number: UInt64
+
+        init?(_ path: String) {
+            var device: UInt64 = 0
+            var number: UInt64 = 0
+            guard ringway_file_identity(path, &device, &number) == 0 else { return nil }
+            self.device = device
+            self.number = number
+        }
+    }
+
+    /// Watches from now on. A name that leads nowhere is for whoever joins the namespace to report.
+    init(_ origin: GuestOrigin) throws(CommandFailure) {
+        switch origin {
+        case .process(let process):
+            descriptor = ringway_process_descriptor(process)
+            path = nil
+            identity = nil
+            guard descriptor >= 0 else {
+                throw CommandFailure("cannot watch process \(process): \(String(cString: strerror(errno)))")
+            }
+        case .path(let path):
+            descriptor = -1
+            self.path = path
+            identity = Identity(path)
+        case .command, .trial:
+            descriptor = -1
+            path = nil
+            identity = nil
+        }
+    }
+
+    deinit { if descriptor >= 0 { close(descriptor) } }
+
+    /// Whether `isGone` must be asked from time to time, because no event tells. Files in `/proc` have none.
+    var needsPolling: Bool { path != nil }
+
+    /// Whether the file no longer names the namespace it named.
+    var isGone: Bool {
+        guard let path else { return false }
+        return Identity(path) != identity
+    }
+}

@@ -1,0 +1,63 @@
+internal import CRingway
+internal import Glibc
+internal import Ringway
+
+/// `ringway run`: a guest of our making, and the bridge for as long as its COMMAND lives.
+struct RunningBridge {
+    let order: BridgeOrder
+
+    init(_ order: BridgeOrder) { self.order = order }
+
+    /// Runs COMMAND to its end and returns the exit status a shell would report for it.
+    func run() throws(CommandFailure) -> Int32 {
+        order.ready?.claim()
+        let signals = try SignalInbox()
+        let guest = try StartingGuest(order, signals: signals.origin)
+        BridgeProcess.prepare()
+        let connection: BridgeConnection
+        do throws(CommandFailure) {
+            connection = try BridgeConnection(order, to: guest)
+        } catch {
+            guest.abandon()
+            throw error
+        }
+        guest.go()
+        let status = supervise(guest.process, signals, connection)
+        connection.stop()
+        return status
+    }
+
+    /// Passes signals on and follows COMMAND's stops until it ends.
+    private func supervise(
+        _ command: GuestProcess, _ signals: borrowing SignalInbox, _ connection: BridgeConnection
+    ) -> Int32 {
+        var policy = SignalPolicy()
+        var wait = BridgeWait(period: connection.statisticsInterval)
+        while true {
+            let (_, isDue) = wait.next([signals.descriptor])
+            while let signal = signals.next() {
+                perform(policy.receive(signal, reachesCommand: command.isInBridgeGroup), on: command)
+            }
+            while let change = command.nextChange() {
+                if let status = change.exitStatus { return status }
+                switch change {
+                case .stopped(let signal): perform(policy.commandDidStop(by: signal), on: command)
+                case .continued: policy.commandDidContinue()
+                case .exited, .signalled: break
+                }
+            }
+            if isDue { connection.renewStatistics() }
+        }
+    }
+
+    private func perform(_ action: SignalPolicy.Action, on command: GuestProcess) {
+        switch action {
+        case .none: break
+        case .forward(let signal): command.send(signal)
+        case .stopBridge:
+            // All threads stop here and go on here, when the shell says so.
+            _ = kill(getpid(), SIGSTOP)
+            command.send(SIGCONT)
+        }
+    }
+}

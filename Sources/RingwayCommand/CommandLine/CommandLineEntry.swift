@@ -1,0 +1,49 @@
+internal import ArgumentParser
+internal import Glibc
+
+/// The whole of the `ringway` program; the executable only calls it, so that everything else can be tested.
+public enum CommandLineEntry {
+    /// Parses the process's arguments, does what they say and ends the process.
+    public static func run() -> Never {
+        exit(status(of: Array(CommandLine.arguments.dropFirst())))
+    }
+
+    /// Does what the arguments say and returns the exit status. Errors become one line on standard error.
+    static func status(of arguments: [String]) -> Int32 {
+        var ownFailure = ExitStatus.failure
+        do {
+            guard !arguments.isEmpty else {
+                throw CommandFailure("no command is given; try \"ringway --help\"", status: ExitStatus.usage)
+            }
+            var command = try RootCommand.parseAsRoot(arguments)
+            if command is RunCommand { ownFailure = ExitStatus.ownFailure }
+            try command.run()
+            return 0
+        } catch let code as ExitCode {
+            return code.rawValue
+        } catch let failure as CommandFailure {
+            StandardError.write(failure.message)
+            return failure.status ?? ownFailure
+        } catch {
+            return report(error)
+        }
+    }
+
+    /// Prints the help or version that was asked for, or the one line that says what is wrong with the arguments.
+    private static func report(_ error: any Error) -> Int32 {
+        if RootCommand.exitCode(for: error).isSuccess {
+            print(RootCommand.fullMessage(for: error))
+            return 0
+        }
+        StandardError.write(singleLine(RootCommand.message(for: error)))
+        return ExitStatus.usage
+    }
+
+    /// The parser's messages may have several lines; scripts are promised one.
+    static func singleLine(_ message: String) -> String {
+        message.split(whereSeparator: \.isNewline)
+            .map { line in String(line.drop(while: \.isWhitespace)) }
+            .filter { !$0.isEmpty }
+            .joined(separator: " ")
+    }
+}

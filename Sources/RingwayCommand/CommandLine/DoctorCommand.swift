@@ -1,0 +1,18 @@
+internal import ArgumentParser
+
+/// `ringway doctor`: what this machine offers and lacks.
+struct DoctorCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "doctor",
+        abstract: "Say what this machine offers, what is missing, what that costs and how to mend it.",
+        discussion: HelpText.doctor)
+
+    @Flag(help: "Print one JSON object instead of a table.")
+    var json = false
+
+    func run() throws {
+        let report = DoctorReport(findings: Examination.findings())
+        print(json ? report.json : report.table)
+        throw ExitCode(report.runWorks ? 0 : ExitStatus.failure)
+    }
+}

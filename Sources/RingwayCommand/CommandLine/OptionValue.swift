@@ -1,0 +1,121 @@
+internal import ArgumentParser
+internal import CRingway
+internal import Ringway
+internal import RingwayLinks
+
+/// How the values of options are read. Each refusal says what would have been right.
+enum OptionValue {
+    /// `192.168.127.0/24`.
+    static let standardNetwork = VirtualNetwork.Configuration().ipv4Network
+    static let maximumShards = 64
+    /// More queues than shards can have are of no use.
+    static let maximumQueues = maximumShards
+
+    static func network(_ text: String) throws -> CIDRBlock {
+        let block = try block(text)
+        guard block.address.isIPv4 else { throw ValidationError("it must be an IPv4 network; --ipv6-prefix is for IPv6") }
+        guard (8...29).contains(block.prefixLength) else {
+            throw ValidationError("the prefix length must be 8 to 29")
+        }
+        guard plan(network: block) != nil else { throw ValidationError("it is no network that guests may have") }
+        return block
+    }
+
+    static func ipv6Prefix(_ text: String) throws -> IPv6Address {
+        guard let block = CIDRBlock(text), !block.address.isIPv4 else {
+            throw ValidationError("it is not an IPv6 prefix such as fd00:1:2:3::/64")
+        }
+        guard !text.utf8.contains(UInt8(ascii: "/")) || block.prefixLength == 64 else {
+            throw ValidationError("the prefix length must be 64")
+        }
+        let address = block.address.ipv6
+        guard address.low == 0 else { throw ValidationError("the last 64 bits must be zero") }
+        guard plan(ipv6Prefix: address) != nil else { throw ValidationError("it is no prefix that guests may have") }
+        return address
+    }
+
+    static func block(_ text: String) throws -> CIDRBlock {
+        guard let block = CIDRBlock(text) else {
+            throw ValidationError("it is not a block of addresses such as 10.0.0.0/8 or fd00::/8")
+        }
+        return block
+    }
+
+    static func mtu(_ text: String) throws -> Int {
+        try number(text, in: NetworkPlan.minimumMTU...NetworkPlan.maximumMTU)
+    }
+
+    static func shards(_ text: String) throws -> Int { try number(text, in: 1...maximumShards) }
+
+    static func queues(_ text: String) throws -> Int { try number(text, in: 1...maximumQueues) }
+
+    static func count(_ text: String) throws -> Int { try number(text, in: 1...1_000_000_000) }
+
+    /// A name server: an address of either family, with the port where it is not 53.
+    static func nameServer(_ text: String) throws -> TransportAddress {
+        if let address = IPAddress(text) { return TransportAddress(address: address, port: 53) }
+        guard let server = TransportAddress(text), server.port != 0 else {
+            throw ValidationError("it is not an address such as 9.9.9.9, 127.0.0.1:5353 or [::1]:5353")
+        }
+        return server
+    }
+
+    /// Octets, or a number with K, M or G for the powers of 1024.
+    static func size(_ text: String) throws -> Int {
+        var digits = Substring(text)
+        var unit = 1
+        switch text.last {
+        case "K", "k": unit = 1 << 10
+        case "M", "m": unit = 1 << 20
+        case "G", "g": unit = 1 << 30
+        default: break
+        }
+        if unit > 1 { digits.removeLast() }
+        guard let value = decimal(String(digits)), value > 0 else {
+            throw ValidationError("it is not a size such as 1048576, 512K or 64M")
+        }
+        let (octets, overflow) = value.multipliedReportingOverflow(by: unit)
+        guard !overflow, octets <= 1 << 40 else { throw ValidationError("it is more than 1024G") }
+        return octets
+    }
+
+    static func interfaceName(_ text: String) throws -> String {
+        guard TapDevice.isInterfaceName(text) else {
+            throw ValidationError("an interface's name has 1 to 15 characters, none of them blank, \"/\", \":\" or \"%\"")
+        }
+        guard text != "lo" else { throw ValidationError("\"lo\" is the loopback") }
+        return text
+    }
+
+    static func file(_ text: String) throws -> String {
+        guard !text.isEmpty else { throw ValidationError("the name of the file is empty") }
+        return text
+    }
+
+    static func openDescriptor(_ text: String) throws -> Int32 {
+        guard let value = decimal(text), let descriptor = Int32(exactly: value) else {
+            throw ValidationError("it is not the number of a descriptor")
+        }
+        guard ringway_is_open(descriptor) else { throw ValidationError("that descriptor is not open") }
+        return descriptor
+    }
+
+    private static func number(_ text: String, in range: ClosedRange<Int>) throws -> Int {
+        guard let value = decimal(text), range.contains(value) else {
+            throw ValidationError("it must be a number from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return value
+    }
+
+    /// Decimal digits and nothing else: no sign, no blank.
+    static func decimal(_ text: String) -> Int? {
+        guard text.utf8.allSatisfy({ $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") }) else { return nil }
+        return Int(text)
+    }
+
+    private static func plan(
+        network: CIDRBlock = standardNetwork, ipv6Prefix: IPv6Address = IPv6Address(high: 0xFD << 56, low: 0)
+    ) -> NetworkPlan? {
+        NetworkPlan(ipv4: network, ipv6Prefix: ipv6Prefix, mtu: NetworkPlan.minimumMTU)
+    }
+}

@@ -1,0 +1,79 @@
+internal import ArgumentParser
+internal import Ringway
+
+/// `[HOSTIP:]HOSTPORT[-END]:GUESTPORT[-END][/tcp|/udp]`, as in Docker, or `PORT[-END][/tcp|/udp]` for the same port on
+/// both sides. An IPv6 address stands in brackets.
+enum PublishSpecification {
+    /// Reads one value of `--publish`. A refusal names the part at fault.
+    static func parse(_ text: String) throws -> PortForward {
+        var rest = Substring(text)
+        let transport = try takeTransport(&rest)
+        let address = try takeAddress(&rest)
+        let parts = rest.split(separator: ":", omittingEmptySubsequences: false)
+        guard parts.count <= 2 else {
+            throw ValidationError("there is a colon too many; an IPv6 address stands in brackets")
+        }
+        guard parts.count == 2 || address == nil else { throw ValidationError("the guest's port is missing") }
+        let hostPorts = try ports(parts[0], of: "host")
+        let guestPorts = parts.count == 2 ? try ports(parts[1], of: "guest") : hostPorts
+        guard hostPorts.count == guestPorts.count else {
+            throw ValidationError(
+                "the host's range has \(hostPorts.count) ports and the guest's \(guestPorts.count)")
+        }
+        return PortForward(hostAddress: address, hostPorts: hostPorts, guestPorts: guestPorts, transport: transport)
+    }
+
+    private static func takeTransport(_ rest: inout Substring) throws -> PortForward.Transport {
+        guard let slash = rest.firstIndex(of: "/") else { return .tcp }
+        let name = rest[rest.index(after: slash)...]
+        rest = rest[..<slash]
+        switch name.lowercased() {
+        case "tcp": return .tcp
+        case "udp": return .udp
+        default: throw ValidationError("the protocol \"\(name)\" is neither tcp nor udp")
+        }
+    }
+
+    /// Takes the address and the colon after it, where there is one.
+    private static func takeAddress(_ rest: inout Substring) throws -> IPAddress? {
+        if rest.first == "[" {
+            guard let end = rest.firstIndex(of: "]") else {
+                throw ValidationError("the host's address has no closing bracket")
+            }
+            let text = String(rest[rest.index(after: rest.startIndex)..<end])
+            guard let address = IPv6Address(text) else {
+                throw ValidationError("the host's address \"\(text)\" is not an IPv6 address")
+            }
+            rest = rest[rest.index(after: end)...]
+            guard rest.first == ":" else { throw ValidationError("a colon is missing after the host's address") }
+            rest.removeFirst()
+            return IPAddress(address)
+        }
+        let parts = rest.split(separator: ":", maxSplits: 3, omittingEmptySubsequences: false)
+        // Two parts are ports unless the first can only be an address.
+        guard parts.count == 3 || (parts.count == 2 && parts[0].contains(".")) else { return nil }
+        let text = String(parts[0])
+        guard let address = IPv4Address(text) else {
+            throw ValidationError("the host's address \"\(text)\" is not an IP address")
+        }
+        rest = rest[rest.index(after: parts[0].endIndex)...]
+        return IPAddress(address)
+    }
+
+    private static func ports(_ text: Substring, of side: String) throws -> ClosedRange<UInt16> {
+        guard !text.isEmpty else { throw ValidationError("the \(side)'s port is missing") }
+        let ends = text.split(separator: "-", omittingEmptySubsequences: false)
+        guard ends.count <= 2 else { throw ValidationError("the \(side)'s range \"\(text)\" has too many ends") }
+        let first = try port(ends[0], of: side)
+        let last = ends.count == 2 ? try port(ends[1], of: side) : first
+        guard first <= last else { throw ValidationError("the \(side)'s range \"\(text)\" runs backwards") }
+        return first...last
+    }
+
+    private static func port(_ text: Substring, of side: String) throws -> UInt16 {
+        guard let value = OptionValue.decimal(String(text)), let port = UInt16(exactly: value), port > 0 else {
+            throw ValidationError("the \(side)'s port \"\(text)\" is not a number from 1 to 65535")
+        }
+        return port
+    }
+}

@@ -1,0 +1,11 @@
+internal import ArgumentParser
+
+/// `ringway`: what all subcommands share.
+struct RootCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "ringway",
+        abstract: "Give a network namespace a whole network, from user space and without root.",
+        discussion: HelpText.root,
+        version: "ringway \(Version.text)",
+        subcommands: [RunCommand.self, AttachCommand.self, DoctorCommand.self])
+}

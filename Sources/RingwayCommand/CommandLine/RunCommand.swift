@@ -1,0 +1,40 @@
+internal import ArgumentParser
+
+/// `ringway run`: a namespace of its own for one command.
+struct RunCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run",
+        abstract: "Run a command in a network namespace of its own.",
+        usage: "ringway run [<options>] [-p <publish>]... [--] <command> [<argument>...]",
+        discussion: HelpText.run)
+
+    @OptionGroup(title: "Network options") var network: NetworkOptions
+    @OptionGroup(title: "Bridge options") var bridge: BridgeOptions
+    @OptionGroup(title: "Limits") var limits: LimitOptions
+
+    @Argument(
+        parsing: .captureForPassthrough,
+        help: ArgumentHelp("The command, and its arguments, which are passed on untouched.", valueName: "command"))
+    var captured: [String] = []
+
+    /// COMMAND and its arguments.
+    var command: [String] { captured.first == "--" ? Array(captured.dropFirst()) : captured }
+
+    func validate() throws {
+        // Whatever the parser does not know before COMMAND is captured too, so it is for us to tell the two apart.
+        if let first = captured.first, first != "--", first.hasPrefix("-") {
+            if first == "--help" || first == "-h" { throw CleanExit.helpRequest(Self.self) }
+            if first == "--version" { throw CleanExit.message("ringway \(Version.text)") }
+            throw ValidationError("unknown option \"\(first)\"; try \"ringway run --help\"")
+        }
+        guard let name = command.first else {
+            throw ValidationError("COMMAND is missing; try \"ringway run --help\"")
+        }
+        guard !name.isEmpty else { throw ValidationError("COMMAND is empty") }
+    }
+
+    func run() throws {
+        let order = try BridgeOrder(network: network, bridge: bridge, limits: limits, origin: .command(command))
+        throw ExitCode(try RunningBridge(order).run())
+    }
+}

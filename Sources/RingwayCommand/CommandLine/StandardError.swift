@@ -1,0 +1,13 @@
+internal import Glibc
+
+/// What the user reads when something is wrong: one line, in one write, so that lines of several processes do not mix.
+enum StandardError {
+    static func write(_ message: String) {
+        var line = Array("ringway: \(message)\n".utf8)
+        // A control character from a file name must not reach a terminal.
+        for index in line.indices.dropLast() where line[index] < 0x20 || line[index] == 0x7F {
+            line[index] = UInt8(ascii: "?")
+        }
+        _ = Glibc.write(STDERR_FILENO, line, line.count)
+    }
+}

@@ -1,0 +1,4 @@
+/// The version of this release.
+enum Version {
+    static let text = "0.1.0"
+}

@@ -1,0 +1,53 @@
+internal import CRingway
+internal import Glibc
+
+/// What the host's own settings allow.
+extension Examination {
+    static func pingSockets() -> Finding {
+        let name = "ping sockets"
+        let setting = Setting("/proc/sys/net/ipv4/ping_group_range").text ?? ""
+        let probe = socket(AF_INET, Int32(SOCK_DGRAM.rawValue), Int32(IPPROTO_ICMP))
+        if probe >= 0 {
+            close(probe)
+            return .present(name, "net.ipv4.ping_group_range is \(setting)")
+        }
+        if geteuid() == 0 { return .present(name, "not needed: root may use raw sockets") }
+        return .missing(
+            name, "net.ipv4.ping_group_range is \(setting)", cost: "guests cannot ping or trace beyond the gateway",
+            remedy: "as root: sysctl net.ipv4.ping_group_range=\"0 2147483647\"")
+    }
+
+    static func openFiles() -> Finding {
+        openFiles(hard: FileLimit.current?.hard ?? 0)
+    }
+
+    /// Every flow needs a socket, and a guest may have 65536.
+    static func openFiles(hard: UInt64) -> Finding {
+        let enough: UInt64 = 66_000
+        return hard >= enough
+            ? .present("open files", "hard limit \(hard)")
+            : .missing(
+                "open files", "hard limit \(hard)", cost: "about \(hard > 200 ? hard - 200 : 0) flows at a time",
+                remedy: "raise \"nofile\" in /etc/security/limits.conf, or LimitNOFILE of the service")
+    }
+
+    static func nameServers() -> Finding {
+        let servers = ResolverConfiguration.servers(in: ResolverConfiguration.hostContents())
+        return servers.isEmpty
+            ? .missing(
+                "name servers", "none in /etc/resolv.conf", cost: "guests resolve the built-in names only",
+                remedy: "add a nameserver line to /etc/resolv.conf, or use --dns")
+            : .present("name servers", servers.joined(separator: ", "))
+    }
+
+    static func lowPorts() -> Finding {
+        let name = "ports below 1024"
+        if geteuid() == 0 { return .present(name, "can be published: you are root") }
+        let start = Setting("/proc/sys/net/ipv4/ip_unprivileged_port_start").number ?? 1024
+        return start <= 1
+            ? .present(name, "can be published")
+            : .missing(
+                name, "ports from \(start) on can be published", cost: "-p cannot take lower ones",
+                remedy: "as root: sysctl net.ipv4.ip_unprivileged_port_start=0")
+    }
+}

@@ -1,0 +1,13 @@
+internal import Glibc
+
+/// Why the guest's side could not be set up: one clause for the user.
+struct GuestFailure: Error, Equatable {
+    let message: String
+
+    init(_ message: String) { self.message = message }
+
+    /// "cannot STEP: REASON", with the reason of the last system call.
+    init(cannot step: String, errorNumber: Int32 = errno) {
+        message = "cannot \(step): \(String(cString: strerror(errorNumber)))"
+    }
+}

@@ -1,0 +1,99 @@
+internal import CRingway
+internal import Glibc
+internal import Ringway
+internal import RingwayLinks
+
+/// The guest's half of a start: what the child process does between its birth and COMMAND, or its end.
+///
+/// The interface is handed over before it is configured, so that the bridge can attach it meanwhile; frames that the
+/// kernel sends early wait in the queues.
+struct GuestSetup {
+    let origin: GuestOrigin
+    let interface: InterfaceConfiguration
+    let interfaceName: String
+    let queues: Int
+    /// The contents of the guest's `/etc/resolv.conf`, made where the guest is of our making.
+    let gateway: IPv4Address
+    /// What COMMAND gets back of its caller's signals.
+    let signals: SignalOrigin
+    /// Who must be alive: the bridge.
+    let parent: pid_t
+
+    /// Sets the guest up, hands the interface over and becomes COMMAND. The process must have one thread.
+    func run(_ handover: consuming TapHandover) -> Never {
+        do throws(GuestFailure) {
+            try enterNamespaces()
+            endWithBridge()
+            try makeInterface(handover)
+            if isOurs {
+                try MountNamespace.installResolver(
+                    ResolverConfiguration.contents(gateway: gateway, host: ResolverConfiguration.hostContents()))
+            }
+        } catch {
+            handover.send(error)
+            _exit(ExitStatus.ownFailure)
+        }
+        handover.sendConfigured()
+        guard case .command(let arguments) = origin else { _exit(0) }
+        guard handover.awaitGo() else { _exit(ExitStatus.ownFailure) }
+        signals.restore()
+        endWithBridge()
+        GuestCommand.execute(arguments)
+    }
+
+    /// Whether the namespaces are new, and so ours to shape.
+    private var isOurs: Bool {
+        switch origin {
+        case .command, .trial: true
+        case .path, .process: false
+        }
+    }
+
+    private func enterNamespaces() throws(GuestFailure) {
+        switch origin {
+        case .command, .trial:
+            try NamespaceEntry.enterNew()
+            try MountNamespace.detach()
+        case .path(let path):
+            try NamespaceEntry.join(path, described: path)
+        case .process(let process):
+            guard kill(process, 0) == 0 || errno == EPERM else {
+                throw GuestFailure("cannot join the namespace of process \(process): there is no such process")
+            }
+            try NamespaceEntry.join("/proc/\(process)/ns/net", described: "the namespace of process \(process)")
+        }
+    }
+
+    private func makeInterface(_ handover: borrowing TapHandover) throws(GuestFailure) {
+        do {
+            let device = try TapDevice.make(name: interfaceName, queues: queues)
+            try handover.send(queues: device.queues, offloads: device.offloads)
+            try interface.apply(to: interfaceName)
+        } catch let failure as GuestFailure {
+            throw failure
+        } catch {
+            throw GuestFailure("\(error)\(hint(for: error))")
+        }
+    }
+
+    /// What to do about the failures that have a usual cause.
+    private func hint(for error: any Error) -> String {
+        guard let failure = error as? TapFailure else { return "" }
+        switch (failure.step, failure.errorNumber) {
+        case ("open /dev/net/tun", EACCES), ("open /dev/net/tun", EPERM), ("open /dev/net/tun", ENOENT),
+            ("open /dev/net/tun", ENODEV), ("open /dev/net/tun", ENXIO):
+            return "; \"ringway doctor\" says how to mend it"
+        case (_, EEXIST) where failure.step.hasPrefix("make the interface"):
+            return "; --ifname chooses another name"
+        default:
+            return ""
+        }
+    }
+
+    /// COMMAND never outlives the bridge, however that ends. A change of identity undoes it, hence more than once.
+    private func endWithBridge() {
+        guard case .command = origin else { return }
+        _ = ringway_die_with_parent(SIGKILL)
+        if getppid() != parent { _exit(ExitStatus.ownFailure) }
+    }
+}

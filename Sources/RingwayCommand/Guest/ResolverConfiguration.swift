@@ -1,0 +1,40 @@
+internal import CRingway
+internal import Glibc
+internal import Ringway
+
+/// The guest's `/etc/resolv.conf`: the gateway as the only server, the host's search list and options kept.
+enum ResolverConfiguration {
+    /// More than this is no resolv.conf.
+    static let maximumLength = 65_536
+
+    /// What the guest shall see where the host has `host` in its file.
+    static func contents(gateway: IPv4Address, host: String) -> String {
+        var text = "# Made by ringway for this network namespace.\nnameserver \(gateway)\n"
+        for line in host.split(whereSeparator: \.isNewline) {
+            let words = line.split(whereSeparator: { $0 == " " || $0 == "\t" })
+            guard let keyword = words.first, ["search", "domain", "options"].contains(keyword) else { continue }
+            text += words.joined(separator: " ") + "\n"
+        }
+        return text
+    }
+
+    /// The host's file, or nothing where it cannot be read.
+    static func hostContents(at path: String = "/etc/resolv.conf") -> String {
+        let file = ringway_open(path, O_RDONLY, 0)
+        guard file >= 0 else { return "" }
+        defer { close(file) }
+        let octets = [UInt8](unsafeUninitializedCapacity: maximumLength) { buffer, count in
+            count = max(0, read(file, buffer.baseAddress, buffer.count))
+        }
+        return String(decoding: octets, as: UTF8.self)
+    }
+
+    /// The addresses on the `nameserver` lines.
+    static func servers(in host: String) -> [String] {
+        host.split(whereSeparator: \.isNewline).compactMap { line in
+            let words = line.split(whereSeparator: { $0 == " " || $0 == "\t" })
+            guard words.count >= 2, words[0] == "nameserver" else { return nil }
+            return String(words[1])
+        }
+    }
+}

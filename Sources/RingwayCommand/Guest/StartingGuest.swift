@@ -1,0 +1,64 @@
+internal import CRingway
+internal import Glibc
+internal import Ringway
+internal import RingwayLinks
+
+/// A guest's side from its birth until it may go: the bridge's hold on the child process.
+struct StartingGuest: ~Copyable {
+    let process: GuestProcess
+    private let handover: TapHandover
+
+    /// Forks the guest's side, which starts at once. The process must not have had a second thread yet: threads do not
+    /// survive a fork, and a process that has them may not enter a user namespace.
+    init(_ order: BridgeOrder, signals: SignalOrigin) throws(CommandFailure) {
+        let setup = GuestSetup(
+            origin: order.origin, interface: try order.interface(), interfaceName: order.interfaceName,
+            queues: order.queues, gateway: order.plan.gatewayIPv4, signals: signals, parent: getpid())
+        let pair: TapHandover.Pair
+        do throws(GuestFailure) {
+            pair = try TapHandover.pair()
+        } catch {
+            throw CommandFailure(error.message)
+        }
+        let child = ringway_fork()
+        guard child >= 0 else { throw CommandFailure("cannot fork: \(String(cString: strerror(errno)))") }
+        if child == 0 {
+            // The bridge's end must not stay open here, or its death would go unnoticed.
+            setup.run(pair.keepGuest())
+        }
+        process = GuestProcess(identifier: child)
+        handover = pair.keepBridge()
+    }
+
+    /// Waits for the interface. The descriptors are the caller's.
+    borrowing func queues() throws(CommandFailure) -> (descriptors: [Int32], offloads: TapOffloads) {
+        switch handover.awaitOffer() {
+        case .queues(let descriptors, let offloads): return (descriptors, offloads)
+        case .failure(let message): throw CommandFailure(message)
+        case .configured, .silence: throw silence
+        }
+    }
+
+    /// Waits until addresses, routes and mounts are in place.
+    borrowing func awaitConfigured() throws(CommandFailure) {
+        switch handover.awaitOffer() {
+        case .configured: return
+        case .failure(let message): throw CommandFailure(message)
+        case .queues(let descriptors, _):
+            for descriptor in descriptors { close(descriptor) }
+            throw silence
+        case .silence: throw silence
+        }
+    }
+
+    /// Lets the guest's side become COMMAND.
+    borrowing func go() { handover.sendGo() }
+
+    /// Ends a guest's side that has not become COMMAND.
+    borrowing func abandon() {
+        process.send(SIGKILL)
+        _ = process.waitForEnd()
+    }
+
+    private var silence: CommandFailure { CommandFailure("the guest's side ended before it was set up") }
+}

@@ -1,0 +1,127 @@
+internal import CRingway
+internal import Glibc
+internal import RingwayLinks
+
+/// What the guest's side and the bridge say to each other while a guest is set up.
+///
+///     guest                                  bridge
+///       | -- queues, with descriptors -------> |   attaches them
+///       | -- configured ---------------------> |   publishes, says that it is ready
+///       | <------------------------------ go - |
+///
+/// The guest may say "failure" and why instead of either of its messages. Each message is one octet of kind and a
+/// body. An end that closes has given up, which the other reads as silence.
+struct TapHandover: ~Copyable {
+    /// What the guest's side came up with.
+    enum Offer: Equatable {
+        case queues([Int32], TapOffloads)
+        case configured
+        case failure(String)
+        /// The process ended without a word.
+        case silence
+    }
+
+    private enum Kind {
+        static let queues = UInt8(ascii: "Q")
+        static let configured = UInt8(ascii: "C")
+        static let failure = UInt8(ascii: "F")
+        static let go = UInt8(ascii: "G")
+    }
+
+    private let socket: Int32
+
+    private init(socket: Int32) { self.socket = socket }
+
+    deinit { close(socket) }
+
+    /// The bridge's end and the guest's end.
+    static func pair() throws(GuestFailure) -> Pair {
+        var ends: (Int32, Int32) = (-1, -1)
+        let result = withUnsafeMutablePointer(to: &ends) { pointer in
+            pointer.withMemoryRebound(to: Int32.self, capacity: 2) { ringway_message_pair($0) }
+        }
+        guard result == 0 else { throw GuestFailure(cannot: "make a pair of sockets") }
+        return Pair(bridge: TapHandover(socket: ends.0), guest: TapHandover(socket: ends.1))
+    }
+
+    /// Both ends, of which each process drops one.
+    struct Pair: ~Copyable {
+        let bridge: TapHandover
+        let guest: TapHandover
+
+        /// Keeps the bridge's end and closes the other.
+        consuming func keepBridge() -> TapHandover { bridge }
+        /// Keeps the guest's end and closes the other.
+        consuming func keepGuest() -> TapHandover { guest }
+    }
+
+    // MARK: The guest's side
+
+    /// Hands the queues over; the receiver has descriptors of its own afterwards.
+    borrowing func send(queues: [Int32], offloads: TapOffloads) throws(GuestFailure) {
+        var message = [Kind.queues]
+        withUnsafeBytes(of: offloads.rawValue) { message.append(contentsOf: $0) }
+        guard ringway_send_message(socket, message, message.count, queues, queues.count) == message.count else {
+            throw GuestFailure(cannot: "hand the interface over")
+        }
+    }
+
+    /// Says that addresses, routes and mounts are in place.
+    borrowing func sendConfigured() {
+        _ = ringway_send_message(socket, [Kind.configured], 1, nil, 0)
+    }
+
+    /// Says why there will be no guest.
+    borrowing func send(_ failure: GuestFailure) {
+        let message = [Kind.failure] + failure.message.utf8.prefix(1024)
+        _ = ringway_send_message(socket, message, message.count, nil, 0)
+    }
+
+    /// Waits for the bridge. False means that it gave up.
+    borrowing func awaitGo() -> Bool {
+        receive()?.octets.first == Kind.go
+    }
+
+    // MARK: The bridge's side
+
+    /// Waits for the guest's next word.
+    borrowing func awaitOffer() -> Offer {
+        guard let message = receive() else { return .silence }
+        let body = message.octets.dropFirst()
+        switch message.octets.first {
+        case Kind.queues where body.count == 4 && !message.descriptors.isEmpty:
+            let offloads = body.withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) }
+            return .queues(message.descriptors, TapOffloads(rawValue: offloads))
+        case Kind.configured:
+            return .configured
+        case Kind.failure:
+            return .failure(String(decoding: body, as: UTF8.self))
+        default:
+            for descriptor in message.descriptors { close(descriptor) }
+            return .silence
+        }
+    }
+
+    /// Lets the guest's side go on.
+    borrowing func sendGo() {
+        // A guest that is gone already shows in its exit status.
+        _ = ringway_send_message(socket, [Kind.go], 1, nil, 0)
+    }
+
+    private borrowing func receive() -> (octets: [UInt8], descriptors: [Int32])? {
+        var descriptorCount = 0
+        var received = 0
+        var octets: [UInt8] = []
+        let descriptors = [Int32](unsafeUninitializedCapacity: Int(RINGWAY_MAXIMUM_DESCRIPTORS)) { buffer, count in
+            octets = [UInt8](unsafeUninitializedCapacity: 2048) { bytes, length in
+                repeat {
+                    received = ringway_receive_message(
+                        socket, bytes.baseAddress, bytes.count, buffer.baseAddress, &descriptorCount)
+                } while received < 0 && errno == EINTR
+                length = max(0, received)
+            }
+            count = descriptorCount
+        }
+        return received > 0 ? (octets, descriptors) : nil
+    }
+}
