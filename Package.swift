@@ -36,7 +36,7 @@ let package = Package(
             name: "RingwayReactor", dependencies: ["RingwayRing", "RingwayStorage", "CRingway"],
             swiftSettings: settings),
         .target(
-            name: "RingwayLinks", dependencies: ["RingwayReactor", "RingwayWire", "RingwayStorage", "CRingway"],
+            name: "RingwayLinks", dependencies: ["RingwayReactor", "RingwayRing", "RingwayWire", "RingwayStorage", "CRingway"],
             swiftSettings: settings),
         .target(
             name: "RingwayHost",
@@ -45,7 +45,7 @@ let package = Package(
         .target(
             name: "RingwayEngine",
             dependencies: [
-                "RingwayStack", "RingwayHost", "RingwayReactor", "RingwayRing", "RingwayWire",
+                "RingwayStack", "RingwayLinks", "RingwayHost", "RingwayReactor", "RingwayRing", "RingwayWire",
                 "RingwayStorage", "CRingway",
             ],
             swiftSettings: settings),
@@ -55,7 +55,7 @@ let package = Package(
         .target(
             name: "Ringway",
             dependencies: [
-                "RingwayEngine", "RingwayResolver", "RingwayWire", "RingwayStack", "RingwayRing", "CRingway",
+                "RingwayEngine", "RingwayResolver", "RingwayWire", "RingwayStack", "RingwayLinks", "RingwayRing", "CRingway",
             ],
             swiftSettings: settings),
         .target(

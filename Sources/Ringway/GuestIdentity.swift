@@ -7,13 +7,10 @@ public struct GuestIdentity: Hashable, Sendable {
     /// Where published ports lead, and what DHCP gives to `mac`.
     public var ipv4: IPv4Address
     public var ipv6: IPv6Address
-    /// Whether the link takes UDP super-frames (TUN_F_USO4 and TUN_F_USO6).
-    public var segmentsUDP: Bool
 
-    public init(mac: MACAddress, ipv4: IPv4Address, ipv6: IPv6Address, segmentsUDP: Bool = true) {
+    public init(mac: MACAddress, ipv4: IPv4Address, ipv6: IPv6Address) {
         self.mac = mac
         self.ipv4 = ipv4
         self.ipv6 = ipv6
-        self.segmentsUDP = segmentsUDP
     }
 }

@@ -1,6 +1,7 @@
 internal import Glibc
 @_exported public import RingwayWire
 internal import RingwayEngine
+internal import RingwayLinks
 internal import RingwayResolver
 internal import RingwayRing
 @_exported public import RingwayStack
@@ -119,7 +120,11 @@ public final class VirtualNetwork: Sendable {
 
     /// Attaches a guest by the queues of its TAP device, which are adopted: non-blocking descriptors with a virtio-net
     /// header of 12 octets. There is one shard for each queue.
-    public func attach(tap queues: [Int32], guest: GuestIdentity) throws(Failure) {
+    ///
+    /// - Parameter takesUDPSuperFrames: whether the device accepted TUN_F_USO4 and TUN_F_USO6.
+    public func attach(
+        tap queues: [Int32], guest: GuestIdentity, takesUDPSuperFrames: Bool = true
+    ) throws(Failure) {
         guard !queues.isEmpty, queues.count <= 64 else {
             throw Failure("a link has 1 to 64 queues, not \(queues.count)")
         }
@@ -128,20 +133,19 @@ public final class VirtualNetwork: Sendable {
         guard features.hasRing, features.hasBufferRings, features.hasMultishotReceive else {
             throw Failure(Self.explain(features))
         }
-        var stack = Stack.Configuration(
+        let stack = Stack.Configuration(
             plan: plan, limits: configuration.limits,
             policy: DestinationPolicy(
                 allow: configuration.allow, deny: configuration.deny, hostLoopback: configuration.hostLoopback),
             guestMAC: guest.mac, guestIPv4: guest.ipv4, guestIPv6: guest.ipv6, shard: 0, shards: queues.count,
             secret: .random(in: .min ... .max))
-        stack.segmentsUDP = guest.segmentsUDP
         var engineConfiguration = EngineConfiguration(stack: stack)
         engineConfiguration.capture = capture
         engineConfiguration.usesMultishotRead = configuration.usesMultishotRead
         let engine: Engine
         do throws(RingError) {
             engine = try Engine(
-                engineConfiguration, queues: queues, features: features, nameService: ResolverLine(resolver),
+                engineConfiguration, link: Link(queues: queues, takesUDPSuperFrames: takesUDPSuperFrames), features: features, nameService: ResolverLine(resolver),
                 handler: { [weak self] event in self?.handle(event) })
         } catch {
             throw Failure("the data path does not start: \(error)")

@@ -1,6 +1,7 @@
 internal import CRingway
 internal import Glibc
 internal import RingwayHost
+public import RingwayLinks
 internal import RingwayReactor
 public import RingwayRing
 internal import RingwayStack
@@ -19,16 +20,18 @@ public final class Engine: Sendable {
     /// Starts one shard for each queue of the link.
     ///
     /// - Parameters:
-    ///   - queues: descriptors of the link, adopted; a frame each read and write, with a virtio-net header of 12 octets.
+    ///   - link: adopted; its queues' virtio-net headers have 12 octets.
     ///   - handler: called from the engine's threads.
     public init(
-        _ configuration: EngineConfiguration, queues: [Int32], features: KernelFeatures,
+        _ configuration: EngineConfiguration, link: Link, features: KernelFeatures,
         nameService: (any NameService)?, handler: @escaping @Sendable (EngineEvent) -> Void
     ) throws(RingError) {
+        let queues = link.queues
         precondition(!queues.isEmpty && queues.count <= BufferSpace.maximumShards)
         let limits = configuration.stack.limits
         var configuration = configuration
         configuration.stack.shards = queues.count
+        configuration.stack.segmentsUDP = link.takesUDPSuperFrames
         space = BufferSpace(
             shards: queues.count, largeCount: limits.largeBuffers, smallCount: limits.smallBuffers)
         counters = queues.map { _ in Counters() }
@@ -42,7 +45,7 @@ public final class Engine: Sendable {
             pool.initialize(to: BufferPool(space: space, shard: index))
             let shard = UnsafeMutablePointer<Shard>.allocate(capacity: 1)
             shard.initialize(
-                to: try Shard(index: index, shared: shared, link: queue, pool: pool, counters: counters[index]))
+                to: try Shard(index: index, shared: shared, queue: queue, pool: pool, counters: counters[index]))
             shards.append(ShardBox(shard: shard, pool: pool))
         }
         for shard in shards { start(shard) }

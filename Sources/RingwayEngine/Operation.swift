@@ -10,7 +10,7 @@ enum Operation: UInt8 {
     /// Another shard has posted to a mailbox.
     case mail
     case linkRead, linkWrite
-    case connect, send, receive
+    case connect, send, receive, watch
     case accept
     case datagramReceive, datagramSend
     case pingReceive, pingSend

@@ -166,7 +166,7 @@ extension Shard {
         guard let socket = datagrams.pointer(effect.slot), socket.pointee.flow == mapping else { return }
         if socket.pointee.isReceiving { cancel(Operation.datagramReceive.tag(mapping)) }
         // What is in flight keeps the file; its completions find a stale handle.
-        StreamSocket.close(socket.pointee.descriptor, reset: false)
+        Endpoint.close(socket.pointee.descriptor, reset: false)
         datagrams.remove(effect.slot)
         counters.add(.hostSockets, -1)
     }

@@ -7,23 +7,13 @@ internal import RingwayStack
 internal import RingwayStorage
 internal import RingwayWire
 
-/// A listening socket of a published port, on one shard.
-struct ForwardSocket: BitwiseCopyable {
-    var descriptor: Int32
-    /// The forward it belongs to; the control plane's number.
-    var forward: UInt32
-    var guest: TransportAddress
-    var isStream: Bool
-    var isStarved = false
-}
-
 /// Published ports.
 extension Shard {
     mutating func addListener(_ descriptor: Int32, forward: UInt32, guest: TransportAddress, isStream: Bool) {
-        let socket = ForwardSocket(descriptor: descriptor, forward: forward, guest: guest, isStream: isStream)
+        let socket = Forward(descriptor: descriptor, number: forward, guest: guest, isStream: isStream)
         guard let handle = forwards.insert(socket) else {
             counters.add(.forwardsRefused)
-            return StreamSocket.close(descriptor, reset: false)
+            return Endpoint.close(descriptor, reset: false)
         }
         if isStream {
             armAccept(descriptor, handle)
@@ -34,10 +24,10 @@ extension Shard {
 
     mutating func removeListeners(forward: UInt32) {
         for slot in 0..<forwards.highWater {
-            guard let socket = forwards.pointer(inSlot: slot), socket.pointee.forward == forward else { continue }
+            guard let socket = forwards.pointer(inSlot: slot), socket.pointee.number == forward else { continue }
             let handle = forwards.handle(ofSlot: slot)
             cancel((socket.pointee.isStream ? Operation.accept : Operation.forwardedReceive).tag(handle))
-            StreamSocket.close(socket.pointee.descriptor, reset: false)
+            Endpoint.close(socket.pointee.descriptor, reset: false)
             if !socket.pointee.isStream { stack.listenerClosed(slot) }
             forwards.remove(slot: slot)
         }
@@ -52,7 +42,7 @@ extension Shard {
     mutating func accepted(_ completion: Completion) {
         let handle = completion.tag.handle
         guard let socket = forwards.pointer(to: handle) else {
-            if completion.result >= 0 { StreamSocket.close(completion.result, reset: true) }
+            if completion.result >= 0 { Endpoint.close(completion.result, reset: true) }
             return
         }
         let listener = socket.pointee
@@ -73,13 +63,13 @@ extension Shard {
         guard spareDescriptor >= 0 else { return }
         close(spareDescriptor)
         let client = accept(listener, nil, nil)
-        if client >= 0 { StreamSocket.close(client, reset: true) }
+        if client >= 0 { Endpoint.close(client, reset: true) }
         spareDescriptor = open("/dev/null", O_RDONLY | O_CLOEXEC)
     }
 
     /// An accepted client moves to the shard that owns its flow.
     private mutating func giveToOwner(_ descriptor: Int32, _ guest: TransportAddress) {
-        guard let peer = SocketAddress.peer(of: descriptor) else { return StreamSocket.close(descriptor, reset: true) }
+        guard let peer = SocketAddress.peer(of: descriptor) else { return Endpoint.close(descriptor, reset: true) }
         StreamSocket.prepare(descriptor)
         var target = guest
         if peer.address.isIPv4 != guest.address.isIPv4 {
@@ -99,7 +89,7 @@ extension Shard {
         message.guest = target
         if !post(message, to: owner) {
             counters.add(.handOverRefused)
-            StreamSocket.close(descriptor, reset: true)
+            Endpoint.close(descriptor, reset: true)
         }
     }
 
@@ -133,7 +123,7 @@ extension Shard {
 
     /// Takes the lease.
     private mutating func takeForwarded(
-        _ lease: Lease, octets: Int, _ listener: ForwardSocket, _ slot: UInt32
+        _ lease: Lease, octets: Int, _ listener: Forward, _ slot: UInt32
     ) {
         guard let datagram = readDatagram(lease, octets: octets) else { return pool.pointee.release(lease) }
         var guest = listener.guest

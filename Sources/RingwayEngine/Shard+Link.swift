@@ -1,5 +1,6 @@
 internal import CRingway
 internal import Glibc
+internal import RingwayLinks
 internal import RingwayReactor
 internal import RingwayRing
 internal import RingwayStack
@@ -8,51 +9,16 @@ internal import RingwayWire
 
 /// Frames from and to the guest.
 extension Shard {
-    /// Asks the kernel for frames: one multishot read, or several single ones where it has none.
-    mutating func armLink() {
-        guard !linkIsLost, !isStopping else { return }
-        if usesMultishotRead {
-            let entry = reactor.ring.prepare()
-            ringway_prepare_read_multishot(entry, link, Self.linkGroup)
-            entry.pointee.user_data = Operation.linkRead.tag().rawValue
-            readsArmed = 1
-            return
-        }
-        while readsArmed < Self.singleReads {
-            let entry = reactor.ring.prepare()
-            ringway_prepare_read_select(entry, link, UInt32(BufferSpace.largeSize), Self.linkGroup)
-            entry.pointee.user_data = Operation.linkRead.tag().rawValue
-            readsArmed += 1
-        }
-    }
-
-    private var usesMultishotRead: Bool {
-        shared.features.hasMultishotRead && shared.configuration.usesMultishotRead
-    }
-
     mutating func linkRead(_ completion: Completion) {
-        if !completion.hasMore { readsArmed -= 1 }
-        if completion.result < 0 {
-            switch -completion.result {
-            case ENOBUFS:
-                // Re-armed by `refill`, when a buffer has come back: at once would only fail again.
-                counters.add(.linkReadsStarved)
-            case EAGAIN, EINTR, ECANCELED:
-                if readsArmed == 0 { armLink() }
-            default:
-                linkIsLost = true
-                shared.report(.linkLost(errno: -completion.result))
-            }
-            return
+        switch queue.take(completion) {
+        case .frame(let lease, let length):
+            if queue.isIdle { queue.refill(&reactor.ring, from: pool, Operation.linkRead.tag()) }
+            takeFrame(lease, length: length)
+            perform()
+        case .starved: counters.add(.linkReadsStarved)
+        case .nothing: break
+        case .lost(let error): shared.report(.linkLost(errno: error))
         }
-        guard completion.hasBuffer else { return }
-        let lease = linkBuffers.take(completion.bufferIdentifier)
-        if readsArmed == 0 || (!usesMultishotRead && readsArmed < Self.singleReads / 2) {
-            linkBuffers.refill(from: pool)
-            if linkBuffers.available > 0 { armLink() }
-        }
-        takeFrame(lease, length: Int(completion.result))
-        perform()
     }
 
     /// Parses a frame at the start of its buffer and gives it to the shard that owns its flow. Takes the lease.
@@ -90,10 +56,10 @@ extension Shard {
         let start = space.address(of: effect.lease) + Int(effect.offset)
         let state = space.state(of: effect.lease)
         var octets = Int(effect.length)
-        let entry = reactor.ring.prepare()
+        let tag = Operation.linkWrite.tag(index: effect.lease.rawValue)
         if effect.payload.isNone {
             state.pointee.marks = 0
-            io_uring_prep_write(entry, link, start, effect.length, 0)
+            queue.write(&reactor.ring, start, length: effect.length, tag)
         } else {
             // Both pieces are described behind the headers, in the header's own buffer, which lives as long as the
             // operation; so does what reminds us of the payload's hold.
@@ -104,9 +70,8 @@ extension Shard {
             state.pointee.marks = 1
             state.pointee.sequence = effect.payload.rawValue
             octets += Int(effect.payloadLength)
-            io_uring_prep_writev(entry, link, slices, 2, 0)
+            queue.write(&reactor.ring, slices, tag)
         }
-        entry.pointee.user_data = Operation.linkWrite.tag(index: effect.lease.rawValue).rawValue
         counters.add(.framesToGuest)
         counters.add(.octetsToGuest, octets)
         if shared.configuration.capture >= 0 {

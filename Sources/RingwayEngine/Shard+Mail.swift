@@ -1,5 +1,6 @@
 internal import CRingway
 internal import RingwayHost
+internal import RingwayLinks
 internal import RingwayReactor
 internal import RingwayStack
 internal import RingwayStorage
@@ -64,20 +65,20 @@ extension Shard {
     mutating func shutDown() {
         for slot in 0..<streams.highWater {
             guard let socket = streams.pointer(inSlot: slot) else { continue }
-            StreamSocket.close(socket.pointee.descriptor, reset: true)
+            Endpoint.close(socket.pointee.descriptor, reset: true)
         }
         for slot in 0..<UInt32(datagrams.capacity) {
-            if let socket = datagrams.pointer(slot) { StreamSocket.close(socket.pointee.descriptor, reset: false) }
+            if let socket = datagrams.pointer(slot) { Endpoint.close(socket.pointee.descriptor, reset: false) }
         }
         for slot in 0..<UInt32(pings.capacity) {
-            if let socket = pings.pointer(slot) { StreamSocket.close(socket.pointee.descriptor, reset: false) }
+            if let socket = pings.pointer(slot) { Endpoint.close(socket.pointee.descriptor, reset: false) }
         }
         for slot in 0..<forwards.highWater {
             if let socket = forwards.pointer(inSlot: slot) {
-                StreamSocket.close(socket.pointee.descriptor, reset: false)
+                Endpoint.close(socket.pointee.descriptor, reset: false)
             }
         }
-        if nameService >= 0 { StreamSocket.close(nameService, reset: false) }
-        StreamSocket.close(link, reset: false)
+        if nameService >= 0 { Endpoint.close(nameService, reset: false) }
+        Endpoint.close(queue.descriptor, reset: false)
     }
 }

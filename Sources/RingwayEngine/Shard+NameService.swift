@@ -13,14 +13,11 @@ extension Shard {
 
     mutating func openNameService() {
         guard let service = shared.nameService else { return }
-        var pair: (Int32, Int32) = (-1, -1)
-        let flags = Int32(SOCK_SEQPACKET.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
-        let result = withUnsafeMutableBytes(of: &pair) { bytes in
-            socketpair(AF_UNIX, flags, 0, bytes.baseAddress?.assumingMemoryBound(to: Int32.self))
+        guard let pair = Endpoint.pair(type: Int32(SOCK_SEQPACKET.rawValue)) else {
+            return counters.add(.descriptorsExhausted)
         }
-        guard result == 0 else { return counters.add(.descriptorsExhausted) }
-        nameService = pair.0
-        service.serve(datagrams: pair.1)
+        nameService = pair.own
+        service.serve(datagrams: pair.other)
         armNameService()
     }
 
@@ -88,7 +85,7 @@ extension Shard {
             armNameService()
         } else {
             // The control plane has gone; there are no names any more.
-            StreamSocket.close(nameService, reset: false)
+            Endpoint.close(nameService, reset: false)
             nameService = -1
         }
     }

@@ -138,7 +138,7 @@ extension Shard {
         let ping = Handle(slot: effect.slot, generation: effect.generation)
         guard let socket = pings.pointer(effect.slot), socket.pointee.flow == ping else { return }
         if socket.pointee.isReceiving { cancel(Operation.pingReceive.tag(ping)) }
-        StreamSocket.close(socket.pointee.descriptor, reset: false)
+        Endpoint.close(socket.pointee.descriptor, reset: false)
         pings.remove(effect.slot)
         counters.add(.hostSockets, -1)
     }

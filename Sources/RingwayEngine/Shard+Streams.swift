@@ -16,7 +16,7 @@ extension Shard {
         let descriptor = StreamSocket.open(ipv4: effect.address.address.isIPv4)
         guard descriptor >= 0 else { return stack.streamConnectFailed(flow, Self.failure(-descriptor)) }
         guard let handle = insertStream(descriptor, flow), let socket = streams.pointer(to: handle) else {
-            StreamSocket.close(descriptor, reset: true)
+            Endpoint.close(descriptor, reset: true)
             return stack.streamConnectFailed(flow, .exhausted)
         }
         socket.pointee.address.set(effect.address)
@@ -59,21 +59,17 @@ extension Shard {
     /// A stream to the built-in name service: a pair of unix sockets, one end of which the control plane serves.
     mutating func connectService(_ effect: Effect) {
         let flow = Handle(slot: effect.slot, generation: effect.generation)
-        var pair: (Int32, Int32) = (-1, -1)
-        let flags = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
-        let result = withUnsafeMutableBytes(of: &pair) { bytes in
-            socketpair(AF_UNIX, flags, 0, bytes.baseAddress?.assumingMemoryBound(to: Int32.self))
+        guard let service = shared.nameService else { return stack.streamConnectFailed(flow, .refused) }
+        guard let pair = Endpoint.pair(type: Int32(SOCK_STREAM.rawValue)) else {
+            return stack.streamConnectFailed(flow, .exhausted)
         }
-        guard let service = shared.nameService, result == 0 else {
-            return stack.streamConnectFailed(flow, shared.nameService == nil ? .refused : .exhausted)
-        }
-        guard let handle = insertStream(pair.0, flow) else {
-            StreamSocket.close(pair.0, reset: false)
-            StreamSocket.close(pair.1, reset: false)
+        guard let handle = insertStream(pair.own, flow) else {
+            Endpoint.close(pair.own, reset: false)
+            Endpoint.close(pair.other, reset: false)
             return stack.streamConnectFailed(flow, .exhausted)
         }
         stack.streamOpened(flow, socket: handle.slot)
-        service.serve(stream: pair.1)
+        service.serve(stream: pair.other)
         stack.streamConnected(flow)
     }
 
@@ -87,11 +83,11 @@ extension Shard {
     mutating func takeClient(_ descriptor: Int32, client: TransportAddress, guest: TransportAddress) {
         counters.add(.forwardsAccepted)
         guard let flow = stack.openFromHost(client: client, guest: guest) else {
-            StreamSocket.close(descriptor, reset: true)
+            Endpoint.close(descriptor, reset: true)
             return perform()
         }
         guard let handle = insertStream(descriptor, flow) else {
-            StreamSocket.close(descriptor, reset: true)
+            Endpoint.close(descriptor, reset: true)
             stack.streamFailed(flow)
             return perform()
         }
@@ -160,8 +156,8 @@ extension Shard {
         } else {
             switch -completion.result {
             case EAGAIN, EINTR, ENOBUFS, ENOMEM:
-                // The kernel is short of memory for this one send: it is tried again when the next turn begins.
-                stack.streamSent(flow, octets: 0)
+                // The kernel is short of memory for this one send: it is tried again after a pause.
+                deferSend(socket, completion.tag.handle.slot)
             default:
                 // What the peer sent before it went away still reaches the guest; the receive tells the end.
                 if socket.pointee.isReceiving {
@@ -173,6 +169,32 @@ extension Shard {
             }
         }
         perform()
+    }
+
+    private mutating func deferSend(_ socket: UnsafeMutablePointer<StreamSocket>, _ slot: UInt32) {
+        guard !socket.pointee.isDeferred else { return }
+        socket.pointee.isDeferred = true
+        socket.pointee.nextDeferred = deferredStreams
+        deferredStreams = slot
+    }
+
+    mutating func retryDeferredStreams() {
+        var slot = deferredStreams
+        deferredStreams = .max
+        while slot != .max {
+            guard let socket = streams.pointer(inSlot: slot) else {
+                preconditionFailure("a socket that is gone waits to send")
+            }
+            slot = socket.pointee.nextDeferred
+            socket.pointee.nextDeferred = .max
+            socket.pointee.isDeferred = false
+            if socket.pointee.isClosing {
+                closeWhenIdle(socket)
+            } else {
+                stack.streamSent(socket.pointee.flow, octets: 0)
+                perform()
+            }
+        }
     }
 
     mutating func releaseMessage(_ slot: UInt32) {
@@ -276,7 +298,36 @@ extension Shard {
         if socket.pointee.isReceiving { cancel(Operation.receive.tag(handle)) }
         if socket.pointee.isSending { cancel(Operation.send.tag(handle)) }
         if socket.pointee.isConnecting { cancel(Operation.connect.tag(handle)) }
+        if socket.pointee.isWatched { cancel(Operation.watch.tag(handle)) }
         closeWhenIdle(socket)
+    }
+
+    // MARK: Watching
+
+    mutating func watchStream(_ effect: Effect) {
+        let flow = Handle(slot: effect.slot, generation: effect.generation)
+        guard let socket = streams.pointer(inSlot: effect.offset), socket.pointee.flow == flow,
+            !socket.pointee.isWatched
+        else { return }
+        socket.pointee.isWatched = true
+        let entry = reactor.ring.prepare()
+        // Without asking for any event: failure is told unasked.
+        ringway_prepare_poll(entry, socket.pointee.descriptor, 0)
+        entry.pointee.user_data = Operation.watch.tag(streams.handle(ofSlot: effect.offset)).rawValue
+    }
+
+    mutating func watched(_ completion: Completion) {
+        guard let socket = streams.pointer(to: completion.tag.handle) else { return }
+        socket.pointee.isWatched = false
+        if socket.pointee.isClosing { return closeWhenIdle(socket) }
+        // A receive under way finds out by itself, after the data before the failure.
+        guard completion.result > 0, !socket.pointee.isReceiving,
+            ringway_socket_error(socket.pointee.descriptor) != 0
+        else { return }
+        let flow = socket.pointee.flow
+        closeNow(socket, reset: true)
+        stack.streamFailed(flow)
+        perform()
     }
 
     mutating func cancel(_ tag: OperationTag) {
@@ -287,21 +338,22 @@ extension Shard {
 
     /// Closes a socket that the stack is done with, once the kernel is too.
     private mutating func closeWhenIdle(_ socket: UnsafeMutablePointer<StreamSocket>) {
-        guard socket.pointee.isClosing, !socket.pointee.isBusy, !socket.pointee.isStarved else { return }
+        guard socket.pointee.isClosing, !socket.pointee.isBusy, !socket.pointee.isWaiting else { return }
         closeNow(socket, reset: socket.pointee.isReset)
     }
 
     /// Closes a socket on which nothing but a receive or send may be in flight; those end with an error of their own.
     private mutating func closeNow(_ socket: UnsafeMutablePointer<StreamSocket>, reset: Bool) {
-        if socket.pointee.isBusy || socket.pointee.isStarved {
+        if socket.pointee.isBusy || socket.pointee.isWaiting {
             socket.pointee.isClosing = true
             socket.pointee.isReset = reset
             let handle = streams.handle(ofSlot: streams.slot(of: socket))
             if socket.pointee.isReceiving { cancel(Operation.receive.tag(handle)) }
             if socket.pointee.isSending { cancel(Operation.send.tag(handle)) }
+            if socket.pointee.isWatched { cancel(Operation.watch.tag(handle)) }
             return
         }
-        StreamSocket.close(socket.pointee.descriptor, reset: reset)
+        Endpoint.close(socket.pointee.descriptor, reset: reset)
         counters.add(.hostSockets, -1)
         streams.remove(slot: streams.slot(of: socket))
     }

@@ -1,6 +1,7 @@
 internal import CRingway
 internal import Glibc
 internal import RingwayHost
+internal import RingwayLinks
 internal import RingwayReactor
 internal import RingwayRing
 internal import RingwayStack
@@ -24,8 +25,9 @@ struct Shard: ~Copyable {
     static var linkReserve: Int { 24 }
     static var linkGroup: UInt16 { 0 }
     static var hostGroup: UInt16 { 1 }
-    /// Reads on the link in flight where the kernel has no multishot read.
-    static var singleReads: Int { 8 }
+
+    /// Nanoseconds before a send is tried again for which the kernel had no memory.
+    static var sendPause: UInt64 { 2_000_000 }
 
     let index: Int
     let shared: EngineShared
@@ -34,21 +36,18 @@ struct Shard: ~Copyable {
     let pool: UnsafeMutablePointer<BufferPool>
     let space: BufferSpace
     var stack: Stack
-    let link: Int32
-
-    var linkBuffers: LeaseRing
+    var queue: Queue
     var hostBuffers: LeaseRing
-    /// Reads on the link that are armed: one when multishot.
-    var readsArmed = 0
-    var linkIsLost = false
 
     var streams: Slab<StreamSocket>
     var messages: Slab<SendMessage>
     var datagrams: SlotTable<DatagramSocket>
     var pings: SlotTable<DatagramSocket>
-    var forwards: Slab<ForwardSocket>
+    var forwards: Slab<Forward>
     /// Streams whose receive found no buffer, as a chain.
     var starvedStreams: UInt32 = .max
+    /// Streams whose send the kernel had no memory for, as a chain; tried again after a pause.
+    var deferredStreams: UInt32 = .max
     /// What every multishot `recvmsg` points to: how much room for name and control.
     let receiveTemplate: UnsafeMutablePointer<msghdr>
     /// The shard's end of the pair to the name service, or -1.
@@ -61,23 +60,23 @@ struct Shard: ~Copyable {
     var spareDescriptor: Int32
 
     init(
-        index: Int, shared: EngineShared, link: Int32, pool: UnsafeMutablePointer<BufferPool>, counters: Counters
+        index: Int, shared: EngineShared, queue descriptor: Int32, pool: UnsafeMutablePointer<BufferPool>, counters: Counters
     ) throws(RingError) {
         // What may fail comes before any stored property is set.
         var ring = try Ring(entries: 1_024, completions: 8_192, features: shared.features)
-        let linkBuffers = try LeaseRing(
-            &ring, capacity: Self.ringBuffers, least: Self.ringBuffers, group: Self.linkGroup, headroom: 0, reserve: 0)
+        let queue = try Queue(
+            descriptor, &ring, buffers: Self.ringBuffers, group: Self.linkGroup,
+            isMultishot: shared.features.hasMultishotRead && shared.configuration.usesMultishotRead)
         let hostBuffers = try LeaseRing(
             &ring, capacity: Self.ringBufferLimit, least: Self.ringBuffers, group: Self.hostGroup, headroom: Stack.headroom,
             reserve: Self.linkReserve)
-        self.linkBuffers = linkBuffers
+        self.queue = queue
         self.hostBuffers = hostBuffers
         reactor = Reactor(ring: ring, doorbell: shared.network.doorbells[index])
         self.index = index
         self.shared = shared
         self.counters = counters
         self.pool = pool
-        self.link = link
         space = pool.pointee.space
         let configuration = shared.configuration
         var stackConfiguration = configuration.stack
@@ -111,7 +110,6 @@ struct Shard: ~Copyable {
         }
         reactor.listen(Operation.bell.tag())
         openNameService()
-        armLink()
         while !isStopping {
             turn()
         }
@@ -125,7 +123,9 @@ struct Shard: ~Copyable {
         let mailboxes = shared.network.mailboxes
         let count = shared.network.count
         let first = index * count
-        let error = reactor.wait(until: stack.nextDeadline) {
+        var deadline = stack.nextDeadline
+        if deferredStreams != .max { deadline = min(deadline ?? .max, reactor.now + Self.sendPause) }
+        let error = reactor.wait(until: deadline) {
             if count == 1 { return false }
             for sender in 0..<count where !mailboxes[first + sender].isEmpty { return true }
             return false
@@ -137,6 +137,7 @@ struct Shard: ~Copyable {
             return
         }
         stack.beginTurn(now: reactor.now)
+        if deferredStreams != .max { retryDeferredStreams() }
         // Bounded, so that timers and mail get their turn under any load.
         var budget = 512
         while budget > 0, let completion = reactor.ring.nextCompletion() {
@@ -157,6 +158,7 @@ struct Shard: ~Copyable {
         case .receive: received(completion)
         case .send: sent(completion)
         case .connect: connected(completion)
+        case .watch: watched(completion)
         case .accept: accepted(completion)
         case .datagramReceive: datagramReceived(completion)
         case .datagramSend: datagramSent(completion)
@@ -180,6 +182,7 @@ struct Shard: ~Copyable {
             case .writeFrame: writeFrame(effect)
             case .sendStream: sendStream(effect)
             case .receiveStream: receiveStream(effect)
+            case .watchStream: watchStream(effect)
             case .connectStream: connectStream(effect)
             case .connectService: connectService(effect)
             case .shutdownStream: shutdownStream(effect)
@@ -198,8 +201,7 @@ struct Shard: ~Copyable {
 
     /// Puts buffers where the kernel looks for them, and asks again for what had found none.
     private mutating func refill() {
-        linkBuffers.refill(from: pool)
-        if readsArmed == 0, !linkIsLost, linkBuffers.available > 0 { armLink() }
+        queue.refill(&reactor.ring, from: pool, Operation.linkRead.tag())
         hostBuffers.refill(from: pool)
         if starvedStreams != .max, hostBuffers.available > 0 { retryStarvedStreams() }
         retryStarvedDatagrams()

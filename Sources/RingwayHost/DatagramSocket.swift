@@ -25,15 +25,9 @@ public struct DatagramSocket: BitwiseCopyable {
         self.isIPv4 = isIPv4
     }
 
-    private static func make(_ family: Int32, _ type: Int32, _ transport: Int32) -> Int32 {
-        let descriptor = socket(
-            family, type | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue), transport)
-        return descriptor >= 0 ? descriptor : -errno
-    }
-
     /// A UDP socket that gathers trains of datagrams and reports errors. A negated `errno` when there is none.
     public static func openUDP(ipv4: Bool) -> Int32 {
-        let descriptor = make(ipv4 ? AF_INET : AF_INET6, Int32(SOCK_DGRAM.rawValue), 0)
+        let descriptor = Endpoint.open(family: ipv4 ? AF_INET : AF_INET6, type: Int32(SOCK_DGRAM.rawValue))
         guard descriptor >= 0 else { return descriptor }
         _ = ringway_set_option(descriptor, Int32(IPPROTO_UDP), UDP_GRO, 1)
         reportErrors(descriptor, ipv4: ipv4)
@@ -45,10 +39,10 @@ public struct DatagramSocket: BitwiseCopyable {
     public static func openPing(ipv4: Bool, identifier: UInt16) -> (descriptor: Int32, isRaw: Bool) {
         let family = ipv4 ? AF_INET : AF_INET6
         let transport = Int32(ipv4 ? Int(IPPROTO_ICMP) : Int(IPPROTO_ICMPV6))
-        var descriptor = make(family, Int32(SOCK_DGRAM.rawValue), transport)
+        var descriptor = Endpoint.open(family: family, type: Int32(SOCK_DGRAM.rawValue), transport: transport)
         var isRaw = false
         if descriptor == -EACCES || descriptor == -EPERM {
-            descriptor = make(family, Int32(SOCK_RAW.rawValue), transport)
+            descriptor = Endpoint.open(family: family, type: Int32(SOCK_RAW.rawValue), transport: transport)
             isRaw = true
             if descriptor >= 0 { _ = ringway_filter_icmp_echo_reply(descriptor, ipv4) }
         }

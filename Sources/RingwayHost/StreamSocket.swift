@@ -15,6 +15,8 @@ public struct StreamSocket: BitwiseCopyable {
     public var isConnecting = false
     public var isReceiving = false
     public var isSending = false
+    /// A poll for failure is under way.
+    public var isWatched = false
     /// The stack is done with the socket: closed as soon as nothing is in flight.
     public var isClosing = false
     /// The close must be seen as RST.
@@ -25,9 +27,12 @@ public struct StreamSocket: BitwiseCopyable {
     public var lease = Lease.none
     /// The entry of the message table of a send of several slices.
     public var message: UInt32 = .max
-    /// How many octets the send under way was given.
+    /// The chain of sockets whose receive found no buffer.
     public var nextStarved: UInt32 = .max
     public var isStarved = false
+    /// The chain of sockets whose send the kernel had no memory for.
+    public var nextDeferred: UInt32 = .max
+    public var isDeferred = false
     /// Octets that the next receive may take at most.
     public var receiveLength: UInt32 = 0
 
@@ -37,18 +42,18 @@ public struct StreamSocket: BitwiseCopyable {
     }
 
     /// Whether the kernel has operations on the socket.
-    public var isBusy: Bool { isConnecting || isReceiving || isSending }
+    public var isBusy: Bool { isConnecting || isReceiving || isSending || isWatched }
+
+    /// Whether a chain of the shard's refers to the socket.
+    public var isWaiting: Bool { isStarved || isDeferred }
 
     /// A non-blocking TCP socket of the address's family, without delay and with keepalive: the guest's own TCP decides
     /// when to wait for more, and the host's kernel finds dead peers.
     ///
     /// - Returns: the descriptor, or a negated `errno`.
     public static func open(ipv4: Bool) -> Int32 {
-        let descriptor = socket(
-            ipv4 ? AF_INET : AF_INET6,
-            Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        guard descriptor >= 0 else { return -errno }
-        prepare(descriptor)
+        let descriptor = Endpoint.open(family: ipv4 ? AF_INET : AF_INET6, type: Int32(SOCK_STREAM.rawValue))
+        if descriptor >= 0 { prepare(descriptor) }
         return descriptor
     }
 
@@ -56,11 +61,5 @@ public struct StreamSocket: BitwiseCopyable {
     public static func prepare(_ descriptor: Int32) {
         _ = ringway_set_option(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
         _ = ringway_set_option(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1)
-    }
-
-    /// Closes the descriptor now.
-    public static func close(_ descriptor: Int32, reset: Bool) {
-        if reset { _ = ringway_linger_zero(descriptor) }
-        Glibc.close(descriptor)
     }
 }

@@ -20,6 +20,8 @@ public struct Effect: BitwiseCopyable, Sendable {
         case sendStream
         /// Receive at most `length` octets for flow `slot`. At most one receive per flow is under way.
         case receiveStream
+        /// Nothing can be received for flow `slot` now; tell when its socket fails all the same.
+        case watchStream
         /// The guest sent FIN and all data before it is sent: shut the sending side down.
         case shutdownStream
         /// Close the socket of a flow that has ended well.

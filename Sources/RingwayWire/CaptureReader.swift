@@ -1,7 +1,8 @@
 /// A capture file, read whole: pcap with micro- or nanoseconds (draft-ietf-opsawg-pcap) or pcapng
 /// (draft-ietf-opsawg-pcapng), in either byte order. For tests and tools; never on the data path.
 ///
-/// Of pcapng it understands section headers, interface descriptions, enhanced and simple packets, and passes over the rest.
+/// Of pcapng it understands section headers, interface descriptions, enhanced and simple packets, and passes over the
+/// rest.
 public struct CaptureReader: Sequence, Sendable {
     /// Why a file could not be read.
     public enum Failure: Error, Equatable {

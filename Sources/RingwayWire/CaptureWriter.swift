@@ -1,5 +1,5 @@
-/// The blocks of a pcapng capture file (draft-ietf-opsawg-pcapng), written into memory that the caller provides, so that
-/// a packet reaches the file by one vectored write of header, frame and trailer, and is never copied.
+/// The blocks of a pcapng capture file (draft-ietf-opsawg-pcapng), written into memory that the caller provides, so
+/// that a packet reaches the file by one vectored write of header, frame and trailer, and is never copied.
 ///
 /// Blocks are in the machine's byte order, as the format allows. Time stamps are nanoseconds.
 ///

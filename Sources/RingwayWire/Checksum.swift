@@ -3,20 +3,22 @@ internal import CRingway
 /// The Internet checksum (RFC 1071).
 ///
 /// A *partial sum* is any 64-bit integer congruent, modulo 65535, to the sum of the data read as 16-bit words **in the
-/// machine's own byte order**. RFC 1071 §2(B) makes that legal: swapping the octets of every word swaps the octets of the
-/// sum. Loads and stores therefore need no byte swap anywhere, and `finish` returns a value that is stored with
+/// machine's own byte order**. RFC 1071 §2(B) makes that legal: swapping the octets of every word swaps the octets of
+/// the sum. Loads and stores therefore need no byte swap anywhere, and `finish` returns a value that is stored with
 /// `storeBytes(of:as:)` as it is, never through `bigEndian`.
 ///
 ///     let sum = Checksum.pseudoHeader(source: a, destination: b, protocolNumber: 6, length: segment.count)
-///     segment.storeBytes(of: Checksum.finish(Checksum.partial(segment, initial: sum)), toByteOffset: 16, as: UInt16.self)
+///     let checksum = Checksum.finish(Checksum.partial(segment, initial: sum))
+///     target.storeBytes(of: checksum, toByteOffset: TCPHeader.checksumOffset, as: UInt16.self)
 public enum Checksum {
-    /// Adds octets to a partial sum. Data summed in pieces must be cut at even offsets, or pieces that begin at an odd one
-    /// passed through `shifted`.
+    /// Adds octets to a partial sum. Data summed in pieces must be cut at even offsets, or pieces that begin at an odd
+    /// one passed through `shifted`.
     public static func partial(_ bytes: UnsafeRawBufferPointer, initial: UInt64 = 0) -> UInt64 {
         _unsafePerformance { ringway_checksum_partial(bytes.baseAddress, bytes.count, initial) }
     }
 
-    /// The one's complement sum in 16 bits, not inverted. `0xFFFF` over data that contains its own checksum means valid.
+    /// The one's complement sum in 16 bits, not inverted. `0xFFFF` over data that contains its own checksum means
+    /// valid.
     @inlinable
     public static func fold(_ sum: UInt64) -> UInt16 {
         var folded = (sum >> 32) &+ (sum & 0xFFFF_FFFF)
@@ -52,7 +54,8 @@ public enum Checksum {
         return overflow ? total &+ 1 : total
     }
 
-    /// The partial sum of the pseudo-header (RFC 9293 §3.1, RFC 8200 §8.1). `length` counts transport header and payload.
+    /// The partial sum of the pseudo-header (RFC 9293 §3.1, RFC 8200 §8.1). `length` counts transport header and
+    /// payload.
     ///
     /// - Precondition: both addresses are of one family.
     @inlinable

@@ -34,8 +34,8 @@ public struct DHCPMessage: BitwiseCopyable {
     @usableFromInline let base: UnsafeRawPointer
     @usableFromInline let optionsLength: Int
 
-    /// Returns `nil` when the message is short, is not for ethernet, lacks the cookie, or has an option that runs past its
-    /// end. Options in `sname` and `file` (option 52) are not looked at.
+    /// Returns `nil` when the message is short, is not for ethernet, lacks the cookie, or has an option that runs past
+    /// its end. Options in `sname` and `file` (option 52) are not looked at.
     public init?(_ bytes: UnsafeRawBufferPointer) {
         guard let base = bytes.baseAddress, bytes.count >= Self.headerLength,
             base.octet(0) == Self.bootRequest || base.octet(0) == Self.bootReply, base.word16(1) == 0x0106,

@@ -68,8 +68,8 @@ public struct DHCPOptionWriter {
         target.copyMemory(from: source, byteCount: bytes.count)
     }
 
-    /// Appends the domains to look names up in (RFC 3397, uncompressed), or nothing if none is a domain name. A name that
-    /// does not fit any more is left out.
+    /// Appends the domains to look names up in (RFC 3397, uncompressed), or nothing if none is a domain name. A name
+    /// that does not fit any more is left out.
     public mutating func appendDomainSearch(_ domains: [String]) {
         // One octet stays free for the end mark.
         let start = offset + 2

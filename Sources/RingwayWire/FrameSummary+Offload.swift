@@ -22,8 +22,8 @@ extension FrameSummary {
         /// Some checksum in the frame holds the pseudo-header's sum only.
         @inline(__always) var isPartial: Bool { flags & VirtioNetHeader.needsChecksum != 0 }
 
-        /// Whether the transport's checksum need not be verified. A partial checksum anywhere else than in the header that
-        /// begins at `start` earns no trust.
+        /// Whether the transport's checksum need not be verified. A partial checksum anywhere else than in the header
+        /// that begins at `start` earns no trust.
         @inline(__always)
         func isTrusted(at start: UInt16, checksumOffset offset: Int) -> Bool {
             if isPartial { return checksumStart == start && checksumOffset == UInt16(truncatingIfNeeded: offset) }

@@ -1,13 +1,14 @@
 extension FrameSummary {
     /// Learns all about a frame that begins with a virtio-net header, and refuses what no guest may send.
     ///
-    /// Called once for each frame: it reads each header once, compares every length before it reads behind it, allocates
-    /// nothing, and touches the payload only when a checksum has to be verified. A checksum is trusted when the virtio-net
-    /// header says that it is still partial (and says so of the right place) or verified already; IPv4 headers are
-    /// always verified. After a result other than `.none` the summary holds what had been learned until then.
+    /// Called once for each frame: it reads each header once, compares every length before it reads behind it,
+    /// allocates nothing, and touches the payload only when a checksum has to be verified. A checksum is trusted when
+    /// the virtio-net header says that it is still partial (and says so of the right place) or verified already; IPv4
+    /// headers are always verified. After a result other than `.none` the summary holds what had been learned until
+    /// then.
     #if !DEBUG
-    // A compile-time proof, which needs to see the whole module and therefore an optimized build.
-    @_noLocks
+        // A compile-time proof, which needs to see the whole module and therefore an optimized build.
+        @_noLocks
     #endif
     public static func parse(_ frame: UnsafeRawBufferPointer, into summary: inout FrameSummary) -> DropReason {
         summary = FrameSummary()

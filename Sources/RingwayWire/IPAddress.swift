@@ -1,8 +1,8 @@
 /// An address of either family. IPv4 is stored IPv4-mapped (`::ffff:a.b.c.d`), so that one table, one hash and one
 /// comparison serve both.
 ///
-/// An IPv6 address that *is* IPv4-mapped therefore compares equal to the IPv4 address; frames that carry one are refused
-/// when they are parsed, so the two never meet.
+/// An IPv6 address that *is* IPv4-mapped therefore compares equal to the IPv4 address; frames that carry one are
+/// refused when they are parsed, so the two never meet.
 @frozen
 public struct IPAddress: Hashable, Sendable, BitwiseCopyable {
     /// The first eight octets of the IPv6 form, in host order.

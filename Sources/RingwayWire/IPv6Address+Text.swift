@@ -59,8 +59,8 @@ extension IPv6Address: LosslessStringConvertible {
 }
 
 extension IPv6Address: CustomStringConvertible {
-    /// The canonical form of RFC 5952: lower case, no leading zeros, the first longest run of two or more zero groups as
-    /// `::`, and a dotted quad for IPv4-mapped addresses.
+    /// The canonical form of RFC 5952: lower case, no leading zeros, the first longest run of two or more zero groups
+    /// as `::`, and a dotted quad for IPv4-mapped addresses.
     public var description: String {
         if isIPv4Mapped {
             return "::ffff:\(IPv4Address(rawValue: UInt32(truncatingIfNeeded: low)))"

@@ -60,7 +60,8 @@ public struct IPv6Address: Hashable, Comparable, Sendable, BitwiseCopyable {
         Self(prefix: Self(high: 0xFE80 << 48, low: 0), interfaceIdentifierFrom: mac)
     }
 
-    /// The group in which neighbours look for this address: `ff02::1:ff00:0/104` and its last 24 bits (RFC 4291 §2.7.1).
+    /// The group in which neighbours look for this address: `ff02::1:ff00:0/104` and its last 24 bits (RFC 4291
+    /// §2.7.1).
     @inlinable public var solicitedNodeMulticast: Self {
         Self(high: 0xFF02 << 48, low: 0x0000_0001_FF00_0000 | low & 0xFF_FFFF)
     }

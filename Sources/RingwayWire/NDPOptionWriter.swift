@@ -30,8 +30,8 @@ public struct NDPOptionWriter {
         option.store32(mtu, 4)
     }
 
-    /// Appends a prefix. Hosts reach its members without a router if `isOnLink`, and give themselves an address in it if
-    /// `isAutonomous`. Lifetimes are seconds; `UInt32.max` is for ever.
+    /// Appends a prefix. Hosts reach its members without a router if `isOnLink`, and give themselves an address in it
+    /// if `isAutonomous`. Lifetimes are seconds; `UInt32.max` is for ever.
     public mutating func appendPrefix(
         _ prefix: IPv6Address, length prefixLength: UInt8 = 64, isOnLink: Bool = true, isAutonomous: Bool = true,
         validLifetime: UInt32, preferredLifetime: UInt32

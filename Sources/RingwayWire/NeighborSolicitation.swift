@@ -8,8 +8,8 @@ public struct NeighborSolicitation: BitwiseCopyable {
     public let options: NDPOptions
     @usableFromInline let base: UnsafeRawPointer
 
-    /// Views a whole ICMPv6 message. Returns `nil` when it is another one, is short, has malformed options, or asks for a
-    /// multicast address. The hop limit, which must be 255, is the caller's to check.
+    /// Views a whole ICMPv6 message. Returns `nil` when it is another one, is short, has malformed options, or asks for
+    /// a multicast address. The hop limit, which must be 255, is the caller's to check.
     public init?(_ message: UnsafeRawBufferPointer) {
         guard let base = message.baseAddress, message.count >= Self.length,
             base.octet(0) == ICMPv6Header.neighborSolicitation, base.octet(1) == 0,

@@ -12,8 +12,8 @@ public struct QuotedPacket: Equatable, Sendable, BitwiseCopyable {
     /// TCP's or UDP's destination port, or zero.
     public var destinationPort: UInt16
 
-    /// Views the payload of an ICMP or ICMPv6 error. Returns `nil` when it does not reach eight octets into the transport
-    /// header (RFC 792), or is a fragment other than the first.
+    /// Views the payload of an ICMP or ICMPv6 error. Returns `nil` when it does not reach eight octets into the
+    /// transport header (RFC 792), or is a fragment other than the first.
     public init?(_ bytes: UnsafeRawBufferPointer) {
         let transport: UnsafeRawBufferPointer
         if let header = IPv4Header(quoted: bytes) {

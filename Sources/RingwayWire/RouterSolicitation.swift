@@ -7,8 +7,8 @@ public struct RouterSolicitation: BitwiseCopyable {
     /// The options.
     public let options: NDPOptions
 
-    /// Views a whole ICMPv6 message. Returns `nil` when it is another one, is short or has malformed options. The hop limit,
-    /// which must be 255, is the caller's to check.
+    /// Views a whole ICMPv6 message. Returns `nil` when it is another one, is short or has malformed options. The hop
+    /// limit, which must be 255, is the caller's to check.
     public init?(_ message: UnsafeRawBufferPointer) {
         guard message.count >= Self.length, message[0] == ICMPv6Header.routerSolicitation, message[1] == 0,
             let options = NDPOptions(UnsafeRawBufferPointer(rebasing: message[Self.length...]))

@@ -1,7 +1,7 @@
 /// A TCP sequence number: a position on a circle of 2³² octets (RFC 9293 §3.4).
 ///
-/// Only distances are meaningful, so the type offers no `<`. `a.precedes(b)` is true when `b` is ahead of `a` by less than
-/// half the circle.
+/// Only distances are meaningful, so the type offers no `<`. `a.precedes(b)` is true when `b` is ahead of `a` by less
+/// than half the circle.
 @frozen
 public struct SequenceNumber: Hashable, Sendable, BitwiseCopyable {
     /// The number as the wire carries it, in host order.

@@ -5,8 +5,8 @@ extension TCPOptions {
             &+ (sackBlockCount == 0 ? 0 : 4 &+ 8 &* sackBlockCount)
     }
 
-    /// Writes every option that is set, each padded to four octets, and returns how many octets that took. Meant for the
-    /// options of a SYN, or for the blocks of an acknowledgement.
+    /// Writes every option that is set, each padded to four octets, and returns how many octets that took. Meant for
+    /// the options of a SYN, or for the blocks of an acknowledgement.
     ///
     /// - Precondition: `encodedLength` is at most 40.
     @inlinable

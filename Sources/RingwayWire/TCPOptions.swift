@@ -28,8 +28,8 @@ public struct TCPOptions: Sendable {
         sackBlocks = InlineArray(repeating: SACKBlock(start: SequenceNumber(0), end: SequenceNumber(0)))
     }
 
-    /// Understands the options of a segment, or returns `nil` when one of them runs past the header or has a length that
-    /// its kind does not allow.
+    /// Understands the options of a segment, or returns `nil` when one of them runs past the header or has a length
+    /// that its kind does not allow.
     @inlinable
     public static func parse(_ bytes: UnsafeRawBufferPointer) -> TCPOptions? {
         var options = TCPOptions()

@@ -50,6 +50,7 @@ enum {
     ringway_ifa_flags = IFA_FLAGS,
     ringway_rta_gateway = RTA_GATEWAY,
     ringway_rta_interface = RTA_OIF,
+    ringway_rta_priority = RTA_PRIORITY,
     ringway_explanation = NLMSGERR_ATTR_MSG,
 };
 #endif

@@ -14,7 +14,7 @@ struct BridgeOptions: ParsableArguments {
     var queues: Int?
 
     @Option(
-        help: ArgumentHelp("The name of the guest's interface.", valueName: "name"),
+        help: ArgumentHelp("The name of the guest's interface. (default: eth0)", valueName: "name"),
         transform: OptionValue.interfaceName)
     var ifname: String = "eth0"
 

@@ -15,6 +15,7 @@ public enum CommandLineEntry {
             guard !arguments.isEmpty else {
                 throw CommandFailure("no command is given; try \"ringway --help\"", status: ExitStatus.usage)
             }
+            try refuseUnknownCommand(arguments[0])
             var command = try RootCommand.parseAsRoot(arguments)
             if command is RunCommand { ownFailure = ExitStatus.ownFailure }
             try command.run()
@@ -27,6 +28,13 @@ public enum CommandLineEntry {
         } catch {
             return report(error)
         }
+    }
+
+    /// The parser would speak of an unexpected argument.
+    private static func refuseUnknownCommand(_ name: String) throws(CommandFailure) {
+        let known = RootCommand.configuration.subcommands.compactMap(\.configuration.commandName) + ["help"]
+        guard !name.hasPrefix("-"), !known.contains(name) else { return }
+        throw CommandFailure("unknown command \"\(name)\"; try \"ringway --help\"", status: ExitStatus.usage)
     }
 
     /// Prints the help or version that was asked for, or the one line that says what is wrong with the arguments.

@@ -17,6 +17,8 @@ enum HelpText {
           1  failure of "attach"; "doctor" found that "run" would not work
           2  the command line makes no sense
           125, 126, 127  see "ringway run --help"
+
+        \(limits)
         """
 
     static let run = """
@@ -38,7 +40,7 @@ enum HelpText {
           ringway run -p 9000-9099:9000-9099 bash
               A shell whose ports 9000 to 9099 are published.
           ringway run --no-host-loopback --deny 10.0.0.0/8 -- make test
-              Keep the tests away from the host's services and from the company's network.
+              Keep the tests away from the host's services and the company's.
           ringway run --capture talk.pcapng -- dig example.org
               Look at the packets afterwards: tcpdump -r talk.pcapng
 
@@ -48,13 +50,11 @@ enum HelpText {
           125  ringway itself failed
           126  COMMAND cannot be executed
           127  COMMAND was not found
-
-        \(limits)
         """
 
     static let attach = """
-        An interface is made in the namespace, with an IPv4 and an IPv6 address and default routes; a namespace that has \
-        default routes already is refused. /etc/resolv.conf is left alone: the gateway answers DNS, DHCP and router \
+        An interface is made in the namespace, with an IPv4 and an IPv6 address and default routes; a namespace whose \
+        default route is set already is refused. /etc/resolv.conf is left alone: the gateway answers DNS, DHCP and router \
         solicitations, for whatever runs there to ask.
 
         Ringway stays in the foreground until SIGTERM, SIGINT or SIGHUP, until the process of --pid ends, until the file \
@@ -73,8 +73,6 @@ enum HelpText {
           0  it ended for one of the reasons above
           1  it failed
           2  the command line makes no sense
-
-        \(limits)
         """
 
     static let doctor = """
@@ -89,7 +87,8 @@ enum HelpText {
     private static let names = """
         NAMES
           host.ringway.internal       the host, its loopback included
-                                      (also host.docker.internal, host.containers.internal)
+                                      (also host.docker.internal and
+                                      host.containers.internal)
           gateway.ringway.internal    the gateway: DNS, DHCP, NTP
                                       (also gateway.docker.internal)
         """
@@ -99,14 +98,23 @@ enum HelpText {
           192.168.127.1    the gateway         (IPv6: the prefix's ::1)
           192.168.127.2    the guest           (IPv6: the prefix's ::2)
           192.168.127.254  the host            (IPv6: the prefix's ::fe)
-          --network and --ipv6-prefix choose other networks. Link-local and metadata addresses (169.254.0.0/16) are
-          refused unless allowed.
+
+        --network and --ipv6-prefix choose other networks. Link-local and metadata addresses (169.254.0.0/16) are \
+        refused unless allowed.
         """
 
     /// The table of bounds, made of the one in code.
     static var limits: String {
-        var rows: [[String]] = [["WHAT", "DEFAULT", "OPTION", "COUNTER", "AT THE BOUND"]]
-        rows += Limits.table.map { [$0.name, $0.defaultValue, $0.flag, $0.counter, $0.atTheBound] }
-        return "LIMITS\n" + TextTable.lines(rows).map { "  " + $0 }.joined(separator: "\n")
+        let rows = Limits.table.map { row in
+            ["\(row.flag)", row.defaultValue, "\(row.name): \(row.atTheBound)\n(\(row.counter))"]
+        }
+        let lines = TextTable.lines([["OPTION", "DEFAULT", "WHAT IT BOUNDS, WHAT HAPPENS THERE\n(COUNTER)"]] + rows)
+        return "LIMITS\n" + lines.map { "  " + $0 }.joined(separator: "\n")
+    }
+
+    /// What an option that sets a bound says, made of the same table.
+    static func limit(_ flag: String) -> String {
+        guard let row = Limits.table.first(where: { $0.flag == flag }) else { return "" }
+        return "\(row.name), at the bound \(row.atTheBound). (default: \(row.defaultValue))"
     }
 }

@@ -17,7 +17,7 @@ struct NetworkOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "The IPv4 network: the gateway is its first address, the guest its second, the host its last.",
+            "The IPv4 network: the gateway is its first address, the guest its second, the host its last. (default: 192.168.127.0/24)",
             valueName: "cidr"),
         transform: OptionValue.network)
     var network: CIDRBlock = OptionValue.standardNetwork
@@ -28,7 +28,7 @@ struct NetworkOptions: ParsableArguments {
     var ipv6Prefix: IPv6Address?
 
     @Option(
-        help: ArgumentHelp("Octets of an IP packet on the link, 1280 to 65520.", valueName: "octets"),
+        help: ArgumentHelp("Octets of an IP packet on the link, 1280 to 65520. (default: 1500)", valueName: "octets"),
         transform: OptionValue.mtu)
     var mtu: Int = 1500
 

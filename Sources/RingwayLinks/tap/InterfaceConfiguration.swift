@@ -57,6 +57,9 @@ public struct InterfaceConfiguration: Sendable {
         try socket.perform(requests)
     }
 
+    /// Less than what routes of router advertisements have.
+    static var ipv6RouteMetric: UInt32 { 512 }
+
     /// The loopback is the first interface of every namespace.
     static var loopbackIndex: UInt32 { 1 }
 
@@ -114,6 +117,8 @@ public struct InterfaceConfiguration: Sendable {
             flags: Int(NLM_F_CREATE) | Int(NLM_F_EXCL), header: header)
         message.append(ringway_rta_gateway, gateway)
         message.append(ringway_rta_interface, index)
+        // A router advertisement may have been faster, with the kernel's metric of 1024: ours stands beside its route.
+        if !gateway.isIPv4 { message.append(ringway_rta_priority, Self.ipv6RouteMetric) }
         return message
     }
 }

@@ -50,6 +50,7 @@ final class EventLoop {
     /// Forgets all members, which may hold on to the loop.
     func removeAll() {
         for member in members { remove(member) }
+        while let member = deadlines.popPassed(now: .max) { remove(member) }
     }
 
     func schedule(_ member: LoopMember, at instant: UInt64) {

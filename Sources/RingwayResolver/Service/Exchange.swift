@@ -84,6 +84,8 @@ final class Exchange: LoopMember {
         if query.asksForTransfer, goesByStream, code == .success, !header.flags.contains(.truncated) {
             isTransferring = true
             deliver(message)
+            // A client that has not read the messages before may have been closed for this one.
+            guard !isOver else { return }
             service.loop.schedule(self, at: MonotonicClock.now() + upstreams.timeout)
         } else {
             deliver(message)

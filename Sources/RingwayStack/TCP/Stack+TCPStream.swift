@@ -98,7 +98,7 @@ extension Stack {
         let window = flow.pointee.sndWindow
         if window == 0 && flight == 0 {
             if flow.pointee.probeAt == 0 { startProbing(flow) }
-            return
+            return watch(flow)
         }
         let allowed = min(window, flow.pointee.congestionWindow)
         guard allowed > flight else { return }
@@ -110,6 +110,13 @@ extension Stack {
             Self.superFramePayload(segmentSize: Int(segment), ipv4: flow.pointee.key.remote.isIPv4))
         flow.pointee.marks.insert(.receiving)
         effects.append(streamEffect(.receiveStream, flow, length: min(usable, most)))
+    }
+
+    /// While the guest takes nothing, nothing is received: a reset by the host is found out by watching the socket.
+    private mutating func watch(_ flow: UnsafeMutablePointer<TCPConnection>) {
+        guard !flow.pointee.marks.contains(.watched) else { return }
+        flow.pointee.marks.insert(.watched)
+        effects.append(streamEffect(.watchStream, flow))
     }
 
     private mutating func startProbing(_ flow: UnsafeMutablePointer<TCPConnection>) {

@@ -68,13 +68,15 @@ extension Stack {
     private mutating func retransmissionTimedOut(_ flow: UnsafeMutablePointer<TCPConnection>) -> Bool {
         let handshake = flow.pointee.state == .synSent || flow.pointee.state == .synReceived
         let limit = handshake ? TCPBounds.handshakeLimit : TCPBounds.retransmissionLimit
-        guard flow.pointee.retransmissions < limit else {
+        // A guest that answers with a closed window is slow, not gone (RFC 9293 §3.8.6.1).
+        let isAlive = flow.pointee.sndWindow == 0 && now &- flow.pointee.heardAt < TCPBounds.keepaliveIdle
+        guard flow.pointee.retransmissions < limit || isAlive else {
             counters.add(.tcpTimedOut)
             abort(flow, towardGuest: true, towardHost: true)
             return false
         }
         counters.add(.tcpRetransmissionTimeouts)
-        flow.pointee.retransmissions += 1
+        flow.pointee.retransmissions = min(limit, flow.pointee.retransmissions + 1)
         if handshake {
             sendSYN(flow)
         } else {

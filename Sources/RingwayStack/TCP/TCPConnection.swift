@@ -85,6 +85,8 @@ public struct TCPConnection: BitwiseCopyable {
         public static var finPending: Marks { Marks(rawValue: 1 << 15) }
         /// The acknowledgement owed is a challenge or duplicate and must not be put off.
         public static var urgent: Marks { Marks(rawValue: 1 << 16) }
+        /// The owner watches the socket for failure.
+        public static var watched: Marks { Marks(rawValue: 1 << 18) }
         /// The host side is a built-in service.
         public static var service: Marks { Marks(rawValue: 1 << 17) }
     }

@@ -1,0 +1,22 @@
+public import RingwayWire
+
+/// One shard's part of a published port: a host socket whose clients or datagrams go to the guest.
+@frozen
+public struct Forward: BitwiseCopyable {
+    public var descriptor: Int32
+    /// The control plane's number for the forward that the socket belongs to; a range is one forward.
+    public var number: UInt32
+    /// Where it leads. A client of the other family meets the guest's address of that family.
+    public var guest: TransportAddress
+    /// A TCP listener rather than a UDP socket.
+    public var isStream: Bool
+    /// A receive found no buffer and is to be armed again.
+    public var isStarved = false
+
+    public init(descriptor: Int32, number: UInt32, guest: TransportAddress, isStream: Bool) {
+        self.descriptor = descriptor
+        self.number = number
+        self.guest = guest
+        self.isStream = isStream
+    }
+}

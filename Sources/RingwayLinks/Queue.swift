@@ -1,0 +1,102 @@
+public import CRingway
+internal import Glibc
+internal import RingwayReactor
+public import RingwayRing
+public import RingwayStorage
+
+/// One lane of a link, driven by one shard's ring: frames are read into leased buffers, a multishot read where the
+/// kernel has it and several single reads where not, and written from wherever they lie.
+public struct Queue: ~Copyable {
+    /// What a completed read brought.
+    public enum Arrival {
+        /// A frame of so many octets at the start of the buffer; the lease is the receiver's.
+        case frame(Lease, length: Int)
+        /// No buffer was left. The read is armed again when one has come back: at once would only fail again.
+        case starved
+        /// Nothing, and nothing to do.
+        case nothing
+        /// The link is gone.
+        case lost(errno: Int32)
+    }
+
+    /// Reads in flight where the kernel has no multishot read.
+    private static var singleReads: Int { 8 }
+
+    public let descriptor: Int32
+    private var buffers: LeaseRing
+    private let isMultishot: Bool
+    /// Reads that the kernel has: one when multishot.
+    private var armed = 0
+    private var isLost = false
+
+    /// - Parameters:
+    ///   - ring: the shard's.
+    ///   - buffers: how many buffers the kernel may fill ahead of us.
+    ///   - group: the number by which the ring knows them.
+    ///   - isMultishot: whether to use IORING_OP_READ_MULTISHOT.
+    public init(
+        _ descriptor: Int32, _ ring: inout Ring, buffers: Int, group: UInt16, isMultishot: Bool
+    ) throws(RingError) {
+        self.buffers = try LeaseRing(
+            &ring, capacity: buffers, least: buffers, group: group, headroom: 0, reserve: 0)
+        self.descriptor = descriptor
+        self.isMultishot = isMultishot
+    }
+
+    /// Puts buffers where the kernel finds them and arms what is not armed.
+    public mutating func refill(
+        _ ring: inout Ring, from pool: UnsafeMutablePointer<BufferPool>, _ tag: OperationTag
+    ) {
+        guard buffers.refill(from: pool), !isLost else { return }
+        if isMultishot {
+            guard armed == 0 else { return }
+            let entry = ring.prepare()
+            ringway_prepare_read_multishot(entry, descriptor, buffers.group)
+            entry.pointee.user_data = tag.rawValue
+            armed = 1
+            return
+        }
+        while armed < Self.singleReads {
+            let entry = ring.prepare()
+            ringway_prepare_read_select(entry, descriptor, UInt32(BufferSpace.largeSize), buffers.group)
+            entry.pointee.user_data = tag.rawValue
+            armed += 1
+        }
+    }
+
+    /// Takes a read's completion.
+    public mutating func take(_ completion: Completion) -> Arrival {
+        if !completion.hasMore { armed -= 1 }
+        if completion.result < 0 {
+            switch -completion.result {
+            case ENOBUFS: return .starved
+            case EAGAIN, EINTR, ECANCELED: return .nothing
+            default:
+                isLost = true
+                return .lost(errno: -completion.result)
+            }
+        }
+        guard completion.hasBuffer else { return .nothing }
+        return .frame(buffers.take(completion.bufferIdentifier), length: Int(completion.result))
+    }
+
+    /// Whether the kernel has no read of ours; `refill` mends it.
+    public var isIdle: Bool { isMultishot ? armed == 0 : armed < Self.singleReads / 2 }
+
+    /// Writes a frame that lies in one piece. It must stay in place until the completion.
+    @inline(__always)
+    public func write(
+        _ ring: inout Ring, _ frame: UnsafeMutableRawPointer, length: UInt32, _ tag: OperationTag
+    ) {
+        let entry = ring.prepare()
+        io_uring_prep_write(entry, descriptor, frame, length, 0)
+        entry.pointee.user_data = tag.rawValue
+    }
+
+    /// Writes a frame that lies in two pieces; `slices` too must stay in place.
+    public func write(_ ring: inout Ring, _ slices: UnsafeMutablePointer<iovec>, _ tag: OperationTag) {
+        let entry = ring.prepare()
+        io_uring_prep_writev(entry, descriptor, slices, 2, 0)
+        entry.pointee.user_data = tag.rawValue
+    }
+}

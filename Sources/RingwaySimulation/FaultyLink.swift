@@ -1,0 +1,56 @@
+/// One direction of a link between guest and stack: takes frames, and says which of them arrive, when and in what shape.
+struct FaultyLink {
+    struct Delivery {
+        var frame: [UInt8]
+        var time: UInt64
+        /// Whether the frame is as it was sent.
+        var isIntact: Bool
+    }
+
+    let faults: LinkFaults
+    /// From this instant on the link is without faults, so that everything in doubt gets its chance to end well.
+    let healsAt: UInt64
+    private var random: SplitMix64
+    private var lastDelivery: UInt64 = 0
+    private var toLose = 0
+
+    init(_ faults: LinkFaults, healsAt: UInt64, random: SplitMix64) {
+        self.faults = faults
+        self.healsAt = healsAt
+        self.random = random
+    }
+
+    mutating func carry(_ frame: [UInt8], now: UInt64) -> [Delivery] {
+        guard now < healsAt else { return [Delivery(frame: frame, time: inOrder(now), isIntact: true)] }
+        if toLose > 0 {
+            toLose -= 1
+            return []
+        }
+        if random.chance(faults.loss) {
+            toLose = random.integer(0...faults.lossBurst)
+            return []
+        }
+        var deliveries = [deliver(frame, now)]
+        while deliveries.count < 4, random.chance(faults.duplication) { deliveries.append(deliver(frame, now)) }
+        return deliveries
+    }
+
+    private mutating func deliver(_ frame: [UInt8], _ now: UInt64) -> Delivery {
+        var delivery = Delivery(frame: frame, time: 0, isIntact: true)
+        delivery.time =
+            random.chance(faults.reordering)
+            ? now + faults.delay + random.time(0...faults.reorderDelay) : inOrder(now)
+        let firstBit = (FrameLayout.virtio + FrameLayout.ethernet) * 8
+        if random.chance(faults.corruption), !FrameLayout.hasPartialChecksum(frame) {
+            let bit = random.integer(firstBit...frame.count * 8 - 1)
+            delivery.frame[bit / 8] ^= 1 << UInt8(bit % 8)
+            delivery.isIntact = false
+        }
+        return delivery
+    }
+
+    private mutating func inOrder(_ now: UInt64) -> UInt64 {
+        lastDelivery = max(lastDelivery, now + faults.delay)
+        return lastDelivery
+    }
+}

@@ -1,0 +1,44 @@
+/// What one direction of a link does to frames, with which probability.
+public struct LinkFaults: Sendable {
+    /// A frame does not arrive.
+    public var loss = 0.0
+    /// A loss takes this many of the following frames with it, at most.
+    public var lossBurst = 0
+    /// A frame arrives twice.
+    public var duplication = 0.0
+    /// A frame is held back by up to `reorderDelay`, so that later ones overtake it.
+    public var reordering = 0.0
+    /// One bit of the IP packet arrives inverted. Frames whose checksum is still partial are spared: nobody could tell.
+    public var corruption = 0.0
+    /// What every frame takes, nanoseconds.
+    public var delay: UInt64 = 20_000
+    /// The most that a frame may be held back, nanoseconds.
+    public var reorderDelay: UInt64 = 0
+
+    /// A link without faults.
+    public init() {}
+
+    /// Swarm testing: each kind of fault is on or off, and its rate drawn anew, so that rare combinations come up.
+    init(from random: inout SplitMix64) {
+        delay = UInt64(random.skewed(20_000_000)) + 1_000
+        let worst = random.pick([0.005, 0.03, 0.1, 0.3])
+        if random.chance(0.5) { loss = random.fraction() * worst }
+        if loss > 0, random.chance(0.3) { lossBurst = random.skewed(30) }
+        if random.chance(0.35) { duplication = random.fraction() * worst }
+        if random.chance(0.35) {
+            reordering = random.fraction() * min(1, worst * 2)
+            reorderDelay = UInt64(random.skewed(200_000_000)) + 1_000
+        }
+        if random.chance(0.3) { corruption = random.fraction() * worst / 2 }
+    }
+}
+
+extension LinkFaults: CustomStringConvertible {
+    /// The rates in percent and the delays in milliseconds.
+    public var description: String {
+        func percent(_ value: Double) -> String { "\(Double(Int(value * 1_000)) / 10)%" }
+        return "loss \(percent(loss)) burst \(lossBurst) duplication \(percent(duplication)) "
+            + "reordering \(percent(reordering)) by \(reorderDelay / 1_000) µs corruption \(percent(corruption)) "
+            + "delay \(delay / 1_000) µs"
+    }
+}

@@ -1,0 +1,47 @@
+/// The octets of one direction of one stream: a function of their position, so that neither end has to store what it
+/// sent or expects, and any slice can be checked alone.
+struct StreamPattern: Sendable {
+    let seed: UInt64
+
+    @inline(__always)
+    private func word(_ index: Int) -> UInt64 { SplitMix64.mix(seed &+ UInt64(index) &* 0x9E37_79B9_7F4A_7C15) }
+
+    @inline(__always)
+    private func octet(_ offset: Int) -> UInt8 {
+        UInt8(truncatingIfNeeded: word(offset >> 3) >> UInt64((offset & 7) * 8))
+    }
+
+    /// Writes the `count` octets from `offset` on.
+    func fill(_ target: UnsafeMutableRawPointer, _ count: Int, from offset: Int) {
+        var done = 0
+        while done < count, (offset + done) & 7 != 0 {
+            target.storeBytes(of: octet(offset + done), toByteOffset: done, as: UInt8.self)
+            done += 1
+        }
+        while count - done >= 8 {
+            target.storeBytes(of: word((offset + done) >> 3).littleEndian, toByteOffset: done, as: UInt64.self)
+            done += 8
+        }
+        while done < count {
+            target.storeBytes(of: octet(offset + done), toByteOffset: done, as: UInt8.self)
+            done += 1
+        }
+    }
+
+    /// The position in the stream of the first octet that is not as it should be, or `nil` when all are.
+    func firstMismatch(_ source: UnsafeRawPointer, _ count: Int, from offset: Int) -> Int? {
+        var done = 0
+        while done < count {
+            if count - done >= 8, (offset + done) & 7 == 0 {
+                let found = UInt64(littleEndian: source.loadUnaligned(fromByteOffset: done, as: UInt64.self))
+                if found == word((offset + done) >> 3) {
+                    done += 8
+                    continue
+                }
+            }
+            if source.load(fromByteOffset: done, as: UInt8.self) != octet(offset + done) { return offset + done }
+            done += 1
+        }
+        return nil
+    }
+}
