@@ -40,7 +40,8 @@ struct FaultyLink {
         delivery.time =
             random.chance(faults.reordering)
             ? now + faults.delay + random.time(0...faults.reorderDelay) : inOrder(now)
-        let firstBit = (FrameLayout.virtio + FrameLayout.ethernet) * 8
+        // What no checksum covers is left alone: the first words of an IPv6 header.
+        let firstBit = (FrameLayout.ip + (FrameLayout.isIPv4(frame) ? 0 : 8)) * 8
         if random.chance(faults.corruption), !FrameLayout.hasPartialChecksum(frame) {
             let bit = random.integer(firstBit...frame.count * 8 - 1)
             delivery.frame[bit / 8] ^= 1 << UInt8(bit % 8)

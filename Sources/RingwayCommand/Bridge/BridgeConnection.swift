@@ -1,5 +1,6 @@
 internal import Glibc
 internal import Ringway
+internal import RingwayLinks
 
 /// A network with its guest attached and its ports published: the bridge at work.
 struct BridgeConnection {
@@ -25,7 +26,9 @@ struct BridgeConnection {
     private func connect(_ order: BridgeOrder, to guest: borrowing StartingGuest) throws(CommandFailure) {
         let (queues, offloads) = try guest.queues()
         do throws(VirtualNetwork.Failure) {
-            try network.attach(tap: queues, guest: order.identity(offloads))
+            try network.attach(
+                tap: queues, guest: order.identity,
+                takesUDPSuperFrames: offloads.isSuperset(of: .udpSegmentation))
             for forward in order.publish { try network.publish(forward) }
         } catch {
             throw CommandFailure(error.description)

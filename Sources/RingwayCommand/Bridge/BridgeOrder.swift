@@ -63,11 +63,9 @@ struct BridgeOrder {
     /// The guest's ethernet address. It follows from its IPv4 address, so that it is the same at every start.
     private var mac: MACAddress { MACAddress(rawValue: 0x5255_0000_0000 | UInt64(plan.firstGuestIPv4.rawValue)) }
 
-    /// Who the guest is, on an interface that takes these offloads.
-    func identity(_ offloads: TapOffloads) -> GuestIdentity {
-        GuestIdentity(
-            mac: mac, ipv4: plan.firstGuestIPv4, ipv6: plan.firstGuestIPv6,
-            segmentsUDP: offloads.isSuperset(of: .udpSegmentation))
+    /// Who the guest is.
+    var identity: GuestIdentity {
+        GuestIdentity(mac: mac, ipv4: plan.firstGuestIPv4, ipv6: plan.firstGuestIPv6)
     }
 
     /// How the guest's interface is to be set up.

@@ -114,7 +114,7 @@ enum HelpText {
 
     /// What an option that sets a bound says, made of the same table.
     static func limit(_ flag: String) -> String {
-        guard let row = Limits.table.first(where: { $0.flag == flag }) else { return "" }
+        guard let row = Limits.table.first(where: { $0.flag == flag }) else { return "See the table of limits." }
         return "\(row.name), at the bound \(row.atTheBound). (default: \(row.defaultValue))"
     }
 }

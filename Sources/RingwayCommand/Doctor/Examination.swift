@@ -126,7 +126,9 @@ enum Examination {
         do throws(VirtualNetwork.Failure) {
             let network = try VirtualNetwork(order.configuration)
             defer { network.stop() }
-            try network.attach(tap: queues, guest: order.identity(offloads))
+            try network.attach(
+                tap: queues, guest: order.identity,
+                takesUDPSuperFrames: offloads.isSuperset(of: .udpSegmentation))
             return .present("data path", "\(queues.count) shards start", isRequired: true)
         } catch {
             return .missing(

@@ -28,6 +28,9 @@ final class Exchange: LoopMember {
     /// A zone transfer whose first message has been passed on; the others follow (RFC 5936 §2.2).
     private var isTransferring = false
 
+    /// Whether it still counts as waiting.
+    private var isWaiting = true
+
     private var isOver = false
 
     init(_ query: Query, from client: Client, tag: ClientTag, upstreams: Upstreams, service: Service) {
@@ -88,6 +91,7 @@ final class Exchange: LoopMember {
             guard !isOver else { return }
             service.loop.schedule(self, at: MonotonicClock.now() + upstreams.timeout)
         } else {
+            stopWaiting()
             deliver(message)
             finish()
         }
@@ -157,6 +161,7 @@ final class Exchange: LoopMember {
     }
 
     private func giveUp() {
+        stopWaiting()
         if let badAnswer {
             deliver(badAnswer)
         } else {
@@ -186,8 +191,15 @@ final class Exchange: LoopMember {
         for (stream, identifier) in streamRequests { stream.forget(identifier) }
         attempts = []
         streamRequests = []
-        service.ended(self)
+        stopWaiting()
         client.remove(self)
+    }
+
+    /// Before the answer goes out, so that whoever has it finds the counters right.
+    private func stopWaiting() {
+        guard isWaiting else { return }
+        isWaiting = false
+        service.ended(self)
     }
 
     /// Those asked before the one that answers, and silent to now, are on their way to be asked last.

@@ -12,7 +12,7 @@ extension Stack {
     }
 
     /// About a packet of which the essentials are known.
-    mutating func sendError(_ reason: ICMPError.Reason, from router: IPAddress?, about packet: QuotedPacket) {
+    mutating func sendError(_ reason: ICMPError.Reason, from router: IPAddress?, about packet: FailedPacket) {
         guard let answer = prepareAnswer(limit: ICMPError.frameLength) else { return }
         let written = errors.write(reason, from: router, about: packet, to: guestMAC, now: now, into: answer.room)
         if written == 0 { counters.add(.droppedErrorRateLimit) }
@@ -96,7 +96,7 @@ extension Stack {
         let guest = TransportAddress(address: mapping.pointee.key.guest, port: mapping.pointee.key.guestPort)
         let shown = TransportAddress(address: addressForGuest(of: target.address), port: target.port)
         counters.add(.udpSendFailed)
-        guard let packet = QuotedPacket(udpFrom: guest, to: shown, payload: payload) else { return }
+        guard let packet = FailedPacket(udpFrom: guest, to: shown, payload: payload) else { return }
         sendError(reason, from: router.map { addressForGuest(of: $0) }, about: packet)
     }
 }

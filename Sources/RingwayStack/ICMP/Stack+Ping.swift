@@ -163,7 +163,7 @@ extension Stack {
         guard let ping = pings.pointer(to: handle), let header = ICMPv4Header(message) else { return }
         let key = ping.pointee.key
         guard
-            let packet = QuotedPacket(
+            let packet = FailedPacket(
                 echoFrom: key.guest, to: addressForGuest(of: target), identifier: key.guestPort,
                 sequence: header.sequence, payload: header.payload)
         else { return }

@@ -97,7 +97,7 @@ public struct ICMPError: Sendable {
     ///   - error: where the error's ethernet frame goes; `frameLength` octets suffice.
     /// - Returns: octets of the error, zero when there must be none.
     public mutating func write(
-        _ reason: Reason, from router: IPAddress? = nil, about packet: QuotedPacket, to mac: MACAddress, now: UInt64,
+        _ reason: Reason, from router: IPAddress? = nil, about packet: FailedPacket, to mac: MACAddress, now: UInt64,
         into error: UnsafeMutableRawBufferPointer
     ) -> Int {
         guard isReachable(packet.source),

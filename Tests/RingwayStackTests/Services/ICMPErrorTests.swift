@@ -4,7 +4,6 @@ import Testing
 @testable import RingwayStack
 
 /// Not the view of that name that reads what such a packet writes.
-private typealias QuotedPacket = RingwayStack.QuotedPacket
 
 /// RFC 792, RFC 1122 §3.2.2, RFC 1812 §4.3, RFC 4443.
 @Suite("ICMP errors")
@@ -208,7 +207,7 @@ struct ICMPErrorTests {
     // MARK: From what is known
 
     private func error(
-        _ reason: ICMPError.Reason, from router: IPAddress, about packet: QuotedPacket
+        _ reason: ICMPError.Reason, from router: IPAddress, about packet: FailedPacket
     ) -> GuestFrame? {
         var errors = ICMPError(plan: plan)
         return written {
@@ -220,7 +219,7 @@ struct ICMPErrorTests {
         let payload = (0..<100).map { UInt8($0) }
         for (source, destination) in [(guest, server), (guest6, server6)] {
             let reply = try payload.withUnsafeBytes { bytes in
-                let packet = try #require(QuotedPacket(udpFrom: source, to: destination, payload: bytes))
+                let packet = try #require(FailedPacket(udpFrom: source, to: destination, payload: bytes))
                 return try #require(error(.portUnreachable, from: destination.address, about: packet))
             }
             let summary = try reply.summary()
@@ -244,7 +243,7 @@ struct ICMPErrorTests {
         for (source, destination) in [(guest, server), (guest6, server6)] {
             let reply = try data.withUnsafeBytes { bytes in
                 let packet = try #require(
-                    QuotedPacket(
+                    FailedPacket(
                         echoFrom: source.address, to: destination.address, identifier: 77, sequence: 3,
                         payload: bytes))
                 return try #require(error(.hopLimitExceeded, from: destination.address, about: packet))
@@ -260,7 +259,7 @@ struct ICMPErrorTests {
     @Test func `quotes the beginning of a long datagram, whose length it tells`() throws {
         let payload = [UInt8](repeating: 3, count: 60_000)
         let reply = try payload.withUnsafeBytes { bytes in
-            let packet = try #require(QuotedPacket(udpFrom: guest, to: server, payload: bytes))
+            let packet = try #require(FailedPacket(udpFrom: guest, to: server, payload: bytes))
             return try #require(error(.packetTooBig(mtu: 1_400), from: server.address, about: packet))
         }
         #expect(reply.bytes.count == 14 + 576)
@@ -270,6 +269,6 @@ struct ICMPErrorTests {
 
     @Test func `cannot quote a packet of two families`() {
         let empty = UnsafeRawBufferPointer(start: nil, count: 0)
-        #expect(QuotedPacket(udpFrom: guest, to: server6, payload: empty) == nil)
+        #expect(FailedPacket(udpFrom: guest, to: server6, payload: empty) == nil)
     }
 }

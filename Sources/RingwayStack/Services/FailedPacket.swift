@@ -5,7 +5,7 @@ public import RingwayWire
 ///
 /// A guest's kernel finds the socket concerned by the addresses and the first eight octets of the transport header
 /// (RFC 792, RFC 4443 §3.1), and those are exact.
-public struct QuotedPacket: BitwiseCopyable {
+public struct FailedPacket: BitwiseCopyable {
     /// The guest that sent the packet.
     public let source: IPAddress
     /// To whom the guest sent it.

@@ -1,0 +1,133 @@
+internal import RingwayWire
+
+/// What becomes of one connection, as far as its ends decide.
+struct FlowScript: Sendable {
+    /// When an end has no more to say.
+    enum Closing: Sendable { case afterSending, afterPeerEnded }
+
+    /// What keeps a connection from running its course.
+    enum Disturbance: Sendable, Equatable {
+        case none
+        /// The guest's application resets the connection.
+        case guestResets(at: UInt64)
+        /// The guest's application closes for good after its last octet: what still comes is answered by RST.
+        case guestCloses
+        /// The guest is gone without a word.
+        case guestVanishes(at: UInt64)
+        /// The guest forgets the connection and opens it again from the same port.
+        case guestForgets(at: UInt64, reopens: UInt64)
+        /// The host's socket fails.
+        case hostFails(at: UInt64)
+    }
+
+    /// What the host says to one attempt to connect.
+    enum ConnectAnswer: Sendable {
+        case succeeds, refused, hostUnreachable, networkUnreachable, prohibited, timedOut, exhausted
+    }
+
+    var index = 0
+    var isIPv6 = false
+    var isOpenedByHost = false
+    /// Nanoseconds after the simulation's start.
+    var startsAt: UInt64 = 0
+    var guest: TransportAddress
+    /// The other end as the guest knows it.
+    var remote: TransportAddress
+    /// The other end as the host knows it.
+    var hostAddress: TransportAddress
+    var guestListens = true
+
+    var guestOctets = 0
+    var hostOctets = 0
+    var toHost = StreamPattern(seed: 0)
+    var toGuest = StreamPattern(seed: 0)
+    var guestCloses = Closing.afterSending
+    var hostCloses = Closing.afterSending
+    var behavior = GuestBehavior()
+
+    /// Answers to the first, second, … attempt; the last one stands for all that follow.
+    var connectAnswers: [ConnectAnswer] = [.succeeds]
+    var connectDelay: UInt64 = 1_000_000
+    var disturbance = Disturbance.none
+
+    // The host's socket.
+    var hostDelay: UInt64 = 1_000_000
+    /// Octets that one operation moves, at most.
+    var hostSize = 65_536
+    var stallChance = 0.0
+    var stall: UInt64 = 0
+
+    /// Whether both streams have to arrive whole.
+    var mustSucceed: Bool {
+        disturbance == .none && connectAnswers.last == .succeeds && guestListens
+    }
+}
+
+extension FlowScript {
+    static var second: UInt64 { 1_000_000_000 }
+
+    init(index: Int, from random: inout SplitMix64, scenario: Scenario) {
+        let plan = scenario.plan
+        isIPv6 = random.chance(0.35)
+        isOpenedByHost = random.chance(0.4)
+        self.index = index
+        let remotePort = UInt16(20_000 + index)
+        let guestAddress = isIPv6 ? IPAddress(plan.firstGuestIPv6) : IPAddress(plan.firstGuestIPv4)
+        guest = TransportAddress(address: guestAddress, port: UInt16(40_000 + index))
+        let throughLoopback = random.chance(0.3)
+        let loopback = isIPv6 ? IPAddress(IPv6Address(high: 0, low: 1)) : IPAddress(IPv4Address(127, 0, 0, 1))
+        let shown = isIPv6 ? IPAddress(plan.hostIPv6) : IPAddress(plan.hostIPv4)
+        let outside =
+            isIPv6
+            ? IPAddress(IPv6Address(high: 0x2001_0DB8 << 32, low: UInt64(index) + 1))
+            : IPAddress(IPv4Address(198, 51, 100, UInt8(index + 1)))
+        remote = TransportAddress(address: throughLoopback ? shown : outside, port: remotePort)
+        hostAddress = TransportAddress(address: throughLoopback ? loopback : outside, port: remotePort)
+
+        startsAt = UInt64(random.skewed(3_000)) * 1_000_000
+        let limit = random.pick([0, 200, 3_000, 30_000, 100_000, scenario.largestStream])
+        guestOctets = random.chance(0.15) ? 0 : random.integer(0...limit)
+        hostOctets = random.chance(0.15) ? 0 : random.integer(0...limit)
+        toHost = StreamPattern(seed: random.next())
+        toGuest = StreamPattern(seed: random.next())
+        switch random.integer(0...2) {
+        case 0: guestCloses = .afterPeerEnded
+        case 1: hostCloses = .afterPeerEnded
+        default: break
+        }
+        behavior = GuestBehavior(from: &random, octets: max(guestOctets, hostOctets))
+        if behavior.renegeChance > 0 { hostOctets = min(hostOctets, 100_000) }
+        if !behavior.avoidsSillyWindows { hostOctets = min(hostOctets, 20_000) }
+
+        hostDelay = UInt64(random.skewed(10_000_000)) + 1_000
+        hostSize = max(random.skewed(65_536), max(guestOctets, hostOctets) / 100, 1)
+        if random.chance(0.3) {
+            stallChance = random.fraction() * 0.1
+            stall = UInt64(random.skewed(10_000)) * 1_000_000
+        }
+        connectDelay = UInt64(random.skewed(2_000)) * 1_000_000 + 10_000
+        chooseFate(&random)
+    }
+
+    private mutating func chooseFate(_ random: inout SplitMix64) {
+        if isOpenedByHost {
+            guestListens = random.chance(0.95)
+        } else if random.chance(0.12) {
+            let failures: [ConnectAnswer] = [.refused, .hostUnreachable, .networkUnreachable, .prohibited, .timedOut]
+            connectAnswers = [random.pick(failures)]
+            if connectAnswers == [.timedOut] { connectDelay = 127 * Self.second }
+        } else if random.chance(0.1) {
+            connectAnswers = [.exhausted, .succeeds]
+        }
+        guard random.chance(0.3) else { return }
+        let at = startsAt + UInt64(random.skewed(8_000)) * 1_000_000 + 1
+        switch random.integer(0...4) {
+        case 0: disturbance = .guestResets(at: at)
+        case 1: disturbance = .guestCloses
+        case 2: disturbance = .guestVanishes(at: at)
+        case 3 where !isOpenedByHost && connectAnswers.last == .succeeds:
+            disturbance = .guestForgets(at: at, reopens: at + UInt64(random.skewed(4_000)) * 1_000_000)
+        default: disturbance = .hostFails(at: at)
+        }
+    }
+}

@@ -1,0 +1,78 @@
+/// The ways in which one guest TCP differs from another, all of them legal.
+struct GuestBehavior: Sendable {
+    // What the SYN says.
+    var maximumSegmentSize: Int?
+    var windowScale: Int?
+    var permitsSACK = true
+    /// An option that the stack does not know (RFC 7323 time stamps) is among them.
+    var offersTimestamps = false
+    var padsOptionsFirst = true
+
+    // Receiving.
+    var receiveBuffer = 65_536
+    /// Octets the application reads at a time.
+    var readSize = 65_536
+    /// Nanoseconds between reads, at most.
+    var readInterval: UInt64 = 1_000_000
+    /// Chance that a read is followed by a long pause, in which the window closes.
+    var pauseChance = 0.0
+    var pause: UInt64 = 0
+    /// Nanoseconds an acknowledgement may wait; zero acknowledges at once.
+    var acknowledgementDelay: UInt64 = 0
+    /// Windows below a segment are told as zero (RFC 9293 §3.8.6.2.2).
+    var avoidsSillyWindows = true
+    /// Chance, per out-of-order segment, to forget what was selectively acknowledged (RFC 2018 §8 allows it).
+    var renegeChance = 0.0
+
+    // Sending.
+    /// Segments handed to the link together as one super-frame.
+    var segmentsPerFrame = 1
+    /// The checksum is left to the link; always so for super-frames.
+    var leavesChecksum = false
+    var congestionWindow = 1 << 20
+    var writeSize = 65_536
+    var writeInterval: UInt64 = 1_000_000
+    var honorsSACK = true
+    var goesBackN = false
+    var retransmitsFast = true
+    var shortestTimeout: UInt64 = 200_000_000
+    var holdsBackSmallSegments = false
+    /// FIN is sent even when the window is closed.
+    var finIgnoresWindow = false
+    /// A closed window is probed with an octet beyond it; else with an old sequence number, as Linux does.
+    var probesWithData = false
+
+    init() {}
+
+    init(from random: inout SplitMix64, octets: Int) {
+        maximumSegmentSize = random.pick([nil, 536, 1_220, 1_440, 1_460, 8_960, random.integer(88...1_460), 65_495])
+        windowScale = random.pick([nil, 0, 1, 7, 10, 14])
+        permitsSACK = random.chance(0.7)
+        offersTimestamps = random.chance(0.2)
+        padsOptionsFirst = random.chance(0.5)
+
+        receiveBuffer = max(2 * (maximumSegmentSize ?? 536), 1_024 << random.integer(0...10))
+        readSize = max(receiveBuffer / 8, random.skewed(receiveBuffer))
+        readInterval = UInt64(random.skewed(20_000_000)) + 1_000
+        if random.chance(0.25) {
+            pauseChance = random.fraction() * 0.1
+            pause = UInt64(random.skewed(8_000)) * 1_000_000
+        }
+        if random.chance(0.5) { acknowledgementDelay = UInt64(random.skewed(40)) * 1_000_000 }
+        avoidsSillyWindows = octets > 20_000 || random.chance(0.8)
+        if permitsSACK, random.chance(0.1) { renegeChance = 0.05 }
+
+        if random.chance(0.5) { segmentsPerFrame = random.integer(2...44) }
+        leavesChecksum = random.chance(0.5)
+        congestionWindow = random.chance(0.5) ? 1 << 20 : max(8_192, random.skewed(200_000))
+        writeSize = max(octets / 100, random.skewed(131_072), 1)
+        writeInterval = UInt64(random.skewed(10_000_000)) + 1_000
+        honorsSACK = random.chance(0.7)
+        goesBackN = random.chance(0.2)
+        retransmitsFast = random.chance(0.8)
+        shortestTimeout = random.pick([200_000_000, 200_000_000, 500_000_000, 1_000_000_000])
+        holdsBackSmallSegments = random.chance(0.3)
+        finIgnoresWindow = random.chance(0.3)
+        probesWithData = random.chance(0.4)
+    }
+}

@@ -1,0 +1,214 @@
+/// One end of a TCP connection as a guest has it, written from the RFCs and sharing nothing with the stack under test:
+/// positions are plain integers counted from the initial sequence number (SYN is position 0, the first octet 1), payload
+/// is a pattern that is checked as it comes, and the application that reads and writes is part of it.
+final class GuestConnection {
+    enum Phase { case synSent, synReceived, open, timeWait, over }
+
+    /// How the connection ended, from the guest's point of view.
+    enum End { case clean, refused, unreachable, reset, abandoned, gone, gaveUp }
+
+    let script: FlowScript
+    let behavior: GuestBehavior
+    var random: SplitMix64
+    var phase: Phase
+    var end: End?
+    /// Something that no correct peer does.
+    var complaint: String?
+    var outbox: [[UInt8]] = []
+
+    // Sending, in positions.
+    let initialSequence: UInt32
+    var sndUna = 0
+    var sndNxt = 0
+    var sndMax = 0
+    var peerEdge = 0
+    var peerSegmentSize = 536
+    var peerScale = 0
+    var peerPermitsSACK = false
+    var written = 0
+    var hasClosed = false
+    var held = OctetRanges()
+    var duplicates = 0
+    var recoversUntil: Int?
+    var resentUntil = 0
+    var timeouts = 0
+    /// Whether our FIN went out before the peer's came, once that is decided.
+    var endedFirst = false
+    var endedFirstIsKnown = false
+
+    // Receiving, in positions.
+    var peerInitialSequence: UInt32 = 0
+    var rcvNxt = 0
+    var rcvEdge = 0
+    var arrived = OctetRanges()
+    var latest = 0
+    var peerFinished: Int?
+    var octetsRead = 0
+    var ownScale = 0
+    var needsAcknowledgement = false
+    var unacknowledgedSegments = 0
+
+    // Time.
+    var now: UInt64 = 0
+    var retransmitAt: UInt64?
+    var probeAt: UInt64?
+    var probeInterval: UInt64 = 0
+    var acknowledgeAt: UInt64?
+    var readAt: UInt64?
+    var writeAt: UInt64?
+    var endAt: UInt64?
+    var heardAt: UInt64 = 0
+    var silentProbes = 0
+
+    init(_ script: FlowScript, random: SplitMix64, now: UInt64) {
+        self.script = script
+        behavior = script.behavior
+        self.random = random
+        self.now = now
+        heardAt = now
+        initialSequence = UInt32(truncatingIfNeeded: self.random.next())
+        phase = .synSent
+    }
+
+    // MARK: What follows from the state
+
+    /// Octets of the peer's stream that came in order.
+    var received: Int { max(0, rcvNxt - 1 - (peerHasFinished ? 1 : 0)) }
+    var peerHasFinished: Bool { peerFinished.map { rcvNxt > $0 } ?? false }
+    /// The position after the last octet written.
+    var dataEnd: Int { written + 1 }
+    var finIsSent: Bool { hasClosed && sndMax > dataEnd }
+    var finIsAcknowledged: Bool { hasClosed && sndUna > dataEnd }
+    var isOver: Bool { phase == .over }
+    var isWaiting: Bool { phase == .timeWait }
+
+    func wire(_ position: Int) -> UInt32 { initialSequence &+ UInt32(truncatingIfNeeded: position) }
+    func peerWire(_ position: Int) -> UInt32 { peerInitialSequence &+ UInt32(truncatingIfNeeded: position) }
+    func peerPosition(_ sequence: UInt32) -> Int {
+        rcvNxt + Int(Int32(bitPattern: sequence &- peerWire(rcvNxt)))
+    }
+    func ownPosition(_ acknowledgement: UInt32) -> Int {
+        sndUna + Int(Int32(bitPattern: acknowledgement &- wire(sndUna)))
+    }
+
+    /// When `tick` has something to do.
+    var wakesAt: UInt64? {
+        guard phase != .over else { return nil }
+        let keepalive = phase == .open ? heardAt + 75_000_000_000 + UInt64(silentProbes) * 15_000_000_000 : nil
+        return [retransmitAt, probeAt, acknowledgeAt, readAt, writeAt, endAt, keepalive].compactMap(\.self).min()
+    }
+
+    func complain(_ text: String) { complaint = complaint ?? text }
+
+    func finish(_ how: End) {
+        guard phase != .over else { return }
+        phase = .over
+        end = how
+    }
+
+    // MARK: Life
+
+    /// Sends SYN.
+    func open() {
+        sndNxt = 1
+        sndMax = 1
+        sendSYN()
+        retransmitAt = now + 1_000_000_000
+    }
+
+    /// Takes the SYN of a peer that opens.
+    func accept(_ segment: Segment) {
+        phase = .synReceived
+        takeOptions(segment)
+        peerInitialSequence = segment.sequence
+        rcvNxt = 1
+        peerEdge = segment.window
+        sndNxt = 1
+        sndMax = 1
+        sendSYN()
+        retransmitAt = now + 1_000_000_000
+    }
+
+    func takeOptions(_ segment: Segment) {
+        peerSegmentSize = segment.maximumSegmentSize ?? (script.isIPv6 ? 1_220 : 536)
+        peerPermitsSACK = segment.permitsSACK && behavior.permitsSACK
+        if let scale = segment.windowScale, let own = behavior.windowScale {
+            peerScale = scale
+            ownScale = own
+        }
+    }
+
+    func becomeOpen() {
+        phase = .open
+        retransmitAt = sndUna < sndNxt ? now + currentTimeout : nil
+        timeouts = 0
+        readAt = now
+        writeAt = now
+    }
+
+    /// The application gives up: RST to the peer.
+    func reset() {
+        guard phase != .over, phase != .timeWait else { return finish(.clean) }
+        if phase == .open || phase == .synReceived { send([.rst, .ack], at: sndNxt, 0) }
+        finish(.abandoned)
+    }
+
+    func tick() {
+        if let at = endAt, at <= now { return finish(.clean) }
+        if let at = acknowledgeAt, at <= now { sendAcknowledgement() }
+        if let at = readAt, at <= now { read() }
+        if let at = writeAt, at <= now { write() }
+        if let at = probeAt, at <= now { probe() }
+        if let at = retransmitAt, at <= now { timeOut() }
+        if phase == .open { keepAlive() }
+    }
+
+    private func keepAlive() {
+        guard now >= heardAt + 75_000_000_000 + UInt64(silentProbes) * 15_000_000_000 else { return }
+        guard silentProbes < 9 else { return finish(.gaveUp) }
+        silentProbes += 1
+        send(.ack, at: sndUna - 1, 0)
+    }
+
+    // MARK: The application
+
+    private func read() {
+        readAt = nil
+        let available = received - octetsRead
+        if available > 0 {
+            octetsRead += min(available, max(1, random.integer(behavior.readSize / 2...behavior.readSize)))
+            announceWindow()
+        }
+        if octetsRead < received {
+            scheduleRead()
+        } else if peerHasFinished, script.guestCloses == .afterPeerEnded {
+            closeWhenWritten()
+        }
+    }
+
+    func scheduleRead() {
+        guard readAt == nil else { return }
+        readAt = now + random.time(0...behavior.readInterval)
+        if random.chance(behavior.pauseChance) { readAt = now + behavior.pause }
+    }
+
+    private func write() {
+        writeAt = nil
+        guard !hasClosed, phase == .open else { return }
+        if written < script.guestOctets {
+            written = min(script.guestOctets, written + random.integer(1...behavior.writeSize))
+            writeAt = now + random.time(0...behavior.writeInterval)
+        }
+        closeWhenWritten()
+        transmit()
+    }
+
+    /// The application closes once it has written everything and its condition is met.
+    func closeWhenWritten() {
+        guard !hasClosed, written == script.guestOctets, phase == .open else { return }
+        let peerIsDone = peerHasFinished && octetsRead == received
+        guard script.guestCloses == .afterSending || script.disturbance == .guestCloses || peerIsDone else { return }
+        hasClosed = true
+        transmit()
+    }
+}

@@ -1,0 +1,64 @@
+internal import RingwayStack
+internal import RingwayWire
+
+/// Everything that one seed decides before the first frame moves.
+public struct Scenario: Sendable {
+    /// What the scenario was drawn from.
+    public let seed: UInt64
+    let plan: NetworkPlan
+    let limits: Limits
+    let secret: UInt64
+    /// The stack's clock when the simulation starts, nanoseconds.
+    let startsAt: UInt64
+    /// What the link does to frames from the guest.
+    public let fromGuest: LinkFaults
+    /// What the link does to frames to the guest.
+    public let toGuest: LinkFaults
+    /// Nanoseconds after the start at which the link becomes faultless.
+    public let healsAfter: UInt64
+    /// The link cuts super-frames, so that their segments meet their fate one by one.
+    let linkCuts: Bool
+    /// Events that are closer together than this meet in one turn of the stack, nanoseconds.
+    let turnLength: UInt64
+    let largestStream: Int
+    private(set) var flows: [FlowScript] = []
+    /// Randomness of everything that happens later.
+    let generator: SplitMix64
+
+    /// Draws a scenario.
+    public init?(seed: UInt64) {
+        var random = SplitMix64(seed: SplitMix64.mix(seed &+ 0x52_696E_6777_6179))
+        self.seed = seed
+        let mtu = random.pick([1_500, 1_500, 1_280, 9_000, 65_520, random.integer(1_280...4_000)])
+        let prefix = IPv6Address(high: 0xFD12_3456_789A_0000, low: 0)
+        guard let block = CIDRBlock("192.168.127.0/24"),
+            let plan = NetworkPlan(ipv4: block, ipv6Prefix: prefix, mtu: mtu)
+        else { return nil }
+        self.plan = plan
+        var limits = Limits()
+        limits.flowsPerGuest = 64
+        limits.udpMappings = 16
+        limits.pingMappings = 16
+        limits.nameQueries = 16
+        limits.fragments = 4
+        limits.poolOctetsPerShard = random.pick([1 << 20, 16 << 20, 64 << 20])
+        limits.parkOctetsPerFlow = 65_536 << random.integer(0...6)
+        limits.outOfOrderOctetsPerFlow = random.pick([1 << 20, 1 << 20, 256 << 10])
+        self.limits = limits
+        secret = random.next()
+        startsAt = random.time(1_000_000_000...1 << 50)
+        let isFaulty = random.chance(0.85)
+        fromGuest = isFaulty ? LinkFaults(from: &random) : LinkFaults()
+        toGuest = isFaulty ? LinkFaults(from: &random) : LinkFaults()
+        healsAfter = UInt64(random.skewed(20_000)) * 1_000_000
+        linkCuts = random.chance(0.6)
+        turnLength = random.chance(0.5) ? 0 : UInt64(random.skewed(2_000_000))
+        largestStream = random.pick([100_000, 300_000, 1_000_000])
+        generator = random.split()
+        let count = random.pick([1, 1, 1, 2, 3, 6])
+        for index in 0..<count {
+            let script = FlowScript(index: index, from: &random, scenario: self)
+            flows.append(script)
+        }
+    }
+}

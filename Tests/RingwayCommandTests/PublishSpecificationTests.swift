@@ -1,0 +1,90 @@
+import ArgumentParser
+import Ringway
+import Testing
+
+@testable import RingwayCommand
+
+@Suite("The value of --publish")
+struct PublishSpecificationTests {
+    struct Accepted: CustomTestStringConvertible, Sendable {
+        let text: String
+        let forward: PortForward
+        var testDescription: String { text }
+
+        init(
+            _ text: String, address: String? = nil, host: ClosedRange<UInt16>, guest: ClosedRange<UInt16>,
+            _ transport: PortForward.Transport = .tcp
+        ) {
+            self.text = text
+            forward = PortForward(
+                hostAddress: address.flatMap { IPAddress($0) }, hostPorts: host, guestPorts: guest,
+                transport: transport)
+        }
+    }
+
+    @Test(
+        "accepts every form that Docker does",
+        arguments: [
+            Accepted("8080:80", host: 8080...8080, guest: 80...80),
+            Accepted("80", host: 80...80, guest: 80...80),
+            Accepted("53/udp", host: 53...53, guest: 53...53, .udp),
+            Accepted("53:5353/UDP", host: 53...53, guest: 5353...5353, .udp),
+            Accepted("8080:80/tcp", host: 8080...8080, guest: 80...80),
+            Accepted("9000-9099:1000-1099", host: 9000...9099, guest: 1000...1099),
+            Accepted("9000-9099", host: 9000...9099, guest: 9000...9099),
+            Accepted("127.0.0.1:8080:80", address: "127.0.0.1", host: 8080...8080, guest: 80...80),
+            Accepted("0.0.0.0:1-65535:1-65535", address: "0.0.0.0", host: 1...65535, guest: 1...65535),
+            Accepted("[::1]:8080:80", address: "::1", host: 8080...8080, guest: 80...80),
+            Accepted("[::]:53:53/udp", address: "::", host: 53...53, guest: 53...53, .udp),
+            Accepted("[fd00::2]:70-71:80-81", address: "fd00::2", host: 70...71, guest: 80...81),
+        ])
+    func accepts(_ example: Accepted) throws {
+        #expect(try PublishSpecification.parse(example.text) == example.forward)
+    }
+
+    struct Refused: CustomTestStringConvertible, Sendable {
+        let text: String
+        let fault: String
+        var testDescription: String { text }
+
+        init(_ text: String, _ fault: String) {
+            self.text = text
+            self.fault = fault
+        }
+    }
+
+    @Test(
+        "names the part at fault",
+        arguments: [
+            Refused("", "the host's port is missing"),
+            Refused(":80", "the host's port is missing"),
+            Refused("80:", "the guest's port is missing"),
+            Refused("/udp", "the host's port is missing"),
+            Refused("127.0.0.1:80", "the guest's port is missing"),
+            Refused("127.0.0.1::80", "the host's port is missing"),
+            Refused("[::1]:80", "the guest's port is missing"),
+            Refused("80:99999", "the guest's port \"99999\" is not a number from 1 to 65535"),
+            Refused("0:80", "the host's port \"0\" is not a number from 1 to 65535"),
+            Refused("+80:80", "the host's port \"+80\" is not a number from 1 to 65535"),
+            Refused("80: 80", "the guest's port \" 80\" is not a number from 1 to 65535"),
+            Refused("http:80", "the host's port \"http\" is not a number from 1 to 65535"),
+            Refused("90-80:80-90", "the host's range \"90-80\" runs backwards"),
+            Refused("80-90:90-80", "the guest's range \"90-80\" runs backwards"),
+            Refused("80-81-82:80", "the host's range \"80-81-82\" has too many ends"),
+            Refused("80-:80", "the host's port \"\" is not a number from 1 to 65535"),
+            Refused("8000-8010:9000", "the host's range has 11 ports and the guest's 1"),
+            Refused("80:80/sctp", "the protocol \"sctp\" is neither tcp nor udp"),
+            Refused("80:80/", "the protocol \"\" is neither tcp nor udp"),
+            Refused("1.2.3:80:80", "the host's address \"1.2.3\" is not an IP address"),
+            Refused("256.1.1.1:80:80", "the host's address \"256.1.1.1\" is not an IP address"),
+            Refused("localhost:80:80", "the host's address \"localhost\" is not an IP address"),
+            Refused("::1:80:80", "there is a colon too many; an IPv6 address stands in brackets"),
+            Refused("[::1:80:80", "the host's address has no closing bracket"),
+            Refused("[::1]80:80", "a colon is missing after the host's address"),
+            Refused("[1.2.3.4]:80:80", "the host's address \"1.2.3.4\" is not an IPv6 address"),
+        ])
+    func refuses(_ example: Refused) throws {
+        let error = #expect(throws: ValidationError.self) { try PublishSpecification.parse(example.text) }
+        #expect(error?.message == example.fault)
+    }
+}
