@@ -26,17 +26,18 @@ struct ShardMessage: BitwiseCopyable, Sendable {
 
 /// The mailboxes of all pairs of shards, and how to wake each shard.
 struct ShardNetwork: Sendable {
-    /// Messages on the way from one shard to another before the sender must wait.
-    static let depth: UInt32 = 1_024
-
     let doorbells: [Doorbell]
     /// `mailboxes[to * count + from]`.
     let mailboxes: [Mailbox<ShardMessage>]
     let count: Int
 
-    init(count: Int) {
+    /// - Parameter buffers: large buffers of a shard. Each message but a few carries one, so a mailbox that holds twice as
+    ///   many cannot be full of frames.
+    init(count: Int, buffers: Int) {
         self.count = count
+        var depth: UInt32 = 1_024
+        while Int(depth) < 2 * buffers { depth *= 2 }
         doorbells = (0..<count).map { _ in Doorbell() }
-        mailboxes = (0..<count * count).map { _ in Mailbox(capacity: ShardNetwork.depth) }
+        mailboxes = (0..<count * count).map { [depth] _ in Mailbox(capacity: depth) }
     }
 }

@@ -1,3 +1,4 @@
+internal import RingwayStack
 internal import RingwayWire
 
 /// What becomes of one connection, as far as its ends decide.

@@ -1,3 +1,5 @@
+internal import RingwayWire
+
 /// Segments to the stack.
 extension GuestConnection {
     var currentTimeout: UInt64 { min(behavior.shortestTimeout << UInt64(min(timeouts, 8)), 60_000_000_000) }

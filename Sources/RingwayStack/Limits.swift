@@ -53,8 +53,8 @@ public struct Limits: Sendable, Equatable {
             atTheBound: "the flow's window closes"),
     ]
 
-    /// Large buffers of a shard: three quarters of the pool.
-    public var largeBuffers: Int { max(64, min(0x7F_FFFE, poolOctetsPerShard / 4 * 3 / 69_632)) }
-    /// Small buffers of a shard: one quarter of the pool.
-    public var smallBuffers: Int { max(1_024, min(0x7F_FFFE, poolOctetsPerShard / 4 / 2_048)) }
+    /// Large buffers of a shard: half of the pool.
+    public var largeBuffers: Int { max(128, min(0x7F_FFFE, poolOctetsPerShard / 2 / 69_632)) }
+    /// Small buffers of a shard: the other half.
+    public var smallBuffers: Int { max(1_024, min(0x7F_FFFE, poolOctetsPerShard / 2 / 2_048)) }
 }

@@ -108,7 +108,8 @@ public struct Stack: ~Copyable {
         pingsByAge = AgeList(of: pings.base, offset: MemoryLayout<PingMapping>.offset(of: \.links))
         wheel = TimerWheel(
             capacity: flows + mappingLimit + limits.pingMappings + limits.nameQueries + 8, now: now)
-        commitLimit = limits.largeBuffers * BufferSpace.largeSize / 2
+        // What is parked can always be kept in small buffers alone; the other half of them is for what comes from the host.
+        commitLimit = limits.smallBuffers * BufferSpace.smallSize / 2
         sequenceSalt = configuration.secret ^ 0x5851_F42D_4C95_7F2D
         arp = ARPResponder(plan: configuration.plan)
         neighbors = NeighborDiscovery(plan: configuration.plan)
@@ -170,6 +171,11 @@ public struct Stack: ~Copyable {
     }
 
     // MARK: What every part uses
+
+    /// Large buffers run short: what has to be kept is copied into small ones, so that frames from the guest, the
+    /// acknowledgements among them, always find a large one.
+    @inline(__always)
+    var isPressed: Bool { pool.pointee.largeAvailable < space.largeCount / 2 }
 
     @inline(__always)
     func release(_ lease: Lease) { pool.pointee.release(lease) }

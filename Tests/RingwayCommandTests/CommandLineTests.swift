@@ -1,5 +1,6 @@
 import ArgumentParser
 import Ringway
+import RingwayLinks
 import Testing
 
 @testable import RingwayCommand
@@ -134,7 +135,7 @@ struct RunCommandLineTests {
             Refused("--deny", "10.0.0.0/33", fault: "not a block of addresses"),
             Refused("--capture", "", fault: "the file is empty"),
             Refused("--statistics", "", fault: "the file is empty"),
-            Refused("--ready-fd", "-1", fault: "not the number of a descriptor"),
+            Refused("--ready-fd=-1", fault: "not the number of a descriptor"),
             Refused("--ready-fd", "987654", fault: "not open"),
             Refused("--ifname", "lo", fault: "the loopback"),
             Refused("--ifname", "sixteen-letters-", fault: "1 to 15 characters"),

@@ -1,6 +1,5 @@
 import Dispatch
 import Glibc
-import RingwayWire
 
 @testable import RingwayResolver
 
@@ -17,24 +16,12 @@ final class GuestRelay: Sendable {
         socketpair(AF_UNIX, Int32(SOCK_SEQPACKET.rawValue), 0, &ends)
         resolver.serve(datagrams: ends[1])
         shard = ends[0]
-        // The same port for both, which `ScriptedNameserver` knows how to find.
-        let free = try ScriptedNameserver([], script: { _, _ in [] }).address.port
-        datagrams = socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
-        listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = free.bigEndian
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let (sockets, port) = try ScriptedNameserver.openSockets()
+        self.port = port
+        datagrams = sockets[0]
+        listener = sockets[1]
+        listen(listener, 16)
         let (datagrams, listener, shard) = (datagrams, listener, shard)
-        let bound = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(datagrams, $0, length) == 0 && getsockname(datagrams, $0, &length) == 0
-                    && bind(listener, $0, length) == 0
-            }
-        }
-        guard bound, listen(listener, 16) == 0 else { throw TestFailure("bind: \(errno)") }
-        port = UInt16(bigEndian: address.sin_port)
         DispatchQueue(label: "from guest").async { Self.relayQueries(from: datagrams, to: shard) }
         DispatchQueue(label: "to guest").async { Self.relayAnswers(from: shard, to: datagrams) }
         DispatchQueue(label: "connections").async {

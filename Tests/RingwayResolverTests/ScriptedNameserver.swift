@@ -33,7 +33,7 @@ final class ScriptedNameserver: Sendable {
         script: @escaping Script
     ) throws {
         self.script = script
-        let (opened, port) = try Self.openSockets(host, port)
+        let (opened, port) = try Self.openSockets(on: host, port: port)
         address = TransportAddress(address: IPAddress(host), port: port)
         // A transport that is not wanted is closed again, and so refuses.
         if !transports.contains(.datagram) { close(opened[0]) }
@@ -117,13 +117,15 @@ final class ScriptedNameserver: Sendable {
         }
     }
 
-    /// A datagram and a stream socket on the same port. A port that the kernel chose for the one may be taken for the
-    /// other: then another one is tried.
-    private static func openSockets(_ host: IPv4Address, _ wanted: UInt16) throws -> (sockets: [Int32], port: UInt16) {
+    /// A datagram and a stream socket on the same port: the one wanted, or with zero a free one. That one lies below
+    /// those the kernel gives out, so nobody gets it between one test's closing it and another program's opening it.
+    static func openSockets(
+        on host: IPv4Address = .loopback, port wanted: UInt16 = 0
+    ) throws -> (sockets: [Int32], port: UInt16) {
         var error: Int32 = 0
-        for _ in 0..<(wanted == 0 ? 50 : 1) {
+        for _ in 0..<(wanted == 0 ? 100 : 1) {
             var opened: [Int32] = []
-            var port = wanted
+            let port = wanted == 0 ? UInt16.random(in: 20_000..<32_000) : wanted
             for type in [SOCK_DGRAM, SOCK_STREAM] {
                 let descriptor = socket(AF_INET, Int32(type.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
                 opened.append(descriptor)
@@ -134,7 +136,6 @@ final class ScriptedNameserver: Sendable {
                     error = errno
                     break
                 }
-                port = Self.port(of: descriptor)
                 if opened.count == 2 { return (opened, port) }
             }
             for descriptor in opened { close(descriptor) }
@@ -171,15 +172,6 @@ final class ScriptedNameserver: Sendable {
                 body($0, socklen_t(MemoryLayout<sockaddr_in>.size))
             }
         }
-    }
-
-    private static func port(of descriptor: Int32) -> UInt16 {
-        var address = sockaddr_in()
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        withUnsafeMutablePointer(to: &address) { pointer in
-            _ = pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &length) }
-        }
-        return UInt16(bigEndian: address.sin_port)
     }
 }
 

@@ -51,6 +51,7 @@ enum {
     ringway_rta_gateway = RTA_GATEWAY,
     ringway_rta_interface = RTA_OIF,
     ringway_rta_priority = RTA_PRIORITY,
+    ringway_tca_kind = TCA_KIND,
     ringway_explanation = NLMSGERR_ATTR_MSG,
 };
 #endif

@@ -6,7 +6,7 @@ struct AttachCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "attach",
         abstract: "Give a network namespace that exists already a network.",
-        usage: "ringway attach [<options>] [-p <publish>]... (--netns <path> | --pid <pid>)",
+        usage: "ringway attach [<options>] (--netns <path> | --pid <pid>)",
         discussion: HelpText.attach)
 
     @Option(help: ArgumentHelp("The namespace, such as /run/netns/NAME.", valueName: "path"))

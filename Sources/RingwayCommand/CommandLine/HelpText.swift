@@ -106,9 +106,9 @@ enum HelpText {
     /// The table of bounds, made of the one in code.
     static var limits: String {
         let rows = Limits.table.map { row in
-            ["\(row.flag)", row.defaultValue, "\(row.name): \(row.atTheBound)\n(\(row.counter))"]
+            ["\(row.flag)", row.defaultValue, "\(row.name)\n\(row.atTheBound)\n(\(row.counter))"]
         }
-        let lines = TextTable.lines([["OPTION", "DEFAULT", "WHAT IT BOUNDS, WHAT HAPPENS THERE\n(COUNTER)"]] + rows)
+        let lines = TextTable.lines([["OPTION", "DEFAULT", "WHAT IT BOUNDS\nWHAT HAPPENS AT THE BOUND\n(COUNTER)"]] + rows)
         return "LIMITS\n" + lines.map { "  " + $0 }.joined(separator: "\n")
     }
 

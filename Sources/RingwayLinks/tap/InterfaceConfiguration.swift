@@ -49,6 +49,8 @@ public struct InterfaceConfiguration: Sendable {
         let hasIPv6 = InterfaceSysctl.exists
         var socket = try NetlinkSocket()
         try socket.perform([settings(of: index, name: name)])
+        // A kernel that refuses costs time and memory at start, and nothing else.
+        do throws(TapFailure) { try socket.perform([Self.unqueued(index, name)]) } catch {}
         // Before the interface comes up, because that is when the kernel gives it its link-local address.
         if hasIPv6 { InterfaceSysctl.prepareIPv6(of: name, ownsNamespace: ownsNamespace) }
         var requests = [Self.up(InterfaceConfiguration.loopbackIndex, "lo"), Self.up(index, name)]
@@ -69,6 +71,19 @@ public struct InterfaceConfiguration: Sendable {
         header.ifi_flags = UInt32(IFF_UP.rawValue)
         header.ifi_change = UInt32(IFF_UP.rawValue)
         return NetlinkMessage("bring \(name) up", type: RTM_NEWLINK, header: header)
+    }
+
+    /// Takes the packet scheduler off. A TAP never holds its sender back, so a scheduler's queue never fills; but each of
+    /// the 256 that a device of several queues gets would be as long as the device's own, and take its memory at once.
+    static func unqueued(_ index: UInt32, _ name: String) -> NetlinkMessage {
+        var header = tcmsg()
+        header.tcm_ifindex = Int32(index)
+        header.tcm_parent = .max
+        var message = NetlinkMessage(
+            "take the packet scheduler off \(name)", type: RTM_NEWQDISC,
+            flags: Int(NLM_F_CREATE) | Int(NLM_F_REPLACE), header: header)
+        Array("noqueue\0".utf8).withUnsafeBytes { message.append(ringway_tca_kind, octets: $0) }
+        return message
     }
 
     func settings(of index: UInt32, name: String) -> NetlinkMessage {

@@ -35,6 +35,10 @@ extension Stack {
             counters.add(.tcpOutOfOrderDropped)
             return false
         }
+        if length > TCPBounds.copybreak, isPressed {
+            counters.add(.tcpOutOfOrderDropped)
+            return false
+        }
         if length <= TCPBounds.copybreak, !arrived.isSmall {
             let small = pool.pointee.lease(.small)
             guard !small.isNone else {

@@ -289,6 +289,7 @@ extension Stack {
                 return false
             }
         }
+        if !lease.isSmall, isPressed, parkInSmallBuffers(flow, lease) { return false }
         if length <= TCPBounds.copybreak, !lease.isSmall {
             let small = pool.pointee.lease(.small)
             if !small.isNone {
@@ -299,6 +300,33 @@ extension Stack {
             }
         }
         flow.pointee.parked.append(lease, in: space)
+        return true
+    }
+
+    /// Copies payload into small buffers, the last parked one first where it has room. False, and nothing done, when there
+    /// are not enough.
+    private mutating func parkInSmallBuffers(_ flow: UnsafeMutablePointer<TCPConnection>, _ lease: Lease) -> Bool {
+        let length = Int(space.state(of: lease).pointee.length)
+        guard pool.pointee.smallAvailable > length / BufferSpace.smallSize + 1 else { return false }
+        let payload = space.payload(of: lease)
+        var copied = 0
+        let tail = flow.pointee.parked.tail
+        if !tail.isNone, tail.isSmall, space.state(of: tail).pointee.holds == 1 {
+            let last = space.state(of: tail)
+            let end = Int(last.pointee.offset) &+ Int(last.pointee.length)
+            copied = min(length, BufferSpace.smallSize &- end)
+            (space.address(of: tail) + end).copyMemory(from: payload, byteCount: copied)
+            last.pointee.length &+= UInt32(copied)
+            flow.pointee.parked.octets &+= copied
+        }
+        while copied < length {
+            let small = pool.pointee.lease(.small)
+            let piece = min(length &- copied, BufferSpace.smallSize)
+            space.address(of: small).copyMemory(from: payload + copied, byteCount: piece)
+            space.state(of: small).pointee.length = UInt32(piece)
+            flow.pointee.parked.append(small, in: space)
+            copied &+= piece
+        }
         return true
     }
 

@@ -106,8 +106,11 @@ extension Stack {
         let segment = UInt32(flow.pointee.segmentSize)
         // RFC 9293 §3.8.6.2.1: no silly segments while others are on their way.
         if usable < segment && flight > 0 && usable < flow.pointee.sndWindowMaximum / 2 { return }
-        let most = UInt32(
-            Self.superFramePayload(segmentSize: Int(segment), ipv4: flow.pointee.key.remote.isIPv4))
+        // When large buffers run short, as much as goes into a small one.
+        let most =
+            isPressed
+            ? UInt32(TCPBounds.copybreak)
+            : UInt32(Self.superFramePayload(segmentSize: Int(segment), ipv4: flow.pointee.key.remote.isIPv4))
         flow.pointee.marks.insert(.receiving)
         effects.append(streamEffect(.receiveStream, flow, length: min(usable, most)))
     }

@@ -5,11 +5,19 @@ internal import RingwayWire
 extension Stack {
     /// The window field of a SYN or SYN-ACK, which is never scaled.
     mutating func initialWindowField(_ flow: UnsafeMutablePointer<TCPConnection>) -> UInt16 {
-        let wanted = committed > commitLimit ? TCPBounds.leastWindow : TCPBounds.initialParkTarget
+        let wanted =
+            committed &+ Int(TCPBounds.initialParkTarget) > commitLimit ? leastWindow : TCPBounds.initialParkTarget
         let edge = flow.pointee.rcvNxt.advanced(by: Int(wanted))
         if flow.pointee.rcvEdge.precedes(edge) { promise(flow, edge) }
         return UInt16(
             clamping: UInt32(bitPattern: flow.pointee.rcvEdge.distance(from: flow.pointee.rcvNxt)))
+    }
+
+    /// Octets that a window may reach although the pool has promised what it has, so that every connection makes
+    /// progress: the small buffers that no promise covers, shared by all connections.
+    private var leastWindow: UInt32 {
+        let share = commitLimit / 2 / max(1, connections.count)
+        return UInt32(clamping: max(TCPBounds.leastWindow.lowerBound, min(share, TCPBounds.leastWindow.upperBound)))
     }
 
     /// The window field of any other segment: moves the right edge as far as parking space allows.
@@ -47,7 +55,7 @@ extension Stack {
         if growth <= 0 { return flow.pointee.rcvEdge }
         if committed &+ growth > commitLimit {
             // The pool has promised what it has; a flow keeps a small window of its own so that all make progress.
-            let least = min(max(0, room), Int(TCPBounds.leastWindow))
+            let least = min(max(0, room), Int(leastWindow))
             edge = flow.pointee.rcvNxt.advanced(by: least)
             if edge.precedes(flow.pointee.rcvEdge) { return flow.pointee.rcvEdge }
         }

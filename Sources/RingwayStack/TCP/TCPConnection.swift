@@ -194,8 +194,9 @@ public enum TCPBounds {
     public static var largestCongestionWindow: UInt32 { 16 << 20 }
     /// Octets offered at first: all that an unscaled window can say.
     public static var initialParkTarget: UInt32 { 65_535 }
-    /// Octets a window may always reach, whatever the pool has promised already: two full segments.
-    public static var leastWindow: UInt32 { 4_096 }
+    /// Octets a window may always reach, whatever the pool has promised already: one to three full segments, depending
+    /// on how many connections share what is left.
+    public static var leastWindow: ClosedRange<Int> { 1_460...4_380 }
     /// Our window scale: windows up to 16 MiB in steps of 256 octets.
     public static var windowScale: UInt8 { 8 }
     /// RFC 9293 §3.4.2 asks for two MSL; the segments' life on this link is bounded by its queues, far below half a

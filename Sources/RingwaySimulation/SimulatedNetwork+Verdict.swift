@@ -1,0 +1,98 @@
+internal import RingwayStack
+internal import RingwayStorage
+
+/// What must be true when everything has ended.
+extension SimulatedNetwork {
+    func judge() {
+        judgeStorage()
+        for script in scenario.flows {
+            if let fault = fault(of: script) { fail("flow \(script.index): \(fault)") }
+        }
+        let mayTimeOut = scenario.flows.contains { script in
+            if case .guestVanishes = script.disturbance { return true }
+            return script.connectAnswers.last == .timedOut
+        }
+        if !mayTimeOut, counters.read(.tcpTimedOut) > 0 { fail("a connection timed out without a reason") }
+    }
+
+    private func judgeStorage() {
+        let leased = pool.pointee.leased
+        if leased != 0 { fail("\(leased) buffers leaked") }
+        for metric in [Metric.tcpFlows, .tcpHalfOpen, .tcpParkedOctets] where counters.read(metric) != 0 {
+            fail("\(metric.name) is \(counters.read(metric)) at the end")
+        }
+        if stack.promisedOctets != 0 { fail("\(stack.promisedOctets) octets stay promised") }
+        if stack.halfOpenCount != 0 { fail("\(stack.halfOpenCount) connections stay half-open") }
+        if stack.flowCount != 0 { fail("\(stack.flowCount) keys stay in the flow table") }
+    }
+
+    private func fault(of script: FlowScript) -> String? {
+        let own = sockets.filter { $0.flow == script.index }
+        let fate = fates[script.index]
+        if let open = own.first(where: { $0.end == nil }) { return "socket \(open.identifier) is still open" }
+        guard let connection = connections[script.index] else {
+            if !script.guestListens { return own.allSatisfy { $0.end == .reset } ? nil : "refused without RST" }
+            return fate.wasDisturbed ? nil : "it never began"
+        }
+        guard let end = connection.end else { return "the guest's end is still open" }
+        switch script.connectAnswers.last {
+        case .refused:
+            return explained(end, fate, [.refused]) ? nil : "refused, but the guest saw \(end)"
+        case .hostUnreachable, .networkUnreachable, .prohibited:
+            return explained(end, fate, [.unreachable]) ? nil : "unreachable, but the guest saw \(end)"
+        case .timedOut:
+            return explained(end, fate, [.gaveUp]) ? nil : "timed out, but the guest saw \(end)"
+        default: break
+        }
+        let isForgotten = !fate.forgotten.isEmpty
+        if fate.wasDisturbed && !isForgotten { return faultOfDisturbed(script, connection, own) }
+        if script.disturbance == .guestCloses && end == .abandoned { return nil }
+        return faultOfWhole(script, connection, own, others: isForgotten)
+    }
+
+    private func explained(_ end: GuestConnection.End, _ fate: Fate, _ expected: [GuestConnection.End]) -> Bool {
+        expected.contains(end) || (fate.wasDisturbed && (end == .abandoned || end == .gone))
+    }
+
+    /// Both streams are whole, both ends saw both ends of file, and nobody saw RST.
+    private func faultOfWhole(
+        _ script: FlowScript, _ connection: GuestConnection, _ own: [HostSocket], others: Bool
+    ) -> String? {
+        let isLateRefusal = connection.end == .reset && connection.peerHasFinished && connection.finIsSent
+        guard connection.end == .clean || isLateRefusal else { return "the guest saw \(connection.end.map { "\($0)" } ?? "")" }
+        guard connection.received == script.hostOctets else { return "the guest has \(connection.received) octets" }
+        guard connection.peerHasFinished else { return "the guest saw no end of file" }
+        var whole = 0
+        for socket in own where socket.end != .connectFailed {
+            if socket.received == script.guestOctets && socket.sent == script.hostOctets
+                && socket.gaveEnd && socket.end == .closed
+            {
+                whole += 1
+            } else if !(socket.end == .reset && (others || (socket.received == 0 && socket.sent == 0))) {
+                return "socket \(socket.identifier) ended \(socket.end.map { "\($0)" } ?? "") with \(socket.received) "
+                    + "octets received and \(socket.sent) sent, shutdown \(socket.sawShutdown), end \(socket.gaveEnd)"
+            }
+        }
+        if whole == 1 || (others && whole == 2) { return nil }
+        return "\(whole) sockets carried the whole connection"
+    }
+
+    /// The end that was not the cause has to have noticed.
+    private func faultOfDisturbed(
+        _ script: FlowScript, _ connection: GuestConnection, _ own: [HostSocket]
+    ) -> String? {
+        switch script.disturbance {
+        case .hostFails:
+            let isDone = connection.peerHasFinished && connection.finIsSent
+            if connection.end == .reset || connection.end == .refused || isDone { return nil }
+            return "the host failed, but the guest saw \(connection.end.map { "\($0)" } ?? "")"
+        case .guestResets, .guestVanishes:
+            for socket in own where socket.end == .closed && socket.received != script.guestOctets {
+                return "the guest went away, but socket \(socket.identifier) was closed in order"
+            }
+            return nil
+        default:
+            return nil
+        }
+    }
+}

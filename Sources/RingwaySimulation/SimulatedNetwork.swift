@@ -1,0 +1,223 @@
+internal import RingwayStack
+internal import RingwayStorage
+internal import RingwayWire
+
+/// A stack between a model guest and model host sockets, with a faulty link and a clock of its own, in one thread.
+/// Everything that happens follows from the scenario, and so from one seed.
+final class SimulatedNetwork {
+    enum Event {
+        case start(Int)
+        case disturb(Int)
+        case reopen(Int)
+        case frameToStack([UInt8], isIntact: Bool)
+        case frameToGuest([UInt8])
+        case guestWakes(Int)
+        case written(Effect, [UInt8])
+        case connected(Int)
+        case sent(Int)
+        case received(Int)
+        case starved(Int)
+        case watched(Int)
+    }
+
+    /// What happened to a flow beyond what its ends know.
+    struct Fate {
+        var hasStarted = false
+        /// The disturbance took place while there was something to disturb.
+        var wasDisturbed = false
+        var hasVanished = false
+        var hadConnection = false
+        var attempts = 0
+        var forgotten: [GuestConnection] = []
+    }
+
+    let scenario: Scenario
+    let recorder: Recorder?
+    var random: SplitMix64
+    var now: UInt64
+    let counters = Counters()
+    let space: BufferSpace
+    let pool: UnsafeMutablePointer<BufferPool>
+    var stack: Stack
+    var events = EventQueue<Event>()
+    var toStack: FaultyLink
+    var toGuest: FaultyLink
+    let inspector: FrameInspector
+    /// Frames are written a little later than they are asked for, as a kernel does it.
+    let writesLate: Bool
+
+    var connections: [GuestConnection?]
+    var wakes: [UInt64]
+    var fates: [Fate]
+    var observers: [FlowObserver]
+    var sockets: [HostSocket] = []
+    var failure: String?
+    var report = SimulationReport()
+
+    init(_ scenario: Scenario, recorder: Recorder?) {
+        self.scenario = scenario
+        self.recorder = recorder
+        random = scenario.generator
+        now = scenario.startsAt
+        space = BufferSpace(
+            shards: 1, largeCount: scenario.limits.largeBuffers, smallCount: scenario.limits.smallBuffers)
+        pool = .allocate(capacity: 1)
+        pool.initialize(to: BufferPool(space: space, shard: 0))
+        let configuration = Stack.Configuration(
+            plan: scenario.plan, limits: scenario.limits, policy: DestinationPolicy(),
+            guestMAC: MACAddress(rawValue: GuestFrameBuilder.guestMAC), guestIPv4: scenario.plan.firstGuestIPv4,
+            guestIPv6: scenario.plan.firstGuestIPv6, shard: 0, shards: 1, secret: scenario.secret)
+        stack = Stack(configuration, pool: pool, counters: counters, now: now)
+        let healsAt = now + scenario.healsAfter
+        toStack = FaultyLink(scenario.fromGuest, healsAt: healsAt, random: random.split())
+        toGuest = FaultyLink(scenario.toGuest, healsAt: healsAt, random: random.split())
+        inspector = FrameInspector(plan: scenario.plan)
+        writesLate = random.chance(0.5)
+        let count = scenario.flows.count
+        connections = Array(repeating: nil, count: count)
+        wakes = Array(repeating: .max, count: count)
+        fates = Array(repeating: Fate(), count: count)
+        observers = Array(repeating: FlowObserver(), count: count)
+        for script in scenario.flows { schedule(script) }
+    }
+
+    deinit {
+        pool.deinitialize(count: 1)
+        pool.deallocate()
+        space.deallocate()
+        counters.deallocate()
+    }
+
+    private func schedule(_ script: FlowScript) {
+        events.schedule(.start(script.index), at: now + script.startsAt)
+        switch script.disturbance {
+        case .none, .guestCloses: break
+        case .guestResets(let at), .guestVanishes(let at), .hostFails(let at):
+            events.schedule(.disturb(script.index), at: now + at)
+        case .guestForgets(let at, let reopens):
+            events.schedule(.disturb(script.index), at: now + at)
+            events.schedule(.reopen(script.index), at: now + max(reopens, at + 1))
+        }
+    }
+
+    // MARK: Running
+
+    /// Hours of the stack's clock that no scenario needs.
+    private static var patience: UInt64 { 4 * 3_600 * 1_000_000_000 }
+    /// Frames that no scenario needs.
+    private static var frameLimit: Int { 600_000 }
+
+    func run() {
+        while failure == nil {
+            if events.isEmpty && stack.connectionCount == 0 { break }
+            if now - scenario.startsAt > Self.patience {
+                fail("something does not end: \(stack.connectionSummaries)")
+            }
+            if report.framesFromGuest + report.framesToGuest > Self.frameLimit { fail("a storm of frames") }
+            turn()
+        }
+        report.duration = now - scenario.startsAt
+        if failure == nil { judge() }
+        report.retransmissions = counters.read(.tcpRetransmittedFrames)
+        report.timeouts = counters.read(.tcpRetransmissionTimeouts)
+        report.failure = failure
+    }
+
+    func fail(_ text: String) {
+        guard failure == nil else { return }
+        failure = text
+        log("FAILURE: \(text)")
+    }
+
+    func log(_ text: @autoclosure () -> String) {
+        guard let recorder else { return }
+        recorder.note(at: now - scenario.startsAt, text())
+    }
+
+    private func turn() {
+        let next = min(events.nextTime ?? .max, stack.nextDeadline ?? .max)
+        now = max(now + 1, next) + scenario.turnLength
+        stack.beginTurn(now: now)
+        recorder?.beginTurn(now: now)
+        var budget = 512
+        while budget > 0, failure == nil, let event = events.popFirst(until: now) {
+            handle(event)
+            perform()
+            budget -= 1
+        }
+        while failure == nil, stack.runTimers() { perform() }
+        stack.finishTurn()
+        perform()
+        recorder?.finishTurn()
+        let bound = max(scenario.limits.parkOctetsPerFlow, 65_536) + 131_072
+        if counters.read(.tcpParkedOctets) > scenario.flows.count * bound {
+            fail("\(counters.read(.tcpParkedOctets)) octets are parked")
+        }
+    }
+
+    private func handle(_ event: Event) {
+        switch event {
+        case .start(let flow): start(flow)
+        case .disturb(let flow): disturb(flow)
+        case .reopen(let flow): reopen(flow)
+        case .frameToStack(let frame, let isIntact): deliverToStack(frame, isIntact: isIntact)
+        case .frameToGuest(let frame): deliverToGuest(frame)
+        case .guestWakes(let flow): guestWakes(flow)
+        case .written(let effect, let frame): finishWriting(effect, frame)
+        case .connected(let socket): connected(sockets[socket])
+        case .sent(let socket): sent(sockets[socket])
+        case .received(let socket): received(sockets[socket])
+        case .starved(let socket): retry(sockets[socket])
+        case .watched(let socket): watched(sockets[socket])
+        }
+    }
+
+    // MARK: Effects
+
+    /// Carries out what the stack asks for, as the engine does.
+    func perform() {
+        while let effect = stack.effects.popFirst() {
+            switch effect.kind {
+            case .writeFrame: writeFrame(effect)
+            case .connectStream: connect(effect)
+            case .sendStream, .receiveStream, .watchStream, .shutdownStream, .closeStream, .resetStream:
+                perform(onSocket: effect)
+            default: fail("an effect that nobody asked for: \(effect.kind)")
+            }
+        }
+    }
+
+    /// Takes the frame's octets and hands its buffers back, at once or after the kernel had its time.
+    private func writeFrame(_ effect: Effect) {
+        let frame = octets(of: effect)
+        sendToGuest(frame)
+        if writesLate {
+            events.schedule(.written(effect, frame), at: now + random.time(0...200_000))
+        } else {
+            releaseBuffers(of: effect)
+        }
+    }
+
+    private func octets(of effect: Effect) -> [UInt8] {
+        let head = space.address(of: effect.lease) + Int(effect.offset)
+        precondition(Int(effect.offset) + Int(effect.length) <= space.size(of: effect.lease))
+        var frame = [UInt8](UnsafeRawBufferPointer(start: head, count: Int(effect.length)))
+        if !effect.payload.isNone {
+            precondition(
+                Int(effect.payloadOffset) + Int(effect.payloadLength) <= space.size(of: effect.payload))
+            let payload = space.address(of: effect.payload) + Int(effect.payloadOffset)
+            frame += UnsafeRawBufferPointer(start: payload, count: Int(effect.payloadLength))
+        }
+        return frame
+    }
+
+    private func finishWriting(_ effect: Effect, _ frame: [UInt8]) {
+        if octets(of: effect) != frame { fail("a frame changed while it was being written") }
+        releaseBuffers(of: effect)
+    }
+
+    private func releaseBuffers(of effect: Effect) {
+        pool.pointee.release(effect.lease)
+        if !effect.payload.isNone { pool.pointee.release(effect.payload) }
+    }
+}
