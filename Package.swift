@@ -63,8 +63,14 @@ let package = Package(
             swiftSettings: settings),
         .executableTarget(name: "ringway", dependencies: ["RingwayCommand"], swiftSettings: settings),
         .testTarget(name: "RingwayWireTests", dependencies: ["RingwayWire"], swiftSettings: settings),
+        .testTarget(name: "RingwayStorageTests", dependencies: ["RingwayStorage"], swiftSettings: settings),
         .testTarget(
             name: "RingwayStackTests", dependencies: ["RingwayStack", "RingwayWire", "RingwayStorage"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "RingwayResolverTests", dependencies: ["RingwayResolver", "RingwayWire"], swiftSettings: settings),
+        .testTarget(
+            name: "RingwayCommandTests", dependencies: ["RingwayCommand", "RingwayLinks", "Ringway", "CRingway"],
             swiftSettings: settings),
     ]
 )

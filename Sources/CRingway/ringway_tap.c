@@ -10,11 +10,11 @@
 
 int ringway_tap_open(void) { return open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC); }
 
-int ringway_tap_attach_queue(int descriptor, const char *name, int exclusive) {
+int ringway_tap_attach_queue(int descriptor, const char *name, bool first, bool many) {
     struct ifreq request;
     memset(&request, 0, sizeof request);
     strncpy(request.ifr_name, name, IFNAMSIZ - 1);
-    int flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE | (exclusive ? IFF_TUN_EXCL : 0);
+    int flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | (many ? IFF_MULTI_QUEUE : 0) | (first ? IFF_TUN_EXCL : 0);
     request.ifr_flags = (short)flags;
     return ioctl(descriptor, TUNSETIFF, &request);
 }

@@ -28,6 +28,9 @@ public final class Engine: Sendable {
     ) throws(RingError) {
         let queues = link.queues
         precondition(!queues.isEmpty && queues.count <= BufferSpace.maximumShards)
+        precondition(
+            BufferSpace.largeSize >= Frame.maximumLength && BufferSpace.largeSize >= Stack.headroom + 65_535,
+            "a large buffer holds the longest frame")
         let limits = configuration.stack.limits
         var configuration = configuration
         configuration.stack.shards = queues.count

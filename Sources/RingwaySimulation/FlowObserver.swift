@@ -11,6 +11,8 @@ struct FlowObserver {
     /// The furthest position that intact frames of the guest have reached.
     private var reach = 0
     private var lastAcknowledged = 0
+    /// What the next acknowledgement has to cover.
+    private var due = 1
 
     private func position(_ sequence: UInt32, _ initial: UInt32) -> Int {
         lastAcknowledged + Int(Int32(bitPattern: sequence &- (initial &+ UInt32(truncatingIfNeeded: lastAcknowledged))))
@@ -26,6 +28,9 @@ struct FlowObserver {
         // Payload beyond the edge may be dropped, and a FIN behind it with it.
         arrived.insert(max(1, start)..<max(1, min(end, edge)))
     }
+
+    /// What the guest's latest frame caused has been done: from now on it is owed an acknowledgement.
+    mutating func settle() { due = arrived.contiguousEnd(from: 1) }
 
     /// The stack sends a segment. Answers what is wrong with it.
     mutating func noteToGuest(_ segment: Segment, guestScale: Int?, mayDrop: Bool) -> String? {
@@ -57,9 +62,8 @@ struct FlowObserver {
         if acknowledged < lastAcknowledged { return "the acknowledgement moved back" }
         lastAcknowledged = acknowledged
         if acknowledged > max(1, reach) { return "\(acknowledged) is acknowledged, \(reach) has arrived" }
-        let complete = arrived.contiguousEnd(from: 1)
-        if acknowledged < complete, !mayDrop {
-            return "\(acknowledged) is acknowledged, though all up to \(complete) arrived inside the window"
+        if acknowledged < due, !mayDrop {
+            return "\(acknowledged) is acknowledged, though all up to \(due) arrived inside the window"
         }
         for block in segment.blocks {
             let range = position(block.start, initial)..<max(position(block.start, initial), position(block.end, initial))
@@ -77,8 +81,9 @@ struct FlowObserver {
     }
 
     private mutating func move(edgeTo told: Int) -> String? {
-        guard told >= edge else { return "the window's right edge moved back by \(edge - told)" }
-        edge = told
+        // A field is a multiple of the scale's step, so a receiver may seem to take back less than one (RFC 7323 §2.4).
+        guard told > edge - 1 << scale else { return "the window's right edge moved back by \(edge - told)" }
+        edge = max(edge, told)
         return nil
     }
 }

@@ -52,6 +52,8 @@ struct GuestBehavior: Sendable {
         padsOptionsFirst = random.chance(0.5)
 
         receiveBuffer = max(2 * (maximumSegmentSize ?? 536), 1_024 << random.integer(0...10))
+        // A window that its own scale cannot express stays closed for ever.
+        if let scale = windowScale { receiveBuffer = max(receiveBuffer, 4 << scale) }
         readSize = max(receiveBuffer / 8, random.skewed(receiveBuffer))
         readInterval = UInt64(random.skewed(20_000_000)) + 1_000
         if random.chance(0.25) {

@@ -29,7 +29,7 @@ public final class Recorder {
             + "turn \(scenario.turnLength / 1_000) µs cuts \(scenario.linkCuts) park \(scenario.limits.parkOctetsPerFlow)")
         print("from guest: \(scenario.fromGuest)")
         print("to guest:   \(scenario.toGuest)")
-        for script in scenario.flows { print("flow \(script.index): \(script)") }
+        for script in scenario.flows { print("flow \(script.index): \(script)".split(separator: "RingwaySimulation.").joined()) }
     }
 
     func note(at time: UInt64, _ text: String) {

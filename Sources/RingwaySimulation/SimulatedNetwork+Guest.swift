@@ -103,11 +103,13 @@ extension SimulatedNetwork {
             counters.addRefused(reason: reason.rawValue)
             return pool.pointee.release(lease)
         }
-        if isIntact, let segment = Segment(readingFrom: frame), let flow = flow(ofGuestPort: segment.sourcePort) {
-            log("stack ← \(segment)")
-            observers[flow].noteFromGuest(segment)
-        }
+        guard isIntact, let segment = Segment(readingFrom: frame), let flow = flow(ofGuestPort: segment.sourcePort)
+        else { return stack.receiveFrame(summary, lease, length: frame.count) }
+        log("stack ← \(segment)")
+        observers[flow].noteFromGuest(segment)
         stack.receiveFrame(summary, lease, length: frame.count)
+        perform()
+        observers[flow].settle()
     }
 
     func sendToGuest(_ frame: [UInt8]) {

@@ -149,7 +149,7 @@ final class SimulatedNetwork {
         stack.finishTurn()
         perform()
         recorder?.finishTurn()
-        let bound = max(scenario.limits.parkOctetsPerFlow, 65_536) + 131_072
+        let bound = max(scenario.limits.parkOctetsPerFlow, 65_536) + 32_768
         if counters.read(.tcpParkedOctets) > scenario.flows.count * bound {
             fail("\(counters.read(.tcpParkedOctets)) octets are parked")
         }

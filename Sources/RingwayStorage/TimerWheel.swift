@@ -71,10 +71,14 @@ public struct TimerWheel: ~Copyable {
         unlink(timer)
     }
 
+    /// The first tick that begins at `deadline` or after it: rounded up, as a timer must not fire early.
+    private static func tick(of deadline: UInt64) -> UInt64 {
+        (deadline >> tickShift) &+ (deadline & ((1 << tickShift) &- 1) == 0 ? 0 : 1)
+    }
+
     private mutating func link(_ timer: UInt32) {
         let entry = nodes + Int(timer)
-        // Rounded up: a timer must not fire early.
-        let tick = max((entry.pointee.deadline &+ (1 << Self.tickShift) &- 1) >> Self.tickShift, current &+ 1)
+        let tick = max(Self.tick(of: entry.pointee.deadline), current &+ 1)
         var distance = tick &- current
         var level = 0
         while level < Self.levels - 1 && distance >= 1 << (Self.levelBits * UInt64(level + 1)) { level += 1 }
@@ -157,7 +161,7 @@ public struct TimerWheel: ~Copyable {
     /// Like `link`, but a deadline of this very tick stays on it: the caller looks at the tick next.
     private mutating func relink(_ timer: UInt32) {
         let entry = nodes + Int(timer)
-        let tick = (entry.pointee.deadline &+ (1 << Self.tickShift) &- 1) >> Self.tickShift
+        let tick = Self.tick(of: entry.pointee.deadline)
         if tick <= current {
             let position = Int(current & 63)
             entry.pointee.chain = UInt32(position)

@@ -7,6 +7,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include <stdbool.h>
 #include <stdint.h>
 #include <linux/if.h>
 #include <linux/if_addr.h>
@@ -24,9 +25,9 @@
 /// Opens the device from which TAP queues are made; the queue will belong to the caller's present network namespace.
 int ringway_tap_open(void);
 
-/// Makes the descriptor a queue of the TAP `name`: no packet information, a virtio-net header, many queues. `exclusive`
-/// refuses an interface that exists; without it the queue joins the one that `exclusive` made.
-int ringway_tap_attach_queue(int descriptor, const char *name, int exclusive);
+/// Makes the descriptor a queue of the TAP `name`: no packet information, a virtio-net header. `first` makes the device
+/// and refuses an interface that exists; otherwise the queue joins the device. `many` lets it have more than one queue.
+int ringway_tap_attach_queue(int descriptor, const char *name, bool first, bool many);
 
 /// Octets of the virtio-net header that precedes each frame.
 int ringway_tap_set_header_length(int descriptor, int octets);

@@ -43,7 +43,7 @@ public struct TapDevice: ~Copyable {
                 let queue = ringway_tap_open()
                 guard queue >= 0 else { throw TapFailure("open /dev/net/tun") }
                 queues.append(queue)
-                try configure(queue, name: name, isFirst: index == 0, offloads: &offloads)
+                try configure(queue, name: name, isFirst: index == 0, isOneOfMany: count > 1, offloads: &offloads)
             }
         } catch {
             for queue in queues { close(queue) }
@@ -73,9 +73,9 @@ public struct TapDevice: ~Copyable {
     }
 
     private static func configure(
-        _ queue: Int32, name: String, isFirst: Bool, offloads: inout TapOffloads
+        _ queue: Int32, name: String, isFirst: Bool, isOneOfMany: Bool, offloads: inout TapOffloads
     ) throws(TapFailure) {
-        guard ringway_tap_attach_queue(queue, name, isFirst ? 1 : 0) == 0 else {
+        guard ringway_tap_attach_queue(queue, name, isFirst, isOneOfMany) == 0 else {
             let reason = errno
             // A name that another kind of interface has is EINVAL, a TAP's is EBUSY: one meaning, so one answer.
             if isFirst, if_nametoindex(name) != 0 {

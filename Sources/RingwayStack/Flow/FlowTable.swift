@@ -1,15 +1,3 @@
-/// What a flow key leads to: the kind of flow and its slot in that kind's slab.
-@frozen
-public struct FlowReference: Equatable, Sendable, BitwiseCopyable {
-    public enum Kind: UInt8, Sendable, BitwiseCopyable { case tcp, udp, forwardedUDP, ping }
-
-    @usableFromInline let rawValue: UInt32
-
-    @inlinable public init(_ kind: Kind, slot: UInt32) { rawValue = UInt32(kind.rawValue) << 28 | slot }
-    @inlinable public var kind: Kind { Kind(rawValue: UInt8(truncatingIfNeeded: rawValue >> 28)) ?? .tcp }
-    @inlinable public var slot: UInt32 { rawValue & 0x0FFF_FFFF }
-}
-
 /// Flow keys to flows: open addressing with linear probing over memory allocated once, at most half full.
 ///
 /// A lookup reads one line of tags and one key. Removal shifts the run behind it back, so no tombstones gather and a
@@ -18,7 +6,7 @@ public struct FlowTable: ~Copyable {
     /// Zero marks an empty place; otherwise the low half of the hash with its lowest bit set.
     private let tags: UnsafeMutablePointer<UInt32>
     private let keys: UnsafeMutablePointer<FlowKey>
-    private let references: UnsafeMutablePointer<FlowReference>
+    private let references: UnsafeMutablePointer<Flow>
     private let mask: Int
     private let secret: UInt64
     public let capacity: Int
@@ -53,7 +41,7 @@ public struct FlowTable: ~Copyable {
     @inline(__always) private func home(_ tag: UInt32) -> Int { Int(tag >> 1) & mask }
 
     /// The flow that `key` leads to, or `nil`.
-    public func find(_ key: FlowKey) -> FlowReference? {
+    public func find(_ key: FlowKey) -> Flow? {
         let wanted = tag(key)
         var place = home(wanted)
         while true {
@@ -65,7 +53,7 @@ public struct FlowTable: ~Copyable {
     }
 
     /// Adds a key that is not in the table. Answers `false` when the table is full.
-    public mutating func insert(_ key: FlowKey, _ reference: FlowReference) -> Bool {
+    public mutating func insert(_ key: FlowKey, _ reference: Flow) -> Bool {
         guard count < capacity else { return false }
         let wanted = tag(key)
         var place = home(wanted)

@@ -77,7 +77,7 @@ extension Stack {
         }
         if pings.count >= pings.capacity, pingsByAge.oldest != .max { removePing(slot: pingsByAge.oldest) }
         guard let handle = pings.insert(PingMapping(key: key, usedAt: now)) else { return nil }
-        guard table.insert(key, FlowReference(.ping, slot: handle.slot)) else {
+        guard table.insert(key, Flow(.ping, slot: handle.slot)) else {
             pings.remove(slot: handle.slot)
             counters.add(.droppedTableFull)
             return nil

@@ -36,12 +36,14 @@ extension Stack {
         requestReceive(flow)
     }
 
-    /// RFC 9293 §3.10.7.4, SND.WL1 and SND.WL2.
+    /// RFC 9293 §3.10.7.4, SND.WL1 and SND.WL2. A segment that acknowledges more than any before it is newer whatever its
+    /// sequence number says: the window it tells counts from its own acknowledgement, and so does no older one.
     private mutating func updateWindow(
         _ flow: UnsafeMutablePointer<TCPConnection>, _ header: TCPHeader, _ window: UInt32
     ) {
         let newer =
-            flow.pointee.sndWl1.precedes(header.sequence)
+            flow.pointee.sndUna.precedes(header.acknowledgement)
+            || flow.pointee.sndWl1.precedes(header.sequence)
             || (flow.pointee.sndWl1 == header.sequence
                 && !header.acknowledgement.precedes(flow.pointee.sndWl2))
         guard newer else { return }
@@ -213,6 +215,8 @@ extension Stack {
         {
             flow.pointee.lossEdge = highest
         }
+        // One segment may be more than there is.
+        if flow.pointee.sndNxt.precedes(flow.pointee.lossEdge) { flow.pointee.lossEdge = flow.pointee.sndNxt }
         var budget = 16
         while budget > 0, flow.pointee.retransmitNext.precedes(flow.pointee.lossEdge) {
             let una = flow.pointee.sndUna

@@ -33,7 +33,6 @@ extension Stack {
         if flow.pointee.state != .timeWait && flow.pointee.state != .draining {
             effects.append(streamEffect(.shutdownStream, flow))
         }
-        closeWhenDone(flow)
     }
 
     /// Both directions have ended toward the guest: the socket goes when the host has everything.
@@ -93,6 +92,19 @@ extension Stack {
         removeConnection(flow)
     }
 
+    /// The guest is through with the connection and may use its tuple anew; the host still gets what the guest sent.
+    mutating func forgetGuest(_ flow: UnsafeMutablePointer<TCPConnection>) {
+        guard flow.pointee.marks.contains(.socket) else {
+            counters.add(.tcpClosed)
+            return removeConnection(flow)
+        }
+        table.remove(flow.pointee.key)
+        flow.pointee.marks.insert(.detached)
+        flow.pointee.state = .draining
+        flow.pointee.endAt = 0
+        acknowledged(flow)
+    }
+
     /// Gives back everything the connection holds; its handle is stale from here on.
     mutating func removeConnection(_ flow: UnsafeMutablePointer<TCPConnection>) {
         let state = flow.pointee.state
@@ -108,7 +120,7 @@ extension Stack {
         let slot = connections.slot(of: flow)
         if flow.pointee.marks.contains(.dirty) { removeFromDirty(flow, slot) }
         wheel.cancel(slot)
-        table.remove(flow.pointee.key)
+        if !flow.pointee.marks.contains(.detached) { table.remove(flow.pointee.key) }
         connections.remove(slot: slot)
         counters.add(.tcpFlows, -1)
     }

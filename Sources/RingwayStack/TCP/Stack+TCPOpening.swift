@@ -67,7 +67,7 @@ extension Stack {
                 counters.add(.forwardsRefused)
                 return nil
             }
-            removeConnection(stale)
+            forgetGuest(stale)
         }
         let opening = TCPConnection(key: key, state: .synSent, hostAddress: client)
         guard let handle = insertConnection(opening), let flow = connections.pointer(to: handle) else {
@@ -109,7 +109,7 @@ extension Stack {
 
     private mutating func insertConnection(_ connection: TCPConnection) -> Handle? {
         guard let handle = connections.insert(connection) else { return nil }
-        guard table.insert(connection.key, FlowReference(.tcp, slot: handle.slot)) else {
+        guard table.insert(connection.key, Flow(.tcp, slot: handle.slot)) else {
             connections.remove(slot: handle.slot)
             return nil
         }

@@ -29,8 +29,8 @@ extension Stack {
         switch flow.pointee.state {
         case .connecting: receiveWhileConnecting(flow, header)
         case .synSent: receiveInSynSent(flow, header)
-        case .timeWait where restarts(flow, header):
-            removeConnection(flow)
+        case .timeWait where restarts(flow, header), .draining where restarts(flow, header):
+            forgetGuest(flow)
             openFromGuest(summary, header, key)
         default:
             if receiveSynchronised(flow, header, summary, lease) { return }
@@ -54,9 +54,14 @@ extension Stack {
         }
         // A repeated SYN changes nothing; one with a new number is the guest's next attempt on the same port.
         guard header.flags.contains(.syn), header.sequence != flow.pointee.initialReceive else { return }
+        guard let options = TCPOptions.parse(header.options) else { return }
+        flow.pointee.marks.subtract([.scaling, .sack])
+        acceptOptions(flow, options, ipv4: flow.pointee.key.remote.isIPv4)
         flow.pointee.initialReceive = header.sequence
         flow.pointee.rcvNxt = header.sequence.advanced(by: 1)
         flow.pointee.rcvEdge = flow.pointee.rcvNxt
+        flow.pointee.sndWindow = UInt32(header.window)
+        flow.pointee.sndWindowMaximum = flow.pointee.sndWindow
         flow.pointee.sndWl1 = header.sequence
     }
 
@@ -77,9 +82,11 @@ extension Stack {
         }
         guard flags.contains(.syn), let options = TCPOptions.parse(header.options) else { return }
         acceptOptions(flow, options, ipv4: flow.pointee.key.remote.isIPv4)
+        // What our SYN promised counts from the guest's first octet, now that it is known.
+        let promised = Int(flow.pointee.rcvEdge.distance(from: flow.pointee.rcvNxt))
         flow.pointee.initialReceive = header.sequence
         flow.pointee.rcvNxt = header.sequence.advanced(by: 1)
-        flow.pointee.rcvEdge = flow.pointee.rcvNxt
+        flow.pointee.rcvEdge = flow.pointee.rcvNxt.advanced(by: promised)
         // The window of a segment with SYN is never scaled.
         flow.pointee.sndWindow = UInt32(header.window)
         flow.pointee.sndWindowMaximum = flow.pointee.sndWindow
@@ -219,6 +226,10 @@ extension Stack {
     /// RFC 5961 §3.2: only the exact next number resets; another one inside the window is challenged.
     private mutating func receiveReset(_ flow: UnsafeMutablePointer<TCPConnection>, _ sequence: SequenceNumber) {
         guard sequence == flow.pointee.rcvNxt else { return challenge(flow) }
+        if flow.pointee.state == .timeWait || flow.pointee.state == .draining {
+            // Both ends have heard all; a late RST must not cost the host the octets it has yet to take (RFC 1337).
+            return forgetGuest(flow)
+        }
         counters.add(flow.pointee.state == .synReceived ? .tcpRefused : .tcpResetByGuest)
         abort(flow, towardGuest: false, towardHost: true)
     }

@@ -51,6 +51,12 @@ extension Stack {
     mutating func runConnectionTimer(_ flow: UnsafeMutablePointer<TCPConnection>) {
         flow.pointee.timerAt = 0
         if flow.pointee.endAt != 0 && flow.pointee.endAt <= now {
+            guard !flow.pointee.marks.contains(.socket) else {
+                // The guest's last octets still wait for a slow host.
+                flow.pointee.endAt = 0
+                flow.pointee.state = .draining
+                return
+            }
             counters.add(.tcpClosed)
             return removeConnection(flow)
         }

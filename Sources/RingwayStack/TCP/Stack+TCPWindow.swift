@@ -30,8 +30,12 @@ extension Stack {
         var told = rcvNxt.advanced(by: Int(field << scale))
         // The field is coarse; rounding down must not move the edge back. An edge told by an unscaled SYN may lie a
         // fraction of a step beyond what the field can say.
-        if told.precedes(flow.pointee.rcvEdge) && field < 65_535 {
-            let rest = UInt32(bitPattern: flow.pointee.rcvEdge.distance(from: rcvNxt))
+        // Segments smaller than a step would so keep the window open for ever: beyond some slack the field is rounded
+        // down, as RFC 7323 §2.4 lets a receiver do, while what was told before is still taken.
+        let rest = UInt32(bitPattern: flow.pointee.rcvEdge.distance(from: rcvNxt))
+        if told.precedes(flow.pointee.rcvEdge) && field < 65_535,
+            Int(rest) &+ flow.pointee.parked.octets <= Int(flow.pointee.parkTarget) &+ TCPBounds.edgeSlack
+        {
             field = min((rest &+ (1 << scale) &- 1) >> scale, 65_535)
             told = rcvNxt.advanced(by: Int(field << scale))
         }

@@ -87,6 +87,8 @@ public struct TCPConnection: BitwiseCopyable {
         public static var urgent: Marks { Marks(rawValue: 1 << 16) }
         /// The owner watches the socket for failure.
         public static var watched: Marks { Marks(rawValue: 1 << 18) }
+        /// The flow table leads here no more: only the host's side is left.
+        public static var detached: Marks { Marks(rawValue: 1 << 19) }
         /// The host side is a built-in service.
         public static var service: Marks { Marks(rawValue: 1 << 17) }
     }
@@ -181,8 +183,9 @@ public struct TCPConnection: BitwiseCopyable {
 public enum TCPBounds {
     /// RFC 6298 §2.1, nanoseconds.
     public static var initialRetransmission: UInt64 { 1_000_000_000 }
-    /// The link is a memory copy: Linux's lower bound of 200 ms rather than RFC 6298's second.
-    public static var shortestRetransmission: UInt64 { 200_000_000 }
+    /// RFC 6298 §2.4. The link loses nothing by itself, so a late acknowledgement is one that waits in a long queue, and
+    /// sending again would lengthen that queue.
+    public static var shortestRetransmission: UInt64 { 1_000_000_000 }
     /// RFC 6298 §2.5.
     public static var longestRetransmission: UInt64 { 60_000_000_000 }
     /// Retransmissions in a row before the guest is given up, as Linux's tcp_retries2.
@@ -208,6 +211,8 @@ public enum TCPBounds {
     public static var keepaliveLimit: UInt8 { 8 }
     /// RFC 5961 §7: at most one challenge per connection in this time.
     public static var challengeInterval: UInt64 { 5_000_000 }
+    /// Octets by which rounding to the window scale may take a window beyond what may be parked.
+    public static var edgeSlack: Int { 16_384 }
     /// Payloads of at most this many octets are copied out of a large buffer, which they would pin.
     public static var copybreak: Int { 1_792 }
     /// Payloads below this are copied behind the last parked one where it has room, so that many small segments

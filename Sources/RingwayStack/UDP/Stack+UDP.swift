@@ -75,7 +75,7 @@ extension Stack {
         return insertMapping(UDPMapping(key: key, now: now, isNameQuery: isNameQuery), .udp)
     }
 
-    private mutating func insertMapping(_ mapping: UDPMapping, _ kind: FlowReference.Kind) -> UInt32? {
+    private mutating func insertMapping(_ mapping: UDPMapping, _ kind: Flow.Kind) -> UInt32? {
         if mappings.count >= configuration.limits.udpMappings || mappings.count >= mappings.capacity,
             mappingsByAge.oldest != .max
         {
@@ -86,7 +86,7 @@ extension Stack {
             counters.add(.droppedTableFull)
             return nil
         }
-        guard table.insert(mapping.key, FlowReference(kind, slot: handle.slot)) else {
+        guard table.insert(mapping.key, Flow(kind, slot: handle.slot)) else {
             mappings.remove(slot: handle.slot)
             counters.add(.droppedTableFull)
             return nil

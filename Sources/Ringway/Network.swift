@@ -1,0 +1,44 @@
+internal import Glibc
+public import RingwayStack
+public import RingwayWire
+
+extension VirtualNetwork {
+    /// What a network is made from. Every property has a default that works.
+    public struct Configuration: Sendable {
+        /// The guests' IPv4 network: `.1` is the gateway, the last address but one the host.
+        public var ipv4Network = Self.defaultIPv4Network
+        /// The guests' IPv6 prefix, a /64; `nil` for a random unique local one.
+        public var ipv6Prefix: IPv6Address?
+        /// Octets of an IP packet on the link.
+        public var mtu = 1_500
+        /// Threads of the data path; zero for one per core. A link must have as many queues.
+        public var shards = 0
+        /// Where DNS queries go; empty to follow `resolvConfPath`.
+        public var nameServers: [TransportAddress] = []
+        public var resolvConfPath = "/etc/resolv.conf"
+        /// Whether the network's host address reaches the host's own loopback.
+        public var hostLoopback = true
+        /// Destinations that guests may or may not reach; the longest prefix decides.
+        public var allow: [CIDRBlock] = []
+        public var deny: [CIDRBlock] = []
+        /// A pcapng file to which every frame is written.
+        public var captureFile: String?
+        public var limits = Limits()
+        /// Whether frames are read by the kernel's multishot read where it has one (Linux 6.7).
+        public var usesMultishotRead = true
+
+        public init() {}
+
+        /// `192.168.127.0/24`.
+        public static var defaultIPv4Network: CIDRBlock {
+            guard let block = CIDRBlock("192.168.127.0/24") else { preconditionFailure("a constant is a block") }
+            return block
+        }
+
+        /// The number of shards that zero stands for.
+        public static var coreCount: Int { max(1, min(64, sysconf(Int32(_SC_NPROCESSORS_ONLN)))) }
+
+        /// `shards`, with zero resolved.
+        public var shardCount: Int { shards == 0 ? Self.coreCount : min(64, shards) }
+    }
+}

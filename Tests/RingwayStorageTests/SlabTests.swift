@@ -1,0 +1,118 @@
+import RingwayStorage
+import Testing
+
+/// A slab behind a reference, so that expectations may ask it.
+private final class SlabBench {
+    private var slab: Slab<Int>
+
+    init(capacity: Int) { slab = Slab(capacity: capacity) }
+
+    func insert(_ value: Int) -> Handle? { slab.insert(value) }
+    func remove(_ handle: Handle) { slab.remove(slot: handle.slot) }
+    func value(_ handle: Handle) -> Int? { slab.pointer(to: handle)?.pointee }
+    func value(inSlot slot: UInt32) -> Int? { slab.pointer(inSlot: slot)?.pointee }
+    func pointer(_ handle: Handle) -> UnsafeMutablePointer<Int>? { slab.pointer(to: handle) }
+    func slot(of pointer: UnsafeMutablePointer<Int>) -> UInt32 { slab.slot(of: pointer) }
+    func handle(ofSlot slot: UInt32) -> Handle { slab.handle(ofSlot: slot) }
+    var count: Int { slab.count }
+    var highWater: UInt32 { slab.highWater }
+}
+
+@Suite("Slab")
+struct SlabTests {
+    @Test func `holds what it has room for and refuses the rest`() throws {
+        let slab = SlabBench(capacity: 3)
+        let handles = (0..<3).compactMap { slab.insert($0) }
+        #expect(handles.count == 3)
+        #expect(slab.insert(3) == nil)
+        #expect(slab.count == 3)
+        slab.remove(handles[1])
+        let again = try #require(slab.insert(9))
+        #expect(again.slot == handles[1].slot)
+        #expect(slab.insert(3) == nil)
+    }
+
+    @Test func `knows a handle whose tenant has gone`() throws {
+        let slab = SlabBench(capacity: 1)
+        let first = try #require(slab.insert(1))
+        slab.remove(first)
+        #expect(slab.value(first) == nil)
+        let second = try #require(slab.insert(2))
+        #expect(second.slot == first.slot && second != first)
+        #expect(slab.value(first) == nil)
+        #expect(slab.value(second) == 2)
+    }
+
+    @Test func `tells tenants apart for as long as a generation lasts`() throws {
+        let slab = SlabBench(capacity: 1)
+        let first = try #require(slab.insert(0))
+        var last = first
+        for value in 1..<32_768 {
+            slab.remove(last)
+            last = try #require(slab.insert(value))
+            #expect(last != first)
+        }
+        slab.remove(last)
+        #expect(try #require(slab.insert(0)) == first)
+    }
+
+    @Test func `answers nothing for slots that were never used`() {
+        let slab = SlabBench(capacity: 8)
+        #expect(slab.value(Handle(slot: 7, generation: 1)) == nil)
+        #expect(slab.value(Handle(slot: 8, generation: 1)) == nil)
+        #expect(slab.value(Handle(slot: .max, generation: 1)) == nil)
+        #expect(slab.value(inSlot: 0) == nil)
+        #expect(slab.value(inSlot: .max) == nil)
+    }
+
+    @Test func `never moves an element`() throws {
+        let slab = SlabBench(capacity: 64)
+        let first = try #require(slab.insert(42))
+        let address = try #require(slab.pointer(first))
+        for value in 0..<63 { _ = slab.insert(value) }
+        #expect(slab.pointer(first) == address)
+        #expect(address.pointee == 42)
+        #expect(slab.slot(of: address) == first.slot)
+        #expect(slab.handle(ofSlot: first.slot) == first)
+    }
+
+    @Test func `traps when a slot is freed twice`() async {
+        await #expect(processExitsWith: .failure) {
+            var slab = Slab<Int>(capacity: 2)
+            guard let handle = slab.insert(1) else { return }
+            slab.remove(slot: handle.slot)
+            slab.remove(slot: handle.slot)
+        }
+    }
+
+    @Test(arguments: [UInt64](1...16))
+    func `agrees with a dictionary under any order of calls`(seed: UInt64) {
+        var noise = SeededNoise(seed: seed)
+        let slab = SlabBench(capacity: 24)
+        var live: [Handle: Int] = [:]
+        var gone: [Handle] = []
+        for step in 0..<4_000 {
+            if noise.below(5) < 3 {
+                let handle = slab.insert(step)
+                #expect((handle == nil) == (live.count == 24))
+                guard let handle else { continue }
+                #expect(live[handle] == nil)
+                live[handle] = step
+            } else {
+                let handles = live.keys.sorted { $0.slot < $1.slot }
+                guard !handles.isEmpty else { continue }
+                let handle = handles[noise.below(handles.count)]
+                slab.remove(handle)
+                live[handle] = nil
+                gone.append(handle)
+            }
+            #expect(slab.count == live.count)
+            if step.isMultiple(of: 97) {
+                #expect(live.allSatisfy { slab.value($0.key) == $0.value })
+                #expect(gone.suffix(200).allSatisfy { slab.value($0) == nil })
+                let found = (0..<slab.highWater).count { slab.value(inSlot: $0) != nil }
+                #expect(found == live.count)
+            }
+        }
+    }
+}

@@ -1,0 +1,238 @@
+"""The test bed: network namespaces, the programs in them, and a guest behind the bridge. All of it goes with the bed."""
+
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+TOOLS = pathlib.Path(__file__).resolve().parent.parent
+FLOWS = str(TOOLS / "flows.py")
+
+
+class Failure(Exception):
+    """Why a line of the acceptance does not hold."""
+
+
+def wait_until(condition, what, seconds=20.0):
+    """The condition's first true value; a failure that says what did not come about when time is up."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise Failure(f"{what}: not within {seconds:g} s")
+        time.sleep(0.02)
+
+
+class Program:
+    """A program that runs beside the test. Its output goes to a file, so it never waits for a reader."""
+
+    def __init__(self, arguments, directory, name, stdin=subprocess.DEVNULL, keep=()):
+        self.name = name
+        self.output_path = directory / f"{name}.out"
+        self.output = open(self.output_path, "w+b")
+        self.process = subprocess.Popen(
+            arguments, stdin=stdin, stdout=self.output, stderr=subprocess.STDOUT, start_new_session=True, pass_fds=keep)
+
+    @property
+    def text(self):
+        return self.output_path.read_text(errors="replace")
+
+    def require_running(self):
+        if self.process.poll() is not None:
+            raise Failure(f"{self.name} ended with status {self.process.returncode}: {self.text.strip()[-400:]}")
+        return True
+
+    def await_text(self, text, seconds=20.0):
+        wait_until(
+            lambda: text in self.text or (self.require_running() and False), f"\"{text}\" from {self.name}", seconds)
+
+    def await_end(self, seconds):
+        try:
+            status = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise Failure(f"{self.name} has not ended within {seconds:g} s: {self.text.strip()[-400:]}") from None
+        if status != 0:
+            raise Failure(f"{self.name} ended with status {status}: {self.text.strip()[-400:]}")
+        return self.text
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(5)
+            except subprocess.TimeoutExpired:
+                # The whole group, which is the program's own: what it has started ends with it.
+                os.killpg(self.process.pid, signal.SIGKILL)
+                self.process.wait()
+        self.output.close()
+
+
+class Bed:
+    """Namespaces and programs of one measurement."""
+
+    def __init__(self, ringway):
+        self.ringway = ringway
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="ringway-acceptance-"))
+        self.directory.chmod(0o755)
+        self.programs = []
+        self.namespaces = []
+        self.count = 0
+
+    def __enter__(self):
+        self.host = self.namespace("host")
+        return self
+
+    def __exit__(self, *_):
+        for program in reversed(self.programs):
+            program.stop()
+        for name in self.namespaces:
+            subprocess.run(["ip", "netns", "del", name], check=False)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def namespace(self, role):
+        name = f"ringway-{os.getpid()}-{role}"
+        subprocess.run(["ip", "netns", "add", name], check=True)
+        self.namespaces.append(name)
+        subprocess.run(["ip", "-n", name, "link", "set", "lo", "up"], check=True)
+        self.setting(name, "net.ipv4.tcp_congestion_control", "cubic")
+        self.setting(name, "net.ipv4.ping_group_range", "0 2147483647")
+        # The programs' own ports lie below.
+        self.setting(name, "net.ipv4.ip_local_port_range", "16000 65000")
+        self.setting(name, "net.core.somaxconn", "8192")
+        return name
+
+    def setting(self, namespace, name, value):
+        self.run(["sysctl", "-qw", f"{name}={value}"], namespace)
+
+    def link(self, first, second, network):
+        """A veth pair between two namespaces: `network`.1 at the first, `network`.2 at the second, IPv6 alike."""
+        name = f"v{len(self.namespaces)}{network.split('.')[-1]}"
+        subprocess.run(
+            ["ip", "link", "add", name, "netns", first, "type", "veth", "peer", name, "netns", second], check=True)
+        for number, namespace in ((1, first), (2, second)):
+            subprocess.run(["ip", "-n", namespace, "addr", "add", f"{network}.{number}/24", "dev", name], check=True)
+            subprocess.run(
+                ["ip", "-n", namespace, "addr", "add", f"fd77:{network.split('.')[-1]}::{number}/64", "dev", name,
+                 "nodad"], check=True)
+            subprocess.run(["ip", "-n", namespace, "link", "set", name, "up"], check=True)
+
+    def inside(self, namespace, arguments):
+        return ["ip", "netns", "exec", namespace, *map(str, arguments)] if namespace else list(map(str, arguments))
+
+    def run(self, arguments, namespace=None, seconds=120.0, check=True):
+        """Runs a program to its end; its standard output."""
+        try:
+            result = subprocess.run(
+                self.inside(namespace, arguments), capture_output=True, text=True, timeout=seconds,
+                stdin=subprocess.DEVNULL)
+        except subprocess.TimeoutExpired:
+            raise Failure(f"{arguments[0]} has not ended within {seconds:g} s") from None
+        if check and result.returncode != 0:
+            raise Failure(
+                f"{arguments[0]} ended with status {result.returncode}: "
+                f"{(result.stderr.strip() or result.stdout.strip())[-400:]}")
+        return result.stdout
+
+    def start(self, arguments, namespace=None, until=None, **options):
+        """Starts a program; when `until` is given, waits for that text of its output."""
+        self.count += 1
+        name = f"{self.count}-{pathlib.Path(str(arguments[0])).name}"
+        program = Program(self.inside(namespace, arguments), self.directory, name, **options)
+        self.programs.append(program)
+        if until:
+            program.await_text(until)
+        return program
+
+    def stop(self, program):
+        program.stop()
+        self.programs.remove(program)
+
+    def await_port(self, port, namespace=None, kind="-tln"):
+        wait_until(
+            lambda: self.run(["ss", "-H", kind, f"sport = :{port}"], namespace).strip(), f"a listener on port {port}")
+
+    def guest(self, *options):
+        return Guest(self, options)
+
+
+class Guest:
+    """A guest of `ringway run`, kept alive by a `cat` until it is closed, in which programs are run by nsenter."""
+
+    HOST4 = "192.168.127.254"
+    GUEST4 = "192.168.127.2"
+    HOST6 = "fd00:1:2:3::fe"
+    GUEST6 = "fd00:1:2:3::2"
+
+    def __init__(self, bed, options):
+        self.bed = bed
+        self.statistics_path = bed.directory / f"statistics-{bed.count}.json"
+        ready, notice = os.pipe()
+        self.program = bed.start(
+            [bed.ringway, "run", "--ipv6-prefix", "fd00:1:2:3::/64", "--statistics", self.statistics_path, "--ready-fd",
+             notice, *options, "--", "cat"], bed.host, stdin=subprocess.PIPE, keep=(notice,))
+        os.close(notice)
+        with os.fdopen(ready) as lines:
+            line = lines.readline()
+        if line != "ready\n":
+            self.program.process.wait(5)
+            raise Failure(f"the bridge did not start: {self.program.text.strip()}")
+        self.bridge = self.program.process.pid
+        self.inside = int(
+            wait_until(
+                lambda: pathlib.Path(f"/proc/{self.bridge}/task/{self.bridge}/children").read_text(),
+                "the guest's process").split()[0])
+        # COMMAND replaces the process that made the namespaces only after "ready".
+        wait_until(
+            lambda: pathlib.Path(f"/proc/{self.inside}/comm").read_text().strip() == "cat", "the guest's command")
+        self.setting("net.ipv4.tcp_congestion_control", "cubic")
+        self.setting("net.ipv4.ip_local_port_range", "10000 65000")
+        self.setting("net.core.somaxconn", "8192")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.program.process.stdin.close()
+        try:
+            self.program.process.wait(10)
+        except subprocess.TimeoutExpired:
+            pass
+        self.bed.stop(self.program)
+
+    def command(self, arguments):
+        return ["nsenter", "-t", self.inside, "-n", "-m", "--", *arguments]
+
+    def run(self, arguments, seconds=120.0, check=True):
+        return self.bed.run(self.command(arguments), seconds=seconds, check=check)
+
+    def start(self, arguments, until=None, **options):
+        return self.bed.start(self.command(arguments), until=until, **options)
+
+    def setting(self, name, value):
+        self.run(["sysctl", "-qw", f"{name}={value}"])
+
+    def statistics(self):
+        return json.loads(self.statistics_path.read_text())
+
+    def await_statistics(self, condition, what, seconds=30.0):
+        return wait_until(lambda: condition(self.statistics()), what, seconds)
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.bridge}/fd"))
+
+    def resident_octets(self):
+        for line in pathlib.Path(f"/proc/{self.bridge}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) * 1024
+        raise Failure("the bridge has ended")
+
+
+def flows(text):
+    """The report that flows.py prints last."""
+    return json.loads(text.strip().splitlines()[-1])
