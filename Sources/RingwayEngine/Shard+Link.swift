@@ -89,7 +89,7 @@ extension Shard {
     mutating func linkWritten(_ completion: Completion) {
         let lease = Lease(rawValue: completion.tag.index)
         let state = space.state(of: lease)
-        if lease.isSmall, state.pointee.marks == 1 {
+        if state.pointee.marks == 1 {
             state.pointee.marks = 0
             pool.pointee.release(Lease(rawValue: state.pointee.sequence))
         }

@@ -17,18 +17,19 @@ public struct BufferRing: ~Copyable {
     ///   - group: the number by which operations name this ring.
     public init(_ ring: inout Ring, capacity: Int, group: UInt16) throws(RingError) {
         precondition(capacity.nonzeroBitCount == 1 && capacity <= 32_768)
-        self.capacity = capacity
-        self.group = group
-        mask = UInt32(capacity - 1)
         let raw = UnsafeMutableRawPointer.allocate(
             byteCount: capacity * MemoryLayout<io_uring_buf>.size, alignment: 4_096)
         raw.initializeMemory(as: UInt8.self, repeating: 0, count: capacity * MemoryLayout<io_uring_buf>.size)
-        memory = raw.assumingMemoryBound(to: io_uring_buf_ring.self)
         let result = ring.register(raw, entries: UInt32(capacity), group: group)
+        // What may fail comes before any stored property is set: a value that is whole is torn down when its `init` throws.
         guard result == 0 else {
             raw.deallocate()
             throw RingError(operation: "cannot register a buffer ring", errno: -result)
         }
+        memory = raw.assumingMemoryBound(to: io_uring_buf_ring.self)
+        mask = UInt32(capacity - 1)
+        self.capacity = capacity
+        self.group = group
     }
 
     deinit { UnsafeMutableRawPointer(memory).deallocate() }

@@ -25,16 +25,18 @@ public struct Ring: ~Copyable {
     ///   - entries: submissions that may be queued between two turns.
     ///   - completions: completions the kernel may post between two turns; multishot operations need many.
     public init(entries: UInt32, completions: UInt32, features: KernelFeatures) throws(RingError) {
-        ring = .allocate(capacity: 1)
-        self.features = features
+        let memory = UnsafeMutablePointer<io_uring>.allocate(capacity: 1)
         let flags =
             features.defersTaskWork ? ringway_setup_flags_preferred() : ringway_setup_flags_cooperative()
-        var result = ringway_ring_init(ring, entries, completions, flags)
-        if result == -EINVAL { result = ringway_ring_init(ring, entries, completions, ringway_setup_flags_minimal()) }
+        var result = ringway_ring_init(memory, entries, completions, flags)
+        if result == -EINVAL { result = ringway_ring_init(memory, entries, completions, ringway_setup_flags_minimal()) }
+        // What may fail comes before any stored property is set: a value that is whole is torn down when its `init` throws.
         guard result == 0 else {
-            ring.deallocate()
+            memory.deallocate()
             throw RingError(operation: "cannot set up io_uring", errno: -result)
         }
+        ring = memory
+        self.features = features
     }
 
     deinit {

@@ -17,6 +17,8 @@ struct FlowScript: Sendable {
         case guestVanishes(at: UInt64)
         /// The guest forgets the connection and opens it again from the same port.
         case guestForgets(at: UInt64, reopens: UInt64)
+        /// The guest opens a second connection from the same port as soon as the first has ended.
+        case guestReturns(after: UInt64)
         /// The host's socket fails.
         case hostFails(at: UInt64)
     }
@@ -122,12 +124,14 @@ extension FlowScript {
         }
         guard random.chance(0.3) else { return }
         let at = startsAt + UInt64(random.skewed(8_000)) * 1_000_000 + 1
-        switch random.integer(0...4) {
+        switch random.integer(0...5) {
         case 0: disturbance = .guestResets(at: at)
         case 1: disturbance = .guestCloses
         case 2: disturbance = .guestVanishes(at: at)
         case 3 where !isOpenedByHost && connectAnswers.last == .succeeds:
             disturbance = .guestForgets(at: at, reopens: at + UInt64(random.skewed(4_000)) * 1_000_000)
+        case 4 where !isOpenedByHost && connectAnswers.last == .succeeds:
+            disturbance = .guestReturns(after: UInt64(random.skewed(2_000)) * 1_000_000)
         default: disturbance = .hostFails(at: at)
         }
     }

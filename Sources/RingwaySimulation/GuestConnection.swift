@@ -66,7 +66,9 @@ final class GuestConnection {
         self.random = random
         self.now = now
         heardAt = now
-        initialSequence = UInt32(truncatingIfNeeded: self.random.next())
+        // Often such that the numbers wrap while the connection lives.
+        let number = UInt32(truncatingIfNeeded: self.random.next())
+        initialSequence = self.random.chance(0.3) ? UInt32.max - number % 100_000 : number
         phase = .synSent
     }
 
@@ -148,7 +150,7 @@ final class GuestConnection {
 
     /// The application gives up: RST to the peer.
     func reset() {
-        guard phase != .over, phase != .timeWait else { return finish(.clean) }
+        guard phase != .over, phase != .timeWait else { return }
         if phase == .open || phase == .synReceived { send([.rst, .ack], at: sndNxt, 0) }
         finish(.abandoned)
     }

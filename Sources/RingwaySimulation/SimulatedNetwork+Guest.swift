@@ -27,7 +27,7 @@ extension SimulatedNetwork {
         let isAlive = connection.map { !$0.isOver } ?? false
         log("flow \(flow): \(scenario.flows[flow].disturbance)")
         switch scenario.flows[flow].disturbance {
-        case .none, .guestCloses: break
+        case .none, .guestCloses, .guestReturns: break
         case .guestResets:
             guard isAlive, let connection else { return }
             fates[flow].wasDisturbed = !connection.isWaiting
@@ -53,6 +53,16 @@ extension SimulatedNetwork {
         openFromGuest(flow)
     }
 
+    /// The first connection has ended: the guest comes again from the same port.
+    private func comeAgain(_ flow: Int) {
+        guard case .guestReturns(let delay) = scenario.flows[flow].disturbance, !fates[flow].wasDisturbed,
+            let connection = connections[flow], connection.end == .clean
+        else { return }
+        fates[flow].wasDisturbed = true
+        fates[flow].forgotten.append(connection)
+        events.schedule(.reopen(flow), at: now + delay)
+    }
+
     func guestWakes(_ flow: Int) {
         wakes[flow] = .max
         guard let connection = connections[flow] else { return }
@@ -68,6 +78,7 @@ extension SimulatedNetwork {
         connection.outbox = []
         for frame in frames { sendFromGuest(frame) }
         if let complaint = connection.complaint { fail("flow \(flow): the guest complains: \(complaint)") }
+        if connection.isOver { comeAgain(flow) }
         if let at = connection.wakesAt, at < wakes[flow] {
             wakes[flow] = at
             events.schedule(.guestWakes(flow), at: max(at, now))

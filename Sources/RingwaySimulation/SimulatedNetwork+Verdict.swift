@@ -44,10 +44,16 @@ extension SimulatedNetwork {
             return explained(end, fate, [.gaveUp]) ? nil : "timed out, but the guest saw \(end)"
         default: break
         }
-        let isForgotten = !fate.forgotten.isEmpty
-        if fate.wasDisturbed && !isForgotten { return faultOfDisturbed(script, connection, own) }
+        let isSecond = !fate.forgotten.isEmpty
+        if fate.wasDisturbed && !isSecond { return faultOfDisturbed(script, connection, own) }
         if script.disturbance == .guestCloses && end == .abandoned { return nil }
-        return faultOfWhole(script, connection, own, others: isForgotten)
+        if case .guestReturns = script.disturbance {
+            for connection in fate.forgotten {
+                if let fault = faultOfWhole(script, connection, own, wholes: 1...2) { return fault }
+            }
+            return faultOfWhole(script, connection, own, wholes: isSecond ? 2...2 : 1...1)
+        }
+        return faultOfWhole(script, connection, own, wholes: isSecond ? 1...2 : 1...1)
     }
 
     private func explained(_ end: GuestConnection.End, _ fate: Fate, _ expected: [GuestConnection.End]) -> Bool {
@@ -56,7 +62,7 @@ extension SimulatedNetwork {
 
     /// Both streams are whole, both ends saw both ends of file, and nobody saw RST.
     private func faultOfWhole(
-        _ script: FlowScript, _ connection: GuestConnection, _ own: [HostSocket], others: Bool
+        _ script: FlowScript, _ connection: GuestConnection, _ own: [HostSocket], wholes: ClosedRange<Int>
     ) -> String? {
         let isLateRefusal = connection.end == .reset && connection.peerHasFinished && connection.finIsSent
         guard connection.end == .clean || isLateRefusal else { return "the guest saw \(connection.end.map { "\($0)" } ?? "")" }
@@ -68,13 +74,12 @@ extension SimulatedNetwork {
                 && socket.gaveEnd && socket.end == .closed
             {
                 whole += 1
-            } else if !(socket.end == .reset && (others || (socket.received == 0 && socket.sent == 0))) {
+            } else if !(socket.end == .reset && (wholes == 1...2 || (socket.received == 0 && socket.sent == 0))) {
                 return "socket \(socket.identifier) ended \(socket.end.map { "\($0)" } ?? "") with \(socket.received) "
                     + "octets received and \(socket.sent) sent, shutdown \(socket.sawShutdown), end \(socket.gaveEnd)"
             }
         }
-        if whole == 1 || (others && whole == 2) { return nil }
-        return "\(whole) sockets carried the whole connection"
+        return wholes.contains(whole) ? nil : "\(whole) sockets carried the whole connection"
     }
 
     /// The end that was not the cause has to have noticed.

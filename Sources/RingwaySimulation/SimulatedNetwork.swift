@@ -91,7 +91,7 @@ final class SimulatedNetwork {
     private func schedule(_ script: FlowScript) {
         events.schedule(.start(script.index), at: now + script.startsAt)
         switch script.disturbance {
-        case .none, .guestCloses: break
+        case .none, .guestCloses, .guestReturns: break
         case .guestResets(let at), .guestVanishes(let at), .hostFails(let at):
             events.schedule(.disturb(script.index), at: now + at)
         case .guestForgets(let at, let reopens):

@@ -29,7 +29,6 @@ http {{
         listen 127.0.0.1:8080 backlog=8192;
         listen [::1]:8080 backlog=8192;
         root {directory}/files;
-        location /sink {{ proxy_pass http://unix:{directory}/sink; proxy_request_buffering on; }}
         location /upload/ {{ alias {directory}/uploads/; dav_methods PUT; }}
     }}
 }}
@@ -49,8 +48,11 @@ def random_file(path, octets):
 
 
 def file_digest(path):
+    digest = hashlib.sha256()
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while block := file.read(MEBIBYTE):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 class WebServer:

@@ -32,10 +32,10 @@ enum NamespaceEntry {
         }
         // An ordinary user has power over a namespace only as root of the user namespace that owns it.
         let owner = ringway_owning_user_namespace(namespace)
-        guard owner >= 0 else { throw GuestFailure("cannot join \(name): it belongs to somebody else") }
-        defer { close(owner) }
-        guard ringway_join_namespace(owner, ringway_kind_user()) == 0,
+        defer { if owner >= 0 { close(owner) } }
+        // The caller's own user namespace cannot be joined again: there, power is what the caller has already.
+        guard owner >= 0, ringway_join_namespace(owner, ringway_kind_user()) == 0,
             ringway_join_namespace(namespace, ringway_kind_network()) == 0
-        else { throw GuestFailure(cannot: "join \(name)") }
+        else { throw GuestFailure("cannot join \(name): it belongs to another user") }
     }
 }

@@ -1,0 +1,132 @@
+import CRingway
+import Glibc
+import RingwayReactor
+import RingwayRing
+import RingwayStorage
+import Synchronization
+import Testing
+
+/// Waking and being woken, on real threads.
+@Suite("Reactor", .tags(.kernel), .enabled(if: KernelFeatures.probe().hasRingMessages))
+struct ReactorTests {
+    private static let bell = OperationTag(kind: 1, index: 0)
+    private static let mail = OperationTag(kind: 2, index: 0)
+
+    private static func reactor(_ doorbell: Doorbell) throws(RingError) -> Reactor {
+        let ring = try Ring(entries: 64, completions: 256, features: .probe())
+        var reactor = Reactor(ring: ring, doorbell: doorbell)
+        try reactor.ring.enable()
+        return reactor
+    }
+
+    @Test func `ends its wait at the deadline and reads the clock`() throws {
+        var reactor = try Self.reactor(Doorbell())
+        let start = Reactor.clock()
+        let error = reactor.wait(until: start + 20_000_000) { false }
+        let now = reactor.now
+        #expect(error == 0)
+        #expect(now >= start + 19_000_000 && now < start + 1_000_000_000)
+    }
+
+    @Test func `does not wait when its deadline has passed or mail is there`() throws {
+        var reactor = try Self.reactor(Doorbell())
+        let start = Reactor.clock()
+        _ = reactor.wait(until: 0) { false }
+        _ = reactor.wait(until: nil) { true }
+        #expect(Reactor.clock() - start < 1_000_000_000)
+    }
+
+    @Test func `is woken by a thread without a ring, each time anew`() throws {
+        let doorbell = Doorbell()
+        var reactor = try Self.reactor(doorbell)
+        reactor.listen(Self.bell)
+        for _ in 0..<3 {
+            let ringer = KernelThread {
+                usleep(5_000)
+                doorbell.wake()
+            }
+            _ = reactor.wait(until: reactor.now + 2_000_000_000) { false }
+            let completion = reactor.ring.nextCompletion()
+            #expect(completion?.tag == Self.bell)
+            #expect(completion?.result == 8)
+            reactor.listen(Self.bell)
+            ringer.join()
+        }
+    }
+
+    @Test func `lets nobody claim the waking of one who is awake`() throws {
+        let doorbell = Doorbell()
+        var reactor = try Self.reactor(doorbell)
+        #expect(!doorbell.claimWake())
+        _ = reactor.wait(until: 0) { doorbell.claimWake() && !doorbell.claimWake() }
+        #expect(!doorbell.claimWake())
+    }
+
+    @Test func `is woken through the ring of another thread`() throws {
+        let sleeper = Doorbell()
+        let isWaiting = Atomic<Bool>(false)
+        try withExtendedLifetime(isWaiting) {
+            var reactor = try Self.reactor(sleeper)
+            let waker = KernelThread {
+                guard var other = try? Self.reactor(Doorbell()) else { return }
+                usleep(20_000)
+                other.wake(sleeper, Self.mail)
+                _ = other.wait(until: other.now + 20_000_000) { false }
+                // A wake that worked leaves nothing to be told.
+                if other.ring.nextCompletion() != nil { sleeper.wake() }
+            }
+            let start = Reactor.clock()
+            _ = reactor.wait(until: start + 5_000_000_000) { false }
+            #expect(reactor.ring.nextCompletion()?.tag == Self.mail)
+            #expect(Reactor.clock() - start < 4_000_000_000)
+            waker.join()
+        }
+    }
+
+    /// One of two that throw messages at each other: what it posts to, what it takes from, how often.
+    private static func exchange(
+        own: Doorbell, other: Doorbell, inbox: Mailbox<Int>, outbox: Mailbox<Int>, rounds: Int, begins: Bool
+    ) -> Int {
+        guard var reactor = try? reactor(own) else { return -1 }
+        while other.ringDescriptor < 0 { sched_yield() }
+        var expected = 0
+        if begins {
+            _ = outbox.post(0)
+            reactor.wake(other, mail)
+        }
+        while expected < rounds {
+            let limit = reactor.now + 2_000_000_000
+            guard reactor.wait(until: limit, hasMail: { !inbox.isEmpty }) == 0 else { return -2 }
+            while reactor.ring.nextCompletion() != nil {}
+            if reactor.now >= limit, inbox.isEmpty { return expected }
+            while let message = inbox.take() {
+                guard message == expected else { return -3 }
+                expected += 1
+                let answer = begins ? expected : message
+                if answer < rounds {
+                    guard outbox.post(answer) else { return -4 }
+                    reactor.wake(other, mail)
+                }
+            }
+        }
+        // What was prepared last still has to leave.
+        _ = reactor.wait(until: 0) { true }
+        return expected
+    }
+
+    @Test(.timeLimit(.minutes(1)))
+    func `loses no wake-up when two shards throw a message to and fro`() {
+        let rounds = 20_000
+        let (one, two) = (Doorbell(), Doorbell())
+        let (toOne, toTwo) = (Mailbox<Int>(capacity: 16), Mailbox<Int>(capacity: 16))
+        let result = Mailbox<Int>(capacity: 1)
+        let thread = KernelThread {
+            _ = result.post(
+                Self.exchange(own: two, other: one, inbox: toTwo, outbox: toOne, rounds: rounds, begins: false))
+        }
+        let own = Self.exchange(own: one, other: two, inbox: toOne, outbox: toTwo, rounds: rounds, begins: true)
+        thread.join()
+        #expect(own == rounds)
+        #expect(result.take() == rounds)
+    }
+}

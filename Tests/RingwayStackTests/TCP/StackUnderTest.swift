@@ -1,0 +1,150 @@
+import RingwayStack
+import RingwayStorage
+import RingwayWire
+import Testing
+
+/// A stack with its buffers and a clock that a test moves; collects what it asks for.
+final class StackUnderTest {
+    static let guestMAC = MACAddress(rawValue: 0x0200_0000_0002)
+    static var millisecond: UInt64 { 1_000_000 }
+    static var second: UInt64 { 1_000_000_000 }
+
+    let plan: NetworkPlan
+    let counters = Counters()
+    let space: BufferSpace
+    let pool: UnsafeMutablePointer<BufferPool>
+    var stack: Stack
+    var now: UInt64 = 1_000 * second
+    /// Frames toward the guest that no expectation has taken yet, virtio-net header first.
+    var frames: [[UInt8]] = []
+    /// Other effects that no expectation has taken yet.
+    var effects: [Effect] = []
+
+    init(limits: Limits = StackUnderTest.limits, policy: DestinationPolicy = DestinationPolicy(), mtu: Int = 1_500) throws {
+        let block = try #require(CIDRBlock("192.168.127.0/24"))
+        let prefix = IPv6Address(high: 0xFD12_3456_789A_0000, low: 0)
+        plan = try #require(NetworkPlan(ipv4: block, ipv6Prefix: prefix, mtu: mtu))
+        space = BufferSpace(shards: 1, largeCount: limits.largeBuffers, smallCount: limits.smallBuffers)
+        pool = .allocate(capacity: 1)
+        pool.initialize(to: BufferPool(space: space, shard: 0))
+        // The shard that has no services sends nothing of its own accord.
+        let configuration = Stack.Configuration(
+            plan: plan, limits: limits, policy: policy, guestMAC: Self.guestMAC, guestIPv4: plan.firstGuestIPv4,
+            guestIPv6: plan.firstGuestIPv6, shard: 1, shards: 2, secret: 0x5EED)
+        stack = Stack(configuration, pool: pool, counters: counters, now: now)
+    }
+
+    deinit {
+        pool.deinitialize(count: 1)
+        pool.deallocate()
+        space.deallocate()
+        counters.deallocate()
+    }
+
+    static var limits: Limits {
+        var limits = Limits()
+        limits.flowsPerGuest = 128
+        limits.udpMappings = 16
+        limits.poolOctetsPerShard = 64 << 20
+        return limits
+    }
+
+    // MARK: Time
+
+    /// One turn of the owner around what `events` gives to the stack.
+    func turn(_ events: (inout Stack) -> Void) {
+        stack.beginTurn(now: now)
+        events(&stack)
+        collect()
+        while stack.runTimers() { collect() }
+        stack.finishTurn()
+        collect()
+    }
+
+    /// Lets time pass, timers running when they are due.
+    func advance(by nanoseconds: UInt64) {
+        let end = now + nanoseconds
+        while let deadline = stack.nextDeadline, deadline <= end {
+            now = max(now + Self.millisecond, deadline)
+            turn { _ in }
+        }
+        now = max(now, end)
+        turn { _ in }
+    }
+
+    private func collect() {
+        while let effect = stack.effects.popFirst() {
+            guard effect.kind == .writeFrame else {
+                effects.append(effect)
+                continue
+            }
+            var frame = octets(effect.lease, effect.offset, effect.length)
+            pool.pointee.release(effect.lease)
+            if !effect.payload.isNone {
+                frame += octets(effect.payload, effect.payloadOffset, effect.payloadLength)
+                pool.pointee.release(effect.payload)
+            }
+            frames.append(frame)
+        }
+    }
+
+    private func octets(_ lease: Lease, _ offset: UInt32, _ length: UInt32) -> [UInt8] {
+        [UInt8](UnsafeRawBufferPointer(start: space.address(of: lease) + Int(offset), count: Int(length)))
+    }
+
+    // MARK: What goes in
+
+    /// A frame from the guest, virtio-net header first.
+    func receive(_ frame: [UInt8]) {
+        let lease = pool.pointee.lease(.large)
+        space.address(of: lease).copyMemory(from: frame, byteCount: frame.count)
+        var summary = FrameSummary()
+        let reason = FrameSummary.parse(
+            UnsafeRawBufferPointer(start: space.address(of: lease), count: frame.count), into: &summary)
+        guard reason == .none else {
+            Issue.record("the test's own frame is refused: \(reason)")
+            return pool.pointee.release(lease)
+        }
+        turn { $0.receiveFrame(summary, lease, length: frame.count) }
+    }
+
+    /// A buffer with octets behind the headroom, as the host's sockets fill it.
+    func buffer(_ octets: [UInt8]) -> Lease {
+        let lease = pool.pointee.lease(.large)
+        (space.address(of: lease) + Stack.headroom).copyMemory(from: octets, byteCount: octets.count)
+        return lease
+    }
+
+    /// The octets of a buffer that an effect names.
+    func octets(of effect: Effect) -> [UInt8] { octets(effect.lease, effect.offset, effect.length) }
+
+    // MARK: What must come out
+
+    /// The oldest effect that is not a frame.
+    @discardableResult
+    func expectEffect(_ kind: Effect.Kind, sourceLocation: SourceLocation = #_sourceLocation) -> Effect? {
+        guard !effects.isEmpty else {
+            Issue.record("\(kind) was expected, nothing is asked for", sourceLocation: sourceLocation)
+            return nil
+        }
+        let effect = effects.removeFirst()
+        #expect(effect.kind == kind, sourceLocation: sourceLocation)
+        return effect.kind == kind ? effect : nil
+    }
+
+    func expectNoEffect(sourceLocation: SourceLocation = #_sourceLocation) {
+        #expect(effects.map(\.kind) == [], sourceLocation: sourceLocation)
+    }
+
+    /// Nothing is left over: every buffer is home, nothing is promised, every table is empty.
+    func expectNothingHeld(sourceLocation: SourceLocation = #_sourceLocation) {
+        #expect(pool.pointee.leased == 0, sourceLocation: sourceLocation)
+        #expect(stack.flowCount == 0, sourceLocation: sourceLocation)
+        #expect(stack.connectionCount == 0, sourceLocation: sourceLocation)
+        #expect(stack.promisedOctets == 0, sourceLocation: sourceLocation)
+        #expect(stack.halfOpenCount == 0, sourceLocation: sourceLocation)
+        #expect(counters.read(.tcpFlows) == 0, sourceLocation: sourceLocation)
+        #expect(counters.read(.tcpHalfOpen) == 0, sourceLocation: sourceLocation)
+        #expect(counters.read(.tcpParkedOctets) == 0, sourceLocation: sourceLocation)
+    }
+}

@@ -1,0 +1,121 @@
+import RingwayStack
+import RingwayStorage
+import RingwayWire
+import Testing
+
+@Suite("A connection that a client of a published port opens")
+struct TCPHostOpeningTests {
+    let net: StackUnderTest
+    let peer: TCPPeer
+
+    init() throws {
+        net = try StackUnderTest()
+        peer = try TCPPeer(net)
+    }
+
+    @Test func `synSent: the guest sees SYN from the client's own address`() {
+        peer.openFromHost()
+        let syn = peer.expect(.syn, seq: 0, window: 65_535)
+        #expect(syn?.options.maximumSegmentSize == 1_460)
+        #expect(syn?.options.windowScale != nil)
+        #expect(syn?.options.sackPermitted == true)
+        peer.send([.syn, .ack], seq: 100, ack: 1)
+        peer.expect(.ack, seq: 1, ack: 101)
+        net.expectEffect(.receiveStream)
+        #expect(peer.state == .established)
+    }
+
+    @Test func `a client on the host's loopback appears as the network's host address`() throws {
+        let shown = net.stack.shownToGuest(IPAddress(IPv4Address(127, 0, 0, 1)))
+        #expect(shown == IPAddress(net.plan.hostIPv4))
+    }
+
+    @Test func `synSent: the window that the SYN promised is kept`() {
+        peer.openFromHost()
+        peer.expect(.syn, window: 65_535)
+        peer.send([.syn, .ack], seq: 100, ack: 1, options: TCPPeer.options(segmentSize: 1_460, scale: 7))
+        let answer = peer.expect(.ack, seq: 1, ack: 101)
+        // In steps of 256 octets, and no less than what was promised.
+        #expect(answer.map { $0.window << 8 >= 65_535 } == true)
+        #expect(net.stack.promisedOctets == 65_536)
+    }
+
+    @Test func `synSent: RST from the guest closes the client's socket with RST`() {
+        peer.openFromHost()
+        peer.expect(.syn)
+        peer.send([.rst, .ack], seq: 0, ack: 1)
+        net.expectEffect(.resetStream)
+        peer.expectSilence()
+        net.expectNothingHeld()
+        #expect(net.counters.read(.tcpRefused) == 1)
+    }
+
+    @Test func `synSent: RST that acknowledges something else is ignored`() {
+        peer.openFromHost()
+        peer.expect(.syn)
+        peer.send([.rst, .ack], seq: 0, ack: 7)
+        peer.send(.rst, seq: 1)
+        net.expectNoEffect()
+        #expect(peer.state == .synSent)
+    }
+
+    @Test func `synSent: SYN-ACK of another SYN is answered by RST, and SYN tried again`() {
+        peer.openFromHost()
+        peer.expect(.syn)
+        peer.send([.syn, .ack], seq: 100, ack: 900)
+        peer.expect(.rst, seq: 900)
+        #expect(peer.state == .synSent)
+        peer.advance(by: 1_100 * StackUnderTest.millisecond)
+        peer.expect(.syn, seq: 0)
+    }
+
+    @Test func `synSent: SYN is repeated with back-off and given up`() {
+        peer.openFromHost()
+        peer.expect(.syn)
+        for seconds: UInt64 in [1, 2, 4, 8, 16, 32] {
+            peer.advance(by: seconds * StackUnderTest.second + 5 * StackUnderTest.millisecond)
+            peer.expect(.syn, seq: 0)
+        }
+        peer.advance(by: 70 * StackUnderTest.second)
+        net.expectEffect(.resetStream)
+        net.expectNothingHeld()
+    }
+
+    @Test func `synSent: a SYN of the guest's own opens simultaneously`() {
+        peer.openFromHost()
+        peer.expect(.syn, seq: 0)
+        peer.send(.syn, seq: 100)
+        peer.expect([.syn, .ack], seq: 0, ack: 101)
+        #expect(peer.state == .synReceived)
+        peer.send(.ack, seq: 101, ack: 1)
+        #expect(peer.state == .established)
+        net.expectEffect(.receiveStream)
+    }
+
+    @Test func `synReceived: SYN-ACK of a simultaneous open establishes`() {
+        peer.openFromHost()
+        peer.expect(.syn)
+        peer.send(.syn, seq: 100)
+        peer.expect([.syn, .ack], seq: 0, ack: 101)
+        peer.send([.syn, .ack], seq: 100, ack: 1)
+        #expect(peer.state == .established)
+        peer.expect(.ack, seq: 1, ack: 101)
+        net.expectEffect(.receiveStream)
+    }
+
+    @Test func `the same client and port cannot be open twice`() {
+        peer.openFromHost()
+        peer.expect(.syn)
+        net.turn { stack in #expect(stack.openFromHost(client: peer.remote, guest: peer.guest) == nil) }
+        #expect(net.counters.read(.forwardsRefused) == 1)
+    }
+
+    @Test func `beyond the half-open quota a client is turned away`() throws {
+        var limits = StackUnderTest.limits
+        limits.halfOpenConnects = 32
+        let net = try StackUnderTest(limits: limits)
+        for port: UInt16 in 0..<16 { try TCPPeer(net, port: 1_000 + port).openFromHost() }
+        let peer = try TCPPeer(net)
+        net.turn { stack in #expect(stack.openFromHost(client: peer.remote, guest: peer.guest) == nil) }
+    }
+}
