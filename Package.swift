@@ -22,7 +22,7 @@ let package = Package(
         .default(enabledTraits: ["CommandLine"]),
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2")
     ],
     targets: [
         .systemLibrary(name: "CLiburing", pkgConfig: "liburing", providers: [.apt(["liburing-dev"])]),
@@ -36,7 +36,8 @@ let package = Package(
             name: "RingwayReactor", dependencies: ["RingwayRing", "RingwayStorage", "CRingway"],
             swiftSettings: settings),
         .target(
-            name: "RingwayLinks", dependencies: ["RingwayReactor", "RingwayRing", "RingwayWire", "RingwayStorage", "CRingway"],
+            name: "RingwayLinks",
+            dependencies: ["RingwayReactor", "RingwayRing", "RingwayWire", "RingwayStorage", "CRingway"],
             swiftSettings: settings),
         .target(
             name: "RingwayHost",
@@ -55,18 +56,31 @@ let package = Package(
         .target(
             name: "Ringway",
             dependencies: [
-                "RingwayEngine", "RingwayResolver", "RingwayWire", "RingwayStack", "RingwayLinks", "RingwayRing", "CRingway",
+                "RingwayEngine", "RingwayResolver", "RingwayWire", "RingwayStack", "RingwayLinks", "RingwayRing",
+                "CRingway",
             ],
             swiftSettings: settings),
         .target(
             name: "RingwayCommand", dependencies: ["Ringway", "RingwayLinks", "CRingway", argumentParser],
             swiftSettings: settings),
         .executableTarget(name: "ringway", dependencies: ["RingwayCommand"], swiftSettings: settings),
+        .target(
+            name: "RingwaySimulation", dependencies: ["RingwayStack", "RingwayWire", "RingwayStorage"],
+            swiftSettings: settings),
+        .executableTarget(
+            name: "ringway-simulate", dependencies: ["RingwaySimulation"], swiftSettings: settings),
         .testTarget(name: "RingwayWireTests", dependencies: ["RingwayWire"], swiftSettings: settings),
         .testTarget(name: "RingwayStorageTests", dependencies: ["RingwayStorage"], swiftSettings: settings),
         .testTarget(
             name: "RingwayStackTests", dependencies: ["RingwayStack", "RingwayWire", "RingwayStorage"],
             swiftSettings: settings),
+        .testTarget(
+            name: "RingwayRingTests",
+            dependencies: ["RingwayReactor", "RingwayRing", "RingwayStorage", "CRingway"],
+            swiftSettings: settings),
+        .testTarget(name: "SimulationTests", dependencies: ["RingwaySimulation"], swiftSettings: settings),
+        .testTarget(
+            name: "EndToEndTests", exclude: ["Programs"], swiftSettings: settings),
         .testTarget(
             name: "RingwayResolverTests", dependencies: ["RingwayResolver", "RingwayWire"], swiftSettings: settings),
         .testTarget(

@@ -1,10 +1,10 @@
 internal import Glibc
-@_exported public import RingwayWire
 internal import RingwayEngine
 internal import RingwayLinks
 internal import RingwayResolver
 internal import RingwayRing
 @_exported public import RingwayStack
+@_exported public import RingwayWire
 internal import Synchronization
 
 /// One virtual network with its gateway: what a launcher of virtual machines or namespaces embeds.
@@ -106,7 +106,8 @@ public final class VirtualNetwork: Sendable {
         let engine: Engine
         do throws(RingError) {
             engine = try Engine(
-                engineConfiguration, link: Link(queues: queues, takesUDPSuperFrames: takesUDPSuperFrames), features: features, nameService: ResolverLine(resolver),
+                engineConfiguration, link: Link(queues: queues, takesUDPSuperFrames: takesUDPSuperFrames),
+                features: features, nameService: ResolverLine(resolver),
                 handler: { [weak self] event in self?.handle(event) })
         } catch {
             throw Failure("the data path does not start: \(error)")
@@ -119,11 +120,13 @@ public final class VirtualNetwork: Sendable {
 
     private static func explain(_ features: RingwayRing.KernelFeatures) -> String {
         if features.ringError == EPERM || features.ringError == EACCES {
-            return "io_uring is forbidden here: set the sysctl kernel.io_uring_disabled to 0, or allow io_uring_setup in "
+            return
+                "io_uring is forbidden here: set the sysctl kernel.io_uring_disabled to 0, or allow io_uring_setup in "
                 + "the container's seccomp profile"
         }
         if !features.hasRing {
-            return "this kernel gives no io_uring (\(String(cString: strerror(features.ringError)))): Linux 6.0 or newer "
+            return
+                "this kernel gives no io_uring (\(String(cString: strerror(features.ringError)))): Linux 6.0 or newer "
                 + "is needed"
         }
         return "this kernel's io_uring lacks buffer rings or multishot receive: Linux 6.0 or newer is needed"
@@ -161,7 +164,9 @@ public final class VirtualNetwork: Sendable {
             state.nextForward += 1
             return (engine, guest, state.nextForward)
         }
-        guard let (engine, guest, number) = current else { throw Failure("ports are published once a guest is attached") }
+        guard let (engine, guest, number) = current else {
+            throw Failure("ports are published once a guest is attached")
+        }
         for offset in 0..<forward.hostPorts.count {
             let port = forward.hostPorts.lowerBound + UInt16(offset)
             let guestPort = forward.guestPorts.lowerBound + UInt16(offset)
@@ -197,7 +202,7 @@ public final class VirtualNetwork: Sendable {
             do throws(HostListenFailure) {
                 try engine.receive(
                     address: IPAddress(high: 0, low: 0), port: port, guest: target(false), forward: number)
-            } catch where error.errno == EAFNOSUPPORT || error.errno == EADDRNOTAVAIL {
+            } catch  where error.errno == EAFNOSUPPORT || error.errno == EADDRNOTAVAIL {
                 // A host without IPv6.
             }
         }

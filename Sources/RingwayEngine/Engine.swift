@@ -39,7 +39,8 @@ public final class Engine: Sendable {
             shards: queues.count, largeCount: limits.largeBuffers, smallCount: limits.smallBuffers)
         counters = queues.map { _ in Counters() }
         shared = EngineShared(
-            configuration: configuration, features: features, network: ShardNetwork(
+            configuration: configuration, features: features,
+            network: ShardNetwork(
                 count: queues.count, buffers: limits.largeBuffers),
             nameService: nameService, handler: handler)
         threads = Mutex([])

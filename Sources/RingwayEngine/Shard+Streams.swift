@@ -23,7 +23,8 @@ extension Shard {
         socket.pointee.isConnecting = true
         stack.streamOpened(flow, socket: handle.slot)
         let entry = reactor.ring.prepare()
-        let address = UnsafeMutableRawPointer(socket).advanced(by: MemoryLayout<StreamSocket>.offset(of: \.address) ?? 0)
+        let address = UnsafeMutableRawPointer(socket).advanced(
+            by: MemoryLayout<StreamSocket>.offset(of: \.address) ?? 0)
         io_uring_prep_connect(
             entry, descriptor, UnsafePointer(address.assumingMemoryBound(to: sockaddr.self)),
             socket.pointee.address.length)

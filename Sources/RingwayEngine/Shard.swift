@@ -60,7 +60,8 @@ struct Shard: ~Copyable {
     var spareDescriptor: Int32
 
     init(
-        index: Int, shared: EngineShared, queue descriptor: Int32, pool: UnsafeMutablePointer<BufferPool>, counters: Counters
+        index: Int, shared: EngineShared, queue descriptor: Int32, pool: UnsafeMutablePointer<BufferPool>,
+        counters: Counters
     ) throws(RingError) {
         // What may fail comes before any stored property is set.
         var ring = try Ring(entries: 1_024, completions: 8_192, features: shared.features)
@@ -68,7 +69,8 @@ struct Shard: ~Copyable {
             descriptor, &ring, buffers: Self.ringBuffers, group: Self.linkGroup,
             isMultishot: shared.features.hasMultishotRead && shared.configuration.usesMultishotRead)
         let hostBuffers = try LeaseRing(
-            &ring, capacity: Self.ringBufferLimit, least: Self.ringBuffers, group: Self.hostGroup, headroom: Stack.headroom,
+            &ring, capacity: Self.ringBufferLimit, least: Self.ringBuffers, group: Self.hostGroup,
+            headroom: Stack.headroom,
             reserve: Self.linkReserve)
         self.queue = queue
         self.hostBuffers = hostBuffers

@@ -21,22 +21,29 @@ public struct DatagramError: Sendable {
 
 /// A socket's queue of errors, read one at a time without waiting.
 public struct ErrorQueue {
-    private static let payloadLimit = 2_048
+    // A datagram's payload, then control data, then the address it was sent to.
+    private static var payloadLimit: Int { 2_048 }
+    private static var controlLimit: Int { 512 }
+    private static var nameLimit: Int { 128 }
 
     /// The next error and as much of the datagram as came back, or `nil` when the queue is empty.
     public static func next(
         of descriptor: Int32, _ take: (DatagramError, UnsafeRawBufferPointer) -> Void
     ) -> Bool {
-        withUnsafeTemporaryAllocation(byteCount: payloadLimit + 512 + 128, alignment: 16) { memory -> Bool in
-            guard let base = memory.baseAddress else { return false }
+        // On the stack: a temporary allocation of this size would come from the heap.
+        var storage = InlineArray<336, UInt64>(repeating: 0)
+        return withUnsafeMutableBytes(of: &storage) { memory -> Bool in
+            guard let base = memory.baseAddress, memory.count >= payloadLimit + controlLimit + nameLimit else {
+                return false
+            }
             let control = base + payloadLimit
-            let name = control + 512
+            let name = control + controlLimit
             var slice = iovec(iov_base: base, iov_len: payloadLimit)
             var header = msghdr()
             header.msg_name = name
-            header.msg_namelen = 128
+            header.msg_namelen = UInt32(nameLimit)
             header.msg_control = control
-            header.msg_controllen = 512
+            header.msg_controllen = controlLimit
             let received = withUnsafeMutablePointer(to: &slice) { slice in
                 header.msg_iov = slice
                 header.msg_iovlen = 1

@@ -5,13 +5,13 @@ public import RingwayStorage
 public struct SendMessage: BitwiseCopyable {
     /// The most slices in one send.
     public static var sliceLimit: Int { 16 }
-    /// Octets of control data: hop limit, traffic class and segment size, or a source address.
-    public static var controlLimit: Int { 96 }
+    /// Octets of control data: source address, hop limit, traffic class and segment size (40 + 3 × 24) at once.
+    public static var controlLimit: Int { 112 }
 
     public var header = msghdr()
     public var slices = InlineArray<16, iovec>(repeating: iovec())
     public var leases = InlineArray<16, Lease>(repeating: .none)
-    public var control = InlineArray<12, UInt64>(repeating: 0)
+    public var control = InlineArray<14, UInt64>(repeating: 0)
     public var address = SocketAddress()
     public var count = 0
     /// The mapping or socket the message belongs to.
@@ -44,6 +44,7 @@ public struct SendMessage: BitwiseCopyable {
             message.pointee.header.msg_name = base + addressOffset
             message.pointee.header.msg_namelen = message.pointee.address.length
         }
+        precondition(controlLength <= controlLimit, "control data was written beyond its room")
         if controlLength > 0 {
             message.pointee.header.msg_control = base + controlOffset
             message.pointee.header.msg_controllen = controlLength

@@ -1,6 +1,6 @@
-public import Synchronization
 internal import CRingway
 internal import Glibc
+public import Synchronization
 
 /// How others wake a thread that waits in its ring: another shard by a message to the ring, any other thread by an
 /// eventfd. Nobody is woken who is awake.

@@ -30,14 +30,19 @@ struct DoctorReportTests {
                 """)
     }
 
-    @Test("escapes what JSON must not hold", arguments: [("a\"b\\c", "\"a\\\"b\\\\c\""), ("\u{1}\n\té", "\"\\u0001\\n\\té\"")])
+    @Test(
+        "escapes what JSON must not hold",
+        arguments: [("a\"b\\c", "\"a\\\"b\\\\c\""), ("\u{1}\n\té", "\"\\u0001\\n\\té\"")])
     func escapes(_ text: String, _ json: String) {
         #expect(JSONText.string(text) == json)
     }
 
     @Test(
         "knows which kernels are new enough",
-        arguments: [("5.15.0-91-generic", true), ("6.1.0", true), ("5.10.0-28-amd64", false), ("6.18.44+", true), ("4.19", false), ("", false)])
+        arguments: [
+            ("5.15.0-91-generic", true), ("6.1.0", true), ("5.10.0-28-amd64", false), ("6.18.44+", true),
+            ("4.19", false), ("", false),
+        ])
     func kernel(_ release: String, _ isEnough: Bool) {
         #expect(Examination.kernel(release: release).isPresent == isEnough)
     }

@@ -34,6 +34,9 @@ struct HelpTextTests {
     }
 
     @Test func `aligns columns and continues the last one`() {
-        #expect(TextTable.lines([["a", "bb", "one\ntwo"], ["ccc", "d", "e"]]) == ["a    bb  one", "         two", "ccc  d   e"])
+        #expect(
+            TextTable.lines([["a", "bb", "one\ntwo"], ["ccc", "d", "e"]]) == [
+                "a    bb  one", "         two", "ccc  d   e",
+            ])
     }
 }

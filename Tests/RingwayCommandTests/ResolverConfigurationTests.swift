@@ -17,7 +17,8 @@ struct ResolverConfigurationTests {
             nameserver 10.0.0.1
             """
         let lines = ResolverConfiguration.contents(gateway: gateway, host: host).split(separator: "\n").dropFirst()
-        #expect(Array(lines) == ["nameserver 192.168.127.1", "search example.org corp.example", "options edns0 trust-ad"])
+        #expect(
+            Array(lines) == ["nameserver 192.168.127.1", "search example.org corp.example", "options edns0 trust-ad"])
     }
 
     @Test func `needs nothing of the host`() {
@@ -26,6 +27,7 @@ struct ResolverConfigurationTests {
     }
 
     @Test func `finds the host's servers`() {
-        #expect(ResolverConfiguration.servers(in: "nameserver\t1.2.3.4\nnameserver\n;nameserver 5.6.7.8") == ["1.2.3.4"])
+        #expect(
+            ResolverConfiguration.servers(in: "nameserver\t1.2.3.4\nnameserver\n;nameserver 5.6.7.8") == ["1.2.3.4"])
     }
 }

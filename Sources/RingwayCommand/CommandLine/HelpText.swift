@@ -108,7 +108,8 @@ enum HelpText {
         let rows = Limits.table.map { row in
             ["\(row.flag)", row.defaultValue, "\(row.name)\n\(row.atTheBound)\n(\(row.counter))"]
         }
-        let lines = TextTable.lines([["OPTION", "DEFAULT", "WHAT IT BOUNDS\nWHAT HAPPENS AT THE BOUND\n(COUNTER)"]] + rows)
+        let lines = TextTable.lines(
+            [["OPTION", "DEFAULT", "WHAT IT BOUNDS\nWHAT HAPPENS AT THE BOUND\n(COUNTER)"]] + rows)
         return "LIMITS\n" + lines.map { "  " + $0 }.joined(separator: "\n")
     }
 

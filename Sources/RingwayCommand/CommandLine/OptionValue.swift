@@ -13,7 +13,9 @@ enum OptionValue {
 
     static func network(_ text: String) throws -> CIDRBlock {
         let block = try block(text)
-        guard block.address.isIPv4 else { throw ValidationError("it must be an IPv4 network; --ipv6-prefix is for IPv6") }
+        guard block.address.isIPv4 else {
+            throw ValidationError("it must be an IPv4 network; --ipv6-prefix is for IPv6")
+        }
         guard (8...29).contains(block.prefixLength) else {
             throw ValidationError("the prefix length must be 8 to 29")
         }
@@ -81,7 +83,8 @@ enum OptionValue {
 
     static func interfaceName(_ text: String) throws -> String {
         guard TapDevice.isInterfaceName(text) else {
-            throw ValidationError("an interface's name has 1 to 15 characters, none of them blank, \"/\", \":\" or \"%\"")
+            throw ValidationError(
+                "an interface's name has 1 to 15 characters, none of them blank, \"/\", \":\" or \"%\"")
         }
         guard text != "lo" else { throw ValidationError("\"lo\" is the loopback") }
         return text

@@ -15,7 +15,8 @@ struct DoctorReport {
             text += "         cost:   \(finding.cost)\n"
             text += "         remedy: \(finding.remedy)\n"
         }
-        return text + (runWorks ? "\"ringway run\" works." : "\"ringway run\" does not work: mend what is marked FAILS.")
+        return text
+            + (runWorks ? "\"ringway run\" works." : "\"ringway run\" does not work: mend what is marked FAILS.")
     }
 
     private func mark(of finding: Finding) -> String {

@@ -231,7 +231,8 @@ extension Stack {
             let again = UInt32(bitPattern: hole.start.distance(from: una))
             let pipe = beyond &+ again &- min(again, flow.pointee.scoreboard.octets(from: una, to: hole.start))
             let segment = UInt32(flow.pointee.segmentSize)
-            guard pipe == 0 || pipe &+ segment <= flow.pointee.congestionWindow else { return }
+            // The first loss is sent again whatever is on the way (RFC 6675 §5, step 4.3; RFC 6582 §3.2).
+            guard hole.start == una || pipe &+ segment <= flow.pointee.congestionWindow else { return }
             let allowed = max(segment, flow.pointee.congestionWindow &- min(pipe, flow.pointee.congestionWindow))
             let sent = resend(flow, from: hole.start, limit: hole.end, octets: Int(allowed))
             guard sent > 0 else { return }
@@ -252,8 +253,10 @@ extension Stack {
             if sequence.precedes(end) {
                 let room = min(Int(end.distance(from: sequence)), Int(limit.distance(from: sequence)))
                 let segment = Int(flow.pointee.segmentSize)
-                var length = min(room, octets, Self.superFramePayload(
-                    segmentSize: segment, ipv4: flow.pointee.key.remote.isIPv4))
+                var length = min(
+                    room, octets,
+                    Self.superFramePayload(
+                        segmentSize: segment, ipv4: flow.pointee.key.remote.isIPv4))
                 if length > segment, length < room { length -= length % segment }
                 resendPayload(flow, lease, from: sequence, length: length)
                 return length

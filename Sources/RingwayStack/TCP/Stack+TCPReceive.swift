@@ -138,17 +138,10 @@ extension Stack {
         flow.pointee.keepaliveProbes = 0
         if flow.pointee.state == .synReceived {
             guard header.acknowledgement == flow.pointee.sndNxt else {
-                if !flags.contains(.rst) { sendBare(flow, sequence: header.acknowledgement, flags: .rst) }
+                sendBare(flow, sequence: header.acknowledgement, flags: .rst)
                 return false
             }
-            flow.pointee.sndUna = header.acknowledgement
-            let scale = flow.pointee.marks.contains(.scaling) ? flow.pointee.sendScale : 0
-            flow.pointee.sndWindow = UInt32(header.window) << UInt32(scale)
-            flow.pointee.sndWindowMaximum = flow.pointee.sndWindow
-            flow.pointee.sndWl1 = sequence
-            flow.pointee.sndWl2 = header.acknowledgement
-            establish(flow)
-            beginReceiving(flow)
+            finishHandshake(flow, header)
         } else {
             let handle = connections.handle(ofSlot: connections.slot(of: flow))
             receiveAcknowledgement(flow, header, payloadLength: extent)
@@ -172,6 +165,19 @@ extension Stack {
         return kept
     }
 
+    /// The acknowledgement of our SYN has come.
+    private mutating func finishHandshake(_ flow: UnsafeMutablePointer<TCPConnection>, _ header: TCPHeader) {
+        flow.pointee.sndUna = header.acknowledgement
+        // The window of a segment with SYN is never scaled.
+        let isScaled = flow.pointee.marks.contains(.scaling) && !header.flags.contains(.syn)
+        flow.pointee.sndWindow = UInt32(header.window) << UInt32(isScaled ? flow.pointee.sendScale : 0)
+        flow.pointee.sndWindowMaximum = flow.pointee.sndWindow
+        flow.pointee.sndWl1 = header.sequence
+        flow.pointee.sndWl2 = header.acknowledgement
+        establish(flow)
+        beginReceiving(flow)
+    }
+
     private mutating func receiveFIN(_ flow: UnsafeMutablePointer<TCPConnection>, at sequence: SequenceNumber) {
         guard flow.pointee.guestMaySend else { return }
         if sequence == flow.pointee.rcvNxt {
@@ -184,7 +190,8 @@ extension Stack {
         }
     }
 
-    /// The four cases of RFC 9293 §3.10.7.4, first check.
+    /// The four cases of RFC 9293 §3.10.7.4, first check. An empty segment just at the window's edge, which a guest sends
+    /// that has filled the window, is taken for what it acknowledges.
     @inline(__always)
     private func isAcceptable(
         _ flow: UnsafeMutablePointer<TCPConnection>, _ sequence: SequenceNumber, _ extent: Int
@@ -192,7 +199,7 @@ extension Stack {
         let rcvNxt = flow.pointee.rcvNxt
         let window = UInt32(bitPattern: max(0, flow.pointee.rcvEdge.distance(from: rcvNxt)))
         if extent == 0 {
-            return window == 0 ? sequence == rcvNxt : sequence.isInside(windowStartingAt: rcvNxt, size: window)
+            return sequence.isInside(windowStartingAt: rcvNxt, size: window &+ 1)
         }
         // With a closed window a segment at its edge may still bring an acknowledgement.
         if window == 0 { return sequence == rcvNxt }
@@ -206,8 +213,14 @@ extension Stack {
         if flow.pointee.state == .synReceived && header.flags.contains(.syn)
             && header.sequence == flow.pointee.initialReceive
         {
-            // The guest did not get our SYN-ACK.
-            return sendSYN(flow)
+            guard header.flags.contains(.ack), header.acknowledgement == flow.pointee.sndNxt else {
+                // The guest did not get our SYN-ACK.
+                return sendSYN(flow)
+            }
+            // The last step of a simultaneous open (RFC 9293 §3.5, figure 8).
+            flow.pointee.heardAt = now
+            finishHandshake(flow, header)
+            return oweAcknowledgement(flow, urgent: true)
         }
         if flow.pointee.state == .timeWait {
             flow.pointee.endAt = now &+ TCPBounds.timeWait

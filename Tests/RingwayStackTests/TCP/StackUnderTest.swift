@@ -72,6 +72,12 @@ final class StackUnderTest {
         turn { _ in }
     }
 
+    /// Lets time pass until an instant counted from `start`.
+    func advance(to nanoseconds: UInt64, after start: UInt64) {
+        precondition(start + nanoseconds >= now)
+        advance(by: start + nanoseconds - now)
+    }
+
     private func collect() {
         while let effect = stack.effects.popFirst() {
             guard effect.kind == .writeFrame else {

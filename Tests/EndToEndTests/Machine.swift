@@ -1,0 +1,40 @@
+import Foundation
+
+/// What the tests find on the machine they run on.
+enum Machine {
+    /// Why the tests cannot run here, or `nil`.
+    static let missing: String? = {
+        if geteuid() != 0 { return "root is needed, to make network namespaces" }
+        if access("/dev/net/tun", R_OK | W_OK) != 0 { return "there is no /dev/net/tun" }
+        if access(ringway, X_OK) != 0 { return "\(ringway) is not there: build it first" }
+        if let program = programs.first(where: { path(of: $0) == nil }) { return "\(program) is not installed" }
+        return nil
+    }()
+
+    /// The program under test: built beside the tests, or named by `RINGWAY`.
+    static let ringway: String = {
+        if let path = getenv("RINGWAY") { return String(cString: path) }
+        let tests = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
+        return (tests as NSString).deletingLastPathComponent + "/ringway"
+    }()
+
+    /// A program in `Programs`, which stands beside this file.
+    static func program(_ name: String) -> String { directory + "/Programs/" + name }
+
+    /// The program that makes many connections.
+    static let flows = directory + "/../../tools/flows.py"
+
+    /// Where programs are looked for; an ordinary user's path may lack the administrator's directories.
+    static let searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+    private static let directory = (#filePath as NSString).deletingLastPathComponent
+
+    private static let programs = [
+        "ip", "ss", "nsenter", "unshare", "setpriv", "prlimit", "sysctl", "mknod", "python3", "curl", "iperf3", "dig",
+        "dnsmasq", "udhcpc", "ping", "traceroute", "tcpdump",
+    ]
+
+    static func path(of program: String) -> String? {
+        searchPath.split(separator: ":").map { "\($0)/\(program)" }.first { access($0, X_OK) == 0 }
+    }
+}

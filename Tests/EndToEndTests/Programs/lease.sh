@@ -1,0 +1,9 @@
+#!/bin/sh
+# What udhcpc calls: prints the lease and leaves the interface alone.
+[ "$1" = bound ] || exit 0
+echo "address $ip"
+echo "mask $subnet"
+echo "router $router"
+echo "dns $dns"
+echo "mtu $mtu"
+echo "lease $lease"

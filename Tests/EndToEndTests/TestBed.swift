@@ -1,0 +1,154 @@
+import Foundation
+import Testing
+
+/// The host of one test: a network namespace with a loopback of its own, a directory, and the programs that run there.
+final class TestBed {
+    let directory: String
+    /// The namespace in which the bridge and the host's servers run.
+    private(set) var host = ""
+    private var namespaces: [String] = []
+    private var programs: [Program] = []
+    private var count = 0
+
+    /// Makes a bed, uses it and takes it down, whatever becomes of the test. What a test leaves running is a failure.
+    static func use(_ body: (TestBed) throws -> Void) throws {
+        removeLeftovers()
+        let bed = try TestBed()
+        defer { bed.takeDown() }
+        bed.host = try bed.makeNamespace("host")
+        try body(bed)
+    }
+
+    private init() throws {
+        directory = "/tmp/\(Self.name)"
+        try FileManager.default.createDirectory(
+            atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])
+    }
+
+    private static let stem = "ringway-test-"
+    private static var name: String { "\(stem)\(getpid())" }
+
+    private func takeDown() {
+        for program in programs.reversed() { program.end() }
+        for namespace in namespaces {
+            let left = (try? runAnywhere(["ip", "netns", "pids", namespace]).output) ?? ""
+            #expect(left.isEmpty, "processes are left in \(namespace)")
+            for process in left.split(separator: "\n").compactMap({ pid_t($0) }) { kill(process, SIGKILL) }
+            _ = try? runAnywhere(["ip", "netns", "del", namespace])
+            try? FileManager.default.removeItem(atPath: "/etc/netns/\(namespace)")
+        }
+        // Only where nothing else is in it.
+        rmdir("/etc/netns")
+        try? FileManager.default.removeItem(atPath: directory)
+    }
+
+    /// Removes what a run of these tests left behind that was killed in the middle.
+    private static func removeLeftovers() {
+        for namespace in (try? FileManager.default.contentsOfDirectory(atPath: "/run/netns")) ?? []
+        where namespace.hasPrefix(stem) {
+            let owner = namespace.dropFirst(stem.count).prefix { $0.isNumber }
+            guard let process = pid_t(owner), process != getpid(), kill(process, 0) != 0 else { continue }
+            umount2("/run/netns/\(namespace)", Int32(MNT_DETACH.rawValue))
+            unlink("/run/netns/\(namespace)")
+            try? FileManager.default.removeItem(atPath: "/etc/netns/\(namespace)")
+            try? FileManager.default.removeItem(atPath: "/tmp/\(stem)\(process)")
+        }
+    }
+
+    // MARK: Namespaces
+
+    /// A network namespace with its loopback up and settings that do not depend on the machine's.
+    func makeNamespace(_ role: String) throws -> String {
+        let namespace = "\(Self.name)-\(role)"
+        _ = try runAnywhere(["ip", "netns", "add", namespace]).requireSuccess()
+        namespaces.append(namespace)
+        _ = try runAnywhere(["ip", "-n", namespace, "link", "set", "lo", "up"]).requireSuccess()
+        try set("net.ipv4.tcp_congestion_control", "cubic", in: namespace)
+        try set("net.ipv4.ping_group_range", "0 2147483647", in: namespace)
+        // The ports of the tests' servers lie below.
+        try set("net.ipv4.ip_local_port_range", "16000 65000", in: namespace)
+        return namespace
+    }
+
+    func set(_ setting: String, _ value: String, in namespace: String) throws {
+        _ = try run(["sysctl", "-qw", "\(setting)=\(value)"], in: namespace).requireSuccess()
+    }
+
+    /// Joins two namespaces by a cable: `10.77.N.1` and `fd77:N::1` at the first, `.2` and `::2` at the second.
+    func connect(_ first: String, _ second: String, network: Int) throws {
+        let cable = "cable\(network)"
+        _ = try runAnywhere([
+            "ip", "link", "add", cable, "netns", first, "type", "veth", "peer", cable, "netns", second,
+        ]).requireSuccess()
+        for (end, namespace) in [(1, first), (2, second)] {
+            for address in [["10.77.\(network).\(end)/24"], ["fd77:\(network)::\(end)/64", "nodad"]] {
+                try configure(namespace, ["addr", "add"] + address + ["dev", cable])
+            }
+            try configure(namespace, ["link", "set", cable, "up"])
+        }
+    }
+
+    /// `ip` with these arguments in a namespace.
+    func configure(_ namespace: String, _ arguments: [String]) throws {
+        _ = try runAnywhere(["ip", "-n", namespace] + arguments).requireSuccess()
+    }
+
+    /// Gives the host a resolv.conf of its own, which can be rewritten later.
+    func setNameServer(_ address: String) throws {
+        let configuration = "/etc/netns/\(host)"
+        try FileManager.default.createDirectory(atPath: configuration, withIntermediateDirectories: true)
+        // In place: what is mounted over /etc/resolv.conf is this very file.
+        guard let file = fopen("\(configuration)/resolv.conf", "w") else { throw TestFailure("resolv.conf: \(errno)") }
+        fputs("nameserver \(address)\n", file)
+        fclose(file)
+    }
+
+    // MARK: Programs
+
+    /// Starts a program in a namespace, the host's unless another is named.
+    func start(
+        _ arguments: [String], in namespace: String? = nil, keepsInput: Bool = false, notice: Int32? = nil
+    ) throws -> Program {
+        try startAnywhere(
+            ["ip", "netns", "exec", namespace ?? host] + arguments, keepsInput: keepsInput, notice: notice)
+    }
+
+    /// Starts a program where the test itself runs.
+    func startAnywhere(_ arguments: [String], keepsInput: Bool = false, notice: Int32? = nil) throws -> Program {
+        count += 1
+        let program = try Program(
+            arguments, files: "\(directory)/\(count)", keepsInput: keepsInput, notice: notice)
+        programs.append(program)
+        return program
+    }
+
+    /// Runs a program to its end.
+    func run(
+        _ arguments: [String], in namespace: String? = nil, within limit: Duration = .seconds(60)
+    ) throws -> Program.Outcome {
+        try start(arguments, in: namespace).waitForEnd(within: limit)
+    }
+
+    func runAnywhere(_ arguments: [String], within limit: Duration = .seconds(60)) throws -> Program.Outcome {
+        try startAnywhere(arguments).waitForEnd(within: limit)
+    }
+
+    /// `ringway` with these arguments on the host, to its end.
+    func ringway(_ arguments: [String], within limit: Duration = .seconds(30)) throws -> Program.Outcome {
+        try run([Machine.ringway] + arguments, within: limit)
+    }
+
+    /// Starts a program of the tests' own and waits until it says that it listens.
+    func serve(_ program: String, _ arguments: [String], in namespace: String? = nil) throws -> Program {
+        let server = try start(["python3", program] + arguments, in: namespace)
+        try server.waitForOutput("listening")
+        return server
+    }
+
+    /// Waits until something listens at a TCP port of a namespace.
+    func waitForListener(at port: Int, in namespace: String? = nil) throws {
+        try waitUntil("a listener at port \(port)") {
+            try !run(["ss", "-Htln", "sport = :\(port)"], in: namespace).requireSuccess().isEmpty
+        }
+    }
+}

@@ -1,0 +1,49 @@
+import Testing
+
+extension EndToEnd {
+    @Suite("Files")
+    struct TransferTests {
+        static let octets = 64 << 20
+
+        @Test("arrive in the guest as they are, and go back so", arguments: shards, Family.allCases)
+        func arriveUnchanged(shards: Int, family: Family) throws {
+            try TestBed.use { bed in
+                _ = try bed.serve(Machine.program("files.py"), ["8080"])
+                let guest = try Guest(bed, shards: shards)
+                let url = "http://host.ringway.internal:8080/\(Self.octets)"
+                let direct = try digest(of: bed.run(curl("http://localhost:8080/\(Self.octets)", "\(bed.directory)/direct")), bed, "direct")
+                let copy = try digest(of: guest.run(curl(url, "\(bed.directory)/copy", family.flag)), bed, "copy")
+                #expect(copy == direct)
+                let answer = try guest.run([
+                    "curl", "-sS", family.flag, "--max-time", "50", "-T", "\(bed.directory)/copy", url,
+                ])
+                #expect(try answer.requireSuccess() == "\(direct)\n")
+            }
+        }
+
+        @Test("arrive unchanged when fifty are fetched at once", arguments: shards)
+        func arriveUnchangedInParallel(shards: Int) throws {
+            try TestBed.use { bed in
+                _ = try bed.serve(Machine.program("files.py"), ["8080"])
+                let guest = try Guest(bed, shards: shards)
+                let url = "http://host.ringway.internal:8080/1048576"
+                let fetch = "curl -sS --max-time 50 \(url) | sha256sum"
+                let direct = try bed.run(["sh", "-c", "curl -sS http://localhost:8080/1048576 | sha256sum"])
+                let copies = try guest.run(["sh", "-c", "seq 50 | xargs -P 50 -I{} sh -c '\(fetch)'"])
+                    .requireSuccess().split(separator: "\n")
+                #expect(copies.count == 50)
+                #expect(Set(copies.map { "\($0)\n" }) == [try direct.requireSuccess()])
+            }
+        }
+
+        private func curl(_ url: String, _ file: String, _ flags: String...) -> [String] {
+            ["curl", "-sS", "--max-time", "50", "-o", file] + flags + [url]
+        }
+
+        private func digest(of download: Program.Outcome, _ bed: TestBed, _ file: String) throws -> String {
+            _ = try download.requireSuccess()
+            return try String(
+                bed.run(["sha256sum", "\(bed.directory)/\(file)"]).requireSuccess().prefix { $0 != " " })
+        }
+    }
+}

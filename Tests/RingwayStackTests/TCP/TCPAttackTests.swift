@@ -1,0 +1,93 @@
+import RingwayStack
+import RingwayStorage
+import RingwayWire
+import Testing
+
+/// RFC 5961: what a blind attacker, or a guest with a bad memory, may send.
+@Suite("Segments that must be doubted")
+struct TCPAttackTests {
+    let net: StackUnderTest
+    let peer: TCPPeer
+
+    init() throws {
+        net = try StackUnderTest()
+        peer = try TCPPeer.established(net)
+    }
+
+    @Test func `established: RST at the next number resets`() {
+        peer.send(.rst, seq: 101)
+        net.expectEffect(.resetStream)
+        net.expectNothingHeld()
+    }
+
+    @Test(arguments: [102, 1_000, 65_000] as [UInt32])
+    func `established: RST elsewhere in the window is challenged`(_ sequence: UInt32) {
+        peer.send(.rst, seq: sequence)
+        peer.expect(.ack, seq: 1, ack: 101)
+        #expect(peer.state == .established)
+    }
+
+    @Test(arguments: [100, 0, 70_000] as [UInt32])
+    func `established: RST outside the window is ignored`(_ sequence: UInt32) {
+        peer.send(.rst, seq: sequence)
+        peer.expectSilence()
+        #expect(peer.state == .established)
+    }
+
+    @Test(arguments: [100, 101, 5_000, 4_000_000_000] as [UInt32])
+    func `established: SYN is challenged wherever it lies`(_ sequence: UInt32) {
+        peer.send(.syn, seq: sequence)
+        peer.expect(.ack, seq: 1, ack: 101)
+        #expect(peer.state == .established)
+        net.expectNoEffect()
+    }
+
+    @Test func `challenges are limited in number`() {
+        for _ in 0..<50 { peer.send(.rst, seq: 500) }
+        #expect(net.frames.count == 1)
+        peer.advance(by: 6 * StackUnderTest.millisecond)
+        peer.send(.rst, seq: 500)
+        #expect(net.frames.count == 2)
+    }
+
+    @Test func `a SYN on a stale tuple gets the guest through in one more round`() {
+        // The guest was restarted and has forgotten the connection.
+        let stale = peer.handle
+        peer.send(.syn, seq: 900_000)
+        let challenge = peer.expect(.ack, seq: 1, ack: 101)
+        peer.send(.rst, seq: challenge?.acknowledgement ?? 0)
+        net.expectEffect(.resetStream)
+        #expect(stale.flatMap { net.stack.connectionState($0) } == nil)
+        peer.send(.syn, seq: 900_000)
+        peer.expectConnect()
+        peer.connectSucceeds()
+        peer.expect([.syn, .ack], ack: 900_001)
+    }
+
+    @Test func `a segment without ACK is dropped`() {
+        peer.send(.psh, seq: 101, payload: [1])
+        peer.expectSilence()
+        #expect(peer.parked == [])
+    }
+
+    @Test func `keepalive and duplicates left of the window are answered`() {
+        peer.send(.ack, seq: 100, ack: 1)
+        peer.expect(.ack, seq: 1, ack: 101)
+        peer.send(.ack, seq: 100, ack: 1, payload: [1])
+        peer.expect(.ack, seq: 1, ack: 101)
+    }
+
+    @Test func `octets far beyond the window are not held`() {
+        peer.send(.ack, seq: 101 + 100_000, ack: 1, payload: [1, 2, 3])
+        peer.expect(.ack, seq: 1, ack: 101)
+        #expect(net.pool.pointee.leased == 0)
+        #expect(net.counters.read(.tcpBeyondWindow) == 1)
+    }
+
+    @Test func `a frame from an address that no guest has is dropped`() {
+        peer.guest.address = IPAddress(IPv4Address(10, 9, 8, 7))
+        peer.send(.ack, seq: 101, ack: 1, payload: [1])
+        peer.expectSilence()
+        #expect(net.counters.read(.droppedSpoofedSource) == 1)
+    }
+}
