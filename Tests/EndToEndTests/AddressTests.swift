@@ -39,7 +39,9 @@ extension EndToEnd {
             try TestBed.use { bed in
                 let guest = try Guest(bed, shards: shards)
                 for address in [family.gateway, family.host] {
-                    let outcome = try guest.run(["ping", "-n", "-c", "3", "-i", "0.05", "-W", "5", "-s", "1000", address])
+                    let outcome = try guest.run([
+                        "ping", "-n", "-c", "3", "-i", "0.05", "-W", "5", "-s", "1000", address,
+                    ])
                     #expect(outcome.output.contains(" 3 received"), "\(address)")
                 }
             }
@@ -48,7 +50,7 @@ extension EndToEnd {
         @Test("show their routers to traceroute", arguments: Family.allCases, [[], ["-I"]])
         func showRouters(family: Family, method: [String]) throws {
             try TestBed.use { bed in
-                try makeRoutedNetwork(bed)
+                _ = try bed.makeRouter()
                 let guest = try Guest(bed, shards: 2)
                 let far = family == .ipv4 ? "10.77.2.2" : "fd77:2::2"
                 let router = family == .ipv4 ? "10.77.1.2" : "fd77:1::2"
@@ -61,24 +63,4 @@ extension EndToEnd {
             }
         }
     }
-
-    /// A router behind the host, and a machine behind the router: `10.77.2.2` and `fd77:2::2`.
-    static func makeRoutedNetwork(_ bed: TestBed) throws {
-        let router = try bed.makeNamespace("router")
-        let far = try bed.makeNamespace("far")
-        try bed.connect(bed.host, router, network: 1)
-        try bed.connect(router, far, network: 2)
-        try bed.set("net.ipv4.ip_forward", "1", in: router)
-        try bed.set("net.ipv6.conf.all.forwarding", "1", in: router)
-        // The tests look at what routers say, not at how often.
-        try bed.set("net.ipv4.icmp_ratelimit", "0", in: router)
-        try bed.configure(bed.host, ["route", "add", "default", "via", "10.77.1.2"])
-        try bed.configure(bed.host, ["-6", "route", "add", "default", "via", "fd77:1::2"])
-        try bed.configure(far, ["route", "add", "default", "via", "10.77.2.1"])
-        try bed.configure(far, ["-6", "route", "add", "default", "via", "fd77:2::1"])
-    }
-}
-
-extension EndToEnd.AddressTests {
-    private func makeRoutedNetwork(_ bed: TestBed) throws { try EndToEnd.makeRoutedNetwork(bed) }
 }

@@ -19,8 +19,7 @@ extension EndToEnd {
         @Test("to hosts that do not exist fail as unreachable", arguments: Family.allCases)
         func areUnreachable(family: Family) throws {
             try TestBed.use { bed in
-                try EndToEnd.makeRoutedNetwork(bed)
-                let router = try #require(bed.namespaceNamed("router"))
+                let router = try bed.makeRouter()
                 try bed.configure(router, ["route", "add", "unreachable", "198.51.100.0/24"])
                 try bed.configure(router, ["-6", "route", "add", "unreachable", "2001:db8:1::/48"])
                 let guest = try Guest(bed, shards: 1)
@@ -34,8 +33,7 @@ extension EndToEnd {
         @Test("into a black hole time out", arguments: Family.allCases)
         func timeOut(family: Family) throws {
             try TestBed.use { bed in
-                try EndToEnd.makeRoutedNetwork(bed)
-                let router = try #require(bed.namespaceNamed("router"))
+                let router = try bed.makeRouter()
                 try bed.configure(router, ["route", "add", "blackhole", "198.51.100.0/24"])
                 try bed.configure(router, ["-6", "route", "add", "blackhole", "2001:db8:1::/48"])
                 let guest = try Guest(bed, shards: 1)
@@ -101,7 +99,8 @@ extension EndToEnd {
         func loseNothingWhileReadersRest(shards: Int) throws {
             try TestBed.use { bed in
                 let go = "\(bed.directory)/go"
-                let hostReader = try bed.serve(Self.talk, ["listen", "7001", "read:1000000", "await:\(go)", "read-all"])
+                let hostReader = try bed.serve(
+                    Self.talk, ["listen", "7001", "read:1000000", "await:\(go)", "read-all"])
                 let hostWriter = try bed.serve(Self.talk, ["listen", "7002", "send:50000000", "close"])
                 let guest = try Guest(bed, shards: shards)
                 let guestWriter = try guest.start([
@@ -113,13 +112,11 @@ extension EndToEnd {
                 try hostReader.waitForOutput("read 1000000")
                 try guestReader.waitForOutput("read 1000000")
                 // The windows are full when no octet moves any more.
-                var moved = -1
+                var moved: Int?
                 try waitUntil("both flows to come to rest", within: .seconds(40)) {
-                    let now = try guest.statistics()["octetsFromGuest", default: 0]
-                    defer { moved = now }
-                    if now == moved { return true }
-                    try waitUntil("fresh statistics") { try guest.statistics()["turns"] != nil && isRenewed(guest) }
-                    return false
+                    let before = moved
+                    moved = try guest.renewedStatistics()["octetsFromGuest"]
+                    return moved == before
                 }
                 _ = try bed.runAnywhere(["touch", go]).requireSuccess()
                 for reader in [hostReader, guestReader] {
@@ -128,11 +125,6 @@ extension EndToEnd {
                 #expect(try guestWriter.waitForEnd().status == 0)
                 #expect(try hostWriter.waitForEnd().status == 0)
             }
-        }
-
-        /// The statistics are renewed each second: a look that is due.
-        private func isRenewed(_ guest: Guest) -> Bool {
-            guest.awaitRenewal()
         }
 
         /// The name of the error with which a call ended, and how long it took.

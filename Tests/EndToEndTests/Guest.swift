@@ -5,7 +5,8 @@ final class Guest {
     let bridge: Program
     private let bed: TestBed
     private let statisticsPath: String
-    private let command: pid_t
+    /// The process that keeps the guest.
+    let command: pid_t
 
     /// Starts a bridge and waits until it says that the network is up.
     ///
@@ -15,8 +16,7 @@ final class Guest {
     init(_ bed: TestBed, shards: Int, _ options: [String] = [], launcher: [String] = []) throws {
         self.bed = bed
         statisticsPath = bed.directory + "/statistics.json"
-        var ends: [Int32] = [-1, -1]
-        guard pipe2(&ends, O_CLOEXEC) == 0 else { throw TestFailure("pipe: \(errno)") }
+        let ends = try makePipe()
         defer { close(ends[0]) }
         let arguments =
             launcher + [
@@ -83,12 +83,19 @@ final class Guest {
 
     // MARK: The bridge
 
-    /// The counters as of the last time the bridge wrote them.
-    func statistics() throws -> [String: Int] {
+    /// The counters, as the bridge writes them after this call: it does so once a second, each time to a new file.
+    func renewedStatistics() throws -> [String: Int] {
+        let before = Self.fileNumber(statisticsPath)
+        try waitUntil("new statistics") { Self.fileNumber(statisticsPath) != before }
         guard let data = FileManager.default.contents(atPath: statisticsPath) else {
             throw TestFailure("there are no statistics")
         }
         return try JSONDecoder().decode([String: Int].self, from: data)
+    }
+
+    private static func fileNumber(_ path: String) -> UInt64 {
+        var status = stat()
+        return stat(path, &status) == 0 ? UInt64(status.st_ino) ^ UInt64(status.st_mtim.tv_nsec) << 32 : 0
     }
 
     /// Descriptors that the bridge has open.

@@ -3,6 +3,14 @@ import Foundation
 /// A few milliseconds between two looks at a condition.
 func pause() { usleep(5_000) }
 
+/// The two ends of a pipe, which no program inherits unless it is given one.
+func makePipe() throws -> [Int32] {
+    var ends: [Int32] = [-1, -1]
+    guard pipe(&ends) == 0 else { throw TestFailure("pipe: \(errno)") }
+    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+    return ends
+}
+
 /// A program that a test starts. What it prints goes to files, so that it never waits for a reader.
 final class Program {
     /// How a program ended and what it had printed.
@@ -32,7 +40,7 @@ final class Program {
         errorPath = files + ".err"
         var ends: [Int32] = [-1, -1]
         if keepsInput {
-            guard pipe2(&ends, O_CLOEXEC) == 0 else { throw TestFailure("pipe: \(errno)") }
+            ends = try makePipe()
         } else {
             ends[0] = open("/dev/null", O_RDONLY | O_CLOEXEC)
         }

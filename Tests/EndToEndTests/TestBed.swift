@@ -48,7 +48,7 @@ final class TestBed {
         where namespace.hasPrefix(stem) {
             let owner = namespace.dropFirst(stem.count).prefix { $0.isNumber }
             guard let process = pid_t(owner), process != getpid(), kill(process, 0) != 0 else { continue }
-            umount2("/run/netns/\(namespace)", Int32(MNT_DETACH.rawValue))
+            umount2("/run/netns/\(namespace)", Int32(MNT_DETACH))
             unlink("/run/netns/\(namespace)")
             try? FileManager.default.removeItem(atPath: "/etc/netns/\(namespace)")
             try? FileManager.default.removeItem(atPath: "/tmp/\(stem)\(process)")

@@ -42,7 +42,7 @@ struct SignalInbox: ~Copyable {
 }
 
 /// A caller's signal settings, to be given back to COMMAND.
-struct SignalOrigin: @unchecked Sendable {
+struct SignalOrigin {
     fileprivate let mask: sigset_t
     fileprivate let ignoredChildren: Bool
 

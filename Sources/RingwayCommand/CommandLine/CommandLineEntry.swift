@@ -5,6 +5,7 @@ internal import Glibc
 public enum CommandLineEntry {
     /// Parses the process's arguments, does what they say and ends the process.
     public static func run() -> Never {
+        StandardDescriptors.fill()
         exit(status(of: Array(CommandLine.arguments.dropFirst())))
     }
 

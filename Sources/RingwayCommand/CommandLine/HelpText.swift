@@ -3,8 +3,9 @@ internal import Ringway
 /// The prose of the help: what options alone do not say.
 enum HelpText {
     static let root = """
-        Ringway carries the ethernet traffic of a network namespace to ordinary sockets of the host and back, with TCP/IP \
-        stacks of its own. Nothing on the host is configured, and no root is needed where user namespaces are allowed.
+        Ringway carries the ethernet traffic of a network namespace to ordinary sockets of the host and back, with \
+        TCP/IP stacks of its own. Nothing on the host is configured, and no root is needed where user namespaces are \
+        allowed.
 
         EXAMPLES
           ringway run -- curl http://host.ringway.internal:8080/
@@ -22,9 +23,9 @@ enum HelpText {
         """
 
     static let run = """
-        COMMAND runs in new network and mount namespaces. It finds one interface with an IPv4 and an IPv6 address, default \
-        routes, and an /etc/resolv.conf that names the gateway. Standard input and output, the terminal and the working \
-        directory are the caller's. An ordinary user is root in the namespaces, and only there.
+        COMMAND runs in new network and mount namespaces. It finds one interface with an IPv4 and an IPv6 address, \
+        default routes, and an /etc/resolv.conf that names the gateway. Standard input and output, the terminal and \
+        the working directory are the caller's. An ordinary user is root in the namespaces, and only there.
 
         Signals sent to ringway are passed on to COMMAND. COMMAND never outlives ringway.
 
@@ -53,13 +54,13 @@ enum HelpText {
         """
 
     static let attach = """
-        An interface is made in the namespace, with an IPv4 and an IPv6 address and default routes; a namespace whose \
-        default route is set already is refused. /etc/resolv.conf is left alone: the gateway answers DNS, DHCP and router \
-        solicitations, for whatever runs there to ask.
+        An interface is made in the namespace, with an IPv4 and an IPv6 address and default routes; a namespace \
+        whose default route is set already is refused. /etc/resolv.conf is left alone: the gateway answers DNS, DHCP \
+        and router solicitations, for whatever runs there to ask.
 
-        Ringway stays in the foreground until SIGTERM, SIGINT or SIGHUP, until the process of --pid ends, until the file \
-        of --netns is gone, or until the interface is deleted. An ordinary user may attach to namespaces of user \
-        namespaces of their own.
+        Ringway stays in the foreground until SIGTERM, SIGINT or SIGHUP, until the process of --pid ends, until the \
+        file of --netns is gone, or until the interface is deleted. An ordinary user may attach to namespaces of \
+        user namespaces of their own.
 
         \(names)
 
@@ -76,8 +77,8 @@ enum HelpText {
         """
 
     static let doctor = """
-        Each line says whether something is there, what its absence costs and how to mend it. Nothing is changed: what has \
-        to be tried is tried in namespaces that vanish with the command.
+        Each line says whether something is there, what its absence costs and how to mend it. Nothing is changed: \
+        what has to be tried is tried in namespaces that vanish with the command.
 
         EXIT STATUS
           0  "ringway run" works

@@ -17,7 +17,8 @@ struct NetworkOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "The IPv4 network: the gateway is its first address, the guest its second, the host its last. (default: 192.168.127.0/24)",
+            "The IPv4 network: the gateway is its first address, the guest its second, the host its last. "
+                + "(default: 192.168.127.0/24)",
             valueName: "cidr"),
         transform: OptionValue.network)
     var network: CIDRBlock = OptionValue.standardNetwork

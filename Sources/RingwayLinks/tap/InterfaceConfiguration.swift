@@ -73,8 +73,9 @@ public struct InterfaceConfiguration: Sendable {
         return NetlinkMessage("bring \(name) up", type: RTM_NEWLINK, header: header)
     }
 
-    /// Takes the packet scheduler off. A TAP never holds its sender back, so a scheduler's queue never fills; but each of
-    /// the 256 that a device of several queues gets would be as long as the device's own, and take its memory at once.
+    /// Takes the packet scheduler off. A TAP never holds its sender back, so a scheduler's queue never fills; but each
+    /// of the 256 that a device of several queues gets would be as long as the device's own, and take its memory at
+    /// once.
     static func unqueued(_ index: UInt32, _ name: String) -> NetlinkMessage {
         var header = tcmsg()
         header.tcm_ifindex = Int32(index)

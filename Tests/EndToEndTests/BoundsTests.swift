@@ -1,0 +1,70 @@
+import Testing
+
+extension EndToEnd {
+    @Suite("Bounds")
+    struct BoundsTests {
+        /// Rise and fall; all else only rises.
+        static let gauges = [
+            "tcpFlows", "tcpHalfOpen", "udpMappings", "pingMappings", "hostSockets", "tcpParkedOctets",
+        ]
+
+        @Test("leave the flows that exist alone when descriptors run out", arguments: shards)
+        func leaveOtherFlowsAlone(shards: Int) throws {
+            try TestBed.use { bed in
+                _ = try bed.serve(Machine.flows, ["serve", "7000"])
+                let guest = try Guest(bed, shards: shards, launcher: ["prlimit", "--nofile=100:100"])
+                let client = try guest.run([
+                    "python3", Machine.program("exhaust.py"), Family.ipv4.host, "7000", "300",
+                ])
+                let lines = try client.requireSuccess().split(separator: "\n")
+                #expect(lines.first == "before ok")
+                let opened = try #require(Int(lines[1].dropFirst("opened ".count)))
+                #expect(opened > 20 && opened < 100)
+                #expect(lines.dropFirst(2) == ["during ok", "after ok ok"])
+                #expect(try guest.renewedStatistics()["descriptorsExhausted", default: 0] > 0)
+            }
+        }
+
+        @Test("see every flow, lease and descriptor come back after churn", arguments: shards)
+        func seeEverythingComeBack(shards: Int) throws {
+            try TestBed.use { bed in
+                _ = try bed.serve(Machine.flows, ["serve", "7000-7001"])
+                let guest = try Guest(bed, shards: shards, ["-p", "7500:7500"])
+                _ = try guest.serve(Machine.flows, ["serve", "7500"])
+                // What grows with the load, once and for all, has grown after the first time.
+                try churn(bed, guest)
+                let (leases, descriptors) = try atRest(guest, after: 2 * 700)
+                try churn(bed, guest)
+                let (leasesAfter, descriptorsAfter) = try atRest(guest, after: 4 * 700)
+                #expect(leasesAfter <= leases)
+                #expect(descriptorsAfter <= descriptors)
+            }
+        }
+
+        /// Fourteen hundred flows: half of them one after another, the rest at the same time, both ways.
+        private func churn(_ bed: TestBed, _ guest: Guest) throws {
+            let host = Family.ipv4.host
+            for arguments in [["cycle", host, "7000-7001", "700"], ["hold", host, "7000-7001", "400"]] {
+                let report = try guest.run(["python3", Machine.flows] + arguments)
+                #expect(report.status == 0, "\(report.output)")
+            }
+            let report = try bed.run(["python3", Machine.flows, "hold", "127.0.0.1", "7500", "300"])
+            #expect(report.status == 0, "\(report.output)")
+        }
+
+        /// Leases and descriptors once every flow has ended, of which there must have been so many.
+        private func atRest(_ guest: Guest, after flows: Int) throws -> (leases: Int, descriptors: Int) {
+            var last: [String: Int] = [:]
+            do {
+                try waitUntil("the end of all flows", within: .seconds(30)) {
+                    last = try guest.renewedStatistics()
+                    return last["tcpOpenedByGuest", default: 0] + last["tcpOpenedByHost", default: 0] >= flows
+                        && Self.gauges.allSatisfy { last[$0] == 0 }
+                }
+            } catch {
+                throw TestFailure("\(error): \(last.filter { Self.gauges.contains($0.key) && $0.value != 0 })")
+            }
+            return (last["buffersLeased", default: 0], try guest.descriptors())
+        }
+    }
+}

@@ -1,0 +1,78 @@
+import RingwayStack
+import RingwayStorage
+import RingwayWire
+import Testing
+
+@Suite("Datagrams of a published port")
+struct ForwardedDatagramTests {
+    let net: StackUnderTest
+    let peer: UDPPeer
+
+    init() throws {
+        net = try StackUnderTest()
+        peer = UDPPeer(net, port: 7_000)
+    }
+
+    private func clientSends(_ payload: [UInt8], from client: String, listener: UInt32 = 3) throws {
+        let sender = try #require(TransportAddress(client))
+        let lease = net.buffer(payload)
+        net.turn {
+            $0.forwardedDatagramReceived(
+                listener: listener, from: sender, to: IPAddress(IPv4Address(10, 0, 0, 1)), guest: peer.guest, lease,
+                offset: Stack.headroom, length: payload.count, segmentSize: 0)
+        }
+    }
+
+    @Test func `the guest sees the client's own address, and its answer goes back through the listener`() throws {
+        try clientSends([1, 2], from: "203.0.113.5:4000")
+        #expect(peer.received() == UDPPeer.Received(source: "203.0.113.5", port: 4_000, payload: [1, 2]))
+        try peer.send([3], to: "203.0.113.5:4000")
+        let flow = try #require(peer.expectSent([3], to: "203.0.113.5:4000", .sendForwardedDatagram))
+        let mapping = net.stack.forwardedMapping(flow)
+        #expect(mapping?.listener == 3)
+        #expect(mapping.map { "\($0.client)" } == "203.0.113.5:4000")
+        #expect(mapping.map { "\($0.local)" } == "10.0.0.1")
+    }
+
+    @Test func `a client on the host's loopback is answered there`() throws {
+        try clientSends([1], from: "127.0.0.1:4000")
+        #expect(peer.received()?.source == "192.168.127.254")
+        try peer.send([3], to: "192.168.127.254:4000")
+        peer.expectSent([3], to: "127.0.0.1:4000", .sendForwardedDatagram)
+    }
+
+    @Test func `the same port of the guest speaks to others through a mapping of its own`() throws {
+        try clientSends([1], from: "203.0.113.5:4000")
+        try peer.send([3], to: "203.0.113.6:4000")
+        peer.expectSent([3], to: "203.0.113.6:4000")
+        #expect(net.counters.read(.udpMappings) == 2)
+    }
+
+    @Test func `clients are kept apart, and expire without a socket to close`() throws {
+        try clientSends([1], from: "203.0.113.5:4000")
+        try clientSends([1], from: "203.0.113.5:4001")
+        #expect(net.counters.read(.udpMappings) == 2)
+        peer.advance(seconds: 31)
+        net.expectNoEffect()
+        #expect(net.counters.read(.udpMappings) == 0)
+        net.frames = []
+        net.expectNothingHeld()
+    }
+
+    @Test func `a client that comes through another listener is answered through that one`() throws {
+        try clientSends([1], from: "203.0.113.5:4000", listener: 3)
+        try clientSends([1], from: "203.0.113.5:4000", listener: 4)
+        try peer.send([3], to: "203.0.113.5:4000")
+        let flow = try #require(peer.expectSent([3], to: "203.0.113.5:4000", .sendForwardedDatagram))
+        #expect(net.stack.forwardedMapping(flow)?.listener == 4)
+    }
+
+    @Test func `with the listener its clients go`() throws {
+        try clientSends([1], from: "203.0.113.5:4000", listener: 3)
+        try clientSends([1], from: "203.0.113.6:4000", listener: 4)
+        net.turn { $0.listenerClosed(3) }
+        #expect(net.counters.read(.udpMappings) == 1)
+        try peer.send([3], to: "203.0.113.5:4000")
+        peer.expectSent([3], to: "203.0.113.5:4000")
+    }
+}

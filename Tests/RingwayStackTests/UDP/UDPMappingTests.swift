@@ -1,0 +1,183 @@
+import RingwayStack
+import RingwayStorage
+import RingwayWire
+import Testing
+
+@Suite("UDP mappings")
+struct UDPMappingTests {
+    let net: StackUnderTest
+    let peer: UDPPeer
+
+    init() throws {
+        net = try StackUnderTest()
+        peer = UDPPeer(net)
+    }
+
+    @Test func `one mapping serves a port, whoever it speaks to`() throws {
+        try peer.send([1, 2, 3], to: "8.8.8.8:123")
+        let first = peer.expectSent([1, 2, 3], to: "8.8.8.8:123")
+        try peer.send([4], to: "9.9.9.9:9")
+        let second = peer.expectSent([4], to: "9.9.9.9:9")
+        #expect(first == second)
+        #expect(net.counters.read(.udpMappings) == 1)
+    }
+
+    @Test func `anyone may answer`() throws {
+        try peer.send([1], to: "8.8.8.8:123")
+        let mapping = peer.expectSent([1], to: "8.8.8.8:123")
+        try peer.hostSends([5, 6], from: "7.7.7.7:7", to: mapping)
+        #expect(peer.received() == UDPPeer.Received(source: "7.7.7.7", port: 7, payload: [5, 6]))
+        #expect(net.pool.pointee.leased == 0)
+    }
+
+    @Test func `the host's loopback has the network's host address in both directions`() throws {
+        try peer.send([1], to: "192.168.127.254:53000")
+        let mapping = peer.expectSent([1], to: "127.0.0.1:53000")
+        try peer.hostSends([2], from: "127.0.0.1:53000", to: mapping)
+        #expect(peer.received()?.source == "192.168.127.254")
+    }
+
+    @Test func `hop limit and service class travel with the datagram`() throws {
+        try peer.send([1], to: "8.8.8.8:123", hopLimit: 3)
+        #expect(net.effects.first?.hopLimit == 3)
+        peer.expectSent([1], to: "8.8.8.8:123")
+    }
+
+    // MARK: Time
+
+    @Test func `who never got an answer is forgotten after thirty seconds`() throws {
+        try peer.send([1], to: "8.8.8.8:123")
+        peer.expectSent([1], to: "8.8.8.8:123")
+        peer.advance(seconds: 29)
+        net.expectNoEffect()
+        peer.advance(seconds: 2)
+        net.expectEffect(.closeDatagram)
+        net.expectNothingHeld()
+        #expect(net.counters.read(.udpMappingsExpired) == 1)
+    }
+
+    @Test func `who got one lives for three minutes of silence`() throws {
+        try peer.send([1], to: "8.8.8.8:123")
+        let mapping = peer.expectSent([1], to: "8.8.8.8:123")
+        try peer.hostSends([2], from: "8.8.8.8:123", to: mapping)
+        peer.advance(seconds: 179)
+        net.expectNoEffect()
+        peer.advance(seconds: 2)
+        net.expectEffect(.closeDatagram)
+    }
+
+    @Test func `every datagram begins the wait anew`() throws {
+        try peer.send([1], to: "8.8.8.8:123")
+        peer.expectSent([1], to: "8.8.8.8:123")
+        for _ in 0..<10 {
+            peer.advance(seconds: 25)
+            try peer.send([1], to: "8.8.8.8:123")
+            peer.expectSent([1], to: "8.8.8.8:123")
+        }
+        peer.advance(seconds: 31)
+        net.expectEffect(.closeDatagram)
+    }
+
+    @Test func `a name query's mapping lasts five seconds, unless the port is used for more`() throws {
+        try peer.send([1], to: "8.8.8.8:53")
+        peer.expectSent([1], to: "8.8.8.8:53")
+        peer.advance(seconds: 6)
+        net.expectEffect(.closeDatagram)
+        try peer.send([1], to: "8.8.8.8:53")
+        peer.expectSent([1], to: "8.8.8.8:53")
+        try peer.send([1], to: "8.8.8.8:443")
+        peer.expectSent([1], to: "8.8.8.8:443")
+        peer.advance(seconds: 20)
+        net.expectNoEffect()
+        peer.advance(seconds: 12)
+        net.expectEffect(.closeDatagram)
+    }
+
+    @Test func `what comes for a mapping that is gone is dropped`() throws {
+        try peer.send([1], to: "8.8.8.8:123")
+        let mapping = peer.expectSent([1], to: "8.8.8.8:123")
+        peer.advance(seconds: 40)
+        net.expectEffect(.closeDatagram)
+        try peer.hostSends([2], from: "8.8.8.8:123", to: mapping)
+        #expect(net.frames.isEmpty)
+        net.expectNothingHeld()
+    }
+
+    // MARK: Bounds
+
+    @Test func `beyond the limit the mapping idle for longest goes`() throws {
+        let peers = (0..<17).map { UDPPeer(net, port: UInt16(6_000 + $0)) }
+        var mappings: [Handle?] = []
+        for peer in peers.prefix(16) {
+            try peer.send([1], to: "8.8.8.8:123")
+            mappings.append(peer.expectSent([1], to: "8.8.8.8:123"))
+            peer.advance(seconds: 1)
+        }
+        // The first speaks again, so the second is the oldest.
+        try peers[0].send([1], to: "8.8.8.8:123")
+        peers[0].expectSent([1], to: "8.8.8.8:123")
+        try peers[16].send([1], to: "8.8.8.8:123")
+        let closed = net.expectEffect(.closeDatagram)
+        #expect(closed?.slot == mappings[1]?.slot)
+        peers[16].expectSent([1], to: "8.8.8.8:123")
+        #expect(net.counters.read(.udpMappings) == 16)
+        #expect(net.counters.read(.udpMappingsEvicted) == 1)
+    }
+
+    @Test func `a socket that cannot be had ends the mapping`() throws {
+        try peer.send([1], to: "8.8.8.8:123")
+        let mapping = peer.expectSent([1], to: "8.8.8.8:123")
+        net.turn { stack in
+            if let mapping { stack.datagramSocketFailed(mapping) }
+        }
+        net.expectEffect(.closeDatagram)
+        #expect(net.counters.read(.udpMappings) == 0)
+    }
+
+    // MARK: Refusals
+
+    @Test(arguments: ["192.168.127.1:9", "192.168.127.99:9"])
+    func `where nobody is, the guest is told`(_ target: String) throws {
+        try peer.send([1], to: target)
+        net.expectNoEffect()
+        #expect(net.frames.count == 1)
+        #expect(net.frames.first?[12 + 14 + 9] == IPProtocol.icmp)
+        net.expectNothingHeld()
+    }
+
+    @Test(arguments: ["224.0.0.251:5353", "255.255.255.255:9", "192.168.127.255:9"])
+    func `to groups and broadcast there is silence`(_ target: String) throws {
+        try peer.send([1], to: target)
+        net.expectNoEffect()
+        #expect(net.frames.isEmpty)
+        net.expectNothingHeld()
+    }
+
+    @Test func `a forbidden destination is refused by ICMP`() throws {
+        try peer.send([1], to: "169.254.169.254:80")
+        net.expectNoEffect()
+        #expect(net.frames.count == 1)
+        #expect(net.counters.read(.droppedPolicy) == 1)
+    }
+
+    // MARK: Large datagrams
+
+    @Test func `a datagram above the MTU reaches the guest in fragments`() throws {
+        try peer.send([1], to: "8.8.8.8:123")
+        let mapping = peer.expectSent([1], to: "8.8.8.8:123")
+        try peer.hostSends([UInt8](repeating: 9, count: 4_000), from: "8.8.8.8:123", to: mapping)
+        #expect(net.frames.count == 3)
+        #expect(net.frames.allSatisfy { $0.count <= 12 + 14 + 1_500 })
+        #expect(net.pool.pointee.leased == 0)
+    }
+
+    @Test func `a train of datagrams is one super-frame`() throws {
+        try peer.send([1], to: "8.8.8.8:123")
+        let mapping = peer.expectSent([1], to: "8.8.8.8:123")
+        try peer.hostSends(
+            [UInt8](repeating: 9, count: 10_000), from: "8.8.8.8:123", to: mapping, segmentSize: 1_000)
+        #expect(net.frames.count == 1)
+        #expect(net.frames.first?[1] == VirtioNetHeader.gsoUDPL4)
+        #expect(peer.received()?.payload.count == 10_000)
+    }
+}
