@@ -78,6 +78,9 @@ let package = Package(
             name: "RingwayRingTests",
             dependencies: ["RingwayReactor", "RingwayRing", "RingwayStorage", "CRingway"],
             swiftSettings: settings),
+        .testTarget(
+            name: "RingwayHostTests", dependencies: ["RingwayHost", "RingwayStorage", "RingwayWire", "CRingway"],
+            swiftSettings: settings),
         .testTarget(name: "SimulationTests", dependencies: ["RingwaySimulation"], swiftSettings: settings),
         .testTarget(
             name: "EndToEndTests", exclude: ["Programs"], swiftSettings: settings),
