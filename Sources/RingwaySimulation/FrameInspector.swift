@@ -4,6 +4,8 @@ internal import RingwayWire
 /// Whether a frame of the stack is one that a guest's kernel takes: every length, checksum and offload field of it.
 struct FrameInspector {
     let plan: NetworkPlan
+    /// The only address that frames may go to, when there is only one.
+    let guestMAC: UInt64?
 
     /// Answers what is wrong, or `nil`.
     func fault(in frame: [UInt8], segmentLimit: Int?) -> String? {
@@ -39,7 +41,7 @@ struct FrameInspector {
         let tcp = FrameLayout.ip + ipLength
         guard let segment = Segment(readingFrom: frame) else { return "TCP options" }
         let destination = frame[FrameLayout.virtio..<FrameLayout.virtio + 6].reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-        guard destination == GuestFrameBuilder.guestMAC else { return "a destination that is not the guest" }
+        if let guestMAC, destination != guestMAC { return "a destination that is not the guest" }
         guard frame[0] == 1, FrameLayout.littleWord(frame, 6) == 14 + ipLength, FrameLayout.littleWord(frame, 8) == 16
         else { return "the place of the partial checksum" }
         let partial = FrameLayout.pseudoHeader(frame, tcpLength: frame.count - tcp)

@@ -71,7 +71,7 @@ final class SimulatedNetwork {
         let healsAt = now + scenario.healsAfter
         toStack = FaultyLink(scenario.fromGuest, healsAt: healsAt, random: random.split())
         toGuest = FaultyLink(scenario.toGuest, healsAt: healsAt, random: random.split())
-        inspector = FrameInspector(plan: scenario.plan)
+        inspector = FrameInspector(plan: scenario.plan, guestMAC: GuestFrameBuilder.guestMAC)
         writesLate = random.chance(0.5)
         let count = scenario.flows.count
         connections = Array(repeating: nil, count: count)

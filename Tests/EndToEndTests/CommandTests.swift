@@ -21,10 +21,10 @@ extension EndToEnd {
                 errors: ""),
             Ending(
                 testDescription: "COMMAND not found", arguments: ["run", "--", "no-such-program"], status: 127,
-                errors: "ringway: no-such-program: "),
+                errors: "ringway: cannot run no-such-program: No such file or directory\n"),
             Ending(
                 testDescription: "COMMAND not executable", arguments: ["run", "--", "/etc/passwd"], status: 126,
-                errors: "ringway: /etc/passwd: "),
+                errors: "ringway: cannot run /etc/passwd: Permission denied\n"),
             Ending(
                 testDescription: "a usage error", arguments: ["run", "--mtu", "9", "--", "true"], status: 2,
                 errors: "ringway: "),

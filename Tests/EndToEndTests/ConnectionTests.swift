@@ -26,7 +26,8 @@ extension EndToEnd {
                 let address = family == .ipv4 ? "198.51.100.1" : "2001:db8:1::1"
                 let (name, seconds) = try failure(guest.run(["python3", Self.talk, "call", address, "7000"]))
                 #expect(name == "EHOSTUNREACH" || name == "ENETUNREACH")
-                #expect(seconds < 0.9)
+                // Linux believes such a report at its second attempt only, and so may the host's socket.
+                #expect(seconds < 3)
             }
         }
 

@@ -118,11 +118,11 @@ extension EndToEnd {
             ["dig", "+nocmd", "+nostats", "+nocookie", "+time=3", "+tries=2"] + arguments
         }
 
-        /// The whole answer but for its number, which is random.
+        /// The whole answer but for its number, which is random, and the order of records, which means nothing.
         private func answer(_ outcome: Program.Outcome) throws -> [String] {
             try outcome.requireSuccess().split(separator: "\n").map { line in
                 line.split(separator: ", ").filter { !$0.hasPrefix("id: ") }.joined(separator: ", ")
-            }
+            }.sorted()
         }
     }
 }

@@ -14,7 +14,9 @@ struct ListenerTests {
             let port = HostSockets.freePort()
             do throws(HostFailure) {
                 return (port, try Listener.stream(address: address, port: port, count: count))
-            } catch where error.errno == EADDRINUSE {}
+            } catch {
+                guard error.errno == EADDRINUSE else { throw error }
+            }
         }
         throw HostFailure("bind", errno: EADDRINUSE)
     }
@@ -24,7 +26,9 @@ struct ListenerTests {
             let port = HostSockets.freePort()
             do throws(HostFailure) {
                 return (port, try Listener.datagram(address: address, port: port))
-            } catch where error.errno == EADDRINUSE {}
+            } catch {
+                guard error.errno == EADDRINUSE else { throw error }
+            }
         }
         throw HostFailure("bind", errno: EADDRINUSE)
     }

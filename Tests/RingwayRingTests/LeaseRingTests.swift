@@ -28,14 +28,29 @@ private final class LeaseRingBench {
         space.deallocate()
     }
 
-    var available: Int { leases.available }
-    var leased: Int { pool.pointee.leased }
-    @discardableResult func refill() -> Bool { leases.refill(from: pool) }
-    func grow() { leases.grow() }
+    var available: Int { @inline(never) get { leases.available } }
+    var leased: Int { @inline(never) get { pool.pointee.leased } }
+    @inline(never) @discardableResult func refill() -> Bool { leases.refill(from: pool) }
+    @inline(never) func grow() { leases.grow() }
     func take(_ completion: Completion) -> Lease { leases.take(completion.bufferIdentifier) }
     func drain() { leases.drain(into: pool) }
     func lease() -> Lease { pool.pointee.lease(.large) }
     func release(_ lease: Lease) { pool.pointee.release(lease) }
+
+    // Not inlined, and loops stand here: the optimiser of Swift 6.3.1 fails on them in a test's own body.
+
+    @inline(never) func refill(times: Int) {
+        for _ in 0..<times { refill() }
+    }
+
+    @inline(never) func release(_ leases: [Lease]) {
+        for lease in leases { release(lease) }
+    }
+
+    /// The leases of `count` receives of one octet each, as far as they found a buffer.
+    @inline(never) func receiveAndTake(_ count: Int) -> [Lease] {
+        (0..<count).compactMap { octet in receive([UInt8(octet)]).map { take($0) } }
+    }
 
     /// Receives `octets` into a buffer of the ring.
     func receive(_ octets: [UInt8]) -> Completion? {
@@ -102,18 +117,15 @@ struct LeaseRingTests {
         bench.refill()
         #expect(bench.available == 16)
         // Three times the rest that it takes to shrink: 16, 8, 4.
-        for _ in 0..<3 * 4_096 { bench.refill() }
+        bench.refill(times: 3 * 4_096)
         // Buffers that the kernel has stay with it; none is added until fewer than the least are left.
         #expect(bench.available == 16)
-        var taken: [Lease] = []
-        for octet in UInt8(0)..<14 {
-            let completion = try #require(bench.receive([octet]))
-            taken.append(bench.take(completion))
-        }
+        let taken = bench.receiveAndTake(14)
+        #expect(taken.count == 14)
         #expect(bench.available == 2)
         bench.refill()
         #expect(bench.available == 4)
-        for lease in taken { bench.release(lease) }
+        bench.release(taken)
         #expect(bench.leased == 4)
     }
 

@@ -49,7 +49,9 @@ final class TimerBench {
         }
         if let next = wheel.nextDeadline, let earliest = deadlines.values.min() {
             // Rounded up to its tick, the earliest deadline is when the first timer may fire.
-            if next >= Self.tick, next - Self.tick > max(earliest, now) { faults.append("the next deadline comes too late") }
+            if next >= Self.tick, next - Self.tick > max(earliest, now) {
+                faults.append("the next deadline comes too late")
+            }
         } else if (wheel.nextDeadline == nil) != deadlines.isEmpty {
             faults.append("the next deadline is there without timers, or missing with them")
         }

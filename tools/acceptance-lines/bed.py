@@ -157,8 +157,8 @@ class Bed:
         wait_until(
             lambda: self.run(["ss", "-H", kind, f"sport = :{port}"], namespace).strip(), f"a listener on port {port}")
 
-    def guest(self, *options):
-        return Guest(self, options)
+    def guest(self, shards, *options):
+        return Guest(self, shards, options)
 
 
 class Guest:
@@ -169,13 +169,14 @@ class Guest:
     HOST6 = "fd00:1:2:3::fe"
     GUEST6 = "fd00:1:2:3::2"
 
-    def __init__(self, bed, options):
+    def __init__(self, bed, shards, options):
         self.bed = bed
+        self.shards = shards
         self.statistics_path = bed.directory / f"statistics-{bed.count}.json"
         ready, notice = os.pipe()
         self.program = bed.start(
             [bed.ringway, "run", "--ipv6-prefix", "fd00:1:2:3::/64", "--statistics", self.statistics_path, "--ready-fd",
-             notice, *options, "--", "cat"], bed.host, stdin=subprocess.PIPE, keep=(notice,))
+             notice, "--shards", shards, *options, "--", "cat"], bed.host, stdin=subprocess.PIPE, keep=(notice,))
         os.close(notice)
         with os.fdopen(ready) as lines:
             line = lines.readline()

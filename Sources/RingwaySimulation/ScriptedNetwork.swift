@@ -1,0 +1,183 @@
+internal import RingwayStack
+internal import RingwayStorage
+internal import RingwayWire
+
+/// A stack whose whole surroundings are read from octets: what the fuzzer drives, and what replays its finds.
+///
+/// However hostile the guest in the script is, the owner is as the stack may rely on: it answers what it was asked and
+/// nothing else. When the script ends every socket fails and time passes; then nothing may be held.
+public struct ScriptedNetwork: ~Copyable {
+    struct Socket {
+        var handle: Handle
+        var isConnecting = false
+        var isSending = false
+        var receiveLimit = 0
+        var isOver = false
+        /// Buffers that a send under way holds, and the octets in them.
+        var held: [Lease] = []
+        var heldOctets = 0
+    }
+
+    /// What the stack has named so far; names go stale, and are used all the same.
+    struct Names {
+        var mappings: [Handle] = []
+        var pings: [Handle] = []
+        var queries: [Handle] = []
+    }
+
+    /// What the stack said last on a tuple.
+    struct Position {
+        var next: UInt32 = 0
+        var acknowledged: UInt32 = 0
+    }
+
+    let plan: NetworkPlan
+    let counters = Counters()
+    let pool: UnsafeMutablePointer<BufferPool>
+    let space: BufferSpace
+    let inspector: FrameInspector
+    var stack: Stack
+    var now: UInt64
+    var sockets: [Socket] = []
+    var names = Names()
+    var positions: [UInt32: Position] = [:]
+    var framesToGuest = 0
+
+    /// Runs a script; traps when the stack does something that it must not.
+    ///
+    /// - Returns: frames that the stack sent.
+    @discardableResult
+    public static func run(_ script: UnsafeRawBufferPointer) -> Int {
+        var reader = ScriptReader(script)
+        guard var network = ScriptedNetwork(&reader) else { return 0 }
+        while !reader.isAtEnd { network.step(&reader) }
+        network.finish()
+        return network.framesToGuest
+    }
+
+    private init?(_ reader: inout ScriptReader) {
+        let choices = reader.octet()
+        let secret = reader.integer(8)
+        now = 1_000_000_000 + reader.integer(6)
+        let mtu = Int(reader.integer(2))
+        let prefix = IPv6Address(high: 0xFD12_3456_789A_0000, low: 0)
+        guard let block = CIDRBlock("192.168.127.0/24"),
+            let plan = NetworkPlan(
+                ipv4: block, ipv6Prefix: prefix, mtu: max(NetworkPlan.minimumMTU, min(mtu, NetworkPlan.maximumMTU)))
+        else { return nil }
+        self.plan = plan
+        inspector = FrameInspector(plan: plan, guestMAC: nil)
+        var limits = Limits()
+        limits.flowsPerGuest = 64
+        limits.udpMappings = 16
+        limits.pingMappings = 4
+        limits.nameQueries = 4
+        limits.fragments = 4
+        limits.poolOctetsPerShard = 4 << 20
+        limits.parkOctetsPerFlow = 65_536 << Int(choices & 3)
+        limits.outOfOrderOctetsPerFlow = 256 << 10
+        space = BufferSpace(shards: 1, largeCount: limits.largeBuffers, smallCount: limits.smallBuffers)
+        pool = .allocate(capacity: 1)
+        pool.initialize(to: BufferPool(space: space, shard: 0))
+        let configuration = Stack.Configuration(
+            plan: plan, limits: limits, policy: DestinationPolicy(),
+            guestMAC: MACAddress(rawValue: GuestFrameBuilder.guestMAC), guestIPv4: plan.firstGuestIPv4,
+            guestIPv6: plan.firstGuestIPv6, shard: 0, shards: 1, secret: secret)
+        stack = Stack(configuration, pool: pool, counters: counters, now: now)
+        stack.beginTurn(now: now)
+    }
+
+    deinit {
+        pool.deinitialize(count: 1)
+        pool.deallocate()
+        space.deallocate()
+        counters.deallocate()
+    }
+
+    // MARK: Steps
+
+    private mutating func step(_ reader: inout ScriptReader) {
+        let code = reader.octet()
+        guard let step = ScriptStep(rawValue: code & 15) else { return }
+        switch step {
+        case .frame:
+            let length = Int(reader.integer(2))
+            var frame = reader.octets(length)
+            if code & 0x80 != 0 { ScriptedFrame.repair(&frame) }
+            receive(frame)
+        case .time:
+            endTurn()
+            pass(min(reader.integer(6), 1 << 41))
+        case .turn: endTurn()
+        case .connected, .sent, .received, .ended, .failed, .starved: stepSocket(step, &reader)
+        case .opened: open(reader.octet())
+        case .segment:
+            let flow = reader.octet()
+            let frame = ScriptedFrame.segment(flow, &reader, positions, plan)
+            receive(frame)
+        case .datagram, .forwarded, .answered, .echoed, .undelivered: stepDatagram(step, code, &reader)
+        }
+        perform()
+    }
+
+    private mutating func endTurn() {
+        while stack.runTimers() { perform() }
+        stack.finishTurn()
+        perform()
+    }
+
+    /// Lets time pass, timers running when they are due.
+    private mutating func pass(_ nanoseconds: UInt64) {
+        let end = now + nanoseconds
+        var budget = 400
+        while budget > 0, let deadline = stack.nextDeadline, deadline <= end {
+            now = max(now + 1_000_000, deadline)
+            stack.beginTurn(now: now)
+            endTurn()
+            budget -= 1
+        }
+        now = max(now, end)
+        stack.beginTurn(now: now)
+        endTurn()
+    }
+
+    /// Takes a frame as the engine does, after the parser has seen it in a buffer that ends where the frame ends.
+    mutating func receive(_ frame: [UInt8]) {
+        guard frame.count <= BufferSpace.largeSize else { return }
+        var summary = FrameSummary()
+        let exact = UnsafeMutableRawBufferPointer.allocate(byteCount: frame.count, alignment: 16)
+        exact.copyBytes(from: frame)
+        let reason = FrameSummary.parse(UnsafeRawBufferPointer(exact), into: &summary)
+        exact.deallocate()
+        guard reason == .none else { return counters.addRefused(reason: reason.rawValue) }
+        let lease = pool.pointee.lease(.large)
+        guard !lease.isNone else { return }
+        space.address(of: lease).copyMemory(from: frame, byteCount: frame.count)
+        stack.receiveFrame(summary, lease, length: frame.count)
+    }
+
+    // MARK: The end
+
+    private mutating func finish() {
+        endTurn()
+        for index in sockets.indices {
+            release(index)
+            guard !sockets[index].isOver else { continue }
+            sockets[index].isOver = true
+            if sockets[index].isConnecting {
+                stack.streamConnectFailed(sockets[index].handle, .timedOut)
+            } else {
+                stack.streamFailed(sockets[index].handle)
+            }
+            perform()
+        }
+        // TIME-WAIT, mappings, pings, queries and reassembly end by the clock.
+        for _ in 0..<40 where stack.flowCount > 0 || pool.pointee.leased > 0 { pass(10_000_000_000) }
+        precondition(stack.connectionCount == 0, "connections are left: \(stack.connectionSummaries)")
+        precondition(stack.flowCount == 0, "keys are left in the flow table")
+        precondition(stack.promisedOctets == 0, "octets stay promised")
+        precondition(stack.halfOpenCount == 0, "connections stay half-open")
+        precondition(pool.pointee.leased == 0, "\(pool.pointee.leased) buffers leaked")
+        precondition(counters.read(.tcpParkedOctets) == 0, "octets stay parked")
+    }
+}
