@@ -87,7 +87,7 @@ let package = Package(
         .testTarget(
             name: "RingwayResolverTests", dependencies: ["RingwayResolver", "RingwayWire"], swiftSettings: settings),
         .testTarget(
-            name: "RingwayCommandTests", dependencies: ["RingwayCommand", "RingwayLinks", "Ringway", "CRingway"],
+            name: "RingwayCommandTests", dependencies: ["RingwayCommand", "RingwayLinks", "Ringway", "CRingway", "ringway"],
             swiftSettings: settings),
     ]
 )

@@ -73,10 +73,10 @@ extension Shard {
             controlLength = Int(ringway_write_source_control(control, source.isIPv4, source.high, source.low))
         }
         let isSplit = effect.segmentSize > 0 && UInt32(effect.segmentSize) < effect.length
-        // 64 is what the host's kernel sets by itself.
+        // 64 is what the host's kernel sets by itself, and what a guest sends that sets nothing, less one hop.
         controlLength += Int(
             ringway_write_datagram_control(
-                control + controlLength, ipv4, effect.hopLimit == 64 ? -1 : Int32(effect.hopLimit),
+                control + controlLength, ipv4, effect.hopLimit >= 63 && effect.hopLimit <= 64 ? -1 : Int32(effect.hopLimit),
                 Int32(effect.trafficClass), isSplit ? effect.segmentSize : 0))
         let header = SendMessage.seal(message, address: true, controlLength: controlLength)
         let entry = reactor.ring.prepare()
@@ -96,11 +96,7 @@ extension Shard {
                 }
                 if queued > 0, !message.pointee.hasRetried {
                     // The error was that of an earlier datagram; this one was not sent.
-                    message.pointee.hasRetried = true
-                    let entry = reactor.ring.prepare()
-                    let header = UnsafeMutableRawPointer(message).assumingMemoryBound(to: msghdr.self)
-                    io_uring_prep_sendmsg(entry, socket.pointee.descriptor, header, UInt32(MSG_NOSIGNAL))
-                    entry.pointee.user_data = completion.tag.rawValue
+                    resend(message, from: socket.pointee.descriptor, completion.tag)
                     return perform()
                 }
                 reportSendFailure(message, mapping, error)
@@ -109,6 +105,18 @@ extension Shard {
         }
         releaseMessage(place.slot)
         perform()
+    }
+
+    /// Tries a message once more, as it is.
+    mutating func resend(
+        _ message: UnsafeMutablePointer<SendMessage>, from descriptor: Int32, _ tag: OperationTag
+    ) {
+        message.pointee.hasRetried = true
+        let entry = reactor.ring.prepare()
+        // The header is the message's first member.
+        let header = UnsafeMutableRawPointer(message).assumingMemoryBound(to: msghdr.self)
+        io_uring_prep_sendmsg(entry, descriptor, header, UInt32(MSG_NOSIGNAL))
+        entry.pointee.user_data = tag.rawValue
     }
 
     /// A datagram that the host's kernel refused at once: what a router would say.

@@ -57,6 +57,11 @@ extension Shard {
             let ping = message.pointee.owner
             if let socket = pings.pointer(ping.slot), socket.pointee.flow == ping {
                 let queued = drainPingErrors(socket)
+                if queued > 0, !message.pointee.hasRetried {
+                    // The error was that of an earlier echo; this one was not sent.
+                    resend(message, from: socket.pointee.descriptor, completion.tag)
+                    return perform()
+                }
                 if queued == 0, let reason = Self.reason(ofLocal: -completion.result, information: 0) {
                     let address = UnsafeMutableRawPointer(message).advanced(
                         by: MemoryLayout<SendMessage>.offset(of: \.address) ?? 0)

@@ -36,11 +36,18 @@ extension Shard {
         socket.pointee.isConnecting = false
         if socket.pointee.isClosing { return closeWhenIdle(socket) }
         let flow = socket.pointee.flow
-        if completion.result == 0 {
-            stack.streamConnected(flow)
-        } else {
+        let error =
+            completion.result >= 0 ? StreamSocket.connectError(socket.pointee.descriptor) : -completion.result
+        switch error {
+        case 0: stack.streamConnected(flow)
+        case EINPROGRESS, EALREADY:
+            socket.pointee.isConnecting = true
+            let entry = reactor.ring.prepare()
+            ringway_prepare_poll(entry, socket.pointee.descriptor, UInt32(POLLOUT))
+            entry.pointee.user_data = completion.tag.rawValue
+        default:
             closeNow(socket, reset: true)
-            stack.streamConnectFailed(flow, Self.failure(-completion.result))
+            stack.streamConnectFailed(flow, Self.failure(error))
         }
         perform()
     }

@@ -57,6 +57,21 @@ public struct StreamSocket: BitwiseCopyable {
         return descriptor
     }
 
+    /// How a connect stands: zero when it has succeeded, EINPROGRESS while it goes on, else what it failed with.
+    ///
+    /// Asked even after the kernel reported success: a router's answer that comes while `connect` still runs wakes the
+    /// operation although nothing is decided.
+    public static func connectError(_ descriptor: Int32) -> Int32 {
+        var name = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        let connected = withUnsafeMutablePointer(to: &name) {
+            getpeername(descriptor, UnsafeMutableRawPointer($0).assumingMemoryBound(to: sockaddr.self), &length)
+        }
+        if connected == 0 { return 0 }
+        let error = ringway_socket_error(descriptor)
+        return error == 0 ? EINPROGRESS : error
+    }
+
     /// The options that every TCP socket of a flow has.
     public static func prepare(_ descriptor: Int32) {
         _ = ringway_set_option(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1)

@@ -1,14 +1,16 @@
 internal import RingwayStack
-internal import RingwayStorage
 internal import RingwayWire
 
 /// Hears of everything that happens in a simulation: as text for a reader, as a capture for a packet analyser, and as a
-/// script that the fuzzer starts from.
+/// script that plays the same again to a `ScriptedNetwork`.
 public final class Recorder {
     private let print: ((String) -> Void)?
+    private let captures: Bool
     /// A pcapng file, as far as it has come; empty unless asked for.
     public private(set) var capture: [UInt8] = []
-    private let captures: Bool
+    /// What `ScriptedNetwork` reads.
+    public private(set) var script: [UInt8] = []
+    private var scriptTime: UInt64 = 0
 
     /// - Parameters:
     ///   - captures: whether to keep the frames.
@@ -23,13 +25,20 @@ public final class Recorder {
         }
     }
 
-    func describe(_ scenario: Scenario) {
+    // MARK: Text
+
+    func begin(_ scenario: Scenario) {
+        beginScript(scenario)
         guard let print else { return }
-        print("seed \(scenario.seed) mtu \(scenario.plan.mtu) heals after \(scenario.healsAfter / 1_000_000) ms "
-            + "turn \(scenario.turnLength / 1_000) µs cuts \(scenario.linkCuts) park \(scenario.limits.parkOctetsPerFlow)")
+        print(
+            "seed \(scenario.seed) mtu \(scenario.plan.mtu) heals after \(scenario.healsAfter / 1_000_000) ms "
+                + "turn \(scenario.turnLength / 1_000) µs cuts \(scenario.linkCuts) "
+                + "park \(scenario.limits.parkOctetsPerFlow) pool \(scenario.limits.poolOctetsPerShard)")
         print("from guest: \(scenario.fromGuest)")
         print("to guest:   \(scenario.toGuest)")
-        for script in scenario.flows { print("flow \(script.index): \(script)".split(separator: "RingwaySimulation.").joined()) }
+        for script in scenario.flows {
+            print("flow \(script.index): " + "\(script)".split(separator: "RingwaySimulation.").joined())
+        }
     }
 
     func note(at time: UInt64, _ text: String) {
@@ -40,15 +49,15 @@ public final class Recorder {
         print("\(microseconds / 1_000_000).\(padding)\(fraction) \(text)")
     }
 
-    func beginTurn(now: UInt64) {}
-    func finishTurn() {}
-    func connected(_ handle: Handle, _ answer: FlowScript.ConnectAnswer) {}
-    func sent(_ handle: Handle, _ octets: Int) {}
-    func received(_ handle: Handle, _ octets: Int) {}
-    func ended(_ handle: Handle) {}
-    func failed(_ handle: Handle) {}
+    // MARK: Frames
 
-    func frameFromGuest(_ frame: [UInt8], now: UInt64) { keep(frame, now, .fromGuest) }
+    func frameFromGuest(_ frame: [UInt8], now: UInt64) {
+        keep(frame, now, .fromGuest)
+        guard frame.count <= 65_535 else { return }
+        put(.frame, [(UInt64(frame.count), 2)])
+        script += frame
+    }
+
     func frameToGuest(_ frame: [UInt8], now: UInt64) { keep(frame, now, .toGuest) }
 
     private func keep(_ frame: [UInt8], _ now: UInt64, _ direction: CaptureWriter.Direction) {
@@ -68,4 +77,49 @@ public final class Recorder {
         }
         capture += block + trailer.prefix(length)
     }
+
+    // MARK: The script
+
+    private func put(_ step: ScriptStep, _ values: [(UInt64, Int)]) {
+        script.append(step.rawValue)
+        put(values)
+    }
+
+    private func put(_ values: [(UInt64, Int)]) {
+        for (value, count) in values {
+            for index in 0..<count { script.append(UInt8(truncatingIfNeeded: value >> UInt64(8 * index))) }
+        }
+    }
+
+    private func beginScript(_ scenario: Scenario) {
+        let parkShift = (scenario.limits.parkOctetsPerFlow / 65_536).trailingZeroBitCount
+        put([
+            (UInt64(min(parkShift, 3)), 1), (scenario.secret, 8), (scenario.startsAt - 1_000_000_000, 6),
+            (UInt64(scenario.plan.mtu), 2),
+        ])
+        scriptTime = scenario.startsAt
+    }
+
+    func beginTurn(now: UInt64) {
+        put(.time, [(now - scriptTime, 6)])
+        scriptTime = now
+    }
+
+    func connected(_ socket: Int, _ answer: FlowScript.ConnectAnswer) {
+        let answers: [FlowScript.ConnectAnswer] = [
+            .succeeds, .refused, .hostUnreachable, .networkUnreachable, .prohibited, .timedOut, .exhausted,
+        ]
+        put(.connected, [(UInt64(socket), 1), (UInt64(answers.firstIndex(of: answer) ?? 0), 1)])
+    }
+
+    func opened(_ flow: FlowScript) {
+        let isLocal = flow.remote != flow.hostAddress
+        put(.opened, [(UInt64(flow.index) | (flow.isIPv6 ? 8 : 0) | (isLocal ? 16 : 0), 1)])
+    }
+
+    func sent(_ socket: Int, _ octets: Int) { put(.sent, [(UInt64(socket), 1), (UInt64(octets), 2)]) }
+    func received(_ socket: Int, _ octets: Int) { put(.received, [(UInt64(socket), 1), (UInt64(octets), 2)]) }
+    func ended(_ socket: Int) { put(.ended, [(UInt64(socket), 1)]) }
+    func failed(_ socket: Int) { put(.failed, [(UInt64(socket), 1)]) }
+    func starved(_ socket: Int) { put(.starved, [(UInt64(socket), 1)]) }
 }

@@ -46,7 +46,7 @@ public struct Scenario: Sendable {
         limits.outOfOrderOctetsPerFlow = random.pick([1 << 20, 1 << 20, 256 << 10])
         self.limits = limits
         secret = random.next()
-        startsAt = random.time(1_000_000_000...1 << 50)
+        startsAt = random.time(1_000_000_000...1 << 47)
         let isFaulty = random.chance(0.85)
         fromGuest = isFaulty ? LinkFaults(from: &random) : LinkFaults()
         toGuest = isFaulty ? LinkFaults(from: &random) : LinkFaults()

@@ -26,7 +26,7 @@ extension SimulatedNetwork {
         fates[socket.flow].attempts += 1
         let answer = script.connectAnswers[min(attempt, script.connectAnswers.count - 1)]
         log("socket \(socket.identifier): connect \(answer)")
-        recorder?.connected(socket.handle, answer)
+        recorder?.connected(socket.identifier, answer)
         let failure: Stack.ConnectFailure
         switch answer {
         case .succeeds:
@@ -48,6 +48,7 @@ extension SimulatedNetwork {
         guard let handle = stack.openFromHost(client: script.hostAddress, guest: script.guest) else {
             return fail("flow \(flow) could not be opened")
         }
+        recorder?.opened(script)
         let socket = HostSocket(identifier: sockets.count, flow: flow, handle: handle)
         socket.isConnected = true
         sockets.append(socket)
@@ -138,7 +139,7 @@ extension SimulatedNetwork {
         if socket.end != nil { return }
         if socket.hasError { return failNow(socket) }
         log("socket \(socket.identifier): sent \(taken), \(socket.received) in all")
-        recorder?.sent(socket.handle, taken)
+        recorder?.sent(socket.identifier, taken)
         stack.streamSent(socket.handle, octets: taken)
     }
 
@@ -165,7 +166,7 @@ extension SimulatedNetwork {
             socket.receiveLimit = nil
             socket.gaveEnd = true
             log("socket \(socket.identifier): end of file")
-            recorder?.ended(socket.handle)
+            recorder?.ended(socket.identifier)
             return stack.streamEnded(socket.handle)
         }
         // The engine leaves the last buffers to frames from the guest.
@@ -180,13 +181,14 @@ extension SimulatedNetwork {
         script.toGuest.fill(space.address(of: lease) + Stack.headroom, count, from: socket.sent)
         socket.sent += count
         log("socket \(socket.identifier): received \(count) of \(limit), \(socket.sent) in all")
-        recorder?.received(socket.handle, count)
+        recorder?.received(socket.identifier, count)
         stack.streamReceived(socket.handle, lease, offset: Stack.headroom, length: count)
     }
 
     func retry(_ socket: HostSocket) {
         guard socket.end == nil, socket.receiveLimit != nil else { return }
         socket.receiveLimit = nil
+        recorder?.starved(socket.identifier)
         stack.streamReceiveStarved(socket.handle)
     }
 
@@ -229,7 +231,7 @@ extension SimulatedNetwork {
     private func failNow(_ socket: HostSocket) {
         log("socket \(socket.identifier): failed")
         socket.end = .failed
-        recorder?.failed(socket.handle)
+        recorder?.failed(socket.identifier)
         stack.streamFailed(socket.handle)
     }
 }

@@ -148,7 +148,6 @@ final class SimulatedNetwork {
         while failure == nil, stack.runTimers() { perform() }
         stack.finishTurn()
         perform()
-        recorder?.finishTurn()
         let bound = max(scenario.limits.parkOctetsPerFlow, 65_536) + 32_768
         if counters.read(.tcpParkedOctets) > scenario.flows.count * bound {
             fail("\(counters.read(.tcpParkedOctets)) octets are parked")

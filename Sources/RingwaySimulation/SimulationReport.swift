@@ -24,7 +24,7 @@ public enum Simulation {
             preconditionFailure("a scenario's network plan is consistent")
         }
         let network = SimulatedNetwork(scenario, recorder: recorder)
-        if let recorder { recorder.describe(scenario) }
+        if let recorder { recorder.begin(scenario) }
         network.run()
         return network.report
     }

@@ -48,7 +48,8 @@ extension Stack {
     func destination(of address: IPAddress) -> Destination {
         if plan.isGateway(address) { return .gateway }
         if plan.isHost(address) {
-            guard configuration.policy.hostLoopback else { return .refused }
+            // The host may be denied by the address under which the guest knows it.
+            guard configuration.policy.hostLoopback, configuration.policy.permits(address) else { return .refused }
             return .host(
                 address.isIPv4
                     ? IPAddress(IPv4Address(127, 0, 0, 1)) : IPAddress(IPv6Address(high: 0, low: 1)))

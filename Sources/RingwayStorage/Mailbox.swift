@@ -7,16 +7,17 @@ public import Synchronization
 /// wrap.
 public final class Mailbox<Message: BitwiseCopyable & Sendable>: @unchecked Sendable {
     // Sendable: `tail` and `headSeen` are written by the producer only, `head` and `tailSeen` by the consumer only, and a
-    // slot passes from one to the other through a releasing store that an acquiring load has seen.
+    // slot passes from one to the other through a releasing store that an acquiring load has seen. The run-time check of
+    // exclusive access would cost several times the rest of `post` and `take`, and could only find what this rules out.
 
     @usableFromInline let slots: UnsafeMutablePointer<Message>
     @usableFromInline let mask: UInt32
     @usableFromInline let before: InlineArray<16, UInt64> = .init(repeating: 0)
     @usableFromInline let tail = Atomic<UInt32>(0)
-    @usableFromInline var headSeen: UInt32 = 0
+    @exclusivity(unchecked) @usableFromInline var headSeen: UInt32 = 0
     @usableFromInline let apart: InlineArray<16, UInt64> = .init(repeating: 0)
     @usableFromInline let head = Atomic<UInt32>(0)
-    @usableFromInline var tailSeen: UInt32 = 0
+    @exclusivity(unchecked) @usableFromInline var tailSeen: UInt32 = 0
     @usableFromInline let after: InlineArray<16, UInt64> = .init(repeating: 0)
 
     public init(capacity: UInt32) {

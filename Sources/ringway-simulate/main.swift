@@ -4,7 +4,8 @@ import RingwaySimulation
 /// Runs simulations: many seeds for a verdict, or one seed with a trace of everything that happened.
 ///
 ///     ringway-simulate [--seeds N] [--from SEED] [--seconds N]
-///     ringway-simulate --seed SEED [--quiet] [--capture FILE]
+///     ringway-simulate --seed SEED [--quiet] [--capture FILE] [--script FILE]
+///     ringway-simulate --corpus DIRECTORY
 struct Arguments {
     var seed: UInt64?
     var first: UInt64 = 1
@@ -12,6 +13,8 @@ struct Arguments {
     var seconds: Int?
     var isQuiet = false
     var capture: String?
+    var script: String?
+    var corpus: String?
 
     init?(_ words: ArraySlice<String>) {
         var rest = words
@@ -31,9 +34,13 @@ struct Arguments {
                 guard let value = rest.popFirst().flatMap({ Int($0) }) else { return nil }
                 seconds = value
                 count = .max / 2
-            case "--capture":
+            case "--capture", "--script", "--corpus":
                 guard let value = rest.popFirst() else { return nil }
-                capture = value
+                switch word {
+                case "--capture": capture = value
+                case "--script": script = value
+                default: corpus = value
+                }
             default: return nil
             }
         }
@@ -53,8 +60,35 @@ func replay(_ seed: UInt64, _ arguments: Arguments) -> Int32 {
         print("cannot write \(path)")
         return 2
     }
+    if let path = arguments.script, !write(recorder.script, to: path) {
+        print("cannot write \(path)")
+        return 2
+    }
     print("seed \(seed): \(report.failure ?? "clean")")
     return report.failure == nil ? 0 : 1
+}
+
+/// Writes what the fuzzer starts from: small simulations as scripts, and samples of what they never do.
+func writeCorpus(to directory: String) -> Int32 {
+    var scripts = ScriptSamples.all()
+    var octets = 0
+    var seed: UInt64 = 0
+    while scripts.count < 120 {
+        seed += 1
+        let recorder = Recorder()
+        guard Simulation.run(seed: seed, recorder: recorder).failure == nil else { continue }
+        guard recorder.script.count < 12_000 else { continue }
+        scripts.append(("seed-\(seed)", recorder.script))
+    }
+    for (name, script) in scripts {
+        guard write(script, to: "\(directory)/\(name)") else {
+            print("cannot write to \(directory)")
+            return 2
+        }
+        octets += script.count
+    }
+    print("\(scripts.count) scripts, \(octets) octets")
+    return 0
 }
 
 func runMany(_ arguments: Arguments) -> Int32 {
@@ -79,7 +113,9 @@ func runMany(_ arguments: Arguments) -> Int32 {
 }
 
 guard let arguments = Arguments(CommandLine.arguments.dropFirst()) else {
-    print("usage: ringway-simulate [--seeds N] [--from SEED] [--seconds N] | --seed SEED [--quiet] [--capture FILE]")
+    print("usage: ringway-simulate [--seeds N] [--from SEED] [--seconds N] | --seed SEED [--quiet] [--capture FILE] "
+            + "[--script FILE] | --corpus DIRECTORY")
     exit(2)
 }
+if let directory = arguments.corpus { exit(writeCorpus(to: directory)) }
 exit(arguments.seed.map { replay($0, arguments) } ?? runMany(arguments))

@@ -9,7 +9,7 @@ enum Family: String, CaseIterable, CustomStringConvertible {
     static let prefix = "fd00:1:2:3::/64"
 
     var gateway: String { self == .ipv4 ? "192.168.127.1" : "fd00:1:2:3::1" }
-    var guest: String { self == .ipv4 ? "192.168.127.2" : "fd00:1:2:3::2" }
+    var guest: String { self == .ipv4 ? "192.168.127.2" : "fd00:1:2:3:5055:c0ff:fea8:7f02" }
     /// The host, as the guest knows it.
     var host: String { self == .ipv4 ? "192.168.127.254" : "fd00:1:2:3::fe" }
     /// The host, as it knows itself.

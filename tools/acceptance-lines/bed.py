@@ -102,6 +102,8 @@ class Bed:
         subprocess.run(["ip", "-n", name, "link", "set", "lo", "up"], check=True)
         self.setting(name, "net.ipv4.tcp_congestion_control", "cubic")
         self.setting(name, "net.ipv4.ping_group_range", "0 2147483647")
+        # Cables work at once; nobody else is on them.
+        self.setting(name, "net.ipv6.conf.default.accept_dad", "0")
         # The programs' own ports lie below.
         self.setting(name, "net.ipv4.ip_local_port_range", "16000 65000")
         self.setting(name, "net.core.somaxconn", "8192")

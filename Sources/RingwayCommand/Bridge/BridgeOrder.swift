@@ -63,15 +63,19 @@ struct BridgeOrder {
     /// The guest's ethernet address. It follows from its IPv4 address, so that it is the same at every start.
     private var mac: MACAddress { MACAddress(rawValue: 0x5255_0000_0000 | UInt64(plan.firstGuestIPv4.rawValue)) }
 
+    /// The address that the guest's kernel would make from the router advertisement (RFC 4862 §5.5.3), so that it has one
+    /// address and answers from it.
+    private var ipv6: IPv6Address { IPv6Address(prefix: plan.ipv6Prefix, interfaceIdentifierFrom: mac) }
+
     /// Who the guest is.
     var identity: GuestIdentity {
-        GuestIdentity(mac: mac, ipv4: plan.firstGuestIPv4, ipv6: plan.firstGuestIPv6)
+        GuestIdentity(mac: mac, ipv4: plan.firstGuestIPv4, ipv6: ipv6)
     }
 
     /// How the guest's interface is to be set up.
     func interface() throws(CommandFailure) -> InterfaceConfiguration {
         guard let ipv4 = CIDRBlock(address: IPAddress(plan.firstGuestIPv4), prefixLength: plan.ipv4PrefixLength),
-            let ipv6 = CIDRBlock(address: IPAddress(plan.firstGuestIPv6), prefixLength: 64)
+            let ipv6 = CIDRBlock(address: IPAddress(ipv6), prefixLength: 64)
         else { throw CommandFailure("the network has no room for a guest", status: ExitStatus.usage) }
         let ownsNamespace =
             switch origin {

@@ -97,7 +97,7 @@ enum HelpText {
     private static let addresses = """
         ADDRESSES
           192.168.127.1    the gateway         (IPv6: the prefix's ::1)
-          192.168.127.2    the guest           (IPv6: the prefix's ::2)
+          192.168.127.2    the guest           (IPv6: as SLAAC makes it)
           192.168.127.254  the host            (IPv6: the prefix's ::fe)
 
         --network and --ipv6-prefix choose other networks. Link-local and metadata addresses (169.254.0.0/16) are \

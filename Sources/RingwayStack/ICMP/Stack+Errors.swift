@@ -19,6 +19,17 @@ extension Stack {
         sendAnswer(answer.lease, octets: written, .icmpErrorsToGuest)
     }
 
+    /// The hop limit with which the host sends on what the guest sent, or `nil` when it ends at the gateway, which then
+    /// says so: the gateway is a router (RFC 1812 §5.3.1), except toward the network's own addresses.
+    mutating func hopLimitBeyondGateway(_ summary: FrameSummary, _ bytes: UnsafeRawBufferPointer) -> UInt8? {
+        if plan.contains(summary.destination) { return summary.hopLimit }
+        guard summary.hopLimit > 1 else {
+            sendError(.hopLimitExceeded, about: bytes, summary)
+            return nil
+        }
+        return summary.hopLimit - 1
+    }
+
     enum Unreachable { case host, network, prohibited }
 
     /// About a SYN, as it came: its destination cannot be reached.

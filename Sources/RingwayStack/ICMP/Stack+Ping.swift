@@ -31,13 +31,14 @@ extension Stack {
             counters.add(.droppedForeignDestination)
             return release(lease)
         }
+        guard let hopLimit = hopLimitBeyondGateway(summary, bytes) else { return release(lease) }
         guard let slot = pingMapping(for: summary) else { return release(lease) }
         counters.add(.pingToHost)
         var effect = Effect(.sendEcho, slot: slot, length: UInt32(message.count))
         effect.generation = pings.handle(ofSlot: slot).generation
         effect.lease = lease
         effect.offset = UInt32(summary.transportOffset) + UInt32(VirtioNetHeader.length)
-        effect.hopLimit = summary.hopLimit
+        effect.hopLimit = hopLimit
         effect.trafficClass = summary.trafficClass
         effect.address = TransportAddress(address: target, port: 0)
         effects.append(effect)

@@ -40,13 +40,14 @@ extension Stack {
             guard let found = mapping(for: summary) else { return release(lease) }
             slot = found
         }
+        guard let hopLimit = hopLimitBeyondGateway(summary, bytes) else { return release(lease) }
         counters.add(.udpToHost)
         var effect = Effect(kind, slot: slot, length: summary.payloadLength)
         effect.generation = mappings.handle(ofSlot: slot).generation
         effect.lease = lease
         effect.offset = UInt32(summary.payloadOffset) + UInt32(VirtioNetHeader.length)
         effect.segmentSize = summary.segmentSize
-        effect.hopLimit = summary.hopLimit
+        effect.hopLimit = hopLimit
         effect.trafficClass = summary.trafficClass
         effect.address = target
         effects.append(effect)

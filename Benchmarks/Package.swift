@@ -1,0 +1,39 @@
+// swift-tools-version: 6.3
+import PackageDescription
+
+// A package of its own, so that nobody who builds or embeds Ringway fetches what only its benchmarks need. The modules
+// are Ringway's own sources by symbolic links: they are not products, and measuring them must not make them so.
+
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+let package = Package(
+    name: "ringway-benchmarks",
+    dependencies: [
+        // Without its traits: they bring interposers that this measurement does without (see tools/allocations).
+        .package(url: "https://github.com/ordo-one/benchmark.git", exact: "1.38.1", traits: [])
+    ],
+    targets: [
+        .systemLibrary(
+            name: "CLiburing", path: "Modules/CLiburing", pkgConfig: "liburing", providers: [.apt(["liburing-dev"])]),
+        .target(
+            name: "CRingway", dependencies: ["CLiburing"], path: "Modules/CRingway",
+            linkerSettings: [.linkedLibrary("uring")]),
+        .target(
+            name: "RingwayWire", dependencies: ["CRingway"], path: "Modules/RingwayWire", swiftSettings: settings),
+        .target(name: "RingwayStorage", path: "Modules/RingwayStorage", swiftSettings: settings),
+        .target(
+            name: "RingwayStack", dependencies: ["RingwayWire", "RingwayStorage"], path: "Modules/RingwayStack",
+            swiftSettings: settings),
+        .executableTarget(
+            name: "DataPath",
+            dependencies: [
+                "RingwayWire", "RingwayStorage", "RingwayStack", .product(name: "Benchmark", package: "benchmark"),
+            ],
+            path: "Benchmarks/DataPath", swiftSettings: settings,
+            plugins: [.plugin(name: "BenchmarkPlugin", package: "benchmark")]),
+    ]
+)
