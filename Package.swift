@@ -87,7 +87,8 @@ let package = Package(
         .testTarget(
             name: "RingwayResolverTests", dependencies: ["RingwayResolver", "RingwayWire"], swiftSettings: settings),
         .testTarget(
-            name: "RingwayCommandTests", dependencies: ["RingwayCommand", "RingwayLinks", "Ringway", "CRingway", "ringway"],
+            name: "RingwayCommandTests",
+            dependencies: ["RingwayCommand", "RingwayLinks", "Ringway", "CRingway", "ringway"],
             swiftSettings: settings),
     ]
 )

@@ -76,7 +76,8 @@ extension Shard {
         // 64 is what the host's kernel sets by itself, and what a guest sends that sets nothing, less one hop.
         controlLength += Int(
             ringway_write_datagram_control(
-                control + controlLength, ipv4, effect.hopLimit >= 63 && effect.hopLimit <= 64 ? -1 : Int32(effect.hopLimit),
+                control + controlLength, ipv4,
+                effect.hopLimit >= 63 && effect.hopLimit <= 64 ? -1 : Int32(effect.hopLimit),
                 Int32(effect.trafficClass), isSplit ? effect.segmentSize : 0))
         let header = SendMessage.seal(message, address: true, controlLength: controlLength)
         let entry = reactor.ring.prepare()

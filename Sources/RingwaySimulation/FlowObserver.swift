@@ -66,7 +66,8 @@ struct FlowObserver {
             return "\(acknowledged) is acknowledged, though all up to \(due) arrived inside the window"
         }
         for block in segment.blocks {
-            let range = position(block.start, initial)..<max(position(block.start, initial), position(block.end, initial))
+            let range =
+                position(block.start, initial)..<max(position(block.start, initial), position(block.end, initial))
             if range.isEmpty || range.lowerBound <= acknowledged || !arrived.contains(range) {
                 return "the SACK block \(range) is not true: \(arrived.ranges), acknowledged \(acknowledged)"
             }

@@ -62,7 +62,9 @@ struct FrameInspector {
             let headers = segment.payload.lowerBound - FrameLayout.ip
             guard segmentSize + headers <= plan.mtu else { return "segments above the MTU" }
             if let limit = segmentLimit, segmentSize > limit { return "segments of \(segmentSize) for \(limit)" }
-            guard segment.flags.isDisjoint(with: [.syn, .fin, .rst]) else { return "a super-frame with \(segment.flags)" }
+            guard segment.flags.isDisjoint(with: [.syn, .fin, .rst]) else {
+                return "a super-frame with \(segment.flags)"
+            }
         }
         return nil
     }

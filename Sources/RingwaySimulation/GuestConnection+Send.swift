@@ -15,9 +15,11 @@ extension GuestConnection {
             if sndNxt < dataEnd {
                 guard room > 0 else { break }
                 let pending = dataEnd - sndNxt
-                let most = max(segmentSize, min(65_000, segmentSize * behavior.segmentsPerFrame) / segmentSize * segmentSize)
+                let most = max(
+                    segmentSize, min(65_000, segmentSize * behavior.segmentsPerFrame) / segmentSize * segmentSize)
                 let count = min(room, pending, most)
-                if behavior.holdsBackSmallSegments, count < segmentSize, sndUna < sndNxt, !hasClosed || count < pending {
+                if behavior.holdsBackSmallSegments, count < segmentSize, sndUna < sndNxt, !hasClosed || count < pending
+                {
                     break
                 }
                 let takesFIN = hasClosed && count == pending && (room > count || behavior.finIgnoresWindow)

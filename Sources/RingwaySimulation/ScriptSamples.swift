@@ -57,7 +57,8 @@ public enum ScriptSamples {
 
     private static func datagram(to port: Int, _ payload: [UInt8]) -> [UInt8] {
         let length = 8 + payload.count
-        return [0x9C, 0x40, UInt8(port >> 8), UInt8(port & 255), UInt8(length >> 8), UInt8(length & 255), 0, 0] + payload
+        return [0x9C, 0x40, UInt8(port >> 8), UInt8(port & 255), UInt8(length >> 8), UInt8(length & 255), 0, 0]
+            + payload
     }
 
     private static func udp(isIPv6: Bool) -> [UInt8] {

@@ -13,7 +13,8 @@ extension ScriptedNetwork {
 
     mutating func stepSocket(_ step: ScriptStep, _ reader: inout ScriptReader) {
         let choice = reader.octet()
-        let count = step == .connected ? Int(reader.octet()) : step == .sent || step == .received ? Int(reader.integer(2)) : 0
+        let count =
+            step == .connected ? Int(reader.octet()) : step == .sent || step == .received ? Int(reader.integer(2)) : 0
         guard let index = socket(choice) else { return }
         let handle = sockets[index].handle
         switch step {

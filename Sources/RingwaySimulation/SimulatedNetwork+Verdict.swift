@@ -65,7 +65,9 @@ extension SimulatedNetwork {
         _ script: FlowScript, _ connection: GuestConnection, _ own: [HostSocket], wholes: ClosedRange<Int>
     ) -> String? {
         let isLateRefusal = connection.end == .reset && connection.peerHasFinished && connection.finIsSent
-        guard connection.end == .clean || isLateRefusal else { return "the guest saw \(connection.end.map { "\($0)" } ?? "")" }
+        guard connection.end == .clean || isLateRefusal else {
+            return "the guest saw \(connection.end.map { "\($0)" } ?? "")"
+        }
         guard connection.received == script.hostOctets else { return "the guest has \(connection.received) octets" }
         guard connection.peerHasFinished else { return "the guest saw no end of file" }
         var whole = 0

@@ -113,7 +113,8 @@ func runMany(_ arguments: Arguments) -> Int32 {
 }
 
 guard let arguments = Arguments(CommandLine.arguments.dropFirst()) else {
-    print("usage: ringway-simulate [--seeds N] [--from SEED] [--seconds N] | --seed SEED [--quiet] [--capture FILE] "
+    print(
+        "usage: ringway-simulate [--seeds N] [--from SEED] [--seconds N] | --seed SEED [--quiet] [--capture FILE] "
             + "[--script FILE] | --corpus DIRECTORY")
     exit(2)
 }

@@ -59,7 +59,6 @@ extension EndToEnd {
                 let hops = try outcome.requireSuccess().split(separator: "\n").dropFirst().map { line in
                     line.split(separator: " ").dropFirst().first.map(String.init) ?? ""
                 }
-                // The bridge itself is no hop: the guest is where its host is.
                 #expect(hops == [family.gateway, router, far])
             }
         }

@@ -20,7 +20,9 @@ final class StackUnderTest {
     /// Other effects that no expectation has taken yet.
     var effects: [Effect] = []
 
-    init(limits: Limits = StackUnderTest.limits, policy: DestinationPolicy = DestinationPolicy(), mtu: Int = 1_500) throws {
+    init(limits: Limits = StackUnderTest.limits, policy: DestinationPolicy = DestinationPolicy(), mtu: Int = 1_500)
+        throws
+    {
         let block = try #require(CIDRBlock("192.168.127.0/24"))
         let prefix = IPv6Address(high: 0xFD12_3456_789A_0000, low: 0)
         plan = try #require(NetworkPlan(ipv4: block, ipv6Prefix: prefix, mtu: mtu))
