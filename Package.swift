@@ -76,7 +76,7 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "RingwayRingTests",
-            dependencies: ["RingwayReactor", "RingwayRing", "RingwayStorage", "CRingway"],
+            dependencies: ["RingwayReactor", "RingwayRing", "RingwayStorage", "RingwayLinks", "CRingway"],
             swiftSettings: settings),
         .testTarget(
             name: "RingwayHostTests", dependencies: ["RingwayHost", "RingwayStorage", "RingwayWire", "CRingway"],

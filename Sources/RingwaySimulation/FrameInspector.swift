@@ -12,7 +12,10 @@ struct FrameInspector {
         if let fault = ethernetFault(frame) { return fault }
         var summary = FrameSummary()
         let reason = frame.withUnsafeBytes { FrameSummary.parse($0, into: &summary) }
-        guard reason == .none else { return "the frame's own parser refuses it: \(reason)" }
+        guard reason == .none else {
+            let headers = frame.prefix(96).map { String($0, radix: 16) }.joined(separator: " ")
+            return "the frame's own parser refuses it: \(reason): \(headers)"
+        }
         guard summary.kind == .tcp else { return nil }
         return ipFault(frame) ?? tcpFault(frame, segmentLimit: segmentLimit)
     }

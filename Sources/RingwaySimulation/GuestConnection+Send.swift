@@ -54,8 +54,11 @@ extension GuestConnection {
         timeouts += 1
         switch phase {
         case .synSent, .synReceived:
-            guard timeouts <= 7 else { return finish(.gaveUp) }
+            // As Linux's tcp_syn_retries: about two minutes.
+            guard timeouts <= 6 else { return finish(.gaveUp) }
             sendSYN()
+            retransmitAt = now + 1_000_000_000 << UInt64(timeouts)
+            return
         case .open:
             guard sndUna < sndMax else { return }
             guard timeouts <= 30 else { return finish(.gaveUp) }

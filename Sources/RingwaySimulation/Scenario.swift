@@ -25,6 +25,9 @@ public struct Scenario: Sendable {
     /// Randomness of everything that happens later.
     let generator: SplitMix64
 
+    /// How long an old segment may be on its way; who uses a tuple anew waits for that long (RFC 9293 §3.4.3).
+    var quietTime: UInt64 { [fromGuest, toGuest].reduce(turnLength * 4) { $0 + $1.delay + $1.reorderDelay } }
+
     /// Draws a scenario.
     public init?(seed: UInt64) {
         var random = SplitMix64(seed: SplitMix64.mix(seed &+ 0x52_696E_6777_6179))

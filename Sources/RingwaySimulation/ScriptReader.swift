@@ -58,3 +58,8 @@ enum ScriptStep: UInt8 {
     /// Something about a datagram socket goes wrong.
     case undelivered
 }
+
+/// A precondition that says what it is about in optimised builds too.
+func demand(_ condition: Bool, _ text: @autoclosure () -> String = "a range outside its buffer") {
+    if !condition { fatalError(text()) }
+}

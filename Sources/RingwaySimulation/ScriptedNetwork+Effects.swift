@@ -43,7 +43,7 @@ extension ScriptedNetwork {
 
     /// The octets of an effect lie inside its buffer.
     private mutating func check(_ effect: Effect) {
-        precondition(Int(effect.offset) + Int(effect.length) <= space.size(of: effect.lease))
+        demand(Int(effect.offset) + Int(effect.length) <= space.size(of: effect.lease))
         pool.pointee.release(effect.lease)
     }
 
@@ -52,9 +52,9 @@ extension ScriptedNetwork {
         guard sockets.indices.contains(index), sockets[index].handle == handle, !sockets[index].isOver else { return }
         switch effect.kind {
         case .sendStream:
-            precondition(!sockets[index].isSending, "two sends at once")
+            demand(!sockets[index].isSending, "two sends at once")
             var lease = stack.parkedPayload(handle)
-            precondition(!lease.isNone, "a send of nothing")
+            demand(!lease.isNone, "a send of nothing")
             while !lease.isNone, sockets[index].held.count < 8 {
                 pool.pointee.hold(lease)
                 sockets[index].held.append(lease)
@@ -63,8 +63,8 @@ extension ScriptedNetwork {
             }
             sockets[index].isSending = true
         case .receiveStream:
-            precondition(sockets[index].receiveLimit == 0, "two receives at once")
-            precondition(effect.length > 0 && effect.length <= 65_535)
+            demand(sockets[index].receiveLimit == 0, "two receives at once")
+            demand(effect.length > 0 && effect.length <= 65_535)
             sockets[index].receiveLimit = Int(effect.length)
         case .watchStream, .shutdownStream: break
         default:
@@ -83,19 +83,19 @@ extension ScriptedNetwork {
 
     private mutating func write(_ effect: Effect) {
         let head = space.address(of: effect.lease) + Int(effect.offset)
-        precondition(Int(effect.offset) + Int(effect.length) <= space.size(of: effect.lease))
+        demand(Int(effect.offset) + Int(effect.length) <= space.size(of: effect.lease))
         var frame = [UInt8](UnsafeRawBufferPointer(start: head, count: Int(effect.length)))
         pool.pointee.release(effect.lease)
         if !effect.payload.isNone {
-            precondition(
+            demand(
                 Int(effect.payloadOffset) + Int(effect.payloadLength) <= space.size(of: effect.payload))
             let payload = space.address(of: effect.payload) + Int(effect.payloadOffset)
             frame += UnsafeRawBufferPointer(start: payload, count: Int(effect.payloadLength))
             pool.pointee.release(effect.payload)
         }
         framesToGuest += 1
-        precondition(framesToGuest < 1_000_000, "a storm of frames")
-        if let fault = inspector.fault(in: frame, segmentLimit: nil) { preconditionFailure("a bad frame: \(fault)") }
+        demand(framesToGuest < 1_000_000, "a storm of frames")
+        if let fault = inspector.fault(in: frame, segmentLimit: nil) { fatalError("a bad frame: \(fault)") }
         let isTCP = FrameLayout.isIPv4(frame) ? frame[FrameLayout.ip + 9] == 6 : frame[FrameLayout.ip + 6] == 6
         guard isTCP, frame[FrameLayout.virtio + 12] != 0x08 || frame[FrameLayout.virtio + 13] != 0x06,
             let segment = Segment(readingFrom: frame)

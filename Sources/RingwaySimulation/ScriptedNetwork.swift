@@ -173,11 +173,11 @@ public struct ScriptedNetwork: ~Copyable {
         }
         // TIME-WAIT, mappings, pings, queries and reassembly end by the clock.
         for _ in 0..<40 where stack.flowCount > 0 || pool.pointee.leased > 0 { pass(10_000_000_000) }
-        precondition(stack.connectionCount == 0, "connections are left: \(stack.connectionSummaries)")
-        precondition(stack.flowCount == 0, "keys are left in the flow table")
-        precondition(stack.promisedOctets == 0, "octets stay promised")
-        precondition(stack.halfOpenCount == 0, "connections stay half-open")
-        precondition(pool.pointee.leased == 0, "\(pool.pointee.leased) buffers leaked")
-        precondition(counters.read(.tcpParkedOctets) == 0, "octets stay parked")
+        demand(stack.connectionCount == 0, "connections are left: \(stack.connectionSummaries)")
+        demand(stack.flowCount == 0, "keys are left in the flow table")
+        demand(stack.promisedOctets == 0, "octets stay promised")
+        demand(stack.halfOpenCount == 0, "connections stay half-open")
+        demand(pool.pointee.leased == 0, "\(pool.pointee.leased) buffers leaked")
+        demand(counters.read(.tcpParkedOctets) == 0, "octets stay parked")
     }
 }

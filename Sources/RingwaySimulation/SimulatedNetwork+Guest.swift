@@ -60,7 +60,7 @@ extension SimulatedNetwork {
         else { return }
         fates[flow].wasDisturbed = true
         fates[flow].forgotten.append(connection)
-        events.schedule(.reopen(flow), at: now + delay)
+        events.schedule(.reopen(flow), at: now + delay + scenario.quietTime)
     }
 
     func guestWakes(_ flow: Int) {

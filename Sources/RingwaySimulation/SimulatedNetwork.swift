@@ -96,7 +96,7 @@ final class SimulatedNetwork {
             events.schedule(.disturb(script.index), at: now + at)
         case .guestForgets(let at, let reopens):
             events.schedule(.disturb(script.index), at: now + at)
-            events.schedule(.reopen(script.index), at: now + max(reopens, at + 1))
+            events.schedule(.reopen(script.index), at: now + max(reopens, at + 1) + scenario.quietTime)
         }
     }
 
@@ -149,7 +149,9 @@ final class SimulatedNetwork {
         stack.finishTurn()
         perform()
         let bound = max(scenario.limits.parkOctetsPerFlow, 65_536) + 32_768
-        if counters.read(.tcpParkedOctets) > scenario.flows.count * bound {
+        // A connection that its guest has left may still have octets for the host beside its successor.
+        let streams = scenario.flows.count + fates.reduce(0) { $0 + $1.forgotten.count }
+        if counters.read(.tcpParkedOctets) > streams * bound {
             fail("\(counters.read(.tcpParkedOctets)) octets are parked")
         }
     }

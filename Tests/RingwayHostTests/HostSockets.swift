@@ -79,14 +79,21 @@ enum HostSockets {
     /// What comes next, or the `errno`.
     static func receive(_ descriptor: Int32, limit: Int = 65_536) -> (octets: [UInt8], errno: Int32) {
         var octets = [UInt8](repeating: 0, count: limit)
-        let count = octets.withUnsafeMutableBytes { recv(descriptor, $0.baseAddress, $0.count, 0) }
-        return count < 0 ? ([], errno) : (Array(octets.prefix(count)), 0)
+        while true {
+            let count = octets.withUnsafeMutableBytes { recv(descriptor, $0.baseAddress, $0.count, 0) }
+            if count >= 0 { return (Array(octets.prefix(count)), 0) }
+            // A receive with a time limit is interrupted by any signal (signal(7)).
+            if errno != EINTR { return ([], errno) }
+        }
     }
 
     /// Waits until something may be read or has gone wrong.
     static func waitReadable(_ descriptor: Int32, milliseconds: Int32 = 2_000) -> Bool {
         var item = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-        return poll(&item, 1, milliseconds) == 1
+        while true {
+            let count = poll(&item, 1, milliseconds)
+            if count >= 0 || errno != EINTR { return count == 1 }
+        }
     }
 
     static func option(_ descriptor: Int32, _ level: Int32, _ name: Int32) -> Int32 {

@@ -20,7 +20,8 @@ final class StackBench {
 
     init() {
         guard let block = CIDRBlock("192.168.127.0/24"),
-            let plan = NetworkPlan(ipv4: block, ipv6Prefix: IPv6Address(high: 0xFD00_0000_0000_0001, low: 0), mtu: 1_500)
+            let plan = NetworkPlan(
+                ipv4: block, ipv6Prefix: IPv6Address(high: 0xFD00_0000_0000_0001, low: 0), mtu: 1_500)
         else { preconditionFailure("constants are addresses") }
         var limits = Limits()
         limits.flowsPerGuest = 1_024

@@ -1,0 +1,157 @@
+import CRingway
+import Glibc
+import RingwayEngine
+import RingwayRing
+import RingwayWire
+import Testing
+
+private let features = KernelFeatures.probe()
+
+/// Whole shards on real rings and sockets; only the guest is made up.
+@Suite("Engine", .tags(.kernel), .enabled(if: features.hasBufferRings && features.hasMultishotReceive))
+struct EngineTests {
+    private static func hostAddress(_ port: UInt16) -> TransportAddress {
+        TransportAddress(address: IPAddress(GuestPort.host), port: port)
+    }
+
+    /// Opens a connection of the guest's; answers the next sequence numbers of both sides.
+    private static func connect(
+        _ guest: GuestPort, from port: UInt16, to target: TransportAddress, queue: Int = 0
+    ) throws -> (guest: UInt32, host: UInt32) {
+        guest.send(Frames.segment(from: port, to: target, sequence: 100, [.syn]), queue: queue)
+        let answer = try #require(guest.receiveSegment(to: port))
+        try #require(answer.flags.isSuperset(of: [.syn, .ack]) && answer.acknowledgement == 101)
+        let next = answer.sequence &+ 1
+        guest.send(
+            Frames.segment(from: port, to: target, sequence: 101, acknowledgement: next, [.ack]), queue: queue)
+        return (101, next)
+    }
+
+    @Test(arguments: [1, 2, 3], [true, false])
+    func `answers for the gateway on whichever queue it is asked`(shards: Int, usesMultishotRead: Bool) throws {
+        let guest = try GuestPort(shards: shards, usesMultishotRead: usesMultishotRead)
+        defer { guest.engine.stop() }
+        for queue in 0..<shards {
+            // More than the reads that are in flight at a time.
+            for _ in 0..<20 {
+                guest.send(Frames.addressRequest(), queue: queue)
+                let answer = try #require(guest.receive { Frames.etherType($0) == EtherType.arp })
+                #expect(Array(answer[12..<18]) == [0x52, 0x55, 0, 0, 0, 2])
+                #expect(Array(answer[40..<44]) == [192, 168, 127, 1])
+            }
+        }
+        #expect(guest.count("framesFromGuest") == 20 * shards)
+        #expect(guest.count("framesHandedOver") == 20 * (shards - 1))
+        #expect(guest.count("arpAnswers") == 20 * shards)
+    }
+
+    @Test(arguments: [1, 2])
+    func `carries a stream both ways, and its end`(shards: Int) throws {
+        let guest = try GuestPort(shards: shards)
+        defer { guest.engine.stop() }
+        let server = HostEnd(SOCK_STREAM)
+        let target = Self.hostAddress(server.port)
+        for port: UInt16 in 40_000..<40_008 {
+            let queue = Int(port) % shards
+            let next = try Self.connect(guest, from: port, to: target, queue: queue)
+            let client = server.accept()
+            try #require(client >= 0)
+            guest.send(
+                Frames.segment(
+                    from: port, to: target, sequence: next.guest, acknowledgement: next.host, [.ack, .psh],
+                    payload: Array("question".utf8)), queue: queue)
+            #expect(HostEnd.receive(client).octets == Array("question".utf8))
+            #expect(write(client, "answer", 6) == 6)
+            let answer = try #require(guest.receiveSegment(to: port) { _, payload in payload > 0 })
+            #expect(answer.payload == Array("answer".utf8))
+            #expect(answer.sequence == next.host)
+            close(client)
+            let end = try #require(guest.receiveSegment(to: port) { header, _ in header.flags.contains(.fin) })
+            #expect(end.sequence == next.host &+ 6)
+        }
+        #expect(guest.count("tcpOpenedByGuest") == 8)
+    }
+
+    @Test func `refuses what the host refuses`() throws {
+        let guest = try GuestPort()
+        defer { guest.engine.stop() }
+        let port = HostEnd(SOCK_STREAM).port
+        guest.send(Frames.segment(from: 41_000, to: Self.hostAddress(port), sequence: 7, [.syn]))
+        let answer = try #require(guest.receiveSegment(to: 41_000))
+        #expect(answer.flags.contains(.rst) && answer.acknowledgement == 8)
+    }
+
+    @Test func `passes a reset of the guest's on to the host`() throws {
+        let guest = try GuestPort()
+        defer { guest.engine.stop() }
+        let server = HostEnd(SOCK_STREAM)
+        let target = Self.hostAddress(server.port)
+        let next = try Self.connect(guest, from: 42_000, to: target)
+        let client = server.accept()
+        defer { close(client) }
+        guest.send(Frames.segment(from: 42_000, to: target, sequence: next.guest, [.rst]))
+        #expect(HostEnd.receive(client).errno == ECONNRESET)
+    }
+
+    @Test(arguments: [1, 2])
+    func `carries datagrams both ways from one port of the host's`(shards: Int) throws {
+        let guest = try GuestPort(shards: shards)
+        defer { guest.engine.stop() }
+        let server = HostEnd(SOCK_DGRAM)
+        for number in UInt8(0)..<10 {
+            guest.send(
+                Frames.datagram(from: 5_000, to: Self.hostAddress(server.port), payload: [number, 1, 2]),
+                queue: Int(number) % shards)
+            #expect(server.echoDatagram() == [number, 1, 2])
+            let answer = try #require(
+                guest.receive { Frames.etherType($0) == EtherType.ipv4 && $0[Frames.network + 9] == IPProtocol.udp })
+            #expect(Array(answer.suffix(3)) == [number, 1, 2])
+            #expect(Array(answer[Frames.network + 12..<Frames.network + 16]) == [192, 168, 127, 254])
+        }
+        #expect(guest.count("udpMappingsOpened") == 1)
+    }
+
+    @Test func `counts what it cannot parse and goes on`() throws {
+        let guest = try GuestPort()
+        defer { guest.engine.stop() }
+        for length in [1, 11, 12, 25] { guest.send([UInt8](repeating: 0, count: length)) }
+        guest.send(Frames.addressRequest())
+        #expect(guest.receive { Frames.etherType($0) == EtherType.arp } != nil)
+        let refused = guest.engine.snapshot().filter { $0.name.hasPrefix("refused.") }.reduce(0) { $0 + $1.value }
+        #expect(refused == 4)
+    }
+
+    @Test func `publishes a port once, and gives it up again`() throws {
+        let guest = try GuestPort(shards: 2)
+        let twin = try GuestPort(shards: 2)
+        defer {
+            guest.engine.stop()
+            twin.engine.stop()
+        }
+        let port = HostEnd(SOCK_STREAM).port
+        let address = IPAddress(IPv4Address(127, 0, 0, 1))
+        let target = TransportAddress(address: IPAddress(GuestPort.guest), port: 80)
+        try guest.engine.listen(address: address, port: port, guest: target, forward: 1)
+        #expect(throws: HostListenFailure.self) {
+            try twin.engine.listen(address: address, port: port, guest: target, forward: 1)
+        }
+        guest.engine.unlisten(forward: 1)
+        var isFree = false
+        for _ in 0..<200 where !isFree {
+            usleep(10_000)
+            isFree = (try? twin.engine.listen(address: address, port: port, guest: target, forward: 2)) != nil
+        }
+        #expect(isFree)
+    }
+
+    @Test func `ends every connection with a reset and closes the link when it stops`() throws {
+        let guest = try GuestPort(shards: 2)
+        let server = HostEnd(SOCK_STREAM)
+        _ = try Self.connect(guest, from: 43_000, to: Self.hostAddress(server.port))
+        let client = server.accept()
+        defer { close(client) }
+        guest.engine.stop()
+        #expect(HostEnd.receive(client).errno == ECONNRESET)
+        #expect(guest.isLinkClosed())
+    }
+}

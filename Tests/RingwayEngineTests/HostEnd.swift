@@ -1,0 +1,72 @@
+import CRingway
+import Glibc
+
+/// A plain socket of the host's loopback, for what the guest speaks to.
+final class HostEnd {
+    let descriptor: Int32
+    let port: UInt16
+
+    /// Bound to a free port of 127.0.0.1; a stream listens.
+    init(_ type: __socket_type) {
+        descriptor = socket(AF_INET, Int32(type.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let descriptor = descriptor
+        let result = withUnsafeMutablePointer(to: &address) { address in
+            address.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, length) == 0 ? getsockname(descriptor, $0, &length) : -1
+            }
+        }
+        precondition(result == 0)
+        port = UInt16(bigEndian: address.sin_port)
+        HostEnd.limitWaiting(descriptor)
+        if type == SOCK_STREAM { listen(descriptor, 16) }
+    }
+
+    deinit { close(descriptor) }
+
+    /// No receive or accept waits longer than two seconds.
+    static func limitWaiting(_ descriptor: Int32) {
+        var limit = timeval(tv_sec: 2, tv_usec: 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+    }
+
+    /// The next client, or -1.
+    func accept() -> Int32 {
+        while true {
+            let client = Glibc.accept(descriptor, nil, nil)
+            if client >= 0 { HostEnd.limitWaiting(client) }
+            if client >= 0 || errno != EINTR { return client }
+        }
+    }
+
+    /// What comes next, or the `errno`.
+    static func receive(_ descriptor: Int32) -> (octets: [UInt8], errno: Int32) {
+        var octets = [UInt8](repeating: 0, count: 65_536)
+        while true {
+            let count = octets.withUnsafeMutableBytes { recv(descriptor, $0.baseAddress, $0.count, 0) }
+            if count >= 0 { return (Array(octets.prefix(count)), 0) }
+            if errno != EINTR { return ([], errno) }
+        }
+    }
+
+    /// Sends back one datagram to whom it came from.
+    func echoDatagram() -> [UInt8] {
+        var octets = [UInt8](repeating: 0, count: 65_536)
+        var sender = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        let descriptor = descriptor
+        return withUnsafeMutablePointer(to: &sender) { sender in
+            sender.withMemoryRebound(to: sockaddr.self, capacity: 1) { sender in
+                var count = -1
+                repeat { count = recvfrom(descriptor, &octets, octets.count, 0, sender, &length) } while count < 0
+                    && errno == EINTR
+                guard count >= 0 else { return [] }
+                sendto(descriptor, octets, count, 0, sender, length)
+                return Array(octets.prefix(count))
+            }
+        }
+    }
+}
