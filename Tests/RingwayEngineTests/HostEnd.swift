@@ -61,7 +61,9 @@ final class HostEnd {
         return withUnsafeMutablePointer(to: &sender) { sender in
             sender.withMemoryRebound(to: sockaddr.self, capacity: 1) { sender in
                 var count = -1
-                repeat { count = recvfrom(descriptor, &octets, octets.count, 0, sender, &length) } while count < 0
+                repeat {
+                    count = recvfrom(descriptor, &octets, octets.count, 0, sender, &length)
+                } while count < 0
                     && errno == EINTR
                 guard count >= 0 else { return [] }
                 sendto(descriptor, octets, count, 0, sender, length)

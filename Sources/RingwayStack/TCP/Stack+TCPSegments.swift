@@ -157,6 +157,10 @@ extension Stack {
     /// RST for a segment that belongs to no connection (RFC 9293 §3.10.7.1).
     mutating func refuseSegment(_ summary: FrameSummary, _ header: TCPHeader) {
         if header.flags.contains(.rst) { return }
+        // What is addressed to a group has no sender to answer as (RFC 1122 §4.2.3.10).
+        if case .unroutable = destination(of: summary.destination) {
+            return counters.add(.droppedForeignDestination)
+        }
         guard resetBucket.take(now: now) else {
             counters.add(.droppedErrorRateLimit)
             return
