@@ -43,6 +43,12 @@ public struct Limits: Sendable, Equatable {
             name: "UDP mappings", defaultValue: "8192", flag: "--max-udp-mappings", counter: "udpMappingsEvicted",
             atTheBound: "the mapping idle for longest ends"),
         Row(
+            name: "ping mappings", defaultValue: "256", flag: "--max-ping-mappings", counter: "pingMappings",
+            atTheBound: "the mapping idle for longest ends"),
+        Row(
+            name: "DNS exchanges", defaultValue: "4096", flag: "--max-name-queries", counter: "dnsRefused",
+            atTheBound: "the query is dropped, the guest repeats it"),
+        Row(
             name: "fragmented datagrams", defaultValue: "64", flag: "--max-fragments", counter: "droppedFragment",
             atTheBound: "the oldest is dropped"),
         Row(
@@ -51,6 +57,9 @@ public struct Limits: Sendable, Equatable {
         Row(
             name: "parked octets per flow", defaultValue: "4M", flag: "--park-size", counter: "tcpParkedOctets",
             atTheBound: "the flow's window closes"),
+        Row(
+            name: "reordered octets per flow", defaultValue: "1M", flag: "--reorder-size",
+            counter: "tcpOutOfOrderDropped", atTheBound: "data out of order is dropped, the guest repeats it"),
     ]
 
     /// Large buffers of a shard: half of the pool.

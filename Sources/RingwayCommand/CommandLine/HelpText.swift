@@ -90,7 +90,7 @@ enum HelpText {
           host.ringway.internal       the host, its loopback included
                                       (also host.docker.internal and
                                       host.containers.internal)
-          gateway.ringway.internal    the gateway: DNS, DHCP, NTP
+          gateway.ringway.internal    the gateway: DNS and DHCP
                                       (also gateway.docker.internal)
         """
 
