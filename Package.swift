@@ -76,10 +76,19 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "RingwayRingTests",
-            dependencies: ["RingwayReactor", "RingwayRing", "RingwayStorage", "RingwayLinks", "CRingway"],
+            dependencies: [
+                "RingwayReactor", "RingwayRing", "RingwayStorage", "RingwayLinks", "RingwayWire", "CRingway",
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "RingwayHostTests", dependencies: ["RingwayHost", "RingwayStorage", "RingwayWire", "CRingway"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "RingwayEngineTests",
+            dependencies: [
+                "RingwayEngine", "RingwayStack", "RingwayLinks", "RingwayRing", "RingwayReactor", "RingwayStorage",
+                "RingwayWire", "CRingway",
+            ],
             swiftSettings: settings),
         .testTarget(name: "SimulationTests", dependencies: ["RingwaySimulation"], swiftSettings: settings),
         .testTarget(

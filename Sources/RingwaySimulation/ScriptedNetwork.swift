@@ -47,15 +47,15 @@ public struct ScriptedNetwork: ~Copyable {
     ///
     /// - Returns: frames that the stack sent.
     @discardableResult
-    public static func run(_ script: UnsafeRawBufferPointer) -> Int {
+    public static func run(_ script: UnsafeRawBufferPointer, in memory: ScriptedMemory = ScriptedMemory()) -> Int {
         var reader = ScriptReader(script)
-        guard var network = ScriptedNetwork(&reader) else { return 0 }
+        guard var network = ScriptedNetwork(&reader, memory) else { return 0 }
         while !reader.isAtEnd { network.step(&reader) }
         network.finish()
         return network.framesToGuest
     }
 
-    private init?(_ reader: inout ScriptReader) {
+    private init?(_ reader: inout ScriptReader, _ memory: ScriptedMemory) {
         let choices = reader.octet()
         let secret = reader.integer(8)
         now = 1_000_000_000 + reader.integer(6)
@@ -67,18 +67,10 @@ public struct ScriptedNetwork: ~Copyable {
         else { return nil }
         self.plan = plan
         inspector = FrameInspector(plan: plan, guestMAC: nil)
-        var limits = Limits()
-        limits.flowsPerGuest = 64
-        limits.udpMappings = 16
-        limits.pingMappings = 4
-        limits.nameQueries = 4
-        limits.fragments = 4
-        limits.poolOctetsPerShard = 4 << 20
+        var limits = memory.limits
         limits.parkOctetsPerFlow = 65_536 << Int(choices & 3)
-        limits.outOfOrderOctetsPerFlow = 256 << 10
-        space = BufferSpace(shards: 1, largeCount: limits.largeBuffers, smallCount: limits.smallBuffers)
-        pool = .allocate(capacity: 1)
-        pool.initialize(to: BufferPool(space: space, shard: 0))
+        space = memory.space
+        pool = memory.pool
         let configuration = Stack.Configuration(
             plan: plan, limits: limits, policy: DestinationPolicy(),
             guestMAC: MACAddress(rawValue: GuestFrameBuilder.guestMAC), guestIPv4: plan.firstGuestIPv4,
@@ -87,12 +79,7 @@ public struct ScriptedNetwork: ~Copyable {
         stack.beginTurn(now: now)
     }
 
-    deinit {
-        pool.deinitialize(count: 1)
-        pool.deallocate()
-        space.deallocate()
-        counters.deallocate()
-    }
+    deinit { counters.deallocate() }
 
     // MARK: Steps
 

@@ -53,9 +53,12 @@ public struct InterfaceConfiguration: Sendable {
         do throws(TapFailure) { try socket.perform([Self.unqueued(index, name)]) } catch {}
         // Before the interface comes up, because that is when the kernel gives it its link-local address.
         if hasIPv6 { InterfaceSysctl.prepareIPv6(of: name, ownsNamespace: ownsNamespace) }
-        var requests = [Self.up(InterfaceConfiguration.loopbackIndex, "lo"), Self.up(index, name)]
-        requests += [address(ipv4, of: index), route(through: IPAddress(ipv4Gateway), by: index)]
-        if hasIPv6 { requests += [address(ipv6, of: index), route(through: IPAddress(ipv6Gateway), by: index)] }
+        // So do the addresses: a router advertisement would soon make the same IPv6 address, with duplicate detection.
+        var requests = [address(ipv4, of: index)]
+        if hasIPv6 { requests.append(address(ipv6, of: index)) }
+        requests += [Self.up(InterfaceConfiguration.loopbackIndex, "lo"), Self.up(index, name)]
+        requests.append(route(through: IPAddress(ipv4Gateway), by: index))
+        if hasIPv6 { requests.append(route(through: IPAddress(ipv6Gateway), by: index)) }
         try socket.perform(requests)
     }
 
@@ -107,7 +110,7 @@ public struct InterfaceConfiguration: Sendable {
         header.ifa_prefixlen = UInt8(block.prefixLength)
         header.ifa_index = index
         var message = NetlinkMessage(
-            "add the address \(block)", type: RTM_NEWADDR, flags: Int(NLM_F_CREATE) | Int(NLM_F_EXCL), header: header)
+            "add the address \(block)", type: RTM_NEWADDR, flags: Int(NLM_F_CREATE) | Int(NLM_F_REPLACE), header: header)
         message.append(ringway_ifa_local, block.address)
         message.append(ringway_ifa_address, block.address)
         if block.address.isIPv4 {

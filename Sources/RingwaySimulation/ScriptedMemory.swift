@@ -1,0 +1,31 @@
+internal import RingwayStack
+internal import RingwayStorage
+
+/// The buffers of a `ScriptedNetwork`, kept from one script to the next: to reserve them costs more than most scripts do.
+public final class ScriptedMemory {
+    let limits: Limits
+    let space: BufferSpace
+    let pool: UnsafeMutablePointer<BufferPool>
+
+    /// Reserves the buffers.
+    public init() {
+        var limits = Limits()
+        limits.flowsPerGuest = 64
+        limits.udpMappings = 16
+        limits.pingMappings = 4
+        limits.nameQueries = 4
+        limits.fragments = 4
+        limits.poolOctetsPerShard = 4 << 20
+        limits.outOfOrderOctetsPerFlow = 256 << 10
+        self.limits = limits
+        space = BufferSpace(shards: 1, largeCount: limits.largeBuffers, smallCount: limits.smallBuffers)
+        pool = .allocate(capacity: 1)
+        pool.initialize(to: BufferPool(space: space, shard: 0))
+    }
+
+    deinit {
+        pool.deinitialize(count: 1)
+        pool.deallocate()
+        space.deallocate()
+    }
+}
