@@ -94,7 +94,7 @@ public struct ScriptedNetwork: ~Copyable {
             receive(frame)
         case .time:
             endTurn()
-            pass(min(reader.integer(6), 1 << 41))
+            pass(min(reader.integer(6), 1 << 37))
         case .turn: endTurn()
         case .connected, .sent, .received, .ended, .failed, .starved: stepSocket(step, &reader)
         case .opened: open(reader.octet())
@@ -167,4 +167,9 @@ public struct ScriptedNetwork: ~Copyable {
         demand(pool.pointee.leased == 0, "\(pool.pointee.leased) buffers leaked")
         demand(counters.read(.tcpParkedOctets) == 0, "octets stay parked")
     }
+}
+
+/// A precondition that says what it is about in optimised builds too.
+func demand(_ condition: Bool, _ text: @autoclosure () -> String = "a range outside its buffer") {
+    if !condition { fatalError(text()) }
 }

@@ -3,13 +3,13 @@ import RingwaySimulation
 import Testing
 
 /// What the fuzzer starts from and what it once found: played again on every run of the tests.
-@Suite struct CorpusTests {
+@Suite("The fuzzer's corpus")
+struct CorpusTests {
     private static var directory: URL {
         URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appending(path: "Corpus")
     }
 
-    @Test("no script of the corpus makes the stack leak, trap or send a bad frame")
-    func noScriptOfTheCorpusBreaksTheStack() throws {
+    @Test func `no script of the corpus makes the stack leak, trap or send a bad frame`() throws {
         let files = try FileManager.default.contentsOfDirectory(at: Self.directory, includingPropertiesForKeys: nil)
         #expect(files.count > 100)
         let memory = ScriptedMemory()
@@ -21,8 +21,7 @@ import Testing
         #expect(frames > 1_000)
     }
 
-    @Test("a simulation's script makes the stack send what it sent in the simulation")
-    func aScriptReplaysItsSimulation() {
+    @Test func `a simulation's script makes the stack send what it sent in the simulation`() {
         for seed: UInt64 in 1...20 {
             let recorder = Recorder()
             let report = Simulation.run(seed: seed, recorder: recorder)

@@ -2,7 +2,8 @@ import RingwaySimulation
 import Testing
 
 /// Whole connections over faulty links. `tools/simulate --seed N` replays a seed that fails here, with a trace.
-@Suite struct SeedTests {
+@Suite("Simulated connections")
+struct SeedTests {
     /// Seeds per test case, so that cases run beside each other.
     private static let batch: UInt64 = 50
     private static var batchCount: UInt64 {
@@ -14,16 +15,15 @@ import Testing
         #endif
     }
 
-    @Test("every stream arrives whole or ends in a reset for a stated reason", arguments: 0..<batchCount)
-    func everyStreamArrivesWholeOrIsReset(_ batch: UInt64) {
+    @Test(arguments: 0..<batchCount)
+    func `every stream arrives whole or ends in a reset for a stated reason`(_ batch: UInt64) {
         for seed in batch * Self.batch..<(batch + 1) * Self.batch {
             let report = Simulation.run(seed: seed)
             #expect(report.failure == nil, "replay: tools/simulate --seed \(seed)")
         }
     }
 
-    @Test("a seed is the same run every time")
-    func aSeedIsTheSameRunEveryTime() {
+    @Test func `a seed is the same run every time`() {
         for seed: UInt64 in 1...10 {
             let first = Simulation.run(seed: seed)
             let second = Simulation.run(seed: seed)
@@ -33,8 +33,7 @@ import Testing
         }
     }
 
-    @Test("the scenarios meet every kind of trouble")
-    func theScenariosMeetEveryKindOfTrouble() {
+    @Test func `the scenarios meet every kind of trouble`() {
         var retransmissions = 0
         var timeouts = 0
         for seed: UInt64 in 1...100 {
@@ -46,8 +45,7 @@ import Testing
         #expect(timeouts > 10)
     }
 
-    @Test("a trace tells what every frame was")
-    func aTraceTellsWhatEveryFrameWas() {
+    @Test func `a trace tells what every frame was`() {
         var lines: [String] = []
         let recorder = Recorder(captures: true) { lines.append($0) }
         let report = Simulation.run(seed: 1, recorder: recorder)

@@ -110,7 +110,8 @@ public struct InterfaceConfiguration: Sendable {
         header.ifa_prefixlen = UInt8(block.prefixLength)
         header.ifa_index = index
         var message = NetlinkMessage(
-            "add the address \(block)", type: RTM_NEWADDR, flags: Int(NLM_F_CREATE) | Int(NLM_F_REPLACE), header: header)
+            "add the address \(block)", type: RTM_NEWADDR, flags: Int(NLM_F_CREATE) | Int(NLM_F_REPLACE), header: header
+        )
         message.append(ringway_ifa_local, block.address)
         message.append(ringway_ifa_address, block.address)
         if block.address.isIPv4 {
