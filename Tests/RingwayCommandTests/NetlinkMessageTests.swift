@@ -21,7 +21,7 @@ struct NetlinkMessageTests {
         message.number(7)
         #expect(
             message.octets == [
-                48, 0, 0, 0, 20, 0, 5, 6, 7, 0, 0, 0, 0, 0, 0, 0,  // RTM_NEWADDR, request·ack·excl·create, 7
+                48, 0, 0, 0, 20, 0, 5, 5, 7, 0, 0, 0, 0, 0, 0, 0,  // RTM_NEWADDR, request·ack·replace·create, 7
                 2, 24, 0, 0, 2, 0, 0, 0,  // AF_INET, /24, interface 2
                 8, 0, 2, 0, 192, 168, 127, 2,  // IFA_LOCAL
                 8, 0, 1, 0, 192, 168, 127, 2,  // IFA_ADDRESS
