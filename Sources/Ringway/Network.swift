@@ -1,4 +1,4 @@
-internal import Glibc
+internal import CRingway
 public import RingwayStack
 public import RingwayWire
 
@@ -11,7 +11,7 @@ extension VirtualNetwork {
         public var ipv6Prefix: IPv6Address?
         /// Octets of an IP packet on the link.
         public var mtu = 1_500
-        /// Threads of the data path; zero for one per core. A link must have as many queues.
+        /// Threads of the data path; zero for `defaultShardCount`. A link must have as many queues.
         public var shards = 0
         /// Where DNS queries go; empty to follow `resolvConfPath`.
         public var nameServers: [TransportAddress] = []
@@ -26,6 +26,10 @@ extension VirtualNetwork {
         public var limits = Limits()
         /// Whether frames are read by the kernel's multishot read where it has one (Linux 6.7).
         public var usesMultishotRead = true
+        /// Microseconds for which a shard may look for work before it sleeps, where that has paid off lately: it halves
+        /// the time of a request and its answer and costs processor time only between the two. Zero always sleeps;
+        /// `nil` for `defaultBusyPoll`, or zero when more shards than half of the processors would look.
+        public var busyPoll: Int?
 
         public init() {}
 
@@ -35,10 +39,22 @@ extension VirtualNetwork {
             return block
         }
 
-        /// The number of shards that zero stands for.
-        public static var coreCount: Int { max(1, min(64, sysconf(Int32(_SC_NPROCESSORS_ONLN)))) }
+        /// The number of shards that zero stands for: one for two processors, because for each octet that a shard moves
+        /// the guest's kernel and the host's have as much to do.
+        public static var defaultShardCount: Int { max(1, min(64, processorCount / 2)) }
+        /// Microseconds.
+        public static var defaultBusyPoll: Int { 30 }
+
+        /// The processors this process may run on, which in a container are fewer than the machine has.
+        static var processorCount: Int { max(1, Int(ringway_processor_count())) }
 
         /// `shards`, with zero resolved.
-        public var shardCount: Int { shards == 0 ? Self.coreCount : min(64, shards) }
+        public var shardCount: Int { shards == 0 ? Self.defaultShardCount : min(64, shards) }
+
+        /// `busyPoll` in nanoseconds, with `nil` resolved.
+        var busyPollNanoseconds: UInt64 {
+            let microseconds = busyPoll ?? (shardCount <= Self.defaultShardCount ? Self.defaultBusyPoll : 0)
+            return UInt64(max(0, min(1_000_000, microseconds))) * 1_000
+        }
     }
 }

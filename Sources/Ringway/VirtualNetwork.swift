@@ -103,6 +103,7 @@ public final class VirtualNetwork: Sendable {
         var engineConfiguration = EngineConfiguration(stack: stack)
         engineConfiguration.capture = capture
         engineConfiguration.usesMultishotRead = configuration.usesMultishotRead
+        engineConfiguration.busyPoll = configuration.busyPollNanoseconds
         let engine: Engine
         do throws(RingError) {
             engine = try Engine(

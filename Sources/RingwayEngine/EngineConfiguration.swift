@@ -9,6 +9,8 @@ public struct EngineConfiguration: Sendable {
     public var capture: Int32 = -1
     /// Whether the kernel's multishot read may be used; false takes the path of kernels before 6.7.
     public var usesMultishotRead = true
+    /// Nanoseconds for which a shard may look for work before it sleeps, where that has paid off; zero never does.
+    public var busyPoll: UInt64 = 0
 
     public init(stack: Stack.Configuration) { self.stack = stack }
 }

@@ -25,6 +25,7 @@ extension Shard {
     mutating func takeFrame(_ lease: Lease, length: Int) {
         counters.add(.framesFromGuest)
         counters.add(.octetsFromGuest, length)
+        octetsThisTurn &+= length
         let frame = UnsafeRawBufferPointer(start: space.address(of: lease), count: length)
         if shared.configuration.capture >= 0 {
             capture(.fromGuest, frame, nil, count: 0)

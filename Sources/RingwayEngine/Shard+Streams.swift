@@ -239,6 +239,7 @@ extension Shard {
         }
         let flow = socket.pointee.flow
         if completion.result > 0, !lease.isNone {
+            octetsThisTurn &+= Int(completion.result)
             stack.streamReceived(flow, lease, offset: hostBuffers.headroom, length: Int(completion.result))
             return perform()
         }

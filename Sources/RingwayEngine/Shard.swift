@@ -29,6 +29,9 @@ struct Shard: ~Copyable {
     /// Nanoseconds before a send is tried again for which the kernel had no memory.
     static var sendPause: UInt64 { 2_000_000 }
 
+    /// Octets moved in one turn from which on the processor is better left to others than kept in wait for more.
+    static var bulkTurn: Int { 8_192 }
+
     let index: Int
     let shared: EngineShared
     let counters: Counters
@@ -56,6 +59,8 @@ struct Shard: ~Copyable {
     var isStopping = false
     /// Some datagram socket's receive found no buffer.
     var hasStarvedDatagrams = false
+    /// Octets that the guest has sent and the sockets of its streams have received in this turn.
+    var octetsThisTurn = 0
     /// Closed to turn a client away when no descriptor is left.
     var spareDescriptor: Int32
 
@@ -74,7 +79,9 @@ struct Shard: ~Copyable {
             reserve: Self.linkReserve)
         self.queue = queue
         self.hostBuffers = hostBuffers
-        reactor = Reactor(ring: ring, doorbell: shared.network.doorbells[index])
+        reactor = Reactor(
+            ring: ring, doorbell: shared.network.doorbells[index],
+            busyPoll: BusyPoll(limit: shared.configuration.busyPoll))
         self.index = index
         self.shared = shared
         self.counters = counters
@@ -138,6 +145,8 @@ struct Shard: ~Copyable {
             isStopping = true
             return
         }
+        if octetsThisTurn > Self.bulkTurn { reactor.busyPoll.discourage() }
+        octetsThisTurn = 0
         stack.beginTurn(now: reactor.now)
         if deferredStreams != .max { retryDeferredStreams() }
         // Bounded, so that timers and mail get their turn under any load.

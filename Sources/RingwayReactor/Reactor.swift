@@ -11,12 +11,15 @@ public struct Reactor: ~Copyable {
     public let doorbell: Doorbell
     /// This turn's clock reading, monotonic nanoseconds.
     public private(set) var now: UInt64
+    /// Whether to look for work before sleeping; never, unless it was given a limit.
+    public var busyPoll: BusyPoll
     private var eventBuffer: UnsafeMutablePointer<UInt64>
 
-    public init(ring: consuming Ring, doorbell: Doorbell) {
+    public init(ring: consuming Ring, doorbell: Doorbell, busyPoll: BusyPoll = BusyPoll(limit: 0)) {
         doorbell.attach(ring: ring.descriptor)
         self.ring = ring
         self.doorbell = doorbell
+        self.busyPoll = busyPoll
         now = Reactor.clock()
         eventBuffer = .allocate(capacity: 1)
         eventBuffer.initialize(to: 0)
@@ -50,14 +53,44 @@ public struct Reactor: ~Copyable {
     ///   - hasMail: asked after others have been told to ring; true means "do not wait".
     /// - Returns: zero, or the `errno` that the ring failed with.
     public mutating func wait(until deadline: UInt64?, hasMail: () -> Bool) -> Int32 {
-        doorbell.beginWaiting()
+        // The clock of the turn that ends is near enough: the deadline comes at most a turn late.
         var limit: Int64 = -1
-        if let deadline {
-            // The clock of the turn that ends is near enough: the deadline comes at most a turn late.
-            limit = deadline > now ? Int64(clamping: deadline - now) : 0
+        if let deadline { limit = deadline > now ? Int64(clamping: deadline - now) : 0 }
+        if busyPoll.isWorthwhile, limit != 0 {
+            let error = ring.submit()
+            guard error == 0, !poll(hasMail) else {
+                now = Reactor.clock()
+                return error
+            }
+            return sleep(limit, hasMail)
         }
-        if hasMail() { limit = 0 }
-        let error = ring.submitAndWait(nanoseconds: limit)
+        guard busyPoll.limit > 0, limit != 0 else { return sleep(limit, hasMail) }
+        let start = Reactor.clock()
+        let error = sleep(limit, hasMail)
+        busyPoll.slept(now - start)
+        return error
+    }
+
+    /// Looks for a completion or mail for as long as `busyPoll` allows. What is ready at once teaches nothing.
+    private mutating func poll(_ hasMail: () -> Bool) -> Bool {
+        if ring.hasCompletion() { return true }
+        let end = Reactor.clock() + busyPoll.limit
+        repeat {
+            for _ in 0..<16 {
+                if ring.hasCompletion() || hasMail() {
+                    busyPoll.polled(found: true)
+                    return true
+                }
+                ringway_pause()
+            }
+        } while Reactor.clock() < end
+        busyPoll.polled(found: false)
+        return false
+    }
+
+    private mutating func sleep(_ nanoseconds: Int64, _ hasMail: () -> Bool) -> Int32 {
+        doorbell.beginWaiting()
+        let error = ring.submitAndWait(nanoseconds: hasMail() ? 0 : nanoseconds)
         doorbell.endWaiting()
         now = Reactor.clock()
         return error

@@ -78,6 +78,28 @@ public struct Ring: ~Copyable {
     public mutating func submitAndWait(nanoseconds: Int64) -> Int32 {
         let result =
             nanoseconds == 0 ? io_uring_submit_and_get_events(ring) : ringway_submit_and_wait(ring, nanoseconds)
+        return Self.failure(result)
+    }
+
+    /// Submits what is queued, if anything is.
+    ///
+    /// - Returns: zero, or the `errno` of a failure.
+    public mutating func submit() -> Int32 {
+        guard io_uring_sq_ready(ring) > 0 else { return 0 }
+        return Self.failure(io_uring_submit_and_get_events(ring))
+    }
+
+    /// Whether a completion is ready; enters the kernel only when it says that it holds some back.
+    @inline(__always)
+    public mutating func hasCompletion() -> Bool {
+        if ringway_completions_ready(ring) > 0 { return true }
+        guard ringway_has_task_work(ring) else { return false }
+        _ = io_uring_get_events(ring)
+        return ringway_completions_ready(ring) > 0
+    }
+
+    /// What a caller must know of a system call's result: nothing, unless the ring is of no use any more.
+    private static func failure(_ result: Int32) -> Int32 {
         if result >= 0 || result == -EINTR || result == -ETIME || result == -EBUSY || result == -EAGAIN { return 0 }
         return -result
     }

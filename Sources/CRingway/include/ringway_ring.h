@@ -19,10 +19,11 @@
 
 static inline uint32_t ringway_setup_flags_preferred(void) {
     return IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
-           IORING_SETUP_R_DISABLED;
+           IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_R_DISABLED;
 }
 static inline uint32_t ringway_setup_flags_cooperative(void) {
-    return IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_R_DISABLED;
+    return IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG |
+           IORING_SETUP_R_DISABLED;
 }
 static inline uint32_t ringway_setup_flags_minimal(void) {
     return IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | IORING_SETUP_R_DISABLED;
@@ -58,6 +59,19 @@ static inline bool ringway_completion_take(struct io_uring *ring, uint64_t *tag,
 
 static inline bool ringway_completion_overflowed(const struct io_uring *ring) {
     return (IO_URING_READ_ONCE(*ring->sq.kflags) & IORING_SQ_CQ_OVERFLOW) != 0;
+}
+
+/// Whether the kernel holds completions back until the owner enters it.
+static inline bool ringway_has_task_work(const struct io_uring *ring) {
+    return (IO_URING_READ_ONCE(*ring->sq.kflags) & IORING_SQ_TASKRUN) != 0;
+}
+/// Tells the processor that a loop only looks.
+static inline void ringway_pause(void) {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
 }
 
 /// Submits what is queued and waits for one completion until `nanoseconds` have passed; negative waits for ever.

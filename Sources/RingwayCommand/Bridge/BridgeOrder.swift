@@ -26,6 +26,7 @@ struct BridgeOrder {
         configuration.ipv6Prefix = prefix
         configuration.mtu = network.mtu
         configuration.shards = bridge.queueCount
+        configuration.busyPoll = bridge.busyPoll
         configuration.nameServers = network.dns
         configuration.hostLoopback = !network.noHostLoopback
         configuration.allow = network.allow

@@ -1,9 +1,10 @@
 internal import ArgumentParser
+internal import Ringway
 
 /// The options that say how the bridge does its work, and what it tells others about it.
 struct BridgeOptions: ParsableArguments {
     @Option(
-        help: ArgumentHelp("Threads that carry traffic, 1 to 64. (default: one per core)", valueName: "count"),
+        help: ArgumentHelp("Threads that carry traffic, 1 to 64. (default: half the processors)", valueName: "count"),
         transform: OptionValue.shards)
     var shards: Int?
 
@@ -12,6 +13,13 @@ struct BridgeOptions: ParsableArguments {
             "Queues of the guest's interface, one for each shard; another name for --shards.", valueName: "count"),
         transform: OptionValue.queues)
     var queues: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "How long a thread may look for work before it sleeps, where that has paid off lately; 0 always sleeps. "
+                + "(default: 30, or 0 with more shards than half the processors)", valueName: "microseconds"),
+        transform: OptionValue.busyPoll)
+    var busyPoll: Int?
 
     @Option(
         help: ArgumentHelp("The name of the guest's interface. (default: eth0)", valueName: "name"),
@@ -39,8 +47,8 @@ struct BridgeOptions: ParsableArguments {
         transform: OptionValue.openDescriptor)
     var readyDescriptor: Int32?
 
-    /// The threads to start and the queues to open: as many as were asked for, or one per core the process may use.
-    var queueCount: Int { shards ?? queues ?? min(Processors.count, OptionValue.maximumShards) }
+    /// The threads to start and the queues to open: as many as were asked for, or the library's default.
+    var queueCount: Int { shards ?? queues ?? VirtualNetwork.Configuration.defaultShardCount }
 
     func validate() throws {
         guard shards == nil || queues == nil || shards == queues else {

@@ -51,6 +51,8 @@ enum OptionValue {
 
     static func queues(_ text: String) throws -> Int { try number(text, in: 1...maximumQueues) }
 
+    static func busyPoll(_ text: String) throws -> Int { try number(text, in: 0...1_000_000) }
+
     static func count(_ text: String) throws -> Int { try number(text, in: 1...1_000_000_000) }
 
     /// A name server: an address of either family, with the port where it is not 53.
