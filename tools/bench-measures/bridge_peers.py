@@ -58,6 +58,8 @@ class Pasta(ProgramPeer):
     """pasta on a namespace, set up by itself; ports are published as it does by default, spliced on loopback."""
 
     package = "passt"
+    # A socket and a timer.
+    descriptors_per_flow = 2
     RESOLVER = "10.88.0.53"
 
     def __init__(self, name, title, path, mtu, queue=None):

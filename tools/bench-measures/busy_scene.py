@@ -1,5 +1,6 @@
 """A CI job's network: many downloads of mixed sizes at once, while other connections want answers."""
 
+import signal
 import time
 
 from bed import Failure
@@ -41,10 +42,9 @@ user root;
 
 
 def files(seconds):
-    """Sizes in KiB of what is downloaded: small ones and a few large ones, less of them in a quick run."""
-    large = 4096 if seconds < 1 else 16384
-    sizes = [4, 16, 64, 256, 512, 1024, large // 4, large]
-    return [sizes[index % len(sizes)] for index in range(DOWNLOADS)]
+    """Sizes in KiB of what is downloaded: many small ones and a few large ones, smaller ones in a quick run."""
+    sizes = [16, 64, 256, 1024, 4096, 16384, 32768, 131072]
+    return [sizes[index % len(sizes)] // (1 if seconds >= 1 else 4) for index in range(DOWNLOADS)]
 
 
 def web_directory(scene, sizes):
@@ -68,13 +68,14 @@ def sample(scene, link, seconds):
     with scene.serve(["nginx", "-p", directory, "-e", directory / "error.log", "-c", directory / "nginx.conf"],
                      until=""), serve(scene):
         scene.bed.await_port(WEB_PORT, scene.host)
-        with link.start([scene.exchanges, "ask", link.host, EXCHANGE_PORT, EXCHANGE_PORTS, 120, CONNECTIONS]) as asker:
+        with link.start([scene.exchanges, "ask", link.host, EXCHANGE_PORT, EXCHANGE_PORTS, 150, CONNECTIONS]) as asker:
             asker.await_text("running", 25)
+            asker.process.send_signal(signal.SIGUSR1)
             started = time.monotonic()
             text = link.run(
                 ["curl", "--silent", "--show-error", "--fail", "--no-keepalive", "--parallel", "--parallel-immediate",
-                 "--parallel-max", DOWNLOADS, "--max-time", 60, "--write-out", "%{size_download}\\n", "--config",
-                 requests], 70)
+                 "--parallel-max", DOWNLOADS, "--max-time", 90, "--write-out", "%{size_download}\\n", "--config",
+                 requests], 100)
             elapsed = time.monotonic() - started
             asker.process.terminate()
             answers = figures(asker.await_end(10))
@@ -86,6 +87,6 @@ def sample(scene, link, seconds):
 
 SCENE = Measure(
     "ci", "Downloads and exchanges at once",
-    "64 HTTP downloads at once from nginx on the host, 4 KiB to 16 MiB (4 MiB with --quick), while 32 connections "
+    "64 HTTP downloads at once from nginx on the host, 16 KiB to 128 MiB (a quarter of that with --quick), while 32 connections "
     "exchange 64 octets: how long all downloads take, and how long the exchanges wait meanwhile.",
     (Case("64", "64 downloads, 32 exchanging", METRICS, sample),))

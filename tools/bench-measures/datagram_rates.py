@@ -37,7 +37,7 @@ def downward(octets, segments):
     """As a download is: the guest asks, the host sends to where the question came from."""
     def sample(scene, link, seconds):
         merges = 1 if segments > 1 else 0
-        with scene.serve([scene.datagrams, "answer", ANSWER_PORT, octets, seconds, segments, 0]) as sender:
+        with scene.serve([scene.datagrams, "answer", link.host, ANSWER_PORT, octets, seconds, segments, 0]) as sender:
             with link.start([scene.datagrams, "ask", link.host, ANSWER_PORT, merges]) as receiver:
                 text = sender.await_end(seconds + 10)
                 time.sleep(DRAINING_SECONDS)

@@ -2,7 +2,7 @@
 //
 //     datagrams receive PORT GRO                                    counts until SIGTERM
 //     datagrams send    ADDRESS PORT OCTETS SECONDS SEGMENTS RATE
-//     datagrams answer  PORT OCTETS SECONDS SEGMENTS RATE           waits for one datagram and sends to where it came from
+//     datagrams answer  ADDRESS PORT OCTETS SECONDS SEGMENTS RATE   waits for a datagram, then sends to its sender
 //     datagrams ask     ADDRESS PORT GRO                            sends one datagram and counts answers until SIGTERM
 //     datagrams query   ADDRESS PORT SECONDS OUTSTANDING            DNS: each socket asks again once it is answered
 //
@@ -69,9 +69,9 @@ static int datagram_socket(void) {
     return descriptor;
 }
 
-static int bound_socket(const char *port) {
+static int bound_socket(const char *host, const char *port) {
     int descriptor = datagram_socket(), one = 1;
-    struct sockaddr_in address = address_of("0.0.0.0", port);
+    struct sockaddr_in address = address_of(host, port);
     setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     if (bind(descriptor, (struct sockaddr *)&address, sizeof address) != 0) fail("bind");
     return descriptor;
@@ -174,8 +174,8 @@ static void send_for(int descriptor, size_t octets, double seconds, size_t segme
            (unsigned long long)refused, problem ? strerror(problem) : "");
 }
 
-static void answer(const char *port, size_t octets, double seconds, size_t segments, double rate) {
-    int descriptor = bound_socket(port);
+static void answer(const char *host, const char *port, size_t octets, double seconds, size_t segments, double rate) {
+    int descriptor = bound_socket(host, port);
     char hello[64];
     struct sockaddr_in client;
     socklen_t length = sizeof client;
@@ -267,16 +267,16 @@ int main(int count, char **arguments) {
     sigaction(SIGTERM, &action, NULL);
     const char *kind = count > 1 ? arguments[1] : "";
     if (count == 4 && strcmp(kind, "receive") == 0) {
-        int descriptor = bound_socket(arguments[2]);
+        int descriptor = bound_socket("0.0.0.0", arguments[2]);
         puts("listening");
         fflush(stdout);
         receive(descriptor, atoi(arguments[3]));
     } else if (count == 8 && strcmp(kind, "send") == 0) {
         send_for(connected_socket(arguments[2], arguments[3]), (size_t)atoi(arguments[4]), atof(arguments[5]),
                  (size_t)atoi(arguments[6]), atof(arguments[7]));
-    } else if (count == 7 && strcmp(kind, "answer") == 0) {
-        answer(arguments[2], (size_t)atoi(arguments[3]), atof(arguments[4]), (size_t)atoi(arguments[5]),
-               atof(arguments[6]));
+    } else if (count == 8 && strcmp(kind, "answer") == 0) {
+        answer(arguments[2], arguments[3], (size_t)atoi(arguments[4]), atof(arguments[5]), (size_t)atoi(arguments[6]),
+               atof(arguments[7]));
     } else if (count == 5 && strcmp(kind, "ask") == 0) {
         int descriptor = connected_socket(arguments[2], arguments[3]);
         if (send(descriptor, "hello", 5, 0) < 0) fail("send");

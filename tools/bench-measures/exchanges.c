@@ -5,7 +5,8 @@
 //     exchanges cycle ADDRESS PORT PORTS SECONDS COUNT      COUNT at a time: connect, 64 octets to and fro, close
 //     exchanges hold  ADDRESS PORT PORTS COUNT              COUNT connections that say nothing, until SIGTERM
 //
-// "running" or "held" is printed once every connection is there. SIGTERM ends a client early. Times are microseconds.
+// "running" or "held" is printed once every connection is there. SIGTERM ends a client early, SIGUSR1 lets "ask" forget
+// what it has counted so far. Times are microseconds.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -23,11 +24,16 @@
 
 enum { OCTETS = 64, EVENTS = 256, AT_ONCE = 256 };
 
-static volatile sig_atomic_t told_to_end;
+static volatile sig_atomic_t told_to_end, told_to_forget;
 
 static void end(int signal_number) {
     (void)signal_number;
     told_to_end = 1;
+}
+
+static void forget(int signal_number) {
+    (void)signal_number;
+    told_to_forget = 1;
 }
 
 static void fail(const char *what) {
@@ -199,6 +205,12 @@ static void ask(unsigned count, double seconds) {
         if (!send_message(&connections[index])) fail("send");
     }
     while ((now = nanoseconds()) < until && !told_to_end) {
+        if (told_to_forget) {
+            told_to_forget = 0;
+            memset(histogram, 0, sizeof histogram);
+            exchanges = recorded = longest = 0;
+            start = now;
+        }
         int ready = epoll_wait(poll_of_events, events, EVENTS, 100);
         for (int index = 0; index < ready; index++) {
             struct connection *connection = &connections[events[index].data.u64];
@@ -263,9 +275,10 @@ static void hold(unsigned count) {
 }
 
 int main(int count, char **arguments) {
-    struct sigaction action = {.sa_handler = end};
+    struct sigaction action = {.sa_handler = end}, another = {.sa_handler = forget};
     struct rlimit limit;
     sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGUSR1, &another, NULL);
     getrlimit(RLIMIT_NOFILE, &limit);
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);

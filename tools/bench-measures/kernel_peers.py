@@ -11,7 +11,6 @@ OUTSIDE_NETWORK = "10.77.7"
 
 class Kernel(Peer):
     kind = KERNEL
-    has_processes = False
 
 
 class Loopback(Kernel):

@@ -3,8 +3,6 @@
 import dataclasses
 import typing
 
-from peers import KERNEL
-
 HIGHER, LOWER = "higher", "lower"
 
 
@@ -53,7 +51,3 @@ def publishing(peer):
 
 def resolving(peer):
     return None if peer.resolves else "answers no DNS"
-
-
-def with_processes(peer):
-    return "has no process" if peer.kind == KERNEL else None

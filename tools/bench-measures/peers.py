@@ -1,10 +1,8 @@
 """The sides that are compared, what they have in common, and the list of all of them."""
 
 import os
-import pathlib
 import shutil
 
-from bed import Failure
 from machine import first_line, package_version
 from scene import HOST, PUBLISHED_PORT
 
@@ -23,6 +21,7 @@ class Link:
         # (namespace, name) of what has to go before its address can be given again.
         self.interfaces = list(interfaces)
         self.others = list(others)
+        self.descriptors_per_flow = 1
         # Where the guest's published port is found: from outside, and on the host.
         self.outside = (HOST, PUBLISHED_PORT)
         self.loopback = ("127.0.0.1", PUBLISHED_PORT)
@@ -56,8 +55,8 @@ class Peer:
     kind = USER
     # Whether it can run a command in a namespace of its own, publish a port, answer DNS.
     runs, publishes, resolves = False, True, True
-    # Whether it has processes whose time and memory can be told from the machine's.
-    has_processes = True
+    # How many a flow takes of the bridge's process.
+    descriptors_per_flow = 1
 
     def __init__(self, name, title, mtu=1500):
         self.name = name
@@ -75,6 +74,7 @@ class Peer:
         """Sets it up; a `Link`, whose end is the peer's."""
         guest = scene.guest_namespace()
         link = Link(scene, guest)
+        link.descriptors_per_flow = self.descriptors_per_flow
         try:
             self.connect(scene, link, publishes)
         except BaseException:
@@ -125,9 +125,3 @@ def all_peers(ringway, shards):
     peers += [Slirp(1500), Slirp(65520)]
     peers += [Gvproxy(), Vpnkit()]
     return peers
-
-
-def readable(path):
-    if not pathlib.Path(path).exists():
-        raise Failure(f"{path} is missing")
-    return path
