@@ -80,10 +80,11 @@ class Pasta(ProgramPeer):
         bed = scene.bed
         # Started by root it would become nobody, who may not open the namespace.
         program = bed.start(
-            [self.path, "--runas", "0", "--foreground", "--ipv4-only", "--netns-only", "--config-net", "--mtu", self.mtu,
-             "--ns-ifname", "eth0", "--address", "10.88.0.2", "--netmask", "24", "--gateway", "10.88.0.1",
-             "--dns-forward", self.RESOLVER, "--tcp-ports", PUBLISHED_PORT if publishes else "none",
-             "--udp-ports", "none", "--tcp-ns", "none", "--udp-ns", "none", "--netns", f"/run/netns/{link.guest}"],
+            [self.path, "--runas", "0", "--foreground", "--ipv4-only", "--netns-only", "--config-net",
+             "--mtu", self.mtu, "--ns-ifname", "eth0", "--address", "10.88.0.2", "--netmask", "24",
+             "--gateway", "10.88.0.1", "--dns-forward", self.RESOLVER,
+             "--tcp-ports", PUBLISHED_PORT if publishes else "none", "--udp-ports", "none", "--tcp-ns", "none",
+             "--udp-ns", "none", "--netns", f"/run/netns/{link.guest}"],
             scene.host)
         link.programs.append(program)
 

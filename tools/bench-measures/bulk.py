@@ -53,8 +53,8 @@ METRICS = (RATE, BRIDGE, MACHINE)
 
 TCP = Measure(
     "tcp", "TCP throughput",
-    "iperf3 in the guest, its server on the host. Processor time is that of the bridge's threads, and that of the whole "
-    "machine: client, server, bridge and kernel.",
+    "iperf3 in the guest, its server on the host. Processor time is that of the bridge's threads, and that of the "
+    "whole machine: client, server, bridge and kernel.",
     (
         Case("1-up", "1 stream, guest to host", METRICS, from_guest()),
         Case("1-down", "1 stream, host to guest", METRICS, from_guest("-R")),
@@ -70,8 +70,8 @@ def reachable_from_outside(peer):
 
 PUBLISHED = Measure(
     "published", "Published port",
-    "iperf3's server in the guest, its client outside (a namespace with a cable to the host) or on the host's loopback. "
-    "A veth pair's guest is reached by routing; behind nftables its port is published by the router.",
+    "iperf3's server in the guest, its client outside (a namespace with a cable to the host) or on the host's "
+    "loopback. A veth pair's guest is reached by routing; behind nftables its port is published by the router.",
     (
         Case("outside-in", "client outside, to the guest", METRICS, to_guest("outside"), publishes=True,
              absence=reachable_from_outside),

@@ -68,7 +68,8 @@ def sample(scene, link, seconds):
     with scene.serve(["nginx", "-p", directory, "-e", directory / "error.log", "-c", directory / "nginx.conf"],
                      until=""), serve(scene):
         scene.bed.await_port(WEB_PORT, scene.host)
-        with link.start([scene.exchanges, "ask", link.host, EXCHANGE_PORT, EXCHANGE_PORTS, 150, CONNECTIONS]) as asker:
+        with link.start(
+                [scene.exchanges, "ask", link.host, EXCHANGE_PORT, EXCHANGE_PORTS, 150, CONNECTIONS]) as asker:
             asker.await_text("running", 25)
             asker.process.send_signal(signal.SIGUSR1)
             started = time.monotonic()
@@ -87,6 +88,6 @@ def sample(scene, link, seconds):
 
 SCENE = Measure(
     "ci", "Downloads and exchanges at once",
-    "64 HTTP downloads at once from nginx on the host, 16 KiB to 128 MiB (a quarter of that with --quick), while 32 connections "
-    "exchange 64 octets: how long all downloads take, and how long the exchanges wait meanwhile.",
+    "64 HTTP downloads at once from nginx on the host, 16 KiB to 128 MiB (a quarter of that with --quick), while 32 "
+    "connections exchange 64 octets: how long all downloads take, and how long the exchanges wait meanwhile.",
     (Case("64", "64 downloads, 32 exchanging", METRICS, sample),))

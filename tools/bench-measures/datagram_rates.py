@@ -59,7 +59,7 @@ def cases():
 
 UDP = Measure(
     "udp", "UDP, flat out",
-    "One connected flow; the sender sends as fast as the kernel takes it (sendmmsg) and never waits, so that it competes "
-    "with bridge and receiver for the cores. Delivered is what the receiver's program got per second; lost is the share "
-    "of what was sent that it did not get, at that load. Buffers of both sockets are 4 MiB.",
+    "One connected flow; the sender sends as fast as the kernel takes it (sendmmsg) and never waits, so that it "
+    "competes with bridge and receiver for the cores. Delivered is what the receiver's program got per second; lost is "
+    "the share of what was sent that it did not get, at that load. Buffers of both sockets are 4 MiB.",
     tuple(cases()))

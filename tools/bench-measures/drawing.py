@@ -3,8 +3,8 @@
 import statistics
 from xml.sax.saxutils import escape
 
-WIDTH = 820
-LABEL = 230
+WIDTH = 860
+LABEL = 270
 VALUE = 150
 ROW = 20
 TITLE = 46
@@ -28,7 +28,8 @@ def panel(top, case, metric, rows):
     """One case: a bar for each peer, the median's length, with a whisker from the lowest to the highest sample."""
     hint = "" if metric.better == "higher" else " (less is better)"
     unit = f", {metric.unit}" if metric.unit else ""
-    parts = [f'<text class="case" x="8" y="{top + 16}">{escape(case.title)}: {escape(metric.title + unit + hint)}</text>']
+    title = f"{case.title}: {metric.title}{unit}{hint}"
+    parts = [f'<text class="case" x="8" y="{top + 16}">{escape(title)}</text>']
     longest = max(max(values) for _, values in rows) or 1
     scale = (WIDTH - LABEL - VALUE) / longest
     y = top + 26
@@ -38,7 +39,8 @@ def panel(top, case, metric, rows):
         centre = y + ROW / 2 - 2
         parts.append(f'<text x="{LABEL - 8}" y="{centre + 4}" text-anchor="end">{escape(peer.title)}</text>')
         parts.append(
-            f'<rect class="{peer.kind}" x="{LABEL}" y="{centre - 6}" width="{max(1, middle * scale):.1f}" height="12"/>')
+            f'<rect class="{peer.kind}" x="{LABEL}" y="{centre - 6}" height="12" '
+            f'width="{max(1, middle * scale):.1f}"/>')
         first, last = LABEL + low * scale, LABEL + high * scale
         parts.append(
             f'<path class="whisker" d="M{first:.1f} {centre - 4}v8M{last:.1f} {centre - 4}v8M{first:.1f} {centre}'
@@ -53,7 +55,9 @@ def drawing(measure, results, peers):
     parts, y = [], TITLE
     for case in measure.cases:
         metric = case.metrics[0]
-        rows = [(peer, values) for peer in peers if (values := results.of(measure.name, case.name, metric.name, peer.name))]
+        rows = [
+            (peer, values) for peer in peers
+            if (values := results.of(measure.name, case.name, metric.name, peer.name))]
         if rows:
             more, y = panel(y, case, metric, rows)
             parts += more

@@ -189,9 +189,10 @@ static void open_all(unsigned count, unsigned limit_seconds) {
 }
 
 static void report(uint64_t start) {
-    printf("{\"exchanges\": %llu, \"failures\": %llu, \"seconds\": %.6f, \"p50\": %.2f, \"p99\": %.2f, \"max\": %.2f}\n",
-           (unsigned long long)exchanges, (unsigned long long)failures, (double)(nanoseconds() - start) / 1e9,
-           percentile(0.5), percentile(0.99), (double)longest / 1000);
+    printf("{\"exchanges\": %llu, \"failures\": %llu, \"seconds\": %.6f, ", (unsigned long long)exchanges,
+           (unsigned long long)failures, (double)(nanoseconds() - start) / 1e9);
+    printf("\"p50\": %.2f, \"p99\": %.2f, \"max\": %.2f}\n", percentile(0.5), percentile(0.99),
+           (double)longest / 1000);
 }
 
 static void ask(unsigned count, double seconds) {

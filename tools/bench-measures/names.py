@@ -15,9 +15,9 @@ def queries(outstanding):
         if not link.resolver:
             raise Failure("there is no resolver")
         with scene.serve(
-            ["dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--bind-interfaces",
-             f"--listen-address={HOST}", "--address=/bench.test/10.1.2.3", "--user=root", "--pid-file=", "--log-facility=-",
-             "--dns-forward-max=2000"], until="started"):
+            ["dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts",
+             "--bind-interfaces", f"--listen-address={HOST}", "--address=/bench.test/10.1.2.3", "--user=root",
+             "--pid-file=", "--log-facility=-", "--dns-forward-max=2000"], until="started"):
             report = last_object(
                 link.run([scene.datagrams, "query", link.resolver, 53, seconds, outstanding], seconds + 10),
                 "the client")

@@ -123,7 +123,8 @@ def as_json(run, results, peers):
     targets = [
         {"target": target.text, "found": target.found, "met": target.met}
         for target in judged(results, [peer.name for peer in peers])]
-    return json.dumps({**run, "results": measured, "failures": failed, "targets": targets}, indent=1, ensure_ascii=False)
+    everything = {**run, "results": measured, "failures": failed, "targets": targets}
+    return json.dumps(everything, indent=1, ensure_ascii=False)
 
 
 def write(directory, run, measures, results, peers):

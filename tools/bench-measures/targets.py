@@ -38,7 +38,8 @@ class Judge:
             self.targets.append(Target(shown, f"{ours:.3g} to 0 ({name})", met))
             return
         ratio = ours / theirs
-        self.targets.append(Target(shown, f"{ratio:.2f} × ({name})", ratio >= bound if sign == ">=" else ratio <= bound))
+        met = ratio >= bound if sign == ">=" else ratio <= bound
+        self.targets.append(Target(shown, f"{ratio:.2f} × ({name})", met))
 
     def limit(self, text, place, bound, unit):
         measure, case, metric = place
@@ -79,18 +80,19 @@ def judged(results, names):
     for name, text, bound in (("1400", "UDP, 1400 octets", 2), ("1400-merged", "UDP_SEGMENT and GRO", 6)):
         for way, way_text in ways.items():
             case = f"{name}-{way}"
-            judge.compare(f"{text}, {way_text}, delivered: pasta, best MTU", ("udp", case, "rate"), judge.pasta, ">=", bound)
+            judge.compare(
+                f"{text}, {way_text}, delivered: pasta, best MTU", ("udp", case, "rate"), judge.pasta, ">=", bound)
             fastest = results.best("udp", case, "rate", judge.pasta)
             judge.compare(
                 f"{text}, {way_text}, lost: pasta, best MTU", ("udp", case, "loss"), [fastest[0]] if fastest else [],
                 "<=", 1)
-    judge.compare("Request and response, 1 connection, rate: pasta", ("exchanges", "1", "rate"), judge.pasta, ">=", 1.15)
-    judge.compare("Request and response, 1 connection, rate: veth and nftables", ("exchanges", "1", "rate"), ["veth+nat"],
-                  ">=", 0.7)
-    judge.compare("Request and response, 1 connection, p99: pasta", ("exchanges", "1", "p99"), judge.pasta, "<=", 1)
-    judge.compare("Connect, request, close, rate: pasta", ("exchanges", "cycle", "rate"), judge.pasta, ">=", 1.4)
-    judge.compare("Connect, request, close, rate: veth and nftables", ("exchanges", "cycle", "rate"), ["veth+nat"], ">=",
-                  0.65)
+    asked, cycled = ("exchanges", "1", "rate"), ("exchanges", "cycle", "rate")
+    judge.compare("Request and response, 1 connection, rate: pasta", asked, judge.pasta, ">=", 1.15)
+    judge.compare("Request and response, 1 connection, rate: veth and nftables", asked, ["veth+nat"], ">=", 0.7)
+    judge.compare(
+        "Request and response, 1 connection, p99: pasta", ("exchanges", "1", "p99"), judge.pasta, "<=", 1)
+    judge.compare("Connect, request, close, rate: pasta", cycled, judge.pasta, ">=", 1.4)
+    judge.compare("Connect, request, close, rate: veth and nftables", cycled, ["veth+nat"], ">=", 0.65)
     judge.limit("Memory for each of 10,000 idle flows", ("idle", "10000", "memory"), 4, "KiB")
     judge.limit("p99 of a busy flow among them ÷ alone", ("idle", "10000", "p99-ratio"), 1.2, "")
     judge.compare("run -- true, wall time: pasta", ("start", "true", "wall"), judge.pasta, "<=", 1)

@@ -82,7 +82,7 @@ class Turns:
             outcome = ", ".join(
                 f"{sample[metric.name]:,.{metric.digits}f} {metric.unit}".strip() for metric in case.metrics
                 if metric.name in sample)
-        except (Failure, OSError, ValueError, KeyError, ZeroDivisionError) as failure:
+        except Exception as failure:  # Whatever goes wrong on one side is that side's result.
             reason = str(failure) if isinstance(failure, Failure) else f"{type(failure).__name__}: {failure}"
             self.results.fail(measure.name, case.name, peer.name, reason)
             outcome = f"failed: {' '.join(reason.split())[:160]}"

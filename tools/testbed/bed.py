@@ -112,7 +112,10 @@ class Bed:
         self.run(["sysctl", "-qw", *settings], namespace)
 
     def link(self, first, second, network):
-        """A veth pair between two namespaces: `network`.1 at the first, `network`.2 at the second, IPv6 alike; its name."""
+        """A veth pair between two namespaces: `network`.1 at the first, `network`.2 at the second, IPv6 alike.
+
+        Gives the name that its two ends have in their namespaces.
+        """
         name = f"v{len(self.namespaces)}{network.split('.')[-1]}"
         subprocess.run(
             ["ip", "link", "add", name, "netns", first, "type", "veth", "peer", name, "netns", second], check=True)
