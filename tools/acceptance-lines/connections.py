@@ -1,6 +1,7 @@
 """Many connections: published ports, concurrent flows, churn; and that nothing of them is left."""
 
-from bed import FLOWS, Failure, flows, wait_until
+from bed import Failure, wait_until
+from guest import FLOWS, flows
 
 PORTS = "7000-7007"
 

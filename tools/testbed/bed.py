@@ -1,6 +1,5 @@
-"""The test bed: network namespaces, the programs in them, and a guest behind the bridge. All of it goes with the bed."""
+"""The test bed: network namespaces and the programs in them. All of it goes with the bed."""
 
-import json
 import os
 import pathlib
 import shutil
@@ -9,12 +8,9 @@ import subprocess
 import tempfile
 import time
 
-TOOLS = pathlib.Path(__file__).resolve().parent.parent
-FLOWS = str(TOOLS / "flows.py")
-
 
 class Failure(Exception):
-    """Why a line of the acceptance does not hold."""
+    """Why something could not be done, or is not as it should be."""
 
 
 def wait_until(condition, what, seconds=20.0):
@@ -76,9 +72,8 @@ class Program:
 class Bed:
     """Namespaces and programs of one measurement."""
 
-    def __init__(self, ringway):
-        self.ringway = ringway
-        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="ringway-acceptance-"))
+    def __init__(self):
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="ringway-testbed-"))
         self.directory.chmod(0o755)
         self.programs = []
         self.namespaces = []
@@ -100,20 +95,27 @@ class Bed:
         subprocess.run(["ip", "netns", "add", name], check=True)
         self.namespaces.append(name)
         subprocess.run(["ip", "-n", name, "link", "set", "lo", "up"], check=True)
-        self.setting(name, "net.ipv4.tcp_congestion_control", "cubic")
-        self.setting(name, "net.ipv4.ping_group_range", "0 2147483647")
-        # Cables work at once; nobody else is on them.
-        self.setting(name, "net.ipv6.conf.default.accept_dad", "0")
-        # The programs' own ports lie below.
-        self.setting(name, "net.ipv4.ip_local_port_range", "16000 65000")
-        self.setting(name, "net.core.somaxconn", "8192")
+        self.setting(
+            name, "net.ipv4.tcp_congestion_control=cubic", "net.ipv4.ping_group_range=0 2147483647",
+            # Cables work at once; nobody else is on them.
+            "net.ipv6.conf.default.accept_dad=0",
+            # The programs' own ports lie below.
+            "net.ipv4.ip_local_port_range=16000 65000", "net.core.somaxconn=8192")
         return name
 
-    def setting(self, namespace, name, value):
-        self.run(["sysctl", "-qw", f"{name}={value}"], namespace)
+    def remove(self, namespace):
+        """Deletes a namespace before the bed's end."""
+        self.namespaces.remove(namespace)
+        subprocess.run(["ip", "netns", "del", namespace], check=False)
+
+    def setting(self, namespace, *settings):
+        self.run(["sysctl", "-qw", *settings], namespace)
 
     def link(self, first, second, network):
-        """A veth pair between two namespaces: `network`.1 at the first, `network`.2 at the second, IPv6 alike."""
+        """A veth pair between two namespaces: `network`.1 at the first, `network`.2 at the second, IPv6 alike.
+
+        Gives the name that its two ends have in their namespaces.
+        """
         name = f"v{len(self.namespaces)}{network.split('.')[-1]}"
         subprocess.run(
             ["ip", "link", "add", name, "netns", first, "type", "veth", "peer", name, "netns", second], check=True)
@@ -123,6 +125,7 @@ class Bed:
                 ["ip", "-n", namespace, "addr", "add", f"fd77:{network.split('.')[-1]}::{number}/64", "dev", name,
                  "nodad"], check=True)
             subprocess.run(["ip", "-n", namespace, "link", "set", name, "up"], check=True)
+        return name
 
     def inside(self, namespace, arguments):
         return ["ip", "netns", "exec", namespace, *map(str, arguments)] if namespace else list(map(str, arguments))
@@ -158,84 +161,3 @@ class Bed:
     def await_port(self, port, namespace=None, kind="-tln"):
         wait_until(
             lambda: self.run(["ss", "-H", kind, f"sport = :{port}"], namespace).strip(), f"a listener on port {port}")
-
-    def guest(self, shards, *options):
-        return Guest(self, shards, options)
-
-
-class Guest:
-    """A guest of `ringway run`, kept alive by a `cat` until it is closed, in which programs are run by nsenter."""
-
-    HOST4 = "192.168.127.254"
-    GUEST4 = "192.168.127.2"
-    HOST6 = "fd00:1:2:3::fe"
-    GUEST6 = "fd00:1:2:3::2"
-
-    def __init__(self, bed, shards, options):
-        self.bed = bed
-        self.shards = shards
-        self.statistics_path = bed.directory / f"statistics-{bed.count}.json"
-        ready, notice = os.pipe()
-        self.program = bed.start(
-            [bed.ringway, "run", "--ipv6-prefix", "fd00:1:2:3::/64", "--statistics", self.statistics_path, "--ready-fd",
-             notice, "--shards", shards, *options, "--", "cat"], bed.host, stdin=subprocess.PIPE, keep=(notice,))
-        os.close(notice)
-        with os.fdopen(ready) as lines:
-            line = lines.readline()
-        if line != "ready\n":
-            self.program.process.wait(5)
-            raise Failure(f"the bridge did not start: {self.program.text.strip()}")
-        self.bridge = self.program.process.pid
-        self.inside = int(
-            wait_until(
-                lambda: pathlib.Path(f"/proc/{self.bridge}/task/{self.bridge}/children").read_text(),
-                "the guest's process").split()[0])
-        # COMMAND replaces the process that made the namespaces only after "ready".
-        wait_until(
-            lambda: pathlib.Path(f"/proc/{self.inside}/comm").read_text().strip() == "cat", "the guest's command")
-        self.setting("net.ipv4.tcp_congestion_control", "cubic")
-        self.setting("net.ipv4.ip_local_port_range", "10000 65000")
-        self.setting("net.core.somaxconn", "8192")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.program.process.stdin.close()
-        try:
-            self.program.process.wait(10)
-        except subprocess.TimeoutExpired:
-            pass
-        self.bed.stop(self.program)
-
-    def command(self, arguments):
-        return ["nsenter", "-t", self.inside, "-n", "-m", "--", *arguments]
-
-    def run(self, arguments, seconds=120.0, check=True):
-        return self.bed.run(self.command(arguments), seconds=seconds, check=check)
-
-    def start(self, arguments, until=None, **options):
-        return self.bed.start(self.command(arguments), until=until, **options)
-
-    def setting(self, name, value):
-        self.run(["sysctl", "-qw", f"{name}={value}"])
-
-    def statistics(self):
-        return json.loads(self.statistics_path.read_text())
-
-    def await_statistics(self, condition, what, seconds=30.0):
-        return wait_until(lambda: condition(self.statistics()), what, seconds)
-
-    def descriptors(self):
-        return len(os.listdir(f"/proc/{self.bridge}/fd"))
-
-    def resident_octets(self):
-        for line in pathlib.Path(f"/proc/{self.bridge}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1]) * 1024
-        raise Failure("the bridge has ended")
-
-
-def flows(text):
-    """The report that flows.py prints last."""
-    return json.loads(text.strip().splitlines()[-1])
