@@ -20,8 +20,7 @@ extension Shard {
         let mapping = Handle(slot: effect.slot, generation: effect.generation)
         guard let socket = datagramSocket(mapping) else { return pool.pointee.release(effect.lease) }
         prepareDatagram(
-            effect, descriptor: socket.pointee.descriptor, ipv4: socket.pointee.isIPv4, source: nil,
-            Operation.datagramSend)
+            effect, descriptor: socket.pointee.descriptor, source: nil, canSegment: !socket.pointee.cannotSegment)
     }
 
     /// The socket of a mapping, opened when its first datagram is sent.
@@ -57,32 +56,38 @@ extension Shard {
 
     /// Prepares one `sendmsg`; the message holds the lease until it completes.
     mutating func prepareDatagram(
-        _ effect: Effect, descriptor: Int32, ipv4: Bool, source: IPAddress?, _ operation: Operation
+        _ effect: Effect, descriptor: Int32, source: IPAddress?, _ operation: Operation = .datagramSend,
+        canSegment: Bool
     ) {
+        if canSegment, joinTrain(effect) { return }
         guard let place = messages.insert(SendMessage()), let message = messages.pointer(to: place) else {
             counters.add(.udpSendFailed)
             return pool.pointee.release(effect.lease)
         }
         message.pointee.owner = Handle(slot: effect.slot, generation: effect.generation)
+        message.pointee.target = effect.address
         message.pointee.address.set(effect.address)
+        message.pointee.source = source
+        message.pointee.hopLimit = effect.hopLimit
+        message.pointee.trafficClass = effect.trafficClass
+        let isSingle = effect.segmentSize == 0
+        message.pointee.segmentSize =
+            isSingle && canSegment ? UInt16(truncatingIfNeeded: effect.length) : effect.segmentSize
         message.pointee.append(
             space.address(of: effect.lease) + Int(effect.offset), Int(effect.length), effect.lease)
-        let control = SendMessage.control(of: message)
-        var controlLength = 0
-        if let source {
-            controlLength = Int(ringway_write_source_control(control, source.isIPv4, source.high, source.low))
-        }
-        let isSplit = effect.segmentSize > 0 && UInt32(effect.segmentSize) < effect.length
-        // 64 is what the host's kernel sets by itself, and what a guest sends that sets nothing, less one hop.
-        controlLength += Int(
-            ringway_write_datagram_control(
-                control + controlLength, ipv4,
-                effect.hopLimit >= 63 && effect.hopLimit <= 64 ? -1 : Int32(effect.hopLimit),
-                Int32(effect.trafficClass), isSplit ? effect.segmentSize : 0))
-        let header = SendMessage.seal(message, address: true, controlLength: controlLength)
+        if !canSegment, message.pointee.isTrain { return cutTrain(place, descriptor) }
+        prepareSend(message, descriptor, operation.tag(place))
+        if isSingle, canSegment { departing = DepartingTrain(place: place, round: reactor.ring.round) }
+    }
+
+    /// Hands a message to the kernel with the next submission.
+    mutating func prepareSend(
+        _ message: UnsafeMutablePointer<SendMessage>, _ descriptor: Int32, _ tag: OperationTag
+    ) {
+        let header = SendMessage.sealDatagram(message)
         let entry = reactor.ring.prepare()
         io_uring_prep_sendmsg(entry, descriptor, header, UInt32(MSG_NOSIGNAL))
-        entry.pointee.user_data = operation.tag(place).rawValue
+        entry.pointee.user_data = tag.rawValue
     }
 
     mutating func datagramSent(_ completion: Completion) {
@@ -97,7 +102,13 @@ extension Shard {
                 }
                 if queued > 0, !message.pointee.hasRetried {
                     // The error was that of an earlier datagram; this one was not sent.
-                    resend(message, from: socket.pointee.descriptor, completion.tag)
+                    message.pointee.hasRetried = true
+                    prepareSend(message, socket.pointee.descriptor, completion.tag)
+                    return perform()
+                }
+                if message.pointee.isTrain, Self.refusesTrain(error) {
+                    socket.pointee.cannotSegment = true
+                    cutTrain(place, socket.pointee.descriptor)
                     return perform()
                 }
                 reportSendFailure(message, mapping, error)
@@ -108,29 +119,14 @@ extension Shard {
         perform()
     }
 
-    /// Tries a message once more, as it is.
-    mutating func resend(
-        _ message: UnsafeMutablePointer<SendMessage>, from descriptor: Int32, _ tag: OperationTag
-    ) {
-        message.pointee.hasRetried = true
-        let entry = reactor.ring.prepare()
-        // The header is the message's first member.
-        let header = UnsafeMutableRawPointer(message).assumingMemoryBound(to: msghdr.self)
-        io_uring_prep_sendmsg(entry, descriptor, header, UInt32(MSG_NOSIGNAL))
-        entry.pointee.user_data = tag.rawValue
-    }
-
     /// A datagram that the host's kernel refused at once: what a router would say.
     private mutating func reportSendFailure(
         _ message: UnsafeMutablePointer<SendMessage>, _ mapping: Handle, _ error: Int32
     ) {
         guard let reason = Self.reason(ofLocal: error, information: 0) else { return }
-        let address = UnsafeMutableRawPointer(message).advanced(
-            by: MemoryLayout<SendMessage>.offset(of: \.address) ?? 0)
-        guard let target = SocketAddress.read(address, length: message.pointee.address.length) else { return }
         let slice = message.pointee.slices[0]
         stack.datagramFailed(
-            mapping, to: target, reason, from: nil,
+            mapping, to: message.pointee.target, reason, from: nil,
             payload: UnsafeRawBufferPointer(start: slice.iov_base, count: slice.iov_len))
     }
 
@@ -195,9 +191,7 @@ extension Shard {
         if !completion.hasMore { socket.pointee.isReceiving = false }
         if completion.result >= 0, !lease.isNone {
             if let datagram = readDatagram(lease, octets: Int(completion.result)) {
-                stack.datagramReceived(
-                    mapping, from: datagram.sender, lease, offset: datagram.offset, length: datagram.length,
-                    segmentSize: datagram.segmentSize)
+                gather(datagram, lease, for: mapping)
             } else {
                 pool.pointee.release(lease)
             }

@@ -148,8 +148,6 @@ extension Shard {
         guard let forwarded = stack.forwardedMapping(mapping),
             let socket = forwards.pointer(inSlot: forwarded.listener)
         else { return pool.pointee.release(effect.lease) }
-        prepareDatagram(
-            effect, descriptor: socket.pointee.descriptor, ipv4: forwarded.client.address.isIPv4,
-            source: forwarded.local, Operation.datagramSend)
+        prepareDatagram(effect, descriptor: socket.pointee.descriptor, source: forwarded.local, canSegment: true)
     }
 }

@@ -28,8 +28,7 @@ extension Shard {
             }
         }
         prepareDatagram(
-            effect, descriptor: socket.pointee.descriptor, ipv4: socket.pointee.isIPv4, source: nil,
-            Operation.pingSend)
+            effect, descriptor: socket.pointee.descriptor, source: nil, Operation.pingSend, canSegment: false)
     }
 
     private mutating func pingSocket(_ ping: Handle) -> UnsafeMutablePointer<DatagramSocket>? {
@@ -59,18 +58,15 @@ extension Shard {
                 let queued = drainPingErrors(socket)
                 if queued > 0, !message.pointee.hasRetried {
                     // The error was that of an earlier echo; this one was not sent.
-                    resend(message, from: socket.pointee.descriptor, completion.tag)
+                    message.pointee.hasRetried = true
+                    prepareSend(message, socket.pointee.descriptor, completion.tag)
                     return perform()
                 }
                 if queued == 0, let reason = Self.reason(ofLocal: -completion.result, information: 0) {
-                    let address = UnsafeMutableRawPointer(message).advanced(
-                        by: MemoryLayout<SendMessage>.offset(of: \.address) ?? 0)
                     let slice = message.pointee.slices[0]
-                    if let target = SocketAddress.read(address, length: message.pointee.address.length) {
-                        stack.pingFailed(
-                            ping, to: target.address, reason, from: nil,
-                            message: UnsafeRawBufferPointer(start: slice.iov_base, count: slice.iov_len))
-                    }
+                    stack.pingFailed(
+                        ping, to: message.pointee.target.address, reason, from: nil,
+                        message: UnsafeRawBufferPointer(start: slice.iov_base, count: slice.iov_len))
                 }
             }
         }

@@ -59,6 +59,9 @@ struct Shard: ~Copyable {
     var isStopping = false
     /// Some datagram socket's receive found no buffer.
     var hasStarvedDatagrams = false
+    /// The message to the host that more datagrams may join, and the train toward the guest that is being gathered.
+    var departing = DepartingTrain()
+    var arriving = ArrivingTrain()
     /// Octets that the guest has sent and the sockets of its streams have received in this turn.
     var octetsThisTurn = 0
     /// Closed to turn a client away when no descriptor is left.
@@ -155,6 +158,7 @@ struct Shard: ~Copyable {
             handle(completion)
             budget -= 1
         }
+        endGathering()
         readMail()
         while stack.runTimers() { perform() }
         stack.finishTurn()

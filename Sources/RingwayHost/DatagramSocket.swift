@@ -17,6 +17,8 @@ public struct DatagramSocket: BitwiseCopyable {
     /// The identifier in the echoes sent, in host order.
     public var identifier: UInt16 = 0
     public var isStarved = false
+    /// The kernel refused to cut a train for this socket: the path's MTU is smaller, or its device cannot.
+    public var cannotSegment = false
     public var nextStarved: UInt32 = .max
 
     public init(descriptor: Int32, flow: Handle, isIPv4: Bool) {

@@ -20,6 +20,8 @@ public struct Ring: ~Copyable {
     public let features: KernelFeatures
     /// Submission entries asked for since the ring was made.
     public private(set) var submissions: UInt64 = 0
+    /// Changes whenever queued submissions have gone to the kernel: until then what they point to may still change.
+    public private(set) var round: UInt64 = 0
 
     /// - Parameters:
     ///   - entries: submissions that may be queued between two turns.
@@ -65,6 +67,7 @@ public struct Ring: ~Copyable {
 
     @inline(never)
     private mutating func prepareAfterSubmit() -> UnsafeMutablePointer<io_uring_sqe> {
+        round &+= 1
         while true {
             _ = io_uring_submit(ring)
             if let entry = io_uring_get_sqe(ring) { return entry }
@@ -76,6 +79,7 @@ public struct Ring: ~Copyable {
     /// - Parameter nanoseconds: how long at most; negative waits for ever, zero not at all.
     /// - Returns: zero, or the `errno` of a failure that is neither an interruption nor the time running out.
     public mutating func submitAndWait(nanoseconds: Int64) -> Int32 {
+        round &+= 1
         let result =
             nanoseconds == 0 ? io_uring_submit_and_get_events(ring) : ringway_submit_and_wait(ring, nanoseconds)
         return Self.failure(result)
@@ -86,6 +90,7 @@ public struct Ring: ~Copyable {
     /// - Returns: zero, or the `errno` of a failure.
     public mutating func submit() -> Int32 {
         guard io_uring_sq_ready(ring) > 0 else { return 0 }
+        round &+= 1
         return Self.failure(io_uring_submit_and_get_events(ring))
     }
 

@@ -18,7 +18,7 @@ public enum Metric: Int, CaseIterable, Sendable {
     case tcpChallengeAcknowledgements, tcpZeroWindowProbes, tcpKeepaliveProbes, tcpWindowCommitted, tcpParkedOctets
     // UDP, ICMP
     case udpMappings, udpMappingsOpened, udpMappingsExpired, udpMappingsEvicted, udpToHost, udpFromHost
-    case udpSendFailed, pingMappings, pingToHost, pingFromHost, icmpErrorsToGuest
+    case udpSendFailed, udpJoinedToHost, udpJoinedToGuest, pingMappings, pingToHost, pingFromHost, icmpErrorsToGuest
     // Services
     case arpAnswers, neighborAnswers, routerAdvertisements, dhcpAnswers, dnsQueries, dnsAnswers, dnsRefused
     case echoAnswers

@@ -3,6 +3,9 @@ internal import RingwayWire
 
 /// Building UDP frames toward the guest: whole, as a super-frame, cut into datagrams, or fragmented.
 extension Stack {
+    /// Whether several datagrams in one piece go out as one frame.
+    public var takesTrains: Bool { configuration.segmentsUDP }
+
     /// Takes the lease.
     mutating func sendDatagram(
         to guest: TransportAddress, from sender: TransportAddress, _ lease: Lease, offset: Int, length: Int,
