@@ -21,15 +21,18 @@ final class GuestFrame {
 
     deinit { bytes.deallocate() }
 
+    /// The IPv4 header's length field.
+    var length: UInt16 { UInt16(bigEndian: bytes.loadUnaligned(fromByteOffset: Self.network + 2, as: UInt16.self)) }
+
     var buffer: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: bytes, count: count) }
 
     /// A TCP segment, as a super-frame when the payload exceeds one segment. The checksum is left to us, or made.
     static func segment(
-        payload: Int, sequence: UInt32, acknowledgement: UInt32, flags: TCPFlags = [.ack], options: [UInt8] = [],
-        isChecksummed: Bool = false
+        payload: Int, sequence: UInt32, acknowledgement: UInt32, port: UInt16 = 40_000, flags: TCPFlags = [.ack],
+        options: [UInt8] = [], isChecksummed: Bool = false
     ) -> GuestFrame {
         let header = TCPFields(
-            sourcePort: 40_000, destinationPort: 443, sequence: SequenceNumber(sequence),
+            sourcePort: port, destinationPort: 443, sequence: SequenceNumber(sequence),
             acknowledgement: SequenceNumber(acknowledgement), flags: flags, window: 65_535,
             optionsLength: options.count)
         let length = header.headerLength + payload
