@@ -56,14 +56,14 @@ public struct BufferSpace: @unchecked Sendable {
     }
 
     /// The first octet of the leased buffer.
-    @inlinable public func address(of lease: Lease) -> UnsafeMutableRawPointer {
+    @inlinable @inline(__always) public func address(of lease: Lease) -> UnsafeMutableRawPointer {
         let region = regions + lease.shard
         return lease.isSmall
             ? region.pointee.small + lease.slot &* Self.smallSize
             : region.pointee.large + lease.slot &* Self.largeSize
     }
 
-    @inlinable public func state(of lease: Lease) -> UnsafeMutablePointer<LeaseState> {
+    @inlinable @inline(__always) public func state(of lease: Lease) -> UnsafeMutablePointer<LeaseState> {
         let region = regions + lease.shard
         return lease.isSmall
             ? region.pointee.smallStates + lease.slot
@@ -71,10 +71,12 @@ public struct BufferSpace: @unchecked Sendable {
     }
 
     /// Octets in the leased buffer.
-    @inlinable public func size(of lease: Lease) -> Int { lease.isSmall ? Self.smallSize : Self.largeSize }
+    @inlinable @inline(__always) public func size(of lease: Lease) -> Int {
+        lease.isSmall ? Self.smallSize : Self.largeSize
+    }
 
     /// The payload that the lease's state describes.
-    @inlinable public func payload(of lease: Lease) -> UnsafeMutableRawPointer {
+    @inlinable @inline(__always) public func payload(of lease: Lease) -> UnsafeMutableRawPointer {
         address(of: lease) + Int(state(of: lease).pointee.offset)
     }
 }
@@ -109,7 +111,7 @@ public struct BufferPool: ~Copyable {
 
         @inlinable var available: Int { count &+ Int(capacity &- fresh) }
 
-        @inlinable mutating func pop() -> UInt32? {
+        @inlinable @inline(__always) mutating func pop() -> UInt32? {
             if count > 0 {
                 count &-= 1
                 return slots[count]
@@ -119,7 +121,7 @@ public struct BufferPool: ~Copyable {
             return fresh &- 1
         }
 
-        @inlinable mutating func push(_ slot: UInt32) {
+        @inlinable @inline(__always) mutating func push(_ slot: UInt32) {
             slots[count] = slot
             count &+= 1
         }
@@ -147,7 +149,7 @@ public struct BufferPool: ~Copyable {
     public var leased: Int { space.largeCount + space.smallCount - large.available - small.available }
 
     /// Takes a buffer out, held once, or answers `Lease.none` when all are in use.
-    @inlinable public mutating func lease(_ kind: Lease.Kind) -> Lease {
+    @inlinable @inline(__always) public mutating func lease(_ kind: Lease.Kind) -> Lease {
         let taken: UInt32?
         switch kind {
         case .large: taken = large.pop()
@@ -171,7 +173,7 @@ public struct BufferPool: ~Copyable {
     }
 
     /// Adds a holder, for example a write that the kernel still has to make.
-    @inlinable public func hold(_ lease: Lease) { space.state(of: lease).pointee.holds &+= 1 }
+    @inlinable @inline(__always) public func hold(_ lease: Lease) { space.state(of: lease).pointee.holds &+= 1 }
 
     /// Ends one hold; with the last one the buffer goes back to its pool.
     @inlinable public mutating func release(_ lease: Lease) {

@@ -22,7 +22,7 @@ extension Stack {
         }
         if advance > 0 {
             advanceUnacknowledged(flow, to: acknowledgement, octets: UInt32(advance))
-        } else if advance == 0, payloadLength == 0, flow.pointee.flight > 0, sameWindow || newlyHeld {
+        } else if advance == 0, payloadLength == 0, flow.flight > 0, sameWindow || newlyHeld {
             countDuplicate(flow)
         }
         if flow.pointee.marks.contains(.recovering) { retransmitLost(flow) }
@@ -58,7 +58,7 @@ extension Stack {
     }
 
     /// Notes SACK blocks; true when they say something new.
-    private func readBlocks(_ flow: UnsafeMutablePointer<TCPConnection>, _ header: TCPHeader) -> Bool {
+    private mutating func readBlocks(_ flow: UnsafeMutablePointer<TCPConnection>, _ header: TCPHeader) -> Bool {
         guard let options = TCPOptions.parse(header.options), options.sackBlockCount > 0 else { return false }
         let before = flow.pointee.scoreboard.octets(from: flow.pointee.sndUna, to: flow.pointee.sndNxt)
         for index in 0..<options.sackBlockCount {
@@ -112,7 +112,7 @@ extension Stack {
         } else {
             growCongestionWindow(flow, octets)
         }
-        if flow.pointee.flight == 0 {
+        if flow.flight == 0 {
             flow.pointee.retransmitAt = 0
         } else {
             startRetransmissionTimer(flow)
@@ -120,7 +120,7 @@ extension Stack {
     }
 
     /// RFC 5681 §3.1.
-    private func growCongestionWindow(_ flow: UnsafeMutablePointer<TCPConnection>, _ octets: UInt32) {
+    private mutating func growCongestionWindow(_ flow: UnsafeMutablePointer<TCPConnection>, _ octets: UInt32) {
         let window = flow.pointee.congestionWindow
         guard window < TCPBounds.largestCongestionWindow else { return }
         if window < flow.pointee.slowStartThreshold {
@@ -133,7 +133,7 @@ extension Stack {
     }
 
     /// RFC 6298 §2.
-    private func measureRoundTrip(_ flow: UnsafeMutablePointer<TCPConnection>, _ sample: UInt64) {
+    private mutating func measureRoundTrip(_ flow: UnsafeMutablePointer<TCPConnection>, _ sample: UInt64) {
         if flow.pointee.smoothedRoundTrip == 0 {
             flow.pointee.smoothedRoundTrip = max(1, sample)
             flow.pointee.roundTripVariation = sample / 2
@@ -168,7 +168,7 @@ extension Stack {
         guard flow.pointee.duplicateAcknowledgements >= 3 || heldEnough else { return }
         counters.add(.tcpFastRetransmits)
         let segment = UInt32(flow.pointee.segmentSize)
-        flow.pointee.slowStartThreshold = max(flow.pointee.flight / 2, 2 * segment)
+        flow.pointee.slowStartThreshold = max(flow.flight / 2, 2 * segment)
         flow.pointee.congestionWindow = flow.pointee.slowStartThreshold
         flow.pointee.recover = flow.pointee.sndNxt
         flow.pointee.retransmitNext = flow.pointee.sndUna
@@ -183,7 +183,7 @@ extension Stack {
     mutating func beginTimeoutRecovery(_ flow: UnsafeMutablePointer<TCPConnection>) {
         let segment = UInt32(flow.pointee.segmentSize)
         if !flow.pointee.marks.contains(.timedOut) {
-            flow.pointee.slowStartThreshold = max(flow.pointee.flight / 2, 2 * segment)
+            flow.pointee.slowStartThreshold = max(flow.flight / 2, 2 * segment)
         }
         flow.pointee.congestionWindow = segment
         // RFC 2018 §8: after a time-out the guest may have forgotten what it reported.
@@ -197,7 +197,7 @@ extension Stack {
         retransmitLost(flow)
     }
 
-    private func endRecovery(_ flow: UnsafeMutablePointer<TCPConnection>) {
+    private mutating func endRecovery(_ flow: UnsafeMutablePointer<TCPConnection>) {
         flow.pointee.marks.subtract([.recovering, .timedOut])
         flow.pointee.scoreboard.removeAll()
         if flow.pointee.congestionWindow < flow.pointee.slowStartThreshold,

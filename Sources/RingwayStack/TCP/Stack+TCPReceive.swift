@@ -39,7 +39,7 @@ extension Stack {
     }
 
     /// RFC 6191: a new SYN beyond the old connection's sequence space ends its TIME-WAIT.
-    private func restarts(_ flow: UnsafeMutablePointer<TCPConnection>, _ header: TCPHeader) -> Bool {
+    private mutating func restarts(_ flow: UnsafeMutablePointer<TCPConnection>, _ header: TCPHeader) -> Bool {
         header.flags.contains(.syn) && header.flags.isDisjoint(with: [.ack, .rst, .fin])
             && flow.pointee.rcvNxt.precedes(header.sequence)
     }
@@ -149,7 +149,7 @@ extension Stack {
             guard connections.pointer(to: handle) != nil else { return false }
         }
         var kept = false
-        if length > 0 && flow.pointee.guestMaySend && !flow.pointee.marks.contains(.guestFinished) {
+        if length > 0 && flow.guestMaySend && !flow.pointee.marks.contains(.guestFinished) {
             kept = receivePayload(
                 flow, sequence, lease, offset: Int(summary.payloadOffset) &+ VirtioNetHeader.length, length: length)
         } else if length > 0 {
@@ -179,7 +179,7 @@ extension Stack {
     }
 
     private mutating func receiveFIN(_ flow: UnsafeMutablePointer<TCPConnection>, at sequence: SequenceNumber) {
-        guard flow.pointee.guestMaySend else { return }
+        guard flow.guestMaySend else { return }
         if sequence == flow.pointee.rcvNxt {
             flow.pointee.marks.remove(.finPending)
             guestFinished(flow)
@@ -193,7 +193,7 @@ extension Stack {
     /// The four cases of RFC 9293 §3.10.7.4, first check. An empty segment just at the window's edge, which a guest sends
     /// that has filled the window, is taken for what it acknowledges.
     @inline(__always)
-    private func isAcceptable(
+    private mutating func isAcceptable(
         _ flow: UnsafeMutablePointer<TCPConnection>, _ sequence: SequenceNumber, _ extent: Int
     ) -> Bool {
         let rcvNxt = flow.pointee.rcvNxt
