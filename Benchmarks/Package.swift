@@ -33,6 +33,7 @@ let package = Package(
             name: "RingwayResolver", dependencies: ["RingwayWire"], path: "Modules/RingwayResolver",
             swiftSettings: settings + [.unsafeFlags(["-enable-testing"])]),
         .target(name: "Twin", path: "Twin", cSettings: [.unsafeFlags(["-O2"])]),
+        .target(name: "Processors", path: "Processors"),
         .target(
             name: "Workloads",
             dependencies: ["RingwayWire", "RingwayStorage", "RingwayStack", "RingwayResolver", "Twin"],
@@ -40,7 +41,7 @@ let package = Package(
         .executableTarget(
             name: "count", dependencies: ["Workloads"], path: "Counting", swiftSettings: settings),
         .executableTarget(
-            name: "pump", dependencies: ["Workloads", "RingwayStorage"], path: "Pump", swiftSettings: settings),
+            name: "pump", dependencies: ["Workloads", "Processors"], path: "Pump", swiftSettings: settings),
         .executableTarget(
             name: "DataPath",
             dependencies: ["Workloads", .product(name: "Benchmark", package: "benchmark")],

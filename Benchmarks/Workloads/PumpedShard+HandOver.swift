@@ -12,6 +12,7 @@ extension PumpedShard {
         let isPosted = mailboxes[other &* count &+ index].post(message)
         precondition(isPosted, "a mailbox has room for all leases that may be handed over")
         handed &+= 1
+        framesHandedOver &+= 1
         stack.counters.add(.framesHandedOver)
     }
 

@@ -29,10 +29,13 @@ public struct PumpedShard: ~Copyable {
     var foreignCount = 0
     /// Leases of this shard that are with others.
     var handed = 0
+    /// Frames that were given to others, ever.
+    public internal(set) var framesHandedOver = 0
     /// Frames that the stack was given.
-    public internal(set) var framesFromGuest = 0
-    public private(set) var framesToGuest = 0
-    public private(set) var octetsToHost = 0
+    var framesFromGuest = 0
+    private(set) var framesToGuest = 0
+    private(set) var octetsToHost = 0
+    var isTransmitting = false
 
     init(
         _ configuration: Stack.Configuration, pool: UnsafeMutablePointer<BufferPool>,

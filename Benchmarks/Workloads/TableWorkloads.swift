@@ -9,11 +9,20 @@ private func key(_ number: Int) -> FlowKey {
         remote: IPAddress(IPv4Address(rawValue: 0xCB00_7100 + UInt32(number >> 16))), remotePort: 443, transport: .tcp)
 }
 
-/// A value that may not be copied, where a closure can hold it.
-private final class Held<Value: ~Copyable> {
-    var value: Value
+/// A value that may not be copied, where a closure can hold it: bare memory, because a class would add its checks of
+/// exclusive access to what is counted. Lives as long as the program.
+private struct Held<Value: ~Copyable>: @unchecked Sendable {
+    private let place: UnsafeMutablePointer<Value>
 
-    init(_ value: consuming Value) { self.value = value }
+    init(_ value: consuming Value) {
+        place = .allocate(capacity: 1)
+        place.initialize(to: value)
+    }
+
+    @inline(__always) var value: Value {
+        unsafeAddress { UnsafePointer(place) }
+        nonmutating unsafeMutableAddress { place }
+    }
 }
 
 private func table(flows: Int) -> Held<FlowTable> {
