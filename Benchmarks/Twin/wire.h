@@ -46,7 +46,8 @@ static inline uint64_t header_sum(const uint8_t *header, int length) {
 static inline bool is_ipv4(struct address a) { return a.high == 0 && a.low >> 32 == 0xffff; }
 static inline struct address mapped(uint32_t v4) { return (struct address){0, 0xffff00000000u | v4}; }
 
-static inline uint64_t pseudo_header(struct address source, struct address destination, uint8_t protocol, int length) {
+static inline uint64_t pseudo_header(
+    struct address source, struct address destination, uint8_t protocol, int length) {
     uint64_t sum = __builtin_bswap16(protocol);
     sum += __builtin_bswap32((uint32_t)length);
     if (!is_ipv4(source)) return sum + cold_octets(0, 0, 1);
@@ -57,7 +58,8 @@ static inline uint64_t pseudo_header(struct address source, struct address desti
 
 enum { NONE, TRUNCATED, MARTIAN, BAD_VERSION, BAD_LENGTH, BAD_CHECKSUM, BAD_SEGMENTATION, UNKNOWN };
 
-static inline int parse_tcp(struct summary *s, const uint8_t *header, int count, uint64_t offload, uint16_t checksum_offset) {
+static inline int parse_tcp(
+    struct summary *s, const uint8_t *header, int count, uint64_t offload, uint16_t checksum_offset) {
     s->kind = KIND_TCP;
     if (count < 20) return TRUNCATED;
     int length = (header[12] >> 4) * 4;

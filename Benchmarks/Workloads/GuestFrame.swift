@@ -21,9 +21,6 @@ final class GuestFrame {
 
     deinit { bytes.deallocate() }
 
-    /// The IPv4 header's length field.
-    var length: UInt16 { UInt16(bigEndian: bytes.loadUnaligned(fromByteOffset: Self.network + 2, as: UInt16.self)) }
-
     var buffer: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: bytes, count: count) }
 
     /// A TCP segment, as a super-frame when the payload exceeds one segment. The checksum is left to us, or made.
@@ -55,6 +52,14 @@ final class GuestFrame {
         let checksum = isChecksummed ? Checksum.finish(Checksum.partial(octets, initial: sum)) : Checksum.fold(sum)
         frame.bytes.storeBytes(of: checksum, toByteOffset: transport + 16, as: UInt16.self)
         return frame
+    }
+
+    /// The headers alone of a segment, for the caller to deallocate.
+    static func headers(payload: Int) -> UnsafeMutableRawPointer {
+        let frame = segment(payload: payload, sequence: 0, acknowledgement: 0)
+        let copy = UnsafeMutableRawPointer.allocate(byteCount: transport + 20, alignment: 64)
+        copy.copyMemory(from: frame.bytes, byteCount: transport + 20)
+        return copy
     }
 
     /// The gateway's address asked for.

@@ -15,12 +15,13 @@ public struct PumpedShard: ~Copyable {
     let space: BufferSpace
     let pool: UnsafeMutablePointer<BufferPool>
     /// `mailboxes[to * count + from]`.
-    let mailboxes: [Mailbox<HandedFrame>]
+    let mailboxes: UnsafeMutablePointer<Mailbox<HandedFrame>>
     var stack: Stack
     private var now: UInt64 = 1_000_000_000
     private var nextPort = Self.firstPort
-    private let template = GuestFrame.segment(payload: 64_240, sequence: 0, acknowledgement: 0)
-    private let plainTemplate = GuestFrame.segment(payload: 64, sequence: 0, acknowledgement: 0)
+    /// The headers of a super-frame and of a segment; raw, as an object would be counted for each frame.
+    private let superFrame = GuestFrame.headers(payload: 64_240)
+    private let plainFrame = GuestFrame.headers(payload: 64)
     /// This shard's flows, by the slot that the stack keeps them in, and the slots by port.
     let flows: UnsafeMutablePointer<PumpedFlow>
     private let slots: UnsafeMutablePointer<UInt16>
@@ -39,7 +40,7 @@ public struct PumpedShard: ~Copyable {
 
     init(
         _ configuration: Stack.Configuration, pool: UnsafeMutablePointer<BufferPool>,
-        mailboxes: [Mailbox<HandedFrame>]
+        mailboxes: UnsafeMutablePointer<Mailbox<HandedFrame>>
     ) {
         index = configuration.shard
         count = configuration.shards
@@ -47,9 +48,9 @@ public struct PumpedShard: ~Copyable {
         self.pool = pool
         self.mailboxes = mailboxes
         stack = Stack(configuration, pool: pool, counters: Counters(), now: now)
-        flows = .allocate(capacity: 1_024)
-        foreignFlows = .allocate(capacity: 1_024)
-        slots = .allocate(capacity: 65_536 - Self.firstPort)
+        flows = .allocateApart(capacity: 1_024)
+        foreignFlows = .allocateApart(capacity: 1_024)
+        slots = .allocateApart(capacity: 65_536 - Self.firstPort)
     }
 
     deinit {
@@ -57,6 +58,8 @@ public struct PumpedShard: ~Copyable {
         flows.deallocate()
         foreignFlows.deallocate()
         slots.deallocate()
+        superFrame.deallocate()
+        plainFrame.deallocate()
         pool.deinitialize(count: 1)
         pool.deallocate()
     }
@@ -94,11 +97,12 @@ public struct PumpedShard: ~Copyable {
         let lease = pool.pointee.lease(.large)
         precondition(!lease.isNone, "buffers leak")
         let frame = space.address(of: lease)
-        let source = payload > 1_460 ? template : plainTemplate
-        frame.copyMemory(from: source.bytes, byteCount: GuestFrame.transport + 20)
+        let source = payload > 1_460 ? superFrame : plainFrame
+        frame.copyMemory(from: source, byteCount: GuestFrame.transport + 20)
         let transport = frame + GuestFrame.transport
         let length = UInt16(truncatingIfNeeded: 40 + payload)
-        if length != source.length { Self.setLength(frame + GuestFrame.network, source.length, length) }
+        let old = UInt16(bigEndian: source.loadUnaligned(fromByteOffset: GuestFrame.network + 2, as: UInt16.self))
+        if length != old { Self.setLength(frame + GuestFrame.network, old, length) }
         transport.storeBytes(of: flow.pointee.port.bigEndian, as: UInt16.self)
         transport.storeBytes(of: flow.pointee.guestNext.bigEndian, toByteOffset: 4, as: UInt32.self)
         transport.storeBytes(of: flow.pointee.stackNext.bigEndian, toByteOffset: 8, as: UInt32.self)

@@ -11,6 +11,7 @@ public final class PumpedShards: @unchecked Sendable {
     public let count: Int
     private let space: BufferSpace
     private let shards: UnsafeMutablePointer<PumpedShard>
+    private let mailboxes: UnsafeMutablePointer<Mailbox<HandedFrame>>
 
     /// - Parameters:
     ///   - flows: connections of each shard whose frames arrive there.
@@ -24,10 +25,11 @@ public final class PumpedShards: @unchecked Sendable {
         limits.flowsPerGuest = 2_048
         self.count = count
         space = BufferSpace(shards: count, largeCount: limits.largeBuffers, smallCount: limits.smallBuffers)
-        shards = .allocate(capacity: count)
-        let mailboxes = (0..<count * count).map { _ in Mailbox<HandedFrame>(capacity: 4_096) }
+        shards = .allocateApart(capacity: count)
+        mailboxes = .allocate(capacity: count * count)
+        for number in 0..<count * count { (mailboxes + number).initialize(to: Mailbox(capacity: 4_096)) }
         for index in 0..<count {
-            let pool = UnsafeMutablePointer<BufferPool>.allocate(capacity: 1)
+            let pool = UnsafeMutablePointer<BufferPool>.allocateApart(capacity: 1)
             pool.initialize(to: BufferPool(space: space, shard: index))
             let configuration = Stack.Configuration(
                 plan: plan, limits: limits, policy: DestinationPolicy(), guestMAC: GuestFrame.guestMAC,
@@ -50,6 +52,8 @@ public final class PumpedShards: @unchecked Sendable {
     deinit {
         shards.deinitialize(count: count)
         shards.deallocate()
+        for number in 0..<count * count { mailboxes[number].deallocate() }
+        mailboxes.deallocate()
         space.deallocate()
     }
 

@@ -1,5 +1,6 @@
 internal import CRingway
 public import RingwayRing
+internal import RingwayStorage
 
 /// One thread's turn: ring, clock and doorbell.
 ///
@@ -18,7 +19,7 @@ public struct Reactor: ~Copyable {
         self.ring = ring
         self.doorbell = doorbell
         now = Reactor.clock()
-        eventBuffer = .allocate(capacity: 1)
+        eventBuffer = .allocateApart(capacity: 1)
         eventBuffer.initialize(to: 0)
     }
 

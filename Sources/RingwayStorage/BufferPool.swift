@@ -39,8 +39,8 @@ public struct BufferSpace: @unchecked Sendable {
                 to: Region(
                     large: .allocate(byteCount: largeCount * Self.largeSize, alignment: 4096),
                     small: .allocate(byteCount: smallCount * Self.smallSize, alignment: 4096),
-                    largeStates: .allocate(capacity: largeCount),
-                    smallStates: .allocate(capacity: smallCount)))
+                    largeStates: .allocateApart(capacity: largeCount),
+                    smallStates: .allocateApart(capacity: smallCount)))
         }
     }
 
@@ -105,7 +105,7 @@ public struct BufferPool: ~Copyable {
         @usableFromInline let capacity: UInt32
 
         @usableFromInline init(capacity: Int) {
-            slots = .allocate(capacity: capacity)
+            slots = .allocateApart(capacity: capacity)
             self.capacity = UInt32(capacity)
         }
 
@@ -133,7 +133,7 @@ public struct BufferPool: ~Copyable {
         self.shard = shard
         large = FreeList(capacity: space.largeCount)
         small = FreeList(capacity: space.smallCount)
-        strays = .allocate(capacity: space.shards)
+        strays = .allocateApart(capacity: space.shards)
         strays.initialize(repeating: LeaseQueue(), count: space.shards)
     }
 
@@ -164,7 +164,7 @@ public struct BufferPool: ~Copyable {
     }
 
     /// A small buffer when `octets` fit one, else (or when those are used up) a large one.
-    @inlinable public mutating func lease(fitting octets: Int) -> Lease {
+    @inlinable @inline(__always) public mutating func lease(fitting octets: Int) -> Lease {
         if octets <= BufferSpace.smallSize {
             let lease = lease(.small)
             if !lease.isNone { return lease }

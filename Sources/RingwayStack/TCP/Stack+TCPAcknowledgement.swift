@@ -13,7 +13,7 @@ extension Stack {
             return oweAcknowledgement(flow, urgent: true)
         }
         let scale = flow.pointee.marks.contains(.scaling) ? UInt32(flow.pointee.sendScale) : 0
-        let window = UInt32(header.window) << scale
+        let window = UInt32(header.window) &<< scale
         let sameWindow = window == flow.pointee.sndWindow
         if advance >= 0 { updateWindow(flow, header, window) }
         var newlyHeld = false
@@ -38,6 +38,7 @@ extension Stack {
 
     /// RFC 9293 §3.10.7.4, SND.WL1 and SND.WL2. A segment that acknowledges more than any before it is newer whatever its
     /// sequence number says: the window it tells counts from its own acknowledgement, and so does no older one.
+    @inline(__always)
     private mutating func updateWindow(
         _ flow: UnsafeMutablePointer<TCPConnection>, _ header: TCPHeader, _ window: UInt32
     ) {
@@ -120,6 +121,7 @@ extension Stack {
     }
 
     /// RFC 5681 §3.1.
+    @inline(__always)
     private mutating func growCongestionWindow(_ flow: UnsafeMutablePointer<TCPConnection>, _ octets: UInt32) {
         let window = flow.pointee.congestionWindow
         guard window < TCPBounds.largestCongestionWindow else { return }

@@ -114,6 +114,7 @@ extension Stack {
     }
 
     /// RFC 9293 §3.10.7.4. True when the lease was kept.
+    @inline(__always)
     private mutating func receiveSynchronised(
         _ flow: UnsafeMutablePointer<TCPConnection>, _ header: TCPHeader, _ summary: FrameSummary, _ lease: Lease
     ) -> Bool {
@@ -259,6 +260,7 @@ extension Stack {
     // MARK: Payload
 
     /// Parks payload or holds it out of order. True when the lease was kept.
+    @inline(__always)
     private mutating func receivePayload(
         _ flow: UnsafeMutablePointer<TCPConnection>, _ start: SequenceNumber, _ lease: Lease, offset: Int, length: Int
     ) -> Bool {

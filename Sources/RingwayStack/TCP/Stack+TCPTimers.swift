@@ -6,7 +6,7 @@ internal import RingwayWire
 extension Stack {
     private mutating func backedOffTimeout(_ flow: UnsafeMutablePointer<TCPConnection>) -> UInt64 {
         min(
-            flow.pointee.retransmissionTimeout << UInt64(min(flow.pointee.retransmissions, 16)),
+            flow.pointee.retransmissionTimeout &<< UInt64(min(flow.pointee.retransmissions, 16)),
             TCPBounds.longestRetransmission)
     }
 

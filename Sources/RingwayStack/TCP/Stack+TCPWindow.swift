@@ -29,8 +29,8 @@ extension Stack {
         let rcvNxt = flow.pointee.rcvNxt
         let edge = allowedEdge(flow)
         let scale = flow.pointee.marks.contains(.scaling) ? UInt32(flow.pointee.receiveScale) : 0
-        var field = min(UInt32(bitPattern: edge.distance(from: rcvNxt)) >> scale, 65_535)
-        var told = rcvNxt.advanced(by: Int(field << scale))
+        var field = min(UInt32(bitPattern: edge.distance(from: rcvNxt)) &>> scale, 65_535)
+        var told = rcvNxt.advanced(by: Int(field &<< scale))
         // The field is coarse; rounding down must not move the edge back. An edge told by an unscaled SYN may lie a
         // fraction of a step beyond what the field can say.
         // Segments smaller than a step would so keep the window open for ever: beyond some slack the field is rounded
@@ -39,8 +39,8 @@ extension Stack {
         if told.precedes(flow.pointee.rcvEdge) && field < 65_535,
             Int(rest) &+ flow.pointee.parked.octets <= Int(flow.pointee.parkTarget) &+ TCPBounds.edgeSlack
         {
-            field = min((rest &+ (1 << scale) &- 1) >> scale, 65_535)
-            told = rcvNxt.advanced(by: Int(field << scale))
+            field = min((rest &+ (1 &<< scale) &- 1) &>> scale, 65_535)
+            told = rcvNxt.advanced(by: Int(field &<< scale))
         }
         if flow.pointee.rcvEdge.precedes(told) { promise(flow, told) }
         return UInt16(truncatingIfNeeded: field)
@@ -70,6 +70,7 @@ extension Stack {
     }
 
     /// The host took `octets` that were parked: the promise shrinks, and the window may be worth announcing.
+    @inline(__always)
     mutating func hostTook(_ flow: UnsafeMutablePointer<TCPConnection>, octets: Int) {
         committed &-= octets
         counters.add(.tcpParkedOctets, -octets)
