@@ -28,11 +28,23 @@ let package = Package(
         .target(
             name: "RingwayStack", dependencies: ["RingwayWire", "RingwayStorage"], path: "Modules/RingwayStack",
             swiftSettings: settings),
+        // The built-in names are internal to their module.
+        .target(
+            name: "RingwayResolver", dependencies: ["RingwayWire"], path: "Modules/RingwayResolver",
+            swiftSettings: settings + [.unsafeFlags(["-enable-testing"])]),
+        .target(name: "Twin", path: "Twin", cSettings: [.unsafeFlags(["-O2"])]),
+        .target(name: "Processors", path: "Processors"),
+        .target(
+            name: "Workloads",
+            dependencies: ["RingwayWire", "RingwayStorage", "RingwayStack", "RingwayResolver", "Twin"],
+            path: "Workloads", swiftSettings: settings),
+        .executableTarget(
+            name: "count", dependencies: ["Workloads"], path: "Counting", swiftSettings: settings),
+        .executableTarget(
+            name: "pump", dependencies: ["Workloads", "Processors"], path: "Pump", swiftSettings: settings),
         .executableTarget(
             name: "DataPath",
-            dependencies: [
-                "RingwayWire", "RingwayStorage", "RingwayStack", .product(name: "Benchmark", package: "benchmark"),
-            ],
+            dependencies: ["Workloads", .product(name: "Benchmark", package: "benchmark")],
             path: "Benchmarks/DataPath", swiftSettings: settings,
             plugins: [.plugin(name: "BenchmarkPlugin", package: "benchmark")]),
     ]

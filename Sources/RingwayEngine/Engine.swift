@@ -46,9 +46,9 @@ public final class Engine: Sendable {
         threads = Mutex([])
         var shards: [ShardBox] = []
         for (index, queue) in queues.enumerated() {
-            let pool = UnsafeMutablePointer<BufferPool>.allocate(capacity: 1)
+            let pool = UnsafeMutablePointer<BufferPool>.allocateApart(capacity: 1)
             pool.initialize(to: BufferPool(space: space, shard: index))
-            let shard = UnsafeMutablePointer<Shard>.allocate(capacity: 1)
+            let shard = UnsafeMutablePointer<Shard>.allocateApart(capacity: 1)
             shard.initialize(
                 to: try Shard(index: index, shared: shared, queue: queue, pool: pool, counters: counters[index]))
             shards.append(ShardBox(shard: shard, pool: pool))
@@ -128,7 +128,7 @@ public final class Engine: Sendable {
 
     private func send(_ command: ShardCommand, to index: Int) {
         shared.commands[index].append(command)
-        shared.network.doorbells[index].wake()
+        shared.network.doorbell(of: index).wake()
     }
 
     // MARK: Watching and ending

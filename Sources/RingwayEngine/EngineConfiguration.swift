@@ -44,5 +44,7 @@ final class EngineShared: Sendable {
         commands = (0..<network.count).map { _ in CommandQueue() }
     }
 
+    deinit { network.deallocate() }
+
     func report(_ event: EngineEvent) { handler(event) }
 }

@@ -9,8 +9,8 @@ internal import RingwayStorage
 extension Shard {
     /// Posts to another shard and wakes it where needed. False when its mailbox is full.
     mutating func post(_ message: ShardMessage, to other: Int) -> Bool {
-        guard shared.network.mailboxes[other * shared.network.count + index].post(message) else { return false }
-        reactor.wake(shared.network.doorbells[other], Operation.mail.tag())
+        guard shared.network.mailbox(to: other, from: index).post(message) else { return false }
+        shared.network.withDoorbell(of: other) { reactor.wake($0, Operation.mail.tag()) }
         return true
     }
 
@@ -18,7 +18,7 @@ extension Shard {
         let count = shared.network.count
         guard count > 1 else { return }
         for sender in 0..<count where sender != index {
-            let mailbox = shared.network.mailboxes[index * count + sender]
+            let mailbox = shared.network.mailbox(to: index, from: sender)
             var budget = 256
             while budget > 0, let message = mailbox.take() {
                 budget -= 1

@@ -83,7 +83,7 @@ struct Shard: ~Copyable {
         self.queue = queue
         self.hostBuffers = hostBuffers
         reactor = Reactor(
-            ring: ring, doorbell: shared.network.doorbells[index],
+            ring: ring, doorbell: shared.network.doorbell(of: index),
             busyPoll: BusyPoll(limit: shared.configuration.busyPoll))
         self.index = index
         self.shared = shared
@@ -101,7 +101,7 @@ struct Shard: ~Copyable {
         pings = SlotTable(capacity: max(1, limits.pingMappings))
         forwards = Slab(capacity: 65_536)
         spareDescriptor = open("/dev/null", O_RDONLY | O_CLOEXEC)
-        receiveTemplate = .allocate(capacity: 1)
+        receiveTemplate = .allocateApart(capacity: 1)
         receiveTemplate.initialize(to: msghdr())
         receiveTemplate.pointee.msg_namelen = Self.nameRoom
         receiveTemplate.pointee.msg_controllen = Self.controlRoom
@@ -132,14 +132,14 @@ struct Shard: ~Copyable {
         refill()
         flushStrays()
         counters.set(.buffersLeased, pool.pointee.leased)
-        let mailboxes = shared.network.mailboxes
-        let count = shared.network.count
-        let first = index * count
+        let network = shared.network
+        let count = network.count
+        let index = index
         var deadline = stack.nextDeadline
         if deferredStreams != .max { deadline = min(deadline ?? .max, reactor.now + Self.sendPause) }
         let error = reactor.wait(until: deadline) {
             if count == 1 { return false }
-            for sender in 0..<count where !mailboxes[first + sender].isEmpty { return true }
+            for sender in 0..<count where !network.mailbox(to: index, from: sender).isEmpty { return true }
             return false
         }
         counters.add(.turns)

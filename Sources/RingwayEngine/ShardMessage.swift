@@ -25,19 +25,42 @@ struct ShardMessage: BitwiseCopyable, Sendable {
 }
 
 /// The mailboxes of all pairs of shards, and how to wake each shard.
-struct ShardNetwork: Sendable {
-    let doorbells: [Doorbell]
-    /// `mailboxes[to * count + from]`.
-    let mailboxes: [Mailbox<ShardMessage>]
+///
+/// Tables in bare memory, written before any shard runs: whoever reads an array counts a reference to it, and all shards
+/// would write that count.
+struct ShardNetwork: @unchecked Sendable {
+    // Sendable: nothing is written after `init`.
+    private let bells: UnsafeMutablePointer<Unmanaged<Doorbell>>
+    private let boxes: UnsafeMutablePointer<Mailbox<ShardMessage>>
     let count: Int
 
     /// - Parameter buffers: large buffers of a shard. Each message but a few carries one, so a mailbox that holds twice as
     ///   many cannot be full of frames.
     init(count: Int, buffers: Int) {
-        self.count = count
         var depth: UInt32 = 1_024
         while Int(depth) < 2 * buffers { depth *= 2 }
-        doorbells = (0..<count).map { _ in Doorbell() }
-        mailboxes = (0..<count * count).map { [depth] _ in Mailbox(capacity: depth) }
+        self.count = count
+        bells = .allocate(capacity: count)
+        for index in 0..<count { (bells + index).initialize(to: .passRetained(Doorbell())) }
+        boxes = .allocate(capacity: count * count)
+        for index in 0..<count * count { (boxes + index).initialize(to: Mailbox(capacity: depth)) }
     }
+
+    /// Gives the memory back; no shard may run any more.
+    func deallocate() {
+        for index in 0..<count * count { boxes[index].deallocate() }
+        boxes.deallocate()
+        for index in 0..<count { bells[index].release() }
+        bells.deallocate()
+    }
+
+    func doorbell(of shard: Int) -> Doorbell { bells[shard].takeUnretainedValue() }
+
+    /// The doorbell without a reference counted to it, for the path of every frame.
+    @inline(__always)
+    func withDoorbell(of shard: Int, _ body: (Doorbell) -> Void) { bells[shard]._withUnsafeGuaranteedRef(body) }
+
+    /// What `sender` posts to and `receiver` takes from.
+    @inline(__always)
+    func mailbox(to receiver: Int, from sender: Int) -> Mailbox<ShardMessage> { boxes[receiver &* count &+ sender] }
 }

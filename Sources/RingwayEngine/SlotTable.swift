@@ -8,8 +8,8 @@ struct SlotTable<Element: BitwiseCopyable>: ~Copyable {
 
     init(capacity: Int) {
         self.capacity = capacity
-        elements = .allocate(capacity: capacity)
-        present = .allocate(capacity: capacity)
+        elements = .allocateApart(capacity: capacity)
+        present = .allocateApart(capacity: capacity)
         present.initialize(repeating: false, count: capacity)
     }
 

@@ -5,8 +5,11 @@ public import Synchronization
 /// How others wake a thread that waits in its ring: another shard by a message to the ring, any other thread by an
 /// eventfd. Nobody is woken who is awake.
 public final class Doorbell: Sendable {
-    /// True while the owner waits, or is about to, and has looked at its mailboxes.
+    private let before: InlineArray<16, UInt64> = .init(repeating: 0)
+    /// True while the owner waits, or is about to, and has looked at its mailboxes. Written every turn, so nothing that
+    /// others write lies within reach of it (see `CacheLines`).
     @usableFromInline let isWaiting = Atomic<Bool>(false)
+    private let after: InlineArray<16, UInt64> = .init(repeating: 0)
     /// The owner's ring; written before any shard runs.
     private let ring = Atomic<Int32>(-1)
     /// Read by the owner's ring; a write wakes it.

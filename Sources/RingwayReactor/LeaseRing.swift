@@ -36,9 +36,9 @@ public struct LeaseRing: ~Copyable {
         ring = try BufferRing(&owner, capacity: capacity, group: group)
         self.least = min(least, capacity)
         target = self.least
-        leases = .allocate(capacity: capacity)
+        leases = .allocateApart(capacity: capacity)
         leases.initialize(repeating: .none, count: capacity)
-        free = .allocate(capacity: capacity)
+        free = .allocateApart(capacity: capacity)
         for slot in 0..<capacity { free[slot] = UInt16(capacity - 1 - slot) }
         freeCount = capacity
         self.headroom = headroom

@@ -1,5 +1,6 @@
 internal import CRingway
 public import RingwayRing
+internal import RingwayStorage
 
 /// One thread's turn: ring, clock and doorbell.
 ///
@@ -21,7 +22,7 @@ public struct Reactor: ~Copyable {
         self.doorbell = doorbell
         self.busyPoll = busyPoll
         now = Reactor.clock()
-        eventBuffer = .allocate(capacity: 1)
+        eventBuffer = .allocateApart(capacity: 1)
         eventBuffer.initialize(to: 0)
     }
 

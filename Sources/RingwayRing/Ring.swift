@@ -27,7 +27,8 @@ public struct Ring: ~Copyable {
     ///   - entries: submissions that may be queued between two turns.
     ///   - completions: completions the kernel may post between two turns; multishot operations need many.
     public init(entries: UInt32, completions: UInt32, features: KernelFeatures) throws(RingError) {
-        let memory = UnsafeMutablePointer<io_uring>.allocate(capacity: 1)
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: 512, alignment: 128)
+            .bindMemory(to: io_uring.self, capacity: 1)
         let flags =
             features.defersTaskWork ? ringway_setup_flags_preferred() : ringway_setup_flags_cooperative()
         var result = ringway_ring_init(memory, entries, completions, flags)

@@ -45,7 +45,7 @@ enum Destination {
 }
 
 extension Stack {
-    func destination(of address: IPAddress) -> Destination {
+    mutating func destination(of address: IPAddress) -> Destination {
         if plan.isGateway(address) { return .gateway }
         if plan.isHost(address) {
             // The host may be denied by the address under which the guest knows it.

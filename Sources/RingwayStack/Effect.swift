@@ -78,7 +78,7 @@ public struct EffectQueue: ~Copyable {
 
     init(capacity: Int) {
         precondition(capacity.nonzeroBitCount == 1)
-        slots = .allocate(capacity: capacity)
+        slots = .allocateApart(capacity: capacity)
         mask = capacity - 1
     }
 

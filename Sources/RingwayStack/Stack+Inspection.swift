@@ -23,7 +23,7 @@ extension Stack {
             let key = flow.pointee.key
             let parked = flow.pointee.parked.octets
             return "\(key.guest):\(key.guestPort) \(key.remote):\(key.remotePort) \(flow.pointee.state) "
-                + "flight \(flow.pointee.flight) window \(flow.pointee.sndWindow) parked \(parked) "
+                + "flight \(flow.flight) window \(flow.pointee.sndWindow) parked \(parked) "
                 + "marks \(String(flow.pointee.marks.rawValue, radix: 2))"
         }
     }

@@ -6,6 +6,9 @@ public import RingwayWire
 ///
 /// The owner calls, in every turn: `beginTurn`, then `receiveFrame` and the stream and datagram events as they come,
 /// taking all `effects` after each, then `runTimers` until it answers false, then `finishTurn`.
+///
+/// What runs for every frame is `mutating` even where it changes nothing: the compiler passes `self` of any other method as
+/// a value, and copies some three thousand octets to do so.
 public struct Stack: ~Copyable {
     /// What the owner chose; fixed for the stack's life.
     public struct Configuration: Sendable {
@@ -175,10 +178,12 @@ public struct Stack: ~Copyable {
     /// Large buffers run short: what has to be kept is copied into small ones, so that frames from the guest, the
     /// acknowledgements among them, always find a large one.
     @inline(__always)
-    var isPressed: Bool { pool.pointee.largeAvailable < space.largeCount / 2 }
+    var isPressed: Bool {
+        mutating get { pool.pointee.largeAvailable < space.largeCount / 2 }
+    }
 
     @inline(__always)
-    func release(_ lease: Lease) { pool.pointee.release(lease) }
+    mutating func release(_ lease: Lease) { pool.pointee.release(lease) }
 
     /// A buffer for a frame of our own making, or `none`, counted.
     mutating func leaseForFrame(octets: Int) -> Lease {

@@ -39,8 +39,8 @@ public struct BufferSpace: @unchecked Sendable {
                 to: Region(
                     large: .allocate(byteCount: largeCount * Self.largeSize, alignment: 4096),
                     small: .allocate(byteCount: smallCount * Self.smallSize, alignment: 4096),
-                    largeStates: .allocate(capacity: largeCount),
-                    smallStates: .allocate(capacity: smallCount)))
+                    largeStates: .allocateApart(capacity: largeCount),
+                    smallStates: .allocateApart(capacity: smallCount)))
         }
     }
 
@@ -56,14 +56,14 @@ public struct BufferSpace: @unchecked Sendable {
     }
 
     /// The first octet of the leased buffer.
-    @inlinable public func address(of lease: Lease) -> UnsafeMutableRawPointer {
+    @inlinable @inline(__always) public func address(of lease: Lease) -> UnsafeMutableRawPointer {
         let region = regions + lease.shard
         return lease.isSmall
             ? region.pointee.small + lease.slot &* Self.smallSize
             : region.pointee.large + lease.slot &* Self.largeSize
     }
 
-    @inlinable public func state(of lease: Lease) -> UnsafeMutablePointer<LeaseState> {
+    @inlinable @inline(__always) public func state(of lease: Lease) -> UnsafeMutablePointer<LeaseState> {
         let region = regions + lease.shard
         return lease.isSmall
             ? region.pointee.smallStates + lease.slot
@@ -71,10 +71,12 @@ public struct BufferSpace: @unchecked Sendable {
     }
 
     /// Octets in the leased buffer.
-    @inlinable public func size(of lease: Lease) -> Int { lease.isSmall ? Self.smallSize : Self.largeSize }
+    @inlinable @inline(__always) public func size(of lease: Lease) -> Int {
+        lease.isSmall ? Self.smallSize : Self.largeSize
+    }
 
     /// The payload that the lease's state describes.
-    @inlinable public func payload(of lease: Lease) -> UnsafeMutableRawPointer {
+    @inlinable @inline(__always) public func payload(of lease: Lease) -> UnsafeMutableRawPointer {
         address(of: lease) + Int(state(of: lease).pointee.offset)
     }
 }
@@ -103,13 +105,13 @@ public struct BufferPool: ~Copyable {
         @usableFromInline let capacity: UInt32
 
         @usableFromInline init(capacity: Int) {
-            slots = .allocate(capacity: capacity)
+            slots = .allocateApart(capacity: capacity)
             self.capacity = UInt32(capacity)
         }
 
         @inlinable var available: Int { count &+ Int(capacity &- fresh) }
 
-        @inlinable mutating func pop() -> UInt32? {
+        @inlinable @inline(__always) mutating func pop() -> UInt32? {
             if count > 0 {
                 count &-= 1
                 return slots[count]
@@ -119,7 +121,7 @@ public struct BufferPool: ~Copyable {
             return fresh &- 1
         }
 
-        @inlinable mutating func push(_ slot: UInt32) {
+        @inlinable @inline(__always) mutating func push(_ slot: UInt32) {
             slots[count] = slot
             count &+= 1
         }
@@ -131,7 +133,7 @@ public struct BufferPool: ~Copyable {
         self.shard = shard
         large = FreeList(capacity: space.largeCount)
         small = FreeList(capacity: space.smallCount)
-        strays = .allocate(capacity: space.shards)
+        strays = .allocateApart(capacity: space.shards)
         strays.initialize(repeating: LeaseQueue(), count: space.shards)
     }
 
@@ -147,7 +149,7 @@ public struct BufferPool: ~Copyable {
     public var leased: Int { space.largeCount + space.smallCount - large.available - small.available }
 
     /// Takes a buffer out, held once, or answers `Lease.none` when all are in use.
-    @inlinable public mutating func lease(_ kind: Lease.Kind) -> Lease {
+    @inlinable @inline(__always) public mutating func lease(_ kind: Lease.Kind) -> Lease {
         let taken: UInt32?
         switch kind {
         case .large: taken = large.pop()
@@ -162,7 +164,7 @@ public struct BufferPool: ~Copyable {
     }
 
     /// A small buffer when `octets` fit one, else (or when those are used up) a large one.
-    @inlinable public mutating func lease(fitting octets: Int) -> Lease {
+    @inlinable @inline(__always) public mutating func lease(fitting octets: Int) -> Lease {
         if octets <= BufferSpace.smallSize {
             let lease = lease(.small)
             if !lease.isNone { return lease }
@@ -171,7 +173,7 @@ public struct BufferPool: ~Copyable {
     }
 
     /// Adds a holder, for example a write that the kernel still has to make.
-    @inlinable public func hold(_ lease: Lease) { space.state(of: lease).pointee.holds &+= 1 }
+    @inlinable @inline(__always) public func hold(_ lease: Lease) { space.state(of: lease).pointee.holds &+= 1 }
 
     /// Ends one hold; with the last one the buffer goes back to its pool.
     @inlinable public mutating func release(_ lease: Lease) {

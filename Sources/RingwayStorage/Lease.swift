@@ -68,7 +68,7 @@ public struct LeaseQueue: BitwiseCopyable {
     @inlinable public var isEmpty: Bool { head.isNone }
 
     /// Puts `lease` at the end; its state's `length` must be set.
-    @inlinable public mutating func append(_ lease: Lease, in space: BufferSpace) {
+    @inlinable @inline(__always) public mutating func append(_ lease: Lease, in space: BufferSpace) {
         let state = space.state(of: lease)
         state.pointee.next = .none
         if tail.isNone { head = lease } else { space.state(of: tail).pointee.next = lease }
@@ -77,7 +77,7 @@ public struct LeaseQueue: BitwiseCopyable {
     }
 
     /// Takes the first lease off.
-    @inlinable public mutating func popFirst(in space: BufferSpace) -> Lease {
+    @inlinable @inline(__always) public mutating func popFirst(in space: BufferSpace) -> Lease {
         let first = head
         guard !first.isNone else { return .none }
         let state = space.state(of: first)

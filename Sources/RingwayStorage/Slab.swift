@@ -26,9 +26,9 @@ public struct Slab<Element: BitwiseCopyable>: ~Copyable {
     @inlinable public init(capacity: Int) {
         precondition(capacity > 0 && capacity < Int(UInt32.max))
         self.capacity = capacity
-        elements = .allocate(capacity: capacity)
-        generations = .allocate(capacity: capacity)
-        free = .allocate(capacity: capacity)
+        elements = .allocateApart(capacity: capacity)
+        generations = .allocateApart(capacity: capacity)
+        free = .allocateApart(capacity: capacity)
     }
 
     deinit {

@@ -30,10 +30,10 @@ public struct TimerWheel: ~Copyable {
     /// - Parameter now: monotonic nanoseconds; no deadline lies before it.
     public init(capacity: Int, now: UInt64) {
         self.capacity = UInt32(capacity)
-        nodes = .allocate(capacity: capacity)
-        heads = .allocate(capacity: Self.levels * 64)
+        nodes = .allocateApart(capacity: capacity)
+        heads = .allocateApart(capacity: Self.levels * 64)
         heads.initialize(repeating: Self.none, count: Self.levels * 64)
-        occupied = .allocate(capacity: Self.levels)
+        occupied = .allocateApart(capacity: Self.levels)
         occupied.initialize(repeating: 0, count: Self.levels)
         current = now >> Self.tickShift
     }
@@ -81,17 +81,17 @@ public struct TimerWheel: ~Copyable {
         let tick = max(Self.tick(of: entry.pointee.deadline), current &+ 1)
         var distance = tick &- current
         var level = 0
-        while level < Self.levels - 1 && distance >= 1 << (Self.levelBits * UInt64(level + 1)) { level += 1 }
+        while level < Self.levels - 1 && distance >= 1 &<< (Self.levelBits &* UInt64(level &+ 1)) { level += 1 }
         let reach: UInt64 = 1 << (Self.levelBits * UInt64(Self.levels))
         distance = min(distance, reach - 1)
-        let position = ((current &+ distance) >> (Self.levelBits * UInt64(level))) & 63
+        let position = ((current &+ distance) &>> (Self.levelBits &* UInt64(level))) & 63
         let chain = UInt32(level * 64) + UInt32(position)
         entry.pointee.chain = chain
         entry.pointee.previous = Self.none
         entry.pointee.next = heads[Int(chain)]
         if entry.pointee.next != Self.none { nodes[Int(entry.pointee.next)].previous = timer }
         heads[Int(chain)] = timer
-        occupied[level] |= 1 << position
+        occupied[level] |= 1 &<< position
         count += 1
     }
 
@@ -104,7 +104,7 @@ public struct TimerWheel: ~Copyable {
             nodes[Int(entry.pointee.previous)].next = entry.pointee.next
         }
         if entry.pointee.next != Self.none { nodes[Int(entry.pointee.next)].previous = entry.pointee.previous }
-        if heads[chain] == Self.none { occupied[chain / 64] &= ~(1 << UInt64(chain % 64)) }
+        if heads[chain] == Self.none { occupied[chain / 64] &= ~(1 &<< UInt64(chain % 64)) }
         entry.pointee.chain = Self.none
         count -= 1
     }
@@ -134,7 +134,7 @@ public struct TimerWheel: ~Copyable {
         }
         // Skip empty ticks, but never past a boundary where a coarser level must be brought down.
         let inLevel = current & 63
-        let ahead = inLevel == 63 ? 0 : occupied[0] & (~0 << (inLevel + 1))
+        let ahead = inLevel == 63 ? 0 : occupied[0] & (~0 &<< (inLevel &+ 1))
         let boundary = (current | 63) &+ 1
         let next = ahead == 0 ? boundary : (current & ~63) | UInt64(ahead.trailingZeroBitCount)
         current = min(next, target)

@@ -17,7 +17,7 @@ public struct EthernetFields: Equatable, Sendable, BitwiseCopyable {
     }
 
     /// Writes fourteen octets.
-    @inlinable
+    @inlinable @inline(__always)
     public func write(to target: UnsafeMutableRawPointer) {
         destination.store(to: target)
         source.store(to: target + 6)

@@ -46,7 +46,7 @@ public struct IPv4Fields: Equatable, Sendable, BitwiseCopyable {
     }
 
     /// Writes twenty octets, the header's checksum included.
-    @inlinable
+    @inlinable @inline(__always)
     public func write(to target: UnsafeMutableRawPointer) {
         let fragment = (dontFragment ? 0x4000 : 0) | (moreFragments ? 0x2000 : 0) | fragmentOffset >> 3
         target.store16(0x4500 | UInt16(typeOfService), 0)

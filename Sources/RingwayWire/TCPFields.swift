@@ -38,7 +38,7 @@ public struct TCPFields: Equatable, Sendable, BitwiseCopyable {
     @inlinable public var headerLength: Int { 20 &+ Int(optionsLength) }
 
     /// Writes the twenty octets before the options, with a zero checksum.
-    @inlinable
+    @inlinable @inline(__always)
     public func write(to target: UnsafeMutableRawPointer) {
         target.store16(sourcePort, 0)
         target.store16(destinationPort, 2)

@@ -40,7 +40,7 @@ public struct VirtioNetFields: Equatable, Sendable, BitwiseCopyable {
     }
 
     /// Writes twelve octets.
-    @inlinable
+    @inlinable @inline(__always)
     public func write(to target: UnsafeMutableRawPointer) {
         target.store8(flags, 0)
         target.store8(gsoType, 1)

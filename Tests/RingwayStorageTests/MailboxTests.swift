@@ -5,6 +5,7 @@ import Testing
 struct MailboxTests {
     @Test func `gives messages back in order and says when it is empty`() {
         let mailbox = Mailbox<Int>(capacity: 8)
+        defer { mailbox.deallocate() }
         #expect(mailbox.isEmpty)
         #expect(mailbox.take() == nil)
         for message in 0..<5 { #expect(mailbox.post(message)) }
@@ -16,6 +17,7 @@ struct MailboxTests {
 
     @Test func `refuses a message when full and takes one again after a take`() {
         let mailbox = Mailbox<Int>(capacity: 4)
+        defer { mailbox.deallocate() }
         for message in 0..<4 { #expect(mailbox.post(message)) }
         #expect(!mailbox.post(99))
         #expect(mailbox.take() == 0)
@@ -27,6 +29,7 @@ struct MailboxTests {
 
     @Test func `holds one when its capacity is one`() {
         let mailbox = Mailbox<Int>(capacity: 1)
+        defer { mailbox.deallocate() }
         for message in 0..<10 {
             #expect(mailbox.post(message))
             #expect(!mailbox.post(99))
@@ -39,6 +42,7 @@ struct MailboxTests {
         var noise = SeededNoise(seed: seed)
         let capacity = 1 << noise.below(6)
         let mailbox = Mailbox<Int>(capacity: UInt32(capacity))
+        defer { mailbox.deallocate() }
         var model: [Int] = []
         for step in 0..<5_000 {
             if noise.below(2) == 0 {
@@ -70,6 +74,7 @@ struct MailboxTests {
     @Test(arguments: [UInt32(1), 2, 64, 1_024])
     func `carries every message once, whole and in order, between two threads`(capacity: UInt32) {
         let mailbox = Mailbox<Wide>(capacity: capacity)
+        defer { mailbox.deallocate() }
         let total: UInt64 = capacity < 64 ? 20_000 : 300_000
         let producer = TestThread {
             for number in 0..<total {

@@ -10,6 +10,8 @@ public struct Flow: Equatable, Sendable, BitwiseCopyable {
     @usableFromInline let rawValue: UInt32
 
     @inlinable public init(_ kind: Kind, slot: UInt32) { rawValue = UInt32(kind.rawValue) << 28 | slot }
-    @inlinable public var kind: Kind { Kind(rawValue: UInt8(truncatingIfNeeded: rawValue >> 28)) ?? .tcp }
+    @inlinable @inline(__always) public var kind: Kind {
+        Kind(rawValue: UInt8(truncatingIfNeeded: rawValue >> 28)) ?? .tcp
+    }
     @inlinable public var slot: UInt32 { rawValue & 0x0FFF_FFFF }
 }

@@ -39,11 +39,11 @@ public struct FlowKey: Hashable, BitwiseCopyable, Sendable {
             transport: transport)
     }
 
-    @inlinable var tail: UInt64 {
+    @inlinable @inline(__always) var tail: UInt64 {
         UInt64(guestPort) << 48 | UInt64(remotePort) << 32 | UInt64(transport)
     }
 
-    @inlinable public static func == (a: Self, b: Self) -> Bool {
+    @inlinable @inline(__always) public static func == (a: Self, b: Self) -> Bool {
         // One branch, not five: fold the differences, compare once.
         (a.guest.high ^ b.guest.high) | (a.guest.low ^ b.guest.low)
             | (a.remote.high ^ b.remote.high) | (a.remote.low ^ b.remote.low)
@@ -51,7 +51,7 @@ public struct FlowKey: Hashable, BitwiseCopyable, Sendable {
     }
 
     /// A keyed hash; `secret`, random per network, is what denies a guest chosen collisions.
-    @inlinable public func hash(secret: UInt64) -> UInt64 {
+    @inlinable @inline(__always) public func hash(secret: UInt64) -> UInt64 {
         @inline(__always) func mix(_ a: UInt64, _ b: UInt64) -> UInt64 {
             let (high, low) = a.multipliedFullWidth(by: b)
             return high ^ low

@@ -1,3 +1,5 @@
+internal import RingwayStorage
+
 /// Flow keys to flows: open addressing with linear probing over memory allocated once, at most half full.
 ///
 /// A lookup reads one line of tags and one key. Removal shifts the run behind it back, so no tombstones gather and a
@@ -22,10 +24,10 @@ public struct FlowTable: ~Copyable {
         var size = 16
         while size < capacity * 2 { size *= 2 }
         mask = size - 1
-        tags = .allocate(capacity: size)
+        tags = .allocateApart(capacity: size)
         tags.initialize(repeating: 0, count: size)
-        keys = .allocate(capacity: size)
-        references = .allocate(capacity: size)
+        keys = .allocateApart(capacity: size)
+        references = .allocateApart(capacity: size)
     }
 
     deinit {
@@ -41,6 +43,7 @@ public struct FlowTable: ~Copyable {
     @inline(__always) private func home(_ tag: UInt32) -> Int { Int(tag >> 1) & mask }
 
     /// The flow that `key` leads to, or `nil`.
+    @inline(__always)
     public func find(_ key: FlowKey) -> Flow? {
         let wanted = tag(key)
         var place = home(wanted)

@@ -1,3 +1,4 @@
+internal import RingwayStorage
 public import RingwayWire
 
 /// Puts the guest's fragmented IPv4 and IPv6 datagrams together (RFC 791 §3.2, RFC 8200 §4.5, RFC 5722).
@@ -60,9 +61,9 @@ public struct Reassembler: ~Copyable {
     public init(capacity: Int = 64) {
         precondition(capacity > 0 && capacity <= 65_536, "an impossible number of datagrams")
         self.capacity = capacity
-        slots = .allocate(capacity: capacity)
+        slots = .allocateApart(capacity: capacity)
         slots.initialize(repeating: Slot(), count: capacity)
-        blocks = .allocate(capacity: capacity * ReceivedBlocks.wordCount)
+        blocks = .allocateApart(capacity: capacity * ReceivedBlocks.wordCount)
         octets = .allocate(byteCount: capacity * Self.slotOctets, alignment: 4_096)
     }
 

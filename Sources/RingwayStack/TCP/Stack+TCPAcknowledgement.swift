@@ -13,7 +13,7 @@ extension Stack {
             return oweAcknowledgement(flow, urgent: true)
         }
         let scale = flow.pointee.marks.contains(.scaling) ? UInt32(flow.pointee.sendScale) : 0
-        let window = UInt32(header.window) << scale
+        let window = UInt32(header.window) &<< scale
         let sameWindow = window == flow.pointee.sndWindow
         if advance >= 0 { updateWindow(flow, header, window) }
         var newlyHeld = false
@@ -22,7 +22,7 @@ extension Stack {
         }
         if advance > 0 {
             advanceUnacknowledged(flow, to: acknowledgement, octets: UInt32(advance))
-        } else if advance == 0, payloadLength == 0, flow.pointee.flight > 0, sameWindow || newlyHeld {
+        } else if advance == 0, payloadLength == 0, flow.flight > 0, sameWindow || newlyHeld {
             countDuplicate(flow)
         }
         if flow.pointee.marks.contains(.recovering) { retransmitLost(flow) }
@@ -38,6 +38,7 @@ extension Stack {
 
     /// RFC 9293 §3.10.7.4, SND.WL1 and SND.WL2. A segment that acknowledges more than any before it is newer whatever its
     /// sequence number says: the window it tells counts from its own acknowledgement, and so does no older one.
+    @inline(__always)
     private mutating func updateWindow(
         _ flow: UnsafeMutablePointer<TCPConnection>, _ header: TCPHeader, _ window: UInt32
     ) {
@@ -58,7 +59,7 @@ extension Stack {
     }
 
     /// Notes SACK blocks; true when they say something new.
-    private func readBlocks(_ flow: UnsafeMutablePointer<TCPConnection>, _ header: TCPHeader) -> Bool {
+    private mutating func readBlocks(_ flow: UnsafeMutablePointer<TCPConnection>, _ header: TCPHeader) -> Bool {
         guard let options = TCPOptions.parse(header.options), options.sackBlockCount > 0 else { return false }
         let before = flow.pointee.scoreboard.octets(from: flow.pointee.sndUna, to: flow.pointee.sndNxt)
         for index in 0..<options.sackBlockCount {
@@ -112,7 +113,7 @@ extension Stack {
         } else {
             growCongestionWindow(flow, octets)
         }
-        if flow.pointee.flight == 0 {
+        if flow.flight == 0 {
             flow.pointee.retransmitAt = 0
         } else {
             startRetransmissionTimer(flow)
@@ -120,7 +121,8 @@ extension Stack {
     }
 
     /// RFC 5681 §3.1.
-    private func growCongestionWindow(_ flow: UnsafeMutablePointer<TCPConnection>, _ octets: UInt32) {
+    @inline(__always)
+    private mutating func growCongestionWindow(_ flow: UnsafeMutablePointer<TCPConnection>, _ octets: UInt32) {
         let window = flow.pointee.congestionWindow
         guard window < TCPBounds.largestCongestionWindow else { return }
         if window < flow.pointee.slowStartThreshold {
@@ -133,7 +135,7 @@ extension Stack {
     }
 
     /// RFC 6298 §2.
-    private func measureRoundTrip(_ flow: UnsafeMutablePointer<TCPConnection>, _ sample: UInt64) {
+    private mutating func measureRoundTrip(_ flow: UnsafeMutablePointer<TCPConnection>, _ sample: UInt64) {
         if flow.pointee.smoothedRoundTrip == 0 {
             flow.pointee.smoothedRoundTrip = max(1, sample)
             flow.pointee.roundTripVariation = sample / 2
@@ -168,7 +170,7 @@ extension Stack {
         guard flow.pointee.duplicateAcknowledgements >= 3 || heldEnough else { return }
         counters.add(.tcpFastRetransmits)
         let segment = UInt32(flow.pointee.segmentSize)
-        flow.pointee.slowStartThreshold = max(flow.pointee.flight / 2, 2 * segment)
+        flow.pointee.slowStartThreshold = max(flow.flight / 2, 2 * segment)
         flow.pointee.congestionWindow = flow.pointee.slowStartThreshold
         flow.pointee.recover = flow.pointee.sndNxt
         flow.pointee.retransmitNext = flow.pointee.sndUna
@@ -183,7 +185,7 @@ extension Stack {
     mutating func beginTimeoutRecovery(_ flow: UnsafeMutablePointer<TCPConnection>) {
         let segment = UInt32(flow.pointee.segmentSize)
         if !flow.pointee.marks.contains(.timedOut) {
-            flow.pointee.slowStartThreshold = max(flow.pointee.flight / 2, 2 * segment)
+            flow.pointee.slowStartThreshold = max(flow.flight / 2, 2 * segment)
         }
         flow.pointee.congestionWindow = segment
         // RFC 2018 §8: after a time-out the guest may have forgotten what it reported.
@@ -197,7 +199,7 @@ extension Stack {
         retransmitLost(flow)
     }
 
-    private func endRecovery(_ flow: UnsafeMutablePointer<TCPConnection>) {
+    private mutating func endRecovery(_ flow: UnsafeMutablePointer<TCPConnection>) {
         flow.pointee.marks.subtract([.recovering, .timedOut])
         flow.pointee.scoreboard.removeAll()
         if flow.pointee.congestionWindow < flow.pointee.slowStartThreshold,

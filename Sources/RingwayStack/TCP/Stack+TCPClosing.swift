@@ -141,7 +141,7 @@ extension Stack {
     }
 
     @inline(__always)
-    func streamEffect(
+    mutating func streamEffect(
         _ kind: Effect.Kind, _ flow: UnsafeMutablePointer<TCPConnection>, length: UInt32 = 0
     ) -> Effect {
         let slot = connections.slot(of: flow)

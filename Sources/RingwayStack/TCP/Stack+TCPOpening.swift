@@ -94,7 +94,9 @@ extension Stack {
     }
 
     var halfOpenLimit: Int {
-        max(16, (configuration.limits.halfOpenConnects + configuration.shards - 1) / configuration.shards)
+        mutating get {
+            max(16, (configuration.limits.halfOpenConnects + configuration.shards - 1) / configuration.shards)
+        }
     }
 
     mutating func beginHalfOpen() {
@@ -128,7 +130,7 @@ extension Stack {
         flow.pointee.recover = flow.pointee.sndUna
     }
 
-    func acceptOptions(_ flow: UnsafeMutablePointer<TCPConnection>, _ options: TCPOptions, ipv4: Bool) {
+    mutating func acceptOptions(_ flow: UnsafeMutablePointer<TCPConnection>, _ options: TCPOptions, ipv4: Bool) {
         let own = ownSegmentSize(ipv4: ipv4)
         // RFC 9293 §3.7.1: 536 (IPv4) or 1220 (IPv6) when the option is absent. A floor keeps a hostile guest from
         // asking for one-octet segments.

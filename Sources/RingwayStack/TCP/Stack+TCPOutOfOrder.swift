@@ -62,11 +62,13 @@ extension Stack {
         return false
     }
 
-    private func start(_ lease: Lease) -> SequenceNumber { SequenceNumber(space.state(of: lease).pointee.sequence) }
-    private func end(_ lease: Lease) -> SequenceNumber {
+    private mutating func start(_ lease: Lease) -> SequenceNumber {
+        SequenceNumber(space.state(of: lease).pointee.sequence)
+    }
+    private mutating func end(_ lease: Lease) -> SequenceNumber {
         start(lease).advanced(by: Int(space.state(of: lease).pointee.length))
     }
-    private func weight(_ lease: Lease) -> UInt32 { UInt32(space.size(of: lease)) }
+    private mutating func weight(_ lease: Lease) -> UInt32 { UInt32(space.size(of: lease)) }
 
     /// Cuts the new block where it overlaps what is held, and chains it. False when nothing new is left.
     private mutating func insertOutOfOrder(_ flow: UnsafeMutablePointer<TCPConnection>, _ lease: Lease) -> Bool {
@@ -108,7 +110,8 @@ extension Stack {
     }
 
     /// Chains `lease` behind `previous`; answers false so that a refusal can end with it.
-    private func relink(_ flow: UnsafeMutablePointer<TCPConnection>, _ previous: Lease, _ lease: Lease) -> Bool {
+    private mutating func relink(_ flow: UnsafeMutablePointer<TCPConnection>, _ previous: Lease, _ lease: Lease) -> Bool
+    {
         if previous.isNone {
             flow.pointee.outOfOrder = lease
         } else {
@@ -148,7 +151,7 @@ extension Stack {
     }
 
     /// What to report by SACK: the block that arrived last first, then the others (RFC 2018 §4).
-    func outOfOrderBlocks(_ flow: UnsafeMutablePointer<TCPConnection>) -> HeldBlocks {
+    mutating func outOfOrderBlocks(_ flow: UnsafeMutablePointer<TCPConnection>) -> HeldBlocks {
         var latest = HeldBlocks()
         var others = HeldBlocks()
         var lease = flow.pointee.outOfOrder

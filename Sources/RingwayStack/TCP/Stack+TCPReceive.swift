@@ -39,7 +39,7 @@ extension Stack {
     }
 
     /// RFC 6191: a new SYN beyond the old connection's sequence space ends its TIME-WAIT.
-    private func restarts(_ flow: UnsafeMutablePointer<TCPConnection>, _ header: TCPHeader) -> Bool {
+    private mutating func restarts(_ flow: UnsafeMutablePointer<TCPConnection>, _ header: TCPHeader) -> Bool {
         header.flags.contains(.syn) && header.flags.isDisjoint(with: [.ack, .rst, .fin])
             && flow.pointee.rcvNxt.precedes(header.sequence)
     }
@@ -114,6 +114,7 @@ extension Stack {
     }
 
     /// RFC 9293 §3.10.7.4. True when the lease was kept.
+    @inline(__always)
     private mutating func receiveSynchronised(
         _ flow: UnsafeMutablePointer<TCPConnection>, _ header: TCPHeader, _ summary: FrameSummary, _ lease: Lease
     ) -> Bool {
@@ -149,7 +150,7 @@ extension Stack {
             guard connections.pointer(to: handle) != nil else { return false }
         }
         var kept = false
-        if length > 0 && flow.pointee.guestMaySend && !flow.pointee.marks.contains(.guestFinished) {
+        if length > 0 && flow.guestMaySend && !flow.pointee.marks.contains(.guestFinished) {
             kept = receivePayload(
                 flow, sequence, lease, offset: Int(summary.payloadOffset) &+ VirtioNetHeader.length, length: length)
         } else if length > 0 {
@@ -179,7 +180,7 @@ extension Stack {
     }
 
     private mutating func receiveFIN(_ flow: UnsafeMutablePointer<TCPConnection>, at sequence: SequenceNumber) {
-        guard flow.pointee.guestMaySend else { return }
+        guard flow.guestMaySend else { return }
         if sequence == flow.pointee.rcvNxt {
             flow.pointee.marks.remove(.finPending)
             guestFinished(flow)
@@ -193,7 +194,7 @@ extension Stack {
     /// The four cases of RFC 9293 §3.10.7.4, first check. An empty segment just at the window's edge, which a guest sends
     /// that has filled the window, is taken for what it acknowledges.
     @inline(__always)
-    private func isAcceptable(
+    private mutating func isAcceptable(
         _ flow: UnsafeMutablePointer<TCPConnection>, _ sequence: SequenceNumber, _ extent: Int
     ) -> Bool {
         let rcvNxt = flow.pointee.rcvNxt
@@ -259,6 +260,7 @@ extension Stack {
     // MARK: Payload
 
     /// Parks payload or holds it out of order. True when the lease was kept.
+    @inline(__always)
     private mutating func receivePayload(
         _ flow: UnsafeMutablePointer<TCPConnection>, _ start: SequenceNumber, _ lease: Lease, offset: Int, length: Int
     ) -> Bool {

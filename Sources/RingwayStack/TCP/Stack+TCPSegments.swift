@@ -18,7 +18,7 @@ extension Stack {
     ///
     /// The TCP checksum is left to the guest's kernel (VIRTIO_NET_HDR_F_NEEDS_CSUM): only the pseudo-header is summed.
     /// - Returns: octets written before `payload`.
-    func writeHeaders(
+    mutating func writeHeaders(
         before payload: UnsafeMutableRawPointer, _ flow: UnsafeMutablePointer<TCPConnection>,
         sequence: SequenceNumber, acknowledgement: SequenceNumber, flags: TCPFlags, window: UInt16,
         payloadLength: Int, optionLength: Int
@@ -93,7 +93,7 @@ extension Stack {
 
     /// Every segment with ACK pays the acknowledgement owed.
     @inline(__always)
-    func acknowledged(_ flow: UnsafeMutablePointer<TCPConnection>) {
+    mutating func acknowledged(_ flow: UnsafeMutablePointer<TCPConnection>) {
         flow.pointee.marks.subtract([.acknowledge, .urgent])
     }
 
@@ -123,7 +123,7 @@ extension Stack {
     }
 
     /// The largest segment we take: the MTU less the headers.
-    func ownSegmentSize(ipv4: Bool) -> Int { plan.mtu - (ipv4 ? 40 : 60) }
+    mutating func ownSegmentSize(ipv4: Bool) -> Int { plan.mtu - (ipv4 ? 40 : 60) }
 
     /// A pure acknowledgement, with SACK blocks while data is missing.
     mutating func sendAcknowledgement(_ flow: UnsafeMutablePointer<TCPConnection>) {

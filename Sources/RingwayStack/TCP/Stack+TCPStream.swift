@@ -47,7 +47,7 @@ extension Stack {
 
     /// The socket gave `length` octets, `offset` into the buffer. Takes the lease.
     public mutating func streamReceived(_ handle: Handle, _ lease: Lease, offset: Int, length: Int) {
-        guard let flow = connections.pointer(to: handle), flow.pointee.hostMaySend else { return release(lease) }
+        guard let flow = connections.pointer(to: handle), flow.hostMaySend else { return release(lease) }
         flow.pointee.marks.remove(.receiving)
         var lease = lease
         var offset = offset
@@ -70,7 +70,7 @@ extension Stack {
 
     /// The socket reached its end of file: FIN to the guest.
     public mutating func streamEnded(_ handle: Handle) {
-        guard let flow = connections.pointer(to: handle), flow.pointee.hostMaySend else { return }
+        guard let flow = connections.pointer(to: handle), flow.hostMaySend else { return }
         flow.pointee.marks.remove(.receiving)
         flow.pointee.marks.insert(.hostFinished)
         sendFIN(flow)
@@ -91,10 +91,10 @@ extension Stack {
     @inline(__always)
     mutating func requestReceive(_ flow: UnsafeMutablePointer<TCPConnection>) {
         let marks = flow.pointee.marks
-        guard marks.isDisjoint(with: [.receiving, .hostFinished]), flow.pointee.hostMaySend,
+        guard marks.isDisjoint(with: [.receiving, .hostFinished]), flow.hostMaySend,
             marks.contains(.socket)
         else { return }
-        let flight = flow.pointee.flight
+        let flight = flow.flight
         let window = flow.pointee.sndWindow
         if window == 0 && flight == 0 {
             if flow.pointee.probeAt == 0 { startProbing(flow) }

@@ -4,9 +4,9 @@ internal import RingwayWire
 /// One wheel entry per connection serves all its clocks. Deadlines that move later leave the entry where it is and are
 /// looked at when it fires, so an acknowledgement costs no wheel operation.
 extension Stack {
-    private func backedOffTimeout(_ flow: UnsafeMutablePointer<TCPConnection>) -> UInt64 {
+    private mutating func backedOffTimeout(_ flow: UnsafeMutablePointer<TCPConnection>) -> UInt64 {
         min(
-            flow.pointee.retransmissionTimeout << UInt64(min(flow.pointee.retransmissions, 16)),
+            flow.pointee.retransmissionTimeout &<< UInt64(min(flow.pointee.retransmissions, 16)),
             TCPBounds.longestRetransmission)
     }
 
@@ -27,7 +27,7 @@ extension Stack {
     }
 
     @inline(__always)
-    private func earliestDeadline(_ flow: UnsafeMutablePointer<TCPConnection>) -> UInt64 {
+    private mutating func earliestDeadline(_ flow: UnsafeMutablePointer<TCPConnection>) -> UInt64 {
         var earliest = UInt64.max
         if flow.pointee.retransmitAt != 0 { earliest = flow.pointee.retransmitAt }
         if flow.pointee.probeAt != 0 { earliest = min(earliest, flow.pointee.probeAt) }
@@ -36,14 +36,14 @@ extension Stack {
         return earliest
     }
 
-    private func keepsAlive(_ flow: UnsafeMutablePointer<TCPConnection>) -> Bool {
+    private mutating func keepsAlive(_ flow: UnsafeMutablePointer<TCPConnection>) -> Bool {
         switch flow.pointee.state {
         case .established, .closeWait, .finWait2: true
         default: false
         }
     }
 
-    private func keepaliveAt(_ flow: UnsafeMutablePointer<TCPConnection>) -> UInt64 {
+    private mutating func keepaliveAt(_ flow: UnsafeMutablePointer<TCPConnection>) -> UInt64 {
         flow.pointee.heardAt &+ TCPBounds.keepaliveIdle
             &+ UInt64(flow.pointee.keepaliveProbes) &* TCPBounds.keepaliveInterval
     }

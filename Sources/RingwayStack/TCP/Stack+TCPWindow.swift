@@ -16,8 +16,11 @@ extension Stack {
     /// Octets that a window may reach although the pool has promised what it has, so that every connection makes
     /// progress: the small buffers that no promise covers, shared by all connections.
     private var leastWindow: UInt32 {
-        let share = commitLimit / 2 / max(1, connections.count)
-        return UInt32(clamping: max(TCPBounds.leastWindow.lowerBound, min(share, TCPBounds.leastWindow.upperBound)))
+        mutating get {
+            let share = commitLimit / 2 / max(1, connections.count)
+            return UInt32(
+                clamping: max(TCPBounds.leastWindow.lowerBound, min(share, TCPBounds.leastWindow.upperBound)))
+        }
     }
 
     /// The window field of any other segment: moves the right edge as far as parking space allows.
@@ -26,8 +29,8 @@ extension Stack {
         let rcvNxt = flow.pointee.rcvNxt
         let edge = allowedEdge(flow)
         let scale = flow.pointee.marks.contains(.scaling) ? UInt32(flow.pointee.receiveScale) : 0
-        var field = min(UInt32(bitPattern: edge.distance(from: rcvNxt)) >> scale, 65_535)
-        var told = rcvNxt.advanced(by: Int(field << scale))
+        var field = min(UInt32(bitPattern: edge.distance(from: rcvNxt)) &>> scale, 65_535)
+        var told = rcvNxt.advanced(by: Int(field &<< scale))
         // The field is coarse; rounding down must not move the edge back. An edge told by an unscaled SYN may lie a
         // fraction of a step beyond what the field can say.
         // Segments smaller than a step would so keep the window open for ever: beyond some slack the field is rounded
@@ -36,8 +39,8 @@ extension Stack {
         if told.precedes(flow.pointee.rcvEdge) && field < 65_535,
             Int(rest) &+ flow.pointee.parked.octets <= Int(flow.pointee.parkTarget) &+ TCPBounds.edgeSlack
         {
-            field = min((rest &+ (1 << scale) &- 1) >> scale, 65_535)
-            told = rcvNxt.advanced(by: Int(field << scale))
+            field = min((rest &+ (1 &<< scale) &- 1) &>> scale, 65_535)
+            told = rcvNxt.advanced(by: Int(field &<< scale))
         }
         if flow.pointee.rcvEdge.precedes(told) { promise(flow, told) }
         return UInt16(truncatingIfNeeded: field)
@@ -51,8 +54,8 @@ extension Stack {
 
     /// The furthest right edge that parking space allows now; at least the edge already told.
     @inline(__always)
-    private func allowedEdge(_ flow: UnsafeMutablePointer<TCPConnection>) -> SequenceNumber {
-        guard flow.pointee.guestMaySend || flow.pointee.state == .synReceived else { return flow.pointee.rcvEdge }
+    private mutating func allowedEdge(_ flow: UnsafeMutablePointer<TCPConnection>) -> SequenceNumber {
+        guard flow.guestMaySend || flow.pointee.state == .synReceived else { return flow.pointee.rcvEdge }
         let room = Int(flow.pointee.parkTarget) &- flow.pointee.parked.octets
         var edge = flow.pointee.rcvNxt.advanced(by: max(0, room))
         let growth = Int(edge.distance(from: flow.pointee.rcvEdge))
@@ -67,6 +70,7 @@ extension Stack {
     }
 
     /// The host took `octets` that were parked: the promise shrinks, and the window may be worth announcing.
+    @inline(__always)
     mutating func hostTook(_ flow: UnsafeMutablePointer<TCPConnection>, octets: Int) {
         committed &-= octets
         counters.add(.tcpParkedOctets, -octets)
@@ -79,7 +83,7 @@ extension Stack {
                 flow.pointee.parkTarget = max(flow.pointee.parkTarget, min(flow.pointee.parkTarget * 2, limit))
             }
         }
-        guard flow.pointee.guestMaySend else { return }
+        guard flow.guestMaySend else { return }
         // Silly window avoidance (RFC 9293 §3.8.6.2.2): announce a window that was small when it has grown well.
         let told = Int(flow.pointee.rcvEdge.distance(from: flow.pointee.rcvNxt))
         let target = Int(flow.pointee.parkTarget)

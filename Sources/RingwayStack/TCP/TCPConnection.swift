@@ -170,13 +170,25 @@ public struct TCPConnection: BitwiseCopyable {
         parkTarget = TCPBounds.initialParkTarget
         retransmissionTimeout = TCPBounds.initialRetransmission
     }
+}
 
+/// What follows from a connection's fields, asked of its address: a property of the value itself would be given a copy of
+/// several hundred octets to be computed from.
+extension UnsafeMutablePointer<TCPConnection> {
     /// Octets sent and not acknowledged, FIN and SYN included.
-    var flight: UInt32 { UInt32(bitPattern: sndNxt.distance(from: sndUna)) }
+    @inline(__always) var flight: UInt32 { UInt32(bitPattern: pointee.sndNxt.distance(from: pointee.sndUna)) }
+
     /// Whether data may still come from the guest.
-    var guestMaySend: Bool { state == .established || state == .finWait1 || state == .finWait2 }
+    @inline(__always) var guestMaySend: Bool {
+        let state = pointee.state
+        return state == .established || state == .finWait1 || state == .finWait2
+    }
+
     /// Whether data may still go to the guest.
-    var hostMaySend: Bool { state == .established || state == .closeWait }
+    @inline(__always) var hostMaySend: Bool {
+        let state = pointee.state
+        return state == .established || state == .closeWait
+    }
 }
 
 /// The constants of our TCP, each with its unit and source.

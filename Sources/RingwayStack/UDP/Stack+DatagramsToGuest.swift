@@ -62,7 +62,7 @@ extension Stack {
     }
 
     /// Writes virtio-net, ethernet, IP and UDP headers that end where the payload starts; answers their octets.
-    private func writeDatagramHeaders(
+    private mutating func writeDatagramHeaders(
         before payload: UnsafeMutableRawPointer, to guest: TransportAddress, from sender: TransportAddress,
         length: Int, segmentSize: Int
     ) -> Int {
@@ -97,7 +97,7 @@ extension Stack {
     }
 
     /// Ethernet and IP headers of a frame to the guest.
-    func writeIPHeaders(
+    mutating func writeIPHeaders(
         at ethernet: UnsafeMutableRawPointer, source: IPAddress, destination: IPAddress, protocolNumber: UInt8,
         payloadLength: Int, hopLimit: UInt8
     ) {

@@ -53,7 +53,7 @@ extension Stack {
         effects.append(effect)
     }
 
-    private func findForwarded(_ summary: FrameSummary) -> UInt32? {
+    private mutating func findForwarded(_ summary: FrameSummary) -> UInt32? {
         guard forwardedMappings > 0 else { return nil }
         let key = FlowKey(
             guest: summary.source, guestPort: summary.sourcePort, remote: summary.destination,

@@ -25,11 +25,11 @@ final class GuestFrame {
 
     /// A TCP segment, as a super-frame when the payload exceeds one segment. The checksum is left to us, or made.
     static func segment(
-        payload: Int, sequence: UInt32, acknowledgement: UInt32, flags: TCPFlags = [.ack], options: [UInt8] = [],
-        isChecksummed: Bool = false
+        payload: Int, sequence: UInt32, acknowledgement: UInt32, port: UInt16 = 40_000, flags: TCPFlags = [.ack],
+        options: [UInt8] = [], isChecksummed: Bool = false
     ) -> GuestFrame {
         let header = TCPFields(
-            sourcePort: 40_000, destinationPort: 443, sequence: SequenceNumber(sequence),
+            sourcePort: port, destinationPort: 443, sequence: SequenceNumber(sequence),
             acknowledgement: SequenceNumber(acknowledgement), flags: flags, window: 65_535,
             optionsLength: options.count)
         let length = header.headerLength + payload
@@ -52,6 +52,14 @@ final class GuestFrame {
         let checksum = isChecksummed ? Checksum.finish(Checksum.partial(octets, initial: sum)) : Checksum.fold(sum)
         frame.bytes.storeBytes(of: checksum, toByteOffset: transport + 16, as: UInt16.self)
         return frame
+    }
+
+    /// The headers alone of a segment, for the caller to deallocate.
+    static func headers(payload: Int) -> UnsafeMutableRawPointer {
+        let frame = segment(payload: payload, sequence: 0, acknowledgement: 0)
+        let copy = UnsafeMutableRawPointer.allocate(byteCount: transport + 20, alignment: 64)
+        copy.copyMemory(from: frame.bytes, byteCount: transport + 20)
+        return copy
     }
 
     /// The gateway's address asked for.

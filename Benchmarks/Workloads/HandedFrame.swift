@@ -1,0 +1,20 @@
+import RingwayStorage
+import RingwayWire
+
+/// What one shard hands to another, laid out as the engine's own message.
+struct HandedFrame: BitwiseCopyable, Sendable {
+    enum Kind: UInt8, BitwiseCopyable { case frame, leases, accepted }
+
+    var kind: Kind
+    var lease: Lease
+    var length: UInt32 = 0
+    var descriptor: Int32 = -1
+    var summary = FrameSummary()
+    var client = TransportAddress(address: IPAddress(high: 0, low: 0), port: 0)
+    var guest = TransportAddress(address: IPAddress(high: 0, low: 0), port: 0)
+
+    init(_ kind: Kind, _ lease: Lease) {
+        self.kind = kind
+        self.lease = lease
+    }
+}

@@ -1,0 +1,20 @@
+/// Memory that one thread writes keeps away from memory that another one does.
+///
+/// Processors move memory between their caches in lines of 64 octets, and many fetch the neighbouring line too. What two
+/// shards write within 128 octets of each other costs both of them a transfer each time, though they share nothing.
+public enum CacheLines {
+    /// Octets within which only one thread may write.
+    @inlinable public static var reach: Int { 128 }
+
+    /// `octets`, and as many more as no allocation may begin in.
+    @inlinable public static func whole(_ octets: Int) -> Int { max(reach, (octets + reach - 1) & ~(reach - 1)) }
+}
+
+extension UnsafeMutablePointer where Pointee: ~Copyable {
+    /// As `allocate(capacity:)`, but no other allocation lies within reach (see `CacheLines`).
+    @inlinable public static func allocateApart(capacity: Int) -> Self {
+        UnsafeMutableRawPointer.allocate(
+            byteCount: CacheLines.whole(capacity * MemoryLayout<Pointee>.stride), alignment: CacheLines.reach
+        ).bindMemory(to: Pointee.self, capacity: capacity)
+    }
+}
