@@ -26,7 +26,7 @@ final class TestBed {
     }
 
     private static let stem = "ringway-test-"
-    private static var name: String { "\(stem)\(getpid())" }
+    static var name: String { "\(stem)\(getpid())" }
 
     private func takeDown() {
         for program in programs.reversed() { program.end() }

@@ -15,11 +15,12 @@ extension Stack {
         counters.add(.udpFromHost)
         let ipv4 = guest.address.isIPv4
         let most = plan.mtu - (ipv4 ? 28 : 48)
-        if length <= most {
+        let isTrain = segmentSize > 0 && length > segmentSize
+        if !isTrain, length <= most {
             return sendWholeDatagram(to: guest, from: sender, lease, offset: offset, length: length, segmentSize: 0)
         }
-        guard segmentSize > 0, segmentSize <= most else {
-            if segmentSize > 0 {
+        guard isTrain, segmentSize <= most else {
+            if isTrain {
                 sendSeparately(to: guest, from: sender, lease, offset: offset, length: length, segmentSize)
             } else {
                 sendFragments(to: guest, from: sender, lease, offset: offset, length: length)

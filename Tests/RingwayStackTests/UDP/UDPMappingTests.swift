@@ -180,4 +180,11 @@ struct UDPMappingTests {
         #expect(net.frames.first?[1] == VirtioNetHeader.gsoUDPL4)
         #expect(peer.received()?.payload.count == 10_000)
     }
+
+    @Test func `a train that would fit into one datagram stays a train`() throws {
+        try peer.send([1], to: "8.8.8.8:123")
+        let mapping = peer.expectSent([1], to: "8.8.8.8:123")
+        try peer.hostSends([UInt8](repeating: 9, count: 192), from: "8.8.8.8:123", to: mapping, segmentSize: 64)
+        #expect(net.frames.first?[1] == VirtioNetHeader.gsoUDPL4)
+    }
 }
