@@ -3,16 +3,20 @@ import Testing
 extension EndToEnd {
     @Suite("Datagrams")
     struct DatagramTests {
+        static let burst = Machine.program("burst.py")
         /// Rows of one size, a shorter one that ends a row, a longer one that cannot join it.
-        static let sizes = Array(repeating: 1_200, count: 40) + [700, 1_200, 1_200, 1, 1_400, 60] + [64, 64, 64, 65, 3_000]
+        static let sizes =
+            Array(repeating: 1_200, count: 40) + [700, 1_200, 1_200, 1, 1_400, 60] + [64, 64, 64, 65, 3_000]
 
         @Test("in quick succession come back each as it was and in order", arguments: shards, Family.allCases)
         func comeBackInOrder(shards: Int, family: Family) throws {
             try TestBed.use { bed in
-                _ = try bed.serve(Machine.program("burst.py"), ["serve", family == .ipv4 ? "127.0.0.1" : "::1", "7000"])
+                _ = try bed.serve(
+                    Self.burst, ["serve", family == .ipv4 ? "127.0.0.1" : "::1", "7000"])
                 let guest = try Guest(bed, shards: shards)
                 let sizes = Self.sizes.map(String.init)
-                let answer = try guest.run(["python3", Machine.program("burst.py"), "call", family.host, "7000"] + sizes)
+                let answer = try guest.run(
+                    ["python3", Self.burst, "call", family.host, "7000"] + sizes)
                 #expect(try answer.requireSuccess() == sizes.joined(separator: " ") + "\n")
             }
         }
@@ -24,10 +28,10 @@ extension EndToEnd {
                 let (network, gateway) = family == .ipv4 ? ("10.77.2.0/24", "10.77.1.2") : ("fd77:2::/64", "fd77:1::2")
                 let far = family == .ipv4 ? "10.77.2.2" : "fd77:2::2"
                 try bed.configure(bed.host, ["route", "add", network, "via", gateway, "mtu", "1300"])
-                _ = try bed.serve(Machine.program("burst.py"), ["serve", far, "7000"], in: "\(TestBed.name)-far")
+                _ = try bed.serve(Self.burst, ["serve", far, "7000"], in: "\(TestBed.name)-far")
                 let guest = try Guest(bed, shards: 1)
                 let sizes = Array(repeating: "1400", count: 30)
-                let answer = try guest.run(["python3", Machine.program("burst.py"), "call", far, "7000"] + sizes)
+                let answer = try guest.run(["python3", Self.burst, "call", far, "7000"] + sizes)
                 #expect(try answer.requireSuccess().split(separator: " ").count == sizes.count)
             }
         }
