@@ -146,7 +146,8 @@ public final class Engine: Sendable {
         return rows
     }
 
-    /// Stops all shards and waits for their threads. The guest's flows end with RST on the host. Called once.
+    /// Stops all shards and waits for their threads. The guest's flows end with RST on the host, and published ports are
+    /// free when it returns. Called once.
     public func stop() {
         for index in 0..<shared.network.count { send(.stop, to: index) }
         let running = threads.withLock { threads in
@@ -154,6 +155,25 @@ public final class Engine: Sendable {
             return threads
         }
         for thread in running { pthread_join(thread, nil) }
+        closeUndelivered()
+    }
+
+    /// Closes what was on its way to a shard that had stopped. No thread but the caller's is left.
+    private func closeUndelivered() {
+        for mailbox in shared.network.mailboxes {
+            while let message = mailbox.take() {
+                if message.kind == .accepted { Endpoint.close(message.descriptor, reset: true) }
+            }
+        }
+        for queue in shared.commands {
+            for command in queue.takeAll() {
+                switch command {
+                case .listen(let descriptor, _, _), .receive(let descriptor, _, _):
+                    Endpoint.close(descriptor, reset: false)
+                case .unlisten, .stop: break
+                }
+            }
+        }
     }
 }
 

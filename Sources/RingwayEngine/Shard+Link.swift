@@ -10,7 +10,7 @@ internal import RingwayWire
 /// Frames from and to the guest.
 extension Shard {
     mutating func linkRead(_ completion: Completion) {
-        switch queue.take(completion) {
+        switch queue.take(completion, pool) {
         case .frame(let lease, let length):
             if queue.isIdle { queue.refill(&reactor.ring, from: pool, Operation.linkRead.tag()) }
             takeFrame(lease, length: length)

@@ -60,25 +60,4 @@ extension Shard {
         }
         perform()
     }
-
-    /// Ends everything: host sockets are closed with RST, as the guest that is gone would have it.
-    mutating func shutDown() {
-        for slot in 0..<streams.highWater {
-            guard let socket = streams.pointer(inSlot: slot) else { continue }
-            Endpoint.close(socket.pointee.descriptor, reset: true)
-        }
-        for slot in 0..<UInt32(datagrams.capacity) {
-            if let socket = datagrams.pointer(slot) { Endpoint.close(socket.pointee.descriptor, reset: false) }
-        }
-        for slot in 0..<UInt32(pings.capacity) {
-            if let socket = pings.pointer(slot) { Endpoint.close(socket.pointee.descriptor, reset: false) }
-        }
-        for slot in 0..<forwards.highWater {
-            if let socket = forwards.pointer(inSlot: slot) {
-                Endpoint.close(socket.pointee.descriptor, reset: false)
-            }
-        }
-        if nameService >= 0 { Endpoint.close(nameService, reset: false) }
-        Endpoint.close(queue.descriptor, reset: false)
-    }
 }

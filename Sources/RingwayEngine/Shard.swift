@@ -118,7 +118,7 @@ struct Shard: ~Copyable {
             try reactor.ring.enable()
         } catch {
             shared.report(.ringFailed(errno: error.errno))
-            return
+            return closeDescriptors()
         }
         reactor.listen(Operation.bell.tag())
         openNameService()

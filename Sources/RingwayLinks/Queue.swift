@@ -15,7 +15,7 @@ public struct Queue: ~Copyable {
         case starved
         /// Nothing, and nothing to do.
         case nothing
-        /// The link is gone.
+        /// The link is gone; said once, however many reads find out.
         case lost(errno: Int32)
     }
 
@@ -64,20 +64,37 @@ public struct Queue: ~Copyable {
         }
     }
 
-    /// Takes a read's completion.
-    public mutating func take(_ completion: Completion) -> Arrival {
+    /// Takes a read's completion; a buffer that it brought nothing in goes back to `pool`.
+    public mutating func take(
+        _ completion: Completion, _ pool: UnsafeMutablePointer<BufferPool>
+    ) -> Arrival {
         if !completion.hasMore { armed -= 1 }
-        if completion.result < 0 {
-            switch -completion.result {
-            case ENOBUFS: return .starved
-            case EAGAIN, EINTR, ECANCELED: return .nothing
-            default:
-                isLost = true
-                return .lost(errno: -completion.result)
-            }
+        guard completion.result <= 0 else {
+            guard completion.hasBuffer else { return .nothing }
+            return .frame(buffers.take(completion.bufferIdentifier), length: Int(completion.result))
         }
-        guard completion.hasBuffer else { return .nothing }
-        return .frame(buffers.take(completion.bufferIdentifier), length: Int(completion.result))
+        return takeFailure(completion, pool)
+    }
+
+    @inline(never)
+    private mutating func takeFailure(
+        _ completion: Completion, _ pool: UnsafeMutablePointer<BufferPool>
+    ) -> Arrival {
+        // A single read keeps its buffer when there is nothing more to read, a multishot one does not.
+        if completion.hasBuffer { pool.pointee.release(buffers.take(completion.bufferIdentifier)) }
+        switch -completion.result {
+        case ENOBUFS: return .starved
+        case EAGAIN, EINTR, ECANCELED: return .nothing
+        // No frame is empty: the other end is closed. A TAP that is deleted gives EBADFD.
+        case 0: return lose(ENODEV)
+        case let error: return lose(error)
+        }
+    }
+
+    private mutating func lose(_ error: Int32) -> Arrival {
+        guard !isLost else { return .nothing }
+        isLost = true
+        return .lost(errno: error)
     }
 
     /// Whether the kernel has no read of ours; `refill` mends it.

@@ -160,16 +160,19 @@ public struct Stack: ~Copyable {
         return true
     }
 
-    /// Sends the acknowledgements that this turn's frames asked for, one per connection.
+    /// Sends the acknowledgements that this turn's frames asked for, one per connection. Those that find no buffer stay
+    /// owed until the next turn: buffers come back in turns only.
     public mutating func finishTurn() {
         while dirtyHead != .max {
             guard let flow = connections.pointer(inSlot: dirtyHead) else {
                 preconditionFailure("a connection that is gone is on the list of dirty ones")
             }
+            let isOwed = flow.pointee.marks.contains(.acknowledge)
+            if isOwed && !hasBuffer { return counters.add(.tcpAcknowledgementsDeferred) }
             dirtyHead = flow.pointee.dirtyNext
             flow.pointee.dirtyNext = .max
             flow.pointee.marks.remove(.dirty)
-            if flow.pointee.marks.contains(.acknowledge) { sendAcknowledgement(flow) }
+            if isOwed { sendAcknowledgement(flow) }
         }
     }
 
@@ -181,6 +184,10 @@ public struct Stack: ~Copyable {
     var isPressed: Bool {
         mutating get { pool.pointee.largeAvailable < space.largeCount / 2 }
     }
+
+    /// Whether `leaseForFrame` finds a buffer for a frame without payload.
+    @inline(__always)
+    private var hasBuffer: Bool { pool.pointee.smallAvailable > 0 || pool.pointee.largeAvailable > 0 }
 
     @inline(__always)
     mutating func release(_ lease: Lease) { pool.pointee.release(lease) }

@@ -16,6 +16,7 @@ public enum Metric: Int, CaseIterable, Sendable {
     case tcpClosed, tcpResetByGuest, tcpResetByHost, tcpAborted, tcpRetransmittedFrames, tcpFastRetransmits
     case tcpRetransmissionTimeouts, tcpOutOfOrder, tcpOutOfOrderDropped, tcpDuplicateOctets, tcpBeyondWindow
     case tcpChallengeAcknowledgements, tcpZeroWindowProbes, tcpKeepaliveProbes, tcpWindowCommitted, tcpParkedOctets
+    case tcpAcknowledgementsDeferred
     // UDP, ICMP
     case udpMappings, udpMappingsOpened, udpMappingsExpired, udpMappingsEvicted, udpToHost, udpFromHost
     case udpSendFailed, udpJoinedToHost, udpJoinedToGuest, pingMappings, pingToHost, pingFromHost, icmpErrorsToGuest

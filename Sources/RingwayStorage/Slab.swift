@@ -15,7 +15,7 @@ public struct Handle: Hashable, Sendable, BitwiseCopyable {
 /// Inserting never moves an element and never allocates. Elements are trivial, so removing one is a generation bump.
 public struct Slab<Element: BitwiseCopyable>: ~Copyable {
     @usableFromInline let elements: UnsafeMutablePointer<Element>
-    /// Odd while the slot is occupied.
+    /// Odd while the slot is occupied, also when the numbers begin again: there is an even number of them.
     @usableFromInline let generations: UnsafeMutablePointer<UInt16>
     @usableFromInline let free: UnsafeMutablePointer<UInt32>
     @usableFromInline var freeCount = 0
@@ -60,7 +60,9 @@ public struct Slab<Element: BitwiseCopyable>: ~Copyable {
 
     /// The element's address while the handle is live, else `nil`.
     @inlinable public func pointer(to handle: Handle) -> UnsafeMutablePointer<Element>? {
-        guard handle.slot < fresh, generations[Int(handle.slot)] == handle.generation else { return nil }
+        // An even generation is no tenant's: a free slot has one, and so has a tag that was made without a handle.
+        guard handle.generation & 1 == 1, handle.slot < fresh, generations[Int(handle.slot)] == handle.generation
+        else { return nil }
         return elements + Int(handle.slot)
     }
 

@@ -1,5 +1,6 @@
 import CRingway
 import Glibc
+import Testing
 
 /// A plain socket of the host's loopback, for what the guest speaks to.
 final class HostEnd {
@@ -26,6 +27,22 @@ final class HostEnd {
     }
 
     deinit { close(descriptor) }
+
+    /// A client of a port of 127.0.0.1.
+    static func connect(to port: UInt16) throws -> Int32 {
+        let client = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        let result = withUnsafePointer(to: &address) { address in
+            address.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                Glibc.connect(client, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        try #require(result == 0)
+        return client
+    }
 
     /// No receive or accept waits longer than two seconds.
     static func limitWaiting(_ descriptor: Int32) {

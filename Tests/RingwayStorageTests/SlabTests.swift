@@ -56,6 +56,26 @@ struct SlabTests {
         #expect(try #require(slab.insert(0)) == first)
     }
 
+    @Test(arguments: [UInt64](1...4))
+    func `knows no handle of a free slot, whichever its generation`(seed: UInt64) throws {
+        var noise = SeededNoise(seed: seed)
+        let slab = SlabBench(capacity: 2)
+        // More tenants than there are generations, so that the numbers begin again more than once.
+        for tenant in 0..<100_000 {
+            let handle = try #require(slab.insert(tenant))
+            let isAlone = handle.generation & 1 == 1 && slab.value(handle) == tenant
+            slab.remove(handle)
+            // The slot's own generation is the one that a free slot's handle would have.
+            let isKnown =
+                slab.value(handle) != nil || slab.value(slab.handle(ofSlot: handle.slot)) != nil
+                || slab.value(Handle(slot: handle.slot, generation: UInt16(noise.below(65_536)))) != nil
+            try #require(isAlone && !isKnown, "tenant \(tenant)")
+        }
+        for generation in UInt16.min...UInt16.max {
+            try #require(slab.value(Handle(slot: 0, generation: generation)) == nil)
+        }
+    }
+
     @Test func `answers nothing for slots that were never used`() {
         let slab = SlabBench(capacity: 8)
         #expect(slab.value(Handle(slot: 7, generation: 1)) == nil)

@@ -9,8 +9,10 @@ extension Stack {
         let acknowledgement = header.acknowledgement
         let advance = acknowledgement.distance(from: flow.pointee.sndUna)
         if flow.pointee.sndNxt.precedes(acknowledgement) {
-            // Something we never sent is acknowledged.
-            return oweAcknowledgement(flow, urgent: true)
+            // Something we never sent is acknowledged. The guest may say so for as long as we answer (RFC 5961 §5); for
+            // octets that come along an acknowledgement is owed anyhow.
+            if mayChallenge(flow) { oweAcknowledgement(flow, urgent: true) }
+            return
         }
         let scale = flow.pointee.marks.contains(.scaling) ? UInt32(flow.pointee.sendScale) : 0
         let window = UInt32(header.window) &<< scale

@@ -230,7 +230,10 @@ extension Stack {
         flow.pointee.heardAt = now
         flow.pointee.keepaliveProbes = 0
         if header.flags.contains(.syn) { return challenge(flow) }
-        oweAcknowledgement(flow, urgent: true)
+        // An empty segment may itself be the answer to one of ours. Two ends that have lost each other, as when one was
+        // set back to an earlier state, must not answer each other for ever.
+        let isEmpty = header.payload.isEmpty && !header.flags.contains(.fin)
+        if !isEmpty || mayChallenge(flow) { oweAcknowledgement(flow, urgent: true) }
         // A segment left of the window may still acknowledge: both sides may have probed at once.
         if header.flags.contains(.ack) && flow.pointee.state != .synReceived {
             receiveAcknowledgement(flow, header, payloadLength: 1)
@@ -250,11 +253,17 @@ extension Stack {
 
     /// RFC 5961 §7.
     private mutating func challenge(_ flow: UnsafeMutablePointer<TCPConnection>) {
+        guard mayChallenge(flow) else { return }
+        sendBare(flow, sequence: flow.pointee.sndNxt, flags: .ack)
+    }
+
+    /// Whether the connection's allowance permits one more answer to what asks for none; it is spent, and counted.
+    mutating func mayChallenge(_ flow: UnsafeMutablePointer<TCPConnection>) -> Bool {
         guard now &- flow.pointee.challengedAt >= TCPBounds.challengeInterval || flow.pointee.challengedAt == 0
-        else { return }
+        else { return false }
         flow.pointee.challengedAt = now
         counters.add(.tcpChallengeAcknowledgements)
-        sendBare(flow, sequence: flow.pointee.sndNxt, flags: .ack)
+        return true
     }
 
     // MARK: Payload

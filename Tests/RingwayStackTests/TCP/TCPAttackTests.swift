@@ -77,6 +77,35 @@ struct TCPAttackTests {
         peer.expect(.ack, seq: 1, ack: 101)
     }
 
+    @Test(arguments: [100, 5_000_000, 4_000_000_000] as [UInt32])
+    func `empty segments outside the window are answered now and then`(_ sequence: UInt32) {
+        // Both ends would answer each other for ever, when one was set back to an earlier state.
+        for _ in 0..<50 { peer.send(.ack, seq: sequence, ack: 1) }
+        #expect(net.frames.count == 1)
+        peer.advance(by: 6 * StackUnderTest.millisecond)
+        for _ in 0..<50 { peer.send(.ack, seq: sequence, ack: 1) }
+        #expect(net.frames.count == 2)
+    }
+
+    @Test(arguments: [101, 5_000_000] as [UInt32])
+    func `empty segments that acknowledge what was never sent are answered now and then`(_ sequence: UInt32) {
+        for _ in 0..<50 { peer.send(.ack, seq: sequence, ack: 1_000) }
+        #expect(net.frames.count == 1)
+        peer.advance(by: 6 * StackUnderTest.millisecond)
+        for _ in 0..<50 { peer.send(.ack, seq: sequence, ack: 1_000) }
+        #expect(net.frames.count == 2)
+    }
+
+    @Test(arguments: [50, 5_000_000] as [UInt32])
+    func `octets and FIN outside the window are answered each time`(_ sequence: UInt32) {
+        for _ in 0..<5 {
+            peer.send(.ack, seq: sequence, ack: 1, payload: [1])
+            peer.expect(.ack, seq: 1, ack: 101)
+            peer.send([.fin, .ack], seq: sequence, ack: 1)
+            peer.expect(.ack, seq: 1, ack: 101)
+        }
+    }
+
     @Test func `octets far beyond the window are not held`() {
         peer.send(.ack, seq: 101 + 100_000, ack: 1, payload: [1, 2, 3])
         peer.expect(.ack, seq: 1, ack: 101)

@@ -1,0 +1,60 @@
+internal import CRingway
+internal import Glibc
+internal import RingwayHost
+internal import RingwayLinks
+internal import RingwayReactor
+internal import RingwayRing
+internal import RingwayStack
+internal import RingwayStorage
+
+/// A shard's end.
+extension Shard {
+    /// Nanoseconds that it may take to have an operation back that is being carried out at this moment.
+    private static var cancelPatience: UInt64 { 50_000_000 }
+
+    /// Ends everything: host sockets are closed with RST, as the guest that is gone would have it.
+    mutating func shutDown() {
+        takeOperationsBack()
+        closeDescriptors()
+    }
+
+    /// Takes back every operation that the kernel has. Each holds the file that it works on: a socket closed under it
+    /// would keep its port until the kernel has taken the ring apart, which it does some time after we are gone.
+    private mutating func takeOperationsBack() {
+        // What one round submits, or lets run, may be armed only then: the next one finds it.
+        for _ in 0..<8 {
+            // A ring that fails is not waited for.
+            guard reactor.ring.submitAndWait(nanoseconds: 0) == 0 else { break }
+            closeAccepted()
+            guard ringway_cancel_all(reactor.ring.descriptor, Self.cancelPatience) > 0 else { break }
+        }
+    }
+
+    /// Clients that were accepted at the last moment; nothing else that completes now brings anything to close.
+    private mutating func closeAccepted() {
+        while let completion = reactor.ring.nextCompletion() {
+            guard Operation(rawValue: completion.tag.kind) == .accept, completion.result >= 0 else { continue }
+            Endpoint.close(completion.result, reset: true)
+        }
+    }
+
+    mutating func closeDescriptors() {
+        for slot in 0..<streams.highWater {
+            guard let socket = streams.pointer(inSlot: slot) else { continue }
+            Endpoint.close(socket.pointee.descriptor, reset: true)
+        }
+        for slot in 0..<UInt32(datagrams.capacity) {
+            if let socket = datagrams.pointer(slot) { Endpoint.close(socket.pointee.descriptor, reset: false) }
+        }
+        for slot in 0..<UInt32(pings.capacity) {
+            if let socket = pings.pointer(slot) { Endpoint.close(socket.pointee.descriptor, reset: false) }
+        }
+        for slot in 0..<forwards.highWater {
+            if let socket = forwards.pointer(inSlot: slot) {
+                Endpoint.close(socket.pointee.descriptor, reset: false)
+            }
+        }
+        if nameService >= 0 { Endpoint.close(nameService, reset: false) }
+        Endpoint.close(queue.descriptor, reset: false)
+    }
+}
