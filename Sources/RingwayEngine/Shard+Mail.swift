@@ -78,6 +78,7 @@ extension Shard {
                 Endpoint.close(socket.pointee.descriptor, reset: false)
             }
         }
+        shutDownSplicedStreams()
         if nameService >= 0 { Endpoint.close(nameService, reset: false) }
         Endpoint.close(queue.descriptor, reset: false)
     }

@@ -125,6 +125,10 @@ static inline void ringway_prepare_wake(struct io_uring_sqe *entry, int ring, ui
 static inline void ringway_prepare_poll(struct io_uring_sqe *entry, int descriptor, uint32_t events) {
     io_uring_prep_poll_add(entry, descriptor, events);
 }
+/// Completes for each event until it is cancelled.
+static inline void ringway_prepare_poll_multishot(struct io_uring_sqe *entry, int descriptor, uint32_t events) {
+    io_uring_prep_poll_multishot(entry, descriptor, events);
+}
 
 static inline bool ringway_flags_more(uint32_t flags) { return (flags & IORING_CQE_F_MORE) != 0; }
 static inline bool ringway_flags_has_buffer(uint32_t flags) { return (flags & IORING_CQE_F_BUFFER) != 0; }
