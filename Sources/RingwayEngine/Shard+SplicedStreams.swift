@@ -119,8 +119,8 @@ extension Shard {
         switch outcome {
         case .moved: break
         case .withoutPipe: return (limit - budget, false)
-        case .sourceBroken: if toGuest { stream.pointee.client.isBroken = true } else { stream.pointee.guest.isBroken = true }
-        case .sinkBroken: if toGuest { stream.pointee.guest.isBroken = true } else { stream.pointee.client.isBroken = true }
+        case .sourceBroken where toGuest, .sinkBroken where !toGuest: stream.pointee.client.isBroken = true
+        case .sourceBroken, .sinkBroken: stream.pointee.guest.isBroken = true
         }
         return (limit - budget, true)
     }

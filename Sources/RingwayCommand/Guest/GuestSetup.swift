@@ -29,7 +29,8 @@ struct GuestSetup {
             try makeInterface(handover)
             if isOurs {
                 try MountNamespace.installResolver(
-                    ResolverConfiguration.contents(gateway: plan.gatewayIPv4, host: ResolverConfiguration.hostContents()))
+                    ResolverConfiguration.contents(
+                        gateway: plan.gatewayIPv4, host: ResolverConfiguration.hostContents()))
             }
         } catch {
             handover.send(error)

@@ -26,11 +26,11 @@ struct SocketSource {
 
     private func run(_ route: HostAddressRoute) -> Never {
         _ = ringway_die_with_parent(SIGKILL)
-        ringway_name_thread("ringway-sockets")
         // Neither COMMAND's terminal nor its files, and no directory that somebody may want to unmount.
         _ = ringway_new_session()
         closeOthers()
         _ = chdir("/")
+        ringway_name_thread("ringway-sockets")
         do throws(TapFailure) { try route.apply() } catch { _exit(ExitStatus.ownFailure) }
         serve()
         _exit(0)
