@@ -2,6 +2,7 @@ internal import CRingway
 internal import RingwayHost
 internal import RingwayLinks
 internal import RingwayReactor
+internal import RingwayRing
 internal import RingwayStack
 internal import RingwayStorage
 
@@ -61,8 +62,22 @@ extension Shard {
         perform()
     }
 
+    /// Takes the operations on published ports and their spliced streams back from the kernel: one that is in flight keeps
+    /// its file open, and so the port taken, until the ring is gone, for which the kernel takes its time after the
+    /// process has ended. The link's are left for then: to take an interface down lasts longer than all the rest.
+    private mutating func releaseForwards() {
+        for slot in 0..<forwards.highWater {
+            guard let socket = forwards.pointer(inSlot: slot) else { continue }
+            let operation = socket.pointee.isStream ? Operation.accept : Operation.forwardedReceive
+            cancel(operation.tag(forwards.handle(ofSlot: slot)))
+        }
+        for slot in 0..<spliced.highWater where spliced.pointer(inSlot: slot) != nil { unwatchSpliced(slot) }
+        _ = reactor.ring.submitAndWait(nanoseconds: 0)
+    }
+
     /// Ends everything: host sockets are closed with RST, as the guest that is gone would have it.
     mutating func shutDown() {
+        releaseForwards()
         for slot in 0..<streams.highWater {
             guard let socket = streams.pointer(inSlot: slot) else { continue }
             Endpoint.close(socket.pointee.descriptor, reset: true)

@@ -25,7 +25,6 @@ extension Shard {
     /// When spliced streams want the shard's attention again.
     var splicedDeadline: UInt64? {
         if runningStreams.count > 0 { return reactor.now }
-        if pausedStreams.count > 0 { return reactor.now + Self.sendPause }
         return spliced.pointer(inSlot: openingStreams.first)?.pointee.deadline
     }
 
@@ -66,8 +65,8 @@ extension Shard {
 
     /// Gives every stream with something to do its turn.
     mutating func runSplicedStreams() {
-        if pausedStreams.count > 0 { resumePausedStreams() }
-        if openingStreams.count > 0 { expireOpeningStreams() }
+        guard spliced.count > 0 else { return }
+        expireOpeningStreams()
         var visits = runningStreams.count
         var budget = Self.splicedTurnOctets
         while visits > 0, budget > 0 {
@@ -76,6 +75,7 @@ extension Shard {
             runningStreams.remove(slot)
             budget -= visit(slot) + Self.splicedVisitOctets
         }
+        counters.set(.splicedPipesExhausted, pipes.exhaustions)
     }
 
     /// Moves what one stream has, and answers how many octets that was.
@@ -85,7 +85,7 @@ extension Shard {
         }
         let toGuest = move(stream, toGuest: true, Self.splicedStreamOctets)
         let fromGuest = move(stream, toGuest: false, Self.splicedStreamOctets)
-        let octets = toGuest.octets + fromGuest.octets
+        let octets = toGuest + fromGuest
         if stream.pointee.client.isBroken || stream.pointee.guest.isBroken {
             // What the peer sent before it went away still arrives, as far as there is room for it.
             if stream.pointee.client.isBroken, !stream.pointee.guest.isBroken { moveLast(stream, toGuest: true) }
@@ -94,9 +94,6 @@ extension Shard {
             closeSpliced(slot, reset: true)
         } else if stream.pointee.isOver {
             closeSpliced(slot, reset: false)
-        } else if !toGuest.hasPipe || !fromGuest.hasPipe {
-            counters.add(.splicedPipesExhausted)
-            pausedStreams.append(slot)
         } else if stream.pointee.toGuest.canMove || stream.pointee.fromGuest.canMove {
             runningStreams.append(slot)
         }
@@ -105,7 +102,7 @@ extension Shard {
 
     private mutating func move(
         _ stream: UnsafeMutablePointer<SplicedStream>, toGuest: Bool, _ limit: Int
-    ) -> (octets: Int, hasPipe: Bool) {
+    ) -> Int {
         var budget = limit
         let outcome: SplicedOutcome
         if toGuest {
@@ -118,11 +115,10 @@ extension Shard {
         counters.add(toGuest ? .splicedOctetsToGuest : .splicedOctetsFromGuest, limit - budget)
         switch outcome {
         case .moved: break
-        case .withoutPipe: return (limit - budget, false)
         case .sourceBroken where toGuest, .sinkBroken where !toGuest: stream.pointee.client.isBroken = true
         case .sourceBroken, .sinkBroken: stream.pointee.guest.isBroken = true
         }
-        return (limit - budget, true)
+        return limit - budget
     }
 
     private mutating func moveLast(_ stream: UnsafeMutablePointer<SplicedStream>, toGuest: Bool) {
@@ -130,25 +126,21 @@ extension Shard {
         _ = move(stream, toGuest: toGuest, Self.splicedLastOctets)
     }
 
-    private mutating func resumePausedStreams() {
-        while pausedStreams.count > 0 {
-            let slot = pausedStreams.first
-            pausedStreams.remove(slot)
-            runningStreams.append(slot)
-        }
-    }
-
     // MARK: Ending
 
     /// Closes both sockets. The watches are taken off in the same turn, so nothing keeps a FIN or RST back for longer.
     private mutating func closeSpliced(_ slot: UInt32, reset: Bool) {
         guard let stream = spliced.pointer(inSlot: slot) else { return }
-        let handle = spliced.handle(ofSlot: slot)
-        cancel(Operation.splicedEvent.tag(handle, detail: Self.clientEnd))
-        cancel(Operation.splicedEvent.tag(handle, detail: Self.guestEnd))
+        unwatchSpliced(slot)
         release(stream, reset: reset)
         spliced.remove(slot: slot)
         counters.add(.splicedConnections, -1)
+    }
+
+    mutating func unwatchSpliced(_ slot: UInt32) {
+        let handle = spliced.handle(ofSlot: slot)
+        cancel(Operation.splicedEvent.tag(handle, detail: Self.clientEnd))
+        cancel(Operation.splicedEvent.tag(handle, detail: Self.guestEnd))
     }
 
     private mutating func release(_ stream: UnsafeMutablePointer<SplicedStream>, reset: Bool) {

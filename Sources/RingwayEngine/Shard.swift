@@ -57,11 +57,10 @@ struct Shard: ~Copyable {
     var nameService: Int32 = -1
     var isNameServiceReceiving = false
     var spliced: Slab<SplicedStream>
-    /// Spliced streams that have no answer from inside the guest yet, the oldest first; that have something to move; that
-    /// wait for a pipe.
+    /// Spliced streams that have no answer from inside the guest yet, the oldest first; and those that
+    /// have something to move.
     var openingStreams: SplicedList
     var runningStreams: SplicedList
-    var pausedStreams: SplicedList
     var pipes = PipePool()
     var sockets: SocketSupply
     var isStopping = false
@@ -114,7 +113,6 @@ struct Shard: ~Copyable {
             capacity: guestSockets.isEmpty ? 1 : max(1, limits.splicedConnectionsPerShard))
         openingStreams = SplicedList(.opening, of: spliced.base)
         runningStreams = SplicedList(.running, of: spliced.base)
-        pausedStreams = SplicedList(.paused, of: spliced.base)
         self.spliced = spliced
         spareDescriptor = open("/dev/null", O_RDONLY | O_CLOEXEC)
         receiveTemplate = .allocateApart(capacity: 1)

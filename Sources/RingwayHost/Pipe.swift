@@ -39,24 +39,37 @@ public struct PipePool: ~Copyable {
     /// Octets asked for: what is moved by one system call at the most.
     public static var pipeOctets: Int { 1 << 20 }
 
+    /// Octets copied at a time where there is no pipe.
+    private static var copyOctets: Int { 65_536 }
+
     private let idle: UnsafeMutablePointer<Pipe>
     private var count = 0
+    private let copy: UnsafeMutableRawPointer
+    /// Times that no pipe could be had.
+    public private(set) var exhaustions = 0
 
     public init() {
         idle = .allocate(capacity: Self.capacity)
         idle.initialize(repeating: .none, count: Self.capacity)
+        // Its pages are touched only when it is needed.
+        copy = .allocate(byteCount: Self.copyOctets, alignment: 64)
     }
 
     deinit {
         for index in 0..<count { idle[index].close() }
         idle.deallocate()
+        copy.deallocate()
     }
 
     /// An empty pipe, the one used last where there is one; `nil` when no descriptor is left.
     public mutating func take() -> Pipe? {
-        guard count > 0 else { return Pipe.make(octets: Int32(Self.pipeOctets)) }
-        count -= 1
-        return idle[count]
+        guard count == 0 else {
+            count -= 1
+            return idle[count]
+        }
+        if let pipe = Pipe.make(octets: Int32(Self.pipeOctets)) { return pipe }
+        exhaustions += 1
+        return nil
     }
 
     /// Takes an empty pipe back.
@@ -64,6 +77,22 @@ public struct PipePool: ~Copyable {
         guard count < Self.capacity else { return pipe.close() }
         idle[count] = pipe
         count += 1
+    }
+
+    /// Looks at what a socket has, without taking it. Answers how many octets, or a negated `errno`.
+    func peek(_ source: Int32) -> Int {
+        let count = recv(source, copy, Self.copyOctets, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT))
+        return count < 0 ? Int(-errno) : count
+    }
+
+    /// Sends octets that were looked at, and takes from the source as many as the sink took. Answers how many, or a
+    /// negated `errno`.
+    func pass(_ count: Int, from source: Int32, to sink: Int32) -> Int {
+        let sent = send(sink, copy, count, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL))
+        guard sent > 0 else { return sent < 0 ? Int(-errno) : 0 }
+        // With this flag TCP throws away what it would have copied.
+        _ = recv(source, nil, sent, Int32(MSG_TRUNC) | Int32(MSG_DONTWAIT))
+        return sent
     }
 
     /// Ends a pipe that is not empty.

@@ -20,7 +20,7 @@ public struct SplicedStream: BitwiseCopyable {
     }
 
     /// The list of the shard's on which the stream is.
-    public enum Place: UInt8, BitwiseCopyable { case none, opening, running, paused }
+    public enum Place: UInt8, BitwiseCopyable { case none, opening, running }
 
     public var phase = Phase.waiting
     public var client: SplicedEnd
@@ -80,8 +80,8 @@ public struct SplicedDirection: BitwiseCopyable {
     /// Whether there is anything to try.
     public var canMove: Bool {
         if isShut { return false }
-        if queued > 0 { return isWritable }
-        return isReadable || hasEnded
+        if queued == 0, hasEnded { return true }
+        return isWritable && (queued > 0 || isReadable)
     }
 }
 
@@ -89,8 +89,6 @@ public struct SplicedDirection: BitwiseCopyable {
 public enum SplicedOutcome {
     /// Both sockets have been asked for all they could do, or the turn is over.
     case moved
-    /// No pipe could be had.
-    case withoutPipe
     /// The source, or the sink, is broken.
     case sourceBroken, sinkBroken
 }
@@ -121,9 +119,11 @@ extension SplicedDirection {
                     isShut = true
                     return .moved
                 }
-                guard isReadable else { return .moved }
+                guard isReadable, isWritable else { return .moved }
                 if pipe.isNone {
-                    guard let fresh = pipes.take() else { return .withoutPipe }
+                    guard let fresh = pipes.take() else {
+                        return copyAll(from: source, to: sink, &pipes, budget: &budget)
+                    }
                     pipe = fresh
                 }
                 let count = ringway_splice(source.descriptor, pipe.writing, PipePool.pipeOctets)
@@ -148,6 +148,38 @@ extension SplicedDirection {
                 queued -= count
                 budget -= count
             case 0, Int(-EAGAIN): isWritable = false
+            case Int(-EINTR): continue
+            default: return .sinkBroken
+            }
+        }
+        return .moved
+    }
+
+    /// The way without a pipe, when no descriptor is left for one: octets stay with the source until the sink has taken
+    /// them.
+    private mutating func copyAll(
+        from source: SplicedEnd, to sink: Int32, _ pipes: inout PipePool, budget: inout Int
+    ) -> SplicedOutcome {
+        while budget > 0 {
+            let count = pipes.peek(source.descriptor)
+            switch count {
+            case 1...: break
+            case 0:
+                guard !source.isBroken else { return .sourceBroken }
+                hasEnded = true
+                return .moved
+            case Int(-EAGAIN):
+                isReadable = false
+                return .moved
+            case Int(-EINTR): continue
+            default: return .sourceBroken
+            }
+            let taken = pipes.pass(count, from: source.descriptor, to: sink)
+            switch taken {
+            case 1...: budget -= taken
+            case 0, Int(-EAGAIN):
+                isWritable = false
+                return .moved
             case Int(-EINTR): continue
             default: return .sinkBroken
             }

@@ -75,6 +75,18 @@ extension EndToEnd {
             }
         }
 
+        @Test("are free again as soon as ringway has ended", arguments: shards)
+        func areFreedAtOnce(shards: Int) throws {
+            try TestBed.use { bed in
+                for _ in 0..<10 {
+                    let outcome = try bed.ringway([
+                        "run", "--shards", "\(shards)", "-p", "8080-8089:80-89", "-p", "8080:80/udp", "--", "true",
+                    ])
+                    #expect(outcome.status == 0, "\(outcome.errors)")
+                }
+            }
+        }
+
         @Test func `that are taken are an error that names the address, the port and the holder`() throws {
             try TestBed.use { bed in
                 let holder = try bed.serve(Machine.program("talk.py"), ["listen", "8080"])
