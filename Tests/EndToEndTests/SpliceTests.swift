@@ -105,7 +105,9 @@ extension EndToEnd {
                 let hold = try bed.run(["python3", Machine.flows, "hold", "127.0.0.1", "7000", "40"])
                 #expect(!hold.output.contains("nothing for"), "\(hold.output)")
                 #expect(try atRest(guest)["splicedPipesExhausted", default: 0] > 0)
-                let cycle = try bed.run(["python3", Machine.flows, "cycle", "127.0.0.1", "7000", "100"])
+                let cycle = try bed.run([
+                    "python3", Machine.flows, "cycle", "127.0.0.1", "7000", "100", "--at-once", "2",
+                ])
                 #expect(cycle.status == 0, "\(cycle.output)")
             }
         }
