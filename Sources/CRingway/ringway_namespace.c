@@ -23,10 +23,23 @@
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
 #endif
+// Linux 5.9.
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
 
 // --- Processes ---------------------------------------------------------------------------------------------------
 
 pid_t ringway_fork(void) { return fork(); }
+
+pid_t ringway_fork_sibling(void) {
+    // The order of the arguments after the flags differs between architectures; all of them are zero.
+    return (pid_t)syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
+}
+
+int ringway_new_session(void) { return setsid(); }
+
+int ringway_close_range(unsigned first, unsigned last) { return (int)syscall(SYS_close_range, first, last, 0); }
 
 void ringway_execute(char *const arguments[]) { execvp(arguments[0], arguments); }
 

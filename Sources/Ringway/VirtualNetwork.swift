@@ -82,12 +82,17 @@ public final class VirtualNetwork: Sendable {
     /// Attaches a guest by the queues of its TAP device, which are adopted: non-blocking descriptors with a virtio-net
     /// header of 12 octets. There is one shard for each queue.
     ///
-    /// - Parameter takesUDPSuperFrames: whether the device accepted TUN_F_USO4 and TUN_F_USO6.
+    /// - Parameters:
+    ///   - takesUDPSuperFrames: whether the device accepted TUN_F_USO4 and TUN_F_USO6.
+    ///   - sockets: where sockets inside the guest come from, adopted; without it all connections take the TAP.
     public func attach(
-        tap queues: [Int32], guest: GuestIdentity, takesUDPSuperFrames: Bool = true
+        tap queues: [Int32], guest: GuestIdentity, takesUDPSuperFrames: Bool = true, sockets: GuestSockets = .none
     ) throws(Failure) {
         guard !queues.isEmpty, queues.count <= 64 else {
             throw Failure("a link has 1 to 64 queues, not \(queues.count)")
+        }
+        guard sockets.descriptors.isEmpty || sockets.descriptors.count == queues.count else {
+            throw Failure("\(sockets.descriptors.count) sources of sockets for \(queues.count) queues")
         }
         guard state.withLock({ $0.engine == nil }) else { throw Failure("the network has its guest already") }
         let features = RingwayRing.KernelFeatures.probe()
@@ -102,6 +107,7 @@ public final class VirtualNetwork: Sendable {
             secret: .random(in: .min ... .max))
         var engineConfiguration = EngineConfiguration(stack: stack)
         engineConfiguration.capture = capture
+        engineConfiguration.guestSockets = sockets.descriptors
         engineConfiguration.usesMultishotRead = configuration.usesMultishotRead
         engineConfiguration.busyPoll = configuration.busyPollNanoseconds
         let engine: Engine

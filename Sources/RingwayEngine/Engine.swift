@@ -81,11 +81,20 @@ public final class Engine: Sendable {
         guard let argument else { return nil }
         let box = Unmanaged<ShardBox>.fromOpaque(argument).takeRetainedValue()
         ringway_name_thread("ringway-shard")
+        // A splice to a socket whose peer is gone raises it, and there is no flag against that: the error is enough.
+        blockBrokenPipeSignal()
         box.shard.pointee.run()
         // The ring goes with the shard; only then may the buffers it knew go.
         box.shard.deinitialize(count: 1)
         box.shard.deallocate()
         return nil
+    }
+
+    private static func blockBrokenPipeSignal() {
+        var set = sigset_t()
+        sigemptyset(&set)
+        sigaddset(&set, SIGPIPE)
+        pthread_sigmask(SIG_BLOCK, &set, nil)
     }
 
     // MARK: Forwards
@@ -160,7 +169,9 @@ public final class Engine: Sendable {
 
     /// Closes what was on its way to a shard that had stopped. No thread but the caller's is left.
     private func closeUndelivered() {
-        for mailbox in shared.network.mailboxes {
+        let count = shared.network.count
+        for pair in 0..<count * count {
+            let mailbox = shared.network.mailbox(to: pair / count, from: pair % count)
             while let message = mailbox.take() {
                 if message.kind == .accepted { Endpoint.close(message.descriptor, reset: true) }
             }

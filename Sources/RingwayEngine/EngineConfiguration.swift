@@ -7,6 +7,8 @@ public struct EngineConfiguration: Sendable {
     public var stack: Stack.Configuration
     /// A file to which every frame is captured, as a descriptor that the engine adopts; -1 for none.
     public var capture: Int32 = -1
+    /// One descriptor for each shard, adopted, that gives sockets inside the guest; empty for none.
+    public var guestSockets: [Int32] = []
     /// Whether the kernel's multishot read may be used; false takes the path of kernels before 6.7.
     public var usesMultishotRead = true
     /// Nanoseconds for which a shard may look for work before it sleeps, where that has paid off; zero never does.

@@ -16,6 +16,10 @@ enum Operation: UInt8 {
     case pingReceive, pingSend
     case forwardedReceive
     case queryReceive, querySend
+    /// Sockets come from inside the guest.
+    case socketSupply
+    /// A socket inside the guest connects; either end of a spliced stream has something.
+    case splicedConnect, splicedEvent
 
     @inline(__always)
     func tag(_ handle: Handle, detail: UInt8 = 0) -> OperationTag {

@@ -18,15 +18,26 @@ extension Shard {
         closeDescriptors()
     }
 
-    /// Takes back every operation that the kernel has. Each holds the file that it works on: a socket closed under it
-    /// would keep its port until the kernel has taken the ring apart, which it does some time after we are gone.
+    /// Takes back the operations on published ports and their spliced streams. Each holds the file that it works on: a
+    /// socket closed under it would keep its port until the kernel has taken the ring apart, which it does some time after
+    /// we are gone. The link's are left for then: to take an interface down lasts longer than all the rest.
     private mutating func takeOperationsBack() {
+        for slot in 0..<spliced.highWater where spliced.pointer(inSlot: slot) != nil { unwatchSpliced(slot) }
         // What one round submits, or lets run, may be armed only then: the next one finds it.
         for _ in 0..<8 {
             // A ring that fails is not waited for.
             guard reactor.ring.submitAndWait(nanoseconds: 0) == 0 else { break }
             closeAccepted()
-            guard ringway_cancel_all(reactor.ring.descriptor, Self.cancelPatience) > 0 else { break }
+            var count = 0
+            for slot in 0..<forwards.highWater {
+                guard let socket = forwards.pointer(inSlot: slot) else { continue }
+                count += max(
+                    0,
+                    Int(
+                        ringway_cancel_now(
+                            reactor.ring.descriptor, socket.pointee.descriptor, Self.cancelPatience)))
+            }
+            if count == 0 { break }
         }
     }
 
@@ -54,6 +65,7 @@ extension Shard {
                 Endpoint.close(socket.pointee.descriptor, reset: false)
             }
         }
+        shutDownSplicedStreams()
         if nameService >= 0 { Endpoint.close(nameService, reset: false) }
         Endpoint.close(queue.descriptor, reset: false)
     }

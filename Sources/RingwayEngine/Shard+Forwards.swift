@@ -47,7 +47,7 @@ extension Shard {
         }
         let listener = socket.pointee
         if completion.result >= 0 {
-            giveToOwner(completion.result, listener.guest)
+            takeAccepted(completion.result, listener.guest, handle)
         } else if completion.result == -EMFILE || completion.result == -ENFILE {
             counters.add(.descriptorsExhausted)
             sparePlace(listener.descriptor)
@@ -67,8 +67,8 @@ extension Shard {
         spareDescriptor = open("/dev/null", O_RDONLY | O_CLOEXEC)
     }
 
-    /// An accepted client moves to the shard that owns its flow.
-    private mutating func giveToOwner(_ descriptor: Int32, _ guest: TransportAddress) {
+    /// An accepted client goes around the link where it can.
+    private mutating func takeAccepted(_ descriptor: Int32, _ guest: TransportAddress, _ forward: Handle) {
         guard let peer = SocketAddress.peer(of: descriptor) else { return Endpoint.close(descriptor, reset: true) }
         StreamSocket.prepare(descriptor)
         var target = guest
@@ -78,15 +78,22 @@ extension Shard {
             target.address =
                 peer.address.isIPv4 ? IPAddress(configuration.guestIPv4) : IPAddress(configuration.guestIPv6)
         }
-        let shown = stack.shownToGuest(peer.address)
-        let key = Stack.keyOpenedByHost(client: shown, peer.port, target)
+        if !openSpliced(descriptor, client: peer, server: target, forward: forward) {
+            giveToOwner(descriptor, client: peer, guest: target)
+        }
+    }
+
+    /// An accepted client moves to the shard that owns its flow.
+    mutating func giveToOwner(_ descriptor: Int32, client: TransportAddress, guest: TransportAddress) {
+        let shown = stack.shownToGuest(client.address)
+        let key = Stack.keyOpenedByHost(client: shown, client.port, guest)
         let owner = Stack.owner(
             of: key, shards: shared.network.count, secret: shared.configuration.stack.secret)
-        guard owner != index else { return takeClient(descriptor, client: peer, guest: target) }
+        guard owner != index else { return takeClient(descriptor, client: client, guest: guest) }
         var message = ShardMessage(.accepted)
         message.descriptor = descriptor
-        message.client = peer
-        message.guest = target
+        message.client = client
+        message.guest = guest
         if !post(message, to: owner) {
             counters.add(.handOverRefused)
             Endpoint.close(descriptor, reset: true)

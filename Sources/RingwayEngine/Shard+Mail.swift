@@ -2,6 +2,7 @@ internal import CRingway
 internal import RingwayHost
 internal import RingwayLinks
 internal import RingwayReactor
+internal import RingwayRing
 internal import RingwayStack
 internal import RingwayStorage
 

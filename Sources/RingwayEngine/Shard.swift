@@ -56,6 +56,13 @@ struct Shard: ~Copyable {
     /// The shard's end of the pair to the name service, or -1.
     var nameService: Int32 = -1
     var isNameServiceReceiving = false
+    var spliced: Slab<SplicedStream>
+    /// Spliced streams that have no answer from inside the guest yet, the oldest first; and those that
+    /// have something to move.
+    var openingStreams: SplicedList
+    var runningStreams: SplicedList
+    var pipes = PipePool()
+    var sockets: SocketSupply
     var isStopping = false
     /// Some datagram socket's receive found no buffer.
     var hasStarvedDatagrams = false
@@ -100,6 +107,13 @@ struct Shard: ~Copyable {
         datagrams = SlotTable(capacity: max(16, limits.udpMappings))
         pings = SlotTable(capacity: max(1, limits.pingMappings))
         forwards = Slab(capacity: 65_536)
+        let guestSockets = configuration.guestSockets
+        sockets = SocketSupply(line: guestSockets.isEmpty ? -1 : guestSockets[index])
+        let spliced = Slab<SplicedStream>(
+            capacity: guestSockets.isEmpty ? 1 : max(1, limits.splicedConnectionsPerShard))
+        openingStreams = SplicedList(.opening, of: spliced.base)
+        runningStreams = SplicedList(.running, of: spliced.base)
+        self.spliced = spliced
         spareDescriptor = open("/dev/null", O_RDONLY | O_CLOEXEC)
         receiveTemplate = .allocateApart(capacity: 1)
         receiveTemplate.initialize(to: msghdr())
@@ -137,6 +151,7 @@ struct Shard: ~Copyable {
         let index = index
         var deadline = stack.nextDeadline
         if deferredStreams != .max { deadline = min(deadline ?? .max, reactor.now + Self.sendPause) }
+        if let due = splicedDeadline { deadline = min(deadline ?? .max, due) }
         let error = reactor.wait(until: deadline) {
             if count == 1 { return false }
             for sender in 0..<count where !network.mailbox(to: index, from: sender).isEmpty { return true }
@@ -159,6 +174,7 @@ struct Shard: ~Copyable {
             budget -= 1
         }
         endGathering()
+        runSplicedStreams()
         readMail()
         while stack.runTimers() { perform() }
         stack.finishTurn()
@@ -182,6 +198,9 @@ struct Shard: ~Copyable {
         case .forwardedReceive: forwardedReceived(completion)
         case .queryReceive: queryAnswered(completion)
         case .querySend: querySent(completion)
+        case .splicedEvent: splicedEvent(completion)
+        case .splicedConnect: splicedConnected(completion)
+        case .socketSupply: socketsArrived()
         case .bell:
             reactor.listen(Operation.bell.tag())
             runCommands()

@@ -12,6 +12,11 @@ public struct Forward: BitwiseCopyable {
     public var isStream: Bool
     /// A receive found no buffer and is to be armed again.
     public var isStarved = false
+    /// Until when clients go by the link although there is a shorter way, in monotonic nanoseconds: a server has not
+    /// answered on the inside.
+    public var linkUntil: UInt64 = 0
+    /// Whether a server has answered on the inside since it last did not.
+    public var hasSpliced = false
 
     public init(descriptor: Int32, number: UInt32, guest: TransportAddress, isStream: Bool) {
         self.descriptor = descriptor

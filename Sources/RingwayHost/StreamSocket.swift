@@ -1,6 +1,7 @@
 internal import CRingway
 internal import Glibc
 public import RingwayStorage
+public import RingwayWire
 
 /// The host side of one TCP flow: a kernel socket and the operations on it that the kernel still has in its hands.
 ///
@@ -55,6 +56,32 @@ public struct StreamSocket: BitwiseCopyable {
         let descriptor = Endpoint.open(family: ipv4 ? AF_INET : AF_INET6, type: Int32(SOCK_STREAM.rawValue))
         if descriptor >= 0 { prepare(descriptor) }
         return descriptor
+    }
+
+    /// Connects a fresh socket of the guest's from an address that it may have, with the client's port if that is free.
+    ///
+    /// - Returns: zero, EINPROGRESS, or what it failed with. Inside one namespace the answer is mostly there at once.
+    public static func connect(
+        _ descriptor: Int32, from source: IPAddress, port: UInt16, to server: TransportAddress
+    ) -> Int32 {
+        if bind(descriptor, source, port) != 0 {
+            guard port != 0, bind(descriptor, source, 0) == 0 else { return errno }
+        }
+        var name = SocketAddress(server)
+        let length = name.length
+        let result = withUnsafeMutablePointer(to: &name) {
+            Glibc.connect(descriptor, SocketAddress.pointer(to: $0), length)
+        }
+        if result == 0 { return 0 }
+        return errno == EINPROGRESS ? connectError(descriptor) : errno
+    }
+
+    private static func bind(_ descriptor: Int32, _ address: IPAddress, _ port: UInt16) -> Int32 {
+        var name = SocketAddress(TransportAddress(address: address, port: port))
+        let length = name.length
+        return withUnsafeMutablePointer(to: &name) {
+            Glibc.bind(descriptor, SocketAddress.pointer(to: $0), length)
+        }
     }
 
     /// How a connect stands: zero when it has succeeded, EINPROGRESS while it goes on, else what it failed with.

@@ -12,6 +12,8 @@ public struct Limits: Sendable, Equatable {
     public var nameQueries = 4_096
     /// Datagrams being reassembled. Beyond it the oldest goes.
     public var fragments = 64
+    /// Connections to published ports that a shard carries around the link. Beyond it they take the link.
+    public var splicedConnectionsPerShard = 4_096
     /// Octets of frame buffers a shard may use; pages are touched only when needed. When they are all in use, reading
     /// from the link and from host sockets waits.
     public var poolOctetsPerShard = 256 << 20
@@ -51,6 +53,9 @@ public struct Limits: Sendable, Equatable {
         Row(
             name: "fragmented datagrams", defaultValue: "64", flag: "--max-fragments", counter: "droppedFragment",
             atTheBound: "the oldest is dropped"),
+        Row(
+            name: "spliced connections per shard", defaultValue: "4096", flag: "--max-spliced",
+            counter: "splicedBeyondLimit", atTheBound: "a connection takes the interface"),
         Row(
             name: "pool octets per shard", defaultValue: "256M", flag: "--pool-size",
             counter: "kernelOutOfBuffers", atTheBound: "reading waits until buffers come back"),

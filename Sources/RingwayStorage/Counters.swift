@@ -27,6 +27,9 @@ public enum Metric: Int, CaseIterable, Sendable {
     // Host and kernel
     case hostSockets, descriptorsExhausted, kernelOutOfBuffers, forwardsAccepted, forwardsRefused
     case receivesStarved, turns, wakes
+    // Around the link
+    case splicedConnections, splicedOpened, splicedReset, splicedRefused, splicedTimedOut, splicedWithoutSocket
+    case splicedBeyondLimit, splicedOctetsToGuest, splicedOctetsFromGuest, splicedPipesExhausted
     // Storage
     case buffersLeased
 

@@ -32,7 +32,7 @@ extension EndToEnd {
         func seeEverythingComeBack(shards: Int) throws {
             try TestBed.use { bed in
                 _ = try bed.serve(Machine.flows, ["serve", "7000-7001"])
-                let guest = try Guest(bed, shards: shards, ["-p", "7500:7500"])
+                let guest = try Guest(bed, shards: shards, ["-p", "7500:7500", "--no-splice"])
                 _ = try guest.serve(Machine.flows, ["serve", "7500"])
                 let before = try guest.descriptors()
                 for arguments in [["cycle", "7000-7001", "2000"], ["hold", "7000-7001", "400"]] {

@@ -31,7 +31,7 @@ enum Machine {
 
     private static let programs = [
         "ip", "ss", "nsenter", "unshare", "setpriv", "prlimit", "sysctl", "mknod", "python3", "curl", "iperf3", "dig",
-        "dnsmasq", "udhcpc", "ping", "traceroute", "tcpdump",
+        "dnsmasq", "nft", "udhcpc", "ping", "traceroute", "tcpdump",
     ]
 
     static func path(of program: String) -> String? {

@@ -46,7 +46,7 @@ extension EndToEnd {
         @Test("move data on many connections at once", arguments: shards, Family.allCases)
         func moveData(shards: Int, family: Family) throws {
             try TestBed.use { bed in
-                let guest = try Guest(bed, shards: shards, ["-p", "7000:7000"])
+                let guest = try Guest(bed, shards: shards, ["-p", "7000:7000", "--no-splice"])
                 _ = try guest.serve(Machine.flows, ["serve", "7000"])
                 let report = try bed.run(["python3", Machine.flows, "hold", family.loopback, "7000", "300"])
                 #expect(report.status == 0, "\(report.output)")
@@ -72,6 +72,18 @@ extension EndToEnd {
                 ])
                 #expect(client.output.contains("ECONNRESET"))
                 #expect(guest.bridge.isRunning)
+            }
+        }
+
+        @Test("are free again as soon as ringway has ended", arguments: shards)
+        func areFreedAtOnce(shards: Int) throws {
+            try TestBed.use { bed in
+                for _ in 0..<10 {
+                    let outcome = try bed.ringway([
+                        "run", "--shards", "\(shards)", "-p", "8080-8089:80-89", "-p", "8080:80/udp", "--", "true",
+                    ])
+                    #expect(outcome.status == 0, "\(outcome.errors)")
+                }
             }
         }
 

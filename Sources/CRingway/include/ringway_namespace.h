@@ -19,6 +19,16 @@
 /// Swift marks `fork` unavailable because threads do not survive it. The caller forks before it starts any.
 pid_t ringway_fork(void);
 
+/// Forks a process that is not the caller's child but its parent's. The C library does not learn of it, so the caller
+/// has one thread, and the new process keeps to plain system calls.
+pid_t ringway_fork_sibling(void);
+
+/// Leaves the caller's session and terminal.
+int ringway_new_session(void);
+
+/// Closes every descriptor from `first` to `last`.
+int ringway_close_range(unsigned first, unsigned last);
+
 /// Replaces the program, searching PATH as a shell does. Returns only on failure, with errno set.
 void ringway_execute(char *const arguments[]);
 

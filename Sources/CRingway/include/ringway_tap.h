@@ -9,6 +9,7 @@
 #endif
 #include <stdbool.h>
 #include <stdint.h>
+#include <linux/fib_rules.h>
 #include <linux/if.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
@@ -52,6 +53,12 @@ enum {
     ringway_rta_gateway = RTA_GATEWAY,
     ringway_rta_interface = RTA_OIF,
     ringway_rta_priority = RTA_PRIORITY,
+    ringway_rta_destination = RTA_DST,
+    ringway_rta_table = RTA_TABLE,
+    ringway_fra_mark = FRA_FWMARK,
+    ringway_fra_table = FRA_TABLE,
+    ringway_fra_priority = FRA_PRIORITY,
+    ringway_fra_action_table = FR_ACT_TO_TBL,
     ringway_tca_kind = TCA_KIND,
     ringway_explanation = NLMSGERR_ATTR_MSG,
 };

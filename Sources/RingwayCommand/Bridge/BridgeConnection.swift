@@ -28,7 +28,8 @@ struct BridgeConnection {
         do throws(VirtualNetwork.Failure) {
             try network.attach(
                 tap: queues, guest: order.identity,
-                takesUDPSuperFrames: offloads.isSuperset(of: .udpSegmentation))
+                takesUDPSuperFrames: offloads.isSuperset(of: .udpSegmentation),
+                sockets: GuestSockets(descriptors: guest.sockets))
             for forward in order.publish { try network.publish(forward) }
         } catch {
             throw CommandFailure(error.description)

@@ -9,6 +9,8 @@ struct BridgeOrder {
     let origin: GuestOrigin
     let interfaceName: String
     let queues: Int
+    /// Whether connections from the host's loopback to published ports go around the interface.
+    let splices: Bool
     let ready: ReadyNotice?
     let statistics: StatisticsFile?
 
@@ -39,6 +41,11 @@ struct BridgeOrder {
         publish = network.publish
         interfaceName = bridge.ifname
         queues = bridge.queueCount
+        // Only a namespace of ours may be given the routes that it takes, and what goes around the interface would be
+        // missing in a capture of it.
+        splices =
+            !network.noSplice && bridge.capture == nil && origin.isCommand
+            && network.publish.contains { $0.transport == .tcp }
         ready = bridge.readyDescriptor.map(ReadyNotice.init)
         statistics = bridge.statisticsFile.map(StatisticsFile.init)
     }
@@ -56,6 +63,7 @@ struct BridgeOrder {
         self.queues = queues
         publish = []
         origin = .trial
+        splices = false
         interfaceName = "eth0"
         ready = nil
         statistics = nil

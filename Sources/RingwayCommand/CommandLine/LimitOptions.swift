@@ -21,6 +21,9 @@ struct LimitOptions: ParsableArguments {
     @Option(help: ArgumentHelp(HelpText.limit("--max-fragments"), valueName: "count"), transform: OptionValue.count)
     var maxFragments: Int?
 
+    @Option(help: ArgumentHelp(HelpText.limit("--max-spliced"), valueName: "count"), transform: OptionValue.count)
+    var maxSpliced: Int?
+
     @Option(help: ArgumentHelp(HelpText.limit("--pool-size"), valueName: "size"), transform: OptionValue.size)
     var poolSize: Int?
 
@@ -39,6 +42,7 @@ struct LimitOptions: ParsableArguments {
         if let maxPingMappings { limits.pingMappings = maxPingMappings }
         if let maxNameQueries { limits.nameQueries = maxNameQueries }
         if let maxFragments { limits.fragments = maxFragments }
+        if let maxSpliced { limits.splicedConnectionsPerShard = maxSpliced }
         if let poolSize { limits.poolOctetsPerShard = poolSize }
         if let parkSize { limits.parkOctetsPerFlow = parkSize }
         if let reorderSize { limits.outOfOrderOctetsPerFlow = reorderSize }

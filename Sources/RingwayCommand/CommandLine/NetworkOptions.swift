@@ -15,6 +15,16 @@ struct NetworkOptions: ParsableArguments {
         transform: PublishSpecification.parse)
     var publish: [PortForward] = []
 
+    @Flag(
+        name: .customLong("no-splice"),
+        help: ArgumentHelp(
+            "Send connections from the host's loopback to published ports through the guest's interface too.",
+            discussion: """
+                Without it \"run\" hands their octets to a socket inside the guest, which is faster. The same is done \
+                with --capture, so that the file shows everything.
+                """))
+    var noSplice = false
+
     @Option(
         help: ArgumentHelp(
             "The IPv4 network: the gateway is its first address, the guest its second, the host its last. "

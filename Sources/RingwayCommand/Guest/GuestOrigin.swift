@@ -10,4 +10,9 @@ enum GuestOrigin: Equatable, Sendable {
     case process(pid_t)
     /// A new one, only to see whether it can be made.
     case trial
+
+    /// Whether COMMAND runs in it.
+    var isCommand: Bool {
+        if case .command = self { true } else { false }
+    }
 }

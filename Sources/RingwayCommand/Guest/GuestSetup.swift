@@ -12,12 +12,14 @@ struct GuestSetup {
     let interface: InterfaceConfiguration
     let interfaceName: String
     let queues: Int
-    /// The contents of the guest's `/etc/resolv.conf`, made where the guest is of our making.
-    let gateway: IPv4Address
+    /// The network's addresses. The gateway's is in the guest's `/etc/resolv.conf`, where the guest is of our making.
+    let plan: NetworkPlan
     /// What COMMAND gets back of its caller's signals.
     let signals: SignalOrigin
     /// Who must be alive: the bridge.
     let parent: pid_t
+    /// Where sockets of the guest are asked for; empty where none are wanted.
+    let sockets: [Int32]
 
     /// Sets the guest up, hands the interface over and becomes COMMAND. The process must have one thread.
     func run(_ handover: consuming TapHandover) -> Never {
@@ -27,7 +29,8 @@ struct GuestSetup {
             try makeInterface(handover)
             if isOurs {
                 try MountNamespace.installResolver(
-                    ResolverConfiguration.contents(gateway: gateway, host: ResolverConfiguration.hostContents()))
+                    ResolverConfiguration.contents(
+                        gateway: plan.gatewayIPv4, host: ResolverConfiguration.hostContents()))
             }
         } catch {
             handover.send(error)
@@ -35,6 +38,8 @@ struct GuestSetup {
         }
         handover.sendConfigured()
         guard case .command(let arguments) = origin else { _exit(0) }
+        // Behind the bridge's back, so to speak: nobody waits for it.
+        SocketSource.start(sockets, route: HostAddressRoute(ipv4: plan.hostIPv4, ipv6: plan.hostIPv6))
         guard handover.awaitGo() else { _exit(ExitStatus.ownFailure) }
         signals.restore()
         endWithBridge()

@@ -6,14 +6,17 @@ internal import RingwayLinks
 /// A guest's side from its birth until it may go: the bridge's hold on the child process.
 struct StartingGuest: ~Copyable {
     let process: GuestProcess
+    /// The shards' ends of the pairs through which sockets of the guest come; whoever attaches the guest takes them over.
+    let sockets: [Int32]
     private let handover: TapHandover
 
     /// Forks the guest's side, which starts at once. The process must not have had a second thread yet: threads do not
     /// survive a fork, and a process that has them may not enter a user namespace.
     init(_ order: BridgeOrder, signals: SignalOrigin) throws(CommandFailure) {
+        let pairs = order.splices ? SocketPairs(count: order.queues) : .none
         let setup = GuestSetup(
             origin: order.origin, interface: try order.interface(), interfaceName: order.interfaceName,
-            queues: order.queues, gateway: order.plan.gatewayIPv4, signals: signals, parent: getpid())
+            queues: order.queues, plan: order.plan, signals: signals, parent: getpid(), sockets: pairs.guest)
         let pair: TapHandover.Pair
         do throws(GuestFailure) {
             pair = try TapHandover.pair()
@@ -23,9 +26,12 @@ struct StartingGuest: ~Copyable {
         let child = ringway_fork()
         guard child >= 0 else { throw CommandFailure("cannot fork: \(String(cString: strerror(errno)))") }
         if child == 0 {
-            // The bridge's end must not stay open here, or its death would go unnoticed.
+            // The bridge's ends must not stay open here, or its death would go unnoticed.
+            pairs.closeBridge()
             setup.run(pair.keepGuest())
         }
+        pairs.closeGuest()
+        sockets = pairs.bridge
         process = GuestProcess(identifier: child)
         handover = pair.keepBridge()
     }

@@ -6,24 +6,32 @@ internal import Glibc
 /// `/proc/sys/net` shows the namespace of the process that opens it, so these speak of the caller's present one. Where
 /// the file system is read-only, as in some containers, the kernel's defaults stand: they serve, only more slowly.
 enum InterfaceSysctl {
-    private static let root = "/proc/sys/net/ipv6/conf"
+    private static let root = "/proc/sys/net"
 
     /// Whether the kernel has IPv6 at all.
-    static var exists: Bool { access(root, F_OK) == 0 }
+    static var exists: Bool { access("\(root)/ipv6/conf", F_OK) == 0 }
 
     /// Allows IPv6 where the host forbids it, and drops duplicate detection: the bridge is the only neighbour, and a
     /// second's wait for an address is the largest part of a guest's start.
     static func prepareIPv6(of name: String, ownsNamespace: Bool) {
         // In somebody else's namespace the other interfaces are none of our business.
         let interfaces = ownsNamespace ? ["all", "default", "lo", name] : [name]
-        for interface in interfaces { write("0", "disable_ipv6", of: interface) }
-        write("0", "accept_dad", of: name)
+        for interface in interfaces { _ = write("0", "ipv6/conf/\(interface)/disable_ipv6") }
+        _ = write("0", "ipv6/conf/\(name)/accept_dad")
     }
 
-    private static func write(_ value: StaticString, _ setting: StaticString, of interface: String) {
-        let file = ringway_open("\(root)/\(interface)/\(setting)", O_WRONLY, 0)
-        guard file >= 0 else { return }
+    /// Has accepted connections bear their client's packet mark, of both families, and what the kernel answers without a
+    /// socket that of the packet answered.
+    static func keepMarks() throws(TapFailure) {
+        guard write("1", "ipv4/tcp_fwmark_accept"), write("1", "ipv4/fwmark_reflect"),
+            !exists || write("1", "ipv6/fwmark_reflect")
+        else { throw TapFailure("keep packet marks") }
+    }
+
+    private static func write(_ value: StaticString, _ setting: String) -> Bool {
+        let file = ringway_open("\(root)/\(setting)", O_WRONLY, 0)
+        guard file >= 0 else { return false }
         defer { close(file) }
-        _ = Glibc.write(file, value.utf8Start, value.utf8CodeUnitCount)
+        return Glibc.write(file, value.utf8Start, value.utf8CodeUnitCount) == value.utf8CodeUnitCount
     }
 }

@@ -1,0 +1,18 @@
+// Pipes and splices; the header says what each function is for.
+#define _GNU_SOURCE
+#include "ringway_splice.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+int ringway_pipe(int ends[2]) { return pipe2(ends, O_NONBLOCK | O_CLOEXEC); }
+
+int ringway_set_pipe_size(int pipe, int octets) { return fcntl(pipe, F_SETPIPE_SZ, octets); }
+
+ssize_t ringway_splice(int from, int to, size_t count) {
+    ssize_t moved = splice(from, NULL, to, NULL, count, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+    return moved < 0 ? -(ssize_t)errno : moved;
+}
+
+int ringway_set_nonblocking(int descriptor) { return fcntl(descriptor, F_SETFL, O_NONBLOCK); }

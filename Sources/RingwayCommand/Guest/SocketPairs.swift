@@ -1,0 +1,38 @@
+internal import CRingway
+internal import Glibc
+
+/// The connections between the shards and the process that makes sockets inside the guest, before each side has its own.
+struct SocketPairs {
+    /// The shards' ends.
+    let bridge: [Int32]
+    /// The ends of the process in the guest.
+    let guest: [Int32]
+
+    /// None at all: no socket is made in the guest.
+    static let none = SocketPairs(bridge: [], guest: [])
+
+    private init(bridge: [Int32], guest: [Int32]) {
+        self.bridge = bridge
+        self.guest = guest
+    }
+
+    /// So many pairs, or none where the system has no descriptors left.
+    init(count: Int) {
+        var bridge: [Int32] = []
+        var guest: [Int32] = []
+        for _ in 0..<count {
+            var ends: [Int32] = [-1, -1]
+            guard ringway_message_pair(&ends) == 0 else {
+                for end in bridge + guest { close(end) }
+                self = .none
+                return
+            }
+            bridge.append(ends[0])
+            guest.append(ends[1])
+        }
+        self.init(bridge: bridge, guest: guest)
+    }
+
+    func closeBridge() { for end in bridge { close(end) } }
+    func closeGuest() { for end in guest { close(end) } }
+}

@@ -1,0 +1,157 @@
+internal import CRingway
+internal import Glibc
+internal import RingwayHost
+internal import RingwayReactor
+internal import RingwayRing
+internal import RingwayStack
+internal import RingwayStorage
+internal import RingwayWire
+
+/// Which clients of published ports go around the link, and how they get there.
+///
+/// A client on the host's loopback has no address that the guest could see; it appears as the host. So its octets may as
+/// well come from a socket inside the guest that is bound to the host's address and connected to the guest's server. As
+/// long as that is not certain nothing is read from the client, and whatever goes wrong sends it by the link, where the
+/// guest decides what it sees.
+extension Shard {
+    /// How long a connection may take to open before it goes by the link, in nanoseconds. Inside one namespace an answer
+    /// takes microseconds; none comes where packets are redirected elsewhere.
+    static var openingPatience: UInt64 { 100_000_000 }
+    /// How long the clients of a forward go by the link after that: when no server has ever answered, or when one had.
+    static var longDetour: UInt64 { 60_000_000_000 }
+    static var shortDetour: UInt64 { 1_000_000_000 }
+
+    /// Takes an accepted client if it may go around the link.
+    mutating func openSpliced(
+        _ descriptor: Int32, client: TransportAddress, server: TransportAddress, forward: Handle
+    ) -> Bool {
+        guard sockets.isOpen, client.address.isLoopback, let listener = forwards.pointer(to: forward),
+            listener.pointee.linkUntil <= reactor.now
+        else { return false }
+        let stream = SplicedStream(client: descriptor, address: client, server: server, forward: forward)
+        guard let handle = spliced.insert(stream) else {
+            counters.add(.splicedBeyondLimit)
+            return false
+        }
+        openingStreams.append(handle.slot)
+        openInside(handle.slot)
+        return true
+    }
+
+    /// Gives a stream its socket in the guest, or lets it wait for one.
+    private mutating func openInside(_ slot: UInt32) {
+        guard let stream = spliced.pointer(inSlot: slot) else { return }
+        let server = stream.pointee.server
+        let isIPv4 = server.address.isIPv4
+        stream.pointee.deadline = reactor.now + Self.openingPatience
+        guard let socket = sockets.take(ipv4: isIPv4) else {
+            askForSockets(ipv4: isIPv4)
+            if !sockets.isAsked(ipv4: isIPv4) { takeLink(slot, .splicedWithoutSocket) }
+            return
+        }
+        let client = stream.pointee.clientAddress
+        let source = stack.shownToGuest(client.address)
+        stream.pointee.guest.descriptor = socket
+        stream.pointee.phase = .connecting
+        var error = StreamSocket.connect(socket, from: source, port: client.port, to: server)
+        if error == EADDRNOTAVAIL, let other = sockets.take(ipv4: isIPv4) {
+            // A client of another address has that port, or had it a moment ago.
+            Endpoint.close(socket, reset: false)
+            stream.pointee.guest.descriptor = other
+            error = StreamSocket.connect(other, from: source, port: 0, to: server)
+        }
+        askForSockets(ipv4: isIPv4)
+        switch error {
+        case 0: beginMoving(slot)
+        case EINPROGRESS: awaitConnect(slot)
+        default: takeLink(slot, .splicedRefused)
+        }
+    }
+
+    private mutating func awaitConnect(_ slot: UInt32) {
+        guard let stream = spliced.pointer(inSlot: slot) else { return }
+        let entry = reactor.ring.prepare()
+        ringway_prepare_poll(entry, stream.pointee.guest.descriptor, UInt32(POLLOUT))
+        entry.pointee.user_data = Operation.splicedConnect.tag(spliced.handle(ofSlot: slot)).rawValue
+    }
+
+    mutating func splicedConnected(_ completion: Completion) {
+        let handle = completion.tag.handle
+        guard let stream = spliced.pointer(to: handle), stream.pointee.phase == .connecting else { return }
+        switch StreamSocket.connectError(stream.pointee.guest.descriptor) {
+        case 0: beginMoving(handle.slot)
+        case EINPROGRESS, EALREADY: awaitConnect(handle.slot)
+        default: takeLink(handle.slot, .splicedRefused)
+        }
+    }
+
+    private mutating func beginMoving(_ slot: UInt32) {
+        guard let stream = spliced.pointer(inSlot: slot) else { return }
+        openingStreams.remove(slot)
+        stream.pointee.phase = .moving
+        forwards.pointer(to: stream.pointee.forward)?.pointee.hasSpliced = true
+        counters.add(.forwardsAccepted)
+        counters.add(.splicedOpened)
+        counters.add(.splicedConnections)
+        let handle = spliced.handle(ofSlot: slot)
+        watch(stream.pointee.client, handle, Self.clientEnd)
+        watch(stream.pointee.guest, handle, Self.guestEnd)
+    }
+
+    /// Sends a client by the link after all.
+    private mutating func takeLink(_ slot: UInt32, _ reason: Metric) {
+        guard let stream = spliced.pointer(inSlot: slot) else { return }
+        counters.add(reason)
+        let (client, address, server) = (
+            stream.pointee.client.descriptor, stream.pointee.clientAddress, stream.pointee.server
+        )
+        if stream.pointee.phase == .connecting {
+            cancel(Operation.splicedConnect.tag(spliced.handle(ofSlot: slot)))
+            Endpoint.close(stream.pointee.guest.descriptor, reset: true)
+        }
+        openingStreams.remove(slot)
+        spliced.remove(slot: slot)
+        giveToOwner(client, client: address, guest: server)
+    }
+
+    /// Sends on by the link who has waited for too long.
+    mutating func expireOpeningStreams() {
+        while let stream = spliced.pointer(inSlot: openingStreams.first), stream.pointee.deadline <= reactor.now {
+            guard stream.pointee.phase == .connecting else {
+                takeLink(openingStreams.first, .splicedWithoutSocket)
+                continue
+            }
+            if let listener = forwards.pointer(to: stream.pointee.forward) {
+                let detour = listener.pointee.hasSpliced ? Self.shortDetour : Self.longDetour
+                listener.pointee.linkUntil = reactor.now + detour
+                listener.pointee.hasSpliced = false
+            }
+            takeLink(openingStreams.first, .splicedTimedOut)
+        }
+    }
+
+    // MARK: Sockets from inside the guest
+
+    private mutating func askForSockets(ipv4: Bool) {
+        if sockets.refill(ipv4: ipv4, waiting: openingStreams.count) { watchSupply() }
+    }
+
+    private mutating func watchSupply() {
+        let entry = reactor.ring.prepare()
+        ringway_prepare_poll(entry, sockets.line, UInt32(POLLIN))
+        entry.pointee.user_data = Operation.socketSupply.tag().rawValue
+    }
+
+    mutating func socketsArrived() {
+        sockets.receive()
+        if sockets.isAsked { watchSupply() }
+        // Each that waits gets a socket, waits on, or learns that there will be none.
+        var slot = openingStreams.first
+        while let stream = spliced.pointer(inSlot: slot) {
+            let next = stream.pointee.next
+            let isIPv4 = stream.pointee.server.address.isIPv4
+            if stream.pointee.phase == .waiting, !sockets.isAsked(ipv4: isIPv4) { openInside(slot) }
+            slot = next
+        }
+    }
+}

@@ -1,0 +1,100 @@
+internal import CRingway
+internal import Glibc
+
+/// A pipe of the kernel's, as the place where octets are between two sockets.
+@frozen
+public struct Pipe: BitwiseCopyable {
+    public var reading: Int32
+    public var writing: Int32
+
+    /// No pipe.
+    public static var none: Pipe { Pipe(reading: -1, writing: -1) }
+
+    public var isNone: Bool { reading < 0 }
+
+    /// Makes one that holds up to `octets`, or less where the kernel gives a user no more; `nil` when no descriptor is
+    /// left.
+    static func make(octets: Int32) -> Pipe? {
+        var ends: (Int32, Int32) = (-1, -1)
+        let result = withUnsafeMutablePointer(to: &ends) { pointer in
+            pointer.withMemoryRebound(to: Int32.self, capacity: 2) { ringway_pipe($0) }
+        }
+        guard result == 0 else { return nil }
+        // What a user may pin in pipes is bounded (fs.pipe-user-pages-soft); a smaller one serves as well.
+        var room = octets
+        while room > 65_536, ringway_set_pipe_size(ends.1, room) < 0 { room /= 4 }
+        return Pipe(reading: ends.0, writing: ends.1)
+    }
+
+    func close() {
+        Glibc.close(reading)
+        Glibc.close(writing)
+    }
+}
+
+/// Empty pipes that wait for their next use: a stream has one only while octets are under way in it.
+public struct PipePool: ~Copyable {
+    /// Pipes kept.
+    public static var capacity: Int { 16 }
+    /// Octets asked for: what is moved by one system call at the most.
+    public static var pipeOctets: Int { 1 << 20 }
+
+    /// Octets copied at a time where there is no pipe.
+    private static var copyOctets: Int { 65_536 }
+
+    private let idle: UnsafeMutablePointer<Pipe>
+    private var count = 0
+    private let copy: UnsafeMutableRawPointer
+    /// Times that no pipe could be had.
+    public private(set) var exhaustions = 0
+
+    public init() {
+        idle = .allocate(capacity: Self.capacity)
+        idle.initialize(repeating: .none, count: Self.capacity)
+        // Its pages are touched only when it is needed.
+        copy = .allocate(byteCount: Self.copyOctets, alignment: 64)
+    }
+
+    deinit {
+        for index in 0..<count { idle[index].close() }
+        idle.deallocate()
+        copy.deallocate()
+    }
+
+    /// An empty pipe, the one used last where there is one; `nil` when no descriptor is left.
+    public mutating func take() -> Pipe? {
+        guard count == 0 else {
+            count -= 1
+            return idle[count]
+        }
+        if let pipe = Pipe.make(octets: Int32(Self.pipeOctets)) { return pipe }
+        exhaustions += 1
+        return nil
+    }
+
+    /// Takes an empty pipe back.
+    public mutating func put(_ pipe: Pipe) {
+        guard count < Self.capacity else { return pipe.close() }
+        idle[count] = pipe
+        count += 1
+    }
+
+    /// Looks at what a socket has, without taking it. Answers how many octets, or a negated `errno`.
+    func peek(_ source: Int32) -> Int {
+        let count = recv(source, copy, Self.copyOctets, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT))
+        return count < 0 ? Int(-errno) : count
+    }
+
+    /// Sends octets that were looked at, and takes from the source as many as the sink took. Answers how many, or a
+    /// negated `errno`.
+    func pass(_ count: Int, from source: Int32, to sink: Int32) -> Int {
+        let sent = send(sink, copy, count, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL))
+        guard sent > 0 else { return sent < 0 ? Int(-errno) : 0 }
+        // With this flag TCP throws away what it would have copied.
+        _ = recv(source, nil, sent, Int32(MSG_TRUNC) | Int32(MSG_DONTWAIT))
+        return sent
+    }
+
+    /// Ends a pipe that is not empty.
+    public func discard(_ pipe: Pipe) { pipe.close() }
+}
