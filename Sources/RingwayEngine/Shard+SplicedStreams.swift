@@ -86,6 +86,7 @@ extension Shard {
         let toGuest = move(stream, toGuest: true, Self.splicedStreamOctets)
         let fromGuest = move(stream, toGuest: false, Self.splicedStreamOctets)
         let octets = toGuest + fromGuest
+        octetsThisTurn += octets
         if stream.pointee.client.isBroken || stream.pointee.guest.isBroken {
             // What the peer sent before it went away still arrives, as far as there is room for it.
             if stream.pointee.client.isBroken, !stream.pointee.guest.isBroken { moveLast(stream, toGuest: true) }
