@@ -8,16 +8,18 @@ extension EndToEnd {
         static let sizes =
             Array(repeating: 1_200, count: 40) + [700, 1_200, 1_200, 1, 1_400, 60] + [64, 64, 64, 65, 3_000]
 
-        @Test("in quick succession come back each as it was and in order", arguments: shards, Family.allCases)
-        func comeBackInOrder(shards: Int, family: Family) throws {
+        @Test("in quick succession come back each as it was", arguments: shards, Family.allCases)
+        func comeBack(shards: Int, family: Family) throws {
             try TestBed.use { bed in
-                _ = try bed.serve(
-                    Self.burst, ["serve", family == .ipv4 ? "127.0.0.1" : "::1", "7000"])
+                _ = try bed.serve(Self.burst, ["serve", family.loopback, "7000"])
                 let guest = try Guest(bed, shards: shards)
-                let sizes = Self.sizes.map(String.init)
                 let answer = try guest.run(
-                    ["python3", Self.burst, "call", family.host, "7000"] + sizes)
-                #expect(try answer.requireSuccess() == sizes.joined(separator: " ") + "\n")
+                    ["python3", Self.burst, "call", family.host, "7000"] + Self.sizes.map(String.init))
+                let sizes = try answer.requireSuccess().split(whereSeparator: \.isWhitespace).compactMap { Int($0) }
+                // A guest's kernel may send a flow's first datagrams by one queue and the rest by another, and they may
+                // overtake each other.
+                if shards == 1 { #expect(sizes == Self.sizes) }
+                #expect(sizes.sorted() == Self.sizes.sorted())
             }
         }
 

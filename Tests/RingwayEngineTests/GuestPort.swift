@@ -88,8 +88,16 @@ final class GuestPort {
         return found
     }
 
-    /// Whether the engine has let go of every queue.
-    var isLinkClosed: Bool { queues.allSatisfy(isClosed) }
+    /// Whether the engine lets go of every queue within two seconds. The kernel takes a ring apart on a thread of its own,
+    /// and a read that was under way keeps its file until then.
+    func isLinkClosed() -> Bool {
+        let end = ringway_monotonic_nanoseconds() + 2_000_000_000
+        while !queues.allSatisfy(isClosed) {
+            guard ringway_monotonic_nanoseconds() < end else { return false }
+            usleep(5_000)
+        }
+        return true
+    }
 
     private func isClosed(_ queue: Int32) -> Bool {
         var item = pollfd(fd: queue, events: 0, revents: 0)
