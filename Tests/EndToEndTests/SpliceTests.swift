@@ -106,7 +106,7 @@ extension EndToEnd {
                 #expect(!hold.output.contains("nothing for"), "\(hold.output)")
                 // Which of them ran out first is chance.
                 let statistics = try atRest(guest)
-                let exhausted = ["splicedPipesExhausted", "descriptorsExhausted", "splicedSocketsExhausted"]
+                let exhausted = ["splicedPipesExhausted", "descriptorsExhausted", "splicedWithoutSocket"]
                 #expect(exhausted.reduce(0) { $0 + statistics[$1, default: 0] } > 0)
                 let cycle = try bed.run([
                     "python3", Machine.flows, "cycle", "127.0.0.1", "7000", "100", "--at-once", "2",
