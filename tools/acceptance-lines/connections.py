@@ -8,7 +8,10 @@ PORTS = "7000-7007"
 # Buffers that lie ready for the kernel to fill, of one shard: 32 for its link and up to 512 for its sockets.
 STANDING_BUFFERS = 544
 
-GAUGES = ("tcpFlows", "tcpHalfOpen", "udpMappings", "pingMappings", "hostSockets", "tcpParkedOctets")
+GAUGES = ("tcpFlows", "tcpHalfOpen", "udpMappings", "pingMappings", "hostSockets", "tcpParkedOctets",
+          "splicedConnections")
+# Sockets of the guest's and empty pipes that a shard keeps for the spliced connections to come.
+STANDING_DESCRIPTORS = 112
 
 
 def require_all(report):
@@ -26,7 +29,7 @@ def run_flows(runner, arguments, seconds=120):
 
 
 def opened(statistics):
-    return statistics["tcpOpenedByGuest"] + statistics["tcpOpenedByHost"]
+    return statistics["tcpOpenedByGuest"] + statistics["tcpOpenedByHost"] + statistics["splicedOpened"]
 
 
 def require_nothing_left(guest, before, descriptors, count):
@@ -45,6 +48,8 @@ def require_nothing_left(guest, before, descriptors, count):
             f"{failure}: left are {left} and {now['buffersLeased']} buffers, of which "
             f"{STANDING_BUFFERS * guest.shards} may be lying ready"
         ) from None
+    if guest.statistics()["splicedOpened"]:
+        descriptors += STANDING_DESCRIPTORS * guest.shards
     wait_until(
         lambda: guest.descriptors() <= descriptors,
         f"{guest.descriptors()} open descriptors, {descriptors} before: the closing of the others", 10)
@@ -72,7 +77,8 @@ def concurrent_from_host(bed, guest, count):
         guest, ["hold", "127.0.0.1", PORTS, count],
         lambda arguments, **options: bed.run(arguments, bed.host, **options), count)
     bed.stop(server)
-    return f"{count} flows from the host at once, opened in {report['connectSeconds']} s, each with 2 × 16 KiB in " \
+    spliced = guest.statistics()["splicedOpened"]
+    return f"{count} flows from the host at once, {spliced} of them spliced, opened in {report['connectSeconds']} s, each with 2 × 16 KiB in " \
         f"{report['dataSeconds']} s"
 
 
