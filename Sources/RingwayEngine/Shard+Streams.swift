@@ -247,6 +247,8 @@ extension Shard {
         switch -completion.result {
         case 0 where !socket.pointee.hasFailedSend:
             stack.streamEnded(flow)
+            // No receive will tell of a reset from now on; where the guest has ended too, nothing more is to come.
+            if !socket.pointee.isShut { watch(socket, completion.tag.handle) }
         case ENOBUFS:
             counters.add(.receivesStarved)
             hostBuffers.grow()
@@ -293,6 +295,7 @@ extension Shard {
     mutating func shutdownStream(_ effect: Effect) {
         let flow = Handle(slot: effect.slot, generation: effect.generation)
         guard let socket = streams.pointer(inSlot: effect.offset), socket.pointee.flow == flow else { return }
+        socket.pointee.isShut = true
         _ = shutdown(socket.pointee.descriptor, Int32(SHUT_WR))
     }
 
@@ -315,14 +318,18 @@ extension Shard {
 
     mutating func watchStream(_ effect: Effect) {
         let flow = Handle(slot: effect.slot, generation: effect.generation)
-        guard let socket = streams.pointer(inSlot: effect.offset), socket.pointee.flow == flow,
-            !socket.pointee.isWatched
-        else { return }
+        guard let socket = streams.pointer(inSlot: effect.offset), socket.pointee.flow == flow else { return }
+        watch(socket, streams.handle(ofSlot: effect.offset))
+    }
+
+    /// Has the kernel tell when a socket fails on which nothing is being received.
+    private mutating func watch(_ socket: UnsafeMutablePointer<StreamSocket>, _ handle: Handle) {
+        guard !socket.pointee.isWatched else { return }
         socket.pointee.isWatched = true
         let entry = reactor.ring.prepare()
         // Without asking for any event: failure is told unasked.
         ringway_prepare_poll(entry, socket.pointee.descriptor, 0)
-        entry.pointee.user_data = Operation.watch.tag(streams.handle(ofSlot: effect.offset)).rawValue
+        entry.pointee.user_data = Operation.watch.tag(handle).rawValue
     }
 
     mutating func watched(_ completion: Completion) {

@@ -48,7 +48,13 @@ public struct PipePool: ~Copyable {
     /// Times that no pipe could be had.
     public private(set) var exhaustions = 0
 
-    public init() {
+    /// Pipes that may be made.
+    private let limit: Int
+    private var made = 0
+
+    /// - Parameter limit: pipes that may exist at once.
+    public init(limit: Int = .max) {
+        self.limit = limit
         idle = .allocate(capacity: Self.capacity)
         idle.initialize(repeating: .none, count: Self.capacity)
         // Its pages are touched only when it is needed.
@@ -67,14 +73,17 @@ public struct PipePool: ~Copyable {
             count -= 1
             return idle[count]
         }
-        if let pipe = Pipe.make(octets: Int32(Self.pipeOctets)) { return pipe }
+        if made < limit, let pipe = Pipe.make(octets: Int32(Self.pipeOctets)) {
+            made += 1
+            return pipe
+        }
         exhaustions += 1
         return nil
     }
 
     /// Takes an empty pipe back.
     public mutating func put(_ pipe: Pipe) {
-        guard count < Self.capacity else { return pipe.close() }
+        guard count < Self.capacity else { return discard(pipe) }
         idle[count] = pipe
         count += 1
     }
@@ -96,5 +105,8 @@ public struct PipePool: ~Copyable {
     }
 
     /// Ends a pipe that is not empty.
-    public func discard(_ pipe: Pipe) { pipe.close() }
+    public mutating func discard(_ pipe: Pipe) {
+        pipe.close()
+        made -= 1
+    }
 }

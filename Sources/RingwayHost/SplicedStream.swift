@@ -188,7 +188,7 @@ extension SplicedDirection {
     }
 
     /// Gives up what is in the pipe.
-    public mutating func abandon(_ pipes: borrowing PipePool) {
+    public mutating func abandon(_ pipes: inout PipePool) {
         guard !pipe.isNone else { return }
         pipes.discard(pipe)
         pipe = .none

@@ -18,6 +18,8 @@ public struct StreamSocket: BitwiseCopyable {
     public var isSending = false
     /// A poll for failure is under way.
     public var isWatched = false
+    /// The guest has ended its side, and so have we.
+    public var isShut = false
     /// The stack is done with the socket: closed as soon as nothing is in flight.
     public var isClosing = false
     /// The close must be seen as RST.

@@ -47,6 +47,20 @@ extension EndToEnd {
             }
         }
 
+        @Test("to published ports are what a connection is, from its first octet to its end", arguments: shards)
+        func areConnectionsToTheEnd(shards: Int) throws {
+            try TestBed.use { bed in
+                let guest = try Guest(bed, shards: shards, ["--no-splice", "-p", "8000-8099:9000-9099"])
+                for (index, name) in SpliceTests.cases.enumerated() {
+                    let outcome = try bed.run([
+                        "python3", SpliceTests.ends, Family.ipv4.loopback, "\(8000 + index)", "\(guest.command)",
+                        "\(9000 + index)", name,
+                    ])
+                    #expect(outcome.output.hasPrefix("\(name) from \(Family.ipv4.host)"), "\(outcome.errors)")
+                }
+            }
+        }
+
         @Test("that the guest has half closed still bring the whole answer", arguments: shards, Family.allCases)
         func bringAnswersAfterTheGuestsEnd(shards: Int, family: Family) throws {
             try TestBed.use { bed in

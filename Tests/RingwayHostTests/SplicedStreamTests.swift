@@ -43,7 +43,10 @@ struct SplicedStreamTests {
             server: TransportAddress(address: HostSockets.loopbackIPv4, port: 2),
             forward: Handle(slot: 0, generation: 1)
         ).toGuest
-        var pipes = PipePool()
+        var pipes: PipePool
+
+        /// - Parameter pipes: how many there may be.
+        init(pipes: Int = .max) { self.pipes = PipePool(limit: pipes) }
 
         deinit {
             source.close()
@@ -75,6 +78,43 @@ struct SplicedStreamTests {
         bench.write([1, 2, 3])
         #expect(bench.move() == .moved)
         #expect(bench.read() == [1, 2, 3])
+    }
+
+    @Test func `carry octets and an end without a pipe`() {
+        let bench = Bench(pipes: 0)
+        bench.write([1, 2, 3])
+        shutdown(bench.source.far, Int32(SHUT_WR))
+        #expect(bench.move() == .moved)
+        #expect(bench.move() == .moved)
+        #expect(bench.direction.isShut)
+        #expect(bench.read() == [1, 2, 3])
+        #expect(bench.read() == [])
+    }
+
+    @Test func `leave with the source what the sink does not take without a pipe`() {
+        let bench = Bench(pipes: 0)
+        let block = [UInt8](repeating: 7, count: 1 << 20)
+        var written = 0
+        while true {
+            let count = send(bench.source.far, block, block.count, Int32(MSG_DONTWAIT))
+            if count > 0 { written += count }
+            _ = bench.move()
+            if count <= 0, !bench.direction.isWritable { break }
+        }
+        #expect(bench.direction.queued == 0)
+        shutdown(bench.source.far, Int32(SHUT_WR))
+        var received = 0
+        while !bench.direction.isShut || received < written {
+            while let octets = bench.read(1 << 20), !octets.isEmpty { received += octets.count }
+            #expect(bench.move() == .moved)
+        }
+        #expect(received == written)
+    }
+
+    @Test func `tell a source's reset without a pipe`() {
+        let bench = Bench(pipes: 0)
+        bench.source.reset()
+        #expect(bench.move() == .sourceBroken)
     }
 
     @Test func `have no pipe while nothing is under way`() {
