@@ -327,14 +327,14 @@ extension Shard {
         guard !socket.pointee.isWatched else { return }
         socket.pointee.isWatched = true
         let entry = reactor.ring.prepare()
-        // Without asking for any event: failure is told unasked.
-        ringway_prepare_poll(entry, socket.pointee.descriptor, 0)
+        // Without asking for any event: failure is told unasked. So is the peer's end, after which failure can follow.
+        ringway_prepare_poll_multishot(entry, socket.pointee.descriptor, 0)
         entry.pointee.user_data = Operation.watch.tag(handle).rawValue
     }
 
     mutating func watched(_ completion: Completion) {
         guard let socket = streams.pointer(to: completion.tag.handle) else { return }
-        socket.pointee.isWatched = false
+        socket.pointee.isWatched = completion.hasMore
         if socket.pointee.isClosing { return closeWhenIdle(socket) }
         // A receive under way finds out by itself, after the data before the failure.
         guard completion.result > 0, !socket.pointee.isReceiving,
