@@ -23,7 +23,9 @@ extension Shard {
     /// we are gone. The link's are left for then: to take an interface down lasts longer than all the rest.
     private mutating func takeOperationsBack() {
         for slot in 0..<spliced.highWater where spliced.pointer(inSlot: slot) != nil { unwatchSpliced(slot) }
-        // What one round submits, or lets run, may be armed only then: the next one finds it.
+        // What one round submits, or lets run, may be armed only then: the next one finds it. And what had to be waited for
+        // is not counted by the kernel, but ends in the next round: so only the second that finds nothing is the last.
+        var vain = 0
         for _ in 0..<8 {
             // A ring that fails is not waited for.
             guard reactor.ring.submitAndWait(nanoseconds: 0) == 0 else { break }
@@ -37,7 +39,8 @@ extension Shard {
                         ringway_cancel_now(
                             reactor.ring.descriptor, socket.pointee.descriptor, Self.cancelPatience)))
             }
-            if count == 0 { break }
+            vain = count == 0 ? vain + 1 : 0
+            if vain == 2 { break }
         }
     }
 
