@@ -75,7 +75,7 @@ struct EngineTests {
     @Test func `refuses what the host refuses`() throws {
         let guest = try GuestPort()
         defer { guest.engine.stop() }
-        let port = HostEnd(SOCK_STREAM).port
+        let port = HostEnd.freePort()
         guest.send(Frames.segment(from: 41_000, to: Self.hostAddress(port), sequence: 7, [.syn]))
         let answer = try #require(guest.receiveSegment(to: 41_000))
         #expect(answer.flags.contains(.rst) && answer.acknowledgement == 8)
@@ -128,7 +128,7 @@ struct EngineTests {
             guest.engine.stop()
             twin.engine.stop()
         }
-        let port = HostEnd(SOCK_STREAM).port
+        let port = HostEnd.freePort()
         let address = IPAddress(IPv4Address(127, 0, 0, 1))
         let target = TransportAddress(address: IPAddress(GuestPort.guest), port: 80)
         try guest.engine.listen(address: address, port: port, guest: target, forward: 1)
@@ -152,7 +152,7 @@ struct EngineTests {
         defer { next.engine.stop() }
         for round in UInt32(0)..<20 {
             let guest = try GuestPort(shards: shards)
-            let port = HostEnd(SOCK_STREAM).port
+            let port = HostEnd.freePort()
             try guest.engine.listen(address: address, port: port, guest: target, forward: 1)
             try guest.engine.receive(address: address, port: port, guest: target, forward: 2)
             // A client that has reached the guest, and that the shards hand to each other.

@@ -28,6 +28,26 @@ final class HostEnd {
 
     deinit { close(descriptor) }
 
+    /// A port of 127.0.0.1 that is free and stays so: below those that the kernel gives to whoever asks for any, as tests
+    /// do that run at the same time.
+    static func freePort() -> UInt16 {
+        while true {
+            let probe = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+            defer { close(probe) }
+            let port = UInt16.random(in: 10_000..<32_000)
+            var address = sockaddr_in()
+            address.sin_family = sa_family_t(AF_INET)
+            address.sin_port = port.bigEndian
+            address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+            let result = withUnsafePointer(to: &address) { address in
+                address.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    bind(probe, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+                }
+            }
+            if result == 0 { return port }
+        }
+    }
+
     /// A client of a port of 127.0.0.1.
     static func connect(to port: UInt16) throws -> Int32 {
         let client = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
