@@ -112,6 +112,12 @@ extension Shard {
                     return perform()
                 }
                 reportSendFailure(message, mapping, error)
+            } else if message.pointee.isTrain, Self.refusesTrain(-completion.result),
+                let forwarded = stack.forwardedMapping(mapping),
+                let listener = forwards.pointer(inSlot: forwarded.listener)
+            {
+                cutTrain(place, listener.pointee.descriptor)
+                return perform()
             }
             counters.add(.udpSendFailed)
         }

@@ -37,5 +37,21 @@ extension EndToEnd {
                 #expect(try answer.requireSuccess().split(separator: " ").count == sizes.count)
             }
         }
+
+        @Test("of a published port arrive at clients behind a small path too", arguments: Family.allCases)
+        func answerOverSmallPaths(family: Family) throws {
+            try TestBed.use { bed in
+                _ = try bed.makeRouter()
+                let (network, gateway) = family == .ipv4 ? ("10.77.2.0/24", "10.77.1.2") : ("fd77:2::/64", "fd77:1::2")
+                try bed.configure(bed.host, ["route", "add", network, "via", gateway, "mtu", "1300"])
+                let guest = try Guest(bed, shards: 1, ["-p", "7000:7000/udp"])
+                _ = try guest.serve(Self.burst, ["serve", family == .ipv4 ? "0.0.0.0" : "::", "7000"])
+                let host = family == .ipv4 ? "10.77.1.1" : "fd77:1::1"
+                let sizes = Array(repeating: "1400", count: 30)
+                let answer = try bed.run(
+                    ["python3", Self.burst, "call", host, "7000"] + sizes, in: "\(TestBed.name)-far")
+                #expect(try answer.requireSuccess().split(separator: " ").count == sizes.count)
+            }
+        }
     }
 }
