@@ -9,8 +9,6 @@ public struct DatagramSocket: BitwiseCopyable {
     /// The mapping or ping in the stack.
     public var flow: Handle
     public var isReceiving = false
-    public var isClosing = false
-    public var sendsInFlight: UInt16 = 0
     public var isIPv4: Bool
     /// A raw socket rather than a ping socket: replies come with an IP header and for every identifier.
     public var isRaw = false
@@ -19,7 +17,6 @@ public struct DatagramSocket: BitwiseCopyable {
     public var isStarved = false
     /// The kernel refused to cut a train for this socket: the path's MTU is smaller, or its device cannot.
     public var cannotSegment = false
-    public var nextStarved: UInt32 = .max
 
     public init(descriptor: Int32, flow: Handle, isIPv4: Bool) {
         self.descriptor = descriptor
