@@ -69,6 +69,7 @@ extension Shard {
             }
         }
         shutDownSplicedStreams()
+        port.closeDescriptors()
         if nameService >= 0 { Endpoint.close(nameService, reset: false) }
         Endpoint.close(queue.descriptor, reset: false)
     }

@@ -56,6 +56,9 @@ extension Shard {
             case .receive(let descriptor, let forward, let guest):
                 addListener(descriptor, forward: forward, guest: guest, isStream: false)
             case .unlisten(let forward): removeListeners(forward: forward)
+            case .addNeighbor(let mac, let inbox): addNeighbor(mac, inbox: inbox)
+            case .removeNeighbor(let mac): port.removeNeighbor(mac)
+            case .setPolicy(let policy): stack.policy = policy
             case .stop: isStopping = true
             }
         }

@@ -1,4 +1,5 @@
 internal import RingwayHost
+internal import RingwayStack
 internal import RingwayWire
 internal import Synchronization
 
@@ -10,6 +11,11 @@ enum ShardCommand: Sendable {
     case receive(descriptor: Int32, forward: UInt32, guest: TransportAddress)
     /// Stop a forward's listeners on this shard.
     case unlisten(forward: UInt32)
+    /// Hand frames for this ethernet address to that inbox, which is adopted.
+    case addNeighbor(MACAddress, inbox: Int32)
+    case removeNeighbor(MACAddress)
+    /// Hold new flows to this policy.
+    case setPolicy(DestinationPolicy)
     case stop
 }
 
