@@ -191,6 +191,24 @@ public final class Engine: Sendable {
         send(.receive(descriptor: descriptor, forward: forward, guest: guest), to: owner)
     }
 
+    /// Keeps a TCP port from others without listening at it, so that clients are refused.
+    public static func reserve(address: IPAddress?, port: UInt16) throws(HostListenFailure) -> Int32 {
+        do throws(HostFailure) {
+            return try Listener.reserve(address: address, port: port)
+        } catch {
+            throw HostListenFailure(errno: error.errno)
+        }
+    }
+
+    /// Whether UDP `port` could be had now.
+    public static func tryDatagrams(address: IPAddress?, port: UInt16) throws(HostListenFailure) {
+        do throws(HostFailure) {
+            Endpoint.close(try Listener.datagram(address: address, port: port), reset: false)
+        } catch {
+            throw HostListenFailure(errno: error.errno)
+        }
+    }
+
     /// Ends a forward: its listeners close, connections that came through it live on.
     public func unlisten(forward: UInt32) {
         for index in 0..<shared.network.count { send(.unlisten(forward: forward), to: index) }
@@ -202,6 +220,17 @@ public final class Engine: Sendable {
     }
 
     // MARK: Watching and ending
+
+    /// The threads of the data path.
+    public var shards: Int { shared.network.count }
+
+    /// Every counter that a snapshot has, at zero.
+    public static var counts: [Count] {
+        Metric.allCases.map { Count(name: $0.name, value: 0, isGauge: $0.isGauge) }
+            + DropReason.allCases.filter { $0 != .none }.map {
+                Count(name: "refused." + $0.name, value: 0, isGauge: false)
+            }
+    }
 
     /// Every counter, summed over the shards, in the order of `Metric`, then the frame parser's reasons.
     public func snapshot() -> [Count] {
@@ -258,6 +287,12 @@ public struct Count: Sendable {
     public var value: Int
     /// Whether it tells how much there is now, and not how often something happened.
     public let isGauge: Bool
+
+    public init(name: String, value: Int, isGauge: Bool) {
+        self.name = name
+        self.value = value
+        self.isGauge = isGauge
+    }
 }
 
 /// A port could not be listened on.

@@ -1,5 +1,6 @@
 internal import Glibc
 internal import RingwayStack
+internal import RingwayStorage
 internal import RingwayWire
 
 /// One shard's end of the switch between the guests of a network: what its guest may say of itself, and where frames for
