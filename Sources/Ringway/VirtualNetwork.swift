@@ -1,6 +1,6 @@
 internal import Glibc
 internal import RingwayEngine
-internal import RingwayLinks
+public import RingwayLinks
 internal import RingwayResolver
 internal import RingwayRing
 @_exported public import RingwayStack
@@ -88,6 +88,12 @@ public final class VirtualNetwork: Sendable {
     public func attach(
         tap queues: [Int32], guest: GuestIdentity, takesUDPSuperFrames: Bool = true, sockets: GuestSockets = .none
     ) throws(Failure) {
+        try attach(Link(queues: queues, takesUDPSuperFrames: takesUDPSuperFrames), guest: guest, sockets: sockets)
+    }
+
+    /// Attaches a guest by a link of any framing, whose queues are adopted: non-blocking descriptors.
+    public func attach(_ link: Link, guest: GuestIdentity, sockets: GuestSockets = .none) throws(Failure) {
+        let queues = link.queues
         guard !queues.isEmpty, queues.count <= 64 else {
             throw Failure("a link has 1 to 64 queues, not \(queues.count)")
         }
@@ -113,8 +119,7 @@ public final class VirtualNetwork: Sendable {
         let engine: Engine
         do throws(RingError) {
             engine = try Engine(
-                engineConfiguration, link: Link(queues: queues, takesUDPSuperFrames: takesUDPSuperFrames),
-                features: features, nameService: ResolverLine(resolver),
+                engineConfiguration, link: link, features: features, nameService: ResolverLine(resolver),
                 handler: { [weak self] event in self?.handle(event) })
         } catch {
             throw Failure("the data path does not start: \(error)")
