@@ -22,7 +22,7 @@ public final class Engine: Sendable {
     /// Starts one shard for each queue of the link.
     ///
     /// - Parameters:
-    ///   - link: adopted; its queues' virtio-net headers have 12 octets.
+    ///   - link: adopted; where its queues have virtio-net headers, these have 12 octets.
     ///   - handler: called from the engine's threads.
     public init(
         _ configuration: EngineConfiguration, link: Link, features: KernelFeatures,
@@ -30,6 +30,9 @@ public final class Engine: Sendable {
     ) throws(RingError) {
         let queues = link.queues
         precondition(!queues.isEmpty && queues.count <= BufferSpace.maximumShards)
+        guard link.framing == .device else {
+            throw RingError(operation: "cannot carry frames in this framing", errno: EPROTONOSUPPORT)
+        }
         precondition(
             BufferSpace.largeSize >= Frame.maximumLength && BufferSpace.largeSize >= Stack.headroom + 65_535,
             "a large buffer holds the longest frame")
