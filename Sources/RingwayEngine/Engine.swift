@@ -212,10 +212,26 @@ public final class Engine: Sendable {
         }
     }
 
-    /// Ends a forward: its listeners close, connections that came through it live on.
+    /// Ends a forward: its listeners close, connections that came through it live on. Its ports are free on return.
     public func unlisten(forward: UInt32) {
-        for index in 0..<shared.network.count { send(.unlisten(forward: forward), to: index) }
+        let done = ringway_event_descriptor()
+        for index in 0..<shared.network.count {
+            send(.unlisten(forward: forward, done: fcntl(done, F_DUPFD_CLOEXEC, 0)), to: index)
+        }
+        guard done >= 0 else { return }
+        defer { close(done) }
+        var finished: UInt64 = 0
+        var entry = pollfd(fd: done, events: Int16(POLLIN), revents: 0)
+        // A shard whose ring has failed does not answer.
+        while finished < shared.network.count, poll(&entry, 1, Self.patience) == 1 {
+            var count: UInt64 = 0
+            guard read(done, &count, 8) == 8 else { return }
+            finished += count
+        }
     }
+
+    /// Milliseconds that a shard may take to answer.
+    private static var patience: Int32 { 1_000 }
 
     private func send(_ command: ShardCommand, to index: Int) {
         shared.commands[index].append(command)
@@ -277,7 +293,8 @@ public final class Engine: Sendable {
                 case .listen(let descriptor, _, _), .receive(let descriptor, _, _):
                     Endpoint.close(descriptor, reset: false)
                 case .addNeighbor(_, let inbox): Endpoint.close(inbox, reset: false)
-                case .unlisten, .removeNeighbor, .setPolicy, .stop: break
+                case .unlisten(_, let done): Endpoint.close(done, reset: false)
+                case .removeNeighbor, .setPolicy, .stop: break
                 }
             }
         }

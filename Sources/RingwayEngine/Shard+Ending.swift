@@ -10,7 +10,7 @@ internal import RingwayStorage
 /// A shard's end.
 extension Shard {
     /// Nanoseconds that it may take to have an operation back that is being carried out at this moment.
-    private static var cancelPatience: UInt64 { 50_000_000 }
+    static var cancelPatience: UInt64 { 50_000_000 }
 
     /// Ends everything: host sockets are closed with RST, as the guest that is gone would have it.
     mutating func shutDown() {

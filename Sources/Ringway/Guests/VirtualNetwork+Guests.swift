@@ -1,6 +1,7 @@
 internal import Glibc
 internal import RingwayEngine
 public import RingwayLinks
+internal import RingwayResolver
 internal import RingwayRing
 internal import RingwayStack
 public import RingwayWire
