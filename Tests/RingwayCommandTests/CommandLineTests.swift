@@ -51,7 +51,8 @@ struct RunCommandLineTests {
     @Test func `has defaults that need no option`() throws {
         let command = try parse("true")
         let order = try BridgeOrder(
-            guest: command.guest, network: command.network, bridge: command.bridge, limits: command.limits, origin: .command(["true"]))
+            guest: command.guest, network: command.network, bridge: command.bridge, limits: command.limits,
+            origin: .command(["true"]))
         #expect(order.plan.gatewayIPv4.description == "192.168.127.1")
         #expect(order.configuration.mtu == 1500)
         #expect(order.configuration.limits == Limits())
@@ -70,7 +71,8 @@ struct RunCommandLineTests {
             "10.0.0.0/8", "--deny", "fd00::/8", "--capture", "c.pcapng", "--statistics", "s.json", "--ifname", "tap7",
             "true")
         let order = try BridgeOrder(
-            guest: command.guest, network: command.network, bridge: command.bridge, limits: command.limits, origin: .command(["true"]))
+            guest: command.guest, network: command.network, bridge: command.bridge, limits: command.limits,
+            origin: .command(["true"]))
         let configuration = order.configuration
         #expect(configuration.ipv4Network.description == "10.1.0.0/16")
         #expect(order.plan.hostIPv4.description == "10.1.255.254")

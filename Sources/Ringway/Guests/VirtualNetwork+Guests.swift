@@ -126,7 +126,8 @@ extension VirtualNetwork {
             let (mac, ipv4, ipv6) = try lease(&registry)
             if let other = state.members.values.first(where: { $0.guest.mac == mac || $0.guest.ipv4 == ipv4 }) {
                 state.guestsRefused += 1
-                throw Failure("guest \(other.guest) has the same address: each guest needs an ethernet address of its own")
+                throw Failure(
+                    "guest \(other.guest) has the same address: each guest needs an ethernet address of its own")
             }
             state.registry = registry
             state.nextGuest += 1
