@@ -248,4 +248,9 @@ static inline uint64_t ringway_monotonic_nanoseconds(void) {
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000000000ULL + (uint64_t)now.tv_nsec;
 }
+
+// Sends each slice as a datagram, 64 at the most, until one does not go. Answers how many went, or a negated errno when it
+// is the first that does not.
+int ringway_send_datagrams(int descriptor, struct iovec *datagrams, unsigned count);
+
 #endif
