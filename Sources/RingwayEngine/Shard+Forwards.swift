@@ -27,7 +27,7 @@ extension Shard {
             guard let socket = forwards.pointer(inSlot: slot), socket.pointee.number == forward else { continue }
             let handle = forwards.handle(ofSlot: slot)
             cancel((socket.pointee.isStream ? Operation.accept : Operation.forwardedReceive).tag(handle))
-            Endpoint.close(socket.pointee.descriptor, reset: false)
+            closeWatched(socket.pointee.descriptor, reset: false)
             if !socket.pointee.isStream { stack.listenerClosed(slot) }
             forwards.remove(slot: slot)
         }

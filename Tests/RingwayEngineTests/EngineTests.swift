@@ -5,10 +5,8 @@ import RingwayRing
 import RingwayWire
 import Testing
 
-private let features = KernelFeatures.probe()
-
 /// Whole shards on real rings and sockets; only the guest is made up.
-@Suite("Engine", .tags(.kernel), .enabled(if: features.hasBufferRings && features.hasMultishotReceive))
+@Suite("Engine", .tags(.kernel))
 struct EngineTests {
     private static func hostAddress(_ port: UInt16) -> TransportAddress {
         TransportAddress(address: IPAddress(GuestPort.host), port: port)
@@ -27,9 +25,11 @@ struct EngineTests {
         return (101, next)
     }
 
-    @Test(arguments: [1, 2, 3], [true, false])
-    func `answers for the gateway on whichever queue it is asked`(shards: Int, usesMultishotRead: Bool) throws {
-        let guest = try GuestPort(shards: shards, usesMultishotRead: usesMultishotRead)
+    @Test(arguments: [1, 2, 3], BackEnd.here.flatMap { [($0, true), ($0, false)] })
+    func `answers for the gateway on whichever queue it is asked`(
+        shards: Int, reading: (backEnd: BackEnd, isMultishot: Bool)
+    ) throws {
+        let guest = try GuestPort(reading.backEnd, shards: shards, usesMultishotRead: reading.isMultishot)
         defer { guest.engine.stop() }
         for queue in 0..<shards {
             // More than the reads that are in flight at a time.
@@ -45,9 +45,9 @@ struct EngineTests {
         #expect(guest.count("arpAnswers") == 20 * shards)
     }
 
-    @Test(arguments: [1, 2])
-    func `carries a stream both ways, and its end`(shards: Int) throws {
-        let guest = try GuestPort(shards: shards)
+    @Test(arguments: BackEnd.here, [1, 2])
+    func `carries a stream both ways, and its end`(_ backEnd: BackEnd, shards: Int) throws {
+        let guest = try GuestPort(backEnd, shards: shards)
         defer { guest.engine.stop() }
         let server = HostEnd(SOCK_STREAM)
         let target = Self.hostAddress(server.port)
@@ -72,8 +72,8 @@ struct EngineTests {
         #expect(guest.count("tcpOpenedByGuest") == 8)
     }
 
-    @Test func `refuses what the host refuses`() throws {
-        let guest = try GuestPort()
+    @Test(arguments: BackEnd.here) func `refuses what the host refuses`(_ backEnd: BackEnd) throws {
+        let guest = try GuestPort(backEnd)
         defer { guest.engine.stop() }
         let port = HostEnd.freePort()
         guest.send(Frames.segment(from: 41_000, to: Self.hostAddress(port), sequence: 7, [.syn]))
@@ -81,8 +81,8 @@ struct EngineTests {
         #expect(answer.flags.contains(.rst) && answer.acknowledgement == 8)
     }
 
-    @Test func `passes a reset of the guest's on to the host`() throws {
-        let guest = try GuestPort()
+    @Test(arguments: BackEnd.here) func `passes a reset of the guest's on to the host`(_ backEnd: BackEnd) throws {
+        let guest = try GuestPort(backEnd)
         defer { guest.engine.stop() }
         let server = HostEnd(SOCK_STREAM)
         let target = Self.hostAddress(server.port)
@@ -93,9 +93,9 @@ struct EngineTests {
         #expect(HostEnd.receive(client).errno == ECONNRESET)
     }
 
-    @Test(arguments: [1, 2])
-    func `carries datagrams both ways from one port of the host's`(shards: Int) throws {
-        let guest = try GuestPort(shards: shards)
+    @Test(arguments: BackEnd.here, [1, 2])
+    func `carries datagrams both ways from one port of the host's`(_ backEnd: BackEnd, shards: Int) throws {
+        let guest = try GuestPort(backEnd, shards: shards)
         defer { guest.engine.stop() }
         let server = HostEnd(SOCK_DGRAM)
         for number in UInt8(0)..<10 {
@@ -111,8 +111,8 @@ struct EngineTests {
         #expect(guest.count("udpMappingsOpened") == 1)
     }
 
-    @Test func `counts what it cannot parse and goes on`() throws {
-        let guest = try GuestPort()
+    @Test(arguments: BackEnd.here) func `counts what it cannot parse and goes on`(_ backEnd: BackEnd) throws {
+        let guest = try GuestPort(backEnd)
         defer { guest.engine.stop() }
         for length in [1, 11, 12, 25] { guest.send([UInt8](repeating: 0, count: length)) }
         guest.send(Frames.addressRequest())
@@ -121,9 +121,9 @@ struct EngineTests {
         #expect(refused == 4)
     }
 
-    @Test func `publishes a port once, and gives it up again`() throws {
-        let guest = try GuestPort(shards: 2)
-        let twin = try GuestPort(shards: 2)
+    @Test(arguments: BackEnd.here) func `publishes a port once, and gives it up again`(_ backEnd: BackEnd) throws {
+        let guest = try GuestPort(backEnd, shards: 2)
+        let twin = try GuestPort(backEnd, shards: 2)
         defer {
             guest.engine.stop()
             twin.engine.stop()
@@ -144,14 +144,14 @@ struct EngineTests {
         #expect(isFree)
     }
 
-    @Test(arguments: [1, 2])
-    func `leaves no published port taken when it has stopped`(shards: Int) throws {
+    @Test(arguments: BackEnd.here, [1, 2])
+    func `leaves no published port taken when it has stopped`(_ backEnd: BackEnd, shards: Int) throws {
         let address = IPAddress(IPv4Address(127, 0, 0, 1))
         let target = TransportAddress(address: IPAddress(GuestPort.guest), port: 80)
-        let next = try GuestPort()
+        let next = try GuestPort(backEnd)
         defer { next.engine.stop() }
         for round in UInt32(0)..<20 {
-            let guest = try GuestPort(shards: shards)
+            let guest = try GuestPort(backEnd, shards: shards)
             let port = HostEnd.freePort()
             try guest.engine.listen(address: address, port: port, guest: target, forward: 1)
             try guest.engine.receive(address: address, port: port, guest: target, forward: 2)
@@ -165,8 +165,8 @@ struct EngineTests {
         }
     }
 
-    @Test func `ends every connection with a reset and closes the link when it stops`() throws {
-        let guest = try GuestPort(shards: 2)
+    @Test(arguments: BackEnd.here) func `ends every connection with a reset and closes the link when it stops`(_ backEnd: BackEnd) throws {
+        let guest = try GuestPort(backEnd, shards: 2)
         let server = HostEnd(SOCK_STREAM)
         _ = try Self.connect(guest, from: 43_000, to: Self.hostAddress(server.port))
         let client = server.accept()

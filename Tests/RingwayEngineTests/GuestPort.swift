@@ -16,7 +16,7 @@ final class GuestPort {
     let engine: Engine
     private let queues: [Int32]
 
-    init(shards: Int = 1, usesMultishotRead: Bool = true) throws {
+    init(_ backEnd: BackEnd, shards: Int = 1, usesMultishotRead: Bool = true) throws {
         var own: [Int32] = []
         var others: [Int32] = []
         for _ in 0..<shards {
@@ -43,7 +43,7 @@ final class GuestPort {
                 guestIPv4: Self.guest, guestIPv6: plan.firstGuestIPv6, shard: 0, shards: shards, secret: 42))
         configuration.usesMultishotRead = usesMultishotRead
         engine = try Engine(
-            configuration, link: Link(queues: others, takesUDPSuperFrames: true), features: .probe(),
+            configuration, link: Link(queues: others, takesUDPSuperFrames: true), features: backEnd.features,
             nameService: nil, handler: { _ in })
         queues = own
     }
