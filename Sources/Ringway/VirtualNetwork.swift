@@ -95,10 +95,7 @@ public final class VirtualNetwork: Sendable {
             throw Failure("\(sockets.descriptors.count) sources of sockets for \(queues.count) queues")
         }
         guard state.withLock({ $0.engine == nil }) else { throw Failure("the network has its guest already") }
-        let features = RingwayRing.KernelFeatures.probe()
-        guard features.hasRing, features.hasBufferRings, features.hasMultishotReceive else {
-            throw Failure(Self.explain(features))
-        }
+        let features = try Self.features(for: configuration.reactor)
         let stack = Stack.Configuration(
             plan: plan, limits: configuration.limits,
             policy: DestinationPolicy(
@@ -123,20 +120,6 @@ public final class VirtualNetwork: Sendable {
             $0.engine = engine
             $0.guest = guest
         }
-    }
-
-    private static func explain(_ features: RingwayRing.KernelFeatures) -> String {
-        if features.ringError == EPERM || features.ringError == EACCES {
-            return
-                "io_uring is forbidden here: set the sysctl kernel.io_uring_disabled to 0, or allow io_uring_setup in "
-                + "the container's seccomp profile"
-        }
-        if !features.hasRing {
-            return
-                "this kernel gives no io_uring (\(String(cString: strerror(features.ringError)))): Linux 6.0 or newer "
-                + "is needed"
-        }
-        return "this kernel's io_uring lacks buffer rings or multishot receive: Linux 6.0 or newer is needed"
     }
 
     private func handle(_ event: EngineEvent) {

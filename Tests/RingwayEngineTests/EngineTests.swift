@@ -165,7 +165,8 @@ struct EngineTests {
         }
     }
 
-    @Test(arguments: BackEnd.here) func `ends every connection with a reset and closes the link when it stops`(_ backEnd: BackEnd) throws {
+    @Test(arguments: BackEnd.here)
+    func `ends every connection with a reset and closes the link when it stops`(_ backEnd: BackEnd) throws {
         let guest = try GuestPort(backEnd, shards: 2)
         let server = HostEnd(SOCK_STREAM)
         _ = try Self.connect(guest, from: 43_000, to: Self.hostAddress(server.port))

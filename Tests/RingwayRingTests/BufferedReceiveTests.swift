@@ -152,7 +152,8 @@ struct BufferedReceiveTests {
         return UInt16(bigEndian: address.sin_port)
     }
 
-    @Test(arguments: BackEnd.here) func `accepts clients from one submission until it is cancelled`(_ backEnd: BackEnd) throws {
+    @Test(arguments: BackEnd.here)
+    func `accepts clients from one submission until it is cancelled`(_ backEnd: BackEnd) throws {
         let bench = try RingBench(backEnd)
         let listener = Sockets.bound(SOCK_STREAM)
         listen(listener.descriptor, 16)

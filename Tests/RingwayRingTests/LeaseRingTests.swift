@@ -75,7 +75,8 @@ struct LeaseRingTests {
         #expect(bench.leased == 4)
     }
 
-    @Test(arguments: BackEnd.here) func `gives the lease that the data was put in, behind the headroom`(_ backEnd: BackEnd) throws {
+    @Test(arguments: BackEnd.here)
+    func `gives the lease that the data was put in, behind the headroom`(_ backEnd: BackEnd) throws {
         let bench = try LeaseRingBench(backEnd, headroom: 128)
         bench.refill()
         let completion = try #require(bench.receive([1, 2, 3]))
@@ -112,7 +113,8 @@ struct LeaseRingTests {
         }
     }
 
-    @Test(arguments: BackEnd.here) func `shrinks when it is hardly used, but not below its least`(_ backEnd: BackEnd) throws {
+    @Test(arguments: BackEnd.here)
+    func `shrinks when it is hardly used, but not below its least`(_ backEnd: BackEnd) throws {
         let bench = try LeaseRingBench(backEnd)
         bench.grow()
         bench.grow()
@@ -141,7 +143,8 @@ struct LeaseRingTests {
         for lease in others { bench.release(lease) }
     }
 
-    @Test(arguments: BackEnd.here) func `is empty when the pool is dry and filled when buffers come back`(_ backEnd: BackEnd) throws {
+    @Test(arguments: BackEnd.here)
+    func `is empty when the pool is dry and filled when buffers come back`(_ backEnd: BackEnd) throws {
         let bench = try LeaseRingBench(backEnd, buffers: 8)
         let held = (0..<8).map { _ in bench.lease() }
         #expect(!bench.refill())

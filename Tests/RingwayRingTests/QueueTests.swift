@@ -68,7 +68,9 @@ struct QueueTests {
     static var kinds: [Bool] { features.hasMultishotRead ? [true, false] : [false] }
 
     @Test(arguments: BackEnd.here, kinds)
-    func `a link whose other end is closed is lost, and said to be so once`(_ backEnd: BackEnd, isMultishot: Bool) throws {
+    func `a link whose other end is closed is lost, and said to be so once`(_ backEnd: BackEnd, isMultishot: Bool)
+        throws
+    {
         let (own, other) = Sockets.pair(SOCK_SEQPACKET)
         defer { Sockets.close(own) }
         let bench = try QueueBench(backEnd, own, isMultishot: isMultishot)

@@ -28,7 +28,8 @@ struct ReactorTests {
         #expect(now >= start + 19_000_000 && now < start + 1_000_000_000)
     }
 
-    @Test(arguments: BackEnd.here) func `does not wait when its deadline has passed or mail is there`(_ backEnd: BackEnd) throws {
+    @Test(arguments: BackEnd.here)
+    func `does not wait when its deadline has passed or mail is there`(_ backEnd: BackEnd) throws {
         var reactor = try Self.reactor(backEnd, Doorbell())
         let start = Reactor.clock()
         _ = reactor.wait(until: 0) { false }
@@ -36,7 +37,8 @@ struct ReactorTests {
         #expect(Reactor.clock() - start < 1_000_000_000)
     }
 
-    @Test(arguments: BackEnd.here) func `is woken by a thread without a ring, each time anew`(_ backEnd: BackEnd) throws {
+    @Test(arguments: BackEnd.here)
+    func `is woken by a thread without a ring, each time anew`(_ backEnd: BackEnd) throws {
         let doorbell = Doorbell()
         var reactor = try Self.reactor(backEnd, doorbell)
         reactor.listen(Self.bell)
@@ -85,7 +87,8 @@ struct ReactorTests {
 
     /// One of two that throw messages at each other: what it posts to, what it takes from, how often.
     private static func exchange(
-        _ backEnd: BackEnd, own: Doorbell, other: Doorbell, inbox: Mailbox<Int>, outbox: Mailbox<Int>, rounds: Int, begins: Bool
+        _ backEnd: BackEnd, own: Doorbell, other: Doorbell, inbox: Mailbox<Int>, outbox: Mailbox<Int>, rounds: Int,
+        begins: Bool
     ) -> Int {
         guard var reactor = try? reactor(backEnd, own) else { return -1 }
         while other.ringDescriptor < 0 { sched_yield() }
@@ -122,9 +125,11 @@ struct ReactorTests {
         let result = Mailbox<Int>(capacity: 1)
         let thread = KernelThread {
             _ = result.post(
-                Self.exchange(backEnd, own: two, other: one, inbox: toTwo, outbox: toOne, rounds: rounds, begins: false))
+                Self.exchange(backEnd, own: two, other: one, inbox: toTwo, outbox: toOne, rounds: rounds, begins: false)
+            )
         }
-        let own = Self.exchange(backEnd, own: one, other: two, inbox: toOne, outbox: toTwo, rounds: rounds, begins: true)
+        let own = Self.exchange(
+            backEnd, own: one, other: two, inbox: toOne, outbox: toTwo, rounds: rounds, begins: true)
         thread.join()
         #expect(own == rounds)
         #expect(result.take() == rounds)

@@ -39,14 +39,16 @@ struct RingTests {
         #expect(bench.ring.submissions == 200)
     }
 
-    @Test(arguments: BackEnd.here) func `loses no completion when the kernel posts more than the queue holds`(_ backEnd: BackEnd) throws {
+    @Test(arguments: BackEnd.here)
+    func `loses no completion when the kernel posts more than the queue holds`(_ backEnd: BackEnd) throws {
         let bench = try RingBench(backEnd, entries: 64, completions: 64)
         for index in UInt32(0)..<1_000 { bench.prepare(index) { io_uring_prep_nop($0) } }
         let completions = bench.completions(1_000)
         #expect(Set(completions.map(\.tag.index)).count == 1_000)
     }
 
-    @Test(arguments: BackEnd.here) func `cancels one operation by its tag and tells both ends`(_ backEnd: BackEnd) throws {
+    @Test(arguments: BackEnd.here)
+    func `cancels one operation by its tag and tells both ends`(_ backEnd: BackEnd) throws {
         let bench = try RingBench(backEnd)
         let (reader, writer) = Sockets.pair(SOCK_STREAM)
         defer { Sockets.close(reader, writer) }
@@ -85,7 +87,8 @@ struct RingTests {
         }
     }
 
-    @Test(arguments: BackEnd.here) func `says nothing of a success that nobody waits for, and speaks of a failure`(_ backEnd: BackEnd) throws {
+    @Test(arguments: BackEnd.here)
+    func `says nothing of a success that nobody waits for, and speaks of a failure`(_ backEnd: BackEnd) throws {
         let bench = try RingBench(backEnd)
         bench.prepare(1) {
             io_uring_prep_nop($0)
@@ -100,7 +103,8 @@ struct RingTests {
         #expect(bench.completions(1).first?.result ?? 0 < 0)
     }
 
-    @Test(arguments: BackEnd.here) func `polls for failure alone without being asked for any event`(_ backEnd: BackEnd) throws {
+    @Test(arguments: BackEnd.here)
+    func `polls for failure alone without being asked for any event`(_ backEnd: BackEnd) throws {
         let bench = try RingBench(backEnd)
         let (own, other) = Sockets.pair(SOCK_STREAM)
         defer { Sockets.close(own) }
@@ -128,7 +132,8 @@ struct RingTests {
         #expect(ringway_socket_error(client) == ECONNRESET)
     }
 
-    @Test(arguments: BackEnd.here) func `throws and leaves nothing behind when the kernel makes no ring`(_ backEnd: BackEnd) {
+    @Test(arguments: BackEnd.here)
+    func `throws and leaves nothing behind when the kernel makes no ring`(_ backEnd: BackEnd) {
         let name = backEnd == .epoll ? "epoll" : "io_uring"
         #expect(throws: RingError(operation: "cannot set up \(name)", errno: EINVAL)) {
             _ = try Ring(entries: 0, completions: 0, features: backEnd.features)
@@ -140,7 +145,8 @@ struct RingTests {
         #expect(error.description == "cannot set up io_uring: Operation not permitted")
     }
 
-    @Test(arguments: BackEnd.here) func `a descriptor's operations are taken back at once, and let go of its file`(_ backEnd: BackEnd) throws {
+    @Test(arguments: BackEnd.here)
+    func `a descriptor's operations are taken back at once, and let go of its file`(_ backEnd: BackEnd) throws {
         let bench = try RingBench(backEnd)
         let (reader, writer) = Sockets.pair(SOCK_STREAM)
         defer { Sockets.close(writer) }

@@ -92,7 +92,9 @@ struct TwinTests {
         for index in 0..<256 { octets[index] = UInt8(index) }
         var smallest: Int32 = 4_096
         setsockopt(own, SOL_SOCKET, SO_SNDBUF, &smallest, 4)
-        for index in UInt32(0)..<256 { bench.prepare(index) { io_uring_prep_write($0, own, octets + Int(index), 1, 0) } }
+        for index in UInt32(0)..<256 {
+            bench.prepare(index) { io_uring_prep_write($0, own, octets + Int(index), 1, 0) }
+        }
         _ = bench.ring.submitAndWait(nanoseconds: 0)
         var received: [UInt8] = []
         var completed: [UInt32] = []

@@ -29,6 +29,7 @@ struct BridgeOrder {
         configuration.mtu = network.mtu
         configuration.shards = bridge.queueCount
         configuration.busyPoll = bridge.busyPoll
+        configuration.reactor = bridge.reactor
         configuration.nameServers = network.dns
         configuration.hostLoopback = !network.noHostLoopback
         configuration.allow = network.allow

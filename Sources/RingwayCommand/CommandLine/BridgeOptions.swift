@@ -22,6 +22,13 @@ struct BridgeOptions: ParsableArguments {
     var busyPoll: Int?
 
     @Option(
+        help: ArgumentHelp(
+            "What moves the octets: io_uring, or epoll where that is missing or forbidden. "
+                + "(default: io_uring if it works here, else epoll)", valueName: "name"),
+        transform: OptionValue.reactor)
+    var reactor: Reactor?
+
+    @Option(
         help: ArgumentHelp("The name of the guest's interface. (default: eth0)", valueName: "name"),
         transform: OptionValue.interfaceName)
     var ifname: String = "eth0"

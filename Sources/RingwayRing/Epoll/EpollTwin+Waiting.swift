@@ -202,7 +202,8 @@ extension EpollTwin {
                     finish(entry, slot, result, flags)
                 }
             case .output where canOutput:
-                switch outputs > 0 ? goOn(attemptOutput(entry, isConnecting: operation.pointee.isConnecting)) : .mayGoOn {
+                switch outputs > 0 ? goOn(attemptOutput(entry, isConnecting: operation.pointee.isConnecting)) : .mayGoOn
+                {
                 case .wouldWait: canOutput = false
                 case .mayGoOn:
                     canOutput = false
