@@ -6,7 +6,7 @@ import pathlib
 from bed import Failure
 from daemon import Daemon
 from namespace_guest import AttachedNamespace
-from transfers import file_digest
+from transfers import MEBIBYTE, WebServer, file_digest
 
 TOOLS = pathlib.Path(__file__).resolve().parent.parent
 VPNKIT_CLIENT = TOOLS.parent / "Tests/EndToEndTests/Programs/vpnkit.py"
@@ -75,34 +75,77 @@ def by_vpnkit(bed, ringway, shards):
         yield Way(f"qemu:{inner}", bed.host, ["--mac", mac])
 
 
+# The machine is the guest.
 WAYS = {"tap": by_tap, "qemu": by_stream, "qemu-dgram": by_datagrams, "vpnkit": by_vpnkit}
+# Everything is in the machine: further options of Ringway, and the way that inside-lines.sh knows.
+INSIDE = {"run": "run", "run-2": "run-2", "vsock": "vsock", "vsock-2": "vsock-2"}
 
 
-def judge_guest(bed, report, way_name, ringway, shards, web, lines, seconds):
-    """Boots one guest and takes its verdicts over into the report."""
-    bed.start(["iperf3", "-s", "-p", 5201], bed.host)
-    bed.await_port(5201, bed.host)
-    start_nameserver(bed)
-    with WAYS[way_name](bed, ringway, shards) as way:
+GUEST_PROGRAMS = ["curl", "dig", "iperf3"]
+HOST_PROGRAMS = ["nginx", "dnsmasq"]
+
+
+class Judge:
+    """Boots one guest for each way and takes its verdicts over into the report."""
+
+    def __init__(self, report, ringway, agent, shards, quick, lines):
+        self.report = report
+        self.ringway = ringway
+        self.agent = agent
+        self.shards = shards
+        self.mebibytes = 16 if quick else 256
+        self.seconds = 1 if quick else 3
+        self.lines = lines
+
+    def judge(self, bed, name):
+        if name in WAYS:
+            self.judge_behind(bed, name)
+        else:
+            self.judge_inside(bed, name)
+
+    def judge_behind(self, bed, name):
+        """The machine is the guest, its host is a namespace of the bed."""
+        web = WebServer(bed, self.mebibytes * MEBIBYTE)
+        bed.start(["iperf3", "-s", "-p", 5201], bed.host)
+        bed.await_port(5201, bed.host)
+        start_nameserver(bed)
+        with WAYS[name](bed, self.ringway, self.shards) as way:
+            self.boot(bed, name, way, GUEST_PROGRAMS, ["sh", "/machine-lines.sh", web.big, self.seconds])
+        for number in (4, 6):
+            uploaded = web.directory / "uploads" / f"machine{number}"
+            if uploaded.exists() and file_digest(uploaded) != web.big:
+                self.report.add(f"files{number}", name, "FAIL", "the file uploaded differs", 0)
+
+    def judge_inside(self, bed, name):
+        """Host, bridge and guest are all in the machine, on its kernel."""
+        settings, _, way = INSIDE[name].rpartition(" ")
+        options = ["--module", "tun", "--module", "vsock_loopback", "--file",
+                   TOOLS / "acceptance-lines/inside-lines.sh"]
+        programs = [*GUEST_PROGRAMS, *HOST_PROGRAMS, self.ringway]
+        if way.startswith("vsock"):
+            programs.append(self.agent)
+        command = ["env", f"RINGWAY_OPTIONS={settings}", "sh", "/inside-lines.sh", way, self.mebibytes, self.seconds]
+        self.boot(bed, name, Way("none", bed.host, options), programs, command)
+
+    def boot(self, bed, name, way, programs, command):
         # Every line must have said something by the end; a guest that dies says nothing about what was left.
-        missing = set(lines)
+        missing = set(self.lines)
+        arguments = [
+            TOOLS / "vm", "--link", way.link, "--memory", 1024 + 4 * self.mebibytes, "--time", 280,
+            "--file", TOOLS / "acceptance-lines/machine-lines.sh"]
+        for program in programs:
+            arguments += ["--program", program]
+        guest = bed.start([*arguments, *way.options, "--", *command, *self.lines], way.namespace)
         try:
-            text = bed.run(
-                [TOOLS / "vm", "--link", way.link, "--memory", 1024, "--time", 280, "--program", "curl", "--program", "dig",
-                 "--program", "iperf3", "--file", TOOLS / "acceptance-lines/machine-lines.sh", *way.options, "--",
-                 "sh", "/machine-lines.sh", web.big, seconds, *lines],
-                way.namespace, seconds=300, check=False)
+            text = guest.await_end(300)
         except Failure as failure:
-            text = ""
-            report.add("guest", way_name, "FAIL", str(failure), 0)
+            text = guest.text
+            self.report.add("guest", name, "FAIL", str(failure), 0)
         for row in text.splitlines():
-            name, verdict, took, said = row.split("\t")
-            missing.discard(name)
-            report.add(name, way_name, verdict, said, float(took))
-        for name in lines:
-            if name in missing:
-                report.add(name, way_name, "FAIL", "the guest ended before it", 0)
-    for number in (4, 6):
-        uploaded = web.directory / "uploads" / f"machine{number}"
-        if uploaded.exists() and file_digest(uploaded) != web.big:
-            report.add(f"files{number}", way_name, "FAIL", "the file uploaded differs", 0)
+            fields = row.split("\t")
+            if len(fields) == 4:
+                missing.discard(fields[0])
+                self.report.add(fields[0], name, fields[1], fields[3].strip(), float(fields[2]))
+        for line in self.lines:
+            if line in missing:
+                self.report.add(line, name, "FAIL", "the guest ended before it", 0)

@@ -41,6 +41,7 @@ class Root:
             archive.text("/etc/passwd", "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n")
             archive.text("/etc/group", "root:x:0:\nnogroup:x:65534:\n")
             archive.text("/etc/hosts", f"127.0.0.1 localhost {self.settings['name']}\n::1 localhost\n")
+            archive.text("/etc/resolv.conf", "")
             archive.text("/etc/vm/settings", assignments(self.settings))
             archive.text("/etc/vm/shares", "".join(f"{tag} {place}\n" for tag, place in self.shares.items()))
             archive.text("/etc/vm/modules", "".join(f"/lib/modules/{module.name}\n" for module in self.modules))
