@@ -37,39 +37,41 @@ class Way:
 
 
 @contextlib.contextmanager
-def by_tap(bed, ringway, shards):
+def by_tap(bed, ringway, options):
     """A TAP of QEMU's, on a bridge with the TAP of `ringway attach`."""
     namespace = bed.namespace("machine")
-    with AttachedNamespace(bed, ringway, namespace, ["--shards", shards, "--dns", NAMESERVER]):
+    with AttachedNamespace(bed, ringway, namespace, options):
         # The interface becomes a port of the bridge: its addresses are the machine's to have.
+        mac = bed.run(["cat", "/sys/class/net/eth0/address"], namespace).strip()
         bed.setting(namespace, "net.ipv6.conf.eth0.disable_ipv6=1")
         for command in (
             "tuntap add vm0 mode tap vnet_hdr", "link add bridge0 type bridge", "addr flush dev eth0",
+            "link set eth0 address 02:00:00:00:00:02",
             "link set eth0 master bridge0", "link set vm0 master bridge0", "link set vm0 up", "link set bridge0 up",
         ):
             bed.run(["ip", "-n", namespace, *command.split()])
-        yield Way("tap:vm0", namespace)
+        yield Way("tap:vm0", namespace, ["--mac", mac])
 
 
 @contextlib.contextmanager
-def by_stream(bed, ringway, shards):
+def by_stream(bed, ringway, options):
     path = bed.directory / "vm.sock"
-    with Daemon(bed, ringway, [f"qemu:{path}"], ["--dns", NAMESERVER]):
+    with Daemon(bed, ringway, [f"qemu:{path}"], options):
         yield Way(f"qemu:{path}", bed.host)
 
 
 @contextlib.contextmanager
-def by_datagrams(bed, ringway, shards):
+def by_datagrams(bed, ringway, options):
     path = bed.directory / "vm.sock"
-    with Daemon(bed, ringway, [f"qemu-dgram:{path}"], ["--dns", NAMESERVER]):
+    with Daemon(bed, ringway, [f"qemu-dgram:{path}"], options):
         yield Way(f"qemu-dgram:{path}", bed.host)
 
 
 @contextlib.contextmanager
-def by_vpnkit(bed, ringway, shards):
+def by_vpnkit(bed, ringway, options):
     """A client of the protocol between the daemon and QEMU."""
     path, inner = bed.directory / "vpnkit.sock", bed.directory / "vm.sock"
-    with Daemon(bed, ringway, [f"vpnkit:{path}"], ["--dns", NAMESERVER]):
+    with Daemon(bed, ringway, [f"vpnkit:{path}"], options):
         client = bed.start(["python3", VPNKIT_CLIENT, path, "qemu", inner], bed.host, until="ready")
         _, mac, _ = client.text.split()[:3]
         yield Way(f"qemu:{inner}", bed.host, ["--mac", mac])
@@ -109,7 +111,8 @@ class Judge:
         bed.start(["iperf3", "-s", "-p", 5201], bed.host)
         bed.await_port(5201, bed.host)
         start_nameserver(bed)
-        with WAYS[name](bed, self.ringway, self.shards) as way:
+        options = ["--dns", NAMESERVER, *(["--shards", self.shards] if name == "tap" else [])]
+        with WAYS[name](bed, self.ringway, options) as way:
             self.boot(bed, name, way, GUEST_PROGRAMS, ["sh", "/machine-lines.sh", web.big, self.seconds])
         for number in (4, 6):
             uploaded = web.directory / "uploads" / f"machine{number}"
@@ -128,24 +131,31 @@ class Judge:
         self.boot(bed, name, Way("none", bed.host, options), programs, command)
 
     def boot(self, bed, name, way, programs, command):
-        # Every line must have said something by the end; a guest that dies says nothing about what was left.
-        missing = set(self.lines)
-        arguments = [
-            TOOLS / "vm", "--link", way.link, "--memory", 1024 + 4 * self.mebibytes, "--time", 280,
-            "--file", TOOLS / "acceptance-lines/machine-lines.sh"]
-        for program in programs:
-            arguments += ["--program", program]
-        guest = bed.start([*arguments, *way.options, "--", *command, *self.lines], way.namespace)
-        try:
-            text = guest.await_end(300)
-        except Failure as failure:
-            text = guest.text
-            self.report.add("guest", name, "FAIL", str(failure), 0)
-        for row in text.splitlines():
-            fields = row.split("\t")
-            if len(fields) == 4:
-                missing.discard(fields[0])
-                self.report.add(fields[0], name, fields[1], fields[3].strip(), float(fields[2]))
-        for line in self.lines:
-            if line in missing:
-                self.report.add(line, name, "FAIL", "the guest ended before it", 0)
+        scripts = [TOOLS / "acceptance-lines" / script for script in ("machine-lines.sh", "judging.sh")]
+        take_verdicts(
+            bed, self.report, name, way, 1024 + 4 * self.mebibytes, programs, scripts, [*command, *self.lines], self.lines)
+
+
+def take_verdicts(bed, report, name, way, memory, programs, files, command, lines):
+    """Boots a machine, runs a command that judges lines in it, and takes its verdicts over into the report."""
+    # Every line must have said something by the end; a machine that dies says nothing about what was left.
+    missing = set(lines)
+    arguments = [TOOLS / "vm", "--link", way.link, "--memory", memory, "--time", 280, *way.options]
+    for program in programs:
+        arguments += ["--program", program]
+    for file in files:
+        arguments += ["--file", file]
+    guest = bed.start([*arguments, "--", *command], way.namespace)
+    try:
+        text = guest.await_end(300)
+    except Failure as failure:
+        text = guest.text
+        report.add("machine", name, "FAIL", str(failure), 0)
+    for row in text.splitlines():
+        fields = row.split("\t")
+        if len(fields) == 4:
+            missing.discard(fields[0])
+            report.add(fields[0], name, fields[1], fields[3].strip(), float(fields[2]))
+    for line in lines:
+        if line in missing:
+            report.add(line, name, "FAIL", "the machine ended before it", 0)
