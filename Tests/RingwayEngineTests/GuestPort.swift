@@ -53,7 +53,8 @@ final class GuestPort {
         events = log
         engine = try Engine(
             configuration, link: Link(queues: others, framing: framing, takesUDPSuperFrames: true),
-            features: carrier.backEnd.features, nameService: nil, handler: { event in log.events.withLock { $0.append(event) } })
+            features: carrier.backEnd.features, nameService: nil,
+            handler: { event in log.events.withLock { $0.append(event) } })
         queues = own
         partial = own.map { _ in [] }
         taken = own.map { _ in 0 }

@@ -7,7 +7,8 @@ internal import Ringway
 /// The keys are the names of the options, and what the file leaves open is as the options say.
 struct ConfigurationReader {
     private static let networkKeys = [
-        "network", "ipv6-prefix", "mtu", "dns", "host-loopback", "allow", "deny", "isolate", "shards", "busy-poll", "reactor",
+        "network", "ipv6-prefix", "mtu", "dns", "host-loopback", "allow", "deny", "isolate", "shards", "busy-poll",
+        "reactor",
         "capture", "socket-mode", "listen", "publish", "leases", "names", "limits",
     ]
 
