@@ -1,5 +1,6 @@
 import RingwayLinks
 import RingwayRing
+import Testing
 
 /// Same engine, same tests: what drives its shards on this machine.
 extension BackEnd {
