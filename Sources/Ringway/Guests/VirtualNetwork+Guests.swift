@@ -191,13 +191,16 @@ extension VirtualNetwork {
     public func detach(_ guest: Guest.ID, because reason: String = "it was detached") throws(Failure) {
         try changes.withLock { (_) throws(Failure) in
             let (departing, others) = state.withLock { state in
-                (state.members.removeValue(forKey: guest), state.members.values.map(\.engine))
+                let departing = state.members.removeValue(forKey: guest)
+                state.leaving[guest] = departing
+                return (departing, state.members.values.map(\.engine))
             }
             guard let departing else { throw Failure("there is no guest \(guest)") }
             if joinsGuests { for other in others { departing.engine.disconnect(other) } }
             departing.engine.stop()
             let counts = departing.engine.snapshot()
             state.withLock { state in
+                state.leaving[guest] = nil
                 for count in counts where !count.isGauge { state.departed[count.name, default: 0] += count.value }
                 state.registry.leave(departing.guest.mac, guest: guest)
             }
