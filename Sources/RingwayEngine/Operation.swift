@@ -22,6 +22,8 @@ enum Operation: UInt8 {
     case socketSupply
     /// A socket inside the guest connects; either end of a spliced stream has something.
     case splicedConnect, splicedEvent
+    /// A frame goes to a neighbour, or comes from one.
+    case neighborSend, neighborReceive
 
     @inline(__always)
     func tag(_ handle: Handle, detail: UInt8 = 0) -> OperationTag {

@@ -10,7 +10,7 @@ internal import RingwayStorage
 /// A shard's end.
 extension Shard {
     /// Nanoseconds that it may take to have an operation back that is being carried out at this moment.
-    private static var cancelPatience: UInt64 { 50_000_000 }
+    static var cancelPatience: UInt64 { 50_000_000 }
 
     /// Ends everything: host sockets are closed with RST, as the guest that is gone would have it.
     mutating func shutDown() {
@@ -33,11 +33,9 @@ extension Shard {
             var count = 0
             for slot in 0..<forwards.highWater {
                 guard let socket = forwards.pointer(inSlot: slot) else { continue }
-                count += max(
-                    0,
-                    Int(
-                        ringway_cancel_now(
-                            reactor.ring.descriptor, socket.pointee.descriptor, Self.cancelPatience)))
+                let cancelled = reactor.ring.cancelNow(
+                    socket.pointee.descriptor, nanoseconds: Self.cancelPatience)
+                count += max(0, Int(cancelled))
             }
             vain = count == 0 ? vain + 1 : 0
             if vain == 2 { break }
@@ -50,6 +48,12 @@ extension Shard {
             guard Operation(rawValue: completion.tag.kind) == .accept, completion.result >= 0 else { continue }
             Endpoint.close(completion.result, reset: true)
         }
+    }
+
+    /// Closes a descriptor on which operations may be under way.
+    mutating func closeWatched(_ descriptor: Int32, reset: Bool) {
+        reactor.ring.closing(descriptor)
+        Endpoint.close(descriptor, reset: reset)
     }
 
     mutating func closeDescriptors() {
@@ -69,6 +73,7 @@ extension Shard {
             }
         }
         shutDownSplicedStreams()
+        port.closeDescriptors()
         if nameService >= 0 { Endpoint.close(nameService, reset: false) }
         // Operations under way hold the socket for a while yet; its peer is to know now.
         if departures != nil { _ = shutdown(queue.descriptor, Int32(SHUT_RDWR)) }

@@ -36,6 +36,7 @@ extension Shard {
             counters.addRefused(reason: reason.rawValue)
             return pool.pointee.release(lease)
         }
+        if isSwitched, !passesSwitch(summary, lease, length: length) { return }
         let owner = Stack.owner(
             of: summary, shards: shared.network.count, secret: shared.configuration.stack.secret)
         if owner == index {

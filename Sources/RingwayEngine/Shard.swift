@@ -80,6 +80,9 @@ struct Shard: ~Copyable {
     var arriving = ArrivingTrain()
     /// Octets that the guest has sent and the sockets of its streams have received in this turn.
     var octetsThisTurn = 0
+    /// Whether the guest may have neighbours; what else is known of them.
+    let isSwitched: Bool
+    var port: SwitchPort
     /// Closed to turn a client away when no descriptor is left.
     var spareDescriptor: Int32
 
@@ -137,6 +140,8 @@ struct Shard: ~Copyable {
         openingStreams = SplicedList(.opening, of: spliced.base)
         runningStreams = SplicedList(.running, of: spliced.base)
         self.spliced = spliced
+        isSwitched = shared.configuration.claims != nil
+        port = SwitchPort(shared.configuration, inbox: index == 0 ? shared.inbox : -1, now: reactor.now)
         spareDescriptor = open("/dev/null", O_RDONLY | O_CLOEXEC)
         receiveTemplate = .allocateApart(capacity: 1)
         receiveTemplate.initialize(to: msghdr())
@@ -146,6 +151,7 @@ struct Shard: ~Copyable {
 
     deinit {
         receiveTemplate.deallocate()
+        port.deallocate()
         if spareDescriptor >= 0 { close(spareDescriptor) }
     }
 
@@ -159,6 +165,7 @@ struct Shard: ~Copyable {
         }
         reactor.listen(Operation.bell.tag())
         openNameService()
+        armInbox()
         while !isStopping {
             turn()
         }
@@ -229,6 +236,8 @@ struct Shard: ~Copyable {
         case .splicedEvent: splicedEvent(completion)
         case .splicedConnect: splicedConnected(completion)
         case .socketSupply: socketsArrived()
+        case .neighborSend: neighborSent(completion)
+        case .neighborReceive: neighborReceived(completion)
         case .bell:
             reactor.listen(Operation.bell.tag())
             runCommands()

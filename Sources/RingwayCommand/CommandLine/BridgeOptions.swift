@@ -10,7 +10,7 @@ struct BridgeOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Queues of the guest's interface, one for each shard; another name for --shards.", valueName: "count"),
+            "Queues of a guest's interface, one for each shard; another name for --shards.", valueName: "count"),
         transform: OptionValue.queues)
     var queues: Int?
 
@@ -22,9 +22,11 @@ struct BridgeOptions: ParsableArguments {
     var busyPoll: Int?
 
     @Option(
-        help: ArgumentHelp("The name of the guest's interface. (default: eth0)", valueName: "name"),
-        transform: OptionValue.interfaceName)
-    var ifname: String = "eth0"
+        help: ArgumentHelp(
+            "What moves the octets: io_uring, or epoll where that is missing or forbidden. "
+                + "(default: io_uring if it works here, else epoll)", valueName: "name"),
+        transform: OptionValue.reactor)
+    var reactor: Reactor?
 
     @Option(
         help: ArgumentHelp(
