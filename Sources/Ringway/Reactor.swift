@@ -17,7 +17,7 @@ extension VirtualNetwork {
         guard let obstacle = obstacle(to: features) else { return features }
         guard reactor == nil else {
             throw Failure(
-                "\(obstacle.reason): \(obstacle.remedy), or leave the reactor to choose, which takes epoll then")
+                "\(obstacle.reason): \(obstacle.remedy), or choose epoll")
         }
         return .epoll
     }

@@ -1,3 +1,4 @@
+import Ringway
 import Testing
 
 @testable import RingwayCommand

@@ -170,4 +170,19 @@ struct TwinTests {
             #expect(bench.completions(1).map(\.result) == [-EAGAIN])
         }
     }
+
+    @Test func `a file that would block is kept from it`() throws {
+        let bench = try RingBench(.epoll)
+        var ends: (Int32, Int32) = (-1, -1)
+        let made = withUnsafeMutableBytes(of: &ends) { pipe($0.baseAddress?.assumingMemoryBound(to: Int32.self)) }
+        try #require(made == 0)
+        defer { Sockets.close(ends.0, ends.1) }
+        var octet: UInt8 = 0
+        withUnsafeMutablePointer(to: &octet) { octet in
+            bench.prepare(1) { io_uring_prep_read($0, ends.0, octet, 1, 0) }
+            #expect(bench.unexpected().isEmpty)
+            Sockets.send([7], to: ends.1)
+            #expect(bench.completions(1).map(\.result) == [1])
+        }
+    }
 }

@@ -69,11 +69,12 @@ static inline int64_t ringway_try_connect(int socket, const struct sockaddr *add
 static inline int64_t ringway_try_shutdown(int socket, int how) { RINGWAY_RETURN(shutdown(socket, how)); }
 static inline int64_t ringway_try_close(int descriptor) { return close(descriptor) == 0 ? 0 : -errno; }
 
-/// accept4 has no flag against waiting, the file has.
-static inline void ringway_never_wait(int descriptor) {
+/// A descriptor's flags, or a negated errno.
+static inline int ringway_file_flags(int descriptor) {
     int flags = fcntl(descriptor, F_GETFL);
-    if (flags >= 0 && (flags & O_NONBLOCK) == 0) fcntl(descriptor, F_SETFL, flags | O_NONBLOCK);
+    return flags >= 0 ? flags : -errno;
 }
+static inline void ringway_set_file_flags(int descriptor, int flags) { fcntl(descriptor, F_SETFL, flags); }
 
 static inline int ringway_epoll_make(void) {
     int descriptor = epoll_create1(EPOLL_CLOEXEC);

@@ -29,6 +29,7 @@ extension EpollTwin {
         watched.pointee.armed = 0
         watched.pointee.ready = 0
         watched.pointee.isDrained = false
+        watched.pointee.isNonBlocking = false
     }
 
     /// Ends operations on a descriptor with ECANCELED, and answers how many.

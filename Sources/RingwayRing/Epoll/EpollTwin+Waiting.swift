@@ -24,6 +24,7 @@ extension EpollTwin {
     mutating func begin(_ entry: UnsafeMutablePointer<io_uring_sqe>, _ slot: UInt32) {
         guard let code = entry.code else { return finish(entry, slot, -EINVAL, 0) }
         let descriptor = entry.pointee.fd
+        if code.needsNonBlockingFile { keepFromBlocking(descriptor) }
         switch code.need {
         case .none:
             finish(entry, slot, carryOut(entry), 0)
@@ -34,7 +35,6 @@ extension EpollTwin {
             if let watched = descriptors[descriptor], watched.pointee.inputs > 0 {
                 return wait(entry, slot, for: .input, attempted: true)
             }
-            if code == .accept { ringway_never_wait(descriptor) }
             // Arming tells at once if the receive is not in vain after all.
             if code == .receive, descriptors[descriptor]?.pointee.isDrained ?? false, Self.mayWait(entry) {
                 return wait(entry, slot, for: .input, attempted: false)
@@ -46,6 +46,16 @@ extension EpollTwin {
             }
             begin(entry, slot, goOn(attemptOutput(entry, isConnecting: false)), .output)
         }
+    }
+
+    /// io_uring waits beside its caller on files that would block; here the file itself must not. Looked at once.
+    private mutating func keepFromBlocking(_ descriptor: Int32) {
+        if let watched = descriptors[descriptor], watched.pointee.isNonBlocking { return }
+        let flags = ringway_file_flags(descriptor)
+        // The operation will tell what is wrong with the descriptor.
+        guard flags >= 0 else { return }
+        if flags & O_NONBLOCK == 0 { ringway_set_file_flags(descriptor, flags | O_NONBLOCK) }
+        descriptors.reach(descriptor).pointee.isNonBlocking = true
     }
 
     private mutating func begin(

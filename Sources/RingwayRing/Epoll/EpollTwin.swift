@@ -23,8 +23,8 @@ internal import Glibc
 /// **Bounds.** Nothing is attempted without room for its completion. What has no room is kept until completions have been
 /// taken. One descriptor gets so many completions in a row and no more; then the others have their turn.
 ///
-/// Descriptors must be non-blocking where an operation has no flag for that: read, write, connect. Offsets are not looked
-/// at: nothing here reads files.
+/// Files are made non-blocking where an operation has no flag of its own for that: reads, writes, connects. Offsets are not
+/// looked at: nothing here reads regular files.
 struct EpollTwin: ~Copyable {
     /// Completions that one descriptor may have in a row.
     static var visitLimit: Int { 16 }

@@ -30,6 +30,14 @@ enum OperationCode: UInt8 {
         case events
     }
 
+    /// Whether its system call has no flag of its own against waiting.
+    var needsNonBlockingFile: Bool {
+        switch self {
+        case .read, .readSlices, .readMultishot, .write, .writeSlices, .accept, .connect: true
+        default: false
+        }
+    }
+
     var need: Need {
         switch self {
         case .nothing, .cancel, .close, .shutdown, .messageRing: .none

@@ -10,6 +10,8 @@ struct WatchedDescriptor: BitwiseCopyable {
     var armed: UInt32 = 0
     /// Events that epoll has told and that have not been acted on.
     var ready: UInt32 = 0
+    /// The file is known to be non-blocking.
+    var isNonBlocking = false
     /// The last receive got less than it had asked for: another attempt at once would be in vain.
     var isDrained = false
     /// It is on the list of descriptors that are ready.
