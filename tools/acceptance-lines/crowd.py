@@ -26,6 +26,8 @@ except OSError as error:
     print("ended:", error.strerror, flush=True)
 """
 
+# The end of nc's standard input would be the end of its connection's one half; this one has none.
+NO_END = "mkfifo /run/silent; "
 SAY_ADDRESS = ". /run/lease; echo address $ip; "
 
 
@@ -83,7 +85,7 @@ def killed(bed, ringway, mebibytes):
     with Crowd(bed, ringway) as crowd:
         before = crowd.descriptors()
         others = [crowd.boot(name, download) for name in ("one", "three")]
-        victim = crowd.boot("two", "nc host.ringway.internal 8401 >/dev/null")
+        victim = crowd.boot("two", NO_END + "nc host.ringway.internal 8401 <>/run/silent >/dev/null")
         address = crowd.address(victim)
         server.await_text("under way", 60)
         crowd.kill("two")
@@ -105,7 +107,7 @@ def killed(bed, ringway, mebibytes):
     return f"a reset on the host, 2 × {mebibytes} MiB equal for the others, {address} again, no descriptor left"
 
 
-RECEIVE = "nc -l -p 9000 >/tmp/file; sha256sum /tmp/file"
+RECEIVE = NO_END + "nc -l -p 9000 <>/run/silent >/tmp/file; sha256sum /tmp/file"
 
 
 def neighbours(bed, ringway, mebibytes):
@@ -127,11 +129,12 @@ def isolated(bed, ringway, _):
     """With isolation they reach the host, and not each other."""
     WebServer(bed, MEBIBYTE)
     with Crowd(bed, ringway, ["--isolate"]) as crowd:
-        receiver = crowd.boot("one", f"timeout 60 {RECEIVE}")
+        receiver = crowd.boot("one", RECEIVE)
         address = crowd.address(receiver)
         sender = crowd.boot(
             "two",
-            f"ping -q -c 2 -W 2 {address} >/dev/null && echo echo; echo x | nc -w 3 {address} 9000 && echo connected; "
+            f"ping -q -c 2 -W 2 {address} >/dev/null && echo echo; "
+            f"nc -w 3 {address} 9000 </dev/null 2>/dev/null && echo connected; "
             "curl -sS -o /dev/null http://host.ringway.internal:8080/page && echo host")
         said = sender.await_end(150).split()[2:]
         if said != ["host"]:
