@@ -1,19 +1,24 @@
 """A Docker engine in a network namespace, and a registry beside it."""
 
+import os
+import pathlib
 import shutil
+import signal
 import subprocess
 
 import programs
 from bed import Failure, wait_until
 
-# The namespace's own /run, /sys and resolver configuration: the engine must not meet the machine's.
+# Folders of its own where the engine must not meet the machine's. The first process reaps what the engine leaves behind
+# and, as it is the first, takes everything with it.
 ENCLOSURE = """
 mount --make-rprivate /
 mount -t tmpfs none /run
 mount -t sysfs sys /sys
 mount -t cgroup2 none /sys/fs/cgroup
 mount --bind "$0" /etc/resolv.conf
-exec "$@"
+echo ready
+exec docker-init -- sleep infinity
 """
 
 DOCKER = "/usr/bin/docker"
@@ -28,6 +33,11 @@ storage:
 http:
   addr: 127.0.0.1:{port}
 """
+
+
+def only_child(pid):
+    """The process that unshare or nsenter has started; it stands outside of the namespace itself."""
+    return int(pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
 
 
 class Registry:
@@ -45,7 +55,7 @@ class Registry:
 
 
 class Engine:
-    """dockerd in a namespace; everything that it makes lies in the bed."""
+    """dockerd in a network namespace; everything that it makes lies in the bed, and nothing of it outlives the bed."""
 
     def __init__(self, bed, namespace, nameserver, registry, options=()):
         self.bed = bed
@@ -58,40 +68,68 @@ class Engine:
         self.resolver.write_text(f"nameserver {nameserver}\n")
         self.registry = registry
         self.options = options
+        self.enclosure = None
+        self.first = None
         self.program = None
+
+    def enclose(self):
+        """Makes the mount and process namespaces, in which the engine may come and go."""
+        self.enclosure = self.bed.start(
+            ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--", "sh", "-c", ENCLOSURE,
+             self.resolver], self.namespace, until="ready")
+        self.first = only_child(self.enclosure.process.pid)
+
+    def inside(self, *arguments):
+        return ["nsenter", "--target", str(self.first), "--mount", "--pid", "--net", "--", *arguments]
 
     def start(self):
         self.program = self.bed.start(
-            ["unshare", "--mount", "--", "sh", "-c", ENCLOSURE, self.resolver, "dockerd", "--data-root",
-             self.directory / "data", "--exec-root", "/run/docker", "--pidfile", "/run/docker.pid", "--host",
-             f"unix://{self.socket}", "--insecure-registry", self.registry, *self.options], self.namespace)
+            self.inside(
+                "dockerd", "--data-root", self.directory / "data", "--exec-root", "/run/docker", "--pidfile",
+                "/run/docker.pid", "--host", f"unix://{self.socket}", "--insecure-registry", self.registry,
+                *self.options))
         self.await_answer()
 
     def await_answer(self):
-        wait_until(
-            lambda: self.program.require_running() and self.docker(
-                "version", "--format", "{{.Server.Version}}", check=False, seconds=10).strip(),
-            "an answer of the engine", 60)
+        def answer():
+            self.program.require_running()
+            try:
+                return self.docker("version", "--format", "{{.Server.Version}}", seconds=5).strip()
+            except Failure:
+                return None
+
+        wait_until(answer, "an answer of the engine", 60)
 
     def kill(self):
         """As when the engine crashes."""
-        self.program.process.kill()
-        self.program.process.wait()
+        os.kill(only_child(self.program.process.pid), signal.SIGKILL)
+        self.program.process.wait(10)
+        self.bed.stop(self.program)
+        self.program = None
 
     def close(self):
-        """Removes containers, so that no process of theirs outlives the engine."""
-        if self.program is None:
-            return
-        if self.program.process.poll() is None:
+        """Ends the engine and, with their first process, all that ran in the namespaces."""
+        if self.program is not None and self.program.process.poll() is None:
+            # Their control groups go only when the engine removes them.
             names = self.docker("ps", "--all", "--quiet", check=False).split()
             if names:
                 self.docker("rm", "--force", *names, check=False)
-        self.bed.stop(self.program)
-        # What the engine mounted went with its mount namespace; only folders are left.
+        if self.first is not None:
+            os.kill(self.first, signal.SIGKILL)
+            self.enclosure.process.wait(10)
+        for program in (self.program, self.enclosure):
+            if program is not None:
+                self.bed.stop(program)
+        # What the engine mounted went with the mount namespace; only folders are left.
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def __enter__(self):
-        self.start()
+        self.enclose()
+        try:
+            self.start()
+        except Failure:
+            self.close()
+            raise
         return self
 
     def __exit__(self, *_):

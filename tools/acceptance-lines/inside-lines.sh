@@ -57,6 +57,10 @@ vsock | vsock-2)
     ringway serve --listen vsock:1024 --ready-fd 3 $options 3>/run/ready 2>/run/serve.log &
     daemon=$!
     read -r ready </run/ready
+    [ "$ready" = ready ] || {
+        cat /run/serve.log >&2
+        exit 1
+    }
     # The agent's own network namespace holds the interface that it makes; AF_VSOCK knows no namespaces.
     unshare -n sh -c "ip link set lo up; exec ringway-agent run --host vsock:1:1024 --queues $queues --configure" \
         2>/run/agent.log &
@@ -65,6 +69,10 @@ vsock | vsock-2)
         nsenter -t $agent -n ip link show eth0 >/dev/null 2>&1 && break
         sleep 0.1
     done
+    nsenter -t $agent -n ip link show eth0 >/dev/null || {
+        cat /run/serve.log /run/agent.log >&2
+        exit 1
+    }
     nsenter -t $agent -n sh -c "$inner" sh "$digest" "$seconds" "$@"
     kill $agent $daemon
     cat /run/serve.log /run/agent.log >&2
