@@ -1,0 +1,97 @@
+internal import CRingway
+internal import Glibc
+internal import RingwayAgentProtocol
+internal import RingwayConversation
+
+/// What the Docker engine takes for its userland proxy: one process for each published port, which has the agent ask the
+/// host for the port and holds it until it is told to end.
+///
+/// The engine reads the result from descriptor 3: a zero and a newline, or a one, a newline and the reason.
+struct DockerProxy {
+    private let options: ProxyOptions
+    private let path: String
+    private let signals: StopSignals
+
+    private static var resultDescriptor: Int32 { 3 }
+    /// Milliseconds that the host may take; the engine gives a proxy sixteen seconds.
+    private static var patience: UInt32 { 10_000 }
+    /// Milliseconds between attempts to reach an agent that has ended.
+    private static var pause: Int32 { 200 }
+
+    /// Runs with the engine's command line, to the end of the process.
+    static func run(_ arguments: [String]) -> Never {
+        do {
+            let options = try ProxyOptions(arguments)
+            if options.printsVersion {
+                print("docker-proxy (ringway-agent)")
+                exit(0)
+            }
+            let path = getenv("RINGWAY_AGENT_SOCKET").map { String(cString: $0) } ?? AgentOptions.defaultRequestPath
+            try DockerProxy(options: options, path: path, signals: StopSignals()).run()
+        } catch let failure as UsageFailure {
+            report(failure.description)
+            AgentCommand.fail(failure.description, status: AgentCommand.ExitStatus.usage)
+        } catch {
+            report("\(error)")
+            AgentCommand.fail("\(error)", status: AgentCommand.ExitStatus.failure)
+        }
+        exit(0)
+    }
+
+    /// Tells the engine: a reason, or that all is well.
+    private static func report(_ reason: String?) {
+        // Without an engine the descriptor is not there, or is somebody else's file.
+        guard ringway_is_open(resultDescriptor) else { return }
+        let octets = Array((reason.map { "1\n\($0)" } ?? "0\n").utf8)
+        _ = write(resultDescriptor, octets, octets.count)
+        close(resultDescriptor)
+    }
+
+    private func run() throws(AgentFailure) {
+        let local = LocalProxy(options)
+        var connection = try ask(isFirst: true)
+        Self.report(nil)
+        local?.start()
+        while true {
+            var entries = [
+                pollfd(fd: signals.descriptor, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: connection, events: Int16(POLLIN), revents: 0),
+            ]
+            _ = poll(&entries, 2, connection < 0 ? Self.pause : -1)
+            if entries[0].revents != 0 { return }
+            if entries[1].revents != 0 {
+                // Nothing more is ever said on it: the agent is gone, and the next one has to be told.
+                close(connection)
+                connection = -1
+            } else if connection < 0 {
+                do throws(AgentFailure) { connection = try ask(isFirst: false) } catch {}
+            }
+        }
+    }
+
+    /// Asks the agent for the port. The connection that is answered holds it.
+    private func ask(isFirst: Bool) throws(AgentFailure) -> Int32 {
+        let endpoint = HostEndpoint.unix(path: path)
+        let connection: Int32
+        do throws(AgentFailure) { connection = try endpoint.connect() } catch {
+            throw AgentFailure("ringway-agent does not run: \(error)")
+        }
+        do throws(AgentFailure) {
+            _ = ringway_set_patience(connection, Self.patience)
+            let request = PublishRequest(
+                number: 0, transport: options.transport, host: options.host, guest: options.container)
+            try HostConversation.send(.publish(request), on: connection)
+            // A port that was granted once is kept asking for by the agent itself.
+            guard isFirst else { return connection }
+            var reader = AgentMessageReader.ofHost()
+            guard case .published(let answer) = try HostConversation.receive(&reader, from: connection) else {
+                throw AgentFailure("the agent answers with something else")
+            }
+            if let refusal = answer.refusal { throw AgentFailure(options.explain(refusal)) }
+            return connection
+        } catch {
+            close(connection)
+            throw error
+        }
+    }
+}
