@@ -10,6 +10,7 @@ let settings: [SwiftSetting] = [
 /// What only the command and its control plane need; an embedder that asks for no traits fetches none of it.
 let argumentParser: Target.Dependency = .product(
     name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["CommandLine"]))
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams", condition: .when(traits: ["CommandLine"]))
 
 let package = Package(
     name: "ringway",
@@ -24,7 +25,8 @@ let package = Package(
         .default(enabledTraits: ["CommandLine"]),
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2")
+        .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
+        .package(url: "https://github.com/jpsim/Yams.git", from: "6.2.1"),
     ],
     targets: [
         .systemLibrary(name: "CLiburing", pkgConfig: "liburing", providers: [.apt(["liburing-dev"])]),
@@ -82,7 +84,7 @@ let package = Package(
             ],
             swiftSettings: settings),
         .target(
-            name: "RingwayCommand", dependencies: ["Ringway", "RingwayLinks", "CRingway", argumentParser],
+            name: "RingwayCommand", dependencies: ["Ringway", "RingwayLinks", "CRingway", argumentParser, yams],
             swiftSettings: settings),
         .executableTarget(name: "ringway", dependencies: ["RingwayCommand"], swiftSettings: settings),
         .target(

@@ -21,6 +21,15 @@ extension VirtualNetwork {
         /// Destinations that guests may or may not reach; the longest prefix decides.
         public var allow: [CIDRBlock] = []
         public var deny: [CIDRBlock] = []
+        /// Whether guests are held to their own addresses, and may have neighbours. Without it the network has one guest,
+        /// which may have further addresses of its own behind its interface.
+        public var checksSources = true
+        /// Whether guests are kept from each other.
+        public var isolate = false
+        /// What is settled about guests before they come.
+        public var leases: [StaticLease] = []
+        /// Further names that guests can resolve.
+        public var names: [NetworkName] = []
         /// A pcapng file to which every frame is written.
         public var captureFile: String?
         public var limits = Limits()
@@ -51,9 +60,9 @@ extension VirtualNetwork {
         /// `shards`, with zero resolved.
         public var shardCount: Int { shards == 0 ? Self.defaultShardCount : min(64, shards) }
 
-        /// `busyPoll` in nanoseconds, with `nil` resolved.
-        var busyPollNanoseconds: UInt64 {
-            let microseconds = busyPoll ?? (shardCount <= Self.defaultShardCount ? Self.defaultBusyPoll : 0)
+        /// `busyPoll` in nanoseconds, with `nil` resolved for so many threads of all guests together.
+        func busyPollNanoseconds(threads: Int) -> UInt64 {
+            let microseconds = busyPoll ?? (threads <= Self.defaultShardCount ? Self.defaultBusyPoll : 0)
             return UInt64(max(0, min(1_000_000, microseconds))) * 1_000
         }
     }

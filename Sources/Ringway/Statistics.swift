@@ -1,18 +1,32 @@
+internal import RingwayEngine
 internal import RingwayResolver
 
-/// A network's counters at one moment. Gauges fall, everything else only rises.
+/// A network's or a guest's counters at one moment. Gauges fall, everything else only rises.
 public struct Statistics: Sendable {
     /// Every counter by name; those of the name service begin with `dns.`.
     public let counters: [(name: String, value: Int)]
 
-    init(data: [(name: String, value: Int)], names: Resolver.Statistics) {
-        var rows = data
-        for child in Mirror(reflecting: names).children {
-            if let label = child.label, let value = child.value as? UInt64 {
-                rows.append(("dns." + label, Int(truncatingIfNeeded: value)))
+    init(data: [Count], names: Resolver.Statistics?) {
+        var rows = data.map { ($0.name, $0.value) }
+        if let names {
+            for child in Mirror(reflecting: names).children {
+                if let label = child.label, let value = child.value as? UInt64 {
+                    rows.append(("dns." + label, Int(truncatingIfNeeded: value)))
+                }
             }
         }
         counters = rows
+    }
+
+    /// The counters of several guests as one row of each name.
+    static func sum(_ guests: [[Count]], departed: [String: Int]) -> [Count] {
+        var rows = guests.first ?? Engine.counts
+        for guest in guests.dropFirst() {
+            // Every guest has the same counters in the same order.
+            for index in rows.indices { rows[index].value += guest[index].value }
+        }
+        for index in rows.indices { rows[index].value += departed[rows[index].name] ?? 0 }
+        return rows
     }
 
     /// The value of one counter, zero when there is none of that name.

@@ -1,19 +1,22 @@
 internal import Glibc
 internal import RingwayEngine
-internal import RingwayLinks
+@_exported public import RingwayLinks
 internal import RingwayResolver
-internal import RingwayRing
 @_exported public import RingwayStack
 @_exported public import RingwayWire
 internal import Synchronization
 
-/// One virtual network with its gateway: what a launcher of virtual machines or namespaces embeds.
+/// One virtual network with its gateway and its guests: what a launcher of virtual machines or namespaces embeds.
 ///
 /// ```swift
 /// let network = try VirtualNetwork(VirtualNetwork.Configuration())
-/// try network.attach(tap: queues, guest: identity)
+/// try network.listen(on: LinkAddress("qemu:/run/machines/web.sock"))
 /// try network.publish(PortForward(hostAddress: nil, hostPorts: 8080...8080, guestPorts: 80...80, transport: .tcp))
+/// let subscription = network.subscribe { event in print(event) }
 /// ```
+///
+/// Each guest has an engine of its own, with threads, buffers and flows of its own: one that dies takes no other with
+/// it. What guests share is kept here: addresses, names, forwards and the switch between them.
 ///
 /// Nothing here installs signal handlers, prints, or keeps global state; several networks live in one process.
 public final class VirtualNetwork: Sendable {
@@ -24,21 +27,41 @@ public final class VirtualNetwork: Sendable {
         init(_ description: String) { self.description = description }
     }
 
+    /// What the network was made from. What has been changed since is not in it.
     public let configuration: Configuration
     /// The addresses of the network.
     public let plan: NetworkPlan
 
-    private struct State {
-        var engine: Engine?
-        var guest: GuestIdentity?
-        var nextForward: UInt32 = 0
-        var linkLost: (@Sendable () -> Void)?
-        var isLinkLost = false
+    /// A guest and what works for it.
+    struct Member {
+        let guest: Guest
+        let engine: Engine
     }
 
-    private let state = Mutex(State())
-    private let resolver: Resolver
-    private let capture: Int32
+    struct State {
+        var registry: AddressRegistry
+        var members: [Guest.ID: Member] = [:]
+        var nextGuest: Guest.ID = 0
+        var forwards: [PublishedPort.ID: ForwardRecord] = [:]
+        var nextForward: PublishedPort.ID = 0
+        var names: [NetworkName]
+        var policy: DestinationPolicy
+        /// Counters of guests that have gone.
+        var departed: [String: Int] = [:]
+        var guestsRefused = 0
+        var linkLost: (@Sendable () -> Void)?
+        var isLinkLost = false
+        var isStopped = false
+    }
+
+    /// Held while guests come and go and ports are published, which may take its time; nothing else is done under it.
+    let changes = Mutex(())
+    let state: Mutex<State>
+    let subscribers = Mutex(SubscriberList())
+    let loop = ControlLoop()
+    let listeners = ListenerTable()
+    let resolver: Resolver
+    let capture: Int32
 
     /// Lays the network out and starts its name service. No guest is attached yet.
     public init(_ configuration: Configuration) throws(Failure) {
@@ -53,8 +76,14 @@ public final class VirtualNetwork: Sendable {
         }
         self.configuration = configuration
         self.plan = plan
+        let registry = try AddressRegistry(plan: plan, leases: configuration.leases)
+        state = Mutex(
+            State(
+                registry: registry, names: configuration.names,
+                policy: DestinationPolicy(
+                    allow: configuration.allow, deny: configuration.deny, hostLoopback: configuration.hostLoopback)))
         var names = Resolver.Configuration(
-            names: Self.builtinNames(plan),
+            names: Self.names(plan, registry, configuration.names),
             upstreams: configuration.nameServers.isEmpty ? nil : configuration.nameServers)
         names.resolvConfPath = configuration.resolvConfPath
         names.limits.outstandingQueries = configuration.limits.nameQueries
@@ -70,178 +99,96 @@ public final class VirtualNetwork: Sendable {
         }
     }
 
-    private static func builtinNames(_ plan: NetworkPlan) -> [BuiltinName] {
+    // MARK: Names
+
+    private static func names(
+        _ plan: NetworkPlan, _ registry: AddressRegistry, _ others: [NetworkName]
+    ) -> [BuiltinName] {
         let host = ["host.ringway.internal", "host.docker.internal", "host.containers.internal"]
         let gateway = ["gateway.ringway.internal", "gateway.docker.internal"]
+        let guests = registry.leases.sorted { $0.value.ipv4 < $1.value.ipv4 }.map { mac, lease in
+            BuiltinName(
+                name: "\(lease.name).\(GuestName.domain)", ipv4: lease.ipv4, ipv6: registry.ipv6(of: mac))
+        }
         return host.map { BuiltinName(name: $0, ipv4: plan.hostIPv4, ipv6: plan.hostIPv6) }
             + gateway.map { BuiltinName(name: $0, ipv4: plan.gatewayIPv4, ipv6: plan.gatewayIPv6) }
+            + guests + others.map { BuiltinName(name: $0.name, ipv4: $0.ipv4, ipv6: $0.ipv6) }
     }
 
-    // MARK: Guests
+    /// Tells the name service which names there are.
+    func renewNames() {
+        let names = state.withLock { Self.names(plan, $0.registry, $0.names) }
+        // Each of them was looked at when it was taken up.
+        try? resolver.setNames(names)
+    }
 
-    /// Attaches a guest by the queues of its TAP device, which are adopted: non-blocking descriptors with a virtio-net
-    /// header of 12 octets. There is one shard for each queue.
-    ///
-    /// - Parameters:
-    ///   - takesUDPSuperFrames: whether the device accepted TUN_F_USO4 and TUN_F_USO6.
-    ///   - sockets: where sockets inside the guest come from, adopted; without it all connections take the TAP.
-    public func attach(
-        tap queues: [Int32], guest: GuestIdentity, takesUDPSuperFrames: Bool = true, sockets: GuestSockets = .none
-    ) throws(Failure) {
-        guard !queues.isEmpty, queues.count <= 64 else {
-            throw Failure("a link has 1 to 64 queues, not \(queues.count)")
-        }
-        guard sockets.descriptors.isEmpty || sockets.descriptors.count == queues.count else {
-            throw Failure("\(sockets.descriptors.count) sources of sockets for \(queues.count) queues")
-        }
-        guard state.withLock({ $0.engine == nil }) else { throw Failure("the network has its guest already") }
-        let features = RingwayRing.KernelFeatures.probe()
-        guard features.hasRing, features.hasBufferRings, features.hasMultishotReceive else {
-            throw Failure(Self.explain(features))
-        }
-        let stack = Stack.Configuration(
-            plan: plan, limits: configuration.limits,
-            policy: DestinationPolicy(
-                allow: configuration.allow, deny: configuration.deny, hostLoopback: configuration.hostLoopback),
-            guestMAC: guest.mac, guestIPv4: guest.ipv4, guestIPv6: guest.ipv6, shard: 0, shards: queues.count,
-            secret: .random(in: .min ... .max))
-        var engineConfiguration = EngineConfiguration(stack: stack)
-        engineConfiguration.capture = capture
-        engineConfiguration.guestSockets = sockets.descriptors
-        engineConfiguration.usesMultishotRead = configuration.usesMultishotRead
-        engineConfiguration.busyPoll = configuration.busyPollNanoseconds
-        let engine: Engine
-        do throws(RingError) {
-            engine = try Engine(
-                engineConfiguration, link: Link(queues: queues, takesUDPSuperFrames: takesUDPSuperFrames),
-                features: features, nameService: ResolverLine(resolver),
-                handler: { [weak self] event in self?.handle(event) })
+    /// Replaces the names of the configuration, those of guests and the gateway aside.
+    public func setNames(_ names: [NetworkName]) throws(Failure) {
+        let registry = state.withLock { $0.registry }
+        do throws(ResolverFailure) {
+            try resolver.setNames(Self.names(plan, registry, names))
         } catch {
-            throw Failure("the data path does not start: \(error)")
+            throw Failure("\(error)")
         }
-        state.withLock {
-            $0.engine = engine
-            $0.guest = guest
-        }
+        state.withLock { $0.names = names }
     }
 
-    private static func explain(_ features: RingwayRing.KernelFeatures) -> String {
-        if features.ringError == EPERM || features.ringError == EACCES {
-            return
-                "io_uring is forbidden here: set the sysctl kernel.io_uring_disabled to 0, or allow io_uring_setup in "
-                + "the container's seccomp profile"
-        }
-        if !features.hasRing {
-            return
-                "this kernel gives no io_uring (\(String(cString: strerror(features.ringError)))): Linux 6.0 or newer "
-                + "is needed"
-        }
-        return "this kernel's io_uring lacks buffer rings or multishot receive: Linux 6.0 or newer is needed"
+    // MARK: Changes of what was configured
+
+    /// Replaces what is settled about guests. Whoever is attached keeps its address until it leaves.
+    public func setLeases(_ leases: [StaticLease]) throws(Failure) {
+        try state.withLock { (state) throws(Failure) in try state.registry.settle(leases) }
+        renewNames()
     }
 
-    private func handle(_ event: EngineEvent) {
-        let action = state.withLock { state -> (@Sendable () -> Void)? in
-            guard !state.isLinkLost else { return nil }
-            state.isLinkLost = true
-            return state.linkLost
-        }
-        action?()
-    }
-
-    /// Calls `action`, once, when the guest's link is gone; at once when it is already. From a thread of the network's.
-    public func onLinkLost(_ action: @escaping @Sendable () -> Void) {
-        let isLost = state.withLock { state in
-            state.linkLost = action
-            return state.isLinkLost
-        }
-        if isLost { action() }
-    }
-
-    // MARK: Forwards
-
-    /// Publishes ports of the host as ports of the guest, which must be attached. All of a range or none of it.
-    public func publish(_ forward: PortForward) throws(Failure) {
-        guard forward.hostPorts.count == forward.guestPorts.count else {
-            throw Failure(
-                "\(forward): the host's range has \(forward.hostPorts.count) ports and the guest's "
-                    + "\(forward.guestPorts.count)")
-        }
-        let current = state.withLock { state -> (Engine, GuestIdentity, UInt32)? in
-            guard let engine = state.engine, let guest = state.guest else { return nil }
-            state.nextForward += 1
-            return (engine, guest, state.nextForward)
-        }
-        guard let (engine, guest, number) = current else {
-            throw Failure("ports are published once a guest is attached")
-        }
-        for offset in 0..<forward.hostPorts.count {
-            let port = forward.hostPorts.lowerBound + UInt16(offset)
-            let guestPort = forward.guestPorts.lowerBound + UInt16(offset)
-            do throws(HostListenFailure) {
-                try listen(engine, guest, forward, port, guestPort, number)
-            } catch {
-                engine.unlisten(forward: number)
-                throw Failure(PortHolder.explain(error.errno, forward.hostAddress, port, forward.transport))
+    /// Holds flows that are opened from now on to another policy; those that exist are left alone.
+    public func setPolicy(allow: [CIDRBlock], deny: [CIDRBlock], hostLoopback: Bool) {
+        let policy = DestinationPolicy(allow: allow, deny: deny, hostLoopback: hostLoopback)
+        changes.withLock { _ in
+            let engines = state.withLock { state in
+                state.policy = policy
+                return state.members.values.map(\.engine)
             }
-        }
-    }
-
-    private func listen(
-        _ engine: Engine, _ guest: GuestIdentity, _ forward: PortForward, _ port: UInt16, _ guestPort: UInt16,
-        _ number: UInt32
-    ) throws(HostListenFailure) {
-        func target(_ ipv4: Bool) -> TransportAddress {
-            TransportAddress(address: ipv4 ? IPAddress(guest.ipv4) : IPAddress(guest.ipv6), port: guestPort)
-        }
-        switch forward.transport {
-        case .tcp:
-            try engine.listen(
-                address: forward.hostAddress, port: port, guest: target(forward.hostAddress?.isIPv4 ?? true),
-                forward: number)
-        case .udp:
-            // A mapping belongs to the shard of the guest's address, so each family has a socket of its own.
-            if let address = forward.hostAddress {
-                try engine.receive(address: address, port: port, guest: target(address.isIPv4), forward: number)
-                return
-            }
-            try engine.receive(
-                address: IPAddress(IPv4Address(rawValue: 0)), port: port, guest: target(true), forward: number)
-            do throws(HostListenFailure) {
-                try engine.receive(
-                    address: IPAddress(high: 0, low: 0), port: port, guest: target(false), forward: number)
-            } catch  where error.errno == EAFNOSUPPORT || error.errno == EADDRNOTAVAIL {
-                // A host without IPv6.
-            }
+            for engine in engines { engine.setPolicy(policy) }
         }
     }
 
     // MARK: Watching and ending
 
-    /// The counters now.
+    /// The counters now, of all guests together, those that have gone included.
     public func statistics() -> Statistics {
-        let engine = state.withLock { $0.engine }
-        return Statistics(data: engine?.snapshot() ?? [], names: resolver.statistics())
+        var (rows, engines, departed, refused) = state.withLock { state in
+            let engines = state.members.values.sorted { $0.guest.id < $1.guest.id }.map(\.engine)
+            return ([Count](), engines, state.departed, state.guestsRefused)
+        }
+        rows = Statistics.sum(engines.map { $0.snapshot() }, departed: departed)
+        rows.append(Count(name: "guests", value: engines.count, isGauge: true))
+        rows.append(Count(name: "guestsRefused", value: refused, isGauge: false))
+        return Statistics(data: rows, names: resolver.statistics())
     }
 
-    /// Ends the network: the guest's flows end with RST on the host, threads end, descriptors close. Called once.
+    /// One guest's counters; `nil` when it is not attached.
+    public func statistics(of guest: Guest.ID) -> Statistics? {
+        let engine = state.withLock { $0.members[guest]?.engine }
+        return engine.map { Statistics(data: $0.snapshot(), names: nil) }
+    }
+
+    /// Ends the network: guests' flows end with RST on the host, sockets are removed, threads end, descriptors close.
+    /// Called once.
     public func stop() {
-        let engine = state.withLock { state -> Engine? in
-            state.isLinkLost = true
-            defer { state.engine = nil }
-            return state.engine
+        let isFirst = state.withLock { state in
+            defer {
+                state.isStopped = true
+                state.isLinkLost = true
+            }
+            return !state.isStopped
         }
-        engine?.stop()
+        guard isFirst else { return }
+        listeners.close(on: loop)
+        for guest in guests { try? detach(guest.id, because: "the network ends") }
+        changes.withLock { _ in closeReservations() }
+        loop.stop()
         resolver.stop()
         if capture >= 0 { close(capture) }
     }
-}
-
-/// The shards' line to the resolver.
-private struct ResolverLine: NameService {
-    let resolver: Resolver
-
-    init(_ resolver: Resolver) { self.resolver = resolver }
-
-    func serve(datagrams descriptor: Int32) { resolver.serve(datagrams: descriptor) }
-    func serve(stream descriptor: Int32) { resolver.serve(stream: descriptor) }
 }

@@ -4,7 +4,7 @@ internal import RingwayHost
 public import RingwayLinks
 internal import RingwayReactor
 public import RingwayRing
-internal import RingwayStack
+public import RingwayStack
 internal import RingwayStorage
 public import RingwayWire
 internal import Synchronization
@@ -16,11 +16,13 @@ public final class Engine: Sendable {
     private let counters: [Counters]
     private let space: BufferSpace
     private let threads: Mutex<[pthread_t]>
+    /// Where neighbours put frames for the guest; -1 without a switch.
+    private let inbox: Int32
 
     /// Starts one shard for each queue of the link.
     ///
     /// - Parameters:
-    ///   - link: adopted; its queues' virtio-net headers have 12 octets.
+    ///   - link: adopted; where its queues have virtio-net headers, these have 12 octets.
     ///   - handler: called from the engine's threads.
     public init(
         _ configuration: EngineConfiguration, link: Link, features: KernelFeatures,
@@ -34,15 +36,17 @@ public final class Engine: Sendable {
         let limits = configuration.stack.limits
         var configuration = configuration
         configuration.stack.shards = queues.count
-        configuration.stack.segmentsUDP = link.takesUDPSuperFrames
+        configuration.stack.segmentsUDP = link.takesUDPSuperFrames || !link.framing.hasVirtioNetHeader
         space = BufferSpace(
             shards: queues.count, largeCount: limits.largeBuffers, smallCount: limits.smallBuffers)
         counters = queues.map { _ in Counters() }
+        let ends = configuration.claims == nil ? (reading: -1, writing: -1) : try Self.makeInbox()
+        inbox = ends.writing
         shared = EngineShared(
             configuration: configuration, features: features,
             network: ShardNetwork(
                 count: queues.count, buffers: limits.largeBuffers),
-            nameService: nameService, handler: handler)
+            inbox: ends.reading, nameService: nameService, handler: handler)
         threads = Mutex([])
         var shards: [ShardBox] = []
         for (index, queue) in queues.enumerated() {
@@ -50,7 +54,9 @@ public final class Engine: Sendable {
             pool.initialize(to: BufferPool(space: space, shard: index))
             let shard = UnsafeMutablePointer<Shard>.allocateApart(capacity: 1)
             shard.initialize(
-                to: try Shard(index: index, shared: shared, queue: queue, pool: pool, counters: counters[index]))
+                to: try Shard(
+                    index: index, shared: shared, queue: queue, framing: link.framing, pool: pool,
+                    counters: counters[index]))
             shards.append(ShardBox(shard: shard, pool: pool))
         }
         for shard in shards { start(shard) }
@@ -84,9 +90,17 @@ public final class Engine: Sendable {
         // A splice to a socket whose peer is gone raises it, and there is no flag against that: the error is enough.
         blockBrokenPipeSignal()
         box.shard.pointee.run()
+        let arrivals = box.shard.pointee.arrivals
+        let departures = box.shard.pointee.departures
         // The ring goes with the shard; only then may the buffers it knew go.
         box.shard.deinitialize(count: 1)
         box.shard.deallocate()
+        arrivals?.deinitialize(count: 1)
+        arrivals?.deallocate()
+        departures?.deinitialize(count: 1)
+        departures?.deallocate()
+        box.pool.deinitialize(count: 1)
+        box.pool.deallocate()
         return nil
     }
 
@@ -95,6 +109,61 @@ public final class Engine: Sendable {
         sigemptyset(&set)
         sigaddset(&set, SIGPIPE)
         pthread_sigmask(SIG_BLOCK, &set, nil)
+    }
+
+    deinit {
+        // A shard that may still run needs all of it.
+        guard threads.withLock({ $0.isEmpty }) else { return }
+        space.deallocate()
+        for counters in counters { counters.deallocate() }
+    }
+
+    // MARK: Neighbours
+
+    /// Octets of frames on their way to the guest from its neighbours: what a few TCP connections have in flight, where
+    /// the system lets us have so much.
+    private static var inboxSize: Int32 { 4 << 20 }
+
+    private static func makeInbox() throws(RingError) -> (reading: Int32, writing: Int32) {
+        guard let pair = Endpoint.pair(type: Int32(SOCK_SEQPACKET.rawValue)) else {
+            throw RingError(operation: "cannot make the guest's inbox", errno: errno)
+        }
+        // What has not been read counts against the sending end.
+        if ringway_set_option(pair.other, SOL_SOCKET, SO_SNDBUFFORCE, inboxSize) != 0 {
+            _ = ringway_set_option(pair.other, SOL_SOCKET, SO_SNDBUF, inboxSize)
+        }
+        return (pair.own, pair.other)
+    }
+
+    /// Lets the two engines' guests see each other.
+    public func connect(_ other: Engine) {
+        addNeighbor(other)
+        other.addNeighbor(self)
+    }
+
+    /// Parts two engines that `connect` has joined, before either is stopped.
+    public func disconnect(_ other: Engine) {
+        removeNeighbor(other)
+        other.removeNeighbor(self)
+    }
+
+    private var mac: MACAddress { shared.configuration.stack.guestMAC }
+
+    private func addNeighbor(_ other: Engine) {
+        for index in 0..<shared.network.count {
+            let inbox = fcntl(other.inbox, F_DUPFD_CLOEXEC, 0)
+            guard inbox >= 0 else { return counters[0].add(.descriptorsExhausted) }
+            send(.addNeighbor(other.mac, inbox: inbox), to: index)
+        }
+    }
+
+    private func removeNeighbor(_ other: Engine) {
+        for index in 0..<shared.network.count { send(.removeNeighbor(other.mac), to: index) }
+    }
+
+    /// Holds flows that are opened from now on to another policy.
+    public func setPolicy(_ policy: DestinationPolicy) {
+        for index in 0..<shared.network.count { send(.setPolicy(policy), to: index) }
     }
 
     // MARK: Forwards
@@ -130,10 +199,44 @@ public final class Engine: Sendable {
         send(.receive(descriptor: descriptor, forward: forward, guest: guest), to: owner)
     }
 
-    /// Ends a forward: its listeners close, connections that came through it live on.
-    public func unlisten(forward: UInt32) {
-        for index in 0..<shared.network.count { send(.unlisten(forward: forward), to: index) }
+    /// Keeps a TCP port from others without listening at it, so that clients are refused.
+    public static func reserve(address: IPAddress?, port: UInt16) throws(HostListenFailure) -> Int32 {
+        do throws(HostFailure) {
+            return try Listener.reserve(address: address, port: port)
+        } catch {
+            throw HostListenFailure(errno: error.errno)
+        }
     }
+
+    /// Whether UDP `port` could be had now.
+    public static func tryDatagrams(address: IPAddress?, port: UInt16) throws(HostListenFailure) {
+        do throws(HostFailure) {
+            Endpoint.close(try Listener.datagram(address: address, port: port), reset: false)
+        } catch {
+            throw HostListenFailure(errno: error.errno)
+        }
+    }
+
+    /// Ends a forward: its listeners close, connections that came through it live on. Its ports are free on return.
+    public func unlisten(forward: UInt32) {
+        let done = ringway_event_descriptor()
+        for index in 0..<shared.network.count {
+            send(.unlisten(forward: forward, done: fcntl(done, F_DUPFD_CLOEXEC, 0)), to: index)
+        }
+        guard done >= 0 else { return }
+        defer { close(done) }
+        var finished: UInt64 = 0
+        var entry = pollfd(fd: done, events: Int16(POLLIN), revents: 0)
+        // A shard whose ring has failed does not answer.
+        while finished < shared.network.count, poll(&entry, 1, Self.patience) == 1 {
+            var count: UInt64 = 0
+            guard read(done, &count, 8) == 8 else { return }
+            finished += count
+        }
+    }
+
+    /// Milliseconds that a shard may take to answer.
+    private static var patience: Int32 { 1_000 }
 
     private func send(_ command: ShardCommand, to index: Int) {
         shared.commands[index].append(command)
@@ -142,15 +245,27 @@ public final class Engine: Sendable {
 
     // MARK: Watching and ending
 
+    /// The threads of the data path.
+    public var shards: Int { shared.network.count }
+
+    /// Every counter that a snapshot has, at zero.
+    public static var counts: [Count] {
+        Metric.allCases.map { Count(name: $0.name, value: 0, isGauge: $0.isGauge) }
+            + DropReason.allCases.filter { $0 != .none }.map {
+                Count(name: "refused." + $0.name, value: 0, isGauge: false)
+            }
+    }
+
     /// Every counter, summed over the shards, in the order of `Metric`, then the frame parser's reasons.
-    public func snapshot() -> [(name: String, value: Int)] {
-        var rows: [(name: String, value: Int)] = []
+    public func snapshot() -> [Count] {
+        var rows: [Count] = []
         for metric in Metric.allCases {
-            rows.append((metric.name, counters.reduce(0) { $0 + $1.read(metric) }))
+            rows.append(
+                Count(name: metric.name, value: counters.reduce(0) { $0 + $1.read(metric) }, isGauge: metric.isGauge))
         }
         for reason in DropReason.allCases where reason != .none {
-            rows.append(
-                ("refused." + reason.name, counters.reduce(0) { $0 + $1.readRefused(reason: reason.rawValue) }))
+            let value = counters.reduce(0) { $0 + $1.readRefused(reason: reason.rawValue) }
+            rows.append(Count(name: "refused." + reason.name, value: value, isGauge: false))
         }
         return rows
     }
@@ -165,6 +280,7 @@ public final class Engine: Sendable {
         }
         for thread in running { pthread_join(thread, nil) }
         closeUndelivered()
+        if inbox >= 0 { close(inbox) }
     }
 
     /// Closes what was on its way to a shard that had stopped. No thread but the caller's is left.
@@ -181,10 +297,26 @@ public final class Engine: Sendable {
                 switch command {
                 case .listen(let descriptor, _, _), .receive(let descriptor, _, _):
                     Endpoint.close(descriptor, reset: false)
-                case .unlisten, .stop: break
+                case .addNeighbor(_, let inbox): Endpoint.close(inbox, reset: false)
+                case .unlisten(_, let done): Endpoint.close(done, reset: false)
+                case .removeNeighbor, .setPolicy, .stop: break
                 }
             }
         }
+    }
+}
+
+/// A counter's value at one moment.
+public struct Count: Sendable {
+    public let name: String
+    public var value: Int
+    /// Whether it tells how much there is now, and not how often something happened.
+    public let isGauge: Bool
+
+    public init(name: String, value: Int, isGauge: Bool) {
+        self.name = name
+        self.value = value
+        self.isGauge = isGauge
     }
 }
 

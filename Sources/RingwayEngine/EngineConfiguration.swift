@@ -1,5 +1,6 @@
 internal import RingwayRing
 public import RingwayStack
+public import RingwayWire
 
 /// What an engine is made from; fixed for its life.
 public struct EngineConfiguration: Sendable {
@@ -11,16 +12,30 @@ public struct EngineConfiguration: Sendable {
     public var guestSockets: [Int32] = []
     /// Whether the kernel's multishot read may be used; false takes the path of kernels before 6.7.
     public var usesMultishotRead = true
+    /// Who is asked which addresses the guest may send from, when the network has a switch: its guest is held to its
+    /// ethernet address and to these, and may have neighbours. Without it there is nobody to be protected from it.
+    public var claims: (any AddressClaims)?
+    /// Neighbours that a guest may have, and IPv6 addresses that it may send from.
+    public var neighborLimit = 64
+    public var addressLimit = 16
     /// Nanoseconds for which a shard may look for work before it sleeps, where that has paid off; zero never does.
     public var busyPoll: UInt64 = 0
 
     public init(stack: Stack.Configuration) { self.stack = stack }
 }
 
+/// The register of a network's IPv6 addresses, as a shard sees it.
+public protocol AddressClaims: Sendable {
+    /// Whether the engine's guest may send from the address; asked once for each, from any of the engine's threads.
+    func claim(_ address: IPv6Address) -> Bool
+}
+
 /// What an engine tells its owner, from any of its threads.
 public enum EngineEvent: Sendable {
-    /// The link is gone: the guest, its namespace or its device.
+    /// The link is gone: the guest, its namespace or its device. Zero where a stream was closed in good order.
     case linkLost(errno: Int32)
+    /// The guest sent a length that no frame has, after which a stream cannot be read: the link is of no more use.
+    case linkMalformed(length: Int)
     /// A shard's io_uring failed; the shard has stopped.
     case ringFailed(errno: Int32)
 }
@@ -32,15 +47,18 @@ final class EngineShared: Sendable {
     let network: ShardNetwork
     let nameService: (any NameService)?
     let commands: [CommandQueue]
+    /// Where frames of neighbours arrive, read by the first shard; -1 without a switch.
+    let inbox: Int32
     private let handler: @Sendable (EngineEvent) -> Void
 
     init(
-        configuration: EngineConfiguration, features: KernelFeatures, network: ShardNetwork,
+        configuration: EngineConfiguration, features: KernelFeatures, network: ShardNetwork, inbox: Int32,
         nameService: (any NameService)?, handler: @escaping @Sendable (EngineEvent) -> Void
     ) {
         self.configuration = configuration
         self.features = features
         self.network = network
+        self.inbox = inbox
         self.nameService = nameService
         self.handler = handler
         commands = (0..<network.count).map { _ in CommandQueue() }

@@ -10,6 +10,8 @@ enum Operation: UInt8 {
     /// Another shard has posted to a mailbox.
     case mail
     case linkRead, linkWrite
+    /// The same where the link is a socket.
+    case linkReceive, linkSend, linkDatagramRead, linkWritable
     case connect, send, receive, watch
     case accept
     case datagramReceive, datagramSend
@@ -20,6 +22,8 @@ enum Operation: UInt8 {
     case socketSupply
     /// A socket inside the guest connects; either end of a spliced stream has something.
     case splicedConnect, splicedEvent
+    /// A frame goes to a neighbour, or comes from one.
+    case neighborSend, neighborReceive
 
     @inline(__always)
     func tag(_ handle: Handle, detail: UInt8 = 0) -> OperationTag {

@@ -278,5 +278,6 @@ extension Shard {
                 socket.pointee.descriptor, Operation.forwardedReceive.tag(forwards.handle(ofSlot: slot)))
         }
         if nameService >= 0, !isNameServiceReceiving { armNameService() }
+        armInbox()
     }
 }

@@ -10,7 +10,7 @@ internal import RingwayStorage
 /// A shard's end.
 extension Shard {
     /// Nanoseconds that it may take to have an operation back that is being carried out at this moment.
-    private static var cancelPatience: UInt64 { 50_000_000 }
+    static var cancelPatience: UInt64 { 50_000_000 }
 
     /// Ends everything: host sockets are closed with RST, as the guest that is gone would have it.
     mutating func shutDown() {
@@ -69,7 +69,10 @@ extension Shard {
             }
         }
         shutDownSplicedStreams()
+        port.closeDescriptors()
         if nameService >= 0 { Endpoint.close(nameService, reset: false) }
+        // Operations under way hold the socket for a while yet; its peer is to know now.
+        if departures != nil { _ = shutdown(queue.descriptor, Int32(SHUT_RDWR)) }
         Endpoint.close(queue.descriptor, reset: false)
     }
 }

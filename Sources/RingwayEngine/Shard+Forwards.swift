@@ -22,11 +22,12 @@ extension Shard {
         }
     }
 
+    /// The ports are free when it returns, so the operations on them are taken back at once: each holds its socket.
     mutating func removeListeners(forward: UInt32) {
+        _ = reactor.ring.submit()
         for slot in 0..<forwards.highWater {
             guard let socket = forwards.pointer(inSlot: slot), socket.pointee.number == forward else { continue }
-            let handle = forwards.handle(ofSlot: slot)
-            cancel((socket.pointee.isStream ? Operation.accept : Operation.forwardedReceive).tag(handle))
+            _ = ringway_cancel_now(reactor.ring.descriptor, socket.pointee.descriptor, Self.cancelPatience)
             Endpoint.close(socket.pointee.descriptor, reset: false)
             if !socket.pointee.isStream { stack.listenerClosed(slot) }
             forwards.remove(slot: slot)

@@ -1,4 +1,5 @@
 internal import CRingway
+internal import Glibc
 internal import RingwayHost
 internal import RingwayLinks
 internal import RingwayReactor
@@ -55,7 +56,14 @@ extension Shard {
                 addListener(descriptor, forward: forward, guest: guest, isStream: true)
             case .receive(let descriptor, let forward, let guest):
                 addListener(descriptor, forward: forward, guest: guest, isStream: false)
-            case .unlisten(let forward): removeListeners(forward: forward)
+            case .unlisten(let forward, let done):
+                removeListeners(forward: forward)
+                var one: UInt64 = 1
+                _ = write(done, &one, 8)
+                Endpoint.close(done, reset: false)
+            case .addNeighbor(let mac, let inbox): addNeighbor(mac, inbox: inbox)
+            case .removeNeighbor(let mac): port.removeNeighbor(mac)
+            case .setPolicy(let policy): stack.policy = policy
             case .stop: isStopping = true
             }
         }

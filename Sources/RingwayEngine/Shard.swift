@@ -40,6 +40,15 @@ struct Shard: ~Copyable {
     let space: BufferSpace
     var stack: Stack
     var queue: Queue
+    /// Where frames come from and go to when the link is a socket; a stream alone has arrivals. Given back by whoever ends
+    /// the shard, after the ring that knows their memory.
+    let arrivals: UnsafeMutablePointer<FrameCutter>?
+    let departures: UnsafeMutablePointer<OutgoingFrames>?
+    var isLinkReceiving = false
+    var isLinkSending = false
+    var isLinkLost = false
+    /// Frames to the guest wait, and what comes from host sockets would only wait too.
+    var isLinkCongested = false
     var hostBuffers: LeaseRing
 
     var streams: Slab<StreamSocket>
@@ -71,17 +80,20 @@ struct Shard: ~Copyable {
     var arriving = ArrivingTrain()
     /// Octets that the guest has sent and the sockets of its streams have received in this turn.
     var octetsThisTurn = 0
+    /// Whether the guest may have neighbours; what else is known of them.
+    let isSwitched: Bool
+    var port: SwitchPort
     /// Closed to turn a client away when no descriptor is left.
     var spareDescriptor: Int32
 
     init(
-        index: Int, shared: EngineShared, queue descriptor: Int32, pool: UnsafeMutablePointer<BufferPool>,
-        counters: Counters
+        index: Int, shared: EngineShared, queue descriptor: Int32, framing: Link.Framing,
+        pool: UnsafeMutablePointer<BufferPool>, counters: Counters
     ) throws(RingError) {
         // What may fail comes before any stored property is set.
         var ring = try Ring(entries: 1_024, completions: 8_192, features: shared.features)
         let queue = try Queue(
-            descriptor, &ring, buffers: Self.ringBuffers, group: Self.linkGroup,
+            descriptor, &ring, framing, buffers: Self.ringBuffers, group: Self.linkGroup,
             isMultishot: shared.features.hasMultishotRead && shared.configuration.usesMultishotRead)
         let hostBuffers = try LeaseRing(
             &ring, capacity: Self.ringBufferLimit, least: Self.ringBuffers, group: Self.hostGroup,
@@ -89,6 +101,20 @@ struct Shard: ~Copyable {
             reserve: Self.linkReserve)
         self.queue = queue
         self.hostBuffers = hostBuffers
+        if case .stream(let streamFraming) = framing {
+            let arrivals = UnsafeMutablePointer<FrameCutter>.allocateApart(capacity: 1)
+            arrivals.initialize(to: FrameCutter(streamFraming))
+            self.arrivals = arrivals
+        } else {
+            arrivals = nil
+        }
+        if framing == .device {
+            departures = nil
+        } else {
+            let departures = UnsafeMutablePointer<OutgoingFrames>.allocateApart(capacity: 1)
+            departures.initialize(to: OutgoingFrames(framing, pool: pool, counters: counters))
+            self.departures = departures
+        }
         reactor = Reactor(
             ring: ring, doorbell: shared.network.doorbell(of: index),
             busyPoll: BusyPoll(limit: shared.configuration.busyPoll))
@@ -114,6 +140,8 @@ struct Shard: ~Copyable {
         openingStreams = SplicedList(.opening, of: spliced.base)
         runningStreams = SplicedList(.running, of: spliced.base)
         self.spliced = spliced
+        isSwitched = shared.configuration.claims != nil
+        port = SwitchPort(shared.configuration, inbox: index == 0 ? shared.inbox : -1, now: reactor.now)
         spareDescriptor = open("/dev/null", O_RDONLY | O_CLOEXEC)
         receiveTemplate = .allocateApart(capacity: 1)
         receiveTemplate.initialize(to: msghdr())
@@ -123,6 +151,7 @@ struct Shard: ~Copyable {
 
     deinit {
         receiveTemplate.deallocate()
+        port.deallocate()
         if spareDescriptor >= 0 { close(spareDescriptor) }
     }
 
@@ -136,6 +165,7 @@ struct Shard: ~Copyable {
         }
         reactor.listen(Operation.bell.tag())
         openNameService()
+        armInbox()
         while !isStopping {
             turn()
         }
@@ -179,6 +209,7 @@ struct Shard: ~Copyable {
         while stack.runTimers() { perform() }
         stack.finishTurn()
         perform()
+        if let departures { sendGathered(departures) }
     }
 
     @inline(__always)
@@ -186,6 +217,10 @@ struct Shard: ~Copyable {
         switch Operation(rawValue: completion.tag.kind) {
         case .linkRead: linkRead(completion)
         case .linkWrite: linkWritten(completion)
+        case .linkReceive: linkReceived(completion)
+        case .linkSend: linkSent(completion)
+        case .linkDatagramRead: linkDatagramRead(completion)
+        case .linkWritable: linkWritable(completion)
         case .receive: received(completion)
         case .send: sent(completion)
         case .connect: connected(completion)
@@ -201,6 +236,8 @@ struct Shard: ~Copyable {
         case .splicedEvent: splicedEvent(completion)
         case .splicedConnect: splicedConnected(completion)
         case .socketSupply: socketsArrived()
+        case .neighborSend: neighborSent(completion)
+        case .neighborReceive: neighborReceived(completion)
         case .bell:
             reactor.listen(Operation.bell.tag())
             runCommands()
@@ -235,9 +272,20 @@ struct Shard: ~Copyable {
 
     /// Puts buffers where the kernel looks for them, and asks again for what had found none.
     private mutating func refill() {
-        queue.refill(&reactor.ring, from: pool, Operation.linkRead.tag())
+        if let arrivals {
+            if !isLinkReceiving, !isLinkLost { takeArrivals(arrivals) }
+        } else {
+            queue.refill(&reactor.ring, from: pool, linkReadTag)
+        }
+        guard !isLinkCongested else { return }
         hostBuffers.refill(from: pool)
         if starvedStreams != .max, hostBuffers.available > 0 { retryStarvedStreams() }
         retryStarvedDatagrams()
+    }
+
+    /// The tag of reads that each bring one frame.
+    @inline(__always)
+    var linkReadTag: OperationTag {
+        mutating get { (departures == nil ? Operation.linkRead : .linkDatagramRead).tag() }
     }
 }

@@ -1,4 +1,5 @@
 internal import RingwayHost
+internal import RingwayStack
 internal import RingwayWire
 internal import Synchronization
 
@@ -8,8 +9,13 @@ enum ShardCommand: Sendable {
     case listen(descriptor: Int32, forward: UInt32, guest: TransportAddress)
     /// Receive datagrams for a published UDP port.
     case receive(descriptor: Int32, forward: UInt32, guest: TransportAddress)
-    /// Stop a forward's listeners on this shard.
-    case unlisten(forward: UInt32)
+    /// Stop a forward's listeners on this shard, and add one to the event when their ports are free; it is adopted.
+    case unlisten(forward: UInt32, done: Int32)
+    /// Hand frames for this ethernet address to that inbox, which is adopted.
+    case addNeighbor(MACAddress, inbox: Int32)
+    case removeNeighbor(MACAddress)
+    /// Hold new flows to this policy.
+    case setPolicy(DestinationPolicy)
     case stop
 }
 

@@ -30,6 +30,11 @@ public enum Listener {
         return opened
     }
 
+    /// A TCP socket that is bound to `port` and does not listen: clients are refused, and others cannot have the port.
+    public static func reserve(address: IPAddress?, port: UInt16) throws(HostFailure) -> Int32 {
+        try bound(type: Int32(SOCK_STREAM.rawValue), address: address, port: port, isFirst: true)
+    }
+
     /// A UDP socket on `port` of `address`, or of every address, that tells which of them a datagram came to.
     public static func datagram(address: IPAddress?, port: UInt16) throws(HostFailure) -> Int32 {
         let descriptor = try bound(type: Int32(SOCK_DGRAM.rawValue), address: address, port: port, isFirst: true)

@@ -42,6 +42,13 @@ public final class Resolver: Sendable {
         link.post(.serveStream(descriptor))
     }
 
+    /// Replaces the built-in names. Queries that come from now on are answered by them.
+    ///
+    /// - Throws: when one of them is not a domain name; nothing has changed then.
+    public func setNames(_ names: [BuiltinName]) throws(ResolverFailure) {
+        link.post(.setZone(try BuiltinZone(names)))
+    }
+
     /// The counters now.
     public func statistics() -> Statistics {
         link.snapshot

@@ -49,7 +49,7 @@ extension Stack {
         if plan.isGateway(address) { return .gateway }
         if plan.isHost(address) {
             // The host may be denied by the address under which the guest knows it.
-            guard configuration.policy.hostLoopback, configuration.policy.permits(address) else { return .refused }
+            guard policy.hostLoopback, policy.permits(address) else { return .refused }
             return .host(
                 address.isIPv4
                     ? IPAddress(IPv4Address(127, 0, 0, 1)) : IPAddress(IPv6Address(high: 0, low: 1)))
@@ -59,7 +59,7 @@ extension Stack {
             if address.ipv4.isBroadcast || address.ipv4 == plan.broadcastIPv4 { return .unroutable }
         }
         if plan.contains(address) { return .absent }
-        return configuration.policy.permits(address) ? .host(address) : .refused
+        return policy.permits(address) ? .host(address) : .refused
     }
 
     /// The address under which the guest knows a peer of the host: its own, except that a loopback address becomes the

@@ -22,6 +22,11 @@ public struct Limits: Sendable, Equatable {
     /// Octets of out-of-order TCP data held for one flow. Beyond it such data is dropped and the guest sends it again.
     public var outOfOrderOctetsPerFlow = 1 << 20
 
+    /// Guests on one network at a time. Beyond it a link is turned away.
+    public var guestsPerNetwork = 64
+    /// IPv6 addresses that a guest on a network with others may send from. Beyond it frames are dropped.
+    public var addressesPerGuest = 16
+
     public init() {}
 
     /// One row of the table that `--help` and README show.
@@ -65,6 +70,12 @@ public struct Limits: Sendable, Equatable {
         Row(
             name: "reordered octets per flow", defaultValue: "1M", flag: "--reorder-size",
             counter: "tcpOutOfOrderDropped", atTheBound: "data out of order is dropped, the guest repeats it"),
+        Row(
+            name: "guests per network", defaultValue: "64", flag: "--max-guests", counter: "guestsRefused",
+            atTheBound: "a link is turned away"),
+        Row(
+            name: "IPv6 addresses per guest", defaultValue: "16", flag: "--max-addresses",
+            counter: "droppedSpoofedSource", atTheBound: "frames from further ones are dropped"),
     ]
 
     /// Large buffers of a shard: half of the pool.

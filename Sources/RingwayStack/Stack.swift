@@ -25,6 +25,9 @@ public struct Stack: ~Copyable {
         public var secret: UInt64
         /// Whether the link takes UDP super-frames (VIRTIO_NET_F_GUEST_USO).
         public var segmentsUDP: Bool
+        /// Whether other guests are this one's neighbours, who answer for their addresses themselves; the address of this
+        /// one is then the only one that DHCP has for it.
+        public var hasNeighbors = false
 
         public init(
             plan: NetworkPlan, limits: Limits, policy: DestinationPolicy, guestMAC: MACAddress,
@@ -54,6 +57,8 @@ public struct Stack: ~Copyable {
     /// The clock reading of this turn, monotonic nanoseconds.
     public internal(set) var now: UInt64
     var guestMAC: MACAddress
+    /// Which destinations new flows may have; those that exist are left alone when it changes.
+    public var policy: DestinationPolicy
 
     var table: FlowTable
     var connections: Slab<TCPConnection>
@@ -98,6 +103,7 @@ public struct Stack: ~Copyable {
         space = pool.pointee.space
         plan = configuration.plan
         guestMAC = configuration.guestMAC
+        policy = configuration.policy
         let limits = configuration.limits
         let flows = max(64, (limits.flowsPerGuest + configuration.shards - 1) / configuration.shards)
         let mappingLimit = max(16, limits.udpMappings)
@@ -117,7 +123,12 @@ public struct Stack: ~Copyable {
         arp = ARPResponder(plan: configuration.plan)
         neighbors = NeighborDiscovery(plan: configuration.plan)
         routers = RouterAdvertisement(plan: configuration.plan, now: now)
-        dhcp = DHCPServer(plan: configuration.plan)
+        var addresses = configuration.plan
+        if configuration.hasNeighbors {
+            addresses.firstGuestIPv4 = configuration.guestIPv4
+            addresses.lastGuestIPv4 = configuration.guestIPv4
+        }
+        dhcp = DHCPServer(plan: addresses)
         _ = dhcp.reserve(configuration.guestIPv4, for: configuration.guestMAC)
         echo = ICMPEcho(plan: configuration.plan)
         resetBucket = TokenBucket(capacity: 1_000, perSecond: 10_000, now: now)

@@ -7,6 +7,7 @@ public enum Metric: Int, CaseIterable, Sendable {
     // Link
     case framesFromGuest, octetsFromGuest, framesToGuest, octetsToGuest
     case framesHandedOver, handOverRefused, linkReadsStarved, linkWritesFailed, linkWritesRefused
+    case linkWritesDropped, linkCongestions, linkFramesTruncated, linkLengthsRefused
     // Drops by the stack that the parser does not name
     case droppedForeignDestination, droppedSpoofedSource, droppedNoBuffer, droppedTableFull, droppedHalfOpenLimit
     case droppedPolicy, droppedUnexpectedSegment, droppedFragment, droppedService, droppedUnsupported
@@ -30,11 +31,24 @@ public enum Metric: Int, CaseIterable, Sendable {
     // Around the link
     case splicedConnections, splicedOpened, splicedReset, splicedRefused, splicedTimedOut, splicedWithoutSocket
     case splicedBeyondLimit, splicedOctetsToGuest, splicedOctetsFromGuest, splicedPipesExhausted
+    // Between the guests of a network
+    case framesToNeighbors, framesFromNeighbors, framesFlooded, floodsRefused, neighborsUnknown, neighborInboxFull
+    case neighborFramesRefused, droppedSpoofedMAC
     // Storage
     case buffersLeased
 
     /// The key in statistics.
     public var name: String { "\(self)" }
+
+    /// Whether it tells how much there is now, which falls too, and not how often something happened.
+    public var isGauge: Bool {
+        switch self {
+        case .tcpFlows, .tcpHalfOpen, .tcpWindowCommitted, .tcpParkedOctets, .udpMappings, .pingMappings,
+            .hostSockets, .splicedConnections, .buffersLeased:
+            true
+        default: false
+        }
+    }
 }
 
 /// One shard's counters. The shard is the only writer, so an increment is a load and a relaxed store; readers on other

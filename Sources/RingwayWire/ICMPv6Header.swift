@@ -54,6 +54,8 @@ public struct ICMPv6Header: BitwiseCopyable {
     @inlinable public static var neighborSolicitation: UInt8 { 135 }
     /// Type: I have this address (RFC 4861 §4.4).
     @inlinable public static var neighborAdvertisement: UInt8 { 136 }
+    /// RFC 4861 §4.5.
+    @inlinable public static var redirect: UInt8 { 137 }
 
     /// Code of "unreachable": no route.
     @inlinable public static var noRoute: UInt8 { 0 }

@@ -4,6 +4,8 @@ public enum IPProtocol {
     @inlinable public static var hopByHopOptions: UInt8 { 0 }
     /// ICMP (RFC 792).
     @inlinable public static var icmp: UInt8 { 1 }
+    /// IGMP (RFC 3376).
+    @inlinable public static var igmp: UInt8 { 2 }
     /// TCP (RFC 9293).
     @inlinable public static var tcp: UInt8 { 6 }
     /// UDP (RFC 768).

@@ -14,7 +14,7 @@ final class Service {
     var suspects = Suspects()
 
     private let link: ServiceLink
-    private let zone: BuiltinZone
+    private var zone: BuiltinZone
     private let serversFollowed: (@Sendable ([Nameserver]) -> Void)?
     private var upstreams: Upstreams
     private var follower: ResolvConfFollower?
@@ -164,6 +164,8 @@ final class Service {
                 clients[ObjectIdentifier(client)] = client
             case .serveStream(let descriptor):
                 serveStream(descriptor)
+            case .setZone(let renewed):
+                zone = renewed
             case .stop:
                 isStopped = true
             }

@@ -6,6 +6,7 @@ final class ServiceLink: Sendable {
     enum Command: Sendable {
         case serveDatagrams(Int32)
         case serveStream(Int32)
+        case setZone(BuiltinZone)
         case stop
     }
 
@@ -45,7 +46,7 @@ final class ServiceLink: Sendable {
         guard isAccepted else {
             switch command {
             case .serveDatagrams(let descriptor), .serveStream(let descriptor): close(descriptor)
-            case .stop: break
+            case .setZone, .stop: break
             }
             return
         }

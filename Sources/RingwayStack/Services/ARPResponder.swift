@@ -2,8 +2,9 @@ public import RingwayWire
 
 /// Answers ARP for the whole IPv4 network (RFC 826), and asks for guests' addresses.
 ///
-/// Guests do not see each other's frames: every address of the network but the asking guest's own is reached through
-/// the gateway, so all are at the gateway's ethernet address (proxy ARP, RFC 1027). Two questions get no answer even so:
+/// A guest that is alone on its network has everything behind the gateway: every address of the network but its own is
+/// at the gateway's ethernet address (proxy ARP, RFC 1027). Neighbours answer for themselves, as whoever asks this
+/// responder tells it. Two questions get no answer even so:
 /// an announcement, in which a guest asks for its own address (RFC 5227 §3), and a probe, in which it asks from
 /// `0.0.0.0` whether an address is free (§2.1.1); only for the gateway's and the host's it is not.
 public struct ARPResponder: Sendable {

@@ -9,7 +9,11 @@ extension Stack {
         }
         guard let answer = prepareAnswer(limit: 64) else { return }
         let guest = configuration.guestIPv4
-        let written = arp.respond(to: bytes, into: answer.room) { $0 == guest }
+        let hasNeighbors = configuration.hasNeighbors
+        let plan = plan
+        let written = arp.respond(to: bytes, into: answer.room) { address in
+            address == guest || hasNeighbors && address != plan.gatewayIPv4 && address != plan.hostIPv4
+        }
         sendAnswer(answer.lease, octets: written, .arpAnswers)
     }
 

@@ -10,22 +10,27 @@ public struct PortForward: Hashable, Sendable, CustomStringConvertible {
     /// As many ports as `hostPorts`, in the same order.
     public var guestPorts: ClosedRange<UInt16>
     public var transport: Transport
+    /// The guest it leads to, which need not be there yet.
+    public var guest: GuestSelector
 
     public init(
-        hostAddress: IPAddress?, hostPorts: ClosedRange<UInt16>, guestPorts: ClosedRange<UInt16>, transport: Transport
+        hostAddress: IPAddress?, hostPorts: ClosedRange<UInt16>, guestPorts: ClosedRange<UInt16>, transport: Transport,
+        guest: GuestSelector = .first
     ) {
         self.hostAddress = hostAddress
         self.hostPorts = hostPorts
         self.guestPorts = guestPorts
         self.transport = transport
+        self.guest = guest
     }
 
-    /// In Docker's syntax.
+    /// In Docker's syntax, the guest before it where one is named.
     public var description: String {
         func range(_ ports: ClosedRange<UInt16>) -> String {
             ports.count == 1 ? "\(ports.lowerBound)" : "\(ports.lowerBound)-\(ports.upperBound)"
         }
+        let selector = guest == .first ? "" : "\(guest)="
         let address = hostAddress.map { $0.isIPv4 ? "\($0):" : "[\($0)]:" } ?? ""
-        return "\(address)\(range(hostPorts)):\(range(guestPorts))/\(transport.rawValue)"
+        return "\(selector)\(address)\(range(hostPorts)):\(range(guestPorts))/\(transport.rawValue)"
     }
 }

@@ -1,0 +1,92 @@
+internal import Synchronization
+
+extension VirtualNetwork {
+    /// What happens on a network.
+    public enum Event: Sendable, CustomStringConvertible {
+        case guestAttached(Guest)
+        /// A guest has gone; the reason is a sentence's end.
+        case guestDetached(Guest, reason: String)
+        /// A guest has been given an address that it did not have before.
+        case leaseGiven(Guest)
+        /// A guest's link is lost; it is detached next.
+        case linkLost(Guest, reason: String)
+        /// A connection was turned away, or one that came was no guest's.
+        case guestRefused(link: String, reason: String)
+        case forwardAdded(PublishedPort)
+        case forwardRemoved(PublishedPort)
+        /// A guest has come for which ports are published, but not all of them could be had again.
+        case forwardFailed(PublishedPort, reason: String)
+
+        /// One line for a person to read.
+        public var description: String {
+            switch self {
+            case .guestAttached(let guest): "guest \(guest) is attached"
+            case .guestDetached(let guest, let reason): "guest \(guest) is gone: \(reason)"
+            case .leaseGiven(let guest): "\(guest.ipv4) is given to \(guest.mac)"
+            case .linkLost(let guest, let reason): "the link of guest \(guest) is lost: \(reason)"
+            case .guestRefused(let link, let reason): "\(link): \(reason)"
+            case .forwardAdded(let port): "\(port.forward) is published"
+            case .forwardRemoved(let port): "\(port.forward) is no longer published"
+            case .forwardFailed(let port, let reason): "\(port.forward) is not published: \(reason)"
+            }
+        }
+    }
+
+    /// Somebody's interest in a network's events; it ends with `cancel` or with the last reference.
+    public final class Subscription: Sendable {
+        private let ending: Mutex<(@Sendable () -> Void)?>
+
+        init(_ ending: @escaping @Sendable () -> Void) { self.ending = Mutex(ending) }
+
+        deinit { cancel() }
+
+        /// No event that happens from now on is told.
+        public func cancel() {
+            let action = ending.withLock { ending in
+                defer { ending = nil }
+                return ending
+            }
+            action?()
+        }
+    }
+
+    /// Calls `handler` for each event, in the order in which they happen, on the network's own thread: it should not
+    /// take long, and may call the network.
+    public func subscribe(_ handler: @escaping @Sendable (Event) -> Void) -> Subscription {
+        let number = subscribers.withLock { $0.add(handler) }
+        return Subscription { [weak self] in self?.subscribers.withLock { $0.remove(number) } }
+    }
+
+    /// The events from now on, for as long as somebody iterates.
+    public var events: AsyncStream<Event> {
+        AsyncStream(bufferingPolicy: .bufferingNewest(1_024)) { continuation in
+            let subscription = subscribe { continuation.yield($0) }
+            continuation.onTermination = { _ in subscription.cancel() }
+        }
+    }
+
+    func report(_ event: Event) {
+        guard subscribers.withLock({ !$0.isEmpty }) else { return }
+        loop.post { [weak self] in
+            guard let handlers = self?.subscribers.withLock({ $0.handlers }) else { return }
+            for handler in handlers { handler(event) }
+        }
+    }
+}
+
+/// Who wants to know what happens on a network.
+struct SubscriberList {
+    private var entries: [(number: Int, handler: @Sendable (VirtualNetwork.Event) -> Void)] = []
+    private var next = 0
+
+    var isEmpty: Bool { entries.isEmpty }
+    var handlers: [@Sendable (VirtualNetwork.Event) -> Void] { entries.map(\.handler) }
+
+    mutating func add(_ handler: @escaping @Sendable (VirtualNetwork.Event) -> Void) -> Int {
+        next += 1
+        entries.append((next, handler))
+        return next
+    }
+
+    mutating func remove(_ number: Int) { entries.removeAll { $0.number == number } }
+}

@@ -1,0 +1,206 @@
+internal import RingwayStack
+internal import RingwayWire
+
+/// Which guest has which address and which name, on one network.
+///
+/// An ethernet address that has been given an IPv4 address has it again whenever it comes back, for as long as the
+/// network lives; only when all others are taken does the one go that has been away for longest. IPv6 addresses, which
+/// guests choose, belong to whoever sends from them first.
+struct AddressRegistry {
+    /// What a guest was given.
+    struct Lease: Equatable {
+        let ipv4: IPv4Address
+        var name: String
+        /// Settled in the configuration, so nobody else ever gets it.
+        var isStatic: Bool
+        /// Attached now.
+        var isPresent = false
+        /// When it was last attached or left, as a running number.
+        var lastUse: UInt64
+    }
+
+    /// Beyond so many leases the one goes whose guest has been away for longest.
+    private static var mostLeases: Int { 4_096 }
+
+    private let plan: NetworkPlan
+    private(set) var leases: [MACAddress: Lease] = [:]
+    private var holders: [IPv4Address: MACAddress] = [:]
+    private var settled: [MACAddress: StaticLease] = [:]
+    private var claims: [IPv6Address: UInt32] = [:]
+    private var clock: UInt64 = 0
+
+    /// A register in which only what the configuration settles is known.
+    init(plan: NetworkPlan, leases: [StaticLease]) throws(VirtualNetwork.Failure) {
+        self.plan = plan
+        try settle(leases)
+    }
+
+    // MARK: IPv4
+
+    /// Replaces what the configuration settles. Whoever is attached keeps the address it has; all or nothing.
+    mutating func settle(_ leases: [StaticLease]) throws(VirtualNetwork.Failure) {
+        var addresses: [IPv4Address: MACAddress] = [:]
+        var names: [String: MACAddress] = [:]
+        for lease in leases {
+            if let address = lease.ipv4 {
+                guard plan.isGuest(address) else {
+                    throw VirtualNetwork.Failure(
+                        "\(address) cannot be kept for \(lease.mac): guests have \(plan.firstGuestIPv4) to "
+                            + "\(plan.lastGuestIPv4)")
+                }
+                if let other = addresses.updateValue(lease.mac, forKey: address), other != lease.mac {
+                    throw VirtualNetwork.Failure("\(address) is kept for both \(other) and \(lease.mac)")
+                }
+            }
+            if let name = lease.name {
+                guard GuestName.isValid(name) else { throw VirtualNetwork.Failure("\"\(name)\" is no guest's name") }
+                if let other = names.updateValue(lease.mac, forKey: name), other != lease.mac {
+                    throw VirtualNetwork.Failure("\"\(name)\" names both \(other) and \(lease.mac)")
+                }
+            }
+        }
+        guard Set(leases.map(\.mac)).count == leases.count else {
+            throw VirtualNetwork.Failure("an ethernet address has two leases")
+        }
+        settled = Dictionary(uniqueKeysWithValues: leases.map { ($0.mac, $0) })
+        applySettled()
+    }
+
+    private mutating func applySettled() {
+        for (mac, lease) in leases where !lease.isPresent {
+            let address = settled[mac]?.ipv4
+            if lease.isStatic || (address != nil && address != lease.ipv4) { forget(mac) }
+        }
+        for lease in settled.values {
+            guard let address = lease.ipv4 else { continue }
+            if let holder = holders[address], holder != lease.mac {
+                // Whoever is attached stays; the lease holds from when it leaves.
+                if leases[holder]?.isPresent == true { continue }
+                forget(holder)
+            }
+            if leases[lease.mac] == nil { give(address, to: lease.mac) }
+        }
+        for mac in leases.keys {
+            guard let lease = leases[mac] else { continue }
+            leases[mac]?.isStatic = settled[mac]?.ipv4 == lease.ipv4
+            if let name = settled[mac]?.name { leases[mac]?.name = name }
+        }
+    }
+
+    /// The lease of a guest that comes, new or as it was.
+    ///
+    /// - Parameter preferred: the address that the guest would like, heeded where it is free.
+    mutating func admit(_ mac: MACAddress, preferring preferred: IPv4Address? = nil) throws(VirtualNetwork.Failure)
+        -> Lease
+    {
+        if leases[mac] == nil {
+            if leases.count >= Self.mostLeases { _ = forgetIdlest() }
+            guard
+                let address = freeAddress(for: mac, preferring: preferred)
+                    ?? (forgetIdlest() ? freeAddress(for: mac, preferring: preferred) : nil)
+            else {
+                throw VirtualNetwork.Failure(
+                    "no address is left for \(mac) in \(plan.firstGuestIPv4) to \(plan.lastGuestIPv4)")
+            }
+            give(address, to: mac)
+        }
+        clock += 1
+        leases[mac]?.isPresent = true
+        leases[mac]?.lastUse = clock
+        guard let lease = leases[mac] else { throw VirtualNetwork.Failure("no lease for \(mac)") }
+        return lease
+    }
+
+    /// Why a guest cannot have the address that it would like; `nil` when it can.
+    func refusal(of preferred: IPv4Address, for mac: MACAddress) -> String? {
+        guard plan.isGuest(preferred) else {
+            return "\(preferred) is not one of the guests' addresses, \(plan.firstGuestIPv4) to \(plan.lastGuestIPv4)"
+        }
+        if let lease = leases[mac], lease.ipv4 != preferred {
+            return "\(lease.ipv4) is this guest's address, not \(preferred)"
+        }
+        if let holder = holders[preferred], holder != mac { return "\(preferred) is another guest's address" }
+        return nil
+    }
+
+    /// Names a guest that is attached under another name than its own.
+    mutating func rename(_ mac: MACAddress, _ name: String) throws(VirtualNetwork.Failure) {
+        guard GuestName.isValid(name) else { throw VirtualNetwork.Failure("\"\(name)\" is no guest's name") }
+        let name = name.lowercased()
+        guard !leases.contains(where: { $0.key != mac && $0.value.name == name }),
+            !settled.contains(where: { $0.key != mac && $0.value.name == name })
+        else { throw VirtualNetwork.Failure("another guest has the name \"\(name)\"") }
+        leases[mac]?.name = name
+    }
+
+    /// Takes note of a guest that the caller has given its addresses.
+    mutating func admit(_ identity: GuestIdentity) {
+        if let holder = holders[identity.ipv4], holder != identity.mac { forget(holder) }
+        if let lease = leases[identity.mac], lease.ipv4 != identity.ipv4 { forget(identity.mac) }
+        if leases[identity.mac] == nil { give(identity.ipv4, to: identity.mac) }
+        clock += 1
+        leases[identity.mac]?.isPresent = true
+        leases[identity.mac]?.lastUse = clock
+    }
+
+    /// A guest has left; its lease stays.
+    mutating func leave(_ mac: MACAddress, guest: UInt32) {
+        clock += 1
+        leases[mac]?.isPresent = false
+        leases[mac]?.lastUse = clock
+        claims = claims.filter { $0.value != guest }
+        applySettled()
+    }
+
+    private func freeAddress(for mac: MACAddress, preferring preferred: IPv4Address?) -> IPv4Address? {
+        if let address = settled[mac]?.ipv4, holders[address] == nil { return address }
+        if let preferred, plan.isGuest(preferred), holders[preferred] == nil { return preferred }
+        for value in plan.firstGuestIPv4.rawValue...plan.lastGuestIPv4.rawValue {
+            let address = IPv4Address(rawValue: value)
+            if holders[address] == nil { return address }
+        }
+        return nil
+    }
+
+    /// Frees the address of whoever has been away for longest; false when everybody is there.
+    private mutating func forgetIdlest() -> Bool {
+        let idle = leases.filter { !$0.value.isPresent && !$0.value.isStatic }
+        guard let idlest = idle.min(by: { $0.value.lastUse < $1.value.lastUse }) else { return false }
+        forget(idlest.key)
+        return true
+    }
+
+    private mutating func give(_ address: IPv4Address, to mac: MACAddress) {
+        holders[address] = mac
+        let name = settled[mac]?.name ?? "guest-\(address.rawValue - plan.ipv4Network.rawValue)"
+        leases[mac] = Lease(
+            ipv4: address, name: name, isStatic: settled[mac]?.ipv4 == address, lastUse: clock)
+    }
+
+    private mutating func forget(_ mac: MACAddress) {
+        guard let lease = leases.removeValue(forKey: mac) else { return }
+        holders[lease.ipv4] = nil
+    }
+
+    // MARK: IPv6
+
+    /// The address that SLAAC makes of an ethernet address.
+    func ipv6(of mac: MACAddress) -> IPv6Address {
+        IPv6Address(prefix: plan.ipv6Prefix, interfaceIdentifierFrom: mac)
+    }
+
+    /// Gives an IPv6 address to the guest unless it is another one's.
+    mutating func claim(_ address: IPv6Address, by guest: UInt32, mac: MACAddress) -> Bool {
+        if let holder = claims[address] { return holder == guest }
+        // What SLAAC makes of another guest's ethernet address is that one's, even before it sends.
+        for other in leases.keys where other != mac {
+            if Self.isMade(address, of: other) { return false }
+        }
+        claims[address] = guest
+        return true
+    }
+
+    private static func isMade(_ address: IPv6Address, of mac: MACAddress) -> Bool {
+        IPv6Address(prefix: IPv6Address(high: address.high, low: 0), interfaceIdentifierFrom: mac) == address
+    }
+}

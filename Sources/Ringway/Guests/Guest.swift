@@ -1,0 +1,102 @@
+public import RingwayWire
+
+/// A guest that is attached to a network.
+public struct Guest: Hashable, Sendable, Identifiable, CustomStringConvertible {
+    /// Its number on the network; none is given twice.
+    public let id: UInt32
+    /// The one ethernet address that it sends from.
+    public let mac: MACAddress
+    /// Where published ports lead, and what DHCP gives to `mac`.
+    public let ipv4: IPv4Address
+    /// The address that SLAAC makes of `mac` (RFC 4862 §5.5.3).
+    public let ipv6: IPv6Address
+    /// Other guests find it as `name.ringway.internal`.
+    public let name: String
+    /// What carries its frames, for a person to read: `qemu:/run/vm.sock`.
+    public let link: String
+
+    /// One line: who, which address, by which link.
+    public var description: String { "\(name) (\(mac), \(ipv4)) on \(link)" }
+}
+
+/// Who a guest is on the network's one link to it.
+public struct GuestIdentity: Hashable, Sendable {
+    /// The address of the guest's interface.
+    public var mac: MACAddress
+    /// Where published ports lead, and what DHCP gives to `mac`.
+    public var ipv4: IPv4Address
+    /// Where published ports lead for clients of IPv6.
+    public var ipv6: IPv6Address
+
+    /// An identity that the caller has chosen.
+    public init(mac: MACAddress, ipv4: IPv4Address, ipv6: IPv6Address) {
+        self.mac = mac
+        self.ipv4 = ipv4
+        self.ipv6 = ipv6
+    }
+}
+
+/// Which guest a published port leads to.
+public enum GuestSelector: Hashable, Sendable, CustomStringConvertible {
+    /// Of those that are attached, the one that has been for longest: the only one, where there is one.
+    case first
+    /// Whoever has the address.
+    case address(IPv4Address)
+    /// Whoever has the ethernet address.
+    case mac(MACAddress)
+    /// Whoever has the name.
+    case name(String)
+
+    /// Reads an address of either kind, or a name.
+    public init?(_ text: String) {
+        if let address = IPv4Address(text) {
+            self = .address(address)
+        } else if let mac = MACAddress(text) {
+            self = .mac(mac)
+        } else if GuestName.isValid(text) {
+            self = .name(text.lowercased())
+        } else {
+            return nil
+        }
+    }
+
+    /// As `init` reads it; empty for `first`.
+    public var description: String {
+        switch self {
+        case .first: ""
+        case .address(let address): "\(address)"
+        case .mac(let mac): "\(mac)"
+        case .name(let name): name
+        }
+    }
+
+    /// Whether the guest is meant; `first` depends on who else is there.
+    func names(_ guest: Guest) -> Bool {
+        switch self {
+        case .first: false
+        case .address(let address): guest.ipv4 == address
+        case .mac(let mac): guest.mac == mac
+        case .name(let name): guest.name == name
+        }
+    }
+}
+
+/// The rules for a guest's name.
+public enum GuestName {
+    /// The domain in which guests find each other.
+    public static let domain = "ringway.internal"
+    /// Names in that domain which are not a guest's.
+    public static let reserved: Set<String> = ["host", "gateway"]
+
+    /// Whether it is one label of a host name (RFC 1123 §2.1) that is free for guests.
+    public static func isValid(_ text: String) -> Bool {
+        let octets = Array(text.lowercased().utf8)
+        guard (1...63).contains(octets.count), !reserved.contains(text.lowercased()) else { return false }
+        func isAlphanumeric(_ octet: UInt8) -> Bool {
+            (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(octet)
+                || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(octet)
+        }
+        guard isAlphanumeric(octets[0]), isAlphanumeric(octets[octets.count - 1]) else { return false }
+        return octets.allSatisfy { isAlphanumeric($0) || $0 == UInt8(ascii: "-") }
+    }
+}

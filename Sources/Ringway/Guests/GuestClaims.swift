@@ -1,0 +1,17 @@
+internal import RingwayEngine
+internal import RingwayWire
+
+/// A guest's shards ask the network by this whether an IPv6 address is free.
+final class GuestClaims: AddressClaims {
+    private weak let network: VirtualNetwork?
+    private let guest: UInt32
+    private let mac: MACAddress
+
+    init(_ network: VirtualNetwork, guest: UInt32, mac: MACAddress) {
+        self.network = network
+        self.guest = guest
+        self.mac = mac
+    }
+
+    func claim(_ address: IPv6Address) -> Bool { network?.claim(address, by: guest, mac: mac) ?? false }
+}

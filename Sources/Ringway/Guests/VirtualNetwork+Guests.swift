@@ -1,0 +1,250 @@
+internal import Glibc
+internal import RingwayEngine
+public import RingwayLinks
+internal import RingwayResolver
+internal import RingwayRing
+internal import RingwayStack
+public import RingwayWire
+internal import Synchronization
+
+extension VirtualNetwork {
+    /// Those that are attached, in the order in which they came.
+    public var guests: [Guest] { state.withLock { $0.members.values.map(\.guest).sorted { $0.id < $1.id } } }
+
+    /// Attaches a guest by the queues of its TAP device, which are adopted: non-blocking descriptors with a virtio-net
+    /// header of 12 octets. There is one shard for each queue.
+    ///
+    /// - Parameters:
+    ///   - takesUDPSuperFrames: whether the device accepted TUN_F_USO4 and TUN_F_USO6.
+    ///   - sockets: where sockets inside the guest come from, adopted; without it all connections take the TAP.
+    @discardableResult
+    public func attach(
+        tap queues: [Int32], guest: GuestIdentity, takesUDPSuperFrames: Bool = true, sockets: GuestSockets = .none
+    ) throws(Failure) -> Guest {
+        try attach(Link(queues: queues, takesUDPSuperFrames: takesUDPSuperFrames), guest: guest, sockets: sockets)
+    }
+
+    /// Attaches a guest by a link of any framing, with addresses of the caller's choice.
+    ///
+    /// - Parameters:
+    ///   - link: its queues are adopted, unless this fails: non-blocking descriptors.
+    ///   - description: what carries the guest's frames, for a person to read.
+    @discardableResult
+    public func attach(
+        _ link: Link, guest: GuestIdentity, sockets: GuestSockets = .none, description: String = "a link"
+    ) throws(Failure) -> Guest {
+        try admit(link, sockets, description) { (registry) throws(Failure) in
+            registry.admit(guest)
+            return (guest.mac, guest.ipv4, guest.ipv6)
+        }
+    }
+
+    /// Attaches a guest by a link of any framing; it gets the address that it had before, or that is kept for it, or a
+    /// free one.
+    ///
+    /// - Parameters:
+    ///   - link: its queues are adopted, unless this fails: non-blocking descriptors.
+    ///   - mac: the address of the guest's interface.
+    ///   - name: as which other guests find it; `nil` for what the configuration says, or a name made of its address.
+    ///   - preferred: the address that the guest would like, heeded where it is free.
+    ///   - description: what carries the guest's frames, for a person to read.
+    @discardableResult
+    public func attach(
+        _ link: Link, mac: MACAddress, name: String? = nil, preferring preferred: IPv4Address? = nil,
+        description: String = "a link"
+    ) throws(Failure) -> Guest {
+        guard mac.rawValue != 0, !mac.isMulticast, mac != plan.gatewayMAC else {
+            throw Failure("no guest may have the ethernet address \(mac)")
+        }
+        return try admit(link, .none, description) { (registry) throws(Failure) in
+            let lease = try registry.admit(mac, preferring: preferred)
+            if let name { try registry.rename(mac, name) }
+            return (mac, lease.ipv4, registry.ipv6(of: mac))
+        }
+    }
+
+    /// Whether a guest with the ethernet address is attached.
+    func isAttached(_ mac: MACAddress) -> Bool { state.withLock { $0.members.values.contains { $0.guest.mac == mac } } }
+
+    private func admit(
+        _ link: Link, _ sockets: GuestSockets, _ description: String,
+        _ lease: (inout AddressRegistry) throws(Failure) -> (MACAddress, IPv4Address, IPv6Address)
+    ) throws(Failure) -> Guest {
+        let queues = link.queues
+        guard !queues.isEmpty, queues.count <= 64 else {
+            throw Failure("a link has 1 to 64 queues, not \(queues.count)")
+        }
+        guard sockets.descriptors.isEmpty || sockets.descriptors.count == queues.count else {
+            throw Failure("\(sockets.descriptors.count) sources of sockets for \(queues.count) queues")
+        }
+        let features = try Self.requiredFeatures()
+        return try changes.withLock { (_) throws(Failure) in
+            let (guest, isKnown) = try register(description, lease)
+            let engine: Engine
+            do throws(RingError) {
+                engine = try Engine(
+                    engineConfiguration(for: guest, sockets, shards: queues.count), link: link, features: features,
+                    nameService: ResolverLine(resolver),
+                    handler: { [weak self] event in self?.handle(event, of: guest.id) })
+            } catch {
+                state.withLock { $0.registry.leave(guest.mac, guest: guest.id) }
+                throw Failure("the data path does not start: \(error)")
+            }
+            let others = state.withLock { state in
+                defer { state.members[guest.id] = Member(guest: guest, engine: engine) }
+                return state.members.values.map(\.engine)
+            }
+            if joinsGuests { for other in others { engine.connect(other) } }
+            renewNames()
+            report(.guestAttached(guest))
+            if !isKnown { report(.leaseGiven(guest)) }
+            placeForwards()
+            return guest
+        }
+    }
+
+    /// Whether guests see each other.
+    private var joinsGuests: Bool { configuration.checksSources && !configuration.isolate }
+
+    /// Enters a guest into the register; nothing is changed when it may not come.
+    private func register(
+        _ description: String,
+        _ lease: (inout AddressRegistry) throws(Failure) -> (MACAddress, IPv4Address, IPv6Address)
+    ) throws(Failure) -> (Guest, isKnown: Bool) {
+        try state.withLock { (state) throws(Failure) in
+            guard !state.isStopped else { throw Failure("the network has ended") }
+            guard configuration.checksSources || state.members.isEmpty else {
+                throw Failure("the network has its guest already")
+            }
+            guard state.members.count < configuration.limits.guestsPerNetwork else {
+                state.guestsRefused += 1
+                throw Failure(
+                    "the network has \(state.members.count) guests, as many as --max-guests allows")
+            }
+            let known = state.registry.leases
+            var registry = state.registry
+            let (mac, ipv4, ipv6) = try lease(&registry)
+            if let other = state.members.values.first(where: { $0.guest.mac == mac || $0.guest.ipv4 == ipv4 }) {
+                state.guestsRefused += 1
+                throw Failure(
+                    "guest \(other.guest) has the same address: each guest needs an ethernet address of its own")
+            }
+            state.registry = registry
+            state.nextGuest += 1
+            let guest = Guest(
+                id: state.nextGuest, mac: mac, ipv4: ipv4, ipv6: ipv6,
+                name: registry.leases[mac]?.name ?? "\(mac)", link: description)
+            return (guest, known[mac]?.ipv4 == ipv4 && known[mac]?.lastUse != 0)
+        }
+    }
+
+    private func engineConfiguration(
+        for guest: Guest, _ sockets: GuestSockets, shards: Int
+    ) -> EngineConfiguration {
+        let (policy, threads) = state.withLock { state in
+            (state.policy, state.members.values.reduce(shards) { $0 + $1.engine.shards })
+        }
+        var stack = Stack.Configuration(
+            plan: plan, limits: configuration.limits, policy: policy, guestMAC: guest.mac, guestIPv4: guest.ipv4,
+            guestIPv6: guest.ipv6, shard: 0, shards: shards, secret: .random(in: .min ... .max))
+        stack.hasNeighbors = configuration.checksSources
+        var engine = EngineConfiguration(stack: stack)
+        engine.capture = capture
+        engine.guestSockets = sockets.descriptors
+        engine.usesMultishotRead = configuration.usesMultishotRead
+        engine.busyPoll = configuration.busyPollNanoseconds(threads: threads)
+        if configuration.checksSources { engine.claims = GuestClaims(self, guest: guest.id, mac: guest.mac) }
+        engine.neighborLimit = configuration.limits.guestsPerNetwork
+        engine.addressLimit = configuration.limits.addressesPerGuest
+        return engine
+    }
+
+    private static func requiredFeatures() throws(Failure) -> RingwayRing.KernelFeatures {
+        let features = RingwayRing.KernelFeatures.probe()
+        guard features.hasRing, features.hasBufferRings, features.hasMultishotReceive else {
+            throw Failure(explain(features))
+        }
+        return features
+    }
+
+    private static func explain(_ features: RingwayRing.KernelFeatures) -> String {
+        if features.ringError == EPERM || features.ringError == EACCES {
+            return
+                "io_uring is forbidden here: set the sysctl kernel.io_uring_disabled to 0, or allow io_uring_setup in "
+                + "the container's seccomp profile"
+        }
+        if !features.hasRing {
+            return
+                "this kernel gives no io_uring (\(String(cString: strerror(features.ringError)))): Linux 6.0 or newer "
+                + "is needed"
+        }
+        return "this kernel's io_uring lacks buffer rings or multishot receive: Linux 6.0 or newer is needed"
+    }
+
+    func claim(_ address: IPv6Address, by guest: UInt32, mac: MACAddress) -> Bool {
+        state.withLock { $0.registry.claim(address, by: guest, mac: mac) }
+    }
+
+    // MARK: Leaving
+
+    /// Detaches a guest: its flows end with RST on the host, and its address is kept for it.
+    public func detach(_ guest: Guest.ID, because reason: String = "it was detached") throws(Failure) {
+        try changes.withLock { (_) throws(Failure) in
+            let (departing, others) = state.withLock { state in
+                (state.members.removeValue(forKey: guest), state.members.values.map(\.engine))
+            }
+            guard let departing else { throw Failure("there is no guest \(guest)") }
+            if joinsGuests { for other in others { departing.engine.disconnect(other) } }
+            departing.engine.stop()
+            let counts = departing.engine.snapshot()
+            state.withLock { state in
+                for count in counts where !count.isGauge { state.departed[count.name, default: 0] += count.value }
+                state.registry.leave(departing.guest.mac, guest: guest)
+            }
+            renewNames()
+            report(.guestDetached(departing.guest, reason: reason))
+            placeForwards()
+            listeners.guestLeft(guest, on: loop)
+        }
+    }
+
+    /// From an engine's thread, which must not wait.
+    private func handle(_ event: EngineEvent, of id: Guest.ID) {
+        let action = state.withLock { state -> (@Sendable () -> Void)? in
+            guard !state.isLinkLost else { return nil }
+            state.isLinkLost = true
+            return state.linkLost
+        }
+        action?()
+        let reason =
+            switch event {
+            case .linkLost(let errno) where errno == ENODEV: "the other end has closed it"
+            case .linkLost(let errno): String(cString: strerror(errno))
+            case .ringFailed(let errno): "io_uring: \(String(cString: strerror(errno)))"
+            }
+        loop.post { [weak self] in
+            guard let self, let guest = guests.first(where: { $0.id == id }) else { return }
+            report(.linkLost(guest, reason: reason))
+            try? detach(id, because: reason)
+        }
+    }
+
+    /// Calls `action`, once, when a guest's link is gone; at once when one is already. From a thread of the network's.
+    public func onLinkLost(_ action: @escaping @Sendable () -> Void) {
+        let isLost = state.withLock { state in
+            state.linkLost = action
+            return state.isLinkLost
+        }
+        if isLost { action() }
+    }
+}
+
+/// The shards' line to the resolver.
+private struct ResolverLine: NameService {
+    let resolver: Resolver
+
+    init(_ resolver: Resolver) { self.resolver = resolver }
+
+    func serve(datagrams descriptor: Int32) { resolver.serve(datagrams: descriptor) }
+    func serve(stream descriptor: Int32) { resolver.serve(stream: descriptor) }
+}

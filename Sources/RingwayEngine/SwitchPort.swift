@@ -1,0 +1,117 @@
+internal import Glibc
+internal import RingwayStack
+internal import RingwayStorage
+internal import RingwayWire
+
+/// One shard's end of the switch between the guests of a network: what its guest may say of itself, and where frames for
+/// the others go.
+///
+/// Tables in bare memory, each with a bound, because every frame of the guest passes here. They are searched from the
+/// front: few guests share a network, and a guest has few addresses.
+struct SwitchPort {
+    /// Frames to everybody that the guest may send at once, and in each second.
+    private static var floodBurst: UInt32 { 256 }
+    private static var floodRate: UInt32 { 1_000 }
+
+    /// The guest's own ethernet address, the only one it may send from.
+    let mac: MACAddress
+    /// Where frames of neighbours arrive, or -1; the descriptor is the port's.
+    private(set) var inbox: Int32
+    var isReceiving = false
+    var floods: TokenBucket
+
+    private let addresses: UnsafeMutablePointer<IPAddress>
+    private var addressCount = 0
+    private let addressLimit: Int
+    private let neighbors: UnsafeMutablePointer<MACAddress>
+    private let inboxes: UnsafeMutablePointer<Int32>
+    private(set) var neighborCount = 0
+    private let neighborLimit: Int
+
+    init(_ configuration: EngineConfiguration, inbox: Int32, now: UInt64) {
+        let isUsed = configuration.claims != nil
+        mac = configuration.stack.guestMAC
+        self.inbox = inbox
+        floods = TokenBucket(capacity: Self.floodBurst, perSecond: Self.floodRate, now: now)
+        // The IPv4 address, beside those of IPv6 that the limit is about.
+        addressLimit = isUsed ? max(1, configuration.addressLimit) + 1 : 1
+        addresses = .allocateApart(capacity: addressLimit)
+        neighborLimit = isUsed ? max(1, configuration.neighborLimit) : 1
+        neighbors = .allocateApart(capacity: neighborLimit)
+        inboxes = .allocateApart(capacity: neighborLimit)
+        addAddress(IPAddress(configuration.stack.guestIPv4))
+    }
+
+    func deallocate() {
+        addresses.deallocate()
+        neighbors.deallocate()
+        inboxes.deallocate()
+    }
+
+    // MARK: The guest's addresses
+
+    /// Whether the guest is known to hold the address.
+    @inline(__always)
+    func holds(_ address: IPAddress) -> Bool {
+        var index = 0
+        while index < addressCount {
+            if addresses[index] == address { return true }
+            index &+= 1
+        }
+        return false
+    }
+
+    var hasRoomForAddress: Bool { addressCount < addressLimit }
+
+    mutating func addAddress(_ address: IPAddress) {
+        guard hasRoomForAddress else { return }
+        (addresses + addressCount).initialize(to: address)
+        addressCount += 1
+    }
+
+    // MARK: Neighbours
+
+    /// Where frames for a neighbour go; -1 when there is none of this address.
+    @inline(__always)
+    func inbox(of neighbor: MACAddress) -> Int32 {
+        var index = 0
+        while index < neighborCount {
+            if neighbors[index] == neighbor { return inboxes[index] }
+            index &+= 1
+        }
+        return -1
+    }
+
+    func inbox(at index: Int) -> Int32 { inboxes[index] }
+
+    /// Adopts the inbox, unless there is no room; false then.
+    mutating func addNeighbor(_ neighbor: MACAddress, inbox: Int32) -> Bool {
+        removeNeighbor(neighbor)
+        guard neighborCount < neighborLimit else { return false }
+        (neighbors + neighborCount).initialize(to: neighbor)
+        (inboxes + neighborCount).initialize(to: inbox)
+        neighborCount += 1
+        return true
+    }
+
+    mutating func removeNeighbor(_ neighbor: MACAddress) {
+        for index in 0..<neighborCount where neighbors[index] == neighbor {
+            close(inboxes[index])
+            neighborCount -= 1
+            neighbors[index] = neighbors[neighborCount]
+            inboxes[index] = inboxes[neighborCount]
+            return
+        }
+    }
+
+    mutating func closeInbox() {
+        if inbox >= 0 { close(inbox) }
+        inbox = -1
+    }
+
+    mutating func closeDescriptors() {
+        closeInbox()
+        for index in 0..<neighborCount { close(inboxes[index]) }
+        neighborCount = 0
+    }
+}
