@@ -79,6 +79,7 @@ let package = Package(
         .target(
             name: "Ringway",
             dependencies: [
+                "RingwayAgentHost", "RingwayAgentProtocol", "RingwayConversation",
                 "RingwayEngine", "RingwayResolver", "RingwayWire", "RingwayStack", "RingwayLinks", "RingwayRing",
                 "CRingway",
             ],
@@ -96,6 +97,11 @@ let package = Package(
         .testTarget(
             name: "RingwayAgentProtocolTests", dependencies: ["RingwayAgentProtocol", "RingwayWire"],
             swiftSettings: settings),
+        .testTarget(
+            name: "RingwayAgentTests",
+            dependencies: [
+                "RingwayAgent", "RingwayAgentProtocol", "RingwayConversation", "RingwaySplice", "RingwayWire",
+            ], swiftSettings: settings),
         .testTarget(name: "RingwayStorageTests", dependencies: ["RingwayStorage"], swiftSettings: settings),
         .testTarget(
             name: "RingwayStackTests", dependencies: ["RingwayStack", "RingwayWire", "RingwayStorage"],

@@ -70,7 +70,7 @@ int ringway_unix_bind(int descriptor, const char *path, size_t length) {
     return size == 0 ? -1 : bind(descriptor, (struct sockaddr *)&address, size);
 }
 
-int ringway_accept(int descriptor, bool nonblocking) {
+int ringway_accept_stream(int descriptor, bool nonblocking) {
     return accept4(descriptor, NULL, NULL, SOCK_CLOEXEC | (nonblocking ? SOCK_NONBLOCK : 0));
 }
 

@@ -1,5 +1,6 @@
 internal import Glibc
 internal import RingwayEngine
+@_exported public import RingwayAgentProtocol
 @_exported public import RingwayLinks
 internal import RingwayResolver
 @_exported public import RingwayStack
@@ -44,6 +45,9 @@ public final class VirtualNetwork: Sendable {
         var nextGuest: Guest.ID = 0
         var forwards: [PublishedPort.ID: ForwardRecord] = [:]
         var nextForward: PublishedPort.ID = 0
+        var agentForwards: [PublishedPort.ID: AgentForwardRecord] = [:]
+        /// Agents by the object that stands for each, because several listeners number theirs.
+        var agents: [ObjectIdentifier: AttachedAgent] = [:]
         var names: [NetworkName]
         var policy: DestinationPolicy
         /// Counters of guests that have gone.

@@ -5,12 +5,13 @@ internal import RingwayConversation
 /// A socket at which agents arrive.
 final class AgentListener: LoopMember {
 
-    override func ready(_ event: EventQueue.Event) {
+    override func ready(_ event: EventQueue.Event) { takeAll() }
+
+    private func takeAll() {
         guard let loop else { return }
         while true {
-            let accepted = ringway_accept(descriptor, true)
+            let accepted = ringway_accept_stream(descriptor, true)
             guard accepted >= 0 else {
-                // Of no descriptors the next look makes sure that nobody waits for ever.
                 if errno == EINTR || errno == ECONNABORTED { continue }
                 return
             }
@@ -19,9 +20,7 @@ final class AgentListener: LoopMember {
     }
 
     /// Edges tell of arrivals once; where there were no descriptors for them, they are taken later.
-    override func look(at now: UInt64) {
-        ready(EventQueue.Event(tag: tag, isReadable: true, isWritable: false, hasError: false))
-    }
+    override func look(at now: UInt64) { takeAll() }
 }
 
 /// Where a conversation came from, as far as the kernel vouches for it.

@@ -2,6 +2,7 @@ internal import CRingway
 internal import Glibc
 internal import RingwayAgentProtocol
 internal import RingwayConversation
+internal import RingwayWire
 
 /// One agent's time with the host: its control conversation, and everything that lives as long as that does.
 final class AgentSession: LoopMember {

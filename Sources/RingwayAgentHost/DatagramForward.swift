@@ -33,7 +33,9 @@ final class DatagramForward: LoopMember {
         }
     }
 
-    override func ready(_ event: EventQueue.Event) {
+    override func ready(_ event: EventQueue.Event) { takeAll() }
+
+    private func takeAll() {
         while descriptor >= 0, let datagram = ArrivingDatagram.receive(descriptor) {
             take(datagram)
         }
@@ -64,7 +66,11 @@ final class DatagramForward: LoopMember {
     override func look(at now: UInt64) {
         for client in clients.values where client.isIdle(at: now) { client.end() }
         // A datagram for which there was no descriptor may be waiting.
-        ready(EventQueue.Event(tag: tag, isReadable: true, isWritable: false, hasError: false))
+        takeAll()
+    }
+
+    override func closing() {
+        for client in clients.values { client.end() }
     }
 
     fileprivate func forget(_ client: DatagramClient) { clients[client.peer] = nil }
@@ -74,7 +80,7 @@ final class DatagramForward: LoopMember {
 final class DatagramClient {
     /// One of its two descriptors.
     private final class End: LoopMember {
-        unowned var client: DatagramClient?
+        var client: DatagramClient?
 
         override func ready(_ event: EventQueue.Event) { client?.turn() }
     }
@@ -149,6 +155,9 @@ final class DatagramClient {
         hasEnded = true
         socket.close()
         conversation?.close()
+        // Each holds the other.
+        socket.client = nil
+        conversation?.client = nil
         forward?.forget(self)
     }
 }

@@ -17,9 +17,13 @@ class LoopMember {
     /// Called now and then with the time, in monotonic nanoseconds.
     func look(at now: UInt64) {}
 
+    /// Called before the descriptor is closed.
+    func closing() {}
+
     /// Stops watching and closes the descriptor.
     final func close() {
         guard descriptor >= 0 else { return }
+        closing()
         loop?.unwatch(self)
         Glibc.close(descriptor)
         descriptor = -1

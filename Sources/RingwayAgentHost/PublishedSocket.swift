@@ -1,16 +1,16 @@
 internal import CRingway
 internal import Glibc
-internal import RingwayAgentProtocol
+public import RingwayAgentProtocol
 internal import RingwayConversation
 internal import RingwayWire
 
 /// Sockets on the host for ports that agents ask for.
-enum PublishedSocket {
+public enum PublishedSocket {
     private static var backlog: Int32 { 1_024 }
 
     /// Opens what was asked for: a listener, or a bound UDP socket. Answers its port too, which may have been the
     /// kernel's choice. An unspecified address stands for its own family alone.
-    static func open(_ request: PublishRequest) throws(Refusal) -> (descriptor: Int32, port: UInt16) {
+    public static func open(_ request: PublishRequest) throws(Refusal) -> (descriptor: Int32, port: UInt16) {
         let isStream = request.transport == .tcp
         let descriptor = try bound(request.host, isStream: isStream)
         do throws(Refusal) {

@@ -15,9 +15,11 @@ final class StreamForward: LoopMember {
         super.init(descriptor)
     }
 
-    override func ready(_ event: EventQueue.Event) {
+    override func ready(_ event: EventQueue.Event) { takeAll() }
+
+    private func takeAll() {
         while descriptor >= 0 {
-            let client = ringway_accept(descriptor, true)
+            let client = ringway_accept_stream(descriptor, true)
             guard client >= 0 else {
                 if errno == EINTR || errno == ECONNABORTED { continue }
                 return
@@ -27,9 +29,7 @@ final class StreamForward: LoopMember {
     }
 
     /// Edges tell of clients once; where there were no descriptors for them, they are taken later.
-    override func look(at now: UInt64) {
-        ready(EventQueue.Event(tag: tag, isReadable: true, isWritable: false, hasError: false))
-    }
+    override func look(at now: UInt64) { takeAll() }
 
     private func lead(_ client: Int32) {
         _ = ringway_set_option(client, Int32(IPPROTO_TCP), TCP_NODELAY, 1)

@@ -2,7 +2,8 @@
 public import RingwayStorage
 public import RingwayWire
 
-/// A connection of two sockets: the client's, accepted on the host, and one inside the guest, connected to its server.
+/// A connection of two sockets: the client's, accepted on the host, and one inside the guest, connected to its server, or
+/// a conversation with the guest's agent, which is.
 ///
 /// Octets go from one to the other through pipes, by splice(2), so that the kernel hands over its pages and nobody copies
 /// them. The sockets' own buffers are all the memory there is: nothing more is read from one while the other does not
@@ -42,6 +43,18 @@ public struct SplicedStream: BitwiseCopyable {
         clientAddress = address
         self.server = server
         self.forward = forward
+    }
+
+    /// Two sockets that are connected, the guest's side of which is a conversation with its agent.
+    public init(client: Int32, conversation: Int32) {
+        let nowhere = TransportAddress(address: IPAddress(high: 0, low: 0), port: 0)
+        self.init(client: client, address: nowhere, server: nowhere, forward: Handle(slot: .max, generation: 0))
+        phase = .moving
+        guest.descriptor = conversation
+        toGuest = SplicedDirection(.intoRecords)
+        fromGuest = SplicedDirection(.outOfRecords)
+        toGuest.isReadable = true
+        fromGuest.isReadable = true
     }
 
     /// Whether both ends have said all they had to say, and it has been passed on.

@@ -32,7 +32,7 @@ int ringway_unix_connect(int descriptor, const char *path, size_t length);
 int ringway_unix_bind(int descriptor, const char *path, size_t length);
 
 /// Accepts, close-on-exec and non-blocking when told.
-int ringway_accept(int descriptor, bool nonblocking);
+int ringway_accept_stream(int descriptor, bool nonblocking);
 
 /// Asks for buffers beyond the system's limit where that is allowed, and up to the limit otherwise.
 void ringway_set_buffers(int descriptor, int send, int receive);

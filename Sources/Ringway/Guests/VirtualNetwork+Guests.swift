@@ -218,7 +218,8 @@ extension VirtualNetwork {
         action?()
         let reason =
             switch event {
-            case .linkLost(let errno) where errno == ENODEV: "the other end has closed it"
+            case .linkLost(let errno) where errno == 0 || errno == ENODEV: "the other end has closed it"
+            case .linkMalformed(let length): "it sent a frame of \(length) octets, which none has"
             case .linkLost(let errno): String(cString: strerror(errno))
             case .ringFailed(let errno): "io_uring: \(String(cString: strerror(errno)))"
             }

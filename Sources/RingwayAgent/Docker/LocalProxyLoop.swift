@@ -49,7 +49,7 @@ final class LocalProxyLoop {
     }
 
     private func accept() {
-        let client = ringway_accept(listener, true)
+        let client = ringway_accept_stream(listener, true)
         guard client >= 0 else { return }
         _ = ringway_set_option(client, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
         let slot = freeSlots.popLast() ?? streams.count

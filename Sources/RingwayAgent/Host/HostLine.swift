@@ -53,7 +53,7 @@ enum HostLine: Sendable {
             guard poll(&entry, 1, Int32(HostEndpoint.patience)) == 1 else {
                 throw AgentFailure("no host has connected to \(endpoint)")
             }
-            let descriptor = ringway_accept(listener, false)
+            let descriptor = ringway_accept_stream(listener, false)
             guard descriptor >= 0 else { throw AgentFailure(cannot: "accept the host on \(endpoint)") }
             _ = ringway_set_patience(descriptor, HostEndpoint.patience)
             return descriptor

@@ -38,7 +38,7 @@ final class LocalRequests {
 
     /// Takes a program that has connected.
     func accept() {
-        let descriptor = ringway_accept(listener, true)
+        let descriptor = ringway_accept_stream(listener, true)
         guard descriptor >= 0 else { return }
         guard clients.count < Self.maximumClients else {
             close(descriptor)

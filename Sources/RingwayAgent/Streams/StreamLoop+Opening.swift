@@ -37,7 +37,7 @@ extension StreamLoop {
     /// The host has connected and leaves it to us what for.
     func openAccepted() {
         guard let listener = line.listener, missing > 0 || !clients.isEmpty else { return }
-        let descriptor = ringway_accept(listener, true)
+        let descriptor = ringway_accept_stream(listener, true)
         guard descriptor >= 0 else { return }
         if let client = clients.first {
             clients.removeFirst()
@@ -173,7 +173,7 @@ extension StreamLoop {
 
     /// A program of the guest's has connected to a socket that leads to the host.
     func acceptShared(_ index: Int) {
-        let client = ringway_accept(shares[index].listener, true)
+        let client = ringway_accept_stream(shares[index].listener, true)
         guard client >= 0 else { return }
         guard streamCount + clients.count < Self.maximumStreams else {
             close(client)

@@ -16,4 +16,6 @@ struct NetworkOrder {
     var configuration: VirtualNetwork.Configuration
     var links: [LinkOrder]
     var publish: [PortForward]
+    /// Places whose clients are led into guests by their agents.
+    var agentForwards: [AgentForward] = []
 }

@@ -22,6 +22,7 @@ struct ServedNetwork {
             }
             do throws(VirtualNetwork.Failure) {
                 for forward in order.publish { try network.publish(forward) }
+                for forward in order.agentForwards { try network.forward(forward) }
                 for link in order.links { try network.listen(on: link.address, mode: link.mode) }
             } catch {
                 network.stop()
@@ -35,7 +36,7 @@ struct ServedNetwork {
     /// What is worth a line: the rest says no more than was asked for, or is said by another.
     private static func isNews(_ event: VirtualNetwork.Event) -> Bool {
         switch event {
-        case .guestAttached, .guestDetached, .guestRefused, .forwardFailed: true
+        case .guestAttached, .guestDetached, .guestRefused, .forwardFailed, .agentForwardFailed: true
         case .leaseGiven, .linkLost, .forwardAdded, .forwardRemoved: false
         }
     }
