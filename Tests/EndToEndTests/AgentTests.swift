@@ -121,6 +121,29 @@ extension EndToEnd {
             }
         }
 
+        @Test func `waits for a host that connects through a monitor's vsock`() throws {
+            try TestBed.use { bed in
+                let paths = ["monitor", "port"].map { "\(bed.directory)/\($0).sock" }
+                _ = try bed.serve(Machine.program("monitor.py"), [paths[0], "1024", paths[1]])
+                let service = try bed.start([
+                    Machine.ringway, "serve", "--listen", "hybrid:1024:\(paths[0])", "--forward",
+                    "7000=tcp:127.0.0.1:7000",
+                ])
+                let guest = try bed.makeNamespace("guest")
+                let agent = try bed.start(
+                    [
+                        Machine.agent, "run", "--listen", "unix:\(paths[1])", "--queues", "2", "--configure",
+                        "--resolv-conf", "", "--request-socket", "",
+                    ], in: guest)
+                try waitUntil("the host: \(agent.errors) \(service.errors)") { agent.errors.contains("connected") }
+                _ = try bed.serve(Machine.flows, ["serve", "7000"], in: guest)
+                let ping = try bed.run(["ping", "-c", "3", "-i", "0.1", Family.ipv4.host], in: guest)
+                #expect(ping.status == 0, "\(ping.output)")
+                let hold = try bed.run(["python3", Machine.flows, "hold", "127.0.0.1", "7000", "100"])
+                #expect(hold.status == 0, "\(hold.output)")
+            }
+        }
+
         @Test func `has to show the token`() throws {
             try TestBed.use { bed in
                 try "right\n".write(toFile: "\(bed.directory)/token", atomically: true, encoding: .utf8)

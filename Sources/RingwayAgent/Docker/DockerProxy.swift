@@ -60,12 +60,26 @@ struct DockerProxy {
             _ = poll(&entries, 2, connection < 0 ? Self.pause : -1)
             if entries[0].revents != 0 { return }
             if entries[1].revents != 0 {
-                // Nothing more is ever said on it: the agent is gone, and the next one has to be told.
+                if holdsPort(connection) { continue }
                 close(connection)
                 connection = -1
             } else if connection < 0 {
                 do throws(AgentFailure) { connection = try ask(isFirst: false) } catch {}
             }
+        }
+    }
+
+    /// Hears what the agent has to say after the first answer. False means that the port is not held any more, because
+    /// the agent is gone, or is a new one and the port is somebody else's by now: it is asked for again.
+    private func holdsPort(_ connection: Int32) -> Bool {
+        var reader = AgentMessageReader.ofHost()
+        do throws(AgentFailure) {
+            guard case .published(let answer) = try HostConversation.receive(&reader, from: connection) else {
+                return false
+            }
+            return answer.refusal == nil
+        } catch {
+            return false
         }
     }
 
@@ -81,7 +95,7 @@ struct DockerProxy {
             let request = PublishRequest(
                 number: 0, transport: options.transport, host: options.host, guest: options.container)
             try HostConversation.send(.publish(request), on: connection)
-            // A port that was granted once is kept asking for by the agent itself.
+            // A port that was granted once is asked for until it is granted again; the answer is heard when it comes.
             guard isFirst else { return connection }
             var reader = AgentMessageReader.ofHost()
             guard case .published(let answer) = try HostConversation.receive(&reader, from: connection) else {
