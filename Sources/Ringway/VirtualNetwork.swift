@@ -1,6 +1,6 @@
 internal import Glibc
-internal import RingwayEngine
 @_exported public import RingwayAgentProtocol
+internal import RingwayEngine
 @_exported public import RingwayLinks
 internal import RingwayResolver
 @_exported public import RingwayStack

@@ -123,7 +123,9 @@ final class Agent {
         if options.configures, !options.resolverFile.isEmpty, !network.nameServers.isEmpty {
             let lines = network.nameServers.map { "nameserver \($0)\n" }.joined()
             // A guest without name service is better than none.
-            do throws(AgentFailure) { try SmallFile.write(lines, to: options.resolverFile) } catch { complain("\(error)") }
+            do throws(AgentFailure) { try SmallFile.write(lines, to: options.resolverFile) } catch {
+                complain("\(error)")
+            }
         }
     }
 }

@@ -145,7 +145,8 @@ final class AgentSession: LoopMember {
         let key = ForwardKey.agent(request.number)
         do throws(Refusal) {
             guard forwards[key] == nil else {
-                throw Refusal(errorNumber: AgentError.invalid, text: "request \(request.number) has been granted already")
+                throw Refusal(
+                    errorNumber: AgentError.invalid, text: "request \(request.number) has been granted already")
             }
             guard forwards.count < Self.maximumForwards else { throw Refusal(errorNumber: ENOSPC) }
             try loop?.reception.approve(request, for: agent)

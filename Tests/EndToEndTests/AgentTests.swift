@@ -101,7 +101,9 @@ extension EndToEnd {
         @Test func `refuses clients of a server that does not listen`() throws {
             try TestBed.use { bed in
                 let pair = try AgentPair(bed, ["--forward", "7000=tcp:127.0.0.1:7000"])
-                let outcome = try bed.run(["python3", Machine.program("talk.py"), "call", "127.0.0.1", "7000", "read-all"])
+                let outcome = try bed.run([
+                    "python3", Machine.program("talk.py"), "call", "127.0.0.1", "7000", "read-all",
+                ])
                 #expect("\(outcome.output)\(outcome.errors)".contains("ECONNRESET"))
                 _ = pair
             }

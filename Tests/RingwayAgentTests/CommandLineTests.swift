@@ -61,10 +61,12 @@ struct ProxyCommandLineTests {
             "--proto=udp", "--host-ip=::", "--host-port=53", "--container-ip=fd00::2", "--container-port=53",
         ])
         #expect(
-            options.explain(Refusal(errorNumber: 13, text: "anything")) == "listen udp6 [::]:53: bind: permission denied")
+            options.explain(Refusal(errorNumber: 13, text: "anything"))
+                == "listen udp6 [::]:53: bind: permission denied")
     }
 
-    @Test("refuses what it cannot do", arguments: [["-proto", "sctp"], ["-host-ip", "name"], ["-host-port", "65536"]])
+    @Test(
+        "refuses what it cannot do", arguments: [["-proto", "sctp"], ["-host-ip", "name"], ["-host-port", "65536"]])
     func refuses(words: [String]) {
         #expect(throws: UsageFailure.self) { try ProxyOptions(words) }
     }

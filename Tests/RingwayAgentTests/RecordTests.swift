@@ -127,7 +127,8 @@ struct RecordTests {
         close(conversation.server)
     }
 
-    @Test("beyond their bound end the conversation", arguments: [[0, 0, 0, 2], [0xFF, 0xFF, 0xFF, 0xFF]] as [[UInt8]])
+    @Test(
+        "beyond their bound end the conversation", arguments: [[0, 0, 0, 2], [0xFF, 0xFF, 0xFF, 0xFF]] as [[UInt8]])
     func boundedLength(header: [UInt8]) throws {
         let (peer, link) = try makePair()
         let (local, server) = try makePair()

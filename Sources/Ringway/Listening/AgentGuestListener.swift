@@ -1,8 +1,8 @@
 internal import Glibc
-internal import RingwayEngine
 internal import RingwayAgentHost
 internal import RingwayAgentProtocol
 internal import RingwayConversation
+internal import RingwayEngine
 internal import RingwayLinks
 internal import RingwayStack
 internal import RingwayWire

@@ -64,7 +64,8 @@ final class LocalProxyLoop {
             stream.phase = .connecting
         case .busy, .refused: return end(stream, reset: true)
         }
-        guard queue.add(client, tag: UInt64(slot) << 1), queue.add(stream.carrier.local.descriptor, tag: UInt64(slot) << 1 | 1)
+        guard queue.add(client, tag: UInt64(slot) << 1),
+            queue.add(stream.carrier.local.descriptor, tag: UInt64(slot) << 1 | 1)
         else { return end(stream, reset: true) }
     }
 

@@ -26,7 +26,9 @@ enum FramesFromGuest {
                 var entries = (
                     pollfd(fd: queue, events: Int16(POLLIN), revents: 0), pollfd(fd: socket, events: 0, revents: 0)
                 )
-                _ = withUnsafeMutableBytes(of: &entries) { poll($0.assumingMemoryBound(to: pollfd.self).baseAddress, 2, -1) }
+                _ = withUnsafeMutableBytes(of: &entries) {
+                    poll($0.assumingMemoryBound(to: pollfd.self).baseAddress, 2, -1)
+                }
                 if entries.1.revents != 0 { return .conversation }
             }
         }

@@ -62,7 +62,9 @@ final class StreamLoop {
             openMissing()
             var mustTakeOrders = false
             var events: [EventQueue.Event] = []
-            let patience: Int32 = turn.isEmpty ? (waiting.isEmpty && (missing == 0 && clients.isEmpty || isListening) ? -1 : Self.retryInterval) : 0
+            let patience: Int32 =
+                turn.isEmpty
+                ? (waiting.isEmpty && (missing == 0 && clients.isEmpty || isListening) ? -1 : Self.retryInterval) : 0
             queue.wait(milliseconds: patience) { event in
                 if event.tag == Self.ordersTag { mustTakeOrders = true } else { events.append(event) }
             }
