@@ -136,8 +136,17 @@ int ringway_set_clock(uint64_t nanoseconds) {
     return clock_settime(CLOCK_REALTIME, &time);
 }
 
-uint64_t ringway_clock(void) {
+
+static uint64_t nanoseconds(clockid_t clock) {
     struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
+    clock_gettime(clock, &now);
     return (uint64_t)now.tv_sec * 1000000000ULL + (uint64_t)now.tv_nsec;
+}
+
+uint64_t ringway_clock(void) { return nanoseconds(CLOCK_REALTIME); }
+
+uint64_t ringway_time_asleep(void) {
+    // The one that is read first is the smaller one.
+    uint64_t awake = nanoseconds(CLOCK_MONOTONIC);
+    return nanoseconds(CLOCK_BOOTTIME) - awake;
 }

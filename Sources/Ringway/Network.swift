@@ -34,6 +34,9 @@ extension VirtualNetwork {
         public var agentToken: [UInt8] = []
         /// Sockets of the host's that agents may lead programs of their guests to, by name.
         public var agentSockets: [String: String] = [:]
+        /// Whether TCP ports that come to be listened on inside a guest are had at the same port of the host's loopback, by
+        /// its agent.
+        public var followsListeningPorts = false
         /// A pcapng file to which every frame is written.
         public var captureFile: String?
         public var limits = Limits()

@@ -8,6 +8,8 @@ enum AgentError {
     static var timedOut: Int32 { ETIMEDOUT }
     /// The agent may not be here.
     static var forbidden: Int32 { EACCES }
+    /// There are too many agents.
+    static var full: Int32 { ENOSPC }
     /// The agent speaks another version.
     static var version: Int32 { EPROTONOSUPPORT }
     /// The agent is not what its hello says.

@@ -4,7 +4,6 @@ internal import RingwayConversation
 
 /// A socket at which agents arrive.
 final class AgentListener: LoopMember {
-
     override func ready(_ event: EventQueue.Event) { takeAll() }
 
     private func takeAll() {
@@ -15,7 +14,7 @@ final class AgentListener: LoopMember {
                 if errno == EINTR || errno == ECONNABORTED { continue }
                 return
             }
-            loop.watch(FreshConversation(accepted, origin: ConversationOrigin(accepted, listener: tag), now: loop.now))
+            loop.greet(FreshConversation(accepted, origin: ConversationOrigin(accepted, listener: tag), now: loop.now))
         }
     }
 

@@ -46,6 +46,7 @@ final class AgentSession: LoopMember {
             queues = []
             isAdmitted = true
             tell(.welcome(welcome))
+            setClock()
         } catch {
             tell(.refusal(error))
             loop.end(self, because: error.text)

@@ -21,6 +21,8 @@ final class FreshConversation: LoopMember {
         super.init(descriptor)
     }
 
+    override func watched(_ isWatched: Bool) { loop?.countFresh(isWatched ? 1 : -1) }
+
     override func look(at now: UInt64) {
         if let deadline, now >= deadline { close() }
     }

@@ -7,6 +7,12 @@ internal import RingwaySplice
 /// What the agents' thread does. Nothing here is touched by any other thread.
 final class HostLoop {
     private static var wakeTag: UInt64 { 0 }
+    /// Conversations whose hello has not been heard; further ones are turned away.
+    private static var maximumFresh: Int { 1_024 }
+    /// Agents at once.
+    private static var maximumSessions: Int { 1_024 }
+    /// Nanoseconds of sleep after which guests are told the time.
+    private static var shortestSleep: UInt64 { 1_000_000_000 }
     /// Milliseconds between two looks at what has taken too long.
     private static var interval: Int32 { 250 }
 
@@ -19,6 +25,9 @@ final class HostLoop {
     private(set) var now: UInt64 = ringway_monotonic_nanoseconds()
     private var sessions: [SessionIdentifier: AgentSession] = [:]
     private var nextAgent: UInt32 = 0
+    private var freshCount = 0
+    /// How long the machine had slept when it was looked at last.
+    private var slept = ringway_time_asleep()
     private var host: AgentHost?
     var pipes = PipePool(limit: 1_024)
     /// Connections that are carried here and have something to do.
@@ -71,6 +80,10 @@ final class HostLoop {
         nextLook = now + UInt64(Self.interval) * 1_000_000
         for member in members.all { member.look(at: now) }
         for session in sessions.values { session.look(at: now) }
+        let asleep = ringway_time_asleep()
+        // Clocks of guests stood still meanwhile, and nobody else tells them.
+        if asleep > slept + Self.shortestSleep { for session in sessions.values { session.setClock() } }
+        slept = asleep
     }
 
     // MARK: Members
@@ -92,6 +105,14 @@ final class HostLoop {
         members.remove(member)
     }
 
+    /// Waits for the hello of a conversation that somebody has opened.
+    func greet(_ conversation: FreshConversation) {
+        guard freshCount < Self.maximumFresh else { return conversation.close() }
+        watch(conversation)
+    }
+
+    func countFresh(_ change: Int) { freshCount += change }
+
     // MARK: Sessions
 
     func session(of agent: UInt32) -> AgentSession? { sessions.values.first { $0.agent.id == agent } }
@@ -102,6 +123,9 @@ final class HostLoop {
     func open(_ identifier: SessionIdentifier, _ offer: GuestOffer, _ conversation: FreshConversation) {
         guard let host, sessions[identifier] == nil else {
             return conversation.refuse(AgentError.invalid, "the session has its control conversation already")
+        }
+        guard sessions.count < Self.maximumSessions else {
+            return conversation.refuse(AgentError.full, "the host has \(sessions.count) agents, and takes no more")
         }
         nextAgent += 1
         let origin = conversation.origin

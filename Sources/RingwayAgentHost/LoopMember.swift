@@ -17,6 +17,9 @@ class LoopMember {
     /// Called now and then with the time, in monotonic nanoseconds.
     func look(at now: UInt64) {}
 
+    /// Called when it is watched from now on, and no longer.
+    func watched(_ isWatched: Bool) {}
+
     /// Called before the descriptor is closed.
     func closing() {}
 
@@ -49,11 +52,13 @@ struct MemberTable {
         member.tag = nextTag
         member.loop = loop
         members[nextTag] = member
+        member.watched(true)
         nextTag += 1
     }
 
     mutating func remove(_ member: LoopMember) {
         members[member.tag] = nil
+        member.watched(false)
         member.tag = 0
     }
 

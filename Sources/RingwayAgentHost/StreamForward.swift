@@ -5,7 +5,6 @@ internal import RingwayConversation
 
 /// A listening socket of the host's whose clients are led to a server in the guest, through the agent.
 final class StreamForward: LoopMember {
-
     private let target: DialTarget
     private weak var session: AgentSession?
 

@@ -60,6 +60,9 @@ int ringway_diagnosis_next(const void *octets, size_t length, size_t *offset, st
 /// Sets the time of day.
 int ringway_set_clock(uint64_t nanoseconds_since_1970);
 
+/// Nanoseconds for which the machine has slept since it was started.
+uint64_t ringway_time_asleep(void);
+
 /// The time of day.
 uint64_t ringway_clock(void);
 

@@ -65,13 +65,14 @@ final class AgentReceptionDesk: AgentReception {
         guard let network else { throw Refusal(errorNumber: ECONNREFUSED, text: "the network has ended") }
         guard !queues.isEmpty else {
             remember(AttachedAgent(agent: agent, guest: nil), network)
-            return Welcome(readyStreams: Self.readyStreams)
+            return Welcome(readyStreams: Self.readyStreams, wantsPorts: network.configuration.followsListeningPorts)
         }
         do throws(VirtualNetwork.Failure) {
             let guest = try attach(agent, queues, network)
             remember(AttachedAgent(agent: agent, guest: guest.id), network)
             return Welcome(
-                readyStreams: Self.readyStreams, network: Self.place(of: guest, in: network.plan))
+                readyStreams: Self.readyStreams, wantsPorts: network.configuration.followsListeningPorts,
+                network: Self.place(of: guest, in: network.plan))
         } catch {
             ListenerPlace(network: network, address: address).refuse(error.description)
             throw Refusal(errorNumber: EADDRNOTAVAIL, text: error.description)
@@ -129,6 +130,10 @@ final class AgentReceptionDesk: AgentReception {
         else { return false }
         engine.join(client: client, conversation: conversation)
         return true
+    }
+
+    func report(_ changes: [PortReport.Change], of agent: AgentGuest) {
+        network?.follow(changes, of: agent)
     }
 
     func hostSocket(named name: String, for agent: AgentGuest) -> String? {

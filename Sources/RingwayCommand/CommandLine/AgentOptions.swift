@@ -30,6 +30,13 @@ struct AgentOptions: ParsableArguments {
         transform: AgentForwardSpecification.parse)
     var forward: [AgentForward] = []
 
+    @Flag(
+        name: .customLong("follow-ports"),
+        help: ArgumentHelp(
+            "Have TCP ports from 1024 on that come to be listened on inside a guest at the same port of the host's "
+                + "loopback, by its agent."))
+    var followPorts = false
+
     /// A socket of the host's that guests may use.
     struct HostSocket {
         let name: String
@@ -47,6 +54,7 @@ struct AgentOptions: ParsableArguments {
     /// Puts what was said into a network's configuration.
     func apply(to configuration: inout VirtualNetwork.Configuration) throws(CommandFailure) {
         if let agentToken { configuration.agentToken = try Self.token(in: agentToken) }
+        configuration.followsListeningPorts = followPorts
         for socket in agentSocket { configuration.agentSockets[socket.name] = socket.path }
     }
 
