@@ -75,6 +75,7 @@ final class AgentSession: LoopMember {
         guard let loop else { return }
         if !isAdmitted, now >= deadline { return loop.end(self, because: "it did not open all of its queues") }
         expireDials(at: now)
+        trimStreams()
     }
 
     // MARK: Messages

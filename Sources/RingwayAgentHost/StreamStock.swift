@@ -28,6 +28,8 @@ extension AgentSession {
     private static var maximumWaiting: Int { 16_384 }
     /// Streams that an agent may keep ready.
     private static var maximumIdle: Int { 4_096 }
+    /// Streams that are left ready when a crowd of clients has gone.
+    private static var usualIdle: Int { 32 }
 
     /// Dials a server in the guest.
     func dial(_ target: DialTarget, _ completion: @escaping (Result<HostStream, Refusal>) -> Void) {
@@ -81,6 +83,16 @@ extension AgentSession {
         // An agent that opened too few is asked again.
         streams.expected = 0
         for dial in late { dial.completion(.failure(Refusal(errorNumber: AgentError.timedOut))) }
+    }
+
+    /// Closes some of the streams that were opened for a crowd.
+    func trimStreams() {
+        let surplus = streams.idle.count - Self.usualIdle
+        guard surplus > 0, streams.waiting.isEmpty else { return }
+        for stream in Array(streams.idle.prefix(surplus / 4 + 1)) {
+            forget(stream)
+            stream.close()
+        }
     }
 
     func closeStreams() {

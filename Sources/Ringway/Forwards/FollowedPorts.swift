@@ -14,7 +14,9 @@ extension VirtualNetwork {
     func follow(_ changes: [PortReport.Change], of agent: AgentGuest) {
         guard configuration.followsListeningPorts else { return }
         for change in changes where change.port.transport == .tcp && change.port.address.port >= Self.lowestPort {
-            for server in Self.servers(change.port.address) { follow(server, isListening: change.isListening, of: agent) }
+            for server in Self.servers(change.port.address) {
+                follow(server, isListening: change.isListening, of: agent)
+            }
         }
     }
 

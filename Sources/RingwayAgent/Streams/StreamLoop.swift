@@ -12,6 +12,8 @@ final class StreamLoop {
     private static var firstShareTag: UInt64 { .max - 1_000 }
     /// Streams at once; more are not opened.
     static var maximumStreams: Int { 16_384 }
+    /// Nanoseconds between two looks at whether idle streams have gone; the host may close what it has too many of.
+    private static var stockInterval: UInt64 { 500_000_000 }
     /// Milliseconds after which a server whose queue was full is tried again.
     private static var retryInterval: Int32 { 10 }
 
@@ -35,6 +37,7 @@ final class StreamLoop {
     var missing = 0
     /// Programs of the guest's that want a socket of the host's, and have no conversation yet.
     var clients: [(descriptor: Int32, name: String)] = []
+    private var nextStock: UInt64 = 0
     /// Whether we wait for the host to connect.
     var isListening = false
 
@@ -59,12 +62,10 @@ final class StreamLoop {
         Self.ignoreBrokenPipes()
         var isStopping = false
         while !isStopping {
+            restock()
             openMissing()
             var mustTakeOrders = false
             var events: [EventQueue.Event] = []
-            let patience: Int32 =
-                turn.isEmpty
-                ? (waiting.isEmpty && (missing == 0 && clients.isEmpty || isListening) ? -1 : Self.retryInterval) : 0
             queue.wait(milliseconds: patience) { event in
                 if event.tag == Self.ordersTag { mustTakeOrders = true } else { events.append(event) }
             }
@@ -79,6 +80,23 @@ final class StreamLoop {
         }
         for stream in streams { stream?.carrier.close(reset: true, &pipes) }
         for client in clients { close(client.descriptor) }
+    }
+
+    /// Milliseconds for which there is nothing to do unless something happens; negative for ever.
+    private var patience: Int32 {
+        if !turn.isEmpty { return 0 }
+        if !waiting.isEmpty || !isListening && (missing > 0 || !clients.isEmpty) { return Self.retryInterval }
+        return idleCount + missing < ready ? Int32(Self.stockInterval / 1_000_000) : -1
+    }
+
+    /// Makes up for idle streams that the host has closed. A host that closes each at once is not to be kept busy by it,
+    /// hence now and then.
+    private func restock() {
+        guard idleCount + missing < ready else { return }
+        let now = ringway_monotonic_nanoseconds()
+        guard now >= nextStock else { return }
+        nextStock = now + Self.stockInterval
+        missing = ready - idleCount
     }
 
     /// A splice to a socket whose peer is gone raises the signal, and there is no flag against that.
