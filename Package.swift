@@ -100,7 +100,8 @@ let package = Package(
         .testTarget(
             name: "RingwayAgentTests",
             dependencies: [
-                "RingwayAgent", "RingwayAgentProtocol", "RingwayConversation", "RingwaySplice", "RingwayWire",
+                "RingwayAgent", "RingwayAgentHost", "RingwayAgentProtocol", "RingwayConversation", "RingwaySplice",
+                "RingwayWire",
             ], swiftSettings: settings),
         .testTarget(name: "RingwayStorageTests", dependencies: ["RingwayStorage"], swiftSettings: settings),
         .testTarget(
