@@ -114,6 +114,9 @@ let package = Package(
             ],
             swiftSettings: settings),
         .testTarget(
+            name: "RingwayLinksTests", dependencies: ["RingwayLinks", "RingwayStorage", "RingwayWire", "CRingway"],
+            swiftSettings: settings),
+        .testTarget(
             name: "RingwayHostTests", dependencies: ["RingwayHost", "RingwayStorage", "RingwayWire", "CRingway"],
             swiftSettings: settings),
         .testTarget(
@@ -122,6 +125,9 @@ let package = Package(
                 "RingwayEngine", "RingwayStack", "RingwayLinks", "RingwayRing", "RingwayReactor", "RingwayStorage",
                 "RingwayWire", "CRingway",
             ],
+            swiftSettings: settings),
+        .testTarget(
+            name: "RingwayTests", dependencies: ["Ringway", "RingwayStack", "RingwayWire", "CRingway"],
             swiftSettings: settings),
         .testTarget(name: "SimulationTests", dependencies: ["RingwaySimulation"], swiftSettings: settings),
         .testTarget(

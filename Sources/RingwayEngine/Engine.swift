@@ -168,7 +168,7 @@ public final class Engine: Sendable {
 
     // MARK: Forwards
 
-    /// Publishes TCP `port` of the host; one listener per shard.
+    /// Publishes TCP `port` of the host; one listener per shard. It begins with the next `beginForwards`.
     public func listen(
         address: IPAddress?, port: UInt16, guest: TransportAddress, forward: UInt32
     ) throws(HostListenFailure) {
@@ -179,11 +179,12 @@ public final class Engine: Sendable {
             throw HostListenFailure(errno: error.errno)
         }
         for (index, descriptor) in listeners.enumerated() {
-            send(.listen(descriptor: descriptor, forward: forward, guest: guest), to: index)
+            shared.commands[index].append(.listen(descriptor: descriptor, forward: forward, guest: guest))
         }
     }
 
-    /// Publishes UDP `port` of the host, on the shard that owns the guest's port.
+    /// Publishes UDP `port` of the host, on the shard that owns the guest's port. It begins with the next
+    /// `beginForwards`.
     public func receive(
         address: IPAddress?, port: UInt16, guest: TransportAddress, forward: UInt32
     ) throws(HostListenFailure) {
@@ -196,7 +197,12 @@ public final class Engine: Sendable {
         let key = FlowKey(guest: guest.address, guestPort: guest.port, transport: .udp)
         let owner = Stack.owner(
             of: key, shards: shared.network.count, secret: shared.configuration.stack.secret)
-        send(.receive(descriptor: descriptor, forward: forward, guest: guest), to: owner)
+        shared.commands[owner].append(.receive(descriptor: descriptor, forward: forward, guest: guest))
+    }
+
+    /// Has the shards take up what was published, however many ports that are.
+    public func beginForwards() {
+        for index in 0..<shared.network.count { shared.network.doorbell(of: index).wake() }
     }
 
     /// Keeps a TCP port from others without listening at it, so that clients are refused.

@@ -117,6 +117,7 @@ extension VirtualNetwork {
                 throw Failure(PortHolder.explain(error.errno, forward.hostAddress, port, forward.transport))
             }
         }
+        member.engine.beginForwards()
     }
 
     private func listen(
