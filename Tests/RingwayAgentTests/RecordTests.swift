@@ -34,12 +34,12 @@ private struct Conversation: ~Copyable {
     /// Lets both sides do what they can; a side that has ended is closed, as its owner would.
     mutating func run() {
         for _ in 0..<100 {
-            if case .settled = verdicts.0 { verdicts.0 = visit(&atHost) }
-            if case .settled = verdicts.1 { verdicts.1 = visit(&atGuest) }
+            if case .settled = verdicts.0 { verdicts.0 = Self.visit(&atHost, &pipes) }
+            if case .settled = verdicts.1 { verdicts.1 = Self.visit(&atGuest, &pipes) }
         }
     }
 
-    private mutating func visit(_ carrier: inout StreamCarrier) -> StreamCarrier.Verdict {
+    private static func visit(_ carrier: inout StreamCarrier, _ pipes: inout PipePool) -> StreamCarrier.Verdict {
         carrier.note(isReadable: true, isWritable: true, hasError: false, ofLink: true)
         carrier.note(isReadable: true, isWritable: true, hasError: false, ofLink: false)
         let verdict = carrier.visit(&pipes)
