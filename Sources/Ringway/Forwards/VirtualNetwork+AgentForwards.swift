@@ -20,6 +20,11 @@ struct AttachedAgent {
 
 /// Forwards through agents live as long as somebody wants them; while their guest's agent is away nobody listens.
 extension VirtualNetwork {
+    /// Every forward through an agent, by its number.
+    public var agentForwards: [PublishedPort.ID: AgentForward] {
+        state.withLock { $0.agentForwards.mapValues(\.forward) }
+    }
+
     /// Leads clients of a place on the host to a server inside a guest, now or as soon as its agent comes.
     ///
     /// - Returns: its number, of the same kind as those of published ports.

@@ -43,7 +43,7 @@ struct AgentOptions: ParsableArguments {
         let path: String
     }
 
-    private static func socket(_ text: String) throws -> HostSocket {
+    static func socket(_ text: String) throws -> HostSocket {
         let parts = text.split(separator: "=", maxSplits: 1).map(String.init)
         guard parts.count == 2, parts[0].utf8.count <= 255, parts[1].hasPrefix("/"), parts[1].utf8.count <= 107 else {
             throw ValidationError("use NAME=/PATH/OF/A/SOCKET")
@@ -58,7 +58,8 @@ struct AgentOptions: ParsableArguments {
         for socket in agentSocket { configuration.agentSockets[socket.name] = socket.path }
     }
 
-    private static func token(in path: String) throws(CommandFailure) -> [UInt8] {
+    /// The first line of a file.
+    static func token(in path: String) throws(CommandFailure) -> [UInt8] {
         let file = ringway_open(path, O_RDONLY, 0)
         guard file >= 0 else {
             throw CommandFailure("cannot read the agents' token in \(path): \(String(cString: strerror(errno)))")

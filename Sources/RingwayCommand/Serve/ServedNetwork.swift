@@ -60,6 +60,7 @@ struct ServedNetwork {
         lines += changeLeasesAndNames(next)
         lines += changePolicy(next)
         lines += changePorts(next)
+        lines += changeForwards(next)
         lines += changeLinks(next)
         lines += Self.fixed(order.configuration, next.configuration).map {
             "\($0) has changed: that needs a restart, until then it stays as it is"
@@ -119,6 +120,27 @@ struct ServedNetwork {
         return lines
     }
 
+    private mutating func changeForwards(_ next: NetworkOrder) -> [String] {
+        var lines: [String] = []
+        let wanted = Set(next.agentForwards)
+        for (number, forward) in network.agentForwards where !wanted.contains(forward) {
+            // It can only have been removed by somebody else meanwhile.
+            try? network.endForward(number)
+            lines.append("\(forward) is no longer forwarded")
+        }
+        let present = Set(network.agentForwards.values)
+        for forward in next.agentForwards where !present.contains(forward) {
+            do throws(VirtualNetwork.Failure) {
+                try network.forward(forward)
+                lines.append("\(forward) is forwarded")
+            } catch {
+                lines.append(error.description)
+            }
+        }
+        order.agentForwards = next.agentForwards
+        return lines
+    }
+
     private mutating func changeLinks(_ next: NetworkOrder) -> [String] {
         var lines: [String] = []
         for link in order.links where !next.links.contains(link) {
@@ -148,6 +170,9 @@ struct ServedNetwork {
         if now.mtu != wanted.mtu { keys.append("mtu") }
         if now.nameServers != wanted.nameServers { keys.append("dns") }
         if now.isolate != wanted.isolate { keys.append("isolate") }
+        if now.agentToken != wanted.agentToken { keys.append("agent-token") }
+        if now.agentSockets != wanted.agentSockets { keys.append("agent-socket") }
+        if now.followsListeningPorts != wanted.followsListeningPorts { keys.append("follow-ports") }
         if now.shards != wanted.shards { keys.append("shards") }
         if now.busyPoll != wanted.busyPoll { keys.append("busy-poll") }
         if now.captureFile != wanted.captureFile { keys.append("capture") }
