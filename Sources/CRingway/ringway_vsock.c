@@ -3,12 +3,14 @@
 #include "ringway_vsock.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
 #include <linux/vm_sockets.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
@@ -34,6 +36,15 @@ int ringway_vsock_listen(int descriptor, uint32_t port, int backlog) {
     struct sockaddr_vm address = machine_address(VMADDR_CID_ANY, port);
     if (bind(descriptor, (struct sockaddr *)&address, sizeof address) < 0) return -1;
     return listen(descriptor, backlog);
+}
+
+int64_t ringway_vsock_local(void) {
+    int device = open("/dev/vsock", O_RDONLY | O_CLOEXEC);
+    if (device < 0) return -1;
+    unsigned cid = 0;
+    int result = ioctl(device, IOCTL_VM_SOCKETS_GET_LOCAL_CID, &cid);
+    close(device);
+    return result < 0 ? -1 : (int64_t)cid;
 }
 
 int64_t ringway_vsock_peer(int descriptor) {

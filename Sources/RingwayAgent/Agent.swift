@@ -42,7 +42,8 @@ final class Agent {
 
     private func makeInterface() throws(AgentFailure) -> GuestInterface {
         try GuestInterface(
-            name: options.interfaceName, mac: options.mac ?? StableAddress.make(interface: options.interfaceName),
+            name: options.interfaceName,
+            mac: options.mac ?? StableAddress.make(interface: options.interfaceName, endpoint: options.endpoint),
             queues: options.queues)
     }
 

@@ -19,6 +19,9 @@ int ringway_vsock_connect(int descriptor, uint32_t cid, uint32_t port);
 /// Binds to `port` of every CID and listens.
 int ringway_vsock_listen(int descriptor, uint32_t port, int backlog);
 
+/// The machine's own CID, or -1.
+int64_t ringway_vsock_local(void);
+
 /// The peer's CID, or -1.
 int64_t ringway_vsock_peer(int descriptor);
 

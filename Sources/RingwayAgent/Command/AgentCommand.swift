@@ -1,5 +1,6 @@
 internal import CRingway
 internal import Glibc
+internal import RingwayAgentProtocol
 
 /// The command line of the agent.
 public enum AgentCommand {
@@ -20,6 +21,9 @@ public enum AgentCommand {
         switch words.first {
         case "run": runAgent(Array(words.dropFirst()))
         case "docker-proxy": DockerProxy.run(Array(words.dropFirst()))
+        case "--version":
+            print("ringway-agent, protocol \(AgentProtocol.version)")
+            exit(0)
         case "--help", "-h", "help":
             print(help)
             exit(0)

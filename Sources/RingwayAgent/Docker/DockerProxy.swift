@@ -10,9 +10,9 @@ internal import RingwayConversation
 struct DockerProxy {
     private let options: ProxyOptions
     private let path: String
+    private let result: ProxyResult
     private let signals: StopSignals
 
-    private static var resultDescriptor: Int32 { 3 }
     /// Milliseconds that the host may take; the engine gives a proxy sixteen seconds.
     private static var patience: UInt32 { 10_000 }
     /// Milliseconds between attempts to reach an agent that has ended.
@@ -20,6 +20,8 @@ struct DockerProxy {
 
     /// Runs with the engine's command line, to the end of the process.
     static func run(_ arguments: [String]) -> Never {
+        // Before anything is opened that could get the engine's numbers.
+        let result = ProxyResult()
         do {
             let options = try ProxyOptions(arguments)
             if options.printsVersion {
@@ -27,30 +29,21 @@ struct DockerProxy {
                 exit(0)
             }
             let path = getenv("RINGWAY_AGENT_SOCKET").map { String(cString: $0) } ?? AgentOptions.defaultRequestPath
-            try DockerProxy(options: options, path: path, signals: StopSignals()).run()
+            try DockerProxy(options: options, path: path, result: result, signals: StopSignals()).run()
         } catch let failure as UsageFailure {
-            report(failure.description)
+            result.report(failure.description)
             AgentCommand.fail(failure.description, status: AgentCommand.ExitStatus.usage)
         } catch {
-            report("\(error)")
+            result.report("\(error)")
             AgentCommand.fail("\(error)", status: AgentCommand.ExitStatus.failure)
         }
         exit(0)
     }
 
-    /// Tells the engine: a reason, or that all is well.
-    private static func report(_ reason: String?) {
-        // Without an engine the descriptor is not there, or is somebody else's file.
-        guard ringway_is_open(resultDescriptor) else { return }
-        let octets = Array((reason.map { "1\n\($0)" } ?? "0\n").utf8)
-        _ = write(resultDescriptor, octets, octets.count)
-        close(resultDescriptor)
-    }
-
     private func run() throws(AgentFailure) {
         let local = LocalProxy(options)
         var connection = try ask(isFirst: true)
-        Self.report(nil)
+        result.report(nil)
         local?.start()
         while true {
             var entries = [
