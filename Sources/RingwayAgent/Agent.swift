@@ -62,6 +62,8 @@ final class Agent {
                 AgentCommand.say("connected to \(options.endpoint)")
                 let end = session.run()
                 session.stop()
+                // Somebody has deleted it; a new one takes its place.
+                if session.hasLostInterface { interface = nil }
                 guard let reason = end else { return }
                 complain("\(reason); connecting again")
             } catch {
@@ -81,6 +83,7 @@ final class Agent {
 
     /// Opens all conversations of a session.
     private func start() throws(AgentFailure) -> AgentSession {
+        if options.queues > 0, interface == nil { interface = try makeInterface() }
         let identifier = SessionIdentifier.random()
         var hello = Hello(role: .stream, session: identifier, token: token)
         hello.role = .control(

@@ -59,6 +59,9 @@ final class AgentSession {
         close(control)
     }
 
+    /// Whether the session has ended because the interface was deleted.
+    var hasLostInterface: Bool { pump.ending == .device }
+
     private struct End {
         let reason: String?
     }

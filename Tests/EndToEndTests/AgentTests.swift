@@ -146,6 +146,29 @@ extension EndToEnd {
             }
         }
 
+        @Test func `makes its interface again when somebody deletes it`() throws {
+            try TestBed.use { bed in
+                let pair = try AgentPair(bed)
+                try pair.waitForNetwork()
+                try bed.configure(pair.guest, ["link", "del", "eth0"])
+                try pair.waitForNetwork()
+            }
+        }
+
+        @Test func `has the host follow ports as they come and go`() throws {
+            try TestBed.use { bed in
+                let pair = try AgentPair(bed, ["--follow-ports"])
+                let server = try pair.serve(Machine.flows, ["serve", "7000"])
+                try waitUntil("the port on the host") {
+                    try bed.run(["python3", Machine.flows, "hold", "127.0.0.1", "7000", "5"]).status == 0
+                }
+                server.end()
+                try waitUntil("the port to be free") {
+                    try bed.run(["ss", "-Htln", "sport = :7000"]).requireSuccess().isEmpty
+                }
+            }
+        }
+
         @Test func `has to show the token`() throws {
             try TestBed.use { bed in
                 try "right\n".write(toFile: "\(bed.directory)/token", atomically: true, encoding: .utf8)
