@@ -17,6 +17,8 @@ let package = Package(
     products: [
         .library(name: "Ringway", targets: ["Ringway"]),
         .executable(name: "ringway", targets: ["ringway"]),
+        .library(name: "RingwayAgentProtocol", targets: ["RingwayAgentProtocol"]),
+        .executable(name: "ringway-agent", targets: ["ringway-agent"]),
     ],
     traits: [
         .trait(name: "CommandLine", description: "The `ringway` command and its dependencies."),
@@ -37,13 +39,32 @@ let package = Package(
         .target(
             name: "RingwayReactor", dependencies: ["RingwayRing", "RingwayStorage", "CRingway"],
             swiftSettings: settings),
+        .target(name: "RingwayTap", dependencies: ["RingwayWire", "CRingway"], swiftSettings: settings),
+        .target(name: "RingwaySplice", dependencies: ["CRingway"], swiftSettings: settings),
+        .target(name: "RingwayAgentProtocol", dependencies: ["RingwayWire"], swiftSettings: settings),
+        .target(
+            name: "RingwayConversation", dependencies: ["RingwayAgentProtocol", "RingwaySplice", "CRingway"],
+            swiftSettings: settings),
+        .target(
+            name: "RingwayAgent",
+            dependencies: [
+                "RingwayAgentProtocol", "RingwayConversation", "RingwayTap", "RingwaySplice", "RingwayWire", "CRingway",
+            ],
+            swiftSettings: settings),
+        .target(
+            name: "RingwayAgentHost",
+            dependencies: [
+                "RingwayAgentProtocol", "RingwayConversation", "RingwaySplice", "RingwayWire", "CRingway",
+            ],
+            swiftSettings: settings),
+        .executableTarget(name: "ringway-agent", dependencies: ["RingwayAgent"], swiftSettings: settings),
         .target(
             name: "RingwayLinks",
-            dependencies: ["RingwayReactor", "RingwayRing", "RingwayWire", "RingwayStorage", "CRingway"],
+            dependencies: ["RingwayTap", "RingwayReactor", "RingwayRing", "RingwayWire", "RingwayStorage", "CRingway"],
             swiftSettings: settings),
         .target(
             name: "RingwayHost",
-            dependencies: ["RingwayReactor", "RingwayWire", "RingwayStorage", "CRingway"],
+            dependencies: ["RingwaySplice", "RingwayReactor", "RingwayWire", "RingwayStorage", "CRingway"],
             swiftSettings: settings),
         .target(
             name: "RingwayEngine",
@@ -58,6 +79,7 @@ let package = Package(
         .target(
             name: "Ringway",
             dependencies: [
+                "RingwayAgentHost", "RingwayAgentProtocol", "RingwayConversation",
                 "RingwayEngine", "RingwayResolver", "RingwayWire", "RingwayStack", "RingwayLinks", "RingwayRing",
                 "CRingway",
             ],
@@ -72,6 +94,15 @@ let package = Package(
         .executableTarget(
             name: "ringway-simulate", dependencies: ["RingwaySimulation"], swiftSettings: settings),
         .testTarget(name: "RingwayWireTests", dependencies: ["RingwayWire"], swiftSettings: settings),
+        .testTarget(
+            name: "RingwayAgentProtocolTests", dependencies: ["RingwayAgentProtocol", "RingwayWire"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "RingwayAgentTests",
+            dependencies: [
+                "RingwayAgent", "RingwayAgentHost", "RingwayAgentProtocol", "RingwayConversation", "RingwaySplice",
+                "RingwayWire",
+            ], swiftSettings: settings),
         .testTarget(name: "RingwayStorageTests", dependencies: ["RingwayStorage"], swiftSettings: settings),
         .testTarget(
             name: "RingwayStackTests", dependencies: ["RingwayStack", "RingwayWire", "RingwayStorage"],
@@ -105,7 +136,7 @@ let package = Package(
             name: "RingwayResolverTests", dependencies: ["RingwayResolver", "RingwayWire"], swiftSettings: settings),
         .testTarget(
             name: "RingwayCommandTests",
-            dependencies: ["RingwayCommand", "RingwayLinks", "Ringway", "CRingway", "ringway"],
+            dependencies: ["RingwayCommand", "RingwayLinks", "RingwayTap", "Ringway", "CRingway", "ringway"],
             swiftSettings: settings),
     ]
 )

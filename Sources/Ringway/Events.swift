@@ -17,6 +17,9 @@ extension VirtualNetwork {
         /// A guest has come for which ports are published, but not all of them could be had again.
         case forwardFailed(PublishedPort, reason: String)
 
+        /// An agent has come for which there is a forward, but its place could not be had.
+        case agentForwardFailed(AgentForward, reason: String)
+
         /// One line for a person to read.
         public var description: String {
             switch self {
@@ -27,6 +30,7 @@ extension VirtualNetwork {
             case .guestRefused(let link, let reason): "\(link): \(reason)"
             case .forwardAdded(let port): "\(port.forward) is published"
             case .forwardRemoved(let port): "\(port.forward) is no longer published"
+            case .agentForwardFailed(let forward, let reason): "\(forward) is not forwarded: \(reason)"
             case .forwardFailed(let port, let reason): "\(port.forward) is not published: \(reason)"
             }
         }

@@ -30,6 +30,13 @@ extension VirtualNetwork {
         public var leases: [StaticLease] = []
         /// Further names that guests can resolve.
         public var names: [NetworkName] = []
+        /// What agents have to show; empty where none is asked for.
+        public var agentToken: [UInt8] = []
+        /// Sockets of the host's that agents may lead programs of their guests to, by name.
+        public var agentSockets: [String: String] = [:]
+        /// Whether TCP ports that come to be listened on inside a guest are had at the same port of the host's loopback, by
+        /// its agent.
+        public var followsListeningPorts = false
         /// A pcapng file to which every frame is written.
         public var captureFile: String?
         public var limits = Limits()

@@ -1,4 +1,5 @@
 internal import Glibc
+@_exported public import RingwayAgentProtocol
 internal import RingwayEngine
 @_exported public import RingwayLinks
 internal import RingwayResolver
@@ -46,6 +47,9 @@ public final class VirtualNetwork: Sendable {
         var nextGuest: Guest.ID = 0
         var forwards: [PublishedPort.ID: ForwardRecord] = [:]
         var nextForward: PublishedPort.ID = 0
+        var agentForwards: [PublishedPort.ID: AgentForwardRecord] = [:]
+        /// Agents by the object that stands for each, because several listeners number theirs.
+        var agents: [ObjectIdentifier: AttachedAgent] = [:]
         var names: [NetworkName]
         var policy: DestinationPolicy
         /// Counters of guests that have gone.

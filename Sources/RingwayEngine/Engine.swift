@@ -241,6 +241,14 @@ public final class Engine: Sendable {
         }
     }
 
+    /// Moves octets between a plain socket and a conversation with the guest's agent, which has them in records; both are
+    /// non-blocking and adopted.
+    public func join(client: Int32, conversation: Int32) {
+        // Descriptors are as good as dice: neighbours in time go to shards in turn.
+        let index = Int(client) % shared.network.count
+        send(.join(client: client, conversation: conversation), to: index)
+    }
+
     /// Milliseconds that a shard may take to answer.
     private static var patience: Int32 { 1_000 }
 
@@ -303,6 +311,9 @@ public final class Engine: Sendable {
                 switch command {
                 case .listen(let descriptor, _, _), .receive(let descriptor, _, _):
                     Endpoint.close(descriptor, reset: false)
+                case .join(let client, let conversation):
+                    Endpoint.close(client, reset: true)
+                    Endpoint.close(conversation, reset: false)
                 case .addNeighbor(_, let inbox): Endpoint.close(inbox, reset: false)
                 case .unlisten(_, let done): Endpoint.close(done, reset: false)
                 case .removeNeighbor, .setPolicy, .stop: break

@@ -64,6 +64,7 @@ extension Shard {
             case .addNeighbor(let mac, let inbox): addNeighbor(mac, inbox: inbox)
             case .removeNeighbor(let mac): removeNeighbor(mac)
             case .setPolicy(let policy): stack.policy = policy
+            case .join(let client, let conversation): join(client: client, conversation: conversation)
             case .stop: isStopping = true
             }
         }

@@ -87,6 +87,9 @@ extension Shard {
         let fromGuest = move(stream, toGuest: false, Self.splicedStreamOctets)
         let octets = toGuest + fromGuest
         octetsThisTurn += octets
+        if stream.pointee.fromGuest.isSourceGoneAfterEnd(stream.pointee.guest), !stream.pointee.toGuest.isShut {
+            stream.pointee.guest.isBroken = true
+        }
         if stream.pointee.client.isBroken || stream.pointee.guest.isBroken {
             // What the peer sent before it went away still arrives, as far as there is room for it.
             if stream.pointee.client.isBroken, !stream.pointee.guest.isBroken { moveLast(stream, toGuest: true) }
@@ -125,6 +128,25 @@ extension Shard {
     private mutating func moveLast(_ stream: UnsafeMutablePointer<SplicedStream>, toGuest: Bool) {
         if toGuest { stream.pointee.toGuest.isReadable = true } else { stream.pointee.fromGuest.isReadable = true }
         _ = move(stream, toGuest: toGuest, Self.splicedLastOctets)
+    }
+
+    // MARK: Conversations with an agent
+
+    /// Takes a client whose server an agent has reached: what it says and hears travels in records.
+    mutating func join(client: Int32, conversation: Int32) {
+        guard let handle = spliced.insert(SplicedStream(client: client, conversation: conversation)),
+            let stream = spliced.pointer(to: handle)
+        else {
+            counters.add(.splicedBeyondLimit)
+            Endpoint.close(client, reset: true)
+            return Endpoint.close(conversation, reset: false)
+        }
+        counters.add(.forwardsAccepted)
+        counters.add(.splicedOpened)
+        counters.add(.splicedConnections)
+        watch(stream.pointee.client, handle, Self.clientEnd)
+        watch(stream.pointee.guest, handle, Self.guestEnd)
+        runningStreams.append(handle.slot)
     }
 
     // MARK: Ending

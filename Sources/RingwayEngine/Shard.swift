@@ -135,8 +135,7 @@ struct Shard: ~Copyable {
         forwards = Slab(capacity: 65_536)
         let guestSockets = configuration.guestSockets
         sockets = SocketSupply(line: guestSockets.isEmpty ? -1 : guestSockets[index])
-        let spliced = Slab<SplicedStream>(
-            capacity: guestSockets.isEmpty ? 1 : max(1, limits.splicedConnectionsPerShard))
+        let spliced = Slab<SplicedStream>(capacity: max(1, limits.splicedConnectionsPerShard))
         openingStreams = SplicedList(.opening, of: spliced.base)
         runningStreams = SplicedList(.running, of: spliced.base)
         self.spliced = spliced

@@ -14,6 +14,8 @@ enum ShardCommand: Sendable {
     /// Hand frames for this ethernet address to that inbox, which is adopted.
     case addNeighbor(MACAddress, inbox: Int32)
     case removeNeighbor(MACAddress)
+    /// Move octets between a host's socket and a conversation with the guest's agent, both adopted.
+    case join(client: Int32, conversation: Int32)
     /// Hold new flows to this policy.
     case setPolicy(DestinationPolicy)
     case stop

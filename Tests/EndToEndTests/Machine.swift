@@ -21,6 +21,12 @@ enum Machine {
     /// The options that choose what bridges run on, where `RINGWAY_REACTOR` names it.
     static let reactorOptions: [String] = getenv("RINGWAY_REACTOR").map { ["--reactor", String(cString: $0)] } ?? []
 
+    /// The agent under test: built beside the tests, or named by `RINGWAY_AGENT`.
+    static let agent: String = {
+        if let path = getenv("RINGWAY_AGENT") { return String(cString: path) }
+        return (ringway as NSString).deletingLastPathComponent + "/ringway-agent"
+    }()
+
     /// A program in `Programs`, which stands beside this file.
     static func program(_ name: String) -> String { directory + "/Programs/" + name }
 
@@ -34,7 +40,7 @@ enum Machine {
 
     private static let programs = [
         "ip", "ss", "nsenter", "unshare", "setpriv", "prlimit", "sysctl", "mknod", "python3", "curl", "iperf3", "dig",
-        "dnsmasq", "nft", "udhcpc", "ping", "traceroute", "tcpdump",
+        "dnsmasq", "nft", "udhcpc", "ping", "traceroute", "tcpdump", "socat",
     ]
 
     static func path(of program: String) -> String? {

@@ -2,7 +2,7 @@ import CRingway
 import Ringway
 import Testing
 
-@testable import RingwayLinks
+@testable import RingwayTap
 
 @Suite("Netlink messages")
 struct NetlinkMessageTests {

@@ -23,10 +23,10 @@ class Judge:
             ("pasta", "newer-pasta", "slirp4netns", "gvproxy", "vpnkit"))]
         self.targets = []
 
-    def compare(self, text, place, others, sign, bound):
-        """`others` are peers of which the best counts."""
+    def compare(self, text, place, others, sign, bound, ours=OURS):
+        """`others` are peers of which the best counts, in comparison with ours."""
         measure, case, metric = place
-        ours = self.results.median(measure, case, metric, OURS)
+        ours = self.results.median(measure, case, metric, ours)
         best = self.results.best(measure, case, metric, others, "higher" if sign == ">=" else "lower")
         shown = f"{text} {'≥' if sign == '>=' else '≤'} {bound:g} ×"
         if ours is None or best is None:
@@ -49,6 +49,16 @@ class Judge:
             Target(shown, "not measured", None) if ours is None else
             Target(shown, f"{ours:.2f} {unit}".strip(), ours <= bound))
 
+    def through_agent(self, text, case, way):
+        """A forward through the agent beside a connection on the loopback, which no case of its own measures."""
+        ours = self.results.median("published", case, "rate", "agent")
+        plain = self.results.median("tcp", f"1-{way}", "rate", "loopback")
+        shown = f"Through the agent, client on loopback, {text}: loopback ≥ 0.6 ×"
+        if ours is None or not plain:
+            self.targets.append(Target(shown, "not measured", None))
+            return
+        self.targets.append(Target(shown, f"{ours / plain:.2f} ×", ours >= 0.6 * plain))
+
     def throughput(self, text, measure, case):
         place = (measure, case, "rate")
         self.compare(f"{text}: veth", place, ["veth"], ">=", 0.55)
@@ -63,6 +73,10 @@ def judged(results, names):
     for streams in (1, 8):
         for way, text in ways.items():
             judge.throughput(f"TCP, {streams} stream{'s' if streams > 1 else ''}, {text}", "tcp", f"{streams}-{way}")
+    for way, text in ways.items():
+        judge.compare(f"Agent, TCP, {text}: Ringway on a TAP", ("tcp", f"1-{way}", "rate"), [OURS], ">=", 0.5, "agent")
+    judge.through_agent("to the guest", "loopback-in", "up")
+    judge.through_agent("from the guest", "loopback-out", "down")
     for way, text in ways.items():
         place = ("tcp", f"1-{way}", "machine")
         judge.compare(f"Machine's time per GB, TCP, {text}: veth", place, ["veth"], "<=", 1.65)

@@ -10,12 +10,20 @@ public enum LinkAddress: Hashable, Sendable, CustomStringConvertible {
     case vpnkit(path: String)
     /// A TAP device in the network namespace of the caller, which is made unless it exists.
     case tap(name: String)
+    /// A unix socket that agents connect to, from another namespace or through the vsock of Firecracker or
+    /// cloud-hypervisor, which connects to `PATH_PORT` for the guest.
+    case agent(path: String)
+    /// A port of AF_VSOCK that agents connect to.
+    case agentPort(UInt32)
+    /// The unix socket by which Firecracker or cloud-hypervisor lets the host connect to an agent that waits at a port.
+    case agentMonitor(path: String, port: UInt32)
     /// Descriptors that the process has been given: the queues of one TAP, or one socket, connected or listening, whose
     /// octets have the framing.
     case inherited([Int32], framing: StreamFraming)
 
     /// What can be written, for help and errors.
-    public static let forms = "qemu:PATH, qemu-dgram:PATH, vpnkit:PATH, tap:NAME or fd:N[,N...]"
+    public static let forms =
+        "qemu:PATH, qemu-dgram:PATH, vpnkit:PATH, unix:PATH, vsock:PORT, hybrid:PORT:PATH, tap:NAME or fd:N[,N...]"
 
     /// Reads one of `forms`.
     public init(_ text: String) throws(VirtualNetwork.Failure) {
@@ -35,6 +43,15 @@ public enum LinkAddress: Hashable, Sendable, CustomStringConvertible {
                         + "\"%\"")
             }
             self = .tap(name: rest)
+        case "unix": self = .agent(path: try Self.path(rest))
+        case "vsock": self = .agentPort(try Self.port(rest))
+        case "hybrid":
+            let halves = rest.split(separator: ":", maxSplits: 1).map(String.init)
+            guard halves.count == 2 else {
+                throw VirtualNetwork.Failure(
+                    "\"hybrid:\(rest)\" wants the agent's port and the monitor's socket: hybrid:1024:/run/vm.vsock")
+            }
+            self = .agentMonitor(path: try Self.path(halves[1]), port: try Self.port(halves[0]))
         case "fd": self = .inherited(try Self.descriptors(rest), framing: .qemu)
         default:
             throw VirtualNetwork.Failure("\"\(parts[0])\" is no kind of link: it is one of \(Self.forms)")
@@ -50,6 +67,14 @@ public enum LinkAddress: Hashable, Sendable, CustomStringConvertible {
                 "the path of a socket has at the most \(longestPath) octets, and \"\(text)\" has \(text.utf8.count)")
         }
         return text
+    }
+
+    private static func port(_ text: String) throws(VirtualNetwork.Failure) -> UInt32 {
+        // The highest stands for any port (vsock(7)).
+        guard let port = UInt32(text), port < .max else {
+            throw VirtualNetwork.Failure("\"\(text)\" is no port of a vsock: use a number below \(UInt32.max)")
+        }
+        return port
     }
 
     private static func descriptors(_ text: String) throws(VirtualNetwork.Failure) -> [Int32] {
@@ -70,6 +95,9 @@ public enum LinkAddress: Hashable, Sendable, CustomStringConvertible {
         case .qemu(let path): "qemu:\(path)"
         case .qemuDatagram(let path): "qemu-dgram:\(path)"
         case .vpnkit(let path): "vpnkit:\(path)"
+        case .agent(let path): "unix:\(path)"
+        case .agentPort(let port): "vsock:\(port)"
+        case .agentMonitor(let path, let port): "hybrid:\(port):\(path)"
         case .tap(let name): "tap:\(name)"
         case .inherited(let descriptors, _): "fd:" + descriptors.map(String.init).joined(separator: ",")
         }

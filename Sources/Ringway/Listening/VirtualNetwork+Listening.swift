@@ -24,6 +24,9 @@ extension VirtualNetwork {
             } catch {
                 throw Failure("\(address): \(error)")
             }
+        case .agent, .agentPort, .agentMonitor:
+            let listener = try AgentGuestListener(place)
+            start(address) { listener }
         case .inherited(let descriptors, let framing): try adopt(descriptors, framing, place)
         }
     }

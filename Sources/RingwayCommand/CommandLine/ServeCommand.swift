@@ -43,23 +43,28 @@ struct ServeCommand: ParsableCommand {
     @Flag(help: "Keep guests of a network from each other.")
     var isolate = false
 
+    @OptionGroup(title: "Agents") var agents: AgentOptions
     @OptionGroup(title: "Network options") var network: NetworkOptions
     @OptionGroup(title: "Bridge options") var bridge: BridgeOptions
     @OptionGroup(title: "Limits") var limits: LimitOptions
 
     /// What the options say, as the one network there is when the file names no others.
     var order: NetworkOrder {
-        var configuration = VirtualNetwork.Configuration(network, bridge, limits)
-        configuration.shards = bridge.shards ?? bridge.queues ?? 0
-        configuration.isolate = isolate
-        return NetworkOrder(
-            name: NetworkOrder.onlyName, configuration: configuration, socketMode: socketMode,
-            links: listen.map { LinkOrder(address: $0, mode: socketMode) }, publish: publish)
+        get throws(CommandFailure) {
+            var configuration = VirtualNetwork.Configuration(network, bridge, limits)
+            configuration.shards = bridge.shards ?? bridge.queues ?? 0
+            configuration.isolate = isolate
+            try agents.apply(to: &configuration)
+            return NetworkOrder(
+                name: NetworkOrder.onlyName, configuration: configuration, socketMode: socketMode,
+                links: listen.map { LinkOrder(address: $0, mode: socketMode) }, publish: publish,
+                agentForwards: agents.forward)
+        }
     }
 
     func run() throws {
         let service = ServiceManager.claim()
-        let source = ConfigurationSource(path: config, options: order, inherited: service.links)
+        let source = ConfigurationSource(path: config, options: try order, inherited: service.links)
         let orders = try source.read()
         guard orders.contains(where: { !$0.links.isEmpty }) else {
             throw CommandFailure(

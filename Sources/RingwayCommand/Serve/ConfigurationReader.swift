@@ -10,6 +10,7 @@ struct ConfigurationReader {
         "network", "ipv6-prefix", "mtu", "dns", "host-loopback", "allow", "deny", "isolate", "shards", "busy-poll",
         "reactor",
         "capture", "socket-mode", "listen", "publish", "leases", "names", "limits",
+        "agent-token", "agent-socket", "forward", "follow-ports",
     ]
 
     let file: String
@@ -96,6 +97,7 @@ struct ConfigurationReader {
         try read("leases") { (node) throws(CommandFailure) in
             order.configuration.leases = try LeaseKeys.read(node, in: order.configuration)
         }
+        try AgentKeys.read(members, into: &order)
         try read("names") { (node) throws(CommandFailure) in order.configuration.names = try NameKeys.read(node) }
         return order
     }

@@ -21,6 +21,7 @@ struct ConfigurationSource {
             orders = try ConfigurationReader(file: path, options: options).read(try Self.contents(of: path))
             orders[0].links = options.links + orders[0].links
             orders[0].publish = options.publish + orders[0].publish
+            orders[0].agentForwards = options.agentForwards + orders[0].agentForwards
         } else {
             orders = [options]
         }

@@ -18,4 +18,6 @@ struct NetworkOrder {
     var socketMode: UInt32
     var links: [LinkOrder]
     var publish: [PortForward]
+    /// Places whose clients are led into guests by their agents.
+    var agentForwards: [AgentForward] = []
 }

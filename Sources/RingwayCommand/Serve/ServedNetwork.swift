@@ -22,6 +22,7 @@ struct ServedNetwork {
             }
             do throws(VirtualNetwork.Failure) {
                 for forward in order.publish { try network.publish(forward) }
+                for forward in order.agentForwards { try network.forward(forward) }
                 for link in order.links { try network.listen(on: link.address, mode: link.mode) }
             } catch {
                 network.stop()
@@ -35,7 +36,7 @@ struct ServedNetwork {
     /// What is worth a line: the rest says no more than was asked for, or is said by another.
     private static func isNews(_ event: VirtualNetwork.Event) -> Bool {
         switch event {
-        case .guestAttached, .guestDetached, .guestRefused, .forwardFailed: true
+        case .guestAttached, .guestDetached, .guestRefused, .forwardFailed, .agentForwardFailed: true
         case .leaseGiven, .linkLost, .forwardAdded, .forwardRemoved: false
         }
     }
@@ -59,6 +60,7 @@ struct ServedNetwork {
         lines += changeLeasesAndNames(next)
         lines += changePolicy(next)
         lines += changePorts(next)
+        lines += changeForwards(next)
         lines += changeLinks(next)
         lines += Self.fixed(order.configuration, next.configuration).map {
             "\($0) has changed: that needs a restart, until then it stays as it is"
@@ -118,6 +120,27 @@ struct ServedNetwork {
         return lines
     }
 
+    private mutating func changeForwards(_ next: NetworkOrder) -> [String] {
+        var lines: [String] = []
+        let wanted = Set(next.agentForwards)
+        for (number, forward) in network.agentForwards where !wanted.contains(forward) {
+            // It can only have been removed by somebody else meanwhile.
+            try? network.endForward(number)
+            lines.append("\(forward) is no longer forwarded")
+        }
+        let present = Set(network.agentForwards.values)
+        for forward in next.agentForwards where !present.contains(forward) {
+            do throws(VirtualNetwork.Failure) {
+                try network.forward(forward)
+                lines.append("\(forward) is forwarded")
+            } catch {
+                lines.append(error.description)
+            }
+        }
+        order.agentForwards = next.agentForwards
+        return lines
+    }
+
     private mutating func changeLinks(_ next: NetworkOrder) -> [String] {
         var lines: [String] = []
         for link in order.links where !next.links.contains(link) {
@@ -147,6 +170,9 @@ struct ServedNetwork {
         if now.mtu != wanted.mtu { keys.append("mtu") }
         if now.nameServers != wanted.nameServers { keys.append("dns") }
         if now.isolate != wanted.isolate { keys.append("isolate") }
+        if now.agentToken != wanted.agentToken { keys.append("agent-token") }
+        if now.agentSockets != wanted.agentSockets { keys.append("agent-socket") }
+        if now.followsListeningPorts != wanted.followsListeningPorts { keys.append("follow-ports") }
         if now.shards != wanted.shards { keys.append("shards") }
         if now.busyPoll != wanted.busyPoll { keys.append("busy-poll") }
         if now.reactor != wanted.reactor { keys.append("reactor") }

@@ -62,6 +62,15 @@ public struct InterfaceConfiguration: Sendable {
         try socket.perform(requests)
     }
 
+    /// Applies only what belongs to the link, the ethernet address and the MTU, and leaves the rest to somebody else.
+    public func applyLink(to name: String) throws(TapFailure) {
+        let index = if_nametoindex(name)
+        guard index != 0 else { throw TapFailure("find the interface \(name)") }
+        var socket = try NetlinkSocket()
+        try socket.perform([settings(of: index, name: name)])
+        do throws(TapFailure) { try socket.perform([Self.unqueued(index, name)]) } catch {}
+    }
+
     /// Less than what routes of router advertisements have.
     static var ipv6RouteMetric: UInt32 { 512 }
 

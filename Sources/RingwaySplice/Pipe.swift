@@ -88,9 +88,9 @@ public struct PipePool: ~Copyable {
         count += 1
     }
 
-    /// Looks at what a socket has, without taking it. Answers how many octets, or a negated `errno`.
-    func peek(_ source: Int32) -> Int {
-        let count = recv(source, copy, Self.copyOctets, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT))
+    /// Looks at what a socket has, without taking it, `limit` octets at the most. Answers how many, or a negated `errno`.
+    func peek(_ source: Int32, limit: Int) -> Int {
+        let count = recv(source, copy, min(limit, Self.copyOctets), Int32(MSG_PEEK) | Int32(MSG_DONTWAIT))
         return count < 0 ? Int(-errno) : count
     }
 
@@ -99,8 +99,8 @@ public struct PipePool: ~Copyable {
     func pass(_ count: Int, from source: Int32, to sink: Int32) -> Int {
         let sent = send(sink, copy, count, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL))
         guard sent > 0 else { return sent < 0 ? Int(-errno) : 0 }
-        // With this flag TCP throws away what it would have copied.
-        _ = recv(source, nil, sent, Int32(MSG_TRUNC) | Int32(MSG_DONTWAIT))
+        // The same octets once more: only TCP would throw them away without copying.
+        _ = recv(source, copy, sent, Int32(MSG_DONTWAIT))
         return sent
     }
 

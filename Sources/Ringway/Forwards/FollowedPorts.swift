@@ -1,0 +1,41 @@
+internal import Glibc
+internal import RingwayAgentHost
+internal import RingwayAgentProtocol
+internal import RingwayWire
+
+/// Ports of the host's loopback that follow what is listened on inside guests.
+extension VirtualNetwork {
+    /// Numbers of such forwards, apart from those of forwards that somebody has asked for.
+    private static var firstNumber: UInt32 { 0x8000_0000 }
+    /// Ports below belong to the machine's own services.
+    private static var lowestPort: UInt16 { 1_024 }
+
+    /// Opens and closes ports as an agent reports them. A port that somebody else has on the host stays theirs.
+    func follow(_ changes: [PortReport.Change], of agent: AgentGuest) {
+        guard configuration.followsListeningPorts else { return }
+        for change in changes where change.port.transport == .tcp && change.port.address.port >= Self.lowestPort {
+            for server in Self.servers(change.port.address) {
+                follow(server, isListening: change.isListening, of: agent)
+            }
+        }
+    }
+
+    private func follow(_ server: TransportAddress, isListening: Bool, of agent: AgentGuest) {
+        let number = Self.firstNumber | UInt32(server.port) | (server.address.isIPv4 ? 0 : 1 << 16)
+        guard isListening else { return agent.endForward(number: number) }
+        let request = PublishRequest(number: number, transport: .tcp, host: server, guest: server)
+        do throws(Refusal) {
+            agent.forward(try PublishedSocket.open(request).descriptor, to: DialTarget(.tcp(server)), number: number)
+        } catch {}
+    }
+
+    /// Where a listener is reached inside the guest, and stands for on the host: the loopback of its family, or of both
+    /// where it takes all of IPv6, which mostly means IPv4 too. Nowhere for one that listens on other addresses only.
+    private static func servers(_ listener: TransportAddress) -> [TransportAddress] {
+        let ipv4 = TransportAddress(address: IPAddress(IPv4Address(127, 0, 0, 1)), port: listener.port)
+        let ipv6 = TransportAddress(address: IPAddress(high: 0, low: 1), port: listener.port)
+        guard listener.address.isUnspecified || listener.address.isLoopback else { return [] }
+        if listener.address.isIPv4 { return [ipv4] }
+        return listener.address.isUnspecified ? [ipv4, ipv6] : [ipv6]
+    }
+}

@@ -1,0 +1,142 @@
+internal import Glibc
+internal import RingwayAgentHost
+internal import RingwayAgentProtocol
+internal import RingwayConversation
+internal import RingwayEngine
+internal import RingwayLinks
+internal import RingwayStack
+internal import RingwayWire
+internal import Synchronization
+
+/// Waits for agents; each that brings queues is a guest.
+final class AgentGuestListener: GuestListener, Sendable {
+    private let host: AgentHost
+    private let reception: AgentReceptionDesk
+    private let path: String?
+
+    /// Waits at the address of the place, of which it must be one of the agents'.
+    init(_ place: ListenerPlace) throws(VirtualNetwork.Failure) {
+        let token = place.network?.configuration.agentToken ?? []
+        reception = AgentReceptionDesk(place)
+        do throws(AgentFailure) {
+            host = try AgentHost(token: token, reception: reception)
+            switch place.address {
+            case .agent(let path):
+                self.path = path
+                try host.listen(on: .unix(path: path))
+            case .agentPort(let port):
+                path = nil
+                try host.listen(on: .vsock(port: port))
+            case .agentMonitor(let path, let port):
+                self.path = nil
+                try host.listen(on: .hybrid(path: path, port: port))
+            case .qemu, .qemuDatagram, .vpnkit, .tap, .inherited: path = nil
+            }
+        } catch {
+            throw VirtualNetwork.Failure(error.description)
+        }
+    }
+
+    func begin() {}
+
+    func guestLeft(_ guest: Guest.ID) { reception.guestLeft(guest) }
+
+    func close() {
+        host.stop()
+        if let path { unlink(path) }
+    }
+}
+
+/// Decides about agents for a network. Called on the agents' own thread.
+final class AgentReceptionDesk: AgentReception {
+    /// Streams that each agent keeps connected ahead of time, so that a client does not wait for the guest to connect.
+    private static var readyStreams: UInt16 { 8 }
+
+    private weak let network: VirtualNetwork?
+    private let address: LinkAddress
+    private let admitted = Mutex<[UInt32: AttachedAgent]>([:])
+
+    init(_ place: ListenerPlace) {
+        network = place.network
+        address = place.address
+    }
+
+    func admit(_ agent: AgentGuest, queues: [Int32]) throws(Refusal) -> Welcome {
+        guard let network else { throw Refusal(errorNumber: ECONNREFUSED, text: "the network has ended") }
+        guard !queues.isEmpty else {
+            remember(AttachedAgent(agent: agent, guest: nil), network)
+            return Welcome(readyStreams: Self.readyStreams, wantsPorts: network.configuration.followsListeningPorts)
+        }
+        do throws(VirtualNetwork.Failure) {
+            let guest = try attach(agent, queues, network)
+            remember(AttachedAgent(agent: agent, guest: guest.id), network)
+            return Welcome(
+                readyStreams: Self.readyStreams, wantsPorts: network.configuration.followsListeningPorts,
+                network: Self.place(of: guest, in: network.plan))
+        } catch {
+            ListenerPlace(network: network, address: address).refuse(error.description)
+            throw Refusal(errorNumber: EADDRNOTAVAIL, text: error.description)
+        }
+    }
+
+    private func remember(_ attached: AttachedAgent, _ network: VirtualNetwork) {
+        admitted.withLock { $0[attached.agent.id] = attached }
+        network.add(attached)
+    }
+
+    /// The name that the guest has for itself is a wish: it may be no name here, or somebody else's.
+    private func attach(
+        _ agent: AgentGuest, _ queues: [Int32], _ network: VirtualNetwork
+    ) throws(VirtualNetwork.Failure) -> Guest {
+        let link = Link(
+            queues: queues, framing: .stream(.agent), takesUDPSuperFrames: agent.offer.takesUDPSuperFrames)
+        let description = "\(address)"
+        if GuestName.isValid(agent.offer.name), agent.offer.name != "localhost" {
+            do throws(VirtualNetwork.Failure) {
+                return try network.attach(
+                    link, mac: agent.offer.mac, name: agent.offer.name, description: description)
+            } catch {}
+        }
+        return try network.attach(link, mac: agent.offer.mac, description: description)
+    }
+
+    private static func place(of guest: Guest, in plan: NetworkPlan) -> GuestNetwork? {
+        guard
+            let ipv4 = CIDRBlock(address: IPAddress(guest.ipv4), prefixLength: plan.ipv4PrefixLength),
+            let ipv6 = CIDRBlock(address: IPAddress(guest.ipv6), prefixLength: 64)
+        else { return nil }
+        return GuestNetwork(
+            mtu: UInt16(plan.mtu), ipv4: ipv4, ipv4Gateway: plan.gatewayIPv4, ipv6: ipv6,
+            ipv6Gateway: plan.gatewayLinkLocal, nameServers: [IPAddress(plan.gatewayIPv4)])
+    }
+
+    func depart(_ agent: AgentGuest, because reason: String) {
+        let attached = admitted.withLock { $0.removeValue(forKey: agent.id) }
+        network?.remove(agent)
+        guard let guest = attached?.guest else { return }
+        // It may have been detached already, because its link is lost.
+        try? network?.detach(guest, because: reason)
+    }
+
+    /// A guest that has left for another reason takes its agent's session with it.
+    func guestLeft(_ guest: Guest.ID) {
+        let agent = admitted.withLock { $0.values.first { $0.guest == guest } }?.agent
+        agent?.disconnect(because: "its guest is detached")
+    }
+
+    func join(client: Int32, conversation: Int32, for agent: AgentGuest) -> Bool {
+        guard let guest = admitted.withLock({ $0[agent.id] })?.guest,
+            let engine = network?.state.withLock({ $0.members[guest]?.engine })
+        else { return false }
+        engine.join(client: client, conversation: conversation)
+        return true
+    }
+
+    func report(_ changes: [PortReport.Change], of agent: AgentGuest) {
+        network?.follow(changes, of: agent)
+    }
+
+    func hostSocket(named name: String, for agent: AgentGuest) -> String? {
+        network?.configuration.agentSockets[name]
+    }
+}

@@ -1,0 +1,44 @@
+/// A command line that makes no sense, and why.
+struct UsageFailure: Error, Equatable, CustomStringConvertible {
+    let description: String
+
+    init(_ description: String) { self.description = description }
+}
+
+/// Takes a command line apart: `--option value` and `--option=value` alike, and with one dash too.
+struct ArgumentReader {
+    private var arguments: ArraySlice<String>
+    /// What followed the option's equals sign.
+    private var attached: String?
+
+    init(_ arguments: [String]) { self.arguments = arguments[...] }
+
+    /// The next option's name, or `nil` at the end.
+    mutating func nextOption() -> String? {
+        attached = nil
+        guard let argument = arguments.popFirst() else { return nil }
+        guard argument.hasPrefix("-"), let sign = argument.firstIndex(of: "=") else { return argument }
+        attached = String(argument[argument.index(after: sign)...])
+        return String(argument[..<sign])
+    }
+
+    mutating func value(of option: String) throws(UsageFailure) -> String {
+        if let attached {
+            self.attached = nil
+            return attached
+        }
+        guard let value = arguments.popFirst() else { throw UsageFailure("\(option) wants a value") }
+        return value
+    }
+
+    /// What followed the option's equals sign, where one did.
+    mutating func attachedValue() -> String? { attached.take() }
+
+    mutating func integer(of option: String, in range: ClosedRange<Int>) throws(UsageFailure) -> Int {
+        let text = try value(of: option)
+        guard let value = Int(text), range.contains(value) else {
+            throw UsageFailure("\(option) \(text): use a number from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return value
+    }
+}

@@ -1,0 +1,57 @@
+internal import Glibc
+internal import RingwayAgentProtocol
+internal import RingwayWire
+
+/// The command line that the Docker engine gives its userland proxy.
+struct ProxyOptions: Equatable {
+    var transport = AgentTransport.tcp
+    var host = TransportAddress(address: IPAddress(high: 0, low: 0), port: 0)
+    var container = TransportAddress(address: IPAddress(high: 0, low: 0), port: 0)
+    /// The engine has bound the port inside the guest, and passes the socket as descriptor 4.
+    var hasListener = false
+    var printsVersion = false
+
+    /// Reads `-proto tcp -host-ip 0.0.0.0 -host-port 8080 -container-ip 172.17.0.2 -container-port 80`, with one dash or
+    /// two, and `-use-listen-fd` with or without a value.
+    init(_ arguments: [String]) throws(UsageFailure) {
+        var rest = ArgumentReader(arguments)
+        while let option = rest.nextOption() {
+            let name = option.drop { $0 == "-" }
+            switch name {
+            case "proto":
+                let text = try rest.value(of: option)
+                switch text {
+                case "tcp": transport = .tcp
+                case "udp": transport = .udp
+                default: throw UsageFailure("unsupported protocol \(text)")
+                }
+            case "host-ip": host.address = try Self.address(&rest, option)
+            case "host-port": host.port = UInt16(try rest.integer(of: option, in: 0...65_535))
+            case "container-ip": container.address = try Self.address(&rest, option)
+            case "container-port": container.port = UInt16(try rest.integer(of: option, in: 1...65_535))
+            case "use-listen-fd": hasListener = rest.flag()
+            case "v", "version": printsVersion = rest.flag()
+            default: throw UsageFailure("unknown option \(option)")
+            }
+        }
+        guard printsVersion || container.port != 0 else { throw UsageFailure("-container-port is missing") }
+    }
+
+    private static func address(_ rest: inout ArgumentReader, _ option: String) throws(UsageFailure) -> IPAddress {
+        let text = try rest.value(of: option)
+        guard let address = IPAddress(text) else { throw UsageFailure("\(option) \(text): that is no address") }
+        return address
+    }
+
+    /// What went wrong, in the words in which programs written in Go, as the engine is, say it.
+    func explain(_ refusal: Refusal) -> String {
+        let network = transport == .tcp ? "tcp" : "udp"
+        let words = String(cString: strerror(refusal.errorNumber)).lowercased()
+        return "listen \(network)\(host.address.isIPv4 ? "4" : "6") \(host): bind: \(words)"
+    }
+}
+
+extension ArgumentReader {
+    /// An option that may stand alone, or with `=true` or `=false`.
+    mutating func flag() -> Bool { attachedValue() != "false" }
+}

@@ -1,0 +1,64 @@
+internal import CRingway
+internal import Glibc
+internal import RingwayAgentProtocol
+
+/// One queue's way from the guest to the host: what the device has is gathered, each frame behind its length, and sent by
+/// one call.
+enum FramesFromGuest {
+    /// Octets gathered at the most. Two or three super-frames fit: more would leave the cache before they are sent.
+    private static var capacity: Int { 256 << 10 }
+
+    /// Runs until one side is gone.
+    ///
+    /// - Parameters:
+    ///   - queue: non-blocking.
+    ///   - socket: blocking.
+    static func run(queue: Int32, socket: Int32) -> FramePump.Ending {
+        let buffer = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 4_096)
+        defer { buffer.deallocate() }
+        var used = 0
+        while true {
+            guard gather(queue, buffer, &used) else { return .device }
+            if used > 0 {
+                guard send(socket, buffer, used) else { return .conversation }
+                used = 0
+            } else {
+                var entries = (
+                    pollfd(fd: queue, events: Int16(POLLIN), revents: 0), pollfd(fd: socket, events: 0, revents: 0)
+                )
+                _ = withUnsafeMutableBytes(of: &entries) {
+                    poll($0.assumingMemoryBound(to: pollfd.self).baseAddress, 2, -1)
+                }
+                if entries.1.revents != 0 { return .conversation }
+            }
+        }
+    }
+
+    /// Reads frames while there are any and there is room. False means that the device is gone.
+    private static func gather(_ queue: Int32, _ buffer: UnsafeMutableRawPointer, _ used: inout Int) -> Bool {
+        while capacity - used >= AgentFrame.prefixLength + AgentFrame.maximumLength {
+            let frame = buffer + used + AgentFrame.prefixLength
+            let count = read(queue, frame, AgentFrame.maximumLength)
+            guard count > 0 else {
+                if errno == EINTR { continue }
+                return errno == EAGAIN
+            }
+            buffer.storeBytes(of: UInt32(count).littleEndian, toByteOffset: used, as: UInt32.self)
+            used += AgentFrame.prefixLength + count
+        }
+        return true
+    }
+
+    private static func send(_ socket: Int32, _ buffer: UnsafeMutableRawPointer, _ count: Int) -> Bool {
+        var sent = 0
+        while sent < count {
+            let taken = Glibc.send(socket, buffer + sent, count - sent, Int32(MSG_NOSIGNAL))
+            if taken > 0 {
+                sent += taken
+            } else if taken == 0 || errno != EINTR {
+                return false
+            }
+        }
+        return true
+    }
+}

@@ -1,0 +1,60 @@
+internal import Glibc
+internal import RingwayAgentProtocol
+
+/// One queue's way from the host to the guest: as much as the socket has is read by one call, and the frames in it are
+/// given to the device from where they lie.
+enum FramesToGuest {
+    private static var capacity: Int { 256 << 10 }
+
+    /// Runs until one side is gone.
+    ///
+    /// - Parameters:
+    ///   - queue: non-blocking.
+    ///   - socket: blocking.
+    static func run(queue: Int32, socket: Int32) -> FramePump.Ending {
+        let buffer = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 4_096)
+        defer { buffer.deallocate() }
+        var start = 0
+        var end = 0
+        while true {
+            var missing = AgentFrame.prefixLength
+            while end - start >= AgentFrame.prefixLength {
+                let length = Int(UInt32(littleEndian: buffer.loadUnaligned(fromByteOffset: start, as: UInt32.self)))
+                guard length >= AgentFrame.minimumLength, length <= AgentFrame.maximumLength else { return .nonsense }
+                missing = AgentFrame.prefixLength + length - (end - start)
+                guard missing <= 0 else { break }
+                guard give(buffer + start + AgentFrame.prefixLength, length, queue) else { return .device }
+                start += AgentFrame.prefixLength + length
+                missing = AgentFrame.prefixLength
+            }
+            if start == end {
+                start = 0
+                end = 0
+            } else if end + missing > capacity {
+                // The rest of a frame would not fit behind its beginning: the one time that octets are moved.
+                memmove(buffer, buffer + start, end - start)
+                end -= start
+                start = 0
+            }
+            let count = recv(socket, buffer + end, capacity - end, 0)
+            if count > 0 {
+                end += count
+            } else if count == 0 || errno != EINTR {
+                return .conversation
+            }
+        }
+    }
+
+    /// Gives a frame to the guest. One that the device does not take is lost, as on a wire; false means that there is no
+    /// device.
+    private static func give(_ frame: UnsafeMutableRawPointer, _ length: Int, _ queue: Int32) -> Bool {
+        while write(queue, frame, length) < 0 {
+            switch errno {
+            case EINTR: continue
+            case EBADF, EBADFD: return false
+            default: return true
+            }
+        }
+        return true
+    }
+}

@@ -1,0 +1,61 @@
+internal import CRingway
+internal import Glibc
+internal import RingwayConversation
+
+/// Where the host is.
+enum HostEndpoint: Hashable, Sendable {
+    /// A port of AF_VSOCK; the host has CID 2.
+    case vsock(cid: UInt32, port: UInt32)
+    /// A unix socket: the host is in another namespace of the same machine.
+    case unix(path: String)
+
+    /// Reads `vsock:CID:PORT` or `unix:PATH`.
+    init?(_ text: String) {
+        if text.hasPrefix("unix:") {
+            let path = String(text.dropFirst(5))
+            guard !path.isEmpty, path.utf8.count <= 107 else { return nil }
+            self = .unix(path: path)
+            return
+        }
+        let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+        guard parts.count == 3, parts[0] == "vsock", let cid = UInt32(parts[1]), let port = UInt32(parts[2]) else {
+            return nil
+        }
+        self = .vsock(cid: cid, port: port)
+    }
+
+    /// A blocking socket that is connected to the host.
+    func connect() throws(AgentFailure) -> Int32 {
+        let descriptor: Int32
+        switch self {
+        case .vsock: descriptor = ringway_vsock_open()
+        case .unix: descriptor = ringway_unix_open()
+        }
+        guard descriptor >= 0 else { throw AgentFailure(cannot: "make a socket for \(self)") }
+        // Neither a host that does not answer nor one whose queue is full holds the agent up for ever.
+        _ = ringway_set_patience(descriptor, Self.patience)
+        let result: Int32
+        switch self {
+        case .vsock(let cid, let port): result = ringway_vsock_connect(descriptor, cid, port)
+        case .unix(let path): result = ringway_unix_connect(descriptor, path, path.utf8.count)
+        }
+        guard result == 0 else {
+            let failure = AgentFailure(cannot: "connect to \(self)")
+            close(descriptor)
+            throw failure
+        }
+        return descriptor
+    }
+
+    /// Milliseconds that a connect or the answer to a hello may take.
+    static var patience: UInt32 { 5_000 }
+}
+
+extension HostEndpoint: CustomStringConvertible {
+    var description: String {
+        switch self {
+        case .vsock(let cid, let port): "vsock:\(cid):\(port)"
+        case .unix(let path): "unix:\(path)"
+        }
+    }
+}

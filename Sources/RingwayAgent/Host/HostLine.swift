@@ -1,0 +1,62 @@
+internal import CRingway
+internal import Glibc
+internal import RingwayConversation
+internal import Synchronization
+
+/// How conversations with the host come about: the agent connects, or the host does.
+///
+/// A host that connects, as one behind Firecracker's or cloud-hypervisor's vsock must, always has one connection that the
+/// agent has not spoken on yet; the agent decides what it is for.
+enum HostLine: Sendable {
+    case connecting(HostEndpoint)
+    /// The listening socket.
+    case listening(Int32, HostEndpoint)
+
+    /// Listens for a host that connects.
+    static func listen(_ endpoint: HostEndpoint) throws(AgentFailure) -> HostLine {
+        let descriptor: Int32
+        let result: Int32
+        switch endpoint {
+        case .vsock(_, let port):
+            descriptor = ringway_vsock_open()
+            result = descriptor < 0 ? -1 : ringway_vsock_listen(descriptor, port, 128)
+        case .unix(let path):
+            descriptor = ringway_unix_open()
+            unlink(path)
+            let bound = descriptor < 0 ? -1 : ringway_unix_bind(descriptor, path, path.utf8.count)
+            result = bound < 0 ? -1 : Glibc.listen(descriptor, 128)
+        }
+        guard result == 0 else { throw AgentFailure(cannot: "listen on \(endpoint)") }
+        return .listening(descriptor, endpoint)
+    }
+
+    var endpoint: HostEndpoint {
+        switch self {
+        case .connecting(let endpoint), .listening(_, let endpoint): endpoint
+        }
+    }
+
+    /// Readable when a conversation can be opened without waiting; `nil` when that is always so.
+    var listener: Int32? {
+        switch self {
+        case .connecting: nil
+        case .listening(let descriptor, _): descriptor
+        }
+    }
+
+    /// A blocking socket on which nothing has been said.
+    func open() throws(AgentFailure) -> Int32 {
+        switch self {
+        case .connecting(let endpoint): return try endpoint.connect()
+        case .listening(let listener, let endpoint):
+            var entry = pollfd(fd: listener, events: Int16(POLLIN), revents: 0)
+            guard poll(&entry, 1, Int32(HostEndpoint.patience)) == 1 else {
+                throw AgentFailure("no host has connected to \(endpoint)")
+            }
+            let descriptor = ringway_accept_stream(listener, false)
+            guard descriptor >= 0 else { throw AgentFailure(cannot: "accept the host on \(endpoint)") }
+            _ = ringway_set_patience(descriptor, HostEndpoint.patience)
+            return descriptor
+        }
+    }
+}

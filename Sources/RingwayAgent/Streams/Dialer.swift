@@ -1,0 +1,81 @@
+internal import CRingway
+internal import Glibc
+internal import RingwayAgentProtocol
+internal import RingwayConversation
+internal import RingwayWire
+
+/// Connects to servers in the guest.
+enum Dialer {
+    /// How a dial stands.
+    enum Outcome {
+        case connected(Int32)
+        case connecting(Int32)
+        /// The server's queue is full, which a unix socket tells in place of waiting.
+        case busy
+        case refused(Refusal)
+    }
+
+    /// Dials without waiting.
+    static func dial(_ target: DialTarget) -> Outcome {
+        let kind: Int32
+        let family: Int32
+        switch target.endpoint {
+        case .tcp(let address):
+            kind = Int32(SOCK_STREAM.rawValue)
+            family = address.address.isIPv4 ? AF_INET : AF_INET6
+        case .udp(let address):
+            kind = Int32(SOCK_DGRAM.rawValue)
+            family = address.address.isIPv4 ? AF_INET : AF_INET6
+        case .unix:
+            kind = Int32(SOCK_STREAM.rawValue)
+            family = AF_UNIX
+        }
+        let opened = NamespaceSocket.open(target.namespace, family: family, kind: kind)
+        guard case .success(let descriptor) = opened else {
+            guard case .failure(let refusal) = opened else { return .busy }
+            return .refused(refusal)
+        }
+        let error = connect(descriptor, to: target.endpoint)
+        switch error {
+        case 0: return .connected(descriptor)
+        case EINPROGRESS: return .connecting(descriptor)
+        case EAGAIN:
+            close(descriptor)
+            return .busy
+        default:
+            close(descriptor)
+            return .refused(Refusal(errorNumber: error))
+        }
+    }
+
+    private static func connect(_ descriptor: Int32, to endpoint: DialTarget.Endpoint) -> Int32 {
+        switch endpoint {
+        case .unix(let path):
+            return ringway_unix_connect(descriptor, path, path.utf8.count) == 0 ? 0 : errno
+        case .tcp(let address), .udp(let address):
+            if case .tcp = endpoint {
+                _ = ringway_set_option(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
+                _ = ringway_set_option(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1)
+            }
+            var name = sockaddr_storage()
+            let length = ringway_socket_address(
+                &name, address.address.isIPv4, address.address.high, address.address.low, address.port)
+            let result = withUnsafePointer(to: &name) {
+                Glibc.connect(descriptor, UnsafeRawPointer($0).assumingMemoryBound(to: sockaddr.self), length)
+            }
+            return result == 0 ? 0 : errno
+        }
+    }
+
+    /// How a connect that goes on stands: zero, EINPROGRESS or what it failed with.
+    static func connectError(_ descriptor: Int32) -> Int32 {
+        var name = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        let connected = withUnsafeMutablePointer(to: &name) {
+            getpeername(descriptor, UnsafeMutableRawPointer($0).assumingMemoryBound(to: sockaddr.self), &length)
+        }
+        if connected == 0 { return 0 }
+        let error = ringway_socket_error(descriptor)
+        return error == 0 ? EINPROGRESS : error
+    }
+}

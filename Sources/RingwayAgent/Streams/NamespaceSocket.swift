@@ -1,0 +1,48 @@
+internal import CRingway
+internal import Glibc
+internal import RingwayAgentProtocol
+internal import RingwayConversation
+internal import Synchronization
+
+/// Sockets of network namespaces other than the agent's own.
+///
+/// A socket belongs to the namespace in which it is made, for good. A thread goes there, makes it and ends: no thread that
+/// has something else to do is ever in a place that it may not come back from.
+enum NamespaceSocket {
+    /// A non-blocking socket of a namespace: empty for the agent's own, a name in /run/netns, or a path.
+    static func open(_ namespace: String, family: Int32, kind: Int32) -> Result<Int32, Refusal> {
+        guard !namespace.isEmpty else { return make(family, kind) }
+        let path = namespace.utf8.contains(UInt8(ascii: "/")) ? namespace : "/run/netns/\(namespace)"
+        let file = ringway_open(path, O_RDONLY, 0)
+        guard file >= 0 else { return .failure(refusal(path)) }
+        defer { close(file) }
+        let answer = Answer()
+        AgentThread("in-namespace") {
+            if ringway_join_namespace(file, ringway_kind_network()) == 0 {
+                answer.set(make(family, kind))
+            } else {
+                answer.set(.failure(refusal(path)))
+            }
+        }.join()
+        return answer.get()
+    }
+
+    private static func make(_ family: Int32, _ kind: Int32) -> Result<Int32, Refusal> {
+        let flags = Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+        let descriptor = socket(family, kind | flags, 0)
+        return descriptor >= 0 ? .success(descriptor) : .failure(Refusal(errorNumber: errno))
+    }
+
+    private static func refusal(_ path: String) -> Refusal {
+        let number = errno
+        return Refusal(errorNumber: number, text: "network namespace \(path): \(String(cString: strerror(number)))")
+    }
+
+    /// What the thread brought home.
+    private final class Answer: Sendable {
+        private let result = Mutex<Result<Int32, Refusal>>(.failure(Refusal(errorNumber: EIO)))
+
+        func set(_ value: Result<Int32, Refusal>) { result.withLock { $0 = value } }
+        func get() -> Result<Int32, Refusal> { result.withLock { $0 } }
+    }
+}

@@ -1,0 +1,61 @@
+public import RingwayAgentProtocol
+internal import RingwayConversation
+
+/// An agent that has been heard, and by it the guest that it runs in. Its operations may be called from any thread; after
+/// the agent has departed they do nothing.
+public final class AgentGuest: Sendable {
+    /// Its number; none is given twice by one `AgentHost`.
+    public let id: UInt32
+    /// What the agent says of its guest.
+    public let offer: GuestOffer
+    private let host: AgentHost
+
+    init(id: UInt32, offer: GuestOffer, host: AgentHost) {
+        self.id = id
+        self.offer = offer
+        self.host = host
+    }
+
+    /// Has the clients of a listening socket, which is adopted, led to a server in the guest.
+    ///
+    /// - Parameters:
+    ///   - listener: a TCP or unix socket that listens; for a target of datagrams a bound UDP socket.
+    ///   - number: by which the forward is ended; the caller's choice.
+    public func forward(_ listener: Int32, to target: DialTarget, number: UInt32) {
+        let id = id
+        host.post { $0.forward(listener, to: target, key: .host(number), agent: id) }
+    }
+
+    /// Ends a forward: its listener closes, connections that came through it live on.
+    public func endForward(number: UInt32) {
+        let id = id
+        host.post { $0.endForward(.host(number), agent: id) }
+    }
+
+    /// Dials a server in the guest. What is handed over is a conversation that carries records, non-blocking.
+    public func dial(_ target: DialTarget, _ completion: @escaping @Sendable (Result<Int32, Refusal>) -> Void) {
+        let id = id
+        host.post { loop in
+            guard let session = loop.session(of: id) else {
+                return completion(.failure(Refusal(errorNumber: AgentError.gone)))
+            }
+            session.dial(target) { outcome in
+                completion(outcome.map { $0.relinquish() })
+            }
+        }
+    }
+
+    /// Sets the guest's clock to the host's, as is due after either has slept.
+    public func setClock() {
+        let id = id
+        host.post { $0.session(of: id)?.setClock() }
+    }
+
+    /// Ends the agent's session; it will come again.
+    public func disconnect(because reason: String) {
+        let id = id
+        host.post { loop in
+            if let session = loop.session(of: id) { loop.end(session, because: reason) }
+        }
+    }
+}

@@ -1,0 +1,121 @@
+internal import CRingway
+internal import Glibc
+public import RingwayAgentProtocol
+public import RingwayConversation
+internal import Synchronization
+
+/// The host's side of the agents: it waits for them, hears their hellos, brings their queues together and dials through
+/// them.
+///
+/// One thread does all of it. What agents are admitted to, and who moves the octets of their connections, is for the
+/// reception to say.
+public final class AgentHost: Sendable {
+    private struct Inbox {
+        var work: [@Sendable (HostLoop) -> Void] = []
+        var isStopping = false
+    }
+
+    private let inbox = Mutex(Inbox())
+    private let wakeUp: WakeUp
+    private let threads = ThreadList()
+
+    /// Starts the thread. Nobody is waited for yet.
+    ///
+    /// - Parameter token: what agents have to show; empty where none is asked for.
+    public init(token: [UInt8] = [], reception: any AgentReception) throws(AgentFailure) {
+        wakeUp = try WakeUp()
+        let loop = try HostLoop(token: token, reception: reception, wakeUp: wakeUp)
+        // The loop is the thread's from here on.
+        nonisolated(unsafe) let unshared = loop
+        threads.add(
+            AgentThread("ringway-agents") { [self] in
+                unshared.run(host: self) { self.take() }
+            })
+    }
+
+    // MARK: From any thread
+
+    /// Waits for agents at an endpoint from now on.
+    public func listen(on endpoint: AgentEndpoint) throws(AgentFailure) {
+        switch endpoint {
+        case .hybrid(let path, let port):
+            post { $0.connect(MonitorSocket(path: path, port: port)) }
+        case .unix(let path): adopt(listener: try EndpointSocket.listen(path: path))
+        case .vsock(let port): adopt(listener: try EndpointSocket.listen(port: port))
+        }
+    }
+
+    /// Waits for agents at a socket that listens already, which is adopted.
+    public func adopt(listener: Int32) {
+        _ = ringway_set_nonblocking(listener)
+        post { $0.watch(AgentListener(listener)) }
+    }
+
+    /// Ends every agent's session and the thread, and closes what was adopted.
+    public func stop() {
+        inbox.withLock { $0.isStopping = true }
+        wakeUp.call()
+        threads.join()
+    }
+
+    /// Has the thread do something. Nothing is done after the end.
+    func post(_ work: @escaping @Sendable (HostLoop) -> Void) {
+        inbox.withLock { $0.work.append(work) }
+        wakeUp.call()
+    }
+
+    private func take() -> (work: [@Sendable (HostLoop) -> Void], isStopping: Bool) {
+        wakeUp.take()
+        return inbox.withLock { inbox in
+            defer { inbox.work = [] }
+            return (inbox.work, inbox.isStopping)
+        }
+    }
+}
+
+/// Where agents are met.
+public enum AgentEndpoint: Hashable, Sendable {
+    /// A unix socket that agents connect to. Behind Firecracker's and cloud-hypervisor's vsock it is the one for a port
+    /// of the host, `PATH_PORT`, to which the monitor connects for the guest.
+    case unix(path: String)
+    /// A port of AF_VSOCK that agents connect to.
+    case vsock(port: UInt32)
+    /// The monitor's own socket, by which the host connects to the port on which an agent waits.
+    case hybrid(path: String, port: UInt32)
+}
+
+/// Who decides about agents. Called on the agents' thread, which waits meanwhile.
+public protocol AgentReception: Sendable {
+    /// Lets an agent in, all of whose conversations are there, or says why not.
+    ///
+    /// - Parameter queues: frames as `AgentFrame` says, non-blocking; adopted unless this throws.
+    /// - Returns: what the agent is told.
+    func admit(_ agent: AgentGuest, queues: [Int32]) throws(Refusal) -> Welcome
+
+    /// An agent that had been admitted is gone.
+    func depart(_ agent: AgentGuest, because reason: String)
+
+    /// Moves octets between a plain socket and a conversation with records, both adopted. False leaves it to the agents'
+    /// own thread.
+    func join(client: Int32, conversation: Int32, for agent: AgentGuest) -> Bool
+
+    /// The path of a socket of the host's that the guest may use under a name; `nil` when it may not.
+    func hostSocket(named name: String, for agent: AgentGuest) -> String?
+
+    /// Whether an agent may have a port of the host; throws when not.
+    func approve(_ request: PublishRequest, for agent: AgentGuest) throws(Refusal)
+
+    /// Ports that have come to be listened on in the guest, or are so no more.
+    func report(_ changes: [PortReport.Change], of agent: AgentGuest)
+}
+
+extension AgentReception {
+    /// Nobody else moves octets.
+    public func join(client: Int32, conversation: Int32, for agent: AgentGuest) -> Bool { false }
+    /// No socket of the host's is open to guests.
+    public func hostSocket(named name: String, for agent: AgentGuest) -> String? { nil }
+    /// Every port may be had.
+    public func approve(_ request: PublishRequest, for agent: AgentGuest) throws(Refusal) {}
+    /// Nobody wants to know.
+    public func report(_ changes: [PortReport.Change], of agent: AgentGuest) {}
+}

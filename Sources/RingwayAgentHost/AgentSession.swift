@@ -1,0 +1,180 @@
+internal import CRingway
+internal import Glibc
+internal import RingwayAgentProtocol
+internal import RingwayConversation
+internal import RingwayWire
+
+/// One agent's time with the host: its control conversation, and everything that lives as long as that does.
+final class AgentSession: LoopMember {
+    /// Nanoseconds in which all conversations for frames are to come.
+    private static var patience: UInt64 { 10_000_000_000 }
+    /// Octets that an agent which does not read may leave with us.
+    private static var longestBacklog: Int { 256 << 10 }
+    /// Ports that one agent may have at once.
+    private static var maximumForwards: Int { 10_000 }
+
+    let agent: AgentGuest
+    let identifier: SessionIdentifier
+    let origin: ConversationOrigin
+    private(set) var isAdmitted = false
+    private var reader = AgentMessageReader.ofHost()
+    private var queues: [Int32?]
+    private var deadline: UInt64 = 0
+    private var departing: [UInt8] = []
+    private var forwards: [ForwardKey: [LoopMember]] = [:]
+    var streams = StreamStock()
+
+    init(_ descriptor: Int32, agent: AgentGuest, identifier: SessionIdentifier, origin: ConversationOrigin) {
+        self.agent = agent
+        self.identifier = identifier
+        self.origin = origin
+        queues = Array(repeating: nil, count: Int(agent.offer.queues))
+        super.init(descriptor)
+    }
+
+    // MARK: Beginning
+
+    /// Lets the agent in if all of its conversations for frames are there.
+    func admitWhenComplete() {
+        if deadline == 0 { deadline = (loop?.now ?? 0) + Self.patience }
+        guard !isAdmitted, let loop else { return }
+        let present = queues.compactMap(\.self)
+        guard present.count == queues.count else { return }
+        do throws(Refusal) {
+            let welcome = try loop.reception.admit(agent, queues: present)
+            // They are somebody else's now.
+            queues = []
+            isAdmitted = true
+            tell(.welcome(welcome))
+            setClock()
+        } catch {
+            tell(.refusal(error))
+            loop.end(self, because: error.text)
+        }
+    }
+
+    /// A further conversation of the agent's, which has said what it is for.
+    func take(_ conversation: FreshConversation, _ role: Hello.Role) {
+        switch role {
+        case .control: conversation.close()
+        case .frames(let queue, let count):
+            guard !isAdmitted, Int(count) == queues.count, queues[Int(queue)] == nil else {
+                return conversation.refuse(AgentError.invalid, "queue \(queue) of \(count) does not belong here")
+            }
+            guard conversation.welcome() else { return conversation.close() }
+            queues[Int(queue)] = conversation.relinquish()
+            admitWhenComplete()
+        case .stream:
+            guard isAdmitted, conversation.welcome() else { return conversation.close() }
+            addStream(conversation.relinquish())
+        case .hostSocket(let name): joinHostSocket(conversation, name)
+        }
+    }
+
+    override func look(at now: UInt64) {
+        guard let loop else { return }
+        if !isAdmitted, now >= deadline { return loop.end(self, because: "it did not open all of its queues") }
+        expireDials(at: now)
+        trimStreams()
+    }
+
+    // MARK: Messages
+
+    override func ready(_ event: EventQueue.Event) {
+        do {
+            if event.isWritable { try flush() }
+            while descriptor >= 0, let octets = try Octets.receive(descriptor, reader.wanted) {
+                if let message = try reader.take(octets) { try obey(message) }
+            }
+        } catch let failure as AgentProtocolFailure {
+            loop?.end(self, because: "it sent \(failure)")
+        } catch {
+            loop?.end(self, because: "it has closed its control conversation")
+        }
+    }
+
+    private func obey(_ message: AgentMessage) throws {
+        guard isAdmitted, let loop else { throw AgentProtocolFailure.invalidValue }
+        switch message {
+        case .ports(let report): loop.reception.report(report.changes, of: agent)
+        case .publish(let request): publish(request)
+        case .unpublish(let number): endForward(.agent(number))
+        default: throw AgentProtocolFailure.invalidValue
+        }
+    }
+
+    /// Says something to the agent, now or as soon as it reads.
+    func tell(_ message: AgentMessage) {
+        departing += message.octets
+        do { try flush() } catch {
+            // The other end is gone, which is found when it is heard next.
+        }
+    }
+
+    private func flush() throws {
+        while !departing.isEmpty {
+            let sent = send(descriptor, departing, departing.count, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL))
+            if sent < 0, errno == EINTR { continue }
+            if sent < 0, errno == EAGAIN { break }
+            guard sent > 0 else { throw Octets.Gone() }
+            departing.removeFirst(sent)
+        }
+        guard departing.count <= Self.longestBacklog else { throw Octets.Gone() }
+    }
+
+    /// Sends the host's time of day.
+    func setClock() { tell(.clock(ringway_clock())) }
+
+    // MARK: Forwards
+
+    /// Waits for clients at a socket, which is adopted.
+    func forward(_ listener: Int32, to target: DialTarget, key: ForwardKey) {
+        _ = ringway_set_nonblocking(listener)
+        let member: LoopMember =
+            switch target.endpoint {
+            case .udp: DatagramForward(listener, target: target, session: self)
+            case .tcp, .unix: StreamForward(listener, target: target, session: self)
+            }
+        guard let loop, loop.watch(member) else { return member.close() }
+        forwards[key, default: []].append(member)
+    }
+
+    func endForward(_ key: ForwardKey) {
+        for member in forwards.removeValue(forKey: key) ?? [] { member.close() }
+    }
+
+    private func publish(_ request: PublishRequest) {
+        let key = ForwardKey.agent(request.number)
+        do throws(Refusal) {
+            guard forwards[key] == nil else {
+                throw Refusal(
+                    errorNumber: AgentError.invalid, text: "request \(request.number) has been granted already")
+            }
+            guard forwards.count < Self.maximumForwards else { throw Refusal(errorNumber: ENOSPC) }
+            try loop?.reception.approve(request, for: agent)
+            let (descriptor, port) = try PublishedSocket.open(request)
+            let target = DialTarget(request.transport == .tcp ? .tcp(request.guest) : .udp(request.guest))
+            forward(descriptor, to: target, key: key)
+            tell(.published(PublishAnswer(number: request.number, port: port)))
+        } catch {
+            tell(.published(PublishAnswer(number: request.number, port: request.host.port, refusal: error)))
+        }
+    }
+
+    // MARK: Ending
+
+    /// Closes everything but connections that exist, which end with the agent's own end of them.
+    func tearDown() {
+        for queue in queues { if let queue { Glibc.close(queue) } }
+        queues = []
+        for key in forwards.keys { endForward(key) }
+        closeStreams()
+        close()
+    }
+}
+
+/// Whose number a forward has.
+enum ForwardKey: Hashable {
+    case host(UInt32)
+    case agent(UInt32)
+}

@@ -1,0 +1,73 @@
+internal import CRingway
+internal import RingwayConversation
+internal import RingwaySplice
+
+/// A connection whose octets the agents' thread moves itself: of agents that carry no frames, so that no shard is there to
+/// do it.
+final class CarriedConnection {
+    /// One of the two descriptors.
+    final class End: LoopMember {
+        fileprivate unowned var connection: CarriedConnection?
+        fileprivate let isLink: Bool
+
+        init(_ descriptor: Int32, isLink: Bool) {
+            self.isLink = isLink
+            super.init(descriptor)
+        }
+
+        override func ready(_ event: EventQueue.Event) {
+            guard let connection, let loop else { return }
+            connection.carrier.note(
+                isReadable: event.isReadable, isWritable: event.isWritable, hasError: event.hasError, ofLink: isLink)
+            loop.schedule(connection)
+        }
+    }
+
+    let client: End
+    let conversation: End
+    private var carrier: StreamCarrier
+    var isInTurn = false
+    private var hasEnded = false
+    /// Nobody else holds a connection that has nothing to do.
+    private var keepsItself: CarriedConnection?
+
+    init(client: Int32, conversation: Int32) {
+        self.client = End(client, isLink: false)
+        self.conversation = End(conversation, isLink: true)
+        carrier = StreamCarrier(link: conversation, local: client, hasRecords: true)
+        carrier.lookAtBoth()
+        self.client.connection = self
+        self.conversation.connection = self
+        keepsItself = self
+    }
+
+    /// Moves what there is. True asks for another visit.
+    func visit(_ pipes: inout PipePool) -> Bool {
+        guard !hasEnded else { return false }
+        switch carrier.visit(&pipes) {
+        case .settled: return false
+        case .busy: return true
+        case .over: end(reset: false, &pipes)
+        case .reset: end(reset: true, &pipes)
+        }
+        return false
+    }
+
+    private func end(reset: Bool, _ pipes: inout PipePool) {
+        guard !hasEnded else { return }
+        hasEnded = true
+        _ = client.relinquish()
+        _ = conversation.relinquish()
+        carrier.close(reset: reset, &pipes)
+        keepsItself = nil
+    }
+
+    /// Ends a connection of which nothing has moved.
+    func end(reset: Bool) {
+        hasEnded = true
+        if reset, client.descriptor >= 0 { _ = ringway_linger_zero(client.descriptor) }
+        client.close()
+        conversation.close()
+        keepsItself = nil
+    }
+}

@@ -1,0 +1,199 @@
+internal import CRingway
+internal import Glibc
+internal import RingwayAgentProtocol
+internal import RingwayConversation
+internal import RingwaySplice
+
+/// What the agents' thread does. Nothing here is touched by any other thread.
+final class HostLoop {
+    private static var wakeTag: UInt64 { 0 }
+    /// Conversations whose hello has not been heard; further ones are turned away.
+    private static var maximumFresh: Int { 1_024 }
+    /// Agents at once.
+    private static var maximumSessions: Int { 1_024 }
+    /// Nanoseconds of sleep after which guests are told the time.
+    private static var shortestSleep: UInt64 { 1_000_000_000 }
+    /// Milliseconds between two looks at what has taken too long.
+    private static var interval: Int32 { 250 }
+
+    let token: [UInt8]
+    let reception: any AgentReception
+    private let wakeUp: WakeUp
+    private var queue: EventQueue
+    private var members = MemberTable()
+    private var nextLook: UInt64 = 0
+    private(set) var now: UInt64 = ringway_monotonic_nanoseconds()
+    private var sessions: [SessionIdentifier: AgentSession] = [:]
+    private var nextAgent: UInt32 = 0
+    private var freshCount = 0
+    /// How long the machine had slept when it was looked at last.
+    private var slept = ringway_time_asleep()
+    private var host: AgentHost?
+    var pipes = PipePool(limit: 1_024)
+    /// Connections that are carried here and have something to do.
+    private var turn: [CarriedConnection] = []
+
+    init(token: [UInt8], reception: any AgentReception, wakeUp: WakeUp) throws(AgentFailure) {
+        self.token = token
+        self.reception = reception
+        self.wakeUp = wakeUp
+        queue = try EventQueue()
+        _ = queue.addReadable(wakeUp.descriptor, tag: Self.wakeTag)
+    }
+
+    /// Runs until it is told to stop.
+    func run(
+        host: AgentHost, _ take: () -> (work: [@Sendable (HostLoop) -> Void], isStopping: Bool)
+    ) {
+        self.host = host
+        blockSignals()
+        var isStopping = false
+        while !isStopping {
+            var events: [EventQueue.Event] = []
+            queue.wait(milliseconds: turn.isEmpty ? Self.interval : 0) { events.append($0) }
+            now = ringway_monotonic_nanoseconds()
+            for event in events {
+                if event.tag != Self.wakeTag {
+                    members[event.tag]?.ready(event)
+                    continue
+                }
+                let (work, stops) = take()
+                for item in work { item(self) }
+                isStopping = stops
+            }
+            runTurn()
+            if now >= nextLook { lookAtAll() }
+        }
+        for session in sessions.values { end(session, because: "the host ends") }
+        for member in members.all { member.close() }
+        self.host = nil
+    }
+
+    /// Signals are for the program's own threads, and a splice to a peer that is gone would raise one.
+    private func blockSignals() {
+        var set = sigset_t()
+        sigfillset(&set)
+        pthread_sigmask(SIG_BLOCK, &set, nil)
+    }
+
+    private func lookAtAll() {
+        nextLook = now + UInt64(Self.interval) * 1_000_000
+        for member in members.all { member.look(at: now) }
+        for session in sessions.values { session.look(at: now) }
+        let asleep = ringway_time_asleep()
+        // Clocks of guests stood still meanwhile, and nobody else tells them.
+        if asleep > slept + Self.shortestSleep { for session in sessions.values { session.setClock() } }
+        slept = asleep
+    }
+
+    // MARK: Members
+
+    /// Tells a member of every change of its descriptor.
+    @discardableResult
+    func watch(_ member: LoopMember) -> Bool {
+        members.insert(member, of: self)
+        guard queue.add(member.descriptor, tag: member.tag) else {
+            member.close()
+            return false
+        }
+        return true
+    }
+
+    func unwatch(_ member: LoopMember) {
+        guard member.tag != 0 else { return }
+        queue.remove(member.descriptor)
+        members.remove(member)
+    }
+
+    /// Waits for the hello of a conversation that somebody has opened.
+    func greet(_ conversation: FreshConversation) {
+        guard freshCount < Self.maximumFresh else { return conversation.close() }
+        watch(conversation)
+    }
+
+    func countFresh(_ change: Int) { freshCount += change }
+
+    // MARK: Sessions
+
+    func session(of agent: UInt32) -> AgentSession? { sessions.values.first { $0.agent.id == agent } }
+
+    func session(_ identifier: SessionIdentifier) -> AgentSession? { sessions[identifier] }
+
+    /// An agent's control conversation has come.
+    func open(_ identifier: SessionIdentifier, _ offer: GuestOffer, _ conversation: FreshConversation) {
+        guard let host, sessions[identifier] == nil else {
+            return conversation.refuse(AgentError.invalid, "the session has its control conversation already")
+        }
+        guard sessions.count < Self.maximumSessions else {
+            return conversation.refuse(AgentError.full, "the host has \(sessions.count) agents, and takes no more")
+        }
+        nextAgent += 1
+        let origin = conversation.origin
+        let session = AgentSession(
+            conversation.relinquish(), agent: AgentGuest(id: nextAgent, offer: offer, host: host),
+            identifier: identifier, origin: origin)
+        guard watch(session) else { return }
+        sessions[identifier] = session
+        replace(session)
+        session.admitWhenComplete()
+    }
+
+    /// Ends the session that an agent had before it was started again, where the machine that it comes from tells that
+    /// it is the same: a guest that ends without a word is missed by a vsock only after a while.
+    private func replace(_ session: AgentSession) {
+        guard let machine = session.origin.machine else { return }
+        for other in sessions.values
+        where other !== session && other.origin.machine == machine
+            && other.agent.offer.mac == session.agent.offer.mac
+        {
+            end(other, because: "its agent has come again")
+        }
+    }
+
+    func end(_ session: AgentSession, because reason: String) {
+        guard sessions.removeValue(forKey: session.identifier) != nil else { return }
+        session.tearDown()
+        if session.isAdmitted { reception.depart(session.agent, because: reason) }
+    }
+
+    // MARK: Forwards
+
+    func forward(_ listener: Int32, to target: DialTarget, key: ForwardKey, agent: UInt32) {
+        guard let session = session(of: agent) else {
+            close(listener)
+            return
+        }
+        session.forward(listener, to: target, key: key)
+    }
+
+    func endForward(_ key: ForwardKey, agent: UInt32) { session(of: agent)?.endForward(key) }
+
+    /// Starts to connect to a monitor's socket, for as long as the loop runs.
+    func connect(_ monitor: MonitorSocket) {
+        monitor.loop = self
+        monitor.connect()
+    }
+
+    // MARK: Connections carried here
+
+    func carry(client: Int32, conversation: Int32) {
+        let connection = CarriedConnection(client: client, conversation: conversation)
+        guard watch(connection.client), watch(connection.conversation) else { return connection.end(reset: true) }
+        schedule(connection)
+    }
+
+    func schedule(_ connection: CarriedConnection) {
+        guard !connection.isInTurn else { return }
+        connection.isInTurn = true
+        turn.append(connection)
+    }
+
+    private func runTurn() {
+        let visited = turn
+        turn.removeAll(keepingCapacity: true)
+        for connection in visited {
+            connection.isInTurn = false
+            if connection.visit(&pipes) { schedule(connection) }
+        }
+    }
+}

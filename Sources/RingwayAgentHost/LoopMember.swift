@@ -1,0 +1,66 @@
+internal import Glibc
+internal import RingwayConversation
+
+/// Something on the agents' thread that waits for a descriptor.
+class LoopMember {
+    /// Adopted; -1 once it has been given away or closed.
+    private(set) var descriptor: Int32
+    /// By which the kernel knows it; zero while it is not watched.
+    fileprivate(set) var tag: UInt64 = 0
+    fileprivate(set) unowned var loop: HostLoop?
+
+    init(_ descriptor: Int32) { self.descriptor = descriptor }
+
+    /// The descriptor has something to tell.
+    func ready(_ event: EventQueue.Event) {}
+
+    /// Called now and then with the time, in monotonic nanoseconds.
+    func look(at now: UInt64) {}
+
+    /// Called when it is watched from now on, and no longer.
+    func watched(_ isWatched: Bool) {}
+
+    /// Called before the descriptor is closed.
+    func closing() {}
+
+    /// Stops watching and closes the descriptor.
+    final func close() {
+        guard descriptor >= 0 else { return }
+        closing()
+        loop?.unwatch(self)
+        Glibc.close(descriptor)
+        descriptor = -1
+    }
+
+    /// Stops watching and gives the descriptor away.
+    final func relinquish() -> Int32 {
+        loop?.unwatch(self)
+        defer { descriptor = -1 }
+        return descriptor
+    }
+}
+
+/// The members of a loop, by the tags under which the kernel knows their descriptors.
+struct MemberTable {
+    private var members: [UInt64: LoopMember] = [:]
+    private var nextTag: UInt64 = 1
+
+    /// Every member at present.
+    var all: [LoopMember] { Array(members.values) }
+
+    mutating func insert(_ member: LoopMember, of loop: HostLoop) {
+        member.tag = nextTag
+        member.loop = loop
+        members[nextTag] = member
+        member.watched(true)
+        nextTag += 1
+    }
+
+    mutating func remove(_ member: LoopMember) {
+        members[member.tag] = nil
+        member.watched(false)
+        member.tag = 0
+    }
+
+    subscript(tag: UInt64) -> LoopMember? { members[tag] }
+}

@@ -1,0 +1,95 @@
+/// Everything that travels in an envelope.
+public enum AgentMessage: Hashable, Sendable {
+    /// 1, from the agent: the first message of every conversation.
+    case hello(Hello)
+    /// 2, from the host: the hello is accepted.
+    case welcome(Welcome)
+    /// 3, from the host: the hello is not accepted; the conversation ends.
+    case refusal(Refusal)
+    /// 4, from the host on a stream: where it is to lead.
+    case dial(DialTarget)
+    /// 5, from the agent on a stream: it leads there, or does not and why.
+    case dialled(Refusal?)
+    /// 6, from the host on control: so many streams are wanted beyond those that are ready (2 octets).
+    case moreStreams(UInt16)
+    /// 7, from the agent on control.
+    case ports(PortReport)
+    /// 8, from the agent on control.
+    case publish(PublishRequest)
+    /// 9, from the host on control.
+    case published(PublishAnswer)
+    /// 10, from the agent on control: the request of this number is taken back (4 octets).
+    case unpublish(UInt32)
+    /// 11, from the host on control: the time of day in nanoseconds since 1970 (8 octets).
+    case clock(UInt64)
+
+    var kind: UInt16 {
+        switch self {
+        case .hello: 1
+        case .welcome: 2
+        case .refusal: 3
+        case .dial: 4
+        case .dialled: 5
+        case .moreStreams: 6
+        case .ports: 7
+        case .publish: 8
+        case .published: 9
+        case .unpublish: 10
+        case .clock: 11
+        }
+    }
+
+    /// Envelope and body.
+    public var octets: [UInt8] {
+        var body = OctetWriter()
+        switch self {
+        case .hello(let hello): hello.write(&body)
+        case .welcome(let welcome): welcome.write(&body)
+        case .refusal(let refusal): refusal.write(&body)
+        case .dial(let target): target.write(&body)
+        case .dialled(let refusal): Refusal.write(refusal, &body)
+        case .moreStreams(let count): body.append(count)
+        case .ports(let report): report.write(&body)
+        case .publish(let request): request.write(&body)
+        case .published(let answer): answer.write(&body)
+        case .unpublish(let number): body.append(number)
+        case .clock(let time): body.append(time)
+        }
+        var message = OctetWriter()
+        message.append(UInt32(body.octets.count))
+        message.append(kind)
+        message.append(UInt16(0))
+        message.append(contentsOf: body.octets)
+        return message.octets
+    }
+
+    /// Reads a body of the kind that its envelope named.
+    public init(kind: UInt16, body: ArraySlice<UInt8>) throws(AgentProtocolFailure) {
+        var reader = OctetReader(body)
+        switch kind {
+        case 1: self = .hello(try Hello(&reader))
+        case 2: self = .welcome(try Welcome(&reader))
+        case 3:
+            guard let refusal = try Refusal.read(&reader) else { throw .invalidValue }
+            self = .refusal(refusal)
+            try reader.finish()
+        case 4: self = .dial(try DialTarget(&reader))
+        case 5:
+            self = .dialled(try Refusal.read(&reader))
+            try reader.finish()
+        case 6:
+            self = .moreStreams(try reader.integer())
+            try reader.finish()
+        case 7: self = .ports(try PortReport(&reader))
+        case 8: self = .publish(try PublishRequest(&reader))
+        case 9: self = .published(try PublishAnswer(&reader))
+        case 10:
+            self = .unpublish(try reader.integer())
+            try reader.finish()
+        case 11:
+            self = .clock(try reader.integer())
+            try reader.finish()
+        default: throw .unexpectedKind(kind)
+        }
+    }
+}

@@ -1,0 +1,95 @@
+public import RingwayWire
+
+/// Where a connection is to lead: a server of the guest, or of the host.
+///
+///      0    1    2       4                20
+///     +----+----+-------+----------------+-----------+------+
+///     |what| 0  | port  | address        | namespace | path |
+///     +----+----+-------+----------------+-----------+------+
+///
+/// "What" is 1 for TCP, 2 for UDP, 3 for a unix socket. The address has sixteen octets in network order, IPv4 mapped;
+/// port and address are zero for a unix socket. Namespace and path have an octet of length before them, and the path is
+/// empty but for a unix socket.
+public struct DialTarget: Hashable, Sendable {
+    /// What is dialled.
+    public enum Endpoint: Hashable, Sendable {
+        case tcp(TransportAddress)
+        /// Each record is one datagram.
+        case udp(TransportAddress)
+        /// The path of a stream socket; with a leading `@` a name in the abstract namespace.
+        case unix(path: String)
+    }
+
+    public var endpoint: Endpoint
+    /// The network namespace to dial in: empty for the agent's own, a name in /run/netns, or a path.
+    public var namespace: String
+
+    /// A target.
+    public init(_ endpoint: Endpoint, namespace: String = "") {
+        self.endpoint = endpoint
+        self.namespace = namespace
+    }
+
+    private enum Number {
+        static let tcp: UInt8 = 1
+        static let udp: UInt8 = 2
+        static let unix: UInt8 = 3
+    }
+
+    /// `sun_path` without its terminating zero.
+    public static var maximumPathLength: Int { 107 }
+
+    func write(_ writer: inout OctetWriter) {
+        var address = TransportAddress(address: IPAddress(high: 0, low: 0), port: 0)
+        var path = ""
+        switch endpoint {
+        case .tcp(let target):
+            writer.append(Number.tcp)
+            address = target
+        case .udp(let target):
+            writer.append(Number.udp)
+            address = target
+        case .unix(let target):
+            writer.append(Number.unix)
+            path = target
+        }
+        writer.append(UInt8(0))
+        writer.append(address.port)
+        writer.append(address.address)
+        writer.appendName(Array(namespace.utf8))
+        writer.appendName(Array(path.utf8))
+    }
+
+    init(_ reader: inout OctetReader) throws(AgentProtocolFailure) {
+        let number: UInt8 = try reader.integer()
+        try reader.zero(1)
+        let port: UInt16 = try reader.integer()
+        let address = TransportAddress(address: try reader.address(), port: port)
+        namespace = try reader.nameText()
+        let path = try reader.nameText()
+        try reader.finish()
+        switch number {
+        case Number.tcp, Number.udp:
+            guard port != 0, path.isEmpty else { throw .invalidValue }
+            endpoint = number == Number.tcp ? .tcp(address) : .udp(address)
+        case Number.unix:
+            guard port == 0, address.address == IPAddress(high: 0, low: 0), !path.isEmpty,
+                path.utf8.count <= Self.maximumPathLength
+            else { throw .invalidValue }
+            endpoint = .unix(path: path)
+        default: throw .invalidValue
+        }
+    }
+}
+
+extension DialTarget: CustomStringConvertible {
+    /// For messages to people.
+    public var description: String {
+        let place = namespace.isEmpty ? "" : " in \(namespace)"
+        switch endpoint {
+        case .tcp(let address): return "\(address)/tcp\(place)"
+        case .udp(let address): return "\(address)/udp\(place)"
+        case .unix(let path): return "\(path)\(place)"
+        }
+    }
+}

@@ -1,0 +1,160 @@
+public import RingwayWire
+
+/// The agent's first message on every conversation.
+///
+///      0               8       10   11   12            28
+///     +---------------+-------+----+----+-------------+-------+-----------+
+///     | "RINGWAY\0"   |version|role| 0  | session     | token | the role's|
+///     +---------------+-------+----+----+-------------+-------+-----------+
+///
+/// The token has one octet of length before it. By role follow: for control the interface's ethernet address (6), the
+/// count of queues (2), the MTU that is wanted or zero (2), whether UDP super-frames are taken (1), a zero octet and the
+/// guest's name (length and octets); for frames the queue's number (2) and the count of queues (2); for a host socket
+/// the name under which the host knows it (length and octets); for a stream nothing.
+public struct Hello: Hashable, Sendable {
+    /// What a conversation is for.
+    public enum Role: Hashable, Sendable {
+        case control(GuestOffer)
+        /// Ethernet frames of one queue of so many.
+        case frames(queue: UInt16, of: UInt16)
+        /// Connections that the host will ask for.
+        case stream
+        /// A connection from the guest to a socket that the host has under this name.
+        case hostSocket(name: String)
+    }
+
+    /// The version that the sender speaks.
+    public var version: UInt16
+    public var role: Role
+    /// Chosen at random when the agent connects its control conversation; the others belong to it by this.
+    public var session: SessionIdentifier
+    /// What shows that the agent may be here; empty where none is asked for.
+    public var token: [UInt8]
+
+    /// A hello of the version that this source speaks.
+    public init(role: Role, session: SessionIdentifier, token: [UInt8]) {
+        version = AgentProtocol.version
+        self.role = role
+        self.session = session
+        self.token = token
+    }
+
+    private enum RoleNumber {
+        static let control: UInt8 = 1
+        static let frames: UInt8 = 2
+        static let stream: UInt8 = 3
+        static let hostSocket: UInt8 = 4
+    }
+
+    func write(_ writer: inout OctetWriter) {
+        writer.append(contentsOf: AgentProtocol.magic)
+        writer.append(version)
+        switch role {
+        case .control: writer.append(RoleNumber.control)
+        case .frames: writer.append(RoleNumber.frames)
+        case .stream: writer.append(RoleNumber.stream)
+        case .hostSocket: writer.append(RoleNumber.hostSocket)
+        }
+        writer.append(UInt8(0))
+        writer.append(contentsOf: session.octets)
+        writer.appendName(token)
+        switch role {
+        case .control(let offer): offer.write(&writer)
+        case .frames(let queue, let count):
+            writer.append(queue)
+            writer.append(count)
+        case .stream: break
+        case .hostSocket(let name): writer.appendName(Array(name.utf8))
+        }
+    }
+
+    init(_ reader: inout OctetReader) throws(AgentProtocolFailure) {
+        guard Array(try reader.octets(8)) == AgentProtocol.magic else { throw .notAnAgent }
+        version = try reader.integer()
+        // Of another version only the refusal is understood, so its fields are not looked at.
+        guard version == AgentProtocol.version else {
+            role = .stream
+            session = .none
+            token = []
+            return
+        }
+        let number: UInt8 = try reader.integer()
+        try reader.zero(1)
+        session = SessionIdentifier(octets: Array(try reader.octets(SessionIdentifier.length)))
+        token = try reader.name()
+        switch number {
+        case RoleNumber.control: role = .control(try GuestOffer(&reader))
+        case RoleNumber.frames:
+            let queue: UInt16 = try reader.integer()
+            let count: UInt16 = try reader.integer()
+            guard queue < count, count <= GuestOffer.maximumQueues else { throw .invalidValue }
+            role = .frames(queue: queue, of: count)
+        case RoleNumber.stream: role = .stream
+        case RoleNumber.hostSocket: role = .hostSocket(name: try reader.nameText())
+        default: throw .invalidValue
+        }
+        try reader.finish()
+    }
+}
+
+/// What the agent says of its guest.
+public struct GuestOffer: Hashable, Sendable {
+    /// More queues are refused.
+    public static var maximumQueues: UInt16 { 64 }
+
+    /// The address that the interface has.
+    public var mac: MACAddress
+    /// Conversations with frames that will follow; zero where the agent only dials.
+    public var queues: UInt16
+    /// Octets of an IP packet that the agent asks for; zero leaves it to the host.
+    public var mtu: UInt16
+    /// Whether the guest's kernel takes several UDP datagrams of one size as one frame.
+    public var takesUDPSuperFrames: Bool
+    /// What the guest calls itself.
+    public var name: String
+
+    /// What the agent says of its guest.
+    public init(mac: MACAddress, queues: UInt16, mtu: UInt16, takesUDPSuperFrames: Bool, name: String) {
+        self.mac = mac
+        self.queues = queues
+        self.mtu = mtu
+        self.takesUDPSuperFrames = takesUDPSuperFrames
+        self.name = name
+    }
+
+    func write(_ writer: inout OctetWriter) {
+        writer.append(mac)
+        writer.append(queues)
+        writer.append(mtu)
+        writer.append(takesUDPSuperFrames ? UInt8(1) : 0)
+        writer.append(UInt8(0))
+        writer.appendName(Array(name.utf8))
+    }
+
+    init(_ reader: inout OctetReader) throws(AgentProtocolFailure) {
+        mac = try reader.mac()
+        queues = try reader.integer()
+        mtu = try reader.integer()
+        takesUDPSuperFrames = try reader.flag()
+        try reader.zero(1)
+        name = try reader.nameText()
+        guard queues <= Self.maximumQueues, queues == 0 || !mac.isMulticast else { throw .invalidValue }
+    }
+}
+
+/// Sixteen octets by which an agent's conversations are known to belong together.
+public struct SessionIdentifier: Hashable, Sendable {
+    static var length: Int { 16 }
+
+    let octets: [UInt8]
+
+    init(octets: [UInt8]) { self.octets = octets }
+
+    static var none: Self { Self(octets: Array(repeating: 0, count: length)) }
+
+    /// An identifier that nobody can guess.
+    public static func random() -> Self {
+        var generator = SystemRandomNumberGenerator()
+        return Self(octets: (0..<length).map { _ in UInt8.random(in: .min ... .max, using: &generator) })
+    }
+}

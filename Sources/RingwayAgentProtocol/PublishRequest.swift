@@ -1,0 +1,83 @@
+public import RingwayWire
+
+/// The guest's wish that a port of the host lead to a server of the guest's, for as long as the conversation lasts or
+/// until it is taken back.
+///
+///      0               4    5    6       8                24      26
+///     +---------------+----+----+-------+----------------+-------+----------------+
+///     | number        |what| 0  | port  | host's address | port  | guest's address|
+///     +---------------+----+----+-------+----------------+-------+----------------+
+///
+/// The number is the agent's own; the answer bears it. A host port of zero leaves the choice to the host.
+public struct PublishRequest: Hashable, Sendable {
+    public var number: UInt32
+    public var transport: AgentTransport
+    /// Where the host is to listen; unspecified for all addresses of a family.
+    public var host: TransportAddress
+    /// The server, as the agent reaches it.
+    public var guest: TransportAddress
+
+    /// A wish for a port.
+    public init(number: UInt32, transport: AgentTransport, host: TransportAddress, guest: TransportAddress) {
+        self.number = number
+        self.transport = transport
+        self.host = host
+        self.guest = guest
+    }
+
+    func write(_ writer: inout OctetWriter) {
+        writer.append(number)
+        writer.append(transport.rawValue)
+        writer.append(UInt8(0))
+        writer.append(host.port)
+        writer.append(host.address)
+        writer.append(guest.port)
+        writer.append(guest.address)
+    }
+
+    init(_ reader: inout OctetReader) throws(AgentProtocolFailure) {
+        number = try reader.integer()
+        transport = try AgentTransport(&reader)
+        try reader.zero(1)
+        let hostPort: UInt16 = try reader.integer()
+        host = TransportAddress(address: try reader.address(), port: hostPort)
+        let guestPort: UInt16 = try reader.integer()
+        guest = TransportAddress(address: try reader.address(), port: guestPort)
+        guard guestPort != 0 else { throw .invalidValue }
+        try reader.finish()
+    }
+}
+
+/// The host's answer to a `PublishRequest`.
+///
+///      0               4       6
+///     +---------------+-------+------------------+
+///     | number        | port  | errno and text   |
+///     +---------------+-------+------------------+
+public struct PublishAnswer: Hashable, Sendable {
+    public var number: UInt32
+    /// The host's port; the one that was chosen where the choice was the host's.
+    public var port: UInt16
+    /// Why there will be no such port.
+    public var refusal: Refusal?
+
+    /// An answer.
+    public init(number: UInt32, port: UInt16, refusal: Refusal? = nil) {
+        self.number = number
+        self.port = port
+        self.refusal = refusal
+    }
+
+    func write(_ writer: inout OctetWriter) {
+        writer.append(number)
+        writer.append(port)
+        Refusal.write(refusal, &writer)
+    }
+
+    init(_ reader: inout OctetReader) throws(AgentProtocolFailure) {
+        number = try reader.integer()
+        port = try reader.integer()
+        refusal = try Refusal.read(&reader)
+        try reader.finish()
+    }
+}

@@ -1,0 +1,44 @@
+/// Why something that was asked for will not be: the kernel's number of it, and words for a person.
+///
+///      0               4       6
+///     +---------------+-------+----------+
+///     | errno         | octets| text     |
+///     +---------------+-------+----------+
+public struct Refusal: Error, Hashable, Sendable {
+    /// Linux's number of the error; never zero.
+    public var errorNumber: Int32
+    /// One line of at most 1,024 octets.
+    public var text: String
+
+    /// A refusal with its words.
+    public init(errorNumber: Int32, text: String) {
+        precondition(errorNumber != 0, "a refusal has a reason")
+        self.errorNumber = errorNumber
+        self.text = text
+    }
+
+    func write(_ writer: inout OctetWriter) { Self.write(self, &writer) }
+
+    /// Zero and no text where nothing was refused.
+    static func write(_ refusal: Refusal?, _ writer: inout OctetWriter) {
+        writer.append(refusal?.errorNumber ?? 0)
+        writer.appendText(refusal?.text ?? "")
+    }
+
+    static func read(_ reader: inout OctetReader) throws(AgentProtocolFailure) -> Refusal? {
+        let number = try reader.signed()
+        let text = try reader.text()
+        guard number != 0 else {
+            guard text.isEmpty else { throw .invalidValue }
+            return nil
+        }
+        // Numbers of system calls' errors; what is stored as an `errno` is never negative.
+        guard number > 0, number < 4_096 else { throw .invalidValue }
+        return Refusal(errorNumber: number, text: text)
+    }
+}
+
+extension Refusal: CustomStringConvertible {
+    /// The text alone.
+    public var description: String { text }
+}

@@ -1,0 +1,102 @@
+public import RingwayWire
+
+/// The host's answer to a hello that it accepts.
+///
+///      0       2       4       6    7    8      24     25            41
+///     +-------+-------+-------+----+----+------+------+-------------+- ...
+///     |version|  MTU  |streams|what|  0 | IPv4 and its  | gateway     |
+///     +-------+-------+-------+----+----+------+------+-------------+- ...
+///
+/// After IPv4's gateway the same for IPv6 (16 + 1 + 16), then a count (1) of name servers (16 each). Addresses are
+/// sixteen octets in network order, IPv4 mapped. Of "what", bit 0 says that the network's addresses mean something and
+/// bit 1 that the host wants to know of listening ports. To anything but a control conversation all but the version is
+/// zero.
+public struct Welcome: Hashable, Sendable {
+    /// Streams that the agent should keep connected ahead of time.
+    public var readyStreams: UInt16
+    /// Whether the host wants to know which ports are listened on.
+    public var wantsPorts: Bool
+    /// The guest's place on the network; `nil` where the agent carries no frames.
+    public var network: GuestNetwork?
+
+    /// A welcome for a control conversation, or the bare one for others.
+    public init(readyStreams: UInt16 = 0, wantsPorts: Bool = false, network: GuestNetwork? = nil) {
+        self.readyStreams = readyStreams
+        self.wantsPorts = wantsPorts
+        self.network = network
+    }
+
+    /// More name servers are not told.
+    static var maximumNameServers: Int { 8 }
+
+    func write(_ writer: inout OctetWriter) {
+        writer.append(AgentProtocol.version)
+        writer.append(network?.mtu ?? 0)
+        writer.append(readyStreams)
+        writer.append((network == nil ? UInt8(0) : 1) | (wantsPorts ? 2 : 0))
+        writer.append(UInt8(0))
+        let unspecified = IPAddress(high: 0, low: 0)
+        writer.append(network?.ipv4.address ?? unspecified)
+        writer.append(UInt8(network?.ipv4.prefixLength ?? 0))
+        writer.append(network.map { IPAddress($0.ipv4Gateway) } ?? unspecified)
+        writer.append(network?.ipv6.address ?? unspecified)
+        writer.append(UInt8(network?.ipv6.prefixLength ?? 0))
+        writer.append(network.map { IPAddress($0.ipv6Gateway) } ?? unspecified)
+        let servers = network?.nameServers.prefix(Self.maximumNameServers) ?? []
+        writer.append(UInt8(servers.count))
+        for server in servers { writer.append(server) }
+    }
+
+    init(_ reader: inout OctetReader) throws(AgentProtocolFailure) {
+        guard try reader.integer(UInt16.self) == AgentProtocol.version else { throw .invalidValue }
+        let mtu: UInt16 = try reader.integer()
+        readyStreams = try reader.integer()
+        let what: UInt8 = try reader.integer()
+        guard what & ~3 == 0 else { throw .invalidValue }
+        wantsPorts = what & 2 != 0
+        try reader.zero(1)
+        let ipv4 = (try reader.address(), Int(try reader.integer(UInt8.self)), try reader.address())
+        let ipv6 = (try reader.address(), Int(try reader.integer(UInt8.self)), try reader.address())
+        let count = Int(try reader.integer(UInt8.self))
+        guard count <= Self.maximumNameServers else { throw .tooLong }
+        var servers: [IPAddress] = []
+        for _ in 0..<count { servers.append(try reader.address()) }
+        try reader.finish()
+        guard what & 1 != 0 else {
+            network = nil
+            return
+        }
+        guard mtu >= 68, ipv4.0.isIPv4, ipv4.2.isIPv4, !ipv6.0.isIPv4, !ipv6.2.isIPv4,
+            let block4 = CIDRBlock(address: ipv4.0, prefixLength: ipv4.1),
+            let block6 = CIDRBlock(address: ipv6.0, prefixLength: ipv6.1)
+        else { throw .invalidValue }
+        network = GuestNetwork(
+            mtu: mtu, ipv4: block4, ipv4Gateway: ipv4.2.ipv4, ipv6: block6, ipv6Gateway: ipv6.2.ipv6,
+            nameServers: servers)
+    }
+}
+
+/// What a guest's interface needs to know where there is no DHCP.
+public struct GuestNetwork: Hashable, Sendable {
+    /// Octets of an IP packet.
+    public var mtu: UInt16
+    /// The interface's address and its network's prefix length.
+    public var ipv4: CIDRBlock
+    public var ipv4Gateway: IPv4Address
+    public var ipv6: CIDRBlock
+    public var ipv6Gateway: IPv6Address
+    public var nameServers: [IPAddress]
+
+    /// A guest's place on its network.
+    public init(
+        mtu: UInt16, ipv4: CIDRBlock, ipv4Gateway: IPv4Address, ipv6: CIDRBlock, ipv6Gateway: IPv6Address,
+        nameServers: [IPAddress]
+    ) {
+        self.mtu = mtu
+        self.ipv4 = ipv4
+        self.ipv4Gateway = ipv4Gateway
+        self.ipv6 = ipv6
+        self.ipv6Gateway = ipv6Gateway
+        self.nameServers = nameServers
+    }
+}

@@ -1,0 +1,68 @@
+internal import ArgumentParser
+internal import Ringway
+
+/// `[GUEST/]PLACE=TARGET[@NAMESPACE]`: where the host waits for clients, and the server inside the guest that they are led
+/// to by its agent. PLACE is `[HOSTIP:]PORT` or `unix:PATH`, TARGET `tcp:IP:PORT`, `udp:IP:PORT` or `unix:PATH`.
+enum AgentForwardSpecification {
+    /// Reads one value of `--forward`. A refusal names the part at fault.
+    static func parse(_ text: String) throws -> AgentForward {
+        guard let sign = text.firstIndex(of: "=") else {
+            throw ValidationError("the server is missing: use PLACE=TARGET, such as 8080=tcp:127.0.0.1:80")
+        }
+        var place = text[..<sign]
+        var guest = GuestSelector.first
+        if !place.hasPrefix("unix:"), let slash = place.firstIndex(of: "/") {
+            guard let named = GuestSelector(String(place[..<slash])) else {
+                throw ValidationError("\"\(place[..<slash])\" is neither a guest's name nor its address")
+            }
+            guest = named
+            place = place[place.index(after: slash)...]
+        }
+        let target = try target(text[text.index(after: sign)...])
+        return AgentForward(try Self.place(place), to: target, guest: guest)
+    }
+
+    /// Octets of a socket's path, without the final zero (unix(7)).
+    private static var longestPath: Int { 107 }
+
+    private static func place(_ text: Substring) throws -> AgentForward.Place {
+        if text.hasPrefix("unix:") { return .unix(path: try path(text.dropFirst(5))) }
+        if let port = UInt16(text), port != 0 {
+            // Whoever wants more than the host's own programs says so.
+            return .address(TransportAddress(address: IPAddress(IPv4Address(127, 0, 0, 1)), port: port))
+        }
+        guard let address = TransportAddress(String(text)), address.port != 0 else {
+            throw ValidationError("\"\(text)\" is no place for clients: use PORT, HOSTIP:PORT or unix:PATH")
+        }
+        return .address(address)
+    }
+
+    private static func target(_ text: Substring) throws -> DialTarget {
+        let parts = text.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false)
+        let namespace = parts.count == 2 ? String(parts[1]) : ""
+        guard let colon = parts[0].firstIndex(of: ":") else {
+            throw ValidationError("\"\(text)\" is no server: use tcp:IP:PORT, udp:IP:PORT or unix:PATH")
+        }
+        let rest = parts[0][parts[0].index(after: colon)...]
+        switch parts[0][..<colon] {
+        case "tcp": return DialTarget(.tcp(try address(rest)), namespace: namespace)
+        case "udp": return DialTarget(.udp(try address(rest)), namespace: namespace)
+        case "unix": return DialTarget(.unix(path: try path(rest)), namespace: namespace)
+        default: throw ValidationError("\"\(text)\" is no server: use tcp:IP:PORT, udp:IP:PORT or unix:PATH")
+        }
+    }
+
+    private static func address(_ text: Substring) throws -> TransportAddress {
+        guard let address = TransportAddress(String(text)), address.port != 0 else {
+            throw ValidationError("\"\(text)\" is no address with a port, such as 127.0.0.1:80 or [::1]:80")
+        }
+        return address
+    }
+
+    private static func path(_ text: Substring) throws -> String {
+        guard !text.isEmpty, text.utf8.count <= longestPath else {
+            throw ValidationError("the path of a socket has 1 to \(longestPath) octets")
+        }
+        return String(text)
+    }
+}

@@ -1,0 +1,76 @@
+internal import ArgumentParser
+internal import CRingway
+internal import Glibc
+internal import Ringway
+
+/// The options of `serve` that are about agents.
+struct AgentOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "What agents have to show: the first line of this file. Without it every agent is let in.",
+            valueName: "file"),
+        transform: OptionValue.file)
+    var agentToken: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Let agents lead programs of their guests to this unix socket of the host, by a name. Repeatable.",
+            valueName: "name=path"),
+        transform: AgentOptions.socket)
+    var agentSocket: [HostSocket] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "Lead clients of a place on the host to a server inside a guest, by its agent. Repeatable.",
+            discussion: """
+                [GUEST/]PLACE=TARGET[@NAMESPACE]: PLACE is [HOSTIP:]PORT, on 127.0.0.1 where no address is given, or \
+                unix:PATH; TARGET is tcp:IP:PORT, udp:IP:PORT or unix:PATH, as the agent reaches it in its own or \
+                another network namespace.
+                """, valueName: "forward"),
+        transform: AgentForwardSpecification.parse)
+    var forward: [AgentForward] = []
+
+    @Flag(
+        name: .customLong("follow-ports"),
+        help: ArgumentHelp(
+            "Have TCP ports from 1024 on that come to be listened on inside a guest at the same port of the host's "
+                + "loopback, by its agent."))
+    var followPorts = false
+
+    /// A socket of the host's that guests may use.
+    struct HostSocket {
+        let name: String
+        let path: String
+    }
+
+    static func socket(_ text: String) throws -> HostSocket {
+        let parts = text.split(separator: "=", maxSplits: 1).map(String.init)
+        guard parts.count == 2, parts[0].utf8.count <= 255, parts[1].hasPrefix("/"), parts[1].utf8.count <= 107 else {
+            throw ValidationError("use NAME=/PATH/OF/A/SOCKET")
+        }
+        return HostSocket(name: parts[0], path: parts[1])
+    }
+
+    /// Puts what was said into a network's configuration.
+    func apply(to configuration: inout VirtualNetwork.Configuration) throws(CommandFailure) {
+        if let agentToken { configuration.agentToken = try Self.token(in: agentToken) }
+        configuration.followsListeningPorts = followPorts
+        for socket in agentSocket { configuration.agentSockets[socket.name] = socket.path }
+    }
+
+    /// The first line of a file.
+    static func token(in path: String) throws(CommandFailure) -> [UInt8] {
+        let file = ringway_open(path, O_RDONLY, 0)
+        guard file >= 0 else {
+            throw CommandFailure("cannot read the agents' token in \(path): \(String(cString: strerror(errno)))")
+        }
+        defer { close(file) }
+        var octets = [UInt8](repeating: 0, count: 512)
+        let count = read(file, &octets, octets.count)
+        let token = octets.prefix(max(0, count)).prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") }
+        guard (1...255).contains(token.count) else {
+            throw CommandFailure("the agents' token in \(path) is to have 1 to 255 octets")
+        }
+        return Array(token)
+    }
+}

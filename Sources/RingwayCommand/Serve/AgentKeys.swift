@@ -1,0 +1,30 @@
+internal import ArgumentParser
+internal import Ringway
+
+/// `agent-token`, `agent-socket`, `forward` and `follow-ports`: what agents may do and lead to, as the options of the same
+/// names say it.
+enum AgentKeys {
+    static func read(
+        _ members: [String: ConfigurationNode], into order: inout NetworkOrder
+    ) throws(CommandFailure) {
+        if let token = members["agent-token"] {
+            order.configuration.agentToken = try AgentOptions.token(in: token.value(OptionValue.file))
+        }
+        if let sockets = members["agent-socket"] {
+            order.configuration.agentSockets = [:]
+            for element in try sockets.elements() {
+                let socket = try element.value(AgentOptions.socket)
+                order.configuration.agentSockets[socket.name] = socket.path
+            }
+        }
+        if let forwards = members["forward"] {
+            order.agentForwards = []
+            for element in try forwards.elements() {
+                order.agentForwards.append(try element.value(AgentForwardSpecification.parse))
+            }
+        }
+        if let follow = members["follow-ports"] {
+            order.configuration.followsListeningPorts = try follow.boolean()
+        }
+    }
+}

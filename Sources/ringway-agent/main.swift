@@ -1,0 +1,3 @@
+internal import RingwayAgent
+
+AgentCommand.run(CommandLine.arguments)

@@ -1,0 +1,87 @@
+import Foundation
+
+/// `ringway serve` on the bed's host and `ringway-agent` in a namespace that stands for a guest, with a unix socket
+/// between them.
+final class AgentPair {
+    let bed: TestBed
+    let guest: String
+    private(set) var service: Program
+    private(set) var agent: Program
+    private let serviceArguments: [String]
+    private let agentArguments: [String]
+
+    /// Starts both and waits until the guest has its network.
+    ///
+    /// - Parameters:
+    ///   - queues: of the guest's interface.
+    ///   - options: of `serve`.
+    ///   - agentOptions: what else the agent is told.
+    init(_ bed: TestBed, queues: Int = 1, _ options: [String] = [], agentOptions: [String] = []) throws {
+        self.bed = bed
+        guest = try bed.makeNamespace("guest")
+        serviceArguments =
+            [Machine.ringway, "serve", "--listen", "unix:\(bed.directory)/agent.sock", "--ipv6-prefix", Family.prefix]
+            + options
+        agentArguments =
+            [
+                Machine.agent, "run", "--host", "unix:\(bed.directory)/agent.sock", "--queues", "\(queues)",
+                "--configure", "--resolv-conf", "", "--request-socket", "\(bed.directory)/requests.sock",
+            ] + agentOptions
+        service = try bed.start(serviceArguments)
+        agent = try bed.start(agentArguments, in: guest)
+        try waitForConnection()
+    }
+
+    private func waitForConnection() throws {
+        let agent = agent
+        try waitUntil("the agent's connection: \(agent.errors)") { agent.errors.contains("connected") }
+    }
+
+    /// The guest's first process that is not the agent's, by which programs find its namespace.
+    func makeWitness() throws -> pid_t {
+        let witness = try bed.start(["cat"], in: guest, keepsInput: true)
+        try waitUntil("the witness") { try witness.isRunning && namespace(of: witness.identifier) }
+        return witness.identifier
+    }
+
+    /// Whether a process has entered the guest's namespace.
+    private func namespace(of process: pid_t) throws -> Bool {
+        let link = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(process)/ns/net")
+        let agent = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(agent.identifier)/ns/net")
+        return link != nil && link == agent
+    }
+
+    /// Ends the host's side without a word and starts it again.
+    func restartService() throws {
+        service.send(SIGKILL)
+        _ = try service.waitForEnd()
+        service = try bed.start(serviceArguments)
+    }
+
+    /// Ends the agent without a word and starts it again.
+    func restartAgent() throws {
+        agent.send(SIGKILL)
+        _ = try agent.waitForEnd()
+        agent = try bed.start(agentArguments, in: guest)
+        try waitForConnection()
+    }
+
+    func run(_ arguments: [String], within limit: Duration = .seconds(60)) throws -> Program.Outcome {
+        try bed.run(arguments, in: guest, within: limit)
+    }
+
+    /// Starts a program of the tests' own in the guest and waits until it says that it listens.
+    func serve(_ program: String, _ arguments: [String]) throws -> Program {
+        try bed.serve(program, arguments, in: guest)
+    }
+
+    /// Waits until the guest gets an answer to an echo request.
+    func waitForNetwork() throws {
+        try waitUntil("the guest's network") { try run(["ping", "-c", "1", "-W", "1", Family.ipv4.host]).status == 0 }
+    }
+
+    /// Descriptors that a program has open.
+    static func descriptors(of program: Program) throws -> Int {
+        try FileManager.default.contentsOfDirectory(atPath: "/proc/\(program.identifier)/fd").count
+    }
+}

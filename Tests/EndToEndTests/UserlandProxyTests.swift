@@ -1,0 +1,76 @@
+import Foundation
+import Testing
+
+extension EndToEnd {
+    /// The agent as what the Docker engine starts for each published port.
+    @Suite("The userland proxy")
+    struct UserlandProxyTests {
+        /// A proxy, and what it has said on descriptor 3.
+        private final class Proxy {
+            let program: Program
+            private let path: String
+
+            init(_ pair: AgentPair, port: Int, name: String) throws {
+                path = "\(pair.bed.directory)/\(name).result"
+                let command =
+                    "exec 3>\(path); export RINGWAY_AGENT_SOCKET=\(pair.bed.directory)/requests.sock; "
+                    + "exec -a docker-proxy \(Machine.agent) -proto tcp -host-ip 0.0.0.0 -host-port \(port) "
+                    + "-container-ip 127.0.0.1 -container-port 7000"
+                program = try pair.bed.start(["bash", "-c", command], in: pair.guest)
+            }
+
+            func result() throws -> String {
+                var text = ""
+                try waitUntil("the proxy's result") {
+                    text = String(decoding: FileManager.default.contents(atPath: path) ?? Data(), as: UTF8.self)
+                    return text.hasPrefix("0\n") || text.count > 2
+                }
+                return text
+            }
+        }
+
+        @Test func `has the host publish a port, and free it again`() throws {
+            try TestBed.use { bed in
+                let pair = try AgentPair(bed)
+                _ = try pair.serve(Machine.flows, ["serve", "7000"])
+                let proxy = try Proxy(pair, port: 8080, name: "first")
+                #expect(try proxy.result() == "0\n")
+                for namespace in [bed.host, pair.guest] {
+                    let report = try bed.run(
+                        ["python3", Machine.flows, "hold", "127.0.0.1", "8080", "20"], in: namespace)
+                    #expect(report.status == 0, "\(namespace): \(report.output)")
+                }
+                proxy.program.send(SIGTERM)
+                _ = try proxy.program.waitForEnd(within: .seconds(5))
+                try waitUntil("the port to be free") {
+                    try bed.run(["ss", "-Htln", "sport = :8080"]).requireSuccess().isEmpty
+                }
+            }
+        }
+
+        @Test func `fails in the words of Docker's own when the host's port is taken`() throws {
+            try TestBed.use { bed in
+                let pair = try AgentPair(bed)
+                _ = try bed.serve(Machine.flows, ["serve", "8080"])
+                let proxy = try Proxy(pair, port: 8080, name: "second")
+                #expect(try proxy.result() == "1\nlisten tcp4 0.0.0.0:8080: bind: address already in use")
+                #expect(try proxy.program.waitForEnd(within: .seconds(5)).status == 1)
+            }
+        }
+
+        @Test func `keeps its port through the end of the host and of the agent`() throws {
+            try TestBed.use { bed in
+                let pair = try AgentPair(bed)
+                _ = try pair.serve(Machine.flows, ["serve", "7000"])
+                let proxy = try Proxy(pair, port: 8080, name: "third")
+                #expect(try proxy.result() == "0\n")
+                for restart in [pair.restartService, pair.restartAgent] {
+                    try restart()
+                    try waitUntil("the port to be published again") {
+                        try bed.run(["python3", Machine.flows, "hold", "127.0.0.1", "8080", "5"]).status == 0
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,224 @@
+import Foundation
+import RingwayAgentHost
+import RingwayAgentProtocol
+import RingwayWire
+import Synchronization
+import Testing
+
+/// A reception that lets everybody in and remembers it.
+private final class Reception: AgentReception {
+    struct Memory {
+        var queues: [Int] = []
+        var departed = 0
+        var ports: [PortReport.Change] = []
+    }
+
+    let memory = Mutex(Memory())
+
+    func admit(_ agent: AgentGuest, queues: [Int32]) throws(Refusal) -> Welcome {
+        memory.withLock { $0.queues.append(queues.count) }
+        for queue in queues { close(queue) }
+        return Welcome(readyStreams: 1, wantsPorts: true)
+    }
+
+    func depart(_ agent: AgentGuest, because reason: String) { memory.withLock { $0.departed += 1 } }
+
+    func report(_ changes: [PortReport.Change], of agent: AgentGuest) { memory.withLock { $0.ports += changes } }
+}
+
+/// A host at a path of its own, for one test.
+private final class House {
+    let reception = Reception()
+    private let host: AgentHost
+    private let path = "/tmp/ringway-agents-\(getpid())-\(UInt32.random(in: 0...(.max))).sock"
+
+    init(token: String = "") throws {
+        host = try AgentHost(token: Array(token.utf8), reception: reception)
+        try host.listen(on: .unix(path: path))
+    }
+
+    deinit {
+        host.stop()
+        unlink(path)
+    }
+
+    /// Somebody who has connected.
+    func call() throws -> Caller { try Caller(path) }
+
+    func wait(_ what: String, _ isTrue: (Reception.Memory) -> Bool) throws {
+        let deadline = ContinuousClock.now + .seconds(10)
+        while !reception.memory.withLock({ isTrue($0) }) {
+            guard ContinuousClock.now < deadline else { throw POSIXError(.ETIMEDOUT) }
+            usleep(2_000)
+        }
+    }
+}
+
+/// One conversation, by calls that wait for ten seconds at the most.
+private final class Caller {
+    private var socket: Int32
+    private var reader = AgentMessageReader.ofHost()
+
+    init(_ path: String) throws {
+        socket = Foundation.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        var patience = timeval(tv_sec: 10, tv_usec: 0)
+        setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+        let result = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(socket, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+        guard result == 0 else { throw POSIXError(.ECONNREFUSED) }
+    }
+
+    deinit { hangUp() }
+
+    func hangUp() {
+        if socket >= 0 { close(socket) }
+        socket = -1
+    }
+
+    func say(_ octets: [UInt8]) { _ = send(socket, octets, octets.count, Int32(MSG_NOSIGNAL)) }
+    func say(_ message: AgentMessage) { say(message.octets) }
+
+    /// The host's next message, or `nil` when it has closed the conversation.
+    func hear() throws -> AgentMessage? {
+        while true {
+            var octets = [UInt8](repeating: 0, count: reader.wanted)
+            let count = recv(socket, &octets, octets.count, 0)
+            if count == 0 || count < 0 && errno == ECONNRESET { return nil }
+            guard count > 0 else { throw POSIXError(.ETIMEDOUT) }
+            if let message = try reader.take(octets[..<count]) { return message }
+        }
+    }
+}
+
+private func control(_ session: SessionIdentifier, queues: UInt16, token: String = "") -> AgentMessage {
+    let offer = GuestOffer(
+        mac: MACAddress(rawValue: 0x0200_0000_0001), queues: queues, mtu: 0, takesUDPSuperFrames: false, name: "test")
+    return .hello(Hello(role: .control(offer), session: session, token: Array(token.utf8)))
+}
+
+@Suite("The host's side", .timeLimit(.minutes(1)))
+struct AgentHostTests {
+    @Test func `lets an agent in once all of its queues are there`() throws {
+        let house = try House()
+        let session = SessionIdentifier.random()
+        let agent = try house.call()
+        agent.say(control(session, queues: 2))
+        var queues: [Caller] = []
+        for index in [1, 0] as [UInt16] {
+            let queue = try house.call()
+            queue.say(.hello(Hello(role: .frames(queue: index, of: 2), session: session, token: [])))
+            #expect(try queue.hear() == .welcome(Welcome()))
+            queues.append(queue)
+        }
+        #expect(try agent.hear() == .welcome(Welcome(readyStreams: 1, wantsPorts: true)))
+        #expect(house.reception.memory.withLock { $0.queues } == [2])
+        agent.hangUp()
+        try house.wait("the departure") { $0.departed == 1 }
+    }
+
+    @Test(
+        "closes what is no agent",
+        arguments: ["GET / HTTP/1.1\r\n\r\n", "\0\0\0\0\0\0\0\0", "\u{7F}\u{7F}\0\0\u{1}\0\0\0"])
+    func closesStrangers(text: String) throws {
+        let house = try House()
+        let stranger = try house.call()
+        stranger.say(Array(text.utf8))
+        #expect(try stranger.hear() == nil)
+    }
+
+    @Test func `refuses a wrong token`() throws {
+        let house = try House(token: "right")
+        let stranger = try house.call()
+        stranger.say(control(.random(), queues: 0, token: "wrong"))
+        guard case .refusal(let refusal) = try stranger.hear() else {
+            Issue.record("no refusal")
+            return
+        }
+        #expect(refusal.errorNumber == EACCES)
+    }
+
+    @Test("refuses conversations of no session", arguments: [Hello.Role.stream, .frames(queue: 0, of: 1)])
+    func refusesOrphans(role: Hello.Role) throws {
+        let house = try House()
+        let stranger = try house.call()
+        stranger.say(.hello(Hello(role: role, session: .random(), token: [])))
+        guard case .refusal(let refusal) = try stranger.hear() else {
+            Issue.record("no refusal")
+            return
+        }
+        #expect(refusal.errorNumber == ENOTCONN)
+    }
+
+    @Test func `refuses a queue that is there already`() throws {
+        let house = try House()
+        let session = SessionIdentifier.random()
+        let agent = try house.call()
+        agent.say(control(session, queues: 2))
+        let hello = AgentMessage.hello(Hello(role: .frames(queue: 0, of: 2), session: session, token: []))
+        let (first, second) = (try house.call(), try house.call())
+        first.say(hello)
+        #expect(try first.hear() == .welcome(Welcome()))
+        second.say(hello)
+        guard case .refusal = try second.hear() else {
+            Issue.record("no refusal")
+            return
+        }
+    }
+
+    @Test func `ends a session whose agent sends what an agent does not say`() throws {
+        let house = try House()
+        let agent = try house.call()
+        agent.say(control(.random(), queues: 0))
+        _ = try agent.hear()
+        _ = try agent.hear()
+        agent.say(.moreStreams(1))
+        #expect(try agent.hear() == nil)
+        try house.wait("the departure") { $0.departed == 1 }
+    }
+
+    @Test func `grants a port once, and frees it with the session`() throws {
+        let house = try House()
+        var callers: [Caller] = []
+        for _ in 0..<2 {
+            let agent = try house.call()
+            agent.say(control(.random(), queues: 0))
+            // The welcome, and the time of day.
+            _ = try agent.hear()
+            _ = try agent.hear()
+            callers.append(agent)
+        }
+        func ask(_ agent: Caller, _ port: UInt16) throws -> PublishAnswer? {
+            let loopback = IPAddress(IPv4Address(127, 0, 0, 1))
+            agent.say(
+                .publish(
+                    PublishRequest(
+                        number: 5, transport: .tcp, host: TransportAddress(address: loopback, port: port),
+                        guest: TransportAddress(address: loopback, port: 80))))
+            guard case .published(let answer) = try agent.hear() else { return nil }
+            return answer
+        }
+        let granted = try #require(try ask(callers[0], 0))
+        #expect(granted.refusal == nil)
+        #expect(granted.port != 0)
+        #expect(try ask(callers[1], granted.port)?.refusal?.errorNumber == EADDRINUSE)
+        callers[0].hangUp()
+        try house.wait("the departure") { $0.departed == 1 }
+        #expect(try ask(callers[1], granted.port)?.refusal == nil)
+    }
+
+    @Test func `hears of listening ports`() throws {
+        let house = try House()
+        let agent = try house.call()
+        agent.say(control(.random(), queues: 0))
+        _ = try agent.hear()
+        let port = ListeningPort(transport: .tcp, address: try #require(TransportAddress("127.0.0.1:80")))
+        agent.say(.ports(PortReport(changes: [.init(port, isListening: true)])))
+        try house.wait("the report") { !$0.ports.isEmpty }
+    }
+}
