@@ -90,10 +90,11 @@ final class Pump: Sendable {
         let frames = Double(shard.pointee.framesPumped - before.frames)
         let handed = Double(shard.pointee.framesHandedOver - before.handed)
         results.withLock {
+            // A shard that the machine did not let run has no cost of a frame to tell.
             $0.append(
                 Rate(
-                    framesPerSecond: frames / elapsed * 1e9, nanosecondsPerFrame: elapsed / frames,
-                    handedOver: handed / frames))
+                    framesPerSecond: frames / max(1, elapsed) * 1e9, nanosecondsPerFrame: elapsed / max(1, frames),
+                    handedOver: handed / max(1, frames)))
         }
     }
 

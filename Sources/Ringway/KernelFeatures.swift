@@ -5,17 +5,23 @@ public enum KernelFeatures {
     /// One feature: whether it is there, since which Linux it exists, what its absence costs and how to mend that.
     public typealias Feature = (name: String, present: Bool, since: String, cost: String, remedy: String)
 
-    /// Asks the kernel.
+    /// What drives the data path unless an option says otherwise, and why it is not io_uring where it is not.
+    public static func reactor() -> (reactor: Reactor, obstacle: (reason: String, remedy: String)?) {
+        let obstacle = VirtualNetwork.obstacle(to: .probe())
+        return (obstacle == nil ? .ioUring : .epoll, obstacle)
+    }
+
+    /// Asks the kernel what its io_uring has. Empty where there is none.
     public static func probe() -> [Feature] {
         let found = RingwayRing.KernelFeatures.probe()
+        guard found.hasRing else { return [] }
         return [
+            ("provided buffer rings", found.hasBufferRings, "5.19", "epoll in place of io_uring", "a newer kernel"),
             (
-                "io_uring", found.hasRing, "5.1", "nothing runs",
-                "sysctl kernel.io_uring_disabled=0, or a seccomp profile that allows io_uring_setup"
+                "multishot accept and receive", found.hasMultishotReceive, "6.0", "epoll in place of io_uring",
+                "a newer kernel"
             ),
-            ("provided buffer rings", found.hasBufferRings, "5.19", "nothing runs", "a newer kernel"),
-            ("multishot accept and receive", found.hasMultishotReceive, "6.0", "nothing runs", "a newer kernel"),
-            ("ring messages", found.hasRingMessages, "5.18", "more than one shard does not run", "a newer kernel"),
+            ("ring messages", found.hasRingMessages, "5.18", "epoll in place of io_uring", "a newer kernel"),
             (
                 "single issuer, deferred task work", found.defersTaskWork, "6.1",
                 "an interrupt of the data path for each completion", "a newer kernel"

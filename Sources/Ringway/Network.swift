@@ -40,6 +40,8 @@ extension VirtualNetwork {
         /// A pcapng file to which every frame is written.
         public var captureFile: String?
         public var limits = Limits()
+        /// What drives the data path; `nil` for io_uring where the kernel has it and allows it, and epoll where not.
+        public var reactor: Reactor?
         /// Whether frames are read by the kernel's multishot read where it has one (Linux 6.7).
         public var usesMultishotRead = true
         /// Microseconds for which a shard may look for work before it sleeps, where that has paid off lately: it halves

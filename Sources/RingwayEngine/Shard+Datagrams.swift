@@ -176,8 +176,8 @@ extension Shard {
         let mapping = Handle(slot: effect.slot, generation: effect.generation)
         guard let socket = datagrams.pointer(effect.slot), socket.pointee.flow == mapping else { return }
         if socket.pointee.isReceiving { cancel(Operation.datagramReceive.tag(mapping)) }
-        // What is in flight keeps the file; its completions find a stale handle.
-        Endpoint.close(socket.pointee.descriptor, reset: false)
+        // What is in flight keeps the file, or ends; its completions find a stale handle.
+        closeWatched(socket.pointee.descriptor, reset: false)
         datagrams.remove(effect.slot)
         counters.add(.hostSockets, -1)
     }

@@ -33,11 +33,9 @@ extension Shard {
             var count = 0
             for slot in 0..<forwards.highWater {
                 guard let socket = forwards.pointer(inSlot: slot) else { continue }
-                count += max(
-                    0,
-                    Int(
-                        ringway_cancel_now(
-                            reactor.ring.descriptor, socket.pointee.descriptor, Self.cancelPatience)))
+                let cancelled = reactor.ring.cancelNow(
+                    socket.pointee.descriptor, nanoseconds: Self.cancelPatience)
+                count += max(0, Int(cancelled))
             }
             vain = count == 0 ? vain + 1 : 0
             if vain == 2 { break }
@@ -50,6 +48,12 @@ extension Shard {
             guard Operation(rawValue: completion.tag.kind) == .accept, completion.result >= 0 else { continue }
             Endpoint.close(completion.result, reset: true)
         }
+    }
+
+    /// Closes a descriptor on which operations may be under way.
+    mutating func closeWatched(_ descriptor: Int32, reset: Bool) {
+        reactor.ring.closing(descriptor)
+        Endpoint.close(descriptor, reset: reset)
     }
 
     mutating func closeDescriptors() {

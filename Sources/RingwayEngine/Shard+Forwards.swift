@@ -27,7 +27,7 @@ extension Shard {
         _ = reactor.ring.submit()
         for slot in 0..<forwards.highWater {
             guard let socket = forwards.pointer(inSlot: slot), socket.pointee.number == forward else { continue }
-            _ = ringway_cancel_now(reactor.ring.descriptor, socket.pointee.descriptor, Self.cancelPatience)
+            _ = reactor.ring.cancelNow(socket.pointee.descriptor, nanoseconds: Self.cancelPatience)
             Endpoint.close(socket.pointee.descriptor, reset: false)
             if !socket.pointee.isStream { stack.listenerClosed(slot) }
             forwards.remove(slot: slot)

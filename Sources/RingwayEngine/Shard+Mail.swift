@@ -62,7 +62,7 @@ extension Shard {
                 _ = write(done, &one, 8)
                 Endpoint.close(done, reset: false)
             case .addNeighbor(let mac, let inbox): addNeighbor(mac, inbox: inbox)
-            case .removeNeighbor(let mac): port.removeNeighbor(mac)
+            case .removeNeighbor(let mac): removeNeighbor(mac)
             case .setPolicy(let policy): stack.policy = policy
             case .join(let client, let conversation): join(client: client, conversation: conversation)
             case .stop: isStopping = true

@@ -85,7 +85,7 @@ extension Shard {
             armNameService()
         } else {
             // The control plane has gone; there are no names any more.
-            Endpoint.close(nameService, reset: false)
+            closeWatched(nameService, reset: false)
             nameService = -1
         }
     }

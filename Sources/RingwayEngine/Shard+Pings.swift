@@ -139,7 +139,7 @@ extension Shard {
         let ping = Handle(slot: effect.slot, generation: effect.generation)
         guard let socket = pings.pointer(effect.slot), socket.pointee.flow == ping else { return }
         if socket.pointee.isReceiving { cancel(Operation.pingReceive.tag(ping)) }
-        Endpoint.close(socket.pointee.descriptor, reset: false)
+        closeWatched(socket.pointee.descriptor, reset: false)
         pings.remove(effect.slot)
         counters.add(.hostSockets, -1)
     }

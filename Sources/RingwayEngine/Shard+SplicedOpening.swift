@@ -107,7 +107,7 @@ extension Shard {
         )
         if stream.pointee.phase == .connecting {
             cancel(Operation.splicedConnect.tag(spliced.handle(ofSlot: slot)))
-            Endpoint.close(stream.pointee.guest.descriptor, reset: true)
+            closeWatched(stream.pointee.guest.descriptor, reset: true)
         }
         openingStreams.remove(slot)
         spliced.remove(slot: slot)

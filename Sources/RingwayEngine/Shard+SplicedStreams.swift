@@ -169,8 +169,8 @@ extension Shard {
     private mutating func release(_ stream: UnsafeMutablePointer<SplicedStream>, reset: Bool) {
         stream.pointee.toGuest.abandon(&pipes)
         stream.pointee.fromGuest.abandon(&pipes)
-        Endpoint.close(stream.pointee.client.descriptor, reset: reset)
-        if stream.pointee.guest.descriptor >= 0 { Endpoint.close(stream.pointee.guest.descriptor, reset: reset) }
+        closeWatched(stream.pointee.client.descriptor, reset: reset)
+        if stream.pointee.guest.descriptor >= 0 { closeWatched(stream.pointee.guest.descriptor, reset: reset) }
     }
 
     /// Ends every stream. What the guest's last server said before it ended is still passed on.

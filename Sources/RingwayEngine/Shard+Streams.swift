@@ -370,7 +370,7 @@ extension Shard {
             if socket.pointee.isWatched { cancel(Operation.watch.tag(handle)) }
             return
         }
-        Endpoint.close(socket.pointee.descriptor, reset: reset)
+        closeWatched(socket.pointee.descriptor, reset: reset)
         counters.add(.hostSockets, -1)
         streams.remove(slot: streams.slot(of: socket))
     }

@@ -150,6 +150,12 @@ extension Shard {
         if !port.addNeighbor(neighbor, inbox: inbox) { close(inbox) }
     }
 
+    /// Frames that are queued for the inbox go first: they know it by a number, which something else may have next.
+    mutating func removeNeighbor(_ neighbor: MACAddress) {
+        _ = reactor.ring.submit()
+        port.removeNeighbor(neighbor)
+    }
+
     // MARK: From neighbours
 
     mutating func armInbox() {

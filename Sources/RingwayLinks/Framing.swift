@@ -40,6 +40,13 @@ extension Link.Framing {
         }
     }
 
+    /// Whether a peer of ours believes the length: one too long would end its link.
+    @inline(__always)
+    func carries(_ length: Int) -> Bool {
+        if case .stream(let framing) = self { return framing.lengths.contains(length) }
+        return true
+    }
+
     @inline(__always)
     func writePrefix(_ length: Int, to target: UnsafeMutableRawPointer) {
         if case .stream(let framing) = self { framing.writePrefix(length, to: target) }
@@ -55,11 +62,14 @@ extension StreamFraming {
     @inline(__always)
     var missingHeader: Int { self == .agent ? 0 : VirtioNetHeader.length }
 
-    /// The lengths that a frame can have: at least an ethernet header, and at most what a buffer is made for.
+    /// The lengths that a frame can have: at least an ethernet header, and at most one with a VLAN tag and an IP packet of
+    /// 65,535 octets behind it.
     var lengths: ClosedRange<Int> {
-        let header = VirtioNetHeader.length - missingHeader
-        let most = Frame.maximumLength - missingHeader
-        return header + EthernetHeader.length...(self == .vpnkit ? min(most, 65_535) : most)
+        switch self {
+        case .qemu: EthernetHeader.length...18 + 65_535
+        case .vpnkit: EthernetHeader.length...65_535
+        case .agent: VirtioNetHeader.length + EthernetHeader.length...VirtioNetHeader.length + 18 + 65_535
+        }
     }
 
     @inline(__always)

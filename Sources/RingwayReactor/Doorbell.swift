@@ -1,5 +1,6 @@
 internal import CRingway
 internal import Glibc
+internal import RingwayRing
 public import Synchronization
 
 /// How others wake a thread that waits in its ring: another shard by a message to the ring, any other thread by an
@@ -12,6 +13,8 @@ public final class Doorbell: Sendable {
     private let after: InlineArray<16, UInt64> = .init(repeating: 0)
     /// The owner's ring; written before any shard runs.
     private let ring = Atomic<Int32>(-1)
+    /// Whether `ring` is a descriptor of our own, closed with us.
+    private let ownsRing = Atomic<Bool>(false)
     /// Read by the owner's ring; a write wakes it.
     public let event: Int32
 
@@ -20,10 +23,25 @@ public final class Doorbell: Sendable {
         precondition(event >= 0, "no descriptor is left for an eventfd")
     }
 
-    deinit { close(event) }
+    deinit {
+        close(event)
+        if ownsRing.load(ordering: .relaxed) { close(ring.load(ordering: .relaxed)) }
+    }
 
-    /// Names the ring to send messages to.
-    public func attach(ring descriptor: Int32) { ring.store(descriptor, ordering: .releasing) }
+    /// Names the ring to send messages to. Called once.
+    ///
+    /// The kernel refuses a message to what is no ring; the twin would write it into whatever file has a dead ring's number.
+    /// So what leads to a twin is kept open as long as anybody may ring.
+    func attach(_ descriptor: Int32, of backEnd: BackEnd) {
+        switch backEnd {
+        case .ioUring: ring.store(descriptor, ordering: .releasing)
+        case .epoll:
+            let own = ringway_duplicate(descriptor)
+            precondition(own >= 0, "no descriptor is left for a ring's messages")
+            ownsRing.store(true, ordering: .relaxed)
+            ring.store(own, ordering: .releasing)
+        }
+    }
 
     public var ringDescriptor: Int32 { ring.load(ordering: .acquiring) }
 

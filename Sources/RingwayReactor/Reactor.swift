@@ -17,7 +17,7 @@ public struct Reactor: ~Copyable {
     private var eventBuffer: UnsafeMutablePointer<UInt64>
 
     public init(ring: consuming Ring, doorbell: Doorbell, busyPoll: BusyPoll = BusyPoll(limit: 0)) {
-        doorbell.attach(ring: ring.descriptor)
+        doorbell.attach(ring.descriptor, of: ring.features.backEnd)
         self.ring = ring
         self.doorbell = doorbell
         self.busyPoll = busyPoll

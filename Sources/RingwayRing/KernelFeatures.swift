@@ -4,6 +4,8 @@ internal import Glibc
 /// What this kernel's io_uring offers, found out once at start and chosen from by table. What is missing costs speed, not
 /// function.
 public struct KernelFeatures: Sendable, Equatable {
+    /// Whose features these are.
+    public var backEnd = BackEnd.ioUring
     /// An io_uring could be made at all.
     public var hasRing = false
     /// The `errno` of the attempt when none could be made.

@@ -15,13 +15,15 @@ public struct RingError: Error, Equatable, Sendable, CustomStringConvertible {
     public var description: String { "\(operation): \(String(cString: strerror(errno)))" }
 }
 
-/// One io_uring, owned by one thread.
+/// One io_uring, owned by one thread; or its twin on epoll, which the owner does not notice.
 ///
 /// Made on any thread and enabled by the thread that drives it (IORING_SETUP_R_DISABLED), because a ring with a single
 /// issuer belongs to whoever enables it. Submissions are queued by `prepare` and go to the kernel with the next
 /// `submitAndWait`, or earlier when the queue is full.
 public struct Ring: ~Copyable {
     @usableFromInline let ring: UnsafeMutablePointer<io_uring>
+    /// Carries out what the kernel would, where there is no io_uring.
+    private let twin: UnsafeMutablePointer<EpollTwin>?
     public let features: KernelFeatures
     /// Submission entries asked for since the ring was made.
     public private(set) var submissions: UInt64 = 0
@@ -32,23 +34,45 @@ public struct Ring: ~Copyable {
     ///   - entries: submissions that may be queued between two turns.
     ///   - completions: completions the kernel may post between two turns; multishot operations need many.
     public init(entries: UInt32, completions: UInt32, features: KernelFeatures) throws(RingError) {
+        // What may fail comes before any stored property is set: a value that is whole is torn down when its `init` throws.
         let memory = UnsafeMutableRawPointer.allocate(byteCount: 512, alignment: 128)
             .bindMemory(to: io_uring.self, capacity: 1)
-        let flags =
-            features.defersTaskWork ? ringway_setup_flags_preferred() : ringway_setup_flags_cooperative()
-        var result = ringway_ring_init(memory, entries, completions, flags)
-        if result == -EINVAL { result = ringway_ring_init(memory, entries, completions, ringway_setup_flags_minimal()) }
-        // What may fail comes before any stored property is set: a value that is whole is torn down when its `init` throws.
-        guard result == 0 else {
+        let made: UnsafeMutablePointer<EpollTwin>?
+        do throws(RingError) {
+            made = try Self.setUp(memory, entries, completions, features)
+        } catch {
             memory.deallocate()
-            throw RingError(operation: "cannot set up io_uring", errno: -result)
+            throw error
         }
         ring = memory
+        twin = made
         self.features = features
     }
 
+    private static func setUp(
+        _ ring: UnsafeMutablePointer<io_uring>, _ entries: UInt32, _ completions: UInt32, _ features: KernelFeatures
+    ) throws(RingError) -> UnsafeMutablePointer<EpollTwin>? {
+        if features.backEnd == .epoll {
+            let made = try EpollTwin(ring, entries: entries, completions: completions)
+            let twin = UnsafeMutablePointer<EpollTwin>.allocate(capacity: 1)
+            twin.initialize(to: made)
+            return twin
+        }
+        let flags =
+            features.defersTaskWork ? ringway_setup_flags_preferred() : ringway_setup_flags_cooperative()
+        var result = ringway_ring_init(ring, entries, completions, flags)
+        if result == -EINVAL { result = ringway_ring_init(ring, entries, completions, ringway_setup_flags_minimal()) }
+        guard result == 0 else { throw RingError(operation: "cannot set up io_uring", errno: -result) }
+        return nil
+    }
+
     deinit {
-        io_uring_queue_exit(ring)
+        if let twin {
+            twin.deinitialize(count: 1)
+            twin.deallocate()
+        } else {
+            io_uring_queue_exit(ring)
+        }
         ring.deallocate()
     }
 
@@ -57,6 +81,7 @@ public struct Ring: ~Copyable {
 
     /// Makes the calling thread the ring's one issuer. Called once, before anything is submitted.
     public mutating func enable() throws(RingError) {
+        guard twin == nil else { return }
         let result = ringway_enable(ring)
         guard result == 0 else { throw RingError(operation: "cannot enable io_uring", errno: -result) }
         // A registered ring saves the look-up of the descriptor in every system call; without it all works as well.
@@ -75,7 +100,7 @@ public struct Ring: ~Copyable {
     private mutating func prepareAfterSubmit() -> UnsafeMutablePointer<io_uring_sqe> {
         round &+= 1
         while true {
-            _ = io_uring_submit(ring)
+            if let twin { twin.pointee.submit() } else { _ = io_uring_submit(ring) }
             if let entry = io_uring_get_sqe(ring) { return entry }
         }
     }
@@ -86,6 +111,7 @@ public struct Ring: ~Copyable {
     /// - Returns: zero, or the `errno` of a failure that is neither an interruption nor the time running out.
     public mutating func submitAndWait(nanoseconds: Int64) -> Int32 {
         round &+= 1
+        if let twin { return twin.pointee.submitAndWait(nanoseconds: nanoseconds) }
         let result =
             nanoseconds == 0 ? io_uring_submit_and_get_events(ring) : ringway_submit_and_wait(ring, nanoseconds)
         return Self.failure(result)
@@ -97,6 +123,10 @@ public struct Ring: ~Copyable {
     public mutating func submit() -> Int32 {
         guard io_uring_sq_ready(ring) > 0 else { return 0 }
         round &+= 1
+        if let twin {
+            twin.pointee.submit()
+            return 0
+        }
         return Self.failure(io_uring_submit_and_get_events(ring))
     }
 
@@ -105,7 +135,12 @@ public struct Ring: ~Copyable {
     public mutating func hasCompletion() -> Bool {
         if ringway_completions_ready(ring) > 0 { return true }
         guard ringway_has_task_work(ring) else { return false }
-        _ = io_uring_get_events(ring)
+        return askForCompletion()
+    }
+
+    @inline(never)
+    private mutating func askForCompletion() -> Bool {
+        if let twin { _ = twin.pointee.collect(nanoseconds: 0) } else { _ = io_uring_get_events(ring) }
         return ringway_completions_ready(ring) > 0
     }
 
@@ -125,8 +160,27 @@ public struct Ring: ~Copyable {
         return Completion(tag: OperationTag(rawValue: tag), result: result, flags: flags)
     }
 
-    /// Makes a ring of provided buffers known to the kernel.
+    /// Makes a ring of provided buffers known to whoever takes from it.
     mutating func register(_ memory: UnsafeMutableRawPointer, entries: UInt32, group: UInt16) -> Int32 {
-        ringway_register_buffer_ring(ring, memory, entries, group)
+        if let twin { return twin.pointee.provided.register(memory, entries: entries, group: group) }
+        return ringway_register_buffer_ring(ring, memory, entries, group)
+    }
+
+    // MARK: Descriptors that are given up
+
+    /// Takes back every operation on a descriptor; answers how many there were, or a negated `errno`.
+    ///
+    /// - Parameter nanoseconds: how long to wait for operations that are being carried out. Those that had to be waited for
+    ///   end, and are counted, only when their completions are posted.
+    public mutating func cancelNow(_ descriptor: Int32, nanoseconds: UInt64) -> Int32 {
+        if let twin { return twin.pointee.cancelNow(descriptor) }
+        return ringway_cancel_now(ring.pointee.ring_fd, descriptor, nanoseconds)
+    }
+
+    /// To be told before a descriptor is closed that operations have been submitted on. An operation in the kernel's hands
+    /// keeps its file; the twin knows its number only, which another file may have in a moment, and ends it.
+    @inline(__always)
+    public mutating func closing(_ descriptor: Int32) {
+        if let twin { twin.pointee.closing(descriptor) }
     }
 }

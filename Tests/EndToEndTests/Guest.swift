@@ -22,7 +22,7 @@ final class Guest {
             launcher + [
                 Machine.ringway, "run", "--shards", "\(shards)", "--ipv6-prefix", Family.prefix, "--statistics",
                 statisticsPath, "--ready-fd", "3",
-            ] + options + ["--", "cat"]
+            ] + Machine.reactorOptions + options + ["--", "cat"]
         bridge = try bed.start(arguments, keepsInput: true, notice: ends[1])
         close(ends[1])
         guard Self.readLine(ends[0]) == "ready\n" else {

@@ -24,6 +24,9 @@ enum Machine {
         return (ringway as NSString).deletingLastPathComponent + "/ringway-agent"
     }()
 
+    /// The options that choose what bridges run on, where `RINGWAY_REACTOR` names it.
+    static let reactorOptions: [String] = getenv("RINGWAY_REACTOR").map { ["--reactor", String(cString: $0)] } ?? []
+
     /// A program in `Programs`, which stands beside this file.
     static func program(_ name: String) -> String { directory + "/Programs/" + name }
 

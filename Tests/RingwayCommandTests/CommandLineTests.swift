@@ -69,7 +69,7 @@ struct RunCommandLineTests {
             "--network", "10.1.0.0/16", "--ipv6-prefix", "fd12:3456:789a:1::/64", "--mtu", "9000", "--shards", "3",
             "--dns", "9.9.9.9", "--dns", "[::1]:5353", "--no-host-loopback", "--allow", "169.254.0.0/16", "--deny",
             "10.0.0.0/8", "--deny", "fd00::/8", "--capture", "c.pcapng", "--statistics", "s.json", "--ifname", "tap7",
-            "true")
+            "--reactor", "epoll", "true")
         let order = try BridgeOrder(
             guest: command.guest, network: command.network, bridge: command.bridge, limits: command.limits,
             origin: .command(["true"]))
@@ -78,6 +78,7 @@ struct RunCommandLineTests {
         #expect(order.plan.hostIPv4.description == "10.1.255.254")
         #expect(order.plan.gatewayIPv6.description == "fd12:3456:789a:1::1")
         #expect(configuration.mtu == 9000)
+        #expect(configuration.reactor == .epoll)
         #expect(configuration.shards == 3 && order.queues == 3)
         #expect(configuration.nameServers.map(\.description) == ["9.9.9.9:53", "[::1]:5353"])
         #expect(!configuration.hostLoopback)
@@ -116,6 +117,7 @@ struct RunCommandLineTests {
     @Test(
         "refuses a value in one line that says what would be right",
         arguments: [
+            Refused("--reactor", "select", fault: "io_uring or epoll"),
             Refused("--mtu", "1279", fault: "from 1280 to 65520"),
             Refused("--mtu", "65521", fault: "from 1280 to 65520"),
             Refused("--mtu", "1500x", fault: "from 1280 to 65520"),

@@ -1,3 +1,4 @@
+import Ringway
 import Testing
 
 @testable import RingwayCommand
@@ -56,5 +57,19 @@ struct DoctorReportTests {
     @Test func `says how many flows the open files allow`() {
         #expect(Examination.openFiles(hard: 1_048_576).isPresent)
         #expect(Examination.openFiles(hard: 1024).cost.contains("824"))
+    }
+
+    @Test func `says which reactor is in use, and why it is not the faster one`() {
+        #expect(Examination.reactor(.ioUring, reason: nil, remedy: nil, disabled: 0) == .present("reactor", "io_uring"))
+        let finding = Examination.reactor(.epoll, reason: "it is forbidden", remedy: "allow it", disabled: nil)
+        #expect(!finding.isPresent && !finding.isRequired)
+        #expect(finding.detail == "epoll, because it is forbidden")
+        #expect(finding.remedy == "allow it")
+    }
+
+    @Test("names the setting that forbids io_uring", arguments: [1, 2])
+    func forbidden(_ disabled: Int) {
+        let finding = Examination.reactor(.epoll, reason: "a", remedy: "b", disabled: disabled)
+        #expect(finding.remedy.hasPrefix("as root: sysctl kernel.io_uring_disabled=0"))
     }
 }

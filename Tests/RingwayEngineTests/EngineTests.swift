@@ -6,10 +6,8 @@ import RingwayRing
 import RingwayWire
 import Testing
 
-private let features = KernelFeatures.probe()
-
 /// Whole shards on real rings and sockets; only the guest is made up.
-@Suite("Engine", .tags(.kernel), .enabled(if: features.hasBufferRings && features.hasMultishotReceive))
+@Suite("Engine", .tags(.kernel))
 struct EngineTests {
     private static func hostAddress(_ port: UInt16) -> TransportAddress {
         TransportAddress(address: IPAddress(GuestPort.host), port: port)
@@ -28,16 +26,12 @@ struct EngineTests {
         return (101, next)
     }
 
-    /// Every way in which frames may lie on a queue.
-    private static let framings: [Link.Framing] =
-        [.device, .datagram] + StreamFraming.allCases.map { Link.Framing.stream($0) }
-
-    @Test(arguments: framings, [(1, true), (2, true), (3, true), (1, false), (2, false)])
+    @Test(arguments: Carrier.all, [(1, true), (2, true), (3, true), (1, false), (2, false)])
     func `answers for the gateway on whichever queue it is asked`(
-        framing: Link.Framing, engine: (shards: Int, usesMultishotRead: Bool)
+        carrier: Carrier, engine: (shards: Int, usesMultishotRead: Bool)
     ) throws {
         let shards = engine.shards
-        let guest = try GuestPort(framing, shards: shards, usesMultishotRead: engine.usesMultishotRead)
+        let guest = try GuestPort(carrier, shards: shards, usesMultishotRead: engine.usesMultishotRead)
         defer { guest.engine.stop() }
         for queue in 0..<shards {
             // More than the reads that are in flight at a time.
@@ -53,9 +47,9 @@ struct EngineTests {
         #expect(guest.count("arpAnswers") == 20 * shards)
     }
 
-    @Test(arguments: framings, [1, 2])
-    func `carries a stream both ways, and its end`(framing: Link.Framing, shards: Int) throws {
-        let guest = try GuestPort(framing, shards: shards)
+    @Test(arguments: Carrier.all, [1, 2])
+    func `carries a stream both ways, and its end`(carrier: Carrier, shards: Int) throws {
+        let guest = try GuestPort(carrier, shards: shards)
         defer { guest.engine.stop() }
         let server = HostEnd(SOCK_STREAM)
         let target = Self.hostAddress(server.port)
@@ -80,9 +74,9 @@ struct EngineTests {
         #expect(guest.count("tcpOpenedByGuest") == 8)
     }
 
-    @Test(arguments: framings)
-    func `refuses what the host refuses`(framing: Link.Framing) throws {
-        let guest = try GuestPort(framing)
+    @Test(arguments: Carrier.all)
+    func `refuses what the host refuses`(carrier: Carrier) throws {
+        let guest = try GuestPort(carrier)
         defer { guest.engine.stop() }
         let port = HostEnd.freePort()
         guest.send(Frames.segment(from: 41_000, to: Self.hostAddress(port), sequence: 7, [.syn]))
@@ -90,8 +84,8 @@ struct EngineTests {
         #expect(answer.flags.contains(.rst) && answer.acknowledgement == 8)
     }
 
-    @Test func `passes a reset of the guest's on to the host`() throws {
-        let guest = try GuestPort()
+    @Test(arguments: Carrier.devices) func `passes a reset of the guest's on to the host`(carrier: Carrier) throws {
+        let guest = try GuestPort(carrier)
         defer { guest.engine.stop() }
         let server = HostEnd(SOCK_STREAM)
         let target = Self.hostAddress(server.port)
@@ -102,9 +96,9 @@ struct EngineTests {
         #expect(HostEnd.receive(client).errno == ECONNRESET)
     }
 
-    @Test(arguments: framings, [1, 2])
-    func `carries datagrams both ways from one port of the host's`(framing: Link.Framing, shards: Int) throws {
-        let guest = try GuestPort(framing, shards: shards)
+    @Test(arguments: Carrier.all, [1, 2])
+    func `carries datagrams both ways from one port of the host's`(carrier: Carrier, shards: Int) throws {
+        let guest = try GuestPort(carrier, shards: shards)
         defer { guest.engine.stop() }
         let server = HostEnd(SOCK_DGRAM)
         for number in UInt8(0)..<10 {
@@ -120,8 +114,8 @@ struct EngineTests {
         #expect(guest.count("udpMappingsOpened") == 1)
     }
 
-    @Test func `counts what it cannot parse and goes on`() throws {
-        let guest = try GuestPort()
+    @Test(arguments: Carrier.devices) func `counts what it cannot parse and goes on`(carrier: Carrier) throws {
+        let guest = try GuestPort(carrier)
         defer { guest.engine.stop() }
         for length in [1, 11, 12, 25] { guest.send([UInt8](repeating: 0, count: length)) }
         guest.send(Frames.addressRequest())
@@ -130,9 +124,9 @@ struct EngineTests {
         #expect(refused == 4)
     }
 
-    @Test func `publishes a port once, and gives it up again`() throws {
-        let guest = try GuestPort(shards: 2)
-        let twin = try GuestPort(shards: 2)
+    @Test(arguments: Carrier.devices) func `publishes a port once, and gives it up again`(carrier: Carrier) throws {
+        let guest = try GuestPort(carrier, shards: 2)
+        let twin = try GuestPort(carrier, shards: 2)
         defer {
             guest.engine.stop()
             twin.engine.stop()
@@ -149,14 +143,14 @@ struct EngineTests {
         try twin.engine.listen(address: address, port: port, guest: target, forward: 2)
     }
 
-    @Test(arguments: [1, 2])
-    func `leaves no published port taken when it has stopped`(shards: Int) throws {
+    @Test(arguments: Carrier.devices, [1, 2])
+    func `leaves no published port taken when it has stopped`(carrier: Carrier, shards: Int) throws {
         let address = IPAddress(IPv4Address(127, 0, 0, 1))
         let target = TransportAddress(address: IPAddress(GuestPort.guest), port: 80)
-        let next = try GuestPort()
+        let next = try GuestPort(carrier)
         defer { next.engine.stop() }
         for round in UInt32(0)..<20 {
-            let guest = try GuestPort(shards: shards)
+            let guest = try GuestPort(carrier, shards: shards)
             let port = HostEnd.freePort()
             try guest.engine.listen(address: address, port: port, guest: target, forward: 1)
             try guest.engine.receive(address: address, port: port, guest: target, forward: 2)
@@ -171,9 +165,9 @@ struct EngineTests {
         }
     }
 
-    @Test(arguments: framings)
-    func `ends every connection with a reset and closes the link when it stops`(framing: Link.Framing) throws {
-        let guest = try GuestPort(framing, shards: 2)
+    @Test(arguments: Carrier.all)
+    func `ends every connection with a reset and closes the link when it stops`(carrier: Carrier) throws {
+        let guest = try GuestPort(carrier, shards: 2)
         let server = HostEnd(SOCK_STREAM)
         _ = try Self.connect(guest, from: 43_000, to: Self.hostAddress(server.port))
         let client = server.accept()

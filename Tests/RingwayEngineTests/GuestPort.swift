@@ -28,7 +28,8 @@ final class GuestPort {
         let events = Mutex<[EngineEvent]>([])
     }
 
-    init(_ framing: Link.Framing = .device, shards: Int = 1, usesMultishotRead: Bool = true) throws {
+    init(_ carrier: Carrier, shards: Int = 1, usesMultishotRead: Bool = true) throws {
+        framing = carrier.framing
         var own: [Int32] = []
         var others: [Int32] = []
         for _ in 0..<shards {
@@ -52,8 +53,8 @@ final class GuestPort {
         events = log
         engine = try Engine(
             configuration, link: Link(queues: others, framing: framing, takesUDPSuperFrames: true),
-            features: .probe(), nameService: nil, handler: { event in log.events.withLock { $0.append(event) } })
-        self.framing = framing
+            features: carrier.backEnd.features, nameService: nil,
+            handler: { event in log.events.withLock { $0.append(event) } })
         queues = own
         partial = own.map { _ in [] }
         taken = own.map { _ in 0 }

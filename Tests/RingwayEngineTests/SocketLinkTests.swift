@@ -6,16 +6,14 @@ import RingwayRing
 import RingwayWire
 import Testing
 
-private let features = KernelFeatures.probe()
-
 /// What can go wrong on a link that is a socket.
-@Suite("Links that are sockets", .tags(.kernel), .enabled(if: features.hasBufferRings && features.hasMultishotReceive))
+@Suite("Links that are sockets", .tags(.kernel))
 struct SocketLinkTests {
-    private static let streams = StreamFraming.allCases.map { Link.Framing.stream($0) }
+    private static let streams = Carrier.sockets.filter { $0.framing != .datagram }
 
-    @Test("A guest that stops reading holds the host back, and nothing is lost", arguments: streams + [.datagram])
-    func slowGuest(framing: Link.Framing) throws {
-        let guest = try GuestPort(framing)
+    @Test("A guest that stops reading holds the host back, and nothing is lost", arguments: Carrier.sockets)
+    func slowGuest(carrier: Carrier) throws {
+        let guest = try GuestPort(carrier)
         defer { guest.engine.stop() }
         let octets = 16 << 20
         let slow = try SlowGuest(guest, connections: 4, octetsEach: octets)
@@ -41,8 +39,8 @@ struct SocketLinkTests {
     }
 
     @Test("A guest that dies in the middle of a frame ends its link alone", arguments: streams)
-    func death(framing: Link.Framing) throws {
-        let guest = try GuestPort(framing)
+    func death(carrier: Carrier) throws {
+        let guest = try GuestPort(carrier)
         let server = HostEnd(SOCK_STREAM)
         let target = TransportAddress(address: IPAddress(GuestPort.host), port: server.port)
         guest.send(Frames.segment(from: 40_000, to: target, sequence: 1, [.syn]))
@@ -62,8 +60,8 @@ struct SocketLinkTests {
     }
 
     @Test("A length that no frame has ends the link", arguments: streams)
-    func malformed(framing: Link.Framing) throws {
-        let guest = try GuestPort(framing)
+    func malformed(carrier: Carrier) throws {
+        let guest = try GuestPort(carrier)
         guest.send(Frames.addressRequest())
         #expect(guest.receive { Frames.etherType($0) == EtherType.arp } != nil)
         guest.sendOctets([0, 0, 0, 0])
@@ -77,8 +75,8 @@ struct SocketLinkTests {
     }
 
     @Test("A guest that goes between frames is only gone", arguments: streams)
-    func end(framing: Link.Framing) throws {
-        let guest = try GuestPort(framing)
+    func end(carrier: Carrier) throws {
+        let guest = try GuestPort(carrier)
         guest.send(Frames.addressRequest())
         try #require(guest.receive { Frames.etherType($0) == EtherType.arp } != nil)
         guest.die()
@@ -91,8 +89,8 @@ struct SocketLinkTests {
     }
 
     @Test("Frames in one write are as good as frames in many", arguments: streams)
-    func gathered(framing: Link.Framing) throws {
-        let guest = try GuestPort(framing)
+    func gathered(carrier: Carrier) throws {
+        let guest = try GuestPort(carrier)
         defer { guest.engine.stop() }
         let stream = (0..<500).flatMap { _ in guest.framed(Frames.addressRequest()) }
         var rest = stream[...]

@@ -150,6 +150,18 @@ private final class OutgoingBench {
         #expect(bench.bench.counters.read(.linkWritesRefused) == 3 && bench.bench.leased == 0)
     }
 
+    @Test("that no peer believes are dropped alone", arguments: StreamFraming.allCases)
+    func tooLong(framing: StreamFraming) {
+        var noise = SeededNoise(seed: 13)
+        let bench = OutgoingBench(.stream(framing))
+        // Another guest's frame may be as long as a buffer.
+        bench.append([UInt8](repeating: 0, count: 12) + noise.octets(65_589))
+        bench.append(frame(100, isSuper: false, &noise))
+        bench.send { 1_000_000 }
+        #expect(FramedStream.frames(bench.stream, framing).count == 1)
+        #expect(bench.bench.counters.read(.linkWritesRefused) == 1 && bench.bench.leased == 0)
+    }
+
     @Test func `go as datagrams, one for each wire frame, as far as the socket takes them`() {
         var noise = SeededNoise(seed: 12)
         var ends: (Int32, Int32) = (-1, -1)

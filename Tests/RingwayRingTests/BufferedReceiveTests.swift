@@ -4,13 +4,11 @@ import RingwayRing
 import Testing
 
 /// Operations for which the kernel picks a buffer when data arrives.
-@Suite("Receive into provided buffers", .tags(.kernel), .enabled(if: KernelFeatures.probe().hasBufferRings))
+@Suite("Receive into provided buffers", .tags(.kernel))
 struct BufferedReceiveTests {
-    private static let hasMultishotRead = KernelFeatures.probe().hasMultishotRead
-
-    @Test(.enabled(if: hasMultishotRead))
-    func `reads again and again from one submission`() throws {
-        let bench = try RingBench()
+    @Test(arguments: BackEnd.here.filter(\.features.hasMultishotRead))
+    func `reads again and again from one submission`(_ backEnd: BackEnd) throws {
+        let bench = try RingBench(backEnd)
         let buffers = try ProvidedBuffers(bench, capacity: 8, size: 64)
         buffers.add(0..<8)
         let (reader, writer) = Sockets.pipePair()
@@ -28,9 +26,9 @@ struct BufferedReceiveTests {
         #expect(last.result == 0 && !last.hasMore)
     }
 
-    @Test(.enabled(if: hasMultishotRead))
-    func `ends with ENOBUFS when no buffer is left, and loses nothing`() throws {
-        let bench = try RingBench()
+    @Test(arguments: BackEnd.here.filter(\.features.hasMultishotRead))
+    func `ends with ENOBUFS when no buffer is left, and loses nothing`(_ backEnd: BackEnd) throws {
+        let bench = try RingBench(backEnd)
         let buffers = try ProvidedBuffers(bench, capacity: 4, size: 64)
         buffers.add(0..<2)
         let (reader, writer) = Sockets.pair(SOCK_SEQPACKET)
@@ -48,8 +46,8 @@ struct BufferedReceiveTests {
         #expect(second.prefix(2).map { buffers.take($0) } == [[2], [3]])
     }
 
-    @Test func `reads once where multishot is missing`() throws {
-        let bench = try RingBench()
+    @Test(arguments: BackEnd.here) func `reads once where multishot is missing`(_ backEnd: BackEnd) throws {
+        let bench = try RingBench(backEnd)
         let buffers = try ProvidedBuffers(bench, capacity: 4, size: 64)
         buffers.add(0..<4)
         let (reader, writer) = Sockets.pair(SOCK_SEQPACKET)
@@ -64,8 +62,8 @@ struct BufferedReceiveTests {
         #expect(bench.unexpected().isEmpty, "the third waits for a read")
     }
 
-    @Test func `receives no more than it was told`() throws {
-        let bench = try RingBench()
+    @Test(arguments: BackEnd.here) func `receives no more than it was told`(_ backEnd: BackEnd) throws {
+        let bench = try RingBench(backEnd)
         let buffers = try ProvidedBuffers(bench, capacity: 2, size: 64)
         buffers.add(0..<2)
         let (reader, writer) = Sockets.pair(SOCK_STREAM)
@@ -83,8 +81,8 @@ struct BufferedReceiveTests {
         #expect(bench.completions(1).first?.result == 0, "the end of the stream")
     }
 
-    @Test func `has no buffer for a receive when none was given`() throws {
-        let bench = try RingBench()
+    @Test(arguments: BackEnd.here) func `has no buffer for a receive when none was given`(_ backEnd: BackEnd) throws {
+        let bench = try RingBench(backEnd)
         let buffers = try ProvidedBuffers(bench, capacity: 2, size: 64)
         let (reader, writer) = Sockets.pair(SOCK_STREAM)
         defer { Sockets.close(reader, writer) }
@@ -93,8 +91,8 @@ struct BufferedReceiveTests {
         #expect(bench.completions(1).first?.result == -ENOBUFS)
     }
 
-    @Test func `receives a stream of records from one submission`() throws {
-        let bench = try RingBench()
+    @Test(arguments: BackEnd.here) func `receives a stream of records from one submission`(_ backEnd: BackEnd) throws {
+        let bench = try RingBench(backEnd)
         let buffers = try ProvidedBuffers(bench, capacity: 8, size: 64)
         buffers.add(0..<8)
         let (reader, writer) = Sockets.pair(SOCK_SEQPACKET)
@@ -107,8 +105,8 @@ struct BufferedReceiveTests {
         #expect(completions.allSatisfy { $0.hasMore })
     }
 
-    @Test func `tells the sender of each datagram`() throws {
-        let bench = try RingBench()
+    @Test(arguments: BackEnd.here) func `tells the sender of each datagram`(_ backEnd: BackEnd) throws {
+        let bench = try RingBench(backEnd)
         let buffers = try ProvidedBuffers(bench, capacity: 8, size: 512)
         buffers.add(0..<8)
         let receiver = Sockets.bound(SOCK_DGRAM)
@@ -154,8 +152,9 @@ struct BufferedReceiveTests {
         return UInt16(bigEndian: address.sin_port)
     }
 
-    @Test func `accepts clients from one submission until it is cancelled`() throws {
-        let bench = try RingBench()
+    @Test(arguments: BackEnd.here)
+    func `accepts clients from one submission until it is cancelled`(_ backEnd: BackEnd) throws {
+        let bench = try RingBench(backEnd)
         let listener = Sockets.bound(SOCK_STREAM)
         listen(listener.descriptor, 16)
         bench.prepare(1) { ringway_prepare_accept_multishot($0, listener.descriptor) }
@@ -173,16 +172,16 @@ struct BufferedReceiveTests {
         for descriptor in clients + accepted.map(\.result) + [listener.descriptor] { Sockets.close(descriptor) }
     }
 
-    @Test func `knows how many buffers a ring holds`() throws {
-        let bench = try RingBench()
+    @Test(arguments: BackEnd.here) func `knows how many buffers a ring holds`(_ backEnd: BackEnd) throws {
+        let bench = try RingBench(backEnd)
         let buffers = try ProvidedBuffers(bench, capacity: 4, size: 64)
         #expect(buffers.available == 0 && !buffers.isFull)
         buffers.add(0..<4)
         #expect(buffers.available == 4 && buffers.isFull)
     }
 
-    @Test func `refuses two buffer rings of one number`() throws {
-        let bench = try RingBench()
+    @Test(arguments: BackEnd.here) func `refuses two buffer rings of one number`(_ backEnd: BackEnd) throws {
+        let bench = try RingBench(backEnd)
         let first = try ProvidedBuffers(bench, capacity: 4, size: 64, group: 3)
         #expect(throws: RingError.self) { _ = try ProvidedBuffers(bench, capacity: 4, size: 64, group: 3) }
         #expect(first.group == 3)

@@ -12,8 +12,10 @@ private final class LeaseRingBench {
     let pool: UnsafeMutablePointer<BufferPool>
     private var leases: LeaseRing
 
-    init(capacity: Int = 16, least: Int = 4, headroom: Int = 0, reserve: Int = 0, buffers: Int = 64) throws {
-        let bench = try RingBench()
+    init(
+        _ backEnd: BackEnd, capacity: Int = 16, least: Int = 4, headroom: Int = 0, reserve: Int = 0, buffers: Int = 64
+    ) throws {
+        let bench = try RingBench(backEnd)
         ring = bench
         space = BufferSpace(shards: 1, largeCount: buffers, smallCount: 1)
         pool = .allocate(capacity: 1)
@@ -62,10 +64,10 @@ private final class LeaseRingBench {
     }
 }
 
-@Suite("Lease ring", .tags(.kernel), .enabled(if: KernelFeatures.probe().hasBufferRings))
+@Suite("Lease ring", .tags(.kernel))
 struct LeaseRingTests {
-    @Test func `holds few buffers ordinarily`() throws {
-        let bench = try LeaseRingBench()
+    @Test(arguments: BackEnd.here) func `holds few buffers ordinarily`(_ backEnd: BackEnd) throws {
+        let bench = try LeaseRingBench(backEnd)
         #expect(bench.available == 0)
         #expect(bench.refill())
         #expect(bench.available == 4 && bench.leased == 4)
@@ -73,8 +75,9 @@ struct LeaseRingTests {
         #expect(bench.leased == 4)
     }
 
-    @Test func `gives the lease that the data was put in, behind the headroom`() throws {
-        let bench = try LeaseRingBench(headroom: 128)
+    @Test(arguments: BackEnd.here)
+    func `gives the lease that the data was put in, behind the headroom`(_ backEnd: BackEnd) throws {
+        let bench = try LeaseRingBench(backEnd, headroom: 128)
         bench.refill()
         let completion = try #require(bench.receive([1, 2, 3]))
         let lease = bench.take(completion)
@@ -87,8 +90,8 @@ struct LeaseRingTests {
         #expect(bench.available == 4 && bench.leased == 4)
     }
 
-    @Test func `uses the buffer again that was used last`() throws {
-        let bench = try LeaseRingBench(least: 1)
+    @Test(arguments: BackEnd.here) func `uses the buffer again that was used last`(_ backEnd: BackEnd) throws {
+        let bench = try LeaseRingBench(backEnd, least: 1)
         var seen: Set<Lease> = []
         for octet in UInt8(0)..<20 {
             bench.refill()
@@ -100,8 +103,8 @@ struct LeaseRingTests {
         #expect(seen.count == 1)
     }
 
-    @Test func `grows to its capacity and no further`() throws {
-        let bench = try LeaseRingBench()
+    @Test(arguments: BackEnd.here) func `grows to its capacity and no further`(_ backEnd: BackEnd) throws {
+        let bench = try LeaseRingBench(backEnd)
         bench.refill()
         for expected in [8, 16, 16] {
             bench.grow()
@@ -110,8 +113,9 @@ struct LeaseRingTests {
         }
     }
 
-    @Test func `shrinks when it is hardly used, but not below its least`() throws {
-        let bench = try LeaseRingBench()
+    @Test(arguments: BackEnd.here)
+    func `shrinks when it is hardly used, but not below its least`(_ backEnd: BackEnd) throws {
+        let bench = try LeaseRingBench(backEnd)
         bench.grow()
         bench.grow()
         bench.refill()
@@ -129,8 +133,8 @@ struct LeaseRingTests {
         #expect(bench.leased == 4)
     }
 
-    @Test func `leaves the reserve in the pool`() throws {
-        let bench = try LeaseRingBench(reserve: 6, buffers: 8)
+    @Test(arguments: BackEnd.here) func `leaves the reserve in the pool`(_ backEnd: BackEnd) throws {
+        let bench = try LeaseRingBench(backEnd, reserve: 6, buffers: 8)
         #expect(bench.refill())
         #expect(bench.available == 2)
         let others = (0..<6).map { _ in bench.lease() }
@@ -139,8 +143,9 @@ struct LeaseRingTests {
         for lease in others { bench.release(lease) }
     }
 
-    @Test func `is empty when the pool is dry and filled when buffers come back`() throws {
-        let bench = try LeaseRingBench(buffers: 8)
+    @Test(arguments: BackEnd.here)
+    func `is empty when the pool is dry and filled when buffers come back`(_ backEnd: BackEnd) throws {
+        let bench = try LeaseRingBench(backEnd, buffers: 8)
         let held = (0..<8).map { _ in bench.lease() }
         #expect(!bench.refill())
         #expect(bench.available == 0)
@@ -149,8 +154,8 @@ struct LeaseRingTests {
         #expect(bench.available == 4)
     }
 
-    @Test func `gives every buffer back when it is drained`() throws {
-        let bench = try LeaseRingBench()
+    @Test(arguments: BackEnd.here) func `gives every buffer back when it is drained`(_ backEnd: BackEnd) throws {
+        let bench = try LeaseRingBench(backEnd)
         bench.grow()
         bench.refill()
         let completion = try #require(bench.receive([1]))
@@ -163,7 +168,7 @@ struct LeaseRingTests {
 
     @Test func `traps on a buffer that the kernel was not given`() async {
         await #expect(processExitsWith: .failure) {
-            guard let bench = try? LeaseRingBench() else { return }
+            guard let bench = try? LeaseRingBench(.epoll) else { return }
             bench.refill()
             _ = bench.take(Completion(tag: OperationTag(rawValue: 0), result: 1, flags: 15 << 16 | 1))
         }

@@ -17,8 +17,8 @@ private final class QueueBench {
     let pool: UnsafeMutablePointer<BufferPool>
     private var queue: Queue
 
-    init(_ descriptor: Int32, isMultishot: Bool) throws {
-        let bench = try RingBench()
+    init(_ backEnd: BackEnd, _ descriptor: Int32, isMultishot: Bool) throws {
+        let bench = try RingBench(backEnd)
         ring = bench
         space = BufferSpace(shards: 1, largeCount: 32, smallCount: 1)
         pool = .allocate(capacity: 1)
@@ -63,15 +63,17 @@ private final class QueueBench {
     }
 }
 
-@Suite("Queue", .tags(.kernel), .enabled(if: features.hasBufferRings))
+@Suite("Queue", .tags(.kernel))
 struct QueueTests {
     static var kinds: [Bool] { features.hasMultishotRead ? [true, false] : [false] }
 
-    @Test(arguments: kinds)
-    func `a link whose other end is closed is lost, and said to be so once`(isMultishot: Bool) throws {
+    @Test(arguments: BackEnd.here, kinds)
+    func `a link whose other end is closed is lost, and said to be so once`(_ backEnd: BackEnd, isMultishot: Bool)
+        throws
+    {
         let (own, other) = Sockets.pair(SOCK_SEQPACKET)
         defer { Sockets.close(own) }
-        let bench = try QueueBench(own, isMultishot: isMultishot)
+        let bench = try QueueBench(backEnd, own, isMultishot: isMultishot)
         Sockets.send([1, 2, 3], to: other)
         Sockets.close(other)
         let arrivals = bench.arrivals()
@@ -79,11 +81,11 @@ struct QueueTests {
         #expect(arrivals.losses == [ENODEV])
     }
 
-    @Test(arguments: kinds)
-    func `buffers that brought nothing go back to the pool`(isMultishot: Bool) throws {
+    @Test(arguments: BackEnd.here, kinds)
+    func `buffers that brought nothing go back to the pool`(_ backEnd: BackEnd, isMultishot: Bool) throws {
         let (own, other) = Sockets.pair(SOCK_SEQPACKET)
         defer { Sockets.close(own) }
-        let bench = try QueueBench(own, isMultishot: isMultishot)
+        let bench = try QueueBench(backEnd, own, isMultishot: isMultishot)
         bench.refill()
         Sockets.close(other)
         let before = bench.leased
@@ -92,11 +94,11 @@ struct QueueTests {
     }
 
     /// What a queue gives when its device is deleted while reads are under way.
-    private static func deleteTap(isMultishot: Bool) throws -> [Int32] {
+    private static func deleteTap(_ backEnd: BackEnd, isMultishot: Bool) throws -> [Int32] {
         guard ringway_unshare(ringway_kind_network()) == 0 else { throw TapFailure("unshare") }
         let tap = try TapDevice.make(name: "tap0", queues: 1).relinquish()[0]
         defer { Sockets.close(tap) }
-        let bench = try QueueBench(tap, isMultishot: isMultishot)
+        let bench = try QueueBench(backEnd, tap, isMultishot: isMultishot)
         bench.refill()
         bench.submit()
         // The program lives in the namespace of the thread that starts it.
@@ -111,12 +113,12 @@ struct QueueTests {
         return bench.arrivals().losses
     }
 
-    @Test(.enabled(if: isTapAllowed), .timeLimit(.minutes(1)), arguments: kinds)
-    func `a device that is deleted is a link that is lost`(isMultishot: Bool) throws {
+    @Test(.enabled(if: isTapAllowed), .timeLimit(.minutes(1)), arguments: BackEnd.here, kinds)
+    func `a device that is deleted is a link that is lost`(_ backEnd: BackEnd, isMultishot: Bool) throws {
         let outcome = Outcome()
         // The namespace ends with the thread.
         KernelThread {
-            outcome.result.withLock { $0 = Result { try Self.deleteTap(isMultishot: isMultishot) } }
+            outcome.result.withLock { $0 = Result { try Self.deleteTap(backEnd, isMultishot: isMultishot) } }
         }.join()
         let losses = try #require(outcome.result.withLock { $0 }).get()
         #expect(losses == [EBADFD])

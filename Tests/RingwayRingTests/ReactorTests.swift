@@ -7,20 +7,20 @@ import Synchronization
 import Testing
 
 /// Waking and being woken, on real threads.
-@Suite("Reactor", .tags(.kernel), .enabled(if: KernelFeatures.probe().hasRingMessages))
+@Suite("Reactor", .tags(.kernel))
 struct ReactorTests {
     private static let bell = OperationTag(kind: 1, index: 0)
     private static let mail = OperationTag(kind: 2, index: 0)
 
-    private static func reactor(_ doorbell: Doorbell) throws(RingError) -> Reactor {
-        let ring = try Ring(entries: 64, completions: 256, features: .probe())
+    private static func reactor(_ backEnd: BackEnd, _ doorbell: Doorbell) throws(RingError) -> Reactor {
+        let ring = try Ring(entries: 64, completions: 256, features: backEnd.features)
         var reactor = Reactor(ring: ring, doorbell: doorbell)
         try reactor.ring.enable()
         return reactor
     }
 
-    @Test func `ends its wait at the deadline and reads the clock`() throws {
-        var reactor = try Self.reactor(Doorbell())
+    @Test(arguments: BackEnd.here) func `ends its wait at the deadline and reads the clock`(_ backEnd: BackEnd) throws {
+        var reactor = try Self.reactor(backEnd, Doorbell())
         let start = Reactor.clock()
         let error = reactor.wait(until: start + 20_000_000) { false }
         let now = reactor.now
@@ -28,17 +28,19 @@ struct ReactorTests {
         #expect(now >= start + 19_000_000 && now < start + 1_000_000_000)
     }
 
-    @Test func `does not wait when its deadline has passed or mail is there`() throws {
-        var reactor = try Self.reactor(Doorbell())
+    @Test(arguments: BackEnd.here)
+    func `does not wait when its deadline has passed or mail is there`(_ backEnd: BackEnd) throws {
+        var reactor = try Self.reactor(backEnd, Doorbell())
         let start = Reactor.clock()
         _ = reactor.wait(until: 0) { false }
         _ = reactor.wait(until: nil) { true }
         #expect(Reactor.clock() - start < 1_000_000_000)
     }
 
-    @Test func `is woken by a thread without a ring, each time anew`() throws {
+    @Test(arguments: BackEnd.here)
+    func `is woken by a thread without a ring, each time anew`(_ backEnd: BackEnd) throws {
         let doorbell = Doorbell()
-        var reactor = try Self.reactor(doorbell)
+        var reactor = try Self.reactor(backEnd, doorbell)
         reactor.listen(Self.bell)
         for _ in 0..<3 {
             let ringer = KernelThread {
@@ -54,21 +56,21 @@ struct ReactorTests {
         }
     }
 
-    @Test func `lets nobody claim the waking of one who is awake`() throws {
+    @Test(arguments: BackEnd.here) func `lets nobody claim the waking of one who is awake`(_ backEnd: BackEnd) throws {
         let doorbell = Doorbell()
-        var reactor = try Self.reactor(doorbell)
+        var reactor = try Self.reactor(backEnd, doorbell)
         #expect(!doorbell.claimWake())
         _ = reactor.wait(until: 0) { doorbell.claimWake() && !doorbell.claimWake() }
         #expect(!doorbell.claimWake())
     }
 
-    @Test func `is woken through the ring of another thread`() throws {
+    @Test(arguments: BackEnd.here) func `is woken through the ring of another thread`(_ backEnd: BackEnd) throws {
         let sleeper = Doorbell()
         let isWaiting = Atomic<Bool>(false)
         try withExtendedLifetime(isWaiting) {
-            var reactor = try Self.reactor(sleeper)
+            var reactor = try Self.reactor(backEnd, sleeper)
             let waker = KernelThread {
-                guard var other = try? Self.reactor(Doorbell()) else { return }
+                guard var other = try? Self.reactor(backEnd, Doorbell()) else { return }
                 usleep(20_000)
                 other.wake(sleeper, Self.mail)
                 _ = other.wait(until: other.now + 20_000_000) { false }
@@ -85,9 +87,10 @@ struct ReactorTests {
 
     /// One of two that throw messages at each other: what it posts to, what it takes from, how often.
     private static func exchange(
-        own: Doorbell, other: Doorbell, inbox: Mailbox<Int>, outbox: Mailbox<Int>, rounds: Int, begins: Bool
+        _ backEnd: BackEnd, own: Doorbell, other: Doorbell, inbox: Mailbox<Int>, outbox: Mailbox<Int>, rounds: Int,
+        begins: Bool
     ) -> Int {
-        guard var reactor = try? reactor(own) else { return -1 }
+        guard var reactor = try? reactor(backEnd, own) else { return -1 }
         while other.ringDescriptor < 0 { sched_yield() }
         var expected = 0
         if begins {
@@ -114,17 +117,19 @@ struct ReactorTests {
         return expected
     }
 
-    @Test(.timeLimit(.minutes(1)))
-    func `loses no wake-up when two shards throw a message to and fro`() {
+    @Test(.timeLimit(.minutes(1)), arguments: BackEnd.here)
+    func `loses no wake-up when two shards throw a message to and fro`(_ backEnd: BackEnd) {
         let rounds = 20_000
         let (one, two) = (Doorbell(), Doorbell())
         let (toOne, toTwo) = (Mailbox<Int>(capacity: 16), Mailbox<Int>(capacity: 16))
         let result = Mailbox<Int>(capacity: 1)
         let thread = KernelThread {
             _ = result.post(
-                Self.exchange(own: two, other: one, inbox: toTwo, outbox: toOne, rounds: rounds, begins: false))
+                Self.exchange(backEnd, own: two, other: one, inbox: toTwo, outbox: toOne, rounds: rounds, begins: false)
+            )
         }
-        let own = Self.exchange(own: one, other: two, inbox: toOne, outbox: toTwo, rounds: rounds, begins: true)
+        let own = Self.exchange(
+            backEnd, own: one, other: two, inbox: toOne, outbox: toTwo, rounds: rounds, begins: true)
         thread.join()
         #expect(own == rounds)
         #expect(result.take() == rounds)

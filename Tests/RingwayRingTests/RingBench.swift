@@ -5,8 +5,8 @@ import RingwayRing
 final class RingBench {
     var ring: Ring
 
-    init(entries: UInt32 = 32, completions: UInt32 = 128, features: KernelFeatures = .probe()) throws {
-        ring = try Ring(entries: entries, completions: completions, features: features)
+    init(_ backEnd: BackEnd, entries: UInt32 = 32, completions: UInt32 = 128) throws {
+        ring = try Ring(entries: entries, completions: completions, features: backEnd.features)
         try ring.enable()
     }
 

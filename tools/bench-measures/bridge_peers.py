@@ -35,9 +35,9 @@ class Ringway(ProgramPeer):
     kind = OURS
     runs = True
 
-    def __init__(self, path, shards):
-        super().__init__("ringway", "Ringway", str(path))
-        self.options = ["--shards", shards] if shards else []
+    def __init__(self, path, shards, name="ringway", title="Ringway", options=()):
+        super().__init__(name, title, str(path))
+        self.options = [*(["--shards", shards] if shards else []), *options]
 
     def connect(self, scene, link, publishes):
         published = ["-p", f"{PUBLISHED_PORT}:{PUBLISHED_PORT}"] if publishes else []
@@ -52,6 +52,13 @@ class Ringway(ProgramPeer):
 
     def command(self, arguments):
         return [self.path, "run", *self.options, "--", *arguments]
+
+
+class RingwayOnEpoll(Ringway):
+    """As it runs where io_uring is missing or forbidden."""
+
+    def __init__(self, path, shards):
+        super().__init__(path, shards, "ringway-epoll", "Ringway on epoll", ["--reactor", "epoll"])
 
 
 class Pasta(ProgramPeer):

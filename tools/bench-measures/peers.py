@@ -115,11 +115,14 @@ def from_environment(name):
 def all_peers(ringway, shards):
     """Every peer there may be, in the order in which they are shown."""
     from agent_peer import Agent
-    from bridge_peers import Pasta, Ringway, Slirp
+    from bridge_peers import Pasta, Ringway, RingwayOnEpoll, Slirp
     from kernel_peers import Loopback, Veth, VethWithNat
     from stream_peers import Gvproxy, Vpnkit
 
-    peers = [Ringway(ringway, shards), Agent(ringway, shards), Loopback(), Veth(), VethWithNat()]
+    peers = [
+        Ringway(ringway, shards), RingwayOnEpoll(ringway, shards), Agent(ringway, shards), Loopback(), Veth(),
+        VethWithNat(),
+    ]
     peers += Pasta.variants("pasta", "pasta")
     newer = from_environment("RINGWAY_BENCH_PASTA")
     peers += Pasta.variants("newer-pasta", newer) if newer else []

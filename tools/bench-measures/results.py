@@ -17,6 +17,18 @@ class Results:
     def fail(self, measure, case, peer, reason):
         self.failures.setdefault((measure, case, peer), []).append(" ".join(str(reason).split()))
 
+    def has(self, measure):
+        return any(key[0] == measure for key in (*self.samples, *self.failures))
+
+    def restore(self, report, replaced):
+        """Takes over what a report holds, but for the measures that are replaced."""
+        for row in report["results"]:
+            if row["measure"] not in replaced:
+                self.samples[row["measure"], row["case"], row["metric"], row["peer"]] = row["samples"]
+        for row in report["failures"]:
+            if row["measure"] not in replaced:
+                self.failures[row["measure"], row["case"], row["peer"]] = row["reasons"]
+
     def of(self, measure, case, metric, peer):
         return self.samples.get((measure, case, metric, peer), [])
 

@@ -147,6 +147,13 @@ static inline uint16_t ringway_flags_buffer(uint32_t flags) { return (uint16_t)(
 /// Suppresses the completion of an operation that succeeds.
 static inline void ringway_skip_success(struct io_uring_sqe *entry) { entry->flags |= IOSQE_CQE_SKIP_SUCCESS; }
 
+static inline bool ringway_skips_success(const struct io_uring_sqe *entry) {
+    return (entry->flags & IOSQE_CQE_SKIP_SUCCESS) != 0;
+}
+static inline bool ringway_selects_buffer(const struct io_uring_sqe *entry) {
+    return (entry->flags & IOSQE_BUFFER_SELECT) != 0;
+}
+
 static inline int ringway_register_buffer_ring(struct io_uring *ring, void *memory, uint32_t entries, uint16_t group) {
     struct io_uring_buf_reg registration;
     memset(&registration, 0, sizeof registration);

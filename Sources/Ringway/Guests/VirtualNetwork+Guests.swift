@@ -89,7 +89,7 @@ extension VirtualNetwork {
         guard sockets.descriptors.isEmpty || sockets.descriptors.count == queues.count else {
             throw Failure("\(sockets.descriptors.count) sources of sockets for \(queues.count) queues")
         }
-        let features = try Self.requiredFeatures()
+        let features = try Self.features(for: configuration.reactor)
         return try changes.withLock { (_) throws(Failure) in
             let (guest, isKnown) = try register(description, lease)
             let engine: Engine
@@ -167,28 +167,6 @@ extension VirtualNetwork {
         engine.neighborLimit = configuration.limits.guestsPerNetwork
         engine.addressLimit = configuration.limits.addressesPerGuest
         return engine
-    }
-
-    private static func requiredFeatures() throws(Failure) -> RingwayRing.KernelFeatures {
-        let features = RingwayRing.KernelFeatures.probe()
-        guard features.hasRing, features.hasBufferRings, features.hasMultishotReceive else {
-            throw Failure(explain(features))
-        }
-        return features
-    }
-
-    private static func explain(_ features: RingwayRing.KernelFeatures) -> String {
-        if features.ringError == EPERM || features.ringError == EACCES {
-            return
-                "io_uring is forbidden here: set the sysctl kernel.io_uring_disabled to 0, or allow io_uring_setup in "
-                + "the container's seccomp profile"
-        }
-        if !features.hasRing {
-            return
-                "this kernel gives no io_uring (\(String(cString: strerror(features.ringError)))): Linux 6.0 or newer "
-                + "is needed"
-        }
-        return "this kernel's io_uring lacks buffer rings or multishot receive: Linux 6.0 or newer is needed"
     }
 
     func claim(_ address: IPv6Address, by guest: UInt32, mac: MACAddress) -> Bool {

@@ -103,6 +103,7 @@ extension VirtualNetwork.Configuration {
         allow = network.allow
         deny = network.deny
         busyPoll = bridge.busyPoll
+        reactor = bridge.reactor
         captureFile = bridge.capture
         self.limits = limits.limits
     }

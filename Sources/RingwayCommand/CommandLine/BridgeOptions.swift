@@ -23,6 +23,13 @@ struct BridgeOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
+            "What moves the octets: io_uring, or epoll where that is missing or forbidden. "
+                + "(default: io_uring if it works here, else epoll)", valueName: "name"),
+        transform: OptionValue.reactor)
+    var reactor: Reactor?
+
+    @Option(
+        help: ArgumentHelp(
             "Write every frame to this file, as pcapng, which Wireshark and tcpdump read.", valueName: "file"),
         transform: OptionValue.file)
     var capture: String?

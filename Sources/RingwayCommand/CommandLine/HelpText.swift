@@ -109,7 +109,7 @@ enum HelpText {
 
         CONFIGURATION FILE
         YAML or JSON. Its keys are the options' names: network, ipv6-prefix, mtu, dns, host-loopback, allow, deny, \
-        isolate, shards, busy-poll, capture, socket-mode, listen, publish, limits; and
+        isolate, shards, busy-poll, reactor, capture, socket-mode, listen, publish, limits; and
 
           leases    a list of mac with address, name or both
           names     domain names, each with an address or one of each family

@@ -53,6 +53,11 @@ enum OptionValue {
 
     static func busyPoll(_ text: String) throws -> Int { try number(text, in: 0...1_000_000) }
 
+    static func reactor(_ text: String) throws -> Reactor {
+        guard let reactor = Reactor(rawValue: text) else { throw ValidationError("it must be io_uring or epoll") }
+        return reactor
+    }
+
     static func count(_ text: String) throws -> Int { try number(text, in: 1...1_000_000_000) }
 
     /// A name server: an address of either family, with the port where it is not 53.

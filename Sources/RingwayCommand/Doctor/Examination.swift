@@ -9,7 +9,7 @@ enum Examination {
     static func findings() -> [Finding] {
         // The trial forks, so it comes before anything that may start a thread.
         let trial = guestTrial()
-        return [kernel(), tunDevice(), userNamespaces()] + trial + ringFeatures()
+        return [kernel(), tunDevice(), userNamespaces()] + trial + [reactor()] + ringFeatures()
             + [pingSockets(), openFiles(), nameServers(), lowPorts()]
     }
 
@@ -132,16 +132,30 @@ enum Examination {
             return .present("data path", "\(queues.count) shards start", isRequired: true)
         } catch {
             return .missing(
-                "data path", error.description, cost: "no traffic can be carried", remedy: ringRemedy, isRequired: true)
+                "data path", error.description, cost: "no traffic can be carried",
+                remedy: "raise what it is short of: memory, descriptors or threads", isRequired: true)
         }
     }
 
-    private static var ringRemedy: String {
-        switch Setting("/proc/sys/kernel/io_uring_disabled").number {
-        case 1?: "as root: sysctl kernel.io_uring_disabled=0, or join the group of kernel.io_uring_group"
-        case 2?: "as root: sysctl kernel.io_uring_disabled=0"
-        default: "in a container, use a seccomp profile that allows io_uring"
-        }
+    static func reactor() -> Finding {
+        let (reactor, obstacle) = KernelFeatures.reactor()
+        return self.reactor(
+            reactor, reason: obstacle?.reason, remedy: obstacle?.remedy,
+            disabled: Setting("/proc/sys/kernel/io_uring_disabled").number)
+    }
+
+    /// - Parameter disabled: the sysctl kernel.io_uring_disabled, where the kernel has it.
+    static func reactor(_ reactor: Reactor, reason: String?, remedy: String?, disabled: Int?) -> Finding {
+        guard let reason, let remedy else { return .present("reactor", reactor.rawValue) }
+        let mending =
+            switch disabled {
+            case 1?: "as root: sysctl kernel.io_uring_disabled=0, or join the group of kernel.io_uring_group"
+            case 2?: "as root: sysctl kernel.io_uring_disabled=0"
+            default: remedy
+            }
+        return .missing(
+            "reactor", "\(reactor.rawValue), because \(reason)",
+            cost: "a system call for each operation: COST", remedy: mending)
     }
 
     static func ringFeatures() -> [Finding] {

@@ -8,6 +8,7 @@ internal import Ringway
 struct ConfigurationReader {
     private static let networkKeys = [
         "network", "ipv6-prefix", "mtu", "dns", "host-loopback", "allow", "deny", "isolate", "shards", "busy-poll",
+        "reactor",
         "capture", "socket-mode", "listen", "publish", "leases", "names", "limits",
         "agent-token", "agent-socket", "forward", "follow-ports",
     ]
@@ -73,6 +74,9 @@ struct ConfigurationReader {
         }
         try read("busy-poll") { (node) throws(CommandFailure) in
             order.configuration.busyPoll = try node.value(OptionValue.busyPoll)
+        }
+        try read("reactor") { (node) throws(CommandFailure) in
+            order.configuration.reactor = try node.value(OptionValue.reactor)
         }
         try read("capture") { (node) throws(CommandFailure) in
             order.configuration.captureFile = try node.value(OptionValue.file)

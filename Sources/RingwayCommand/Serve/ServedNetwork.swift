@@ -175,6 +175,7 @@ struct ServedNetwork {
         if now.followsListeningPorts != wanted.followsListeningPorts { keys.append("follow-ports") }
         if now.shards != wanted.shards { keys.append("shards") }
         if now.busyPoll != wanted.busyPoll { keys.append("busy-poll") }
+        if now.reactor != wanted.reactor { keys.append("reactor") }
         if now.captureFile != wanted.captureFile { keys.append("capture") }
         if now.limits != wanted.limits { keys.append("limits") }
         return keys

@@ -87,9 +87,12 @@ public struct OutgoingFrames: ~Copyable {
     private mutating func begin(_ frame: OutgoingFrame) {
         current = frame
         isCutting = true
-        guard !framing.hasVirtioNetHeader else { return }
-        let refusal = segmentation.prepare(frame.head(in: space), frame.rest(in: space))
-        guard refusal != .none else { return }
+        if framing.hasVirtioNetHeader {
+            if framing.carries(frame.octets) { return }
+        } else {
+            let refusal = segmentation.prepare(frame.head(in: space), frame.rest(in: space))
+            if refusal == .none, framing.carries(segmentation.nextLength) { return }
+        }
         counters.add(.linkWritesRefused)
         finish()
     }

@@ -108,7 +108,7 @@ extension Stack {
     /// Gives back everything the connection holds; its handle is stale from here on.
     mutating func removeConnection(_ flow: UnsafeMutablePointer<TCPConnection>) {
         let state = flow.pointee.state
-        if state == .connecting || state == .synSent || state == .synReceived { endHalfOpen() }
+        if state == .connecting || state == .synSent || state == .synReceived { endHalfOpen(flow) }
         if flow.pointee.marks.contains(.socket) {
             flow.pointee.marks.remove(.socket)
             effects.append(streamEffect(.resetStream, flow))

@@ -39,7 +39,7 @@ extension Stack {
         flow.pointee.sndWl1 = header.sequence
         flow.pointee.heardAt = now
         setInitialSequence(flow)
-        beginHalfOpen()
+        beginHalfOpen(flow)
         counters.add(.tcpOpenedByGuest)
         if service { flow.pointee.marks.insert(.service) }
         var effect = Effect(service ? .connectService : .connectStream, slot: handle.slot)
@@ -56,10 +56,6 @@ extension Stack {
     /// - Returns: the connection, or `nil` when it cannot be had; the caller then resets the socket.
     public mutating func openFromHost(client: TransportAddress, guest: TransportAddress) -> Handle? {
         let key = Self.keyOpenedByHost(client: addressForGuest(of: client.address), client.port, guest)
-        guard halfOpen < halfOpenLimit else {
-            counters.add(.droppedHalfOpenLimit)
-            return nil
-        }
         if let old = table.find(key) {
             guard old.kind == .tcp, let stale = connections.pointer(inSlot: old.slot),
                 stale.pointee.state == .timeWait
@@ -77,7 +73,7 @@ extension Stack {
         flow.pointee.marks.insert([.openedByHost, .socket])
         setInitialSequence(flow)
         flow.pointee.heardAt = now
-        beginHalfOpen()
+        beginHalfOpen(flow)
         counters.add(.tcpOpenedByHost)
         sendSYN(flow)
         flow.pointee.sndNxt = flow.pointee.sndUna.advanced(by: 1)
@@ -99,13 +95,15 @@ extension Stack {
         }
     }
 
-    mutating func beginHalfOpen() {
-        halfOpen += 1
+    /// The quota is for what the guest begins. A client of the host's is connected already, and could only be reset; the
+    /// flow table bounds them.
+    mutating func beginHalfOpen(_ flow: UnsafeMutablePointer<TCPConnection>) {
+        if !flow.pointee.marks.contains(.openedByHost) { halfOpen += 1 }
         counters.add(.tcpHalfOpen)
     }
 
-    mutating func endHalfOpen() {
-        halfOpen -= 1
+    mutating func endHalfOpen(_ flow: UnsafeMutablePointer<TCPConnection>) {
+        if !flow.pointee.marks.contains(.openedByHost) { halfOpen -= 1 }
         counters.add(.tcpHalfOpen, -1)
     }
 

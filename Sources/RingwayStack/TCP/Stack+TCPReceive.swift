@@ -109,7 +109,7 @@ extension Stack {
         flow.pointee.state = .established
         flow.pointee.retransmissions = 0
         flow.pointee.retransmitAt = 0
-        endHalfOpen()
+        endHalfOpen(flow)
         armTimer(flow)
     }
 

@@ -1,0 +1,107 @@
+// System calls for a loop that never waits but in epoll_wait: each answers a negated errno in place of -1, and is made
+// again when a signal came in between.
+// No logic: each function makes one system call.
+#ifndef RINGWAY_EPOLL_H
+#define RINGWAY_EPOLL_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/time_types.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+// Linux 5.11, the same number on every architecture; older headers lack it.
+#ifndef SYS_epoll_pwait2
+#define SYS_epoll_pwait2 441
+#endif
+
+// Declared here because the C library shows it only to programs that define _GNU_SOURCE before any header.
+extern int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int flags);
+
+#define RINGWAY_RETURN(call)                                                                                          \
+    do {                                                                                                               \
+        int64_t result;                                                                                                \
+        do result = (call);                                                                                            \
+        while (result < 0 && errno == EINTR);                                                                          \
+        return result < 0 ? -(int64_t)errno : result;                                                                  \
+    } while (0)
+
+static inline int64_t ringway_try_read(int descriptor, void *octets, size_t count) {
+    RINGWAY_RETURN(read(descriptor, octets, count));
+}
+static inline int64_t ringway_try_read_slices(int descriptor, const struct iovec *slices, int count) {
+    RINGWAY_RETURN(readv(descriptor, slices, count));
+}
+static inline int64_t ringway_try_write(int descriptor, const void *octets, size_t count) {
+    RINGWAY_RETURN(write(descriptor, octets, count));
+}
+static inline int64_t ringway_try_write_slices(int descriptor, const struct iovec *slices, int count) {
+    RINGWAY_RETURN(writev(descriptor, slices, count));
+}
+static inline int64_t ringway_try_receive(int socket, void *octets, size_t count, uint32_t flags) {
+    RINGWAY_RETURN(recv(socket, octets, count, (int)flags | MSG_DONTWAIT));
+}
+static inline int64_t ringway_try_receive_message(int socket, struct msghdr *message, uint32_t flags) {
+    RINGWAY_RETURN(recvmsg(socket, message, (int)flags | MSG_DONTWAIT));
+}
+static inline int64_t ringway_try_send(int socket, const void *octets, size_t count, uint32_t flags) {
+    RINGWAY_RETURN(send(socket, octets, count, (int)flags | MSG_DONTWAIT));
+}
+static inline int64_t ringway_try_send_message(int socket, const struct msghdr *message, uint32_t flags) {
+    RINGWAY_RETURN(sendmsg(socket, message, (int)flags | MSG_DONTWAIT));
+}
+static inline int64_t ringway_try_accept(int socket, struct sockaddr *address, socklen_t *length, uint32_t flags) {
+    RINGWAY_RETURN(accept4(socket, address, length, (int)flags));
+}
+static inline int64_t ringway_try_connect(int socket, const struct sockaddr *address, socklen_t length) {
+    // A connect that a signal interrupts goes on.
+    if (connect(socket, address, length) == 0) return 0;
+    return errno == EINTR ? -EINPROGRESS : -errno;
+}
+static inline int64_t ringway_try_shutdown(int socket, int how) { RINGWAY_RETURN(shutdown(socket, how)); }
+static inline int64_t ringway_try_close(int descriptor) { return close(descriptor) == 0 ? 0 : -errno; }
+
+/// A descriptor's flags, or a negated errno.
+static inline int ringway_file_flags(int descriptor) {
+    int flags = fcntl(descriptor, F_GETFL);
+    return flags >= 0 ? flags : -errno;
+}
+static inline void ringway_set_file_flags(int descriptor, int flags) { fcntl(descriptor, F_SETFL, flags); }
+
+static inline int ringway_epoll_make(void) {
+    int descriptor = epoll_create1(EPOLL_CLOEXEC);
+    return descriptor >= 0 ? descriptor : -errno;
+}
+/// Zero, or a negated errno.
+static inline int ringway_epoll_control(int epoll, int operation, int descriptor, uint32_t events, uint64_t data) {
+    struct epoll_event event = {.events = events, .data.u64 = data};
+    return epoll_ctl(epoll, operation, descriptor, &event) == 0 ? 0 : -errno;
+}
+/// How many events there are, once there is one or so many milliseconds have passed; negative waits for ever.
+static inline int ringway_epoll_wait(int epoll, struct epoll_event *events, int capacity, int milliseconds) {
+    int count = epoll_wait(epoll, events, capacity, milliseconds);
+    return count >= 0 ? count : -errno;
+}
+/// The same by the clock's own unit; -ENOSYS before Linux 5.11, and what a filter says that does not know it.
+static inline int ringway_epoll_wait_exactly(int epoll, struct epoll_event *events, int capacity,
+                                             int64_t nanoseconds) {
+    struct __kernel_timespec limit = {.tv_sec = nanoseconds / 1000000000, .tv_nsec = nanoseconds % 1000000000};
+    long count = syscall(SYS_epoll_pwait2, epoll, events, capacity, &limit, NULL, 0);
+    return count >= 0 ? (int)count : -errno;
+}
+
+/// The two ends of a line on which rings send messages to this one: to take from, and to send to.
+static inline int ringway_message_line(int ends[2]) {
+    return socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0 ? 0 : -errno;
+}
+/// Another descriptor of the same file.
+static inline int ringway_duplicate(int descriptor) { return fcntl(descriptor, F_DUPFD_CLOEXEC, 0); }
+#endif

@@ -1,0 +1,55 @@
+internal import CRingway
+
+/// The rings of provided buffers, by their numbers: the very memory that a kernel would read, and how far it was read.
+struct ProvidedRings: ~Copyable {
+    /// A buffer that is next in its ring.
+    struct Buffer {
+        var address: UnsafeMutableRawPointer
+        var length: Int
+        var identifier: UInt16
+    }
+
+    private struct Ring: BitwiseCopyable {
+        var memory: UnsafeMutableRawPointer?
+        var mask: UInt16 = 0
+        /// The next buffer to take; the owner counts those it adds in the ring's own memory.
+        var head: UInt16 = 0
+    }
+
+    private static var capacity: Int { 64 }
+    /// Where in a ring the owner's count lies (struct io_uring_buf_ring).
+    private static var tailOffset: Int { 14 }
+
+    private let rings: UnsafeMutablePointer<Ring>
+
+    init() {
+        rings = .allocate(capacity: Self.capacity)
+        rings.initialize(repeating: Ring(), count: Self.capacity)
+    }
+
+    deinit { rings.deallocate() }
+
+    /// Zero, or a negated `errno`.
+    mutating func register(_ memory: UnsafeMutableRawPointer, entries: UInt32, group: UInt16) -> Int32 {
+        guard group < Self.capacity, entries.nonzeroBitCount == 1, entries <= 32_768 else { return -EINVAL }
+        guard rings[Int(group)].memory == nil else { return -EEXIST }
+        rings[Int(group)] = Ring(memory: memory, mask: UInt16(entries - 1))
+        return 0
+    }
+
+    /// The buffer that is next; `nil` when the ring is empty, or there is none.
+    func next(of group: UInt16) -> Buffer? {
+        guard group < Self.capacity else { return nil }
+        let ring = rings[Int(group)]
+        guard let memory = ring.memory,
+            memory.load(fromByteOffset: Self.tailOffset, as: UInt16.self) != ring.head
+        else { return nil }
+        let slot = Int(ring.head & ring.mask)
+        let buffer = memory.load(fromByteOffset: slot * MemoryLayout<io_uring_buf>.stride, as: io_uring_buf.self)
+        guard let address = UnsafeMutableRawPointer(bitPattern: UInt(buffer.addr)) else { return nil }
+        return Buffer(address: address, length: Int(buffer.len), identifier: buffer.bid)
+    }
+
+    /// Takes the buffer that is next.
+    mutating func take(of group: UInt16) { rings[Int(group)].head &+= 1 }
+}

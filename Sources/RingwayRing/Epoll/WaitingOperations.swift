@@ -1,0 +1,132 @@
+internal import CRingway
+
+/// An operation that could not be carried out at once, with everything its entry said.
+struct WaitingOperation {
+    /// On which list it is.
+    enum Place: UInt8, BitwiseCopyable {
+        /// Its descriptor's: it waits for events.
+        case descriptor
+        /// It has not been begun, for want of room for a completion.
+        case postponed
+        /// None: it is being begun at this moment.
+        case underWay
+        /// It is over, and its completion waits for room.
+        case ended
+    }
+
+    var entry: io_uring_sqe
+    var place = Place.descriptor
+    /// A connect that is under way: what waits is only its outcome.
+    var isConnecting = false
+    /// How it ended.
+    var result: Int32 = 0
+    var previous: UInt32 = .max
+    var next: UInt32 = .max
+    /// The chain of operations whose tags fall together.
+    var nextOfTag: UInt32 = .max
+
+    init(_ entry: io_uring_sqe) { self.entry = entry }
+
+    /// Whether it may be taken back.
+    var isPending: Bool { place == .descriptor || place == .postponed }
+}
+
+/// The ends of a list of operations, the oldest first.
+struct OperationList: BitwiseCopyable {
+    var first: UInt32 = .max
+    var last: UInt32 = .max
+
+    var isEmpty: Bool { first == .max }
+}
+
+/// All operations that wait, by slot and by tag.
+///
+/// Memory is reserved for as many as there may ever be, and used as far as there have been: pages that nothing was written
+/// to cost nothing. An operation stays where it is until it is removed.
+struct WaitingOperations: ~Copyable {
+    /// The most operations that may wait: with the most flows that a guest may have, several for each.
+    static var capacity: UInt32 { 1 << 19 }
+    private static var bucketBits: UInt64 { 15 }
+
+    private let operations: UnsafeMutablePointer<WaitingOperation>
+    private let buckets: UnsafeMutablePointer<UInt32>
+    private var free: UInt32 = .max
+    private var fresh: UInt32 = 0
+
+    init() {
+        operations = .allocate(capacity: Int(Self.capacity))
+        buckets = .allocate(capacity: 1 << Int(Self.bucketBits))
+        buckets.initialize(repeating: .max, count: 1 << Int(Self.bucketBits))
+    }
+
+    deinit {
+        operations.deallocate()
+        buckets.deallocate()
+    }
+
+    subscript(slot: UInt32) -> UnsafeMutablePointer<WaitingOperation> { operations + Int(slot) }
+
+    /// Keeps a copy of an entry; `nil` when there is no room.
+    mutating func insert(_ entry: io_uring_sqe) -> UInt32? {
+        let slot: UInt32
+        if free != .max {
+            slot = free
+            free = self[slot].pointee.next
+        } else {
+            guard fresh < Self.capacity else { return nil }
+            slot = fresh
+            fresh += 1
+        }
+        self[slot].initialize(to: WaitingOperation(entry))
+        let bucket = Self.bucket(of: entry.user_data)
+        self[slot].pointee.nextOfTag = buckets[bucket]
+        buckets[bucket] = slot
+        return slot
+    }
+
+    /// Forgets an operation, which is on no list any more.
+    mutating func remove(_ slot: UInt32) {
+        let bucket = Self.bucket(of: self[slot].pointee.entry.user_data)
+        let next = self[slot].pointee.nextOfTag
+        if buckets[bucket] == slot {
+            buckets[bucket] = next
+        } else {
+            var other = buckets[bucket]
+            while self[other].pointee.nextOfTag != slot { other = self[other].pointee.nextOfTag }
+            self[other].pointee.nextOfTag = next
+        }
+        self[slot].pointee.next = free
+        free = slot
+    }
+
+    /// An operation under this tag that has not ended, the latest first.
+    func find(tag: UInt64) -> UInt32? {
+        var slot = buckets[Self.bucket(of: tag)]
+        while slot != .max {
+            let operation = self[slot]
+            if operation.pointee.entry.user_data == tag, operation.pointee.isPending { return slot }
+            slot = operation.pointee.nextOfTag
+        }
+        return nil
+    }
+
+    private static func bucket(of tag: UInt64) -> Int {
+        // Multiplied by 2^64 over the golden ratio, so that near tags lie far apart.
+        Int((tag &* 0x9E37_79B9_7F4A_7C15) >> (64 - bucketBits))
+    }
+
+    // MARK: Lists
+
+    func append(_ slot: UInt32, to list: inout OperationList) {
+        self[slot].pointee.previous = list.last
+        self[slot].pointee.next = .max
+        if list.isEmpty { list.first = slot } else { self[list.last].pointee.next = slot }
+        list.last = slot
+    }
+
+    func remove(_ slot: UInt32, from list: inout OperationList) {
+        let (previous, next) = (self[slot].pointee.previous, self[slot].pointee.next)
+        if previous == .max { list.first = next } else { self[previous].pointee.next = next }
+        if next == .max { list.last = previous } else { self[next].pointee.previous = previous }
+    }
+}
