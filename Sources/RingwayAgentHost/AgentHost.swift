@@ -33,6 +33,9 @@ public final class AgentHost: Sendable {
             })
     }
 
+    /// Conversations that the kernel should keep for us: an agent may open many at once.
+    public static var backlog: Int32 { 4_096 }
+
     // MARK: From any thread
 
     /// Waits for agents at an endpoint from now on.

@@ -4,9 +4,6 @@ internal import RingwayConversation
 
 /// Sockets at which agents are waited for.
 enum EndpointSocket {
-    /// Conversations that the kernel keeps for us: an agent may open many at once.
-    private static var backlog: Int32 { 4_096 }
-
     /// A unix socket that only its owner may connect to. A socket at which nobody listens any more is replaced.
     static func listen(path: String) throws(AgentFailure) -> Int32 {
         let descriptor = ringway_unix_open()
@@ -22,11 +19,12 @@ enum EndpointSocket {
     static func listen(port: UInt32) throws(AgentFailure) -> Int32 {
         let descriptor = ringway_vsock_open()
         guard descriptor >= 0 else { throw AgentFailure(cannot: "make a socket for vsock:\(port)") }
-        return try listen(descriptor, isBound: ringway_vsock_listen(descriptor, port, backlog) == 0, "vsock:\(port)")
+        let isBound = ringway_vsock_listen(descriptor, port, AgentHost.backlog) == 0
+        return try listen(descriptor, isBound: isBound, "vsock:\(port)")
     }
 
     private static func listen(_ descriptor: Int32, isBound: Bool, _ name: String) throws(AgentFailure) -> Int32 {
-        guard isBound, Glibc.listen(descriptor, backlog) == 0 else {
+        guard isBound, Glibc.listen(descriptor, AgentHost.backlog) == 0 else {
             let failure = AgentFailure(cannot: "listen on \(name)")
             close(descriptor)
             throw failure

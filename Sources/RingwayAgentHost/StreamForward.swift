@@ -37,7 +37,10 @@ final class StreamForward: LoopMember {
         session.dial(target) { [weak session] outcome in
             switch outcome {
             case .success(let stream):
-                guard let session else { return Self.turnAway(client) }
+                guard let session else {
+                    stream.close()
+                    return Self.turnAway(client)
+                }
                 session.join(client: client, conversation: stream.relinquish())
             case .failure: Self.turnAway(client)
             }

@@ -18,14 +18,14 @@ enum Machine {
         return (tests as NSString).deletingLastPathComponent + "/ringway"
     }()
 
-    /// The options that choose what bridges run on, where `RINGWAY_REACTOR` names it.
-    static let reactorOptions: [String] = getenv("RINGWAY_REACTOR").map { ["--reactor", String(cString: $0)] } ?? []
-
     /// The agent under test: built beside the tests, or named by `RINGWAY_AGENT`.
     static let agent: String = {
         if let path = getenv("RINGWAY_AGENT") { return String(cString: path) }
         return (ringway as NSString).deletingLastPathComponent + "/ringway-agent"
     }()
+
+    /// The options that choose what bridges run on, where `RINGWAY_REACTOR` names it.
+    static let reactorOptions: [String] = getenv("RINGWAY_REACTOR").map { ["--reactor", String(cString: $0)] } ?? []
 
     /// A program in `Programs`, which stands beside this file.
     static func program(_ name: String) -> String { directory + "/Programs/" + name }

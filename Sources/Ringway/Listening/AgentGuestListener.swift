@@ -12,29 +12,52 @@ internal import Synchronization
 final class AgentGuestListener: GuestListener, Sendable {
     private let host: AgentHost
     private let reception: AgentReceptionDesk
-    private let path: String?
+    private let file: SocketFile?
 
-    /// Waits at the address of the place, of which it must be one of the agents'.
-    init(_ place: ListenerPlace) throws(VirtualNetwork.Failure) {
-        let token = place.network?.configuration.agentToken ?? []
+    /// Waits at the address of the place, which is one of the agents'.
+    ///
+    /// - Parameter mode: the permissions of a socket that is made.
+    init(_ place: ListenerPlace, mode: mode_t) throws(VirtualNetwork.Failure) {
         reception = AgentReceptionDesk(place)
+        let token = place.network?.configuration.agentToken ?? []
+        let host: AgentHost
+        do throws(AgentFailure) { host = try AgentHost(token: token, reception: reception) } catch {
+            throw VirtualNetwork.Failure(error.description)
+        }
+        do throws(VirtualNetwork.Failure) {
+            file = try Self.listen(host, place.address, mode)
+        } catch {
+            host.stop()
+            throw error
+        }
+        self.host = host
+    }
+
+    /// Has the host wait; answers the file that was made for it.
+    private static func listen(
+        _ host: AgentHost, _ address: LinkAddress, _ mode: mode_t
+    ) throws(VirtualNetwork.Failure) -> SocketFile? {
+        if case .agent(let path) = address {
+            let (descriptor, file) = try SocketFile.bind(path, type: SOCK_STREAM, mode: mode)
+            guard Glibc.listen(descriptor, AgentHost.backlog) == 0 else {
+                let reason = String(cString: strerror(errno))
+                Glibc.close(descriptor)
+                file.remove()
+                throw VirtualNetwork.Failure("cannot listen at \(path): \(reason)")
+            }
+            host.adopt(listener: descriptor)
+            return file
+        }
         do throws(AgentFailure) {
-            host = try AgentHost(token: token, reception: reception)
-            switch place.address {
-            case .agent(let path):
-                self.path = path
-                try host.listen(on: .unix(path: path))
-            case .agentPort(let port):
-                path = nil
-                try host.listen(on: .vsock(port: port))
-            case .agentMonitor(let path, let port):
-                self.path = nil
-                try host.listen(on: .hybrid(path: path, port: port))
-            case .qemu, .qemuDatagram, .vpnkit, .tap, .inherited: path = nil
+            switch address {
+            case .agentPort(let port): try host.listen(on: .vsock(port: port))
+            case .agentMonitor(let path, let port): try host.listen(on: .hybrid(path: path, port: port))
+            case .agent, .qemu, .qemuDatagram, .vpnkit, .tap, .inherited: break
             }
         } catch {
             throw VirtualNetwork.Failure(error.description)
         }
+        return nil
     }
 
     func begin() {}
@@ -43,7 +66,7 @@ final class AgentGuestListener: GuestListener, Sendable {
 
     func close() {
         host.stop()
-        if let path { unlink(path) }
+        file?.remove()
     }
 }
 
@@ -52,14 +75,12 @@ final class AgentReceptionDesk: AgentReception {
     /// Streams that each agent keeps connected ahead of time, so that a client does not wait for the guest to connect.
     private static var readyStreams: UInt16 { 8 }
 
-    private weak let network: VirtualNetwork?
-    private let address: LinkAddress
+    private let place: ListenerPlace
     private let admitted = Mutex<[UInt32: AttachedAgent]>([:])
 
-    init(_ place: ListenerPlace) {
-        network = place.network
-        address = place.address
-    }
+    private var network: VirtualNetwork? { place.network }
+
+    init(_ place: ListenerPlace) { self.place = place }
 
     func admit(_ agent: AgentGuest, queues: [Int32]) throws(Refusal) -> Welcome {
         guard let network else { throw Refusal(errorNumber: ECONNREFUSED, text: "the network has ended") }
@@ -74,7 +95,7 @@ final class AgentReceptionDesk: AgentReception {
                 readyStreams: Self.readyStreams, wantsPorts: network.configuration.followsListeningPorts,
                 network: Self.place(of: guest, in: network.plan))
         } catch {
-            ListenerPlace(network: network, address: address).refuse(error.description)
+            place.tell(error.description)
             throw Refusal(errorNumber: EADDRNOTAVAIL, text: error.description)
         }
     }
@@ -90,7 +111,7 @@ final class AgentReceptionDesk: AgentReception {
     ) throws(VirtualNetwork.Failure) -> Guest {
         let link = Link(
             queues: queues, framing: .stream(.agent), takesUDPSuperFrames: agent.offer.takesUDPSuperFrames)
-        let description = "\(address)"
+        let description = "\(place.address)"
         if GuestName.isValid(agent.offer.name), agent.offer.name != "localhost" {
             do throws(VirtualNetwork.Failure) {
                 return try network.attach(

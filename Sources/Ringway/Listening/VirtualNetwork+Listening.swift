@@ -25,7 +25,7 @@ extension VirtualNetwork {
                 throw Failure("\(address): \(error)")
             }
         case .agent, .agentPort, .agentMonitor:
-            let listener = try AgentGuestListener(place)
+            let listener = try AgentGuestListener(place, mode: mode)
             start(address) { listener }
         case .inherited(let descriptors, let framing): try adopt(descriptors, framing, place)
         }
