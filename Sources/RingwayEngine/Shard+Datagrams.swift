@@ -205,7 +205,7 @@ extension Shard {
             pool.pointee.release(lease)
         } else if completion.result == -ENOBUFS {
             counters.add(.receivesStarved)
-            hostBuffers.grow()
+            if !isLinkCongested { hostBuffers.grow() }
         } else if completion.result < 0 {
             _ = drainErrors(socket.pointee.descriptor) { stack, error, payload in
                 Self.report(error, payload, of: mapping, to: &stack)

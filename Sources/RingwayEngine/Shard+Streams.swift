@@ -267,13 +267,18 @@ extension Shard {
     private mutating func starve(_ socket: UnsafeMutablePointer<StreamSocket>, _ slot: UInt32) {
         guard !socket.pointee.isStarved else { return }
         socket.pointee.isStarved = true
-        socket.pointee.nextStarved = starvedStreams
-        starvedStreams = slot
+        socket.pointee.nextStarved = .max
+        if starvedStreams == .max {
+            starvedStreams = slot
+        } else {
+            streams.pointer(inSlot: lastStarvedStream)?.pointee.nextStarved = slot
+        }
+        lastStarvedStream = slot
     }
 
     mutating func retryStarvedStreams() {
         var budget = hostBuffers.available
-        while budget > 0, starvedStreams != .max {
+        while budget > 0, starvedStreams != .max, !isLinkCongested {
             let slot = starvedStreams
             guard let socket = streams.pointer(inSlot: slot) else {
                 preconditionFailure("a socket that is gone waits for a buffer")

@@ -56,8 +56,9 @@ struct Shard: ~Copyable {
     var datagrams: SlotTable<DatagramSocket>
     var pings: SlotTable<DatagramSocket>
     var forwards: Slab<Forward>
-    /// Streams whose receive found no buffer, as a chain.
+    /// Streams whose receive found no buffer, or must wait for the link, as a chain; the one that waits longest is first.
     var starvedStreams: UInt32 = .max
+    var lastStarvedStream: UInt32 = .max
     /// Streams whose send the kernel had no memory for, as a chain; tried again after a pause.
     var deferredStreams: UInt32 = .max
     /// What every multishot `recvmsg` points to: how much room for name and control.

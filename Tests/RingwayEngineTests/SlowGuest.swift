@@ -63,10 +63,15 @@ final class SlowGuest {
         }
     }
 
-    /// The guest reads what is there and acknowledges it.
-    func read() {
+    /// Octets of the connection that has come least far.
+    var least: Int { downloads.map(\.received).min() ?? 0 }
+
+    /// The guest reads what is there, or so many frames of it, and acknowledges it.
+    func read(atMost limit: Int = .max) {
         var touched: Set<Int> = []
-        while let frame = guest.nextFrame(0) {
+        var count = 0
+        while count < limit, let frame = guest.nextFrame(0) {
+            count += 1
             if let index = take(frame) { touched.insert(index) }
         }
         for index in touched {

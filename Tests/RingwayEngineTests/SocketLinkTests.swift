@@ -38,6 +38,22 @@ struct SocketLinkTests {
         #expect(guest.count("linkWritesFailed") == 0)
     }
 
+    @Test("Every connection has its share of a link that is too slow for all", arguments: streams)
+    func shares(carrier: Carrier) throws {
+        let guest = try GuestPort(carrier)
+        defer { guest.engine.stop() }
+        let slow = try SlowGuest(guest, connections: 100, octetsEach: 1 << 20)
+        let end = ringway_monotonic_nanoseconds() + 30_000_000_000
+        while slow.received < 40 << 20, ringway_monotonic_nanoseconds() < end {
+            slow.serve()
+            guest.wait(milliseconds: 1)
+            slow.read(atMost: 64)
+        }
+        #expect(guest.count("linkCongestions") > 0)
+        #expect(slow.least > 64 << 10)
+        #expect(slow.isEqual)
+    }
+
     @Test("A guest that dies in the middle of a frame ends its link alone", arguments: streams)
     func death(carrier: Carrier) throws {
         let guest = try GuestPort(carrier)
