@@ -40,18 +40,22 @@ extension Shard {
 
     mutating func linkReceived(_ completion: Completion) {
         isLinkReceiving = false
-        guard let arrivals, !isLinkLost else { return }
-        if completion.result > 0 {
-            arrivals.pointee.received(Int(completion.result))
-            return takeArrivals(arrivals)
-        }
+        guard let arrivals else { return }
+        // A send may have found out first; only now is the memory ours that was received into.
+        if completion.result > 0 { arrivals.pointee.received(Int(completion.result)) }
+        if isLinkLost { return discardPartial(arrivals) }
+        if completion.result > 0 { return takeArrivals(arrivals) }
         switch -completion.result {
         // The next turn receives again.
         case EAGAIN, EINTR, ENOMEM, ENOBUFS: break
         case let error:
-            if arrivals.pointee.discard(pool) { counters.add(.linkFramesTruncated) }
+            discardPartial(arrivals)
             loseLink(.linkLost(errno: error))
         }
+    }
+
+    private mutating func discardPartial(_ arrivals: UnsafeMutablePointer<FrameCutter>) {
+        if arrivals.pointee.discard(pool) { counters.add(.linkFramesTruncated) }
     }
 
     // MARK: Frames from datagrams

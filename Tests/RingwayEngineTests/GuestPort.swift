@@ -234,6 +234,16 @@ final class GuestPort {
 
     func count(_ name: String) -> Int { engine.snapshot().first { $0.name == name }?.value ?? -1 }
 
+    /// Whether a counter reaches a value soon.
+    func reaches(_ name: String, _ value: Int) -> Bool {
+        let end = ringway_monotonic_nanoseconds() + 2_000_000_000
+        while ringway_monotonic_nanoseconds() < end {
+            if count(name) == value { return true }
+            usleep(1_000)
+        }
+        return false
+    }
+
     /// A TCP segment as the guest sees it.
     struct Segment {
         var destinationPort: UInt16
