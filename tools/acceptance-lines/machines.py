@@ -80,7 +80,9 @@ def by_vpnkit(bed, ringway, options):
 # The machine is the guest.
 WAYS = {"tap": by_tap, "qemu": by_stream, "qemu-dgram": by_datagrams, "vpnkit": by_vpnkit}
 # Everything is in the machine: further options of Ringway, and the way that inside-lines.sh knows.
-INSIDE = {"run": "run", "run-2": "run-2", "vsock": "vsock", "vsock-2": "vsock-2"}
+INSIDE = {
+    "run": "run", "run-2": "run-2", "run-epoll": "--reactor epoll run", "vsock": "vsock", "vsock-2": "vsock-2",
+}
 
 
 GUEST_PROGRAMS = ["curl", "dig", "iperf3"]
