@@ -185,4 +185,16 @@ struct TwinTests {
             #expect(bench.completions(1).map(\.result) == [1])
         }
     }
+
+    @Test func `an operation that fills the queue and cannot wait still says that it ends`() throws {
+        let bench = try RingBench(.epoll, entries: 8, completions: 8)
+        let buffers = try ProvidedBuffers(bench, capacity: 64, size: 64)
+        buffers.add(0..<64)
+        let file = open("/dev/zero", O_RDONLY | O_CLOEXEC)
+        defer { Sockets.close(file) }
+        bench.prepare(1) { ringway_prepare_read_multishot($0, file, buffers.group) }
+        let completions = bench.completions(9)
+        #expect(completions.prefix(8).allSatisfy { $0.result == 64 && $0.hasMore })
+        #expect(completions.last?.result == -EAGAIN && completions.last?.hasMore == false)
+    }
 }

@@ -73,8 +73,20 @@ extension EpollTwin {
         case .postponed: operations.remove(slot, from: &postponed)
         case .ended, .underWay: return
         }
-        operation.pointee.place = .ended
-        operation.pointee.result = -ECANCELED
+        keepEnded(slot, -ECANCELED)
+    }
+
+    /// Keeps a completion without a buffer until there is room for it.
+    mutating func keepEnded(_ entry: UnsafeMutablePointer<io_uring_sqe>, _ slot: UInt32, _ result: Int32) {
+        guard let place = slot == .max ? operations.insert(entry.pointee) : slot else {
+            preconditionFailure("more operations were submitted than can ever wait")
+        }
+        keepEnded(place, result)
+    }
+
+    private mutating func keepEnded(_ slot: UInt32, _ result: Int32) {
+        operations[slot].pointee.place = .ended
+        operations[slot].pointee.result = result
         operations.append(slot, to: &ended)
     }
 }

@@ -96,10 +96,12 @@ extension EpollTwin {
         }
     }
 
-    /// Posts an operation's last completion, for which there must be room, and forgets the operation, which is on no list.
+    /// Posts an operation's last completion and forgets the operation, which is on no list.
     private mutating func finish(
         _ entry: UnsafeMutablePointer<io_uring_sqe>, _ slot: UInt32, _ result: Int32, _ flags: UInt32
     ) {
+        // A multishot operation has filled the queue before it turned out that it cannot wait.
+        guard hasRoom else { return keepEnded(entry, slot, result) }
         if result < 0 || !ringway_skips_success(entry) { post(entry.pointee.user_data, result, flags) }
         if slot != .max { operations.remove(slot) }
     }
@@ -127,8 +129,12 @@ extension EpollTwin {
         operations[place].pointee.isConnecting = entry.code == .connect
         let watched = descriptors.reach(descriptor)
         operations.append(place, to: &watched.pointee.operations)
-        if need == .input { watched.pointee.inputs += 1 }
-        if need == .output { watched.pointee.outputs += 1 }
+        switch need {
+        case .input: watched.pointee.inputs += 1
+        case .output: watched.pointee.outputs += 1
+        case .events: watched.pointee.polls += 1
+        case .none: break
+        }
     }
 
     /// Ends an operation that cannot wait. Files that epoll refuses, such as regular ones, are always ready.
@@ -152,7 +158,7 @@ extension EpollTwin {
 
     /// Tells epoll what to tell of a descriptor; it tells at once what is ready already. Zero, or an `errno`.
     ///
-    /// Asked for anew by each operation that begins to wait, because the number may be another file's by now.
+    /// Asked for anew by the first operation that begins to wait, because the number may be another file's by now.
     private mutating func arm(_ descriptor: Int32, _ events: UInt32) -> Int32 {
         let isKnown = descriptors[descriptor]?.pointee.armed ?? 0 != 0
         var error = control(isKnown ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, descriptor, events)
@@ -189,12 +195,14 @@ extension EpollTwin {
     private mutating func visit(_ descriptor: Int32, _ events: UInt32) {
         guard let watched = descriptors[descriptor] else { return }
         watched.pointee.isDrained = false
-        var (canInput, canOutput) = (events & Self.inputEvents != 0, events & Self.outputEvents != 0)
+        var canInput = events & Self.inputEvents != 0 && watched.pointee.inputs > 0
+        var canOutput = events & Self.outputEvents != 0 && watched.pointee.outputs > 0
+        let hasPolls = watched.pointee.polls > 0
         var (inputs, outputs) = (Self.visitLimit, Self.visitLimit)
         // What is to be visited again, because its share is used up.
         var left: UInt32 = 0
         var slot = watched.pointee.operations.first
-        while slot != .max {
+        while slot != .max, canInput || canOutput || hasPolls {
             guard hasRoom else { return descriptors.markReady(descriptor, events) }
             let operation = operations[slot]
             let entry = UnsafeMutableRawPointer(operation).assumingMemoryBound(to: io_uring_sqe.self)
@@ -247,7 +255,11 @@ extension EpollTwin {
     mutating func unlink(_ slot: UInt32, _ need: OperationCode.Need) {
         guard let watched = descriptors[operations[slot].pointee.entry.fd] else { return }
         operations.remove(slot, from: &watched.pointee.operations)
-        if need == .input { watched.pointee.inputs -= 1 }
-        if need == .output { watched.pointee.outputs -= 1 }
+        switch need {
+        case .input: watched.pointee.inputs -= 1
+        case .output: watched.pointee.outputs -= 1
+        case .events: watched.pointee.polls -= 1
+        case .none: break
+        }
     }
 }

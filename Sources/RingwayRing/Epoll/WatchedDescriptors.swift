@@ -2,10 +2,11 @@ internal import CRingway
 
 /// A descriptor that operations have waited for.
 struct WatchedDescriptor: BitwiseCopyable {
-    /// The operations that wait, the oldest first, and how many of them take turns at reading and at writing.
+    /// The operations that wait, the oldest first, and how many of them take turns at reading, at writing, or only look.
     var operations = OperationList()
     var inputs: UInt32 = 0
     var outputs: UInt32 = 0
+    var polls: UInt32 = 0
     /// Events that epoll was told to tell, as far as is known: the file behind the number may be another one by now.
     var armed: UInt32 = 0
     /// Events that epoll has told and that have not been acted on.
