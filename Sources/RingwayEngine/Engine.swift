@@ -12,7 +12,7 @@ internal import Synchronization
 /// Shards: their threads, what they share and how the control plane reaches them. The only place that knows stack,
 /// reactor, links and host all together.
 public final class Engine: Sendable {
-    private let shared: EngineShared
+    let shared: EngineShared
     private let counters: [Counters]
     private let space: BufferSpace
     private let threads: Mutex<[pthread_t]>
@@ -161,63 +161,7 @@ public final class Engine: Sendable {
         for index in 0..<shared.network.count { send(.setPolicy(policy), to: index) }
     }
 
-    // MARK: Forwards
-
-    /// Publishes TCP `port` of the host; one listener per shard.
-    public func listen(
-        address: IPAddress?, port: UInt16, guest: TransportAddress, forward: UInt32
-    ) throws(HostListenFailure) {
-        let listeners: [Int32]
-        do throws(HostFailure) {
-            listeners = try Listener.stream(address: address, port: port, count: shared.network.count)
-        } catch {
-            throw HostListenFailure(errno: error.errno)
-        }
-        for (index, descriptor) in listeners.enumerated() {
-            send(.listen(descriptor: descriptor, forward: forward, guest: guest), to: index)
-        }
-    }
-
-    /// Publishes UDP `port` of the host, on the shard that owns the guest's port.
-    public func receive(
-        address: IPAddress?, port: UInt16, guest: TransportAddress, forward: UInt32
-    ) throws(HostListenFailure) {
-        let descriptor: Int32
-        do throws(HostFailure) {
-            descriptor = try Listener.datagram(address: address, port: port)
-        } catch {
-            throw HostListenFailure(errno: error.errno)
-        }
-        let key = FlowKey(guest: guest.address, guestPort: guest.port, transport: .udp)
-        let owner = Stack.owner(
-            of: key, shards: shared.network.count, secret: shared.configuration.stack.secret)
-        send(.receive(descriptor: descriptor, forward: forward, guest: guest), to: owner)
-    }
-
-    /// Keeps a TCP port from others without listening at it, so that clients are refused.
-    public static func reserve(address: IPAddress?, port: UInt16) throws(HostListenFailure) -> Int32 {
-        do throws(HostFailure) {
-            return try Listener.reserve(address: address, port: port)
-        } catch {
-            throw HostListenFailure(errno: error.errno)
-        }
-    }
-
-    /// Whether UDP `port` could be had now.
-    public static func tryDatagrams(address: IPAddress?, port: UInt16) throws(HostListenFailure) {
-        do throws(HostFailure) {
-            Endpoint.close(try Listener.datagram(address: address, port: port), reset: false)
-        } catch {
-            throw HostListenFailure(errno: error.errno)
-        }
-    }
-
-    /// Ends a forward: its listeners close, connections that came through it live on.
-    public func unlisten(forward: UInt32) {
-        for index in 0..<shared.network.count { send(.unlisten(forward: forward), to: index) }
-    }
-
-    private func send(_ command: ShardCommand, to index: Int) {
+    func send(_ command: ShardCommand, to index: Int) {
         shared.commands[index].append(command)
         shared.network.doorbell(of: index).wake()
     }
@@ -272,14 +216,7 @@ public final class Engine: Sendable {
             }
         }
         for queue in shared.commands {
-            for command in queue.takeAll() {
-                switch command {
-                case .listen(let descriptor, _, _), .receive(let descriptor, _, _):
-                    Endpoint.close(descriptor, reset: false)
-                case .addNeighbor(_, let inbox): Endpoint.close(inbox, reset: false)
-                case .unlisten, .removeNeighbor, .setPolicy, .stop: break
-                }
-            }
+            while let command = queue.take() { command.abandon() }
         }
     }
 }
@@ -296,9 +233,4 @@ public struct Count: Sendable {
         self.value = value
         self.isGauge = isGauge
     }
-}
-
-/// A port could not be listened on.
-public struct HostListenFailure: Error, Equatable, Sendable {
-    public let errno: Int32
 }

@@ -36,8 +36,9 @@ extension Shard {
                 count += max(
                     0,
                     Int(
-                        ringway_cancel_now(
-                            reactor.ring.descriptor, socket.pointee.descriptor, Self.cancelPatience)))
+                        ringway_cancel_tag_now(
+                            reactor.ring.descriptor, forwards.tag(ofSlot: slot, socket.pointee).rawValue,
+                            Self.cancelPatience)))
             }
             vain = count == 0 ? vain + 1 : 0
             if vain == 2 { break }
@@ -68,6 +69,7 @@ extension Shard {
                 Endpoint.close(socket.pointee.descriptor, reset: false)
             }
         }
+        for reply in endingReplies { reply.send() }
         shutDownSplicedStreams()
         port.closeDescriptors()
         if nameService >= 0 { Endpoint.close(nameService, reset: false) }

@@ -47,6 +47,9 @@ struct Shard: ~Copyable {
     var datagrams: SlotTable<DatagramSocket>
     var pings: SlotTable<DatagramSocket>
     var forwards: Slab<Forward>
+    /// Listeners that the kernel has not given back yet, and who waits for that.
+    var endingForwards = 0
+    var endingReplies: [ShardReply] = []
     /// Streams whose receive found no buffer, as a chain.
     var starvedStreams: UInt32 = .max
     /// Streams whose send the kernel had no memory for, as a chain; tried again after a pause.
