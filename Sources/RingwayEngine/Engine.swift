@@ -6,7 +6,7 @@ internal import RingwayReactor
 public import RingwayRing
 public import RingwayStack
 internal import RingwayStorage
-public import RingwayWire
+internal import RingwayWire
 internal import Synchronization
 
 /// Shards: their threads, what they share and how the control plane reaches them. The only place that knows stack,
