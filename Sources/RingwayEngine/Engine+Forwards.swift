@@ -39,7 +39,13 @@ public struct HostListenFailure: Error, Equatable, Sendable {
     public let errno: Int32
     public let port: UInt16
     /// The number of the forward that the port is part of.
-    public var forward: UInt32 = 0
+    public let forward: UInt32
+
+    public init(errno: Int32, port: UInt16, forward: UInt32) {
+        self.errno = errno
+        self.port = port
+        self.forward = forward
+    }
 }
 
 extension Engine {
@@ -91,21 +97,36 @@ extension Engine {
         }
     }
 
-    /// Keeps a TCP port from others without listening at it, so that clients are refused.
-    public static func reserve(address: IPAddress?, port: UInt16) throws(HostListenFailure) -> Int32 {
-        do throws(HostFailure) {
-            return try Listener.reserve(address: address, port: port)
-        } catch {
-            throw HostListenFailure(errno: error.errno, port: port)
+    /// Keeps the ports of a TCP order from others without listening at them, so that clients are refused; of a UDP order
+    /// it is only found out whether they could be had, because a socket nobody reads would swallow what is to be refused.
+    public static func reserve(_ order: ListenOrder) throws(HostListenFailure) -> [Int32] {
+        var descriptors: [Int32] = []
+        for port in order.ports {
+            do throws(HostFailure) {
+                if order.isStream {
+                    descriptors.append(try Listener.reserve(address: order.address, port: port))
+                } else {
+                    Endpoint.close(try Listener.datagram(address: order.address, port: port), reset: false)
+                }
+            } catch {
+                if order.isOptional, error.isFamilyMissing { continue }
+                for descriptor in descriptors { Endpoint.close(descriptor, reset: false) }
+                throw HostListenFailure(errno: error.errno, port: port, forward: order.forward)
+            }
         }
+        return descriptors
     }
 
-    /// Whether UDP `port` could be had now.
-    public static func tryDatagrams(address: IPAddress?, port: UInt16) throws(HostListenFailure) {
+    /// A port that is free at this moment.
+    public static func freePort(address: IPAddress?, isStream: Bool) throws(HostListenFailure) -> UInt16 {
         do throws(HostFailure) {
-            Endpoint.close(try Listener.datagram(address: address, port: port), reset: false)
+            let descriptor =
+                isStream
+                ? try Listener.reserve(address: address, port: 0) : try Listener.datagram(address: address, port: 0)
+            defer { Endpoint.close(descriptor, reset: false) }
+            return SocketAddress.local(of: descriptor)?.port ?? 0
         } catch {
-            throw HostListenFailure(errno: error.errno, port: port)
+            throw HostListenFailure(errno: error.errno, port: 0, forward: 0)
         }
     }
 

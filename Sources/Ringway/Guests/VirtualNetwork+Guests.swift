@@ -191,7 +191,7 @@ extension VirtualNetwork {
             let (departing, others) = state.withLock { state in
                 (state.members.removeValue(forKey: guest), state.members.values.map(\.engine))
             }
-            guard let departing else { throw Failure("there is no guest \(guest)") }
+            guard let departing else { throw Failure("there is no guest \(guest)", .notFound) }
             if joinsGuests { for other in others { departing.engine.disconnect(other) } }
             departing.engine.stop()
             let counts = departing.engine.snapshot()
