@@ -174,6 +174,8 @@ int ringway_event_descriptor(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOC
 
 // --- Messages with descriptors -----------------------------------------------------------------------------------
 
+int ringway_accept(int descriptor) { return accept4(descriptor, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC); }
+
 int ringway_message_pair(int ends[2]) {
     return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends);
 }

@@ -27,6 +27,23 @@ int ringway_tap_set_offloads(int descriptor, unsigned offloads) {
     return ioctl(descriptor, TUNSETOFFLOAD, (unsigned long)offloads);
 }
 
+int ringway_tap_describe(int descriptor, char *name, int *flags) {
+    struct ifreq request;
+    memset(&request, 0, sizeof request);
+    if (ioctl(descriptor, TUNGETIFF, &request) < 0) return -1;
+    memcpy(name, request.ifr_name, IFNAMSIZ);
+    *flags = (unsigned short)request.ifr_flags;
+    return 0;
+}
+
+int ringway_tap_address(int descriptor, uint8_t octets[6]) {
+    struct ifreq request;
+    memset(&request, 0, sizeof request);
+    if (ioctl(descriptor, SIOCGIFHWADDR, &request) < 0) return -1;
+    memcpy(octets, request.ifr_hwaddr.sa_data, 6);
+    return 0;
+}
+
 int ringway_netlink_open(void) { return socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE); }
 
 int ringway_netlink_explain(int descriptor) {

@@ -39,6 +39,23 @@ final class ControlLoop: Sendable {
         wake()
     }
 
+    /// The same, and returns when it is done; at once where the caller is the loop's own thread.
+    func perform(_ work: @escaping @Sendable () -> Void) {
+        let thread = inbox.withLock { $0.isStopping ? nil : $0.thread }
+        guard let thread else { return }
+        if pthread_equal(thread, pthread_self()) != 0 { return work() }
+        let done = ringway_event_descriptor()
+        guard done >= 0 else { return post(work) }
+        defer { close(done) }
+        post {
+            work()
+            var one: UInt64 = 1
+            _ = write(done, &one, 8)
+        }
+        var entry = pollfd(fd: done, events: Int16(POLLIN), revents: 0)
+        while poll(&entry, 1, -1) < 0, errno == EINTR {}
+    }
+
     /// Does what was posted, then ends the thread; returns when it has ended, unless it is the caller.
     func stop() {
         let thread = inbox.withLock { inbox -> pthread_t? in

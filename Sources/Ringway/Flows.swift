@@ -1,5 +1,6 @@
 internal import RingwayEngine
 public import RingwayStack
+internal import Synchronization
 
 /// A transport conversation of a guest's, as it was when somebody asked.
 public struct NetworkFlow: Sendable {

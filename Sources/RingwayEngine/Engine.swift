@@ -30,16 +30,13 @@ public final class Engine: Sendable {
     ) throws(RingError) {
         let queues = link.queues
         precondition(!queues.isEmpty && queues.count <= BufferSpace.maximumShards)
-        guard link.framing == .device else {
-            throw RingError(operation: "cannot carry frames in this framing", errno: EPROTONOSUPPORT)
-        }
         precondition(
             BufferSpace.largeSize >= Frame.maximumLength && BufferSpace.largeSize >= Stack.headroom + 65_535,
             "a large buffer holds the longest frame")
         let limits = configuration.stack.limits
         var configuration = configuration
         configuration.stack.shards = queues.count
-        configuration.stack.segmentsUDP = link.takesUDPSuperFrames
+        configuration.stack.segmentsUDP = link.takesUDPSuperFrames || !link.framing.hasVirtioNetHeader
         space = BufferSpace(
             shards: queues.count, largeCount: limits.largeBuffers, smallCount: limits.smallBuffers)
         counters = queues.map { _ in Counters() }
@@ -57,7 +54,9 @@ public final class Engine: Sendable {
             pool.initialize(to: BufferPool(space: space, shard: index))
             let shard = UnsafeMutablePointer<Shard>.allocateApart(capacity: 1)
             shard.initialize(
-                to: try Shard(index: index, shared: shared, queue: queue, pool: pool, counters: counters[index]))
+                to: try Shard(
+                    index: index, shared: shared, queue: queue, framing: link.framing, pool: pool,
+                    counters: counters[index]))
             shards.append(ShardBox(shard: shard, pool: pool))
         }
         for shard in shards { start(shard) }
@@ -91,9 +90,15 @@ public final class Engine: Sendable {
         // A splice to a socket whose peer is gone raises it, and there is no flag against that: the error is enough.
         blockBrokenPipeSignal()
         box.shard.pointee.run()
+        let arrivals = box.shard.pointee.arrivals
+        let departures = box.shard.pointee.departures
         // The ring goes with the shard; only then may the buffers it knew go.
         box.shard.deinitialize(count: 1)
         box.shard.deallocate()
+        arrivals?.deinitialize(count: 1)
+        arrivals?.deallocate()
+        departures?.deinitialize(count: 1)
+        departures?.deallocate()
         box.pool.deinitialize(count: 1)
         box.pool.deallocate()
         return nil

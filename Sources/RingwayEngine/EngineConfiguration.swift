@@ -32,8 +32,10 @@ public protocol AddressClaims: Sendable {
 
 /// What an engine tells its owner, from any of its threads.
 public enum EngineEvent: Sendable {
-    /// The link is gone: the guest, its namespace or its device.
+    /// The link is gone: the guest, its namespace or its device. Zero where a stream was closed in good order.
     case linkLost(errno: Int32)
+    /// The guest sent a length that no frame has, after which a stream cannot be read: the link is of no more use.
+    case linkMalformed(length: Int)
     /// A shard's io_uring failed; the shard has stopped.
     case ringFailed(errno: Int32)
 }

@@ -10,6 +10,8 @@ enum Operation: UInt8 {
     /// Another shard has posted to a mailbox.
     case mail
     case linkRead, linkWrite
+    /// The same where the link is a socket.
+    case linkReceive, linkSend, linkDatagramRead, linkWritable
     case connect, send, receive, watch
     case accept
     case datagramReceive, datagramSend

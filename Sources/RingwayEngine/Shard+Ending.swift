@@ -73,6 +73,8 @@ extension Shard {
         shutDownSplicedStreams()
         port.closeDescriptors()
         if nameService >= 0 { Endpoint.close(nameService, reset: false) }
+        // Operations under way hold the socket for a while yet; its peer is to know now.
+        if departures != nil { _ = shutdown(queue.descriptor, Int32(SHUT_RDWR)) }
         Endpoint.close(queue.descriptor, reset: false)
     }
 }

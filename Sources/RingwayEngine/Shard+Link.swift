@@ -55,9 +55,12 @@ extension Shard {
 
     /// Queues the write of a frame: one piece, or headers and payload apart.
     mutating func writeFrame(_ effect: Effect) {
+        if let departures {
+            noteFrame(effect)
+            return gatherFrame(effect, departures)
+        }
         let start = space.address(of: effect.lease) + Int(effect.offset)
         let state = space.state(of: effect.lease)
-        var octets = Int(effect.length)
         let tag = Operation.linkWrite.tag(index: effect.lease.rawValue)
         if effect.payload.isNone {
             state.pointee.marks = 0
@@ -71,12 +74,19 @@ extension Shard {
             slices[1] = iovec(iov_base: payload, iov_len: Int(effect.payloadLength))
             state.pointee.marks = 1
             state.pointee.sequence = effect.payload.rawValue
-            octets += Int(effect.payloadLength)
             queue.write(&reactor.ring, slices, tag)
         }
+        noteFrame(effect)
+    }
+
+    /// Counts a frame to the guest, and captures it.
+    @inline(__always)
+    private mutating func noteFrame(_ effect: Effect) {
+        let octets = Int(effect.length) &+ (effect.payload.isNone ? 0 : Int(effect.payloadLength))
         counters.add(.framesToGuest)
         counters.add(.octetsToGuest, octets)
         if shared.configuration.capture >= 0 {
+            let start = space.address(of: effect.lease) + Int(effect.offset)
             let head = UnsafeRawBufferPointer(start: start, count: Int(effect.length))
             if effect.payload.isNone {
                 capture(.toGuest, head, nil, count: 0)

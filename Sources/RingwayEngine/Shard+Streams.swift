@@ -218,6 +218,7 @@ extension Shard {
         guard let socket = streams.pointer(inSlot: effect.offset), socket.pointee.flow == flow,
             !socket.pointee.isReceiving
         else { return }
+        if isLinkCongested { return starve(socket, effect.offset) }
         socket.pointee.isReceiving = true
         socket.pointee.receiveLength = effect.length
         let entry = reactor.ring.prepare()
@@ -251,7 +252,7 @@ extension Shard {
             if !socket.pointee.isShut { watch(socket, completion.tag.handle) }
         case ENOBUFS:
             counters.add(.receivesStarved)
-            hostBuffers.grow()
+            if !isLinkCongested { hostBuffers.grow() }
             starve(socket, completion.tag.handle.slot)
         case EAGAIN, EINTR, ENOMEM:
             stack.streamReceiveStarved(flow)

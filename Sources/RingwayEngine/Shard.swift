@@ -40,6 +40,15 @@ struct Shard: ~Copyable {
     let space: BufferSpace
     var stack: Stack
     var queue: Queue
+    /// Where frames come from and go to when the link is a socket; a stream alone has arrivals. Given back by whoever ends
+    /// the shard, after the ring that knows their memory.
+    let arrivals: UnsafeMutablePointer<FrameCutter>?
+    let departures: UnsafeMutablePointer<OutgoingFrames>?
+    var isLinkReceiving = false
+    var isLinkSending = false
+    var isLinkLost = false
+    /// Frames to the guest wait, and what comes from host sockets would only wait too.
+    var isLinkCongested = false
     var hostBuffers: LeaseRing
 
     var streams: Slab<StreamSocket>
@@ -81,13 +90,13 @@ struct Shard: ~Copyable {
     var spareDescriptor: Int32
 
     init(
-        index: Int, shared: EngineShared, queue descriptor: Int32, pool: UnsafeMutablePointer<BufferPool>,
-        counters: Counters
+        index: Int, shared: EngineShared, queue descriptor: Int32, framing: Link.Framing,
+        pool: UnsafeMutablePointer<BufferPool>, counters: Counters
     ) throws(RingError) {
         // What may fail comes before any stored property is set.
         var ring = try Ring(entries: 1_024, completions: 8_192, features: shared.features)
         let queue = try Queue(
-            descriptor, &ring, buffers: Self.ringBuffers, group: Self.linkGroup,
+            descriptor, &ring, framing, buffers: Self.ringBuffers, group: Self.linkGroup,
             isMultishot: shared.features.hasMultishotRead && shared.configuration.usesMultishotRead)
         let hostBuffers = try LeaseRing(
             &ring, capacity: Self.ringBufferLimit, least: Self.ringBuffers, group: Self.hostGroup,
@@ -95,6 +104,20 @@ struct Shard: ~Copyable {
             reserve: Self.linkReserve)
         self.queue = queue
         self.hostBuffers = hostBuffers
+        if case .stream(let streamFraming) = framing {
+            let arrivals = UnsafeMutablePointer<FrameCutter>.allocateApart(capacity: 1)
+            arrivals.initialize(to: FrameCutter(streamFraming))
+            self.arrivals = arrivals
+        } else {
+            arrivals = nil
+        }
+        if framing == .device {
+            departures = nil
+        } else {
+            let departures = UnsafeMutablePointer<OutgoingFrames>.allocateApart(capacity: 1)
+            departures.initialize(to: OutgoingFrames(framing, pool: pool, counters: counters))
+            self.departures = departures
+        }
         reactor = Reactor(
             ring: ring, doorbell: shared.network.doorbell(of: index),
             busyPoll: BusyPoll(limit: shared.configuration.busyPoll))
@@ -189,6 +212,7 @@ struct Shard: ~Copyable {
         while stack.runTimers() { perform() }
         stack.finishTurn()
         perform()
+        if let departures { sendGathered(departures) }
     }
 
     @inline(__always)
@@ -196,6 +220,10 @@ struct Shard: ~Copyable {
         switch Operation(rawValue: completion.tag.kind) {
         case .linkRead: linkRead(completion)
         case .linkWrite: linkWritten(completion)
+        case .linkReceive: linkReceived(completion)
+        case .linkSend: linkSent(completion)
+        case .linkDatagramRead: linkDatagramRead(completion)
+        case .linkWritable: linkWritable(completion)
         case .receive: received(completion)
         case .send: sent(completion)
         case .connect: connected(completion)
@@ -247,9 +275,20 @@ struct Shard: ~Copyable {
 
     /// Puts buffers where the kernel looks for them, and asks again for what had found none.
     private mutating func refill() {
-        queue.refill(&reactor.ring, from: pool, Operation.linkRead.tag())
+        if let arrivals {
+            if !isLinkReceiving, !isLinkLost { takeArrivals(arrivals) }
+        } else {
+            queue.refill(&reactor.ring, from: pool, linkReadTag)
+        }
+        guard !isLinkCongested else { return }
         hostBuffers.refill(from: pool)
         if starvedStreams != .max, hostBuffers.available > 0 { retryStarvedStreams() }
         retryStarvedDatagrams()
+    }
+
+    /// The tag of reads that each bring one frame.
+    @inline(__always)
+    var linkReadTag: OperationTag {
+        mutating get { (departures == nil ? Operation.linkRead : .linkDatagramRead).tag() }
     }
 }

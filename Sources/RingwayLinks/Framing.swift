@@ -1,3 +1,5 @@
+internal import RingwayWire
+
 extension Link {
     /// How frames lie on a queue's descriptor.
     public enum Framing: Hashable, Sendable {
@@ -26,4 +28,55 @@ public enum StreamFraming: Hashable, Sendable, CaseIterable {
     case vpnkit
     /// The length in 32 bits, little endian, a virtio-net header and the frame, super-frames whole: the guest's agent.
     case agent
+}
+
+extension Link.Framing {
+    /// Octets in the length before each frame.
+    @inline(__always)
+    var prefixLength: Int {
+        switch self {
+        case .device, .datagram: 0
+        case .stream(let framing): framing.prefixLength
+        }
+    }
+
+    @inline(__always)
+    func writePrefix(_ length: Int, to target: UnsafeMutableRawPointer) {
+        if case .stream(let framing) = self { framing.writePrefix(length, to: target) }
+    }
+}
+
+extension StreamFraming {
+    /// Octets in the length before each frame.
+    @inline(__always)
+    var prefixLength: Int { self == .vpnkit ? 2 : 4 }
+
+    /// Octets of the virtio-net header that a frame lacks, and that is put before it.
+    @inline(__always)
+    var missingHeader: Int { self == .agent ? 0 : VirtioNetHeader.length }
+
+    /// The lengths that a frame can have: at least an ethernet header, and at most what a buffer is made for.
+    var lengths: ClosedRange<Int> {
+        let header = VirtioNetHeader.length - missingHeader
+        let most = Frame.maximumLength - missingHeader
+        return header + EthernetHeader.length...(self == .vpnkit ? min(most, 65_535) : most)
+    }
+
+    @inline(__always)
+    func readPrefix(_ source: UnsafeRawPointer) -> Int {
+        switch self {
+        case .qemu: Int(UInt32(bigEndian: source.loadUnaligned(as: UInt32.self)))
+        case .vpnkit: Int(UInt16(littleEndian: source.loadUnaligned(as: UInt16.self)))
+        case .agent: Int(UInt32(littleEndian: source.loadUnaligned(as: UInt32.self)))
+        }
+    }
+
+    @inline(__always)
+    func writePrefix(_ length: Int, to target: UnsafeMutableRawPointer) {
+        switch self {
+        case .qemu: target.storeBytes(of: UInt32(truncatingIfNeeded: length).bigEndian, as: UInt32.self)
+        case .vpnkit: target.storeBytes(of: UInt16(truncatingIfNeeded: length).littleEndian, as: UInt16.self)
+        case .agent: target.storeBytes(of: UInt32(truncatingIfNeeded: length).littleEndian, as: UInt32.self)
+        }
+    }
 }

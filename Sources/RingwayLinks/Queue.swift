@@ -3,9 +3,11 @@ internal import Glibc
 internal import RingwayReactor
 public import RingwayRing
 public import RingwayStorage
+internal import RingwayWire
 
-/// One lane of a link, driven by one shard's ring: frames are read into leased buffers, a multishot read where the
-/// kernel has it and several single reads where not, and written from wherever they lie.
+/// One lane of a link, driven by one shard's ring: where every read brings one frame, they are read into leased buffers,
+/// by a multishot read where the kernel has it and by several single reads where not. On a device they are written from
+/// wherever they lie.
 public struct Queue: ~Copyable {
     /// What a completed read brought.
     public enum Arrival {
@@ -25,22 +27,28 @@ public struct Queue: ~Copyable {
     public let descriptor: Int32
     private var buffers: LeaseRing
     private let isMultishot: Bool
+    /// Datagrams are received, not read, and room is left for the virtio-net header that they lack.
+    private let isSocket: Bool
     /// Reads that the kernel has: one when multishot.
     private var armed = 0
     private var isLost = false
 
     /// - Parameters:
     ///   - ring: the shard's.
+    ///   - framing: a stream is nothing to this queue but a descriptor.
     ///   - buffers: how many buffers the kernel may fill ahead of us.
     ///   - group: the number by which the ring knows them.
     ///   - isMultishot: whether to use IORING_OP_READ_MULTISHOT.
     public init(
-        _ descriptor: Int32, _ ring: inout Ring, buffers: Int, group: UInt16, isMultishot: Bool
+        _ descriptor: Int32, _ ring: inout Ring, _ framing: Link.Framing = .device, buffers: Int, group: UInt16,
+        isMultishot: Bool
     ) throws(RingError) {
         self.buffers = try LeaseRing(
-            &ring, capacity: buffers, least: buffers, group: group, headroom: 0, reserve: 0)
+            &ring, capacity: buffers, least: buffers, group: group,
+            headroom: framing == .datagram ? VirtioNetHeader.length : 0, reserve: 0)
         self.descriptor = descriptor
         self.isMultishot = isMultishot
+        isSocket = framing == .datagram
     }
 
     /// Puts buffers where the kernel finds them and arms what is not armed.
@@ -51,14 +59,23 @@ public struct Queue: ~Copyable {
         if isMultishot {
             guard armed == 0 else { return }
             let entry = ring.prepare()
-            ringway_prepare_read_multishot(entry, descriptor, buffers.group)
+            if isSocket {
+                ringway_prepare_receive_multishot(entry, descriptor, buffers.group)
+            } else {
+                ringway_prepare_read_multishot(entry, descriptor, buffers.group)
+            }
             entry.pointee.user_data = tag.rawValue
             armed = 1
             return
         }
         while armed < Self.singleReads {
             let entry = ring.prepare()
-            ringway_prepare_read_select(entry, descriptor, UInt32(BufferSpace.largeSize), buffers.group)
+            if isSocket {
+                ringway_prepare_receive_select(
+                    entry, descriptor, UInt32(BufferSpace.largeSize - buffers.headroom), buffers.group)
+            } else {
+                ringway_prepare_read_select(entry, descriptor, UInt32(BufferSpace.largeSize), buffers.group)
+            }
             entry.pointee.user_data = tag.rawValue
             armed += 1
         }
@@ -85,6 +102,8 @@ public struct Queue: ~Copyable {
         switch -completion.result {
         case ENOBUFS: return .starved
         case EAGAIN, EINTR, ECANCELED: return .nothing
+        // An empty datagram is no frame, and no end either.
+        case 0 where isSocket: return .nothing
         // No frame is empty: the other end is closed. A TAP that is deleted gives EBADFD.
         case 0: return lose(ENODEV)
         case let error: return lose(error)

@@ -7,6 +7,7 @@ public enum Metric: Int, CaseIterable, Sendable {
     // Link
     case framesFromGuest, octetsFromGuest, framesToGuest, octetsToGuest
     case framesHandedOver, handOverRefused, linkReadsStarved, linkWritesFailed, linkWritesRefused
+    case linkWritesDropped, linkCongestions, linkFramesTruncated, linkLengthsRefused
     // Drops by the stack that the parser does not name
     case droppedForeignDestination, droppedSpoofedSource, droppedNoBuffer, droppedTableFull, droppedHalfOpenLimit
     case droppedPolicy, droppedUnexpectedSegment, droppedFragment, droppedService, droppedUnsupported

@@ -17,6 +17,13 @@ public enum Checksum {
         _unsafePerformance { ringway_checksum_partial(bytes.baseAddress, bytes.count, initial) }
     }
 
+    /// Copies octets to `target`, which lies apart from them, and adds them to a partial sum on the way.
+    public static func copy(
+        _ bytes: UnsafeRawBufferPointer, to target: UnsafeMutableRawPointer, initial: UInt64 = 0
+    ) -> UInt64 {
+        _unsafePerformance { ringway_checksum_copy(target, bytes.baseAddress, bytes.count, initial) }
+    }
+
     /// The one's complement sum in 16 bits, not inverted. `0xFFFF` over data that contains its own checksum means
     /// valid.
     @inlinable

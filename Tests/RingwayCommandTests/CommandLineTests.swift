@@ -25,7 +25,7 @@ struct RunCommandLineTests {
         let command = try parse("-p", "80:80", "--mtu", "9000", "curl", "-v", "--mtu", "1", "-p", "--", "--help")
         #expect(command.command == ["curl", "-v", "--mtu", "1", "-p", "--", "--help"])
         #expect(command.network.mtu == 9000)
-        #expect(command.network.publish.count == 1)
+        #expect(command.guest.publish.count == 1)
     }
 
     @Test func `takes the first double dash as the end of its own options`() throws {
@@ -35,7 +35,7 @@ struct RunCommandLineTests {
 
     @Test func `accepts a published port joined to its letter, and many of them`() throws {
         let command = try parse("-p80:80", "-p", "81:81/udp", "--publish", "82:82", "true")
-        #expect(command.network.publish.map(\.hostPorts.lowerBound) == [80, 81, 82])
+        #expect(command.guest.publish.map(\.hostPorts.lowerBound) == [80, 81, 82])
     }
 
     @Test func `does not take an unknown option for COMMAND`() {
@@ -51,7 +51,8 @@ struct RunCommandLineTests {
     @Test func `has defaults that need no option`() throws {
         let command = try parse("true")
         let order = try BridgeOrder(
-            network: command.network, bridge: command.bridge, limits: command.limits, origin: .command(["true"]))
+            guest: command.guest, network: command.network, bridge: command.bridge, limits: command.limits,
+            origin: .command(["true"]))
         #expect(order.plan.gatewayIPv4.description == "192.168.127.1")
         #expect(order.configuration.mtu == 1500)
         #expect(order.configuration.limits == Limits())
@@ -70,7 +71,8 @@ struct RunCommandLineTests {
             "10.0.0.0/8", "--deny", "fd00::/8", "--capture", "c.pcapng", "--statistics", "s.json", "--ifname", "tap7",
             "true")
         let order = try BridgeOrder(
-            network: command.network, bridge: command.bridge, limits: command.limits, origin: .command(["true"]))
+            guest: command.guest, network: command.network, bridge: command.bridge, limits: command.limits,
+            origin: .command(["true"]))
         let configuration = order.configuration
         #expect(configuration.ipv4Network.description == "10.1.0.0/16")
         #expect(order.plan.hostIPv4.description == "10.1.255.254")

@@ -9,4 +9,7 @@
 // padded with zero octets. The result is congruent modulo 65535 to the sum of 16-bit words; the caller folds it.
 uint64_t ringway_checksum_partial(const void *data, size_t length, uint64_t initial);
 
+// The same while copying the octets to `target`, which must not overlap `data`: memory is read once for both.
+uint64_t ringway_checksum_copy(void *target, const void *data, size_t length, uint64_t initial);
+
 #endif

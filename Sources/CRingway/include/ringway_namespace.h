@@ -119,6 +119,9 @@ int ringway_event_descriptor(void);
 /// Linux takes no more descriptors in one message (SCM_MAX_FD).
 #define RINGWAY_MAXIMUM_DESCRIPTORS 253
 
+/// Takes the next connection, non-blocking and close-on-exec.
+int ringway_accept(int descriptor);
+
 /// Both ends of a connection that keeps message boundaries.
 int ringway_message_pair(int ends[2]);
 

@@ -230,6 +230,17 @@ static inline int ringway_filter_icmp_echo_reply(int descriptor, bool ipv4) {
 }
 
 /// Names the calling thread, at most fifteen octets (prctl(2), PR_SET_NAME).
+/// SOCK_STREAM and its like; negative when the descriptor is no socket.
+static inline int ringway_socket_type(int descriptor) {
+    int type = -1;
+    socklen_t length = sizeof type;
+    return getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &type, &length) == 0 ? type : -1;
+}
+static inline bool ringway_is_listening(int descriptor) {
+    int value = 0;
+    socklen_t length = sizeof value;
+    return getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &value, &length) == 0 && value != 0;
+}
 static inline void ringway_name_thread(const char *name) { prctl(15, name, 0, 0, 0); }
 
 static inline uint64_t ringway_monotonic_nanoseconds(void) {
@@ -237,4 +248,9 @@ static inline uint64_t ringway_monotonic_nanoseconds(void) {
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000000000ULL + (uint64_t)now.tv_nsec;
 }
+
+// Sends each slice as a datagram, 64 at the most, until one does not go. Answers how many went, or a negated errno when it
+// is the first that does not.
+int ringway_send_datagrams(int descriptor, struct iovec *datagrams, unsigned count);
+
 #endif

@@ -36,6 +36,12 @@ int ringway_tap_set_header_length(int descriptor, int octets);
 /// What the reader of the device can take: TUN_F_ bits.
 int ringway_tap_set_offloads(int descriptor, unsigned offloads);
 
+/// What the descriptor is a queue of: the interface's name, of IFNAMSIZ octets, and the IFF_ flags it was opened with.
+int ringway_tap_describe(int descriptor, char *name, int *flags);
+
+/// The interface's ethernet address, wherever the interface is.
+int ringway_tap_address(int descriptor, uint8_t octets[6]);
+
 int ringway_netlink_open(void);
 
 /// Adds the kernel's explanation, where it has one, to each refusal.

@@ -111,6 +111,18 @@ struct AddressRegistry {
         return lease
     }
 
+    /// Why a guest cannot have the address that it would like; `nil` when it can.
+    func refusal(of preferred: IPv4Address, for mac: MACAddress) -> String? {
+        guard plan.isGuest(preferred) else {
+            return "\(preferred) is not one of the guests' addresses, \(plan.firstGuestIPv4) to \(plan.lastGuestIPv4)"
+        }
+        if let lease = leases[mac], lease.ipv4 != preferred {
+            return "\(lease.ipv4) is this guest's address, not \(preferred)"
+        }
+        if let holder = holders[preferred], holder != mac { return "\(preferred) is another guest's address" }
+        return nil
+    }
+
     /// Names a guest that is attached under another name than its own.
     mutating func rename(_ mac: MACAddress, _ name: String) throws(VirtualNetwork.Failure) {
         guard GuestName.isValid(name) else { throw VirtualNetwork.Failure("\"\(name)\" is no guest's name") }

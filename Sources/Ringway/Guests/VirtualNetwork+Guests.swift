@@ -1,6 +1,7 @@
 internal import Glibc
 internal import RingwayEngine
 public import RingwayLinks
+internal import RingwayResolver
 internal import RingwayRing
 internal import RingwayStack
 public import RingwayWire
@@ -125,7 +126,8 @@ extension VirtualNetwork {
             let (mac, ipv4, ipv6) = try lease(&registry)
             if let other = state.members.values.first(where: { $0.guest.mac == mac || $0.guest.ipv4 == ipv4 }) {
                 state.guestsRefused += 1
-                throw Failure("guest \(other.guest) has the same address: each guest needs an ethernet address of its own")
+                throw Failure(
+                    "guest \(other.guest) has the same address: each guest needs an ethernet address of its own")
             }
             state.registry = registry
             state.nextGuest += 1
@@ -216,7 +218,8 @@ extension VirtualNetwork {
         action?()
         let reason =
             switch event {
-            case .linkLost(let errno) where errno == ENODEV: "the other end has closed it"
+            case .linkLost(let errno) where errno == 0 || errno == ENODEV: "the other end has closed it"
+            case .linkMalformed(let length): "it sent a frame of \(length) octets, which none has"
             case .linkLost(let errno): String(cString: strerror(errno))
             case .ringFailed(let errno): "io_uring: \(String(cString: strerror(errno)))"
             }

@@ -15,37 +15,30 @@ struct BridgeOrder {
     let statistics: StatisticsFile?
 
     init(
-        network: NetworkOptions, bridge: BridgeOptions, limits: LimitOptions, origin: GuestOrigin
+        guest: GuestOptions, network: NetworkOptions, bridge: BridgeOptions, limits: LimitOptions, origin: GuestOrigin
     ) throws(CommandFailure) {
-        var configuration = VirtualNetwork.Configuration()
+        var configuration = VirtualNetwork.Configuration(network, bridge, limits)
         var generator = SystemRandomNumberGenerator()
         // Chosen here and not by the network, because the guest's side needs it before there is one.
         let prefix = network.ipv6Prefix ?? NetworkPlan.randomIPv6Prefix(using: &generator)
         guard let plan = NetworkPlan(ipv4: network.network, ipv6Prefix: prefix, mtu: network.mtu) else {
             throw CommandFailure("the network options contradict each other", status: ExitStatus.usage)
         }
-        configuration.ipv4Network = network.network
         configuration.ipv6Prefix = prefix
-        configuration.mtu = network.mtu
         configuration.shards = bridge.queueCount
-        configuration.busyPoll = bridge.busyPoll
-        configuration.nameServers = network.dns
-        configuration.hostLoopback = !network.noHostLoopback
-        configuration.allow = network.allow
-        configuration.deny = network.deny
-        configuration.captureFile = bridge.capture
-        configuration.limits = limits.limits
+        // The guest is alone, and may have further addresses behind its interface.
+        configuration.checksSources = false
         self.configuration = configuration
         self.plan = plan
         self.origin = origin
-        publish = network.publish
-        interfaceName = bridge.ifname
+        publish = guest.publish
+        interfaceName = guest.ifname
         queues = bridge.queueCount
         // Only a namespace of ours may be given the routes that it takes, and what goes around the interface would be
         // missing in a capture of it.
         splices =
-            !network.noSplice && bridge.capture == nil && origin.isCommand
-            && network.publish.contains { $0.transport == .tcp }
+            !guest.noSplice && bridge.capture == nil && origin.isCommand
+            && guest.publish.contains { $0.transport == .tcp }
         ready = bridge.readyDescriptor.map(ReadyNotice.init)
         statistics = bridge.statisticsFile.map(StatisticsFile.init)
     }
@@ -58,6 +51,7 @@ struct BridgeOrder {
         else { throw CommandFailure("the standard network is impossible") }
         configuration.ipv6Prefix = prefix
         configuration.shards = queues
+        configuration.checksSources = false
         self.configuration = configuration
         self.plan = plan
         self.queues = queues
@@ -94,5 +88,22 @@ struct BridgeOrder {
         return InterfaceConfiguration(
             mac: mac, mtu: plan.mtu, ipv4: ipv4, ipv4Gateway: plan.gatewayIPv4, ipv6: ipv6,
             ipv6Gateway: plan.gatewayLinkLocal, ownsNamespace: ownsNamespace)
+    }
+}
+
+extension VirtualNetwork.Configuration {
+    /// What the options of a command say; the shards are the caller's to decide on.
+    init(_ network: NetworkOptions, _ bridge: BridgeOptions, _ limits: LimitOptions) {
+        self.init()
+        ipv4Network = network.network
+        ipv6Prefix = network.ipv6Prefix
+        mtu = network.mtu
+        nameServers = network.dns
+        hostLoopback = !network.noHostLoopback
+        allow = network.allow
+        deny = network.deny
+        busyPoll = bridge.busyPoll
+        captureFile = bridge.capture
+        self.limits = limits.limits
     }
 }

@@ -15,6 +15,7 @@ struct AttachCommand: ParsableCommand {
     @Option(help: ArgumentHelp("A process; the namespace is the one it is in.", valueName: "pid"))
     var pid: Int32?
 
+    @OptionGroup(title: "Guest options") var guest: GuestOptions
     @OptionGroup(title: "Network options") var network: NetworkOptions
     @OptionGroup(title: "Bridge options") var bridge: BridgeOptions
     @OptionGroup(title: "Limits") var limits: LimitOptions
@@ -41,7 +42,8 @@ struct AttachCommand: ParsableCommand {
 
     func run() throws {
         guard let origin else { return }
-        let order = try BridgeOrder(network: network, bridge: bridge, limits: limits, origin: origin)
+        let order = try BridgeOrder(
+            guest: guest, network: network, bridge: bridge, limits: limits, origin: origin)
         throw ExitCode(try AttachedBridge(order).run())
     }
 }

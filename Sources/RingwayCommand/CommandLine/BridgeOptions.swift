@@ -10,7 +10,7 @@ struct BridgeOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Queues of the guest's interface, one for each shard; another name for --shards.", valueName: "count"),
+            "Queues of a guest's interface, one for each shard; another name for --shards.", valueName: "count"),
         transform: OptionValue.queues)
     var queues: Int?
 
@@ -20,11 +20,6 @@ struct BridgeOptions: ParsableArguments {
                 + "(default: 30, or 0 with more shards than half the processors)", valueName: "microseconds"),
         transform: OptionValue.busyPoll)
     var busyPoll: Int?
-
-    @Option(
-        help: ArgumentHelp("The name of the guest's interface. (default: eth0)", valueName: "name"),
-        transform: OptionValue.interfaceName)
-    var ifname: String = "eth0"
 
     @Option(
         help: ArgumentHelp(

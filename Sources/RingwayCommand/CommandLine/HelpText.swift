@@ -3,19 +3,20 @@ internal import Ringway
 /// The prose of the help: what options alone do not say.
 enum HelpText {
     static let root = """
-        Ringway carries the ethernet traffic of a network namespace to ordinary sockets of the host and back, with \
-        TCP/IP stacks of its own. Nothing on the host is configured, and no root is needed where user namespaces are \
+        Ringway carries the ethernet traffic of network namespaces and virtual machines to ordinary sockets of the \
+        host and back, with TCP/IP stacks of its own. Nothing on the host is configured, and no root is needed where user namespaces are \
         allowed.
 
         EXAMPLES
           ringway run -- curl http://host.ringway.internal:8080/
           ringway run -p 8080:80 -- nginx -g 'daemon off;'
           ringway attach --netns /run/netns/blue
+          ringway serve --listen qemu:/tmp/vm.sock -p 2222:22
           ringway doctor
 
         EXIT STATUS
           0  success; under "run" it is COMMAND's
-          1  failure of "attach"; "doctor" found that "run" would not work
+          1  failure of "attach" or "serve"; "doctor" found that "run" would not work
           2  the command line makes no sense
           125, 126, 127  see "ringway run --help"
 
@@ -74,6 +75,73 @@ enum HelpText {
           0  it ended for one of the reasons above
           1  it failed
           2  the command line makes no sense
+        """
+
+    static let serve = """
+        Guests come by the links that are listened at, get an address, a name and a network, and may go and come \
+        back: the same ethernet address finds its lease again. Each has threads and buffers of its own, so that one \
+        that dies disturbs no other. Who comes and goes is said on standard error, a line each.
+
+        Guests of a network reach each other unless they are isolated. Each is held to its ethernet address, to its \
+        IPv4 address, and to the IPv6 addresses that it was the first to use; what claims to come from elsewhere is \
+        dropped and counted. DHCP and router advertisements come from the gateway alone.
+
+        LINKS
+          qemu:PATH        a unix socket for QEMU's -netdev stream; each
+                           connection is a guest
+          qemu-dgram:PATH  a unix socket for QEMU's -netdev dgram, one guest
+                           at a time
+          vpnkit:PATH      a unix socket that speaks VPNKit's protocol
+          tap:NAME         a TAP device, made unless it exists; the guest is
+                           whoever has the interface, at its own address
+          fd:N[,N...]      an inherited socket, connected or listening, with
+                           QEMU's framing, or the queues of a TAP
+
+        Sockets are the owner's alone (--socket-mode), replace what nobody listens at any more, and are removed at \
+        the end. Descriptors of socket activation (LISTEN_FDS) are links too.
+
+        NAMES
+          NAME.ringway.internal       another guest; NAME is given by its lease,
+                                      or is guest-N, N being the host part of
+                                      its address
+          host.ringway.internal, gateway.ringway.internal and their aliases as \
+        for "ringway run"
+
+        CONFIGURATION FILE
+        YAML or JSON. Its keys are the options' names: network, ipv6-prefix, mtu, dns, host-loopback, allow, deny, \
+        isolate, shards, busy-poll, capture, socket-mode, listen, publish, limits; and
+
+          leases   a list of mac with address, name or both
+          names    domain names, each with an address or one of each family
+          networks several networks: the keys above under a name for each
+
+        What it leaves open is as the options say; --listen and --publish add to its first network. Errors name file, \
+        line and key, and nothing is started. It is read again on SIGHUP and when it changes: leases, names, links, \
+        published ports, allow, deny, host-loopback and further networks take effect at once, without touching \
+        connections that exist; of everything else it is said that it needs a restart.
+
+        EXAMPLES
+          ringway serve --listen qemu:/tmp/vm.sock -p 2222:22
+          qemu-system-x86_64 ... -device virtio-net-pci,netdev=n \
+        -netdev stream,id=n,addr.type=unix,addr.path=/tmp/vm.sock
+              A machine whose port 22 is port 2222 of the host.
+          ringway serve --config lab.yaml --ready-fd 3 3>ready
+              with lab.yaml:
+                listen: [qemu:/run/lab/vm.sock, vpnkit:/run/lab/vpn.sock]
+                publish: [web=8080:80, 192.168.127.20=5353:53/udp]
+                leases:
+                  - {mac: 52:54:00:12:34:56, name: web}
+                  - {mac: 52:54:00:12:34:57, address: 192.168.127.20}
+                names: {db.example: 10.0.0.5}
+
+        SIGNALS
+          SIGHUP           the file of --config is read again
+          SIGTERM, SIGINT  the end: connections are reset, sockets removed
+
+        EXIT STATUS
+          0  it was told to end
+          1  it failed
+          2  the command line or the file makes no sense
         """
 
     static let doctor = """

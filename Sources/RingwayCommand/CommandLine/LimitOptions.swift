@@ -33,6 +33,12 @@ struct LimitOptions: ParsableArguments {
     @Option(help: ArgumentHelp(HelpText.limit("--reorder-size"), valueName: "size"), transform: OptionValue.size)
     var reorderSize: Int?
 
+    @Option(help: ArgumentHelp(HelpText.limit("--max-guests"), valueName: "count"), transform: OptionValue.count)
+    var maxGuests: Int?
+
+    @Option(help: ArgumentHelp(HelpText.limit("--max-addresses"), valueName: "count"), transform: OptionValue.count)
+    var maxAddresses: Int?
+
     /// The bounds to work within.
     var limits: Limits {
         var limits = Limits()
@@ -46,6 +52,8 @@ struct LimitOptions: ParsableArguments {
         if let poolSize { limits.poolOctetsPerShard = poolSize }
         if let parkSize { limits.parkOctetsPerFlow = parkSize }
         if let reorderSize { limits.outOfOrderOctetsPerFlow = reorderSize }
+        if let maxGuests { limits.guestsPerNetwork = maxGuests }
+        if let maxAddresses { limits.addressesPerGuest = maxAddresses }
         return limits
     }
 }

@@ -4,28 +4,6 @@ internal import Ringway
 /// The options that say what network the guest is on.
 struct NetworkOptions: ParsableArguments {
     @Option(
-        name: [.customShort("p", allowingJoined: true), .long],
-        help: ArgumentHelp(
-            "Publish a guest's port on the host: [HOSTIP:]HOSTPORT[-END]:GUESTPORT[-END][/tcp|/udp]. Repeatable.",
-            discussion: """
-                As in Docker. Without HOSTIP it is published on 0.0.0.0 and [::]. A range of ports needs one of \
-                the same length on the other side. PORT alone stands for PORT:PORT.
-                """,
-            valueName: "publish"),
-        transform: PublishSpecification.parse)
-    var publish: [PortForward] = []
-
-    @Flag(
-        name: .customLong("no-splice"),
-        help: ArgumentHelp(
-            "Send connections from the host's loopback to published ports through the guest's interface too.",
-            discussion: """
-                Without it \"run\" hands their octets to a socket inside the guest, which is faster. The same is done \
-                with --capture, so that the file shows everything.
-                """))
-    var noSplice = false
-
-    @Option(
         help: ArgumentHelp(
             "The IPv4 network: the gateway is its first address, the guest its second, the host its last. "
                 + "(default: 192.168.127.0/24)",

@@ -92,6 +92,50 @@ enum OptionValue {
         return text
     }
 
+    static func link(_ text: String) throws -> LinkAddress {
+        do throws(VirtualNetwork.Failure) {
+            return try LinkAddress(text)
+        } catch {
+            throw ValidationError(error.description)
+        }
+    }
+
+    /// Permissions as chmod takes them; nobody executes a socket.
+    static func socketMode(_ text: String) throws -> UInt32 {
+        guard let mode = UInt32(text, radix: 8), [0o600, 0o660, 0o666].contains(mode) else {
+            throw ValidationError("it must be 0600, 0660 or 0666")
+        }
+        return mode
+    }
+
+    static func mac(_ text: String) throws -> MACAddress {
+        guard let mac = MACAddress(text), !mac.isMulticast, mac.rawValue != 0 else {
+            throw ValidationError("it is not a guest's ethernet address such as 52:54:00:12:34:56")
+        }
+        return mac
+    }
+
+    static func guestAddress(_ text: String) throws -> IPv4Address {
+        guard let address = IPv4Address(text) else {
+            throw ValidationError("it is not an IPv4 address such as 192.168.127.10")
+        }
+        return address
+    }
+
+    static func address(_ text: String) throws -> IPAddress {
+        guard let address = IPAddress(text) else { throw ValidationError("it is not an IP address") }
+        return address
+    }
+
+    static func guestName(_ text: String) throws -> String {
+        guard GuestName.isValid(text) else {
+            throw ValidationError(
+                "a guest's name has 1 to 63 letters, digits and hyphens, and is neither of "
+                    + GuestName.reserved.sorted().joined(separator: ", "))
+        }
+        return text.lowercased()
+    }
+
     static func file(_ text: String) throws -> String {
         guard !text.isEmpty else { throw ValidationError("the name of the file is empty") }
         return text

@@ -23,6 +23,18 @@ enum PublishSpecification {
         return PortForward(hostAddress: address, hostPorts: hostPorts, guestPorts: guestPorts, transport: transport)
     }
 
+    /// The same with the guest before it: `GUEST=` and the rest, GUEST being a name, an IPv4 or an ethernet address.
+    static func parseForGuest(_ text: String) throws -> PortForward {
+        guard let sign = text.firstIndex(of: "=") else { return try parse(text) }
+        let name = String(text[..<sign])
+        guard let guest = GuestSelector(name) else {
+            throw ValidationError("\"\(name)\" is neither a guest's name nor its address")
+        }
+        var forward = try parse(String(text[text.index(after: sign)...]))
+        forward.guest = guest
+        return forward
+    }
+
     private static func takeTransport(_ rest: inout Substring) throws -> PortForward.Transport {
         guard let slash = rest.firstIndex(of: "/") else { return .tcp }
         let name = rest[rest.index(after: slash)...]

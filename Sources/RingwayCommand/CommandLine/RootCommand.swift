@@ -4,8 +4,8 @@ internal import ArgumentParser
 struct RootCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "ringway",
-        abstract: "Give a network namespace a whole network, from user space and without root.",
+        abstract: "Give network namespaces and virtual machines a whole network, from user space and without root.",
         discussion: HelpText.root,
         version: "ringway \(Version.text)",
-        subcommands: [RunCommand.self, AttachCommand.self, DoctorCommand.self])
+        subcommands: [RunCommand.self, AttachCommand.self, ServeCommand.self, DoctorCommand.self])
 }

@@ -8,6 +8,7 @@ struct RunCommand: ParsableCommand {
         usage: "ringway run [<options>] [-p <publish>]... [--] <command> [<argument>...]",
         discussion: HelpText.run)
 
+    @OptionGroup(title: "Guest options") var guest: GuestOptions
     @OptionGroup(title: "Network options") var network: NetworkOptions
     @OptionGroup(title: "Bridge options") var bridge: BridgeOptions
     @OptionGroup(title: "Limits") var limits: LimitOptions
@@ -34,7 +35,8 @@ struct RunCommand: ParsableCommand {
     }
 
     func run() throws {
-        let order = try BridgeOrder(network: network, bridge: bridge, limits: limits, origin: .command(command))
+        let order = try BridgeOrder(
+            guest: guest, network: network, bridge: bridge, limits: limits, origin: .command(command))
         throw ExitCode(try RunningBridge(order).run())
     }
 }

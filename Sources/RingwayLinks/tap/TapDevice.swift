@@ -1,5 +1,6 @@
 internal import CRingway
 internal import Glibc
+public import RingwayWire
 
 /// A TAP device in the caller's present network namespace, with its queues open.
 ///
@@ -52,6 +53,85 @@ public struct TapDevice: ~Copyable {
         return TapDevice(name: name, offloads: offloads, queues: queues)
     }
 
+    /// Opens the device of this name, or makes it. One that exists is joined with the one queue it has, or with `count`
+    /// where it may have many.
+    public static func open(name: String, queues count: Int) throws(TapFailure) -> TapDevice {
+        precondition(count >= 1 && count <= maximumQueues)
+        guard if_nametoindex(name) != 0 else { return try make(name: name, queues: count) }
+        var queues: [Int32] = []
+        var offloads = TapOffloads.basic.union(.udpSegmentation)
+        do throws(TapFailure) {
+            var isOneOfMany = true
+            for index in 0..<count {
+                let queue = ringway_tap_open()
+                guard queue >= 0 else { throw TapFailure("open /dev/net/tun") }
+                queues.append(queue)
+                if index == 0, ringway_tap_attach_queue(queue, name, false, true) != 0 {
+                    // It was not made to have many queues.
+                    isOneOfMany = false
+                    guard errno == EINVAL, ringway_tap_attach_queue(queue, name, false, false) == 0 else {
+                        throw TapFailure("open the interface \(name)")
+                    }
+                } else if index > 0, ringway_tap_attach_queue(queue, name, false, true) != 0 {
+                    throw TapFailure("open another queue of the interface \(name)")
+                }
+                try agree(queue, name: name, offloads: &offloads)
+                if !isOneOfMany { break }
+            }
+        } catch {
+            for queue in queues { close(queue) }
+            throw error
+        }
+        return TapDevice(name: name, offloads: offloads, queues: queues)
+    }
+
+    /// Takes over queues that others have opened; they are closed when this fails.
+    public static func adopt(queues: [Int32]) throws(TapFailure) -> TapDevice {
+        var offloads = TapOffloads.basic.union(.udpSegmentation)
+        var name = ""
+        do throws(TapFailure) {
+            for queue in queues {
+                let (found, flags) = try describe(queue)
+                guard name.isEmpty || found == name else {
+                    throw TapFailure("take \(found) and \(name) for one device", errorNumber: EINVAL)
+                }
+                name = found
+                guard flags & Int32(IFF_TAP) != 0, flags & Int32(IFF_VNET_HDR) != 0, flags & Int32(IFF_NO_PI) != 0
+                else {
+                    throw TapFailure(
+                        "use the interface \(name)", errorNumber: EINVAL,
+                        explanation: "it must be opened with IFF_TAP, IFF_NO_PI and IFF_VNET_HDR")
+                }
+                try agree(queue, name: name, offloads: &offloads)
+            }
+        } catch {
+            for queue in queues { close(queue) }
+            throw error
+        }
+        return TapDevice(name: name, offloads: offloads, queues: queues)
+    }
+
+    private static func describe(_ queue: Int32) throws(TapFailure) -> (name: String, flags: Int32) {
+        var flags: Int32 = 0
+        var octets = [CChar](repeating: 0, count: maximumNameLength + 1)
+        guard ringway_tap_describe(queue, &octets, &flags) == 0 else {
+            throw TapFailure("use descriptor \(queue)", explanation: "it is neither a socket nor a TAP")
+        }
+        let name = octets.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+        return (String(decoding: name, as: UTF8.self), flags)
+    }
+
+    /// The ethernet address of the interface; zero when the device is gone.
+    public var mac: MACAddress {
+        var octets = [UInt8](repeating: 0, count: 6)
+        guard let queue = queues.first, ringway_tap_address(queue, &octets) == 0 else {
+            return MACAddress(rawValue: 0)
+        }
+        return octets.withUnsafeBytes { bytes in
+            bytes.baseAddress.map { MACAddress(loadingFrom: $0) } ?? MACAddress(rawValue: 0)
+        }
+    }
+
     /// Whether the kernel would take the name: one to fifteen octets, no blank, no slash, not a pattern.
     public static func isInterfaceName(_ name: String) -> Bool {
         let octets = name.utf8
@@ -83,6 +163,11 @@ public struct TapDevice: ~Copyable {
             }
             throw TapFailure("make the interface \(name)", errorNumber: reason)
         }
+        try agree(queue, name: name, offloads: &offloads)
+    }
+
+    /// Settles how frames look.
+    private static func agree(_ queue: Int32, name: String, offloads: inout TapOffloads) throws(TapFailure) {
         guard ringway_tap_set_header_length(queue, Int32(headerLength)) == 0 else {
             throw TapFailure("set the frame header of \(name)")
         }

@@ -1,0 +1,133 @@
+internal import CRingway
+internal import Glibc
+internal import RingwayLinks
+
+/// A datagram socket in the file system: the guest is whoever sends to it first, until that one's own socket is gone.
+/// Then a new socket takes the place.
+///
+/// The kernel tells neither side of such a pair that the other has gone, so the file of the guest's socket is looked at
+/// once a second.
+final class DatagramListener: GuestListener {
+    private static var interval: UInt64 { 1_000 }
+
+    private var descriptor: Int32
+    private var file: SocketFile
+    private let mode: mode_t
+    private let place: ListenerPlace
+    private var pending: PendingGuest?
+    private var guest: Guest.ID?
+    private var peer: Peer?
+    private var isClosed = false
+
+    /// The file that a guest sends from.
+    private struct Peer {
+        let path: String
+        let device: UInt64
+        let number: UInt64
+
+        init?(_ path: String) {
+            var device: UInt64 = 0
+            var number: UInt64 = 0
+            guard ringway_file_identity(path, &device, &number) == 0 else { return nil }
+            self.path = path
+            self.device = device
+            self.number = number
+        }
+
+        /// Whether the same socket still answers there.
+        var isThere: Bool {
+            guard let now = Peer(path), now.device == device, now.number == number else { return false }
+            let probe = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+            guard probe >= 0 else { return true }
+            defer { Glibc.close(probe) }
+            return SocketFile.connect(probe, path) == 0 || errno != ECONNREFUSED
+        }
+    }
+
+    /// - Parameter descriptor: adopted; bound to the file.
+    init(_ descriptor: Int32, file: SocketFile, mode: mode_t, place: ListenerPlace) {
+        self.descriptor = descriptor
+        self.file = file
+        self.mode = mode
+        self.place = place
+    }
+
+    func begin() {
+        place.loop?.watch(descriptor) { [weak self] in self?.greet() }
+    }
+
+    /// Connects to whoever has sent the first datagram, and lets it say who it is.
+    private func greet() {
+        place.loop?.unwatch(descriptor)
+        guard let path = sender(), let peer = Peer(path), SocketFile.connect(descriptor, path) == 0 else {
+            // It cannot be answered: there is nothing to wait for but another one.
+            var octet: UInt8 = 0
+            _ = recv(descriptor, &octet, 1, Int32(MSG_DONTWAIT))
+            place.refuse("a datagram came from a socket without a name: QEMU's -netdev dgram needs a local.path")
+            return begin()
+        }
+        self.peer = peer
+        pending = PendingGuest(descriptor, .datagram, place) { [weak self] _, guest in
+            self?.pending = nil
+            self?.guest = guest
+            guard guest == nil else { return self?.watchPeer() ?? () }
+            self?.renew()
+        }
+    }
+
+    private func sender() -> String? {
+        var address = sockaddr_un()
+        var length = socklen_t(MemoryLayout<sockaddr_un>.size)
+        var octet: UInt8 = 0
+        let count = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                recvfrom(
+                    descriptor, &octet, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT), $0, &length)
+            }
+        }
+        let start = MemoryLayout<sockaddr_un>.offset(of: \.sun_path) ?? 2
+        guard count > 0, Int(length) > start else { return nil }
+        return withUnsafeBytes(of: &address.sun_path) { bytes in
+            let path = bytes.prefix(Int(length) - start).prefix { $0 != 0 }
+            return path.isEmpty ? nil : String(decoding: path, as: UTF8.self)
+        }
+    }
+
+    private func watchPeer() {
+        place.loop?.after(milliseconds: Self.interval) { [weak self] in
+            guard let self, let guest, let peer else { return }
+            guard !peer.isThere else { return watchPeer() }
+            try? place.network?.detach(guest, because: "its socket \(peer.path) is gone")
+        }
+    }
+
+    func guestLeft(_ departed: Guest.ID) {
+        guard departed == guest else { return }
+        guest = nil
+        peer = nil
+        renew()
+    }
+
+    /// Puts a fresh socket in place of the one that went with its guest.
+    private func renew() {
+        guard !isClosed else { return }
+        file.remove()
+        do throws(VirtualNetwork.Failure) {
+            (descriptor, file) = try SocketFile.bind(file.path, type: SOCK_DGRAM, mode: mode)
+            begin()
+        } catch {
+            place.refuse(error.description)
+        }
+    }
+
+    func close() {
+        isClosed = true
+        file.remove()
+        if let pending {
+            pending.close()
+        } else if guest == nil {
+            place.loop?.unwatch(descriptor)
+            Glibc.close(descriptor)
+        }
+    }
+}

@@ -1,0 +1,33 @@
+internal import Glibc
+internal import RingwayLinks
+internal import RingwayWire
+
+/// A TAP device: its interface is the guest, from the beginning until it is deleted.
+final class DeviceListener: GuestListener, Sendable {
+    private let queues: [Int32]
+    private let offloads: TapOffloads
+    private let mac: MACAddress
+    private let place: ListenerPlace
+
+    /// - Parameter device: its queues are adopted.
+    init(_ device: consuming TapDevice, place: ListenerPlace) {
+        offloads = device.offloads
+        mac = device.mac
+        self.place = place
+        queues = device.relinquish()
+    }
+
+    func begin() {
+        guard let network = place.network else { return }
+        do throws(VirtualNetwork.Failure) {
+            let link = Link(queues: queues, takesUDPSuperFrames: offloads.isSuperset(of: .udpSegmentation))
+            try network.attach(link, mac: mac, description: "\(place.address)")
+        } catch {
+            for queue in queues { Glibc.close(queue) }
+            place.refuse(error.description)
+        }
+    }
+
+    func guestLeft(_ guest: Guest.ID) {}
+    func close() {}
+}

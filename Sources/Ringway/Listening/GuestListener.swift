@@ -1,0 +1,58 @@
+internal import Glibc
+internal import RingwayLinks
+internal import RingwayWire
+internal import Synchronization
+
+/// Waits for guests in one place. Lives on its network's control loop, as do the connections that are not guests yet.
+protocol GuestListener: AnyObject {
+    /// Starts to wait.
+    func begin()
+    /// A guest that may have been one of ours has left.
+    func guestLeft(_ guest: Guest.ID)
+    /// Ends waiting, and removes what was made for it. Guests that came are left alone.
+    func close()
+}
+
+/// What every listener has: its network, and how to speak of itself.
+struct ListenerPlace {
+    weak let network: VirtualNetwork?
+    let address: LinkAddress
+
+    var loop: ControlLoop? { network?.loop }
+
+    func refuse(_ reason: String) {
+        network?.state.withLock { $0.guestsRefused += 1 }
+        network?.report(.guestRefused(link: "\(address)", reason: reason))
+    }
+}
+
+/// The listeners of a network.
+final class ListenerTable: @unchecked Sendable {
+    // Sendable: only touched on the network's control loop.
+    private var entries: [(address: LinkAddress, listener: any GuestListener)] = []
+
+    func add(_ listener: any GuestListener, at address: LinkAddress) {
+        entries.append((address, listener))
+        listener.begin()
+    }
+
+    func remove(_ address: LinkAddress) {
+        for entry in entries where entry.address == address { entry.listener.close() }
+        entries.removeAll { $0.address == address }
+    }
+
+    /// From any thread.
+    func guestLeft(_ guest: Guest.ID, on loop: ControlLoop) {
+        loop.post { [self] in
+            for entry in entries { entry.listener.guestLeft(guest) }
+        }
+    }
+
+    /// From any thread.
+    func close(on loop: ControlLoop) {
+        loop.post { [self] in
+            for entry in entries { entry.listener.close() }
+            entries = []
+        }
+    }
+}

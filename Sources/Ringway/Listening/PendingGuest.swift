@@ -1,0 +1,152 @@
+internal import CRingway
+internal import Glibc
+internal import RingwayLinks
+internal import RingwayWire
+
+/// A connection that is not a guest's yet: it says who it is by a handshake, where the link has one, and by its first
+/// frame. Machines take their time to send one, so that is waited for as long as the connection lasts; nothing but a
+/// descriptor is spent on it.
+final class PendingGuest {
+    /// Milliseconds within which a handshake or a frame that has begun must be whole, and for which a guest of the same
+    /// address is given time to leave.
+    private static var patience: UInt64 { 3_000 }
+    private static var pause: UInt64 { 20 }
+
+    private let descriptor: Int32
+    private let framing: Link.Framing
+    private let place: ListenerPlace
+    private let ended: (PendingGuest, Guest.ID?) -> Void
+    private var handshake: VPNKitHandshake?
+    private var preferred: IPv4Address?
+    private var waited: UInt64 = 0
+    private var isOver = false
+
+    /// - Parameters:
+    ///   - descriptor: adopted; non-blocking.
+    ///   - ended: called once, with the guest that it has become, if it has.
+    init(
+        _ descriptor: Int32, _ framing: Link.Framing, _ place: ListenerPlace,
+        ended: @escaping (PendingGuest, Guest.ID?) -> Void
+    ) {
+        self.descriptor = descriptor
+        self.framing = framing
+        self.place = place
+        self.ended = ended
+        if framing == .stream(.vpnkit) {
+            handshake = VPNKitHandshake()
+            // Somebody who connects and says nothing is no guest.
+            place.loop?.after(milliseconds: Self.patience) { [weak self] in self?.endHandshake() }
+        }
+        wait()
+    }
+
+    func close() { end(nil, closing: true) }
+
+    private func wait() {
+        place.loop?.watch(descriptor) { [weak self] in self?.ready() }
+    }
+
+    private func ready() {
+        if handshake != nil { return shakeHands() }
+        switch FirstFrame.look(descriptor, framing) {
+        case .guest(let mac): arrive(mac)
+        case .closed: end(nil, closing: true)
+        case .wait: pauseThenLook()
+        }
+    }
+
+    /// Readiness cannot tell a part from the whole, so time has to pass between looks.
+    private func pauseThenLook() {
+        place.loop?.unwatch(descriptor)
+        guard waited < Self.patience else { return refuse("the first frame does not end") }
+        waited += Self.pause
+        place.loop?.after(milliseconds: Self.pause) { [weak self] in
+            guard let self, !isOver else { return }
+            wait()
+        }
+    }
+
+    // MARK: Becoming a guest
+
+    private func arrive(_ mac: MACAddress) {
+        guard let network = place.network else { return end(nil, closing: true) }
+        if network.isAttached(mac), waited < Self.patience {
+            // A machine that was started again is here before it is known that the former one has gone.
+            waited += Self.pause
+            place.loop?.unwatch(descriptor)
+            place.loop?.after(milliseconds: Self.pause) { [weak self] in
+                guard let self, !isOver else { return }
+                arrive(mac)
+            }
+            return
+        }
+        place.loop?.unwatch(descriptor)
+        do throws(VirtualNetwork.Failure) {
+            let link = Link(queues: [descriptor], framing: framing, takesUDPSuperFrames: false)
+            let guest = try network.attach(
+                link, mac: mac, preferring: preferred, description: "\(place.address)")
+            end(guest.id, closing: false)
+        } catch {
+            refuse(error.description)
+        }
+    }
+
+    private func refuse(_ reason: String) {
+        place.refuse(reason)
+        end(nil, closing: true)
+    }
+
+    private func end(_ guest: Guest.ID?, closing: Bool) {
+        guard !isOver else { return }
+        isOver = true
+        place.loop?.unwatch(descriptor)
+        if closing { Glibc.close(descriptor) }
+        ended(self, guest)
+    }
+
+    // MARK: VPNKit
+
+    private func endHandshake() {
+        guard handshake != nil, !isOver else { return }
+        refuse("a client did not end its handshake")
+    }
+
+    private func shakeHands() {
+        while var next = handshake {
+            let wanted = next.wanted
+            var octets = [UInt8](repeating: 0, count: wanted)
+            let count = recv(descriptor, &octets, wanted, Int32(MSG_DONTWAIT))
+            if count < 0, errno == EAGAIN || errno == EINTR { return }
+            guard count > 0 else { return end(nil, closing: true) }
+            let action = next.receive(Array(octets.prefix(count)))
+            handshake = next
+            switch action {
+            case .wait: break
+            case .send(let answer): answerClient(answer)
+            case .refuse(let answer, let reason):
+                answerClient(answer)
+                return refuse(reason)
+            case .decide(let request):
+                handshake = nil
+                return decide(request)
+            }
+        }
+    }
+
+    private func decide(_ request: VPNKitHandshake.Request) {
+        guard let network = place.network else { return end(nil, closing: true) }
+        let mac = request.mac ?? MACAddress(rawValue: 0x5256_0000_0000 | .random(in: 0...0xFFFF_FFFF))
+        if let preferred = request.preferred, let reason = network.refusal(of: preferred, for: mac) {
+            answerClient(VPNKitHandshake.refusal(reason))
+            return refuse(reason)
+        }
+        preferred = request.preferred
+        answerClient(VPNKitHandshake.welcome(mtu: network.plan.mtu, mac: mac))
+    }
+
+    /// A fresh connection has room for so little.
+    private func answerClient(_ octets: [UInt8]) {
+        guard !octets.isEmpty else { return }
+        _ = send(descriptor, octets, octets.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
+    }
+}

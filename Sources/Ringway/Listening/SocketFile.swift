@@ -1,0 +1,93 @@
+internal import CRingway
+internal import Glibc
+
+/// A unix socket with a name in the file system, which goes when we do.
+struct SocketFile: Sendable {
+    let path: String
+    private let device: UInt64
+    private let number: UInt64
+
+    /// Binds a fresh socket to the path. A file that a socket without owner has left is replaced; one that somebody
+    /// answers at, or that is no socket, is refused.
+    ///
+    /// - Parameter mode: the permissions of the file; it never has more, not even for a moment.
+    static func bind(
+        _ path: String, type: __socket_type, mode: mode_t
+    ) throws(VirtualNetwork.Failure) -> (descriptor: Int32, file: SocketFile) {
+        let flags = Int32(type.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+        let descriptor = socket(AF_UNIX, flags, 0)
+        guard descriptor >= 0 else { throw failure("make the socket", path, errno) }
+        do throws(VirtualNetwork.Failure) {
+            // The file takes over the permissions of the socket, less the umask.
+            fchmod(descriptor, mode)
+            if bind(descriptor, path) != 0 {
+                guard errno == EADDRINUSE else { throw failure("make the socket", path, errno) }
+                try removeStale(path, type: flags)
+                guard bind(descriptor, path) == 0 else { throw failure("make the socket", path, errno) }
+            }
+            guard chmod(path, mode) == 0 else { throw failure("set the permissions of", path, errno) }
+            var device: UInt64 = 0
+            var number: UInt64 = 0
+            guard ringway_file_identity(path, &device, &number) == 0 else { throw failure("find", path, errno) }
+            return (descriptor, SocketFile(path: path, device: device, number: number))
+        } catch {
+            close(descriptor)
+            throw error
+        }
+    }
+
+    /// Removes the file, unless it is another's by now.
+    func remove() {
+        var device: UInt64 = 0
+        var number: UInt64 = 0
+        guard ringway_file_identity(path, &device, &number) == 0, device == self.device, number == self.number
+        else { return }
+        unlink(path)
+    }
+
+    private static func removeStale(_ path: String, type: Int32) throws(VirtualNetwork.Failure) {
+        var status = stat()
+        guard lstat(path, &status) == 0 else { return }
+        guard status.st_mode & S_IFMT == S_IFSOCK else {
+            throw VirtualNetwork.Failure("cannot listen at \(path): it exists and is no socket")
+        }
+        let probe = socket(AF_UNIX, type, 0)
+        guard probe >= 0 else { throw failure("make the socket", path, errno) }
+        defer { close(probe) }
+        let reason = connect(probe, path) == 0 ? 0 : errno
+        guard reason == ECONNREFUSED else {
+            throw VirtualNetwork.Failure("cannot listen at \(path): another process does")
+        }
+        unlink(path)
+    }
+
+    // MARK: Names
+
+    static func connect(_ descriptor: Int32, _ path: String) -> Int32 {
+        withAddress(path) { Glibc.connect(descriptor, $0, $1) }
+    }
+
+    private static func bind(_ descriptor: Int32, _ path: String) -> Int32 {
+        withAddress(path) { Glibc.bind(descriptor, $0, $1) }
+    }
+
+    private static func withAddress(_ path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32) -> Int32 {
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        let octets = Array(path.utf8)
+        guard octets.count < MemoryLayout.size(ofValue: address.sun_path) else {
+            errno = ENAMETOOLONG
+            return -1
+        }
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: octets) }
+        return withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                body($0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+    }
+
+    private static func failure(_ verb: String, _ path: String, _ error: Int32) -> VirtualNetwork.Failure {
+        VirtualNetwork.Failure("cannot \(verb) \(path): \(String(cString: strerror(error)))")
+    }
+}

@@ -1,0 +1,106 @@
+internal import RingwayWire
+
+/// The server's half of the handshake with which a guest's pump, or a hypervisor, opens a VPNKit link, before frames
+/// flow. All numbers are little endian.
+///
+///     client                                        server
+///       | -- "VMN3T", version 22, 40 octets -------> |      49 octets
+///       | <------------------------------- the same - |
+///       | -- command, UUID, and 4 octets more -----> |      41 octets
+///       | <---- 1, MTU, longest packet, address ---- |      258 octets; or 2, length, reason
+///
+/// A pure value: it is given what comes, and says what to do.
+struct VPNKitHandshake: Equatable {
+    enum Action: Equatable {
+        case wait
+        case send([UInt8])
+        /// Somebody wants to be a guest. `welcome` or `refusal` is the answer.
+        case decide(Request)
+        /// It is no such client, or one that wants something else; what to say, and then to hang up.
+        case refuse([UInt8], reason: String)
+    }
+
+    /// Who wants in.
+    struct Request: Equatable {
+        /// Made of the client's UUID, so that it has the same one each time; `nil` where it has sent none.
+        let mac: MACAddress?
+        /// The address that it would like.
+        let preferred: IPv4Address?
+    }
+
+    static var version: UInt32 { 22 }
+    private static var magic: [UInt8] { Array("VMN3T".utf8) }
+    private static var greetingLength: Int { 49 }
+    private static var commandLength: Int { 41 }
+    private static var identifierLength: Int { 36 }
+    private static var replyLength: Int { 258 }
+
+    private var octets: [UInt8] = []
+    private var isGreeted = false
+
+    /// How much to read, and no more: what follows are frames.
+    var wanted: Int { (isGreeted ? Self.commandLength : Self.greetingLength) - octets.count }
+
+    /// Takes what has been read.
+    mutating func receive(_ bytes: [UInt8]) -> Action {
+        octets += bytes
+        guard wanted <= 0 else { return .wait }
+        defer { octets = [] }
+        if isGreeted { return command() }
+        guard Array(octets.prefix(Self.magic.count)) == Self.magic else {
+            return .refuse([], reason: "it does not speak VPNKit's protocol")
+        }
+        isGreeted = true
+        return .send(Self.greeting)
+    }
+
+    private static var greeting: [UInt8] {
+        let commit = [UInt8](repeating: UInt8(ascii: "0"), count: 40)
+        return magic + (0..<4).map { UInt8(truncatingIfNeeded: version >> (8 * $0)) } + commit
+    }
+
+    private func command() -> Action {
+        let identifier = octets[1..<1 + Self.identifierLength]
+        let mac = identifier.allSatisfy { $0 == 0 } ? nil : Self.mac(of: identifier)
+        let rest = octets[(1 + Self.identifierLength)...]
+        switch octets[0] {
+        case 1: return .decide(Request(mac: mac, preferred: nil))
+        case 8:
+            let value = rest.reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+            return .decide(Request(mac: mac, preferred: value == 0 ? nil : IPv4Address(rawValue: value)))
+        case let other:
+            let reason = "command \(other) is not served here"
+            return .refuse(Self.refusal(reason), reason: reason)
+        }
+    }
+
+    /// A locally administered address; the hash is FNV-1a.
+    private static func mac(of identifier: ArraySlice<UInt8>) -> MACAddress {
+        let hash = identifier.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { hash, octet in
+            // Whether the digits are lower-case is no difference between UUIDs.
+            let folded = (0x41...0x5A).contains(octet) ? octet | 0x20 : octet
+            return (hash ^ UInt64(folded)) &* 0x100_0000_01B3
+        }
+        return MACAddress(rawValue: 0x5256_0000_0000 | (hash ^ hash >> 32) & 0xFFFF_FFFF)
+    }
+
+    /// The client is a guest: its interface's MTU and address.
+    static func welcome(mtu: Int, mac: MACAddress) -> [UInt8] {
+        func word(_ value: Int) -> [UInt8] {
+            let value = UInt16(clamping: value)
+            return [UInt8(value & 0xFF), UInt8(value >> 8)]
+        }
+        let address = stride(from: 40, through: 0, by: -8).map { UInt8(truncatingIfNeeded: mac.rawValue >> UInt64($0)) }
+        return padded([1] + word(mtu) + word(mtu + 50) + address)
+    }
+
+    /// The client is none, and why.
+    static func refusal(_ reason: String) -> [UInt8] {
+        let text = Array(reason.utf8.prefix(255))
+        return padded([2, UInt8(text.count)] + text)
+    }
+
+    private static func padded(_ octets: [UInt8]) -> [UInt8] {
+        octets + [UInt8](repeating: 0, count: replyLength - octets.count)
+    }
+}

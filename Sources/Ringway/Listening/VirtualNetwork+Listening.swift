@@ -1,0 +1,95 @@
+internal import CRingway
+internal import Glibc
+internal import RingwayLinks
+internal import RingwayStack
+internal import RingwayWire
+internal import Synchronization
+
+extension VirtualNetwork {
+    /// Waits for guests at an address from now on. What can be wrong with the address is said at once; who comes, goes or
+    /// is turned away is told by events.
+    ///
+    /// - Parameter mode: the permissions of a socket that is made.
+    public func listen(on address: LinkAddress, mode: UInt32 = 0o600) throws(Failure) {
+        let place = ListenerPlace(network: self, address: address)
+        switch address {
+        case .qemu(let path): try listen(at: path, framing: .qemu, mode, place)
+        case .vpnkit(let path): try listen(at: path, framing: .vpnkit, mode, place)
+        case .qemuDatagram(let path):
+            let (descriptor, file) = try SocketFile.bind(path, type: SOCK_DGRAM, mode: mode)
+            start(address) { DatagramListener(descriptor, file: file, mode: mode, place: place) }
+        case .tap(let name):
+            do throws(TapFailure) {
+                start(try TapDevice.open(name: name, queues: configuration.shardCount), place)
+            } catch {
+                throw Failure("\(address): \(error)")
+            }
+        case .inherited(let descriptors, let framing): try adopt(descriptors, framing, place)
+        }
+    }
+
+    /// Waits there no longer, and removes the socket; guests that came by it stay.
+    public func stopListening(on address: LinkAddress) {
+        loop.perform { [listeners] in listeners.remove(address) }
+    }
+
+    private func listen(
+        at path: String, framing: StreamFraming, _ mode: mode_t, _ place: ListenerPlace
+    ) throws(Failure) {
+        let (descriptor, file) = try SocketFile.bind(path, type: SOCK_STREAM, mode: mode)
+        guard Glibc.listen(descriptor, 16) == 0 else {
+            let reason = String(cString: strerror(errno))
+            close(descriptor)
+            file.remove()
+            throw Failure("cannot listen at \(path): \(reason)")
+        }
+        start(place.address) { StreamListener(descriptor, file: file, framing: framing, place: place) }
+    }
+
+    private func start(_ address: LinkAddress, _ make: @escaping @Sendable () -> any GuestListener) {
+        loop.post { [listeners] in listeners.add(make(), at: address) }
+    }
+
+    private func start(_ device: consuming TapDevice, _ place: ListenerPlace) {
+        let listener = DeviceListener(device, place: place)
+        loop.post { [listeners] in listeners.add(listener, at: place.address) }
+    }
+
+    // MARK: What the process was given
+
+    private func adopt(
+        _ descriptors: [Int32], _ framing: StreamFraming, _ place: ListenerPlace
+    ) throws(Failure) {
+        for descriptor in descriptors {
+            guard ringway_is_open(descriptor) else { throw Failure("\(place.address): that descriptor is not open") }
+            _ = ringway_close_on_exec(descriptor)
+            _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
+        }
+        let type = ringway_socket_type(descriptors[0])
+        guard type >= 0 else {
+            do throws(TapFailure) {
+                start(try TapDevice.adopt(queues: descriptors), place)
+            } catch {
+                throw Failure("\(place.address): \(error)")
+            }
+            return
+        }
+        guard descriptors.count == 1 else {
+            throw Failure("\(place.address): a socket is one descriptor; several are the queues of a TAP")
+        }
+        let descriptor = descriptors[0]
+        switch type {
+        case Int32(SOCK_STREAM.rawValue) where ringway_is_listening(descriptor):
+            start(place.address) { StreamListener(descriptor, file: nil, framing: framing, place: place) }
+        case Int32(SOCK_STREAM.rawValue):
+            start(place.address) { SingleListener(descriptor, .stream(framing), place: place) }
+        default:
+            start(place.address) { SingleListener(descriptor, .datagram, place: place) }
+        }
+    }
+
+    /// Why a guest cannot have the address that it would like; `nil` when it can.
+    func refusal(of preferred: IPv4Address, for mac: MACAddress) -> String? {
+        state.withLock { $0.registry.refusal(of: preferred, for: mac) }
+    }
+}

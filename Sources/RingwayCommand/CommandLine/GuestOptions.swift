@@ -1,0 +1,32 @@
+internal import ArgumentParser
+internal import Ringway
+
+/// The options that say what the one guest of `run` and `attach` has.
+struct GuestOptions: ParsableArguments {
+    @Option(
+        name: [.customShort("p", allowingJoined: true), .long],
+        help: ArgumentHelp(
+            "Publish a guest's port on the host: [HOSTIP:]HOSTPORT[-END]:GUESTPORT[-END][/tcp|/udp]. Repeatable.",
+            discussion: """
+                As in Docker. Without HOSTIP it is published on 0.0.0.0 and [::]. A range of ports needs one of \
+                the same length on the other side. PORT alone stands for PORT:PORT.
+                """,
+            valueName: "publish"),
+        transform: PublishSpecification.parse)
+    var publish: [PortForward] = []
+
+    @Flag(
+        name: .customLong("no-splice"),
+        help: ArgumentHelp(
+            "Send connections from the host's loopback to published ports through the guest's interface too.",
+            discussion: """
+                Without it \"run\" hands their octets to a socket inside the guest, which is faster. The same is done \
+                with --capture, so that the file shows everything.
+                """))
+    var noSplice = false
+
+    @Option(
+        help: ArgumentHelp("The name of the guest's interface. (default: eth0)", valueName: "name"),
+        transform: OptionValue.interfaceName)
+    var ifname: String = "eth0"
+}

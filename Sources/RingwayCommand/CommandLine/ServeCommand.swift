@@ -1,0 +1,79 @@
+internal import ArgumentParser
+internal import Ringway
+
+/// `ringway serve`: networks for guests that come by links of their own.
+struct ServeCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve",
+        abstract: "Be the network of virtual machines, which come and go.",
+        usage: "ringway serve [--config <file>] [--listen <link>]... [-p <publish>]... [<options>]",
+        discussion: HelpText.serve)
+
+    @Option(
+        help: ArgumentHelp(
+            "Read networks, leases, names, links and published ports from this file, YAML or JSON, and again when it "
+                + "changes.", valueName: "file"),
+        transform: OptionValue.file)
+    var config: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Wait for guests here: \(LinkAddress.forms). Repeatable.", valueName: "link"),
+        transform: OptionValue.link)
+    var listen: [LinkAddress] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "The permissions of the sockets that are made: 0600, 0660 or 0666. (default: 0600)", valueName: "mode"),
+        transform: OptionValue.socketMode)
+    var socketMode: UInt32 = 0o600
+
+    @Option(
+        name: [.customShort("p", allowingJoined: true), .long],
+        help: ArgumentHelp(
+            "Publish a guest's port on the host: [GUEST=][HOSTIP:]HOSTPORT[-END]:GUESTPORT[-END][/tcp|/udp]. "
+                + "Repeatable.",
+            discussion: """
+                GUEST is a guest's name, IPv4 address or ethernet address; without it the guest is meant that has been \
+                there for longest. The rest is as in Docker.
+                """,
+            valueName: "publish"),
+        transform: PublishSpecification.parseForGuest)
+    var publish: [PortForward] = []
+
+    @Flag(help: "Keep guests of a network from each other.")
+    var isolate = false
+
+    @OptionGroup(title: "Network options") var network: NetworkOptions
+    @OptionGroup(title: "Bridge options") var bridge: BridgeOptions
+    @OptionGroup(title: "Limits") var limits: LimitOptions
+
+    /// What the options say, as the one network there is when the file names no others.
+    var order: NetworkOrder {
+        var configuration = VirtualNetwork.Configuration(network, bridge, limits)
+        configuration.shards = bridge.shards ?? bridge.queues ?? 0
+        configuration.isolate = isolate
+        return NetworkOrder(
+            name: NetworkOrder.onlyName, configuration: configuration,
+            links: listen.map { LinkOrder(address: $0, mode: socketMode) }, publish: publish)
+    }
+
+    func run() throws {
+        let service = ServiceManager.claim()
+        let source = ConfigurationSource(path: config, options: order, inherited: service.links)
+        let orders = try source.read()
+        guard orders.contains(where: { !$0.links.isEmpty }) else {
+            throw CommandFailure(
+                "there is nothing to wait for guests at: give --listen LINK, or \"listen\" in the file of --config",
+                status: ExitStatus.usage)
+        }
+        let ready = bridge.readyDescriptor.map(ReadyNotice.init)
+        ready?.claim()
+        let signals = try SignalInbox()
+        BridgeProcess.prepare()
+        var daemon = try Daemon(
+            orders, source: source, service: service, ready: ready,
+            statistics: bridge.statisticsFile.map(StatisticsFile.init))
+        daemon.run(signals)
+    }
+}

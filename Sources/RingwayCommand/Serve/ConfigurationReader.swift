@@ -1,0 +1,103 @@
+internal import ArgumentParser
+internal import Ringway
+
+/// Reads a configuration file: YAML, of which JSON is a part.
+///
+/// At the top stand either the keys of the one network there is, or `networks` with those of several, by their names.
+/// The keys are the names of the options, and what the file leaves open is as the options say.
+struct ConfigurationReader {
+    private static let networkKeys = [
+        "network", "ipv6-prefix", "mtu", "dns", "host-loopback", "allow", "deny", "isolate", "shards", "busy-poll",
+        "capture", "socket-mode", "listen", "publish", "leases", "names", "limits",
+    ]
+
+    let file: String
+    let options: NetworkOrder
+
+    /// One order for each network, and at least one.
+    func read(_ text: String) throws(CommandFailure) -> [NetworkOrder] {
+        guard let root = try ConfigurationNode.parse(text, file: file) else { return [plain(NetworkOrder.onlyName)] }
+        let members = try root.members(["networks"] + Self.networkKeys)
+        guard let networks = members["networks"] else { return [try network(root, NetworkOrder.onlyName)] }
+        if let other = members.values.first(where: { $0.key != "networks" }) {
+            throw other.failure("a key beside \"networks\"", "the key inside one of the networks")
+        }
+        var orders: [NetworkOrder] = []
+        let named = try networks.members()
+        for name in networks.names {
+            guard let node = named[name] else { continue }
+            guard GuestName.isValid(name) else {
+                throw node.failure("\"\(name)\"", "a name of letters, digits and hyphens")
+            }
+            orders.append(try network(node, name))
+        }
+        guard !orders.isEmpty else { throw networks.failure("nothing", "at least one network") }
+        return orders
+    }
+
+    /// The options without their links and ports, which go to the first network once.
+    private func plain(_ name: String) -> NetworkOrder {
+        NetworkOrder(name: name, configuration: options.configuration, links: [], publish: [])
+    }
+
+    private func network(_ node: ConfigurationNode, _ name: String) throws(CommandFailure) -> NetworkOrder {
+        var order = plain(name)
+        let members = try node.members(Self.networkKeys)
+        func read(_ key: String, _ take: (ConfigurationNode) throws(CommandFailure) -> Void) throws(CommandFailure) {
+            if let member = members[key] { try take(member) }
+        }
+        try read("network") { (node) throws(CommandFailure) in
+            order.configuration.ipv4Network = try node.value(OptionValue.network)
+        }
+        try read("ipv6-prefix") { (node) throws(CommandFailure) in
+            order.configuration.ipv6Prefix = try node.value(OptionValue.ipv6Prefix)
+        }
+        try read("mtu") { (node) throws(CommandFailure) in order.configuration.mtu = try node.value(OptionValue.mtu) }
+        try read("dns") { (node) throws(CommandFailure) in
+            order.configuration.nameServers = try list(node, OptionValue.nameServer)
+        }
+        try read("host-loopback") { (node) throws(CommandFailure) in
+            order.configuration.hostLoopback = try node.boolean()
+        }
+        try read("allow") { (node) throws(CommandFailure) in
+            order.configuration.allow = try list(node, OptionValue.block)
+        }
+        try read("deny") { (node) throws(CommandFailure) in
+            order.configuration.deny = try list(node, OptionValue.block)
+        }
+        try read("isolate") { (node) throws(CommandFailure) in order.configuration.isolate = try node.boolean() }
+        try read("shards") { (node) throws(CommandFailure) in
+            order.configuration.shards = try node.value(OptionValue.shards)
+        }
+        try read("busy-poll") { (node) throws(CommandFailure) in
+            order.configuration.busyPoll = try node.value(OptionValue.busyPoll)
+        }
+        try read("capture") { (node) throws(CommandFailure) in
+            order.configuration.captureFile = try node.value(OptionValue.file)
+        }
+        try read("limits") { (node) throws(CommandFailure) in
+            try LimitKeys.read(node, into: &order.configuration.limits)
+        }
+        var mode: UInt32 = options.links.first?.mode ?? 0o600
+        try read("socket-mode") { (node) throws(CommandFailure) in mode = try node.value(OptionValue.socketMode) }
+        try read("listen") { (node) throws(CommandFailure) in
+            order.links = try list(node, OptionValue.link).map { LinkOrder(address: $0, mode: mode) }
+        }
+        try read("publish") { (node) throws(CommandFailure) in
+            order.publish = try list(node, PublishSpecification.parseForGuest)
+        }
+        try read("leases") { (node) throws(CommandFailure) in
+            order.configuration.leases = try LeaseKeys.read(node, in: order.configuration)
+        }
+        try read("names") { (node) throws(CommandFailure) in order.configuration.names = try NameKeys.read(node) }
+        return order
+    }
+
+    private func list<Value>(
+        _ node: ConfigurationNode, _ transform: (String) throws -> Value
+    ) throws(CommandFailure) -> [Value] {
+        var values: [Value] = []
+        for element in try node.elements() { values.append(try element.value(transform)) }
+        return values
+    }
+}

@@ -1,0 +1,64 @@
+internal import CRingway
+internal import Glibc
+internal import Ringway
+
+/// Where a service's orders come from: the options, and the file that they name.
+struct ConfigurationSource {
+    /// The file, if there is one.
+    let path: String?
+    /// What the options say: the defaults for what the file leaves open, whose links and ports its first network has too.
+    let options: NetworkOrder
+    /// Links that were opened for us; the first network's too.
+    let inherited: [LinkOrder]
+
+    /// Far beyond any configuration.
+    private static let mostOctets = 16 << 20
+
+    /// Everything that is ordered now. A file that says something wrong is refused as a whole.
+    func read() throws(CommandFailure) -> [NetworkOrder] {
+        var orders: [NetworkOrder]
+        if let path {
+            orders = try ConfigurationReader(file: path, options: options).read(try Self.contents(of: path))
+            orders[0].links = options.links + orders[0].links
+            orders[0].publish = options.publish + orders[0].publish
+        } else {
+            orders = [options]
+        }
+        orders[0].links = inherited + orders[0].links
+        try refuseDuplicates(orders)
+        return orders
+    }
+
+    private func refuseDuplicates(_ orders: [NetworkOrder]) throws(CommandFailure) {
+        var places = Set<LinkAddress>()
+        for link in orders.flatMap(\.links) where !places.insert(link.address).inserted {
+            throw CommandFailure("\(link.address) is to be listened at twice", status: ExitStatus.usage)
+        }
+        var files = Set<String>()
+        for file in orders.compactMap(\.configuration.captureFile) where !files.insert(file).inserted {
+            throw CommandFailure("two networks cannot capture to \(file)", status: ExitStatus.usage)
+        }
+    }
+
+    /// The text of a file.
+    static func contents(of path: String) throws(CommandFailure) -> String {
+        func failure() -> CommandFailure {
+            CommandFailure("cannot read \(path): \(String(cString: strerror(errno)))", status: ExitStatus.usage)
+        }
+        let file = ringway_open(path, O_RDONLY, 0)
+        guard file >= 0 else { throw failure() }
+        defer { close(file) }
+        var octets: [UInt8] = []
+        var piece = [UInt8](repeating: 0, count: 65_536)
+        while octets.count < mostOctets {
+            let count = Glibc.read(file, &piece, piece.count)
+            guard count >= 0 else { throw failure() }
+            if count == 0 { break }
+            octets += piece.prefix(count)
+        }
+        guard let text = String(validating: octets, as: UTF8.self) else {
+            throw CommandFailure("\(path): it is not UTF-8 text", status: ExitStatus.usage)
+        }
+        return text
+    }
+}

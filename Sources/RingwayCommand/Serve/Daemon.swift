@@ -1,0 +1,112 @@
+internal import CRingway
+internal import Glibc
+internal import Ringway
+
+/// `ringway serve` at work: its networks, and the one thread that minds signals, the configuration and the clock.
+struct Daemon {
+    /// Milliseconds for which a file that changes is left alone, so that it is read when it is whole.
+    private static let quiet: Int32 = 100
+
+    private let source: ConfigurationSource
+    private let service: ServiceManager
+    private let ready: ReadyNotice?
+    private let statistics: StatisticsFile?
+    private var networks: [ServedNetwork]
+
+    /// Starts everything that is ordered, or nothing.
+    init(
+        _ orders: [NetworkOrder], source: ConfigurationSource, service: ServiceManager, ready: ReadyNotice?,
+        statistics: StatisticsFile?
+    ) throws(CommandFailure) {
+        self.source = source
+        self.service = service
+        self.ready = ready
+        self.statistics = statistics
+        networks = []
+        do throws(CommandFailure) {
+            for order in orders { networks.append(try ServedNetwork(order, isAlone: orders.count == 1)) }
+            try statistics?.write(json)
+        } catch {
+            for network in networks { network.stop() }
+            throw error
+        }
+    }
+
+    /// Serves until a signal tells it to end.
+    mutating func run(_ signals: borrowing SignalInbox) {
+        ready?.send()
+        service.ready()
+        var watch = ConfigurationWatch(source.path)
+        var wait = BridgeWait(period: statistics == nil ? -1 : 1_000)
+        while true {
+            let (readable, isDue) = wait.next([signals.descriptor, watch.descriptor])
+            var isAsked = false
+            while let signal = signals.next() {
+                switch signal.number {
+                case SIGTERM, SIGINT, SIGQUIT: return end()
+                case SIGHUP: isAsked = true
+                case SIGTSTP, SIGTTIN, SIGTTOU: _ = kill(getpid(), SIGSTOP)
+                default: break
+                }
+            }
+            if readable[1] { settle(watch) }
+            if isAsked || readable[1] {
+                reload(isAsked: isAsked)
+                // What the path leads to may be elsewhere now.
+                watch = ConfigurationWatch(source.path)
+            }
+            if isDue { try? statistics?.write(json) }
+        }
+    }
+
+    private func settle(_ watch: borrowing ConfigurationWatch) {
+        var entry = pollfd(fd: watch.descriptor, events: Int16(POLLIN), revents: 0)
+        repeat { watch.drain() } while poll(&entry, 1, Self.quiet) > 0
+    }
+
+    private func end() {
+        service.stopping()
+        try? statistics?.write(json)
+        for network in networks { network.stop() }
+    }
+
+    private var json: String {
+        "{\"networks\":{" + networks.map { "\"\($0.name)\":\($0.json)" }.joined(separator: ",") + "}}"
+    }
+
+    // MARK: Changes
+
+    private mutating func reload(isAsked: Bool) {
+        guard let path = source.path else { return }
+        let orders: [NetworkOrder]
+        do throws(CommandFailure) {
+            orders = try source.read()
+        } catch {
+            return StandardError.write("\(error.message); everything goes on as before")
+        }
+        service.reloading()
+        var lines: [String] = []
+        for order in orders {
+            if let index = networks.firstIndex(where: { $0.name == order.name }) {
+                lines += networks[index].change(to: order)
+            } else {
+                lines.append(add(order))
+            }
+        }
+        for network in networks where !orders.contains(where: { $0.name == network.name }) {
+            lines.append("network \(network.name) is no longer in the file: it goes on until a restart")
+        }
+        if lines.isEmpty, isAsked { lines = ["nothing has changed"] }
+        for line in lines { StandardError.write("\(path): \(line)") }
+        service.ready()
+    }
+
+    private mutating func add(_ order: NetworkOrder) -> String {
+        do throws(CommandFailure) {
+            networks.append(try ServedNetwork(order, isAlone: false))
+            return "network \(order.name) is new"
+        } catch {
+            return "network \(order.name): \(error.message)"
+        }
+    }
+}

@@ -1,0 +1,19 @@
+internal import Ringway
+
+/// A place to wait for guests at, as it was ordered.
+struct LinkOrder: Hashable {
+    let address: LinkAddress
+    /// Permissions of the socket that is made.
+    let mode: UInt32
+}
+
+/// One network as it was ordered, by options or by a file.
+struct NetworkOrder {
+    /// The network that has no name, because it is the only one.
+    static let onlyName = "default"
+
+    let name: String
+    var configuration: VirtualNetwork.Configuration
+    var links: [LinkOrder]
+    var publish: [PortForward]
+}

@@ -1,0 +1,156 @@
+internal import Ringway
+
+/// A network at work, and the order that it follows.
+struct ServedNetwork {
+    private(set) var order: NetworkOrder
+    private let network: VirtualNetwork
+    private let subscription: VirtualNetwork.Subscription
+
+    var name: String { order.name }
+
+    /// Starts the network, its links and its ports; all of it or nothing.
+    ///
+    /// - Parameter isAlone: whether what is said of it needs no name.
+    init(_ order: NetworkOrder, isAlone: Bool) throws(CommandFailure) {
+        self.order = order
+        let prefix = isAlone ? "" : "network \(order.name): "
+        do throws(VirtualNetwork.Failure) {
+            let network = try VirtualNetwork(order.configuration)
+            self.network = network
+            subscription = network.subscribe { event in
+                if Self.isNews(event) { StandardError.write("\(prefix)\(event)") }
+            }
+            do throws(VirtualNetwork.Failure) {
+                for forward in order.publish { try network.publish(forward) }
+                for link in order.links { try network.listen(on: link.address, mode: link.mode) }
+            } catch {
+                network.stop()
+                throw error
+            }
+        } catch {
+            throw CommandFailure("\(prefix)\(error)")
+        }
+    }
+
+    /// What is worth a line: the rest says no more than was asked for, or is said by another.
+    private static func isNews(_ event: VirtualNetwork.Event) -> Bool {
+        switch event {
+        case .guestAttached, .guestDetached, .guestRefused, .forwardFailed: true
+        case .leaseGiven, .linkLost, .forwardAdded, .forwardRemoved: false
+        }
+    }
+
+    func stop() { network.stop() }
+
+    /// The counters of the network and of each guest.
+    var json: String {
+        let guests = network.guests.compactMap { guest in
+            network.statistics(of: guest.id).map { "\"\(guest.name)\":\($0.json)" }
+        }
+        return "{\"counters\":\(network.statistics().json),\"guests\":{\(guests.joined(separator: ","))}}"
+    }
+
+    // MARK: Changes
+
+    /// Follows another order as far as a network at work can. Returns a line for each change, and for each that has to
+    /// wait.
+    mutating func change(to next: NetworkOrder) -> [String] {
+        var lines: [String] = []
+        lines += changeLeasesAndNames(next)
+        lines += changePolicy(next)
+        lines += changePorts(next)
+        lines += changeLinks(next)
+        lines += Self.fixed(order.configuration, next.configuration).map {
+            "\($0) has changed: that needs a restart, until then it stays as it is"
+        }
+        return order.name == NetworkOrder.onlyName ? lines : lines.map { "network \(order.name): \($0)" }
+    }
+
+    private mutating func changeLeasesAndNames(_ next: NetworkOrder) -> [String] {
+        var lines: [String] = []
+        do throws(VirtualNetwork.Failure) {
+            if order.configuration.leases != next.configuration.leases {
+                try network.setLeases(next.configuration.leases)
+                order.configuration.leases = next.configuration.leases
+                lines.append("leases have changed; a guest that is there keeps its address until it leaves")
+            }
+            if order.configuration.names != next.configuration.names {
+                try network.setNames(next.configuration.names)
+                order.configuration.names = next.configuration.names
+                lines.append("names have changed")
+            }
+        } catch {
+            lines.append(error.description)
+        }
+        return lines
+    }
+
+    private mutating func changePolicy(_ next: NetworkOrder) -> [String] {
+        let (now, wanted) = (order.configuration, next.configuration)
+        guard now.allow != wanted.allow || now.deny != wanted.deny || now.hostLoopback != wanted.hostLoopback else {
+            return []
+        }
+        network.setPolicy(allow: wanted.allow, deny: wanted.deny, hostLoopback: wanted.hostLoopback)
+        order.configuration.allow = wanted.allow
+        order.configuration.deny = wanted.deny
+        order.configuration.hostLoopback = wanted.hostLoopback
+        return ["what guests may reach has changed, for connections from now on"]
+    }
+
+    private mutating func changePorts(_ next: NetworkOrder) -> [String] {
+        var lines: [String] = []
+        let wanted = Set(next.publish)
+        for port in network.publishedPorts where !wanted.contains(port.forward) {
+            // It can only have been removed by somebody else meanwhile.
+            try? network.unpublish(port.id)
+            lines.append("\(port.forward) is no longer published")
+        }
+        let present = Set(network.publishedPorts.map(\.forward))
+        for forward in next.publish where !present.contains(forward) {
+            do throws(VirtualNetwork.Failure) {
+                try network.publish(forward)
+                lines.append("\(forward) is published")
+            } catch {
+                lines.append(error.description)
+            }
+        }
+        order.publish = next.publish
+        return lines
+    }
+
+    private mutating func changeLinks(_ next: NetworkOrder) -> [String] {
+        var lines: [String] = []
+        for link in order.links where !next.links.contains(link) {
+            network.stopListening(on: link.address)
+            order.links.removeAll { $0 == link }
+            lines.append("\(link.address) is no longer listened at; guests that came by it stay")
+        }
+        for link in next.links where !order.links.contains(link) {
+            do throws(VirtualNetwork.Failure) {
+                try network.listen(on: link.address, mode: link.mode)
+                order.links.append(link)
+                lines.append("\(link.address) is listened at")
+            } catch {
+                lines.append(error.description)
+            }
+        }
+        return lines
+    }
+
+    /// The keys of what is another in the two and cannot be changed at work.
+    private static func fixed(
+        _ now: VirtualNetwork.Configuration, _ wanted: VirtualNetwork.Configuration
+    ) -> [String] {
+        var keys: [String] = []
+        if now.ipv4Network != wanted.ipv4Network { keys.append("network") }
+        if now.ipv6Prefix != wanted.ipv6Prefix { keys.append("ipv6-prefix") }
+        if now.mtu != wanted.mtu { keys.append("mtu") }
+        if now.nameServers != wanted.nameServers { keys.append("dns") }
+        if now.isolate != wanted.isolate { keys.append("isolate") }
+        if now.shards != wanted.shards { keys.append("shards") }
+        if now.busyPoll != wanted.busyPoll { keys.append("busy-poll") }
+        if now.captureFile != wanted.captureFile { keys.append("capture") }
+        if now.limits != wanted.limits { keys.append("limits") }
+        return keys
+    }
+}

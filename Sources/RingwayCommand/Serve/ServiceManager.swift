@@ -1,0 +1,61 @@
+internal import CRingway
+internal import Glibc
+internal import Ringway
+
+/// Whoever started us as a service, by systemd's protocols: sd_listen_fds(3) and sd_notify(3).
+struct ServiceManager {
+    /// Links for descriptors that were opened for us. One of the name "vpnkit" speaks VPNKit's protocol, others QEMU's.
+    let links: [LinkOrder]
+    private let path: String?
+
+    private static let firstDescriptor: Int32 = 3
+
+    /// Takes what is in the environment, and takes it out of there.
+    static func claim() -> ServiceManager {
+        defer { for name in ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "NOTIFY_SOCKET"] { unsetenv(name) } }
+        let path = variable("NOTIFY_SOCKET").flatMap { $0.isEmpty ? nil : $0 }
+        guard let process = variable("LISTEN_PID").flatMap({ pid_t($0) }), process == getpid(),
+            let count = variable("LISTEN_FDS").flatMap({ Int32($0) }), (1...1_024).contains(count)
+        else { return ServiceManager(links: [], path: path) }
+        let names = (variable("LISTEN_FDNAMES") ?? "").split(separator: ":", omittingEmptySubsequences: false)
+        let links = (0..<count).map { index in
+            let isVPNKit = Int(index) < names.count && names[Int(index)] == "vpnkit"
+            return LinkOrder(
+                address: .inherited([firstDescriptor + index], framing: isVPNKit ? .vpnkit : .qemu), mode: 0)
+        }
+        return ServiceManager(links: links, path: path)
+    }
+
+    private static func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
+
+    // MARK: What it is told
+
+    func ready() { notify("READY=1\nSTATUS=guests may come") }
+    func stopping() { notify("STOPPING=1") }
+
+    /// `ready` must follow.
+    func reloading() { notify("RELOADING=1\nMONOTONIC_USEC=\(ringway_monotonic_nanoseconds() / 1_000)") }
+
+    private func notify(_ text: String) {
+        guard let path else { return }
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        var octets = Array(path.utf8)
+        guard octets.count < MemoryLayout.size(ofValue: address.sun_path) else { return }
+        // A leading "@" stands for the zero of an abstract name, which ends where its length says.
+        let isAbstract = octets[0] == UInt8(ascii: "@")
+        if isAbstract { octets[0] = 0 }
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: octets) }
+        let start = MemoryLayout<sockaddr_un>.offset(of: \.sun_path) ?? 2
+        let length = socklen_t(start + octets.count + (isAbstract ? 0 : 1))
+        let descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { return }
+        defer { close(descriptor) }
+        let message = Array(text.utf8)
+        _ = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                sendto(descriptor, message, message.count, Int32(MSG_NOSIGNAL), $0, length)
+            }
+        }
+    }
+}

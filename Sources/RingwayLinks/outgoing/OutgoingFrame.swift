@@ -1,0 +1,39 @@
+public import RingwayStorage
+
+/// A frame on its way to a guest: in one piece, or headers and payload apart. It owns one hold of each buffer.
+public struct OutgoingFrame: BitwiseCopyable {
+    public var lease: Lease
+    public var offset: UInt32
+    public var length: UInt32
+    /// `none` where the frame is in one piece.
+    public var payload: Lease
+    public var payloadOffset: UInt32
+    public var payloadLength: UInt32
+
+    public init(
+        _ lease: Lease, offset: UInt32, length: UInt32, payload: Lease = .none, payloadOffset: UInt32 = 0,
+        payloadLength: UInt32 = 0
+    ) {
+        self.lease = lease
+        self.offset = offset
+        self.length = length
+        self.payload = payload
+        self.payloadOffset = payloadOffset
+        self.payloadLength = payloadLength
+    }
+
+    /// Octets of both pieces.
+    var octets: Int { Int(length) &+ (payload.isNone ? 0 : Int(payloadLength)) }
+
+    /// The piece that begins with the virtio-net header.
+    func head(in space: BufferSpace) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: space.address(of: lease) + Int(offset), count: Int(length))
+    }
+
+    /// The other piece, which may be empty.
+    func rest(in space: BufferSpace) -> UnsafeRawBufferPointer {
+        guard !payload.isNone else { return UnsafeRawBufferPointer(start: nil, count: 0) }
+        return UnsafeRawBufferPointer(
+            start: space.address(of: payload) + Int(payloadOffset), count: Int(payloadLength))
+    }
+}
