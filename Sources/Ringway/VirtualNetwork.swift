@@ -44,6 +44,9 @@ public final class VirtualNetwork: Sendable {
             self.description = description
             self.kind = kind
         }
+
+        /// Why a network's control API could not do what was asked.
+        package static func control(_ description: String) -> Failure { Failure(description) }
     }
 
     /// What the network was made from. What has been changed since is not in it.
@@ -63,6 +66,8 @@ public final class VirtualNetwork: Sendable {
         var nextGuest: Guest.ID = 0
         var forwards: [PublishedPort.ID: ForwardRecord] = [:]
         var nextForward: PublishedPort.ID = 0
+        /// When the leases of owners run out, in monotonic nanoseconds.
+        var ownerLeases: [String: UInt64] = [:]
         var names: [NetworkName]
         var policy: DestinationPolicy
         /// Counters of guests that have gone.

@@ -1,9 +1,9 @@
 internal import CRingway
-internal import Glibc
+package import Glibc
 
 /// A unix socket with a name in the file system, which goes when we do.
-struct SocketFile: Sendable {
-    let path: String
+package struct SocketFile: Sendable {
+    package let path: String
     private let device: UInt64
     private let number: UInt64
 
@@ -11,7 +11,7 @@ struct SocketFile: Sendable {
     /// answers at, or that is no socket, is refused.
     ///
     /// - Parameter mode: the permissions of the file; it never has more, not even for a moment.
-    static func bind(
+    package static func bind(
         _ path: String, type: __socket_type, mode: mode_t
     ) throws(VirtualNetwork.Failure) -> (descriptor: Int32, file: SocketFile) {
         let flags = Int32(type.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
@@ -37,7 +37,7 @@ struct SocketFile: Sendable {
     }
 
     /// Removes the file, unless it is another's by now.
-    func remove() {
+    package func remove() {
         var device: UInt64 = 0
         var number: UInt64 = 0
         guard ringway_file_identity(path, &device, &number) == 0, device == self.device, number == self.number
@@ -63,7 +63,7 @@ struct SocketFile: Sendable {
 
     // MARK: Names
 
-    static func connect(_ descriptor: Int32, _ path: String) -> Int32 {
+    package static func connect(_ descriptor: Int32, _ path: String) -> Int32 {
         withAddress(path) { Glibc.connect(descriptor, $0, $1) }
     }
 

@@ -1,0 +1,26 @@
+internal import ArgumentParser
+internal import RingwayControl
+
+/// `ringway publish ls`.
+struct PublishList: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "ls", abstract: "List published ports.", discussion: HelpText.publishList)
+
+    @OptionGroup var control: ControlOptions
+
+    @Flag(help: "Print the answer of the control API, one JSON object.")
+    var json = false
+
+    func run() throws {
+        let client = try control.client()
+        if json { return print(try client.text("/v1/forwards")) }
+        let forwards = try client.ask("GET", "/v1/forwards")["forwards"]?.elements ?? []
+        let rows = forwards.map { forward in
+            [
+                "\(forward["id"]?.integer ?? 0)", ForwardText.text(forward), forward["state"]?.text ?? "",
+                forward["owner"]?.text.flatMap { $0.isEmpty ? nil : $0 } ?? "-", forward["problem"]?.text ?? "",
+            ]
+        }
+        for line in TextTable.lines([["ID", "PORTS", "STATE", "OWNER", ""]] + rows) { print(line) }
+    }
+}
