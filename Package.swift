@@ -98,6 +98,9 @@ let package = Package(
                 "RingwayWire", "CRingway",
             ],
             swiftSettings: settings),
+        .testTarget(
+            name: "RingwayTests", dependencies: ["Ringway", "RingwayStack", "RingwayWire", "CRingway"],
+            swiftSettings: settings),
         .testTarget(name: "SimulationTests", dependencies: ["RingwaySimulation"], swiftSettings: settings),
         .testTarget(
             name: "EndToEndTests", exclude: ["Programs"], swiftSettings: settings),

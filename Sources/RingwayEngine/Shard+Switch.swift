@@ -175,7 +175,7 @@ extension Shard {
         switch completion.result {
         case -ENOBUFS:
             counters.add(.receivesStarved)
-            hostBuffers.grow()
+            if !isLinkCongested { hostBuffers.grow() }
             hasStarvedDatagrams = true
         case 1..., -EAGAIN, -EINTR: armInbox()
         // The engine itself holds the other end, so this is the end of everything.

@@ -21,12 +21,13 @@ struct HelpTextTests {
         }
     }
 
-    @Test("fits a terminal of eighty columns", arguments: ["", "run", "attach", "doctor"])
+    @Test("fits a terminal of eighty columns", arguments: ["", "run", "attach", "serve", "doctor"])
     func width(of command: String) {
         let help =
             switch command {
             case "run": RunCommand.helpMessage(columns: 80)
             case "attach": AttachCommand.helpMessage(columns: 80)
+            case "serve": ServeCommand.helpMessage(columns: 80)
             case "doctor": DoctorCommand.helpMessage(columns: 80)
             default: RootCommand.helpMessage(columns: 80)
             }

@@ -42,6 +42,24 @@ struct PublishSpecificationTests {
         #expect(try PublishSpecification.parse(example.text) == example.forward)
     }
 
+    @Test(
+        "takes a guest before it",
+        arguments: [
+            ("web=8080:80", GuestSelector.name("web")), ("10.0.0.9=8080:80", .address(IPv4Address(10, 0, 0, 9))),
+            ("52:54:00:12:34:56=8080:80", .mac(MACAddress(rawValue: 0x5254_0012_3456))), ("8080:80", .first),
+        ])
+    func takeGuest(text: String, guest: GuestSelector) throws {
+        let forward = try PublishSpecification.parseForGuest(text)
+        #expect(forward.guest == guest)
+        #expect(forward.hostPorts == 8080...8080)
+    }
+
+    @Test("refuses a guest that none can be", arguments: ["=80:80", "host=80:80", "a.b=80:80", "1.2.3=80:80"])
+    func refuseGuest(text: String) {
+        let error = #expect(throws: ValidationError.self) { try PublishSpecification.parseForGuest(text) }
+        #expect(error?.message.contains("is neither a guest's name nor its address") == true)
+    }
+
     struct Refused: CustomTestStringConvertible, Sendable {
         let text: String
         let fault: String

@@ -48,6 +48,17 @@ import Testing
         #expect(resolver.statistics().builtin == 1 && resolver.statistics().forwarded == 0)
     }
 
+    @Test func `Built-in names can be replaced while it works`() throws {
+        let resolver = try resolver([])
+        let shard = ShardSide(datagramsOf: resolver)
+        try resolver.setNames([BuiltinName(name: "new.ringway.internal", ipv4: IPv4Address(192, 168, 127, 9))])
+        let found = try #require(shard.ask(MessageBuilder.query("new.ringway.internal")))
+        #expect(MessageBuilder.answers(found).map(\.data) == [[192, 168, 127, 9]])
+        let former = try #require(shard.ask(MessageBuilder.query("host.ringway.internal")))
+        #expect(MessageBuilder.answers(former).isEmpty)
+        #expect(throws: ResolverFailure.self) { try resolver.setNames([BuiltinName(name: "not..one")]) }
+    }
+
     @Test func `A query is forwarded octet for octet but for its identifier, and so is its answer`() throws {
         let odd: [UInt8] = [0x81, 0x93, 7, 7]
         let server = try ScriptedNameserver { query, _ in

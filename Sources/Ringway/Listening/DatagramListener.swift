@@ -63,7 +63,7 @@ final class DatagramListener: GuestListener {
             // It cannot be answered: there is nothing to wait for but another one.
             var octet: UInt8 = 0
             _ = recv(descriptor, &octet, 1, Int32(MSG_DONTWAIT))
-            place.refuse("a datagram came from a socket without a name: QEMU's -netdev dgram needs a local.path")
+            place.refuse("a datagram came from a socket that has no name here: give QEMU's -netdev dgram a local.path")
             return begin()
         }
         self.peer = peer

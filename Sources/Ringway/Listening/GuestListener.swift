@@ -1,3 +1,4 @@
+internal import CRingway
 internal import Glibc
 internal import RingwayLinks
 internal import RingwayWire
@@ -14,15 +15,36 @@ protocol GuestListener: AnyObject {
 }
 
 /// What every listener has: its network, and how to speak of itself.
-struct ListenerPlace {
+final class ListenerPlace: Sendable {
+    private struct Complaint {
+        var reason = ""
+        var time: UInt64 = 0
+    }
+
+    /// Nanoseconds for which the same is not said again, however often it happens.
+    private static var silence: UInt64 { 10_000_000_000 }
+
     weak let network: VirtualNetwork?
     let address: LinkAddress
+    private let last = Mutex(Complaint())
+
+    init(network: VirtualNetwork, address: LinkAddress) {
+        self.network = network
+        self.address = address
+    }
 
     var loop: ControlLoop? { network?.loop }
 
+    /// Counts somebody who is turned away, and tells why.
     func refuse(_ reason: String) {
         network?.state.withLock { $0.guestsRefused += 1 }
-        network?.report(.guestRefused(link: "\(address)", reason: reason))
+        let now = ringway_monotonic_nanoseconds()
+        let isNews = last.withLock { last in
+            guard last.reason != reason || now - last.time > Self.silence else { return false }
+            last = Complaint(reason: reason, time: now)
+            return true
+        }
+        if isNews { network?.report(.guestRefused(link: "\(address)", reason: reason)) }
     }
 }
 

@@ -103,19 +103,19 @@ enum HelpText {
         the end. Descriptors of socket activation (LISTEN_FDS) are links too.
 
         NAMES
-          NAME.ringway.internal       another guest; NAME is given by its lease,
-                                      or is guest-N, N being the host part of
-                                      its address
-          host.ringway.internal, gateway.ringway.internal and their aliases as \
-        for "ringway run"
+          NAME.ringway.internal       another guest; NAME is given by its
+                                      lease, or is guest-N, N being the host
+                                      part of its address
+          host.ringway.internal, gateway.ringway.internal
+                                      and their aliases as for "ringway run"
 
         CONFIGURATION FILE
         YAML or JSON. Its keys are the options' names: network, ipv6-prefix, mtu, dns, host-loopback, allow, deny, \
         isolate, shards, busy-poll, capture, socket-mode, listen, publish, limits; and
 
-          leases   a list of mac with address, name or both
-          names    domain names, each with an address or one of each family
-          networks several networks: the keys above under a name for each
+          leases    a list of mac with address, name or both
+          names     domain names, each with an address or one of each family
+          networks  several networks: the keys above under a name for each
 
         What it leaves open is as the options say; --listen and --publish add to its first network. Errors name file, \
         line and key, and nothing is started. It is read again on SIGHUP and when it changes: leases, names, links, \
@@ -124,8 +124,8 @@ enum HelpText {
 
         EXAMPLES
           ringway serve --listen qemu:/tmp/vm.sock -p 2222:22
-          qemu-system-x86_64 ... -device virtio-net-pci,netdev=n \
-        -netdev stream,id=n,addr.type=unix,addr.path=/tmp/vm.sock
+          qemu-system-x86_64 ... -device virtio-net-pci,netdev=n
+              -netdev stream,id=n,addr.type=unix,addr.path=/tmp/vm.sock
               A machine whose port 22 is port 2222 of the host.
           ringway serve --config lab.yaml --ready-fd 3 3>ready
               with lab.yaml:

@@ -54,7 +54,7 @@ struct ServeCommand: ParsableCommand {
         configuration.shards = bridge.shards ?? bridge.queues ?? 0
         configuration.isolate = isolate
         return NetworkOrder(
-            name: NetworkOrder.onlyName, configuration: configuration,
+            name: NetworkOrder.onlyName, configuration: configuration, socketMode: socketMode,
             links: listen.map { LinkOrder(address: $0, mode: socketMode) }, publish: publish)
     }
 

@@ -37,7 +37,8 @@ struct ConfigurationReader {
 
     /// The options without their links and ports, which go to the first network once.
     private func plain(_ name: String) -> NetworkOrder {
-        NetworkOrder(name: name, configuration: options.configuration, links: [], publish: [])
+        NetworkOrder(
+            name: name, configuration: options.configuration, socketMode: options.socketMode, links: [], publish: [])
     }
 
     private func network(_ node: ConfigurationNode, _ name: String) throws(CommandFailure) -> NetworkOrder {
@@ -78,8 +79,10 @@ struct ConfigurationReader {
         try read("limits") { (node) throws(CommandFailure) in
             try LimitKeys.read(node, into: &order.configuration.limits)
         }
-        var mode: UInt32 = options.links.first?.mode ?? 0o600
-        try read("socket-mode") { (node) throws(CommandFailure) in mode = try node.value(OptionValue.socketMode) }
+        try read("socket-mode") { (node) throws(CommandFailure) in
+            order.socketMode = try node.value(OptionValue.socketMode)
+        }
+        let mode = order.socketMode
         try read("listen") { (node) throws(CommandFailure) in
             order.links = try list(node, OptionValue.link).map { LinkOrder(address: $0, mode: mode) }
         }

@@ -4,42 +4,66 @@ internal import Glibc
 struct ConfigurationWatch: ~Copyable {
     /// Readable when something has happened; negative where nothing is watched.
     let descriptor: Int32
+    /// The names that matter; `nil` for all, because the way leads over links.
+    private let name: String?
 
     /// - Parameter path: `nil` for nothing.
     init(_ path: String?) {
         guard let path else {
             descriptor = -1
+            name = nil
             return
         }
+        let (directory, last) = Self.split(path)
+        let resolved = Self.split(Self.resolve(path) ?? path)
+        name = resolved == (Self.resolve(directory) ?? directory, last) ? last : nil
         descriptor = inotify_init1(Int32(IN_NONBLOCK) | Int32(IN_CLOEXEC))
         guard descriptor >= 0 else { return }
         // Directories and not the file: editors, and whoever mounts configurations, put another file in its place.
         let events = IN_CREATE | IN_MOVED_TO | IN_CLOSE_WRITE | IN_DELETE | IN_MOVED_FROM
-        for directory in Self.directories(of: path) {
+        for directory in Set([directory, resolved.directory]) {
             inotify_add_watch(descriptor, directory, UInt32(events) | UInt32(IN_ONLYDIR))
         }
     }
 
     deinit { if descriptor >= 0 { close(descriptor) } }
 
-    /// Where the name is, and where the file is that it leads to.
-    private static func directories(of path: String) -> Set<String> {
-        var directories: Set = [parent(path)]
-        if let resolved = realpath(path, nil) {
-            directories.insert(parent(String(cString: resolved)))
-            free(resolved)
-        }
-        return directories
+    private static func resolve(_ path: String) -> String? {
+        guard let resolved = realpath(path, nil) else { return nil }
+        defer { free(resolved) }
+        return String(cString: resolved)
     }
 
-    private static func parent(_ path: String) -> String {
-        guard let slash = path.lastIndex(of: "/") else { return "." }
-        return slash == path.startIndex ? "/" : String(path[..<slash])
+    private static func split(_ path: String) -> (directory: String, name: String) {
+        guard let slash = path.lastIndex(of: "/") else { return (".", path) }
+        return (slash == path.startIndex ? "/" : String(path[..<slash]), String(path[path.index(after: slash)...]))
     }
 
-    /// Forgets what has happened until now.
-    borrowing func drain() {
+    /// Takes what has happened until now; whether any of it may be about the file.
+    borrowing func drain() -> Bool {
         var octets = [UInt8](repeating: 0, count: 65_536)
-        while read(descriptor, &octets, octets.count) > 0 {}
+        var matters = false
+        while true {
+            let count = read(descriptor, &octets, octets.count)
+            guard count > 0 else { return matters }
+            if octets.withUnsafeBytes({ concernsFile(UnsafeRawBufferPointer(rebasing: $0.prefix(count))) }) {
+                matters = true
+            }
+        }
+    }
+
+    private borrowing func concernsFile(_ events: UnsafeRawBufferPointer) -> Bool {
+        guard let name else { return true }
+        let header = MemoryLayout<inotify_event>.size
+        var start = 0
+        while events.count - start >= header {
+            let event = events.loadUnaligned(fromByteOffset: start, as: inotify_event.self)
+            let end = start + header + Int(event.len)
+            guard end <= events.count else { return true }
+            let found = events[start + header..<end].prefix { $0 != 0 }
+            if found.isEmpty || found.elementsEqual(name.utf8) { return true }
+            start = end
+        }
+        return false
     }
 }

@@ -49,8 +49,7 @@ struct Daemon {
                 default: break
                 }
             }
-            if readable[1] { settle(watch) }
-            if isAsked || readable[1] {
+            if isAsked || (readable[1] && settles(watch)) {
                 reload(isAsked: isAsked)
                 // What the path leads to may be elsewhere now.
                 watch = ConfigurationWatch(source.path)
@@ -59,9 +58,13 @@ struct Daemon {
         }
     }
 
-    private func settle(_ watch: borrowing ConfigurationWatch) {
+    /// Waits until the file is left alone; whether anything has happened to it at all.
+    private func settles(_ watch: borrowing ConfigurationWatch) -> Bool {
+        guard watch.drain() else { return false }
         var entry = pollfd(fd: watch.descriptor, events: Int16(POLLIN), revents: 0)
-        repeat { watch.drain() } while poll(&entry, 1, Self.quiet) > 0
+        // Others may write in the same directory all the time.
+        for _ in 0..<10 where poll(&entry, 1, Self.quiet) > 0 { _ = watch.drain() }
+        return true
     }
 
     private func end() {

@@ -14,6 +14,8 @@ struct NetworkOrder {
 
     let name: String
     var configuration: VirtualNetwork.Configuration
+    /// Permissions of sockets for which nothing else is said.
+    var socketMode: UInt32
     var links: [LinkOrder]
     var publish: [PortForward]
 }

@@ -1,0 +1,166 @@
+import CRingway
+import Glibc
+import Synchronization
+import Testing
+
+@testable import Ringway
+
+/// A network in this process, with guests that only have a link.
+@Suite("A network", .enabled(if: KernelFeatures.probe()[0].present && KernelFeatures.probe()[2].present))
+struct NetworkTests {
+    private static func configuration() -> VirtualNetwork.Configuration {
+        var configuration = VirtualNetwork.Configuration()
+        configuration.nameServers = [TransportAddress(address: IPAddress(IPv4Address(127, 0, 0, 1)), port: 9)]
+        configuration.shards = 1
+        configuration.limits.poolOctetsPerShard = 16 << 20
+        return configuration
+    }
+
+    /// A link and its other end.
+    private static func makeLink() throws -> (link: Link, end: Int32) {
+        var ends: [Int32] = [-1, -1]
+        try #require(ringway_message_pair(&ends) == 0)
+        _ = fcntl(ends[0], F_SETFL, O_NONBLOCK)
+        return (Link(queues: [ends[0]], takesUDPSuperFrames: true), ends[1])
+    }
+
+    private static func mac(_ number: UInt64) -> MACAddress { MACAddress(rawValue: 0x5254_0000_0000 | number) }
+
+    /// Waits until a condition holds.
+    private static func wait(_ what: String, _ condition: () -> Bool) throws {
+        for _ in 0..<1_000 {
+            if condition() { return }
+            usleep(5_000)
+        }
+        Issue.record("not in time: \(what)")
+    }
+
+    @Test func `gives guests addresses and names, and tells of them`() throws {
+        let network = try VirtualNetwork(Self.configuration())
+        defer { network.stop() }
+        let events = Mutex([String]())
+        let subscription = network.subscribe { event in events.withLock { $0.append("\(event)") } }
+        defer { subscription.cancel() }
+        let (first, second) = (try Self.makeLink(), try Self.makeLink())
+        defer { for end in [first.end, second.end] { close(end) } }
+        let one = try network.attach(first.link, mac: Self.mac(1), description: "here")
+        let two = try network.attach(second.link, mac: Self.mac(2), name: "Two", description: "there")
+        #expect(one.ipv4 == IPv4Address(192, 168, 127, 2))
+        #expect(one.name == "guest-2")
+        #expect(two.ipv4 == IPv4Address(192, 168, 127, 3))
+        #expect(two.name == "two")
+        #expect(network.guests == [one, two])
+        try network.detach(one.id)
+        #expect(network.guests == [two])
+        try Self.wait("events") { events.withLock { $0.count } == 5 }
+        #expect(
+            events.withLock { $0 } == [
+                "guest guest-2 (52:54:00:00:00:01, 192.168.127.2) on here is attached",
+                "192.168.127.2 is given to 52:54:00:00:00:01",
+                "guest two (52:54:00:00:00:02, 192.168.127.3) on there is attached",
+                "192.168.127.3 is given to 52:54:00:00:00:02",
+                "guest guest-2 (52:54:00:00:00:01, 192.168.127.2) on here is gone: it was detached",
+            ])
+    }
+
+    @Test func `detaches a guest whose link is lost, and gives it its address again`() throws {
+        let network = try VirtualNetwork(Self.configuration())
+        defer { network.stop() }
+        let first = try Self.makeLink()
+        let guest = try network.attach(first.link, mac: Self.mac(1))
+        close(first.end)
+        try Self.wait("the end of the guest") { network.guests.isEmpty }
+        let other = try Self.makeLink()
+        let again = try Self.makeLink()
+        defer { for end in [other.end, again.end] { close(end) } }
+        _ = try network.attach(other.link, mac: Self.mac(2))
+        #expect(try network.attach(again.link, mac: Self.mac(1)).ipv4 == guest.ipv4)
+    }
+
+    @Test func `refuses a second guest of the same ethernet address, and one too many`() throws {
+        var configuration = Self.configuration()
+        configuration.limits.guestsPerNetwork = 2
+        let network = try VirtualNetwork(configuration)
+        defer { network.stop() }
+        let links = try (0..<3).map { _ in try Self.makeLink() }
+        defer { for link in links { close(link.end) } }
+        try network.attach(links[0].link, mac: Self.mac(1))
+        let twin = #expect(throws: VirtualNetwork.Failure.self) { try network.attach(links[1].link, mac: Self.mac(1)) }
+        #expect(twin?.description.contains("has the same address") == true)
+        try network.attach(links[1].link, mac: Self.mac(2))
+        let third = #expect(throws: VirtualNetwork.Failure.self) { try network.attach(links[2].link, mac: Self.mac(3)) }
+        #expect(third?.description.contains("--max-guests") == true)
+        close(links[2].link.queues[0])
+        #expect(network.statistics()["guestsRefused"] == 2)
+        #expect(network.statistics()["guests"] == 2)
+    }
+
+    @Test func `keeps counting what guests did that have gone`() throws {
+        let network = try VirtualNetwork(Self.configuration())
+        defer { network.stop() }
+        let (link, end) = try Self.makeLink()
+        let guest = try network.attach(link, mac: Self.mac(1))
+        let nonsense = [UInt8](repeating: 1, count: 40)
+        for _ in 0..<5 { #expect(write(end, nonsense, nonsense.count) == nonsense.count) }
+        try Self.wait("the frames") { network.statistics(of: guest.id)?["framesFromGuest"] == 5 }
+        close(end)
+        try Self.wait("the end of the guest") { network.guests.isEmpty }
+        #expect(network.statistics()["framesFromGuest"] == 5)
+        #expect(network.statistics()["buffersLeased"] == 0)
+    }
+
+    @Test func `gives back what guests used that come and go`() throws {
+        let network = try VirtualNetwork(Self.configuration())
+        defer { network.stop() }
+        func round() throws {
+            let (link, end) = try Self.makeLink()
+            let guest = try network.attach(link, mac: Self.mac(1))
+            try network.detach(guest.id)
+            close(end)
+        }
+        func descriptors() -> Int {
+            var count = 0
+            for number: Int32 in 0..<4_096 where ringway_is_open(number) { count += 1 }
+            return count
+        }
+        try round()
+        // The kernel takes rings apart some time after they are closed, and other tests open descriptors meanwhile.
+        let before = descriptors()
+        for _ in 0..<50 { try round() }
+        try Self.wait("descriptors") { descriptors() < before + 40 }
+    }
+
+    @Test func `publishes before its guest is there, and moves with it`() throws {
+        let network = try VirtualNetwork(Self.configuration())
+        defer { network.stop() }
+        let any: UInt16 = 0
+        let probe = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(probe) }
+        var name = sockaddr_in()
+        name.sin_family = sa_family_t(AF_INET)
+        name.sin_port = any
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let port = try withUnsafeMutablePointer(to: &name) { pointer in
+            try pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { name in
+                try #require(bind(probe, name, length) == 0)
+                try #require(getsockname(probe, name, &length) == 0)
+                return name.withMemoryRebound(to: sockaddr_in.self, capacity: 1) { $0.pointee.sin_port.bigEndian }
+            }
+        }
+        var forward = PortForward(
+            hostAddress: IPAddress(IPv4Address(127, 0, 0, 1)), hostPorts: port...port, guestPorts: 80...80,
+            transport: .tcp, guest: .name("late"))
+        let taken = #expect(throws: VirtualNetwork.Failure.self) { try network.publish(forward) }
+        #expect(taken?.description.contains("the port is in use") == true)
+        forward.hostPorts = 0...0
+        let number = try network.publish(forward)
+        #expect(network.publishedPorts.map(\.guest) == [nil])
+        let (link, end) = try Self.makeLink()
+        defer { close(end) }
+        let guest = try network.attach(link, mac: Self.mac(1), name: "late")
+        #expect(network.publishedPorts.map(\.guest) == [guest.id])
+        try network.unpublish(number)
+        #expect(network.publishedPorts.isEmpty)
+        #expect(throws: VirtualNetwork.Failure.self) { try network.unpublish(number) }
+    }
+}

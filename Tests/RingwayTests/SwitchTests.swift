@@ -1,0 +1,271 @@
+import CRingway
+import Glibc
+import Testing
+
+@testable import Ringway
+
+/// A guest that the test plays: frames are messages on a pair of sockets, virtio-net headers first.
+private final class Player {
+    let guest: Guest
+    private let end: Int32
+
+    init(_ network: VirtualNetwork, _ number: UInt64) throws {
+        var ends: [Int32] = [-1, -1]
+        try #require(ringway_message_pair(&ends) == 0)
+        for end in ends { _ = fcntl(end, F_SETFL, O_NONBLOCK) }
+        end = ends[1]
+        guest = try network.attach(
+            Link(queues: [ends[0]], takesUDPSuperFrames: true), mac: MACAddress(rawValue: 0x5254_0000_0000 | number))
+    }
+
+    deinit { close(end) }
+
+    func send(_ frame: [UInt8]) { #expect(write(end, frame, frame.count) == frame.count) }
+
+    /// Sends as soon as the link takes it.
+    func send(retrying frame: [UInt8]) {
+        for _ in 0..<1_000 {
+            if write(end, frame, frame.count) == frame.count { return }
+            usleep(100)
+        }
+    }
+
+    /// The next frame that is none of the gateway's own, within two seconds.
+    func receive() -> [UInt8]? { next(within: 2_000) }
+
+    private func next(within milliseconds: Int32) -> [UInt8]? {
+        var octets = [UInt8](repeating: 0, count: 70_000)
+        var item = pollfd(fd: end, events: Int16(POLLIN), revents: 0)
+        while poll(&item, 1, milliseconds) > 0 {
+            let count = read(end, &octets, octets.count)
+            guard count > 0 else { return nil }
+            if octets[18..<24] != [0x52, 0x55, 0, 0, 0, 1] { return Array(octets.prefix(count)) }
+        }
+        return nil
+    }
+
+    var isQuiet: Bool { next(within: 100) == nil }
+}
+
+/// Frames of one guest for another.
+private enum Frames {
+    static let headers = VirtioNetHeader.length + EthernetHeader.length
+
+    private static func make(
+        to mac: MACAddress, from source: MACAddress, etherType: UInt16, _ body: Int,
+        _ write: (UnsafeMutableRawPointer) -> Void
+    ) -> [UInt8] {
+        var frame = [UInt8](repeating: 0, count: headers + body)
+        frame.withUnsafeMutableBytes { bytes in
+            guard let base = bytes.baseAddress else { return }
+            // Verified already, says the virtio-net header, so no checksum is looked at.
+            VirtioNetFields(flags: 2).write(to: base)
+            EthernetFields(destination: mac, source: source, etherType: etherType)
+                .write(to: base + VirtioNetHeader.length)
+            write(base + headers)
+        }
+        return frame
+    }
+
+    static func datagram(
+        to mac: MACAddress, _ destination: IPv4Address, from source: MACAddress, _ address: IPv4Address,
+        port: UInt16 = 9, payload: Int = 100
+    ) -> [UInt8] {
+        make(to: mac, from: source, etherType: EtherType.ipv4, 28 + payload) { base in
+            IPv4Fields(
+                source: address, destination: destination, protocolNumber: IPProtocol.udp, payloadLength: 8 + payload
+            ).write(to: base)
+            UDPFields(sourcePort: 9, destinationPort: port, payloadLength: payload).write(to: base + 20)
+        }
+    }
+
+    static func addressRequest(
+        for target: IPv4Address, from source: MACAddress, sender: MACAddress, _ address: IPv4Address
+    ) -> [UInt8] {
+        make(to: .broadcast, from: source, etherType: EtherType.arp, 28) { base in
+            ARPFields(
+                operation: 1, senderMAC: sender, senderIP: address, targetMAC: MACAddress(rawValue: 0), targetIP: target
+            ).write(to: base)
+        }
+    }
+
+    /// An ICMPv6 message of so many octets, without a checksum.
+    static func message(
+        _ type: UInt8, to mac: MACAddress, _ destination: IPv6Address, from source: MACAddress, _ address: IPv6Address,
+        target: IPv6Address
+    ) -> [UInt8] {
+        make(to: mac, from: source, etherType: EtherType.ipv6, 40 + 24) { base in
+            IPv6Fields(
+                source: address, destination: destination, nextHeader: IPProtocol.icmpv6, payloadLength: 24,
+                hopLimit: 255
+            ).write(to: base)
+            base.storeBytes(of: type, toByteOffset: 40, as: UInt8.self)
+            target.store(to: base + 48)
+        }
+    }
+}
+
+@Suite(
+    "The switch between guests",
+    .enabled(if: KernelFeatures.probe()[0].present && KernelFeatures.probe()[2].present))
+struct SwitchTests {
+    private let network: VirtualNetwork
+    private let one: Player
+    private let two: Player
+
+    init() throws {
+        network = try Self.makeNetwork()
+        one = try Player(network, 1)
+        two = try Player(network, 2)
+    }
+
+    private static func makeNetwork(isolate: Bool = false) throws -> VirtualNetwork {
+        var configuration = VirtualNetwork.Configuration()
+        configuration.nameServers = [TransportAddress(address: IPAddress(IPv4Address(127, 0, 0, 1)), port: 9)]
+        configuration.shards = 1
+        configuration.isolate = isolate
+        configuration.limits.poolOctetsPerShard = 16 << 20
+        configuration.limits.addressesPerGuest = 3
+        return try VirtualNetwork(configuration)
+    }
+
+    private func datagram(payload: Int = 100, port: UInt16 = 9) -> [UInt8] {
+        Frames.datagram(
+            to: two.guest.mac, two.guest.ipv4, from: one.guest.mac, one.guest.ipv4, port: port, payload: payload)
+    }
+
+    /// Waits until guest one has counted something.
+    private func expect(_ counter: String, _ count: Int = 1) throws {
+        for _ in 0..<400 {
+            if network.statistics(of: one.guest.id)?[counter] == count { return }
+            usleep(5_000)
+        }
+        Issue.record("\(counter) is \(network.statistics(of: one.guest.id)?[counter] ?? -1), not \(count)")
+    }
+
+    @Test("carries a frame whole", arguments: [1, 1_400, 20_000, 65_000])
+    func carry(payload: Int) throws {
+        defer { network.stop() }
+        // Longer than the MTU: a super-frame of datagrams that the sender left in one piece.
+        var frame = datagram(payload: payload)
+        if payload > 1_472 {
+            frame[0] = 1
+            frame[1] = 5
+            frame[4...5] = [UInt8(1_000 & 0xFF), UInt8(1_000 >> 8)]
+            frame[6...7] = [34, 0]
+            frame[8...9] = [6, 0]
+        }
+        one.send(frame)
+        #expect(two.receive() == frame)
+        try expect("framesToNeighbors")
+    }
+
+    @Test func `tells nobody but the one it is for`() throws {
+        defer { network.stop() }
+        let three = try Player(network, 3)
+        one.send(datagram())
+        #expect(two.receive() != nil)
+        #expect(three.isQuiet)
+    }
+
+    @Test func `asks everybody who has an address`() throws {
+        defer { network.stop() }
+        let three = try Player(network, 3)
+        let question = Frames.addressRequest(
+            for: two.guest.ipv4, from: one.guest.mac, sender: one.guest.mac, one.guest.ipv4)
+        one.send(question)
+        #expect(two.receive() == question)
+        #expect(three.receive() == question)
+        // Whoever has the address answers, and not the gateway.
+        #expect(network.statistics()["arpAnswers"] == 0)
+    }
+
+    @Test func `leaves the gateway's own addresses to the gateway`() throws {
+        defer { network.stop() }
+        one.send(
+            Frames.addressRequest(
+                for: IPv4Address(192, 168, 127, 1), from: one.guest.mac, sender: one.guest.mac, one.guest.ipv4))
+        try expect("arpAnswers")
+        #expect(two.isQuiet)
+    }
+
+    @Test func `lets no guest speak from another's addresses`() throws {
+        defer { network.stop() }
+        one.send(
+            Frames.datagram(to: two.guest.mac, two.guest.ipv4, from: MACAddress(rawValue: 2), one.guest.ipv4))
+        try expect("droppedSpoofedMAC")
+        one.send(
+            Frames.datagram(
+                to: two.guest.mac, two.guest.ipv4, from: one.guest.mac, IPv4Address(192, 168, 127, 77)))
+        try expect("droppedSpoofedSource")
+        one.send(
+            Frames.addressRequest(
+                for: two.guest.ipv4, from: one.guest.mac, sender: MACAddress(rawValue: 0x5254_0000_0077),
+                one.guest.ipv4))
+        try expect("droppedSpoofedSource", 2)
+        // That another guest's address is one's own.
+        one.send(
+            Frames.message(
+                136, to: two.guest.mac, two.guest.ipv6, from: one.guest.mac, one.guest.ipv6, target: two.guest.ipv6))
+        try expect("droppedSpoofedSource", 3)
+        #expect(two.isQuiet)
+    }
+
+    @Test func `lets a guest have so many IPv6 addresses and no more`() throws {
+        defer { network.stop() }
+        for number: UInt64 in 1...5 {
+            one.send(
+                Frames.message(
+                    128, to: two.guest.mac, two.guest.ipv6, from: one.guest.mac,
+                    IPv6Address(high: network.plan.ipv6Prefix.high, low: 0x100 + number), target: two.guest.ipv6))
+        }
+        try expect("droppedSpoofedSource", 2)
+        try expect("framesToNeighbors", 3)
+    }
+
+    @Test func `lets no guest be another's router or DHCP server`() throws {
+        defer { network.stop() }
+        one.send(datagram(port: 68))
+        one.send(
+            Frames.message(
+                134, to: two.guest.mac, two.guest.ipv6, from: one.guest.mac, one.guest.ipv6, target: two.guest.ipv6))
+        try expect("neighborFramesRefused", 2)
+        #expect(two.isQuiet)
+    }
+
+    @Test func `knows a guest no longer that has left`() throws {
+        defer { network.stop() }
+        try network.detach(two.guest.id)
+        one.send(datagram())
+        try expect("neighborsUnknown")
+    }
+
+    @Test func `drops what a guest that does not read cannot be given`() throws {
+        defer { network.stop() }
+        let frame = datagram(payload: 1_400)
+        var count = 0
+        while count < 200_000, (network.statistics(of: one.guest.id)?["neighborInboxFull"] ?? 0) == 0 {
+            for _ in 0..<100 { one.send(retrying: frame) }
+            count += 100
+        }
+        #expect(network.statistics(of: one.guest.id)?["neighborInboxFull"] ?? 0 > 0)
+        // The gateway still answers whom it can.
+        one.send(
+            retrying: Frames.addressRequest(
+                for: IPv4Address(192, 168, 127, 1), from: one.guest.mac, sender: one.guest.mac, one.guest.ipv4))
+        try expect("arpAnswers")
+    }
+
+    @Test func `joins nobody when guests are isolated`() throws {
+        network.stop()
+        let network = try Self.makeNetwork(isolate: true)
+        defer { network.stop() }
+        let (one, two) = (try Player(network, 1), try Player(network, 2))
+        one.send(Frames.datagram(to: two.guest.mac, two.guest.ipv4, from: one.guest.mac, one.guest.ipv4))
+        one.send(
+            Frames.addressRequest(
+                for: two.guest.ipv4, from: one.guest.mac, sender: one.guest.mac, one.guest.ipv4))
+        #expect(two.isQuiet)
+        #expect(network.statistics()["neighborsUnknown"] == 1)
+    }
+}
