@@ -1,8 +1,8 @@
 internal import RingwayHost
 internal import RingwayReactor
 internal import RingwayStack
-internal import Synchronization
 public import RingwayWire
+internal import Synchronization
 
 /// Ports of the host that are to lead to a guest: one socket for each of them, or for each shard.
 public struct ListenOrder: Sendable {

@@ -21,8 +21,8 @@ extension VirtualNetwork {
             for owner in state.ownerLeases.keys { counts[owner, default: 0] += 0 }
             return counts.filter { !$0.key.isEmpty }.map { name, count in
                 let due = state.ownerLeases[name]
-                return ForwardOwner(
-                    name: name, forwards: count, secondsLeft: due.map { $0 > now ? Int(($0 - now) / 1_000_000_000) : 0 })
+                let left = due.map { $0 > now ? Int(($0 - now) / 1_000_000_000) : 0 }
+                return ForwardOwner(name: name, forwards: count, secondsLeft: left)
             }
         }.sorted { $0.name < $1.name }
     }

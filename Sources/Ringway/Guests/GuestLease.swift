@@ -1,5 +1,5 @@
-internal import Synchronization
 public import RingwayWire
+internal import Synchronization
 
 /// An address that a guest has, or that is kept for it.
 public struct GuestLease: Hashable, Sendable {
@@ -22,8 +22,8 @@ extension VirtualNetwork {
             let registry = state.registry
             return registry.leases.map { mac, lease in
                 GuestLease(
-                    mac: mac, ipv4: lease.ipv4, ipv6: registry.ipv6(of: mac), name: lease.name, isStatic: lease.isStatic,
-                    isPresent: lease.isPresent)
+                    mac: mac, ipv4: lease.ipv4, ipv6: registry.ipv6(of: mac), name: lease.name,
+                    isStatic: lease.isStatic, isPresent: lease.isPresent)
             }
         }.sorted { $0.ipv4 < $1.ipv4 }
     }

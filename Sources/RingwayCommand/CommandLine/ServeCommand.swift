@@ -44,6 +44,21 @@ struct ServeCommand: ParsableCommand {
     @Flag(help: "Keep guests of a network from each other.")
     var isolate = false
 
+    @Option(
+        help: ArgumentHelp("Where the control socket is. (default: as --name says)", valueName: "path"),
+        transform: OptionValue.file)
+    var control: String?
+
+    @Flag(name: .customLong("no-control"), help: "Have no control socket.")
+    var noControl = false
+
+    @Option(
+        help: ArgumentHelp(
+            "The network's name: its control socket is NAME.sock in $XDG_RUNTIME_DIR/ringway, for root without that "
+                + "variable in /run/ringway. (default: default, or the names in the file)", valueName: "name"),
+        transform: OptionValue.networkName)
+    var name: String?
+
     @OptionGroup(title: "Network options") var network: NetworkOptions
     @OptionGroup(title: "Bridge options") var bridge: BridgeOptions
     @OptionGroup(title: "Limits") var limits: LimitOptions
@@ -56,6 +71,18 @@ struct ServeCommand: ParsableCommand {
         return NetworkOrder(
             name: NetworkOrder.onlyName, configuration: configuration, socketMode: socketMode,
             links: listen.map { LinkOrder(address: $0, mode: socketMode) }, publish: publish)
+    }
+
+    /// Where the control sockets are to be.
+    var controlOrder: ControlSockets.Order {
+        if noControl { return .none }
+        return control.map { .path($0) } ?? name.map { .name($0) } ?? .named
+    }
+
+    func validate() throws {
+        if noControl, control != nil || name != nil {
+            throw ValidationError("--no-control excludes --control and --name")
+        }
     }
 
     func run() throws {
@@ -73,7 +100,7 @@ struct ServeCommand: ParsableCommand {
         BridgeProcess.prepare()
         var daemon = try Daemon(
             orders, source: source, service: service, ready: ready,
-            statistics: bridge.statisticsFile.map(StatisticsFile.init))
+            statistics: bridge.statisticsFile.map(StatisticsFile.init), control: controlOrder)
         daemon.run(signals)
     }
 }

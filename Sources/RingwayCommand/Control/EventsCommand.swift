@@ -28,7 +28,7 @@ struct EventsCommand: ParsableCommand {
 
     private static func line(_ data: String) -> String {
         guard let event = try? JSONReader.read(Array(data.utf8)) else { return data }
-        if event["event"]?.text == "lost" { return "\(event["count"]?.integer ?? 0) events were lost: too slow a reader" }
+        if event["event"]?.text == "lost" { return "too slow for \(event["count"]?.integer ?? 0) events, which are lost" }
         var moment = time_t(event["time"]?.integer ?? 0)
         var parts = tm()
         localtime_r(&moment, &parts)

@@ -18,7 +18,8 @@ struct StatusCommand: ParsableCommand {
         let network = status["network"]
         func number(_ key: String) -> String { "\(status[key]?.integer ?? 0)" }
         let rows = [
-            ["network", "\(status["name"]?.text ?? "?"), ringway \(status["version"]?.text ?? "?"), process \(number("pid"))"],
+            ["network", status["name"]?.text ?? "?"],
+            ["served by", "ringway \(status["version"]?.text ?? "?"), process \(number("pid"))"],
             ["running for", Self.duration(status["uptimeSeconds"]?.integer ?? 0)],
             ["addresses", "\(network?["ipv4"]?.text ?? "?"), \(network?["ipv6"]?.text ?? "?")"],
             ["guests", number("guests") + (status["isolate"] == .bool(true) ? ", isolated" : "")],

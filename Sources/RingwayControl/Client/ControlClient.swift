@@ -69,7 +69,7 @@ public struct ControlClient: Sendable {
     private func unreachable(_ error: Int32) -> Failure {
         switch error {
         case ENOENT, ECONNREFUSED:
-            Failure(description: "nobody answers at \(path): is \"ringway serve\" running? --name and --control say where")
+            Failure(description: "nobody answers at \(path): start \"ringway serve\", or name another socket by --name")
         case EACCES: Failure(description: "\(path) is another user's")
         default: Failure(description: "cannot reach \(path): \(String(cString: strerror(error)))")
         }

@@ -124,7 +124,8 @@ final class HTTPAnswer {
         buffer.removeLast(65_536 - max(0, count))
         if count < 0 {
             throw ControlClient.Failure(
-                description: error == EAGAIN ? "no answer came in time" : "cannot read: \(String(cString: strerror(error)))")
+                description: error == EAGAIN
+                    ? "no answer came in time" : "cannot read: \(String(cString: strerror(error)))")
         }
         return count > 0
     }

@@ -17,7 +17,9 @@ enum EventMessage {
     }
 
     /// What a reader is told who was too slow for so many events.
-    static func loss(_ count: Int) -> [UInt8] { Array("event: lost\ndata: {\"event\":\"lost\",\"count\":\(count)}\n\n".utf8) }
+    static func loss(_ count: Int) -> [UInt8] {
+        Array("event: lost\ndata: {\"event\":\"lost\",\"count\":\(count)}\n\n".utf8)
+    }
 
     private static func name(of event: VirtualNetwork.Event) -> String {
         switch event {

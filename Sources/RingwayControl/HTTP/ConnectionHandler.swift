@@ -69,8 +69,8 @@ final class ConnectionHandler: ChannelInboundHandler {
                 return refuse(.tooLarge(Self.longestBody), context)
             }
             if head.headers.first(name: "expect")?.lowercased() == "100-continue" {
-                context.writeAndFlush(wrapOutboundOut(.head(HTTPResponseHead(version: head.version, status: .continue))))
-                    .whenFailure { _ in }
+                let goOn = HTTPResponseHead(version: .http1_1, status: .continue)
+                context.writeAndFlush(wrapOutboundOut(.head(goOn)), promise: nil)
             }
         case (.body(var chunk), .receiving):
             guard body.readableBytes + chunk.readableBytes <= Self.longestBody else {

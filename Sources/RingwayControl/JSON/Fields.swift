@@ -54,7 +54,9 @@ struct Fields {
     }
 
     /// What a key that must be there, and is not, gives rise to.
-    func missing(_ key: String) -> ControlFailure { ControlFailure.invalid("\"\(name(key))\" is missing", key: name(key)) }
+    func missing(_ key: String) -> ControlFailure {
+        ControlFailure.invalid("\"\(name(key))\" is missing", key: name(key))
+    }
 
     /// Why the value of a key will not do.
     func refusal(_ key: String, _ reason: String) -> ControlFailure {

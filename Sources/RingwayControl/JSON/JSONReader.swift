@@ -80,7 +80,7 @@ public struct JSONReader {
                 skipBlanks()
                 guard next == UInt8(ascii: "\"") else { throw failure("a key is missing") }
                 let key = try string()
-                guard !members.contains(where: { $0.key == key }) else { throw failure("the key \"\(key)\" comes twice") }
+                if members.contains(where: { $0.key == key }) { throw failure("the key \"\(key)\" comes twice") }
                 guard members.count < 256 else { throw failure("an object has more than 256 members") }
                 skipBlanks()
                 guard take(UInt8(ascii: ":")) else { throw failure("a colon is missing") }
@@ -143,7 +143,9 @@ public struct JSONReader {
     private mutating func string() throws(Failure) -> String {
         position += 1
         let start = position
-        while let octet = next, octet != UInt8(ascii: "\""), octet != UInt8(ascii: "\\"), octet >= 0x20 { position += 1 }
+        while let octet = next, octet != UInt8(ascii: "\""), octet != UInt8(ascii: "\\"), octet >= 0x20 {
+            position += 1
+        }
         var text = try decode(start..<position)
         while true {
             switch next {

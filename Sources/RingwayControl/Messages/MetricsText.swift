@@ -9,7 +9,8 @@ enum MetricsText {
         let ports = network.publishedPorts
         var text = ""
         family(&text, "ringway_build_info", "gauge", [("{version=\"\(escape(controlled.version))\"}", 1)])
-        family(&text, "ringway_uptime_seconds", "gauge", [("", Int((ContinuousClock.now - controlled.started).components.seconds))])
+        let uptime = (ContinuousClock.now - controlled.started).components.seconds
+        family(&text, "ringway_uptime_seconds", "gauge", [("", Int(uptime))])
         family(&text, "ringway_forwards", "gauge", [("", ports.count)])
         family(
             &text, "ringway_published_ports", "gauge", [("", ports.reduce(0) { $0 + $1.forward.hostPorts.count })])
