@@ -107,6 +107,8 @@ let package = Package(
         .testTarget(
             name: "RingwayResolverTests", dependencies: ["RingwayResolver", "RingwayWire"], swiftSettings: settings),
         .testTarget(
+            name: "RingwayControlTests", dependencies: ["RingwayControl", "Ringway"] + nio, swiftSettings: settings),
+        .testTarget(
             name: "RingwayCommandTests",
             dependencies: ["RingwayCommand", "RingwayLinks", "Ringway", "CRingway", "ringway"],
             swiftSettings: settings),

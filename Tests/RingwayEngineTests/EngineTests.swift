@@ -158,7 +158,8 @@ struct EngineTests {
     private static func order(_ port: UInt16, forward: UInt32, isStream: Bool = true) -> ListenOrder {
         ListenOrder(
             address: IPAddress(IPv4Address(127, 0, 0, 1)), ports: port...port,
-            guest: TransportAddress(address: IPAddress(GuestPort.guest), port: 80), isStream: isStream, forward: forward)
+            guest: TransportAddress(address: IPAddress(GuestPort.guest), port: 80), isStream: isStream,
+            forward: forward)
     }
 
     @Test(arguments: [1, 2])

@@ -33,7 +33,7 @@ extension VirtualNetwork {
             throw Failure("a lease is for an owner with a name, and for 1 to 86400 seconds", .invalid)
         }
         let due = ringway_monotonic_nanoseconds() + UInt64(seconds) * 1_000_000_000
-        let isNew = try state.withLock { (state) throws(Failure) in
+        let isNew = try state.withLock { (state) throws(Failure) -> Bool in
             guard state.ownerLeases[owner] != nil || state.ownerLeases.count < configuration.limits.forwardOwners else {
                 throw Failure("there are \(state.ownerLeases.count) leases of owners already", .exhausted)
             }

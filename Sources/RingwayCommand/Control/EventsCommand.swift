@@ -18,7 +18,8 @@ struct EventsCommand: ParsableCommand {
             try client.events { data in
                 let line = json ? data : Self.line(data)
                 print(line)
-                return fflush(stdout) == 0
+                // Each line is for now, wherever it goes.
+                return fflush(nil) == 0
             }
         } catch {
             throw CommandFailure(error.description)
@@ -28,7 +29,7 @@ struct EventsCommand: ParsableCommand {
 
     private static func line(_ data: String) -> String {
         guard let event = try? JSONReader.read(Array(data.utf8)) else { return data }
-        if event["event"]?.text == "lost" { return "too slow for \(event["count"]?.integer ?? 0) events, which are lost" }
+        if event["event"]?.text == "lost" { return "\(event["count"]?.integer ?? 0) events are lost: read too slowly" }
         var moment = time_t(event["time"]?.integer ?? 0)
         var parts = tm()
         localtime_r(&moment, &parts)

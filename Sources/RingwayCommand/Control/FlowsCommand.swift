@@ -18,7 +18,7 @@ struct FlowsCommand: ParsableCommand {
         help: ArgumentHelp(
             "What is on top: \(FlowTable.Order.allCases.map(\.rawValue).joined(separator: ", ")). (default: total)",
             valueName: "what"),
-        transform: Self.order)
+        transform: FlowsCommand.order)
     var sort: FlowTable.Order = .total
 
     @Option(help: ArgumentHelp("The most flows that are asked for, 1 to 4096. (default: 1000)", valueName: "count"))
@@ -66,7 +66,7 @@ struct FlowsCommand: ParsableCommand {
             let (key, isOver) = screen.key(within: 1_000)
             if isOver { return }
             switch key {
-            case "q", "\u{3}", "\u{4}", "\u{1B}": return
+            case "q", "\u{3}", "\u{4}": return
             case "r":
                 table.isReversed.toggle()
                 table.sort()

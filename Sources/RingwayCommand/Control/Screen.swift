@@ -1,4 +1,3 @@
-internal import CRingway
 internal import Glibc
 
 /// The terminal as a page that is drawn again and again, and keys that are read as they are pressed. The page that was

@@ -81,7 +81,7 @@ final class HTTPAnswer {
             var size = try rawLine()
             // The line that ends the chunk before.
             if size == "" { size = try rawLine() }
-            guard let size, let count = Int(size, radix: 16), count > 0 else { return nil }
+            guard let line = size, let count = Int(line, radix: 16), count > 0 else { return nil }
             chunk = count
         }
         chunk -= 1

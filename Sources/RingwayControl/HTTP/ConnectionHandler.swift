@@ -54,7 +54,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     private func startTimer(_ context: ChannelHandlerContext) {
         timer?.cancel()
         let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
-        timer = context.eventLoop.assumeIsolated().scheduleTask(in: Self.patience) { bound.value.close(promise: nil) }
+        timer = context.eventLoop.scheduleTask(in: Self.patience) { bound.value.close(promise: nil) }
     }
 
     // MARK: Requests

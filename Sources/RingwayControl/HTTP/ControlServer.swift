@@ -70,9 +70,18 @@ public final class ControlServer: Sendable {
         count.value += 1
         channel.closeFuture.whenComplete { _ in count.value -= 1 }
         return options.unsafeGetSocketOption(level: .socket, name: NIOBSDSocket.Option(rawValue: SO_PEERCRED))
-            .flatMapThrowing { (peer: ucred) in
-                guard peer.uid == geteuid() || peer.uid == 0 else { throw IOError(errnoCode: EACCES, reason: "peer") }
+            .flatMapThrowing { (peer: PeerCredentials) in
+                guard peer.user == geteuid() || peer.user == 0 else {
+                    throw IOError(errnoCode: EACCES, reason: "another user's process")
+                }
             }
+    }
+
+    /// Who is at the other end, as the kernel lays it out (unix(7)).
+    private struct PeerCredentials {
+        var process: Int32 = 0
+        var user: UInt32 = 0
+        var group: UInt32 = 0
     }
 
     /// Closes every connection and removes the sockets. Called once.

@@ -15,14 +15,14 @@ enum MetricsText {
         family(
             &text, "ringway_published_ports", "gauge", [("", ports.reduce(0) { $0 + $1.forward.hostPorts.count })])
         for (key, value) in total.counters {
-            let (name, type) = name(key, in: total)
+            let (name, type) = metric(key, in: total)
             family(&text, "ringway_" + name, type, [("", value)])
         }
         let guests = network.guests.compactMap { guest in network.statistics(of: guest.id).map { (guest, $0) } }
         guard let first = guests.first else { return Array(text.utf8) }
         for index in first.1.counters.indices {
             // Every guest has the same counters in the same order.
-            let (name, type) = name(first.1.counters[index].name, in: first.1)
+            let (name, type) = metric(first.1.counters[index].name, in: first.1)
             family(
                 &text, "ringway_guest_" + name, type,
                 guests.map { guest, statistics in
@@ -39,7 +39,7 @@ enum MetricsText {
         for (labels, value) in samples { text += "\(name)\(labels) \(value)\n" }
     }
 
-    private static func name(_ key: String, in statistics: Statistics) -> (String, type: String) {
+    private static func metric(_ key: String, in statistics: Statistics) -> (String, type: String) {
         statistics.gauges.contains(key) ? (snakeCase(key), "gauge") : (snakeCase(key) + "_total", "counter")
     }
 

@@ -18,7 +18,7 @@ extension ControlledNetwork {
             },
             Route("PUT", "/v1/owners/{owner}") { (request) throws(ControlFailure) in
                 try request.expectQuery()
-                let owner = try owner(request)
+                let owner = try ownerName(request)
                 let fields = try Fields(try request.json(), known: ["seconds"])
                 guard let seconds = try fields.integer("seconds", in: 1...86_400) else {
                     throw fields.missing("seconds")
@@ -32,7 +32,7 @@ extension ControlledNetwork {
             },
             Route("DELETE", "/v1/owners/{owner}") { (request) throws(ControlFailure) in
                 try request.expectQuery()
-                let owner = try owner(request)
+                let owner = try ownerName(request)
                 guard network.forwardOwners.contains(where: { $0.name == owner }) else {
                     throw ControlFailure.notFound("\"\(owner)\" has published nothing")
                 }
@@ -46,7 +46,7 @@ extension ControlledNetwork {
         ]
     }
 
-    private func owner(_ request: ControlRequest) throws(ControlFailure) -> String {
+    private func ownerName(_ request: ControlRequest) throws(ControlFailure) -> String {
         let text = request.parameters["owner"] ?? ""
         guard OwnerName.isValid(text) else { throw ControlFailure.notFound("\"\(text)\" is no owner's name") }
         return text
