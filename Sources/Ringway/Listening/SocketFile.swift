@@ -1,5 +1,5 @@
 internal import CRingway
-package import Glibc
+internal import Glibc
 
 /// A unix socket with a name in the file system, which goes when we do.
 package struct SocketFile: Sendable {
@@ -11,7 +11,7 @@ package struct SocketFile: Sendable {
     /// answers at, or that is no socket, is refused.
     ///
     /// - Parameter mode: the permissions of the file; it never has more, not even for a moment.
-    package static func bind(
+    static func bind(
         _ path: String, type: __socket_type, mode: mode_t
     ) throws(VirtualNetwork.Failure) -> (descriptor: Int32, file: SocketFile) {
         let flags = Int32(type.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
@@ -34,6 +34,13 @@ package struct SocketFile: Sendable {
             close(descriptor)
             throw error
         }
+    }
+
+    /// The same for a stream that nobody but the owner may connect to.
+    package static func bindPrivately(
+        _ path: String
+    ) throws(VirtualNetwork.Failure) -> (descriptor: Int32, file: SocketFile) {
+        try bind(path, type: SOCK_STREAM, mode: 0o600)
     }
 
     /// Removes the file, unless it is another's by now.

@@ -36,7 +36,7 @@ public final class ControlServer: Sendable {
     ///   - name: what the network is called.
     ///   - path: the socket, whose directory must exist.
     public func serve(_ network: VirtualNetwork, name: String, at path: String) throws(VirtualNetwork.Failure) {
-        let (descriptor, file) = try SocketFile.bind(path, type: SOCK_STREAM, mode: 0o600)
+        let (descriptor, file) = try SocketFile.bindPrivately(path)
         let eventLoop = group.next()
         let events = EventBroadcast(network, on: eventLoop)
         let router = ControlledNetwork(network: network, name: name, version: version, events: events).router
