@@ -107,7 +107,7 @@ final class ControlServerTests {
         let port = try client.json("POST", "/v1/forwards", body: Array(#"{"hostPort":0,"guestPort":80}"#.utf8))
         read(until: "}}\n\n")
         #expect(text.contains("event: forwardAdded\ndata: {"))
-        #expect(text.contains("\"hostPort\":\(port["hostPort"]?.integer ?? 0),"))
+        #expect(text.contains("\"hostPort\":\(port["hostPort"]?.int ?? 0),"))
     }
 
     @Test func `closes what is more than it takes, and serves the rest`() throws {

@@ -6,7 +6,7 @@ import Ringway
 
 /// A network without guests, and its API without a socket.
 final class ControlledBench {
-    static let isPossible = Ringway.KernelFeatures.probe().prefix(3).allSatisfy(\.present)
+    static let isPossible = Ringway.KernelFeatures.probe().prefix(3).allSatisfy { $0.present }
 
     let network: VirtualNetwork
     let controlled: ControlledNetwork

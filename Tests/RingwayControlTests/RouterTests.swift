@@ -63,8 +63,8 @@ struct RouterTests {
     @Test func `publishes a port, shows it, and removes it`() throws {
         let added = try bench.ask("POST", "/v1/forwards", #"{"hostPort":0,"guestPort":80,"hostAddress":"127.0.0.1"}"#)
         #expect(added.status == 201)
-        let number = try #require(added.body["id"]?.integer)
-        let port = try #require(added.body["hostPort"]?.integer)
+        let number = try #require(added.body["id"]?.int)
+        let port = try #require(added.body["hostPort"]?.int)
         #expect(port > 0)
         #expect(added.body["state"] == .string("waiting"))
         #expect(try bench.ask("GET", "/v1/forwards/\(number)").body == added.body)
@@ -89,8 +89,8 @@ struct RouterTests {
         #expect(first.status == 200)
         #expect(first.body["added"]?.elements.count == 2)
         let second = try set(ports[1...2])
-        #expect(second.body["added"]?.elements.compactMap { $0["hostPort"]?.integer } == [ports[2]])
-        #expect(second.body["removed"]?.elements.compactMap { $0["hostPort"]?.integer } == [ports[0]])
+        #expect(second.body["added"]?.elements.compactMap { $0["hostPort"]?.int } == [ports[2]])
+        #expect(second.body["removed"]?.elements.compactMap { $0["hostPort"]?.int } == [ports[0]])
         #expect(second.body["kept"]?.elements == [first.body["added"]?.elements[1]])
         // A set that cannot be had changes nothing.
         let before = bench.network.publishedPorts.map(\.forward)

@@ -76,7 +76,9 @@ struct ServeCommand: ParsableCommand {
     /// Where the control sockets are to be.
     var controlOrder: ControlSockets.Order {
         if noControl { return .none }
-        return control.map { .path($0) } ?? name.map { .name($0) } ?? .named
+        if let control { return .path(control) }
+        if let name { return .name(name) }
+        return .named
     }
 
     func validate() throws {

@@ -29,8 +29,8 @@ struct EventsCommand: ParsableCommand {
 
     private static func line(_ data: String) -> String {
         guard let event = try? JSONReader.read(Array(data.utf8)) else { return data }
-        if event["event"]?.text == "lost" { return "\(event["count"]?.integer ?? 0) events are lost: read too slowly" }
-        var moment = time_t(event["time"]?.integer ?? 0)
+        if event["event"]?.text == "lost" { return "\(event["count"]?.int ?? 0) events are lost: read too slowly" }
+        var moment = time_t(event["time"]?.int ?? 0)
         var parts = tm()
         localtime_r(&moment, &parts)
         func two(_ value: Int32) -> String { value < 10 ? "0\(value)" : "\(value)" }

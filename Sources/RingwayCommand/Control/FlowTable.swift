@@ -14,9 +14,9 @@ struct FlowTable {
         var upRate = 0
         var downRate = 0
 
-        var up: Int { flow["octetsFromGuest"]?.integer ?? 0 }
-        var down: Int { flow["octetsToGuest"]?.integer ?? 0 }
-        var idle: Int { flow["idleMilliseconds"]?.integer ?? 0 }
+        var up: Int { flow["octetsFromGuest"]?.int ?? 0 }
+        var down: Int { flow["octetsToGuest"]?.int ?? 0 }
+        var idle: Int { flow["idleMilliseconds"]?.int ?? 0 }
         /// What makes it the same flow in the next list.
         var name: String {
             ["transport", "guestAddress", "remoteAddress", "openedBy"].map { flow[$0]?.text ?? "" }
@@ -46,6 +46,7 @@ struct FlowTable {
 
     /// Puts the rows in order: the busiest, the youngest, or the first of the alphabet on top.
     mutating func sort() {
+        let (order, isReversed) = (order, isReversed)
         rows.sort { first, second in
             let (a, b) = isReversed ? (second, first) : (first, second)
             switch order {
@@ -69,19 +70,18 @@ struct FlowTable {
     /// - Parameter limit: rows that are wanted.
     func lines(limit: Int = .max) -> [String] {
         let head = ["GUEST", "PROTO", "FROM", "TO", "STATE", "IDLE", "UP/S", "DOWN/S", "UP", "DOWN", ""]
-        return TextTable.lines(
-            [head]
-                + rows.prefix(max(0, limit)).map { row in
-                    let (guest, remote) = (Self.text(row.flow, "guestAddress"), Self.text(row.flow, "remoteAddress"))
-                    let isFromHost = row.flow["openedBy"]?.text == "host"
-                    return [
-                        "\(row.flow["guest"]?.integer ?? 0)", Self.text(row.flow, "transport"),
-                        isFromHost ? remote : guest, isFromHost ? guest : remote, Self.text(row.flow, "state"),
-                        Self.time(row.idle), OctetText.text(row.upRate), OctetText.text(row.downRate),
-                        OctetText.text(row.up), OctetText.text(row.down),
-                        row.flow["spliced"] == .bool(true) ? "spliced" : "",
-                    ]
-                })
+        return TextTable.lines([head] + rows.prefix(max(0, limit)).map(Self.cells))
+    }
+
+    private static func cells(_ row: Row) -> [String] {
+        let (guest, remote) = (text(row.flow, "guestAddress"), text(row.flow, "remoteAddress"))
+        let isFromHost = row.flow["openedBy"]?.text == "host"
+        let number = row.flow["guest"]?.int ?? 0
+        return [
+            "\(number)", text(row.flow, "transport"), isFromHost ? remote : guest, isFromHost ? guest : remote,
+            text(row.flow, "state"), time(row.idle), OctetText.text(row.upRate), OctetText.text(row.downRate),
+            OctetText.text(row.up), OctetText.text(row.down), row.flow["spliced"] == .bool(true) ? "spliced" : "",
+        ]
     }
 
     private static func time(_ milliseconds: Int) -> String {

@@ -18,8 +18,8 @@ enum ForwardText {
 
     /// The forward of an answer, as the command line has it; `nil` for one that makes no sense.
     static func read(_ value: JSONValue) -> PortForward? {
-        guard let hostPort = value["hostPort"]?.integer, let guestPort = value["guestPort"]?.integer,
-            let count = value["count"]?.integer, count > 0,
+        guard let hostPort = value["hostPort"]?.int, let guestPort = value["guestPort"]?.int,
+            let count = value["count"]?.int, count > 0,
             let transport = value["transport"]?.text.flatMap({ PortForward.Transport(rawValue: $0) }),
             let firstHost = UInt16(exactly: hostPort), let lastHost = UInt16(exactly: hostPort + count - 1),
             let firstGuest = UInt16(exactly: guestPort), let lastGuest = UInt16(exactly: guestPort + count - 1)

@@ -14,16 +14,17 @@ struct GuestsCommand: ParsableCommand {
     func run() throws {
         let client = try control.client()
         if json { return print(try client.text("/v1/guests")) }
-        let rows = (try client.ask("GET", "/v1/guests")["guests"]?.elements ?? []).map { guest in
-            func text(_ key: String) -> String { guest[key]?.text ?? "" }
-            return [
-                "\(guest["id"]?.integer ?? 0)", text("name"), text("mac"), text("ipv4"),
-                "\(guest["flows"]?.integer ?? 0)", OctetText.text(guest["octetsFromGuest"]?.integer ?? 0),
-                OctetText.text(guest["octetsToGuest"]?.integer ?? 0), text("link"),
-            ]
-        }
-        for line in TextTable.lines([["ID", "NAME", "MAC", "IPV4", "FLOWS", "FROM", "TO", "LINK"]] + rows) {
-            print(line)
-        }
+        let guests = try client.ask("GET", "/v1/guests")["guests"]?.elements ?? []
+        let rows = [["ID", "NAME", "MAC", "IPV4", "FLOWS", "FROM", "TO", "LINK"]] + guests.map(Self.cells)
+        for line in TextTable.lines(rows) { print(line) }
+    }
+
+    private static func cells(_ guest: JSONValue) -> [String] {
+        func text(_ key: String) -> String { guest[key]?.text ?? "" }
+        func number(_ key: String) -> Int { guest[key]?.int ?? 0 }
+        return [
+            "\(number("id"))", text("name"), text("mac"), text("ipv4"), "\(number("flows"))",
+            OctetText.text(number("octetsFromGuest")), OctetText.text(number("octetsToGuest")), text("link"),
+        ]
     }
 }

@@ -29,11 +29,11 @@ struct PublishAdd: ParsableCommand {
                 added.append(try client.ask("POST", "/v1/forwards", body: body))
             }
         } catch {
-            for forward in added { _ = try? client.request("DELETE", "/v1/forwards/\(forward["id"]?.integer ?? 0)") }
+            for forward in added { _ = try? client.request("DELETE", "/v1/forwards/\(forward["id"]?.int ?? 0)") }
             throw error
         }
         for forward in added {
-            print(json ? ForwardText.json(forward) : "\(forward["id"]?.integer ?? 0) \(ForwardText.text(forward))")
+            print(json ? ForwardText.json(forward) : "\(forward["id"]?.int ?? 0) \(ForwardText.text(forward))")
         }
     }
 }

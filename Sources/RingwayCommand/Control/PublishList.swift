@@ -15,12 +15,16 @@ struct PublishList: ParsableCommand {
         let client = try control.client()
         if json { return print(try client.text("/v1/forwards")) }
         let forwards = try client.ask("GET", "/v1/forwards")["forwards"]?.elements ?? []
-        let rows = forwards.map { forward in
-            [
-                "\(forward["id"]?.integer ?? 0)", ForwardText.text(forward), forward["state"]?.text ?? "",
-                forward["owner"]?.text.flatMap { $0.isEmpty ? nil : $0 } ?? "-", forward["problem"]?.text ?? "",
-            ]
-        }
-        for line in TextTable.lines([["ID", "PORTS", "STATE", "OWNER", ""]] + rows) { print(line) }
+        let rows = [["ID", "PORTS", "STATE", "OWNER", ""]] + forwards.map(Self.cells)
+        for line in TextTable.lines(rows) { print(line) }
+    }
+
+    private static func cells(_ forward: JSONValue) -> [String] {
+        let number = forward["id"]?.int ?? 0
+        let owner = forward["owner"]?.text ?? ""
+        return [
+            "\(number)", ForwardText.text(forward), forward["state"]?.text ?? "", owner.isEmpty ? "-" : owner,
+            forward["problem"]?.text ?? "",
+        ]
     }
 }

@@ -33,11 +33,11 @@ struct PublishRemove: ParsableCommand {
         let numbers = try targets.map { target in
             let found = published.first { forward in
                 switch target {
-                case .number(let number): forward["id"]?.integer == number
+                case .number(let number): forward["id"]?.int == number
                 case .forward(let wanted): ForwardText.read(forward) == wanted
                 }
             }
-            guard let number = found?["id"]?.integer else {
+            guard let number = found?["id"]?.int else {
                 switch target {
                 case .number(let number): throw CommandFailure("nothing is published under the number \(number)")
                 case .forward(let forward): throw CommandFailure("\(forward) is not published")

@@ -16,17 +16,17 @@ struct StatusCommand: ParsableCommand {
         if json { return print(try client.text("/v1/status")) }
         let status = try client.ask("GET", "/v1/status")
         let network = status["network"]
-        func number(_ key: String) -> String { "\(status[key]?.integer ?? 0)" }
-        let rows = [
+        func number(_ key: String) -> String { "\(status[key]?.int ?? 0)" }
+        let rows: [[String]] = [
             ["network", status["name"]?.text ?? "?"],
             ["served by", "ringway \(status["version"]?.text ?? "?"), process \(number("pid"))"],
-            ["running for", Self.duration(status["uptimeSeconds"]?.integer ?? 0)],
+            ["running for", Self.duration(status["uptimeSeconds"]?.int ?? 0)],
             ["addresses", "\(network?["ipv4"]?.text ?? "?"), \(network?["ipv6"]?.text ?? "?")"],
             ["guests", number("guests") + (status["isolate"] == .bool(true) ? ", isolated" : "")],
             ["flows", number("flows")],
             ["published", "\(number("publishedPorts")) ports in \(number("forwards")) forwards"],
-            ["from guests", OctetText.text(status["counters"]?["octetsFromGuest"]?.integer ?? 0)],
-            ["to guests", OctetText.text(status["counters"]?["octetsToGuest"]?.integer ?? 0)],
+            ["from guests", OctetText.text(status["counters"]?["octetsFromGuest"]?.int ?? 0)],
+            ["to guests", OctetText.text(status["counters"]?["octetsToGuest"]?.int ?? 0)],
         ]
         for line in TextTable.lines(rows) { print(line) }
     }

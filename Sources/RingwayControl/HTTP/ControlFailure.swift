@@ -32,16 +32,17 @@ struct ControlFailure: Error, Equatable {
 
     /// What the network refused.
     init(_ failure: VirtualNetwork.Failure) {
-        message = failure.description
-        switch failure.kind {
-        case .invalid: (status, code) = (400, "invalid")
-        case .notFound: (status, code) = (404, "not-found")
-        case .portInUse: (status, code) = (409, "port-in-use")
-        case .notPermitted: (status, code) = (403, "not-permitted")
-        case .addressMissing: (status, code) = (409, "address-missing")
-        case .exhausted: (status, code) = (409, "exhausted")
-        case .other: (status, code) = (409, "refused")
-        }
+        let answer: (status: Int, code: String) =
+            switch failure.kind {
+            case .invalid: (400, "invalid")
+            case .notFound: (404, "not-found")
+            case .portInUse: (409, "port-in-use")
+            case .notPermitted: (403, "not-permitted")
+            case .addressMissing: (409, "address-missing")
+            case .exhausted: (409, "exhausted")
+            case .other: (409, "refused")
+            }
+        self.init(status: answer.status, code: answer.code, message: failure.description)
     }
 
     init(status: Int, code: String, message: String, key: String? = nil, allowed: [String] = []) {

@@ -36,7 +36,7 @@ public enum JSONValue: Equatable, Sendable {
     }
 
     /// The value of an integer.
-    public var integer: Int? {
+    public var int: Int? {
         if case .integer(let value) = self { return value }
         return nil
     }
