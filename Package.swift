@@ -89,6 +89,9 @@ let package = Package(
             ],
             swiftSettings: settings),
         .testTarget(
+            name: "RingwayLinksTests", dependencies: ["RingwayLinks", "RingwayStorage", "RingwayWire", "CRingway"],
+            swiftSettings: settings),
+        .testTarget(
             name: "RingwayHostTests", dependencies: ["RingwayHost", "RingwayStorage", "RingwayWire", "CRingway"],
             swiftSettings: settings),
         .testTarget(

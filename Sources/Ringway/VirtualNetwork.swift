@@ -63,6 +63,8 @@ public final class VirtualNetwork: Sendable {
     struct State {
         var registry: AddressRegistry
         var members: [Guest.ID: Member] = [:]
+        /// Those whose engines are being stopped, and are still counted.
+        var leaving: [Guest.ID: Member] = [:]
         var nextGuest: Guest.ID = 0
         var forwards: [PublishedPort.ID: ForwardRecord] = [:]
         var nextForward: PublishedPort.ID = 0
@@ -188,12 +190,13 @@ public final class VirtualNetwork: Sendable {
 
     /// The counters now, of all guests together, those that have gone included.
     public func statistics() -> Statistics {
-        var (rows, engines, departed, refused) = state.withLock { state in
-            let engines = state.members.values.sorted { $0.guest.id < $1.guest.id }.map(\.engine)
-            return ([Count](), engines, state.departed, state.guestsRefused)
+        // Under the lock, so that nobody is counted twice who leaves meanwhile.
+        var (rows, count, refused) = state.withLock { state in
+            let engines = (Array(state.members.values) + Array(state.leaving.values)).map(\.engine)
+            let rows = Statistics.sum(engines.map { $0.snapshot() }, departed: state.departed)
+            return (rows, state.members.count, state.guestsRefused)
         }
-        rows = Statistics.sum(engines.map { $0.snapshot() }, departed: departed)
-        rows.append(Count(name: "guests", value: engines.count, isGauge: true))
+        rows.append(Count(name: "guests", value: count, isGauge: true))
         rows.append(Count(name: "guestsRefused", value: refused, isGauge: false))
         return Statistics(data: rows, names: resolver.statistics())
     }

@@ -66,9 +66,10 @@ extension Engine {
         for (index, sockets) in sockets.enumerated() {
             var rest = sockets[...]
             while !rest.isEmpty {
-                send(.listen(Array(rest.prefix(ShardCommand.sockets))), to: index)
+                shared.commands[index].append(.listen(Array(rest.prefix(ShardCommand.sockets))))
                 rest = rest.dropFirst(ShardCommand.sockets)
             }
+            shared.network.doorbell(of: index).wake()
         }
     }
 

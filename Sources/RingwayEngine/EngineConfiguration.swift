@@ -28,6 +28,8 @@ public struct EngineConfiguration: Sendable {
 public protocol AddressClaims: Sendable {
     /// Whether the engine's guest may send from the address; asked once for each, from any of the engine's threads.
     func claim(_ address: IPv6Address) -> Bool
+    /// The guest has not used the address for a while, and others may have it.
+    func release(_ address: IPv6Address)
 }
 
 /// What an engine tells its owner, from any of its threads.

@@ -25,7 +25,7 @@ extension Shard {
             pool.pointee.release(lease)
             return false
         }
-        guard port.holds(summary.source) || mayHold(summary), isHonest(summary, frame) else {
+        guard port.holds(summary.source, now: reactor.now) || mayHold(summary), isHonest(summary, frame) else {
             counters.add(.droppedSpoofedSource)
             pool.pointee.release(lease)
             return false
@@ -50,10 +50,15 @@ extension Shard {
             return summary.kind == .arp || summary.kind == .icmpv6
                 || (summary.kind == .udp && summary.destinationPort == Self.dhcpServerPort)
         }
-        guard !address.isIPv4, stack.configuration.plan.isGuest(address.ipv6), port.hasRoomForAddress,
-            let claims = shared.configuration.claims, claims.claim(address.ipv6)
+        guard !address.isIPv4, stack.configuration.plan.isGuest(address.ipv6),
+            let claims = shared.configuration.claims
         else { return false }
-        port.addAddress(address)
+        if !port.hasRoomForAddress {
+            guard let idlest = port.forgetIdlestAddress(now: reactor.now) else { return false }
+            claims.release(idlest.ipv6)
+        }
+        guard claims.claim(address.ipv6) else { return false }
+        port.addAddress(address, now: reactor.now)
         return true
     }
 
@@ -68,7 +73,7 @@ extension Shard {
             guard summary.payloadLength >= 16 else { return false }
             var claim = summary
             claim.source = IPAddress(IPv6Address(loadingFrom: frame + Int(summary.transportOffset) + 8))
-            return port.holds(claim.source) || mayHold(claim)
+            return port.holds(claim.source, now: reactor.now) || mayHold(claim)
         default:
             return true
         }

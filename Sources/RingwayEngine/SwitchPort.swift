@@ -12,6 +12,9 @@ struct SwitchPort {
     /// Frames to everybody that the guest may send at once, and in each second.
     private static var floodBurst: UInt32 { 256 }
     private static var floodRate: UInt32 { 1_000 }
+    /// Nanoseconds after which an address that is not used makes room for another: guests that make themselves temporary
+    /// addresses (RFC 8981) never say when they are done with one.
+    static var idleTime: UInt64 { 60_000_000_000 }
 
     /// The guest's own ethernet address, the only one it may send from.
     let mac: MACAddress
@@ -21,6 +24,8 @@ struct SwitchPort {
     var floods: TokenBucket
 
     private let addresses: UnsafeMutablePointer<IPAddress>
+    /// When each was used last, in monotonic nanoseconds.
+    private let uses: UnsafeMutablePointer<UInt64>
     private var addressCount = 0
     private let addressLimit: Int
     private let neighbors: UnsafeMutablePointer<MACAddress>
@@ -36,26 +41,31 @@ struct SwitchPort {
         // The IPv4 address, beside those of IPv6 that the limit is about.
         addressLimit = isUsed ? max(1, configuration.addressLimit) + 1 : 1
         addresses = .allocateApart(capacity: addressLimit)
+        uses = .allocateApart(capacity: addressLimit)
         neighborLimit = isUsed ? max(1, configuration.neighborLimit) : 1
         neighbors = .allocateApart(capacity: neighborLimit)
         inboxes = .allocateApart(capacity: neighborLimit)
-        addAddress(IPAddress(configuration.stack.guestIPv4))
+        addAddress(IPAddress(configuration.stack.guestIPv4), now: now)
     }
 
     func deallocate() {
         addresses.deallocate()
+        uses.deallocate()
         neighbors.deallocate()
         inboxes.deallocate()
     }
 
     // MARK: The guest's addresses
 
-    /// Whether the guest is known to hold the address.
+    /// Whether the guest is known to hold the address, which it uses now.
     @inline(__always)
-    func holds(_ address: IPAddress) -> Bool {
+    func holds(_ address: IPAddress, now: UInt64) -> Bool {
         var index = 0
         while index < addressCount {
-            if addresses[index] == address { return true }
+            if addresses[index] == address {
+                uses[index] = now
+                return true
+            }
             index &+= 1
         }
         return false
@@ -63,10 +73,23 @@ struct SwitchPort {
 
     var hasRoomForAddress: Bool { addressCount < addressLimit }
 
-    mutating func addAddress(_ address: IPAddress) {
+    mutating func addAddress(_ address: IPAddress, now: UInt64) {
         guard hasRoomForAddress else { return }
         (addresses + addressCount).initialize(to: address)
+        (uses + addressCount).initialize(to: now)
         addressCount += 1
+    }
+
+    /// Forgets the IPv6 address that has not been used for longest, if that is long enough.
+    mutating func forgetIdlestAddress(now: UInt64) -> IPAddress? {
+        guard addressCount > 1, let idlest = (1..<addressCount).min(by: { uses[$0] < uses[$1] }),
+            now &- uses[idlest] > Self.idleTime
+        else { return nil }
+        let address = addresses[idlest]
+        addressCount -= 1
+        addresses[idlest] = addresses[addressCount]
+        uses[idlest] = uses[addressCount]
+        return address
     }
 
     // MARK: Neighbours

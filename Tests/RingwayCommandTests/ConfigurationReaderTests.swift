@@ -1,3 +1,4 @@
+import ArgumentParser
 import Ringway
 import Testing
 

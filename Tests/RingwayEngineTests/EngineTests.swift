@@ -1,6 +1,7 @@
 import CRingway
 import Glibc
 import RingwayEngine
+import RingwayLinks
 import RingwayRing
 import RingwayWire
 import Testing
@@ -27,9 +28,16 @@ struct EngineTests {
         return (101, next)
     }
 
-    @Test(arguments: [1, 2, 3], [true, false])
-    func `answers for the gateway on whichever queue it is asked`(shards: Int, usesMultishotRead: Bool) throws {
-        let guest = try GuestPort(shards: shards, usesMultishotRead: usesMultishotRead)
+    /// Every way in which frames may lie on a queue.
+    private static let framings: [Link.Framing] =
+        [.device, .datagram] + StreamFraming.allCases.map { Link.Framing.stream($0) }
+
+    @Test(arguments: framings, [(1, true), (2, true), (3, true), (1, false), (2, false)])
+    func `answers for the gateway on whichever queue it is asked`(
+        framing: Link.Framing, engine: (shards: Int, usesMultishotRead: Bool)
+    ) throws {
+        let shards = engine.shards
+        let guest = try GuestPort(framing, shards: shards, usesMultishotRead: engine.usesMultishotRead)
         defer { guest.engine.stop() }
         for queue in 0..<shards {
             // More than the reads that are in flight at a time.
@@ -45,9 +53,9 @@ struct EngineTests {
         #expect(guest.count("arpAnswers") == 20 * shards)
     }
 
-    @Test(arguments: [1, 2])
-    func `carries a stream both ways, and its end`(shards: Int) throws {
-        let guest = try GuestPort(shards: shards)
+    @Test(arguments: framings, [1, 2])
+    func `carries a stream both ways, and its end`(framing: Link.Framing, shards: Int) throws {
+        let guest = try GuestPort(framing, shards: shards)
         defer { guest.engine.stop() }
         let server = HostEnd(SOCK_STREAM)
         let target = Self.hostAddress(server.port)
@@ -72,8 +80,9 @@ struct EngineTests {
         #expect(guest.count("tcpOpenedByGuest") == 8)
     }
 
-    @Test func `refuses what the host refuses`() throws {
-        let guest = try GuestPort()
+    @Test(arguments: framings)
+    func `refuses what the host refuses`(framing: Link.Framing) throws {
+        let guest = try GuestPort(framing)
         defer { guest.engine.stop() }
         let port = HostEnd.freePort()
         guest.send(Frames.segment(from: 41_000, to: Self.hostAddress(port), sequence: 7, [.syn]))
@@ -93,9 +102,9 @@ struct EngineTests {
         #expect(HostEnd.receive(client).errno == ECONNRESET)
     }
 
-    @Test(arguments: [1, 2])
-    func `carries datagrams both ways from one port of the host's`(shards: Int) throws {
-        let guest = try GuestPort(shards: shards)
+    @Test(arguments: framings, [1, 2])
+    func `carries datagrams both ways from one port of the host's`(framing: Link.Framing, shards: Int) throws {
+        let guest = try GuestPort(framing, shards: shards)
         defer { guest.engine.stop() }
         let server = HostEnd(SOCK_DGRAM)
         for number in UInt8(0)..<10 {
@@ -183,8 +192,9 @@ struct EngineTests {
         }
     }
 
-    @Test func `ends every connection with a reset and closes the link when it stops`() throws {
-        let guest = try GuestPort(shards: 2)
+    @Test(arguments: framings)
+    func `ends every connection with a reset and closes the link when it stops`(framing: Link.Framing) throws {
+        let guest = try GuestPort(framing, shards: 2)
         let server = HostEnd(SOCK_STREAM)
         _ = try Self.connect(guest, from: 43_000, to: Self.hostAddress(server.port))
         let client = server.accept()

@@ -1,23 +1,28 @@
 import RingwayWire
 
-/// Frames as a guest sends them, checksums left to the bridge as a virtio-net driver may leave them.
+/// Frames as a guest sends them, checksums left to the bridge as a virtio-net driver may leave them: the pseudo-header is
+/// summed.
 enum Frames {
     static let network = VirtioNetHeader.length + 14
     static let transport = network + 20
 
     static func segment(
         from port: UInt16, to destination: TransportAddress, sequence: UInt32, acknowledgement: UInt32 = 0,
-        _ flags: TCPFlags, payload: [UInt8] = []
+        _ flags: TCPFlags, options: TCPOptions = TCPOptions(), window: UInt16 = 65_535, payload: [UInt8] = []
     ) -> [UInt8] {
         var frame = packet(
             protocolNumber: IPProtocol.tcp, checksumOffset: 16, destination: destination.address.ipv4,
-            length: 20 + payload.count)
+            length: 20 + options.encodedLength + payload.count)
+        frame += [UInt8](repeating: 0, count: options.encodedLength)
         let header = TCPFields(
             sourcePort: port, destinationPort: destination.port, sequence: SequenceNumber(sequence),
-            acknowledgement: SequenceNumber(acknowledgement), flags: flags, window: 65_535)
+            acknowledgement: SequenceNumber(acknowledgement), flags: flags, window: window,
+            optionsLength: options.encodedLength)
         frame.withUnsafeMutableBytes { bytes in
             guard let base = bytes.baseAddress else { return }
             header.write(to: base + transport)
+            _ = options.write(to: base + transport + 20)
+            sumPseudoHeader(base, to: destination, IPProtocol.tcp, at: 16, header.headerLength + payload.count)
         }
         return frame + payload
     }
@@ -30,8 +35,19 @@ enum Frames {
         frame.withUnsafeMutableBytes { bytes in
             guard let base = bytes.baseAddress else { return }
             header.write(to: base + transport)
+            sumPseudoHeader(base, to: destination, IPProtocol.udp, at: 6, 8 + payload.count)
         }
         return frame.prefix(transport + 8) + payload
+    }
+
+    private static func sumPseudoHeader(
+        _ frame: UnsafeMutableRawPointer, to destination: TransportAddress, _ protocolNumber: UInt8, at offset: Int,
+        _ length: Int
+    ) {
+        let sum = Checksum.pseudoHeader(
+            source: IPAddress(GuestPort.guest), destination: destination.address, protocolNumber: protocolNumber,
+            length: length)
+        frame.storeBytes(of: Checksum.fold(sum), toByteOffset: transport + offset, as: UInt16.self)
     }
 
     /// Who has the gateway's address?

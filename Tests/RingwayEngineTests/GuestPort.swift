@@ -5,8 +5,10 @@ import RingwayLinks
 import RingwayRing
 import RingwayStack
 import RingwayWire
+import Synchronization
 
-/// An engine with a guest that the test plays: one pair of sockets a queue, a frame a message.
+/// An engine with a guest that the test plays: one pair of sockets a queue. Frames have a virtio-net header on this side,
+/// whatever the framing.
 final class GuestPort {
     static let guestMAC = MACAddress(rawValue: 0x5255_0000_0002)
     static let guest = IPv4Address(192, 168, 127, 2)
@@ -14,19 +16,23 @@ final class GuestPort {
     static let host = IPv4Address(192, 168, 127, 254)
 
     let engine: Engine
-    private let queues: [Int32]
+    let framing: Link.Framing
+    private(set) var queues: [Int32]
+    /// What has come of a stream, for each queue, and how much of it was taken as frames.
+    private var partial: [[UInt8]]
+    private var taken: [Int]
+    private let events: EventLog
 
-    init(shards: Int = 1, usesMultishotRead: Bool = true) throws {
+    /// What the engine has told.
+    private final class EventLog: Sendable {
+        let events = Mutex<[EngineEvent]>([])
+    }
+
+    init(_ framing: Link.Framing = .device, shards: Int = 1, usesMultishotRead: Bool = true) throws {
         var own: [Int32] = []
         var others: [Int32] = []
         for _ in 0..<shards {
-            var pair: (Int32, Int32) = (-1, -1)
-            let result = withUnsafeMutableBytes(of: &pair) { bytes in
-                socketpair(
-                    AF_UNIX, Int32(SOCK_SEQPACKET.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0,
-                    bytes.baseAddress?.assumingMemoryBound(to: Int32.self))
-            }
-            precondition(result == 0)
+            let pair = Self.pair(framing)
             own.append(pair.0)
             others.append(pair.1)
         }
@@ -42,34 +48,153 @@ final class GuestPort {
                 plan: plan, limits: limits, policy: DestinationPolicy(), guestMAC: Self.guestMAC,
                 guestIPv4: Self.guest, guestIPv6: plan.firstGuestIPv6, shard: 0, shards: shards, secret: 42))
         configuration.usesMultishotRead = usesMultishotRead
+        let log = EventLog()
+        events = log
         engine = try Engine(
-            configuration, link: Link(queues: others, takesUDPSuperFrames: true), features: .probe(),
-            nameService: nil, handler: { _ in })
+            configuration, link: Link(queues: others, framing: framing, takesUDPSuperFrames: true),
+            features: .probe(), nameService: nil, handler: { event in log.events.withLock { $0.append(event) } })
+        self.framing = framing
         queues = own
+        partial = own.map { _ in [] }
+        taken = own.map { _ in 0 }
     }
 
-    deinit { for queue in queues { close(queue) } }
+    private static func pair(_ framing: Link.Framing) -> (Int32, Int32) {
+        let type: __socket_type =
+            switch framing {
+            case .device: SOCK_SEQPACKET
+            case .stream: SOCK_STREAM
+            case .datagram: SOCK_DGRAM
+            }
+        var pair: (Int32, Int32) = (-1, -1)
+        let result = withUnsafeMutableBytes(of: &pair) { bytes in
+            socketpair(
+                AF_UNIX, Int32(type.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0,
+                bytes.baseAddress?.assumingMemoryBound(to: Int32.self))
+        }
+        precondition(result == 0)
+        return pair
+    }
 
-    func send(_ frame: [UInt8], queue: Int = 0) {
-        let sent = frame.withUnsafeBytes { write(queues[queue], $0.baseAddress, $0.count) }
-        precondition(sent == frame.count, "the link takes no frame")
+    deinit { for queue in queues where queue >= 0 { close(queue) } }
+
+    func send(_ frame: [UInt8], queue: Int = 0) { sendOctets(framed(frame), queue: queue) }
+
+    /// Sends octets as they are: a message, or a part of a stream.
+    func sendOctets(_ octets: [UInt8], queue: Int = 0) {
+        var rest = octets[...]
+        while !rest.isEmpty {
+            let sent = rest.withUnsafeBytes { write(queues[queue], $0.baseAddress, $0.count) }
+            if sent < 0, errno == EAGAIN {
+                var item = pollfd(fd: queues[queue], events: Int16(POLLOUT), revents: 0)
+                precondition(poll(&item, 1, 2_000) == 1, "the link takes no frame")
+                continue
+            }
+            precondition(sent > 0, "the link takes no frame")
+            rest = rest.dropFirst(sent)
+        }
+    }
+
+    /// The frame as the link carries it.
+    func framed(_ frame: [UInt8]) -> [UInt8] {
+        switch framing {
+        case .device: frame
+        case .datagram: Self.finished(frame)
+        case .stream(.agent): Self.prefix(frame.count, count: 4).reversed() + frame
+        case .stream(.qemu):
+            Self.prefix(Self.finished(frame).count, count: 4) + Self.finished(frame)
+        case .stream(.vpnkit):
+            Self.prefix(Self.finished(frame).count, count: 2).reversed() + Self.finished(frame)
+        }
+    }
+
+    private static func prefix(_ length: Int, count: Int) -> [UInt8] {
+        (0..<count).map { UInt8(truncatingIfNeeded: length >> (8 * (count - 1 - $0))) }
+    }
+
+    /// The frame as it is without a virtio-net header, its checksum complete.
+    private static func finished(_ frame: [UInt8]) -> [UInt8] {
+        var target = [UInt8](repeating: 0, count: max(0, frame.count - 12))
+        frame.withUnsafeBytes { frame in
+            target.withUnsafeMutableBytes { target in
+                guard let base = target.baseAddress else { return }
+                var segmentation = SoftwareSegmentation(at: base)
+                guard segmentation.prepare(frame, UnsafeRawBufferPointer(start: nil, count: 0)) == .none else { return }
+                segmentation.writeNext(to: base)
+            }
+        }
+        return target
     }
 
     /// The next frame on any queue that is wanted, within two seconds.
     func receive(where isWanted: ([UInt8]) -> Bool) -> [UInt8]? {
         let end = ringway_monotonic_nanoseconds() + 2_000_000_000
-        var octets = [UInt8](repeating: 0, count: 70_000)
         var items = queues.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
         while ringway_monotonic_nanoseconds() < end {
-            guard poll(&items, nfds_t(items.count), 100) > 0 else { continue }
-            for item in items where item.revents != 0 {
-                let count = octets.withUnsafeMutableBytes { read(item.fd, $0.baseAddress, $0.count) }
-                guard count > 0 else { continue }
-                let frame = Array(octets.prefix(count))
-                if isWanted(frame) { return frame }
+            for index in queues.indices {
+                while let frame = nextFrame(index) {
+                    if isWanted(frame) { return frame }
+                }
             }
+            guard poll(&items, nfds_t(items.count), 100) > 0 else { continue }
         }
         return nil
+    }
+
+    /// Waits a while for anything on the first queue.
+    func wait(milliseconds: Int32) {
+        var item = pollfd(fd: queues[0], events: Int16(POLLIN), revents: 0)
+        _ = poll(&item, 1, milliseconds)
+    }
+
+    /// A frame that is there, virtio-net header first.
+    func nextFrame(_ index: Int) -> [UInt8]? {
+        let empty = [UInt8](repeating: 0, count: 12)
+        guard case .stream(let framing) = framing else {
+            let octets = readOctets(index)
+            guard !octets.isEmpty else { return nil }
+            return self.framing == .device ? octets : empty + octets
+        }
+        let size = framing == .vpnkit ? 2 : 4
+        while true {
+            let start = taken[index] + size
+            if partial[index].count >= start {
+                let prefix = partial[index][start - size..<start]
+                let length = (framing == .qemu ? Array(prefix) : prefix.reversed()).reduce(0) { $0 << 8 | Int($1) }
+                if partial[index].count >= start + length {
+                    taken[index] = start + length
+                    return (framing == .agent ? [] : empty) + partial[index][start..<start + length]
+                }
+            }
+            let more = readOctets(index)
+            guard !more.isEmpty else { return nil }
+            partial[index] = partial[index][taken[index]...] + more
+            taken[index] = 0
+        }
+    }
+
+    private func readOctets(_ index: Int) -> [UInt8] {
+        var octets = [UInt8](repeating: 0, count: 70_000)
+        let count = octets.withUnsafeMutableBytes { read(queues[index], $0.baseAddress, $0.count) }
+        return Array(octets.prefix(max(0, count)))
+    }
+
+    // MARK: Watching
+
+    /// The first event that the engine tells, within two seconds.
+    func event() -> EngineEvent? {
+        let end = ringway_monotonic_nanoseconds() + 2_000_000_000
+        while ringway_monotonic_nanoseconds() < end {
+            if let event = events.events.withLock({ $0.first }) { return event }
+            usleep(1_000)
+        }
+        return nil
+    }
+
+    /// The guest goes, without a word.
+    func die(queue: Int = 0) {
+        close(queues[queue])
+        queues[queue] = -1
     }
 
     /// The next TCP segment to a port of the guest's.
@@ -92,7 +217,7 @@ final class GuestPort {
     /// and a read that was under way keeps its file until then.
     func isLinkClosed() -> Bool {
         let end = ringway_monotonic_nanoseconds() + 2_000_000_000
-        while !queues.allSatisfy(isClosed) {
+        while !queues.allSatisfy({ $0 < 0 || isClosed($0) }) {
             guard ringway_monotonic_nanoseconds() < end else { return false }
             usleep(5_000)
         }
@@ -100,6 +225,8 @@ final class GuestPort {
     }
 
     private func isClosed(_ queue: Int32) -> Bool {
+        // Nothing tells one end of a pair of datagram sockets about the other but a datagram.
+        if framing == .datagram { return write(queue, [0], 1) < 0 && errno != EAGAIN }
         var item = pollfd(fd: queue, events: 0, revents: 0)
         return poll(&item, 1, 0) == 1 && item.revents & Int16(POLLHUP) != 0
     }

@@ -91,11 +91,11 @@ struct AddressRegistryTests {
         var register = try Self.register()
         for number: UInt64 in 1...2 { _ = try register.admit(Self.mac(number)) }
         let address = IPv6Address(high: 0xFD << 56, low: 0x1234)
-        #expect(register.claim(address, by: 1, mac: Self.mac(1)))
-        #expect(register.claim(address, by: 1, mac: Self.mac(1)))
-        #expect(!register.claim(address, by: 2, mac: Self.mac(2)))
+        #expect(register.claim(address, by: 1, mac: Self.mac(1)) == true)
+        #expect(register.claim(address, by: 1, mac: Self.mac(1)) == true)
+        #expect(register.claim(address, by: 2, mac: Self.mac(2)) == false)
         register.leave(Self.mac(1), guest: 1)
-        #expect(register.claim(address, by: 2, mac: Self.mac(2)))
+        #expect(register.claim(address, by: 2, mac: Self.mac(2)) == true)
     }
 
     @Test func `keeps what SLAAC makes of a guest's address for that guest`() throws {
@@ -104,8 +104,8 @@ struct AddressRegistryTests {
         for prefix: UInt64 in [0xFD << 56, 0xFE80 << 48] {
             let address = IPv6Address(
                 prefix: IPv6Address(high: prefix, low: 0), interfaceIdentifierFrom: Self.mac(1))
-            #expect(!register.claim(address, by: 2, mac: Self.mac(2)))
-            #expect(register.claim(address, by: 1, mac: Self.mac(1)))
+            #expect(register.claim(address, by: 2, mac: Self.mac(2)) == false)
+            #expect(register.claim(address, by: 1, mac: Self.mac(1)) == true)
         }
     }
 }

@@ -200,6 +200,11 @@ struct AddressRegistry {
         return true
     }
 
+    /// The guest no longer needs an address that it has claimed.
+    mutating func release(_ address: IPv6Address, of guest: UInt32) {
+        if claims[address] == guest { claims[address] = nil }
+    }
+
     private static func isMade(_ address: IPv6Address, of mac: MACAddress) -> Bool {
         IPv6Address(prefix: IPv6Address(high: address.high, low: 0), interfaceIdentifierFrom: mac) == address
     }

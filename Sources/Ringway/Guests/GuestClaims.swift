@@ -14,4 +14,6 @@ final class GuestClaims: AddressClaims {
     }
 
     func claim(_ address: IPv6Address) -> Bool { network?.claim(address, by: guest, mac: mac) ?? false }
+
+    func release(_ address: IPv6Address) { network?.release(address, of: guest) }
 }

@@ -70,6 +70,18 @@ extension VirtualNetwork {
         _ link: Link, _ sockets: GuestSockets, _ description: String,
         _ lease: (inout AddressRegistry) throws(Failure) -> (MACAddress, IPv4Address, IPv6Address)
     ) throws(Failure) -> Guest {
+        do throws(Failure) {
+            return try start(link, sockets, description, lease)
+        } catch {
+            state.withLock { $0.guestsRefused += 1 }
+            throw error
+        }
+    }
+
+    private func start(
+        _ link: Link, _ sockets: GuestSockets, _ description: String,
+        _ lease: (inout AddressRegistry) throws(Failure) -> (MACAddress, IPv4Address, IPv6Address)
+    ) throws(Failure) -> Guest {
         let queues = link.queues
         guard !queues.isEmpty, queues.count <= 64 else {
             throw Failure("a link has 1 to 64 queues, not \(queues.count)")
@@ -117,7 +129,6 @@ extension VirtualNetwork {
                 throw Failure("the network has its guest already")
             }
             guard state.members.count < configuration.limits.guestsPerNetwork else {
-                state.guestsRefused += 1
                 throw Failure(
                     "the network has \(state.members.count) guests, as many as --max-guests allows")
             }
@@ -125,7 +136,6 @@ extension VirtualNetwork {
             var registry = state.registry
             let (mac, ipv4, ipv6) = try lease(&registry)
             if let other = state.members.values.first(where: { $0.guest.mac == mac || $0.guest.ipv4 == ipv4 }) {
-                state.guestsRefused += 1
                 throw Failure(
                     "guest \(other.guest) has the same address: each guest needs an ethernet address of its own")
             }
@@ -185,19 +195,26 @@ extension VirtualNetwork {
         state.withLock { $0.registry.claim(address, by: guest, mac: mac) }
     }
 
+    func release(_ address: IPv6Address, of guest: UInt32) {
+        state.withLock { $0.registry.release(address, of: guest) }
+    }
+
     // MARK: Leaving
 
     /// Detaches a guest: its flows end with RST on the host, and its address is kept for it.
     public func detach(_ guest: Guest.ID, because reason: String = "it was detached") throws(Failure) {
         try changes.withLock { (_) throws(Failure) in
             let (departing, others) = state.withLock { state in
-                (state.members.removeValue(forKey: guest), state.members.values.map(\.engine))
+                let departing = state.members.removeValue(forKey: guest)
+                state.leaving[guest] = departing
+                return (departing, state.members.values.map(\.engine))
             }
             guard let departing else { throw Failure("there is no guest \(guest)", .notFound) }
             if joinsGuests { for other in others { departing.engine.disconnect(other) } }
             departing.engine.stop()
             let counts = departing.engine.snapshot()
             state.withLock { state in
+                state.leaving[guest] = nil
                 for count in counts where !count.isGauge { state.departed[count.name, default: 0] += count.value }
                 state.registry.leave(departing.guest.mac, guest: guest)
             }

@@ -70,8 +70,7 @@ final class DatagramListener: GuestListener {
         pending = PendingGuest(descriptor, .datagram, place) { [weak self] _, guest in
             self?.pending = nil
             self?.guest = guest
-            guard guest == nil else { return self?.watchPeer() ?? () }
-            self?.renew()
+            if let guest { self?.watchPeer(of: guest) } else { self?.renew() }
         }
     }
 
@@ -93,11 +92,12 @@ final class DatagramListener: GuestListener {
         }
     }
 
-    private func watchPeer() {
+    private func watchPeer(of watched: Guest.ID) {
         place.loop?.after(milliseconds: Self.interval) { [weak self] in
-            guard let self, let guest, let peer else { return }
-            guard !peer.isThere else { return watchPeer() }
-            try? place.network?.detach(guest, because: "its socket \(peer.path) is gone")
+            guard let self, guest == watched, let peer else { return }
+            guard !peer.isThere else { return watchPeer(of: watched) }
+            // It may have left by itself meanwhile.
+            try? place.network?.detach(watched, because: "its socket \(peer.path) is gone")
         }
     }
 

@@ -24,7 +24,7 @@ final class DeviceListener: GuestListener, Sendable {
             try network.attach(link, mac: mac, description: "\(place.address)")
         } catch {
             for queue in queues { Glibc.close(queue) }
-            place.refuse(error.description)
+            place.tell(error.description)
         }
     }
 

@@ -38,6 +38,11 @@ final class ListenerPlace: Sendable {
     /// Counts somebody who is turned away, and tells why.
     func refuse(_ reason: String) {
         network?.state.withLock { $0.guestsRefused += 1 }
+        tell(reason)
+    }
+
+    /// Tells why somebody is turned away whom the network has counted.
+    func tell(_ reason: String) {
         let now = ringway_monotonic_nanoseconds()
         let isNews = last.withLock { last in
             guard last.reason != reason || now - last.time > Self.silence else { return false }

@@ -87,7 +87,8 @@ final class PendingGuest {
                 link, mac: mac, preferring: preferred, description: "\(place.address)")
             end(guest.id, closing: false)
         } catch {
-            refuse(error.description)
+            place.tell(error.description)
+            end(nil, closing: true)
         }
     }
 

@@ -132,8 +132,8 @@ enum HelpText {
                 listen: [qemu:/run/lab/vm.sock, vpnkit:/run/lab/vpn.sock]
                 publish: [web=8080:80, 192.168.127.20=5353:53/udp]
                 leases:
-                  - {mac: 52:54:00:12:34:56, name: web}
-                  - {mac: 52:54:00:12:34:57, address: 192.168.127.20}
+                  - {mac: "52:54:00:12:34:56", name: web}
+                  - {mac: "52:54:00:12:34:57", address: 192.168.127.20}
                 names: {db.example: 10.0.0.5}
 
         SIGNALS

@@ -6,7 +6,7 @@ struct ServeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "serve",
         abstract: "Be the network of virtual machines, which come and go.",
-        usage: "ringway serve [--config <file>] [--listen <link>]... [-p <publish>]... [<options>]",
+        usage: "ringway serve [--config <file>] [--listen <link>]... [<options>]",
         discussion: HelpText.serve)
 
     @Option(
@@ -31,11 +31,10 @@ struct ServeCommand: ParsableCommand {
     @Option(
         name: [.customShort("p", allowingJoined: true), .long],
         help: ArgumentHelp(
-            "Publish a guest's port on the host: [GUEST=][HOSTIP:]HOSTPORT[-END]:GUESTPORT[-END][/tcp|/udp]. "
-                + "Repeatable.",
+            "Publish a guest's port on the host: [GUEST=] and what \"ringway run\" takes. Repeatable.",
             discussion: """
                 GUEST is a guest's name, IPv4 address or ethernet address; without it the guest is meant that has been \
-                there for longest. The rest is as in Docker.
+                there for longest. Then comes [HOSTIP:]HOSTPORT[-END]:GUESTPORT[-END][/tcp|/udp], as in Docker.
                 """,
             valueName: "publish"),
         transform: PublishSpecification.parseForGuest)

@@ -1,0 +1,107 @@
+import CRingway
+import Glibc
+import RingwayEngine
+import RingwayLinks
+import RingwayRing
+import RingwayWire
+import Testing
+
+private let features = KernelFeatures.probe()
+
+/// What can go wrong on a link that is a socket.
+@Suite("Links that are sockets", .tags(.kernel), .enabled(if: features.hasBufferRings && features.hasMultishotReceive))
+struct SocketLinkTests {
+    private static let streams = StreamFraming.allCases.map { Link.Framing.stream($0) }
+
+    @Test("A guest that stops reading holds the host back, and nothing is lost", arguments: streams + [.datagram])
+    func slowGuest(framing: Link.Framing) throws {
+        let guest = try GuestPort(framing)
+        defer { guest.engine.stop() }
+        let octets = 16 << 20
+        let slow = try SlowGuest(guest, connections: 4, octetsEach: octets)
+        let end = ringway_monotonic_nanoseconds() + 60_000_000_000
+        var hasStopped = false
+        while slow.received < 4 * octets, ringway_monotonic_nanoseconds() < end {
+            slow.serve()
+            guest.wait(milliseconds: 1)
+            slow.read()
+            if !hasStopped, slow.received > 4 << 20 {
+                hasStopped = true
+                // As long as retransmissions take to begin.
+                for _ in 0..<100 {
+                    slow.serve()
+                    usleep(10_000)
+                }
+                #expect(guest.count("linkCongestions") > 0)
+            }
+        }
+        #expect(slow.received == 4 * octets && slow.isEqual)
+        #expect(guest.count("linkWritesDropped") == 0)
+        #expect(guest.count("linkWritesFailed") == 0)
+    }
+
+    @Test("A guest that dies in the middle of a frame ends its link alone", arguments: streams)
+    func death(framing: Link.Framing) throws {
+        let guest = try GuestPort(framing)
+        let server = HostEnd(SOCK_STREAM)
+        let target = TransportAddress(address: IPAddress(GuestPort.host), port: server.port)
+        guest.send(Frames.segment(from: 40_000, to: target, sequence: 1, [.syn]))
+        try #require(guest.receiveSegment(to: 40_000) != nil)
+        let client = server.accept()
+        defer { close(client) }
+        let frame = guest.framed(Frames.segment(from: 40_000, to: target, sequence: 2, [.ack], payload: [1, 2, 3]))
+        guest.sendOctets(Array(frame.dropLast(2)))
+        guest.die()
+        guard case .linkLost = try #require(guest.event()) else {
+            Issue.record("another event came first")
+            return
+        }
+        #expect(guest.count("linkFramesTruncated") == 1)
+        guest.engine.stop()
+        #expect(HostEnd.receive(client).errno == ECONNRESET)
+    }
+
+    @Test("A length that no frame has ends the link", arguments: streams)
+    func malformed(framing: Link.Framing) throws {
+        let guest = try GuestPort(framing)
+        guest.send(Frames.addressRequest())
+        #expect(guest.receive { Frames.etherType($0) == EtherType.arp } != nil)
+        guest.sendOctets([0, 0, 0, 0])
+        guard case .linkMalformed(length: 0) = try #require(guest.event()) else {
+            Issue.record("another event came first")
+            return
+        }
+        #expect(guest.count("linkLengthsRefused") == 1)
+        guest.engine.stop()
+        #expect(guest.isLinkClosed())
+    }
+
+    @Test("A guest that goes between frames is only gone", arguments: streams)
+    func end(framing: Link.Framing) throws {
+        let guest = try GuestPort(framing)
+        guest.send(Frames.addressRequest())
+        try #require(guest.receive { Frames.etherType($0) == EtherType.arp } != nil)
+        guest.die()
+        guard case .linkLost(errno: 0) = try #require(guest.event()) else {
+            Issue.record("another event came first")
+            return
+        }
+        #expect(guest.count("linkFramesTruncated") == 0)
+        guest.engine.stop()
+    }
+
+    @Test("Frames in one write are as good as frames in many", arguments: streams)
+    func gathered(framing: Link.Framing) throws {
+        let guest = try GuestPort(framing)
+        defer { guest.engine.stop() }
+        let stream = (0..<500).flatMap { _ in guest.framed(Frames.addressRequest()) }
+        var rest = stream[...]
+        while !rest.isEmpty {
+            let count = min(rest.count, Int.random(in: 1...5_000))
+            guest.sendOctets(Array(rest.prefix(count)))
+            rest = rest.dropFirst(count)
+        }
+        for _ in 0..<500 { try #require(guest.receive { Frames.etherType($0) == EtherType.arp } != nil) }
+        #expect(guest.count("framesFromGuest") == 500)
+    }
+}

@@ -1,0 +1,73 @@
+import Glibc
+import RingwayRing
+import RingwayStack
+import RingwayWire
+import Testing
+
+@testable import RingwayEngine
+
+private struct EveryClaim: AddressClaims {
+    func claim(_ address: IPv6Address) -> Bool { true }
+    func release(_ address: IPv6Address) {}
+}
+
+@Suite("Switch port")
+struct SwitchPortTests {
+    private static func makePort(addresses: Int = 2, neighbors: Int = 2) throws -> SwitchPort {
+        let block = try #require(CIDRBlock("192.168.127.0/24"))
+        let plan = try #require(
+            NetworkPlan(ipv4: block, ipv6Prefix: IPv6Address(high: 0xFD << 56, low: 0), mtu: 1_500))
+        var configuration = EngineConfiguration(
+            stack: Stack.Configuration(
+                plan: plan, limits: Limits(), policy: DestinationPolicy(), guestMAC: MACAddress(rawValue: 1),
+                guestIPv4: plan.firstGuestIPv4, guestIPv6: plan.firstGuestIPv6, shard: 0, shards: 1, secret: 1))
+        configuration.claims = EveryClaim()
+        configuration.addressLimit = addresses
+        configuration.neighborLimit = neighbors
+        return SwitchPort(configuration, inbox: -1, now: 0)
+    }
+
+    private static func address(_ low: UInt64) -> IPAddress { IPAddress(high: 0xFD << 56, low: low) }
+
+    @Test func `holds the guest's IPv4 address from the beginning`() throws {
+        let port = try Self.makePort()
+        defer { port.deallocate() }
+        #expect(port.holds(IPAddress(IPv4Address(192, 168, 127, 2)), now: 0))
+        #expect(!port.holds(IPAddress(IPv4Address(192, 168, 127, 3)), now: 0))
+    }
+
+    @Test func `makes room by the address that has not been used for longest`() throws {
+        var port = try Self.makePort()
+        defer { port.deallocate() }
+        port.addAddress(Self.address(1), now: 0)
+        port.addAddress(Self.address(2), now: 0)
+        #expect(port.hasRoomForAddress == false)
+        #expect(port.holds(Self.address(1), now: SwitchPort.idleTime / 2))
+        #expect(port.forgetIdlestAddress(now: SwitchPort.idleTime) == nil)
+        #expect(port.forgetIdlestAddress(now: SwitchPort.idleTime + 1) == Self.address(2))
+        #expect(port.holds(Self.address(1), now: SwitchPort.idleTime + 1))
+        #expect(port.hasRoomForAddress)
+    }
+
+    @Test func `never forgets the IPv4 address`() throws {
+        var port = try Self.makePort()
+        defer { port.deallocate() }
+        #expect(port.forgetIdlestAddress(now: .max) == nil)
+    }
+
+    @Test func `knows neighbours until they are removed, and no more than its bound`() throws {
+        var port = try Self.makePort()
+        defer { port.deallocate() }
+        let inboxes = (0..<3).map { _ in open("/dev/null", O_RDONLY | O_CLOEXEC) }
+        #expect(port.addNeighbor(MACAddress(rawValue: 10), inbox: inboxes[0]) == true)
+        #expect(port.addNeighbor(MACAddress(rawValue: 11), inbox: inboxes[1]) == true)
+        #expect(port.addNeighbor(MACAddress(rawValue: 12), inbox: inboxes[2]) == false)
+        close(inboxes[2])
+        #expect(port.inbox(of: MACAddress(rawValue: 10)) == inboxes[0])
+        port.removeNeighbor(MACAddress(rawValue: 10))
+        #expect(port.inbox(of: MACAddress(rawValue: 10)) == -1)
+        #expect(port.inbox(of: MACAddress(rawValue: 11)) == inboxes[1])
+        port.closeDescriptors()
+        #expect(port.neighborCount == 0)
+    }
+}
