@@ -10,7 +10,7 @@ final class HTTPAnswer {
     private var position = 0
     private var length: Int?
     private var isChunked = false
-    /// Octets of the chunk at hand that have not been read; `nil` before the first.
+    /// Octets of the chunk at hand that have not been read.
     private var chunk = 0
 
     /// - Parameter descriptor: a connected socket, adopted.

@@ -7,8 +7,8 @@ public enum ControlPath {
 
     /// The directory for the sockets of the caller's networks; `nil` for an ordinary user without XDG_RUNTIME_DIR.
     public static var directory: String? {
-        if let runtime = getenv("XDG_RUNTIME_DIR"), runtime[0] == UInt8(ascii: "/") {
-            return String(cString: runtime) + "/ringway"
+        if let runtime = getenv("XDG_RUNTIME_DIR").map({ String(cString: $0) }), runtime.hasPrefix("/") {
+            return runtime + "/ringway"
         }
         return geteuid() == 0 ? "/run/ringway" : nil
     }
