@@ -89,6 +89,9 @@ struct Daemon {
     // MARK: Changes
 
     private mutating func reload(isAsked: Bool) {
+        // Said even when nothing comes of it: a service manager that has asked waits for it.
+        service.reloading()
+        defer { service.ready() }
         guard let path = source.path else { return }
         let orders: [NetworkOrder]
         do throws(CommandFailure) {
@@ -96,7 +99,6 @@ struct Daemon {
         } catch {
             return StandardError.write("\(error.message); everything goes on as before")
         }
-        service.reloading()
         var lines: [String] = []
         for order in orders {
             if let index = networks.firstIndex(where: { $0.name == order.name }) {
@@ -110,7 +112,6 @@ struct Daemon {
         }
         if lines.isEmpty, isAsked { lines = ["nothing has changed"] }
         for line in lines { StandardError.write("\(path): \(line)") }
-        service.ready()
     }
 
     private mutating func add(_ order: NetworkOrder) -> String {
