@@ -110,7 +110,8 @@ let package = Package(
         .testTarget(
             name: "RingwayResolverTests", dependencies: ["RingwayResolver", "RingwayWire"], swiftSettings: settings),
         .testTarget(
-            name: "RingwayControlTests", dependencies: ["RingwayControl", "Ringway"] + nio, swiftSettings: settings),
+            name: "RingwayControlTests", dependencies: ["RingwayControl", "Ringway", "CRingway"] + nio,
+            swiftSettings: settings),
         .testTarget(
             name: "RingwayCommandTests",
             dependencies: ["RingwayCommand", "RingwayLinks", "Ringway", "CRingway", "ringway"],

@@ -1,3 +1,4 @@
+import CRingway
 import Glibc
 import Ringway
 import Testing
@@ -111,6 +112,11 @@ final class ControlServerTests {
     }
 
     @Test func `closes what is more than it takes, and serves the rest`() throws {
+        var soft: UInt64 = 0
+        var hard: UInt64 = 0
+        _ = ringway_file_limit(&soft, &hard)
+        _ = ringway_set_file_limit(hard, hard)
+        try #require(hard >= 4_096)
         var held: [Int32] = []
         defer { for descriptor in held { close(descriptor) } }
         for _ in 0..<ControlServer.mostConnections { held.append(try connect()) }

@@ -29,6 +29,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     private let workers: NIOThreadPool
     private var phase = Phase.waiting
     private var body = ByteBuffer()
+    private var omitsBody = false
     private var context: ChannelHandlerContext?
     private var timer: Scheduled<Void>?
     private var beat: RepeatedTask?
@@ -89,13 +90,15 @@ final class ConnectionHandler: ChannelInboundHandler {
     }
 
     private func refuse(_ failure: ControlFailure, _ context: ChannelHandlerContext) {
-        write(.failure(failure), keepsAlive: false, context)
         phase = .refusing
+        write(.failure(failure), keepsAlive: false, context)
     }
 
     private func answer(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
         timer?.cancel()
         phase = .answering
+        // A HEAD is answered without a body, whatever the answer (RFC 9110 §9.3.2).
+        omitsBody = head.method == .HEAD
         let octets = body.readBytes(length: body.readableBytes) ?? []
         body = ByteBuffer()
         let keepsAlive = head.isKeepAlive
@@ -152,7 +155,7 @@ final class ConnectionHandler: ChannelInboundHandler {
         if status != 204 { headers.add(name: "content-length", value: "\(octets.count)") }
         let head = HTTPResponseHead(version: .http1_1, status: HTTPResponseStatus(statusCode: status), headers: headers)
         context.write(wrapOutboundOut(.head(head)), promise: nil)
-        if !octets.isEmpty {
+        if !octets.isEmpty, !omitsBody {
             context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: octets)))), promise: nil)
         }
         let done = context.eventLoop.makePromise(of: Void.self)
