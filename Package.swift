@@ -10,6 +10,9 @@ let settings: [SwiftSetting] = [
 /// What only the command and its control plane need; an embedder that asks for no traits fetches none of it.
 let argumentParser: Target.Dependency = .product(
     name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["CommandLine"]))
+let nio: [Target.Dependency] = ["NIOCore", "NIOPosix", "NIOHTTP1"].map {
+    .product(name: $0, package: "swift-nio", condition: .when(traits: ["CommandLine"]))
+}
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams", condition: .when(traits: ["CommandLine"]))
 
 let package = Package(
@@ -26,6 +29,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
         .package(url: "https://github.com/jpsim/Yams.git", from: "6.2.1"),
     ],
     targets: [
@@ -84,8 +88,10 @@ let package = Package(
                 "CRingway",
             ],
             swiftSettings: settings),
+        .target(name: "RingwayControl", dependencies: ["Ringway"] + nio, swiftSettings: settings),
         .target(
-            name: "RingwayCommand", dependencies: ["Ringway", "RingwayLinks", "CRingway", argumentParser, yams],
+            name: "RingwayCommand",
+            dependencies: ["Ringway", "RingwayControl", "RingwayLinks", "CRingway", argumentParser, yams],
             swiftSettings: settings),
         .executableTarget(name: "ringway", dependencies: ["RingwayCommand"], swiftSettings: settings),
         .target(
@@ -134,6 +140,9 @@ let package = Package(
             name: "EndToEndTests", exclude: ["Programs"], swiftSettings: settings),
         .testTarget(
             name: "RingwayResolverTests", dependencies: ["RingwayResolver", "RingwayWire"], swiftSettings: settings),
+        .testTarget(
+            name: "RingwayControlTests", dependencies: ["RingwayControl", "Ringway", "CRingway"] + nio,
+            swiftSettings: settings),
         .testTarget(
             name: "RingwayCommandTests",
             dependencies: ["RingwayCommand", "RingwayLinks", "RingwayTap", "Ringway", "CRingway", "ringway"],

@@ -69,11 +69,15 @@ extension VirtualNetwork {
         }
     }
 
-    func report(_ event: Event) {
+    func report(_ event: Event) { report([event]) }
+
+    func report(_ events: [Event]) {
         guard subscribers.withLock({ !$0.isEmpty }) else { return }
         loop.post { [weak self] in
             guard let handlers = self?.subscribers.withLock({ $0.handlers }) else { return }
-            for handler in handlers { handler(event) }
+            for event in events {
+                for handler in handlers { handler(event) }
+            }
         }
     }
 }

@@ -6,7 +6,11 @@ public struct Statistics: Sendable {
     /// Every counter by name; those of the name service begin with `dns.`.
     public let counters: [(name: String, value: Int)]
 
+    /// The names of those that fall too.
+    public let gauges: Set<String>
+
     init(data: [Count], names: Resolver.Statistics?) {
+        gauges = Set(data.filter(\.isGauge).map(\.name))
         var rows = data.map { ($0.name, $0.value) }
         if let names {
             for child in Mirror(reflecting: names).children {

@@ -23,9 +23,31 @@ internal import Synchronization
 public final class VirtualNetwork: Sendable {
     /// Why a network could not do what was asked: one line for a person to read.
     public struct Failure: Error, Hashable, Sendable, CustomStringConvertible {
-        public let description: String
+        /// What sort of reason it is, for a program to read. There may be more of them one day.
+        public enum Kind: String, Hashable, Sendable {
+            /// What was asked for makes no sense.
+            case invalid
+            case notFound
+            case portInUse
+            /// It takes privilege that the process does not have.
+            case notPermitted
+            /// The host does not have the address.
+            case addressMissing
+            /// A bound is reached: descriptors, guests, addresses.
+            case exhausted
+            case other
+        }
 
-        init(_ description: String) { self.description = description }
+        public let description: String
+        public let kind: Kind
+
+        init(_ description: String, _ kind: Kind = .other) {
+            self.description = description
+            self.kind = kind
+        }
+
+        /// Why a network's control API could not do what was asked.
+        package static func control(_ description: String) -> Failure { Failure(description) }
     }
 
     /// What the network was made from. What has been changed since is not in it.
@@ -50,6 +72,8 @@ public final class VirtualNetwork: Sendable {
         var agentForwards: [PublishedPort.ID: AgentForwardRecord] = [:]
         /// Agents by the object that stands for each, because several listeners number theirs.
         var agents: [ObjectIdentifier: AttachedAgent] = [:]
+        /// When the leases of owners run out, in monotonic nanoseconds.
+        var ownerLeases: [String: UInt64] = [:]
         var names: [NetworkName]
         var policy: DestinationPolicy
         /// Counters of guests that have gone.
@@ -106,6 +130,13 @@ public final class VirtualNetwork: Sendable {
     }
 
     // MARK: Names
+
+    /// Every name that the network's own name service answers for.
+    public var names: [NetworkName] {
+        state.withLock { Self.names(plan, $0.registry, $0.names) }.map {
+            NetworkName($0.name, ipv4: $0.ipv4, ipv6: $0.ipv6)
+        }
+    }
 
     private static func names(
         _ plan: NetworkPlan, _ registry: AddressRegistry, _ others: [NetworkName]

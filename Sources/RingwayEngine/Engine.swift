@@ -6,13 +6,13 @@ internal import RingwayReactor
 public import RingwayRing
 public import RingwayStack
 internal import RingwayStorage
-public import RingwayWire
+internal import RingwayWire
 internal import Synchronization
 
 /// Shards: their threads, what they share and how the control plane reaches them. The only place that knows stack,
 /// reactor, links and host all together.
 public final class Engine: Sendable {
-    private let shared: EngineShared
+    let shared: EngineShared
     private let counters: [Counters]
     private let space: BufferSpace
     private let threads: Mutex<[pthread_t]>
@@ -166,81 +166,6 @@ public final class Engine: Sendable {
         for index in 0..<shared.network.count { send(.setPolicy(policy), to: index) }
     }
 
-    // MARK: Forwards
-
-    /// Publishes TCP `port` of the host; one listener per shard. It begins with the next `beginForwards`.
-    public func listen(
-        address: IPAddress?, port: UInt16, guest: TransportAddress, forward: UInt32
-    ) throws(HostListenFailure) {
-        let listeners: [Int32]
-        do throws(HostFailure) {
-            listeners = try Listener.stream(address: address, port: port, count: shared.network.count)
-        } catch {
-            throw HostListenFailure(errno: error.errno)
-        }
-        for (index, descriptor) in listeners.enumerated() {
-            shared.commands[index].append(.listen(descriptor: descriptor, forward: forward, guest: guest))
-        }
-    }
-
-    /// Publishes UDP `port` of the host, on the shard that owns the guest's port. It begins with the next
-    /// `beginForwards`.
-    public func receive(
-        address: IPAddress?, port: UInt16, guest: TransportAddress, forward: UInt32
-    ) throws(HostListenFailure) {
-        let descriptor: Int32
-        do throws(HostFailure) {
-            descriptor = try Listener.datagram(address: address, port: port)
-        } catch {
-            throw HostListenFailure(errno: error.errno)
-        }
-        let key = FlowKey(guest: guest.address, guestPort: guest.port, transport: .udp)
-        let owner = Stack.owner(
-            of: key, shards: shared.network.count, secret: shared.configuration.stack.secret)
-        shared.commands[owner].append(.receive(descriptor: descriptor, forward: forward, guest: guest))
-    }
-
-    /// Has the shards take up what was published, however many ports that are.
-    public func beginForwards() {
-        for index in 0..<shared.network.count { shared.network.doorbell(of: index).wake() }
-    }
-
-    /// Keeps a TCP port from others without listening at it, so that clients are refused.
-    public static func reserve(address: IPAddress?, port: UInt16) throws(HostListenFailure) -> Int32 {
-        do throws(HostFailure) {
-            return try Listener.reserve(address: address, port: port)
-        } catch {
-            throw HostListenFailure(errno: error.errno)
-        }
-    }
-
-    /// Whether UDP `port` could be had now.
-    public static func tryDatagrams(address: IPAddress?, port: UInt16) throws(HostListenFailure) {
-        do throws(HostFailure) {
-            Endpoint.close(try Listener.datagram(address: address, port: port), reset: false)
-        } catch {
-            throw HostListenFailure(errno: error.errno)
-        }
-    }
-
-    /// Ends a forward: its listeners close, connections that came through it live on. Its ports are free on return.
-    public func unlisten(forward: UInt32) {
-        let done = ringway_event_descriptor()
-        for index in 0..<shared.network.count {
-            send(.unlisten(forward: forward, done: fcntl(done, F_DUPFD_CLOEXEC, 0)), to: index)
-        }
-        guard done >= 0 else { return }
-        defer { close(done) }
-        var finished: UInt64 = 0
-        var entry = pollfd(fd: done, events: Int16(POLLIN), revents: 0)
-        // A shard whose ring has failed does not answer.
-        while finished < shared.network.count, poll(&entry, 1, Self.patience) == 1 {
-            var count: UInt64 = 0
-            guard read(done, &count, 8) == 8 else { return }
-            finished += count
-        }
-    }
-
     /// Moves octets between a plain socket and a conversation with the guest's agent, which has them in records; both are
     /// non-blocking and adopted.
     public func join(client: Int32, conversation: Int32) {
@@ -249,10 +174,7 @@ public final class Engine: Sendable {
         send(.join(client: client, conversation: conversation), to: index)
     }
 
-    /// Milliseconds that a shard may take to answer.
-    private static var patience: Int32 { 1_000 }
-
-    private func send(_ command: ShardCommand, to index: Int) {
+    func send(_ command: ShardCommand, to index: Int) {
         shared.commands[index].append(command)
         shared.network.doorbell(of: index).wake()
     }
@@ -307,18 +229,7 @@ public final class Engine: Sendable {
             }
         }
         for queue in shared.commands {
-            for command in queue.takeAll() {
-                switch command {
-                case .listen(let descriptor, _, _), .receive(let descriptor, _, _):
-                    Endpoint.close(descriptor, reset: false)
-                case .join(let client, let conversation):
-                    Endpoint.close(client, reset: true)
-                    Endpoint.close(conversation, reset: false)
-                case .addNeighbor(_, let inbox): Endpoint.close(inbox, reset: false)
-                case .unlisten(_, let done): Endpoint.close(done, reset: false)
-                case .removeNeighbor, .setPolicy, .stop: break
-                }
-            }
+            while let command = queue.take() { command.abandon() }
         }
     }
 }
@@ -335,9 +246,4 @@ public struct Count: Sendable {
         self.value = value
         self.isGauge = isGauge
     }
-}
-
-/// A port could not be listened on.
-public struct HostListenFailure: Error, Equatable, Sendable {
-    public let errno: Int32
 }

@@ -274,8 +274,7 @@ extension Shard {
         for slot in 0..<forwards.highWater {
             guard let socket = forwards.pointer(inSlot: slot), socket.pointee.isStarved else { continue }
             socket.pointee.isStarved = false
-            armDatagramReceive(
-                socket.pointee.descriptor, Operation.forwardedReceive.tag(forwards.handle(ofSlot: slot)))
+            armForwardedReceive(forwards.handle(ofSlot: slot))
         }
         if nameService >= 0, !isNameServiceReceiving { armNameService() }
         armInbox()

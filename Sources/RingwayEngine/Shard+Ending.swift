@@ -10,7 +10,7 @@ internal import RingwayStorage
 /// A shard's end.
 extension Shard {
     /// Nanoseconds that it may take to have an operation back that is being carried out at this moment.
-    static var cancelPatience: UInt64 { 50_000_000 }
+    private static var cancelPatience: UInt64 { 50_000_000 }
 
     /// Ends everything: host sockets are closed with RST, as the guest that is gone would have it.
     mutating func shutDown() {
@@ -34,7 +34,7 @@ extension Shard {
             for slot in 0..<forwards.highWater {
                 guard let socket = forwards.pointer(inSlot: slot) else { continue }
                 let cancelled = reactor.ring.cancelNow(
-                    socket.pointee.descriptor, nanoseconds: Self.cancelPatience)
+                    forwards.tag(ofSlot: slot, socket.pointee), nanoseconds: Self.cancelPatience)
                 count += max(0, Int(cancelled))
             }
             vain = count == 0 ? vain + 1 : 0
@@ -72,6 +72,7 @@ extension Shard {
                 Endpoint.close(socket.pointee.descriptor, reset: false)
             }
         }
+        for reply in endingReplies { reply.send() }
         shutDownSplicedStreams()
         port.closeDescriptors()
         if nameService >= 0 { Endpoint.close(nameService, reset: false) }

@@ -9,38 +9,73 @@ internal import RingwayWire
 
 /// Published ports.
 extension Shard {
-    mutating func addListener(_ descriptor: Int32, forward: UInt32, guest: TransportAddress, isStream: Bool) {
-        let socket = Forward(descriptor: descriptor, number: forward, guest: guest, isStream: isStream)
+    mutating func addListener(_ order: ListeningSocket) {
+        let socket = Forward(
+            descriptor: order.descriptor, number: order.forward, guest: order.guest, isStream: order.isStream)
         guard let handle = forwards.insert(socket) else {
             counters.add(.forwardsRefused)
-            return Endpoint.close(descriptor, reset: false)
+            return Endpoint.close(order.descriptor, reset: false)
         }
-        if isStream {
-            armAccept(descriptor, handle)
-        } else {
-            armDatagramReceive(descriptor, Operation.forwardedReceive.tag(handle))
-        }
+        if order.isStream { armAccept(handle) } else { armForwardedReceive(handle) }
     }
 
-    /// The ports are free when it returns, so the operations on them are taken back at once: each holds its socket.
-    mutating func removeListeners(forward: UInt32) {
-        _ = reactor.ring.submit()
-        for slot in 0..<forwards.highWater {
-            guard let socket = forwards.pointer(inSlot: slot), socket.pointee.number == forward else { continue }
-            _ = reactor.ring.cancelNow(socket.pointee.descriptor, nanoseconds: Self.cancelPatience)
-            Endpoint.close(socket.pointee.descriptor, reset: false)
-            if !socket.pointee.isStream { stack.listenerClosed(slot) }
-            forwards.remove(slot: slot)
-        }
-        // What was taken back lets go of its socket when the ring is entered next.
-        _ = reactor.ring.submitAndWait(nanoseconds: 0)
-    }
-
-    private mutating func armAccept(_ descriptor: Int32, _ handle: Handle) {
+    private mutating func armAccept(_ handle: Handle) {
+        guard let socket = forwards.pointer(to: handle) else { return }
+        socket.pointee.isArmed = true
         let entry = reactor.ring.prepare()
-        ringway_prepare_accept_multishot(entry, descriptor)
+        ringway_prepare_accept_multishot(entry, socket.pointee.descriptor)
         entry.pointee.user_data = Operation.accept.tag(handle).rawValue
     }
+
+    mutating func armForwardedReceive(_ handle: Handle) {
+        guard let socket = forwards.pointer(to: handle) else { return }
+        socket.pointee.isArmed = true
+        armDatagramReceive(socket.pointee.descriptor, Operation.forwardedReceive.tag(handle))
+    }
+
+    // MARK: Ending
+
+    /// Ends some of the listeners of these forwards; answers where to go on when there may be more.
+    ///
+    /// A socket is closed when the kernel has given the operation on it back: until then its port would not be free.
+    mutating func endListeners(of numbers: Set<UInt32>, from first: UInt32) -> UInt32? {
+        var budget = ShardCommand.sockets
+        var slot = first
+        while slot < forwards.highWater {
+            if let socket = forwards.pointer(inSlot: slot), !socket.pointee.isEnding,
+                numbers.contains(socket.pointee.number)
+            {
+                if budget == 0 { return slot }
+                budget -= 1
+                socket.pointee.isEnding = true
+                endingForwards += 1
+                if !socket.pointee.isStream { stack.listenerClosed(slot) }
+                if socket.pointee.isArmed {
+                    cancel(forwards.tag(ofSlot: slot, socket.pointee))
+                } else {
+                    closeListener(slot)
+                }
+            }
+            slot += 1
+        }
+        return nil
+    }
+
+    mutating func replyWhenEnded(_ reply: ShardReply) {
+        if endingForwards == 0 { reply.send() } else { endingReplies.append(reply) }
+    }
+
+    private mutating func closeListener(_ slot: UInt32) {
+        guard let socket = forwards.pointer(inSlot: slot) else { return }
+        Endpoint.close(socket.pointee.descriptor, reset: false)
+        forwards.remove(slot: slot)
+        endingForwards -= 1
+        guard endingForwards == 0 else { return }
+        for reply in endingReplies { reply.send() }
+        endingReplies = []
+    }
+
+    // MARK: TCP
 
     mutating func accepted(_ completion: Completion) {
         let handle = completion.tag.handle
@@ -49,15 +84,19 @@ extension Shard {
             return
         }
         let listener = socket.pointee
+        socket.pointee.isArmed = completion.hasMore
+        if listener.isEnding {
+            if completion.result >= 0 { Endpoint.close(completion.result, reset: true) }
+            if !completion.hasMore { closeListener(handle.slot) }
+            return
+        }
         if completion.result >= 0 {
             takeAccepted(completion.result, listener.guest, handle)
         } else if completion.result == -EMFILE || completion.result == -ENFILE {
             counters.add(.descriptorsExhausted)
             sparePlace(listener.descriptor)
         }
-        if !completion.hasMore, completion.result != -ECANCELED, completion.result != -EBADF {
-            armAccept(listener.descriptor, handle)
-        }
+        if !completion.hasMore, completion.result != -ECANCELED, completion.result != -EBADF { armAccept(handle) }
     }
 
     /// With no descriptor left, a client that waits would keep the listener ready for ever: it is turned away through the
@@ -114,6 +153,12 @@ extension Shard {
             return
         }
         let listener = socket.pointee
+        socket.pointee.isArmed = completion.hasMore
+        if listener.isEnding {
+            if !lease.isNone { pool.pointee.release(lease) }
+            if !completion.hasMore { closeListener(handle.slot) }
+            return
+        }
         if completion.result >= 0, !lease.isNone {
             takeForwarded(lease, octets: Int(completion.result), listener, handle.slot)
         } else if !lease.isNone {
@@ -127,7 +172,7 @@ extension Shard {
             socket.pointee.isStarved = true
             hasStarvedDatagrams = true
         } else {
-            armDatagramReceive(listener.descriptor, completion.tag)
+            armForwardedReceive(handle)
         }
     }
 
@@ -159,5 +204,12 @@ extension Shard {
             let socket = forwards.pointer(inSlot: forwarded.listener)
         else { return pool.pointee.release(effect.lease) }
         prepareDatagram(effect, descriptor: socket.pointee.descriptor, source: forwarded.local, canSegment: true)
+    }
+}
+
+extension Slab where Element == Forward {
+    /// What the operation under way on a listener is tagged with.
+    func tag(ofSlot slot: UInt32, _ socket: Forward) -> OperationTag {
+        (socket.isStream ? Operation.accept : Operation.forwardedReceive).tag(handle(ofSlot: slot))
     }
 }

@@ -1,5 +1,4 @@
 internal import CRingway
-internal import Glibc
 internal import RingwayHost
 internal import RingwayLinks
 internal import RingwayReactor
@@ -49,25 +48,30 @@ extension Shard {
         }
     }
 
+    /// Does what the control plane asks, a part at a time: many ports at once must not keep frames waiting.
     mutating func runCommands() {
-        for command in shared.commands[index].takeAll() {
+        let queue = shared.commands[index]
+        var budget = ShardCommand.sockets
+        while budget > 0, let command = queue.take() {
+            budget -= command.cost
             switch command {
-            case .listen(let descriptor, let forward, let guest):
-                addListener(descriptor, forward: forward, guest: guest, isStream: true)
-            case .receive(let descriptor, let forward, let guest):
-                addListener(descriptor, forward: forward, guest: guest, isStream: false)
-            case .unlisten(let forward, let done):
-                removeListeners(forward: forward)
-                var one: UInt64 = 1
-                _ = write(done, &one, 8)
-                Endpoint.close(done, reset: false)
+            case .listen(let sockets): for socket in sockets { addListener(socket) }
+            case .unlisten(let forwards, let first, let reply):
+                budget = 0
+                if let next = endListeners(of: forwards, from: first) {
+                    queue.putBack(.unlisten(forwards, from: next, reply))
+                } else {
+                    replyWhenEnded(reply)
+                }
             case .addNeighbor(let mac, let inbox): addNeighbor(mac, inbox: inbox)
             case .removeNeighbor(let mac): removeNeighbor(mac)
             case .setPolicy(let policy): stack.policy = policy
             case .join(let client, let conversation): join(client: client, conversation: conversation)
+            case .list(let page): list(page)
             case .stop: isStopping = true
             }
         }
         perform()
+        if !queue.isEmpty { shared.network.doorbell(of: index).wake() }
     }
 }

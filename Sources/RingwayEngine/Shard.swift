@@ -56,6 +56,9 @@ struct Shard: ~Copyable {
     var datagrams: SlotTable<DatagramSocket>
     var pings: SlotTable<DatagramSocket>
     var forwards: Slab<Forward>
+    /// Listeners that the kernel has not given back yet, and who waits for that.
+    var endingForwards = 0
+    var endingReplies: [ShardReply] = []
     /// Streams whose receive found no buffer, or must wait for the link, as a chain; the one that waits longest is first.
     var starvedStreams: UInt32 = .max
     var lastStarvedStream: UInt32 = .max

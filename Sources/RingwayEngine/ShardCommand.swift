@@ -5,12 +5,10 @@ internal import Synchronization
 
 /// What the control plane asks of a shard.
 enum ShardCommand: Sendable {
-    /// Accept clients of a published TCP port.
-    case listen(descriptor: Int32, forward: UInt32, guest: TransportAddress)
-    /// Receive datagrams for a published UDP port.
-    case receive(descriptor: Int32, forward: UInt32, guest: TransportAddress)
-    /// Stop a forward's listeners on this shard, and add one to the event when their ports are free; it is adopted.
-    case unlisten(forward: UInt32, done: Int32)
+    /// Accept clients, and receive datagrams, of published ports.
+    case listen([ListeningSocket])
+    /// Stop these forwards' listeners on this shard, from a place in its table on; reply when their ports are free.
+    case unlisten(Set<UInt32>, from: UInt32, ShardReply)
     /// Hand frames for this ethernet address to that inbox, which is adopted.
     case addNeighbor(MACAddress, inbox: Int32)
     case removeNeighbor(MACAddress)
@@ -18,19 +16,73 @@ enum ShardCommand: Sendable {
     case join(client: Int32, conversation: Int32)
     /// Hold new flows to this policy.
     case setPolicy(DestinationPolicy)
+    /// Write a part of the flows down.
+    case list(FlowPage)
     case stop
+
+    /// Sockets that one command may bring, and that a shard opens or closes before frames get their turn.
+    static var sockets: Int { 64 }
+
+    /// How many sockets there are to open.
+    var cost: Int {
+        if case .listen(let sockets) = self { return sockets.count }
+        return 1
+    }
+
+    /// Closes what was on its way to a shard that has stopped, and lets nobody wait for it.
+    func abandon() {
+        switch self {
+        case .listen(let sockets): for socket in sockets { Endpoint.close(socket.descriptor, reset: false) }
+        case .unlisten(_, _, let reply): reply.send()
+        case .addNeighbor(_, let inbox): Endpoint.close(inbox, reset: false)
+        case .join(let client, let conversation):
+            Endpoint.close(client, reset: true)
+            Endpoint.close(conversation, reset: false)
+        case .list(let page): page.reply.send()
+        case .removeNeighbor, .setPolicy, .stop: break
+        }
+    }
+}
+
+/// A host socket of a published port, on its way to its shard.
+struct ListeningSocket: Sendable {
+    let descriptor: Int32
+    let forward: UInt32
+    let guest: TransportAddress
+    let isStream: Bool
 }
 
 /// Commands on their way to a shard: rare, so a lock is what they need.
 final class CommandQueue: Sendable {
-    private let commands = Mutex<[ShardCommand]>([])
+    private struct Line {
+        var commands: [ShardCommand] = []
+        /// Commands before this one have been taken.
+        var first = 0
+    }
 
-    func append(_ command: ShardCommand) { commands.withLock { $0.append(command) } }
+    private let line = Mutex(Line())
 
-    func takeAll() -> [ShardCommand] {
-        commands.withLock { commands in
-            defer { commands.removeAll(keepingCapacity: true) }
-            return commands
+    func append(_ command: ShardCommand) { line.withLock { $0.commands.append(command) } }
+
+    var isEmpty: Bool { line.withLock { $0.first == $0.commands.count } }
+
+    func take() -> ShardCommand? {
+        line.withLock { line in
+            guard line.first < line.commands.count else {
+                line.commands.removeAll(keepingCapacity: line.first <= 64)
+                line.first = 0
+                return nil
+            }
+            defer { line.first += 1 }
+            return line.commands[line.first]
+        }
+    }
+
+    /// Has a command that was just taken be the next one again, in another form.
+    func putBack(_ command: ShardCommand) {
+        line.withLock { line in
+            line.first -= 1
+            line.commands[line.first] = command
         }
     }
 }

@@ -10,6 +10,10 @@ public struct Forward: BitwiseCopyable {
     public var guest: TransportAddress
     /// A TCP listener rather than a UDP socket.
     public var isStream: Bool
+    /// The kernel has an operation on the socket in its hands.
+    public var isArmed = false
+    /// The socket is closed as soon as the kernel has given that operation back.
+    public var isEnding = false
     /// A receive found no buffer and is to be armed again.
     public var isStarved = false
     /// Until when clients go by the link although there is a shorter way, in monotonic nanoseconds: a server has not

@@ -10,5 +10,8 @@ public struct HostFailure: Error, Equatable, Sendable, CustomStringConvertible {
         self.errno = errno
     }
 
+    /// Whether the host lacks the address's family.
+    public var isFamilyMissing: Bool { errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL }
+
     public var description: String { "\(step): \(String(cString: strerror(errno)))" }
 }

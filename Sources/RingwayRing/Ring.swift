@@ -168,13 +168,13 @@ public struct Ring: ~Copyable {
 
     // MARK: Descriptors that are given up
 
-    /// Takes back every operation on a descriptor; answers how many there were, or a negated `errno`.
+    /// Takes back the operation with a tag; answers how many there were, or a negated `errno`.
     ///
-    /// - Parameter nanoseconds: how long to wait for operations that are being carried out. Those that had to be waited for
-    ///   end, and are counted, only when their completions are posted.
-    public mutating func cancelNow(_ descriptor: Int32, nanoseconds: UInt64) -> Int32 {
-        if let twin { return twin.pointee.cancelNow(descriptor) }
-        return ringway_cancel_now(ring.pointee.ring_fd, descriptor, nanoseconds)
+    /// - Parameter nanoseconds: how long to wait for an operation that is being carried out. One that had to be waited for
+    ///   ends, and is counted, only when its completion is posted.
+    public mutating func cancelNow(_ tag: OperationTag, nanoseconds: UInt64) -> Int32 {
+        if let twin { return twin.pointee.cancelNow(tag.rawValue) }
+        return ringway_cancel_tag_now(ring.pointee.ring_fd, tag.rawValue, nanoseconds)
     }
 
     /// To be told before a descriptor is closed that operations have been submitted on. An operation in the kernel's hands

@@ -32,6 +32,8 @@ public struct SplicedDirection: BitwiseCopyable {
     public var pipe = Pipe.none
     /// Octets in the pipe.
     public var queued = 0
+    /// Octets that have gone this way.
+    public var octets: UInt64 = 0
     /// Whether the source may have something, an end included. The kernel tells when it does again.
     public var isReadable = false
     /// Whether the sink may have room.
@@ -73,7 +75,9 @@ extension SplicedDirection {
     public mutating func move(
         from source: SplicedEnd, to sink: SplicedEnd, _ pipes: inout PipePool, budget: inout Int
     ) -> SplicedOutcome {
+        let before = budget
         let outcome = moveAll(from: source, to: sink.descriptor, &pipes, budget: &budget)
+        octets &+= UInt64(before - budget)
         if queued == 0, !pipe.isNone {
             pipes.put(pipe)
             pipe = .none

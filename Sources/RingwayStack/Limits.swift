@@ -26,6 +26,8 @@ public struct Limits: Sendable, Equatable {
     public var guestsPerNetwork = 64
     /// IPv6 addresses that a guest on a network with others may send from. Beyond it frames are dropped.
     public var addressesPerGuest = 16
+    /// Owners of published ports that may have leases. Beyond it a lease is refused.
+    public var forwardOwners = 1_024
 
     public init() {}
 

@@ -21,6 +21,18 @@ struct HelpTextTests {
         }
     }
 
+    @Test func `of the commands for a network at work fits too`() {
+        let commands: [any ParsableCommand.Type] = [
+            PublishCommand.self, PublishAdd.self, PublishRemove.self, PublishList.self, PublishSync.self,
+            StatusCommand.self, GuestsCommand.self, FlowsCommand.self, EventsCommand.self,
+        ]
+        for command in commands {
+            let help = command.helpMessage(columns: 80)
+            #expect(help.contains("EXAMPLES") && help.contains("EXIT STATUS"), "\(command)")
+            for line in help.split(separator: "\n") { #expect(line.count <= 80, "\(line)") }
+        }
+    }
+
     @Test("fits a terminal of eighty columns", arguments: ["", "run", "attach", "serve", "doctor"])
     func width(of command: String) {
         let help =

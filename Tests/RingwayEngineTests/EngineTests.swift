@@ -132,36 +132,58 @@ struct EngineTests {
             twin.engine.stop()
         }
         let port = HostEnd.freePort()
-        let address = IPAddress(IPv4Address(127, 0, 0, 1))
-        let target = TransportAddress(address: IPAddress(GuestPort.guest), port: 80)
-        try guest.engine.listen(address: address, port: port, guest: target, forward: 1)
-        #expect(throws: HostListenFailure.self) {
-            try twin.engine.listen(address: address, port: port, guest: target, forward: 1)
+        try guest.engine.listen([Self.order(port, forward: 1)])
+        #expect(throws: HostListenFailure(errno: EADDRINUSE, port: port, forward: 2)) {
+            try twin.engine.listen([Self.order(port, forward: 2)])
         }
-        guest.engine.beginForwards()
-        guest.engine.unlisten(forward: 1)
-        try twin.engine.listen(address: address, port: port, guest: target, forward: 2)
+        guest.engine.unlisten(forwards: [1])
+        try twin.engine.listen([Self.order(port, forward: 3)])
+    }
+
+    @Test(arguments: Carrier.devices)
+    func `gives up the ports of the forwards that are named, and no others`(carrier: Carrier) throws {
+        let guest = try GuestPort(carrier)
+        let twin = try GuestPort(carrier)
+        defer {
+            guest.engine.stop()
+            twin.engine.stop()
+        }
+        let ports = (0..<4).map { _ in HostEnd.freePort() }
+        try guest.engine.listen(ports.enumerated().map { Self.order($1, forward: UInt32($0), isStream: $0 < 3) })
+        guest.engine.unlisten(forwards: [0, 2, 3])
+        try twin.engine.listen([
+            Self.order(ports[0], forward: 9), Self.order(ports[2], forward: 9),
+            Self.order(ports[3], forward: 9, isStream: false),
+        ])
+        #expect(throws: HostListenFailure.self) { try twin.engine.listen([Self.order(ports[1], forward: 9)]) }
+    }
+
+    /// A port of the loopback that leads to the guest's port 80.
+    private static func order(_ port: UInt16, forward: UInt32, isStream: Bool = true) -> ListenOrder {
+        ListenOrder(
+            address: IPAddress(IPv4Address(127, 0, 0, 1)), ports: port...port,
+            guest: TransportAddress(address: IPAddress(GuestPort.guest), port: 80), isStream: isStream,
+            forward: forward)
     }
 
     @Test(arguments: Carrier.devices, [1, 2])
     func `leaves no published port taken when it has stopped`(carrier: Carrier, shards: Int) throws {
-        let address = IPAddress(IPv4Address(127, 0, 0, 1))
-        let target = TransportAddress(address: IPAddress(GuestPort.guest), port: 80)
         let next = try GuestPort(carrier)
         defer { next.engine.stop() }
         for round in UInt32(0)..<20 {
             let guest = try GuestPort(carrier, shards: shards)
             let port = HostEnd.freePort()
-            try guest.engine.listen(address: address, port: port, guest: target, forward: 1)
-            try guest.engine.receive(address: address, port: port, guest: target, forward: 2)
-            guest.engine.beginForwards()
+            try guest.engine.listen([
+                Self.order(port, forward: 1), Self.order(port, forward: 2, isStream: false),
+            ])
             // A client that has reached the guest, and that the shards hand to each other.
             let client = try HostEnd.connect(to: port)
             defer { close(client) }
-            try #require(guest.receiveSegment(to: target.port) != nil)
+            try #require(guest.receiveSegment(to: 80) != nil)
             guest.engine.stop()
-            try next.engine.listen(address: address, port: port, guest: target, forward: 2 * round)
-            try next.engine.receive(address: address, port: port, guest: target, forward: 2 * round + 1)
+            try next.engine.listen([
+                Self.order(port, forward: 2 * round), Self.order(port, forward: 2 * round + 1, isStream: false),
+            ])
         }
     }
 

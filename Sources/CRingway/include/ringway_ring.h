@@ -116,12 +116,12 @@ static inline void ringway_prepare_accept_multishot(struct io_uring_sqe *entry, 
 static inline void ringway_prepare_cancel_descriptor(struct io_uring_sqe *entry, int descriptor) {
     io_uring_prep_cancel_fd(entry, descriptor, IORING_ASYNC_CANCEL_FD | IORING_ASYNC_CANCEL_ALL);
 }
-// Takes back every operation of a ring on a descriptor; answers how many there were, or a negated errno. Operations that
-// are being carried out are waited for, so long at most; others end, and are counted, until their completions are posted.
-static inline int ringway_cancel_now(int ring, int descriptor, uint64_t nanoseconds) {
+// Takes back the operations of a ring with a tag; answers how many there were, or a negated errno. Operations that are
+// being carried out are waited for, so long at most; others end, and are counted, until their completions are posted.
+static inline int ringway_cancel_tag_now(int ring, uint64_t tag, uint64_t nanoseconds) {
     struct io_uring_sync_cancel_reg request = {
-        .fd = descriptor,
-        .flags = IORING_ASYNC_CANCEL_FD | IORING_ASYNC_CANCEL_ALL,
+        .addr = tag,
+        .flags = IORING_ASYNC_CANCEL_ALL,
         .timeout = {.tv_sec = (int64_t)(nanoseconds / 1000000000), .tv_nsec = (int64_t)(nanoseconds % 1000000000)},
     };
     long count = syscall(__NR_io_uring_register, ring, IORING_REGISTER_SYNC_CANCEL, &request, 1);

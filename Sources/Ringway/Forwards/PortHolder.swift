@@ -1,10 +1,27 @@
 internal import Glibc
+internal import RingwayEngine
 internal import RingwayWire
 
 /// Who holds a port that we could not have.
 enum PortHolder {
+    /// Why a port could not be had, for a person and for a program.
+    static func failure(_ error: HostListenFailure, _ forward: PortForward) -> VirtualNetwork.Failure {
+        VirtualNetwork.Failure(
+            explain(error.errno, forward.hostAddress, error.port, forward.transport), kind(of: error.errno))
+    }
+
+    private static func kind(of error: Int32) -> VirtualNetwork.Failure.Kind {
+        switch error {
+        case EADDRINUSE: .portInUse
+        case EACCES, EPERM: .notPermitted
+        case EADDRNOTAVAIL, EAFNOSUPPORT: .addressMissing
+        case EMFILE, ENFILE, ENOBUFS, ENOMEM: .exhausted
+        default: .other
+        }
+    }
+
     /// One line for a person: what could not be had, why, and what to do.
-    static func explain(
+    private static func explain(
         _ error: Int32, _ address: IPAddress?, _ port: UInt16, _ transport: PortForward.Transport
     ) -> String {
         let place =

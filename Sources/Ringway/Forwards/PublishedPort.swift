@@ -4,9 +4,21 @@ internal import Glibc
 public struct PublishedPort: Hashable, Sendable, Identifiable {
     /// Its number on the network; none is given twice.
     public let id: UInt32
-    public let forward: PortForward
+    /// What was asked for, with a port that was to be chosen filled in.
+    public internal(set) var forward: PortForward
+    /// Who has published it: whoever sets a whole of ports sets only its own.
+    public let owner: String
     /// The guest it leads to now; `nil` while that one is not there, and clients are refused.
     public internal(set) var guest: Guest.ID?
+    /// Why it leads nowhere although its guest is there.
+    public internal(set) var problem: String?
+}
+
+/// What came of setting a whole of published ports.
+public struct ForwardChanges: Sendable {
+    public var added: [PublishedPort] = []
+    public var removed: [PublishedPort] = []
+    public var kept: [PublishedPort] = []
 }
 
 /// A forward as its network keeps it.

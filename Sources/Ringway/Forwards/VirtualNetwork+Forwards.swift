@@ -1,4 +1,3 @@
-internal import Glibc
 internal import RingwayEngine
 internal import RingwayStack
 internal import RingwayWire
@@ -12,72 +11,165 @@ extension VirtualNetwork {
         state.withLock { $0.forwards.values.map(\.port).sorted { $0.id < $1.id } }
     }
 
+    /// One of them; `nil` when nothing is published under the number.
+    public func publishedPort(_ number: PublishedPort.ID) -> PublishedPort? {
+        state.withLock { $0.forwards[number]?.port }
+    }
+
     /// Publishes ports of the host as ports of a guest, at once or as soon as it comes. All of a range or none of it.
+    ///
+    /// - Parameters:
+    ///   - forward: host port 0 stands for one that is free, which the answer names.
+    ///   - owner: who wants it; `setPublished` of another owner leaves it alone.
     @discardableResult
-    public func publish(_ forward: PortForward) throws(Failure) -> PublishedPort.ID {
+    public func publish(_ forward: PortForward, owner: String = "") throws(Failure) -> PublishedPort {
+        try Self.check(forward)
+        return try changes.withLock { (_) throws(Failure) in
+            if forward.hostPorts.lowerBound == 0 { return try publishChosen(forward, owner) }
+            let added = try add([forward], owner)
+            report(added.map { .forwardAdded($0) })
+            return added[0]
+        }
+    }
+
+    /// Tries free ports until one of them is still free when it is listened at.
+    private func publishChosen(_ forward: PortForward, _ owner: String) throws(Failure) -> PublishedPort {
+        var chosen = forward
+        for attempt in 1... {
+            do throws(HostListenFailure) {
+                let port = try Engine.freePort(address: forward.hostAddress, isStream: forward.transport == .tcp)
+                chosen.hostPorts = port...port
+            } catch {
+                throw PortHolder.failure(error, forward)
+            }
+            do throws(Failure) {
+                let added = try add([chosen], owner)
+                report(.forwardAdded(added[0]))
+                return added[0]
+            } catch {
+                if error.kind != .portInUse || attempt == 16 { throw error }
+            }
+        }
+        throw Failure("no port is free", .exhausted)
+    }
+
+    /// Ends what was published. Its ports are free when this returns; connections that came through it live on.
+    public func unpublish(_ number: PublishedPort.ID) throws(Failure) {
+        try changes.withLock { (_) throws(Failure) in
+            guard let port = publishedPort(number) else {
+                throw Failure("nothing is published under the number \(number)", .notFound)
+            }
+            remove([port])
+            report(.forwardRemoved(port))
+        }
+    }
+
+    /// Ends what was published.
+    public func unpublish(_ port: PublishedPort) throws(Failure) { try unpublish(port.id) }
+
+    /// Publishes these ports, and of the same owner no others: what is published already stays as it is, connections and
+    /// all. When something cannot be had everything is as it was before.
+    @discardableResult
+    public func setPublished(_ wanted: [PortForward], owner: String = "") throws(Failure) -> ForwardChanges {
+        for forward in wanted {
+            try Self.check(forward)
+            if forward.hostPorts.lowerBound == 0 {
+                throw Failure("\(forward): a port that is to be chosen cannot be one of a set", .invalid)
+            }
+        }
+        return try changes.withLock { (_) throws(Failure) in
+            var missing = Set(wanted)
+            var result = ForwardChanges()
+            for port in publishedPorts where port.owner == owner {
+                if port.problem == nil, missing.remove(port.forward) != nil {
+                    result.kept.append(port)
+                } else {
+                    result.removed.append(port)
+                }
+            }
+            // Removed first, because what is added may want the same ports.
+            remove(result.removed)
+            do throws(Failure) {
+                var isNew = missing
+                result.added = try add(wanted.filter { isNew.remove($0) != nil }, owner)
+            } catch {
+                restore(result.removed)
+                throw error
+            }
+            report(result.removed.map { .forwardRemoved($0) } + result.added.map { .forwardAdded($0) })
+            return result
+        }
+    }
+
+    private static func check(_ forward: PortForward) throws(Failure) {
         guard forward.hostPorts.count == forward.guestPorts.count else {
             throw Failure(
                 "\(forward): the host's range has \(forward.hostPorts.count) ports and the guest's "
-                    + "\(forward.guestPorts.count)")
+                    + "\(forward.guestPorts.count)", .invalid)
         }
-        return try changes.withLock { (_) throws(Failure) in
-            let (number, member) = state.withLock { state in
+        guard forward.guestPorts.lowerBound > 0 else { throw Failure("\(forward): no guest has a port 0", .invalid) }
+        guard forward.hostPorts.lowerBound > 0 || forward.hostPorts.count == 1 else {
+            throw Failure("\(forward): only a single port can be chosen", .invalid)
+        }
+    }
+
+    // MARK: The register; the caller holds `changes`
+
+    /// Takes up new forwards, all of them or none.
+    private func add(_ forwards: [PortForward], _ owner: String) throws(Failure) -> [PublishedPort] {
+        var records = state.withLock { state in
+            forwards.map { forward in
                 state.nextForward += 1
-                return (state.nextForward, Self.member(for: forward.guest, among: state.members))
+                return ForwardRecord(port: PublishedPort(id: state.nextForward, forward: forward, owner: owner))
             }
-            var record = ForwardRecord(port: PublishedPort(id: number, forward: forward))
-            if let member {
-                try listen(member, forward, number)
-                record.port.guest = member.guest.id
-            } else {
-                record.reservations = try reserve(forward)
-            }
-            let finished = record
-            state.withLock { $0.forwards[number] = finished }
-            report(.forwardAdded(finished.port))
-            return number
+        }
+        try place(&records)
+        keep(records)
+        return records.map(\.port)
+    }
+
+    private func remove(_ ports: [PublishedPort]) {
+        let (records, members) = state.withLock { state in
+            (ports.compactMap { state.forwards.removeValue(forKey: $0.id) }, state.members)
+        }
+        for var record in records { record.closeReservations() }
+        for (guest, records) in Dictionary(grouping: records, by: \.port.guest) {
+            guard let guest, let member = members[guest] else { continue }
+            member.engine.unlisten(forwards: Set(records.map(\.port.id)))
         }
     }
 
-    /// Ends what was published. Connections that came through it live on.
-    public func unpublish(_ number: PublishedPort.ID) throws(Failure) {
-        try changes.withLock { (_) throws(Failure) in
-            let (record, engine) = state.withLock { state in
-                let record = state.forwards.removeValue(forKey: number)
-                return (record, record?.port.guest.flatMap { state.members[$0]?.engine })
-            }
-            guard var record else { throw Failure("nothing is published under the number \(number)") }
-            engine?.unlisten(forward: number)
-            record.closeReservations()
-            report(.forwardRemoved(record.port))
+    /// Publishes again what was there a moment ago.
+    private func restore(_ ports: [PublishedPort]) {
+        let records = ports.map { port in
+            var record = ForwardRecord(port: port)
+            record.port.guest = nil
+            return record
+        }
+        keep(placeEach(records))
+    }
+
+    private func keep(_ records: [ForwardRecord]) {
+        state.withLock { state in
+            for record in records { state.forwards[record.port.id] = record }
         }
     }
 
-    /// Has every forward lead to its guest, or to nobody, after guests have come or gone. The caller holds `changes`.
+    /// Has every forward lead to its guest, or to nobody, after guests have come or gone.
     func placeForwards() {
         let (records, members) = state.withLock { ($0.forwards.values.sorted { $0.port.id < $1.port.id }, $0.members) }
-        for record in records {
-            let wanted = Self.member(for: record.port.forward.guest, among: members)
-            guard wanted?.guest.id != record.port.guest else { continue }
-            var moved = record
-            moved.port.guest = nil
-            do throws(Failure) {
-                moved.closeReservations()
-                if let wanted {
-                    try listen(wanted, record.port.forward, record.port.id)
-                    moved.port.guest = wanted.guest.id
-                } else {
-                    moved.reservations = try reserve(record.port.forward)
-                }
-            } catch {
-                report(.forwardFailed(moved.port, reason: error.description))
-            }
-            let finished = moved
-            state.withLock { $0.forwards[finished.port.id] = finished }
+        var stray = records.filter { record in
+            Self.member(for: record.port.forward.guest, among: members)?.guest.id != record.port.guest
         }
+        guard !stray.isEmpty else { return }
+        for index in stray.indices {
+            stray[index].port.guest = nil
+            stray[index].closeReservations()
+        }
+        keep(placeEach(stray))
     }
 
-    /// Gives up the ports that are kept for guests that are away. The caller holds `changes`.
+    /// Gives up the ports that are kept for guests that are away.
     func closeReservations() {
         state.withLock { state in
             for number in state.forwards.keys { state.forwards[number]?.closeReservations() }
@@ -91,61 +183,86 @@ extension VirtualNetwork {
 
     // MARK: Sockets
 
-    private func reserve(_ forward: PortForward) throws(Failure) -> [Int32] {
-        var reservations: [Int32] = []
-        for port in forward.hostPorts {
-            do throws(HostListenFailure) {
-                switch forward.transport {
-                case .tcp: reservations.append(try Engine.reserve(address: forward.hostAddress, port: port))
-                // A socket nobody reads would swallow what is to be refused.
-                case .udp: try Engine.tryDatagrams(address: forward.hostAddress, port: port)
-                }
+    /// The same for forwards that do not depend on each other: what cannot be had says so.
+    private func placeEach(_ records: [ForwardRecord]) -> [ForwardRecord] {
+        var placed = records
+        for index in placed.indices { placed[index].port.problem = nil }
+        if (try? place(&placed)) != nil { return placed }
+        return records.map { record in
+            var single = [record]
+            single[0].port.problem = nil
+            do throws(Failure) {
+                try place(&single)
             } catch {
-                for descriptor in reservations { close(descriptor) }
-                throw Failure(PortHolder.explain(error.errno, forward.hostAddress, port, forward.transport))
+                single[0].port.problem = error.description
+                report(.forwardFailed(single[0].port, reason: error.description))
             }
+            return single[0]
         }
-        return reservations
     }
 
-    private func listen(_ member: Member, _ forward: PortForward, _ number: UInt32) throws(Failure) {
-        for (port, guestPort) in zip(forward.hostPorts, forward.guestPorts) {
+    /// Has forwards lead to their guests, where they are there; all of them or none.
+    private func place(_ records: inout [ForwardRecord]) throws(Failure) {
+        let members = state.withLock { $0.members }
+        // As a rule there are many forwards and few guests.
+        var choices: [GuestSelector: Member] = [:]
+        for selector in Set(records.map(\.port.forward.guest)) {
+            choices[selector] = Self.member(for: selector, among: members)
+        }
+        var orders: [Guest.ID: [ListenOrder]] = [:]
+        var opened: [Guest.ID] = []
+        var failed: HostListenFailure?
+        for index in records.indices {
+            let member = choices[records[index].port.forward.guest]
+            let own = Self.orders(for: records[index].port, member?.guest)
+            if let member {
+                orders[member.guest.id, default: []] += own
+                records[index].port.guest = member.guest.id
+                continue
+            }
             do throws(HostListenFailure) {
-                try listen(member, forward, port, guestPort, number)
+                for order in own { records[index].reservations += try Engine.reserve(order) }
             } catch {
-                member.engine.unlisten(forward: number)
-                throw Failure(PortHolder.explain(error.errno, forward.hostAddress, port, forward.transport))
+                failed = error
+                break
             }
         }
-        member.engine.beginForwards()
+        for (guest, orders) in orders where failed == nil {
+            do throws(HostListenFailure) {
+                try members[guest]?.engine.listen(orders)
+                opened.append(guest)
+            } catch {
+                failed = error
+            }
+        }
+        guard let failed else { return }
+        let failing = records.first { $0.port.id == failed.forward } ?? records[0]
+        for index in records.indices {
+            records[index].closeReservations()
+            records[index].port.guest = nil
+        }
+        let numbers = Set(records.map(\.port.id))
+        for guest in opened { members[guest]?.engine.unlisten(forwards: numbers) }
+        throw PortHolder.failure(failed, failing.port.forward)
     }
 
-    private func listen(
-        _ member: Member, _ forward: PortForward, _ port: UInt16, _ guestPort: UInt16, _ number: UInt32
-    ) throws(HostListenFailure) {
-        let (engine, guest) = (member.engine, member.guest)
-        func target(_ ipv4: Bool) -> TransportAddress {
-            TransportAddress(address: ipv4 ? IPAddress(guest.ipv4) : IPAddress(guest.ipv6), port: guestPort)
+    /// The sockets that a forward takes: TCP has one for both families, and a UDP mapping belongs to the shard of the
+    /// guest's address, so each family has a socket of its own.
+    private static func orders(for port: PublishedPort, _ guest: Guest?) -> [ListenOrder] {
+        let forward = port.forward
+        func order(_ address: IPAddress?, ipv4: Bool) -> ListenOrder {
+            let target = ipv4 ? guest.map { IPAddress($0.ipv4) } : guest.map { IPAddress($0.ipv6) }
+            return ListenOrder(
+                address: address, ports: forward.hostPorts,
+                guest: TransportAddress(
+                    address: target ?? IPAddress(high: 0, low: 0), port: forward.guestPorts.lowerBound),
+                isStream: forward.transport == .tcp, forward: port.id)
         }
-        switch forward.transport {
-        case .tcp:
-            try engine.listen(
-                address: forward.hostAddress, port: port, guest: target(forward.hostAddress?.isIPv4 ?? true),
-                forward: number)
-        case .udp:
-            // A mapping belongs to the shard of the guest's address, so each family has a socket of its own.
-            if let address = forward.hostAddress {
-                try engine.receive(address: address, port: port, guest: target(address.isIPv4), forward: number)
-                return
-            }
-            try engine.receive(
-                address: IPAddress(IPv4Address(rawValue: 0)), port: port, guest: target(true), forward: number)
-            do throws(HostListenFailure) {
-                try engine.receive(
-                    address: IPAddress(high: 0, low: 0), port: port, guest: target(false), forward: number)
-            } catch  where error.errno == EAFNOSUPPORT || error.errno == EADDRNOTAVAIL {
-                // A host without IPv6.
-            }
+        if forward.transport == .tcp || forward.hostAddress != nil {
+            return [order(forward.hostAddress, ipv4: forward.hostAddress?.isIPv4 ?? true)]
         }
+        var ipv6 = order(IPAddress(high: 0, low: 0), ipv4: false)
+        ipv6.isOptional = true
+        return [order(IPAddress(IPv4Address(rawValue: 0)), ipv4: true), ipv6]
     }
 }

@@ -187,7 +187,7 @@ extension VirtualNetwork {
                 state.leaving[guest] = departing
                 return (departing, state.members.values.map(\.engine))
             }
-            guard let departing else { throw Failure("there is no guest \(guest)") }
+            guard let departing else { throw Failure("there is no guest \(guest)", .notFound) }
             if joinsGuests { for other in others { departing.engine.disconnect(other) } }
             departing.engine.stop()
             let counts = departing.engine.snapshot()

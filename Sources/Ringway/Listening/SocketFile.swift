@@ -2,8 +2,8 @@ internal import CRingway
 internal import Glibc
 
 /// A unix socket with a name in the file system, which goes when we do.
-struct SocketFile: Sendable {
-    let path: String
+package struct SocketFile: Sendable {
+    package let path: String
     private let device: UInt64
     private let number: UInt64
 
@@ -36,8 +36,15 @@ struct SocketFile: Sendable {
         }
     }
 
+    /// The same for a stream that nobody but the owner may connect to.
+    package static func bindPrivately(
+        _ path: String
+    ) throws(VirtualNetwork.Failure) -> (descriptor: Int32, file: SocketFile) {
+        try bind(path, type: SOCK_STREAM, mode: 0o600)
+    }
+
     /// Removes the file, unless it is another's by now.
-    func remove() {
+    package func remove() {
         var device: UInt64 = 0
         var number: UInt64 = 0
         guard ringway_file_identity(path, &device, &number) == 0, device == self.device, number == self.number
@@ -63,7 +70,7 @@ struct SocketFile: Sendable {
 
     // MARK: Names
 
-    static func connect(_ descriptor: Int32, _ path: String) -> Int32 {
+    package static func connect(_ descriptor: Int32, _ path: String) -> Int32 {
         withAddress(path) { Glibc.connect(descriptor, $0, $1) }
     }
 

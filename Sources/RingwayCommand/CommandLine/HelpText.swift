@@ -12,6 +12,8 @@ enum HelpText {
           ringway run -p 8080:80 -- nginx -g 'daemon off;'
           ringway attach --netns /run/netns/blue
           ringway serve --listen qemu:/tmp/vm.sock -p 2222:22
+          ringway publish add 8080:80
+          ringway flows
           ringway doctor
 
         EXIT STATUS

@@ -172,4 +172,29 @@ enum OptionValue {
     ) -> NetworkPlan? {
         NetworkPlan(ipv4: network, ipv6Prefix: ipv6Prefix, mtu: NetworkPlan.minimumMTU)
     }
+
+    // MARK: Control
+
+    /// What a network is called, which is a file's name too.
+    static func networkName(_ text: String) throws -> String {
+        guard isName(text), text.first != "." else {
+            throw ValidationError("it must have 1 to 64 letters, digits, \".\", \"_\" and \"-\", and no \".\" first")
+        }
+        return text
+    }
+
+    static func owner(_ text: String) throws -> String {
+        guard isName(text) else {
+            throw ValidationError("it must have 1 to 64 letters, digits, \".\", \"_\" and \"-\"")
+        }
+        return text
+    }
+
+    private static func isName(_ text: String) -> Bool {
+        (1...64).contains(text.utf8.count)
+            && text.utf8.allSatisfy { octet in
+                octet &- 0x30 <= 9 || (octet | 0x20) &- 0x61 <= 25 || octet == UInt8(ascii: ".")
+                    || octet == UInt8(ascii: "_") || octet == UInt8(ascii: "-")
+            }
+    }
 }

@@ -5,7 +5,10 @@ internal import Ringway
 /// both sides. An IPv6 address stands in brackets.
 enum PublishSpecification {
     /// Reads one value of `--publish`. A refusal names the part at fault.
-    static func parse(_ text: String) throws -> PortForward {
+    static func parse(_ text: String) throws -> PortForward { try parse(text, canChoose: false) }
+
+    /// - Parameter canChoose: whether the host's port may be 0, for one that is free.
+    private static func parse(_ text: String, canChoose: Bool) throws -> PortForward {
         var rest = Substring(text)
         let transport = try takeTransport(&rest)
         let address = try takeAddress(&rest)
@@ -14,7 +17,7 @@ enum PublishSpecification {
             throw ValidationError("there is a colon too many; an IPv6 address stands in brackets")
         }
         guard parts.count == 2 || address == nil else { throw ValidationError("the guest's port is missing") }
-        let hostPorts = try ports(parts[0], of: "host")
+        let hostPorts = canChoose && parts[0] == "0" ? 0...0 : try ports(parts[0], of: "host")
         let guestPorts = parts.count == 2 ? try ports(parts[1], of: "guest") : hostPorts
         guard hostPorts.count == guestPorts.count else {
             throw ValidationError(
@@ -24,13 +27,22 @@ enum PublishSpecification {
     }
 
     /// The same with the guest before it: `GUEST=` and the rest, GUEST being a name, an IPv4 or an ethernet address.
-    static func parseForGuest(_ text: String) throws -> PortForward {
-        guard let sign = text.firstIndex(of: "=") else { return try parse(text) }
+    static func parseForGuest(_ text: String) throws -> PortForward { try parseForGuest(text, canChoose: false) }
+
+    /// The same where host port 0 stands for one that is free.
+    static func parseChoosing(_ text: String) throws -> PortForward {
+        let forward = try parseForGuest(text, canChoose: true)
+        guard forward.guestPorts.lowerBound > 0 else { throw ValidationError("the guest's port is missing") }
+        return forward
+    }
+
+    private static func parseForGuest(_ text: String, canChoose: Bool) throws -> PortForward {
+        guard let sign = text.firstIndex(of: "=") else { return try parse(text, canChoose: canChoose) }
         let name = String(text[..<sign])
         guard let guest = GuestSelector(name) else {
             throw ValidationError("\"\(name)\" is neither a guest's name nor its address")
         }
-        var forward = try parse(String(text[text.index(after: sign)...]))
+        var forward = try parse(String(text[text.index(after: sign)...]), canChoose: canChoose)
         forward.guest = guest
         return forward
     }

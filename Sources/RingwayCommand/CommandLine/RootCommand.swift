@@ -7,5 +7,8 @@ struct RootCommand: ParsableCommand {
         abstract: "Give network namespaces and virtual machines a whole network, from user space and without root.",
         discussion: HelpText.root,
         version: "ringway \(Version.text)",
-        subcommands: [RunCommand.self, AttachCommand.self, ServeCommand.self, DoctorCommand.self])
+        subcommands: [
+            RunCommand.self, AttachCommand.self, ServeCommand.self, PublishCommand.self, StatusCommand.self,
+            GuestsCommand.self, FlowsCommand.self, EventsCommand.self, DoctorCommand.self,
+        ])
 }

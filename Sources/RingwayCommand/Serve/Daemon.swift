@@ -11,22 +11,30 @@ struct Daemon {
     private let service: ServiceManager
     private let ready: ReadyNotice?
     private let statistics: StatisticsFile?
+    private let control: ControlSockets
     private var networks: [ServedNetwork]
 
     /// Starts everything that is ordered, or nothing.
     init(
         _ orders: [NetworkOrder], source: ConfigurationSource, service: ServiceManager, ready: ReadyNotice?,
-        statistics: StatisticsFile?
+        statistics: StatisticsFile?, control: ControlSockets.Order = .none
     ) throws(CommandFailure) {
         self.source = source
         self.service = service
         self.ready = ready
         self.statistics = statistics
+        self.control = ControlSockets(control)
         networks = []
         do throws(CommandFailure) {
-            for order in orders { networks.append(try ServedNetwork(order, isAlone: orders.count == 1)) }
+            try self.control.check(orders)
+            for order in orders {
+                let network = try ServedNetwork(order, isAlone: orders.count == 1)
+                networks.append(network)
+                try network.open(self.control)
+            }
             try statistics?.write(json)
         } catch {
+            self.control.stop()
             for network in networks { network.stop() }
             throw error
         }
@@ -70,6 +78,7 @@ struct Daemon {
     private func end() {
         service.stopping()
         try? statistics?.write(json)
+        control.stop()
         for network in networks { network.stop() }
     }
 
@@ -107,7 +116,9 @@ struct Daemon {
 
     private mutating func add(_ order: NetworkOrder) -> String {
         do throws(CommandFailure) {
-            networks.append(try ServedNetwork(order, isAlone: false))
+            let network = try ServedNetwork(order, isAlone: false)
+            networks.append(network)
+            try network.open(control)
             return "network \(order.name) is new"
         } catch {
             return "network \(order.name): \(error.message)"

@@ -41,6 +41,9 @@ struct ServedNetwork {
         }
     }
 
+    /// Lets the network be asked and told things.
+    func open(_ control: ControlSockets) throws(CommandFailure) { try control.open(network, name: name) }
+
     func stop() { network.stop() }
 
     /// The counters of the network and of each guest.
@@ -102,12 +105,13 @@ struct ServedNetwork {
     private mutating func changePorts(_ next: NetworkOrder) -> [String] {
         var lines: [String] = []
         let wanted = Set(next.publish)
-        for port in network.publishedPorts where !wanted.contains(port.forward) {
+        // What the control API has published is its own.
+        for port in network.publishedPorts where port.owner.isEmpty && !wanted.contains(port.forward) {
             // It can only have been removed by somebody else meanwhile.
             try? network.unpublish(port.id)
             lines.append("\(port.forward) is no longer published")
         }
-        let present = Set(network.publishedPorts.map(\.forward))
+        let present = Set(network.publishedPorts.filter(\.owner.isEmpty).map(\.forward))
         for forward in next.publish where !present.contains(forward) {
             do throws(VirtualNetwork.Failure) {
                 try network.publish(forward)

@@ -15,11 +15,12 @@ extension EpollTwin {
         return 0
     }
 
-    /// Takes back every operation on a descriptor, and answers how many there were.
-    mutating func cancelNow(_ descriptor: Int32) -> Int32 {
-        let count = endAll(of: descriptor)
+    /// Takes back the operation with a tag, and answers how many there were.
+    mutating func cancelNow(_ tag: UInt64) -> Int32 {
+        guard let slot = operations.find(tag: tag) else { return 0 }
+        end(slot)
         postEnded()
-        return count
+        return 1
     }
 
     /// The descriptor is about to be closed: what waits for it ends, and what was known of it is forgotten.

@@ -79,6 +79,7 @@ extension Stack {
         _ flow: UnsafeMutablePointer<TCPConnection>, to acknowledgement: SequenceNumber, octets: UInt32
     ) {
         flow.pointee.sndUna = acknowledgement
+        flow.pointee.octetsToGuest &+= UInt64(octets)
         flow.pointee.duplicateAcknowledgements = 0
         flow.pointee.retransmissions = 0
         if !flow.pointee.scoreboard.isEmpty { flow.pointee.scoreboard.acknowledge(upTo: acknowledgement) }

@@ -311,6 +311,7 @@ extension Stack {
     mutating func park(_ flow: UnsafeMutablePointer<TCPConnection>, _ lease: Lease) -> Bool {
         let length = Int(space.state(of: lease).pointee.length)
         flow.pointee.rcvNxt = flow.pointee.rcvNxt.advanced(by: length)
+        flow.pointee.octetsFromGuest &+= UInt64(truncatingIfNeeded: length)
         counters.add(.tcpParkedOctets, length)
         let tail = flow.pointee.parked.tail
         if length < TCPBounds.coalesceBelow, !tail.isNone, space.state(of: tail).pointee.holds == 1 {

@@ -156,6 +156,10 @@ public struct TCPConnection: BitwiseCopyable {
     public var probeInterval: UInt64 = 0
     public var challengedAt: UInt64 = 0
 
+    // What the conversation has come to, in octets: those taken in order, and those acknowledged.
+    public var octetsFromGuest: UInt64 = 0
+    public var octetsToGuest: UInt64 = 0
+
     public var dirtyNext: UInt32 = .max
     /// The owner's own name for the host socket.
     public var socket: UInt32 = .max

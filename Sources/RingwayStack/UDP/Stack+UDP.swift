@@ -200,6 +200,7 @@ extension Stack {
 
     /// A listener is gone: the mappings that answer through it end.
     public mutating func listenerClosed(_ listener: UInt32) {
+        guard forwardedMappings > 0 else { return }
         for slot in 0..<mappings.highWater {
             if let mapping = mappings.pointer(inSlot: slot), mapping.pointee.isForwarded,
                 mapping.pointee.listener == listener

@@ -1,0 +1,30 @@
+public import RingwayWire
+internal import Synchronization
+
+/// An address that a guest has, or that is kept for it.
+public struct GuestLease: Hashable, Sendable {
+    public let mac: MACAddress
+    public let ipv4: IPv4Address
+    /// The address that SLAAC makes of `mac`.
+    public let ipv6: IPv6Address
+    /// The guest's name in `ringway.internal`.
+    public let name: String
+    /// The configuration says so; otherwise it may go to another guest one day, when addresses run out.
+    public let isStatic: Bool
+    /// The guest is attached.
+    public let isPresent: Bool
+}
+
+extension VirtualNetwork {
+    /// Every lease, by address.
+    public var leases: [GuestLease] {
+        state.withLock { state in
+            let registry = state.registry
+            return registry.leases.map { mac, lease in
+                GuestLease(
+                    mac: mac, ipv4: lease.ipv4, ipv6: registry.ipv6(of: mac), name: lease.name,
+                    isStatic: lease.isStatic, isPresent: lease.isPresent)
+            }
+        }.sorted { $0.ipv4 < $1.ipv4 }
+    }
+}

@@ -1,0 +1,115 @@
+/// The help of the commands that speak with a network at work.
+extension HelpText {
+    static let publish = """
+        Ports are published at the network that a "ringway serve" keeps, while it is at work. They stay published \
+        until they are removed or the network ends, whether their guest is there or not: while it is away TCP clients \
+        are refused, and nobody else gets the port.
+
+        EXAMPLES
+          ringway publish add 8080:80
+          ringway publish add web=127.0.0.1:8443:443 web=8080:80
+          ringway publish add 0:22
+              Choose a port that is free, and say which.
+          ringway publish rm 8080:80
+          ringway publish ls
+          ringway publish sync --file ports.txt
+
+        \(controlExit)
+        """
+
+    static let publishAdd = """
+        Prints the number and the ports of each forward. A range is one forward: all of it is published or nothing. A \
+        port that somebody holds is an error that says who.
+
+        EXAMPLES
+          ringway publish add 8080:80 5353:53/udp
+          ringway publish add 9000-9999:9000-9999
+          ringway publish add --owner ci 0:8080
+
+        \(controlExit)
+        """
+
+    static let publishRemove = """
+        The ports are free when the command ends. Connections that came through them go on.
+
+        EXAMPLES
+          ringway publish rm 3
+          ringway publish rm 8080:80 web=127.0.0.1:8443:443
+
+        \(controlExit)
+        """
+
+    static let publishList = """
+        STATE is "active" when the ports lead to their guest, "waiting" while it is away, and "failed" when it is \
+        there and the ports could not be had. OWNER is "-" for what the command line and the configuration of \
+        "ringway serve" publish.
+
+        EXAMPLES
+          ringway publish ls
+          ringway publish ls --json
+
+        \(controlExit)
+        """
+
+    static let publishSync = """
+        What is published already stays as it is, connections and all; what is missing is added, what is too much is \
+        removed, among the ports of the same owner. When something cannot be had everything is as it was before.
+
+        EXAMPLES
+          ringway publish sync 8080:80 8443:443
+          ringway publish sync --owner compose --file ports.txt
+          ringway publish sync --file /dev/null
+              Remove all.
+
+        \(controlExit)
+        """
+
+    static let status = """
+        EXAMPLES
+          ringway status
+          ringway status --name blue --json
+
+        \(controlExit)
+        """
+
+    static let guests = """
+        FROM and TO are the octets of frames from and to the guest since it came.
+
+        EXAMPLES
+          ringway guests
+          ringway guests --json
+
+        \(controlExit)
+        """
+
+    static let flows = """
+        On a terminal the table is renewed each second: "s" sorts by something else, "r" reverses, "q" ends. \
+        Elsewhere it is printed once. FROM is whoever began, UP is what the guest sends. UDP ports and pings have no \
+        counters of their own, and speak to anybody (*).
+
+        EXAMPLES
+          ringway flows
+          ringway flows --sort idle --guest 2
+          ringway flows --json
+
+        \(controlExit)
+        """
+
+    static let events = """
+        Guests that come and go, links that are lost, ports that are published and removed: a line each, from now \
+        on. A reader that is too slow loses events, and is told how many.
+
+        EXAMPLES
+          ringway events
+          ringway events --json --name blue
+
+        \(controlExit)
+        """
+
+    private static let controlExit = """
+        EXIT STATUS
+          0  done
+          1  it could not be done; for "events": the network has ended
+          2  the command line makes no sense
+        """
+}

@@ -1,0 +1,35 @@
+internal import Ringway
+internal import RingwayControl
+
+/// Published ports between the words of the command line and those of the control API.
+enum ForwardText {
+    /// The members of a forward in a request.
+    static func write(_ forward: PortForward, owner: String?, to writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("transport", forward.transport.rawValue)
+            writer.member("hostAddress", forward.hostAddress.map { "\($0)" })
+            writer.member("hostPort", forward.hostPorts.lowerBound)
+            writer.member("guestPort", forward.guestPorts.lowerBound)
+            writer.member("count", forward.hostPorts.count)
+            writer.member("guest", forward.guest == .first ? nil : "\(forward.guest)")
+            if let owner { writer.member("owner", owner) }
+        }
+    }
+
+    /// The forward of an answer, as the command line has it; `nil` for one that makes no sense.
+    static func read(_ value: JSONValue) -> PortForward? {
+        guard let hostPort = value["hostPort"]?.int, let guestPort = value["guestPort"]?.int,
+            let count = value["count"]?.int, count > 0,
+            let transport = value["transport"]?.text.flatMap({ PortForward.Transport(rawValue: $0) }),
+            let firstHost = UInt16(exactly: hostPort), let lastHost = UInt16(exactly: hostPort + count - 1),
+            let firstGuest = UInt16(exactly: guestPort), let lastGuest = UInt16(exactly: guestPort + count - 1)
+        else { return nil }
+        return PortForward(
+            hostAddress: value["hostAddress"]?.text.flatMap { IPAddress($0) }, hostPorts: firstHost...lastHost,
+            guestPorts: firstGuest...lastGuest, transport: transport,
+            guest: value["guest"]?.text.flatMap { GuestSelector($0) } ?? .first)
+    }
+
+    /// As it was asked for.
+    static func text(_ value: JSONValue) -> String { read(value).map { "\($0)" } ?? "?" }
+}

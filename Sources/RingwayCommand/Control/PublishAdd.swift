@@ -1,0 +1,46 @@
+internal import ArgumentParser
+internal import Ringway
+internal import RingwayControl
+
+/// `ringway publish add`.
+struct PublishAdd: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "add", abstract: "Publish ports: all that are given, or none.", discussion: HelpText.publishAdd)
+
+    @OptionGroup var control: ControlOptions
+    @OptionGroup var owner: OwnerOption
+
+    @Flag(help: "Print what was published as JSON, an object on each line.")
+    var json = false
+
+    @Argument(
+        help: ArgumentHelp(
+            "[GUEST=][HOSTIP:]HOSTPORT[-END]:GUESTPORT[-END][/tcp|/udp]; host port 0 is one that is free.",
+            valueName: "publish"),
+        transform: PublishSpecification.parseChoosing)
+    var ports: [PortForward]
+
+    func run() throws {
+        let client = try control.client()
+        var added: [JSONValue] = []
+        do {
+            for port in ports {
+                let body = JSONWriter.text { ForwardText.write(port, owner: owner.owner, to: &$0) }
+                added.append(try client.ask("POST", "/v1/forwards", body: body))
+            }
+        } catch {
+            for forward in added { _ = try? client.request("DELETE", "/v1/forwards/\(forward["id"]?.int ?? 0)") }
+            throw error
+        }
+        for forward in added {
+            print(json ? ForwardText.json(forward) : "\(forward["id"]?.int ?? 0) \(ForwardText.text(forward))")
+        }
+    }
+}
+
+extension ForwardText {
+    /// A value as it came.
+    static func json(_ value: JSONValue) -> String {
+        String(decoding: JSONWriter.text { $0.value(value) }, as: UTF8.self)
+    }
+}

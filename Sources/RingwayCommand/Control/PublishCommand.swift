@@ -1,0 +1,20 @@
+internal import ArgumentParser
+
+/// `ringway publish`: ports of a network at work.
+struct PublishCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "publish",
+        abstract: "Publish ports of guests on the host, remove them, list them.",
+        usage: "ringway publish (add | rm | ls | sync) [<options>] ...",
+        discussion: HelpText.publish,
+        subcommands: [PublishAdd.self, PublishRemove.self, PublishList.self, PublishSync.self])
+}
+
+/// Who publishes.
+struct OwnerOption: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Who publishes: \"sync\" leaves the ports of other owners alone. (default: api)", valueName: "name"),
+        transform: OptionValue.owner)
+    var owner: String?
+}

@@ -1,0 +1,56 @@
+internal import ArgumentParser
+internal import Ringway
+internal import RingwayControl
+
+/// `ringway publish rm`.
+struct PublishRemove: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rm", abstract: "Remove published ports; connections through them live on.",
+        discussion: HelpText.publishRemove)
+
+    /// What is to go: by its number, or as it was published.
+    enum Target: Equatable {
+        case number(Int)
+        case forward(PortForward)
+
+        static func parse(_ text: String) throws -> Target {
+            if let number = OptionValue.decimal(text) { return .number(number) }
+            return .forward(try PublishSpecification.parseForGuest(text))
+        }
+    }
+
+    @OptionGroup var control: ControlOptions
+
+    @Argument(
+        help: ArgumentHelp("The number that \"ls\" shows, or what was published, as it was.", valueName: "what"),
+        transform: Target.parse)
+    var targets: [Target]
+
+    func run() throws {
+        let client = try control.client()
+        let published = try client.ask("GET", "/v1/forwards")["forwards"]?.elements ?? []
+        // All of them are looked for before the first is removed.
+        let numbers = try targets.map { target in
+            let found = published.first { forward in
+                switch target {
+                case .number(let number): forward["id"]?.int == number
+                case .forward(let wanted): ForwardText.read(forward) == wanted
+                }
+            }
+            guard let number = found?["id"]?.int else {
+                switch target {
+                case .number(let number): throw CommandFailure("nothing is published under the number \(number)")
+                case .forward(let forward): throw CommandFailure("\(forward) is not published")
+                }
+            }
+            return number
+        }
+        for number in numbers {
+            do throws(ControlClient.Failure) {
+                _ = try client.request("DELETE", "/v1/forwards/\(number)")
+            } catch {
+                throw CommandFailure(error.description)
+            }
+        }
+    }
+}

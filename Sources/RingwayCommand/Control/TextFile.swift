@@ -1,0 +1,21 @@
+internal import Glibc
+
+/// A file of lines, or standard input.
+enum TextFile {
+    /// - Parameter path: `-` for standard input.
+    static func lines(of path: String) throws(CommandFailure) -> [Substring] {
+        let descriptor = path == "-" ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw CommandFailure("cannot read \(path): \(String(cString: strerror(errno)))") }
+        defer { if path != "-" { close(descriptor) } }
+        var octets: [UInt8] = []
+        var piece = [UInt8](repeating: 0, count: 65_536)
+        while true {
+            let count = Glibc.read(descriptor, &piece, piece.count)
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw CommandFailure("cannot read \(path): \(String(cString: strerror(errno)))") }
+            if count == 0 { break }
+            octets += piece.prefix(count)
+        }
+        return String(decoding: octets, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
+    }
+}

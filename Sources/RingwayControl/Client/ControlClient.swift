@@ -1,0 +1,77 @@
+internal import Glibc
+internal import Ringway
+
+/// Somebody who asks a control socket: one connection for each request, which waits for the answer.
+public struct ControlClient: Sendable {
+    /// Why there is no answer, or none that was hoped for: one line for a person to read.
+    public struct Failure: Error, Equatable, Sendable, CustomStringConvertible {
+        public let description: String
+        /// The status of an answer that says no.
+        public var status: Int?
+    }
+
+    /// Seconds that an answer may take.
+    private static let patience = 60
+
+    public let path: String
+
+    /// - Parameter path: the socket.
+    public init(path: String) { self.path = path }
+
+    /// The body of an answer that says yes; empty where there is nothing to say.
+    public func request(_ method: String, _ target: String, body: [UInt8] = []) throws(Failure) -> [UInt8] {
+        let answer = try open(method, target, body, patience: Self.patience)
+        let octets = try answer.body()
+        guard answer.status < 300 else { throw refusal(answer.status, octets) }
+        return octets
+    }
+
+    /// The same as JSON.
+    public func json(_ method: String, _ target: String, body: [UInt8] = []) throws(Failure) -> JSONValue {
+        let octets = try request(method, target, body: body)
+        do throws(JSONReader.Failure) {
+            return try JSONReader.read(octets)
+        } catch {
+            throw Failure(description: "the answer of \(path) is no JSON: \(error)")
+        }
+    }
+
+    /// Calls `handler` with the data of each event until it answers false, or the other side ends.
+    public func events(_ handler: (String) -> Bool) throws(Failure) {
+        let answer = try open("GET", "/v1/events", [], patience: 0)
+        guard answer.status < 300 else { throw refusal(answer.status, try answer.body()) }
+        while let line = try answer.line() {
+            if line.hasPrefix("data: "), !handler(String(line.dropFirst(6))) { return }
+        }
+    }
+
+    private func refusal(_ status: Int, _ body: [UInt8]) -> Failure {
+        let error = (try? JSONReader.read(body))?["error"]
+        return Failure(description: error?["message"]?.text ?? "\(path) answers with status \(status)", status: status)
+    }
+
+    private func open(
+        _ method: String, _ target: String, _ body: [UInt8], patience: Int
+    ) throws(Failure) -> HTTPAnswer {
+        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { throw Failure(description: "no socket: \(String(cString: strerror(errno)))") }
+        let answer = HTTPAnswer(descriptor)
+        guard SocketFile.connect(descriptor, path) == 0 else { throw unreachable(errno) }
+        var limit = timeval(tv_sec: patience, tv_usec: 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        var head = "\(method) \(target) HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n"
+        if !body.isEmpty { head += "content-type: application/json\r\ncontent-length: \(body.count)\r\n" }
+        try answer.send(Array("\(head)\r\n".utf8) + body)
+        try answer.readHead()
+        return answer
+    }
+
+    private func unreachable(_ error: Int32) -> Failure {
+        switch error {
+        case ENOENT, ECONNREFUSED:
+            Failure(description: "nobody answers at \(path): start \"ringway serve\", or name another socket by --name")
+        case EACCES: Failure(description: "\(path) is another user's")
+        default: Failure(description: "cannot reach \(path): \(String(cString: strerror(error)))")
+        }
+    }
+}

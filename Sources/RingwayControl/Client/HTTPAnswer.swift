@@ -1,0 +1,132 @@
+internal import Glibc
+
+/// The answer to one request, as it comes (RFC 9112).
+final class HTTPAnswer {
+    private(set) var status = 0
+
+    private let descriptor: Int32
+    private var buffer: [UInt8] = []
+    /// Octets before this one have been read.
+    private var position = 0
+    private var length: Int?
+    private var isChunked = false
+    /// Octets of the chunk at hand that have not been read.
+    private var chunk = 0
+
+    /// - Parameter descriptor: a connected socket, adopted.
+    init(_ descriptor: Int32) { self.descriptor = descriptor }
+
+    deinit { close(descriptor) }
+
+    func send(_ octets: [UInt8]) throws(ControlClient.Failure) {
+        var rest = octets[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+            if count > 0 {
+                rest = rest.dropFirst(count)
+            } else if count < 0, errno != EINTR {
+                // Whoever refuses a body may answer before it has it all.
+                if errno == EPIPE { return }
+                throw ControlClient.Failure(description: "cannot send: \(String(cString: strerror(errno)))")
+            }
+        }
+    }
+
+    func readHead() throws(ControlClient.Failure) {
+        let first = try rawLine() ?? ""
+        let words = first.split(separator: " ")
+        guard words.count >= 2, words[0].hasPrefix("HTTP/1."), let code = Int(words[1]) else {
+            throw ControlClient.Failure(description: "that is no HTTP: \"\(first)\"")
+        }
+        status = code
+        while let line = try rawLine(), !line.isEmpty {
+            let parts = line.split(separator: ":", maxSplits: 1)
+            let value = parts.count == 2 ? parts[1].drop(while: { $0 == " " }) : ""
+            switch parts[0].lowercased() {
+            case "content-length": length = Int(value)
+            case "transfer-encoding": isChunked = value.lowercased() == "chunked"
+            default: break
+            }
+        }
+    }
+
+    /// The whole body.
+    func body() throws(ControlClient.Failure) -> [UInt8] {
+        guard status != 204 else { return [] }
+        if let length {
+            while buffer.count - position < length { guard try fill() else { break } }
+            return Array(buffer[position...].prefix(length))
+        }
+        var octets: [UInt8] = []
+        while let octet = try next() { octets.append(octet) }
+        return octets
+    }
+
+    /// The next line of the body, without its end; `nil` when there is none.
+    func line() throws(ControlClient.Failure) -> String? {
+        var octets: [UInt8] = []
+        while let octet = try next() {
+            if octet == UInt8(ascii: "\n") { return String(decoding: octets, as: UTF8.self) }
+            octets.append(octet)
+        }
+        return nil
+    }
+
+    // MARK: Octets
+
+    /// The next octet of the body, out of its chunks.
+    private func next() throws(ControlClient.Failure) -> UInt8? {
+        guard isChunked else { return try rawOctet() }
+        if chunk == 0 {
+            var size = try rawLine()
+            // The line that ends the chunk before.
+            if size == "" { size = try rawLine() }
+            guard let line = size, let count = Int(line, radix: 16), count > 0 else { return nil }
+            chunk = count
+        }
+        chunk -= 1
+        return try rawOctet()
+    }
+
+    private func rawOctet() throws(ControlClient.Failure) -> UInt8? {
+        if position == buffer.count, !(try fill()) { return nil }
+        defer { position += 1 }
+        return buffer[position]
+    }
+
+    private func rawLine() throws(ControlClient.Failure) -> String? {
+        var octets: [UInt8] = []
+        while let octet = try rawOctet() {
+            guard octet != UInt8(ascii: "\n") else {
+                if octets.last == UInt8(ascii: "\r") { octets.removeLast() }
+                return String(decoding: octets, as: UTF8.self)
+            }
+            octets.append(octet)
+        }
+        return nil
+    }
+
+    /// Reads what has come; false at the end.
+    private func fill() throws(ControlClient.Failure) -> Bool {
+        if position == buffer.count {
+            buffer.removeAll(keepingCapacity: true)
+            position = 0
+        }
+        let old = buffer.count
+        buffer.append(contentsOf: repeatElement(0, count: 65_536))
+        var count = 0
+        repeat {
+            count = buffer.withUnsafeMutableBytes { bytes in
+                bytes.baseAddress.map { recv(descriptor, $0 + old, 65_536, 0) } ?? -1
+            }
+        } while count < 0 && errno == EINTR
+        let error = errno
+        buffer.removeLast(65_536 - max(0, count))
+        if count < 0 {
+            throw ControlClient.Failure(
+                description: error == EAGAIN
+                    ? "no answer came in time" : "cannot read: \(String(cString: strerror(error)))")
+        }
+        return count > 0
+    }
+}

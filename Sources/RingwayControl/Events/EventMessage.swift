@@ -1,0 +1,69 @@
+internal import Glibc
+internal import Ringway
+
+/// An event in words that go over the wire.
+enum EventMessage {
+    /// As a server-sent event: its number, its name and its data, which is one line of JSON.
+    static func octets(of event: VirtualNetwork.Event, number: UInt64) -> [UInt8] {
+        let data = JSONWriter.text { writer in
+            writer.object { writer in
+                writer.member("event", name(of: event))
+                writer.member("time", time(nil))
+                writer.member("message", "\(event)")
+                writer.members(of: event)
+            }
+        }
+        return Array("id: \(number)\nevent: \(name(of: event))\ndata: ".utf8) + data + Array("\n\n".utf8)
+    }
+
+    /// What a reader is told who was too slow for so many events.
+    static func loss(_ count: Int) -> [UInt8] {
+        Array("event: lost\ndata: {\"event\":\"lost\",\"count\":\(count)}\n\n".utf8)
+    }
+
+    private static func name(of event: VirtualNetwork.Event) -> String {
+        switch event {
+        case .guestAttached: "guestAttached"
+        case .guestDetached: "guestDetached"
+        case .leaseGiven: "leaseGiven"
+        case .linkLost: "linkLost"
+        case .guestRefused: "guestRefused"
+        case .forwardAdded: "forwardAdded"
+        case .forwardRemoved: "forwardRemoved"
+        case .forwardFailed: "forwardFailed"
+        }
+    }
+}
+
+extension JSONWriter {
+    fileprivate mutating func members(of event: VirtualNetwork.Event) {
+        switch event {
+        case .guestAttached(let guest), .leaseGiven(let guest): member(guest)
+        case .guestDetached(let guest, let reason), .linkLost(let guest, let reason):
+            member(guest)
+            member("reason", reason)
+        case .guestRefused(let link, let reason):
+            member("link", link)
+            member("reason", reason)
+        case .forwardAdded(let port), .forwardRemoved(let port): member(port)
+        case .forwardFailed(let port, let reason):
+            member(port)
+            member("reason", reason)
+        }
+    }
+
+    private mutating func member(_ guest: Guest) {
+        member("guest") { writer in
+            writer.member("id", guest.id)
+            writer.member("name", guest.name)
+            writer.member("mac", "\(guest.mac)")
+            writer.member("ipv4", "\(guest.ipv4)")
+            writer.member("link", guest.link)
+        }
+    }
+
+    private mutating func member(_ port: PublishedPort) {
+        key("forward")
+        forward(port)
+    }
+}

@@ -1,0 +1,203 @@
+internal import NIOCore
+internal import NIOHTTP1
+internal import NIOPosix
+
+/// One connection to the control socket: takes requests one after the other, has them answered elsewhere, and writes the
+/// answers, or events for as long as the client listens.
+final class ConnectionHandler: ChannelInboundHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias OutboundOut = HTTPServerResponsePart
+
+    /// Octets of a body.
+    static var longestBody: Int { 8 << 20 }
+    /// How long a request may take to arrive, or a connection be idle, and an answer to be taken.
+    static var patience: TimeAmount { .seconds(30) }
+    /// How often a listener that hears nothing is told that we are there.
+    static var heartbeat: TimeAmount { .seconds(15) }
+
+    private enum Phase {
+        case waiting
+        case receiving(HTTPRequestHead)
+        /// Answered already; what still comes is thrown away, and the connection ends.
+        case refusing
+        case answering
+        case streaming(EventStream)
+    }
+
+    private let router: Router
+    private let events: EventBroadcast
+    private let workers: NIOThreadPool
+    private var phase = Phase.waiting
+    private var body = ByteBuffer()
+    private var omitsBody = false
+    private var context: ChannelHandlerContext?
+    private var timer: Scheduled<Void>?
+    private var beat: RepeatedTask?
+
+    init(router: Router, events: EventBroadcast, workers: NIOThreadPool) {
+        self.router = router
+        self.events = events
+        self.workers = workers
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        startTimer(context)
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        timer?.cancel()
+        beat?.cancel()
+        if case .streaming(let stream) = phase { events.remove(stream) }
+        self.context = nil
+    }
+
+    private func startTimer(_ context: ChannelHandlerContext) {
+        timer?.cancel()
+        let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
+        timer = context.eventLoop.scheduleTask(in: Self.patience) { bound.value.close(promise: nil) }
+    }
+
+    // MARK: Requests
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch (unwrapInboundIn(data), phase) {
+        case (.head(let head), .waiting):
+            startTimer(context)
+            body.clear()
+            phase = .receiving(head)
+            if let length = head.headers.first(name: "content-length").flatMap({ Int($0) }), length > Self.longestBody {
+                return refuse(.tooLarge(Self.longestBody), context)
+            }
+            if head.headers.first(name: "expect")?.lowercased() == "100-continue" {
+                let goOn = HTTPResponseHead(version: .http1_1, status: .continue)
+                context.writeAndFlush(wrapOutboundOut(.head(goOn)), promise: nil)
+            }
+        case (.body(var chunk), .receiving):
+            guard body.readableBytes + chunk.readableBytes <= Self.longestBody else {
+                return refuse(.tooLarge(Self.longestBody), context)
+            }
+            body.writeBuffer(&chunk)
+        case (.end, .receiving(let head)): answer(head, context)
+        case (.end, .refusing): context.close(promise: nil)
+        default: break
+        }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // What is no HTTP is answered by the pipeline, where it can be.
+        context.close(promise: nil)
+    }
+
+    private func refuse(_ failure: ControlFailure, _ context: ChannelHandlerContext) {
+        phase = .refusing
+        write(.failure(failure), keepsAlive: false, context)
+    }
+
+    private func answer(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
+        timer?.cancel()
+        phase = .answering
+        // A HEAD is answered without a body, whatever the answer (RFC 9110 §9.3.2).
+        omitsBody = head.method == .HEAD
+        let octets = body.readBytes(length: body.readableBytes) ?? []
+        body = ByteBuffer()
+        let keepsAlive = head.isKeepAlive
+        let (router, eventLoop) = (router, context.eventLoop)
+        let handler = NIOLoopBound(self, eventLoop: eventLoop)
+        // Some answers wait for shards or for ports, which this thread must not.
+        workers.submit { state in
+            guard state == .active else { return }
+            let result = Self.result(router, head.method.rawValue, head.uri, octets)
+            eventLoop.execute { handler.value.finish(result, keepsAlive: keepsAlive) }
+        }
+    }
+
+    private static func result(
+        _ router: Router, _ method: String, _ target: String, _ body: [UInt8]
+    ) -> Result<ControlResponse, ControlFailure> {
+        do throws(ControlFailure) {
+            return .success(try router.answer(try ControlRequest(method: method, target: target, body: body)))
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    // MARK: Answers
+
+    private func finish(_ result: Result<ControlResponse, ControlFailure>, keepsAlive: Bool) {
+        guard let context else { return }
+        if case .success(.events) = result { return stream(context) }
+        phase = .waiting
+        startTimer(context)
+        write(result, keepsAlive: keepsAlive, context)
+    }
+
+    private func write(
+        _ result: Result<ControlResponse, ControlFailure>, keepsAlive: Bool, _ context: ChannelHandlerContext
+    ) {
+        var headers = HTTPHeaders([("cache-control", "no-store")])
+        if !keepsAlive { headers.add(name: "connection", value: "close") }
+        var status = 200
+        var octets: [UInt8] = []
+        switch result {
+        case .success(.json(let text, let code)):
+            (octets, status) = (text, code)
+            headers.add(name: "content-type", value: "application/json")
+        case .success(.text(let text, let type)):
+            octets = text
+            headers.add(name: "content-type", value: type)
+        case .success(.empty), .success(.events): status = 204
+        case .failure(let failure):
+            (octets, status) = (failure.body, failure.status)
+            headers.add(name: "content-type", value: "application/json")
+            if !failure.allowed.isEmpty { headers.add(name: "allow", value: failure.allowed.joined(separator: ", ")) }
+        }
+        if status != 204 { headers.add(name: "content-length", value: "\(octets.count)") }
+        let head = HTTPResponseHead(version: .http1_1, status: HTTPResponseStatus(statusCode: status), headers: headers)
+        context.write(wrapOutboundOut(.head(head)), promise: nil)
+        if !octets.isEmpty, !omitsBody {
+            context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: octets)))), promise: nil)
+        }
+        let done = context.eventLoop.makePromise(of: Void.self)
+        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: done)
+        if !keepsAlive {
+            let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+            done.futureResult.whenComplete { _ in
+                // A client that is still sending would lose the answer by a close.
+                if case .refusing = bound.value.0.phase { return }
+                bound.value.1.close(promise: nil)
+            }
+        }
+    }
+
+    // MARK: Events
+
+    private func stream(_ context: ChannelHandlerContext) {
+        let headers = HTTPHeaders([("content-type", "text/event-stream"), ("cache-control", "no-store")])
+        context.write(
+            wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: .ok, headers: headers))), promise: nil)
+        let stream = EventStream(
+            isWritable: { [weak self] in self?.context?.channel.isWritable ?? false },
+            write: { [weak self] octets in self?.send(octets) },
+            push: { [weak self] in self?.context?.flush() })
+        phase = .streaming(stream)
+        events.add(stream)
+        send(ByteBuffer(string: ": listening\n\n"))
+        context.flush()
+        let handler = NIOLoopBound(self, eventLoop: context.eventLoop)
+        beat = context.eventLoop.scheduleRepeatedTask(initialDelay: Self.heartbeat, delay: Self.heartbeat) { _ in
+            guard let context = handler.value.context, context.channel.isWritable else { return }
+            handler.value.send(ByteBuffer(string: ": here\n\n"))
+            context.flush()
+        }
+    }
+
+    private func send(_ octets: ByteBuffer) {
+        context?.write(wrapOutboundOut(.body(.byteBuffer(octets))), promise: nil)
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if case .streaming(let stream) = phase, context.channel.isWritable { stream.flush() }
+        context.fireChannelWritabilityChanged()
+    }
+}

@@ -1,0 +1,101 @@
+/// A request as a route sees it.
+struct ControlRequest: Sendable {
+    let method: String
+    /// The path without its query.
+    let path: String
+    let query: [(name: String, value: String)]
+    let body: [UInt8]
+    /// What stands in the path where the route's has a name in braces.
+    var parameters: [String: String] = [:]
+
+    /// - Parameter target: the path and the query, as the request line has them.
+    init(method: String, target: String, body: [UInt8]) throws(ControlFailure) {
+        self.method = method
+        self.body = body
+        let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+        path = String(parts[0])
+        var query: [(name: String, value: String)] = []
+        for pair in parts.count == 2 ? parts[1].split(separator: "&") : [] {
+            let sides = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            guard let name = Self.decode(sides[0]), let value = sides.count == 2 ? Self.decode(sides[1]) : "" else {
+                throw ControlFailure.invalid("the query \"\(pair)\" is not encoded as one")
+            }
+            guard !query.contains(where: { $0.name == name }) else {
+                throw ControlFailure.invalid("\"\(name)\" comes twice in the query", key: name)
+            }
+            query.append((name, value))
+        }
+        self.query = query
+    }
+
+    /// Undoes percent-encoding (RFC 3986 §2.1).
+    private static func decode(_ text: Substring) -> String? {
+        var octets: [UInt8] = []
+        var rest = text.utf8[...]
+        while let octet = rest.popFirst() {
+            guard octet == UInt8(ascii: "%") else {
+                octets.append(octet)
+                continue
+            }
+            guard rest.count >= 2, let value = UInt8(Substring(rest.prefix(2)), radix: 16) else { return nil }
+            octets.append(value)
+            rest = rest.dropFirst(2)
+        }
+        return String(validating: octets, as: UTF8.self)
+    }
+
+    /// The body as JSON.
+    func json() throws(ControlFailure) -> JSONValue {
+        guard !body.isEmpty else { throw ControlFailure.invalid("the body is missing") }
+        do throws(JSONReader.Failure) {
+            return try JSONReader.read(body)
+        } catch {
+            throw ControlFailure.invalid("the body is no JSON: \(error)")
+        }
+    }
+
+    /// Refuses parameters of the query that nobody would read.
+    func expectQuery(_ known: [String] = []) throws(ControlFailure) {
+        for (name, _) in query where !known.contains(name) {
+            throw ControlFailure.invalid("there is no parameter \"\(name)\" here", key: name)
+        }
+    }
+
+    /// An integer of the query; `nil` when it is absent.
+    func integer(_ name: String, in range: ClosedRange<Int>) throws(ControlFailure) -> Int? {
+        guard let text = query.first(where: { $0.name == name })?.value else { return nil }
+        guard let value = Self.decimal(text), range.contains(value) else {
+            throw ControlFailure.invalid(
+                "\"\(name)\" is \"\(text)\", not an integer from \(range.lowerBound) to \(range.upperBound)", key: name)
+        }
+        return value
+    }
+
+    /// The number in the path, of something that has one.
+    func number(_ name: String) throws(ControlFailure) -> UInt32 {
+        let text = parameters[name] ?? ""
+        guard let value = Self.decimal(text), let number = UInt32(exactly: value) else {
+            throw ControlFailure.notFound("\"\(text)\" is no number that anything has")
+        }
+        return number
+    }
+
+    private static func decimal(_ text: String) -> Int? {
+        guard !text.isEmpty, text.utf8.allSatisfy({ $0 &- 0x30 <= 9 }) else { return nil }
+        return Int(text)
+    }
+}
+
+/// What a route answers.
+enum ControlResponse: Sendable {
+    case json([UInt8], status: Int = 200)
+    case text([UInt8], type: String)
+    case empty
+    /// Events, for as long as the client listens.
+    case events
+
+    /// A JSON object.
+    static func object(status: Int = 200, _ members: (inout JSONWriter) -> Void) -> ControlResponse {
+        .json(JSONWriter.text { $0.object(members) }, status: status)
+    }
+}

@@ -1,0 +1,100 @@
+internal import Glibc
+internal import NIOCore
+internal import NIOHTTP1
+internal import NIOPosix
+public import Ringway
+internal import Synchronization
+
+/// The control API of networks: HTTP/1.1 and JSON, each network at a unix socket of its own.
+///
+/// A socket's file has the permissions 0600, and whoever connects must be the user that the process runs as, or root.
+/// Guests cannot get there: what they send ends in the network's own stack, which knows no unix sockets.
+public final class ControlServer: Sendable {
+    /// Connections that a network has at a time. Beyond it one is closed as soon as it comes.
+    public static let mostConnections = 1_024
+
+    private struct Place {
+        let channel: any Channel
+        let file: SocketFile
+        let events: EventBroadcast
+    }
+
+    private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    private let workers = NIOThreadPool(numberOfThreads: 2)
+    private let places = Mutex<[Place]>([])
+    private let version: String
+
+    /// - Parameter version: what the API says the program's version is.
+    public init(version: String) {
+        self.version = version
+        workers.start()
+    }
+
+    /// Answers for a network from now on.
+    ///
+    /// - Parameters:
+    ///   - name: what the network is called.
+    ///   - path: the socket, whose directory must exist.
+    public func serve(_ network: VirtualNetwork, name: String, at path: String) throws(VirtualNetwork.Failure) {
+        let (descriptor, file) = try SocketFile.bindPrivately(path)
+        let eventLoop = group.next()
+        let events = EventBroadcast(network, on: eventLoop)
+        let router = ControlledNetwork(network: network, name: name, version: version, events: events).router
+        let count = NIOLoopBoundBox.makeBoxSendingValue(0, eventLoop: eventLoop)
+        let bootstrap = ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: 256)
+            .childChannelOption(.allowRemoteHalfClosure, value: false)
+            .childChannelOption(.writeBufferWaterMark, value: .init(low: 16 << 10, high: 64 << 10))
+            .childChannelInitializer { [workers] channel in
+                Self.admit(channel, count).flatMapThrowing {
+                    let pipeline = channel.pipeline.syncOperations
+                    try pipeline.configureHTTPServerPipeline(withPipeliningAssistance: true, withErrorHandling: true)
+                    try pipeline.addHandler(ConnectionHandler(router: router, events: events, workers: workers))
+                }
+            }
+        do {
+            let channel = try bootstrap.withBoundSocket(descriptor).wait()
+            places.withLock { $0.append(Place(channel: channel, file: file, events: events)) }
+        } catch {
+            events.stop()
+            file.remove()
+            throw VirtualNetwork.Failure.control("cannot listen at \(path): \(error)")
+        }
+    }
+
+    /// Whether a connection may stay: there are not too many, and it is from somebody who may be here.
+    private static func admit(_ channel: any Channel, _ count: NIOLoopBoundBox<Int>) -> EventLoopFuture<Void> {
+        guard count.value < mostConnections, let options = channel as? any SocketOptionProvider else {
+            return channel.eventLoop.makeFailedFuture(ChannelError.connectPending)
+        }
+        count.value += 1
+        channel.closeFuture.whenComplete { _ in count.value -= 1 }
+        return options.unsafeGetSocketOption(level: .socket, name: NIOBSDSocket.Option(rawValue: SO_PEERCRED))
+            .flatMapThrowing { (peer: PeerCredentials) in
+                guard peer.user == geteuid() || peer.user == 0 else {
+                    throw IOError(errnoCode: EACCES, reason: "another user's process")
+                }
+            }
+    }
+
+    /// Who is at the other end, as the kernel lays it out (unix(7)).
+    private struct PeerCredentials {
+        var process: Int32 = 0
+        var user: UInt32 = 0
+        var group: UInt32 = 0
+    }
+
+    /// Closes every connection and removes the sockets. Called once.
+    public func stop() {
+        let places = places.withLock { places in
+            defer { places = [] }
+            return places
+        }
+        for place in places {
+            place.events.stop()
+            place.file.remove()
+        }
+        try? group.syncShutdownGracefully()
+        try? workers.syncShutdownGracefully()
+    }
+}

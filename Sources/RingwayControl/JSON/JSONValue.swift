@@ -1,0 +1,55 @@
+/// A JSON value as it was read (RFC 8259).
+public enum JSONValue: Equatable, Sendable {
+    /// A member of an object.
+    public struct Member: Equatable, Sendable {
+        public let key: String
+        public let value: JSONValue
+    }
+
+    case null
+    case bool(Bool)
+    /// A number without fraction or exponent that fits.
+    case integer(Int)
+    /// Any other number.
+    case number(Double)
+    case string(String)
+    case array([JSONValue])
+    /// The members as they came; none has the key of another.
+    case object([Member])
+
+    /// The member's value, of an object that has it.
+    public subscript(key: String) -> JSONValue? {
+        guard case .object(let members) = self else { return nil }
+        return members.first { $0.key == key }?.value
+    }
+
+    /// The elements of an array; none for anything else.
+    public var elements: [JSONValue] {
+        if case .array(let elements) = self { return elements }
+        return []
+    }
+
+    /// The text of a string.
+    public var text: String? {
+        if case .string(let text) = self { return text }
+        return nil
+    }
+
+    /// The value of an integer.
+    public var int: Int? {
+        if case .integer(let value) = self { return value }
+        return nil
+    }
+
+    /// What sort of value it is, for a person to read.
+    var kind: String {
+        switch self {
+        case .null: "null"
+        case .bool: "a boolean"
+        case .integer, .number: "a number"
+        case .string: "a string"
+        case .array: "an array"
+        case .object: "an object"
+        }
+    }
+}

@@ -1,0 +1,141 @@
+/// Writes a JSON text from front to back, without a tree in between.
+public struct JSONWriter {
+    /// The text so far.
+    public private(set) var octets: [UInt8] = []
+    private var needsComma = false
+
+    public init() {}
+
+    /// The text of one value.
+    public static func text(_ body: (inout JSONWriter) -> Void) -> [UInt8] {
+        var writer = JSONWriter()
+        body(&writer)
+        return writer.octets
+    }
+
+    // MARK: Structure
+
+    public mutating func object(_ members: (inout JSONWriter) -> Void) {
+        begin(UInt8(ascii: "{"))
+        members(&self)
+        end(UInt8(ascii: "}"))
+    }
+
+    public mutating func array<Elements: Sequence>(
+        _ elements: Elements, _ write: (inout JSONWriter, Elements.Element) -> Void
+    ) {
+        begin(UInt8(ascii: "["))
+        for element in elements { write(&self, element) }
+        end(UInt8(ascii: "]"))
+    }
+
+    /// What the next value is the value of.
+    public mutating func key(_ key: String) {
+        separate()
+        quote(key)
+        octets.append(UInt8(ascii: ":"))
+        needsComma = false
+    }
+
+    private mutating func begin(_ bracket: UInt8) {
+        separate()
+        octets.append(bracket)
+        needsComma = false
+    }
+
+    private mutating func end(_ bracket: UInt8) {
+        octets.append(bracket)
+        needsComma = true
+    }
+
+    private mutating func separate() {
+        if needsComma { octets.append(UInt8(ascii: ",")) }
+    }
+
+    // MARK: Values
+
+    public mutating func string(_ text: String) {
+        separate()
+        quote(text)
+        needsComma = true
+    }
+
+    public mutating func integer(_ value: some BinaryInteger) { literal("\(value)") }
+    public mutating func bool(_ value: Bool) { literal(value ? "true" : "false") }
+    public mutating func null() { literal("null") }
+    public mutating func number(_ value: Double) { literal("\(value)") }
+
+    private mutating func literal(_ text: String) {
+        separate()
+        octets.append(contentsOf: text.utf8)
+        needsComma = true
+    }
+
+    // MARK: Members
+
+    public mutating func member(_ key: String, _ text: String?) {
+        self.key(key)
+        if let text { string(text) } else { null() }
+    }
+
+    public mutating func member(_ key: String, _ value: (some BinaryInteger)?) {
+        self.key(key)
+        if let value { integer(value) } else { null() }
+    }
+
+    public mutating func member(_ key: String, _ value: Bool) {
+        self.key(key)
+        bool(value)
+    }
+
+    public mutating func member(_ key: String, _ members: (inout JSONWriter) -> Void) {
+        self.key(key)
+        object(members)
+    }
+
+    public mutating func member<Elements: Sequence>(
+        _ key: String, _ elements: Elements, _ write: (inout JSONWriter, Elements.Element) -> Void
+    ) {
+        self.key(key)
+        array(elements, write)
+    }
+
+    private mutating func quote(_ text: String) {
+        octets.append(UInt8(ascii: "\""))
+        for octet in text.utf8 {
+            switch octet {
+            case UInt8(ascii: "\""), UInt8(ascii: "\\"):
+                octets.append(UInt8(ascii: "\\"))
+                octets.append(octet)
+            case 0..<0x20, 0x7F:
+                let digits = Array("0123456789abcdef".utf8)
+                octets.append(contentsOf: "\\u00".utf8)
+                octets.append(digits[Int(octet >> 4)])
+                octets.append(digits[Int(octet & 15)])
+            default: octets.append(octet)
+            }
+        }
+        octets.append(UInt8(ascii: "\""))
+    }
+}
+
+extension JSONWriter {
+    /// A value as it was read.
+    public mutating func value(_ value: JSONValue) {
+        switch value {
+        case .null: null()
+        case .bool(let value): bool(value)
+        case .integer(let value): integer(value)
+        case .number(let value): number(value)
+        case .string(let text): string(text)
+        case .array(let elements): array(elements) { $0.value($1) }
+        case .object(let members):
+            object { writer in
+                for member in members {
+                    writer.key(member.key)
+                    writer.value(member.value)
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,66 @@
+internal import Glibc
+internal import Ringway
+
+/// What somebody who is to help wants to know, in one file. There are no secrets in it: neither keys nor payload.
+enum Diagnostics {
+    static func bundle(of controlled: ControlledNetwork) -> [UInt8] {
+        let network = controlled.network
+        return JSONWriter.text { writer in
+            writer.object { writer in
+                writer.member("takenAt", time(nil))
+                writer.member("status") { $0.members(ofStatus: controlled) }
+                writer.member("configuration") { $0.members(of: network.configuration) }
+                writer.member("kernel") { $0.membersOfKernel() }
+                writer.member("guests", network.guests) { writer, guest in
+                    let statistics = network.statistics(of: guest.id)
+                    writer.object { writer in
+                        writer.members(of: guest, statistics)
+                        if let statistics { writer.member("counters") { $0.members(of: statistics) } }
+                    }
+                }
+                writer.member("forwards", network.publishedPorts) { $0.forward($1) }
+                writer.member("leases", network.leases) { $0.lease($1) }
+                writer.member("names", network.names) { $0.name($1) }
+                writer.member("events", controlled.events.recent) { $0.string($1) }
+            }
+        }
+    }
+}
+
+extension JSONWriter {
+    fileprivate mutating func members(of configuration: VirtualNetwork.Configuration) {
+        member("network", "\(configuration.ipv4Network)")
+        member("ipv6Prefix", configuration.ipv6Prefix.map { "\($0)" })
+        member("mtu", configuration.mtu)
+        member("shards", configuration.shardCount)
+        member("nameServers", configuration.nameServers) { $0.string("\($1)") }
+        member("hostLoopback", configuration.hostLoopback)
+        member("allow", configuration.allow) { $0.string("\($1)") }
+        member("deny", configuration.deny) { $0.string("\($1)") }
+        member("isolate", configuration.isolate)
+        member("capture", configuration.captureFile)
+        member("limits") { writer in
+            // A list of integers by name, which is what a mirror is for.
+            for child in Mirror(reflecting: configuration.limits).children {
+                if let label = child.label, let value = child.value as? Int { writer.member(label, value) }
+            }
+        }
+    }
+
+    fileprivate mutating func membersOfKernel() {
+        var name = utsname()
+        uname(&name)
+        member("release", withUnsafeBytes(of: name.release) { Self.text($0) })
+        member("machine", withUnsafeBytes(of: name.machine) { Self.text($0) })
+        member("features", KernelFeatures.probe()) { writer, feature in
+            writer.object { writer in
+                writer.member("name", feature.name)
+                writer.member("present", feature.present)
+            }
+        }
+    }
+
+    private static func text(_ octets: UnsafeRawBufferPointer) -> String {
+        String(decoding: octets.prefix { $0 != 0 }, as: UTF8.self)
+    }
+}

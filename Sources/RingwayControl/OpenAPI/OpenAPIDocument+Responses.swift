@@ -1,0 +1,27 @@
+extension OpenAPIDocument {
+    /// The answers that say no.
+    static let responses = #"""
+        {
+          "Malformed": {
+            "description": "Malformed: the error names the key.",
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+          },
+          "NotPermitted": {
+            "description": "It takes privilege.",
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+          },
+          "NotFound": {
+            "description": "There is no such thing.",
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+          },
+          "Conflict": {
+            "description": "It cannot be done as things are: a port in use, say.",
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+          },
+          "TooLarge": {
+            "description": "The body is too large.",
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+          }
+        }
+        """#
+}

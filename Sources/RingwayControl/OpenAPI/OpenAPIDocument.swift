@@ -1,0 +1,22 @@
+/// The description of the API by which programs are written against it (OpenAPI 3.0.3). Tests hold it and the routes to
+/// each other.
+enum OpenAPIDocument {
+    /// The whole document.
+    static let text = Array(
+        """
+        {"openapi": "3.0.3", "info": \(info), "servers": \(servers), "paths": \(paths),
+        "components": {"responses": \(responses), "schemas": \(schemas)}}
+
+        """.utf8)
+
+    private static let info = #"""
+        {
+          "title": "Ringway control API", "version": "1", "license": {"name": "Apache 2.0"},
+          "description": "What a path does not have is answered with 404 or 405; every error has the same shape."
+        }
+        """#
+
+    private static let servers = #"""
+        [{"url": "http://localhost", "description": "curl --unix-socket PATH http://localhost/v1/status"}]
+        """#
+}

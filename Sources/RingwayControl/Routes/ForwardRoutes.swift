@@ -1,0 +1,75 @@
+internal import Ringway
+
+extension ControlledNetwork {
+    /// Forwards that a set may have.
+    private static var mostForwards: Int { 65_536 }
+
+    /// Published ports.
+    var forwardRoutes: [Route] {
+        [
+            Route("GET", "/v1/forwards") { (request) throws(ControlFailure) in
+                try request.expectQuery()
+                return .object { $0.member("forwards", network.publishedPorts) { $0.forward($1) } }
+            },
+            Route("POST", "/v1/forwards") { (request) throws(ControlFailure) in
+                try request.expectQuery()
+                let fields = try Fields(try request.json(), known: ForwardMessage.keys + ["owner"])
+                let forward = try ForwardMessage.read(fields)
+                let owner = try OwnerName.read(fields)
+                do throws(VirtualNetwork.Failure) {
+                    let port = try network.publish(forward, owner: owner)
+                    return .json(JSONWriter.text { $0.forward(port) }, status: 201)
+                } catch {
+                    throw ControlFailure(error)
+                }
+            },
+            Route("PUT", "/v1/forwards") { (request) throws(ControlFailure) in
+                try request.expectQuery()
+                let fields = try Fields(try request.json(), known: ["owner", "forwards"])
+                let owner = try OwnerName.read(fields)
+                var wanted: [PortForward] = []
+                for (index, element) in try fields.array("forwards", upTo: Self.mostForwards).enumerated() {
+                    let place = "forwards[\(index)]"
+                    let members = try Fields(element, at: place, known: ForwardMessage.keys)
+                    let forward = try ForwardMessage.read(members)
+                    guard forward.hostPorts.lowerBound > 0 else {
+                        throw members.refusal("hostPort", "a port that is to be chosen cannot be one of a set")
+                    }
+                    wanted.append(forward)
+                }
+                return try set(wanted, owner)
+            },
+            Route("GET", "/v1/forwards/{id}") { (request) throws(ControlFailure) in
+                try request.expectQuery()
+                let number = try request.number("id")
+                guard let port = network.publishedPort(number) else {
+                    throw ControlFailure.notFound("nothing is published under the number \(number)")
+                }
+                return .json(JSONWriter.text { $0.forward(port) })
+            },
+            Route("DELETE", "/v1/forwards/{id}") { (request) throws(ControlFailure) in
+                try request.expectQuery()
+                let number = try request.number("id")
+                do throws(VirtualNetwork.Failure) {
+                    try network.unpublish(number)
+                } catch {
+                    throw ControlFailure(error)
+                }
+                return .empty
+            },
+        ]
+    }
+
+    private func set(_ wanted: [PortForward], _ owner: String) throws(ControlFailure) -> ControlResponse {
+        do throws(VirtualNetwork.Failure) {
+            let changes = try network.setPublished(wanted, owner: owner)
+            return .object { writer in
+                writer.member("added", changes.added) { $0.forward($1) }
+                writer.member("removed", changes.removed) { $0.forward($1) }
+                writer.member("kept", changes.kept) { $0.forward($1) }
+            }
+        } catch {
+            throw ControlFailure(error)
+        }
+    }
+}

@@ -1,0 +1,48 @@
+internal import Ringway
+
+/// What a network's API answers with.
+struct ControlledNetwork: Sendable {
+    let network: VirtualNetwork
+    let name: String
+    /// The version of the program.
+    let version: String
+    let started = ContinuousClock.now
+    let events: EventBroadcast
+
+    /// Every operation of the API. The events are sent by the connection itself.
+    var router: Router { Router(routes: networkRoutes + guestRoutes + forwardRoutes + ownerRoutes) }
+
+    /// The network as a whole.
+    private var networkRoutes: [Route] {
+        [
+            Route("GET", "/openapi.json") { (request) throws(ControlFailure) in
+                try request.expectQuery()
+                return .json(OpenAPIDocument.text)
+            },
+            Route("GET", "/metrics") { (request) throws(ControlFailure) in
+                try request.expectQuery()
+                return .text(MetricsText.text(of: self), type: "text/plain; version=0.0.4; charset=utf-8")
+            },
+            Route("GET", "/v1/status") { (request) throws(ControlFailure) in
+                try request.expectQuery()
+                return .object { $0.members(ofStatus: self) }
+            },
+            Route("GET", "/v1/leases") { (request) throws(ControlFailure) in
+                try request.expectQuery()
+                return .object { $0.member("leases", network.leases) { $0.lease($1) } }
+            },
+            Route("GET", "/v1/names") { (request) throws(ControlFailure) in
+                try request.expectQuery()
+                return .object { $0.member("names", network.names) { $0.name($1) } }
+            },
+            Route("GET", "/v1/events") { (request) throws(ControlFailure) in
+                try request.expectQuery()
+                return .events
+            },
+            Route("GET", "/v1/diagnostics") { (request) throws(ControlFailure) in
+                try request.expectQuery()
+                return .json(Diagnostics.bundle(of: self))
+            },
+        ]
+    }
+}

@@ -1,0 +1,32 @@
+internal import CRingway
+internal import Glibc
+internal import Synchronization
+
+/// How a thread of the control plane waits until shards have done what it asked them.
+final class ShardReply: Sendable {
+    private let missing: Atomic<Int>
+    private let bell: Int32
+
+    /// - Parameter count: how many are asked.
+    init(count: Int) {
+        missing = Atomic(count)
+        bell = ringway_event_descriptor()
+    }
+
+    deinit { if bell >= 0 { close(bell) } }
+
+    /// From a shard.
+    func send() {
+        guard missing.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 else { return }
+        var one: UInt64 = 1
+        _ = write(bell, &one, 8)
+    }
+
+    /// Whether all have replied in time. With no descriptor left there is nothing to wait by.
+    @discardableResult
+    func wait(milliseconds: Int32) -> Bool {
+        guard bell >= 0 else { return missing.load(ordering: .acquiring) <= 0 }
+        var entry = pollfd(fd: bell, events: Int16(POLLIN), revents: 0)
+        return poll(&entry, 1, milliseconds) == 1
+    }
+}

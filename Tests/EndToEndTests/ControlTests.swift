@@ -1,0 +1,148 @@
+import Foundation
+import Testing
+
+extension EndToEnd {
+    @Suite("The control API")
+    struct ControlTests {
+        /// A service with a control socket of its own.
+        private struct Controlled {
+            let service: Service
+            let socket: String
+            private let bed: TestBed
+
+            init(_ bed: TestBed, _ options: [String] = []) throws {
+                self.bed = bed
+                socket = bed.directory + "/control"
+                service = try Service(bed, ["--listen", "qemu:\(bed.directory)/q", "--control", socket] + options)
+            }
+
+            /// `ringway` with words before and after the socket's option.
+            func ringway(_ words: String..., input: [String] = []) throws -> Program.Outcome {
+                try bed.ringway(words + ["--control", socket] + input)
+            }
+
+            /// A machine on the link, configured.
+            func makeMachine(_ name: String, _ mac: String) throws -> VirtualMachine {
+                let machine = try VirtualMachine(bed, name)
+                try machine.plug("qemu:\(bed.directory)/q", mac)
+                try machine.configure()
+                return machine
+            }
+
+            /// A program of the tests' own, at the socket.
+            func client(_ program: String, _ arguments: [String]) throws -> Program {
+                try bed.start(["python3", Machine.program(program), socket] + arguments)
+            }
+        }
+
+        private static func serveGreeting(_ bed: TestBed, _ machine: VirtualMachine) throws {
+            let server = try machine.start(["python3", Machine.flows, "serve", "80", "--greet"])
+            try server.waitForOutput("listening")
+        }
+
+        @Test func `publishes ports while the network is at work`() throws {
+            try TestBed.use { bed in
+                let controlled = try Controlled(bed)
+                // Before the guest is there the port is taken, and refuses.
+                #expect(try controlled.ringway("publish", "add", "8080:80").output == "1 8080:80/tcp\n")
+                let early = try bed.run(["python3", Machine.flows, "greet", "127.0.0.1", "8080"])
+                #expect(early.output.contains("Refused"))
+                let machine = try controlled.makeMachine("machine", "52:54:00:00:02:01")
+                try Self.serveGreeting(bed, machine)
+                #expect(try bed.run(["python3", Machine.flows, "greet", "127.0.0.1", "8080"]).status == 0)
+                #expect(try controlled.ringway("publish", "ls").output.contains("active"))
+                let twice = try controlled.ringway("publish", "add", "8080:81")
+                #expect(twice.status == 1)
+                #expect(twice.errors.contains("cannot publish 0.0.0.0:8080 and [::]:8080/tcp: the port is in use"))
+                #expect(try controlled.ringway("publish", "rm", "8080:80").status == 0)
+                // Free at once, for anybody.
+                _ = try bed.serve(Machine.program("talk.py"), ["listen", "8080"])
+            }
+        }
+
+        @Test func `chooses a port, and applies a set as a difference`() throws {
+            try TestBed.use { bed in
+                let controlled = try Controlled(bed, ["-p", "7000:70"])
+                let words = try controlled.ringway("publish", "add", "0:80").requireSuccess().split(separator: " ")
+                let port = try #require(words.last?.split(separator: ":").first.flatMap { Int($0) })
+                #expect(port > 0)
+                let first = try controlled.ringway("publish", "sync", input: ["8000-8009:8000-8009", "\(port):80"])
+                #expect(first.output == "+ 8000-8009:8000-8009/tcp\n1 kept\n")
+                let second = try controlled.ringway("publish", "sync", input: ["8000-8009:8000-8009", "53:53/udp"])
+                #expect(second.output == "- \(port):80/tcp\n+ 53:53/udp\n1 kept\n")
+                // What the command line has published is not the API's.
+                #expect(try controlled.ringway("publish", "ls").output.contains("7000:70/tcp"))
+            }
+        }
+
+        @Test func `tells of the network, its guests, flows and events`() throws {
+            try TestBed.use { bed in
+                let controlled = try Controlled(bed)
+                let events = try bed.start([Machine.ringway, "events", "--control", controlled.socket])
+                // The listener is there once it hears of something.
+                try waitUntil("events") {
+                    _ = try controlled.ringway("publish", "add", "9999:99")
+                    _ = try controlled.ringway("publish", "rm", "9999:99")
+                    return events.output.contains("9999:99/tcp is published")
+                }
+                let machine = try controlled.makeMachine("machine", "52:54:00:00:02:02")
+                try events.waitForOutput("is attached")
+                _ = try bed.start(["python3", "-m", "http.server", "8000"])
+                try bed.waitForListener(at: 8000)
+                let holder = try machine.start(["socat", "-u", "TCP:192.168.127.254:8000", "-"])
+                try waitUntil("the flow") {
+                    try controlled.ringway("flows").output.contains("192.168.127.254:8000")
+                }
+                let json = try controlled.ringway("flows", "--json").output
+                #expect(json.contains("\"state\":\"established\"") && json.contains("\"complete\":true"))
+                #expect(try controlled.ringway("guests").output.contains("52:54:00:00:02:02"))
+                #expect(try controlled.ringway("status").output.contains("192.168.127.0/24"))
+                holder.send(SIGKILL)
+                #expect(try controlled.service.end().status == 0)
+                #expect(try events.waitForEnd().status == 1)
+                #expect(try controlled.ringway("status").errors.contains("nobody answers at"))
+            }
+        }
+
+        @Test func `answers as it is described, whatever it is asked`() throws {
+            try TestBed.use { bed in
+                let controlled = try Controlled(bed)
+                _ = try controlled.makeMachine("machine", "52:54:00:00:02:03")
+                let run = try controlled.client("api.py", ["1", "25"]).waitForEnd(within: .seconds(90))
+                #expect(run.status == 0, "\(run.output)\(run.errors)")
+                #expect(controlled.service.program.isRunning)
+            }
+        }
+
+        @Test func `is asked by a thousand clients and heard by readers that do not read while data moves`() throws {
+            try TestBed.use { bed in
+                let controlled = try Controlled(bed)
+                let machine = try controlled.makeMachine("machine", "52:54:00:00:02:04")
+                let path = bed.directory + "/noise"
+                try Data((0..<8 << 20).map { UInt8(truncatingIfNeeded: $0 &* 2_654_435_761 >> 13) })
+                    .write(to: URL(fileURLWithPath: path))
+                _ = try bed.start(["python3", "-m", "http.server", "--directory", bed.directory, "8000"])
+                try bed.waitForListener(at: 8000)
+                let crowd = try controlled.client("crowd.py", ["1000", "10", "12"])
+                try crowd.waitForOutput("crowded")
+                // Enough events that a reader which does not read loses some.
+                let noise = try bed.start([
+                    "sh", "-c",
+                    "for i in 1 2 3 4 5; do \(Machine.ringway) publish sync --control \(controlled.socket) "
+                        + "$(seq -f %.0f:80 20000 20800) && \(Machine.ringway) publish sync --control "
+                        + "\(controlled.socket) --file /dev/null; done >/dev/null",
+                ])
+                let copy = bed.directory + "/copy"
+                _ = try machine.run(
+                    ["curl", "-sSf", "-o", copy, "http://192.168.127.254:8000/noise"], within: .seconds(10)
+                ).requireSuccess()
+                #expect(FileManager.default.contentsEqual(atPath: path, andPath: copy))
+                _ = try machine.run(["ping", "-c", "5", "-i", "0.2", "-W", "1", "192.168.127.1"]).requireSuccess()
+                _ = try noise.waitForEnd(within: .seconds(30)).requireSuccess()
+                let outcome = try crowd.waitForEnd(within: .seconds(30))
+                #expect(outcome.status == 0, "\(outcome.output)\(outcome.errors)")
+                #expect(try controlled.ringway("status").status == 0)
+            }
+        }
+    }
+}

@@ -1,0 +1,139 @@
+import Glibc
+import Ringway
+import Testing
+
+@testable import RingwayControl
+
+/// Requests and their answers, without a connection.
+@Suite("The control API", .serialized, .enabled(if: ControlledBench.isPossible))
+struct RouterTests {
+    private let bench: ControlledBench
+
+    init() throws { bench = try ControlledBench() }
+
+    struct Malformed: CustomTestStringConvertible, Sendable {
+        let body: String
+        let key: String?
+        var testDescription: String { body }
+    }
+
+    @Test(
+        "names the key of a body that is malformed",
+        arguments: [
+            Malformed(body: "", key: nil), Malformed(body: "{", key: nil), Malformed(body: "[]", key: nil),
+            Malformed(body: "{}", key: "hostPort"),
+            Malformed(body: #"{"hostPort":8080}"#, key: "guestPort"),
+            Malformed(body: #"{"hostPort":-1,"guestPort":80}"#, key: "hostPort"),
+            Malformed(body: #"{"hostPort":65536,"guestPort":80}"#, key: "hostPort"),
+            Malformed(body: #"{"hostPort":1.5,"guestPort":80}"#, key: "hostPort"),
+            Malformed(body: #"{"hostPort":"80","guestPort":80}"#, key: "hostPort"),
+            Malformed(body: #"{"hostPort":80,"guestPort":0}"#, key: "guestPort"),
+            Malformed(body: #"{"hostPort":80,"guestPort":80,"count":0}"#, key: "count"),
+            Malformed(body: #"{"hostPort":65530,"guestPort":80,"count":7}"#, key: "count"),
+            Malformed(body: #"{"hostPort":0,"guestPort":80,"count":2}"#, key: "count"),
+            Malformed(body: #"{"hostPort":80,"guestPort":80,"transport":"sctp"}"#, key: "transport"),
+            Malformed(body: #"{"hostPort":80,"guestPort":80,"hostAddress":"1.2.3"}"#, key: "hostAddress"),
+            Malformed(body: #"{"hostPort":80,"guestPort":80,"guest":"no name"}"#, key: "guest"),
+            Malformed(body: #"{"hostPort":80,"guestPort":80,"owner":"a/b"}"#, key: "owner"),
+            Malformed(body: #"{"hostPort":80,"guestPort":80,"port":1}"#, key: "port"),
+        ])
+    func namesKey(_ input: Malformed) throws {
+        let answer = try bench.ask("POST", "/v1/forwards", input.body)
+        #expect(answer.status == 400)
+        #expect(answer.body["error"]?["key"] == input.key.map { .string($0) } ?? .null)
+    }
+
+    @Test func `names the key inside of a set`() throws {
+        let body = #"{"forwards":[{"hostPort":1,"guestPort":1},{"hostPort":2,"guestPort":99999}]}"#
+        let answer = try bench.ask("PUT", "/v1/forwards", body)
+        #expect(answer.status == 400)
+        #expect(answer.body["error"]?["key"] == .string("forwards[1].guestPort"))
+        #expect(bench.network.publishedPorts.isEmpty)
+    }
+
+    @Test func `knows no other paths, and says which methods a path has`() throws {
+        #expect(try bench.ask("GET", "/v1/nothing").status == 404)
+        #expect(try bench.ask("GET", "/v1/forwards/").status == 404)
+        #expect(try bench.ask("GET", "/v1/forwards/x").status == 404)
+        #expect(throws: ControlFailure.method("PATCH", allowed: ["GET", "POST", "PUT"])) {
+            try bench.controlled.router.answer(try ControlRequest(method: "PATCH", target: "/v1/forwards", body: []))
+        }
+    }
+
+    @Test func `publishes a port, shows it, and removes it`() throws {
+        let added = try bench.ask("POST", "/v1/forwards", #"{"hostPort":0,"guestPort":80,"hostAddress":"127.0.0.1"}"#)
+        #expect(added.status == 201)
+        let number = try #require(added.body["id"]?.int)
+        let port = try #require(added.body["hostPort"]?.int)
+        #expect(port > 0)
+        #expect(added.body["state"] == .string("waiting"))
+        #expect(try bench.ask("GET", "/v1/forwards/\(number)").body == added.body)
+        let twice = try bench.ask(
+            "POST", "/v1/forwards", #"{"hostPort":\#(port),"guestPort":80,"hostAddress":"127.0.0.1"}"#)
+        #expect(twice.status == 409)
+        #expect(twice.body["error"]?["code"] == .string("port-in-use"))
+        #expect(try bench.ask("DELETE", "/v1/forwards/\(number)").status == 204)
+        #expect(try bench.ask("DELETE", "/v1/forwards/\(number)").status == 404)
+        #expect(bench.network.publishedPorts.isEmpty)
+    }
+
+    @Test func `applies a set as a difference, and leaves other owners alone`() throws {
+        let ports = (0..<4).map { _ in ControlledBench.freePort() }
+        func members(_ port: Int) -> String { #"{"hostPort":\#(port),"guestPort":80}"# }
+        func set(_ ports: ArraySlice<Int>) throws -> (status: Int, body: JSONValue) {
+            try bench.ask("PUT", "/v1/forwards", #"{"forwards":[\#(ports.map(members).joined(separator: ","))]}"#)
+        }
+        let other = try bench.ask("POST", "/v1/forwards", #"{"hostPort":\#(ports[3]),"guestPort":1,"owner":"me"}"#)
+        #expect(other.status == 201)
+        let first = try set(ports[0...1])
+        #expect(first.status == 200)
+        #expect(first.body["added"]?.elements.count == 2)
+        let second = try set(ports[1...2])
+        #expect(second.body["added"]?.elements.compactMap { $0["hostPort"]?.int } == [ports[2]])
+        #expect(second.body["removed"]?.elements.compactMap { $0["hostPort"]?.int } == [ports[0]])
+        #expect(second.body["kept"]?.elements == [first.body["added"]?.elements[1]])
+        // A set that cannot be had changes nothing.
+        let before = bench.network.publishedPorts.map(\.forward)
+        #expect(try set(ports[3...3]).status == 409)
+        #expect(bench.network.publishedPorts.map(\.forward) == before)
+        #expect(try bench.ask("DELETE", "/v1/owners/api").status == 204)
+        #expect(bench.network.publishedPorts.map(\.owner) == ["me"])
+    }
+
+    @Test func `removes the ports of an owner that is not heard of`() throws {
+        let port = ControlledBench.freePort()
+        _ = try bench.ask("POST", "/v1/forwards", #"{"hostPort":\#(port),"guestPort":1,"owner":"me"}"#)
+        #expect(try bench.ask("PUT", "/v1/owners/me", #"{"seconds":1}"#).status == 204)
+        let clock = ContinuousClock()
+        let end = clock.now + .seconds(10)
+        while !bench.network.publishedPorts.isEmpty, clock.now < end { usleep(5_000) }
+        #expect(bench.network.publishedPorts.isEmpty)
+    }
+
+    @Test(
+        "answers what it is asked",
+        arguments: [
+            "/v1/status", "/v1/guests", "/v1/flows", "/v1/flows?limit=1&guest=7", "/v1/forwards", "/v1/owners",
+            "/v1/leases", "/v1/names", "/v1/diagnostics", "/metrics", "/openapi.json",
+        ])
+    func answers(_ target: String) throws {
+        #expect(try bench.ask("GET", target).status == 200)
+    }
+
+    @Test(
+        "refuses a query that it does not know",
+        arguments: [("limit=0", "limit"), ("limit=4097", "limit"), ("guest=x", "guest"), ("all=1", "all")])
+    func refusesQuery(_ query: String, _ key: String) throws {
+        let answer = try bench.ask("GET", "/v1/flows?\(query)")
+        #expect(answer.status == 400)
+        #expect(answer.body["error"]?["key"] == .string(key))
+    }
+
+    @Test func `tells Prometheus of every counter by a name of its kind`() throws {
+        let text = String(decoding: MetricsText.text(of: bench.controlled), as: UTF8.self)
+        #expect(text.contains("# TYPE ringway_build_info gauge\nringway_build_info{version=\"1.2.3\"} 1\n"))
+        #expect(text.contains("# TYPE ringway_frames_from_guest_total counter\n"))
+        #expect(text.contains("# TYPE ringway_tcp_flows gauge\n"))
+        #expect(MetricsText.snakeCase("refused.badTCPOptions") == "refused_bad_tcp_options")
+    }
+}
