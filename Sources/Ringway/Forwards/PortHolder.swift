@@ -21,7 +21,7 @@ enum PortHolder {
     }
 
     /// One line for a person: what could not be had, why, and what to do.
-    private static func explain(
+    static func explain(
         _ error: Int32, _ address: IPAddress?, _ port: UInt16, _ transport: PortForward.Transport
     ) -> String {
         let place =

@@ -31,6 +31,7 @@ enum EventMessage {
         case .forwardAdded: "forwardAdded"
         case .forwardRemoved: "forwardRemoved"
         case .forwardFailed: "forwardFailed"
+        case .agentForwardFailed: "agentForwardFailed"
         }
     }
 }
@@ -48,6 +49,9 @@ extension JSONWriter {
         case .forwardAdded(let port), .forwardRemoved(let port): member(port)
         case .forwardFailed(let port, let reason):
             member(port)
+            member("reason", reason)
+        case .agentForwardFailed(let forward, let reason):
+            member("forward", "\(forward)")
             member("reason", reason)
         }
     }
