@@ -3,8 +3,8 @@
 #
 # usage: engine-lines.sh DIGEST [LINE]...
 #
-# Output is that of judging.sh. DIGEST is that of the small file on the host's web server; a registry listens on port 5000
-# of the host. Needs the engine's programs beside busybox.
+# Output is that of judging.sh. DIGEST is that of the small file on the host's web server; a registry listens on port
+# 5000 of the host. Needs the engine's programs beside busybox.
 digest=$1
 shift
 . /judging.sh
@@ -14,7 +14,7 @@ image=$name:5000/base:1
 
 engine() {
     mount -t cgroup2 none /sys/fs/cgroup
-    # The root in memory cannot be pivoted; the engine knows this case. Its own folder must be no such root, for overlays.
+    # The root in memory cannot be pivoted; the engine knows this case. For overlays its own folder must be elsewhere.
     mkdir -p /var/lib/docker
     mount -t tmpfs none /var/lib/docker
     DOCKER_RAMDISK=1 dockerd --insecure-registry $name:5000 >/run/dockerd.log 2>&1 &
@@ -53,7 +53,8 @@ container() {
 }
 
 published() {
-    docker run -d -p 18080:80 $image sh -c 'mkdir /www && echo page >/www/page && exec httpd -f -p 80 -h /www' >/dev/null
+    docker run -d -p 18080:80 $image \
+        sh -c 'mkdir /www && echo page >/www/page && exec httpd -f -p 80 -h /www' >/dev/null
     for attempt in $(seq 50); do
         answer=$(wget -q -O - http://127.0.0.1:18080/page 2>/dev/null)
         [ "$answer" = page ] && break
@@ -62,7 +63,10 @@ published() {
     [ "$answer" = page ] || fail "no answer inside the machine"
     # The host reads it too, and leaves word of it.
     for attempt in $(seq 100); do
-        [ "$(wget -q -O - http://$name:8080/published 2>/dev/null)" = page ] && echo "inside the machine and on the host" && return
+        if [ "$(wget -q -O - http://$name:8080/published 2>/dev/null)" = page ]; then
+            echo "inside the machine and on the host"
+            return
+        fi
         sleep 0.2
     done
     fail "no answer on the host"

@@ -4,8 +4,8 @@
 #
 # usage: inside-lines.sh WAY MEBIBYTES SECONDS [LINE]...
 #
-# WAY is "run" or "run-2" (ringway run with one or two queues), or "vsock" or "vsock-2" (ringway serve and the agent in a
-# namespace of its own, by AF_VSOCK). The environment's RINGWAY_OPTIONS go to ringway. Output is that of
+# WAY is "run" or "run-2" (ringway run with one or two queues), or "vsock" or "vsock-2" (ringway serve and the agent in
+# a namespace of its own, by AF_VSOCK). The environment's RINGWAY_OPTIONS go to ringway. Output is that of
 # machine-lines.sh. Needs ringway, nginx, iperf3, dnsmasq and ringway-agent beside what machine-lines.sh needs.
 way=$1
 mebibytes=$2

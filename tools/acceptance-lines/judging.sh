@@ -1,5 +1,5 @@
-# Verdicts on the lines of an acceptance, for scripts that run inside a guest: NAME, PASS or FAIL, seconds and text, with
-# tabs between them.
+# Verdicts on the lines of an acceptance, for scripts that run inside a guest: NAME, PASS or FAIL, seconds and text,
+# with tabs between them.
 
 uptime_hundredths() { sed 's/\([0-9]*\)\.\([0-9]*\) .*/\1\2/' /proc/uptime; }
 
@@ -13,5 +13,6 @@ judge() {
     start=$(uptime_hundredths)
     if text=$("$2" 2>&1); then verdict=PASS; else verdict=FAIL; fi
     took=$(($(uptime_hundredths) - start))
-    printf '%s\t%s\t%d.%02d\t%s\n' "$1" "$verdict" $((took / 100)) $((took % 100)) "$(echo "$text" | tail -n 3 | tr '\n\t' '  ')"
+    printf '%s\t%s\t%d.%02d\t%s\n' "$1" "$verdict" $((took / 100)) $((took % 100)) \
+        "$(echo "$text" | tail -n 3 | tr '\n\t' '  ')"
 }

@@ -135,7 +135,8 @@ class Judge:
     def boot(self, bed, name, way, programs, command):
         scripts = [TOOLS / "acceptance-lines" / script for script in ("machine-lines.sh", "judging.sh")]
         take_verdicts(
-            bed, self.report, name, way, 1024 + 4 * self.mebibytes, programs, scripts, [*command, *self.lines], self.lines)
+            bed, self.report, name, way, 1024 + 4 * self.mebibytes, programs, scripts, [*command, *self.lines],
+            self.lines)
 
 
 def take_verdicts(bed, report, name, way, memory, programs, files, command, lines):
