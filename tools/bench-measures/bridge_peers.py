@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import socket
 
 from bed import Failure, wait_until
@@ -29,6 +30,15 @@ def await_ready(ready, program, expected, seconds=10.0):
         os.close(ready)
 
 
+def child(program, name):
+    """The process of that name among a program's children, once it has become that."""
+    process = program.process.pid
+    for number in pathlib.Path(f"/proc/{process}/task/{process}/children").read_text().split():
+        if pathlib.Path(f"/proc/{number}/comm").read_text().strip() == name:
+            return number
+    return None
+
+
 class Ringway(ProgramPeer):
     """With its default options, but for the number of shards when one is asked for."""
 
@@ -40,14 +50,18 @@ class Ringway(ProgramPeer):
         self.options = [*(["--shards", shards] if shards else []), *options]
 
     def connect(self, scene, link, publishes):
-        published = ["-p", f"{PUBLISHED_PORT}:{PUBLISHED_PORT}"] if publishes else []
+        # Loopback clients of a published port are spliced into namespaces of Ringway's own alone, those of `run`.
+        order, command = ["attach", "--netns", f"/run/netns/{link.guest}"], []
+        if publishes:
+            order, command = ["run", "-p", f"{PUBLISHED_PORT}:{PUBLISHED_PORT}"], ["--", "sleep", "infinity"]
         ready, notice = os.pipe()
         program = scene.bed.start(
-            [self.path, "attach", "--netns", f"/run/netns/{link.guest}", "--ready-fd", notice, *self.options,
-             *published], scene.host, keep=(notice,))
+            [self.path, *order, "--ready-fd", notice, *self.options, *command], scene.host, keep=(notice,))
         os.close(notice)
         link.programs.append(program)
         await_ready(ready, program, b"ready")
+        if publishes:
+            scene.take_guest(link.guest, wait_until(lambda: child(program, "sleep"), "the guest's command"))
         link.resolver = "192.168.127.1"
 
     def command(self, arguments):

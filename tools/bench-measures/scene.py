@@ -78,6 +78,11 @@ class Scene:
         self.bed.setting(name, *SETTINGS)
         return name
 
+    def take_guest(self, name, process):
+        """Has a guest's name stand for the namespace in which a process is."""
+        self.bed.rename(name, process)
+        self.bed.setting(name, *SETTINGS)
+
     def serve(self, arguments, namespace=None, until="listening"):
         return Serving(self.bed, self.bed.start(arguments, namespace or self.host, until=until))
 

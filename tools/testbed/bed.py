@@ -94,6 +94,17 @@ class Bed:
         name = f"ringway-{os.getpid()}-{role}"
         subprocess.run(["ip", "netns", "add", name], check=True)
         self.namespaces.append(name)
+        self.configure(name)
+        return name
+
+    def rename(self, namespace, process):
+        """Gives a namespace's name to the one in which a process is, and its settings."""
+        subprocess.run(["ip", "netns", "del", namespace], check=True)
+        subprocess.run(["ip", "netns", "attach", namespace, str(process)], check=True)
+        self.configure(namespace)
+
+    def configure(self, name):
+        """What all namespaces have in common."""
         subprocess.run(["ip", "-n", name, "link", "set", "lo", "up"], check=True)
         self.setting(
             name, "net.ipv4.tcp_congestion_control=cubic", "net.ipv4.ping_group_range=0 2147483647",
@@ -101,7 +112,6 @@ class Bed:
             "net.ipv6.conf.default.accept_dad=0",
             # The programs' own ports lie below.
             "net.ipv4.ip_local_port_range=16000 65000", "net.core.somaxconn=8192")
-        return name
 
     def remove(self, namespace):
         """Deletes a namespace before the bed's end."""
