@@ -32,6 +32,8 @@ extension Shard {
             if !socket.pointee.isStream { stack.listenerClosed(slot) }
             forwards.remove(slot: slot)
         }
+        // What was taken back lets go of its socket when the ring is entered next.
+        _ = reactor.ring.submitAndWait(nanoseconds: 0)
     }
 
     private mutating func armAccept(_ descriptor: Int32, _ handle: Handle) {
