@@ -16,7 +16,7 @@ struct PortRangeTests {
         var soft: UInt64 = 0
         var hard: UInt64 = 0
         _ = ringway_file_limit(&soft, &hard)
-        try #require(hard > 30_000)
+        try #require(hard > 12_000)
         _ = ringway_set_file_limit(hard, hard)
         var configuration = VirtualNetwork.Configuration()
         configuration.nameServers = [TransportAddress(address: IPAddress(IPv4Address(127, 0, 0, 1)), port: 9)]
