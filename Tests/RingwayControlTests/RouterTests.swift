@@ -91,7 +91,7 @@ struct RouterTests {
         let second = try set(ports[1...2])
         #expect(second.body["added"]?.elements.compactMap { $0["hostPort"]?.int } == [ports[2]])
         #expect(second.body["removed"]?.elements.compactMap { $0["hostPort"]?.int } == [ports[0]])
-        #expect(second.body["kept"]?.elements == [first.body["added"]?.elements[1]])
+        #expect(second.body["kept"]?.elements == first.body["added"]?.elements.suffix(1))
         // A set that cannot be had changes nothing.
         let before = bench.network.publishedPorts.map(\.forward)
         #expect(try set(ports[3...3]).status == 409)
