@@ -5,6 +5,7 @@ import statistics
 
 from drawing import drawing
 from measure import LOWER
+from summary import short_table
 from targets import judged
 
 OURS = "ringway"
@@ -106,6 +107,9 @@ def markdown(run, measures, results, peers):
         lines += [f"**The machine was {run['busyShare']:.0%} busy with something else at the start.**", ""]
     lines += ["Sides: " + "; ".join(
         f"`{name}` {text}" for name, text in run["peers"].items()) + ".", ""]
+    short = short_table(results)
+    if len(short) > 1:
+        lines += ["## In short", "", *table(short), ""]
     lines += ["## Targets", "", *targets_table(judged(results, [peer.name for peer in peers]))]
     for measure in measures:
         lines += section(measure, results, peers)
