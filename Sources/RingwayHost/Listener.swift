@@ -31,8 +31,17 @@ public enum Listener {
     }
 
     /// A TCP socket that is bound to `port` and does not listen: clients are refused, and others cannot have the port.
+    ///
+    /// Without SO_REUSEADDR, because two sockets with it may share a port while neither listens. Where connections that have
+    /// ended forbid that (TIME-WAIT), with it: better a port that others might take than none.
     public static func reserve(address: IPAddress?, port: UInt16) throws(HostFailure) -> Int32 {
-        try bound(type: Int32(SOCK_STREAM.rawValue), address: address, port: port, isFirst: true)
+        let type = Int32(SOCK_STREAM.rawValue)
+        do throws(HostFailure) {
+            return try bound(type: type, address: address, port: port, isFirst: true, reusesAddress: false)
+        } catch {
+            guard error.errno == EADDRINUSE else { throw error }
+            return try bound(type: type, address: address, port: port, isFirst: true)
+        }
     }
 
     /// A UDP socket on `port` of `address`, or of every address, that tells which of them a datagram came to.
@@ -49,7 +58,7 @@ public enum Listener {
     }
 
     private static func bound(
-        type: Int32, address: IPAddress?, port: UInt16, isFirst: Bool
+        type: Int32, address: IPAddress?, port: UInt16, isFirst: Bool, reusesAddress: Bool = true
     ) throws(HostFailure) -> Int32 {
         let flags = Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
         let ipv4 = address?.isIPv4 ?? false
@@ -62,7 +71,7 @@ public enum Listener {
         }
         guard descriptor >= 0 else { throw HostFailure("socket", errno: errno) }
         let isStream = type == Int32(SOCK_STREAM.rawValue)
-        if isStream { _ = ringway_set_option(descriptor, SOL_SOCKET, SO_REUSEADDR, 1) }
+        if isStream, reusesAddress { _ = ringway_set_option(descriptor, SOL_SOCKET, SO_REUSEADDR, 1) }
         if !ipv4, !wildcard.isIPv4 {
             _ = ringway_set_option(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, address == nil ? 0 : 1)
         }
@@ -78,7 +87,7 @@ public enum Listener {
             throw failure
         }
         // From here on our own other sockets may join.
-        if isFirst && isStream { _ = ringway_set_option(descriptor, SOL_SOCKET, SO_REUSEPORT, 1) }
+        if isFirst, isStream, reusesAddress { _ = ringway_set_option(descriptor, SOL_SOCKET, SO_REUSEPORT, 1) }
         return descriptor
     }
 }

@@ -4,7 +4,8 @@ internal import RingwayControl
 /// `ringway flows`: the conversations there are, live where there is a terminal.
 struct FlowsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "flows", abstract: "Show the flows of a network.", discussion: HelpText.flows)
+        commandName: "flows", abstract: "Show the flows of a network.", usage: "ringway flows [<options>]",
+        discussion: HelpText.flows)
 
     @OptionGroup var control: ControlOptions
 

@@ -5,7 +5,8 @@ internal import RingwayControl
 /// `ringway publish add`.
 struct PublishAdd: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "add", abstract: "Publish ports: all that are given, or none.", discussion: HelpText.publishAdd)
+        commandName: "add", abstract: "Publish ports: all that are given, or none.",
+        usage: "ringway publish add [<options>] <publish>...", discussion: HelpText.publishAdd)
 
     @OptionGroup var control: ControlOptions
     @OptionGroup var owner: OwnerOption
@@ -15,7 +16,8 @@ struct PublishAdd: ParsableCommand {
 
     @Argument(
         help: ArgumentHelp(
-            "[GUEST=][HOSTIP:]HOSTPORT[-END]:GUESTPORT[-END][/tcp|/udp]; host port 0 is one that is free.",
+            "Ports as serve --publish has them, such as 8080:80 or web=127.0.0.1:53:53/udp; host port 0 is one that is "
+                + "free.",
             valueName: "publish"),
         transform: PublishSpecification.parseChoosing)
     var ports: [PortForward]

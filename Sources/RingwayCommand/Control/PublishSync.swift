@@ -23,7 +23,7 @@ struct PublishSync: ParsableCommand {
 
     @Argument(
         help: ArgumentHelp(
-            "[GUEST=][HOSTIP:]HOSTPORT[-END]:GUESTPORT[-END][/tcp|/udp].", valueName: "publish"),
+            "Ports as serve --publish has them, such as 8080:80 or web=127.0.0.1:53:53/udp.", valueName: "publish"),
         transform: PublishSpecification.parseForGuest)
     var ports: [PortForward] = []
 
