@@ -98,13 +98,16 @@ extension EndToEnd {
             }
         }
 
-        @Test func `refuses clients of a server that does not listen`() throws {
+        @Test func `refuses clients of a server that does not listen, at once`() throws {
             try TestBed.use { bed in
                 let pair = try AgentPair(bed, ["--forward", "7000=tcp:127.0.0.1:7000"])
+                let start = ContinuousClock.now
                 let outcome = try bed.run([
                     "python3", Machine.program("talk.py"), "call", "127.0.0.1", "7000", "read-all",
                 ])
                 #expect("\(outcome.output)\(outcome.errors)".contains("ECONNRESET"))
+                // A dial is given up after thirty seconds.
+                #expect(ContinuousClock.now - start < .seconds(10))
                 _ = pair
             }
         }

@@ -42,7 +42,10 @@ final class AgentStream {
     }
 
     func note(_ event: EventQueue.Event, isLink: Bool) {
+        // A socket tells its error once: that of a connect is for whoever asks how the connect went.
+        let isConnecting = if case .connecting = phase { !isLink } else { false }
         carrier.note(
-            isReadable: event.isReadable, isWritable: event.isWritable, hasError: event.hasError, ofLink: isLink)
+            isReadable: event.isReadable, isWritable: event.isWritable, hasError: event.hasError && !isConnecting,
+            ofLink: isLink)
     }
 }
