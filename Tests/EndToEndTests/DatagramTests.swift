@@ -16,9 +16,8 @@ extension EndToEnd {
                 let answer = try guest.run(
                     ["python3", Self.burst, "call", family.host, "7000"] + Self.sizes.map(String.init))
                 let sizes = try answer.requireSuccess().split(whereSeparator: \.isWhitespace).compactMap { Int($0) }
-                // A guest's kernel may send a flow's first datagrams by one queue and the rest by another, and they may
-                // overtake each other.
-                if shards == 1 { #expect(sizes == Self.sizes) }
+                // They may overtake each other: a guest's kernel may send a flow's first datagrams by one queue and the rest
+                // by another, and a loopback has a queue for each processor, between which its senders move.
                 #expect(sizes.sorted() == Self.sizes.sorted())
             }
         }
