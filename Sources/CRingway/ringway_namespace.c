@@ -73,6 +73,11 @@ int ringway_processor_count(void) {
     return CPU_COUNT(&set);
 }
 
+void ringway_never_preempt(void) {
+    struct sched_param none = {0};
+    sched_setscheduler(0, SCHED_BATCH, &none);
+}
+
 int ringway_file_limit(uint64_t *soft, uint64_t *hard) {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return -1;

@@ -54,6 +54,10 @@ enum ringway_change ringway_take_change(pid_t child, bool wait, int *value);
 /// The processors that the calling thread may run on.
 int ringway_processor_count(void);
 
+/// Has the calling thread wait for a processor that is free, or for its turn, when something wakes it, and not take the
+/// place of what runs (sched(7), SCHED_BATCH).
+void ringway_never_preempt(void);
+
 /// The soft and the hard limit of open descriptors.
 int ringway_file_limit(uint64_t *soft, uint64_t *hard);
 

@@ -229,7 +229,6 @@ static inline int ringway_filter_icmp_echo_reply(int descriptor, bool ipv4) {
     return setsockopt(descriptor, IPPROTO_ICMPV6, ICMP6_FILTER, &filter, sizeof filter);
 }
 
-/// Names the calling thread, at most fifteen octets (prctl(2), PR_SET_NAME).
 /// SOCK_STREAM and its like; negative when the descriptor is no socket.
 static inline int ringway_socket_type(int descriptor) {
     int type = -1;
@@ -241,6 +240,7 @@ static inline bool ringway_is_listening(int descriptor) {
     socklen_t length = sizeof value;
     return getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &value, &length) == 0 && value != 0;
 }
+/// Names the calling thread, at most fifteen octets (prctl(2), PR_SET_NAME).
 static inline void ringway_name_thread(const char *name) { prctl(15, name, 0, 0, 0); }
 
 static inline uint64_t ringway_monotonic_nanoseconds(void) {

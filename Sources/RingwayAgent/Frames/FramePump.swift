@@ -8,7 +8,8 @@ internal import Synchronization
 ///
 /// Each queue has two plain threads, one for either direction, whose whole state is a buffer: many frames are taken from
 /// one side before the other is called once. They wait in the kernel, so that a host that does not keep up holds the
-/// queue back, and the queue its senders.
+/// queue back, and the queue its senders. Where processors are scarce they do not interrupt who fills the other side, so
+/// that there is more to gather when their turn comes.
 final class FramePump: Sendable {
     /// Why frames do not move any more.
     enum Ending: Int, Sendable {
@@ -37,8 +38,16 @@ final class FramePump: Sendable {
         self.sockets = Mutex(sockets)
         for (queue, socket) in zip(queues, sockets) {
             ringway_set_buffers(socket, Self.socketOctets, Self.socketOctets)
-            threads.add(AgentThread("from-guest") { [self] in end(FramesFromGuest.run(queue: queue, socket: socket)) })
-            threads.add(AgentThread("to-guest") { [self] in end(FramesToGuest.run(queue: queue, socket: socket)) })
+            threads.add(
+                AgentThread("from-guest") { [self] in
+                    ringway_never_preempt()
+                    end(FramesFromGuest.run(queue: queue, socket: socket))
+                })
+            threads.add(
+                AgentThread("to-guest") { [self] in
+                    ringway_never_preempt()
+                    end(FramesToGuest.run(queue: queue, socket: socket))
+                })
         }
     }
 
