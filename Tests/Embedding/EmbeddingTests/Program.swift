@@ -37,6 +37,7 @@ final class Program {
 
     /// Waits until it has ended by itself.
     func waitForEnd(within seconds: Double = 30) throws {
+        defer { closePipes() }
         let name = (process.arguments ?? []).joined(separator: " ")
         guard end.wait(timeout: .now() + seconds) == .success else {
             kill()
@@ -54,6 +55,13 @@ final class Program {
     func stop() throws {
         try silence.fileHandleForWriting.close()
         try waitForEnd()
+    }
+
+    /// At once, because Foundation keeps them for as long as it likes.
+    private func closePipes() {
+        for pipe in [silence, output] {
+            for end in [pipe.fileHandleForReading, pipe.fileHandleForWriting] { try? end.close() }
+        }
     }
 
     /// Runs a program to its end.
