@@ -6,8 +6,8 @@ LINK says what becomes of the interface's frames. "tap": the interface is handed
 the socket that is standard input. "socket": standard input is a socket, on which a length precedes every frame, as QEMU
 has it. Anything else is the path of such a socket.
 
-"ready" is printed when the network is set up. The machine ends when the other side closes the socket, and everything that
-it has made goes with it.
+"ready" is printed when the network is set up. The machine ends when the other side closes the socket, and everything
+that it has made goes with it.
 """
 
 import array
