@@ -57,16 +57,32 @@ extension VirtualNetwork {
     /// Calls `handler` for each event, in the order in which they happen, on the network's own thread: it should not
     /// take long, and may call the network.
     public func subscribe(_ handler: @escaping @Sendable (Event) -> Void) -> Subscription {
-        let number = subscribers.withLock { $0.add(handler) }
+        subscribe(handler, ended: {})
+    }
+
+    /// The events from now on, for as long as somebody iterates: after the network's last one the stream ends.
+    public var events: AsyncStream<Event> {
+        AsyncStream(bufferingPolicy: .bufferingNewest(1_024)) { continuation in
+            let subscription = subscribe({ continuation.yield($0) }, ended: { continuation.finish() })
+            continuation.onTermination = { _ in subscription.cancel() }
+        }
+    }
+
+    /// - Parameter ended: called when the network has told its last event, unless the subscription was cancelled.
+    private func subscribe(
+        _ handler: @escaping @Sendable (Event) -> Void, ended: @escaping @Sendable () -> Void
+    ) -> Subscription {
+        guard let number = subscribers.withLock({ $0.add(handler, ended: ended) }) else {
+            ended()
+            return Subscription {}
+        }
         return Subscription { [weak self] in self?.subscribers.withLock { $0.remove(number) } }
     }
 
-    /// The events from now on, for as long as somebody iterates.
-    public var events: AsyncStream<Event> {
-        AsyncStream(bufferingPolicy: .bufferingNewest(1_024)) { continuation in
-            let subscription = subscribe { continuation.yield($0) }
-            continuation.onTermination = { _ in subscription.cancel() }
-        }
+    /// Tells everybody that no event is to come.
+    func endSubscriptions() {
+        // Outside of the lock, because whoever hears of it cancels its subscription.
+        for ended in subscribers.withLock({ $0.end() }) { ended() }
     }
 
     func report(_ event: Event) { report([event]) }
@@ -84,17 +100,35 @@ extension VirtualNetwork {
 
 /// Who wants to know what happens on a network.
 struct SubscriberList {
-    private var entries: [(number: Int, handler: @Sendable (VirtualNetwork.Event) -> Void)] = []
+    private struct Entry {
+        let number: Int
+        let handler: @Sendable (VirtualNetwork.Event) -> Void
+        let ended: @Sendable () -> Void
+    }
+
+    private var entries: [Entry] = []
     private var next = 0
+    private var hasEnded = false
 
     var isEmpty: Bool { entries.isEmpty }
     var handlers: [@Sendable (VirtualNetwork.Event) -> Void] { entries.map(\.handler) }
 
-    mutating func add(_ handler: @escaping @Sendable (VirtualNetwork.Event) -> Void) -> Int {
+    /// The number by which to remove it; `nil` when there is nothing to wait for any more.
+    mutating func add(
+        _ handler: @escaping @Sendable (VirtualNetwork.Event) -> Void, ended: @escaping @Sendable () -> Void
+    ) -> Int? {
+        guard !hasEnded else { return nil }
         next += 1
-        entries.append((next, handler))
+        entries.append(Entry(number: next, handler: handler, ended: ended))
         return next
     }
 
     mutating func remove(_ number: Int) { entries.removeAll { $0.number == number } }
+
+    /// Takes nobody any more; whom to tell so.
+    mutating func end() -> [@Sendable () -> Void] {
+        defer { entries = [] }
+        hasEnded = true
+        return entries.map(\.ended)
+    }
 }

@@ -14,7 +14,9 @@ extension VirtualNetwork {
     /// The shards write them down a piece at a time, between frames, so this waits for them: not for a thread that must
     /// not wait.
     ///
-    /// - Parameter guest: whose flows; `nil` for everybody's.
+    /// - Parameters:
+    ///   - guest: whose flows; `nil` for everybody's.
+    ///   - limit: how many at the most.
     public func flows(of guest: Guest.ID? = nil, limit: Int = 1_000) -> (flows: [NetworkFlow], isComplete: Bool) {
         let members = state.withLock { $0.members.values.sorted { $0.guest.id < $1.guest.id } }
         var flows: [NetworkFlow] = []

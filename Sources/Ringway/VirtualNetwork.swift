@@ -211,8 +211,8 @@ public final class VirtualNetwork: Sendable {
         return engine.map { Statistics(data: $0.snapshot(), names: nil) }
     }
 
-    /// Ends the network: guests' flows end with RST on the host, sockets are removed, threads end, descriptors close.
-    /// Called once.
+    /// Ends the network: guests' flows end with RST on the host, sockets are removed, threads end, descriptors close, and
+    /// so do streams of events. A network that is no longer wanted is stopped; it cannot be started again.
     public func stop() {
         let isFirst = state.withLock { state in
             defer {
@@ -225,6 +225,8 @@ public final class VirtualNetwork: Sendable {
         listeners.close(on: loop)
         for guest in guests { try? detach(guest.id, because: "the network ends") }
         changes.withLock { _ in closeReservations() }
+        // Behind the events of those that have just left.
+        loop.post { [self] in endSubscriptions() }
         loop.stop()
         resolver.stop()
         if capture >= 0 { close(capture) }

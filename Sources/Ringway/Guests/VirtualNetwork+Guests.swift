@@ -15,6 +15,8 @@ extension VirtualNetwork {
     /// header of 12 octets. There is one shard for each queue.
     ///
     /// - Parameters:
+    ///   - queues: the descriptors.
+    ///   - guest: who it is.
     ///   - takesUDPSuperFrames: whether the device accepted TUN_F_USO4 and TUN_F_USO6.
     ///   - sockets: where sockets inside the guest come from, adopted; without it all connections take the TAP.
     @discardableResult
@@ -28,6 +30,8 @@ extension VirtualNetwork {
     ///
     /// - Parameters:
     ///   - link: its queues are adopted, unless this fails: non-blocking descriptors.
+    ///   - guest: who it is.
+    ///   - sockets: where sockets inside the guest come from, adopted; without it all connections take the link.
     ///   - description: what carries the guest's frames, for a person to read.
     @discardableResult
     public func attach(

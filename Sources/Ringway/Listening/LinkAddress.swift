@@ -21,6 +21,16 @@ public enum LinkAddress: Hashable, Sendable, CustomStringConvertible {
     /// octets have the framing.
     case inherited([Int32], framing: StreamFraming)
 
+    /// A TAP device by its queues, which are adopted: whoever has opened them, in whatever network namespace, has set
+    /// IFF_TAP, IFF_NO_PI and IFF_VNET_HDR. The guest is the device's interface, by whose ethernet address it is known.
+    public static func tap(queues: [Int32]) -> LinkAddress { .inherited(queues, framing: .qemu) }
+
+    /// A socket, which is adopted. A connected stream is one guest, whose octets have the framing; a listening one gets a
+    /// guest with each connection; on a datagram socket, which has no use for the framing, each datagram is a frame.
+    public static func socket(_ descriptor: Int32, framing: StreamFraming = .qemu) -> LinkAddress {
+        .inherited([descriptor], framing: framing)
+    }
+
     /// What can be written, for help and errors.
     public static let forms =
         "qemu:PATH, qemu-dgram:PATH, vpnkit:PATH, unix:PATH, vsock:PORT, hybrid:PORT:PATH, tap:NAME or fd:N[,N...]"

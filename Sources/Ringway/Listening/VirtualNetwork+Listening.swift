@@ -9,7 +9,9 @@ extension VirtualNetwork {
     /// Waits for guests at an address from now on. What can be wrong with the address is said at once; who comes, goes or
     /// is turned away is told by events.
     ///
-    /// - Parameter mode: the permissions of a socket that is made.
+    /// - Parameters:
+    ///   - address: where they come.
+    ///   - mode: the permissions of a socket that is made.
     public func listen(on address: LinkAddress, mode: UInt32 = 0o600) throws(Failure) {
         let place = ListenerPlace(network: self, address: address)
         switch address {
