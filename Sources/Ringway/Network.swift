@@ -18,6 +18,8 @@ extension VirtualNetwork {
         public var resolvConfPath = "/etc/resolv.conf"
         /// Whether the network's host address reaches the host's own loopback.
         public var hostLoopback = true
+        /// Where ports of the host may be had.
+        public var publishOn = BindPolicy.everywhere
         /// Destinations that guests may or may not reach; the longest prefix decides.
         public var allow: [CIDRBlock] = []
         public var deny: [CIDRBlock] = []

@@ -105,8 +105,10 @@ public protocol AgentReception: Sendable {
     /// The path of a socket of the host's that the guest may use under a name; `nil` when it may not.
     func hostSocket(named name: String, for agent: AgentGuest) -> String?
 
-    /// Whether an agent may have a port of the host; throws when not.
-    func approve(_ request: PublishRequest, for agent: AgentGuest) throws(Refusal)
+    /// Lets an agent have a port of the host, or says why not.
+    ///
+    /// - Returns: the request with the address where the port is had.
+    func approve(_ request: PublishRequest, for agent: AgentGuest) throws(Refusal) -> PublishRequest
 
     /// Ports that have come to be listened on in the guest, or are so no more.
     func report(_ changes: [PortReport.Change], of agent: AgentGuest)
@@ -118,7 +120,7 @@ extension AgentReception {
     /// No socket of the host's is open to guests.
     public func hostSocket(named name: String, for agent: AgentGuest) -> String? { nil }
     /// Every port may be had.
-    public func approve(_ request: PublishRequest, for agent: AgentGuest) throws(Refusal) {}
+    public func approve(_ request: PublishRequest, for agent: AgentGuest) throws(Refusal) -> PublishRequest { request }
     /// Nobody wants to know.
     public func report(_ changes: [PortReport.Change], of agent: AgentGuest) {}
 }

@@ -151,8 +151,8 @@ final class AgentSession: LoopMember {
                     errorNumber: AgentError.invalid, text: "request \(request.number) has been granted already")
             }
             guard forwards.count < Self.maximumForwards else { throw Refusal(errorNumber: ENOSPC) }
-            try loop?.reception.approve(request, for: agent)
-            let (descriptor, port) = try PublishedSocket.open(request)
+            let approved = try loop?.reception.approve(request, for: agent) ?? request
+            let (descriptor, port) = try PublishedSocket.open(approved)
             let target = DialTarget(request.transport == .tcp ? .tcp(request.guest) : .udp(request.guest))
             forward(descriptor, to: target, key: key)
             tell(.published(PublishAnswer(number: request.number, port: port)))

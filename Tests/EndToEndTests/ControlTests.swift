@@ -40,6 +40,23 @@ extension EndToEnd {
             try server.waitForOutput("listening")
         }
 
+        @Test func `publishes on the loopback alone where nothing else is allowed`() throws {
+            try TestBed.use { bed in
+                let controlled = try Controlled(bed, ["--publish-on", "loopback"])
+                let machine = try controlled.makeMachine("machine", "52:54:00:00:02:01")
+                try Self.serveGreeting(bed, machine)
+                #expect(try controlled.ringway("publish", "add", "8080:80").status == 0)
+                for address in ["127.0.0.1", "::1"] {
+                    #expect(try bed.run(["python3", Machine.flows, "greet", address, "8080"]).status == 0)
+                }
+                let listening = try bed.run(["ss", "-Htln", "sport = :8080"]).requireSuccess()
+                #expect(!listening.contains("0.0.0.0:8080") && !listening.contains("*:8080"))
+                let outside = try controlled.ringway("publish", "add", "192.0.2.1:8081:80")
+                #expect(outside.status == 1)
+                #expect(outside.errors.contains("ports are published on the host's loopback only"))
+            }
+        }
+
         @Test func `publishes ports while the network is at work`() throws {
             try TestBed.use { bed in
                 let controlled = try Controlled(bed)

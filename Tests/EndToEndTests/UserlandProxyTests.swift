@@ -48,6 +48,17 @@ extension EndToEnd {
             }
         }
 
+        @Test func `has the host publish on the addresses that it allows, whatever it is asked for`() throws {
+            try TestBed.use { bed in
+                let pair = try AgentPair(bed, ["--publish-on", "loopback"])
+                _ = try pair.serve(Machine.flows, ["serve", "7000"])
+                let proxy = try Proxy(pair, port: 8080, name: "narrow")
+                #expect(try proxy.result() == "0\n")
+                let listening = try bed.run(["ss", "-Htln", "sport = :8080"]).requireSuccess()
+                #expect(listening.contains("127.0.0.1:8080") && !listening.contains("0.0.0.0:8080"))
+            }
+        }
+
         @Test func `fails in the words of Docker's own when the host's port is taken`() throws {
             try TestBed.use { bed in
                 let pair = try AgentPair(bed)

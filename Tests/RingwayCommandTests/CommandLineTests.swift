@@ -69,7 +69,7 @@ struct RunCommandLineTests {
             "--network", "10.1.0.0/16", "--ipv6-prefix", "fd12:3456:789a:1::/64", "--mtu", "9000", "--shards", "3",
             "--dns", "9.9.9.9", "--dns", "[::1]:5353", "--no-host-loopback", "--allow", "169.254.0.0/16", "--deny",
             "10.0.0.0/8", "--deny", "fd00::/8", "--capture", "c.pcapng", "--statistics", "s.json", "--ifname", "tap7",
-            "--reactor", "epoll", "true")
+            "--publish-on", "loopback", "--reactor", "epoll", "true")
         let order = try BridgeOrder(
             guest: command.guest, network: command.network, bridge: command.bridge, limits: command.limits,
             origin: .command(["true"]))
@@ -79,6 +79,7 @@ struct RunCommandLineTests {
         #expect(order.plan.gatewayIPv6.description == "fd12:3456:789a:1::1")
         #expect(configuration.mtu == 9000)
         #expect(configuration.reactor == .epoll)
+        #expect(configuration.publishOn == .loopback)
         #expect(configuration.shards == 3 && order.queues == 3)
         #expect(configuration.nameServers.map(\.description) == ["9.9.9.9:53", "[::1]:5353"])
         #expect(!configuration.hostLoopback)

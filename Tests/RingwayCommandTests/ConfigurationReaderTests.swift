@@ -36,6 +36,7 @@ struct ConfigurationReaderTests {
               - qemu:/a
               - vpnkit:/b
             publish: ["80:80", web=8080:80/udp]
+            publish-on: 127.0.0.1,::1
             leases:
               - {mac: "52:54:00:12:34:56", address: 10.1.0.9, name: web}
               - mac: 52-54-00-12-34-57
@@ -48,6 +49,7 @@ struct ConfigurationReaderTests {
         #expect(configuration.ipv4Network.description == "10.1.0.0/16")
         #expect(configuration.ipv6Prefix?.description == "fd12:3456:789a:1::")
         #expect(configuration.mtu == 1_400)
+        #expect(configuration.publishOn.description == "127.0.0.1,::1")
         #expect(configuration.nameServers.map(\.description) == ["9.9.9.9:53", "[::1]:5353"])
         #expect(!configuration.hostLoopback)
         #expect(configuration.allow.map(\.description) == ["169.254.0.0/16"])

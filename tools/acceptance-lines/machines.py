@@ -133,9 +133,11 @@ class Judge:
         self.boot(bed, name, Way("none", bed.host, options), programs, command)
 
     def boot(self, bed, name, way, programs, command):
+        # Half of the memory is what files may take: of the big one there are up to four copies in a machine.
+        memory = 1024 + 8 * self.mebibytes
         scripts = [TOOLS / "acceptance-lines" / script for script in ("machine-lines.sh", "judging.sh")]
         take_verdicts(
-            bed, self.report, name, way, 1024 + 4 * self.mebibytes, programs, scripts, [*command, *self.lines],
+            bed, self.report, name, way, memory, programs, scripts, [*command, *self.lines],
             self.lines)
 
 

@@ -14,7 +14,8 @@ extension VirtualNetwork {
     func follow(_ changes: [PortReport.Change], of agent: AgentGuest) {
         guard configuration.followsListeningPorts else { return }
         for change in changes where change.port.transport == .tcp && change.port.address.port >= Self.lowestPort {
-            for server in Self.servers(change.port.address) {
+            for server in Self.servers(change.port.address)
+            where !configuration.publishOn.places(for: server.address).isEmpty {
                 follow(server, isListening: change.isListening, of: agent)
             }
         }

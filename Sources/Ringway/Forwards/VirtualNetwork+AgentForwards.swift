@@ -37,7 +37,7 @@ extension VirtualNetwork {
             }
             var record = AgentForwardRecord(forward: forward)
             // That the place can be had is known at once, though it may be lost until the agent comes.
-            let listener = try AgentForwardSocket.open(forward)
+            let listener = try AgentForwardSocket.open(placed(forward))
             if let agent = state.withLock({ Self.agent(for: forward.guest, in: $0) }) {
                 agent.forward(listener, to: forward.target, number: number)
                 record.agent = ObjectIdentifier(agent)
@@ -49,6 +49,17 @@ extension VirtualNetwork {
             state.withLock { $0.agentForwards[number] = finished }
             return number
         }
+    }
+
+    /// The forward where it may be: who asks for every address of a family gets the first that is allowed.
+    private func placed(_ forward: AgentForward) throws(Failure) -> AgentForward {
+        guard case .address(let address) = forward.place else { return forward }
+        guard let place = configuration.publishOn.places(for: address.address).first, let place else {
+            throw Failure("\(forward): \(configuration.publishOn.reason)", .notPermitted)
+        }
+        var placed = forward
+        placed.place = .address(TransportAddress(address: place, port: address.port))
+        return placed
     }
 
     /// Ends a forward through an agent. Connections that came through it live on.
@@ -91,7 +102,8 @@ extension VirtualNetwork {
         for (number, record) in records where record.agent == nil {
             guard let agent = Self.agent(for: record.forward.guest, in: current) else { continue }
             do throws(Failure) {
-                agent.forward(try AgentForwardSocket.open(record.forward), to: record.forward.target, number: number)
+                let listener = try AgentForwardSocket.open(placed(record.forward))
+                agent.forward(listener, to: record.forward.target, number: number)
                 state.withLock { $0.agentForwards[number]?.agent = ObjectIdentifier(agent) }
             } catch {
                 report(.agentForwardFailed(record.forward, reason: error.description))

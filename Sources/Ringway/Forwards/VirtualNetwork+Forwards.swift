@@ -23,7 +23,7 @@ extension VirtualNetwork {
     ///   - owner: who wants it; `setPublished` of another owner leaves it alone.
     @discardableResult
     public func publish(_ forward: PortForward, owner: String = "") throws(Failure) -> PublishedPort {
-        try Self.check(forward)
+        try check(forward)
         return try changes.withLock { (_) throws(Failure) in
             if forward.hostPorts.lowerBound == 0 { return try publishChosen(forward, owner) }
             let added = try add([forward], owner)
@@ -72,7 +72,7 @@ extension VirtualNetwork {
     @discardableResult
     public func setPublished(_ wanted: [PortForward], owner: String = "") throws(Failure) -> ForwardChanges {
         for forward in wanted {
-            try Self.check(forward)
+            try check(forward)
             if forward.hostPorts.lowerBound == 0 {
                 throw Failure("\(forward): a port that is to be chosen cannot be one of a set", .invalid)
             }
@@ -101,7 +101,7 @@ extension VirtualNetwork {
         }
     }
 
-    private static func check(_ forward: PortForward) throws(Failure) {
+    private func check(_ forward: PortForward) throws(Failure) {
         guard forward.hostPorts.count == forward.guestPorts.count else {
             throw Failure(
                 "\(forward): the host's range has \(forward.hostPorts.count) ports and the guest's "
@@ -110,6 +110,9 @@ extension VirtualNetwork {
         guard forward.guestPorts.lowerBound > 0 else { throw Failure("\(forward): no guest has a port 0", .invalid) }
         guard forward.hostPorts.lowerBound > 0 || forward.hostPorts.count == 1 else {
             throw Failure("\(forward): only a single port can be chosen", .invalid)
+        }
+        guard !configuration.publishOn.places(for: forward.hostAddress).isEmpty else {
+            throw Failure("\(forward): \(configuration.publishOn.reason)", .notPermitted)
         }
     }
 
@@ -214,7 +217,7 @@ extension VirtualNetwork {
         var failed: HostListenFailure?
         for index in records.indices {
             let member = choices[records[index].port.forward.guest]
-            let own = Self.orders(for: records[index].port, member?.guest)
+            let own = self.orders(for: records[index].port, member?.guest)
             if let member {
                 orders[member.guest.id, default: []] += own
                 records[index].port.guest = member.guest.id
@@ -248,8 +251,9 @@ extension VirtualNetwork {
 
     /// The sockets that a forward takes: TCP has one for both families, and a UDP mapping belongs to the shard of the
     /// guest's address, so each family has a socket of its own.
-    private static func orders(for port: PublishedPort, _ guest: Guest?) -> [ListenOrder] {
+    private func orders(for port: PublishedPort, _ guest: Guest?) -> [ListenOrder] {
         let forward = port.forward
+        let places = configuration.publishOn.places(for: forward.hostAddress)
         func order(_ address: IPAddress?, ipv4: Bool) -> ListenOrder {
             let target = ipv4 ? guest.map { IPAddress($0.ipv4) } : guest.map { IPAddress($0.ipv6) }
             return ListenOrder(
@@ -258,11 +262,17 @@ extension VirtualNetwork {
                     address: target ?? IPAddress(high: 0, low: 0), port: forward.guestPorts.lowerBound),
                 isStream: forward.transport == .tcp, forward: port.id)
         }
-        if forward.transport == .tcp || forward.hostAddress != nil {
-            return [order(forward.hostAddress, ipv4: forward.hostAddress?.isIPv4 ?? true)]
+        if places == [nil] {
+            guard forward.transport == .udp else { return [order(nil, ipv4: true)] }
+            var ipv6 = order(IPAddress(high: 0, low: 0), ipv4: false)
+            ipv6.isOptional = true
+            return [order(IPAddress(IPv4Address(rawValue: 0)), ipv4: true), ipv6]
         }
-        var ipv6 = order(IPAddress(high: 0, low: 0), ipv4: false)
-        ipv6.isOptional = true
-        return [order(IPAddress(IPv4Address(rawValue: 0)), ipv4: true), ipv6]
+        return places.compactMap { $0 }.map { place in
+            var order = order(place, ipv4: place.isIPv4)
+            // A host without IPv6 has no loopback of that family either.
+            order.isOptional = forward.hostAddress == nil && !place.isIPv4 && places.count > 1
+            return order
+        }
     }
 }

@@ -153,6 +153,17 @@ final class AgentReceptionDesk: AgentReception {
         return true
     }
 
+    func approve(_ request: PublishRequest, for agent: AgentGuest) throws(Refusal) -> PublishRequest {
+        guard let network else { throw Refusal(errorNumber: ECONNREFUSED, text: "the network has ended") }
+        let policy = network.configuration.publishOn
+        guard let place = policy.places(for: request.host.address).first, let place else {
+            throw Refusal(errorNumber: EACCES, text: "\(request.host): \(policy.reason)")
+        }
+        var approved = request
+        approved.host = TransportAddress(address: place, port: request.host.port)
+        return approved
+    }
+
     func report(_ changes: [PortReport.Change], of agent: AgentGuest) {
         network?.follow(changes, of: agent)
     }

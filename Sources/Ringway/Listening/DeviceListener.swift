@@ -17,6 +17,8 @@ final class DeviceListener: GuestListener, Sendable {
         queues = device.relinquish()
     }
 
+    var isOver: Bool { true }
+
     func begin() {
         guard let network = place.network else { return }
         do throws(VirtualNetwork.Failure) {

@@ -6,12 +6,20 @@ internal import Synchronization
 
 /// Waits for guests in one place. Lives on its network's control loop, as do the connections that are not guests yet.
 protocol GuestListener: AnyObject {
+    /// Nobody is waited for any more, so that the listener can be forgotten. Asked once it has begun.
+    var isOver: Bool { get }
+
     /// Starts to wait.
     func begin()
     /// A guest that may have been one of ours has left.
     func guestLeft(_ guest: Guest.ID)
     /// Ends waiting, and removes what was made for it. Guests that came are left alone.
     func close()
+}
+
+extension GuestListener {
+    /// Most wait for as long as their network lives.
+    var isOver: Bool { false }
 }
 
 /// What every listener has: its network, and how to speak of itself.
@@ -58,9 +66,14 @@ final class ListenerTable: @unchecked Sendable {
     // Sendable: only touched on the network's control loop.
     private var entries: [(address: LinkAddress, listener: any GuestListener)] = []
 
+    /// How many there are.
+    var count: Int { entries.count }
+
     func add(_ listener: any GuestListener, at address: LinkAddress) {
-        entries.append((address, listener))
         listener.begin()
+        entries.append((address, listener))
+        // Machines that are given by descriptor come and go for as long as their launcher runs.
+        entries.removeAll { $0.listener.isOver }
     }
 
     func remove(_ address: LinkAddress) {

@@ -68,6 +68,8 @@ final class SingleListener: GuestListener {
         self.place = place
     }
 
+    var isOver: Bool { pending == nil }
+
     func begin() {
         pending = PendingGuest(descriptor, framing, place) { [weak self] _, _ in self?.pending = nil }
     }

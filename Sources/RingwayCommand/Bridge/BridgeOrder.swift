@@ -100,6 +100,7 @@ extension VirtualNetwork.Configuration {
         mtu = network.mtu
         nameServers = network.dns
         hostLoopback = !network.noHostLoopback
+        publishOn = network.publishOn
         allow = network.allow
         deny = network.deny
         busyPoll = bridge.busyPoll

@@ -33,6 +33,13 @@ struct NetworkOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
+            "Where ports may be published: all, loopback, or addresses of the host with commas between them. Who asks "
+                + "for every address gets these. (default: all)", valueName: "where"),
+        transform: OptionValue.bindPolicy)
+    var publishOn = BindPolicy.everywhere
+
+    @Option(
+        help: ArgumentHelp(
             "Let the guest reach this block though it is refused otherwise, such as 169.254.0.0/16. Repeatable.",
             valueName: "cidr"),
         transform: OptionValue.block)

@@ -43,6 +43,22 @@ enum OptionValue {
         return block
     }
 
+    static func bindPolicy(_ text: String) throws -> BindPolicy {
+        switch text {
+        case "all": return .everywhere
+        case "loopback": return .loopback
+        default:
+            var addresses: [IPAddress] = []
+            for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+                guard let address = IPAddress(String(part)), !address.isUnspecified else {
+                    throw ValidationError("it must be all, loopback, or addresses such as 192.0.2.1,::1")
+                }
+                addresses.append(address)
+            }
+            return .addresses(addresses)
+        }
+    }
+
     static func mtu(_ text: String) throws -> Int {
         try number(text, in: NetworkPlan.minimumMTU...NetworkPlan.maximumMTU)
     }

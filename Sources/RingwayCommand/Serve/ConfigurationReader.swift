@@ -9,7 +9,7 @@ struct ConfigurationReader {
     private static let networkKeys = [
         "network", "ipv6-prefix", "mtu", "dns", "host-loopback", "allow", "deny", "isolate", "shards", "busy-poll",
         "reactor",
-        "capture", "socket-mode", "listen", "publish", "leases", "names", "limits",
+        "capture", "socket-mode", "listen", "publish", "publish-on", "leases", "names", "limits",
         "agent-token", "agent-socket", "forward", "follow-ports",
     ]
 
@@ -93,6 +93,9 @@ struct ConfigurationReader {
         }
         try read("publish") { (node) throws(CommandFailure) in
             order.publish = try list(node, PublishSpecification.parseForGuest)
+        }
+        try read("publish-on") { (node) throws(CommandFailure) in
+            order.configuration.publishOn = try node.value(OptionValue.bindPolicy)
         }
         try read("leases") { (node) throws(CommandFailure) in
             order.configuration.leases = try LeaseKeys.read(node, in: order.configuration)

@@ -173,6 +173,7 @@ struct ServedNetwork {
         if now.ipv6Prefix != wanted.ipv6Prefix { keys.append("ipv6-prefix") }
         if now.mtu != wanted.mtu { keys.append("mtu") }
         if now.nameServers != wanted.nameServers { keys.append("dns") }
+        if now.publishOn != wanted.publishOn { keys.append("publish-on") }
         if now.isolate != wanted.isolate { keys.append("isolate") }
         if now.agentToken != wanted.agentToken { keys.append("agent-token") }
         if now.agentSockets != wanted.agentSockets { keys.append("agent-socket") }

@@ -1,0 +1,51 @@
+public import RingwayWire
+
+/// On which of the host's addresses ports may be had: those that are published, those of forwards through agents, and
+/// those that agents ask for.
+public enum BindPolicy: Hashable, Sendable {
+    /// On every address.
+    case everywhere
+    /// On the host's loopback only.
+    case loopback
+    /// On these addresses only.
+    case addresses([IPAddress])
+
+    /// Where a port is had that is asked for on an address: nowhere when it is not to be had there. Who asks for every
+    /// address gets those that are allowed.
+    ///
+    /// - Parameter requested: `nil` for every address of both families.
+    func places(for requested: IPAddress?) -> [IPAddress?] {
+        let allowed: [IPAddress]
+        switch self {
+        case .everywhere: return [requested]
+        case .loopback:
+            if let requested, requested.isLoopback { return [requested] }
+            allowed = [IPAddress(IPv4Address(127, 0, 0, 1)), IPAddress(high: 0, low: 1)]
+        case .addresses(let addresses): allowed = addresses
+        }
+        guard let requested else { return allowed }
+        guard requested.isUnspecified else { return allowed.filter { $0 == requested } }
+        return allowed.filter { $0.isIPv4 == requested.isIPv4 }
+    }
+
+    /// Why an address is refused, as the end of a sentence.
+    var reason: String {
+        switch self {
+        case .everywhere: "ports are published on every address"
+        case .loopback: "ports are published on the host's loopback only"
+        case .addresses(let addresses):
+            "ports are published on \(addresses.map { "\($0)" }.joined(separator: ", ")) only"
+        }
+    }
+}
+
+extension BindPolicy: CustomStringConvertible {
+    /// As it is written in a configuration.
+    public var description: String {
+        switch self {
+        case .everywhere: "all"
+        case .loopback: "loopback"
+        case .addresses(let addresses): addresses.map { "\($0)" }.joined(separator: ",")
+        }
+    }
+}
