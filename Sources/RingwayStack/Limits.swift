@@ -78,6 +78,9 @@ public struct Limits: Sendable, Equatable {
         Row(
             name: "IPv6 addresses per guest", defaultValue: "16", flag: "--max-addresses",
             counter: "droppedSpoofedSource", atTheBound: "frames from further ones are dropped"),
+        Row(
+            name: "owners of published ports with leases", defaultValue: "1024", flag: "--max-owners",
+            counter: "told in the answer", atTheBound: "a lease is refused"),
     ]
 
     /// Large buffers of a shard: half of the pool.

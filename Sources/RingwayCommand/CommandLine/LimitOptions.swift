@@ -39,6 +39,9 @@ struct LimitOptions: ParsableArguments {
     @Option(help: ArgumentHelp(HelpText.limit("--max-addresses"), valueName: "count"), transform: OptionValue.count)
     var maxAddresses: Int?
 
+    @Option(help: ArgumentHelp(HelpText.limit("--max-owners"), valueName: "count"), transform: OptionValue.count)
+    var maxOwners: Int?
+
     /// The bounds to work within.
     var limits: Limits {
         var limits = Limits()
@@ -54,6 +57,7 @@ struct LimitOptions: ParsableArguments {
         if let reorderSize { limits.outOfOrderOctetsPerFlow = reorderSize }
         if let maxGuests { limits.guestsPerNetwork = maxGuests }
         if let maxAddresses { limits.addressesPerGuest = maxAddresses }
+        if let maxOwners { limits.forwardOwners = maxOwners }
         return limits
     }
 }
