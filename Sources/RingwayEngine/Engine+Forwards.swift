@@ -1,3 +1,4 @@
+internal import Dispatch
 internal import RingwayHost
 internal import RingwayReactor
 internal import RingwayStack
@@ -48,21 +49,29 @@ public struct HostListenFailure: Error, Equatable, Sendable {
     }
 }
 
+/// Some of an order's ports.
+private struct ListenPart {
+    let order: ListenOrder
+    let ports: ClosedRange<UInt16>
+}
+
+/// What has been opened of a part, by shard, and why no more was.
+private struct OpenedPart {
+    var sockets: [[ListeningSocket]]
+    var failure: HostListenFailure?
+
+    init(shards: Int) { sockets = Array(repeating: [], count: shards) }
+}
+
 extension Engine {
     /// Milliseconds that shards may take over the closing of ports; a shard that has ended never replies.
     private static var closePatience: Int32 { 2_000 }
+    /// Ports that a thread opens at a time.
+    private static var portsPerPart: Int { 1_024 }
 
     /// Publishes ports, all of them or none. Clients are served from when it returns.
     public func listen(_ orders: [ListenOrder]) throws(HostListenFailure) {
-        var sockets = [[ListeningSocket]](repeating: [], count: shards)
-        do throws(HostListenFailure) {
-            for order in orders {
-                for port in order.ports { try open(order, port, &sockets) }
-            }
-        } catch {
-            for socket in sockets.joined() { Endpoint.close(socket.descriptor, reset: false) }
-            throw error
-        }
+        let sockets = try openAll(orders)
         for (index, sockets) in sockets.enumerated() {
             var rest = sockets[...]
             while !rest.isEmpty {
@@ -71,6 +80,60 @@ extension Engine {
             }
             shared.network.doorbell(of: index).wake()
         }
+    }
+
+    /// The sockets of all orders, or of none, by the shard whose they are.
+    private func openAll(_ orders: [ListenOrder]) throws(HostListenFailure) -> [[ListeningSocket]] {
+        let parts = Self.parts(of: orders)
+        var opened = [OpenedPart](repeating: OpenedPart(shards: shards), count: parts.count)
+        opened.withUnsafeMutableBufferPointer { opened in
+            if parts.count <= 1 {
+                for index in parts.indices { opened[index] = open(parts[index]) }
+            } else {
+                // Each part writes to its own place.
+                nonisolated(unsafe) let places = opened
+                DispatchQueue.concurrentPerform(iterations: parts.count) { places[$0] = open(parts[$0]) }
+            }
+        }
+        if let failure = opened.lazy.compactMap(\.failure).first {
+            for part in opened {
+                for socket in part.sockets.joined() { Endpoint.close(socket.descriptor, reset: false) }
+            }
+            throw failure
+        }
+        return (0..<shards).map { shard in opened.flatMap { $0.sockets[shard] } }
+    }
+
+    /// The orders in parts of a bounded number of ports each: of many ports every processor opens some.
+    private static func parts(of orders: [ListenOrder]) -> [[ListenPart]] {
+        var parts: [[ListenPart]] = []
+        var room = 0
+        for order in orders {
+            var first = Int(order.ports.lowerBound)
+            while first <= Int(order.ports.upperBound) {
+                if room == 0 {
+                    parts.append([])
+                    room = portsPerPart
+                }
+                let last = min(Int(order.ports.upperBound), first + room - 1)
+                parts[parts.count - 1].append(ListenPart(order: order, ports: UInt16(first)...UInt16(last)))
+                room -= last - first + 1
+                first = last + 1
+            }
+        }
+        return parts
+    }
+
+    private func open(_ part: [ListenPart]) -> OpenedPart {
+        var opened = OpenedPart(shards: shards)
+        do throws(HostListenFailure) {
+            for piece in part {
+                for port in piece.ports { try open(piece.order, port, &opened.sockets) }
+            }
+        } catch {
+            opened.failure = error
+        }
+        return opened
     }
 
     private func open(

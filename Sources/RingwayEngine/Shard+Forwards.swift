@@ -23,7 +23,7 @@ extension Shard {
         guard let socket = forwards.pointer(to: handle) else { return }
         socket.pointee.isArmed = true
         let entry = reactor.ring.prepare()
-        ringway_prepare_accept_multishot(entry, socket.pointee.descriptor)
+        ringway_prepare_accept_multishot(entry, socket.pointee.descriptor, shared.features.acceptsPollFirst)
         entry.pointee.user_data = Operation.accept.tag(handle).rawValue
     }
 

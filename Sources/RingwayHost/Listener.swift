@@ -17,7 +17,8 @@ public enum Listener {
         do throws(HostFailure) {
             for index in 0..<count {
                 let descriptor = try bound(
-                    type: Int32(SOCK_STREAM.rawValue), address: address, port: port, isFirst: index == 0)
+                    type: Int32(SOCK_STREAM.rawValue), address: address, port: port, isFirst: index == 0,
+                    isShared: count > 1)
                 opened.append(descriptor)
             }
             for descriptor in opened where Glibc.listen(descriptor, backlog) != 0 {
@@ -58,7 +59,8 @@ public enum Listener {
     }
 
     private static func bound(
-        type: Int32, address: IPAddress?, port: UInt16, isFirst: Bool, reusesAddress: Bool = true
+        type: Int32, address: IPAddress?, port: UInt16, isFirst: Bool, isShared: Bool = false,
+        reusesAddress: Bool = true
     ) throws(HostFailure) -> Int32 {
         let flags = Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
         let ipv4 = address?.isIPv4 ?? false
@@ -87,7 +89,7 @@ public enum Listener {
             throw failure
         }
         // From here on our own other sockets may join.
-        if isFirst, isStream, reusesAddress { _ = ringway_set_option(descriptor, SOL_SOCKET, SO_REUSEPORT, 1) }
+        if isFirst, isShared { _ = ringway_set_option(descriptor, SOL_SOCKET, SO_REUSEPORT, 1) }
         return descriptor
     }
 }

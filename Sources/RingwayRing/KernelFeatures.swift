@@ -16,6 +16,8 @@ public struct KernelFeatures: Sendable, Equatable {
     public var hasBufferRings = false
     /// Multishot accept (5.19) and receive (6.0).
     public var hasMultishotReceive = false
+    /// IORING_ACCEPT_POLL_FIRST (Linux 6.10).
+    public var acceptsPollFirst = false
     /// IORING_OP_READ_MULTISHOT (Linux 6.7).
     public var hasMultishotRead = false
     /// IORING_OP_MSG_RING (Linux 5.18).
@@ -37,6 +39,7 @@ public struct KernelFeatures: Sendable, Equatable {
         }
         defer { io_uring_queue_exit(ring) }
         features.hasRing = true
+        features.acceptsPollFirst = ringway_ring_polls_first(ring)
         guard let probe = io_uring_get_probe_ring(ring) else { return features }
         defer { io_uring_free_probe(probe) }
         features.hasMultishotRead = ringway_probe_supports(probe, RINGWAY_OP_READ_MULTISHOT)

@@ -152,12 +152,13 @@ struct BufferedReceiveTests {
         return UInt16(bigEndian: address.sin_port)
     }
 
-    @Test(arguments: BackEnd.here)
-    func `accepts clients from one submission until it is cancelled`(_ backEnd: BackEnd) throws {
+    @Test(arguments: BackEnd.here, [false, true])
+    func `accepts clients from one submission until it is cancelled`(_ backEnd: BackEnd, pollsFirst: Bool) throws {
         let bench = try RingBench(backEnd)
+        let pollsFirst = pollsFirst && backEnd.features.acceptsPollFirst
         let listener = Sockets.bound(SOCK_STREAM)
         listen(listener.descriptor, 16)
-        bench.prepare(1) { ringway_prepare_accept_multishot($0, listener.descriptor) }
+        bench.prepare(1) { ringway_prepare_accept_multishot($0, listener.descriptor, pollsFirst) }
         let clients = (0..<3).map { _ in Sockets.connected(SOCK_STREAM, port: listener.port) }
         let accepted = bench.completions(3)
         #expect(accepted.count == 3 && accepted.allSatisfy { $0.result >= 0 && $0.hasMore })

@@ -110,8 +110,14 @@ static inline void ringway_prepare_receive_multishot(struct io_uring_sqe *entry,
     entry->flags |= IOSQE_BUFFER_SELECT;
     entry->buf_group = group;
 }
-static inline void ringway_prepare_accept_multishot(struct io_uring_sqe *entry, int descriptor) {
+// Younger than the liburing that some systems have: IORING_FEAT_RECVSEND_BUNDLE and IORING_ACCEPT_POLL_FIRST, which came in
+// the same release.
+static inline bool ringway_ring_polls_first(const struct io_uring *ring) { return ring->features & (1U << 14); }
+
+// A client that waits already is taken either way; to `poll_first` spares the attempt where there is none.
+static inline void ringway_prepare_accept_multishot(struct io_uring_sqe *entry, int descriptor, bool poll_first) {
     io_uring_prep_multishot_accept(entry, descriptor, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (poll_first) entry->ioprio |= 1U << 2;
 }
 static inline void ringway_prepare_cancel_descriptor(struct io_uring_sqe *entry, int descriptor) {
     io_uring_prep_cancel_fd(entry, descriptor, IORING_ASYNC_CANCEL_FD | IORING_ASYNC_CANCEL_ALL);
