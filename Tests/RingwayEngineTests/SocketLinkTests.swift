@@ -97,10 +97,12 @@ struct SocketLinkTests {
         guest.send(Frames.addressRequest())
         try #require(guest.receive { Frames.etherType($0) == EtherType.arp } != nil)
         guest.die()
-        guard case .linkLost(errno: 0) = try #require(guest.event()) else {
+        guard case .linkLost(let errno) = try #require(guest.event()) else {
             Issue.record("another event came first")
             return
         }
+        // An advertisement may be on its way at that moment: then its failure is found out first, or that nobody read it.
+        #expect([0, EPIPE, ECONNRESET].contains(errno))
         #expect(guest.count("linkFramesTruncated") == 0)
         guest.engine.stop()
     }
