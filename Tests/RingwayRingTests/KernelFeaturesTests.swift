@@ -39,5 +39,6 @@ struct KernelFeaturesTests {
         if version >= 6_000 { #expect(features.hasMultishotReceive) }
         if version >= 6_001 { #expect(features.defersTaskWork) }
         if version >= 6_007 { #expect(features.hasMultishotRead) }
+        if version >= 6_010 { #expect(features.acceptsPollFirst) }
     }
 }

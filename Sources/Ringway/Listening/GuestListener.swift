@@ -66,9 +66,6 @@ final class ListenerTable: @unchecked Sendable {
     // Sendable: only touched on the network's control loop.
     private var entries: [(address: LinkAddress, listener: any GuestListener)] = []
 
-    /// How many there are.
-    var count: Int { entries.count }
-
     func add(_ listener: any GuestListener, at address: LinkAddress) {
         listener.begin()
         entries.append((address, listener))
