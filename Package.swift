@@ -88,7 +88,7 @@ let package = Package(
                 "CRingway",
             ],
             swiftSettings: settings),
-        .target(name: "RingwayControl", dependencies: ["Ringway"] + nio, swiftSettings: settings),
+        .target(name: "RingwayControl", dependencies: ["Ringway", "CRingway"] + nio, swiftSettings: settings),
         .target(
             name: "RingwayCommand",
             dependencies: ["Ringway", "RingwayControl", "RingwayLinks", "CRingway", argumentParser, yams],

@@ -4,6 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/nsfs.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <sched.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -89,6 +92,27 @@ int ringway_file_limit(uint64_t *soft, uint64_t *hard) {
 int ringway_set_file_limit(uint64_t soft, uint64_t hard) {
     struct rlimit limit = {.rlim_cur = soft, .rlim_max = hard};
     return setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+void ringway_grow_descriptor_table(int count) {
+    int one = eventfd(0, EFD_CLOEXEC);
+    if (one < 0) return;
+    int last = fcntl(one, F_DUPFD_CLOEXEC, count - 1);
+    if (last >= 0) close(last);
+    close(one);
+}
+
+void ringway_keep_little_memory(void) {
+#ifdef __GLIBC__
+    mallopt(M_MMAP_THRESHOLD, 128 << 10);
+    mallopt(M_TRIM_THRESHOLD, 128 << 10);
+#endif
+}
+
+void ringway_return_memory(void) {
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
 }
 
 // --- Signals -----------------------------------------------------------------------------------------------------

@@ -3,10 +3,13 @@ internal import CRingway
 /// Each connection takes two descriptors, so as many are asked for as there may be.
 enum DescriptorLimit {
     private static var wanted: UInt64 { 1 << 20 }
+    /// Descriptors that the process's table has room for from the start, while there is one thread.
+    private static var room: UInt64 { 1 << 14 }
 
     static func raise() {
         var (soft, hard): (UInt64, UInt64) = (0, 0)
-        guard ringway_file_limit(&soft, &hard) == 0, soft < min(wanted, hard) else { return }
-        _ = ringway_set_file_limit(min(wanted, hard), hard)
+        guard ringway_file_limit(&soft, &hard) == 0 else { return }
+        if soft < min(wanted, hard) { _ = ringway_set_file_limit(min(wanted, hard), hard) }
+        ringway_grow_descriptor_table(Int32(min(hard, room)))
     }
 }

@@ -64,9 +64,9 @@ private struct OpenedPart {
 }
 
 extension Engine {
-    /// Milliseconds that shards may take over the closing of ports; a shard that has ended never replies.
+    /// Milliseconds that shards may take to give listeners back; a shard that has ended never does.
     private static var closePatience: Int32 { 2_000 }
-    /// Ports that a thread opens at a time.
+    /// Ports that a thread opens or closes at a time.
     private static var portsPerPart: Int { 1_024 }
 
     /// Publishes ports, all of them or none. Clients are served from when it returns.
@@ -196,8 +196,12 @@ extension Engine {
 
     /// Ends forwards: their ports are free when it returns, connections that came through them live on.
     public func unlisten(forwards: Set<UInt32>) {
-        let reply = ShardReply(count: shards)
-        for index in 0..<shards { send(.unlisten(forwards, from: 0, reply), to: index) }
-        reply.wait(milliseconds: Self.closePatience)
+        let ended = EndedListeners(shards: shards)
+        for index in 0..<shards { send(.unlisten(forwards, from: 0, ended), to: index) }
+        let descriptors = ended.take(within: Self.closePatience)
+        let part = Self.portsPerPart
+        DispatchQueue.concurrentPerform(iterations: (descriptors.count + part - 1) / part) { index in
+            for descriptor in descriptors[(index * part)...].prefix(part) { Endpoint.close(descriptor, reset: false) }
+        }
     }
 }

@@ -72,7 +72,8 @@ extension Shard {
                 Endpoint.close(socket.pointee.descriptor, reset: false)
             }
         }
-        for reply in endingReplies { reply.send() }
+        for descriptor in endedListeners { Endpoint.close(descriptor, reset: false) }
+        for ended in awaitedEnds { ended.give([]) }
         shutDownSplicedStreams()
         port.closeDescriptors()
         if nameService >= 0 { Endpoint.close(nameService, reset: false) }

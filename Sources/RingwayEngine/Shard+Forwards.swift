@@ -37,7 +37,7 @@ extension Shard {
 
     /// Ends some of the listeners of these forwards; answers where to go on when there may be more.
     ///
-    /// A socket is closed when the kernel has given the operation on it back: until then its port would not be free.
+    /// A socket is given back when the kernel has given the operation on it back: until then its port would not be free.
     mutating func endListeners(of numbers: Set<UInt32>, from first: UInt32) -> UInt32? {
         var budget = ShardCommand.sockets
         var slot = first
@@ -53,7 +53,7 @@ extension Shard {
                 if socket.pointee.isArmed {
                     cancel(forwards.tag(ofSlot: slot, socket.pointee))
                 } else {
-                    closeListener(slot)
+                    listenerEnded(slot)
                 }
             }
             slot += 1
@@ -61,18 +61,22 @@ extension Shard {
         return nil
     }
 
-    mutating func replyWhenEnded(_ reply: ShardReply) {
-        if endingForwards == 0 { reply.send() } else { endingReplies.append(reply) }
-    }
-
-    private mutating func closeListener(_ slot: UInt32) {
+    private mutating func listenerEnded(_ slot: UInt32) {
         guard let socket = forwards.pointer(inSlot: slot) else { return }
-        Endpoint.close(socket.pointee.descriptor, reset: false)
+        endedListeners.append(socket.pointee.descriptor)
         forwards.remove(slot: slot)
         endingForwards -= 1
-        guard endingForwards == 0 else { return }
-        for reply in endingReplies { reply.send() }
-        endingReplies = []
+        giveEndedListeners()
+    }
+
+    /// Gives sockets back when all that were to end have, and somebody waits for that.
+    mutating func giveEndedListeners() {
+        guard endingForwards == 0, !awaitedEnds.isEmpty else { return }
+        for ended in awaitedEnds {
+            ended.give(endedListeners)
+            endedListeners = []
+        }
+        awaitedEnds = []
     }
 
     // MARK: TCP
@@ -87,7 +91,7 @@ extension Shard {
         socket.pointee.isArmed = completion.hasMore
         if listener.isEnding {
             if completion.result >= 0 { Endpoint.close(completion.result, reset: true) }
-            if !completion.hasMore { closeListener(handle.slot) }
+            if !completion.hasMore { listenerEnded(handle.slot) }
             return
         }
         if completion.result >= 0 {
@@ -156,7 +160,7 @@ extension Shard {
         socket.pointee.isArmed = completion.hasMore
         if listener.isEnding {
             if !lease.isNone { pool.pointee.release(lease) }
-            if !completion.hasMore { closeListener(handle.slot) }
+            if !completion.hasMore { listenerEnded(handle.slot) }
             return
         }
         if completion.result >= 0, !lease.isNone {

@@ -56,12 +56,13 @@ extension Shard {
             budget -= command.cost
             switch command {
             case .listen(let sockets): for socket in sockets { addListener(socket) }
-            case .unlisten(let forwards, let first, let reply):
+            case .unlisten(let forwards, let first, let ended):
                 budget = 0
                 if let next = endListeners(of: forwards, from: first) {
-                    queue.putBack(.unlisten(forwards, from: next, reply))
+                    queue.putBack(.unlisten(forwards, from: next, ended))
                 } else {
-                    replyWhenEnded(reply)
+                    awaitedEnds.append(ended)
+                    giveEndedListeners()
                 }
             case .addNeighbor(let mac, let inbox): addNeighbor(mac, inbox: inbox)
             case .removeNeighbor(let mac): removeNeighbor(mac)

@@ -58,7 +58,9 @@ struct Shard: ~Copyable {
     var forwards: Slab<Forward>
     /// Listeners that the kernel has not given back yet, and who waits for that.
     var endingForwards = 0
-    var endingReplies: [ShardReply] = []
+    /// Sockets that are listened at no longer, and who waits for them.
+    var endedListeners: [Int32] = []
+    var awaitedEnds: [EndedListeners] = []
     /// Streams whose receive found no buffer, or must wait for the link, as a chain; the one that waits longest is first.
     var starvedStreams: UInt32 = .max
     var lastStarvedStream: UInt32 = .max

@@ -7,8 +7,8 @@ internal import Synchronization
 enum ShardCommand: Sendable {
     /// Accept clients, and receive datagrams, of published ports.
     case listen([ListeningSocket])
-    /// Stop these forwards' listeners on this shard, from a place in its table on; reply when their ports are free.
-    case unlisten(Set<UInt32>, from: UInt32, ShardReply)
+    /// Stop these forwards' listeners on this shard, from a place in its table on.
+    case unlisten(Set<UInt32>, from: UInt32, EndedListeners)
     /// Hand frames for this ethernet address to that inbox, which is adopted.
     case addNeighbor(MACAddress, inbox: Int32)
     case removeNeighbor(MACAddress)
@@ -20,7 +20,7 @@ enum ShardCommand: Sendable {
     case list(FlowPage)
     case stop
 
-    /// Sockets that one command may bring, and that a shard opens or closes before frames get their turn.
+    /// Sockets that one command may bring, and that a shard takes or gives back before frames get their turn.
     static var sockets: Int { 64 }
 
     /// How many sockets there are to open.
@@ -33,7 +33,7 @@ enum ShardCommand: Sendable {
     func abandon() {
         switch self {
         case .listen(let sockets): for socket in sockets { Endpoint.close(socket.descriptor, reset: false) }
-        case .unlisten(_, _, let reply): reply.send()
+        case .unlisten(_, _, let ended): ended.give([])
         case .addNeighbor(_, let inbox): Endpoint.close(inbox, reset: false)
         case .join(let client, let conversation):
             Endpoint.close(client, reset: true)

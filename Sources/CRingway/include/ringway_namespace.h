@@ -63,6 +63,17 @@ int ringway_file_limit(uint64_t *soft, uint64_t *hard);
 
 int ringway_set_file_limit(uint64_t soft, uint64_t hard);
 
+/// Has the table of open descriptors hold `count` of them. It grows by itself too, but in a process with several threads
+/// each growth waits until every processor has passed a quiescent state.
+void ringway_grow_descriptor_table(int count);
+
+/// Has the allocator give memory back to the system as soon as some of it is free (mallopt(3)): by itself it takes the
+/// largest piece that was ever freed for the measure of what to keep. Does nothing where the C library has no such habit.
+void ringway_keep_little_memory(void);
+
+/// Gives back what is free between pieces that are not (malloc_trim(3)), where the C library can.
+void ringway_return_memory(void);
+
 // --- Signals -----------------------------------------------------------------------------------------------------
 
 /// Every signal that is somebody's message to a program, as opposed to a fault of its own (SEGV and the like), a

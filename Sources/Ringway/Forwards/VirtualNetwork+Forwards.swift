@@ -133,13 +133,17 @@ extension VirtualNetwork {
 
     private func remove(_ ports: [PublishedPort]) {
         let (records, members) = state.withLock { state in
-            (ports.compactMap { state.forwards.removeValue(forKey: $0.id) }, state.members)
+            let records = ports.compactMap { state.forwards.removeValue(forKey: $0.id) }
+            // A table does not shrink, and this one may have been large.
+            if state.forwards.isEmpty { state.forwards = [:] }
+            return (records, state.members)
         }
-        for var record in records { record.closeReservations() }
-        for (guest, records) in Dictionary(grouping: records, by: \.port.guest) {
-            guard let guest, let member = members[guest] else { continue }
-            member.engine.unlisten(forwards: Set(records.map(\.port.id)))
+        var led: [Guest.ID: Set<PublishedPort.ID>] = [:]
+        for var record in records {
+            record.closeReservations()
+            if let guest = record.port.guest { led[guest, default: []].insert(record.port.id) }
         }
+        for (guest, numbers) in led { members[guest]?.engine.unlisten(forwards: numbers) }
     }
 
     /// Publishes again what was there a moment ago.

@@ -7,5 +7,7 @@ enum BridgeProcess {
         // A peer that closes early must be an error of one write, not the end of the bridge.
         _ = ringway_ignore_signal(SIGPIPE, true)
         FileLimit.raise()
+        // A document of ten thousand ports must not make us large for good.
+        ringway_keep_little_memory()
     }
 }

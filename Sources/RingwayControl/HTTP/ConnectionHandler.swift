@@ -1,3 +1,4 @@
+internal import CRingway
 internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
@@ -10,6 +11,8 @@ final class ConnectionHandler: ChannelInboundHandler {
 
     /// Octets of a body.
     static var longestBody: Int { 8 << 20 }
+    /// Octets of a request and its answer from which on what they took is given back to the system: they come seldom.
+    private static var largeExchange: Int { 64 << 10 }
     /// How long a request may take to arrive, or a connection be idle, and an answer to be taken.
     static var patience: TimeAmount { .seconds(30) }
     /// How often a listener that hears nothing is told that we are there.
@@ -30,6 +33,8 @@ final class ConnectionHandler: ChannelInboundHandler {
     private var phase = Phase.waiting
     private var body = ByteBuffer()
     private var omitsBody = false
+    /// Octets of the request and its answer.
+    private var exchanged = 0
     private var context: ChannelHandlerContext?
     private var timer: Scheduled<Void>?
     private var beat: RepeatedTask?
@@ -101,6 +106,7 @@ final class ConnectionHandler: ChannelInboundHandler {
         omitsBody = head.method == .HEAD
         let octets = body.readBytes(length: body.readableBytes) ?? []
         body = ByteBuffer()
+        exchanged = octets.count
         let keepsAlive = head.isKeepAlive
         let (router, eventLoop) = (router, context.eventLoop)
         let handler = NIOLoopBound(self, eventLoop: eventLoop)
@@ -160,6 +166,13 @@ final class ConnectionHandler: ChannelInboundHandler {
         }
         let done = context.eventLoop.makePromise(of: Void.self)
         context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: done)
+        exchanged += octets.count
+        if exchanged >= Self.largeExchange {
+            done.futureResult.whenComplete { [workers, eventLoop = context.eventLoop] _ in
+                // Whoever writes still holds the answer; after that nobody does.
+                eventLoop.execute { workers.submit { _ in ringway_return_memory() } }
+            }
+        }
         if !keepsAlive {
             let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
             done.futureResult.whenComplete { _ in

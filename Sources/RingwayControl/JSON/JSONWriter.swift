@@ -37,6 +37,16 @@ public struct JSONWriter {
         needsComma = false
     }
 
+    /// The same for a key that nothing in needs an escape.
+    public mutating func key(_ key: StaticString) {
+        separate()
+        octets.append(UInt8(ascii: "\""))
+        octets.append(contentsOf: UnsafeBufferPointer(start: key.utf8Start, count: key.utf8CodeUnitCount))
+        octets.append(UInt8(ascii: "\""))
+        octets.append(UInt8(ascii: ":"))
+        needsComma = false
+    }
+
     private mutating func begin(_ bracket: UInt8) {
         separate()
         octets.append(bracket)
@@ -73,28 +83,28 @@ public struct JSONWriter {
 
     // MARK: Members
 
-    public mutating func member(_ key: String, _ text: String?) {
+    public mutating func member(_ key: StaticString, _ text: String?) {
         self.key(key)
         if let text { string(text) } else { null() }
     }
 
-    public mutating func member(_ key: String, _ value: (some BinaryInteger)?) {
+    public mutating func member(_ key: StaticString, _ value: (some BinaryInteger)?) {
         self.key(key)
         if let value { integer(value) } else { null() }
     }
 
-    public mutating func member(_ key: String, _ value: Bool) {
+    public mutating func member(_ key: StaticString, _ value: Bool) {
         self.key(key)
         bool(value)
     }
 
-    public mutating func member(_ key: String, _ members: (inout JSONWriter) -> Void) {
+    public mutating func member(_ key: StaticString, _ members: (inout JSONWriter) -> Void) {
         self.key(key)
         object(members)
     }
 
     public mutating func member<Elements: Sequence>(
-        _ key: String, _ elements: Elements, _ write: (inout JSONWriter, Elements.Element) -> Void
+        _ key: StaticString, _ elements: Elements, _ write: (inout JSONWriter, Elements.Element) -> Void
     ) {
         self.key(key)
         array(elements, write)
@@ -102,20 +112,29 @@ public struct JSONWriter {
 
     private mutating func quote(_ text: String) {
         octets.append(UInt8(ascii: "\""))
-        for octet in text.utf8 {
-            switch octet {
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"):
-                octets.append(UInt8(ascii: "\\"))
-                octets.append(octet)
-            case 0..<0x20, 0x7F:
-                let digits = Array("0123456789abcdef".utf8)
-                octets.append(contentsOf: "\\u00".utf8)
-                octets.append(digits[Int(octet >> 4)])
-                octets.append(digits[Int(octet & 15)])
-            default: octets.append(octet)
+        var text = text
+        text.withUTF8 { bytes in
+            if bytes.contains(where: Self.isEscaped) {
+                for octet in bytes { escape(octet) }
+            } else {
+                octets.append(contentsOf: bytes)
             }
         }
         octets.append(UInt8(ascii: "\""))
+    }
+
+    private static func isEscaped(_ octet: UInt8) -> Bool {
+        octet < 0x20 || octet == 0x7F || octet == UInt8(ascii: "\"") || octet == UInt8(ascii: "\\")
+    }
+
+    private mutating func escape(_ octet: UInt8) {
+        guard Self.isEscaped(octet) else { return octets.append(octet) }
+        octets.append(UInt8(ascii: "\\"))
+        if octet == UInt8(ascii: "\"") || octet == UInt8(ascii: "\\") { return octets.append(octet) }
+        let digits = Array("0123456789abcdef".utf8)
+        octets.append(contentsOf: "u00".utf8)
+        octets.append(digits[Int(octet >> 4)])
+        octets.append(digits[Int(octet & 15)])
     }
 }
 

@@ -42,7 +42,9 @@ extension JSONWriter {
         member("limits") { writer in
             // A list of integers by name, which is what a mirror is for.
             for child in Mirror(reflecting: configuration.limits).children {
-                if let label = child.label, let value = child.value as? Int { writer.member(label, value) }
+                guard let label = child.label, let value = child.value as? Int else { continue }
+                writer.key(label)
+                writer.integer(value)
             }
         }
     }

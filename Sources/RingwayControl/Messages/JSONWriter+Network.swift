@@ -29,7 +29,10 @@ extension JSONWriter {
     }
 
     mutating func members(of statistics: Statistics) {
-        for (name, value) in statistics.counters { member(name, value) }
+        for (name, value) in statistics.counters {
+            key(name)
+            integer(value)
+        }
     }
 
     mutating func members(of guest: Guest, _ statistics: Statistics?) {
