@@ -25,6 +25,13 @@ extension EndToEnd {
             }
         }
 
+        @Test func `find a table of descriptors that need not grow`() throws {
+            try TestBed.use { bed in
+                let guest = try Guest(bed, shards: 1, launcher: ["prlimit", "--nofile=1024:8192"])
+                #expect(try guest.descriptorPlaces() == 8_192)
+            }
+        }
+
         /// Buffers that lie ready for the kernel to fill, of one shard: 32 for its link and up to 512 for its sockets.
         static let standingBuffers = 544
 

@@ -103,6 +103,13 @@ final class Guest {
         try FileManager.default.contentsOfDirectory(atPath: "/proc/\(bridge.identifier)/fd").count
     }
 
+    /// Descriptors that the bridge's table has places for.
+    func descriptorPlaces() throws -> Int? {
+        let status = try String(contentsOfFile: "/proc/\(bridge.identifier)/status", encoding: .utf8)
+        return status.split(separator: "\n").first { $0.hasPrefix("FDSize:") }
+            .flatMap { Int($0.split(separator: "\t").last ?? "") }
+    }
+
     /// Lets COMMAND end, and the bridge with it.
     func end() throws -> Program.Outcome {
         bridge.closeInput()

@@ -111,6 +111,30 @@ struct NetworkTests {
         #expect(network.statistics()["framesFromGuest"] == 5)
     }
 
+    @Test func `forgets where machines came that were given by descriptor`() throws {
+        let network = try VirtualNetwork(Self.configuration())
+        defer { network.stop() }
+        for number in 1...4 {
+            var ends: [Int32] = [-1, -1]
+            try #require(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0, &ends) == 0)
+            try network.listen(on: .socket(ends[0]))
+            // The length, a broadcast's destination, the machine's address, and something that is no packet.
+            let mac: [UInt8] = [0x52, 0x54, 0, 0, 0, UInt8(number)]
+            let frame = [0, 0, 0, 60] + Array(repeating: UInt8(255), count: 6) + mac + Array(repeating: 0, count: 48)
+            #expect(send(ends[1], frame, frame.count, 0) == frame.count)
+            try Self.wait("the machine") { network.guests.map(\.mac) == [Self.mac(UInt64(number))] }
+            close(ends[1])
+            try Self.wait("its end") { network.guests.isEmpty }
+        }
+        let places = Mutex(0)
+        network.loop.perform {
+            let entries = Mirror(reflecting: network.listeners).descendant("entries")
+            places.withLock { $0 = entries.map { Mirror(reflecting: $0).children.count } ?? -1 }
+        }
+        // The last is forgotten when another comes.
+        #expect(places.withLock { $0 } == 1)
+    }
+
     @Test func `gives back what guests used that come and go`() throws {
         let network = try VirtualNetwork(Self.configuration())
         defer { network.stop() }
