@@ -32,6 +32,12 @@ public final class AgentGuest: Sendable {
         host.post { $0.endForward(.host(number), agent: id) }
     }
 
+    /// The same, and the listener's place is free when this returns. Not to be called on the agents' thread.
+    public func endForwardNow(number: UInt32) {
+        let id = id
+        host.perform { $0.endForward(.host(number), agent: id) }
+    }
+
     /// Dials a server in the guest. What is handed over is a conversation that carries records, non-blocking.
     public func dial(_ target: DialTarget, _ completion: @escaping @Sendable (Result<Int32, Refusal>) -> Void) {
         let id = id

@@ -36,6 +36,9 @@ public final class AgentHost: Sendable {
     /// Conversations that the kernel should keep for us: an agent may open many at once.
     public static var backlog: Int32 { 4_096 }
 
+    /// Milliseconds that somebody waits for the thread.
+    private static var patience: Int32 { 2_000 }
+
     // MARK: From any thread
 
     /// Waits for agents at an endpoint from now on.
@@ -54,6 +57,9 @@ public final class AgentHost: Sendable {
         post { $0.watch(AgentListener(listener)) }
     }
 
+    /// Waits for agents no longer; those that came stay. Its sockets are closed when this returns.
+    public func stopListening() { perform { $0.stopListening() } }
+
     /// Ends every agent's session and the thread, and closes what was adopted.
     public func stop() {
         inbox.withLock { $0.isStopping = true }
@@ -65,6 +71,20 @@ public final class AgentHost: Sendable {
     func post(_ work: @escaping @Sendable (HostLoop) -> Void) {
         inbox.withLock { $0.work.append(work) }
         wakeUp.call()
+    }
+
+    /// The same, and waits until it is done, though not for long: the thread may itself wait for whoever asks. Not to be
+    /// called on the agents' thread.
+    func perform(_ work: @escaping @Sendable (HostLoop) -> Void) {
+        guard !inbox.withLock({ $0.isStopping }) else { return }
+        let done: WakeUp
+        do throws(AgentFailure) { done = try WakeUp() } catch { return post(work) }
+        post { loop in
+            work(loop)
+            done.call()
+        }
+        var entry = pollfd(fd: done.descriptor, events: Int16(POLLIN), revents: 0)
+        _ = poll(&entry, 1, Self.patience)
     }
 
     private func take() -> (work: [@Sendable (HostLoop) -> Void], isStopping: Bool) {

@@ -12,6 +12,8 @@ final class AgentSession: LoopMember {
     private static var longestBacklog: Int { 256 << 10 }
     /// Ports that one agent may have at once.
     private static var maximumForwards: Int { 10_000 }
+    /// Pieces of messages that are heard before other agents get their turn.
+    private static var turnPieces: Int { 128 }
 
     let agent: AgentGuest
     let identifier: SessionIdentifier
@@ -21,6 +23,8 @@ final class AgentSession: LoopMember {
     private var queues: [Int32?]
     private var deadline: UInt64 = 0
     private var departing: [UInt8] = []
+    /// Why nothing can be said to the agent any more; ends the session as soon as it is visited.
+    private var deafness: String?
     private var forwards: [ForwardKey: [LoopMember]] = [:]
     var streams = StreamStock()
 
@@ -74,6 +78,7 @@ final class AgentSession: LoopMember {
     override func look(at now: UInt64) {
         guard let loop else { return }
         if !isAdmitted, now >= deadline { return loop.end(self, because: "it did not open all of its queues") }
+        if let deafness { return loop.end(self, because: deafness) }
         expireDials(at: now)
         trimStreams()
     }
@@ -81,11 +86,20 @@ final class AgentSession: LoopMember {
     // MARK: Messages
 
     override func ready(_ event: EventQueue.Event) {
+        if event.isWritable { flush() }
+        hear()
+    }
+
+    override func goOn() { hear() }
+
+    private func hear() {
         do {
-            if event.isWritable { try flush() }
-            while descriptor >= 0, let octets = try Octets.receive(descriptor, reader.wanted) {
+            for _ in 0..<Self.turnPieces {
+                if let deafness { loop?.end(self, because: deafness) }
+                guard descriptor >= 0, let octets = try Octets.receive(descriptor, reader.wanted) else { return }
                 if let message = try reader.take(octets) { try obey(message) }
             }
+            loop?.resume(self)
         } catch let failure as AgentProtocolFailure {
             loop?.end(self, because: "it sent \(failure)")
         } catch {
@@ -105,21 +119,25 @@ final class AgentSession: LoopMember {
 
     /// Says something to the agent, now or as soon as it reads.
     func tell(_ message: AgentMessage) {
+        guard deafness == nil else { return }
         departing += message.octets
-        do { try flush() } catch {
-            // The other end is gone, which is found when it is heard next.
-        }
+        flush()
     }
 
-    private func flush() throws {
+    private func flush() {
         while !departing.isEmpty {
             let sent = send(descriptor, departing, departing.count, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL))
             if sent < 0, errno == EINTR { continue }
             if sent < 0, errno == EAGAIN { break }
-            guard sent > 0 else { throw Octets.Gone() }
+            guard sent > 0 else { return fallSilent("it has closed its control conversation") }
             departing.removeFirst(sent)
         }
-        guard departing.count <= Self.longestBacklog else { throw Octets.Gone() }
+        if departing.count > Self.longestBacklog { fallSilent("it does not read what it is told") }
+    }
+
+    private func fallSilent(_ reason: String) {
+        deafness = reason
+        departing = []
     }
 
     /// Sends the host's time of day.
@@ -135,7 +153,7 @@ final class AgentSession: LoopMember {
             case .udp: DatagramForward(listener, target: target, session: self)
             case .tcp, .unix: StreamForward(listener, target: target, session: self)
             }
-        guard let loop, loop.watch(member) else { return member.close() }
+        guard forwards.count < Self.maximumForwards, let loop, loop.watch(member) else { return member.close() }
         forwards[key, default: []].append(member)
     }
 

@@ -11,6 +11,8 @@ internal import RingwayWire
 final class DatagramForward: LoopMember {
     /// Clients at once; of more the one idle for longest ends.
     private static var maximumClients: Int { 1_024 }
+    /// Datagrams that are taken before others get their turn.
+    private static var turnDatagrams: Int { 64 }
 
     private let target: DialTarget
     private weak var session: AgentSession?
@@ -33,12 +35,16 @@ final class DatagramForward: LoopMember {
         }
     }
 
-    override func ready(_ event: EventQueue.Event) { takeAll() }
+    override func ready(_ event: EventQueue.Event) { takeSome() }
 
-    private func takeAll() {
-        while descriptor >= 0, let datagram = ArrivingDatagram.receive(descriptor) {
+    override func goOn() { takeSome() }
+
+    private func takeSome() {
+        for _ in 0..<Self.turnDatagrams {
+            guard descriptor >= 0, let datagram = ArrivingDatagram.receive(descriptor) else { return }
             take(datagram)
         }
+        if descriptor >= 0 { loop?.resume(self) }
     }
 
     private func take(_ datagram: ArrivingDatagram) {
@@ -66,7 +72,7 @@ final class DatagramForward: LoopMember {
     override func look(at now: UInt64) {
         for client in clients.values where client.isIdle(at: now) { client.end() }
         // A datagram for which there was no descriptor may be waiting.
-        takeAll()
+        takeSome()
     }
 
     override func closing() {
@@ -83,6 +89,7 @@ final class DatagramClient {
         var client: DatagramClient?
 
         override func ready(_ event: EventQueue.Event) { client?.turn() }
+        override func goOn() { client?.turn() }
     }
 
     /// Nanoseconds after which a client that is not heard of ends.
@@ -144,6 +151,7 @@ final class DatagramClient {
         if let payload { carrier.add(payload) }
         switch carrier.turn(link: conversation.descriptor, socket: socket.descriptor) {
         case .settled: break
+        case .busy: forward?.loop?.resume(conversation)
         case .over, .failed: end()
         }
     }

@@ -24,6 +24,7 @@ final class HostLoop {
     private var nextLook: UInt64 = 0
     private(set) var now: UInt64 = ringway_monotonic_nanoseconds()
     private var sessions: [SessionIdentifier: AgentSession] = [:]
+    private var monitors: [MonitorSocket] = []
     private var nextAgent: UInt32 = 0
     private var freshCount = 0
     /// How long the machine had slept when it was looked at last.
@@ -32,6 +33,8 @@ final class HostLoop {
     var pipes = PipePool(limit: 1_024)
     /// Connections that are carried here and have something to do.
     private var turn: [CarriedConnection] = []
+    /// Members that have left something for the next turn, lest all others wait.
+    private var unfinished: [LoopMember] = []
 
     init(token: [UInt8], reception: any AgentReception, wakeUp: WakeUp) throws(AgentFailure) {
         self.token = token
@@ -50,7 +53,7 @@ final class HostLoop {
         var isStopping = false
         while !isStopping {
             var events: [EventQueue.Event] = []
-            queue.wait(milliseconds: turn.isEmpty ? Self.interval : 0) { events.append($0) }
+            queue.wait(milliseconds: turn.isEmpty && unfinished.isEmpty ? Self.interval : 0) { events.append($0) }
             now = ringway_monotonic_nanoseconds()
             for event in events {
                 if event.tag != Self.wakeTag {
@@ -88,11 +91,11 @@ final class HostLoop {
 
     // MARK: Members
 
-    /// Tells a member of every change of its descriptor.
+    /// Tells a member of every change of its descriptor, where it has one, and of the time.
     @discardableResult
     func watch(_ member: LoopMember) -> Bool {
         members.insert(member, of: self)
-        guard queue.add(member.descriptor, tag: member.tag) else {
+        guard member.descriptor < 0 || queue.add(member.descriptor, tag: member.tag) else {
             member.close()
             return false
         }
@@ -103,6 +106,13 @@ final class HostLoop {
         guard member.tag != 0 else { return }
         queue.remove(member.descriptor)
         members.remove(member)
+    }
+
+    /// Has a member go on in the next turn with what it has left: the kernel tells of it no more.
+    func resume(_ member: LoopMember) {
+        guard member.tag != 0, !member.isUnfinished else { return }
+        member.isUnfinished = true
+        unfinished.append(member)
     }
 
     /// Waits for the hello of a conversation that somebody has opened.
@@ -171,7 +181,15 @@ final class HostLoop {
     /// Starts to connect to a monitor's socket, for as long as the loop runs.
     func connect(_ monitor: MonitorSocket) {
         monitor.loop = self
+        monitors.append(monitor)
         monitor.connect()
+    }
+
+    /// Waits for no further agents.
+    func stopListening() {
+        for member in members.all where member is AgentListener { member.close() }
+        for monitor in monitors { monitor.isStopped = true }
+        monitors = []
     }
 
     // MARK: Connections carried here
@@ -194,6 +212,12 @@ final class HostLoop {
         for connection in visited {
             connection.isInTurn = false
             if connection.visit(&pipes) { schedule(connection) }
+        }
+        let members = unfinished
+        unfinished.removeAll(keepingCapacity: true)
+        for member in members {
+            member.isUnfinished = false
+            if member.tag != 0 { member.goOn() }
         }
     }
 }

@@ -8,11 +8,16 @@ class LoopMember {
     /// By which the kernel knows it; zero while it is not watched.
     fileprivate(set) var tag: UInt64 = 0
     fileprivate(set) unowned var loop: HostLoop?
+    /// Whether the loop is to `resume` it.
+    var isUnfinished = false
 
     init(_ descriptor: Int32) { self.descriptor = descriptor }
 
     /// The descriptor has something to tell.
     func ready(_ event: EventQueue.Event) {}
+
+    /// Goes on with what was left when it asked the loop to `resume` it.
+    func goOn() {}
 
     /// Called now and then with the time, in monotonic nanoseconds.
     func look(at now: UInt64) {}
@@ -25,10 +30,11 @@ class LoopMember {
 
     /// Stops watching and closes the descriptor.
     final func close() {
-        guard descriptor >= 0 else { return }
+        // One that only waits for the time may have had no descriptor from the start.
+        guard descriptor >= 0 || tag != 0 else { return }
         closing()
         loop?.unwatch(self)
-        Glibc.close(descriptor)
+        if descriptor >= 0 { Glibc.close(descriptor) }
         descriptor = -1
     }
 

@@ -7,7 +7,13 @@ internal import RingwayAgentProtocol
 /// The conversation holds its sender back and the socket loses what does not fit, as UDP does; a record is never cut.
 public final class DatagramCarrier {
     /// What a turn found.
-    public enum Verdict { case settled, over, failed }
+    public enum Verdict {
+        /// Everything that was there is carried; an event tells of more.
+        case settled
+        /// There may be more, for another turn: nobody else is to wait for it.
+        case busy
+        case over, failed
+    }
 
     /// The beginning of a record that has not come whole: header and payload.
     private var arriving: [UInt8] = []
@@ -37,8 +43,9 @@ public final class DatagramCarrier {
     /// Carries what there is, both ways.
     public func turn(link: Int32, socket: Int32) -> Verdict {
         let inward = takeRecords(link, socket)
-        if inward != .settled { return inward }
-        return takeDatagrams(socket, link)
+        if inward == .over || inward == .failed { return inward }
+        let outward = takeDatagrams(socket, link)
+        return outward == .settled ? inward : outward
     }
 
     /// Nothing is under way yet.
@@ -47,7 +54,8 @@ public final class DatagramCarrier {
     // MARK: Toward the socket
 
     private func takeRecords(_ link: Int32, _ socket: Int32) -> Verdict {
-        while true {
+        // Of each record the header is received, then the rest.
+        for _ in 0..<2 * Self.turnRecords {
             let wanted = missing
             let received = recv(link, &buffer, wanted, Int32(MSG_DONTWAIT))
             guard received > 0 else {
@@ -70,6 +78,7 @@ public final class DatagramCarrier {
             default: break
             }
         }
+        return .busy
     }
 
     private var header: UInt32 {
@@ -92,7 +101,7 @@ public final class DatagramCarrier {
     // MARK: From the socket
 
     private func takeDatagrams(_ socket: Int32, _ link: Int32) -> Verdict {
-        while true {
+        for _ in 0..<Self.turnRecords {
             guard flush(link) else { return .failed }
             guard departing.isEmpty else { return .settled }
             let start = StreamRecord.headerLength
@@ -107,6 +116,7 @@ public final class DatagramCarrier {
             buffer.replaceSubrange(..<start, with: Self.header(of: received))
             departing = Array(buffer[..<(start + received)])
         }
+        return .busy
     }
 
     /// Sends what is left of a record. False means that the conversation is gone.

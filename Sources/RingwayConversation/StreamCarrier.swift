@@ -101,10 +101,12 @@ public struct StreamCarrier: BitwiseCopyable {
         if local.descriptor >= 0 {
             if reset { _ = ringway_linger_zero(local.descriptor) }
             Glibc.close(local.descriptor)
+            local.descriptor = -1
         }
         if link.descriptor >= 0 {
             if reset, toLocal.form == .plain { _ = ringway_linger_zero(link.descriptor) }
             Glibc.close(link.descriptor)
+            link.descriptor = -1
         }
     }
 }

@@ -37,78 +37,34 @@ public final class Engine: Sendable {
         var configuration = configuration
         configuration.stack.shards = queues.count
         configuration.stack.segmentsUDP = link.takesUDPSuperFrames || !link.framing.hasVirtioNetHeader
+        let ends = configuration.claims == nil ? (reading: -1, writing: -1) : try Self.makeInbox()
+        let network: ShardNetwork
+        do throws(RingError) {
+            network = try ShardNetwork(count: queues.count, buffers: limits.largeBuffers)
+        } catch {
+            Self.close(ends)
+            throw error
+        }
         space = BufferSpace(
             shards: queues.count, largeCount: limits.largeBuffers, smallCount: limits.smallBuffers)
         counters = queues.map { _ in Counters() }
-        let ends = configuration.claims == nil ? (reading: -1, writing: -1) : try Self.makeInbox()
         inbox = ends.writing
         shared = EngineShared(
-            configuration: configuration, features: features,
-            network: ShardNetwork(
-                count: queues.count, buffers: limits.largeBuffers),
-            inbox: ends.reading, nameService: nameService, handler: handler)
+            configuration: configuration, features: features, network: network, inbox: ends.reading,
+            nameService: nameService, handler: handler)
         threads = Mutex([])
-        var shards: [ShardBox] = []
-        for (index, queue) in queues.enumerated() {
-            let pool = UnsafeMutablePointer<BufferPool>.allocateApart(capacity: 1)
-            pool.initialize(to: BufferPool(space: space, shard: index))
-            let shard = UnsafeMutablePointer<Shard>.allocateApart(capacity: 1)
-            shard.initialize(
-                to: try Shard(
-                    index: index, shared: shared, queue: queue, framing: link.framing, pool: pool,
-                    counters: counters[index]))
-            shards.append(ShardBox(shard: shard, pool: pool))
-        }
-        for shard in shards { start(shard) }
-    }
-
-    /// Hands a shard's memory to its thread.
-    private final class ShardBox {
-        let shard: UnsafeMutablePointer<Shard>
-        let pool: UnsafeMutablePointer<BufferPool>
-
-        init(shard: UnsafeMutablePointer<Shard>, pool: UnsafeMutablePointer<BufferPool>) {
-            self.shard = shard
-            self.pool = pool
+        do throws(RingError) {
+            let running = try ShardThread.startAll(
+                queues, shared: shared, framing: link.framing, space: space, counters: counters)
+            threads.withLock { $0 = running }
+        } catch {
+            Self.close(ends)
+            throw error
         }
     }
 
-    private func start(_ box: ShardBox) {
-        var thread = pthread_t()
-        let argument = Unmanaged.passRetained(box).toOpaque()
-        let result = pthread_create(&thread, nil, Engine.threadBody, argument)
-        precondition(result == 0, "the system gives no thread for a shard")
-        threads.withLock { $0.append(thread) }
-    }
-
-    /// A shard thread's life. Declared here, not as a closure at the point of use, so that no actor's isolation is
-    /// inherited.
-    private static let threadBody: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = { argument in
-        guard let argument else { return nil }
-        let box = Unmanaged<ShardBox>.fromOpaque(argument).takeRetainedValue()
-        ringway_name_thread("ringway-shard")
-        // A splice to a socket whose peer is gone raises it, and there is no flag against that: the error is enough.
-        blockBrokenPipeSignal()
-        box.shard.pointee.run()
-        let arrivals = box.shard.pointee.arrivals
-        let departures = box.shard.pointee.departures
-        // The ring goes with the shard; only then may the buffers it knew go.
-        box.shard.deinitialize(count: 1)
-        box.shard.deallocate()
-        arrivals?.deinitialize(count: 1)
-        arrivals?.deallocate()
-        departures?.deinitialize(count: 1)
-        departures?.deallocate()
-        box.pool.deinitialize(count: 1)
-        box.pool.deallocate()
-        return nil
-    }
-
-    private static func blockBrokenPipeSignal() {
-        var set = sigset_t()
-        sigemptyset(&set)
-        sigaddset(&set, SIGPIPE)
-        pthread_sigmask(SIG_BLOCK, &set, nil)
+    private static func close(_ ends: (reading: Int32, writing: Int32)) {
+        for end in [ends.reading, ends.writing] where end >= 0 { Endpoint.close(end, reset: false) }
     }
 
     deinit {
@@ -216,7 +172,7 @@ public final class Engine: Sendable {
         }
         for thread in running { pthread_join(thread, nil) }
         closeUndelivered()
-        if inbox >= 0 { close(inbox) }
+        if inbox >= 0 { Endpoint.close(inbox, reset: false) }
     }
 
     /// Closes what was on its way to a shard that had stopped. No thread but the caller's is left.

@@ -63,6 +63,9 @@ extension Shard {
 
     private mutating func listenerEnded(_ slot: UInt32) {
         guard let socket = forwards.pointer(inSlot: slot) else { return }
+        // Datagrams that are queued for it go first: they know it by a number, which something else may have next.
+        if !socket.pointee.isStream { _ = reactor.ring.submit() }
+        reactor.ring.closing(socket.pointee.descriptor)
         endedListeners.append(socket.pointee.descriptor)
         forwards.remove(slot: slot)
         endingForwards -= 1
@@ -98,19 +101,39 @@ extension Shard {
             takeAccepted(completion.result, listener.guest, handle)
         } else if completion.result == -EMFILE || completion.result == -ENFILE {
             counters.add(.descriptorsExhausted)
-            sparePlace(listener.descriptor)
+            if !turnAway(listener.descriptor), !completion.hasMore {
+                socket.pointee.isDeferred = true
+                hasDeferredListeners = true
+                return
+            }
         }
         if !completion.hasMore, completion.result != -ECANCELED, completion.result != -EBADF { armAccept(handle) }
     }
 
     /// With no descriptor left, a client that waits would keep the listener ready for ever: it is turned away through the
-    /// descriptor kept for this purpose.
-    private mutating func sparePlace(_ listener: Int32) {
-        guard spareDescriptor >= 0 else { return }
+    /// descriptor kept for this purpose. False when that has been lost to others, and the client waits.
+    private mutating func turnAway(_ listener: Int32) -> Bool {
+        if spareDescriptor < 0 { spareDescriptor = Self.openSpare() }
+        guard spareDescriptor >= 0 else { return false }
         close(spareDescriptor)
         let client = accept(listener, nil, nil)
+        let isGone = client < 0 && errno == EAGAIN
         if client >= 0 { Endpoint.close(client, reset: true) }
-        spareDescriptor = open("/dev/null", O_RDONLY | O_CLOEXEC)
+        spareDescriptor = Self.openSpare()
+        return client >= 0 || isGone
+    }
+
+    static func openSpare() -> Int32 { open("/dev/null", O_RDONLY | O_CLOEXEC) }
+
+    /// Has listeners accept again that had no descriptor to do so.
+    mutating func retryDeferredListeners() {
+        guard hasDeferredListeners else { return }
+        hasDeferredListeners = false
+        for slot in 0..<forwards.highWater {
+            guard let socket = forwards.pointer(inSlot: slot), socket.pointee.isDeferred else { continue }
+            socket.pointee.isDeferred = false
+            armAccept(forwards.handle(ofSlot: slot))
+        }
     }
 
     /// An accepted client goes around the link where it can.

@@ -91,6 +91,8 @@ struct Shard: ~Copyable {
     var port: SwitchPort
     /// Closed to turn a client away when no descriptor is left.
     var spareDescriptor: Int32
+    /// Whether listeners wait for a descriptor to accept with.
+    var hasDeferredListeners = false
 
     init(
         index: Int, shared: EngineShared, queue descriptor: Int32, framing: Link.Framing,
@@ -105,6 +107,9 @@ struct Shard: ~Copyable {
             &ring, capacity: Self.ringBufferLimit, least: Self.ringBuffers, group: Self.hostGroup,
             headroom: Stack.headroom,
             reserve: Self.linkReserve)
+        let reactor = try Reactor(
+            ring: ring, doorbell: shared.network.doorbell(of: index),
+            busyPoll: BusyPoll(limit: shared.configuration.busyPoll))
         self.queue = queue
         self.hostBuffers = hostBuffers
         if case .stream(let streamFraming) = framing {
@@ -121,9 +126,7 @@ struct Shard: ~Copyable {
             departures.initialize(to: OutgoingFrames(framing, pool: pool, counters: counters))
             self.departures = departures
         }
-        reactor = Reactor(
-            ring: ring, doorbell: shared.network.doorbell(of: index),
-            busyPoll: BusyPoll(limit: shared.configuration.busyPoll))
+        self.reactor = reactor
         self.index = index
         self.shared = shared
         self.counters = counters
@@ -146,8 +149,8 @@ struct Shard: ~Copyable {
         runningStreams = SplicedList(.running, of: spliced.base)
         self.spliced = spliced
         isSwitched = shared.configuration.claims != nil
-        port = SwitchPort(shared.configuration, inbox: index == 0 ? shared.inbox : -1, now: reactor.now)
-        spareDescriptor = open("/dev/null", O_RDONLY | O_CLOEXEC)
+        port = SwitchPort(shared.configuration, inbox: index == 0 ? shared.inbox : -1, now: self.reactor.now)
+        spareDescriptor = Self.openSpare()
         receiveTemplate = .allocateApart(capacity: 1)
         receiveTemplate.initialize(to: msghdr())
         receiveTemplate.pointee.msg_namelen = Self.nameRoom
@@ -185,7 +188,9 @@ struct Shard: ~Copyable {
         let count = network.count
         let index = index
         var deadline = stack.nextDeadline
-        if deferredStreams != .max { deadline = min(deadline ?? .max, reactor.now + Self.sendPause) }
+        if deferredStreams != .max || hasDeferredListeners {
+            deadline = min(deadline ?? .max, reactor.now + Self.sendPause)
+        }
         if let due = splicedDeadline { deadline = min(deadline ?? .max, due) }
         let error = reactor.wait(until: deadline) {
             if count == 1 { return false }
@@ -202,6 +207,7 @@ struct Shard: ~Copyable {
         octetsThisTurn = 0
         stack.beginTurn(now: reactor.now)
         if deferredStreams != .max { retryDeferredStreams() }
+        retryDeferredListeners()
         // Bounded, so that timers and mail get their turn under any load.
         var budget = 512
         while budget > 0, let completion = reactor.ring.nextCompletion() {

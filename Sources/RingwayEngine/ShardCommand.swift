@@ -68,21 +68,27 @@ final class CommandQueue: Sendable {
 
     func take() -> ShardCommand? {
         line.withLock { line in
-            guard line.first < line.commands.count else {
+            guard line.first < line.commands.count else { return nil }
+            let command = line.commands[line.first]
+            line.first += 1
+            if line.first == line.commands.count {
+                // Nothing of what was done is kept until somebody asks for more.
                 line.commands.removeAll(keepingCapacity: line.first <= 64)
                 line.first = 0
-                return nil
             }
-            defer { line.first += 1 }
-            return line.commands[line.first]
+            return command
         }
     }
 
     /// Has a command that was just taken be the next one again, in another form.
     func putBack(_ command: ShardCommand) {
         line.withLock { line in
-            line.first -= 1
-            line.commands[line.first] = command
+            if line.first > 0 {
+                line.first -= 1
+                line.commands[line.first] = command
+            } else {
+                line.commands.insert(command, at: 0)
+            }
         }
     }
 }

@@ -1,4 +1,5 @@
 internal import RingwayReactor
+internal import RingwayRing
 internal import RingwayStorage
 internal import RingwayWire
 
@@ -36,12 +37,21 @@ struct ShardNetwork: @unchecked Sendable {
 
     /// - Parameter buffers: large buffers of a shard. Each message but a few carries one, so a mailbox that holds twice as
     ///   many cannot be full of frames.
-    init(count: Int, buffers: Int) {
+    init(count: Int, buffers: Int) throws(RingError) {
         var depth: UInt32 = 1_024
         while Int(depth) < 2 * buffers { depth *= 2 }
         self.count = count
-        bells = .allocate(capacity: count)
-        for index in 0..<count { (bells + index).initialize(to: .passRetained(Doorbell())) }
+        let bells = UnsafeMutablePointer<Unmanaged<Doorbell>>.allocate(capacity: count)
+        for index in 0..<count {
+            do throws(RingError) {
+                (bells + index).initialize(to: .passRetained(try Doorbell()))
+            } catch {
+                for made in 0..<index { bells[made].release() }
+                bells.deallocate()
+                throw error
+            }
+        }
+        self.bells = bells
         boxes = .allocate(capacity: count * count)
         for index in 0..<count * count { (boxes + index).initialize(to: Mailbox(capacity: depth)) }
     }

@@ -16,6 +16,8 @@ public struct Forward: BitwiseCopyable {
     public var isEnding = false
     /// A receive found no buffer and is to be armed again.
     public var isStarved = false
+    /// An accept found no descriptor, and is to be armed again after a pause.
+    public var isDeferred = false
     /// Until when clients go by the link although there is a shorter way, in monotonic nanoseconds: a server has not
     /// answered on the inside.
     public var linkUntil: UInt64 = 0

@@ -1,6 +1,6 @@
 internal import CRingway
 internal import Glibc
-internal import RingwayRing
+public import RingwayRing
 public import Synchronization
 
 /// How others wake a thread that waits in its ring: another shard by a message to the ring, any other thread by an
@@ -18,9 +18,10 @@ public final class Doorbell: Sendable {
     /// Read by the owner's ring; a write wakes it.
     public let event: Int32
 
-    public init() {
-        event = eventfd(0, Int32(EFD_CLOEXEC) | Int32(EFD_NONBLOCK))
-        precondition(event >= 0, "no descriptor is left for an eventfd")
+    public init() throws(RingError) {
+        let event = eventfd(0, Int32(EFD_CLOEXEC) | Int32(EFD_NONBLOCK))
+        guard event >= 0 else { throw RingError(operation: "cannot make a doorbell", errno: errno) }
+        self.event = event
     }
 
     deinit {
@@ -32,12 +33,12 @@ public final class Doorbell: Sendable {
     ///
     /// The kernel refuses a message to what is no ring; the twin would write it into whatever file has a dead ring's number.
     /// So what leads to a twin is kept open as long as anybody may ring.
-    func attach(_ descriptor: Int32, of backEnd: BackEnd) {
+    func attach(_ descriptor: Int32, of backEnd: BackEnd) throws(RingError) {
         switch backEnd {
         case .ioUring: ring.store(descriptor, ordering: .releasing)
         case .epoll:
             let own = ringway_duplicate(descriptor)
-            precondition(own >= 0, "no descriptor is left for a ring's messages")
+            guard own >= 0 else { throw RingError(operation: "cannot keep a ring for its messages", errno: errno) }
             ownsRing.store(true, ordering: .relaxed)
             ring.store(own, ordering: .releasing)
         }

@@ -16,8 +16,11 @@ public struct Reactor: ~Copyable {
     public var busyPoll: BusyPoll
     private var eventBuffer: UnsafeMutablePointer<UInt64>
 
-    public init(ring: consuming Ring, doorbell: Doorbell, busyPoll: BusyPoll = BusyPoll(limit: 0)) {
-        doorbell.attach(ring.descriptor, of: ring.features.backEnd)
+    /// Fails when no descriptor is left for the doorbell's end of the ring.
+    public init(
+        ring: consuming Ring, doorbell: Doorbell, busyPoll: BusyPoll = BusyPoll(limit: 0)
+    ) throws(RingError) {
+        try doorbell.attach(ring.descriptor, of: ring.features.backEnd)
         self.ring = ring
         self.doorbell = doorbell
         self.busyPoll = busyPoll

@@ -14,7 +14,7 @@ struct ReactorTests {
 
     private static func reactor(_ backEnd: BackEnd, _ doorbell: Doorbell) throws(RingError) -> Reactor {
         let ring = try Ring(entries: 64, completions: 256, features: backEnd.features)
-        var reactor = Reactor(ring: ring, doorbell: doorbell)
+        var reactor = try Reactor(ring: ring, doorbell: doorbell)
         try reactor.ring.enable()
         return reactor
     }
@@ -39,7 +39,7 @@ struct ReactorTests {
 
     @Test(arguments: BackEnd.here)
     func `is woken by a thread without a ring, each time anew`(_ backEnd: BackEnd) throws {
-        let doorbell = Doorbell()
+        let doorbell = try Doorbell()
         var reactor = try Self.reactor(backEnd, doorbell)
         reactor.listen(Self.bell)
         for _ in 0..<3 {
@@ -57,7 +57,7 @@ struct ReactorTests {
     }
 
     @Test(arguments: BackEnd.here) func `lets nobody claim the waking of one who is awake`(_ backEnd: BackEnd) throws {
-        let doorbell = Doorbell()
+        let doorbell = try Doorbell()
         var reactor = try Self.reactor(backEnd, doorbell)
         #expect(!doorbell.claimWake())
         _ = reactor.wait(until: 0) { doorbell.claimWake() && !doorbell.claimWake() }
@@ -65,7 +65,7 @@ struct ReactorTests {
     }
 
     @Test(arguments: BackEnd.here) func `is woken through the ring of another thread`(_ backEnd: BackEnd) throws {
-        let sleeper = Doorbell()
+        let sleeper = try Doorbell()
         let isWaiting = Atomic<Bool>(false)
         try withExtendedLifetime(isWaiting) {
             var reactor = try Self.reactor(backEnd, sleeper)
@@ -120,7 +120,7 @@ struct ReactorTests {
     @Test(.timeLimit(.minutes(1)), arguments: BackEnd.here)
     func `loses no wake-up when two shards throw a message to and fro`(_ backEnd: BackEnd) {
         let rounds = 20_000
-        let (one, two) = (Doorbell(), Doorbell())
+        let (one, two) = (try Doorbell(), try Doorbell())
         let (toOne, toTwo) = (Mailbox<Int>(capacity: 16), Mailbox<Int>(capacity: 16))
         let result = Mailbox<Int>(capacity: 1)
         let thread = KernelThread {

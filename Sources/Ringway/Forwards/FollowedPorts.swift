@@ -3,6 +3,12 @@ internal import RingwayAgentHost
 internal import RingwayAgentProtocol
 internal import RingwayWire
 
+/// What an agent has reported, by the number of the forward that stands for it: one port may have a listener for each
+/// family, and one for both.
+struct FollowedListeners {
+    fileprivate var addresses: [UInt32: Set<IPAddress>] = [:]
+}
+
 /// Ports of the host's loopback that follow what is listened on inside guests.
 extension VirtualNetwork {
     /// Numbers of such forwards, apart from those of forwards that somebody has asked for.
@@ -11,19 +17,27 @@ extension VirtualNetwork {
     private static var lowestPort: UInt16 { 1_024 }
 
     /// Opens and closes ports as an agent reports them. A port that somebody else has on the host stays theirs.
-    func follow(_ changes: [PortReport.Change], of agent: AgentGuest) {
+    func follow(_ changes: [PortReport.Change], of agent: AgentGuest, _ listeners: inout FollowedListeners) {
         guard configuration.followsListeningPorts else { return }
         for change in changes where change.port.transport == .tcp && change.port.address.port >= Self.lowestPort {
             for server in Self.servers(change.port.address)
             where !configuration.publishOn.places(for: server.address).isEmpty {
-                follow(server, isListening: change.isListening, of: agent)
+                let number = Self.firstNumber | UInt32(server.port) | (server.address.isIPv4 ? 0 : 1 << 16)
+                if change.isListening {
+                    let isFirst = listeners.addresses[number, default: []].isEmpty
+                    listeners.addresses[number, default: []].insert(change.port.address.address)
+                    if isFirst { open(server, number, agent) }
+                } else if listeners.addresses[number]?.remove(change.port.address.address) != nil,
+                    listeners.addresses[number]?.isEmpty == true
+                {
+                    listeners.addresses[number] = nil
+                    agent.endForward(number: number)
+                }
             }
         }
     }
 
-    private func follow(_ server: TransportAddress, isListening: Bool, of agent: AgentGuest) {
-        let number = Self.firstNumber | UInt32(server.port) | (server.address.isIPv4 ? 0 : 1 << 16)
-        guard isListening else { return agent.endForward(number: number) }
+    private func open(_ server: TransportAddress, _ number: UInt32, _ agent: AgentGuest) {
         let request = PublishRequest(number: number, transport: .tcp, host: server, guest: server)
         do throws(Refusal) {
             agent.forward(try PublishedSocket.open(request).descriptor, to: DialTarget(.tcp(server)), number: number)
@@ -35,7 +49,8 @@ extension VirtualNetwork {
     private static func servers(_ listener: TransportAddress) -> [TransportAddress] {
         let ipv4 = TransportAddress(address: IPAddress(IPv4Address(127, 0, 0, 1)), port: listener.port)
         let ipv6 = TransportAddress(address: IPAddress(high: 0, low: 1), port: listener.port)
-        guard listener.address.isUnspecified || listener.address.isLoopback else { return [] }
+        let isReached = listener.address.isUnspecified || listener.address == (listener.address.isIPv4 ? ipv4 : ipv6).address
+        guard isReached else { return [] }
         if listener.address.isIPv4 { return [ipv4] }
         return listener.address.isUnspecified ? [ipv4, ipv6] : [ipv6]
     }

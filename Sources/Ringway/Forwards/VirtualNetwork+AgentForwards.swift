@@ -62,17 +62,20 @@ extension VirtualNetwork {
         return placed
     }
 
-    /// Ends a forward through an agent. Connections that came through it live on.
+    /// Ends a forward through an agent. Its place on the host is free when this returns; connections that came through it
+    /// live on.
     public func endForward(_ number: PublishedPort.ID) throws(Failure) {
-        try changes.withLock { (_) throws(Failure) in
+        let agent = try changes.withLock { (_) throws(Failure) in
             let (record, agent) = state.withLock { state in
                 let record = state.agentForwards.removeValue(forKey: number)
                 return (record, record?.agent.flatMap { state.agents[$0]?.agent })
             }
             guard let record else { throw Failure("nothing is forwarded under the number \(number)") }
-            agent?.endForward(number: number)
             AgentForwardSocket.remove(record.forward)
+            return agent
         }
+        // Whoever comes next may want the same place. The agents' thread may be waiting to make changes of its own.
+        agent?.endForwardNow(number: number)
     }
 
     /// An agent has come.

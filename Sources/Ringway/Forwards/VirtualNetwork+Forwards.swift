@@ -138,9 +138,13 @@ extension VirtualNetwork {
             if state.forwards.isEmpty { state.forwards = [:] }
             return (records, state.members)
         }
+        for var record in records { record.closeReservations() }
+        unlisten(records, members)
+    }
+
+    private func unlisten(_ records: [ForwardRecord], _ members: [Guest.ID: Member]) {
         var led: [Guest.ID: Set<PublishedPort.ID>] = [:]
-        for var record in records {
-            record.closeReservations()
+        for record in records {
             if let guest = record.port.guest { led[guest, default: []].insert(record.port.id) }
         }
         for (guest, numbers) in led { members[guest]?.engine.unlisten(forwards: numbers) }
@@ -169,6 +173,8 @@ extension VirtualNetwork {
             Self.member(for: record.port.forward.guest, among: members)?.guest.id != record.port.guest
         }
         guard !stray.isEmpty else { return }
+        // Its former guest may still be there: what leads elsewhere now must not stay open at it.
+        unlisten(stray, members)
         for index in stray.indices {
             stray[index].port.guest = nil
             stray[index].closeReservations()

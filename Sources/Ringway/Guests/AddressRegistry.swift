@@ -130,6 +130,11 @@ struct AddressRegistry {
         guard !leases.contains(where: { $0.key != mac && $0.value.name == name }),
             !settled.contains(where: { $0.key != mac && $0.value.name == name })
         else { throw VirtualNetwork.Failure("another guest has the name \"\(name)\"") }
+        // By such a name somebody is known who has none, and may come only later.
+        let number = name.dropFirst("guest-".count)
+        guard !name.hasPrefix("guest-") || number.contains(where: { !$0.isNumber }) || leases[mac]?.name == name else {
+            throw VirtualNetwork.Failure("the name \"\(name)\" stands for the guest of an address")
+        }
         leases[mac]?.name = name
     }
 

@@ -60,6 +60,9 @@ extension VirtualNetwork {
         guard mac.rawValue != 0, !mac.isMulticast, mac != plan.gatewayMAC else {
             throw Failure("no guest may have the ethernet address \(mac)")
         }
+        if let name, state.withLock({ $0.names.contains { $0.name.lowercased() == name.lowercased() } }) {
+            throw Failure("the configuration has the name \"\(name)\" for somebody else")
+        }
         return try admit(link, .none, description) { (registry) throws(Failure) in
             let lease = try registry.admit(mac, preferring: preferred)
             if let name { try registry.rename(mac, name) }

@@ -64,6 +64,13 @@ final class AgentGuestListener: GuestListener, Sendable {
 
     func guestLeft(_ guest: Guest.ID) { reception.guestLeft(guest) }
 
+    var hasGuests: Bool { reception.hasAgents }
+
+    func stopListening() {
+        host.stopListening()
+        file?.remove()
+    }
+
     func close() {
         host.stop()
         file?.remove()
@@ -77,8 +84,12 @@ final class AgentReceptionDesk: AgentReception {
 
     private let place: ListenerPlace
     private let admitted = Mutex<[UInt32: AttachedAgent]>([:])
+    private let followed = Mutex<[UInt32: FollowedListeners]>([:])
 
     private var network: VirtualNetwork? { place.network }
+
+    /// Whether an agent is there.
+    var hasAgents: Bool { admitted.withLock { !$0.isEmpty } }
 
     init(_ place: ListenerPlace) { self.place = place }
 
@@ -133,6 +144,7 @@ final class AgentReceptionDesk: AgentReception {
 
     func depart(_ agent: AgentGuest, because reason: String) {
         let attached = admitted.withLock { $0.removeValue(forKey: agent.id) }
+        followed.withLock { $0[agent.id] = nil }
         network?.remove(agent)
         guard let guest = attached?.guest else { return }
         // It may have been detached already, because its link is lost.
@@ -165,7 +177,11 @@ final class AgentReceptionDesk: AgentReception {
     }
 
     func report(_ changes: [PortReport.Change], of agent: AgentGuest) {
-        network?.follow(changes, of: agent)
+        guard let network else { return }
+        // Reports come one after the other, on the agents' thread.
+        var listeners = followed.withLock { $0[agent.id] } ?? FollowedListeners()
+        network.follow(changes, of: agent, &listeners)
+        followed.withLock { $0[agent.id] = listeners }
     }
 
     func hostSocket(named name: String, for agent: AgentGuest) -> String? {

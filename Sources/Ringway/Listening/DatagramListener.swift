@@ -111,12 +111,15 @@ final class DatagramListener: GuestListener {
     /// Puts a fresh socket in place of the one that went with its guest.
     private func renew() {
         guard !isClosed else { return }
+        // The old one has gone with its guest; its number may be somebody else's.
+        descriptor = -1
         file.remove()
         do throws(VirtualNetwork.Failure) {
             (descriptor, file) = try SocketFile.bind(file.path, type: SOCK_DGRAM, mode: mode)
             begin()
         } catch {
             place.refuse(error.description)
+            place.loop?.after(milliseconds: Self.interval) { [weak self] in self?.renew() }
         }
     }
 
@@ -125,7 +128,7 @@ final class DatagramListener: GuestListener {
         file.remove()
         if let pending {
             pending.close()
-        } else if guest == nil {
+        } else if guest == nil, descriptor >= 0 {
             place.loop?.unwatch(descriptor)
             Glibc.close(descriptor)
         }

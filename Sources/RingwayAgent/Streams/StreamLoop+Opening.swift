@@ -66,7 +66,7 @@ extension StreamLoop {
 
     /// Takes what the host says on an idle stream.
     func hear(_ stream: AgentStream) {
-        while case .idle = stream.phase {
+        while isPresent(stream), case .idle = stream.phase {
             var buffer = [UInt8](repeating: 0, count: stream.reader.wanted)
             let count = recv(stream.carrier.link.descriptor, &buffer, buffer.count, Int32(MSG_DONTWAIT))
             if count < 0, errno == EINTR { continue }

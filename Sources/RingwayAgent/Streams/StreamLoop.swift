@@ -163,8 +163,12 @@ final class StreamLoop {
         freeSlots.append(stream.slot)
     }
 
-    /// Closes a stream and forgets it.
+    /// Whether it has not ended.
+    func isPresent(_ stream: AgentStream) -> Bool { streams[stream.slot] === stream }
+
+    /// Closes a stream and forgets it. One that has ended is left alone: its descriptors and its place are others' now.
     func end(_ stream: AgentStream, reset: Bool) {
+        guard isPresent(stream) else { return }
         if case .idle = stream.phase, !stream.isFromGuest { idleCount -= 1 }
         if case .waiting = stream.phase { waiting.removeAll { $0 === stream } }
         stream.carrier.close(reset: reset, &pipes)
@@ -184,7 +188,11 @@ final class StreamLoop {
         turn.removeAll(keepingCapacity: true)
         for stream in visited {
             stream.isInTurn = false
-            guard streams[stream.slot] === stream else { continue }
+            guard isPresent(stream) else { continue }
+            if case .datagrams(let carrier) = stream.phase {
+                carry(stream, carrier)
+                continue
+            }
             switch stream.carrier.visit(&pipes) {
             case .settled: break
             case .busy: schedule(stream)
@@ -197,6 +205,7 @@ final class StreamLoop {
     func carry(_ stream: AgentStream, _ carrier: DatagramCarrier) {
         switch carrier.turn(link: stream.carrier.link.descriptor, socket: stream.carrier.local.descriptor) {
         case .settled: break
+        case .busy: schedule(stream)
         case .over, .failed: end(stream, reset: false)
         }
     }
