@@ -74,6 +74,8 @@ public final class VirtualNetwork: Sendable {
         var agents: [ObjectIdentifier: AttachedAgent] = [:]
         /// When the leases of owners run out, in monotonic nanoseconds.
         var ownerLeases: [String: UInt64] = [:]
+        /// Whether somebody looks after them.
+        var sweepsOwners = false
         var names: [NetworkName]
         var policy: DestinationPolicy
         /// Counters of guests that have gone.

@@ -184,9 +184,7 @@ public final class Engine: Sendable {
                 if message.kind == .accepted { Endpoint.close(message.descriptor, reset: true) }
             }
         }
-        for queue in shared.commands {
-            while let command = queue.take() { command.abandon() }
-        }
+        for queue in shared.commands { queue.close() }
     }
 }
 

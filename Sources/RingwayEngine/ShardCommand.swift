@@ -58,11 +58,26 @@ final class CommandQueue: Sendable {
         var commands: [ShardCommand] = []
         /// Commands before this one have been taken.
         var first = 0
+        /// Nobody takes any more.
+        var isClosed = false
     }
 
     private let line = Mutex(Line())
 
-    func append(_ command: ShardCommand) { line.withLock { $0.commands.append(command) } }
+    /// Abandons a command for which there is nobody any more.
+    func append(_ command: ShardCommand) {
+        let isTaken = line.withLock { line in
+            if !line.isClosed { line.commands.append(command) }
+            return !line.isClosed
+        }
+        if !isTaken { command.abandon() }
+    }
+
+    /// Abandons everything, now and later.
+    func close() {
+        line.withLock { $0.isClosed = true }
+        while let command = take() { command.abandon() }
+    }
 
     var isEmpty: Bool { line.withLock { $0.first == $0.commands.count } }
 

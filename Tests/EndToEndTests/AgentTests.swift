@@ -77,6 +77,22 @@ extension EndToEnd {
             }
         }
 
+        @Test func `goes on when sockets of the host that it asks for are not there`() throws {
+            try TestBed.use { bed in
+                let (asked, missing) = ("\(bed.directory)/asked.sock", "\(bed.directory)/missing.sock")
+                let pair = try AgentPair(
+                    bed, ["--forward", "7000=tcp:127.0.0.1:7000", "--agent-socket", "echo=\(missing)"],
+                    agentOptions: ["--share", "\(asked)=echo"])
+                let server = try pair.serve(Machine.flows, ["serve", "7000"])
+                let before = try AgentPair.descriptors(of: pair.agent)
+                for _ in 0..<20 { _ = try pair.run(["sh", "-c", "echo | socat -t 5 - UNIX-CONNECT:\(asked)"]) }
+                try waitUntil("the closing of descriptors") { try AgentPair.descriptors(of: pair.agent) <= before }
+                let report = try bed.run(["python3", Machine.flows, "hold", "127.0.0.1", "7000", "100"])
+                #expect(report.status == 0, "\(report.output)")
+                withExtendedLifetime(server) {}
+            }
+        }
+
         @Test func `carries two thousand connections at once, and leaves nothing behind`() throws {
             try TestBed.use { bed in
                 let pair = try AgentPair(bed, ["--forward", "7000=tcp:127.0.0.1:7000"])

@@ -25,6 +25,24 @@ extension EndToEnd {
             }
         }
 
+        @Test func `turn guests away that no descriptor is left for, and keep those that are there`() throws {
+            try TestBed.use { bed in
+                let service = try Service(bed, ["--listen", "qemu:\(bed.directory)/q"])
+                let machine = try VirtualMachine(bed, "first")
+                try machine.plug("qemu:\(bed.directory)/q", "52:54:00:00:00:01")
+                try machine.configure()
+                let shortage = try bed.run(
+                    [
+                        "python3", Machine.program("shortage.py"), "\(service.program.identifier)",
+                        "\(bed.directory)/q",
+                    ])
+                let outcome = try shortage.requireSuccess()
+                #expect(outcome.hasSuffix("the last had\n") && !outcome.contains(" 0 not"), "\(outcome)")
+                #expect(try machine.reaches("192.168.127.1"))
+                #expect(try service.end().status == 0)
+            }
+        }
+
         @Test func `find a table of descriptors that need not grow`() throws {
             try TestBed.use { bed in
                 let guest = try Guest(bed, shards: 1, launcher: ["prlimit", "--nofile=1024:8192"])

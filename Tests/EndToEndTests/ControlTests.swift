@@ -140,7 +140,7 @@ extension EndToEnd {
                     .write(to: URL(fileURLWithPath: path))
                 _ = try bed.start(["python3", "-m", "http.server", "--directory", bed.directory, "8000"])
                 try bed.waitForListener(at: 8000)
-                let crowd = try controlled.client("crowd.py", ["1000", "10", "12"])
+                let crowd = try controlled.client("crowd.py", ["1000", "10", "40"])
                 try crowd.waitForOutput("crowded")
                 // Enough events that a reader which does not read loses some.
                 let noise = try bed.start([
@@ -151,12 +151,12 @@ extension EndToEnd {
                 ])
                 let copy = bed.directory + "/copy"
                 _ = try machine.run(
-                    ["curl", "-sSf", "-o", copy, "http://192.168.127.254:8000/noise"], within: .seconds(10)
+                    ["curl", "-sSf", "-o", copy, "http://192.168.127.254:8000/noise"], within: .seconds(35)
                 ).requireSuccess()
                 #expect(FileManager.default.contentsEqual(atPath: path, andPath: copy))
                 _ = try machine.run(["ping", "-c", "5", "-i", "0.2", "-W", "1", "192.168.127.1"]).requireSuccess()
-                _ = try noise.waitForEnd(within: .seconds(30)).requireSuccess()
-                let outcome = try crowd.waitForEnd(within: .seconds(30))
+                _ = try noise.waitForEnd(within: .seconds(60)).requireSuccess()
+                let outcome = try crowd.waitForEnd(within: .seconds(60))
                 #expect(outcome.status == 0, "\(outcome.output)\(outcome.errors)")
                 #expect(try controlled.ringway("status").status == 0)
             }

@@ -25,9 +25,8 @@ extension EndToEnd {
                     #expect(outcome.output == "\(name) from \(family.host) same port\n", "\(outcome.errors)")
                 }
                 let statistics = try atRest(guest)
-                #expect(statistics["splicedOpened"] == Self.cases.count)
-                #expect(statistics["tcpOpenedByHost"] == 0)
-                #expect(statistics["splicedReset"] == Self.cases.count { $0.hasPrefix("reset") })
+                #expect(allAreSpliced(statistics, of: Self.cases.count))
+                #expect(isLate(statistics) || statistics["splicedReset"] == Self.cases.count { $0.hasPrefix("reset") })
             }
         }
 
@@ -75,8 +74,7 @@ extension EndToEnd {
                     #expect(cycle.status == 0, "\(cycle.output)")
                 }
                 let statistics = try atRest(guest)
-                #expect(statistics["splicedOpened"] == 8000)
-                #expect(statistics["tcpOpenedByHost"] == 0)
+                #expect(allAreSpliced(statistics, of: 8000))
                 // What is kept for the next: sockets of one family, and empty pipes.
                 let kept = shards * (80 + 2 * 16)
                 try waitUntil("the closing of descriptors") { try guest.descriptors() <= before + kept }
@@ -91,9 +89,9 @@ extension EndToEnd {
                 let hold = try bed.run(["python3", Machine.flows, "hold", "127.0.0.1", "7000", "100"])
                 #expect(hold.status == 0, "\(hold.output)")
                 let statistics = try guest.renewedStatistics()
-                #expect(statistics["splicedOpened"] == 10 * shards)
-                #expect(statistics["splicedBeyondLimit"] == 100 - 10 * shards)
-                #expect(statistics["tcpOpenedByHost"] == 100 - 10 * shards)
+                #expect(isLate(statistics) || statistics["splicedOpened"] == 10 * shards)
+                #expect(isLate(statistics) || statistics["splicedBeyondLimit"] == 100 - 10 * shards)
+                #expect(isLate(statistics) || statistics["tcpOpenedByHost"] == 100 - 10 * shards)
             }
         }
 
@@ -219,6 +217,19 @@ extension EndToEnd {
                     decoding: FileManager.default.contents(atPath: "\(counters)/file") ?? Data(), as: UTF8.self)
                 #expect(statistics.contains("\"splicedOpened\":1,"), "\(statistics)")
             }
+        }
+
+        /// Whether a busy machine has given connections no socket in time: they go by the interface, as do those right
+        /// behind them.
+        private func isLate(_ statistics: [String: Int]) -> Bool {
+            statistics["splicedTimedOut", default: 0] + statistics["splicedWithoutSocket", default: 0] > 0
+        }
+
+        /// Whether so many connections were carried, none of them by the interface but where the machine was busy.
+        private func allAreSpliced(_ statistics: [String: Int], of count: Int) -> Bool {
+            let byInterface = statistics["tcpOpenedByHost", default: 0]
+            guard statistics["splicedOpened", default: 0] + byInterface == count else { return false }
+            return byInterface == 0 || isLate(statistics)
         }
 
         /// The counters once no spliced connection is left.

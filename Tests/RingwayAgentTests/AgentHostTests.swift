@@ -11,12 +11,16 @@ private final class Reception: AgentReception {
         var queues: [Int] = []
         var departed = 0
         var ports: [PortReport.Change] = []
+        var agents: [AgentGuest] = []
     }
 
     let memory = Mutex(Memory())
 
     func admit(_ agent: AgentGuest, queues: [Int32]) throws(Refusal) -> Welcome {
-        memory.withLock { $0.queues.append(queues.count) }
+        memory.withLock { memory in
+            memory.queues.append(queues.count)
+            memory.agents.append(agent)
+        }
         for queue in queues { close(queue) }
         return Welcome(readyStreams: 1, wantsPorts: true)
     }
@@ -45,8 +49,11 @@ private final class House {
     /// Somebody who has connected.
     func call() throws -> Caller { try Caller(path) }
 
+    /// Meets no further agents.
+    func stopListening() { host.stopListening() }
+
     func wait(_ what: String, _ isTrue: (Reception.Memory) -> Bool) throws {
-        let deadline = ContinuousClock.now + .seconds(10)
+        let deadline = ContinuousClock.now + .seconds(30)
         while !reception.memory.withLock({ isTrue($0) }) {
             guard ContinuousClock.now < deadline else { throw POSIXError(.ETIMEDOUT) }
             usleep(2_000)
@@ -54,14 +61,14 @@ private final class House {
     }
 }
 
-/// One conversation, by calls that wait for ten seconds at the most.
+/// One conversation, by calls that wait for half a minute at the most.
 private final class Caller {
     private var socket: Int32
     private var reader = AgentMessageReader.ofHost()
 
     init(_ path: String) throws {
-        socket = Foundation.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
-        var patience = timeval(tv_sec: 10, tv_usec: 0)
+        socket = Foundation.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        var patience = timeval(tv_sec: 30, tv_usec: 0)
         setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
@@ -102,7 +109,7 @@ private func control(_ session: SessionIdentifier, queues: UInt16, token: String
     return .hello(Hello(role: .control(offer), session: session, token: Array(token.utf8)))
 }
 
-@Suite("The host's side", .timeLimit(.minutes(1)))
+@Suite("The host's side", .timeLimit(.minutes(5)))
 struct AgentHostTests {
     @Test func `lets an agent in once all of its queues are there`() throws {
         let house = try House()
@@ -210,6 +217,53 @@ struct AgentHostTests {
         callers[0].hangUp()
         try house.wait("the departure") { $0.departed == 1 }
         #expect(try ask(callers[1], granted.port)?.refusal == nil)
+    }
+
+    @Test func `ends a session whose agent does not read what it is told`() throws {
+        let house = try House()
+        let agent = try house.call()
+        agent.say(control(.random(), queues: 0))
+        let loopback = IPAddress(IPv4Address(127, 0, 0, 1))
+        let wish = AgentMessage.publish(
+            PublishRequest(
+                number: 5, transport: .tcp, host: TransportAddress(address: loopback, port: 0),
+                guest: TransportAddress(address: loopback, port: 80)))
+        // Each is answered; the answers are more than what may wait.
+        for _ in 0..<20_000 where house.reception.memory.withLock({ $0.departed }) == 0 { agent.say(wish) }
+        try house.wait("the departure") { $0.departed == 1 }
+    }
+
+    @Test func `has a forward's place free again when it has been ended`() throws {
+        let house = try House()
+        let caller = try house.call()
+        caller.say(control(.random(), queues: 0))
+        _ = try caller.hear()
+        let agent = try #require(house.reception.memory.withLock { $0.agents.first })
+        let target = DialTarget(.tcp(TransportAddress(address: IPAddress(IPv4Address(127, 0, 0, 1)), port: 80)))
+        var wish = PublishRequest(
+            number: 0, transport: .tcp,
+            host: TransportAddress(address: IPAddress(IPv4Address(127, 0, 0, 1)), port: 0),
+            guest: TransportAddress(address: IPAddress(IPv4Address(127, 0, 0, 1)), port: 80))
+        for _ in 0..<50 {
+            let (listener, port) = try PublishedSocket.open(wish)
+            wish.host.port = port
+            agent.forward(listener, to: target, number: 1)
+            agent.endForwardNow(number: 1)
+        }
+    }
+
+    @Test func `keeps its agents when it meets no others any more`() throws {
+        let house = try House()
+        let agent = try house.call()
+        agent.say(control(.random(), queues: 0))
+        _ = try agent.hear()
+        _ = try agent.hear()
+        house.stopListening()
+        #expect(throws: POSIXError.self) { _ = try house.call() }
+        let port = ListeningPort(transport: .tcp, address: try #require(TransportAddress("127.0.0.1:80")))
+        agent.say(.ports(PortReport(changes: [.init(port, isListening: true)])))
+        try house.wait("the report") { !$0.ports.isEmpty }
+        #expect(house.reception.memory.withLock { $0.departed } == 0)
     }
 
     @Test func `hears of listening ports`() throws {

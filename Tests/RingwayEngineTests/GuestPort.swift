@@ -88,7 +88,7 @@ final class GuestPort {
             let sent = rest.withUnsafeBytes { write(queues[queue], $0.baseAddress, $0.count) }
             if sent < 0, errno == EAGAIN {
                 var item = pollfd(fd: queues[queue], events: Int16(POLLOUT), revents: 0)
-                precondition(poll(&item, 1, 2_000) == 1, "the link takes no frame")
+                precondition(poll(&item, 1, 30_000) == 1, "the link takes no frame")
                 continue
             }
             precondition(sent > 0, "the link takes no frame")
@@ -127,9 +127,9 @@ final class GuestPort {
         return target
     }
 
-    /// The next frame on any queue that is wanted, within two seconds.
+    /// The next frame on any queue that is wanted, within half a minute.
     func receive(where isWanted: ([UInt8]) -> Bool) -> [UInt8]? {
-        let end = ringway_monotonic_nanoseconds() + 2_000_000_000
+        let end = ringway_monotonic_nanoseconds() + 30_000_000_000
         var items = queues.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
         while ringway_monotonic_nanoseconds() < end {
             for index in queues.indices {
@@ -182,9 +182,9 @@ final class GuestPort {
 
     // MARK: Watching
 
-    /// The first event that the engine tells, within two seconds.
+    /// The first event that the engine tells, within half a minute.
     func event() -> EngineEvent? {
-        let end = ringway_monotonic_nanoseconds() + 2_000_000_000
+        let end = ringway_monotonic_nanoseconds() + 30_000_000_000
         while ringway_monotonic_nanoseconds() < end {
             if let event = events.events.withLock({ $0.first }) { return event }
             usleep(1_000)
@@ -214,10 +214,10 @@ final class GuestPort {
         return found
     }
 
-    /// Whether the engine lets go of every queue within two seconds. The kernel takes a ring apart on a thread of its own,
+    /// Whether the engine lets go of every queue within half a minute. The kernel takes a ring apart on a thread of its own,
     /// and a read that was under way keeps its file until then.
     func isLinkClosed() -> Bool {
-        let end = ringway_monotonic_nanoseconds() + 2_000_000_000
+        let end = ringway_monotonic_nanoseconds() + 30_000_000_000
         while !queues.allSatisfy({ $0 < 0 || isClosed($0) }) {
             guard ringway_monotonic_nanoseconds() < end else { return false }
             usleep(5_000)
@@ -236,7 +236,7 @@ final class GuestPort {
 
     /// Whether a counter reaches a value soon.
     func reaches(_ name: String, _ value: Int) -> Bool {
-        let end = ringway_monotonic_nanoseconds() + 2_000_000_000
+        let end = ringway_monotonic_nanoseconds() + 30_000_000_000
         while ringway_monotonic_nanoseconds() < end {
             if count(name) == value { return true }
             usleep(1_000)

@@ -64,9 +64,9 @@ final class HostEnd {
         return client
     }
 
-    /// No receive or accept waits longer than two seconds.
+    /// No receive or accept waits longer than half a minute.
     static func limitWaiting(_ descriptor: Int32) {
-        var limit = timeval(tv_sec: 2, tv_usec: 0)
+        var limit = timeval(tv_sec: 30, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
     }
 

@@ -82,7 +82,7 @@ import Testing
         configuration.resolvConfPath = path
         configuration.resolvConfPort = first.address.port
         configuration.serversFollowed = { [followed] in followed.set($0) }
-        configuration.limits.retryInterval = .milliseconds(200)
+        configuration.limits.retryInterval = .seconds(2)
         return try Resolver(configuration)
     }
 
@@ -244,7 +244,7 @@ import Testing
         write("nameserver 127.0.0.2\n", to: path)
         // Other suites open and close descriptors meanwhile, but only resolvers of this one have inotify instances.
         func notifiers() -> Int {
-            (0..<1024).filter { number in
+            (0..<20_000).filter { number in
                 var target = [UInt8](repeating: 0, count: 64)
                 let length = readlink("/proc/self/fd/\(number)", &target, target.count)
                 return length > 0 && String(decoding: target.prefix(length), as: UTF8.self) == "anon_inode:inotify"

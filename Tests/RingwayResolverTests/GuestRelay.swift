@@ -13,7 +13,7 @@ final class GuestRelay: Sendable {
 
     init(_ resolver: Resolver) throws {
         var ends: [Int32] = [-1, -1]
-        socketpair(AF_UNIX, Int32(SOCK_SEQPACKET.rawValue), 0, &ends)
+        socketpair(AF_UNIX, Int32(SOCK_SEQPACKET.rawValue | SOCK_CLOEXEC.rawValue), 0, &ends)
         resolver.serve(datagrams: ends[1])
         shard = ends[0]
         let (sockets, port) = try ScriptedNameserver.openSockets()

@@ -17,8 +17,8 @@ import Testing
         var configuration = Resolver.Configuration(
             names: [BuiltinName(name: "host.ringway.internal", ipv4: IPv4Address(192, 168, 127, 254))],
             upstreams: servers.map(\.address))
-        configuration.limits.retryInterval = .milliseconds(100)
-        configuration.limits.timeout = .milliseconds(600)
+        configuration.limits.retryInterval = .seconds(2)
+        configuration.limits.timeout = .seconds(8)
         change(&configuration)
         return try Resolver(configuration)
     }
@@ -55,7 +55,11 @@ import Testing
 
     @Test func `An answer that is ready first comes first`() throws {
         let server = try ScriptedNameserver(script: ForwardingTests.silent)
-        let client = ShardSide(streamOf: try resolver([server]))
+        let resolver = try resolver([server]) {
+            $0.limits.retryInterval = .milliseconds(100)
+            $0.limits.timeout = .milliseconds(600)
+        }
+        let client = ShardSide(streamOf: resolver)
         client.sendFramed(query(1), MessageBuilder.query("host.ringway.internal", identifier: 2))
         #expect(MessageBuilder.identifier(try #require(client.receiveFramed())) == 2)
         let second = try #require(client.receiveFramed())
@@ -90,7 +94,11 @@ import Testing
 
     @Test func `An idle connection is closed, one with a query waiting is not`() throws {
         let silent = try ScriptedNameserver(script: ForwardingTests.silent)
-        let resolver = try resolver([silent]) { $0.limits.clientStreamIdle = .milliseconds(200) }
+        let resolver = try resolver([silent]) {
+            $0.limits.retryInterval = .milliseconds(100)
+            $0.limits.timeout = .milliseconds(600)
+            $0.limits.clientStreamIdle = .seconds(1)
+        }
         let idle = ShardSide(streamOf: resolver)
         let waiting = ShardSide(streamOf: resolver)
         waiting.sendFramed(query(1))

@@ -47,7 +47,7 @@ struct ReactorTests {
                 usleep(5_000)
                 doorbell.wake()
             }
-            _ = reactor.wait(until: reactor.now + 2_000_000_000) { false }
+            _ = reactor.wait(until: reactor.now + 30_000_000_000) { false }
             let completion = reactor.ring.nextCompletion()
             #expect(completion?.tag == Self.bell)
             #expect(completion?.result == 8)
@@ -71,6 +71,7 @@ struct ReactorTests {
             var reactor = try Self.reactor(backEnd, sleeper)
             let waker = KernelThread {
                 guard var other = try? Self.reactor(backEnd, Doorbell()) else { return }
+                while !isWaiting.load(ordering: .acquiring) { usleep(1_000) }
                 usleep(20_000)
                 other.wake(sleeper, Self.mail)
                 _ = other.wait(until: other.now + 20_000_000) { false }
@@ -78,9 +79,12 @@ struct ReactorTests {
                 if other.ring.nextCompletion() != nil { sleeper.wake() }
             }
             let start = Reactor.clock()
-            _ = reactor.wait(until: start + 5_000_000_000) { false }
+            _ = reactor.wait(until: start + 30_000_000_000) {
+                isWaiting.store(true, ordering: .releasing)
+                return false
+            }
             #expect(reactor.ring.nextCompletion()?.tag == Self.mail)
-            #expect(Reactor.clock() - start < 4_000_000_000)
+            #expect(Reactor.clock() - start < 25_000_000_000)
             waker.join()
         }
     }
@@ -98,10 +102,10 @@ struct ReactorTests {
             reactor.wake(other, mail)
         }
         while expected < rounds {
-            let limit = reactor.now + 2_000_000_000
+            let limit = reactor.now + 30_000_000_000
             guard reactor.wait(until: limit, hasMail: { !inbox.isEmpty }) == 0 else { return -2 }
             while reactor.ring.nextCompletion() != nil {}
-            if reactor.now >= limit, inbox.isEmpty { return expected }
+            if reactor.now >= limit { return expected }
             while let message = inbox.take() {
                 guard message == expected else { return -3 }
                 expected += 1
@@ -117,8 +121,8 @@ struct ReactorTests {
         return expected
     }
 
-    @Test(.timeLimit(.minutes(1)), arguments: BackEnd.here)
-    func `loses no wake-up when two shards throw a message to and fro`(_ backEnd: BackEnd) {
+    @Test(.timeLimit(.minutes(10)), arguments: BackEnd.here)
+    func `loses no wake-up when two shards throw a message to and fro`(_ backEnd: BackEnd) throws {
         let rounds = 20_000
         let (one, two) = (try Doorbell(), try Doorbell())
         let (toOne, toTwo) = (Mailbox<Int>(capacity: 16), Mailbox<Int>(capacity: 16))

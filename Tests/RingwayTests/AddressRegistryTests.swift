@@ -28,6 +28,17 @@ struct AddressRegistryTests {
         #expect(try register.admit(Self.mac(1)).ipv4 == IPv4Address(10, 0, 0, 2))
     }
 
+    @Test func `gives nobody a name that stands for another`() throws {
+        var register = try Self.register(StaticLease(mac: Self.mac(9), name: "db"))
+        for number: UInt64 in 1...2 { _ = try register.admit(Self.mac(number)) }
+        try register.rename(Self.mac(1), "web")
+        for name in ["WEB", "db", "guest-2", "guest-7"] {
+            #expect(throws: VirtualNetwork.Failure.self) { try register.rename(Self.mac(2), name) }
+        }
+        try register.rename(Self.mac(2), "guest-3")
+        try register.rename(Self.mac(2), "guest-house")
+    }
+
     @Test func `takes the address of whoever has been away for longest when none is left`() throws {
         var register = try Self.register()
         for number: UInt64 in 1...4 { _ = try register.admit(Self.mac(number)) }

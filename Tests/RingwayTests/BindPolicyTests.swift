@@ -38,6 +38,7 @@ struct BindPolicyTests {
     @Test func `says why`() throws {
         var configuration = VirtualNetwork.Configuration()
         configuration.publishOn = .loopback
+        configuration.nameServers = [TransportAddress(address: IPAddress(IPv4Address(127, 0, 0, 1)), port: 9)]
         let network = try VirtualNetwork(configuration)
         defer { network.stop() }
         let forward = PortForward(

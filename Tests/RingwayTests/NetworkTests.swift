@@ -163,7 +163,7 @@ struct NetworkTests {
         let network = try VirtualNetwork(Self.configuration())
         defer { network.stop() }
         let any: UInt16 = 0
-        let probe = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        let probe = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         defer { close(probe) }
         var name = sockaddr_in()
         name.sin_family = sa_family_t(AF_INET)

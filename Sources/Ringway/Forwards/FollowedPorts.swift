@@ -49,8 +49,8 @@ extension VirtualNetwork {
     private static func servers(_ listener: TransportAddress) -> [TransportAddress] {
         let ipv4 = TransportAddress(address: IPAddress(IPv4Address(127, 0, 0, 1)), port: listener.port)
         let ipv6 = TransportAddress(address: IPAddress(high: 0, low: 1), port: listener.port)
-        let isReached = listener.address.isUnspecified || listener.address == (listener.address.isIPv4 ? ipv4 : ipv6).address
-        guard isReached else { return [] }
+        let loopback = listener.address.isIPv4 ? ipv4 : ipv6
+        guard listener.address.isUnspecified || listener == loopback else { return [] }
         if listener.address.isIPv4 { return [ipv4] }
         return listener.address.isUnspecified ? [ipv4, ipv6] : [ipv6]
     }

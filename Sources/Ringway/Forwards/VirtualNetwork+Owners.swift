@@ -33,13 +33,15 @@ extension VirtualNetwork {
             throw Failure("a lease is for an owner with a name, and for 1 to 86400 seconds", .invalid)
         }
         let due = ringway_monotonic_nanoseconds() + UInt64(seconds) * 1_000_000_000
-        let isNew = try state.withLock { (state) throws(Failure) -> Bool in
+        let begins = try state.withLock { (state) throws(Failure) -> Bool in
             guard state.ownerLeases[owner] != nil || state.ownerLeases.count < configuration.limits.forwardOwners else {
                 throw Failure("there are \(state.ownerLeases.count) leases of owners already", .exhausted)
             }
-            return state.ownerLeases.updateValue(due, forKey: owner) == nil
+            state.ownerLeases[owner] = due
+            defer { state.sweepsOwners = true }
+            return !state.sweepsOwners
         }
-        if isNew { loop.post { [weak self] in self?.awaitEnd(of: owner, due) } }
+        if begins { loop.post { [weak self] in self?.sweepOwners() } }
     }
 
     /// Removes an owner's forwards and its lease.
@@ -48,13 +50,23 @@ extension VirtualNetwork {
         try setPublished([], owner: owner)
     }
 
-    /// On the loop's thread.
-    private func awaitEnd(of owner: String, _ due: UInt64) {
+    /// Nanoseconds between two looks at the leases while there are some.
+    private static var longestRest: UInt64 { 1_000_000_000 }
+
+    /// Removes what leases have run out for, and looks again while there are others. One for all leases, however often
+    /// they are made and dropped. On the loop's thread.
+    private func sweepOwners() {
         let now = ringway_monotonic_nanoseconds()
-        loop.after(milliseconds: due > now ? (due - now) / 1_000_000 + 1 : 0) { [weak self] in
-            guard let self, let current = state.withLock({ $0.ownerLeases[owner] }) else { return }
-            if current > ringway_monotonic_nanoseconds() { return awaitEnd(of: owner, current) }
-            try? dropForwards(of: owner)
+        let (over, next) = state.withLock { state in
+            let over = state.ownerLeases.filter { $0.value <= now }.map(\.key)
+            for owner in over { state.ownerLeases[owner] = nil }
+            state.sweepsOwners = !state.ownerLeases.isEmpty
+            return (over, state.ownerLeases.values.min())
+        }
+        for owner in over { _ = try? setPublished([], owner: owner) }
+        guard let next else { return }
+        loop.after(milliseconds: min(next - now, Self.longestRest) / 1_000_000 + 1) { [weak self] in
+            self?.sweepOwners()
         }
     }
 }

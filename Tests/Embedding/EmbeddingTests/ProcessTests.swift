@@ -55,6 +55,8 @@ extension EmbeddingTests {
             let during = Mutex([String]())
             try await useNetwork { during.withLock { $0 = (try? Self.networkThreads()) ?? [] } }
             #expect(!during.withLock { $0.isEmpty })
+            // A thread that has been joined may be listed for a moment yet.
+            for _ in 0..<1_000 where try !Self.networkThreads().isEmpty { usleep(5_000) }
             #expect(try Self.networkThreads() == [])
         }
 
@@ -63,7 +65,12 @@ extension EmbeddingTests {
             try Program.run(["true"])
             let before = try Self.descriptors()
             try await useNetwork()
-            let after = try Self.descriptors()
+            // Foundation closes what it watched the last program by a moment after it has told of its end.
+            var after = try Self.descriptors()
+            for _ in 0..<1_000 where after.contains(where: { before[$0.key] != $0.value }) {
+                usleep(5_000)
+                after = try Self.descriptors()
+            }
             #expect(after.filter { before[$0.key] != $0.value } == [:])
         }
 
