@@ -57,9 +57,6 @@ public final class AgentHost: Sendable {
         post { $0.watch(AgentListener(listener)) }
     }
 
-    /// Waits for agents no longer; those that came stay. Its sockets are closed when this returns.
-    public func stopListening() { perform { $0.stopListening() } }
-
     /// Ends every agent's session and the thread, and closes what was adopted.
     public func stop() {
         inbox.withLock { $0.isStopping = true }

@@ -24,7 +24,6 @@ final class HostLoop {
     private var nextLook: UInt64 = 0
     private(set) var now: UInt64 = ringway_monotonic_nanoseconds()
     private var sessions: [SessionIdentifier: AgentSession] = [:]
-    private var monitors: [MonitorSocket] = []
     private var nextAgent: UInt32 = 0
     private var freshCount = 0
     /// How long the machine had slept when it was looked at last.
@@ -181,15 +180,7 @@ final class HostLoop {
     /// Starts to connect to a monitor's socket, for as long as the loop runs.
     func connect(_ monitor: MonitorSocket) {
         monitor.loop = self
-        monitors.append(monitor)
         monitor.connect()
-    }
-
-    /// Waits for no further agents.
-    func stopListening() {
-        for member in members.all where member is AgentListener { member.close() }
-        for monitor in monitors { monitor.isStopped = true }
-        monitors = []
     }
 
     // MARK: Connections carried here

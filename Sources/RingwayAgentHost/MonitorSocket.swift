@@ -10,8 +10,6 @@ final class MonitorSocket {
     private let path: String
     private let port: UInt32
     unowned var loop: HostLoop?
-    /// Nobody is waited for any more.
-    var isStopped = false
     /// A tag that no listener has.
     private let mark: UInt64
 
@@ -26,7 +24,7 @@ final class MonitorSocket {
 
     /// Connects, or waits and tries again.
     func connect() {
-        guard let loop, !isStopped else { return }
+        guard let loop else { return }
         let descriptor = ringway_unix_open()
         let request = Array("CONNECT \(port)\n".utf8)
         guard descriptor >= 0, ringway_set_nonblocking(descriptor) == 0,
@@ -40,7 +38,7 @@ final class MonitorSocket {
     }
 
     fileprivate func tryLater() {
-        guard let loop, !isStopped else { return }
+        guard let loop else { return }
         loop.watch(Pause(monitor: self, until: loop.now + Self.interval))
     }
 

@@ -75,7 +75,8 @@ extension Shard {
     /// Gives sockets back when all that were to end have, and somebody waits for that.
     mutating func giveEndedListeners() {
         guard endingForwards == 0, !awaitedEnds.isEmpty else { return }
-        for ended in awaitedEnds {
+        // Those who asked first may have given up.
+        for ended in awaitedEnds.reversed() {
             ended.give(endedListeners)
             endedListeners = []
         }

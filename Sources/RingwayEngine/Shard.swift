@@ -165,6 +165,9 @@ struct Shard: ~Copyable {
 
     /// The thread's whole life.
     mutating func run() {
+        // Nobody is to wait for a shard that has ended, for whatever reason.
+        let commands = shared.commands[index]
+        defer { commands.close() }
         do throws(RingError) {
             try reactor.ring.enable()
         } catch {

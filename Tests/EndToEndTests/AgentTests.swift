@@ -188,6 +188,24 @@ extension EndToEnd {
             }
         }
 
+        @Test func `has the host keep a port that another server of the guest still has`() throws {
+            try TestBed.use { bed in
+                let pair = try AgentPair(bed, ["--follow-ports"])
+                func listeners() throws -> Int {
+                    try bed.run(["ss", "-Htln", "sport = :7001"]).requireSuccess().count { $0 == "\n" }
+                }
+                let first = try bed.start(["socat", "TCP4-LISTEN:7001,reuseaddr,fork", "SYSTEM:cat"], in: pair.guest)
+                let second = try bed.start(
+                    ["socat", "TCP6-LISTEN:7001,ipv6only=1,reuseaddr,fork", "SYSTEM:cat"], in: pair.guest)
+                try waitUntil("a port of each family") { try listeners() == 2 }
+                second.end()
+                try waitUntil("the end of one port") { try listeners() == 1 }
+                let echo = try bed.run(["sh", "-c", "echo here | socat -t 5 - TCP4:127.0.0.1:7001"])
+                #expect(try echo.requireSuccess() == "here\n")
+                withExtendedLifetime(first) {}
+            }
+        }
+
         @Test func `has to show the token`() throws {
             try TestBed.use { bed in
                 try "right\n".write(toFile: "\(bed.directory)/token", atomically: true, encoding: .utf8)

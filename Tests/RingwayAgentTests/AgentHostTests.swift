@@ -49,9 +49,6 @@ private final class House {
     /// Somebody who has connected.
     func call() throws -> Caller { try Caller(path) }
 
-    /// Meets no further agents.
-    func stopListening() { host.stopListening() }
-
     func wait(_ what: String, _ isTrue: (Reception.Memory) -> Bool) throws {
         let deadline = ContinuousClock.now + .seconds(30)
         while !reception.memory.withLock({ isTrue($0) }) {
@@ -250,20 +247,6 @@ struct AgentHostTests {
             agent.forward(listener, to: target, number: 1)
             agent.endForwardNow(number: 1)
         }
-    }
-
-    @Test func `keeps its agents when it meets no others any more`() throws {
-        let house = try House()
-        let agent = try house.call()
-        agent.say(control(.random(), queues: 0))
-        _ = try agent.hear()
-        _ = try agent.hear()
-        house.stopListening()
-        #expect(throws: POSIXError.self) { _ = try house.call() }
-        let port = ListeningPort(transport: .tcp, address: try #require(TransportAddress("127.0.0.1:80")))
-        agent.say(.ports(PortReport(changes: [.init(port, isListening: true)])))
-        try house.wait("the report") { !$0.ports.isEmpty }
-        #expect(house.reception.memory.withLock { $0.departed } == 0)
     }
 
     @Test func `hears of listening ports`() throws {

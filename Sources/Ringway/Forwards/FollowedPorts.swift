@@ -19,7 +19,9 @@ extension VirtualNetwork {
     /// Opens and closes ports as an agent reports them. A port that somebody else has on the host stays theirs.
     func follow(_ changes: [PortReport.Change], of agent: AgentGuest, _ listeners: inout FollowedListeners) {
         guard configuration.followsListeningPorts else { return }
-        for change in changes where change.port.transport == .tcp && change.port.address.port >= Self.lowestPort {
+        // Those that come first: what the same number leads to already is kept when a server moves.
+        let ordered = changes.filter(\.isListening) + changes.filter { !$0.isListening }
+        for change in ordered where change.port.transport == .tcp && change.port.address.port >= Self.lowestPort {
             for server in Self.servers(change.port.address)
             where !configuration.publishOn.places(for: server.address).isEmpty {
                 let number = Self.firstNumber | UInt32(server.port) | (server.address.isIPv4 ? 0 : 1 << 16)

@@ -64,13 +64,6 @@ final class AgentGuestListener: GuestListener, Sendable {
 
     func guestLeft(_ guest: Guest.ID) { reception.guestLeft(guest) }
 
-    var hasGuests: Bool { reception.hasAgents }
-
-    func stopListening() {
-        host.stopListening()
-        file?.remove()
-    }
-
     func close() {
         host.stop()
         file?.remove()
@@ -87,9 +80,6 @@ final class AgentReceptionDesk: AgentReception {
     private let followed = Mutex<[UInt32: FollowedListeners]>([:])
 
     private var network: VirtualNetwork? { place.network }
-
-    /// Whether an agent is there.
-    var hasAgents: Bool { admitted.withLock { !$0.isEmpty } }
 
     init(_ place: ListenerPlace) { self.place = place }
 

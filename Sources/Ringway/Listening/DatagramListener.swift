@@ -111,21 +111,21 @@ final class DatagramListener: GuestListener {
     /// Puts a fresh socket in place of the one that went with its guest.
     private func renew() {
         guard !isClosed else { return }
-        // The old one has gone with its guest; its number may be somebody else's.
+        // The old one has gone with its guest; its number may be somebody else's, and later so may its file's.
+        if descriptor >= 0 { file.remove() }
         descriptor = -1
-        file.remove()
         do throws(VirtualNetwork.Failure) {
             (descriptor, file) = try SocketFile.bind(file.path, type: SOCK_DGRAM, mode: mode)
             begin()
         } catch {
-            place.refuse(error.description)
+            place.tell(error.description)
             place.loop?.after(milliseconds: Self.interval) { [weak self] in self?.renew() }
         }
     }
 
     func close() {
         isClosed = true
-        file.remove()
+        if descriptor >= 0 { file.remove() }
         if let pending {
             pending.close()
         } else if guest == nil, descriptor >= 0 {

@@ -13,20 +13,14 @@ protocol GuestListener: AnyObject {
     func begin()
     /// A guest that may have been one of ours has left.
     func guestLeft(_ guest: Guest.ID)
-    /// Waits for no further guests, and removes what was made for them. It is closed as soon as it has no guests.
-    func stopListening()
-    /// Whether guests that came by it need it still.
-    var hasGuests: Bool { get }
-    /// Ends everything that it has left to do.
+    /// Ends waiting, and removes what was made for it. Guests that came are left alone, but those of agents: an agent's
+    /// connections come where it came itself, so without that place it has none, and comes again at another.
     func close()
 }
 
 extension GuestListener {
     /// Most wait for as long as their network lives.
     var isOver: Bool { false }
-    /// Most have nothing more to do with guests that came.
-    var hasGuests: Bool { false }
-    func stopListening() {}
 }
 
 /// What every listener has: its network, and how to speak of itself.
@@ -72,8 +66,6 @@ final class ListenerPlace: Sendable {
 final class ListenerTable: @unchecked Sendable {
     // Sendable: only touched on the network's control loop.
     private var entries: [(address: LinkAddress, listener: any GuestListener)] = []
-    /// Those that wait no longer, but have guests.
-    private var departing: [any GuestListener] = []
 
     func add(_ listener: any GuestListener, at address: LinkAddress) {
         listener.begin()
@@ -83,34 +75,22 @@ final class ListenerTable: @unchecked Sendable {
     }
 
     func remove(_ address: LinkAddress) {
-        for entry in entries where entry.address == address {
-            entry.listener.stopListening()
-            departing.append(entry.listener)
-        }
+        for entry in entries where entry.address == address { entry.listener.close() }
         entries.removeAll { $0.address == address }
-        closeDeparted()
-    }
-
-    private func closeDeparted() {
-        for listener in departing where !listener.hasGuests { listener.close() }
-        departing.removeAll { !$0.hasGuests }
     }
 
     /// From any thread.
     func guestLeft(_ guest: Guest.ID, on loop: ControlLoop) {
         loop.post { [self] in
             for entry in entries { entry.listener.guestLeft(guest) }
-            for listener in departing { listener.guestLeft(guest) }
-            closeDeparted()
         }
     }
 
     /// From any thread.
     func close(on loop: ControlLoop) {
         loop.post { [self] in
-            for listener in entries.map(\.listener) + departing { listener.close() }
+            for entry in entries { entry.listener.close() }
             entries = []
-            departing = []
         }
     }
 }

@@ -31,6 +31,14 @@ public enum LinkAddress: Hashable, Sendable, CustomStringConvertible {
         .inherited([descriptor], framing: framing)
     }
 
+    /// Whether agents come there, and not a machine's frames.
+    public var isOfAgents: Bool {
+        switch self {
+        case .agent, .agentPort, .agentMonitor: true
+        case .qemu, .qemuDatagram, .vpnkit, .tap, .inherited: false
+        }
+    }
+
     /// What can be written, for help and errors.
     public static let forms =
         "qemu:PATH, qemu-dgram:PATH, vpnkit:PATH, unix:PATH, vsock:PORT, hybrid:PORT:PATH, tap:NAME or fd:N[,N...]"

@@ -33,7 +33,8 @@ extension VirtualNetwork {
         }
     }
 
-    /// Waits there no longer, and removes the socket; guests that came by it stay.
+    /// Waits there no longer, and removes the socket. Guests that came by it stay; those of agents leave, because an agent
+    /// opens its connections there.
     public func stopListening(on address: LinkAddress) {
         loop.perform { [listeners] in listeners.remove(address) }
     }

@@ -150,7 +150,8 @@ struct ServedNetwork {
         for link in order.links where !next.links.contains(link) {
             network.stopListening(on: link.address)
             order.links.removeAll { $0 == link }
-            lines.append("\(link.address) is no longer listened at; guests that came by it stay")
+            let fate = link.address.isOfAgents ? "its agents leave" : "guests that came by it stay"
+            lines.append("\(link.address) is no longer listened at; \(fate)")
         }
         for link in next.links where !order.links.contains(link) {
             do throws(VirtualNetwork.Failure) {
