@@ -64,7 +64,7 @@ private struct OpenedPart {
 }
 
 extension Engine {
-    /// Milliseconds that shards may take to give listeners back; a shard that has ended never does.
+    /// Milliseconds that shards may take to give listeners back; for one that has ended nobody waits.
     private static var closePatience: Int32 { 10_000 }
     /// Ports that a thread opens or closes at a time.
     private static var portsPerPart: Int { 1_024 }

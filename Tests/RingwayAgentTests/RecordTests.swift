@@ -145,3 +145,30 @@ struct RecordTests {
         close(server)
     }
 }
+
+@Suite("Datagrams through an agent")
+struct DatagramCarrierTests {
+    @Test func `leave others their turn, however many there are`() throws {
+        let (link, host) = try makePair()
+        var sockets: [Int32] = [-1, -1]
+        let kind = Int32(SOCK_DGRAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
+        try #require(socketpair(AF_UNIX, kind, 0, &sockets) == 0)
+        defer { for descriptor in [link, host] + sockets { close(descriptor) } }
+        // Two hundred records of one octet, of which a turn takes some.
+        let records: [UInt8] = (0..<200).flatMap { [1, 0, 0, 0, $0] as [UInt8] }
+        #expect(send(host, records, records.count, 0) == records.count)
+        let carrier = DatagramCarrier()
+        var verdicts: [DatagramCarrier.Verdict] = []
+        var octet: UInt8 = 0
+        var last: UInt8?
+        repeat {
+            verdicts.append(carrier.turn(link: link, socket: sockets[0]))
+            while recv(sockets[1], &octet, 1, Int32(MSG_DONTWAIT)) == 1 { last = octet }
+        } while verdicts.last == .busy && verdicts.count < 100
+        #expect(verdicts.count > 2)
+        #expect(verdicts.last == .settled)
+        // Not every one fits, as with UDP; but all were taken.
+        #expect(last != nil)
+        #expect(recv(link, &octet, 1, Int32(MSG_DONTWAIT)) == -1)
+    }
+}
