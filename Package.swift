@@ -38,6 +38,7 @@ let package = Package(
             name: "CRingway", dependencies: ["CLiburing"], linkerSettings: [.linkedLibrary("uring")]),
         .target(name: "RingwayWire", dependencies: ["CRingway"], swiftSettings: settings),
         .target(name: "RingwayStorage", swiftSettings: settings),
+        .target(name: "RingwayUsage", swiftSettings: settings),
         .target(name: "RingwayStack", dependencies: ["RingwayWire", "RingwayStorage"], swiftSettings: settings),
         .target(name: "RingwayRing", dependencies: ["CRingway"], swiftSettings: settings),
         .target(
@@ -52,7 +53,9 @@ let package = Package(
         .target(
             name: "RingwayAgent",
             dependencies: [
-                "RingwayAgentProtocol", "RingwayConversation", "RingwayTap", "RingwaySplice", "RingwayWire", "CRingway",
+                "RingwayAgentProtocol", "RingwayConversation", "RingwayTap", "RingwaySplice", "RingwayUsage",
+                "RingwayWire",
+                "CRingway",
             ],
             swiftSettings: settings),
         .target(
@@ -85,13 +88,15 @@ let package = Package(
             dependencies: [
                 "RingwayAgentHost", "RingwayAgentProtocol", "RingwayConversation",
                 "RingwayEngine", "RingwayResolver", "RingwayWire", "RingwayStack", "RingwayLinks", "RingwayRing",
-                "CRingway",
+                "RingwayUsage", "CRingway",
             ],
             swiftSettings: settings),
         .target(name: "RingwayControl", dependencies: ["Ringway", "CRingway"] + nio, swiftSettings: settings),
         .target(
             name: "RingwayCommand",
-            dependencies: ["Ringway", "RingwayControl", "RingwayLinks", "CRingway", argumentParser, yams],
+            dependencies: [
+                "Ringway", "RingwayControl", "RingwayLinks", "RingwayUsage", "CRingway", argumentParser, yams,
+            ],
             swiftSettings: settings),
         .executableTarget(name: "ringway", dependencies: ["RingwayCommand"], swiftSettings: settings),
         .target(
@@ -109,6 +114,7 @@ let package = Package(
                 "RingwayAgent", "RingwayAgentHost", "RingwayAgentProtocol", "RingwayConversation", "RingwaySplice",
                 "RingwayWire",
             ], swiftSettings: settings),
+        .testTarget(name: "RingwayUsageTests", dependencies: ["RingwayUsage"], swiftSettings: settings),
         .testTarget(name: "RingwayStorageTests", dependencies: ["RingwayStorage"], swiftSettings: settings),
         .testTarget(
             name: "RingwayStackTests", dependencies: ["RingwayStack", "RingwayWire", "RingwayStorage"],

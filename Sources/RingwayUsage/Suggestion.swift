@@ -1,0 +1,58 @@
+/// What an unknown word was probably meant to be: the known word that is fewest edits away, for errors of command lines
+/// and configuration files.
+///
+/// An edit inserts, removes or replaces one character, or swaps two neighbours (the optimal string alignment distance).
+/// Case is ignored. A word is close when it is at most a third of its length away, so that short words do not suggest
+/// each other at random. Where no word is close, the only one that begins with the unknown word is suggested.
+public enum Suggestion {
+    /// The known word that was probably meant; `nil` when none is close.
+    public static func nearest(to word: some StringProtocol, among known: some Sequence<String>) -> String? {
+        let wanted = Array(word.lowercased().utf8)
+        // Longer words are no typing errors, and the work grows with the square of the length.
+        guard !wanted.isEmpty, wanted.count <= longestWord else { return nil }
+        var best: (word: String, distance: Int)?
+        var continuations: [String] = []
+        for candidate in known {
+            let octets = Array(candidate.lowercased().utf8)
+            guard octets.count <= longestWord else { continue }
+            let distance = distance(wanted, octets)
+            if distance <= limit(wanted.count, octets.count), distance < best?.distance ?? .max {
+                best = (candidate, distance)
+            }
+            if wanted.count >= shortestPrefix, octets.starts(with: wanted) { continuations.append(candidate) }
+        }
+        return best?.word ?? (continuations.count == 1 ? continuations[0] : nil)
+    }
+
+    /// The end of an error: `; did you mean "listen"?`, or nothing when no known word is close.
+    public static func question(_ word: some StringProtocol, among known: some Sequence<String>) -> String {
+        nearest(to: word, among: known).map { "; did you mean \"\($0)\"?" } ?? ""
+    }
+
+    private static var longestWord: Int { 64 }
+    private static var shortestPrefix: Int { 3 }
+
+    /// Edits that may lie between two words of these lengths.
+    private static func limit(_ first: Int, _ second: Int) -> Int { max(1, max(first, second) / 3) }
+
+    /// Edits that make one word of the other, by three rows of the usual table.
+    private static func distance(_ first: [UInt8], _ second: [UInt8]) -> Int {
+        var beforeLast: [Int] = []
+        var last = Array(0...second.count)
+        for (row, octet) in first.enumerated() {
+            var current = [row + 1]
+            current.reserveCapacity(second.count + 1)
+            for (column, other) in second.enumerated() {
+                var edits = min(last[column + 1], current[column]) + 1
+                edits = min(edits, last[column] + (octet == other ? 0 : 1))
+                if row > 0, column > 0, octet == second[column - 1], first[row - 1] == other {
+                    edits = min(edits, beforeLast[column - 1] + 1)
+                }
+                current.append(edits)
+            }
+            beforeLast = last
+            last = current
+        }
+        return last[second.count]
+    }
+}
