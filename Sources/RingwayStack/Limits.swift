@@ -2,7 +2,7 @@
 public struct Limits: Sendable, Equatable {
     /// TCP flows, UDP mappings and pings of a guest together. Beyond it a new one is dropped and counted.
     public var flowsPerGuest = 65_536
-    /// TCP connects to the host under way. Beyond it a SYN is dropped; the guest's TCP repeats it.
+    /// TCP connects to the host under way. Beyond it the oldest one ends; the guest's TCP repeats its SYN.
     public var halfOpenConnects = 4_096
     /// UDP mappings (a guest's address and port). Beyond it the one idle for longest goes.
     public var udpMappings = 8_192
@@ -47,7 +47,7 @@ public struct Limits: Sendable, Equatable {
             atTheBound: "a new flow is dropped"),
         Row(
             name: "half-open connects", defaultValue: "4096", flag: "--max-half-open",
-            counter: "droppedHalfOpenLimit", atTheBound: "a SYN is dropped, the guest repeats it"),
+            counter: "tcpHalfOpenEvicted", atTheBound: "the oldest one ends, the guest repeats its SYN"),
         Row(
             name: "UDP mappings", defaultValue: "8192", flag: "--max-udp-mappings", counter: "udpMappingsEvicted",
             atTheBound: "the mapping idle for longest ends"),

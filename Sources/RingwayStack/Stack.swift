@@ -70,6 +70,8 @@ public struct Stack: ~Copyable {
     /// Connections to look at when the turn ends.
     var dirtyHead: UInt32 = .max
     var halfOpen = 0
+    /// The connects of the guest's that are under way, the oldest first.
+    var halfOpenByAge: AgeList
     /// Octets that all advertised windows promise to take, less what the host has taken.
     var committed = 0
     let commitLimit: Int
@@ -113,6 +115,7 @@ public struct Stack: ~Copyable {
         mappings = Slab(capacity: mappingLimit)
         pings = Slab(capacity: max(1, limits.pingMappings))
         queries = Slab(capacity: max(1, limits.nameQueries))
+        halfOpenByAge = AgeList(of: connections.base, offset: MemoryLayout<TCPConnection>.offset(of: \.halfOpenLinks))
         mappingsByAge = AgeList(of: mappings.base, offset: MemoryLayout<UDPMapping>.offset(of: \.links))
         pingsByAge = AgeList(of: pings.base, offset: MemoryLayout<PingMapping>.offset(of: \.links))
         wheel = TimerWheel(

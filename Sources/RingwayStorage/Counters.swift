@@ -9,7 +9,7 @@ public enum Metric: Int, CaseIterable, Sendable {
     case framesHandedOver, handOverRefused, linkReadsStarved, linkWritesFailed, linkWritesRefused
     case linkWritesDropped, linkCongestions, linkFramesTruncated, linkLengthsRefused
     // Drops by the stack that the parser does not name
-    case droppedForeignDestination, droppedSpoofedSource, droppedNoBuffer, droppedTableFull, droppedHalfOpenLimit
+    case droppedForeignDestination, droppedSpoofedSource, droppedNoBuffer, droppedTableFull
     case droppedPolicy, droppedUnexpectedSegment, droppedFragment, droppedService, droppedUnsupported
     case droppedErrorRateLimit
     // TCP
@@ -17,7 +17,7 @@ public enum Metric: Int, CaseIterable, Sendable {
     case tcpClosed, tcpResetByGuest, tcpResetByHost, tcpAborted, tcpRetransmittedFrames, tcpFastRetransmits
     case tcpRetransmissionTimeouts, tcpOutOfOrder, tcpOutOfOrderDropped, tcpDuplicateOctets, tcpBeyondWindow
     case tcpChallengeAcknowledgements, tcpZeroWindowProbes, tcpKeepaliveProbes, tcpWindowCommitted, tcpParkedOctets
-    case tcpAcknowledgementsDeferred
+    case tcpAcknowledgementsDeferred, tcpHalfOpenEvicted, tcpHeldBack
     // UDP, ICMP
     case udpMappings, udpMappingsOpened, udpMappingsExpired, udpMappingsEvicted, udpToHost, udpFromHost
     case udpSendFailed, udpJoinedToHost, udpJoinedToGuest, pingMappings, pingToHost, pingFromHost, icmpErrorsToGuest

@@ -25,6 +25,23 @@ extension EndToEnd {
             }
         }
 
+        @Test("let new connects through at once while older ones wait in vain", arguments: shards)
+        func letNewConnectsThrough(shards: Int) throws {
+            try TestBed.use { bed in
+                let router = try bed.makeRouter()
+                try bed.configure(router, ["route", "add", "blackhole", "198.51.100.0/24"])
+                _ = try bed.serve(ConnectionTests.talk, ["listen", "7000", "read-all"])
+                let guest = try Guest(bed, shards: shards, ["--max-half-open", "64"])
+                let client = try guest.run([
+                    "python3", Machine.program("scan.py"), "198.51.100.1", "300", Family.ipv4.host, "7000",
+                ])
+                let seconds = try #require(Double(client.requireSuccess().split(separator: "\n")[0]))
+                // The guest's own second attempt would come after a second.
+                #expect(seconds < 0.9)
+                #expect(try guest.renewedStatistics()["tcpHalfOpenEvicted", default: 0] >= 300 - 64)
+            }
+        }
+
         @Test func `turn guests away that no descriptor is left for, and keep those that are there`() throws {
             try TestBed.use { bed in
                 let service = try Service(bed, ["--listen", "qemu:\(bed.directory)/q"])

@@ -263,7 +263,11 @@ extension Stack {
                     Self.superFramePayload(
                         segmentSize: segment, ipv4: flow.pointee.key.remote.isIPv4))
                 if length > segment, length < room { length -= length % segment }
-                resendPayload(flow, lease, from: sequence, length: length)
+                if sendPiece(flow, lease, from: sequence, length: length) {
+                    counters.add(.tcpRetransmittedFrames)
+                    // Karn: a segment sent twice measures nothing.
+                    flow.pointee.marks.remove(.timing)
+                }
                 return length
             }
             lease = state.pointee.next

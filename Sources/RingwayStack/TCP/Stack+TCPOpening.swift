@@ -25,7 +25,7 @@ extension Stack {
         guard let options = TCPOptions.parse(header.options) else {
             return counters.addRefused(reason: DropReason.badTCPOptions.rawValue)
         }
-        guard halfOpen < halfOpenLimit else { return counters.add(.droppedHalfOpenLimit) }
+        if halfOpen >= halfOpenLimit { endOldestHalfOpen() }
         let opening = TCPConnection(key: key, state: .connecting, hostAddress: target)
         guard let handle = insertConnection(opening), let flow = connections.pointer(to: handle) else {
             return counters.add(.droppedTableFull)
@@ -98,13 +98,27 @@ extension Stack {
     /// The quota is for what the guest begins. A client of the host's is connected already, and could only be reset; the
     /// flow table bounds them.
     mutating func beginHalfOpen(_ flow: UnsafeMutablePointer<TCPConnection>) {
-        if !flow.pointee.marks.contains(.openedByHost) { halfOpen += 1 }
         counters.add(.tcpHalfOpen)
+        guard !flow.pointee.marks.contains(.openedByHost) else { return }
+        halfOpen += 1
+        halfOpenByAge.append(connections.slot(of: flow))
     }
 
     mutating func endHalfOpen(_ flow: UnsafeMutablePointer<TCPConnection>) {
-        if !flow.pointee.marks.contains(.openedByHost) { halfOpen -= 1 }
         counters.add(.tcpHalfOpen, -1)
+        guard !flow.pointee.marks.contains(.openedByHost) else { return }
+        halfOpen -= 1
+        halfOpenByAge.remove(connections.slot(of: flow))
+    }
+
+    /// The connect that has waited longest for an answer gives way, so that unanswered ones cannot keep new ones
+    /// out. The guest hears nothing of it, as from a NAT whose table is full: a SYN that is still wanted comes again.
+    private mutating func endOldestHalfOpen() {
+        guard let oldest = connections.pointer(inSlot: halfOpenByAge.oldest) else {
+            preconditionFailure("connects are counted that are not listed")
+        }
+        counters.add(.tcpHalfOpenEvicted)
+        abort(oldest, towardGuest: false, towardHost: true)
     }
 
     private mutating func insertConnection(_ connection: TCPConnection) -> Handle? {

@@ -213,14 +213,15 @@ extension Stack {
         if flow.pointee.retransmitAt == 0 { startRetransmissionTimer(flow) }
     }
 
-    /// Sends part of `lease` again: fresh headers in a small buffer, the payload from where it lies.
-    mutating func resendPayload(
+    /// Sends part of `lease`: fresh headers in a small buffer, the payload from where it lies. False when there is no
+    /// buffer for the headers.
+    mutating func sendPiece(
         _ flow: UnsafeMutablePointer<TCPConnection>, _ lease: Lease, from sequence: SequenceNumber, length: Int
-    ) {
+    ) -> Bool {
         let ipv4 = flow.pointee.key.remote.isIPv4
         let octets = Self.headerOctets(ipv4: ipv4)
         let header = leaseForFrame(octets: octets)
-        guard !header.isNone else { return }
+        guard !header.isNone else { return false }
         let state = space.state(of: lease)
         let skip = Int(sequence.distance(from: SequenceNumber(state.pointee.sequence)))
         let total = writeHeaders(
@@ -237,8 +238,6 @@ extension Stack {
         effect.payloadOffset = state.pointee.offset + UInt32(skip)
         effect.payloadLength = UInt32(length)
         effects.append(effect)
-        counters.add(.tcpRetransmittedFrames)
-        // Karn: a segment sent twice measures nothing.
-        flow.pointee.marks.remove(.timing)
+        return true
     }
 }

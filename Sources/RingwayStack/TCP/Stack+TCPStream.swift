@@ -64,7 +64,12 @@ extension Stack {
         let state = space.state(of: lease)
         state.pointee.offset = UInt32(truncatingIfNeeded: offset)
         state.pointee.length = UInt32(truncatingIfNeeded: length)
-        sendPayload(flow, lease)
+        // The guest may have taken its window back since the receive was asked for.
+        if Int(flow.pointee.sndWindow) >= Int(flow.flight) &+ length {
+            sendPayload(flow, lease)
+        } else {
+            holdBack(flow, lease)
+        }
         requestReceive(flow)
     }
 
@@ -73,7 +78,53 @@ extension Stack {
         guard let flow = connections.pointer(to: handle), flow.hostMaySend else { return }
         flow.pointee.marks.remove(.receiving)
         flow.pointee.marks.insert(.hostFinished)
-        sendFIN(flow)
+        if !flow.pointee.marks.contains(.heldBack) { sendFIN(flow) }
+    }
+
+    /// Keeps what the guest's window has no room for: the bytes of one receive, because no other is asked for until they
+    /// are sent.
+    private mutating func holdBack(_ flow: UnsafeMutablePointer<TCPConnection>, _ lease: Lease) {
+        counters.add(.tcpHeldBack)
+        let state = space.state(of: lease)
+        state.pointee.sequence = flow.pointee.sndNxt.rawValue &+ flow.pointee.heldBack
+        flow.pointee.heldBack &+= state.pointee.length
+        flow.pointee.unacked.append(lease, in: space)
+        flow.pointee.marks.insert(.heldBack)
+    }
+
+    /// Sends of what was held back as much as the guest's window takes. True when nothing is left.
+    private mutating func sendHeldBack(_ flow: UnsafeMutablePointer<TCPConnection>) -> Bool {
+        while flow.pointee.heldBack > 0 {
+            let flight = flow.flight
+            let window = flow.pointee.sndWindow
+            let usable = min(window &- min(window, flight), flow.pointee.heldBack)
+            // RFC 9293 §3.8.6.2.1: no silly segments while others are on their way.
+            let isSilly = usable < flow.pointee.heldBack && usable < UInt32(flow.pointee.segmentSize) && flight > 0
+            guard usable > 0, !isSilly, sendNext(flow, bytes: Int(usable)) else {
+                // With nothing on its way, no acknowledgement will tell that there is room.
+                if flow.flight == 0, flow.pointee.probeAt == 0 { startProbing(flow) }
+                watch(flow)
+                return false
+            }
+        }
+        flow.pointee.marks.remove(.heldBack)
+        if flow.pointee.marks.contains(.hostFinished) { sendFIN(flow) }
+        return true
+    }
+
+    /// Sends one frame of what was held back. False when there is no buffer for its headers.
+    private mutating func sendNext(_ flow: UnsafeMutablePointer<TCPConnection>, bytes: Int) -> Bool {
+        let lease = flow.pointee.unacked.tail
+        let segment = Int(flow.pointee.segmentSize)
+        let most = Self.superFramePayload(segmentSize: segment, ipv4: flow.pointee.key.remote.isIPv4)
+        var length = min(bytes, most)
+        if length > segment, length < Int(flow.pointee.heldBack) { length -= length % segment }
+        guard sendPiece(flow, lease, from: flow.pointee.sndNxt, length: length) else { return false }
+        flow.pointee.sndNxt = flow.pointee.sndNxt.advanced(by: length)
+        flow.pointee.heldBack &-= UInt32(length)
+        flow.pointee.probeAt = 0
+        if flow.pointee.retransmitAt == 0 { startRetransmissionTimer(flow) }
+        return true
     }
 
     /// A receive ended without octets, for want of a buffer: it may be asked for again.
@@ -91,6 +142,9 @@ extension Stack {
     @inline(__always)
     mutating func requestReceive(_ flow: UnsafeMutablePointer<TCPConnection>) {
         let marks = flow.pointee.marks
+        if marks.contains(.heldBack) {
+            guard sendHeldBack(flow) else { return }
+        }
         guard marks.isDisjoint(with: [.receiving, .hostFinished]), flow.hostMaySend,
             marks.contains(.socket)
         else { return }

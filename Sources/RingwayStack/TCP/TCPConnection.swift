@@ -39,7 +39,8 @@ public enum TCPState: UInt8, Sendable, BitwiseCopyable {
 ///
 /// *Host to guest.* The owner receives straight into a lease, behind headroom, at most as much as the guest's window
 /// allows. The headers go into the headroom, the frame goes out as one super-frame, and the lease stays on `unacked`
-/// until the guest has acknowledged it. Loss is found by duplicate acknowledgements and SACK (RFC 5681, 6675) or by the
+/// until the guest has acknowledged it. A guest may close its window while a receive is under way (RFC 9293 §3.8.6): what
+/// that receive brings waits at the end of `unacked`, beyond `sndNxt`, and nothing more is received. Loss is found by duplicate acknowledgements and SACK (RFC 5681, 6675) or by the
 /// retransmission timer (RFC 6298), and sent again from the lease.
 ///
 /// *Ends.* FIN from the guest shuts the socket's sending side down after the last parked octet; end of file on the
@@ -89,6 +90,8 @@ public struct TCPConnection: BitwiseCopyable {
         public static var watched: Marks { Marks(rawValue: 1 << 18) }
         /// The flow table leads here no more: only the host's side is left.
         public static var detached: Marks { Marks(rawValue: 1 << 19) }
+        /// The guest's window has no room for the end of `unacked`.
+        public static var heldBack: Marks { Marks(rawValue: 1 << 20) }
         /// The host side is a built-in service.
         public static var service: Marks { Marks(rawValue: 1 << 17) }
     }
@@ -113,7 +116,10 @@ public struct TCPConnection: BitwiseCopyable {
     public var sndWindowMaximum: UInt32 = 0
     public var sndWl1 = SequenceNumber(0)
     public var sndWl2 = SequenceNumber(0)
+    /// What the guest has not acknowledged, and behind it, from `sndNxt` on, what it had no room for yet.
     public var unacked = LeaseQueue()
+    /// Bytes at the end of `unacked` that were not sent yet.
+    public var heldBack: UInt32 = 0
     public var congestionWindow: UInt32
     public var slowStartThreshold: UInt32 = .max
     /// Recovery ends when this is acknowledged.
@@ -131,7 +137,7 @@ public struct TCPConnection: BitwiseCopyable {
     public var initialReceive = SequenceNumber(0)
     public var finSequence = SequenceNumber(0)
     public var parked = LeaseQueue()
-    /// Octets the owner's send under way may still take from `parked`; kept by the owner's completion.
+    /// The first buffer of those that came before their turn.
     public var outOfOrder = Lease.none
     public var outOfOrderOctets: UInt32 = 0
     /// The start of the out-of-order block that arrived last, to be reported first (RFC 2018 §4).
@@ -161,6 +167,8 @@ public struct TCPConnection: BitwiseCopyable {
     public var octetsToGuest: UInt64 = 0
 
     public var dirtyNext: UInt32 = .max
+    /// The place among the connects of the guest's that are under way.
+    public var halfOpenLinks = AgeLinks()
     /// The owner's own name for the host socket.
     public var socket: UInt32 = .max
     /// Where the host socket connects to, or the client that connected to us.

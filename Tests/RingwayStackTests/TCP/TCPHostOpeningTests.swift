@@ -119,6 +119,6 @@ struct TCPHostOpeningTests {
         let peer = try TCPPeer(net)
         peer.send(.syn, seq: 100)
         peer.expectConnect()
-        #expect(net.counters.read(.droppedHalfOpenLimit) == 0)
+        #expect(net.counters.read(.tcpHalfOpenEvicted) == 0)
     }
 }

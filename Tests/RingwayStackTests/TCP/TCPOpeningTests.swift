@@ -138,24 +138,67 @@ struct TCPOpeningTests {
         #expect(net.counters.read(.droppedPolicy) == 1)
     }
 
-    @Test func `beyond the half-open quota a SYN waits for its repetition`() throws {
-        var limits = StackUnderTest.limits
-        limits.halfOpenConnects = 32
-        let net = try StackUnderTest(limits: limits)
-        // The quota is shared among the two shards.
-        let peers = try (0..<17).map { try TCPPeer(net, port: UInt16(30_000 + $0)) }
-        for peer in peers.prefix(16) {
+    /// Connections on their way, as many as the quota of a shard admits; the sockets exist.
+    private func fillQuota(_ net: StackUnderTest, count: Int = 16) throws -> [TCPPeer] {
+        let peers = try (0..<count).map { try TCPPeer(net, port: UInt16(30_000 + $0)) }
+        for peer in peers {
             peer.send(.syn, seq: 100)
             peer.expectConnect()
+            net.turn { stack in
+                if let handle = peer.handle { stack.streamOpened(handle, socket: UInt32(peer.guest.port)) }
+            }
         }
-        peers[16].send(.syn, seq: 100)
-        net.expectNoEffect()
-        peers[16].expectSilence()
-        #expect(net.counters.read(.droppedHalfOpenLimit) == 1)
-        peers[0].connectFails(.refused)
-        peers[0].expect([.rst, .ack])
-        peers[16].send(.syn, seq: 100)
-        peers[16].expectConnect()
+        return peers
+    }
+
+    private func netWithQuota() throws -> StackUnderTest {
+        var limits = StackUnderTest.limits
+        // Shared among the two shards.
+        limits.halfOpenConnects = 32
+        return try StackUnderTest(limits: limits)
+    }
+
+    @Test func `at the half-open quota the oldest connect gives way, and the new one begins at once`() throws {
+        let net = try netWithQuota()
+        let peers = try fillQuota(net)
+        for number in 0..<3 {
+            let peer = try TCPPeer(net, port: UInt16(31_000 + number))
+            peer.send(.syn, seq: 100)
+            // The host's socket of the oldest goes; its guest hears nothing, as if a router had lost the SYN.
+            #expect(net.expectEffect(.resetStream)?.offset == UInt32(peers[number].guest.port))
+            peer.expectConnect()
+            peer.expectSilence()
+            #expect(peers[number].state == nil)
+            #expect(peers[number + 1].state == .connecting)
+        }
+        #expect(net.counters.read(.tcpHalfOpenEvicted) == 3)
+        #expect(net.stack.halfOpenCount == 16)
+        // Who gave way may come again.
+        peers[0].send(.syn, seq: 100)
+        net.expectEffect(.resetStream)
+        peers[0].expectConnect()
+    }
+
+    @Test func `a connect that got its answer gives way to nobody`() throws {
+        let net = try netWithQuota()
+        let peers = try fillQuota(net)
+        // Two are answered: one is through, the other's guest is silent.
+        for peer in peers.prefix(2) {
+            peer.connectSucceeds()
+            peer.expect([.syn, .ack])
+        }
+        peers[0].send(.ack, seq: 101, ack: 1)
+        net.effects = []
+        let first = try TCPPeer(net, port: 31_000)
+        first.send(.syn, seq: 100)
+        first.expectConnect()
+        #expect(net.counters.read(.tcpHalfOpenEvicted) == 0)
+        let second = try TCPPeer(net, port: 31_001)
+        second.send(.syn, seq: 100)
+        net.expectEffect(.resetStream)
+        second.expectConnect()
+        #expect(peers[0].state == .established)
+        #expect(peers[1].state == nil)
     }
 
     @Test(arguments: [

@@ -202,6 +202,75 @@ struct TCPSendingTests {
         peer.expectSilence()
     }
 
+    @Test func `what a receive brings after the guest closed its window waits until it opens`() throws {
+        let net = try StackUnderTest()
+        let peer = try TCPPeer.established(net, window: 10_000)
+        // The receive of 10,000 bytes is on its way when the guest takes its window back.
+        peer.send(.ack, seq: 101, ack: 1, window: 0)
+        peer.hostSends(TCPPeer.octets(10_000))
+        peer.expectSilence()
+        net.expectEffect(.watchStream)
+        net.expectNoEffect()
+        #expect(net.counters.read(.tcpHeldBack) == 1)
+        for _ in 0..<3 {
+            peer.advance(by: 61 * StackUnderTest.second)
+            peer.expect(.ack, seq: 0, length: 0)
+            net.frames = []
+            peer.send(.ack, seq: 101, ack: 1, window: 0)
+            peer.expectSilence()
+        }
+        // The window opens a little at a time: no byte beyond it, none lost, and nothing asked of the host meanwhile.
+        peer.send(.ack, seq: 101, ack: 1, window: 1_000)
+        peer.expect(.ack, seq: 1, payload: TCPPeer.octets(1_000))
+        // Whole segments, where the window has room for more than one.
+        peer.send(.ack, seq: 101, ack: 1_001, window: 3_000)
+        peer.expect(.ack, seq: 1_001, payload: TCPPeer.octets(2_920, from: 1_000))
+        net.expectNoEffect()
+        peer.send(.ack, seq: 101, ack: 3_921, window: 65_535)
+        peer.expect(.ack, seq: 3_921, payload: TCPPeer.octets(6_080, from: 3_920))
+        net.expectEffect(.receiveStream)
+        peer.send(.ack, seq: 101, ack: 10_001, window: 65_535)
+        peer.advance(by: 10 * StackUnderTest.second)
+        peer.expectSilence()
+    }
+
+    @Test func `a window that shrinks below what is on its way is not overrun further`() throws {
+        let peer = try TCPPeer.established(net, port: 41_000, window: 10_000)
+        peer.hostSends(TCPPeer.octets(4_000))
+        peer.expect(.ack, seq: 1, length: 4_000)
+        net.expectEffect(.receiveStream)
+        // 4,000 are on their way, 6,000 may follow; then the guest says that it takes 2,000 in all.
+        peer.send(.ack, seq: 101, ack: 1, window: 2_000)
+        peer.hostSends(TCPPeer.octets(6_000, from: 4_000))
+        peer.expectSilence()
+        peer.send(.ack, seq: 101, ack: 2_001, window: 0)
+        peer.expectSilence()
+        // What was lost is sent again, beyond the window or not (RFC 9293 §3.8.6); what is new is not.
+        peer.advance(by: 1_100 * StackUnderTest.millisecond)
+        let again = peer.expect(.ack, seq: 2_001)
+        #expect(again.map { $0.payload.count <= 2_000 } == true)
+        peer.send(.ack, seq: 101, ack: 4_001, window: 65_535)
+        peer.expect(.ack, seq: 4_001, payload: TCPPeer.octets(6_000, from: 4_000))
+    }
+
+    @Test func `what was held back is lost and found like any other`() throws {
+        let peer = try TCPPeer.established(net, port: 41_000, window: 5_000)
+        peer.send(.ack, seq: 101, ack: 1, window: 0)
+        peer.hostSends(TCPPeer.octets(5_000))
+        peer.hostEnds()
+        peer.expectSilence()
+        peer.send(.ack, seq: 101, ack: 1, window: 65_535)
+        peer.expect(.ack, seq: 1, payload: TCPPeer.octets(5_000))
+        peer.expect([.fin, .ack], seq: 5_001)
+        peer.advance(by: 1_100 * StackUnderTest.millisecond)
+        peer.expect(.ack, seq: 1)
+        net.frames = []
+        peer.send(.rst, seq: 101)
+        net.effects = []
+        net.turn { _ in }
+        #expect(peer.state == nil)
+    }
+
     @Test func `a host that fails behind a closed window is noticed`() throws {
         let peer = try TCPPeer.established(net, port: 41_000, window: 0)
         peer.hostFails()
@@ -215,7 +284,10 @@ struct TCPSendingTests {
         // A repetition, sent after the guest had filled its buffer.
         peer.send(.ack, seq: 101, ack: 4_001, window: 0, payload: [1])
         net.effects = []
+        net.frames = []
         peer.hostSends(TCPPeer.octets(100))
+        peer.expectSilence()
+        net.expectEffect(.watchStream)
         net.expectNoEffect()
     }
 
