@@ -13,7 +13,6 @@ let argumentParser: Target.Dependency = .product(
 let nio: [Target.Dependency] = ["NIOCore", "NIOPosix", "NIOHTTP1"].map {
     .product(name: $0, package: "swift-nio", condition: .when(traits: ["CommandLine"]))
 }
-let yams: Target.Dependency = .product(name: "Yams", package: "Yams", condition: .when(traits: ["CommandLine"]))
 
 let package = Package(
     name: "ringway",
@@ -30,10 +29,10 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
-        .package(url: "https://github.com/jpsim/Yams.git", from: "6.2.1"),
     ],
     targets: [
         .systemLibrary(name: "CLiburing", pkgConfig: "liburing", providers: [.apt(["liburing-dev"])]),
+        .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .target(
             name: "CRingway", dependencies: ["CLiburing"], linkerSettings: [.linkedLibrary("uring")]),
         .target(name: "RingwayWire", dependencies: ["CRingway"], swiftSettings: settings),
@@ -95,7 +94,7 @@ let package = Package(
         .target(
             name: "RingwayCommand",
             dependencies: [
-                "Ringway", "RingwayControl", "RingwayLinks", "RingwayUsage", "CRingway", argumentParser, yams,
+                "Ringway", "RingwayControl", "RingwayLinks", "RingwayUsage", "CRingway", "CYAML", argumentParser,
             ],
             swiftSettings: settings),
         .executableTarget(name: "ringway", dependencies: ["RingwayCommand"], swiftSettings: settings),

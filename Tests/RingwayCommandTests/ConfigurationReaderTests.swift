@@ -94,33 +94,123 @@ struct ConfigurationReaderTests {
     }
 
     @Test(
-        "is refused with place, finding and what is allowed",
+        "is refused with the place, what is wrong and what to do",
         arguments: [
-            ("mtu: 1", "f.yaml:1: mtu: found \"1\"; allowed: it must be a number from 1280 to 65520"),
-            ("\nmtu: [1]", "f.yaml:2: mtu: found a list; allowed: a single value"),
-            ("mtu:", "f.yaml:1: mtu: found nothing; allowed: a single value"),
-            ("a: 1", "f.yaml:1: a: found there is no such key; allowed: one of networks, network, ipv6-prefix"),
-            ("isolate: 1", "f.yaml:1: isolate: found \"1\"; allowed: true or false"),
-            ("publish:\n  - 80:80\n  - 81:x", "f.yaml:3: publish.2: found \"81:x\"; allowed: the guest's port"),
-            ("publish: {a: b}", "f.yaml:1: publish: found keys and values; allowed: a list"),
-            ("listen: qemu", "f.yaml:1: listen: found \"qemu\"; allowed: \"qemu\" is no link: it is one of qemu:PATH"),
-            ("leases: [{name: a}]", "f.yaml:1: leases.1: found no \"mac\"; allowed: mac, and address or name"),
+            ("mtu: 1", "f.yaml: line 1: mtu: invalid value \"1\": it must be a number from 1280 to 65520"),
+            ("\nmtu: [1]", "f.yaml: line 2: mtu: a list stands here; write a single value"),
+            ("mtu:", "f.yaml: line 1: mtu: nothing stands here; write a single value"),
+            ("isolate: 1", "f.yaml: line 1: isolate: invalid value \"1\": it must be true or false"),
+            ("publish:\n  - 80:80\n  - 81:x", "f.yaml: line 3: publish.2: invalid value \"81:x\": the guest's port"),
+            ("publish: {a: b}", "f.yaml: line 1: publish: keys and values stand here; write a list"),
+            (
+                "listen: qemu",
+                "f.yaml: line 1: listen: invalid value \"qemu\": \"qemu\" is no link: it is one of qemu:PATH"
+            ),
+            ("leases: [{name: a}]", "f.yaml: line 1: leases.1: \"mac\" is missing; write mac, and address or name"),
             (
                 "leases:\n- mac: 52:54:00:12:34:56\n  address: 10.0.0.1",
-                "f.yaml:3: leases.1.address: found \"10.0.0.1\"; allowed: 192.168.127.2 to 192.168.127.253"
+                "f.yaml: line 3: leases.1.address: 10.0.0.1 is no guest's address in 192.168.127.0/24; use one of "
+                    + "192.168.127.2 to 192.168.127.253"
             ),
-            ("names: {x: y}", "f.yaml:1: names.x: found \"y\"; allowed: it is not an IP address"),
-            ("limits: {max-x: 1}", "f.yaml:1: limits.max-x: found there is no such key; allowed: one of max-flows"),
-            ("networks: {}", "f.yaml:1: networks: found nothing; allowed: at least one network"),
-            ("networks: {a: {}}\nmtu: 1400", "f.yaml:2: mtu: found a key beside \"networks\"; allowed: the key inside"),
-            ("- a", "f.yaml:1: found a list; allowed: keys and values"),
-            ("mtu: 1400\nmtu: 1500", "the key \"mtu\" is there twice"),
-            ("{", "it is neither YAML nor JSON"),
+            ("names: {x: y}", "f.yaml: line 1: names.x: invalid value \"y\": it is not an IP address"),
+            ("networks: {}", "f.yaml: line 1: networks: there is no network; write at least one"),
+            (
+                "networks: {a: {}}\nmtu: 1400",
+                "f.yaml: line 2: mtu: this key stands beside \"networks\"; write it inside"
+            ),
+            ("- a", "f.yaml: line 1: a list stands here; write keys and values"),
         ])
-    func refuse(text: String, expected: String) throws {
-        let failure = #expect(throws: CommandFailure.self) { try Self.read(text) }
-        #expect(failure?.message.contains(expected) == true, "\(failure?.message ?? "")")
-        #expect(failure?.status == 2)
-        #expect(failure?.message.contains("\n") == false)
+    func refuse(text: String, expected: String) throws { try Self.expectRefusal(of: text, expected) }
+
+    @Test(
+        "asks what an unknown key was meant to be",
+        arguments: [
+            ("mtu: 1400\n\nlistn: qemu:/a", "f.yaml: line 3: unknown key \"listn\"; did you mean \"listen\"?"),
+            (
+                "networks:\n  blue:\n    ipv6prefix: x",
+                "f.yaml: line 3: networks.blue: unknown key \"ipv6prefix\"; did you mean \"ipv6-prefix\"?"
+            ),
+            ("limits: {max-flow: 1}", "f.yaml: line 1: limits: unknown key \"max-flow\"; did you mean \"max-flows\"?"),
+            ("leases:\n- adress: 1", "f.yaml: line 2: leases.1: unknown key \"adress\"; did you mean \"address\"?"),
+            ("leases: [{zzz: 1}]", "f.yaml: line 1: leases.1: unknown key \"zzz\"; use one of mac, address, name"),
+            ("PUBLISH: []", "f.yaml: line 1: unknown key \"PUBLISH\"; did you mean \"publish\"?"),
+        ])
+    func askForKey(text: String, expected: String) throws { try Self.expectRefusal(of: text, expected) }
+
+    @Test(
+        "is refused with line and column where it is no document of ours",
+        arguments: [
+            ("{", "f.yaml: line 2, column 1: this is neither YAML nor JSON"),
+            ("listen: [a\nmtu: 1", "f.yaml: line 2, column 4: this is neither YAML nor JSON"),
+            ("a:\n\tb: 1", "f.yaml: line 2, column 1: this is neither YAML nor JSON"),
+            ("a:\n\tb: 1", "; indent with spaces, not with tabs"),
+            ("ok: 1\nb: \u{1}", "f.yaml: line 2, column 4: this is neither YAML nor JSON: control characters"),
+            (
+                "mtu: 1400\nshards: 1\nmtu: 1500",
+                "f.yaml: line 3, column 1: the key \"mtu\" is there twice, first in line 1"
+            ),
+            (
+                #"{"mtu": 1400, "mtu": 1500}"#,
+                "f.yaml: line 1, column 15: the key \"mtu\" is there twice, first in line 1"
+            ),
+            ("mtu: 1400\n---\nmtu: 1500", "f.yaml: line 2, column 1: a second document starts here"),
+            ("mtu: !!int 1400", "f.yaml: line 1, column 6: the tag \"tag:yaml.org,2002:int\" means nothing here"),
+            ("leases: !x []", "f.yaml: line 1, column 9: the tag \"!x\" means nothing here; remove it"),
+            ("? [a]\n: 1", "f.yaml: line 1, column 3: a key is a list or has keys itself"),
+            ("a: {<<: b}", "f.yaml: line 1, column 5: keys cannot be merged by \"<<\"; write them out"),
+            ("mtu: *a", "f.yaml: line 1, column 6: no value before this place is named \"&a\""),
+            ("dns: &a [*a]", "f.yaml: line 1, column 10: no value before this place is named \"&a\""),
+            (#"capture: "a\0b""#, "f.yaml: line 1, column 10: there is a zero byte in this text"),
+            (
+                String(repeating: "[", count: 100),
+                "f.yaml: line 1, column 33: lists and keys are more than 32 deep here"
+            ),
+        ])
+    func refuseDocument(text: String, expected: String) throws { try Self.expectRefusal(of: text, expected) }
+
+    @Test func `may name a value and use it again`() throws {
+        let orders = try Self.read(
+            "networks:\n  a: {dns: &d [9.9.9.9], publish: [80:80]}\n  b: {dns: *d}")
+        #expect(orders.map { $0.configuration.nameServers.map(\.description) } == [["9.9.9.9:53"], ["9.9.9.9:53"]])
+    }
+
+    @Test func `is refused at once where names of values would make it immense`() throws {
+        var text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
+        for level in 1...20 {
+            let alias = "*a\(level - 1)"
+            text += "a\(level): &a\(level) [\(Array(repeating: alias, count: 10).joined(separator: ", "))]\n"
+        }
+        try Self.expectRefusal(of: text, "f.yaml: line 6, column 20: there are more than 262144 values here")
+    }
+
+    @Test(
+        "refuses names that no query could have",
+        arguments: [
+            ("\"*\"", "\"*\" alone would be every name; write *.example"),
+            ("\"a.*.example\"", "\"*\" stands for whole labels in front; write *.example"),
+            ("\"a*.example\"", "\"*\" stands for whole labels in front; write *.example"),
+            ("bücher.example", "names are asked for in ASCII; write each label that has other letters as xn--..."),
+            ("a..b", "this is no domain name; write one such as db.example"),
+        ])
+    func refuseName(name: String, expected: String) throws {
+        try Self.expectRefusal(of: "names:\n  \(name): 10.0.0.1", ": \(expected)")
+    }
+
+    @Test func `takes a wildcard for what is below a name, and refuses a name that differs in case alone`() throws {
+        let order = try #require(try Self.read(#"names: {"*.apps.example": 10.0.0.5, apps.example.: 10.0.0.6}"#).first)
+        #expect(order.configuration.names.map(\.name) == ["*.apps.example", "apps.example."])
+        try Self.expectRefusal(
+            of: "names:\n  a.example: 10.0.0.5\n  A.Example.: 10.0.0.6",
+            "f.yaml: line 3: names.A.Example.: this name is there twice, first in line 2; remove one")
+    }
+
+    private static func expectRefusal(
+        of text: String, _ expected: String, sourceLocation: SourceLocation = #_sourceLocation
+    ) throws {
+        let failure = #expect(throws: CommandFailure.self, sourceLocation: sourceLocation) { try read(text) }
+        let message = failure?.message ?? ""
+        #expect(message.contains(expected), "\(message)", sourceLocation: sourceLocation)
+        #expect(failure?.status == 2, sourceLocation: sourceLocation)
+        #expect(!message.contains("\n"), sourceLocation: sourceLocation)
     }
 }

@@ -115,11 +115,13 @@ enum HelpText {
         agent-token, agent-socket, forward, follow-ports; and
 
           leases    a list of mac with address, name or both
-          names     domain names, each with an address or one of each family
+          names     domain names, each with an address or one of each family;
+                    "*.apps.example" is every name below apps.example
           networks  several networks: the keys above under a name for each
 
         What it leaves open is as the options say; --listen and --publish add to its first network. Errors name file, \
-        line and key, and nothing is started. It is read again on SIGHUP and when it changes: leases, names, links, \
+        line and key, and nothing is started. A key may be there once; anchors and aliases work, tags and "<<" are \
+        refused; the file has at most 4 MiB. It is read again on SIGHUP and when it changes: leases, names, links, \
         published ports, allow, deny, host-loopback and further networks take effect at once, without touching \
         connections that exist; of everything else it is said that it needs a restart.
 

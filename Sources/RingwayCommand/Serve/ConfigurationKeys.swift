@@ -53,24 +53,26 @@ enum LeaseKeys {
         for element in try node.elements() {
             let members = try element.members(["mac", "address", "name"])
             guard let mac = try members["mac"]?.value(OptionValue.mac) else {
-                throw element.failure("no \"mac\"", "mac, and address or name")
+                throw element.failure("\"mac\" is missing; write mac, and address or name")
             }
             var lease = StaticLease(mac: mac)
             if let address = members["address"] {
                 lease.ipv4 = try address.value(OptionValue.guestAddress)
                 if let plan, let ipv4 = lease.ipv4, !plan.isGuest(ipv4) {
-                    throw address.failure("\"\(ipv4)\"", "\(plan.firstGuestIPv4) to \(plan.lastGuestIPv4)")
+                    throw address.failure(
+                        "\(ipv4) is no guest's address in \(configuration.ipv4Network); "
+                            + "use one of \(plan.firstGuestIPv4) to \(plan.lastGuestIPv4)")
                 }
             }
             if let name = members["name"] { lease.name = try name.value(OptionValue.guestName) }
             if leases.contains(where: { $0.mac == lease.mac }) {
-                throw element.failure("\(lease.mac) a second time", "one lease for each ethernet address")
+                throw element.failure("\(lease.mac) has a lease already; write one lease for each ethernet address")
             }
             if let address = lease.ipv4, leases.contains(where: { $0.ipv4 == address }) {
-                throw element.failure("\(address) a second time", "one lease for each address")
+                throw element.failure("\(address) is leased already; give each guest an address of its own")
             }
             if let name = lease.name, leases.contains(where: { $0.name == name }) {
-                throw element.failure("\"\(name)\" a second time", "one lease for each name")
+                throw element.failure("the name \"\(name)\" is given already; give each guest a name of its own")
             }
             leases.append(lease)
         }
@@ -78,19 +80,22 @@ enum LeaseKeys {
     }
 }
 
-/// `names`: domain names, each with an address, or one of each family.
+/// `names`: domain names, each with an address, or one of each family. A first label `*` stands for every name below the
+/// rest.
 enum NameKeys {
     static func read(_ node: ConfigurationNode) throws(CommandFailure) -> [NetworkName] {
         var names: [NetworkName] = []
-        for (text, member) in try node.members() {
-            guard DomainNameText.isValid(text) else {
-                throw member.failure("\"\(text)\"", "a domain name such as db.example")
+        var firstLines: [String: Int] = [:]
+        for (text, member) in try node.members().sorted(by: { $0.value.line < $1.value.line }) {
+            if let problem = DomainNameText.problem(of: text) { throw member.failure(problem) }
+            if let line = firstLines.updateValue(member.line, forKey: DomainNameText.key(text)) {
+                throw member.failure("this name is there twice, first in line \(line); remove one")
             }
             var name = NetworkName(text)
             for element in try member.elements() {
                 let address = try element.value(OptionValue.address)
                 guard address.isIPv4 ? name.ipv4 == nil : name.ipv6 == nil else {
-                    throw element.failure("\"\(address)\"", "at the most one address of each family")
+                    throw element.failure("\(address) is a second address of its family; write one of each")
                 }
                 if address.isIPv4 { name.ipv4 = address.ipv4 } else { name.ipv6 = address.ipv6 }
             }
@@ -100,13 +105,27 @@ enum NameKeys {
     }
 }
 
-/// Domain names as people write them (RFC 1035 §2.3.4).
+/// Domain names as people write them (RFC 1035 §2.3.4), and patterns with a first label `*` (RFC 4592 §2.1).
 enum DomainNameText {
-    static func isValid(_ text: String) -> Bool {
-        let name = text.hasSuffix(".") ? String(text.dropLast()) : text
-        guard !name.isEmpty, name.utf8.count <= 253 else { return false }
-        return name.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { label in
+    /// What keeps a text from ever being the name of a query, and what to write instead; `nil` for a good one.
+    static func problem(of text: String) -> String? {
+        let labels = key(text).split(separator: ".", omittingEmptySubsequences: false)
+        if labels.dropFirst().contains(where: { $0.contains("*") }) || (labels[0] != "*" && labels[0].contains("*")) {
+            return "\"*\" stands for whole labels in front; write *.example"
+        }
+        if labels == ["*"] { return "\"*\" alone would be every name; write *.example" }
+        if text.utf8.contains(where: { $0 >= 0x80 }) {
+            return "names are asked for in ASCII; write each label that has other letters as xn--..."
+        }
+        let isName = labels.allSatisfy { label in
             (1...63).contains(label.utf8.count) && label.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7F }
         }
+        return isName && key(text).utf8.count <= 253 ? nil : "this is no domain name; write one such as db.example"
+    }
+
+    /// Case and a final dot make no difference.
+    static func key(_ text: String) -> String {
+        let name = text.lowercased()
+        return name.hasSuffix(".") ? String(name.dropLast()) : name
     }
 }

@@ -1,33 +1,24 @@
 internal import ArgumentParser
-internal import Yams
+internal import RingwayUsage
 
 /// A place in a configuration file: what stands there, where that is, and how to say what is wrong with it.
 struct ConfigurationNode {
     let file: String
     /// The way to it, such as `networks.blue.mtu`; empty for the whole.
     let key: String
-    private let node: Node
-    private let mark: Mark?
+    private let node: YAMLNode
+    /// Where its key stands, or itself where it has none.
+    private let mark: YAMLNode.Mark
 
     /// The whole of a file; `nil` when there is nothing in it.
     static func parse(_ text: String, file: String) throws(CommandFailure) -> ConfigurationNode? {
-        do {
-            guard let node = try Yams.compose(yaml: text) else { return nil }
+        do throws(YAMLFailure) {
+            guard let node = try YAMLReader.read(text), !node.isNull else { return nil }
             return ConfigurationNode(file: file, key: "", node: node, mark: node.mark)
         } catch {
-            throw CommandFailure(explain(error, file), status: ExitStatus.usage)
-        }
-    }
-
-    private static func explain(_ error: any Error, _ file: String) -> String {
-        switch error as? YamlError {
-        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
-            .composer(_, let problem, let mark, _):
-            "\(file):\(mark.line):\(mark.column): it is neither YAML nor JSON: \(problem)"
-        case .duplicatedKeysInMapping(let keys, let context):
-            "\(file):\(context.mark.line): the key \(keys.map { "\"\($0)\"" }.joined(separator: ", ")) is there twice"
-        case .reader(let problem, _, _, _): "\(file): it is neither YAML nor JSON: \(problem)"
-        default: "\(file): it is neither YAML nor JSON"
+            throw CommandFailure(
+                "\(file): line \(error.mark.line), column \(error.mark.column): \(error.message)",
+                status: ExitStatus.usage)
         }
     }
 
@@ -35,49 +26,51 @@ struct ConfigurationNode {
 
     /// The members of a mapping; a key that is not among `allowed` is refused.
     func members(_ allowed: [String]) throws(CommandFailure) -> [String: ConfigurationNode] {
-        let members = try members()
-        for member in members.sorted(by: { $0.value.line < $1.value.line }) where !allowed.contains(member.key) {
-            throw member.value.failure("there is no such key", "one of \(allowed.joined(separator: ", "))")
+        for member in try mapping() where !allowed.contains(member.key) {
+            let remedy =
+                Suggestion.nearest(to: member.key, among: allowed).map { "did you mean \"\($0)\"?" }
+                ?? "use one of \(allowed.joined(separator: ", "))"
+            throw failure("unknown key \"\(member.key)\"; \(remedy)", line: member.mark.line)
         }
-        return members
+        return try members()
     }
 
     /// The members of a mapping with keys of the user's choice.
     func members() throws(CommandFailure) -> [String: ConfigurationNode] {
-        guard case .mapping(let mapping) = node else { throw failure("\(kind)", "keys and values") }
         var members: [String: ConfigurationNode] = [:]
-        for (name, value) in mapping {
-            guard case .scalar(let scalar) = name else { throw failure("a key that is no text", "keys and values") }
-            members[scalar.string] = child(scalar.string, value, name.mark ?? value.mark)
+        for member in try mapping() { members[member.key] = child(member.key, member.value, member.mark) }
+        return members
+    }
+
+    private func mapping() throws(CommandFailure) -> [YAMLNode.Member] {
+        guard case .mapping(let members) = node.content else {
+            throw failure("\(kind) stands here; write keys and values")
         }
         return members
     }
 
     /// The names of a mapping's members, in the order of the file.
     var names: [String] {
-        guard case .mapping(let mapping) = node else { return [] }
-        return mapping.compactMap { name, _ in
-            if case .scalar(let scalar) = name { scalar.string } else { nil }
-        }
+        guard case .mapping(let members) = node.content else { return [] }
+        return members.map(\.key)
     }
 
     /// The elements of a list; one value stands for a list of it.
     func elements() throws(CommandFailure) -> [ConfigurationNode] {
-        switch node {
-        case .sequence(let sequence):
-            return sequence.enumerated().map { index, element in child("\(index + 1)", element, element.mark) }
-        case .scalar where isNothing: return []
-        case .scalar: return [self]
-        case .mapping, .alias: throw failure("\(kind)", "a list")
+        switch node.content {
+        case .sequence(let elements):
+            return elements.enumerated().map { index, element in child("\(index + 1)", element, element.mark) }
+        case .scalar: return node.isNull ? [] : [self]
+        case .mapping: throw failure("\(kind) stand here; write a list")
         }
     }
 
-    var isMapping: Bool { if case .mapping = node { true } else { false } }
-
     /// A text or number, as it is written.
     func text() throws(CommandFailure) -> String {
-        guard case .scalar(let scalar) = node, !isNothing else { throw failure(kind, "a single value") }
-        return scalar.string
+        guard case .scalar(let text, _) = node.content, !node.isNull else {
+            throw failure("\(kind) \(isMapping ? "stand" : "stands") here; write a single value")
+        }
+        return text
     }
 
     /// A value, as the command line would read it.
@@ -86,9 +79,9 @@ struct ConfigurationNode {
         do {
             return try transform(text)
         } catch let error as ValidationError {
-            throw failure("\"\(text)\"", error.message)
+            throw failure("invalid value \"\(text)\": \(error.message)")
         } catch {
-            throw failure("\"\(text)\"", "\(error)")
+            throw failure("invalid value \"\(text)\": \(error)")
         }
     }
 
@@ -96,35 +89,31 @@ struct ConfigurationNode {
         switch try text() {
         case "true", "yes", "on": return true
         case "false", "no", "off": return false
-        case let other: throw failure("\"\(other)\"", "true or false")
+        case let other: throw failure("invalid value \"\(other)\": it must be true or false")
         }
     }
 
-    private var isNothing: Bool {
-        guard case .scalar(let scalar) = node, scalar.style == .plain || scalar.style == .any else { return false }
-        return scalar.string.isEmpty || scalar.string == "~" || scalar.string == "null"
-    }
+    private var isMapping: Bool { if case .mapping = node.content { true } else { false } }
 
     private var kind: String {
-        switch node {
+        switch node.content {
         case .mapping: "keys and values"
         case .sequence: "a list"
-        case .scalar(let scalar): isNothing ? "nothing" : "\"\(scalar.string)\""
-        case .alias: "an alias"
+        case .scalar(let text, _): node.isNull ? "nothing" : "\"\(text)\""
         }
     }
 
-    private func child(_ name: String, _ node: Node, _ mark: Mark?) -> ConfigurationNode {
-        ConfigurationNode(file: file, key: key.isEmpty ? name : "\(key).\(name)", node: node, mark: mark ?? self.mark)
+    private func child(_ name: String, _ node: YAMLNode, _ mark: YAMLNode.Mark) -> ConfigurationNode {
+        ConfigurationNode(file: file, key: key.isEmpty ? name : "\(key).\(name)", node: node, mark: mark)
     }
 
     // MARK: What is wrong
 
-    var line: Int { mark?.line ?? 1 }
+    var line: Int { mark.line }
 
-    /// One line: where, what was found, and what is allowed.
-    func failure(_ found: String, _ allowed: String) -> CommandFailure {
-        let place = key.isEmpty ? "\(file):\(line)" : "\(file):\(line): \(key)"
-        return CommandFailure("\(place): found \(found); allowed: \(allowed)", status: ExitStatus.usage)
+    /// One line: where, what is wrong, and after a semicolon what to do about it.
+    func failure(_ message: String, line: Int? = nil) -> CommandFailure {
+        let place = "\(file): line \(line ?? mark.line): " + (key.isEmpty ? "" : "\(key): ")
+        return CommandFailure(place + message, status: ExitStatus.usage)
     }
 }

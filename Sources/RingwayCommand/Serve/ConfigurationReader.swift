@@ -21,19 +21,19 @@ struct ConfigurationReader {
         guard let root = try ConfigurationNode.parse(text, file: file) else { return [plain(NetworkOrder.onlyName)] }
         let members = try root.members(["networks"] + Self.networkKeys)
         guard let networks = members["networks"] else { return [try network(root, NetworkOrder.onlyName)] }
-        if let other = members.values.first(where: { $0.key != "networks" }) {
-            throw other.failure("a key beside \"networks\"", "the key inside one of the networks")
+        if let other = members.values.filter({ $0.key != "networks" }).min(by: { $0.line < $1.line }) {
+            throw other.failure("this key stands beside \"networks\"; write it inside one of the networks")
         }
         var orders: [NetworkOrder] = []
         let named = try networks.members()
         for name in networks.names {
             guard let node = named[name] else { continue }
             guard GuestName.isValid(name) else {
-                throw node.failure("\"\(name)\"", "a name of letters, digits and hyphens")
+                throw node.failure("\"\(name)\" is no network's name; use letters, digits and hyphens")
             }
             orders.append(try network(node, name))
         }
-        guard !orders.isEmpty else { throw networks.failure("nothing", "at least one network") }
+        guard !orders.isEmpty else { throw networks.failure("there is no network; write at least one") }
         return orders
     }
 

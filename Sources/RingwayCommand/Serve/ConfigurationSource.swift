@@ -11,8 +11,8 @@ struct ConfigurationSource {
     /// Links that were opened for us; the first network's too.
     let inherited: [LinkOrder]
 
-    /// Far beyond any configuration.
-    private static let mostOctets = 16 << 20
+    /// Bytes of a configuration file, far beyond any that people write.
+    private static let maximumSize = 4 << 20
 
     /// Everything that is ordered now. A file that says something wrong is refused as a whole.
     func read() throws(CommandFailure) -> [NetworkOrder] {
@@ -49,15 +49,18 @@ struct ConfigurationSource {
         let file = ringway_open(path, O_RDONLY, 0)
         guard file >= 0 else { throw failure() }
         defer { close(file) }
-        var octets: [UInt8] = []
+        var bytes: [UInt8] = []
         var piece = [UInt8](repeating: 0, count: 65_536)
-        while octets.count < mostOctets {
+        while true {
             let count = Glibc.read(file, &piece, piece.count)
             guard count >= 0 else { throw failure() }
             if count == 0 { break }
-            octets += piece.prefix(count)
+            bytes += piece.prefix(count)
+            guard bytes.count <= maximumSize else {
+                throw CommandFailure("\(path): it is larger than \(maximumSize >> 20) MiB", status: ExitStatus.usage)
+            }
         }
-        guard let text = String(validating: octets, as: UTF8.self) else {
+        guard let text = String(validating: bytes, as: UTF8.self) else {
             throw CommandFailure("\(path): it is not UTF-8 text", status: ExitStatus.usage)
         }
         return text

@@ -1,0 +1,2 @@
+// libyaml as the distribution ships it.
+#include <yaml.h>
