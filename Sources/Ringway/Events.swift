@@ -28,6 +28,7 @@ extension VirtualNetwork {
             case .leaseGiven(let guest): "\(guest.ipv4) is given to \(guest.mac)"
             case .linkLost(let guest, let reason): "the link of guest \(guest) is lost: \(reason)"
             case .guestRefused(let link, let reason): "\(link): \(reason)"
+            case .forwardAdded(let port) where port.isChosen: "\(port.requested) is published as \(port.forward)"
             case .forwardAdded(let port): "\(port.forward) is published"
             case .forwardRemoved(let port): "\(port.forward) is no longer published"
             case .agentForwardFailed(let forward, let reason): "\(forward) is not forwarded: \(reason)"

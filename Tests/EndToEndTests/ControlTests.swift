@@ -87,6 +87,13 @@ extension EndToEnd {
                 #expect(first.output == "+ 8000-8009:8000-8009/tcp\n1 kept\n")
                 let second = try controlled.ringway("publish", "sync", input: ["8000-8009:8000-8009", "53:53/udp"])
                 #expect(second.output == "- \(port):80/tcp\n+ 53:53/udp\n1 kept\n")
+                // A port that was chosen is kept for the request that it was chosen for.
+                let third = try controlled.ringway("publish", "sync", input: ["80", "10000-10009:81"])
+                #expect(third.output.contains("+ 10000:81/tcp\n0 kept\n"), "\(third.output)")
+                let fourth = try controlled.ringway("publish", "sync", input: ["80", "10000-10009:81"])
+                #expect(fourth.output == "2 kept\n")
+                #expect(try controlled.ringway("publish", "rm", "0:80").status == 0)
+                #expect(try controlled.ringway("publish", "sync", input: ["10000-10009:81"]).output == "1 kept\n")
                 // What the command line has published is not the API's.
                 #expect(try controlled.ringway("publish", "ls").output.contains("7000:70/tcp"))
             }

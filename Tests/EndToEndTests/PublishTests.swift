@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 extension EndToEnd {
@@ -84,6 +85,47 @@ extension EndToEnd {
                     ])
                     #expect(outcome.status == 0, "\(outcome.errors)")
                 }
+            }
+        }
+
+        @Test func `of the host are chosen where none is given, and said`() throws {
+            try TestBed.use { bed in
+                let holder = try bed.serve(Machine.program("talk.py"), ["listen", "8000"])
+                let ready = bed.directory + "/ready"
+                let publish = ["80", "127.0.0.1::81", "0:82", "8000-8009:83", "53/udp", "9000:84", "1000-1009"]
+                let command =
+                    ["exec", Machine.ringway, "run", "--ready-fd", "3"] + Machine.reactorOptions
+                    + publish.flatMap { ["-p", $0] } + ["--", "true", "3>" + ready]
+                let outcome = try bed.run(["sh", "-c", command.joined(separator: " ")])
+                #expect(outcome.status == 0, "\(outcome.errors)")
+                let lines = try String(contentsOfFile: ready, encoding: .utf8).split(separator: "\n").map(String.init)
+                #expect(lines.count == 7 && lines[0] == "ready", "\(lines)")
+                let forms = [
+                    /port (\d+):80\/tcp/, /port 127.0.0.1:(\d+):81\/tcp/, /port (\d+):82\/tcp/,
+                    /port (8001):83\/tcp/, /port (\d+):53\/udp/, /port (\d+)-\d+:1000-1009\/tcp/,
+                ]
+                let asked = ["80/tcp", "127.0.0.1::81/tcp", "82/tcp", "8000-8009:83/tcp", "53/udp", "1000-1009/tcp"]
+                for (line, form) in zip(lines.dropFirst(), forms) {
+                    let port = try #require(try form.wholeMatch(in: line)?.1, "\(line)")
+                    #expect(Int(port) ?? 0 > 1_023)
+                }
+                let said = zip(lines.dropFirst(), asked).map { line, asked in
+                    "ringway: \(asked) is published as \(line.dropFirst(5))\n"
+                }
+                #expect(outcome.errors == said.joined())
+                #expect(holder.isRunning)
+            }
+        }
+
+        @Test func `that are given twice are an error that blames the command line`() throws {
+            try TestBed.use { bed in
+                let outcome = try bed.ringway(["run", "-p", "8080:80", "-p", "127.0.0.1:8080:81", "--", "true"])
+                #expect(outcome.status == 2)
+                #expect(
+                    outcome.errors.contains(
+                        "port 8080 of the host cannot be published twice: 8080:80/tcp and 127.0.0.1:8080:81/tcp are both "
+                            + "given"),
+                    "\(outcome.errors)")
             }
         }
 

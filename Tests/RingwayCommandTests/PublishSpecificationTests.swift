@@ -26,12 +26,19 @@ struct PublishSpecificationTests {
         "accepts every form that Docker does",
         arguments: [
             Accepted("8080:80", host: 8080...8080, guest: 80...80),
-            Accepted("80", host: 80...80, guest: 80...80),
-            Accepted("53/udp", host: 53...53, guest: 53...53, .udp),
+            Accepted("80", host: 0...0, guest: 80...80),
+            Accepted("53/udp", host: 0...0, guest: 53...53, .udp),
+            Accepted(":80", host: 0...0, guest: 80...80),
+            Accepted("0:80", host: 0...0, guest: 80...80),
+            Accepted("127.0.0.1::80", address: "127.0.0.1", host: 0...0, guest: 80...80),
+            Accepted("127.0.0.1:0:80/udp", address: "127.0.0.1", host: 0...0, guest: 80...80, .udp),
+            Accepted("[::1]::80", address: "::1", host: 0...0, guest: 80...80),
+            Accepted("8000-9000:80", host: 8000...9000, guest: 80...80),
+            Accepted("127.0.0.1:8000-9000:80", address: "127.0.0.1", host: 8000...9000, guest: 80...80),
             Accepted("53:5353/UDP", host: 53...53, guest: 5353...5353, .udp),
             Accepted("8080:80/tcp", host: 8080...8080, guest: 80...80),
             Accepted("9000-9099:1000-1099", host: 9000...9099, guest: 1000...1099),
-            Accepted("9000-9099", host: 9000...9099, guest: 9000...9099),
+            Accepted("9000-9099", host: 0...0, guest: 9000...9099),
             Accepted("127.0.0.1:8080:80", address: "127.0.0.1", host: 8080...8080, guest: 80...80),
             Accepted("0.0.0.0:1-65535:1-65535", address: "0.0.0.0", host: 1...65535, guest: 1...65535),
             Accepted("[::1]:8080:80", address: "::1", host: 8080...8080, guest: 80...80),
@@ -39,7 +46,39 @@ struct PublishSpecificationTests {
             Accepted("[fd00::2]:70-71:80-81", address: "fd00::2", host: 70...71, guest: 80...81),
         ])
     func accepts(_ example: Accepted) throws {
-        #expect(try PublishSpecification.parse(example.text) == example.forward)
+        let forward = try PublishSpecification.parse(example.text)
+        #expect(forward == example.forward)
+        #expect(try PublishSpecification.parse("\(forward)") == forward, "what is shown can be given again")
+    }
+
+    @Test(
+        "refuses ports that are given twice",
+        arguments: [
+            (["8080:80", "8080:80"], "port 8080 of the host cannot be published twice: 8080:80/tcp is given twice"),
+            (
+                ["127.0.0.1:90:1", "80-99:80-99", "8080:80"],
+                "port 90 of the host cannot be published twice: 80-99:80-99/tcp and 127.0.0.1:90:1/tcp are both given"
+            ),
+            (
+                ["a=0.0.0.0:1-9:1-9", "b=10.0.0.1:5-20:5-20"],
+                "ports 5 to 9 of the host cannot be published twice: a=0.0.0.0:1-9:1-9/tcp and "
+                    + "b=10.0.0.1:5-20:5-20/tcp are both given"
+            ),
+        ])
+    func refuseTwice(texts: [String], fault: String) throws {
+        let forwards = try texts.map { try PublishSpecification.parseForGuest($0) }
+        let error = #expect(throws: ValidationError.self) { try PublishSpecification.refuseConflicts(forwards) }
+        #expect(error?.message == fault)
+    }
+
+    @Test(
+        "takes ports that only look like each other",
+        arguments: [
+            ["8080:80", "8080:80/udp"], ["127.0.0.1:80:80", "[::1]:80:80", "127.0.0.2:80:80"], ["80", "80", "0:80"],
+            ["8000-9000:80", "8000:81"], ["0.0.0.0:80:80", "[::]:80:80"], ["1-9:1-9", "10-19:10-19"],
+        ])
+    func takeAlike(texts: [String]) throws {
+        try PublishSpecification.refuseConflicts(texts.map { try PublishSpecification.parseForGuest($0) })
     }
 
     @Test(
@@ -74,15 +113,17 @@ struct PublishSpecificationTests {
     @Test(
         "names the part at fault",
         arguments: [
-            Refused("", "the host's port is missing"),
-            Refused(":80", "the host's port is missing"),
+            Refused("", "the guest's port is missing"),
+            Refused(":", "the guest's port is missing"),
             Refused("80:", "the guest's port is missing"),
-            Refused("/udp", "the host's port is missing"),
-            Refused("127.0.0.1:80", "the guest's port is missing"),
-            Refused("127.0.0.1::80", "the host's port is missing"),
-            Refused("[::1]:80", "the guest's port is missing"),
+            Refused("/udp", "the guest's port is missing"),
+            Refused(
+                "127.0.0.1:80", "the guest's port is missing; for a free port of the host write 127.0.0.1::80"),
+            Refused("[::1]:80", "the guest's port is missing; for a free port of the host write [::1]::80"),
+            Refused("127.0.0.1::", "the guest's port is missing"),
+            Refused("80:0", "the guest's port \"0\" is not a number from 1 to 65535"),
+            Refused("0-9:80", "the host's port \"0\" is not a number from 1 to 65535"),
             Refused("80:99999", "the guest's port \"99999\" is not a number from 1 to 65535"),
-            Refused("0:80", "the host's port \"0\" is not a number from 1 to 65535"),
             Refused("+80:80", "the host's port \"+80\" is not a number from 1 to 65535"),
             Refused("80: 80", "the guest's port \" 80\" is not a number from 1 to 65535"),
             Refused("http:80", "the host's port \"http\" is not a number from 1 to 65535"),
@@ -90,7 +131,8 @@ struct PublishSpecificationTests {
             Refused("80-90:90-80", "the guest's range \"90-80\" runs backwards"),
             Refused("80-81-82:80", "the host's range \"80-81-82\" has too many ends"),
             Refused("80-:80", "the host's port \"\" is not a number from 1 to 65535"),
-            Refused("8000-8010:9000", "the host's range has 11 ports and the guest's 1"),
+            Refused("8000-8010:9000-9001", "the host's range has 11 ports and the guest's 2"),
+            Refused("8000:9000-9001", "the host's range has 1 ports and the guest's 2"),
             Refused("80:80/sctp", "the protocol \"sctp\" is neither tcp nor udp"),
             Refused("80:80/", "the protocol \"\" is neither tcp nor udp"),
             Refused("1.2.3:80:80", "the host's address \"1.2.3\" is not an IP address"),

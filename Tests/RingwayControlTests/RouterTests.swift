@@ -30,7 +30,7 @@ struct RouterTests {
             Malformed(body: #"{"hostPort":80,"guestPort":0}"#, key: "guestPort"),
             Malformed(body: #"{"hostPort":80,"guestPort":80,"count":0}"#, key: "count"),
             Malformed(body: #"{"hostPort":65530,"guestPort":80,"count":7}"#, key: "count"),
-            Malformed(body: #"{"hostPort":0,"guestPort":80,"count":2}"#, key: "count"),
+            Malformed(body: #"{"hostPort":5,"hostPortEnd":9,"guestPort":80,"count":2}"#, key: "hostPortEnd"),
             Malformed(body: #"{"hostPort":80,"guestPort":80,"transport":"sctp"}"#, key: "transport"),
             Malformed(body: #"{"hostPort":80,"guestPort":80,"hostAddress":"1.2.3"}"#, key: "hostAddress"),
             Malformed(body: #"{"hostPort":80,"guestPort":80,"guest":"no name"}"#, key: "guest"),
@@ -98,6 +98,29 @@ struct RouterTests {
         #expect(bench.network.publishedPorts.map(\.forward) == before)
         #expect(try bench.ask("DELETE", "/v1/owners/api").status == 204)
         #expect(bench.network.publishedPorts.map(\.owner) == ["me"])
+    }
+
+    @Test func `chooses ports of a range, and keeps them for the same request`() throws {
+        let taken = ControlledBench.freePort()
+        _ = try bench.ask("POST", "/v1/forwards", #"{"hostPort":\#(taken),"guestPort":1,"owner":"me"}"#)
+        let request = #"{"hostPort":\#(taken),"hostPortEnd":\#(min(taken + 50, 65_535)),"guestPort":80}"#
+        let set = #"{"forwards":[\#(request),{"hostPort":0,"guestPort":90,"count":3}]}"#
+        let first = try bench.ask("PUT", "/v1/forwards", set)
+        #expect(first.status == 200)
+        let added = try #require(first.body["added"]?.elements)
+        #expect(added.count == 2)
+        #expect(added.first?["hostPort"]?.int ?? 0 > taken)
+        #expect(added.first?["requested"]?.text == "\(taken)-\(min(taken + 50, 65_535)):80/tcp")
+        #expect(added.last?["count"]?.int == 3)
+        #expect(added.last?["requested"]?.text == "90-92/tcp")
+        let second = try bench.ask("PUT", "/v1/forwards", set)
+        #expect(second.body["kept"]?.elements == added)
+        let full = #"{"hostPort":\#(taken),"hostPortEnd":\#(taken),"guestPort":80}"#
+        #expect(try bench.ask("POST", "/v1/forwards", full).status == 409)
+        let backwards = #"{"hostPort":\#(taken),"hostPortEnd":\#(taken - 1),"guestPort":80}"#
+        #expect(try bench.ask("POST", "/v1/forwards", backwards).status == 400)
+        let twice = #"{"forwards":[{"hostPort":9,"guestPort":1},{"hostPort":9,"guestPort":2}]}"#
+        #expect(try bench.ask("PUT", "/v1/forwards", twice).status == 400)
     }
 
     @Test func `removes the ports of an owner that is not heard of`() throws {

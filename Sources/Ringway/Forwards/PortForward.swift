@@ -6,8 +6,9 @@ public struct PortForward: Hashable, Sendable, CustomStringConvertible {
 
     /// Where the host listens; `nil` for every address of both families.
     public var hostAddress: IPAddress?
+    /// As many ports as `guestPorts`, in the same order; or, to have free ports chosen, `0...0`, or a range out of which
+    /// one is chosen for a single guest port.
     public var hostPorts: ClosedRange<UInt16>
-    /// As many ports as `hostPorts`, in the same order.
     public var guestPorts: ClosedRange<UInt16>
     public var transport: Transport
     /// The guest it leads to, which need not be there yet.
@@ -24,6 +25,35 @@ public struct PortForward: Hashable, Sendable, CustomStringConvertible {
         self.guest = guest
     }
 
+    /// Whether the host's ports are chosen among free ones when it is published.
+    public var choosesHostPorts: Bool {
+        hostPorts.lowerBound == 0 || (guestPorts.count == 1 && hostPorts.count > 1)
+    }
+
+    /// Whether the two cannot be published at the same time, because they want the same port of the host.
+    public func overlaps(_ other: PortForward) -> Bool {
+        guard !choosesHostPorts, !other.choosesHostPorts, transport == other.transport,
+            hostPorts.overlaps(other.hostPorts)
+        else { return false }
+        guard let address = hostAddress, let otherAddress = other.hostAddress else { return true }
+        guard address.isIPv4 == otherAddress.isIPv4 else { return false }
+        return address == otherAddress || address.isUnspecified || otherAddress.isUnspecified
+    }
+
+    /// Two of the forwards that want the same port of the host; `nil` when no two do.
+    public static func conflict(in forwards: [PortForward]) -> (PortForward, PortForward)? {
+        let fixed = forwards.filter { !$0.choosesHostPorts }
+        let ordered = fixed.sorted { $0.hostPorts.lowerBound < $1.hostPorts.lowerBound }
+        // Those that may still reach as far as the next one; as a rule one or two.
+        var open: [PortForward] = []
+        for forward in ordered {
+            open.removeAll { $0.hostPorts.upperBound < forward.hostPorts.lowerBound }
+            if let other = open.first(where: { $0.overlaps(forward) }) { return (other, forward) }
+            open.append(forward)
+        }
+        return nil
+    }
+
     /// In Docker's syntax, the guest before it where one is named.
     public var description: String {
         func range(_ ports: ClosedRange<UInt16>) -> String {
@@ -31,6 +61,8 @@ public struct PortForward: Hashable, Sendable, CustomStringConvertible {
         }
         let selector = guest == .first ? "" : "\(guest)="
         let address = hostAddress.map { $0.isIPv4 ? "\($0):" : "[\($0)]:" } ?? ""
-        return "\(selector)\(address)\(range(hostPorts)):\(range(guestPorts))/\(transport.rawValue)"
+        var host = "\(range(hostPorts)):"
+        if hostPorts.lowerBound == 0 { host = hostAddress == nil ? "" : ":" }
+        return "\(selector)\(address)\(host)\(range(guestPorts))/\(transport.rawValue)"
     }
 }

@@ -4,8 +4,12 @@ internal import Glibc
 public struct PublishedPort: Hashable, Sendable, Identifiable {
     /// Its number on the network; none is given twice.
     public let id: UInt32
-    /// What was asked for, with a port that was to be chosen filled in.
+    /// What is published: of what was asked for, with ports that were to be chosen filled in.
     public internal(set) var forward: PortForward
+    /// What was asked for.
+    public let requested: PortForward
+    /// Whether the host's ports were chosen among free ones.
+    public var isChosen: Bool { forward != requested }
     /// Who has published it: whoever sets a whole of ports sets only its own.
     public let owner: String
     /// The guest it leads to now; `nil` while that one is not there, and clients are refused.

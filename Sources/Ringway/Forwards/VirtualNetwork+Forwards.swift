@@ -19,38 +19,17 @@ extension VirtualNetwork {
     /// Publishes ports of the host as ports of a guest, at once or as soon as it comes. All of a range or none of it.
     ///
     /// - Parameters:
-    ///   - forward: host port 0 stands for one that is free, which the answer names.
+    ///   - forward: host port 0 stands for ports that are free, and a range of the host for one guest port for one of
+    ///     it that is free; the answer names them.
     ///   - owner: who wants it; `setPublished` of another owner leaves it alone.
     @discardableResult
     public func publish(_ forward: PortForward, owner: String = "") throws(Failure) -> PublishedPort {
         try check(forward)
         return try changes.withLock { (_) throws(Failure) in
-            if forward.hostPorts.lowerBound == 0 { return try publishChosen(forward, owner) }
-            let added = try add([forward], owner)
-            report(added.map { .forwardAdded($0) })
-            return added[0]
+            let added = try add(forward, owner)
+            report(.forwardAdded(added))
+            return added
         }
-    }
-
-    /// Tries free ports until one of them is still free when it is listened at.
-    private func publishChosen(_ forward: PortForward, _ owner: String) throws(Failure) -> PublishedPort {
-        var chosen = forward
-        for attempt in 1... {
-            do throws(HostListenFailure) {
-                let port = try Engine.freePort(address: forward.hostAddress, isStream: forward.transport == .tcp)
-                chosen.hostPorts = port...port
-            } catch {
-                throw PortHolder.failure(error, forward)
-            }
-            do throws(Failure) {
-                let added = try add([chosen], owner)
-                report(.forwardAdded(added[0]))
-                return added[0]
-            } catch {
-                if error.kind != .portInUse || attempt == 16 { throw error }
-            }
-        }
-        throw Failure("no port is free", .exhausted)
     }
 
     /// Ends what was published. Its ports are free when this returns; connections that came through it live on.
@@ -73,15 +52,22 @@ extension VirtualNetwork {
     public func setPublished(_ wanted: [PortForward], owner: String = "") throws(Failure) -> ForwardChanges {
         for forward in wanted {
             try check(forward)
-            if forward.hostPorts.lowerBound == 0 {
-                throw Failure("\(forward): a port that is to be chosen cannot be one of a set", .invalid)
-            }
+        }
+        // What asks for the same port twice is meant once; what has a port chosen is as many ports.
+        var seen = Set<PortForward>()
+        let wanted = wanted.filter { $0.choosesHostPorts || seen.insert($0).inserted }
+        if let (first, second) = PortForward.conflict(in: wanted) {
+            throw Failure("\(first) and \(second) want the same port of the host", .invalid)
         }
         return try changes.withLock { (_) throws(Failure) in
-            var missing = Set(wanted)
+            var missing: [PortForward: Int] = [:]
+            for forward in wanted { missing[forward, default: 0] += 1 }
             var result = ForwardChanges()
             for port in publishedPorts where port.owner == owner {
-                if port.problem == nil, missing.remove(port.forward) != nil {
+                // Who asks for the very port that was chosen for another request means that one.
+                let match = [port.requested, port.forward].first { missing[$0, default: 0] > 0 }
+                if port.problem == nil, let match {
+                    missing[match, default: 0] -= 1
                     result.kept.append(port)
                 } else {
                     result.removed.append(port)
@@ -90,8 +76,7 @@ extension VirtualNetwork {
             // Removed first, because what is added may want the same ports.
             remove(result.removed)
             do throws(Failure) {
-                var isNew = missing
-                result.added = try add(wanted.filter { isNew.remove($0) != nil }, owner)
+                result.added = try add(wanted, missing, owner)
             } catch {
                 restore(result.removed)
                 throw error
@@ -102,14 +87,14 @@ extension VirtualNetwork {
     }
 
     private func check(_ forward: PortForward) throws(Failure) {
-        guard forward.hostPorts.count == forward.guestPorts.count else {
+        guard forward.choosesHostPorts || forward.hostPorts.count == forward.guestPorts.count else {
             throw Failure(
                 "\(forward): the host's range has \(forward.hostPorts.count) ports and the guest's "
                     + "\(forward.guestPorts.count)", .invalid)
         }
         guard forward.guestPorts.lowerBound > 0 else { throw Failure("\(forward): no guest has a port 0", .invalid) }
         guard forward.hostPorts.lowerBound > 0 || forward.hostPorts.count == 1 else {
-            throw Failure("\(forward): only a single port can be chosen", .invalid)
+            throw Failure("\(forward): a range of the host's ports cannot begin with 0", .invalid)
         }
         guard !configuration.publishOn.places(for: forward.hostAddress).isEmpty else {
             throw Failure("\(forward): \(configuration.publishOn.reason)", .notPermitted)
@@ -118,12 +103,54 @@ extension VirtualNetwork {
 
     // MARK: The register; the caller holds `changes`
 
+    /// Takes up a new forward, and chooses its ports where they are to be chosen.
+    private func add(_ forward: PortForward, _ owner: String) throws(Failure) -> PublishedPort {
+        guard forward.choosesHostPorts else { return try add([forward], owner)[0] }
+        var candidates = PortCandidates(forward)
+        while true {
+            guard let chosen = try candidates.next() else {
+                throw Failure("cannot publish \(forward): \(candidates.reason)", .portInUse)
+            }
+            do throws(Failure) {
+                return try add([chosen], requested: [forward], owner)[0]
+            } catch {
+                guard error.kind == .portInUse else { throw error }
+            }
+        }
+    }
+
+    /// Takes up so many of these forwards, all of them or none.
+    private func add(
+        _ wanted: [PortForward], _ missing: [PortForward: Int], _ owner: String
+    ) throws(Failure) -> [PublishedPort] {
+        var missing = missing
+        let new = wanted.filter { forward in
+            guard let count = missing[forward], count > 0 else { return false }
+            missing[forward] = count - 1
+            return true
+        }
+        var added = try add(new.filter { !$0.choosesHostPorts }, owner)
+        do throws(Failure) {
+            for forward in new where forward.choosesHostPorts { added.append(try add(forward, owner)) }
+        } catch {
+            remove(added)
+            throw error
+        }
+        return added
+    }
+
     /// Takes up new forwards, all of them or none.
-    private func add(_ forwards: [PortForward], _ owner: String) throws(Failure) -> [PublishedPort] {
+    ///
+    /// - Parameter requested: what was asked for, where ports have been chosen.
+    private func add(
+        _ forwards: [PortForward], requested: [PortForward]? = nil, _ owner: String
+    ) throws(Failure) -> [PublishedPort] {
         var records = state.withLock { state in
-            forwards.map { forward in
+            zip(forwards, requested ?? forwards).map { forward, requested in
                 state.nextForward += 1
-                return ForwardRecord(port: PublishedPort(id: state.nextForward, forward: forward, owner: owner))
+                return ForwardRecord(
+                    port: PublishedPort(
+                        id: state.nextForward, forward: forward, requested: requested, owner: owner))
             }
         }
         try place(&records)

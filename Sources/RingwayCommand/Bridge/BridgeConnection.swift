@@ -30,14 +30,17 @@ struct BridgeConnection {
                 tap: queues, guest: order.identity,
                 takesUDPSuperFrames: offloads.isSuperset(of: .udpSegmentation),
                 sockets: GuestSockets(descriptors: guest.sockets))
-            for forward in order.publish { try network.publish(forward) }
+            for forward in order.publish {
+                let port = try network.publish(forward)
+                if port.isChosen { StandardError.write("\(VirtualNetwork.Event.forwardAdded(port))") }
+            }
         } catch {
             throw CommandFailure(error.description)
         }
         try guest.awaitConfigured()
         // A file that cannot be written is worth knowing before the work, not after it.
         try statistics?.write(network.statistics().json)
-        order.ready?.send()
+        order.ready?.send(network.publishedPorts)
     }
 
     /// When the counters are due, in milliseconds from now; negative for never.

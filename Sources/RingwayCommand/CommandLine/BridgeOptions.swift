@@ -45,7 +45,11 @@ struct BridgeOptions: ParsableArguments {
     @Option(
         name: .customLong("ready-fd"),
         help: ArgumentHelp(
-            "Write the line \"ready\" to this descriptor, and close it, when the network is up.", valueName: "n"),
+            "Write the line \"ready\" to this descriptor, and close it, when the network is up.",
+            discussion: """
+                Behind it comes a line "port FORWARD" for each forward whose host port was chosen, such as \
+                "port 49153:80/tcp" for -p 80.
+                """, valueName: "n"),
         transform: OptionValue.openDescriptor)
     var readyDescriptor: Int32?
 

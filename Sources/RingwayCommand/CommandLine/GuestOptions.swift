@@ -6,10 +6,12 @@ struct GuestOptions: ParsableArguments {
     @Option(
         name: [.customShort("p", allowingJoined: true), .long],
         help: ArgumentHelp(
-            "Publish a guest's port on the host: [HOSTIP:]HOSTPORT[-END]:GUESTPORT[-END][/tcp|/udp]. Repeatable.",
+            "Publish a guest's port on the host: [HOSTIP:][HOSTPORT[-END]:]GUESTPORT[-END][/tcp|/udp]. Repeatable.",
             discussion: """
                 As in Docker. Without HOSTIP it is published on 0.0.0.0 and [::]. A range of ports needs one of \
-                the same length on the other side. PORT alone stands for PORT:PORT.
+                the same length on the other side. Without HOSTPORT, or with 0, a free port of the host is chosen, and \
+                out of a range of the host's for a single guest port one that is free; which one is said on standard \
+                error, by "publish ls", and to --ready-fd.
                 """,
             valueName: "publish"),
         transform: PublishSpecification.parse)
@@ -29,4 +31,6 @@ struct GuestOptions: ParsableArguments {
         help: ArgumentHelp("The name of the guest's interface. (default: eth0)", valueName: "name"),
         transform: OptionValue.interfaceName)
     var ifname: String = "eth0"
+
+    func validate() throws { try PublishSpecification.refuseConflicts(publish) }
 }

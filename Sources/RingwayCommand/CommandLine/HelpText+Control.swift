@@ -8,8 +8,8 @@ extension HelpText {
         EXAMPLES
           ringway publish add 8080:80
           ringway publish add web=127.0.0.1:8443:443 web=8080:80
-          ringway publish add 0:22
-              Choose a port that is free, and say which.
+          ringway publish add 22
+              Choose a port of the host that is free, and say which.
           ringway publish rm 8080:80
           ringway publish ls
           ringway publish sync --file ports.txt
@@ -24,7 +24,9 @@ extension HelpText {
         EXAMPLES
           ringway publish add 8080:80 5353:53/udp
           ringway publish add 9000-9999:9000-9999
-          ringway publish add --owner ci 0:8080
+          ringway publish add --owner ci 8080
+          ringway publish add 8000-8099:80
+              Take the first port from 8000 to 8099 that is free.
 
         \(controlExit)
         """
@@ -53,7 +55,8 @@ extension HelpText {
 
     static let publishSync = """
         What is published already stays as it is, connections and all; what is missing is added, what is too much is \
-        removed, among the ports of the same owner. When something cannot be had everything is as it was before.
+        removed, among the ports of the same owner. A port of the host that was chosen for the same request is kept. \
+        When something cannot be had everything is as it was before.
 
         EXAMPLES
           ringway publish sync 8080:80 8443:443

@@ -41,8 +41,8 @@ enum HelpText {
               Fetch from a server on the host's loopback.
           ringway run -p 8080:80 -p 127.0.0.1:5353:53/udp -- ./server
               Publish TCP port 80 everywhere, and UDP port 53 on the loopback alone.
-          ringway run -p 9000-9099:9000-9099 bash
-              A shell whose ports 9000 to 9099 are published.
+          ringway run -p 80 -p 9000-9099:9000-9099 bash
+              A shell whose ports 9000 to 9099 are published, and port 80 at one that is free, which is said.
           ringway run --no-host-loopback --deny 10.0.0.0/8 -- make test
               Keep the tests away from the host's services and the company's.
           ringway run --capture talk.pcapng -- dig example.org

@@ -1,14 +1,11 @@
 internal import ArgumentParser
 internal import Ringway
 
-/// `[HOSTIP:]HOSTPORT[-END]:GUESTPORT[-END][/tcp|/udp]`, as in Docker, or `PORT[-END][/tcp|/udp]` for the same port on
-/// both sides. An IPv6 address stands in brackets.
+/// `[GUEST=][HOSTIP:][HOSTPORT[-END]:]GUESTPORT[-END][/tcp|/udp]`, as in Docker. Without HOSTPORT, or with 0, a free port
+/// is chosen, and so it is out of a range of the host's for a single guest port. An IPv6 address stands in brackets.
 enum PublishSpecification {
     /// Reads one value of `--publish`. A refusal names the part at fault.
-    static func parse(_ text: String) throws -> PortForward { try parse(text, canChoose: false) }
-
-    /// - Parameter canChoose: whether the host's port may be 0, for one that is free.
-    private static func parse(_ text: String, canChoose: Bool) throws -> PortForward {
+    static func parse(_ text: String) throws -> PortForward {
         var rest = Substring(text)
         let transport = try takeTransport(&rest)
         let address = try takeAddress(&rest)
@@ -16,35 +13,46 @@ enum PublishSpecification {
         guard parts.count <= 2 else {
             throw ValidationError("there is a colon too many; an IPv6 address stands in brackets")
         }
-        guard parts.count == 2 || address == nil else { throw ValidationError("the guest's port is missing") }
-        let hostPorts = canChoose && parts[0] == "0" ? 0...0 : try ports(parts[0], of: "host")
-        let guestPorts = parts.count == 2 ? try ports(parts[1], of: "guest") : hostPorts
-        guard hostPorts.count == guestPorts.count else {
+        guard parts.count == 2 || address == nil else {
+            throw ValidationError(
+                "the guest's port is missing; for a free port of the host write \(bracketed(address))::\(parts[0])")
+        }
+        let guestPorts = try ports(parts[parts.count - 1], of: "guest")
+        let isFree = parts.count == 1 || parts[0].isEmpty || parts[0] == "0"
+        let hostPorts = isFree ? 0...0 : try ports(parts[0], of: "host")
+        let forward = PortForward(
+            hostAddress: address, hostPorts: hostPorts, guestPorts: guestPorts, transport: transport)
+        guard forward.choosesHostPorts || hostPorts.count == guestPorts.count else {
             throw ValidationError(
                 "the host's range has \(hostPorts.count) ports and the guest's \(guestPorts.count)")
         }
-        return PortForward(hostAddress: address, hostPorts: hostPorts, guestPorts: guestPorts, transport: transport)
-    }
-
-    /// The same with the guest before it: `GUEST=` and the rest, GUEST being a name, an IPv4 or an ethernet address.
-    static func parseForGuest(_ text: String) throws -> PortForward { try parseForGuest(text, canChoose: false) }
-
-    /// The same where host port 0 stands for one that is free.
-    static func parseChoosing(_ text: String) throws -> PortForward {
-        let forward = try parseForGuest(text, canChoose: true)
-        guard forward.guestPorts.lowerBound > 0 else { throw ValidationError("the guest's port is missing") }
         return forward
     }
 
-    private static func parseForGuest(_ text: String, canChoose: Bool) throws -> PortForward {
-        guard let sign = text.firstIndex(of: "=") else { return try parse(text, canChoose: canChoose) }
+    /// The same with the guest before it: `GUEST=` and the rest, GUEST being a name, an IPv4 or an ethernet address.
+    static func parseForGuest(_ text: String) throws -> PortForward {
+        guard let sign = text.firstIndex(of: "=") else { return try parse(text) }
         let name = String(text[..<sign])
         guard let guest = GuestSelector(name) else {
             throw ValidationError("\"\(name)\" is neither a guest's name nor its address")
         }
-        var forward = try parse(String(text[text.index(after: sign)...]), canChoose: canChoose)
+        var forward = try parse(String(text[text.index(after: sign)...]))
         forward.guest = guest
         return forward
+    }
+
+    /// Refuses forwards that want the same port of the host.
+    static func refuseConflicts(_ forwards: [PortForward]) throws(ValidationError) {
+        guard let (first, second) = PortForward.conflict(in: forwards) else { return }
+        let ports = first.hostPorts.clamped(to: second.hostPorts)
+        let range = ports.count == 1 ? "port \(ports.lowerBound)" : "ports \(ports.lowerBound) to \(ports.upperBound)"
+        throw ValidationError(
+            "\(range) of the host cannot be published twice: \(first)"
+                + (first == second ? " is given twice" : " and \(second) are both given"))
+    }
+
+    private static func bracketed(_ address: IPAddress?) -> String {
+        address.map { $0.isIPv4 ? "\($0)" : "[\($0)]" } ?? ""
     }
 
     private static func takeTransport(_ rest: inout Substring) throws -> PortForward.Transport {

@@ -34,7 +34,8 @@ struct ServeCommand: ParsableCommand {
             "Publish a guest's port on the host: [GUEST=] and what \"ringway run\" takes. Repeatable.",
             discussion: """
                 GUEST is a guest's name, IPv4 address or ethernet address; without it the guest is meant that has been \
-                there for longest. Then comes [HOSTIP:]HOSTPORT[-END]:GUESTPORT[-END][/tcp|/udp], as in Docker.
+                there for longest. Then comes [HOSTIP:][HOSTPORT[-END]:]GUESTPORT[-END][/tcp|/udp], as in Docker: \
+                without HOSTPORT a free port of the host is chosen, and said.
                 """,
             valueName: "publish"),
         transform: PublishSpecification.parseForGuest)
@@ -89,6 +90,7 @@ struct ServeCommand: ParsableCommand {
         if noControl, control != nil || name != nil {
             throw ValidationError("--no-control excludes --control and --name")
         }
+        try PublishSpecification.refuseConflicts(publish)
     }
 
     func run() throws {

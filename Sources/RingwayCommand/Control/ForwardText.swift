@@ -9,8 +9,11 @@ enum ForwardText {
             writer.member("transport", forward.transport.rawValue)
             writer.member("hostAddress", forward.hostAddress.map { "\($0)" })
             writer.member("hostPort", forward.hostPorts.lowerBound)
+            if forward.choosesHostPorts, forward.hostPorts.count > 1 {
+                writer.member("hostPortEnd", forward.hostPorts.upperBound)
+            }
             writer.member("guestPort", forward.guestPorts.lowerBound)
-            writer.member("count", forward.hostPorts.count)
+            writer.member("count", forward.guestPorts.count)
             writer.member("guest", forward.guest == .first ? nil : "\(forward.guest)")
             if let owner { writer.member("owner", owner) }
         }
@@ -30,6 +33,11 @@ enum ForwardText {
             guest: value["guest"]?.text.flatMap { GuestSelector($0) } ?? .first)
     }
 
-    /// As it was asked for.
+    /// What was asked for, where the host's port was chosen.
+    static func requested(_ value: JSONValue) -> PortForward? {
+        value["requested"]?.text.flatMap { try? PublishSpecification.parseForGuest($0) }
+    }
+
+    /// As it is published.
     static func text(_ value: JSONValue) -> String { read(value).map { "\($0)" } ?? "?" }
 }

@@ -16,10 +16,10 @@ struct PublishAdd: ParsableCommand {
 
     @Argument(
         help: ArgumentHelp(
-            "Ports as serve --publish has them, such as 8080:80 or web=127.0.0.1:53:53/udp; host port 0 is one that is "
-                + "free.",
+            "Ports as serve --publish has them, such as 8080:80 or web=127.0.0.1:53:53/udp; without a port of the host, "
+                + "as in 80, a free one is chosen.",
             valueName: "publish"),
-        transform: PublishSpecification.parseChoosing)
+        transform: PublishSpecification.parseForGuest)
     var ports: [PortForward]
 
     func run() throws {

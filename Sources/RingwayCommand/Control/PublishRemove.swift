@@ -34,7 +34,8 @@ struct PublishRemove: ParsableCommand {
             let found = published.first { forward in
                 switch target {
                 case .number(let number): forward["id"]?.int == number
-                case .forward(let wanted): ForwardText.read(forward) == wanted
+                case .forward(let wanted):
+                    ForwardText.read(forward) == wanted || ForwardText.requested(forward) == wanted
                 }
             }
             guard let number = found?["id"]?.int else {

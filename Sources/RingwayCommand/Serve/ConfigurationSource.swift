@@ -1,3 +1,4 @@
+internal import ArgumentParser
 internal import CRingway
 internal import Glibc
 internal import Ringway
@@ -34,6 +35,13 @@ struct ConfigurationSource {
         var places = Set<LinkAddress>()
         for link in orders.flatMap(\.links) where !places.insert(link.address).inserted {
             throw CommandFailure("\(link.address) is to be listened at twice", status: ExitStatus.usage)
+        }
+        for order in orders {
+            do throws(ValidationError) {
+                try PublishSpecification.refuseConflicts(order.publish)
+            } catch {
+                throw CommandFailure(error.message, status: ExitStatus.usage)
+            }
         }
         var files = Set<String>()
         for file in orders.compactMap(\.configuration.captureFile) where !files.insert(file).inserted {

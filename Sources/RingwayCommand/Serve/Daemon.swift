@@ -42,7 +42,7 @@ struct Daemon {
 
     /// Serves until a signal tells it to end.
     mutating func run(_ signals: borrowing SignalInbox) {
-        ready?.send()
+        ready?.send(networks.flatMap(\.publishedPorts))
         service.ready()
         var watch = ConfigurationWatch(source.path)
         var wait = BridgeWait(period: statistics == nil ? -1 : 1_000)

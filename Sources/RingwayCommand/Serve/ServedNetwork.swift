@@ -7,6 +7,7 @@ struct ServedNetwork {
     private let subscription: VirtualNetwork.Subscription
 
     var name: String { order.name }
+    var publishedPorts: [PublishedPort] { network.publishedPorts }
 
     /// Starts the network, its links and its ports; all of it or nothing.
     ///
@@ -37,7 +38,8 @@ struct ServedNetwork {
     private static func isNews(_ event: VirtualNetwork.Event) -> Bool {
         switch event {
         case .guestAttached, .guestDetached, .guestRefused, .forwardFailed, .agentForwardFailed: true
-        case .leaseGiven, .linkLost, .forwardAdded, .forwardRemoved: false
+        case .forwardAdded(let port): port.isChosen
+        case .leaseGiven, .linkLost, .forwardRemoved: false
         }
     }
 
@@ -106,16 +108,19 @@ struct ServedNetwork {
         var lines: [String] = []
         let wanted = Set(next.publish)
         // What the control API has published is its own.
-        for port in network.publishedPorts where port.owner.isEmpty && !wanted.contains(port.forward) {
+        for port in network.publishedPorts.filter(\.owner.isEmpty)
+        where wanted.isDisjoint(with: [port.forward, port.requested]) {
             // It can only have been removed by somebody else meanwhile.
             try? network.unpublish(port.id)
             lines.append("\(port.forward) is no longer published")
         }
-        let present = Set(network.publishedPorts.filter(\.owner.isEmpty).map(\.forward))
+        let own = network.publishedPorts.filter(\.owner.isEmpty)
+        let present = Set(own.flatMap { [$0.forward, $0.requested] })
         for forward in next.publish where !present.contains(forward) {
             do throws(VirtualNetwork.Failure) {
-                try network.publish(forward)
-                lines.append("\(forward) is published")
+                let port = try network.publish(forward)
+                // A port that was chosen is said by the event.
+                if !port.isChosen { lines.append("\(forward) is published") }
             } catch {
                 lines.append(error.description)
             }

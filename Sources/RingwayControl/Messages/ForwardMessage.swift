@@ -2,16 +2,24 @@ internal import Ringway
 
 /// A published port in a request.
 enum ForwardMessage {
-    static let keys = ["transport", "hostAddress", "hostPort", "guestPort", "count", "guest"]
+    static let keys = ["transport", "hostAddress", "hostPort", "hostPortEnd", "guestPort", "count", "guest"]
 
     static func read(_ fields: Fields) throws(ControlFailure) -> PortForward {
         let transport = try transport(fields)
         let count = try fields.integer("count", in: 1...65_535) ?? 1
         guard let hostPort = try fields.integer("hostPort", in: 0...65_535) else { throw fields.missing("hostPort") }
         guard let guestPort = try fields.integer("guestPort", in: 1...65_535) else { throw fields.missing("guestPort") }
-        guard hostPort > 0 || count == 1 else { throw fields.refusal("count", "only a single port can be chosen") }
         guard hostPort + count <= 65_536, guestPort + count <= 65_536 else {
             throw fields.refusal("count", "the last of the ports would be beyond 65535")
+        }
+        var hostPorts = hostPort == 0 ? 0...0 : range(hostPort, count)
+        if let end = try fields.integer("hostPortEnd", in: 1...65_535) {
+            guard count == 1, hostPort > 0, hostPort <= end else {
+                throw fields.refusal(
+                    "hostPortEnd",
+                    "it is the last of the ports, from hostPort on, of which one is chosen for one guest port")
+            }
+            hostPorts = UInt16(hostPort)...UInt16(end)
         }
         var address: IPAddress?
         if let text = try fields.string("hostAddress") {
@@ -28,7 +36,7 @@ enum ForwardMessage {
             guest = parsed
         }
         return PortForward(
-            hostAddress: address, hostPorts: range(hostPort, count), guestPorts: range(guestPort, count),
+            hostAddress: address, hostPorts: hostPorts, guestPorts: range(guestPort, count),
             transport: transport, guest: guest)
     }
 

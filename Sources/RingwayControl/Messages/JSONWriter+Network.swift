@@ -57,6 +57,7 @@ extension JSONWriter {
             writer.member("guestPort", forward.guestPorts.lowerBound)
             writer.member("count", forward.hostPorts.count)
             writer.member("guest", forward.guest == .first ? nil : "\(forward.guest)")
+            writer.member("requested", port.isChosen ? "\(port.requested)" : nil)
             writer.member("guestId", port.guest)
             writer.member("state", port.problem != nil ? "failed" : port.guest == nil ? "waiting" : "active")
             writer.member("problem", port.problem)

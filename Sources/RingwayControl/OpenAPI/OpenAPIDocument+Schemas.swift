@@ -156,7 +156,11 @@ extension OpenAPIDocument {
               },
               "hostPort": {
                 "type": "integer", "format": "int64", "minimum": 0, "maximum": 65535,
-                "description": "The first port of the host; 0 for one that is free, which the answer names."
+                "description": "The first port of the host; 0 for ports that are free, which the answer names."
+              },
+              "hostPortEnd": {
+                "type": "integer", "format": "int64", "minimum": 1, "maximum": 65535,
+                "description": "With it one free port from hostPort to here is chosen for the one guest port."
               },
               "guestPort": {
                 "type": "integer", "format": "int64", "minimum": 1, "maximum": 65535,
@@ -191,8 +195,13 @@ extension OpenAPIDocument {
                 "nullable": true, "maxLength": 64, "example": "127.0.0.1"
               },
               "hostPort": {
+                "type": "integer", "format": "int64", "minimum": 0, "maximum": 65535,
+                "description": "The first port of the host; 0 for ports that are free. What was chosen for the same \#
+        request is kept."
+              },
+              "hostPortEnd": {
                 "type": "integer", "format": "int64", "minimum": 1, "maximum": 65535,
-                "description": "The first port of the host."
+                "description": "With it one free port from hostPort to here is chosen for the one guest port."
               },
               "guestPort": {
                 "type": "integer", "format": "int64", "minimum": 1, "maximum": 65535,
@@ -234,6 +243,11 @@ extension OpenAPIDocument {
                 "type": "string", "description": "Which guest is meant; null for the one attached for longest.",
                 "nullable": true
               },
+              "requested": {
+                "type": "string", "description": "What was asked for, where the host's ports were chosen, as --publish \#
+        has it.",
+                "nullable": true, "example": "80/tcp"
+              },
               "guestId": {
                 "type": "integer", "format": "int64", "minimum": 1,
                 "description": "The guest that the ports lead to now.", "nullable": true
@@ -251,8 +265,8 @@ extension OpenAPIDocument {
               }
             },
             "required": [
-              "id", "transport", "hostAddress", "hostPort", "guestPort", "count", "guest", "guestId", "state",
-              "problem", "owner"
+              "id", "transport", "hostAddress", "hostPort", "guestPort", "count", "guest", "requested", "guestId",
+              "state", "problem", "owner"
             ],
             "additionalProperties": false
           },

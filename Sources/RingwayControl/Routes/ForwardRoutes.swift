@@ -31,11 +31,7 @@ extension ControlledNetwork {
                 for (index, element) in try fields.array("forwards", upTo: Self.mostForwards).enumerated() {
                     let place = "forwards[\(index)]"
                     let members = try Fields(element, at: place, known: ForwardMessage.keys)
-                    let forward = try ForwardMessage.read(members)
-                    guard forward.hostPorts.lowerBound > 0 else {
-                        throw members.refusal("hostPort", "a port that is to be chosen cannot be one of a set")
-                    }
-                    wanted.append(forward)
+                    wanted.append(try ForwardMessage.read(members))
                 }
                 return try set(wanted, owner)
             },

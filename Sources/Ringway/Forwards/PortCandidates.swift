@@ -1,0 +1,48 @@
+internal import RingwayEngine
+
+/// Ports of the host to try, one after the other, for a forward whose ports are to be chosen: a port that is free when it
+/// is looked for may be taken when it is bound.
+struct PortCandidates {
+    /// How often ports that the kernel says are free are tried.
+    private static var attempts: Int { 16 }
+
+    private let forward: PortForward
+    private var tried = 0
+
+    init(_ forward: PortForward) { self.forward = forward }
+
+    /// The forward with the next ports; `nil` when there are no more.
+    mutating func next() throws(VirtualNetwork.Failure) -> PortForward? {
+        defer { tried += 1 }
+        var chosen = forward
+        if forward.hostPorts.lowerBound > 0 {
+            guard tried < forward.hostPorts.count else { return nil }
+            let port = forward.hostPorts.lowerBound + UInt16(tried)
+            chosen.hostPorts = port...port
+            return chosen
+        }
+        let count = forward.guestPorts.count
+        while tried < Self.attempts {
+            do throws(HostListenFailure) {
+                let port = try Engine.freePort(address: forward.hostAddress, isStream: forward.transport == .tcp)
+                if Int(port) + count <= 65_536 {
+                    chosen.hostPorts = port...(port + UInt16(count - 1))
+                    return chosen
+                }
+            } catch {
+                throw PortHolder.failure(error, forward)
+            }
+            tried += 1
+        }
+        return nil
+    }
+
+    /// Why there are no more, as the end of a sentence.
+    var reason: String {
+        if forward.hostPorts.lowerBound > 0 {
+            return "every port from \(forward.hostPorts.lowerBound) to \(forward.hostPorts.upperBound) is in use"
+        }
+        return forward.guestPorts.count == 1
+            ? "no port is free" : "no \(forward.guestPorts.count) ports in a row are free"
+    }
+}
