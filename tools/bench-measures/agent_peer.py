@@ -16,14 +16,14 @@ class Agent(ProgramPeer):
     # A client, and the conversation that leads to the guest.
     descriptors_per_flow = 2
 
-    def __init__(self, path, shards):
+    def __init__(self, path, agent, shards):
         super().__init__("agent", "Ringway's agent", str(path))
-        self.agent = pathlib.Path(path).with_name("ringway-agent")
+        self.agent = pathlib.Path(agent)
         self.options = ["--shards", shards] if shards else []
         self.queues = shards or 1
 
     def absence(self):
-        return super().absence() or (None if self.agent.exists() else f"not present: {self.agent}")
+        return super().absence() or (None if self.agent.exists() else f"not present: {self.agent} (tools/agent builds it)")
 
     def connect(self, scene, link, publishes):
         bed = scene.bed

@@ -112,7 +112,7 @@ def from_environment(name):
     return os.environ.get(name) or None
 
 
-def all_peers(ringway, shards):
+def all_peers(ringway, agent, shards):
     """Every peer there may be, in the order in which they are shown."""
     from agent_peer import Agent
     from bridge_peers import Pasta, Ringway, RingwayOnEpoll, Slirp
@@ -120,7 +120,7 @@ def all_peers(ringway, shards):
     from stream_peers import Gvproxy, Vpnkit
 
     peers = [
-        Ringway(ringway, shards), RingwayOnEpoll(ringway, shards), Agent(ringway, shards), Loopback(), Veth(),
+        Ringway(ringway, shards), RingwayOnEpoll(ringway, shards), Agent(ringway, agent, shards), Loopback(), Veth(),
         VethWithNat(),
     ]
     peers += Pasta.variants("pasta", "pasta")

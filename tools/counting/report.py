@@ -1,4 +1,7 @@
-"""Writes reports into perf/: a page to read and its numbers to compute with."""
+"""Writes reports: a page to read and its numbers to compute with.
+
+They go to .build/counts, where they are nobody's concern, unless --write says that the committed ones in perf/ are meant.
+"""
 
 import json
 import os
@@ -6,7 +9,20 @@ import platform
 
 import callgrind
 
-FOLDER = os.path.join(callgrind.ROOT, "perf")
+COMMITTED = os.path.join(callgrind.ROOT, "perf")
+folder = os.path.join(callgrind.ROOT, ".build", "counts")
+
+
+def add_option(parser):
+    """The option that says where reports go; `choose` follows it."""
+    parser.add_argument("--write", action="store_true", help="replace the committed report in perf/ (default: "
+                        ".build/counts)")
+
+
+def choose(arguments):
+    global folder
+    if arguments.write:
+        folder = COMMITTED
 
 
 def table(head, rows):
@@ -31,18 +47,21 @@ def machine():
 
 
 def write(name, text, numbers):
-    """Writes perf/NAME.md and perf/NAME.json."""
-    os.makedirs(FOLDER, exist_ok=True)
-    with open(os.path.join(FOLDER, f"{name}.md"), "w", encoding="utf-8") as file:
+    """Writes NAME.md and NAME.json."""
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, f"{name}.md"), "w", encoding="utf-8") as file:
         file.write(text)
-    with open(os.path.join(FOLDER, f"{name}.json"), "w", encoding="utf-8") as file:
+    with open(os.path.join(folder, f"{name}.json"), "w", encoding="utf-8") as file:
         file.write(json.dumps(numbers, indent=2) + "\n")
+    print(f"Written to {os.path.relpath(folder, callgrind.ROOT)}/{name}.md.")
 
 
 def read(name):
-    """The numbers of perf/NAME.json."""
-    path = os.path.join(FOLDER, f"{name}.json")
+    """The numbers of NAME.json: this machine's where there are some, or else the committed ones."""
+    path = os.path.join(folder, f"{name}.json")
     if not os.path.exists(path):
-        raise callgrind.Failure(f"perf/{name}.json is missing: run tools/{name} first")
+        path = os.path.join(COMMITTED, f"{name}.json")
+    if not os.path.exists(path):
+        raise callgrind.Failure(f"{name}.json is missing: run tools/{name} first")
     with open(path, encoding="utf-8") as file:
         return json.load(file)

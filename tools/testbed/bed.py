@@ -14,19 +14,23 @@ class Failure(Exception):
 
 
 def wait_until(condition, what, seconds=20.0):
-    """The condition's first true value; a failure that says what did not come about when time is up."""
+    """The condition's first true value; a failure that says what did not come about when time is up, and which programs
+    beside the test have failed meanwhile, with their last words."""
     deadline = time.monotonic() + seconds
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > deadline:
-            raise Failure(f"{what}: not within {seconds:g} s")
+            raise Failure("; ".join([f"{what}: not within {seconds:g} s", *Program.last_words()]))
         time.sleep(0.02)
 
 
 class Program:
     """A program that runs beside the test. Its output goes to a file, so it never waits for a reader."""
+
+    # Those that have not been stopped.
+    present = []
 
     def __init__(self, arguments, directory, name, stdin=subprocess.DEVNULL, keep=()):
         self.name = name
@@ -34,6 +38,18 @@ class Program:
         self.output = open(self.output_path, "w+b")
         self.process = subprocess.Popen(
             arguments, stdin=stdin, stdout=self.output, stderr=subprocess.STDOUT, start_new_session=True, pass_fds=keep)
+        Program.present.append(self)
+
+    @classmethod
+    def last_words(cls):
+        """A line for each program that has failed; of those that run, the last one's, if it has said anything."""
+        failed = [program for program in cls.present if program.process.poll() not in (None, 0)]
+        lines = [f"{program.name} ended with status {program.process.returncode}: {program.text.strip()[-400:]}"
+                 for program in failed]
+        running = [program for program in cls.present if program.process.poll() is None]
+        if not lines and running and running[-1].text.strip():
+            lines.append(f"{running[-1].name} says: {running[-1].text.strip()[-400:]}")
+        return lines
 
     @property
     def text(self):
@@ -58,6 +74,8 @@ class Program:
         return self.text
 
     def stop(self):
+        if self in Program.present:
+            Program.present.remove(self)
         if self.process.poll() is None:
             self.process.terminate()
             try:
@@ -146,8 +164,11 @@ class Bed:
             result = subprocess.run(
                 self.inside(namespace, arguments), capture_output=True, text=True, timeout=seconds,
                 stdin=subprocess.DEVNULL)
-        except subprocess.TimeoutExpired:
-            raise Failure(f"{arguments[0]} has not ended within {seconds:g} s") from None
+        except subprocess.TimeoutExpired as late:
+            said = (late.stderr or late.stdout or b"").decode(errors="replace").strip()[-400:]
+            raise Failure("; ".join(
+                [f"{arguments[0]} has not ended within {seconds:g} s" + (f": {said}" if said else ""),
+                 *Program.last_words()])) from None
         if check and result.returncode != 0:
             raise Failure(
                 f"{arguments[0]} ended with status {result.returncode}: "
