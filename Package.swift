@@ -138,7 +138,10 @@ let package = Package(
             ],
             swiftSettings: settings),
         .testTarget(
-            name: "RingwayTests", dependencies: ["Ringway", "RingwayStack", "RingwayWire", "CRingway"],
+            name: "RingwayTests",
+            dependencies: [
+                "Ringway", "RingwayAgentHost", "RingwayAgentProtocol", "RingwayStack", "RingwayWire", "CRingway",
+            ],
             swiftSettings: settings),
         .testTarget(name: "SimulationTests", dependencies: ["RingwaySimulation"], swiftSettings: settings),
         .testTarget(

@@ -17,8 +17,11 @@ extension VirtualNetwork {
         /// A guest has come for which ports are published, but not all of them could be had again.
         case forwardFailed(PublishedPort, reason: String)
 
-        /// An agent has come for which there is a forward, but its place could not be had.
-        case agentForwardFailed(AgentForward, reason: String)
+        /// An agent leads clients from there to its guest, or will as soon as it comes.
+        case agentForwardAdded(AgentPlace)
+        case agentForwardRemoved(AgentPlace)
+        /// The place could not be had. It is tried again, unless it is an agent's own, which asks again itself.
+        case agentForwardFailed(AgentPlace, reason: String)
 
         /// One line for a person to read.
         public var description: String {
@@ -31,7 +34,9 @@ extension VirtualNetwork {
             case .forwardAdded(let port) where port.isChosen: "\(port.requested) is published as \(port.forward)"
             case .forwardAdded(let port): "\(port.forward) is published"
             case .forwardRemoved(let port): "\(port.forward) is no longer published"
-            case .agentForwardFailed(let forward, let reason): "\(forward) is not forwarded: \(reason)"
+            case .agentForwardAdded(let place): "\(place) is forwarded"
+            case .agentForwardRemoved(let place): "\(place) is no longer forwarded"
+            case .agentForwardFailed(let place, let reason): "\(place) is not forwarded: \(reason)"
             case .forwardFailed(let port, let reason): "\(port.forward) is not published: \(reason)"
             }
         }

@@ -1,11 +1,21 @@
+internal import RingwayAgentHost
+internal import RingwayAgentProtocol
 internal import RingwayEngine
 public import RingwayStack
+internal import RingwayWire
 internal import Synchronization
 
 /// A transport conversation of a guest's, as it was when somebody asked.
 public struct NetworkFlow: Sendable {
-    public let guest: Guest.ID
+    /// Whose it is; `nil` for one through an agent that carries no frames.
+    public let guest: Guest.ID?
+    /// Addresses with port 0 stand for unix sockets, and for programs of the guest's that use a socket of the host's.
     public let record: FlowRecord
+    /// The place by which it came, of a connection through an agent whose place is still there.
+    public var place: PublishedPort.ID?
+    /// Of a connection through an agent: the unix socket at the host's end, and the one in the guest.
+    public var hostPath: String?
+    public var guestPath: String?
 }
 
 extension VirtualNetwork {
@@ -26,6 +36,70 @@ extension VirtualNetwork {
             isComplete = member.engine.flows(limit: max(0, limit - flows.count), into: &records) && isComplete
             flows += records.map { NetworkFlow(guest: member.guest.id, record: $0) }
         }
+        for attached in state.withLock({ Array($0.agents.values) }) where guest == nil || attached.guest == guest {
+            guard let carried = attached.agent.flows() else {
+                isComplete = false
+                continue
+            }
+            let room = max(0, limit - flows.count)
+            isComplete = isComplete && carried.count <= room
+            flows += carried.prefix(room).map { record(of: $0, attached) }
+        }
+        let (places, sockets) = state.withLock { ($0.agentPlaces, $0.hostSocketNumbers) }
+        for index in flows.indices where flows[index].record.route != 0 {
+            flows[index].follow(places, sockets, configuration.agentSockets)
+        }
         return (flows, isComplete)
+    }
+
+    /// What the agents' thread carries itself, as the shards would have it.
+    private func record(of flow: AgentFlow, _ attached: AttachedAgent) -> NetworkFlow {
+        let nowhere = TransportAddress(address: IPAddress(high: 0, low: 0), port: 0)
+        let (client, server) = (flow.connection.client ?? nowhere, flow.connection.server ?? nowhere)
+        let isDatagram = if case .udp = flow.connection.target?.endpoint { true } else { false }
+        let key = FlowKey(
+            guest: server.address, guestPort: server.port, remote: client.address, remotePort: client.port,
+            transport: isDatagram ? .udp : .tcp)
+        var record = FlowRecord(key: key, kind: isDatagram ? .forwardedUDP : .tcp, hostAddress: client)
+        record.isOpenedByHost = flow.connection.target != nil
+        record.route = number(of: flow.connection.route, agent: attached.agent)
+        record.octetsToGuest = flow.octetsToGuest
+        record.octetsFromGuest = flow.octetsFromGuest
+        record.idle = flow.idle
+        if flow.hasClientEnded { record.state = .finWait1 } else if flow.hasGuestEnded { record.state = .closeWait }
+        return NetworkFlow(guest: attached.guest, record: record)
+    }
+
+    /// The number of that by which a connection came; one that nothing has where it is gone by now.
+    func number(of route: AgentRoute, agent: AgentGuest) -> PublishedPort.ID {
+        let key = AgentPlaceTable.Key(agent: ObjectIdentifier(agent), route: route)
+        return state.withLock { state in
+            if let number = state.agentPlaces.number(of: key) { return number }
+            switch route {
+            case .host(let number): return number
+            case .agent: return .max
+            case .hostSocket(let name):
+                if let known = state.hostSocketNumbers.first(where: { $0.value == name }) { return known.key }
+                // There are no more of them than the configuration names.
+                let number = state.freshForwardNumber()
+                state.hostSocketNumbers[number] = name
+                return number
+            }
+        }
+    }
+}
+
+extension NetworkFlow {
+    /// Takes the paths of unix sockets from what it came by.
+    fileprivate mutating func follow(
+        _ places: AgentPlaceTable, _ sockets: [PublishedPort.ID: String], _ paths: [String: String]
+    ) {
+        if let name = sockets[record.route] {
+            hostPath = paths[name]
+        } else if let found = places[record.route] {
+            place = found.id
+            if case .unix(let path) = found.forward.place { hostPath = path }
+            if case .unix(let path) = found.forward.target.endpoint { guestPath = path }
+        }
     }
 }

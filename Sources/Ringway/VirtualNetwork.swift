@@ -69,7 +69,11 @@ public final class VirtualNetwork: Sendable {
         var nextGuest: Guest.ID = 0
         var forwards: [PublishedPort.ID: ForwardRecord] = [:]
         var nextForward: PublishedPort.ID = 0
-        var agentForwards: [PublishedPort.ID: AgentForwardRecord] = [:]
+        var agentPlaces = AgentPlaceTable()
+        /// Whether places that could not be had are tried again.
+        var retriesPlaces = false
+        /// Numbers of the host's sockets that guests may use, for lists of flows.
+        var hostSocketNumbers: [PublishedPort.ID: String] = [:]
         /// Agents by the object that stands for each, because several listeners number theirs.
         var agents: [ObjectIdentifier: AttachedAgent] = [:]
         /// When the leases of owners run out, in monotonic nanoseconds.
@@ -84,6 +88,15 @@ public final class VirtualNetwork: Sendable {
         var linkLost: (@Sendable () -> Void)?
         var isLinkLost = false
         var isStopped = false
+
+        /// A number for a forward that no other has. They come round after four thousand million.
+        mutating func freshForwardNumber() -> PublishedPort.ID {
+            repeat {
+                nextForward &+= 1
+            } while nextForward == 0 || forwards[nextForward] != nil || agentPlaces[nextForward] != nil
+                || hostSocketNumbers[nextForward] != nil
+            return nextForward
+        }
     }
 
     /// Held while guests come and go and ports are published, which may take its time; nothing else is done under it.
@@ -226,7 +239,10 @@ public final class VirtualNetwork: Sendable {
         guard isFirst else { return }
         listeners.close(on: loop)
         for guest in guests { try? detach(guest.id, because: "the network ends") }
-        changes.withLock { _ in closeReservations() }
+        changes.withLock { _ in
+            closeReservations()
+            for socket in state.withLock({ $0.agentPlaces.takeSockets() }) { socket.end() }
+        }
         // Behind the events of those that have just left.
         loop.post { [self] in endSubscriptions() }
         loop.stop()

@@ -1,5 +1,6 @@
 public import RingwayAgentProtocol
 internal import RingwayConversation
+internal import Synchronization
 
 /// An agent that has been heard, and by it the guest that it runs in. Its operations may be called from any thread; after
 /// the agent has departed they do nothing.
@@ -51,6 +52,15 @@ public final class AgentGuest: Sendable {
         }
     }
 
+    /// What the agents' thread carries itself: datagrams, and the connections of agents without frames. `nil` when the
+    /// thread does not answer in time. Not to be called on the agents' thread.
+    public func flows() -> [AgentFlow]? {
+        let id = id
+        let answer = FlowAnswer()
+        host.perform { loop in answer.flows.withLock { $0 = loop.flows(of: id) } }
+        return answer.flows.withLock { $0 }
+    }
+
     /// Sets the guest's clock to the host's, as is due after either has slept.
     public func setClock() {
         let id = id
@@ -64,4 +74,9 @@ public final class AgentGuest: Sendable {
             if let session = loop.session(of: id) { loop.end(session, because: reason) }
         }
     }
+}
+
+/// Where the agents' thread leaves a list.
+private final class FlowAnswer: Sendable {
+    let flows = Mutex<[AgentFlow]?>(nil)
 }

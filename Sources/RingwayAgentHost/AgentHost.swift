@@ -117,7 +117,7 @@ public protocol AgentReception: Sendable {
 
     /// Moves octets between a plain socket and a conversation with records, both adopted. False leaves it to the agents'
     /// own thread.
-    func join(client: Int32, conversation: Int32, for agent: AgentGuest) -> Bool
+    func join(client: Int32, conversation: Int32, _ ends: AgentConnection, for agent: AgentGuest) -> Bool
 
     /// The path of a socket of the host's that the guest may use under a name; `nil` when it may not.
     func hostSocket(named name: String, for agent: AgentGuest) -> String?
@@ -127,17 +127,34 @@ public protocol AgentReception: Sendable {
     /// - Returns: the request with the address where the port is had.
     func approve(_ request: PublishRequest, for agent: AgentGuest) throws(Refusal) -> PublishRequest
 
+    /// A port is had for an agent: the request with the address and the port where it is.
+    func publish(_ granted: PublishRequest, for agent: AgentGuest)
+
+    /// A port could not be had; the agent may ask again, by the same number.
+    func refuse(_ request: PublishRequest, because refusal: Refusal, for agent: AgentGuest)
+
+    /// An agent takes a request back, whatever came of it.
+    func unpublish(_ number: UInt32, for agent: AgentGuest)
+
     /// Ports that have come to be listened on in the guest, or are so no more.
     func report(_ changes: [PortReport.Change], of agent: AgentGuest)
 }
 
 extension AgentReception {
     /// Nobody else moves octets.
-    public func join(client: Int32, conversation: Int32, for agent: AgentGuest) -> Bool { false }
+    public func join(client: Int32, conversation: Int32, _ ends: AgentConnection, for agent: AgentGuest) -> Bool {
+        false
+    }
     /// No socket of the host's is open to guests.
     public func hostSocket(named name: String, for agent: AgentGuest) -> String? { nil }
     /// Every port may be had.
     public func approve(_ request: PublishRequest, for agent: AgentGuest) throws(Refusal) -> PublishRequest { request }
+    /// No list is kept of ports.
+    public func publish(_ granted: PublishRequest, for agent: AgentGuest) {}
+    /// No list is kept of ports.
+    public func refuse(_ request: PublishRequest, because refusal: Refusal, for agent: AgentGuest) {}
+    /// No list is kept of ports.
+    public func unpublish(_ number: UInt32, for agent: AgentGuest) {}
     /// Nobody wants to know.
     public func report(_ changes: [PortReport.Change], of agent: AgentGuest) {}
 }

@@ -25,7 +25,7 @@ final class AgentSession: LoopMember {
     private var departing: [UInt8] = []
     /// Why nothing can be said to the agent any more; ends the session as soon as it is visited.
     private var deafness: String?
-    private var forwards: [ForwardKey: [LoopMember]] = [:]
+    private var forwards: [AgentRoute: [LoopMember]] = [:]
     var streams = StreamStock()
 
     init(_ descriptor: Int32, agent: AgentGuest, identifier: SessionIdentifier, origin: ConversationOrigin) {
@@ -112,7 +112,9 @@ final class AgentSession: LoopMember {
         switch message {
         case .ports(let report): loop.reception.report(report.changes, of: agent)
         case .publish(let request): publish(request)
-        case .unpublish(let number): endForward(.agent(number))
+        case .unpublish(let number):
+            endForward(.agent(number))
+            loop.reception.unpublish(number, for: agent)
         default: throw AgentProtocolFailure.invalidValue
         }
     }
@@ -145,24 +147,29 @@ final class AgentSession: LoopMember {
 
     // MARK: Forwards
 
-    /// Waits for clients at a socket, which is adopted.
-    func forward(_ listener: Int32, to target: DialTarget, key: ForwardKey) {
+    /// Waits for clients at a socket, which is adopted. False means that there is no room for it.
+    @discardableResult
+    func forward(_ listener: Int32, to target: DialTarget, key: AgentRoute) -> Bool {
         _ = ringway_set_nonblocking(listener)
         let member: LoopMember =
             switch target.endpoint {
-            case .udp: DatagramForward(listener, target: target, session: self)
-            case .tcp, .unix: StreamForward(listener, target: target, session: self)
+            case .udp: DatagramForward(listener, target: target, route: key, session: self)
+            case .tcp, .unix: StreamForward(listener, target: target, route: key, session: self)
             }
-        guard forwards.count < Self.maximumForwards, let loop, loop.watch(member) else { return member.close() }
+        guard forwards.count < Self.maximumForwards, let loop, loop.watch(member) else {
+            member.close()
+            return false
+        }
         forwards[key, default: []].append(member)
+        return true
     }
 
-    func endForward(_ key: ForwardKey) {
+    func endForward(_ key: AgentRoute) {
         for member in forwards.removeValue(forKey: key) ?? [] { member.close() }
     }
 
     private func publish(_ request: PublishRequest) {
-        let key = ForwardKey.agent(request.number)
+        let key = AgentRoute.agent(request.number)
         do throws(Refusal) {
             guard forwards[key] == nil else {
                 throw Refusal(
@@ -172,9 +179,14 @@ final class AgentSession: LoopMember {
             let approved = try loop?.reception.approve(request, for: agent) ?? request
             let (descriptor, port) = try PublishedSocket.open(approved)
             let target = DialTarget(request.transport == .tcp ? .tcp(request.guest) : .udp(request.guest))
-            forward(descriptor, to: target, key: key)
+            guard forward(descriptor, to: target, key: key) else { throw Refusal(errorNumber: ENOSPC) }
+            var granted = approved
+            granted.host.port = port
+            loop?.reception.publish(granted, for: agent)
             tell(.published(PublishAnswer(number: request.number, port: port)))
         } catch {
+            // A request of a number that is granted already is the agent's fault, and says nothing of the port.
+            if forwards[key] == nil { loop?.reception.refuse(request, because: error, for: agent) }
             tell(.published(PublishAnswer(number: request.number, port: request.host.port, refusal: error)))
         }
     }
@@ -189,10 +201,4 @@ final class AgentSession: LoopMember {
         closeStreams()
         close()
     }
-}
-
-/// Whose number a forward has.
-enum ForwardKey: Hashable {
-    case host(UInt32)
-    case agent(UInt32)
 }

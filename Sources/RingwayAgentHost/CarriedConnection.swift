@@ -1,4 +1,5 @@
 internal import CRingway
+internal import RingwayAgentProtocol
 internal import RingwayConversation
 internal import RingwaySplice
 
@@ -15,6 +16,11 @@ final class CarriedConnection {
             super.init(descriptor)
         }
 
+        override var flows: [AgentFlow] {
+            guard !isLink, let flow = connection?.flow else { return [] }
+            return [flow]
+        }
+
         override func ready(_ event: EventQueue.Event) {
             guard let connection, let loop else { return }
             connection.carrier.note(
@@ -25,13 +31,17 @@ final class CarriedConnection {
 
     let client: End
     let conversation: End
+    private let agent: UInt32
+    private let ends: AgentConnection
     private var carrier: StreamCarrier
     var isInTurn = false
     private var hasEnded = false
     /// Nobody else holds a connection that has nothing to do.
     private var keepsItself: CarriedConnection?
 
-    init(client: Int32, conversation: Int32) {
+    init(client: Int32, conversation: Int32, agent: UInt32, _ ends: AgentConnection) {
+        self.agent = agent
+        self.ends = ends
         self.client = End(client, isLink: false)
         self.conversation = End(conversation, isLink: true)
         carrier = StreamCarrier(link: conversation, local: client, hasRecords: true)
@@ -39,6 +49,16 @@ final class CarriedConnection {
         self.client.connection = self
         self.conversation.connection = self
         keepsItself = self
+    }
+
+    /// The local side is the client, and the link leads to the guest.
+    fileprivate var flow: AgentFlow {
+        var flow = AgentFlow(agent: agent, connection: ends)
+        flow.octetsToGuest = carrier.octetsFromLocal
+        flow.octetsFromGuest = carrier.octetsToLocal
+        flow.hasClientEnded = carrier.hasLocalEnded
+        flow.hasGuestEnded = carrier.hasLinkEnded
+        return flow
     }
 
     /// Moves what there is. True asks for another visit.

@@ -15,12 +15,14 @@ final class DatagramForward: LoopMember {
     private static var turnDatagrams: Int { 64 }
 
     private let target: DialTarget
+    private let route: AgentRoute
     private weak var session: AgentSession?
     private var clients: [TransportAddress: DatagramClient] = [:]
     private let name: TransportAddress?
 
-    init(_ descriptor: Int32, target: DialTarget, session: AgentSession) {
+    init(_ descriptor: Int32, target: DialTarget, route: AgentRoute, session: AgentSession) {
         self.target = target
+        self.route = route
         self.session = session
         name = SocketName.local(of: descriptor)
         super.init(descriptor)
@@ -32,6 +34,16 @@ final class DatagramForward: LoopMember {
             _ = ringway_set_option(descriptor, Int32(IPPROTO_IP), IP_PKTINFO, 1)
         } else {
             _ = ringway_set_option(descriptor, Int32(IPPROTO_IPV6), IPV6_RECVPKTINFO, 1)
+        }
+    }
+
+    override var flows: [AgentFlow] {
+        guard let loop, let session else { return [] }
+        return clients.values.map { client in
+            let ends = AgentConnection(route: route, client: client.peer, target: target)
+            var flow = AgentFlow(agent: session.agent.id, connection: ends)
+            flow.idle = loop.now > client.lastUse ? loop.now - client.lastUse : 0
+            return flow
         }
     }
 
@@ -71,8 +83,6 @@ final class DatagramForward: LoopMember {
 
     override func look(at now: UInt64) {
         for client in clients.values where client.isIdle(at: now) { client.end() }
-        // A datagram for which there was no descriptor may be waiting.
-        takeSome()
     }
 
     override func closing() {

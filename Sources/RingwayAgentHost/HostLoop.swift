@@ -167,7 +167,7 @@ final class HostLoop {
 
     // MARK: Forwards
 
-    func forward(_ listener: Int32, to target: DialTarget, key: ForwardKey, agent: UInt32) {
+    func forward(_ listener: Int32, to target: DialTarget, key: AgentRoute, agent: UInt32) {
         guard let session = session(of: agent) else {
             close(listener)
             return
@@ -175,7 +175,7 @@ final class HostLoop {
         session.forward(listener, to: target, key: key)
     }
 
-    func endForward(_ key: ForwardKey, agent: UInt32) { session(of: agent)?.endForward(key) }
+    func endForward(_ key: AgentRoute, agent: UInt32) { session(of: agent)?.endForward(key) }
 
     /// Starts to connect to a monitor's socket, for as long as the loop runs.
     func connect(_ monitor: MonitorSocket) {
@@ -185,10 +185,14 @@ final class HostLoop {
 
     // MARK: Connections carried here
 
-    func carry(client: Int32, conversation: Int32) {
-        let connection = CarriedConnection(client: client, conversation: conversation)
+    func carry(_ connection: CarriedConnection) {
         guard watch(connection.client), watch(connection.conversation) else { return connection.end(reset: true) }
         schedule(connection)
+    }
+
+    /// What is carried here for an agent.
+    func flows(of agent: UInt32) -> [AgentFlow] {
+        members.all.flatMap(\.flows).filter { $0.agent == agent }
     }
 
     func schedule(_ connection: CarriedConnection) {

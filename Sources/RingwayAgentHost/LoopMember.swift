@@ -13,6 +13,9 @@ class LoopMember {
 
     init(_ descriptor: Int32) { self.descriptor = descriptor }
 
+    /// What it carries, for lists of flows.
+    var flows: [AgentFlow] { [] }
+
     /// The descriptor has something to tell.
     func ready(_ event: EventQueue.Event) {}
 

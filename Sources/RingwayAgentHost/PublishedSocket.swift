@@ -2,7 +2,7 @@ internal import CRingway
 internal import Glibc
 public import RingwayAgentProtocol
 internal import RingwayConversation
-internal import RingwayWire
+public import RingwayWire
 
 /// Sockets on the host for ports that agents ask for.
 public enum PublishedSocket {
@@ -30,7 +30,8 @@ public enum PublishedSocket {
         }
     }
 
-    private static func bound(_ address: TransportAddress, isStream: Bool) throws(Refusal) -> Int32 {
+    /// A socket that is bound and does not listen.
+    public static func bound(_ address: TransportAddress, isStream: Bool) throws(Refusal) -> Int32 {
         let isIPv4 = address.address.isIPv4
         let kind = Int32((isStream ? SOCK_STREAM : SOCK_DGRAM).rawValue)
         let descriptor = socket(
@@ -63,6 +64,17 @@ enum SocketName {
         return withUnsafeMutablePointer(to: &storage) { pointer in
             let raw = UnsafeMutableRawPointer(pointer)
             guard getsockname(descriptor, raw.assumingMemoryBound(to: sockaddr.self), &length) == 0 else { return nil }
+            return read(raw, length: length)
+        }
+    }
+
+    /// `nil` for a peer that has no address of the internet's.
+    static func peer(of descriptor: Int32) -> TransportAddress? {
+        var storage = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        return withUnsafeMutablePointer(to: &storage) { pointer in
+            let raw = UnsafeMutableRawPointer(pointer)
+            guard getpeername(descriptor, raw.assumingMemoryBound(to: sockaddr.self), &length) == 0 else { return nil }
             return read(raw, length: length)
         }
     }

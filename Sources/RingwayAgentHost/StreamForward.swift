@@ -6,10 +6,14 @@ internal import RingwayConversation
 /// A listening socket of the host's whose clients are led to a server in the guest, through the agent.
 final class StreamForward: LoopMember {
     private let target: DialTarget
+    private let route: AgentRoute
     private weak var session: AgentSession?
+    /// Whether clients were left in the queue, because there were no descriptors for them.
+    private var hasLeftClients = false
 
-    init(_ descriptor: Int32, target: DialTarget, session: AgentSession) {
+    init(_ descriptor: Int32, target: DialTarget, route: AgentRoute, session: AgentSession) {
         self.target = target
+        self.route = route
         self.session = session
         super.init(descriptor)
     }
@@ -21,6 +25,7 @@ final class StreamForward: LoopMember {
             let client = ringway_accept_stream(descriptor, true)
             guard client >= 0 else {
                 if errno == EINTR || errno == ECONNABORTED { continue }
+                hasLeftClients = errno != EAGAIN
                 return
             }
             lead(client)
@@ -28,9 +33,12 @@ final class StreamForward: LoopMember {
     }
 
     /// Edges tell of clients once; where there were no descriptors for them, they are taken later.
-    override func look(at now: UInt64) { takeAll() }
+    override func look(at now: UInt64) {
+        if hasLeftClients { takeAll() }
+    }
 
     private func lead(_ client: Int32) {
+        let ends = AgentConnection(route: route, client: SocketName.peer(of: client), target: target)
         _ = ringway_set_option(client, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
         _ = ringway_set_option(client, SOL_SOCKET, SO_KEEPALIVE, 1)
         guard let session else { return Self.turnAway(client) }
@@ -41,7 +49,7 @@ final class StreamForward: LoopMember {
                     stream.close()
                     return Self.turnAway(client)
                 }
-                session.join(client: client, conversation: stream.relinquish())
+                session.join(client: client, conversation: stream.relinquish(), ends)
             case .failure: Self.turnAway(client)
             }
         }

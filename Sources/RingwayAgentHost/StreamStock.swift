@@ -106,9 +106,11 @@ extension AgentSession {
     // MARK: Joining
 
     /// Has octets move between a plain socket and a conversation, both adopted.
-    func join(client: Int32, conversation: Int32) {
-        guard let loop, !loop.reception.join(client: client, conversation: conversation, for: agent) else { return }
-        loop.carry(client: client, conversation: conversation)
+    func join(client: Int32, conversation: Int32, _ ends: AgentConnection) {
+        guard let loop, !loop.reception.join(client: client, conversation: conversation, ends, for: agent) else {
+            return
+        }
+        loop.carry(CarriedConnection(client: client, conversation: conversation, agent: agent.id, ends))
     }
 
     /// A program of the guest's wants a socket of the host's.
@@ -128,6 +130,8 @@ extension AgentSession {
             Glibc.close(descriptor)
             return conversation.close()
         }
-        join(client: descriptor, conversation: conversation.relinquish())
+        join(
+            client: descriptor, conversation: conversation.relinquish(),
+            AgentConnection(route: .hostSocket(name), client: nil, target: nil))
     }
 }

@@ -93,3 +93,15 @@ extension DialTarget: CustomStringConvertible {
         }
     }
 }
+
+extension DialTarget {
+    /// As the option `--forward` has it: `tcp:127.0.0.1:80@blue`.
+    public var specification: String {
+        let place = namespace.isEmpty ? "" : "@\(namespace)"
+        switch endpoint {
+        case .tcp(let address): return "tcp:\(address)\(place)"
+        case .udp(let address): return "udp:\(address)\(place)"
+        case .unix(let path): return "unix:\(path)\(place)"
+        }
+    }
+}

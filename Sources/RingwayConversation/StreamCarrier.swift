@@ -36,6 +36,13 @@ public struct StreamCarrier: BitwiseCopyable {
         fromLocal = SplicedDirection(hasRecords ? .intoRecords : .plain)
     }
 
+    /// Bytes of payload that have moved each way.
+    public var octetsToLocal: UInt64 { toLocal.octets }
+    public var octetsFromLocal: UInt64 { fromLocal.octets }
+    /// Whether a side has ended its half of the connection.
+    public var hasLinkEnded: Bool { toLocal.hasEnded }
+    public var hasLocalEnded: Bool { fromLocal.hasEnded }
+
     /// Octets that one visit moves each way at the most.
     private static var visitOctets: Int { 1 << 20 }
     /// Octets that are still taken from a connection that has failed.

@@ -6,7 +6,7 @@ internal import RingwayReactor
 public import RingwayRing
 public import RingwayStack
 internal import RingwayStorage
-internal import RingwayWire
+public import RingwayWire
 internal import Synchronization
 
 /// Shards: their threads, what they share and how the control plane reaches them. The only place that knows stack,
@@ -124,10 +124,21 @@ public final class Engine: Sendable {
 
     /// Moves octets between a plain socket and a conversation with the guest's agent, which has them in records; both are
     /// non-blocking and adopted.
-    public func join(client: Int32, conversation: Int32) {
+    ///
+    /// - Parameters:
+    ///   - address: the client's, where it has one.
+    ///   - server: the server's in the guest, where it has one.
+    ///   - route: the number of what it came by, for lists of flows.
+    ///   - isOpenedByGuest: whether the client is a program of the guest's, and the socket a server of the host's.
+    public func join(
+        client: Int32, conversation: Int32, from address: TransportAddress?, to server: TransportAddress?,
+        route: UInt32, isOpenedByGuest: Bool
+    ) {
+        let ends = ConversationEnds(
+            client: address, server: server, route: route, isOpenedByGuest: isOpenedByGuest)
         // Descriptors are as good as dice: neighbours in time go to shards in turn.
         let index = Int(client) % shared.network.count
-        send(.join(client: client, conversation: conversation), to: index)
+        send(.join(client: client, conversation: conversation, ends), to: index)
     }
 
     func send(_ command: ShardCommand, to index: Int) {

@@ -30,8 +30,9 @@ extension Shard {
             guest: server.address, guestPort: server.port, remote: client.address, remotePort: client.port,
             transport: .tcp)
         var record = FlowRecord(key: key, kind: .tcp, hostAddress: client)
-        record.isOpenedByHost = true
+        record.isOpenedByHost = !stream.pointee.isOpenedByGuest
         record.isSpliced = true
+        record.route = stream.pointee.route
         record.octetsToGuest = stream.pointee.toGuest.octets
         record.octetsFromGuest = stream.pointee.fromGuest.octets
         switch stream.pointee.phase {

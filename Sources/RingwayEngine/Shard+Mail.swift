@@ -67,7 +67,8 @@ extension Shard {
             case .addNeighbor(let mac, let inbox): addNeighbor(mac, inbox: inbox)
             case .removeNeighbor(let mac): removeNeighbor(mac)
             case .setPolicy(let policy): stack.policy = policy
-            case .join(let client, let conversation): join(client: client, conversation: conversation)
+            case .join(let client, let conversation, let ends):
+                join(client: client, conversation: conversation, ends)
             case .list(let page): list(page)
             case .stop: isStopping = true
             }

@@ -133,8 +133,8 @@ extension Shard {
     // MARK: Conversations with an agent
 
     /// Takes a client whose server an agent has reached: what it says and hears travels in records.
-    mutating func join(client: Int32, conversation: Int32) {
-        guard let handle = spliced.insert(SplicedStream(client: client, conversation: conversation)),
+    mutating func join(client: Int32, conversation: Int32, _ ends: ConversationEnds) {
+        guard let handle = spliced.insert(SplicedStream(client: client, conversation: conversation, ends)),
             let stream = spliced.pointer(to: handle)
         else {
             counters.add(.splicedBeyondLimit)

@@ -13,7 +13,7 @@ enum ShardCommand: Sendable {
     case addNeighbor(MACAddress, inbox: Int32)
     case removeNeighbor(MACAddress)
     /// Move octets between a host's socket and a conversation with the guest's agent, both adopted.
-    case join(client: Int32, conversation: Int32)
+    case join(client: Int32, conversation: Int32, ConversationEnds)
     /// Hold new flows to this policy.
     case setPolicy(DestinationPolicy)
     /// Write a part of the flows down.
@@ -35,7 +35,7 @@ enum ShardCommand: Sendable {
         case .listen(let sockets): for socket in sockets { Endpoint.close(socket.descriptor, reset: false) }
         case .unlisten(_, _, let ended): ended.give([])
         case .addNeighbor(_, let inbox): Endpoint.close(inbox, reset: false)
-        case .join(let client, let conversation):
+        case .join(let client, let conversation, _):
             Endpoint.close(client, reset: true)
             Endpoint.close(conversation, reset: false)
         case .list(let page): page.reply.send()

@@ -32,6 +32,9 @@ public struct SplicedStream: BitwiseCopyable {
     public var server: TransportAddress
     /// The listener's entry in the shard's table.
     public var forward: Handle
+    /// Of a conversation: the number of what it came by, and whether it was the guest that began it.
+    public var route: UInt32 = 0
+    public var isOpenedByGuest = false
     /// While opening: when to give up, in monotonic nanoseconds.
     public var deadline: UInt64 = 0
     public var place = Place.none
@@ -46,9 +49,11 @@ public struct SplicedStream: BitwiseCopyable {
     }
 
     /// Two sockets that are connected, the guest's side of which is a conversation with its agent.
-    public init(client: Int32, conversation: Int32) {
-        let nowhere = TransportAddress(address: IPAddress(high: 0, low: 0), port: 0)
-        self.init(client: client, address: nowhere, server: nowhere, forward: Handle(slot: .max, generation: 0))
+    public init(client: Int32, conversation: Int32, _ ends: ConversationEnds) {
+        self.init(
+            client: client, address: ends.client, server: ends.server, forward: Handle(slot: .max, generation: 0))
+        route = ends.route
+        isOpenedByGuest = ends.isOpenedByGuest
         phase = .moving
         guest.descriptor = conversation
         toGuest = SplicedDirection(.intoRecords)
@@ -59,4 +64,23 @@ public struct SplicedStream: BitwiseCopyable {
 
     /// Whether both ends have said all they had to say, and it has been passed on.
     public var isOver: Bool { toGuest.isShut && fromGuest.isShut }
+}
+
+/// What a conversation with the guest's agent joins, for lists of flows.
+@frozen
+public struct ConversationEnds: BitwiseCopyable, Sendable {
+    /// The client and the server; port 0 for a unix socket.
+    public var client: TransportAddress
+    public var server: TransportAddress
+    /// The number of what it came by.
+    public var route: UInt32
+    public var isOpenedByGuest: Bool
+
+    public init(client: TransportAddress?, server: TransportAddress?, route: UInt32, isOpenedByGuest: Bool) {
+        let nowhere = TransportAddress(address: IPAddress(high: 0, low: 0), port: 0)
+        self.client = client ?? nowhere
+        self.server = server ?? nowhere
+        self.route = route
+        self.isOpenedByGuest = isOpenedByGuest
+    }
 }

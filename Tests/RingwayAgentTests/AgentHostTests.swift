@@ -12,6 +12,8 @@ private final class Reception: AgentReception {
         var departed = 0
         var ports: [PortReport.Change] = []
         var agents: [AgentGuest] = []
+        /// What was had, refused and taken back, in this order.
+        var requests: [String] = []
     }
 
     let memory = Mutex(Memory())
@@ -26,6 +28,18 @@ private final class Reception: AgentReception {
     }
 
     func depart(_ agent: AgentGuest, because reason: String) { memory.withLock { $0.departed += 1 } }
+
+    func publish(_ granted: PublishRequest, for agent: AgentGuest) {
+        memory.withLock { $0.requests.append("\(granted.number) at \(granted.host)") }
+    }
+
+    func refuse(_ request: PublishRequest, because refusal: Refusal, for agent: AgentGuest) {
+        memory.withLock { $0.requests.append("\(request.number) not at \(request.host): \(refusal.errorNumber)") }
+    }
+
+    func unpublish(_ number: UInt32, for agent: AgentGuest) {
+        memory.withLock { $0.requests.append("\(number) is over") }
+    }
 
     func report(_ changes: [PortReport.Change], of agent: AgentGuest) { memory.withLock { $0.ports += changes } }
 }
@@ -214,6 +228,78 @@ struct AgentHostTests {
         callers[0].hangUp()
         try house.wait("the departure") { $0.departed == 1 }
         #expect(try ask(callers[1], granted.port)?.refusal == nil)
+    }
+
+    @Test func `tells of every port that agents have, of each that they cannot have, and of its end`() throws {
+        let house = try House()
+        let agent = try house.call()
+        agent.say(control(.random(), queues: 0))
+        for _ in 0..<2 { _ = try agent.hear() }
+        let loopback = IPAddress(IPv4Address(127, 0, 0, 1))
+        func ask(_ number: UInt32, _ port: UInt16) throws -> UInt16 {
+            agent.say(
+                .publish(
+                    PublishRequest(
+                        number: number, transport: .tcp, host: TransportAddress(address: loopback, port: port),
+                        guest: TransportAddress(address: loopback, port: 80))))
+            guard case .published(let answer) = try agent.hear() else { return 0 }
+            return answer.port
+        }
+        let port = try ask(1, 0)
+        _ = try ask(2, port)
+        // A number that is granted already is no other port.
+        _ = try ask(1, port)
+        agent.say(.unpublish(2))
+        agent.say(.unpublish(1))
+        try house.wait("the end of both") { $0.requests.count == 4 }
+        #expect(
+            house.reception.memory.withLock { $0.requests } == [
+                "1 at 127.0.0.1:\(port)", "2 not at 127.0.0.1:\(port): \(EADDRINUSE)", "2 is over", "1 is over",
+            ])
+    }
+
+    @Test func `lists the connections that it carries itself, with both ends`() throws {
+        let house = try House()
+        let session = SessionIdentifier.random()
+        let caller = try house.call()
+        caller.say(control(session, queues: 0))
+        for _ in 0..<2 { _ = try caller.hear() }
+        let agent = try #require(house.reception.memory.withLock { $0.agents.first })
+        let loopback = IPAddress(IPv4Address(127, 0, 0, 1))
+        let target = DialTarget(.tcp(TransportAddress(address: loopback, port: 80)))
+        let (listener, port) = try PublishedSocket.open(
+            PublishRequest(
+                number: 0, transport: .tcp, host: TransportAddress(address: loopback, port: 0),
+                guest: TransportAddress(address: loopback, port: 80)))
+        agent.forward(listener, to: target, number: 7)
+        let client = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(client) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        let connected = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(client, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        #expect(connected == 0)
+        guard case .moreStreams = try caller.hear() else {
+            Issue.record("no stream is asked for")
+            return
+        }
+        let stream = try house.call()
+        stream.say(.hello(Hello(role: .stream, session: session, token: [])))
+        _ = try stream.hear()
+        #expect(try stream.hear() == .dial(target))
+        stream.say(.dialled(nil))
+        let deadline = ContinuousClock.now + .seconds(30)
+        while agent.flows()?.isEmpty != false, ContinuousClock.now < deadline { usleep(2_000) }
+        let flow = try #require(agent.flows()?.first)
+        #expect(flow.connection.route == .host(7))
+        #expect(flow.connection.target == target)
+        #expect(flow.connection.client?.address == loopback)
+        #expect(flow.connection.client?.port ?? 0 != 0)
     }
 
     @Test func `ends a session whose agent does not read what it is told`() throws {

@@ -77,6 +77,34 @@ struct RouterTests {
         #expect(bench.network.publishedPorts.isEmpty)
     }
 
+    @Test func `shows forwards through agents beside published ports, and removes them`() throws {
+        let ports = (0..<2).map { _ in ControlledBench.freePort() }
+        let body = #"{"hostPort":\#(ports[0]),"guestPort":80}"#
+        let published = try #require(try bench.ask("POST", "/v1/forwards", body).body["id"]?.int)
+        let address = TransportAddress(address: IPAddress(IPv4Address(127, 0, 0, 1)), port: UInt16(ports[1]))
+        let target = DialTarget(.tcp(TransportAddress(address: IPAddress(IPv4Address(127, 0, 0, 1)), port: 80)))
+        let number = try bench.network.forward(AgentForward(.address(address), to: target))
+        let list = try bench.ask("GET", "/v1/forwards").body["forwards"]?.elements ?? []
+        #expect(list.compactMap { $0["id"]?.int } == [published, Int(number)])
+        #expect(list.compactMap { $0["kind"]?.text } == ["port", "forward"])
+        #expect(list.compactMap { $0["state"]?.text } == ["waiting", "waiting"])
+        #expect(list.compactMap { $0["target"]?.text } == ["tcp:127.0.0.1:80"])
+        let path = "/v1/forwards/\(number)"
+        #expect(try bench.ask("GET", path).body == list[1])
+        #expect(list[1]["hostPort"]?.int == ports[1] && list[1]["guestPort"]?.int == 80)
+        #expect(list[1]["owner"] == .string("forward"))
+        let status = try bench.ask("GET", "/v1/status").body
+        #expect(status["forwards"]?.int == 2 && status["publishedPorts"]?.int == 2)
+        let metrics = String(decoding: MetricsText.text(of: bench.controlled), as: UTF8.self)
+        #expect(metrics.contains("ringway_forwards{kind=\"forward\",state=\"waiting\"} 1\n"))
+        #expect(metrics.contains("ringway_forwards{kind=\"agent\",state=\"active\"} 0\n"))
+        // A set of published ports is none of theirs.
+        #expect(try bench.ask("PUT", "/v1/forwards", #"{"forwards":[],"owner":"forward"}"#).status == 200)
+        #expect(try bench.ask("DELETE", path).status == 204)
+        #expect(try bench.ask("DELETE", path).status == 404)
+        #expect(bench.network.publishedPorts.count == 1)
+    }
+
     @Test func `applies a set as a difference, and leaves other owners alone`() throws {
         let ports = (0..<4).map { _ in ControlledBench.freePort() }
         func members(_ port: Int) -> String { #"{"hostPort":\#(port),"guestPort":80}"# }

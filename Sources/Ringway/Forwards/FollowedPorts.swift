@@ -2,6 +2,7 @@ internal import Glibc
 internal import RingwayAgentHost
 internal import RingwayAgentProtocol
 internal import RingwayWire
+internal import Synchronization
 
 /// What an agent has reported, by the number of the forward that stands for it: one port may have a listener for each
 /// family, and one for both.
@@ -19,31 +20,55 @@ extension VirtualNetwork {
     /// Opens and closes ports as an agent reports them. A port that somebody else has on the host stays theirs.
     func follow(_ changes: [PortReport.Change], of agent: AgentGuest, _ listeners: inout FollowedListeners) {
         guard configuration.followsListeningPorts else { return }
-        // Those that come first: what the same number leads to already is kept when a server moves.
-        let ordered = changes.filter(\.isListening) + changes.filter { !$0.isListening }
-        for change in ordered where change.port.transport == .tcp && change.port.address.port >= Self.lowestPort {
-            for server in Self.servers(change.port.address)
-            where !configuration.publishOn.places(for: server.address).isEmpty {
-                let number = Self.firstNumber | UInt32(server.port) | (server.address.isIPv4 ? 0 : 1 << 16)
-                if change.isListening {
-                    let isFirst = listeners.addresses[number, default: []].isEmpty
-                    listeners.addresses[number, default: []].insert(change.port.address.address)
-                    if isFirst { open(server, number, agent) }
-                } else if listeners.addresses[number]?.remove(change.port.address.address) != nil,
-                    listeners.addresses[number]?.isEmpty == true
-                {
-                    listeners.addresses[number] = nil
-                    agent.endForward(number: number)
+        self.changes.withLock { _ in
+            // Those that come first: what the same number leads to already is kept when a server moves.
+            let ordered = changes.filter(\.isListening) + changes.filter { !$0.isListening }
+            for change in ordered where change.port.transport == .tcp && change.port.address.port >= Self.lowestPort {
+                for server in Self.servers(change.port.address)
+                where !configuration.publishOn.places(for: server.address).isEmpty {
+                    follow(change, server, agent, &listeners)
                 }
             }
         }
     }
 
+    private func follow(
+        _ change: PortReport.Change, _ server: TransportAddress, _ agent: AgentGuest,
+        _ listeners: inout FollowedListeners
+    ) {
+        let number = Self.firstNumber | UInt32(server.port) | (server.address.isIPv4 ? 0 : 1 << 16)
+        let address = change.port.address.address
+        if change.isListening {
+            let isFirst = listeners.addresses[number, default: []].isEmpty
+            listeners.addresses[number, default: []].insert(address)
+            if isFirst { open(server, number, agent) }
+        } else if listeners.addresses[number]?.remove(address) != nil, listeners.addresses[number]?.isEmpty == true {
+            listeners.addresses[number] = nil
+            forget(.host(number), of: agent)
+            agent.endForward(number: number)
+        }
+    }
+
     private func open(_ server: TransportAddress, _ number: UInt32, _ agent: AgentGuest) {
         let request = PublishRequest(number: number, transport: .tcp, host: server, guest: server)
+        let target = DialTarget(.tcp(server))
+        var problem: String?
         do throws(Refusal) {
-            agent.forward(try PublishedSocket.open(request).descriptor, to: DialTarget(.tcp(server)), number: number)
-        } catch {}
+            agent.forward(try PublishedSocket.open(request).descriptor, to: target, number: number)
+        } catch {
+            problem = PortHolder.explain(error.errorNumber, server.address, server.port, .tcp)
+        }
+        note(.follow, .host(number), AgentForward(.address(server), to: target), of: agent, problem: problem)
+    }
+
+    /// Tries those again that could not be had. The caller holds `changes`.
+    func followAgain() {
+        for (key, place) in state.withLock({ $0.agentPlaces.failedFollowers }) {
+            guard case .host(let number) = key.route, case .address(let server) = place.forward.place,
+                let agent = state.withLock({ $0.agents[key.agent]?.agent })
+            else { continue }
+            open(server, number, agent)
+        }
     }
 
     /// Where a listener is reached inside the guest, and stands for on the host: the loopback of its family, or of both

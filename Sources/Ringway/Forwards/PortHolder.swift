@@ -10,7 +10,7 @@ enum PortHolder {
             explain(error.errno, forward.hostAddress, error.port, forward.transport), kind(of: error.errno))
     }
 
-    private static func kind(of error: Int32) -> VirtualNetwork.Failure.Kind {
+    static func kind(of error: Int32) -> VirtualNetwork.Failure.Kind {
         switch error {
         case EADDRINUSE: .portInUse
         case EACCES, EPERM: .notPermitted

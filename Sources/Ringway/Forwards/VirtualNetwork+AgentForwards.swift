@@ -4,25 +4,28 @@ internal import RingwayAgentProtocol
 internal import RingwayWire
 internal import Synchronization
 
-/// A forward through an agent, as its network keeps it.
-struct AgentForwardRecord {
-    let forward: AgentForward
-    /// The agent that it leads through now.
-    var agent: ObjectIdentifier?
-}
-
 /// An agent that is there.
 struct AttachedAgent {
     let agent: AgentGuest
     /// Its guest; `nil` of an agent that carries no frames.
     let guest: Guest.ID?
+    /// What people call it: its guest's name, or its number.
+    let name: String
 }
 
-/// Forwards through agents live as long as somebody wants them; while their guest's agent is away nobody listens.
+/// Forwards through agents live as long as they are wanted; while their guest's agent is away clients are refused.
 extension VirtualNetwork {
-    /// Every forward through an agent, by its number.
+    /// Every place from which an agent leads clients to a guest: forwards, ports that agents publish, ports that follow
+    /// a guest's.
+    public var agentPlaces: [AgentPlace] { state.withLock { $0.agentPlaces.all } }
+
+    /// One of them; `nil` when there is none of that number.
+    public func agentPlace(_ number: PublishedPort.ID) -> AgentPlace? { state.withLock { $0.agentPlaces[number] } }
+
+    /// Every forward that was asked for by `forward`, by its number.
     public var agentForwards: [PublishedPort.ID: AgentForward] {
-        state.withLock { $0.agentForwards.mapValues(\.forward) }
+        Dictionary(
+            uniqueKeysWithValues: agentPlaces.filter { $0.kind == .forward }.map { ($0.id, $0.forward) })
     }
 
     /// Leads clients of a place on the host to a server inside a guest, now or as soon as its agent comes.
@@ -31,23 +34,14 @@ extension VirtualNetwork {
     @discardableResult
     public func forward(_ forward: AgentForward) throws(Failure) -> PublishedPort.ID {
         try changes.withLock { (_) throws(Failure) in
-            let number = state.withLock { state in
-                state.nextForward += 1
-                return state.nextForward
+            let socket = try PlaceSocket(placed(forward))
+            let place = state.withLock { state in
+                let number = state.freshForwardNumber()
+                return state.agentPlaces.add(forward, socket, number: number)
             }
-            var record = AgentForwardRecord(forward: forward)
-            // That the place can be had is known at once, though it may be lost until the agent comes.
-            let listener = try AgentForwardSocket.open(placed(forward))
-            if let agent = state.withLock({ Self.agent(for: forward.guest, in: $0) }) {
-                agent.forward(listener, to: forward.target, number: number)
-                record.agent = ObjectIdentifier(agent)
-            } else {
-                close(listener)
-                AgentForwardSocket.remove(forward)
-            }
-            let finished = record
-            state.withLock { $0.agentForwards[number] = finished }
-            return number
+            report(.agentForwardAdded(place))
+            leadPlaces()
+            return place.id
         }
     }
 
@@ -63,26 +57,46 @@ extension VirtualNetwork {
     }
 
     /// Ends a forward through an agent. Its place on the host is free when this returns; connections that came through it
-    /// live on.
+    /// live on. What an agent has published, and what follows a guest's port, is not to be ended so.
     public func endForward(_ number: PublishedPort.ID) throws(Failure) {
-        let agent = try changes.withLock { (_) throws(Failure) in
-            let (record, agent) = state.withLock { state in
-                let record = state.agentForwards.removeValue(forKey: number)
-                return (record, record?.agent.flatMap { state.agents[$0]?.agent })
+        let (agent, socket) = try changes.withLock { (_) throws(Failure) in
+            guard let place = agentPlace(number) else {
+                throw Failure("nothing is forwarded under the number \(number)", .notFound)
             }
-            guard let record else { throw Failure("nothing is forwarded under the number \(number)") }
-            AgentForwardSocket.remove(record.forward)
-            return agent
+            try Self.refuseToEnd(place)
+            let (removed, agent) = state.withLock { state in
+                let removed = state.agentPlaces.remove(number)
+                return (removed, removed?.agent.flatMap { state.agents[$0]?.agent })
+            }
+            report(.agentForwardRemoved(place))
+            return (agent, removed?.socket)
         }
         // Whoever comes next may want the same place. The agents' thread may be waiting to make changes of its own.
         agent?.endForwardNow(number: number)
+        socket?.end()
     }
+
+    private static func refuseToEnd(_ place: AgentPlace) throws(Failure) {
+        switch place.kind {
+        case .forward: break
+        case .agent:
+            throw Failure(
+                "\(place.forward.specification) belongs to \(place.owner): it ends in the guest, where it was asked for "
+                    + "(for a container: docker stop)", .notPermitted)
+        case .follow:
+            throw Failure(
+                "\(place.forward.specification) follows a server in the guest: it ends when that server ends; "
+                    + "without --follow-ports there are no such forwards", .notPermitted)
+        }
+    }
+
+    // MARK: Agents come and go; called on their thread
 
     /// An agent has come.
     func add(_ agent: AttachedAgent) {
         changes.withLock { _ in
             state.withLock { $0.agents[ObjectIdentifier(agent.agent)] = agent }
-            placeAgentForwards()
+            leadPlaces()
         }
     }
 
@@ -90,78 +104,103 @@ extension VirtualNetwork {
     func remove(_ agent: AgentGuest) {
         let id = ObjectIdentifier(agent)
         changes.withLock { _ in
-            state.withLock { state in
+            let (removed, resting) = state.withLock { state in
                 state.agents[id] = nil
-                for number in state.agentForwards.keys where state.agentForwards[number]?.agent == id {
-                    state.agentForwards[number]?.agent = nil
-                }
+                return state.agentPlaces.agentLeft(id)
             }
-            placeAgentForwards()
+            for socket in resting { socket.rest() }
+            report(removed.map { .agentForwardRemoved($0) })
+            leadPlaces()
         }
     }
 
-    private func placeAgentForwards() {
-        let (records, current) = state.withLock { ($0.agentForwards, $0) }
-        for (number, record) in records where record.agent == nil {
-            guard let agent = Self.agent(for: record.forward.guest, in: current) else { continue }
+    /// Has configured places lead to their agents, where those are there.
+    private func leadPlaces() {
+        for (place, socket) in state.withLock({ $0.agentPlaces.waiting }) {
+            guard let attached = state.withLock({ Self.agent(for: place.forward.guest, in: $0) }) else { continue }
             do throws(Failure) {
-                let listener = try AgentForwardSocket.open(placed(record.forward))
-                agent.forward(listener, to: record.forward.target, number: number)
-                state.withLock { $0.agentForwards[number]?.agent = ObjectIdentifier(agent) }
+                attached.agent.forward(try socket.listen(), to: place.forward.target, number: place.id)
+                state.withLock {
+                    $0.agentPlaces.lead(place.id, to: ObjectIdentifier(attached.agent), guest: attached.guest)
+                }
             } catch {
-                report(.agentForwardFailed(record.forward, reason: error.description))
+                if let failed = state.withLock({ $0.agentPlaces.fail(place.id, because: error.description) }) {
+                    report(.agentForwardFailed(failed, reason: error.description))
+                }
+                retryFailedPlaces()
             }
         }
     }
 
-    private static func agent(for selector: GuestSelector, in state: borrowing State) -> AgentGuest? {
+    private static func agent(for selector: GuestSelector, in state: borrowing State) -> AttachedAgent? {
         let members = state.members
         let agents = state.agents.values.sorted { $0.agent.id < $1.agent.id }
-        if selector == .first { return agents.first?.agent }
+        if selector == .first { return agents.first }
         return agents.first { attached in
             attached.guest.flatMap { members[$0]?.guest }.map { selector.names($0) } ?? false
-        }?.agent
-    }
-}
-
-/// The sockets at which the host waits for clients of a forward.
-enum AgentForwardSocket {
-    private static var backlog: Int32 { 1_024 }
-
-    static func open(_ forward: AgentForward) throws(VirtualNetwork.Failure) -> Int32 {
-        switch forward.place {
-        case .unix(let path):
-            if case .udp = forward.target.endpoint {
-                throw VirtualNetwork.Failure("cannot forward \(forward): datagrams need an address, not a path")
-            }
-            let (descriptor, _) = try SocketFile.bind(path, type: SOCK_STREAM, mode: 0o600)
-            guard listen(descriptor, backlog) == 0 else { throw failure(forward, errno, descriptor) }
-            return descriptor
-        case .address(let address):
-            let isDatagram = if case .udp = forward.target.endpoint { true } else { false }
-            let request = PublishRequest(
-                number: 0, transport: isDatagram ? .udp : .tcp, host: address,
-                guest: TransportAddress(address: address.address, port: 1))
-            do throws(Refusal) { return try PublishedSocket.open(request).descriptor } catch {
-                throw failure(forward, error.errorNumber, -1)
-            }
         }
     }
 
-    private static func failure(
-        _ forward: AgentForward, _ number: Int32, _ descriptor: Int32
-    ) -> VirtualNetwork.Failure {
-        if descriptor >= 0 { close(descriptor) }
-        if case .address(let address) = forward.place {
-            let isDatagram = if case .udp = forward.target.endpoint { true } else { false }
-            return VirtualNetwork.Failure(
-                PortHolder.explain(number, address.address, address.port, isDatagram ? .udp : .tcp))
+    // MARK: Places that agents have of their own; called on their thread
+
+    /// Takes note of what came of an agent's place, and says it.
+    func note(
+        _ kind: AgentPlace.Kind, _ route: AgentRoute, _ forward: AgentForward, of agent: AgentGuest, problem: String?
+    ) {
+        let id = ObjectIdentifier(agent)
+        let change = state.withLock { state -> AgentPlaceTable.Change in
+            // Of an agent that has gone nothing is kept.
+            guard let attached = state.agents[id] else { return .nothing }
+            let key = AgentPlaceTable.Key(agent: id, route: route)
+            let number = state.agentPlaces.number(of: key) ?? state.freshForwardNumber()
+            return state.agentPlaces.note(
+                key, kind, forward, owner: kind == .follow ? kind.rawValue : "agent:\(attached.name)",
+                guest: attached.guest, problem: problem, number: number)
         }
-        return VirtualNetwork.Failure("cannot forward \(forward): \(String(cString: strerror(number)))")
+        switch change {
+        case .added(let place): report(.agentForwardAdded(place))
+        case .failed(let place):
+            report(.agentForwardFailed(place, reason: place.problem ?? ""))
+            if kind == .follow { retryFailedPlaces() }
+        case .nothing: break
+        }
     }
 
-    /// Removes the file of a unix socket.
-    static func remove(_ forward: AgentForward) {
-        if case .unix(let path) = forward.place { unlink(path) }
+    /// Forgets an agent's place.
+    func forget(_ route: AgentRoute, of agent: AgentGuest) {
+        let key = AgentPlaceTable.Key(agent: ObjectIdentifier(agent), route: route)
+        guard let place = state.withLock({ $0.agentPlaces.remove(key) }) else { return }
+        report(.agentForwardRemoved(place))
+    }
+
+    // MARK: Trying again
+
+    /// Milliseconds until a place that could not be had is tried again: the first time, and at the most.
+    private static var firstRetry: UInt64 { 1_000 }
+    private static var longestRetry: UInt64 { 30_000 }
+
+    private func retryFailedPlaces() {
+        let begins = state.withLock { state in
+            defer { state.retriesPlaces = true }
+            return !state.retriesPlaces
+        }
+        if begins { retryPlaces(after: Self.firstRetry) }
+    }
+
+    private func retryPlaces(after milliseconds: UInt64) {
+        loop.post { [weak self] in
+            self?.loop.after(milliseconds: milliseconds) { [weak self] in
+                guard let self else { return }
+                changes.withLock { _ in
+                    self.leadPlaces()
+                    self.followAgain()
+                }
+                let isOver = state.withLock { state in
+                    state.retriesPlaces = state.agentPlaces.hasFailed && !state.isStopped
+                    return !state.retriesPlaces
+                }
+                if !isOver { retryPlaces(after: min(milliseconds * 2, Self.longestRetry)) }
+            }
+        }
     }
 }

@@ -147,10 +147,9 @@ extension VirtualNetwork {
     ) throws(Failure) -> [PublishedPort] {
         var records = state.withLock { state in
             zip(forwards, requested ?? forwards).map { forward, requested in
-                state.nextForward += 1
+                let number = state.freshForwardNumber()
                 return ForwardRecord(
-                    port: PublishedPort(
-                        id: state.nextForward, forward: forward, requested: requested, owner: owner))
+                    port: PublishedPort(id: number, forward: forward, requested: requested, owner: owner))
             }
         }
         try place(&records)

@@ -86,12 +86,12 @@ final class AgentReceptionDesk: AgentReception {
     func admit(_ agent: AgentGuest, queues: [Int32]) throws(Refusal) -> Welcome {
         guard let network else { throw Refusal(errorNumber: ECONNREFUSED, text: "the network has ended") }
         guard !queues.isEmpty else {
-            remember(AttachedAgent(agent: agent, guest: nil), network)
+            remember(AttachedAgent(agent: agent, guest: nil, name: Self.name(of: agent)), network)
             return Welcome(readyStreams: Self.readyStreams, wantsPorts: network.configuration.followsListeningPorts)
         }
         do throws(VirtualNetwork.Failure) {
             let guest = try attach(agent, queues, network)
-            remember(AttachedAgent(agent: agent, guest: guest.id), network)
+            remember(AttachedAgent(agent: agent, guest: guest.id, name: guest.name), network)
             return Welcome(
                 readyStreams: Self.readyStreams, wantsPorts: network.configuration.followsListeningPorts,
                 network: Self.place(of: guest, in: network.plan))
@@ -99,6 +99,11 @@ final class AgentReceptionDesk: AgentReception {
             place.tell(error.description)
             throw Refusal(errorNumber: EADDRNOTAVAIL, text: error.description)
         }
+    }
+
+    /// What an agent without a guest is called. What it calls itself may be anything.
+    private static func name(of agent: AgentGuest) -> String {
+        GuestName.isValid(agent.offer.name) ? agent.offer.name.lowercased() : "\(agent.id)"
     }
 
     private func remember(_ attached: AttachedAgent, _ network: VirtualNetwork) {
@@ -147,11 +152,13 @@ final class AgentReceptionDesk: AgentReception {
         agent?.disconnect(because: "its guest is detached")
     }
 
-    func join(client: Int32, conversation: Int32, for agent: AgentGuest) -> Bool {
-        guard let guest = admitted.withLock({ $0[agent.id] })?.guest,
-            let engine = network?.state.withLock({ $0.members[guest]?.engine })
+    func join(client: Int32, conversation: Int32, _ ends: AgentConnection, for agent: AgentGuest) -> Bool {
+        guard let network, let guest = admitted.withLock({ $0[agent.id] })?.guest,
+            let engine = network.state.withLock({ $0.members[guest]?.engine })
         else { return false }
-        engine.join(client: client, conversation: conversation)
+        engine.join(
+            client: client, conversation: conversation, from: ends.client, to: ends.server,
+            route: network.number(of: ends.route, agent: agent), isOpenedByGuest: ends.target == nil)
         return true
     }
 
@@ -164,6 +171,26 @@ final class AgentReceptionDesk: AgentReception {
         var approved = request
         approved.host = TransportAddress(address: place, port: request.host.port)
         return approved
+    }
+
+    func publish(_ granted: PublishRequest, for agent: AgentGuest) { note(granted, agent, problem: nil) }
+
+    func refuse(_ request: PublishRequest, because refusal: Refusal, for agent: AgentGuest) {
+        let transport = request.transport == .tcp ? PortForward.Transport.tcp : .udp
+        let explanation = PortHolder.explain(
+            refusal.errorNumber, request.host.address, request.host.port, transport)
+        // Words of our own say more than the kernel's.
+        let hasWords = refusal.text != String(cString: strerror(refusal.errorNumber))
+        note(request, agent, problem: hasWords ? refusal.text : explanation)
+    }
+
+    func unpublish(_ number: UInt32, for agent: AgentGuest) { network?.forget(.agent(number), of: agent) }
+
+    private func note(_ request: PublishRequest, _ agent: AgentGuest, problem: String?) {
+        let target = DialTarget(request.transport == .tcp ? .tcp(request.guest) : .udp(request.guest))
+        network?.note(
+            .agent, .agent(request.number), AgentForward(.address(request.host), to: target), of: agent,
+            problem: problem)
     }
 
     func report(_ changes: [PortReport.Change], of agent: AgentGuest) {

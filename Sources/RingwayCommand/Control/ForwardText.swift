@@ -21,7 +21,8 @@ enum ForwardText {
 
     /// The forward of an answer, as the command line has it; `nil` for one that makes no sense.
     static func read(_ value: JSONValue) -> PortForward? {
-        guard let hostPort = value["hostPort"]?.int, let guestPort = value["guestPort"]?.int,
+        guard value["kind"]?.text ?? "port" == "port", let hostPort = value["hostPort"]?.int,
+            let guestPort = value["guestPort"]?.int,
             let count = value["count"]?.int, count > 0,
             let transport = value["transport"]?.text.flatMap({ PortForward.Transport(rawValue: $0) }),
             let firstHost = UInt16(exactly: hostPort), let lastHost = UInt16(exactly: hostPort + count - 1),
@@ -38,6 +39,14 @@ enum ForwardText {
         value["requested"]?.text.flatMap { try? PublishSpecification.parseForGuest($0) }
     }
 
-    /// As it is published.
-    static func text(_ value: JSONValue) -> String { read(value).map { "\($0)" } ?? "?" }
+    /// As it is published: as `--publish` has it, or as `--forward` has what goes through an agent.
+    static func text(_ value: JSONValue) -> String {
+        guard let target = value["target"]?.text else { return read(value).map { "\($0)" } ?? "?" }
+        if let path = value["path"]?.text { return "unix:\(path)=\(target)" }
+        let guest = value["guest"]?.text.map { "\($0)/" } ?? ""
+        guard let address = value["hostAddress"]?.text.flatMap({ IPAddress($0) }), let port = value["hostPort"]?.int,
+            let number = UInt16(exactly: port)
+        else { return "?" }
+        return "\(guest)\(TransportAddress(address: address, port: number))=\(target)"
+    }
 }

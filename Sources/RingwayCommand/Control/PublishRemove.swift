@@ -12,9 +12,13 @@ struct PublishRemove: ParsableCommand {
     enum Target: Equatable {
         case number(Int)
         case forward(PortForward)
+        case place(AgentForward)
 
         static func parse(_ text: String) throws -> Target {
             if let number = OptionValue.decimal(text) { return .number(number) }
+            if ["=tcp:", "=udp:", "=unix:"].contains(where: text.contains) {
+                return .place(try AgentForwardSpecification.parse(text))
+            }
             return .forward(try PublishSpecification.parseForGuest(text))
         }
     }
@@ -36,12 +40,14 @@ struct PublishRemove: ParsableCommand {
                 case .number(let number): forward["id"]?.int == number
                 case .forward(let wanted):
                     ForwardText.read(forward) == wanted || ForwardText.requested(forward) == wanted
+                case .place(let wanted): ForwardText.text(forward) == wanted.specification
                 }
             }
             guard let number = found?["id"]?.int else {
                 switch target {
                 case .number(let number): throw CommandFailure("nothing is published under the number \(number)")
                 case .forward(let forward): throw CommandFailure("\(forward) is not published")
+                case .place(let place): throw CommandFailure("\(place.specification) is not forwarded")
                 }
             }
             return number

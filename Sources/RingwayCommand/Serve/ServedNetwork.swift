@@ -18,8 +18,15 @@ struct ServedNetwork {
         do throws(VirtualNetwork.Failure) {
             let network = try VirtualNetwork(order.configuration)
             self.network = network
+            let gate = NewsGate()
             subscription = network.subscribe { event in
-                if Self.isNews(event) { StandardError.write("\(prefix)\(event)") }
+                guard Self.isNews(event) else { return }
+                switch Self.isOfAgents(event) ? gate.admit() : .say {
+                case .say: StandardError.write("\(prefix)\(event)")
+                case .sayThatMoreFollow:
+                    StandardError.write("\(prefix)agents publish more ports: \"ringway publish ls\" lists them")
+                case .silence: break
+                }
             }
             do throws(VirtualNetwork.Failure) {
                 for forward in order.publish { try network.publish(forward) }
@@ -39,7 +46,17 @@ struct ServedNetwork {
         switch event {
         case .guestAttached, .guestDetached, .guestRefused, .forwardFailed, .agentForwardFailed: true
         case .forwardAdded(let port): port.isChosen
+        case .agentForwardAdded(let place), .agentForwardRemoved(let place): place.kind != .forward
         case .leaseGiven, .linkLost, .forwardRemoved: false
+        }
+    }
+
+    /// Whether guests decide how often it happens.
+    private static func isOfAgents(_ event: VirtualNetwork.Event) -> Bool {
+        switch event {
+        case .agentForwardAdded(let place), .agentForwardRemoved(let place), .agentForwardFailed(let place, _):
+            place.kind != .forward
+        default: false
         }
     }
 

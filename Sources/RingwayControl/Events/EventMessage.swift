@@ -28,10 +28,9 @@ enum EventMessage {
         case .leaseGiven: "leaseGiven"
         case .linkLost: "linkLost"
         case .guestRefused: "guestRefused"
-        case .forwardAdded: "forwardAdded"
-        case .forwardRemoved: "forwardRemoved"
-        case .forwardFailed: "forwardFailed"
-        case .agentForwardFailed: "agentForwardFailed"
+        case .forwardAdded, .agentForwardAdded: "forwardAdded"
+        case .forwardRemoved, .agentForwardRemoved: "forwardRemoved"
+        case .forwardFailed, .agentForwardFailed: "forwardFailed"
         }
     }
 }
@@ -50,8 +49,9 @@ extension JSONWriter {
         case .forwardFailed(let port, let reason):
             member(port)
             member("reason", reason)
-        case .agentForwardFailed(let forward, let reason):
-            member("forward", "\(forward)")
+        case .agentForwardAdded(let place), .agentForwardRemoved(let place): member(place)
+        case .agentForwardFailed(let place, let reason):
+            member(place)
             member("reason", reason)
         }
     }
@@ -64,6 +64,11 @@ extension JSONWriter {
             writer.member("ipv4", "\(guest.ipv4)")
             writer.member("link", guest.link)
         }
+    }
+
+    private mutating func member(_ place: AgentPlace) {
+        key("forward")
+        forward(place)
     }
 
     private mutating func member(_ port: PublishedPort) {

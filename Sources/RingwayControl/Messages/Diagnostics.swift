@@ -18,7 +18,8 @@ enum Diagnostics {
                         if let statistics { writer.member("counters") { $0.members(of: statistics) } }
                     }
                 }
-                writer.member("forwards", network.publishedPorts) { $0.forward($1) }
+                writer.key("forwards")
+                writer.forwards(of: network)
                 writer.member("leases", network.leases) { $0.lease($1) }
                 writer.member("names", network.names) { $0.name($1) }
                 writer.member("events", controlled.events.recent) { $0.string($1) }

@@ -7,6 +7,7 @@ extension JSONWriter {
         let network = controlled.network
         let statistics = network.statistics()
         let ports = network.publishedPorts
+        let places = network.agentPlaces
         member("name", controlled.name)
         member("version", controlled.version)
         member("pid", getpid())
@@ -22,8 +23,8 @@ extension JSONWriter {
         }
         member("isolate", network.configuration.isolate)
         member("guests", statistics["guests"])
-        member("forwards", ports.count)
-        member("publishedPorts", ports.reduce(0) { $0 + $1.forward.hostPorts.count })
+        member("forwards", ports.count + places.count)
+        member("publishedPorts", ports.reduce(places.count) { $0 + $1.forward.hostPorts.count })
         member("flows", statistics.flows)
         member("counters") { $0.members(of: statistics) }
     }
@@ -51,17 +52,75 @@ extension JSONWriter {
         let forward = port.forward
         object { writer in
             writer.member("id", port.id)
+            writer.member("kind", "port")
             writer.member("transport", forward.transport.rawValue)
             writer.member("hostAddress", forward.hostAddress.map { "\($0)" })
             writer.member("hostPort", forward.hostPorts.lowerBound)
             writer.member("guestPort", forward.guestPorts.lowerBound)
             writer.member("count", forward.hostPorts.count)
+            writer.member("path", String?.none)
+            writer.member("target", String?.none)
             writer.member("guest", forward.guest == .first ? nil : "\(forward.guest)")
             writer.member("requested", port.isChosen ? "\(port.requested)" : nil)
             writer.member("guestId", port.guest)
-            writer.member("state", port.problem != nil ? "failed" : port.guest == nil ? "waiting" : "active")
+            writer.member("state", port.state)
             writer.member("problem", port.problem)
             writer.member("owner", port.owner)
+        }
+    }
+
+    /// A place of an agent's, with the keys of a published port.
+    mutating func forward(_ place: AgentPlace) {
+        let forward = place.forward
+        var (address, path): (TransportAddress?, String?)
+        switch forward.place {
+        case .address(let host): address = host
+        case .unix(let file): path = file
+        }
+        var (transport, port) = ("tcp", UInt16?.none)
+        switch forward.target.endpoint {
+        case .tcp(let server): port = server.port
+        case .udp(let server): (transport, port) = ("udp", server.port)
+        case .unix: break
+        }
+        object { writer in
+            writer.member("id", place.id)
+            writer.member("kind", place.kind.rawValue)
+            writer.member("transport", path == nil ? transport : "unix")
+            writer.member("hostAddress", address.map { "\($0.address)" })
+            writer.member("hostPort", address?.port)
+            writer.member("guestPort", port)
+            writer.member("count", 1)
+            writer.member("path", path)
+            writer.member("target", forward.target.specification)
+            writer.member("guest", forward.guest == .first ? nil : "\(forward.guest)")
+            writer.member("requested", String?.none)
+            writer.member("guestId", place.guest)
+            writer.member("state", place.state.rawValue)
+            writer.member("problem", place.problem)
+            writer.member("owner", place.owner)
+        }
+    }
+
+    /// Everything that is published or led by agents, in the order in which it came.
+    mutating func forwards(of network: VirtualNetwork) {
+        enum Entry {
+            case port(PublishedPort)
+            case place(AgentPlace)
+
+            var id: PublishedPort.ID {
+                switch self {
+                case .port(let port): port.id
+                case .place(let place): place.id
+                }
+            }
+        }
+        let entries = network.publishedPorts.map { Entry.port($0) } + network.agentPlaces.map { Entry.place($0) }
+        array(entries.sorted { $0.id < $1.id }) { writer, entry in
+            switch entry {
+            case .port(let port): writer.forward(port)
+            case .place(let place): writer.forward(place)
+            }
         }
     }
 
@@ -90,6 +149,7 @@ extension JSONWriter {
         let hasRemote = key.remotePort != 0 || record.kind == .tcp
         let host = record.hostAddress
         object { writer in
+            guard record.route == 0 else { return writer.members(ofJoined: flow) }
             writer.member("guest", flow.guest)
             writer.member("transport", Self.transport(of: record.kind))
             writer.member("openedBy", record.isOpenedByHost ? "host" : "guest")
@@ -97,12 +157,34 @@ extension JSONWriter {
             writer.member(
                 "remoteAddress", hasRemote ? "\(TransportAddress(address: key.remote, port: key.remotePort))" : nil)
             writer.member("hostAddress", hasRemote && record.kind != .ping ? "\(host)" : nil)
+            writer.member("forward", PublishedPort.ID?.none)
             writer.member("state", "\(record.state)")
             writer.member("spliced", record.isSpliced)
             writer.member("octetsFromGuest", record.octetsFromGuest)
             writer.member("octetsToGuest", record.octetsToGuest)
             writer.member("idleMilliseconds", record.idle / 1_000_000)
         }
+    }
+
+    /// A flow through an agent, which may have a unix socket at either end, or a program of the guest's.
+    private mutating func members(ofJoined flow: NetworkFlow) {
+        let record = flow.record
+        func text(_ address: IPAddress, _ port: UInt16, _ path: String?) -> String? {
+            port != 0 ? "\(TransportAddress(address: address, port: port))" : path.map { "unix:\($0)" }
+        }
+        let remote = text(record.key.remote, record.key.remotePort, flow.hostPath)
+        member("guest", flow.guest)
+        member("transport", Self.transport(of: record.kind))
+        member("openedBy", record.isOpenedByHost ? "host" : "guest")
+        member("guestAddress", text(record.key.guest, record.key.guestPort, flow.guestPath))
+        member("remoteAddress", remote)
+        member("hostAddress", remote)
+        member("forward", flow.place)
+        member("state", "\(record.state)")
+        member("spliced", record.isSpliced)
+        member("octetsFromGuest", record.octetsFromGuest)
+        member("octetsToGuest", record.octetsToGuest)
+        member("idleMilliseconds", record.idle / 1_000_000)
     }
 
     private static func transport(of kind: Flow.Kind) -> String {
@@ -117,4 +199,9 @@ extension JSONWriter {
 extension Statistics {
     /// Flows of all kinds.
     var flows: Int { self["tcpFlows"] + self["udpMappings"] + self["pingMappings"] + self["splicedConnections"] }
+}
+
+extension PublishedPort {
+    /// Where it stands, in the words of the API.
+    var state: String { problem != nil ? "failed" : guest == nil ? "waiting" : "active" }
 }

@@ -11,9 +11,11 @@ enum MetricsText {
         family(&text, "ringway_build_info", "gauge", [("{version=\"\(escape(controlled.version))\"}", 1)])
         let uptime = (ContinuousClock.now - controlled.started).components.seconds
         family(&text, "ringway_uptime_seconds", "gauge", [("", Int(uptime))])
-        family(&text, "ringway_forwards", "gauge", [("", ports.count)])
+        let places = network.agentPlaces
+        family(&text, "ringway_forwards", "gauge", forwards(ports, places))
         family(
-            &text, "ringway_published_ports", "gauge", [("", ports.reduce(0) { $0 + $1.forward.hostPorts.count })])
+            &text, "ringway_published_ports", "gauge",
+            [("", ports.reduce(places.count) { $0 + $1.forward.hostPorts.count })])
         for (key, value) in total.counters {
             let (name, type) = metric(key, in: total)
             family(&text, "ringway_" + name, type, [("", value)])
@@ -30,6 +32,20 @@ enum MetricsText {
                 })
         }
         return Array(text.utf8)
+    }
+
+    /// How many forwards there are, by whom they were asked for and how they stand; those of which there are none too.
+    private static func forwards(
+        _ ports: [PublishedPort], _ places: [AgentPlace]
+    ) -> [(labels: String, value: Int)] {
+        var counts: [String: Int] = [:]
+        for port in ports { counts["port \(port.state)", default: 0] += 1 }
+        for place in places { counts["\(place.kind.rawValue) \(place.state.rawValue)", default: 0] += 1 }
+        return (["port"] + AgentPlace.Kind.allCases.map(\.rawValue)).flatMap { kind in
+            AgentPlace.State.allCases.map { state in
+                ("{kind=\"\(kind)\",state=\"\(state.rawValue)\"}", counts["\(kind) \(state.rawValue)"] ?? 0)
+            }
+        }
     }
 
     private static func family(

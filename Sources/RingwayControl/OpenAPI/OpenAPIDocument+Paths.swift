@@ -170,7 +170,7 @@ extension OpenAPIDocument {
             "delete": {
               "operationId": "unpublish",
               "summary": "Removes a forward. Its ports are free when the answer comes; connections that came \#
-        through it live on.",
+        through it live on. A port that an agent has published, or that follows a guest's, is not permitted.",
               "parameters": [
                 {
                   "name": "id", "in": "path", "required": true, "description": "The forward's number.",
@@ -179,6 +179,7 @@ extension OpenAPIDocument {
               ],
               "responses": {
                 "204": {"description": "Done."}, "400": {"$ref": "#/components/responses/Malformed"},
+                "403": {"$ref": "#/components/responses/NotPermitted"},
                 "404": {"$ref": "#/components/responses/NotFound"}
               }
             }

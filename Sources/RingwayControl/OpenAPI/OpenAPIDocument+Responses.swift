@@ -7,7 +7,7 @@ extension OpenAPIDocument {
             "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
           },
           "NotPermitted": {
-            "description": "It takes privilege.",
+            "description": "It takes privilege, or is another's to do.",
             "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
           },
           "NotFound": {

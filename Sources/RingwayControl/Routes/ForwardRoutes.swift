@@ -9,7 +9,10 @@ extension ControlledNetwork {
         [
             Route("GET", "/v1/forwards") { (request) throws(ControlFailure) in
                 try request.expectQuery()
-                return .object { $0.member("forwards", network.publishedPorts) { $0.forward($1) } }
+                return .object { writer in
+                    writer.key("forwards")
+                    writer.forwards(of: network)
+                }
             },
             Route("POST", "/v1/forwards") { (request) throws(ControlFailure) in
                 try request.expectQuery()
@@ -38,6 +41,7 @@ extension ControlledNetwork {
             Route("GET", "/v1/forwards/{id}") { (request) throws(ControlFailure) in
                 try request.expectQuery()
                 let number = try request.number("id")
+                if let place = network.agentPlace(number) { return .json(JSONWriter.text { $0.forward(place) }) }
                 guard let port = network.publishedPort(number) else {
                     throw ControlFailure.notFound("nothing is published under the number \(number)")
                 }
@@ -47,7 +51,11 @@ extension ControlledNetwork {
                 try request.expectQuery()
                 let number = try request.number("id")
                 do throws(VirtualNetwork.Failure) {
-                    try network.unpublish(number)
+                    if network.agentPlace(number) != nil {
+                        try network.endForward(number)
+                    } else {
+                        try network.unpublish(number)
+                    }
                 } catch {
                     throw ControlFailure(error)
                 }

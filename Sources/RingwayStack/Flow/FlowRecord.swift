@@ -10,6 +10,8 @@ public struct FlowRecord: Sendable, BitwiseCopyable {
     public var isOpenedByHost = false
     /// It goes around the link, by a socket inside the guest.
     public var isSpliced = false
+    /// The number of what it came by through the guest's agent, which its network knows; 0 for every other flow.
+    public var route: UInt32 = 0
     /// Where the host's socket is connected to, or the client; the key's remote end where there is no such socket.
     public var hostAddress: TransportAddress
     /// Octets of payload so far; zero where nobody counts them.

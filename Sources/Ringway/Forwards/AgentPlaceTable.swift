@@ -1,0 +1,173 @@
+internal import RingwayAgentHost
+internal import RingwayAgentProtocol
+internal import RingwayWire
+
+/// What a network knows of the places from which agents lead clients into guests: those that were configured, those that
+/// agents ask for, and those that follow listening ports.
+///
+/// It opens nothing and tells nobody; each operation answers what has changed, so that the caller can.
+struct AgentPlaceTable {
+    /// By what an agent's own place is found again.
+    struct Key: Hashable {
+        let agent: ObjectIdentifier
+        let route: AgentRoute
+    }
+
+    private struct Record {
+        var place: AgentPlace
+        /// The agent that it leads through now; of an agent's own place, whose it is.
+        var agent: ObjectIdentifier?
+        /// Of an agent's own place.
+        var key: Key?
+        /// Of a configured place; it stays bound while the agent is away.
+        var socket: PlaceSocket?
+    }
+
+    /// Places of one agent that are remembered though they could not be had; granted ones have a bound of their own.
+    static var maximumFailed: Int { 1_024 }
+
+    private var records: [PublishedPort.ID: Record] = [:]
+    private var numbers: [Key: PublishedPort.ID] = [:]
+    private var failed: [ObjectIdentifier: Int] = [:]
+
+    /// Every place, in the order in which they came.
+    var all: [AgentPlace] { records.values.map(\.place).sorted { $0.id < $1.id } }
+
+    subscript(number: PublishedPort.ID) -> AgentPlace? { records[number]?.place }
+
+    /// The number of an agent's own place.
+    func number(of key: Key) -> PublishedPort.ID? { numbers[key] }
+
+    var hasFailed: Bool { records.values.contains { $0.place.state == .failed && $0.place.kind != .agent } }
+
+    // MARK: Configured places
+
+    /// Takes up a configured place, which waits.
+    mutating func add(_ forward: AgentForward, _ socket: PlaceSocket, number: PublishedPort.ID) -> AgentPlace {
+        let place = AgentPlace(
+            id: number, kind: .forward, forward: forward, owner: AgentPlace.Kind.forward.rawValue, state: .waiting)
+        records[number] = Record(place: place, socket: socket)
+        return place
+    }
+
+    /// Configured places that no agent leads to.
+    var waiting: [(place: AgentPlace, socket: PlaceSocket)] {
+        records.values.compactMap { record in
+            guard record.agent == nil, let socket = record.socket else { return nil }
+            return (record.place, socket)
+        }.sorted { $0.place.id < $1.place.id }
+    }
+
+    /// A configured place leads to an agent from now on.
+    mutating func lead(_ number: PublishedPort.ID, to agent: ObjectIdentifier, guest: Guest.ID?) {
+        records[number]?.agent = agent
+        records[number]?.place.guest = guest
+        records[number]?.place.state = .active
+        records[number]?.place.problem = nil
+    }
+
+    /// A configured place could not be had. Answers it unless the same was said of it before.
+    mutating func fail(_ number: PublishedPort.ID, because problem: String) -> AgentPlace? {
+        guard let record = records[number], record.place.problem != problem else { return nil }
+        records[number]?.place.state = .failed
+        records[number]?.place.problem = problem
+        return records[number]?.place
+    }
+
+    /// Forgets a configured place.
+    mutating func remove(
+        _ number: PublishedPort.ID
+    ) -> (place: AgentPlace, agent: ObjectIdentifier?, socket: PlaceSocket?)? {
+        guard let record = records.removeValue(forKey: number) else { return nil }
+        return (record.place, record.agent, record.socket)
+    }
+
+    /// Every socket of a configured place, which the network gives up.
+    mutating func takeSockets() -> [PlaceSocket] {
+        let sockets = records.values.compactMap(\.socket)
+        for number in records.keys { records[number]?.socket = nil }
+        return sockets
+    }
+
+    // MARK: Places of agents
+
+    /// What an agent's place has become.
+    enum Change: Equatable {
+        case added(AgentPlace)
+        case failed(AgentPlace)
+        /// Nothing that was not known.
+        case nothing
+    }
+
+    /// Takes note of what came of an agent's place.
+    ///
+    /// - Parameters:
+    ///   - number: the one that it has, or a fresh one.
+    ///   - problem: why it could not be had; `nil` when it is had.
+    mutating func note(
+        _ key: Key, _ kind: AgentPlace.Kind, _ forward: AgentForward, owner: String, guest: Guest.ID?,
+        problem: String?, number: PublishedPort.ID
+    ) -> Change {
+        let known = numbers[key].flatMap { records[$0] }
+        if let known, known.place.problem == problem, known.place.forward == forward { return .nothing }
+        let hadFailed = known?.place.state == .failed
+        if problem != nil, !hadFailed {
+            guard failed[key.agent, default: 0] < Self.maximumFailed else { return .nothing }
+            failed[key.agent, default: 0] += 1
+        }
+        if problem == nil, hadFailed { failed[key.agent, default: 1] -= 1 }
+        var place =
+            known?.place
+            ?? AgentPlace(id: number, kind: kind, forward: forward, owner: owner, guest: guest, state: .active)
+        place.forward = forward
+        place.state = problem == nil ? .active : .failed
+        place.problem = problem
+        numbers[key] = place.id
+        records[place.id] = Record(place: place, agent: key.agent, key: key)
+        return problem == nil ? .added(place) : .failed(place)
+    }
+
+    /// Forgets an agent's place; `nil` for one that is not known.
+    mutating func remove(_ key: Key) -> AgentPlace? {
+        guard let number = numbers.removeValue(forKey: key), let record = records.removeValue(forKey: number) else {
+            return nil
+        }
+        if record.place.state == .failed { failed[key.agent, default: 1] -= 1 }
+        return record.place
+    }
+
+    /// An agent has gone: its own places are forgotten, and configured ones wait.
+    ///
+    /// - Returns: the places that are forgotten, and the sockets that are to rest.
+    mutating func agentLeft(_ agent: ObjectIdentifier) -> (removed: [AgentPlace], resting: [PlaceSocket]) {
+        var removed: [AgentPlace] = []
+        var resting: [PlaceSocket] = []
+        for (number, record) in records where record.agent == agent {
+            if let key = record.key {
+                records[number] = nil
+                numbers[key] = nil
+                removed.append(record.place)
+            } else {
+                records[number]?.agent = nil
+                records[number]?.place.guest = nil
+                records[number]?.place.state = .waiting
+                if let socket = record.socket { resting.append(socket) }
+            }
+        }
+        failed[agent] = nil
+        // What could not be had for it may be had for the next one.
+        for (number, record) in records where record.agent == nil && record.place.state == .failed {
+            records[number]?.place.state = .waiting
+            records[number]?.place.problem = nil
+        }
+        return (removed.sorted { $0.id < $1.id }, resting)
+    }
+
+    /// Places of agents that could not be had and may be tried again.
+    var failedFollowers: [(key: Key, place: AgentPlace)] {
+        records.values.compactMap { record in
+            guard record.place.state == .failed, record.place.kind == .follow, let key = record.key else { return nil }
+            return (key, record.place)
+        }
+    }
+}

@@ -1,0 +1,123 @@
+internal import CRingway
+internal import Glibc
+internal import RingwayAgentHost
+internal import RingwayAgentProtocol
+internal import RingwayWire
+internal import Synchronization
+
+/// The socket at which the host waits for clients of a configured place.
+///
+/// A TCP port is held from when the place is configured until it is removed: one socket is bound all the time and listens
+/// only while there is an agent. While it does not listen SO_REUSEADDR is off, which keeps every other server out of the
+/// port. A UDP port is held only while there is an agent, because nothing would refuse its clients; a unix socket's file
+/// is there only while there is one.
+final class PlaceSocket: Sendable {
+    private static var backlog: Int32 { 1_024 }
+
+    private let forward: AgentForward
+    private struct State {
+        /// Bound to the TCP port; -1 for other places.
+        var descriptor: Int32 = -1
+        var file: SocketFile?
+    }
+    private let state: Mutex<State>
+
+    /// Finds out whether the place can be had, and holds it where it can be held.
+    init(_ forward: AgentForward) throws(VirtualNetwork.Failure) {
+        self.forward = forward
+        if case .unix = forward.place, forward.isDatagram {
+            throw VirtualNetwork.Failure("cannot forward \(forward): datagrams need an address, not a path")
+        }
+        guard case .address(let address) = forward.place, !forward.isDatagram else {
+            state = Mutex(State())
+            // That the place can be had is known at once, though it may be lost until the agent comes.
+            close(try listen())
+            rest()
+            return
+        }
+        do throws(Refusal) {
+            let descriptor = try PublishedSocket.bound(address, isStream: true)
+            Self.keepOthersOut(descriptor, true)
+            state = Mutex(State(descriptor: descriptor))
+        } catch {
+            throw Self.failure(forward, error.errorNumber)
+        }
+    }
+
+    deinit { end() }
+
+    /// Has the place accept clients: a descriptor for the agents' thread, which is the caller's.
+    func listen() throws(VirtualNetwork.Failure) -> Int32 {
+        switch forward.place {
+        case .unix(let path):
+            let (descriptor, file) = try SocketFile.bindPrivately(path)
+            guard Glibc.listen(descriptor, Self.backlog) == 0 else {
+                let error = errno
+                close(descriptor)
+                file.remove()
+                throw Self.failure(forward, error)
+            }
+            state.withLock { $0.file = file }
+            return descriptor
+        case .address(let address):
+            let held = state.withLock { $0.descriptor }
+            guard held >= 0 else {
+                let request = PublishRequest(
+                    number: 0, transport: .udp, host: address,
+                    guest: TransportAddress(address: address.address, port: 1))
+                do throws(Refusal) { return try PublishedSocket.open(request).descriptor } catch {
+                    throw Self.failure(forward, error.errorNumber)
+                }
+            }
+            Self.keepOthersOut(held, false)
+            let copy = fcntl(held, F_DUPFD_CLOEXEC, 0)
+            guard copy >= 0, Glibc.listen(held, Self.backlog) == 0 else {
+                let error = errno
+                if copy >= 0 { close(copy) }
+                Self.keepOthersOut(held, true)
+                throw Self.failure(forward, error)
+            }
+            return copy
+        }
+    }
+
+    /// The agent has gone: clients are refused from now on, and those that were not accepted yet are reset.
+    func rest() {
+        let (held, file) = state.withLock { state in
+            defer { state.file = nil }
+            return (state.descriptor, state.file)
+        }
+        file?.remove()
+        guard held >= 0 else { return }
+        // A listening socket stays bound.
+        shutdown(held, Int32(SHUT_RDWR))
+        Self.keepOthersOut(held, true)
+    }
+
+    /// Gives the place up.
+    func end() {
+        let (held, file) = state.withLock { state in
+            defer { state = State() }
+            return (state.descriptor, state.file)
+        }
+        file?.remove()
+        // The agents' thread has a descriptor of its own, which may close later.
+        if held >= 0 {
+            shutdown(held, Int32(SHUT_RDWR))
+            close(held)
+        }
+    }
+
+    private static func keepOthersOut(_ descriptor: Int32, _ isResting: Bool) {
+        _ = ringway_set_option(descriptor, SOL_SOCKET, SO_REUSEADDR, isResting ? 0 : 1)
+    }
+
+    private static func failure(_ forward: AgentForward, _ number: Int32) -> VirtualNetwork.Failure {
+        if case .address(let address) = forward.place {
+            return VirtualNetwork.Failure(
+                PortHolder.explain(number, address.address, address.port, forward.isDatagram ? .udp : .tcp),
+                PortHolder.kind(of: number))
+        }
+        return VirtualNetwork.Failure("cannot forward \(forward): \(String(cString: strerror(number)))")
+    }
+}

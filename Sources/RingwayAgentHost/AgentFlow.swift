@@ -1,0 +1,53 @@
+public import RingwayAgentProtocol
+public import RingwayWire
+
+/// By what a connection through an agent came about.
+public enum AgentRoute: Hashable, Sendable {
+    /// A forward of the host's, by the number that the host gave it.
+    case host(UInt32)
+    /// A port that the agent asked for, by the number of its request.
+    case agent(UInt32)
+    /// A socket of the host's that the guest may use, by its name.
+    case hostSocket(String)
+}
+
+/// What a connection through an agent joins.
+public struct AgentConnection: Sendable {
+    public let route: AgentRoute
+    /// The client's address; `nil` for a client at a unix socket and for a program of the guest's.
+    public let client: TransportAddress?
+    /// The server in the guest; `nil` for a socket of the host's.
+    public let target: DialTarget?
+
+    public init(route: AgentRoute, client: TransportAddress?, target: DialTarget?) {
+        self.route = route
+        self.client = client
+        self.target = target
+    }
+
+    /// The server's address in the guest, where it has one.
+    public var server: TransportAddress? {
+        switch target?.endpoint {
+        case .tcp(let address), .udp(let address): address
+        case .unix, nil: nil
+        }
+    }
+}
+
+/// A connection, or a client of a UDP port, that the agents' thread carries itself.
+public struct AgentFlow: Sendable {
+    public let agent: UInt32
+    public let connection: AgentConnection
+    /// Bytes of payload; not counted for datagrams.
+    public var octetsToGuest: UInt64 = 0
+    public var octetsFromGuest: UInt64 = 0
+    public var hasClientEnded = false
+    public var hasGuestEnded = false
+    /// Nanoseconds since the last datagram.
+    public var idle: UInt64 = 0
+
+    init(agent: UInt32, connection: AgentConnection) {
+        self.agent = agent
+        self.connection = connection
+    }
+}
