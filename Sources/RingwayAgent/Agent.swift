@@ -12,6 +12,7 @@ final class Agent {
     private let signals: StopSignals
     private let requests: LocalRequests?
     private let shares: [StreamThread.Share]
+    private let nameServers: NameServerSetting
     private var interface: GuestInterface?
     private var lastComplaint: String?
 
@@ -37,6 +38,7 @@ final class Agent {
             shares.append(StreamThread.Share(listener: try GuestSocket.listen(share.path), name: share.name))
         }
         self.shares = shares
+        nameServers = NameServerSetting(named: options.resolverFile)
         if options.queues > 0 { interface = try makeInterface() }
     }
 
@@ -53,6 +55,7 @@ final class Agent {
 
     /// Keeps a session with the host until a signal ends the agent.
     func run() throws(AgentFailure) {
+        defer { nameServers.restore() }
         var pause = Self.firstPause
         while true {
             do throws(AgentFailure) {
@@ -124,11 +127,10 @@ final class Agent {
             interface = try makeInterface()
         }
         try interface?.set(network, configures: options.configures)
-        if options.configures, !options.resolverFile.isEmpty, !network.nameServers.isEmpty {
-            let lines = network.nameServers.map { "nameserver \($0)\n" }.joined()
+        if options.configures {
             // A guest without name service is better than none.
-            do throws(AgentFailure) { try SmallFile.write(lines, to: options.resolverFile) } catch {
-                complain("\(error)")
+            do throws(AgentFailure) { try nameServers.set(network.nameServers.map { "\($0)" }) } catch {
+                AgentCommand.say("\(error)")
             }
         }
     }

@@ -67,14 +67,12 @@ final class AgentSession {
     }
 
     private func turn() throws(AgentFailure) -> End? {
-        let clients = requests?.clients ?? []
         var entries = [
             pollfd(fd: signals.descriptor, events: Int16(POLLIN), revents: 0),
             pollfd(fd: control, events: Int16(POLLIN), revents: 0),
             pollfd(fd: wakeUp.descriptor, events: Int16(POLLIN), revents: 0),
-            pollfd(fd: requests?.listener ?? -1, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: requests?.descriptor ?? -1, events: Int16(POLLIN), revents: 0),
         ]
-        entries += clients.map { pollfd(fd: $0.descriptor, events: Int16(POLLIN), revents: 0) }
         _ = poll(&entries, nfds_t(entries.count), patience)
         if entries[0].revents != 0 { return End(reason: nil) }
         if entries[2].revents != 0 {
@@ -87,8 +85,9 @@ final class AgentSession {
             }
         }
         if entries[1].revents != 0 { try obey() }
-        if entries[3].revents != 0 { requests?.accept() }
-        for (client, entry) in zip(clients, entries[4...]) where entry.revents != 0 { try hear(client) }
+        if entries[3].revents != 0 {
+            for event in requests?.turn() ?? [] { try pass(event) }
+        }
         let now = ringway_monotonic_nanoseconds()
         if wantsPorts, now >= nextLook {
             for report in ports.changes() { try tell(.ports(report)) }
@@ -132,11 +131,13 @@ final class AgentSession {
 
     // MARK: The guest's programs
 
-    private func hear(_ client: LocalRequests.Client) throws(AgentFailure) {
-        switch requests?.hear(client) {
+    private func pass(_ event: LocalRequests.Event) throws(AgentFailure) {
+        switch event {
         case .request(let request): try tell(.publish(request))
-        case .gone(let number?): try tell(.unpublish(number))
-        case .gone(nil), .nothing, .none: break
+        case .gone(let number?):
+            repeated.remove(number)
+            try tell(.unpublish(number))
+        case .gone(nil), .nothing: break
         }
     }
 }

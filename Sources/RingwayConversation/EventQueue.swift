@@ -15,7 +15,8 @@ public struct EventQueue: ~Copyable {
         public let hasError: Bool
     }
 
-    private let descriptor: Int32
+    /// Readable while there is something to tell.
+    public let descriptor: Int32
     private var events = [epoll_event](repeating: epoll_event(), count: 256)
 
     /// Makes the queue.

@@ -34,6 +34,77 @@ struct AgentCommandLineTests {
     func refusesOptions(words: [String]) {
         #expect(throws: UsageFailure.self) { try AgentOptions(words) }
     }
+
+    private static func refusal(_ words: String) -> String? {
+        let arguments = ["/usr/bin/ringway-agent"] + words.split(separator: " ").map(String.init)
+        do throws(UsageFailure) {
+            _ = try AgentCommand.request(arguments)
+            return nil
+        } catch {
+            return error.description
+        }
+    }
+
+    @Test(
+        "says what is wrong, where, and what to do",
+        arguments: [
+            ("", "no command is given; try \"ringway-agent --help\""),
+            ("rn", "unknown command \"rn\"; did you mean \"run\"?"),
+            ("frobnicate", "unknown command \"frobnicate\"; try \"ringway-agent --help\""),
+            ("--verison", "unknown option \"--verison\"; did you mean \"--version\"?"),
+            ("--frobnicate", "unknown option \"--frobnicate\"; try \"ringway-agent --help\""),
+            ("help rn", "unknown command \"rn\"; did you mean \"run\"?"),
+            ("run --hst vsock:2:1024", "unknown option \"--hst\"; did you mean \"--host\"?"),
+            ("run --host unix:/a extra", "unexpected argument \"extra\"; try \"ringway-agent run --help\""),
+            ("run --host", "--host needs a value"),
+            (
+                "run --host vsokc:2:1024",
+                "--host \"vsokc:2:1024\": unknown kind of host \"vsokc\"; did you mean \"vsock\"?"
+            ),
+            (
+                "run --host vsock:2",
+                "--host \"vsock:2\": a vsock has two numbers; use vsock:CID:PORT, where CID 2 is the host"
+            ),
+            ("run --host unix:/a --queues 65", "--queues \"65\": it must be a number from 0 to 64"),
+            ("run --host unix:/a --mtu +1500", "--mtu \"+1500\": it must be a number from 1280 to 65520"),
+            (
+                "run",
+                "the host is missing; give --host vsock:2:PORT or --host unix:PATH, or --listen where the host connects"
+            ),
+        ])
+    func says(words: String, message: String) {
+        #expect(Self.refusal(words) == message)
+    }
+
+    @Test(
+        "shows help for every command, as wide as a terminal",
+        arguments: [
+            "--help", "help", "run --help", "run --host x -h", "help run", "docker-proxy --help", "help docker-proxy",
+        ])
+    func help(words: String) throws {
+        guard case .print(let text) = try AgentCommand.request(["a"] + words.split(separator: " ").map(String.init))
+        else {
+            Issue.record("no help")
+            return
+        }
+        #expect(text.hasPrefix("OVERVIEW: ") && text.contains("\nUSAGE: ") && text.contains("\nEXIT STATUS\n"))
+        for line in text.split(separator: "\n") { #expect(line.utf8.count <= 80, "\(line)") }
+    }
+
+    @Test func `has every option in its help, and no other`() {
+        let named = AgentHelp.run.split(separator: "\n").compactMap { line -> String? in
+            guard line.hasPrefix("  --") else { return nil }
+            return String(line.dropFirst(2).prefix { $0 != " " })
+        }
+        #expect(named.sorted() == AgentOptions.known.sorted())
+        for option in ProxyOptions.known { #expect(AgentHelp.dockerProxy.contains("-\(option)")) }
+    }
+
+    @Test func `is the Docker engine's proxy by its name and by its first option`() throws {
+        #expect(try AgentCommand.request(["docker-proxy", "-proto", "tcp"]) == .dockerProxy(["-proto", "tcp"]))
+        #expect(try AgentCommand.request(["ringway-agent", "-proto", "tcp"]) == .dockerProxy(["-proto", "tcp"]))
+        #expect(try AgentCommand.request(["ringway-agent", "docker-proxy", "-v"]) == .dockerProxy(["-v"]))
+    }
 }
 
 @Suite("The userland proxy's command line")

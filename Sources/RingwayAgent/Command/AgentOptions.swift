@@ -1,4 +1,5 @@
 internal import RingwayTap
+internal import RingwayUsage
 internal import RingwayWire
 
 /// What `ringway-agent run` is told.
@@ -15,7 +16,8 @@ struct AgentOptions: Equatable {
     var mtu: UInt16 = 0
     /// Addresses, routes and name servers are set as the host says.
     var configures = false
-    var resolverFile = "/etc/resolv.conf"
+    /// Where name servers are written: empty for nowhere, `nil` for the usual place where that is the guest's own.
+    var resolverFile: String?
     var guestName: String?
     /// Where programs ask for ports of the host; empty for nowhere.
     var requestPath = AgentOptions.defaultRequestPath
@@ -27,6 +29,12 @@ struct AgentOptions: Equatable {
         var path: String
         var name: String
     }
+
+    /// Every option there is.
+    static let known = [
+        "--host", "--listen", "--token-file", "--queues", "--ifname", "--mac", "--mtu", "--configure", "--resolv-conf",
+        "--name", "--request-socket", "--share",
+    ]
 
     /// Where `docker-proxy` looks for the agent too.
     static var defaultRequestPath: String { "/run/ringway-agent.sock" }
@@ -40,10 +48,12 @@ struct AgentOptions: Equatable {
         while let option = rest.nextOption() {
             switch option {
             case "--host", "--listen":
-                guard endpoint == nil else { throw UsageFailure("--host or --listen is given once") }
+                guard endpoint == nil else {
+                    throw UsageFailure("--host and --listen are given more than once; give one of them, once")
+                }
                 let text = try rest.value(of: option)
                 guard let read = HostEndpoint(text) else {
-                    throw UsageFailure("\(option) \(text): use vsock:CID:PORT (the host has CID 2) or unix:PATH")
+                    throw UsageFailure("\(option) \"\(text)\": \(HostEndpoint.complaint(text))")
                 }
                 endpoint = read
                 isListening = option == "--listen"
@@ -52,12 +62,14 @@ struct AgentOptions: Equatable {
             case "--ifname":
                 interfaceName = try rest.value(of: option)
                 guard TapDevice.isInterfaceName(interfaceName) else {
-                    throw UsageFailure("--ifname \(interfaceName): an interface's name has 1 to 15 characters")
+                    throw UsageFailure(
+                        "--ifname \"\(interfaceName)\": an interface's name has 1 to 15 characters, none of them blank, "
+                            + "\"/\", \":\" or \"%\"")
                 }
             case "--mac":
                 let text = try rest.value(of: option)
                 guard let address = MACAddress(text), !address.isMulticast else {
-                    throw UsageFailure("--mac \(text): use an address like 02:00:00:00:00:01")
+                    throw UsageFailure("--mac \"\(text)\": it is not an ethernet address such as 02:00:00:00:00:01")
                 }
                 mac = address
             case "--mtu": mtu = UInt16(try rest.integer(of: option, in: 1_280...65_520))
@@ -69,12 +81,29 @@ struct AgentOptions: Equatable {
                 let text = try rest.value(of: option)
                 let parts = text.split(separator: "=", maxSplits: 1).map(String.init)
                 guard parts.count == 2, parts[0].hasPrefix("/"), parts[0].utf8.count <= 107, parts[1].utf8.count <= 255
-                else { throw UsageFailure("--share \(text): use /PATH/IN/THE/GUEST=NAME") }
+                else {
+                    throw UsageFailure(
+                        "--share \"\(text)\": it is not a path in the guest and the name of a socket of the host's, such "
+                            + "as /run/ssh.sock=ssh")
+                }
                 shares.append(Share(path: parts[0], name: parts[1]))
-            default: throw UsageFailure("unknown option \(option)")
+            default: throw Self.unknown(option)
             }
         }
-        guard let endpoint else { throw UsageFailure("--host or --listen is missing") }
+        guard let endpoint else {
+            throw UsageFailure(
+                "the host is missing; give --host vsock:2:PORT or --host unix:PATH, or --listen where the host connects"
+            )
+        }
         self.endpoint = endpoint
+    }
+
+    private static func unknown(_ option: String) -> UsageFailure {
+        guard option.hasPrefix("-") else {
+            return UsageFailure("unexpected argument \"\(option)\"; try \"ringway-agent run --help\"")
+        }
+        let question = Suggestion.question(option, among: known)
+        return UsageFailure(
+            "unknown option \"\(option)\"\(question.isEmpty ? "; try \"ringway-agent run --help\"" : question)")
     }
 }

@@ -27,7 +27,7 @@ struct ArgumentReader {
             self.attached = nil
             return attached
         }
-        guard let value = arguments.popFirst() else { throw UsageFailure("\(option) wants a value") }
+        guard let value = arguments.popFirst() else { throw UsageFailure("\(option) needs a value") }
         return value
     }
 
@@ -36,8 +36,9 @@ struct ArgumentReader {
 
     mutating func integer(of option: String, in range: ClosedRange<Int>) throws(UsageFailure) -> Int {
         let text = try value(of: option)
-        guard let value = Int(text), range.contains(value) else {
-            throw UsageFailure("\(option) \(text): use a number from \(range.lowerBound) to \(range.upperBound)")
+        guard text.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }), let value = Int(text), range.contains(value) else {
+            throw UsageFailure(
+                "\(option) \"\(text)\": it must be a number from \(range.lowerBound) to \(range.upperBound)")
         }
         return value
     }

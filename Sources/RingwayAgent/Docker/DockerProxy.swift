@@ -44,14 +44,20 @@ struct DockerProxy {
         let local = LocalProxy(options)
         var connection = try ask(isFirst: true)
         result.report(nil)
-        local?.start()
+        // There may be hundreds of us for one container; a thread is started when it is needed.
+        var firstClient = local?.listener ?? -1
         while true {
             var entries = [
                 pollfd(fd: signals.descriptor, events: Int16(POLLIN), revents: 0),
                 pollfd(fd: connection, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: firstClient, events: Int16(POLLIN), revents: 0),
             ]
-            _ = poll(&entries, 2, connection < 0 ? Self.pause : -1)
+            _ = poll(&entries, 3, connection < 0 ? Self.pause : -1)
             if entries[0].revents != 0 { return }
+            if entries[2].revents != 0 {
+                firstClient = -1
+                local?.start()
+            }
             if entries[1].revents != 0 {
                 if holdsPort(connection) { continue }
                 close(connection)

@@ -11,7 +11,8 @@ internal import RingwayWire
 final class LocalProxy {
     private static var passedDescriptor: Int32 { 4 }
 
-    private let listener: Int32
+    /// Readable when there is a client.
+    let listener: Int32
     private let target: DialTarget
 
     /// Takes or makes the listener; `nil` where there is none to be had.

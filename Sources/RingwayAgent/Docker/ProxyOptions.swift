@@ -1,5 +1,6 @@
 internal import Glibc
 internal import RingwayAgentProtocol
+internal import RingwayUsage
 internal import RingwayWire
 
 /// The command line that the Docker engine gives its userland proxy.
@@ -10,6 +11,11 @@ struct ProxyOptions: Equatable {
     /// The engine has bound the port inside the guest, and passes the socket as descriptor 4.
     var hasListener = false
     var printsVersion = false
+
+    /// Every option there is, without its dash.
+    static let known = [
+        "proto", "host-ip", "host-port", "container-ip", "container-port", "use-listen-fd", "v", "version",
+    ]
 
     /// Reads `-proto tcp -host-ip 0.0.0.0 -host-port 8080 -container-ip 172.17.0.2 -container-port 80`, with one dash or
     /// two, and `-use-listen-fd` with or without a value.
@@ -23,7 +29,7 @@ struct ProxyOptions: Equatable {
                 switch text {
                 case "tcp": transport = .tcp
                 case "udp": transport = .udp
-                default: throw UsageFailure("unsupported protocol \(text)")
+                default: throw UsageFailure("-proto \"\(text)\": it must be tcp or udp")
                 }
             case "host-ip": host.address = try Self.address(&rest, option)
             case "host-port": host.port = UInt16(try rest.integer(of: option, in: 0...65_535))
@@ -31,15 +37,22 @@ struct ProxyOptions: Equatable {
             case "container-port": container.port = UInt16(try rest.integer(of: option, in: 1...65_535))
             case "use-listen-fd": hasListener = rest.flag()
             case "v", "version": printsVersion = rest.flag()
-            default: throw UsageFailure("unknown option \(option)")
+            default:
+                let question = Suggestion.question(name, among: Self.known.map { "-" + $0 })
+                let advice = question.isEmpty ? "; try \"ringway-agent docker-proxy --help\"" : question
+                throw UsageFailure("unknown option \"\(option)\"\(advice)")
             }
         }
-        guard printsVersion || container.port != 0 else { throw UsageFailure("-container-port is missing") }
+        guard printsVersion || container.port != 0 else {
+            throw UsageFailure("-container-port is missing; try \"ringway-agent docker-proxy --help\"")
+        }
     }
 
     private static func address(_ rest: inout ArgumentReader, _ option: String) throws(UsageFailure) -> IPAddress {
         let text = try rest.value(of: option)
-        guard let address = IPAddress(text) else { throw UsageFailure("\(option) \(text): that is no address") }
+        guard let address = IPAddress(text) else {
+            throw UsageFailure("\(option) \"\(text)\": it is not an IP address")
+        }
         return address
     }
 

@@ -1,6 +1,7 @@
 internal import CRingway
 internal import Glibc
 internal import RingwayConversation
+internal import RingwayUsage
 
 /// Where the host is.
 enum HostEndpoint: Hashable, Sendable {
@@ -22,6 +23,19 @@ enum HostEndpoint: Hashable, Sendable {
             return nil
         }
         self = .vsock(cid: cid, port: port)
+    }
+
+    /// What is wrong with a text that is no endpoint, and what would be right.
+    static func complaint(_ text: String) -> String {
+        let kind = String(text.prefix { $0 != ":" })
+        switch kind {
+        case "vsock": return "a vsock has two numbers; use vsock:CID:PORT, where CID 2 is the host"
+        case "unix": return "the path of a socket has 1 to 107 bytes; use unix:PATH"
+        default:
+            let question = Suggestion.question(kind, among: ["vsock", "unix"])
+            return
+                "unknown kind of host \"\(kind)\"\(question.isEmpty ? "; use vsock:CID:PORT or unix:PATH" : question)"
+        }
     }
 
     /// A blocking socket that is connected to the host.

@@ -53,21 +53,11 @@ SEE_ALSO = {
     "ringway.yaml": ["ringway-serve(1)", "systemctl(1)"],
 }
 
-# The agent's help is terse, since the agent is small.
+# What the agent's help does not say, because it knows nothing of how it was installed.
 AGENT = {
-    "abstract": "give a guest its network through vsock or a unix socket",
-    "EXIT STATUS": [
-        ("0", "It was told to end by SIGTERM or SIGINT."),
-        ("1", "It failed."),
-        ("2", "The command line makes no sense."),
-    ],
     "EXAMPLES": [
-        (["ringway-agent run --host vsock:2:1024 --queues 2 --configure"],
-         "In a virtual machine whose host runs ringway serve --listen vsock:1024."),
-        (["systemctl enable --now ringway-agent"], "The same as a service, with the options of "
+        (["systemctl enable --now ringway-agent"], "In a virtual machine, as a service with the options of "
          "/etc/default/ringway-agent."),
-        (["dockerd --userland-proxy-path=/usr/bin/ringway-agent"],
-         "Ports that containers publish in the guest are published on its host."),
     ],
 }
 

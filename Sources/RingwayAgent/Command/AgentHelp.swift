@@ -1,0 +1,157 @@
+/// The help of the agent's commands.
+enum AgentHelp {
+    static let commands = ["run", "docker-proxy", "help"]
+
+    static let root = """
+        OVERVIEW: Give a guest the network of its host, by vsock or a unix socket.
+
+        The agent runs inside a virtual machine or a network namespace. On the host "ringway serve" waits for it: by \
+        --listen vsock:PORT, or unix:PATH.
+
+        USAGE: ringway-agent run (--host <host> | --listen <host>) [<options>]
+               ringway-agent docker-proxy <options>
+
+        COMMANDS
+          run                     Keep an interface and the host's forwards working, until a signal comes.
+          docker-proxy            What the Docker engine starts for each published port; see its own help.
+          help [<command>]        Show this help, or a command's.
+
+        OPTIONS
+          --version               Show the version of the protocol.
+          -h, --help              Show this help.
+
+        EXAMPLES
+          ringway-agent run --host vsock:2:1024 --configure
+          dockerd --userland-proxy-path=/usr/bin/ringway-agent
+
+        EXIT STATUS
+          0  a signal ended it
+          1  it failed; one line on standard error says why
+          2  the command line makes no sense
+        """
+
+    static let run = """
+        OVERVIEW: Keep an interface and the host's forwards working, until a signal comes.
+
+        USAGE: ringway-agent run (--host <host> | --listen <host>) [<options>]
+
+        The agent connects to its host, makes a TAP interface whose frames the host carries, and dials servers of the \
+        guest for the host's forwards. It needs the right to make interfaces (CAP_NET_ADMIN and /dev/net/tun), or \
+        --queues 0. When either side is started again it connects again by itself.
+
+        HOST
+          --host <host>           Connect to the host: vsock:CID:PORT, where CID 2 is the host of a virtual machine, or \
+        unix:PATH for a host in another namespace of the same machine.
+          --listen <host>         Wait for the host to connect, as behind Firecracker's or cloud-hypervisor's vsock: \
+        vsock:CID:PORT or unix:PATH.
+          --token-file <file>     Show the first line of this file to the host, which lets no agent in without it when \
+        it was started with --agent-token.
+          --name <name>           What the guest is called: its name on the host's network, and in "ringway publish \
+        ls". (default: its host name)
+
+        INTERFACE
+          --queues <count>        Queues of the interface, 0 to 64, with a connection to the host for each; 0 makes no \
+        interface and only dials. (default: 1)
+          --ifname <name>         The interface's name. (default: eth0)
+          --mac <address>         Its ethernet address. (default: made from /etc/machine-id, the same at every start)
+          --mtu <bytes>           Bytes of an IP packet, 1280 to 65520. (default: what the host says)
+          --configure             Set addresses, routes and name servers as the host says, without DHCP.
+          --resolv-conf <file>    With --configure: where the name servers are written; empty for nowhere. What was there \
+        before comes back at the end. (default: /etc/resolv.conf, see NAME SERVERS)
+
+        PROGRAMS OF THE GUEST
+          --share <path>=<name>   Make a unix socket in the guest that leads to the host's socket of this name, which \
+        the host has by --agent-socket. Repeatable.
+          --request-socket <path>
+                                  Where programs of the guest ask for ports of the host, as docker-proxy does; empty for \
+        nowhere. (default: /run/ringway-agent.sock)
+
+        NAME SERVERS
+          Where the agent's network namespace is that of the first process, as in a virtual machine or a container, \
+        /etc/resolv.conf is replaced, whole and at once, and put back at the end; after a crash the next agent puts it \
+        back. In a network namespace with a mount namespace of its own ("ip netns exec", "unshare --mount") a file is \
+        mounted over /etc/resolv.conf there, and nothing is written. Where the file is shared with a machine that has \
+        another network it is left alone, and one line says what to do. A file that --resolv-conf names is written \
+        wherever it is.
+
+        FILES
+          /etc/resolv.conf.ringway-before   what was there before, while the agent runs
+          /run/ringway-agent.sock           for docker-proxy
+
+        SIGNALS
+          SIGTERM, SIGINT, SIGHUP   the end: interface, ports and name servers go
+
+        EXAMPLES
+          ringway-agent run --host vsock:2:1024 --queues 2 --configure
+              In a virtual machine whose host runs "ringway serve --listen vsock:1024".
+          ip netns exec blue ringway-agent run --host unix:/run/agent.sock --configure
+              In a network namespace.
+          ringway-agent run --host vsock:2:1024 --queues 0 --share /run/ssh.sock=ssh
+              No interface; programs of the guest reach the host's SSH agent.
+
+        EXIT STATUS
+          0  a signal ended it
+          1  it failed; one line on standard error says why
+          2  the command line makes no sense
+        """
+
+    static let dockerProxy = """
+        OVERVIEW: Have the host publish a port of a container, as the Docker engine's userland proxy.
+
+        USAGE: dockerd --userland-proxy-path=<path of ringway-agent>
+               ringway-agent docker-proxy -proto <protocol> -host-ip <address> -host-port <port>
+                   -container-ip <address> -container-port <port> [-use-listen-fd]
+
+        The engine starts one for each published port and address family. It asks the agent, which must run, for the \
+        port of the host, says on descriptor 3 whether it is had, and holds it until SIGTERM or SIGINT. All ports of \
+        an agent share its one connection to the host. "ringway publish ls" on the host lists them.
+
+        OPTIONS
+          -proto <protocol>       tcp or udp. (default: tcp)
+          -host-ip <address>      Where the host is to listen; 0.0.0.0 and :: stand for all addresses of a family.
+          -host-port <port>       The host's port; 0 leaves the choice to the host.
+          -container-ip <address>, -container-port <port>
+                                  The container's server.
+          -use-listen-fd          Programs of the guest connect to the socket on descriptor 4.
+          -v, -version            Show the version.
+
+        ENVIRONMENT
+          RINGWAY_AGENT_SOCKET    what the agent's --request-socket says
+
+        EXIT STATUS
+          0  a signal ended it
+          1  the port could not be had; descriptor 3 says why, in the engine's words
+          2  the command line makes no sense
+        """
+
+    /// A page of lines that are no longer than a terminal is wide.
+    static func page(_ text: String) -> String {
+        text.split(separator: "\n", omittingEmptySubsequences: false).map { wrap($0) }.joined(separator: "\n")
+    }
+
+    private static var width: Int { 80 }
+    /// Where the explanation of an option begins.
+    private static var column: Int { 26 }
+
+    /// Breaks a line between words; what follows is indented as the text of the line is.
+    private static func wrap(_ line: Substring) -> String {
+        guard line.utf8.count > width else { return String(line) }
+        let indent = line.prefix { $0 == " " }.count
+        // An option's explanation stands in a column of its own.
+        let isOption = indent == 2 && line.dropFirst(2).hasPrefix("-")
+        let margin = String(repeating: " ", count: isOption ? column : indent)
+        var lines: [String] = []
+        var current = String(line.prefix(isOption ? column : indent))
+        var isEmpty = true
+        for word in line.dropFirst(current.count).split(separator: " ") {
+            if !isEmpty, current.utf8.count + 1 + word.utf8.count > width {
+                lines.append(current)
+                current = margin + word
+            } else {
+                current += (isEmpty ? "" : " ") + word
+            }
+            isEmpty = false
+        }
+        return (lines + [current]).joined(separator: "\n")
+    }
+}

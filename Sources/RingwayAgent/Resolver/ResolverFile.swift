@@ -1,0 +1,210 @@
+internal import CRingway
+internal import Glibc
+internal import RingwayConversation
+
+/// A file that the agent writes while it is there, and what was there before, which comes back: a file, a symbolic link
+/// wherever it leads, or nothing.
+///
+/// The file is replaced whole, by renaming, and what was there keeps a second name beside it, so that an agent that was
+/// killed leaves nothing that the next one cannot put back. Where that cannot be, because the file is a mount point or
+/// its directory cannot be written, it is written in place. A file that somebody else has put there meanwhile is left
+/// alone.
+final class ResolverFile {
+    private let path: String
+    private var backup: String { path + ".ringway-before" }
+    /// What stood in a file that is written in place.
+    private var former: [UInt8]?
+    private var written: [UInt8] = []
+    /// Directories that were made for the file, the outermost first.
+    private var madeDirectories: [String] = []
+    private var hasTakenOver = false
+
+    private static let head = "# Written by ringway-agent; what was here before comes back when it ends.\n"
+
+    init(_ path: String) { self.path = path }
+
+    /// Writes these lines.
+    func set(_ lines: String) throws(AgentFailure) {
+        written = Array((Self.head + lines).utf8)
+        if former != nil { return try writeInPlace() }
+        makeDirectories()
+        let fresh = path + ".ringway-new"
+        unlink(fresh)
+        guard Self.create(fresh, written) else { return try takeOverInPlace() }
+        if !hasTakenOver, !isOurs { keep() }
+        guard rename(fresh, path) == 0 else {
+            unlink(fresh)
+            return try takeOverInPlace()
+        }
+        hasTakenOver = true
+    }
+
+    /// Puts back what was there before.
+    func restore() {
+        if let former {
+            // Somebody else's words are not ours to take back.
+            if SmallFile.read(path) == written {
+                _ = Self.overwrite(path, former)
+            }
+            self.former = nil
+        } else if hasTakenOver {
+            if !isOurs {
+                unlink(backup)
+            } else if rename(backup, path) != 0 {
+                unlink(path)
+            }
+        }
+        hasTakenOver = false
+        for directory in madeDirectories.reversed() { rmdir(directory) }
+        madeDirectories = []
+    }
+
+    // MARK: Replacing
+
+    /// Gives what is there its second name; a link is kept as a link.
+    private func keep() {
+        var status = stat()
+        // Where nothing is, an agent that was killed may have left the second name of what was.
+        guard lstat(path, &status) == 0 else { return }
+        unlink(backup)
+        if linkat(AT_FDCWD, path, AT_FDCWD, backup, 0) != 0, errno != ENOENT { _ = rename(path, backup) }
+    }
+
+    /// Whether what is there now is an agent's.
+    private var isOurs: Bool {
+        var status = stat()
+        guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return false }
+        return SmallFile.read(path)?.starts(with: Self.head.utf8) == true
+    }
+
+    private func makeDirectories() {
+        var missing: [String] = []
+        var directory = path[...]
+        while let slash = directory.lastIndex(of: "/"), slash != directory.startIndex {
+            directory = directory[..<slash]
+            guard access(String(directory), F_OK) != 0 else { break }
+            missing.append(String(directory))
+        }
+        for directory in missing.reversed() where mkdir(directory, 0o755) == 0 { madeDirectories.append(directory) }
+    }
+
+    private static func create(_ path: String, _ octets: [UInt8]) -> Bool {
+        let descriptor = ringway_open(path, O_WRONLY | O_CREAT | O_EXCL, 0o644)
+        guard descriptor >= 0 else { return false }
+        // Readable whatever the agent's mask.
+        let isWhole = write(descriptor, octets, octets.count) == octets.count && fchmod(descriptor, 0o644) == 0
+        close(descriptor)
+        if !isWhole { unlink(path) }
+        return isWhole
+    }
+
+    // MARK: In place
+
+    private func takeOverInPlace() throws(AgentFailure) {
+        let before = SmallFile.read(path)
+        try writeInPlace()
+        // An agent that was killed has left nothing to come back to.
+        former = before.map { $0.starts(with: Self.head.utf8) ? [] : $0 } ?? []
+        if !hasTakenOver { unlink(backup) }
+    }
+
+    private func writeInPlace() throws(AgentFailure) {
+        guard Self.overwrite(path, written) else { throw AgentFailure(cannot: "write \(path)") }
+    }
+
+    private static func overwrite(_ path: String, _ octets: [UInt8]) -> Bool {
+        let descriptor = ringway_open(path, O_WRONLY | O_TRUNC, 0)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        return octets.isEmpty || write(descriptor, octets, octets.count) == octets.count
+    }
+}
+
+/// A file that is shown over another one in the agent's own mount namespace, and nowhere else.
+final class MountedResolverFile {
+    private let path: String
+    /// The file that is shown; -1 until there is one.
+    private var descriptor: Int32 = -1
+
+    init(_ path: String) { self.path = path }
+
+    deinit { if descriptor >= 0 { close(descriptor) } }
+
+    /// Shows these lines.
+    func set(_ lines: String) throws(AgentFailure) {
+        if descriptor < 0 { descriptor = try mount() }
+        let octets = Array(lines.utf8)
+        guard ftruncate(descriptor, 0) == 0, pwrite(descriptor, octets, octets.count, 0) == octets.count else {
+            throw AgentFailure(cannot: "write the file that is mounted over \(path)")
+        }
+    }
+
+    /// Takes the file away; the one below is seen again.
+    func restore() {
+        guard descriptor >= 0 else { return }
+        close(descriptor)
+        descriptor = -1
+        _ = ringway_unmount_detached(path)
+    }
+
+    /// Places that a file system in memory may stand at until its file is shown elsewhere.
+    private static let places = ["/proc/fs", "/tmp", "/run", "/mnt"]
+
+    private func mount() throws(AgentFailure) -> Int32 {
+        guard
+            let place = Self.places.first(where: {
+                MountTable.propagates($0) == false && ringway_mount_memory($0) == 0
+            })
+        else { throw AgentFailure(cannot: "mount a file over \(path)") }
+        defer { _ = ringway_unmount_detached(place) }
+        let file = "\(place)/resolv.conf"
+        let descriptor = ringway_open(file, O_RDWR | O_CREAT | O_EXCL, 0o644)
+        guard descriptor >= 0, fchmod(descriptor, 0o644) == 0, ringway_mount_bind(file, path) == 0 else {
+            let failure = AgentFailure(cannot: "mount a file over \(path)")
+            if descriptor >= 0 { close(descriptor) }
+            throw failure
+        }
+        return descriptor
+    }
+}
+
+/// The name servers of the guest, wherever they may go.
+final class NameServerSetting {
+    private let named: String?
+    private var file: ResolverFile?
+    private var mounted: MountedResolverFile?
+    private var hasComplained = false
+
+    /// - Parameter named: what `--resolv-conf` says.
+    init(named: String?) { self.named = named }
+
+    /// Has programs of the guest ask these servers. What stands in the way is a line for the user, said once.
+    func set(_ servers: [String]) throws(AgentFailure) {
+        guard let first = servers.first else { return }
+        let lines = servers.map { "nameserver \($0)\n" }.joined()
+        if let file { return try file.set(lines) }
+        if let mounted { return try mounted.set(lines) }
+        let surroundings = ResolverPlace.Surroundings.look(at: ResolverPlace.standardPath)
+        switch ResolverPlace.decide(named: named, surroundings, nameServer: first) {
+        case .file(let path):
+            let file = ResolverFile(path)
+            self.file = file
+            try file.set(lines)
+        case .mount(let path):
+            let mounted = MountedResolverFile(path)
+            self.mounted = mounted
+            try mounted.set(lines)
+        case .nowhere(let reason):
+            guard let reason, !hasComplained else { return }
+            hasComplained = true
+            throw AgentFailure(reason)
+        }
+    }
+
+    func restore() {
+        file?.restore()
+        mounted?.restore()
+        file = nil
+        mounted = nil
+    }
+}
