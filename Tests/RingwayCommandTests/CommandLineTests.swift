@@ -11,7 +11,7 @@ private func refusal(_ arguments: [String]) -> String? {
         _ = try RootCommand.parseAsRoot(arguments)
         return nil
     } catch {
-        return CommandLineEntry.singleLine(RootCommand.message(for: error))
+        return CommandLineEntry.refusal(error, arguments)
     }
 }
 
@@ -127,12 +127,12 @@ struct RunCommandLineTests {
             Refused("--shards", "65", fault: "from 1 to 64"),
             Refused("--shards", "2", "--queues", "3", fault: "each shard has one queue"),
             Refused("--network", "10.0.0.0/30", fault: "must be 8 to 29"),
-            Refused("--network", "127.0.0.0/8", fault: "no network that guests may have"),
+            Refused("--network", "127.0.0.0/8", fault: "not a network that guests may have"),
             Refused("--network", "fd00::/64", fault: "must be an IPv4 network"),
             Refused("--network", "ten", fault: "not a block of addresses"),
             Refused("--ipv6-prefix", "fd00::/48", fault: "must be 64"),
             Refused("--ipv6-prefix", "fd00::1/64", fault: "last 64 bits must be zero"),
-            Refused("--ipv6-prefix", "fe80::/64", fault: "no prefix that guests may have"),
+            Refused("--ipv6-prefix", "fe80::/64", fault: "not a prefix that guests may have"),
             Refused("--ipv6-prefix", "10.0.0.0/8", fault: "not an IPv6 prefix"),
             Refused("--dns", "one.one", fault: "not an address such as"),
             Refused("--dns", "1.1.1.1:0", fault: "not an address such as"),
@@ -150,7 +150,7 @@ struct RunCommandLineTests {
             Refused("--pool-size", "12Q", fault: "not a size such as"),
             Refused("--pool-size", "M", fault: "not a size such as"),
             Refused("--park-size", "9999999999G", fault: "more than 1024G"),
-            Refused("--mtu", fault: "Missing value"),
+            Refused("--mtu", fault: "--mtu needs a value: --mtu <"),
         ])
     func refuses(_ example: Refused) throws {
         let message = try #require(refusal(["run"] + example.arguments + ["--", "true"]))
@@ -192,7 +192,8 @@ struct ExitStatusTests {
     @Test(
         "is 2 for a command line that makes no sense",
         arguments: [
-            [], ["frobnicate"], ["run"], ["run", "--mtu", "1", "true"], ["attach"], ["doctor", "--bogus"], ["--bogus"],
+            [], ["frobnicate"], ["publish"], ["publish", "ad"], ["help", "frobnicate"], ["run"],
+            ["run", "--mtu", "1", "true"], ["attach"], ["doctor", "--bogus"], ["--bogus"],
         ])
     func usage(_ arguments: [String]) {
         #expect(CommandLineEntry.status(of: arguments) == 2)
@@ -201,6 +202,11 @@ struct ExitStatusTests {
     @Test("is 0 for help and version", arguments: [["--help"], ["run", "--help"], ["run", "-h"], ["--version"]])
     func help(_ arguments: [String]) {
         #expect(CommandLineEntry.status(of: arguments) == 0)
+    }
+
+    @Test func `is 0 for the help of commands of commands`() {
+        #expect(CommandLineEntry.status(of: ["help", "publish", "add"]) == 0)
+        #expect(CommandLineEntry.status(of: ["publish", "--help"]) == 0)
     }
 
     @Test func `leaves one line of a message that has several`() {

@@ -102,10 +102,7 @@ struct ConfigurationReaderTests {
             ("isolate: 1", "f.yaml: line 1: isolate: invalid value \"1\": it must be true or false"),
             ("publish:\n  - 80:80\n  - 81:x", "f.yaml: line 3: publish.2: invalid value \"81:x\": the guest's port"),
             ("publish: {a: b}", "f.yaml: line 1: publish: keys and values stand here; write a list"),
-            (
-                "listen: qemu",
-                "f.yaml: line 1: listen: invalid value \"qemu\": \"qemu\" is no link: it is one of qemu:PATH"
-            ),
+            ("listen: qemu", "f.yaml: line 1: listen: invalid value \"qemu\": PATH is missing; use qemu:PATH"),
             ("leases: [{name: a}]", "f.yaml: line 1: leases.1: \"mac\" is missing; write mac, and address or name"),
             (
                 "leases:\n- mac: 52:54:00:12:34:56\n  address: 10.0.0.1",

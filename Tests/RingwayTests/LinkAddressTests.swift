@@ -14,12 +14,15 @@ struct LinkAddressTests {
     @Test(
         "is refused with what would be right",
         arguments: [
-            ("", "is no link: it is one of qemu:PATH"), ("qemu", "is no link: it is one of qemu:PATH"),
-            ("qemu:", "is no link: it is one of qemu:PATH"), ("quemu:/a", "is no kind of link: it is one of qemu:PATH"),
-            ("tap:lo", "is no interface's name"), ("tap:sixteen-letters-x", "is no interface's name"),
+            ("", "unknown kind of link \"\"; use one of qemu:PATH, qemu-dgram:PATH"),
+            ("qemu", "PATH is missing; use qemu:PATH"), ("fd:", "N[,N...] is missing; use fd:N[,N...]"),
+            ("quemu:/a", "unknown kind of link \"quemu\"; did you mean \"qemu\"?"),
+            ("qemu-dgarm:/a", "did you mean \"qemu-dgram\"?"),
+            ("/run/a.sock", "unknown kind of link \"/run/a.sock\"; use one of"),
+            ("tap:lo", "is not an interface's name"), ("tap:sixteen-letters-x", "is not an interface's name"),
             ("fd:x", "\"x\" is not the number of a descriptor"), ("fd:-1", "\"-1\" is not the number of a descriptor"),
             ("fd:3,", "\"\" is not the number of a descriptor"), ("fd:3,3", "descriptor 3 is named twice"),
-            ("qemu:" + String(repeating: "x", count: 108), "has at the most 107 octets"),
+            ("qemu:" + String(repeating: "x", count: 108), "has 1 to 107 bytes"),
         ])
     func refuse(text: String, reason: String) {
         let failure = #expect(throws: VirtualNetwork.Failure.self) { try LinkAddress(text) }

@@ -1,4 +1,5 @@
 public import RingwayLinks
+internal import RingwayUsage
 
 /// Where a network waits for guests, in words: `qemu:/run/vm.sock`.
 public enum LinkAddress: Hashable, Sendable, CustomStringConvertible {
@@ -39,15 +40,27 @@ public enum LinkAddress: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
+    private static let kinds: [(name: String, argument: String)] = [
+        ("qemu", "PATH"), ("qemu-dgram", "PATH"), ("vpnkit", "PATH"), ("unix", "PATH"), ("vsock", "PORT"),
+        ("hybrid", "PORT:PATH"), ("tap", "NAME"), ("fd", "N[,N...]"),
+    ]
+
     /// What can be written, for help and errors.
-    public static let forms =
-        "qemu:PATH, qemu-dgram:PATH, vpnkit:PATH, unix:PATH, vsock:PORT, hybrid:PORT:PATH, tap:NAME or fd:N[,N...]"
+    public static let forms: String = {
+        let forms = kinds.map { "\($0.name):\($0.argument)" }
+        return forms.dropLast().joined(separator: ", ") + " or " + forms[forms.count - 1]
+    }()
 
     /// Reads one of `forms`.
     public init(_ text: String) throws(VirtualNetwork.Failure) {
         let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        guard let kind = Self.kinds.first(where: { $0.name == parts[0] }) else {
+            let question = Suggestion.question(parts[0], among: Self.kinds.map(\.name))
+            throw VirtualNetwork.Failure(
+                "unknown kind of link \"\(parts[0])\"\(question.isEmpty ? "; use one of \(Self.forms)" : question)")
+        }
         guard parts.count == 2, !parts[1].isEmpty else {
-            throw VirtualNetwork.Failure("\"\(text)\" is no link: it is one of \(Self.forms)")
+            throw VirtualNetwork.Failure("\(kind.argument) is missing; use \(kind.name):\(kind.argument)")
         }
         let rest = parts[1]
         switch parts[0] {
@@ -57,8 +70,8 @@ public enum LinkAddress: Hashable, Sendable, CustomStringConvertible {
         case "tap":
             guard TapDevice.isInterfaceName(rest), rest != "lo" else {
                 throw VirtualNetwork.Failure(
-                    "\"\(rest)\" is no interface's name: it has 1 to 15 characters, none of them blank, \"/\", \":\" or "
-                        + "\"%\"")
+                    "\"\(rest)\" is not an interface's name, which has 1 to 15 characters, none of them blank, \"/\", \":\" "
+                        + "or \"%\"; use tap:NAME")
             }
             self = .tap(name: rest)
         case "unix": self = .agent(path: try Self.path(rest))
@@ -67,12 +80,11 @@ public enum LinkAddress: Hashable, Sendable, CustomStringConvertible {
             let halves = rest.split(separator: ":", maxSplits: 1).map(String.init)
             guard halves.count == 2 else {
                 throw VirtualNetwork.Failure(
-                    "\"hybrid:\(rest)\" wants the agent's port and the monitor's socket: hybrid:1024:/run/vm.vsock")
+                    "\"\(rest)\" is not the agent's port and the monitor's socket; use hybrid:1024:/run/vm.vsock, say")
             }
             self = .agentMonitor(path: try Self.path(halves[1]), port: try Self.port(halves[0]))
-        case "fd": self = .inherited(try Self.descriptors(rest), framing: .qemu)
-        default:
-            throw VirtualNetwork.Failure("\"\(parts[0])\" is no kind of link: it is one of \(Self.forms)")
+        // The only one that is left.
+        default: self = .inherited(try Self.descriptors(rest), framing: .qemu)
         }
     }
 
@@ -82,7 +94,7 @@ public enum LinkAddress: Hashable, Sendable, CustomStringConvertible {
     private static func path(_ text: String) throws(VirtualNetwork.Failure) -> String {
         guard text.utf8.count <= longestPath else {
             throw VirtualNetwork.Failure(
-                "the path of a socket has at the most \(longestPath) octets, and \"\(text)\" has \(text.utf8.count)")
+                "the path of a socket has 1 to \(longestPath) bytes; \"\(text)\" has \(text.utf8.count)")
         }
         return text
     }
@@ -90,7 +102,7 @@ public enum LinkAddress: Hashable, Sendable, CustomStringConvertible {
     private static func port(_ text: String) throws(VirtualNetwork.Failure) -> UInt32 {
         // The highest stands for any port (vsock(7)).
         guard let port = UInt32(text), port < .max else {
-            throw VirtualNetwork.Failure("\"\(text)\" is no port of a vsock: use a number below \(UInt32.max)")
+            throw VirtualNetwork.Failure("\"\(text)\" is not a port of a vsock; use a number below \(UInt32.max)")
         }
         return port
     }
@@ -99,7 +111,7 @@ public enum LinkAddress: Hashable, Sendable, CustomStringConvertible {
         var numbers: [Int32] = []
         for part in text.split(separator: ",", omittingEmptySubsequences: false) {
             guard let number = Int32(part), number >= 0, part.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }) else {
-                throw VirtualNetwork.Failure("\"\(part)\" is not the number of a descriptor")
+                throw VirtualNetwork.Failure("\"\(part)\" is not the number of a descriptor; use fd:3, say")
             }
             guard !numbers.contains(number) else { throw VirtualNetwork.Failure("descriptor \(number) is named twice") }
             numbers.append(number)

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Ringway
+internal import RingwayUsage
 
 /// `[GUEST/]PLACE=TARGET[@NAMESPACE]`: where the host waits for clients, and the server inside the guest that they are led
 /// to by its agent. PLACE is `[HOSTIP:]PORT` or `unix:PATH`, TARGET `tcp:IP:PORT`, `udp:IP:PORT` or `unix:PATH`.
@@ -7,7 +8,7 @@ enum AgentForwardSpecification {
     /// Reads one value of `--forward`. A refusal names the part at fault.
     static func parse(_ text: String) throws -> AgentForward {
         guard let sign = text.firstIndex(of: "=") else {
-            throw ValidationError("the server is missing: use PLACE=TARGET, such as 8080=tcp:127.0.0.1:80")
+            throw ValidationError("the server is missing; use PLACE=TARGET, such as 8080=tcp:127.0.0.1:80")
         }
         var place = text[..<sign]
         var guest = GuestSelector.first
@@ -32,7 +33,7 @@ enum AgentForwardSpecification {
             return .address(TransportAddress(address: IPAddress(IPv4Address(127, 0, 0, 1)), port: port))
         }
         guard let address = TransportAddress(String(text)), address.port != 0 else {
-            throw ValidationError("\"\(text)\" is no place for clients: use PORT, HOSTIP:PORT or unix:PATH")
+            throw ValidationError("\"\(text)\" is not a place for clients; use PORT, HOSTIP:PORT or unix:PATH")
         }
         return .address(address)
     }
@@ -41,27 +42,31 @@ enum AgentForwardSpecification {
         let parts = text.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false)
         let namespace = parts.count == 2 ? String(parts[1]) : ""
         guard let colon = parts[0].firstIndex(of: ":") else {
-            throw ValidationError("\"\(text)\" is no server: use tcp:IP:PORT, udp:IP:PORT or unix:PATH")
+            throw ValidationError("\"\(text)\" is not a server; use tcp:IP:PORT, udp:IP:PORT or unix:PATH")
         }
         let rest = parts[0][parts[0].index(after: colon)...]
         switch parts[0][..<colon] {
         case "tcp": return DialTarget(.tcp(try address(rest)), namespace: namespace)
         case "udp": return DialTarget(.udp(try address(rest)), namespace: namespace)
         case "unix": return DialTarget(.unix(path: try path(rest)), namespace: namespace)
-        default: throw ValidationError("\"\(text)\" is no server: use tcp:IP:PORT, udp:IP:PORT or unix:PATH")
+        case let kind:
+            let question = Suggestion.question(kind, among: ["tcp", "udp", "unix"])
+            throw ValidationError(
+                "unknown kind of server \"\(kind)\""
+                    + (question.isEmpty ? "; use tcp:IP:PORT, udp:IP:PORT or unix:PATH" : question))
         }
     }
 
     private static func address(_ text: Substring) throws -> TransportAddress {
         guard let address = TransportAddress(String(text)), address.port != 0 else {
-            throw ValidationError("\"\(text)\" is no address with a port, such as 127.0.0.1:80 or [::1]:80")
+            throw ValidationError("\"\(text)\" is not an address with a port, such as 127.0.0.1:80 or [::1]:80")
         }
         return address
     }
 
     private static func path(_ text: Substring) throws -> String {
         guard !text.isEmpty, text.utf8.count <= longestPath else {
-            throw ValidationError("the path of a socket has 1 to \(longestPath) octets")
+            throw ValidationError("the path of a socket has 1 to \(longestPath) bytes; this one has \(text.utf8.count)")
         }
         return String(text)
     }

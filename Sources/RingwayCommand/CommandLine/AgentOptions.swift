@@ -46,7 +46,7 @@ struct AgentOptions: ParsableArguments {
     static func socket(_ text: String) throws -> HostSocket {
         let parts = text.split(separator: "=", maxSplits: 1).map(String.init)
         guard parts.count == 2, parts[0].utf8.count <= 255, parts[1].hasPrefix("/"), parts[1].utf8.count <= 107 else {
-            throw ValidationError("use NAME=/PATH/OF/A/SOCKET")
+            throw ValidationError("it is not a name and a path, such as ssh=/run/user/1000/ssh-agent.sock")
         }
         return HostSocket(name: parts[0], path: parts[1])
     }

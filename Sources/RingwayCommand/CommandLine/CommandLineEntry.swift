@@ -16,7 +16,9 @@ public enum CommandLineEntry {
             guard !arguments.isEmpty else {
                 throw CommandFailure("no command is given; try \"ringway --help\"", status: ExitStatus.usage)
             }
-            try refuseUnknownCommand(arguments[0])
+            if let refusal = UsageMessage.unknownCommand(in: arguments) {
+                throw CommandFailure(refusal, status: ExitStatus.usage)
+            }
             var command = try RootCommand.parseAsRoot(arguments)
             if command is RunCommand { ownFailure = ExitStatus.ownFailure }
             try command.run()
@@ -27,25 +29,25 @@ public enum CommandLineEntry {
             StandardError.write(failure.message)
             return failure.status ?? ownFailure
         } catch {
-            return report(error)
+            return report(error, arguments)
         }
     }
 
-    /// The parser would speak of an unexpected argument.
-    private static func refuseUnknownCommand(_ name: String) throws(CommandFailure) {
-        let known = RootCommand.configuration.subcommands.compactMap { $0.configuration.commandName } + ["help"]
-        guard !name.hasPrefix("-"), !known.contains(name) else { return }
-        throw CommandFailure("unknown command \"\(name)\"; try \"ringway --help\"", status: ExitStatus.usage)
-    }
-
     /// Prints the help or version that was asked for, or the one line that says what is wrong with the arguments.
-    private static func report(_ error: any Error) -> Int32 {
+    private static func report(_ error: any Error, _ arguments: [String]) -> Int32 {
         if RootCommand.exitCode(for: error).isSuccess {
             print(RootCommand.fullMessage(for: error))
             return 0
         }
-        StandardError.write(singleLine(RootCommand.message(for: error)))
+        StandardError.write(refusal(error, arguments))
         return ExitStatus.usage
+    }
+
+    /// The one line that says what is wrong with the arguments.
+    static func refusal(_ error: any Error, _ arguments: [String]) -> String {
+        let usage = UsageMessage(arguments)
+        if let option = usage.firstUnknownOption(of: arguments) { return usage.unknownOption(option) }
+        return usage.rephrase(singleLine(RootCommand.message(for: error)))
     }
 
     /// The parser's messages may have several lines; scripts are promised one.

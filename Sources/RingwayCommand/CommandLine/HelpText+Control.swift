@@ -32,10 +32,12 @@ extension HelpText {
         """
 
     static let publishRemove = """
-        The ports are free when the command ends. Connections that came through them go on.
+        The ports are free when the command ends. Connections that came through them go on. A port that a guest's \
+        agent has published is the agent's, and ends where it was asked for.
 
         EXAMPLES
           ringway publish rm 3
+          ringway publish rm 127.0.0.1:8080=tcp:127.0.0.1:80
           ringway publish rm 8080:80 web=127.0.0.1:8443:443
 
         \(controlExit)
@@ -44,7 +46,8 @@ extension HelpText {
     static let publishList = """
         STATE is "active" when the ports lead to their guest, "waiting" while it is away, and "failed" when it is \
         there and the ports could not be had. OWNER is "-" for what the command line and the configuration of \
-        "ringway serve" publish.
+        "ringway serve" publish, "forward" for --forward, "follow" for --follow-ports, and "agent:NAME" for ports that \
+        the agent of a guest publishes, as Docker's proxy does; a range of those is one row.
 
         EXAMPLES
           ringway publish ls

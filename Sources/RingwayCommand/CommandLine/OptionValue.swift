@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import CRingway
 internal import Ringway
 internal import RingwayLinks
+internal import RingwayUsage
 
 /// How the values of options are read. Each refusal says what would have been right.
 enum OptionValue {
@@ -19,7 +20,9 @@ enum OptionValue {
         guard (8...29).contains(block.prefixLength) else {
             throw ValidationError("the prefix length must be 8 to 29")
         }
-        guard plan(network: block) != nil else { throw ValidationError("it is no network that guests may have") }
+        guard plan(network: block) != nil else {
+            throw ValidationError("it is not a network that guests may have, such as 192.168.127.0/24")
+        }
         return block
     }
 
@@ -32,7 +35,9 @@ enum OptionValue {
         }
         let address = block.address.ipv6
         guard address.low == 0 else { throw ValidationError("the last 64 bits must be zero") }
-        guard plan(ipv6Prefix: address) != nil else { throw ValidationError("it is no prefix that guests may have") }
+        guard plan(ipv6Prefix: address) != nil else {
+            throw ValidationError("it is not a prefix that guests may have, such as fd00:1:2:3::/64")
+        }
         return address
     }
 
@@ -51,7 +56,9 @@ enum OptionValue {
             var addresses: [IPAddress] = []
             for part in text.split(separator: ",", omittingEmptySubsequences: false) {
                 guard let address = IPAddress(String(part)), !address.isUnspecified else {
-                    throw ValidationError("it must be all, loopback, or addresses such as 192.0.2.1,::1")
+                    throw ValidationError(
+                        "it must be all, loopback, or addresses such as 192.0.2.1,::1"
+                            + Suggestion.question(text, among: ["all", "loopback"]))
                 }
                 addresses.append(address)
             }
@@ -70,7 +77,10 @@ enum OptionValue {
     static func busyPoll(_ text: String) throws -> Int { try number(text, in: 0...1_000_000) }
 
     static func reactor(_ text: String) throws -> Reactor {
-        guard let reactor = Reactor(rawValue: text) else { throw ValidationError("it must be io_uring or epoll") }
+        guard let reactor = Reactor(rawValue: text) else {
+            throw ValidationError(
+                "it must be io_uring or epoll" + Suggestion.question(text, among: ["io_uring", "epoll"]))
+        }
         return reactor
     }
 
@@ -109,7 +119,7 @@ enum OptionValue {
             throw ValidationError(
                 "an interface's name has 1 to 15 characters, none of them blank, \"/\", \":\" or \"%\"")
         }
-        guard text != "lo" else { throw ValidationError("\"lo\" is the loopback") }
+        guard text != "lo" else { throw ValidationError("\"lo\" is the loopback; use another name, such as eth0") }
         return text
     }
 
@@ -144,7 +154,9 @@ enum OptionValue {
     }
 
     static func address(_ text: String) throws -> IPAddress {
-        guard let address = IPAddress(text) else { throw ValidationError("it is not an IP address") }
+        guard let address = IPAddress(text) else {
+            throw ValidationError("it is not an IP address such as 192.168.127.10 or fd00::10")
+        }
         return address
     }
 
@@ -158,15 +170,17 @@ enum OptionValue {
     }
 
     static func file(_ text: String) throws -> String {
-        guard !text.isEmpty else { throw ValidationError("the name of the file is empty") }
+        guard !text.isEmpty else { throw ValidationError("the name of the file is empty; give a path") }
         return text
     }
 
     static func openDescriptor(_ text: String) throws -> Int32 {
         guard let value = decimal(text), let descriptor = Int32(exactly: value) else {
-            throw ValidationError("it is not the number of a descriptor")
+            throw ValidationError("it is not the number of a descriptor, such as 3")
         }
-        guard ringway_is_open(descriptor) else { throw ValidationError("that descriptor is not open") }
+        guard ringway_is_open(descriptor) else {
+            throw ValidationError("that descriptor is not open; open it with \(text)>FILE, say")
+        }
         return descriptor
     }
 

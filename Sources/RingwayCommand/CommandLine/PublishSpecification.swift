@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Ringway
+internal import RingwayUsage
 
 /// `[GUEST=][HOSTIP:][HOSTPORT[-END]:]GUESTPORT[-END][/tcp|/udp]`, as in Docker. Without HOSTPORT, or with 0, a free port
 /// is chosen, and so it is out of a range of the host's for a single guest port. An IPv6 address stands in brackets.
@@ -62,7 +63,9 @@ enum PublishSpecification {
         switch name.lowercased() {
         case "tcp": return .tcp
         case "udp": return .udp
-        default: throw ValidationError("the protocol \"\(name)\" is neither tcp nor udp")
+        default:
+            throw ValidationError(
+                "the protocol \"\(name)\" is neither tcp nor udp" + Suggestion.question(name, among: ["tcp", "udp"]))
         }
     }
 

@@ -26,7 +26,7 @@ struct RunCommand: ParsableCommand {
         if let first = captured.first, first != "--", first.hasPrefix("-") {
             if first == "--help" || first == "-h" { throw CleanExit.helpRequest(Self.self) }
             if first == "--version" { throw CleanExit.message("ringway \(Version.text)") }
-            throw ValidationError("unknown option \"\(first)\"; try \"ringway run --help\"")
+            throw ValidationError(UsageMessage(["run"]).unknownOption(first))
         }
         guard let name = command.first else {
             throw ValidationError("COMMAND is missing; try \"ringway run --help\"")

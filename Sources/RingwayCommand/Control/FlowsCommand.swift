@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import RingwayControl
+internal import RingwayUsage
 
 /// `ringway flows`: the conversations there are, live where there is a terminal.
 struct FlowsCommand: ParsableCommand {
@@ -30,14 +31,17 @@ struct FlowsCommand: ParsableCommand {
 
     static func order(_ text: String) throws -> FlowTable.Order {
         guard let order = FlowTable.Order(rawValue: text) else {
-            let all = FlowTable.Order.allCases.map(\.rawValue).joined(separator: ", ")
-            throw ValidationError("it is one of \(all)")
+            let all = FlowTable.Order.allCases.map(\.rawValue)
+            throw ValidationError(
+                "it must be one of \(all.joined(separator: ", "))" + Suggestion.question(text, among: all))
         }
         return order
     }
 
     func validate() throws {
-        guard (1...4_096).contains(limit) else { throw ValidationError("--limit is 1 to 4096") }
+        guard (1...4_096).contains(limit) else {
+            throw ValidationError("--limit \"\(limit)\": it must be a number from 1 to 4096")
+        }
     }
 
     private var target: String { "/v1/flows?limit=\(limit)" + (guest.map { "&guest=\($0)" } ?? "") }

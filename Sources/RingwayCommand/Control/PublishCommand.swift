@@ -8,6 +8,11 @@ struct PublishCommand: ParsableCommand {
         usage: "ringway publish (add | rm | ls | sync) [<options>] ...",
         discussion: HelpText.publish,
         subcommands: [PublishAdd.self, PublishRemove.self, PublishList.self, PublishSync.self])
+
+    func run() throws {
+        throw CommandFailure(
+            "publish needs a command: add, rm, ls or sync; try \"ringway publish --help\"", status: ExitStatus.usage)
+    }
 }
 
 /// Who publishes.

@@ -1,0 +1,144 @@
+internal import ArgumentParser
+internal import RingwayUsage
+
+/// Errors of the command line in one grammar: what is wrong, where it stands, what would be right.
+///
+///     unknown option "--publsh"; did you mean "--publish"?
+///     --mtu "1": it must be a number from 1280 to 65520
+///     --mtu needs a value: --mtu <bytes>
+///
+/// The parser says these things in its own words, which are taken apart here. Words that are not known pass as they are.
+struct UsageMessage {
+    /// The command that the arguments name, such as `publish add`; empty for none.
+    let command: [String]
+    private let type: any ParsableCommand.Type
+
+    /// Finds the command that the arguments name.
+    init(_ arguments: [String]) {
+        var type: any ParsableCommand.Type = RootCommand.self
+        var command: [String] = []
+        for word in arguments {
+            guard let next = Self.subcommand(word, of: type) else { break }
+            type = next
+            command.append(word)
+        }
+        self.command = command
+        self.type = type
+    }
+
+    // MARK: Commands
+
+    /// The first word that should name a command and does not.
+    static func unknownCommand(in arguments: [String]) -> String? {
+        let words = arguments.first == "help" ? Array(arguments.dropFirst()) : arguments
+        let found = UsageMessage(words)
+        let rest = words.dropFirst(found.command.count)
+        guard !found.type.configuration.subcommands.isEmpty, let word = rest.first, !word.hasPrefix("-"),
+            !(found.command.isEmpty && word == "help")
+        else { return nil }
+        let known = found.type.configuration.subcommands.map { name(of: $0) }
+        let prefix = found.command.map { $0 + " " }.joined()
+        let question = Suggestion.nearest(to: word, among: known).map { "; did you mean \"\(prefix)\($0)\"?" }
+        return "unknown command \"\(prefix)\(word)\"\(question ?? found.advice)"
+    }
+
+    private static func name(of type: any ParsableCommand.Type) -> String {
+        type.configuration.commandName ?? "\(type)".lowercased()
+    }
+
+    private static func subcommand(
+        _ word: String, of type: any ParsableCommand.Type
+    ) -> (any ParsableCommand.Type)? {
+        type.configuration.subcommands.first { name(of: $0) == word }
+    }
+
+    private var advice: String { "; try \"\((["ringway"] + command).joined(separator: " ")) --help\"" }
+
+    // MARK: Options
+
+    /// The first option of the arguments that the command does not have. Other faults may only follow from it.
+    func firstUnknownOption(of arguments: [String]) -> String? {
+        // What follows COMMAND is not ours; "run" looks at what stands before it itself.
+        guard command != ["run"] else { return nil }
+        let known = Set(options + ["--help", "--version"])
+        return arguments.prefix { $0 != "--" }.first { word in
+            word.hasPrefix("--") && !known.contains(String(word.prefix { $0 != "=" }))
+        }
+    }
+
+    /// What is wrong with an option that the command does not have.
+    func unknownOption(_ option: String) -> String {
+        let name = String(option.prefix { $0 != "=" })
+        let question = Suggestion.question(name, among: options)
+        return "unknown option \"\(name)\"\(question.isEmpty ? advice : question)"
+    }
+
+    /// The options of the command, as the head of each line of its help names them.
+    private var options: [String] {
+        let help = RootCommand.helpMessage(for: type, columns: 200)
+        var names: [String] = []
+        for line in help.split(separator: "\n") where line.hasPrefix("  -") {
+            for word in line.split(whereSeparator: { $0 == " " || $0 == "," || $0 == "/" }) {
+                guard word.hasPrefix("-") else { break }
+                if word.hasPrefix("--") { names.append(String(word)) }
+            }
+        }
+        return names
+    }
+
+    // MARK: The parser's words
+
+    /// The parser's message in this program's grammar.
+    func rephrase(_ message: String) -> String {
+        if let option = Self.quoted(message, after: "Unknown option ") { return unknownOption(option) }
+        if let option = Self.quoted(message, after: "Missing value for ") {
+            let name = option.prefix { $0 != " " }
+            return name == option ? "\(name) needs a value\(advice)" : "\(name) needs a value: \(option)"
+        }
+        if let value = Self.quoted(message, after: "The value ", before: " is invalid for ") {
+            return invalid(value, message)
+        }
+        if let argument = Self.quoted(message, after: "Unexpected argument ") {
+            return "unexpected argument \"\(argument)\"\(advice)"
+        }
+        if let range = message.firstRange(of: " unexpected arguments: '"), message.hasSuffix("'") {
+            let words = message[range.upperBound...].dropLast().replacing("', '", with: "\", \"")
+            return "unexpected arguments \"\(words)\"\(advice)"
+        }
+        if let argument = Self.quoted(message, after: "Missing expected argument ") {
+            return "\(argument) is missing\(advice)"
+        }
+        if let option = Self.quoted(message, after: "The option ", before: " does not take any value, but ") {
+            return "\(option) takes no value"
+        }
+        return message
+    }
+
+    /// "The value 'VALUE' is invalid for 'PLACE': WHY", where WHY may be missing.
+    private func invalid(_ value: String, _ message: String) -> String {
+        let rest = message.dropFirst("The value '\(value)' is invalid for '".count)
+        guard let end = rest.firstIndex(of: "'") else { return message }
+        let place = rest[..<end].prefix { $0 != " " }
+        var reason = String(rest[rest.index(after: end)...].drop { $0 == ":" || $0 == " " || $0 == "." })
+        if reason.isEmpty { reason = "it is not a \(Self.valueName(rest[..<end]))" + advice }
+        // An argument has no name of its own on the command line.
+        return "\(place.hasPrefix("<") ? "" : "\(place) ")\"\(value)\": \(reason)"
+    }
+
+    private static func valueName(_ option: Substring) -> String {
+        let name = option.drop { $0 != "<" }.dropFirst().prefix { $0 != ">" }
+        return name.isEmpty ? "value of that kind" : String(name)
+    }
+
+    /// What stands in single quotes after a beginning, up to the end of the message or to another piece of text.
+    private static func quoted(_ message: String, after beginning: String, before end: String? = nil) -> String? {
+        guard message.hasPrefix(beginning + "'") else { return nil }
+        let rest = message.dropFirst(beginning.count + 1)
+        if let end { return rest.firstRange(of: "'" + end).map { String(rest[..<$0.lowerBound]) } }
+        // The parser's own suggestion follows after a full stop.
+        return rest.lastIndex(of: "'").map { last in
+            let text = rest[..<last]
+            return String(text.firstRange(of: "'. ").map { text[..<$0.lowerBound] } ?? text)
+        }
+    }
+}
