@@ -132,6 +132,7 @@ public final class VirtualNetwork: Sendable {
             upstreams: configuration.nameServers.isEmpty ? nil : configuration.nameServers)
         names.resolvConfPath = configuration.resolvConfPath
         names.limits.outstandingQueries = configuration.limits.nameQueries
+        names.limits.longestWait = .seconds(max(1, configuration.limits.dnsTimeout))
         if let path = configuration.captureFile {
             capture = try CaptureFile.create(path)
         } else {

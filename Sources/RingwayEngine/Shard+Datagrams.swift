@@ -19,6 +19,7 @@ extension Shard {
     mutating func sendDatagram(_ effect: Effect) {
         let mapping = Handle(slot: effect.slot, generation: effect.generation)
         guard let socket = datagramSocket(mapping) else { return pool.pointee.release(effect.lease) }
+        forbidFragments(effect, &socket.pointee.fragmentation, socket.pointee.descriptor, ipv4: socket.pointee.isIPv4)
         prepareDatagram(
             effect, descriptor: socket.pointee.descriptor, source: nil, canSegment: !socket.pointee.cannotSegment)
     }
@@ -48,6 +49,16 @@ extension Shard {
         return socket
     }
 
+    /// Has the socket cut datagrams, or refuse what does not fit its path, as the guest asks. What was prepared before goes
+    /// out first, as it was asked for.
+    mutating func forbidFragments(
+        _ effect: Effect, _ setting: inout FragmentationSetting, _ descriptor: Int32, ipv4: Bool
+    ) {
+        guard setting.forbids != effect.dontFragment else { return }
+        _ = reactor.ring.submit()
+        setting.set(effect.dontFragment, on: descriptor, ipv4: ipv4)
+    }
+
     mutating func armDatagramReceive(_ descriptor: Int32, _ tag: OperationTag) {
         let entry = reactor.ring.prepare()
         ringway_prepare_receive_message_multishot(entry, descriptor, receiveTemplate, Self.hostGroup)
@@ -70,6 +81,7 @@ extension Shard {
         message.pointee.source = source
         message.pointee.hopLimit = effect.hopLimit
         message.pointee.trafficClass = effect.trafficClass
+        message.pointee.dontFragment = effect.dontFragment
         let isSingle = effect.segmentSize == 0
         message.pointee.segmentSize =
             isSingle && canSegment ? UInt16(truncatingIfNeeded: effect.length) : effect.segmentSize
@@ -94,42 +106,68 @@ extension Shard {
         let place = completion.tag.handle
         guard let message = messages.pointer(to: place) else { return }
         if completion.result < 0 {
-            let mapping = message.pointee.owner
-            if let socket = datagrams.pointer(mapping.slot), socket.pointee.flow == mapping {
-                let error = -completion.result
-                let queued = drainErrors(socket.pointee.descriptor) { stack, error, payload in
-                    Self.report(error, payload, of: mapping, to: &stack)
-                }
-                if queued > 0, !message.pointee.hasRetried {
-                    // The error was that of an earlier datagram; this one was not sent.
-                    message.pointee.hasRetried = true
-                    prepareSend(message, socket.pointee.descriptor, completion.tag)
-                    return perform()
-                }
-                if message.pointee.isTrain, Self.refusesTrain(error) {
-                    socket.pointee.cannotSegment = true
-                    cutTrain(place, socket.pointee.descriptor)
-                    return perform()
-                }
-                reportSendFailure(message, mapping, error)
-            } else if message.pointee.isTrain, Self.refusesTrain(-completion.result),
-                let forwarded = stack.forwardedMapping(mapping),
-                let listener = forwards.pointer(inSlot: forwarded.listener)
-            {
-                cutTrain(place, listener.pointee.descriptor)
-                return perform()
-            }
+            if isSentAgain(message, place, completion) { return perform() }
             counters.add(.udpSendFailed)
         }
         releaseMessage(place.slot)
         perform()
     }
 
+    /// Deals with a message that the kernel refused: true when it is on its way again, whole or in pieces. Otherwise the
+    /// guest has been told.
+    private mutating func isSentAgain(
+        _ message: UnsafeMutablePointer<SendMessage>, _ place: Handle, _ completion: Completion
+    ) -> Bool {
+        let mapping = message.pointee.owner
+        let error = -completion.result
+        var descriptor: Int32 = -1
+        var queued = 0
+        if let socket = datagrams.pointer(mapping.slot), socket.pointee.flow == mapping {
+            descriptor = socket.pointee.descriptor
+            queued = drainErrors(descriptor) { stack, error, payload in
+                Self.report(error, payload, of: mapping, to: &stack)
+            }
+        } else if let forwarded = stack.forwardedMapping(mapping),
+            let listener = forwards.pointer(inSlot: forwarded.listener)
+        {
+            descriptor = listener.pointee.descriptor
+            queued = drainForwardedErrors(listener.pointee)
+        }
+        guard descriptor >= 0 else { return false }
+        let excess = error == EMSGSIZE && message.pointee.dontFragment ? pathMTU(of: message) : nil
+        if queued > 0, excess == nil, !message.pointee.hasRetried {
+            // The error was that of an earlier datagram; this one was not sent.
+            message.pointee.hasRetried = true
+            prepareSend(message, descriptor, completion.tag)
+            return true
+        }
+        if message.pointee.isTrain, Self.refusesTrain(error) {
+            // Of datagrams that must not be cut the guest makes smaller ones, which may go as trains again.
+            if let socket = datagrams.pointer(mapping.slot), socket.pointee.flow == mapping,
+                !message.pointee.dontFragment || error != EMSGSIZE && error != EINVAL
+            {
+                socket.pointee.cannotSegment = true
+            }
+            cutTrain(place, descriptor)
+            return true
+        }
+        reportSendFailure(message, mapping, error, pathMTU: excess ?? 0)
+        return false
+    }
+
+    /// The MTU of a message's path where that is what it exceeds; `nil` where the kernel's word is about another datagram.
+    private func pathMTU(of message: UnsafeMutablePointer<SendMessage>) -> UInt32? {
+        let target = message.pointee.target
+        guard let mtu = PathMTU.toward(target, from: message.pointee.source) else { return nil }
+        let length = message.pointee.isTrain ? Int(message.pointee.segmentSize) : message.pointee.length
+        return length + (target.address.isIPv4 ? 28 : 48) > Int(mtu) ? mtu : nil
+    }
+
     /// A datagram that the host's kernel refused at once: what a router would say.
     private mutating func reportSendFailure(
-        _ message: UnsafeMutablePointer<SendMessage>, _ mapping: Handle, _ error: Int32
+        _ message: UnsafeMutablePointer<SendMessage>, _ mapping: Handle, _ error: Int32, pathMTU: UInt32
     ) {
-        guard let reason = Self.reason(ofLocal: error, information: 0) else { return }
+        guard let reason = Self.reason(ofLocal: error, information: pathMTU) else { return }
         let slice = message.pointee.slices[0]
         stack.datagramFailed(
             mapping, to: message.pointee.target, reason, from: nil,
@@ -157,6 +195,8 @@ extension Shard {
     static func reason(of error: DatagramError) -> ICMPError.Reason? {
         switch error.origin {
         case .icmp: .reported(type: error.type, code: error.code, parameter: error.information)
+        // It is told when the send's own result comes, which has the datagram too.
+        case .local where error.errno == EMSGSIZE: nil
         case .local: reason(ofLocal: error.errno, information: error.information)
         }
     }
@@ -167,7 +207,7 @@ extension Shard {
         case EHOSTUNREACH, EHOSTDOWN: .hostUnreachable
         case ENETUNREACH, ENETDOWN, EADDRNOTAVAIL, EINVAL, EAFNOSUPPORT: .networkUnreachable
         case EACCES, EPERM: .administrativelyProhibited
-        case EMSGSIZE: .packetTooBig(mtu: max(information, 1_280))
+        case EMSGSIZE: .packetTooBig(mtu: information == 0 ? UInt32(NetworkPlan.minimumMTU) : information)
         default: nil
         }
     }
@@ -232,6 +272,12 @@ extension Shard {
         var length: Int
         var notes: ringway_datagram_notes
         var segmentSize: Int { Int(notes.segment_size) }
+        /// What the guest is to see of its header; a hop limit of zero is not for a wire.
+        var marks: DatagramMarks {
+            DatagramMarks(
+                hopLimit: notes.hop_limit < 0 ? 64 : UInt8(clamping: max(1, notes.hop_limit)),
+                trafficClass: notes.traffic_class < 0 ? 0 : UInt8(truncatingIfNeeded: notes.traffic_class))
+        }
     }
 
     /// Reads what the kernel laid before the payload (io_uring_recvmsg_multishot(3)); every length is checked.

@@ -10,13 +10,16 @@ internal import RingwayWire
 /// Published ports.
 extension Shard {
     mutating func addListener(_ order: ListeningSocket) {
-        let socket = Forward(
+        var socket = Forward(
             descriptor: order.descriptor, number: order.forward, guest: order.guest, isStream: order.isStream)
+        if !order.isStream, let bound = SocketAddress.local(of: order.descriptor) { socket.bound = bound }
         guard let handle = forwards.insert(socket) else {
             counters.add(.forwardsRefused)
             return Endpoint.close(order.descriptor, reset: false)
         }
-        if order.isStream { armAccept(handle) } else { armForwardedReceive(handle) }
+        if order.isStream { return armAccept(handle) }
+        stack.datagramPortPublished(handle.slot, bound: socket.bound.address, guest: order.guest)
+        armForwardedReceive(handle)
     }
 
     private mutating func armAccept(_ handle: Handle) {
@@ -49,7 +52,7 @@ extension Shard {
                 budget -= 1
                 socket.pointee.isEnding = true
                 endingForwards += 1
-                if !socket.pointee.isStream { stack.listenerClosed(slot) }
+                if !socket.pointee.isStream { stack.listenerClosed(slot, guest: socket.pointee.guest) }
                 if socket.pointee.isArmed {
                     cancel(forwards.tag(ofSlot: slot, socket.pointee))
                 } else {
@@ -191,6 +194,8 @@ extension Shard {
             takeForwarded(lease, octets: Int(completion.result), listener, handle.slot)
         } else if !lease.isNone {
             pool.pointee.release(lease)
+        } else if completion.result < 0, completion.result != -ENOBUFS, completion.result != -ECANCELED {
+            _ = drainForwardedErrors(listener)
         }
         perform()
         guard !completion.hasMore, completion.result != -ECANCELED, let socket = forwards.pointer(to: handle) else {
@@ -221,7 +226,17 @@ extension Shard {
             ? IPAddress(high: datagram.notes.local_high, low: datagram.notes.local_low) : datagram.sender.address
         stack.forwardedDatagramReceived(
             listener: slot, from: datagram.sender, to: local, guest: guest, lease, offset: datagram.offset,
-            length: datagram.length, segmentSize: datagram.segmentSize)
+            length: datagram.length, segmentSize: datagram.segmentSize, marks: datagram.marks)
+    }
+
+    /// Reads a listener's queue of errors: they are about what the guest sent to the port's peers. Answers how many there
+    /// were.
+    mutating func drainForwardedErrors(_ listener: Forward) -> Int {
+        let guest = listener.guest
+        return drainErrors(listener.descriptor) { stack, error, payload in
+            guard let mapping = stack.forwardedMapping(of: error.destination, guest: guest) else { return }
+            Self.report(error, payload, of: mapping, to: &stack)
+        }
     }
 
     /// The guest's answer to a client of a published port leaves through the listener, from the address that the client
@@ -231,7 +246,24 @@ extension Shard {
         guard let forwarded = stack.forwardedMapping(mapping),
             let socket = forwards.pointer(inSlot: forwarded.listener)
         else { return pool.pointee.release(effect.lease) }
-        prepareDatagram(effect, descriptor: socket.pointee.descriptor, source: forwarded.local, canSegment: true)
+        let descriptor = socket.pointee.descriptor
+        forbidFragments(
+            effect, &socket.pointee.fragmentation, descriptor, ipv4: forwarded.client.address.isIPv4)
+        prepareDatagram(
+            effect, descriptor: descriptor, source: forwarded.local.isUnspecified ? nil : forwarded.local,
+            canSegment: true)
+    }
+
+    /// Nothing listens where a client's datagram was to go, and the client is told so, where the host lets us.
+    mutating func refuseDatagram(_ effect: Effect) {
+        let mapping = Handle(slot: effect.slot, generation: effect.generation)
+        guard let forwarded = stack.forwardedMapping(mapping),
+            let socket = forwards.pointer(inSlot: forwarded.listener)
+        else { return }
+        let address = forwarded.local.isUnspecified ? socket.pointee.bound.address : forwarded.local
+        let isSent = refusals.send(
+            to: forwarded.client, about: TransportAddress(address: address, port: socket.pointee.bound.port))
+        counters.add(isSent ? .udpRefusalsPassedOn : .udpRefusalsNotPassedOn)
     }
 }
 

@@ -22,7 +22,9 @@ extension Shard {
     }
 
     /// Parses a frame at the start of its buffer and gives it to the shard that owns its flow. Takes the lease.
-    mutating func takeFrame(_ lease: Lease, length: Int) {
+    ///
+    /// - Parameter isReassembled: the frame was put together from fragments, so it may be cut again.
+    mutating func takeFrame(_ lease: Lease, length: Int, isReassembled: Bool = false) {
         counters.add(.framesFromGuest)
         counters.add(.octetsFromGuest, length)
         octetsThisTurn &+= length
@@ -36,9 +38,10 @@ extension Shard {
             counters.addRefused(reason: reason.rawValue)
             return pool.pointee.release(lease)
         }
+        if isReassembled { summary.dontFragment = false }
         if isSwitched, !passesSwitch(summary, lease, length: length) { return }
         let owner = Stack.owner(
-            of: summary, shards: shared.network.count, secret: shared.configuration.stack.secret)
+            of: summary, in: frame, shards: shared.network.count, secret: shared.configuration.stack.secret)
         if owner == index {
             return stack.receiveFrame(summary, lease, length: length)
         }

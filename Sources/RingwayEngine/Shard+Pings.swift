@@ -27,6 +27,7 @@ extension Shard {
                 message.storeBytes(of: Checksum.finish(Checksum.partial(bytes)), toByteOffset: 2, as: UInt16.self)
             }
         }
+        forbidFragments(effect, &socket.pointee.fragmentation, socket.pointee.descriptor, ipv4: socket.pointee.isIPv4)
         prepareDatagram(
             effect, descriptor: socket.pointee.descriptor, source: nil, Operation.pingSend, canSegment: false)
     }
@@ -56,13 +57,15 @@ extension Shard {
             let ping = message.pointee.owner
             if let socket = pings.pointer(ping.slot), socket.pointee.flow == ping {
                 let queued = drainPingErrors(socket)
-                if queued > 0, !message.pointee.hasRetried {
+                let error = -completion.result
+                let mtu = error == EMSGSIZE ? PathMTU.toward(message.pointee.target) : nil
+                if queued > 0, mtu == nil, !message.pointee.hasRetried {
                     // The error was that of an earlier echo; this one was not sent.
                     message.pointee.hasRetried = true
                     prepareSend(message, socket.pointee.descriptor, completion.tag)
                     return perform()
                 }
-                if queued == 0, let reason = Self.reason(ofLocal: -completion.result, information: 0) {
+                if queued == 0 || mtu != nil, let reason = Self.reason(ofLocal: error, information: mtu ?? 0) {
                     let slice = message.pointee.slices[0]
                     stack.pingFailed(
                         ping, to: message.pointee.target.address, reason, from: nil,

@@ -20,6 +20,7 @@ struct ArrivingTrain {
     var sender = TransportAddress(address: IPAddress(high: 0, low: 0), port: 0)
     var offset = 0
     var length = 0
+    var marks = DatagramMarks()
     /// Octets of the first datagram, and of all that follow but the last.
     var size = 0
 }
@@ -40,6 +41,7 @@ extension Shard {
             message.pointee.owner == Handle(slot: effect.slot, generation: effect.generation),
             message.pointee.target == effect.address, message.pointee.hopLimit == effect.hopLimit,
             message.pointee.trafficClass == effect.trafficClass,
+            message.pointee.dontFragment == effect.dontFragment,
             message.pointee.hasRoom(forDatagramOf: Int(effect.length))
         else { return false }
         let lease = message.pointee.leases[0]
@@ -106,17 +108,17 @@ extension Shard {
         if datagram.segmentSize == 0, datagram.length > 0, datagram.length <= most, stack.takesTrains {
             arriving = ArrivingTrain(
                 lease: lease, mapping: mapping, sender: datagram.sender, offset: datagram.offset,
-                length: datagram.length, size: datagram.length)
+                length: datagram.length, marks: datagram.marks, size: datagram.length)
         } else {
             stack.datagramReceived(
                 mapping, from: datagram.sender, lease, offset: datagram.offset, length: datagram.length,
-                segmentSize: datagram.segmentSize)
+                segmentSize: datagram.segmentSize, marks: datagram.marks)
         }
     }
 
     private func joins(_ datagram: ReceivedDatagram, _ mapping: Handle) -> Bool {
         datagram.segmentSize == 0 && datagram.length > 0 && datagram.length <= arriving.size
-            && arriving.mapping == mapping && arriving.sender == datagram.sender
+            && arriving.mapping == mapping && arriving.sender == datagram.sender && arriving.marks == datagram.marks
             && arriving.length.isMultiple(of: arriving.size)
             && arriving.length + datagram.length
                 <= min(
@@ -131,7 +133,7 @@ extension Shard {
         arriving = ArrivingTrain()
         stack.datagramReceived(
             train.mapping, from: train.sender, train.lease, offset: train.offset, length: train.length,
-            segmentSize: train.length > train.size ? train.size : 0)
+            segmentSize: train.length > train.size ? train.size : 0, marks: train.marks)
         perform()
     }
 }

@@ -83,6 +83,8 @@ struct Shard: ~Copyable {
     var hasStarvedDatagrams = false
     /// The message to the host that more datagrams may join, and the train toward the guest that is being gathered.
     var departing = DepartingTrain()
+    /// Tells clients of published UDP ports that nothing listens.
+    var refusals = RefusalSocket()
     var arriving = ArrivingTrain()
     /// Octets that the guest has sent and the sockets of its streams have received in this turn.
     var octetsThisTurn = 0
@@ -275,11 +277,12 @@ struct Shard: ~Copyable {
             case .resetStream: closeStream(effect, reset: true)
             case .sendDatagram: sendDatagram(effect)
             case .sendForwardedDatagram: sendForwardedDatagram(effect)
+            case .refuseDatagram: refuseDatagram(effect)
             case .closeDatagram: closeDatagram(effect)
             case .sendEcho: sendEcho(effect)
             case .closeEcho: closeEcho(effect)
             case .query: sendQuery(effect)
-            case .reenterFrame: takeFrame(effect.lease, length: Int(effect.length))
+            case .reenterFrame: takeFrame(effect.lease, length: Int(effect.length), isReassembled: true)
             }
         }
     }

@@ -17,6 +17,7 @@ public struct DatagramSocket: BitwiseCopyable {
     public var isStarved = false
     /// The kernel refused to cut a train for this socket: the path's MTU is smaller, or its device cannot.
     public var cannotSegment = false
+    public var fragmentation = FragmentationSetting()
 
     public init(descriptor: Int32, flow: Handle, isIPv4: Bool) {
         self.descriptor = descriptor
@@ -29,6 +30,7 @@ public struct DatagramSocket: BitwiseCopyable {
         let descriptor = Endpoint.open(family: ipv4 ? AF_INET : AF_INET6, type: Int32(SOCK_DGRAM.rawValue))
         guard descriptor >= 0 else { return descriptor }
         _ = ringway_set_option(descriptor, Int32(IPPROTO_UDP), UDP_GRO, 1)
+        ringway_receive_marks(descriptor, ipv4)
         reportErrors(descriptor, ipv4: ipv4)
         return descriptor
     }
@@ -46,13 +48,12 @@ public struct DatagramSocket: BitwiseCopyable {
             if descriptor >= 0 { _ = ringway_filter_icmp_echo_reply(descriptor, ipv4) }
         }
         guard descriptor >= 0 else { return (descriptor, false) }
-        _ = ringway_set_option(
-            descriptor, Int32(ipv4 ? Int(IPPROTO_IP) : Int(IPPROTO_IPV6)), ipv4 ? IP_RECVTTL : IPV6_RECVHOPLIMIT, 1)
+        ringway_receive_marks(descriptor, ipv4)
         reportErrors(descriptor, ipv4: ipv4)
         return (descriptor, isRaw)
     }
 
-    private static func reportErrors(_ descriptor: Int32, ipv4: Bool) {
+    static func reportErrors(_ descriptor: Int32, ipv4: Bool) {
         _ = ringway_set_option(
             descriptor, Int32(ipv4 ? Int(IPPROTO_IP) : Int(IPPROTO_IPV6)), ipv4 ? IP_RECVERR : IPV6_RECVERR, 1)
     }

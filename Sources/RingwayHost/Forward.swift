@@ -21,6 +21,9 @@ public struct Forward: BitwiseCopyable {
     /// Until when clients go by the link although there is a shorter way, in monotonic nanoseconds: a server has not
     /// answered on the inside.
     public var linkUntil: UInt64 = 0
+    /// Of a UDP socket: the host's address and port that it is bound to.
+    public var bound = TransportAddress(address: IPAddress(high: 0, low: 0), port: 0)
+    public var fragmentation = FragmentationSetting()
     /// Whether a server has answered on the inside since it last did not.
     public var hasSpliced = false
 

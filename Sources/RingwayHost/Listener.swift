@@ -49,11 +49,11 @@ public enum Listener {
     public static func datagram(address: IPAddress?, port: UInt16) throws(HostFailure) -> Int32 {
         let descriptor = try bound(type: Int32(SOCK_DGRAM.rawValue), address: address, port: port, isFirst: true)
         _ = ringway_set_option(descriptor, Int32(IPPROTO_UDP), UDP_GRO, 1)
-        if address == nil || address?.isIPv4 == false {
-            _ = ringway_set_option(descriptor, Int32(IPPROTO_IPV6), IPV6_RECVPKTINFO, 1)
-        }
-        if address == nil || address?.isIPv4 == true {
-            _ = ringway_set_option(descriptor, Int32(IPPROTO_IP), IP_PKTINFO, 1)
+        for ipv4 in [false, true] where address == nil || address?.isIPv4 == ipv4 {
+            _ = ringway_set_option(
+                descriptor, Int32(ipv4 ? Int(IPPROTO_IP) : Int(IPPROTO_IPV6)), ipv4 ? IP_PKTINFO : IPV6_RECVPKTINFO, 1)
+            ringway_receive_marks(descriptor, ipv4)
+            DatagramSocket.reportErrors(descriptor, ipv4: ipv4)
         }
         return descriptor
     }

@@ -23,6 +23,8 @@ public struct SendMessage: BitwiseCopyable {
     public var source: IPAddress?
     public var hopLimit: UInt8 = 64
     public var trafficClass: UInt8 = 0
+    /// The socket was told to refuse it where it does not fit the path.
+    public var dontFragment = false
     /// Octets of each datagram of a train but the last; zero for a single datagram that nothing may follow.
     public var segmentSize: UInt16 = 0
     /// The message was refused once, for an error that was not its own.

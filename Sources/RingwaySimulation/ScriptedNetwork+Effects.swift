@@ -23,12 +23,13 @@ extension ScriptedNetwork {
             case .query:
                 note(handle, in: \.queries)
                 check(effect)
-            case .closeDatagram, .closeEcho: break
+            case .closeDatagram, .closeEcho, .refuseDatagram: break
             case .reenterFrame:
                 var summary = FrameSummary()
                 let start = UnsafeRawPointer(space.address(of: effect.lease))
                 let frame = UnsafeRawBufferPointer(start: start, count: Int(effect.length))
                 if FrameSummary.parse(frame, into: &summary) == .none, summary.kind != .fragment {
+                    summary.dontFragment = false
                     stack.receiveFrame(summary, effect.lease, length: Int(effect.length))
                 } else {
                     pool.pointee.release(effect.lease)

@@ -95,7 +95,7 @@ extension ScriptedNetwork {
             let segmentSize = detail & 0x40 != 0 && buffer.length > 64 ? (buffer.length + 63) / 64 : 0
             stack.datagramReceived(
                 mapping, from: sender, buffer.lease, offset: Stack.headroom, length: buffer.length,
-                segmentSize: segmentSize)
+                segmentSize: segmentSize, marks: DatagramMarks(hopLimit: detail, trafficClass: choice))
         case .forwarded:
             guard let buffer = buffer(count) else { return }
             let guest = ScriptedFrame.ends(choice, plan).guest
@@ -124,7 +124,13 @@ extension ScriptedNetwork {
     }
 
     private mutating func fail(_ choice: UInt8, _ code: UInt8, _ count: UInt64, _ target: TransportAddress) {
-        if code & 0x80 != 0 { return stack.listenerClosed(UInt32(choice & 3)) }
+        if code & 0x80 != 0 {
+            let ends = ScriptedFrame.ends(choice, plan)
+            if count & 1 != 0 {
+                return stack.datagramPortPublished(UInt32(choice & 3), bound: target.address, guest: ends.guest)
+            }
+            return stack.listenerClosed(UInt32(choice & 3), guest: ends.guest)
+        }
         guard let mapping = Self.pick(names.mappings, choice) else { return }
         if code & 0x40 != 0 { return stack.datagramSocketFailed(mapping) }
         let payload = [UInt8](repeating: 7, count: Int(count & 0x7FF))

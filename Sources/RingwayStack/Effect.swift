@@ -33,6 +33,8 @@ public struct Effect: BitwiseCopyable, Sendable {
         case sendDatagram
         /// The same through the listener of forwarded UDP flow `slot`.
         case sendForwardedDatagram
+        /// Tell the peer of forwarded UDP flow `slot` that nothing listens on the port.
+        case refuseDatagram
         /// Close the socket of UDP mapping `slot`.
         case closeDatagram
         /// Send an ICMP echo request from the socket of ping `slot`.
@@ -48,6 +50,8 @@ public struct Effect: BitwiseCopyable, Sendable {
     public var kind: Kind
     public var hopLimit: UInt8 = 64
     public var trafficClass: UInt8 = 0
+    /// The guest forbids that the datagram be cut on its way.
+    public var dontFragment = false
     public var generation: UInt16 = 0
     public var segmentSize: UInt16 = 0
     public var slot: UInt32 = 0

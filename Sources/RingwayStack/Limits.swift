@@ -4,7 +4,8 @@ public struct Limits: Sendable, Equatable {
     public var flowsPerGuest = 65_536
     /// TCP connects to the host under way. Beyond it the oldest one ends; the guest's TCP repeats its SYN.
     public var halfOpenConnects = 4_096
-    /// UDP mappings (a guest's address and port). Beyond it the one idle for longest goes.
+    /// UDP mappings (a guest's address and port). Beyond it one that never had an answer goes, the one idle for longest
+    /// first, and where all have had one, the one idle for longest.
     public var udpMappings = 8_192
     /// Ping sockets. Beyond it the one idle for longest goes.
     public var pingMappings = 256
@@ -29,6 +30,13 @@ public struct Limits: Sendable, Equatable {
     /// Owners of published ports that may have leases. Beyond it a lease is refused.
     public var forwardOwners = 1_024
 
+    /// Seconds without a datagram after which a UDP mapping ends, answered or not (RFC 4787 REQ-5: two minutes at least).
+    public var udpTimeout = 180
+    /// Seconds that a DNS query may wait for its answer, from the gateway or from another server.
+    public var dnsTimeout = 30
+    /// Seconds without an echo after which a ping mapping ends (RFC 5508 REQ-2: one minute at least).
+    public var icmpTimeout = 60
+
     public init() {}
 
     /// One row of the table that `--help` and README show.
@@ -50,7 +58,7 @@ public struct Limits: Sendable, Equatable {
             counter: "tcpHalfOpenEvicted", atTheBound: "the oldest one ends, the guest repeats its SYN"),
         Row(
             name: "UDP mappings", defaultValue: "8192", flag: "--max-udp-mappings", counter: "udpMappingsEvicted",
-            atTheBound: "the mapping idle for longest ends"),
+            atTheBound: "one without an answer ends, else the one idle for longest"),
         Row(
             name: "ping mappings", defaultValue: "256", flag: "--max-ping-mappings", counter: "pingMappings",
             atTheBound: "the mapping idle for longest ends"),
@@ -81,6 +89,15 @@ public struct Limits: Sendable, Equatable {
         Row(
             name: "owners of published ports with leases", defaultValue: "1024", flag: "--max-owners",
             counter: "told in the answer", atTheBound: "a lease is refused"),
+        Row(
+            name: "silence of a UDP mapping, answered or not", defaultValue: "180s", flag: "--udp-timeout",
+            counter: "udpMappingsExpired", atTheBound: "the mapping ends"),
+        Row(
+            name: "wait for the answer to a DNS query", defaultValue: "30s", flag: "--dns-timeout",
+            counter: "dnsUnanswered", atTheBound: "SERVFAIL from the gateway; a mapping to another server ends"),
+        Row(
+            name: "silence of a ping mapping", defaultValue: "60s", flag: "--icmp-timeout",
+            counter: "pingMappings", atTheBound: "the mapping ends"),
     ]
 
     /// Large buffers of a shard: half of the pool.

@@ -30,6 +30,21 @@ extension Stack {
         return owner(of: key, shards: shards, secret: secret)
     }
 
+    /// The same where the frame is at hand: an ICMP error goes to the flow that it is about.
+    ///
+    /// - Parameter frame: the frame, virtio-net header first.
+    public static func owner(
+        of summary: FrameSummary, in frame: UnsafeRawBufferPointer, shards: Int, secret: UInt64
+    ) -> Int {
+        if shards == 1 { return 0 }
+        if summary.kind == .icmp || summary.kind == .icmpv6,
+            let error = GuestError(summary, UnsafeRawBufferPointer(rebasing: frame[VirtioNetHeader.length...]))
+        {
+            return owner(of: error.flowKey, shards: shards, secret: secret)
+        }
+        return owner(of: summary, shards: shards, secret: secret)
+    }
+
     /// The shard that owns the flow with this key.
     public static func owner(of key: FlowKey, shards: Int, secret: UInt64) -> Int {
         // The high half of the hash: the flow table uses the low one, and must not lose entropy to the choice of shard.
@@ -57,7 +72,7 @@ extension Stack {
             guard accepts(summary) else { return release(lease) }
             receiveICMP(summary, lease, bytes)
         case .icmpv6:
-            if Self.isEchoRequest(summary, bytes) {
+            if Self.isEchoOrError(summary, bytes) {
                 guard accepts(summary) else { return release(lease) }
                 receiveICMP(summary, lease, bytes)
             } else {
@@ -79,9 +94,9 @@ extension Stack {
 
     static var dhcpServerPort: UInt16 { 67 }
 
-    /// Whether an ICMPv6 message belongs to a ping, not to neighbour discovery.
-    private static func isEchoRequest(_ summary: FrameSummary, _ bytes: UnsafeRawBufferPointer) -> Bool {
-        bytes[Int(summary.transportOffset)] == ICMPv6Header.echoRequest
+    /// Whether an ICMPv6 message belongs to a flow, not to neighbour discovery: errors are below 128 (RFC 4443 §2.1).
+    private static func isEchoOrError(_ summary: FrameSummary, _ bytes: UnsafeRawBufferPointer) -> Bool {
+        bytes[Int(summary.transportOffset)] <= ICMPv6Header.echoRequest
     }
 
     /// Whether the frame comes from an address of this network; learns the guest's ethernet address.

@@ -42,8 +42,8 @@ extension Stack {
 
     private func record(of mapping: UDPMapping) -> FlowRecord {
         var record = FlowRecord(
-            key: mapping.key, kind: mapping.isForwarded ? .forwardedUDP : .udp, hostAddress: mapping.client)
-        record.isOpenedByHost = mapping.isForwarded
+            key: mapping.key, kind: mapping.isForwarded ? .forwardedUDP : .udp, hostAddress: mapping.peer)
+        record.isOpenedByHost = !mapping.isOpenedByGuest
         record.idle = age(of: mapping.usedAt)
         return record
     }

@@ -77,8 +77,14 @@ public struct Stack: ~Copyable {
     let commitLimit: Int
     /// Keys the initial sequence numbers.
     var sequenceSalt: UInt64
-    var mappingsByAge: AgeList
+    var mappingEvictions: EvictionOrder
     var forwardedMappings = 0
+    var publishedPorts = PublishedDatagramPorts()
+    let timeouts: SilenceTimeouts
+    /// What routers behind the guest have said of the MTU.
+    var pathMTUs: PathMTUCache
+    /// How many clients of published ports may be refused now.
+    var refusalBucket: TokenBucket
     var pingsByAge: AgeList
 
     var arp: ARPResponder
@@ -116,7 +122,11 @@ public struct Stack: ~Copyable {
         pings = Slab(capacity: max(1, limits.pingMappings))
         queries = Slab(capacity: max(1, limits.nameQueries))
         halfOpenByAge = AgeList(of: connections.base, offset: MemoryLayout<TCPConnection>.offset(of: \.halfOpenLinks))
-        mappingsByAge = AgeList(of: mappings.base, offset: MemoryLayout<UDPMapping>.offset(of: \.links))
+        mappingEvictions = EvictionOrder(
+            of: mappings.base, offset: MemoryLayout<UDPMapping>.offset(of: \.links))
+        timeouts = SilenceTimeouts(limits)
+        pathMTUs = PathMTUCache(linkMTU: configuration.plan.mtu)
+        refusalBucket = TokenBucket(capacity: 50, perSecond: 1_000, now: now)
         pingsByAge = AgeList(of: pings.base, offset: MemoryLayout<PingMapping>.offset(of: \.links))
         wheel = TimerWheel(
             capacity: flows + mappingLimit + limits.pingMappings + limits.nameQueries + 8, now: now)

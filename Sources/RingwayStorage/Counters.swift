@@ -21,9 +21,10 @@ public enum Metric: Int, CaseIterable, Sendable {
     // UDP, ICMP
     case udpMappings, udpMappingsOpened, udpMappingsExpired, udpMappingsEvicted, udpToHost, udpFromHost
     case udpSendFailed, udpJoinedToHost, udpJoinedToGuest, pingMappings, pingToHost, pingFromHost, icmpErrorsToGuest
+    case icmpErrorsFromGuest, udpRefusalsPassedOn, udpRefusalsNotPassedOn
     // Services
     case arpAnswers, neighborAnswers, routerAdvertisements, dhcpAnswers, dnsQueries, dnsAnswers, dnsRefused
-    case echoAnswers
+    case dnsUnanswered, echoAnswers
     case fragmentsFromGuest, fragmentsToGuest, datagramsReassembled
     // Host and kernel
     case hostSockets, descriptorsExhausted, kernelOutOfBuffers, forwardsAccepted, forwardsRefused

@@ -55,8 +55,10 @@ extension FrameSummary {
         guard !receiver.isLoopback, !receiver.isUnspecified else { return .martianDestination }
 
         let transport = Self.offset(EthernetHeader.length &+ headerLength)
+        let fragmentation = header.word16(6)
+        dontFragment = fragmentation & 0x4000 != 0
         // The bits "more fragments" and "fragment offset", but not "don't fragment".
-        if header.word16(6) & 0x3FFF != 0 {
+        if fragmentation & 0x3FFF != 0 {
             return parseFragment(at: transport, length: totalLength &- headerLength, offload)
         }
         return parseTransport(ethernet, at: transport, length: totalLength &- headerLength, offload)
@@ -67,6 +69,7 @@ extension FrameSummary {
         let header = ethernet + EthernetHeader.length
         let available = count &- EthernetHeader.length
         isIPv6 = true
+        dontFragment = true
         guard available >= IPv6Header.length, header.octet(0) >> 4 == 6 else { return .truncatedIPv6 }
         var length = Int(header.word16(4))
         guard length <= available &- IPv6Header.length else { return .badIPv6Length }

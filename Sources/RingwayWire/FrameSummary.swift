@@ -57,6 +57,9 @@ public struct FrameSummary: BitwiseCopyable, Sendable {
     /// The virtio-net segmentation type without its ECN bit.
     public var gsoType: UInt8
 
+    /// The packet must not be cut on its way: the bit in IPv4, always in IPv6.
+    public var dontFragment: Bool
+
     /// A summary of nothing, to parse into.
     @inlinable
     public init() {
@@ -76,5 +79,6 @@ public struct FrameSummary: BitwiseCopyable, Sendable {
         trafficClass = 0
         protocolNumber = 0
         gsoType = 0
+        dontFragment = false
     }
 }

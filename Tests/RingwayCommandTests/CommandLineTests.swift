@@ -97,6 +97,19 @@ struct RunCommandLineTests {
         #expect(first.isLocallyAdministered && !first.isMulticast)
     }
 
+    @Test("takes times of silence", arguments: [("90", 90), ("90s", 90), ("5m", 300), ("1h", 3_600), ("24h", 86_400)])
+    func time(text: String, seconds: Int) throws {
+        let command = try ServeCommand.parse(["--listen", "qemu:/q", "--udp-timeout", text])
+        #expect(command.limits.limits.udpTimeout == seconds)
+    }
+
+    @Test(
+        "refuses times that make no sense",
+        arguments: ["0", "", "s", "1d", "25h", "-5", "1.5m", "90 s", "99999999999999999999h"])
+    func noTime(text: String) {
+        #expect(throws: (any Error).self) { try ServeCommand.parse(["--listen", "qemu:/q", "--udp-timeout", text]) }
+    }
+
     @Test("has an option for every limit in the table", arguments: Limits.table.map(\.flag))
     func limitOption(_ flag: String) throws {
         let command = try parse(flag, "777", "true")

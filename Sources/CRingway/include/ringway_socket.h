@@ -86,6 +86,12 @@ static inline bool ringway_read_socket_address(const void *storage, uint32_t len
 static inline int ringway_set_option(int descriptor, int level, int name, int value) {
     return setsockopt(descriptor, level, name, &value, sizeof value);
 }
+/// The value of an option, or a negated errno.
+static inline int ringway_get_option(int descriptor, int level, int name) {
+    int value = 0;
+    socklen_t length = sizeof value;
+    return getsockopt(descriptor, level, name, &value, &length) == 0 ? value : -errno;
+}
 /// Makes the next close send RST instead of FIN.
 static inline int ringway_linger_zero(int descriptor) {
     struct linger now = {.l_onoff = 1, .l_linger = 0};
@@ -133,6 +139,7 @@ static inline uint32_t ringway_write_datagram_control(void *control, bool ipv4, 
 struct ringway_datagram_notes {
     int segment_size;  // UDP_GRO, 0 when absent
     int hop_limit;     // -1 when absent
+    int traffic_class; // IP_TOS or IPV6_TCLASS, -1 when absent
     int error_number;  // IP_RECVERR: errno, 0 when absent
     uint8_t error_origin, error_type, error_code;
     bool has_offender;
@@ -142,12 +149,20 @@ struct ringway_datagram_notes {
     uint64_t local_high, local_low;
 };
 
+/// Has a datagram socket tell the hop limit and the traffic class of what it receives.
+static inline void ringway_receive_marks(int descriptor, bool ipv4) {
+    int one = 1;
+    setsockopt(descriptor, ipv4 ? IPPROTO_IP : IPPROTO_IPV6, ipv4 ? IP_RECVTTL : IPV6_RECVHOPLIMIT, &one, sizeof one);
+    setsockopt(descriptor, ipv4 ? IPPROTO_IP : IPPROTO_IPV6, ipv4 ? IP_RECVTOS : IPV6_RECVTCLASS, &one, sizeof one);
+}
+
 /// Reads the control messages that Ringway asks the kernel for. Every length is checked.
 static inline void ringway_read_datagram_control(const void *control, uint32_t length,
                                                  struct ringway_datagram_notes *notes) {
     struct msghdr message = {.msg_control = (void *)control, .msg_controllen = length};
     memset(notes, 0, sizeof *notes);
     notes->hop_limit = -1;
+    notes->traffic_class = -1;
     for (struct cmsghdr *item = CMSG_FIRSTHDR(&message); item; item = CMSG_NXTHDR(&message, item)) {
         const void *data = CMSG_DATA(item);
         size_t size = item->cmsg_len - CMSG_LEN(0);
@@ -157,6 +172,10 @@ static inline void ringway_read_datagram_control(const void *control, uint32_t l
                     (item->cmsg_level == IPPROTO_IPV6 && item->cmsg_type == IPV6_HOPLIMIT)) &&
                    size >= sizeof(int)) {
             memcpy(&notes->hop_limit, data, sizeof(int));
+        } else if (item->cmsg_level == IPPROTO_IP && item->cmsg_type == IP_TOS && size >= 1) {
+            notes->traffic_class = *(const uint8_t *)data;
+        } else if (item->cmsg_level == IPPROTO_IPV6 && item->cmsg_type == IPV6_TCLASS && size >= sizeof(int)) {
+            memcpy(&notes->traffic_class, data, sizeof(int));
         } else if (item->cmsg_level == IPPROTO_IP && item->cmsg_type == IP_PKTINFO &&
                    size >= sizeof(struct in_pktinfo)) {
             struct in_pktinfo info;
@@ -226,6 +245,17 @@ static inline int ringway_filter_icmp_echo_reply(int descriptor, bool ipv4) {
     struct icmp6_filter filter;
     ICMP6_FILTER_SETBLOCKALL(&filter);
     ICMP6_FILTER_SETPASS(ICMP6_ECHO_REPLY, &filter);
+    return setsockopt(descriptor, IPPROTO_ICMPV6, ICMP6_FILTER, &filter, sizeof filter);
+}
+
+/// Lets nothing through a raw ICMP socket that only sends.
+static inline int ringway_filter_icmp_nothing(int descriptor, bool ipv4) {
+    if (ipv4) {
+        struct icmp_filter filter = {.data = ~0U};
+        return setsockopt(descriptor, SOL_RAW, ICMP_FILTER, &filter, sizeof filter);
+    }
+    struct icmp6_filter filter;
+    ICMP6_FILTER_SETBLOCKALL(&filter);
     return setsockopt(descriptor, IPPROTO_ICMPV6, ICMP6_FILTER, &filter, sizeof filter);
 }
 

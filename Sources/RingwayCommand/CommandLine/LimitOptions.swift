@@ -42,6 +42,15 @@ struct LimitOptions: ParsableArguments {
     @Option(help: ArgumentHelp(HelpText.limit("--max-owners"), valueName: "count"), transform: OptionValue.count)
     var maxOwners: Int?
 
+    @Option(help: ArgumentHelp(HelpText.limit("--udp-timeout"), valueName: "time"), transform: OptionValue.seconds)
+    var udpTimeout: Int?
+
+    @Option(help: ArgumentHelp(HelpText.limit("--dns-timeout"), valueName: "time"), transform: OptionValue.seconds)
+    var dnsTimeout: Int?
+
+    @Option(help: ArgumentHelp(HelpText.limit("--icmp-timeout"), valueName: "time"), transform: OptionValue.seconds)
+    var icmpTimeout: Int?
+
     /// The bounds to work within.
     var limits: Limits {
         var limits = Limits()
@@ -58,6 +67,9 @@ struct LimitOptions: ParsableArguments {
         if let maxGuests { limits.guestsPerNetwork = maxGuests }
         if let maxAddresses { limits.addressesPerGuest = maxAddresses }
         if let maxOwners { limits.forwardOwners = maxOwners }
+        if let udpTimeout { limits.udpTimeout = udpTimeout }
+        if let dnsTimeout { limits.dnsTimeout = dnsTimeout }
+        if let icmpTimeout { limits.icmpTimeout = icmpTimeout }
         return limits
     }
 }

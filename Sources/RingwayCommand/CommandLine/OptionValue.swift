@@ -114,6 +114,18 @@ enum OptionValue {
         return octets
     }
 
+    /// Seconds, or a number with s, m or h; at the most a day.
+    static func seconds(_ text: String) throws -> Int {
+        let units: [Character: Int] = ["s": 1, "m": 60, "h": 3_600]
+        let unit = text.last.flatMap { units[$0] }
+        guard let value = decimal(unit == nil ? text : String(text.dropLast())) else {
+            throw ValidationError("it is not a time such as 90, 90s, 5m or 1h")
+        }
+        let seconds = unit ?? 1
+        guard (1...86_400 / seconds).contains(value) else { throw ValidationError("it must be from 1s to 24h") }
+        return value * seconds
+    }
+
     static func interfaceName(_ text: String) throws -> String {
         guard TapDevice.isInterfaceName(text) else {
             throw ValidationError(

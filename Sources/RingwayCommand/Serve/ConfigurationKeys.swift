@@ -28,6 +28,15 @@ enum LimitKeys {
         }
     }
 
+    private static func seconds(_ name: String) -> WritableKeyPath<Limits, Int>? {
+        switch name {
+        case "udp-timeout": \.udpTimeout
+        case "dns-timeout": \.dnsTimeout
+        case "icmp-timeout": \.icmpTimeout
+        default: nil
+        }
+    }
+
     /// The keys that there are.
     static var all: [String] { Limits.table.map { String($0.flag.dropFirst(2)) } }
 
@@ -37,6 +46,8 @@ enum LimitKeys {
                 limits[keyPath: path] = try member.value(OptionValue.count)
             } else if let path = size(name) {
                 limits[keyPath: path] = try member.value(OptionValue.size)
+            } else if let path = seconds(name) {
+                limits[keyPath: path] = try member.value(OptionValue.seconds)
             }
         }
     }

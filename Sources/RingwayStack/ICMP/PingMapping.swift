@@ -7,7 +7,4 @@ public struct PingMapping: BitwiseCopyable {
     public var links = AgeLinks()
     /// Monotonic nanoseconds of the last echo in either direction.
     public var usedAt: UInt64
-
-    /// Nanoseconds of silence after which the mapping ends (RFC 5508 §3.2 asks for sixty seconds at least).
-    static var patience: UInt64 { 60_000_000_000 }
 }

@@ -10,8 +10,7 @@ extension Stack {
         guard let header = ICMPv4Header(message),
             header.type == (summary.isIPv6 ? ICMPv6Header.echoRequest : ICMPv4Header.echoRequest)
         else {
-            // Errors and replies from the guest concern flows whose host socket finds out by itself.
-            counters.add(.droppedUnsupported)
+            receiveGuestError(summary, bytes)
             return release(lease)
         }
         let target: IPAddress
@@ -40,6 +39,7 @@ extension Stack {
         effect.offset = UInt32(summary.transportOffset) + UInt32(VirtioNetHeader.length)
         effect.hopLimit = hopLimit
         effect.trafficClass = summary.trafficClass
+        effect.dontFragment = summary.dontFragment
         effect.address = TransportAddress(address: target, port: 0)
         effects.append(effect)
     }
@@ -61,7 +61,7 @@ extension Stack {
             counters.add(.echoAnswers)
             sendInFragments(
                 UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(room)[..<written]), from: summary.destination,
-                to: summary.source, summary.protocolNumber, hopLimit: 64)
+                to: summary.source, summary.protocolNumber, DatagramMarks())
         }
         release(scratch)
     }
@@ -85,13 +85,13 @@ extension Stack {
         }
         pingsByAge.append(handle.slot)
         counters.add(.pingMappings)
-        wheel.schedule(pingTimers + handle.slot, at: now &+ PingMapping.patience)
+        wheel.schedule(pingTimers + handle.slot, at: now &+ timeouts.ping)
         return handle.slot
     }
 
     mutating func runPingTimer(slot: UInt32) {
         guard let ping = pings.pointer(inSlot: slot) else { return }
-        let deadline = ping.pointee.usedAt &+ PingMapping.patience
+        let deadline = ping.pointee.usedAt &+ timeouts.ping
         if deadline > now {
             wheel.schedule(pingTimers + slot, at: deadline)
         } else {
@@ -151,7 +151,7 @@ extension Stack {
         base.storeBytes(of: checksum, toByteOffset: ICMPv4Header.checksumOffset, as: UInt16.self)
         sendInFragments(
             UnsafeRawBufferPointer(message), from: source, to: key.guest,
-            key.guest.isIPv4 ? IPProtocol.icmp : IPProtocol.icmpv6, hopLimit: max(1, hopLimit))
+            key.guest.isIPv4 ? IPProtocol.icmp : IPProtocol.icmpv6, DatagramMarks(hopLimit: max(1, hopLimit)))
     }
 
     /// An echo request went no further: the guest is told by whom and why.

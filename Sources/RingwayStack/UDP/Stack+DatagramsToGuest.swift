@@ -1,6 +1,20 @@
 internal import RingwayStorage
 internal import RingwayWire
 
+/// What a datagram's IP header says beside its addresses.
+@frozen
+public struct DatagramMarks: Equatable, Sendable, BitwiseCopyable {
+    public var hopLimit: UInt8
+    /// Differentiated services and ECN.
+    public var trafficClass: UInt8
+
+    @inlinable
+    public init(hopLimit: UInt8 = 64, trafficClass: UInt8 = 0) {
+        self.hopLimit = hopLimit
+        self.trafficClass = trafficClass
+    }
+}
+
 /// Building UDP frames toward the guest: whole, as a super-frame, cut into datagrams, or fragmented.
 extension Stack {
     /// Whether several datagrams in one piece go out as one frame.
@@ -9,45 +23,46 @@ extension Stack {
     /// Takes the lease.
     mutating func sendDatagram(
         to guest: TransportAddress, from sender: TransportAddress, _ lease: Lease, offset: Int, length: Int,
-        segmentSize: Int
+        segmentSize: Int, marks: DatagramMarks = DatagramMarks()
     ) {
         guard sender.address.isIPv4 == guest.address.isIPv4, offset >= Self.headroom else { return release(lease) }
         counters.add(.udpFromHost)
         let ipv4 = guest.address.isIPv4
-        let most = plan.mtu - (ipv4 ? 28 : 48)
+        let most = pathMTUs.mtu(toward: guest.address, now: now) - (ipv4 ? 28 : 48)
         let isTrain = segmentSize > 0 && length > segmentSize
         if !isTrain, length <= most {
-            return sendWholeDatagram(to: guest, from: sender, lease, offset: offset, length: length, segmentSize: 0)
+            return sendWholeDatagram(
+                to: guest, from: sender, lease, offset: offset, length: length, segmentSize: 0, marks)
         }
         guard isTrain, segmentSize <= most else {
             if isTrain {
-                sendSeparately(to: guest, from: sender, lease, offset: offset, length: length, segmentSize)
+                sendSeparately(to: guest, from: sender, lease, offset: offset, length: length, segmentSize, marks)
             } else {
-                sendFragments(to: guest, from: sender, lease, offset: offset, length: length)
+                sendFragments(to: guest, from: sender, lease, offset: offset, length: length, marks)
             }
             return
         }
         if configuration.segmentsUDP, length <= 65_535 - 48, length <= segmentSize * 64 {
             return sendWholeDatagram(
-                to: guest, from: sender, lease, offset: offset, length: length, segmentSize: segmentSize)
+                to: guest, from: sender, lease, offset: offset, length: length, segmentSize: segmentSize, marks)
         }
-        sendSeparately(to: guest, from: sender, lease, offset: offset, length: length, segmentSize)
+        sendSeparately(to: guest, from: sender, lease, offset: offset, length: length, segmentSize, marks)
     }
 
     private mutating func sendWholeDatagram(
         to guest: TransportAddress, from sender: TransportAddress, _ lease: Lease, offset: Int, length: Int,
-        segmentSize: Int
+        segmentSize: Int, _ marks: DatagramMarks
     ) {
         let payload = space.address(of: lease) + offset
         let total = writeDatagramHeaders(
-            before: payload, to: guest, from: sender, length: length, segmentSize: segmentSize)
+            before: payload, to: guest, from: sender, length: length, segmentSize: segmentSize, marks)
         writeFrame(lease, offset: offset - total, length: total + length)
     }
 
     /// One frame per datagram of a received train: the link takes no UDP super-frames.
     private mutating func sendSeparately(
         to guest: TransportAddress, from sender: TransportAddress, _ lease: Lease, offset: Int, length: Int,
-        _ segmentSize: Int
+        _ segmentSize: Int, _ marks: DatagramMarks
     ) {
         var position = 0
         while position < length {
@@ -56,7 +71,8 @@ extension Stack {
             guard !copy.isNone else { break }
             (space.address(of: copy) + Self.headroom).copyMemory(
                 from: space.address(of: lease) + offset + position, byteCount: size)
-            sendDatagram(to: guest, from: sender, copy, offset: Self.headroom, length: size, segmentSize: 0)
+            sendDatagram(
+                to: guest, from: sender, copy, offset: Self.headroom, length: size, segmentSize: 0, marks: marks)
             position += size
         }
         release(lease)
@@ -65,7 +81,7 @@ extension Stack {
     /// Writes virtio-net, ethernet, IP and UDP headers that end where the payload starts; answers their octets.
     private mutating func writeDatagramHeaders(
         before payload: UnsafeMutableRawPointer, to guest: TransportAddress, from sender: TransportAddress,
-        length: Int, segmentSize: Int
+        length: Int, segmentSize: Int, _ marks: DatagramMarks
     ) -> Int {
         let ipv4 = guest.address.isIPv4
         let ipLength = ipv4 ? 20 : 40
@@ -84,7 +100,7 @@ extension Stack {
         let ethernet = start + VirtioNetHeader.length
         writeIPHeaders(
             at: ethernet, source: sender.address, destination: guest.address, protocolNumber: IPProtocol.udp,
-            payloadLength: UDPHeader.length + length, hopLimit: 64)
+            payloadLength: UDPHeader.length + length, hopLimit: marks.hopLimit, trafficClass: marks.trafficClass)
         let udp = ethernet + EthernetHeader.length + ipLength
         UDPFields(
             sourcePort: sender.port, destinationPort: guest.port, payloadLength: length
@@ -100,7 +116,7 @@ extension Stack {
     /// Ethernet and IP headers of a frame to the guest.
     mutating func writeIPHeaders(
         at ethernet: UnsafeMutableRawPointer, source: IPAddress, destination: IPAddress, protocolNumber: UInt8,
-        payloadLength: Int, hopLimit: UInt8
+        payloadLength: Int, hopLimit: UInt8, trafficClass: UInt8 = 0
     ) {
         let ipv4 = destination.isIPv4
         EthernetFields(
@@ -110,19 +126,20 @@ extension Stack {
         if ipv4 {
             IPv4Fields(
                 source: source.ipv4, destination: destination.ipv4, protocolNumber: protocolNumber,
-                payloadLength: payloadLength, timeToLive: hopLimit
+                payloadLength: payloadLength, timeToLive: hopLimit, typeOfService: trafficClass
             ).write(to: ip)
         } else {
             IPv6Fields(
                 source: source.ipv6, destination: destination.ipv6, nextHeader: protocolNumber,
-                payloadLength: payloadLength, hopLimit: hopLimit
+                payloadLength: payloadLength, hopLimit: hopLimit, trafficClass: trafficClass
             ).write(to: ip)
         }
     }
 
     /// A datagram above the MTU goes out in fragments, its checksum made in software. Takes the lease.
     private mutating func sendFragments(
-        to guest: TransportAddress, from sender: TransportAddress, _ lease: Lease, offset: Int, length: Int
+        to guest: TransportAddress, from sender: TransportAddress, _ lease: Lease, offset: Int, length: Int,
+        _ marks: DatagramMarks
     ) {
         let udp = space.address(of: lease) + offset - UDPHeader.length
         UDPFields(
@@ -134,20 +151,21 @@ extension Stack {
             protocolNumber: IPProtocol.udp)
         datagram.storeBytes(of: checksum, toByteOffset: UDPHeader.checksumOffset, as: UInt16.self)
         sendInFragments(
-            UnsafeRawBufferPointer(datagram), from: sender.address, to: guest.address, IPProtocol.udp, hopLimit: 64)
+            UnsafeRawBufferPointer(datagram), from: sender.address, to: guest.address, IPProtocol.udp, marks)
         release(lease)
     }
 
-    /// Cuts a transport datagram, checksum and all, into frames of the MTU.
+    /// Cuts a transport datagram, checksum and all, into frames of the path's MTU.
     mutating func sendInFragments(
         _ datagram: UnsafeRawBufferPointer, from source: IPAddress, to destination: IPAddress,
-        _ protocolNumber: UInt8, hopLimit: UInt8
+        _ protocolNumber: UInt8, _ marks: DatagramMarks
     ) {
         identification = identification &* 0x9E37_79B1 &+ 0x85EB_CA77
         guard
             var fragmenter = Fragmenter(
-                datagram, from: source, to: destination, protocolNumber: protocolNumber, hopLimit: hopLimit,
-                identification: identification, mtu: plan.mtu, sourceMAC: plan.gatewayMAC, destinationMAC: guestMAC)
+                datagram, from: source, to: destination, protocolNumber: protocolNumber,
+                hopLimit: marks.hopLimit, trafficClass: marks.trafficClass, identification: identification,
+                mtu: pathMTUs.mtu(toward: destination, now: now), sourceMAC: plan.gatewayMAC, destinationMAC: guestMAC)
         else { return counters.add(.droppedFragment) }
         while !fragmenter.isFinished {
             guard let answer = prepareAnswer(limit: fragmenter.frameLength) else { return }

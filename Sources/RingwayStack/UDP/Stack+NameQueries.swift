@@ -10,8 +10,8 @@ public struct NameQuery: BitwiseCopyable {
 
 /// The gateway's port 53 over UDP. The answers come from the control plane, by tag.
 extension Stack {
-    /// Nanoseconds after which a query without answer is forgotten; above the resolver's own patience.
-    static var queryPatience: UInt64 { 30_000_000_000 }
+    /// Nanoseconds after which a query without an answer is forgotten: a second after the resolver gives it up.
+    private var queryTimeout: UInt64 { timeouts.dns &+ 1_000_000_000 }
 
     /// Takes the lease.
     mutating func receiveQuery(_ summary: FrameSummary, _ lease: Lease) {
@@ -23,7 +23,7 @@ extension Stack {
             return release(lease)
         }
         counters.add(.dnsQueries)
-        wheel.schedule(queryTimers + handle.slot, at: now &+ Self.queryPatience)
+        wheel.schedule(queryTimers + handle.slot, at: now &+ queryTimeout)
         var effect = Effect(.query, slot: handle.slot, length: summary.payloadLength)
         effect.generation = handle.generation
         effect.lease = lease
@@ -33,7 +33,7 @@ extension Stack {
 
     mutating func runQueryTimer(slot: UInt32) {
         guard queries.pointer(inSlot: slot) != nil else { return }
-        counters.add(.dnsRefused)
+        counters.add(.dnsUnanswered)
         queries.remove(slot: slot)
     }
 

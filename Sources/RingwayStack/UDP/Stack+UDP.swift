@@ -5,10 +5,10 @@ public import RingwayWire
 extension Stack {
     /// Takes the lease.
     mutating func receiveUDP(_ summary: FrameSummary, _ lease: Lease, _ bytes: UnsafeRawBufferPointer) {
-        var target: TransportAddress
+        let target: TransportAddress
         switch destination(of: summary.destination) {
         case .gateway:
-            if summary.destinationPort == 53 {
+            if summary.destinationPort == Self.namePort {
                 receiveQuery(summary, lease)
             } else {
                 sendError(.portUnreachable, about: bytes, summary)
@@ -28,60 +28,64 @@ extension Stack {
             counters.add(.droppedForeignDestination)
             return release(lease)
         }
-        var kind = Effect.Kind.sendDatagram
-        var slot: UInt32
-        if let forwarded = findForwarded(summary), let mapping = mappings.pointer(inSlot: forwarded) {
-            kind = .sendForwardedDatagram
-            slot = forwarded
-            target = mapping.pointee.client
-            mapping.pointee.isTwoWay = true
-            touch(mapping)
-        } else {
-            guard let found = mapping(for: summary) else { return release(lease) }
-            slot = found
+        guard let slot = mappingSlot(for: summary, to: target), let mapping = mappings.pointer(inSlot: slot),
+            let hopLimit = hopLimitBeyondGateway(summary, bytes)
+        else { return release(lease) }
+        if !mapping.pointee.isForwarded {
+            mapping.pointee.peer = target
+            if summary.destinationPort != Self.namePort { mapping.pointee.isNameQuery = false }
         }
-        guard let hopLimit = hopLimitBeyondGateway(summary, bytes) else { return release(lease) }
+        touch(mapping, isFirstAnswer: mapping.pointee.noteFromGuest(now: now))
         counters.add(.udpToHost)
-        var effect = Effect(kind, slot: slot, length: summary.payloadLength)
+        var effect = Effect(
+            mapping.pointee.isForwarded ? .sendForwardedDatagram : .sendDatagram, slot: slot,
+            length: summary.payloadLength)
         effect.generation = mappings.handle(ofSlot: slot).generation
         effect.lease = lease
         effect.offset = UInt32(summary.payloadOffset) + UInt32(VirtioNetHeader.length)
         effect.segmentSize = summary.segmentSize
         effect.hopLimit = hopLimit
         effect.trafficClass = summary.trafficClass
-        effect.address = target
+        effect.dontFragment = summary.dontFragment
+        effect.address = mapping.pointee.isForwarded ? mapping.pointee.peer : target
         effects.append(effect)
     }
 
-    private mutating func findForwarded(_ summary: FrameSummary) -> UInt32? {
-        guard forwardedMappings > 0 else { return nil }
-        let key = FlowKey(
-            guest: summary.source, guestPort: summary.sourcePort, remote: summary.destination,
-            remotePort: summary.destinationPort, transport: .udp)
-        guard let reference = table.find(key), reference.kind == .forwardedUDP else { return nil }
-        return reference.slot
+    static var namePort: UInt16 { 53 }
+
+    /// The mapping by which a datagram goes out, made when there is none: that of a peer of a published port, or the
+    /// guest port's own.
+    private mutating func mappingSlot(for summary: FrameSummary, to target: TransportAddress) -> UInt32? {
+        if forwardedMappings > 0 {
+            let reference = table.find(Self.forwardedKey(summary))
+            if let reference, reference.kind == .forwardedUDP { return reference.slot }
+        }
+        let key = FlowKey(guest: summary.source, guestPort: summary.sourcePort, transport: .udp)
+        if let reference = table.find(key), reference.kind == .udp { return reference.slot }
+        if !publishedPorts.isEmpty {
+            let guest = TransportAddress(address: summary.source, port: summary.sourcePort)
+            if let listener = publishedPorts.listener(of: guest, toward: target.address) {
+                let mapping = UDPMapping(
+                    key: Self.forwardedKey(summary), now: now, listener: listener, peer: target, isOpenedByGuest: true)
+                return insertMapping(mapping, .forwardedUDP)
+            }
+        }
+        let isNameQuery = summary.destinationPort == Self.namePort
+        return insertMapping(UDPMapping(key: key, now: now, isNameQuery: isNameQuery), .udp)
     }
 
-    /// The guest port's mapping, made when there is none.
-    private mutating func mapping(for summary: FrameSummary) -> UInt32? {
-        let key = FlowKey(guest: summary.source, guestPort: summary.sourcePort, transport: .udp)
-        let isNameQuery = summary.destinationPort == 53
-        if let reference = table.find(key), reference.kind == .udp,
-            let mapping = mappings.pointer(inSlot: reference.slot)
-        {
-            if !isNameQuery { mapping.pointee.isNameQuery = false }
-            touch(mapping)
-            return reference.slot
-        }
-        return insertMapping(UDPMapping(key: key, now: now, isNameQuery: isNameQuery), .udp)
+    private static func forwardedKey(_ summary: FrameSummary) -> FlowKey {
+        FlowKey(
+            guest: summary.source, guestPort: summary.sourcePort, remote: summary.destination,
+            remotePort: summary.destinationPort, transport: .udp)
     }
 
     private mutating func insertMapping(_ mapping: UDPMapping, _ kind: Flow.Kind) -> UInt32? {
         if mappings.count >= configuration.limits.udpMappings || mappings.count >= mappings.capacity,
-            mappingsByAge.oldest != .max
+            mappingEvictions.first != .max
         {
             counters.add(.udpMappingsEvicted)
-            removeMapping(slot: mappingsByAge.oldest)
+            removeMapping(slot: mappingEvictions.first)
         }
         guard let handle = mappings.insert(mapping) else {
             counters.add(.droppedTableFull)
@@ -92,22 +96,31 @@ extension Stack {
             counters.add(.droppedTableFull)
             return nil
         }
-        mappingsByAge.append(handle.slot)
+        if mapping.isForwarded { forwardedMappings += 1 }
+        mappingEvictions.append(handle.slot)
         counters.add(.udpMappings)
         counters.add(.udpMappingsOpened)
-        wheel.schedule(mappingTimers + handle.slot, at: now &+ mapping.patience)
+        wheel.schedule(mappingTimers + handle.slot, at: now &+ timeouts.life(of: mapping))
         return handle.slot
     }
 
-    /// Notes that the mapping was used: it becomes the newest. Its timer stays and is looked at when it fires.
-    private mutating func touch(_ mapping: UnsafeMutablePointer<UDPMapping>) {
-        mapping.pointee.usedAt = now
-        mappingsByAge.touch(mappings.slot(of: mapping))
+    /// Notes that the mapping was used: it becomes the newest. Its timer stays and is looked at when it fires, except
+    /// that of a name query, whose life ends sooner with its answer.
+    private mutating func touch(_ mapping: UnsafeMutablePointer<UDPMapping>, isFirstAnswer: Bool) {
+        let slot = mappings.slot(of: mapping)
+        if isFirstAnswer {
+            mappingEvictions.answer(slot)
+        } else {
+            mappingEvictions.touch(slot, isAnswered: mapping.pointee.isAnswered)
+        }
+        if mapping.pointee.isNameQuery {
+            wheel.schedule(mappingTimers + slot, at: now &+ timeouts.life(of: mapping.pointee))
+        }
     }
 
     mutating func runMappingTimer(slot: UInt32) {
         guard let mapping = mappings.pointer(inSlot: slot) else { return }
-        let deadline = mapping.pointee.usedAt &+ mapping.pointee.patience
+        let deadline = mapping.pointee.usedAt &+ timeouts.life(of: mapping.pointee)
         if deadline > now {
             wheel.schedule(mappingTimers + slot, at: deadline)
         } else {
@@ -126,7 +139,7 @@ extension Stack {
             effect.generation = mappings.handle(ofSlot: slot).generation
             effects.append(effect)
         }
-        mappingsByAge.remove(slot)
+        mappingEvictions.remove(slot, isAnswered: mapping.pointee.isAnswered)
         wheel.cancel(mappingTimers + slot)
         table.remove(mapping.pointee.key)
         mappings.remove(slot: slot)
@@ -148,15 +161,15 @@ extension Stack {
     /// A datagram for a mapping, or several of `segmentSize` octets each when that is not zero. Takes the lease; the
     /// payload lies behind at least `headroom` octets.
     public mutating func datagramReceived(
-        _ handle: Handle, from sender: TransportAddress, _ lease: Lease, offset: Int, length: Int, segmentSize: Int
+        _ handle: Handle, from sender: TransportAddress, _ lease: Lease, offset: Int, length: Int, segmentSize: Int,
+        marks: DatagramMarks = DatagramMarks()
     ) {
         guard let mapping = mappings.pointer(to: handle) else { return release(lease) }
-        mapping.pointee.isTwoWay = true
-        touch(mapping)
+        touch(mapping, isFirstAnswer: mapping.pointee.noteFromHost(now: now))
         sendDatagram(
             to: TransportAddress(address: mapping.pointee.key.guest, port: mapping.pointee.key.guestPort),
             from: TransportAddress(address: addressForGuest(of: sender.address), port: sender.port), lease,
-            offset: offset, length: length, segmentSize: segmentSize)
+            offset: offset, length: length, segmentSize: segmentSize, marks: marks)
     }
 
     /// A datagram that a client sent to a published port. Takes the lease.
@@ -167,39 +180,66 @@ extension Stack {
     ///   - guest: where the port is published to.
     public mutating func forwardedDatagramReceived(
         listener: UInt32, from client: TransportAddress, to local: IPAddress, guest: TransportAddress, _ lease: Lease,
-        offset: Int, length: Int, segmentSize: Int
+        offset: Int, length: Int, segmentSize: Int, marks: DatagramMarks = DatagramMarks()
     ) {
         let shown = TransportAddress(address: addressForGuest(of: client.address), port: client.port)
         let key = FlowKey(
             guest: guest.address, guestPort: guest.port, remote: shown.address, remotePort: shown.port,
             transport: .udp)
-        if let reference = table.find(key), reference.kind == .forwardedUDP,
-            let mapping = mappings.pointer(inSlot: reference.slot)
-        {
-            mapping.pointee.listener = listener
-            mapping.pointee.client = client
-            mapping.pointee.local = local
-            touch(mapping)
+        var slot = UInt32.max
+        if let reference = table.find(key), reference.kind == .forwardedUDP {
+            slot = reference.slot
         } else {
-            var mapping = UDPMapping(key: key, now: now, isNameQuery: false)
-            mapping.isForwarded = true
-            mapping.listener = listener
-            mapping.client = client
-            mapping.local = local
-            guard insertMapping(mapping, .forwardedUDP) != nil else { return release(lease) }
-            forwardedMappings += 1
+            let mapping = UDPMapping(key: key, now: now, listener: listener, peer: client, isOpenedByGuest: false)
+            guard let made = insertMapping(mapping, .forwardedUDP) else { return release(lease) }
+            slot = made
         }
-        sendDatagram(to: guest, from: shown, lease, offset: offset, length: length, segmentSize: segmentSize)
+        guard let mapping = mappings.pointer(inSlot: slot) else { return release(lease) }
+        mapping.pointee.listener = listener
+        mapping.pointee.peer = client
+        mapping.pointee.local = local
+        touch(mapping, isFirstAnswer: mapping.pointee.noteFromHost(now: now))
+        sendDatagram(
+            to: guest, from: shown, lease, offset: offset, length: length, segmentSize: segmentSize, marks: marks)
     }
 
-    /// Where the answer of a forwarded mapping goes; `nil` when the handle is stale.
+    /// Where the datagrams of a forwarded mapping go; `nil` when the handle is stale. `local` is unspecified while the
+    /// host may choose the address they come from.
     public func forwardedMapping(_ handle: Handle) -> (listener: UInt32, client: TransportAddress, local: IPAddress)? {
         guard let mapping = mappings.pointer(to: handle), mapping.pointee.isForwarded else { return nil }
-        return (mapping.pointee.listener, mapping.pointee.client, mapping.pointee.local)
+        return (mapping.pointee.listener, mapping.pointee.peer, mapping.pointee.local)
+    }
+
+    /// The mapping of a published port's peer; `nil` when there is none.
+    ///
+    /// - Parameters:
+    ///   - peer: as the host knows it.
+    ///   - guest: where the port is published to.
+    public func forwardedMapping(of peer: TransportAddress, guest: TransportAddress) -> Handle? {
+        let key = FlowKey(
+            guest: guest.address, guestPort: guest.port, remote: addressForGuest(of: peer.address),
+            remotePort: peer.port, transport: .udp)
+        guard let reference = table.find(key), reference.kind == .forwardedUDP else { return nil }
+        return mappings.handle(ofSlot: reference.slot)
+    }
+
+    // MARK: Published ports
+
+    /// A UDP port is published from now on: what the guest sends first from it leaves through the listener.
+    ///
+    /// - Parameters:
+    ///   - listener: the owner's name for the socket.
+    ///   - bound: the host's address that it is bound to.
+    ///   - guest: where the port is published to.
+    public mutating func datagramPortPublished(_ listener: UInt32, bound: IPAddress, guest: TransportAddress) {
+        publishedPorts.add(listener, bound: bound, guest: guest)
+        let key = FlowKey(guest: guest.address, guestPort: guest.port, transport: .udp)
+        if let reference = table.find(key), reference.kind == .udp { removeMapping(slot: reference.slot) }
     }
 
     /// A listener is gone: the mappings that answer through it end.
-    public mutating func listenerClosed(_ listener: UInt32) {
+    public mutating func listenerClosed(_ listener: UInt32, guest: TransportAddress) {
+        publishedPorts.remove(listener, guest: guest)
         guard forwardedMappings > 0 else { return }
         for slot in 0..<mappings.highWater {
             if let mapping = mappings.pointer(inSlot: slot), mapping.pointee.isForwarded,

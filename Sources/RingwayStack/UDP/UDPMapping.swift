@@ -1,38 +1,66 @@
 public import RingwayWire
 
 /// What one of the guest's UDP ports is on the host: one unconnected socket, whoever the guest speaks to from it
-/// (endpoint-independent mapping and filtering, RFC 4787), or a client of a published port, whose datagrams came
-/// through the listener and whose answers leave through it.
+/// (endpoint-independent mapping and filtering, RFC 4787), or one peer of a published port, whose datagrams come and go
+/// through the listener.
 @frozen
 public struct UDPMapping: BitwiseCopyable {
     public var key: FlowKey
     public var links = AgeLinks()
     /// Monotonic nanoseconds of the last datagram in either direction.
     public var usedAt: UInt64
-    /// Both sides have spoken.
-    public var isTwoWay = false
+    /// The side that did not begin has spoken.
+    public private(set) var isAnswered = false
     /// The guest has only spoken to port 53.
     public var isNameQuery: Bool
-    /// A client of a published port rather than a socket of its own.
+    /// Datagrams of the guest that no answer has come to yet, 255 at most: what a name query waits for.
+    public private(set) var answersDue: UInt8 = 0
+    /// One peer of a published port rather than a socket of its own.
     public var isForwarded = false
+    /// The guest sent first, from a published port.
+    public var isOpenedByGuest = true
     /// The owner's name for the listener, of a forwarded mapping.
     public var listener: UInt32 = .max
-    /// The client as the host knows it, of a forwarded mapping.
-    public var client: TransportAddress
-    /// The host's address that the client spoke to, of a forwarded mapping; answers come from it.
+    /// The peer of a forwarded mapping as the host knows it; of any other, where the guest sent last.
+    public var peer: TransportAddress
+    /// The host's address that the peer spoke to, of a forwarded mapping: answers come from it. Unspecified while the
+    /// peer has not spoken.
     public var local: IPAddress
 
     init(key: FlowKey, now: UInt64, isNameQuery: Bool) {
         self.key = key
         usedAt = now
         self.isNameQuery = isNameQuery
-        client = TransportAddress(address: key.remote, port: key.remotePort)
-        local = key.remote
+        peer = TransportAddress(address: key.remote, port: key.remotePort)
+        local = IPAddress(high: 0, low: 0)
     }
 
-    /// Nanoseconds of silence after which the mapping ends (RFC 4787 §4.3 asks for two minutes where both speak).
-    var patience: UInt64 {
-        if isTwoWay && !isNameQuery { return 180_000_000_000 }
-        return isNameQuery ? 5_000_000_000 : 30_000_000_000
+    /// A peer of the published port that a listener holds.
+    init(key: FlowKey, now: UInt64, listener: UInt32, peer: TransportAddress, isOpenedByGuest: Bool) {
+        self.init(key: key, now: now, isNameQuery: false)
+        isForwarded = true
+        self.listener = listener
+        self.peer = peer
+        self.isOpenedByGuest = isOpenedByGuest
+    }
+
+    /// Notes a datagram from the guest; true when it is the first answer.
+    mutating func noteFromGuest(now: UInt64) -> Bool {
+        usedAt = now
+        if answersDue < .max { answersDue += 1 }
+        return noteAnswer(!isOpenedByGuest)
+    }
+
+    /// Notes a datagram from the host; true when it is the first answer.
+    mutating func noteFromHost(now: UInt64) -> Bool {
+        usedAt = now
+        if answersDue > 0 { answersDue -= 1 }
+        return noteAnswer(isOpenedByGuest)
+    }
+
+    private mutating func noteAnswer(_ isAnswer: Bool) -> Bool {
+        guard isAnswer, !isAnswered else { return false }
+        isAnswered = true
+        return true
     }
 }

@@ -52,7 +52,7 @@ struct ForwardedDatagramTests {
         try clientSends([1], from: "203.0.113.5:4000")
         try clientSends([1], from: "203.0.113.5:4001")
         #expect(net.counters.read(.udpMappings) == 2)
-        peer.advance(seconds: 31)
+        peer.advance(seconds: 181)
         net.expectNoEffect()
         #expect(net.counters.read(.udpMappings) == 0)
         net.frames = []
@@ -70,9 +70,67 @@ struct ForwardedDatagramTests {
     @Test func `with the listener its clients go`() throws {
         try clientSends([1], from: "203.0.113.5:4000", listener: 3)
         try clientSends([1], from: "203.0.113.6:4000", listener: 4)
-        net.turn { $0.listenerClosed(3) }
+        net.turn { $0.listenerClosed(3, guest: peer.guest) }
         #expect(net.counters.read(.udpMappings) == 1)
         try peer.send([3], to: "203.0.113.5:4000")
         peer.expectSent([3], to: "203.0.113.5:4000")
+    }
+
+    // MARK: The guest speaks first
+
+    private func publish(_ listener: UInt32, bound: String) throws {
+        let address = try #require(IPAddress(bound))
+        net.turn { $0.datagramPortPublished(listener, bound: address, guest: peer.guest) }
+    }
+
+    @Test func `what the guest sends first from a published port leaves from it, and the answer comes back`() throws {
+        try publish(3, bound: "0.0.0.0")
+        try peer.send([1], to: "203.0.113.5:4000")
+        let flow = try #require(peer.expectSent([1], to: "203.0.113.5:4000", .sendForwardedDatagram))
+        #expect(net.stack.forwardedMapping(flow)?.listener == 3)
+        #expect(net.stack.forwardedMapping(flow)?.local.isUnspecified == true)
+        try clientSends([2], from: "203.0.113.5:4000")
+        #expect(peer.received() == UDPPeer.Received(source: "203.0.113.5", port: 4_000, payload: [2]))
+        #expect(net.counters.read(.udpMappings) == 1)
+        // To another peer as well, and from another port not.
+        try peer.send([3], to: "203.0.113.6:4000")
+        peer.expectSent([3], to: "203.0.113.6:4000", .sendForwardedDatagram)
+        let other = UDPPeer(net, port: 7_001)
+        try other.send([4], to: "203.0.113.6:4000")
+        other.expectSent([4], to: "203.0.113.6:4000")
+    }
+
+    @Test func `a port that is published later is the source from then on, and none when it is no longer`() throws {
+        try peer.send([1], to: "203.0.113.5:4000")
+        peer.expectSent([1], to: "203.0.113.5:4000")
+        try publish(3, bound: "0.0.0.0")
+        net.expectEffect(.closeDatagram)
+        try peer.send([1], to: "203.0.113.5:4000")
+        peer.expectSent([1], to: "203.0.113.5:4000", .sendForwardedDatagram)
+        net.turn { $0.listenerClosed(3, guest: peer.guest) }
+        try peer.send([1], to: "203.0.113.5:4000")
+        peer.expectSent([1], to: "203.0.113.5:4000")
+    }
+
+    @Test func `a port of the loopback is the source of what goes to the loopback alone`() throws {
+        try publish(3, bound: "127.0.0.1")
+        try peer.send([1], to: "203.0.113.5:4000")
+        peer.expectSent([1], to: "203.0.113.5:4000")
+        let other = UDPPeer(net, port: 7_001)
+        net.turn {
+            $0.datagramPortPublished(4, bound: IPAddress(IPv4Address(127, 0, 0, 1)), guest: other.guest)
+        }
+        try other.send([1], to: "192.168.127.254:4000")
+        other.expectSent([1], to: "127.0.0.1:4000", .sendForwardedDatagram)
+    }
+
+    @Test func `clients that the guest does not answer give way to those it does`() throws {
+        try clientSends([1], from: "203.0.113.5:4000")
+        try peer.send([2], to: "203.0.113.5:4000")
+        peer.expectSent([2], to: "203.0.113.5:4000", .sendForwardedDatagram)
+        for port in 1...40 { try clientSends([1], from: "198.51.100.1:\(port)") }
+        #expect(net.counters.read(.udpMappings) == 16)
+        try peer.send([3], to: "203.0.113.5:4000")
+        peer.expectSent([3], to: "203.0.113.5:4000", .sendForwardedDatagram)
     }
 }

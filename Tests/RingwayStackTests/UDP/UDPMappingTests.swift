@@ -43,24 +43,74 @@ struct UDPMappingTests {
         peer.expectSent([1], to: "8.8.8.8:123")
     }
 
+    @Test func `a datagram that must not be cut says so, and one that may be does not`() throws {
+        try peer.send([1], to: "8.8.8.8:123", dontFragment: true)
+        #expect(net.effects.first?.dontFragment == true)
+        peer.expectSent([1], to: "8.8.8.8:123")
+        try peer.send([1], to: "8.8.8.8:123", dontFragment: false)
+        #expect(net.effects.first?.dontFragment == false)
+        peer.expectSent([1], to: "8.8.8.8:123")
+    }
+
+    @Test func `service class, ECN and hop limit of what the host receives reach the guest`() throws {
+        try peer.send([1], to: "8.8.8.8:123", trafficClass: 0xB9)
+        #expect(net.effects.first?.trafficClass == 0xB9)
+        let mapping = try #require(peer.expectSent([1], to: "8.8.8.8:123"))
+        for length in [3, 4_000] {
+            let lease = net.buffer([UInt8](repeating: 7, count: length))
+            let sender = try #require(TransportAddress("8.8.8.8:123"))
+            net.turn {
+                $0.datagramReceived(
+                    mapping, from: sender, lease, offset: Stack.headroom, length: length, segmentSize: 0,
+                    marks: DatagramMarks(hopLimit: 51, trafficClass: 0xB9))
+            }
+            #expect(net.frames.count == (length > 1_500 ? 3 : 1))
+            #expect(net.frames.allSatisfy { $0[12 + 14 + 1] == 0xB9 && $0[12 + 14 + 8] == 51 })
+            net.frames = []
+        }
+    }
+
     // MARK: Time
 
-    @Test func `who never got an answer is forgotten after thirty seconds`() throws {
+    @Test func `an answer that comes after two minutes still arrives`() throws {
         try peer.send([1], to: "8.8.8.8:123")
-        peer.expectSent([1], to: "8.8.8.8:123")
-        peer.advance(seconds: 29)
+        let mapping = peer.expectSent([1], to: "8.8.8.8:123")
+        peer.advance(seconds: 125)
+        net.expectNoEffect()
+        try peer.hostSends([2], from: "8.8.8.8:123", to: mapping)
+        #expect(peer.received()?.payload == [2])
+    }
+
+    @Test func `a mapping ends after three minutes of silence, answered or not`() throws {
+        let other = UDPPeer(net, port: 5_001)
+        try peer.send([1], to: "8.8.8.8:123")
+        let mapping = peer.expectSent([1], to: "8.8.8.8:123")
+        try other.send([1], to: "8.8.8.8:123")
+        other.expectSent([1], to: "8.8.8.8:123")
+        try peer.hostSends([2], from: "8.8.8.8:123", to: mapping)
+        peer.advance(seconds: 179)
         net.expectNoEffect()
         peer.advance(seconds: 2)
         net.expectEffect(.closeDatagram)
+        net.expectEffect(.closeDatagram)
+        #expect(net.counters.read(.udpMappingsExpired) == 2)
+        net.frames = []
         net.expectNothingHeld()
-        #expect(net.counters.read(.udpMappingsExpired) == 1)
     }
 
-    @Test func `who got one lives for three minutes of silence`() throws {
+    @Test func `the time of silence is what was asked for`() throws {
+        var limits = StackUnderTest.limits
+        limits.udpTimeout = 7
+        limits.dnsTimeout = 2
+        let net = try StackUnderTest(limits: limits)
+        let (peer, asking) = (UDPPeer(net), UDPPeer(net, port: 5_001))
         try peer.send([1], to: "8.8.8.8:123")
-        let mapping = peer.expectSent([1], to: "8.8.8.8:123")
-        try peer.hostSends([2], from: "8.8.8.8:123", to: mapping)
-        peer.advance(seconds: 179)
+        peer.expectSent([1], to: "8.8.8.8:123")
+        try asking.send([1], to: "8.8.8.8:53")
+        asking.expectSent([1], to: "8.8.8.8:53")
+        peer.advance(seconds: 3)
+        net.expectEffect(.closeDatagram)
+        peer.advance(seconds: 3)
         net.expectNoEffect()
         peer.advance(seconds: 2)
         net.expectEffect(.closeDatagram)
@@ -70,33 +120,48 @@ struct UDPMappingTests {
         try peer.send([1], to: "8.8.8.8:123")
         peer.expectSent([1], to: "8.8.8.8:123")
         for _ in 0..<10 {
-            peer.advance(seconds: 25)
+            peer.advance(seconds: 175)
             try peer.send([1], to: "8.8.8.8:123")
             peer.expectSent([1], to: "8.8.8.8:123")
         }
-        peer.advance(seconds: 31)
+        peer.advance(seconds: 181)
         net.expectEffect(.closeDatagram)
     }
 
-    @Test func `a name query's mapping lasts five seconds, unless the port is used for more`() throws {
+    @Test func `a name query's mapping waits half a minute, unless the port is used for more`() throws {
         try peer.send([1], to: "8.8.8.8:53")
         peer.expectSent([1], to: "8.8.8.8:53")
-        peer.advance(seconds: 6)
+        peer.advance(seconds: 29)
+        net.expectNoEffect()
+        peer.advance(seconds: 2)
         net.expectEffect(.closeDatagram)
         try peer.send([1], to: "8.8.8.8:53")
         peer.expectSent([1], to: "8.8.8.8:53")
         try peer.send([1], to: "8.8.8.8:443")
         peer.expectSent([1], to: "8.8.8.8:443")
+        peer.advance(seconds: 179)
+        net.expectNoEffect()
+        peer.advance(seconds: 2)
+        net.expectEffect(.closeDatagram)
+    }
+
+    @Test func `name queries that are all answered need their mapping no longer`() throws {
+        try peer.send([1], to: "8.8.8.8:53")
+        let mapping = peer.expectSent([1], to: "8.8.8.8:53")
+        try peer.send([2], to: "8.8.8.8:53")
+        peer.expectSent([2], to: "8.8.8.8:53")
+        try peer.hostSends([1], from: "8.8.8.8:53", to: mapping)
         peer.advance(seconds: 20)
         net.expectNoEffect()
-        peer.advance(seconds: 12)
+        try peer.hostSends([2], from: "8.8.8.8:53", to: mapping)
+        peer.advance(seconds: 6)
         net.expectEffect(.closeDatagram)
     }
 
     @Test func `what comes for a mapping that is gone is dropped`() throws {
         try peer.send([1], to: "8.8.8.8:123")
         let mapping = peer.expectSent([1], to: "8.8.8.8:123")
-        peer.advance(seconds: 40)
+        peer.advance(seconds: 181)
         net.expectEffect(.closeDatagram)
         try peer.hostSends([2], from: "8.8.8.8:123", to: mapping)
         #expect(net.frames.isEmpty)
@@ -122,6 +187,27 @@ struct UDPMappingTests {
         peers[16].expectSent([1], to: "8.8.8.8:123")
         #expect(net.counters.read(.udpMappings) == 16)
         #expect(net.counters.read(.udpMappingsEvicted) == 1)
+    }
+
+    @Test func `beyond the limit those go first that never had an answer, however new they are`() throws {
+        let peers = (0..<18).map { UDPPeer(net, port: UInt16(6_000 + $0)) }
+        var mappings: [Handle?] = []
+        for (index, peer) in peers.prefix(16).enumerated() {
+            try peer.send([1], to: "8.8.8.8:123")
+            mappings.append(peer.expectSent([1], to: "8.8.8.8:123"))
+            // All but the last two are answered.
+            if index < 14 { try peer.hostSends([2], from: "8.8.8.8:123", to: mappings[index]) }
+            peer.advance(seconds: 1)
+        }
+        for (next, victim) in [(16, 14), (17, 15)] {
+            try peers[next].send([1], to: "8.8.8.8:123")
+            #expect(net.expectEffect(.closeDatagram)?.slot == mappings[victim]?.slot)
+            let mapping = peers[next].expectSent([1], to: "8.8.8.8:123")
+            try peers[next].hostSends([2], from: "8.8.8.8:123", to: mapping)
+        }
+        // Now all have had an answer, and the one idle for longest goes.
+        try UDPPeer(net, port: 7_000).send([1], to: "8.8.8.8:123")
+        #expect(net.expectEffect(.closeDatagram)?.slot == mappings[0]?.slot)
     }
 
     @Test func `a socket that cannot be had ends the mapping`() throws {

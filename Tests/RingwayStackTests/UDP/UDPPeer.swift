@@ -20,7 +20,9 @@ final class UDPPeer {
         guest = TransportAddress(address: IPAddress(net.plan.firstGuestIPv4), port: port)
     }
 
-    func send(_ payload: [UInt8], to target: String, hopLimit: UInt8 = 64) throws {
+    func send(
+        _ payload: [UInt8], to target: String, hopLimit: UInt8 = 64, trafficClass: UInt8 = 0, dontFragment: Bool = true
+    ) throws {
         let remote = try #require(TransportAddress(target))
         let transport = VirtioNetHeader.length + EthernetHeader.length + 20
         var frame = [UInt8](repeating: 0, count: transport + UDPHeader.length) + payload
@@ -32,7 +34,8 @@ final class UDPPeer {
             ).write(to: ethernet)
             IPv4Fields(
                 source: guest.address.ipv4, destination: remote.address.ipv4, protocolNumber: IPProtocol.udp,
-                payloadLength: UDPHeader.length + payload.count, timeToLive: hopLimit
+                payloadLength: UDPHeader.length + payload.count, timeToLive: hopLimit,
+                dontFragment: dontFragment, typeOfService: trafficClass
             ).write(to: ethernet + EthernetHeader.length)
             UDPFields(sourcePort: guest.port, destinationPort: remote.port, payloadLength: payload.count)
                 .write(to: base + transport)
@@ -82,6 +85,28 @@ final class UDPPeer {
                 source: "\(summary.source)", port: summary.sourcePort,
                 payload: Array(bytes[start..<start + Int(summary.payloadLength)]))
         }
+    }
+
+    /// The guest says by ICMP that a datagram from `sender` to this port went no further.
+    ///
+    /// - Parameter parameter: the MTU where the message is about size.
+    func returnDatagram(from sender: String, type: UInt8 = 3, code: UInt8, parameter: UInt32 = 0) throws {
+        let remote = try #require(TransportAddress(sender))
+        var message = [UInt8](repeating: 0, count: 8 + 20 + 8)
+        message.withUnsafeMutableBytes { bytes in
+            guard let base = bytes.baseAddress else { return }
+            ICMPFields(type: type, code: code, parameter: parameter).write(to: base)
+            IPv4Fields(
+                source: remote.address.ipv4, destination: guest.address.ipv4, protocolNumber: IPProtocol.udp,
+                payloadLength: 8
+            ).write(to: base + 8)
+            UDPFields(sourcePort: remote.port, destinationPort: guest.port, payloadLength: 0).write(to: base + 28)
+            let checksum = Checksum.finish(Checksum.partial(UnsafeRawBufferPointer(bytes)))
+            base.storeBytes(of: checksum, toByteOffset: 2, as: UInt16.self)
+        }
+        let frame = GuestFrame.ipv4(
+            from: guest.address.ipv4, to: remote.address.ipv4, protocolNumber: IPProtocol.icmp, message)
+        net.receive([UInt8](repeating: 0, count: VirtioNetHeader.length) + frame.bytes)
     }
 
     func advance(seconds: UInt64) { net.advance(by: seconds * StackUnderTest.second) }

@@ -1,0 +1,26 @@
+/// How long flows without connections may be silent, in nanoseconds.
+struct SilenceTimeouts: Sendable {
+    let udp: UInt64
+    /// A DNS query without its answer.
+    let dns: UInt64
+    /// A DNS mapping whose queries all have their answers: late duplicates, and a second query of the same socket.
+    let answeredDNS: UInt64
+    let ping: UInt64
+
+    private static var second: UInt64 { 1_000_000_000 }
+    /// Keeps sums with a clock reading far from the end of 64 bits.
+    private static var longest: Int { 1 << 30 }
+
+    init(_ limits: Limits) {
+        func nanoseconds(_ seconds: Int) -> UInt64 { UInt64(min(max(1, seconds), Self.longest)) * Self.second }
+        udp = nanoseconds(limits.udpTimeout)
+        dns = nanoseconds(limits.dnsTimeout)
+        answeredDNS = min(5 * Self.second, dns)
+        ping = nanoseconds(limits.icmpTimeout)
+    }
+
+    func life(of mapping: UDPMapping) -> UInt64 {
+        guard mapping.isNameQuery else { return udp }
+        return mapping.answersDue == 0 ? answeredDNS : dns
+    }
+}
