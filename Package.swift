@@ -43,6 +43,7 @@ let package = Package(
         .target(
             name: "RingwayReactor", dependencies: ["RingwayRing", "RingwayStorage", "CRingway"],
             swiftSettings: settings),
+        .target(name: "RingwayCapture", dependencies: ["RingwayWire", "CRingway"], swiftSettings: settings),
         .target(name: "RingwayTap", dependencies: ["RingwayWire", "CRingway"], swiftSettings: settings),
         .target(name: "RingwaySplice", dependencies: ["CRingway"], swiftSettings: settings),
         .target(name: "RingwayAgentProtocol", dependencies: ["RingwayWire"], swiftSettings: settings),
@@ -75,8 +76,8 @@ let package = Package(
         .target(
             name: "RingwayEngine",
             dependencies: [
-                "RingwayStack", "RingwayLinks", "RingwayHost", "RingwayReactor", "RingwayRing", "RingwayWire",
-                "RingwayStorage", "CRingway",
+                "RingwayStack", "RingwayLinks", "RingwayHost", "RingwayReactor", "RingwayRing", "RingwayCapture",
+                "RingwayWire", "RingwayStorage", "CRingway",
             ],
             swiftSettings: settings),
         .target(
@@ -86,8 +87,8 @@ let package = Package(
             name: "Ringway",
             dependencies: [
                 "RingwayAgentHost", "RingwayAgentProtocol", "RingwayConversation",
-                "RingwayEngine", "RingwayResolver", "RingwayWire", "RingwayStack", "RingwayLinks", "RingwayRing",
-                "RingwayUsage", "CRingway",
+                "RingwayEngine", "RingwayResolver", "RingwayCapture", "RingwayWire", "RingwayStack", "RingwayLinks",
+                "RingwayRing", "RingwayUsage", "CRingway",
             ],
             swiftSettings: settings),
         .target(name: "RingwayControl", dependencies: ["Ringway", "CRingway"] + nio, swiftSettings: settings),
@@ -104,6 +105,8 @@ let package = Package(
         .executableTarget(
             name: "ringway-simulate", dependencies: ["RingwaySimulation"], swiftSettings: settings),
         .testTarget(name: "RingwayWireTests", dependencies: ["RingwayWire"], swiftSettings: settings),
+        .testTarget(
+            name: "RingwayCaptureTests", dependencies: ["RingwayCapture", "RingwayWire"], swiftSettings: settings),
         .testTarget(
             name: "RingwayAgentProtocolTests", dependencies: ["RingwayAgentProtocol", "RingwayWire"],
             swiftSettings: settings),

@@ -1,3 +1,4 @@
+public import RingwayCapture
 internal import Synchronization
 
 extension VirtualNetwork {
@@ -23,6 +24,13 @@ extension VirtualNetwork {
         /// The place could not be had. It is tried again, unless it is an agent's own, which asks again itself.
         case agentForwardFailed(AgentPlace, reason: String)
 
+        case captureStarted(CaptureOptions)
+        case captureEnded(CaptureStatus)
+        /// Frames are lost from now on; the capture goes on.
+        case captureFailed(CaptureOptions, reason: String)
+        /// Frames are written again, after so many were lost.
+        case captureResumed(CaptureOptions, lost: Int)
+
         /// One line for a person to read.
         public var description: String {
             switch self {
@@ -38,6 +46,13 @@ extension VirtualNetwork {
             case .agentForwardRemoved(let place): "\(place) is no longer forwarded"
             case .agentForwardFailed(let place, let reason): "\(place) is not forwarded: \(reason)"
             case .forwardFailed(let port, let reason): "\(port.forward) is not published: \(reason)"
+            case .captureStarted(let options): "frames are captured to \(options.path)"
+            case .captureEnded(let status):
+                "the capture to \(status.options.path) has ended: \(status.frames) frames, \(status.dropped) lost"
+            case .captureFailed(let options, let reason):
+                "the capture to \(options.path) loses frames: \(reason); it is tried again each second"
+            case .captureResumed(let options, let lost):
+                "the capture to \(options.path) goes on; \(lost) frames were lost"
             }
         }
     }

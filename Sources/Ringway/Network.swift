@@ -1,4 +1,5 @@
 internal import CRingway
+public import RingwayCapture
 public import RingwayStack
 public import RingwayWire
 
@@ -39,8 +40,8 @@ extension VirtualNetwork {
         /// Whether TCP ports that come to be listened on inside a guest are had at the same port of the host's loopback, by
         /// its agent.
         public var followsListeningPorts = false
-        /// A pcapng file to which every frame is written.
-        public var captureFile: String?
+        /// What is captured from the start; `nil` for nothing. `VirtualNetwork.startCapture` begins later.
+        public var capture: CaptureOptions?
         public var limits = Limits()
         /// What drives the data path; `nil` for io_uring where the kernel has it and allows it, and epoll where not.
         public var reactor: Reactor?

@@ -29,6 +29,8 @@ public final class VirtualNetwork: Sendable {
             case invalid
             case notFound
             case portInUse
+            /// There is one already.
+            case exists
             /// It takes privilege that the process does not have.
             case notPermitted
             /// The host does not have the address.
@@ -106,7 +108,7 @@ public final class VirtualNetwork: Sendable {
     let loop = ControlLoop()
     let listeners = ListenerTable()
     let resolver: Resolver
-    let capture: Int32
+    let captures = CaptureControl()
 
     /// Lays the network out and starts its name service. No guest is attached yet.
     public init(_ configuration: Configuration) throws(Failure) {
@@ -133,15 +135,18 @@ public final class VirtualNetwork: Sendable {
         names.resolvConfPath = configuration.resolvConfPath
         names.limits.outstandingQueries = configuration.limits.nameQueries
         names.limits.longestWait = .seconds(max(1, configuration.limits.dnsTimeout))
-        if let path = configuration.captureFile {
-            capture = try CaptureFile.create(path)
-        } else {
-            capture = -1
-        }
         do throws(ResolverFailure) {
             resolver = try Resolver(names)
         } catch {
             throw Failure("the name service does not start: \(error)")
+        }
+        if let options = configuration.capture {
+            do throws(Failure) {
+                try startCapture(options)
+            } catch {
+                stop()
+                throw error
+            }
         }
     }
 
@@ -218,6 +223,9 @@ public final class VirtualNetwork: Sendable {
         }
         rows.append(Count(name: "guests", value: count, isGauge: true))
         rows.append(Count(name: "guestsRefused", value: refused, isGauge: false))
+        let captured = captures.counts
+        rows.append(Count(name: "captureFrames", value: captured.frames, isGauge: false))
+        rows.append(Count(name: "captureFramesDropped", value: captured.dropped, isGauge: false))
         return Statistics(data: rows, names: resolver.statistics())
     }
 
@@ -243,11 +251,11 @@ public final class VirtualNetwork: Sendable {
         changes.withLock { _ in
             closeReservations()
             for socket in state.withLock({ $0.agentPlaces.takeSockets() }) { socket.end() }
+            endCapture()
         }
         // Behind the events of those that have just left.
         loop.post { [self] in endSubscriptions() }
         loop.stop()
         resolver.stop()
-        if capture >= 0 { close(capture) }
     }
 }

@@ -1,5 +1,6 @@
 internal import CRingway
 internal import Glibc
+public import RingwayCapture
 internal import RingwayHost
 public import RingwayLinks
 internal import RingwayReactor
@@ -120,6 +121,12 @@ public final class Engine: Sendable {
     /// Holds flows that are opened from now on to another policy.
     public func setPolicy(_ policy: DestinationPolicy) {
         for index in 0..<shared.network.count { send(.setPolicy(policy), to: index) }
+    }
+
+    /// Hands frames to this capture from now on; `nil` for none. Connections of published ports that are opened meanwhile
+    /// take the link, so that the capture shows them.
+    public func setCapture(_ capture: CaptureSession?) {
+        for index in 0..<shared.network.count { send(.setCapture(capture), to: index) }
     }
 
     /// Moves octets between a plain socket and a conversation with the guest's agent, which has them in records; both are

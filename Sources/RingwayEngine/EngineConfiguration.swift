@@ -1,3 +1,4 @@
+public import RingwayCapture
 internal import RingwayRing
 public import RingwayStack
 public import RingwayWire
@@ -6,8 +7,8 @@ public import RingwayWire
 public struct EngineConfiguration: Sendable {
     /// The stack's part; `shard` is filled in for each.
     public var stack: Stack.Configuration
-    /// A file to which every frame is captured, as a descriptor that the engine adopts; -1 for none.
-    public var capture: Int32 = -1
+    /// What frames are captured by from the start; `Engine.setCapture` changes it.
+    public var capture: CaptureSession?
     /// One descriptor for each shard, adopted, that gives sockets inside the guest; empty for none.
     public var guestSockets: [Int32] = []
     /// Whether the kernel's multishot read may be used; false takes the path of kernels before 6.7.

@@ -29,9 +29,7 @@ extension Shard {
         counters.add(.octetsFromGuest, length)
         octetsThisTurn &+= length
         let frame = UnsafeRawBufferPointer(start: space.address(of: lease), count: length)
-        if shared.configuration.capture >= 0 {
-            capture(.fromGuest, frame, nil, count: 0)
-        }
+        if capture.isOn { capture.append(.fromGuest, frame) }
         var summary = FrameSummary()
         let reason = FrameSummary.parse(frame, into: &summary)
         guard reason == .none else {
@@ -88,15 +86,15 @@ extension Shard {
         let octets = Int(effect.length) &+ (effect.payload.isNone ? 0 : Int(effect.payloadLength))
         counters.add(.framesToGuest)
         counters.add(.octetsToGuest, octets)
-        if shared.configuration.capture >= 0 {
+        if capture.isOn {
             let start = space.address(of: effect.lease) + Int(effect.offset)
             let head = UnsafeRawBufferPointer(start: start, count: Int(effect.length))
             if effect.payload.isNone {
-                capture(.toGuest, head, nil, count: 0)
+                capture.append(.toGuest, head)
             } else {
-                capture(
-                    .toGuest, head, space.address(of: effect.payload) + Int(effect.payloadOffset),
-                    count: Int(effect.payloadLength))
+                let payload = space.address(of: effect.payload) + Int(effect.payloadOffset)
+                capture.append(
+                    .toGuest, head, UnsafeRawBufferPointer(start: payload, count: Int(effect.payloadLength)))
             }
         }
     }

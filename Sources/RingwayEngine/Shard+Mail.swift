@@ -69,6 +69,7 @@ extension Shard {
             case .setPolicy(let policy): stack.policy = policy
             case .join(let client, let conversation, let ends):
                 join(client: client, conversation: conversation, ends)
+            case .setCapture(let capture): self.capture = FrameCapture(capture)
             case .list(let page): list(page)
             case .stop: isStopping = true
             }

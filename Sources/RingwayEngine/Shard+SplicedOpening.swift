@@ -25,7 +25,7 @@ extension Shard {
     mutating func openSpliced(
         _ descriptor: Int32, client: TransportAddress, server: TransportAddress, forward: Handle
     ) -> Bool {
-        guard sockets.isOpen, client.address.isLoopback, let listener = forwards.pointer(to: forward),
+        guard sockets.isOpen, !capture.isOn, client.address.isLoopback, let listener = forwards.pointer(to: forward),
             listener.pointee.linkUntil <= reactor.now
         else { return false }
         let stream = SplicedStream(client: descriptor, address: client, server: server, forward: forward)

@@ -90,6 +90,7 @@ struct Shard: ~Copyable {
     var octetsThisTurn = 0
     /// Whether the guest may have neighbours; what else is known of them.
     let isSwitched: Bool
+    var capture: FrameCapture
     var port: SwitchPort
     /// Closed to turn a client away when no descriptor is left.
     var spareDescriptor: Int32
@@ -151,6 +152,7 @@ struct Shard: ~Copyable {
         runningStreams = SplicedList(.running, of: spliced.base)
         self.spliced = spliced
         isSwitched = shared.configuration.claims != nil
+        capture = FrameCapture(configuration.capture)
         port = SwitchPort(shared.configuration, inbox: index == 0 ? shared.inbox : -1, now: self.reactor.now)
         spareDescriptor = Self.openSpare()
         receiveTemplate = .allocateApart(capacity: 1)

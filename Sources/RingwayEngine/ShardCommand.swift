@@ -1,3 +1,4 @@
+internal import RingwayCapture
 internal import RingwayHost
 internal import RingwayStack
 internal import RingwayWire
@@ -16,6 +17,8 @@ enum ShardCommand: Sendable {
     case join(client: Int32, conversation: Int32, ConversationEnds)
     /// Hold new flows to this policy.
     case setPolicy(DestinationPolicy)
+    /// Hand frames to this capture from now on; `nil` for none.
+    case setCapture(CaptureSession?)
     /// Write a part of the flows down.
     case list(FlowPage)
     case stop
@@ -39,7 +42,7 @@ enum ShardCommand: Sendable {
             Endpoint.close(client, reset: true)
             Endpoint.close(conversation, reset: false)
         case .list(let page): page.reply.send()
-        case .removeNeighbor, .setPolicy, .stop: break
+        case .removeNeighbor, .setPolicy, .setCapture, .stop: break
         }
     }
 }

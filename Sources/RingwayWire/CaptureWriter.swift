@@ -32,7 +32,9 @@ public enum CaptureWriter {
     }
 
     /// Writes a section header block and the description of one ethernet interface, number zero.
-    public static func writeFileHeader(to target: UnsafeMutableRawPointer) {
+    ///
+    /// - Parameter snapLength: bytes of a frame that are kept.
+    public static func writeFileHeader(to target: UnsafeMutableRawPointer, snapLength: Int = snapshotLength) {
         put32(0x0A0D_0D0A, target, 0)
         put32(28, target, 4)
         put32(0x1A2B_3C4D, target, 8)
@@ -47,7 +49,7 @@ public enum CaptureWriter {
         put32(1, interface, 0)
         put32(32, interface, 4)
         put32(UInt32(inMemoryOrder: linkType, 0), interface, 8)
-        put32(UInt32(snapshotLength), interface, 12)
+        put32(UInt32(truncatingIfNeeded: snapLength), interface, 12)
         // Option if_tsresol: ten to the minus nine.
         put32(UInt32(inMemoryOrder: 9, 1), interface, 16)
         put32(0, interface, 20)
@@ -88,6 +90,31 @@ public enum CaptureWriter {
         put32(0, options, 8)
         put32(blockLength(capturedLength), options, 12)
         return padding &+ 16
+    }
+
+    /// Bytes of an interface statistics block.
+    public static var statisticsLength: Int { 52 }
+
+    /// Writes an interface statistics block, which stands at the end of a file.
+    ///
+    /// - Parameters:
+    ///   - received: frames that there were.
+    ///   - dropped: those of them that are not in the file, for want of memory or room on the disk.
+    public static func writeStatistics(
+        to target: UnsafeMutableRawPointer, nanosecondsSince1970: UInt64, received: UInt64, dropped: UInt64
+    ) {
+        put32(5, target, 0)
+        put32(52, target, 4)
+        put32(0, target, 8)
+        put32(UInt32(truncatingIfNeeded: nanosecondsSince1970 >> 32), target, 12)
+        put32(UInt32(truncatingIfNeeded: nanosecondsSince1970), target, 16)
+        // Options isb_ifrecv and isb_ifdrop, then the end of options.
+        put32(UInt32(inMemoryOrder: 4, 8), target, 20)
+        target.storeBytes(of: received, toByteOffset: 24, as: UInt64.self)
+        put32(UInt32(inMemoryOrder: 5, 8), target, 32)
+        target.storeBytes(of: dropped, toByteOffset: 36, as: UInt64.self)
+        put32(0, target, 44)
+        put32(52, target, 48)
     }
 
     @inlinable

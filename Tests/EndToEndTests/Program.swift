@@ -123,6 +123,16 @@ final class Program {
         }
     }
 
+    /// Waits until the program has printed a text to its standard error; its end before that is a failure.
+    func waitForErrors(_ text: String, within limit: Duration = .seconds(20)) throws {
+        try waitUntil("\"\(text)\" from \(name)", within: limit) {
+            let isRunning = isRunning
+            if errors.contains(text) { return true }
+            guard isRunning else { throw TestFailure("\(name) ended: \(output)\(errors)") }
+            return false
+        }
+    }
+
     func send(_ signal: Int32) {
         // One that has ended and was not waited for is a zombie, so the number cannot be another's.
         if status == nil { kill(identifier, signal) }

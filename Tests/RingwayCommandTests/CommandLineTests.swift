@@ -85,7 +85,7 @@ struct RunCommandLineTests {
         #expect(!configuration.hostLoopback)
         #expect(configuration.allow.map(\.description) == ["169.254.0.0/16"])
         #expect(configuration.deny.map(\.description) == ["10.0.0.0/8", "fd00::/8"])
-        #expect(configuration.captureFile == "c.pcapng")
+        #expect(configuration.capture == CaptureOptions("c.pcapng"))
         #expect(order.statistics?.path == "s.json")
         #expect(order.interfaceName == "tap7")
     }

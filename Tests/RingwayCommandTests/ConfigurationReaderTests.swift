@@ -57,7 +57,7 @@ struct ConfigurationReaderTests {
         #expect(!configuration.isolate)
         #expect(configuration.shards == 3)
         #expect(configuration.busyPoll == 0)
-        #expect(configuration.captureFile == "c.pcapng")
+        #expect(configuration.capture == CaptureOptions("c.pcapng"))
         #expect(order.links.map { "\($0.address) \(String($0.mode, radix: 8))" } == ["qemu:/a 660", "vpnkit:/b 660"])
         #expect(order.publish.map(\.description) == ["80:80/tcp", "web=8080:80/udp"])
         #expect(configuration.leases.map(\.mac.description) == ["52:54:00:12:34:56", "52:54:00:12:34:57"])

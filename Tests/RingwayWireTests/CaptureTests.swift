@@ -7,7 +7,7 @@ import Testing
 
     /// Every frame that Linux sent, a microsecond apart, to and from in turn.
     private func capture(_ frames: [[UInt8]]) -> [UInt8] {
-        var file = written(CaptureWriter.fileHeaderLength, CaptureWriter.writeFileHeader(to:))
+        var file = written(CaptureWriter.fileHeaderLength) { CaptureWriter.writeFileHeader(to: $0) }
         for (index, frame) in frames.enumerated() {
             file += written(CaptureWriter.packetHeaderLength) {
                 CaptureWriter.writePacketHeader(

@@ -5,11 +5,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Adds `length` octets, read as 32-bit words in the machine's own byte order, to `initial`. A trailing part of a word is
-// padded with zero octets. The result is congruent modulo 65535 to the sum of 16-bit words; the caller folds it.
+// Adds `length` bytes, read as 32-bit words in the machine's own byte order, to `initial`. A trailing part of a word is
+// padded with zero bytes. The result is congruent modulo 65535 to the sum of 16-bit words; the caller folds it.
 uint64_t ringway_checksum_partial(const void *data, size_t length, uint64_t initial);
 
-// The same while copying the octets to `target`, which must not overlap `data`: memory is read once for both.
+// The same while copying the bytes to `target`, which must not overlap `data`: memory is read once for both.
 uint64_t ringway_checksum_copy(void *target, const void *data, size_t length, uint64_t initial);
 
 #endif

@@ -166,7 +166,7 @@ extension VirtualNetwork {
             guestIPv6: guest.ipv6, shard: 0, shards: shards, secret: .random(in: .min ... .max))
         stack.hasNeighbors = configuration.checksSources
         var engine = EngineConfiguration(stack: stack)
-        engine.capture = capture
+        engine.capture = captures.current
         engine.guestSockets = sockets.descriptors
         engine.usesMultishotRead = configuration.usesMultishotRead
         engine.busyPoll = configuration.busyPollNanoseconds(threads: threads)

@@ -6,6 +6,7 @@ internal import RingwayLinks
 struct BridgeConnection {
     let network: VirtualNetwork
     private let statistics: StatisticsFile?
+    private let reports: VirtualNetwork.Subscription
 
     /// Connects the guest that is being set up and waits until it is. Nothing is left running when it throws.
     init(_ order: BridgeOrder, to guest: borrowing StartingGuest) throws(CommandFailure) {
@@ -14,6 +15,12 @@ struct BridgeConnection {
             network = try VirtualNetwork(order.configuration)
         } catch {
             throw CommandFailure(error.description)
+        }
+        reports = network.subscribe { event in
+            switch event {
+            case .captureFailed, .captureResumed: StandardError.write("\(event)")
+            default: break
+            }
         }
         do throws(CommandFailure) {
             try connect(order, to: guest)
@@ -46,10 +53,8 @@ struct BridgeConnection {
     /// When the counters are due, in milliseconds from now; negative for never.
     var statisticsInterval: Int32 { statistics == nil ? -1 : 1000 }
 
-    /// Writes the counters. A disk that has filled up since is no reason to end anybody's network.
-    func renewStatistics() {
-        try? statistics?.write(network.statistics().json)
-    }
+    /// Writes the counters.
+    func renewStatistics() { statistics?.renew(network.statistics().json) }
 
     /// Ends the network.
     func stop() {

@@ -34,10 +34,9 @@ struct BridgeOrder {
         publish = guest.publish
         interfaceName = guest.ifname
         queues = bridge.queueCount
-        // Only a namespace of ours may be given the routes that it takes, and what goes around the interface would be
-        // missing in a capture of it.
+        // Only a namespace of ours may be given the routes that it takes.
         splices =
-            !guest.noSplice && bridge.capture == nil && origin.isCommand
+            !guest.noSplice && origin.isCommand
             && guest.publish.contains { $0.transport == .tcp }
         ready = bridge.readyDescriptor.map(ReadyNotice.init)
         statistics = bridge.statisticsFile.map(StatisticsFile.init)
@@ -105,7 +104,7 @@ extension VirtualNetwork.Configuration {
         deny = network.deny
         busyPoll = bridge.busyPoll
         reactor = bridge.reactor
-        captureFile = bridge.capture
+        capture = bridge.captureOptions.options(for: bridge.capture)
         self.limits = limits.limits
     }
 }

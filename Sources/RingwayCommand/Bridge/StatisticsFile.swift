@@ -2,26 +2,43 @@ internal import CRingway
 internal import Glibc
 
 /// A file that always holds one whole JSON object: each version is written beside it and moved into place.
-struct StatisticsFile {
+final class StatisticsFile {
     let path: String
+    /// Why the last version could not be written; empty when it was.
+    private var problem = ""
+
+    init(_ path: String) { self.path = path }
+
+    /// Replaces the contents. A failure is said once, and its end too: a disk that fills up is no reason to end a network.
+    func renew(_ json: String) {
+        do throws(CommandFailure) {
+            try write(json)
+            if !problem.isEmpty { StandardError.write("the statistics file \(path) is written again") }
+            problem = ""
+        } catch {
+            if problem != error.message { StandardError.write(error.message) }
+            problem = error.message
+        }
+    }
 
     /// Replaces the contents.
     func write(_ json: String) throws(CommandFailure) {
-        let fresh = "\(path).new"
-        let file = ringway_open(fresh, O_WRONLY | O_CREAT | O_TRUNC, 0o644)
-        guard file >= 0 else { throw failure("create", fresh) }
+        // A name that others cannot foresee, so that no link of theirs is followed.
+        let fresh = "\(path).\(String(UInt64.random(in: .min ... .max), radix: 36))"
+        let file = ringway_open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o644)
+        guard file >= 0 else { throw failure("create") }
         let text = json + "\n"
         let isWhole = Glibc.write(file, text, text.utf8.count) == text.utf8.count
-        let reason = errno
+        let reason = isWhole ? 0 : errno
         close(file)
         guard isWhole, rename(fresh, path) == 0 else {
-            let error = failure("write", path, isWhole ? errno : reason)
+            let error = failure("write", isWhole ? errno : reason)
             unlink(fresh)
             throw error
         }
     }
 
-    private func failure(_ verb: String, _ path: String, _ errorNumber: Int32 = errno) -> CommandFailure {
+    private func failure(_ verb: String, _ errorNumber: Int32 = errno) -> CommandFailure {
         CommandFailure("cannot \(verb) the statistics file \(path): \(String(cString: strerror(errorNumber)))")
     }
 }

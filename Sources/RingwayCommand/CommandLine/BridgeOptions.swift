@@ -34,6 +34,8 @@ struct BridgeOptions: ParsableArguments {
         transform: OptionValue.file)
     var capture: String?
 
+    @OptionGroup var captureOptions: CaptureOptionGroup
+
     @Option(
         name: .customLong("statistics"),
         help: ArgumentHelp(
@@ -57,6 +59,7 @@ struct BridgeOptions: ParsableArguments {
     var queueCount: Int { shards ?? queues ?? VirtualNetwork.Configuration.defaultShardCount }
 
     func validate() throws {
+        try captureOptions.check(hasFile: capture != nil)
         guard shards == nil || queues == nil || shards == queues else {
             throw ValidationError("--shards and --queues differ: each shard has one queue")
         }

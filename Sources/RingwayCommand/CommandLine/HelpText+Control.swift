@@ -112,6 +112,29 @@ extension HelpText {
         \(controlExit)
         """
 
+    static let capture = """
+        A network has one capture at a time, of all its guests. A file system that is full or too slow costs frames of \
+        the capture, never of the guests: those that are missing are counted, and the file stays whole. Connections to \
+        published ports that are opened meanwhile go through the guest's interface, so that they are in the file.
+
+        EXAMPLES
+          ringway capture start --size 100M --files 5 /var/tmp/web.pcapng
+          ringway capture start --filter "udp port 53" --snaplen 200 dns.pcapng
+          ringway capture stop
+
+        \(controlExit)
+        """
+
+    static let captureStart = """
+        The process of the network writes the file, with its permissions and as its user.
+
+        EXAMPLES
+          ringway capture start talk.pcapng
+          ringway capture start --name blue --filter "host 10.0.0.5 and tcp" /tmp/blue.pcapng
+
+        \(controlExit)
+        """
+
     private static let controlExit = """
         EXIT STATUS
           0  done

@@ -126,6 +126,20 @@ enum OptionValue {
         return value * seconds
     }
 
+    static func snapLength(_ text: String) throws -> Int { try number(text, in: CaptureOptions.snapLengths) }
+
+    static func captureFileSize(_ text: String) throws -> Int {
+        let size = try size(text)
+        guard size >= CaptureOptions.smallestFileSize else {
+            throw ValidationError("it must be 1M at least")
+        }
+        return size
+    }
+
+    static func captureFileCount(_ text: String) throws -> Int {
+        try number(text, in: 1...CaptureOptions.mostFiles)
+    }
+
     static func interfaceName(_ text: String) throws -> String {
         guard TapDevice.isInterfaceName(text) else {
             throw ValidationError(

@@ -9,6 +9,7 @@ struct RootCommand: ParsableCommand {
         version: "ringway \(Version.text)",
         subcommands: [
             RunCommand.self, AttachCommand.self, ServeCommand.self, PublishCommand.self, StatusCommand.self,
-            GuestsCommand.self, FlowsCommand.self, EventsCommand.self, DoctorCommand.self,
+            GuestsCommand.self, FlowsCommand.self, EventsCommand.self, CaptureCommand.self,
+            DoctorCommand.self,
         ])
 }

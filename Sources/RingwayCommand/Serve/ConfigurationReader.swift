@@ -8,8 +8,8 @@ internal import Ringway
 struct ConfigurationReader {
     private static let networkKeys = [
         "network", "ipv6-prefix", "mtu", "dns", "host-loopback", "allow", "deny", "isolate", "shards", "busy-poll",
-        "reactor",
-        "capture", "socket-mode", "listen", "publish", "publish-on", "leases", "names", "limits",
+        "reactor", "capture", "capture-snaplen", "capture-size", "capture-files", "capture-filter", "socket-mode",
+        "listen", "publish", "publish-on", "leases", "names", "limits",
         "agent-token", "agent-socket", "forward", "follow-ports",
     ]
 
@@ -78,9 +78,7 @@ struct ConfigurationReader {
         try read("reactor") { (node) throws(CommandFailure) in
             order.configuration.reactor = try node.value(OptionValue.reactor)
         }
-        try read("capture") { (node) throws(CommandFailure) in
-            order.configuration.captureFile = try node.value(OptionValue.file)
-        }
+        try CaptureKeys.read(members, into: &order.configuration)
         try read("limits") { (node) throws(CommandFailure) in
             try LimitKeys.read(node, into: &order.configuration.limits)
         }

@@ -44,7 +44,7 @@ struct ConfigurationSource {
             }
         }
         var files = Set<String>()
-        for file in orders.compactMap(\.configuration.captureFile) where !files.insert(file).inserted {
+        for file in orders.compactMap(\.configuration.capture?.path) where !files.insert(file).inserted {
             throw CommandFailure("two networks cannot capture to \(file)", status: ExitStatus.usage)
         }
     }

@@ -62,7 +62,7 @@ struct Daemon {
                 // What the path leads to may be elsewhere now.
                 watch = ConfigurationWatch(source.path)
             }
-            if isDue { try? statistics?.write(json) }
+            if isDue { statistics?.renew(json) }
         }
     }
 
@@ -77,7 +77,7 @@ struct Daemon {
 
     private func end() {
         service.stopping()
-        try? statistics?.write(json)
+        statistics?.renew(json)
         control.stop()
         for network in networks { network.stop() }
     }

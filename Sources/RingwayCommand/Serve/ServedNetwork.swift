@@ -44,10 +44,12 @@ struct ServedNetwork {
     /// What is worth a line: the rest says no more than was asked for, or is said by another.
     private static func isNews(_ event: VirtualNetwork.Event) -> Bool {
         switch event {
-        case .guestAttached, .guestDetached, .guestRefused, .forwardFailed, .agentForwardFailed: true
+        case .guestAttached, .guestDetached, .guestRefused, .forwardFailed, .agentForwardFailed, .captureFailed,
+            .captureResumed:
+            true
         case .forwardAdded(let port): port.isChosen
         case .agentForwardAdded(let place), .agentForwardRemoved(let place): place.kind != .forward
-        case .leaseGiven, .linkLost, .forwardRemoved: false
+        case .leaseGiven, .linkLost, .forwardRemoved, .captureStarted, .captureEnded: false
         }
     }
 
@@ -84,6 +86,7 @@ struct ServedNetwork {
         lines += changePorts(next)
         lines += changeForwards(next)
         lines += changeLinks(next)
+        lines += changeCapture(next)
         lines += Self.fixed(order.configuration, next.configuration).map {
             "\($0) has changed: that needs a restart, until then it stays as it is"
         }
@@ -187,6 +190,28 @@ struct ServedNetwork {
         return lines
     }
 
+    /// The file may begin and end a capture too; one that was begun by the control API is left alone.
+    private mutating func changeCapture(_ next: NetworkOrder) -> [String] {
+        let (now, wanted) = (order.configuration.capture, next.configuration.capture)
+        guard now != wanted else { return [] }
+        order.configuration.capture = wanted
+        var lines: [String] = []
+        if let now, network.capture?.options == now {
+            // It can only have been ended by another command meanwhile.
+            _ = try? network.stopCapture()
+            lines.append("frames are no longer captured to \(now.path)")
+        }
+        if let wanted {
+            do throws(VirtualNetwork.Failure) {
+                try network.startCapture(wanted)
+                lines.append("frames are captured to \(wanted.path)")
+            } catch {
+                lines.append("capture: \(error)")
+            }
+        }
+        return lines
+    }
+
     /// The keys of what is another in the two and cannot be changed at work.
     private static func fixed(
         _ now: VirtualNetwork.Configuration, _ wanted: VirtualNetwork.Configuration
@@ -204,7 +229,6 @@ struct ServedNetwork {
         if now.shards != wanted.shards { keys.append("shards") }
         if now.busyPoll != wanted.busyPoll { keys.append("busy-poll") }
         if now.reactor != wanted.reactor { keys.append("reactor") }
-        if now.captureFile != wanted.captureFile { keys.append("capture") }
         if now.limits != wanted.limits { keys.append("limits") }
         return keys
     }

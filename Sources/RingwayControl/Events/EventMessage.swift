@@ -31,6 +31,10 @@ enum EventMessage {
         case .forwardAdded, .agentForwardAdded: "forwardAdded"
         case .forwardRemoved, .agentForwardRemoved: "forwardRemoved"
         case .forwardFailed, .agentForwardFailed: "forwardFailed"
+        case .captureStarted: "captureStarted"
+        case .captureEnded: "captureEnded"
+        case .captureFailed: "captureFailed"
+        case .captureResumed: "captureResumed"
         }
     }
 }
@@ -53,6 +57,17 @@ extension JSONWriter {
         case .agentForwardFailed(let place, let reason):
             member(place)
             member("reason", reason)
+        case .captureStarted(let options): member("file", options.path)
+        case .captureEnded(let status):
+            member("file", status.options.path)
+            member("frames", status.frames)
+            member("dropped", status.dropped)
+        case .captureFailed(let options, let reason):
+            member("file", options.path)
+            member("reason", reason)
+        case .captureResumed(let options, let lost):
+            member("file", options.path)
+            member("dropped", lost)
         }
     }
 

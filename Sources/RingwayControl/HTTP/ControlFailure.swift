@@ -40,6 +40,7 @@ struct ControlFailure: Error, Equatable {
             case .notPermitted: (403, "not-permitted")
             case .addressMissing: (409, "address-missing")
             case .exhausted: (409, "exhausted")
+            case .exists: (409, "exists")
             case .other: (409, "refused")
             }
         self.init(status: answer.status, code: answer.code, message: failure.description)

@@ -39,7 +39,7 @@ extension JSONWriter {
         member("allow", configuration.allow) { $0.string("\($1)") }
         member("deny", configuration.deny) { $0.string("\($1)") }
         member("isolate", configuration.isolate)
-        member("capture", configuration.captureFile)
+        member("capture", configuration.capture?.path)
         member("limits") { writer in
             // A list of integers by name, which is what a mirror is for.
             for child in Mirror(reflecting: configuration.limits).children {

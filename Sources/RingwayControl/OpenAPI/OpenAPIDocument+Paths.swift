@@ -268,6 +268,45 @@ extension OpenAPIDocument {
               }
             }
           },
+          "/v1/capture": {
+            "get": {
+              "operationId": "capture", "summary": "The capture of frames, if there is one.",
+              "responses": {
+                "200": {
+                  "description": "The capture.",
+                  "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Capture"}}}
+                },
+                "400": {"$ref": "#/components/responses/Malformed"}
+              }
+            },
+            "put": {
+              "operationId": "startCapture",
+              "summary": "Writes the frames of all guests to a file of the host, until it is stopped.",
+              "requestBody": {
+                "required": true,
+                "content": {"application/json": {"schema": {"$ref": "#/components/schemas/NewCapture"}}}
+              },
+              "responses": {
+                "200": {
+                  "description": "The capture.",
+                  "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Capture"}}}
+                },
+                "400": {"$ref": "#/components/responses/Malformed"},
+                "409": {"$ref": "#/components/responses/Conflict"}, "413": {"$ref": "#/components/responses/TooLarge"}
+              }
+            },
+            "delete": {
+              "operationId": "stopCapture", "summary": "Ends the capture. Its file is whole when the response comes.",
+              "responses": {
+                "200": {
+                  "description": "The capture that has ended.",
+                  "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Capture"}}}
+                },
+                "400": {"$ref": "#/components/responses/Malformed"},
+                "404": {"$ref": "#/components/responses/NotFound"}
+              }
+            }
+          },
           "/v1/diagnostics": {
             "get": {
               "operationId": "diagnostics",

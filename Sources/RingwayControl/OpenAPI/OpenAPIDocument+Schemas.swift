@@ -24,6 +24,54 @@ extension OpenAPIDocument {
             "type": "object", "description": "Every counter by name.",
             "additionalProperties": {"type": "integer", "format": "int64"}
           },
+          "NewCapture": {
+            "type": "object",
+            "properties": {
+              "file": {
+                "type": "string", "pattern": "^/", "minLength": 1, "maxLength": 4095,
+                "description": "The pcapng file on the host, from the root."
+              },
+              "snapLength": {
+                "type": "integer", "minimum": 14, "maximum": 262144, "nullable": true,
+                "description": "Bytes of each frame that are kept."
+              },
+              "fileSize": {
+                "type": "integer", "format": "int64", "minimum": 1048576, "maximum": 1099511627776, "nullable": true,
+                "description": "Bytes after which another file is begun."
+              },
+              "fileCount": {
+                "type": "integer", "minimum": 1, "maximum": 1000, "nullable": true,
+                "description": "Files that are kept where fileSize is given; older ones are FILE.1, FILE.2 and so on."
+              },
+              "filter": {
+                "type": "string", "maxLength": 4096, "nullable": true,
+                "description": "An expression in tcpdump's language."
+              }
+            },
+            "required": ["file"], "additionalProperties": false
+          },
+          "Capture": {
+            "type": "object",
+            "properties": {
+              "active": {"type": "boolean", "description": "Whether frames are captured."},
+              "file": {"type": "string"}, "snapLength": {"type": "integer", "format": "int64", "minimum": 0},
+              "fileSize": {"type": "integer", "format": "int64", "minimum": 0, "nullable": true},
+              "fileCount": {"type": "integer", "format": "int64", "minimum": 1},
+              "filter": {"type": "string", "nullable": true},
+              "startedAt": {"type": "integer", "format": "int64", "description": "Seconds since 1970."},
+              "frames": {
+                "type": "integer", "format": "int64", "minimum": 0, "description": "Frames that are in the files."
+              },
+              "dropped": {
+                "type": "integer", "format": "int64", "minimum": 0,
+                "description": "Frames that are not, for want of memory or room on the disk."
+              },
+              "problem": {
+                "type": "string", "nullable": true, "description": "Why frames are lost at the moment."
+              }
+            },
+            "required": ["active"], "additionalProperties": false
+          },
           "Status": {
             "type": "object",
             "properties": {

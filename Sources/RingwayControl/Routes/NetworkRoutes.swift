@@ -10,7 +10,7 @@ struct ControlledNetwork: Sendable {
     let events: EventBroadcast
 
     /// Every operation of the API. The events are sent by the connection itself.
-    var router: Router { Router(routes: networkRoutes + guestRoutes + forwardRoutes + ownerRoutes) }
+    var router: Router { Router(routes: networkRoutes + guestRoutes + forwardRoutes + ownerRoutes + captureRoutes) }
 
     /// The network as a whole.
     private var networkRoutes: [Route] {

@@ -1,0 +1,46 @@
+internal import RingwayCapture
+internal import Synchronization
+
+/// The captures of a network, of which there is one at a time.
+final class CaptureControl: Sendable {
+    private struct State {
+        var current: CaptureSession?
+        /// What captures that have ended had counted.
+        var frames = 0
+        var dropped = 0
+    }
+
+    private let state = Mutex(State())
+
+    var current: CaptureSession? { state.withLock { $0.current } }
+
+    /// Frames that were written and frames that were lost, of all captures.
+    var counts: (frames: Int, dropped: Int) {
+        state.withLock { state in
+            let status = state.current?.status
+            return (state.frames + (status?.frames ?? 0), state.dropped + (status?.dropped ?? 0))
+        }
+    }
+
+    /// False when there is a capture already.
+    func set(_ session: CaptureSession) -> Bool {
+        state.withLock { state in
+            guard state.current == nil else { return false }
+            state.current = session
+            return true
+        }
+    }
+
+    /// Ends the capture, which shards have let go of, and returns how it did; `nil` when there was none.
+    func end() -> CaptureStatus? {
+        guard let session = state.withLock({ $0.current }) else { return nil }
+        session.stop()
+        let status = session.status
+        state.withLock { state in
+            state.current = nil
+            state.frames += status.frames
+            state.dropped += status.dropped
+        }
+        return status
+    }
+}

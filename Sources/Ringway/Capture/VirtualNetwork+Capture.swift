@@ -1,0 +1,55 @@
+@_exported public import RingwayCapture
+internal import RingwayEngine
+internal import Synchronization
+
+extension VirtualNetwork {
+    /// How the capture is doing; `nil` when there is none.
+    public var capture: CaptureStatus? { captures.current?.status }
+
+    /// Writes every frame of the guests, those that come later included, to a pcapng file, until `stopCapture` or the
+    /// network's end. Connections to published ports that are opened meanwhile take the guests' links.
+    public func startCapture(_ options: CaptureOptions) throws(Failure) {
+        try changes.withLock { (_) throws(Failure) in
+            guard !state.withLock({ $0.isStopped }) else { throw Failure("the network has ended") }
+            if let current = captures.current {
+                throw Failure("frames are captured already, to \(current.status.options.path)", .exists)
+            }
+            let session: CaptureSession
+            do throws(CaptureFailure) {
+                session = try CaptureSession(options) { [weak self] change in self?.report(change, options) }
+            } catch {
+                throw Failure(error.description, .invalid)
+            }
+            _ = captures.set(session)
+            for engine in engines { engine.setCapture(session) }
+            report(.captureStarted(options))
+        }
+    }
+
+    /// Ends the capture: its file is whole and closed when this returns.
+    @discardableResult
+    public func stopCapture() throws(Failure) -> CaptureStatus {
+        try changes.withLock { (_) throws(Failure) in
+            guard let status = endCapture() else { throw Failure("no frames are captured", .notFound) }
+            return status
+        }
+    }
+
+    /// With `changes` held.
+    @discardableResult
+    func endCapture() -> CaptureStatus? {
+        for engine in engines { engine.setCapture(nil) }
+        let status = captures.end()
+        if let status { report(.captureEnded(status)) }
+        return status
+    }
+
+    private var engines: [Engine] { state.withLock { $0.members.values.map(\.engine) } }
+
+    private func report(_ change: CaptureSession.Change, _ options: CaptureOptions) {
+        switch change {
+        case .failed(let reason): report(.captureFailed(options, reason: reason))
+        case .resumed(let lost): report(.captureResumed(options, lost: lost))
+        }
+    }
+}

@@ -1,0 +1,191 @@
+internal import Glibc
+internal import RingwayWire
+
+/// The files of one capture: whole blocks are appended, and what the disk does not take is cut off again, so that each
+/// file can be read at any moment, whatever happens to the disk.
+struct CaptureFile: ~Copyable {
+    /// What became of a write.
+    struct Outcome: Equatable {
+        /// Blocks that are in a file now, and those that are not.
+        var written = 0
+        var lost = 0
+        /// The `errno` that kept the rest out; zero for none.
+        var error: Int32 = 0
+    }
+
+    private let options: CaptureOptions
+    private var descriptor: Int32
+    /// Bytes in the current file.
+    private var size: Int
+    /// Whether a torn block can be cut off again: not in a pipe.
+    private let isRegular: Bool
+
+    /// Creates the file, or empties it, and writes its header.
+    init(_ options: CaptureOptions) throws(CaptureFailure) {
+        (descriptor, isRegular) = try Self.create(options)
+        size = CaptureWriter.fileHeaderLength
+        self.options = options
+    }
+
+    deinit { close(descriptor) }
+
+    private static func create(
+        _ options: CaptureOptions
+    ) throws(CaptureFailure) -> (descriptor: Int32, isRegular: Bool) {
+        guard !options.path.isEmpty, options.path.utf8.count <= CaptureOptions.longestPath else {
+            throw CaptureFailure("the name of the capture file has 1 to \(CaptureOptions.longestPath) bytes")
+        }
+        let descriptor = open(options.path)
+        guard descriptor >= 0 else { throw failure("create", options.path) }
+        var status = stat()
+        let isRegular = fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+        // A pipe without a reader was refused when it was opened; from now on its reader is waited for.
+        let flags = fcntl(descriptor, F_GETFL)
+        _ = fcntl(descriptor, F_SETFL, flags & ~O_NONBLOCK)
+        guard options.fileSize == nil || isRegular else {
+            close(descriptor)
+            throw CaptureFailure("\(options.path) is no regular file, so no further files can take its place")
+        }
+        let error = writeHeader(to: descriptor, options)
+        guard error == 0 else {
+            close(descriptor)
+            throw failure("write", options.path, error)
+        }
+        return (descriptor, isRegular)
+    }
+
+    private static func open(_ path: String) -> Int32 {
+        Glibc.open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0o600)
+    }
+
+    private static func failure(_ verb: String, _ path: String, _ error: Int32 = errno) -> CaptureFailure {
+        CaptureFailure("cannot \(verb) the capture file \(path): \(String(cString: strerror(error)))")
+    }
+
+    /// Returns zero or the `errno`. Without its header a file is empty.
+    private static func writeHeader(to descriptor: Int32, _ options: CaptureOptions) -> Int32 {
+        withUnsafeTemporaryAllocation(byteCount: CaptureWriter.fileHeaderLength, alignment: 8) { bytes in
+            guard let start = bytes.baseAddress else { return EINVAL }
+            CaptureWriter.writeFileHeader(to: start, snapLength: options.snapLength)
+            let (_, error) = writeAll(UnsafeRawBufferPointer(bytes), to: descriptor)
+            // Fails on a pipe, whose reader has what it has.
+            if error != 0 { _ = ftruncate(descriptor, 0) }
+            return error
+        }
+    }
+
+    private mutating func beginFile() -> Int32 {
+        let error = Self.writeHeader(to: descriptor, options)
+        size = error == 0 ? CaptureWriter.fileHeaderLength : 0
+        return error
+    }
+
+    /// Appends blocks, which follow each other without a gap, and begins another file where the bound of one is reached.
+    mutating func append(_ blocks: UnsafeRawBufferPointer) -> Outcome {
+        var outcome = Outcome()
+        var rest = blocks
+        while !rest.isEmpty {
+            // A rotation or a header that failed is tried again with the next blocks.
+            var error = size == 0 ? beginFile() : 0
+            var (count, bytes) = Self.whole(rest, within: room)
+            if error == 0, count == 0 {
+                error = rotate()
+                (count, bytes) = error == 0 ? Self.whole(rest, within: max(room, Self.length(of: rest))) : (0, 0)
+            }
+            guard error == 0 else {
+                outcome.lost += Self.whole(rest, within: .max).count
+                outcome.error = error
+                return outcome
+            }
+            let (taken, failure) = Self.writeAll(
+                UnsafeRawBufferPointer(rebasing: rest[..<bytes]), to: descriptor)
+            if failure != 0 {
+                let (kept, length) = Self.whole(rest, within: taken)
+                cut(to: size + length)
+                outcome.written += kept
+                outcome.lost += Self.whole(rest, within: .max).count - kept
+                outcome.error = failure
+                return outcome
+            }
+            size += bytes
+            outcome.written += count
+            rest = UnsafeRawBufferPointer(rebasing: rest[bytes...])
+        }
+        return outcome
+    }
+
+    /// Ends the file with what was counted.
+    mutating func finish(received: Int, dropped: Int) {
+        withUnsafeTemporaryAllocation(byteCount: CaptureWriter.statisticsLength, alignment: 8) { bytes in
+            guard let start = bytes.baseAddress else { return }
+            var now = timespec()
+            clock_gettime(CLOCK_REALTIME, &now)
+            CaptureWriter.writeStatistics(
+                to: start, nanosecondsSince1970: UInt64(now.tv_sec) &* 1_000_000_000 &+ UInt64(now.tv_nsec),
+                received: UInt64(received), dropped: UInt64(dropped))
+            // A file without it is whole too.
+            if size > 0 { _ = append(UnsafeRawBufferPointer(bytes)) }
+        }
+    }
+
+    /// Bytes that the current file may still take.
+    private var room: Int { options.fileSize.map { max(0, $0 - size) } ?? .max }
+
+    /// Removes a torn block from the end.
+    private mutating func cut(to length: Int) {
+        guard isRegular else { return }
+        if ftruncate(descriptor, off_t(length)) == 0 { size = length }
+    }
+
+    /// Moves each file to the next number and begins a new one. Returns zero or the `errno`.
+    private mutating func rotate() -> Int32 {
+        for number in stride(from: max(1, options.fileCount) - 1, through: 1, by: -1) {
+            let older = number == 1 ? options.path : "\(options.path).\(number - 1)"
+            if rename(older, "\(options.path).\(number)") != 0, errno != ENOENT { return errno }
+        }
+        let fresh = Self.open(options.path)
+        guard fresh >= 0 else { return errno }
+        close(descriptor)
+        descriptor = fresh
+        size = 0
+        return beginFile()
+    }
+
+    /// Bytes that were written, and zero or the `errno` that kept the rest out.
+    private static func writeAll(
+        _ bytes: UnsafeRawBufferPointer, to descriptor: Int32
+    ) -> (count: Int, error: Int32) {
+        var done = 0
+        while done < bytes.count {
+            let count = write(descriptor, bytes.baseAddress.map { $0 + done }, bytes.count - done)
+            if count > 0 {
+                done += count
+            } else if count == 0 || errno != EINTR {
+                return (done, count == 0 ? ENOSPC : errno)
+            }
+        }
+        return (done, 0)
+    }
+
+    // MARK: Blocks
+
+    /// The whole blocks at the start of `blocks` that fit into so many bytes, and the bytes that they have.
+    private static func whole(_ blocks: UnsafeRawBufferPointer, within limit: Int) -> (count: Int, bytes: Int) {
+        var (count, bytes) = (0, 0)
+        while bytes < blocks.count {
+            let next = length(of: UnsafeRawBufferPointer(rebasing: blocks[bytes...]))
+            guard next <= limit - bytes else { break }
+            bytes += next
+            count += 1
+        }
+        return (count, bytes)
+    }
+
+    /// A block's second word is its length.
+    private static func length(of block: UnsafeRawBufferPointer) -> Int {
+        precondition(block.count >= 12, "blocks are whole")
+        let length = Int(block.loadUnaligned(fromByteOffset: 4, as: UInt32.self))
+        precondition(length >= 12 && length <= block.count, "blocks are whole")
+        return length
+    }
+}

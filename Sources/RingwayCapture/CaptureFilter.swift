@@ -1,0 +1,38 @@
+internal import CRingway
+
+/// Which frames are captured: all of them, or those that an expression in tcpdump's language describes.
+struct CaptureFilter: ~Copyable {
+    /// Bytes of a frame that an expression may look at, though fewer of them may be kept.
+    private static var inspected: Int { 512 }
+
+    private let program: OpaquePointer?
+
+    /// - Parameter expression: `nil` for every frame.
+    init(_ expression: String?, snapLength: Int) throws(CaptureFailure) {
+        guard let expression else {
+            program = nil
+            return
+        }
+        let length = Int32(max(snapLength, Self.inspected))
+        var compiled: OpaquePointer?
+        let reason = withUnsafeTemporaryAllocation(of: CChar.self, capacity: 512) { buffer -> String in
+            buffer.initialize(repeating: 0)
+            compiled = ringway_filter_compile(expression, length, buffer.baseAddress, buffer.count)
+            return compiled == nil ? buffer.baseAddress.map { String(cString: $0) } ?? "" : ""
+        }
+        guard let compiled else { throw CaptureFailure("the capture filter \"\(expression)\": \(reason)") }
+        program = compiled
+    }
+
+    deinit { ringway_filter_free(program) }
+
+    /// The least number of a frame's bytes that `passes` has to be shown.
+    var inspectedLength: Int { program == nil ? 0 : Self.inspected }
+
+    /// - Parameter length: bytes that the frame had before it was cut to `frame`.
+    borrowing func passes(_ frame: UnsafeRawBufferPointer, length: Int) -> Bool {
+        guard let program, let start = frame.baseAddress else { return true }
+        return ringway_filter_matches(
+            program, start, UInt32(truncatingIfNeeded: length), UInt32(truncatingIfNeeded: frame.count)) != 0
+    }
+}

@@ -1,0 +1,213 @@
+internal import CRingway
+internal import Glibc
+public import RingwayWire
+internal import Synchronization
+
+/// A capture of frames at work: shards put frames into memory, and a thread of its own writes them to the file, so that
+/// a slow disk costs frames of the capture and not of the guests. What is not written is counted.
+///
+/// ## Theory of operation
+///
+/// `append` copies a frame into one half of a `RecordBuffer`, under a lock, and wakes the writer when it sleeps. The
+/// writer swaps the halves and appends the records to a `CaptureFile` without the lock. While the disk takes nothing,
+/// the writer tries again once a second, the half that is being filled runs full, and further frames are dropped.
+public final class CaptureSession: Sendable {
+    /// What happens to a capture while it is at work.
+    public enum Change: Sendable {
+        /// Frames are lost from now on, for a reason that is the end of a sentence.
+        case failed(reason: String)
+        /// Frames are written again, after so many were lost.
+        case resumed(lost: Int)
+    }
+
+    /// Milliseconds between two attempts at a disk that takes nothing.
+    private static var retryInterval: Int32 { 1_000 }
+
+    private struct State: ~Copyable {
+        var buffer: RecordBuffer
+        let filter: CaptureFilter
+        var written = 0
+        var dropped = 0
+        /// The `errno` of the last write.
+        var error: Int32 = 0
+        var isWriterAsleep = false
+        var isClosed = false
+
+        init(_ buffer: consuming RecordBuffer, _ filter: consuming CaptureFilter) {
+            self.buffer = buffer
+            self.filter = filter
+        }
+    }
+
+    private let options: CaptureOptions
+    private let startedAt = time(nil)
+    private let state: Mutex<State>
+    private let bell: Int32
+    private let writer = Mutex<pthread_t?>(nil)
+    private let handler: @Sendable (Change) -> Void
+
+    /// Creates the file and starts the writer.
+    ///
+    /// - Parameter handler: called from the writer's thread.
+    public init(_ options: CaptureOptions, handler: @escaping @Sendable (Change) -> Void) throws(CaptureFailure) {
+        let filter = try CaptureFilter(options.filter, snapLength: options.snapLength)
+        guard let buffer = RecordBuffer() else { throw CaptureFailure("there is no memory for a capture") }
+        let file = try CaptureFile(options)
+        self.options = options
+        self.handler = handler
+        state = Mutex(State(buffer, filter))
+        bell = ringway_event_descriptor()
+        guard bell >= 0 else {
+            throw CaptureFailure("no descriptor is left for a capture: \(String(cString: strerror(errno)))")
+        }
+        let error = start(file)
+        guard error == 0 else {
+            throw CaptureFailure("no thread is left for a capture: \(String(cString: strerror(error)))")
+        }
+    }
+
+    deinit { if bell >= 0 { close(bell) } }
+
+    // MARK: From shards
+
+    /// Takes a frame, from any thread.
+    ///
+    /// - Parameters:
+    ///   - head, payload: the two pieces of an ethernet frame; the second may be empty.
+    public func append(
+        _ direction: CaptureWriter.Direction, _ head: UnsafeRawBufferPointer, _ payload: UnsafeRawBufferPointer
+    ) {
+        let (head, payload) = (FramePiece(head), FramePiece(payload))
+        let mustWake = state.withLock { state -> Bool in
+            guard !state.isClosed else { return false }
+            // Under the lock, so that the file is in the order of time.
+            var now = timespec()
+            clock_gettime(CLOCK_REALTIME, &now)
+            let result = state.buffer.append(
+                direction, head.bytes, payload.bytes,
+                nanosecondsSince1970: UInt64(now.tv_sec) &* 1_000_000_000 &+ UInt64(now.tv_nsec),
+                snapLength: options.snapLength, filter: state.filter)
+            if result == .full { state.dropped += 1 }
+            guard result == .kept, state.isWriterAsleep else { return false }
+            state.isWriterAsleep = false
+            return true
+        }
+        if mustWake { wake() }
+    }
+
+    // MARK: From the control plane
+
+    public var status: CaptureStatus {
+        state.withLock { state in
+            CaptureStatus(
+                options: options, startedAt: startedAt, frames: state.written, dropped: state.dropped,
+                problem: state.error == 0 ? nil : String(cString: strerror(state.error)))
+        }
+    }
+
+    /// Takes no further frame, writes those that were taken, as far as the disk lets it, and closes the file.
+    public func stop() {
+        state.withLock { $0.isClosed = true }
+        wake()
+        let thread = writer.withLock { writer in
+            defer { writer = nil }
+            return writer
+        }
+        if let thread { pthread_join(thread, nil) }
+    }
+
+    private func wake() {
+        var one: UInt64 = 1
+        _ = write(bell, &one, 8)
+    }
+
+    // MARK: The writer
+
+    /// What the writer's thread is started with.
+    private final class Work: Sendable {
+        let capture: CaptureSession
+        let file: Mutex<CaptureFile>
+
+        init(_ capture: CaptureSession, _ file: consuming sending CaptureFile) {
+            self.capture = capture
+            self.file = Mutex(file)
+        }
+    }
+
+    /// Returns zero or an `errno`.
+    private func start(_ file: consuming sending CaptureFile) -> Int32 {
+        let work = Unmanaged.passRetained(Work(self, file))
+        return writer.withLock { writer in
+            var thread = pthread_t()
+            let error = pthread_create(&thread, nil, Self.main, work.toOpaque())
+            if error == 0 { writer = thread } else { work.release() }
+            return error
+        }
+    }
+
+    private static let main: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = { argument in
+        guard let argument else { return nil }
+        let work = Unmanaged<Work>.fromOpaque(argument).takeRetainedValue()
+        ringway_name_thread("ringway-capture")
+        // Signals are for others; SIGPIPE among them, whose write fails with EPIPE then.
+        var signals = sigset_t()
+        sigfillset(&signals)
+        pthread_sigmask(SIG_SETMASK, &signals, nil)
+        work.file.withLock { work.capture.writeAll(to: &$0) }
+        return nil
+    }
+
+    private func writeAll(to file: inout CaptureFile) {
+        var lost = 0
+        while true {
+            let (address, count, isClosed) = take()
+            if count > 0 {
+                let outcome = file.append(
+                    UnsafeRawBufferPointer(start: UnsafeRawPointer(bitPattern: address), count: count))
+                note(outcome, lost: &lost)
+                if outcome.error != 0, !isClosed { wait(Self.retryInterval) }
+            } else if isClosed {
+                break
+            } else {
+                wait(-1)
+            }
+        }
+        let status = status
+        file.finish(received: status.frames + status.dropped, dropped: status.dropped)
+    }
+
+    private func take() -> (address: UInt, count: Int, isClosed: Bool) {
+        state.withLock { state in
+            state.isWriterAsleep = state.buffer.isEmpty
+            guard !state.buffer.isEmpty else { return (0, 0, state.isClosed) }
+            let (address, count) = state.buffer.swap()
+            return (address, count, state.isClosed)
+        }
+    }
+
+    /// Counts what became of records and tells of a disk that takes nothing, and of its end.
+    private func note(_ outcome: CaptureFile.Outcome, lost: inout Int) {
+        let previous = state.withLock { state in
+            state.written += outcome.written
+            state.dropped += outcome.lost
+            defer { state.error = outcome.error }
+            return state.error
+        }
+        if outcome.error != 0 {
+            if previous == 0 {
+                lost = state.withLock { $0.dropped } - outcome.lost
+                handler(.failed(reason: String(cString: strerror(outcome.error))))
+            }
+        } else if previous != 0 {
+            handler(.resumed(lost: state.withLock { $0.dropped } - lost))
+        }
+    }
+
+    /// Waits for the bell, for so many milliseconds; -1 without end.
+    private func wait(_ milliseconds: Int32) {
+        var entry = pollfd(fd: bell, events: Int16(POLLIN), revents: 0)
+        _ = poll(&entry, 1, milliseconds)
+        var count: UInt64 = 0
+        if entry.revents != 0 { _ = read(bell, &count, 8) }
+    }
+}

@@ -1,0 +1,91 @@
+internal import Glibc
+internal import RingwayWire
+
+/// Memory for captured frames on their way to the file: two halves, of which shards fill one while the writer empties
+/// the other. A frame that does not fit is dropped.
+///
+/// It knows no lock: its owner holds one around every call.
+struct RecordBuffer: ~Copyable {
+    /// Bytes of each half: some milliseconds of a flow at full speed.
+    static var halfSize: Int { 8 << 20 }
+
+    /// What became of a frame.
+    enum Result: Equatable {
+        case kept
+        /// The filter does not want it.
+        case unwanted
+        /// The writer is too slow.
+        case full
+    }
+
+    private let base: UnsafeMutableRawPointer
+    private var filling = 0
+    private var filled = 0
+
+    /// `nil` when the system has no memory for it.
+    init?() {
+        let memory = mmap(
+            nil, 2 * Self.halfSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+        guard let memory, memory != MAP_FAILED else { return nil }
+        base = memory
+    }
+
+    deinit { munmap(base, 2 * Self.halfSize) }
+
+    var isEmpty: Bool { filled == 0 }
+
+    /// Puts a frame at the end of the half that is being filled.
+    ///
+    /// - Parameters:
+    ///   - head, payload: the two pieces of the frame; the second may be empty.
+    mutating func append(
+        _ direction: CaptureWriter.Direction, _ head: UnsafeRawBufferPointer, _ payload: UnsafeRawBufferPointer,
+        nanosecondsSince1970 time: UInt64, snapLength: Int, filter: borrowing CaptureFilter
+    ) -> Result {
+        let length = head.count &+ payload.count
+        let kept = min(length, snapLength)
+        let copied = min(length, max(kept, filter.inspectedLength))
+        let room = CaptureWriter.packetHeaderLength + copied + CaptureWriter.packetTrailerLimit
+        guard length <= CaptureWriter.snapshotLength, room <= Self.halfSize - filled else { return .full }
+        let record = base + filling * Self.halfSize + filled
+        let frame = record + CaptureWriter.packetHeaderLength
+        let first = min(copied, head.count)
+        if let start = head.baseAddress { frame.copyMemory(from: start, byteCount: first) }
+        if copied > first, let start = payload.baseAddress {
+            (frame + first).copyMemory(from: start, byteCount: copied - first)
+        }
+        guard filter.passes(UnsafeRawBufferPointer(start: frame, count: copied), length: length) else {
+            return .unwanted
+        }
+        CaptureWriter.writePacketHeader(
+            to: record, nanosecondsSince1970: time, capturedLength: kept, originalLength: length)
+        let trailer = CaptureWriter.writePacketTrailer(to: frame + kept, capturedLength: kept, direction: direction)
+        filled += CaptureWriter.packetHeaderLength + kept + trailer
+        return .kept
+    }
+
+    /// Lets the other half be filled, which must have been emptied, and returns where the records of this one are. That
+    /// is an address and no pointer, because it leaves the lock; it is good until the next call.
+    mutating func swap() -> (address: UInt, count: Int) {
+        defer {
+            filling = 1 - filling
+            filled = 0
+        }
+        return (UInt(bitPattern: base + filling * Self.halfSize), filled)
+    }
+}
+
+/// A piece of a frame on its way through the lock, which lets no pointers in: its bytes are copied there and then.
+struct FramePiece: Sendable {
+    private let address: UInt
+    private let count: Int
+
+    init(_ bytes: UnsafeRawBufferPointer) {
+        address = UInt(bitPattern: bytes.baseAddress)
+        count = bytes.count
+    }
+
+    var bytes: UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: UnsafeRawPointer(bitPattern: address), count: count)
+    }
+}
