@@ -40,7 +40,10 @@ exec env -i container=ringway-acceptance PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"
 """
 
 # What the root has beyond the smallest: what a user of a server has, and nothing of Swift.
-EXTRAS = ["systemd", "systemd-sysv", "dbus", "curl", "man-db", "bash-completion", "iproute2"]
+EXTRAS = [
+    "systemd", "systemd-sysv", "libpam-systemd", "dbus", "dbus-user-session", "curl", "man-db", "bash-completion",
+    "iproute2",
+]
 
 
 def mirror():
@@ -123,8 +126,8 @@ class Root:
 
     def files(self):
         """Every path in the root but those that packages of any kind leave traces in, and users and groups."""
-        skipped = ("var/cache", "var/log", "var/lib/dpkg", "var/lib/apt", "var/lib/systemd", "tmp", "root", "var/tmp",
-                   "proc", "sys", "dev", "run")
+        skipped = ("var/cache", "var/log", "var/lib/dpkg", "var/lib/apt", "var/lib/systemd", "tmp", "root", "home",
+                   "var/tmp", "proc", "sys", "dev", "run")
         found = set()
         for directory, names, files in os.walk(self.path):
             inner = os.path.relpath(directory, self.path)
