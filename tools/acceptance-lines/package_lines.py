@@ -29,7 +29,15 @@ class Scene:
         self.tools = tools
         for package in [*packages["first"], *packages["second"]]:
             shutil.copy(package, root.path / "root")
+        # An ordinary user, with a service manager of their own.
+        root.run(["useradd", "--create-home", "--uid", str(self.USER), "tester"])
         self.before = root.files()
+
+    USER = 1000
+
+    def as_user(self, arguments):
+        return ["setpriv", f"--reuid={self.USER}", f"--regid={self.USER}", "--clear-groups", "env",
+                "HOME=/home/tester", f"XDG_RUNTIME_DIR=/run/user/{self.USER}", *arguments]
 
     def install(self, which):
         names = [f"/root/{package.name}" for package in self.packages[which]]
@@ -51,7 +59,7 @@ def run_as_root(scene):
 
 
 def run_as_user(scene):
-    return download(scene, ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"])
+    return download(scene, scene.as_user([]))
 
 
 def download(scene, prefix):
@@ -168,6 +176,19 @@ def agent_unit(scene):
     return f"process {process} listens"
 
 
+def user_service(scene):
+    """The same for an ordinary user, whose service manager starts it."""
+    root = scene.root
+    root.shell("install -d -o tester -g tester /home/tester/.config /home/tester/.config/ringway")
+    (root.path / "home/tester/.config/ringway/mine.yaml").write_text("listen: qemu:/run/user/1000/vm.sock\n")
+    root.run(["systemctl", "start", f"user@{scene.USER}"])
+    root.run(scene.as_user(["systemctl", "--user", "start", "ringway-serve@mine"]))
+    status = root.run(scene.as_user(["ringway", "status", "--name", "mine"]))
+    expect("mine" in status, f"status: {status[:200]}")
+    root.run(["systemctl", "stop", f"user@{scene.USER}"])
+    return "started by the user's own manager"
+
+
 def upgrade(scene):
     """The network that runs is left alone, and it is said that it is old."""
     scene.root.run(["systemctl", "start", "ringway-serve@default"])
@@ -176,6 +197,8 @@ def upgrade(scene):
     expect(scene.process() == before, "the network was restarted")
     expect(scene.process("ringway-agent") == agent, "the agent was restarted")
     expect(f"process {before}" in said and "ringway-serve@default.service" in said, "apt did not say that it is old")
+    status = scene.root.run(["ringway", "status"])
+    expect("restart it to run" in status, f"status does not say that it is old: {status[:200]}")
     configuration = (scene.root.path / "etc/ringway/default.yaml").read_text()
     expect("81:80" in configuration, "the configuration was replaced")
     scene.root.run(["systemctl", "restart", "ringway-serve@default"])
@@ -204,7 +227,7 @@ def purge(scene):
 LINES = {
     "install": install, "run": run_as_root, "run-as-user": run_as_user, "doctor": doctor, "completion": completion,
     "man": manual, "units": units, "service": service, "guest": guest, "activation": activation,
-    "agent": agent_unit, "upgrade": upgrade, "remove": remove, "purge": purge,
+    "agent": agent_unit, "user-service": user_service, "upgrade": upgrade, "remove": remove, "purge": purge,
 }
 
 

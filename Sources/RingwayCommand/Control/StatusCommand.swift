@@ -19,7 +19,10 @@ struct StatusCommand: ParsableCommand {
         func number(_ key: String) -> String { "\(status[key]?.int ?? 0)" }
         let rows: [[String]] = [
             ["network", status["name"]?.text ?? "?"],
-            ["served by", "ringway \(status["version"]?.text ?? "?"), process \(number("pid"))"],
+            [
+                "served by",
+                ServingProgram.text(version: status["version"]?.text ?? "?", process: status["pid"]?.int ?? 0),
+            ],
             ["running for", Self.duration(status["uptimeSeconds"]?.int ?? 0)],
             ["addresses", "\(network?["ipv4"]?.text ?? "?"), \(network?["ipv6"]?.text ?? "?")"],
             ["guests", number("guests") + (status["isolate"] == .bool(true) ? ", isolated" : "")],

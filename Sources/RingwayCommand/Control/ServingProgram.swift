@@ -1,0 +1,28 @@
+internal import Glibc
+
+/// The program that serves a network, which an upgrade leaves running.
+enum ServingProgram {
+    /// Version and process, and whether a restart of the network would run another program.
+    static func text(version: String, process: Int) -> String {
+        text(version: version, process: process, executable: executable(of: process))
+    }
+
+    static func text(version: String, process: Int, executable: String?) -> String {
+        let program = "ringway \(version), process \(process)"
+        if version != Version.text { return "\(program), restart it to run ringway \(Version.text)" }
+        guard executable?.hasSuffix("/ringway (deleted)") == true else { return program }
+        return "\(program), restart it to run the program that was installed since"
+    }
+
+    /// The file that a process runs, where the caller may know: the kernel marks one that was replaced.
+    private static func executable(of process: Int) -> String? {
+        var target = [UInt8](repeating: 0, count: Int(PATH_MAX))
+        let length = target.withUnsafeMutableBytes { bytes in
+            bytes.baseAddress.map {
+                readlink("/proc/\(process)/exe", $0.assumingMemoryBound(to: CChar.self), bytes.count)
+            } ?? -1
+        }
+        guard length > 0 else { return nil }
+        return String(decoding: target.prefix(length), as: UTF8.self)
+    }
+}
