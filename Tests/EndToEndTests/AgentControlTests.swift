@@ -55,11 +55,11 @@ extension EndToEnd {
             }
 
             /// Asks the host for a port as Docker's engine has its proxy do.
-            func startProxy(port: Int) throws -> Program {
+            func startProxy(port: Int, container: Int = 7_000) throws -> Program {
                 let command =
                     "exec 3>/dev/null; export RINGWAY_AGENT_SOCKET=\(pair.bed.directory)/requests.sock; "
                     + "exec -a docker-proxy \(Machine.agent) -proto tcp -host-ip 127.0.0.1 -host-port \(port) "
-                    + "-container-ip 127.0.0.1 -container-port 7000"
+                    + "-container-ip 127.0.0.1 -container-port \(container)"
                 return try pair.bed.start(["bash", "-c", command], in: pair.guest)
             }
         }
@@ -119,6 +119,28 @@ extension EndToEnd {
                 }
                 let report = try bed.run(["python3", Machine.flows, "hold", "127.0.0.1", "7000", "5"])
                 #expect(report.status == 0, "\(report.output)")
+            }
+        }
+
+        @Test func `cost one connection and a process of one thread each when Docker asks for a range`() throws {
+            try TestBed.use { bed in
+                let scene = try Scene(bed, [])
+                let count = 20
+                let before = try AgentPair.descriptors(of: scene.pair.agent)
+                let proxies = try (0..<count).map { try scene.startProxy(port: 8100 + $0, container: 8100 + $0) }
+                try waitUntil("all ports") { try scene.forwards().filter { $0.state == "active" }.count == count }
+                // One for the program that asks; the host hears of all by the connection that there was, and some streams
+                // may have been opened ahead of time meanwhile.
+                #expect(try AgentPair.descriptors(of: scene.pair.agent) - before < 2 * count)
+                for proxy in proxies {
+                    let threads = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(proxy.identifier)/task")
+                    #expect(threads.count == 1)
+                }
+                let rows = try scene.ringway("publish", "ls").requireSuccess().split(separator: "\n")
+                #expect(rows.count == 2 && rows.last?.contains("127.0.0.1:8100-8119=tcp:127.0.0.1:8100-8119 ") == true)
+                for proxy in proxies { proxy.send(SIGINT) }
+                try waitUntil("the end of all") { try scene.forwards().isEmpty }
+                #expect(try bed.run(["ss", "-Htln", "sport >= :8100 and sport < :8120"]).requireSuccess().isEmpty)
             }
         }
 

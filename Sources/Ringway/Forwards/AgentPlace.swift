@@ -1,3 +1,4 @@
+internal import Glibc
 internal import RingwayAgentProtocol
 internal import RingwayWire
 
@@ -44,6 +45,15 @@ extension AgentPlace: CustomStringConvertible {
         case .forward: "\(forward.specification)"
         case .agent, .follow: "\(forward.specification) (\(owner))"
         }
+    }
+}
+
+extension AgentPlace {
+    /// Why a place that a guest decides about could not be had. Who has it is not looked for, because guests may ask as
+    /// often as they like, and the search goes through every process.
+    static func problem(_ error: Int32, _ place: TransportAddress, _ transport: PortForward.Transport) -> String {
+        guard error != EADDRINUSE else { return "cannot publish \(place)/\(transport.rawValue): the port is in use" }
+        return PortHolder.explain(error, place.address, place.port, transport)
     }
 }
 

@@ -56,7 +56,7 @@ extension VirtualNetwork {
         do throws(Refusal) {
             agent.forward(try PublishedSocket.open(request).descriptor, to: target, number: number)
         } catch {
-            problem = PortHolder.explain(error.errorNumber, server.address, server.port, .tcp)
+            problem = AgentPlace.problem(error.errorNumber, server, .tcp)
         }
         note(.follow, .host(number), AgentForward(.address(server), to: target), of: agent, problem: problem)
     }

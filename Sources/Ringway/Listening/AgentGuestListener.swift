@@ -177,11 +177,11 @@ final class AgentReceptionDesk: AgentReception {
 
     func refuse(_ request: PublishRequest, because refusal: Refusal, for agent: AgentGuest) {
         let transport = request.transport == .tcp ? PortForward.Transport.tcp : .udp
-        let explanation = PortHolder.explain(
-            refusal.errorNumber, request.host.address, request.host.port, transport)
         // Words of our own say more than the kernel's.
         let hasWords = refusal.text != String(cString: strerror(refusal.errorNumber))
-        note(request, agent, problem: hasWords ? refusal.text : explanation)
+        let problem =
+            hasWords ? refusal.text : AgentPlace.problem(refusal.errorNumber, request.host, transport)
+        note(request, agent, problem: problem)
     }
 
     func unpublish(_ number: UInt32, for agent: AgentGuest) { network?.forget(.agent(number), of: agent) }

@@ -7,33 +7,34 @@ enum ForwardTable {
     /// The table, its head first.
     static func lines(_ forwards: [JSONValue]) -> [String] {
         var rows: [Row] = []
-        // Where a row is that ends just before a port: a range comes with its two families in turn.
-        var open: [Run: Int] = [:]
+        var runs: [Run: [(port: Int, forward: JSONValue)]] = [:]
         for forward in forwards {
-            guard let run = Run(forward) else {
-                rows.append(Row(forward))
-                continue
-            }
-            if let index = open.removeValue(forKey: run) {
-                rows[index].count += 1
-                open[run.next] = index
+            if let run = Run(forward), let port = forward["hostPort"]?.int {
+                runs[run, default: []].append((port, forward))
             } else {
-                open[run.next] = rows.count
                 rows.append(Row(forward))
             }
         }
+        for ports in runs.values {
+            var last: Int?
+            for (port, forward) in ports.sorted(by: { $0.port < $1.port }) {
+                if let last, port == last + 1 { rows[rows.count - 1].add(forward) } else { rows.append(Row(forward)) }
+                last = port
+            }
+        }
+        rows.sort { $0.number < $1.number }
         return TextTable.lines([["ID", "PORTS", "STATE", "OWNER", ""]] + rows.map(\.cells))
     }
 
-    /// What two ports have in common that stand in one row, and which ports would come next.
+    /// What ports have in common that stand in one row where they follow each other.
     private struct Run: Hashable {
         let owner: String
         let state: String
         let transport: String
         let host: String
         let guest: String
-        var hostPort: Int
-        var guestPort: Int
+        /// How far the guest's port is from the host's.
+        let distance: Int
 
         /// `nil` for what stands alone.
         init?(_ forward: JSONValue) {
@@ -46,26 +47,28 @@ enum ForwardTable {
             transport = forward["transport"]?.text ?? ""
             host = forward["hostAddress"]?.text ?? ""
             guest = String(target[..<colon])
-            self.hostPort = hostPort
-            self.guestPort = guestPort
-        }
-
-        var next: Run {
-            var next = self
-            next.hostPort += 1
-            next.guestPort += 1
-            return next
+            distance = guestPort - hostPort
         }
     }
 
     private struct Row {
         let first: JSONValue
-        var count = 1
+        private var count = 1
+        /// The lowest of the row.
+        private(set) var number: Int
 
-        init(_ first: JSONValue) { self.first = first }
+        init(_ first: JSONValue) {
+            self.first = first
+            number = first["id"]?.int ?? 0
+        }
+
+        /// Takes the next port.
+        mutating func add(_ forward: JSONValue) {
+            count += 1
+            number = min(number, forward["id"]?.int ?? number)
+        }
 
         var cells: [String] {
-            let number = first["id"]?.int ?? 0
             let owner = first["owner"]?.text ?? ""
             return [
                 "\(number)", ports, first["state"]?.text ?? "", owner.isEmpty ? "-" : owner,

@@ -1,0 +1,80 @@
+import Foundation
+import RingwayAgentProtocol
+import RingwayWire
+import Testing
+
+@testable import RingwayAgent
+
+@Suite("Programs that ask the agent for ports")
+struct LocalRequestsTests {
+    /// A program's connection.
+    private final class Asker {
+        let descriptor: Int32
+
+        init(_ path: String) throws {
+            descriptor = try HostEndpoint.unix(path: path).connect()
+        }
+
+        deinit { close(descriptor) }
+
+        func ask(_ port: UInt16) throws {
+            let address = IPAddress(IPv4Address(127, 0, 0, 1))
+            try HostConversation.send(
+                .publish(
+                    PublishRequest(
+                        number: 0, transport: .tcp, host: TransportAddress(address: address, port: port),
+                        guest: TransportAddress(address: address, port: port))), on: descriptor)
+        }
+
+        func answer() throws -> PublishAnswer? {
+            var reader = AgentMessageReader.ofHost()
+            guard case .published(let answer) = try HostConversation.receive(&reader, from: descriptor) else {
+                return nil
+            }
+            return answer
+        }
+    }
+
+    @Test func `each get their own answer, hundreds of them, and leave nothing behind`() throws {
+        let path = "/tmp/ringway-requests-\(getpid())-\(UInt32.random(in: 0...(.max))).sock"
+        defer { unlink(path) }
+        let requests = try LocalRequests(path: path)
+        var askers: [Asker] = []
+        var asked: [PublishRequest] = []
+        var gone: [UInt32] = []
+        /// Turns, as the agent takes them, until something has come about.
+        func turn(until isDone: () -> Bool) {
+            let deadline = ContinuousClock.now + .seconds(30)
+            while !isDone(), ContinuousClock.now < deadline {
+                for event in requests.turn() {
+                    switch event {
+                    case .request(let request): asked.append(request)
+                    case .gone(let number?): gone.append(number)
+                    case .gone(nil), .nothing: break
+                    }
+                }
+            }
+        }
+        for port in 0..<300 {
+            let asker = try Asker(path)
+            try asker.ask(UInt16(20_000 + port))
+            askers.append(asker)
+        }
+        turn { asked.count == 300 }
+        #expect(Set(asked.map(\.number)).count == 300)
+        #expect(requests.requests.map(\.number) == asked.map(\.number).sorted())
+        for request in asked.reversed() {
+            let answer = PublishAnswer(number: request.number, port: request.host.port)
+            // The second one has nobody to tell, who was told before.
+            #expect(requests.answer(answer))
+            #expect(!requests.answer(answer))
+        }
+        for (index, asker) in askers.enumerated() { #expect(try asker.answer()?.port == UInt16(20_000 + index)) }
+        askers = []
+        turn { gone.count == 300 }
+        #expect(Set(gone) == Set(asked.map(\.number)))
+        #expect(requests.requests.isEmpty)
+        // What comes after an end is no fault.
+        #expect(requests.answer(PublishAnswer(number: asked[0].number, port: 1)))
+    }
+}
