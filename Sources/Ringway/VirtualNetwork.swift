@@ -31,6 +31,8 @@ public final class VirtualNetwork: Sendable {
             case portInUse
             /// There is one already.
             case exists
+            /// Another process listens at the path of a socket.
+            case pathInUse
             /// It takes privilege that the process does not have.
             case notPermitted
             /// The host does not have the address.

@@ -9,12 +9,12 @@ import Testing
 @Suite("The control socket", .serialized, .enabled(if: ControlledBench.isPossible))
 final class ControlServerTests {
     private let network: VirtualNetwork
-    private let server = ControlServer(version: "1.2.3")
+    private let server = ControlServer()
     private let path = "/tmp/ringway-control-\(getpid())-\(UInt32.random(in: 0 ... .max)).sock"
 
     init() throws {
         network = try ControlledBench.makeNetwork()
-        try server.serve(network, name: "test", at: path)
+        try server.serve(network, as: ControlledBench.identity, on: try ControlListener(at: path))
     }
 
     deinit {

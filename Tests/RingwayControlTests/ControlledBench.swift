@@ -15,11 +15,15 @@ final class ControlledBench {
     init() throws {
         network = try Self.makeNetwork()
         controlled = ControlledNetwork(
-            network: network, name: "test", version: "1.2.3",
+            network: network, identity: Self.identity,
             events: EventBroadcast(network, on: MultiThreadedEventLoopGroup.singleton.next()))
     }
 
     deinit { network.stop() }
+
+    static var identity: ControlIdentity {
+        ControlIdentity(name: "test", kind: .serve, target: "qemu:/nowhere", version: "1.2.3")
+    }
 
     static func makeNetwork() throws -> VirtualNetwork {
         var configuration = VirtualNetwork.Configuration()

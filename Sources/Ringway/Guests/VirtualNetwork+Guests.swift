@@ -23,7 +23,9 @@ extension VirtualNetwork {
     public func attach(
         tap queues: [Int32], guest: GuestIdentity, takesUDPSuperFrames: Bool = true, sockets: GuestSockets = .none
     ) throws(Failure) -> Guest {
-        try attach(Link(queues: queues, takesUDPSuperFrames: takesUDPSuperFrames), guest: guest, sockets: sockets)
+        try attach(
+            Link(queues: queues, takesUDPSuperFrames: takesUDPSuperFrames), guest: guest, sockets: sockets,
+            description: "tap")
     }
 
     /// Attaches a guest by a link of any framing, with addresses of the caller's choice.

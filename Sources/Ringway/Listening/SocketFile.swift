@@ -36,11 +36,37 @@ package struct SocketFile: Sendable {
         }
     }
 
-    /// The same for a stream that nobody but the owner may connect to.
-    package static func bindPrivately(
-        _ path: String
+    /// The same for a stream that only the owner may connect to. The socket listens already: from the first moment that
+    /// it has its name, another process that looks at it sees that it is in use.
+    package static func listenPrivately(
+        _ path: String, backlog: Int32
     ) throws(VirtualNetwork.Failure) -> (descriptor: Int32, file: SocketFile) {
-        try bind(path, type: SOCK_STREAM, mode: 0o600)
+        let lock = DirectoryLock(of: path)
+        defer { lock.release() }
+        let (descriptor, file) = try bind(path, type: SOCK_STREAM, mode: 0o600)
+        guard listen(descriptor, backlog) == 0 else {
+            let error = errno
+            close(descriptor)
+            file.remove()
+            throw failure("listen at", path, error)
+        }
+        return (descriptor, file)
+    }
+
+    /// Removes a stream's socket of the caller's that no process listens at any more; whether it did.
+    @discardableResult
+    package static func removeAbandoned(_ path: String) -> Bool {
+        let lock = DirectoryLock(of: path)
+        defer { lock.release() }
+        var status = stat()
+        guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK, status.st_uid == geteuid() else {
+            return false
+        }
+        let probe = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard probe >= 0 else { return false }
+        defer { close(probe) }
+        guard connect(probe, path) != 0, errno == ECONNREFUSED else { return false }
+        return unlink(path) == 0
     }
 
     /// Removes the file, unless it is another's by now.
@@ -63,9 +89,18 @@ package struct SocketFile: Sendable {
         defer { close(probe) }
         let reason = connect(probe, path) == 0 ? 0 : errno
         guard reason == ECONNREFUSED else {
-            throw VirtualNetwork.Failure("cannot listen at \(path): another process does")
+            throw VirtualNetwork.Failure("cannot listen at \(path): another process does", .pathInUse)
         }
         unlink(path)
+    }
+
+    /// The process that listens where a socket is connected; `nil` when it is not in a namespace that we see into.
+    package static func listener(of descriptor: Int32) -> Int32? {
+        var credentials = (process: Int32(0), user: UInt32(0), group: UInt32(0))
+        var length = socklen_t(MemoryLayout.size(ofValue: credentials))
+        guard getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0, credentials.process > 0
+        else { return nil }
+        return credentials.process
     }
 
     // MARK: Names
@@ -97,4 +132,26 @@ package struct SocketFile: Sendable {
     private static func failure(_ verb: String, _ path: String, _ error: Int32) -> VirtualNetwork.Failure {
         VirtualNetwork.Failure("cannot \(verb) \(path): \(String(cString: strerror(error)))")
     }
+}
+
+/// A lock on the directory of a socket, for the moment in which a name is looked at and taken: two processes must not both
+/// find a socket abandoned and replace each other's.
+private struct DirectoryLock {
+    /// Attempts, one each 10 ms. Others may hold a lock on a directory that they can read, and must not hold us up.
+    private static var attempts: Int { 100 }
+
+    private let descriptor: Int32
+
+    init(of path: String) {
+        let slash = path.lastIndex(of: "/")
+        let directory = slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
+        descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { return }
+        for _ in 0..<Self.attempts {
+            if flock(descriptor, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK { return }
+            usleep(10_000)
+        }
+    }
+
+    func release() { if descriptor >= 0 { close(descriptor) } }
 }

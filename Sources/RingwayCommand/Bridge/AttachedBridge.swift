@@ -36,7 +36,10 @@ struct AttachedBridge {
         connection.network.onLinkLost { lost.report() }
         var wait = BridgeWait(period: watch.needsPolling ? 1000 : connection.statisticsInterval)
         while true {
-            let (readable, isDue) = wait.next([signals.descriptor, lost.descriptor, watch.descriptor])
+            let (readable, isDue) = wait.next([
+                signals.descriptor, lost.descriptor, watch.descriptor, connection.control.descriptor,
+            ])
+            if readable[3] { connection.control.start() }
             while let signal = signals.next() {
                 if [SIGTERM, SIGINT, SIGHUP, SIGQUIT].contains(signal.number) { return }
                 stopIfAsked(by: signal.number)

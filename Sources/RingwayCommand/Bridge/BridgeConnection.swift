@@ -1,10 +1,12 @@
 internal import Glibc
 internal import Ringway
+internal import RingwayControl
 internal import RingwayLinks
 
 /// A network with its guest attached and its ports published: the bridge at work.
 struct BridgeConnection {
     let network: VirtualNetwork
+    let control: LazyControl
     private let statistics: StatisticsFile?
     private let reports: VirtualNetwork.Subscription
 
@@ -22,9 +24,23 @@ struct BridgeConnection {
             default: break
             }
         }
+        let socket: ControlSocket
+        do throws(CommandFailure) {
+            socket = try ControlSocket.open(order.control, name: order.controlName)
+        } catch {
+            network.stop()
+            throw error
+        }
+        control = LazyControl(socket, network, identity: order.controlIdentity)
         do throws(CommandFailure) {
             try connect(order, to: guest)
+            if order.announces {
+                let parts = ["attached to \(order.origin.description)", socket.notice]
+                StandardError.write(parts.compactMap(\.self).joined(separator: "; "))
+            }
+            order.ready?.send(network.publishedPorts)
         } catch {
+            control.stop()
             network.stop()
             throw error
         }
@@ -47,7 +63,6 @@ struct BridgeConnection {
         try guest.awaitConfigured()
         // A file that cannot be written is worth knowing before the work, not after it.
         try statistics?.write(network.statistics().json)
-        order.ready?.send(network.publishedPorts)
     }
 
     /// When the counters are due, in milliseconds from now; negative for never.
@@ -59,6 +74,7 @@ struct BridgeConnection {
     /// Ends the network.
     func stop() {
         renewStatistics()
+        control.stop()
         network.stop()
     }
 }

@@ -1,4 +1,6 @@
+internal import Glibc
 internal import Ringway
+internal import RingwayControl
 internal import RingwayLinks
 
 /// Everything the command line says about a bridge, checked and complete before anything is started.
@@ -11,11 +13,13 @@ struct BridgeOrder {
     let queues: Int
     /// Whether connections from the host's loopback to published ports go around the interface.
     let splices: Bool
+    let control: ControlOrder
     let ready: ReadyNotice?
     let statistics: StatisticsFile?
 
     init(
-        guest: GuestOptions, network: NetworkOptions, bridge: BridgeOptions, limits: LimitOptions, origin: GuestOrigin
+        guest: GuestOptions, network: NetworkOptions, bridge: BridgeOptions, limits: LimitOptions,
+        control: ControlOrder = .none, origin: GuestOrigin
     ) throws(CommandFailure) {
         var configuration = VirtualNetwork.Configuration(network, bridge, limits)
         var generator = SystemRandomNumberGenerator()
@@ -31,6 +35,7 @@ struct BridgeOrder {
         self.configuration = configuration
         self.plan = plan
         self.origin = origin
+        self.control = control
         publish = guest.publish
         interfaceName = guest.ifname
         queues = bridge.queueCount
@@ -55,6 +60,7 @@ struct BridgeOrder {
         self.plan = plan
         self.queues = queues
         publish = []
+        control = .none
         origin = .trial
         splices = false
         interfaceName = "eth0"
@@ -72,6 +78,23 @@ struct BridgeOrder {
     /// Who the guest is.
     var identity: GuestIdentity {
         GuestIdentity(mac: mac, ipv4: plan.firstGuestIPv4, ipv6: ipv6)
+    }
+
+    /// What the network is called where the command line does not say.
+    var controlName: String { ControlName.derived(from: origin, process: getpid()) }
+
+    /// What the network says of itself at its control socket, under this name.
+    func controlIdentity(_ name: String) -> ControlIdentity {
+        ControlIdentity(
+            name: name, kind: origin.isCommand ? .run : .attach, target: origin.description, version: Version.text)
+    }
+
+    /// Whether it is said when the network is up: COMMAND speaks for itself.
+    var announces: Bool {
+        switch origin {
+        case .path, .process: true
+        case .command, .trial: false
+        }
     }
 
     /// How the guest's interface is to be set up.

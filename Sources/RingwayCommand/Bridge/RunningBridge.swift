@@ -34,7 +34,8 @@ struct RunningBridge {
         var policy = SignalPolicy()
         var wait = BridgeWait(period: connection.statisticsInterval)
         while true {
-            let (_, isDue) = wait.next([signals.descriptor])
+            let (readable, isDue) = wait.next([signals.descriptor, connection.control.descriptor])
+            if readable[1] { connection.control.start() }
             while let signal = signals.next() {
                 perform(policy.receive(signal, reachesCommand: command.isInBridgeGroup), on: command)
             }

@@ -6,10 +6,14 @@ struct AttachCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "attach",
         abstract: "Give a network namespace that exists already a network.",
-        usage: "ringway attach [<options>] (--netns <path> | --pid <pid>)",
+        usage: "ringway attach [<options>] (--netns <name or path> | --pid <pid>)",
         discussion: HelpText.attach)
 
-    @Option(help: ArgumentHelp("The namespace, such as /run/netns/NAME.", valueName: "path"))
+    @Option(
+        help: ArgumentHelp(
+            "The namespace: its name as \"ip netns\" shows it, or a path, which has a slash.",
+            valueName: "name or path")
+    )
     var netns: String?
 
     @Option(help: ArgumentHelp("A process; the namespace is the one it is in.", valueName: "pid"))
@@ -17,6 +21,7 @@ struct AttachCommand: ParsableCommand {
 
     @OptionGroup(title: "Guest options") var guest: GuestOptions
     @OptionGroup(title: "Network options") var network: NetworkOptions
+    @OptionGroup(title: "Control") var control: ControlPlaceOptions
     @OptionGroup(title: "Bridge options") var bridge: BridgeOptions
     @OptionGroup(title: "Limits") var limits: LimitOptions
 
@@ -41,9 +46,9 @@ struct AttachCommand: ParsableCommand {
     }
 
     func run() throws {
-        guard let origin else { return }
+        guard let origin = try origin?.found() else { return }
         let order = try BridgeOrder(
-            guest: guest, network: network, bridge: bridge, limits: limits, origin: origin)
+            guest: guest, network: network, bridge: bridge, limits: limits, control: control.order, origin: origin)
         throw ExitCode(try AttachedBridge(order).run())
     }
 }

@@ -70,6 +70,18 @@ extension HelpText {
         \(controlExit)
         """
 
+    static let list = """
+        A network has a name, by which "ringway status --name NAME" and the like find it: the one of --name, else that \
+        of the namespace, or run-PID. Only networks of the same user are listed, root's in /run/ringway too. Sockets \
+        that ended processes have left are removed.
+
+        EXAMPLES
+          ringway ls
+          ringway ls --json
+
+        \(controlExit)
+        """
+
     static let status = """
         EXAMPLES
           ringway status

@@ -8,8 +8,8 @@ struct RootCommand: ParsableCommand {
         discussion: HelpText.root,
         version: "ringway \(Version.text)",
         subcommands: [
-            RunCommand.self, AttachCommand.self, ServeCommand.self, PublishCommand.self, StatusCommand.self,
-            GuestsCommand.self, FlowsCommand.self, EventsCommand.self, CaptureCommand.self,
+            RunCommand.self, AttachCommand.self, ServeCommand.self, ListCommand.self, PublishCommand.self,
+            StatusCommand.self, GuestsCommand.self, FlowsCommand.self, EventsCommand.self, CaptureCommand.self,
             DoctorCommand.self,
         ])
 }

@@ -10,6 +10,7 @@ struct RunCommand: ParsableCommand {
 
     @OptionGroup(title: "Guest options") var guest: GuestOptions
     @OptionGroup(title: "Network options") var network: NetworkOptions
+    @OptionGroup(title: "Control") var control: ControlPlaceOptions
     @OptionGroup(title: "Bridge options") var bridge: BridgeOptions
     @OptionGroup(title: "Limits") var limits: LimitOptions
 
@@ -36,7 +37,8 @@ struct RunCommand: ParsableCommand {
 
     func run() throws {
         let order = try BridgeOrder(
-            guest: guest, network: network, bridge: bridge, limits: limits, origin: .command(command))
+            guest: guest, network: network, bridge: bridge, limits: limits, control: control.order,
+            origin: .command(command))
         throw ExitCode(try RunningBridge(order).run())
     }
 }

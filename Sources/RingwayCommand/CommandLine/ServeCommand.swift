@@ -44,21 +44,7 @@ struct ServeCommand: ParsableCommand {
     @Flag(help: "Keep guests of a network from each other.")
     var isolate = false
 
-    @Option(
-        help: ArgumentHelp("Where the control socket is. (default: as --name says)", valueName: "path"),
-        transform: OptionValue.file)
-    var control: String?
-
-    @Flag(name: .customLong("no-control"), help: "Have no control socket.")
-    var noControl = false
-
-    @Option(
-        help: ArgumentHelp(
-            "The network's name: its control socket is NAME.sock in $XDG_RUNTIME_DIR/ringway, for root without that "
-                + "variable in /run/ringway. (default: default, or the names in the file)", valueName: "name"),
-        transform: OptionValue.networkName)
-    var name: String?
-
+    @OptionGroup(title: "Control") var control: ControlPlaceOptions
     @OptionGroup(title: "Agents") var agents: AgentOptions
     @OptionGroup(title: "Network options") var network: NetworkOptions
     @OptionGroup(title: "Bridge options") var bridge: BridgeOptions
@@ -78,20 +64,7 @@ struct ServeCommand: ParsableCommand {
         }
     }
 
-    /// Where the control sockets are to be.
-    var controlOrder: ControlSockets.Order {
-        if noControl { return .none }
-        if let control { return .path(control) }
-        if let name { return .name(name) }
-        return .named
-    }
-
-    func validate() throws {
-        if noControl, control != nil || name != nil {
-            throw ValidationError("--no-control excludes --control and --name")
-        }
-        try PublishSpecification.refuseConflicts(publish)
-    }
+    func validate() throws { try PublishSpecification.refuseConflicts(publish) }
 
     func run() throws {
         let service = ServiceManager.claim()
@@ -108,7 +81,7 @@ struct ServeCommand: ParsableCommand {
         BridgeProcess.prepare()
         var daemon = try Daemon(
             orders, source: source, service: service, ready: ready,
-            statistics: bridge.statisticsFile.map(StatisticsFile.init), control: controlOrder)
+            statistics: bridge.statisticsFile.map(StatisticsFile.init), control: control.order)
         daemon.run(signals)
     }
 }

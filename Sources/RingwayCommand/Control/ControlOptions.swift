@@ -10,17 +10,56 @@ struct ControlOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "The network's name: its socket is NAME.sock in $XDG_RUNTIME_DIR/ringway, for root without that variable "
-                + "in /run/ringway. (default: default)", valueName: "name"),
+            "The network's name, as \"ringway ls\" shows it. (default: default, or the only network that is running)",
+            valueName: "name"),
         transform: OptionValue.networkName)
-    var name: String = ControlPath.standardName
+    var name: String?
 
-    /// Whom to ask.
+    func validate() throws {
+        if control != nil, name != nil { throw ValidationError("--control and --name exclude each other") }
+    }
+
+    /// The client for the network that is meant.
     func client() throws(CommandFailure) -> ControlClient {
-        guard let path = control ?? ControlPath.path(of: name) else {
+        if let control { return ControlClient(path: control) }
+        if let name { return try Self.client(named: name) }
+        if let path = ControlPath.existingPath(of: ControlPath.standardName) {
+            let client = ControlClient(path: path)
+            if client.listener.isThere { return client }
+        }
+        let running = LiveNetwork.sockets()
+        guard let first = running.first else {
+            throw CommandFailure(
+                "no network is running\(Self.hint): start one with \"ringway run\", \"attach\" or \"serve\"")
+        }
+        guard running.count == 1 else {
+            throw CommandFailure(
+                "several networks are running: \(Self.names(running)); --name says which is meant",
+                status: ExitStatus.usage)
+        }
+        return first.client
+    }
+
+    private static func client(named name: String) throws(CommandFailure) -> ControlClient {
+        guard let path = ControlPath.existingPath(of: name) else {
             throw CommandFailure("XDG_RUNTIME_DIR is not set: give --control PATH", status: ExitStatus.usage)
         }
-        return ControlClient(path: path)
+        let client = ControlClient(path: path)
+        if client.listener.isThere { return client }
+        let running = LiveNetwork.sockets()
+        throw CommandFailure(
+            "no network of the name \(name) is running"
+                + (running.isEmpty ? hint : "; those that are: \(names(running))"))
+    }
+
+    private static func names(_ networks: [LiveNetwork]) -> String {
+        networks.map(\.name).joined(separator: ", ")
+    }
+
+    /// Where networks may be that this user does not see.
+    private static var hint: String {
+        if let hidden = ControlPath.hidden { return " as this user (root's are in \(hidden))" }
+        return ControlPath.directory == nil ? " that can be found without XDG_RUNTIME_DIR" : ""
     }
 }
 

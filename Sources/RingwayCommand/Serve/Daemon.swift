@@ -11,26 +11,28 @@ struct Daemon {
     private let service: ServiceManager
     private let ready: ReadyNotice?
     private let statistics: StatisticsFile?
-    private let control: ControlSockets
+    private let control: ServedControl
+    /// What is said when everything is up.
+    private var notices: [String] = []
     private var networks: [ServedNetwork]
 
     /// Starts everything that is ordered, or nothing.
     init(
         _ orders: [NetworkOrder], source: ConfigurationSource, service: ServiceManager, ready: ReadyNotice?,
-        statistics: StatisticsFile?, control: ControlSockets.Order = .none
+        statistics: StatisticsFile?, control: ControlOrder = .none
     ) throws(CommandFailure) {
         self.source = source
         self.service = service
         self.ready = ready
         self.statistics = statistics
-        self.control = ControlSockets(control)
+        self.control = ServedControl(control)
         networks = []
         do throws(CommandFailure) {
             try self.control.check(orders)
             for order in orders {
                 let network = try ServedNetwork(order, isAlone: orders.count == 1)
                 networks.append(network)
-                try network.open(self.control)
+                notices.append(try network.open(self.control, isAlone: orders.count == 1))
             }
             try statistics?.write(json)
         } catch {
@@ -42,6 +44,7 @@ struct Daemon {
 
     /// Serves until a signal tells it to end.
     mutating func run(_ signals: borrowing SignalInbox) {
+        for notice in notices { StandardError.write(notice) }
         ready?.send(networks.flatMap(\.publishedPorts))
         service.ready()
         var watch = ConfigurationWatch(source.path)
@@ -118,8 +121,7 @@ struct Daemon {
         do throws(CommandFailure) {
             let network = try ServedNetwork(order, isAlone: false)
             networks.append(network)
-            try network.open(control)
-            return "network \(order.name) is new"
+            return "\(try network.open(control, isAlone: false)), which is new"
         } catch {
             return "network \(order.name): \(error.message)"
         }

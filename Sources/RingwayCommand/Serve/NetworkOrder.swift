@@ -20,4 +20,7 @@ struct NetworkOrder {
     var publish: [PortForward]
     /// Places whose clients are led into guests by their agents.
     var agentForwards: [AgentForward] = []
+
+    /// The links in words.
+    var places: String { links.map { "\($0.address)" }.joined(separator: ", ") }
 }

@@ -62,8 +62,13 @@ struct ServedNetwork {
         }
     }
 
-    /// Lets the network be asked and told things.
-    func open(_ control: ControlSockets) throws(CommandFailure) { try control.open(network, name: name) }
+    /// Opens the network's control socket; returns what is to be said when the network is up.
+    func open(_ control: ServedControl, isAlone: Bool) throws(CommandFailure) -> String {
+        let notice = try control.open(network, order)
+        let places = order.links.isEmpty ? "no links yet" : "listening on \(order.places)"
+        let parts = [isAlone ? places : "network \(name): \(places)", notice]
+        return parts.compactMap(\.self).joined(separator: "; ")
+    }
 
     func stop() { network.stop() }
 

@@ -10,17 +10,35 @@ public struct ControlClient: Sendable {
         public var status: Int?
     }
 
-    /// Seconds that an answer may take.
-    private static let patience = 60
-
     public let path: String
+    /// Seconds that a response may take.
+    private let timeout: Int
 
-    /// - Parameter path: the socket.
-    public init(path: String) { self.path = path }
+    /// - Parameters:
+    ///   - path: the socket.
+    ///   - timeout: seconds that a response may take.
+    public init(path: String, timeout: Int = 60) {
+        self.path = path
+        self.timeout = timeout
+    }
+
+    /// Whether a process listens at the socket, and which, where that can be seen.
+    public var listener: (isThere: Bool, process: Int32?) {
+        let descriptor = socket(
+            AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
+        guard descriptor >= 0 else { return (false, nil) }
+        defer { close(descriptor) }
+        if SocketFile.connect(descriptor, path) == 0 { return (true, SocketFile.listener(of: descriptor)) }
+        // Its queue of connections is full.
+        return (errno == EAGAIN, nil)
+    }
+
+    /// Removes the socket if its process has ended without doing so.
+    public func removeAbandoned() { SocketFile.removeAbandoned(path) }
 
     /// The body of an answer that says yes; empty where there is nothing to say.
     public func request(_ method: String, _ target: String, body: [UInt8] = []) throws(Failure) -> [UInt8] {
-        let answer = try open(method, target, body, patience: Self.patience)
+        let answer = try open(method, target, body, timeout: timeout)
         let octets = try answer.body()
         guard answer.status < 300 else { throw refusal(answer.status, octets) }
         return octets
@@ -38,7 +56,7 @@ public struct ControlClient: Sendable {
 
     /// Calls `handler` with the data of each event until it answers false, or the other side ends.
     public func events(_ handler: (String) -> Bool) throws(Failure) {
-        let answer = try open("GET", "/v1/events", [], patience: 0)
+        let answer = try open("GET", "/v1/events", [], timeout: 0)
         guard answer.status < 300 else { throw refusal(answer.status, try answer.body()) }
         while let line = try answer.line() {
             if line.hasPrefix("data: "), !handler(String(line.dropFirst(6))) { return }
@@ -51,13 +69,13 @@ public struct ControlClient: Sendable {
     }
 
     private func open(
-        _ method: String, _ target: String, _ body: [UInt8], patience: Int
+        _ method: String, _ target: String, _ body: [UInt8], timeout: Int
     ) throws(Failure) -> HTTPAnswer {
         let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw Failure(description: "no socket: \(String(cString: strerror(errno)))") }
         let answer = HTTPAnswer(descriptor)
         guard SocketFile.connect(descriptor, path) == 0 else { throw unreachable(errno) }
-        var limit = timeval(tv_sec: patience, tv_usec: 0)
+        var limit = timeval(tv_sec: timeout, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         var head = "\(method) \(target) HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n"
         if !body.isEmpty { head += "content-type: application/json\r\ncontent-length: \(body.count)\r\n" }

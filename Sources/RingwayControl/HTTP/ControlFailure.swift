@@ -37,6 +37,7 @@ struct ControlFailure: Error, Equatable {
             case .invalid: (400, "invalid")
             case .notFound: (404, "not-found")
             case .portInUse: (409, "port-in-use")
+            case .pathInUse: (409, "path-in-use")
             case .notPermitted: (403, "not-permitted")
             case .addressMissing: (409, "address-missing")
             case .exhausted: (409, "exhausted")

@@ -22,27 +22,20 @@ public final class ControlServer: Sendable {
     private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     private let workers = NIOThreadPool(numberOfThreads: 2)
     private let places = Mutex<[Place]>([])
-    private let version: String
 
-    /// - Parameter version: what the API says the program's version is.
-    public init(version: String) {
-        self.version = version
-        workers.start()
-    }
+    public init() { workers.start() }
 
-    /// Answers for a network from now on.
-    ///
-    /// - Parameters:
-    ///   - name: what the network is called.
-    ///   - path: the socket, whose directory must exist.
-    public func serve(_ network: VirtualNetwork, name: String, at path: String) throws(VirtualNetwork.Failure) {
-        let (descriptor, file) = try SocketFile.bindPrivately(path)
+    /// Answers for a network from now on, clients that have connected already included. The listener is adopted.
+    public func serve(
+        _ network: VirtualNetwork, as identity: ControlIdentity, on listener: ControlListener
+    ) throws(VirtualNetwork.Failure) {
+        let (descriptor, file) = (listener.descriptor, listener.file)
         let eventLoop = group.next()
         let events = EventBroadcast(network, on: eventLoop)
-        let router = ControlledNetwork(network: network, name: name, version: version, events: events).router
+        let router = ControlledNetwork(network: network, identity: identity, events: events).router
         let count = NIOLoopBoundBox.makeBoxSendingValue(0, eventLoop: eventLoop)
         let bootstrap = ServerBootstrap(group: group)
-            .serverChannelOption(.backlog, value: 256)
+            .serverChannelOption(.backlog, value: ControlListener.backlog)
             .childChannelOption(.allowRemoteHalfClosure, value: false)
             .childChannelOption(.writeBufferWaterMark, value: .init(low: 16 << 10, high: 64 << 10))
             .childChannelInitializer { [workers] channel in
@@ -58,7 +51,7 @@ public final class ControlServer: Sendable {
         } catch {
             events.stop()
             file.remove()
-            throw VirtualNetwork.Failure.control("cannot listen at \(path): \(error)")
+            throw VirtualNetwork.Failure.control("cannot listen at \(file.path): \(error)")
         }
     }
 

@@ -8,10 +8,13 @@ extension JSONWriter {
         let statistics = network.statistics()
         let ports = network.publishedPorts
         let places = network.agentPlaces
-        member("name", controlled.name)
-        member("version", controlled.version)
+        member("name", controlled.identity.name)
+        member("kind", controlled.identity.kind.rawValue)
+        member("target", controlled.identity.target)
+        member("version", controlled.identity.version)
         member("pid", getpid())
-        member("uptimeSeconds", (ContinuousClock.now - controlled.started).components.seconds)
+        member("startTime", controlled.identity.startTime)
+        member("uptimeSeconds", controlled.identity.uptime)
         member("network") { writer in
             writer.member("ipv4", "\(network.configuration.ipv4Network)")
             writer.member("ipv6", "\(network.plan.ipv6Prefix)/64")

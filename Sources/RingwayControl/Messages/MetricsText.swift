@@ -8,9 +8,8 @@ enum MetricsText {
         let total = network.statistics()
         let ports = network.publishedPorts
         var text = ""
-        family(&text, "ringway_build_info", "gauge", [("{version=\"\(escape(controlled.version))\"}", 1)])
-        let uptime = (ContinuousClock.now - controlled.started).components.seconds
-        family(&text, "ringway_uptime_seconds", "gauge", [("", Int(uptime))])
+        family(&text, "ringway_build_info", "gauge", [("{version=\"\(escape(controlled.identity.version))\"}", 1)])
+        family(&text, "ringway_uptime_seconds", "gauge", [("", controlled.identity.uptime)])
         let places = network.agentPlaces
         family(&text, "ringway_forwards", "gauge", forwards(ports, places))
         family(

@@ -76,7 +76,15 @@ extension OpenAPIDocument {
             "type": "object",
             "properties": {
               "name": {"type": "string", "description": "The network's name."}, "version": {"type": "string"},
+              "kind": {
+                "type": "string", "enum": ["run", "attach", "serve"], "description": "The command that keeps it."
+              },
+              "target": {"type": "string", "description": "What it is for: a command, a namespace or links."},
               "pid": {"type": "integer", "format": "int64", "minimum": 1},
+              "startTime": {
+                "type": "integer", "format": "int64", "minimum": 0,
+                "description": "Seconds since the epoch at which it was started."
+              },
               "uptimeSeconds": {"type": "integer", "format": "int64", "minimum": 0},
               "network": {
                 "type": "object",
@@ -96,8 +104,8 @@ extension OpenAPIDocument {
               "counters": {"$ref": "#/components/schemas/Counters"}
             },
             "required": [
-              "name", "version", "pid", "uptimeSeconds", "network", "isolate", "guests", "forwards", "publishedPorts",
-              "flows", "counters"
+              "name", "kind", "target", "version", "pid", "startTime", "uptimeSeconds", "network", "isolate", "guests",
+              "forwards", "publishedPorts", "flows", "counters"
             ],
             "additionalProperties": false
           },

@@ -3,10 +3,7 @@ internal import Ringway
 /// What a network's API answers with.
 struct ControlledNetwork: Sendable {
     let network: VirtualNetwork
-    let name: String
-    /// The version of the program.
-    let version: String
-    let started = ContinuousClock.now
+    let identity: ControlIdentity
     let events: EventBroadcast
 
     /// Every operation of the API. The events are sent by the connection itself.

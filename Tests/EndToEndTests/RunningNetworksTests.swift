@@ -1,0 +1,143 @@
+import Foundation
+import Testing
+
+extension EndToEnd {
+    /// The networks of `run` and `attach` at their control sockets, and how commands find the one that is meant.
+    @Suite("Running networks")
+    struct RunningNetworksTests {
+        /// A bed in which `/run/ringway` is a directory of the test's own.
+        private struct Place {
+            let bed: TestBed
+            let directory: String
+
+            init(_ bed: TestBed) throws {
+                self.bed = bed
+                directory = bed.directory + "/run"
+                try FileManager.default.createDirectory(
+                    atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+            }
+
+            /// What a program is started by, so that it sees that directory and no other.
+            private var launcher: [String] {
+                let script =
+                    "mkdir -p -m 700 /run/ringway && mount --bind \(directory) /run/ringway && exec \"$@\""
+                return ["env", "-u", "XDG_RUNTIME_DIR", "unshare", "-m", "sh", "-c", script, "sh", Machine.ringway]
+            }
+
+            func ringway(_ arguments: String...) throws -> Program.Outcome { try bed.run(launcher + arguments) }
+
+            func start(_ arguments: String...) throws -> Program { try bed.start(launcher + arguments) }
+
+            /// Starts a bridge and waits until its control socket is there.
+            func start(_ name: String, _ arguments: [String]) throws -> Program {
+                let program = try bed.start(launcher + arguments)
+                try waitUntil("the socket of \(name), \(program.errors)") {
+                    FileManager.default.fileExists(atPath: "\(directory)/\(name).sock")
+                }
+                return program
+            }
+
+            var sockets: [String] {
+                ((try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []).sorted()
+            }
+        }
+
+        @Test func `an attached namespace is looked at, published and measured like a served network`() throws {
+            try TestBed.use { bed in
+                let place = try Place(bed)
+                let blue = try bed.makeNamespace("blue")
+                let attached = try place.start("attach", "--netns", blue)
+                try attached.waitForLine("attached to /run/netns/\(blue); control: /run/ringway/\(blue).sock")
+                // The only network there is needs no name.
+                #expect(try place.ringway("status").output.contains("\(blue)\n"))
+                let server = try bed.serve(Machine.flows, ["serve", "80", "--greet"], in: blue)
+                let added = try place.ringway("publish", "add", "8080:80").requireSuccess()
+                #expect(added == "1 8080:80/tcp\n")
+                _ = try bed.run(["python3", Machine.flows, "greet", "127.0.0.1", "8080"]).requireSuccess()
+                #expect(try place.ringway("publish", "ls").output.contains("active"))
+                #expect(try place.ringway("guests").output.contains("192.168.127.2"))
+                #expect(try place.ringway("flows", "--json").output.contains("\"complete\":true"))
+                let socket = ["curl", "-sSf", "--unix-socket", "\(place.directory)/\(blue).sock"]
+                for target in ["/metrics", "/v1/diagnostics"] {
+                    #expect(try bed.run(socket + ["http://localhost\(target)"]).output.contains("forwards"))
+                }
+                #expect(try place.ringway("publish", "rm", "8080:80").status == 0)
+                server.end()
+                let events = try place.start("events")
+                try waitUntil("events") {
+                    _ = try place.ringway("publish", "add", "9999:99")
+                    _ = try place.ringway("publish", "rm", "9999:99")
+                    return events.output.contains("9999:99/tcp is published")
+                }
+                attached.send(SIGTERM)
+                #expect(try attached.waitForEnd().status == 0)
+                #expect(place.sockets.isEmpty)
+                #expect(try events.waitForEnd().status == 1)
+            }
+        }
+
+        @Test func `a command's network is named by its process, and says nothing of it`() throws {
+            try TestBed.use { bed in
+                let place = try Place(bed)
+                let run = try place.start("run", "--", "sh", "-c", "echo up; exec sleep 60")
+                try run.waitForOutput("up")
+                #expect(run.errors.isEmpty)
+                let name = "run-\(run.identifier)"
+                #expect(place.sockets == ["\(name).sock"])
+                let list = try place.ringway("ls", "--json").requireSuccess()
+                #expect(list.contains(#""name":"\#(name)","control":"/run/ringway/\#(name).sock","responds":true"#))
+                #expect(list.contains(#""kind":"run","target":"sh""#) && list.contains("\"guests\":1"))
+                #expect(try place.ringway("guests").output.contains("192.168.127.2"))
+                run.send(SIGTERM)
+                _ = try run.waitForEnd()
+                #expect(place.sockets.isEmpty)
+            }
+        }
+
+        @Test func `no two networks have one name, and what an ended process has left is replaced`() throws {
+            try TestBed.use { bed in
+                let place = try Place(bed)
+                let blue = try bed.makeNamespace("blue")
+                let first = try place.start(blue, ["attach", "--netns", blue])
+                // Another namespace, by a path whose last part is the same.
+                let path = "\(bed.directory)/\(blue)"
+                try FileManager.default.createSymbolicLink(
+                    atPath: path, withDestinationPath: "/run/netns/\(try bed.makeNamespace("green"))")
+                let second = try place.start("\(blue)-2", ["attach", "--netns", path])
+                try second.waitForLine(
+                    "attached to \(path); named \(blue)-2, because \(blue) is taken by process \(first.identifier); "
+                        + "control: /run/ringway/\(blue)-2.sock")
+                let taken = try place.ringway("run", "--name", blue, "--", "true")
+                #expect(taken.status == 125)
+                #expect(
+                    taken.errors
+                        == "ringway: the name \(blue) is taken by process \(first.identifier); --name chooses another\n"
+                )
+                let list = try place.ringway("status")
+                #expect(list.status == 2)
+                #expect(
+                    list.errors
+                        == "ringway: several networks are running: \(blue), \(blue)-2; --name says which is meant\n")
+                first.send(SIGKILL)
+                _ = try first.waitForEnd()
+                #expect(place.sockets == ["\(blue)-2.sock", "\(blue).sock"])
+                let third = try place.start("run", "--name", blue, "--", "sh", "-c", "echo up; exec sleep 60")
+                try third.waitForOutput("up")
+                #expect(try place.ringway("status", "--name", blue).output.contains("process \(third.identifier)"))
+                third.send(SIGKILL)
+                _ = try third.waitForEnd()
+                // Dead ones are not listed, and swept away.
+                #expect(try !place.ringway("ls").output.contains("\n\(blue) "))
+                #expect(place.sockets == ["\(blue)-2.sock"])
+            }
+        }
+    }
+}
+
+extension Program {
+    /// Waits until the program has said a line, and requires that it is the only one so far.
+    fileprivate func waitForLine(_ line: String) throws {
+        try waitUntil("a line of \(name)") { errors.hasSuffix("\n") }
+        #expect(errors == "ringway: \(line)\n")
+    }
+}
