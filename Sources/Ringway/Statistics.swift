@@ -11,6 +11,7 @@ public struct Statistics: Sendable {
 
     init(data: [Count], names: Resolver.Statistics?) {
         gauges = Set(data.filter(\.isGauge).map(\.name))
+            .union(names == nil ? [] : Resolver.Statistics.gauges.map { "dns." + $0 })
         var rows = data.map { ($0.name, $0.value) }
         if let names {
             for child in Mirror(reflecting: names).children {

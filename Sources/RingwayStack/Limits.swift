@@ -60,8 +60,8 @@ public struct Limits: Sendable, Equatable {
             name: "UDP mappings", defaultValue: "8192", flag: "--max-udp-mappings", counter: "udpMappingsEvicted",
             atTheBound: "one without an answer ends, else the one idle for longest"),
         Row(
-            name: "ping mappings", defaultValue: "256", flag: "--max-ping-mappings", counter: "pingMappings",
-            atTheBound: "the mapping idle for longest ends"),
+            name: "ping mappings", defaultValue: "256", flag: "--max-ping-mappings",
+            counter: "pingMappingsEvicted", atTheBound: "the mapping idle for longest ends"),
         Row(
             name: "DNS exchanges", defaultValue: "4096", flag: "--max-name-queries", counter: "dnsRefused",
             atTheBound: "the query is dropped, the guest repeats it"),
@@ -73,7 +73,7 @@ public struct Limits: Sendable, Equatable {
             counter: "splicedBeyondLimit", atTheBound: "a connection takes the interface"),
         Row(
             name: "pool octets per shard", defaultValue: "256M", flag: "--pool-size",
-            counter: "kernelOutOfBuffers", atTheBound: "reading waits until buffers come back"),
+            counter: "linkReadsStarved, receivesStarved", atTheBound: "reading waits until buffers come back"),
         Row(
             name: "parked octets per flow", defaultValue: "4M", flag: "--park-size", counter: "tcpParkedOctets",
             atTheBound: "the flow's window closes"),

@@ -20,14 +20,15 @@ public enum Metric: Int, CaseIterable, Sendable {
     case tcpAcknowledgementsDeferred, tcpHalfOpenEvicted, tcpHeldBack
     // UDP, ICMP
     case udpMappings, udpMappingsOpened, udpMappingsExpired, udpMappingsEvicted, udpToHost, udpFromHost
-    case udpSendFailed, udpJoinedToHost, udpJoinedToGuest, pingMappings, pingToHost, pingFromHost, icmpErrorsToGuest
+    case udpSendFailed, udpJoinedToHost, udpJoinedToGuest, pingMappings, pingMappingsEvicted, pingToHost, pingFromHost
+    case icmpErrorsToGuest
     case icmpErrorsFromGuest, udpRefusalsPassedOn, udpRefusalsNotPassedOn
     // Services
     case arpAnswers, neighborAnswers, routerAdvertisements, dhcpAnswers, dnsQueries, dnsAnswers, dnsRefused
     case dnsUnanswered, echoAnswers
     case fragmentsFromGuest, fragmentsToGuest, datagramsReassembled
     // Host and kernel
-    case hostSockets, descriptorsExhausted, kernelOutOfBuffers, forwardsAccepted, forwardsRefused
+    case hostSockets, descriptorsExhausted, forwardsAccepted, forwardsRefused
     case receivesStarved, turns, wakes
     // Around the link
     case splicedConnections, splicedOpened, splicedReset, splicedRefused, splicedTimedOut, splicedWithoutSocket

@@ -128,6 +128,39 @@ extension EndToEnd {
             }
         }
 
+        @Test func `metrics are what Prometheus' own readers take`() throws {
+            try TestBed.use { bed in
+                let controlled = try Controlled(bed)
+                _ = try controlled.makeMachine("machine", "52:54:00:00:02:05")
+                let page = bed.directory + "/metrics"
+                _ = try bed.run([
+                    "curl", "-sSf", "-o", page, "--unix-socket", controlled.socket, "http://localhost/metrics",
+                ]).requireSuccess()
+                // Where they are installed: RingwayControlTests have a reader of their own.
+                if Machine.path(of: "promtool") != nil {
+                    let lint = try bed.run(["sh", "-c", "promtool check metrics <\(page)"])
+                    #expect(lint.status == 0 && lint.errors.isEmpty, "\(lint.errors)")
+                }
+                let reader = """
+                    import sys
+                    try:
+                        from prometheus_client.parser import text_string_to_metric_families
+                    except ImportError:
+                        sys.exit(0)
+                    families = list(text_string_to_metric_families(open(sys.argv[1]).read()))
+                    names = [family.name for family in families]
+                    twice = {name for name in names if names.count(name) > 1}
+                    untyped = [family.name for family in families if family.type not in ("counter", "gauge")]
+                    silent = [family.name for family in families if not family.documentation]
+                    sys.exit(f"{twice} {untyped} {silent}" if twice or untyped or silent else 0)
+                    """
+                let read = try bed.run(["python3", "-c", reader, page])
+                #expect(read.status == 0, "\(read.errors)")
+                let text = try String(contentsOfFile: page, encoding: .utf8)
+                #expect(text.contains("ringway_guest_from_guest_bytes_total{guest=\""))
+            }
+        }
+
         @Test func `answers as it is described, whatever it is asked`() throws {
             try TestBed.use { bed in
                 let controlled = try Controlled(bed)

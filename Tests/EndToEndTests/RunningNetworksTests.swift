@@ -94,6 +94,92 @@ extension EndToEnd {
             }
         }
 
+        @Test func `status says what was refused, what failed and which option to look at`() throws {
+            try TestBed.use { bed in
+                let place = try Place(bed)
+                let script = """
+                    curl -sm 5 http://169.254.169.254/
+                    dig +time=5 +tries=1 +short name.example @192.168.127.1
+                    for port in 1 2 3; do echo | socat -u - UDP:192.168.127.254:$port; done
+                    for number in 1 2; do ping -q -c 1 -W 5 192.168.127.254; done
+                    echo done; exec sleep 60
+                    """
+                let run = try place.start(
+                    "run", "--dns", "127.0.0.1:9", "--max-udp-mappings", "1", "--max-ping-mappings", "1", "--", "sh",
+                    "-c", script)
+                try run.waitForOutput("done")
+                var status = ""
+                try waitUntil("three troubles in \(status)") {
+                    status = try place.ringway("status").output
+                    return status.contains("denied") && status.contains("names failed")
+                        && status.contains("bounds reached")
+                }
+                #expect(status.contains("packets to where guests may not go (droppedPolicy); --allow CIDR"))
+                #expect(status.contains("queries that no nameserver answered (dns.serverFailures); "))
+                #expect(status.contains("(udpMappingsEvicted); --max-udp-mappings raises the bound"))
+                #expect(status.contains("(pingMappingsEvicted); --max-ping-mappings raises the bound"))
+                let json = try place.ringway("status", "--json").output
+                #expect(json.contains(#""kind":"denial","counter":"droppedPolicy","count":"#))
+                #expect(json.contains(#""option":"--max-udp-mappings"}"#))
+                #expect(json.contains(#""isOld":false"#))
+                run.send(SIGTERM)
+                _ = try run.waitForEnd()
+            }
+        }
+
+        @Test func `a network that an older version keeps is said to be old`() throws {
+            try TestBed.use { bed in
+                let place = try Place(bed)
+                let daemon = """
+                    import socket, sys
+                    server = socket.socket(socket.AF_UNIX)
+                    server.bind(sys.argv[1])
+                    server.listen()
+                    print("listening", flush=True)
+                    body = b'{"name":"default","version":"0.0.9","pid":1,"uptimeSeconds":5}'
+                    while True:
+                        client, _ = server.accept()
+                        try:
+                            if client.recv(65536):
+                                client.sendall(b"HTTP/1.1 200 OK\\r\\ncontent-length: %d\\r\\n\\r\\n" % len(body) + body)
+                        except OSError:
+                            pass
+                        client.close()
+                    """
+                let old = try bed.start(["python3", "-c", daemon, "\(place.directory)/default.sock"])
+                try old.waitForOutput("listening")
+                let status = try place.ringway("status")
+                #expect(status.status == 0 && status.output.contains("ringway 0.0.9, process 1"))
+                #expect(status.errors.hasPrefix("ringway: network default is kept by ringway 0.0.9, which is old: "))
+                #expect(status.errors.count { $0 == "\n" } == 1)
+                #expect(try place.ringway("ls").output.contains("0.0.9 (old)"))
+            }
+        }
+
+        @Test func `a second serve without a name has control under another one, and says so`() throws {
+            try TestBed.use { bed in
+                let place = try Place(bed)
+                let (one, two) = ("qemu:\(bed.directory)/1", "qemu:\(bed.directory)/2")
+                let first = try place.start("default", ["serve", "--listen", one])
+                try first.waitForLine("listening on \(one); control: /run/ringway/default.sock")
+                let second = try place.start("default-2", ["serve", "--listen", two])
+                try second.waitForLine(
+                    "listening on \(two); named default-2, because default is taken by process \(first.identifier); "
+                        + "control: /run/ringway/default-2.sock")
+                // Without a name it is the one that is called default.
+                #expect(try place.ringway("status").output.contains("process \(first.identifier)"))
+                #expect(try place.ringway("status", "--name", "default-2").output.contains("(serve \(two))"))
+                for daemon in [first, second] {
+                    daemon.send(SIGTERM)
+                    #expect(try daemon.waitForEnd().status == 0)
+                }
+                #expect(place.sockets.isEmpty)
+                let none = try place.ringway("status")
+                #expect(none.status == 1)
+                #expect(none.errors.hasPrefix("ringway: no network is running: start one with "))
+            }
+        }
+
         @Test func `no two networks have one name, and what an ended process has left is replaced`() throws {
             try TestBed.use { bed in
                 let place = try Place(bed)

@@ -24,7 +24,7 @@ struct HelpTextTests {
     @Test func `of the commands for a network at work fits too`() {
         let commands: [any ParsableCommand.Type] = [
             PublishCommand.self, PublishAdd.self, PublishRemove.self, PublishList.self, PublishSync.self,
-            StatusCommand.self, GuestsCommand.self, FlowsCommand.self, EventsCommand.self,
+            ListCommand.self, StatusCommand.self, GuestsCommand.self, FlowsCommand.self, EventsCommand.self,
         ]
         for command in commands {
             let help = command.helpMessage(columns: 80)

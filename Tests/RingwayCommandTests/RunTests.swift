@@ -146,7 +146,7 @@ struct OrdinaryUserTests {
     private func nobody(_ arguments: String..., device: String = "666") throws -> RunningProgram.Outcome {
         let script = """
             mount -t tmpfs tmpfs /dev/net && mknod -m \(device) /dev/net/tun c 10 200 && cd / &&
-            exec setpriv --reuid=65534 --regid=65534 --clear-groups "$0" "$@"
+            exec env -u XDG_RUNTIME_DIR setpriv --reuid=65534 --regid=65534 --clear-groups "$0" "$@"
             """
         let path = try #require(RunningProgram.ringway)
         return try RunningProgram(["unshare", "-m", "sh", "-c", script, path] + arguments).wait()
@@ -162,6 +162,16 @@ struct OrdinaryUserTests {
 
     @Test func `reaches the gateway`() throws {
         #expect(try nobody("run", "ping", "-n", "-c", "1", "-W", "10", "192.168.127.1").status == 0)
+    }
+
+    @Test func `has no control socket without a place for it, and hears of it only where one was asked for`() throws {
+        let silent = try nobody("run", "--", "sh", "-c", "echo up")
+        #expect(silent.status == 0 && silent.output == "up\n" && silent.errors == "")
+        let named = try nobody("run", "--name", "blue", "--", "sh", "-c", "echo up")
+        #expect(named.status == 125 && named.output == "")
+        #expect(named.errors == "ringway: XDG_RUNTIME_DIR is not set: --control PATH names another place\n")
+        let elsewhere = try nobody("run", "--control", "/nonexistent/socket", "--", "true")
+        #expect(elsewhere.status == 125 && elsewhere.errors.contains("/nonexistent/socket"))
     }
 
     @Test func `is told where to look when the device is closed`() throws {

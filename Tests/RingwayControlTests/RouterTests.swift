@@ -179,12 +179,4 @@ struct RouterTests {
         #expect(answer.status == 400)
         #expect(answer.body["error"]?["key"] == .string(key))
     }
-
-    @Test func `tells Prometheus of every counter by a name of its kind`() throws {
-        let text = String(decoding: MetricsText.text(of: bench.controlled), as: UTF8.self)
-        #expect(text.contains("# TYPE ringway_build_info gauge\nringway_build_info{version=\"1.2.3\"} 1\n"))
-        #expect(text.contains("# TYPE ringway_frames_from_guest_total counter\n"))
-        #expect(text.contains("# TYPE ringway_tcp_flows gauge\n"))
-        #expect(MetricsText.snakeCase("refused.badTCPOptions") == "refused_bad_tcp_options")
-    }
 }

@@ -50,13 +50,7 @@ final class PlaceSocket: Sendable {
     func listen() throws(VirtualNetwork.Failure) -> Int32 {
         switch forward.place {
         case .unix(let path):
-            let (descriptor, file) = try SocketFile.bindPrivately(path)
-            guard Glibc.listen(descriptor, Self.backlog) == 0 else {
-                let error = errno
-                close(descriptor)
-                file.remove()
-                throw Self.failure(forward, error)
-            }
+            let (descriptor, file) = try SocketFile.listenPrivately(path, backlog: Self.backlog)
             state.withLock { $0.file = file }
             return descriptor
         case .address(let address):

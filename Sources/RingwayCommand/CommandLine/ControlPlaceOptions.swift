@@ -24,7 +24,7 @@ struct ControlPlaceOptions: ParsableArguments {
 
     var order: ControlOrder {
         if noControl { return .none }
-        if let control { return .path(control) }
+        if let control { return .path(control, name: name) }
         return name.map { .name($0) } ?? .derived
     }
 

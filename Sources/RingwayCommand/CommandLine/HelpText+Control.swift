@@ -1,7 +1,7 @@
 /// The help of the commands that speak with a network at work.
 extension HelpText {
     static let publish = """
-        Ports are published at the network that a "ringway serve" keeps, while it is at work. They stay published \
+        Ports are published at a network that is running, of run, attach or serve. They stay published \
         until they are removed or the network ends, whether their guest is there or not: while it is away TCP clients \
         are refused, and nobody else gets the port.
 
@@ -72,8 +72,8 @@ extension HelpText {
 
     static let list = """
         A network has a name, by which "ringway status --name NAME" and the like find it: the one of --name, else that \
-        of the namespace, or run-PID. Only networks of the same user are listed, root's in /run/ringway too. Sockets \
-        that ended processes have left are removed.
+        of the namespace, or run-PID. Only networks of the same user are listed, root's in /run/ringway too; \
+        those whose socket is elsewhere by --control are not. Sockets that ended processes have left are removed.
 
         EXAMPLES
           ringway ls
@@ -83,6 +83,11 @@ extension HelpText {
         """
 
     static let status = """
+        After what the network is comes what went wrong since it was started, if anything did: what the policy denied, \
+        what was dropped, names that could not be resolved, and bounds that were reached, each with its count, its \
+        counter and what to do, or where to look. A network that an older version keeps is said to be old: an upgrade \
+        restarts none.
+
         EXAMPLES
           ringway status
           ringway status --name blue --json

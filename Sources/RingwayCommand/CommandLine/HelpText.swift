@@ -10,8 +10,9 @@ enum HelpText {
         EXAMPLES
           ringway run -- curl http://host.ringway.internal:8080/
           ringway run -p 8080:80 -- nginx -g 'daemon off;'
-          ringway attach --netns /run/netns/blue
+          ringway attach --netns blue
           ringway serve --listen qemu:/tmp/vm.sock -p 2222:22
+          ringway ls
           ringway publish add 8080:80
           ringway flows
           ringway doctor
@@ -31,6 +32,9 @@ enum HelpText {
         the working directory are the caller's. An ordinary user is root in the namespaces, and only there.
 
         Signals sent to ringway are passed on to COMMAND. COMMAND never outlives ringway.
+
+        Meanwhile "ringway status", "publish", "flows" and the like find the network by its name, run-PID unless --name \
+        is given; "ringway ls" shows it.
 
         \(names)
 
@@ -61,6 +65,9 @@ enum HelpText {
         whose default route is set already is refused. /etc/resolv.conf is left alone: the gateway answers DNS, DHCP \
         and router solicitations, for whatever runs there to ask.
 
+        When the network is up a line on standard error says so, and where its control socket is. "ringway status", \
+        "publish", "flows" and the like find it by its name: that of --name, else of the namespace.
+
         Ringway stays in the foreground until SIGTERM, SIGINT or SIGHUP, until the process of --pid ends, until the \
         file of --netns is gone, or until the interface is deleted. An ordinary user may attach to namespaces of \
         user namespaces of their own.
@@ -70,7 +77,7 @@ enum HelpText {
         \(addresses)
 
         EXAMPLES
-          ip netns add blue && ringway attach --netns /run/netns/blue
+          ip netns add blue && ringway attach --netns blue
           ringway attach --pid 4711 -p 8080:80 --ready-fd 3 3>ready
 
         EXIT STATUS
@@ -82,7 +89,9 @@ enum HelpText {
     static let serve = """
         Guests come by the links that are listened at, get an address, a name and a network, and may go and come \
         back: the same ethernet address finds its lease again. Each has threads and buffers of its own, so that one \
-        that dies disturbs no other. Who comes and goes is said on standard error, a line each.
+        that dies disturbs no other. When everything is up a line on standard error says what is listened on, and where \
+        the control socket is; then who comes and goes, a line each. A network without --name is called default; where \
+        that is taken by another serve it is default-2, and the line says so.
 
         Guests of a network reach each other unless they are isolated. Each is held to its ethernet address, to its \
         IPv4 address, and to the IPv6 addresses that it was the first to use; what claims to come from elsewhere is \

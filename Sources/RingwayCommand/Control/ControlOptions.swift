@@ -15,10 +15,6 @@ struct ControlOptions: ParsableArguments {
         transform: OptionValue.networkName)
     var name: String?
 
-    func validate() throws {
-        if control != nil, name != nil { throw ValidationError("--control and --name exclude each other") }
-    }
-
     /// The client for the network that is meant.
     func client() throws(CommandFailure) -> ControlClient {
         if let control { return ControlClient(path: control) }

@@ -8,8 +8,8 @@ enum ControlOrder: Equatable {
     case derived
     /// At a socket with this name, and at no other.
     case name(String)
-    /// At this socket.
-    case path(String)
+    /// At this socket, whatever the network's name is; the derived one where none is given.
+    case path(String, name: String?)
 }
 
 /// The names of networks that have been given none.

@@ -17,7 +17,7 @@ enum ControlSocket {
     static func open(_ order: ControlOrder, name: String) throws(CommandFailure) -> ControlSocket {
         switch order {
         case .none: return .none
-        case .path(let path): return .listening(try listen(at: path), name: name, wanted: nil)
+        case .path(let path, let given): return .listening(try listen(at: path), name: given ?? name, wanted: nil)
         case .name(let name):
             do throws(VirtualNetwork.Failure) {
                 return .listening(try ControlListener(at: try standardPath(name)), name: name, wanted: nil)

@@ -13,7 +13,7 @@ struct ListCommand: ParsableCommand {
     func run() throws {
         let networks = LiveNetwork.sockets().map { ($0, $0.status) }
         if json { return print(Self.json(networks)) }
-        let rows = [["NAME", "KIND", "PID", "GUESTS", "SINCE", "FOR", "CONTROL"]] + networks.map(Self.cells)
+        let rows = [["NAME", "KIND", "PID", "GUESTS", "SINCE", "VERSION", "FOR", "CONTROL"]] + networks.map(Self.cells)
         for line in TextTable.lines(rows) { print(line) }
     }
 
@@ -40,12 +40,18 @@ struct ListCommand: ParsableCommand {
         return String(decoding: text, as: UTF8.self)
     }
 
+    private static func version(_ status: JSONValue?) -> String {
+        guard let version = status?["version"]?.text else { return "?" }
+        return VersionOrder.isOlder(version, than: Version.text) ? "\(version) (old)" : version
+    }
+
     private static func cells(_ network: LiveNetwork, _ status: JSONValue?) -> [String] {
         let process = status?["pid"]?.int ?? network.process.map { Int($0) }
         let since = status?["startTime"]?.int.map { ClockText.moment($0) } ?? "no response"
         return [
             network.name, status?["kind"]?.text ?? "?", process.map { "\($0)" } ?? "?",
-            status?["guests"]?.int.map { "\($0)" } ?? "?", since, status?["target"]?.text ?? "?", network.client.path,
+            status?["guests"]?.int.map { "\($0)" } ?? "?", since, version(status), status?["target"]?.text ?? "?",
+            network.client.path,
         ]
     }
 }

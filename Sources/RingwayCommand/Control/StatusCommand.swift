@@ -12,32 +12,13 @@ struct StatusCommand: ParsableCommand {
     var json = false
 
     func run() throws {
-        let client = try control.client()
-        if json { return print(try client.text("/v1/status")) }
-        let status = try client.ask("GET", "/v1/status")
-        let network = status["network"]
-        func number(_ key: String) -> String { "\(status[key]?.int ?? 0)" }
-        let rows: [[String]] = [
-            ["network", status["name"]?.text ?? "?"],
-            [
-                "served by",
-                ServingProgram.text(version: status["version"]?.text ?? "?", process: status["pid"]?.int ?? 0),
-            ],
-            ["running for", Self.duration(status["uptimeSeconds"]?.int ?? 0)],
-            ["addresses", "\(network?["ipv4"]?.text ?? "?"), \(network?["ipv6"]?.text ?? "?")"],
-            ["guests", number("guests") + (status["isolate"] == .bool(true) ? ", isolated" : "")],
-            ["flows", number("flows")],
-            ["published", "\(number("publishedPorts")) ports in \(number("forwards")) forwards"],
-            ["from guests", OctetText.text(status["counters"]?["octetsFromGuest"]?.int ?? 0)],
-            ["to guests", OctetText.text(status["counters"]?["octetsToGuest"]?.int ?? 0)],
-        ]
-        for line in TextTable.lines(rows) { print(line) }
-    }
-
-    private static func duration(_ seconds: Int) -> String {
-        func two(_ value: Int) -> String { value < 10 ? "0\(value)" : "\(value)" }
-        let clock = "\(two(seconds / 3_600 % 24)):\(two(seconds / 60 % 60)):\(two(seconds % 60))"
-        return seconds >= 86_400 ? "\(seconds / 86_400) d \(clock)" : clock
+        let report = StatusReport(status: try control.client().ask("GET", "/v1/status"), version: Version.text)
+        if json {
+            print(ForwardText.json(report.json))
+        } else {
+            for line in report.lines { print(line) }
+        }
+        if let warning = report.warning { StandardError.write(warning) }
     }
 }
 

@@ -2,61 +2,92 @@ internal import Ringway
 
 /// The counters as Prometheus reads them.
 enum MetricsText {
-    /// The counters of the network, and those of each guest with its name as a label.
+    /// The counters of the network, those of each guest with its name as a label, and what the process itself takes.
     static func text(of controlled: ControlledNetwork) -> [UInt8] {
         let network = controlled.network
+        let identity = controlled.identity
+        var page = MetricsPage()
+        page.family(
+            "ringway_build_info", .gauge, "The version of Ringway that keeps the network.",
+            [MetricsPage.Sample(1, [("version", identity.version)])])
+        page.family(
+            "ringway_network_info", .gauge, "The network's name, the command that keeps it, and its addresses.",
+            [
+                MetricsPage.Sample(
+                    1,
+                    [
+                        ("name", identity.name), ("kind", identity.kind.rawValue),
+                        ("ipv4", "\(network.configuration.ipv4Network)"), ("ipv6", "\(network.plan.ipv6Prefix)/64"),
+                    ])
+            ])
+        page.family("ringway_uptime_seconds", .gauge, "Time since the network was started.", identity.uptime)
+        let (ports, places) = (network.publishedPorts, network.agentPlaces)
+        page.family(
+            "ringway_forwards", .gauge, "Published ranges of ports and places of agents, by what asked for them.",
+            forwards(ports, places))
+        page.family(
+            "ringway_published_ports", .gauge, "Ports of the host that are published.",
+            ports.reduce(places.count) { $0 + $1.forward.hostPorts.count })
         let total = network.statistics()
-        let ports = network.publishedPorts
-        var text = ""
-        family(&text, "ringway_build_info", "gauge", [("{version=\"\(escape(controlled.identity.version))\"}", 1)])
-        family(&text, "ringway_uptime_seconds", "gauge", [("", controlled.identity.uptime)])
-        let places = network.agentPlaces
-        family(&text, "ringway_forwards", "gauge", forwards(ports, places))
-        family(
-            &text, "ringway_published_ports", "gauge",
-            [("", ports.reduce(places.count) { $0 + $1.forward.hostPorts.count })])
-        for (key, value) in total.counters {
-            let (name, type) = metric(key, in: total)
-            family(&text, "ringway_" + name, type, [("", value)])
+        for (counter, value) in total.counters {
+            let name = MetricName(of: counter, isGauge: total.gauges.contains(counter))
+            page.family("ringway_" + name.text, name.kind, MetricHelp.text(of: counter), value)
         }
-        let guests = network.guests.compactMap { guest in network.statistics(of: guest.id).map { (guest, $0) } }
-        guard let first = guests.first else { return Array(text.utf8) }
-        for index in first.1.counters.indices {
-            // Every guest has the same counters in the same order.
-            let (name, type) = metric(first.1.counters[index].name, in: first.1)
-            family(
-                &text, "ringway_guest_" + name, type,
-                guests.map { guest, statistics in
-                    ("{guest=\"\(escape(guest.name))\",mac=\"\(guest.mac)\"}", statistics.counters[index].value)
-                })
-        }
-        return Array(text.utf8)
+        addGuests(network, to: &page)
+        ProcessUsage.now.add(to: &page)
+        return Array(page.text.utf8)
     }
 
-    /// How many forwards there are, by whom they were asked for and how they stand; those of which there are none too.
-    private static func forwards(
-        _ ports: [PublishedPort], _ places: [AgentPlace]
-    ) -> [(labels: String, value: Int)] {
+    /// How many forwards there are, by what asked for them and how they stand; those of which there are none too.
+    private static func forwards(_ ports: [PublishedPort], _ places: [AgentPlace]) -> [MetricsPage.Sample] {
         var counts: [String: Int] = [:]
         for port in ports { counts["port \(port.state)", default: 0] += 1 }
         for place in places { counts["\(place.kind.rawValue) \(place.state.rawValue)", default: 0] += 1 }
         return (["port"] + AgentPlace.Kind.allCases.map(\.rawValue)).flatMap { kind in
             AgentPlace.State.allCases.map { state in
-                ("{kind=\"\(kind)\",state=\"\(state.rawValue)\"}", counts["\(kind) \(state.rawValue)"] ?? 0)
+                MetricsPage.Sample(
+                    counts["\(kind) \(state.rawValue)"] ?? 0, [("kind", kind), ("state", state.rawValue)])
             }
         }
     }
 
-    private static func family(
-        _ text: inout String, _ name: String, _ type: String, _ samples: [(labels: String, value: Int)]
-    ) {
-        text += "# TYPE \(name) \(type)\n"
-        for (labels, value) in samples { text += "\(name)\(labels) \(value)\n" }
+    private static func addGuests(_ network: VirtualNetwork, to page: inout MetricsPage) {
+        let guests = network.guests.compactMap { guest in network.statistics(of: guest.id).map { (guest, $0) } }
+        guard let first = guests.first?.1 else { return }
+        for index in first.counters.indices {
+            // Every guest has the same counters in the same order.
+            let counter = first.counters[index].name
+            let name = MetricName(of: counter, isGauge: first.gauges.contains(counter))
+            page.family(
+                "ringway_guest_" + name.text, name.kind, "By guest: \(MetricHelp.text(of: counter))",
+                guests.map { guest, statistics in
+                    MetricsPage.Sample(
+                        statistics.counters[index].value, [("guest", guest.name), ("mac", "\(guest.mac)")])
+                })
+        }
+    }
+}
+
+/// What Prometheus calls a counter: words with lines under them, the unit last, and `_total` after what only rises.
+struct MetricName: Equatable {
+    let text: String
+    let kind: MetricsPage.Kind
+
+    /// - Parameter counter: the name in statistics.
+    init(of counter: String, isGauge: Bool) {
+        var words = Self.snakeCase(Self.renamed[counter] ?? counter).split(separator: "_")
+        if let unit = words.firstIndex(of: "octets") {
+            words.remove(at: unit)
+            words.append("bytes")
+        }
+        text = words.joined(separator: "_") + (isGauge ? "" : "_total")
+        kind = isGauge ? .gauge : .counter
     }
 
-    private static func metric(_ key: String, in statistics: Statistics) -> (String, type: String) {
-        statistics.gauges.contains(key) ? (snakeCase(key), "gauge") : (snakeCase(key) + "_total", "counter")
-    }
+    /// Counters whose own name would be another one's, or leave the unit out.
+    private static let renamed = [
+        "dns.queries": "dns.resolverQueries", "tcpWindowCommitted": "tcpWindowCommittedOctets",
+    ]
 
     /// `framesFromGuest` as `frames_from_guest`, and `refused.badTCPOptions` as `refused_bad_tcp_options`.
     static func snakeCase(_ key: String) -> String {
@@ -74,16 +105,5 @@ enum MetricsText {
             text += letter.lowercased()
         }
         return text
-    }
-
-    private static func escape(_ label: String) -> String {
-        label.map { letter in
-            switch letter {
-            case "\\": "\\\\"
-            case "\"": "\\\""
-            case "\n": "\\n"
-            default: String(letter)
-            }
-        }.joined()
     }
 }

@@ -101,12 +101,29 @@ extension OpenAPIDocument {
               "forwards": {"type": "integer", "format": "int64", "minimum": 0},
               "publishedPorts": {"type": "integer", "format": "int64", "minimum": 0},
               "flows": {"type": "integer", "format": "int64", "minimum": 0},
+              "troubles": {
+                "type": "array", "items": {"$ref": "#/components/schemas/Trouble"},
+                "description": "Drops, denials, failures of names and bounds that were reached, since the start."
+              },
               "counters": {"$ref": "#/components/schemas/Counters"}
             },
             "required": [
               "name", "kind", "target", "version", "pid", "startTime", "uptimeSeconds", "network", "isolate", "guests",
-              "forwards", "publishedPorts", "flows", "counters"
+              "forwards", "publishedPorts", "flows", "troubles", "counters"
             ],
+            "additionalProperties": false
+          },
+          "Trouble": {
+            "type": "object",
+            "properties": {
+              "kind": {"type": "string", "enum": ["drop", "denial", "names", "bound"]},
+              "counter": {"type": "string", "description": "The counter, one of those in counters."},
+              "count": {"type": "integer", "format": "int64", "minimum": 1},
+              "what": {"type": "string", "description": "What is counted."},
+              "hint": {"type": "string", "description": "What to do, or where to look."},
+              "option": {"type": ["string", "null"], "description": "The option that raises the bound."}
+            },
+            "required": ["kind", "counter", "count", "what", "hint", "option"],
             "additionalProperties": false
           },
           "Guest": {

@@ -57,5 +57,8 @@ extension Resolver {
 
         /// All zero.
         public init() {}
+
+        /// The names of those that are gauges.
+        public static let gauges: Set<String> = ["outstanding", "streams"]
     }
 }

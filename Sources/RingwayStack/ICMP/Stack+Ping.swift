@@ -76,7 +76,10 @@ extension Stack {
             pingsByAge.touch(reference.slot)
             return reference.slot
         }
-        if pings.count >= pings.capacity, pingsByAge.oldest != .max { removePing(slot: pingsByAge.oldest) }
+        if pings.count >= pings.capacity, pingsByAge.oldest != .max {
+            counters.add(.pingMappingsEvicted)
+            removePing(slot: pingsByAge.oldest)
+        }
         guard let handle = pings.insert(PingMapping(key: key, usedAt: now)) else { return nil }
         guard table.insert(key, Flow(.ping, slot: handle.slot)) else {
             pings.remove(slot: handle.slot)

@@ -1,0 +1,97 @@
+internal import RingwayControl
+
+/// What `ringway status` says of an answer of the control API.
+struct StatusReport {
+    let status: JSONValue
+    /// The version of this program.
+    let version: String
+
+    /// The table.
+    var lines: [String] { TextTable.lines(facts) + troubles }
+
+    /// The line that says that the network runs another version than this program; `nil` where they are the same.
+    var warning: String? {
+        guard let serving = status["version"]?.text, serving != version else { return nil }
+        let name = status["name"]?.text ?? "?"
+        guard VersionOrder.isOlder(serving, than: version) else {
+            return "network \(name) is kept by ringway \(serving), and this is \(version)"
+        }
+        return
+            "network \(name) is kept by ringway \(serving), which is old: \(version) is installed, and comes into force "
+            + "when the network is started again"
+    }
+
+    /// The answer with what only this side knows.
+    var json: JSONValue {
+        guard case .object(var members) = status else { return status }
+        members.append(.init(key: "clientVersion", value: .string(version)))
+        members.append(
+            .init(
+                key: "isOld",
+                value: .bool(status["version"]?.text.map { VersionOrder.isOlder($0, than: version) } ?? false)))
+        return .object(members)
+    }
+
+    private var facts: [[String]] {
+        let network = status["network"]
+        func number(_ key: String) -> String { "\(status[key]?.int ?? 0)" }
+        func octets(_ key: String) -> String { OctetText.text(status["counters"]?[key]?.int ?? 0) }
+        let kind = [status["kind"]?.text, status["target"]?.text].compactMap(\.self).joined(separator: " ")
+        return [
+            ["network", (status["name"]?.text ?? "?") + (kind.isEmpty ? "" : " (\(kind))")],
+            [
+                "served by",
+                ServingProgram.text(version: status["version"]?.text ?? "?", process: status["pid"]?.int ?? 0),
+            ],
+            ["running for", Self.duration(status["uptimeSeconds"]?.int ?? 0)],
+            ["addresses", "\(network?["ipv4"]?.text ?? "?"), \(network?["ipv6"]?.text ?? "?")"],
+            ["guests", number("guests") + (status["isolate"] == .bool(true) ? ", isolated" : "")],
+            ["flows", number("flows")],
+            ["published", "\(number("publishedPorts")) ports in \(number("forwards")) forwards"],
+            ["from guests", octets("octetsFromGuest")],
+            ["to guests", octets("octetsToGuest")],
+        ]
+    }
+
+    /// What went wrong, one line each under the word for its kind; empty where nothing did.
+    private var troubles: [String] {
+        let words = ["denial": "denied", "drop": "dropped", "names": "names failed", "bound": "bounds reached"]
+        var last = ""
+        let rows = (status["troubles"]?.elements ?? []).map { trouble -> [String] in
+            let kind = trouble["kind"]?.text ?? ""
+            defer { last = kind }
+            let text =
+                "\(trouble["what"]?.text ?? "?") (\(trouble["counter"]?.text ?? "?")); \(trouble["hint"]?.text ?? "")"
+            return [kind == last ? "" : words[kind] ?? kind, "\(trouble["count"]?.int ?? 0)", text]
+        }
+        return rows.isEmpty ? [] : [""] + TextTable.lines(rows)
+    }
+
+    private static func duration(_ seconds: Int) -> String {
+        func two(_ value: Int) -> String { value < 10 ? "0\(value)" : "\(value)" }
+        let clock = "\(two(seconds / 3_600 % 24)):\(two(seconds / 60 % 60)):\(two(seconds % 60))"
+        return seconds >= 86_400 ? "\(seconds / 86_400) d \(clock)" : clock
+    }
+}
+
+/// Which of two versions is the older one.
+enum VersionOrder {
+    /// Compares number by number; a version with something after its numbers, such as 1.0-rc1, is older than the same
+    /// without it.
+    static func isOlder(_ first: String, than second: String) -> Bool {
+        let (one, other) = (parts(first), parts(second))
+        for index in 0..<max(one.numbers.count, other.numbers.count) {
+            let left = index < one.numbers.count ? one.numbers[index] : 0
+            let right = index < other.numbers.count ? other.numbers[index] : 0
+            if left != right { return left < right }
+        }
+        guard one.rest != other.rest else { return false }
+        if one.rest.isEmpty || other.rest.isEmpty { return other.rest.isEmpty }
+        return one.rest < other.rest
+    }
+
+    private static func parts(_ version: String) -> (numbers: [Int], rest: Substring) {
+        let end = version.firstIndex { !$0.isASCII || !($0.isNumber || $0 == ".") } ?? version.endIndex
+        return (version[..<end].split(separator: ".").map { Int($0) ?? .max }, version[end...])
+    }
+}

@@ -1,0 +1,156 @@
+internal import Ringway
+
+/// What a network has dropped, refused or could not do since its start: counters that are not zero, in words, with a place
+/// to look.
+struct Trouble: Sendable, Equatable {
+    /// What a row is about.
+    enum Kind: String, Sendable {
+        /// Frames and packets that went no further.
+        case drop
+        /// What the network's policy refuses.
+        case denial
+        /// Name resolution that failed.
+        case names
+        /// A bound that was reached.
+        case bound
+    }
+
+    let kind: Kind
+    /// The counter, as statistics have it.
+    let counter: String
+    /// What is counted.
+    let what: String
+    /// What to do, or where to look.
+    let hint: String
+    /// The option that raises the bound.
+    var option: String?
+
+    private init(_ kind: Kind, _ counter: String, _ what: String, _ hint: String) {
+        self.kind = kind
+        self.counter = counter
+        self.what = what
+        self.hint = hint
+    }
+
+    private init(boundBy option: String, _ counter: String, _ what: String) {
+        self.init(.bound, counter, what, "\(option) raises the bound")
+        self.option = option
+    }
+
+    /// The troubles that counters tell of, and how often each has happened; none whose counter is zero.
+    static func all(in counters: [(name: String, value: Int)]) -> [(trouble: Trouble, count: Int)] {
+        let counts = Dictionary(counters.map { ($0.name, $0.value) }) { first, _ in first }
+        let others = counters.filter { isDrop($0.name) && !names.contains($0.name) }.map { unnamed($0.name) }
+        // The rest after the last of the drops, so that a kind comes in one piece.
+        let end = (table.lastIndex { $0.kind == .drop } ?? 0) + 1
+        return (table[..<end] + others + table[end...]).compactMap { trouble in
+            counts[trouble.counter].flatMap { $0 > 0 ? (trouble, $0) : nil }
+        }
+    }
+
+    /// Whether a counter is one of drops by its name.
+    private static func isDrop(_ counter: String) -> Bool {
+        counter.hasPrefix("dropped") || counter.hasPrefix("refused.") || counter.hasPrefix("dns.dropped")
+    }
+
+    private static let names = Set(table.map(\.counter))
+
+    /// A drop that the table does not explain.
+    private static func unnamed(_ counter: String) -> Trouble {
+        guard counter.hasPrefix("refused.") else { return Trouble(.drop, counter, "frames or messages", capture) }
+        return Trouble(.drop, counter, "malformed frames from guests: \(counter.dropFirst(8))", capture)
+    }
+
+    private static let capture = "a capture shows them"
+    private static let usual = "usual, unless there are many"
+
+    static let table: [Trouble] = [
+        Trouble(
+            .denial, "droppedPolicy", "packets to where guests may not go",
+            "--allow CIDR lets them; --deny, --no-host-loopback and link-local addresses refuse"),
+        Trouble(
+            .drop, "droppedForeignDestination", "packets to where no packet can go, such as multicast groups", usual),
+        Trouble(
+            .drop, "droppedSpoofedSource", "frames from IP addresses that are not their guest's",
+            "what a guest routes or bridges is dropped; --max-addresses bounds its IPv6 addresses"),
+        Trouble(
+            .drop, "droppedSpoofedMAC", "frames from ethernet addresses that are not their guest's",
+            "what a guest bridges is dropped"),
+        Trouble(.drop, "droppedUnexpectedSegment", "TCP segments of connections that have ended", usual),
+        Trouble(.drop, "droppedService", "requests to the gateway that need no answer, or are malformed", usual),
+        Trouble(.drop, "droppedUnsupported", "packets of protocols that are not carried", "TCP, UDP and ICMP are"),
+        Trouble(.drop, "droppedErrorRateLimit", "ICMP errors beyond the rate that routers keep", usual),
+        Trouble(
+            .drop, "droppedFragment", "datagrams whose fragments did not all come, or came too late",
+            "a lossy or slow path; --max-fragments bounds those that wait"),
+        Trouble(.drop, "handOverRefused", "frames for a shard that is behind", "fewer or more --shards"),
+        Trouble(.drop, "linkWritesDropped", "frames to guests that do not read", "the guest is slow or stopped"),
+        Trouble(.drop, "linkWritesFailed", "frames that a guest's link did not take", "\"ringway events\""),
+        Trouble(.drop, "linkWritesRefused", "frames too long for a guest's link", "compare --mtu with the guest's"),
+        Trouble(.drop, "linkFramesTruncated", "frames longer than a buffer", "compare --mtu with the guest's"),
+        Trouble(
+            .drop, "linkLengthsRefused", "frames of an impossible length", "does the link speak the right protocol?"),
+        Trouble(.drop, "udpSendFailed", "datagrams that the host did not send", "routes and firewall of the host"),
+        Trouble(.drop, "neighborsUnknown", "frames to guests that are not there", usual),
+        Trouble(.drop, "neighborFramesRefused", "frames that another guest could not take", capture),
+        Trouble(.drop, "neighborInboxFull", "frames to guests that are behind", "the guest is slow or stopped"),
+        Trouble(
+            .drop, "captureFramesDropped", "frames that are not in the capture",
+            "its disk is full or slow: \"ringway events\" says which"),
+        Trouble(
+            .drop, "forwardsRefused", "clients of published ports that were reset", "\"ringway publish ls\""),
+        Trouble(.drop, "floodsRefused", "broadcasts beyond the rate of a guest", usual),
+
+        Trouble(
+            .names, "dns.serverFailures", "queries that no nameserver answered",
+            "the nameservers of --dns or /etc/resolv.conf do not answer"),
+        Trouble(
+            .names, "dnsUnanswered", "queries of guests that were not answered in time",
+            "--dns-timeout says how long they may take"),
+        Trouble(.names, "dns.timeouts", "attempts at a nameserver that did not answer in time", "try another --dns"),
+        Trouble(.names, "dns.unreachable", "attempts at a nameserver that could not be reached", "try another --dns"),
+        Trouble(
+            .names, "dns.mismatchedAnswers", "answers to other questions than were asked",
+            "a nameserver is broken, or a host forges its answers"),
+        Trouble(.names, "dns.droppedMalformed", "malformed queries", capture),
+        Trouble(.names, "dns.droppedClientFull", "answers that could not be taken in time", usual),
+        Trouble(.names, "dns.droppedClientGone", "answers to clients that had gone", usual),
+
+        Trouble(boundBy: "--max-flows", "droppedTableFull", "new flows that were dropped"),
+        Trouble(boundBy: "--max-half-open", "tcpHalfOpenEvicted", "connects that ended before their time"),
+        Trouble(boundBy: "--max-udp-mappings", "udpMappingsEvicted", "UDP mappings that ended before their time"),
+        Trouble(boundBy: "--max-ping-mappings", "pingMappingsEvicted", "ping mappings that ended before their time"),
+        Trouble(boundBy: "--max-name-queries", "dnsRefused", "DNS queries that were dropped"),
+        Trouble(boundBy: "--max-name-queries", "dns.refusedOutstanding", "DNS queries that were refused"),
+        Trouble(boundBy: "--max-spliced", "splicedBeyondLimit", "local clients that took the interface"),
+        Trouble(boundBy: "--pool-size", "droppedNoBuffer", "frames to guests without a buffer"),
+        Trouble(boundBy: "--pool-size", "linkReadsStarved", "times that reading from a guest had to wait"),
+        Trouble(boundBy: "--pool-size", "receivesStarved", "times that reading from the host had to wait"),
+        Trouble(boundBy: "--reorder-size", "tcpOutOfOrderDropped", "segments out of order that were dropped"),
+        Trouble(boundBy: "--max-guests", "guestsRefused", "guests that were turned away"),
+        Trouble(.bound, "descriptorsExhausted", "flows without a descriptor", "raise ulimit -Hn or LimitNOFILE"),
+        Trouble(.bound, "dns.lackedDescriptors", "queries without a descriptor", "raise ulimit -Hn or LimitNOFILE"),
+        Trouble(
+            .bound, "splicedPipesExhausted", "local clients without a pipe",
+            "sysctl fs.pipe-user-pages-soft bounds them"),
+        Trouble(.bound, "dns.streamsRefused", "DNS connections of guests that were closed", "too many at a time"),
+        Trouble(.bound, "dns.streamsOverflowed", "DNS connections whose guest did not read", "the guest is slow"),
+        Trouble(.bound, "dns.upstreamStreamsRefused", "DNS connections that were not opened", "too many at a time"),
+    ]
+}
+
+extension JSONWriter {
+    /// Each trouble with its count.
+    mutating func members(ofTroubles statistics: Statistics) {
+        member("troubles", Trouble.all(in: statistics.counters)) { writer, row in
+            writer.object { writer in
+                writer.member("kind", row.trouble.kind.rawValue)
+                writer.member("counter", row.trouble.counter)
+                writer.member("count", row.count)
+                writer.member("what", row.trouble.what)
+                writer.member("hint", row.trouble.hint)
+                writer.member("option", row.trouble.option)
+            }
+        }
+    }
+}
