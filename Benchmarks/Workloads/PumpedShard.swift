@@ -196,6 +196,8 @@ public struct PumpedShard: ~Copyable {
             case .sendStream: send(effect)
             case .receiveStream: flows[Int(effect.slot)].asked = Int(effect.length)
             case .connectStream: open(effect)
+            case .inspectStream:
+                stack.streamReported(Handle(slot: effect.slot, generation: effect.generation), .heard)
             default: preconditionFailure("nobody expects this effect")
             }
         }

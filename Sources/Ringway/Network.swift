@@ -19,6 +19,9 @@ extension VirtualNetwork {
         public var resolvConfPath = "/etc/resolv.conf"
         /// Whether the network's host address reaches the host's own loopback.
         public var hostLoopback = true
+        /// Whether connections from ports below 1024 of a guest come from the same ports of the host, where those are free and
+        /// this process may bind them. Servers such as NFS with `secure` take that for a sign of root.
+        public var keepsPrivilegedPorts = false
         /// Where ports of the host may be had.
         public var publishOn = BindPolicy.everywhere
         /// Destinations that guests may or may not reach; the longest prefix decides.

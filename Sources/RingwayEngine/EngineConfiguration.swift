@@ -19,6 +19,9 @@ public struct EngineConfiguration: Sendable {
     /// Neighbours that a guest may have, and IPv6 addresses that it may send from.
     public var neighborLimit = 64
     public var addressLimit = 16
+    /// Whether a connection from one of the guest's privileged ports, below 1024, comes from the same port of the host where
+    /// that is free and may be had.
+    public var keepsPrivilegedPorts = false
     /// Nanoseconds for which a shard may look for work before it sleeps, where that has paid off; zero never does.
     public var busyPoll: UInt64 = 0
 

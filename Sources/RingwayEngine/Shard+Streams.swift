@@ -14,13 +14,16 @@ extension Shard {
     mutating func connectStream(_ effect: Effect) {
         let flow = Handle(slot: effect.slot, generation: effect.generation)
         let descriptor = StreamSocket.open(ipv4: effect.address.address.isIPv4)
-        guard descriptor >= 0 else { return stack.streamConnectFailed(flow, Self.failure(-descriptor)) }
+        guard descriptor >= 0 else { return stack.streamConnectFailed(flow, .init(errno: -descriptor)) }
         guard let handle = insertStream(descriptor, flow), let socket = streams.pointer(to: handle) else {
             Endpoint.close(descriptor, reset: true)
             return stack.streamConnectFailed(flow, .exhausted)
         }
         socket.pointee.address.set(effect.address)
         socket.pointee.isConnecting = true
+        let manner = ConnectManner(effect, keepsPrivilegedPorts: shared.configuration.keepsPrivilegedPorts)
+        socket.pointee.hasFewHops = manner.hopLimit != nil
+        if !manner.apply(to: descriptor, ipv4: effect.address.address.isIPv4) { counters.add(.tcpSourcePortsNotKept) }
         stack.streamOpened(flow, socket: handle.slot)
         let entry = reactor.ring.prepare()
         let address = UnsafeMutableRawPointer(socket).advanced(
@@ -39,29 +42,39 @@ extension Shard {
         let error =
             completion.result >= 0 ? StreamSocket.connectError(socket.pointee.descriptor) : -completion.result
         switch error {
-        case 0: stack.streamConnected(flow)
+        case 0:
+            if socket.pointee.hasFewHops { ConnectManner.end(on: socket.pointee.descriptor) }
+            stack.streamConnected(flow)
         case EINPROGRESS, EALREADY:
             socket.pointee.isConnecting = true
             let entry = reactor.ring.prepare()
             ringway_prepare_poll(entry, socket.pointee.descriptor, UInt32(POLLOUT))
             entry.pointee.user_data = completion.tag.rawValue
         default:
+            // Of a connect that was to meet a router, its answer is the point.
+            let report = socket.pointee.hasFewHops ? ErrorQueue.first(of: socket.pointee.descriptor) : nil
             closeNow(socket, reset: true)
-            stack.streamConnectFailed(flow, Self.failure(error))
+            if let report, let reason = Self.reason(of: report) {
+                stack.streamConnectReported(flow, reason, from: report.offender)
+            } else {
+                stack.streamConnectFailed(flow, .init(errno: error))
+            }
         }
         perform()
     }
 
-    /// What the guest is told about a failed connect.
-    private static func failure(_ error: Int32) -> Stack.ConnectFailure {
-        switch error {
-        case ECONNREFUSED, ECONNRESET: .refused
-        case EHOSTUNREACH, EHOSTDOWN: .hostUnreachable
-        case ENETUNREACH, ENETDOWN, EAFNOSUPPORT, EINVAL, EADDRNOTAVAIL: .networkUnreachable
-        case EACCES, EPERM: .prohibited
-        case ETIMEDOUT: .timedOut
-        default: .exhausted
-        }
+    mutating func inspectStream(_ effect: Effect) {
+        let flow = Handle(slot: effect.slot, generation: effect.generation)
+        guard let socket = streams.pointer(inSlot: effect.offset), socket.pointee.flow == flow else { return }
+        let peer = socket.pointee.peer.inspect(
+            socket.pointee.descriptor, solicits: effect.length != 0, beyond: PeerWatch.keepaliveTrust)
+        stack.streamReported(flow, PeerReport(peer))
+    }
+
+    mutating func classifyStream(_ effect: Effect) {
+        let flow = Handle(slot: effect.slot, generation: effect.generation)
+        guard let socket = streams.pointer(inSlot: effect.offset), socket.pointee.flow == flow else { return }
+        ConnectManner.classify(socket.pointee.descriptor, ipv4: effect.address.address.isIPv4, effect.trafficClass)
     }
 
     /// A stream to the built-in name service: a pair of unix sockets, one end of which the control plane serves.
@@ -90,7 +103,8 @@ extension Shard {
     /// A client of a published port whose connection belongs to this shard.
     mutating func takeClient(_ descriptor: Int32, client: TransportAddress, guest: TransportAddress) {
         counters.add(.forwardsAccepted)
-        guard let flow = stack.openFromHost(client: client, guest: guest) else {
+        let trafficClass = ConnectManner.trafficClass(ofClient: descriptor, ipv4: client.address.isIPv4)
+        guard let flow = stack.openFromHost(client: client, guest: guest, trafficClass: trafficClass) else {
             Endpoint.close(descriptor, reset: true)
             return perform()
         }
@@ -117,12 +131,12 @@ extension Shard {
         let handle = streams.handle(ofSlot: effect.offset)
         let second = space.state(of: first).pointee.next
         let entry = reactor.ring.prepare()
-        if second.isNone || !prepareGather(entry, socket, first) {
+        if second.isNone || effect.length > 0 || !prepareGather(entry, socket, first) {
             pool.pointee.hold(first)
             socket.pointee.lease = first
+            let length = effect.sendLength(of: space.state(of: first).pointee.length)
             io_uring_prep_send(
-                entry, socket.pointee.descriptor, space.payload(of: first),
-                Int(space.state(of: first).pointee.length), Int32(MSG_NOSIGNAL))
+                entry, socket.pointee.descriptor, space.payload(of: first), length, effect.sendFlags)
         }
         entry.pointee.user_data = Operation.send.tag(handle).rawValue
     }
@@ -241,7 +255,11 @@ extension Shard {
         let flow = socket.pointee.flow
         if completion.result > 0, !lease.isNone {
             octetsThisTurn &+= Int(completion.result)
-            stack.streamReceived(flow, lease, offset: hostBuffers.headroom, length: Int(completion.result))
+            // A receive stops before an urgent byte, though there is more to have.
+            let mayBeMarked = completion.leavesMore && UInt32(completion.result) < socket.pointee.receiveLength
+            stack.streamReceived(
+                flow, lease, offset: hostBuffers.headroom, length: Int(completion.result),
+                precedesUrgent: mayBeMarked && ringway_is_at_mark(socket.pointee.descriptor))
             return perform()
         }
         if !lease.isNone { pool.pointee.release(lease) }

@@ -271,6 +271,8 @@ struct Shard: ~Copyable {
             case .writeFrame: writeFrame(effect)
             case .sendStream: sendStream(effect)
             case .receiveStream: receiveStream(effect)
+            case .classifyStream: classifyStream(effect)
+            case .inspectStream: inspectStream(effect)
             case .watchStream: watchStream(effect)
             case .connectStream: connectStream(effect)
             case .connectService: connectService(effect)

@@ -21,6 +21,13 @@ public struct DatagramError: Sendable {
 
 /// A socket's queue of errors, read one at a time without waiting.
 public struct ErrorQueue {
+    /// The oldest error of a socket, without what came back; `nil` when the queue is empty.
+    public static func first(of descriptor: Int32) -> DatagramError? {
+        var first: DatagramError?
+        _ = next(of: descriptor) { error, _ in first = error }
+        return first
+    }
+
     // A datagram's payload, then control data, then the address it was sent to.
     private static var payloadLimit: Int { 2_048 }
     private static var controlLimit: Int { 512 }

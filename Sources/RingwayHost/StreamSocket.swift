@@ -14,10 +14,14 @@ public struct StreamSocket: BitwiseCopyable {
     public var flow: Handle
     public var address = SocketAddress()
     public var isConnecting = false
+    /// The connect may not go far: it is out to find the way, and routers answer it.
+    public var hasFewHops = false
     public var isReceiving = false
     public var isSending = false
     /// A poll for failure is under way.
     public var isWatched = false
+    /// How the far end is asked for a sign of life.
+    public var peer = PeerInspection()
     /// The guest has ended its side, and so have we.
     public var isShut = false
     /// The stack is done with the socket: closed as soon as nothing is in flight.
@@ -105,5 +109,7 @@ public struct StreamSocket: BitwiseCopyable {
     public static func prepare(_ descriptor: Int32) {
         _ = ringway_set_option(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
         _ = ringway_set_option(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1)
+        // Urgent bytes stay where they are in the stream.
+        _ = ringway_set_option(descriptor, SOL_SOCKET, SO_OOBINLINE, 1)
     }
 }

@@ -12,7 +12,8 @@ extension ScriptedNetwork {
             case .connectStream, .connectService:
                 sockets.append(Socket(handle: handle, isConnecting: true))
                 stack.streamOpened(handle, socket: UInt32(sockets.count - 1))
-            case .sendStream, .receiveStream, .watchStream, .shutdownStream, .closeStream, .resetStream:
+            case .sendStream, .receiveStream, .classifyStream, .inspectStream, .watchStream, .shutdownStream,
+                .closeStream, .resetStream:
                 performOnSocket(effect, handle)
             case .sendDatagram, .sendForwardedDatagram:
                 note(handle, in: \.mappings)
@@ -67,7 +68,8 @@ extension ScriptedNetwork {
             demand(sockets[index].receiveLimit == 0, "two receives at once")
             demand(effect.length > 0 && effect.length <= 65_535)
             sockets[index].receiveLimit = Int(effect.length)
-        case .watchStream, .shutdownStream: break
+        case .classifyStream, .watchStream, .shutdownStream: break
+        case .inspectStream: stack.streamReported(handle, .heard)
         default:
             sockets[index].isOver = true
             release(index)

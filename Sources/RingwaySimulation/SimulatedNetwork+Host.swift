@@ -71,6 +71,8 @@ extension SimulatedNetwork {
         switch effect.kind {
         case .sendStream: send(socket)
         case .receiveStream: receive(socket, Int(effect.length))
+        case .classifyStream: break
+        case .inspectStream: inspect(socket)
         case .watchStream: watch(socket)
         case .shutdownStream: shutDown(socket)
         case .closeStream: close(socket, .closed)
@@ -92,6 +94,16 @@ extension SimulatedNetwork {
             if socket.isSending { fail("socket \(socket.identifier) is closed with octets unsent") }
             if !socket.gaveEnd { fail("socket \(socket.identifier) is closed half-way") }
         }
+    }
+
+    /// A far end that never dies, and is slow to acknowledge now and then.
+    private func inspect(_ socket: HostSocket) {
+        let isDelivered = !random.chance(0.1)
+        stack.streamReported(
+            socket.handle,
+            PeerReport(
+                silence: isDelivered ? 0 : 300_000_000, isDelivered: isDelivered, isUnderWay: !isDelivered,
+                isRepeating: !isDelivered && random.chance(0.1), timeout: 200_000_000, roundTrip: 1_000_000))
     }
 
     // MARK: Sending

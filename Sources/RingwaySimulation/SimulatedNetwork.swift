@@ -181,7 +181,8 @@ final class SimulatedNetwork {
             switch effect.kind {
             case .writeFrame: writeFrame(effect)
             case .connectStream: connect(effect)
-            case .sendStream, .receiveStream, .watchStream, .shutdownStream, .closeStream, .resetStream:
+            case .sendStream, .receiveStream, .classifyStream, .inspectStream, .watchStream, .shutdownStream,
+                .closeStream, .resetStream:
                 perform(onSocket: effect)
             default: fail("an effect that nobody asked for: \(effect.kind)")
             }

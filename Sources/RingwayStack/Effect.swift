@@ -12,14 +12,21 @@ public struct Effect: BitwiseCopyable, Sendable {
         /// Write a frame to the guest: `offset`/`length` of `lease`, then `payloadOffset`/`payloadLength` of `payload`
         /// where that is not `none`. The queue owns one hold of each; it ends with the write.
         case writeFrame
-        /// Open a TCP socket for flow `slot` and connect it to `address`.
+        /// Open a TCP socket for flow `slot` and connect it to `address`, with `trafficClass`, with `hopLimit` where that is
+        /// small, and from the guest's port, `length`, where that is wanted.
         case connectStream
         /// Give flow `slot` a stream to the built-in DNS service.
         case connectService
-        /// Send what flow `slot` has parked. At most one send per flow is under way.
+        /// Send what flow `slot` has parked, at most `length` bytes unless that is zero, and the last one as urgent where
+        /// `segmentSize` is not zero. At most one send per flow is under way.
         case sendStream
         /// Receive at most `length` octets for flow `slot`. At most one receive per flow is under way.
         case receiveStream
+        /// Send with `trafficClass` from now on what is sent for flow `slot`.
+        case classifyStream
+        /// Tell what the kernel knows about the far end of flow `slot` (`streamReported`); where `length` is not zero, have it
+        /// say something if it has been silent for `PeerWatch.keepaliveTrust`.
+        case inspectStream
         /// Nothing can be received for flow `slot` now; tell when its socket fails all the same.
         case watchStream
         /// The guest sent FIN and all data before it is sent: shut the sending side down.

@@ -196,7 +196,9 @@ public struct Stack: ~Copyable {
             dirtyHead = flow.pointee.dirtyNext
             flow.pointee.dirtyNext = .max
             flow.pointee.marks.remove(.dirty)
-            if isOwed { sendAcknowledgement(flow) }
+            if isOwed {
+                if flow.pointee.marks.contains(.silent) { acknowledged(flow) } else { sendAcknowledgement(flow) }
+            }
         }
     }
 

@@ -18,6 +18,8 @@ public enum Metric: Int, CaseIterable, Sendable {
     case tcpRetransmissionTimeouts, tcpOutOfOrder, tcpOutOfOrderDropped, tcpDuplicateOctets, tcpBeyondWindow
     case tcpChallengeAcknowledgements, tcpZeroWindowProbes, tcpKeepaliveProbes, tcpWindowCommitted, tcpParkedOctets
     case tcpAcknowledgementsDeferred, tcpHalfOpenEvicted, tcpHeldBack
+    case tcpSegmentSizeLowered, tcpSourcePortsNotKept
+    case tcpPeersSilent, tcpKeepalivesWaiting, tcpUrgentToHost, tcpUrgentToGuest
     // UDP, ICMP
     case udpMappings, udpMappingsOpened, udpMappingsExpired, udpMappingsEvicted, udpToHost, udpFromHost
     case udpSendFailed, udpJoinedToHost, udpJoinedToGuest, pingMappings, pingMappingsEvicted, pingToHost, pingFromHost

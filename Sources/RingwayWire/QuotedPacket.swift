@@ -11,6 +11,10 @@ public struct QuotedPacket: Equatable, Sendable, BitwiseCopyable {
     public var sourcePort: UInt16
     /// TCP's or UDP's destination port, or zero.
     public var destinationPort: UInt16
+    /// TCP's sequence number, or zero.
+    public var sequence: SequenceNumber
+    /// Bytes of the packet when it was whole, as its own header says.
+    public var length: Int
 
     /// Views the payload of an ICMP or ICMPv6 error. Returns `nil` when it does not reach eight octets into the
     /// transport header (RFC 792), or is a fragment other than the first.
@@ -21,6 +25,7 @@ public struct QuotedPacket: Equatable, Sendable, BitwiseCopyable {
             source = IPAddress(header.source)
             destination = IPAddress(header.destination)
             protocolNumber = header.protocolNumber
+            length = header.totalLength
             transport = header.payload
         } else if let header = IPv6Header(quoted: bytes),
             let extensions = IPv6ExtensionHeaders.walk(firstHeader: header.nextHeader, payload: header.payload)
@@ -29,6 +34,7 @@ public struct QuotedPacket: Equatable, Sendable, BitwiseCopyable {
             source = IPAddress(header.source)
             destination = IPAddress(header.destination)
             protocolNumber = extensions.finalProtocol
+            length = IPv6Header.length + Int(header.payloadLength)
             transport = UnsafeRawBufferPointer(rebasing: header.payload[extensions.offset...])
         } else {
             return nil
@@ -36,6 +42,8 @@ public struct QuotedPacket: Equatable, Sendable, BitwiseCopyable {
         guard let base = transport.baseAddress, transport.count >= 8 else { return nil }
         sourcePort = 0
         destinationPort = 0
+        sequence = SequenceNumber(0)
+        if protocolNumber == IPProtocol.tcp { sequence = SequenceNumber(base.word32(4)) }
         switch protocolNumber {
         case IPProtocol.tcp, IPProtocol.udp:
             sourcePort = base.word16(0)

@@ -47,7 +47,7 @@ extension EndToEnd {
             }
         }
 
-        @Test("show their routers to traceroute", arguments: Family.allCases, [[], ["-I"]])
+        @Test("show their routers to traceroute", arguments: Family.allCases, [[], ["-I"], ["-T", "-p", "7000"]])
         func showRouters(family: Family, method: [String]) throws {
             try TestBed.use { bed in
                 _ = try bed.makeRouter()

@@ -142,6 +142,107 @@ extension EndToEnd {
             }
         }
 
+        @Test(
+            "carry the class of their packets both ways, and privileged ports where that is wanted", arguments: shards)
+        func carryTheirWay(shards: Int) throws {
+            try TestBed.use { bed in
+                let server = try bed.serve(Self.way, ["serve", "7000", "4"])
+                let guest = try Guest(
+                    bed, shards: shards, ["--privileged-source-ports", "--no-splice", "-p", "7500:7500"])
+                let inside = try guest.serve(Self.way, ["serve", "7500", "2"])
+                let call = ["python3", Self.way, "call", Family.ipv4.host, "7000"]
+                _ = try guest.run(call + ["900", "184"]).requireSuccess()
+                _ = try guest.run(call + ["0", "0"]).requireSuccess()
+                // A port that the host has a use for, and the same one again in another family.
+                _ = try bed.start(["python3", "-c", Self.holdPort]).waitForOutput("held")
+                _ = try guest.run(call + ["901", "72"]).requireSuccess()
+                _ = try guest.run(["python3", Self.way, "call", Family.ipv6.host, "7000", "902", "72"])
+                    .requireSuccess()
+                let lines = try server.waitForEnd().requireSuccess().split(separator: "\n").dropFirst()
+                let ports = lines.compactMap { Int($0.split(separator: " ")[1]) }
+                #expect(lines.map { $0.split(separator: " ").last ?? "" } == ["184", "0", "72", "72"])
+                #expect(ports.count == 4 && ports[0] == 900 && ports[3] == 902)
+                #expect(ports[1] > 1_023 && ports[2] > 1_023)
+                #expect(try guest.renewedStatistics()["tcpSourcePortsNotKept"] == 1)
+                // The other way about: what a client of a published port says of its packets.
+                _ = try bed.run(["python3", Self.way, "call", "127.0.0.1", "7500", "0", "136"]).requireSuccess()
+                _ = try bed.run(["python3", Self.way, "call", "::1", "7500", "0", "136"]).requireSuccess()
+                let seen = try inside.waitForEnd().requireSuccess().split(separator: "\n").dropFirst()
+                #expect(seen.map { $0.split(separator: " ").last ?? "" } == ["136", "136"])
+            }
+        }
+
+        static let way = Machine.program("way.py")
+        private static let holdPort = """
+            import socket, time
+            server = socket.create_server(("127.0.0.1", 901))
+            print("held", flush=True)
+            time.sleep(60)
+            """
+
+        @Test("end in the guest when the far end dies without a word", arguments: shards, Family.allCases)
+        func noticeSilence(shards: Int, family: Family) throws {
+            try TestBed.use { bed in
+                let router = try bed.makeRouter()
+                let far = family == .ipv4 ? "10.77.2.2" : "fd77:2::2"
+                let silence = Machine.program("silence.py")
+                _ = try bed.serve(silence, ["serve", "7000"], in: "\(TestBed.name)-far")
+                _ = try bed.serve(silence, ["serve", "7000"])
+                let guest = try Guest(bed, shards: shards)
+                let go = "\(bed.directory)/go"
+                let clients = try [(far, "keepalive"), (far, "timeout"), (family.host, "patient")].map { host, how in
+                    try guest.start(["python3", silence, "call", host, "7000", how, go])
+                }
+                for client in clients { try client.waitForOutput("ready") }
+                _ = try bed.run(
+                    [
+                        "nft",
+                        "add table inet t; add chain inet t f { type filter hook forward priority 0; policy drop; }",
+                    ],
+                    in: router
+                ).requireSuccess()
+                _ = try bed.runAnywhere(["touch", go]).requireSuccess()
+                // The kernel alone needs three seconds for either.
+                for client in clients.prefix(2) {
+                    let words =
+                        try client.waitForEnd(within: .seconds(30)).requireSuccess()
+                        .split(separator: "\n").last?.split(separator: " ") ?? []
+                    #expect(words.first == "ETIMEDOUT")
+                    #expect(words.last.flatMap { Double($0) }.map { $0 < 6.5 } == true, "\(words)")
+                }
+                #expect(try clients[2].waitForEnd().output.hasSuffix("alive\n"))
+            }
+        }
+
+        @Test("keep urgent bytes where they are, and urgent", arguments: shards)
+        func keepUrgentBytes(shards: Int) throws {
+            try TestBed.use { bed in
+                let urgent = Machine.program("urgent.py")
+                let guest = try Guest(bed, shards: shards)
+                let reader = try bed.serve(urgent, ["serve", "7000", "read"])
+                _ = try guest.run(["python3", urgent, "call", Family.ipv4.host, "7000", "send"]).requireSuccess()
+                #expect(try reader.waitForEnd().output == "listening\nurgent !\ndata abcdef\n")
+                _ = try bed.serve(urgent, ["serve", "7001", "send"])
+                let inside = try guest.run(["python3", urgent, "call", Family.ipv4.host, "7001", "read-inline"])
+                #expect(try inside.requireSuccess() == "data abc!def\n")
+            }
+        }
+
+        @Test("reach what lies behind a smaller link inside the guest", arguments: shards, Family.allCases)
+        func passSmallLinks(shards: Int, family: Family) throws {
+            try TestBed.use { bed in
+                _ = try bed.serve(Self.talk, ["listen", "7000", "send:3000000", "close"])
+                let guest = try Guest(bed, shards: shards)
+                let inner = try bed.makeNamespace("inner")
+                try bed.connectInside(guest, inner, mtu: 1_300)
+                let client = try bed.run(
+                    ["python3", Self.talk, "call", family.host, "7000", "read-all"], in: inner,
+                    within: .seconds(20))
+                #expect(try received(client) == 3_000_000)
+                #expect(try guest.renewedStatistics()["tcpSegmentSizeLowered"] == 1)
+            }
+        }
+
         /// The name of the error with which a call ended, and how long it took.
         private func failure(_ outcome: Program.Outcome) throws -> (name: String, seconds: Double) {
             let words = try outcome.requireSuccess().split(whereSeparator: \.isWhitespace)

@@ -25,6 +25,7 @@ struct ConfigurationReaderTests {
             mtu: 1400
             dns: [9.9.9.9, "[::1]:5353"]
             host-loopback: false
+            privileged-source-ports: true
             allow: 169.254.0.0/16
             deny: [10.0.0.0/8, fd00::/8]
             isolate: false
@@ -52,6 +53,7 @@ struct ConfigurationReaderTests {
         #expect(configuration.publishOn.description == "127.0.0.1,::1")
         #expect(configuration.nameServers.map(\.description) == ["9.9.9.9:53", "[::1]:5353"])
         #expect(!configuration.hostLoopback)
+        #expect(configuration.keepsPrivilegedPorts)
         #expect(configuration.allow.map(\.description) == ["169.254.0.0/16"])
         #expect(configuration.deny.map(\.description) == ["10.0.0.0/8", "fd00::/8"])
         #expect(!configuration.isolate)

@@ -259,6 +259,68 @@ static inline int ringway_filter_icmp_nothing(int descriptor, bool ipv4) {
     return setsockopt(descriptor, IPPROTO_ICMPV6, ICMP6_FILTER, &filter, sizeof filter);
 }
 
+/// The traffic class that the kernel remembers of an accepted client's handshake (IP_PKTOPTIONS, IPV6_2292PKTOPTIONS), or
+/// zero.
+static inline int ringway_client_traffic_class(int descriptor, bool ipv4) {
+    char control[256];
+    socklen_t length = sizeof control;
+    int level = ipv4 ? IPPROTO_IP : IPPROTO_IPV6;
+    if (ringway_set_option(descriptor, level, ipv4 ? IP_RECVTOS : IPV6_RECVTCLASS, 1) != 0) return 0;
+    if (getsockopt(descriptor, level, ipv4 ? IP_PKTOPTIONS : IPV6_2292PKTOPTIONS, control, &length) != 0) return 0;
+    struct msghdr message = {.msg_control = control, .msg_controllen = length};
+    int value = 0;
+    for (struct cmsghdr *item = CMSG_FIRSTHDR(&message); item; item = CMSG_NXTHDR(&message, item)) {
+        if (item->cmsg_level != level || item->cmsg_type != (ipv4 ? IP_TOS : IPV6_TCLASS)) continue;
+        size_t size = item->cmsg_len - CMSG_LEN(0);
+        if (size >= sizeof value) memcpy(&value, CMSG_DATA(item), sizeof value);
+        else if (size >= 1) value = *(const unsigned char *)CMSG_DATA(item);
+    }
+    return value;
+}
+
+/// Whether the next byte of a stream is an urgent one (sockatmark(3)).
+static inline bool ringway_is_at_mark(int descriptor) { return sockatmark(descriptor) > 0; }
+
+static inline int ringway_option(int descriptor, int level, int name) {
+    int value = 0;
+    socklen_t length = sizeof value;
+    return getsockopt(descriptor, level, name, &value, &length) == 0 ? value : 0;
+}
+
+/// What TCP_INFO says about the far end.
+struct ringway_peer {
+    uint32_t silence_milliseconds;  // since an acknowledgement or data came
+    uint32_t unacknowledged;        // segments
+    uint32_t unsent;                // bytes
+    uint32_t retransmissions;       // without an answer
+    uint32_t probes;                // without an answer
+    uint32_t timeout_microseconds;
+    uint32_t round_trip_microseconds;
+};
+/// Zero, or -1 where the socket is none of TCP. The structure is the kernel's (linux/tcp.h, struct tcp_info), of which
+/// the C library shows an older part.
+static inline int ringway_read_peer(int descriptor, struct ringway_peer *peer) {
+    struct {
+        struct tcp_info common;  // 104 bytes, as far as tcpi_total_retrans
+        uint64_t pacing_rate, maximum_pacing_rate, bytes_acknowledged, bytes_received;
+        uint32_t segments_out, segments_in, unsent, rest;
+    } information;
+    socklen_t length = sizeof information;
+    memset(&information, 0, sizeof information);
+    if (getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, &information, &length) != 0) return -1;
+    const struct tcp_info *common = &information.common;
+    uint32_t data = common->tcpi_last_data_recv, acknowledgement = common->tcpi_last_ack_recv;
+    peer->silence_milliseconds = data < acknowledgement ? data : acknowledgement;
+    peer->unacknowledged = common->tcpi_unacked;
+    peer->unsent = information.unsent;
+    peer->retransmissions = common->tcpi_retransmits;
+    peer->probes = common->tcpi_probes;
+    peer->timeout_microseconds = common->tcpi_rto;
+    peer->round_trip_microseconds = common->tcpi_rtt;
+    return 0;
+}
+_Static_assert(sizeof(struct tcp_info) == 104, "tcp_info ends with tcpi_total_retrans");
+
 /// SOCK_STREAM and its like; negative when the descriptor is no socket.
 static inline int ringway_socket_type(int descriptor) {
     int type = -1;

@@ -170,6 +170,7 @@ extension VirtualNetwork {
         var engine = EngineConfiguration(stack: stack)
         engine.capture = captures.current
         engine.guestSockets = sockets.descriptors
+        engine.keepsPrivilegedPorts = configuration.keepsPrivilegedPorts
         engine.usesMultishotRead = configuration.usesMultishotRead
         engine.busyPoll = configuration.busyPollNanoseconds(threads: threads)
         if configuration.checksSources { engine.claims = GuestClaims(self, guest: guest.id, mac: guest.mac) }

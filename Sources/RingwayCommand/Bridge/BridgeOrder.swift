@@ -122,6 +122,7 @@ extension VirtualNetwork.Configuration {
         mtu = network.mtu
         nameServers = network.dns
         hostLoopback = !network.noHostLoopback
+        keepsPrivilegedPorts = network.privilegedSourcePorts
         publishOn = network.publishOn
         allow = network.allow
         deny = network.deny

@@ -119,8 +119,8 @@ enum HelpText {
                                       and their aliases as for "ringway run"
 
         CONFIGURATION FILE
-        YAML or JSON. Its keys are the options' names: network, ipv6-prefix, mtu, dns, host-loopback, allow, deny, \
-        isolate, shards, busy-poll, reactor, capture, socket-mode, listen, publish, publish-on, limits, \
+        YAML or JSON. Its keys are the options' names: network, ipv6-prefix, mtu, dns, host-loopback, \
+        privileged-source-ports, allow, deny, isolate, shards, busy-poll, reactor, capture, socket-mode, listen, publish, publish-on, limits, \
         agent-token, agent-socket, forward, follow-ports; and
 
           leases    a list of mac with address, name or both

@@ -31,6 +31,14 @@ struct NetworkOptions: ParsableArguments {
     @Flag(name: .customLong("no-host-loopback"), help: "Keep the guest away from services on the host's loopback.")
     var noHostLoopback = false
 
+    @Flag(
+        name: .customLong("privileged-source-ports"),
+        help: ArgumentHelp(
+            "Let TCP connections from a guest's ports below 1024 come from the same ports of the host, for servers that ask "
+                + "for that (NFS with \"secure\"). Needs CAP_NET_BIND_SERVICE; a port that the host uses, or that may not "
+                + "be bound, is replaced by an ordinary one and counted (tcpSourcePortsNotKept)."))
+    var privilegedSourcePorts = false
+
     @Option(
         help: ArgumentHelp(
             "Where ports may be published: all, loopback, or addresses of the host with commas between them. Who asks "

@@ -7,9 +7,9 @@ internal import Ringway
 /// The keys are the names of the options, and what the file leaves open is as the options say.
 struct ConfigurationReader {
     private static let networkKeys = [
-        "network", "ipv6-prefix", "mtu", "dns", "host-loopback", "allow", "deny", "isolate", "shards", "busy-poll",
-        "reactor", "capture", "capture-snaplen", "capture-size", "capture-files", "capture-filter", "socket-mode",
-        "listen", "publish", "publish-on", "leases", "names", "limits",
+        "network", "ipv6-prefix", "mtu", "dns", "host-loopback", "privileged-source-ports", "allow", "deny", "isolate",
+        "shards", "busy-poll", "reactor", "capture", "capture-snaplen", "capture-size", "capture-files",
+        "capture-filter", "socket-mode", "listen", "publish", "publish-on", "leases", "names", "limits",
         "agent-token", "agent-socket", "forward", "follow-ports",
     ]
 
@@ -61,6 +61,9 @@ struct ConfigurationReader {
         }
         try read("host-loopback") { (node) throws(CommandFailure) in
             order.configuration.hostLoopback = try node.boolean()
+        }
+        try read("privileged-source-ports") { (node) throws(CommandFailure) in
+            order.configuration.keepsPrivilegedPorts = try node.boolean()
         }
         try read("allow") { (node) throws(CommandFailure) in
             order.configuration.allow = try list(node, OptionValue.block)

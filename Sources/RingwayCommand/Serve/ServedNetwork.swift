@@ -227,6 +227,7 @@ struct ServedNetwork {
         if now.mtu != wanted.mtu { keys.append("mtu") }
         if now.nameServers != wanted.nameServers { keys.append("dns") }
         if now.publishOn != wanted.publishOn { keys.append("publish-on") }
+        if now.keepsPrivilegedPorts != wanted.keepsPrivilegedPorts { keys.append("privileged-source-ports") }
         if now.isolate != wanted.isolate { keys.append("isolate") }
         if now.agentToken != wanted.agentToken { keys.append("agent-token") }
         if now.agentSockets != wanted.agentSockets { keys.append("agent-socket") }

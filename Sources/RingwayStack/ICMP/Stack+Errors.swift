@@ -37,17 +37,34 @@ extension Stack {
         let key = FlowKey(
             guest: summary.source, guestPort: summary.sourcePort, remote: summary.destination,
             remotePort: summary.destinationPort, transport: .tcp)
-        sendUnreachable(key, sequence: SequenceNumber(0), unreachable)
+        sendError(Self.reason(unreachable), from: nil, key, sequence: SequenceNumber(0))
     }
 
     /// About a connection whose host could not be reached.
     mutating func sendUnreachable(about flow: UnsafeMutablePointer<TCPConnection>, _ unreachable: Unreachable) {
-        sendUnreachable(flow.pointee.key, sequence: flow.pointee.initialReceive, unreachable)
+        sendError(Self.reason(unreachable), from: nil, aboutSYNOf: flow)
+    }
+
+    /// About a connection whose SYN met something on the host's side of the gateway.
+    mutating func sendError(
+        _ reason: ICMPError.Reason, from router: IPAddress?, aboutSYNOf flow: UnsafeMutablePointer<TCPConnection>
+    ) {
+        sendError(reason, from: router, flow.pointee.key, sequence: flow.pointee.initialReceive)
+    }
+
+    private static func reason(_ unreachable: Unreachable) -> ICMPError.Reason {
+        switch unreachable {
+        case .host: .hostUnreachable
+        case .network: .networkUnreachable
+        case .prohibited: .administrativelyProhibited
+        }
     }
 
     /// The SYN is rebuilt as far as an error quotes it: the guest's kernel finds the socket by addresses and ports and
     /// compares the sequence number (RFC 5927 §4.1).
-    private mutating func sendUnreachable(_ key: FlowKey, sequence: SequenceNumber, _ unreachable: Unreachable) {
+    private mutating func sendError(
+        _ reason: ICMPError.Reason, from router: IPAddress?, _ key: FlowKey, sequence: SequenceNumber
+    ) {
         let scratch = leaseForFrame(octets: 128)
         guard !scratch.isNone else { return }
         defer { release(scratch) }
@@ -82,15 +99,11 @@ extension Stack {
         summary.transportOffset = UInt16(EthernetHeader.length + ipLength)
         summary.payloadOffset = summary.transportOffset + 20
         summary.protocolNumber = IPProtocol.tcp
-        let reason: ICMPError.Reason
-        switch unreachable {
-        case .host: reason = .hostUnreachable
-        case .network: reason = .networkUnreachable
-        case .prohibited: reason = .administrativelyProhibited
-        }
-        sendError(
-            reason,
-            about: UnsafeRawBufferPointer(start: ethernet, count: EthernetHeader.length + ipLength + 20), summary)
+        guard let answer = prepareAnswer(limit: ICMPError.frameLength) else { return }
+        let bytes = UnsafeRawBufferPointer(start: ethernet, count: EthernetHeader.length + ipLength + 20)
+        let written = errors.write(reason, from: router, about: bytes, summary, now: now, into: answer.room)
+        if written == 0 { counters.add(.droppedErrorRateLimit) }
+        sendAnswer(answer.lease, octets: written, .icmpErrorsToGuest)
     }
 
     /// A datagram of a mapping went no further.

@@ -8,6 +8,7 @@ extension Stack {
         counters.add(.icmpErrorsFromGuest)
         switch error.quoted.protocolNumber {
         case IPProtocol.udp: datagramReturned(error)
+        case IPProtocol.tcp: segmentReturned(error)
         default: break
         }
     }

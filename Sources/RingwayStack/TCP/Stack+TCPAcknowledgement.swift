@@ -202,6 +202,17 @@ extension Stack {
         retransmitLost(flow)
     }
 
+    /// Sends again everything in flight although the network is not loaded: the congestion window stays as it is.
+    mutating func resendAll(_ flow: UnsafeMutablePointer<TCPConnection>) {
+        flow.pointee.recover = flow.pointee.sndNxt
+        flow.pointee.lossEdge = flow.pointee.sndNxt
+        flow.pointee.retransmitNext = flow.pointee.sndUna
+        flow.pointee.duplicateAcknowledgements = 0
+        flow.pointee.marks.insert([.recovering, .timedOut])
+        flow.pointee.marks.remove(.timing)
+        retransmitLost(flow)
+    }
+
     private mutating func endRecovery(_ flow: UnsafeMutablePointer<TCPConnection>) {
         flow.pointee.marks.subtract([.recovering, .timedOut])
         flow.pointee.scoreboard.removeAll()

@@ -6,6 +6,7 @@ extension Stack {
     /// The guest's FIN is in order: after the last parked octet the host hears of it.
     mutating func guestFinished(_ flow: UnsafeMutablePointer<TCPConnection>) {
         flow.pointee.marks.insert(.guestFinished)
+        flow.pointee.marks.remove(.withholds)
         flow.pointee.rcvNxt = flow.pointee.rcvNxt.advanced(by: 1)
         if flow.pointee.rcvEdge.precedes(flow.pointee.rcvNxt) {
             committed &+= 1

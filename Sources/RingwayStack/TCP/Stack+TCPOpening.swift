@@ -4,7 +4,11 @@ public import RingwayWire
 /// How TCP connections begin, from either side.
 extension Stack {
     /// A SYN from the guest for a tuple that has no connection: connect first, SYN-ACK after.
-    mutating func openFromGuest(_ summary: FrameSummary, _ header: TCPHeader, _ key: FlowKey) {
+    ///
+    /// - Parameter frame: the frame's ethernet header, for the error that a SYN may be worth.
+    mutating func openFromGuest(
+        _ summary: FrameSummary, _ header: TCPHeader, _ key: FlowKey, _ frame: UnsafeRawPointer
+    ) {
         let target: TransportAddress
         var service = false
         switch destination(of: summary.destination) {
@@ -25,8 +29,11 @@ extension Stack {
         guard let options = TCPOptions.parse(header.options) else {
             return counters.addRefused(reason: DropReason.badTCPOptions.rawValue)
         }
+        let bytes = UnsafeRawBufferPointer(
+            start: frame, count: Int(summary.payloadOffset) &+ Int(summary.payloadLength))
+        guard let hopLimit = hopLimitBeyondGateway(summary, bytes) else { return }
         if halfOpen >= halfOpenLimit { endOldestHalfOpen() }
-        let opening = TCPConnection(key: key, state: .connecting, hostAddress: target)
+        let opening = TCPConnection(key: key, state: .connecting, hostAddress: target, now: now)
         guard let handle = insertConnection(opening), let flow = connections.pointer(to: handle) else {
             return counters.add(.droppedTableFull)
         }
@@ -38,6 +45,7 @@ extension Stack {
         flow.pointee.sndWindowMaximum = flow.pointee.sndWindow
         flow.pointee.sndWl1 = header.sequence
         flow.pointee.heardAt = now
+        flow.pointee.classFromGuest = summary.trafficClass & 0xFC
         setInitialSequence(flow)
         beginHalfOpen(flow)
         counters.add(.tcpOpenedByGuest)
@@ -45,6 +53,9 @@ extension Stack {
         var effect = Effect(service ? .connectService : .connectStream, slot: handle.slot)
         effect.generation = handle.generation
         effect.address = target
+        effect.hopLimit = hopLimit
+        effect.trafficClass = flow.pointee.classFromGuest
+        effect.length = UInt32(key.guestPort)
         effects.append(effect)
     }
 
@@ -53,8 +64,11 @@ extension Stack {
     /// - Parameters:
     ///   - client: the peer of the accepted socket.
     ///   - guest: the guest's address and port.
+    ///   - trafficClass: that of the client's segments.
     /// - Returns: the connection, or `nil` when it cannot be had; the caller then resets the socket.
-    public mutating func openFromHost(client: TransportAddress, guest: TransportAddress) -> Handle? {
+    public mutating func openFromHost(
+        client: TransportAddress, guest: TransportAddress, trafficClass: UInt8 = 0
+    ) -> Handle? {
         let key = Self.keyOpenedByHost(client: addressForGuest(of: client.address), client.port, guest)
         if let old = table.find(key) {
             guard old.kind == .tcp, let stale = connections.pointer(inSlot: old.slot),
@@ -65,12 +79,13 @@ extension Stack {
             }
             forgetGuest(stale)
         }
-        let opening = TCPConnection(key: key, state: .synSent, hostAddress: client)
+        let opening = TCPConnection(key: key, state: .synSent, hostAddress: client, now: now)
         guard let handle = insertConnection(opening), let flow = connections.pointer(to: handle) else {
             counters.add(.droppedTableFull)
             return nil
         }
         flow.pointee.marks.insert([.openedByHost, .socket])
+        flow.pointee.classToGuest = trafficClass & 0xFC
         setInitialSequence(flow)
         flow.pointee.heardAt = now
         beginHalfOpen(flow)
@@ -169,6 +184,7 @@ extension Stack {
     public mutating func streamConnected(_ handle: Handle) {
         guard let flow = connections.pointer(to: handle), flow.pointee.state == .connecting else { return }
         flow.pointee.state = .synReceived
+        flow.pointee.watch.hear(now: now)
         sendSYN(flow)
         flow.pointee.sndNxt = flow.pointee.sndUna.advanced(by: 1)
         startRetransmissionTimer(flow)
@@ -177,6 +193,18 @@ extension Stack {
     /// Why the host could not be reached.
     public enum ConnectFailure: Sendable {
         case refused, hostUnreachable, networkUnreachable, prohibited, timedOut, exhausted
+    }
+
+    /// A router on the way, or the host there, said why the host cannot be reached: the guest hears it from the same. The
+    /// owner has closed the socket.
+    public mutating func streamConnectReported(
+        _ handle: Handle, _ reason: ICMPError.Reason, from router: IPAddress?
+    ) {
+        guard let flow = connections.pointer(to: handle), flow.pointee.state == .connecting else { return }
+        flow.pointee.marks.remove(.socket)
+        counters.add(.tcpUnreachable)
+        sendError(reason, from: router.map { addressForGuest(of: $0) }, aboutSYNOf: flow)
+        removeConnection(flow)
     }
 
     /// The host could not be reached: the guest sees what the host saw. The owner has closed the socket.

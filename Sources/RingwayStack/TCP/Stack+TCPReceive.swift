@@ -19,7 +19,7 @@ extension Stack {
             let flow = connections.pointer(inSlot: reference.slot)
         else {
             if header.flags.contains(.syn) && header.flags.isDisjoint(with: [.ack, .rst, .fin]) {
-                openFromGuest(summary, header, key)
+                openFromGuest(summary, header, key, frame)
             } else {
                 counters.add(.droppedUnexpectedSegment)
                 refuseSegment(summary, header)
@@ -31,7 +31,7 @@ extension Stack {
         case .synSent: receiveInSynSent(flow, header)
         case .timeWait where restarts(flow, header), .draining where restarts(flow, header):
             forgetGuest(flow)
-            openFromGuest(summary, header, key)
+            openFromGuest(summary, header, key, frame)
         default:
             if receiveSynchronised(flow, header, summary, lease) { return }
         }
@@ -151,8 +151,11 @@ extension Stack {
         }
         var kept = false
         if length > 0 && flow.guestMaySend && !flow.pointee.marks.contains(.guestFinished) {
+            if flags.contains(.urg) { noteUrgent(flow, header) }
+            if summary.trafficClass & 0xFC != flow.pointee.classFromGuest { classify(flow, summary.trafficClass) }
             kept = receivePayload(
-                flow, sequence, lease, offset: Int(summary.payloadOffset) &+ VirtioNetHeader.length, length: length)
+                flow, sequence, lease, offset: Int(summary.payloadOffset) &+ VirtioNetHeader.length, length: length,
+                isPushed: flags.contains(.psh) && length < TCPBounds.bulk)
         } else if length > 0 {
             // Data after FIN: there is nothing left to do with it but to say so.
             oweAcknowledgement(flow, urgent: true)
@@ -230,6 +233,9 @@ extension Stack {
         flow.pointee.heardAt = now
         flow.pointee.keepaliveProbes = 0
         if header.flags.contains(.syn) { return challenge(flow) }
+        if receiveProbe(flow, header) {
+            return receiveAcknowledgement(flow, header, payloadLength: 1)
+        }
         // An empty segment may itself be the answer to one of ours. Two ends that have lost each other, as when one was
         // set back to an earlier state, must not answer each other for ever.
         let isEmpty = header.payload.isEmpty && !header.flags.contains(.fin)
@@ -266,12 +272,23 @@ extension Stack {
         return true
     }
 
+    /// What the guest sends is of another class from here on. ECN is each link's own affair.
+    @inline(never)
+    private mutating func classify(_ flow: UnsafeMutablePointer<TCPConnection>, _ trafficClass: UInt8) {
+        flow.pointee.classFromGuest = trafficClass & 0xFC
+        guard flow.pointee.marks.contains(.socket), !flow.pointee.marks.contains(.service) else { return }
+        var effect = streamEffect(.classifyStream, flow)
+        effect.trafficClass = flow.pointee.classFromGuest
+        effects.append(effect)
+    }
+
     // MARK: Payload
 
     /// Parks payload or holds it out of order. True when the lease was kept.
     @inline(__always)
     private mutating func receivePayload(
-        _ flow: UnsafeMutablePointer<TCPConnection>, _ start: SequenceNumber, _ lease: Lease, offset: Int, length: Int
+        _ flow: UnsafeMutablePointer<TCPConnection>, _ start: SequenceNumber, _ lease: Lease, offset: Int, length: Int,
+        isPushed: Bool
     ) -> Bool {
         var start = start
         var offset = offset
@@ -299,7 +316,12 @@ extension Stack {
         if start == flow.pointee.rcvNxt {
             let kept = park(flow, lease)
             if !flow.pointee.outOfOrder.isNone { parkContiguous(flow) }
-            oweAcknowledgement(flow)
+            if isPushed {
+                if !withhold(flow, length: length) { oweAcknowledgement(flow) }
+            } else {
+                flow.pointee.marks.remove(.withholds)
+                oweAcknowledgement(flow)
+            }
             requestSend(flow)
             return kept
         }
@@ -364,13 +386,5 @@ extension Stack {
             copied &+= piece
         }
         return true
-    }
-
-    /// Asks the owner to send what is parked, unless a send is under way.
-    @inline(__always)
-    mutating func requestSend(_ flow: UnsafeMutablePointer<TCPConnection>) {
-        guard !flow.pointee.marks.contains(.sending), !flow.pointee.parked.isEmpty else { return }
-        flow.pointee.marks.insert(.sending)
-        effects.append(streamEffect(.sendStream, flow))
     }
 }

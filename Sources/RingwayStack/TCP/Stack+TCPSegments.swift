@@ -49,12 +49,12 @@ extension Stack {
         if ipv4 {
             IPv4Fields(
                 source: key.remote.ipv4, destination: key.guest.ipv4, protocolNumber: 6,
-                payloadLength: tcpLength &+ payloadLength
+                payloadLength: tcpLength &+ payloadLength, typeOfService: flow.pointee.classToGuest
             ).write(to: ip)
         } else {
             IPv6Fields(
                 source: key.remote.ipv6, destination: key.guest.ipv6, nextHeader: 6,
-                payloadLength: tcpLength &+ payloadLength
+                payloadLength: tcpLength &+ payloadLength, trafficClass: flow.pointee.classToGuest
             ).write(to: ip)
         }
         let tcp = ip + ipLength
@@ -81,10 +81,11 @@ extension Stack {
         let lease = leaseForFrame(octets: octets)
         guard !lease.isNone else { return }
         let end = space.address(of: lease) + octets
-        let window = flags.contains(.syn) ? initialWindowField(flow) : windowField(flow)
+        let acknowledgement = flow.acknowledgement
+        let window = flags.contains(.syn) ? initialWindowField(flow) : windowField(flow, from: acknowledgement)
         let total = writeHeaders(
             before: end, flow, sequence: sequence,
-            acknowledgement: flags.contains(.ack) ? flow.pointee.rcvNxt : SequenceNumber(0), flags: flags,
+            acknowledgement: flags.contains(.ack) ? acknowledgement : SequenceNumber(0), flags: flags,
             window: window, payloadLength: 0, optionLength: optionLength)
         writeOptions(end - optionLength)
         writeFrame(lease, offset: octets - total, length: total)
@@ -94,7 +95,7 @@ extension Stack {
     /// Every segment with ACK pays the acknowledgement owed.
     @inline(__always)
     mutating func acknowledged(_ flow: UnsafeMutablePointer<TCPConnection>) {
-        flow.pointee.marks.subtract([.acknowledge, .urgent])
+        flow.pointee.marks.subtract([.acknowledge, .urgent, .deferred])
     }
 
     /// SYN or SYN-ACK, with the options of RFC 9293 §3.7.1, RFC 7323 §2.2 and RFC 2018 §2.
@@ -201,6 +202,10 @@ extension Stack {
         let total = writeHeaders(
             before: payload, flow, sequence: sequence, acknowledgement: flow.pointee.rcvNxt,
             flags: [.ack, .psh], window: windowField(flow), payloadLength: length, optionLength: 0)
+        if flow.pointee.marks.contains(.urgentToGuest) {
+            flow.pointee.marks.remove(.urgentToGuest)
+            if length == 1 { markUrgent(payload) }
+        }
         acknowledged(flow)
         flow.pointee.unacked.append(lease, in: space)
         pool.pointee.hold(lease)
@@ -224,9 +229,10 @@ extension Stack {
         guard !header.isNone else { return false }
         let state = space.state(of: lease)
         let skip = Int(sequence.distance(from: SequenceNumber(state.pointee.sequence)))
+        let acknowledgement = flow.acknowledgement
         let total = writeHeaders(
             before: space.address(of: header) + octets, flow, sequence: sequence,
-            acknowledgement: flow.pointee.rcvNxt, flags: [.ack, .psh], window: windowField(flow),
+            acknowledgement: acknowledgement, flags: [.ack, .psh], window: windowField(flow, from: acknowledgement),
             payloadLength: length, optionLength: 0)
         acknowledged(flow)
         pool.pointee.hold(lease)

@@ -46,9 +46,19 @@ extension Stack {
     }
 
     /// The socket gave `length` octets, `offset` into the buffer. Takes the lease.
-    public mutating func streamReceived(_ handle: Handle, _ lease: Lease, offset: Int, length: Int) {
+    ///
+    /// - Parameter precedesUrgent: the host's kernel says that the next byte is urgent.
+    public mutating func streamReceived(
+        _ handle: Handle, _ lease: Lease, offset: Int, length: Int, precedesUrgent: Bool = false
+    ) {
         guard let flow = connections.pointer(to: handle), flow.hostMaySend else { return release(lease) }
         flow.pointee.marks.remove(.receiving)
+        flow.pointee.watch.hear(now: now)
+        if !flow.pointee.marks.isDisjoint(with: .awaitsPeer) {
+            hearPeer(flow)
+            // What was sent before has an answer; the next look is for what comes now.
+            flow.pointee.watch.beginLooking(now: now)
+        }
         var lease = lease
         var offset = offset
         if length <= TCPBounds.copybreak && !lease.isSmall {
@@ -69,7 +79,9 @@ extension Stack {
             sendPayload(flow, lease)
         } else {
             holdBack(flow, lease)
+            flow.pointee.marks.remove(.urgentToGuest)
         }
+        if precedesUrgent { flow.pointee.marks.insert(.urgentToGuest) }
         requestReceive(flow)
     }
 
@@ -78,6 +90,8 @@ extension Stack {
         guard let flow = connections.pointer(to: handle), flow.hostMaySend else { return }
         flow.pointee.marks.remove(.receiving)
         flow.pointee.marks.insert(.hostFinished)
+        flow.pointee.watch.hear(now: now)
+        hearPeer(flow)
         if !flow.pointee.marks.contains(.heldBack) { sendFIN(flow) }
     }
 
@@ -134,6 +148,16 @@ extension Stack {
         requestReceive(flow)
     }
 
+    /// Asks the owner to send what is parked, unless a send is under way.
+    @inline(__always)
+    mutating func requestSend(_ flow: UnsafeMutablePointer<TCPConnection>) {
+        guard !flow.pointee.marks.contains(.sending), !flow.pointee.parked.isEmpty else { return }
+        flow.pointee.marks.insert(.sending)
+        if flow.pointee.watch.lookAt == 0 { lookAfter(flow) }
+        effects.append(
+            flow.pointee.marks.contains(.urgentToHost) ? urgentSend(flow) : streamEffect(.sendStream, flow))
+    }
+
     mutating func beginReceiving(_ flow: UnsafeMutablePointer<TCPConnection>) {
         requestReceive(flow)
     }
@@ -166,7 +190,9 @@ extension Stack {
             ? UInt32(TCPBounds.copybreak)
             : UInt32(Self.superFramePayload(segmentSize: Int(segment), ipv4: flow.pointee.key.remote.isIPv4))
         flow.pointee.marks.insert(.receiving)
-        effects.append(streamEffect(.receiveStream, flow, length: min(usable, most)))
+        // The urgent byte goes in a frame of its own: of larger ones the guest's kernel would mark every segment.
+        let length = marks.contains(.urgentToGuest) ? 1 : min(usable, most)
+        effects.append(streamEffect(.receiveStream, flow, length: length))
     }
 
     /// While the guest takes nothing, nothing is received: a reset by the host is found out by watching the socket.

@@ -32,6 +32,7 @@ extension Stack {
         if flow.pointee.retransmitAt != 0 { earliest = flow.pointee.retransmitAt }
         if flow.pointee.probeAt != 0 { earliest = min(earliest, flow.pointee.probeAt) }
         if flow.pointee.endAt != 0 { earliest = min(earliest, flow.pointee.endAt) }
+        if flow.pointee.watch.lookAt != 0 { earliest = min(earliest, flow.pointee.watch.lookAt) }
         if keepsAlive(flow) { earliest = min(earliest, keepaliveAt(flow)) }
         return earliest
     }
@@ -64,6 +65,7 @@ extension Stack {
             guard retransmissionTimedOut(flow) else { return }
         }
         if flow.pointee.probeAt != 0 && flow.pointee.probeAt <= now { probeWindow(flow) }
+        if flow.pointee.watch.lookAt != 0 && flow.pointee.watch.lookAt <= now { inspect(flow) }
         if keepsAlive(flow) && keepaliveAt(flow) <= now {
             guard probeGuest(flow) else { return }
         }

@@ -26,7 +26,12 @@ extension Stack {
     /// The window field of any other segment: moves the right edge as far as parking space allows.
     @inline(__always)
     mutating func windowField(_ flow: UnsafeMutablePointer<TCPConnection>) -> UInt16 {
-        let rcvNxt = flow.pointee.rcvNxt
+        windowField(flow, from: flow.pointee.rcvNxt)
+    }
+
+    /// - Parameter rcvNxt: what the segment acknowledges, from where the field counts.
+    @inline(__always)
+    mutating func windowField(_ flow: UnsafeMutablePointer<TCPConnection>, from rcvNxt: SequenceNumber) -> UInt16 {
         let edge = allowedEdge(flow)
         let scale = flow.pointee.marks.contains(.scaling) ? UInt32(flow.pointee.receiveScale) : 0
         var field = min(UInt32(bitPattern: edge.distance(from: rcvNxt)) &>> scale, 65_535)

@@ -90,6 +90,20 @@ public struct TCPConnection: BitwiseCopyable {
         public static var watched: Marks { Marks(rawValue: 1 << 18) }
         /// The flow table leads here no more: only the host's side is left.
         public static var detached: Marks { Marks(rawValue: 1 << 19) }
+        /// The byte before `urgentEnd` is urgent, and the host has not got it yet.
+        public static var urgentToHost: Marks { Marks(rawValue: 1 << 25) }
+        /// The next byte that the host side gives is urgent.
+        public static var urgentToGuest: Marks { Marks(rawValue: 1 << 26) }
+        /// The last byte of the guest's is not acknowledged until the far end has it.
+        public static var withholds: Marks { Marks(rawValue: 1 << 21) }
+        /// A segment of the guest's has come that no acknowledgement was sent for, because its last byte is withheld.
+        public static var deferred: Marks { Marks(rawValue: 1 << 22) }
+        /// The far end does not answer: nor do we.
+        public static var silent: Marks { Marks(rawValue: 1 << 23) }
+        /// A keepalive probe of the guest's waits for a sign of the far end.
+        public static var probed: Marks { Marks(rawValue: 1 << 24) }
+        /// What waits for a sign of the far end.
+        static var awaitsPeer: Marks { [.withholds, .silent, .probed] }
         /// The guest's window has no room for the end of `unacked`.
         public static var heldBack: Marks { Marks(rawValue: 1 << 20) }
         /// The host side is a built-in service.
@@ -104,6 +118,9 @@ public struct TCPConnection: BitwiseCopyable {
     public var duplicateAcknowledgements: UInt8 = 0
     public var retransmissions: UInt8 = 0
     public var keepaliveProbes: UInt8 = 0
+    /// Differentiated services of the segments from the guest and of those to it (RFC 2474), in place, without ECN.
+    public var classFromGuest: UInt8 = 0
+    public var classToGuest: UInt8 = 0
     /// The largest payload of one segment to the guest.
     public var segmentSize: UInt16 = 536
     public var marks: Marks = []
@@ -136,6 +153,8 @@ public struct TCPConnection: BitwiseCopyable {
     public var rcvEdge = SequenceNumber(0)
     public var initialReceive = SequenceNumber(0)
     public var finSequence = SequenceNumber(0)
+    /// Behind the guest's urgent byte.
+    public var urgentEnd = SequenceNumber(0)
     public var parked = LeaseQueue()
     /// The first buffer of those that came before their turn.
     public var outOfOrder = Lease.none
@@ -166,6 +185,9 @@ public struct TCPConnection: BitwiseCopyable {
     public var octetsFromGuest: UInt64 = 0
     public var octetsToGuest: UInt64 = 0
 
+    /// What is known of the far end.
+    var watch: PeerWatch
+
     public var dirtyNext: UInt32 = .max
     /// The place among the connects of the guest's that are under way.
     public var halfOpenLinks = AgeLinks()
@@ -174,19 +196,26 @@ public struct TCPConnection: BitwiseCopyable {
     /// Where the host socket connects to, or the client that connected to us.
     public var hostAddress: TransportAddress
 
-    init(key: FlowKey, state: TCPState, hostAddress: TransportAddress) {
+    init(key: FlowKey, state: TCPState, hostAddress: TransportAddress, now: UInt64 = 0) {
         self.key = key
         self.state = state
         self.hostAddress = hostAddress
         congestionWindow = TCPBounds.initialCongestionWindow
         parkTarget = TCPBounds.initialParkTarget
         retransmissionTimeout = TCPBounds.initialRetransmission
+        watch = PeerWatch(now: now)
     }
 }
 
 /// What follows from a connection's fields, asked of its address: a property of the value itself would be given a copy of
 /// several hundred octets to be computed from.
 extension UnsafeMutablePointer<TCPConnection> {
+    /// What we acknowledge: all that is in order, less what waits for a sign of the far end.
+    @inline(__always) var acknowledgement: SequenceNumber {
+        if pointee.marks.isDisjoint(with: [.withholds, .silent]) { return pointee.rcvNxt }
+        return pointee.marks.contains(.silent) ? pointee.watch.acknowledged : pointee.rcvNxt.advanced(by: -1)
+    }
+
     /// Octets sent and not acknowledged, FIN and SYN included.
     @inline(__always) var flight: UInt32 { UInt32(bitPattern: pointee.sndNxt.distance(from: pointee.sndUna)) }
 
@@ -235,6 +264,10 @@ public enum TCPBounds {
     public static var keepaliveLimit: UInt8 { 8 }
     /// RFC 5961 §7: at most one challenge per connection in this time.
     public static var challengeInterval: UInt64 { 5_000_000 }
+    /// A SYN with fewer hops left than this is out to find the way (traceroute), and its connect is given no more.
+    public static var fewHops: UInt8 { 32 }
+    /// A pushed super-frame of so many bytes is followed by more as a rule.
+    public static var bulk: Int { 60_000 }
     /// Octets by which rounding to the window scale may take a window beyond what may be parked.
     public static var edgeSlack: Int { 16_384 }
     /// Payloads of at most this many octets are copied out of a large buffer, which they would pin.

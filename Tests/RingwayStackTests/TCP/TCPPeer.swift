@@ -23,6 +23,8 @@ final class TCPPeer {
         var options: TCPOptions
         var payload: [UInt8]
         var segmentSize: Int
+        var trafficClass: UInt8
+        var urgentPointer: Int
     }
 
     let net: StackUnderTest
@@ -33,6 +35,9 @@ final class TCPPeer {
     /// The host's name for the connection, from the effect that opened it.
     var handle: Handle?
     var window: UInt16 = 65_535
+    /// What the guest's packets have in their IP headers.
+    var hopLimit: UInt8 = 64
+    var trafficClass: UInt8 = 0
 
     init(
         _ net: StackUnderTest, port: UInt16 = 40_000, to remote: String = "198.51.100.7:80"
@@ -91,7 +96,7 @@ final class TCPPeer {
     ///   - rawAck: an acknowledgement number as it is, where the stack has sent none to count from.
     func send(
         _ flags: TCPFlags, seq: UInt32, ack: Int? = nil, rawAck: UInt32 = 0, window: UInt16? = nil,
-        payload: [UInt8] = [], options: TCPOptions? = nil, sack: [Range<Int>] = []
+        payload: [UInt8] = [], options: TCPOptions? = nil, sack: [Range<Int>] = [], urgentPointer: UInt16 = 0
     ) {
         var options = options ?? (flags.contains(.syn) ? Self.options : TCPOptions())
         let base = initialSequence ?? 0
@@ -106,10 +111,12 @@ final class TCPPeer {
             sourcePort: guest.port, destinationPort: remote.port, sequence: SequenceNumber(seq),
             acknowledgement: SequenceNumber(number), flags: flags, window: window ?? self.window,
             optionsLength: options.encodedLength)
-        net.receive(frame(fields, options, payload))
+        net.receive(frame(fields, options, payload, urgentPointer))
     }
 
-    private func frame(_ fields: TCPFields, _ options: TCPOptions, _ payload: [UInt8]) -> [UInt8] {
+    private func frame(
+        _ fields: TCPFields, _ options: TCPOptions, _ payload: [UInt8], _ urgentPointer: UInt16
+    ) -> [UInt8] {
         let isIPv4 = guest.address.isIPv4
         let ipLength = isIPv4 ? 20 : 40
         let tcp = VirtioNetHeader.length + EthernetHeader.length + ipLength
@@ -125,15 +132,16 @@ final class TCPPeer {
             if isIPv4 {
                 IPv4Fields(
                     source: guest.address.ipv4, destination: remote.address.ipv4, protocolNumber: IPProtocol.tcp,
-                    payloadLength: length
+                    payloadLength: length, timeToLive: hopLimit, typeOfService: trafficClass
                 ).write(to: ethernet + EthernetHeader.length)
             } else {
                 IPv6Fields(
                     source: guest.address.ipv6, destination: remote.address.ipv6, nextHeader: IPProtocol.tcp,
-                    payloadLength: length
+                    payloadLength: length, hopLimit: hopLimit, trafficClass: trafficClass
                 ).write(to: ethernet + EthernetHeader.length)
             }
             fields.write(to: base + tcp)
+            bytes.storeBytes(of: urgentPointer.bigEndian, toByteOffset: tcp + 18, as: UInt16.self)
             options.write(to: base + tcp + 20)
             let checksum = Checksum.transport(
                 UnsafeRawBufferPointer(rebasing: bytes[tcp...]), source: guest.address, destination: remote.address,
@@ -141,6 +149,45 @@ final class TCPPeer {
             bytes.storeBytes(of: checksum, toByteOffset: tcp + 16, as: UInt16.self)
         }
         return frame
+    }
+
+    /// An ICMP error from the guest about a frame that the stack sent, virtio-net header first.
+    func sendError(_ error: ICMPFields, about sent: [UInt8], from router: IPAddress? = nil) {
+        let source = router ?? guest.address
+        let isIPv4 = source.isIPv4
+        let packet = sent.dropFirst(VirtioNetHeader.length + EthernetHeader.length)
+        let quote = packet.prefix(isIPv4 ? 28 : 400)
+        let message = VirtioNetHeader.length + EthernetHeader.length + (isIPv4 ? 20 : 40)
+        var frame = [UInt8](repeating: 0, count: message + ICMPv4Header.length) + quote
+        frame.withUnsafeMutableBytes { bytes in
+            guard let base = bytes.baseAddress else { return }
+            let ethernet = base + VirtioNetHeader.length
+            EthernetFields(
+                destination: net.plan.gatewayMAC, source: StackUnderTest.guestMAC,
+                etherType: isIPv4 ? EtherType.ipv4 : EtherType.ipv6
+            ).write(to: ethernet)
+            let length = bytes.count - message
+            let icmp = UnsafeRawBufferPointer(rebasing: bytes[message...])
+            error.write(to: base + message)
+            if isIPv4 {
+                IPv4Fields(
+                    source: source.ipv4, destination: remote.address.ipv4, protocolNumber: IPProtocol.icmp,
+                    payloadLength: length
+                ).write(to: ethernet + EthernetHeader.length)
+            } else {
+                IPv6Fields(
+                    source: source.ipv6, destination: remote.address.ipv6, nextHeader: IPProtocol.icmpv6,
+                    payloadLength: length
+                ).write(to: ethernet + EthernetHeader.length)
+            }
+            let checksum =
+                isIPv4
+                ? Checksum.finish(Checksum.partial(icmp))
+                : Checksum.transport(
+                    icmp, source: source, destination: remote.address, protocolNumber: IPProtocol.icmpv6)
+            bytes.storeBytes(of: checksum, toByteOffset: message + 2, as: UInt16.self)
+        }
+        net.receive(frame)
     }
 
     /// The oldest segment that the stack sent must be this one; what is not named may be anything.
@@ -181,7 +228,8 @@ final class TCPPeer {
             return Received(
                 flags: header.flags, sequence: Int(header.sequence.distance(from: base)),
                 acknowledgement: header.acknowledgement.rawValue, window: Int(header.window), options: options,
-                payload: [UInt8](header.payload), segmentSize: Int(summary.segmentSize))
+                payload: [UInt8](header.payload), segmentSize: Int(summary.segmentSize),
+                trafficClass: summary.trafficClass, urgentPointer: Int(header.urgentPointer))
         }
     }
 
@@ -234,15 +282,25 @@ final class TCPPeer {
     }
 
     /// The host's socket gives octets.
-    func hostSends(_ octets: [UInt8]) {
+    func hostSends(_ octets: [UInt8], precedesUrgent: Bool = false) {
         let lease = net.buffer(octets)
         withHandle { stack, handle in
-            stack.streamReceived(handle, lease, offset: Stack.headroom, length: octets.count)
+            stack.streamReceived(
+                handle, lease, offset: Stack.headroom, length: octets.count, precedesUrgent: precedesUrgent)
         }
     }
 
     func hostEnds() { withHandle { $0.streamEnded($1) } }
     func hostFails() { withHandle { $0.streamFailed($1) } }
+
+    /// The stack must ask about the far end, and hears this.
+    func expectLook(
+        solicits: Bool = false, _ report: PeerReport, sourceLocation: SourceLocation = #_sourceLocation
+    ) {
+        guard let effect = net.expectEffect(.inspectStream, sourceLocation: sourceLocation) else { return }
+        #expect((effect.length != 0) == solicits, sourceLocation: sourceLocation)
+        withHandle { $0.streamReported($1, report) }
+    }
 
     /// What the guest's octets for the host are now, in order.
     var parked: [UInt8] {

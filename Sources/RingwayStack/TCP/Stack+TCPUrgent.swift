@@ -1,0 +1,46 @@
+internal import RingwayStorage
+internal import RingwayWire
+
+/// The urgent byte, at its place in the stream (RFC 6093): the one before where the urgent pointer points, as all kernels
+/// have it.
+extension Stack {
+    /// A segment of the guest's says where its urgent byte is. A pointer to what has come already says nothing new.
+    @inline(never)
+    mutating func noteUrgent(_ flow: UnsafeMutablePointer<TCPConnection>, _ header: TCPHeader) {
+        let pointer = Int(header.urgentPointer)
+        // The largest pointer stands for "further than that"; a later segment will say how far.
+        guard pointer > 0, pointer < 65_535 else { return }
+        let end = header.sequence.advanced(by: pointer)
+        guard flow.pointee.rcvNxt.precedes(end) else { return }
+        flow.pointee.urgentEnd = end
+        flow.pointee.marks.insert(.urgentToHost)
+    }
+
+    /// A send that stops before the urgent byte, or is of this byte alone.
+    @inline(never)
+    mutating func urgentSend(_ flow: UnsafeMutablePointer<TCPConnection>) -> Effect {
+        var effect = streamEffect(.sendStream, flow)
+        let finished = flow.pointee.marks.contains(.guestFinished) ? 1 : 0
+        let first = flow.pointee.rcvNxt.advanced(by: -finished - flow.pointee.parked.octets)
+        let distance = Int(flow.pointee.urgentEnd.distance(from: first))
+        if distance <= 0 {
+            flow.pointee.marks.remove(.urgentToHost)
+        } else if distance == 1 {
+            effect.length = 1
+            effect.segmentSize = 1
+            counters.add(.tcpUrgentToHost)
+        } else if distance <= flow.pointee.parked.octets {
+            effect.length = UInt32(distance - 1)
+        }
+        return effect
+    }
+
+    /// Says of a frame of one byte, whose headers have just been written before `payload`, that it is urgent.
+    mutating func markUrgent(_ payload: UnsafeMutableRawPointer) {
+        let tcp = payload - 20
+        let flags = tcp.load(fromByteOffset: 13, as: UInt8.self) | TCPFlags.urg.rawValue
+        tcp.storeBytes(of: flags, toByteOffset: 13, as: UInt8.self)
+        tcp.storeBytes(of: UInt16(1).bigEndian, toByteOffset: 18, as: UInt16.self)
+        counters.add(.tcpUrgentToGuest)
+    }
+}
