@@ -1,6 +1,8 @@
 // Processes and namespaces as the command needs them; the header says what each function is for.
 #include "ringway_namespace.h"
 
+#include "ringway_text.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/nsfs.h>
@@ -8,6 +10,7 @@
 #include <malloc.h>
 #endif
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
@@ -25,6 +28,17 @@
 // The same number on every architecture (Linux 5.3); older headers lack it.
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
+#endif
+// Linux 5.2, and 5.12.
+#ifndef SYS_open_tree
+#define SYS_open_tree 428
+#define SYS_move_mount 429
+#define SYS_fsopen 430
+#define SYS_fsconfig 431
+#define SYS_fsmount 432
+#endif
+#ifndef SYS_mount_setattr
+#define SYS_mount_setattr 442
 #endif
 // Linux 5.9.
 #ifndef SYS_close_range
@@ -170,22 +184,83 @@ int ringway_mount_subordinate(const char *path) {
     return mount(NULL, path, NULL, MS_SLAVE | MS_REC, NULL);
 }
 
-int ringway_mount_bind(const char *source, const char *target) {
-    return mount(source, target, NULL, MS_BIND, NULL);
-}
-
 int ringway_mount_bind_all(const char *source, const char *target) {
     return mount(source, target, NULL, MS_BIND | MS_REC, NULL);
 }
-int ringway_mount_memory(const char *target) {
-    return mount("ringway", target, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=64k,mode=0755");
+
+int ringway_mount_memory(void) {
+    // FSOPEN_CLOEXEC, FSCONFIG_SET_STRING, FSCONFIG_CMD_CREATE, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID, NODEV and NOEXEC.
+    int context = (int)syscall(SYS_fsopen, "tmpfs", 1);
+    if (context < 0) return -1;
+    int mount = -1;
+    if (syscall(SYS_fsconfig, context, 1, "source", "ringway", 0) == 0 &&
+        syscall(SYS_fsconfig, context, 1, "mode", "0755", 0) == 0 &&
+        syscall(SYS_fsconfig, context, 1, "size", "1m", 0) == 0 &&
+        syscall(SYS_fsconfig, context, 6, NULL, NULL, 0) == 0)
+        mount = (int)syscall(SYS_fsmount, context, 1, 2 | 4 | 8);
+    int reason = errno;
+    close(context);
+    errno = reason;
+    return mount;
 }
 
-int ringway_unmount_detached(const char *target) { return umount2(target, MNT_DETACH); }
+int ringway_mount_copy(int directory, const char *path, bool whole) {
+    // OPEN_TREE_CLONE, and AT_RECURSIVE.
+    return (int)syscall(SYS_open_tree, directory, path,
+                        1u | O_CLOEXEC | AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | (whole ? 0x8000u : 0u));
+}
 
-int ringway_open(const char *path, int flags, mode_t mode) { return open(path, flags | O_CLOEXEC, mode); }
+int ringway_mount_place(int mount, int directory, const char *path) {
+    // MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_EMPTY_PATH.
+    return (int)syscall(SYS_move_mount, mount, "", directory, path, 4u | 0x40u);
+}
 
-int ringway_open_path(const char *path) { return open(path, O_PATH | O_CLOEXEC); }
+int ringway_mount_protect(int mount) {
+    // struct mount_attr with MOUNT_ATTR_RDONLY to be set.
+    uint64_t attributes[4] = {1, 0, 0, 0};
+    return (int)syscall(SYS_mount_setattr, mount, "", AT_EMPTY_PATH, attributes, sizeof attributes);
+}
+
+int ringway_unmount_directory(int directory) {
+    int here = open(".", O_PATH | O_CLOEXEC);
+    int result = fchdir(directory);
+    if (result == 0) {
+        result = umount2(".", MNT_DETACH);
+        int reason = errno;
+        if (here < 0 || fchdir(here) < 0) {
+            if (chdir("/") < 0) result = -1;
+        }
+        errno = reason;
+    }
+    if (here >= 0) close(here);
+    return result;
+}
+
+int ringway_unmount_entry(const char *path) { return umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW); }
+
+uint64_t ringway_mount_number(int descriptor) {
+    struct statx status;
+    // STATX_MNT_ID, Linux 5.8.
+    if (statx(descriptor, "", AT_EMPTY_PATH, 0x1000u, &status) < 0 || !(status.stx_mask & 0x1000u)) return 0;
+    return status.stx_mnt_id;
+}
+
+int ringway_open(const char *path, int flags, mode_t mode) {
+    char *bytes = ringway_text_bytes(path);
+    int result = open(bytes, flags | O_CLOEXEC, mode);
+    int reason = errno;
+    free(bytes);
+    errno = reason;
+    return result;
+}
+
+int ringway_open_entry(int directory, const char *path) {
+    return openat(directory, path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+}
+
+int ringway_open_directory(int directory, const char *path) {
+    return openat(directory, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
 
 int ringway_close_on_exec(int descriptor) { return fcntl(descriptor, F_SETFD, FD_CLOEXEC); }
 
@@ -193,7 +268,20 @@ bool ringway_is_open(int descriptor) { return fcntl(descriptor, F_GETFD) >= 0; }
 
 int ringway_file_identity(const char *path, uint64_t *device, uint64_t *number) {
     struct stat status;
-    if (stat(path, &status) < 0) return -1;
+    char *bytes = ringway_text_bytes(path);
+    int result = stat(bytes, &status);
+    int reason = errno;
+    free(bytes);
+    errno = reason;
+    if (result < 0) return -1;
+    *device = status.st_dev;
+    *number = status.st_ino;
+    return 0;
+}
+
+int ringway_entry_identity(int directory, const char *path, uint64_t *device, uint64_t *number) {
+    struct stat status;
+    if (fstatat(directory, path, &status, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0) return -1;
     *device = status.st_dev;
     *number = status.st_ino;
     return 0;

@@ -36,6 +36,13 @@ int ringway_tap_describe(int descriptor, char *name, int *flags) {
     return 0;
 }
 
+// Newer headers have the name.
+#ifndef TUNGETDEVNETNS
+#define TUNGETDEVNETNS _IO('T', 227)
+#endif
+
+int ringway_tap_namespace(int descriptor) { return ioctl(descriptor, TUNGETDEVNETNS); }
+
 int ringway_tap_address(int descriptor, uint8_t octets[6]) {
     struct ifreq request;
     memset(&request, 0, sizeof request);

@@ -2,6 +2,8 @@
 #define _GNU_SOURCE
 #include "ringway_vsock.h"
 
+#include "ringway_text.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/inet_diag.h>
@@ -9,6 +11,7 @@
 #include <linux/sock_diag.h>
 #include <linux/vm_sockets.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/time.h>
@@ -59,11 +62,16 @@ int ringway_unix_open(void) { return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC,
 static socklen_t local_address(struct sockaddr_un *address, const char *path, size_t length) {
     memset(address, 0, sizeof *address);
     address->sun_family = AF_UNIX;
+    char *text = strndup(path, length), *bytes = text ? ringway_text_bytes(text) : NULL;
+    free(text);
+    length = bytes ? strlen(bytes) : 0;
     if (length == 0 || length >= sizeof address->sun_path) {
+        free(bytes);
         errno = length == 0 ? EINVAL : ENAMETOOLONG;
         return 0;
     }
-    memcpy(address->sun_path, path, length);
+    memcpy(address->sun_path, bytes, length);
+    free(bytes);
     if (path[0] != '@') return sizeof *address;
     address->sun_path[0] = 0;
     return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);

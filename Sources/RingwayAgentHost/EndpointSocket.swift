@@ -8,7 +8,7 @@ enum EndpointSocket {
     static func listen(path: String) throws(AgentFailure) -> Int32 {
         let descriptor = ringway_unix_open()
         guard descriptor >= 0 else { throw AgentFailure(cannot: "make a socket for unix:\(path)") }
-        if isLeftover(path) { unlink(path) }
+        if isLeftover(path) { _ = ringway_path_unlink(path) }
         let mask = umask(0o177)
         let isBound = ringway_unix_bind(descriptor, path, path.utf8.count) == 0
         umask(mask)

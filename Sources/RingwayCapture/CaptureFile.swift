@@ -1,3 +1,4 @@
+internal import CRingway
 internal import Glibc
 internal import RingwayWire
 
@@ -55,7 +56,7 @@ struct CaptureFile: ~Copyable {
     }
 
     private static func open(_ path: String) -> Int32 {
-        Glibc.open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0o600)
+        ringway_open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_NONBLOCK, 0o600)
     }
 
     private static func failure(_ verb: String, _ path: String, _ error: Int32 = errno) -> CaptureFailure {
@@ -141,7 +142,7 @@ struct CaptureFile: ~Copyable {
     private mutating func rotate() -> Int32 {
         for number in stride(from: max(1, options.fileCount) - 1, through: 1, by: -1) {
             let older = number == 1 ? options.path : "\(options.path).\(number - 1)"
-            if rename(older, "\(options.path).\(number)") != 0, errno != ENOENT { return errno }
+            if ringway_path_rename(older, "\(options.path).\(number)") != 0, errno != ENOENT { return errno }
         }
         let fresh = Self.open(options.path)
         guard fresh >= 0 else { return errno }

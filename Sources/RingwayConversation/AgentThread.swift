@@ -21,6 +21,9 @@ public struct AgentThread: ~Copyable {
         thread = started
     }
 
+    /// Lets the thread end by itself.
+    public consuming func detach() { pthread_detach(thread) }
+
     /// Waits for the thread's end.
     public consuming func join() { pthread_join(thread, nil) }
 

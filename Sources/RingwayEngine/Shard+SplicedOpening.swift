@@ -150,8 +150,18 @@ extension Shard {
         while let stream = spliced.pointer(inSlot: slot) {
             let next = stream.pointee.next
             let isIPv4 = stream.pointee.server.address.isIPv4
-            if stream.pointee.phase == .waiting, !sockets.isAsked(ipv4: isIPv4) { openInside(slot) }
+            if stream.pointee.phase == .waiting, !sockets.isAsked(ipv4: isIPv4) {
+                if sockets.isReady(ipv4: isIPv4) { openInside(slot) } else { giveUpSockets(slot) }
+            }
             slot = next
         }
+    }
+
+    /// An answer without a socket: there is no way into the guest now, and the next clients need not ask.
+    private mutating func giveUpSockets(_ slot: UInt32) {
+        if let stream = spliced.pointer(inSlot: slot) {
+            forwards.pointer(to: stream.pointee.forward)?.pointee.linkUntil = reactor.now + Self.shortDetour
+        }
+        takeLink(slot, .splicedWithoutSocket)
     }
 }

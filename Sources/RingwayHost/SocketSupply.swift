@@ -41,6 +41,9 @@ public struct SocketSupply: ~Copyable {
     /// Whether sockets can be expected.
     public var isOpen: Bool { line >= 0 }
 
+    /// Whether a socket of the family is ready.
+    public func isReady(ipv4 isIPv4: Bool) -> Bool { (isIPv4 ? ipv4.count : ipv6.count) > 0 }
+
     /// A socket of the family, or `nil` when none is ready.
     public mutating func take(ipv4 isIPv4: Bool) -> Int32? {
         isIPv4 ? Self.take(&ipv4) : Self.take(&ipv6)

@@ -8,56 +8,156 @@ public import RingwayWire
 /// Everything else that the guest sends to these addresses still leaves through its interface. What tells the two apart
 /// is the packet mark: such a socket bears it, a connection that a server accepts takes it over from the client's SYN,
 /// and so does the RST of a port where nobody listens. A rule sends what is marked to a table of its own, in which the
-/// addresses are local.
-public struct HostAddressRoute: Sendable {
-    /// The mark of the sockets, and the number of the table: "RING".
-    public static var mark: UInt32 { 0x5249_4E47 }
+/// addresses are local. Mark and table belong to one interface, so that several networks of one namespace keep apart.
+///
+/// Nothing is done before the first socket is wanted. In a namespace of others all of it is taken back at the end, and
+/// where packets are marked for other rules nothing is done at all: there, a mark that accepted connections take over
+/// would mean something else.
+public final class HostAddressRoute {
+    /// The upper half of marks, and of numbers of tables: "RI". The lower half is the interface's number.
+    static var markBase: UInt32 { 0x5249_0000 }
 
     /// Before the tables that everybody uses, after the one of local addresses.
     static var priority: UInt32 { 100 }
 
-    private let addresses: [IPAddress]
+    private enum State { case untouched, inForce, impossible }
 
-    /// For the host's address of each family.
-    public init(ipv4: IPv4Address, ipv6: IPv6Address) {
-        addresses = [IPAddress(ipv4), IPAddress(ipv6)]
+    /// The mark of the sockets, and the number of the table.
+    public let mark: UInt32
+    private let ipv4: IPAddress
+    private let ipv6: IPAddress
+    private let ownsNamespace: Bool
+    private let settings: NamespaceSettings
+    /// A namespace without IPv6 may still have IPv4.
+    private var ipv4State = State.untouched
+    private var ipv6State = State.untouched
+
+    /// For the host's address of each family, in the network namespace that the caller is in now.
+    ///
+    /// - Parameters:
+    ///   - index: the number of the guest's interface.
+    ///   - ownsNamespace: whether the namespace was made for the guest, and so ends with it.
+    public init(ipv4: IPv4Address, ipv6: IPv6Address, interface index: UInt32, ownsNamespace: Bool) {
+        mark = Self.markBase | (index & 0xFFFF)
+        self.ipv4 = IPAddress(ipv4)
+        self.ipv6 = IPAddress(ipv6)
+        self.ownsNamespace = ownsNamespace
+        settings = NamespaceSettings()
     }
 
-    /// Sets rules, routes and settings in the caller's present network namespace, which must be the caller's to shape.
-    public func apply() throws(TapFailure) {
-        try InterfaceSysctl.keepMarks()
-        var socket = try NetlinkSocket()
-        for address in addresses where address.isIPv4 || InterfaceSysctl.exists {
-            try socket.perform([Self.rule(ipv4: address.isIPv4), Self.route(to: address)])
+    /// What it needs open.
+    var descriptors: [Int32] { settings.directory < 0 ? [] : [settings.directory] }
+
+    /// Sees to it that rule, route and settings of a family are in force in the caller's present network namespace. False
+    /// says that they cannot be, and never will.
+    public func establish(ipv4 isIPv4: Bool) -> Bool {
+        switch isIPv4 ? ipv4State : ipv6State {
+        case .impossible: return false
+        // Another interface's may have come to its end and taken the settings back.
+        case .inForce: return settings.keepMarks()
+        case .untouched:
+            let isDone = apply(isIPv4 ? ipv4 : ipv6)
+            if isIPv4 {
+                ipv4State = isDone ? .inForce : .impossible
+            } else {
+                ipv6State = isDone ? .inForce : .impossible
+            }
+            return isDone
         }
     }
 
-    static func rule(ipv4: Bool) -> NetlinkMessage {
+    private func apply(_ address: IPAddress) -> Bool {
+        guard address.isIPv4 || settings.hasIPv6 else { return false }
+        do throws(TapFailure) {
+            var socket = try NetlinkSocket()
+            if !ownsNamespace, !settings.keepsMarks {
+                for family in [true, false] where family || settings.hasIPv6 {
+                    if try socket.hasForeignMarks(ipv4: family) { return false }
+                }
+            }
+            guard settings.keepMarks() else { return false }
+            for request in [rule(ipv4: address.isIPv4), route(to: address)] {
+                do throws(TapFailure) {
+                    try socket.perform([request])
+                } catch  where error.errorNumber == EEXIST {
+                    // Left by one that was killed; the mark and the table are this interface's.
+                }
+            }
+            return true
+        } catch {
+            remove(address)
+            return false
+        }
+    }
+
+    /// Takes back what was done, where the namespace goes on living.
+    public func undo() {
+        guard !ownsNamespace else { return }
+        if ipv4State == .inForce { remove(ipv4) }
+        if ipv6State == .inForce { remove(ipv6) }
+        settings.restore()
+        ipv4State = .impossible
+        ipv6State = .impossible
+    }
+
+    private func remove(_ address: IPAddress) {
+        do throws(TapFailure) {
+            var socket = try NetlinkSocket()
+            for request in [rule(ipv4: address.isIPv4, isRemoved: true), route(to: address, isRemoved: true)] {
+                // What has gone by itself, with its interface or its namespace, is no failure.
+                do throws(TapFailure) { try socket.perform([request]) } catch {}
+            }
+        } catch {}
+    }
+
+    func rule(ipv4: Bool, isRemoved: Bool = false) -> NetlinkMessage {
         var header = fib_rule_hdr()
         header.family = UInt8(ipv4 ? AF_INET : AF_INET6)
         header.action = UInt8(ringway_fra_action_table)
-        var message = NetlinkMessage(
-            "add the rule for marked packets", type: RTM_NEWRULE, flags: Int(NLM_F_CREATE) | Int(NLM_F_EXCL),
-            header: header)
-        message.append(ringway_fra_priority, priority)
+        var message = Self.message(
+            "rule for marked packets", isRemoved, add: RTM_NEWRULE, remove: RTM_DELRULE, header: header)
+        message.append(ringway_fra_priority, Self.priority)
         message.append(ringway_fra_mark, mark)
         message.append(ringway_fra_table, mark)
         return message
     }
 
-    static func route(to address: IPAddress) -> NetlinkMessage {
+    func route(to address: IPAddress, isRemoved: Bool = false) -> NetlinkMessage {
         var header = rtmsg()
         header.rtm_family = UInt8(address.isIPv4 ? AF_INET : AF_INET6)
         header.rtm_dst_len = address.isIPv4 ? 32 : 128
         header.rtm_protocol = UInt8(RTPROT_STATIC)
         header.rtm_scope = UInt8(address.isIPv4 ? RT_SCOPE_HOST.rawValue : RT_SCOPE_UNIVERSE.rawValue)
         header.rtm_type = UInt8(RTN_LOCAL)
-        var message = NetlinkMessage(
-            "add the route to \(address)", type: RTM_NEWROUTE, flags: Int(NLM_F_CREATE) | Int(NLM_F_EXCL),
-            header: header)
+        var message = Self.message(
+            "route to \(address)", isRemoved, add: RTM_NEWROUTE, remove: RTM_DELROUTE, header: header)
         message.append(ringway_rta_destination, address)
         message.append(ringway_rta_interface, InterfaceConfiguration.loopbackIndex)
         message.append(ringway_rta_table, mark)
         return message
+    }
+
+    private static func message(
+        _ object: String, _ isRemoved: Bool, add: Int, remove: Int, header: some BitwiseCopyable
+    ) -> NetlinkMessage {
+        isRemoved
+            ? NetlinkMessage("remove the \(object)", type: remove, header: header)
+            : NetlinkMessage(
+                "add the \(object)", type: add, flags: Int(NLM_F_CREATE) | Int(NLM_F_EXCL), header: header)
+    }
+}
+
+extension NetlinkSocket {
+    /// Whether there are rules for packets that others mark.
+    mutating func hasForeignMarks(ipv4: Bool) throws(TapFailure) -> Bool {
+        var header = fib_rule_hdr()
+        header.family = UInt8(ipv4 ? AF_INET : AF_INET6)
+        let request = NetlinkMessage("list the rules", type: RTM_GETRULE, flags: ringway_netlink_dump, header: header)
+        return try list(request).contains { rule in
+            guard let mark = rule.integer(ringway_fra_mark, after: MemoryLayout<fib_rule_hdr>.size) else {
+                return false
+            }
+            return mark != 0 && mark & 0xFFFF_0000 != HostAddressRoute.markBase
+        }
     }
 }

@@ -23,6 +23,8 @@ public struct InterfaceConfiguration: Sendable {
     public var ipv6Gateway: IPv6Address
     /// Whether the namespace was made for this interface, so that settings beyond it are ours too.
     public var ownsNamespace: Bool
+    /// Whether everything else is reached by this interface too.
+    public var setsDefaultRoutes = true
 
     /// Room for ten thousand frames, because a TAP drops what does not fit instead of holding its sender back.
     public static var defaultQueueLength: UInt32 { 10_000 }
@@ -57,8 +59,8 @@ public struct InterfaceConfiguration: Sendable {
         var requests = [address(ipv4, of: index)]
         if hasIPv6 { requests.append(address(ipv6, of: index)) }
         requests += [Self.up(InterfaceConfiguration.loopbackIndex, "lo"), Self.up(index, name)]
-        requests.append(route(through: IPAddress(ipv4Gateway), by: index))
-        if hasIPv6 { requests.append(route(through: IPAddress(ipv6Gateway), by: index)) }
+        if setsDefaultRoutes { requests.append(route(through: IPAddress(ipv4Gateway), by: index)) }
+        if setsDefaultRoutes, hasIPv6 { requests.append(route(through: IPAddress(ipv6Gateway), by: index)) }
         try socket.perform(requests)
     }
 

@@ -20,14 +20,6 @@ enum InterfaceSysctl {
         _ = write("0", "ipv6/conf/\(name)/accept_dad")
     }
 
-    /// Has accepted connections bear their client's packet mark, of both families, and what the kernel answers without a
-    /// socket that of the packet answered.
-    static func keepMarks() throws(TapFailure) {
-        guard write("1", "ipv4/tcp_fwmark_accept"), write("1", "ipv4/fwmark_reflect"),
-            !exists || write("1", "ipv6/fwmark_reflect")
-        else { throw TapFailure("keep packet marks") }
-    }
-
     private static func write(_ value: StaticString, _ setting: String) -> Bool {
         let file = ringway_open("\(root)/\(setting)", O_WRONLY, 0)
         guard file >= 0 else { return false }

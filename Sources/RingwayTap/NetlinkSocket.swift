@@ -28,7 +28,7 @@ public struct NetlinkSocket: ~Copyable {
             request.number(sequence)
             batch += request.octets
         }
-        guard send(descriptor, batch, batch.count, 0) == batch.count else { throw TapFailure(first.purpose) }
+        guard Glibc.send(descriptor, batch, batch.count, 0) == batch.count else { throw TapFailure(first.purpose) }
 
         var answered = 0
         var refusal: TapFailure?
@@ -45,14 +45,28 @@ public struct NetlinkSocket: ~Copyable {
         if let refusal { throw refusal }
     }
 
+    /// Sends one request whose answer is more than an acknowledgement.
+    mutating func send(_ request: NetlinkMessage) throws(TapFailure) {
+        var request = request
+        sequence &+= 1
+        request.number(sequence)
+        let octets = request.octets
+        guard Glibc.send(descriptor, octets, octets.count, 0) == octets.count else { throw TapFailure(request.purpose) }
+    }
+
     private func receive(for purpose: String) throws(TapFailure) -> [NetlinkAnswer] {
-        var buffer = [UInt8](repeating: 0, count: 16384)
-        let count = recv(descriptor, &buffer, buffer.count, 0)
-        guard count >= 0 else {
-            if errno == EINTR { return [] }
-            throw TapFailure(purpose)
-        }
+        try receive(for: purpose) { NetlinkAnswer.parse($0) }
+    }
+
+    /// The next datagram, as `parse` reads it.
+    func receive<Result>(
+        for purpose: String, _ parse: (UnsafeRawBufferPointer) -> Result
+    ) throws(TapFailure) -> Result {
+        var buffer = [UInt8](repeating: 0, count: 32768)
+        var count = 0
+        repeat { count = recv(descriptor, &buffer, buffer.count, 0) } while count < 0 && errno == EINTR
+        guard count >= 0 else { throw TapFailure(purpose) }
         guard count > 0 else { throw TapFailure(purpose, errorNumber: EIO) }
-        return buffer.withUnsafeBytes { NetlinkAnswer.parse(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
+        return buffer.withUnsafeBytes { parse(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
     }
 }

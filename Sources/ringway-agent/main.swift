@@ -1,3 +1,3 @@
 internal import RingwayAgent
 
-AgentCommand.run(CommandLine.arguments)
+AgentCommand.run()

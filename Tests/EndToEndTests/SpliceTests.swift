@@ -182,7 +182,7 @@ extension EndToEnd {
                 let outcome = try bed.ringway([
                     "run", "-p", "8080:80", "--", "sh", "-c",
                     "read children </proc/$$/task/$$/children; printf %s \"$children\"; for f in /proc/[0-9]*/comm; do d=${f%/comm}; "
-                        + "grep -q ringway-sockets $f && readlink $d/fd/0 $d/fd/1 $d/fd/2; done; true",
+                        + "grep -q ringway-keeper $f && readlink $d/fd/0 $d/fd/1 $d/fd/2; done; true",
                 ])
                 #expect(outcome.status == 0)
                 #expect(outcome.output.isEmpty, "\(outcome.output)")

@@ -67,7 +67,9 @@ struct AttachTests {
         let second = try RunningProgram.ringway("attach", "--netns", path).wait()
         #expect(second.status == 1)
         #expect(
-            second.errors == "ringway: cannot make the interface eth0: File exists; --ifname chooses another name\n")
+            second.errors
+                == "ringway: cannot attach to \(path): it has an interface eth0 already: --ifname chooses another name\n"
+        )
         withExtendedLifetime((holder, bridge)) {}
     }
 

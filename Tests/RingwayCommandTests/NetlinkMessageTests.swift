@@ -80,3 +80,30 @@ struct NetlinkMessageTests {
         #expect(TapDevice.isInterfaceName(name) == isGood)
     }
 }
+
+@Suite("Netlink lists")
+struct NetlinkRecordTests {
+    @Test func `end where the kernel says so, and have attributes`() {
+        let record: [UInt8] =
+            [36, 0, 0, 0, 24, 0, 2, 0, 1, 0, 0, 0, 0, 0, 0, 0] + [2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+            + [8, 0, 10, 0, 0x47, 0, 0x49, 0x52]
+        let end: [UInt8] = [20, 0, 0, 0, 3, 0, 2, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+        let (records, isLast, error) = (record + end).withUnsafeBytes { NetlinkRecord.parse($0) }
+        #expect(records.count == 1 && isLast && error == 0)
+        #expect(records.first?.integer(10, after: 12) == 0x5249_0047)
+        #expect(records.first?.integer(11, after: 12) == nil)
+        #expect(record.withUnsafeBytes { NetlinkRecord.parse($0) }.isLast == false)
+    }
+
+    @Test("survive any bytes at all", arguments: [UInt64](1...64))
+    func surviveNoise(seed: UInt64) {
+        var state = seed
+        for _ in 0..<500 {
+            state = state &* 6_364_136_223_846_793_005 &+ 1
+            var noise = (0..<Int(state >> 57)).map { UInt8(truncatingIfNeeded: state >> UInt64($0 % 56)) }
+            if noise.count >= 8 { noise.replaceSubrange(0..<6, with: [UInt8(noise.count), 0, 0, 0, noise[4] & 3, 0]) }
+            let (records, _, _) = noise.withUnsafeBytes { NetlinkRecord.parse($0) }
+            for record in records { _ = record.attribute(Int(seed & 7), after: Int(seed & 15)) }
+        }
+    }
+}

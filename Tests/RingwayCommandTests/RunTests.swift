@@ -157,7 +157,7 @@ struct OrdinaryUserTests {
         #expect(outcome.status == 5, "\(outcome.errors)")
         #expect(outcome.output.hasPrefix("0\n"))
         #expect(outcome.output.contains("192.168.127.2/24"))
-        #expect(outcome.output.contains("Permission denied"))
+        #expect(outcome.output.contains("Read-only file system"))
     }
 
     @Test func `reaches the gateway`() throws {

@@ -49,9 +49,9 @@ struct TapHandoverTests {
 
     @Test func `lets the guest go`() throws {
         let pair = try TapHandover.pair()
-        pair.guest.sendConfigured()
+        pair.guest.sendConfigured("but")
         let offer = pair.bridge.awaitOffer()
-        #expect(offer == .configured)
+        #expect(offer == .configured("but"))
         pair.bridge.sendGo()
         let mayGo = pair.guest.awaitGo()
         #expect(mayGo)

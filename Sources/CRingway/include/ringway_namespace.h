@@ -108,24 +108,41 @@ int ringway_owning_user_namespace(int descriptor);
 
 /// From now on mounts made here stay here; those made on the host still appear.
 int ringway_mount_subordinate(const char *path);
-/// Shows the file `source` at `target`.
-int ringway_mount_bind(const char *source, const char *target);
 /// Shows the tree `source`, with what is mounted in it, at `target`.
 int ringway_mount_bind_all(const char *source, const char *target);
-/// A small file system in memory.
-int ringway_mount_memory(const char *target);
-/// Takes the mount out of sight; what is still in use of it stays usable.
-int ringway_unmount_detached(const char *target);
 
-/// Opens, close-on-exec.
+// Mounts without a place, as descriptors: the system calls of Linux 5.2. A path that is empty stands for the descriptor
+// itself; a symbolic link at its end is not followed.
+
+/// A small file system in memory, mounted nowhere.
+int ringway_mount_memory(void);
+/// A copy of the mount at a path, beginning there; `whole` copies what is mounted in it too. Before Linux 6.15 what is
+/// copied must be mounted somewhere in the caller's namespace.
+int ringway_mount_copy(int directory, const char *path, bool whole);
+/// Mounts what is mounted nowhere.
+int ringway_mount_place(int mount, int directory, const char *path);
+/// Makes one mount read-only, wherever else its file system can be written.
+int ringway_mount_protect(int mount);
+/// Takes a mount, of which `directory` is the root, out of sight; what is still in use of it stays usable.
+int ringway_unmount_directory(int directory);
+/// Takes the mount on the file at `path` out of sight.
+int ringway_unmount_entry(const char *path);
+/// The number of the mount that a descriptor lies in, as /proc/PID/mountinfo has it; 0 where the kernel does not tell.
+uint64_t ringway_mount_number(int descriptor);
+
+/// Opens, close-on-exec. The path is text (ringway_text.h).
 int ringway_open(const char *path, int flags, mode_t mode);
-/// A descriptor that names the file `path` leads to, through symbolic links, without opening it.
-int ringway_open_path(const char *path);
+/// A descriptor that names what is at `path` without opening it, a symbolic link at its end included.
+int ringway_open_entry(int directory, const char *path);
+/// A descriptor that names the directory `path` leads to, for looking things up in it.
+int ringway_open_directory(int directory, const char *path);
 int ringway_close_on_exec(int descriptor);
 bool ringway_is_open(int descriptor);
 
-/// What tells one file from another, for noticing that a path leads elsewhere now.
+/// What tells one file from another, for noticing that a path, which is text, leads elsewhere now.
 int ringway_file_identity(const char *path, uint64_t *device, uint64_t *number);
+/// The same for the entry itself, be it a symbolic link; an empty path stands for the descriptor.
+int ringway_entry_identity(int directory, const char *path, uint64_t *device, uint64_t *number);
 
 int ringway_event_descriptor(void);
 

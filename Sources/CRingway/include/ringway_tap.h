@@ -39,6 +39,9 @@ int ringway_tap_set_offloads(int descriptor, unsigned offloads);
 /// What the descriptor is a queue of: the interface's name, of IFNAMSIZ octets, and the IFF_ flags it was opened with.
 int ringway_tap_describe(int descriptor, char *name, int *flags);
 
+/// A descriptor of the network namespace that the interface is in now, wherever its queue was made (Linux 5.2).
+int ringway_tap_namespace(int descriptor);
+
 /// The interface's ethernet address, wherever the interface is.
 int ringway_tap_address(int descriptor, uint8_t octets[6]);
 
@@ -65,6 +68,7 @@ enum {
     ringway_fra_table = FRA_TABLE,
     ringway_fra_priority = FRA_PRIORITY,
     ringway_fra_action_table = FR_ACT_TO_TBL,
+    ringway_netlink_dump = NLM_F_DUMP,
     ringway_tca_kind = TCA_KIND,
     ringway_explanation = NLMSGERR_ATTR_MSG,
 };

@@ -53,11 +53,12 @@ extension VirtualNetwork {
     ///   - mac: the address of the guest's interface.
     ///   - name: as which other guests find it; `nil` for what the configuration says, or a name made of its address.
     ///   - preferred: the address that the guest would like, heeded where it is free.
+    ///   - sockets: where sockets inside the guest come from, adopted; without it all connections take the link.
     ///   - description: what carries the guest's frames, for a person to read.
     @discardableResult
     public func attach(
         _ link: Link, mac: MACAddress, name: String? = nil, preferring preferred: IPv4Address? = nil,
-        description: String = "a link"
+        sockets: GuestSockets = .none, description: String = "a link"
     ) throws(Failure) -> Guest {
         guard mac.rawValue != 0, !mac.isMulticast, mac != plan.gatewayMAC else {
             throw Failure("no guest may have the ethernet address \(mac)")
@@ -65,7 +66,7 @@ extension VirtualNetwork {
         if let name, state.withLock({ $0.names.contains { $0.name.lowercased() == name.lowercased() } }) {
             throw Failure("the configuration has the name \"\(name)\" for somebody else")
         }
-        return try admit(link, .none, description) { (registry) throws(Failure) in
+        return try admit(link, sockets, description) { (registry) throws(Failure) in
             let lease = try registry.admit(mac, preferring: preferred)
             if let name { try registry.rename(mac, name) }
             return (mac, lease.ipv4, registry.ipv6(of: mac))

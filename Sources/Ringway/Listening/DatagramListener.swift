@@ -88,7 +88,11 @@ final class DatagramListener: GuestListener {
         guard count > 0, Int(length) > start else { return nil }
         return withUnsafeBytes(of: &address.sun_path) { bytes in
             let path = bytes.prefix(Int(length) - start).prefix { $0 != 0 }
-            return path.isEmpty ? nil : String(decoding: path, as: UTF8.self)
+            guard !path.isEmpty, let text = ringway_text_from_bytes(path.map { CChar(bitPattern: $0) } + [0]) else {
+                return nil
+            }
+            defer { free(text) }
+            return String(cString: text)
         }
     }
 

@@ -21,10 +21,13 @@ final class DeviceListener: GuestListener, Sendable {
 
     func begin() {
         guard let network = place.network else { return }
+        var sockets = GuestSockets.none
         do throws(VirtualNetwork.Failure) {
             let link = Link(queues: queues, takesUDPSuperFrames: offloads.isSuperset(of: .udpSegmentation))
-            try network.attach(link, mac: mac, description: "\(place.address)")
+            sockets = TapSockets.source(of: queues[0], queues: queues.count, plan: network.plan)
+            try network.attach(link, mac: mac, sockets: sockets, description: "\(place.address)")
         } catch {
+            for end in sockets.descriptors { Glibc.close(end) }
             for queue in queues { Glibc.close(queue) }
             place.tell(error.description)
         }

@@ -1,3 +1,4 @@
+internal import CRingway
 public import RingwayLinks
 internal import RingwayUsage
 
@@ -88,13 +89,14 @@ public enum LinkAddress: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// Octets of a socket's path, without the final zero (unix(7)).
+    /// Bytes of a socket's path, without the final zero (unix(7)).
     private static var longestPath: Int { 107 }
 
     private static func path(_ text: String) throws(VirtualNetwork.Failure) -> String {
-        guard text.utf8.count <= longestPath else {
+        let length = ringway_text_length(text)
+        guard length <= longestPath else {
             throw VirtualNetwork.Failure(
-                "the path of a socket has 1 to \(longestPath) bytes; \"\(text)\" has \(text.utf8.count)")
+                "the path of a socket has 1 to \(longestPath) bytes; \"\(text)\" has \(length)")
         }
         return text
     }

@@ -25,7 +25,7 @@ package struct SocketFile: Sendable {
                 try removeStale(path, type: flags)
                 guard bind(descriptor, path) == 0 else { throw failure("make the socket", path, errno) }
             }
-            guard chmod(path, mode) == 0 else { throw failure("set the permissions of", path, errno) }
+            guard ringway_path_chmod(path, mode) == 0 else { throw failure("set the permissions of", path, errno) }
             var device: UInt64 = 0
             var number: UInt64 = 0
             guard ringway_file_identity(path, &device, &number) == 0 else { throw failure("find", path, errno) }
@@ -75,13 +75,13 @@ package struct SocketFile: Sendable {
         var number: UInt64 = 0
         guard ringway_file_identity(path, &device, &number) == 0, device == self.device, number == self.number
         else { return }
-        unlink(path)
+        _ = ringway_path_unlink(path)
     }
 
     private static func removeStale(_ path: String, type: Int32) throws(VirtualNetwork.Failure) {
-        var status = stat()
-        guard lstat(path, &status) == 0 else { return }
-        guard status.st_mode & S_IFMT == S_IFSOCK else {
+        let kind = ringway_path_type(path)
+        guard kind != 0 else { return }
+        guard kind == S_IFSOCK else {
             throw VirtualNetwork.Failure("cannot listen at \(path): it exists and is no socket")
         }
         let probe = socket(AF_UNIX, type, 0)
@@ -91,7 +91,7 @@ package struct SocketFile: Sendable {
         guard reason == ECONNREFUSED else {
             throw VirtualNetwork.Failure("cannot listen at \(path): another process does", .pathInUse)
         }
-        unlink(path)
+        _ = ringway_path_unlink(path)
     }
 
     /// The process that listens where a socket is connected; `nil` when it is not in a namespace that we see into.
@@ -116,12 +116,16 @@ package struct SocketFile: Sendable {
     private static func withAddress(_ path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32) -> Int32 {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
-        let octets = Array(path.utf8)
-        guard octets.count < MemoryLayout.size(ofValue: address.sun_path) else {
+        let bytes = ringway_text_bytes(path)
+        defer { free(bytes) }
+        let length = bytes.map { strlen($0) } ?? 0
+        guard length < MemoryLayout.size(ofValue: address.sun_path) else {
             errno = ENAMETOOLONG
             return -1
         }
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: octets) }
+        withUnsafeMutableBytes(of: &address.sun_path) {
+            $0.copyMemory(from: UnsafeRawBufferPointer(start: bytes, count: length))
+        }
         return withUnsafePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 body($0, socklen_t(MemoryLayout<sockaddr_un>.size))

@@ -20,8 +20,19 @@ public enum AgentCommand {
         case print(String)
     }
 
-    /// Runs what the arguments say and ends the process.
-    public static func run(_ arguments: [String]) -> Never {
+    /// Runs what the process's arguments say and ends the process.
+    public static func run() -> Never {
+        run((0..<Int(CommandLine.argc)).compactMap { CommandLine.unsafeArgv[$0].map { text(of: $0) } })
+    }
+
+    /// The text that stands for an argument's bytes (ringway_text.h).
+    private static func text(of bytes: UnsafePointer<CChar>) -> String {
+        guard let text = ringway_text_from_bytes(bytes) else { return "" }
+        defer { free(text) }
+        return String(cString: text)
+    }
+
+    private static func run(_ arguments: [String]) -> Never {
         do throws(UsageFailure) {
             switch try request(arguments) {
             case .dockerProxy(let words): DockerProxy.run(words)

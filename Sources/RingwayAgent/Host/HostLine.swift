@@ -22,7 +22,7 @@ enum HostLine: Sendable {
             result = descriptor < 0 ? -1 : ringway_vsock_listen(descriptor, port, 128)
         case .unix(let path):
             descriptor = ringway_unix_open()
-            unlink(path)
+            _ = ringway_path_unlink(path)
             let bound = descriptor < 0 ? -1 : ringway_unix_bind(descriptor, path, path.utf8.count)
             result = bound < 0 ? -1 : Glibc.listen(descriptor, 128)
         }

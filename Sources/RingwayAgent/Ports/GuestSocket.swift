@@ -11,7 +11,7 @@ enum GuestSocket {
         guard descriptor >= 0 else { throw AgentFailure(cannot: "make a socket for \(path)") }
         do throws(AgentFailure) {
             makeDirectory(of: path)
-            if isLeftover(path) { unlink(path) }
+            if isLeftover(path) { _ = ringway_path_unlink(path) }
             let mask = umask(0o177)
             let result = ringway_unix_bind(descriptor, path, path.utf8.count)
             umask(mask)
@@ -27,7 +27,7 @@ enum GuestSocket {
 
     private static func makeDirectory(of path: String) {
         guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")), slash != path.startIndex else { return }
-        _ = mkdir(String(path[..<slash]), 0o755)
+        _ = ringway_path_make_directory(String(path[..<slash]), 0o755)
     }
 
     /// Whether a socket lies there at which nobody listens.

@@ -14,18 +14,21 @@ struct AttachedBridge {
         order.ready?.claim()
         let signals = try SignalInbox()
         let watch = try NamespaceWatch(order.origin)
+        let names = try AttachedNames(order)
+        defer { if let line = names.takeBack() { StandardError.write("names: \(line)") } }
         let guest = try StartingGuest(order, signals: signals.origin)
         BridgeProcess.prepare()
         let connection: BridgeConnection
         do throws(CommandFailure) {
             connection = try BridgeConnection(order, to: guest)
         } catch {
-            guest.abandon()
+            guest.end()
             throw error
         }
-        _ = guest.process.waitForEnd()
+        if let line = names.line(note: connection.note) { StandardError.write("names: \(line)") }
         supervise(signals, watch, connection)
         connection.stop()
+        guest.end()
         return 0
     }
 

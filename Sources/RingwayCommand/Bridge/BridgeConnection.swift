@@ -7,6 +7,8 @@ internal import RingwayLinks
 struct BridgeConnection {
     let network: VirtualNetwork
     let control: LazyControl
+    /// Why the guest's programs do not find the gateway's names by themselves; empty where they do, or nothing was tried.
+    private(set) var note = ""
     private let statistics: StatisticsFile?
     private let reports: VirtualNetwork.Subscription
 
@@ -46,7 +48,7 @@ struct BridgeConnection {
         }
     }
 
-    private func connect(_ order: BridgeOrder, to guest: borrowing StartingGuest) throws(CommandFailure) {
+    private mutating func connect(_ order: BridgeOrder, to guest: borrowing StartingGuest) throws(CommandFailure) {
         let (queues, offloads) = try guest.queues()
         do throws(VirtualNetwork.Failure) {
             try network.attach(
@@ -60,7 +62,7 @@ struct BridgeConnection {
         } catch {
             throw CommandFailure(error.description)
         }
-        try guest.awaitConfigured()
+        note = try guest.awaitConfigured()
         // A file that cannot be written is worth knowing before the work, not after it.
         try statistics?.write(network.statistics().json)
     }

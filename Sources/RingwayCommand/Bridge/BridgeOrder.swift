@@ -14,12 +14,17 @@ struct BridgeOrder {
     /// Whether connections from the host's loopback to published ports go around the interface.
     let splices: Bool
     let control: ControlOrder
+    /// Whether the guest reaches everything by this network.
+    let setsDefaultRoutes: Bool
+    /// Where a resolv.conf is to be written that "ip netns exec" shows.
+    let netnsResolver: NetnsResolver?
     let ready: ReadyNotice?
     let statistics: StatisticsFile?
 
     init(
         guest: GuestOptions, network: NetworkOptions, bridge: BridgeOptions, limits: LimitOptions,
-        control: ControlOrder = .none, origin: GuestOrigin
+        control: ControlOrder = .none, origin: GuestOrigin, setsDefaultRoutes: Bool = true,
+        netnsResolver: NetnsResolver? = nil
     ) throws(CommandFailure) {
         var configuration = VirtualNetwork.Configuration(network, bridge, limits)
         var generator = SystemRandomNumberGenerator()
@@ -36,13 +41,13 @@ struct BridgeOrder {
         self.plan = plan
         self.origin = origin
         self.control = control
+        self.setsDefaultRoutes = setsDefaultRoutes
+        self.netnsResolver = netnsResolver
         publish = guest.publish
         interfaceName = guest.ifname
         queues = bridge.queueCount
-        // Only a namespace of ours may be given the routes that it takes.
-        splices =
-            !guest.noSplice && origin.isCommand
-            && guest.publish.contains { $0.transport == .tcp }
+        // Ports may be published later too.
+        splices = !guest.noSplice
         ready = bridge.readyDescriptor.map(ReadyNotice.init)
         statistics = bridge.statisticsFile.map(StatisticsFile.init)
     }
@@ -62,6 +67,8 @@ struct BridgeOrder {
         publish = []
         control = .none
         origin = .trial
+        setsDefaultRoutes = true
+        netnsResolver = nil
         splices = false
         interfaceName = "eth0"
         ready = nil
@@ -107,9 +114,11 @@ struct BridgeOrder {
             case .command, .trial: true
             case .path, .process: false
             }
-        return InterfaceConfiguration(
+        var interface = InterfaceConfiguration(
             mac: mac, mtu: plan.mtu, ipv4: ipv4, ipv4Gateway: plan.gatewayIPv4, ipv6: ipv6,
             ipv6Gateway: plan.gatewayLinkLocal, ownsNamespace: ownsNamespace)
+        interface.setsDefaultRoutes = setsDefaultRoutes
+        return interface
     }
 }
 

@@ -18,7 +18,7 @@ struct RunningBridge {
         do throws(CommandFailure) {
             connection = try BridgeConnection(order, to: guest)
         } catch {
-            guest.abandon()
+            guest.end()
             throw error
         }
         guest.go()

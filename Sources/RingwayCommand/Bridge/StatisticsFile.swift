@@ -31,9 +31,9 @@ final class StatisticsFile {
         let isWhole = Glibc.write(file, text, text.utf8.count) == text.utf8.count
         let reason = isWhole ? 0 : errno
         close(file)
-        guard isWhole, rename(fresh, path) == 0 else {
+        guard isWhole, ringway_path_rename(fresh, path) == 0 else {
             let error = failure("write", isWhole ? errno : reason)
-            unlink(fresh)
+            _ = ringway_path_unlink(fresh)
             throw error
         }
     }

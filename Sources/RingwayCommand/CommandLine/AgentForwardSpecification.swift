@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import CRingway
 internal import Ringway
 internal import RingwayUsage
 
@@ -23,7 +24,7 @@ enum AgentForwardSpecification {
         return AgentForward(try Self.place(place), to: target, guest: guest)
     }
 
-    /// Octets of a socket's path, without the final zero (unix(7)).
+    /// Bytes of a socket's path, without the final zero (unix(7)).
     private static var longestPath: Int { 107 }
 
     private static func place(_ text: Substring) throws -> AgentForward.Place {
@@ -65,8 +66,9 @@ enum AgentForwardSpecification {
     }
 
     private static func path(_ text: Substring) throws -> String {
-        guard !text.isEmpty, text.utf8.count <= longestPath else {
-            throw ValidationError("the path of a socket has 1 to \(longestPath) bytes; this one has \(text.utf8.count)")
+        let length = ringway_text_length(String(text))
+        guard length > 0, length <= longestPath else {
+            throw ValidationError("the path of a socket has 1 to \(longestPath) bytes; this one has \(length)")
         }
         return String(text)
     }

@@ -19,6 +19,21 @@ struct AttachCommand: ParsableCommand {
     @Option(help: ArgumentHelp("A process; the namespace is the one it is in.", valueName: "pid"))
     var pid: Int32?
 
+    @Flag(
+        name: .customLong("write-netns-resolv"),
+        help: ArgumentHelp(
+            "With a namespace of \"ip netns\": write /etc/netns/NAME/resolv.conf, and put back at the end what was there.",
+            discussion: """
+                Programs that "ip netns exec NAME" starts from then on find the gateway's name server. Without it \
+                nothing is written.
+                """))
+    var writesNetnsResolver = false
+
+    @Flag(
+        name: .customLong("no-default-route"),
+        help: "Add no default routes: the namespace keeps its own, and reaches by this network what is on it.")
+    var noDefaultRoute = false
+
     @OptionGroup(title: "Guest options") var guest: GuestOptions
     @OptionGroup(title: "Network options") var network: NetworkOptions
     @OptionGroup(title: "Control") var control: ControlPlaceOptions
@@ -42,13 +57,26 @@ struct AttachCommand: ParsableCommand {
                     : "--netns and --pid exclude each other")
         }
         if let pid, pid <= 0 { throw ValidationError("--pid \(pid) is not a process") }
+        if writesNetnsResolver, pid != nil {
+            throw ValidationError("--write-netns-resolv is for --netns; the files of a process are left as they are")
+        }
         if netns == "" { throw ValidationError("--netns is empty") }
     }
 
     func run() throws {
         guard let origin = try origin?.found() else { return }
+        var resolver: NetnsResolver?
+        if writesNetnsResolver, case .path(let path) = origin {
+            resolver = NetnsResolver(namespace: path)
+            guard resolver != nil else {
+                throw CommandFailure(
+                    "--write-netns-resolv: \(path) is no namespace of \"ip netns\", which are in /run/netns",
+                    status: ExitStatus.usage)
+            }
+        }
         let order = try BridgeOrder(
-            guest: guest, network: network, bridge: bridge, limits: limits, control: control.order, origin: origin)
+            guest: guest, network: network, bridge: bridge, limits: limits, control: control.order, origin: origin,
+            setsDefaultRoutes: !noDefaultRoute, netnsResolver: resolver)
         throw ExitCode(try AttachedBridge(order).run())
     }
 }

@@ -6,7 +6,12 @@ public enum CommandLineEntry {
     /// Parses the process's arguments, does what they say and ends the process.
     public static func run() -> Never {
         StandardDescriptors.fill()
-        exit(status(of: Array(CommandLine.arguments.dropFirst())))
+        exit(status(of: arguments))
+    }
+
+    /// The arguments behind the program's name, as text that stands for their bytes.
+    private static var arguments: [String] {
+        (1..<max(1, Int(CommandLine.argc))).compactMap { CommandLine.unsafeArgv[$0].map { SystemText.text($0) } }
     }
 
     /// Does what the arguments say and returns the exit status. Errors become one line on standard error.

@@ -22,8 +22,8 @@ struct GuestOptions: ParsableArguments {
         help: ArgumentHelp(
             "Send connections from the host's loopback to published ports through the guest's interface too.",
             discussion: """
-                Without it \"run\" hands their octets to a socket inside the guest, which is faster. The same is done \
-                with --capture, so that the file shows everything.
+                Without it their bytes are handed to a socket inside the guest, which is faster. The same is done with \
+                --capture, so that the file shows everything.
                 """))
     var noSplice = false
 

@@ -28,8 +28,9 @@ enum HelpText {
 
     static let run = """
         COMMAND runs in new network and mount namespaces. It finds one interface with an IPv4 and an IPv6 address, \
-        default routes, and an /etc/resolv.conf that names the gateway. Standard input and output, the terminal and \
-        the working directory are the caller's. An ordinary user is root in the namespaces, and only there.
+        default routes, and an /etc/resolv.conf that names the gateway, whatever becomes of the host's file. Standard \
+        input and output, the terminal and the working directory are the caller's. An ordinary user is root in the \
+        namespaces, and only there; /etc is read-only then, and its entries are links to the host's.
 
         Signals sent to ringway are passed on to COMMAND. COMMAND never outlives ringway.
 
@@ -62,8 +63,17 @@ enum HelpText {
 
     static let attach = """
         An interface is made in the namespace, with an IPv4 and an IPv6 address and default routes; a namespace \
-        whose default route is set already is refused. /etc/resolv.conf is left alone: the gateway answers DNS, DHCP \
-        and router solicitations, for whatever runs there to ask.
+        whose default route is set already is refused, unless --no-default-route leaves that in force. The gateway \
+        answers DNS, DHCP and router solicitations, for whatever runs there to ask.
+
+        With --pid, the /etc/resolv.conf that the process sees names the gateway until the end, if it has a mount \
+        namespace of its own: by a mount there, no file is written. With --netns, programs in the namespace see the \
+        machine's file, or that of "ip netns", which --write-netns-resolv writes. What applies is said on standard \
+        error.
+
+        Connections from the host's loopback to published ports go around the interface. For that the namespace gets \
+        a rule for packets with a mark, a table of routes, and has connections take marks over, all of it from the \
+        first such client until the end, and only where its rules have no marks yet.
 
         When the network is up a line on standard error says so, and where its control socket is. "ringway status", \
         "publish", "flows" and the like find it by its name: that of --name, else of the namespace.
@@ -104,7 +114,8 @@ enum HelpText {
                            at a time
           vpnkit:PATH      a unix socket that speaks VPNKit's protocol
           tap:NAME         a TAP device, made unless it exists; the guest is
-                           whoever has the interface, at its own address
+                           what has the interface, at its own address,
+                           which may be another network namespace
           fd:N[,N...]      an inherited socket, connected or listening, with
                            QEMU's framing, or the queues of a TAP
 

@@ -3,7 +3,7 @@ internal import Glibc
 /// What the user reads when something is wrong: one line, in one write, so that lines of several processes do not mix.
 enum StandardError {
     static func write(_ message: String) {
-        var line = Array("ringway: \(message)\n".utf8)
+        var line = Array("ringway: \(SystemText.shown(message))\n".utf8)
         // A control character from a file name must not reach a terminal.
         for index in line.indices.dropLast() where line[index] < 0x20 || line[index] == 0x7F {
             line[index] = UInt8(ascii: "?")

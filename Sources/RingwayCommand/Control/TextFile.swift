@@ -1,10 +1,11 @@
+internal import CRingway
 internal import Glibc
 
 /// A file of lines, or standard input.
 enum TextFile {
     /// - Parameter path: `-` for standard input.
     static func lines(of path: String) throws(CommandFailure) -> [Substring] {
-        let descriptor = path == "-" ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC)
+        let descriptor = path == "-" ? STDIN_FILENO : ringway_open(path, O_RDONLY, 0)
         guard descriptor >= 0 else { throw CommandFailure("cannot read \(path): \(String(cString: strerror(errno)))") }
         defer { if path != "-" { close(descriptor) } }
         var octets: [UInt8] = []

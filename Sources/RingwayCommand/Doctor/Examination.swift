@@ -92,12 +92,12 @@ enum Examination {
             let guest = try StartingGuest(order, signals: signals.origin)
             do throws(CommandFailure) {
                 let (queues, offloads) = try guest.queues()
-                try guest.awaitConfigured()
+                _ = try guest.awaitConfigured()
                 _ = guest.process.waitForEnd()
                 return [.present("guest", "namespaces, interface, addresses and routes can be made", isRequired: true)]
                     + offloadFindings(offloads) + [dataPath(order, queues, offloads)]
             } catch {
-                guest.abandon()
+                guest.end()
                 throw error
             }
         } catch {

@@ -3,9 +3,9 @@ internal import Glibc
 
 /// COMMAND's execution, with a shell's exit statuses for what can go wrong.
 enum GuestCommand {
-    /// Becomes COMMAND. The environment is the caller's.
+    /// Becomes COMMAND, with its arguments byte for byte. The environment is the caller's.
     static func execute(_ arguments: [String]) -> Never {
-        var pointers = arguments.map { strdup($0) }
+        var pointers = arguments.map { ringway_text_bytes($0) }
         pointers.append(nil)
         ringway_execute(pointers)
         let reason = errno

@@ -21,29 +21,59 @@ struct GuestSetup {
     /// Where sockets of the guest are asked for; empty where none are wanted.
     let sockets: [Int32]
 
-    /// Sets the guest up, hands the interface over and becomes COMMAND. The process must have one thread.
+    /// Sets the guest up, hands the interface over and becomes COMMAND, or what keeps the guest. The process must have one
+    /// thread.
     func run(_ handover: consuming TapHandover) -> Never {
+        let names: (any KeptNames)?
+        var note = ""
         do throws(GuestFailure) {
             try enterNamespaces()
             endWithBridge()
             try makeInterface(handover)
-            if isOurs {
-                try MountNamespace.installResolver(
-                    ResolverConfiguration.contents(
-                        gateway: plan.gatewayIPv4, host: ResolverConfiguration.hostContents()))
-            }
+            names = try showResolver(&note)
         } catch {
             handover.send(error)
             _exit(ExitStatus.ownFailure)
         }
-        handover.sendConfigured()
-        guard case .command(let arguments) = origin else { _exit(0) }
-        // Behind the bridge's back, so to speak: nobody waits for it.
-        SocketSource.start(sockets, route: HostAddressRoute(ipv4: plan.hostIPv4, ipv6: plan.hostIPv6))
+        handover.sendConfigured(note)
+        guard origin != .trial else { _exit(0) }
+        let keeper = GuestKeeper(
+            ends: sockets,
+            source: SocketSource(
+                HostAddressRoute(
+                    ipv4: plan.hostIPv4, ipv6: plan.hostIPv6, interface: if_nametoindex(interfaceName),
+                    ownsNamespace: isOurs)),
+            names: names, life: handover.keepOpen())
+        guard case .command(let arguments) = origin else { keeper.run() }
+        // Behind the bridge's back, so to speak: nothing waits for it.
+        keeper.start()
         guard handover.awaitGo() else { _exit(ExitStatus.ownFailure) }
         signals.restore()
         endWithBridge()
         GuestCommand.execute(arguments)
+    }
+
+    /// Leads the names of the guest's programs to the gateway, as far as its files are known. Says in `note` why not, where
+    /// that is no reason to give up.
+    private func showResolver(_ note: inout String) throws(GuestFailure) -> (any KeptNames)? {
+        switch origin {
+        case .command, .trial:
+            let resolver = try GuestResolver(
+                ResolverConfiguration.contents(
+                    gateway: plan.gatewayIPv4, host: ResolverConfiguration.hostContents()))
+            try resolver.install()
+            return resolver
+        case .process(let process):
+            do throws(GuestFailure) {
+                return try JoinedResolver(of: process) {
+                    ResolverConfiguration.contents(gateway: plan.gatewayIPv4, host: $0)
+                }
+            } catch {
+                note = error.message
+                return nil
+            }
+        case .path: return nil
+        }
     }
 
     /// Whether the namespaces are new, and so ours to shape.
@@ -70,6 +100,7 @@ struct GuestSetup {
     }
 
     private func makeInterface(_ handover: borrowing TapHandover) throws(GuestFailure) {
+        try refuseObstacles()
         do {
             let device = try TapDevice.make(name: interfaceName, queues: queues)
             try handover.send(queues: device.queues, offloads: device.offloads)
@@ -81,6 +112,23 @@ struct GuestSetup {
         }
     }
 
+    /// In a namespace that others made, what is there already may be in the way.
+    private func refuseObstacles() throws(GuestFailure) {
+        let place: String
+        switch origin {
+        case .command, .trial: return
+        case .path(let path): place = path
+        case .process(let process): place = "process \(process)"
+        }
+        let obstacle: String?
+        do throws(TapFailure) {
+            obstacle = try NamespaceSurvey.obstacle(to: interfaceName, interface)
+        } catch {
+            throw GuestFailure(error.description)
+        }
+        if let obstacle { throw GuestFailure("cannot attach to \(place): \(obstacle)") }
+    }
+
     /// What to do about the failures that have a usual cause.
     private func hint(for error: any Error) -> String {
         guard let failure = error as? TapFailure else { return "" }
@@ -90,6 +138,8 @@ struct GuestSetup {
             return "; \"ringway doctor\" says how to mend it"
         case (_, EEXIST) where failure.step.hasPrefix("make the interface"):
             return "; --ifname chooses another name"
+        case (_, EEXIST) where failure.step.hasPrefix("add the default route"):
+            return "; --no-default-route leaves the one in force that is there"
         default:
             return ""
         }

@@ -7,9 +7,12 @@ enum ResolverConfiguration {
     /// More than this is no resolv.conf.
     static let maximumLength = 65_536
 
+    /// How it begins.
+    static let firstLine = "# Made by ringway for this network namespace.\n"
+
     /// What the guest shall see where the host has `host` in its file.
     static func contents(gateway: IPv4Address, host: String) -> String {
-        var text = "# Made by ringway for this network namespace.\nnameserver \(gateway)\n"
+        var text = "\(firstLine)nameserver \(gateway)\n"
         for line in host.split(whereSeparator: \.isNewline) {
             let words = line.split(whereSeparator: { $0 == " " || $0 == "\t" })
             guard let keyword = words.first, ["search", "domain", "options"].contains(keyword) else { continue }

@@ -45,10 +45,10 @@ struct StartingGuest: ~Copyable {
         }
     }
 
-    /// Waits until addresses, routes and mounts are in place.
-    borrowing func awaitConfigured() throws(CommandFailure) {
+    /// Waits until addresses, routes and mounts are in place. Returns the guest's remark, which may be empty.
+    borrowing func awaitConfigured() throws(CommandFailure) -> String {
         switch handover.awaitOffer() {
-        case .configured: return
+        case .configured(let note): return note
         case .failure(let message): throw CommandFailure(message)
         case .queues(let descriptors, _):
             for descriptor in descriptors { close(descriptor) }
@@ -60,11 +60,19 @@ struct StartingGuest: ~Copyable {
     /// Lets the guest's side become COMMAND.
     borrowing func go() { handover.sendGo() }
 
-    /// Ends a guest's side that has not become COMMAND.
-    borrowing func abandon() {
-        process.send(SIGKILL)
+    /// Ends a guest's side that has not become COMMAND: it takes back what it did in namespaces of others, for which it has
+    /// a moment.
+    borrowing func end() {
+        handover.hangUp()
+        let descriptor = ringway_process_descriptor(process.identifier)
+        var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        if poll(&entry, 1, Self.moment) != 1 { process.send(SIGKILL) }
+        if descriptor >= 0 { close(descriptor) }
         _ = process.waitForEnd()
     }
+
+    /// Timeout of `end`, in milliseconds.
+    private static var moment: Int32 { 3000 }
 
     private var silence: CommandFailure { CommandFailure("the guest's side ended before it was set up") }
 }

@@ -15,7 +15,8 @@ struct TapHandover: ~Copyable {
     /// What the guest's side came up with.
     enum Offer: Equatable {
         case queues([Int32], TapOffloads)
-        case configured
+        /// With a remark for the user, which may be empty.
+        case configured(String)
         case failure(String)
         /// The process ended without a word.
         case silence
@@ -67,8 +68,9 @@ struct TapHandover: ~Copyable {
     }
 
     /// Says that addresses, routes and mounts are in place.
-    borrowing func sendConfigured() {
-        _ = ringway_send_message(socket, [Kind.configured], 1, nil, 0)
+    borrowing func sendConfigured(_ note: String) {
+        let message = [Kind.configured] + note.utf8.prefix(1024)
+        _ = ringway_send_message(socket, message, message.count, nil, 0)
     }
 
     /// Says why there will be no guest.
@@ -76,6 +78,9 @@ struct TapHandover: ~Copyable {
         let message = [Kind.failure] + failure.message.utf8.prefix(1024)
         _ = ringway_send_message(socket, message, message.count, nil, 0)
     }
+
+    /// A descriptor of the guest's end for as long as the process lives, for noticing that the bridge is gone.
+    borrowing func keepOpen() -> Int32 { fcntl(socket, F_DUPFD_CLOEXEC, 0) }
 
     /// Waits for the bridge. False means that it gave up.
     borrowing func awaitGo() -> Bool {
@@ -93,7 +98,7 @@ struct TapHandover: ~Copyable {
             let offloads = body.withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) }
             return .queues(message.descriptors, TapOffloads(rawValue: offloads))
         case Kind.configured:
-            return .configured
+            return .configured(String(decoding: body, as: UTF8.self))
         case Kind.failure:
             return .failure(String(decoding: body, as: UTF8.self))
         default:
@@ -101,6 +106,9 @@ struct TapHandover: ~Copyable {
             return .silence
         }
     }
+
+    /// Tells the guest's side that the bridge is gone.
+    borrowing func hangUp() { _ = shutdown(socket, Int32(SHUT_RDWR)) }
 
     /// Lets the guest's side go on.
     borrowing func sendGo() {

@@ -22,16 +22,22 @@ struct ConfigurationWatch: ~Copyable {
         // Directories and not the file: editors, and whoever mounts configurations, put another file in its place.
         let events = IN_CREATE | IN_MOVED_TO | IN_CLOSE_WRITE | IN_DELETE | IN_MOVED_FROM
         for directory in Set([directory, resolved.directory]) {
-            inotify_add_watch(descriptor, directory, UInt32(events) | UInt32(IN_ONLYDIR))
+            SystemText.bytes(directory).withUnsafeBufferPointer { bytes in
+                guard let path = bytes.baseAddress else { return }
+                inotify_add_watch(descriptor, path, UInt32(events) | UInt32(IN_ONLYDIR))
+            }
         }
     }
 
     deinit { if descriptor >= 0 { close(descriptor) } }
 
     private static func resolve(_ path: String) -> String? {
-        guard let resolved = realpath(path, nil) else { return nil }
+        let bytes = SystemText.bytes(path)
+        guard let resolved = bytes.withUnsafeBufferPointer({ $0.baseAddress.flatMap { realpath($0, nil) } }) else {
+            return nil
+        }
         defer { free(resolved) }
-        return String(cString: resolved)
+        return SystemText.text(resolved)
     }
 
     private static func split(_ path: String) -> (directory: String, name: String) {
@@ -61,7 +67,9 @@ struct ConfigurationWatch: ~Copyable {
             let end = start + header + Int(event.len)
             guard end <= events.count else { return true }
             let found = events[start + header..<end].prefix { $0 != 0 }
-            if found.isEmpty || found.elementsEqual(name.utf8) { return true }
+            if found.isEmpty || found.elementsEqual(SystemText.bytes(name).dropLast().map { UInt8(bitPattern: $0) }) {
+                return true
+            }
             start = end
         }
         return false

@@ -1,0 +1,117 @@
+// Text that stands for bytes; the header says how.
+#include "ringway_text.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+// U+10FF80 to U+10FFBF are F4 8F BE 80..BF, U+10FFC0 to U+10FFFF are F4 8F BF 80..BF.
+static bool is_escape(const unsigned char *at) {
+    return at[0] == 0xF4 && at[1] == 0x8F && (at[2] == 0xBE || at[2] == 0xBF) && (at[3] & 0xC0) == 0x80;
+}
+
+// How many bytes the character that begins here has, if it is UTF-8 (RFC 3629, section 4) and no escape; else 0.
+static size_t character_length(const unsigned char *at) {
+    if (at[0] < 0x80) return 1;
+    // A byte behind the terminating zero is never looked at: the zero ends every comparison.
+    if (at[0] >= 0xC2 && at[0] <= 0xDF) return (at[1] & 0xC0) == 0x80 ? 2 : 0;
+    if ((at[0] & 0xF0) == 0xE0) {
+        unsigned char low = at[0] == 0xE0 ? 0xA0 : 0x80, high = at[0] == 0xED ? 0x9F : 0xBF;
+        return at[1] >= low && at[1] <= high && (at[2] & 0xC0) == 0x80 ? 3 : 0;
+    }
+    if (at[0] >= 0xF0 && at[0] <= 0xF4) {
+        unsigned char low = at[0] == 0xF0 ? 0x90 : 0x80, high = at[0] == 0xF4 ? 0x8F : 0xBF;
+        bool whole = at[1] >= low && at[1] <= high && (at[2] & 0xC0) == 0x80 && (at[3] & 0xC0) == 0x80;
+        return whole && !is_escape(at) ? 4 : 0;
+    }
+    return 0;
+}
+
+char *ringway_text_from_bytes(const char *bytes) {
+    char *text = malloc(strlen(bytes) * 4 + 1);
+    if (!text) abort();
+    const unsigned char *from = (const unsigned char *)bytes;
+    unsigned char *to = (unsigned char *)text;
+    while (*from) {
+        size_t length = character_length(from);
+        if (length > 0) {
+            memcpy(to, from, length);
+            to += length;
+            from += length;
+        } else {
+            *to++ = 0xF4;
+            *to++ = 0x8F;
+            *to++ = *from < 0xC0 ? 0xBE : 0xBF;
+            *to++ = 0x80 | (*from & 0x3F);
+            from++;
+        }
+    }
+    *to = 0;
+    return text;
+}
+
+char *ringway_text_bytes(const char *text) {
+    char *bytes = malloc(strlen(text) + 1);
+    if (!bytes) abort();
+    const unsigned char *from = (const unsigned char *)text;
+    char *to = bytes;
+    while (*from) {
+        if (is_escape(from)) {
+            *to++ = (char)((from[2] == 0xBE ? 0x80 : 0xC0) | (from[3] & 0x3F));
+            from += 4;
+        } else {
+            *to++ = (char)*from++;
+        }
+    }
+    *to = 0;
+    return bytes;
+}
+
+size_t ringway_text_length(const char *text) {
+    size_t length = 0;
+    for (const unsigned char *at = (const unsigned char *)text; *at; at += is_escape(at) ? 4 : 1) length++;
+    return length;
+}
+
+bool ringway_text_is_mixed(const char *text) { return ringway_text_length(text) != strlen(text); }
+
+// --- System calls ------------------------------------------------------------------------------------------------
+
+static int finish(int result, char *first, char *second) {
+    int reason = errno;
+    free(first);
+    free(second);
+    errno = reason;
+    return result;
+}
+
+int ringway_path_unlink(const char *path) {
+    char *bytes = ringway_text_bytes(path);
+    return finish(unlink(bytes), bytes, NULL);
+}
+
+int ringway_path_rename(const char *from, const char *to) {
+    char *first = ringway_text_bytes(from), *second = ringway_text_bytes(to);
+    return finish(rename(first, second), first, second);
+}
+
+int ringway_path_chmod(const char *path, mode_t mode) {
+    char *bytes = ringway_text_bytes(path);
+    return finish(chmod(bytes, mode), bytes, NULL);
+}
+
+int ringway_path_make_directory(const char *path, mode_t mode) {
+    char *bytes = ringway_text_bytes(path);
+    return finish(mkdir(bytes, mode), bytes, NULL);
+}
+
+unsigned ringway_path_type(const char *path) {
+    char *bytes = ringway_text_bytes(path);
+    struct stat status;
+    int result = finish(lstat(bytes, &status), bytes, NULL);
+    return result == 0 ? status.st_mode & S_IFMT : 0;
+}

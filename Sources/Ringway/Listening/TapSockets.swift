@@ -1,0 +1,108 @@
+internal import CRingway
+internal import Glibc
+internal import RingwayConversation
+internal import RingwayLinks
+internal import RingwayStack
+internal import RingwayTap
+
+/// Makes sockets for the bridge in the network namespace that a TAP's interface is in, on a thread that goes there.
+///
+/// The namespace is at hand where the interface has been moved to another than the process's, by "ip link set NAME netns
+/// PLACE" for example, at any time, and the process may enter it. An interface in the process's own is no guest of its
+/// own: behind it may be a machine, or a bridge, and the routes are the host's.
+enum TapSockets {
+    /// The most queues that a link has.
+    private static var mostEnds: Int { 64 }
+
+    /// A source for each of so many queues; none where there are no descriptors left.
+    ///
+    /// - Parameter tap: one of the device's queues; it stays the caller's.
+    static func source(of tap: Int32, queues: Int, plan: NetworkPlan) -> GuestSockets {
+        let queue = fcntl(tap, F_DUPFD_CLOEXEC, 0)
+        guard queue >= 0, queues <= mostEnds else { return .none }
+        var ours: [Int32] = []
+        var theirs: [Int32] = []
+        for _ in 0..<queues {
+            var ends: [Int32] = [-1, -1]
+            guard ringway_message_pair(&ends) == 0 else {
+                for end in ours + theirs + [queue] { close(end) }
+                return .none
+            }
+            theirs.append(ends[0])
+            ours.append(ends[1])
+        }
+        let ends = ours
+        // It ends with the guest, whose shards close their ends; nothing has to wait for it.
+        AgentThread("ringway-sockets") {
+            var visitor = NamespaceVisitor(tap: queue, plan: plan)
+            visitor.serve(ends)
+            close(queue)
+        }.detach()
+        return GuestSockets(descriptors: theirs)
+    }
+}
+
+/// The thread's state: which namespace it is in, and what it has set up there.
+private struct NamespaceVisitor {
+    private struct Identity: Equatable {
+        var device: UInt64 = 0
+        var number: UInt64 = 0
+
+        init(of descriptor: Int32) {
+            _ = ringway_entry_identity(descriptor, "", &device, &number)
+        }
+    }
+
+    private let tap: Int32
+    private let plan: NetworkPlan
+    private let home: Identity
+    private var place: Identity
+    private var source: SocketSource?
+
+    init(tap: Int32, plan: NetworkPlan) {
+        self.tap = tap
+        self.plan = plan
+        let own = ringway_open("/proc/thread-self/ns/net", O_RDONLY, 0)
+        home = Identity(of: own)
+        place = home
+        if own >= 0 { close(own) }
+    }
+
+    /// Answers until every end is closed.
+    mutating func serve(_ ends: [Int32]) {
+        var entries = ends.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+        while entries.contains(where: { $0.fd >= 0 }) {
+            guard poll(&entries, nfds_t(entries.count), -1) > 0 else { continue }
+            for index in entries.indices where entries[index].revents != 0 {
+                let isAnswered = follow()?.answer(entries[index].fd) ?? SocketSource.decline(entries[index].fd)
+                if !isAnswered {
+                    close(entries[index].fd)
+                    entries[index].fd = -1
+                }
+            }
+        }
+        source?.end()
+    }
+
+    /// Goes where the interface is now; `nil` where that is at home, or out of reach.
+    private mutating func follow() -> SocketSource? {
+        let namespace = ringway_tap_namespace(tap)
+        guard namespace >= 0 else { return nil }
+        defer { close(namespace) }
+        let wanted = Identity(of: namespace)
+        guard wanted != home else { return nil }
+        if wanted == place { return source }
+        source?.end()
+        source = nil
+        var name = [CChar](repeating: 0, count: TapDevice.maximumNameLength + 1)
+        var flags: Int32 = 0
+        guard ringway_join_namespace(namespace, ringway_kind_network()) == 0,
+            ringway_tap_describe(tap, &name, &flags) == 0
+        else { return nil }
+        place = wanted
+        source = SocketSource(
+            HostAddressRoute(
+                ipv4: plan.hostIPv4, ipv6: plan.hostIPv6, interface: if_nametoindex(name), ownsNamespace: false))
+        return source
+    }
+}

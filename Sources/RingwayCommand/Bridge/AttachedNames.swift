@@ -1,0 +1,56 @@
+internal import Ringway
+
+/// How the programs of a namespace that others made find the gateway's name server: what was done for it, or what the
+/// user can do.
+struct AttachedNames {
+    private let order: BridgeOrder
+    private let written: NetnsResolver.Written?
+
+    /// Writes the file that was asked for, if one was.
+    init(_ order: BridgeOrder) throws(CommandFailure) {
+        self.order = order
+        guard let resolver = order.netnsResolver else {
+            written = nil
+            return
+        }
+        let host = ResolverConfiguration.hostContents(at: resolver.exists ? resolver.path : "/etc/resolv.conf")
+        written = try resolver.write(ResolverConfiguration.contents(gateway: order.plan.gatewayIPv4, host: host))
+    }
+
+    /// What to say about it in a line; `nil` where there is nothing to be said.
+    ///
+    /// - Parameter note: why the process's file could not be covered; empty where it was.
+    func line(note: String) -> String? {
+        let gateway = order.plan.gatewayIPv4
+        switch order.origin {
+        case .command, .trial: return nil
+        case .process:
+            if note.isEmpty {
+                return "/etc/resolv.conf of its mount namespace names \(gateway) until the end; no file is written"
+            }
+            return "\(note), which is left alone: for names of this network it has to say nameserver \(gateway)"
+        case .path(let path):
+            guard let written, let resolver = order.netnsResolver else {
+                return Self.advice(NetnsResolver(namespace: path), gateway)
+            }
+            let made = written.made.first.map { "; the directory \($0) was made for it" } ?? ""
+            return "\(resolver.path) names \(gateway) until the end\(made)"
+        }
+    }
+
+    private static func advice(_ resolver: NetnsResolver?, _ gateway: IPv4Address) -> String? {
+        let line = "nameserver \(gateway)"
+        guard let resolver else {
+            return "programs in it read the /etc/resolv.conf that they find, which has to say \(line)"
+        }
+        if resolver.exists {
+            if resolver.says(line) { return nil }
+            return "\(resolver.path) does not say \(line): --write-netns-resolv has it do so until the end"
+        }
+        return "programs in it read the machine's /etc/resolv.conf; --write-netns-resolv gives them \(resolver.path), "
+            + "which says \(line)"
+    }
+
+    /// Takes back what was written. Says what could not be.
+    func takeBack() -> String? { written?.takeBack() }
+}

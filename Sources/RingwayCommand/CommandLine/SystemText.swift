@@ -1,0 +1,33 @@
+internal import CRingway
+internal import Glibc
+
+/// Text that stands for bytes (ringway_text.h), where Swift works with the bytes itself.
+enum SystemText {
+    /// The bytes, with a terminating zero.
+    static func bytes(_ text: String) -> ContiguousArray<CChar> {
+        guard let bytes = ringway_text_bytes(text) else { return [0] }
+        defer { free(bytes) }
+        return ContiguousArray(UnsafeBufferPointer(start: bytes, count: strlen(bytes) + 1))
+    }
+
+    /// The text of bytes that end with a zero.
+    static func text(_ bytes: UnsafePointer<CChar>) -> String {
+        guard let text = ringway_text_from_bytes(bytes) else { return "" }
+        defer { free(text) }
+        return String(cString: text)
+    }
+
+    /// The text as a person reads it: a byte that is not UTF-8 is written `\xFF`.
+    static func shown(_ text: String) -> String {
+        guard text.unicodeScalars.contains(where: isByte) else { return text }
+        return text.unicodeScalars.reduce(into: "") { shown, scalar in
+            if isByte(scalar) {
+                shown += "\\x" + String(scalar.value & 0xFF, radix: 16, uppercase: true)
+            } else {
+                shown.unicodeScalars.append(scalar)
+            }
+        }
+    }
+
+    private static func isByte(_ scalar: Unicode.Scalar) -> Bool { (0x10FF80...0x10FFFF).contains(scalar.value) }
+}

@@ -1,0 +1,20 @@
+internal import CRingway
+internal import Glibc
+
+/// What tells one entry of the file system from another. A symbolic link is itself, not what it leads to.
+struct EntryIdentity: Equatable {
+    private let device: UInt64
+    private let number: UInt64
+
+    /// The entry at a path, from a directory if one is given; `nil` where there is none.
+    init?(_ path: String, in directory: Int32 = AT_FDCWD) {
+        var device: UInt64 = 0
+        var number: UInt64 = 0
+        guard ringway_entry_identity(directory, path, &device, &number) == 0 else { return nil }
+        self.device = device
+        self.number = number
+    }
+
+    /// What a descriptor names.
+    init?(of descriptor: Int32) { self.init("", in: descriptor) }
+}

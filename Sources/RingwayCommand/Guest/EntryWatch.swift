@@ -1,0 +1,64 @@
+internal import Glibc
+
+/// Notices that entries of directories come, go or are replaced, by inotify.
+///
+/// Where inotify has no room left (`fs.inotify.max_user_instances` is 128 for all processes of a user) there is no
+/// descriptor, and the owner has to look from time to time.
+final class EntryWatch {
+    /// A directory to be watched; its path stands for it in what is told.
+    struct Place: Hashable {
+        let path: String
+        /// A descriptor of it, where no path leads there.
+        var descriptor: Int32 = -1
+    }
+
+    /// Readable when something has happened; negative when nothing will tell.
+    let descriptor: Int32
+    private var watches: [Int32: Set<String>] = [:]
+
+    init() { descriptor = inotify_init1(Int32(IN_NONBLOCK) | Int32(IN_CLOEXEC)) }
+
+    deinit { if descriptor >= 0 { close(descriptor) } }
+
+    /// Watches these directories and no others. What is not there is passed over: the directory above it tells when it
+    /// comes.
+    func renew(_ places: [Place]) {
+        guard descriptor >= 0 else { return }
+        let events = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO
+        let mask = UInt32(events) | UInt32(IN_ONLYDIR) | UInt32(IN_DELETE_SELF) | UInt32(IN_MOVE_SELF)
+        var renewed: [Int32: Set<String>] = [:]
+        for place in places {
+            let path = place.descriptor < 0 ? place.path : "/proc/self/fd/\(place.descriptor)"
+            let watch = inotify_add_watch(descriptor, path, mask)
+            // Two paths may lead to one directory, which has one watch.
+            if watch >= 0 { renewed[watch, default: []].insert(place.path) }
+        }
+        for watch in watches.keys where renewed[watch] == nil { inotify_rm_watch(descriptor, watch) }
+        watches = renewed
+    }
+
+    /// Takes what has happened since: a directory's path and an entry's name, or an empty one where the directory itself
+    /// is concerned.
+    func take(_ body: (_ directory: String, _ name: UnsafeRawBufferPointer) -> Void) {
+        guard descriptor >= 0 else { return }
+        withUnsafeTemporaryAllocation(byteCount: 16 << 10, alignment: 8) { buffer in
+            while true {
+                let count = read(descriptor, buffer.baseAddress, buffer.count)
+                guard count > 0 else { return }
+                var rest = UnsafeRawBufferPointer(rebasing: buffer[..<count])
+                let headerLength = MemoryLayout<inotify_event>.size
+                while rest.count >= headerLength {
+                    let event = rest.loadUnaligned(as: inotify_event.self)
+                    let whole = headerLength + Int(event.len)
+                    guard rest.count >= whole else { break }
+                    let padded = UnsafeRawBufferPointer(rebasing: rest[headerLength..<whole])
+                    let name = UnsafeRawBufferPointer(rebasing: padded.prefix { $0 != 0 })
+                    for directory in watches[event.wd] ?? [] { body(directory, name) }
+                    // Events were lost: everything may have changed.
+                    if event.mask & UInt32(IN_Q_OVERFLOW) != 0 { body("/", name) }
+                    rest = UnsafeRawBufferPointer(rebasing: rest[whole...])
+                }
+            }
+        }
+    }
+}

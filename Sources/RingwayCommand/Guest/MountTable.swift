@@ -1,0 +1,49 @@
+internal import CRingway
+internal import Glibc
+
+/// The mounts that a process sees, and how they propagate (proc(5), mountinfo).
+struct MountTable {
+    /// The peer group that a mount is in, by the mount's number.
+    private var shared: [UInt64: Substring] = [:]
+    /// The peer groups whose mounts appear in some mount of the process: those it is in, and those it receives from.
+    private var received: Set<Substring> = []
+    private var numbers: Set<UInt64> = []
+
+    init(of process: String) {
+        var text: [UInt8] = []
+        let file = ringway_open("/proc/\(process)/mountinfo", O_RDONLY, 0)
+        defer { if file >= 0 { close(file) } }
+        // Some hundred bytes a mount, of which a namespace has 100,000 at the most.
+        withUnsafeTemporaryAllocation(byteCount: 64 << 10, alignment: 1) { buffer in
+            while file >= 0, text.count < 64 << 20 {
+                let count = read(file, buffer.baseAddress, buffer.count)
+                guard count > 0 else { break }
+                text += buffer[..<count]
+            }
+        }
+        self.init(parsing: String(decoding: text, as: UTF8.self))
+    }
+
+    init(parsing text: String) {
+        for line in text.split(separator: "\n") {
+            let words = line.split(separator: " ", omittingEmptySubsequences: false)
+            guard words.count > 6, let number = UInt64(words[0]) else { continue }
+            numbers.insert(number)
+            // number, parent, device, root, mount point, options, then optional fields up to a hyphen.
+            for field in words[6...].prefix(while: { $0 != "-" }) {
+                let parts = field.split(separator: ":")
+                guard parts.count == 2 else { continue }
+                if parts[0] == "shared" { shared[number] = parts[1] }
+                if parts[0] == "shared" || parts[0] == "master" || parts[0] == "propagate_from" {
+                    received.insert(parts[1])
+                }
+            }
+        }
+    }
+
+    /// Whether what is mounted on a mount of this table may appear in another's; so too where the mount is not known.
+    func propagates(_ mount: UInt64, to other: MountTable) -> Bool {
+        guard numbers.contains(mount) else { return true }
+        return shared[mount].map { other.received.contains($0) } ?? false
+    }
+}

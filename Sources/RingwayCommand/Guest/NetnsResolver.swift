@@ -1,0 +1,99 @@
+internal import CRingway
+internal import Glibc
+internal import Ringway
+
+/// `/etc/netns/NAME/resolv.conf`, which "ip netns exec NAME" shows to its program as `/etc/resolv.conf`.
+///
+/// It is written where the user says so, replaced as a whole, and at the end put back: what was there before is kept
+/// beside the directory, because everything inside it is mounted over something of `/etc`, and so outlives a bridge that
+/// is killed.
+struct NetnsResolver {
+    /// Where names are namespaces.
+    private static let places = ["/run/netns/", "/var/run/netns/"]
+
+    private let directory: String
+    private let name: String
+
+    /// For the namespace that a path names, if it is one of "ip netns".
+    init?(namespace path: String, in directory: String = "/etc/netns") {
+        guard let place = Self.places.first(where: { path.hasPrefix($0) }) else { return nil }
+        let name = String(path.dropFirst(place.count))
+        guard !name.isEmpty, !name.contains("/"), name != ".", name != "..", !ringway_text_is_mixed(name)
+        else { return nil }
+        self.name = name
+        self.directory = directory
+    }
+
+    /// The file.
+    var path: String { "\(own)/resolv.conf" }
+    private var own: String { "\(directory)/\(name)" }
+    private var kept: String { "\(directory)/.\(name).resolv.conf.before-ringway" }
+    private var fresh: String { "\(directory)/.\(name).resolv.conf.ringway" }
+
+    /// Whether the file is there and says this.
+    func says(_ line: String) -> Bool {
+        ResolverConfiguration.hostContents(at: path).split(whereSeparator: \.isNewline).contains { $0 == line }
+    }
+
+    var exists: Bool { EntryIdentity(path) != nil }
+
+    /// What has been written, to be taken back.
+    struct Written {
+        fileprivate let file: NetnsResolver
+        fileprivate let contents: String
+        fileprivate let identity: EntryIdentity?
+        /// Directories that were made, the inner one first.
+        let made: [String]
+    }
+
+    /// Writes the file. Nothing is left when it throws.
+    func write(_ contents: String) throws(CommandFailure) -> Written {
+        var made: [String] = []
+        do throws(CommandFailure) {
+            for path in [directory, own] {
+                if mkdir(path, 0o755) == 0 {
+                    made.insert(path, at: 0)
+                } else if errno != EEXIST {
+                    throw failure("make the directory \(path)")
+                }
+            }
+            // One that is ours was left by a bridge that was killed: what is kept is of before that, or there was nothing.
+            if exists, !isOurs, link(path, kept) != 0, errno != EEXIST { throw failure("keep \(path)") }
+            unlink(fresh)
+            do throws(GuestFailure) {
+                try GuestResolver.write(contents, to: fresh, in: AT_FDCWD)
+            } catch {
+                throw CommandFailure("\(fresh): \(error.message)")
+            }
+            let identity = EntryIdentity(fresh)
+            guard rename(fresh, path) == 0 else { throw failure("write \(path)") }
+            return Written(file: self, contents: contents, identity: identity, made: made)
+        } catch {
+            unlink(fresh)
+            if EntryIdentity(kept) == EntryIdentity(path) { unlink(kept) }
+            for path in made { rmdir(path) }
+            throw error
+        }
+    }
+
+    private var isOurs: Bool {
+        ResolverConfiguration.hostContents(at: path).hasPrefix(ResolverConfiguration.firstLine)
+    }
+
+    private func failure(_ step: String) -> CommandFailure {
+        CommandFailure("--write-netns-resolv: cannot \(step): \(String(cString: strerror(errno)))")
+    }
+}
+
+extension NetnsResolver.Written {
+    /// Puts back what was there before. Says what could not be, because others have changed it.
+    func takeBack() -> String? {
+        defer { for path in made { rmdir(path) } }
+        guard EntryIdentity(file.path) == identity, ResolverConfiguration.hostContents(at: file.path) == contents else {
+            guard EntryIdentity(file.kept) != nil else { return nil }
+            return "\(file.path) was changed meanwhile and is left as it is; what it was before is in \(file.kept)"
+        }
+        if rename(file.kept, file.path) != 0 { unlink(file.path) }
+        return nil
+    }
+}

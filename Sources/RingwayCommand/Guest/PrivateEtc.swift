@@ -1,0 +1,145 @@
+internal import CRingway
+internal import Glibc
+
+/// A directory of ours in place of `/etc`, in which `resolv.conf` is the guest's and every other entry leads to the
+/// host's entry of that name, as it is at the moment.
+///
+///     /etc/                        a file system in memory, read-only here
+///     /etc/resolv.conf             the guest's, writable
+///     /etc/NAME                    -> .ringway/etc/NAME, for whatever the host's directory has
+///     /etc/.ringway/etc/           the host's directory
+///     /etc/.ringway/NAME           -> /NAME, for links such as ../run/x in the host's directory
+///
+/// Nothing that happens in the host's directory can take this one away, because its entries are no entries of the
+/// host's: whether the host's `resolv.conf` is replaced, removed, a link that dangles, or not there at all is of no
+/// meaning here. Only a `/etc` that is replaced whole has to be covered again.
+///
+/// The links follow the host's entries, where mounts would hold on to what has been replaced. It is read-only, so that
+/// what a program would add to `/etc` fails and is not lost at the guest's end.
+final class PrivateEtc {
+    static let path = "/etc"
+    private static let hidden = ".ringway"
+    private static let entry = "resolv.conf"
+
+    /// The file system, writable, in no place.
+    private let memory: Int32
+    private let cover: Cover
+    private let file: Cover
+    /// The host's directory; negative while this one is not shown.
+    private(set) var host: Int32 = -1
+
+    /// - Parameters:
+    ///   - memory: the file system, with its `resolv.conf`, in place at the moment; adopted.
+    ///   - file: the guest's file.
+    init(_ memory: Int32, file: Cover) throws(GuestFailure) {
+        self.memory = memory
+        self.file = file
+        guard mkdirat(memory, Self.hidden, 0o755) == 0, mkdirat(memory, "\(Self.hidden)/etc", 0o755) == 0
+        else { throw GuestFailure(cannot: "make a directory in memory") }
+        for name in Self.names(in: AT_FDCWD, "/") where name != "etc".utf8CString {
+            Self.link(from: "\(Self.hidden)/".utf8CString.dropLast() + name, to: ["/".utf8CString[0]] + name, memory)
+        }
+        cover = try Cover(of: "", in: memory, isProtected: true)
+    }
+
+    deinit {
+        close(memory)
+        if host >= 0 { close(host) }
+    }
+
+    /// Every descriptor that it needs.
+    var descriptors: [Int32] { cover.spares + [memory, host].filter { $0 >= 0 } }
+
+    /// Whether it is what is seen at `/etc`.
+    var isShown: Bool {
+        let directory = ringway_open_directory(AT_FDCWD, Self.path)
+        defer { if directory >= 0 { close(directory) } }
+        return directory >= 0 && cover.isSeen(by: directory)
+    }
+
+    /// Whether the host's directory has an entry `resolv.conf`, wherever it leads.
+    var hostHasEntry: Bool { host >= 0 && EntryIdentity(Self.entry, in: host) != nil }
+
+    /// Shows it, with the entries that the host's directory has now. False where there is no `/etc`, or it cannot be
+    /// covered.
+    func show() -> Bool {
+        let place = ringway_open_directory(AT_FDCWD, Self.path)
+        guard place >= 0 else { return false }
+        defer { close(place) }
+        if cover.isSeen(by: place) {
+            renew()
+            return true
+        }
+        let copy = ringway_mount_copy(place, "", true)
+        guard copy >= 0 else { return false }
+        if host >= 0 { close(host) }
+        host = copy
+        renew()
+        guard cover.lay(over: place) else { return false }
+        let shown = ringway_open_directory(AT_FDCWD, Self.path)
+        guard shown >= 0 else { return false }
+        defer { close(shown) }
+        guard ringway_mount_place(copy, shown, "\(Self.hidden)/etc") == 0 else { return false }
+        let own = ringway_open_entry(shown, Self.entry)
+        guard own >= 0 else { return false }
+        defer { close(own) }
+        return file.lay(over: own)
+    }
+
+    /// Lets the host's directory be seen again.
+    func hide() {
+        let shown = ringway_open_directory(AT_FDCWD, Self.path)
+        guard shown >= 0 else { return }
+        defer { close(shown) }
+        if cover.isSeen(by: shown) { _ = ringway_unmount_directory(shown) }
+        if host >= 0 { close(host) }
+        host = -1
+    }
+
+    /// Gives it the entries that the host's directory has now.
+    private func renew() {
+        let wanted = Set(Self.names(in: host, ".")).filter { !Self.isOurs($0) }
+        let present = Set(Self.names(in: memory, ".")).filter { !Self.isOurs($0) }
+        for name in present.subtracting(wanted) {
+            _ = name.withUnsafeBufferPointer { $0.baseAddress.map { unlinkat(memory, $0, 0) } }
+        }
+        for name in wanted.subtracting(present) {
+            Self.link(from: ContiguousArray(name), to: "\(Self.hidden)/etc/".utf8CString.dropLast() + name, memory)
+        }
+    }
+
+    // MARK: Names are bytes that end with zero
+
+    private static func isOurs(_ name: ContiguousArray<CChar>) -> Bool {
+        name.starts(with: hidden.utf8CString.dropLast()) || name == entry.utf8CString
+    }
+
+    private static func link(from name: ContiguousArray<CChar>, to target: ContiguousArray<CChar>, _ directory: Int32) {
+        name.withUnsafeBufferPointer { name in
+            target.withUnsafeBufferPointer { target in
+                guard let name = name.baseAddress, let target = target.baseAddress else { return }
+                _ = symlinkat(target, directory, name)
+            }
+        }
+    }
+
+    private static func names(in directory: Int32, _ path: String) -> [ContiguousArray<CChar>] {
+        let descriptor = openat(directory, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { return [] }
+        guard let stream = fdopendir(descriptor) else {
+            close(descriptor)
+            return []
+        }
+        defer { closedir(stream) }
+        var names: [ContiguousArray<CChar>] = []
+        while let entry = readdir(stream) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) { field in
+                field.withMemoryRebound(to: CChar.self, capacity: 256) { start in
+                    ContiguousArray(UnsafeBufferPointer(start: start, count: strlen(start) + 1))
+                }
+            }
+            if name != ".".utf8CString, name != "..".utf8CString { names.append(name) }
+        }
+        return names
+    }
+}

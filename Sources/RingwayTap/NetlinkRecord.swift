@@ -1,0 +1,70 @@
+internal import CRingway
+
+/// One object that the kernel lists: a message's header of its own kind, and attributes behind it.
+struct NetlinkRecord {
+    /// Everything behind the prologue.
+    let bytes: [UInt8]
+
+    /// The header, of which the kernel may have sent less than this one asks for.
+    func header<Header: BitwiseCopyable>(as type: Header.Type) -> Header? {
+        guard bytes.count >= MemoryLayout<Header>.size else { return nil }
+        return bytes.withUnsafeBytes { $0.loadUnaligned(as: type) }
+    }
+
+    /// An attribute's bytes.
+    func attribute(_ wanted: Int, after header: Int) -> ArraySlice<UInt8>? {
+        var offset = (header + 3) & ~3
+        while offset + 4 <= bytes.count {
+            let length = Int(bytes[offset]) | Int(bytes[offset + 1]) << 8
+            let type = (Int(bytes[offset + 2]) | Int(bytes[offset + 3]) << 8) & 0x3FFF
+            guard length >= 4, length <= bytes.count - offset else { return nil }
+            if type == wanted { return bytes[offset + 4..<offset + length] }
+            offset += (length + 3) & ~3
+        }
+        return nil
+    }
+
+    /// An attribute that holds an integer in the machine's order.
+    func integer(_ wanted: Int, after header: Int) -> UInt32? {
+        guard let value = attribute(wanted, after: header), value.count == 4 else { return nil }
+        return value.withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) }
+    }
+
+    /// The objects in a datagram, and whether the list ends with it; `errorNumber` where the kernel refuses to list.
+    static func parse(
+        _ datagram: UnsafeRawBufferPointer
+    ) -> (records: [NetlinkRecord], isLast: Bool, errorNumber: Int32) {
+        var records: [NetlinkRecord] = []
+        var offset = 0
+        while offset + NetlinkMessage.prologueLength <= datagram.count {
+            let length = Int(datagram.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
+            guard length >= NetlinkMessage.prologueLength, length <= datagram.count - offset else { break }
+            let body = datagram[offset + NetlinkMessage.prologueLength..<offset + length]
+            switch Int(datagram.loadUnaligned(fromByteOffset: offset + 4, as: UInt16.self)) {
+            case Int(NLMSG_DONE): return (records, true, 0)
+            case Int(NLMSG_ERROR):
+                let number = body.count >= 4 ? UnsafeRawBufferPointer(rebasing: body).loadUnaligned(as: Int32.self) : 0
+                return (records, true, 0 &- number)
+            default: records.append(NetlinkRecord(bytes: Array(body)))
+            }
+            offset += (length + 3) & ~3
+        }
+        return (records, false, 0)
+    }
+}
+
+extension NetlinkSocket {
+    /// The objects that the kernel lists in answer to a request.
+    mutating func list(_ request: NetlinkMessage) throws(TapFailure) -> [NetlinkRecord] {
+        var records: [NetlinkRecord] = []
+        try send(request)
+        // A kernel that never ends its list is no kernel; a bound all the same.
+        for _ in 0..<4096 {
+            let (some, isLast, errorNumber) = try receive(for: request.purpose) { NetlinkRecord.parse($0) }
+            guard errorNumber == 0 else { throw TapFailure(request.purpose, errorNumber: errorNumber) }
+            records += some
+            if isLast { break }
+        }
+        return records
+    }
+}

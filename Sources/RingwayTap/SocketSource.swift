@@ -1,0 +1,70 @@
+internal import CRingway
+internal import Glibc
+
+/// Makes TCP sockets inside a guest for the bridge, for connections that need no link: it is asked at the ends of
+/// pairs, one for each shard, which speak as `GuestSockets` says.
+///
+/// Sockets belong to the network namespace in which they are made, so the caller of `answer` is in the guest's, with
+/// the privilege there that marks and foreign addresses need.
+public final class SocketSource {
+    /// The most sockets of one answer.
+    private static var batch: Int { 64 }
+
+    private let route: HostAddressRoute
+
+    /// A source whose sockets' packets take this route.
+    public init(_ route: HostAddressRoute) { self.route = route }
+
+    /// What it needs open.
+    public var descriptors: [Int32] { route.descriptors }
+
+    /// Takes one request and answers it. False means that the other end is gone.
+    public func answer(_ end: Int32) -> Bool {
+        var request: (family: UInt8, count: UInt8) = (0, 0)
+        guard recv(end, &request, 2, 0) == 2 else { return false }
+        var sockets: [Int32] = []
+        if route.establish(ipv4: request.family == 4) {
+            for _ in 0..<min(Int(request.count), Self.batch) {
+                guard let socket = makeSocket(ipv4: request.family == 4) else { break }
+                sockets.append(socket)
+            }
+        }
+        defer { for socket in sockets { close(socket) } }
+        // Without a socket it is an answer too.
+        return ringway_send_message(end, &request, 1, sockets, sockets.count) == 1
+    }
+
+    /// Answers a request without a socket. False means that the other end is gone.
+    public static func decline(_ end: Int32) -> Bool {
+        var request: (family: UInt8, count: UInt8) = (0, 0)
+        guard recv(end, &request, 2, 0) == 2 else { return false }
+        return ringway_send_message(end, &request, 1, nil, 0) == 1
+    }
+
+    /// Takes back what the sockets needed in a namespace of others.
+    public func end() { route.undo() }
+
+    /// A socket that may have the host's address as its own, and whose packets are marked.
+    private func makeSocket(ipv4: Bool) -> Int32? {
+        let descriptor = socket(
+            ipv4 ? AF_INET : AF_INET6,
+            Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { return nil }
+        let isTransparent =
+            ipv4
+            ? ringway_set_option(descriptor, Int32(IPPROTO_IP), IP_TRANSPARENT, 1)
+            : ringway_set_option(descriptor, Int32(IPPROTO_IPV6), IPV6_TRANSPARENT, 1)
+        guard isTransparent == 0,
+            ringway_set_option(descriptor, SOL_SOCKET, SO_MARK, Int32(bitPattern: route.mark)) == 0,
+            ringway_set_option(descriptor, SOL_SOCKET, SO_REUSEADDR, 1) == 0
+        else {
+            close(descriptor)
+            return nil
+        }
+        // A port that the kernel chooses is chosen at the connect, when the whole tuple is known.
+        _ = ringway_set_option(descriptor, Int32(IPPROTO_IP), IP_BIND_ADDRESS_NO_PORT, 1)
+        _ = ringway_set_option(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
+        _ = ringway_set_option(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1)
+        return descriptor
+    }
+}
