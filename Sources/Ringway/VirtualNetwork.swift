@@ -110,6 +110,7 @@ public final class VirtualNetwork: Sendable {
     let loop = ControlLoop()
     let listeners = ListenerTable()
     let resolver: Resolver
+    let searchDomains: HostSearchDomains
     let captures = CaptureControl()
 
     /// Lays the network out and starts its name service. No guest is attached yet.
@@ -135,12 +136,24 @@ public final class VirtualNetwork: Sendable {
             names: Self.names(plan, registry, configuration.names),
             upstreams: configuration.nameServers.isEmpty ? nil : configuration.nameServers)
         names.resolvConfPath = configuration.resolvConfPath
+        let searchDomains = HostSearchDomains()
+        self.searchDomains = searchDomains
+        names.searchFollowed = { searchDomains.set($0) }
+        names.own = OwnNetwork(
+            domain: GuestName.domain,
+            blocks: [
+                CIDRBlock(address: IPAddress(plan.ipv4Network), prefixLength: plan.ipv4PrefixLength),
+                CIDRBlock(address: IPAddress(plan.ipv6Prefix), prefixLength: 64),
+            ].compactMap { $0 })
         names.limits.outstandingQueries = configuration.limits.nameQueries
         names.limits.longestWait = .seconds(max(1, configuration.limits.dnsTimeout))
         do throws(ResolverFailure) {
             resolver = try Resolver(names)
         } catch {
             throw Failure("the name service does not start: \(error)")
+        }
+        searchDomains.onChange { [weak self] in
+            self?.loop.post { [weak self] in self?.renewSearchDomains() }
         }
         if let options = configuration.capture {
             do throws(Failure) {
@@ -173,6 +186,14 @@ public final class VirtualNetwork: Sendable {
         return host.map { BuiltinName(name: $0, ipv4: plan.hostIPv4, ipv6: plan.hostIPv6) }
             + gateway.map { BuiltinName(name: $0, ipv4: plan.gatewayIPv4, ipv6: plan.gatewayIPv6) }
             + guests + others.map { BuiltinName(name: $0.name, ipv4: $0.ipv4, ipv6: $0.ipv6) }
+    }
+
+    /// Has the guests that are attached search what the host does now.
+    private func renewSearchDomains() {
+        let domains = searchDomains.forGuests
+        changes.withLock { _ in
+            for engine in state.withLock({ $0.members.values.map(\.engine) }) { engine.setSearchDomains(domains) }
+        }
     }
 
     /// Tells the name service which names there are.

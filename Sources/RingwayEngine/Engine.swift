@@ -118,6 +118,12 @@ public final class Engine: Sendable {
         for index in 0..<shared.network.count { send(.removeNeighbor(other.mac), to: index) }
     }
 
+    /// Has the guest search other domains.
+    public func setSearchDomains(_ domains: [String]) {
+        // The first shard has the services.
+        send(.setSearchDomains(domains), to: 0)
+    }
+
     /// Holds flows that are opened from now on to another policy.
     public func setPolicy(_ policy: DestinationPolicy) {
         for index in 0..<shared.network.count { send(.setPolicy(policy), to: index) }

@@ -2,6 +2,7 @@ public import RingwayCapture
 internal import RingwayRing
 public import RingwayStack
 public import RingwayWire
+internal import Synchronization
 
 /// What an engine is made from; fixed for its life.
 public struct EngineConfiguration: Sendable {
@@ -34,6 +35,8 @@ public protocol AddressClaims: Sendable {
     func claim(_ address: IPv6Address) -> Bool
     /// The guest has not used the address for a while, and others may have it.
     func release(_ address: IPv6Address)
+    /// The guest has declined its IPv4 address; the one that it is to have instead, or `nil` when there is no other.
+    func replace(_ address: IPv4Address) -> IPv4Address?
 }
 
 /// What an engine tells its owner, from any of its threads.
@@ -56,6 +59,7 @@ final class EngineShared: Sendable {
     /// Where frames of neighbours arrive, read by the first shard; -1 without a switch.
     let inbox: Int32
     private let handler: @Sendable (EngineEvent) -> Void
+    private let isIPv6Known = Atomic(false)
 
     init(
         configuration: EngineConfiguration, features: KernelFeatures, network: ShardNetwork, inbox: Int32,
@@ -73,4 +77,8 @@ final class EngineShared: Sendable {
     deinit { network.deallocate() }
 
     func report(_ event: EngineEvent) { handler(event) }
+
+    /// Whether the guest has shown an IPv6 address of the network.
+    var hasIPv6: Bool { isIPv6Known.load(ordering: .relaxed) }
+    func noteIPv6() { isIPv6Known.store(true, ordering: .relaxed) }
 }

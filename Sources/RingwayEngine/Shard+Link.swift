@@ -36,6 +36,7 @@ extension Shard {
             counters.addRefused(reason: reason.rawValue)
             return pool.pointee.release(lease)
         }
+        if summary.isIPv6, !knowsIPv6 { lookForIPv6(summary, frame) }
         if isReassembled { summary.dontFragment = false }
         if isSwitched, !passesSwitch(summary, lease, length: length) { return }
         let owner = Stack.owner(
@@ -52,6 +53,25 @@ extension Shard {
             return pool.pointee.release(lease)
         }
         counters.add(.framesHandedOver)
+    }
+
+    /// Takes note of the first sign that the guest has an IPv6 address of the network: it sends from one, or asks its
+    /// neighbours about one that it is to have (RFC 4862 §5.4).
+    @inline(never)
+    private mutating func lookForIPv6(_ summary: FrameSummary, _ frame: UnsafeRawBufferPointer) {
+        let plan = shared.configuration.stack.plan
+        var address = summary.source.ipv6
+        let message = VirtioNetHeader.length + Int(summary.transportOffset)
+        // Solicitations and advertisements both have a target, eight octets into the message.
+        if summary.kind == .icmpv6, frame.count >= message + 24,
+            frame[message] == ICMPv6Header.neighborSolicitation && summary.source.isUnspecified
+                || frame[message] == ICMPv6Header.neighborAdvertisement, let base = frame.baseAddress
+        {
+            address = IPv6Address(loadingFrom: base + message + 8)
+        }
+        guard plan.contains(address), plan.isGuest(address) else { return }
+        knowsIPv6 = true
+        shared.noteIPv6()
     }
 
     /// Queues the write of a frame: one piece, or headers and payload apart.

@@ -66,6 +66,8 @@ extension Shard {
                 }
             case .addNeighbor(let mac, let inbox): addNeighbor(mac, inbox: inbox)
             case .removeNeighbor(let mac): removeNeighbor(mac)
+            case .setSearchDomains(let domains): stack.setSearchDomains(domains)
+            case .setGuestIPv4(let address): setGuestIPv4(address)
             case .setPolicy(let policy): stack.policy = policy
             case .join(let client, let conversation, let ends):
                 join(client: client, conversation: conversation, ends)

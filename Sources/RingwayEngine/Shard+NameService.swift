@@ -38,7 +38,7 @@ extension Shard {
         }
         let start = space.address(of: effect.lease) + Int(effect.offset) - Self.tagLength
         start.storeBytes(of: UInt64(query.slot) << 32 | UInt64(query.generation), as: UInt64.self)
-        start.storeBytes(of: 0, toByteOffset: 8, as: UInt64.self)
+        start.storeBytes(of: shared.hasIPv6 ? 1 : 0, toByteOffset: 8, as: UInt64.self)
         let state = space.state(of: effect.lease)
         state.pointee.sequence = query.slot
         state.pointee.offset = UInt32(query.generation)

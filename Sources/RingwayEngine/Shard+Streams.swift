@@ -90,7 +90,7 @@ extension Shard {
             return stack.streamConnectFailed(flow, .exhausted)
         }
         stack.streamOpened(flow, socket: handle.slot)
-        service.serve(stream: pair.other)
+        service.serve(stream: pair.other, hasIPv6: shared.hasIPv6)
         stack.streamConnected(flow)
     }
 

@@ -101,6 +101,22 @@ extension Shard {
         }
     }
 
+    /// The guest has declined its address. The network gives it another, on all shards; it asks for it anew, after ten
+    /// seconds by RFC 2131 §3.1.5.
+    mutating func replaceAddress() {
+        guard let address = shared.configuration.claims?.replace(stack.guestAddress) else { return }
+        setGuestIPv4(address)
+        for other in 0..<shared.network.count where other != index {
+            shared.commands[other].append(.setGuestIPv4(address))
+            shared.network.doorbell(of: other).wake()
+        }
+    }
+
+    mutating func setGuestIPv4(_ address: IPv4Address) {
+        stack.setGuestIPv4(address)
+        port.setIPv4(address, now: reactor.now)
+    }
+
     // MARK: To neighbours
 
     /// Takes the lease.

@@ -83,6 +83,8 @@ struct Shard: ~Copyable {
     var hasStarvedDatagrams = false
     /// The message to the host that more datagrams may join, and the train toward the guest that is being gathered.
     var departing = DepartingTrain()
+    /// Whether the guest has shown an IPv6 address of the network, as far as this shard knows.
+    var knowsIPv6 = false
     /// Tells clients of published UDP ports that nothing listens.
     var refusals = RefusalSocket()
     var arriving = ArrivingTrain()
@@ -286,6 +288,7 @@ struct Shard: ~Copyable {
             case .sendEcho: sendEcho(effect)
             case .closeEcho: closeEcho(effect)
             case .query: sendQuery(effect)
+            case .replaceAddress: replaceAddress()
             case .reenterFrame: takeFrame(effect.lease, length: Int(effect.length), isReassembled: true)
             }
         }

@@ -15,6 +15,10 @@ enum ShardCommand: Sendable {
     case removeNeighbor(MACAddress)
     /// Move octets between a host's socket and a conversation with the guest's agent, both adopted.
     case join(client: Int32, conversation: Int32, ConversationEnds)
+    /// Have the guest search these domains.
+    case setSearchDomains([String])
+    /// The guest has another IPv4 address.
+    case setGuestIPv4(IPv4Address)
     /// Hold new flows to this policy.
     case setPolicy(DestinationPolicy)
     /// Hand frames to this capture from now on; `nil` for none.
@@ -42,7 +46,7 @@ enum ShardCommand: Sendable {
             Endpoint.close(client, reset: true)
             Endpoint.close(conversation, reset: false)
         case .list(let page): page.reply.send()
-        case .removeNeighbor, .setPolicy, .setCapture, .stop: break
+        case .removeNeighbor, .setPolicy, .setCapture, .setSearchDomains, .setGuestIPv4, .stop: break
         }
     }
 }

@@ -80,6 +80,12 @@ struct SwitchPort {
         addressCount += 1
     }
 
+    /// The guest has another IPv4 address, which is the first one.
+    mutating func setIPv4(_ address: IPv4Address, now: UInt64) {
+        addresses[0] = IPAddress(address)
+        uses[0] = now
+    }
+
     /// Forgets the IPv6 address that has not been used for longest, if that is long enough.
     mutating func forgetIdlestAddress(now: UInt64) -> IPAddress? {
         guard addressCount > 1, let idlest = (1..<addressCount).min(by: { uses[$0] < uses[$1] }),

@@ -10,12 +10,14 @@ internal import Synchronization
 public final class Resolver: Sendable {
     private let link: ServiceLink
     private let thread: Mutex<pthread_t?>
+    private let own: OwnNetwork
 
     /// Starts the service. `resolv.conf` is read on its thread, before the first query.
     ///
     /// - Throws: when a built-in name is not a domain name, or the process lacks descriptors or threads.
     public init(_ configuration: Configuration) throws(ResolverFailure) {
-        let zone = try BuiltinZone(configuration.names)
+        let zone = try BuiltinZone(configuration.names, own: configuration.own)
+        own = configuration.own
         link = try ServiceLink()
         thread = Mutex(nil)
         let started = try Self.startThread(Launch(configuration: configuration, zone: zone, link: link))
@@ -26,7 +28,8 @@ public final class Resolver: Sendable {
 
     /// Serves a shard's datagram queries. Takes over one end of a connected `SOCK_SEQPACKET` pair.
     ///
-    /// Each record from the shard is sixteen octets, which are returned as they are, and then a DNS query; each record
+    /// Each record from the shard is sixteen octets, which are returned as they are (`ClientTag` says what is read of
+    /// them), and then a DNS query; each record
     /// to the shard is the same sixteen octets and then the answer. Answers come in any order. A malformed query gets
     /// none. An answer that the socket has no room for is dropped and counted. The service ends when the shard closes
     /// its end.
@@ -34,19 +37,20 @@ public final class Resolver: Sendable {
         link.post(.serveDatagrams(descriptor))
     }
 
-    /// Serves DNS over TCP on a connected stream socket, which it takes over (RFC 7766).
+    /// Serves DNS over TCP on a connected stream socket, which it takes over (RFC 7766), for a client that can reach the
+    /// guests' network by IPv6 or not.
     ///
     /// Queries may be pipelined and are answered in any order. After the client has shut down its side, what it asked is
     /// still answered. A malformed query closes the connection, as does idleness.
-    public func serve(stream descriptor: Int32) {
-        link.post(.serveStream(descriptor))
+    public func serve(stream descriptor: Int32, hasIPv6: Bool = true) {
+        link.post(.serveStream(descriptor, hasIPv6: hasIPv6))
     }
 
     /// Replaces the built-in names. Queries that come from now on are answered by them.
     ///
     /// - Throws: when one of them is not a domain name; nothing has changed then.
     public func setNames(_ names: [BuiltinName]) throws(ResolverFailure) {
-        link.post(.setZone(try BuiltinZone(names)))
+        link.post(.setZone(try BuiltinZone(names, own: own)))
     }
 
     /// The counters now.

@@ -50,6 +50,8 @@ public struct Effect: BitwiseCopyable, Sendable {
         case closeEcho
         /// Hand `length` octets at `offset` of `lease` to the DNS service under the tag `slot`, `generation`.
         case query
+        /// The guest has declined its address: give it another one, if there is one.
+        case replaceAddress
         /// A datagram was put together from fragments: treat `lease` as a frame read from the link.
         case reenterFrame
     }

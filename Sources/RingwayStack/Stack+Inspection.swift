@@ -1,8 +1,10 @@
 public import RingwayStorage
-internal import RingwayWire
+public import RingwayWire
 
-/// What a test or a simulation may look at; the engine has no need of it.
+/// What a test or a simulation may look at; the engine has need of little of it.
 extension Stack {
+    /// What DHCP gives to the guest.
+    public var guestAddress: IPv4Address { guestIPv4 }
     /// Octets that all advertised windows promise to take, less what the host has taken.
     public var promisedOctets: Int { committed }
     /// TCP connections in any state.

@@ -57,6 +57,8 @@ public struct Stack: ~Copyable {
     /// The clock reading of this turn, monotonic nanoseconds.
     public internal(set) var now: UInt64
     var guestMAC: MACAddress
+    /// What DHCP gives to the guest.
+    var guestIPv4: IPv4Address
     /// Which destinations new flows may have; those that exist are left alone when it changes.
     public var policy: DestinationPolicy
 
@@ -91,6 +93,7 @@ public struct Stack: ~Copyable {
     var neighbors: NeighborDiscovery
     var routers: RouterAdvertisement
     var dhcp: DHCPServer
+    var searchDomains: [String]
     var echo: ICMPEcho
     var errors: ICMPError
     /// How many RST for segments of no connection may be sent now.
@@ -111,6 +114,7 @@ public struct Stack: ~Copyable {
         space = pool.pointee.space
         plan = configuration.plan
         guestMAC = configuration.guestMAC
+        guestIPv4 = configuration.guestIPv4
         policy = configuration.policy
         let limits = configuration.limits
         let flows = max(64, (limits.flowsPerGuest + configuration.shards - 1) / configuration.shards)
@@ -136,13 +140,8 @@ public struct Stack: ~Copyable {
         arp = ARPResponder(plan: configuration.plan)
         neighbors = NeighborDiscovery(plan: configuration.plan)
         routers = RouterAdvertisement(plan: configuration.plan, now: now)
-        var addresses = configuration.plan
-        if configuration.hasNeighbors {
-            addresses.firstGuestIPv4 = configuration.guestIPv4
-            addresses.lastGuestIPv4 = configuration.guestIPv4
-        }
-        dhcp = DHCPServer(plan: addresses)
-        _ = dhcp.reserve(configuration.guestIPv4, for: configuration.guestMAC)
+        dhcp = Self.addressServer(configuration, guest: configuration.guestIPv4)
+        searchDomains = configuration.plan.searchDomains
         echo = ICMPEcho(plan: configuration.plan)
         resetBucket = TokenBucket(capacity: 1_000, perSecond: 10_000, now: now)
         errors = ICMPError(plan: configuration.plan, now: now)

@@ -27,7 +27,7 @@ public enum Metric: Int, CaseIterable, Sendable {
     case icmpErrorsFromGuest, udpRefusalsPassedOn, udpRefusalsNotPassedOn
     // Services
     case arpAnswers, neighborAnswers, routerAdvertisements, dhcpAnswers, dnsQueries, dnsAnswers, dnsRefused
-    case dnsUnanswered, echoAnswers
+    case dnsUnanswered, dhcpDeclines, echoAnswers
     case fragmentsFromGuest, fragmentsToGuest, datagramsReassembled
     // Host and kernel
     case hostSockets, descriptorsExhausted, forwardsAccepted, forwardsRefused

@@ -62,6 +62,29 @@ public struct InterfaceConfiguration: Sendable {
         if setsDefaultRoutes { requests.append(route(through: IPAddress(ipv4Gateway), by: index)) }
         if setsDefaultRoutes, hasIPv6 { requests.append(route(through: IPAddress(ipv6Gateway), by: index)) }
         try socket.perform(requests)
+        if hasIPv6 { showIPv6() }
+    }
+
+    /// Sends an empty datagram to the discard port of the network's first address, the gateway. The bridge sees by it that
+    /// the address is there: without duplicate detection no neighbour hears of one before it is used.
+    private func showIPv6() {
+        let descriptor = Glibc.socket(AF_INET6, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { return }
+        defer { close(descriptor) }
+        var gateway = sockaddr_in6()
+        gateway.sin6_family = sa_family_t(AF_INET6)
+        gateway.sin6_port = UInt16(9).bigEndian
+        let address = IPv6Address(high: ipv6.address.ipv6.high, low: 1)
+        withUnsafeMutableBytes(of: &gateway.sin6_addr) { octets in
+            if let base = octets.baseAddress { address.store(to: base) }
+        }
+        withUnsafePointer(to: &gateway) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { name in
+                _ = sendto(
+                    descriptor, nil, 0, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL), name,
+                    socklen_t(MemoryLayout<sockaddr_in6>.size))
+            }
+        }
     }
 
     /// Applies only what belongs to the link, the ethernet address and the MTU, and leaves the rest to somebody else.

@@ -96,12 +96,13 @@ final class TestBed {
     }
 
     /// Gives the host a resolv.conf of its own, which can be rewritten later.
-    func setNameServer(_ address: String) throws {
+    func setNameServer(_ address: String, search: String = "") throws {
         let configuration = "/etc/netns/\(host)"
         try FileManager.default.createDirectory(atPath: configuration, withIntermediateDirectories: true)
         // In place: what is mounted over /etc/resolv.conf is this very file.
         guard let file = fopen("\(configuration)/resolv.conf", "w") else { throw TestFailure("resolv.conf: \(errno)") }
         fputs("nameserver \(address)\n", file)
+        if !search.isEmpty { fputs("search \(search)\n", file) }
         fclose(file)
     }
 

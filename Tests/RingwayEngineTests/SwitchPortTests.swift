@@ -7,6 +7,7 @@ import Testing
 @testable import RingwayEngine
 
 private struct EveryClaim: AddressClaims {
+    func replace(_ address: IPv4Address) -> IPv4Address? { nil }
     func claim(_ address: IPv6Address) -> Bool { true }
     func release(_ address: IPv6Address) {}
 }

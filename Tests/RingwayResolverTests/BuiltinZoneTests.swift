@@ -84,3 +84,120 @@ import Testing
         #expect(throws: ResolverFailure.invalidName(name)) { try BuiltinZone([BuiltinName(name: name)]) }
     }
 }
+
+/// Names of our own zones are answered here, and no nameserver is asked.
+@Suite struct OwnZoneTests {
+    let own: OwnNetwork
+    let zone: BuiltinZone
+
+    init() throws {
+        own = OwnNetwork(
+            domain: "ringway.internal",
+            blocks: [try #require(CIDRBlock("192.168.127.0/24")), try #require(CIDRBlock("fd00:1:2:3::/64"))])
+        zone = try BuiltinZone(
+            [
+                BuiltinName(
+                    name: "host.ringway.internal", ipv4: IPv4Address(192, 168, 127, 254),
+                    ipv6: IPv6Address(high: 0xFD00_0001_0002_0003, low: 0xFE)),
+                BuiltinName(name: "host.docker.internal", ipv4: IPv4Address(192, 168, 127, 254)),
+                BuiltinName(name: "*.Dev.example", ipv4: IPv4Address(10, 0, 0, 5)),
+                BuiltinName(name: "a.b.dev.example", ipv4: IPv4Address(10, 0, 0, 6)),
+                BuiltinName(name: "db.example", ipv6: IPv6Address(high: 0x2001_0DB8_0000_0000, low: 1)),
+            ], own: own)
+    }
+
+    private func ask(_ name: String, _ type: UInt16 = 1, hasIPv6: Bool = true) throws -> [UInt8]? {
+        zone.answer(to: try #require(Query(MessageBuilder.query(name, type: type))), hasIPv6: hasIPv6)
+    }
+
+    /// The code of an answer without records, and the zone whose SOA is in it.
+    private func denial(_ name: String, _ type: UInt16 = 1) throws -> String? {
+        guard let answer = try ask(name, type), let header = MessageHeader(answer) else { return nil }
+        #expect(header.answerCount == 0 && header.authorityCount == 1 && header.flags.contains(.authoritative))
+        var reader = MessageReader(answer, at: 12)
+        try #require(reader.skipQuestions(1))
+        let start = reader.offset
+        let record = try #require(reader.readRecord())
+        #expect(record.type == 6 && record.timeToLive == StartOfAuthority.negativeTimeToLive)
+        #expect(reader.offset == answer.count)
+        let pointer = (Int(answer[start]) & 0x3F) << 8 | Int(answer[start + 1])
+        var named = MessageReader(answer, at: pointer)
+        var labels: [String] = []
+        var name = try #require(named.readPlainName())[...]
+        while let length = name.first, length > 0 {
+            labels.append(String(decoding: name.dropFirst().prefix(Int(length)), as: UTF8.self))
+            name = name.dropFirst(Int(length) + 1)
+        }
+        return "\(header.flags.responseCode.rawValue) \(labels.joined(separator: "."))"
+    }
+
+    @Test(arguments: [
+        ("nosuch.ringway.internal", "3 ringway.internal"),
+        ("x.host.ringway.internal", "3 ringway.internal"),
+        ("ringway.internal", "0 ringway.internal"),
+        ("77.127.168.192.in-addr.arpa", "3 127.168.192.in-addr.arpa"),
+        ("127.168.192.in-addr.arpa", "0 127.168.192.in-addr.arpa"),
+        ("1.e.0.0.3.0.0.0.2.0.0.0.1.0.0.0.0.0.d.f.ip6.arpa", "3 3.0.0.0.2.0.0.0.1.0.0.0.0.0.d.f.ip6.arpa"),
+    ]) func `What does not exist is denied by the zone it would be in`(name: String, denial: String) throws {
+        #expect(try self.denial(name) == denial)
+    }
+
+    @Test func `A name that exists has no data of other types, wherever it is`() throws {
+        #expect(try denial("host.ringway.internal", 15) == "0 ringway.internal")
+        #expect(try denial("host.docker.internal", 28) == "0 host.docker.internal")
+    }
+
+    @Test func `Names of others are asked of others`() throws {
+        for name in [
+            "example.org", "docker.internal", "nosuch.docker.internal", "internal", "dev.example", "in-addr.arpa",
+        ] {
+            #expect(try ask(name) == nil, "\(name)")
+        }
+        #expect(try ask("1.128.168.192.in-addr.arpa", 12) == nil)
+        #expect(try ask("168.192.in-addr.arpa", 6) == nil)
+    }
+
+    @Test func `The zones have authorities`() throws {
+        let authority = try #require(try ask("RINGWAY.internal", 6))
+        #expect(MessageBuilder.answers(authority).map(\.type) == [6])
+        let servers = try #require(try ask("127.168.192.in-addr.arpa", 2))
+        #expect(MessageBuilder.answers(servers).map(\.data) == [MessageBuilder.name("gateway.ringway.internal")])
+    }
+
+    @Test func `A wildcard stands for what lies below it and does not exist itself`() throws {
+        for name in ["x.dev.example", "y.X.dev.example", "*.dev.example"] {
+            let answer = try #require(try ask(name), "\(name)")
+            #expect(MessageBuilder.answers(answer).map(\.data) == [[10, 0, 0, 5]], "\(name)")
+        }
+        let exact = try #require(try ask("a.b.dev.example"))
+        #expect(MessageBuilder.answers(exact).map(\.data) == [[10, 0, 0, 6]])
+        // RFC 4592 §2.2.1: a name that exists, be it for another's sake, keeps the wildcard from itself and from below.
+        #expect(try denial("b.dev.example") == "0 dev.example")
+        #expect(try denial("c.b.dev.example") == "3 dev.example")
+        #expect(try denial("x.dev.example", 28) == "0 dev.example")
+        // No address leads back to a wildcard.
+        #expect(try ask("5.0.0.10.in-addr.arpa", 12) == nil)
+    }
+
+    @Test func `A client without IPv6 is led to no address of the network that it cannot reach`() throws {
+        #expect(MessageBuilder.answerCount(try #require(try ask("host.ringway.internal", 28))) == 1)
+        let denied = try #require(try ask("host.ringway.internal", 28, hasIPv6: false))
+        #expect(MessageBuilder.code(denied) == 0 && MessageBuilder.answerCount(denied) == 0)
+        let all = try #require(try ask("host.ringway.internal", 255, hasIPv6: false))
+        #expect(MessageBuilder.answers(all).map(\.type) == [1])
+        // What was configured is told as it was.
+        #expect(MessageBuilder.answerCount(try #require(try ask("db.example", 28, hasIPv6: false))) == 1)
+    }
+
+    @Test(arguments: [
+        ("10.0.0.0/8", ["10.in-addr.arpa"]), ("172.16.0.0/15", ["16.172.in-addr.arpa", "17.172.in-addr.arpa"]),
+        (
+            "10.1.2.4/30",
+            ["4.2.1.10.in-addr.arpa", "5.2.1.10.in-addr.arpa", "6.2.1.10.in-addr.arpa", "7.2.1.10.in-addr.arpa"]
+        ),
+        ("fd00::/62", (0..<4).map { "\($0).0.0.0.0.0.0.0.0.0.0.0.0.0.d.f.ip6.arpa" }),
+    ]) func `A block that ends within a label has several zones`(block: String, zones: [String]) throws {
+        let own = OwnNetwork(blocks: [try #require(CIDRBlock(block))])
+        #expect(Set(own.reverseZones) == Set(zones.map { MessageBuilder.name($0) }))
+    }
+}

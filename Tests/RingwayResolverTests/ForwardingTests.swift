@@ -138,6 +138,7 @@ import Testing
         let answer = try #require(ShardSide(datagramsOf: resolver).ask(MessageBuilder.query("a.test")))
         #expect(MessageBuilder.code(answer) == 5)
         #expect(resolver.statistics().serverFailures == 0)
+        #expect(resolver.statistics().upstreamFailures == 1)
     }
 
     @Test func `A server's late answer still counts when the next one has been asked`() throws {

@@ -25,6 +25,17 @@ import Testing
         #expect(servers(" nameserver 192.0.2.1\n") == ["127.0.0.1"])
     }
 
+    @Test func `The last line of search domains counts, and what is no domain name is left out`() {
+        #expect(parse("search a.example b.example\n").search == ["a.example", "b.example"])
+        #expect(parse("domain x.example y.example\nsearch a.example b..c .\n").search == ["a.example"])
+        #expect(parse("search a.example\ndomain x.example y.example\n").search == ["x.example"])
+        #expect(parse("search .\n").search == [])
+        let many = (0..<100).map { "domain-number-\($0).example" }
+        #expect(parse("search " + many.joined(separator: " ")).search == Array(many.prefix(32)))
+        let long = (0..<20).map { "\(String(repeating: "x", count: 60)).\($0)" }
+        #expect(parse("search " + long.joined(separator: " ")).search.count == 15)
+    }
+
     @Test func `A stub on a loopback address is taken`() {
         #expect(servers("nameserver 127.0.0.53\noptions edns0 trust-ad\nsearch .\n") == ["127.0.0.53"])
     }

@@ -33,13 +33,40 @@ private final class Player {
     /// The next frame that is none of the gateway's own, within half a minute.
     func receive() -> [UInt8]? { next(within: 30_000) }
 
-    private func next(within milliseconds: Int32) -> [UInt8]? {
+    /// The next DHCP message of the gateway: its type, and the address that it gives.
+    func receiveAddress() -> (type: DHCPMessageType, address: IPv4Address)? {
+        while let frame = next(within: 30_000, gateways: true) {
+            guard frame.count > 54 + 240, frame[Frames.headers + 9] == IPProtocol.udp else { continue }
+            let found = frame.withUnsafeBytes { bytes -> (DHCPMessageType, IPv4Address)? in
+                guard let message = DHCPMessage(UnsafeRawBufferPointer(rebasing: bytes[(Frames.headers + 28)...]))
+                else {
+                    return nil
+                }
+                return message.messageType.map { ($0, message.yiaddr) }
+            }
+            if let found { return found }
+        }
+        return nil
+    }
+
+    /// The next UDP datagram of the gateway's that is no DHCP message.
+    func receiveDatagram(within milliseconds: Int32) -> [UInt8]? {
+        while let frame = next(within: milliseconds, gateways: true) {
+            guard frame.count > Frames.headers + 28, frame[Frames.headers - 2] == 0x08,
+                frame[Frames.headers + 9] == IPProtocol.udp
+            else { continue }
+            return frame
+        }
+        return nil
+    }
+
+    private func next(within milliseconds: Int32, gateways: Bool = false) -> [UInt8]? {
         var octets = [UInt8](repeating: 0, count: 70_000)
         var item = pollfd(fd: end, events: Int16(POLLIN), revents: 0)
         while poll(&item, 1, milliseconds) > 0 {
             let count = read(end, &octets, octets.count)
             guard count > 0 else { return nil }
-            if octets[18..<24] != [0x52, 0x55, 0, 0, 0, 1] { return Array(octets.prefix(count)) }
+            if gateways || octets[18..<24] != [0x52, 0x55, 0, 0, 0, 1] { return Array(octets.prefix(count)) }
         }
         return nil
     }
@@ -79,6 +106,22 @@ private enum Frames {
         }
     }
 
+    /// A client's DHCP message, about an address or none.
+    static func addressMessage(_ type: DHCPMessageType, from mac: MACAddress, _ address: IPv4Address? = nil) -> [UInt8]
+    {
+        make(to: .broadcast, from: mac, etherType: EtherType.ipv4, 28 + 300) { base in
+            IPv4Fields(
+                source: .unspecified, destination: .broadcast, protocolNumber: IPProtocol.udp, payloadLength: 308
+            ).write(to: base)
+            UDPFields(sourcePort: 68, destinationPort: 67, payloadLength: 300).write(to: base + 20)
+            DHCPFields(op: DHCPMessage.bootRequest, xid: 7, chaddr: mac).write(to: base + 28)
+            var options = DHCPOptionWriter(base + 28, capacity: 300)
+            options.append(DHCPOption.messageType, type.rawValue)
+            if let address { options.append(DHCPOption.requestedAddress, address) }
+            _ = options.finish()
+        }
+    }
+
     static func addressRequest(
         for target: IPv4Address, from source: MACAddress, sender: MACAddress, _ address: IPv4Address
     ) -> [UInt8] {
@@ -103,6 +146,11 @@ private enum Frames {
             target.store(to: base + 48)
         }
     }
+}
+
+extension IPv4Address {
+    /// In network order.
+    fileprivate var octetsForTest: [UInt8] { [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: rawValue >> UInt32($0)) } }
 }
 
 @Suite(
@@ -187,6 +235,51 @@ struct SwitchTests {
                 for: IPv4Address(192, 168, 127, 1), from: one.guest.mac, sender: one.guest.mac, one.guest.ipv4))
         try expect("arpAnswers")
         #expect(two.isQuiet)
+    }
+
+    @Test func `gives a guest that declines its address another one at once, and leads its ports there`() throws {
+        defer { network.stop() }
+        let mac = one.guest.mac
+        let former = one.guest.ipv4
+        let port = try network.publish(
+            PortForward(
+                hostAddress: IPAddress(IPv4Address(127, 0, 0, 1)), hostPorts: 0...0, guestPorts: 9...9,
+                transport: .udp, guest: .mac(mac)))
+        one.send(Frames.addressMessage(.request, from: mac, former))
+        #expect(try #require(one.receiveAddress()) == (.ack, former))
+        one.send(Frames.addressMessage(.decline, from: mac, former))
+        one.send(Frames.addressMessage(.discover, from: mac))
+        let offer = try #require(one.receiveAddress())
+        #expect(offer.type == .offer && offer.address != former && offer.address != two.guest.ipv4)
+        one.send(Frames.addressMessage(.request, from: mac, offer.address))
+        #expect(try #require(one.receiveAddress()) == (.ack, offer.address))
+        #expect(network.guests.first?.ipv4 == offer.address)
+        // It may speak from the new one, and no longer from the former.
+        one.send(Frames.datagram(to: two.guest.mac, two.guest.ipv4, from: mac, offer.address))
+        #expect(two.receive() != nil)
+        one.send(Frames.datagram(to: two.guest.mac, two.guest.ipv4, from: mac, former))
+        try expect("droppedSpoofedSource")
+        try expect("dhcpDeclines")
+        // Its port leads to the new address.
+        let client = socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
+        defer { close(client) }
+        var target = sockaddr_in()
+        target.sin_family = sa_family_t(AF_INET)
+        target.sin_port = port.forward.hostPorts.lowerBound.bigEndian
+        target.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        for _ in 0..<1_000 {
+            _ = withUnsafePointer(to: &target) { pointer in
+                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    sendto(client, "x", 1, Int32(MSG_NOSIGNAL), $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+                }
+            }
+            if let frame = one.receiveDatagram(within: 100), frame.suffix(1) == [UInt8(ascii: "x")],
+                Array(frame[Frames.headers + 16..<Frames.headers + 20]) == offer.address.octetsForTest
+            {
+                return
+            }
+        }
+        Issue.record("no datagram came to the new address")
     }
 
     @Test func `lets no guest speak from another's addresses`() throws {

@@ -193,10 +193,13 @@ extension VirtualNetwork {
     }
 
     /// Has every forward lead to its guest, or to nobody, after guests have come or gone.
-    func placeForwards() {
+    ///
+    /// - Parameter moved: a guest that has another address than before.
+    func placeForwards(moved: Guest.ID? = nil) {
         let (records, members) = state.withLock { ($0.forwards.values.sorted { $0.port.id < $1.port.id }, $0.members) }
         var stray = records.filter { record in
-            Self.member(for: record.port.forward.guest, among: members)?.guest.id != record.port.guest
+            record.port.guest.map { $0 == moved } ?? false
+                || Self.member(for: record.port.forward.guest, among: members)?.guest.id != record.port.guest
         }
         guard !stray.isEmpty else { return }
         // Its former guest may still be there: what leads elsewhere now must not stay open at it.

@@ -28,6 +28,9 @@ struct AddressRegistry {
     private var settled: [MACAddress: StaticLease] = [:]
     private var claims: [IPv6Address: UInt32] = [:]
     private var clock: UInt64 = 0
+    /// Addresses that guests have declined, the one that rests for longest first: given only where no other is left.
+    private var resting: [IPv4Address] = []
+    private static var mostResting: Int { 16 }
 
     /// A register in which only what the configuration settles is known.
     init(plan: NetworkPlan, leases: [StaticLease]) throws(VirtualNetwork.Failure) {
@@ -138,6 +141,22 @@ struct AddressRegistry {
         leases[mac]?.name = name
     }
 
+    /// Gives a guest another address in place of one that it found in use; `nil` when it has another one already, or none is
+    /// left.
+    mutating func replace(_ address: IPv4Address, of mac: MACAddress) -> Lease? {
+        guard let former = leases[mac], former.ipv4 == address else { return nil }
+        guard let other = freeAddress(for: mac, preferring: nil, besides: address) else { return nil }
+        resting.removeAll { $0 == address || $0 == other }
+        resting.append(address)
+        if resting.count > Self.mostResting { resting.removeFirst() }
+        forget(mac)
+        give(other, to: mac)
+        leases[mac]?.isPresent = former.isPresent
+        // A name that is not made of the address stays.
+        if former.name != Self.name(of: address, in: plan) { leases[mac]?.name = former.name }
+        return leases[mac]
+    }
+
     /// Takes note of a guest that the caller has given its addresses.
     mutating func admit(_ identity: GuestIdentity) {
         if let holder = holders[identity.ipv4], holder != identity.mac { forget(holder) }
@@ -157,14 +176,21 @@ struct AddressRegistry {
         applySettled()
     }
 
-    private func freeAddress(for mac: MACAddress, preferring preferred: IPv4Address?) -> IPv4Address? {
-        if let address = settled[mac]?.ipv4, holders[address] == nil { return address }
-        if let preferred, plan.isGuest(preferred), holders[preferred] == nil { return preferred }
+    private func freeAddress(
+        for mac: MACAddress, preferring preferred: IPv4Address?, besides declined: IPv4Address? = nil
+    ) -> IPv4Address? {
+        func isFree(_ address: IPv4Address) -> Bool { holders[address] == nil && address != declined }
+        if let address = settled[mac]?.ipv4, isFree(address) { return address }
+        if let preferred, plan.isGuest(preferred), isFree(preferred) { return preferred }
         for value in plan.firstGuestIPv4.rawValue...plan.lastGuestIPv4.rawValue {
             let address = IPv4Address(rawValue: value)
-            if holders[address] == nil { return address }
+            if isFree(address), !resting.contains(address) { return address }
         }
-        return nil
+        return resting.first(where: isFree)
+    }
+
+    private static func name(of address: IPv4Address, in plan: NetworkPlan) -> String {
+        "guest-\(address.rawValue - plan.ipv4Network.rawValue)"
     }
 
     /// Frees the address of whoever has been away for longest; false when everybody is there.
@@ -177,7 +203,7 @@ struct AddressRegistry {
 
     private mutating func give(_ address: IPv4Address, to mac: MACAddress) {
         holders[address] = mac
-        let name = settled[mac]?.name ?? "guest-\(address.rawValue - plan.ipv4Network.rawValue)"
+        let name = settled[mac]?.name ?? Self.name(of: address, in: plan)
         leases[mac] = Lease(
             ipv4: address, name: name, isStatic: settled[mac]?.ipv4 == address, lastUse: clock)
     }

@@ -15,5 +15,7 @@ final class GuestClaims: AddressClaims {
 
     func claim(_ address: IPv6Address) -> Bool { network?.claim(address, by: guest, mac: mac) ?? false }
 
+    func replace(_ address: IPv4Address) -> IPv4Address? { network?.replace(address, of: guest) }
+
     func release(_ address: IPv6Address) { network?.release(address, of: guest) }
 }

@@ -164,6 +164,9 @@ extension VirtualNetwork {
         let (policy, threads) = state.withLock { state in
             (state.policy, state.members.values.reduce(shards) { $0 + $1.engine.shards })
         }
+        var plan = plan
+        plan.domainName = GuestName.domain
+        plan.searchDomains = searchDomains.forGuests
         var stack = Stack.Configuration(
             plan: plan, limits: configuration.limits, policy: policy, guestMAC: guest.mac, guestIPv4: guest.ipv4,
             guestIPv6: guest.ipv6, shard: 0, shards: shards, secret: .random(in: .min ... .max))
@@ -186,6 +189,29 @@ extension VirtualNetwork {
 
     func release(_ address: IPv6Address, of guest: UInt32) {
         state.withLock { $0.registry.release(address, of: guest) }
+    }
+
+    /// Gives a guest that has declined its address another one, and all that led to the former one leads there; `nil` when
+    /// there is none. From an engine's thread, which must not wait.
+    func replace(_ address: IPv4Address, of guest: Guest.ID) -> IPv4Address? {
+        let moved = state.withLock { state -> Guest? in
+            guard let member = state.members[guest], member.guest.ipv4 == address,
+                let lease = state.registry.replace(address, of: member.guest.mac)
+            else { return nil }
+            let moved = Guest(
+                id: guest, mac: member.guest.mac, ipv4: lease.ipv4, ipv6: member.guest.ipv6, name: lease.name,
+                link: member.guest.link)
+            state.members[guest] = Member(guest: moved, engine: member.engine)
+            return moved
+        }
+        guard let moved else { return nil }
+        loop.post { [weak self] in
+            guard let self else { return }
+            renewNames()
+            report(.leaseGiven(moved))
+            changes.withLock { _ in placeForwards(moved: guest) }
+        }
+        return moved.ipv4
     }
 
     // MARK: Leaving
@@ -253,5 +279,5 @@ private struct ResolverLine: NameService {
     init(_ resolver: Resolver) { self.resolver = resolver }
 
     func serve(datagrams descriptor: Int32) { resolver.serve(datagrams: descriptor) }
-    func serve(stream descriptor: Int32) { resolver.serve(stream: descriptor) }
+    func serve(stream descriptor: Int32, hasIPv6: Bool) { resolver.serve(stream: descriptor, hasIPv6: hasIPv6) }
 }

@@ -1,10 +1,17 @@
-/// What `resolv.conf(5)` says about whom to ask and how. `search` and `sortlist` are the client's business.
+/// What `resolv.conf(5)` says about whom to ask and how, and which domains to search. `sortlist` is the client's business.
 struct ResolvConf: Equatable, Sendable {
     /// More than glibc's three, which old files were written for; enough for what network managers list.
     static let mostServers = 8
 
     /// In the file's order; never empty.
     private(set) var servers: [Nameserver] = []
+
+    /// More domains, and octets of them together, than options of DHCP and router advertisements have room for.
+    static let mostDomains = 32
+    static let mostDomainOctets = 1_024
+
+    /// The domains of the last `search` or `domain` line, those that are domain names.
+    private(set) var search: [String] = []
 
     /// `options timeout:`, in seconds: 1 to 30.
     private(set) var timeout = 5
@@ -29,6 +36,10 @@ struct ResolvConf: Equatable, Sendable {
             case "nameserver":
                 guard words.count >= 2, servers.count < Self.mostServers else { continue }
                 if let server = Nameserver(words[1], port: port) { servers.append(server) }
+            case "search":
+                setSearch(words.dropFirst())
+            case "domain":
+                setSearch(words.dropFirst().prefix(1))
             case "options":
                 for option in words.dropFirst() { apply(option) }
             default:
@@ -36,6 +47,18 @@ struct ResolvConf: Equatable, Sendable {
             }
         }
         if servers.isEmpty, let local = Nameserver("127.0.0.1", port: port) { servers = [local] }
+    }
+
+    private mutating func setSearch(_ words: some Sequence<String>) {
+        search = []
+        var octets = 0
+        for word in words {
+            // The root, which some tools write to say "none", and what is no domain name.
+            guard search.count < Self.mostDomains, let name = WireName.encode(word) else { continue }
+            octets += name.count
+            if octets > Self.mostDomainOctets { break }
+            search.append(word)
+        }
     }
 
     private mutating func apply(_ option: String) {

@@ -6,6 +6,9 @@ extension Resolver {
         /// Names answered here; a PTR query gets the first name that has the address.
         public var names: [BuiltinName]
 
+        /// What is answered here alone.
+        public var own = OwnNetwork()
+
         /// The nameservers to ask, in this order; `nil` follows `resolvConfPath`. An empty list asks nobody: whatever is
         /// not a built-in name is answered SERVFAIL.
         public var upstreams: [TransportAddress]?
@@ -18,6 +21,10 @@ extension Resolver {
 
         /// The port of the nameservers in `resolvConfPath`, which has no way to say it.
         var resolvConfPort: UInt16 = 53
+
+        /// Called on the resolver's thread with the domains that `resolvConfPath` has its readers search, at first and when
+        /// they change; the file is followed for them even when `upstreams` are given. It must not wait.
+        public var searchFollowed: (@Sendable ([String]) -> Void)?
 
         /// Called on the resolver's thread each time `resolvConfPath` has been read.
         var serversFollowed: (@Sendable ([Nameserver]) -> Void)?

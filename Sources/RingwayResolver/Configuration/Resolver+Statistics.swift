@@ -5,6 +5,8 @@ extension Resolver {
         public var queries: UInt64 = 0
         /// Answered from the built-in names.
         public var builtin: UInt64 = 0
+        /// Of those, queries for names of the network's own zones that do not exist.
+        public var nonexistent: UInt64 = 0
         /// Handed on to a nameserver.
         public var forwarded: UInt64 = 0
         /// Answers of nameservers handed back.
@@ -16,6 +18,8 @@ extension Resolver {
         public var unreachable: UInt64 = 0
         /// SERVFAIL made here because no nameserver answered. A nameserver's own SERVFAIL is an answer.
         public var serverFailures: UInt64 = 0
+        /// SERVFAIL and REFUSED of nameservers handed back, because none of them had a better answer.
+        public var upstreamFailures: UInt64 = 0
         /// Queries that went on over TCP because no nameserver could be reached by UDP.
         public var retriedOverStream: UInt64 = 0
         /// Queries that went on over UDP because no nameserver could be reached by TCP.

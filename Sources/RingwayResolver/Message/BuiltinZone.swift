@@ -6,59 +6,152 @@ internal import RingwayWire
 ///     A, AAAA, ANY                   its addresses
 ///     PTR, ANY of a reverse name     the first built-in name with that address
 ///     any other type                 NOERROR without records
+///     a name below `*.x`             as `*.x`, unless it or a name between is built in (RFC 4592)
+///     other names of our own zones   NXDOMAIN
 ///     class other than IN and ANY    not ours: forwarded
+///
+/// Our own zones are the guests' domain, the reverse zones of their networks, and what lies below the parent of a `*`.
+/// Where the answer has no records it has a zone's SOA, so that it may be remembered (RFC 2308).
 struct BuiltinZone: Sendable {
     /// How long a client may keep an answer. Short, because a guest can be moved to another network.
     static let timeToLive: UInt32 = 60
 
-    /// The records of one name: wire type and data.
-    private typealias Records = [(type: UInt16, data: [UInt8])]
+    private struct Record {
+        let type: UInt16
+        let data: [UInt8]
+        /// An address of IPv6 that only clients with IPv6 are told.
+        var needsIPv6 = false
+    }
 
-    /// By lower-case wire name.
+    private typealias Records = [Record]
+
+    /// By lower-case wire name; `*` stands as the label it is.
     private let recordsByName: [[UInt8]: Records]
+    /// Every name that exists because it, or a name below it, has records.
+    private let existing: Set<[UInt8]>
+    /// Apexes of zones that are ours with all that is in them.
+    private let zones: Set<[UInt8]>
+    /// Names of which all that lies below is ours.
+    private let wildcardParents: Set<[UInt8]>
+    private let authority: [UInt8]
 
     /// Throws the first name that is not a domain name.
-    init(_ names: [BuiltinName]) throws(ResolverFailure) {
+    init(_ names: [BuiltinName], own: OwnNetwork = OwnNetwork()) throws(ResolverFailure) {
         var records: [[UInt8]: Records] = [:]
+        var wildcardParents: Set<[UInt8]> = []
         for builtin in names {
             guard let name = WireName.encode(builtin.name) else { throw .invalidName(builtin.name) }
             let key = WireName.lowercased(name)
             records[key, default: []] += []
+            let isWildcard = key.starts(with: WireName.wildcard)
+            if isWildcard { wildcardParents.insert(Array(key.dropFirst(WireName.wildcard.count))) }
             if let address = builtin.ipv4 {
-                records[key]?.append((ResourceRecord.RecordType.address, address.octets))
-                records[WireName.reverse(address)] =
-                    records[WireName.reverse(address)] ?? [(ResourceRecord.RecordType.pointer, name)]
+                records[key]?.append(Record(type: ResourceRecord.RecordType.address, data: address.octets))
+                if !isWildcard { Self.add(pointer: WireName.reverse(address), to: name, &records) }
             }
             if let address = builtin.ipv6 {
-                records[key]?.append((ResourceRecord.RecordType.address6, address.octets))
-                records[WireName.reverse(address)] =
-                    records[WireName.reverse(address)] ?? [(ResourceRecord.RecordType.pointer, name)]
+                records[key]?.append(
+                    Record(
+                        type: ResourceRecord.RecordType.address6, data: address.octets,
+                        needsIPv6: own.contains(address)))
+                if !isWildcard { Self.add(pointer: WireName.reverse(address), to: name, &records) }
             }
         }
+        var zones = Set(own.reverseZones)
+        var server: [UInt8] = [0]
+        if let domain = own.domain {
+            guard let apex = WireName.encode(domain) else { throw .invalidName(domain) }
+            zones.insert(WireName.lowercased(apex))
+            server = [7] + Array("gateway".utf8) + WireName.lowercased(apex)
+        }
+        authority = StartOfAuthority.data(server: server)
+        for apex in zones {
+            records[apex, default: []] += [
+                Record(type: ResourceRecord.RecordType.startOfAuthority, data: authority),
+                Record(type: ResourceRecord.RecordType.nameServer, data: server),
+            ]
+        }
+        var existing: Set<[UInt8]> = []
+        for name in records.keys {
+            var next: [UInt8]? = name
+            while let name = next, existing.insert(name).inserted { next = WireName.parent(of: name) }
+        }
         recordsByName = records
+        self.existing = existing
+        self.zones = zones
+        self.wildcardParents = wildcardParents
     }
 
-    /// The answer, or `nil` when the query is not about a built-in name.
-    func answer(to query: Query) -> [UInt8]? {
+    private static func add(pointer reverse: [UInt8], to name: [UInt8], _ records: inout [[UInt8]: Records]) {
+        if records[reverse] == nil { records[reverse] = [Record(type: ResourceRecord.RecordType.pointer, data: name)] }
+    }
+
+    /// The answer, or `nil` when the query is not about a name of ours.
+    ///
+    /// - Parameter hasIPv6: whether the client can reach the guests' network by IPv6.
+    func answer(to query: Query, hasIPv6: Bool = true) -> [UInt8]? {
         guard query.header.flags.operation == 0, let question = query.question,
             question.recordClass == ResourceRecord.RecordClass.internet
-                || question.recordClass == ResourceRecord.RecordClass.any,
-            let records = recordsByName[WireName.lowercased(question.name)]
+                || question.recordClass == ResourceRecord.RecordClass.any
         else { return nil }
+        let name = WireName.lowercased(question.name)
+        let found = records(of: name)
+        let zone = zone(of: name)
+        guard found != nil || zone != nil else { return nil }
         if let extended = query.extended, extended.version > ExtendedOptions.supportedVersion {
             return query.answer(upperResponseBits: ExtendedOptions.badVersionUpperBits)
         }
-        let wanted = records.filter { $0.type == question.type || question.type == ResourceRecord.RecordType.any }
+        let wanted = (found ?? []).filter { record in
+            (record.type == question.type || question.type == ResourceRecord.RecordType.any)
+                && (hasIPv6 || !record.needsIPv6)
+        }
+        guard wanted.isEmpty else {
+            return query.answer(
+                flags: .authoritative,
+                records: wanted.map { Self.record(type: $0.type, data: $0.data, life: Self.timeToLive) })
+        }
+        // The zone is the end of the question's own name, which the record points to.
+        let start = MessageHeader.length + name.count - (zone ?? name).count
+        let isThere = found != nil || existing.contains(name)
         return query.answer(
-            flags: .authoritative, records: wanted.map { Self.record(type: $0.type, data: $0.data) })
+            code: isThere ? .success : .nameError, flags: .authoritative,
+            authority: [
+                Self.record(
+                    type: ResourceRecord.RecordType.startOfAuthority, data: authority,
+                    life: StartOfAuthority.negativeTimeToLive, owner: start)
+            ])
     }
 
-    /// A record whose owner is the question's name, by a pointer to it: so its case is the client's own.
-    private static func record(type: UInt16, data: [UInt8]) -> [UInt8] {
-        let life = timeToLive
-        return [
-            0xC0, UInt8(MessageHeader.length), UInt8(type >> 8), UInt8(type & 0xFF),
-            0, UInt8(ResourceRecord.RecordClass.internet),
+    /// The name's own records, or those of the `*` that stands for it: the one right below the closest name that exists.
+    private func records(of name: [UInt8]) -> Records? {
+        if let own = recordsByName[name] { return own }
+        guard !wildcardParents.isEmpty, !existing.contains(name) else { return nil }
+        var next = WireName.parent(of: name)
+        while let encloser = next {
+            if existing.contains(encloser) { return recordsByName[WireName.wildcard + encloser] }
+            next = WireName.parent(of: encloser)
+        }
+        return nil
+    }
+
+    /// The apex of the zone of ours that the name lies in.
+    private func zone(of name: [UInt8]) -> [UInt8]? {
+        if zones.contains(name) { return name }
+        var next = WireName.parent(of: name)
+        while let parent = next {
+            if zones.contains(parent) || wildcardParents.contains(parent) { return parent }
+            next = WireName.parent(of: parent)
+        }
+        return nil
+    }
+
+    /// A record whose owner is the question's name or the end of it, by a pointer to it: so its case is the client's own.
+    private static func record(
+        type: UInt16, data: [UInt8], life: UInt32, owner: Int = MessageHeader.length
+    ) -> [UInt8] {
+        [
+            0xC0 | UInt8(truncatingIfNeeded: owner >> 8), UInt8(truncatingIfNeeded: owner),
+            UInt8(type >> 8), UInt8(type & 0xFF), 0, UInt8(ResourceRecord.RecordClass.internet),
             UInt8(life >> 24), UInt8(life >> 16 & 0xFF), UInt8(life >> 8 & 0xFF), UInt8(life & 0xFF),
             UInt8(data.count >> 8), UInt8(data.count & 0xFF),
         ] + data

@@ -74,6 +74,7 @@ struct MessageHeader: Equatable {
 
         static let success = ResponseCode(rawValue: 0)
         static let serverFailure = ResponseCode(rawValue: 2)
+        static let nameError = ResponseCode(rawValue: 3)
         static let refused = ResponseCode(rawValue: 5)
     }
 }

@@ -78,7 +78,7 @@ struct Query {
     /// An answer of our own making, with the question repeated octet for octet and an OPT record when the query has one.
     func answer(
         code: MessageHeader.ResponseCode = .success, upperResponseBits: UInt8 = 0,
-        flags: MessageHeader.Flags = [], records: [[UInt8]] = []
+        flags: MessageHeader.Flags = [], records: [[UInt8]] = [], authority: [[UInt8]] = []
     ) -> [UInt8] {
         var reply = MessageHeader(
             identifier: header.identifier,
@@ -86,9 +86,10 @@ struct Query {
         reply.flags.responseCode = code
         reply.questionCount = question == nil ? 0 : 1
         reply.answerCount = UInt16(records.count)
+        reply.authorityCount = UInt16(authority.count)
         reply.additionalCount = extended == nil ? 0 : 1
         var message = reply.octets + (question?.octets ?? [])
-        for record in records { message += record }
+        for record in records + authority { message += record }
         if let extended { message += extended.reply(upperResponseBits: upperResponseBits) }
         return message
     }

@@ -12,6 +12,8 @@ struct ResourceRecord: Equatable {
     /// The record types this module knows by name; all others are carried unread.
     enum RecordType {
         static let address: UInt16 = 1
+        static let nameServer: UInt16 = 2
+        static let startOfAuthority: UInt16 = 6
         static let pointer: UInt16 = 12
         static let address6: UInt16 = 28
         static let extended: UInt16 = 41

@@ -28,6 +28,15 @@ enum WireName {
         name.map { $0 >= UInt8(ascii: "A") && $0 <= UInt8(ascii: "Z") ? $0 | 0x20 : $0 }
     }
 
+    /// The label `*` (RFC 4592).
+    static let wildcard: [UInt8] = [1, UInt8(ascii: "*")]
+
+    /// The name without its first label; `nil` of the root.
+    static func parent(of name: [UInt8]) -> [UInt8]? {
+        guard let length = name.first, length > 0, name.count > Int(length) + 1 else { return nil }
+        return Array(name[(Int(length) + 1)...])
+    }
+
     /// The name under which `address` is looked up backwards (RFC 1035 §3.5).
     static func reverse(_ address: IPv4Address) -> [UInt8] {
         var octets: [UInt8] = []

@@ -21,6 +21,9 @@ class Client: LoopMember {
     /// Whether answers may only be as long as the client can take in a datagram.
     var takesDatagrams: Bool { true }
 
+    /// Whether who asked with this tag can reach the guests' network by IPv6.
+    func hasIPv6(_ tag: ClientTag) -> Bool { tag.hasIPv6 }
+
     /// Sends an answer, or drops it: never waits.
     func send(_ answer: [UInt8], tag: ClientTag) {}
 

@@ -1,9 +1,12 @@
-/// Sixteen octets that a shard puts before a query and finds again before its answer. They mean nothing here.
+/// Sixteen octets that a shard puts before a query and finds again before its answer. Of the last eight, a word in the
+/// machine's own order, the lowest bit says that the guest has IPv6; the rest means nothing here.
 struct ClientTag: BitwiseCopyable, Equatable {
     static let length = 16
 
     private var first: UInt64 = 0
     private var second: UInt64 = 0
+
+    var hasIPv6: Bool { second & 1 != 0 }
 
     /// For clients that need none.
     init() {}

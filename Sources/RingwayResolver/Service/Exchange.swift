@@ -163,6 +163,7 @@ final class Exchange: LoopMember {
     private func giveUp() {
         stopWaiting()
         if let badAnswer {
+            service.count(\.upstreamFailures)
             deliver(badAnswer)
         } else {
             service.count(\.serverFailures)

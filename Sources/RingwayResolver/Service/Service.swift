@@ -16,6 +16,9 @@ final class Service {
     private let link: ServiceLink
     private var zone: BuiltinZone
     private let serversFollowed: (@Sendable ([Nameserver]) -> Void)?
+    private let searchFollowed: (@Sendable ([String]) -> Void)?
+    private var search: [String]?
+    private let hasOwnUpstreams: Bool
     private var upstreams: Upstreams
     private var follower: ResolvConfFollower?
     private var wakePipe: WakePipe?
@@ -32,12 +35,14 @@ final class Service {
         self.zone = zone
         limits = configuration.limits
         serversFollowed = configuration.serversFollowed
+        searchFollowed = configuration.searchFollowed
+        hasOwnUpstreams = configuration.upstreams != nil
         let servers = (configuration.upstreams ?? []).map { Nameserver($0) }
         upstreams = Upstreams(servers: servers, limits: configuration.limits)
         wakePipe = WakePipe(reading: Descriptor(adopting: link.wakeReading), loop: loop) { [unowned self] in
             obey(link.takeCommands())
         }
-        guard configuration.upstreams == nil else { return }
+        guard !hasOwnUpstreams || searchFollowed != nil else { return }
         let follower = ResolvConfFollower(
             path: configuration.resolvConfPath, port: configuration.resolvConfPort, loop: loop
         ) { [unowned self] conf in
@@ -67,8 +72,9 @@ final class Service {
             count(\.droppedMalformed)
             return false
         }
-        if let answer = zone.answer(to: query) {
+        if let answer = zone.answer(to: query, hasIPv6: client.hasIPv6(tag)) {
             count(\.builtin)
+            if MessageHeader(answer)?.flags.responseCode == .nameError { count(\.nonexistent) }
             client.send(answer, tag: tag)
             return true
         }
@@ -132,13 +138,13 @@ final class Service {
         upstreamStreamCount -= 1
     }
 
-    private func serveStream(_ descriptor: Int32) {
+    private func serveStream(_ descriptor: Int32, hasIPv6: Bool) {
         if streamCount >= limits.clientStreams { closeIdlestStream() }
         guard streamCount < limits.clientStreams else {
             count(\.streamsRefused)
             return Descriptor(adopting: descriptor).close()
         }
-        let client = StreamClient(adopting: descriptor, service: self)
+        let client = StreamClient(adopting: descriptor, hasIPv6: hasIPv6, service: self)
         clients[ObjectIdentifier(client)] = client
         streamCount += 1
         link.update {
@@ -162,8 +168,8 @@ final class Service {
             case .serveDatagrams(let descriptor):
                 let client = DatagramClient(adopting: descriptor, service: self)
                 clients[ObjectIdentifier(client)] = client
-            case .serveStream(let descriptor):
-                serveStream(descriptor)
+            case .serveStream(let descriptor, let hasIPv6):
+                serveStream(descriptor, hasIPv6: hasIPv6)
             case .setZone(let renewed):
                 zone = renewed
             case .stop:
@@ -173,6 +179,11 @@ final class Service {
     }
 
     private func follow(_ conf: ResolvConf) {
+        if conf.search != search {
+            search = conf.search
+            searchFollowed?(conf.search)
+        }
+        guard !hasOwnUpstreams else { return }
         let followed = Upstreams(conf, limits: limits)
         if followed != upstreams {
             upstreams = followed

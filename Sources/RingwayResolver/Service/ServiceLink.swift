@@ -5,7 +5,7 @@ internal import Synchronization
 final class ServiceLink: Sendable {
     enum Command: Sendable {
         case serveDatagrams(Int32)
-        case serveStream(Int32)
+        case serveStream(Int32, hasIPv6: Bool)
         case setZone(BuiltinZone)
         case stop
     }
@@ -45,7 +45,7 @@ final class ServiceLink: Sendable {
         }
         guard isAccepted else {
             switch command {
-            case .serveDatagrams(let descriptor), .serveStream(let descriptor): close(descriptor)
+            case .serveDatagrams(let descriptor), .serveStream(let descriptor, _): close(descriptor)
             case .setZone, .stop: break
             }
             return

@@ -16,7 +16,10 @@ final class StreamClient: Client {
     /// Whether the connection could be closed without anybody losing an answer.
     var isIdle: Bool { exchanges.isEmpty && outgoing.waiting == 0 }
 
-    override init(adopting descriptor: Int32, service: Service) {
+    private let guestHasIPv6: Bool
+
+    init(adopting descriptor: Int32, hasIPv6: Bool, service: Service) {
+        guestHasIPv6 = hasIPv6
         super.init(adopting: descriptor, service: service)
         // Fails harmlessly on a socket that is not TCP.
         self.descriptor.setOption(level: Int32(IPPROTO_TCP), name: TCP_NODELAY, value: 1)
@@ -24,6 +27,7 @@ final class StreamClient: Client {
     }
 
     override var takesDatagrams: Bool { false }
+    override func hasIPv6(_ tag: ClientTag) -> Bool { guestHasIPv6 }
 
     override func ready(isBroken: Bool) {
         // A connection that is gone in both directions wakes us for ever, unless reading tells.

@@ -3,7 +3,7 @@ public import RingwayWire
 /// Presents the gateway as the guests' IPv6 router (RFC 4861 §6.2): a prefix to make addresses from, the MTU, name
 /// servers and search domains (RFC 8106).
 ///
-/// The message never changes, so it is written once; sending it is a copy and a checksum. It goes out to all nodes at
+/// The message changes with the search domains alone, so it is written when they do; sending it is a copy and a checksum. It goes out to all nodes at
 /// intervals, three times quickly at the start, and to whoever solicits. A solicitation is answered at once: the delay of
 /// up to half a second in RFC 4861 §6.2.6 spreads the answers of several routers, and zero, which it allows, spares a
 /// guest that boots the wait.
@@ -41,13 +41,17 @@ public struct RouterAdvertisement: ~Copyable {
     private let source: IPv6Address
     private let longestInterval: UInt64
     private let message: UnsafeMutableRawBufferPointer
-    private let messageLength: Int
+    private var messageLength: Int
+    private var plan: NetworkPlan
+    private let configuration: Configuration
     private var initialLeft = initialCount
     private var random: UInt64
 
     /// A router whose first advertisement is due at `now` (monotonic nanoseconds).
     public init(plan: NetworkPlan, configuration: Configuration = Configuration(), now: UInt64 = 0) {
         let longest = min(max(configuration.longestInterval, 4), 1_800)
+        self.plan = plan
+        self.configuration = configuration
         gatewayMAC = plan.gatewayMAC
         source = plan.gatewayLinkLocal
         longestInterval = UInt64(longest) * 1_000_000_000
@@ -55,7 +59,7 @@ public struct RouterAdvertisement: ~Copyable {
         nextDeadline = now
         message = .allocate(
             byteCount: NetworkPlan.minimumMTU - EthernetFrame.ipv6Length, alignment: 8)
-        messageLength = Self.write(plan, configuration, longestInterval: longest, to: message)
+        messageLength = Self.write(plan, configuration, withdrawn: [], longestInterval: longest, to: message)
     }
 
     deinit {
@@ -64,7 +68,7 @@ public struct RouterAdvertisement: ~Copyable {
 
     /// Writes the message without its checksum, and returns its length.
     private static func write(
-        _ plan: NetworkPlan, _ configuration: Configuration, longestInterval: UInt32,
+        _ plan: NetworkPlan, _ configuration: Configuration, withdrawn: [String], longestInterval: UInt32,
         to message: UnsafeMutableRawBufferPointer
     ) -> Int {
         guard let base = message.baseAddress else { return 0 }
@@ -82,7 +86,20 @@ public struct RouterAdvertisement: ~Copyable {
         options.appendRecursiveDNSServers(Array(servers.prefix(8)), lifetime: lifetime)
         options.appendDomainSearchList(
             plan.searchDomains.filter { DomainNameEncoding.encode($0) != nil }, lifetime: lifetime)
+        options.appendDomainSearchList(withdrawn.filter { DomainNameEncoding.encode($0) != nil }, lifetime: 0)
         return options.length
+    }
+
+    /// Has guests search other domains: all nodes are told at once, and that the former ones are no longer to be searched
+    /// (RFC 8106 §5.3.1).
+    public mutating func setSearchDomains(_ domains: [String], now: UInt64) {
+        guard domains != plan.searchDomains else { return }
+        let withdrawn = plan.searchDomains.filter { !domains.contains($0) }
+        plan.searchDomains = domains
+        messageLength = Self.write(
+            plan, configuration, withdrawn: withdrawn, longestInterval: UInt32(longestInterval / 1_000_000_000),
+            to: message)
+        nextDeadline = now
     }
 
     // MARK: Sending

@@ -1,14 +1,14 @@
 internal import RingwayStorage
-internal import RingwayWire
+public import RingwayWire
 
 /// The services that the gateway answers itself.
 extension Stack {
     mutating func receiveARP(_ bytes: UnsafeRawBufferPointer) {
-        if let binding = arp.binding(in: bytes), binding.address == IPAddress(configuration.guestIPv4) {
+        if let binding = arp.binding(in: bytes), binding.address == IPAddress(guestIPv4) {
             guestMAC = binding.mac
         }
         guard let answer = prepareAnswer(limit: 64) else { return }
-        let guest = configuration.guestIPv4
+        let guest = guestIPv4
         let hasNeighbors = configuration.hasNeighbors
         let plan = plan
         let written = arp.respond(to: bytes, into: answer.room) { address in
@@ -35,9 +35,42 @@ extension Stack {
 
     mutating func receiveDHCP(_ summary: FrameSummary, _ bytes: UnsafeRawBufferPointer) {
         guard let answer = prepareAnswer() else { return }
+        let declines = dhcp.counts.declines
         let written = dhcp.respond(to: bytes, summary, now: now, into: answer.room)
-        if written == 0 { counters.add(.droppedService) }
+        if written == 0, dhcp.counts.declines == declines { counters.add(.droppedService) }
         sendAnswer(answer.lease, octets: written, .dhcpAnswers)
+        guard dhcp.counts.declines != declines else { return }
+        counters.add(.dhcpDeclines)
+        // Where the guest has neighbours, its addresses are the network's to give.
+        if configuration.hasNeighbors { effects.append(Effect(.replaceAddress)) }
+    }
+
+    /// The server of addresses: it has the whole range for a guest that is alone, and one address where others have theirs.
+    static func addressServer(_ configuration: Configuration, guest: IPv4Address) -> DHCPServer {
+        var plan = configuration.plan
+        if configuration.hasNeighbors {
+            plan.firstGuestIPv4 = guest
+            plan.lastGuestIPv4 = guest
+        }
+        var server = DHCPServer(plan: plan)
+        _ = server.reserve(guest, for: configuration.guestMAC)
+        return server
+    }
+
+    /// The guest has another address from now on.
+    public mutating func setGuestIPv4(_ address: IPv4Address) {
+        guard address != guestIPv4 else { return }
+        guestIPv4 = address
+        dhcp = Self.addressServer(configuration, guest: address)
+        dhcp.setSearchDomains(searchDomains)
+    }
+
+    /// Has the guest search other domains: told by DHCP from its next message on, and by a router advertisement at once.
+    public mutating func setSearchDomains(_ domains: [String]) {
+        searchDomains = domains
+        dhcp.setSearchDomains(domains)
+        routers.setSearchDomains(domains, now: now)
+        if isServiceShard { scheduleServices() }
     }
 
     // MARK: Their timer

@@ -113,6 +113,8 @@ final class DHCPBench {
         server.reserve(address, for: mac, hostName: hostName, now: now)
     }
 
+    func setSearchDomains(_ domains: [String]) { server.setSearchDomains(domains) }
+
     func address(of mac: MACAddress) -> IPv4Address? { server.address(of: mac, now: now) }
 
     func send(_ frame: GuestFrame, capacity: Int = 1_500) throws -> DHCPAnswer? {

@@ -163,6 +163,32 @@ struct DHCPExchangeTests {
         #expect(bench.address(of: ServiceNetwork.guestMAC) == first)
     }
 
+    @Test func `a client that declines the only address left has it again rather than none`() throws {
+        let bench = DHCPBench(try ServiceNetwork.plan("192.168.127.0/29"))
+        for number in UInt64(0)..<3 {
+            #expect(try bench.acquire(MACAddress(rawValue: 0x0200_0000_0100 + number)) != nil)
+        }
+        let last = try #require(try bench.acquire())
+        var decline = DHCPClientMessage(.decline)
+        decline.requested = last
+        #expect(try bench.send(decline) == nil)
+        #expect(try bench.acquire() == last)
+    }
+
+    @Test func `no client empties the range by declining what it is offered`() throws {
+        var seen: Set<IPv4Address> = []
+        for _ in 0..<300 {
+            let address = try #require(try bench.acquire())
+            seen.insert(address)
+            var decline = DHCPClientMessage(.decline)
+            decline.requested = address
+            #expect(try bench.send(decline) == nil)
+            #expect(bench.leases.filter { $0.state == .quarantined }.count <= DHCPLeaseTable.restingLimit)
+        }
+        #expect(seen.count == 252)
+        #expect(try bench.acquire(other) != nil)
+    }
+
     @Test func `a declined address is nobody's for ten minutes`() throws {
         try bench.acquire()
         var decline = DHCPClientMessage(.decline)

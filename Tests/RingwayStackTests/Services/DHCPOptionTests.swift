@@ -21,7 +21,10 @@ struct DHCPOptionTests {
         #expect(answer.address(DHCPOption.subnetMask) == IPv4Address(255, 255, 255, 0))
         #expect(answer.address(DHCPOption.router) == plan.gatewayIPv4)
         #expect(answer.address(DHCPOption.domainNameServer) == plan.gatewayIPv4)
-        #expect(answer.address(DHCPOption.networkTimeServer) == plan.gatewayIPv4)
+        // There is no server of time, so none is named.
+        #expect(answer.options[DHCPOption.networkTimeServer] == nil)
+        #expect(answer.address(DHCPOption.broadcastAddress) == IPv4Address(192, 168, 127, 255))
+        #expect(answer.options[DHCPOption.classlessStaticRoutes] == [0, 192, 168, 127, 1])
         #expect(answer.address(DHCPOption.serverIdentifier) == plan.gatewayIPv4)
         #expect(answer.options[DHCPOption.interfaceMTU] == [0x05, 0x78])
         #expect(answer.seconds(DHCPOption.leaseTime) == 86_400)
@@ -41,6 +44,19 @@ struct DHCPOptionTests {
         let expected =
             [7] + Array("ringway".utf8) + [8] + Array("internal".utf8) + [0] + [1, 0x62, 1, 0x63, 0]
         #expect(answer.options[DHCPOption.domainSearch] == expected)
+    }
+
+    @Test func `tell the search domains of the moment`() throws {
+        var plan = try ServiceNetwork.plan()
+        plan.searchDomains = ["a.b"]
+        let bench = DHCPBench(plan)
+        #expect(
+            try bench.send(DHCPClientMessage(.discover))?.options[DHCPOption.domainSearch] == [1, 0x61, 1, 0x62, 0])
+        bench.setSearchDomains(["c.d"])
+        #expect(
+            try bench.send(DHCPClientMessage(.discover))?.options[DHCPOption.domainSearch] == [1, 0x63, 1, 0x64, 0])
+        bench.setSearchDomains([])
+        #expect(try bench.send(DHCPClientMessage(.discover))?.options[DHCPOption.domainSearch] == nil)
     }
 
     @Test func `split a search list that one option cannot hold`() throws {

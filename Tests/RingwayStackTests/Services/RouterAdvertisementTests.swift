@@ -32,6 +32,7 @@ struct RouterAdvertisementTests {
         }
 
         func advertise(now: UInt64) -> GuestFrame? { written { router.advertise(now: now, into: $0) } }
+        func setSearchDomains(_ domains: [String], now: UInt64) { router.setSearchDomains(domains, now: now) }
         func withdraw() -> GuestFrame? { written { router.withdraw(into: $0) } }
     }
 
@@ -104,6 +105,26 @@ struct RouterAdvertisementTests {
         #expect(Array(prefix[8..<12]) == [0, 0, 0x0A, 0x8C])
         #expect(Array(prefix[16..<24]) == [0xFD, 0x12, 0x34, 0x56, 0x78, 0x9A, 0, 0])
         #expect(Array(prefix[24...]) == [UInt8](repeating: 0, count: 8))
+    }
+
+    @Test func `tells other search domains at once, and ends those that are no more`() throws {
+        var plan = plan
+        plan.searchDomains = ["a.b", "c.d"]
+        let bench = Bench(plan)
+        _ = bench.advertise(now: 0)
+        #expect(bench.nextDeadline > 0)
+        bench.setSearchDomains(["a.b", "e.f"], now: 5)
+        #expect(bench.nextDeadline == 5)
+        let message = try message(try #require(bench.advertise(now: 5)))
+        let list = try #require(try option(NDPOptions.domainSearchList, message))
+        #expect(Array(list[4..<8]) == [0, 0, 7, 8])
+        #expect(Array(list[8..<18]) == [1, 0x61, 1, 0x62, 0, 1, 0x65, 1, 0x66, 0])
+        // The last option is about the one that is gone: a lifetime of zero.
+        #expect(Array(message.suffix(16)) == [31, 2, 0, 0, 0, 0, 0, 0, 1, 0x63, 1, 0x64, 0, 0, 0, 0])
+        // The same list again is no news.
+        let deadline = bench.nextDeadline
+        bench.setSearchDomains(["a.b", "e.f"], now: 6)
+        #expect(bench.nextDeadline == deadline)
     }
 
     @Test func `names the gateway as server of names unless told otherwise`() throws {

@@ -8,7 +8,7 @@ public struct DHCPLease: Equatable, Sendable {
         case offered
         /// Held by a client.
         case bound
-        /// A client found it in use by someone else; nobody is given it for a while.
+        /// A client found it in use by someone else; it rests, unless no other is left.
         case quarantined
     }
 

@@ -29,6 +29,10 @@ struct DHCPLeaseTable: ~Copyable {
         var hostName = DHCPText()
     }
 
+    /// Addresses that may rest at a time. Beyond it the one that has rested for longest may be had again, so that no client
+    /// empties the range by finding fault with it.
+    static var restingLimit: Int { 16 }
+
     let first: IPv4Address
     let capacity: Int
     private let entries: UnsafeMutablePointer<Entry>
@@ -100,7 +104,8 @@ struct DHCPLeaseTable: ~Copyable {
     func isHolder(_ client: DHCPClient, of index: Int) -> Bool { matchRank(client, index) > 0 }
 
     /// The address the client should get: its reservation, the one it has or had, the one it asks for, the lowest that
-    /// was never used, the one whose last use is longest ago (RFC 2131 §4.3.1).
+    /// was never used, the one whose last use is longest ago (RFC 2131 §4.3.1), and before none at all the one that rests for
+    /// longest.
     func choose(for client: DHCPClient, requested: IPv4Address, now: UInt64) -> Int? {
         if let reserved = reservation(of: client.mac), isAvailable(reserved, to: client, now: now) { return reserved }
         if let own = find(client, now: now), isAvailable(own, to: client, now: now) { return own }
@@ -111,6 +116,15 @@ struct DHCPLeaseTable: ~Copyable {
             if best.map({ entries[index].expiry < entries[$0].expiry }) ?? true { best = index }
         }
         return best
+            ?? longestResting(now: now) { !isReserved($0) || entries[$0].reservation == client.mac }
+    }
+
+    private func longestResting(now: UInt64, _ isWanted: (Int) -> Bool = { _ in true }) -> Int? {
+        var longest: Int?
+        for index in 0..<capacity where state(index, now: now) == .quarantined && isWanted(index) {
+            if longest.map({ entries[index].expiry < entries[$0].expiry }) ?? true { longest = index }
+        }
+        return longest
     }
 
     /// The address reserved for this ethernet address.
@@ -164,8 +178,11 @@ struct DHCPLeaseTable: ~Copyable {
         entries[index].expiry = max(now, 1)
     }
 
-    /// Keeps the address from everybody for a while.
-    mutating func quarantine(_ index: Int, until: UInt64) {
+    /// Has the address rest for a while.
+    mutating func quarantine(_ index: Int, until: UInt64, now: UInt64) {
+        var resting = 0
+        for other in 0..<capacity where state(other, now: now) == .quarantined { resting += 1 }
+        if resting >= Self.restingLimit, let longest = longestResting(now: now) { release(longest, now: now) }
         entries[index].state = .quarantined
         entries[index].expiry = until
     }

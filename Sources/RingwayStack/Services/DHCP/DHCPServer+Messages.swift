@@ -62,7 +62,7 @@ extension DHCPServer {
         guard let index = leases.index(of: request.requestedAddress), leases.state(index, now: now) != .quarantined,
             leases.isHolder(request.client, of: index)
         else { return drop(.dhcpNotTheirs) }
-        leases.quarantine(index, until: now &+ Self.quarantineNanoseconds)
+        leases.quarantine(index, until: now &+ Self.quarantineNanoseconds, now: now)
         counts.declines &+= 1
         return 0
     }

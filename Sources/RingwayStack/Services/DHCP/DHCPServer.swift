@@ -12,7 +12,7 @@ public import RingwayWire
 ///     REQUEST init-reboot -> ACK/NAK  as above
 ///     REQUEST renewing,   -> ACK/NAK  as above; `ciaddr` is the address
 ///             rebinding
-///     DECLINE             -> silence; the address is kept from everybody for ten minutes
+///     DECLINE             -> silence; the address rests for ten minutes, unless it is the only one left
 ///     RELEASE             -> silence; the address is free, and remembered as this client's
 ///     INFORM              -> ACK      without an address and without times
 ///
@@ -28,12 +28,12 @@ public struct DHCPServer: ~Copyable {
         public var leaseSeconds: UInt32 = 86_400
         /// Servers of names, in order; empty means the gateway.
         public var nameServers: [IPv4Address] = []
-        /// Servers of time, in order; empty means the gateway.
+        /// Servers of time, in order; where there are none, none is named.
         public var timeServers: [IPv4Address] = []
         /// The most addresses that are handed out, whatever the size of the network.
         public var leaseLimit = 4_096
 
-        /// A day, the gateway for names and time.
+        /// A day, the gateway for names.
         public init() {}
     }
 
@@ -55,7 +55,7 @@ public struct DHCPServer: ~Copyable {
 
     /// How long an offer is kept for the client that has to accept it.
     static var offerNanoseconds: UInt64 { 60 * 1_000_000_000 }
-    /// How long a refused address is kept from everybody.
+    /// How long a refused address rests, while there are others.
     static var quarantineNanoseconds: UInt64 { 600 * 1_000_000_000 }
 
     /// Messages answered.
@@ -66,7 +66,9 @@ public struct DHCPServer: ~Copyable {
     let gatewayMAC: MACAddress
     let gatewayIPv4: IPv4Address
     let leaseSeconds: UInt32
-    let options: DHCPStandingOptions
+    private(set) var options: DHCPStandingOptions
+    private var plan: NetworkPlan
+    private let configuration: Configuration
     var leases: DHCPLeaseTable
 
     /// A server for the plan's range of guests with nobody known; allocates everything it will ever need.
@@ -75,12 +77,21 @@ public struct DHCPServer: ~Copyable {
         gatewayIPv4 = plan.gatewayIPv4
         leaseSeconds = max(configuration.leaseSeconds, 120)
         options = DHCPStandingOptions(plan: plan, configuration: configuration)
+        self.plan = plan
+        self.configuration = configuration
         leases = DHCPLeaseTable(
             first: plan.firstGuestIPv4, last: plan.lastGuestIPv4, limit: max(configuration.leaseLimit, 1))
     }
 
     deinit {
         options.deallocate()
+    }
+
+    /// Has guests search other domains from their next message on.
+    public mutating func setSearchDomains(_ domains: [String]) {
+        plan.searchDomains = domains
+        options.deallocate()
+        options = DHCPStandingOptions(plan: plan, configuration: configuration)
     }
 
     /// Keeps `address` for the guest with this ethernet address, and from everybody else.

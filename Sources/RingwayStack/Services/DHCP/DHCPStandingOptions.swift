@@ -20,7 +20,6 @@ struct DHCPStandingOptions {
             }
         }
         let names = configuration.nameServers.isEmpty ? [plan.gatewayIPv4] : configuration.nameServers
-        let times = configuration.timeServers.isEmpty ? [plan.gatewayIPv4] : configuration.timeServers
         append(DHCPOption.subnetMask, octets([plan.netmask]))
         append(DHCPOption.router, octets([plan.gatewayIPv4]))
         append(DHCPOption.domainNameServer, octets(names))
@@ -28,7 +27,11 @@ struct DHCPStandingOptions {
         if let domain = plan.domainName, DomainNameEncoding.encode(domain) != nil {
             append(DHCPOption.domainName, Array(domain.utf8))
         }
-        append(DHCPOption.networkTimeServer, octets(times))
+        append(DHCPOption.broadcastAddress, octets([plan.broadcastIPv4]))
+        // A client that knows the option takes no heed of the router's (RFC 3442), so it has the default route in it: a
+        // prefix of no bits, by the gateway.
+        append(DHCPOption.classlessStaticRoutes, [0] + octets([plan.gatewayIPv4]))
+        append(DHCPOption.networkTimeServer, octets(configuration.timeServers))
         // More than one option's worth is split over several, to be joined by the reader (RFC 3397 §2, RFC 3396).
         var search = DomainNameEncoding.encode(plan.searchDomains, limit: 1_024)[...]
         while !search.isEmpty {

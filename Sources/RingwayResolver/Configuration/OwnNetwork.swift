@@ -1,0 +1,47 @@
+public import RingwayWire
+
+/// What the name service answers for alone: names in it that do not exist are said not to exist, and no nameserver is asked.
+public struct OwnNetwork: Sendable, Hashable {
+    /// The domain of the guests, such as `ringway.internal`; `nil` for none.
+    public var domain: String?
+    /// The guests' networks of both families. Their addresses are looked up backwards here, and names lead to those of IPv6
+    /// only for clients that have IPv6.
+    public var blocks: [CIDRBlock]
+
+    /// The whole of it.
+    public init(domain: String? = nil, blocks: [CIDRBlock] = []) {
+        self.domain = domain
+        self.blocks = blocks
+    }
+
+    func contains(_ address: IPv6Address) -> Bool { blocks.contains { $0.contains(IPAddress(address)) } }
+
+    /// The apexes of the zones that hold the addresses of the blocks, in wire form (RFC 1035 §3.5, RFC 3596 §2.5). A block
+    /// whose prefix ends within an octet, or a nibble, has one for each value of the rest: 128 at the most.
+    var reverseZones: [[UInt8]] { blocks.flatMap(Self.reverseZones) }
+
+    private static func reverseZones(of block: CIDRBlock) -> [[UInt8]] {
+        let ipv4 = block.address.isIPv4
+        let (bits, step, labels) = ipv4 ? (32, 8, 4) : (128, 4, 32)
+        let prefix = min(max(block.prefixLength, 1), bits)
+        let kept = (prefix + step - 1) / step
+        let values = 1 << (kept * step - prefix)
+        return (0..<values).compactMap { value in
+            var name: [UInt8]
+            if ipv4 {
+                let address = block.address.ipv4.rawValue | UInt32(value) << UInt32(32 - kept * 8)
+                name = WireName.reverse(IPv4Address(rawValue: address))
+            } else {
+                var (high, low) = (block.address.ipv6.high, block.address.ipv6.low)
+                let shift = UInt64(128 - kept * 4)
+                if shift >= 64 { high |= UInt64(value) << (shift - 64) } else { low |= UInt64(value) << shift }
+                name = WireName.reverse(IPv6Address(high: high, low: low))
+            }
+            for _ in 0..<labels - kept {
+                guard let parent = WireName.parent(of: name) else { return nil }
+                name = parent
+            }
+            return name
+        }
+    }
+}
