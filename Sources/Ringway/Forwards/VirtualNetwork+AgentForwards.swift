@@ -1,4 +1,3 @@
-internal import CRingway
 internal import Glibc
 internal import RingwayAgentHost
 internal import RingwayAgentProtocol
