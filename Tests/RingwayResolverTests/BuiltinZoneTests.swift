@@ -115,15 +115,18 @@ import Testing
         guard let answer = try ask(name, type), let header = MessageHeader(answer) else { return nil }
         #expect(header.answerCount == 0 && header.authorityCount == 1 && header.flags.contains(.authoritative))
         var reader = MessageReader(answer, at: 12)
-        try #require(reader.skipQuestions(1))
+        let isSkipped = reader.skipQuestions(1)
+        try #require(isSkipped)
         let start = reader.offset
-        let record = try #require(reader.readRecord())
+        let next = reader.readRecord()
+        let record = try #require(next)
         #expect(record.type == 6 && record.timeToLive == StartOfAuthority.negativeTimeToLive)
         #expect(reader.offset == answer.count)
         let pointer = (Int(answer[start]) & 0x3F) << 8 | Int(answer[start + 1])
         var named = MessageReader(answer, at: pointer)
         var labels: [String] = []
-        var name = try #require(named.readPlainName())[...]
+        let owner = named.readPlainName()
+        var name = try #require(owner)[...]
         while let length = name.first, length > 0 {
             labels.append(String(decoding: name.dropFirst().prefix(Int(length)), as: UTF8.self))
             name = name.dropFirst(Int(length) + 1)
