@@ -1,4 +1,5 @@
 public import RingwayCapture
+public import RingwayWire
 internal import Synchronization
 
 extension VirtualNetwork {
@@ -9,6 +10,10 @@ extension VirtualNetwork {
         case guestDetached(Guest, reason: String)
         /// A guest has been given an address that it did not have before.
         case leaseGiven(Guest)
+        /// A guest that is new here uses an address already, which was free and is its own now.
+        case addressKept(Guest)
+        /// A guest sends from an address that it does not have: its frames are dropped. The reason says what to do.
+        case addressRefused(Guest, IPAddress, reason: String)
         /// A guest's link is lost; it is detached next.
         case linkLost(Guest, reason: String)
         /// A connection was turned away, or one that came was no guest's.
@@ -37,6 +42,9 @@ extension VirtualNetwork {
             case .guestAttached(let guest): "guest \(guest) is attached"
             case .guestDetached(let guest, let reason): "guest \(guest) is gone: \(reason)"
             case .leaseGiven(let guest): "\(guest.ipv4) is given to \(guest.mac)"
+            case .addressKept(let guest): "guest \(guest) goes on with the address that it uses"
+            case .addressRefused(let guest, let address, let reason):
+                "what guest \(guest) sends from \(address) is dropped: \(reason)"
             case .linkLost(let guest, let reason): "the link of guest \(guest) is lost: \(reason)"
             case .guestRefused(let link, let reason): "\(link): \(reason)"
             case .forwardAdded(let port) where port.isChosen: "\(port.requested) is published as \(port.forward)"

@@ -34,6 +34,9 @@ extension VirtualNetwork {
         public var isolate = false
         /// What is settled about guests before they come.
         public var leases: [StaticLease] = []
+        /// Leases of an earlier run, that of the guest which has been away for longest first. What `leases` settles goes
+        /// before them, and those that do not fit into the network are left out.
+        public var rememberedLeases: [StaticLease] = []
         /// Further names that guests can resolve.
         public var names: [NetworkName] = []
         /// What agents have to show; empty where none is asked for.

@@ -126,7 +126,8 @@ public final class VirtualNetwork: Sendable {
         }
         self.configuration = configuration
         self.plan = plan
-        let registry = try AddressRegistry(plan: plan, leases: configuration.leases)
+        var registry = try AddressRegistry(plan: plan, leases: configuration.leases)
+        for lease in configuration.rememberedLeases { registry.remember(lease) }
         state = Mutex(
             State(
                 registry: registry, names: configuration.names,

@@ -37,6 +37,9 @@ public protocol AddressClaims: Sendable {
     func release(_ address: IPv6Address)
     /// The guest has declined its IPv4 address; the one that it is to have instead, or `nil` when there is no other.
     func replace(_ address: IPv4Address) -> IPv4Address?
+    /// The guest has sent from an address that it does not have. Told at most once a second, and once a minute of the same
+    /// address.
+    func refused(_ address: IPAddress)
 }
 
 /// What an engine tells its owner, from any of its threads.

@@ -27,6 +27,9 @@ extension Shard {
         }
         guard port.holds(summary.source, now: reactor.now) || mayHold(summary), isHonest(summary, frame) else {
             counters.add(.droppedSpoofedSource)
+            if port.shouldTell(of: summary.source, now: reactor.now) {
+                shared.configuration.claims?.refused(summary.source)
+            }
             pool.pointee.release(lease)
             return false
         }

@@ -23,6 +23,9 @@ struct SwitchPort {
     var isReceiving = false
     var floods: TokenBucket
 
+    /// The foreign address that was told last, and when; a guest that sends from many cannot make us tell of all.
+    private var toldAddress = IPAddress(high: 0, low: 0)
+    private var toldAt: UInt64?
     private let addresses: UnsafeMutablePointer<IPAddress>
     /// When each was used last, in monotonic nanoseconds.
     private let uses: UnsafeMutablePointer<UInt64>
@@ -96,6 +99,17 @@ struct SwitchPort {
         addresses[idlest] = addresses[addressCount]
         uses[idlest] = uses[addressCount]
         return address
+    }
+
+    /// Whether it is to be told that the guest sends from an address that it does not have. IPv4 alone: guests make
+    /// themselves more addresses of IPv6 than they may have, and do without.
+    mutating func shouldTell(of address: IPAddress, now: UInt64) -> Bool {
+        guard address.isIPv4, !address.isUnspecified else { return false }
+        let rest: UInt64 = address == toldAddress ? 60_000_000_000 : 1_000_000_000
+        if let toldAt, now &- toldAt < rest { return false }
+        toldAddress = address
+        toldAt = now
+        return true
     }
 
     // MARK: Neighbours

@@ -50,7 +50,10 @@ final class Program {
         posix_spawn_file_actions_init(&actions)
         posix_spawnattr_init(&attributes)
         var words: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) } + [nil]
-        var variables: [UnsafeMutablePointer<CChar>?] = Self.environment.map { strdup($0) } + [nil]
+        // What a network remembers is to be gone with the bed.
+        let directory = (files as NSString).deletingLastPathComponent
+        let environment = Self.environment + ["XDG_STATE_HOME=\(directory)"]
+        var variables: [UnsafeMutablePointer<CChar>?] = environment.map { strdup($0) } + [nil]
         defer {
             for word in words + variables { free(word) }
             posix_spawn_file_actions_destroy(&actions)
@@ -82,6 +85,7 @@ final class Program {
         var variables = ProcessInfo.processInfo.environment
         variables["PATH"] = Machine.searchPath
         variables["LC_ALL"] = "C.UTF-8"
+        variables["XDG_STATE_HOME"] = nil
         variables["SWIFT_BACKTRACE"] = "enable=no"
         return variables.map { "\($0.key)=\($0.value)" }
     }()

@@ -12,8 +12,8 @@ final class Service {
         statisticsPath = bed.directory + "/serve.json"
         let ends = try makePipe()
         defer { close(ends[0]) }
-        let arguments =
-            [Machine.ringway, "serve", "--ipv6-prefix", Family.prefix, "--statistics", statisticsPath] + options
+        let prefix = options.contains("--state") ? [] : ["--ipv6-prefix", Family.prefix]
+        let arguments = [Machine.ringway, "serve", "--statistics", statisticsPath] + prefix + options
         program = try bed.start(arguments + ["--ready-fd", "3"], notice: ends[1])
         close(ends[1])
         var entry = pollfd(fd: ends[0], events: Int16(POLLIN), revents: 0)
@@ -60,6 +60,12 @@ final class Service {
         return guest.map { network.guests[$0] ?? [:] } ?? network.counters
     }
 
+    /// Ends it without giving it a chance.
+    func kill() throws {
+        program.send(SIGKILL)
+        _ = try program.waitForEnd(within: .seconds(10))
+    }
+
     /// Tells it to end.
     func end(_ signal: Int32 = SIGTERM) throws -> Program.Outcome {
         program.send(signal)
@@ -95,7 +101,12 @@ final class VirtualMachine {
         guard let line = lease.split(separator: "\n").first(where: { $0.hasPrefix("address ") }) else {
             throw TestFailure("no lease: \(lease)")
         }
-        address = String(line.dropFirst("address ".count))
+        try configure(String(line.dropFirst("address ".count)))
+    }
+
+    /// Configures the interface with an address without asking for it, as a machine does whose lease has not ended.
+    func configure(_ address: String) throws {
+        self.address = address
         try bed.configure(namespace, ["addr", "add", "\(address)/24", "dev", "eth0"])
         try bed.configure(namespace, ["route", "add", "default", "via", "192.168.127.1"])
     }
@@ -103,6 +114,11 @@ final class VirtualMachine {
     /// The end of the machine, without a word to anybody.
     func kill() throws {
         card?.send(SIGKILL)
+        try waitForUnplugging()
+    }
+
+    /// Waits for the end of the card, which goes with its link.
+    func waitForUnplugging() throws {
         _ = try card?.waitForEnd()
         try waitUntil("the card's end") {
             try !bed.runAnywhere(["ip", "-n", namespace, "link"]).requireSuccess().contains("eth0")

@@ -112,9 +112,18 @@ struct RunCommandLineTests {
 
     @Test("has an option for every limit in the table", arguments: Limits.table.map(\.flag))
     func limitOption(_ flag: String) throws {
-        let command = try parse(flag, "777", "true")
-        #expect(command.limits.limits != Limits(), "\(flag) changed nothing")
+        let words = ["serve", flag, flag.hasSuffix("size") ? "77M" : "777"]
+        let command = try #require(try RootCommand.parseAsRoot(words) as? ServeCommand)
+        #expect(try command.order.configuration.limits != Limits(), "\(flag) changed nothing")
         #expect(HelpText.limits.contains(flag))
+    }
+
+    @Test("refuses bounds that mean nothing to a guest that is alone", arguments: ["--max-guests", "--max-addresses"])
+    func refuseNeighborLimit(_ flag: String) throws {
+        for words in [["run", flag, "3", "true"], ["attach", "--pid", "1", flag, "3"]] {
+            let message = try #require(refusal(words))
+            #expect(message.contains("unknown option \"\(flag)\""), "\(message)")
+        }
     }
 
     struct Refused: CustomTestStringConvertible, Sendable {
@@ -159,7 +168,12 @@ struct RunCommandLineTests {
             Refused("--ifname", "sixteen-letters-", fault: "1 to 15 characters"),
             Refused("--ifname", "a/b", fault: "1 to 15 characters"),
             Refused("--ifname", "tap%d", fault: "1 to 15 characters"),
-            Refused("--max-flows", "0", fault: "from 1 to"),
+            Refused("--max-flows", "0", fault: "from 64 to"),
+            Refused("--pool-size", "1K", fault: "it must be from 16M to 1024G"),
+            Refused("--park-size", "1K", fault: "it must be from 64K to 1G"),
+            Refused("--reorder-size", "2G", fault: "it must be from 64K to 1G"),
+            Refused("--max-udp-mappings", "1", fault: "from 16 to"),
+            Refused("--max-half-open", "1000000000", fault: "to 1000000"),
             Refused("--pool-size", "12Q", fault: "not a size such as"),
             Refused("--pool-size", "M", fault: "not a size such as"),
             Refused("--park-size", "9999999999G", fault: "more than 1024G"),

@@ -43,7 +43,7 @@ struct ConfigurationReaderTests {
               - mac: 52-54-00-12-34-57
             names:
               db.example: [10.0.0.5, "fd00::5"]
-            limits: {max-flows: 10, pool-size: 64M}
+            limits: {max-flows: 100, pool-size: 64M}
             """)
         let order = try #require(orders.first)
         let configuration = order.configuration
@@ -68,7 +68,7 @@ struct ConfigurationReaderTests {
         #expect(configuration.names.map(\.name) == ["db.example"])
         #expect(configuration.names[0].ipv4 == IPv4Address(10, 0, 0, 5))
         #expect(configuration.names[0].ipv6?.description == "fd00::5")
-        #expect(configuration.limits.flowsPerGuest == 10)
+        #expect(configuration.limits.flowsPerGuest == 100)
         #expect(configuration.limits.poolOctetsPerShard == 64 << 20)
     }
 
@@ -91,7 +91,8 @@ struct ConfigurationReaderTests {
 
     @Test("has a key for each limit", arguments: Limits.table.map(\.flag))
     func readLimit(flag: String) throws {
-        let order = try #require(try Self.read("limits:\n  \(flag.dropFirst(2)): 777").first)
+        let order = try #require(
+            try Self.read("limits:\n  \(flag.dropFirst(2)): \(flag.hasSuffix("size") ? "77M" : "777")").first)
         #expect(order.configuration.limits != Limits())
     }
 
@@ -118,6 +119,11 @@ struct ConfigurationReaderTests {
                 "f.yaml: line 2: mtu: this key stands beside \"networks\"; write it inside"
             ),
             ("- a", "f.yaml: line 1: a list stands here; write keys and values"),
+            ("listen:\n- qemu:/a\n- qemu:/a", "f.yaml: line 3: listen.2: qemu:/a is listened at twice; remove one"),
+            (
+                "publish:\n- 80-90:80-90\n- 85:1",
+                "f.yaml: line 3: publish.2: port 85 of the host cannot be published twice: 80-90:80-90/tcp and"
+            ),
         ])
     func refuse(text: String, expected: String) throws { try Self.expectRefusal(of: text, expected) }
 

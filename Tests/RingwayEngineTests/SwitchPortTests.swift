@@ -10,6 +10,7 @@ private struct EveryClaim: AddressClaims {
     func replace(_ address: IPv4Address) -> IPv4Address? { nil }
     func claim(_ address: IPv6Address) -> Bool { true }
     func release(_ address: IPv6Address) {}
+    func refused(_ address: IPAddress) {}
 }
 
 @Suite("Switch port")

@@ -33,7 +33,7 @@ class Agent(ProgramPeer):
             forwards = ["--forward", f"0.0.0.0:{PUBLISHED_PORT}=tcp:127.0.0.1:{PUBLISHED_PORT}"]
         ready, notice = os.pipe()
         program = bed.start(
-            [self.path, "serve", "--listen", f"unix:{path}", "--ready-fd", notice, *self.options, *forwards],
+            [self.path, "serve", "--no-state", "--listen", f"unix:{path}", "--ready-fd", notice, *self.options, *forwards],
             scene.host, keep=(notice,))
         os.close(notice)
         link.programs.append(program)

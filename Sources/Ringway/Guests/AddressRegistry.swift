@@ -167,6 +167,36 @@ struct AddressRegistry {
         leases[identity.mac]?.lastUse = clock
     }
 
+    /// Takes up a lease of an earlier run, after those that were longer out of use. It is left out where it contradicts
+    /// what is settled or known.
+    mutating func remember(_ lease: StaticLease) {
+        guard let address = lease.ipv4, plan.isGuest(address), holders[address] == nil, leases[lease.mac] == nil,
+            lease.mac.rawValue != 0, !lease.mac.isMulticast, lease.mac != plan.gatewayMAC,
+            settled[lease.mac]?.ipv4 == nil, leases.count < Self.mostLeases
+        else { return }
+        clock += 1
+        give(address, to: lease.mac)
+        if settled[lease.mac]?.name == nil, let name = lease.name { try? rename(lease.mac, name) }
+    }
+
+    /// Leases that are not settled, that of the guest which has been away for longest first.
+    var remembered: [StaticLease] {
+        leases.filter { !$0.value.isStatic && $0.value.lastUse > 0 }.sorted { $0.value.lastUse < $1.value.lastUse }
+            .map { StaticLease(mac: $0.key, ipv4: $0.value.ipv4, name: $0.value.name) }
+    }
+
+    /// Why a guest may not send from an address, and what to do about it.
+    func refusal(of address: IPAddress, to guest: Guest?) -> String {
+        guard address.isIPv4 else { return "it is another guest's, or beyond --max-addresses" }
+        if let holder = holders[address.ipv4], holder != guest?.mac {
+            return "it is that of \(leases[holder]?.name ?? "another guest") (\(holder)); renew the guest's DHCP lease"
+        }
+        guard plan.isGuest(address.ipv4) else {
+            return "guests have \(plan.firstGuestIPv4) to \(plan.lastGuestIPv4); configure the guest by DHCP"
+        }
+        return "it was never given to the guest; renew its DHCP lease, or keep the address for it in \"leases\""
+    }
+
     /// A guest has left; its lease stays.
     mutating func leave(_ mac: MACAddress, guest: UInt32) {
         clock += 1

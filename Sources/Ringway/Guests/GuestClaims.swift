@@ -18,4 +18,6 @@ final class GuestClaims: AddressClaims {
     func replace(_ address: IPv4Address) -> IPv4Address? { network?.replace(address, of: guest) }
 
     func release(_ address: IPv6Address) { network?.release(address, of: guest) }
+
+    func refused(_ address: IPAddress) { network?.refused(address, of: guest) }
 }

@@ -27,4 +27,8 @@ extension VirtualNetwork {
             }
         }.sorted { $0.ipv4 < $1.ipv4 }
     }
+
+    /// The leases that guests were given, without those that the configuration settles: what
+    /// `Configuration.rememberedLeases` takes after a restart.
+    public var rememberedLeases: [StaticLease] { state.withLock { $0.registry.remembered } }
 }

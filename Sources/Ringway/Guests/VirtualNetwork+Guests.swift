@@ -214,6 +214,17 @@ extension VirtualNetwork {
         return moved.ipv4
     }
 
+    /// Whether a guest with the ethernet address has been given an address before.
+    func hasLease(_ mac: MACAddress) -> Bool { state.withLock { $0.registry.leases[mac] != nil } }
+
+    /// A guest sends from an address that it does not have. From an engine's thread.
+    func refused(_ address: IPAddress, of guest: UInt32) {
+        let (member, reason) = state.withLock { state in
+            (state.members[guest]?.guest, state.registry.refusal(of: address, to: state.members[guest]?.guest))
+        }
+        if let member { report(.addressRefused(member, address, reason: reason)) }
+    }
+
     // MARK: Leaving
 
     /// Detaches a guest: its flows end with RST on the host, and its address is kept for it.

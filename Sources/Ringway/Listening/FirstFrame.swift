@@ -6,7 +6,8 @@ internal import RingwayWire
 /// What a guest's first frame tells: who it is. Looked at without being taken, so that the data path gets it whole.
 enum FirstFrame {
     enum Outcome: Equatable {
-        case guest(MACAddress)
+        /// - Parameter uses: the IPv4 address that it sends from already, where the frame shows one.
+        case guest(MACAddress, uses: IPv4Address?)
         /// Not there yet, or not whole.
         case wait
         case closed
@@ -26,13 +27,34 @@ enum FirstFrame {
     /// Looks at what has come.
     static func look(_ descriptor: Int32, _ framing: Link.Framing) -> Outcome {
         let start = offset(framing)
-        return withUnsafeTemporaryAllocation(byteCount: start + 6, alignment: 8) { bytes in
+        return withUnsafeTemporaryAllocation(byteCount: start + sourceEnd, alignment: 8) { bytes in
             guard let base = bytes.baseAddress else { return .wait }
             let count = recv(descriptor, base, bytes.count, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT))
-            if count == bytes.count { return .guest(MACAddress(loadingFrom: base + start)) }
+            if count >= start + 6 {
+                let frame = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(bytes)[start..<count])
+                return .guest(MACAddress(loadingFrom: base + start), uses: sourceIPv4(frame))
+            }
             if count == 0 { return .closed }
             if count < 0, errno != EAGAIN, errno != EINTR { return .closed }
             return .wait
         }
+    }
+
+    /// Bytes from the frame's source address to the end of the longest prefix with an IPv4 source: the source, the type,
+    /// and the first 20 bytes of an ARP packet or IPv4 header.
+    private static var sourceEnd: Int { 6 + 2 + 20 }
+
+    /// The IPv4 address that a frame comes from, which begins here with its source's ethernet address.
+    static func sourceIPv4(_ frame: UnsafeRawBufferPointer) -> IPv4Address? {
+        guard frame.count >= sourceEnd else { return nil }
+        let offset: Int
+        switch UInt16(frame[6]) << 8 | UInt16(frame[7]) {
+        case 0x0800: offset = 8 + 12
+        // RFC 826: the sender's protocol address comes after the fixed part and the sender's ethernet address.
+        case 0x0806: offset = 8 + 14
+        default: return nil
+        }
+        let value = frame[offset..<offset + 4].reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+        return value == 0 ? nil : IPv4Address(rawValue: value)
     }
 }

@@ -49,7 +49,7 @@ final class PendingGuest {
     private func ready() {
         if handshake != nil { return shakeHands() }
         switch FirstFrame.look(descriptor, framing) {
-        case .guest(let mac): arrive(mac)
+        case .guest(let mac, let address): arrive(mac, uses: address)
         case .closed: end(nil, closing: true)
         case .wait: pauseThenLook()
         }
@@ -68,7 +68,9 @@ final class PendingGuest {
 
     // MARK: Becoming a guest
 
-    private func arrive(_ mac: MACAddress) {
+    /// - Parameter address: the IPv4 address that the guest uses already, which it keeps if it is free: it may have been
+    ///   given it by an earlier run of the network, and asks again only when that lease ends.
+    private func arrive(_ mac: MACAddress, uses address: IPv4Address?) {
         guard let network = place.network else { return end(nil, closing: true) }
         if network.isAttached(mac), waited < Self.patience {
             // A machine that was started again is here before it is known that the former one has gone.
@@ -76,15 +78,17 @@ final class PendingGuest {
             place.loop?.unwatch(descriptor)
             place.loop?.after(milliseconds: Self.pause) { [weak self] in
                 guard let self, !isOver else { return }
-                arrive(mac)
+                arrive(mac, uses: address)
             }
             return
         }
         place.loop?.unwatch(descriptor)
         do throws(VirtualNetwork.Failure) {
             let link = Link(queues: [descriptor], framing: framing, takesUDPSuperFrames: false)
+            let isKnown = network.hasLease(mac)
             let guest = try network.attach(
-                link, mac: mac, preferring: preferred, description: "\(place.address)")
+                link, mac: mac, preferring: preferred ?? address, description: "\(place.address)")
+            if !isKnown, guest.ipv4 == address { network.report(.addressKept(guest)) }
             end(guest.id, closing: false)
         } catch {
             place.tell(error.description)

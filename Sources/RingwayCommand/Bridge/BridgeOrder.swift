@@ -30,8 +30,13 @@ struct BridgeOrder {
         var generator = SystemRandomNumberGenerator()
         // Chosen here and not by the network, because the guest's side needs it before there is one.
         let prefix = network.ipv6Prefix ?? NetworkPlan.randomIPv6Prefix(using: &generator)
-        guard let plan = NetworkPlan(ipv4: network.network, ipv6Prefix: prefix, mtu: network.mtu) else {
+        let choice = NetworkChoice().settle(configuration.ipv4Network, isChosen: network.network != nil)
+        configuration.ipv4Network = choice.network
+        guard let plan = NetworkPlan(ipv4: choice.network, ipv6Prefix: prefix, mtu: network.mtu) else {
             throw CommandFailure("the network options contradict each other", status: ExitStatus.usage)
+        }
+        for notice in [choice.notice, network.ipv6Prefix.flatMap { NetworkChoice.notice(prefix: $0) }] {
+            if let notice { StandardError.write(notice) }
         }
         configuration.ipv6Prefix = prefix
         configuration.shards = bridge.queueCount
@@ -126,7 +131,7 @@ extension VirtualNetwork.Configuration {
     /// What the options of a command say; the shards are the caller's to decide on.
     init(_ network: NetworkOptions, _ bridge: BridgeOptions, _ limits: LimitOptions) {
         self.init()
-        ipv4Network = network.network
+        ipv4Network = network.network ?? OptionValue.standardNetwork
         ipv6Prefix = network.ipv6Prefix
         mtu = network.mtu
         nameServers = network.dns

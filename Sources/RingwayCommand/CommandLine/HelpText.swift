@@ -145,6 +145,12 @@ enum HelpText {
         published ports, allow, deny, host-loopback and further networks take effect at once, without touching \
         connections that exist; of everything else it is said that it needs a restart.
 
+        STATE
+        Leases, guests' names, the IPv6 prefix and ports published at run time survive the end, by whatever signal, in \
+        the file of --state. What options and configuration file say goes before it. A guest that is not known and uses \
+        an address already keeps it if it is free; what a guest sends from an address that is not its own is dropped, \
+        which is said with the reason.
+
         EXAMPLES
           ringway serve --listen qemu:/tmp/vm.sock -p 2222:22
           qemu-system-x86_64 ... -device virtio-net-pci,netdev=n
@@ -197,7 +203,9 @@ enum HelpText {
           192.168.127.2    the guest           (IPv6: as SLAAC makes it)
           192.168.127.254  the host            (IPv6: the prefix's ::fe)
 
-        --network and --ipv6-prefix choose other networks. Link-local and metadata addresses (169.254.0.0/16) are \
+        --network and --ipv6-prefix choose other networks. Where this host has or reaches 192.168.127.0/24 itself, the \
+        first free one of 192.168.128.0/24 to 192.168.254.0/24 and 10.127.127.0/24 to 10.127.254.0/24 is taken and said; \
+        of a network that was named it is said what it hides. Link-local and metadata addresses (169.254.0.0/16) are \
         refused unless allowed.
         """
 

@@ -3,43 +3,59 @@ internal import Ringway
 
 /// One option per bound. Defaults and explanations are those of `Limits`; a size is octets, or a number with K, M or G.
 struct LimitOptions: ParsableArguments {
-    @Option(help: ArgumentHelp(HelpText.limit("--max-flows"), valueName: "count"), transform: OptionValue.count)
+    @Option(
+        help: ArgumentHelp(HelpText.limit("--max-flows"), valueName: "count"),
+        transform: OptionValue.limit("--max-flows"))
     var maxFlows: Int?
 
-    @Option(help: ArgumentHelp(HelpText.limit("--max-half-open"), valueName: "count"), transform: OptionValue.count)
+    @Option(
+        help: ArgumentHelp(HelpText.limit("--max-half-open"), valueName: "count"),
+        transform: OptionValue.limit("--max-half-open"))
     var maxHalfOpen: Int?
 
-    @Option(help: ArgumentHelp(HelpText.limit("--max-udp-mappings"), valueName: "count"), transform: OptionValue.count)
+    @Option(
+        help: ArgumentHelp(HelpText.limit("--max-udp-mappings"), valueName: "count"),
+        transform: OptionValue.limit("--max-udp-mappings"))
     var maxUdpMappings: Int?
 
-    @Option(help: ArgumentHelp(HelpText.limit("--max-ping-mappings"), valueName: "count"), transform: OptionValue.count)
+    @Option(
+        help: ArgumentHelp(HelpText.limit("--max-ping-mappings"), valueName: "count"),
+        transform: OptionValue.limit("--max-ping-mappings"))
     var maxPingMappings: Int?
 
-    @Option(help: ArgumentHelp(HelpText.limit("--max-name-queries"), valueName: "count"), transform: OptionValue.count)
+    @Option(
+        help: ArgumentHelp(HelpText.limit("--max-name-queries"), valueName: "count"),
+        transform: OptionValue.limit("--max-name-queries"))
     var maxNameQueries: Int?
 
-    @Option(help: ArgumentHelp(HelpText.limit("--max-fragments"), valueName: "count"), transform: OptionValue.count)
+    @Option(
+        help: ArgumentHelp(HelpText.limit("--max-fragments"), valueName: "count"),
+        transform: OptionValue.limit("--max-fragments"))
     var maxFragments: Int?
 
-    @Option(help: ArgumentHelp(HelpText.limit("--max-spliced"), valueName: "count"), transform: OptionValue.count)
+    @Option(
+        help: ArgumentHelp(HelpText.limit("--max-spliced"), valueName: "count"),
+        transform: OptionValue.limit("--max-spliced"))
     var maxSpliced: Int?
 
-    @Option(help: ArgumentHelp(HelpText.limit("--pool-size"), valueName: "size"), transform: OptionValue.size)
+    @Option(
+        help: ArgumentHelp(HelpText.limit("--pool-size"), valueName: "size"),
+        transform: OptionValue.limit("--pool-size"))
     var poolSize: Int?
 
-    @Option(help: ArgumentHelp(HelpText.limit("--park-size"), valueName: "size"), transform: OptionValue.size)
+    @Option(
+        help: ArgumentHelp(HelpText.limit("--park-size"), valueName: "size"),
+        transform: OptionValue.limit("--park-size"))
     var parkSize: Int?
 
-    @Option(help: ArgumentHelp(HelpText.limit("--reorder-size"), valueName: "size"), transform: OptionValue.size)
+    @Option(
+        help: ArgumentHelp(HelpText.limit("--reorder-size"), valueName: "size"),
+        transform: OptionValue.limit("--reorder-size"))
     var reorderSize: Int?
 
-    @Option(help: ArgumentHelp(HelpText.limit("--max-guests"), valueName: "count"), transform: OptionValue.count)
-    var maxGuests: Int?
-
-    @Option(help: ArgumentHelp(HelpText.limit("--max-addresses"), valueName: "count"), transform: OptionValue.count)
-    var maxAddresses: Int?
-
-    @Option(help: ArgumentHelp(HelpText.limit("--max-owners"), valueName: "count"), transform: OptionValue.count)
+    @Option(
+        help: ArgumentHelp(HelpText.limit("--max-owners"), valueName: "count"),
+        transform: OptionValue.limit("--max-owners"))
     var maxOwners: Int?
 
     @Option(help: ArgumentHelp(HelpText.limit("--udp-timeout"), valueName: "time"), transform: OptionValue.seconds)
@@ -64,12 +80,29 @@ struct LimitOptions: ParsableArguments {
         if let poolSize { limits.poolOctetsPerShard = poolSize }
         if let parkSize { limits.parkOctetsPerFlow = parkSize }
         if let reorderSize { limits.outOfOrderOctetsPerFlow = reorderSize }
-        if let maxGuests { limits.guestsPerNetwork = maxGuests }
-        if let maxAddresses { limits.addressesPerGuest = maxAddresses }
         if let maxOwners { limits.forwardOwners = maxOwners }
         if let udpTimeout { limits.udpTimeout = udpTimeout }
         if let dnsTimeout { limits.dnsTimeout = dnsTimeout }
         if let icmpTimeout { limits.icmpTimeout = icmpTimeout }
         return limits
+    }
+}
+
+/// The bounds of a network with more than one guest.
+struct NeighborLimitOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(HelpText.limit("--max-guests"), valueName: "count"),
+        transform: OptionValue.limit("--max-guests"))
+    var maxGuests: Int?
+
+    @Option(
+        help: ArgumentHelp(HelpText.limit("--max-addresses"), valueName: "count"),
+        transform: OptionValue.limit("--max-addresses"))
+    var maxAddresses: Int?
+
+    /// Puts what was said beside the other bounds.
+    func apply(to limits: inout Limits) {
+        if let maxGuests { limits.guestsPerNetwork = maxGuests }
+        if let maxAddresses { limits.addressesPerGuest = maxAddresses }
     }
 }

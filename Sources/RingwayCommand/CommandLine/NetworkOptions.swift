@@ -6,10 +6,11 @@ struct NetworkOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "The IPv4 network: the gateway is its first address, the guest its second, the host its last. "
-                + "(default: 192.168.127.0/24)",
+                + "(default: 192.168.127.0/24, or where this host has or reaches that the first free one of "
+                + "192.168.128.0/24 to 192.168.254.0/24 and 10.127.127.0/24 to 10.127.254.0/24, which is said)",
             valueName: "cidr"),
         transform: OptionValue.network)
-    var network: CIDRBlock = OptionValue.standardNetwork
+    var network: CIDRBlock?
 
     @Option(
         help: ArgumentHelp("The IPv6 /64. (default: a random unique local one)", valueName: "prefix"),

@@ -84,7 +84,25 @@ enum OptionValue {
         return reactor
     }
 
-    static func count(_ text: String) throws -> Int { try number(text, in: 1...1_000_000_000) }
+    /// Reads the value of a bound, by the name of its option.
+    static func limit(_ flag: String) -> @Sendable (String) throws -> Int {
+        let range = Limits.range(of: flag)
+        guard flag.hasSuffix("-size") else { return { try number($0, in: range) } }
+        return { text in
+            let size = try size(text)
+            guard range.contains(size) else {
+                throw ValidationError("it must be from \(sizeText(range.lowerBound)) to \(sizeText(range.upperBound))")
+            }
+            return size
+        }
+    }
+
+    private static func sizeText(_ octets: Int) -> String {
+        for (letter, shift) in [("G", 30), ("M", 20), ("K", 10)] where octets >= 1 << shift {
+            return "\(octets >> shift)\(letter)"
+        }
+        return "\(octets)"
+    }
 
     /// A name server: an address of either family, with the port where it is not 53.
     static func nameServer(_ text: String) throws -> TransportAddress {

@@ -45,10 +45,12 @@ struct ServeCommand: ParsableCommand {
     var isolate = false
 
     @OptionGroup(title: "Control") var control: ControlPlaceOptions
+    @OptionGroup(title: "State") var state: StateOptions
     @OptionGroup(title: "Agents") var agents: AgentOptions
     @OptionGroup(title: "Network options") var network: NetworkOptions
     @OptionGroup(title: "Bridge options") var bridge: BridgeOptions
     @OptionGroup(title: "Limits") var limits: LimitOptions
+    @OptionGroup(title: "Limits") var neighborLimits: NeighborLimitOptions
 
     /// What the options say, as the one network there is when the file names no others.
     var order: NetworkOrder {
@@ -56,9 +58,11 @@ struct ServeCommand: ParsableCommand {
             var configuration = VirtualNetwork.Configuration(network, bridge, limits)
             configuration.shards = bridge.shards ?? bridge.queues ?? 0
             configuration.isolate = isolate
+            neighborLimits.apply(to: &configuration.limits)
             try agents.apply(to: &configuration)
             return NetworkOrder(
-                name: NetworkOrder.onlyName, configuration: configuration, socketMode: socketMode,
+                name: NetworkOrder.onlyName, configuration: configuration,
+                isNetworkChosen: network.network != nil, socketMode: socketMode,
                 links: listen.map { LinkOrder(address: $0, mode: socketMode) }, publish: publish,
                 agentForwards: agents.forward)
         }
@@ -81,7 +85,8 @@ struct ServeCommand: ParsableCommand {
         BridgeProcess.prepare()
         var daemon = try Daemon(
             orders, source: source, service: service, ready: ready,
-            statistics: bridge.statisticsFile.map(StatisticsFile.init), control: control.order)
+            statistics: bridge.statisticsFile.map(StatisticsFile.init), control: control.order,
+            state: state.order(name: control.name))
         daemon.run(signals)
     }
 }

@@ -1,5 +1,6 @@
 internal import CRingway
 internal import Glibc
+internal import RingwayTap
 
 /// What the host's own settings allow.
 extension Examination {
@@ -38,6 +39,20 @@ extension Examination {
                 "name servers", "none in /etc/resolv.conf", cost: "guests resolve the built-in names only",
                 remedy: "add a nameserver line to /etc/resolv.conf, or use --dns")
             : .present("name servers", servers.joined(separator: ", "))
+    }
+
+    /// Whether the guests' network is free on this host.
+    static func guestNetwork(_ choice: NetworkChoice) -> Finding {
+        let name = "guests' network"
+        let standard = OptionValue.standardNetwork
+        guard let conflict = choice.conflict(of: standard) else { return .present(name, "\(standard) is free here") }
+        let other = choice.settle(standard, isChosen: false).network
+        let cost =
+            other == standard
+            ? "guests cannot reach what is there" : "guests get \(other) instead, which is said at each start"
+        return .missing(
+            name, "\(standard) is this host's \(conflict.block) on \(conflict.interface) too", cost: cost,
+            remedy: "--network chooses another")
     }
 
     static func lowPorts() -> Finding {

@@ -10,7 +10,7 @@ enum Examination {
         // The trial forks, so it comes before anything that may start a thread.
         let trial = guestTrial()
         return [kernel(), tunDevice(), userNamespaces()] + trial + [reactor()] + ringFeatures()
-            + [pingSockets(), openFiles(), nameServers(), lowPorts()]
+            + [pingSockets(), openFiles(), nameServers(), guestNetwork(NetworkChoice()), lowPorts()]
     }
 
     static func kernel() -> Finding {

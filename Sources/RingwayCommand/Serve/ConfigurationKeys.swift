@@ -43,9 +43,9 @@ enum LimitKeys {
     static func read(_ node: ConfigurationNode, into limits: inout Limits) throws(CommandFailure) {
         for (name, member) in try node.members(all) {
             if let path = count(name) {
-                limits[keyPath: path] = try member.value(OptionValue.count)
+                limits[keyPath: path] = try member.value(OptionValue.limit("--\(name)"))
             } else if let path = size(name) {
-                limits[keyPath: path] = try member.value(OptionValue.size)
+                limits[keyPath: path] = try member.value(OptionValue.limit("--\(name)"))
             } else if let path = seconds(name) {
                 limits[keyPath: path] = try member.value(OptionValue.seconds)
             }

@@ -40,7 +40,8 @@ struct ConfigurationReader {
     /// The options without their links and ports, which go to the first network once.
     private func plain(_ name: String) -> NetworkOrder {
         NetworkOrder(
-            name: name, configuration: options.configuration, socketMode: options.socketMode, links: [], publish: [])
+            name: name, configuration: options.configuration, isNetworkChosen: options.isNetworkChosen,
+            socketMode: options.socketMode, links: [], publish: [])
     }
 
     private func network(_ node: ConfigurationNode, _ name: String) throws(CommandFailure) -> NetworkOrder {
@@ -51,6 +52,7 @@ struct ConfigurationReader {
         }
         try read("network") { (node) throws(CommandFailure) in
             order.configuration.ipv4Network = try node.value(OptionValue.network)
+            order.isNetworkChosen = true
         }
         try read("ipv6-prefix") { (node) throws(CommandFailure) in
             order.configuration.ipv6Prefix = try node.value(OptionValue.ipv6Prefix)
@@ -90,10 +92,10 @@ struct ConfigurationReader {
         }
         let mode = order.socketMode
         try read("listen") { (node) throws(CommandFailure) in
-            order.links = try list(node, OptionValue.link).map { LinkOrder(address: $0, mode: mode) }
+            order.links = try links(node).map { LinkOrder(address: $0, mode: mode) }
         }
         try read("publish") { (node) throws(CommandFailure) in
-            order.publish = try list(node, PublishSpecification.parseForGuest)
+            order.publish = try published(node)
         }
         try read("publish-on") { (node) throws(CommandFailure) in
             order.configuration.publishOn = try node.value(OptionValue.bindPolicy)
@@ -104,6 +106,27 @@ struct ConfigurationReader {
         try AgentKeys.read(members, into: &order)
         try read("names") { (node) throws(CommandFailure) in order.configuration.names = try NameKeys.read(node) }
         return order
+    }
+
+    private func links(_ node: ConfigurationNode) throws(CommandFailure) -> [LinkAddress] {
+        let links = try list(node, OptionValue.link)
+        var places = Set<LinkAddress>()
+        for (index, link) in links.enumerated() where !places.insert(link).inserted {
+            throw try node.elements()[index].failure("\(link) is listened at twice; remove one")
+        }
+        return links
+    }
+
+    private func published(_ node: ConfigurationNode) throws(CommandFailure) -> [PortForward] {
+        let forwards = try list(node, PublishSpecification.parseForGuest)
+        do throws(ValidationError) {
+            try PublishSpecification.refuseConflicts(forwards)
+        } catch {
+            let second = PortForward.conflict(in: forwards)?.1
+            let index = forwards.lastIndex { $0 == second } ?? 0
+            throw try node.elements()[index].failure("\(error.message); remove one")
+        }
+        return forwards
     }
 
     private func list<Value>(

@@ -14,13 +14,15 @@ struct Daemon {
     private let control: ServedControl
     /// What is said when everything is up.
     private var notices: [String] = []
+    private let state: StateOrder
     private var networks: [ServedNetwork]
 
     /// Starts everything that is ordered, or nothing.
     init(
         _ orders: [NetworkOrder], source: ConfigurationSource, service: ServiceManager, ready: ReadyNotice?,
-        statistics: StatisticsFile?, control: ControlOrder = .none
+        statistics: StatisticsFile?, control: ControlOrder = .none, state: StateOrder = .none
     ) throws(CommandFailure) {
+        self.state = state
         self.source = source
         self.service = service
         self.ready = ready
@@ -29,8 +31,9 @@ struct Daemon {
         networks = []
         do throws(CommandFailure) {
             try self.control.check(orders)
+            try state.check(orders)
             for order in orders {
-                let network = try ServedNetwork(order, isAlone: orders.count == 1)
+                let network = try ServedNetwork(order, isAlone: orders.count == 1, state: state)
                 networks.append(network)
                 notices.append(try network.open(self.control, isAlone: orders.count == 1))
             }
@@ -119,7 +122,7 @@ struct Daemon {
 
     private mutating func add(_ order: NetworkOrder) -> String {
         do throws(CommandFailure) {
-            let network = try ServedNetwork(order, isAlone: false)
+            let network = try ServedNetwork(order, isAlone: false, state: state)
             networks.append(network)
             return "\(try network.open(control, isAlone: false)), which is new"
         } catch {

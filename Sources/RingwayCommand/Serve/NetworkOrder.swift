@@ -1,4 +1,5 @@
 internal import Ringway
+internal import RingwayTap
 
 /// A place to wait for guests at, as it was ordered.
 struct LinkOrder: Hashable {
@@ -14,6 +15,8 @@ struct NetworkOrder {
 
     let name: String
     var configuration: VirtualNetwork.Configuration
+    /// Whether the user has named the IPv4 network.
+    var isNetworkChosen = false
     /// Permissions of sockets for which nothing else is said.
     var socketMode: UInt32
     var links: [LinkOrder]
@@ -23,4 +26,17 @@ struct NetworkOrder {
 
     /// The links in words.
     var places: String { links.map { "\($0.address)" }.joined(separator: ", ") }
+
+    /// Whether the IPv4 network has to be what it is: it was named, or something that is in it.
+    var isNetworkSettled: Bool {
+        func isAddress(_ guest: GuestSelector) -> Bool { if case .address = guest { true } else { false } }
+        return isNetworkChosen || configuration.leases.contains { $0.ipv4 != nil }
+            || publish.contains { isAddress($0.guest) } || agentForwards.contains { isAddress($0.guest) }
+    }
+
+    /// What the host has of a network elsewhere than on the guests' own interfaces.
+    var networkChoice: NetworkChoice {
+        let own = Set(links.map { "\($0.address)" })
+        return NetworkChoice(HostRoute.all(ipv4: true).filter { !own.contains("tap:\($0.interface)") })
+    }
 }

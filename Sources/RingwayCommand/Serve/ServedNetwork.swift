@@ -5,6 +5,7 @@ struct ServedNetwork {
     private(set) var order: NetworkOrder
     private let network: VirtualNetwork
     private let subscription: VirtualNetwork.Subscription
+    private let state: StateKeeper?
 
     var name: String { order.name }
     var publishedPorts: [PublishedPort] { network.publishedPorts }
@@ -12,14 +13,25 @@ struct ServedNetwork {
     /// Starts the network, its links and its ports; all of it or nothing.
     ///
     /// - Parameter isAlone: whether what is said of it needs no name.
-    init(_ order: NetworkOrder, isAlone: Bool) throws(CommandFailure) {
+    init(_ order: NetworkOrder, isAlone: Bool, state place: StateOrder = .none) throws(CommandFailure) {
         self.order = order
+        let state = try StateKeeper.open(place, for: order)
+        self.state = state
         let prefix = isAlone ? "" : "network \(order.name): "
+        var configuration = order.configuration
+        let choice = order.networkChoice.settle(
+            configuration.ipv4Network, isChosen: order.isNetworkSettled, former: state?.found?.network)
+        configuration.ipv4Network = choice.network
+        for notice in [choice.notice, configuration.ipv6Prefix.flatMap { NetworkChoice.notice(prefix: $0) }] {
+            if let notice { StandardError.write("\(prefix)\(notice)") }
+        }
+        state?.apply(to: &configuration)
         do throws(VirtualNetwork.Failure) {
-            let network = try VirtualNetwork(order.configuration)
+            let network = try VirtualNetwork(configuration)
             self.network = network
             let gate = NewsGate()
-            subscription = network.subscribe { event in
+            subscription = network.subscribe { [weak network] event in
+                if let network { state?.changed(network) }
                 guard Self.isNews(event) else { return }
                 switch Self.isOfAgents(event) ? gate.admit() : .say {
                 case .say: StandardError.write("\(prefix)\(event)")
@@ -30,12 +42,14 @@ struct ServedNetwork {
             }
             do throws(VirtualNetwork.Failure) {
                 for forward in order.publish { try network.publish(forward) }
+                state?.restore(to: network)
                 for forward in order.agentForwards { try network.forward(forward) }
                 for link in order.links { try network.listen(on: link.address, mode: link.mode) }
             } catch {
                 network.stop()
                 throw error
             }
+            state?.save(network)
         } catch {
             throw CommandFailure("\(prefix)\(error)")
         }
@@ -45,7 +59,7 @@ struct ServedNetwork {
     private static func isNews(_ event: VirtualNetwork.Event) -> Bool {
         switch event {
         case .guestAttached, .guestDetached, .guestRefused, .forwardFailed, .agentForwardFailed, .captureFailed,
-            .captureResumed:
+            .captureResumed, .addressKept, .addressRefused:
             true
         case .forwardAdded(let port): port.isChosen
         case .agentForwardAdded(let place), .agentForwardRemoved(let place): place.kind != .forward
@@ -70,7 +84,10 @@ struct ServedNetwork {
         return parts.compactMap(\.self).joined(separator: "; ")
     }
 
-    func stop() { network.stop() }
+    func stop() {
+        state?.finish(network)
+        network.stop()
+    }
 
     /// The counters of the network and of each guest.
     var json: String {
@@ -92,6 +109,8 @@ struct ServedNetwork {
         lines += changeForwards(next)
         lines += changeLinks(next)
         lines += changeCapture(next)
+        state?.setLinks(order.links.map { "\($0.address)" })
+        state?.changed(network)
         lines += Self.fixed(order.configuration, next.configuration).map {
             "\($0) has changed: that needs a restart, until then it stays as it is"
         }

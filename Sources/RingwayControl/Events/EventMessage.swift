@@ -26,6 +26,8 @@ enum EventMessage {
         case .guestAttached: "guestAttached"
         case .guestDetached: "guestDetached"
         case .leaseGiven: "leaseGiven"
+        case .addressKept: "addressKept"
+        case .addressRefused: "addressRefused"
         case .linkLost: "linkLost"
         case .guestRefused: "guestRefused"
         case .forwardAdded, .agentForwardAdded: "forwardAdded"
@@ -42,7 +44,11 @@ enum EventMessage {
 extension JSONWriter {
     fileprivate mutating func members(of event: VirtualNetwork.Event) {
         switch event {
-        case .guestAttached(let guest), .leaseGiven(let guest): member(guest)
+        case .guestAttached(let guest), .leaseGiven(let guest), .addressKept(let guest): member(guest)
+        case .addressRefused(let guest, let address, let reason):
+            member(guest)
+            member("address", "\(address)")
+            member("reason", reason)
         case .guestDetached(let guest, let reason), .linkLost(let guest, let reason):
             member(guest)
             member("reason", reason)

@@ -1,0 +1,50 @@
+internal import Ringway
+internal import RingwayTap
+
+/// Which IPv4 network guests get where nobody has chosen one, and what is said of one that the host has or reaches too:
+/// guests cannot reach those hosts, because their own network is there for them.
+struct NetworkChoice {
+    /// The networks that may stand in for the standard one, in this order.
+    static let candidates: [CIDRBlock] =
+        ((127...254).map { "192.168.\($0).0/24" } + (127...254).map { "10.127.\($0).0/24" }).compactMap {
+            CIDRBlock($0)
+        }
+
+    let routes: [HostRoute]
+
+    init(_ routes: [HostRoute] = HostRoute.all(ipv4: true)) { self.routes = routes }
+
+    /// What the host has or reaches in a network.
+    func conflict(of network: CIDRBlock) -> HostRoute? {
+        // That of the longest prefix says most; an address of the host's own stands beside the network that it is in.
+        routes.filter { $0.overlaps(network) }.min { first, second in
+            abs(first.block.prefixLength - network.prefixLength) < abs(second.block.prefixLength - network.prefixLength)
+        }
+    }
+
+    /// The network to take, and the line to say about it.
+    ///
+    /// - Parameters:
+    ///   - isChosen: whether the user has named it, or something that is in it.
+    ///   - former: the one of an earlier run, which is taken again where it is free.
+    func settle(
+        _ network: CIDRBlock, isChosen: Bool, former: CIDRBlock? = nil
+    ) -> (network: CIDRBlock, notice: String?) {
+        if !isChosen, let former, Self.candidates.contains(former), conflict(of: former) == nil { return (former, nil) }
+        guard let conflict = conflict(of: network) else { return (network, nil) }
+        let what = "\(network) is this host's \(conflict.block) on \(conflict.interface) too"
+        if !isChosen, let free = Self.candidates.first(where: { self.conflict(of: $0) == nil }) {
+            return (free, "\(what); guests get \(free), or what --network says")
+        }
+        return (network, "\(what): guests cannot reach what is there; --network chooses another")
+    }
+
+    /// The line to say about an IPv6 prefix that the user has named.
+    static func notice(prefix: IPv6Address, routes: [HostRoute] = HostRoute.all(ipv4: false)) -> String? {
+        guard let block = CIDRBlock(address: IPAddress(prefix), prefixLength: 64),
+            let conflict = routes.first(where: { $0.overlaps(block) })
+        else { return nil }
+        return "\(block) is this host's \(conflict.block) on \(conflict.interface) too: guests cannot reach what is "
+            + "there; --ipv6-prefix chooses another"
+    }
+}

@@ -1,0 +1,139 @@
+internal import CRingway
+internal import Glibc
+
+/// A file that is replaced as a whole, and that one process at a time has: whoever ends in the middle, by SIGKILL or by
+/// power, leaves the old contents or the new ones.
+///
+/// The lock is on the file itself (flock(2)), so that nothing else has to be left behind: each new file is locked before
+/// it takes the place of the old one.
+struct StateFile: ~Copyable {
+    /// Why a file cannot be had.
+    enum Obstacle: Error, Equatable {
+        /// Another process has it.
+        case inUse
+        case other(String)
+    }
+
+    /// Bytes; more than the bounds on leases and published ports allow.
+    static let maximumSize = 16 << 20
+
+    let path: String
+    private var descriptor: Int32
+    private var contents: [UInt8]
+
+    /// Takes the file, which is made, for nobody but the owner, where there is none. Its directory must exist.
+    init(_ path: String) throws(Obstacle) {
+        self.path = path
+        descriptor = -1
+        contents = []
+        try take()
+    }
+
+    deinit { if descriptor >= 0 { close(descriptor) } }
+
+    /// What was in it when it was taken, or what was written last.
+    var bytes: [UInt8] { contents }
+
+    private mutating func take() throws(Obstacle) {
+        // Another may put a new file in the place of the one that we have opened.
+        for _ in 0..<16 {
+            let flags = O_RDONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC
+            let opened = ringway_open(path, flags, 0o600)
+            guard opened >= 0 else { throw .other(Self.reason) }
+            guard flock(opened, LOCK_EX | LOCK_NB) == 0 else {
+                let obstacle: Obstacle = errno == EWOULDBLOCK ? .inUse : .other(Self.reason)
+                close(opened)
+                throw obstacle
+            }
+            guard isThere(opened) else {
+                close(opened)
+                continue
+            }
+            descriptor = opened
+            contents = try read(opened)
+            return
+        }
+        throw .inUse
+    }
+
+    /// Whether the path leads to the open file.
+    private func isThere(_ opened: Int32) -> Bool {
+        var (device, number): (UInt64, UInt64) = (0, 0)
+        var status = stat()
+        return fstat(opened, &status) == 0 && ringway_file_identity(path, &device, &number) == 0
+            && UInt64(status.st_dev) == device && UInt64(status.st_ino) == number
+    }
+
+    private func read(_ opened: Int32) throws(Obstacle) -> [UInt8] {
+        var status = stat()
+        guard fstat(opened, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { throw .other("it is no file") }
+        var bytes: [UInt8] = []
+        var piece = [UInt8](repeating: 0, count: 65_536)
+        while bytes.count <= Self.maximumSize {
+            let count = Glibc.read(opened, &piece, piece.count)
+            guard count >= 0 else { throw .other(Self.reason) }
+            if count == 0 { break }
+            bytes += piece.prefix(count)
+        }
+        return bytes
+    }
+
+    // MARK: Writing
+
+    /// Replaces the contents, unless they are the same.
+    ///
+    /// - Returns: why that failed, in which case the old contents stay.
+    mutating func write(_ bytes: [UInt8]) -> String? {
+        guard bytes != contents else { return nil }
+        guard bytes.count <= Self.maximumSize else { return "it would be larger than \(Self.maximumSize >> 20) MiB" }
+        let draft = path + ".new"
+        // Left by one who was ended in the middle: whoever has the lock is the only one who writes.
+        unlink(draft)
+        let opened = ringway_open(draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
+        guard opened >= 0 else { return Self.reason }
+        guard fchmod(opened, 0o600) == 0, flock(opened, LOCK_EX | LOCK_NB) == 0, Self.write(bytes, to: opened),
+            fsync(opened) == 0, rename(draft, path) == 0
+        else {
+            let reason = Self.reason
+            close(opened)
+            unlink(draft)
+            return reason
+        }
+        close(descriptor)
+        descriptor = opened
+        contents = bytes
+        syncDirectory()
+        return nil
+    }
+
+    private static func write(_ bytes: [UInt8], to opened: Int32) -> Bool {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { Glibc.write(opened, $0.baseAddress, $0.count) }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { return false }
+            rest = rest.dropFirst(count)
+        }
+        return true
+    }
+
+    /// Puts the file out of the way, under a name that is answered, and starts with an empty one.
+    mutating func setAside() throws(Obstacle) -> String {
+        let aside = path + ".broken"
+        guard rename(path, aside) == 0 else { throw .other(Self.reason) }
+        close(descriptor)
+        descriptor = -1
+        try take()
+        return aside
+    }
+
+    /// What was renamed is so after a loss of power, too.
+    private func syncDirectory() {
+        let directory = ringway_open(StatePath.directory(of: path), O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
+        guard directory >= 0 else { return }
+        fsync(directory)
+        close(directory)
+    }
+
+    private static var reason: String { String(cString: strerror(errno)) }
+}

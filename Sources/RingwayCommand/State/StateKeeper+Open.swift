@@ -1,0 +1,95 @@
+internal import Glibc
+internal import Ringway
+
+/// How a network finds the file of its state.
+extension StateKeeper {
+    /// Files for networks without a name, of which each is known by its links.
+    private static var mostUnnamed: Int { 16 }
+
+    /// The keeper of a network's state; `nil` where there is to be none or, which is said, where none can be had.
+    ///
+    /// A file that was asked for by its path and cannot be had is an error. One that cannot be read is put aside.
+    static func open(_ order: StateOrder, for network: NetworkOrder) throws(CommandFailure) -> StateKeeper? {
+        let links = network.links.map { "\($0.address)" }
+        switch order {
+        case .none: return nil
+        case .file(let path):
+            do throws(StateFile.Obstacle) {
+                return try open(path, links: links)
+            } catch {
+                throw CommandFailure("cannot keep the state in \(path): \(error.reason)")
+            }
+        case .standard(let name):
+            guard let directory = StatePath.directory else {
+                return refuse("neither XDG_STATE_HOME nor HOME is set; --state FILE names a place")
+            }
+            let error = StatePath.make(directory)
+            guard error == 0 else { return refuse("cannot make \(directory): \(String(cString: strerror(error)))") }
+            let isNamed = name != nil || network.name != NetworkOrder.onlyName
+            let path =
+                isNamed
+                ? "\(directory)/\(name ?? network.name).json" : unnamed(in: directory, links: links)
+            do throws(StateFile.Obstacle) {
+                return try open(path, links: links, isByLinks: !isNamed)
+            } catch {
+                return refuse("\(path): \(error.reason)")
+            }
+        }
+    }
+
+    private static func refuse(_ reason: String) -> StateKeeper? {
+        StandardError.write("nothing is remembered beyond the end: \(reason)")
+        return nil
+    }
+
+    /// - Parameter isByLinks: whether what is found belongs only to a network that has one of the same links.
+    private static func open(
+        _ path: String, links: [String], isByLinks: Bool = false
+    ) throws(StateFile.Obstacle) -> StateKeeper {
+        var file = try StateFile(path)
+        var found: NetworkState?
+        if !file.bytes.isEmpty {
+            do throws(NetworkState.Failure) {
+                found = try NetworkState(json: file.bytes)
+            } catch {
+                let aside = try file.setAside()
+                StandardError.write("\(path) cannot be used: \(error); it is \(aside) now, and a new one begins")
+            }
+        }
+        if isByLinks, let other = found, Set(other.links).isDisjoint(with: links) { found = nil }
+        return StateKeeper(file, found: found, links: links)
+    }
+
+    /// The file of the network without a name that had one of these links, or one that is free: several such networks may
+    /// be at work, and others may have ended.
+    private static func unnamed(in directory: String, links: [String]) -> String {
+        let paths = (1...mostUnnamed).map { number in
+            "\(directory)/\(NetworkOrder.onlyName)\(number == 1 ? "" : "-\(number)").json"
+        }
+        var unused: String?
+        var idle: String?
+        for path in paths {
+            guard access(path, F_OK) == 0 else {
+                unused = unused ?? path
+                continue
+            }
+            guard let file = try? StateFile(path) else { continue }
+            guard let state = try? NetworkState(json: file.bytes) else {
+                unused = unused ?? path
+                continue
+            }
+            if !Set(state.links).isDisjoint(with: links) { return path }
+            idle = idle ?? path
+        }
+        return unused ?? idle ?? paths[0]
+    }
+}
+
+extension StateFile.Obstacle {
+    fileprivate var reason: String {
+        switch self {
+        case .inUse: "another process has it"
+        case .other(let reason): reason
+        }
+    }
+}

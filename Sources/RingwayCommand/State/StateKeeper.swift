@@ -1,0 +1,125 @@
+internal import Dispatch
+internal import Ringway
+internal import Synchronization
+
+/// Keeps the state of a network in a file, so that a restart is no event for its guests.
+///
+/// Each change is written a moment after it, together with those that follow it, on a queue of the keeper's own: neither
+/// the data path nor the network's thread waits for a disk.
+final class StateKeeper: Sendable {
+    /// Between the first change and the writing of all until then.
+    private static var delay: DispatchTimeInterval { .milliseconds(100) }
+    /// Seconds that an owner of published ports has after a restart, to be heard of again.
+    private static var ownerGrace: Int { 30 }
+
+    private struct Work: ~Copyable {
+        var file: StateFile
+        var links: [String]
+        /// Whether the last writing failed, which is said once.
+        var hasFailed = false
+        var hasEnded = false
+    }
+
+    let path: String
+    /// What an earlier run has left, if anything.
+    let found: NetworkState?
+    private let work: Mutex<Work>
+    private let isDue = Atomic<Bool>(false)
+    private let queue = DispatchQueue(label: "ringway.state", qos: .utility)
+
+    init(_ file: consuming StateFile, found: NetworkState?, links: [String]) {
+        path = file.path
+        self.found = found
+        work = Mutex(Work(file: file, links: links))
+    }
+
+    // MARK: Taking up what was left
+
+    /// Has a network start with what was left, where the order says nothing else.
+    func apply(to configuration: inout VirtualNetwork.Configuration) {
+        guard let found else { return }
+        if configuration.ipv6Prefix == nil, found.fits(configuration) { configuration.ipv6Prefix = found.ipv6Prefix }
+        let network = configuration.ipv4Network
+        if (found.network.networkAddress, found.network.prefixLength) == (network.networkAddress, network.prefixLength)
+        {
+            configuration.rememberedLeases = found.leases
+        } else if !found.leases.isEmpty {
+            StandardError.write(
+                "\(path): leases of \(found.network) are not taken over, because the network is "
+                    + "\(network) now")
+        }
+    }
+
+    /// Publishes the ports that were published at run time, and says what came of it.
+    func restore(to network: VirtualNetwork) {
+        guard let found else { return }
+        var count = 0
+        for (owner, published) in Dictionary(grouping: found.published, by: \.owner).sorted(by: { $0.key < $1.key }) {
+            count += restore(published.map(\.forward), of: owner, to: network)
+        }
+        for owner in found.owners {
+            try? network.holdForwards(of: owner.name, seconds: max(owner.seconds, Self.ownerGrace))
+        }
+        let leases = network.rememberedLeases.count
+        guard leases + count > 0 else { return }
+        StandardError.write("\(path): \(leases) leases and \(count) published ports of an earlier run are in force")
+    }
+
+    /// The ports of an owner, as a whole where that can be. Returns how many are in force.
+    private func restore(_ forwards: [PortForward], of owner: String, to network: VirtualNetwork) -> Int {
+        if let changes = try? network.setPublished(forwards, owner: owner) {
+            return changes.added.count + changes.kept.count
+        }
+        var count = 0
+        for forward in forwards {
+            do throws(VirtualNetwork.Failure) {
+                try network.publish(forward, owner: owner)
+                count += 1
+            } catch {
+                StandardError.write("\(path): \(forward) of \"\(owner)\" is not published again: \(error)")
+            }
+        }
+        return count
+    }
+
+    // MARK: Keeping
+
+    /// Something has changed; from any thread.
+    func changed(_ network: VirtualNetwork) {
+        guard !isDue.exchange(true, ordering: .acquiringAndReleasing) else { return }
+        queue.asyncAfter(deadline: .now() + Self.delay) { [weak network] in
+            if let network { self.save(network) }
+        }
+    }
+
+    /// Writes what is to be remembered now.
+    func save(_ network: VirtualNetwork) {
+        // Before it is looked at: what changes from now on is written once more.
+        isDue.store(false, ordering: .releasing)
+        let failure = work.withLock { work -> String? in
+            guard !work.hasEnded else { return nil }
+            let failure = work.file.write(NetworkState(of: network, links: work.links).json)
+            defer { work.hasFailed = failure != nil }
+            return work.hasFailed ? nil : failure
+        }
+        if let failure {
+            StandardError.write("cannot write \(path): \(failure); a restart will not know what has changed since")
+        }
+    }
+
+    /// The network has other links now.
+    func setLinks(_ links: [String]) { work.withLock { $0.links = links } }
+
+    /// Writes for the last time; the file is free for another process when the keeper is.
+    func finish(_ network: VirtualNetwork) {
+        save(network)
+        work.withLock { $0.hasEnded = true }
+    }
+}
+
+extension NetworkState {
+    /// Whether the IPv6 prefix can be that of a network.
+    fileprivate func fits(_ configuration: VirtualNetwork.Configuration) -> Bool {
+        NetworkPlan(ipv4: configuration.ipv4Network, ipv6Prefix: ipv6Prefix, mtu: configuration.mtu) != nil
+    }
+}

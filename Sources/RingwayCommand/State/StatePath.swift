@@ -1,0 +1,32 @@
+internal import Glibc
+
+/// Where the state of networks is kept.
+enum StatePath {
+    /// `$XDG_STATE_HOME/ringway`, systemd's `$STATE_DIRECTORY`, `/var/lib/ringway` for root, `~/.local/state/ringway`.
+    static var directory: String? {
+        if let state = variable("XDG_STATE_HOME") { return state + "/ringway" }
+        // Several directories stand beside each other with colons between them (systemd.exec(5)).
+        if let state = variable("STATE_DIRECTORY")?.split(separator: ":").first { return String(state) }
+        if geteuid() == 0 { return "/var/lib/ringway" }
+        return variable("HOME").map { $0 + "/.local/state/ringway" }
+    }
+
+    private static func variable(_ name: String) -> String? {
+        getenv(name).map { String(cString: $0) }.flatMap { $0.hasPrefix("/") ? $0 : nil }
+    }
+
+    /// The directory that a file is in.
+    static func directory(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+
+    /// Makes a directory and those above it, for nobody but the owner. Zero, or the `errno` of a failure.
+    static func make(_ directory: String) -> Int32 {
+        if mkdir(directory, 0o700) == 0 || errno == EEXIST { return 0 }
+        guard errno == ENOENT, directory.contains("/"), directory != "/" else { return errno }
+        let error = make(self.directory(of: directory))
+        guard error == 0 else { return error }
+        return mkdir(directory, 0o700) == 0 || errno == EEXIST ? 0 : errno
+    }
+}
