@@ -3,6 +3,7 @@
 
 #include "ringway_text.h"
 
+#include <stdio.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/nsfs.h>
@@ -236,6 +237,12 @@ int ringway_unmount_directory(int directory) {
     return result;
 }
 
+int ringway_unmount(int mount) {
+    char path[32];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", mount);
+    return umount2(path, MNT_DETACH);
+}
+
 int ringway_unmount_entry(const char *path) { return umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW); }
 
 uint64_t ringway_mount_number(int descriptor) {
@@ -253,6 +260,8 @@ int ringway_open(const char *path, int flags, mode_t mode) {
     errno = reason;
     return result;
 }
+
+int ringway_open_path(const char *path) { return open(path, O_PATH | O_CLOEXEC); }
 
 int ringway_open_entry(int directory, const char *path) {
     return openat(directory, path, O_PATH | O_NOFOLLOW | O_CLOEXEC);

@@ -125,6 +125,8 @@ int ringway_mount_place(int mount, int directory, const char *path);
 int ringway_mount_protect(int mount);
 /// Takes a mount, of which `directory` is the root, out of sight; what is still in use of it stays usable.
 int ringway_unmount_directory(int directory);
+/// Takes a mount that `mount` names, a directory's or a file's, out of sight.
+int ringway_unmount(int mount);
 /// Takes the mount on the file at `path` out of sight.
 int ringway_unmount_entry(const char *path);
 /// The number of the mount that a descriptor lies in, as /proc/PID/mountinfo has it; 0 where the kernel does not tell.
@@ -132,6 +134,8 @@ uint64_t ringway_mount_number(int descriptor);
 
 /// Opens, close-on-exec. The path is text (ringway_text.h).
 int ringway_open(const char *path, int flags, mode_t mode);
+/// A descriptor that names what `path` leads to without opening it.
+int ringway_open_path(const char *path);
 /// A descriptor that names what is at `path` without opening it, a symbolic link at its end included.
 int ringway_open_entry(int directory, const char *path);
 /// A descriptor that names the directory `path` leads to, for looking things up in it.

@@ -123,16 +123,17 @@ final class ResolverFile {
 /// A file that is shown over another one in the agent's own mount namespace, and nowhere else.
 final class MountedResolverFile {
     private let path: String
-    /// The file that is shown; -1 until there is one.
+    /// The file that is shown, and its mount; -1 until there is one.
     private var descriptor: Int32 = -1
+    private var mount: Int32 = -1
 
     init(_ path: String) { self.path = path }
 
-    deinit { if descriptor >= 0 { close(descriptor) } }
+    deinit { for descriptor in [descriptor, mount] where descriptor >= 0 { close(descriptor) } }
 
     /// Shows these lines.
     func set(_ lines: String) throws(AgentFailure) {
-        if descriptor < 0 { descriptor = try mount() }
+        if descriptor < 0 { (descriptor, mount) = try show() }
         let octets = Array(lines.utf8)
         guard ftruncate(descriptor, 0) == 0, pwrite(descriptor, octets, octets.count, 0) == octets.count else {
             throw AgentFailure(cannot: "write the file that is mounted over \(path)")
@@ -142,29 +143,34 @@ final class MountedResolverFile {
     /// Takes the file away; the one below is seen again.
     func restore() {
         guard descriptor >= 0 else { return }
-        close(descriptor)
-        descriptor = -1
-        _ = ringway_unmount_detached(path)
+        _ = ringway_unmount(mount)
+        for descriptor in [descriptor, mount] { close(descriptor) }
+        (descriptor, mount) = (-1, -1)
     }
 
     /// Places that a file system in memory may stand at until its file is shown elsewhere.
     private static let places = ["/proc/fs", "/tmp", "/run", "/mnt"]
 
-    private func mount() throws(AgentFailure) -> Int32 {
-        guard
+    private func show() throws(AgentFailure) -> (descriptor: Int32, mount: Int32) {
+        let memory = ringway_mount_memory()
+        defer { if memory >= 0 { close(memory) } }
+        guard memory >= 0,
             let place = Self.places.first(where: {
-                MountTable.propagates($0) == false && ringway_mount_memory($0) == 0
+                MountTable.propagates($0) == false && ringway_mount_place(memory, AT_FDCWD, $0) == 0
             })
         else { throw AgentFailure(cannot: "mount a file over \(path)") }
-        defer { _ = ringway_unmount_detached(place) }
+        defer { _ = ringway_unmount(memory) }
         let file = "\(place)/resolv.conf"
         let descriptor = ringway_open(file, O_RDWR | O_CREAT | O_EXCL, 0o644)
-        guard descriptor >= 0, fchmod(descriptor, 0o644) == 0, ringway_mount_bind(file, path) == 0 else {
+        let mount = descriptor < 0 ? -1 : ringway_mount_copy(AT_FDCWD, file, false)
+        let target = ringway_open_path(path)
+        defer { if target >= 0 { close(target) } }
+        guard mount >= 0, target >= 0, fchmod(descriptor, 0o644) == 0, ringway_mount_place(mount, target, "") == 0 else {
             let failure = AgentFailure(cannot: "mount a file over \(path)")
-            if descriptor >= 0 { close(descriptor) }
+            for descriptor in [descriptor, mount] where descriptor >= 0 { close(descriptor) }
             throw failure
         }
-        return descriptor
+        return (descriptor, mount)
     }
 }
 
