@@ -20,8 +20,10 @@ extension VirtualNetwork {
         case guestRefused(link: String, reason: String)
         case forwardAdded(PublishedPort)
         case forwardRemoved(PublishedPort)
-        /// A guest has come for which ports are published, but not all of them could be had again.
+        /// Published ports could not be had, or not lead to their guest; it is tried again.
         case forwardFailed(PublishedPort, reason: String)
+        /// What had failed is published after all.
+        case forwardRecovered(PublishedPort)
 
         /// An agent leads clients from there to its guest, or will as soon as it comes.
         case agentForwardAdded(AgentPlace)
@@ -53,7 +55,9 @@ extension VirtualNetwork {
             case .agentForwardAdded(let place): "\(place) is forwarded"
             case .agentForwardRemoved(let place): "\(place) is no longer forwarded"
             case .agentForwardFailed(let place, let reason): "\(place) is not forwarded: \(reason)"
-            case .forwardFailed(let port, let reason): "\(port.forward) is not published: \(reason)"
+            case .forwardFailed(let port, let reason):
+                "\(port.forward) is not published, which is tried again: \(reason)"
+            case .forwardRecovered(let port): "\(port.forward) is published after all"
             case .captureStarted(let options): "frames are captured to \(options.path)"
             case .captureEnded(let status):
                 "the capture to \(status.options.path) has ended: \(status.frames) frames, \(status.dropped) lost"

@@ -73,6 +73,8 @@ public final class VirtualNetwork: Sendable {
         var nextGuest: Guest.ID = 0
         var forwards: [PublishedPort.ID: ForwardRecord] = [:]
         var nextForward: PublishedPort.ID = 0
+        var forwardRetry = ForwardRetry()
+        var inheritedPorts = InheritedPorts()
         var agentPlaces = AgentPlaceTable()
         /// Whether places that could not be had are tried again.
         var retriesPlaces = false
@@ -273,13 +275,14 @@ public final class VirtualNetwork: Sendable {
         listeners.close(on: loop)
         for guest in guests { try? detach(guest.id, because: "the network ends") }
         changes.withLock { _ in
-            closeReservations()
+            closePorts()
             for socket in state.withLock({ $0.agentPlaces.takeSockets() }) { socket.end() }
             endCapture()
         }
         // Behind the events of those that have just left.
         loop.post { [self] in endSubscriptions() }
         loop.stop()
+        state.withLock { $0.inheritedPorts.close() }
         resolver.stop()
     }
 }

@@ -50,6 +50,8 @@ public enum EngineEvent: Sendable {
     case linkMalformed(length: Int)
     /// A shard's io_uring failed; the shard has stopped.
     case ringFailed(errno: Int32)
+    /// The guest has shown an address, or one that it should have does not answer: `target` may be another.
+    case addressesChanged
 }
 
 /// What the shards of one engine share: all of it fixed before they start, or safe from any thread.
@@ -59,6 +61,7 @@ final class EngineShared: Sendable {
     let network: ShardNetwork
     let nameService: (any NameService)?
     let commands: [CommandQueue]
+    let addresses: GuestAddresses
     /// Where frames of neighbours arrive, read by the first shard; -1 without a switch.
     let inbox: Int32
     private let handler: @Sendable (EngineEvent) -> Void
@@ -75,6 +78,7 @@ final class EngineShared: Sendable {
         self.nameService = nameService
         self.handler = handler
         commands = (0..<network.count).map { _ in CommandQueue() }
+        addresses = GuestAddresses(configuration.stack)
     }
 
     deinit { network.deallocate() }

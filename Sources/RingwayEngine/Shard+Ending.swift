@@ -67,13 +67,7 @@ extension Shard {
         for slot in 0..<UInt32(pings.capacity) {
             if let socket = pings.pointer(slot) { Endpoint.close(socket.pointee.descriptor, reset: false) }
         }
-        for slot in 0..<forwards.highWater {
-            if let socket = forwards.pointer(inSlot: slot) {
-                Endpoint.close(socket.pointee.descriptor, reset: false)
-            }
-        }
-        for descriptor in endedListeners { Endpoint.close(descriptor, reset: false) }
-        for ended in awaitedEnds { ended.give([]) }
+        for ended in awaitedEnds { ended.send() }
         shutDownSplicedStreams()
         port.closeDescriptors()
         if nameService >= 0 { Endpoint.close(nameService, reset: false) }

@@ -15,10 +15,15 @@ extension Shard {
         if !order.isStream, let bound = SocketAddress.local(of: order.descriptor) { socket.bound = bound }
         guard let handle = forwards.insert(socket) else {
             counters.add(.forwardsRefused)
-            return Endpoint.close(order.descriptor, reset: false)
+            // Better refused by the kernel than accepted and forgotten.
+            if order.isStream { Listener.rest(order.descriptor) }
+            return
         }
         if order.isStream { return armAccept(handle) }
-        stack.datagramPortPublished(handle.slot, bound: socket.bound.address, guest: order.guest)
+        // What leads to the guest's address of the other family cannot send in that family.
+        if socket.bound.address.isIPv4 == order.guest.address.isIPv4 {
+            stack.datagramPortPublished(handle.slot, bound: socket.bound.address, guest: order.guest)
+        }
         armForwardedReceive(handle)
     }
 
@@ -40,7 +45,8 @@ extension Shard {
 
     /// Ends some of the listeners of these forwards; answers where to go on when there may be more.
     ///
-    /// A socket is given back when the kernel has given the operation on it back: until then its port would not be free.
+    /// A socket is given back when the kernel has given the operation on it back: until then its port could not be freed,
+    /// and what it accepts would be lost.
     mutating func endListeners(of numbers: Set<UInt32>, from first: UInt32) -> UInt32? {
         var budget = ShardCommand.sockets
         var slot = first
@@ -69,20 +75,15 @@ extension Shard {
         // Datagrams that are queued for it go first: they know it by a number, which something else may have next.
         if !socket.pointee.isStream { _ = reactor.ring.submit() }
         reactor.ring.closing(socket.pointee.descriptor)
-        endedListeners.append(socket.pointee.descriptor)
         forwards.remove(slot: slot)
         endingForwards -= 1
-        giveEndedListeners()
+        tellEndedListeners()
     }
 
-    /// Gives sockets back when all that were to end have, and somebody waits for that.
-    mutating func giveEndedListeners() {
+    /// Tells those who wait for it that all listeners that were to end have.
+    mutating func tellEndedListeners() {
         guard endingForwards == 0, !awaitedEnds.isEmpty else { return }
-        // Those who asked first may have given up.
-        for ended in awaitedEnds.reversed() {
-            ended.give(endedListeners)
-            endedListeners = []
-        }
+        for ended in awaitedEnds { ended.send() }
         awaitedEnds = []
     }
 
@@ -102,7 +103,7 @@ extension Shard {
             return
         }
         if completion.result >= 0 {
-            takeAccepted(completion.result, listener.guest, handle)
+            placeAccepted(completion.result, listener.guest)
         } else if completion.result == -EMFILE || completion.result == -ENFILE {
             counters.add(.descriptorsExhausted)
             if !turnAway(listener.descriptor), !completion.hasMore {
@@ -140,29 +141,22 @@ extension Shard {
         }
     }
 
-    /// An accepted client goes around the link where it can.
-    private mutating func takeAccepted(_ descriptor: Int32, _ guest: TransportAddress, _ forward: Handle) {
+    /// An accepted client moves to the shard that owns its flow.
+    private mutating func placeAccepted(_ descriptor: Int32, _ guest: TransportAddress) {
         guard let peer = SocketAddress.peer(of: descriptor) else { return Endpoint.close(descriptor, reset: true) }
         StreamSocket.prepare(descriptor)
-        var target = guest
-        if peer.address.isIPv4 != guest.address.isIPv4 {
-            // Published for both families: each client meets the guest's address of its own.
-            let configuration = shared.configuration.stack
-            target.address =
-                peer.address.isIPv4 ? IPAddress(configuration.guestIPv4) : IPAddress(configuration.guestIPv6)
-        }
-        if !openSpliced(descriptor, client: peer, server: target, forward: forward) {
-            giveToOwner(descriptor, client: peer, guest: target)
-        }
+        placeClient(descriptor, client: peer, port: guest.port)
     }
 
-    /// An accepted client moves to the shard that owns its flow.
-    mutating func giveToOwner(_ descriptor: Int32, client: TransportAddress, guest: TransportAddress) {
-        let shown = stack.shownToGuest(client.address)
-        let key = Stack.keyOpenedByHost(client: shown, client.port, guest)
+    /// Chooses the guest's address that a client is led to, and gives the client to the shard that owns the flow.
+    mutating func placeClient(_ descriptor: Int32, client: TransportAddress, port: UInt16) {
+        let target = shared.addresses.target(ipv4: client.address.isIPv4, now: reactor.now)
+        let guest = TransportAddress(address: target, port: port)
+        let key = Stack.keyOpenedByHost(
+            client: stack.shownToGuest(client.address, by: guest.address), client.port, guest)
         let owner = Stack.owner(
             of: key, shards: shared.network.count, secret: shared.configuration.stack.secret)
-        guard owner != index else { return takeClient(descriptor, client: client, guest: guest) }
+        guard owner != index else { return takeAccepted(descriptor, client: client, guest: guest) }
         var message = ShardMessage(.accepted)
         message.descriptor = descriptor
         message.client = client
@@ -170,6 +164,13 @@ extension Shard {
         if !post(message, to: owner) {
             counters.add(.handOverRefused)
             Endpoint.close(descriptor, reset: true)
+        }
+    }
+
+    /// A client whose flow belongs to this shard goes around the link where it can.
+    mutating func takeAccepted(_ descriptor: Int32, client: TransportAddress, guest: TransportAddress) {
+        if !openSpliced(descriptor, client: client, server: guest) {
+            takeClient(descriptor, client: client, guest: guest)
         }
     }
 
@@ -191,6 +192,7 @@ extension Shard {
             return
         }
         if completion.result >= 0, !lease.isNone {
+            doubt(socket)
             takeForwarded(lease, octets: Int(completion.result), listener, handle.slot)
         } else if !lease.isNone {
             pool.pointee.release(lease)
@@ -214,18 +216,11 @@ extension Shard {
         _ lease: Lease, octets: Int, _ listener: Forward, _ slot: UInt32
     ) {
         guard let datagram = readDatagram(lease, octets: octets) else { return pool.pointee.release(lease) }
-        var guest = listener.guest
-        if datagram.sender.address.isIPv4 != guest.address.isIPv4 {
-            let configuration = shared.configuration.stack
-            guest.address =
-                datagram.sender.address.isIPv4
-                ? IPAddress(configuration.guestIPv4) : IPAddress(configuration.guestIPv6)
-        }
         let local =
             datagram.notes.has_local
             ? IPAddress(high: datagram.notes.local_high, low: datagram.notes.local_low) : datagram.sender.address
         stack.forwardedDatagramReceived(
-            listener: slot, from: datagram.sender, to: local, guest: guest, lease, offset: datagram.offset,
+            listener: slot, from: datagram.sender, to: local, guest: listener.guest, lease, offset: datagram.offset,
             length: datagram.length, segmentSize: datagram.segmentSize, marks: datagram.marks)
     }
 

@@ -30,7 +30,7 @@ extension Shard {
                 case .leases:
                     pool.pointee.acceptHome(message.lease)
                 case .accepted:
-                    takeClient(message.descriptor, client: message.client, guest: message.guest)
+                    takeAccepted(message.descriptor, client: message.client, guest: message.guest)
                 }
             }
         }
@@ -62,7 +62,7 @@ extension Shard {
                     queue.putBack(.unlisten(forwards, from: next, ended))
                 } else {
                     awaitedEnds.append(ended)
-                    giveEndedListeners()
+                    tellEndedListeners()
                 }
             case .addNeighbor(let mac, let inbox): addNeighbor(mac, inbox: inbox)
             case .removeNeighbor(let mac): removeNeighbor(mac)

@@ -17,18 +17,13 @@ extension Shard {
     /// How long a connection may take to open before it goes by the link, in nanoseconds. Inside one namespace an answer
     /// takes microseconds; none comes where packets are redirected elsewhere.
     static var openingPatience: UInt64 { 100_000_000 }
-    /// How long the clients of a forward go by the link after that: when no server has ever answered, or when one had.
-    static var longDetour: UInt64 { 60_000_000_000 }
-    static var shortDetour: UInt64 { 1_000_000_000 }
 
     /// Takes an accepted client if it may go around the link.
-    mutating func openSpliced(
-        _ descriptor: Int32, client: TransportAddress, server: TransportAddress, forward: Handle
-    ) -> Bool {
-        guard sockets.isOpen, !capture.isOn, client.address.isLoopback, let listener = forwards.pointer(to: forward),
-            listener.pointee.linkUntil <= reactor.now
-        else { return false }
-        let stream = SplicedStream(client: descriptor, address: client, server: server, forward: forward)
+    mutating func openSpliced(_ descriptor: Int32, client: TransportAddress, server: TransportAddress) -> Bool {
+        guard sockets.isOpen, !capture.isOn, client.address.isLoopback, detours.mayTry(server, now: reactor.now) else {
+            return false
+        }
+        let stream = SplicedStream(client: descriptor, address: client, server: server)
         guard let handle = spliced.insert(stream) else {
             counters.add(.splicedBeyondLimit)
             return false
@@ -50,7 +45,7 @@ extension Shard {
             return
         }
         let client = stream.pointee.clientAddress
-        let source = stack.shownToGuest(client.address)
+        let source = stack.shownToGuest(client.address, by: server.address)
         stream.pointee.guest.descriptor = socket
         stream.pointee.phase = .connecting
         var error = StreamSocket.connect(socket, from: source, port: client.port, to: server)
@@ -89,7 +84,7 @@ extension Shard {
         guard let stream = spliced.pointer(inSlot: slot) else { return }
         openingStreams.remove(slot)
         stream.pointee.phase = .moving
-        forwards.pointer(to: stream.pointee.forward)?.pointee.hasSpliced = true
+        detours.answered(stream.pointee.server)
         counters.add(.forwardsAccepted)
         counters.add(.splicedOpened)
         counters.add(.splicedConnections)
@@ -111,7 +106,7 @@ extension Shard {
         }
         openingStreams.remove(slot)
         spliced.remove(slot: slot)
-        giveToOwner(client, client: address, guest: server)
+        takeClient(client, client: address, guest: server)
     }
 
     /// Sends on by the link who has waited for too long.
@@ -121,11 +116,7 @@ extension Shard {
                 takeLink(openingStreams.first, .splicedWithoutSocket)
                 continue
             }
-            if let listener = forwards.pointer(to: stream.pointee.forward) {
-                let detour = listener.pointee.hasSpliced ? Self.shortDetour : Self.longDetour
-                listener.pointee.linkUntil = reactor.now + detour
-                listener.pointee.hasSpliced = false
-            }
+            detours.timedOut(stream.pointee.server, now: reactor.now)
             takeLink(openingStreams.first, .splicedTimedOut)
         }
     }

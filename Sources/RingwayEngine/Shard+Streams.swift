@@ -104,7 +104,10 @@ extension Shard {
     mutating func takeClient(_ descriptor: Int32, client: TransportAddress, guest: TransportAddress) {
         counters.add(.forwardsAccepted)
         let trafficClass = ConnectManner.trafficClass(ofClient: descriptor, ipv4: client.address.isIPv4)
-        guard let flow = stack.openFromHost(client: client, guest: guest, trafficClass: trafficClass) else {
+        let trust = shared.addresses.trust(guest.address, now: reactor.now)
+        guard
+            let flow = stack.openFromHost(client: client, guest: guest, trust: trust, trafficClass: trafficClass)
+        else {
             Endpoint.close(descriptor, reset: true)
             return perform()
         }
@@ -383,7 +386,7 @@ extension Shard {
     }
 
     /// Closes a socket on which nothing but a receive or send may be in flight; those end with an error of their own.
-    private mutating func closeNow(_ socket: UnsafeMutablePointer<StreamSocket>, reset: Bool) {
+    mutating func closeNow(_ socket: UnsafeMutablePointer<StreamSocket>, reset: Bool) {
         if socket.pointee.isBusy || socket.pointee.isWaiting {
             socket.pointee.isClosing = true
             socket.pointee.isReset = reset

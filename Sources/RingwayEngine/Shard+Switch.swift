@@ -62,6 +62,7 @@ extension Shard {
         }
         guard claims.claim(address.ipv6) else { return false }
         port.addAddress(address, now: reactor.now)
+        guestShown(address)
         return true
     }
 
@@ -109,6 +110,8 @@ extension Shard {
     mutating func replaceAddress() {
         guard let address = shared.configuration.claims?.replace(stack.guestAddress) else { return }
         setGuestIPv4(address)
+        shared.addresses.expect(address)
+        shared.report(.addressesChanged)
         for other in 0..<shared.network.count where other != index {
             shared.commands[other].append(.setGuestIPv4(address))
             shared.network.doorbell(of: other).wake()

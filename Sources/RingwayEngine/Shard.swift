@@ -58,9 +58,7 @@ struct Shard: ~Copyable {
     var forwards: Slab<Forward>
     /// Listeners that the kernel has not given back yet, and who waits for that.
     var endingForwards = 0
-    /// Sockets that are listened at no longer, and who waits for them.
-    var endedListeners: [Int32] = []
-    var awaitedEnds: [EndedListeners] = []
+    var awaitedEnds: [ShardReply] = []
     /// Streams whose receive found no buffer, or must wait for the link, as a chain; the one that waits longest is first.
     var starvedStreams: UInt32 = .max
     var lastStarvedStream: UInt32 = .max
@@ -76,6 +74,7 @@ struct Shard: ~Copyable {
     /// have something to move.
     var openingStreams: SplicedList
     var runningStreams: SplicedList
+    var detours = SpliceDetours()
     var pipes = PipePool()
     var sockets: SocketSupply
     var isStopping = false
@@ -290,6 +289,8 @@ struct Shard: ~Copyable {
             case .query: sendQuery(effect)
             case .replaceAddress: replaceAddress()
             case .reenterFrame: takeFrame(effect.lease, length: Int(effect.length), isReassembled: true)
+            case .guestShown: guestShown(effect.address.address)
+            case .guestSilent: guestSilent(effect)
             }
         }
     }

@@ -8,8 +8,8 @@ internal import Synchronization
 enum ShardCommand: Sendable {
     /// Accept clients, and receive datagrams, of published ports.
     case listen([ListeningSocket])
-    /// Stop these forwards' listeners on this shard, from a place in its table on.
-    case unlisten(Set<UInt32>, from: UInt32, EndedListeners)
+    /// Stop these forwards' listeners on this shard, from a place in its table on, and give them back.
+    case unlisten(Set<UInt32>, from: UInt32, ShardReply)
     /// Hand frames for this ethernet address to that inbox, which is adopted.
     case addNeighbor(MACAddress, inbox: Int32)
     case removeNeighbor(MACAddress)
@@ -36,22 +36,21 @@ enum ShardCommand: Sendable {
         return 1
     }
 
-    /// Closes what was on its way to a shard that has stopped, and lets nobody wait for it.
+    /// Closes what was on its way to a shard that has stopped, and lets nobody wait for it. Listeners are lent.
     func abandon() {
         switch self {
-        case .listen(let sockets): for socket in sockets { Endpoint.close(socket.descriptor, reset: false) }
-        case .unlisten(_, _, let ended): ended.give([])
+        case .unlisten(_, _, let ended): ended.send()
         case .addNeighbor(_, let inbox): Endpoint.close(inbox, reset: false)
         case .join(let client, let conversation, _):
             Endpoint.close(client, reset: true)
             Endpoint.close(conversation, reset: false)
         case .list(let page): page.reply.send()
-        case .removeNeighbor, .setPolicy, .setCapture, .setSearchDomains, .setGuestIPv4, .stop: break
+        case .listen, .removeNeighbor, .setPolicy, .setCapture, .setSearchDomains, .setGuestIPv4, .stop: break
         }
     }
 }
 
-/// A host socket of a published port, on its way to its shard.
+/// A host socket of a published port, lent to a shard.
 struct ListeningSocket: Sendable {
     let descriptor: Int32
     let forward: UInt32

@@ -2,52 +2,104 @@ internal import CRingway
 internal import Glibc
 public import RingwayWire
 
-/// Host sockets that wait for clients of published ports.
+/// Host sockets of published ports. Each has its port from when the port is published until it no longer is: it listens
+/// while there is a guest to lead to, and otherwise refuses without giving the port up.
 public enum Listener {
     /// Pending connections that the kernel keeps for us.
     static var backlog: Int32 { 1_024 }
 
-    /// Listens on TCP `port` of `address`, or of every address of both families when it is `nil`.
+    /// The interface that a UDP socket at rest is bound to: none has the number, so that no datagram is for the socket
+    /// and clients are refused by ICMP, while the port is taken for every interface.
+    private static var noInterface: Int32 { .max }
+
+    // MARK: TCP
+
+    /// A TCP socket that listens on `port` of `address`, or of every address of both families when it is `nil`.
     ///
-    /// One socket for each shard shares the port (SO_REUSEPORT). The first is bound without that option, so that a port
-    /// which another process holds, be it our own twin, is an error and not a theft.
-    /// - Returns: `count` descriptors.
-    public static func stream(address: IPAddress?, port: UInt16, count: Int) throws(HostFailure) -> [Int32] {
-        var opened: [Int32] = []
-        do throws(HostFailure) {
-            for index in 0..<count {
-                let descriptor = try bound(
-                    type: Int32(SOCK_STREAM.rawValue), address: address, port: port, isFirst: index == 0,
-                    isShared: count > 1)
-                opened.append(descriptor)
-            }
-            for descriptor in opened where Glibc.listen(descriptor, backlog) != 0 {
-                throw HostFailure("listen", errno: errno)
-            }
-        } catch {
-            for descriptor in opened { close(descriptor) }
-            throw error
+    /// With SO_REUSEADDR, so that ended connections on the port (TIME-WAIT) do not stand in the way; a port that another
+    /// process listens on is an error even so.
+    public static func stream(address: IPAddress?, port: UInt16) throws(HostFailure) -> Int32 {
+        let descriptor = try bound(
+            type: SOCK_STREAM, address: address, port: port, reusesAddress: true)
+        guard Glibc.listen(descriptor, backlog) == 0 else {
+            let failure = HostFailure("listen", errno: errno)
+            close(descriptor)
+            throw failure
         }
-        return opened
+        return descriptor
     }
 
-    /// A TCP socket that is bound to `port` and does not listen: clients are refused, and others cannot have the port.
+    /// The same at rest: bound, so that others cannot have the port, and not listening, so that the kernel refuses
+    /// clients.
     ///
-    /// Without SO_REUSEADDR, because two sockets with it may share a port while neither listens. Where connections that have
-    /// ended forbid that (TIME-WAIT), with it: better a port that others might take than none.
-    public static func reserve(address: IPAddress?, port: UInt16) throws(HostFailure) -> Int32 {
-        let type = Int32(SOCK_STREAM.rawValue)
+    /// Without SO_REUSEADDR, because two sockets with it may share a port while neither listens. Ended connections on the
+    /// port do not allow that; then the socket listens for a moment, which has the kernel forget that it was bound so.
+    public static func restingStream(address: IPAddress?, port: UInt16) throws(HostFailure) -> Int32 {
         do throws(HostFailure) {
-            return try bound(type: type, address: address, port: port, isFirst: true, reusesAddress: false)
+            return try bound(type: SOCK_STREAM, address: address, port: port, reusesAddress: false)
         } catch {
             guard error.errno == EADDRINUSE else { throw error }
-            return try bound(type: type, address: address, port: port, isFirst: true)
+            let descriptor = try stream(address: address, port: port)
+            rest(descriptor)
+            return descriptor
         }
     }
+
+    /// Has a TCP socket at rest listen.
+    public static func listen(_ descriptor: Int32) throws(HostFailure) {
+        // The connections it has accepted earlier, and those that have ended, share its port.
+        _ = ringway_set_option(descriptor, SOL_SOCKET, SO_REUSEADDR, 1)
+        guard Glibc.listen(descriptor, backlog) == 0 else {
+            let failure = HostFailure("listen", errno: errno)
+            rest(descriptor)
+            throw failure
+        }
+    }
+
+    /// Has a TCP socket listen no longer: it keeps its port, and the kernel refuses clients. Those that nobody has
+    /// accepted are reset.
+    public static func rest(_ descriptor: Int32) {
+        // In this order: a socket that does not listen and may be bound beside is one that others bind beside.
+        _ = ringway_set_option(descriptor, SOL_SOCKET, SO_REUSEADDR, 0)
+        _ = shutdown(descriptor, Int32(SHUT_RD))
+    }
+
+    // MARK: UDP
 
     /// A UDP socket on `port` of `address`, or of every address, that tells which of them a datagram came to.
     public static func datagram(address: IPAddress?, port: UInt16) throws(HostFailure) -> Int32 {
-        let descriptor = try bound(type: Int32(SOCK_DGRAM.rawValue), address: address, port: port, isFirst: true)
+        let descriptor = try bound(type: SOCK_DGRAM, address: address, port: port, reusesAddress: false)
+        prepareDatagram(descriptor, address)
+        return descriptor
+    }
+
+    /// The same at rest: others cannot have the port, and the kernel tells clients that it is unreachable.
+    public static func restingDatagram(address: IPAddress?, port: UInt16) throws(HostFailure) -> Int32 {
+        try bound(
+            type: SOCK_DGRAM, address: address, port: port, reusesAddress: false, interface: noInterface)
+    }
+
+    /// Takes the place of a UDP socket, at rest or not, without the port being free in between; the other one is closed.
+    /// What an ordinary user binds to an interface stays bound to it, hence a new socket.
+    public static func replace(
+        _ old: Int32, address: IPAddress?, port: UInt16, resting: Bool
+    ) throws(HostFailure) -> Int32 {
+        _ = ringway_set_option(old, SOL_SOCKET, SO_REUSEADDR, 1)
+        do throws(HostFailure) {
+            let descriptor = try bound(
+                type: SOCK_DGRAM, address: address, port: port, reusesAddress: true,
+                interface: resting ? noInterface : nil)
+            _ = ringway_set_option(descriptor, SOL_SOCKET, SO_REUSEADDR, 0)
+            close(old)
+            if !resting { prepareDatagram(descriptor, address) }
+            return descriptor
+        } catch {
+            _ = ringway_set_option(old, SOL_SOCKET, SO_REUSEADDR, 0)
+            throw error
+        }
+    }
+
+    private static func prepareDatagram(_ descriptor: Int32, _ address: IPAddress?) {
         _ = ringway_set_option(descriptor, Int32(IPPROTO_UDP), UDP_GRO, 1)
         for ipv4 in [false, true] where address == nil || address?.isIPv4 == ipv4 {
             _ = ringway_set_option(
@@ -55,41 +107,41 @@ public enum Listener {
             ringway_receive_marks(descriptor, ipv4)
             DatagramSocket.reportErrors(descriptor, ipv4: ipv4)
         }
-        return descriptor
     }
 
+    // MARK: Both
+
     private static func bound(
-        type: Int32, address: IPAddress?, port: UInt16, isFirst: Bool, isShared: Bool = false,
-        reusesAddress: Bool = true
+        type: __socket_type, address: IPAddress?, port: UInt16, reusesAddress: Bool, interface: Int32? = nil
     ) throws(HostFailure) -> Int32 {
-        let flags = Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+        let kind = Int32(type.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
         let ipv4 = address?.isIPv4 ?? false
-        var descriptor = socket(ipv4 ? AF_INET : AF_INET6, type | flags, 0)
+        var descriptor = socket(ipv4 ? AF_INET : AF_INET6, kind, 0)
         var wildcard = IPAddress(high: 0, low: 0)
         if descriptor < 0, address == nil, errno == EAFNOSUPPORT {
             // A host without IPv6.
-            descriptor = socket(AF_INET, type | flags, 0)
+            descriptor = socket(AF_INET, kind, 0)
             wildcard = IPAddress(IPv4Address(rawValue: 0))
         }
         guard descriptor >= 0 else { throw HostFailure("socket", errno: errno) }
-        let isStream = type == Int32(SOCK_STREAM.rawValue)
-        if isStream, reusesAddress { _ = ringway_set_option(descriptor, SOL_SOCKET, SO_REUSEADDR, 1) }
+        if reusesAddress { _ = ringway_set_option(descriptor, SOL_SOCKET, SO_REUSEADDR, 1) }
         if !ipv4, !wildcard.isIPv4 {
             _ = ringway_set_option(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, address == nil ? 0 : 1)
         }
-        if !isFirst { _ = ringway_set_option(descriptor, SOL_SOCKET, SO_REUSEPORT, 1) }
         var name = SocketAddress(TransportAddress(address: address ?? wildcard, port: port))
         let length = name.length
-        let result = withUnsafeMutablePointer(to: &name) {
+        var result = withUnsafeMutablePointer(to: &name) {
             bind(descriptor, SocketAddress.pointer(to: $0), length)
+        }
+        // Only now: an address of IPv6 is looked for on the interface.
+        if result == 0, let interface {
+            result = ringway_set_option(descriptor, SOL_SOCKET, SO_BINDTOIFINDEX, interface)
         }
         guard result == 0 else {
             let failure = HostFailure("bind", errno: errno)
             close(descriptor)
             throw failure
         }
-        // From here on our own other sockets may join.
-        if isFirst, isShared { _ = ringway_set_option(descriptor, SOL_SOCKET, SO_REUSEPORT, 1) }
         return descriptor
     }
 }

@@ -1,5 +1,5 @@
 @_exported public import RingwaySplice
-public import RingwayStorage
+internal import RingwayStorage
 public import RingwayWire
 
 /// A connection of two sockets: the client's, accepted on the host, and one inside the guest, connected to its server, or
@@ -30,8 +30,6 @@ public struct SplicedStream: BitwiseCopyable {
     /// The client's address as the host sees it, and the guest's server: what it takes to go by the link instead.
     public var clientAddress: TransportAddress
     public var server: TransportAddress
-    /// The listener's entry in the shard's table.
-    public var forward: Handle
     /// Of a conversation: the number of what it came by, and whether it was the guest that began it.
     public var route: UInt32 = 0
     public var isOpenedByGuest = false
@@ -41,17 +39,15 @@ public struct SplicedStream: BitwiseCopyable {
     public var previous: UInt32 = .max
     public var next: UInt32 = .max
 
-    public init(client: Int32, address: TransportAddress, server: TransportAddress, forward: Handle) {
+    public init(client: Int32, address: TransportAddress, server: TransportAddress) {
         self.client = SplicedEnd(descriptor: client)
         clientAddress = address
         self.server = server
-        self.forward = forward
     }
 
     /// Two sockets that are connected, the guest's side of which is a conversation with its agent.
     public init(client: Int32, conversation: Int32, _ ends: ConversationEnds) {
-        self.init(
-            client: client, address: ends.client, server: ends.server, forward: Handle(slot: .max, generation: 0))
+        self.init(client: client, address: ends.client, server: ends.server)
         route = ends.route
         isOpenedByGuest = ends.isOpenedByGuest
         phase = .moving

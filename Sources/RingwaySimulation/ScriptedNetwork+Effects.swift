@@ -24,7 +24,7 @@ extension ScriptedNetwork {
             case .query:
                 note(handle, in: \.queries)
                 check(effect)
-            case .closeDatagram, .closeEcho, .refuseDatagram, .replaceAddress: break
+            case .closeDatagram, .closeEcho, .refuseDatagram, .replaceAddress, .guestShown, .guestSilent: break
             case .reenterFrame:
                 var summary = FrameSummary()
                 let start = UnsafeRawPointer(space.address(of: effect.lease))

@@ -184,6 +184,7 @@ final class SimulatedNetwork {
             case .sendStream, .receiveStream, .classifyStream, .inspectStream, .watchStream, .shutdownStream,
                 .closeStream, .resetStream:
                 perform(onSocket: effect)
+            case .guestShown, .guestSilent: break
             default: fail("an effect that nobody asked for: \(effect.kind)")
             }
         }

@@ -64,10 +64,11 @@ extension Stack {
 
     /// The address under which the guest knows a peer of the host: its own, except that a loopback address becomes the
     /// network's host address.
-    public func shownToGuest(_ peer: IPAddress) -> IPAddress { addressForGuest(of: peer) }
+    func addressForGuest(of peer: IPAddress) -> IPAddress { shownToGuest(peer, by: peer) }
 
-    func addressForGuest(of peer: IPAddress) -> IPAddress {
-        guard peer.isLoopback else { return peer }
-        return peer.isIPv4 ? IPAddress(plan.hostIPv4) : IPAddress(plan.hostIPv6)
+    /// The same for a guest's address that may be of the other family, in which the peer appears as the host.
+    public func shownToGuest(_ peer: IPAddress, by guest: IPAddress) -> IPAddress {
+        if peer.isIPv4 == guest.isIPv4, !peer.isLoopback { return peer }
+        return guest.isIPv4 ? IPAddress(plan.hostIPv4) : IPAddress(plan.hostIPv6)
     }
 }

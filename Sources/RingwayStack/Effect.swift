@@ -54,6 +54,11 @@ public struct Effect: BitwiseCopyable, Sendable {
         case replaceAddress
         /// A datagram was put together from fragments: treat `lease` as a frame read from the link.
         case reenterFrame
+        /// The guest has shown that it has `address`.
+        case guestShown
+        /// `address` of the guest's does not answer; the client in socket `offset` was not led there in vain where that is
+        /// not `.max`: the connection is gone, and the client may be led elsewhere.
+        case guestSilent
     }
 
     public var kind: Kind

@@ -62,6 +62,7 @@ extension EndToEnd {
                 let controlled = try Controlled(bed)
                 // Before the guest is there the port is taken, and refuses.
                 #expect(try controlled.ringway("publish", "add", "8080:80").output == "1 8080:80/tcp\n")
+                #expect(try controlled.ringway("publish", "ls").output.contains("waits for a guest"))
                 let early = try bed.run(["python3", Machine.flows, "greet", "127.0.0.1", "8080"])
                 #expect(early.output.contains("Refused"))
                 let machine = try controlled.makeMachine("machine", "52:54:00:00:02:01")
@@ -70,7 +71,10 @@ extension EndToEnd {
                 #expect(try controlled.ringway("publish", "ls").output.contains("active"))
                 let twice = try controlled.ringway("publish", "add", "8080:81")
                 #expect(twice.status == 1)
-                #expect(twice.errors.contains("cannot publish 0.0.0.0:8080 and [::]:8080/tcp: the port is in use"))
+                #expect(
+                    twice.errors.contains(
+                        "cannot publish 0.0.0.0:8080 and [::]:8080/tcp: the port is in use, held by this network's own "
+                            + "forward 1, 8080:80/tcp"), "\(twice.errors)")
                 #expect(try controlled.ringway("publish", "rm", "8080:80").status == 0)
                 // Free at once, for anybody.
                 _ = try bed.serve(Machine.program("talk.py"), ["listen", "8080"])

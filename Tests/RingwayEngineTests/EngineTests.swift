@@ -132,12 +132,37 @@ struct EngineTests {
             twin.engine.stop()
         }
         let port = HostEnd.freePort()
-        try guest.engine.listen([Self.order(port, forward: 1)])
+        let sockets = try Self.publish([Self.order(port, forward: 1)], by: guest)
         #expect(throws: HostListenFailure(errno: EADDRINUSE, port: port, forward: 2)) {
-            try twin.engine.listen([Self.order(port, forward: 2)])
+            try Self.publish([Self.order(port, forward: 2)], by: twin)
         }
         guest.engine.unlisten(forwards: [1])
-        try twin.engine.listen([Self.order(port, forward: 3)])
+        PortSockets.close(sockets)
+        PortSockets.close(try Self.publish([Self.order(port, forward: 3)], by: twin, lasting: false))
+    }
+
+    @Test(arguments: Carrier.devices, [1, 2])
+    func `has the same socket listen, rest, and listen for the next guest`(carrier: Carrier, shards: Int) throws {
+        let port = HostEnd.freePort()
+        let orders = [Self.order(port, forward: 1), Self.order(port, forward: 1, isStream: false)]
+        var sockets: [Int32] = []
+        defer { PortSockets.close(sockets) }
+        for round in 0..<3 {
+            let guest = try GuestPort(carrier, shards: shards)
+            if round == 0 {
+                sockets = try PortSockets.open(orders)
+            } else {
+                try PortSockets.wake(orders, &sockets)
+            }
+            guest.engine.listen(orders, on: sockets)
+            let client = try HostEnd.connect(to: port)
+            try #require(guest.receiveSegment(to: 80) != nil)
+            guest.engine.stop()
+            PortSockets.rest(orders, &sockets)
+            close(client)
+            #expect(throws: HostListenFailure.self) { try PortSockets.open([orders[0]]) }
+            #expect(throws: HostListenFailure.self) { try PortSockets.open([orders[1]]) }
+        }
     }
 
     @Test(arguments: Carrier.devices)
@@ -149,13 +174,34 @@ struct EngineTests {
             twin.engine.stop()
         }
         let ports = (0..<4).map { _ in HostEnd.freePort() }
-        try guest.engine.listen(ports.enumerated().map { Self.order($1, forward: UInt32($0), isStream: $0 < 3) })
+        let sockets = try Self.publish(
+            ports.enumerated().map { Self.order($1, forward: UInt32($0), isStream: $0 < 3) }, by: guest)
         guest.engine.unlisten(forwards: [0, 2, 3])
-        try twin.engine.listen([
-            Self.order(ports[0], forward: 9), Self.order(ports[2], forward: 9),
-            Self.order(ports[3], forward: 9, isStream: false),
-        ])
-        #expect(throws: HostListenFailure.self) { try twin.engine.listen([Self.order(ports[1], forward: 9)]) }
+        PortSockets.close([sockets[0], sockets[2], sockets[3]])
+        let others = try Self.publish(
+            [
+                Self.order(ports[0], forward: 9), Self.order(ports[2], forward: 9),
+                Self.order(ports[3], forward: 9, isStream: false),
+            ], by: twin)
+        #expect(throws: HostListenFailure.self) { try Self.publish([Self.order(ports[1], forward: 9)], by: twin) }
+        // One that was not named goes on.
+        let client = try HostEnd.connect(to: ports[1])
+        defer { close(client) }
+        #expect(guest.receiveSegment(to: 80) != nil)
+        twin.engine.unlisten(forwards: [9])
+        guest.engine.unlisten(forwards: [1])
+        PortSockets.close(others + [sockets[1]])
+    }
+
+    /// Opens ports and leads them to the guest.
+    @discardableResult
+    private static func publish(
+        _ orders: [ListenOrder], by guest: GuestPort, lasting: Bool = true
+    ) throws(HostListenFailure) -> [Int32] {
+        let sockets = try PortSockets.open(orders)
+        guest.engine.listen(orders, on: sockets)
+        if !lasting { guest.engine.unlisten(forwards: Set(orders.map(\.forward))) }
+        return sockets
     }
 
     /// A port of the loopback that leads to the guest's port 80.
@@ -173,17 +219,18 @@ struct EngineTests {
         for round in UInt32(0)..<20 {
             let guest = try GuestPort(carrier, shards: shards)
             let port = HostEnd.freePort()
-            try guest.engine.listen([
-                Self.order(port, forward: 1), Self.order(port, forward: 2, isStream: false),
-            ])
+            let sockets = try Self.publish(
+                [Self.order(port, forward: 1), Self.order(port, forward: 2, isStream: false)], by: guest)
             // A client that has reached the guest, and that the shards hand to each other.
             let client = try HostEnd.connect(to: port)
             defer { close(client) }
             try #require(guest.receiveSegment(to: 80) != nil)
             guest.engine.stop()
-            try next.engine.listen([
-                Self.order(port, forward: 2 * round), Self.order(port, forward: 2 * round + 1, isStream: false),
-            ])
+            PortSockets.close(sockets)
+            let others = try Self.publish(
+                [Self.order(port, forward: 2 * round), Self.order(port, forward: 2 * round + 1, isStream: false)],
+                by: next, lasting: false)
+            PortSockets.close(others)
         }
     }
 

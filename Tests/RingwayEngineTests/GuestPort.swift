@@ -54,7 +54,10 @@ final class GuestPort {
         engine = try Engine(
             configuration, link: Link(queues: others, framing: framing, takesUDPSuperFrames: true),
             features: carrier.backEnd.features, nameService: nil,
-            handler: { event in log.events.withLock { $0.append(event) } })
+            handler: { event in
+                if case .addressesChanged = event { return }
+                log.events.withLock { $0.append(event) }
+            })
         queues = own
         partial = own.map { _ in [] }
         taken = own.map { _ in 0 }

@@ -12,7 +12,7 @@ struct SplicedListTests {
         var slab = Slab<SplicedStream>(capacity: count)
         for _ in 0..<count {
             _ = slab.insert(
-                SplicedStream(client: -1, address: nobody, server: nobody, forward: Handle(slot: 0, generation: 1)))
+                SplicedStream(client: -1, address: nobody, server: nobody))
         }
         return slab
     }

@@ -40,8 +40,7 @@ struct SplicedStreamTests {
         var sink = Connection()
         var direction = SplicedStream(
             client: -1, address: TransportAddress(address: HostSockets.loopbackIPv4, port: 1),
-            server: TransportAddress(address: HostSockets.loopbackIPv4, port: 2),
-            forward: Handle(slot: 0, generation: 1)
+            server: TransportAddress(address: HostSockets.loopbackIPv4, port: 2)
         ).toGuest
         var pipes: PipePool
 

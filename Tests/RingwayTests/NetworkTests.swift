@@ -159,6 +159,44 @@ struct NetworkTests {
         try Self.wait("the end of \(rings()) rings, \(before) before") { rings() < before + 40 }
     }
 
+    @Test func `has no port free between two forwards of a set that lead the same port elsewhere`() throws {
+        let network = try VirtualNetwork(Self.configuration())
+        defer { network.stop() }
+        let loopback = IPAddress(IPv4Address(127, 0, 0, 1))
+        func forward(_ ports: ClosedRange<UInt16>, to guest: UInt16) -> PortForward {
+            PortForward(
+                hostAddress: loopback, hostPorts: ports, guestPorts: guest...guest + UInt16(ports.count - 1),
+                transport: .tcp)
+        }
+        let first = try network.publish(forward(0...0, to: 80), owner: "set")
+        let ports = first.forward.hostPorts
+        let changed = try network.setPublished([forward(ports, to: 81)], owner: "set")
+        #expect(changed.removed.map(\.id) == [first.id])
+        #expect(changed.added.map(\.forward.guestPorts) == [81...81])
+        // What cannot be had leaves everything as it was, and the port taken.
+        let foreign = PortForward(
+            hostAddress: IPAddress(IPv4Address(192, 0, 2, 77)), hostPorts: 9...9, guestPorts: 9...9, transport: .tcp)
+        #expect(throws: VirtualNetwork.Failure.self) {
+            try network.setPublished([forward(ports, to: 82), foreign], owner: "set")
+        }
+        #expect(network.publishedPorts.map(\.forward.guestPorts) == [81...81])
+        #expect(network.publishedPorts.allSatisfy { $0.problem == nil })
+        let taken = #expect(throws: VirtualNetwork.Failure.self) { try network.publish(forward(ports, to: 83)) }
+        #expect(taken?.kind == .portInUse)
+        #expect(taken?.description.contains("this network's own forward") == true)
+    }
+
+    @Test func `tries again, ever less often, what could not be had`() {
+        var retry = ForwardRetry()
+        #expect(retry.failed() == 1_000)
+        #expect(retry.failed() == nil, "an attempt is to come")
+        var delays: [UInt64] = []
+        while delays.count < 8, let delay = retry.attempted(isSettled: false) { delays.append(delay) }
+        #expect(delays == [2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000, 60_000])
+        #expect(retry.attempted(isSettled: true) == nil)
+        #expect(retry.failed() == 1_000)
+    }
+
     @Test func `publishes before its guest is there, and moves with it`() throws {
         let network = try VirtualNetwork(Self.configuration())
         defer { network.stop() }

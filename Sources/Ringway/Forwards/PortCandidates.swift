@@ -24,13 +24,15 @@ struct PortCandidates {
         let count = forward.guestPorts.count
         while tried < Self.attempts {
             do throws(HostListenFailure) {
-                let port = try Engine.freePort(address: forward.hostAddress, isStream: forward.transport == .tcp)
+                let port = try PortSockets.freePort(address: forward.hostAddress, isStream: forward.transport == .tcp)
                 if Int(port) + count <= 65_536 {
                     chosen.hostPorts = port...(port + UInt16(count - 1))
                     return chosen
                 }
             } catch {
-                throw PortHolder.failure(error, forward)
+                throw VirtualNetwork.Failure(
+                    PortHolder.explain(error.errno, forward.hostAddress, 0, forward.transport),
+                    PortHolder.kind(of: error.errno))
             }
             tried += 1
         }

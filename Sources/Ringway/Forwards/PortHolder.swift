@@ -1,15 +1,10 @@
 internal import Glibc
 internal import RingwayEngine
 internal import RingwayWire
+internal import Synchronization
 
 /// Who holds a port that we could not have.
 enum PortHolder {
-    /// Why a port could not be had, for a person and for a program.
-    static func failure(_ error: HostListenFailure, _ forward: PortForward) -> VirtualNetwork.Failure {
-        VirtualNetwork.Failure(
-            explain(error.errno, forward.hostAddress, error.port, forward.transport), kind(of: error.errno))
-    }
-
     static func kind(of error: Int32) -> VirtualNetwork.Failure.Kind {
         switch error {
         case EADDRINUSE: .portInUse
@@ -21,54 +16,103 @@ enum PortHolder {
     }
 
     /// One line for a person: what could not be had, why, and what to do.
+    ///
+    /// - Parameter holder: what of the network's own has the port, where it is known.
     static func explain(
-        _ error: Int32, _ address: IPAddress?, _ port: UInt16, _ transport: PortForward.Transport
+        _ error: Int32, _ address: IPAddress?, _ port: UInt16, _ transport: PortForward.Transport,
+        holder: String? = nil
     ) -> String {
         let place =
             address.map { "\(TransportAddress(address: $0, port: port))" } ?? "0.0.0.0:\(port) and [::]:\(port)"
+        let beginning = "cannot publish \(place)/\(transport.rawValue): "
         switch error {
         case EADDRINUSE:
-            let holder = find(port, transport).map { ", held by process \($0.pid) (\($0.name))" } ?? ""
-            return "cannot publish \(place)/\(transport.rawValue): the port is in use\(holder)"
+            let found = holder ?? HostSocketTable.holder(of: port, transport)
+            return beginning + "the port is in use" + (found.map { ", held by \($0)" } ?? "")
         case EACCES:
-            return "cannot publish \(place)/\(transport.rawValue): ports below "
-                + "net.ipv4.ip_unprivileged_port_start need privilege; choose a higher one"
-        case EADDRNOTAVAIL:
-            return "cannot publish \(place)/\(transport.rawValue): this host does not have that address"
-        case EMFILE, ENFILE:
-            return "cannot publish \(place)/\(transport.rawValue): no descriptor is left; raise the limit (ulimit -n)"
-        default:
-            return "cannot publish \(place)/\(transport.rawValue): \(String(cString: strerror(error)))"
+            let least = lines(of: "/proc/sys/net/ipv4/ip_unprivileged_port_start").first.flatMap { UInt16($0) } ?? 1_024
+            return beginning + "ports below \(least) need privilege; choose a higher one, or, as root, "
+                + "\"sysctl net.ipv4.ip_unprivileged_port_start=\(port)\" for every program of the machine, or "
+                + "\"setcap cap_net_bind_service=ep \(HostSocketTable.link("/proc/self/exe") ?? "PROGRAM")\" for this one"
+        case EADDRNOTAVAIL: return beginning + "this host does not have that address"
+        case EMFILE, ENFILE: return beginning + "no descriptor is left; raise the limit (ulimit -n)"
+        default: return beginning + String(cString: strerror(error))
         }
     }
 
-    /// The process with a socket bound to the port, as far as /proc shows it to us.
-    private static func find(_ port: UInt16, _ transport: PortForward.Transport) -> (pid: Int32, name: String)? {
-        var inodes = Set<String>()
-        for family in ["", "6"] {
-            let table = "/proc/net/\(transport.rawValue)\(family)"
-            for line in lines(of: table).dropFirst() {
+    private static func lines(of path: String) -> [String] { HostSocketTable.lines(of: path) }
+}
+
+extension VirtualNetwork {
+    /// Why the ports of one of the records could not be had.
+    func failure(_ error: HostListenFailure, _ records: [ForwardRecord]) -> Failure {
+        guard let port = (records.first { $0.port.id == error.forward } ?? records.first)?.port else {
+            return Failure(String(cString: strerror(error.errno)), PortHolder.kind(of: error.errno))
+        }
+        let forward = port.forward
+        let holder = error.isInUse ? ownHolder(of: error.port, forward, except: port.id) : nil
+        return Failure(
+            PortHolder.explain(error.errno, forward.hostAddress, error.port, forward.transport, holder: holder),
+            PortHolder.kind(of: error.errno))
+    }
+
+    /// What of this network has a port that another forward of it wants, and for whom.
+    private func ownHolder(of port: UInt16, _ forward: PortForward, except number: PublishedPort.ID) -> String? {
+        var wanted = forward
+        wanted.hostPorts = port...port
+        let (ports, places) = state.withLock { ($0.forwards.values.map(\.port), $0.agentPlaces.all) }
+        if let other = ports.first(where: { $0.id != number && $0.problem == nil && $0.forward.overlaps(wanted) }) {
+            let use = other.guest == nil ? ", which waits for \(other.forward.guest.words)" : ""
+            return "this network's own forward \(other.id), \(other.forward)\(use)"
+        }
+        let place = places.first { place in
+            guard case .address(let address) = place.forward.place, address.port == port else { return false }
+            return place.state != .failed && place.forward.isDatagram == (forward.transport == .udp)
+        }
+        return place.map { "this network's own forward \($0.id), \($0)" }
+    }
+}
+
+extension GuestSelector {
+    /// For a sentence.
+    var words: String {
+        self == .first ? "a guest" : "guest \(self)"
+    }
+}
+
+/// The machine's sockets, as far as the kernel shows them to us.
+enum HostSocketTable {
+    /// The process with a socket bound to the port, or the user it belongs to where we may not look at their processes.
+    static func holder(of port: UInt16, _ transport: PortForward.Transport) -> String? {
+        var found = table(port, transport)
+        // Sockets that are bound and do not listen, as those of ports that wait for a guest, are in no file.
+        if found.isEmpty, transport == .tcp { found = BoundSockets.find(port) }
+        guard let first = found.first else { return nil }
+        let sockets = Set(found.map { "socket:[\($0.inode)]" })
+        for process in entries(of: "/proc") where Int32(process) != nil {
+            for descriptor in entries(of: "/proc/\(process)/fd") {
+                guard let target = link("/proc/\(process)/fd/\(descriptor)"), sockets.contains(target) else { continue }
+                return "process \(process) (\(lines(of: "/proc/\(process)/comm").first ?? "?"))"
+            }
+        }
+        return first.user == getuid() ? nil : "a process of the user with the number \(first.user)"
+    }
+
+    private static func table(_ port: UInt16, _ transport: PortForward.Transport) -> [(inode: UInt64, user: UInt32)] {
+        ["", "6"].flatMap { family in lines(of: "/proc/net/\(transport.rawValue)\(family)").dropFirst() }
+            .compactMap { line in
                 let fields = line.split(separator: " ", omittingEmptySubsequences: true)
                 guard fields.count > 9, let colon = fields[1].lastIndex(of: ":"),
-                    UInt16(fields[1][fields[1].index(after: colon)...], radix: 16) == port
-                else { continue }
-                // 0A is LISTEN; a bound UDP socket is 07.
-                if transport == .tcp && fields[3] != "0A" { continue }
-                inodes.insert("socket:[\(fields[9])]")
+                    UInt16(fields[1][fields[1].index(after: colon)...], radix: 16) == port,
+                    // 0A is LISTEN; a bound UDP socket is 07.
+                    transport == .udp || fields[3] == "0A",
+                    let user = UInt32(fields[7]), let inode = UInt64(fields[9])
+                else { return nil }
+                return (inode, user)
             }
-        }
-        guard !inodes.isEmpty else { return nil }
-        for process in entries(of: "/proc") {
-            guard let pid = Int32(process) else { continue }
-            for descriptor in entries(of: "/proc/\(process)/fd") {
-                guard let target = link("/proc/\(process)/fd/\(descriptor)"), inodes.contains(target) else { continue }
-                return (pid, lines(of: "/proc/\(process)/comm").first ?? "?")
-            }
-        }
-        return nil
     }
 
-    private static func entries(of path: String) -> [String] {
+    static func entries(of path: String) -> [String] {
         guard let directory = opendir(path) else { return [] }
         defer { closedir(directory) }
         var names: [String] = []
@@ -81,7 +125,7 @@ enum PortHolder {
         return names
     }
 
-    private static func link(_ path: String) -> String? {
+    static func link(_ path: String) -> String? {
         withUnsafeTemporaryAllocation(byteCount: 256, alignment: 1) { bytes -> String? in
             guard let base = bytes.baseAddress else { return nil }
             let count = readlink(path, base.assumingMemoryBound(to: CChar.self), bytes.count)
@@ -90,7 +134,7 @@ enum PortHolder {
         }
     }
 
-    private static func lines(of path: String) -> [String] {
+    static func lines(of path: String) -> [String] {
         guard let file = fopen(path, "r") else { return [] }
         defer { fclose(file) }
         var lines: [String] = []

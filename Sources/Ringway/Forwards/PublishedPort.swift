@@ -1,5 +1,3 @@
-internal import Glibc
-
 /// A forward that a network has, from when it is published until it is removed or the network ends.
 public struct PublishedPort: Hashable, Sendable, Identifiable {
     /// Its number on the network; none is given twice.
@@ -14,7 +12,7 @@ public struct PublishedPort: Hashable, Sendable, Identifiable {
     public let owner: String
     /// The guest it leads to now; `nil` while that one is not there, and clients are refused.
     public internal(set) var guest: Guest.ID?
-    /// Why it leads nowhere although its guest is there.
+    /// Why its ports could not be had, or lead nowhere although its guest is there. It is tried again.
     public internal(set) var problem: String?
 }
 
@@ -23,16 +21,4 @@ public struct ForwardChanges: Sendable {
     public var added: [PublishedPort] = []
     public var removed: [PublishedPort] = []
     public var kept: [PublishedPort] = []
-}
-
-/// A forward as its network keeps it.
-struct ForwardRecord {
-    var port: PublishedPort
-    /// TCP ports that are kept from others while no guest is there to listen for.
-    var reservations: [Int32] = []
-
-    mutating func closeReservations() {
-        for descriptor in reservations { close(descriptor) }
-        reservations = []
-    }
 }

@@ -1,5 +1,4 @@
 internal import RingwayEngine
-internal import RingwayStack
 internal import RingwayWire
 internal import Synchronization
 
@@ -22,11 +21,21 @@ extension VirtualNetwork {
     ///   - forward: host port 0 stands for ports that are free, and a range of the host for one guest port for one of
     ///     it that is free; the answer names them.
     ///   - owner: who wants it; `setPublished` of another owner leaves it alone.
+    ///   - keepsTrying: whether ports that cannot be had are no failure, but taken as soon as they can; the answer says
+    ///     what the problem is.
     @discardableResult
-    public func publish(_ forward: PortForward, owner: String = "") throws(Failure) -> PublishedPort {
+    public func publish(
+        _ forward: PortForward, owner: String = "", keepsTrying: Bool = false
+    ) throws(Failure) -> PublishedPort {
         try check(forward)
         return try changes.withLock { (_) throws(Failure) in
-            let added = try add(forward, owner)
+            let added: PublishedPort
+            do throws(Failure) {
+                added = try add(forward, owner)
+            } catch {
+                guard keepsTrying, !forward.choosesHostPorts else { throw error }
+                return keepTrying(forward, owner, error)
+            }
             report(.forwardAdded(added))
             return added
         }
@@ -38,7 +47,7 @@ extension VirtualNetwork {
             guard let port = publishedPort(number) else {
                 throw Failure("nothing is published under the number \(number)", .notFound)
             }
-            remove([port])
+            closePorts(of: take([port]))
             report(.forwardRemoved(port))
         }
     }
@@ -50,9 +59,7 @@ extension VirtualNetwork {
     /// all. When something cannot be had everything is as it was before.
     @discardableResult
     public func setPublished(_ wanted: [PortForward], owner: String = "") throws(Failure) -> ForwardChanges {
-        for forward in wanted {
-            try check(forward)
-        }
+        for forward in wanted { try check(forward) }
         // What asks for the same port twice is meant once; what has a port chosen is as many ports.
         var seen = Set<PortForward>()
         let wanted = wanted.filter { $0.choosesHostPorts || seen.insert($0).inserted }
@@ -73,16 +80,19 @@ extension VirtualNetwork {
                     result.removed.append(port)
                 }
             }
-            // Removed first, because what is added may want the same ports.
-            remove(result.removed)
-            do throws(Failure) {
-                result.added = try add(wanted, missing, owner)
-            } catch {
-                restore(result.removed)
-                throw error
-            }
+            result.added = try replace(result.removed, by: Self.some(of: wanted, missing), owner)
             report(result.removed.map { .forwardRemoved($0) } + result.added.map { .forwardAdded($0) })
             return result
+        }
+    }
+
+    /// So many of each of the forwards, in their order.
+    private static func some(of wanted: [PortForward], _ counts: [PortForward: Int]) -> [PortForward] {
+        var counts = counts
+        return wanted.filter { forward in
+            guard let count = counts[forward], count > 0 else { return false }
+            counts[forward] = count - 1
+            return true
         }
     }
 
@@ -105,213 +115,148 @@ extension VirtualNetwork {
 
     /// Takes up a new forward, and chooses its ports where they are to be chosen.
     private func add(_ forward: PortForward, _ owner: String) throws(Failure) -> PublishedPort {
-        guard forward.choosesHostPorts else { return try add([forward], owner)[0] }
-        var candidates = PortCandidates(forward)
-        while true {
-            guard let chosen = try candidates.next() else {
-                throw Failure("cannot publish \(forward): \(candidates.reason)", .portInUse)
-            }
-            do throws(Failure) {
-                return try add([chosen], requested: [forward], owner)[0]
+        if !forward.choosesHostPorts {
+            var records = [makeRecord(forward, requested: forward, owner)]
+            do throws(HostListenFailure) {
+                try place(&records)
             } catch {
-                guard error.kind == .portInUse else { throw error }
+                throw failure(error, records)
             }
+            keep(records)
+            return records[0].port
         }
+        var candidates = PortCandidates(forward)
+        while let chosen = try candidates.next() {
+            var records = [makeRecord(chosen, requested: forward, owner)]
+            do throws(HostListenFailure) {
+                try place(&records)
+            } catch {
+                if error.isInUse { continue }
+                throw failure(error, records)
+            }
+            keep(records)
+            return records[0].port
+        }
+        throw Failure("cannot publish \(forward): \(candidates.reason)", .portInUse)
     }
 
-    /// Takes up so many of these forwards, all of them or none.
-    private func add(
-        _ wanted: [PortForward], _ missing: [PortForward: Int], _ owner: String
+    /// Takes up new forwards in place of others, or leaves everything as it was. Ports that both want are never free in
+    /// between: the sockets go from one to the other.
+    private func replace(
+        _ removed: [PublishedPort], by forwards: [PortForward], _ owner: String
     ) throws(Failure) -> [PublishedPort] {
-        var missing = missing
-        let new = wanted.filter { forward in
-            guard let count = missing[forward], count > 0 else { return false }
-            missing[forward] = count - 1
-            return true
+        var old = take(removed)
+        var heirs: [HostPlaces: Int] = [:]
+        for (index, record) in old.enumerated() { heirs[HostPlaces(record.port.forward)] = index }
+        var records: [ForwardRecord] = []
+        var heritage: [(from: Int, to: Int)] = []
+        let fixed = forwards.filter { !$0.choosesHostPorts }
+        for forward in fixed {
+            var record = makeRecord(forward, requested: forward, owner)
+            if let index = heirs.removeValue(forKey: HostPlaces(forward)), !old[index].sockets.isEmpty {
+                record.adopt(socketsOf: old[index])
+                old[index].forgetSockets()
+                heritage.append((from: index, to: records.count))
+            }
+            records.append(record)
         }
-        var added = try add(new.filter { !$0.choosesHostPorts }, owner)
+        // What is in the way of the new ones although it is not the same has to go first.
+        let isInTheWay = Self.overlapping(old.map(\.port.forward), fixed)
+        for index in old.indices where isInTheWay[index] {
+            closePorts(of: [old[index]])
+            old[index].forgetSockets()
+        }
+        var added: [PublishedPort] = []
         do throws(Failure) {
-            for forward in new where forward.choosesHostPorts { added.append(try add(forward, owner)) }
+            do throws(HostListenFailure) {
+                try place(&records)
+            } catch {
+                throw failure(error, records)
+            }
+            keep(records)
+            added = records.map(\.port)
+            for forward in forwards where forward.choosesHostPorts { added.append(try add(forward, owner)) }
         } catch {
-            remove(added)
+            var failed = added.isEmpty ? records : take(added)
+            for (from, to) in heritage {
+                old[from].adopt(socketsOf: failed[to])
+                failed[to].forgetSockets()
+            }
+            closePorts(of: failed)
+            keep(placeEach(old))
             throw error
         }
+        closePorts(of: old)
         return added
     }
 
-    /// Takes up new forwards, all of them or none.
-    ///
-    /// - Parameter requested: what was asked for, where ports have been chosen.
-    private func add(
-        _ forwards: [PortForward], requested: [PortForward]? = nil, _ owner: String
-    ) throws(Failure) -> [PublishedPort] {
-        var records = state.withLock { state in
-            zip(forwards, requested ?? forwards).map { forward, requested in
-                let number = state.freshForwardNumber()
-                return ForwardRecord(
-                    port: PublishedPort(id: number, forward: forward, requested: requested, owner: owner))
+    /// Which of the first forwards overlap with one of the second. Most sets have thousands that do not.
+    private static func overlapping(_ forwards: [PortForward], _ others: [PortForward]) -> [Bool] {
+        let ordered = others.sorted { $0.hostPorts.lowerBound < $1.hostPorts.lowerBound }
+        let widest = ordered.map(\.hostPorts.count).max() ?? 0
+        return forwards.map { forward in
+            // The first that may reach as far as this one.
+            let least = max(0, Int(forward.hostPorts.lowerBound) - widest)
+            var (low, high) = (0, ordered.count)
+            while low < high {
+                let middle = (low + high) / 2
+                if Int(ordered[middle].hostPorts.lowerBound) < least { low = middle + 1 } else { high = middle }
             }
+            for other in ordered[low...] {
+                if other.hostPorts.lowerBound > forward.hostPorts.upperBound { return false }
+                if other.overlaps(forward) { return true }
+            }
+            return false
         }
-        try place(&records)
-        keep(records)
-        return records.map(\.port)
     }
 
-    private func remove(_ ports: [PublishedPort]) {
+    private func makeRecord(_ forward: PortForward, requested: PortForward, _ owner: String) -> ForwardRecord {
+        let number = state.withLock { $0.freshForwardNumber() }
+        return ForwardRecord(port: PublishedPort(id: number, forward: forward, requested: requested, owner: owner))
+    }
+
+    /// Takes forwards out of the register, and back from their guests; their ports stay taken.
+    private func take(_ ports: [PublishedPort]) -> [ForwardRecord] {
         let (records, members) = state.withLock { state in
             let records = ports.compactMap { state.forwards.removeValue(forKey: $0.id) }
             // A table does not shrink, and this one may have been large.
             if state.forwards.isEmpty { state.forwards = [:] }
             return (records, state.members)
         }
-        for var record in records { record.closeReservations() }
         unlisten(records, members)
-    }
-
-    private func unlisten(_ records: [ForwardRecord], _ members: [Guest.ID: Member]) {
-        var led: [Guest.ID: Set<PublishedPort.ID>] = [:]
-        for record in records {
-            if let guest = record.port.guest { led[guest, default: []].insert(record.port.id) }
-        }
-        for (guest, numbers) in led { members[guest]?.engine.unlisten(forwards: numbers) }
-    }
-
-    /// Publishes again what was there a moment ago.
-    private func restore(_ ports: [PublishedPort]) {
-        let records = ports.map { port in
-            var record = ForwardRecord(port: port)
+        return records.map { record in
+            var record = record
             record.port.guest = nil
             return record
         }
-        keep(placeEach(records))
     }
 
-    private func keep(_ records: [ForwardRecord]) {
+    /// Takes up a forward that cannot be had yet.
+    private func keepTrying(_ forward: PortForward, _ owner: String, _ failure: Failure) -> PublishedPort {
+        var record = makeRecord(forward, requested: forward, owner)
+        record.port.problem = failure.description
+        keep([record])
+        report(.forwardFailed(record.port, reason: failure.description))
+        tryAgainLater()
+        return record.port
+    }
+
+    func keep(_ records: [ForwardRecord]) {
         state.withLock { state in
             for record in records { state.forwards[record.port.id] = record }
         }
     }
+}
 
-    /// Has every forward lead to its guest, or to nobody, after guests have come or gone.
-    ///
-    /// - Parameter moved: a guest that has another address than before.
-    func placeForwards(moved: Guest.ID? = nil) {
-        let (records, members) = state.withLock { ($0.forwards.values.sorted { $0.port.id < $1.port.id }, $0.members) }
-        var stray = records.filter { record in
-            record.port.guest.map { $0 == moved } ?? false
-                || Self.member(for: record.port.forward.guest, among: members)?.guest.id != record.port.guest
-        }
-        guard !stray.isEmpty else { return }
-        // Its former guest may still be there: what leads elsewhere now must not stay open at it.
-        unlisten(stray, members)
-        for index in stray.indices {
-            stray[index].port.guest = nil
-            stray[index].closeReservations()
-        }
-        keep(placeEach(stray))
-    }
+/// What makes two forwards want the very same sockets of the host.
+private struct HostPlaces: Hashable {
+    let address: IPAddress?
+    let ports: ClosedRange<UInt16>
+    let transport: PortForward.Transport
 
-    /// Gives up the ports that are kept for guests that are away.
-    func closeReservations() {
-        state.withLock { state in
-            for number in state.forwards.keys { state.forwards[number]?.closeReservations() }
-        }
-    }
-
-    private static func member(for selector: GuestSelector, among members: [Guest.ID: Member]) -> Member? {
-        if selector == .first { return members.min { $0.key < $1.key }?.value }
-        return members.values.first { selector.names($0.guest) }
-    }
-
-    // MARK: Sockets
-
-    /// The same for forwards that do not depend on each other: what cannot be had says so.
-    private func placeEach(_ records: [ForwardRecord]) -> [ForwardRecord] {
-        var placed = records
-        for index in placed.indices { placed[index].port.problem = nil }
-        if (try? place(&placed)) != nil { return placed }
-        return records.map { record in
-            var single = [record]
-            single[0].port.problem = nil
-            do throws(Failure) {
-                try place(&single)
-            } catch {
-                single[0].port.problem = error.description
-                report(.forwardFailed(single[0].port, reason: error.description))
-            }
-            return single[0]
-        }
-    }
-
-    /// Has forwards lead to their guests, where they are there; all of them or none.
-    private func place(_ records: inout [ForwardRecord]) throws(Failure) {
-        let members = state.withLock { $0.members }
-        // As a rule there are many forwards and few guests.
-        var choices: [GuestSelector: Member] = [:]
-        for selector in Set(records.map(\.port.forward.guest)) {
-            choices[selector] = Self.member(for: selector, among: members)
-        }
-        var orders: [Guest.ID: [ListenOrder]] = [:]
-        var opened: [Guest.ID] = []
-        var failed: HostListenFailure?
-        for index in records.indices {
-            let member = choices[records[index].port.forward.guest]
-            let own = self.orders(for: records[index].port, member?.guest)
-            if let member {
-                orders[member.guest.id, default: []] += own
-                records[index].port.guest = member.guest.id
-                continue
-            }
-            do throws(HostListenFailure) {
-                for order in own { records[index].reservations += try Engine.reserve(order) }
-            } catch {
-                failed = error
-                break
-            }
-        }
-        for (guest, orders) in orders where failed == nil {
-            do throws(HostListenFailure) {
-                try members[guest]?.engine.listen(orders)
-                opened.append(guest)
-            } catch {
-                failed = error
-            }
-        }
-        guard let failed else { return }
-        let failing = records.first { $0.port.id == failed.forward } ?? records[0]
-        for index in records.indices {
-            records[index].closeReservations()
-            records[index].port.guest = nil
-        }
-        let numbers = Set(records.map(\.port.id))
-        for guest in opened { members[guest]?.engine.unlisten(forwards: numbers) }
-        throw PortHolder.failure(failed, failing.port.forward)
-    }
-
-    /// The sockets that a forward takes: TCP has one for both families, and a UDP mapping belongs to the shard of the
-    /// guest's address, so each family has a socket of its own.
-    private func orders(for port: PublishedPort, _ guest: Guest?) -> [ListenOrder] {
-        let forward = port.forward
-        let places = configuration.publishOn.places(for: forward.hostAddress)
-        func order(_ address: IPAddress?, ipv4: Bool) -> ListenOrder {
-            let target = ipv4 ? guest.map { IPAddress($0.ipv4) } : guest.map { IPAddress($0.ipv6) }
-            return ListenOrder(
-                address: address, ports: forward.hostPorts,
-                guest: TransportAddress(
-                    address: target ?? IPAddress(high: 0, low: 0), port: forward.guestPorts.lowerBound),
-                isStream: forward.transport == .tcp, forward: port.id)
-        }
-        if places == [nil] {
-            guard forward.transport == .udp else { return [order(nil, ipv4: true)] }
-            var ipv6 = order(IPAddress(high: 0, low: 0), ipv4: false)
-            ipv6.isOptional = true
-            return [order(IPAddress(IPv4Address(rawValue: 0)), ipv4: true), ipv6]
-        }
-        return places.compactMap { $0 }.map { place in
-            var order = order(place, ipv4: place.isIPv4)
-            // A host without IPv6 has no loopback of that family either.
-            order.isOptional = forward.hostAddress == nil && !place.isIPv4 && places.count > 1
-            return order
-        }
+    init(_ forward: PortForward) {
+        address = forward.hostAddress
+        ports = forward.hostPorts
+        transport = forward.transport
     }
 }

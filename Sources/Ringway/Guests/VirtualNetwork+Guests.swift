@@ -209,7 +209,6 @@ extension VirtualNetwork {
             guard let self else { return }
             renewNames()
             report(.leaseGiven(moved))
-            changes.withLock { _ in placeForwards(moved: guest) }
         }
         return moved.ipv4
     }
@@ -253,6 +252,9 @@ extension VirtualNetwork {
 
     /// From an engine's thread, which must not wait.
     private func handle(_ event: EngineEvent, of id: Guest.ID) {
+        if case .addressesChanged = event {
+            return loop.post { [weak self] in self?.followAddresses(of: id) }
+        }
         let action = state.withLock { state -> (@Sendable () -> Void)? in
             guard !state.isLinkLost else { return nil }
             state.isLinkLost = true
@@ -264,6 +266,7 @@ extension VirtualNetwork {
             case .linkLost(let errno) where errno == 0 || errno == ENODEV: "the other end has closed it"
             case .linkMalformed(let length): "it sent a frame of \(length) octets, which none has"
             case .linkLost(let errno): String(cString: strerror(errno))
+            case .addressesChanged: ""
             case .ringFailed(let errno): "io_uring: \(String(cString: strerror(errno)))"
             }
         loop.post { [weak self] in

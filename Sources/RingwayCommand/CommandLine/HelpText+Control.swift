@@ -2,8 +2,8 @@
 extension HelpText {
     static let publish = """
         Ports are published at a network that is running, of run, attach or serve. They stay published \
-        until they are removed or the network ends, whether their guest is there or not: while it is away TCP clients \
-        are refused, and nobody else gets the port.
+        until they are removed or the network ends, whether their guest is there or not: while it is away clients \
+        are refused, and no other program gets the port.
 
         EXAMPLES
           ringway publish add 8080:80
@@ -44,8 +44,9 @@ extension HelpText {
         """
 
     static let publishList = """
-        STATE is "active" when the ports lead to their guest, "waiting" while it is away, and "failed" when it is \
-        there and the ports could not be had. OWNER is "-" for what the command line and the configuration of \
+        STATE is "active" when the ports lead to their guest, "waiting" while it is away, and "failed" when the \
+        ports could not be had, which is tried again. The last column says whom a port waits for, or why it failed. \
+        OWNER is "-" for what the command line and the configuration of \
         "ringway serve" publish, "forward" for --forward, "follow" for --follow-ports, and "agent:NAME" for ports that \
         the agent of a guest publishes, as Docker's proxy does; a range of those is one row.
 

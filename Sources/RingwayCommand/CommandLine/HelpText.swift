@@ -120,7 +120,8 @@ enum HelpText {
                            QEMU's framing, or the queues of a TAP
 
         Sockets are the owner's alone (--socket-mode), replace what nobody listens at any more, and are removed at \
-        the end. Descriptors of socket activation (LISTEN_FDS) are links too.
+        the end. Descriptors of socket activation (LISTEN_FDS) are links too; TCP sockets \
+        of the name "publish" are the host's side of ports that are published by the same number.
 
         NAMES
           NAME.ringway.internal       another guest; NAME is given by its

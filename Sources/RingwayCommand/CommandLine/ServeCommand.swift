@@ -73,7 +73,8 @@ struct ServeCommand: ParsableCommand {
     func run() throws {
         let service = ServiceManager.claim()
         let source = ConfigurationSource(path: config, options: try order, inherited: service.links)
-        let orders = try source.read()
+        var orders = try source.read()
+        orders[0].portListeners = service.ports
         guard orders.contains(where: { !$0.links.isEmpty }) else {
             throw CommandFailure(
                 "there is nothing to wait for guests at: give --listen LINK, or \"listen\" in the file of --config",

@@ -72,8 +72,14 @@ enum ForwardTable {
             let owner = first["owner"]?.text ?? ""
             return [
                 "\(number)", ports, first["state"]?.text ?? "", owner.isEmpty ? "-" : owner,
-                first["problem"]?.text ?? "",
+                first["problem"]?.text ?? waiting,
             ]
+        }
+
+        /// Whom ports wait for.
+        private var waiting: String {
+            guard first["state"]?.text == "waiting" else { return "" }
+            return first["guest"]?.text.map { "waits for guest \($0)" } ?? "waits for a guest"
         }
 
         private var ports: String {

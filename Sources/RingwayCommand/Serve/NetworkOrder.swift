@@ -21,6 +21,8 @@ struct NetworkOrder {
     var socketMode: UInt32
     var links: [LinkOrder]
     var publish: [PortForward]
+    /// TCP sockets that listen already, for ports that are published.
+    var portListeners: [Int32] = []
     /// Places whose clients are led into guests by their agents.
     var agentForwards: [AgentForward] = []
 

@@ -41,6 +41,7 @@ struct ServedNetwork {
                 }
             }
             do throws(VirtualNetwork.Failure) {
+                for descriptor in order.portListeners { try network.adopt(portListener: descriptor) }
                 for forward in order.publish { try network.publish(forward) }
                 state?.restore(to: network)
                 for forward in order.agentForwards { try network.forward(forward) }
@@ -58,8 +59,8 @@ struct ServedNetwork {
     /// What is worth a line: the rest says no more than was asked for, or is said by another.
     private static func isNews(_ event: VirtualNetwork.Event) -> Bool {
         switch event {
-        case .guestAttached, .guestDetached, .guestRefused, .forwardFailed, .agentForwardFailed, .captureFailed,
-            .captureResumed, .addressKept, .addressRefused:
+        case .guestAttached, .guestDetached, .guestRefused, .forwardFailed, .forwardRecovered, .agentForwardFailed,
+            .captureFailed, .captureResumed, .addressKept, .addressRefused:
             true
         case .forwardAdded(let port): port.isChosen
         case .agentForwardAdded(let place), .agentForwardRemoved(let place): place.kind != .forward
@@ -162,9 +163,9 @@ struct ServedNetwork {
         let present = Set(own.flatMap { [$0.forward, $0.requested] })
         for forward in next.publish where !present.contains(forward) {
             do throws(VirtualNetwork.Failure) {
-                let port = try network.publish(forward)
-                // A port that was chosen is said by the event.
-                if !port.isChosen { lines.append("\(forward) is published") }
+                let port = try network.publish(forward, keepsTrying: true)
+                // What was chosen, or could not be had, is said by the event.
+                if !port.isChosen, port.problem == nil { lines.append("\(forward) is published") }
             } catch {
                 lines.append(error.description)
             }

@@ -6,6 +6,8 @@ internal import Ringway
 struct ServiceManager {
     /// Links for descriptors that were opened for us. One of the name "vpnkit" speaks VPNKit's protocol, others QEMU's.
     let links: [LinkOrder]
+    /// Sockets of the name "publish": TCP ports that are to be published, which listen already.
+    let ports: [Int32]
     private let path: String?
 
     private static let firstDescriptor: Int32 = 3
@@ -16,14 +18,19 @@ struct ServiceManager {
         let path = variable("NOTIFY_SOCKET").flatMap { $0.isEmpty ? nil : $0 }
         guard let process = variable("LISTEN_PID").flatMap({ pid_t($0) }), process == getpid(),
             let count = variable("LISTEN_FDS").flatMap({ Int32($0) }), (1...1_024).contains(count)
-        else { return ServiceManager(links: [], path: path) }
+        else { return ServiceManager(links: [], ports: [], path: path) }
         let names = (variable("LISTEN_FDNAMES") ?? "").split(separator: ":", omittingEmptySubsequences: false)
-        let links = (0..<count).map { index in
-            let isVPNKit = Int(index) < names.count && names[Int(index)] == "vpnkit"
-            return LinkOrder(
-                address: .inherited([firstDescriptor + index], framing: isVPNKit ? .vpnkit : .qemu), mode: 0)
+        var links: [LinkOrder] = []
+        var ports: [Int32] = []
+        for index in 0..<count {
+            let descriptor = firstDescriptor + index
+            switch Int(index) < names.count ? names[Int(index)] : "" {
+            case "publish": ports.append(descriptor)
+            case "vpnkit": links.append(LinkOrder(address: .inherited([descriptor], framing: .vpnkit), mode: 0))
+            default: links.append(LinkOrder(address: .inherited([descriptor], framing: .qemu), mode: 0))
+            }
         }
-        return ServiceManager(links: links, path: path)
+        return ServiceManager(links: links, ports: ports, path: path)
     }
 
     private static func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }

@@ -33,6 +33,7 @@ enum EventMessage {
         case .forwardAdded, .agentForwardAdded: "forwardAdded"
         case .forwardRemoved, .agentForwardRemoved: "forwardRemoved"
         case .forwardFailed, .agentForwardFailed: "forwardFailed"
+        case .forwardRecovered: "forwardRecovered"
         case .captureStarted: "captureStarted"
         case .captureEnded: "captureEnded"
         case .captureFailed: "captureFailed"
@@ -55,7 +56,7 @@ extension JSONWriter {
         case .guestRefused(let link, let reason):
             member("link", link)
             member("reason", reason)
-        case .forwardAdded(let port), .forwardRemoved(let port): member(port)
+        case .forwardAdded(let port), .forwardRemoved(let port), .forwardRecovered(let port): member(port)
         case .forwardFailed(let port, let reason):
             member(port)
             member("reason", reason)

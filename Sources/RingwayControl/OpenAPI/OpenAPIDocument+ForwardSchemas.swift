@@ -130,8 +130,8 @@ extension OpenAPIDocument {
               },
               "state": {
                 "type": "string",
-                "description": "active: the ports lead to the guest. waiting: the guest is away, TCP clients are \#
-        refused. failed: the guest is there, but the ports could not be had.",
+                "description": "active: the ports lead to the guest. waiting: the guest is away, clients are \#
+        refused. failed: the ports could not be had, which is tried again.",
                 "enum": ["active", "waiting", "failed"]
               },
               "problem": {"type": "string", "description": "Why the ports could not be had.", "nullable": true},

@@ -119,6 +119,17 @@ public struct NeighborDiscovery: Sendable {
         return NeighborBinding(address: IPAddress(address), mac: mac)
     }
 
+    /// The address that a guest shows to have by a message of its own: what `binding` finds, and what it makes sure of
+    /// before it uses it (RFC 4862 §5.4), which it has a moment later.
+    func address(shownIn frame: UnsafeRawBufferPointer, _ summary: FrameSummary) -> IPAddress? {
+        if let binding = binding(in: frame, summary) { return binding.address }
+        guard summary.kind == .icmpv6, summary.source.isUnspecified, summary.hopLimit == Self.hopLimit,
+            let message = summary.checkedMessage(in: frame), let probe = NeighborSolicitation(message),
+            isWellFormed(probe, summary), !isGateway(probe.target), probe.target != host
+        else { return nil }
+        return IPAddress(probe.target)
+    }
+
     private func header(from source: IPv6Address, to destination: IPv6Address, length: Int) -> IPv6Fields {
         IPv6Fields(
             source: source, destination: destination, nextHeader: IPProtocol.icmpv6, payloadLength: length,

@@ -4,8 +4,9 @@ public import RingwayWire
 /// The services that the gateway answers itself.
 extension Stack {
     mutating func receiveARP(_ bytes: UnsafeRawBufferPointer) {
-        if let binding = arp.binding(in: bytes), binding.address == IPAddress(guestIPv4) {
-            guestMAC = binding.mac
+        if let binding = arp.binding(in: bytes) {
+            if binding.address == IPAddress(guestIPv4) { guestMAC = binding.mac }
+            tellShown(binding.address)
         }
         guard let answer = prepareAnswer(limit: 64) else { return }
         let guest = guestIPv4
@@ -18,6 +19,7 @@ extension Stack {
     }
 
     mutating func receiveNeighborDiscovery(_ summary: FrameSummary, _ bytes: UnsafeRawBufferPointer) {
+        if let address = neighbors.address(shownIn: bytes, summary) { tellShown(address) }
         guard let answer = prepareAnswer() else { return }
         switch bytes[Int(summary.transportOffset)] {
         case ICMPv6Header.neighborSolicitation:
@@ -27,10 +29,30 @@ extension Stack {
             let written = routers.respond(to: bytes, summary, now: now, into: answer.room)
             sendAnswer(answer.lease, octets: written, .routerAdvertisements)
             scheduleServices()
+        case ICMPv6Header.neighborAdvertisement: release(answer.lease)
         default:
             counters.add(.droppedService)
             release(answer.lease)
         }
+    }
+
+    mutating func tellShown(_ address: IPAddress) {
+        var effect = Effect(.guestShown)
+        effect.address.address = address
+        effects.append(effect)
+    }
+
+    /// Asks the guest for an address of its own; `guestShown` is the answer.
+    public mutating func askGuest(for address: IPAddress) {
+        guard let question = prepareAnswer(limit: max(ARPResponder.frameLength, NeighborDiscovery.frameLength)) else {
+            return
+        }
+        let octets =
+            address.isIPv4
+            ? arp.request(for: address.ipv4, into: question.room)
+            : neighbors.solicitation(for: address.ipv6, into: question.room)
+        guard octets > 0 else { return release(question.lease) }
+        writeFrame(question.lease, offset: 0, length: VirtioNetHeader.length + octets)
     }
 
     mutating func receiveDHCP(_ summary: FrameSummary, _ bytes: UnsafeRawBufferPointer) {

@@ -59,25 +59,31 @@ extension Stack {
         effects.append(effect)
     }
 
-    /// A client of a published port: SYN to the guest with the client's own address as source.
+    /// How likely it is that the guest has an address, where there is another way for the client if it has not.
+    public enum Trust: Sendable {
+        /// The guest has shown the address lately, or there is no other way.
+        case certain
+        /// It has shown the address: given up at the second timeout.
+        case likely
+        /// It has not: given up at the first.
+        case doubtful
+    }
+
+    /// A client of a published port: SYN to the guest with the client's own address as source, or the host's where the
+    /// client has none that the guest could answer.
     ///
     /// - Parameters:
     ///   - client: the peer of the accepted socket.
     ///   - guest: the guest's address and port.
+    ///   - trust: whether the guest has that address. When it does not answer, `guestSilent` hands the client back.
     ///   - trafficClass: that of the client's segments.
     /// - Returns: the connection, or `nil` when it cannot be had; the caller then resets the socket.
     public mutating func openFromHost(
-        client: TransportAddress, guest: TransportAddress, trafficClass: UInt8 = 0
+        client: TransportAddress, guest: TransportAddress, trust: Trust = .certain, trafficClass: UInt8 = 0
     ) -> Handle? {
-        let key = Self.keyOpenedByHost(client: addressForGuest(of: client.address), client.port, guest)
-        if let old = table.find(key) {
-            guard old.kind == .tcp, let stale = connections.pointer(inSlot: old.slot),
-                stale.pointee.state == .timeWait
-            else {
-                counters.add(.forwardsRefused)
-                return nil
-            }
-            forgetGuest(stale)
+        guard let key = keyForClient(client, guest) else {
+            counters.add(.forwardsRefused)
+            return nil
         }
         let opening = TCPConnection(key: key, state: .synSent, hostAddress: client, now: now)
         guard let handle = insertConnection(opening), let flow = connections.pointer(to: handle) else {
@@ -86,6 +92,11 @@ extension Stack {
         }
         flow.pointee.marks.insert([.openedByHost, .socket])
         flow.pointee.classToGuest = trafficClass & 0xFC
+        switch trust {
+        case .certain: break
+        case .likely: flow.pointee.marks.insert(.longTrial)
+        case .doubtful: flow.pointee.marks.insert(.trial)
+        }
         setInitialSequence(flow)
         flow.pointee.heardAt = now
         beginHalfOpen(flow)
@@ -94,6 +105,36 @@ extension Stack {
         flow.pointee.sndNxt = flow.pointee.sndUna.advanced(by: 1)
         startRetransmissionTimer(flow)
         return handle
+    }
+
+    /// Ports that a client gets whose own another one has that appears under the same address.
+    private static var otherPorts: Int { 64 }
+
+    /// The tuple of a client's connection, free of an old connection in TIME-WAIT; `nil` when it is another's.
+    private mutating func keyForClient(_ client: TransportAddress, _ guest: TransportAddress) -> FlowKey? {
+        let shown = shownToGuest(client.address, by: guest.address)
+        let own = Self.keyOpenedByHost(client: shown, client.port, guest)
+        if takesOver(own) { return own }
+        // Clients that appear as the host are several who do not know of each other.
+        guard shown != client.address else { return nil }
+        var port = client.port
+        for _ in 0..<Self.otherPorts {
+            port = port &* 25_173 &+ 13_849
+            let key = Self.keyOpenedByHost(client: shown, max(port, 1_024), guest)
+            let isOurs =
+                Self.owner(of: key, shards: configuration.shards, secret: configuration.secret) == configuration.shard
+            if isOurs, takesOver(key) { return key }
+        }
+        return nil
+    }
+
+    /// Whether no connection has the tuple; one in TIME-WAIT gives it up.
+    private mutating func takesOver(_ key: FlowKey) -> Bool {
+        guard let old = table.find(key) else { return true }
+        guard old.kind == .tcp, let stale = connections.pointer(inSlot: old.slot), stale.pointee.state == .timeWait
+        else { return false }
+        forgetGuest(stale)
+        return true
     }
 
     /// The key of a connection that a client of a published port opens.

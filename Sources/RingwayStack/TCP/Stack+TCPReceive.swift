@@ -75,6 +75,10 @@ extension Stack {
             }
             return
         }
+        if !flow.pointee.marks.isDisjoint(with: [.trial, .longTrial]) {
+            flow.pointee.marks.subtract([.trial, .longTrial])
+            tellShown(flow.pointee.key.guest)
+        }
         if flags.contains(.rst) {
             guard acceptable else { return }
             counters.add(.tcpRefused)

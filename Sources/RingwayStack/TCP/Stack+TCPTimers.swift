@@ -75,11 +75,23 @@ extension Stack {
     /// RFC 6298 §5.4 to 5.7. False when the connection was given up.
     private mutating func retransmissionTimedOut(_ flow: UnsafeMutablePointer<TCPConnection>) -> Bool {
         let handshake = flow.pointee.state == .synSent || flow.pointee.state == .synReceived
-        let limit = handshake ? TCPBounds.handshakeLimit : TCPBounds.retransmissionLimit
+        let isOfClient = flow.pointee.state == .synSent
+        if isOfClient, hasFailedTrial(flow) {
+            giveClientBack(flow)
+            return false
+        }
+        let limit =
+            isOfClient
+            ? TCPBounds.publishedHandshakeLimit
+            : handshake ? TCPBounds.handshakeLimit : TCPBounds.retransmissionLimit
         // A guest that answers with a closed window is slow, not gone (RFC 9293 §3.8.6.1).
-        let isAlive = flow.pointee.sndWindow == 0 && now &- flow.pointee.heardAt < TCPBounds.keepaliveIdle
+        // One that has never answered has no window at all.
+        let isAlive =
+            !isOfClient && flow.pointee.sndWindow == 0
+            && now &- flow.pointee.heardAt < TCPBounds.keepaliveIdle
         guard flow.pointee.retransmissions < limit || isAlive else {
             counters.add(.tcpTimedOut)
+            if isOfClient { tellSilence(of: flow.pointee.key, client: .max) }
             abort(flow, towardGuest: true, towardHost: true)
             return false
         }
@@ -92,6 +104,28 @@ extension Stack {
         }
         startRetransmissionTimer(flow)
         return true
+    }
+
+    private mutating func hasFailedTrial(_ flow: UnsafeMutablePointer<TCPConnection>) -> Bool {
+        let timeouts = flow.pointee.retransmissions
+        return flow.pointee.marks.contains(.trial) || (flow.pointee.marks.contains(.longTrial) && timeouts >= 1)
+    }
+
+    /// Ends a client's connection to an address that does not answer, without a word to anyone: the owner leads the client
+    /// elsewhere.
+    private mutating func giveClientBack(_ flow: UnsafeMutablePointer<TCPConnection>) {
+        let socket = flow.pointee.socket
+        let key = flow.pointee.key
+        flow.pointee.marks.remove(.socket)
+        removeConnection(flow)
+        tellSilence(of: key, client: socket)
+    }
+
+    private mutating func tellSilence(of key: FlowKey, client socket: UInt32) {
+        var effect = Effect(.guestSilent)
+        effect.address = TransportAddress(address: key.guest, port: key.guestPort)
+        effect.offset = socket
+        effects.append(effect)
     }
 
     /// The guest's window is closed: ask, in case the segment that opened it was lost (RFC 9293 §3.8.6.1). A segment left

@@ -106,6 +106,10 @@ public struct TCPConnection: BitwiseCopyable {
         static var awaitsPeer: Marks { [.withholds, .silent, .probed] }
         /// The guest's window has no room for the end of `unacked`.
         public static var heldBack: Marks { Marks(rawValue: 1 << 20) }
+        /// It is not certain that the guest has the address, and there is another way: given up at the first timeout, or
+        /// at the second.
+        public static var trial: Marks { Marks(rawValue: 1 << 21) }
+        public static var longTrial: Marks { Marks(rawValue: 1 << 22) }
         /// The host side is a built-in service.
         public static var service: Marks { Marks(rawValue: 1 << 17) }
     }
@@ -245,6 +249,8 @@ public enum TCPBounds {
     public static var retransmissionLimit: UInt8 { 15 }
     /// The same for SYN and SYN-ACK, as Linux's tcp_synack_retries.
     public static var handshakeLimit: UInt8 { 6 }
+    /// The same for the SYN of a client of a published port, who is connected already and waits: 7 s in all.
+    public static var publishedHandshakeLimit: UInt8 { 2 }
     /// Octets. The link is not a shared network: nobody is there to be fair to, and a loss means the guest's own queue.
     public static var initialCongestionWindow: UInt32 { 1 << 20 }
     public static var largestCongestionWindow: UInt32 { 16 << 20 }

@@ -182,7 +182,7 @@ extension Stack {
         listener: UInt32, from client: TransportAddress, to local: IPAddress, guest: TransportAddress, _ lease: Lease,
         offset: Int, length: Int, segmentSize: Int, marks: DatagramMarks = DatagramMarks()
     ) {
-        let shown = TransportAddress(address: addressForGuest(of: client.address), port: client.port)
+        let shown = TransportAddress(address: shownToGuest(client.address, by: guest.address), port: client.port)
         let key = FlowKey(
             guest: guest.address, guestPort: guest.port, remote: shown.address, remotePort: shown.port,
             transport: .udp)

@@ -2,7 +2,8 @@
 
 usage: manager.py SOCKET NAME COMMAND [ARGUMENT...]
 
-The service finds SOCKET, which listens, as its descriptor 3 under NAME. SIGHUP and SIGTERM are passed on.
+The service finds SOCKET, which listens, as its descriptor 3 under NAME: the path of a unix socket, or, of the name
+"publish", a TCP port of every address. SIGHUP and SIGTERM are passed on.
 """
 
 import os
@@ -11,9 +12,12 @@ import socket
 import sys
 
 path, name, command = sys.argv[1], sys.argv[2], sys.argv[3:]
-listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-listener.bind(path)
-listener.listen()
+if name == "publish":
+    listener = socket.create_server(("::", int(path)), family=socket.AF_INET6, dualstack_ipv6=True)
+else:
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(path)
+    listener.listen()
 notices = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 notices.bind("\0" + path)
 

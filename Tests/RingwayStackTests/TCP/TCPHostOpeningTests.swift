@@ -26,8 +26,19 @@ struct TCPHostOpeningTests {
     }
 
     @Test func `a client on the host's loopback appears as the network's host address`() throws {
-        let shown = net.stack.shownToGuest(IPAddress(IPv4Address(127, 0, 0, 1)))
-        #expect(shown == IPAddress(net.plan.hostIPv4))
+        let guest = peer.guest.address
+        #expect(net.stack.shownToGuest(IPAddress(IPv4Address(127, 0, 0, 1)), by: guest) == IPAddress(net.plan.hostIPv4))
+    }
+
+    @Test func `a client of the other family appears as the network's host address, at a port of its own`() throws {
+        let client = TransportAddress(address: IPAddress(high: 0x2001_0DB8 << 32, low: 7), port: 5_000)
+        net.turn { stack in #expect(stack.openFromHost(client: client, guest: peer.guest) != nil) }
+        let other = TransportAddress(address: IPAddress(high: 0, low: 1), port: 5_000)
+        net.turn { stack in #expect(stack.openFromHost(client: other, guest: peer.guest) != nil) }
+        let flows = net.stack.connectionSummaries
+        let host = net.plan.hostIPv4
+        #expect(flows.count == 2 && flows.allSatisfy { $0.contains(" \(host):") }, "\(flows)")
+        #expect(flows.count { $0.contains(" \(host):5000 ") } == 1, "\(flows)")
     }
 
     @Test func `synSent: the window that the SYN promised is kept`() {
@@ -69,14 +80,41 @@ struct TCPHostOpeningTests {
         peer.expect(.syn, seq: 0)
     }
 
-    @Test func `synSent: SYN is repeated with back-off and given up`() {
+    @Test func `synSent: SYN is repeated with back-off, and the client reset after seven seconds`() {
         peer.openFromHost()
         peer.expect(.syn)
-        for seconds: UInt64 in [1, 2, 4, 8, 16, 32] {
+        for seconds: UInt64 in [1, 2] {
             peer.advance(by: seconds * StackUnderTest.second + 5 * StackUnderTest.millisecond)
             peer.expect(.syn, seq: 0)
         }
-        peer.advance(by: 70 * StackUnderTest.second)
+        peer.advance(by: 4 * StackUnderTest.second + 100 * StackUnderTest.millisecond)
+        net.expectEffect(.guestSilent)
+        net.expectEffect(.resetStream)
+        net.expectNothingHeld()
+    }
+
+    @Test(arguments: [(Stack.Trust.doubtful, 0), (.likely, 1)])
+    func `synSent: a client on trial is handed back, and the guest hears no more`(trust: Stack.Trust, again: Int) {
+        peer.openFromHost(trust: trust)
+        peer.expect(.syn)
+        for seconds in 0..<again {
+            peer.advance(by: UInt64(1 + seconds) * StackUnderTest.second + 5 * StackUnderTest.millisecond)
+            peer.expect(.syn, seq: 0)
+        }
+        peer.advance(by: UInt64(1 + again) * StackUnderTest.second + 5 * StackUnderTest.millisecond)
+        let silent = net.expectEffect(.guestSilent)
+        #expect(silent?.offset == 7)
+        #expect(silent?.address == peer.guest)
+        peer.expectSilence()
+        net.expectNoEffect()
+        net.expectNothingHeld()
+    }
+
+    @Test func `synSent: an answer ends the trial, whatever it says`() {
+        peer.openFromHost(trust: .doubtful)
+        peer.expect(.syn)
+        peer.send([.rst, .ack], seq: 0, ack: 1)
+        #expect(net.expectEffect(.guestShown)?.address.address == peer.guest.address)
         net.expectEffect(.resetStream)
         net.expectNothingHeld()
     }

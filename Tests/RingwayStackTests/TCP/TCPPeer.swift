@@ -275,8 +275,8 @@ final class TCPPeer {
     }
 
     /// A client of a published port.
-    func openFromHost(sourceLocation: SourceLocation = #_sourceLocation) {
-        net.turn { stack in handle = stack.openFromHost(client: remote, guest: guest) }
+    func openFromHost(trust: Stack.Trust = .certain, sourceLocation: SourceLocation = #_sourceLocation) {
+        net.turn { stack in handle = stack.openFromHost(client: remote, guest: guest, trust: trust) }
         #expect(handle != nil, sourceLocation: sourceLocation)
         withHandle { stack, handle in stack.streamOpened(handle, socket: 7) }
     }
