@@ -43,7 +43,7 @@ public enum PortSockets {
                 if order.isStream {
                     try Listener.listen(socket)
                 } else {
-                    socket = try Listener.replace(socket, address: order.address, port: port, resting: false)
+                    socket = try Listener.wakeDatagram(socket, address: order.address, port: port)
                 }
                 return 0
             } catch {
@@ -62,7 +62,7 @@ public enum PortSockets {
                 Listener.rest(socket)
             } else {
                 do throws(HostFailure) {
-                    socket = try Listener.replace(socket, address: order.address, port: port, resting: true)
+                    try Listener.restDatagram(socket)
                 } catch {}
             }
             return 0

@@ -150,9 +150,7 @@ extension Shard {
 
     /// An answer without a socket: there is no way into the guest now, and the next clients need not ask.
     private mutating func giveUpSockets(_ slot: UInt32) {
-        if let stream = spliced.pointer(inSlot: slot) {
-            forwards.pointer(to: stream.pointee.forward)?.pointee.linkUntil = reactor.now + Self.shortDetour
-        }
+        if let stream = spliced.pointer(inSlot: slot) { detours.blocked(stream.pointee.server, now: reactor.now) }
         takeLink(slot, .splicedWithoutSocket)
     }
 }

@@ -47,9 +47,12 @@ public enum Listener {
 
     /// Has a TCP socket at rest listen.
     public static func listen(_ descriptor: Int32) throws(HostFailure) {
-        // The connections it has accepted earlier, and those that have ended, share its port.
+        // The connections it has accepted earlier, and those that have ended, share its port: only where there are some, and
+        // for as short as can be, another socket could be bound beside.
+        var result = Glibc.listen(descriptor, backlog)
         _ = ringway_set_option(descriptor, SOL_SOCKET, SO_REUSEADDR, 1)
-        guard Glibc.listen(descriptor, backlog) == 0 else {
+        if result != 0 { result = Glibc.listen(descriptor, backlog) }
+        guard result == 0 else {
             let failure = HostFailure("listen", errno: errno)
             rest(descriptor)
             throw failure
@@ -79,22 +82,38 @@ public enum Listener {
             type: SOCK_DGRAM, address: address, port: port, reusesAddress: false, interface: noInterface)
     }
 
-    /// Takes the place of a UDP socket, at rest or not, without the port being free in between; the other one is closed.
-    /// What an ordinary user binds to an interface stays bound to it, hence a new socket.
-    public static func replace(
-        _ old: Int32, address: IPAddress?, port: UInt16, resting: Bool
+    /// Has a UDP socket receive nothing any more.
+    public static func restDatagram(_ descriptor: Int32) throws(HostFailure) {
+        guard ringway_set_option(descriptor, SOL_SOCKET, SO_BINDTOIFINDEX, noInterface) == 0 else {
+            throw HostFailure("setsockopt", errno: errno)
+        }
+        // What has come already is for a guest that has gone.
+        var octet: UInt8 = 0
+        for _ in 0..<4_096 where recv(descriptor, &octet, 1, Int32(MSG_DONTWAIT) | Int32(MSG_TRUNC)) < 0 {
+            if errno == EAGAIN { return }
+        }
+    }
+
+    /// Has a UDP socket at rest receive again: the same one, or one that takes its place, and the other is closed.
+    ///
+    /// What an ordinary user has bound to an interface stays bound to it. The port is not free then either, but for the
+    /// microsecond in which two sockets share it, a third one could.
+    public static func wakeDatagram(
+        _ resting: Int32, address: IPAddress?, port: UInt16
     ) throws(HostFailure) -> Int32 {
-        _ = ringway_set_option(old, SOL_SOCKET, SO_REUSEADDR, 1)
+        if ringway_set_option(resting, SOL_SOCKET, SO_BINDTOIFINDEX, 0) == 0 {
+            prepareDatagram(resting, address)
+            return resting
+        }
+        _ = ringway_set_option(resting, SOL_SOCKET, SO_REUSEADDR, 1)
         do throws(HostFailure) {
-            let descriptor = try bound(
-                type: SOCK_DGRAM, address: address, port: port, reusesAddress: true,
-                interface: resting ? noInterface : nil)
+            let descriptor = try bound(type: SOCK_DGRAM, address: address, port: port, reusesAddress: true)
             _ = ringway_set_option(descriptor, SOL_SOCKET, SO_REUSEADDR, 0)
-            close(old)
-            if !resting { prepareDatagram(descriptor, address) }
+            close(resting)
+            prepareDatagram(descriptor, address)
             return descriptor
         } catch {
-            _ = ringway_set_option(old, SOL_SOCKET, SO_REUSEADDR, 0)
+            _ = ringway_set_option(resting, SOL_SOCKET, SO_REUSEADDR, 0)
             throw error
         }
     }

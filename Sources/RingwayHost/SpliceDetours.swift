@@ -48,6 +48,13 @@ public struct SpliceDetours: ~Copyable {
         place(of: server).pointee = Entry(server: server, hasAnswered: true)
     }
 
+    /// There is no socket for the short way at the moment, whatever the server would say.
+    public mutating func blocked(_ server: TransportAddress, now: UInt64) {
+        let entry = place(of: server)
+        let hasAnswered = entry.pointee.server == server && entry.pointee.hasAnswered
+        entry.pointee = Entry(server: server, linkUntil: now &+ Self.shortDetour, hasAnswered: hasAnswered)
+    }
+
     /// It has not answered in time.
     public mutating func timedOut(_ server: TransportAddress, now: UInt64) {
         let entry = place(of: server)

@@ -15,13 +15,13 @@ import Testing
     @Test func `a network of another version says how to run this one`() {
         #expect(
             ServingProgram.text(version: "0.0.1", process: 7, executable: "/usr/bin/ringway (deleted)")
-                == "ringway 0.0.1, process 7, restart it to run ringway \(Version.text)")
+                == "ringway 0.0.1, process 7, which is old: restart it to run ringway \(Version.text)")
     }
 
     @Test func `a network whose program was replaced by one of the same version says so`() {
         #expect(
             ServingProgram.text(version: Version.text, process: 7, executable: "/usr/bin/ringway (deleted)")
-                == "ringway \(Version.text), process 7, restart it to run the program that was installed since")
+                == "ringway \(Version.text), process 7, which is old: restart it to run the program that was installed since")
         #expect(
             ServingProgram.text(version: Version.text, process: 7, executable: "/usr/bin/other (deleted)")
                 == "ringway \(Version.text), process 7")

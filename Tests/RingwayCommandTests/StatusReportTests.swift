@@ -5,8 +5,8 @@ import Testing
 
 @Suite("ringway status")
 struct StatusReportTests {
-    private func report(_ text: String, version: String = "0.2.0") throws -> StatusReport {
-        StatusReport(status: try JSONReader.read(Array(text.utf8)), version: version)
+    private func report(_ text: String) throws -> StatusReport {
+        StatusReport(status: try JSONReader.read(Array(text.utf8)))
     }
 
     @Test func `says nothing of troubles where there are none`() throws {
@@ -32,27 +32,28 @@ struct StatusReportTests {
     }
 
     @Test(
-        "warns of a network that another version keeps",
+        "tells an older version from a newer one",
         arguments: [
-            ("0.2.0", nil), ("0.1.9", "is old"), ("0.1.10", "is old"), ("0.2.0-rc1", "is old"),
-            ("0.2.1", "and this is"),
-            ("0.10.0", "and this is"),
-        ] as [(String, String?)])
-    func warns(_ version: String, _ words: String?) throws {
-        let report = try report(#"{"name":"blue","version":"\#(version)"}"#)
-        if let words {
-            #expect(report.warning?.contains(words) == true)
-            #expect(report.warning?.contains(version) == true && report.warning?.contains("blue") == true)
-        } else {
-            #expect(report.warning == nil)
-        }
-        #expect(report.json["isOld"] == .bool(words == "is old"))
-        #expect(report.json["clientVersion"] == .string("0.2.0"))
+            ("0.2.0", false), ("0.1.9", true), ("0.1.10", true), ("0.2.0-rc1", true), ("0.2.1", false), ("0.10", false),
+            ("0.2", false), ("?", true),
+        ])
+    func isOlder(_ version: String, _ isOlder: Bool) {
+        #expect(VersionOrder.isOlder(version, than: "0.2.0") == isOlder)
+    }
+
+    @Test func `says that what serves the network is old, or newer than the command, for programs too`() throws {
+        let old = try report(#"{"name":"blue","version":"0.0.9","pid":0}"#)
+        #expect(old.lines[1].hasSuffix("ringway 0.0.9, process 0, which is old: restart it to run ringway \(Version.text)"))
+        #expect(old.json["isOld"] == .bool(true) && old.json["clientVersion"] == .string(Version.text))
+        let newer = try report(#"{"name":"blue","version":"99.0","pid":0}"#)
+        #expect(newer.lines[1].contains("newer than this command") && newer.json["isOld"] == .bool(false))
+        let same = try report(#"{"name":"blue","version":"\#(Version.text)","pid":0}"#)
+        #expect(same.lines[1] == "served by    ringway \(Version.text), process 0")
     }
 
     @Test func `reads what an older version answers`() throws {
         let lines = try report(#"{"name":"default","version":"0.1.0","pid":7,"uptimeSeconds":90061}"#).lines
-        #expect(lines[0] == "network      default" && lines[1] == "served by    ringway 0.1.0, process 7")
+        #expect(lines[0] == "network      default" && lines[1].hasPrefix("served by    ringway 0.1.0, process 7"))
         #expect(lines[2] == "running for  1 d 01:01:01")
     }
 }

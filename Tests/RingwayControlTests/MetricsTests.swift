@@ -109,7 +109,7 @@ struct MetricsTests {
     @Test func `the process itself is measured`() throws {
         func value(_ name: String) throws -> Double { try #require(page.families[name]?.samples.first?.value) }
         #expect(try value("process_cpu_seconds_total") > 0)
-        #expect(try value("process_resident_memory_bytes") > 1 << 20)
+        #expect(try value("process_resident_memory_bytes") > 1_048_576)
         #expect(try value("process_virtual_memory_bytes") >= value("process_resident_memory_bytes"))
         #expect(try value("process_open_fds") > 2 && value("process_open_fds") <= value("process_max_fds"))
         let now = Date().timeIntervalSince1970

@@ -142,13 +142,13 @@ struct ListenerTests {
         defer { Self.close([descriptor]) }
         let target = TransportAddress(address: address, port: port)
         for _ in 0..<3 {
-            descriptor = try Listener.replace(descriptor, address: address, port: port, resting: true)
+            try Listener.restDatagram(descriptor)
             #expect(!Self.isFree(port, SOCK_DGRAM, families: [ipv4]))
             let client = HostSockets.connected(SOCK_DGRAM, to: target)
             defer { Self.close([client]) }
             HostSockets.send([1], to: client)
             #expect(HostSockets.receive(client).errno == ECONNREFUSED)
-            descriptor = try Listener.replace(descriptor, address: address, port: port, resting: false)
+            descriptor = try Listener.wakeDatagram(descriptor, address: address, port: port)
             #expect(!Self.isFree(port, SOCK_DGRAM, families: [ipv4]))
             HostSockets.send([2], to: client)
             #expect(HostSockets.waitReadable(descriptor))

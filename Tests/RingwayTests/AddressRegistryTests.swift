@@ -31,17 +31,20 @@ struct AddressRegistryTests {
     @Test func `gives a guest that declines its address another one, while there is one`() throws {
         var register = try Self.register(StaticLease(mac: Self.mac(1), name: "web"))
         for number: UInt64 in 1...2 { _ = try register.admit(Self.mac(number)) }
-        let moved = try #require(register.replace(IPv4Address(10, 0, 0, 2), of: Self.mac(1)))
+        func replace(_ last: UInt8, of number: UInt64) -> AddressRegistry.Lease? {
+            register.replace(IPv4Address(10, 0, 0, last), of: Self.mac(number))
+        }
+        let moved = try #require(replace(2, of: 1))
         #expect(moved.ipv4 == IPv4Address(10, 0, 0, 4))
         #expect(moved.name == "web" && moved.isPresent)
-        #expect(register.replace(IPv4Address(10, 0, 0, 2), of: Self.mac(1)) == nil)
-        #expect(register.replace(IPv4Address(10, 0, 0, 3), of: Self.mac(2))?.name == "guest-5")
+        #expect(replace(2, of: 1) == nil)
+        #expect(replace(3, of: 2)?.name == "guest-5")
         // Four addresses: two are taken and two rest. The one that rests for longest is had again.
-        #expect(register.replace(IPv4Address(10, 0, 0, 4), of: Self.mac(1))?.ipv4 == IPv4Address(10, 0, 0, 2))
+        #expect(replace(4, of: 1)?.ipv4 == IPv4Address(10, 0, 0, 2))
         #expect(try register.admit(Self.mac(3)).ipv4 == IPv4Address(10, 0, 0, 3))
         #expect(try register.admit(Self.mac(4)).ipv4 == IPv4Address(10, 0, 0, 4))
         // None is left at all.
-        #expect(register.replace(IPv4Address(10, 0, 0, 2), of: Self.mac(1)) == nil)
+        #expect(replace(2, of: 1) == nil)
     }
 
     @Test func `gives nobody a name that stands for another`() throws {

@@ -42,7 +42,8 @@ struct ListCommand: ParsableCommand {
 
     private static func version(_ status: JSONValue?) -> String {
         guard let version = status?["version"]?.text else { return "?" }
-        return VersionOrder.isOlder(version, than: Version.text) ? "\(version) (old)" : version
+        let isOld = ServingProgram.isOld(version: version, process: status?["pid"]?.int ?? 0)
+        return isOld ? "\(version) (old)" : version
     }
 
     private static func cells(_ network: LiveNetwork, _ status: JSONValue?) -> [String] {

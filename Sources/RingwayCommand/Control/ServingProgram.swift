@@ -9,9 +9,31 @@ enum ServingProgram {
 
     static func text(version: String, process: Int, executable: String?) -> String {
         let program = "ringway \(version), process \(process)"
-        if version != Version.text { return "\(program), restart it to run ringway \(Version.text)" }
-        guard executable?.hasSuffix("/ringway (deleted)") == true else { return program }
-        return "\(program), restart it to run the program that was installed since"
+        switch age(version: version, executable: executable) {
+        case .current: return program
+        case .newer: return "\(program), newer than this command, which is \(Version.text)"
+        case .older: return "\(program), which is old: restart it to run ringway \(Version.text)"
+        case .replaced: return "\(program), which is old: restart it to run the program that was installed since"
+        }
+    }
+
+    /// Whether a restart of the network would run another program than the one that serves it.
+    static func isOld(version: String, process: Int) -> Bool {
+        switch age(version: version, executable: executable(of: process)) {
+        case .older, .replaced: true
+        case .current, .newer: false
+        }
+    }
+
+    private enum Age {
+        case current, newer, older
+        /// The same version from another file.
+        case replaced
+    }
+
+    private static func age(version: String, executable: String?) -> Age {
+        if version != Version.text { return VersionOrder.isOlder(version, than: Version.text) ? .older : .newer }
+        return executable?.hasSuffix("/ringway (deleted)") == true ? .replaced : .current
     }
 
     /// The file that a process runs, where the caller may know: the kernel marks one that was replaced.

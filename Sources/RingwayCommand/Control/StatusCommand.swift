@@ -12,13 +12,9 @@ struct StatusCommand: ParsableCommand {
     var json = false
 
     func run() throws {
-        let report = StatusReport(status: try control.client().ask("GET", "/v1/status"), version: Version.text)
-        if json {
-            print(ForwardText.json(report.json))
-        } else {
-            for line in report.lines { print(line) }
-        }
-        if let warning = report.warning { StandardError.write(warning) }
+        let report = StatusReport(status: try control.client().ask("GET", "/v1/status"))
+        if json { return print(ForwardText.json(report.json)) }
+        for line in report.lines { print(line) }
     }
 }
 

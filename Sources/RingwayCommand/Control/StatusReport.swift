@@ -3,34 +3,20 @@ internal import RingwayControl
 /// What `ringway status` says of an answer of the control API.
 struct StatusReport {
     let status: JSONValue
-    /// The version of this program.
-    let version: String
 
     /// The table.
     var lines: [String] { TextTable.lines(facts) + troubles }
 
-    /// The line that says that the network runs another version than this program; `nil` where they are the same.
-    var warning: String? {
-        guard let serving = status["version"]?.text, serving != version else { return nil }
-        let name = status["name"]?.text ?? "?"
-        guard VersionOrder.isOlder(serving, than: version) else {
-            return "network \(name) is kept by ringway \(serving), and this is \(version)"
-        }
-        return
-            "network \(name) is kept by ringway \(serving), which is old: \(version) is installed, and comes into force "
-            + "when the network is started again"
-    }
-
     /// The answer with what only this side knows.
     var json: JSONValue {
         guard case .object(var members) = status else { return status }
-        members.append(.init(key: "clientVersion", value: .string(version)))
-        members.append(
-            .init(
-                key: "isOld",
-                value: .bool(status["version"]?.text.map { VersionOrder.isOlder($0, than: version) } ?? false)))
+        members.append(.init(key: "clientVersion", value: .string(Version.text)))
+        members.append(.init(key: "isOld", value: .bool(ServingProgram.isOld(version: version, process: process))))
         return .object(members)
     }
+
+    private var version: String { status["version"]?.text ?? "?" }
+    private var process: Int { status["pid"]?.int ?? 0 }
 
     private var facts: [[String]] {
         let network = status["network"]
@@ -39,10 +25,7 @@ struct StatusReport {
         let kind = [status["kind"]?.text, status["target"]?.text].compactMap(\.self).joined(separator: " ")
         return [
             ["network", (status["name"]?.text ?? "?") + (kind.isEmpty ? "" : " (\(kind))")],
-            [
-                "served by",
-                ServingProgram.text(version: status["version"]?.text ?? "?", process: status["pid"]?.int ?? 0),
-            ],
+            ["served by", ServingProgram.text(version: version, process: process)],
             ["running for", Self.duration(status["uptimeSeconds"]?.int ?? 0)],
             ["addresses", "\(network?["ipv4"]?.text ?? "?"), \(network?["ipv6"]?.text ?? "?")"],
             ["guests", number("guests") + (status["isolate"] == .bool(true) ? ", isolated" : "")],

@@ -10,15 +10,14 @@ struct ProcessUsage {
     let mostDescriptors: UInt64
 
     static var now: ProcessUsage {
-        var usage = rusage()
-        getrusage(RUSAGE_SELF, &usage)
-        func seconds(_ time: timeval) -> Double { Double(time.tv_sec) + Double(time.tv_usec) / 1e6 }
+        var spent = timespec()
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &spent)
         var (soft, hard): (UInt64, UInt64) = (0, 0)
         _ = ringway_file_limit(&soft, &hard)
         let pages = fields("/proc/self/statm")
         let page = sysconf(Int32(_SC_PAGESIZE))
         return ProcessUsage(
-            processorSeconds: seconds(usage.ru_utime) + seconds(usage.ru_stime),
+            processorSeconds: Double(spent.tv_sec) + Double(spent.tv_nsec) / 1e9,
             residentBytes: (pages.count > 1 ? pages[1] : 0) * page, virtualBytes: (pages.first ?? 0) * page,
             // Less the one that is open to count them.
             openDescriptors: max(0, entries(in: "/proc/self/fd") - 1), mostDescriptors: soft)
