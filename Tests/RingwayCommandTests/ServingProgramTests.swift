@@ -21,7 +21,8 @@ import Testing
     @Test func `a network whose program was replaced by one of the same version says so`() {
         #expect(
             ServingProgram.text(version: Version.text, process: 7, executable: "/usr/bin/ringway (deleted)")
-                == "ringway \(Version.text), process 7, which is old: restart it to run the program that was installed since")
+                == "ringway \(Version.text), process 7, which is old: restart it to run the program that was installed since"
+        )
         #expect(
             ServingProgram.text(version: Version.text, process: 7, executable: "/usr/bin/other (deleted)")
                 == "ringway \(Version.text), process 7")

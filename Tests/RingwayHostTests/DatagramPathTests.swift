@@ -10,8 +10,10 @@ struct DatagramPathTests {
     @Test(arguments: [true, false])
     func `a path has the MTU of its device`(ipv4: Bool) throws {
         let target = TransportAddress(address: HostSockets.loopback(ipv4), port: 9)
-        #expect(try #require(PathMTU.toward(target)) == 65_536)
-        #expect(PathMTU.toward(target, from: HostSockets.loopback(ipv4)) == 65_536)
+        // The loopback's 65,536, of which IPv4's length field can say one less.
+        let mtu: UInt32 = ipv4 ? 65_535 : 65_536
+        #expect(PathMTU.toward(target) == mtu)
+        #expect(PathMTU.toward(target, from: HostSockets.loopback(ipv4)) == mtu)
     }
 
     @Test(arguments: [true, false])

@@ -165,7 +165,8 @@ final class MountedResolverFile {
         let mount = descriptor < 0 ? -1 : ringway_mount_copy(AT_FDCWD, file, false)
         let target = ringway_open_path(path)
         defer { if target >= 0 { close(target) } }
-        guard mount >= 0, target >= 0, fchmod(descriptor, 0o644) == 0, ringway_mount_place(mount, target, "") == 0 else {
+        guard mount >= 0, target >= 0, fchmod(descriptor, 0o644) == 0, ringway_mount_place(mount, target, "") == 0
+        else {
             let failure = AgentFailure(cannot: "mount a file over \(path)")
             for descriptor in [descriptor, mount] where descriptor >= 0 { close(descriptor) }
             throw failure
