@@ -12,7 +12,7 @@ struct ControlNameTests {
             (.path("/run/netns/a b"), "attach-99"), (.path("/tmp/.hidden"), "attach-99"), (.path("/"), "attach-99"),
             (.path("/run/netns/" + String(repeating: "x", count: 65)), "attach-99"),
             (.process(4_711), "attach-4711"), (.command(["sleep", "1"]), "run-99"),
-        ])
+        ] as [(GuestOrigin, String)])
     func derives(_ origin: GuestOrigin, _ name: String) {
         #expect(ControlName.derived(from: origin, process: 99) == name)
     }

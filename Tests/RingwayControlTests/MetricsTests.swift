@@ -37,7 +37,7 @@ private struct PageReader {
                 guard String(match.1) == name, families[name] != nil, let value = Double(match.3) else {
                     throw Fault(description: "a sample without its family: \(line)")
                 }
-                let labels = try Self.labels(match.2.map(String.init) ?? "")
+                let labels = try Self.labels(match.2.map { String($0) } ?? "")
                 guard families[name]?.samples.contains(where: { $0.labels == labels }) == false else {
                     throw Fault(description: "a sample comes twice: \(line)")
                 }

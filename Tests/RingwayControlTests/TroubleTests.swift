@@ -30,7 +30,7 @@ struct TroubleTests {
         arguments: [
             ("droppedPolicy", Trouble.Kind.denial), ("droppedSpoofedSource", .drop), ("dns.serverFailures", .names),
             ("refused.badTCPChecksum", .drop), ("droppedSomethingNew", .drop),
-        ])
+        ] as [(String, Trouble.Kind)])
     func kinds(_ counter: String, _ kind: Trouble.Kind) throws {
         let rows = Trouble.all(in: [(counter, 1)])
         try #require(rows.count == 1)

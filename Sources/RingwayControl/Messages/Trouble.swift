@@ -39,13 +39,17 @@ struct Trouble: Sendable, Equatable {
 
     /// The troubles that counters tell of, and how often each has happened; none whose counter is zero.
     static func all(in counters: [(name: String, value: Int)]) -> [(trouble: Trouble, count: Int)] {
-        let counts = Dictionary(counters.map { ($0.name, $0.value) }) { first, _ in first }
+        var counts: [String: Int] = [:]
+        for (name, value) in counters { counts[name] = value }
         let others = counters.filter { isDrop($0.name) && !names.contains($0.name) }.map { unnamed($0.name) }
         // The rest after the last of the drops, so that a kind comes in one piece.
         let end = (table.lastIndex { $0.kind == .drop } ?? 0) + 1
-        return (table[..<end] + others + table[end...]).compactMap { trouble in
-            counts[trouble.counter].flatMap { $0 > 0 ? (trouble, $0) : nil }
+        var rows: [(trouble: Trouble, count: Int)] = []
+        for trouble in Array(table[..<end]) + others + Array(table[end...]) {
+            guard let count = counts[trouble.counter], count > 0 else { continue }
+            rows.append((trouble: trouble, count: count))
         }
+        return rows
     }
 
     /// Whether a counter is one of drops by its name.

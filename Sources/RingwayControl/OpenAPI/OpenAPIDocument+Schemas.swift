@@ -121,7 +121,9 @@ extension OpenAPIDocument {
               "count": {"type": "integer", "format": "int64", "minimum": 1},
               "what": {"type": "string", "description": "What is counted."},
               "hint": {"type": "string", "description": "What to do, or where to look."},
-              "option": {"type": ["string", "null"], "description": "The option that raises the bound."}
+              "option": {
+                "type": "string", "nullable": true, "description": "The option that raises the bound."
+              }
             },
             "required": ["kind", "counter", "count", "what", "hint", "option"],
             "additionalProperties": false
