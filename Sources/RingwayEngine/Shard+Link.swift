@@ -55,8 +55,8 @@ extension Shard {
         counters.add(.framesHandedOver)
     }
 
-    /// Takes note of the first sign that the guest has an IPv6 address of the network: it sends from one, or asks its
-    /// neighbours about one that it is to have (RFC 4862 §5.4).
+    /// Takes note of the first sign that the guest has an IPv6 address of the network: it sends from one, asks its
+    /// neighbours about one that it is to have (RFC 4862 §5.4), or asks for a router, whose prefix it makes one of.
     @inline(never)
     private mutating func lookForIPv6(_ summary: FrameSummary, _ frame: UnsafeRawBufferPointer) {
         let plan = shared.configuration.stack.plan
@@ -69,7 +69,9 @@ extension Shard {
         {
             address = IPv6Address(loadingFrom: base + message + 8)
         }
-        guard plan.contains(address), plan.isGuest(address) else { return }
+        let isSolicitation =
+            summary.kind == .icmpv6 && frame.count > message && frame[message] == ICMPv6Header.routerSolicitation
+        guard isSolicitation || plan.contains(address) && plan.isGuest(address) else { return }
         knowsIPv6 = true
         shared.noteIPv6()
     }

@@ -112,9 +112,14 @@ extension EndToEnd {
                 }
                 try Self.serveFiles(bed, in: store.namespace, port: 80)
                 for type in ["A", "AAAA"] {
-                    let found = try client.run(["dig", "+short", "@192.168.127.1", "store.ringway.internal", type])
-                    let address = found.output.split(separator: "\n").map(String.init)
-                    try #require(address.count == 1, "\(found.output)")
+                    // One of IPv6 is told as soon as the client asks for a router.
+                    var address: [String] = []
+                    try waitUntil("the \(type) record") {
+                        let found = try client.run(["dig", "+short", "@192.168.127.1", "store.ringway.internal", type])
+                        address = found.output.split(separator: "\n").map(String.init)
+                        return !address.isEmpty
+                    }
+                    try #require(address.count == 1)
                     try waitUntil("an answer from \(address[0])") { try client.reaches(address[0]) }
                 }
                 let copy = bed.directory + "/copy"

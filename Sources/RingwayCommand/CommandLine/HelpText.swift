@@ -194,8 +194,8 @@ enum HelpText {
                                       (also gateway.docker.internal)
 
         Other names in ringway.internal, and addresses of the guests' networks that nobody has, are answered with \
-        NXDOMAIN. IPv6 addresses of the network are told only to guests that have shown one of their own. All other \
-        names are asked of the host's nameservers, or of those of --dns.
+        NXDOMAIN. IPv6 addresses of the network are told only to guests that have shown one of their own or asked \
+        for a router. All other names are asked of the host's nameservers, or of those of --dns.
         """
 
     private static let addresses = """
