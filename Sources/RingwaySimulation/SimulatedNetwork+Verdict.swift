@@ -30,6 +30,12 @@ extension SimulatedNetwork {
         let own = sockets.filter { $0.flow == script.index }
         let fate = fates[script.index]
         if let open = own.first(where: { $0.end == nil }) { return "socket \(open.identifier) is still open" }
+        if fate.wasUnanswered {
+            // Of what the guest sent meanwhile nothing arrived; it may know of a connection that the host has reset.
+            let isReset = own.allSatisfy { $0.end == .reset }
+            let end = connections[script.index]?.end
+            return isReset && end != .clean ? nil : "given up, but the guest saw \(end.map { "\($0)" } ?? "nothing")"
+        }
         guard let connection = connections[script.index] else {
             if !script.guestListens { return own.allSatisfy { $0.end == .reset } ? nil : "refused without RST" }
             return fate.wasDisturbed ? nil : "it never began"

@@ -26,6 +26,8 @@ final class SimulatedNetwork {
         /// The disturbance took place while there was something to disturb.
         var wasDisturbed = false
         var hasVanished = false
+        /// The stack gave the client of a published port up, because it heard nothing of the guest.
+        var wasUnanswered = false
         var hadConnection = false
         var attempts = 0
         var forgotten: [GuestConnection] = []
@@ -184,11 +186,25 @@ final class SimulatedNetwork {
             case .sendStream, .receiveStream, .classifyStream, .inspectStream, .watchStream, .shutdownStream,
                 .closeStream, .resetStream:
                 perform(onSocket: effect)
-            case .guestShown, .guestSilent: break
+            case .guestShown: break
+            case .guestSilent: guestDidNotAnswer(at: effect.address)
             default: fail("an effect that nobody asked for: \(effect.kind)")
             }
         }
     }
+
+    /// A client of a published port is given up, which takes three attempts: one, two and four seconds.
+    private func guestDidNotAnswer(at guest: TransportAddress) {
+        guard
+            let script = scenario.flows.first(where: {
+                $0.isOpenedByHost && $0.guest == guest && !fates[$0.index].wasUnanswered
+            }), now - script.startsAt >= Self.leastSilence
+        else { return fail("a client of \(guest) was given up early") }
+        fates[script.index].wasUnanswered = true
+    }
+
+    /// Nanoseconds after which a guest that says nothing may be given up, less what timers may be early.
+    private static var leastSilence: UInt64 { 6_900_000_000 }
 
     /// Takes the frame's octets and hands its buffers back, at once or after the kernel had its time.
     private func writeFrame(_ effect: Effect) {

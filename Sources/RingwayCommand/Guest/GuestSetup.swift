@@ -25,11 +25,16 @@ struct GuestSetup {
     /// thread.
     func run(_ handover: consuming TapHandover) -> Never {
         let names: (any KeptNames)?
+        let route: HostAddressRoute
         var note = ""
         do throws(GuestFailure) {
             try enterNamespaces()
             endWithBridge()
             try makeInterface(handover)
+            // Before the mount namespace is another's, in which /proc may show nothing of this network namespace.
+            route = HostAddressRoute(
+                ipv4: plan.hostIPv4, ipv6: plan.hostIPv6, interface: if_nametoindex(interfaceName),
+                ownsNamespace: isOurs)
             names = try showResolver(&note)
         } catch {
             handover.send(error)
@@ -38,12 +43,7 @@ struct GuestSetup {
         handover.sendConfigured(note)
         guard origin != .trial else { _exit(0) }
         let keeper = GuestKeeper(
-            ends: sockets,
-            source: SocketSource(
-                HostAddressRoute(
-                    ipv4: plan.hostIPv4, ipv6: plan.hostIPv6, interface: if_nametoindex(interfaceName),
-                    ownsNamespace: isOurs)),
-            names: names, life: handover.keepOpen())
+            ends: sockets, source: SocketSource(route), names: names, life: handover.keepOpen())
         guard case .command(let arguments) = origin else { keeper.run() }
         // Behind the bridge's back, so to speak: nothing waits for it.
         keeper.start()
