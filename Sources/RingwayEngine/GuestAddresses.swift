@@ -109,10 +109,11 @@ struct AddressBook {
     /// How much a client that is led to the address trusts in it, where there is another way if it does not answer.
     func trust(_ address: IPAddress, now: UInt64) -> Stack.Trust {
         guard let entry = entries.first(where: { $0.address == address }), entry.silentUntil <= now,
-            isDoubtful(entry, now: now), let other = choice(ipv4: !address.isIPv4, now: now)
+            let other = choice(ipv4: !address.isIPv4, now: now)
         else { return .certain }
         // IPv4 without an answer is more likely a slow guest than one that has IPv6 alone.
         if address.isIPv4 { return other.isShown && !entry.isShown ? .doubtful : .certain }
+        // IPv6 may have been turned off since.
         return entry.isShown ? .likely : .doubtful
     }
 

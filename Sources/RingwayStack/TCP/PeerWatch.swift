@@ -61,9 +61,10 @@ public struct PeerWatch: BitwiseCopyable {
     /// Between two looks at a far end whose answer is awaited, and at one that is silent, at the most.
     static var longestInterval: UInt64 { 250_000_000 }
     static var longestSilentInterval: UInt64 { 1_000_000_000 }
-    /// No conclusion is drawn from less silence than this; nor from none within `latest`, on ways that long.
+    /// No conclusion is drawn from less silence than this; nor from none within `latest`, on ways that long. A kernel whose
+    /// first segment had to wait a second for a neighbour's address sends again after three.
     static var earliest: UInt64 { 200_000_000 }
-    static var latest: UInt64 { 1_000_000_000 }
+    static var latest: UInt64 { 4_000_000_000 }
     /// Looks for the answer to a keepalive probe end then: the guest will have sent another.
     static var keepaliveLimit: UInt64 { 5_000_000_000 }
 
