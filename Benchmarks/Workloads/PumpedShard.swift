@@ -198,6 +198,8 @@ public struct PumpedShard: ~Copyable {
             case .connectStream: open(effect)
             case .inspectStream:
                 stack.streamReported(Handle(slot: effect.slot, generation: effect.generation), .heard)
+            // What the guest has shown of its addresses is for published ports.
+            case .guestShown: break
             default: preconditionFailure("nobody expects this effect")
             }
         }
