@@ -188,6 +188,8 @@ extension EndToEnd {
                 let silence = Machine.program("silence.py")
                 _ = try bed.serve(silence, ["serve", "7000"], in: "\(TestBed.name)-far")
                 _ = try bed.serve(silence, ["serve", "7000"])
+                // A first packet that waits for a neighbour's address makes a kernel's timeout seconds long.
+                _ = try bed.run(["ping", "-c", "1", "-W", "5", far]).requireSuccess()
                 let guest = try Guest(bed, shards: shards)
                 let go = "\(bed.directory)/go"
                 let clients = try [(far, "keepalive"), (far, "timeout"), (family.host, "patient")].map { host, how in

@@ -78,13 +78,14 @@ struct EmbeddingTests {
             let (machine, guest) = try await Self.start(.socket, on: network, bed)
             network.stop()
             try machine.waitForEnd()
+            let lines = await log.value
             #expect(
-                await log.value == [
-                    "web=127.0.0.1:\(port):80/tcp is published",
+                lines == [
+                    "web=127.0.0.1::80/tcp is published as web=127.0.0.1:\(port):80/tcp",
                     "guest \(guest) is attached",
                     "192.168.127.20 is given to 52:54:00:12:34:56",
                     "guest \(guest) is gone: the network ends",
-                ])
+                ], "\(lines)")
         }
     }
 
