@@ -30,7 +30,7 @@ final class Guest {
             throw TestFailure("the bridge did not start: status \(outcome.status), \(outcome.errors)")
         }
         command = try Self.findCommand(of: bridge.identifier)
-        try set("net.ipv4.tcp_congestion_control", "cubic")
+        _ = try run(["sysctl", "-qw", "net.ipv4.tcp_congestion_control=cubic"])
     }
 
     private static func readLine(_ descriptor: Int32) -> String {
