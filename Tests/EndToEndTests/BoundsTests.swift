@@ -38,7 +38,8 @@ extension EndToEnd {
                 let seconds = try #require(Double(client.requireSuccess().split(separator: "\n")[0]))
                 // The guest's own second attempt would come after a second.
                 #expect(seconds < 0.9)
-                #expect(try guest.renewedStatistics()["tcpHalfOpenEvicted", default: 0] >= 300 - 64)
+                // 236, less the few whose SYN the guest's kernel had no room for.
+                #expect(try guest.renewedStatistics()["tcpHalfOpenEvicted", default: 0] >= 200)
             }
         }
 
