@@ -20,6 +20,11 @@ struct CaptureFile: ~Copyable {
     private var size: Int
     /// Whether a torn block can be cut off again: not in a pipe.
     private let isRegular: Bool
+    /// A pipe's reader has got a part of a block and then stopped reading: it can make nothing of what would follow.
+    private var isTorn = false
+
+    /// Milliseconds for which a pipe's reader may read nothing before it is given up, so that it holds nothing up.
+    private static var readerTimeout: Int32 { 2_000 }
 
     /// Creates the file, or empties it, and writes its header.
     init(_ options: CaptureOptions) throws(CaptureFailure) {
@@ -40,9 +45,6 @@ struct CaptureFile: ~Copyable {
         guard descriptor >= 0 else { throw failure("create", options.path) }
         var status = stat()
         let isRegular = fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
-        // A pipe without a reader was refused when it was opened; from now on its reader is waited for.
-        let flags = fcntl(descriptor, F_GETFL)
-        _ = fcntl(descriptor, F_SETFL, flags & ~O_NONBLOCK)
         guard options.fileSize == nil || isRegular else {
             close(descriptor)
             throw CaptureFailure("\(options.path) is no regular file, so no further files can take its place")
@@ -84,6 +86,9 @@ struct CaptureFile: ~Copyable {
     /// Appends blocks, which follow each other without a gap, and begins another file where the bound of one is reached.
     mutating func append(_ blocks: UnsafeRawBufferPointer) -> Outcome {
         var outcome = Outcome()
+        guard !isTorn else {
+            return Outcome(lost: Self.whole(blocks, within: .max).count, error: EPIPE)
+        }
         var rest = blocks
         while !rest.isEmpty {
             // A rotation or a header that failed is tried again with the next blocks.
@@ -103,6 +108,7 @@ struct CaptureFile: ~Copyable {
             if failure != 0 {
                 let (kept, length) = Self.whole(rest, within: taken)
                 cut(to: size + length)
+                isTorn = !isRegular && taken > length
                 outcome.written += kept
                 outcome.lost += Self.whole(rest, within: .max).count - kept
                 outcome.error = failure
@@ -161,6 +167,9 @@ struct CaptureFile: ~Copyable {
             let count = write(descriptor, bytes.baseAddress.map { $0 + done }, bytes.count - done)
             if count > 0 {
                 done += count
+            } else if count < 0, errno == EAGAIN {
+                var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+                if poll(&entry, 1, readerTimeout) == 0 { return (done, EAGAIN) }
             } else if count == 0 || errno != EINTR {
                 return (done, count == 0 ? ENOSPC : errno)
             }

@@ -86,6 +86,20 @@ import Testing
         }
     }
 
+    @Test func `ends although a pipe's reader has stopped reading`() throws {
+        try Folder.use { folder in
+            let path = folder.path("c")
+            #expect(mkfifo(path, 0o600) == 0)
+            let reader = open(path, O_RDONLY | O_NONBLOCK)
+            defer { close(reader) }
+            let session = try CaptureSession(CaptureOptions(path)) { _ in }
+            for _ in 0..<20 { append(datagram(to: 9, length: 60_000), to: session) }
+            session.stop()
+            #expect(session.status.frames + session.status.dropped == 20)
+            #expect(session.status.dropped > 0)
+        }
+    }
+
     @Test func `drops and counts what a reader that is too slow leaves no room for, and the file is whole`() throws {
         try Folder.use { folder in
             let path = folder.path("c")
