@@ -123,6 +123,8 @@ def all_peers(ringway, agent, shards):
         Ringway(ringway, shards), RingwayOnEpoll(ringway, shards), Agent(ringway, agent, shards), Loopback(), Veth(),
         VethWithNat(),
     ]
+    other = from_environment("RINGWAY_BENCH_OTHER")
+    peers += [Ringway(other, shards, "ringway-other", "the other Ringway")] if other else []
     peers += Pasta.variants("pasta", "pasta")
     newer = from_environment("RINGWAY_BENCH_PASTA")
     peers += Pasta.variants("newer-pasta", newer) if newer else []

@@ -3,6 +3,7 @@
 import json
 import statistics
 
+from bed import congestion_control
 from drawing import drawing
 from measure import LOWER
 from summary import short_table
@@ -95,7 +96,7 @@ def markdown(run, measures, results, peers):
     lines = [
         "# Side by side", "",
         f"Commit {run['commit']}, {run['date']}, Linux {machine['kernel']}, {machine['cores']} cores "
-        f"({machine['processor']}) that guest, bridge and servers share; congestion control cubic everywhere. "
+        f"({machine['processor']}) that guest, bridge and servers share; congestion control {congestion_control()} everywhere. "
         f"Medians of {run['rounds']} rounds of {run['seconds']:g} s in which every side has its turn. Made by "
         "`tools/bench`.", "",
         "What counts are the ratios: absolute figures differ by a factor of two between machines and days. "

@@ -4,7 +4,7 @@ import json
 import pathlib
 import shutil
 
-from bed import Bed, Failure
+from bed import Bed, Failure, congestion_control
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -23,7 +23,7 @@ WEB_PORT = 8080
 PUBLISHED_PORT = 6201
 
 SETTINGS = (
-    "net.ipv4.tcp_congestion_control=cubic", "net.ipv4.ip_forward=1",
+    f"net.ipv4.tcp_congestion_control={congestion_control()}", "net.ipv4.ip_forward=1",
     # Connections come and go by the hundred thousand: those in TIME_WAIT must not take all ports away.
     "net.ipv4.tcp_tw_reuse=1", "net.ipv4.tcp_max_tw_buckets=8192", "net.ipv4.ip_local_port_range=16000 65000",
     "net.core.somaxconn=8192",

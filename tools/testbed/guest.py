@@ -5,7 +5,7 @@ import os
 import pathlib
 import subprocess
 
-from bed import Failure, wait_until
+from bed import Failure, congestion_control, wait_until
 
 TOOLS = pathlib.Path(__file__).resolve().parent.parent
 FLOWS = str(TOOLS / "flows.py")
@@ -41,7 +41,7 @@ class Guest:
         # COMMAND replaces the process that made the namespaces only after "ready".
         wait_until(
             lambda: pathlib.Path(f"/proc/{self.inside}/comm").read_text().strip() == "cat", "the guest's command")
-        self.setting("net.ipv4.tcp_congestion_control", "cubic")
+        self.setting("net.ipv4.tcp_congestion_control", congestion_control())
         self.setting("net.ipv4.ip_local_port_range", "10000 65000")
         self.setting("net.core.somaxconn", "8192")
 
