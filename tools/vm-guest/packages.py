@@ -1,6 +1,7 @@
 """Debian packages, unpacked into a directory of their own: nothing of them is installed on this machine."""
 
 import os
+import pathlib
 import shutil
 import subprocess
 import tempfile
@@ -13,6 +14,11 @@ class PackageCache:
 
     def __init__(self, directory):
         self.directory = directory
+
+    @classmethod
+    def of_user(cls):
+        cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+        return cls(pathlib.Path(cache, "ringway-vm"))
 
     def unpacked(self, package):
         """The folder of a package; the package is fetched when it is asked for the first time."""
