@@ -5,7 +5,8 @@ internal import RingwayWire
 ///
 /// An ethernet address that has been given an IPv4 address has it again whenever it comes back, for as long as the
 /// network lives; only when all others are taken does the one go that has been away for longest. IPv6 addresses, which
-/// guests choose, belong to whoever sends from them first.
+/// guests choose, belong to whoever sends from them first, but for those that SLAAC makes of an ethernet address: they
+/// belong to its machine, which takes them from whoever was there before it.
 struct AddressRegistry {
     /// What a guest was given.
     struct Lease: Equatable {
@@ -27,6 +28,8 @@ struct AddressRegistry {
     private var holders: [IPv4Address: MACAddress] = [:]
     private var settled: [MACAddress: StaticLease] = [:]
     private var claims: [IPv6Address: UInt32] = [:]
+    /// IPv6 addresses that the network's owner has given to guests.
+    private var given: [IPv6Address: MACAddress] = [:]
     private var clock: UInt64 = 0
     /// Addresses that guests have declined, the one that rests for longest first: given only where no other is left.
     private var resting: [IPv4Address] = []
@@ -162,6 +165,8 @@ struct AddressRegistry {
         if let holder = holders[identity.ipv4], holder != identity.mac { forget(holder) }
         if let lease = leases[identity.mac], lease.ipv4 != identity.ipv4 { forget(identity.mac) }
         if leases[identity.mac] == nil { give(identity.ipv4, to: identity.mac) }
+        given = given.filter { $0.value != identity.mac }
+        given[identity.ipv6] = identity.mac
         clock += 1
         leases[identity.mac]?.isPresent = true
         leases[identity.mac]?.lastUse = clock
@@ -241,6 +246,7 @@ struct AddressRegistry {
     private mutating func forget(_ mac: MACAddress) {
         guard let lease = leases.removeValue(forKey: mac) else { return }
         holders[lease.ipv4] = nil
+        given = given.filter { $0.value != mac }
     }
 
     // MARK: IPv6
@@ -253,20 +259,33 @@ struct AddressRegistry {
     /// Gives an IPv6 address to the guest unless it is another one's.
     mutating func claim(_ address: IPv6Address, by guest: UInt32, mac: MACAddress) -> Bool {
         if let holder = claims[address] { return holder == guest }
-        // What SLAAC makes of another guest's ethernet address is that one's, even before it sends.
-        for other in leases.keys where other != mac {
-            if Self.isMade(address, of: other) { return false }
-        }
+        // That of another machine is so even before it comes or sends.
+        if let owner = owner(of: address), owner != mac { return false }
         claims[address] = guest
         return true
+    }
+
+    /// The known machine whose address it is by right, whoever sends from it first.
+    private func owner(of address: IPv6Address) -> MACAddress? {
+        if let owner = given[address] { return owner }
+        guard let mac = address.embeddedMAC, leases[mac] != nil || settled[mac] != nil else { return nil }
+        return mac
+    }
+
+    /// Takes from other guests what is a guest's by right, which comes now.
+    ///
+    /// - Returns: who had what.
+    mutating func evictClaims(on mac: MACAddress, by guest: UInt32) -> [UInt32: [IPv6Address]] {
+        var evicted: [UInt32: [IPv6Address]] = [:]
+        for (address, holder) in claims where holder != guest && owner(of: address) == mac {
+            evicted[holder, default: []].append(address)
+        }
+        for address in evicted.values.joined() { claims[address] = nil }
+        return evicted
     }
 
     /// The guest no longer needs an address that it has claimed.
     mutating func release(_ address: IPv6Address, of guest: UInt32) {
         if claims[address] == guest { claims[address] = nil }
-    }
-
-    private static func isMade(_ address: IPv6Address, of mac: MACAddress) -> Bool {
-        IPv6Address(prefix: IPv6Address(high: address.high, low: 0), interfaceIdentifierFrom: mac) == address
     }
 }

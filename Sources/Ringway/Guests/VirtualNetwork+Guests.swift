@@ -102,6 +102,7 @@ extension VirtualNetwork {
         let features = try Self.features(for: configuration.reactor)
         return try changes.withLock { (_) throws(Failure) in
             let (guest, isKnown) = try register(description, lease)
+            revokeClaims(on: guest)
             let engine: Engine
             do throws(RingError) {
                 engine = try Engine(
@@ -123,6 +124,16 @@ extension VirtualNetwork {
             placeForwards()
             return guest
         }
+    }
+
+    /// Takes from other guests, before it is there, what is a guest's by its ethernet address.
+    private func revokeClaims(on guest: Guest) {
+        let revoked = state.withLock { state in
+            state.registry.evictClaims(on: guest.mac, by: guest.id).compactMap { holder, addresses in
+                state.members[holder].map { ($0.engine, addresses) }
+            }
+        }
+        for (engine, addresses) in revoked { engine.revoke(addresses) }
     }
 
     /// Whether guests see each other.

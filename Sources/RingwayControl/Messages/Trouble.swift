@@ -96,7 +96,16 @@ struct Trouble: Sendable, Equatable {
             .drop, "linkLengthsRefused", "frames of an impossible length", "does the link speak the right protocol?"),
         Trouble(.drop, "udpSendFailed", "datagrams that the host did not send", "routes and firewall of the host"),
         Trouble(.drop, "neighborsUnknown", "frames to guests that are not there", usual),
-        Trouble(.drop, "neighborFramesRefused", "frames that another guest could not take", capture),
+        Trouble(
+            .drop, "neighborFramesRefused", "DHCP replies, router advertisements and redirects to other guests", capture
+        ),
+        Trouble(
+            .drop, "neighborFragmentsRefused", "fragments to other guests that could not be told from these", capture),
+        Trouble(
+            .drop, "neighborProbesRefused", "probes for addresses that are not the guest's",
+            "it attacks its neighbours, or has another's address; --max-addresses bounds those of IPv6"),
+        Trouble(
+            .drop, "addressesRevoked", "IPv6 addresses that guests had of machines that came later", capture),
         Trouble(.drop, "neighborInboxFull", "frames to guests that are behind", "the guest is slow or stopped"),
         Trouble(
             .drop, "captureFramesDropped", "frames that are not in the capture",
