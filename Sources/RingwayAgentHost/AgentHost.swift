@@ -124,8 +124,11 @@ public protocol AgentReception: Sendable {
 
     /// Lets an agent have a port of the host, or says why not.
     ///
+    /// - Parameter count: how many it has already.
     /// - Returns: the request with the address where the port is had.
-    func approve(_ request: PublishRequest, for agent: AgentGuest) throws(Refusal) -> PublishRequest
+    func approve(
+        _ request: PublishRequest, for agent: AgentGuest, holding count: Int
+    ) throws(Refusal) -> PublishRequest
 
     /// A port is had for an agent: the request with the address and the port where it is.
     func publish(_ granted: PublishRequest, for agent: AgentGuest)
@@ -147,8 +150,12 @@ extension AgentReception {
     }
     /// No socket of the host's is open to guests.
     public func hostSocket(named name: String, for agent: AgentGuest) -> String? { nil }
-    /// Every port may be had.
-    public func approve(_ request: PublishRequest, for agent: AgentGuest) throws(Refusal) -> PublishRequest { request }
+    /// No port may be had.
+    public func approve(
+        _ request: PublishRequest, for agent: AgentGuest, holding count: Int
+    ) throws(Refusal) -> PublishRequest {
+        throw Refusal(errorNumber: AgentError.forbidden, text: "agents may publish no ports")
+    }
     /// No list is kept of ports.
     public func publish(_ granted: PublishRequest, for agent: AgentGuest) {}
     /// No list is kept of ports.

@@ -162,11 +162,25 @@ final class AgentReceptionDesk: AgentReception {
         return true
     }
 
-    func approve(_ request: PublishRequest, for agent: AgentGuest) throws(Refusal) -> PublishRequest {
+    func approve(
+        _ request: PublishRequest, for agent: AgentGuest, holding count: Int
+    ) throws(Refusal) -> PublishRequest {
         guard let network else { throw Refusal(errorNumber: ECONNREFUSED, text: "the network has ended") }
-        let policy = network.configuration.publishOn
-        guard let place = policy.places(for: request.host.address).first, let place else {
-            throw Refusal(errorNumber: EACCES, text: "\(request.host): \(policy.reason)")
+        let (publishing, policy) = (network.configuration.agentPublishing, network.configuration.publishOn)
+        guard let place = publishing.place(for: request.host, within: policy) else {
+            network.state.withLock { $0.agentPortsRefused += 1 }
+            let isBoundElsewhere = publishing.place(for: request.host, within: .everywhere) != nil
+            throw Refusal(
+                errorNumber: EACCES,
+                text: isBoundElsewhere
+                    ? "\(request.host): \(policy.reason)" : publishing.refusal(of: request.host))
+        }
+        let most = network.configuration.limits.portsPerAgent
+        guard count < most else {
+            network.state.withLock { $0.agentPortsBeyondLimit += 1 }
+            throw Refusal(
+                errorNumber: ENOSPC,
+                text: "\(request.host): the agent has \(most) ports already, as many as --max-agent-ports allows")
         }
         var approved = request
         approved.host = TransportAddress(address: place, port: request.host.port)

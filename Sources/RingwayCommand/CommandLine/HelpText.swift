@@ -133,7 +133,7 @@ enum HelpText {
         CONFIGURATION FILE
         YAML or JSON. Its keys are the options' names: network, ipv6-prefix, mtu, dns, host-loopback, \
         privileged-source-ports, allow, deny, isolate, shards, busy-poll, reactor, capture, socket-mode, listen, publish, publish-on, limits, \
-        agent-token, agent-socket, forward, follow-ports; and
+        agent-token, agent-publish, agent-socket, forward, follow-ports; and
 
           leases    a list of mac with address, name or both
           names     domain names, each with an address or one of each family;

@@ -66,6 +66,14 @@ enum OptionValue {
         }
     }
 
+    static func agentPublishing(_ text: String) throws -> AgentPublishing {
+        do throws(VirtualNetwork.Failure) {
+            return try AgentPublishing(text)
+        } catch {
+            throw ValidationError(error.description)
+        }
+    }
+
     static func mtu(_ text: String) throws -> Int {
         try number(text, in: NetworkPlan.minimumMTU...NetworkPlan.maximumMTU)
     }

@@ -15,6 +15,7 @@ enum LimitKeys {
         case "max-guests": \.guestsPerNetwork
         case "max-addresses": \.addressesPerGuest
         case "max-owners": \.forwardOwners
+        case "max-agent-ports": \.portsPerAgent
         default: nil
         }
     }

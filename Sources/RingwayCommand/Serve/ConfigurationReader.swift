@@ -10,7 +10,7 @@ struct ConfigurationReader {
         "network", "ipv6-prefix", "mtu", "dns", "host-loopback", "privileged-source-ports", "allow", "deny", "isolate",
         "shards", "busy-poll", "reactor", "capture", "capture-snaplen", "capture-size", "capture-files",
         "capture-filter", "socket-mode", "listen", "publish", "publish-on", "leases", "names", "limits",
-        "agent-token", "agent-socket", "forward", "follow-ports",
+        "agent-token", "agent-publish", "agent-socket", "forward", "follow-ports",
     ]
 
     let file: String

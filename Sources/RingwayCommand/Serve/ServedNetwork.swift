@@ -250,6 +250,7 @@ struct ServedNetwork {
         if now.keepsPrivilegedPorts != wanted.keepsPrivilegedPorts { keys.append("privileged-source-ports") }
         if now.isolate != wanted.isolate { keys.append("isolate") }
         if now.agentToken != wanted.agentToken { keys.append("agent-token") }
+        if now.agentPublishing != wanted.agentPublishing { keys.append("agent-publish") }
         if now.agentSockets != wanted.agentSockets { keys.append("agent-socket") }
         if now.followsListeningPorts != wanted.followsListeningPorts { keys.append("follow-ports") }
         if now.shards != wanted.shards { keys.append("shards") }

@@ -53,6 +53,8 @@ enum MetricHelp {
         "captureFramesDropped": "Frames that captures lost, because a disk was full or slow.",
         "guests": "Guests that are attached.",
         "guestsRefused": "Guests that were turned away.",
+        "agentPortsRefused": "Ports of the host that agents asked for and may not have.",
+        "agentPortsBeyondLimit": "Ports of the host that an agent would have had beyond its bound.",
     ]
 
     private static let tcp = [

@@ -73,6 +73,9 @@ struct Trouble: Sendable, Equatable {
             .denial, "droppedPolicy", "packets to where guests may not go",
             "--allow CIDR lets them; --deny, --no-host-loopback and link-local addresses refuse"),
         Trouble(
+            .denial, "agentPortsRefused", "ports of the host that agents may not publish",
+            "--agent-publish lets agents have some"),
+        Trouble(
             .drop, "droppedForeignDestination", "packets to where no packet can go, such as multicast groups", usual),
         Trouble(
             .drop, "droppedSpoofedSource", "frames from IP addresses that are not their guest's",
@@ -140,6 +143,7 @@ struct Trouble: Sendable, Equatable {
         Trouble(boundBy: "--pool-size", "linkReadsStarved", "times that reading from a guest had to wait"),
         Trouble(boundBy: "--pool-size", "receivesStarved", "times that reading from the host had to wait"),
         Trouble(boundBy: "--reorder-size", "tcpOutOfOrderDropped", "segments out of order that were dropped"),
+        Trouble(boundBy: "--max-agent-ports", "agentPortsBeyondLimit", "ports of the host that agents did not get"),
         Trouble(boundBy: "--max-guests", "guestsRefused", "guests that were turned away"),
         Trouble(.bound, "descriptorsExhausted", "flows without a descriptor", "raise ulimit -Hn or LimitNOFILE"),
         Trouble(.bound, "dns.lackedDescriptors", "queries without a descriptor", "raise ulimit -Hn or LimitNOFILE"),
