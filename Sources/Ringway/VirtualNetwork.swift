@@ -67,6 +67,7 @@ public final class VirtualNetwork: Sendable {
 
     struct State {
         var registry: AddressRegistry
+        var bindings = LinkBindings()
         var members: [Guest.ID: Member] = [:]
         /// Those whose engines are being stopped, and are still counted.
         var leaving: [Guest.ID: Member] = [:]
@@ -97,6 +98,20 @@ public final class VirtualNetwork: Sendable {
         var linkLost: (@Sendable () -> Void)?
         var isLinkLost = false
         var isStopped = false
+
+        /// Has guests that are attached be called what the register says, after a name has gone to another one.
+        mutating func renewGuestNames() {
+            for (id, member) in members {
+                let guest = member.guest
+                guard let lease = registry.leases[guest.mac], guest.claimsName, lease.name != guest.name else {
+                    continue
+                }
+                let renamed = Guest(
+                    id: id, mac: guest.mac, ipv4: guest.ipv4, ipv6: guest.ipv6, name: lease.name,
+                    claimsName: lease.claimsName, link: guest.link)
+                members[id] = Member(guest: renamed, engine: member.engine)
+            }
+        }
 
         /// A number for a forward that no other has. They come round after four thousand million.
         mutating func freshForwardNumber() -> PublishedPort.ID {

@@ -17,13 +17,18 @@ final class AgentPair {
     ///   - options: of `serve`.
     ///   - agentOptions: what else the agent is told.
     ///   - name: of the guest's namespace, where a test has several.
+    ///   - terms: of the link, behind its address.
     init(
-        _ bed: TestBed, queues: Int = 1, _ options: [String] = [], agentOptions: [String] = [], name: String = "guest"
+        _ bed: TestBed, queues: Int = 1, _ options: [String] = [], agentOptions: [String] = [], name: String = "guest",
+        terms: String = ""
     ) throws {
         self.bed = bed
         guest = try bed.makeNamespace(name)
         serviceArguments =
-            [Machine.ringway, "serve", "--listen", "unix:\(bed.directory)/agent.sock", "--ipv6-prefix", Family.prefix]
+            [
+                Machine.ringway, "serve", "--listen", "unix:\(bed.directory)/agent.sock\(terms)", "--ipv6-prefix",
+                Family.prefix,
+            ]
             + options
         agentArguments =
             [

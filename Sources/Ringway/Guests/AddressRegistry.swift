@@ -12,6 +12,10 @@ struct AddressRegistry {
     struct Lease: Equatable {
         let ipv4: IPv4Address
         var name: String
+        /// The guest's agent has given itself the name.
+        var claimsName = false
+        /// The link of its own by which it came last.
+        var link: LinkAddress?
         /// Settled in the configuration, so nobody else ever gets it.
         var isStatic: Bool
         /// Attached now.
@@ -89,9 +93,22 @@ struct AddressRegistry {
         for mac in leases.keys {
             guard let lease = leases[mac] else { continue }
             leases[mac]?.isStatic = settled[mac]?.ipv4 == lease.ipv4
-            if let name = settled[mac]?.name { leases[mac]?.name = name }
+            if let name = settled[mac]?.name {
+                leases[mac]?.name = name
+                leases[mac]?.claimsName = false
+            }
         }
     }
+
+    // MARK: What is settled
+
+    /// The machine whose lease has the name.
+    func settledMAC(named name: String) -> MACAddress? { settled.values.first { $0.name == name }?.mac }
+    func settledName(of mac: MACAddress) -> String? { settled[mac]?.name }
+    /// The one link by which a machine comes, as its lease says.
+    func settledLink(of mac: MACAddress) -> LinkAddress? { settled[mac]?.link }
+
+    // MARK: Coming
 
     /// The lease of a guest that comes, new or as it was.
     ///
@@ -129,8 +146,27 @@ struct AddressRegistry {
         return nil
     }
 
+    /// Takes note of the link of its own by which a guest comes; `nil` for one that takes every guest.
+    mutating func setLink(_ link: LinkAddress?, of mac: MACAddress) { leases[mac]?.link = link }
+
+    /// Gives a guest the name of its link, which others lose that only claim it, or had it earlier.
+    mutating func giveName(_ name: String, to mac: MACAddress) throws(VirtualNetwork.Failure) {
+        for (other, lease) in leases where other != mac && lease.name == name {
+            guard settled[other]?.name == nil, lease.claimsName || !lease.isPresent else { break }
+            leases[other]?.name = Self.name(of: lease.ipv4, in: plan)
+            leases[other]?.claimsName = false
+        }
+        try rename(mac, name)
+    }
+
     /// Names a guest that is attached under another name than its own.
-    mutating func rename(_ mac: MACAddress, _ name: String) throws(VirtualNetwork.Failure) {
+    ///
+    /// - Parameter isClaimed: the guest says so itself.
+    mutating func rename(
+        _ mac: MACAddress, _ name: String, isClaimed: Bool = false
+    ) throws(VirtualNetwork.Failure) {
+        // What it has been given stays, and is no claim.
+        if isClaimed, let lease = leases[mac], lease.name == name.lowercased(), !lease.claimsName { return }
         guard GuestName.isValid(name) else { throw VirtualNetwork.Failure("\"\(name)\" is no guest's name") }
         let name = name.lowercased()
         guard !leases.contains(where: { $0.key != mac && $0.value.name == name }),
@@ -142,6 +178,7 @@ struct AddressRegistry {
             throw VirtualNetwork.Failure("the name \"\(name)\" stands for the guest of an address")
         }
         leases[mac]?.name = name
+        leases[mac]?.claimsName = isClaimed
     }
 
     /// Gives a guest another address in place of one that it found in use; `nil` when it has another one already, or none is
@@ -156,7 +193,11 @@ struct AddressRegistry {
         give(other, to: mac)
         leases[mac]?.isPresent = former.isPresent
         // A name that is not made of the address stays.
-        if former.name != Self.name(of: address, in: plan) { leases[mac]?.name = former.name }
+        if former.name != Self.name(of: address, in: plan) {
+            leases[mac]?.name = former.name
+            leases[mac]?.claimsName = former.claimsName
+        }
+        leases[mac]?.link = former.link
         return leases[mac]
     }
 
@@ -181,13 +222,17 @@ struct AddressRegistry {
         else { return }
         clock += 1
         give(address, to: lease.mac)
-        if settled[lease.mac]?.name == nil, let name = lease.name { try? rename(lease.mac, name) }
+        leases[lease.mac]?.link = lease.link
+        // Of a name that no link gave it is not known whether the guest gave it to itself.
+        if settled[lease.mac]?.name == nil, let name = lease.name {
+            try? rename(lease.mac, name, isClaimed: lease.link == nil && name != Self.name(of: address, in: plan))
+        }
     }
 
     /// Leases that are not settled, that of the guest which has been away for longest first.
     var remembered: [StaticLease] {
         leases.filter { !$0.value.isStatic && $0.value.lastUse > 0 }.sorted { $0.value.lastUse < $1.value.lastUse }
-            .map { StaticLease(mac: $0.key, ipv4: $0.value.ipv4, name: $0.value.name) }
+            .map { StaticLease(mac: $0.key, ipv4: $0.value.ipv4, name: $0.value.name, link: $0.value.link) }
     }
 
     /// Why a guest may not send from an address, and what to do about it.

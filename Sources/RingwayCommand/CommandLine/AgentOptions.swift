@@ -41,6 +41,12 @@ struct AgentOptions: ParsableArguments {
     var forward: [AgentForward] = []
 
     @Flag(
+        help: ArgumentHelp(
+            "Let a guest that has given itself a name, by its agent, be the guest of that name in published ports and "
+                + "forwards."))
+    var trustAgentNames = false
+
+    @Flag(
         name: .customLong("follow-ports"),
         help: ArgumentHelp(
             "Have TCP ports from 1024 on that come to be listened on inside a guest at the same port of the host's "
@@ -64,6 +70,7 @@ struct AgentOptions: ParsableArguments {
     /// Puts what was said into a network's configuration.
     func apply(to configuration: inout VirtualNetwork.Configuration) throws(CommandFailure) {
         if let agentToken { configuration.agentToken = try Self.token(in: agentToken) }
+        configuration.trustsAgentNames = trustAgentNames
         configuration.agentPublishing = Self.merged(agentPublish)
         configuration.followsListeningPorts = followPorts
         for socket in agentSocket { configuration.agentSockets[socket.name] = socket.path }
