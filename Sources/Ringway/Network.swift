@@ -41,6 +41,11 @@ extension VirtualNetwork {
         public var names: [NetworkName] = []
         /// What agents have to show; empty where none is asked for.
         public var agentToken: [UInt8] = []
+        /// Whether a published port or a forward for a guest's name may lead to a guest that has given itself the name, by
+        /// its agent.
+        public var trustsAgentNames = false
+        /// Which ports of the host agents may have for their guests.
+        public var agentPublishing = AgentPublishing.none
         /// Sockets of the host's that agents may lead programs of their guests to, by name.
         public var agentSockets: [String: String] = [:]
         /// Whether TCP ports that come to be listened on inside a guest are had at the same port of the host's loopback, by

@@ -67,6 +67,7 @@ public final class VirtualNetwork: Sendable {
 
     struct State {
         var registry: AddressRegistry
+        var bindings = LinkBindings()
         var members: [Guest.ID: Member] = [:]
         /// Those whose engines are being stopped, and are still counted.
         var leaving: [Guest.ID: Member] = [:]
@@ -91,9 +92,26 @@ public final class VirtualNetwork: Sendable {
         /// Counters of guests that have gone.
         var departed: [String: Int] = [:]
         var guestsRefused = 0
+        /// Ports of the host that agents may not have, or would have had beyond their bound.
+        var agentPortsRefused = 0
+        var agentPortsBeyondLimit = 0
         var linkLost: (@Sendable () -> Void)?
         var isLinkLost = false
         var isStopped = false
+
+        /// Has guests that are attached be called what the register says, after a name has gone to another one.
+        mutating func renewGuestNames() {
+            for (id, member) in members {
+                let guest = member.guest
+                guard let lease = registry.leases[guest.mac], guest.claimsName, lease.name != guest.name else {
+                    continue
+                }
+                let renamed = Guest(
+                    id: id, mac: guest.mac, ipv4: guest.ipv4, ipv6: guest.ipv6, name: lease.name,
+                    claimsName: lease.claimsName, link: guest.link)
+                members[id] = Member(guest: renamed, engine: member.engine)
+            }
+        }
 
         /// A number for a forward that no other has. They come round after four thousand million.
         mutating func freshForwardNumber() -> PublishedPort.ID {
@@ -242,13 +260,16 @@ public final class VirtualNetwork: Sendable {
     /// The counters now, of all guests together, those that have gone included.
     public func statistics() -> Statistics {
         // Under the lock, so that nobody is counted twice who leaves meanwhile.
-        var (rows, count, refused) = state.withLock { state in
+        var (rows, count, refused, ports) = state.withLock { state in
             let engines = (Array(state.members.values) + Array(state.leaving.values)).map(\.engine)
             let rows = Statistics.sum(engines.map { $0.snapshot() }, departed: state.departed)
-            return (rows, state.members.count, state.guestsRefused)
+            let ports = (refused: state.agentPortsRefused, beyondLimit: state.agentPortsBeyondLimit)
+            return (rows, state.members.count, state.guestsRefused, ports)
         }
         rows.append(Count(name: "guests", value: count, isGauge: true))
         rows.append(Count(name: "guestsRefused", value: refused, isGauge: false))
+        rows.append(Count(name: "agentPortsRefused", value: ports.refused, isGauge: false))
+        rows.append(Count(name: "agentPortsBeyondLimit", value: ports.beyondLimit, isGauge: false))
         let captured = captures.counts
         rows.append(Count(name: "captureFrames", value: captured.frames, isGauge: false))
         rows.append(Count(name: "captureFramesDropped", value: captured.dropped, isGauge: false))

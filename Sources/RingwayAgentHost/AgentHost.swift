@@ -47,7 +47,10 @@ public final class AgentHost: Sendable {
         case .hybrid(let path, let port):
             post { $0.connect(MonitorSocket(path: path, port: port)) }
         case .unix(let path): adopt(listener: try EndpointSocket.listen(path: path))
-        case .vsock(let port): adopt(listener: try EndpointSocket.listen(port: port))
+        case .vsock(let port, let peers):
+            let listener = try EndpointSocket.listen(port: port)
+            let own = ringway_vsock_local()
+            post { $0.watch(AgentListener(listener, peers: peers, own: own)) }
         }
     }
 
@@ -98,8 +101,8 @@ public enum AgentEndpoint: Hashable, Sendable {
     /// A unix socket that agents connect to. Behind Firecracker's and cloud-hypervisor's vsock it is the one for a port
     /// of the host, `PATH_PORT`, to which the monitor connects for the guest.
     case unix(path: String)
-    /// A port of AF_VSOCK that agents connect to.
-    case vsock(port: UInt32)
+    /// A port of AF_VSOCK that agents of these machines connect to.
+    case vsock(port: UInt32, VsockPeers)
     /// The monitor's own socket, by which the host connects to the port on which an agent waits.
     case hybrid(path: String, port: UInt32)
 }
@@ -111,6 +114,9 @@ public protocol AgentReception: Sendable {
     /// - Parameter queues: frames as `AgentFrame` says, non-blocking; adopted unless this throws.
     /// - Returns: what the agent is told.
     func admit(_ agent: AgentGuest, queues: [Int32]) throws(Refusal) -> Welcome
+
+    /// A machine has connected that may not.
+    func turnAway(_ machine: Int64)
 
     /// An agent that had been admitted is gone.
     func depart(_ agent: AgentGuest, because reason: String)
@@ -124,8 +130,11 @@ public protocol AgentReception: Sendable {
 
     /// Lets an agent have a port of the host, or says why not.
     ///
+    /// - Parameter count: how many it has already.
     /// - Returns: the request with the address where the port is had.
-    func approve(_ request: PublishRequest, for agent: AgentGuest) throws(Refusal) -> PublishRequest
+    func approve(
+        _ request: PublishRequest, for agent: AgentGuest, holding count: Int
+    ) throws(Refusal) -> PublishRequest
 
     /// A port is had for an agent: the request with the address and the port where it is.
     func publish(_ granted: PublishRequest, for agent: AgentGuest)
@@ -141,14 +150,20 @@ public protocol AgentReception: Sendable {
 }
 
 extension AgentReception {
+    /// Nobody wants to know.
+    public func turnAway(_ machine: Int64) {}
     /// Nobody else moves octets.
     public func join(client: Int32, conversation: Int32, _ ends: AgentConnection, for agent: AgentGuest) -> Bool {
         false
     }
     /// No socket of the host's is open to guests.
     public func hostSocket(named name: String, for agent: AgentGuest) -> String? { nil }
-    /// Every port may be had.
-    public func approve(_ request: PublishRequest, for agent: AgentGuest) throws(Refusal) -> PublishRequest { request }
+    /// No port may be had.
+    public func approve(
+        _ request: PublishRequest, for agent: AgentGuest, holding count: Int
+    ) throws(Refusal) -> PublishRequest {
+        throw Refusal(errorNumber: AgentError.forbidden, text: "agents may publish no ports")
+    }
     /// No list is kept of ports.
     public func publish(_ granted: PublishRequest, for agent: AgentGuest) {}
     /// No list is kept of ports.

@@ -4,18 +4,40 @@ internal import RingwayConversation
 
 /// A socket at which agents arrive.
 final class AgentListener: LoopMember {
+    /// Which machines may connect, at a vsock.
+    private let peers: VsockPeers?
+    /// This machine's own CID.
+    private let own: Int64
+
+    init(_ descriptor: Int32, peers: VsockPeers? = nil, own: Int64 = -1) {
+        self.peers = peers
+        self.own = own
+        super.init(descriptor)
+    }
+
+    /// Arrivals that are taken before others get their turn.
+    private static var turnArrivals: Int { 256 }
+
     override func ready(_ event: EventQueue.Event) { takeAll() }
+    override func goOn() { takeAll() }
 
     private func takeAll() {
         guard let loop else { return }
-        while true {
+        for _ in 0..<Self.turnArrivals {
             let accepted = ringway_accept_stream(descriptor, true)
             guard accepted >= 0 else {
                 if errno == EINTR || errno == ECONNABORTED { continue }
                 return
             }
-            loop.greet(FreshConversation(accepted, origin: ConversationOrigin(accepted, listener: tag), now: loop.now))
+            let origin = ConversationOrigin(accepted, listener: tag)
+            if let peers, !peers.admits(origin.machine ?? -1, own: own) {
+                Glibc.close(accepted)
+                loop.reception.turnAway(origin.machine ?? -1)
+                continue
+            }
+            loop.greet(FreshConversation(accepted, origin: origin, now: loop.now))
         }
+        loop.resume(self)
     }
 
     /// Edges tell of arrivals once; where there were no descriptors for them, they are taken later.

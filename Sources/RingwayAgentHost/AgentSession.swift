@@ -26,6 +26,8 @@ final class AgentSession: LoopMember {
     /// Why nothing can be said to the agent any more; ends the session as soon as it is visited.
     private var deafness: String?
     private var forwards: [AgentRoute: [LoopMember]] = [:]
+    /// Those among them that the agent has asked for.
+    private var publishedCount = 0
     var streams = StreamStock()
 
     init(_ descriptor: Int32, agent: AgentGuest, identifier: SessionIdentifier, origin: ConversationOrigin) {
@@ -165,7 +167,9 @@ final class AgentSession: LoopMember {
     }
 
     func endForward(_ key: AgentRoute) {
-        for member in forwards.removeValue(forKey: key) ?? [] { member.close() }
+        guard let members = forwards.removeValue(forKey: key) else { return }
+        if case .agent = key { publishedCount -= 1 }
+        for member in members { member.close() }
     }
 
     private func publish(_ request: PublishRequest) {
@@ -176,13 +180,15 @@ final class AgentSession: LoopMember {
                     errorNumber: AgentError.invalid, text: "request \(request.number) has been granted already")
             }
             guard forwards.count < Self.maximumForwards else { throw Refusal(errorNumber: ENOSPC) }
-            let approved = try loop?.reception.approve(request, for: agent) ?? request
+            guard let loop else { throw Refusal(errorNumber: AgentError.gone) }
+            let approved = try loop.reception.approve(request, for: agent, holding: publishedCount)
             let (descriptor, port) = try PublishedSocket.open(approved)
             let target = DialTarget(request.transport == .tcp ? .tcp(request.guest) : .udp(request.guest))
             guard forward(descriptor, to: target, key: key) else { throw Refusal(errorNumber: ENOSPC) }
+            publishedCount += 1
             var granted = approved
             granted.host.port = port
-            loop?.reception.publish(granted, for: agent)
+            loop.reception.publish(granted, for: agent)
             tell(.published(PublishAnswer(number: request.number, port: port)))
         } catch {
             // A request of a number that is granted already is the agent's fault, and says nothing of the port.

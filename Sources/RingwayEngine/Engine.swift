@@ -118,6 +118,18 @@ public final class Engine: Sendable {
         for index in 0..<shared.network.count { send(.removeNeighbor(other.mac), to: index) }
     }
 
+    /// Milliseconds that shards may take to forget an address; a shard that has ended does not count.
+    private static var revocationTimeout: Int32 { 1_000 }
+
+    /// Takes IPv6 addresses from the guest that are another one's: nothing is sent from them any more when it returns.
+    public func revoke(_ addresses: [IPv6Address]) {
+        let reply = ShardReply(count: addresses.count * shards)
+        for address in addresses {
+            for index in 0..<shards { send(.revokeAddress(address, reply), to: index) }
+        }
+        reply.wait(milliseconds: Self.revocationTimeout)
+    }
+
     /// Has the guest search other domains.
     public func setSearchDomains(_ domains: [String]) {
         // The first shard has the services.

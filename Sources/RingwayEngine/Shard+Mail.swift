@@ -68,6 +68,9 @@ extension Shard {
             case .removeNeighbor(let mac): removeNeighbor(mac)
             case .setSearchDomains(let domains): stack.setSearchDomains(domains)
             case .setGuestIPv4(let address): setGuestIPv4(address)
+            case .revokeAddress(let address, let reply):
+                revokeAddress(address)
+                reply.send()
             case .setPolicy(let policy): stack.policy = policy
             case .join(let client, let conversation, let ends):
                 join(client: client, conversation: conversation, ends)

@@ -13,19 +13,21 @@ internal import RingwayWire
 /// knows the engine's guest as a neighbour holds the end to write to. What does not fit is dropped and counted, as by
 /// any switch: a guest that does not read holds up nobody.
 ///
-/// A guest sends from its own ethernet address and its own IP addresses alone, so that nobody speaks in another's name;
-/// it is no other guest's router and no other guest's DHCP server.
+/// A guest sends from its own ethernet address and its own IP addresses alone, so that nobody speaks in another's name,
+/// and probes for no address that is another's; `NeighborFilter` keeps it from being other guests' router or DHCP server.
 extension Shard {
     /// Whether the frame is for the network's own services. Takes the lease when it is not.
+    ///
+    /// - Parameter isReassembled: neighbours have had the fragments already.
     @inline(never)
-    mutating func passesSwitch(_ summary: FrameSummary, _ lease: Lease, length: Int) -> Bool {
+    mutating func passesSwitch(_ summary: FrameSummary, _ lease: Lease, length: Int, isReassembled: Bool) -> Bool {
         let frame = UnsafeRawPointer(space.address(of: lease)) + VirtioNetHeader.length
         guard summary.sourceMAC == port.mac else {
             counters.add(.droppedSpoofedMAC)
             pool.pointee.release(lease)
             return false
         }
-        guard port.holds(summary.source, now: reactor.now) || mayHold(summary), isHonest(summary, frame) else {
+        guard port.holds(summary.source, now: reactor.now) || mayHold(summary, frame), isHonest(summary, frame) else {
             counters.add(.droppedSpoofedSource)
             if port.shouldTell(of: summary.source, now: reactor.now) {
                 shared.configuration.claims?.refused(summary.source)
@@ -33,6 +35,7 @@ extension Shard {
             pool.pointee.release(lease)
             return false
         }
+        if isReassembled { return takesReassembled(summary, frame, lease) }
         let destination = MACAddress(loadingFrom: frame)
         if destination == stack.configuration.plan.gatewayMAC { return true }
         if destination.isMulticast {
@@ -45,14 +48,27 @@ extension Shard {
 
     // MARK: What a guest may say of itself
 
-    /// Whether an address may be the guest's that is not known to be. Taken note of, so that it is asked about once.
-    private mutating func mayHold(_ summary: FrameSummary) -> Bool {
-        let address = summary.source
-        if address.isUnspecified {
-            // Who has no address yet may look for one.
-            return summary.kind == .arp || summary.kind == .icmpv6
-                || (summary.kind == .udp && summary.destinationPort == Self.dhcpServerPort)
+    /// Whether a guest may send a frame from the address that it has there and that is not known to be the guest's.
+    private mutating func mayHold(_ summary: FrameSummary, _ frame: UnsafeRawPointer) -> Bool {
+        guard summary.source.isUnspecified else { return mayClaim(summary.source) }
+        // Who has no address yet may look for one.
+        switch summary.kind {
+        case .arp: return true
+        case .udp: return !summary.isIPv6 && summary.destinationPort == Self.dhcpServerPort
+        case .icmpv6:
+            switch Self.messageType(summary, frame) {
+            case ICMPv6Header.neighborSolicitation, ICMPv6Header.routerSolicitation, ICMPv6Header.listenerReport,
+                ICMPv6Header.listenerDone, ICMPv6Header.listenerReportVersion2:
+                return true
+            default: return false
+            }
+        case .tcp, .icmp, .fragment, .otherProtocol: return false
         }
+    }
+
+    /// Whether an address that is not known to be the guest's may be so from now on. Taken note of, so that the network is
+    /// asked about it once.
+    private mutating func mayClaim(_ address: IPAddress) -> Bool {
         guard !address.isIPv4, stack.configuration.plan.isGuest(address.ipv6),
             let claims = shared.configuration.claims
         else { return false }
@@ -66,6 +82,10 @@ extension Shard {
         return true
     }
 
+    private mutating func isOwn(_ address: IPAddress) -> Bool {
+        port.holds(address, now: reactor.now) || mayClaim(address)
+    }
+
     /// Whether what the frame says about addresses in its body is true of the guest.
     private mutating func isHonest(_ summary: FrameSummary, _ frame: UnsafeRawPointer) -> Bool {
         switch summary.kind {
@@ -74,12 +94,23 @@ extension Shard {
             return MACAddress(loadingFrom: frame + EthernetHeader.length + 8) == port.mac
         case .icmpv6:
             guard Self.messageType(summary, frame) == ICMPv6Header.neighborAdvertisement else { return true }
-            guard summary.payloadLength >= 16 else { return false }
-            var claim = summary
-            claim.source = IPAddress(IPv6Address(loadingFrom: frame + Int(summary.transportOffset) + 8))
-            return port.holds(claim.source, now: reactor.now) || mayHold(claim)
+            return Self.target(summary, frame).map { isOwn($0) } ?? false
         default:
             return true
+        }
+    }
+
+    /// Whether neighbours may see a probe, which asks from no address whether another is free (RFC 4862 §5.4, RFC 5227
+    /// §2.1): a machine that is about to have that one takes it for taken, so only a guest that may have it asks for it
+    /// (RFC 6620).
+    private mutating func mayProbe(_ summary: FrameSummary, _ frame: UnsafeRawPointer) -> Bool {
+        guard summary.source.isUnspecified else { return true }
+        switch summary.kind {
+        case .arp: return port.holds(summary.destination, now: reactor.now)
+        case .icmpv6:
+            guard Self.messageType(summary, frame) == ICMPv6Header.neighborSolicitation else { return true }
+            return Self.target(summary, frame).map { isOwn($0) } ?? false
+        default: return true
         }
     }
 
@@ -87,22 +118,44 @@ extension Shard {
         frame.load(fromByteOffset: Int(summary.transportOffset), as: UInt8.self)
     }
 
-    private static var dhcpServerPort: UInt16 { 67 }
-    private static var dhcpClientPort: UInt16 { 68 }
+    /// The address that a neighbour solicitation or advertisement is about; `nil` where it is too short for one.
+    private static func target(_ summary: FrameSummary, _ frame: UnsafeRawPointer) -> IPAddress? {
+        guard summary.payloadLength >= 16 else { return nil }
+        return IPAddress(IPv6Address(loadingFrom: frame + Int(summary.transportOffset) + 8))
+    }
 
-    /// Whether no other guest is to see the frame: it configures hosts, which only the gateway does.
-    private static func isGatewaysAlone(_ summary: FrameSummary, _ frame: UnsafeRawPointer) -> Bool {
-        switch summary.kind {
-        case .udp:
-            let isDHCP = summary.destinationPort == dhcpServerPort || summary.destinationPort == dhcpClientPort
-            return isDHCP && !summary.isIPv6
-        case .icmpv6:
-            let type = messageType(summary, frame)
-            return type == ICMPv6Header.routerAdvertisement || type == ICMPv6Header.routerSolicitation
-                || type == ICMPv6Header.redirect
-        case .otherProtocol: return summary.protocolNumber == IPProtocol.igmp
-        case .arp, .tcp, .icmp, .fragment: return false
+    private static var dhcpServerPort: UInt16 { 67 }
+
+    /// What came in fragments goes to the gateway alone, and is no neighbour discovery (RFC 6980 §5). Takes the lease when
+    /// it does not go there.
+    private mutating func takesReassembled(
+        _ summary: FrameSummary, _ frame: UnsafeRawPointer, _ lease: Lease
+    ) -> Bool {
+        guard summary.kind == .icmpv6, ICMPv6Header.isNeighborDiscovery(Self.messageType(summary, frame)) else {
+            return true
         }
+        counters.add(.droppedFragment)
+        pool.pointee.release(lease)
+        return false
+    }
+
+    /// Whether neighbours may have the frame; counted where they may not.
+    ///
+    /// - Parameter isFlooded: questions to the gateway are flooded as a matter of course.
+    private mutating func reachesNeighbors(
+        _ summary: FrameSummary, _ frame: UnsafeRawPointer, isFlooded: Bool
+    ) -> Bool {
+        guard mayProbe(summary, frame) else {
+            counters.add(.neighborProbesRefused)
+            return false
+        }
+        switch port.filter.verdict(of: summary, in: frame) {
+        case .passes: return true
+        case .gatewayOnly: if !isFlooded { counters.add(.neighborFramesRefused) }
+        case .refused: counters.add(.neighborFramesRefused)
+        case .refusedFragment: counters.add(.neighborFragmentsRefused)
+        }
+        return false
     }
 
     /// The guest has declined its address. The network gives it another, on all shards; it asks for it anew, after ten
@@ -123,6 +176,13 @@ extension Shard {
         port.setIPv4(address, now: reactor.now)
     }
 
+    /// Another guest has come whose address this is by right.
+    mutating func revokeAddress(_ address: IPv6Address) {
+        guard port.forgetAddress(IPAddress(address)) else { return }
+        counters.add(.addressesRevoked)
+        if shared.addresses.silent(IPAddress(address), now: reactor.now) { shared.report(.addressesChanged) }
+    }
+
     // MARK: To neighbours
 
     /// Takes the lease.
@@ -134,10 +194,7 @@ extension Shard {
             counters.add(.neighborsUnknown)
             return pool.pointee.release(lease)
         }
-        guard !Self.isGatewaysAlone(summary, frame) else {
-            counters.add(.neighborFramesRefused)
-            return pool.pointee.release(lease)
-        }
+        guard reachesNeighbors(summary, frame, isFlooded: false) else { return pool.pointee.release(lease) }
         let entry = reactor.ring.prepare()
         io_uring_prep_send(
             entry, inbox, space.address(of: lease), length, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
@@ -153,9 +210,10 @@ extension Shard {
     private mutating func flood(
         _ summary: FrameSummary, _ frame: UnsafeRawPointer, _ lease: Lease, length: Int
     ) {
-        guard port.neighborCount > 0, !Self.isGatewaysAlone(summary, frame) else { return }
+        guard port.neighborCount > 0 else { return }
         let plan = stack.configuration.plan
         if summary.kind == .arp, plan.isGateway(summary.destination) || plan.isHost(summary.destination) { return }
+        guard reachesNeighbors(summary, frame, isFlooded: true) else { return }
         guard length <= Frame.headerLength + plan.mtu, port.floods.take(now: reactor.now) else {
             return counters.add(.floodsRefused)
         }

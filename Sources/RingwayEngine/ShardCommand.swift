@@ -19,6 +19,8 @@ enum ShardCommand: Sendable {
     case setSearchDomains([String])
     /// The guest has another IPv4 address.
     case setGuestIPv4(IPv4Address)
+    /// The guest no longer has this IPv6 address, which is another one's.
+    case revokeAddress(IPv6Address, ShardReply)
     /// Hold new flows to this policy.
     case setPolicy(DestinationPolicy)
     /// Hand frames to this capture from now on; `nil` for none.
@@ -39,7 +41,7 @@ enum ShardCommand: Sendable {
     /// Closes what was on its way to a shard that has stopped, and lets nobody wait for it. Listeners are lent.
     func abandon() {
         switch self {
-        case .unlisten(_, _, let ended): ended.send()
+        case .unlisten(_, _, let reply), .revokeAddress(_, let reply): reply.send()
         case .addNeighbor(_, let inbox): Endpoint.close(inbox, reset: false)
         case .join(let client, let conversation, _):
             Endpoint.close(client, reset: true)

@@ -12,6 +12,8 @@ struct SwitchPort {
     /// Frames to everybody that the guest may send at once, and in each second.
     private static var floodBurst: UInt32 { 256 }
     private static var floodRate: UInt32 { 1_000 }
+    /// Packets of the guest in fragments that are on their way to neighbours at a time.
+    private static var fragmentedPackets: Int { 64 }
     /// Nanoseconds after which an address that is not used makes room for another: guests that make themselves temporary
     /// addresses (RFC 8981) never say when they are done with one.
     static var idleTime: UInt64 { 60_000_000_000 }
@@ -22,6 +24,8 @@ struct SwitchPort {
     private(set) var inbox: Int32
     var isReceiving = false
     var floods: TokenBucket
+    /// What neighbours may have of what the guest sends.
+    var filter: NeighborFilter
 
     /// The foreign address that was told last, and when; a guest that sends from many cannot make us tell of all.
     private var toldAddress = IPAddress(high: 0, low: 0)
@@ -41,6 +45,7 @@ struct SwitchPort {
         mac = configuration.stack.guestMAC
         self.inbox = inbox
         floods = TokenBucket(capacity: Self.floodBurst, perSecond: Self.floodRate, now: now)
+        filter = NeighborFilter(fragments: isUsed ? Self.fragmentedPackets : 1)
         // The IPv4 address, beside those of IPv6 that the limit is about.
         addressLimit = isUsed ? max(1, configuration.addressLimit) + 1 : 1
         addresses = .allocateApart(capacity: addressLimit)
@@ -56,6 +61,7 @@ struct SwitchPort {
         uses.deallocate()
         neighbors.deallocate()
         inboxes.deallocate()
+        filter.deallocate()
     }
 
     // MARK: The guest's addresses
@@ -99,6 +105,17 @@ struct SwitchPort {
         addresses[idlest] = addresses[addressCount]
         uses[idlest] = uses[addressCount]
         return address
+    }
+
+    /// Forgets an IPv6 address that is another guest's from now on; whether it was known.
+    mutating func forgetAddress(_ address: IPAddress) -> Bool {
+        for index in 1..<max(1, addressCount) where addresses[index] == address {
+            addressCount -= 1
+            addresses[index] = addresses[addressCount]
+            uses[index] = uses[addressCount]
+            return true
+        }
+        return false
     }
 
     /// Whether it is to be told that the guest sends from an address that it does not have. IPv4 alone: guests make

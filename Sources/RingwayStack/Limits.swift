@@ -30,6 +30,9 @@ public struct Limits: Sendable, Equatable {
     /// Owners of published ports that may have leases. Beyond it a lease is refused.
     public var forwardOwners = 1_024
 
+    /// Ports of the host that an agent may have for its guest, of its own and by `--follow-ports`, each.
+    public var portsPerAgent = 1_024
+
     /// Seconds without a datagram after which a UDP mapping ends, answered or not (RFC 4787 REQ-5: two minutes at least).
     public var udpTimeout = 180
     /// Seconds that a DNS query may wait for its answer, from the gateway or from another server.
@@ -89,6 +92,9 @@ public struct Limits: Sendable, Equatable {
         Row(
             name: "owners of published ports with leases", defaultValue: "1024", flag: "--max-owners",
             counter: "told in the answer", atTheBound: "a lease is refused"),
+        Row(
+            name: "ports that an agent publishes or has follow", defaultValue: "1024", flag: "--max-agent-ports",
+            counter: "agentPortsBeyondLimit", atTheBound: "a port is refused"),
         Row(
             name: "silence of a UDP mapping, answered or not", defaultValue: "180s", flag: "--udp-timeout",
             counter: "udpMappingsExpired", atTheBound: "the mapping ends"),

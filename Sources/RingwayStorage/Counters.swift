@@ -37,7 +37,8 @@ public enum Metric: Int, CaseIterable, Sendable {
     case splicedBeyondLimit, splicedOctetsToGuest, splicedOctetsFromGuest, splicedPipesExhausted
     // Between the guests of a network
     case framesToNeighbors, framesFromNeighbors, framesFlooded, floodsRefused, neighborsUnknown, neighborInboxFull
-    case neighborFramesRefused, droppedSpoofedMAC
+    case neighborFramesRefused, neighborFragmentsRefused, neighborProbesRefused, droppedSpoofedMAC
+    case addressesRevoked
     // Storage
     case buffersLeased
 

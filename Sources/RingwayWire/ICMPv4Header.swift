@@ -36,8 +36,14 @@ public struct ICMPv4Header: BitwiseCopyable {
     @inlinable public static var echoReply: UInt8 { 0 }
     /// Type: the packet could not be delivered.
     @inlinable public static var destinationUnreachable: UInt8 { 3 }
+    /// Type: another router is nearer.
+    @inlinable public static var redirect: UInt8 { 5 }
     /// Type: please answer.
     @inlinable public static var echoRequest: UInt8 { 8 }
+    /// Type: a router presents itself (RFC 1256).
+    @inlinable public static var routerAdvertisement: UInt8 { 9 }
+    /// Type: is a router there? (RFC 1256)
+    @inlinable public static var routerSolicitation: UInt8 { 10 }
     /// Type: the packet ran out of hops, or its fragments of time.
     @inlinable public static var timeExceeded: UInt8 { 11 }
     /// Type: the packet was malformed.

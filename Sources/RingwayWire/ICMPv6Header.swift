@@ -56,6 +56,22 @@ public struct ICMPv6Header: BitwiseCopyable {
     @inlinable public static var neighborAdvertisement: UInt8 { 136 }
     /// RFC 4861 §4.5.
     @inlinable public static var redirect: UInt8 { 137 }
+    /// Type: which multicast groups are listened to? Asked by routers (RFC 2710 §3, RFC 3810 §5.1).
+    @inlinable public static var listenerQuery: UInt8 { 130 }
+    /// Type: this group is listened to (RFC 2710 §3).
+    @inlinable public static var listenerReport: UInt8 { 131 }
+    /// Type: this group is no longer listened to (RFC 2710 §3).
+    @inlinable public static var listenerDone: UInt8 { 132 }
+    /// Type: these groups are listened to (RFC 3810 §5.2).
+    @inlinable public static var listenerReportVersion2: UInt8 { 143 }
+    /// Type: routers are to use other prefixes (RFC 2894).
+    @inlinable public static var routerRenumbering: UInt8 { 138 }
+
+    /// Whether a message of the type is one of neighbour discovery (RFC 4861 §4, RFC 3971 §6).
+    @inlinable
+    public static func isNeighborDiscovery(_ type: UInt8) -> Bool {
+        (routerSolicitation...redirect).contains(type) || type == 148 || type == 149
+    }
 
     /// Code of "unreachable": no route.
     @inlinable public static var noRoute: UInt8 { 0 }

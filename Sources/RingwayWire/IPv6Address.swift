@@ -29,6 +29,13 @@ public struct IPv6Address: Hashable, Comparable, Sendable, BitwiseCopyable {
         low ^= 0x0200_0000_0000_0000
     }
 
+    /// The ethernet address that the interface identifier is made of; `nil` where it does not look made of one.
+    @inlinable public var embeddedMAC: MACAddress? {
+        guard (low >> 24) & 0xFFFF == 0xFFFE else { return nil }
+        let identifier = low ^ 0x0200_0000_0000_0000
+        return MACAddress(rawValue: (identifier >> 40) << 24 | identifier & 0xFF_FFFF)
+    }
+
     /// Writes sixteen octets, at any alignment.
     @inlinable
     public func store(to bytes: UnsafeMutableRawPointer) {

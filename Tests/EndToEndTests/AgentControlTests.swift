@@ -34,7 +34,8 @@ extension EndToEnd {
             init(_ bed: TestBed, queues: Int = 1, _ options: [String]) throws {
                 control = "\(bed.directory)/control"
                 pair = try AgentPair(
-                    bed, queues: queues, ["--control", control] + options, agentOptions: ["--name", "web"])
+                    bed, queues: queues, ["--control", control, "--agent-publish", "loopback"] + options,
+                    agentOptions: ["--name", "web"])
             }
 
             func ringway(_ words: String...) throws -> Program.Outcome {

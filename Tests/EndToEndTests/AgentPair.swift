@@ -16,11 +16,19 @@ final class AgentPair {
     ///   - queues: of the guest's interface.
     ///   - options: of `serve`.
     ///   - agentOptions: what else the agent is told.
-    init(_ bed: TestBed, queues: Int = 1, _ options: [String] = [], agentOptions: [String] = []) throws {
+    ///   - name: of the guest's namespace, where a test has several.
+    ///   - terms: of the link, behind its address.
+    init(
+        _ bed: TestBed, queues: Int = 1, _ options: [String] = [], agentOptions: [String] = [], name: String = "guest",
+        terms: String = ""
+    ) throws {
         self.bed = bed
-        guest = try bed.makeNamespace("guest")
+        guest = try bed.makeNamespace(name)
         serviceArguments =
-            [Machine.ringway, "serve", "--listen", "unix:\(bed.directory)/agent.sock", "--ipv6-prefix", Family.prefix]
+            [
+                Machine.ringway, "serve", "--listen", "unix:\(bed.directory)/agent.sock\(terms)", "--ipv6-prefix",
+                Family.prefix,
+            ]
             + options
         agentArguments =
             [
@@ -35,6 +43,12 @@ final class AgentPair {
     private func waitForConnection() throws {
         let agent = agent
         try waitUntil("the agent's connection: \(agent.errors)") { agent.errors.contains("connected") }
+    }
+
+    /// Ends both.
+    func end() {
+        agent.end()
+        service.end()
     }
 
     /// The guest's first process that is not the agent's, by which programs find its namespace.

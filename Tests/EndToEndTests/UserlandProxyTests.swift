@@ -31,7 +31,7 @@ extension EndToEnd {
 
         @Test func `has the host publish a port, and free it again`() throws {
             try TestBed.use { bed in
-                let pair = try AgentPair(bed)
+                let pair = try AgentPair(bed, ["--agent-publish", "all"])
                 _ = try pair.serve(Machine.flows, ["serve", "7000"])
                 let proxy = try Proxy(pair, port: 8080, name: "first")
                 #expect(try proxy.result() == "0\n")
@@ -50,7 +50,7 @@ extension EndToEnd {
 
         @Test func `has the host publish on the addresses that it allows, whatever it is asked for`() throws {
             try TestBed.use { bed in
-                let pair = try AgentPair(bed, ["--publish-on", "loopback"])
+                let pair = try AgentPair(bed, ["--publish-on", "loopback", "--agent-publish", "all"])
                 _ = try pair.serve(Machine.flows, ["serve", "7000"])
                 let proxy = try Proxy(pair, port: 8080, name: "narrow")
                 #expect(try proxy.result() == "0\n")
@@ -59,9 +59,45 @@ extension EndToEnd {
             }
         }
 
+        @Test func `is refused in one line what the host has not said that agents may have`() throws {
+            try TestBed.use { bed in
+                let control = "\(bed.directory)/control"
+                for (index, (options, port, reason)) in [
+                    ([], 8080, "agents may publish no ports; \"ringway serve --agent-publish\" on the host lets them"),
+                    (
+                        ["--agent-publish", "all"], 22,
+                        "agents may publish all only, as \"ringway serve --agent-publish\" on the host says"
+                    ),
+                ].enumerated() {
+                    let pair = try AgentPair(bed, ["--control", control] + options, name: "guest\(index)")
+                    let proxy = try Proxy(pair, port: port, name: "refused\(index)")
+                    let text = try proxy.result()
+                    #expect(text.hasPrefix("1\n") && text.hasSuffix("0.0.0.0:\(port): \(reason)"), "\(text)")
+                    #expect(try bed.run(["ss", "-Htln", "sport = :\(port)"]).requireSuccess().isEmpty)
+                    let status = try bed.ringway(["status", "--control", control]).requireSuccess()
+                    #expect(status.contains("ports of the host that agents may not publish"), "\(status)")
+                    pair.end()
+                }
+            }
+        }
+
+        @Test func `has as many ports as an agent may have, and no more`() throws {
+            try TestBed.use { bed in
+                let pair = try AgentPair(bed, ["--agent-publish", "loopback", "--max-agent-ports", "2"])
+                let first = try Proxy(pair, port: 8080, name: "one")
+                #expect(try first.result() == "0\n")
+                #expect(try Proxy(pair, port: 8081, name: "two").result() == "0\n")
+                let third = try Proxy(pair, port: 8082, name: "three").result()
+                #expect(third.hasPrefix("1\n") && third.contains("as many as --max-agent-ports allows"), "\(third)")
+                first.program.send(SIGTERM)
+                _ = try first.program.waitForEnd(within: .seconds(5))
+                #expect(try Proxy(pair, port: 8083, name: "four").result() == "0\n")
+            }
+        }
+
         @Test func `fails in the words of Docker's own when the host's port is taken`() throws {
             try TestBed.use { bed in
-                let pair = try AgentPair(bed)
+                let pair = try AgentPair(bed, ["--agent-publish", "all"])
                 _ = try bed.serve(Machine.flows, ["serve", "8080"])
                 let proxy = try Proxy(pair, port: 8080, name: "second")
                 #expect(try proxy.result() == "1\nlisten tcp4 0.0.0.0:8080: bind: address already in use")
@@ -71,7 +107,7 @@ extension EndToEnd {
 
         @Test func `keeps its port through the end of the host and of the agent`() throws {
             try TestBed.use { bed in
-                let pair = try AgentPair(bed)
+                let pair = try AgentPair(bed, ["--agent-publish", "all"])
                 _ = try pair.serve(Machine.flows, ["serve", "7000"])
                 let proxy = try Proxy(pair, port: 8080, name: "third")
                 #expect(try proxy.result() == "0\n")

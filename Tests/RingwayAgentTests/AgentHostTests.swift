@@ -29,6 +29,16 @@ private final class Reception: AgentReception {
 
     func depart(_ agent: AgentGuest, because reason: String) { memory.withLock { $0.departed += 1 } }
 
+    /// Ports that an agent may have.
+    static var most: Int { 8 }
+
+    func approve(
+        _ request: PublishRequest, for agent: AgentGuest, holding count: Int
+    ) throws(Refusal) -> PublishRequest {
+        guard count < Self.most else { throw Refusal(errorNumber: ENOSPC, text: "\(count) are enough") }
+        return request
+    }
+
     func publish(_ granted: PublishRequest, for agent: AgentGuest) {
         memory.withLock { $0.requests.append("\(granted.number) at \(granted.host)") }
     }
@@ -256,6 +266,28 @@ struct AgentHostTests {
             house.reception.memory.withLock { $0.requests } == [
                 "1 at 127.0.0.1:\(port)", "2 not at 127.0.0.1:\(port): \(EADDRINUSE)", "2 is over", "1 is over",
             ])
+    }
+
+    @Test func `asks the reception how many ports an agent may have, with how many it has`() throws {
+        let house = try House()
+        let agent = try house.call()
+        agent.say(control(.random(), queues: 0))
+        for _ in 0..<2 { _ = try agent.hear() }
+        let loopback = IPAddress(IPv4Address(127, 0, 0, 1))
+        func ask(_ number: UInt32) throws -> Refusal? {
+            agent.say(
+                .publish(
+                    PublishRequest(
+                        number: number, transport: .tcp, host: TransportAddress(address: loopback, port: 0),
+                        guest: TransportAddress(address: loopback, port: 80))))
+            guard case .published(let answer) = try agent.hear() else { throw AgentProtocolFailure.invalidValue }
+            return answer.refusal
+        }
+        for number in 1...Reception.most { #expect(try ask(UInt32(number)) == nil) }
+        #expect(try ask(100)?.text == "8 are enough")
+        agent.say(.unpublish(3))
+        #expect(try ask(101) == nil)
+        #expect(try ask(102)?.errorNumber == ENOSPC)
     }
 
     @Test func `lists the connections that it carries itself, with both ends`() throws {

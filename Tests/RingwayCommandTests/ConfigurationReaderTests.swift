@@ -106,7 +106,10 @@ struct ConfigurationReaderTests {
             ("publish:\n  - 80:80\n  - 81:x", "f.yaml: line 3: publish.2: invalid value \"81:x\": the guest's port"),
             ("publish: {a: b}", "f.yaml: line 1: publish: keys and values stand here; write a list"),
             ("listen: qemu", "f.yaml: line 1: listen: invalid value \"qemu\": PATH is missing; use qemu:PATH"),
-            ("leases: [{name: a}]", "f.yaml: line 1: leases.1: \"mac\" is missing; write mac, and address or name"),
+            (
+                "leases: [{name: a}]",
+                "f.yaml: line 1: leases.1: \"mac\" is missing; write mac, and address, name or link"
+            ),
             (
                 "leases:\n- mac: 52:54:00:12:34:56\n  address: 10.0.0.1",
                 "f.yaml: line 3: leases.1.address: 10.0.0.1 is no guest's address in 192.168.127.0/24; use one of "

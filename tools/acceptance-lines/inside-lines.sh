@@ -54,7 +54,7 @@ run | run-2)
     ;;
 vsock | vsock-2)
     mkfifo /run/ready
-    ringway serve --listen vsock:1024 --ready-fd 3 $options 3>/run/ready 2>/run/serve.log &
+    ringway serve --listen vsock:1024,cid=1 --ready-fd 3 $options 3>/run/ready 2>/run/serve.log &
     daemon=$!
     read -r ready </run/ready
     [ "$ready" = ready ] || {

@@ -28,7 +28,7 @@ class Scene:
     def __init__(self, bed, ringway, agent_path, busybox):
         self.bed = bed
         self.path = bed.directory / "agent.sock"
-        self.daemon = Daemon(bed, ringway, [f"unix:{self.path}"])
+        self.daemon = Daemon(bed, ringway, [f"unix:{self.path}"], ["--agent-publish", "all"])
         self.namespace = bed.namespace("engine")
         self.agent_path = agent_path
         self.agent = None

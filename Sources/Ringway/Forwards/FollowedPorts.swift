@@ -39,6 +39,8 @@ extension VirtualNetwork {
         let number = Self.firstNumber | UInt32(server.port) | (server.address.isIPv4 ? 0 : 1 << 16)
         let address = change.port.address.address
         if change.isListening {
+            guard listeners.addresses[number] != nil || listeners.addresses.count < configuration.limits.portsPerAgent
+            else { return state.withLock { $0.agentPortsBeyondLimit += 1 } }
             let isFirst = listeners.addresses[number, default: []].isEmpty
             listeners.addresses[number, default: []].insert(address)
             if isFirst { open(server, number, agent) }

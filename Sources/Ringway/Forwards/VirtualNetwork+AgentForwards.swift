@@ -117,7 +117,7 @@ extension VirtualNetwork {
     /// Has configured places lead to their agents, where those are there.
     private func leadPlaces() {
         for (place, socket) in state.withLock({ $0.agentPlaces.waiting }) {
-            guard let attached = state.withLock({ Self.agent(for: place.forward.guest, in: $0) }) else { continue }
+            guard let attached = state.withLock({ agent(for: place.forward.guest, in: $0) }) else { continue }
             do throws(Failure) {
                 attached.agent.forward(try socket.listen(), to: place.forward.target, number: place.id)
                 state.withLock {
@@ -132,12 +132,14 @@ extension VirtualNetwork {
         }
     }
 
-    private static func agent(for selector: GuestSelector, in state: borrowing State) -> AttachedAgent? {
+    private func agent(for selector: GuestSelector, in state: borrowing State) -> AttachedAgent? {
         let members = state.members
         let agents = state.agents.values.sorted { $0.agent.id < $1.agent.id }
         if selector == .first { return agents.first }
         return agents.first { attached in
-            attached.guest.flatMap { members[$0]?.guest }.map { selector.names($0) } ?? false
+            attached.guest.flatMap { members[$0]?.guest }.map {
+                selector.names($0, trustsClaims: configuration.trustsAgentNames)
+            } ?? false
         }
     }
 

@@ -13,7 +13,7 @@ extension VirtualNetwork {
         // One that ends gives all ports up at once.
         guard !isStopped else { return }
         var stray = records.filter { record in
-            Self.member(for: record.port.forward.guest, among: members)?.guest.id != record.port.guest
+            member(for: record.port.forward.guest, among: members)?.guest.id != record.port.guest
         }
         guard !stray.isEmpty else { return }
         // Its former guest may still be there: what leads elsewhere now must not stay open at it.
@@ -55,9 +55,9 @@ extension VirtualNetwork {
         for (guest, numbers) in led { members[guest]?.engine.unlisten(forwards: numbers) }
     }
 
-    static func member(for selector: GuestSelector, among members: [Guest.ID: Member]) -> Member? {
+    func member(for selector: GuestSelector, among members: [Guest.ID: Member]) -> Member? {
         if selector == .first { return members.min { $0.key < $1.key }?.value }
-        return members.values.first { selector.names($0.guest) }
+        return members.values.first { selector.names($0.guest, trustsClaims: configuration.trustsAgentNames) }
     }
 
     // MARK: Sockets
@@ -69,7 +69,7 @@ extension VirtualNetwork {
         // As a rule there are many forwards and few guests.
         var choices: [GuestSelector: Member] = [:]
         for selector in Set(records.map(\.port.forward.guest)) {
-            choices[selector] = Self.member(for: selector, among: members)
+            choices[selector] = member(for: selector, among: members)
         }
         let orders = records.map { $0.orders(on: configuration.publishOn, choices[$0.port.forward.guest]?.engine) }
         try open(&records, orders)

@@ -5,12 +5,17 @@ internal import RingwayWire
 ///
 /// An ethernet address that has been given an IPv4 address has it again whenever it comes back, for as long as the
 /// network lives; only when all others are taken does the one go that has been away for longest. IPv6 addresses, which
-/// guests choose, belong to whoever sends from them first.
+/// guests choose, belong to whoever sends from them first, but for those that SLAAC makes of an ethernet address: they
+/// belong to its machine, which takes them from whoever was there before it.
 struct AddressRegistry {
     /// What a guest was given.
     struct Lease: Equatable {
         let ipv4: IPv4Address
         var name: String
+        /// The guest's agent has given itself the name.
+        var claimsName = false
+        /// The link of its own by which it came last.
+        var link: LinkAddress?
         /// Settled in the configuration, so nobody else ever gets it.
         var isStatic: Bool
         /// Attached now.
@@ -27,6 +32,8 @@ struct AddressRegistry {
     private var holders: [IPv4Address: MACAddress] = [:]
     private var settled: [MACAddress: StaticLease] = [:]
     private var claims: [IPv6Address: UInt32] = [:]
+    /// IPv6 addresses that the network's owner has given to guests.
+    private var given: [IPv6Address: MACAddress] = [:]
     private var clock: UInt64 = 0
     /// Addresses that guests have declined, the one that rests for longest first: given only where no other is left.
     private var resting: [IPv4Address] = []
@@ -86,9 +93,22 @@ struct AddressRegistry {
         for mac in leases.keys {
             guard let lease = leases[mac] else { continue }
             leases[mac]?.isStatic = settled[mac]?.ipv4 == lease.ipv4
-            if let name = settled[mac]?.name { leases[mac]?.name = name }
+            if let name = settled[mac]?.name {
+                leases[mac]?.name = name
+                leases[mac]?.claimsName = false
+            }
         }
     }
+
+    // MARK: What is settled
+
+    /// The machine whose lease has the name.
+    func settledMAC(named name: String) -> MACAddress? { settled.values.first { $0.name == name }?.mac }
+    func settledName(of mac: MACAddress) -> String? { settled[mac]?.name }
+    /// The one link by which a machine comes, as its lease says.
+    func settledLink(of mac: MACAddress) -> LinkAddress? { settled[mac]?.link }
+
+    // MARK: Coming
 
     /// The lease of a guest that comes, new or as it was.
     ///
@@ -126,8 +146,27 @@ struct AddressRegistry {
         return nil
     }
 
+    /// Takes note of the link of its own by which a guest comes; `nil` for one that takes every guest.
+    mutating func setLink(_ link: LinkAddress?, of mac: MACAddress) { leases[mac]?.link = link }
+
+    /// Gives a guest the name of its link, which others lose that only claim it, or had it earlier.
+    mutating func giveName(_ name: String, to mac: MACAddress) throws(VirtualNetwork.Failure) {
+        for (other, lease) in leases where other != mac && lease.name == name {
+            guard settled[other]?.name == nil, lease.claimsName || !lease.isPresent else { break }
+            leases[other]?.name = Self.name(of: lease.ipv4, in: plan)
+            leases[other]?.claimsName = false
+        }
+        try rename(mac, name)
+    }
+
     /// Names a guest that is attached under another name than its own.
-    mutating func rename(_ mac: MACAddress, _ name: String) throws(VirtualNetwork.Failure) {
+    ///
+    /// - Parameter isClaimed: the guest says so itself.
+    mutating func rename(
+        _ mac: MACAddress, _ name: String, isClaimed: Bool = false
+    ) throws(VirtualNetwork.Failure) {
+        // What it has been given stays, and is no claim.
+        if isClaimed, let lease = leases[mac], lease.name == name.lowercased(), !lease.claimsName { return }
         guard GuestName.isValid(name) else { throw VirtualNetwork.Failure("\"\(name)\" is no guest's name") }
         let name = name.lowercased()
         guard !leases.contains(where: { $0.key != mac && $0.value.name == name }),
@@ -139,6 +178,7 @@ struct AddressRegistry {
             throw VirtualNetwork.Failure("the name \"\(name)\" stands for the guest of an address")
         }
         leases[mac]?.name = name
+        leases[mac]?.claimsName = isClaimed
     }
 
     /// Gives a guest another address in place of one that it found in use; `nil` when it has another one already, or none is
@@ -153,7 +193,11 @@ struct AddressRegistry {
         give(other, to: mac)
         leases[mac]?.isPresent = former.isPresent
         // A name that is not made of the address stays.
-        if former.name != Self.name(of: address, in: plan) { leases[mac]?.name = former.name }
+        if former.name != Self.name(of: address, in: plan) {
+            leases[mac]?.name = former.name
+            leases[mac]?.claimsName = former.claimsName
+        }
+        leases[mac]?.link = former.link
         return leases[mac]
     }
 
@@ -162,6 +206,8 @@ struct AddressRegistry {
         if let holder = holders[identity.ipv4], holder != identity.mac { forget(holder) }
         if let lease = leases[identity.mac], lease.ipv4 != identity.ipv4 { forget(identity.mac) }
         if leases[identity.mac] == nil { give(identity.ipv4, to: identity.mac) }
+        given = given.filter { $0.value != identity.mac }
+        given[identity.ipv6] = identity.mac
         clock += 1
         leases[identity.mac]?.isPresent = true
         leases[identity.mac]?.lastUse = clock
@@ -176,13 +222,17 @@ struct AddressRegistry {
         else { return }
         clock += 1
         give(address, to: lease.mac)
-        if settled[lease.mac]?.name == nil, let name = lease.name { try? rename(lease.mac, name) }
+        leases[lease.mac]?.link = lease.link
+        // Of a name that no link gave it is not known whether the guest gave it to itself.
+        if settled[lease.mac]?.name == nil, let name = lease.name {
+            try? rename(lease.mac, name, isClaimed: lease.link == nil && name != Self.name(of: address, in: plan))
+        }
     }
 
     /// Leases that are not settled, that of the guest which has been away for longest first.
     var remembered: [StaticLease] {
         leases.filter { !$0.value.isStatic && $0.value.lastUse > 0 }.sorted { $0.value.lastUse < $1.value.lastUse }
-            .map { StaticLease(mac: $0.key, ipv4: $0.value.ipv4, name: $0.value.name) }
+            .map { StaticLease(mac: $0.key, ipv4: $0.value.ipv4, name: $0.value.name, link: $0.value.link) }
     }
 
     /// Why a guest may not send from an address, and what to do about it.
@@ -241,6 +291,7 @@ struct AddressRegistry {
     private mutating func forget(_ mac: MACAddress) {
         guard let lease = leases.removeValue(forKey: mac) else { return }
         holders[lease.ipv4] = nil
+        given = given.filter { $0.value != mac }
     }
 
     // MARK: IPv6
@@ -253,20 +304,33 @@ struct AddressRegistry {
     /// Gives an IPv6 address to the guest unless it is another one's.
     mutating func claim(_ address: IPv6Address, by guest: UInt32, mac: MACAddress) -> Bool {
         if let holder = claims[address] { return holder == guest }
-        // What SLAAC makes of another guest's ethernet address is that one's, even before it sends.
-        for other in leases.keys where other != mac {
-            if Self.isMade(address, of: other) { return false }
-        }
+        // That of another machine is so even before it comes or sends.
+        if let owner = owner(of: address), owner != mac { return false }
         claims[address] = guest
         return true
+    }
+
+    /// The known machine whose address it is by right, whoever sends from it first.
+    private func owner(of address: IPv6Address) -> MACAddress? {
+        if let owner = given[address] { return owner }
+        guard let mac = address.embeddedMAC, leases[mac] != nil || settled[mac] != nil else { return nil }
+        return mac
+    }
+
+    /// Takes from other guests what is a guest's by right, which comes now.
+    ///
+    /// - Returns: who had what.
+    mutating func evictClaims(on mac: MACAddress, by guest: UInt32) -> [UInt32: [IPv6Address]] {
+        var evicted: [UInt32: [IPv6Address]] = [:]
+        for (address, holder) in claims where holder != guest && owner(of: address) == mac {
+            evicted[holder, default: []].append(address)
+        }
+        for address in evicted.values.joined() { claims[address] = nil }
+        return evicted
     }
 
     /// The guest no longer needs an address that it has claimed.
     mutating func release(_ address: IPv6Address, of guest: UInt32) {
         if claims[address] == guest { claims[address] = nil }
-    }
-
-    private static func isMade(_ address: IPv6Address, of mac: MACAddress) -> Bool {
-        IPv6Address(prefix: IPv6Address(high: address.high, low: 0), interfaceIdentifierFrom: mac) == address
     }
 }

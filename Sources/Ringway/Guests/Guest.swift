@@ -12,6 +12,8 @@ public struct Guest: Hashable, Sendable, Identifiable, CustomStringConvertible {
     public let ipv6: IPv6Address
     /// Other guests find it as `name.ringway.internal`.
     public let name: String
+    /// The guest's agent has given itself the name, so that it says nothing about who the guest is.
+    public let claimsName: Bool
     /// What carries its frames, for a person to read: `qemu:/run/vm.sock`.
     public let link: String
 
@@ -71,12 +73,14 @@ public enum GuestSelector: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// Whether the guest is meant; `first` depends on who else is there.
-    func names(_ guest: Guest) -> Bool {
+    ///
+    /// - Parameter trustsClaims: whether a guest that has given itself the name is meant too.
+    func names(_ guest: Guest, trustsClaims: Bool) -> Bool {
         switch self {
         case .first: false
         case .address(let address): guest.ipv4 == address
         case .mac(let mac): guest.mac == mac
-        case .name(let name): guest.name == name
+        case .name(let name): guest.name == name && (trustsClaims || !guest.claimsName)
         }
     }
 }

@@ -13,6 +13,8 @@ public struct GuestLease: Hashable, Sendable {
     public let isStatic: Bool
     /// The guest is attached.
     public let isPresent: Bool
+    /// The one link by which the guest comes; `nil` for any that is not another guest's.
+    public let link: LinkAddress?
 }
 
 extension VirtualNetwork {
@@ -23,7 +25,8 @@ extension VirtualNetwork {
             return registry.leases.map { mac, lease in
                 GuestLease(
                     mac: mac, ipv4: lease.ipv4, ipv6: registry.ipv6(of: mac), name: lease.name,
-                    isStatic: lease.isStatic, isPresent: lease.isPresent)
+                    isStatic: lease.isStatic, isPresent: lease.isPresent,
+                    link: registry.settledLink(of: mac) ?? lease.link)
             }
         }.sorted { $0.ipv4 < $1.ipv4 }
     }

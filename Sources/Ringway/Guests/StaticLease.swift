@@ -8,12 +8,15 @@ public struct StaticLease: Hashable, Sendable {
     public var ipv4: IPv4Address?
     /// Its name in `ringway.internal`; `nil` for one made of its address.
     public var name: String?
+    /// The one link by which it comes; `nil` for any that is not another machine's.
+    public var link: LinkAddress?
 
     /// A lease for the guest with this ethernet address.
-    public init(mac: MACAddress, ipv4: IPv4Address? = nil, name: String? = nil) {
+    public init(mac: MACAddress, ipv4: IPv4Address? = nil, name: String? = nil, link: LinkAddress? = nil) {
         self.mac = mac
         self.ipv4 = ipv4
         self.name = name?.lowercased()
+        self.link = link
     }
 }
 

@@ -60,15 +60,45 @@ extension VirtualNetwork {
         _ link: Link, mac: MACAddress, name: String? = nil, preferring preferred: IPv4Address? = nil,
         sockets: GuestSockets = .none, description: String = "a link"
     ) throws(Failure) -> Guest {
-        guard mac.rawValue != 0, !mac.isMulticast, mac != plan.gatewayMAC else {
-            throw Failure("no guest may have the ethernet address \(mac)")
-        }
+        try refuse(mac)
         if let name, state.withLock({ $0.names.contains { $0.name.lowercased() == name.lowercased() } }) {
             throw Failure("the configuration has the name \"\(name)\" for somebody else")
         }
         return try admit(link, sockets, description) { (registry) throws(Failure) in
             let lease = try registry.admit(mac, preferring: preferred)
             if let name { try registry.rename(mac, name) }
+            return (mac, lease.ipv4, registry.ipv6(of: mac))
+        }
+    }
+
+    private func refuse(_ mac: MACAddress) throws(Failure) {
+        guard mac.rawValue != 0, !mac.isMulticast, mac != plan.gatewayMAC else {
+            throw Failure("no guest may have the ethernet address \(mac)")
+        }
+    }
+
+    /// Attaches a guest that has come by one of the network's links.
+    ///
+    /// - Parameter claimed: the name that the guest has for itself. It is a wish: it may be no name here, or another's.
+    @discardableResult
+    func attach(
+        _ link: Link, mac: MACAddress, at address: LinkAddress, claiming claimed: String? = nil,
+        preferring preferred: IPv4Address? = nil, sockets: GuestSockets = .none
+    ) throws(Failure) -> Guest {
+        try refuse(mac)
+        let names = state.withLock { $0.names.map { $0.name.lowercased() } }
+        let bindings = state.withLock { $0.bindings }
+        return try admit(link, sockets, "\(address)") { (registry) throws(Failure) in
+            if let reason = bindings.refusal(of: mac, at: address, in: registry) {
+                throw Failure(reason, .notPermitted)
+            }
+            let lease = try registry.admit(mac, preferring: preferred)
+            registry.setLink(bindings.isBound(address) ? address : nil, of: mac)
+            if let name = bindings.name(at: address) {
+                try registry.giveName(name, to: mac)
+            } else if let claimed, !names.contains(claimed.lowercased()) {
+                try? registry.rename(mac, claimed, isClaimed: true)
+            }
             return (mac, lease.ipv4, registry.ipv6(of: mac))
         }
     }
@@ -102,6 +132,7 @@ extension VirtualNetwork {
         let features = try Self.features(for: configuration.reactor)
         return try changes.withLock { (_) throws(Failure) in
             let (guest, isKnown) = try register(description, lease)
+            revokeClaims(on: guest)
             let engine: Engine
             do throws(RingError) {
                 engine = try Engine(
@@ -123,6 +154,16 @@ extension VirtualNetwork {
             placeForwards()
             return guest
         }
+    }
+
+    /// Takes from other guests, before it is there, what is a guest's by its ethernet address.
+    private func revokeClaims(on guest: Guest) {
+        let revoked = state.withLock { state in
+            state.registry.evictClaims(on: guest.mac, by: guest.id).compactMap { holder, addresses in
+                state.members[holder].map { ($0.engine, addresses) }
+            }
+        }
+        for (engine, addresses) in revoked { engine.revoke(addresses) }
     }
 
     /// Whether guests see each other.
@@ -150,10 +191,12 @@ extension VirtualNetwork {
                     "guest \(other.guest) has the same address: each guest needs an ethernet address of its own")
             }
             state.registry = registry
+            state.renewGuestNames()
             state.nextGuest += 1
             let guest = Guest(
                 id: state.nextGuest, mac: mac, ipv4: ipv4, ipv6: ipv6,
-                name: registry.leases[mac]?.name ?? "\(mac)", link: description)
+                name: registry.leases[mac]?.name ?? "\(mac)",
+                claimsName: registry.leases[mac]?.claimsName ?? false, link: description)
             return (guest, known[mac]?.ipv4 == ipv4 && known[mac]?.lastUse != 0)
         }
     }
@@ -200,7 +243,7 @@ extension VirtualNetwork {
             else { return nil }
             let moved = Guest(
                 id: guest, mac: member.guest.mac, ipv4: lease.ipv4, ipv6: member.guest.ipv6, name: lease.name,
-                link: member.guest.link)
+                claimsName: lease.claimsName, link: member.guest.link)
             state.members[guest] = Member(guest: moved, engine: member.engine)
             return moved
         }

@@ -25,7 +25,7 @@ final class AgentGuestListener: GuestListener, Sendable {
             throw VirtualNetwork.Failure(error.description)
         }
         do throws(VirtualNetwork.Failure) {
-            file = try Self.listen(host, place.address, mode)
+            file = try Self.listen(host, place, mode)
         } catch {
             host.stop()
             throw error
@@ -35,9 +35,9 @@ final class AgentGuestListener: GuestListener, Sendable {
 
     /// Has the host wait; answers the file that was made for it.
     private static func listen(
-        _ host: AgentHost, _ address: LinkAddress, _ mode: mode_t
+        _ host: AgentHost, _ place: ListenerPlace, _ mode: mode_t
     ) throws(VirtualNetwork.Failure) -> SocketFile? {
-        if case .agent(let path) = address {
+        if case .agent(let path) = place.address {
             let (descriptor, file) = try SocketFile.bind(path, type: SOCK_STREAM, mode: mode)
             guard Glibc.listen(descriptor, AgentHost.backlog) == 0 else {
                 let reason = String(cString: strerror(errno))
@@ -49,8 +49,8 @@ final class AgentGuestListener: GuestListener, Sendable {
             return file
         }
         do throws(AgentFailure) {
-            switch address {
-            case .agentPort(let port): try host.listen(on: .vsock(port: port))
+            switch place.address {
+            case .agentPort(let port): try host.listen(on: .vsock(port: port, VsockPeers(place.terms.machines)))
             case .agentMonitor(let path, let port): try host.listen(on: .hybrid(path: path, port: port))
             case .agent, .qemu, .qemuDatagram, .vpnkit, .tap, .inherited: break
             }
@@ -86,7 +86,7 @@ final class AgentReceptionDesk: AgentReception {
     func admit(_ agent: AgentGuest, queues: [Int32]) throws(Refusal) -> Welcome {
         guard let network else { throw Refusal(errorNumber: ECONNREFUSED, text: "the network has ended") }
         guard !queues.isEmpty else {
-            remember(AttachedAgent(agent: agent, guest: nil, name: Self.name(of: agent)), network)
+            remember(AttachedAgent(agent: agent, guest: nil, name: name(of: agent)), network)
             return Welcome(readyStreams: Self.readyStreams, wantsPorts: network.configuration.followsListeningPorts)
         }
         do throws(VirtualNetwork.Failure) {
@@ -102,8 +102,9 @@ final class AgentReceptionDesk: AgentReception {
     }
 
     /// What an agent without a guest is called. What it calls itself may be anything.
-    private static func name(of agent: AgentGuest) -> String {
-        GuestName.isValid(agent.offer.name) ? agent.offer.name.lowercased() : "\(agent.id)"
+    private func name(of agent: AgentGuest) -> String {
+        if let name = place.terms.guest { return name }
+        return GuestName.isValid(agent.offer.name) ? agent.offer.name.lowercased() : "\(agent.id)"
     }
 
     private func remember(_ attached: AttachedAgent, _ network: VirtualNetwork) {
@@ -111,20 +112,15 @@ final class AgentReceptionDesk: AgentReception {
         network.add(attached)
     }
 
-    /// The name that the guest has for itself is a wish: it may be no name here, or somebody else's.
     private func attach(
         _ agent: AgentGuest, _ queues: [Int32], _ network: VirtualNetwork
     ) throws(VirtualNetwork.Failure) -> Guest {
         let link = Link(
             queues: queues, framing: .stream(.agent), takesUDPSuperFrames: agent.offer.takesUDPSuperFrames)
-        let description = "\(place.address)"
-        if GuestName.isValid(agent.offer.name), agent.offer.name != "localhost" {
-            do throws(VirtualNetwork.Failure) {
-                return try network.attach(
-                    link, mac: agent.offer.mac, name: agent.offer.name, description: description)
-            } catch {}
-        }
-        return try network.attach(link, mac: agent.offer.mac, description: description)
+        let name = agent.offer.name
+        let isName = GuestName.isValid(name) && name.lowercased() != "localhost"
+        return try network.attach(
+            link, mac: agent.offer.mac, at: place.address, claiming: isName ? name : nil)
     }
 
     private static func place(of guest: Guest, in plan: NetworkPlan) -> GuestNetwork? {
@@ -135,6 +131,12 @@ final class AgentReceptionDesk: AgentReception {
         return GuestNetwork(
             mtu: UInt16(plan.mtu), ipv4: ipv4, ipv4Gateway: plan.gatewayIPv4, ipv6: ipv6,
             ipv6Gateway: plan.gatewayLinkLocal, nameServers: [IPAddress(plan.gatewayIPv4)])
+    }
+
+    func turnAway(_ machine: Int64) {
+        let who =
+            machine == Int64(VsockPeers.local) ? "a program of this machine (CID 1)" : "the machine of CID \(machine)"
+        place.refuse("\(who) may not connect; \"\(place.address),cid=\(machine)\" lets it")
     }
 
     func depart(_ agent: AgentGuest, because reason: String) {
@@ -162,11 +164,25 @@ final class AgentReceptionDesk: AgentReception {
         return true
     }
 
-    func approve(_ request: PublishRequest, for agent: AgentGuest) throws(Refusal) -> PublishRequest {
+    func approve(
+        _ request: PublishRequest, for agent: AgentGuest, holding count: Int
+    ) throws(Refusal) -> PublishRequest {
         guard let network else { throw Refusal(errorNumber: ECONNREFUSED, text: "the network has ended") }
-        let policy = network.configuration.publishOn
-        guard let place = policy.places(for: request.host.address).first, let place else {
-            throw Refusal(errorNumber: EACCES, text: "\(request.host): \(policy.reason)")
+        let (publishing, policy) = (network.configuration.agentPublishing, network.configuration.publishOn)
+        guard let place = publishing.place(for: request.host, within: policy) else {
+            network.state.withLock { $0.agentPortsRefused += 1 }
+            let isBoundElsewhere = publishing.place(for: request.host, within: .everywhere) != nil
+            throw Refusal(
+                errorNumber: EACCES,
+                text: isBoundElsewhere
+                    ? "\(request.host): \(policy.reason)" : publishing.refusal(of: request.host))
+        }
+        let most = network.configuration.limits.portsPerAgent
+        guard count < most else {
+            network.state.withLock { $0.agentPortsBeyondLimit += 1 }
+            throw Refusal(
+                errorNumber: ENOSPC,
+                text: "\(request.host): the agent has \(most) ports already, as many as --max-agent-ports allows")
         }
         var approved = request
         approved.host = TransportAddress(address: place, port: request.host.port)

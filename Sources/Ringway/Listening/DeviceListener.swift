@@ -25,7 +25,7 @@ final class DeviceListener: GuestListener, Sendable {
         do throws(VirtualNetwork.Failure) {
             let link = Link(queues: queues, takesUDPSuperFrames: offloads.isSuperset(of: .udpSegmentation))
             sockets = TapSockets.source(of: queues[0], queues: queues.count, plan: network.plan)
-            try network.attach(link, mac: mac, sockets: sockets, description: "\(place.address)")
+            try network.attach(link, mac: mac, at: place.address, sockets: sockets)
         } catch {
             for end in sockets.descriptors { Glibc.close(end) }
             for queue in queues { Glibc.close(queue) }

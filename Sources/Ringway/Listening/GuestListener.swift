@@ -35,11 +35,14 @@ final class ListenerPlace: Sendable {
 
     weak let network: VirtualNetwork?
     let address: LinkAddress
+    /// Who may come there.
+    let terms: LinkTerms
     private let last = Mutex(Complaint())
 
-    init(network: VirtualNetwork, address: LinkAddress) {
+    init(network: VirtualNetwork, address: LinkAddress, terms: LinkTerms) {
         self.network = network
         self.address = address
+        self.terms = terms
     }
 
     var loop: ControlLoop? { network?.loop }

@@ -86,8 +86,7 @@ final class PendingGuest {
         do throws(VirtualNetwork.Failure) {
             let link = Link(queues: [descriptor], framing: framing, takesUDPSuperFrames: false)
             let isKnown = network.hasLease(mac)
-            let guest = try network.attach(
-                link, mac: mac, preferring: preferred ?? address, description: "\(place.address)")
+            let guest = try network.attach(link, mac: mac, at: place.address, preferring: preferred ?? address)
             if !isKnown, guest.ipv4 == address { network.report(.addressKept(guest)) }
             end(guest.id, closing: false)
         } catch {
@@ -140,7 +139,8 @@ final class PendingGuest {
 
     private func decide(_ request: VPNKitHandshake.Request) {
         guard let network = place.network else { return end(nil, closing: true) }
-        let mac = request.mac ?? MACAddress(rawValue: 0x5256_0000_0000 | .random(in: 0...0xFFFF_FFFF))
+        let mac =
+            place.terms.mac ?? request.mac ?? MACAddress(rawValue: 0x5256_0000_0000 | .random(in: 0...0xFFFF_FFFF))
         if let preferred = request.preferred, let reason = network.refusal(of: preferred, for: mac) {
             answerClient(VPNKitHandshake.refusal(reason))
             return refuse(reason)

@@ -12,8 +12,23 @@ extension VirtualNetwork {
     /// - Parameters:
     ///   - address: where they come.
     ///   - mode: the permissions of a socket that is made.
-    public func listen(on address: LinkAddress, mode: UInt32 = 0o600) throws(Failure) {
-        let place = ListenerPlace(network: self, address: address)
+    ///   - terms: who may come there, and as whom; without any whoever comes is taken for who it says it is.
+    public func listen(
+        on address: LinkAddress, mode: UInt32 = 0o600, terms: LinkTerms = LinkTerms()
+    ) throws(Failure) {
+        if let problem = terms.problem(at: address, hasToken: !configuration.agentToken.isEmpty) {
+            throw Failure(problem, .invalid)
+        }
+        try state.withLock { (state) throws(Failure) in try state.bindings.bind(address, terms) }
+        do throws(Failure) {
+            try open(address, mode, ListenerPlace(network: self, address: address, terms: terms))
+        } catch {
+            state.withLock { $0.bindings.release(address) }
+            throw error
+        }
+    }
+
+    private func open(_ address: LinkAddress, _ mode: UInt32, _ place: ListenerPlace) throws(Failure) {
         switch address {
         case .qemu(let path): try listen(at: path, framing: .qemu, mode, place)
         case .vpnkit(let path): try listen(at: path, framing: .vpnkit, mode, place)
@@ -37,6 +52,7 @@ extension VirtualNetwork {
     /// opens its connections there.
     public func stopListening(on address: LinkAddress) {
         loop.perform { [listeners] in listeners.remove(address) }
+        state.withLock { $0.bindings.release(address) }
     }
 
     private func listen(

@@ -6,7 +6,7 @@ enum AgentHelp {
         OVERVIEW: Give a guest the network of its host, by vsock or a unix socket.
 
         The agent runs inside a virtual machine or a network namespace. On the host "ringway serve" waits for it: by \
-        --listen vsock:PORT, or unix:PATH.
+        --listen vsock:PORT,cid=N, or unix:PATH.
 
         USAGE: ringway-agent run (--host <host> | --listen <host>) [<options>]
                ringway-agent docker-proxy <options>
@@ -43,7 +43,7 @@ enum AgentHelp {
           --host <host>           Connect to the host: vsock:CID:PORT, where CID 2 is the host of a virtual machine, or \
         unix:PATH for a host in another namespace of the same machine.
           --listen <host>         Wait for the host to connect, as behind Firecracker's or cloud-hypervisor's vsock: \
-        vsock:CID:PORT or unix:PATH.
+        vsock:CID:PORT or unix:PATH. Whoever else than CID connects is turned away; the host is CID 2.
           --token-file <file>     Show the first line of this file to the host, which lets no agent in without it when \
         it was started with --agent-token.
           --name <name>           What the guest is called: its name on the host's network, and in "ringway publish \
@@ -83,7 +83,7 @@ enum AgentHelp {
 
         EXAMPLES
           ringway-agent run --host vsock:2:1024 --queues 2 --configure
-              In a virtual machine whose host runs "ringway serve --listen vsock:1024".
+              In a virtual machine of CID 3 whose host runs "ringway serve --listen vsock:1024,cid=3".
           ip netns exec blue ringway-agent run --host unix:/run/agent.sock --configure
               In a network namespace.
           ringway-agent run --host vsock:2:1024 --queues 0 --share /run/ssh.sock=ssh

@@ -59,7 +59,10 @@ struct ProxyOptions: Equatable {
     /// What went wrong, in the words in which programs written in Go, as the engine is, say it.
     func explain(_ refusal: Refusal) -> String {
         let network = transport == .tcp ? "tcp" : "udp"
-        let words = String(cString: strerror(refusal.errorNumber)).lowercased()
+        let kernels = String(cString: strerror(refusal.errorNumber))
+        // The host's own words say which option of its refuses.
+        guard refusal.text == kernels else { return refusal.text }
+        let words = kernels.lowercased()
         return "listen \(network)\(host.address.isIPv4 ? "4" : "6") \(host): bind: \(words)"
     }
 }

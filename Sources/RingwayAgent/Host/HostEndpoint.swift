@@ -61,6 +61,15 @@ enum HostEndpoint: Hashable, Sendable {
         return descriptor
     }
 
+    /// Whether it is the host that has connected, and not a program of the guest's or another machine: it would be told the
+    /// token, and could have anything in the guest dialled.
+    func isHost(_ descriptor: Int32) -> Bool {
+        switch self {
+        case .vsock(let cid, _): VsockPeers([cid]).admits(ringway_vsock_peer(descriptor), own: ringway_vsock_local())
+        case .unix: true
+        }
+    }
+
     /// Milliseconds that a connect or the answer to a hello may take.
     static var patience: UInt32 { 5_000 }
 }

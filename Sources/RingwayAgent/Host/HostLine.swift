@@ -49,14 +49,22 @@ enum HostLine: Sendable {
         switch self {
         case .connecting(let endpoint): return try endpoint.connect()
         case .listening(let listener, let endpoint):
-            var entry = pollfd(fd: listener, events: Int16(POLLIN), revents: 0)
-            guard poll(&entry, 1, Int32(HostEndpoint.patience)) == 1 else {
-                throw AgentFailure("no host has connected to \(endpoint)")
+            let deadline = ringway_monotonic_nanoseconds() + UInt64(HostEndpoint.patience) * 1_000_000
+            while true {
+                var entry = pollfd(fd: listener, events: Int16(POLLIN), revents: 0)
+                let now = ringway_monotonic_nanoseconds()
+                guard now < deadline, poll(&entry, 1, Int32((deadline - now) / 1_000_000)) == 1 else {
+                    throw AgentFailure("no host has connected to \(endpoint)")
+                }
+                let descriptor = ringway_accept_stream(listener, false)
+                guard descriptor >= 0 else { throw AgentFailure(cannot: "accept the host on \(endpoint)") }
+                guard endpoint.isHost(descriptor) else {
+                    close(descriptor)
+                    continue
+                }
+                _ = ringway_set_patience(descriptor, HostEndpoint.patience)
+                return descriptor
             }
-            let descriptor = ringway_accept_stream(listener, false)
-            guard descriptor >= 0 else { throw AgentFailure(cannot: "accept the host on \(endpoint)") }
-            _ = ringway_set_patience(descriptor, HostEndpoint.patience)
-            return descriptor
         }
     }
 }

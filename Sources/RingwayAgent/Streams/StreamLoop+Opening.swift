@@ -39,6 +39,10 @@ extension StreamLoop {
         guard let listener = line.listener, missing > 0 || !clients.isEmpty else { return }
         let descriptor = ringway_accept_stream(listener, true)
         guard descriptor >= 0 else { return }
+        guard line.endpoint.isHost(descriptor) else {
+            Glibc.close(descriptor)
+            return
+        }
         if let client = clients.first {
             clients.removeFirst()
             greet(descriptor, role: .hostSocket(name: client.name), client: client.descriptor)

@@ -14,6 +14,16 @@ struct AgentOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
+            "Let agents publish ports of their guests on the host: \(AgentPublishing.forms). Repeatable. (default: none)",
+            discussion: """
+                Docker engines in guests need it, whose containers' ports they are. PORTS is one port or a range; without \
+                it ports from 1024 on are meant. Who asks for every address gets the first that is allowed.
+                """, valueName: "ports"),
+        transform: OptionValue.agentPublishing)
+    var agentPublish: [AgentPublishing] = []
+
+    @Option(
+        help: ArgumentHelp(
             "Let agents lead programs of their guests to this unix socket of the host, by a name. Repeatable.",
             valueName: "name=path"),
         transform: AgentOptions.socket)
@@ -29,6 +39,12 @@ struct AgentOptions: ParsableArguments {
                 """, valueName: "forward"),
         transform: AgentForwardSpecification.parse)
     var forward: [AgentForward] = []
+
+    @Flag(
+        help: ArgumentHelp(
+            "Let a guest that has given itself a name, by its agent, be the guest of that name in published ports and "
+                + "forwards."))
+    var trustAgentNames = false
 
     @Flag(
         name: .customLong("follow-ports"),
@@ -54,8 +70,15 @@ struct AgentOptions: ParsableArguments {
     /// Puts what was said into a network's configuration.
     func apply(to configuration: inout VirtualNetwork.Configuration) throws(CommandFailure) {
         if let agentToken { configuration.agentToken = try Self.token(in: agentToken) }
+        configuration.trustsAgentNames = trustAgentNames
+        configuration.agentPublishing = Self.merged(agentPublish)
         configuration.followsListeningPorts = followPorts
         for socket in agentSocket { configuration.agentSockets[socket.name] = socket.path }
+    }
+
+    /// What several of them allow together.
+    static func merged(_ publishing: [AgentPublishing]) -> AgentPublishing {
+        AgentPublishing(publishing.flatMap(\.rules))
     }
 
     /// The first line of a file.

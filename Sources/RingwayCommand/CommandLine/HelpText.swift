@@ -105,7 +105,8 @@ enum HelpText {
 
         Guests of a network reach each other unless they are isolated. Each is held to its ethernet address, to its \
         IPv4 address, and to the IPv6 addresses that it was the first to use; what claims to come from elsewhere is \
-        dropped and counted. DHCP and router advertisements come from the gateway alone.
+        dropped and counted. Those that SLAAC makes of an ethernet address are its machine's. DHCP, router advertisements \
+        and redirects come from the gateway alone.
 
         LINKS
           qemu:PATH        a unix socket for QEMU's -netdev stream; each
@@ -118,6 +119,20 @@ enum HelpText {
                            which may be another network namespace
           fd:N[,N...]      an inherited socket, connected or listening, with
                            QEMU's framing, or the queues of a TAP
+          unix:PATH        a unix socket that agents connect to
+          vsock:PORT       a vsock port that agents connect to, from the
+                           machines of ",cid=N", or with --agent-token
+          hybrid:PORT:PATH the socket by which Firecracker lets us connect
+                           to an agent that waits at a port
+
+        A guest is who its first frame, or its agent, says: right where all guests are one owner's. A link belongs to one \
+        machine with ",guest=NAME" behind it, ",mac=ADDRESS" or both: who comes by it has that name, or is turned away \
+        with another ethernet address, or one that NAME's lease is not for; and who comes by another link cannot pass for \
+        that machine. "link" in a lease says the same of the machine alone. A name that a guest's agent gives it is found by \
+        other guests, but means no guest in published ports and forwards without --trust-agent-names.
+
+        A vsock port is open to every machine and to every program of this one (CID 1), which no CID but its own keeps \
+        out: ",cid=1" lets programs of this machine in.
 
         Sockets are the owner's alone (--socket-mode), replace what nobody listens at any more, and are removed at \
         the end. Descriptors of socket activation (LISTEN_FDS) are links too; TCP sockets \
@@ -133,9 +148,9 @@ enum HelpText {
         CONFIGURATION FILE
         YAML or JSON. Its keys are the options' names: network, ipv6-prefix, mtu, dns, host-loopback, \
         privileged-source-ports, allow, deny, isolate, shards, busy-poll, reactor, capture, socket-mode, listen, publish, publish-on, limits, \
-        agent-token, agent-socket, forward, follow-ports; and
+        agent-token, trust-agent-names, agent-publish, agent-socket, forward, follow-ports; and
 
-          leases    a list of mac with address, name or both
+          leases    a list of mac with address, name, link or several
           names     domain names, each with an address or one of each family;
                     "*.apps.example" is every name below apps.example
           networks  several networks: the keys above under a name for each

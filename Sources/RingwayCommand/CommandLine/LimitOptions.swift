@@ -100,9 +100,15 @@ struct NeighborLimitOptions: ParsableArguments {
         transform: OptionValue.limit("--max-addresses"))
     var maxAddresses: Int?
 
+    @Option(
+        help: ArgumentHelp(HelpText.limit("--max-agent-ports"), valueName: "count"),
+        transform: OptionValue.limit("--max-agent-ports"))
+    var maxAgentPorts: Int?
+
     /// Puts what was said beside the other bounds.
     func apply(to limits: inout Limits) {
         if let maxGuests { limits.guestsPerNetwork = maxGuests }
         if let maxAddresses { limits.addressesPerGuest = maxAddresses }
+        if let maxAgentPorts { limits.portsPerAgent = maxAgentPorts }
     }
 }

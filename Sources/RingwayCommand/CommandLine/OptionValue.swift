@@ -66,6 +66,14 @@ enum OptionValue {
         }
     }
 
+    static func agentPublishing(_ text: String) throws -> AgentPublishing {
+        do throws(VirtualNetwork.Failure) {
+            return try AgentPublishing(text)
+        } catch {
+            throw ValidationError(error.description)
+        }
+    }
+
     static func mtu(_ text: String) throws -> Int {
         try number(text, in: NetworkPlan.minimumMTU...NetworkPlan.maximumMTU)
     }
@@ -167,12 +175,21 @@ enum OptionValue {
         return text
     }
 
-    static func link(_ text: String) throws -> LinkAddress {
+    static func link(_ text: String) throws -> LinkSpecification {
         do throws(VirtualNetwork.Failure) {
-            return try LinkAddress(text)
+            return try LinkSpecification(text)
         } catch {
             throw ValidationError(error.description)
         }
+    }
+
+    /// A link as it is named elsewhere than where it is listened at.
+    static func bareLink(_ text: String) throws -> LinkAddress {
+        let link = try link(text)
+        guard link.terms == LinkTerms() else {
+            throw ValidationError("what stands behind the link is said where it is listened at; write \(link.address)")
+        }
+        return link.address
     }
 
     /// Permissions as chmod takes them; nobody executes a socket.

@@ -18,9 +18,13 @@ struct ServeCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Wait for guests here: \(LinkAddress.forms). Repeatable.", valueName: "link"),
+            "Wait for guests here: \(LinkAddress.forms). Repeatable.",
+            discussion: """
+                ",guest=NAME" or ",mac=ADDRESS" behind it binds the link to one machine; see LINKS. A vsock port takes \
+                ",cid=N" for each machine that may connect, or --agent-token.
+                """, valueName: "link"),
         transform: OptionValue.link)
-    var listen: [LinkAddress] = []
+    var listen: [LinkSpecification] = []
 
     @Option(
         help: ArgumentHelp(
@@ -63,7 +67,8 @@ struct ServeCommand: ParsableCommand {
             return NetworkOrder(
                 name: NetworkOrder.onlyName, configuration: configuration,
                 isNetworkChosen: network.network != nil, socketMode: socketMode,
-                links: listen.map { LinkOrder(address: $0, mode: socketMode) }, publish: publish,
+                links: listen.map { LinkOrder(address: $0.address, mode: socketMode, terms: $0.terms) },
+                publish: publish,
                 agentForwards: agents.forward)
         }
     }

@@ -1,7 +1,7 @@
 internal import ArgumentParser
 internal import Ringway
 
-/// `agent-token`, `agent-socket`, `forward` and `follow-ports`: what agents may do and lead to, as the options of the same
+/// `agent-token`, `trust-agent-names`, `agent-publish`, `agent-socket`, `forward` and `follow-ports`: what agents may do and lead to, as the options of the same
 /// names say it.
 enum AgentKeys {
     static func read(
@@ -9,6 +9,12 @@ enum AgentKeys {
     ) throws(CommandFailure) {
         if let token = members["agent-token"] {
             order.configuration.agentToken = try AgentOptions.token(in: token.value(OptionValue.file))
+        }
+        if let trust = members["trust-agent-names"] { order.configuration.trustsAgentNames = try trust.boolean() }
+        if let publishing = members["agent-publish"] {
+            var all: [AgentPublishing] = []
+            for element in try publishing.elements() { all.append(try element.value(OptionValue.agentPublishing)) }
+            order.configuration.agentPublishing = AgentOptions.merged(all)
         }
         if let sockets = members["agent-socket"] {
             order.configuration.agentSockets = [:]

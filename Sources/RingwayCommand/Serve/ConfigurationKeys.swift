@@ -15,6 +15,7 @@ enum LimitKeys {
         case "max-guests": \.guestsPerNetwork
         case "max-addresses": \.addressesPerGuest
         case "max-owners": \.forwardOwners
+        case "max-agent-ports": \.portsPerAgent
         default: nil
         }
     }
@@ -53,7 +54,7 @@ enum LimitKeys {
     }
 }
 
-/// `leases`: a list, each with `mac`, and `address` or `name` or both.
+/// `leases`: a list, each with `mac`, and any of `address`, `name` and `link`.
 enum LeaseKeys {
     static func read(
         _ node: ConfigurationNode, in configuration: VirtualNetwork.Configuration
@@ -62,9 +63,9 @@ enum LeaseKeys {
             ipv4: configuration.ipv4Network, ipv6Prefix: IPv6Address(high: 0xFD << 56, low: 0), mtu: 1_500)
         var leases: [StaticLease] = []
         for element in try node.elements() {
-            let members = try element.members(["mac", "address", "name"])
+            let members = try element.members(["mac", "address", "name", "link"])
             guard let mac = try members["mac"]?.value(OptionValue.mac) else {
-                throw element.failure("\"mac\" is missing; write mac, and address or name")
+                throw element.failure("\"mac\" is missing; write mac, and address, name or link")
             }
             var lease = StaticLease(mac: mac)
             if let address = members["address"] {
@@ -76,6 +77,7 @@ enum LeaseKeys {
                 }
             }
             if let name = members["name"] { lease.name = try name.value(OptionValue.guestName) }
+            if let link = members["link"] { lease.link = try link.value(OptionValue.bareLink) }
             if leases.contains(where: { $0.mac == lease.mac }) {
                 throw element.failure("\(lease.mac) has a lease already; write one lease for each ethernet address")
             }

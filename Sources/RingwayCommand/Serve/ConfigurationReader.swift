@@ -10,7 +10,7 @@ struct ConfigurationReader {
         "network", "ipv6-prefix", "mtu", "dns", "host-loopback", "privileged-source-ports", "allow", "deny", "isolate",
         "shards", "busy-poll", "reactor", "capture", "capture-snaplen", "capture-size", "capture-files",
         "capture-filter", "socket-mode", "listen", "publish", "publish-on", "leases", "names", "limits",
-        "agent-token", "agent-socket", "forward", "follow-ports",
+        "agent-token", "trust-agent-names", "agent-publish", "agent-socket", "forward", "follow-ports",
     ]
 
     let file: String
@@ -92,7 +92,7 @@ struct ConfigurationReader {
         }
         let mode = order.socketMode
         try read("listen") { (node) throws(CommandFailure) in
-            order.links = try links(node).map { LinkOrder(address: $0, mode: mode) }
+            order.links = try links(node).map { LinkOrder(address: $0.address, mode: mode, terms: $0.terms) }
         }
         try read("publish") { (node) throws(CommandFailure) in
             order.publish = try published(node)
@@ -108,11 +108,11 @@ struct ConfigurationReader {
         return order
     }
 
-    private func links(_ node: ConfigurationNode) throws(CommandFailure) -> [LinkAddress] {
+    private func links(_ node: ConfigurationNode) throws(CommandFailure) -> [LinkSpecification] {
         let links = try list(node, OptionValue.link)
         var places = Set<LinkAddress>()
-        for (index, link) in links.enumerated() where !places.insert(link).inserted {
-            throw try node.elements()[index].failure("\(link) is listened at twice; remove one")
+        for (index, link) in links.enumerated() where !places.insert(link.address).inserted {
+            throw try node.elements()[index].failure("\(link.address) is listened at twice; remove one")
         }
         return links
     }

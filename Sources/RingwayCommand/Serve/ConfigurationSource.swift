@@ -27,16 +27,22 @@ struct ConfigurationSource {
             orders = [options]
         }
         orders[0].links = inherited + orders[0].links
-        try refuseDuplicates(orders)
+        try refuseFaults(orders)
         return orders
     }
 
-    private func refuseDuplicates(_ orders: [NetworkOrder]) throws(CommandFailure) {
+    /// What no single option or key can tell.
+    private func refuseFaults(_ orders: [NetworkOrder]) throws(CommandFailure) {
         var places = Set<LinkAddress>()
         for link in orders.flatMap(\.links) where !places.insert(link.address).inserted {
             throw CommandFailure("\(link.address) is to be listened at twice", status: ExitStatus.usage)
         }
         for order in orders {
+            let hasToken = !order.configuration.agentToken.isEmpty
+            for link in order.links {
+                guard let problem = link.terms.problem(at: link.address, hasToken: hasToken) else { continue }
+                throw CommandFailure(problem, status: ExitStatus.usage)
+            }
             do throws(ValidationError) {
                 try PublishSpecification.refuseConflicts(order.publish)
             } catch {

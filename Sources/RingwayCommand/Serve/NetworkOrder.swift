@@ -6,6 +6,8 @@ struct LinkOrder: Hashable {
     let address: LinkAddress
     /// Permissions of the socket that is made.
     let mode: UInt32
+    /// Who may come there.
+    var terms = LinkTerms()
 }
 
 /// One network as it was ordered, by options or by a file.

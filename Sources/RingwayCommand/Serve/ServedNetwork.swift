@@ -45,7 +45,7 @@ struct ServedNetwork {
                 for forward in order.publish { try network.publish(forward) }
                 state?.restore(to: network)
                 for forward in order.agentForwards { try network.forward(forward) }
-                for link in order.links { try network.listen(on: link.address, mode: link.mode) }
+                for link in order.links { try network.listen(on: link.address, mode: link.mode, terms: link.terms) }
             } catch {
                 network.stop()
                 throw error
@@ -205,7 +205,7 @@ struct ServedNetwork {
         }
         for link in next.links where !order.links.contains(link) {
             do throws(VirtualNetwork.Failure) {
-                try network.listen(on: link.address, mode: link.mode)
+                try network.listen(on: link.address, mode: link.mode, terms: link.terms)
                 order.links.append(link)
                 lines.append("\(link.address) is listened at")
             } catch {
@@ -250,6 +250,8 @@ struct ServedNetwork {
         if now.keepsPrivilegedPorts != wanted.keepsPrivilegedPorts { keys.append("privileged-source-ports") }
         if now.isolate != wanted.isolate { keys.append("isolate") }
         if now.agentToken != wanted.agentToken { keys.append("agent-token") }
+        if now.trustsAgentNames != wanted.trustsAgentNames { keys.append("trust-agent-names") }
+        if now.agentPublishing != wanted.agentPublishing { keys.append("agent-publish") }
         if now.agentSockets != wanted.agentSockets { keys.append("agent-socket") }
         if now.followsListeningPorts != wanted.followsListeningPorts { keys.append("follow-ports") }
         if now.shards != wanted.shards { keys.append("shards") }

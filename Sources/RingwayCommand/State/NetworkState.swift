@@ -62,6 +62,7 @@ struct NetworkState: Equatable {
                         writer.member("mac", "\(lease.mac)")
                         writer.member("ipv4", lease.ipv4.map { "\($0)" })
                         writer.member("name", lease.name)
+                        writer.member("link", lease.link.map { "\($0)" })
                     }
                 }
                 writer.member("published", published) { writer, published in
@@ -108,7 +109,10 @@ struct NetworkState: Equatable {
                 throw Failure(description: "\"leases\" has an entry without \"mac\" and \"ipv4\"")
             }
             let name = text(element, "name")
-            leases.append(StaticLease(mac: mac, ipv4: ipv4, name: GuestName.isValid(name) ? name : nil))
+            leases.append(
+                StaticLease(
+                    mac: mac, ipv4: ipv4, name: GuestName.isValid(name) ? name : nil,
+                    link: try? LinkAddress(text(element, "link"))))
         }
         published = []
         for element in elements("published") {

@@ -43,6 +43,7 @@ extension JSONWriter {
     mutating func members(of guest: Guest, _ statistics: Statistics?) {
         member("id", guest.id)
         member("name", guest.name)
+        member("claimsName", guest.claimsName)
         member("mac", "\(guest.mac)")
         member("ipv4", "\(guest.ipv4)")
         member("ipv6", "\(guest.ipv6)")
@@ -136,6 +137,7 @@ extension JSONWriter {
             writer.member("name", lease.name)
             writer.member("static", lease.isStatic)
             writer.member("present", lease.isPresent)
+            writer.member("link", lease.link.map { "\($0)" })
         }
     }
 

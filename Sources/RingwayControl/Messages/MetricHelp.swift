@@ -45,11 +45,16 @@ enum MetricHelp {
         "floodsRefused": "Broadcast frames beyond the rate of a guest.",
         "neighborsUnknown": "Frames to guests that are not there.",
         "neighborInboxFull": "Frames to guests that were behind with taking them.",
-        "neighborFramesRefused": "Frames that another guest could not take.",
+        "neighborFramesRefused": "Frames to other guests that only the gateway may send, such as DHCP replies.",
+        "neighborFragmentsRefused": "Fragments of such packets, or without a first one, that went to no other guest.",
+        "neighborProbesRefused": "Probes for addresses that the guest may not have, which went to no other guest.",
+        "addressesRevoked": "IPv6 addresses that a guest lost to the machine whose ethernet address they are made of.",
         "captureFrames": "Frames that were written to captures.",
         "captureFramesDropped": "Frames that captures lost, because a disk was full or slow.",
         "guests": "Guests that are attached.",
         "guestsRefused": "Guests that were turned away.",
+        "agentPortsRefused": "Ports of the host that agents asked for and may not have.",
+        "agentPortsBeyondLimit": "Ports of the host that an agent would have had beyond its bound.",
     ]
 
     private static let tcp = [

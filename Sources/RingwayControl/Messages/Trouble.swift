@@ -73,6 +73,9 @@ struct Trouble: Sendable, Equatable {
             .denial, "droppedPolicy", "packets to where guests may not go",
             "--allow CIDR lets them; --deny, --no-host-loopback and link-local addresses refuse"),
         Trouble(
+            .denial, "agentPortsRefused", "ports of the host that agents may not publish",
+            "--agent-publish lets agents have some"),
+        Trouble(
             .drop, "droppedForeignDestination", "packets to where no packet can go, such as multicast groups", usual),
         Trouble(
             .drop, "droppedSpoofedSource", "frames from IP addresses that are not their guest's",
@@ -96,7 +99,16 @@ struct Trouble: Sendable, Equatable {
             .drop, "linkLengthsRefused", "frames of an impossible length", "does the link speak the right protocol?"),
         Trouble(.drop, "udpSendFailed", "datagrams that the host did not send", "routes and firewall of the host"),
         Trouble(.drop, "neighborsUnknown", "frames to guests that are not there", usual),
-        Trouble(.drop, "neighborFramesRefused", "frames that another guest could not take", capture),
+        Trouble(
+            .drop, "neighborFramesRefused", "DHCP replies, router advertisements and redirects to other guests", capture
+        ),
+        Trouble(
+            .drop, "neighborFragmentsRefused", "fragments to other guests that could not be told from these", capture),
+        Trouble(
+            .drop, "neighborProbesRefused", "probes for addresses that are not the guest's",
+            "it attacks its neighbours, or has another's address; --max-addresses bounds those of IPv6"),
+        Trouble(
+            .drop, "addressesRevoked", "IPv6 addresses that guests had of machines that came later", capture),
         Trouble(.drop, "neighborInboxFull", "frames to guests that are behind", "the guest is slow or stopped"),
         Trouble(
             .drop, "captureFramesDropped", "frames that are not in the capture",
@@ -131,6 +143,7 @@ struct Trouble: Sendable, Equatable {
         Trouble(boundBy: "--pool-size", "linkReadsStarved", "times that reading from a guest had to wait"),
         Trouble(boundBy: "--pool-size", "receivesStarved", "times that reading from the host had to wait"),
         Trouble(boundBy: "--reorder-size", "tcpOutOfOrderDropped", "segments out of order that were dropped"),
+        Trouble(boundBy: "--max-agent-ports", "agentPortsBeyondLimit", "ports of the host that agents did not get"),
         Trouble(boundBy: "--max-guests", "guestsRefused", "guests that were turned away"),
         Trouble(.bound, "descriptorsExhausted", "flows without a descriptor", "raise ulimit -Hn or LimitNOFILE"),
         Trouble(.bound, "dns.lackedDescriptors", "queries without a descriptor", "raise ulimit -Hn or LimitNOFILE"),

@@ -135,13 +135,16 @@ extension OpenAPIDocument {
                 "type": "integer", "format": "int64", "minimum": 1, "description": "Its number; none is given twice."
               },
               "name": {"type": "string", "description": "Other guests find it as NAME.ringway.internal."},
+              "claimsName": {"type": "boolean", "description": "Whether its agent has given it the name."},
               "mac": {"type": "string"}, "ipv4": {"type": "string"}, "ipv6": {"type": "string"},
               "link": {"type": "string", "description": "What carries its frames."},
               "flows": {"type": "integer", "format": "int64", "minimum": 0, "description": "Flows of all kinds."},
               "octetsFromGuest": {"type": "integer", "format": "int64", "minimum": 0},
               "octetsToGuest": {"type": "integer", "format": "int64", "minimum": 0}
             },
-            "required": ["id", "name", "mac", "ipv4", "ipv6", "link", "flows", "octetsFromGuest", "octetsToGuest"],
+            "required": [
+              "id", "name", "claimsName", "mac", "ipv4", "ipv6", "link", "flows", "octetsFromGuest", "octetsToGuest"
+            ],
             "additionalProperties": false
           },
           "GuestDetails": {
@@ -151,6 +154,7 @@ extension OpenAPIDocument {
                 "type": "integer", "format": "int64", "minimum": 1, "description": "Its number; none is given twice."
               },
               "name": {"type": "string", "description": "Other guests find it as NAME.ringway.internal."},
+              "claimsName": {"type": "boolean", "description": "Whether its agent has given it the name."},
               "mac": {"type": "string"}, "ipv4": {"type": "string"}, "ipv6": {"type": "string"},
               "link": {"type": "string", "description": "What carries its frames."},
               "flows": {"type": "integer", "format": "int64", "minimum": 0, "description": "Flows of all kinds."},
@@ -159,7 +163,8 @@ extension OpenAPIDocument {
               "counters": {"$ref": "#/components/schemas/Counters"}
             },
             "required": [
-              "id", "name", "mac", "ipv4", "ipv6", "link", "flows", "octetsFromGuest", "octetsToGuest", "counters"
+              "id", "name", "claimsName", "mac", "ipv4", "ipv6", "link", "flows", "octetsFromGuest", "octetsToGuest",
+              "counters"
             ],
             "additionalProperties": false
           },
@@ -247,9 +252,10 @@ extension OpenAPIDocument {
               "mac": {"type": "string"}, "ipv4": {"type": "string"}, "ipv6": {"type": "string"},
               "name": {"type": "string"},
               "static": {"type": "boolean", "description": "Settled in the configuration."},
-              "present": {"type": "boolean", "description": "The guest is attached."}
+              "present": {"type": "boolean", "description": "The guest is attached."},
+              "link": {"type": "string", "nullable": true, "description": "The one link by which the guest comes."}
             },
-            "required": ["mac", "ipv4", "ipv6", "name", "static", "present"], "additionalProperties": false
+            "required": ["mac", "ipv4", "ipv6", "name", "static", "present", "link"], "additionalProperties": false
           },
           "AddressLeases": {
             "type": "object",

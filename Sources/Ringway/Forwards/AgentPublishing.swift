@@ -1,0 +1,123 @@
+internal import RingwayUsage
+internal import RingwayWire
+
+/// Which ports of the host agents may have for their guests: none, unless it is said.
+///
+/// An agent speaks for its guest, and a guest that could have any port of the host's could stand in for the host's own
+/// services.
+public struct AgentPublishing: Hashable, Sendable {
+    /// Ports on some of the host's addresses.
+    public struct Rule: Hashable, Sendable {
+        public var addresses: BindPolicy
+        public var ports: ClosedRange<UInt16>
+
+        /// A rule for ports that need no privilege, or for others.
+        public init(_ addresses: BindPolicy, ports: ClosedRange<UInt16> = AgentPublishing.ordinaryPorts) {
+            self.addresses = addresses
+            self.ports = ports
+        }
+    }
+
+    /// An agent may have what one of them allows.
+    public var rules: [Rule]
+
+    public init(_ rules: [Rule]) { self.rules = rules }
+
+    /// Agents publish nothing.
+    public static let none = AgentPublishing([])
+
+    /// Ports without privilege. Those below belong to the machine's own services, and are allowed by name alone.
+    public static var ordinaryPorts: ClosedRange<UInt16> { 1_024...UInt16.max }
+
+    /// What can be written, for help and errors.
+    public static let forms = "none, loopback[:PORTS], all[:PORTS] or ADDRESS[:PORTS]"
+
+    /// Reads `forms`, several of them separated by commas: `loopback,192.0.2.1:80,[::1]:8000-8999`.
+    public init(_ text: String) throws(VirtualNetwork.Failure) {
+        rules = []
+        guard text != "none" else { return }
+        for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+            rules.append(try Self.rule(String(part)))
+        }
+    }
+
+    private static func rule(_ text: String) throws(VirtualNetwork.Failure) -> Rule {
+        if let address = IPAddress(text), !address.isUnspecified { return Rule(.addresses([address])) }
+        let colon = text.lastIndex(of: ":")
+        let place = colon.map { String(text[..<$0]) } ?? text
+        let policy: BindPolicy
+        switch place {
+        case "loopback": policy = .loopback
+        case "all": policy = .everywhere
+        default:
+            let isBracketed = place.hasPrefix("[") && place.hasSuffix("]")
+            guard let address = IPAddress(isBracketed ? String(place.dropFirst().dropLast()) : place),
+                isBracketed != address.isIPv4, !address.isUnspecified
+            else {
+                throw VirtualNetwork.Failure(
+                    "it must be \(forms), such as loopback or 192.0.2.1:8000-8999"
+                        + Suggestion.question(place, among: ["none", "loopback", "all"]))
+            }
+            policy = .addresses([address])
+        }
+        guard let colon else { return Rule(policy) }
+        return Rule(policy, ports: try ports(String(text[text.index(after: colon)...])))
+    }
+
+    private static func ports(_ text: String) throws(VirtualNetwork.Failure) -> ClosedRange<UInt16> {
+        let ends = text.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false).map { end in
+            end.utf8.allSatisfy { (0x30...0x39).contains($0) } ? UInt16(end) : nil
+        }
+        guard let first = ends[0], let last = ends[ends.count - 1], first > 0, first <= last else {
+            throw VirtualNetwork.Failure("\"\(text)\" are no ports; use 8080 or 8000-8999, say")
+        }
+        return first...last
+    }
+
+    // MARK: Asking
+
+    /// Where a port is had that is asked for; `nil` when it is not to be had. Who asks for every address of a family gets
+    /// the first one that is allowed.
+    ///
+    /// - Parameter policy: where ports may be had at all.
+    func place(for wanted: TransportAddress, within policy: BindPolicy) -> IPAddress? {
+        for rule in rules where rule.allows(wanted.port) {
+            for place in rule.addresses.places(for: wanted.address) {
+                if let place = policy.places(for: place).first, let place { return place }
+            }
+        }
+        return nil
+    }
+
+    /// Why a port is refused, for the user of an agent.
+    func refusal(of wanted: TransportAddress) -> String {
+        guard !rules.isEmpty else {
+            return "\(wanted): agents may publish no ports; \"ringway serve --agent-publish\" on the host lets them"
+        }
+        return "\(wanted): agents may publish \(self) only, as \"ringway serve --agent-publish\" on the host says"
+    }
+}
+
+extension AgentPublishing.Rule {
+    /// Whether a port is among those of the rule; zero is one that the kernel chooses, which may be any without privilege.
+    fileprivate func allows(_ port: UInt16) -> Bool {
+        guard port == 0 else { return ports.contains(port) }
+        return ports.lowerBound <= AgentPublishing.ordinaryPorts.lowerBound && ports.upperBound == .max
+    }
+}
+
+extension AgentPublishing: CustomStringConvertible {
+    /// As `init` reads it.
+    public var description: String {
+        guard !rules.isEmpty else { return "none" }
+        return rules.map { rule in
+            guard rule.ports != Self.ordinaryPorts else { return "\(rule.addresses)" }
+            let ports =
+                rule.ports.count == 1 ? "\(rule.ports.lowerBound)" : "\(rule.ports.lowerBound)-\(rule.ports.upperBound)"
+            if case .addresses(let addresses) = rule.addresses {
+                return addresses.map { $0.isIPv4 ? "\($0):\(ports)" : "[\($0)]:\(ports)" }.joined(separator: ",")
+            }
+            return "\(rule.addresses):\(ports)"
+        }.joined(separator: ",")
+    }
+}

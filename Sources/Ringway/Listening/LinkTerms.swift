@@ -1,0 +1,108 @@
+public import RingwayWire
+
+/// Who may come by a link, and as whom.
+///
+/// A link without terms takes whoever comes for who it says it is, by the ethernet address of its first frame or by its
+/// agent: that is right where all guests are one owner's. A link with a guest or an ethernet address belongs to one
+/// machine, which nothing that comes by another link can pass for.
+public struct LinkTerms: Hashable, Sendable {
+    /// The name of the machine at the other end: that of its lease, where there is one, else the name it has from now on.
+    public var guest: String?
+    /// The ethernet address of the machine at the other end.
+    public var mac: MACAddress?
+    /// The CIDs of the machines that may connect to a vsock port; empty for every other machine. This machine's own users
+    /// are CID 1, and only let in where it is among them.
+    public var machines: Set<UInt32>
+
+    /// Terms of a link; none of them for one that takes every guest.
+    public init(guest: String? = nil, mac: MACAddress? = nil, machines: Set<UInt32> = []) {
+        self.guest = guest?.lowercased()
+        self.mac = mac
+        self.machines = machines
+    }
+
+    /// Whether the link belongs to one machine.
+    public var isBound: Bool { guest != nil || mac != nil }
+
+    /// What is missing at a link, or does not belong there; `nil` for a link that is safe to wait at.
+    ///
+    /// - Parameter hasToken: whether agents have to show a token.
+    public func problem(at address: LinkAddress, hasToken: Bool) -> String? {
+        guard case .agentPort = address else {
+            return machines.isEmpty ? nil : "\(address): only machines of a vsock have a CID; use guest= or mac="
+        }
+        guard machines.isEmpty, !hasToken else { return nil }
+        return "\(address): any machine with a vsock could connect; "
+            + "name those that may by \"\(address),cid=N\", or have agents show a token by --agent-token FILE"
+    }
+}
+
+/// A link and its terms, in words: `qemu:/run/web.sock,guest=web`.
+public struct LinkSpecification: Hashable, Sendable, CustomStringConvertible {
+    public var address: LinkAddress
+    public var terms: LinkTerms
+
+    public init(_ address: LinkAddress, _ terms: LinkTerms = LinkTerms()) {
+        self.address = address
+        self.terms = terms
+    }
+
+    /// What can be written behind a link, for help and errors.
+    public static let forms = "guest=NAME, mac=ADDRESS, and cid=N for vsock"
+
+    private static let keys = ["guest", "mac", "cid"]
+
+    /// Reads a link as `LinkAddress` does, and the terms behind it. A path may have commas and equals signs, but not end
+    /// like terms.
+    public init(_ text: String) throws(VirtualNetwork.Failure) {
+        var rest = Substring(text)
+        var words: [(key: String, value: String)] = []
+        while let comma = rest.lastIndex(of: ",") {
+            let word = rest[rest.index(after: comma)...].split(
+                separator: "=", maxSplits: 1, omittingEmptySubsequences: false
+            ).map(String.init)
+            guard word.count == 2, Self.keys.contains(word[0]), !word[1].contains("/") else { break }
+            words.insert((word[0], word[1]), at: 0)
+            rest = rest[..<comma]
+        }
+        address = try LinkAddress(String(rest))
+        terms = LinkTerms()
+        for (key, value) in words { try take(key, value) }
+    }
+
+    private mutating func take(_ key: String, _ value: String) throws(VirtualNetwork.Failure) {
+        switch key {
+        case "guest":
+            guard terms.guest == nil else { throw VirtualNetwork.Failure("\(address): guest= is there twice") }
+            guard GuestName.isValid(value) else {
+                throw VirtualNetwork.Failure(
+                    "\"\(value)\" is no guest's name, which has 1 to 63 letters, digits and hyphens; use guest=web, say"
+                )
+            }
+            terms.guest = value.lowercased()
+        case "mac":
+            guard terms.mac == nil else { throw VirtualNetwork.Failure("\(address): mac= is there twice") }
+            guard let mac = MACAddress(value), !mac.isMulticast, mac.rawValue != 0 else {
+                throw VirtualNetwork.Failure(
+                    "\"\(value)\" is not a guest's ethernet address; use mac=52:54:00:12:34:56, say")
+            }
+            terms.mac = mac
+        default:
+            // The highest stands for any machine (vsock(7)).
+            guard let machine = UInt32(value), machine < .max else {
+                throw VirtualNetwork.Failure("\"\(value)\" is not the CID of a machine; use cid=3, say")
+            }
+            terms.machines.insert(machine)
+            if let problem = terms.problem(at: address, hasToken: true) { throw VirtualNetwork.Failure(problem) }
+        }
+    }
+
+    /// As `init` reads it.
+    public var description: String {
+        var text = "\(address)"
+        for machine in terms.machines.sorted() { text += ",cid=\(machine)" }
+        if let guest = terms.guest { text += ",guest=\(guest)" }
+        if let mac = terms.mac { text += ",mac=\(mac)" }
+        return text
+    }
+}
