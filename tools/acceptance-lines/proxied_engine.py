@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 from bed import Failure, wait_until
 from container_engine import Engine, Registry, only_child
@@ -9,6 +10,7 @@ from daemon import Daemon
 
 IMAGE = "base:1"
 PORT = 18080
+RANGE = 19000, 19199
 TAKEN_PORT = 18085
 WEB_CONTAINER = "mkdir -p /www && echo page >/www/page && exec httpd -f -p 80 -h /www"
 
@@ -32,9 +34,9 @@ class Scene:
         self.namespace = bed.namespace("engine")
         self.agent_path = agent_path
         self.agent = None
+        self.options = ["--userland-proxy-path", agent_path]
         self.engine = Engine(
-            bed, self.namespace, self.GATEWAY4, f"host.ringway.internal:{Registry.PORT}",
-            ["--userland-proxy-path", agent_path])
+            bed, self.namespace, self.GATEWAY4, f"host.ringway.internal:{Registry.PORT}", self.options)
         self.busybox = busybox
 
     def __enter__(self):
@@ -77,6 +79,11 @@ class Scene:
         self.daemon.program.process.wait(10)
         self.bed.stop(self.daemon.program)
         self.daemon.program = None
+
+    def restart_engine(self, options):
+        self.engine.kill()
+        self.engine.options = options
+        self.engine.start()
 
     def publish(self, name, port, *options):
         self.engine.docker(
@@ -142,7 +149,38 @@ def daemon_killed(scene):
     return "the port answers again"
 
 
+def run_with_range(scene):
+    """Seconds that the engine takes to start and to remove a container with a port published for each of the range."""
+    first, last = RANGE
+    started = time.monotonic()
+    scene.engine.docker(
+        "run", "--detach", "--name", "range", "--publish", f"{first}-{last}:{first}-{last}", IMAGE, "sh", "-c",
+        f"mkdir -p /www && echo page >/www/page && httpd -p {first} -h /www && exec httpd -f -p {last} -h /www")
+    yield time.monotonic() - started
+    started = time.monotonic()
+    scene.engine.docker("rm", "--force", "range")
+    yield time.monotonic() - started
+
+
+def published_range(scene):
+    """Two hundred ports at once; beside it, in the same engine, what they take where nothing is published on the host."""
+    steps = run_with_range(scene)
+    up = next(steps)
+    for port in RANGE:
+        wait_until(lambda: scene.page(port) == "page", f"the page at port {port}")
+    down = next(steps)
+    rest = scene.bed.run(
+        ["ss", "-Htln", f"( sport >= :{RANGE[0]} and sport <= :{RANGE[1]} )"], scene.bed.host).strip()
+    if rest:
+        raise Failure(f"ports are still listened on: {rest}")
+    scene.restart_engine(["--userland-proxy=false"])
+    alone_up, alone_down = run_with_range(scene)
+    scene.restart_engine(scene.options)
+    return (f"{RANGE[1] - RANGE[0] + 1} ports: up in {up:.1f} s, gone in {down:.1f} s; "
+            f"without a proxy the engine takes {alone_up:.1f} s and {alone_down:.1f} s")
+
+
 LINES = {
-    "published": published, "taken": taken, "freed": freed, "engine-killed": engine_killed,
+    "published": published, "taken": taken, "freed": freed, "range": published_range, "engine-killed": engine_killed,
     "agent-killed": agent_killed, "daemon-killed": daemon_killed,
 }
