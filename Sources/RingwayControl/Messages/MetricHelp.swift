@@ -156,10 +156,13 @@ enum MetricHelp {
         "dns.droppedClientFull": "DNS answers that were dropped because a receive buffer was full.",
         "dns.droppedClientGone": "DNS answers that came after their client had gone.",
         "dns.refusedOutstanding": "DNS queries that failed because too many were under way.",
+        "dns.displaced": "DNS queries that failed because a guest with fewer of them under way asked.",
         "dns.lackedDescriptors": "DNS queries that lost an attempt because no descriptor was left.",
         "dns.streamsOpened": "DNS connections of guests.",
         "dns.streamsRefused": "DNS connections of guests that were closed because too many were open.",
         "dns.streamsIdle": "DNS connections of guests that were closed because they were idle.",
+        "dns.streamsDisplaced":
+            "DNS connections of guests that were closed because a guest with fewer of them came.",
         "dns.streamsOverflowed": "DNS connections of guests that were closed because the guest did not read.",
         "dns.upstreamStreamsRefused": "DNS connections to nameservers that were not opened because too many were open.",
         "dns.resolvConfReads": "Times that resolv.conf was read.",
