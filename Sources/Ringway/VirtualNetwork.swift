@@ -91,6 +91,8 @@ public final class VirtualNetwork: Sendable {
         /// Counters of guests that have gone.
         var departed: [String: Int] = [:]
         var guestsRefused = 0
+        /// Queues that agents offered beyond what a guest gets.
+        var queuesRefused = 0
         var linkLost: (@Sendable () -> Void)?
         var isLinkLost = false
         var isStopped = false
@@ -242,13 +244,14 @@ public final class VirtualNetwork: Sendable {
     /// The counters now, of all guests together, those that have gone included.
     public func statistics() -> Statistics {
         // Under the lock, so that nobody is counted twice who leaves meanwhile.
-        var (rows, count, refused) = state.withLock { state in
+        var (rows, count, refused, queuesRefused) = state.withLock { state in
             let engines = (Array(state.members.values) + Array(state.leaving.values)).map(\.engine)
             let rows = Statistics.sum(engines.map { $0.snapshot() }, departed: state.departed)
-            return (rows, state.members.count, state.guestsRefused)
+            return (rows, state.members.count, state.guestsRefused, state.queuesRefused)
         }
         rows.append(Count(name: "guests", value: count, isGauge: true))
         rows.append(Count(name: "guestsRefused", value: refused, isGauge: false))
+        rows.append(Count(name: "queuesRefused", value: queuesRefused, isGauge: false))
         let captured = captures.counts
         rows.append(Count(name: "captureFrames", value: captured.frames, isGauge: false))
         rows.append(Count(name: "captureFramesDropped", value: captured.dropped, isGauge: false))

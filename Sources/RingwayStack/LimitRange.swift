@@ -7,6 +7,8 @@ extension Limits {
         case "--max-half-open", "--max-udp-mappings": 16...1_000_000
         case "--max-ping-mappings", "--max-fragments", "--max-guests": 1...65_536
         case "--max-addresses": 1...4_096
+        // More than a link can have are of no use.
+        case "--max-queues": 1...64
         // Enough buffers for a kernel's queues, of both sizes.
         case "--pool-size": 16 << 20...1 << 40
         // The largest segment that a guest's kernel hands over.

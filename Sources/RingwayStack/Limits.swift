@@ -30,6 +30,10 @@ public struct Limits: Sendable, Equatable {
     /// Owners of published ports that may have leases. Beyond it a lease is refused.
     public var forwardOwners = 1_024
 
+    /// Queues, and so threads, that an agent's guest gets: zero for as many as there are shards. An agent that offers more
+    /// is told to use so many.
+    public var queuesPerGuest = 0
+
     /// Seconds without a datagram after which a UDP mapping ends, answered or not (RFC 4787 REQ-5: two minutes at least).
     public var udpTimeout = 180
     /// Seconds that a DNS query may wait for its answer, from the gateway or from another server.
@@ -86,6 +90,9 @@ public struct Limits: Sendable, Equatable {
         Row(
             name: "IPv6 addresses per guest", defaultValue: "16", flag: "--max-addresses",
             counter: "droppedSpoofedSource", atTheBound: "frames from further ones are dropped"),
+        Row(
+            name: "queues of an agent's guest", defaultValue: "--shards", flag: "--max-queues",
+            counter: "queuesRefused", atTheBound: "the agent uses the first ones"),
         Row(
             name: "owners of published ports with leases", defaultValue: "1024", flag: "--max-owners",
             counter: "told in the answer", atTheBound: "a lease is refused"),

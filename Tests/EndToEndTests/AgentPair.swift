@@ -21,7 +21,7 @@ final class AgentPair {
         guest = try bed.makeNamespace("guest")
         serviceArguments =
             [Machine.ringway, "serve", "--listen", "unix:\(bed.directory)/agent.sock", "--ipv6-prefix", Family.prefix]
-            + options
+            + (options.contains("--max-queues") ? [] : ["--max-queues", "\(max(1, queues))"]) + options
         agentArguments =
             [
                 Machine.agent, "run", "--host", "unix:\(bed.directory)/agent.sock", "--queues", "\(queues)",

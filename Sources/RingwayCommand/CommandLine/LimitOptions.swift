@@ -100,9 +100,15 @@ struct NeighborLimitOptions: ParsableArguments {
         transform: OptionValue.limit("--max-addresses"))
     var maxAddresses: Int?
 
+    @Option(
+        help: ArgumentHelp(HelpText.limit("--max-queues"), valueName: "count"),
+        transform: OptionValue.limit("--max-queues"))
+    var maxQueues: Int?
+
     /// Puts what was said beside the other bounds.
     func apply(to limits: inout Limits) {
         if let maxGuests { limits.guestsPerNetwork = maxGuests }
         if let maxAddresses { limits.addressesPerGuest = maxAddresses }
+        if let maxQueues { limits.queuesPerGuest = maxQueues }
     }
 }

@@ -49,6 +49,7 @@ enum MetricHelp {
         "captureFrames": "Frames that were written to captures.",
         "captureFramesDropped": "Frames that captures lost, because a disk was full or slow.",
         "guests": "Guests that are attached.",
+        "queuesRefused": "Queues that agents of guests offered beyond what a guest gets.",
         "guestsRefused": "Guests that were turned away.",
     ]
 
