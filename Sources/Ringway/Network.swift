@@ -83,6 +83,9 @@ extension VirtualNetwork {
         /// `shards`, with zero resolved.
         public var shardCount: Int { shards == 0 ? Self.defaultShardCount : min(64, shards) }
 
+        /// `limits.queuesPerGuest`, with zero resolved.
+        var queuesPerGuest: Int { limits.queuesPerGuest == 0 ? shardCount : limits.queuesPerGuest }
+
         /// `busyPoll` in nanoseconds, with `nil` resolved for so many threads of all guests together.
         func busyPollNanoseconds(threads: Int) -> UInt64 {
             let microseconds = busyPoll ?? (threads <= Self.defaultShardCount ? Self.defaultBusyPoll : 0)

@@ -95,6 +95,8 @@ public final class VirtualNetwork: Sendable {
         /// Ports of the host that agents may not have, or would have had beyond their bound.
         var agentPortsRefused = 0
         var agentPortsBeyondLimit = 0
+        /// Queues that agents offered beyond what a guest gets.
+        var queuesRefused = 0
         var linkLost: (@Sendable () -> Void)?
         var isLinkLost = false
         var isStopped = false
@@ -260,16 +262,20 @@ public final class VirtualNetwork: Sendable {
     /// The counters now, of all guests together, those that have gone included.
     public func statistics() -> Statistics {
         // Under the lock, so that nobody is counted twice who leaves meanwhile.
-        var (rows, count, refused, ports) = state.withLock { state in
+        var (rows, count, refused) = state.withLock { state in
             let engines = (Array(state.members.values) + Array(state.leaving.values)).map(\.engine)
             let rows = Statistics.sum(engines.map { $0.snapshot() }, departed: state.departed)
-            let ports = (refused: state.agentPortsRefused, beyondLimit: state.agentPortsBeyondLimit)
-            return (rows, state.members.count, state.guestsRefused, ports)
+            return (
+                rows, state.members.count,
+                [
+                    ("guestsRefused", state.guestsRefused), ("queuesRefused", state.queuesRefused),
+                    ("agentPortsRefused", state.agentPortsRefused),
+                    ("agentPortsBeyondLimit", state.agentPortsBeyondLimit),
+                ]
+            )
         }
         rows.append(Count(name: "guests", value: count, isGauge: true))
-        rows.append(Count(name: "guestsRefused", value: refused, isGauge: false))
-        rows.append(Count(name: "agentPortsRefused", value: ports.refused, isGauge: false))
-        rows.append(Count(name: "agentPortsBeyondLimit", value: ports.beyondLimit, isGauge: false))
+        for (name, value) in refused { rows.append(Count(name: name, value: value, isGauge: false)) }
         let captured = captures.counts
         rows.append(Count(name: "captureFrames", value: captured.frames, isGauge: false))
         rows.append(Count(name: "captureFramesDropped", value: captured.dropped, isGauge: false))

@@ -104,10 +104,14 @@ final class Agent {
                 sockets.append(try HostConversation.begin(line, hello))
             }
             let welcome = try HostConversation.finish(control)
+            if welcome.queues > 0 {
+                while sockets.count > welcome.queues { close(sockets.removeLast()) }
+            }
             for socket in sockets { _ = try HostConversation.finish(socket) }
             if interface != nil {
                 guard let network = welcome.network else { throw AgentFailure("the host has no network for the guest") }
                 try configure(network)
+                interface?.keep(queues: sockets.count)
             }
             return try AgentSession(
                 control: control, welcome: welcome, line: line, hello: hello, queues: interface?.queues ?? [],

@@ -21,10 +21,14 @@ public final class AgentHost: Sendable {
 
     /// Starts the thread. Nobody is waited for yet.
     ///
-    /// - Parameter token: what agents have to show; empty where none is asked for.
-    public init(token: [UInt8] = [], reception: any AgentReception) throws(AgentFailure) {
+    /// - Parameters:
+    ///   - token: what agents have to show; empty where none is asked for.
+    ///   - mostQueues: queues that an agent's guest gets; the first ones of an agent that offers more.
+    public init(
+        token: [UInt8] = [], mostQueues: Int = Int(GuestOffer.maximumQueues), reception: any AgentReception
+    ) throws(AgentFailure) {
         wakeUp = try WakeUp()
-        let loop = try HostLoop(token: token, reception: reception, wakeUp: wakeUp)
+        let loop = try HostLoop(token: token, mostQueues: mostQueues, reception: reception, wakeUp: wakeUp)
         // The loop is the thread's from here on.
         nonisolated(unsafe) let unshared = loop
         threads.add(

@@ -18,8 +18,11 @@ final class AgentSession: LoopMember {
     let agent: AgentGuest
     let identifier: SessionIdentifier
     let origin: ConversationOrigin
+    let peer: ConnectionPeer
     private(set) var isAdmitted = false
+    private let mostQueues: Int
     private var reader = AgentMessageReader.ofHost()
+    /// Those that the host takes; the agent may offer more.
     private var queues: [Int32?]
     private var deadline: UInt64 = 0
     private var departing: [UInt8] = []
@@ -30,11 +33,16 @@ final class AgentSession: LoopMember {
     private var publishedCount = 0
     var streams = StreamStock()
 
-    init(_ descriptor: Int32, agent: AgentGuest, identifier: SessionIdentifier, origin: ConversationOrigin) {
+    init(
+        _ descriptor: Int32, agent: AgentGuest, identifier: SessionIdentifier, origin: ConversationOrigin,
+        peer: ConnectionPeer, mostQueues: Int
+    ) {
         self.agent = agent
         self.identifier = identifier
         self.origin = origin
-        queues = Array(repeating: nil, count: Int(agent.offer.queues))
+        self.peer = peer
+        self.mostQueues = mostQueues
+        queues = Array(repeating: nil, count: min(Int(agent.offer.queues), mostQueues))
         super.init(descriptor)
     }
 
@@ -47,7 +55,8 @@ final class AgentSession: LoopMember {
         let present = queues.compactMap(\.self)
         guard present.count == queues.count else { return }
         do throws(Refusal) {
-            let welcome = try loop.reception.admit(agent, queues: present)
+            var welcome = try loop.reception.admit(agent, queues: present)
+            if present.count < agent.offer.queues { welcome.queues = UInt8(present.count) }
             // They are somebody else's now.
             queues = []
             isAdmitted = true
@@ -64,7 +73,14 @@ final class AgentSession: LoopMember {
         switch role {
         case .control: conversation.close()
         case .frames(let queue, let count):
-            guard !isAdmitted, Int(count) == queues.count, queues[Int(queue)] == nil else {
+            guard count == agent.offer.queues else {
+                return conversation.refuse(AgentError.invalid, "queue \(queue) of \(count) does not belong here")
+            }
+            // Further ones than are taken: the agent is told how many when it is welcomed.
+            guard queue < mostQueues else {
+                return conversation.refuse(AgentError.full, "the host takes \(mostQueues) queues")
+            }
+            guard !isAdmitted, queues[Int(queue)] == nil else {
                 return conversation.refuse(AgentError.invalid, "queue \(queue) of \(count) does not belong here")
             }
             guard conversation.welcome() else { return conversation.close() }

@@ -9,6 +9,8 @@ final class FreshConversation: LoopMember {
     private static var patience: UInt64 { 5_000_000_000 }
 
     let origin: ConversationOrigin
+    /// Who shares the room for fresh conversations.
+    let peer: ConnectionPeer
     private var reader = AgentMessageReader.ofAgent()
     /// `nil` for one that we have opened, which the agent speaks on when it needs it.
     private let deadline: UInt64?
@@ -17,11 +19,15 @@ final class FreshConversation: LoopMember {
 
     init(_ descriptor: Int32, origin: ConversationOrigin, now: UInt64?) {
         self.origin = origin
+        peer = ConnectionPeer(descriptor)
         deadline = now.map { $0 + Self.patience }
         super.init(descriptor)
     }
 
-    override func watched(_ isWatched: Bool) { loop?.countFresh(isWatched ? 1 : -1) }
+    override func watched(_ isWatched: Bool) {
+        // One that we have opened is nobody's flood.
+        if deadline != nil { loop?.noteFresh(self, isWatched) }
+    }
 
     override func look(at now: UInt64) {
         if let deadline, now >= deadline { close() }

@@ -7,7 +7,7 @@ internal import RingwaySplice
 /// What the agents' thread does. Nothing here is touched by any other thread.
 final class HostLoop {
     private static var wakeTag: UInt64 { 0 }
-    /// Conversations whose hello has not been heard; further ones are turned away.
+    /// Conversations whose hello has not been heard. For a further one the oldest goes of those who have most.
     private static var maximumFresh: Int { 1_024 }
     /// Agents at once.
     private static var maximumSessions: Int { 1_024 }
@@ -17,6 +17,8 @@ final class HostLoop {
     private static var interval: Int32 { 250 }
 
     let token: [UInt8]
+    /// Queues that an agent's guest gets; it may offer more.
+    private let mostQueues: Int
     let reception: any AgentReception
     private let wakeUp: WakeUp
     private var queue: EventQueue
@@ -25,7 +27,8 @@ final class HostLoop {
     private(set) var now: UInt64 = ringway_monotonic_nanoseconds()
     private var sessions: [SessionIdentifier: AgentSession] = [:]
     private var nextAgent: UInt32 = 0
-    private var freshCount = 0
+    /// Those whose hello is awaited, by their tags, which grow.
+    private var fresh: [UInt64: FreshConversation] = [:]
     /// How long the machine had slept when it was looked at last.
     private var slept = ringway_time_asleep()
     private var host: AgentHost?
@@ -35,8 +38,11 @@ final class HostLoop {
     /// Members that have left something for the next turn, lest all others wait.
     private var unfinished: [LoopMember] = []
 
-    init(token: [UInt8], reception: any AgentReception, wakeUp: WakeUp) throws(AgentFailure) {
+    init(
+        token: [UInt8], mostQueues: Int, reception: any AgentReception, wakeUp: WakeUp
+    ) throws(AgentFailure) {
         self.token = token
+        self.mostQueues = mostQueues
         self.reception = reception
         self.wakeUp = wakeUp
         queue = try EventQueue()
@@ -116,11 +122,15 @@ final class HostLoop {
 
     /// Waits for the hello of a conversation that somebody has opened.
     func greet(_ conversation: FreshConversation) {
-        guard freshCount < Self.maximumFresh else { return conversation.close() }
         watch(conversation)
+        guard fresh.count > Self.maximumFresh else { return }
+        let waiting = fresh.keys.sorted().compactMap { fresh[$0] }
+        if let index = ConnectionPeer.excess(among: waiting.map(\.peer)) { waiting[index].close() }
     }
 
-    func countFresh(_ change: Int) { freshCount += change }
+    func noteFresh(_ conversation: FreshConversation, _ isFresh: Bool) {
+        fresh[conversation.tag] = isFresh ? conversation : nil
+    }
 
     // MARK: Sessions
 
@@ -133,18 +143,28 @@ final class HostLoop {
         guard let host, sessions[identifier] == nil else {
             return conversation.refuse(AgentError.invalid, "the session has its control conversation already")
         }
-        guard sessions.count < Self.maximumSessions else {
+        guard sessions.count < Self.maximumSessions || makeRoom(for: conversation.peer) else {
             return conversation.refuse(AgentError.full, "the host has \(sessions.count) agents, and takes no more")
         }
         nextAgent += 1
-        let origin = conversation.origin
+        let (origin, peer) = (conversation.origin, conversation.peer)
         let session = AgentSession(
             conversation.relinquish(), agent: AgentGuest(id: nextAgent, offer: offer, host: host),
-            identifier: identifier, origin: origin)
+            identifier: identifier, origin: origin, peer: peer, mostQueues: mostQueues)
         guard watch(session) else { return }
         sessions[identifier] = session
         replace(session)
         session.admitWhenComplete()
+    }
+
+    /// Ends the oldest session of a machine, or a user, that has more of them than the newcomer's would have.
+    private func makeRoom(for newcomer: ConnectionPeer) -> Bool {
+        let all = sessions.values.sorted { $0.agent.id < $1.agent.id }
+        guard let index = ConnectionPeer.excess(among: all.map(\.peer) + [newcomer]), index < all.count,
+            all[index].peer.party != newcomer.party
+        else { return false }
+        end(all[index], because: "its machine has more agents than others, and there is room for no more")
+        return true
     }
 
     /// Ends the session that an agent had before it was started again, where the machine that it comes from tells that

@@ -4,25 +4,29 @@ public import RingwayWire
 ///
 ///      0       2       4       6    7    8      24     25            41
 ///     +-------+-------+-------+----+----+------+------+-------------+- ...
-///     |version|  MTU  |streams|what|  0 | IPv4 and its  | gateway     |
+///     |version|  MTU  |streams|what|qs. | IPv4 and its  | gateway     |
 ///     +-------+-------+-------+----+----+------+------+-------------+- ...
 ///
 /// After IPv4's gateway the same for IPv6 (16 + 1 + 16), then a count (1) of name servers (16 each). Addresses are
 /// sixteen octets in network order, IPv4 mapped. Of "what", bit 0 says that the network's addresses mean something and
-/// bit 1 that the host wants to know of listening ports. To anything but a control conversation all but the version is
-/// zero.
+/// bit 1 that the host wants to know of listening ports. "qs." is how many of the offered queues the host takes, zero
+/// where it takes all: those numbered from there on carry no frames. To anything but a control conversation all but the
+/// version is zero.
 public struct Welcome: Hashable, Sendable {
     /// Streams that the agent should keep connected ahead of time.
     public var readyStreams: UInt16
     /// Whether the host wants to know which ports are listened on.
     public var wantsPorts: Bool
+    /// How many of the queues that were offered the host takes, the first ones; zero for all.
+    public var queues: UInt8
     /// The guest's place on the network; `nil` where the agent carries no frames.
     public var network: GuestNetwork?
 
     /// A welcome for a control conversation, or the bare one for others.
-    public init(readyStreams: UInt16 = 0, wantsPorts: Bool = false, network: GuestNetwork? = nil) {
+    public init(readyStreams: UInt16 = 0, wantsPorts: Bool = false, queues: UInt8 = 0, network: GuestNetwork? = nil) {
         self.readyStreams = readyStreams
         self.wantsPorts = wantsPorts
+        self.queues = queues
         self.network = network
     }
 
@@ -34,7 +38,7 @@ public struct Welcome: Hashable, Sendable {
         writer.append(network?.mtu ?? 0)
         writer.append(readyStreams)
         writer.append((network == nil ? UInt8(0) : 1) | (wantsPorts ? 2 : 0))
-        writer.append(UInt8(0))
+        writer.append(queues)
         let unspecified = IPAddress(high: 0, low: 0)
         writer.append(network?.ipv4.address ?? unspecified)
         writer.append(UInt8(network?.ipv4.prefixLength ?? 0))
@@ -54,7 +58,7 @@ public struct Welcome: Hashable, Sendable {
         let what: UInt8 = try reader.integer()
         guard what & ~3 == 0 else { throw .invalidValue }
         wantsPorts = what & 2 != 0
-        try reader.zero(1)
+        queues = try reader.integer()
         let ipv4 = (try reader.address(), Int(try reader.integer(UInt8.self)), try reader.address())
         let ipv6 = (try reader.address(), Int(try reader.integer(UInt8.self)), try reader.address())
         let count = Int(try reader.integer(UInt8.self))

@@ -33,8 +33,10 @@ public final class Resolver: Sendable {
     /// to the shard is the same sixteen octets and then the answer. Answers come in any order. A malformed query gets
     /// none. An answer that the socket has no room for is dropped and counted. The service ends when the shard closes
     /// its end.
-    public func serve(datagrams descriptor: Int32) {
-        link.post(.serveDatagrams(descriptor))
+    ///
+    /// - Parameter guest: the number of the guest whose queries they are: guests share the limits fairly.
+    public func serve(datagrams descriptor: Int32, guest: UInt32 = 0) {
+        link.post(.serveDatagrams(descriptor, guest: guest))
     }
 
     /// Serves DNS over TCP on a connected stream socket, which it takes over (RFC 7766), for a client that can reach the
@@ -42,8 +44,8 @@ public final class Resolver: Sendable {
     ///
     /// Queries may be pipelined and are answered in any order. After the client has shut down its side, what it asked is
     /// still answered. A malformed query closes the connection, as does idleness.
-    public func serve(stream descriptor: Int32, hasIPv6: Bool = true) {
-        link.post(.serveStream(descriptor, hasIPv6: hasIPv6))
+    public func serve(stream descriptor: Int32, guest: UInt32 = 0, hasIPv6: Bool = true) {
+        link.post(.serveStream(descriptor, guest: guest, hasIPv6: hasIPv6))
     }
 
     /// Replaces the built-in names. Queries that come from now on are answered by them.

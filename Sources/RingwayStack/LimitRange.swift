@@ -8,6 +8,8 @@ extension Limits {
         case "--max-ping-mappings", "--max-fragments", "--max-guests": 1...65_536
         case "--max-addresses": 1...4_096
         case "--max-agent-ports": 1...10_000
+        // More than a link can have are of no use.
+        case "--max-queues": 1...64
         // Enough buffers for a kernel's queues, of both sizes.
         case "--pool-size": 16 << 20...1 << 40
         // The largest segment that a guest's kernel hands over.

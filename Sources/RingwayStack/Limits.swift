@@ -32,6 +32,9 @@ public struct Limits: Sendable, Equatable {
 
     /// Ports of the host that an agent may have for its guest, of its own and by `--follow-ports`, each.
     public var portsPerAgent = 1_024
+    /// Queues, and so threads, that an agent's guest gets: zero for as many as there are shards. An agent that offers more
+    /// is told to use so many.
+    public var queuesPerGuest = 0
 
     /// Seconds without a datagram after which a UDP mapping ends, answered or not (RFC 4787 REQ-5: two minutes at least).
     public var udpTimeout = 180
@@ -89,6 +92,9 @@ public struct Limits: Sendable, Equatable {
         Row(
             name: "IPv6 addresses per guest", defaultValue: "16", flag: "--max-addresses",
             counter: "droppedSpoofedSource", atTheBound: "frames from further ones are dropped"),
+        Row(
+            name: "queues of an agent's guest", defaultValue: "--shards", flag: "--max-queues",
+            counter: "queuesRefused", atTheBound: "the agent uses the first ones"),
         Row(
             name: "owners of published ports with leases", defaultValue: "1024", flag: "--max-owners",
             counter: "told in the answer", atTheBound: "a lease is refused"),

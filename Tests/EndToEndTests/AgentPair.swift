@@ -28,8 +28,7 @@ final class AgentPair {
             [
                 Machine.ringway, "serve", "--listen", "unix:\(bed.directory)/agent.sock\(terms)", "--ipv6-prefix",
                 Family.prefix,
-            ]
-            + options
+            ] + (options.contains("--max-queues") ? [] : ["--max-queues", "\(max(1, queues))"]) + options
         agentArguments =
             [
                 Machine.agent, "run", "--host", "unix:\(bed.directory)/agent.sock", "--queues", "\(queues)",

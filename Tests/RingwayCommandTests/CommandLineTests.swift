@@ -112,7 +112,7 @@ struct RunCommandLineTests {
 
     @Test("has an option for every limit in the table", arguments: Limits.table.map(\.flag))
     func limitOption(_ flag: String) throws {
-        let words = ["serve", flag, flag.hasSuffix("size") ? "77M" : "777"]
+        let words = ["serve", flag, flag.hasSuffix("size") ? "77M" : flag == "--max-queues" ? "7" : "777"]
         let command = try #require(try RootCommand.parseAsRoot(words) as? ServeCommand)
         #expect(try command.order.configuration.limits != Limits(), "\(flag) changed nothing")
         #expect(HelpText.limits.contains(flag))

@@ -92,7 +92,9 @@ struct ConfigurationReaderTests {
     @Test("has a key for each limit", arguments: Limits.table.map(\.flag))
     func readLimit(flag: String) throws {
         let order = try #require(
-            try Self.read("limits:\n  \(flag.dropFirst(2)): \(flag.hasSuffix("size") ? "77M" : "777")").first)
+            try Self.read(
+                "limits:\n  \(flag.dropFirst(2)): \(flag.hasSuffix("size") ? "77M" : flag == "--max-queues" ? "7" : "777")"
+            ).first)
         #expect(order.configuration.limits != Limits())
     }
 

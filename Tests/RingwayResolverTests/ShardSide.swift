@@ -13,14 +13,14 @@ final class ShardSide {
     /// A resolver ends with its last reference, and tests often have no other.
     private let resolver: Resolver
 
-    init(datagramsOf resolver: Resolver) {
+    init(datagramsOf resolver: Resolver, guest: UInt32 = 0) {
         self.resolver = resolver
-        descriptor = Self.pair(SOCK_SEQPACKET) { resolver.serve(datagrams: $0) }
+        descriptor = Self.pair(SOCK_SEQPACKET) { resolver.serve(datagrams: $0, guest: guest) }
     }
 
-    init(streamOf resolver: Resolver) {
+    init(streamOf resolver: Resolver, guest: UInt32 = 0) {
         self.resolver = resolver
-        descriptor = Self.pair(SOCK_STREAM) { resolver.serve(stream: $0) }
+        descriptor = Self.pair(SOCK_STREAM) { resolver.serve(stream: $0, guest: guest) }
     }
 
     deinit { end() }

@@ -137,7 +137,7 @@ extension VirtualNetwork {
             do throws(RingError) {
                 engine = try Engine(
                     engineConfiguration(for: guest, sockets, shards: queues.count), link: link, features: features,
-                    nameService: ResolverLine(resolver),
+                    nameService: ResolverLine(resolver, guest: guest.id),
                     handler: { [weak self] event in self?.handle(event, of: guest.id) })
             } catch {
                 state.withLock { $0.registry.leave(guest.mac, guest: guest.id) }
@@ -332,9 +332,15 @@ extension VirtualNetwork {
 /// The shards' line to the resolver.
 private struct ResolverLine: NameService {
     let resolver: Resolver
+    let guest: Guest.ID
 
-    init(_ resolver: Resolver) { self.resolver = resolver }
+    init(_ resolver: Resolver, guest: Guest.ID) {
+        self.resolver = resolver
+        self.guest = guest
+    }
 
-    func serve(datagrams descriptor: Int32) { resolver.serve(datagrams: descriptor) }
-    func serve(stream descriptor: Int32, hasIPv6: Bool) { resolver.serve(stream: descriptor, hasIPv6: hasIPv6) }
+    func serve(datagrams descriptor: Int32) { resolver.serve(datagrams: descriptor, guest: guest) }
+    func serve(stream descriptor: Int32, hasIPv6: Bool) {
+        resolver.serve(stream: descriptor, guest: guest, hasIPv6: hasIPv6)
+    }
 }

@@ -21,7 +21,10 @@ final class AgentGuestListener: GuestListener, Sendable {
         reception = AgentReceptionDesk(place)
         let token = place.network?.configuration.agentToken ?? []
         let host: AgentHost
-        do throws(AgentFailure) { host = try AgentHost(token: token, reception: reception) } catch {
+        let mostQueues = place.network?.configuration.queuesPerGuest ?? 1
+        do throws(AgentFailure) {
+            host = try AgentHost(token: token, mostQueues: mostQueues, reception: reception)
+        } catch {
             throw VirtualNetwork.Failure(error.description)
         }
         do throws(VirtualNetwork.Failure) {
@@ -91,6 +94,7 @@ final class AgentReceptionDesk: AgentReception {
         }
         do throws(VirtualNetwork.Failure) {
             let guest = try attach(agent, queues, network)
+            network.state.withLock { $0.queuesRefused += Int(agent.offer.queues) - queues.count }
             remember(AttachedAgent(agent: agent, guest: guest.id, name: guest.name), network)
             return Welcome(
                 readyStreams: Self.readyStreams, wantsPorts: network.configuration.followsListeningPorts,

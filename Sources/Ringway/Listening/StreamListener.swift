@@ -1,18 +1,29 @@
 internal import CRingway
 internal import Glibc
+internal import RingwayConversation
 internal import RingwayLinks
 
 /// A listening socket; each connection is a guest.
+///
+/// A connection may say nothing for as long as its machine does not boot. So that such ones never keep others out, one
+/// of them is closed for a new one when there are too many: the oldest of the user and the process that have most.
 final class StreamListener: GuestListener {
-    /// Connections that are no guest's yet; further ones wait in the socket's own queue.
-    private static var mostPending: Int { 64 }
+    /// Connections that are no guest's yet, at the least and at the most; between them twice as many as guests.
+    private static var pendingBounds: ClosedRange<Int> { 64...1_024 }
 
     private let descriptor: Int32
     private let file: SocketFile?
     private let framing: StreamFraming
     private let place: ListenerPlace
-    private var pending: [ObjectIdentifier: PendingGuest] = [:]
+    /// In the order in which they came.
+    private var pending: [Pending] = []
+    private let mostPending: Int
     private var isClosed = false
+
+    private struct Pending {
+        let guest: PendingGuest
+        let peer: ConnectionPeer
+    }
 
     /// - Parameter descriptor: adopted; listens.
     init(_ descriptor: Int32, file: SocketFile?, framing: StreamFraming, place: ListenerPlace) {
@@ -20,10 +31,12 @@ final class StreamListener: GuestListener {
         self.file = file
         self.framing = framing
         self.place = place
+        let guests = place.network?.configuration.limits.guestsPerNetwork ?? 0
+        mostPending = min(max(2 * guests, Self.pendingBounds.lowerBound), Self.pendingBounds.upperBound)
     }
 
     func begin() {
-        guard !isClosed, pending.count < Self.mostPending else { return }
+        guard !isClosed else { return }
         place.loop?.watch(descriptor) { [weak self] in self?.accept() }
     }
 
@@ -36,12 +49,14 @@ final class StreamListener: GuestListener {
             place.loop?.after(milliseconds: 1_000) { [weak self] in self?.begin() }
             return
         }
+        let peer = ConnectionPeer(client)
         let guest = PendingGuest(client, .stream(framing), place) { [weak self] guest, _ in
-            self?.pending[ObjectIdentifier(guest)] = nil
-            self?.begin()
+            self?.pending.removeAll { $0.guest === guest }
         }
-        pending[ObjectIdentifier(guest)] = guest
-        if pending.count >= Self.mostPending { place.loop?.unwatch(descriptor) }
+        pending.append(Pending(guest: guest, peer: peer))
+        guard pending.count > mostPending, let index = ConnectionPeer.excess(among: pending.map(\.peer)) else { return }
+        place.refuse("\(mostPending) connections have not said who they are; one of them is closed for a new one")
+        pending[index].guest.close()
     }
 
     func guestLeft(_ guest: Guest.ID) {}
@@ -51,7 +66,7 @@ final class StreamListener: GuestListener {
         place.loop?.unwatch(descriptor)
         Glibc.close(descriptor)
         file?.remove()
-        for guest in Array(pending.values) { guest.close() }
+        for pending in pending { pending.guest.close() }
     }
 }
 

@@ -12,7 +12,7 @@ internal import RingwayWire
 final class GuestInterface {
     let name: String
     let mac: MACAddress
-    let queues: [Int32]
+    private(set) var queues: [Int32]
     let takesUDPSuperFrames: Bool
     /// What the interface was configured for last.
     private(set) var network: GuestNetwork?
@@ -31,6 +31,12 @@ final class GuestInterface {
     }
 
     deinit { for queue in queues { close(queue) } }
+
+    /// Has the device spread the guest's frames over its first queues alone.
+    func keep(queues count: Int) {
+        // Closed ones get no more frames.
+        while queues.count > max(1, count) { close(queues.removeLast()) }
+    }
 
     /// Gives the interface its ethernet address and its MTU, and when `configures` all that the network says of it.
     func set(_ network: GuestNetwork, configures: Bool) throws(AgentFailure) {

@@ -105,10 +105,16 @@ struct NeighborLimitOptions: ParsableArguments {
         transform: OptionValue.limit("--max-agent-ports"))
     var maxAgentPorts: Int?
 
+    @Option(
+        help: ArgumentHelp(HelpText.limit("--max-queues"), valueName: "count"),
+        transform: OptionValue.limit("--max-queues"))
+    var maxQueues: Int?
+
     /// Puts what was said beside the other bounds.
     func apply(to limits: inout Limits) {
         if let maxGuests { limits.guestsPerNetwork = maxGuests }
         if let maxAddresses { limits.addressesPerGuest = maxAddresses }
         if let maxAgentPorts { limits.portsPerAgent = maxAgentPorts }
+        if let maxQueues { limits.queuesPerGuest = maxQueues }
     }
 }

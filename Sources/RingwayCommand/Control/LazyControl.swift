@@ -1,3 +1,4 @@
+internal import Glibc
 internal import Ringway
 internal import RingwayControl
 
@@ -8,12 +9,28 @@ final class LazyControl {
     private let network: VirtualNetwork
     private let identity: ControlIdentity?
     private var server: ControlServer?
+    /// Descriptors that the server takes as it starts, kept for it: it could not start when guests have taken all others.
+    private var reserve: [Int32] = []
+    private static var reserveSize: Int { 8 }
 
     /// - Parameter identity: what the network says of itself, given its name.
     init(_ socket: ControlSocket, _ network: VirtualNetwork, identity: (String) -> ControlIdentity) {
         self.socket = socket
         self.network = network
-        if case .listening(_, let name, _) = socket { self.identity = identity(name) } else { self.identity = nil }
+        guard case .listening(_, let name, _) = socket else {
+            self.identity = nil
+            return
+        }
+        self.identity = identity(name)
+        for _ in 0..<Self.reserveSize {
+            let spare = open("/dev/null", O_RDONLY | O_CLOEXEC)
+            if spare >= 0 { reserve.append(spare) }
+        }
+    }
+
+    private func giveUpReserve() {
+        for spare in reserve { close(spare) }
+        reserve = []
     }
 
     /// Readable when the first client has come; negative when that need not be watched.
@@ -25,6 +42,7 @@ final class LazyControl {
     /// Starts the server.
     func start() {
         guard server == nil, case .listening(let listener, _, _) = socket, let identity else { return }
+        giveUpReserve()
         let server = ControlServer()
         self.server = server
         do throws(VirtualNetwork.Failure) {
@@ -35,6 +53,7 @@ final class LazyControl {
     }
 
     func stop() {
+        giveUpReserve()
         if let server { return server.stop() }
         if case .listening(let listener, _, _) = socket { listener.close() }
     }

@@ -14,6 +14,7 @@ enum LimitKeys {
         case "max-spliced": \.splicedConnectionsPerShard
         case "max-guests": \.guestsPerNetwork
         case "max-addresses": \.addressesPerGuest
+        case "max-queues": \.queuesPerGuest
         case "max-owners": \.forwardOwners
         case "max-agent-ports": \.portsPerAgent
         default: nil

@@ -1,18 +1,18 @@
-internal import CRingway
 internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
 
 /// One connection to the control socket: takes requests one after the other, has them answered elsewhere, and writes the
 /// answers, or events for as long as the client listens.
+///
+/// The pipeline hands over a request when the one before it has been answered, and none is answered while the client has
+/// not read enough of the answers before it: what a client does not read holds one answer and stops its requests.
 final class ConnectionHandler: ChannelInboundHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundOut = HTTPServerResponsePart
 
     /// Octets of a body.
     static var longestBody: Int { 8 << 20 }
-    /// Octets of a request and its answer from which on what they took is given back to the system: they come seldom.
-    private static var largeExchange: Int { 64 << 10 }
     /// How long a request may take to arrive, or a connection be idle, and an answer to be taken.
     static var patience: TimeAmount { .seconds(30) }
     /// How often a listener that hears nothing is told that we are there.
@@ -24,25 +24,27 @@ final class ConnectionHandler: ChannelInboundHandler {
         /// Answered already; what still comes is thrown away, and the connection ends.
         case refusing
         case answering
+        /// Whole, and answered when the client has read more of the answers before.
+        case held(HTTPRequestHead)
         case streaming(EventStream)
     }
 
     private let router: Router
     private let events: EventBroadcast
     private let workers: NIOThreadPool
+    private let memory: ExchangeMemory
     private var phase = Phase.waiting
     private var body = ByteBuffer()
     private var omitsBody = false
-    /// Octets of the request and its answer.
-    private var exchanged = 0
     private var context: ChannelHandlerContext?
     private var timer: Scheduled<Void>?
     private var beat: RepeatedTask?
 
-    init(router: Router, events: EventBroadcast, workers: NIOThreadPool) {
+    init(router: Router, events: EventBroadcast, workers: NIOThreadPool, memory: ExchangeMemory) {
         self.router = router
         self.events = events
         self.workers = workers
+        self.memory = memory
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
@@ -54,6 +56,8 @@ final class ConnectionHandler: ChannelInboundHandler {
         timer?.cancel()
         beat?.cancel()
         if case .streaming(let stream) = phase { events.remove(stream) }
+        memory.release(.max, of: self)
+        memory.trim(on: context.eventLoop)
         self.context = nil
     }
 
@@ -82,6 +86,7 @@ final class ConnectionHandler: ChannelInboundHandler {
             guard body.readableBytes + chunk.readableBytes <= Self.longestBody else {
                 return refuse(.tooLarge(Self.longestBody), context)
             }
+            memory.take(chunk.readableBytes, for: self)
             body.writeBuffer(&chunk)
         case (.end, .receiving(let head)): answer(head, context)
         case (.end, .refusing): context.close(promise: nil)
@@ -100,13 +105,17 @@ final class ConnectionHandler: ChannelInboundHandler {
     }
 
     private func answer(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
+        // The timer goes on: a client that does not read is closed.
+        guard context.channel.isWritable else {
+            phase = .held(head)
+            return
+        }
         timer?.cancel()
         phase = .answering
         // A HEAD is answered without a body, whatever the answer (RFC 9110 §9.3.2).
         omitsBody = head.method == .HEAD
         let octets = body.readBytes(length: body.readableBytes) ?? []
         body = ByteBuffer()
-        exchanged = octets.count
         let keepsAlive = head.isKeepAlive
         let (router, eventLoop) = (router, context.eventLoop)
         let handler = NIOLoopBound(self, eventLoop: eventLoop)
@@ -114,7 +123,10 @@ final class ConnectionHandler: ChannelInboundHandler {
         workers.submit { state in
             guard state == .active else { return }
             let result = Self.result(router, head.method.rawValue, head.uri, octets)
-            eventLoop.execute { handler.value.finish(result, keepsAlive: keepsAlive) }
+            eventLoop.execute {
+                handler.value.memory.release(octets.count, of: handler.value)
+                handler.value.finish(result, keepsAlive: keepsAlive)
+            }
         }
     }
 
@@ -159,6 +171,9 @@ final class ConnectionHandler: ChannelInboundHandler {
             if !failure.allowed.isEmpty { headers.add(name: "allow", value: failure.allowed.joined(separator: ", ")) }
         }
         if status != 204 { headers.add(name: "content-length", value: "\(octets.count)") }
+        let (count, eventLoop) = (octets.count, context.eventLoop)
+        // Which may close this very connection: then nothing of what follows leaves.
+        memory.take(count, for: self)
         let head = HTTPResponseHead(version: .http1_1, status: HTTPResponseStatus(statusCode: status), headers: headers)
         context.write(wrapOutboundOut(.head(head)), promise: nil)
         if !octets.isEmpty, !omitsBody {
@@ -166,12 +181,10 @@ final class ConnectionHandler: ChannelInboundHandler {
         }
         let done = context.eventLoop.makePromise(of: Void.self)
         context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: done)
-        exchanged += octets.count
-        if exchanged >= Self.largeExchange {
-            done.futureResult.whenComplete { [workers, eventLoop = context.eventLoop] _ in
-                // Whoever writes still holds the answer; after that nobody does.
-                eventLoop.execute { workers.submit { _ in ringway_return_memory() } }
-            }
+        let handler = NIOLoopBound(self, eventLoop: eventLoop)
+        done.futureResult.whenComplete { _ in
+            handler.value.memory.release(count, of: handler.value)
+            handler.value.memory.trim(on: eventLoop)
         }
         if !keepsAlive {
             let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
@@ -210,7 +223,17 @@ final class ConnectionHandler: ChannelInboundHandler {
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        if case .streaming(let stream) = phase, context.channel.isWritable { stream.flush() }
+        if context.channel.isWritable {
+            switch phase {
+            case .streaming(let stream): stream.flush()
+            case .held(let head): answer(head, context)
+            case .waiting, .receiving, .refusing, .answering: break
+            }
+        }
         context.fireChannelWritabilityChanged()
     }
+}
+
+extension ConnectionHandler: ExchangeMemory.Holder {
+    func giveWay() { context?.close(promise: nil) }
 }

@@ -20,10 +20,15 @@ public final class ControlServer: Sendable {
     }
 
     private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-    private let workers = NIOThreadPool(numberOfThreads: 2)
+    private let workers: NIOThreadPool
+    private let memory: NIOLoopBoundBox<ExchangeMemory>
     private let places = Mutex<[Place]>([])
 
-    public init() { workers.start() }
+    public init() {
+        workers = NIOThreadPool(numberOfThreads: 2)
+        workers.start()
+        memory = .makeBoxSendingValue(ExchangeMemory(workers: workers), eventLoop: group.next())
+    }
 
     /// Answers for a network from now on, clients that have connected already included. The listener is adopted.
     public func serve(
@@ -36,13 +41,22 @@ public final class ControlServer: Sendable {
         let count = NIOLoopBoundBox.makeBoxSendingValue(0, eventLoop: eventLoop)
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: ControlListener.backlog)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(AcceptReserve())
+                }
+            }
             .childChannelOption(.allowRemoteHalfClosure, value: false)
             .childChannelOption(.writeBufferWaterMark, value: .init(low: 16 << 10, high: 64 << 10))
-            .childChannelInitializer { [workers] channel in
+            // A read may hold many small requests, each of which takes far more memory than it has bytes.
+            .childChannelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 4 << 10))
+            .childChannelOption(.maxMessagesPerRead, value: 1)
+            .childChannelInitializer { [workers, memory] channel in
                 Self.admit(channel, count).flatMapThrowing {
                     let pipeline = channel.pipeline.syncOperations
                     try pipeline.configureHTTPServerPipeline(withPipeliningAssistance: true, withErrorHandling: true)
-                    try pipeline.addHandler(ConnectionHandler(router: router, events: events, workers: workers))
+                    try pipeline.addHandler(
+                        ConnectionHandler(router: router, events: events, workers: workers, memory: memory.value))
                 }
             }
         do {

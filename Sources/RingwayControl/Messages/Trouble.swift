@@ -138,6 +138,8 @@ struct Trouble: Sendable, Equatable {
         Trouble(boundBy: "--max-ping-mappings", "pingMappingsEvicted", "ping mappings that ended before their time"),
         Trouble(boundBy: "--max-name-queries", "dnsRefused", "DNS queries that were dropped"),
         Trouble(boundBy: "--max-name-queries", "dns.refusedOutstanding", "DNS queries that were refused"),
+        Trouble(
+            boundBy: "--max-name-queries", "dns.displaced", "DNS queries that failed because a guest with fewer asked"),
         Trouble(boundBy: "--max-spliced", "splicedBeyondLimit", "local clients that took the interface"),
         Trouble(boundBy: "--pool-size", "droppedNoBuffer", "frames to guests without a buffer"),
         Trouble(boundBy: "--pool-size", "linkReadsStarved", "times that reading from a guest had to wait"),
@@ -145,12 +147,16 @@ struct Trouble: Sendable, Equatable {
         Trouble(boundBy: "--reorder-size", "tcpOutOfOrderDropped", "segments out of order that were dropped"),
         Trouble(boundBy: "--max-agent-ports", "agentPortsBeyondLimit", "ports of the host that agents did not get"),
         Trouble(boundBy: "--max-guests", "guestsRefused", "guests that were turned away"),
+        Trouble(boundBy: "--max-queues", "queuesRefused", "queues of guests that their agents do without"),
         Trouble(.bound, "descriptorsExhausted", "flows without a descriptor", "raise ulimit -Hn or LimitNOFILE"),
         Trouble(.bound, "dns.lackedDescriptors", "queries without a descriptor", "raise ulimit -Hn or LimitNOFILE"),
         Trouble(
             .bound, "splicedPipesExhausted", "local clients without a pipe",
             "sysctl fs.pipe-user-pages-soft bounds them"),
         Trouble(.bound, "dns.streamsRefused", "DNS connections of guests that were closed", "too many at a time"),
+        Trouble(
+            .bound, "dns.streamsDisplaced", "DNS connections closed because a guest with fewer came",
+            "one guest has most of them"),
         Trouble(.bound, "dns.streamsOverflowed", "DNS connections whose guest did not read", "the guest is slow"),
         Trouble(.bound, "dns.upstreamStreamsRefused", "DNS connections that were not opened", "too many at a time"),
     ]

@@ -1,14 +1,15 @@
 extension Resolver {
     /// The bounds of a resolver. At each of them something is refused or dropped, and `Statistics` counts it.
     public struct Limits: Sendable, Equatable {
-        /// Queries waiting for a nameserver. One more is answered SERVFAIL.
+        /// Queries waiting for a nameserver. One more is answered SERVFAIL, or where its guest has fewer than another
+        /// the other's oldest is. Guests share the other bounds on what is held at a time in the same way.
         public var outstandingQueries = 4096
 
         /// Octets that waiting queries may hold together. One octet more, and the query is answered SERVFAIL.
         public var outstandingOctets = 16 << 20
 
-        /// Connections from clients. One more closes the connection that has been idle longest; if all have queries
-        /// waiting, the new one is closed at once.
+        /// Connections from clients. One more closes a connection of the guest that has most: the one that has been idle
+        /// for longest, or any where the new one's guest has fewer; if there is none, the new one is closed at once.
         public var clientStreams = 256
 
         /// Connections to nameservers. Where one more would be needed, the query goes by datagram.

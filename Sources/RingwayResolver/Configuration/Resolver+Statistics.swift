@@ -37,6 +37,8 @@ extension Resolver {
         public var droppedClientGone: UInt64 = 0
         /// Queries answered SERVFAIL because too many were waiting, or held too many octets.
         public var refusedOutstanding: UInt64 = 0
+        /// Queries answered SERVFAIL because a guest with fewer of them under way asked.
+        public var displaced: UInt64 = 0
         /// Queries that lost a try because the process had no descriptor left.
         public var lackedDescriptors: UInt64 = 0
 
@@ -46,6 +48,8 @@ extension Resolver {
         public var streamsRefused: UInt64 = 0
         /// Connections closed because they were idle, at their time-out or to make room.
         public var streamsIdle: UInt64 = 0
+        /// Connections with queries waiting that were closed because a guest with fewer connections came.
+        public var streamsDisplaced: UInt64 = 0
         /// Connections closed because their client did not read its answers.
         public var streamsOverflowed: UInt64 = 0
         /// Connections to nameservers not opened because too many were open.

@@ -1,6 +1,8 @@
 /// Somebody who sends queries and wants answers: a shard's datagrams, or one connection.
 class Client: LoopMember {
     unowned let service: Service
+    /// The number of the guest that it works for, by which clients share what the resolver has.
+    let guest: UInt32
     let descriptor: Descriptor
 
     /// Its queries that are with a nameserver.
@@ -9,7 +11,8 @@ class Client: LoopMember {
     /// Its connections to nameservers. A client shares them with nobody, so a slow answer holds up its own queries only.
     private(set) var upstreamStreams: [Nameserver: UpstreamStream] = [:]
 
-    init(adopting descriptor: Int32, service: Service) {
+    init(adopting descriptor: Int32, guest: UInt32, service: Service) {
+        self.guest = guest
         self.descriptor = Descriptor(adopting: descriptor)
         self.service = service
         super.init()

@@ -8,8 +8,8 @@ final class DatagramClient: Client {
     /// Room for answers that the shard has not fetched, in octets; the kernel may grant less.
     private static let sendBuffer: Int32 = 1 << 20
 
-    override init(adopting descriptor: Int32, service: Service) {
-        super.init(adopting: descriptor, service: service)
+    override init(adopting descriptor: Int32, guest: UInt32, service: Service) {
+        super.init(adopting: descriptor, guest: guest, service: service)
         self.descriptor.setOption(level: SOL_SOCKET, name: SO_SNDBUF, value: Self.sendBuffer)
     }
 

@@ -33,6 +33,9 @@ final class Exchange: LoopMember {
 
     private var isOver = false
 
+    /// Its parts of what guests share, until it no longer counts as waiting.
+    var shares: Service.QueryShares?
+
     init(_ query: Query, from client: Client, tag: ClientTag, upstreams: Upstreams, service: Service) {
         self.query = query
         self.client = client
@@ -97,8 +100,18 @@ final class Exchange: LoopMember {
         }
     }
 
-    /// Nobody waits for the answer any more.
+    /// Its client has gone.
     func abandon() {
+        finish()
+    }
+
+    /// Fails, because a guest with fewer queries under way asks.
+    func giveWay() {
+        guard !isOver else { return }
+        if isTransferring { return finish() }
+        service.count(\.displaced)
+        stopWaiting()
+        client.send(query.failure(), tag: tag)
         finish()
     }
 
@@ -118,6 +131,11 @@ final class Exchange: LoopMember {
                     service.count(\.unreachable)
                     step = plan.setback(.unreachable, server: server, now: MonotonicClock.now())
                 case .lacksDescriptors:
+                    // Whoever holds most of them gives some back.
+                    if service.displaceQuery(for: client.guest) {
+                        step = .ask(server: server)
+                        continue
+                    }
                     service.count(\.lackedDescriptors)
                     return giveUp()
                 }

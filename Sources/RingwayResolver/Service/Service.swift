@@ -23,10 +23,11 @@ final class Service {
     private var follower: ResolvConfFollower?
     private var wakePipe: WakePipe?
     private var clients: [ObjectIdentifier: Client] = [:]
-    private var streamCount = 0
-    private var upstreamStreamCount = 0
-    private var outstanding = 0
-    private var outstandingOctets = 0
+    /// What guests share: queries under way, their bytes, connections of clients and to nameservers.
+    private var queries: GuestShares<Exchange>
+    private var queryBytes: GuestShares<Exchange>
+    private var streams: GuestShares<StreamClient>
+    private var upstreamStreams: GuestShares<UpstreamStream>
     private var rotation = 0
     private var isStopped = false
 
@@ -34,6 +35,10 @@ final class Service {
         self.link = link
         self.zone = zone
         limits = configuration.limits
+        queries = GuestShares(capacity: limits.outstandingQueries)
+        queryBytes = GuestShares(capacity: limits.outstandingOctets)
+        streams = GuestShares(capacity: limits.clientStreams)
+        upstreamStreams = GuestShares(capacity: limits.upstreamStreams)
         serversFollowed = configuration.serversFollowed
         searchFollowed = configuration.searchFollowed
         hasOwnUpstreams = configuration.upstreams != nil
@@ -78,29 +83,47 @@ final class Service {
             client.send(answer, tag: tag)
             return true
         }
-        guard outstanding < limits.outstandingQueries, outstandingOctets + message.count <= limits.outstandingOctets
-        else {
+        guard queries.admits(client.guest), queryBytes.admits(client.guest, units: message.count) else {
             count(\.refusedOutstanding)
             client.send(query.failure(), tag: tag)
             return true
         }
         follower?.refreshIfUnwatched()
         let exchange = Exchange(query, from: client, tag: tag, upstreams: upstreams, service: self)
-        outstanding += 1
-        outstandingOctets += message.count
+        exchange.shares = QueryShares(
+            query: queries.take(exchange, for: client.guest),
+            bytes: queryBytes.take(exchange, for: client.guest, units: message.count))
         client.add(exchange)
         link.update {
             $0.forwarded += 1
             $0.outstanding += 1
         }
+        // After this one has its share, so that a client which asks again at once does not get what is given up.
+        while let other = queries.displaced ?? queryBytes.displaced { other.giveWay() }
         exchange.start()
         return true
     }
 
+    /// An exchange's parts of what guests share.
+    struct QueryShares {
+        let query: GuestShares<Exchange>.Ticket
+        let bytes: GuestShares<Exchange>.Ticket
+    }
+
     func ended(_ exchange: Exchange) {
-        outstanding -= 1
-        outstandingOctets -= exchange.query.octets.count
+        if let shares = exchange.shares {
+            queries.release(shares.query)
+            queryBytes.release(shares.bytes)
+        }
+        exchange.shares = nil
         link.update { $0.outstanding -= 1 }
+    }
+
+    /// Ends the oldest query of the guest that has most, so that its descriptors are free, if `guest` has fewer.
+    func displaceQuery(for guest: UInt32) -> Bool {
+        guard let other = queries.greedier(than: guest) else { return false }
+        other.giveWay()
+        return true
     }
 
     /// A new query's plan. A connection takes a round trip more than a datagram, so servers get twice the time there.
@@ -117,47 +140,59 @@ final class Service {
 
     func clientClosed(_ client: Client) {
         clients[ObjectIdentifier(client)] = nil
-        guard !client.takesDatagrams else { return }
-        streamCount -= 1
+        guard let client = client as? StreamClient else { return }
+        if let place = client.place { streams.release(place) }
+        client.place = nil
         link.update { $0.streams -= 1 }
     }
 
     func openUpstreamStream(to server: Nameserver, for client: Client) -> UpstreamStream? {
-        guard upstreamStreamCount < limits.upstreamStreams else {
+        guard upstreamStreams.admits(client.guest) else {
             count(\.upstreamStreamsRefused)
             return nil
         }
         guard
             let stream = UpstreamStream(to: server, owner: client, patience: upstreams.timeout, service: self)
         else { return nil }
-        upstreamStreamCount += 1
+        stream.place = upstreamStreams.take(stream, for: client.guest)
+        while let other = upstreamStreams.displaced { other.giveWay() }
         return stream
     }
 
-    func upstreamStreamClosed() {
-        upstreamStreamCount -= 1
+    func upstreamStreamClosed(_ stream: UpstreamStream) {
+        if let place = stream.place { upstreamStreams.release(place) }
+        stream.place = nil
     }
 
-    private func serveStream(_ descriptor: Int32, hasIPv6: Bool) {
-        if streamCount >= limits.clientStreams { closeIdlestStream() }
-        guard streamCount < limits.clientStreams else {
+    private func serveStream(_ descriptor: Int32, guest: UInt32, hasIPv6: Bool) {
+        if streams.used >= streams.capacity { makeRoomForStream(of: guest) }
+        guard streams.used < streams.capacity else {
             count(\.streamsRefused)
             return Descriptor(adopting: descriptor).close()
         }
-        let client = StreamClient(adopting: descriptor, hasIPv6: hasIPv6, service: self)
+        let client = StreamClient(adopting: descriptor, guest: guest, hasIPv6: hasIPv6, service: self)
         clients[ObjectIdentifier(client)] = client
-        streamCount += 1
+        client.place = streams.take(client, for: guest)
         link.update {
             $0.streamsOpened += 1
             $0.streams += 1
         }
     }
 
-    private func closeIdlestStream() {
-        let idle = clients.values.compactMap { $0 as? StreamClient }.filter(\.isIdle)
-        guard let idlest = idle.min(by: { $0.lastActivity < $1.lastActivity }) else { return }
-        count(\.streamsIdle)
-        idlest.close()
+    /// Closes a connection of the guest that has most: the one that has been idle for longest, or where `guest` has fewer
+    /// the one that has been quiet for longest.
+    private func makeRoomForStream(of guest: UInt32) {
+        guard let greediest = streams.greediest else { return }
+        let isGreedier = streams.used(by: guest) + 1 < greediest.used
+        // Of guests with the same number the one that asks closes one of its own.
+        let candidates = streams.holders(of: isGreedier ? greediest.guest : guest)
+        if let idlest = candidates.filter(\.isIdle).min(by: { $0.lastActivity < $1.lastActivity }) {
+            count(\.streamsIdle)
+            idlest.close()
+        } else if isGreedier, let quietest = candidates.min(by: { $0.lastActivity < $1.lastActivity }) {
+            count(\.streamsDisplaced)
+            quietest.close()
+        }
     }
 
     // MARK: Commands and changes
@@ -165,11 +200,11 @@ final class Service {
     private func obey(_ commands: [ServiceLink.Command]) {
         for command in commands {
             switch command {
-            case .serveDatagrams(let descriptor):
-                let client = DatagramClient(adopting: descriptor, service: self)
+            case .serveDatagrams(let descriptor, let guest):
+                let client = DatagramClient(adopting: descriptor, guest: guest, service: self)
                 clients[ObjectIdentifier(client)] = client
-            case .serveStream(let descriptor, let hasIPv6):
-                serveStream(descriptor, hasIPv6: hasIPv6)
+            case .serveStream(let descriptor, let guest, let hasIPv6):
+                serveStream(descriptor, guest: guest, hasIPv6: hasIPv6)
             case .setZone(let renewed):
                 zone = renewed
             case .stop:

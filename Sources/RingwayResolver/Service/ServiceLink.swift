@@ -4,8 +4,8 @@ internal import Synchronization
 /// What the resolver's thread shares with all others: commands in, counters out.
 final class ServiceLink: Sendable {
     enum Command: Sendable {
-        case serveDatagrams(Int32)
-        case serveStream(Int32, hasIPv6: Bool)
+        case serveDatagrams(Int32, guest: UInt32)
+        case serveStream(Int32, guest: UInt32, hasIPv6: Bool)
         case setZone(BuiltinZone)
         case stop
     }
@@ -45,7 +45,7 @@ final class ServiceLink: Sendable {
         }
         guard isAccepted else {
             switch command {
-            case .serveDatagrams(let descriptor), .serveStream(let descriptor, _): close(descriptor)
+            case .serveDatagrams(let descriptor, _), .serveStream(let descriptor, _, _): close(descriptor)
             case .setZone, .stop: break
             }
             return

@@ -17,10 +17,12 @@ final class StreamClient: Client {
     var isIdle: Bool { exchanges.isEmpty && outgoing.waiting == 0 }
 
     private let guestHasIPv6: Bool
+    /// Its place among the connections of all guests.
+    var place: GuestShares<StreamClient>.Ticket?
 
-    init(adopting descriptor: Int32, hasIPv6: Bool, service: Service) {
+    init(adopting descriptor: Int32, guest: UInt32, hasIPv6: Bool, service: Service) {
         guestHasIPv6 = hasIPv6
-        super.init(adopting: descriptor, service: service)
+        super.init(adopting: descriptor, guest: guest, service: service)
         // Fails harmlessly on a socket that is not TCP.
         self.descriptor.setOption(level: Int32(IPPROTO_TCP), name: TCP_NODELAY, value: 1)
         scheduleIdleCheck()

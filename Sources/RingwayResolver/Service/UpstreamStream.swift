@@ -12,6 +12,8 @@ final class UpstreamStream: LoopMember {
     }
 
     private let owner: Client
+    /// Its place among the connections of all guests.
+    var place: GuestShares<UpstreamStream>.Ticket?
     private let service: Service
     private let descriptor: Descriptor
     private let patience: UInt64
@@ -82,7 +84,13 @@ final class UpstreamStream: LoopMember {
         descriptor.close()
         requests = [:]
         owner.remove(self)
-        service.upstreamStreamClosed()
+        service.upstreamStreamClosed(self)
+    }
+
+    /// Fails, because a guest with fewer connections needs one.
+    func giveWay() {
+        hasAnswered = false
+        fail()
     }
 
     private func receive() {

@@ -1,0 +1,85 @@
+internal import Glibc
+internal import NIOCore
+
+/// Has a control socket answer while the process has no descriptor left.
+///
+/// NIO's server channel stays registered for reading when accept(2) fails, and its loop would spin for as long as a client
+/// waits. Here accepting pauses until a descriptor can be had; and a few are kept aside, each of which is given up for one
+/// client, so that somebody can ask what has taken all the others.
+final class AcceptReserve: ChannelInboundHandler {
+    typealias InboundIn = any Channel
+
+    /// Descriptors that are kept for clients.
+    private static var size: Int { 4 }
+    /// Between two looks for a descriptor.
+    private static var pause: TimeAmount { .milliseconds(100) }
+
+    private var spares: [Int32] = []
+    private var isPaused = false
+    private var retry: Scheduled<Void>?
+
+    func handlerAdded(context: ChannelHandlerContext) { fill() }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        retry?.cancel()
+        for spare in spares { close(spare) }
+        spares = []
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        if spares.count < Self.size {
+            // What a client took of the reserve comes back with its end.
+            let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+            unwrapInboundIn(data).closeFuture.whenComplete { _ in bound.value.0.replenish(bound.value.1) }
+        }
+        context.fireChannelRead(data)
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        guard let failure = error as? IOError, [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(failure.errnoCode) else {
+            return context.fireErrorCaught(error)
+        }
+        isPaused = true
+        setReading(false, context)
+        if let spare = spares.popLast() {
+            close(spare)
+            resume(context)
+        }
+        look(context)
+    }
+
+    /// Looks for descriptors again after a while, until the reserve is whole.
+    private func look(_ context: ChannelHandlerContext) {
+        guard retry == nil else { return }
+        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        retry = context.eventLoop.scheduleTask(in: Self.pause) {
+            bound.value.0.retry = nil
+            bound.value.0.replenish(bound.value.1)
+        }
+    }
+
+    private func replenish(_ context: ChannelHandlerContext) {
+        guard context.channel.isActive else { return }
+        fill()
+        if !spares.isEmpty { resume(context) }
+        if spares.count < Self.size { look(context) }
+    }
+
+    private func resume(_ context: ChannelHandlerContext) {
+        guard isPaused else { return }
+        isPaused = false
+        setReading(true, context)
+    }
+
+    private func setReading(_ isReading: Bool, _ context: ChannelHandlerContext) {
+        try? context.channel.syncOptions?.setOption(.autoRead, value: isReading)
+    }
+
+    private func fill() {
+        while spares.count < Self.size {
+            let spare = open("/dev/null", O_RDONLY | O_CLOEXEC)
+            guard spare >= 0 else { return }
+            spares.append(spare)
+        }
+    }
+}

@@ -1,0 +1,87 @@
+/// A bounded number of units that guests share, such as queries under way.
+///
+/// Theory of operation: a guest borrows whatever is free. When nothing is, the guest that holds most gives up its oldest
+/// holder for one that holds less, and a guest that holds as much as any other is refused. So with N guests that ask
+/// each has at least its Nth part, however many one of them asks for, and no two guests displace each other in turn.
+struct GuestShares<Holder: AnyObject> {
+    typealias Guest = UInt32
+
+    /// What a holder has, to be given back by `release`.
+    struct Ticket {
+        fileprivate let guest: Guest
+        fileprivate let number: UInt64
+        fileprivate let units: Int
+    }
+
+    /// One guest's holders, numbered in the order in which they came.
+    private struct Line {
+        var used = 0
+        var holders: [UInt64: Holder] = [:]
+        var nextNumber: UInt64 = 0
+        /// No holder has a lower number.
+        var oldestNumber: UInt64 = 0
+    }
+
+    let capacity: Int
+    private(set) var used = 0
+    private var lines: [Guest: Line] = [:]
+
+    init(capacity: Int) { self.capacity = capacity }
+
+    func used(by guest: Guest) -> Int { lines[guest]?.used ?? 0 }
+
+    /// Whether a guest may have so many units more: they are free, or a guest that would still hold more has them.
+    func admits(_ guest: Guest, units: Int = 1) -> Bool {
+        if used + units <= capacity { return true }
+        guard units <= capacity, let greediest else { return false }
+        return used(by: guest) + units < greediest.used
+    }
+
+    /// Gives units to a holder. Where they were not free the shares are overdrawn: the caller displaces holders, the one
+    /// in `displaced` first, until they no longer are.
+    mutating func take(_ holder: Holder, for guest: Guest, units: Int = 1) -> Ticket {
+        var line = lines.removeValue(forKey: guest) ?? Line()
+        let number = line.nextNumber
+        line.nextNumber += 1
+        line.used += units
+        line.holders[number] = holder
+        lines[guest] = line
+        used += units
+        return Ticket(guest: guest, number: number, units: units)
+    }
+
+    mutating func release(_ ticket: Ticket) {
+        guard var line = lines.removeValue(forKey: ticket.guest) else { return }
+        if line.holders.removeValue(forKey: ticket.number) != nil {
+            line.used -= ticket.units
+            used -= ticket.units
+        }
+        if !line.holders.isEmpty { lines[ticket.guest] = line }
+    }
+
+    /// Who has to give way while the shares are overdrawn: the oldest holder of the guest that holds most.
+    var displaced: Holder? {
+        mutating get { used > capacity ? greediest.flatMap { oldest(of: $0.guest) } : nil }
+    }
+
+    /// The oldest holder of the guest that holds most, if that one holds more than `guest` does with one more.
+    mutating func greedier(than guest: Guest) -> Holder? {
+        guard let greediest, used(by: guest) + 1 < greediest.used else { return nil }
+        return oldest(of: greediest.guest)
+    }
+
+    /// The guest that holds most.
+    var greediest: (guest: Guest, used: Int)? {
+        lines.max { $0.value.used < $1.value.used }.map { ($0.key, $0.value.used) }
+    }
+
+    func holders(of guest: Guest) -> [Holder] { lines[guest].map { Array($0.holders.values) } ?? [] }
+
+    private mutating func oldest(of guest: Guest) -> Holder? {
+        guard var number = lines[guest]?.oldestNumber, let end = lines[guest]?.nextNumber else { return nil }
+        // Each number is passed once in the line's life.
+        while number < end, lines[guest]?.holders[number] == nil { number += 1 }
+        lines[guest]?.oldestNumber = number
+        return lines[guest]?.holders[number]
+    }
+}
