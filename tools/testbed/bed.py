@@ -98,7 +98,11 @@ class Bed:
         self.count = 0
 
     def __enter__(self):
-        self.host = self.namespace("host")
+        try:
+            self.host = self.namespace("host")
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_):
@@ -124,8 +128,10 @@ class Bed:
     def configure(self, name):
         """What all namespaces have in common."""
         subprocess.run(["ip", "-n", name, "link", "set", "lo", "up"], check=True)
+        # Where the machine lets namespaces choose it (tcp_allowed_congestion_control); its own will do too.
+        self.run(["sysctl", "-qw", "net.ipv4.tcp_congestion_control=cubic"], name, check=False)
         self.setting(
-            name, "net.ipv4.tcp_congestion_control=cubic", "net.ipv4.ping_group_range=0 2147483647",
+            name, "net.ipv4.ping_group_range=0 2147483647",
             # Cables work at once; nobody else is on them.
             "net.ipv6.conf.default.accept_dad=0",
             # The programs' own ports lie below.
