@@ -1,9 +1,9 @@
-// A virtual machine's network card: a TAP interface in this network namespace and a stream of QEMU's to "ringway serve".
+// A virtual machine's network card: a TAP interface in this network namespace, and a stream of QEMU's to Ringway.
 //
 //     card PATH INTERFACE MAC
 //
-// Prints "attached" when the link is there and the interface is up. Two threads carry frames, one for each direction, and
-// the interface goes with the program.
+// Prints "attached" when the link is there and the interface is up. Two threads carry frames, one for each direction.
+// The interface goes with the program.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>

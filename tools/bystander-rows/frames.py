@@ -35,6 +35,10 @@ def arp(operation, mac, sender, target, target_mac=bytes(6)):
     return ethernet(BROADCAST if operation == 1 else target_mac, mac, ARP, packet)
 
 
+def is_arp(frame, operation):
+    return len(frame) >= 42 and frame[12:14] == b"\x08\x06" and frame[21] == operation
+
+
 def ipv4(source, destination, protocol, payload):
     header = struct.pack(
         "!BBHHHBBH4s4s", 0x45, 0, 20 + len(payload), 0, 0x4000, 64, protocol, 0, socket.inet_aton(source),

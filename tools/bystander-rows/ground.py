@@ -1,4 +1,4 @@
-"""What all rows have in common: a host's namespace with its servers, one outside, and the programs that are compiled."""
+"""What all rows have in common: a host's namespace with its servers, one outside, and the compiled programs."""
 
 import pathlib
 

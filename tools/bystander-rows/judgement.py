@@ -126,18 +126,22 @@ class Table:
         held = sum(verdict == "holds" for _, _, verdict in self.rows)
         titles = "\n".join(f"| {row.name} | {row.title} | {found['hostile'].reached if found else ''} |"
                            for row, found, _ in self.rows)
+        rounds = f"medians of {self.rounds} rounds" if self.rounds > 1 else "one round"
         return f"""# Bystanders: a good guest beside a hostile one
 
-Commit {commit or 'unknown'}, {time.strftime('%Y-%m-%d')}, Linux {about['kernel']}, {about['cores']} cores ({about['processor']}) that daemon, guests, servers and
-neighbours share. Made by `tools/bystanders --write`; {'medians of ' + str(self.rounds) + ' rounds' if self.rounds > 1 else 'one round'}, {self.seconds:g} s for each measure.
+Commit {commit or 'unknown'}, {time.strftime('%Y-%m-%d')}, Linux {about['kernel']}, {about['cores']} cores
+({about['processor']}) that daemon, guests, servers and neighbours share. Made by `tools/bystanders --write`: {rounds}
+of {self.seconds:g} s for each measure.
 
-Each cell has three figures: the good guest alone / beside a process that burns as much processor time as the hostile one
-and has no link / beside the hostile one. A request goes out each millisecond on one connection, 64 bytes to and fro; a
-wait counts as all the requests that it held up. Then connections are made one after another, with one such exchange
-each. What has no answer within a second has failed. Three new guests come at the end, and the control socket is asked.
+Each cell has three figures: the good guest alone / beside a process that burns as much processor time as the hostile
+one and has no link / beside the hostile one. A request goes out each millisecond on one connection, 64 bytes to and
+fro; a wait counts as all the requests that it held up. Then connections are made one after another, with one such
+exchange each. What has no answer within a second has failed. Three new guests come at the end, and the control socket
+is asked. CPU is in processors, the neighbour's without its sink.
 
 Goal: p99 at most {GOAL:g} times that beside the busy process, nothing failed, new guests let in and the control socket
-answering (the last two not where the row is about them: memory, and the control socket). {held} of {len(self.rows)} rows hold.
+answering (the last two not where the row is about them: memory, and the control socket). {held} of {len(self.rows)}
+rows hold.
 
 {self.text()}
 | neighbour | what it does | reached |

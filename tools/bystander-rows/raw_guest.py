@@ -62,7 +62,7 @@ class RawGuest:
             while time.monotonic() < until:
                 self.wait(until)
                 for frame in self.received():
-                    if frame[12:14] == b"\x08\x06" and frame[20:22] == b"\0\2" and frame[28:32] == socket.inet_aton(address):
+                    if frames.is_arp(frame, 2) and frame[28:32] == socket.inet_aton(address):
                         return frame[22:28]
         self.link.close()
         raise Refused("no answer to ARP")
@@ -105,7 +105,7 @@ class RawGuest:
                 break
             frame = data[start + 4:start + 4 + length]
             start += 4 + length
-            if frame[12:14] == b"\x08\x06" and frame[20:22] == b"\0\1" and frame[38:42] == socket.inet_aton(self.address):
+            if frames.is_arp(frame, 1) and frame[38:42] == socket.inet_aton(self.address):
                 self.send(frames.arp(2, self.mac, self.address, socket.inet_ntoa(frame[28:32]), frame[22:28]))
             yield frame
         self.rest = data[start:]
