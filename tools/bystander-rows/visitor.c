@@ -5,9 +5,9 @@
 //     visitor ping    ADDRESS                the same with echo requests
 //     visitor connect ADDRESS PORT SECONDS   one at a time: connect, 64 bytes to and fro, close
 //
-// The first three print "running" after the first answer and run until SIGTERM; SIGUSR1 discards their counts. No answer
-// within a second is a failure. A wait that is longer than the interval between requests also counts as the requests that
-// it has held up: otherwise a stall of 100 ms would be one sample among thousands.
+// The first three print "running" after the first answer and run until SIGTERM; SIGUSR1 discards their counts.
+// No answer within a second is a failure. A wait that is longer than the interval between requests also counts as the
+// requests that it has held up: otherwise a stall of 100 ms would be one sample among thousands.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
