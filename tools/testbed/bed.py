@@ -105,7 +105,11 @@ class Bed:
         self.count = 0
 
     def __enter__(self):
-        self.host = self.namespace("host")
+        try:
+            self.host = self.namespace("host")
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_):

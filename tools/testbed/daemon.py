@@ -10,19 +10,20 @@ class Daemon:
 
     PREFIX6 = "fd00:1:2:3::/64"
 
-    def __init__(self, bed, ringway, links, options=()):
+    def __init__(self, bed, ringway, links, options=(), launcher=()):
         self.bed = bed
         self.ringway = ringway
         self.links = links
         self.options = options
+        self.launcher = launcher
         self.program = None
 
     def start(self):
         ready, notice = os.pipe()
         listen = [argument for link in self.links for argument in ("--listen", link)]
         self.program = self.bed.start(
-            [self.ringway, "serve", *listen, "--ipv6-prefix", self.PREFIX6, "--ready-fd", notice, *self.options],
-            self.bed.host, keep=(notice,))
+            [*self.launcher, self.ringway, "serve", *listen, "--ipv6-prefix", self.PREFIX6, "--ready-fd", notice,
+             *self.options], self.bed.host, keep=(notice,))
         os.close(notice)
         with os.fdopen(ready) as lines:
             line = lines.readline()

@@ -1,0 +1,40 @@
+"""What attacks aim at, and how they say that they are under way."""
+
+import dataclasses
+import signal
+import sys
+
+from scene import EXCHANGE_PORT as FIRST_PORT  # noqa: F401
+from scene import EXCHANGE_PORTS as PORTS  # noqa: F401
+
+# A socket of the host's that nothing is read from.
+SINK_PORT = 9_999
+# A network that swallows everything.
+BLACK_HOLE = "198.51.100"
+
+
+@dataclasses.dataclass
+class Places:
+    """Paths and addresses that an attack is given."""
+
+    # The socket for guests, that for agents, and the control socket.
+    link: str
+    agents: str
+    control: str
+    # The good guest.
+    victim: str
+    victim_address: str
+    # Where clients reach the hostile guest's published port, and the last part of the guest's address.
+    published: tuple
+    published_number: int
+
+
+def announce(text=""):
+    print("attacking", text, flush=True)
+
+
+def rest():
+    """Nothing, until told to end."""
+    sys.stdout.flush()
+    while True:
+        signal.pause()
