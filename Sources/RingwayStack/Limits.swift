@@ -7,6 +7,9 @@ public struct Limits: Sendable, Equatable {
     /// UDP mappings (a guest's address and port). Beyond it one that never had an answer goes, the one idle for longest
     /// first, and where all have had one, the one idle for longest.
     public var udpMappings = 8_192
+    /// Addresses that UDP mappings and pings with more than one peer have sent to, and which may answer. Beyond it the one
+    /// sent to longest ago goes, of a mapping that has most. The number is such that the table of flows need not grow for it.
+    public var udpPeers = 24_576
     /// Ping sockets. Beyond it the one idle for longest goes.
     public var pingMappings = 256
     /// DNS exchanges under way. Beyond it the query is dropped; the guest's resolver repeats it.
@@ -30,11 +33,12 @@ public struct Limits: Sendable, Equatable {
     /// Owners of published ports that may have leases. Beyond it a lease is refused.
     public var forwardOwners = 1_024
 
-    /// Seconds without a datagram after which a UDP mapping ends, answered or not (RFC 4787 REQ-5: two minutes at least).
+    /// Seconds without a datagram from the guest after which a UDP mapping ends, answered or not (RFC 4787 REQ-5, REQ-6: two
+    /// minutes at least, and what comes in prolongs no mapping's life).
     public var udpTimeout = 180
     /// Seconds that a DNS query may wait for its answer, from the gateway or from another server.
     public var dnsTimeout = 30
-    /// Seconds without an echo after which a ping mapping ends (RFC 5508 REQ-2: one minute at least).
+    /// Seconds without an echo request after which a ping mapping ends (RFC 5508 REQ-2: one minute at least).
     public var icmpTimeout = 60
 
     public init() {}
@@ -59,6 +63,10 @@ public struct Limits: Sendable, Equatable {
         Row(
             name: "UDP mappings", defaultValue: "8192", flag: "--max-udp-mappings", counter: "udpMappingsEvicted",
             atTheBound: "one without an answer ends, else the one idle for longest"),
+        Row(
+            name: "peers of UDP mappings and pings that have several", defaultValue: "24576",
+            flag: "--max-udp-peers", counter: "udpPeersEvicted",
+            atTheBound: "the one sent to longest ago goes, of a mapping with most"),
         Row(
             name: "ping mappings", defaultValue: "256", flag: "--max-ping-mappings",
             counter: "pingMappingsEvicted", atTheBound: "the mapping idle for longest ends"),
@@ -90,13 +98,13 @@ public struct Limits: Sendable, Equatable {
             name: "owners of published ports with leases", defaultValue: "1024", flag: "--max-owners",
             counter: "told in the answer", atTheBound: "a lease is refused"),
         Row(
-            name: "silence of a UDP mapping, answered or not", defaultValue: "180s", flag: "--udp-timeout",
+            name: "silence of the guest on a UDP mapping, answered or not", defaultValue: "180s", flag: "--udp-timeout",
             counter: "udpMappingsExpired", atTheBound: "the mapping ends"),
         Row(
             name: "wait for the answer to a DNS query", defaultValue: "30s", flag: "--dns-timeout",
             counter: "dnsUnanswered", atTheBound: "SERVFAIL from the gateway; a mapping to another server ends"),
         Row(
-            name: "silence of a ping mapping", defaultValue: "60s", flag: "--icmp-timeout",
+            name: "silence of the guest on a ping mapping", defaultValue: "60s", flag: "--icmp-timeout",
             counter: "pingMappings", atTheBound: "the mapping ends"),
     ]
 

@@ -80,6 +80,8 @@ public struct Stack: ~Copyable {
     /// Keys the initial sequence numbers.
     var sequenceSalt: UInt64
     var mappingEvictions: EvictionOrder
+    /// Where mappings and pings have sent to.
+    var peers: PeerTable
     var forwardedMappings = 0
     var publishedPorts = PublishedDatagramPorts()
     let timeouts: SilenceTimeouts
@@ -119,11 +121,14 @@ public struct Stack: ~Copyable {
         let limits = configuration.limits
         let flows = max(64, (limits.flowsPerGuest + configuration.shards - 1) / configuration.shards)
         let mappingLimit = max(16, limits.udpMappings)
+        let pingLimit = max(1, limits.pingMappings)
+        let peerLimit = max(16, (limits.udpPeers + configuration.shards - 1) / configuration.shards)
         table = FlowTable(
-            capacity: flows + mappingLimit + limits.pingMappings, secret: configuration.secret)
+            capacity: flows + mappingLimit + pingLimit + peerLimit, secret: configuration.secret)
+        peers = PeerTable(capacity: peerLimit, owners: mappingLimit + pingLimit)
         connections = Slab(capacity: flows)
         mappings = Slab(capacity: mappingLimit)
-        pings = Slab(capacity: max(1, limits.pingMappings))
+        pings = Slab(capacity: pingLimit)
         queries = Slab(capacity: max(1, limits.nameQueries))
         halfOpenByAge = AgeList(of: connections.base, offset: MemoryLayout<TCPConnection>.offset(of: \.halfOpenLinks))
         mappingEvictions = EvictionOrder(
