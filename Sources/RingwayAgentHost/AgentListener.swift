@@ -4,6 +4,9 @@ internal import RingwayConversation
 
 /// A socket at which agents arrive.
 final class AgentListener: LoopMember {
+    /// Whether agents were left in the queue, because there were no descriptors for them.
+    private var hasLeftAgents = false
+
     override func ready(_ event: EventQueue.Event) { takeAll() }
 
     private func takeAll() {
@@ -12,6 +15,7 @@ final class AgentListener: LoopMember {
             let accepted = ringway_accept_stream(descriptor, true)
             guard accepted >= 0 else {
                 if errno == EINTR || errno == ECONNABORTED { continue }
+                hasLeftAgents = errno != EAGAIN
                 return
             }
             loop.greet(FreshConversation(accepted, origin: ConversationOrigin(accepted, listener: tag), now: loop.now))
@@ -19,7 +23,9 @@ final class AgentListener: LoopMember {
     }
 
     /// Edges tell of arrivals once; where there were no descriptors for them, they are taken later.
-    override func look(at now: UInt64) { takeAll() }
+    override func look(at now: UInt64) {
+        if hasLeftAgents { takeAll() }
+    }
 }
 
 /// Where a conversation came from, as far as the kernel vouches for it.
