@@ -75,7 +75,7 @@ public struct PumpedShard: ~Copyable {
     @inline(__always)
     mutating func finishTurn() {
         while stack.runTimers() { perform() }
-        stack.finishTurn()
+        while stack.finishTurn() { perform() }
         perform()
     }
 

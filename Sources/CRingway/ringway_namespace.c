@@ -55,6 +55,15 @@ pid_t ringway_fork_sibling(void) {
     return (pid_t)syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
 }
 
+void ringway_reset_crash_signals(void) {
+    static const int signals[] = {SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGQUIT, SIGSEGV, SIGTRAP};
+    for (size_t index = 0; index < sizeof signals / sizeof signals[0]; index++) {
+        struct sigaction action;
+        if (sigaction(signals[index], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+            signal(signals[index], SIG_DFL);
+    }
+}
+
 int ringway_new_session(void) { return setsid(); }
 
 int ringway_close_range(unsigned first, unsigned last) { return (int)syscall(SYS_close_range, first, last, 0); }

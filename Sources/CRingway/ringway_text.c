@@ -2,6 +2,7 @@
 #include "ringway_text.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -99,9 +100,27 @@ int ringway_path_rename(const char *from, const char *to) {
     return finish(rename(first, second), first, second);
 }
 
-int ringway_path_chmod(const char *path, mode_t mode) {
+int ringway_socket_chmod(const char *path, mode_t mode) {
     char *bytes = ringway_text_bytes(path);
-    return finish(chmod(bytes, mode), bytes, NULL);
+    // What is looked at is what is changed, whatever the name leads to by then.
+    int file = finish(open(bytes, O_PATH | O_NOFOLLOW | O_CLOEXEC), bytes, NULL);
+    if (file < 0) return -1;
+    struct stat status;
+    int result = fstat(file, &status);
+    if (result == 0 && !S_ISSOCK(status.st_mode)) {
+        errno = ENOTSOCK;
+        result = -1;
+    }
+    if (result == 0 && (status.st_mode & 07777) != mode) {
+        // fchmod(2) refuses such a descriptor, and fchmodat2(2) has come with Linux 6.6.
+        char name[32];
+        snprintf(name, sizeof name, "/proc/self/fd/%d", file);
+        result = chmod(name, mode);
+    }
+    int reason = errno;
+    close(file);
+    errno = reason;
+    return result;
 }
 
 int ringway_path_make_directory(const char *path, mode_t mode) {

@@ -17,8 +17,13 @@ extension VirtualNetwork {
         /// Where DNS queries go; empty to follow `resolvConfPath`.
         public var nameServers: [TransportAddress] = []
         public var resolvConfPath = "/etc/resolv.conf"
-        /// Whether the network's host address reaches the host's own loopback.
+        /// Whether the network's host address reaches the host's own loopback. Its other addresses are reached without it.
         public var hostLoopback = true
+        /// Whether guests reach the addresses of the host at all. Without it `hostLoopback` is void, and the gateway's own
+        /// services and published ports are what is left.
+        public var host = true
+        /// Whose datagrams come in by the guests' UDP mappings. Published ports are open to all who reach their address.
+        public var udpFiltering = UDPFiltering.address
         /// Whether connections from ports below 1024 of a guest come from the same ports of the host, where those are free and
         /// this process may bind them. Servers such as NFS with `secure` take that for a sign of root.
         public var keepsPrivilegedPorts = false

@@ -4,6 +4,7 @@ internal import RingwayEngine
 @_exported public import RingwayLinks
 internal import RingwayResolver
 @_exported public import RingwayStack
+internal import RingwayTap
 @_exported public import RingwayWire
 internal import Synchronization
 
@@ -89,6 +90,8 @@ public final class VirtualNetwork: Sendable {
         var sweepsOwners = false
         var names: [NetworkName]
         var policy: DestinationPolicy
+        /// Where the host's addresses are told, while guests are kept from them.
+        var hostAddresses: LocalAddressTable?
         /// Counters of guests that have gone.
         var departed: [String: Int] = [:]
         var guestsRefused = 0
@@ -150,11 +153,12 @@ public final class VirtualNetwork: Sendable {
         self.plan = plan
         var registry = try AddressRegistry(plan: plan, leases: configuration.leases)
         for lease in configuration.rememberedLeases { registry.remember(lease) }
+        let host = try configuration.host ? nil : Self.followHostAddresses()
+        let policy = DestinationPolicy(
+            allow: configuration.allow, deny: configuration.deny, hostLoopback: configuration.hostLoopback,
+            hostAddresses: host?.addresses, udpFiltering: configuration.udpFiltering)
         state = Mutex(
-            State(
-                registry: registry, names: configuration.names,
-                policy: DestinationPolicy(
-                    allow: configuration.allow, deny: configuration.deny, hostLoopback: configuration.hostLoopback)))
+            State(registry: registry, names: configuration.names, policy: policy, hostAddresses: host?.table))
         var names = Resolver.Configuration(
             names: Self.names(plan, registry, configuration.names),
             upstreams: configuration.nameServers.isEmpty ? nil : configuration.nameServers)
@@ -178,6 +182,7 @@ public final class VirtualNetwork: Sendable {
         searchDomains.onChange { [weak self] in
             self?.loop.post { [weak self] in self?.renewSearchDomains() }
         }
+        if let host { watchHostAddresses(host.table) }
         if let options = configuration.capture {
             do throws(Failure) {
                 try startCapture(options)
@@ -245,14 +250,28 @@ public final class VirtualNetwork: Sendable {
         renewNames()
     }
 
-    /// Holds flows that are opened from now on to another policy; those that exist are left alone.
-    public func setPolicy(allow: [CIDRBlock], deny: [CIDRBlock], hostLoopback: Bool) {
-        let policy = DestinationPolicy(allow: allow, deny: deny, hostLoopback: hostLoopback)
-        changes.withLock { _ in
+    /// Holds flows that are opened from now on, and datagrams, to another policy; connections that exist are left alone.
+    ///
+    /// - Parameters:
+    ///   - host: whether guests reach the addresses of the host at all.
+    public func setPolicy(
+        allow: [CIDRBlock], deny: [CIDRBlock], hostLoopback: Bool, host: Bool = true,
+        udpFiltering: UDPFiltering = .address
+    ) throws(Failure) {
+        try changes.withLock { (_) throws(Failure) in
+            let (former, known) = state.withLock { ($0.hostAddresses, $0.policy.hostAddresses) }
+            let fresh = try host || former != nil ? nil : Self.followHostAddresses()
+            let followed = host ? nil : fresh?.table ?? former
+            let policy = DestinationPolicy(
+                allow: allow, deny: deny, hostLoopback: hostLoopback,
+                hostAddresses: host ? nil : fresh?.addresses ?? known, udpFiltering: udpFiltering)
             let engines = state.withLock { state in
                 state.policy = policy
+                state.hostAddresses = followed
                 return state.members.values.map(\.engine)
             }
+            if let former, followed == nil { unwatchHostAddresses(former) }
+            if let followed, former == nil { watchHostAddresses(followed) }
             for engine in engines { engine.setPolicy(policy) }
         }
     }

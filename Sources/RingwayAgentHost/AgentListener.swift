@@ -8,6 +8,8 @@ final class AgentListener: LoopMember {
     private let peers: VsockPeers?
     /// This machine's own CID.
     private let own: Int64
+    /// Whether agents were left in the queue, because there were no descriptors for them.
+    private var hasLeftAgents = false
 
     init(_ descriptor: Int32, peers: VsockPeers? = nil, own: Int64 = -1) {
         self.peers = peers
@@ -27,6 +29,7 @@ final class AgentListener: LoopMember {
             let accepted = ringway_accept_stream(descriptor, true)
             guard accepted >= 0 else {
                 if errno == EINTR || errno == ECONNABORTED { continue }
+                hasLeftAgents = errno != EAGAIN
                 return
             }
             let origin = ConversationOrigin(accepted, listener: tag)
@@ -41,7 +44,9 @@ final class AgentListener: LoopMember {
     }
 
     /// Edges tell of arrivals once; where there were no descriptors for them, they are taken later.
-    override func look(at now: UInt64) { takeAll() }
+    override func look(at now: UInt64) {
+        if hasLeftAgents { takeAll() }
+    }
 }
 
 /// Where a conversation came from, as far as the kernel vouches for it.

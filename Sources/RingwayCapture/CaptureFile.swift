@@ -42,7 +42,10 @@ struct CaptureFile: ~Copyable {
             throw CaptureFailure("the name of the capture file has 1 to \(CaptureOptions.longestPath) bytes")
         }
         let descriptor = open(options.path)
-        guard descriptor >= 0 else { throw failure("create", options.path) }
+        guard descriptor >= 0 else {
+            guard errno == ELOOP else { throw failure("create", options.path) }
+            throw CaptureFailure("\(options.path) is a symbolic link, which a capture does not follow")
+        }
         var status = stat()
         let isRegular = fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
         guard options.fileSize == nil || isRegular else {
@@ -57,8 +60,12 @@ struct CaptureFile: ~Copyable {
         return (descriptor, isRegular)
     }
 
+    /// A symbolic link is not followed: who can write to the directory would choose what is overwritten. Only those that the
+    /// kernel makes of the process's own descriptors lead to what the user has opened.
     private static func open(_ path: String) -> Int32 {
-        ringway_open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_NONBLOCK, 0o600)
+        let flags = O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_NONBLOCK
+        let isDescriptor = ["/dev/fd/", "/dev/stdout", "/dev/stderr", "/proc/self/fd/"].contains { path.hasPrefix($0) }
+        return ringway_open(path, isDescriptor ? flags : flags | O_NOFOLLOW, 0o600)
     }
 
     private static func failure(_ verb: String, _ path: String, _ error: Int32 = errno) -> CaptureFailure {

@@ -55,7 +55,7 @@ extension Shard {
         _ effect: Effect, _ setting: inout FragmentationSetting, _ descriptor: Int32, ipv4: Bool
     ) {
         guard setting.forbids != effect.dontFragment else { return }
-        _ = reactor.ring.submit()
+        reactor.ring.submitAll()
         setting.set(effect.dontFragment, on: descriptor, ipv4: ipv4)
     }
 

@@ -73,7 +73,7 @@ extension Shard {
     private mutating func listenerEnded(_ slot: UInt32) {
         guard let socket = forwards.pointer(inSlot: slot) else { return }
         // Datagrams that are queued for it go first: they know it by a number, which something else may have next.
-        if !socket.pointee.isStream { _ = reactor.ring.submit() }
+        if !socket.pointee.isStream { reactor.ring.submitAll() }
         reactor.ring.closing(socket.pointee.descriptor)
         forwards.remove(slot: slot)
         endingForwards -= 1

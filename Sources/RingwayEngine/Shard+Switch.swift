@@ -227,13 +227,17 @@ extension Shard {
     }
 
     mutating func addNeighbor(_ neighbor: MACAddress, inbox: Int32) {
+        removeNeighbor(neighbor)
         if !port.addNeighbor(neighbor, inbox: inbox) { close(inbox) }
     }
 
-    /// Frames that are queued for the inbox go first: they know it by a number, which something else may have next.
+    /// Frames that are queued for the inbox go first: they know it by a number, which something else may have next. Those for
+    /// which there was no room end with it.
     mutating func removeNeighbor(_ neighbor: MACAddress) {
-        _ = reactor.ring.submit()
-        port.removeNeighbor(neighbor)
+        let inbox = port.removeNeighbor(neighbor)
+        guard inbox >= 0 else { return }
+        reactor.ring.submitAll()
+        closeWatched(inbox, reset: false)
     }
 
     // MARK: From neighbours
@@ -270,7 +274,9 @@ extension Shard {
             hasStarvedDatagrams = true
         case 1..., -EAGAIN, -EINTR: armInbox()
         // The engine itself holds the other end, so this is the end of everything.
-        default: port.closeInbox()
+        default:
+            let inbox = port.takeInbox()
+            if inbox >= 0 { closeWatched(inbox, reset: false) }
         }
     }
 }

@@ -226,7 +226,7 @@ struct Shard: ~Copyable {
         runSplicedStreams()
         readMail()
         while stack.runTimers() { perform() }
-        stack.finishTurn()
+        while stack.finishTurn() { perform() }
         perform()
         if let departures { sendGathered(departures) }
     }

@@ -144,9 +144,8 @@ struct SwitchPort {
 
     func inbox(at index: Int) -> Int32 { inboxes[index] }
 
-    /// Adopts the inbox, unless there is no room; false then.
+    /// Adopts the inbox of a neighbour that is not known, unless there is no room; false then.
     mutating func addNeighbor(_ neighbor: MACAddress, inbox: Int32) -> Bool {
-        removeNeighbor(neighbor)
         guard neighborCount < neighborLimit else { return false }
         (neighbors + neighborCount).initialize(to: neighbor)
         (inboxes + neighborCount).initialize(to: inbox)
@@ -154,23 +153,29 @@ struct SwitchPort {
         return true
     }
 
-    mutating func removeNeighbor(_ neighbor: MACAddress) {
+    /// Forgets a neighbour and gives back its inbox, which is the caller's to close: the ring may still know it. -1 where
+    /// there is none of this address.
+    mutating func removeNeighbor(_ neighbor: MACAddress) -> Int32 {
         for index in 0..<neighborCount where neighbors[index] == neighbor {
-            close(inboxes[index])
+            let inbox = inboxes[index]
             neighborCount -= 1
             neighbors[index] = neighbors[neighborCount]
             inboxes[index] = inboxes[neighborCount]
-            return
+            return inbox
         }
+        return -1
     }
 
-    mutating func closeInbox() {
+    /// Gives back where frames of neighbours arrive, which is the caller's to close; -1 where there is none.
+    mutating func takeInbox() -> Int32 {
+        defer { inbox = -1 }
+        return inbox
+    }
+
+    /// Closes everything, at the end of the ring.
+    mutating func closeDescriptors() {
         if inbox >= 0 { close(inbox) }
         inbox = -1
-    }
-
-    mutating func closeDescriptors() {
-        closeInbox()
         for index in 0..<neighborCount { close(inboxes[index]) }
         neighborCount = 0
     }

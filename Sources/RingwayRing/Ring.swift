@@ -29,6 +29,9 @@ public struct Ring: ~Copyable {
     public private(set) var submissions: UInt64 = 0
     /// Changes whenever queued submissions have gone to the kernel: until then what they point to may still change.
     public private(set) var round: UInt64 = 0
+    private var backlog = CompletionBacklog()
+    /// Takes entries that no kernel will see, where the ring has failed; made when that happens.
+    private var discarded: UnsafeMutablePointer<io_uring_sqe>?
 
     /// - Parameters:
     ///   - entries: submissions that may be queued between two turns.
@@ -74,6 +77,7 @@ public struct Ring: ~Copyable {
             io_uring_queue_exit(ring)
         }
         ring.deallocate()
+        discarded?.deallocate()
     }
 
     /// The descriptor by which other rings send messages to this one.
@@ -98,11 +102,20 @@ public struct Ring: ~Copyable {
 
     @inline(never)
     private mutating func prepareAfterSubmit() -> UnsafeMutablePointer<io_uring_sqe> {
-        round &+= 1
-        while true {
-            if let twin { twin.pointee.submit() } else { _ = io_uring_submit(ring) }
+        while submitSome() == 0 {
             if let entry = io_uring_get_sqe(ring) { return entry }
         }
+        // The next wait says why the ring has failed.
+        if let discarded { return discarded }
+        let entry = UnsafeMutablePointer<io_uring_sqe>.allocate(capacity: 1)
+        entry.initialize(to: io_uring_sqe())
+        discarded = entry
+        return entry
+    }
+
+    /// Submits all that is queued, however long the kernel takes for it.
+    public mutating func submitAll() {
+        while io_uring_sq_ready(ring) > 0, submitSome() == 0 {}
     }
 
     /// Submits what is queued and waits for a completion.
@@ -112,6 +125,7 @@ public struct Ring: ~Copyable {
     public mutating func submitAndWait(nanoseconds: Int64) -> Int32 {
         round &+= 1
         if let twin { return twin.pointee.submitAndWait(nanoseconds: nanoseconds) }
+        let nanoseconds = backlog.count > 0 ? 0 : nanoseconds
         let result =
             nanoseconds == 0 ? io_uring_submit_and_get_events(ring) : ringway_submit_and_wait(ring, nanoseconds)
         return Self.failure(result)
@@ -133,7 +147,7 @@ public struct Ring: ~Copyable {
     /// Whether a completion is ready; enters the kernel only when it says that it holds some back.
     @inline(__always)
     public mutating func hasCompletion() -> Bool {
-        if ringway_completions_ready(ring) > 0 { return true }
+        if ringway_completions_ready(ring) > 0 || backlog.count > 0 { return true }
         guard ringway_has_task_work(ring) else { return false }
         return askForCompletion()
     }
@@ -153,6 +167,12 @@ public struct Ring: ~Copyable {
     /// The oldest completion, or `nil`. Its entry is free for the kernel at once.
     @inline(__always)
     public mutating func nextCompletion() -> Completion? {
+        if backlog.count > 0 { return backlog.popFirst() }
+        return takeCompletion()
+    }
+
+    @inline(__always)
+    private mutating func takeCompletion() -> Completion? {
         var tag: UInt64 = 0
         var result: Int32 = 0
         var flags: UInt32 = 0
@@ -183,4 +203,28 @@ public struct Ring: ~Copyable {
     public mutating func closing(_ descriptor: Int32) {
         if let twin { twin.pointee.closing(descriptor) }
     }
+}
+
+extension Ring: SubmissionQueue {
+    mutating func submitOnce() -> Int32 {
+        round &+= 1
+        if let twin {
+            twin.pointee.submit()
+            return 0
+        }
+        let result = io_uring_submit(ring)
+        return result == 0 && io_uring_sq_ready(ring) > 0 ? -EAGAIN : result
+    }
+
+    mutating func takeCompletions() -> Int {
+        let before = backlog.count
+        while let completion = takeCompletion() { backlog.append(completion) }
+        if backlog.count == before {
+            _ = io_uring_get_events(ring)
+            while let completion = takeCompletion() { backlog.append(completion) }
+        }
+        return backlog.count - before
+    }
+
+    mutating func rest() { usleep(100) }
 }

@@ -109,7 +109,7 @@ public struct ScriptedNetwork: ~Copyable {
 
     private mutating func endTurn() {
         while stack.runTimers() { perform() }
-        stack.finishTurn()
+        while stack.finishTurn() { perform() }
         perform()
     }
 

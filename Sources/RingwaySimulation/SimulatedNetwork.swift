@@ -148,7 +148,7 @@ final class SimulatedNetwork {
             budget -= 1
         }
         while failure == nil, stack.runTimers() { perform() }
-        stack.finishTurn()
+        while stack.finishTurn() { perform() }
         perform()
         let bound = max(scenario.limits.parkOctetsPerFlow, 65_536) + 32_768
         // A connection that its guest has left may still have octets for the host beside its successor.

@@ -4,7 +4,7 @@ extension Limits {
     public static func range(of flag: String) -> ClosedRange<Int> {
         switch flag {
         case "--max-flows": 64...4_194_304
-        case "--max-half-open", "--max-udp-mappings": 16...1_000_000
+        case "--max-half-open", "--max-udp-mappings", "--max-udp-peers": 16...1_000_000
         case "--max-ping-mappings", "--max-fragments", "--max-guests": 1...65_536
         case "--max-addresses": 1...4_096
         case "--max-agent-ports": 1...10_000

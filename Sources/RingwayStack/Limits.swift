@@ -7,6 +7,9 @@ public struct Limits: Sendable, Equatable {
     /// UDP mappings (a guest's address and port). Beyond it one that never had an answer goes, the one idle for longest
     /// first, and where all have had one, the one idle for longest.
     public var udpMappings = 8_192
+    /// Addresses that UDP mappings and pings with more than one peer have sent to, and which may answer. Beyond it the one
+    /// sent to longest ago goes, of a mapping that has most. The number is such that the table of flows need not grow for it.
+    public var udpPeers = 24_576
     /// Ping sockets. Beyond it the one idle for longest goes.
     public var pingMappings = 256
     /// DNS exchanges under way. Beyond it the query is dropped; the guest's resolver repeats it.
@@ -36,11 +39,12 @@ public struct Limits: Sendable, Equatable {
     /// is told to use so many.
     public var queuesPerGuest = 0
 
-    /// Seconds without a datagram after which a UDP mapping ends, answered or not (RFC 4787 REQ-5: two minutes at least).
+    /// Seconds without a datagram, from the guest or from whom it has sent to, after which a UDP mapping ends, answered or not
+    /// (RFC 4787 REQ-5: two minutes at least).
     public var udpTimeout = 180
     /// Seconds that a DNS query may wait for its answer, from the gateway or from another server.
     public var dnsTimeout = 30
-    /// Seconds without an echo after which a ping mapping ends (RFC 5508 REQ-2: one minute at least).
+    /// Seconds without an echo request after which a ping mapping ends (RFC 5508 REQ-2: one minute at least).
     public var icmpTimeout = 60
 
     public init() {}
@@ -65,6 +69,10 @@ public struct Limits: Sendable, Equatable {
         Row(
             name: "UDP mappings", defaultValue: "8192", flag: "--max-udp-mappings", counter: "udpMappingsEvicted",
             atTheBound: "one without an answer ends, else the one idle for longest"),
+        Row(
+            name: "peers of UDP mappings and pings that have several", defaultValue: "24576",
+            flag: "--max-udp-peers", counter: "udpPeersEvicted",
+            atTheBound: "the one sent to longest ago goes, of a mapping with most"),
         Row(
             name: "ping mappings", defaultValue: "256", flag: "--max-ping-mappings",
             counter: "pingMappingsEvicted", atTheBound: "the mapping idle for longest ends"),
@@ -108,7 +116,7 @@ public struct Limits: Sendable, Equatable {
             name: "wait for the answer to a DNS query", defaultValue: "30s", flag: "--dns-timeout",
             counter: "dnsUnanswered", atTheBound: "SERVFAIL from the gateway; a mapping to another server ends"),
         Row(
-            name: "silence of a ping mapping", defaultValue: "60s", flag: "--icmp-timeout",
+            name: "silence of the guest on a ping mapping", defaultValue: "60s", flag: "--icmp-timeout",
             counter: "pingMappings", atTheBound: "the mapping ends"),
     ]
 

@@ -5,7 +5,7 @@ public import RingwayWire
 /// services around them. Pure: it is given frames, socket events and the time, and answers with effects.
 ///
 /// The owner calls, in every turn: `beginTurn`, then `receiveFrame` and the stream and datagram events as they come,
-/// taking all `effects` after each, then `runTimers` until it answers false, then `finishTurn`.
+/// taking all `effects` after each, then `runTimers` and `finishTurn`, each until it answers false.
 ///
 /// What runs for every frame is `mutating` even where it changes nothing: the compiler passes `self` of any other method as
 /// a value, and copies some three thousand octets to do so.
@@ -80,6 +80,8 @@ public struct Stack: ~Copyable {
     /// Keys the initial sequence numbers.
     var sequenceSalt: UInt64
     var mappingEvictions: EvictionOrder
+    /// Where mappings and pings have sent to.
+    var peers: PeerTable
     var forwardedMappings = 0
     var publishedPorts = PublishedDatagramPorts()
     let timeouts: SilenceTimeouts
@@ -119,11 +121,14 @@ public struct Stack: ~Copyable {
         let limits = configuration.limits
         let flows = max(64, (limits.flowsPerGuest + configuration.shards - 1) / configuration.shards)
         let mappingLimit = max(16, limits.udpMappings)
+        let pingLimit = max(1, limits.pingMappings)
+        let peerLimit = max(16, (limits.udpPeers + configuration.shards - 1) / configuration.shards)
         table = FlowTable(
-            capacity: flows + mappingLimit + limits.pingMappings, secret: configuration.secret)
+            capacity: flows + mappingLimit + pingLimit + peerLimit, secret: configuration.secret)
+        peers = PeerTable(capacity: peerLimit, owners: mappingLimit + pingLimit)
         connections = Slab(capacity: flows)
         mappings = Slab(capacity: mappingLimit)
-        pings = Slab(capacity: max(1, limits.pingMappings))
+        pings = Slab(capacity: pingLimit)
         queries = Slab(capacity: max(1, limits.nameQueries))
         halfOpenByAge = AgeList(of: connections.base, offset: MemoryLayout<TCPConnection>.offset(of: \.halfOpenLinks))
         mappingEvictions = EvictionOrder(
@@ -183,15 +188,20 @@ public struct Stack: ~Copyable {
         return true
     }
 
-    /// Sends the acknowledgements that this turn's frames asked for, one per connection. Those that find no buffer stay
+    /// Sends acknowledgements that this turn's frames asked for, one per connection; false when none is left. Take the
+    /// effects after each: there may be more connections than places for effects. Acknowledgements that find no buffer stay
     /// owed until the next turn: buffers come back in turns only.
-    public mutating func finishTurn() {
+    public mutating func finishTurn() -> Bool {
         while dirtyHead != .max {
+            if effects.isHalfFull { return true }
             guard let flow = connections.pointer(inSlot: dirtyHead) else {
                 preconditionFailure("a connection that is gone is on the list of dirty ones")
             }
             let isOwed = flow.pointee.marks.contains(.acknowledge)
-            if isOwed && !hasBuffer { return counters.add(.tcpAcknowledgementsDeferred) }
+            if isOwed && !hasBuffer {
+                counters.add(.tcpAcknowledgementsDeferred)
+                return false
+            }
             dirtyHead = flow.pointee.dirtyNext
             flow.pointee.dirtyNext = .max
             flow.pointee.marks.remove(.dirty)
@@ -199,6 +209,7 @@ public struct Stack: ~Copyable {
                 if flow.pointee.marks.contains(.silent) { acknowledged(flow) } else { sendAcknowledgement(flow) }
             }
         }
+        return false
     }
 
     // MARK: What every part uses

@@ -10,7 +10,8 @@ public enum Metric: Int, CaseIterable, Sendable {
     case linkWritesDropped, linkCongestions, linkFramesTruncated, linkLengthsRefused
     // Drops by the stack that the parser does not name
     case droppedForeignDestination, droppedSpoofedSource, droppedNoBuffer, droppedTableFull
-    case droppedPolicy, droppedUnexpectedSegment, droppedFragment, droppedService, droppedUnsupported
+    case droppedPolicy, droppedRefusedSender, droppedUnsolicited, droppedUnexpectedSegment, droppedFragment,
+        droppedService, droppedUnsupported
     case droppedErrorRateLimit
     // TCP
     case tcpFlows, tcpHalfOpen, tcpOpenedByGuest, tcpOpenedByHost, tcpRefused, tcpUnreachable, tcpTimedOut
@@ -21,8 +22,9 @@ public enum Metric: Int, CaseIterable, Sendable {
     case tcpSegmentSizeLowered, tcpSourcePortsNotKept
     case tcpPeersSilent, tcpKeepalivesWaiting, tcpUrgentToHost, tcpUrgentToGuest
     // UDP, ICMP
-    case udpMappings, udpMappingsOpened, udpMappingsExpired, udpMappingsEvicted, udpToHost, udpFromHost
-    case udpSendFailed, udpJoinedToHost, udpJoinedToGuest, pingMappings, pingMappingsEvicted, pingToHost, pingFromHost
+    case udpMappings, udpMappingsOpened, udpMappingsExpired, udpMappingsEvicted, udpPeersEvicted
+    case udpToHost, udpFromHost, udpSendFailed, udpJoinedToHost, udpJoinedToGuest, pingMappings, pingMappingsEvicted,
+        pingToHost, pingFromHost
     case icmpErrorsToGuest
     case icmpErrorsFromGuest, udpRefusalsPassedOn, udpRefusalsNotPassedOn
     // Services

@@ -7,11 +7,14 @@ public struct NetlinkSocket: ~Copyable {
     private var sequence: UInt32 = 0
 
     /// Opens the socket.
-    public init() throws(TapFailure) {
+    ///
+    /// - Parameter listsStrictly: whether the kernel lists only what agrees with a request's header.
+    public init(listsStrictly: Bool = false) throws(TapFailure) {
         descriptor = ringway_netlink_open()
         guard descriptor >= 0 else { throw TapFailure("open the routing socket") }
         // Without it refusals are numbers only.
         _ = ringway_netlink_explain(descriptor)
+        if listsStrictly { _ = ringway_netlink_list_strictly(descriptor) }
     }
 
     deinit { close(descriptor) }

@@ -32,6 +32,11 @@ public struct CIDRBlock: Hashable, Sendable {
     public var networkAddress: IPAddress {
         IPAddress(high: address.high & highMask, low: address.low & lowMask)
     }
+
+    /// The last address of the block: the prefix, followed by ones.
+    public var lastAddress: IPAddress {
+        IPAddress(high: address.high | ~highMask, low: address.low | ~lowMask)
+    }
 }
 
 extension CIDRBlock: CustomStringConvertible, LosslessStringConvertible {

@@ -134,6 +134,20 @@ extension EndToEnd {
             }
         }
 
+        @Test func `a crash writes nothing of the memory to the log`() throws {
+            try TestBed.use { bed in
+                let program = try bed.start([
+                    "env", "-u", "SWIFT_BACKTRACE", Machine.ringway, "serve", "--no-control", "--listen",
+                    "qemu:\(bed.directory)/q",
+                ])
+                try waitUntil("the network") { program.errors.contains("listening") }
+                program.send(SIGSEGV)
+                let outcome = try program.waitForEnd(within: .seconds(30))
+                #expect(outcome.status == 128 + SIGSEGV)
+                #expect(outcome.errors.split(separator: "\n").count == 1, "\(outcome.errors.prefix(500))")
+            }
+        }
+
         @Test func `doctor finds that run works here`() throws {
             try TestBed.use { bed in
                 let report = try bed.ringway(["doctor"])

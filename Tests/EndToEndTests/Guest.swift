@@ -61,8 +61,9 @@ final class Guest {
     // MARK: Programs
 
     /// Starts a program in the guest.
-    func start(_ arguments: [String]) throws -> Program {
-        try bed.startAnywhere(["nsenter", "-t", "\(command)", "-n", "-m", "--"] + arguments)
+    func start(_ arguments: [String], keepsInput: Bool = false) throws -> Program {
+        try bed.startAnywhere(
+            ["nsenter", "-t", "\(command)", "-n", "-m", "--"] + arguments, keepsInput: keepsInput)
     }
 
     /// Runs a program in the guest to its end.

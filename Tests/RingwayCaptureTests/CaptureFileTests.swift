@@ -51,6 +51,35 @@ import Testing
         }
     }
 
+    @Test func `never lie behind a symbolic link, which others may have put there`() throws {
+        try Folder.use { folder in
+            try Data("precious".utf8).write(to: URL(fileURLWithPath: folder.path("precious")))
+            symlink(folder.path("precious"), folder.path("c"))
+            #expect(throws: CaptureFailure.self) { _ = try CaptureFile(CaptureOptions(folder.path("c"))) }
+            #expect(try folder.bytes(of: "precious") == Array("precious".utf8))
+            // Nor when a file is rotated.
+            unlink(folder.path("c"))
+            var options = CaptureOptions(folder.path("c"))
+            options.fileSize = 1 << 20
+            var file = try CaptureFile(options)
+            _ = file.append(Block.frames(10, length: 65_000))
+            unlink(folder.path("c"))
+            symlink(folder.path("precious"), folder.path("c"))
+            for _ in 0..<3 { _ = file.append(Block.frames(10, length: 65_000)) }
+            #expect(try folder.bytes(of: "precious") == Array("precious".utf8))
+        }
+    }
+
+    @Test func `may be a descriptor that the process was given`() throws {
+        try Folder.use { folder in
+            let descriptor = open(folder.path("given"), O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+            defer { close(descriptor) }
+            var file = try CaptureFile(CaptureOptions("/dev/fd/\(descriptor)"))
+            #expect(file.append(Block.frames(3, length: 100)) == CaptureFile.Outcome(written: 3))
+            #expect(try folder.packets(in: "given").count == 3)
+        }
+    }
+
     @Test func `end with the counts of frames`() throws {
         try Folder.use { folder in
             var file = try CaptureFile(CaptureOptions(folder.path("c")))

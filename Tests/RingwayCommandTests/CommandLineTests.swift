@@ -56,7 +56,8 @@ struct RunCommandLineTests {
         #expect(order.plan.gatewayIPv4.description == "192.168.127.1")
         #expect(order.configuration.mtu == 1500)
         #expect(order.configuration.limits == Limits())
-        #expect(order.configuration.hostLoopback)
+        #expect(order.configuration.hostLoopback && order.configuration.host)
+        #expect(order.configuration.udpFiltering == .address)
         #expect(order.configuration.shards == order.queues)
         #expect(order.queues >= 1)
         #expect(order.interfaceName == "eth0")
@@ -69,7 +70,8 @@ struct RunCommandLineTests {
             "--network", "10.1.0.0/16", "--ipv6-prefix", "fd12:3456:789a:1::/64", "--mtu", "9000", "--shards", "3",
             "--dns", "9.9.9.9", "--dns", "[::1]:5353", "--no-host-loopback", "--allow", "169.254.0.0/16", "--deny",
             "10.0.0.0/8", "--deny", "fd00::/8", "--capture", "c.pcapng", "--statistics", "s.json", "--ifname", "tap7",
-            "--publish-on", "loopback", "--reactor", "epoll", "true")
+            "--publish-on", "loopback", "--reactor", "epoll", "--no-host", "--udp-filtering", "address-and-port",
+            "--max-udp-peers", "100", "true")
         let order = try BridgeOrder(
             guest: command.guest, network: command.network, bridge: command.bridge, limits: command.limits,
             origin: .command(["true"]))
@@ -82,7 +84,9 @@ struct RunCommandLineTests {
         #expect(configuration.publishOn == .loopback)
         #expect(configuration.shards == 3 && order.queues == 3)
         #expect(configuration.nameServers.map(\.description) == ["9.9.9.9:53", "[::1]:5353"])
-        #expect(!configuration.hostLoopback)
+        #expect(!configuration.hostLoopback && !configuration.host)
+        #expect(configuration.udpFiltering == .addressAndPort)
+        #expect(configuration.limits.udpPeers == 100)
         #expect(configuration.allow.map(\.description) == ["169.254.0.0/16"])
         #expect(configuration.deny.map(\.description) == ["10.0.0.0/8", "fd00::/8"])
         #expect(configuration.capture == CaptureOptions("c.pcapng"))
@@ -173,6 +177,8 @@ struct RunCommandLineTests {
             Refused("--park-size", "1K", fault: "it must be from 64K to 1G"),
             Refused("--reorder-size", "2G", fault: "it must be from 64K to 1G"),
             Refused("--max-udp-mappings", "1", fault: "from 16 to"),
+            Refused("--max-udp-peers", "1", fault: "from 16 to"),
+            Refused("--udp-filtering", "adress", fault: "did you mean \"address\"?"),
             Refused("--max-half-open", "1000000000", fault: "to 1000000"),
             Refused("--pool-size", "12Q", fault: "not a size such as"),
             Refused("--pool-size", "M", fault: "not a size such as"),

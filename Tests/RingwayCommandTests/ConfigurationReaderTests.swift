@@ -25,6 +25,8 @@ struct ConfigurationReaderTests {
             mtu: 1400
             dns: [9.9.9.9, "[::1]:5353"]
             host-loopback: false
+            host: false
+            udp-filtering: endpoint-independent
             privileged-source-ports: true
             allow: 169.254.0.0/16
             deny: [10.0.0.0/8, fd00::/8]
@@ -43,7 +45,7 @@ struct ConfigurationReaderTests {
               - mac: 52-54-00-12-34-57
             names:
               db.example: [10.0.0.5, "fd00::5"]
-            limits: {max-flows: 100, pool-size: 64M}
+            limits: {max-flows: 100, max-udp-peers: 200, pool-size: 64M}
             """)
         let order = try #require(orders.first)
         let configuration = order.configuration
@@ -52,7 +54,8 @@ struct ConfigurationReaderTests {
         #expect(configuration.mtu == 1_400)
         #expect(configuration.publishOn.description == "127.0.0.1,::1")
         #expect(configuration.nameServers.map(\.description) == ["9.9.9.9:53", "[::1]:5353"])
-        #expect(!configuration.hostLoopback)
+        #expect(!configuration.hostLoopback && !configuration.host)
+        #expect(configuration.udpFiltering == .endpointIndependent)
         #expect(configuration.keepsPrivilegedPorts)
         #expect(configuration.allow.map(\.description) == ["169.254.0.0/16"])
         #expect(configuration.deny.map(\.description) == ["10.0.0.0/8", "fd00::/8"])

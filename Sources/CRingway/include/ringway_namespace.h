@@ -23,6 +23,9 @@ pid_t ringway_fork(void);
 /// has one thread, and the new process keeps to plain system calls.
 pid_t ringway_fork_sibling(void);
 
+/// Has signals that tell of a crash do what they do by default, unless they are ignored.
+void ringway_reset_crash_signals(void);
+
 /// Leaves the caller's session and terminal.
 int ringway_new_session(void);
 

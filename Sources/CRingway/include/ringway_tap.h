@@ -50,6 +50,12 @@ int ringway_netlink_open(void);
 /// Adds the kernel's explanation, where it has one, to each refusal.
 int ringway_netlink_explain(int descriptor);
 
+/// Lists only what agrees with a request's header (Linux 4.20).
+int ringway_netlink_list_strictly(int descriptor);
+
+/// A socket on which the kernel tells of addresses and routes that come and go; non-blocking.
+int ringway_netlink_follow_addresses(void);
+
 // Enum-valued macros, which the importer leaves out.
 enum {
     ringway_ifla_address = IFLA_ADDRESS,

@@ -28,7 +28,8 @@ bool ringway_text_is_mixed(const char *text);
 
 int ringway_path_unlink(const char *path);
 int ringway_path_rename(const char *from, const char *to);
-int ringway_path_chmod(const char *path, mode_t mode);
+/// Sets the permissions of a socket; of anything else, a symbolic link included, it is refused (ENOTSOCK).
+int ringway_socket_chmod(const char *path, mode_t mode);
 int ringway_path_make_directory(const char *path, mode_t mode);
 /// The type of what is at a path (S_IFMT of its mode), a symbolic link being one; 0 where there is nothing.
 unsigned ringway_path_type(const char *path);

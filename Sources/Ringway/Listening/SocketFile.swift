@@ -25,7 +25,7 @@ package struct SocketFile: Sendable {
                 try removeStale(path, type: flags)
                 guard bind(descriptor, path) == 0 else { throw failure("make the socket", path, errno) }
             }
-            guard ringway_path_chmod(path, mode) == 0 else { throw failure("set the permissions of", path, errno) }
+            guard ringway_socket_chmod(path, mode) == 0 else { throw failure("set the permissions of", path, errno) }
             var device: UInt64 = 0
             var number: UInt64 = 0
             guard ringway_file_identity(path, &device, &number) == 0 else { throw failure("find", path, errno) }

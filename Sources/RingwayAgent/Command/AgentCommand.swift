@@ -22,6 +22,8 @@ public enum AgentCommand {
 
     /// Runs what the process's arguments say and ends the process.
     public static func run() -> Never {
+        // Swift's backtracer would write registers and memory to standard error, with payload and tokens in them.
+        if getenv("SWIFT_BACKTRACE") == nil { ringway_reset_crash_signals() }
         run((0..<Int(CommandLine.argc)).compactMap { CommandLine.unsafeArgv[$0].map { text(of: $0) } })
     }
 

@@ -12,22 +12,22 @@ enum HostLine: Sendable {
     /// The listening socket.
     case listening(Int32, HostEndpoint)
 
+    private static var backlog: Int32 { 128 }
+
     /// Listens for a host that connects.
     static func listen(_ endpoint: HostEndpoint) throws(AgentFailure) -> HostLine {
-        let descriptor: Int32
-        let result: Int32
         switch endpoint {
         case .vsock(_, let port):
-            descriptor = ringway_vsock_open()
-            result = descriptor < 0 ? -1 : ringway_vsock_listen(descriptor, port, 128)
+            let descriptor = ringway_vsock_open()
+            guard descriptor >= 0, ringway_vsock_listen(descriptor, port, backlog) == 0 else {
+                let failure = AgentFailure(cannot: "listen on \(endpoint)")
+                if descriptor >= 0 { close(descriptor) }
+                throw failure
+            }
+            return .listening(descriptor, endpoint)
         case .unix(let path):
-            descriptor = ringway_unix_open()
-            _ = ringway_path_unlink(path)
-            let bound = descriptor < 0 ? -1 : ringway_unix_bind(descriptor, path, path.utf8.count)
-            result = bound < 0 ? -1 : Glibc.listen(descriptor, 128)
+            return .listening(try NamedSocket.listen(path, mode: 0o755, backlog: backlog), endpoint)
         }
-        guard result == 0 else { throw AgentFailure(cannot: "listen on \(endpoint)") }
-        return .listening(descriptor, endpoint)
     }
 
     var endpoint: HostEndpoint {

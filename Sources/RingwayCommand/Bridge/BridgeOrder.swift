@@ -136,6 +136,8 @@ extension VirtualNetwork.Configuration {
         mtu = network.mtu
         nameServers = network.dns
         hostLoopback = !network.noHostLoopback
+        host = !network.noHost
+        udpFiltering = network.udpFiltering
         keepsPrivilegedPorts = network.privilegedSourcePorts
         publishOn = network.publishOn
         allow = network.allow

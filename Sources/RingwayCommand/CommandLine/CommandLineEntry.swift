@@ -1,10 +1,13 @@
 internal import ArgumentParser
+internal import CRingway
 internal import Glibc
 
 /// The whole of the `ringway` program; the executable only calls it, so that everything else can be tested.
 public enum CommandLineEntry {
     /// Parses the process's arguments, does what they say and ends the process.
     public static func run() -> Never {
+        // Swift's backtracer would write registers and memory to standard error, with payload and tokens in them.
+        if getenv("SWIFT_BACKTRACE") == nil { ringway_reset_crash_signals() }
         StandardDescriptors.fill()
         exit(status(of: arguments))
     }

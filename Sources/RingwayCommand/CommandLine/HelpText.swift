@@ -146,7 +146,7 @@ enum HelpText {
                                       and their aliases as for "ringway run"
 
         CONFIGURATION FILE
-        YAML or JSON. Its keys are the options' names: network, ipv6-prefix, mtu, dns, host-loopback, \
+        YAML or JSON. Its keys are the options' names: network, ipv6-prefix, mtu, dns, host-loopback, host, udp-filtering, \
         privileged-source-ports, allow, deny, isolate, shards, busy-poll, reactor, capture, socket-mode, listen, publish, publish-on, limits, \
         agent-token, trust-agent-names, agent-publish, agent-socket, forward, follow-ports; and
 
@@ -158,7 +158,7 @@ enum HelpText {
         What it leaves open is as the options say; --listen and --publish add to its first network. Errors name file, \
         line and key, and nothing is started. A key may be there once; anchors and aliases work, tags and "<<" are \
         refused; the file has at most 4 MiB. It is read again on SIGHUP and when it changes: leases, names, links, \
-        published ports, allow, deny, host-loopback and further networks take effect at once, without touching \
+        published ports, allow, deny, host-loopback, host, udp-filtering and further networks take effect at once, without touching \
         connections that exist; of everything else it is said that it needs a restart.
 
         STATE

@@ -19,6 +19,11 @@ struct LimitOptions: ParsableArguments {
     var maxUdpMappings: Int?
 
     @Option(
+        help: ArgumentHelp(HelpText.limit("--max-udp-peers"), valueName: "count"),
+        transform: OptionValue.limit("--max-udp-peers"))
+    var maxUdpPeers: Int?
+
+    @Option(
         help: ArgumentHelp(HelpText.limit("--max-ping-mappings"), valueName: "count"),
         transform: OptionValue.limit("--max-ping-mappings"))
     var maxPingMappings: Int?
@@ -73,6 +78,7 @@ struct LimitOptions: ParsableArguments {
         if let maxFlows { limits.flowsPerGuest = maxFlows }
         if let maxHalfOpen { limits.halfOpenConnects = maxHalfOpen }
         if let maxUdpMappings { limits.udpMappings = maxUdpMappings }
+        if let maxUdpPeers { limits.udpPeers = maxUdpPeers }
         if let maxPingMappings { limits.pingMappings = maxPingMappings }
         if let maxNameQueries { limits.nameQueries = maxNameQueries }
         if let maxFragments { limits.fragments = maxFragments }

@@ -29,8 +29,28 @@ struct NetworkOptions: ParsableArguments {
         transform: OptionValue.nameServer)
     var dns: [TransportAddress] = []
 
-    @Flag(name: .customLong("no-host-loopback"), help: "Keep the guest away from services on the host's loopback.")
+    @Flag(
+        name: .customLong("no-host-loopback"),
+        help: ArgumentHelp(
+            "Keep the guest away from services on the host's loopback. What listens at the host's other addresses it "
+                + "reaches there as any machine does, what listens at all of them included: --no-host keeps it from "
+                + "these too."))
     var noHostLoopback = false
+
+    @Flag(
+        name: .customLong("no-host"),
+        help: ArgumentHelp(
+            "Keep the guest away from every address of this host, as they come and go, whatever --allow says. The "
+                + "gateway's own services and published ports stay."))
+    var noHost = false
+
+    @Option(
+        help: ArgumentHelp(
+            "Whose datagrams come in by a UDP port that the guest has sent from: those of addresses that it has sent to "
+                + "(address), of addresses and ports that it has sent to (address-and-port), or anybody's "
+                + "(endpoint-independent). Published ports are not filtered. (default: address)", valueName: "senders"),
+        transform: OptionValue.udpFiltering)
+    var udpFiltering = UDPFiltering.address
 
     @Flag(
         name: .customLong("privileged-source-ports"),
@@ -55,7 +75,10 @@ struct NetworkOptions: ParsableArguments {
     var allow: [CIDRBlock] = []
 
     @Option(
-        help: ArgumentHelp("Keep the guest away from this block. Repeatable.", valueName: "cidr"),
+        help: ArgumentHelp(
+            "Keep the guest away from this block. The host's loopback is refused by its own addresses, such as "
+                + "127.0.0.0/8, as by the one under which the guest knows it, unless --allow names exactly that one. "
+                + "Repeatable.", valueName: "cidr"),
         transform: OptionValue.block)
     var deny: [CIDRBlock] = []
 }

@@ -92,6 +92,16 @@ enum OptionValue {
         return reactor
     }
 
+    static func udpFiltering(_ text: String) throws -> UDPFiltering {
+        guard let filtering = UDPFiltering(rawValue: text) else {
+            let names = UDPFiltering.allCases.map(\.rawValue)
+            throw ValidationError(
+                "it must be endpoint-independent, address or address-and-port" + Suggestion.question(text, among: names)
+            )
+        }
+        return filtering
+    }
+
     /// Reads the value of a bound, by the name of its option.
     static func limit(_ flag: String) -> @Sendable (String) throws -> Int {
         let range = Limits.range(of: flag)

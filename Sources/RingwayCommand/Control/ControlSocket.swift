@@ -66,9 +66,8 @@ enum ControlSocket {
         guard let path = ControlPath.path(of: name), let directory = ControlPath.directory else {
             throw VirtualNetwork.Failure.control("XDG_RUNTIME_DIR is not set: --control PATH names another place")
         }
-        let error = ControlPath.makeDirectory()
-        guard error == 0 else {
-            throw VirtualNetwork.Failure.control("cannot make \(directory): \(String(cString: strerror(error)))")
+        if let reason = ControlPath.makeDirectory() {
+            throw VirtualNetwork.Failure.control("cannot use \(directory): \(reason)")
         }
         return path
     }

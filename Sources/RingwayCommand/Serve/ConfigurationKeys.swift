@@ -8,6 +8,7 @@ enum LimitKeys {
         case "max-flows": \.flowsPerGuest
         case "max-half-open": \.halfOpenConnects
         case "max-udp-mappings": \.udpMappings
+        case "max-udp-peers": \.udpPeers
         case "max-ping-mappings": \.pingMappings
         case "max-name-queries": \.nameQueries
         case "max-fragments": \.fragments

@@ -7,7 +7,8 @@ internal import Ringway
 /// The keys are the names of the options, and what the file leaves open is as the options say.
 struct ConfigurationReader {
     private static let networkKeys = [
-        "network", "ipv6-prefix", "mtu", "dns", "host-loopback", "privileged-source-ports", "allow", "deny", "isolate",
+        "network", "ipv6-prefix", "mtu", "dns", "host-loopback", "host", "udp-filtering", "privileged-source-ports",
+        "allow", "deny", "isolate",
         "shards", "busy-poll", "reactor", "capture", "capture-snaplen", "capture-size", "capture-files",
         "capture-filter", "socket-mode", "listen", "publish", "publish-on", "leases", "names", "limits",
         "agent-token", "trust-agent-names", "agent-publish", "agent-socket", "forward", "follow-ports",
@@ -63,6 +64,10 @@ struct ConfigurationReader {
         }
         try read("host-loopback") { (node) throws(CommandFailure) in
             order.configuration.hostLoopback = try node.boolean()
+        }
+        try read("host") { (node) throws(CommandFailure) in order.configuration.host = try node.boolean() }
+        try read("udp-filtering") { (node) throws(CommandFailure) in
+            order.configuration.udpFiltering = try node.value(OptionValue.udpFiltering)
         }
         try read("privileged-source-ports") { (node) throws(CommandFailure) in
             order.configuration.keepsPrivilegedPorts = try node.boolean()

@@ -139,13 +139,22 @@ struct ServedNetwork {
 
     private mutating func changePolicy(_ next: NetworkOrder) -> [String] {
         let (now, wanted) = (order.configuration, next.configuration)
-        guard now.allow != wanted.allow || now.deny != wanted.deny || now.hostLoopback != wanted.hostLoopback else {
-            return []
+        guard
+            now.allow != wanted.allow || now.deny != wanted.deny || now.hostLoopback != wanted.hostLoopback
+                || now.host != wanted.host || now.udpFiltering != wanted.udpFiltering
+        else { return [] }
+        do throws(VirtualNetwork.Failure) {
+            try network.setPolicy(
+                allow: wanted.allow, deny: wanted.deny, hostLoopback: wanted.hostLoopback, host: wanted.host,
+                udpFiltering: wanted.udpFiltering)
+        } catch {
+            return [error.description]
         }
-        network.setPolicy(allow: wanted.allow, deny: wanted.deny, hostLoopback: wanted.hostLoopback)
         order.configuration.allow = wanted.allow
         order.configuration.deny = wanted.deny
         order.configuration.hostLoopback = wanted.hostLoopback
+        order.configuration.host = wanted.host
+        order.configuration.udpFiltering = wanted.udpFiltering
         return ["what guests may reach has changed, for connections from now on"]
     }
 

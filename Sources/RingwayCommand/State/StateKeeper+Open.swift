@@ -23,8 +23,9 @@ extension StateKeeper {
             guard let directory = StatePath.directory else {
                 return refuse("neither XDG_STATE_HOME nor HOME is set; --state FILE names a place")
             }
-            let error = StatePath.make(directory)
-            guard error == 0 else { return refuse("cannot make \(directory): \(String(cString: strerror(error)))") }
+            if let reason = PrivateDirectory.make(directory, makesParents: true) {
+                return refuse("cannot use \(directory): \(reason)")
+            }
             let isNamed = name != nil || network.name != NetworkOrder.onlyName
             let path =
                 isNamed

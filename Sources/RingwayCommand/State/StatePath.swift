@@ -20,13 +20,4 @@ enum StatePath {
         guard let slash = path.lastIndex(of: "/") else { return "." }
         return slash == path.startIndex ? "/" : String(path[..<slash])
     }
-
-    /// Makes a directory and those above it, for nobody but the owner. Zero, or the `errno` of a failure.
-    static func make(_ directory: String) -> Int32 {
-        if mkdir(directory, 0o700) == 0 || errno == EEXIST { return 0 }
-        guard errno == ENOENT, directory.contains("/"), directory != "/" else { return errno }
-        let error = make(self.directory(of: directory))
-        guard error == 0 else { return error }
-        return mkdir(directory, 0o700) == 0 || errno == EEXIST ? 0 : errno
-    }
 }

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Ringway
 
 /// Where control sockets are.
 public enum ControlPath {
@@ -56,12 +57,11 @@ public enum ControlPath {
         return names
     }
 
-    /// Makes the directory, for the caller alone. What is there is left as it is.
+    /// Makes the directory, for the caller alone. One that is there must be the caller's, or root's.
     ///
-    /// - Returns: zero, or the `errno` of a failure.
-    public static func makeDirectory() -> Int32 {
-        guard let directory else { return ENOENT }
-        if mkdir(directory, 0o700) == 0 { return 0 }
-        return errno == EEXIST ? 0 : errno
+    /// - Returns: `nil`, or why it cannot be had.
+    public static func makeDirectory() -> String? {
+        guard let directory else { return String(cString: strerror(ENOENT)) }
+        return PrivateDirectory.make(directory)
     }
 }

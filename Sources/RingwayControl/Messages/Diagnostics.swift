@@ -36,6 +36,8 @@ extension JSONWriter {
         member("shards", configuration.shardCount)
         member("nameServers", configuration.nameServers) { $0.string("\($1)") }
         member("hostLoopback", configuration.hostLoopback)
+        member("host", configuration.host)
+        member("udpFiltering", configuration.udpFiltering.rawValue)
         member("privilegedSourcePorts", configuration.keepsPrivilegedPorts)
         member("allow", configuration.allow) { $0.string("\($1)") }
         member("deny", configuration.deny) { $0.string("\($1)") }

@@ -196,7 +196,7 @@ extension JSONWriter {
     private static func transport(of kind: Flow.Kind) -> String {
         switch kind {
         case .tcp: "tcp"
-        case .udp, .forwardedUDP: "udp"
+        case .udp, .forwardedUDP, .peer: "udp"
         case .ping: "icmp"
         }
     }

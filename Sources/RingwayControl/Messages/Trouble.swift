@@ -71,7 +71,13 @@ struct Trouble: Sendable, Equatable {
     static let table: [Trouble] = [
         Trouble(
             .denial, "droppedPolicy", "packets to where guests may not go",
-            "--allow CIDR lets them; --deny, --no-host-loopback and link-local addresses refuse"),
+            "--allow CIDR lets them; --deny, --no-host, --no-host-loopback and link-local addresses refuse"),
+        Trouble(
+            .denial, "droppedRefusedSender", "datagrams from where guests may not go",
+            "--allow CIDR lets them; --deny, --no-host, --no-host-loopback and link-local addresses refuse"),
+        Trouble(
+            .drop, "droppedUnsolicited", "datagrams from where the guest has not sent anything",
+            "usual; --udp-filtering lets more in"),
         Trouble(
             .denial, "agentPortsRefused", "ports of the host that agents may not publish",
             "--agent-publish lets agents have some"),
@@ -135,6 +141,7 @@ struct Trouble: Sendable, Equatable {
         Trouble(boundBy: "--max-flows", "droppedTableFull", "new flows that were dropped"),
         Trouble(boundBy: "--max-half-open", "tcpHalfOpenEvicted", "connects that ended before their time"),
         Trouble(boundBy: "--max-udp-mappings", "udpMappingsEvicted", "UDP mappings that ended before their time"),
+        Trouble(boundBy: "--max-udp-peers", "udpPeersEvicted", "peers of UDP mappings that were forgotten"),
         Trouble(boundBy: "--max-ping-mappings", "pingMappingsEvicted", "ping mappings that ended before their time"),
         Trouble(boundBy: "--max-name-queries", "dnsRefused", "DNS queries that were dropped"),
         Trouble(boundBy: "--max-name-queries", "dns.refusedOutstanding", "DNS queries that were refused"),

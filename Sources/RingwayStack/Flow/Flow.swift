@@ -2,10 +2,10 @@
 /// that kind's slab.
 ///
 /// A TCP flow is a `TCPConnection`, a UDP flow a `UDPMapping`, a ping a `PingMapping`. What they have in common is this
-/// reference, by which the flow table finds them, and their key.
+/// reference, by which the flow table finds them, and their key. A peer is no flow, but a member of a `PeerTable`.
 @frozen
 public struct Flow: Equatable, Sendable, BitwiseCopyable {
-    public enum Kind: UInt8, Sendable, BitwiseCopyable { case tcp, udp, forwardedUDP, ping }
+    public enum Kind: UInt8, Sendable, BitwiseCopyable { case tcp, udp, forwardedUDP, ping, peer }
 
     @usableFromInline let rawValue: UInt32
 

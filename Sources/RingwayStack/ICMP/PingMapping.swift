@@ -1,10 +1,12 @@
-internal import RingwayWire
+public import RingwayWire
 
 /// What one of the guest's echo identifiers is on the host: one ping socket, whomever the guest pings with it.
 @frozen
 public struct PingMapping: BitwiseCopyable {
     public var key: FlowKey
     public var links = AgeLinks()
-    /// Monotonic nanoseconds of the last echo in either direction.
+    /// Monotonic nanoseconds of the last request: replies prolong no ping's life.
     public var usedAt: UInt64
+    /// Where the guest pinged last; unspecified before the first.
+    public var target = IPAddress(high: 0, low: 0)
 }

@@ -31,7 +31,7 @@ extension Stack {
             return release(lease)
         }
         guard let hopLimit = hopLimitBeyondGateway(summary, bytes) else { return release(lease) }
-        guard let slot = pingMapping(for: summary) else { return release(lease) }
+        guard let slot = pingMapping(for: summary, to: target) else { return release(lease) }
         counters.add(.pingToHost)
         var effect = Effect(.sendEcho, slot: slot, length: UInt32(message.count))
         effect.generation = pings.handle(ofSlot: slot).generation
@@ -66,13 +66,14 @@ extension Stack {
         release(scratch)
     }
 
-    private mutating func pingMapping(for summary: FrameSummary) -> UInt32? {
+    private mutating func pingMapping(for summary: FrameSummary, to target: IPAddress) -> UInt32? {
         let transport: Transport = summary.isIPv6 ? .icmpv6 : .icmp
         let key = FlowKey(guest: summary.source, guestPort: summary.sourcePort, transport: transport)
         if let reference = table.find(key), reference.kind == .ping,
             let ping = pings.pointer(inSlot: reference.slot)
         {
             ping.pointee.usedAt = now
+            noteTarget(target, of: ping)
             pingsByAge.touch(reference.slot)
             return reference.slot
         }
@@ -80,17 +81,31 @@ extension Stack {
             counters.add(.pingMappingsEvicted)
             removePing(slot: pingsByAge.oldest)
         }
-        guard let handle = pings.insert(PingMapping(key: key, usedAt: now)) else { return nil }
+        guard let handle = pings.insert(PingMapping(key: key, usedAt: now, target: target)) else { return nil }
         guard table.insert(key, Flow(.ping, slot: handle.slot)) else {
             pings.remove(slot: handle.slot)
             counters.add(.droppedTableFull)
             return nil
         }
+        peers.open(peerOwner(ofPing: handle.slot))
         pingsByAge.append(handle.slot)
         counters.add(.pingMappings)
         wheel.schedule(pingTimers + handle.slot, at: now &+ timeouts.ping)
         return handle.slot
     }
+
+    /// The guest pings `target`, which may answer from now on.
+    private mutating func noteTarget(_ target: IPAddress, of ping: UnsafeMutablePointer<PingMapping>) {
+        let last = ping.pointee.target
+        guard last != target else { return }
+        ping.pointee.target = target
+        let owner = peerOwner(ofPing: pings.slot(of: ping))
+        notePeer(ping.pointee.key.peer(last, port: 0), of: owner)
+        notePeer(ping.pointee.key.peer(target, port: 0), of: owner)
+    }
+
+    /// Pings come after the mappings among the owners of peers.
+    private func peerOwner(ofPing slot: UInt32) -> UInt32 { UInt32(mappings.capacity) + slot }
 
     mutating func runPingTimer(slot: UInt32) {
         guard let ping = pings.pointer(inSlot: slot) else { return }
@@ -107,6 +122,7 @@ extension Stack {
         var effect = Effect(.closeEcho, slot: slot)
         effect.generation = pings.handle(ofSlot: slot).generation
         effects.append(effect)
+        peers.close(peerOwner(ofPing: slot), in: &table)
         pingsByAge.remove(slot)
         wheel.cancel(pingTimers + slot)
         table.remove(ping.pointee.key)
@@ -137,8 +153,11 @@ extension Stack {
         guard let ping = pings.pointer(to: handle), length >= ICMPv4Header.length else { return }
         let key = ping.pointee.key
         let source = addressForGuest(of: sender)
-        guard source.isIPv4 == key.guest.isIPv4 else { return }
-        ping.pointee.usedAt = now
+        guard source.isIPv4 == key.guest.isIPv4,
+            admits(
+                TransportAddress(address: sender, port: 0), by: key,
+                lastTarget: TransportAddress(address: ping.pointee.target, port: 0), .address)
+        else { return }
         counters.add(.pingFromHost)
         let base = space.address(of: lease) + offset
         let message = UnsafeMutableRawBufferPointer(start: base, count: length)

@@ -28,6 +28,11 @@ public struct RouterAdvertisement: ~Copyable {
     static var initialCount: Int { 3 }
     static var initialInterval: UInt64 { 16 * 1_000_000_000 }
 
+    /// Solicitations answered at once, and in a second: a machine sends three in twelve seconds when it starts
+    /// (RFC 4861 §6.3.7), and behind one interface there may be many.
+    static var answerBurst: UInt32 { 64 }
+    static var answerRate: UInt32 { 32 }
+
     /// When `advertise` is due next, monotonic nanoseconds.
     public private(set) var nextDeadline: UInt64
     /// Advertisements that nobody asked for.
@@ -45,6 +50,7 @@ public struct RouterAdvertisement: ~Copyable {
     private var plan: NetworkPlan
     private let configuration: Configuration
     private var initialLeft = initialCount
+    private var answerBucket: TokenBucket
     private var random: UInt64
 
     /// A router whose first advertisement is due at `now` (monotonic nanoseconds).
@@ -57,6 +63,7 @@ public struct RouterAdvertisement: ~Copyable {
         longestInterval = UInt64(longest) * 1_000_000_000
         random = configuration.seed
         nextDeadline = now
+        answerBucket = TokenBucket(capacity: Self.answerBurst, perSecond: Self.answerRate, now: now)
         message = .allocate(
             byteCount: NetworkPlan.minimumMTU - EthernetFrame.ipv6Length, alignment: 8)
         messageLength = Self.write(plan, configuration, withdrawn: [], longestInterval: longest, to: message)
@@ -125,6 +132,7 @@ public struct RouterAdvertisement: ~Copyable {
         guard !isAnonymous || solicitation.options.option(NDPOptions.sourceLinkLayerAddress) == nil else {
             return drop(.neighborMalformed)
         }
+        guard answerBucket.take(now: now) else { return drop(.solicitationRateLimited) }
         // To all nodes by address, but as an ethernet frame to the one that asked (RFC 6085).
         let destination = isAnonymous ? IPv6Address.allNodes : summary.source.ipv6
         let length = write(to: destination, summary.sourceMAC, routerLifetime: nil, into: reply)

@@ -27,6 +27,7 @@ extension Stack {
             sendAnswer(answer.lease, octets: written, .neighborAnswers)
         case ICMPv6Header.routerSolicitation:
             let written = routers.respond(to: bytes, summary, now: now, into: answer.room)
+            if written == 0 { counters.add(.droppedService) }
             sendAnswer(answer.lease, octets: written, .routerAdvertisements)
             scheduleServices()
         case ICMPv6Header.neighborAdvertisement: release(answer.lease)

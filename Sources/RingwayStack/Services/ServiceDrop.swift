@@ -18,6 +18,9 @@ public enum ServiceDrop: UInt8, CaseIterable, Sendable {
     /// A solicitation of an address that is neither the gateway's nor the host's.
     case neighborNotOurs
 
+    /// A router solicitation beyond the rate that machines have need of.
+    case solicitationRateLimited
+
     /// Not a request of a DHCP client on ethernet, or its lengths contradict each other.
     case dhcpMalformed
     /// Came through a relay agent; guests sit on our own link, so no relay is legitimate.

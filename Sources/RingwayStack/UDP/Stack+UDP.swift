@@ -5,34 +5,36 @@ public import RingwayWire
 extension Stack {
     /// Takes the lease.
     mutating func receiveUDP(_ summary: FrameSummary, _ lease: Lease, _ bytes: UnsafeRawBufferPointer) {
+        let client = forwardedSlot(for: summary)
         let target: TransportAddress
-        switch destination(of: summary.destination) {
-        case .gateway:
-            if summary.destinationPort == Self.namePort {
-                receiveQuery(summary, lease)
-            } else {
+        // Who may speak to a published port may be answered: that is said by the address it is published on.
+        if let client, let mapping = mappings.pointer(inSlot: client), mapping.pointee.hasPeerSpoken {
+            target = mapping.pointee.peer
+        } else {
+            switch destination(of: summary.destination) {
+            case .gateway:
+                if summary.destinationPort == Self.namePort { return receiveQuery(summary, lease) }
                 sendError(.portUnreachable, about: bytes, summary)
-                release(lease)
+                return release(lease)
+            case .host(let address):
+                target = TransportAddress(address: address, port: summary.destinationPort)
+            case .refused:
+                counters.add(.droppedPolicy)
+                sendError(.administrativelyProhibited, about: bytes, summary)
+                return release(lease)
+            case .absent:
+                sendError(.hostUnreachable, about: bytes, summary)
+                return release(lease)
+            case .unroutable:
+                counters.add(.droppedForeignDestination)
+                return release(lease)
             }
-            return
-        case .host(let address):
-            target = TransportAddress(address: address, port: summary.destinationPort)
-        case .refused:
-            counters.add(.droppedPolicy)
-            sendError(.administrativelyProhibited, about: bytes, summary)
-            return release(lease)
-        case .absent:
-            sendError(.hostUnreachable, about: bytes, summary)
-            return release(lease)
-        case .unroutable:
-            counters.add(.droppedForeignDestination)
-            return release(lease)
         }
-        guard let slot = mappingSlot(for: summary, to: target), let mapping = mappings.pointer(inSlot: slot),
-            let hopLimit = hopLimitBeyondGateway(summary, bytes)
+        guard let slot = client ?? mappingSlot(for: summary, to: target),
+            let mapping = mappings.pointer(inSlot: slot), let hopLimit = hopLimitBeyondGateway(summary, bytes)
         else { return release(lease) }
         if !mapping.pointee.isForwarded {
-            mapping.pointee.peer = target
+            noteTarget(target, of: mapping)
             if summary.destinationPort != Self.namePort { mapping.pointee.isNameQuery = false }
         }
         touch(mapping, isFirstAnswer: mapping.pointee.noteFromGuest(now: now))
@@ -53,13 +55,42 @@ extension Stack {
 
     static var namePort: UInt16 { 53 }
 
-    /// The mapping by which a datagram goes out, made when there is none: that of a peer of a published port, or the
-    /// guest port's own.
+    /// The guest sends to `target`, which may answer from now on.
+    @inline(__always)
+    private mutating func noteTarget(_ target: TransportAddress, of mapping: UnsafeMutablePointer<UDPMapping>) {
+        let last = mapping.pointee.peer
+        mapping.pointee.peer = target
+        if policy.udpFiltering.covers(last, target) || last.address.isUnspecified { return }
+        notePeers(last, target, of: mapping)
+    }
+
+    @inline(never)
+    private mutating func notePeers(
+        _ last: TransportAddress, _ target: TransportAddress, of mapping: UnsafeMutablePointer<UDPMapping>
+    ) {
+        let (owner, key, filtering) = (mappings.slot(of: mapping), mapping.pointee.key, policy.udpFiltering)
+        notePeer(key.peer(last, filtering), of: owner)
+        notePeer(key.peer(target, filtering), of: owner)
+    }
+
+    /// Notes a peer of a mapping or of a ping.
+    mutating func notePeer(_ key: FlowKey, of owner: UInt32) {
+        if peers.note(key, of: owner, in: &table) { counters.add(.udpPeersEvicted) }
+    }
+
+    /// The mapping of the peer of a published port that a datagram goes to; `nil` when there is none.
+    @inline(__always)
+    private mutating func forwardedSlot(for summary: FrameSummary) -> UInt32? {
+        guard forwardedMappings > 0, !plan.isGateway(summary.destination),
+            let reference = table.find(Self.forwardedKey(summary)),
+            reference.kind == .forwardedUDP
+        else { return nil }
+        return reference.slot
+    }
+
+    /// The mapping by which a datagram goes out that answers no peer of a published port, made when there is none: that of
+    /// a new peer of one, or the guest port's own.
     private mutating func mappingSlot(for summary: FrameSummary, to target: TransportAddress) -> UInt32? {
-        if forwardedMappings > 0 {
-            let reference = table.find(Self.forwardedKey(summary))
-            if let reference, reference.kind == .forwardedUDP { return reference.slot }
-        }
         let key = FlowKey(guest: summary.source, guestPort: summary.sourcePort, transport: .udp)
         if let reference = table.find(key), reference.kind == .udp { return reference.slot }
         if !publishedPorts.isEmpty {
@@ -97,6 +128,7 @@ extension Stack {
             return nil
         }
         if mapping.isForwarded { forwardedMappings += 1 }
+        peers.open(handle.slot)
         mappingEvictions.append(handle.slot)
         counters.add(.udpMappings)
         counters.add(.udpMappingsOpened)
@@ -114,13 +146,13 @@ extension Stack {
             mappingEvictions.touch(slot, isAnswered: mapping.pointee.isAnswered)
         }
         if mapping.pointee.isNameQuery {
-            wheel.schedule(mappingTimers + slot, at: now &+ timeouts.life(of: mapping.pointee))
+            wheel.schedule(mappingTimers + slot, at: mapping.pointee.renewedAt &+ timeouts.life(of: mapping.pointee))
         }
     }
 
     mutating func runMappingTimer(slot: UInt32) {
         guard let mapping = mappings.pointer(inSlot: slot) else { return }
-        let deadline = mapping.pointee.usedAt &+ timeouts.life(of: mapping.pointee)
+        let deadline = mapping.pointee.renewedAt &+ timeouts.life(of: mapping.pointee)
         if deadline > now {
             wheel.schedule(mappingTimers + slot, at: deadline)
         } else {
@@ -139,6 +171,7 @@ extension Stack {
             effect.generation = mappings.handle(ofSlot: slot).generation
             effects.append(effect)
         }
+        peers.close(slot, in: &table)
         mappingEvictions.remove(slot, isAnswered: mapping.pointee.isAnswered)
         wheel.cancel(mappingTimers + slot)
         table.remove(mapping.pointee.key)
@@ -164,8 +197,11 @@ extension Stack {
         _ handle: Handle, from sender: TransportAddress, _ lease: Lease, offset: Int, length: Int, segmentSize: Int,
         marks: DatagramMarks = DatagramMarks()
     ) {
-        guard let mapping = mappings.pointer(to: handle) else { return release(lease) }
-        touch(mapping, isFirstAnswer: mapping.pointee.noteFromHost(now: now))
+        guard let mapping = mappings.pointer(to: handle),
+            admits(sender, by: mapping.pointee.key, lastTarget: mapping.pointee.peer, policy.udpFiltering)
+        else { return release(lease) }
+        let isSolicited = policy.udpFiltering != .endpointIndependent
+        touch(mapping, isFirstAnswer: mapping.pointee.noteFromHost(now: now, isSolicited: isSolicited))
         sendDatagram(
             to: TransportAddress(address: mapping.pointee.key.guest, port: mapping.pointee.key.guestPort),
             from: TransportAddress(address: addressForGuest(of: sender.address), port: sender.port), lease,
@@ -198,7 +234,7 @@ extension Stack {
         mapping.pointee.listener = listener
         mapping.pointee.peer = client
         mapping.pointee.local = local
-        touch(mapping, isFirstAnswer: mapping.pointee.noteFromHost(now: now))
+        touch(mapping, isFirstAnswer: mapping.pointee.noteFromHost(now: now, isSolicited: true))
         sendDatagram(
             to: guest, from: shown, lease, offset: offset, length: length, segmentSize: segmentSize, marks: marks)
     }

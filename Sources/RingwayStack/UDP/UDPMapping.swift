@@ -1,14 +1,17 @@
 public import RingwayWire
 
 /// What one of the guest's UDP ports is on the host: one unconnected socket, whoever the guest speaks to from it
-/// (endpoint-independent mapping and filtering, RFC 4787), or one peer of a published port, whose datagrams come and go
-/// through the listener.
+/// (endpoint-independent mapping, RFC 4787; whose datagrams come in by it `UDPFiltering` says), or one peer of a published
+/// port, whose datagrams come and go through the listener.
 @frozen
 public struct UDPMapping: BitwiseCopyable {
     public var key: FlowKey
     public var links = AgeLinks()
     /// Monotonic nanoseconds of the last datagram in either direction.
-    public var usedAt: UInt64
+    public private(set) var usedAt: UInt64
+    /// Monotonic nanoseconds from which the mapping's life counts. The guest prolongs it, and so does a sender that the
+    /// guest has sent to: a stream that only comes in goes on. Nobody else keeps the guest's socket open (RFC 4787 REQ-6).
+    public private(set) var renewedAt: UInt64
     /// The side that did not begin has spoken.
     public private(set) var isAnswered = false
     /// The guest has only spoken to port 53.
@@ -30,6 +33,7 @@ public struct UDPMapping: BitwiseCopyable {
     init(key: FlowKey, now: UInt64, isNameQuery: Bool) {
         self.key = key
         usedAt = now
+        renewedAt = now
         self.isNameQuery = isNameQuery
         peer = TransportAddress(address: key.remote, port: key.remotePort)
         local = IPAddress(high: 0, low: 0)
@@ -44,16 +48,24 @@ public struct UDPMapping: BitwiseCopyable {
         self.isOpenedByGuest = isOpenedByGuest
     }
 
+    /// Whether a datagram has come from the host's side.
+    var hasPeerSpoken: Bool { !isOpenedByGuest || isAnswered }
+
     /// Notes a datagram from the guest; true when it is the first answer.
     mutating func noteFromGuest(now: UInt64) -> Bool {
         usedAt = now
+        renewedAt = now
         if answersDue < .max { answersDue += 1 }
         return noteAnswer(!isOpenedByGuest)
     }
 
     /// Notes a datagram from the host; true when it is the first answer.
-    mutating func noteFromHost(now: UInt64) -> Bool {
+    ///
+    /// - Parameter isSolicited: its sender is one that the guest has sent to, or a client of a published port.
+    mutating func noteFromHost(now: UInt64, isSolicited: Bool) -> Bool {
         usedAt = now
+        // A name query's life ends soon after its answer, and begins anew with it.
+        if isSolicited && (!isNameQuery || answersDue > 0) { renewedAt = now }
         if answersDue > 0 { answersDue -= 1 }
         return noteAnswer(isOpenedByGuest)
     }

@@ -24,10 +24,10 @@ struct RouterAdvertisementTests {
         var nextDeadline: UInt64 { router.nextDeadline }
         var drops: ServiceDropCounts { router.drops }
 
-        func answer(to frame: GuestFrame) throws -> GuestFrame? {
+        func answer(to frame: GuestFrame, now: UInt64 = 0) throws -> GuestFrame? {
             let summary = try frame.summary()
             return written { room in
-                frame.bytes.withUnsafeBytes { router.respond(to: $0, summary, now: 0, into: room) }
+                frame.bytes.withUnsafeBytes { router.respond(to: $0, summary, now: now, into: room) }
             }
         }
 
@@ -70,6 +70,18 @@ struct RouterAdvertisementTests {
         let summary = try reply.summary()
         #expect(summary.destination == IPAddress(ServiceNetwork.guestLinkLocal))
         #expect(reply.bytes.withUnsafeBytes { EthernetHeader($0)?.destination } == ServiceNetwork.guestMAC)
+    }
+
+    @Test func `answers a burst of solicitations, and of a flood so many in a second`() throws {
+        let bench = Bench(plan)
+        func answers(_ count: Int, at now: UInt64) throws -> Int {
+            try (0..<count).filter { _ in try bench.answer(to: solicitation(), now: now) != nil }.count
+        }
+        let (burst, rate) = (Int(RouterAdvertisement.answerBurst), Int(RouterAdvertisement.answerRate))
+        #expect(try answers(10 * burst, at: 0) == burst)
+        #expect(bench.drops[.solicitationRateLimited] == UInt64(9 * burst))
+        #expect(try answers(10 * burst, at: Self.second) == rate)
+        #expect(try answers(10, at: 10 * Self.second) == 10)
     }
 
     @Test func `answers a guest without an address by the group, in a frame to it alone`() throws {

@@ -59,7 +59,7 @@ final class StackUnderTest {
         events(&stack)
         collect()
         while stack.runTimers() { collect() }
-        stack.finishTurn()
+        while stack.finishTurn() { collect() }
         collect()
     }
 
@@ -102,8 +102,25 @@ final class StackUnderTest {
 
     // MARK: What goes in
 
+    /// Frames from the guest within one turn.
+    func receiveTogether(_ frames: [[UInt8]]) {
+        stack.beginTurn(now: now)
+        for frame in frames {
+            guard let (summary, lease) = read(frame) else { continue }
+            stack.receiveFrame(summary, lease, length: frame.count)
+            collect()
+        }
+        while stack.finishTurn() { collect() }
+        collect()
+    }
+
     /// A frame from the guest, virtio-net header first.
     func receive(_ frame: [UInt8]) {
+        guard let (summary, lease) = read(frame) else { return }
+        turn { $0.receiveFrame(summary, lease, length: frame.count) }
+    }
+
+    private func read(_ frame: [UInt8]) -> (FrameSummary, Lease)? {
         let lease = pool.pointee.lease(.large)
         space.address(of: lease).copyMemory(from: frame, byteCount: frame.count)
         var summary = FrameSummary()
@@ -111,9 +128,10 @@ final class StackUnderTest {
             UnsafeRawBufferPointer(start: space.address(of: lease), count: frame.count), into: &summary)
         guard reason == .none else {
             Issue.record("the test's own frame is refused: \(reason)")
-            return pool.pointee.release(lease)
+            pool.pointee.release(lease)
+            return nil
         }
-        turn { $0.receiveFrame(summary, lease, length: frame.count) }
+        return (summary, lease)
     }
 
     /// A buffer with octets behind the headroom, as the host's sockets fill it.

@@ -98,6 +98,18 @@ final class TCPPeer {
         _ flags: TCPFlags, seq: UInt32, ack: Int? = nil, rawAck: UInt32 = 0, window: UInt16? = nil,
         payload: [UInt8] = [], options: TCPOptions? = nil, sack: [Range<Int>] = [], urgentPointer: UInt16 = 0
     ) {
+        net.receive(
+            segment(
+                flags, seq: seq, ack: ack, rawAck: rawAck, window: window, payload: payload, options: options,
+                sack: sack,
+                urgentPointer: urgentPointer))
+    }
+
+    /// The frame of such a segment.
+    func segment(
+        _ flags: TCPFlags, seq: UInt32, ack: Int? = nil, rawAck: UInt32 = 0, window: UInt16? = nil,
+        payload: [UInt8] = [], options: TCPOptions? = nil, sack: [Range<Int>] = [], urgentPointer: UInt16 = 0
+    ) -> [UInt8] {
         var options = options ?? (flags.contains(.syn) ? Self.options : TCPOptions())
         let base = initialSequence ?? 0
         for (index, block) in sack.enumerated() {
@@ -111,7 +123,7 @@ final class TCPPeer {
             sourcePort: guest.port, destinationPort: remote.port, sequence: SequenceNumber(seq),
             acknowledgement: SequenceNumber(number), flags: flags, window: window ?? self.window,
             optionsLength: options.encodedLength)
-        net.receive(frame(fields, options, payload, urgentPointer))
+        return frame(fields, options, payload, urgentPointer)
     }
 
     private func frame(

@@ -76,6 +76,23 @@ struct ForwardedDatagramTests {
         peer.expectSent([3], to: "203.0.113.5:4000")
     }
 
+    @Test func `clients are answered whatever the policy says of their addresses`() throws {
+        net.stack.policy.deny = [try #require(CIDRBlock("203.0.113.0/24"))]
+        net.stack.policy.hostLoopback = false
+        net.stack.policy.udpFiltering = .addressAndPort
+        for (client, shown) in [("203.0.113.5:4000", "203.0.113.5"), ("127.0.0.1:4000", "192.168.127.254")] {
+            try clientSends([1], from: client)
+            #expect(peer.received()?.source == shown)
+            try peer.send([3], to: "\(shown):4000")
+            peer.expectSent([3], to: client, .sendForwardedDatagram)
+            // To its other ports the guest may not send.
+            try peer.send([3], to: "\(shown):4001")
+            net.expectNoEffect()
+            net.frames = []
+        }
+        #expect(net.counters.read(.droppedPolicy) == 2)
+    }
+
     // MARK: The guest speaks first
 
     private func publish(_ listener: UInt32, bound: String) throws {

@@ -64,6 +64,7 @@ AGENT = {
 # Keys of the configuration file that are no options.
 KEYS = {
     "host-loopback": "Whether guests reach services on the host's loopback, true or false. (default: true)",
+    "host": "Whether guests reach any address of the host, true or false. (default: true)",
     "limits": "Bounds, by the names of their options: max-flows, pool-size and the others of ringway(1).",
     "leases": "A list of mac with address, name or both: guests that always get the same.",
     "names": "Domain names that guests can resolve, each with an address or one of each family.",

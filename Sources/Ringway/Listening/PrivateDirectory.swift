@@ -1,0 +1,41 @@
+internal import Glibc
+
+/// A directory for what is its owner's alone: sockets and state of networks.
+package enum PrivateDirectory {
+    /// Makes a directory, unless it is there: one of the caller's, or of root's, into which nobody else may write.
+    ///
+    /// - Parameter makesParents: whether the directories above it are made too.
+    /// - Returns: `nil`, or why it cannot be had, in words.
+    package static func make(_ path: String, makesParents: Bool = false) -> String? {
+        if mkdir(path, 0o700) == 0 { return nil }
+        switch errno {
+        case EEXIST: return complaint(about: path)
+        case ENOENT where makesParents && path.contains("/") && path != "/":
+            if let reason = makeParents(of: path) { return reason }
+            return make(path)
+        default: return text(of: errno)
+        }
+    }
+
+    /// Those above may be anybody's.
+    private static func makeParents(of path: String) -> String? {
+        guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else { return nil }
+        let parent = String(path[..<slash])
+        if mkdir(parent, 0o700) == 0 || errno == EEXIST { return nil }
+        guard errno == ENOENT else { return text(of: errno) }
+        if let reason = makeParents(of: parent) { return reason }
+        return mkdir(parent, 0o700) == 0 || errno == EEXIST ? nil : text(of: errno)
+    }
+
+    private static func complaint(about path: String) -> String? {
+        var status = stat()
+        guard stat(path, &status) == 0 else { return text(of: errno) }
+        guard status.st_mode & S_IFMT == S_IFDIR else { return text(of: ENOTDIR) }
+        guard status.st_uid == geteuid() || status.st_uid == 0 else { return "it belongs to another user" }
+        // By the sticky bit nobody removes or replaces what is another's.
+        guard status.st_mode & S_IWOTH == 0 || status.st_mode & S_ISVTX != 0 else { return "anybody may write to it" }
+        return nil
+    }
+
+    private static func text(of error: Int32) -> String { String(cString: strerror(error)) }
+}

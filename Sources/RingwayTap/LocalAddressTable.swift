@@ -1,0 +1,104 @@
+internal import CRingway
+internal import Glibc
+public import RingwayWire
+
+/// The addresses that the kernel takes for the host's own, in the network namespace of the thread that makes it: those of
+/// interfaces, the loopback's, and whatever else is routed to the host itself. Followed as they come and go.
+public final class LocalAddressTable: Sendable {
+    /// Readable when one may have come or gone; non-blocking.
+    public let descriptor: Int32
+
+    public init() throws(TapFailure) {
+        descriptor = ringway_netlink_follow_addresses()
+        guard descriptor >= 0 else { throw TapFailure("follow the host's addresses") }
+    }
+
+    deinit { close(descriptor) }
+
+    /// Reads what the kernel has said since the last time; whether an address may have come or gone.
+    public func takeChanges() -> Bool {
+        withUnsafeTemporaryAllocation(byteCount: 32_768, alignment: 8) { buffer -> Bool in
+            var hasChanged = false
+            while true {
+                let count = recv(descriptor, buffer.baseAddress, buffer.count, 0)
+                if count > 0 {
+                    let datagram = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[..<count])
+                    hasChanged = hasChanged || Self.isAboutAddresses(datagram)
+                } else if count < 0, errno == EINTR {
+                    continue
+                } else if count < 0, errno == ENOBUFS {
+                    // Some of it is lost.
+                    hasChanged = true
+                } else {
+                    return hasChanged
+                }
+            }
+        }
+    }
+
+    /// Whether a message of the datagram is about an address of the host's; routes to others change all the time.
+    static func isAboutAddresses(_ datagram: UnsafeRawBufferPointer) -> Bool {
+        var offset = 0
+        while offset + NetlinkMessage.prologueLength <= datagram.count {
+            let length = Int(datagram.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
+            guard length >= NetlinkMessage.prologueLength, length <= datagram.count - offset else { return false }
+            switch Int(datagram.loadUnaligned(fromByteOffset: offset + 4, as: UInt16.self)) {
+            case Int(RTM_NEWADDR), Int(RTM_DELADDR): return true
+            case Int(RTM_NEWROUTE), Int(RTM_DELROUTE):
+                let body = datagram[offset + NetlinkMessage.prologueLength..<offset + length]
+                if body.count >= MemoryLayout<rtmsg>.size,
+                    isLocal(UnsafeRawBufferPointer(rebasing: body).loadUnaligned(as: rtmsg.self))
+                {
+                    return true
+                }
+            default: break
+            }
+            offset += (length + 3) & ~3
+        }
+        return false
+    }
+
+    private static func isLocal(_ route: rtmsg) -> Bool {
+        route.rtm_type == UInt8(RTN_LOCAL) || route.rtm_type == UInt8(RTN_ANYCAST)
+    }
+
+    /// All of them now.
+    public func blocks() throws(TapFailure) -> [CIDRBlock] {
+        var blocks: [CIDRBlock] = []
+        for family in [AF_INET, AF_INET6] {
+            for type in [RTN_LOCAL, RTN_ANYCAST] { blocks += try Self.blocks(family, UInt8(type)) }
+        }
+        return blocks
+    }
+
+    /// The kernel picks the routes of a type itself, of however many there are, where it can (Linux 4.20).
+    private static func blocks(_ family: Int32, _ type: UInt8) throws(TapFailure) -> [CIDRBlock] {
+        var header = rtmsg()
+        header.rtm_family = UInt8(family)
+        header.rtm_type = type
+        var socket = try NetlinkSocket(listsStrictly: true)
+        let request = NetlinkMessage(
+            "list the host's addresses", type: RTM_GETROUTE, flags: ringway_netlink_dump, header: header)
+        return try socket.list(request).compactMap { record in
+            guard let header = record.header(as: rtmsg.self), header.rtm_type == type,
+                header.rtm_family == UInt8(family)
+            else { return nil }
+            // A route without a destination is one to everything.
+            let value = record.attribute(ringway_rta_destination, after: MemoryLayout<rtmsg>.size)
+            guard let address = address(value ?? ArraySlice(repeating: 0, count: family == AF_INET ? 4 : 16))
+            else { return nil }
+            return CIDRBlock(address: address, prefixLength: Int(header.rtm_dst_len))
+        }
+    }
+
+    private static func address(_ bytes: ArraySlice<UInt8>) -> IPAddress? {
+        switch bytes.count {
+        case 4: IPAddress(IPv4Address(rawValue: bytes.reduce(0) { $0 << 8 | UInt32($1) }))
+        case 16:
+            IPAddress(
+                high: bytes.prefix(8).reduce(0) { $0 << 8 | UInt64($1) },
+                low: bytes.suffix(8).reduce(0) { $0 << 8 | UInt64($1) })
+        default: nil
+        }
+    }
+}

@@ -1,0 +1,55 @@
+import RingwayStack
+import RingwayStorage
+import RingwayWire
+import Testing
+
+@Suite("Echo replies")
+struct PingFilteringTests {
+    let net: StackUnderTest
+
+    init() throws { net = try StackUnderTest() }
+
+    private func ping(_ target: IPv4Address) throws -> Handle {
+        let frame = GuestFrame.icmpv4(type: ICMPv4Header.echoRequest, to: target, [1, 2, 3, 4])
+        net.receive([UInt8](repeating: 0, count: VirtioNetHeader.length) + frame.bytes)
+        let effect = try #require(net.expectEffect(.sendEcho))
+        net.pool.pointee.release(effect.lease)
+        return Handle(slot: effect.slot, generation: effect.generation)
+    }
+
+    /// Whether an echo reply from `sender` reaches the guest.
+    private func passes(_ sender: IPv4Address, to ping: Handle) -> Bool {
+        let reply: [UInt8] = [0, 0, 0, 0, 0, 7, 0, 1, 1, 2, 3, 4]
+        let lease = net.buffer(reply)
+        net.frames = []
+        net.turn {
+            $0.echoReceived(
+                ping, from: IPAddress(sender), lease, offset: Stack.headroom, length: reply.count, hopLimit: 64)
+        }
+        return net.frames.count == 1
+    }
+
+    @Test func `come in from where the guest has pinged, and from nowhere else`() throws {
+        let handle = try ping(IPv4Address(8, 8, 8, 8))
+        #expect(passes(IPv4Address(8, 8, 8, 8), to: handle))
+        #expect(!passes(IPv4Address(9, 9, 9, 9), to: handle))
+        #expect(net.counters.read(.droppedUnsolicited) == 1)
+        // One identifier may ping many.
+        for host in 1...12 { #expect(try ping(IPv4Address(203, 0, 113, UInt8(host))) == handle) }
+        for host in 1...12 { #expect(passes(IPv4Address(203, 0, 113, UInt8(host)), to: handle)) }
+        #expect(passes(IPv4Address(8, 8, 8, 8), to: handle))
+    }
+
+    @Test func `prolong no mapping, and where it has sent to ends with it`() throws {
+        let handle = try ping(IPv4Address(8, 8, 8, 8))
+        _ = try ping(IPv4Address(8, 8, 4, 4))
+        for _ in 0..<5 {
+            net.advance(by: 11 * StackUnderTest.second)
+            #expect(passes(IPv4Address(8, 8, 8, 8), to: handle))
+        }
+        net.advance(by: 6 * StackUnderTest.second)
+        net.expectEffect(.closeEcho)
+        net.frames = []
+        net.expectNothingHeld()
+    }
+}

@@ -1,0 +1,84 @@
+import CRingway
+import Foundation
+import Testing
+
+@testable import Ringway
+
+@Suite("What is a network's own in the file system")
+struct PrivateFileTests {
+    private static func use(_ body: (String) throws -> Void) throws {
+        let directory = "/tmp/ringway-files-\(getpid())-\(UInt32.random(in: 0...(.max)))"
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        try body(directory)
+    }
+
+    private static func mode(_ path: String) -> UInt32 {
+        var status = stat()
+        return lstat(path, &status) == 0 ? status.st_mode & 0o7777 : 0
+    }
+
+    // MARK: Sockets
+
+    @Test(arguments: [0o600, 0o660, 0o666] as [mode_t])
+    func `a socket has the permissions that were asked for, whatever the mask`(_ mode: mode_t) throws {
+        try Self.use { directory in
+            let before = umask(0o077)
+            defer { umask(before) }
+            let (descriptor, file) = try SocketFile.bind("\(directory)/s", type: SOCK_STREAM, mode: mode)
+            #expect(Self.mode("\(directory)/s") == mode)
+            close(descriptor)
+            file.remove()
+            #expect(access("\(directory)/s", F_OK) != 0)
+        }
+    }
+
+    @Test(arguments: [true, false]) func `permissions are changed of a socket alone`(_ isLink: Bool) throws {
+        try Self.use { directory in
+            let (precious, path) = ("\(directory)/precious", "\(directory)/s")
+            try Data("precious".utf8).write(to: URL(fileURLWithPath: isLink ? precious : path))
+            if isLink { symlink(precious, path) }
+            let before = Self.mode(isLink ? precious : path)
+            #expect(ringway_socket_chmod(path, 0o666) != 0)
+            #expect(errno == ENOTSOCK)
+            #expect(Self.mode(isLink ? precious : path) == before)
+        }
+    }
+
+    // MARK: Directories
+
+    @Test func `a directory is made for its owner, those above it too where that is asked for`() throws {
+        try Self.use { directory in
+            #expect(PrivateDirectory.make("\(directory)/a") == nil)
+            #expect(Self.mode("\(directory)/a") == 0o700)
+            #expect(PrivateDirectory.make("\(directory)/a") == nil)
+            #expect(PrivateDirectory.make("\(directory)/b/c/d") == "No such file or directory")
+            #expect(PrivateDirectory.make("\(directory)/b/c/d", makesParents: true) == nil)
+            #expect(Self.mode("\(directory)/b/c/d") == 0o700)
+        }
+    }
+
+    @Test func `what is there and no directory is no place`() throws {
+        try Self.use { directory in
+            try Data().write(to: URL(fileURLWithPath: "\(directory)/file"))
+            #expect(PrivateDirectory.make("\(directory)/file") == "Not a directory")
+            symlink("/nowhere", "\(directory)/link")
+            #expect(PrivateDirectory.make("\(directory)/link") == "No such file or directory")
+        }
+    }
+
+    @Test(.enabled(if: geteuid() == 0, "root is needed")) func `nor is one of another user, or of everybody`() throws {
+        try Self.use { directory in
+            let path = "\(directory)/a"
+            mkdir(path, 0o700)
+            chown(path, 65_534, 65_534)
+            #expect(PrivateDirectory.make(path) == "it belongs to another user")
+            chown(path, 0, 0)
+            chmod(path, 0o777)
+            #expect(PrivateDirectory.make(path) == "anybody may write to it")
+            // As /tmp is: nobody removes there what is another's.
+            chmod(path, 0o1777)
+            #expect(PrivateDirectory.make(path) == nil)
+        }
+    }
+}
