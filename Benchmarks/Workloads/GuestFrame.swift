@@ -55,10 +55,11 @@ final class GuestFrame {
     }
 
     /// The headers alone of a segment, for the caller to deallocate.
-    static func headers(payload: Int) -> UnsafeMutableRawPointer {
-        let frame = segment(payload: payload, sequence: 0, acknowledgement: 0)
-        let copy = UnsafeMutableRawPointer.allocate(byteCount: transport + 20, alignment: 64)
-        copy.copyMemory(from: frame.bytes, byteCount: transport + 20)
+    static func headers(payload: Int, options: [UInt8] = []) -> UnsafeMutableRawPointer {
+        let frame = segment(payload: payload, sequence: 0, acknowledgement: 0, options: options)
+        let length = transport + 20 + options.count
+        let copy = UnsafeMutableRawPointer.allocate(byteCount: length, alignment: 64)
+        copy.copyMemory(from: frame.bytes, byteCount: length)
         return copy
     }
 

@@ -17,11 +17,15 @@ public struct PumpedShard: ~Copyable {
     /// `mailboxes[to * count + from]`.
     let mailboxes: UnsafeMutablePointer<Mailbox<HandedFrame>>
     var stack: Stack
-    private var now: UInt64 = 1_000_000_000
+    private(set) var now: UInt64 = 1_000_000_000
     private var nextPort = Self.firstPort
     /// The headers of a super-frame and of a segment; raw, as an object would be counted for each frame.
     private let superFrame = GuestFrame.headers(payload: 64_240)
     private let plainFrame = GuestFrame.headers(payload: 64)
+    /// The same with timestamps, where the flows have them.
+    let stampedSuperFrame = GuestFrame.headers(payload: 64_240, options: Self.timestamps)
+    let stampedFrame = GuestFrame.headers(payload: 64, options: Self.timestamps)
+    private let isStamped: Bool
     /// This shard's flows, by the slot that the stack keeps them in, and the slots by port.
     let flows: UnsafeMutablePointer<PumpedFlow>
     private let slots: UnsafeMutablePointer<UInt16>
@@ -40,8 +44,9 @@ public struct PumpedShard: ~Copyable {
 
     init(
         _ configuration: Stack.Configuration, pool: UnsafeMutablePointer<BufferPool>,
-        mailboxes: UnsafeMutablePointer<Mailbox<HandedFrame>>
+        mailboxes: UnsafeMutablePointer<Mailbox<HandedFrame>>, isStamped: Bool
     ) {
+        self.isStamped = isStamped
         index = configuration.shard
         count = configuration.shards
         space = pool.pointee.space
@@ -60,6 +65,8 @@ public struct PumpedShard: ~Copyable {
         slots.deallocate()
         superFrame.deallocate()
         plainFrame.deallocate()
+        stampedSuperFrame.deallocate()
+        stampedFrame.deallocate()
         pool.deinitialize(count: 1)
         pool.deallocate()
     }
@@ -112,7 +119,7 @@ public struct PumpedShard: ~Copyable {
 
     /// Puts another length into an IPv4 header whose checksum is right (RFC 1624 §3).
     @inline(__always)
-    private static func setLength(_ header: UnsafeMutableRawPointer, _ old: UInt16, _ new: UInt16) {
+    static func setLength(_ header: UnsafeMutableRawPointer, _ old: UInt16, _ new: UInt16) {
         let checksum = header.load(fromByteOffset: 10, as: UInt16.self).bigEndian
         var sum = UInt32(~checksum) &+ UInt32(~old) &+ UInt32(new)
         sum = (sum & 0xFFFF) &+ sum >> 16
@@ -123,7 +130,7 @@ public struct PumpedShard: ~Copyable {
 
     /// Gives a frame to the shard that owns its flow, as the engine does.
     @inline(__always)
-    private mutating func take(_ lease: Lease, length: Int) {
+    mutating func take(_ lease: Lease, length: Int) {
         stack.counters.add(.framesFromGuest)
         stack.counters.add(.octetsFromGuest, length)
         var summary = FrameSummary()
@@ -144,7 +151,7 @@ public struct PumpedShard: ~Copyable {
     mutating func connect() -> PumpedFlow {
         var flow = PumpedFlow(port: nextOwnPort())
         // MSS 1460 and a window scale of 7 (RFC 9293 §3.2, RFC 7323 §2.2).
-        let options: [UInt8] = [2, 4, 5, 180, 1, 3, 3, 7]
+        let options: [UInt8] = [2, 4, 5, 180, 1, 3, 3, 7] + (isStamped ? Self.timestamps : [])
         opening = flow
         receive(
             .segment(
@@ -155,7 +162,8 @@ public struct PumpedShard: ~Copyable {
         flows[Int(opened)] = flow
         receive(
             .segment(
-                payload: 0, sequence: flow.guestNext, acknowledgement: flow.stackNext, port: flow.port))
+                payload: 0, sequence: flow.guestNext, acknowledgement: flow.stackNext, port: flow.port,
+                options: isStamped ? Self.timestamps : []))
         precondition(flows[Int(opened)].asked > 0, "the connection did not open")
         return flows[Int(opened)]
     }

@@ -16,7 +16,8 @@ public final class PumpedShards: @unchecked Sendable {
     /// - Parameters:
     ///   - flows: connections of each shard whose frames arrive there.
     ///   - foreign: connections whose frames arrive at each shard and belong to the next one.
-    public init(count: Int, flows: Int = 1, foreign: Int = 0) {
+    ///   - isStamped: whether the guest's segments carry timestamps.
+    public init(count: Int, flows: Int = 1, foreign: Int = 0, isStamped: Bool = false) {
         guard let block = CIDRBlock("192.168.127.0/24"),
             let plan = NetworkPlan(
                 ipv4: block, ipv6Prefix: IPv6Address(high: 0xFD00_0000_0000_0001, low: 0), mtu: 1_500)
@@ -35,7 +36,9 @@ public final class PumpedShards: @unchecked Sendable {
                 plan: plan, limits: limits, policy: DestinationPolicy(), guestMAC: GuestFrame.guestMAC,
                 guestIPv4: GuestFrame.guest, guestIPv6: plan.firstGuestIPv6, shard: index, shards: count,
                 secret: Self.secret)
-            (shards + index).initialize(to: PumpedShard(configuration, pool: pool, mailboxes: mailboxes))
+            (shards + index).initialize(
+                to:
+                    PumpedShard(configuration, pool: pool, mailboxes: mailboxes, isStamped: isStamped))
         }
         for index in 0..<count {
             for _ in 0..<flows { _ = shards[index].connect() }

@@ -15,7 +15,7 @@ public struct Workload: Sendable {
 
     /// Every workload.
     public static let all: [Workload] =
-        parsing + tables + streams + handOvers + services + twins
+        parsing + tables + streams + stampedStreams + handOvers + services + twins
 }
 
 /// Lets the optimiser believe that somebody looks at `value`, at the cost of a call and a store.

@@ -8,6 +8,11 @@ struct FlowObserver {
     /// Positions in the guest's sequence space: SYN is 0.
     private var edge = 0
     private var arrived = OctetRanges()
+    /// The same without segments that the stack may take for old ones by their timestamps.
+    private var fresh = OctetRanges()
+    /// The latest timestamps that can have an influence, of the guest's segments and of the stack's.
+    private var guestStamp: UInt32?
+    private var stackStamp: UInt32?
     /// The furthest position that intact frames of the guest have reached.
     private var reach = 0
     private var lastAcknowledged = 0
@@ -26,11 +31,17 @@ struct FlowObserver {
         guard start >= 0, start <= edge else { return }
         reach = max(reach, end)
         // Payload beyond the edge may be dropped, and a FIN behind it with it.
-        arrived.insert(max(1, start)..<max(1, min(end, edge)))
+        let taken = max(1, start)..<max(1, min(end, edge))
+        arrived.insert(taken)
+        if let stamp = segment.stamp {
+            if let guestStamp, Stamp.isEarlier(stamp.value, guestStamp) { return }
+            if start <= lastAcknowledged { guestStamp = stamp.value }
+        }
+        fresh.insert(taken)
     }
 
     /// What the guest's latest frame caused has been done: from now on it is owed an acknowledgement.
-    mutating func settle() { due = arrived.contiguousEnd(from: 1) }
+    mutating func settle() { due = fresh.contiguousEnd(from: 1) }
 
     /// The stack sends a segment. Answers what is wrong with it.
     mutating func noteToGuest(_ segment: Segment, guestScale: Int?, mayDrop: Bool) -> String? {
@@ -50,6 +61,10 @@ struct FlowObserver {
             return move(edgeTo: 1 + segment.window)
         }
         guard segment.flags.contains(.ack) else { return "a segment without ACK" }
+        if let stamp = segment.stamp {
+            if let stackStamp, Stamp.isEarlier(stamp.value, stackStamp) { return "the stack's clock went back" }
+            stackStamp = stamp.value
+        }
         if guestInitial == nil {
             let told = edge
             let agreed = guestScale != nil ? offeredScale ?? 0 : 0

@@ -4,7 +4,7 @@ struct GuestBehavior: Sendable {
     var maximumSegmentSize: Int?
     var windowScale: Int?
     var permitsSACK = true
-    /// An option that the stack does not know (RFC 7323 time stamps) is among them.
+    /// RFC 7323 timestamps are offered, and put on every segment where the stack takes them up.
     var offersTimestamps = false
     var padsOptionsFirst = true
 
@@ -48,7 +48,7 @@ struct GuestBehavior: Sendable {
         maximumSegmentSize = random.pick([nil, 536, 1_220, 1_440, 1_460, 8_960, random.integer(88...1_460), 65_495])
         windowScale = random.pick([nil, 0, 1, 7, 10, 14])
         permitsSACK = random.chance(0.7)
-        offersTimestamps = random.chance(0.2)
+        offersTimestamps = random.chance(0.5)
         padsOptionsFirst = random.chance(0.5)
 
         receiveBuffer = max(2 * (maximumSegmentSize ?? 536), 1_024 << random.integer(0...10))

@@ -21,6 +21,8 @@ extension GuestConnection {
         takeOptions(segment)
         if segment.windowScale != nil && behavior.windowScale == nil { complain("window scale without being offered") }
         if segment.permitsSACK && !behavior.permitsSACK { complain("SACK permitted without being offered") }
+        if (segment.stamp != nil) != behavior.offersTimestamps { complain("timestamps other than what was offered") }
+        if let fault = stamps?.fault(in: segment) { complain(fault) }
         peerInitialSequence = segment.sequence
         rcvNxt = 1
         rcvEdge = 1 + min(65_535, behavior.receiveBuffer)
@@ -32,6 +34,10 @@ extension GuestConnection {
     }
 
     private func receiveSynchronised(_ segment: Segment, _ frame: [UInt8]) {
+        if !segment.flags.contains(.rst), let stamps {
+            guard let stamp = segment.stamp else { return complain("a segment without timestamps") }
+            if stamps.isOld(stamp) { return sendAcknowledgement() }
+        }
         let start = peerPosition(segment.sequence)
         let window = rcvEdge - rcvNxt
         let last = start + max(0, segment.extent - 1)
@@ -49,6 +55,10 @@ extension GuestConnection {
             if phase == .synReceived && segment.flags == .syn { return sendSYN() }
             checkOldPayload(segment, frame, start)
             return sendAcknowledgement()
+        }
+        if !segment.flags.contains(.rst), let stamp = segment.stamp {
+            if let fault = stamps?.fault(in: segment) { return complain(fault) }
+            stamps?.note(stamp, at: segment.sequence)
         }
         if segment.flags.contains(.rst) {
             if start == rcvNxt { finish(phase == .timeWait ? .clean : .reset) } else { sendAcknowledgement() }

@@ -5,7 +5,7 @@ extension GuestConnection {
     var currentTimeout: UInt64 { min(behavior.shortestTimeout << UInt64(min(timeouts, 8)), 60_000_000_000) }
 
     /// Payload that one segment carries.
-    private var segmentSize: Int { max(64, min(peerSegmentSize, 65_000)) }
+    private var segmentSize: Int { max(64, min(peerSegmentSize, 65_000) - (stamps == nil ? 0 : 12)) }
 
     /// Sends what the window and the application allow.
     func transmit() {
@@ -191,10 +191,11 @@ extension GuestConnection {
         var segment = segment
         segment.sourcePort = Int(script.guest.port)
         segment.destinationPort = Int(script.remote.port)
-        var options = segment.options(padFirst: behavior.padsOptionsFirst)
-        if segment.flags.contains(.syn), behavior.offersTimestamps {
-            options += [1, 1, 8, 10, 1, 2, 3, 4, 0, 0, 0, 0]
+        if !segment.flags.contains(.rst) {
+            segment.stamp = stamps?.next(
+                now: now, acknowledging: segment.flags.contains(.ack) ? segment.acknowledgement : nil)
         }
+        let options = segment.options(padFirst: behavior.padsOptionsFirst)
         let builder = GuestFrameBuilder(script: script, segmentSize: segmentSize)
         let frame = builder.frame(
             segment, options: options, payloadLength: count,

@@ -48,6 +48,8 @@ final class GuestConnection {
     var needsAcknowledgement = false
     var unacknowledgedSegments = 0
 
+    var stamps: GuestTimestamps?
+
     // Time.
     var now: UInt64 = 0
     var retransmitAt: UInt64?
@@ -69,6 +71,7 @@ final class GuestConnection {
         // Often such that the numbers wrap while the connection lives.
         let number = UInt32(truncatingIfNeeded: self.random.next())
         initialSequence = self.random.chance(0.3) ? UInt32.max - number % 100_000 : number
+        if behavior.offersTimestamps { stamps = GuestTimestamps(from: &self.random) }
         phase = .synSent
     }
 
@@ -134,6 +137,11 @@ final class GuestConnection {
     func takeOptions(_ segment: Segment) {
         peerSegmentSize = segment.maximumSegmentSize ?? (script.isIPv6 ? 1_220 : 536)
         peerPermitsSACK = segment.permitsSACK && behavior.permitsSACK
+        if let stamp = segment.stamp {
+            stamps?.begin(stamp, inSYNAt: segment.sequence)
+        } else {
+            stamps = nil
+        }
         if let scale = segment.windowScale, let own = behavior.windowScale {
             peerScale = scale
             ownScale = own

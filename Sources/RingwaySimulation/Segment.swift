@@ -19,6 +19,7 @@ struct Segment {
     var windowScale: Int?
     var permitsSACK = false
     var blocks: [SACKBounds] = []
+    var stamp: Stamp?
     /// Where the payload lies in the frame it was read from.
     var payload = 0..<0
 
@@ -62,7 +63,9 @@ struct Segment {
                     blocks.append(
                         .init(start: FrameLayout.long(frame, block), end: FrameLayout.long(frame, block + 4)))
                 }
-            case (2...5, _): return false
+            case (8, 10):
+                stamp = Stamp(value: FrameLayout.long(frame, at + 2), echo: FrameLayout.long(frame, at + 6))
+            case (2...5, _), (8, _): return false
             default: break
             }
             at += length
@@ -76,18 +79,28 @@ struct Segment {
         if let size = maximumSegmentSize { octets += [2, 4, UInt8(size >> 8), UInt8(size & 255)] }
         if let scale = windowScale { octets += [3, 3, UInt8(scale)] }
         if permitsSACK { octets += [4, 2] }
+        if let stamp { octets += [8, 10] + Self.octets(stamp.value) + Self.octets(stamp.echo) }
         if !blocks.isEmpty {
             octets += [5, UInt8(2 + 8 * blocks.count)]
-            for block in blocks {
-                for word in [block.start, block.end] {
-                    octets += [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: word >> UInt32($0)) }
-                }
-            }
+            for block in blocks { octets += Self.octets(block.start) + Self.octets(block.end) }
         }
         let padding = -octets.count & 3
         return padFirst
             ? [UInt8](repeating: 1, count: padding) + octets : octets + [UInt8](repeating: 0, count: padding)
     }
+
+    private static func octets(_ word: UInt32) -> [UInt8] {
+        [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: word >> UInt32($0)) }
+    }
+}
+
+/// The timestamps of RFC 7323 §3.
+struct Stamp {
+    var value: UInt32
+    var echo: UInt32
+
+    /// Whether one clock reading comes before another, whatever wraps between them.
+    static func isEarlier(_ first: UInt32, _ second: UInt32) -> Bool { Int32(bitPattern: first &- second) < 0 }
 }
 
 /// A SACK block, whose end may be a smaller number than its start.
@@ -104,7 +117,8 @@ extension Segment: CustomStringConvertible {
             names += name
         }
         let sack = blocks.isEmpty ? "" : " sack " + blocks.map { "\($0.start)-\($0.end)" }.joined(separator: ",")
+        let clocks = stamp.map { " ts \($0.value)/\($0.echo)" } ?? ""
         return "\(sourcePort)>\(destinationPort) [\(names)] seq \(sequence) len \(payload.count) "
-            + "ack \(acknowledgement) win \(window)\(sack)"
+            + "ack \(acknowledgement) win \(window)\(sack)\(clocks)"
     }
 }

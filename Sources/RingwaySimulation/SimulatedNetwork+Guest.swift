@@ -152,7 +152,8 @@ extension SimulatedNetwork {
         let script = scenario.flows[flow]
         let own = scenario.plan.mtu - (script.isIPv6 ? 60 : 40)
         let offered = script.behavior.maximumSegmentSize ?? (script.isIPv6 ? 1_220 : 536)
-        return min(own, max(88, offered))
+        // What every segment has of options is not payload (RFC 6691).
+        return min(own, max(88, offered)) - (script.behavior.offersTimestamps ? 12 : 0)
     }
 
     func flow(ofGuestPort port: Int) -> Int? {

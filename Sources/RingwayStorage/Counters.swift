@@ -19,7 +19,7 @@ public enum Metric: Int, CaseIterable, Sendable {
     case tcpRetransmissionTimeouts, tcpOutOfOrder, tcpOutOfOrderDropped, tcpDuplicateOctets, tcpBeyondWindow
     case tcpChallengeAcknowledgements, tcpZeroWindowProbes, tcpKeepaliveProbes, tcpWindowCommitted, tcpParkedOctets
     case tcpAcknowledgementsDeferred, tcpHalfOpenEvicted, tcpHeldBack
-    case tcpSegmentSizeLowered, tcpSourcePortsNotKept
+    case tcpSegmentSizeLowered, tcpSourcePortsNotKept, tcpOldTimestamps, tcpTimestampsMissing
     case tcpPeersSilent, tcpKeepalivesWaiting, tcpUrgentToHost, tcpUrgentToGuest
     // UDP, ICMP
     case udpMappings, udpMappingsOpened, udpMappingsExpired, udpMappingsEvicted, udpPeersEvicted

@@ -2,6 +2,7 @@ extension TCPOptions {
     /// Octets that `write(to:)` produces: a multiple of four, at most 40.
     @inlinable public var encodedLength: Int {
         (maximumSegmentSize == nil ? 0 : 4) &+ (windowScale == nil ? 0 : 4) &+ (sackPermitted ? 4 : 0)
+            &+ (timestamps == nil ? 0 : TimestampOption.paddedLength)
             &+ (sackBlockCount == 0 ? 0 : 4 &+ 8 &* sackBlockCount)
     }
 
@@ -14,6 +15,10 @@ extension TCPOptions {
     public func write(to target: UnsafeMutableRawPointer) -> Int {
         precondition(encodedLength <= 40, "options do not fit a TCP header")
         var offset = 0
+        if let timestamps {
+            timestamps.write(to: target)
+            offset &+= TimestampOption.paddedLength
+        }
         if let maximumSegmentSize {
             target.store32(UInt32(Kind.maximumSegmentSize) << 24 | 4 << 16 | UInt32(maximumSegmentSize), offset)
             offset &+= 4

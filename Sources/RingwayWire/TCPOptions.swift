@@ -1,4 +1,4 @@
-/// The TCP options we act upon: maximum segment size (RFC 9293 §3.2), window scale (RFC 7323 §2) and selective
+/// The TCP options we act upon: maximum segment size (RFC 9293 §3.2), window scale and timestamps (RFC 7323) and selective
 /// acknowledgement (RFC 2018). Others are passed over.
 @frozen
 public struct TCPOptions: Sendable {
@@ -8,6 +8,8 @@ public struct TCPOptions: Sendable {
     public var windowScale: UInt8?
     /// Whether the sender understands selective acknowledgements.
     public var sackPermitted: Bool
+    /// The sender's clock and what it echoes.
+    public var timestamps: TimestampOption?
     /// How many of `sackBlocks` are set.
     public var sackBlockCount: Int
     /// What arrived beyond a gap, the most recent first.
@@ -24,6 +26,7 @@ public struct TCPOptions: Sendable {
         maximumSegmentSize = nil
         windowScale = nil
         sackPermitted = false
+        timestamps = nil
         sackBlockCount = 0
         sackBlocks = InlineArray(repeating: SACKBlock(start: SequenceNumber(0), end: SequenceNumber(0)))
     }
@@ -64,6 +67,9 @@ public struct TCPOptions: Sendable {
         case Kind.sackPermitted:
             guard length == 2 else { return false }
             sackPermitted = true
+        case Kind.timestamps:
+            guard length == 10 else { return false }
+            timestamps = TimestampOption(value: value.word32(0), echo: value.word32(4))
         case Kind.sack:
             let count = (length &- 2) >> 3
             guard length == 2 &+ count &* 8, count >= 1, count <= Self.sackBlockLimit else { return false }
@@ -86,6 +92,7 @@ public struct TCPOptions: Sendable {
         @inlinable static var windowScale: UInt8 { 3 }
         @inlinable static var sackPermitted: UInt8 { 4 }
         @inlinable static var sack: UInt8 { 5 }
+        @inlinable static var timestamps: UInt8 { 8 }
     }
 }
 
@@ -93,7 +100,8 @@ extension TCPOptions: Equatable {
     /// Compares the blocks that are set, and the other options.
     public static func == (lhs: Self, rhs: Self) -> Bool {
         lhs.maximumSegmentSize == rhs.maximumSegmentSize && lhs.windowScale == rhs.windowScale
-            && lhs.sackPermitted == rhs.sackPermitted && lhs.sackBlockCount == rhs.sackBlockCount
+            && lhs.sackPermitted == rhs.sackPermitted && lhs.timestamps == rhs.timestamps
+            && lhs.sackBlockCount == rhs.sackBlockCount
             && (0..<lhs.sackBlockCount).allSatisfy { lhs.sackBlocks[$0] == rhs.sackBlocks[$0] }
     }
 }

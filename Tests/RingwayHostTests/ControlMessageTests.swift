@@ -86,6 +86,20 @@ struct ControlMessageTests {
         }
     }
 
+    @Test("say nothing where their length is not theirs", arguments: [0, 15, 16, 24, 4_096, .max])
+    func sayNothing(length: UInt) {
+        // The header alone, and behind it what belongs to somebody else.
+        var control = [UInt64](repeating: 0x4D, count: 64)
+        control.withUnsafeMutableBytes { bytes in
+            bytes.storeBytes(of: length, as: UInt.self)
+            bytes.storeBytes(of: Int32(IPPROTO_IP), toByteOffset: 8, as: Int32.self)
+            bytes.storeBytes(of: IP_TTL, toByteOffset: 12, as: Int32.self)
+            var notes = ringway_datagram_notes()
+            ringway_read_datagram_control(bytes.baseAddress, 16, &notes)
+            #expect(notes.hop_limit == -1)
+        }
+    }
+
     @Test(arguments: [true, false])
     func `carry hop limit and traffic class to the wire`(ipv4: Bool) throws {
         let receiver = HostSockets.bound(SOCK_DGRAM, ipv4: ipv4)

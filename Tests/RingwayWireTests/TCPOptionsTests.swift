@@ -32,6 +32,39 @@ import Testing
         #expect(encoded(TCPOptions()).isEmpty)
     }
 
+    @Test func `writes timestamps first, aligned to words`() {
+        var options = TCPOptions()
+        options.maximumSegmentSize = 1_460
+        options.timestamps = TimestampOption(value: 0x0102_0304, echo: 0xA0B0_C0D0)
+        #expect(encoded(options) == octets("0101080a 01020304 a0b0c0d0 020405b4"))
+        #expect(encoded(options).withUnsafeBytes { TCPOptions.parse($0) } == options)
+    }
+
+    @Test(
+        "finds a segment's timestamps wherever they are",
+        arguments: [
+            "0101080a0102030400000005", "080a01020304000000050000", "0402080a010203040000000501030307",
+            "0101080a01020304000000050101050a0000000100000002",
+        ])
+    func findsTimestamps(_ hexadecimal: String) throws {
+        let stamp = try timestamps(hexadecimal)
+        #expect(stamp == TimestampOption(value: 0x0102_0304, echo: 5))
+    }
+
+    @Test(
+        "finds no timestamps where there are none", arguments: ["", "020405b4", "01010409", "080901020304000000050000"])
+    func findsNoTimestamps(_ hexadecimal: String) throws {
+        #expect(try timestamps(hexadecimal) == nil)
+    }
+
+    private func timestamps(_ hexadecimal: String) throws -> TimestampOption? {
+        let options = octets(hexadecimal)
+        var segment = [UInt8](repeating: 0, count: 20) + options
+        segment[12] = UInt8(segment.count / 4) << 4
+        let place = GuardedBuffer(capacity: 4_096)
+        return try #require(TCPHeader(place.place(segment))).timestamps
+    }
+
     @Test("blocks survive the round trip", arguments: 1...4)
     func blocks(count: Int) {
         var options = TCPOptions()
@@ -65,7 +98,7 @@ import Testing
         "refuses lengths that cannot be",
         arguments: [
             "02", "0200", "0201", "020405", "0203ff", "0204ff", "030401ff", "0402 04", "0403ff", "050a00000001", "0502",
-            "0506ffffffff",
+            "0506ffffffff", "0802", "080901020304050607", "080b010203040506070809",
         ])
     func refuses(_ hexadecimal: String) {
         #expect(parse(hexadecimal) == nil)

@@ -156,6 +156,13 @@ static inline void ringway_receive_marks(int descriptor, bool ipv4) {
     setsockopt(descriptor, ipv4 ? IPPROTO_IP : IPPROTO_IPV6, ipv4 ? IP_RECVTOS : IPV6_RECVTCLASS, &one, sizeof one);
 }
 
+/// Bytes of data in a control message; none where it claims more than there is, or less than its own header. The first
+/// message is not looked at by CMSG_FIRSTHDR.
+static inline size_t ringway_control_size(const struct msghdr *message, const struct cmsghdr *item) {
+    size_t left = (size_t)((const char *)message->msg_control + message->msg_controllen - (const char *)item);
+    return item->cmsg_len < CMSG_LEN(0) || item->cmsg_len > left ? 0 : item->cmsg_len - CMSG_LEN(0);
+}
+
 /// Reads the control messages that Ringway asks the kernel for. Every length is checked.
 static inline void ringway_read_datagram_control(const void *control, uint32_t length,
                                                  struct ringway_datagram_notes *notes) {
@@ -165,7 +172,7 @@ static inline void ringway_read_datagram_control(const void *control, uint32_t l
     notes->traffic_class = -1;
     for (struct cmsghdr *item = CMSG_FIRSTHDR(&message); item; item = CMSG_NXTHDR(&message, item)) {
         const void *data = CMSG_DATA(item);
-        size_t size = item->cmsg_len - CMSG_LEN(0);
+        size_t size = ringway_control_size(&message, item);
         if (item->cmsg_level == SOL_UDP && item->cmsg_type == UDP_GRO && size >= sizeof(int)) {
             memcpy(&notes->segment_size, data, sizeof(int));
         } else if (((item->cmsg_level == IPPROTO_IP && item->cmsg_type == IP_TTL) ||
@@ -271,7 +278,7 @@ static inline int ringway_client_traffic_class(int descriptor, bool ipv4) {
     int value = 0;
     for (struct cmsghdr *item = CMSG_FIRSTHDR(&message); item; item = CMSG_NXTHDR(&message, item)) {
         if (item->cmsg_level != level || item->cmsg_type != (ipv4 ? IP_TOS : IPV6_TCLASS)) continue;
-        size_t size = item->cmsg_len - CMSG_LEN(0);
+        size_t size = ringway_control_size(&message, item);
         if (size >= sizeof value) memcpy(&value, CMSG_DATA(item), sizeof value);
         else if (size >= 1) value = *(const unsigned char *)CMSG_DATA(item);
     }

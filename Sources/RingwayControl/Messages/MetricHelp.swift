@@ -66,6 +66,8 @@ enum MetricHelp {
         "tcpHeldBack": "Receives from the host whose bytes waited because the guest had taken its window back.",
         "tcpHalfOpenEvicted": "TCP connects that ended before their time to make room for a new one.",
         "tcpSegmentSizeLowered": "TCP connections whose segments were made smaller for a smaller link behind a guest.",
+        "tcpOldTimestamps": "TCP segments from guests that were dropped because a later one had come.",
+        "tcpTimestampsMissing": "TCP segments from guests that were dropped because they lacked the agreed timestamp.",
         "tcpSourcePortsNotKept": "Connects from a privileged port of a guest that the host did not let keep it.",
         "tcpPeersSilent": "TCP connections whose far end stopped answering while data was on its way.",
         "tcpKeepalivesWaiting": "Keepalive probes of guests that waited for a sign of the far end.",

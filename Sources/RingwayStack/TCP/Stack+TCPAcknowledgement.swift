@@ -19,10 +19,12 @@ extension Stack {
         let sameWindow = window == flow.pointee.sndWindow
         if advance >= 0 { updateWindow(flow, header, window) }
         var newlyHeld = false
-        if flow.pointee.marks.contains(.sack), header.options.count > 0, advance >= 0 {
+        // The options of every segment hold no blocks.
+        if flow.pointee.marks.contains(.sack), header.options.count > Int(flow.pointee.optionLength), advance >= 0 {
             newlyHeld = readBlocks(flow, header)
         }
         if advance > 0 {
+            if flow.pointee.marks.contains(.recovering) { measureByEcho(flow, header) }
             advanceUnacknowledged(flow, to: acknowledgement, octets: UInt32(advance))
         } else if advance == 0, payloadLength == 0, flow.flight > 0, sameWindow || newlyHeld {
             countDuplicate(flow)
@@ -153,6 +155,15 @@ extension Stack {
             max(timeout, TCPBounds.shortestRetransmission), TCPBounds.longestRetransmission)
     }
 
+    /// A segment that was sent twice measures nothing (Karn), unless the guest says which of the two it has (RFC 7323 §4).
+    @inline(never)
+    private mutating func measureByEcho(_ flow: UnsafeMutablePointer<TCPConnection>, _ header: TCPHeader) {
+        guard flow.pointee.optionLength != 0, let echo = header.timestamps?.echo,
+            let age = flow.pointee.timestamps.age(ofEcho: echo, now: now)
+        else { return }
+        measureRoundTrip(flow, age)
+    }
+
     // MARK: Loss
 
     private mutating func countDuplicate(_ flow: UnsafeMutablePointer<TCPConnection>) {
@@ -269,10 +280,7 @@ extension Stack {
             if sequence.precedes(end) {
                 let room = min(Int(end.distance(from: sequence)), Int(limit.distance(from: sequence)))
                 let segment = Int(flow.pointee.segmentSize)
-                var length = min(
-                    room, octets,
-                    Self.superFramePayload(
-                        segmentSize: segment, ipv4: flow.pointee.key.remote.isIPv4))
+                var length = min(room, octets, Int(flow.pointee.superFramePayload))
                 if length > segment, length < room { length -= length % segment }
                 if sendPiece(flow, lease, from: sequence, length: length) {
                     counters.add(.tcpRetransmittedFrames)

@@ -27,9 +27,9 @@ extension Stack {
     /// A link in the guest is smaller than the segments: smaller ones take the place of those on their way (RFC 1191 §6.4).
     private mutating func lowerSegmentSize(_ flow: UnsafeMutablePointer<TCPConnection>, mtu: Int) {
         let ipv4 = flow.pointee.key.remote.isIPv4
-        let size = max(mtu, TCPBounds.leastMTU(ipv4: ipv4)) - (ipv4 ? 40 : 60)
+        let size = max(mtu, TCPBounds.leastMTU(ipv4: ipv4)) - (ipv4 ? 40 : 60) - Int(flow.pointee.optionLength)
         guard size < Int(flow.pointee.segmentSize) else { return }
-        flow.pointee.segmentSize = UInt16(truncatingIfNeeded: size)
+        flow.pointee.setSegmentSize(UInt16(truncatingIfNeeded: size))
         counters.add(.tcpSegmentSizeLowered)
         guard flow.pointee.state != .synSent, flow.pointee.state != .synReceived else { return }
         resendAll(flow)

@@ -37,7 +37,7 @@ extension Stack {
         guard let handle = insertConnection(opening), let flow = connections.pointer(to: handle) else {
             return counters.add(.droppedTableFull)
         }
-        acceptOptions(flow, options, ipv4: !summary.isIPv6)
+        acceptOptions(flow, options, of: header)
         flow.pointee.initialReceive = header.sequence
         flow.pointee.rcvNxt = header.sequence.advanced(by: 1)
         flow.pointee.rcvEdge = flow.pointee.rcvNxt
@@ -98,6 +98,7 @@ extension Stack {
         case .doubtful: flow.pointee.marks.insert(.trial)
         }
         setInitialSequence(flow)
+        flow.pointee.optionLength = UInt8(TimestampOption.paddedLength)
         flow.pointee.heardAt = now
         beginHalfOpen(flow)
         counters.add(.tcpOpenedByHost)
@@ -196,14 +197,31 @@ extension Stack {
             UInt32(truncatingIfNeeded: hash) &+ UInt32(truncatingIfNeeded: now >> 6))
         flow.pointee.sndNxt = flow.pointee.sndUna
         flow.pointee.recover = flow.pointee.sndUna
+        flow.pointee.timestamps.begin(
+            offset: UInt32(truncatingIfNeeded: flow.pointee.key.hash(secret: sequenceSalt ^ Self.timestampSalt)))
     }
 
-    mutating func acceptOptions(_ flow: UnsafeMutablePointer<TCPConnection>, _ options: TCPOptions, ipv4: Bool) {
+    /// Makes another key of the one for sequence numbers.
+    private static var timestampSalt: UInt64 { 0x9E37_79B9_7F4A_7C15 }
+
+    /// What the guest's SYN or SYN-ACK offers; what an earlier one has offered is forgotten.
+    mutating func acceptOptions(
+        _ flow: UnsafeMutablePointer<TCPConnection>, _ options: TCPOptions, of header: TCPHeader
+    ) {
+        let ipv4 = flow.pointee.key.remote.isIPv4
         let own = ownSegmentSize(ipv4: ipv4)
+        flow.pointee.marks.subtract([.scaling, .sack])
         // RFC 9293 §3.7.1: 536 (IPv4) or 1220 (IPv6) when the option is absent. A floor keeps a hostile guest from
         // asking for one-octet segments.
         let offered = options.maximumSegmentSize.map(Int.init) ?? (ipv4 ? 536 : 1_220)
-        flow.pointee.segmentSize = UInt16(clamping: max(88, min(offered, own)))
+        var size = UInt16(clamping: max(88, min(offered, own)))
+        flow.pointee.optionLength = 0
+        if let stamp = options.timestamps {
+            flow.pointee.optionLength = UInt8(TimestampOption.paddedLength)
+            size -= UInt16(TimestampOption.paddedLength)
+            flow.pointee.timestamps.accept(stamp.value, inSYNAt: header.sequence, now: now)
+        }
+        flow.pointee.setSegmentSize(size)
         if let scale = options.windowScale {
             flow.pointee.marks.insert(.scaling)
             flow.pointee.sendScale = min(scale, 14)

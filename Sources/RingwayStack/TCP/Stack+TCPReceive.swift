@@ -38,10 +38,13 @@ extension Stack {
         release(lease)
     }
 
-    /// RFC 6191: a new SYN beyond the old connection's sequence space ends its TIME-WAIT.
+    /// RFC 6191: a new SYN beyond the old connection's sequence space, or with a later timestamp, ends its TIME-WAIT.
+    @inline(never)
     private mutating func restarts(_ flow: UnsafeMutablePointer<TCPConnection>, _ header: TCPHeader) -> Bool {
-        header.flags.contains(.syn) && header.flags.isDisjoint(with: [.ack, .rst, .fin])
-            && flow.pointee.rcvNxt.precedes(header.sequence)
+        guard header.flags.contains(.syn), header.flags.isDisjoint(with: [.ack, .rst, .fin]) else { return false }
+        if flow.pointee.rcvNxt.precedes(header.sequence) { return true }
+        guard flow.pointee.optionLength != 0, let stamp = header.timestamps else { return false }
+        return flow.pointee.timestamps.precede(stamp.value)
     }
 
     private mutating func receiveWhileConnecting(_ flow: UnsafeMutablePointer<TCPConnection>, _ header: TCPHeader) {
@@ -55,8 +58,7 @@ extension Stack {
         // A repeated SYN changes nothing; one with a new number is the guest's next attempt on the same port.
         guard header.flags.contains(.syn), header.sequence != flow.pointee.initialReceive else { return }
         guard let options = TCPOptions.parse(header.options) else { return }
-        flow.pointee.marks.subtract([.scaling, .sack])
-        acceptOptions(flow, options, ipv4: flow.pointee.key.remote.isIPv4)
+        acceptOptions(flow, options, of: header)
         flow.pointee.initialReceive = header.sequence
         flow.pointee.rcvNxt = header.sequence.advanced(by: 1)
         flow.pointee.rcvEdge = flow.pointee.rcvNxt
@@ -85,7 +87,7 @@ extension Stack {
             return abort(flow, towardGuest: false, towardHost: true)
         }
         guard flags.contains(.syn), let options = TCPOptions.parse(header.options) else { return }
-        acceptOptions(flow, options, ipv4: flow.pointee.key.remote.isIPv4)
+        acceptOptions(flow, options, of: header)
         // What our SYN promised counts from the guest's first octet, now that it is known.
         let promised = Int(flow.pointee.rcvEdge.distance(from: flow.pointee.rcvNxt))
         flow.pointee.initialReceive = header.sequence
@@ -126,6 +128,10 @@ extension Stack {
         let length = Int(summary.payloadLength)
         let sequence = header.sequence
         let extent = length &+ (flags.contains(.syn) ? 1 : 0) &+ (flags.contains(.fin) ? 1 : 0)
+        // RFC 7323 §5.2: a reset is not judged by its timestamps.
+        if flow.pointee.optionLength != 0, !flags.contains(.rst) {
+            guard isTimely(flow, header) else { return false }
+        }
         guard isAcceptable(flow, sequence, extent) else {
             answerUnacceptable(flow, header)
             return false
@@ -134,6 +140,7 @@ extension Stack {
             receiveReset(flow, sequence)
             return false
         }
+        if flow.pointee.optionLength != 0 { flow.pointee.timestamps.noteAcceptable(at: sequence, now: now) }
         if flags.contains(.syn) {
             challenge(flow)
             return false
@@ -250,6 +257,29 @@ extension Stack {
         }
     }
 
+    /// Whether a segment has the timestamp that was agreed, and a recent one; it is noted.
+    @inline(__always)
+    private mutating func isTimely(_ flow: UnsafeMutablePointer<TCPConnection>, _ header: TCPHeader) -> Bool {
+        guard let stamp = header.timestamps else {
+            // RFC 7323 §3.2: who has agreed to timestamps sends none without.
+            counters.add(.tcpTimestampsMissing)
+            return false
+        }
+        if flow.pointee.timestamps.isRecent(stamp.value) { return true }
+        return mayBeTimely(flow, header)
+    }
+
+    /// RFC 7323 §5.3 R1: a segment from long ago, or of a guest that has begun anew, is dropped and answered.
+    @inline(never)
+    private mutating func mayBeTimely(_ flow: UnsafeMutablePointer<TCPConnection>, _ header: TCPHeader) -> Bool {
+        if flow.pointee.timestamps.areOutdated(now: now) { return true }
+        counters.add(.tcpOldTimestamps)
+        // Two ends that answer each other's answers must not do so for ever.
+        let brings = !header.flags.contains(.syn) && (!header.payload.isEmpty || header.flags.contains(.fin))
+        if brings || mayChallenge(flow) { oweAcknowledgement(flow, urgent: true) }
+        return false
+    }
+
     /// RFC 5961 §3.2: only the exact next number resets; another one inside the window is challenged.
     private mutating func receiveReset(_ flow: UnsafeMutablePointer<TCPConnection>, _ sequence: SequenceNumber) {
         guard sequence == flow.pointee.rcvNxt else { return challenge(flow) }
@@ -274,16 +304,6 @@ extension Stack {
         flow.pointee.challengedAt = now
         counters.add(.tcpChallengeAcknowledgements)
         return true
-    }
-
-    /// What the guest sends is of another class from here on. ECN is each link's own affair.
-    @inline(never)
-    private mutating func classify(_ flow: UnsafeMutablePointer<TCPConnection>, _ trafficClass: UInt8) {
-        flow.pointee.classFromGuest = trafficClass & 0xFC
-        guard flow.pointee.marks.contains(.socket), !flow.pointee.marks.contains(.service) else { return }
-        var effect = streamEffect(.classifyStream, flow)
-        effect.trafficClass = flow.pointee.classFromGuest
-        effects.append(effect)
     }
 
     // MARK: Payload
@@ -331,64 +351,5 @@ extension Stack {
         }
         oweAcknowledgement(flow, urgent: true)
         return holdOutOfOrder(flow, lease)
-    }
-
-    /// Appends in-order payload to what waits for the host. True when the lease itself was chained.
-    mutating func park(_ flow: UnsafeMutablePointer<TCPConnection>, _ lease: Lease) -> Bool {
-        let length = Int(space.state(of: lease).pointee.length)
-        flow.pointee.rcvNxt = flow.pointee.rcvNxt.advanced(by: length)
-        flow.pointee.octetsFromGuest &+= UInt64(truncatingIfNeeded: length)
-        counters.add(.tcpParkedOctets, length)
-        let tail = flow.pointee.parked.tail
-        if length < TCPBounds.coalesceBelow, !tail.isNone, space.state(of: tail).pointee.holds == 1 {
-            // Not in the kernel's hands, so octets may be added behind.
-            let last = space.state(of: tail)
-            let end = Int(last.pointee.offset) &+ Int(last.pointee.length)
-            if end &+ length <= space.size(of: tail) {
-                (space.address(of: tail) + end).copyMemory(from: space.payload(of: lease), byteCount: length)
-                last.pointee.length &+= UInt32(length)
-                flow.pointee.parked.octets &+= length
-                return false
-            }
-        }
-        if !lease.isSmall, isPressed, parkInSmallBuffers(flow, lease) { return false }
-        if length <= TCPBounds.copybreak, !lease.isSmall {
-            let small = pool.pointee.lease(.small)
-            if !small.isNone {
-                space.address(of: small).copyMemory(from: space.payload(of: lease), byteCount: length)
-                space.state(of: small).pointee.length = UInt32(length)
-                flow.pointee.parked.append(small, in: space)
-                return false
-            }
-        }
-        flow.pointee.parked.append(lease, in: space)
-        return true
-    }
-
-    /// Copies payload into small buffers, the last parked one first where it has room. False, and nothing done, when there
-    /// are not enough.
-    private mutating func parkInSmallBuffers(_ flow: UnsafeMutablePointer<TCPConnection>, _ lease: Lease) -> Bool {
-        let length = Int(space.state(of: lease).pointee.length)
-        guard pool.pointee.smallAvailable > length / BufferSpace.smallSize + 1 else { return false }
-        let payload = space.payload(of: lease)
-        var copied = 0
-        let tail = flow.pointee.parked.tail
-        if !tail.isNone, tail.isSmall, space.state(of: tail).pointee.holds == 1 {
-            let last = space.state(of: tail)
-            let end = Int(last.pointee.offset) &+ Int(last.pointee.length)
-            copied = min(length, BufferSpace.smallSize &- end)
-            (space.address(of: tail) + end).copyMemory(from: payload, byteCount: copied)
-            last.pointee.length &+= UInt32(copied)
-            flow.pointee.parked.octets &+= copied
-        }
-        while copied < length {
-            let small = pool.pointee.lease(.small)
-            let piece = min(length &- copied, BufferSpace.smallSize)
-            space.address(of: small).copyMemory(from: payload + copied, byteCount: piece)
-            space.state(of: small).pointee.length = UInt32(piece)
-            flow.pointee.parked.append(small, in: space)
-            copied &+= piece
-        }
-        return true
     }
 }

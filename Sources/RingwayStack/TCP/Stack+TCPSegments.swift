@@ -3,29 +3,26 @@ internal import RingwayWire
 
 /// Building and queueing segments toward the guest.
 extension Stack {
-    /// Octets of all headers before a TCP payload, options not counted.
+    /// Octets of all headers before a TCP payload, options not counted: `optionLength` of the connection, and those of
+    /// the segment.
     static func headerOctets(ipv4: Bool) -> Int {
         VirtioNetHeader.length + EthernetHeader.length + (ipv4 ? 20 : 40) + 20
     }
 
-    /// The most payload that one frame carries: as many whole segments as an IP packet of 65,535 octets holds.
-    static func superFramePayload(segmentSize: Int, ipv4: Bool) -> Int {
-        let room = 65_535 - (ipv4 ? 20 : 40) - 20
-        return max(1, room / segmentSize) * segmentSize
-    }
-
-    /// Writes virtio-net, ethernet, IP and TCP headers that end exactly where the payload starts.
+    /// Writes virtio-net, ethernet, IP and TCP headers that end exactly where the payload starts, the options of every
+    /// segment among them. The last `optionLength` bytes are left for other options.
     ///
     /// The TCP checksum is left to the guest's kernel (VIRTIO_NET_HDR_F_NEEDS_CSUM): only the pseudo-header is summed.
     /// - Returns: octets written before `payload`.
     mutating func writeHeaders(
         before payload: UnsafeMutableRawPointer, _ flow: UnsafeMutablePointer<TCPConnection>,
         sequence: SequenceNumber, acknowledgement: SequenceNumber, flags: TCPFlags, window: UInt16,
-        payloadLength: Int, optionLength: Int
+        payloadLength: Int, optionLength: Int = 0
     ) -> Int {
         let key = flow.pointee.key
         let ipv4 = key.remote.isIPv4
-        let tcpLength = 20 &+ optionLength
+        let isStamped = flow.pointee.optionLength != 0
+        let tcpLength = 20 &+ Int(flow.pointee.optionLength) &+ optionLength
         let ipLength = ipv4 ? 20 : 40
         let total = VirtioNetHeader.length &+ EthernetHeader.length &+ ipLength &+ tcpLength
         let start = payload - total
@@ -62,8 +59,13 @@ extension Stack {
             sourcePort: key.remotePort, destinationPort: key.guestPort, sequence: sequence,
             acknowledgement: acknowledgement, flags: flags, window: window
         ).write(to: tcp)
-        if optionLength > 0 {
-            tcp.storeBytes(of: UInt8(tcpLength / 4) << 4, toByteOffset: 12, as: UInt8.self)
+        // A multiple of four, in units of four, in the upper half of the byte.
+        tcp.storeBytes(of: UInt8(truncatingIfNeeded: tcpLength &<< 2), toByteOffset: 12, as: UInt8.self)
+        if isStamped {
+            TimestampOption(
+                value: flow.pointee.timestamps.clock(now: now), echo: flow.pointee.timestamps.recent
+            ).write(to: tcp + 20)
+            if flags.contains(.ack) { flow.pointee.timestamps.noteSent(acknowledgement) }
         }
         let pseudoHeader = Checksum.pseudoHeader(
             source: key.remote, destination: key.guest, protocolNumber: 6, length: tcpLength &+ payloadLength)
@@ -77,7 +79,7 @@ extension Stack {
         optionLength: Int = 0, writeOptions: (UnsafeMutableRawPointer) -> Void = { _ in }
     ) {
         let ipv4 = flow.pointee.key.remote.isIPv4
-        let octets = Self.headerOctets(ipv4: ipv4) + optionLength
+        let octets = Self.headerOctets(ipv4: ipv4) + Int(flow.pointee.optionLength) + optionLength
         let lease = leaseForFrame(octets: octets)
         guard !lease.isNone else { return }
         let end = space.address(of: lease) + octets
@@ -98,7 +100,7 @@ extension Stack {
         flow.pointee.marks.subtract([.acknowledge, .urgent, .deferred])
     }
 
-    /// SYN or SYN-ACK, with the options of RFC 9293 §3.7.1, RFC 7323 §2.2 and RFC 2018 §2.
+    /// SYN or SYN-ACK, with the options of RFC 9293 §3.7.1, RFC 7323 §2.2 and RFC 2018 §2 behind the timestamps.
     mutating func sendSYN(_ flow: UnsafeMutablePointer<TCPConnection>) {
         let answering = flow.pointee.state == .synReceived
         let segmentSize = ownSegmentSize(ipv4: flow.pointee.key.remote.isIPv4)
@@ -185,7 +187,7 @@ extension Stack {
                 before: space.address(of: lease) + octets, stranger,
                 sequence: acknowledges ? header.acknowledgement : SequenceNumber(0),
                 acknowledgement: acknowledges ? SequenceNumber(0) : header.sequence.advanced(by: length),
-                flags: acknowledges ? .rst : [.rst, .ack], window: 0, payloadLength: 0, optionLength: 0)
+                flags: acknowledges ? .rst : [.rst, .ack], window: 0, payloadLength: 0)
         }
         writeFrame(lease, offset: octets - total, length: total)
     }
@@ -201,10 +203,10 @@ extension Stack {
         let payload = space.payload(of: lease)
         let total = writeHeaders(
             before: payload, flow, sequence: sequence, acknowledgement: flow.pointee.rcvNxt,
-            flags: [.ack, .psh], window: windowField(flow), payloadLength: length, optionLength: 0)
+            flags: [.ack, .psh], window: windowField(flow), payloadLength: length)
         if flow.pointee.marks.contains(.urgentToGuest) {
             flow.pointee.marks.remove(.urgentToGuest)
-            if length == 1 { markUrgent(payload) }
+            if length == 1 { markUrgent(payload, optionLength: Int(flow.pointee.optionLength)) }
         }
         acknowledged(flow)
         flow.pointee.unacked.append(lease, in: space)
@@ -224,7 +226,7 @@ extension Stack {
         _ flow: UnsafeMutablePointer<TCPConnection>, _ lease: Lease, from sequence: SequenceNumber, length: Int
     ) -> Bool {
         let ipv4 = flow.pointee.key.remote.isIPv4
-        let octets = Self.headerOctets(ipv4: ipv4)
+        let octets = Self.headerOctets(ipv4: ipv4) + Int(flow.pointee.optionLength)
         let header = leaseForFrame(octets: octets)
         guard !header.isNone else { return false }
         let state = space.state(of: lease)
@@ -233,7 +235,7 @@ extension Stack {
         let total = writeHeaders(
             before: space.address(of: header) + octets, flow, sequence: sequence,
             acknowledgement: acknowledgement, flags: [.ack, .psh], window: windowField(flow, from: acknowledgement),
-            payloadLength: length, optionLength: 0)
+            payloadLength: length)
         acknowledged(flow)
         pool.pointee.hold(lease)
         var effect = Effect(.writeFrame)

@@ -130,8 +130,7 @@ extension Stack {
     private mutating func sendNext(_ flow: UnsafeMutablePointer<TCPConnection>, bytes: Int) -> Bool {
         let lease = flow.pointee.unacked.tail
         let segment = Int(flow.pointee.segmentSize)
-        let most = Self.superFramePayload(segmentSize: segment, ipv4: flow.pointee.key.remote.isIPv4)
-        var length = min(bytes, most)
+        var length = min(bytes, Int(flow.pointee.superFramePayload))
         if length > segment, length < Int(flow.pointee.heldBack) { length -= length % segment }
         guard sendPiece(flow, lease, from: flow.pointee.sndNxt, length: length) else { return false }
         flow.pointee.sndNxt = flow.pointee.sndNxt.advanced(by: length)
@@ -146,6 +145,16 @@ extension Stack {
         guard let flow = connections.pointer(to: handle) else { return }
         flow.pointee.marks.remove(.receiving)
         requestReceive(flow)
+    }
+
+    /// What the guest sends is of another class from here on. ECN is each link's own affair.
+    @inline(never)
+    mutating func classify(_ flow: UnsafeMutablePointer<TCPConnection>, _ trafficClass: UInt8) {
+        flow.pointee.classFromGuest = trafficClass & 0xFC
+        guard flow.pointee.marks.contains(.socket), !flow.pointee.marks.contains(.service) else { return }
+        var effect = streamEffect(.classifyStream, flow)
+        effect.trafficClass = flow.pointee.classFromGuest
+        effects.append(effect)
     }
 
     /// Asks the owner to send what is parked, unless a send is under way.
@@ -185,10 +194,7 @@ extension Stack {
         // RFC 9293 §3.8.6.2.1: no silly segments while others are on their way.
         if usable < segment && flight > 0 && usable < flow.pointee.sndWindowMaximum / 2 { return }
         // When large buffers run short, as much as goes into a small one.
-        let most =
-            isPressed
-            ? UInt32(TCPBounds.copybreak)
-            : UInt32(Self.superFramePayload(segmentSize: Int(segment), ipv4: flow.pointee.key.remote.isIPv4))
+        let most = isPressed ? UInt32(TCPBounds.copybreak) : flow.pointee.superFramePayload
         flow.pointee.marks.insert(.receiving)
         // The urgent byte goes in a frame of its own: of larger ones the guest's kernel would mark every segment.
         let length = marks.contains(.urgentToGuest) ? 1 : min(usable, most)

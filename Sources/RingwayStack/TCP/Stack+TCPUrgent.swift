@@ -36,8 +36,8 @@ extension Stack {
     }
 
     /// Says of a frame of one byte, whose headers have just been written before `payload`, that it is urgent.
-    mutating func markUrgent(_ payload: UnsafeMutableRawPointer) {
-        let tcp = payload - 20
+    mutating func markUrgent(_ payload: UnsafeMutableRawPointer, optionLength: Int) {
+        let tcp = payload - 20 - optionLength
         let flags = tcp.load(fromByteOffset: 13, as: UInt8.self) | TCPFlags.urg.rawValue
         tcp.storeBytes(of: flags, toByteOffset: 13, as: UInt8.self)
         tcp.storeBytes(of: UInt16(1).bigEndian, toByteOffset: 18, as: UInt16.self)

@@ -117,4 +117,65 @@ extension Stack {
         flow.pointee.dirtyNext = dirtyHead
         dirtyHead = connections.slot(of: flow)
     }
+
+    // MARK: Parking
+
+    /// Appends in-order payload to what waits for the host. True when the lease itself was chained.
+    mutating func park(_ flow: UnsafeMutablePointer<TCPConnection>, _ lease: Lease) -> Bool {
+        let length = Int(space.state(of: lease).pointee.length)
+        flow.pointee.rcvNxt = flow.pointee.rcvNxt.advanced(by: length)
+        flow.pointee.octetsFromGuest &+= UInt64(truncatingIfNeeded: length)
+        counters.add(.tcpParkedOctets, length)
+        let tail = flow.pointee.parked.tail
+        if length < TCPBounds.coalesceBelow, !tail.isNone, space.state(of: tail).pointee.holds == 1 {
+            // Not in the kernel's hands, so octets may be added behind.
+            let last = space.state(of: tail)
+            let end = Int(last.pointee.offset) &+ Int(last.pointee.length)
+            if end &+ length <= space.size(of: tail) {
+                (space.address(of: tail) + end).copyMemory(from: space.payload(of: lease), byteCount: length)
+                last.pointee.length &+= UInt32(length)
+                flow.pointee.parked.octets &+= length
+                return false
+            }
+        }
+        if !lease.isSmall, isPressed, parkInSmallBuffers(flow, lease) { return false }
+        if length <= TCPBounds.copybreak, !lease.isSmall {
+            let small = pool.pointee.lease(.small)
+            if !small.isNone {
+                space.address(of: small).copyMemory(from: space.payload(of: lease), byteCount: length)
+                space.state(of: small).pointee.length = UInt32(length)
+                flow.pointee.parked.append(small, in: space)
+                return false
+            }
+        }
+        flow.pointee.parked.append(lease, in: space)
+        return true
+    }
+
+    /// Copies payload into small buffers, the last parked one first where it has room. False, and nothing done, when there
+    /// are not enough.
+    private mutating func parkInSmallBuffers(_ flow: UnsafeMutablePointer<TCPConnection>, _ lease: Lease) -> Bool {
+        let length = Int(space.state(of: lease).pointee.length)
+        guard pool.pointee.smallAvailable > length / BufferSpace.smallSize + 1 else { return false }
+        let payload = space.payload(of: lease)
+        var copied = 0
+        let tail = flow.pointee.parked.tail
+        if !tail.isNone, tail.isSmall, space.state(of: tail).pointee.holds == 1 {
+            let last = space.state(of: tail)
+            let end = Int(last.pointee.offset) &+ Int(last.pointee.length)
+            copied = min(length, BufferSpace.smallSize &- end)
+            (space.address(of: tail) + end).copyMemory(from: payload, byteCount: copied)
+            last.pointee.length &+= UInt32(copied)
+            flow.pointee.parked.octets &+= copied
+        }
+        while copied < length {
+            let small = pool.pointee.lease(.small)
+            let piece = min(length &- copied, BufferSpace.smallSize)
+            space.address(of: small).copyMemory(from: payload + copied, byteCount: piece)
+            space.state(of: small).pointee.length = UInt32(piece)
+            flow.pointee.parked.append(small, in: space)
+            copied &+= piece
+        }
+        return true
+    }
 }

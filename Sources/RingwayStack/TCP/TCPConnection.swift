@@ -125,8 +125,12 @@ public struct TCPConnection: BitwiseCopyable {
     /// Differentiated services of the segments from the guest and of those to it (RFC 2474), in place, without ECN.
     public var classFromGuest: UInt8 = 0
     public var classToGuest: UInt8 = 0
-    /// The largest payload of one segment to the guest.
-    public var segmentSize: UInt16 = 536
+    /// Bytes of options in every segment to the guest: those of the timestamps where they are agreed, or none.
+    public var optionLength: UInt8 = 0
+    /// The largest payload of one segment to the guest: what it takes, less the options of every segment (RFC 6691).
+    public private(set) var segmentSize: UInt16 = 536
+    /// The largest payload of one frame to the guest.
+    public private(set) var superFramePayload: UInt32 = 536
     public var marks: Marks = []
 
     // Toward the guest (SND.* of RFC 9293 §3.3.1).
@@ -170,6 +174,9 @@ public struct TCPConnection: BitwiseCopyable {
     /// Octets the host took since `parkTarget` last grew.
     public var takenSinceGrowth: UInt32 = 0
 
+    /// Meaningful where every segment has them; see `optionLength`.
+    public var timestamps = Timestamps()
+
     // Time, in monotonic nanoseconds; zero means "not set".
     public var smoothedRoundTrip: UInt64 = 0
     public var roundTripVariation: UInt64 = 0
@@ -208,6 +215,14 @@ public struct TCPConnection: BitwiseCopyable {
         parkTarget = TCPBounds.initialParkTarget
         retransmissionTimeout = TCPBounds.initialRetransmission
         watch = PeerWatch(now: now)
+    }
+
+    /// Sets the largest payload of a segment, and with it that of a frame: as many whole segments as an IP packet of 65,535
+    /// bytes holds.
+    mutating func setSegmentSize(_ size: UInt16) {
+        segmentSize = size
+        let room = 65_535 - (key.remote.isIPv4 ? 40 : 60) - UInt32(optionLength)
+        superFramePayload = max(1, room / UInt32(size)) * UInt32(size)
     }
 }
 

@@ -35,6 +35,10 @@ final class TCPPeer {
     /// The host's name for the connection, from the effect that opened it.
     var handle: Handle?
     var window: UInt16 = 65_535
+    /// The guest's clock. Where it has one, its segments carry timestamps, but for resets.
+    var clock: UInt32?
+    /// The latest timestamp of the stack's.
+    private(set) var echo: UInt32 = 0
     /// What the guest's packets have in their IP headers.
     var hopLimit: UInt8 = 64
     var trafficClass: UInt8 = 0
@@ -51,10 +55,12 @@ final class TCPPeer {
 
     /// A connection that is established already; the guest's next octet is `101`, the stack's `1`.
     static func established(
-        _ net: StackUnderTest, port: UInt16 = 40_000, window: UInt16 = 65_535, options: TCPOptions = TCPPeer.options
+        _ net: StackUnderTest, port: UInt16 = 40_000, window: UInt16 = 65_535, options: TCPOptions = TCPPeer.options,
+        clock: UInt32? = nil
     ) throws -> TCPPeer {
         let peer = try TCPPeer(net, port: port)
         peer.window = window
+        peer.clock = clock
         peer.send(.syn, seq: 100, options: options)
         peer.expectConnect()
         peer.connectSucceeds()
@@ -96,7 +102,8 @@ final class TCPPeer {
     ///   - rawAck: an acknowledgement number as it is, where the stack has sent none to count from.
     func send(
         _ flags: TCPFlags, seq: UInt32, ack: Int? = nil, rawAck: UInt32 = 0, window: UInt16? = nil,
-        payload: [UInt8] = [], options: TCPOptions? = nil, sack: [Range<Int>] = [], urgentPointer: UInt16 = 0
+        payload: [UInt8] = [], options: TCPOptions? = nil, sack: [Range<Int>] = [], urgentPointer: UInt16 = 0,
+        echoing: UInt32? = nil
     ) {
         net.receive(
             segment(
@@ -117,6 +124,9 @@ final class TCPPeer {
                 start: SequenceNumber(base &+ UInt32(block.lowerBound)),
                 end: SequenceNumber(base &+ UInt32(block.upperBound)))
             options.sackBlockCount = index + 1
+        }
+        if let clock, !flags.contains(.rst) {
+            options.timestamps = TimestampOption(value: clock, echo: flags.contains(.ack) ? echoing ?? echo : 0)
         }
         let number = ack.map { base &+ UInt32(truncatingIfNeeded: $0) } ?? rawAck
         let fields = TCPFields(
@@ -235,6 +245,7 @@ final class TCPPeer {
                 let options = TCPOptions.parse(header.options),
                 summary.sourcePort == remote.port, summary.destinationPort == guest.port
             else { return nil }
+            if let stamp = options.timestamps { echo = stamp.value }
             if header.flags.contains(.syn) { initialSequence = header.sequence.rawValue }
             let base = SequenceNumber(initialSequence ?? 0)
             return Received(

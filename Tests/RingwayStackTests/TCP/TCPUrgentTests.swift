@@ -92,6 +92,14 @@ struct TCPUrgentTests {
         #expect(peer.expect(.ack, seq: 5, payload: [1])?.urgentPointer == 0)
     }
 
+    @Test func `an urgent byte behind timestamps is marked where it is`() throws {
+        let peer = try TCPPeer.established(net, port: 41_000, clock: 1_000)
+        peer.hostSends(TCPPeer.octets(3), precedesUrgent: true)
+        peer.expect(.ack, length: 3)
+        peer.hostSends([9])
+        #expect(peer.expect([.ack, .urg], seq: 4, payload: [9])?.urgentPointer == 1)
+    }
+
     @Test func `an urgent byte that has to wait for the window is a byte like others`() {
         peer.hostSends(TCPPeer.octets(3), precedesUrgent: true)
         peer.expect(.ack, length: 3)

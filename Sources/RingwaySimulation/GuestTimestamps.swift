@@ -1,0 +1,48 @@
+/// The timestamps of a model guest's connection (RFC 7323 §3 to 5), and what they must say of the stack's.
+struct GuestTimestamps {
+    /// Nanoseconds of a tick, as kernels have them.
+    let tick: UInt64
+    /// Such that the clock comes round while some connections live.
+    let offset: UInt32
+    private var recent: UInt32 = 0
+    private var acknowledged: UInt32 = 0
+    private var first: UInt32?
+    private var latest: UInt32 = 0
+
+    init(from random: inout SplitMix64) {
+        tick = random.pick([1_000_000, 1_000_000, 4_000_000, 10_000_000, 1_000_000_000])
+        offset = UInt32(truncatingIfNeeded: random.next())
+    }
+
+    mutating func begin(_ stamp: Stamp, inSYNAt sequence: UInt32) {
+        recent = stamp.value
+        acknowledged = sequence
+    }
+
+    /// The timestamps of a segment that goes out.
+    mutating func next(now: UInt64, acknowledging acknowledgement: UInt32?) -> Stamp {
+        latest = UInt32(truncatingIfNeeded: now / tick) &+ offset
+        if first == nil { first = latest }
+        if let acknowledgement { acknowledged = acknowledgement }
+        return Stamp(value: latest, echo: acknowledgement == nil ? 0 : recent)
+    }
+
+    /// What is wrong with the timestamps of a segment, other than that it may be old.
+    func fault(in segment: Segment) -> String? {
+        // No run lasts for half of a clock's round.
+        guard let stamp = segment.stamp, segment.flags.contains(.ack), let first else { return nil }
+        if Stamp.isEarlier(stamp.echo, first) || Stamp.isEarlier(latest, stamp.echo) {
+            return "the timestamp \(stamp.echo) is echoed, which was never sent"
+        }
+        return nil
+    }
+
+    /// RFC 7323 §5.3 R1.
+    func isOld(_ stamp: Stamp) -> Bool { Stamp.isEarlier(stamp.value, recent) }
+
+    /// RFC 7323 §4.3, of a segment inside the window.
+    mutating func note(_ stamp: Stamp, at sequence: UInt32) {
+        guard Int32(bitPattern: acknowledged &- sequence) >= 0, !isOld(stamp) else { return }
+        recent = stamp.value
+    }
+}
