@@ -2,6 +2,7 @@ internal import CRingway
 internal import Glibc
 public import RingwayAgentProtocol
 public import RingwayConversation
+public import RingwayStorage
 internal import Synchronization
 
 /// The host's side of the agents: it waits for them, hears their hellos, brings their queues together and dials through
@@ -21,10 +22,15 @@ public final class AgentHost: Sendable {
 
     /// Starts the thread. Nobody is waited for yet.
     ///
-    /// - Parameter token: what agents have to show; empty where none is asked for.
-    public init(token: [UInt8] = [], reception: any AgentReception) throws(AgentFailure) {
+    /// - Parameters:
+    ///   - token: what agents have to show; empty where none is asked for.
+    ///   - budget: by which connections are counted that are no agent's yet.
+    public init(
+        token: [UInt8] = [], budget: DescriptorBudget = DescriptorBudget(limit: 1 << 30),
+        reception: any AgentReception
+    ) throws(AgentFailure) {
         wakeUp = try WakeUp()
-        let loop = try HostLoop(token: token, reception: reception, wakeUp: wakeUp)
+        let loop = try HostLoop(token: token, budget: budget, reception: reception, wakeUp: wakeUp)
         // The loop is the thread's from here on.
         nonisolated(unsafe) let unshared = loop
         threads.add(
@@ -112,6 +118,9 @@ public protocol AgentReception: Sendable {
     /// - Returns: what the agent is told.
     func admit(_ agent: AgentGuest, queues: [Int32]) throws(Refusal) -> Welcome
 
+    /// The share of descriptors that an agent's flows are counted by, once it is admitted.
+    func descriptors(of agent: AgentGuest) -> DescriptorShare
+
     /// An agent that had been admitted is gone.
     func depart(_ agent: AgentGuest, because reason: String)
 
@@ -141,6 +150,8 @@ public protocol AgentReception: Sendable {
 }
 
 extension AgentReception {
+    /// As many as it likes.
+    public func descriptors(of agent: AgentGuest) -> DescriptorShare { .unbounded() }
     /// Nobody else moves octets.
     public func join(client: Int32, conversation: Int32, _ ends: AgentConnection, for agent: AgentGuest) -> Bool {
         false

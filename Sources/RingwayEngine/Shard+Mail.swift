@@ -69,8 +69,11 @@ extension Shard {
             case .setSearchDomains(let domains): stack.setSearchDomains(domains)
             case .setGuestIPv4(let address): setGuestIPv4(address)
             case .setPolicy(let policy): stack.policy = policy
-            case .join(let client, let conversation, let ends):
+            case .join(let client, let conversation, let ends, _):
                 join(client: client, conversation: conversation, ends)
+            case .giveBack:
+                budget = 0
+                giveBack()
             case .setCapture(let capture): self.capture = FrameCapture(capture)
             case .list(let page): list(page)
             case .stop: isStopping = true

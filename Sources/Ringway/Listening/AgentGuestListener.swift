@@ -5,6 +5,7 @@ internal import RingwayConversation
 internal import RingwayEngine
 internal import RingwayLinks
 internal import RingwayStack
+internal import RingwayStorage
 internal import RingwayWire
 internal import Synchronization
 
@@ -21,7 +22,9 @@ final class AgentGuestListener: GuestListener, Sendable {
         reception = AgentReceptionDesk(place)
         let token = place.network?.configuration.agentToken ?? []
         let host: AgentHost
-        do throws(AgentFailure) { host = try AgentHost(token: token, reception: reception) } catch {
+        do throws(AgentFailure) {
+            host = try AgentHost(token: token, budget: .ofProcess, reception: reception)
+        } catch {
             throw VirtualNetwork.Failure(error.description)
         }
         do throws(VirtualNetwork.Failure) {
@@ -77,6 +80,8 @@ final class AgentReceptionDesk: AgentReception {
 
     private let place: ListenerPlace
     private let admitted = Mutex<[UInt32: AttachedAgent]>([:])
+    /// The shares of agents that bring no queues, and so are no guest's.
+    private let shares = Mutex<[UInt32: DescriptorShare]>([:])
     private let followed = Mutex<[UInt32: FollowedListeners]>([:])
 
     private var network: VirtualNetwork? { place.network }
@@ -86,6 +91,10 @@ final class AgentReceptionDesk: AgentReception {
     func admit(_ agent: AgentGuest, queues: [Int32]) throws(Refusal) -> Welcome {
         guard let network else { throw Refusal(errorNumber: ECONNREFUSED, text: "the network has ended") }
         guard !queues.isEmpty else {
+            guard let share = DescriptorBudget.ofProcess.join(standing: 0) else {
+                throw Refusal(errorNumber: EMFILE, text: "too few descriptors are left for one more agent")
+            }
+            shares.withLock { $0[agent.id] = share }
             remember(AttachedAgent(agent: agent, guest: nil, name: Self.name(of: agent)), network)
             return Welcome(readyStreams: Self.readyStreams, wantsPorts: network.configuration.followsListeningPorts)
         }
@@ -137,7 +146,16 @@ final class AgentReceptionDesk: AgentReception {
             ipv6Gateway: plan.gatewayLinkLocal, nameServers: [IPAddress(plan.gatewayIPv4)])
     }
 
+    func descriptors(of agent: AgentGuest) -> DescriptorShare {
+        if let share = shares.withLock({ $0[agent.id] }) { return share }
+        guard let guest = admitted.withLock({ $0[agent.id] })?.guest,
+            let engine = network?.state.withLock({ $0.members[guest]?.engine })
+        else { return .unbounded() }
+        return engine.descriptors
+    }
+
     func depart(_ agent: AgentGuest, because reason: String) {
+        shares.withLock { $0.removeValue(forKey: agent.id) }?.leave()
         let attached = admitted.withLock { $0.removeValue(forKey: agent.id) }
         followed.withLock { $0[agent.id] = nil }
         network?.remove(agent)

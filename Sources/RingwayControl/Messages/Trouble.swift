@@ -133,6 +133,9 @@ struct Trouble: Sendable, Equatable {
         Trouble(boundBy: "--reorder-size", "tcpOutOfOrderDropped", "segments out of order that were dropped"),
         Trouble(boundBy: "--max-guests", "guestsRefused", "guests that were turned away"),
         Trouble(.bound, "descriptorsExhausted", "flows without a descriptor", "raise ulimit -Hn or LimitNOFILE"),
+        Trouble(
+            .bound, "flowsGivenBack", "idle flows that ended for those of other guests",
+            "raise ulimit -Hn or LimitNOFILE"),
         Trouble(.bound, "dns.lackedDescriptors", "queries without a descriptor", "raise ulimit -Hn or LimitNOFILE"),
         Trouble(
             .bound, "splicedPipesExhausted", "local clients without a pipe",

@@ -1,3 +1,4 @@
+internal import RingwayStorage
 internal import RingwayWire
 
 /// The resolver's thread: its loop, its clients, and the bounds they share. Confined to that thread.
@@ -9,6 +10,8 @@ internal import RingwayWire
 final class Service {
     let loop = EventLoop()
     let limits: Resolver.Limits
+    /// By which sockets to nameservers are counted.
+    let descriptors: DescriptorShare
 
     /// Servers to ask last.
     var suspects = Suspects()
@@ -34,6 +37,7 @@ final class Service {
         self.link = link
         self.zone = zone
         limits = configuration.limits
+        descriptors = configuration.descriptors
         serversFollowed = configuration.serversFollowed
         searchFollowed = configuration.searchFollowed
         hasOwnUpstreams = configuration.upstreams != nil
