@@ -61,7 +61,8 @@ let package = Package(
         .target(
             name: "RingwayAgentHost",
             dependencies: [
-                "RingwayAgentProtocol", "RingwayConversation", "RingwaySplice", "RingwayWire", "CRingway",
+                "RingwayAgentProtocol", "RingwayConversation", "RingwaySplice", "RingwayWire", "RingwayStorage",
+                "CRingway",
             ],
             swiftSettings: settings),
         .executableTarget(name: "ringway-agent", dependencies: ["RingwayAgent"], swiftSettings: settings),
@@ -82,13 +83,13 @@ let package = Package(
             swiftSettings: settings),
         .target(
             name: "RingwayResolver",
-            dependencies: ["RingwayWire"], swiftSettings: settings),
+            dependencies: ["RingwayWire", "RingwayStorage"], swiftSettings: settings),
         .target(
             name: "Ringway",
             dependencies: [
                 "RingwayAgentHost", "RingwayAgentProtocol", "RingwayConversation",
                 "RingwayEngine", "RingwayResolver", "RingwayCapture", "RingwayWire", "RingwayStack", "RingwayLinks",
-                "RingwayRing", "RingwayUsage", "CRingway",
+                "RingwayRing", "RingwayStorage", "RingwayUsage", "CRingway",
             ],
             swiftSettings: settings),
         .target(name: "RingwayControl", dependencies: ["Ringway", "CRingway"] + nio, swiftSettings: settings),

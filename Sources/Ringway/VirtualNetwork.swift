@@ -4,6 +4,7 @@ internal import RingwayEngine
 @_exported public import RingwayLinks
 internal import RingwayResolver
 @_exported public import RingwayStack
+internal import RingwayStorage
 internal import RingwayTap
 @_exported public import RingwayWire
 internal import Synchronization
@@ -137,6 +138,11 @@ public final class VirtualNetwork: Sendable {
     let resolver: Resolver
     let searchDomains: HostSearchDomains
     let captures = CaptureControl()
+    /// What the name service's sockets are counted by.
+    private let nameDescriptors: DescriptorShare
+
+    /// Descriptors that a network has open without guests: bells, and what the name service waits for.
+    private static var standingDescriptors: Int { 6 }
 
     /// Lays the network out and starts its name service. No guest is attached yet.
     public init(_ configuration: Configuration) throws(Failure) {
@@ -174,9 +180,16 @@ public final class VirtualNetwork: Sendable {
             ].compactMap { $0 })
         names.limits.outstandingQueries = configuration.limits.nameQueries
         names.limits.longestWait = .seconds(max(1, configuration.limits.dnsTimeout))
+        guard let descriptors = DescriptorBudget.ofProcess.join(standing: Self.standingDescriptors) else {
+            throw Failure(
+                "too few descriptors are left for a network: raise ulimit -Hn or LimitNOFILE", .exhausted)
+        }
+        names.descriptors = descriptors
+        nameDescriptors = descriptors
         do throws(ResolverFailure) {
             resolver = try Resolver(names)
         } catch {
+            descriptors.leave()
             throw Failure("the name service does not start: \(error)")
         }
         searchDomains.onChange { [weak self] in
@@ -330,5 +343,6 @@ public final class VirtualNetwork: Sendable {
         loop.stop()
         state.withLock { $0.inheritedPorts.close() }
         resolver.stop()
+        nameDescriptors.leave()
     }
 }

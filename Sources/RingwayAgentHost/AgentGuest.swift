@@ -47,7 +47,7 @@ public final class AgentGuest: Sendable {
                 return completion(.failure(Refusal(errorNumber: AgentError.gone)))
             }
             session.dial(target) { outcome in
-                completion(outcome.map { $0.relinquish() })
+                completion(outcome.map { $0.relinquishUncounted() })
             }
         }
     }
@@ -65,6 +65,12 @@ public final class AgentGuest: Sendable {
     public func setClock() {
         let id = id
         host.post { $0.session(of: id)?.setClock() }
+    }
+
+    /// Has the session end idle flows, because other guests lack what this one has borrowed.
+    func giveBack() {
+        let id = id
+        host.post { $0.session(of: id)?.giveBack() }
     }
 
     /// Ends the agent's session; it will come again.

@@ -2,6 +2,7 @@ internal import CRingway
 internal import Glibc
 public import RingwayAgentProtocol
 public import RingwayConversation
+public import RingwayStorage
 internal import Synchronization
 
 /// The host's side of the agents: it waits for them, hears their hellos, brings their queues together and dials through
@@ -24,11 +25,14 @@ public final class AgentHost: Sendable {
     /// - Parameters:
     ///   - token: what agents have to show; empty where none is asked for.
     ///   - mostQueues: queues that an agent's guest gets; the first ones of an agent that offers more.
+    ///   - budget: by which connections are counted that are no agent's yet.
     public init(
-        token: [UInt8] = [], mostQueues: Int = Int(GuestOffer.maximumQueues), reception: any AgentReception
+        token: [UInt8] = [], mostQueues: Int = Int(GuestOffer.maximumQueues),
+        budget: DescriptorBudget = DescriptorBudget(limit: 1 << 30), reception: any AgentReception
     ) throws(AgentFailure) {
         wakeUp = try WakeUp()
-        let loop = try HostLoop(token: token, mostQueues: mostQueues, reception: reception, wakeUp: wakeUp)
+        let loop = try HostLoop(
+            token: token, mostQueues: mostQueues, budget: budget, reception: reception, wakeUp: wakeUp)
         // The loop is the thread's from here on.
         nonisolated(unsafe) let unshared = loop
         threads.add(
@@ -122,6 +126,9 @@ public protocol AgentReception: Sendable {
     /// A machine has connected that may not.
     func turnAway(_ machine: Int64)
 
+    /// The share of descriptors that an agent's flows are counted by, once it is admitted.
+    func descriptors(of agent: AgentGuest) -> DescriptorShare
+
     /// An agent that had been admitted is gone.
     func depart(_ agent: AgentGuest, because reason: String)
 
@@ -154,8 +161,10 @@ public protocol AgentReception: Sendable {
 }
 
 extension AgentReception {
-    /// Nobody wants to know.
+    /// It is turned away without a word.
     public func turnAway(_ machine: Int64) {}
+    /// As many as it likes.
+    public func descriptors(of agent: AgentGuest) -> DescriptorShare { .unbounded() }
     /// Nobody else moves octets.
     public func join(client: Int32, conversation: Int32, _ ends: AgentConnection, for agent: AgentGuest) -> Bool {
         false

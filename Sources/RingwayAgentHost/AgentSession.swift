@@ -2,6 +2,7 @@ internal import CRingway
 internal import Glibc
 internal import RingwayAgentProtocol
 internal import RingwayConversation
+internal import RingwayStorage
 internal import RingwayWire
 
 /// One agent's time with the host: its control conversation, and everything that lives as long as that does.
@@ -32,6 +33,8 @@ final class AgentSession: LoopMember {
     /// Those among them that the agent has asked for.
     private var publishedCount = 0
     var streams = StreamStock()
+    /// By which the agent's flows are counted; its own once it is admitted.
+    private(set) var share = DescriptorShare.unbounded()
 
     init(
         _ descriptor: Int32, agent: AgentGuest, identifier: SessionIdentifier, origin: ConversationOrigin,
@@ -60,11 +63,33 @@ final class AgentSession: LoopMember {
             // They are somebody else's now.
             queues = []
             isAdmitted = true
+            beginSharing(loop)
             tell(.welcome(welcome))
             setClock()
         } catch {
             tell(.refusal(error))
             loop.end(self, because: error.text)
+        }
+    }
+
+    private func beginSharing(_ loop: HostLoop) {
+        share = loop.reception.descriptors(of: agent)
+        let agent = agent
+        share.onDemand { agent.giveBack() }
+    }
+
+    /// Ends idle flows for the sake of others, as many as are due.
+    func giveBack() {
+        guard share.isInDebt, let loop else { return }
+        let kept = streams.idle.map { stream in
+            IdleMember(usedAt: 0) { [weak self] in
+                self?.forget(stream)
+                stream.close()
+            }
+        }
+        for member in kept + loop.idle(of: agent.id) {
+            guard share.takeDebt() else { return }
+            member.end()
         }
     }
 
@@ -87,7 +112,15 @@ final class AgentSession: LoopMember {
             queues[Int(queue)] = conversation.relinquish()
             admitWhenComplete()
         case .stream:
-            guard isAdmitted, conversation.welcome() else { return conversation.close() }
+            guard isAdmitted else { return conversation.close() }
+            guard share.acquire() == .granted else {
+                conversation.close()
+                return lackStream()
+            }
+            guard conversation.welcome() else {
+                share.release()
+                return conversation.close()
+            }
             addStream(conversation.relinquish())
         case .hostSocket(let name): joinHostSocket(conversation, name)
         }
@@ -167,13 +200,16 @@ final class AgentSession: LoopMember {
 
     /// Waits for clients at a socket, which is adopted. False means that there is no room for it.
     @discardableResult
-    func forward(_ listener: Int32, to target: DialTarget, key: AgentRoute) -> Bool {
+    func forward(
+        _ listener: Int32, to target: DialTarget, key: AgentRoute, charge: DescriptorCharge = .none
+    ) -> Bool {
         _ = ringway_set_nonblocking(listener)
         let member: LoopMember =
             switch target.endpoint {
             case .udp: DatagramForward(listener, target: target, route: key, session: self)
             case .tcp, .unix: StreamForward(listener, target: target, route: key, session: self)
             }
+        member.charge = charge
         guard forwards.count < Self.maximumForwards, let loop, loop.watch(member) else {
             member.close()
             return false
@@ -198,9 +234,15 @@ final class AgentSession: LoopMember {
             guard forwards.count < Self.maximumForwards else { throw Refusal(errorNumber: ENOSPC) }
             guard let loop else { throw Refusal(errorNumber: AgentError.gone) }
             let approved = try loop.reception.approve(request, for: agent, holding: publishedCount)
-            let (descriptor, port) = try PublishedSocket.open(approved)
+            guard share.acquireLasting() == .granted else {
+                throw Refusal(
+                    errorNumber: EMFILE, text: "the guest has as many ports as its share of descriptors allows")
+            }
+            let (descriptor, port) = try openPublished(approved)
             let target = DialTarget(request.transport == .tcp ? .tcp(request.guest) : .udp(request.guest))
-            guard forward(descriptor, to: target, key: key) else { throw Refusal(errorNumber: ENOSPC) }
+            guard forward(descriptor, to: target, key: key, charge: .lasting(share)) else {
+                throw Refusal(errorNumber: ENOSPC)
+            }
             publishedCount += 1
             var granted = approved
             granted.host.port = port
@@ -210,6 +252,16 @@ final class AgentSession: LoopMember {
             // A request of a number that is granted already is the agent's fault, and says nothing of the port.
             if forwards[key] == nil { loop?.reception.refuse(request, because: error, for: agent) }
             tell(.published(PublishAnswer(number: request.number, port: request.host.port, refusal: error)))
+        }
+    }
+
+    /// Opens a socket whose descriptor is counted.
+    private func openPublished(_ request: PublishRequest) throws(Refusal) -> (descriptor: Int32, port: UInt16) {
+        do throws(Refusal) {
+            return try PublishedSocket.open(request)
+        } catch {
+            share.releaseLasting()
+            throw error
         }
     }
 

@@ -2,6 +2,7 @@ internal import CRingway
 internal import RingwayAgentProtocol
 internal import RingwayConversation
 internal import RingwaySplice
+internal import RingwayStorage
 
 /// A connection whose octets the agents' thread moves itself: of agents that carry no frames, so that no shard is there to
 /// do it.
@@ -21,6 +22,11 @@ final class CarriedConnection {
             return [flow]
         }
 
+        override func idle(of agent: UInt32) -> [IdleMember] {
+            guard !isLink, let connection, let loop, connection.agent == agent else { return [] }
+            return [IdleMember(usedAt: connection.usedAt) { loop.end(connection) }]
+        }
+
         override func ready(_ event: EventQueue.Event) {
             guard let connection, let loop else { return }
             connection.carrier.note(
@@ -32,6 +38,9 @@ final class CarriedConnection {
     let client: End
     let conversation: End
     private let agent: UInt32
+    private let share: DescriptorShare
+    /// When octets were moved last, monotonic nanoseconds.
+    private var usedAt: UInt64 = 0
     private let ends: AgentConnection
     private var carrier: StreamCarrier
     var isInTurn = false
@@ -39,8 +48,10 @@ final class CarriedConnection {
     /// Nobody else holds a connection that has nothing to do.
     private var keepsItself: CarriedConnection?
 
-    init(client: Int32, conversation: Int32, agent: UInt32, _ ends: AgentConnection) {
+    /// - Parameter share: by which both descriptors are counted.
+    init(client: Int32, conversation: Int32, agent: UInt32, _ ends: AgentConnection, _ share: DescriptorShare) {
         self.agent = agent
+        self.share = share
         self.ends = ends
         self.client = End(client, isLink: false)
         self.conversation = End(conversation, isLink: true)
@@ -62,8 +73,9 @@ final class CarriedConnection {
     }
 
     /// Moves what there is. True asks for another visit.
-    func visit(_ pipes: inout PipePool) -> Bool {
+    func visit(_ pipes: inout PipePool, now: UInt64) -> Bool {
         guard !hasEnded else { return false }
+        usedAt = now
         switch carrier.visit(&pipes) {
         case .settled: return false
         case .busy: return true
@@ -73,18 +85,21 @@ final class CarriedConnection {
         return false
     }
 
-    private func end(reset: Bool, _ pipes: inout PipePool) {
+    func end(reset: Bool, _ pipes: inout PipePool) {
         guard !hasEnded else { return }
         hasEnded = true
         _ = client.relinquish()
         _ = conversation.relinquish()
         carrier.close(reset: reset, &pipes)
+        share.release(2)
         keepsItself = nil
     }
 
     /// Ends a connection of which nothing has moved.
     func end(reset: Bool) {
+        guard !hasEnded else { return }
         hasEnded = true
+        share.release(2)
         if reset, client.descriptor >= 0 { _ = ringway_linger_zero(client.descriptor) }
         client.close()
         conversation.close()

@@ -2,6 +2,7 @@ internal import CRingway
 internal import Glibc
 internal import RingwayAgentProtocol
 internal import RingwayConversation
+internal import RingwayStorage
 internal import RingwayWire
 
 /// A UDP port of the host's whose clients are led to a server in the guest, through the agent.
@@ -63,9 +64,13 @@ final class DatagramForward: LoopMember {
         if let client = clients[datagram.sender] { return client.add(datagram.payload) }
         guard let loop, let session, let name else { return }
         makeRoom()
+        guard admit(session.share) else { return }
         var own = name
         if let local = datagram.local { own.address = local }
-        guard let client = DatagramClient(own: own, peer: datagram.sender, forward: self, now: loop.now) else { return }
+        guard
+            let client = DatagramClient(
+                own: own, peer: datagram.sender, forward: self, share: session.share, now: loop.now)
+        else { return session.share.release() }
         client.add(datagram.payload)
         clients[datagram.sender] = client
         session.dial(target) { outcome in
@@ -78,7 +83,24 @@ final class DatagramForward: LoopMember {
 
     private func makeRoom() {
         guard clients.count >= Self.maximumClients else { return }
-        clients.values.min { $0.lastUse < $1.lastUse }?.end()
+        endIdlest()
+    }
+
+    private func endIdlest() { clients.values.min { $0.lastUse < $1.lastUse }?.end() }
+
+    /// Counts the descriptor of a client, in the place of the port's oldest one where the guest has its share.
+    private func admit(_ share: DescriptorShare) -> Bool {
+        let grant = share.acquire()
+        if grant == .beyondShare, !clients.isEmpty {
+            endIdlest()
+            return share.acquire() == .granted
+        }
+        return grant == .granted
+    }
+
+    override func idle(of agent: UInt32) -> [IdleMember] {
+        guard session?.agent.id == agent else { return [] }
+        return clients.values.map { client in IdleMember(usedAt: client.lastUse) { client.end() } }
     }
 
     override func look(at now: UInt64) {
@@ -110,15 +132,20 @@ final class DatagramClient {
     let peer: TransportAddress
     private(set) var lastUse: UInt64
     private weak var forward: DatagramForward?
+    private let share: DescriptorShare
     private let socket: End
     private var conversation: End?
     private let carrier = DatagramCarrier()
     private var early: [[UInt8]] = []
     private var hasEnded = false
 
-    init?(own: TransportAddress, peer: TransportAddress, forward: DatagramForward, now: UInt64) {
+    /// - Parameter share: by which the client's descriptor is counted.
+    init?(
+        own: TransportAddress, peer: TransportAddress, forward: DatagramForward, share: DescriptorShare, now: UInt64
+    ) {
         self.peer = peer
         self.forward = forward
+        self.share = share
         lastUse = now
         let flags = Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
         let descriptor = Glibc.socket(
@@ -130,6 +157,7 @@ final class DatagramClient {
             return nil
         }
         socket = End(descriptor)
+        socket.charge = .flow(share)
         socket.client = self
     }
 
@@ -143,9 +171,10 @@ final class DatagramClient {
         }
     }
 
-    /// The guest's server is reached.
+    /// The guest's server is reached, by a conversation that is counted.
     func begin(_ descriptor: Int32) {
         let end = End(descriptor)
+        end.charge = .flow(share)
         guard !hasEnded, let loop = forward?.loop else { return end.close() }
         end.client = self
         conversation = end

@@ -3,6 +3,7 @@ internal import Glibc
 internal import RingwayAgentProtocol
 internal import RingwayConversation
 internal import RingwaySplice
+internal import RingwayStorage
 
 /// What the agents' thread does. Nothing here is touched by any other thread.
 final class HostLoop {
@@ -20,6 +21,7 @@ final class HostLoop {
     /// Queues that an agent's guest gets; it may offer more.
     private let mostQueues: Int
     let reception: any AgentReception
+    let budget: DescriptorBudget
     private let wakeUp: WakeUp
     private var queue: EventQueue
     private var members = MemberTable()
@@ -33,16 +35,18 @@ final class HostLoop {
     private var slept = ringway_time_asleep()
     private var host: AgentHost?
     var pipes = PipePool(limit: 1_024)
+    private var countedPipes = 0
     /// Connections that are carried here and have something to do.
     private var turn: [CarriedConnection] = []
     /// Members that have left something for the next turn, lest all others wait.
     private var unfinished: [LoopMember] = []
 
     init(
-        token: [UInt8], mostQueues: Int, reception: any AgentReception, wakeUp: WakeUp
+        token: [UInt8], mostQueues: Int, budget: DescriptorBudget, reception: any AgentReception, wakeUp: WakeUp
     ) throws(AgentFailure) {
         self.token = token
         self.mostQueues = mostQueues
+        self.budget = budget
         self.reception = reception
         self.wakeUp = wakeUp
         queue = try EventQueue()
@@ -74,6 +78,7 @@ final class HostLoop {
         }
         for session in sessions.values { end(session, because: "the host ends") }
         for member in members.all { member.close() }
+        budget.removeStanding(countedPipes)
         self.host = nil
     }
 
@@ -122,6 +127,8 @@ final class HostLoop {
 
     /// Waits for the hello of a conversation that somebody has opened.
     func greet(_ conversation: FreshConversation) {
+        guard budget.addStandingWhereFree(1) else { return conversation.close() }
+        conversation.charge = .standing(budget)
         watch(conversation)
         guard fresh.count > Self.maximumFresh else { return }
         let waiting = fresh.keys.sorted().compactMap { fresh[$0] }
@@ -151,6 +158,8 @@ final class HostLoop {
         let session = AgentSession(
             conversation.relinquish(), agent: AgentGuest(id: nextAgent, offer: offer, host: host),
             identifier: identifier, origin: origin, peer: peer, mostQueues: mostQueues)
+        session.charge = .standing(budget)
+        budget.addStanding(1)
         guard watch(session) else { return }
         sessions[identifier] = session
         replace(session)
@@ -215,6 +224,20 @@ final class HostLoop {
         members.all.flatMap(\.flows).filter { $0.agent == agent }
     }
 
+    /// What could end of an agent's, the idlest first.
+    func idle(of agent: UInt32) -> [IdleMember] {
+        members.all.flatMap { $0.idle(of: agent) }.sorted { $0.usedAt < $1.usedAt }
+    }
+
+    func end(_ connection: CarriedConnection) { connection.end(reset: true, &pipes) }
+
+    private func countPipes() {
+        let change = pipes.descriptors - countedPipes
+        guard change != 0 else { return }
+        countedPipes += change
+        if change > 0 { budget.addStanding(change) } else { budget.removeStanding(-change) }
+    }
+
     func schedule(_ connection: CarriedConnection) {
         guard !connection.isInTurn else { return }
         connection.isInTurn = true
@@ -224,10 +247,12 @@ final class HostLoop {
     private func runTurn() {
         let visited = turn
         turn.removeAll(keepingCapacity: true)
+        if !visited.isEmpty { pipes.mayGrow = budget.hasRoom }
         for connection in visited {
             connection.isInTurn = false
-            if connection.visit(&pipes) { schedule(connection) }
+            if connection.visit(&pipes, now: now) { schedule(connection) }
         }
+        countPipes()
         let members = unfinished
         unfinished.removeAll(keepingCapacity: true)
         for member in members {

@@ -10,11 +10,16 @@ class LoopMember {
     fileprivate(set) unowned var loop: HostLoop?
     /// Whether the loop is to `resume` it.
     var isUnfinished = false
+    /// By what the descriptor is counted while it is here.
+    var charge = DescriptorCharge.none
 
     init(_ descriptor: Int32) { self.descriptor = descriptor }
 
     /// What it carries, for lists of flows.
     var flows: [AgentFlow] { [] }
+
+    /// What of it could end for the sake of another guest's flows.
+    func idle(of agent: UInt32) -> [IdleMember] { [] }
 
     /// The descriptor has something to tell.
     func ready(_ event: EventQueue.Event) {}
@@ -39,13 +44,24 @@ class LoopMember {
         loop?.unwatch(self)
         if descriptor >= 0 { Glibc.close(descriptor) }
         descriptor = -1
+        charge.release()
+        charge = .none
     }
 
-    /// Stops watching and gives the descriptor away.
+    /// Stops watching and gives the descriptor away. An agent's flow is counted as before, by whoever takes it.
     final func relinquish() -> Int32 {
         loop?.unwatch(self)
+        if case .standing = charge { charge.release() }
+        charge = .none
         defer { descriptor = -1 }
         return descriptor
+    }
+
+    /// The same, to somebody who does not count it.
+    final func relinquishUncounted() -> Int32 {
+        charge.release()
+        charge = .none
+        return relinquish()
     }
 }
 

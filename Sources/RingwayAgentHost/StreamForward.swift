@@ -2,6 +2,7 @@ internal import CRingway
 internal import Glibc
 internal import RingwayAgentProtocol
 internal import RingwayConversation
+internal import RingwayStorage
 
 /// A listening socket of the host's whose clients are led to a server in the guest, through the agent.
 final class StreamForward: LoopMember {
@@ -42,22 +43,25 @@ final class StreamForward: LoopMember {
         _ = ringway_set_option(client, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
         _ = ringway_set_option(client, SOL_SOCKET, SO_KEEPALIVE, 1)
         guard let session else { return Self.turnAway(client) }
+        let share = session.share
+        guard share.acquire() == .granted else { return Self.turnAway(client) }
         session.dial(target) { [weak session] outcome in
             switch outcome {
             case .success(let stream):
                 guard let session else {
                     stream.close()
-                    return Self.turnAway(client)
+                    return Self.turnAway(client, countedBy: share)
                 }
                 session.join(client: client, conversation: stream.relinquish(), ends)
-            case .failure: Self.turnAway(client)
+            case .failure: Self.turnAway(client, countedBy: share)
             }
         }
     }
 
     /// The guest's server cannot be reached: the client sees what it would see of a port at which nobody listens.
-    private static func turnAway(_ client: Int32) {
+    private static func turnAway(_ client: Int32, countedBy share: DescriptorShare? = nil) {
         _ = ringway_linger_zero(client)
         Glibc.close(client)
+        share?.release()
     }
 }

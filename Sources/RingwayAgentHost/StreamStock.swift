@@ -2,6 +2,7 @@ internal import CRingway
 internal import Glibc
 internal import RingwayAgentProtocol
 internal import RingwayConversation
+internal import RingwayStorage
 
 /// The streams that an agent keeps ready, and the dials that wait for one.
 struct StreamStock {
@@ -52,10 +53,18 @@ extension AgentSession {
         tell(.moreStreams(count))
     }
 
-    /// The agent has opened a stream.
+    /// The agent has opened a stream for which its guest's share has no descriptor: a client that waits for one is told.
+    func lackStream() {
+        if streams.expected > 0 { streams.expected -= 1 }
+        guard !streams.waiting.isEmpty else { return }
+        streams.waiting.removeFirst().completion(.failure(Refusal(errorNumber: EMFILE)))
+    }
+
+    /// The agent has opened a stream, whose descriptor is counted.
     func addStream(_ descriptor: Int32) {
         if streams.expected > 0 { streams.expected -= 1 }
         let stream = HostStream(descriptor, session: self)
+        stream.charge = .flow(share)
         guard streams.idle.count < Self.maximumIdle, let loop, loop.watch(stream) else { return stream.close() }
         guard let dial = streams.waiting.first else {
             streams.idle.append(stream)
@@ -105,12 +114,12 @@ extension AgentSession {
 
     // MARK: Joining
 
-    /// Has octets move between a plain socket and a conversation, both adopted.
+    /// Has octets move between a plain socket and a conversation, both adopted and counted.
     func join(client: Int32, conversation: Int32, _ ends: AgentConnection) {
         guard let loop, !loop.reception.join(client: client, conversation: conversation, ends, for: agent) else {
             return
         }
-        loop.carry(CarriedConnection(client: client, conversation: conversation, agent: agent.id, ends))
+        loop.carry(CarriedConnection(client: client, conversation: conversation, agent: agent.id, ends, share))
     }
 
     /// A program of the guest's wants a socket of the host's.
@@ -118,16 +127,21 @@ extension AgentSession {
         guard isAdmitted, let path = loop?.reception.hostSocket(named: name, for: agent) else {
             return conversation.refuse(AgentError.forbidden, "the host has no socket \(name) for this guest")
         }
+        guard share.acquire(2) == .granted else {
+            return conversation.refuse(EMFILE, "the guest has as many connections as its share of descriptors allows")
+        }
         let descriptor = ringway_unix_open()
         guard descriptor >= 0, ringway_set_nonblocking(descriptor) == 0,
             ringway_unix_connect(descriptor, path, path.utf8.count) == 0
         else {
             let refusal = Refusal(errorNumber: errno)
             if descriptor >= 0 { Glibc.close(descriptor) }
+            share.release(2)
             return conversation.refuse(refusal.errorNumber, refusal.text)
         }
         guard conversation.welcome() else {
             Glibc.close(descriptor)
+            share.release(2)
             return conversation.close()
         }
         join(

@@ -6,7 +6,7 @@ public import RingwayLinks
 internal import RingwayReactor
 public import RingwayRing
 public import RingwayStack
-internal import RingwayStorage
+public import RingwayStorage
 public import RingwayWire
 internal import Synchronization
 
@@ -62,6 +62,21 @@ public final class Engine: Sendable {
             Self.close(ends)
             throw error
         }
+        shared.descriptors.onDemand { [weak self] in self?.giveBack() }
+    }
+
+    /// Descriptors that an engine has open for as long as it runs: of each shard the link's queue, the ring, the doorbell,
+    /// the spare one and both ends of the line to the name service, and the inbox for neighbours.
+    public static func standingDescriptors(shards: Int, hasGuestSockets: Bool, hasNeighbors: Bool) -> Int {
+        shards * (hasGuestSockets ? 7 : 6) + (hasNeighbors ? 2 : 0)
+    }
+
+    /// The guest's share of the process's descriptors.
+    public var descriptors: DescriptorShare { shared.descriptors }
+
+    /// Other guests lack what this one has borrowed. From any thread.
+    private func giveBack() {
+        for index in 0..<shared.network.count { send(.giveBack, to: index) }
     }
 
     private static func close(_ ends: (reading: Int32, writing: Int32)) {
@@ -151,6 +166,7 @@ public final class Engine: Sendable {
     /// non-blocking and adopted.
     ///
     /// - Parameters:
+    ///   - client: counted by the engine's share of descriptors, as is the conversation.
     ///   - address: the client's, where it has one.
     ///   - server: the server's in the guest, where it has one.
     ///   - route: the number of what it came by, for lists of flows.
@@ -163,7 +179,7 @@ public final class Engine: Sendable {
             client: address, server: server, route: route, isOpenedByGuest: isOpenedByGuest)
         // Descriptors are as good as dice: neighbours in time go to shards in turn.
         let index = Int(client) % shared.network.count
-        send(.join(client: client, conversation: conversation, ends), to: index)
+        send(.join(client: client, conversation: conversation, ends, shared.descriptors), to: index)
     }
 
     func send(_ command: ShardCommand, to index: Int) {
@@ -217,7 +233,9 @@ public final class Engine: Sendable {
         for pair in 0..<count * count {
             let mailbox = shared.network.mailbox(to: pair / count, from: pair % count)
             while let message = mailbox.take() {
-                if message.kind == .accepted { Endpoint.close(message.descriptor, reset: true) }
+                guard message.kind == .accepted else { continue }
+                Endpoint.close(message.descriptor, reset: true)
+                shared.descriptors.release()
             }
         }
         for queue in shared.commands { queue.close() }

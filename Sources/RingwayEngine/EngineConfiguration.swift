@@ -1,6 +1,7 @@
 public import RingwayCapture
 internal import RingwayRing
 public import RingwayStack
+public import RingwayStorage
 public import RingwayWire
 internal import Synchronization
 
@@ -23,6 +24,8 @@ public struct EngineConfiguration: Sendable {
     /// Whether a connection from one of the guest's privileged ports, below 1024, comes from the same port of the host where
     /// that is free and may be had.
     public var keepsPrivilegedPorts = false
+    /// The guest's share of the process's descriptors; `nil` for an engine that has the process for itself.
+    public var descriptors: DescriptorShare?
     /// Nanoseconds for which a shard may look for work before it sleeps, where that has paid off; zero never does.
     public var busyPoll: UInt64 = 0
 
@@ -62,6 +65,8 @@ final class EngineShared: Sendable {
     let nameService: (any NameService)?
     let commands: [CommandQueue]
     let addresses: GuestAddresses
+    /// What sockets of flows are counted by.
+    let descriptors: DescriptorShare
     /// Where frames of neighbours arrive, read by the first shard; -1 without a switch.
     let inbox: Int32
     private let handler: @Sendable (EngineEvent) -> Void
@@ -79,6 +84,7 @@ final class EngineShared: Sendable {
         self.handler = handler
         commands = (0..<network.count).map { _ in CommandQueue() }
         addresses = GuestAddresses(configuration.stack)
+        descriptors = configuration.descriptors ?? .unbounded()
     }
 
     deinit { network.deallocate() }

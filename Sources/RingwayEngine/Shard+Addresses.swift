@@ -16,9 +16,9 @@ extension Shard {
         if shared.addresses.silent(effect.address.address, now: reactor.now) { shared.report(.addressesChanged) }
         guard let socket = streams.pointer(inSlot: effect.offset) else { return }
         let descriptor = socket.pointee.descriptor
-        guard !socket.pointee.isBusy, !socket.pointee.isWaiting, let client = SocketAddress.peer(of: descriptor) else {
-            return closeNow(socket, reset: true)
-        }
+        let isUsed = socket.pointee.isReceiving || socket.pointee.isSending || socket.pointee.isWaiting
+        guard !isUsed, let client = SocketAddress.peer(of: descriptor) else { return closeNow(socket, reset: true) }
+        if socket.pointee.isWatched { cancel(Operation.watch.tag(streams.handle(ofSlot: effect.offset))) }
         streams.remove(slot: effect.offset)
         counters.add(.hostSockets, -1)
         placeClient(descriptor, client: client, port: effect.address.port)

@@ -18,20 +18,24 @@ extension Shard {
     /// Takes the effect's lease.
     mutating func sendDatagram(_ effect: Effect) {
         let mapping = Handle(slot: effect.slot, generation: effect.generation)
-        guard let socket = datagramSocket(mapping) else { return pool.pointee.release(effect.lease) }
+        guard let socket = datagramSocket(mapping, effect) else { return pool.pointee.release(effect.lease) }
         forbidFragments(effect, &socket.pointee.fragmentation, socket.pointee.descriptor, ipv4: socket.pointee.isIPv4)
         prepareDatagram(
             effect, descriptor: socket.pointee.descriptor, source: nil, canSegment: !socket.pointee.cannotSegment)
     }
 
     /// The socket of a mapping, opened when its first datagram is sent.
-    private mutating func datagramSocket(_ mapping: Handle) -> UnsafeMutablePointer<DatagramSocket>? {
+    private mutating func datagramSocket(
+        _ mapping: Handle, _ effect: Effect
+    ) -> UnsafeMutablePointer<DatagramSocket>? {
         if let socket = datagrams.pointer(mapping.slot) {
             return socket.pointee.flow == mapping ? socket : nil
         }
         guard let ipv4 = stack.mappingIsIPv4(mapping) else { return nil }
+        guard isAdmitted(mapping, effect) else { return nil }
         let descriptor = DatagramSocket.openUDP(ipv4: ipv4)
         guard descriptor >= 0 else {
+            shared.descriptors.release()
             stack.datagramSocketFailed(mapping)
             return nil
         }
@@ -47,6 +51,24 @@ extension Shard {
         armDatagramReceive(descriptor, Operation.datagramReceive.tag(mapping))
         socket.pointee.isReceiving = true
         return socket
+    }
+
+    /// Counts the descriptor of a mapping, in the place of the guest's oldest one where it has its share; false when it
+    /// cannot be had, which the guest is told.
+    private mutating func isAdmitted(_ mapping: Handle, _ effect: Effect) -> Bool {
+        let grant = admit(sparing: mapping)
+        if grant == .granted { return true }
+        if grant == .beyondShare {
+            if stack.endOldestMapping(sparing: mapping) {
+                shared.descriptors.take(1)
+                return true
+            }
+            let payload = UnsafeRawBufferPointer(
+                start: space.address(of: effect.lease) + Int(effect.offset), count: Int(effect.length))
+            stack.datagramFailed(mapping, to: effect.address, .administrativelyProhibited, from: nil, payload: payload)
+        }
+        stack.datagramSocketFailed(mapping)
+        return false
     }
 
     /// Has the socket cut datagrams, or refuse what does not fit its path, as the guest asks. What was prepared before goes
@@ -220,6 +242,7 @@ extension Shard {
         closeWatched(socket.pointee.descriptor, reset: false)
         datagrams.remove(effect.slot)
         counters.add(.hostSockets, -1)
+        shared.descriptors.release()
     }
 
     // MARK: From the host

@@ -60,15 +60,22 @@ extension Shard {
         for slot in 0..<streams.highWater {
             guard let socket = streams.pointer(inSlot: slot) else { continue }
             Endpoint.close(socket.pointee.descriptor, reset: true)
+            shared.descriptors.release(Int(socket.pointee.charge))
         }
         for slot in 0..<UInt32(datagrams.capacity) {
-            if let socket = datagrams.pointer(slot) { Endpoint.close(socket.pointee.descriptor, reset: false) }
+            guard let socket = datagrams.pointer(slot) else { continue }
+            Endpoint.close(socket.pointee.descriptor, reset: false)
+            shared.descriptors.release()
         }
         for slot in 0..<UInt32(pings.capacity) {
-            if let socket = pings.pointer(slot) { Endpoint.close(socket.pointee.descriptor, reset: false) }
+            guard let socket = pings.pointer(slot) else { continue }
+            Endpoint.close(socket.pointee.descriptor, reset: false)
+            shared.descriptors.release()
         }
         for ended in awaitedEnds { ended.send() }
         shutDownSplicedStreams()
+        _ = pipes.closeIdle()
+        countSpares()
         port.closeDescriptors()
         if nameService >= 0 { Endpoint.close(nameService, reset: false) }
         // Operations under way hold the socket for a while yet; its peer is to know now.

@@ -104,6 +104,7 @@ extension Shard {
         }
         if completion.result >= 0 {
             placeAccepted(completion.result, listener.guest)
+            perform()
         } else if completion.result == -EMFILE || completion.result == -ENFILE {
             counters.add(.descriptorsExhausted)
             if !turnAway(listener.descriptor), !completion.hasMore {
@@ -143,7 +144,12 @@ extension Shard {
 
     /// An accepted client moves to the shard that owns its flow.
     private mutating func placeAccepted(_ descriptor: Int32, _ guest: TransportAddress) {
-        guard let peer = SocketAddress.peer(of: descriptor) else { return Endpoint.close(descriptor, reset: true) }
+        guard admit() == .granted else {
+            counters.add(.descriptorsExhausted)
+            counters.add(.forwardsRefused)
+            return Endpoint.close(descriptor, reset: true)
+        }
+        guard let peer = SocketAddress.peer(of: descriptor) else { return turnAway(client: descriptor) }
         StreamSocket.prepare(descriptor)
         placeClient(descriptor, client: peer, port: guest.port)
     }
@@ -163,7 +169,7 @@ extension Shard {
         message.guest = guest
         if !post(message, to: owner) {
             counters.add(.handOverRefused)
-            Endpoint.close(descriptor, reset: true)
+            turnAway(client: descriptor)
         }
     }
 

@@ -72,8 +72,11 @@ extension Shard {
                 revokeAddress(address)
                 reply.send()
             case .setPolicy(let policy): stack.policy = policy
-            case .join(let client, let conversation, let ends):
+            case .join(let client, let conversation, let ends, _):
                 join(client: client, conversation: conversation, ends)
+            case .giveBack:
+                budget = 0
+                giveBack()
             case .setCapture(let capture): self.capture = FrameCapture(capture)
             case .list(let page): list(page)
             case .stop: isStopping = true

@@ -38,8 +38,15 @@ extension Shard {
         let ipv4 = key.guest.isIPv4
         // Unlikely to be another pinger's on this host: raw sockets see everybody's replies.
         let identifier = UInt16(truncatingIfNeeded: key.hash(secret: shared.configuration.stack.secret))
+        guard admit() == .granted else {
+            counters.add(.descriptorsExhausted)
+            return nil
+        }
         let opened = DatagramSocket.openPing(ipv4: ipv4, identifier: identifier)
-        guard opened.descriptor >= 0 else { return nil }
+        guard opened.descriptor >= 0 else {
+            shared.descriptors.release()
+            return nil
+        }
         counters.add(.hostSockets)
         var made = DatagramSocket(descriptor: opened.descriptor, flow: ping, isIPv4: ipv4)
         made.isRaw = opened.isRaw
@@ -145,5 +152,6 @@ extension Shard {
         closeWatched(socket.pointee.descriptor, reset: false)
         pings.remove(effect.slot)
         counters.add(.hostSockets, -1)
+        shared.descriptors.release()
     }
 }

@@ -20,9 +20,9 @@ extension Shard {
 
     /// Takes an accepted client if it may go around the link.
     mutating func openSpliced(_ descriptor: Int32, client: TransportAddress, server: TransportAddress) -> Bool {
-        guard sockets.isOpen, !capture.isOn, client.address.isLoopback, detours.mayTry(server, now: reactor.now) else {
-            return false
-        }
+        guard sockets.isOpen, !capture.isOn, client.address.isLoopback, detours.mayTry(server, now: reactor.now),
+            shared.descriptors.hasRoom
+        else { return false }
         let stream = SplicedStream(client: descriptor, address: client, server: server)
         guard let handle = spliced.insert(stream) else {
             counters.add(.splicedBeyondLimit)
@@ -44,6 +44,8 @@ extension Shard {
             if !sockets.isAsked(ipv4: isIPv4) { takeLink(slot, .splicedWithoutSocket) }
             return
         }
+        // Until now it was one of the stock, whose count is seen to at the end of the turn.
+        shared.descriptors.take(1)
         let client = stream.pointee.clientAddress
         let source = stack.shownToGuest(client.address, by: server.address)
         stream.pointee.guest.descriptor = socket
@@ -103,6 +105,7 @@ extension Shard {
         if stream.pointee.phase == .connecting {
             cancel(Operation.splicedConnect.tag(spliced.handle(ofSlot: slot)))
             closeWatched(stream.pointee.guest.descriptor, reset: true)
+            shared.descriptors.release()
         }
         openingStreams.remove(slot)
         spliced.remove(slot: slot)

@@ -66,6 +66,7 @@ extension Shard {
     /// Gives every stream with something to do its turn.
     mutating func runSplicedStreams() {
         guard spliced.count > 0 else { return }
+        pipes.mayGrow = shared.descriptors.hasRoom
         expireOpeningStreams()
         var visits = runningStreams.count
         var budget = Self.splicedTurnOctets
@@ -87,6 +88,7 @@ extension Shard {
         let fromGuest = move(stream, toGuest: false, Self.splicedStreamOctets)
         let octets = toGuest + fromGuest
         octetsThisTurn += octets
+        stream.pointee.usedAt = reactor.now
         if stream.pointee.fromGuest.isSourceGoneAfterEnd(stream.pointee.guest), !stream.pointee.toGuest.isShut {
             stream.pointee.guest.isBroken = true
         }
@@ -139,7 +141,8 @@ extension Shard {
         else {
             counters.add(.splicedBeyondLimit)
             Endpoint.close(client, reset: true)
-            return Endpoint.close(conversation, reset: false)
+            Endpoint.close(conversation, reset: false)
+            return shared.descriptors.release(2)
         }
         counters.add(.forwardsAccepted)
         counters.add(.splicedOpened)
@@ -152,7 +155,7 @@ extension Shard {
     // MARK: Ending
 
     /// Closes both sockets. The watches are taken off in the same turn, so nothing keeps a FIN or RST back for longer.
-    private mutating func closeSpliced(_ slot: UInt32, reset: Bool) {
+    mutating func closeSpliced(_ slot: UInt32, reset: Bool) {
         guard let stream = spliced.pointer(inSlot: slot) else { return }
         unwatchSpliced(slot)
         release(stream, reset: reset)
@@ -170,7 +173,10 @@ extension Shard {
         stream.pointee.toGuest.abandon(&pipes)
         stream.pointee.fromGuest.abandon(&pipes)
         closeWatched(stream.pointee.client.descriptor, reset: reset)
-        if stream.pointee.guest.descriptor >= 0 { closeWatched(stream.pointee.guest.descriptor, reset: reset) }
+        shared.descriptors.release()
+        guard stream.pointee.guest.descriptor >= 0 else { return }
+        closeWatched(stream.pointee.guest.descriptor, reset: reset)
+        shared.descriptors.release()
     }
 
     /// Ends every stream. What the guest's last server said before it ended is still passed on.

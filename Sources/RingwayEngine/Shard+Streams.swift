@@ -13,10 +13,15 @@ extension Shard {
 
     mutating func connectStream(_ effect: Effect) {
         let flow = Handle(slot: effect.slot, generation: effect.generation)
+        guard isAdmitted(flow) else { return }
         let descriptor = StreamSocket.open(ipv4: effect.address.address.isIPv4)
-        guard descriptor >= 0 else { return stack.streamConnectFailed(flow, .init(errno: -descriptor)) }
+        guard descriptor >= 0 else {
+            shared.descriptors.release()
+            return stack.streamConnectFailed(flow, .init(errno: -descriptor))
+        }
         guard let handle = insertStream(descriptor, flow), let socket = streams.pointer(to: handle) else {
             Endpoint.close(descriptor, reset: true)
+            shared.descriptors.release()
             return stack.streamConnectFailed(flow, .exhausted)
         }
         socket.pointee.address.set(effect.address)
@@ -32,6 +37,16 @@ extension Shard {
             entry, descriptor, UnsafePointer(address.assumingMemoryBound(to: sockaddr.self)),
             socket.pointee.address.length)
         entry.pointee.user_data = Operation.connect.tag(handle).rawValue
+    }
+
+    /// Counts the descriptors of a connection that the guest opens; false when it cannot be had, which the stack is told.
+    private mutating func isAdmitted(_ flow: Handle, descriptors count: Int = 1) -> Bool {
+        switch admit(count) {
+        case .granted: return true
+        case .beyondShare: stack.streamConnectFailed(flow, .beyondShare)
+        case .awaited: stack.streamConnectFailed(flow, .exhausted)
+        }
+        return false
     }
 
     mutating func connected(_ completion: Completion) {
@@ -81,14 +96,18 @@ extension Shard {
     mutating func connectService(_ effect: Effect) {
         let flow = Handle(slot: effect.slot, generation: effect.generation)
         guard let service = shared.nameService else { return stack.streamConnectFailed(flow, .refused) }
+        guard isAdmitted(flow, descriptors: 2) else { return }
         guard let pair = Endpoint.pair(type: Int32(SOCK_STREAM.rawValue)) else {
+            shared.descriptors.release(2)
             return stack.streamConnectFailed(flow, .exhausted)
         }
         guard let handle = insertStream(pair.own, flow) else {
             Endpoint.close(pair.own, reset: false)
             Endpoint.close(pair.other, reset: false)
+            shared.descriptors.release(2)
             return stack.streamConnectFailed(flow, .exhausted)
         }
+        streams.pointer(to: handle)?.pointee.charge = 2
         stack.streamOpened(flow, socket: handle.slot)
         service.serve(stream: pair.other, hasIPv6: shared.hasIPv6)
         stack.streamConnected(flow)
@@ -100,7 +119,13 @@ extension Shard {
         return handle
     }
 
-    /// A client of a published port whose connection belongs to this shard.
+    /// Turns a client of a published port away, whose descriptor is counted.
+    mutating func turnAway(client descriptor: Int32) {
+        Endpoint.close(descriptor, reset: true)
+        shared.descriptors.release()
+    }
+
+    /// A client of a published port whose connection belongs to this shard; its descriptor is counted.
     mutating func takeClient(_ descriptor: Int32, client: TransportAddress, guest: TransportAddress) {
         counters.add(.forwardsAccepted)
         let trafficClass = ConnectManner.trafficClass(ofClient: descriptor, ipv4: client.address.isIPv4)
@@ -108,11 +133,11 @@ extension Shard {
         guard
             let flow = stack.openFromHost(client: client, guest: guest, trust: trust, trafficClass: trafficClass)
         else {
-            Endpoint.close(descriptor, reset: true)
+            turnAway(client: descriptor)
             return perform()
         }
         guard let handle = insertStream(descriptor, flow) else {
-            Endpoint.close(descriptor, reset: true)
+            turnAway(client: descriptor)
             stack.streamFailed(flow)
             return perform()
         }
@@ -346,16 +371,20 @@ extension Shard {
     mutating func watchStream(_ effect: Effect) {
         let flow = Handle(slot: effect.slot, generation: effect.generation)
         guard let socket = streams.pointer(inSlot: effect.offset), socket.pointee.flow == flow else { return }
-        watch(socket, streams.handle(ofSlot: effect.offset))
+        watch(socket, streams.handle(ofSlot: effect.offset), events: effect.length == 0 ? 0 : Self.endOfClient)
     }
 
+    private static var endOfClient: UInt32 { UInt32(EPOLLRDHUP.rawValue) }
+
     /// Has the kernel tell when a socket fails on which nothing is being received.
-    private mutating func watch(_ socket: UnsafeMutablePointer<StreamSocket>, _ handle: Handle) {
+    private mutating func watch(
+        _ socket: UnsafeMutablePointer<StreamSocket>, _ handle: Handle, events: UInt32 = 0
+    ) {
         guard !socket.pointee.isWatched else { return }
         socket.pointee.isWatched = true
         let entry = reactor.ring.prepare()
-        // Without asking for any event: failure is told unasked. So is the peer's end, after which failure can follow.
-        ringway_prepare_poll_multishot(entry, socket.pointee.descriptor, 0)
+        // Failure is told unasked. So is the end of both sides, after which failure can follow.
+        ringway_prepare_poll_multishot(entry, socket.pointee.descriptor, events)
         entry.pointee.user_data = Operation.watch.tag(handle).rawValue
     }
 
@@ -364,10 +393,14 @@ extension Shard {
         socket.pointee.isWatched = completion.hasMore
         if socket.pointee.isClosing { return closeWhenIdle(socket) }
         // A receive under way finds out by itself, after the data before the failure.
-        guard completion.result > 0, !socket.pointee.isReceiving,
-            ringway_socket_error(socket.pointee.descriptor) != 0
-        else { return }
+        guard completion.result > 0, !socket.pointee.isReceiving else { return }
         let flow = socket.pointee.flow
+        guard ringway_socket_error(socket.pointee.descriptor) != 0 else {
+            guard UInt32(bitPattern: completion.result) & Self.endOfClient != 0,
+                !ringway_has_unread(socket.pointee.descriptor)
+            else { return }
+            return stack.clientEnded(flow)
+        }
         closeNow(socket, reset: true)
         stack.streamFailed(flow)
         perform()
@@ -398,6 +431,7 @@ extension Shard {
         }
         closeWatched(socket.pointee.descriptor, reset: reset)
         counters.add(.hostSockets, -1)
+        shared.descriptors.release(Int(socket.pointee.charge))
         streams.remove(slot: streams.slot(of: socket))
     }
 }

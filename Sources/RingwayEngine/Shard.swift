@@ -77,6 +77,10 @@ struct Shard: ~Copyable {
     var detours = SpliceDetours()
     var pipes = PipePool()
     var sockets: SocketSupply
+    /// Descriptors of pipes and of ready sockets that are counted.
+    private var countedSpares = 0
+    /// Where the search for an idle spliced stream goes on.
+    private var splicedHand = IdleHand()
     var isStopping = false
     /// Some datagram socket's receive found no buffer.
     var hasStarvedDatagrams = false
@@ -224,6 +228,7 @@ struct Shard: ~Copyable {
         }
         endGathering()
         runSplicedStreams()
+        countSpares()
         readMail()
         while stack.runTimers() { perform() }
         while stack.finishTurn() { perform() }
@@ -293,6 +298,56 @@ struct Shard: ~Copyable {
             case .guestSilent: guestSilent(effect)
             }
         }
+    }
+
+    // MARK: Descriptors
+
+    /// Counts the descriptors of a new flow. Where the guest has its share, a flow of its own that nothing has answered
+    /// ends for the new one.
+    ///
+    /// - Parameter mapping: the UDP mapping that asks, or `nil`.
+    mutating func admit(_ count: Int = 1, sparing mapping: Handle? = nil) -> DescriptorShare.Grant {
+        let grant = shared.descriptors.acquire(count)
+        guard grant == .beyondShare, stack.endUnanswered(sparing: mapping) else { return grant }
+        shared.descriptors.take(count)
+        return .granted
+    }
+
+    /// Ends idle flows of the guest for others that are below their share, some at a time.
+    mutating func giveBack() {
+        let descriptors = shared.descriptors
+        var budget = ShardCommand.sockets
+        while budget > 0, descriptors.takeDebt() {
+            guard endIdlest() else { return descriptors.leaveDebt() }
+            budget -= 1
+        }
+        if descriptors.isInDebt { shared.commands[index].append(.giveBack) }
+    }
+
+    private mutating func endIdlest() -> Bool {
+        if pipes.closeIdle() || sockets.closeStock() {
+            countSpares()
+            return true
+        }
+        let flow = stack.idlestFlow()
+        let stream = splicedHand.idlest(of: spliced) { $0.pointee.phase == .moving ? $0.pointee.usedAt : nil }
+        if let stream, stream.usedAt < flow?.usedAt ?? .max {
+            counters.add(.flowsGivenBack)
+            closeSpliced(stream.slot, reset: true)
+            return true
+        }
+        guard let flow else { return false }
+        stack.end(flow)
+        perform()
+        return true
+    }
+
+    /// Counts what is kept ready, which is made and closed in many places.
+    mutating func countSpares() {
+        let change = pipes.descriptors + sockets.stock - countedSpares
+        guard change != 0 else { return }
+        countedSpares += change
+        if change > 0 { shared.descriptors.take(change) } else { shared.descriptors.release(-change) }
     }
 
     /// Puts buffers where the kernel looks for them, and asks again for what had found none.

@@ -1,6 +1,7 @@
 internal import RingwayCapture
 internal import RingwayHost
 internal import RingwayStack
+internal import RingwayStorage
 internal import RingwayWire
 internal import Synchronization
 
@@ -13,8 +14,10 @@ enum ShardCommand: Sendable {
     /// Hand frames for this ethernet address to that inbox, which is adopted.
     case addNeighbor(MACAddress, inbox: Int32)
     case removeNeighbor(MACAddress)
-    /// Move octets between a host's socket and a conversation with the guest's agent, both adopted.
-    case join(client: Int32, conversation: Int32, ConversationEnds)
+    /// Move octets between a host's socket and a conversation with the guest's agent, both adopted and counted.
+    case join(client: Int32, conversation: Int32, ConversationEnds, DescriptorShare)
+    /// End flows for the sake of other guests, as many as are due.
+    case giveBack
     /// Have the guest search these domains.
     case setSearchDomains([String])
     /// The guest has another IPv4 address.
@@ -43,11 +46,13 @@ enum ShardCommand: Sendable {
         switch self {
         case .unlisten(_, _, let reply), .revokeAddress(_, let reply): reply.send()
         case .addNeighbor(_, let inbox): Endpoint.close(inbox, reset: false)
-        case .join(let client, let conversation, _):
+        case .join(let client, let conversation, _, let descriptors):
             Endpoint.close(client, reset: true)
             Endpoint.close(conversation, reset: false)
+            descriptors.release(2)
         case .list(let page): page.reply.send()
-        case .listen, .removeNeighbor, .setPolicy, .setCapture, .setSearchDomains, .setGuestIPv4, .stop: break
+        case .listen, .removeNeighbor, .setPolicy, .setCapture, .setSearchDomains, .setGuestIPv4, .giveBack, .stop:
+            break
         }
     }
 }

@@ -55,6 +55,17 @@ public struct SocketSupply: ~Copyable {
         return stock.sockets[stock.count]
     }
 
+    /// Sockets that are ready.
+    public var stock: Int { ipv4.count + ipv6.count }
+
+    /// Closes the sockets that are ready; false when there are none.
+    public mutating func closeStock() -> Bool {
+        guard stock > 0 else { return false }
+        while let socket = take(ipv4: true) { Glibc.close(socket) }
+        while let socket = take(ipv4: false) { Glibc.close(socket) }
+        return true
+    }
+
     /// Asks for what is missing of a family. True means that an answer will come: the line is to be watched.
     ///
     /// - Parameter waiting: connections that have no socket yet.
@@ -114,8 +125,7 @@ public struct SocketSupply: ~Copyable {
 
     /// Gives up the line and the stock.
     public mutating func close() {
-        while let socket = take(ipv4: true) { Glibc.close(socket) }
-        while let socket = take(ipv4: false) { Glibc.close(socket) }
+        _ = closeStock()
         if line >= 0 { Glibc.close(line) }
         line = -1
         ipv4.isAsked = false

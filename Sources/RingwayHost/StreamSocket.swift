@@ -22,6 +22,8 @@ public struct StreamSocket: BitwiseCopyable {
     public var isWatched = false
     /// How the far end is asked for a sign of life.
     public var peer = PeerInspection()
+    /// Descriptors that are counted for it: of a service the other end of the pair, too.
+    public var charge: UInt8 = 1
     /// The guest has ended its side, and so have we.
     public var isShut = false
     /// The stack is done with the socket: closed as soon as nothing is in flight.

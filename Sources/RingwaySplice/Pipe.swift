@@ -51,6 +51,8 @@ public struct PipePool: ~Copyable {
     /// Pipes that may be made.
     private let limit: Int
     private var made = 0
+    /// Whether further pipes may be made; what there is stays in use.
+    public var mayGrow = true
 
     /// - Parameter limit: pipes that may exist at once.
     public init(limit: Int = .max) {
@@ -73,7 +75,7 @@ public struct PipePool: ~Copyable {
             count -= 1
             return idle[count]
         }
-        if made < limit, let pipe = Pipe.make(octets: Int32(Self.pipeOctets)) {
+        if mayGrow, made < limit, let pipe = Pipe.make(octets: Int32(Self.pipeOctets)) {
             made += 1
             return pipe
         }
@@ -102,6 +104,19 @@ public struct PipePool: ~Copyable {
         // The same octets once more: only TCP would throw them away without copying.
         _ = recv(source, copy, sent, Int32(MSG_DONTWAIT))
         return sent
+    }
+
+    /// Descriptors of all pipes, those in use and those that wait.
+    public var descriptors: Int { 2 * made }
+
+    /// Closes the pipes that wait for their next use; false when there are none.
+    public mutating func closeIdle() -> Bool {
+        guard count > 0 else { return false }
+        while count > 0 {
+            count -= 1
+            discard(idle[count])
+        }
+        return true
     }
 
     /// Ends a pipe that is not empty.

@@ -27,7 +27,8 @@ public struct Effect: BitwiseCopyable, Sendable {
         /// Tell what the kernel knows about the far end of flow `slot` (`streamReported`); where `length` is not zero, have it
         /// say something if it has been silent for `PeerWatch.keepaliveTrust`.
         case inspectStream
-        /// Nothing can be received for flow `slot` now; tell when its socket fails all the same.
+        /// Nothing can be received for flow `slot` now; tell when its socket fails all the same, and where `length` is not
+        /// zero, when its client ends its side without having said anything.
         case watchStream
         /// The guest sent FIN and all data before it is sent: shut the sending side down.
         case shutdownStream

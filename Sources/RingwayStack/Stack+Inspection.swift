@@ -10,7 +10,7 @@ extension Stack {
     /// TCP connections in any state.
     public var connectionCount: Int { connections.count }
     /// Connections whose handshake has not ended.
-    public var halfOpenCount: Int { halfOpen }
+    public var halfOpenCount: Int { halfOpen.count }
     /// Keys in the flow table: TCP connections, UDP mappings and pings together.
     public var flowCount: Int { table.count }
     /// Timers that are scheduled, those of the services included.

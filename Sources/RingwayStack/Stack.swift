@@ -71,9 +71,9 @@ public struct Stack: ~Copyable {
     var wheel: TimerWheel
     /// Connections to look at when the turn ends.
     var dirtyHead: UInt32 = .max
-    var halfOpen = 0
-    /// The connects of the guest's that are under way, the oldest first.
-    var halfOpenByAge: AgeList
+    var halfOpen: HalfOpenConnections
+    /// Where the search for an idle connection goes on.
+    var connectionHand = IdleHand()
     /// Octets that all advertised windows promise to take, less what the host has taken.
     var committed = 0
     let commitLimit: Int
@@ -130,7 +130,9 @@ public struct Stack: ~Copyable {
         mappings = Slab(capacity: mappingLimit)
         pings = Slab(capacity: pingLimit)
         queries = Slab(capacity: max(1, limits.nameQueries))
-        halfOpenByAge = AgeList(of: connections.base, offset: MemoryLayout<TCPConnection>.offset(of: \.halfOpenLinks))
+        halfOpen = HalfOpenConnections(
+            of: connections,
+            limit: max(16, (limits.halfOpenConnects + configuration.shards - 1) / configuration.shards))
         mappingEvictions = EvictionOrder(
             of: mappings.base, offset: MemoryLayout<UDPMapping>.offset(of: \.links))
         timeouts = SilenceTimeouts(limits)

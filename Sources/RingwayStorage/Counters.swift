@@ -32,7 +32,7 @@ public enum Metric: Int, CaseIterable, Sendable {
     case dnsUnanswered, dhcpDeclines, echoAnswers
     case fragmentsFromGuest, fragmentsToGuest, datagramsReassembled
     // Host and kernel
-    case hostSockets, descriptorsExhausted, forwardsAccepted, forwardsRefused
+    case hostSockets, descriptorsExhausted, flowsGivenBack, forwardsAccepted, forwardsRefused
     case receivesStarved, turns, wakes
     // Around the link
     case splicedConnections, splicedOpened, splicedReset, splicedRefused, splicedTimedOut, splicedWithoutSocket

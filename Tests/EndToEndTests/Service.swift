@@ -7,13 +7,15 @@ final class Service {
     private let statisticsPath: String
 
     /// Starts it and waits until it says that guests may come.
-    init(_ bed: TestBed, _ options: [String]) throws {
+    ///
+    /// - Parameter launcher: what starts it, for one that is to have limits of its own.
+    init(_ bed: TestBed, _ options: [String], launcher: [String] = []) throws {
         self.bed = bed
         statisticsPath = bed.directory + "/serve.json"
         let ends = try makePipe()
         defer { close(ends[0]) }
         let prefix = options.contains("--state") ? [] : ["--ipv6-prefix", Family.prefix]
-        let arguments = [Machine.ringway, "serve", "--statistics", statisticsPath] + prefix + options
+        let arguments = launcher + [Machine.ringway, "serve", "--statistics", statisticsPath] + prefix + options
         program = try bed.start(arguments + ["--ready-fd", "3"], notice: ends[1])
         close(ends[1])
         var entry = pollfd(fd: ends[0], events: Int16(POLLIN), revents: 0)

@@ -105,6 +105,12 @@ static inline int ringway_socket_error(int descriptor) {
     return error;
 }
 
+/// Whether there are bytes to receive, an end aside.
+bool ringway_has_unread(int descriptor);
+
+/// How many descriptors the process has open. The kernel tells without listing them from Linux 6.2 on.
+long ringway_open_descriptors(void);
+
 /// Control data of a datagram sent to the host: hop limit, traffic class and segment size. Returns octets written.
 static inline uint32_t ringway_write_datagram_control(void *control, bool ipv4, int hop_limit, int traffic_class,
                                                       uint16_t segment_size) {

@@ -4,6 +4,7 @@ public import RingwayLinks
 internal import RingwayResolver
 internal import RingwayRing
 internal import RingwayStack
+internal import RingwayStorage
 public import RingwayWire
 internal import Synchronization
 
@@ -131,15 +132,26 @@ extension VirtualNetwork {
         }
         let features = try Self.features(for: configuration.reactor)
         return try changes.withLock { (_) throws(Failure) in
-            let (guest, isKnown) = try register(description, lease)
+            let descriptors = try descriptors(shards: queues.count, sockets)
+            let guest: Guest
+            let isKnown: Bool
+            do throws(Failure) {
+                (guest, isKnown) = try register(description, lease)
+            } catch {
+                descriptors.leave()
+                throw error
+            }
             revokeClaims(on: guest)
             let engine: Engine
             do throws(RingError) {
+                var configuration = engineConfiguration(for: guest, sockets, shards: queues.count)
+                configuration.descriptors = descriptors
                 engine = try Engine(
-                    engineConfiguration(for: guest, sockets, shards: queues.count), link: link, features: features,
+                    configuration, link: link, features: features,
                     nameService: ResolverLine(resolver, guest: guest.id),
                     handler: { [weak self] event in self?.handle(event, of: guest.id) })
             } catch {
+                descriptors.leave()
                 state.withLock { $0.registry.leave(guest.mac, guest: guest.id) }
                 throw Failure("the data path does not start: \(error)")
             }
@@ -147,7 +159,12 @@ extension VirtualNetwork {
                 defer { state.members[guest.id] = Member(guest: guest, engine: engine) }
                 return state.members.values.map(\.engine)
             }
-            if joinsGuests { for other in others { engine.connect(other) } }
+            if joinsGuests {
+                for other in others {
+                    DescriptorBudget.ofProcess.addStanding(engine.shards + other.shards)
+                    engine.connect(other)
+                }
+            }
             renewNames()
             report(.guestAttached(guest))
             if !isKnown { report(.leaseGiven(guest)) }
@@ -164,6 +181,22 @@ extension VirtualNetwork {
             }
         }
         for (engine, addresses) in revoked { engine.revoke(addresses) }
+    }
+
+    /// The share of a guest that is to come, which has to be given up if it does not.
+    private func descriptors(shards: Int, _ sockets: GuestSockets) throws(Failure) -> DescriptorShare {
+        let standing = Engine.standingDescriptors(
+            shards: shards, hasGuestSockets: !sockets.descriptors.isEmpty, hasNeighbors: configuration.checksSources)
+        let others = joinsGuests ? state.withLock { $0.members.values.map(\.engine.shards) } : []
+        let neighbors = others.reduce(0) { $0 + $1 + shards }
+        let budget = DescriptorBudget.ofProcess
+        budget.countOpen()
+        guard let share = budget.join(standing: standing, besides: neighbors) else {
+            throw Failure(
+                "\(budget.usage.members) guests share the \(budget.limit) descriptors that the process may have, "
+                    + "which are too few for one more: raise ulimit -Hn or LimitNOFILE", .exhausted)
+        }
+        return share
     }
 
     /// Whether guests see each other.
@@ -278,8 +311,15 @@ extension VirtualNetwork {
                 return (departing, state.members.values.map(\.engine))
             }
             guard let departing else { throw Failure("there is no guest \(guest)", .notFound) }
-            if joinsGuests { for other in others { departing.engine.disconnect(other) } }
+            if joinsGuests {
+                for other in others {
+                    departing.engine.disconnect(other)
+                    DescriptorBudget.ofProcess.removeStanding(departing.engine.shards + other.shards)
+                }
+            }
             departing.engine.stop()
+            departing.engine.descriptors.leave()
+            DescriptorBudget.ofProcess.countOpen()
             let counts = departing.engine.snapshot()
             state.withLock { state in
                 state.leaving[guest] = nil

@@ -5,6 +5,7 @@ internal import RingwayConversation
 internal import RingwayEngine
 internal import RingwayLinks
 internal import RingwayStack
+internal import RingwayStorage
 internal import RingwayWire
 internal import Synchronization
 
@@ -23,7 +24,8 @@ final class AgentGuestListener: GuestListener, Sendable {
         let host: AgentHost
         let mostQueues = place.network?.configuration.queuesPerGuest ?? 1
         do throws(AgentFailure) {
-            host = try AgentHost(token: token, mostQueues: mostQueues, reception: reception)
+            host = try AgentHost(
+                token: token, mostQueues: mostQueues, budget: .ofProcess, reception: reception)
         } catch {
             throw VirtualNetwork.Failure(error.description)
         }
@@ -80,6 +82,8 @@ final class AgentReceptionDesk: AgentReception {
 
     private let place: ListenerPlace
     private let admitted = Mutex<[UInt32: AttachedAgent]>([:])
+    /// The shares of agents that bring no queues, and so are no guest's.
+    private let shares = Mutex<[UInt32: DescriptorShare]>([:])
     private let followed = Mutex<[UInt32: FollowedListeners]>([:])
 
     private var network: VirtualNetwork? { place.network }
@@ -89,6 +93,10 @@ final class AgentReceptionDesk: AgentReception {
     func admit(_ agent: AgentGuest, queues: [Int32]) throws(Refusal) -> Welcome {
         guard let network else { throw Refusal(errorNumber: ECONNREFUSED, text: "the network has ended") }
         guard !queues.isEmpty else {
+            guard let share = DescriptorBudget.ofProcess.join(standing: 0) else {
+                throw Refusal(errorNumber: EMFILE, text: "too few descriptors are left for one more agent")
+            }
+            shares.withLock { $0[agent.id] = share }
             remember(AttachedAgent(agent: agent, guest: nil, name: name(of: agent)), network)
             return Welcome(readyStreams: Self.readyStreams, wantsPorts: network.configuration.followsListeningPorts)
         }
@@ -143,7 +151,16 @@ final class AgentReceptionDesk: AgentReception {
         place.refuse("\(who) may not connect; \"\(place.address),cid=\(machine)\" lets it")
     }
 
+    func descriptors(of agent: AgentGuest) -> DescriptorShare {
+        if let share = shares.withLock({ $0[agent.id] }) { return share }
+        guard let guest = admitted.withLock({ $0[agent.id] })?.guest,
+            let engine = network?.state.withLock({ $0.members[guest]?.engine })
+        else { return .unbounded() }
+        return engine.descriptors
+    }
+
     func depart(_ agent: AgentGuest, because reason: String) {
+        shares.withLock { $0.removeValue(forKey: agent.id) }?.leave()
         let attached = admitted.withLock { $0.removeValue(forKey: agent.id) }
         followed.withLock { $0[agent.id] = nil }
         network?.remove(agent)

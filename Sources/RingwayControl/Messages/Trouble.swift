@@ -156,6 +156,9 @@ struct Trouble: Sendable, Equatable {
         Trouble(boundBy: "--max-guests", "guestsRefused", "guests that were turned away"),
         Trouble(boundBy: "--max-queues", "queuesRefused", "queues of guests that their agents do without"),
         Trouble(.bound, "descriptorsExhausted", "flows without a descriptor", "raise ulimit -Hn or LimitNOFILE"),
+        Trouble(
+            .bound, "flowsGivenBack", "idle flows that ended for those of other guests",
+            "raise ulimit -Hn or LimitNOFILE"),
         Trouble(.bound, "dns.lackedDescriptors", "queries without a descriptor", "raise ulimit -Hn or LimitNOFILE"),
         Trouble(
             .bound, "splicedPipesExhausted", "local clients without a pipe",

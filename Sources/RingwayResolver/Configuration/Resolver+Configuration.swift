@@ -1,3 +1,4 @@
+public import RingwayStorage
 public import RingwayWire
 
 extension Resolver {
@@ -18,6 +19,9 @@ extension Resolver {
 
         /// The bounds.
         public var limits = Limits()
+
+        /// By which sockets for queries are counted: beyond this share a query that needs one is answered SERVFAIL.
+        public var descriptors = DescriptorShare.unbounded()
 
         /// The port of the nameservers in `resolvConfPath`, which has no way to say it.
         var resolvConfPort: UInt16 = 53

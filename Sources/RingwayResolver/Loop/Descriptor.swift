@@ -1,8 +1,11 @@
 internal import Glibc
+internal import RingwayStorage
 
 /// A file descriptor with one owner, which closes it once: by `close()` or by going away.
 final class Descriptor {
     private(set) var rawValue: Int32
+    /// By which it is counted while it is open.
+    private var share: DescriptorShare?
 
     /// Takes over a descriptor. It is made non-blocking.
     init(adopting rawValue: Int32) {
@@ -14,10 +17,23 @@ final class Descriptor {
 
     /// A new non-blocking socket that commands started by this process do not inherit; `nil`, with `errno` set, when
     /// there is none to be had.
-    init?(family: Int32, type: __socket_type) {
+    ///
+    /// - Parameter share: by which it is counted.
+    init?(family: Int32, type: __socket_type, countedBy share: DescriptorShare) {
+        // None is borrowed: queries do not end for the sake of others.
+        guard share.acquire(mayBorrow: false) == .granted else {
+            errno = EMFILE
+            return nil
+        }
         let flags = Int32(SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
         let socket = socket(family, Int32(type.rawValue) | flags, 0)
-        guard socket >= 0 else { return nil }
+        guard socket >= 0 else {
+            let error = errno
+            share.release()
+            errno = error
+            return nil
+        }
+        self.share = share
         rawValue = socket
     }
 
@@ -39,6 +55,8 @@ final class Descriptor {
         guard isOpen else { return }
         _ = Glibc.close(rawValue)
         rawValue = -1
+        share?.release()
+        share = nil
     }
 
     deinit { close() }

@@ -23,7 +23,10 @@ final class DatagramAttempt: LoopMember {
     }
 
     init(_ query: Query, to nameserver: Nameserver, server: Int, exchange: Exchange, loop: EventLoop) throws(Failure) {
-        guard let descriptor = Descriptor(family: nameserver.family, type: SOCK_DGRAM) else {
+        guard
+            let descriptor = Descriptor(
+                family: nameserver.family, type: SOCK_DGRAM, countedBy: exchange.descriptors)
+        else {
             throw errno == EAFNOSUPPORT ? .unreachable : .lacksDescriptors
         }
         self.descriptor = descriptor

@@ -1,3 +1,5 @@
+internal import RingwayStorage
+
 /// One query on its way through the nameservers, until it is answered, given up or abandoned.
 ///
 /// All tries listen until the end, so a slow server's answer counts even when the next one has been asked meanwhile.
@@ -47,6 +49,9 @@ final class Exchange: LoopMember {
         goesByStream = !client.takesDatagrams || upstreams.usesStreams
         plan = service.plan(for: upstreams, byStream: goesByStream, now: now, end: end)
     }
+
+    /// By which the query's sockets are counted.
+    var descriptors: DescriptorShare { service.descriptors }
 
     func start() {
         perform(plan.advance(now: MonotonicClock.now()))

@@ -1,3 +1,4 @@
+internal import RingwayStorage
 internal import RingwayWire
 
 /// The resolver's thread: its loop, its clients, and the bounds they share. Confined to that thread.
@@ -9,6 +10,8 @@ internal import RingwayWire
 final class Service {
     let loop = EventLoop()
     let limits: Resolver.Limits
+    /// By which sockets to nameservers are counted.
+    let descriptors: DescriptorShare
 
     /// Servers to ask last.
     var suspects = Suspects()
@@ -39,6 +42,7 @@ final class Service {
         queryBytes = GuestShares(capacity: limits.outstandingOctets)
         streams = GuestShares(capacity: limits.clientStreams)
         upstreamStreams = GuestShares(capacity: limits.upstreamStreams)
+        descriptors = configuration.descriptors
         serversFollowed = configuration.serversFollowed
         searchFollowed = configuration.searchFollowed
         hasOwnUpstreams = configuration.upstreams != nil

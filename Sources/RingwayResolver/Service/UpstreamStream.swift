@@ -27,7 +27,10 @@ final class UpstreamStream: LoopMember {
     /// - Parameter patience: how long the server may stay silent with requests waiting, in nanoseconds.
     /// - Returns: `nil` when the connection fails at once.
     init?(to server: Nameserver, owner: Client, patience: UInt64, service: Service) {
-        guard let descriptor = Descriptor(family: server.family, type: SOCK_STREAM) else { return nil }
+        guard
+            let descriptor = Descriptor(
+                family: server.family, type: SOCK_STREAM, countedBy: service.descriptors)
+        else { return nil }
         self.server = server
         self.owner = owner
         self.service = service

@@ -19,6 +19,9 @@ struct AgeList {
         (links + Int(slot) &* stride).assumingMemoryBound(to: AgeLinks.self)
     }
 
+    /// The slot that was used next after `slot`, or `.max`.
+    func following(_ slot: UInt32) -> UInt32 { links(slot).pointee.newer }
+
     /// Puts `slot`, which must not be on the list, at the newest end.
     mutating func append(_ slot: UInt32) {
         links(slot).pointee = AgeLinks()

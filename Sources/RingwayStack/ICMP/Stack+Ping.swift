@@ -117,7 +117,7 @@ extension Stack {
         }
     }
 
-    private mutating func removePing(slot: UInt32) {
+    mutating func removePing(slot: UInt32) {
         guard let ping = pings.pointer(inSlot: slot) else { return }
         var effect = Effect(.closeEcho, slot: slot)
         effect.generation = pings.handle(ofSlot: slot).generation

@@ -65,6 +65,11 @@ extension Stack {
     /// A look is due.
     mutating func inspect(_ flow: UnsafeMutablePointer<TCPConnection>) {
         flow.pointee.watch.lookAt = 0
+        // The guest has not answered its client, who may leave meanwhile.
+        if flow.pointee.state == .synSent {
+            flow.pointee.marks.insert(.watched)
+            return effects.append(streamEffect(.watchStream, flow, length: 1))
+        }
         guard flow.isWatchable else { return }
         effects.append(streamEffect(.inspectStream, flow))
     }

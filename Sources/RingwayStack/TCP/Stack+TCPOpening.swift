@@ -32,7 +32,7 @@ extension Stack {
         let bytes = UnsafeRawBufferPointer(
             start: frame, count: Int(summary.payloadOffset) &+ Int(summary.payloadLength))
         guard let hopLimit = hopLimitBeyondGateway(summary, bytes) else { return }
-        if halfOpen >= halfOpenLimit { endOldestHalfOpen() }
+        if halfOpen.ofGuest.count >= halfOpen.limit { endOldestHalfOpen(halfOpen.ofGuest.oldest) }
         let opening = TCPConnection(key: key, state: .connecting, hostAddress: target, now: now)
         guard let handle = insertConnection(opening), let flow = connections.pointer(to: handle) else {
             return counters.add(.droppedTableFull)
@@ -85,6 +85,7 @@ extension Stack {
             counters.add(.forwardsRefused)
             return nil
         }
+        if halfOpen.ofHost.count >= halfOpen.limit { endOldestHalfOpen(halfOpen.ofHost.oldest) }
         let opening = TCPConnection(key: key, state: .synSent, hostAddress: client, now: now)
         guard let handle = insertConnection(opening), let flow = connections.pointer(to: handle) else {
             counters.add(.droppedTableFull)
@@ -104,8 +105,16 @@ extension Stack {
         counters.add(.tcpOpenedByHost)
         sendSYN(flow)
         flow.pointee.sndNxt = flow.pointee.sndUna.advanced(by: 1)
+        flow.pointee.watch.lookAt = now &+ TCPBounds.clientWatch
         startRetransmissionTimer(flow)
         return handle
+    }
+
+    /// The client of a connection that the guest has not answered yet has ended its side and said nothing before. It may
+    /// still want to hear something; but no further SYN is sent for it.
+    public mutating func clientEnded(_ handle: Handle) {
+        guard let flow = connections.pointer(to: handle), flow.pointee.state == .synSent else { return }
+        flow.pointee.marks.insert(.deserted)
     }
 
     /// Ports that a client gets whose own another one has that appears under the same address.
@@ -146,36 +155,26 @@ extension Stack {
             guest: guest.address, guestPort: guest.port, remote: client, remotePort: clientPort, transport: .tcp)
     }
 
-    var halfOpenLimit: Int {
-        mutating get {
-            max(16, (configuration.limits.halfOpenConnects + configuration.shards - 1) / configuration.shards)
-        }
-    }
-
-    /// The quota is for what the guest begins. A client of the host's is connected already, and could only be reset; the
-    /// flow table bounds them.
     mutating func beginHalfOpen(_ flow: UnsafeMutablePointer<TCPConnection>) {
         counters.add(.tcpHalfOpen)
-        guard !flow.pointee.marks.contains(.openedByHost) else { return }
-        halfOpen += 1
-        halfOpenByAge.append(connections.slot(of: flow))
+        halfOpen.append(
+            connections.slot(of: flow), isOpenedByHost: flow.pointee.marks.contains(.openedByHost))
     }
 
     mutating func endHalfOpen(_ flow: UnsafeMutablePointer<TCPConnection>) {
         counters.add(.tcpHalfOpen, -1)
-        guard !flow.pointee.marks.contains(.openedByHost) else { return }
-        halfOpen -= 1
-        halfOpenByAge.remove(connections.slot(of: flow))
+        halfOpen.remove(
+            connections.slot(of: flow), isOpenedByHost: flow.pointee.marks.contains(.openedByHost))
     }
 
     /// The connect that has waited longest for an answer gives way, so that unanswered ones cannot keep new ones
-    /// out. The guest hears nothing of it, as from a NAT whose table is full: a SYN that is still wanted comes again.
-    private mutating func endOldestHalfOpen() {
-        guard let oldest = connections.pointer(inSlot: halfOpenByAge.oldest) else {
+    /// out. The guest hears nothing of its own, as from a NAT whose table is full: a SYN that is still wanted comes again.
+    private mutating func endOldestHalfOpen(_ slot: UInt32) {
+        guard let oldest = connections.pointer(inSlot: slot) else {
             preconditionFailure("connects are counted that are not listed")
         }
         counters.add(.tcpHalfOpenEvicted)
-        abort(oldest, towardGuest: false, towardHost: true)
+        abort(oldest, towardGuest: oldest.pointee.marks.contains(.openedByHost), towardHost: true)
     }
 
     private mutating func insertConnection(_ connection: TCPConnection) -> Handle? {
@@ -252,6 +251,8 @@ extension Stack {
     /// Why the host could not be reached.
     public enum ConnectFailure: Sendable {
         case refused, hostUnreachable, networkUnreachable, prohibited, timedOut, exhausted
+        /// The guest has as many descriptors as are its due.
+        case beyondShare
     }
 
     /// A router on the way, or the host there, said why the host cannot be reached: the guest hears it from the same. The
@@ -288,6 +289,10 @@ extension Stack {
         case .exhausted:
             // As a network out of room: silence; the guest's SYN comes again.
             counters.add(.descriptorsExhausted)
+        case .beyondShare:
+            // To ask again would be in vain while the guest's other flows last.
+            counters.add(.descriptorsExhausted)
+            sendReset(flow)
         }
         removeConnection(flow)
     }

@@ -99,6 +99,7 @@ extension Stack {
         flow.pointee.sndWl1 = header.sequence
         flow.pointee.sndWl2 = header.acknowledgement
         flow.pointee.heardAt = now
+        flow.pointee.watch.lookAt = 0
         if acceptable {
             flow.pointee.sndUna = header.acknowledgement
             establish(flow)

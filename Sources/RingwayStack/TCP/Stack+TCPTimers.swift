@@ -81,9 +81,11 @@ extension Stack {
             return false
         }
         let limit =
-            isOfClient
-            ? TCPBounds.publishedHandshakeLimit
-            : handshake ? TCPBounds.handshakeLimit : TCPBounds.retransmissionLimit
+            flow.pointee.marks.contains(.deserted) && isOfClient
+            ? 0
+            : isOfClient
+                ? TCPBounds.publishedHandshakeLimit
+                : handshake ? TCPBounds.handshakeLimit : TCPBounds.retransmissionLimit
         // A guest that answers with a closed window is slow, not gone (RFC 9293 §3.8.6.1).
         // One that has never answered has no window at all.
         let isAlive =

@@ -94,6 +94,8 @@ public struct TCPConnection: BitwiseCopyable {
         public static var urgentToHost: Marks { Marks(rawValue: 1 << 25) }
         /// The next byte that the host side gives is urgent.
         public static var urgentToGuest: Marks { Marks(rawValue: 1 << 26) }
+        /// The client has ended its side before the guest has answered.
+        public static var deserted: Marks { Marks(rawValue: 1 << 27) }
         /// The last byte of the guest's is not acknowledged until the far end has it.
         public static var withholds: Marks { Marks(rawValue: 1 << 21) }
         /// A segment of the guest's has come that no acknowledgement was sent for, because its last byte is withheld.
@@ -200,7 +202,7 @@ public struct TCPConnection: BitwiseCopyable {
     var watch: PeerWatch
 
     public var dirtyNext: UInt32 = .max
-    /// The place among the connects of the guest's that are under way.
+    /// The place among the connections whose opening is under way.
     public var halfOpenLinks = AgeLinks()
     /// The owner's own name for the host socket.
     public var socket: UInt32 = .max
@@ -266,6 +268,8 @@ public enum TCPBounds {
     public static var handshakeLimit: UInt8 { 6 }
     /// The same for the SYN of a client of a published port, who is connected already and waits: 7 s in all.
     public static var publishedHandshakeLimit: UInt8 { 2 }
+    /// Nanoseconds for which the guest is waited for before its client is watched: most are answered sooner.
+    public static var clientWatch: UInt64 { 100_000_000 }
     /// Octets. The link is not a shared network: nobody is there to be fair to, and a loss means the guest's own queue.
     public static var initialCongestionWindow: UInt32 { 1 << 20 }
     public static var largestCongestionWindow: UInt32 { 16 << 20 }

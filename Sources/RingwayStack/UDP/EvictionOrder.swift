@@ -15,6 +15,14 @@ struct EvictionOrder {
     /// The slot that goes first, or `.max` when there is none.
     var first: UInt32 { unanswered.oldest != .max ? unanswered.oldest : answered.oldest }
 
+    /// The one idle for longest of those that never had an answer, or `.max`, and of the others.
+    var oldestUnanswered: UInt32 { unanswered.oldest }
+    var oldestAnswered: UInt32 { answered.oldest }
+
+    func following(_ slot: UInt32, isAnswered: Bool) -> UInt32 {
+        isAnswered ? answered.following(slot) : unanswered.following(slot)
+    }
+
     /// Adds a mapping that has had no answer yet.
     mutating func append(_ slot: UInt32) { unanswered.append(slot) }
 

@@ -88,6 +88,7 @@ struct TCPHostOpeningTests {
             peer.expect(.syn, seq: 0)
         }
         peer.advance(by: 4 * StackUnderTest.second + 100 * StackUnderTest.millisecond)
+        net.expectEffect(.watchStream)
         net.expectEffect(.guestSilent)
         net.expectEffect(.resetStream)
         net.expectNothingHeld()
@@ -102,6 +103,7 @@ struct TCPHostOpeningTests {
             peer.expect(.syn, seq: 0)
         }
         peer.advance(by: UInt64(1 + again) * StackUnderTest.second + 5 * StackUnderTest.millisecond)
+        net.expectEffect(.watchStream)
         let silent = net.expectEffect(.guestSilent)
         #expect(silent?.offset == 7)
         #expect(silent?.address == peer.guest)
@@ -148,15 +150,55 @@ struct TCPHostOpeningTests {
         #expect(net.counters.read(.forwardsRefused) == 1)
     }
 
-    @Test func `clients are not bounded by the half-open quota, which is the guest's`() throws {
+    @Test func `synSent: a client that has failed ends at once, and is watched for that if the guest takes its time`() {
+        peer.openFromHost()
+        peer.expect(.syn)
+        peer.advance(by: 150 * StackUnderTest.millisecond)
+        #expect(net.expectEffect(.watchStream)?.length == 1)
+        net.turn { stack in if let handle = peer.handle { stack.streamFailed(handle) } }
+        peer.expect([.rst, .ack])
+        net.expectNothingHeld()
+    }
+
+    @Test func `synSent: for a client that has ended its side no SYN is repeated`() {
+        peer.openFromHost()
+        peer.expect(.syn)
+        peer.advance(by: 150 * StackUnderTest.millisecond)
+        net.expectEffect(.watchStream)
+        net.turn { stack in if let handle = peer.handle { stack.clientEnded(handle) } }
+        // What the guest has to say may still be wanted.
+        net.expectNoEffect()
+        peer.advance(by: StackUnderTest.second)
+        net.expectEffect(.guestSilent)
+        net.expectEffect(.resetStream)
+        net.expectNothingHeld()
+    }
+
+    @Test func `synSent: a client that has ended its side hears a guest that answers`() {
+        peer.openFromHost()
+        peer.expect(.syn)
+        peer.advance(by: 150 * StackUnderTest.millisecond)
+        net.expectEffect(.watchStream)
+        net.turn { stack in if let handle = peer.handle { stack.clientEnded(handle) } }
+        peer.send([.syn, .ack], seq: 100, ack: 1)
+        peer.expect(.ack, seq: 1, ack: 101)
+        net.expectEffect(.receiveStream)
+        #expect(peer.state == .established)
+    }
+
+    @Test func `clients have a half-open quota of their own: the oldest gives way, and none of the guest's does`()
+        throws
+    {
         var limits = StackUnderTest.limits
         limits.halfOpenConnects = 32
         let net = try StackUnderTest(limits: limits)
         for port: UInt16 in 0..<20 { try TCPPeer(net, port: 1_000 + port).openFromHost() }
-        #expect(net.counters.read(.tcpHalfOpen) == 20)
+        #expect(net.counters.read(.tcpHalfOpen) == 16)
+        #expect(net.counters.read(.tcpHalfOpenEvicted) == 4)
+        for _ in 0..<4 { net.expectEffect(.resetStream) }
         let peer = try TCPPeer(net)
         peer.send(.syn, seq: 100)
         peer.expectConnect()
-        #expect(net.counters.read(.tcpHalfOpenEvicted) == 0)
+        #expect(net.counters.read(.tcpHalfOpenEvicted) == 4)
     }
 }

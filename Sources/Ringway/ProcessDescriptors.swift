@@ -1,0 +1,19 @@
+internal import CRingway
+internal import RingwayStorage
+
+extension DescriptorBudget {
+    /// The budget of this process, which has one table of descriptors however many networks it serves. Its limit is the one
+    /// in force when it is first asked for.
+    static let ofProcess: DescriptorBudget = {
+        var (soft, hard): (UInt64, UInt64) = (0, 0)
+        guard ringway_file_limit(&soft, &hard) == 0 else { return DescriptorBudget(limit: 1_024) }
+        return DescriptorBudget(limit: Int(clamping: min(soft, 1 << 30)))
+    }()
+
+    /// Counts what the process has open, for the sake of what nothing here knows of: listeners, control connections, and
+    /// what else the program does.
+    func countOpen() {
+        let count = ringway_open_descriptors()
+        if count >= 0 { note(open: count) }
+    }
+}
