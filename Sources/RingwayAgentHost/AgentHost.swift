@@ -57,6 +57,7 @@ public final class AgentHost: Sendable {
         case .unix(let path): adopt(listener: try EndpointSocket.listen(path: path))
         case .vsock(let port, let peers):
             let listener = try EndpointSocket.listen(port: port)
+            _ = ringway_set_nonblocking(listener)
             let own = ringway_vsock_local()
             post { $0.watch(AgentListener(listener, peers: peers, own: own)) }
         }

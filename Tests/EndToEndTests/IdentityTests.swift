@@ -60,6 +60,18 @@ extension EndToEnd {
             }
         }
 
+        @Test func `is that of the link which its lease names`() throws {
+            try TestBed.use { bed in
+                let service = try Self.serve(
+                    bed, terms: "",
+                    leases: "[{mac: \"\(Self.web)\", name: web, link: \"qemu:\(bed.directory)/web\"}]")
+                let liar = try Self.pretend(bed, Self.web, at: "open")
+                try service.waitForLine("\(Self.web) comes by qemu:\(bed.directory)/web, and by no other link")
+                _ = try liar.waitForEnd()
+                try Self.comeAsWeb(bed)
+            }
+        }
+
         @Test func `is remembered of a machine whose link gives it a name alone`() throws {
             try TestBed.use { bed in
                 let service = try Self.serve(bed, terms: ",guest=web")

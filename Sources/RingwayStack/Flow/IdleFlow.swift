@@ -68,6 +68,8 @@ extension Stack {
             abort(connection, towardGuest: connection.pointee.state != .connecting, towardHost: true)
         case .udp, .forwardedUDP: removeMapping(slot: flow.slot)
         case .ping: removePing(slot: flow.slot)
+        // No flow, and without a descriptor.
+        case .peer: break
         }
     }
 
