@@ -108,14 +108,14 @@ final class TCPPeer {
         net.receive(
             segment(
                 flags, seq: seq, ack: ack, rawAck: rawAck, window: window, payload: payload, options: options,
-                sack: sack,
-                urgentPointer: urgentPointer))
+                sack: sack, urgentPointer: urgentPointer, echoing: echoing))
     }
 
     /// The frame of such a segment.
     func segment(
         _ flags: TCPFlags, seq: UInt32, ack: Int? = nil, rawAck: UInt32 = 0, window: UInt16? = nil,
-        payload: [UInt8] = [], options: TCPOptions? = nil, sack: [Range<Int>] = [], urgentPointer: UInt16 = 0
+        payload: [UInt8] = [], options: TCPOptions? = nil, sack: [Range<Int>] = [], urgentPointer: UInt16 = 0,
+        echoing: UInt32? = nil
     ) -> [UInt8] {
         var options = options ?? (flags.contains(.syn) ? Self.options : TCPOptions())
         let base = initialSequence ?? 0
