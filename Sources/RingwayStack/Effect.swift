@@ -104,8 +104,6 @@ public struct EffectQueue: ~Copyable {
     deinit { slots.deallocate() }
 
     @inlinable public var isEmpty: Bool { head == tail }
-    /// Whether the owner should take effects before more are asked for.
-    var isHalfFull: Bool { count > mask / 2 }
     /// Effects not yet taken.
     @inlinable public var count: Int { tail &- head }
 

@@ -53,7 +53,8 @@ public struct Stack: ~Copyable {
     let space: BufferSpace
     let plan: NetworkPlan
 
-    public var effects = EffectQueue(capacity: 4_096)
+    private static var effectPlaces: Int { 4_096 }
+    public var effects = EffectQueue(capacity: effectPlaces)
     /// The clock reading of this turn, monotonic nanoseconds.
     public internal(set) var now: UInt64
     var guestMAC: MACAddress
@@ -190,12 +191,17 @@ public struct Stack: ~Copyable {
         return true
     }
 
+    /// Connections that are looked at before the effects are taken: a quarter of the places for those.
+    private static var finishedAtOnce: Int { effectPlaces / 4 }
+
     /// Sends acknowledgements that this turn's frames asked for, one per connection; false when none is left. Take the
     /// effects after each: there may be more connections than places for effects. Acknowledgements that find no buffer stay
     /// owed until the next turn: buffers come back in turns only.
     public mutating func finishTurn() -> Bool {
+        var left = Self.finishedAtOnce
         while dirtyHead != .max {
-            if effects.isHalfFull { return true }
+            if left == 0 { return true }
+            left &-= 1
             guard let flow = connections.pointer(inSlot: dirtyHead) else {
                 preconditionFailure("a connection that is gone is on the list of dirty ones")
             }
