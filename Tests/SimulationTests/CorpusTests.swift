@@ -6,7 +6,7 @@ import Testing
 @Suite("The fuzzer's corpus")
 struct CorpusTests {
     private static var directory: URL {
-        URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appending(path: "Corpus")
+        URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appending(path: "Corpus/stack")
     }
 
     @Test func `no script of the corpus makes the stack leak, trap or send a bad frame`() throws {
