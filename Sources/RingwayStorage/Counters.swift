@@ -27,7 +27,7 @@ public enum Metric: Int, CaseIterable, Sendable {
     case icmpErrorsFromGuest, udpRefusalsPassedOn, udpRefusalsNotPassedOn
     // Services
     case arpAnswers, neighborAnswers, routerAdvertisements, dhcpAnswers, dnsQueries, dnsAnswers, dnsRefused
-    case dnsUnanswered, dhcpDeclines, echoAnswers
+    case dnsUnanswered, dhcpDeclines, echoAnswers, routerSolicitationsRefused
     case fragmentsFromGuest, fragmentsToGuest, datagramsReassembled
     // Host and kernel
     case hostSockets, descriptorsExhausted, forwardsAccepted, forwardsRefused
@@ -37,7 +37,7 @@ public enum Metric: Int, CaseIterable, Sendable {
     case splicedBeyondLimit, splicedOctetsToGuest, splicedOctetsFromGuest, splicedPipesExhausted
     // Between the guests of a network
     case framesToNeighbors, framesFromNeighbors, framesFlooded, floodsRefused, neighborsUnknown, neighborInboxFull
-    case neighborFramesRefused, droppedSpoofedMAC
+    case neighborFramesRefused, neighborsThrottled, droppedSpoofedMAC
     // Storage
     case buffersLeased
 

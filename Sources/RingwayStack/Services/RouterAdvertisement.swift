@@ -6,7 +6,8 @@ public import RingwayWire
 /// The message changes with the search domains alone, so it is written when they do; sending it is a copy and a checksum. It goes out to all nodes at
 /// intervals, three times quickly at the start, and to whoever solicits. A solicitation is answered at once: the delay of
 /// up to half a second in RFC 4861 §6.2.6 spreads the answers of several routers, and zero, which it allows, spares a
-/// guest that boots the wait.
+/// guest that boots the wait. So many of them are answered in a second: a solicitation costs the guest less than its
+/// answer costs us.
 public struct RouterAdvertisement: ~Copyable {
     /// What is advertised besides the plan's addresses.
     public struct Configuration: Sendable {
@@ -28,6 +29,11 @@ public struct RouterAdvertisement: ~Copyable {
     static var initialCount: Int { 3 }
     static var initialInterval: UInt64 { 16 * 1_000_000_000 }
 
+    /// Solicitations that are answered at once, and in each second: those of many interfaces that start together, each of
+    /// which asks three times (RFC 4861 §10).
+    static var solicitedBurst: UInt32 { 64 }
+    static var solicitedRate: UInt32 { 10 }
+
     /// When `advertise` is due next, monotonic nanoseconds.
     public private(set) var nextDeadline: UInt64
     /// Advertisements that nobody asked for.
@@ -45,6 +51,7 @@ public struct RouterAdvertisement: ~Copyable {
     private var plan: NetworkPlan
     private let configuration: Configuration
     private var initialLeft = initialCount
+    private var solicited: TokenBucket
     private var random: UInt64
 
     /// A router whose first advertisement is due at `now` (monotonic nanoseconds).
@@ -56,6 +63,7 @@ public struct RouterAdvertisement: ~Copyable {
         source = plan.gatewayLinkLocal
         longestInterval = UInt64(longest) * 1_000_000_000
         random = configuration.seed
+        solicited = TokenBucket(capacity: Self.solicitedBurst, perSecond: Self.solicitedRate, now: now)
         nextDeadline = now
         message = .allocate(
             byteCount: NetworkPlan.minimumMTU - EthernetFrame.ipv6Length, alignment: 8)
@@ -125,6 +133,7 @@ public struct RouterAdvertisement: ~Copyable {
         guard !isAnonymous || solicitation.options.option(NDPOptions.sourceLinkLayerAddress) == nil else {
             return drop(.neighborMalformed)
         }
+        guard solicited.take(now: now) else { return drop(.solicitationRateLimited) }
         // To all nodes by address, but as an ethernet frame to the one that asked (RFC 6085).
         let destination = isAnonymous ? IPv6Address.allNodes : summary.source.ipv6
         let length = write(to: destination, summary.sourceMAC, routerLifetime: nil, into: reply)

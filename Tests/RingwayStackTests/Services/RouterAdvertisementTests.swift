@@ -24,10 +24,10 @@ struct RouterAdvertisementTests {
         var nextDeadline: UInt64 { router.nextDeadline }
         var drops: ServiceDropCounts { router.drops }
 
-        func answer(to frame: GuestFrame) throws -> GuestFrame? {
+        func answer(to frame: GuestFrame, now: UInt64 = 0) throws -> GuestFrame? {
             let summary = try frame.summary()
             return written { room in
-                frame.bytes.withUnsafeBytes { router.respond(to: $0, summary, now: 0, into: room) }
+                frame.bytes.withUnsafeBytes { router.respond(to: $0, summary, now: now, into: room) }
             }
         }
 
@@ -77,6 +77,20 @@ struct RouterAdvertisementTests {
         let reply = try #require(try bench.answer(to: solicitation(from: .unspecified, linkLayer: nil)))
         #expect(try reply.summary().destination == IPAddress(IPv6Address.allNodes))
         #expect(reply.bytes.withUnsafeBytes { EthernetHeader($0)?.destination } == ServiceNetwork.guestMAC)
+    }
+
+    @Test func `answers so many solicitations in a second, and counts the others`() throws {
+        let bench = Bench(plan)
+        func answers(_ count: Int, now: UInt64) throws -> Int {
+            try (0..<count).count { _ in try bench.answer(to: solicitation(), now: now) != nil }
+        }
+        let burst = Int(RouterAdvertisement.solicitedBurst)
+        #expect(try answers(burst + 100, now: 0) == burst)
+        #expect(bench.drops[.solicitationRateLimited] == 100)
+        #expect(try answers(1_000, now: Self.second) == Int(RouterAdvertisement.solicitedRate))
+        // Its own advertisements are sent beside.
+        #expect(bench.advertise(now: Self.second) != nil)
+        #expect(try answers(1_000, now: 100 * Self.second) == burst)
     }
 
     @Test func `refuses solicitations that crossed a router or contradict themselves`() throws {
