@@ -65,11 +65,14 @@ extension Shard {
             if let socket = datagrams.pointer(slot) { Endpoint.close(socket.pointee.descriptor, reset: false) }
         }
         for slot in 0..<UInt32(pings.capacity) {
-            if let socket = pings.pointer(slot) { Endpoint.close(socket.pointee.descriptor, reset: false) }
+            guard let socket = pings.pointer(slot), !socket.pointee.isRaw else { continue }
+            Endpoint.close(socket.pointee.descriptor, reset: false)
         }
+        rawEchoes.closeDescriptors { Endpoint.close($0, reset: false) }
         for ended in awaitedEnds { ended.send() }
         shutDownSplicedStreams()
         port.closeDescriptors()
+        inbox.close()
         if nameService >= 0 { Endpoint.close(nameService, reset: false) }
         // Operations under way hold the socket for a while yet; its peer is to know now.
         if departures != nil { _ = shutdown(queue.descriptor, Int32(SHUT_RDWR)) }
