@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/nsfs.h>
+#include <linux/sockios.h>
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
@@ -310,6 +311,11 @@ int ringway_event_descriptor(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOC
 // --- Messages with descriptors -----------------------------------------------------------------------------------
 
 int ringway_accept(int descriptor) { return accept4(descriptor, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC); }
+
+int ringway_unsent(int descriptor) {
+    int count = 0;
+    return ioctl(descriptor, SIOCOUTQ, &count) == 0 ? count : 0;
+}
 
 int ringway_message_pair(int ends[2]) {
     return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends);

@@ -16,6 +16,8 @@ enum Operation: UInt8 {
     case accept
     case datagramReceive, datagramSend
     case pingReceive, pingSend
+    /// Echo replies of a shard's raw socket, of IPv4 where the index is one.
+    case rawEchoReceive
     case forwardedReceive
     case queryReceive, querySend
     /// Sockets come from inside the guest.

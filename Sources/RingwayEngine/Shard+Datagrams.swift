@@ -196,12 +196,15 @@ extension Shard {
             payload: UnsafeRawBufferPointer(start: slice.iov_base, count: slice.iov_len))
     }
 
-    /// Reads a socket's queue of errors; answers how many there were. Bounded: what is left comes with the next error.
+    /// Errors of a socket that are read at a time; what is left comes with the next one.
+    static var mostErrors: Int { 16 }
+
+    /// Reads a socket's queue of errors; answers how many there were.
     mutating func drainErrors(
         _ descriptor: Int32, _ take: (inout Stack, DatagramError, UnsafeRawBufferPointer) -> Void
     ) -> Int {
         var count = 0
-        while count < 16, ErrorQueue.next(of: descriptor, { take(&stack, $0, $1) }) { count += 1 }
+        while count < Self.mostErrors, ErrorQueue.next(of: descriptor, { take(&stack, $0, $1) }) { count += 1 }
         return count
     }
 
@@ -340,12 +343,12 @@ extension Shard {
             socket.pointee.isReceiving = true
             armDatagramReceive(socket.pointee.descriptor, Operation.pingReceive.tag(socket.pointee.flow))
         }
+        retryStarvedEchoes()
         for slot in 0..<forwards.highWater {
             guard let socket = forwards.pointer(inSlot: slot), socket.pointee.isStarved else { continue }
             socket.pointee.isStarved = false
             armForwardedReceive(forwards.handle(ofSlot: slot))
         }
         if nameService >= 0, !isNameServiceReceiving { armNameService() }
-        armInbox()
     }
 }

@@ -68,15 +68,17 @@ extension Shard {
             shared.descriptors.release()
         }
         for slot in 0..<UInt32(pings.capacity) {
-            guard let socket = pings.pointer(slot) else { continue }
+            guard let socket = pings.pointer(slot), !socket.pointee.isRaw else { continue }
             Endpoint.close(socket.pointee.descriptor, reset: false)
             shared.descriptors.release()
         }
+        rawEchoes.closeDescriptors { Endpoint.close($0, reset: false) }
         for ended in awaitedEnds { ended.send() }
         shutDownSplicedStreams()
         _ = pipes.closeIdle()
         countSpares()
         port.closeDescriptors()
+        inbox.close()
         if nameService >= 0 { Endpoint.close(nameService, reset: false) }
         // Operations under way hold the socket for a while yet; its peer is to know now.
         if departures != nil { _ = shutdown(queue.descriptor, Int32(SHUT_RDWR)) }

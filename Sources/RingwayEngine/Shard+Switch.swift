@@ -11,7 +11,8 @@ internal import RingwayWire
 ///
 /// Each engine has an inbox, a SOCK_SEQPACKET pair in which a message is a frame with its virtio-net header; whoever
 /// knows the engine's guest as a neighbour holds the end to write to. What does not fit is dropped and counted, as by
-/// any switch: a guest that does not read holds up nobody.
+/// any switch: a guest that does not read holds up nobody. Each guest may send so many frames in a second, and those of
+/// neighbours come behind the host's own (`NeighborInbox`): a flood costs the guest that it is for little.
 ///
 /// A guest sends from its own ethernet address and its own IP addresses alone, so that nobody speaks in another's name,
 /// and probes for no address that is another's; `NeighborFilter` keeps it from being other guests' router or DHCP server.
@@ -195,6 +196,10 @@ extension Shard {
             return pool.pointee.release(lease)
         }
         guard reachesNeighbors(summary, frame, isFlooded: false) else { return pool.pointee.release(lease) }
+        guard port.crossings.take(now: reactor.now) else {
+            counters.add(.neighborsThrottled)
+            return pool.pointee.release(lease)
+        }
         let entry = reactor.ring.prepare()
         io_uring_prep_send(
             entry, inbox, space.address(of: lease), length, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
@@ -242,41 +247,32 @@ extension Shard {
 
     // MARK: From neighbours
 
-    mutating func armInbox() {
-        guard port.inbox >= 0, !port.isReceiving else { return }
-        port.isReceiving = true
-        let entry = reactor.ring.prepare()
-        ringway_prepare_receive_multishot(entry, port.inbox, Self.hostGroup)
-        entry.pointee.user_data = Operation.neighborReceive.tag().rawValue
+    /// Lets frames of neighbours come, behind all that this turn has had for the guest.
+    @inline(never)
+    mutating func feedInbox() {
+        inbox.feed(
+            &reactor.ring, from: pool, isLinkQuiet: isLinkQuiet, now: reactor.now, Operation.neighborReceive.tag())
+    }
+
+    /// Whether the guest has read what it was sent, as far as can be seen. A device takes frames at once.
+    private var isLinkQuiet: Bool {
+        mutating get {
+            guard let departures else { return true }
+            return !departures.pointee.isDeparting && Int(ringway_unsent(queue.descriptor)) <= inbox.quietBytes
+        }
     }
 
     mutating func neighborReceived(_ completion: Completion) {
-        if !completion.hasMore { port.isReceiving = false }
-        if completion.hasBuffer {
-            let lease = hostBuffers.take(completion.bufferIdentifier)
-            if completion.result > Int32(Frame.headerLength) {
-                counters.add(.framesFromNeighbors)
-                octetsThisTurn &+= Int(completion.result)
-                var effect = Effect(.writeFrame)
-                effect.lease = lease
-                effect.offset = UInt32(hostBuffers.headroom)
-                effect.length = UInt32(completion.result)
-                writeFrame(effect)
-            } else {
-                pool.pointee.release(lease)
-            }
-        }
-        guard !port.isReceiving else { return }
-        switch completion.result {
-        case -ENOBUFS:
-            counters.add(.receivesStarved)
-            if !isLinkCongested { hostBuffers.grow() }
-            hasStarvedDatagrams = true
-        case 1..., -EAGAIN, -EINTR: armInbox()
-        // The engine itself holds the other end, so this is the end of everything.
-        default:
-            let inbox = port.takeInbox()
-            if inbox >= 0 { closeWatched(inbox, reset: false) }
-        }
+        let lease = inbox.take(completion)
+        if let ended = inbox.takeEnded() { closeWatched(ended, reset: false) }
+        guard !lease.isNone else { return }
+        guard completion.result > Int32(Frame.headerLength) else { return pool.pointee.release(lease) }
+        counters.add(.framesFromNeighbors)
+        octetsThisTurn &+= Int(completion.result)
+        var effect = Effect(.writeFrame)
+        effect.lease = lease
+        effect.offset = UInt32(hostBuffers.headroom)
+        effect.length = UInt32(completion.result)
+        writeFrame(effect)
     }
 }

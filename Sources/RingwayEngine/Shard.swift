@@ -55,6 +55,7 @@ struct Shard: ~Copyable {
     var messages: Slab<SendMessage>
     var datagrams: SlotTable<DatagramSocket>
     var pings: SlotTable<DatagramSocket>
+    var rawEchoes = RawEchoes()
     var forwards: Slab<Forward>
     /// Listeners that the kernel has not given back yet, and who waits for that.
     var endingForwards = 0
@@ -97,6 +98,7 @@ struct Shard: ~Copyable {
     let isSwitched: Bool
     var capture: FrameCapture
     var port: SwitchPort
+    var inbox: NeighborInbox
     /// Closed to turn a client away when no descriptor is left.
     var spareDescriptor: Int32
     /// Whether listeners wait for a descriptor to accept with.
@@ -115,6 +117,8 @@ struct Shard: ~Copyable {
             &ring, capacity: Self.ringBufferLimit, least: Self.ringBuffers, group: Self.hostGroup,
             headroom: Stack.headroom,
             reserve: Self.linkReserve)
+        let inbox = try NeighborInbox(
+            index == 0 ? shared.inbox : -1, &ring, headroom: Stack.headroom, reserve: Self.linkReserve)
         let reactor = try Reactor(
             ring: ring, doorbell: shared.network.doorbell(of: index),
             busyPoll: BusyPoll(limit: shared.configuration.busyPoll))
@@ -158,7 +162,8 @@ struct Shard: ~Copyable {
         self.spliced = spliced
         isSwitched = shared.configuration.claims != nil
         capture = FrameCapture(configuration.capture)
-        port = SwitchPort(shared.configuration, inbox: index == 0 ? shared.inbox : -1, now: self.reactor.now)
+        port = SwitchPort(shared.configuration, now: self.reactor.now)
+        self.inbox = inbox
         spareDescriptor = Self.openSpare()
         receiveTemplate = .allocateApart(capacity: 1)
         receiveTemplate.initialize(to: msghdr())
@@ -185,7 +190,6 @@ struct Shard: ~Copyable {
         }
         reactor.listen(Operation.bell.tag())
         openNameService()
-        armInbox()
         while !isStopping {
             turn()
         }
@@ -203,6 +207,7 @@ struct Shard: ~Copyable {
         if deferredStreams != .max || hasDeferredListeners {
             deadline = min(deadline ?? .max, reactor.now + Self.sendPause)
         }
+        if let due = inbox.deadline { deadline = min(deadline ?? .max, due) }
         if let due = splicedDeadline { deadline = min(deadline ?? .max, due) }
         let error = reactor.wait(until: deadline) {
             if count == 1 { return false }
@@ -233,6 +238,7 @@ struct Shard: ~Copyable {
         while stack.runTimers() { perform() }
         while stack.finishTurn() { perform() }
         perform()
+        if isSwitched, inbox.wantsBuffers { feedInbox() }
         if let departures { sendGathered(departures) }
     }
 
@@ -254,6 +260,7 @@ struct Shard: ~Copyable {
         case .datagramSend: datagramSent(completion)
         case .pingReceive: pingReceived(completion)
         case .pingSend: pingSent(completion)
+        case .rawEchoReceive: rawEchoReceived(completion)
         case .forwardedReceive: forwardedReceived(completion)
         case .queryReceive: queryAnswered(completion)
         case .querySend: querySent(completion)

@@ -14,18 +14,20 @@ struct SwitchPort {
     private static var floodRate: UInt32 { 1_000 }
     /// Packets of the guest in fragments that are on their way to neighbours at a time.
     private static var fragmentedPackets: Int { 64 }
+    /// Frames to neighbours that the guest may send at once, and in each second, on all shards together: more than a link
+    /// without offloads carries, and no more than a few of a shard's many turns are taken up by.
+    static var crossingBurst: UInt32 { 8_192 }
+    static var crossingRate: UInt32 { 250_000 }
     /// Nanoseconds after which an address that is not used makes room for another: guests that make themselves temporary
     /// addresses (RFC 8981) never say when they are done with one.
     static var idleTime: UInt64 { 60_000_000_000 }
 
     /// The guest's own ethernet address, the only one it may send from.
     let mac: MACAddress
-    /// Where frames of neighbours arrive, or -1; the descriptor is the port's.
-    private(set) var inbox: Int32
-    var isReceiving = false
     var floods: TokenBucket
     /// What neighbours may have of what the guest sends.
     var filter: NeighborFilter
+    var crossings: TokenBucket
 
     /// The foreign address that was told last, and when; a guest that sends from many cannot make us tell of all.
     private var toldAddress = IPAddress(high: 0, low: 0)
@@ -40,12 +42,14 @@ struct SwitchPort {
     private(set) var neighborCount = 0
     private let neighborLimit: Int
 
-    init(_ configuration: EngineConfiguration, inbox: Int32, now: UInt64) {
+    init(_ configuration: EngineConfiguration, now: UInt64) {
         let isUsed = configuration.claims != nil
         mac = configuration.stack.guestMAC
-        self.inbox = inbox
         floods = TokenBucket(capacity: Self.floodBurst, perSecond: Self.floodRate, now: now)
         filter = NeighborFilter(fragments: isUsed ? Self.fragmentedPackets : 1)
+        let shards = UInt32(max(1, configuration.stack.shards))
+        crossings = TokenBucket(
+            capacity: Self.crossingBurst / shards, perSecond: Self.crossingRate / shards, now: now)
         // The IPv4 address, beside those of IPv6 that the limit is about.
         addressLimit = isUsed ? max(1, configuration.addressLimit) + 1 : 1
         addresses = .allocateApart(capacity: addressLimit)
@@ -166,16 +170,8 @@ struct SwitchPort {
         return -1
     }
 
-    /// Gives back where frames of neighbours arrive, which is the caller's to close; -1 where there is none.
-    mutating func takeInbox() -> Int32 {
-        defer { inbox = -1 }
-        return inbox
-    }
-
     /// Closes everything, at the end of the ring.
     mutating func closeDescriptors() {
-        if inbox >= 0 { close(inbox) }
-        inbox = -1
         for index in 0..<neighborCount { close(inboxes[index]) }
         neighborCount = 0
     }

@@ -10,9 +10,9 @@ public struct DatagramSocket: BitwiseCopyable {
     public var flow: Handle
     public var isReceiving = false
     public var isIPv4: Bool
-    /// A raw socket rather than a ping socket: replies come with an IP header and for every identifier.
+    /// The shard's raw socket rather than a ping socket of its own: replies come with an IP header, and not here.
     public var isRaw = false
-    /// The identifier in the echoes sent, in host order.
+    /// The identifier in the echoes sent by a raw socket, in host order.
     public var identifier: UInt16 = 0
     public var isStarved = false
     /// The kernel refused to cut a train for this socket: the path's MTU is smaller, or its device cannot.
@@ -35,22 +35,15 @@ public struct DatagramSocket: BitwiseCopyable {
         return descriptor
     }
 
-    /// A socket for echo requests: a ping socket where `net.ipv4.ping_group_range` admits us, a raw one where we may,
-    /// and a negated `errno` where neither is allowed.
-    public static func openPing(ipv4: Bool, identifier: UInt16) -> (descriptor: Int32, isRaw: Bool) {
-        let family = ipv4 ? AF_INET : AF_INET6
-        let transport = Int32(ipv4 ? Int(IPPROTO_ICMP) : Int(IPPROTO_ICMPV6))
-        var descriptor = Endpoint.open(family: family, type: Int32(SOCK_DGRAM.rawValue), transport: transport)
-        var isRaw = false
-        if descriptor == -EACCES || descriptor == -EPERM {
-            descriptor = Endpoint.open(family: family, type: Int32(SOCK_RAW.rawValue), transport: transport)
-            isRaw = true
-            if descriptor >= 0 { _ = ringway_filter_icmp_echo_reply(descriptor, ipv4) }
-        }
-        guard descriptor >= 0 else { return (descriptor, false) }
+    /// A ping socket, where `net.ipv4.ping_group_range` admits us, and a negated `errno` where not.
+    public static func openPing(ipv4: Bool) -> Int32 {
+        let descriptor = Endpoint.open(
+            family: ipv4 ? AF_INET : AF_INET6, type: Int32(SOCK_DGRAM.rawValue),
+            transport: Int32(ipv4 ? Int(IPPROTO_ICMP) : Int(IPPROTO_ICMPV6)))
+        guard descriptor >= 0 else { return descriptor }
         ringway_receive_marks(descriptor, ipv4)
         reportErrors(descriptor, ipv4: ipv4)
-        return (descriptor, isRaw)
+        return descriptor
     }
 
     static func reportErrors(_ descriptor: Int32, ipv4: Bool) {

@@ -54,7 +54,13 @@ public struct LeaseRing: ~Copyable {
     @discardableResult
     public mutating func refill(from pool: UnsafeMutablePointer<BufferPool>) -> Bool {
         if target > least { considerShrinking() }
-        while ring.available < target, freeCount > 0, pool.pointee.largeAvailable > reserve {
+        return fill(upTo: target, from: pool)
+    }
+
+    /// The same up to so many buffers, at the most the capacity.
+    @discardableResult
+    public mutating func fill(upTo count: Int, from pool: UnsafeMutablePointer<BufferPool>) -> Bool {
+        while ring.available < count, freeCount > 0, pool.pointee.largeAvailable > reserve {
             let lease = pool.pointee.lease(.large)
             guard !lease.isNone else { break }
             freeCount &-= 1

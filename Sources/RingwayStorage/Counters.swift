@@ -29,7 +29,7 @@ public enum Metric: Int, CaseIterable, Sendable {
     case icmpErrorsFromGuest, udpRefusalsPassedOn, udpRefusalsNotPassedOn
     // Services
     case arpAnswers, neighborAnswers, routerAdvertisements, dhcpAnswers, dnsQueries, dnsAnswers, dnsRefused
-    case dnsUnanswered, dhcpDeclines, echoAnswers
+    case dnsUnanswered, dhcpDeclines, echoAnswers, routerSolicitationsRefused
     case fragmentsFromGuest, fragmentsToGuest, datagramsReassembled
     // Host and kernel
     case hostSockets, descriptorsExhausted, flowsGivenBack, forwardsAccepted, forwardsRefused
@@ -39,7 +39,7 @@ public enum Metric: Int, CaseIterable, Sendable {
     case splicedBeyondLimit, splicedOctetsToGuest, splicedOctetsFromGuest, splicedPipesExhausted
     // Between the guests of a network
     case framesToNeighbors, framesFromNeighbors, framesFlooded, floodsRefused, neighborsUnknown, neighborInboxFull
-    case neighborFramesRefused, neighborFragmentsRefused, neighborProbesRefused, droppedSpoofedMAC
+    case neighborFramesRefused, neighborFragmentsRefused, neighborProbesRefused, neighborsThrottled, droppedSpoofedMAC
     case addressesRevoked
     // Storage
     case buffersLeased

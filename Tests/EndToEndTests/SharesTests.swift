@@ -94,6 +94,53 @@ extension EndToEnd {
             }
         }
 
+        @Test func `frames of a neighbour's flood come behind the gateway's answers`() throws {
+            try TestBed.use { bed in
+                let service = try Service(bed, ["--listen", "qemu:\(bed.directory)/q"])
+                let flood = try bed.run(["python3", Machine.program("beside_flood.py"), "\(bed.directory)/q", "100"])
+                let words = try flood.requireSuccess().split(whereSeparator: \.isWhitespace)
+                try #require(words.count == 3 && words[0] == "between", "\(flood.output)")
+                let median = try #require(Int(words[1]))
+                // What the link holds and one lot; thousands where the flood has the link to itself.
+                #expect(median < 500)
+                try service.waitForCounters("frames that were dropped") {
+                    $0["neighborsThrottled", default: 0] + $0["neighborInboxFull", default: 0] > 0
+                }
+                #expect(service.program.isRunning)
+            }
+        }
+
+        @Test("pings by raw sockets share one of each family", arguments: EndToEnd.shards)
+        func sharesRawSockets(shards: Int) throws {
+            try TestBed.use { bed in
+                // As the kernel has it by default: no ping sockets for anybody.
+                try bed.set("net.ipv4.ping_group_range", "1 0", in: bed.host)
+                let guest = try Guest(bed, shards: shards)
+                let before = try guest.descriptors()
+                for family in Family.allCases {
+                    let pings = try guest.run(["python3", Machine.program("pings.py"), family.host, "100"])
+                    #expect(pings.output == "answered 100 0\n", "\(family): \(pings.output)\(pings.errors)")
+                }
+                #expect(try guest.renewedStatistics()["hostSockets", default: 0] <= 2 * shards)
+                #expect(try guest.descriptors() <= before + 2 * shards)
+            }
+        }
+
+        @Test func `a route is traced by raw sockets, for each of those who trace`() throws {
+            try TestBed.use { bed in
+                try bed.set("net.ipv4.ping_group_range", "1 0", in: bed.host)
+                _ = try bed.makeRouter()
+                let guest = try Guest(bed, shards: 1)
+                let traces = try (0..<4).map { _ in
+                    try guest.start(["traceroute", "-I", "-n", "-q", "1", "-w", "5", "-m", "5", "10.77.2.2"])
+                }
+                for trace in traces {
+                    let hops = try trace.waitForEnd().requireSuccess()
+                    #expect(hops.contains(" 10.77.1.2 ") && hops.contains(" 10.77.2.2 "), "\(hops)")
+                }
+            }
+        }
+
         // MARK: Queues
 
         /// Threads of the data path.

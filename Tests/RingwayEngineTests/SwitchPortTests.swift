@@ -26,7 +26,7 @@ struct SwitchPortTests {
         configuration.claims = EveryClaim()
         configuration.addressLimit = addresses
         configuration.neighborLimit = neighbors
-        return SwitchPort(configuration, inbox: -1, now: 0)
+        return SwitchPort(configuration, now: 0)
     }
 
     private static func address(_ low: UInt64) -> IPAddress { IPAddress(high: 0xFD << 56, low: low) }
@@ -55,6 +55,16 @@ struct SwitchPortTests {
         var port = try Self.makePort()
         defer { port.deallocate() }
         #expect(port.forgetIdlestAddress(now: .max) == nil)
+    }
+
+    @Test func `lets so many frames to neighbours pass in a second`() throws {
+        var port = try Self.makePort()
+        defer { port.deallocate() }
+        func passed(_ count: Int, now: UInt64) -> Int { (0..<count).count { _ in port.crossings.take(now: now) } }
+        let burst = Int(SwitchPort.crossingBurst)
+        #expect(passed(burst + 1_000, now: 0) == burst)
+        // A millisecond's worth.
+        #expect(passed(burst, now: 1_000_000) == Int(SwitchPort.crossingRate) / 1_000)
     }
 
     @Test func `knows neighbours until they are removed, and no more than its bound`() throws {

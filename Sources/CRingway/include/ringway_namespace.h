@@ -161,6 +161,9 @@ int ringway_event_descriptor(void);
 /// Takes the next connection, non-blocking and close-on-exec.
 int ringway_accept(int descriptor);
 
+/// Bytes that a socket has been given and its peer has not read, as far as the kernel tells; zero where it does not.
+int ringway_unsent(int descriptor);
+
 /// Both ends of a connection that keeps message boundaries.
 int ringway_message_pair(int ends[2]);
 

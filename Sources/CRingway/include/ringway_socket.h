@@ -261,6 +261,25 @@ static inline int ringway_filter_icmp_echo_reply(int descriptor, bool ipv4) {
     return setsockopt(descriptor, IPPROTO_ICMPV6, ICMP6_FILTER, &filter, sizeof filter);
 }
 
+/// Lets only echo replies through a raw ICMP socket whose identifier has these bits where the mask has ones.
+static inline int ringway_filter_echo_identifiers(int descriptor, bool ipv4, uint16_t bits, uint16_t mask) {
+    // A raw socket of IPv4 has its IP header before the message, one of IPv6 has not.
+    struct sock_filter code4[] = {
+        BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0), BPF_STMT(BPF_LD | BPF_H | BPF_IND, 4),
+        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, mask), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, bits, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, 0xFFFFFFFF), BPF_STMT(BPF_RET | BPF_K, 0),
+    };
+    struct sock_filter code6[] = {
+        BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 4), BPF_STMT(BPF_ALU | BPF_AND | BPF_K, mask),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, bits, 0, 1), BPF_STMT(BPF_RET | BPF_K, 0xFFFFFFFF),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+    };
+    struct sock_fprog program = {
+        .len = ipv4 ? sizeof code4 / sizeof *code4 : sizeof code6 / sizeof *code6, .filter = ipv4 ? code4 : code6,
+    };
+    return setsockopt(descriptor, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
+}
+
 /// Lets nothing through a raw ICMP socket that only sends.
 static inline int ringway_filter_icmp_nothing(int descriptor, bool ipv4) {
     if (ipv4) {

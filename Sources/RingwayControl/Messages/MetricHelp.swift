@@ -44,6 +44,8 @@ enum MetricHelp {
         "framesToNeighbors": "Frames from one guest to another, where they were sent.",
         "framesFromNeighbors": "Frames from one guest to another, where they arrived.",
         "framesFlooded": "Broadcast frames to all guests.",
+        "neighborsThrottled": "Frames of a guest to other guests beyond the rate of a guest.",
+        "routerSolicitationsRefused": "Router solicitations of guests beyond the rate at which they are answered.",
         "floodsRefused": "Broadcast frames beyond the rate of a guest.",
         "neighborsUnknown": "Frames to guests that are not there.",
         "neighborInboxFull": "Frames to guests that were behind with taking them.",

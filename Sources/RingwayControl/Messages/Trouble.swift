@@ -122,6 +122,8 @@ struct Trouble: Sendable, Equatable {
         Trouble(
             .drop, "forwardsRefused", "clients of published ports that were reset", "\"ringway publish ls\""),
         Trouble(.drop, "floodsRefused", "broadcasts beyond the rate of a guest", usual),
+        Trouble(.drop, "neighborsThrottled", "frames between guests beyond the rate of a guest", usual),
+        Trouble(.drop, "routerSolicitationsRefused", "router solicitations beyond the rate of a guest", usual),
 
         Trouble(
             .names, "dns.serverFailures", "queries that no nameserver answered",

@@ -6,7 +6,8 @@ public import RingwayWire
 /// The message changes with the search domains alone, so it is written when they do; sending it is a copy and a checksum. It goes out to all nodes at
 /// intervals, three times quickly at the start, and to whoever solicits. A solicitation is answered at once: the delay of
 /// up to half a second in RFC 4861 §6.2.6 spreads the answers of several routers, and zero, which it allows, spares a
-/// guest that boots the wait.
+/// guest that boots the wait. So many of them are answered in a second: a solicitation costs the guest less than its
+/// answer costs us.
 public struct RouterAdvertisement: ~Copyable {
     /// What is advertised besides the plan's addresses.
     public struct Configuration: Sendable {

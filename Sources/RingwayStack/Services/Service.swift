@@ -26,7 +26,9 @@ extension Stack {
             let written = neighbors.respond(to: bytes, summary, into: answer.room)
             sendAnswer(answer.lease, octets: written, .neighborAnswers)
         case ICMPv6Header.routerSolicitation:
+            let limited = routers.drops[.solicitationRateLimited]
             let written = routers.respond(to: bytes, summary, now: now, into: answer.room)
+            if routers.drops[.solicitationRateLimited] != limited { counters.add(.routerSolicitationsRefused) }
             if written == 0 { counters.add(.droppedService) }
             sendAnswer(answer.lease, octets: written, .routerAdvertisements)
             scheduleServices()

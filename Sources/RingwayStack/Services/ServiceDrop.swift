@@ -17,8 +17,7 @@ public enum ServiceDrop: UInt8, CaseIterable, Sendable {
     case neighborHopLimit
     /// A solicitation of an address that is neither the gateway's nor the host's.
     case neighborNotOurs
-
-    /// A router solicitation beyond the rate that machines have need of.
+    /// A router solicitation beyond the rate at which they are answered.
     case solicitationRateLimited
 
     /// Not a request of a DHCP client on ethernet, or its lengths contradict each other.
