@@ -92,6 +92,8 @@ public final class VirtualNetwork: Sendable {
         /// Counters of guests that have gone.
         var departed: [String: Int] = [:]
         var guestsRefused = 0
+        /// Whether somebody looks after what memory is left.
+        var watchesMemory = false
         var linkLost: (@Sendable () -> Void)?
         var isLinkLost = false
         var isStopped = false
