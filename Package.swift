@@ -36,7 +36,7 @@ let package = Package(
         .target(
             name: "CRingway", dependencies: ["CLiburing"], linkerSettings: [.linkedLibrary("uring")]),
         .target(name: "RingwayWire", dependencies: ["CRingway"], swiftSettings: settings),
-        .target(name: "RingwayStorage", swiftSettings: settings),
+        .target(name: "RingwayStorage", dependencies: ["CRingway"], swiftSettings: settings),
         .target(name: "RingwayUsage", swiftSettings: settings),
         .target(name: "RingwayStack", dependencies: ["RingwayWire", "RingwayStorage"], swiftSettings: settings),
         .target(name: "RingwayRing", dependencies: ["CRingway"], swiftSettings: settings),

@@ -24,13 +24,15 @@ let package = Package(
             linkerSettings: [.linkedLibrary("uring")]),
         .target(
             name: "RingwayWire", dependencies: ["CRingway"], path: "Modules/RingwayWire", swiftSettings: settings),
-        .target(name: "RingwayStorage", path: "Modules/RingwayStorage", swiftSettings: settings),
+        .target(
+            name: "RingwayStorage", dependencies: ["CRingway"], path: "Modules/RingwayStorage",
+            swiftSettings: settings),
         .target(
             name: "RingwayStack", dependencies: ["RingwayWire", "RingwayStorage"], path: "Modules/RingwayStack",
             swiftSettings: settings),
         // The built-in names are internal to their module.
         .target(
-            name: "RingwayResolver", dependencies: ["RingwayWire"], path: "Modules/RingwayResolver",
+            name: "RingwayResolver", dependencies: ["RingwayWire", "RingwayStorage"], path: "Modules/RingwayResolver",
             swiftSettings: settings + [.unsafeFlags(["-enable-testing"])]),
         .target(name: "Twin", path: "Twin", cSettings: [.unsafeFlags(["-O2"])]),
         .target(name: "Processors", path: "Processors"),

@@ -7,7 +7,7 @@ extension Workload {
         [
             // Post and take, nothing else.
             Workload("Mailbox.PostTake") {
-                let mailbox = Mailbox<HandedFrame>(capacity: 1_024)
+                let mailbox = MemoryFailure.trap { try Mailbox<HandedFrame>(capacity: 1_024) }
                 return { count in
                     for _ in 0..<count {
                         _ = mailbox.post(HandedFrame(.frame, .none))

@@ -52,10 +52,12 @@ public struct PumpedShard: ~Copyable {
         space = pool.pointee.space
         self.pool = pool
         self.mailboxes = mailboxes
-        stack = Stack(configuration, pool: pool, counters: Counters(), now: now)
-        flows = .allocateApart(capacity: 1_024)
-        foreignFlows = .allocateApart(capacity: 1_024)
-        slots = .allocateApart(capacity: 65_536 - Self.firstPort)
+        stack = MemoryFailure.trap { [now] in
+            try Stack(configuration, pool: pool, counters: Counters(), now: now)
+        }
+        flows = MemoryFailure.trap { try .allocateApart(capacity: 1_024) }
+        foreignFlows = MemoryFailure.trap { try .allocateApart(capacity: 1_024) }
+        slots = MemoryFailure.trap { try .allocateApart(capacity: 65_536 - Self.firstPort) }
     }
 
     deinit {

@@ -25,13 +25,17 @@ public final class PumpedShards: @unchecked Sendable {
         var limits = Limits()
         limits.flowsPerGuest = 2_048
         self.count = count
-        space = BufferSpace(shards: count, largeCount: limits.largeBuffers, smallCount: limits.smallBuffers)
-        shards = .allocateApart(capacity: count)
+        space = MemoryFailure.trap {
+            try BufferSpace(shards: count, largeCount: limits.largeBuffers, smallCount: limits.smallBuffers)
+        }
+        shards = MemoryFailure.trap { try .allocateApart(capacity: count) }
         mailboxes = .allocate(capacity: count * count)
-        for number in 0..<count * count { (mailboxes + number).initialize(to: Mailbox(capacity: 4_096)) }
+        for number in 0..<count * count {
+            (mailboxes + number).initialize(to: MemoryFailure.trap { try Mailbox(capacity: 4_096) })
+        }
         for index in 0..<count {
-            let pool = UnsafeMutablePointer<BufferPool>.allocateApart(capacity: 1)
-            pool.initialize(to: BufferPool(space: space, shard: index))
+            let pool = MemoryFailure.trap { try UnsafeMutablePointer<BufferPool>.allocateApart(capacity: 1) }
+            pool.initialize(to: MemoryFailure.trap { try BufferPool(space: space, shard: index) })
             let configuration = Stack.Configuration(
                 plan: plan, limits: limits, policy: DestinationPolicy(), guestMAC: GuestFrame.guestMAC,
                 guestIPv4: GuestFrame.guest, guestIPv6: plan.firstGuestIPv6, shard: index, shards: count,

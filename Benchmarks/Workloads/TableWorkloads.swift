@@ -26,7 +26,7 @@ private struct Held<Value: ~Copyable>: @unchecked Sendable {
 }
 
 private func table(flows: Int) -> Held<FlowTable> {
-    let held = Held(FlowTable(capacity: 65_536, secret: 0x1234_5678_9ABC_DEF0))
+    let held = Held(MemoryFailure.trap { try FlowTable(capacity: 65_536, secret: 0x1234_5678_9ABC_DEF0) })
     for number in 0..<flows { _ = held.value.insert(key(number), Flow(.tcp, slot: UInt32(number))) }
     return held
 }
@@ -68,7 +68,7 @@ extension Workload {
 
     private static var timers: [Workload] {
         let cancel = Workload("TimerWheel.ScheduleCancel") {
-            let wheel = Held(TimerWheel(capacity: 65_536, now: 0))
+            let wheel = Held(MemoryFailure.trap { try TimerWheel(capacity: 65_536, now: 0) })
             return { count in
                 for step in 0..<count {
                     let timer = UInt32(truncatingIfNeeded: step &* 7_919) & 0xFFFF
@@ -78,7 +78,7 @@ extension Workload {
             }
         }
         let move = Workload("TimerWheel.Move") {
-            let wheel = Held(TimerWheel(capacity: 65_536, now: 0))
+            let wheel = Held(MemoryFailure.trap { try TimerWheel(capacity: 65_536, now: 0) })
             for timer in UInt32(0)..<65_536 { wheel.value.schedule(timer, at: UInt64(timer) << 20) }
             return { count in
                 for step in 0..<count {
@@ -89,7 +89,7 @@ extension Workload {
         }
         // One iteration is one tick, on which four timers run out and are set again.
         let fire = Workload("TimerWheel.FireAndSet") {
-            let wheel = Held(TimerWheel(capacity: 1_024, now: 0))
+            let wheel = Held(MemoryFailure.trap { try TimerWheel(capacity: 1_024, now: 0) })
             for timer in UInt32(0)..<1_024 { wheel.value.schedule(timer, at: UInt64(timer) << 18) }
             var now: UInt64 = 0
             return { count in
@@ -107,8 +107,8 @@ extension Workload {
     private static var buffers: [Workload] {
         [
             Workload("BufferPool.LeaseRelease") {
-                let space = BufferSpace(shards: 1, largeCount: 64, smallCount: 64)
-                let pool = Held(BufferPool(space: space, shard: 0))
+                let space = MemoryFailure.trap { try BufferSpace(shards: 1, largeCount: 64, smallCount: 64) }
+                let pool = Held(MemoryFailure.trap { try BufferPool(space: space, shard: 0) })
                 return { count in
                     for _ in 0..<count {
                         let lease = pool.value.lease(.large)

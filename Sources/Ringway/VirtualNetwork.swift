@@ -101,6 +101,8 @@ public final class VirtualNetwork: Sendable {
         var agentPortsBeyondLimit = 0
         /// Queues that agents offered beyond what a guest gets.
         var queuesRefused = 0
+        /// Whether somebody looks after what memory is left.
+        var watchesMemory = false
         var linkLost: (@Sendable () -> Void)?
         var isLinkLost = false
         var isStopped = false

@@ -31,7 +31,7 @@ final class AgentSession {
         wantsPorts = welcome.wantsPorts
         wakeUp = try WakeUp()
         streams = try StreamThread(line, hello: hello, ready: Int(welcome.readyStreams), shares: shares)
-        pump = FramePump(queues: queues, sockets: sockets, wakeUp: wakeUp)
+        pump = try FramePump(queues: queues, sockets: sockets, wakeUp: wakeUp)
     }
 
     /// Nanoseconds between two looks at the guest's listening ports.

@@ -36,7 +36,7 @@ public final class AgentHost: Sendable {
         // The loop is the thread's from here on.
         nonisolated(unsafe) let unshared = loop
         threads.add(
-            AgentThread("ringway-agents") { [self] in
+            try AgentThread("ringway-agents") { [self] in
                 unshared.run(host: self) { self.take() }
             })
     }

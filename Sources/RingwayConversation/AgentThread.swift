@@ -8,16 +8,19 @@ public struct AgentThread: ~Copyable {
     /// Starts a thread that runs `body`.
     ///
     /// - Parameter name: at most fifteen octets.
-    public init(_ name: StaticString, _ body: @escaping @Sendable () -> Void) {
+    public init(_ name: StaticString, _ body: @escaping @Sendable () -> Void) throws(AgentFailure) {
         var started = pthread_t()
-        let argument = Unmanaged.passRetained(Body(name: name, run: body)).toOpaque()
+        let argument = Unmanaged.passRetained(Body(name: name, run: body))
         // Nothing here is deep, and the default of eight MiB is touched by what the C library puts on top.
         var attributes = pthread_attr_t()
         pthread_attr_init(&attributes)
         pthread_attr_setstacksize(&attributes, 256 << 10)
-        let result = pthread_create(&started, &attributes, AgentThread.main, argument)
+        let result = pthread_create(&started, &attributes, AgentThread.main, argument.toOpaque())
         pthread_attr_destroy(&attributes)
-        precondition(result == 0, "the system gives no thread")
+        guard result == 0 else {
+            argument.release()
+            throw AgentFailure(cannot: "start a thread", errorNumber: result)
+        }
         thread = started
     }
 

@@ -46,8 +46,16 @@ public final class Engine: Sendable {
             Self.close(ends)
             throw error
         }
-        space = BufferSpace(
-            shards: queues.count, largeCount: limits.largeBuffers, smallCount: limits.smallBuffers)
+        do throws(RingError) {
+            space = try RingError.orMemory { () throws(MemoryFailure) -> BufferSpace in
+                try BufferSpace(
+                    shards: queues.count, largeCount: limits.largeBuffers, smallCount: limits.smallBuffers)
+            }
+        } catch {
+            network.deallocate()
+            Self.close(ends)
+            throw error
+        }
         counters = queues.map { _ in Counters() }
         inbox = ends.writing
         shared = EngineShared(

@@ -26,6 +26,9 @@ public struct EngineConfiguration: Sendable {
     public var keepsPrivilegedPorts = false
     /// The guest's share of the process's descriptors; `nil` for an engine that has the process for itself.
     public var descriptors: DescriptorShare?
+    /// Asked when an engine has all of its memory and its threads, before any of them runs: where too little is left it
+    /// does not start.
+    public var hasMemoryLeft: @Sendable () -> Bool = { true }
     /// Nanoseconds for which a shard may look for work before it sleeps, where that has paid off; zero never does.
     public var busyPoll: UInt64 = 0
 

@@ -20,7 +20,7 @@ struct NeighborFilter {
     private var fragments: FragmentVerdicts
 
     /// - Parameter fragments: packets in fragments that are remembered at a time.
-    init(fragments: Int) { self.fragments = FragmentVerdicts(capacity: fragments) }
+    init(fragments: Int) throws(MemoryFailure) { self.fragments = try FragmentVerdicts(capacity: fragments) }
 
     func deallocate() { fragments.deallocate() }
 
@@ -165,10 +165,10 @@ struct FragmentVerdicts {
     private var count = 0
     private var oldest = 0
 
-    init(capacity: Int) {
+    init(capacity: Int) throws(MemoryFailure) {
         precondition(capacity > 0, "a table without places")
         self.capacity = capacity
-        entries = .allocateApart(capacity: capacity)
+        entries = try .allocateApart(capacity: capacity)
     }
 
     func deallocate() { entries.deallocate() }

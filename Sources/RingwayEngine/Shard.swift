@@ -75,7 +75,7 @@ struct Shard: ~Copyable {
     /// have something to move.
     var openingStreams: SplicedList
     var runningStreams: SplicedList
-    var detours = SpliceDetours()
+    var detours: SpliceDetours
     var pipes = PipePool()
     var sockets: SocketSupply
     /// Descriptors of pipes and of ready sockets that are counted.
@@ -122,53 +122,68 @@ struct Shard: ~Copyable {
         let reactor = try Reactor(
             ring: ring, doorbell: shared.network.doorbell(of: index),
             busyPoll: BusyPoll(limit: shared.configuration.busyPoll))
+        let configuration = shared.configuration
+        var stackConfiguration = configuration.stack
+        stackConfiguration.shard = index
+        let limits = configuration.stack.limits
+        let now = reactor.now
+        let stack = try RingError.orMemory { () throws(MemoryFailure) -> Stack in
+            try Stack(stackConfiguration, pool: pool, counters: counters, now: Reactor.clock())
+        }
+        let streams = try Self.slab(of: StreamSocket.self, max(64, limits.flowsPerGuest) + 1_024)
+        let messages = try Self.slab(of: SendMessage.self, 1_024)
+        let forwards = try Self.slab(of: Forward.self, 65_536)
+        let spliced = try Self.slab(of: SplicedStream.self, max(1, limits.splicedConnectionsPerShard))
+        let datagrams = try Self.sockets(max(16, limits.udpMappings))
+        let pings = try Self.sockets(max(1, limits.pingMappings))
+        let detours = try RingError.orMemory { () throws(MemoryFailure) -> SpliceDetours in try SpliceDetours() }
+        let link = try RingError.orMemory { () throws(MemoryFailure) -> ShardLinkMemory in
+            try ShardLinkMemory(framing, pool: pool, counters: counters) { () throws(MemoryFailure) -> SwitchPort in
+                try SwitchPort(configuration, now: now)
+            }
+        }
+        self.stack = stack
+        self.streams = streams
+        self.messages = messages
+        self.forwards = forwards
+        self.datagrams = datagrams
+        self.pings = pings
+        self.detours = detours
+        arrivals = link.arrivals
+        departures = link.departures
+        receiveTemplate = link.receiveTemplate
+        port = link.port
         self.queue = queue
         self.hostBuffers = hostBuffers
-        if case .stream(let streamFraming) = framing {
-            let arrivals = UnsafeMutablePointer<FrameCutter>.allocateApart(capacity: 1)
-            arrivals.initialize(to: FrameCutter(streamFraming))
-            self.arrivals = arrivals
-        } else {
-            arrivals = nil
-        }
-        if framing == .device {
-            departures = nil
-        } else {
-            let departures = UnsafeMutablePointer<OutgoingFrames>.allocateApart(capacity: 1)
-            departures.initialize(to: OutgoingFrames(framing, pool: pool, counters: counters))
-            self.departures = departures
-        }
         self.reactor = reactor
         self.index = index
         self.shared = shared
         self.counters = counters
         self.pool = pool
         space = pool.pointee.space
-        let configuration = shared.configuration
-        var stackConfiguration = configuration.stack
-        stackConfiguration.shard = index
-        stack = Stack(stackConfiguration, pool: pool, counters: counters, now: Reactor.clock())
-        let limits = configuration.stack.limits
-        streams = Slab(capacity: max(64, limits.flowsPerGuest) + 1_024)
-        messages = Slab(capacity: 1_024)
-        datagrams = SlotTable(capacity: max(16, limits.udpMappings))
-        pings = SlotTable(capacity: max(1, limits.pingMappings))
-        forwards = Slab(capacity: 65_536)
         let guestSockets = configuration.guestSockets
         sockets = SocketSupply(line: guestSockets.isEmpty ? -1 : guestSockets[index])
-        let spliced = Slab<SplicedStream>(capacity: max(1, limits.splicedConnectionsPerShard))
         openingStreams = SplicedList(.opening, of: spliced.base)
         runningStreams = SplicedList(.running, of: spliced.base)
         self.spliced = spliced
         isSwitched = shared.configuration.claims != nil
         capture = FrameCapture(configuration.capture)
-        port = SwitchPort(shared.configuration, now: self.reactor.now)
         self.inbox = inbox
         spareDescriptor = Self.openSpare()
-        receiveTemplate = .allocateApart(capacity: 1)
-        receiveTemplate.initialize(to: msghdr())
         receiveTemplate.pointee.msg_namelen = Self.nameRoom
         receiveTemplate.pointee.msg_controllen = Self.controlRoom
+    }
+
+    private static func slab<Element: BitwiseCopyable>(
+        of type: Element.Type, _ capacity: Int
+    ) throws(RingError) -> Slab<Element> {
+        try RingError.orMemory { () throws(MemoryFailure) -> Slab<Element> in try Slab(capacity: capacity) }
+    }
+
+    private static func sockets(_ capacity: Int) throws(RingError) -> SlotTable<DatagramSocket> {
+        try RingError.orMemory { () throws(MemoryFailure) -> SlotTable<DatagramSocket> in
+            try SlotTable(capacity: capacity)
+        }
     }
 
     deinit {

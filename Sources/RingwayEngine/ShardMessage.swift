@@ -53,7 +53,17 @@ struct ShardNetwork: @unchecked Sendable {
         }
         self.bells = bells
         boxes = .allocate(capacity: count * count)
-        for index in 0..<count * count { (boxes + index).initialize(to: Mailbox(capacity: depth)) }
+        for index in 0..<count * count {
+            do throws(MemoryFailure) {
+                (boxes + index).initialize(to: try Mailbox(capacity: depth))
+            } catch {
+                for made in 0..<index { boxes[made].deallocate() }
+                boxes.deallocate()
+                for made in 0..<count { bells[made].release() }
+                bells.deallocate()
+                throw RingError(error)
+            }
+        }
     }
 
     /// Gives the memory back; no shard may run any more.

@@ -1,6 +1,7 @@
 internal import CRingway
 internal import Glibc
 internal import RingwayLinks
+internal import RingwayReactor
 internal import RingwayRing
 internal import RingwayStorage
 internal import Synchronization
@@ -21,9 +22,14 @@ final class ShardThread {
         _ counters: Counters, _ gate: Gate
     ) throws(RingError) {
         self.gate = gate
-        pool = .allocateApart(capacity: 1)
-        pool.initialize(to: BufferPool(space: space, shard: index))
-        shard = .allocateApart(capacity: 1)
+        (pool, shard) = try RingError.orMemory { () throws(MemoryFailure) in
+            var blocks = MemoryBlocks()
+            let pool = try blocks.apart(1, of: BufferPool.self)
+            let shard = try blocks.apart(1, of: Shard.self)
+            pool.initialize(to: try BufferPool(space: space, shard: index))
+            blocks.keep()
+            return (pool, shard)
+        }
         do throws(RingError) {
             shard.initialize(
                 to: try Shard(
@@ -52,6 +58,9 @@ final class ShardThread {
                 while let next = waiting.first {
                     running.append(try start(next))
                     waiting.removeFirst()
+                }
+                guard shared.configuration.hasMemoryLeft() else {
+                    throw RingError(operation: "too little memory is left", errno: ENOMEM)
                 }
             } catch {
                 failure = error

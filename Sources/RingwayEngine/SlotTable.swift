@@ -6,10 +6,14 @@ struct SlotTable<Element: BitwiseCopyable>: ~Copyable {
     private let present: UnsafeMutablePointer<Bool>
     let capacity: Int
 
-    init(capacity: Int) {
+    init(capacity: Int) throws(MemoryFailure) {
+        var blocks = MemoryBlocks()
+        let elements = try blocks.apart(capacity, of: Element.self)
+        let present = try blocks.apart(capacity, of: Bool.self)
+        blocks.keep()
         self.capacity = capacity
-        elements = .allocateApart(capacity: capacity)
-        present = .allocateApart(capacity: capacity)
+        self.elements = elements
+        self.present = present
         present.initialize(repeating: false, count: capacity)
     }
 

@@ -42,21 +42,24 @@ struct SwitchPort {
     private(set) var neighborCount = 0
     private let neighborLimit: Int
 
-    init(_ configuration: EngineConfiguration, now: UInt64) {
+    init(_ configuration: EngineConfiguration, now: UInt64) throws(MemoryFailure) {
         let isUsed = configuration.claims != nil
+        // The IPv4 address, beside those of IPv6 that the limit is about.
+        addressLimit = isUsed ? max(1, configuration.addressLimit) + 1 : 1
+        neighborLimit = isUsed ? max(1, configuration.neighborLimit) : 1
+        var blocks = MemoryBlocks()
+        addresses = try blocks.apart(addressLimit, of: IPAddress.self)
+        uses = try blocks.apart(addressLimit, of: UInt64.self)
+        neighbors = try blocks.apart(neighborLimit, of: MACAddress.self)
+        inboxes = try blocks.apart(neighborLimit, of: Int32.self)
+        let filter = try NeighborFilter(fragments: isUsed ? Self.fragmentedPackets : 1)
+        blocks.keep()
         mac = configuration.stack.guestMAC
         floods = TokenBucket(capacity: Self.floodBurst, perSecond: Self.floodRate, now: now)
-        filter = NeighborFilter(fragments: isUsed ? Self.fragmentedPackets : 1)
+        self.filter = filter
         let shards = UInt32(max(1, configuration.stack.shards))
         crossings = TokenBucket(
             capacity: Self.crossingBurst / shards, perSecond: Self.crossingRate / shards, now: now)
-        // The IPv4 address, beside those of IPv6 that the limit is about.
-        addressLimit = isUsed ? max(1, configuration.addressLimit) + 1 : 1
-        addresses = .allocateApart(capacity: addressLimit)
-        uses = .allocateApart(capacity: addressLimit)
-        neighborLimit = isUsed ? max(1, configuration.neighborLimit) : 1
-        neighbors = .allocateApart(capacity: neighborLimit)
-        inboxes = .allocateApart(capacity: neighborLimit)
         addAddress(IPAddress(configuration.stack.guestIPv4), now: now)
     }
 

@@ -1,4 +1,4 @@
-internal import RingwayStorage
+public import RingwayStorage
 public import RingwayWire
 
 /// The servers inside the guest whose clients go by the link for a while although there is a shorter way, because the
@@ -23,8 +23,8 @@ public struct SpliceDetours: ~Copyable {
     private let entries: UnsafeMutablePointer<Entry>
 
     /// A table in which every server may be tried.
-    public init() {
-        entries = .allocateApart(capacity: Self.places)
+    public init() throws(MemoryFailure) {
+        entries = try .allocateApart(capacity: Self.places)
         let nowhere = TransportAddress(address: IPAddress(high: 0, low: 0), port: 0)
         entries.initialize(repeating: Entry(server: nowhere), count: Self.places)
     }

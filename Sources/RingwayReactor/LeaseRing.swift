@@ -33,12 +33,24 @@ public struct LeaseRing: ~Copyable {
     public init(
         _ owner: inout Ring, capacity: Int, least: Int, group: UInt16, headroom: Int, reserve: Int
     ) throws(RingError) {
-        ring = try BufferRing(&owner, capacity: capacity, group: group)
+        // What may fail comes before any stored property is set.
+        var blocks = MemoryBlocks()
+        let leases: UnsafeMutablePointer<Lease>
+        let free: UnsafeMutablePointer<UInt16>
+        do throws(MemoryFailure) {
+            leases = try blocks.apart(capacity, of: Lease.self)
+            free = try blocks.apart(capacity, of: UInt16.self)
+        } catch {
+            throw RingError(error)
+        }
+        let ring = try BufferRing(&owner, capacity: capacity, group: group)
+        blocks.keep()
+        self.ring = ring
         self.least = min(least, capacity)
         target = self.least
-        leases = .allocateApart(capacity: capacity)
+        self.leases = leases
+        self.free = free
         leases.initialize(repeating: .none, count: capacity)
-        free = .allocateApart(capacity: capacity)
         for slot in 0..<capacity { free[slot] = UInt16(capacity - 1 - slot) }
         freeCount = capacity
         self.headroom = headroom

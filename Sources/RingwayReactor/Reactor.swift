@@ -20,12 +20,19 @@ public struct Reactor: ~Copyable {
     public init(
         ring: consuming Ring, doorbell: Doorbell, busyPoll: BusyPoll = BusyPoll(limit: 0)
     ) throws(RingError) {
-        try doorbell.attach(ring.descriptor, of: ring.features.backEnd)
+        let eventBuffer: UnsafeMutablePointer<UInt64>
+        do throws(MemoryFailure) { eventBuffer = try .allocateApart(capacity: 1) } catch { throw RingError(error) }
+        do throws(RingError) {
+            try doorbell.attach(ring.descriptor, of: ring.features.backEnd)
+        } catch {
+            eventBuffer.deallocate()
+            throw error
+        }
         self.ring = ring
         self.doorbell = doorbell
         self.busyPoll = busyPoll
         now = Reactor.clock()
-        eventBuffer = .allocateApart(capacity: 1)
+        self.eventBuffer = eventBuffer
         eventBuffer.initialize(to: 0)
     }
 

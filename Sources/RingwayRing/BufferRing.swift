@@ -17,8 +17,7 @@ public struct BufferRing: ~Copyable {
     ///   - group: the number by which operations name this ring.
     public init(_ ring: inout Ring, capacity: Int, group: UInt16) throws(RingError) {
         precondition(capacity.nonzeroBitCount == 1 && capacity <= 32_768)
-        let raw = UnsafeMutableRawPointer.allocate(
-            byteCount: capacity * MemoryLayout<io_uring_buf>.size, alignment: 4_096)
+        let raw = try RingMemory.allocate(capacity * MemoryLayout<io_uring_buf>.size)
         raw.initializeMemory(as: UInt8.self, repeating: 0, count: capacity * MemoryLayout<io_uring_buf>.size)
         let result = ring.register(raw, entries: UInt32(capacity), group: group)
         // What may fail comes before any stored property is set: a value that is whole is torn down when its `init` throws.

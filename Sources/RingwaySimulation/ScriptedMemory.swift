@@ -18,9 +18,11 @@ public final class ScriptedMemory {
         limits.poolOctetsPerShard = 4 << 20
         limits.outOfOrderOctetsPerFlow = 256 << 10
         self.limits = limits
-        space = BufferSpace(shards: 1, largeCount: limits.largeBuffers, smallCount: limits.smallBuffers)
+        space = MemoryFailure.trap {
+            try BufferSpace(shards: 1, largeCount: limits.largeBuffers, smallCount: limits.smallBuffers)
+        }
         pool = .allocate(capacity: 1)
-        pool.initialize(to: BufferPool(space: space, shard: 0))
+        pool.initialize(to: MemoryFailure.trap { [space] in try BufferPool(space: space, shard: 0) })
     }
 
     deinit {

@@ -75,7 +75,9 @@ public struct ScriptedNetwork: ~Copyable {
             plan: plan, limits: limits, policy: DestinationPolicy(),
             guestMAC: MACAddress(rawValue: GuestFrameBuilder.guestMAC), guestIPv4: plan.firstGuestIPv4,
             guestIPv6: plan.firstGuestIPv6, shard: 0, shards: 1, secret: secret)
-        stack = Stack(configuration, pool: pool, counters: counters, now: now)
+        stack = MemoryFailure.trap { [pool, counters, now] in
+            try Stack(configuration, pool: pool, counters: counters, now: now)
+        }
         stack.beginTurn(now: now)
     }
 

@@ -61,15 +61,19 @@ final class SimulatedNetwork {
         self.recorder = recorder
         random = scenario.generator
         now = scenario.startsAt
-        space = BufferSpace(
-            shards: 1, largeCount: scenario.limits.largeBuffers, smallCount: scenario.limits.smallBuffers)
+        space = MemoryFailure.trap {
+            try BufferSpace(
+                shards: 1, largeCount: scenario.limits.largeBuffers, smallCount: scenario.limits.smallBuffers)
+        }
         pool = .allocate(capacity: 1)
-        pool.initialize(to: BufferPool(space: space, shard: 0))
+        pool.initialize(to: MemoryFailure.trap { [space] in try BufferPool(space: space, shard: 0) })
         let configuration = Stack.Configuration(
             plan: scenario.plan, limits: scenario.limits, policy: DestinationPolicy(),
             guestMAC: MACAddress(rawValue: GuestFrameBuilder.guestMAC), guestIPv4: scenario.plan.firstGuestIPv4,
             guestIPv6: scenario.plan.firstGuestIPv6, shard: 0, shards: 1, secret: scenario.secret)
-        stack = Stack(configuration, pool: pool, counters: counters, now: now)
+        stack = MemoryFailure.trap { [pool, counters, now] in
+            try Stack(configuration, pool: pool, counters: counters, now: now)
+        }
         let healsAt = now + scenario.healsAfter
         toStack = FaultyLink(scenario.fromGuest, healsAt: healsAt, random: random.split())
         toGuest = FaultyLink(scenario.toGuest, healsAt: healsAt, random: random.split())

@@ -44,7 +44,8 @@ public struct PipePool: ~Copyable {
 
     private let idle: UnsafeMutablePointer<Pipe>
     private var count = 0
-    private let copy: UnsafeMutableRawPointer
+    /// Made when octets are copied for the first time.
+    private var copy: UnsafeMutableRawPointer?
     /// Times that no pipe could be had.
     public private(set) var exhaustions = 0
 
@@ -59,14 +60,12 @@ public struct PipePool: ~Copyable {
         self.limit = limit
         idle = .allocate(capacity: Self.capacity)
         idle.initialize(repeating: .none, count: Self.capacity)
-        // Its pages are touched only when it is needed.
-        copy = .allocate(byteCount: Self.copyOctets, alignment: 64)
     }
 
     deinit {
         for index in 0..<count { idle[index].close() }
         idle.deallocate()
-        copy.deallocate()
+        copy?.deallocate()
     }
 
     /// An empty pipe, the one used last where there is one; `nil` when no descriptor is left.
@@ -91,7 +90,9 @@ public struct PipePool: ~Copyable {
     }
 
     /// Looks at what a socket has, without taking it, `limit` octets at the most. Answers how many, or a negated `errno`.
-    func peek(_ source: Int32, limit: Int) -> Int {
+    mutating func peek(_ source: Int32, limit: Int) -> Int {
+        if copy == nil { copy = ringway_allocate(Self.copyOctets, 64) }
+        guard let copy else { return Int(-ENOMEM) }
         let count = recv(source, copy, min(limit, Self.copyOctets), Int32(MSG_PEEK) | Int32(MSG_DONTWAIT))
         return count < 0 ? Int(-errno) : count
     }
@@ -99,6 +100,7 @@ public struct PipePool: ~Copyable {
     /// Sends octets that were looked at, and takes from the source as many as the sink took. Answers how many, or a
     /// negated `errno`.
     func pass(_ count: Int, from source: Int32, to sink: Int32) -> Int {
+        guard let copy else { return Int(-ENOMEM) }
         let sent = send(sink, copy, count, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL))
         guard sent > 0 else { return sent < 0 ? Int(-errno) : 0 }
         // The same octets once more: only TCP would throw them away without copying.

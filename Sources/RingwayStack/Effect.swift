@@ -95,9 +95,9 @@ public struct EffectQueue: ~Copyable {
     @usableFromInline var head = 0
     @usableFromInline var tail = 0
 
-    init(capacity: Int) {
+    init(capacity: Int) throws(MemoryFailure) {
         precondition(capacity.nonzeroBitCount == 1)
-        slots = .allocateApart(capacity: capacity)
+        slots = try .allocateApart(capacity: capacity)
         mask = capacity - 1
     }
 

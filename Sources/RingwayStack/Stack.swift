@@ -54,7 +54,7 @@ public struct Stack: ~Copyable {
     let plan: NetworkPlan
 
     private static var effectPlaces: Int { 4_096 }
-    public var effects = EffectQueue(capacity: effectPlaces)
+    public var effects: EffectQueue
     /// The clock reading of this turn, monotonic nanoseconds.
     public internal(set) var now: UInt64
     var guestMAC: MACAddress
@@ -109,7 +109,24 @@ public struct Stack: ~Copyable {
     ///   - now: monotonic nanoseconds.
     public init(
         _ configuration: Configuration, pool: UnsafeMutablePointer<BufferPool>, counters: Counters, now: UInt64
-    ) {
+    ) throws(MemoryFailure) {
+        let limits = configuration.limits
+        let flows = max(64, (limits.flowsPerGuest + configuration.shards - 1) / configuration.shards)
+        let mappingLimit = max(16, limits.udpMappings)
+        let pingLimit = max(1, limits.pingMappings)
+        let peerLimit = max(16, (limits.udpPeers + configuration.shards - 1) / configuration.shards)
+        // What may fail comes before any stored property is set.
+        let effects = try EffectQueue(capacity: Self.effectPlaces)
+        let table = try FlowTable(
+            capacity: flows + mappingLimit + pingLimit + peerLimit, secret: configuration.secret)
+        let peers = try PeerTable(capacity: peerLimit, owners: mappingLimit + pingLimit)
+        let connections = try Slab<TCPConnection>(capacity: flows)
+        let mappings = try Slab<UDPMapping>(capacity: mappingLimit)
+        let pings = try Slab<PingMapping>(capacity: pingLimit)
+        let queries = try Slab<NameQuery>(capacity: max(1, limits.nameQueries))
+        let wheel = try TimerWheel(
+            capacity: flows + mappingLimit + limits.pingMappings + limits.nameQueries + 8, now: now)
+        let reassembler = try Reassembler(capacity: max(1, limits.fragments))
         self.configuration = configuration
         self.counters = counters
         self.pool = pool
@@ -119,18 +136,6 @@ public struct Stack: ~Copyable {
         guestMAC = configuration.guestMAC
         guestIPv4 = configuration.guestIPv4
         policy = configuration.policy
-        let limits = configuration.limits
-        let flows = max(64, (limits.flowsPerGuest + configuration.shards - 1) / configuration.shards)
-        let mappingLimit = max(16, limits.udpMappings)
-        let pingLimit = max(1, limits.pingMappings)
-        let peerLimit = max(16, (limits.udpPeers + configuration.shards - 1) / configuration.shards)
-        table = FlowTable(
-            capacity: flows + mappingLimit + pingLimit + peerLimit, secret: configuration.secret)
-        peers = PeerTable(capacity: peerLimit, owners: mappingLimit + pingLimit)
-        connections = Slab(capacity: flows)
-        mappings = Slab(capacity: mappingLimit)
-        pings = Slab(capacity: pingLimit)
-        queries = Slab(capacity: max(1, limits.nameQueries))
         halfOpen = HalfOpenConnections(
             of: connections,
             limit: max(16, (limits.halfOpenConnects + configuration.shards - 1) / configuration.shards))
@@ -140,8 +145,6 @@ public struct Stack: ~Copyable {
         pathMTUs = PathMTUCache(linkMTU: configuration.plan.mtu)
         refusalBucket = TokenBucket(capacity: 50, perSecond: 1_000, now: now)
         pingsByAge = AgeList(of: pings.base, offset: MemoryLayout<PingMapping>.offset(of: \.links))
-        wheel = TimerWheel(
-            capacity: flows + mappingLimit + limits.pingMappings + limits.nameQueries + 8, now: now)
         // What is parked can always be kept in small buffers alone; the other half of them is for what comes from the host.
         commitLimit = limits.smallBuffers * BufferSpace.smallSize / 2
         sequenceSalt = configuration.secret ^ 0x5851_F42D_4C95_7F2D
@@ -153,7 +156,15 @@ public struct Stack: ~Copyable {
         echo = ICMPEcho(plan: configuration.plan)
         resetBucket = TokenBucket(capacity: 1_000, perSecond: 10_000, now: now)
         errors = ICMPError(plan: configuration.plan, now: now)
-        reassembler = Reassembler(capacity: max(1, limits.fragments))
+        self.effects = effects
+        self.table = table
+        self.peers = peers
+        self.connections = connections
+        self.mappings = mappings
+        self.pings = pings
+        self.queries = queries
+        self.wheel = wheel
+        self.reassembler = reassembler
         identification = UInt32(truncatingIfNeeded: configuration.secret)
         if isServiceShard { scheduleServices() }
     }

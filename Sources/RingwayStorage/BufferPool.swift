@@ -27,7 +27,7 @@ public struct BufferSpace: @unchecked Sendable {
     public let smallCount: Int
 
     /// Reserves address space for `shards` pools. Pages are touched only when a buffer is first leased.
-    public init(shards: Int, largeCount: Int, smallCount: Int) {
+    public init(shards: Int, largeCount: Int, smallCount: Int) throws(MemoryFailure) {
         precondition(shards > 0 && shards <= Self.maximumShards)
         precondition(largeCount > 0 && largeCount < 0x7F_FFFF && smallCount > 0 && smallCount < 0x7F_FFFF)
         self.shards = shards
@@ -35,23 +35,36 @@ public struct BufferSpace: @unchecked Sendable {
         self.smallCount = smallCount
         regions = .allocate(capacity: shards)
         for shard in 0..<shards {
-            (regions + shard).initialize(
-                to: Region(
-                    large: .allocate(byteCount: largeCount * Self.largeSize, alignment: 4096),
-                    small: .allocate(byteCount: smallCount * Self.smallSize, alignment: 4096),
-                    largeStates: .allocateApart(capacity: largeCount),
-                    smallStates: .allocateApart(capacity: smallCount)))
+            do throws(MemoryFailure) {
+                (regions + shard).initialize(to: try Self.region(largeCount: largeCount, smallCount: smallCount))
+            } catch {
+                for made in 0..<shard { Self.deallocate(regions[made]) }
+                regions.deallocate()
+                throw error
+            }
         }
+    }
+
+    private static func region(largeCount: Int, smallCount: Int) throws(MemoryFailure) -> Region {
+        var blocks = MemoryBlocks()
+        let region = Region(
+            large: try blocks.pages(largeCount * largeSize), small: try blocks.pages(smallCount * smallSize),
+            largeStates: try blocks.apart(largeCount, of: LeaseState.self),
+            smallStates: try blocks.apart(smallCount, of: LeaseState.self))
+        blocks.keep()
+        return region
+    }
+
+    private static func deallocate(_ region: Region) {
+        region.large.deallocate()
+        region.small.deallocate()
+        region.largeStates.deallocate()
+        region.smallStates.deallocate()
     }
 
     /// Gives the memory back. No lease may be in use any more.
     public func deallocate() {
-        for shard in 0..<shards {
-            regions[shard].large.deallocate()
-            regions[shard].small.deallocate()
-            regions[shard].largeStates.deallocate()
-            regions[shard].smallStates.deallocate()
-        }
+        for shard in 0..<shards { Self.deallocate(regions[shard]) }
         regions.deallocate()
     }
 
@@ -104,8 +117,8 @@ public struct BufferPool: ~Copyable {
         @usableFromInline var fresh: UInt32 = 0
         @usableFromInline let capacity: UInt32
 
-        @usableFromInline init(capacity: Int) {
-            slots = .allocateApart(capacity: capacity)
+        init(_ slots: UnsafeMutablePointer<UInt32>, capacity: Int) {
+            self.slots = slots
             self.capacity = UInt32(capacity)
         }
 
@@ -127,13 +140,18 @@ public struct BufferPool: ~Copyable {
         }
     }
 
-    public init(space: BufferSpace, shard: Int) {
+    public init(space: BufferSpace, shard: Int) throws(MemoryFailure) {
         precondition(shard < space.shards)
+        var blocks = MemoryBlocks()
+        let largeSlots = try blocks.apart(space.largeCount, of: UInt32.self)
+        let smallSlots = try blocks.apart(space.smallCount, of: UInt32.self)
+        let strays = try blocks.apart(space.shards, of: LeaseQueue.self)
+        blocks.keep()
         self.space = space
         self.shard = shard
-        large = FreeList(capacity: space.largeCount)
-        small = FreeList(capacity: space.smallCount)
-        strays = .allocateApart(capacity: space.shards)
+        large = FreeList(largeSlots, capacity: space.largeCount)
+        small = FreeList(smallSlots, capacity: space.smallCount)
+        self.strays = strays
         strays.initialize(repeating: LeaseQueue(), count: space.shards)
     }
 

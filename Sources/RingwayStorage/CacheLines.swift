@@ -9,12 +9,3 @@ public enum CacheLines {
     /// `octets`, and as many more as no allocation may begin in.
     @inlinable public static func whole(_ octets: Int) -> Int { max(reach, (octets + reach - 1) & ~(reach - 1)) }
 }
-
-extension UnsafeMutablePointer where Pointee: ~Copyable {
-    /// As `allocate(capacity:)`, but no other allocation lies within reach (see `CacheLines`).
-    @inlinable public static func allocateApart(capacity: Int) -> Self {
-        UnsafeMutableRawPointer.allocate(
-            byteCount: CacheLines.whole(capacity * MemoryLayout<Pointee>.stride), alignment: CacheLines.reach
-        ).bindMemory(to: Pointee.self, capacity: capacity)
-    }
-}

@@ -58,7 +58,8 @@ public final class DescriptorBudget: Sendable {
     public init(limit: Int) {
         self.limit = limit
         reserve = min(64, max(24, limit / 4))
-        flows = .allocateApart(capacity: 1)
+        flows = UnsafeMutableRawPointer.allocate(byteCount: CacheLines.reach, alignment: CacheLines.reach)
+            .bindMemory(to: Atomic<Int>.self, capacity: 1)
         flows.initialize(to: Atomic(0))
         table.withLock { measure($0) }
     }

@@ -27,13 +27,15 @@ public struct Mailbox<Message: BitwiseCopyable & Sendable>: @unchecked Sendable 
     @usableFromInline let slots: UnsafeMutablePointer<Message>
     @usableFromInline let mask: UInt32
 
-    public init(capacity: UInt32) {
+    public init(capacity: UInt32) throws(MemoryFailure) {
         precondition(capacity.nonzeroBitCount == 1, "a mailbox holds a power of two")
-        producer = .allocateApart(capacity: 1)
+        var blocks = MemoryBlocks()
+        producer = try blocks.apart(1, of: Side.self)
+        consumer = try blocks.apart(1, of: Side.self)
+        slots = try blocks.apart(Int(capacity), of: Message.self)
+        blocks.keep()
         producer.initialize(to: Side())
-        consumer = .allocateApart(capacity: 1)
         consumer.initialize(to: Side())
-        slots = .allocateApart(capacity: Int(capacity))
         mask = capacity - 1
     }
 

@@ -23,12 +23,17 @@ public struct Slab<Element: BitwiseCopyable>: ~Copyable {
     public let capacity: Int
     @usableFromInline var occupied = 0
 
-    @inlinable public init(capacity: Int) {
+    public init(capacity: Int) throws(MemoryFailure) {
         precondition(capacity > 0 && capacity < Int(UInt32.max))
+        var blocks = MemoryBlocks()
+        let elements = try blocks.apart(capacity, of: Element.self)
+        let generations = try blocks.apart(capacity, of: UInt16.self)
+        let free = try blocks.apart(capacity, of: UInt32.self)
+        blocks.keep()
         self.capacity = capacity
-        elements = .allocateApart(capacity: capacity)
-        generations = .allocateApart(capacity: capacity)
-        free = .allocateApart(capacity: capacity)
+        self.elements = elements
+        self.generations = generations
+        self.free = free
     }
 
     deinit {

@@ -28,12 +28,17 @@ public struct TimerWheel: ~Copyable {
     public private(set) var count = 0
 
     /// - Parameter now: monotonic nanoseconds; no deadline lies before it.
-    public init(capacity: Int, now: UInt64) {
+    public init(capacity: Int, now: UInt64) throws(MemoryFailure) {
+        var blocks = MemoryBlocks()
+        let nodes = try blocks.apart(capacity, of: Node.self)
+        let heads = try blocks.apart(Self.levels * 64, of: UInt32.self)
+        let occupied = try blocks.apart(Self.levels, of: UInt64.self)
+        blocks.keep()
         self.capacity = UInt32(capacity)
-        nodes = .allocateApart(capacity: capacity)
-        heads = .allocateApart(capacity: Self.levels * 64)
+        self.nodes = nodes
+        self.heads = heads
+        self.occupied = occupied
         heads.initialize(repeating: Self.none, count: Self.levels * 64)
-        occupied = .allocateApart(capacity: Self.levels)
         occupied.initialize(repeating: 0, count: Self.levels)
         current = now >> Self.tickShift
     }

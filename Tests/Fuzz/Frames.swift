@@ -14,10 +14,10 @@ func fuzzStack(_ input: UnsafeRawBufferPointer) { ScriptedNetwork.run(input, in:
 
 /// Buffers that must all be home when an input has ended. Few, so that they run short.
 private final class FuzzBuffers {
-    let space = BufferSpace(shards: 1, largeCount: 8, smallCount: 16)
+    let space = MemoryFailure.trap { try BufferSpace(shards: 1, largeCount: 8, smallCount: 16) }
     let pool = UnsafeMutablePointer<BufferPool>.allocate(capacity: 1)
 
-    init() { pool.initialize(to: BufferPool(space: space, shard: 0)) }
+    init() { pool.initialize(to: MemoryFailure.trap { [space] in try BufferPool(space: space, shard: 0) }) }
 
     func requireHome() { precondition(pool.pointee.leased == 0, "\(pool.pointee.leased) buffers are not given back") }
 }
@@ -26,7 +26,7 @@ private final class FuzzBuffers {
 func fuzzFrameCutter(_ bytes: UnsafeRawBufferPointer) {
     var input = FuzzInput(bytes)
     let framing = StreamFraming.allCases[Int(input.byte()) % StreamFraming.allCases.count]
-    var cutter = FrameCutter(framing)
+    var cutter = MemoryFailure.trap { try FrameCutter(framing) }
     var held: [Lease] = []
     stream: while !input.isEmpty {
         let room = cutter.room(in: buffers.space)
@@ -75,7 +75,8 @@ func fuzzOutgoingFrames(_ bytes: UnsafeRawBufferPointer) {
     let framings: [Link.Framing] = [.datagram] + StreamFraming.allCases.map { .stream($0) }
     let counters = Counters()
     defer { counters.deallocate() }
-    var outgoing = OutgoingFrames(framings[Int(input.byte()) % framings.count], pool: buffers.pool, counters: counters)
+    let framing = framings[Int(input.byte()) % framings.count]
+    var outgoing = MemoryFailure.trap { try OutgoingFrames(framing, pool: buffers.pool, counters: counters) }
     while !input.isEmpty {
         let choice = input.byte()
         if choice & 3 == 3 {

@@ -1,3 +1,4 @@
+import RingwayStorage
 import Testing
 
 @testable import RingwayEngine
@@ -5,7 +6,7 @@ import Testing
 @Suite("Slot table")
 struct SlotTableTests {
     @Test func `keeps a value in its slot until it is removed`() {
-        let table = SlotTable<Int>(capacity: 4)
+        let table = MemoryFailure.trap { try SlotTable<Int>(capacity: 4) }
         let before = table.pointer(3)?.pointee
         table.insert(7, 3).pointee += 1
         let there = table.pointer(3)?.pointee
@@ -19,7 +20,7 @@ struct SlotTableTests {
 
     @Test func `traps on a slot that is taken`() async {
         await #expect(processExitsWith: .failure) {
-            let table = SlotTable<Int>(capacity: 4)
+            let table = MemoryFailure.trap { try SlotTable<Int>(capacity: 4) }
             _ = table.insert(1, 1)
             _ = table.insert(2, 1)
         }
@@ -27,7 +28,7 @@ struct SlotTableTests {
 
     @Test func `traps on a slot that it does not have`() async {
         await #expect(processExitsWith: .failure) {
-            let table = SlotTable<Int>(capacity: 4)
+            let table = MemoryFailure.trap { try SlotTable<Int>(capacity: 4) }
             _ = table.pointer(4)
         }
     }

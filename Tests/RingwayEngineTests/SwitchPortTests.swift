@@ -1,6 +1,7 @@
 import Glibc
 import RingwayRing
 import RingwayStack
+import RingwayStorage
 import RingwayWire
 import Testing
 
@@ -26,7 +27,7 @@ struct SwitchPortTests {
         configuration.claims = EveryClaim()
         configuration.addressLimit = addresses
         configuration.neighborLimit = neighbors
-        return SwitchPort(configuration, now: 0)
+        return MemoryFailure.trap { try SwitchPort(configuration, now: 0) }
     }
 
     private static func address(_ low: UInt64) -> IPAddress { IPAddress(high: 0xFD << 56, low: low) }

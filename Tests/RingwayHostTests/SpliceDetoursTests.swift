@@ -1,4 +1,5 @@
 import RingwayHost
+import RingwayStorage
 import RingwayWire
 import Testing
 
@@ -11,7 +12,7 @@ struct SpliceDetoursTests {
     }
 
     @Test func `are taken for long when no server has ever answered, and shortly when one had`() {
-        var detours = SpliceDetours()
+        var detours = MemoryFailure.trap { try SpliceDetours() }
         let server = Self.server(80)
         let may1 = detours.mayTry(server, now: Self.start)
         #expect(may1)
@@ -35,7 +36,7 @@ struct SpliceDetoursTests {
     }
 
     @Test func `of one server are not another's`() {
-        var detours = SpliceDetours()
+        var detours = MemoryFailure.trap { try SpliceDetours() }
         detours.timedOut(Self.server(80), now: Self.start)
         let others = (1...65_535).map { Self.server(UInt16($0)) }.filter { detours.mayTry($0, now: Self.start + 1) }
         #expect(others.count == 65_534)

@@ -9,7 +9,7 @@ struct SplicedListTests {
 
     /// A slab with so many streams.
     private static func streams(_ count: Int) -> Slab<SplicedStream> {
-        var slab = Slab<SplicedStream>(capacity: count)
+        var slab = MemoryFailure.trap { try Slab<SplicedStream>(capacity: count) }
         for _ in 0..<count {
             _ = slab.insert(
                 SplicedStream(client: -1, address: nobody, server: nobody))

@@ -12,7 +12,7 @@ private final class CutterBench {
 
     init(_ framing: StreamFraming, large: Int = 4, small: Int = 4) {
         bench = LinkBench(large: large, small: small)
-        cutter = FrameCutter(framing)
+        cutter = MemoryFailure.trap { try FrameCutter(framing) }
     }
 
     /// Room for what is received next.

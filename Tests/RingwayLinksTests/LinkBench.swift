@@ -7,9 +7,9 @@ final class LinkBench {
     let counters = Counters()
 
     init(large: Int = 64, small: Int = 64) {
-        space = BufferSpace(shards: 1, largeCount: large, smallCount: small)
+        space = MemoryFailure.trap { try BufferSpace(shards: 1, largeCount: large, smallCount: small) }
         pool = .allocate(capacity: 1)
-        pool.initialize(to: BufferPool(space: space, shard: 0))
+        pool.initialize(to: MemoryFailure.trap { [space] in try BufferPool(space: space, shard: 0) })
     }
 
     deinit {

@@ -12,7 +12,9 @@ private final class OutgoingBench {
     private(set) var stream: [UInt8] = []
 
     init(_ framing: Link.Framing) {
-        frames = OutgoingFrames(framing, pool: bench.pool, counters: bench.counters)
+        frames = MemoryFailure.trap { [bench] in
+            try OutgoingFrames(framing, pool: bench.pool, counters: bench.counters)
+        }
     }
 
     deinit { frames.close() }

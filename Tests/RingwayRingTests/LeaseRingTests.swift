@@ -17,9 +17,9 @@ private final class LeaseRingBench {
     ) throws {
         let bench = try RingBench(backEnd)
         ring = bench
-        space = BufferSpace(shards: 1, largeCount: buffers, smallCount: 1)
+        space = MemoryFailure.trap { try BufferSpace(shards: 1, largeCount: buffers, smallCount: 1) }
         pool = .allocate(capacity: 1)
-        pool.initialize(to: BufferPool(space: space, shard: 0))
+        pool.initialize(to: MemoryFailure.trap { [space] in try BufferPool(space: space, shard: 0) })
         leases = try LeaseRing(
             &bench.ring, capacity: capacity, least: least, group: 0, headroom: headroom, reserve: reserve)
     }

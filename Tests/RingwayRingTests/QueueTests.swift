@@ -20,9 +20,9 @@ private final class QueueBench {
     init(_ backEnd: BackEnd, _ descriptor: Int32, isMultishot: Bool) throws {
         let bench = try RingBench(backEnd)
         ring = bench
-        space = BufferSpace(shards: 1, largeCount: 32, smallCount: 1)
+        space = MemoryFailure.trap { try BufferSpace(shards: 1, largeCount: 32, smallCount: 1) }
         pool = .allocate(capacity: 1)
-        pool.initialize(to: BufferPool(space: space, shard: 0))
+        pool.initialize(to: MemoryFailure.trap { [space] in try BufferPool(space: space, shard: 0) })
         queue = try Queue(descriptor, &bench.ring, buffers: 16, group: 0, isMultishot: isMultishot)
     }
 

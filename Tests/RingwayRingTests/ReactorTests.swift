@@ -125,8 +125,10 @@ struct ReactorTests {
     func `loses no wake-up when two shards throw a message to and fro`(_ backEnd: BackEnd) throws {
         let rounds = 20_000
         let (one, two) = (try Doorbell(), try Doorbell())
-        let (toOne, toTwo) = (Mailbox<Int>(capacity: 16), Mailbox<Int>(capacity: 16))
-        let result = Mailbox<Int>(capacity: 1)
+        let (toOne, toTwo) = (
+            MemoryFailure.trap { try Mailbox<Int>(capacity: 16) }, MemoryFailure.trap { try Mailbox<Int>(capacity: 16) }
+        )
+        let result = MemoryFailure.trap { try Mailbox<Int>(capacity: 1) }
         let thread = KernelThread {
             _ = result.post(
                 Self.exchange(backEnd, own: two, other: one, inbox: toTwo, outbox: toOne, rounds: rounds, begins: false)

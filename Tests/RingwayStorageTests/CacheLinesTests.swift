@@ -22,7 +22,7 @@ struct CacheLinesTests {
     }
 
     @Test func `producer and consumer of a mailbox write out of each other's reach`() {
-        let mailbox = Mailbox<UInt64>(capacity: 16)
+        let mailbox = MemoryFailure.trap { try Mailbox<UInt64>(capacity: 16) }
         defer { mailbox.deallocate() }
         let producer = Extent(mailbox.producer, 1)
         let consumer = Extent(mailbox.consumer, 1)
@@ -32,7 +32,10 @@ struct CacheLinesTests {
     }
 
     @Test func `two mailboxes made in a row are apart`() {
-        let (one, two) = (Mailbox<UInt64>(capacity: 1), Mailbox<UInt64>(capacity: 1))
+        let (one, two) = (
+            MemoryFailure.trap { try Mailbox<UInt64>(capacity: 1) },
+            MemoryFailure.trap { try Mailbox<UInt64>(capacity: 1) }
+        )
         defer {
             one.deallocate()
             two.deallocate()
@@ -48,7 +51,7 @@ struct CacheLinesTests {
         var extents: [[Extent]] = [[], []]
         var blocks: [UnsafeMutablePointer<UInt64>] = []
         for number in 0..<200 {
-            let block = UnsafeMutablePointer<UInt64>.allocateApart(capacity: 1 + number % 40)
+            let block = MemoryFailure.trap { try UnsafeMutablePointer<UInt64>.allocateApart(capacity: 1 + number % 40) }
             blocks.append(block)
             extents[number % 2].append(Extent(block, 1 + number % 40))
         }
@@ -61,10 +64,12 @@ struct CacheLinesTests {
     /// What a shard keeps in this module.
     struct Storage: ~Copyable {
         let pool: BufferPool
-        let slab = Slab<UInt8>(capacity: 3)
-        let wheel = TimerWheel(capacity: 3, now: 0)
+        let slab = MemoryFailure.trap { try Slab<UInt8>(capacity: 3) }
+        let wheel = MemoryFailure.trap { try TimerWheel(capacity: 3, now: 0) }
 
-        init(_ space: BufferSpace, shard: Int) { pool = BufferPool(space: space, shard: shard) }
+        init(_ space: BufferSpace, shard: Int) {
+            pool = MemoryFailure.trap { try BufferPool(space: space, shard: shard) }
+        }
 
         var extents: [Extent] {
             let region = pool.space.regions[pool.shard]
@@ -78,7 +83,7 @@ struct CacheLinesTests {
     }
 
     @Test func `what two shards' pools, tables and wheels write is apart`() {
-        let space = BufferSpace(shards: 2, largeCount: 3, smallCount: 3)
+        let space = MemoryFailure.trap { try BufferSpace(shards: 2, largeCount: 3, smallCount: 3) }
         defer { space.deallocate() }
         let first = Storage(space, shard: 0)
         let second = Storage(space, shard: 1)

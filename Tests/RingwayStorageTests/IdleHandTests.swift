@@ -5,7 +5,7 @@ import Testing
 struct IdleHandTests {
     /// A slab behind a reference, so that expectations may ask it.
     private final class Bench {
-        private var slab = Slab<UInt64>(capacity: 2_048)
+        private var slab = MemoryFailure.trap { try Slab<UInt64>(capacity: 2_048) }
         private var hand = IdleHand()
 
         func insert(_ time: UInt64) { _ = slab.insert(time) }

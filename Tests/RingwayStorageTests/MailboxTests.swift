@@ -4,7 +4,7 @@ import Testing
 @Suite("Mailbox")
 struct MailboxTests {
     @Test func `gives messages back in order and says when it is empty`() {
-        let mailbox = Mailbox<Int>(capacity: 8)
+        let mailbox = MemoryFailure.trap { try Mailbox<Int>(capacity: 8) }
         defer { mailbox.deallocate() }
         #expect(mailbox.isEmpty)
         #expect(mailbox.take() == nil)
@@ -16,7 +16,7 @@ struct MailboxTests {
     }
 
     @Test func `refuses a message when full and takes one again after a take`() {
-        let mailbox = Mailbox<Int>(capacity: 4)
+        let mailbox = MemoryFailure.trap { try Mailbox<Int>(capacity: 4) }
         defer { mailbox.deallocate() }
         for message in 0..<4 { #expect(mailbox.post(message)) }
         #expect(!mailbox.post(99))
@@ -28,7 +28,7 @@ struct MailboxTests {
     }
 
     @Test func `holds one when its capacity is one`() {
-        let mailbox = Mailbox<Int>(capacity: 1)
+        let mailbox = MemoryFailure.trap { try Mailbox<Int>(capacity: 1) }
         defer { mailbox.deallocate() }
         for message in 0..<10 {
             #expect(mailbox.post(message))
@@ -41,7 +41,7 @@ struct MailboxTests {
     func `agrees with an array under any order of calls`(seed: UInt64) {
         var noise = SeededNoise(seed: seed)
         let capacity = 1 << noise.below(6)
-        let mailbox = Mailbox<Int>(capacity: UInt32(capacity))
+        let mailbox = MemoryFailure.trap { try Mailbox<Int>(capacity: UInt32(capacity)) }
         defer { mailbox.deallocate() }
         var model: [Int] = []
         for step in 0..<5_000 {
@@ -73,7 +73,7 @@ struct MailboxTests {
 
     @Test(arguments: [UInt32(1), 2, 64, 1_024])
     func `carries every message once, whole and in order, between two threads`(capacity: UInt32) {
-        let mailbox = Mailbox<Wide>(capacity: capacity)
+        let mailbox = MemoryFailure.trap { try Mailbox<Wide>(capacity: capacity) }
         defer { mailbox.deallocate() }
         let total: UInt64 = capacity < 64 ? 20_000 : 300_000
         let producer = TestThread {
@@ -97,6 +97,6 @@ struct MailboxTests {
     }
 
     @Test func `traps when its capacity is no power of two`() async {
-        await #expect(processExitsWith: .failure) { _ = Mailbox<Int>(capacity: 3) }
+        await #expect(processExitsWith: .failure) { _ = MemoryFailure.trap { try Mailbox<Int>(capacity: 3) } }
     }
 }

@@ -6,9 +6,11 @@ final class PoolBench {
     private let pools: UnsafeMutablePointer<BufferPool>
 
     init(shards: Int = 1, large: Int = 4, small: Int = 4) {
-        space = BufferSpace(shards: shards, largeCount: large, smallCount: small)
+        space = MemoryFailure.trap { try BufferSpace(shards: shards, largeCount: large, smallCount: small) }
         pools = .allocate(capacity: shards)
-        for shard in 0..<shards { (pools + shard).initialize(to: BufferPool(space: space, shard: shard)) }
+        for shard in 0..<shards {
+            (pools + shard).initialize(to: MemoryFailure.trap { [space] in try BufferPool(space: space, shard: shard) })
+        }
     }
 
     deinit {

@@ -5,7 +5,7 @@ import Testing
 private final class SlabBench {
     private var slab: Slab<Int>
 
-    init(capacity: Int) { slab = Slab(capacity: capacity) }
+    init(capacity: Int) { slab = MemoryFailure.trap { try Slab(capacity: capacity) } }
 
     func insert(_ value: Int) -> Handle? { slab.insert(value) }
     func remove(_ handle: Handle) { slab.remove(slot: handle.slot) }
@@ -98,7 +98,7 @@ struct SlabTests {
 
     @Test func `traps when a slot is freed twice`() async {
         await #expect(processExitsWith: .failure) {
-            var slab = Slab<Int>(capacity: 2)
+            var slab = MemoryFailure.trap { try Slab<Int>(capacity: 2) }
             guard let handle = slab.insert(1) else { return }
             slab.remove(slot: handle.slot)
             slab.remove(slot: handle.slot)

@@ -10,7 +10,7 @@ final class TimerBench {
     private(set) var now: UInt64
 
     init(capacity: Int = 64, now: UInt64 = 0) {
-        wheel = TimerWheel(capacity: capacity, now: now)
+        wheel = MemoryFailure.trap { try TimerWheel(capacity: capacity, now: now) }
         self.now = now
     }
 

@@ -149,7 +149,7 @@ struct TimerWheelTests {
 
     @Test func `traps on a timer that it has no room for`() async {
         await #expect(processExitsWith: .failure) {
-            var wheel = TimerWheel(capacity: 4, now: 0)
+            var wheel = MemoryFailure.trap { try TimerWheel(capacity: 4, now: 0) }
             wheel.schedule(4, at: 1)
         }
     }

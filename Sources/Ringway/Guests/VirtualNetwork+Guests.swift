@@ -132,6 +132,10 @@ extension VirtualNetwork {
         }
         let features = try Self.features(for: configuration.reactor)
         return try changes.withLock { (_) throws(Failure) in
+            let memory = MemoryReserve.ofProcess()
+            guard memory.admits(configuration.limits.poolOctetsPerShard * queues.count) else {
+                throw Self.memoryFailure
+            }
             let descriptors = try descriptors(shards: queues.count, sockets)
             let guest: Guest
             let isKnown: Bool
@@ -146,6 +150,8 @@ extension VirtualNetwork {
             do throws(RingError) {
                 var configuration = engineConfiguration(for: guest, sockets, shards: queues.count)
                 configuration.descriptors = descriptors
+                // What it takes is only known then.
+                if memory.isBounded { configuration.hasMemoryLeft = { MemoryReserve.ofProcess().admits() } }
                 engine = try Engine(
                     configuration, link: link, features: features,
                     nameService: ResolverLine(resolver, guest: guest.id),
@@ -153,8 +159,11 @@ extension VirtualNetwork {
             } catch {
                 descriptors.leave()
                 state.withLock { $0.registry.leave(guest.mac, guest: guest.id) }
-                throw Failure("the data path does not start: \(error)")
+                // A thread whose stack cannot be had is told as one too many.
+                let lacksMemory = error.errno == ENOMEM || memory.isBounded && error.errno == EAGAIN
+                throw lacksMemory ? Self.memoryFailure : Failure("the data path does not start: \(error)")
             }
+            if memory.isBounded { watchMemory() }
             let others = state.withLock { state in
                 defer { state.members[guest.id] = Member(guest: guest, engine: engine) }
                 return state.members.values.map(\.engine)
@@ -181,6 +190,28 @@ extension VirtualNetwork {
             }
         }
         for (engine, addresses) in revoked { engine.revoke(addresses) }
+    }
+
+    private static var memoryFailure: Failure {
+        Failure(
+            "too little memory is left for one more guest: raise ulimit -v, LimitAS or vm.overcommit_ratio, or lower "
+                + "--pool-size", .exhausted)
+    }
+
+    /// Looks every second whether there is memory for more flows; only where it is bounded, and once for a network.
+    private func watchMemory() {
+        guard
+            state.withLock({ state in
+                defer { state.watchesMemory = true }
+                return !state.watchesMemory
+            })
+        else { return }
+        loop.post { [weak self] in self?.lookAtMemory() }
+    }
+
+    private func lookAtMemory() {
+        DescriptorBudget.ofProcess.setShort(!MemoryReserve.ofProcess().admits())
+        loop.after(milliseconds: 1_000) { [weak self] in self?.lookAtMemory() }
     }
 
     /// The share of a guest that is to come, which has to be given up if it does not.

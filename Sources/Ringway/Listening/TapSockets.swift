@@ -33,11 +33,16 @@ enum TapSockets {
         }
         let ends = ours
         // It ends with the guest, whose shards close their ends; nothing has to wait for it.
-        AgentThread("ringway-sockets") {
-            var visitor = NamespaceVisitor(tap: queue, plan: plan)
-            visitor.serve(ends)
-            close(queue)
-        }.detach()
+        do throws(AgentFailure) {
+            try AgentThread("ringway-sockets") {
+                var visitor = NamespaceVisitor(tap: queue, plan: plan)
+                visitor.serve(ends)
+                close(queue)
+            }.detach()
+        } catch {
+            for end in ours + theirs + [queue] { close(end) }
+            return .none
+        }
         return GuestSockets(descriptors: theirs)
     }
 }

@@ -50,7 +50,7 @@ final class LocalProxy {
     func start() {
         let (listener, target) = (listener, target)
         // Nobody waits for its end: it ends with the process.
-        _ = AgentThread("local-proxy") {
+        _ = try? AgentThread("local-proxy") {
             guard let loop = LocalProxyLoop(listener: listener, target: target) else { return }
             loop.run()
         }

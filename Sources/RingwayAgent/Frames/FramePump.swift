@@ -33,22 +33,29 @@ final class FramePump: Sendable {
     ///   - queues: of the device; they stay the caller's.
     ///   - sockets: blocking, one for each queue; adopted.
     ///   - wakeUp: called once when frames have ceased to move.
-    init(queues: [Int32], sockets: [Int32], wakeUp: WakeUp) {
+    init(queues: [Int32], sockets: [Int32], wakeUp: WakeUp) throws(AgentFailure) {
         self.wakeUp = wakeUp
         self.sockets = Mutex(sockets)
-        for (queue, socket) in zip(queues, sockets) {
-            ringway_set_buffers(socket, Self.socketOctets, Self.socketOctets)
-            threads.add(
-                AgentThread("from-guest") { [self] in
-                    ringway_never_preempt()
-                    end(FramesFromGuest.run(queue: queue, socket: socket))
-                })
-            threads.add(
-                AgentThread("to-guest") { [self] in
-                    ringway_never_preempt()
-                    end(FramesToGuest.run(queue: queue, socket: socket))
-                })
+        do throws(AgentFailure) {
+            for (queue, socket) in zip(queues, sockets) { try start(queue, socket) }
+        } catch {
+            stop()
+            throw error
         }
+    }
+
+    private func start(_ queue: Int32, _ socket: Int32) throws(AgentFailure) {
+        ringway_set_buffers(socket, Self.socketOctets, Self.socketOctets)
+        threads.add(
+            try AgentThread("from-guest") { [self] in
+                ringway_never_preempt()
+                end(FramesFromGuest.run(queue: queue, socket: socket))
+            })
+        threads.add(
+            try AgentThread("to-guest") { [self] in
+                ringway_never_preempt()
+                end(FramesToGuest.run(queue: queue, socket: socket))
+            })
     }
 
     /// Octets that may lie in a socket: several super-frames, and not so many that they leave the processor's cache.

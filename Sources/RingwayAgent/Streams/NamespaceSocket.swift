@@ -17,13 +17,17 @@ enum NamespaceSocket {
         guard file >= 0 else { return .failure(refusal(path)) }
         defer { close(file) }
         let answer = Answer()
-        AgentThread("in-namespace") {
-            if ringway_join_namespace(file, ringway_kind_network()) == 0 {
-                answer.set(make(family, kind))
-            } else {
-                answer.set(.failure(refusal(path)))
-            }
-        }.join()
+        do throws(AgentFailure) {
+            try AgentThread("in-namespace") {
+                if ringway_join_namespace(file, ringway_kind_network()) == 0 {
+                    answer.set(make(family, kind))
+                } else {
+                    answer.set(.failure(refusal(path)))
+                }
+            }.join()
+        } catch {
+            return .failure(Refusal(errorNumber: EAGAIN, text: error.description))
+        }
         return answer.get()
     }
 

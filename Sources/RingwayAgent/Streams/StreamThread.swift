@@ -31,7 +31,7 @@ final class StreamThread: Sendable {
         let loop = try StreamLoop(line, hello: hello, ready: ready, shares: shares, wakeUp: wakeUp)
         // The loop is the thread's from here on.
         nonisolated(unsafe) let unshared = loop
-        threads.add(AgentThread("streams") { [self] in unshared.run { self.take() } })
+        threads.add(try AgentThread("streams") { [self] in unshared.run { self.take() } })
     }
 
     private func take() -> Orders {

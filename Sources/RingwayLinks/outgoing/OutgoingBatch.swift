@@ -23,11 +23,13 @@ struct OutgoingBatch {
     /// Slices that the kernel has taken whole.
     private(set) var sent = 0
 
-    init() {
-        staging = .allocate(byteCount: Self.octetLimit, alignment: 4_096)
-        slices = .allocateApart(capacity: Self.sliceLimit)
-        leases = .allocateApart(capacity: 2 * Self.sliceLimit)
-        header = .allocateApart(capacity: 1)
+    init() throws(MemoryFailure) {
+        var blocks = MemoryBlocks()
+        staging = try blocks.pages(Self.octetLimit)
+        slices = try blocks.apart(Self.sliceLimit, of: iovec.self)
+        leases = try blocks.apart(2 * Self.sliceLimit, of: Lease.self)
+        header = try blocks.apart(1, of: msghdr.self)
+        blocks.keep()
         header.initialize(to: msghdr())
     }
 

@@ -45,16 +45,37 @@ public struct OutgoingFrames: ~Copyable {
     private var isClosed = false
 
     /// - Parameter pool: the shard's buffers; outlives this.
-    public init(_ framing: Link.Framing, pool: UnsafeMutablePointer<BufferPool>, counters: Counters) {
+    public init(
+        _ framing: Link.Framing, pool: UnsafeMutablePointer<BufferPool>, counters: Counters
+    ) throws(MemoryFailure) {
+        let waiting = try UnsafeMutablePointer<OutgoingFrame>.allocateApart(capacity: Self.waitingLimit)
+        let filling: OutgoingBatch
+        let departing: OutgoingBatch
+        do throws(MemoryFailure) {
+            (filling, departing) = try Self.batches()
+        } catch {
+            waiting.deallocate()
+            throw error
+        }
         self.framing = framing
         self.pool = pool
         self.counters = counters
         space = pool.pointee.space
-        filling = OutgoingBatch()
-        departing = OutgoingBatch()
+        self.filling = filling
+        self.departing = departing
         current = OutgoingFrame(.none, offset: 0, length: 0)
         segmentation = SoftwareSegmentation(at: filling.staging)
-        waiting = .allocateApart(capacity: Self.waitingLimit)
+        self.waiting = waiting
+    }
+
+    private static func batches() throws(MemoryFailure) -> (OutgoingBatch, OutgoingBatch) {
+        let first = try OutgoingBatch()
+        do throws(MemoryFailure) {
+            return (first, try OutgoingBatch())
+        } catch {
+            first.deallocate()
+            throw error
+        }
     }
 
     deinit {

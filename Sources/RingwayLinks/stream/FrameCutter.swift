@@ -34,12 +34,13 @@ public struct FrameCutter: ~Copyable {
     private var directFilled = 0
     private var directLength = 0
 
-    public init(_ framing: StreamFraming) {
+    public init(_ framing: StreamFraming) throws(MemoryFailure) {
+        // Short where super-frames come, because the part of one that gets in here is copied.
+        let capacity = framing == .agent ? 16 << 10 : 64 << 10
+        staging = try .allocateOrThrow(byteCount: capacity, alignment: 4_096)
+        self.capacity = capacity
         self.framing = framing
         lengths = framing.lengths
-        // Short where super-frames come, because the part of one that gets in here is copied.
-        capacity = framing == .agent ? 16 << 10 : 64 << 10
-        staging = .allocate(byteCount: capacity, alignment: 4_096)
     }
 
     deinit { staging.deallocate() }

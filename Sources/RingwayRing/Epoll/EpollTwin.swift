@@ -39,8 +39,8 @@ struct EpollTwin: ~Copyable {
     /// Where messages of other rings come from; `ring_fd` is the end that they are sent to.
     private let line: Int32
     private let events: UnsafeMutablePointer<epoll_event>
-    var operations = WaitingOperations()
-    var descriptors = WatchedDescriptors()
+    var operations: WaitingOperations
+    var descriptors: WatchedDescriptors
     var provided = ProvidedRings()
     /// Operations for whose completion there was no room.
     var postponed = OperationList()
@@ -57,6 +57,24 @@ struct EpollTwin: ~Copyable {
         guard entries > 0, entries <= 32_768, completions <= 65_536 else {
             throw RingError(operation: Self.failure, errno: EINVAL)
         }
+        let operations = try WaitingOperations()
+        let descriptors = try WatchedDescriptors()
+        let memory = try RingMemory.lay(out: ring, entries: entries, completions: max(completions, entries))
+        do throws(RingError) {
+            (epoll, line, ring.pointee.ring_fd) = try Self.makeDescriptors()
+        } catch {
+            memory.deallocate()
+            throw error
+        }
+        self.memory = memory
+        self.operations = operations
+        self.descriptors = descriptors
+        self.ring = ring
+        events = .allocate(capacity: Self.eventLimit)
+    }
+
+    /// Epoll, and the two ends of the line on which messages come.
+    private static func makeDescriptors() throws(RingError) -> (epoll: Int32, line: Int32, ringEnd: Int32) {
         let epoll = ringway_epoll_make()
         guard epoll >= 0 else { throw RingError(operation: Self.failure, errno: -epoll) }
         var ends: (Int32, Int32) = (-1, -1)
@@ -72,12 +90,7 @@ struct EpollTwin: ~Copyable {
             for descriptor in [epoll, ends.0, ends.1] { close(descriptor) }
             throw RingError(operation: Self.failure, errno: -control)
         }
-        self.ring = ring
-        self.epoll = epoll
-        line = ends.0
-        memory = RingMemory.lay(out: ring, entries: entries, completions: max(completions, entries))
-        ring.pointee.ring_fd = ends.1
-        events = .allocate(capacity: Self.eventLimit)
+        return (epoll, ends.0, ends.1)
     }
 
     private static var failure: String { "cannot set up epoll" }

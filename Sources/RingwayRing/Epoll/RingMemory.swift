@@ -1,4 +1,5 @@
 internal import CRingway
+internal import Glibc
 
 /// The queues of a `struct io_uring` in ordinary memory.
 enum RingMemory {
@@ -16,12 +17,11 @@ enum RingMemory {
     /// - Returns: the memory, to be deallocated by the caller.
     static func lay(
         out ring: UnsafeMutablePointer<io_uring>, entries: UInt32, completions: UInt32
-    ) -> UnsafeMutableRawPointer {
+    ) throws(RingError) -> UnsafeMutableRawPointer {
         let (entries, completions) = (powerOfTwo(atLeast: entries), powerOfTwo(atLeast: completions))
         let submissionOctets = Int(entries) * MemoryLayout<io_uring_sqe>.stride
         let completionOctets = Int(completions) * MemoryLayout<io_uring_cqe>.stride
-        let memory = UnsafeMutableRawPointer.allocate(
-            byteCount: wordRoom + submissionOctets + completionOctets, alignment: 4_096)
+        let memory = try allocate(wordRoom + submissionOctets + completionOctets)
         let words = memory.bindMemory(to: UInt32.self, capacity: Word.allCases.count)
         words.initialize(repeating: 0, count: Word.allCases.count)
         func place(_ word: Word) -> UnsafeMutablePointer<UInt32> { words + word.rawValue }
@@ -51,6 +51,14 @@ enum RingMemory {
         place(.completionEntries).pointee = completions
         // For ever: the owner is to come in before it believes that nothing is ready.
         place(.submissionFlags).pointee = IORING_SQ_TASKRUN
+        return memory
+    }
+
+    /// Whole pages, given back by `deallocate`.
+    static func allocate(_ octets: Int) throws(RingError) -> UnsafeMutableRawPointer {
+        guard let memory = ringway_allocate(octets, 4_096) else {
+            throw RingError(operation: "cannot have \(octets) octets of memory", errno: ENOMEM)
+        }
         return memory
     }
 

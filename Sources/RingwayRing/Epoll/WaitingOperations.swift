@@ -53,9 +53,16 @@ struct WaitingOperations: ~Copyable {
     private var free: UInt32 = .max
     private var fresh: UInt32 = 0
 
-    init() {
-        operations = .allocate(capacity: Int(Self.capacity))
-        buckets = .allocate(capacity: 1 << Int(Self.bucketBits))
+    init() throws(RingError) {
+        let operations = try RingMemory.allocate(Int(Self.capacity) * MemoryLayout<WaitingOperation>.stride)
+        do throws(RingError) {
+            buckets = try RingMemory.allocate(4 << Int(Self.bucketBits)).bindMemory(
+                to: UInt32.self, capacity: 1 << Int(Self.bucketBits))
+        } catch {
+            operations.deallocate()
+            throw error
+        }
+        self.operations = operations.bindMemory(to: WaitingOperation.self, capacity: Int(Self.capacity))
         buckets.initialize(repeating: .max, count: 1 << Int(Self.bucketBits))
     }
 

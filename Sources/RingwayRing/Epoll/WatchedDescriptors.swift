@@ -24,21 +24,26 @@ struct WatchedDescriptor: BitwiseCopyable {
 
 /// What is known of each descriptor, by its number: numbers are small, because the kernel gives the smallest that is free.
 struct WatchedDescriptors: ~Copyable {
-    private var table: UnsafeMutablePointer<WatchedDescriptor>
-    private var capacity = 256
+    private let table: UnsafeMutablePointer<WatchedDescriptor>
+    /// There is room for every number that the process may have from the start; pages are touched as far as there are such
+    /// descriptors.
+    private let most: Int
+    private var capacity = 0
     /// The descriptors that are ready, the one that has waited for longest first.
     private(set) var firstReady: Int32 = -1
     private var lastReady: Int32 = -1
     private(set) var readyCount = 0
 
-    init() {
-        table = .allocate(capacity: capacity)
-        table.initialize(repeating: WatchedDescriptor(), count: capacity)
+    init() throws(RingError) {
+        var (soft, hard): (UInt64, UInt64) = (0, 0)
+        let isKnown = ringway_file_limit(&soft, &hard) == 0
+        most = isKnown ? max(1 << 16, Int(clamping: min(hard, 1 << 22))) : 1 << 20
+        table = try RingMemory.allocate(most * MemoryLayout<WatchedDescriptor>.stride)
+            .bindMemory(to: WatchedDescriptor.self, capacity: most)
     }
 
     deinit { table.deallocate() }
 
-    /// Valid until the next call of `reach`.
     subscript(descriptor: Int32) -> UnsafeMutablePointer<WatchedDescriptor>? {
         descriptor >= 0 && Int(descriptor) < capacity ? table + Int(descriptor) : nil
     }
@@ -51,13 +56,9 @@ struct WatchedDescriptors: ~Copyable {
 
     @inline(never)
     private mutating func grow(beyond descriptor: Int) {
-        var larger = capacity
-        while larger <= descriptor { larger *= 2 }
-        let fresh = UnsafeMutablePointer<WatchedDescriptor>.allocate(capacity: larger)
-        fresh.moveInitialize(from: table, count: capacity)
-        (fresh + capacity).initialize(repeating: WatchedDescriptor(), count: larger - capacity)
-        table.deallocate()
-        table = fresh
+        precondition(descriptor < most, "a descriptor beyond the limit of the process")
+        let larger = min(most, (descriptor | 255) + 1)
+        (table + capacity).initialize(repeating: WatchedDescriptor(), count: larger - capacity)
         capacity = larger
     }
 

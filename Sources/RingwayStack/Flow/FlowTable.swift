@@ -1,4 +1,4 @@
-internal import RingwayStorage
+public import RingwayStorage
 
 /// Flow keys to flows: open addressing with linear probing over memory allocated once, at most half full.
 ///
@@ -17,17 +17,22 @@ public struct FlowTable: ~Copyable {
     /// - Parameters:
     ///   - capacity: the most flows; `insert` answers `false` beyond it.
     ///   - secret: random per network.
-    public init(capacity: Int, secret: UInt64) {
+    public init(capacity: Int, secret: UInt64) throws(MemoryFailure) {
         precondition(capacity > 0 && capacity <= 1 << 24)
-        self.capacity = capacity
-        self.secret = secret
         var size = 16
         while size < capacity * 2 { size *= 2 }
-        mask = size - 1
-        tags = .allocateApart(capacity: size)
+        var blocks = MemoryBlocks()
+        let tags = try blocks.apart(size, of: UInt32.self)
+        let keys = try blocks.apart(size, of: FlowKey.self)
+        let references = try blocks.apart(size, of: Flow.self)
+        blocks.keep()
         tags.initialize(repeating: 0, count: size)
-        keys = .allocateApart(capacity: size)
-        references = .allocateApart(capacity: size)
+        self.capacity = capacity
+        self.secret = secret
+        mask = size - 1
+        self.tags = tags
+        self.keys = keys
+        self.references = references
     }
 
     deinit {

@@ -40,11 +40,17 @@ struct PeerTable: ~Copyable {
     /// - Parameters:
     ///   - capacity: peers of all owners.
     ///   - owners: the numbers that owners may have.
-    init(capacity: Int, owners ownerCount: Int) {
-        peers = Slab(capacity: capacity)
-        owners = .allocateApart(capacity: ownerCount)
+    init(capacity: Int, owners ownerCount: Int) throws(MemoryFailure) {
+        // What may fail comes before any stored property is set.
+        var blocks = MemoryBlocks()
+        let owners = try blocks.apart(ownerCount, of: Owner.self)
+        let ranks = try blocks.apart(UInt32.bitWidth, of: AgeList.self)
+        let peers = try Slab<Peer>(capacity: capacity)
+        blocks.keep()
+        self.peers = peers
+        self.owners = owners
         self.ownerCount = ownerCount
-        ranks = .allocateApart(capacity: UInt32.bitWidth)
+        self.ranks = ranks
         let list = AgeList(of: owners, offset: MemoryLayout<Owner>.offset(of: \.links))
         ranks.initialize(repeating: list, count: UInt32.bitWidth)
     }

@@ -1,4 +1,4 @@
-internal import RingwayStorage
+public import RingwayStorage
 public import RingwayWire
 
 /// Puts the guest's fragmented IPv4 and IPv6 datagrams together (RFC 791 §3.2, RFC 8200 §4.5, RFC 5722).
@@ -58,13 +58,18 @@ public struct Reassembler: ~Copyable {
     private let octets: UnsafeMutableRawPointer
 
     /// Memory for `capacity` datagrams, 1 to 65,536.
-    public init(capacity: Int = 64) {
+    public init(capacity: Int = 64) throws(MemoryFailure) {
         precondition(capacity > 0 && capacity <= 65_536, "an impossible number of datagrams")
-        self.capacity = capacity
-        slots = .allocateApart(capacity: capacity)
+        var memory = MemoryBlocks()
+        let slots = try memory.apart(capacity, of: Slot.self)
+        let blocks = try memory.apart(capacity * ReceivedBlocks.wordCount, of: UInt64.self)
+        let octets = try memory.pages(capacity * Self.slotOctets)
+        memory.keep()
         slots.initialize(repeating: Slot(), count: capacity)
-        blocks = .allocateApart(capacity: capacity * ReceivedBlocks.wordCount)
-        octets = .allocate(byteCount: capacity * Self.slotOctets, alignment: 4_096)
+        self.capacity = capacity
+        self.slots = slots
+        self.blocks = blocks
+        self.octets = octets
     }
 
     deinit {

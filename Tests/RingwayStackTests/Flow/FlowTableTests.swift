@@ -1,4 +1,5 @@
 import RingwayStack
+import RingwayStorage
 import RingwayWire
 import Testing
 
@@ -6,7 +7,9 @@ import Testing
 private final class TableUnderTest {
     private var table: FlowTable
 
-    init(capacity: Int, secret: UInt64) { table = FlowTable(capacity: capacity, secret: secret) }
+    init(capacity: Int, secret: UInt64) {
+        table = MemoryFailure.trap { try FlowTable(capacity: capacity, secret: secret) }
+    }
 
     var count: Int { table.count }
     func find(_ key: FlowKey) -> Flow? { table.find(key) }

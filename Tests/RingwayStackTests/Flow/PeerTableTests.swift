@@ -1,3 +1,4 @@
+import RingwayStorage
 import RingwayWire
 import Testing
 
@@ -7,11 +8,11 @@ import Testing
 struct PeerTableTests {
     /// The table of peers with the table of flows beside it, as a stack has both.
     private final class Bench {
-        var table = FlowTable(capacity: 256, secret: 0x5EED)
+        var table = MemoryFailure.trap { try FlowTable(capacity: 256, secret: 0x5EED) }
         var peers: PeerTable
 
         init(capacity: Int, owners: Int) {
-            peers = PeerTable(capacity: capacity, owners: owners)
+            peers = MemoryFailure.trap { try PeerTable(capacity: capacity, owners: owners) }
             for owner in 0..<UInt32(owners) { peers.open(owner) }
         }
 

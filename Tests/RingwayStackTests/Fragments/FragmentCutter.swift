@@ -1,3 +1,4 @@
+import RingwayStorage
 import RingwayWire
 import Testing
 
@@ -65,7 +66,7 @@ final class ReassemblyBench {
     private var reassembler: Reassembler
     var now: UInt64 = 0
 
-    init(capacity: Int = 64) { reassembler = Reassembler(capacity: capacity) }
+    init(capacity: Int = 64) { reassembler = MemoryFailure.trap { try Reassembler(capacity: capacity) } }
 
     var drops: ServiceDropCounts { reassembler.drops }
     var inUse: Int { reassembler.inUse }

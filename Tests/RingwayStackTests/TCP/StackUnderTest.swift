@@ -26,14 +26,16 @@ final class StackUnderTest {
         let block = try #require(CIDRBlock("192.168.127.0/24"))
         let prefix = IPv6Address(high: 0xFD12_3456_789A_0000, low: 0)
         plan = try #require(NetworkPlan(ipv4: block, ipv6Prefix: prefix, mtu: mtu))
-        space = BufferSpace(shards: 1, largeCount: limits.largeBuffers, smallCount: limits.smallBuffers)
+        space = MemoryFailure.trap {
+            try BufferSpace(shards: 1, largeCount: limits.largeBuffers, smallCount: limits.smallBuffers)
+        }
         pool = .allocate(capacity: 1)
-        pool.initialize(to: BufferPool(space: space, shard: 0))
+        pool.initialize(to: MemoryFailure.trap { [space] in try BufferPool(space: space, shard: 0) })
         // The shard that has no services sends nothing of its own accord.
         let configuration = Stack.Configuration(
             plan: plan, limits: limits, policy: policy, guestMAC: Self.guestMAC, guestIPv4: plan.firstGuestIPv4,
             guestIPv6: plan.firstGuestIPv6, shard: 1, shards: 2, secret: 0x5EED)
-        stack = Stack(configuration, pool: pool, counters: counters, now: now)
+        stack = try Stack(configuration, pool: pool, counters: counters, now: now)
     }
 
     deinit {

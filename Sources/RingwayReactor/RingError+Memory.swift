@@ -1,0 +1,10 @@
+internal import Glibc
+public import RingwayRing
+public import RingwayStorage
+
+extension RingError {
+    /// There is no memory for what belongs to a ring.
+    public init(_ failure: MemoryFailure) {
+        self.init(operation: "cannot have \(failure.octets) octets of memory", errno: ENOMEM)
+    }
+}
