@@ -44,6 +44,9 @@ extension EndToEnd {
                     in: greedy.namespace, keepsInput: true)
                 try hoard.waitForOutput("opened", within: .seconds(20))
                 #expect(try Self.isControlled(bed))
+                let status = try bed.ringway(["status", "--control", "\(bed.directory)/control"]).output
+                #expect(
+                    status.contains("descriptors of flows") && status.contains("guest guest-2; ulimit -n"), "\(status)")
                 // A SYN that nobody answers comes again after a second.
                 let (served, slowest) = try Self.serveBystander(modest, count: 60)
                 #expect(served == 60)
@@ -97,7 +100,7 @@ extension EndToEnd {
                 let words = joiners.output.split(whereSeparator: \.isWhitespace)
                 let (joined, refused) = (try #require(Int(words[1])), try #require(Int(words[3])))
                 #expect(joined >= 2 && joined + refused == 40, "\(joiners.output)")
-                try service.waitForLine("descriptors that the process may have, which are too few for one more")
+                try service.waitForLine("descriptors that the process may have are left for one more guest")
                 #expect(try Self.serveBystander(machine, count: 10).0 == 10)
                 #expect(try Self.isControlled(bed))
                 joiners.closeInput()
@@ -126,7 +129,50 @@ extension EndToEnd {
                     _ = try machine.run(["dig", "+short", "@192.168.127.1"] + names + ["+tcp"])
                 }
                 #expect(try Self.serveBystander(machine, count: 200).0 == 200)
+                try Self.waitForRest(bed, atMost: 0)
                 #expect(try service.end().status == 0)
+            }
+        }
+
+        @Test func `give everything back that went around the link, or through an agent`() throws {
+            try TestBed.use { bed in
+                let guest = try Guest(bed, shards: 2, ["-p", "7500:7500", "--control", "\(bed.directory)/control"])
+                _ = try guest.serve(Machine.flows, ["serve", "7500"])
+                _ = try bed.run(["python3", Machine.flows, "cycle", "127.0.0.1", "7500", "1000"]).requireSuccess()
+                // Pipes and sockets that are kept ready.
+                try Self.waitForRest(bed, atMost: 2 * (32 + 32))
+                _ = try guest.end()
+            }
+            try TestBed.use { bed in
+                let pair = try AgentPair(bed, ["--control", "\(bed.directory)/control", "--follow-ports"])
+                _ = try pair.serve(Machine.flows, ["serve", "7600"])
+                try bed.waitForListener(at: 7600)
+                _ = try bed.run(["python3", Machine.flows, "cycle", "127.0.0.1", "7600", "1000"]).requireSuccess()
+                // Besides, streams that the agent keeps ready.
+                try Self.waitForRest(bed, atMost: 32 + 40)
+            }
+        }
+
+        private struct Status: Decodable {
+            struct Bound: Decodable {
+                let name: String
+                let inUse: Int
+            }
+            let bounds: [Bound]
+        }
+
+        /// Waits until no guest's flows hold more descriptors than so many.
+        private static func waitForRest(_ bed: TestBed, atMost rest: Int) throws {
+            var held = Int.max
+            do {
+                try waitUntil("the descriptors of flows", within: .seconds(10)) {
+                    let report = try bed.ringway(["status", "--json", "--control", "\(bed.directory)/control"])
+                    let status = try JSONDecoder().decode(Status.self, from: Data(report.requireSuccess().utf8))
+                    held = status.bounds.first { $0.name == "descriptors of flows" }?.inUse ?? .max
+                    return held <= rest
+                }
+            } catch {
+                throw TestFailure("\(error): \(held) are held")
             }
         }
 

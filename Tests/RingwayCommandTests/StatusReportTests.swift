@@ -15,6 +15,25 @@ struct StatusReportTests {
         #expect(lines[0] == "network      blue (attach /run/netns/blue)")
     }
 
+    @Test func `shows each bound with what is in use, who has it and what sets it`() throws {
+        let lines = try report(
+            #"""
+            {"name":"blue","bounds":[
+              {"name":"descriptors","scope":"process","inUse":40,"limit":20000,"option":"ulimit -n","guest":null},
+              {"name":"bytes of address space","scope":"process","inUse":1048576,"limit":2097152,"option":"ulimit -v",
+               "guest":null},
+              {"name":"flows","scope":"guest","inUse":7,"limit":65536,"option":"--max-flows","guest":"web"}]}
+            """#
+        ).lines
+        #expect(
+            lines.suffix(5) == [
+                "", "bound                   in use  of     whose, and what sets it; of guests the fullest",
+                "descriptors             40      20000  process; ulimit -n",
+                "bytes of address space  1.0M    2.0M   process; ulimit -v",
+                "flows                   7       65536  guest web; --max-flows",
+            ])
+    }
+
     @Test func `puts troubles under the word for their kind, with their count and a place to look`() throws {
         let lines = try report(
             #"""

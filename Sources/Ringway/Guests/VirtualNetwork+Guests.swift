@@ -224,8 +224,8 @@ extension VirtualNetwork {
         budget.countOpen()
         guard let share = budget.join(standing: standing, besides: neighbors) else {
             throw Failure(
-                "\(budget.usage.members) guests share the \(budget.limit) descriptors that the process may have, "
-                    + "which are too few for one more: raise ulimit -Hn or LimitNOFILE", .exhausted)
+                "too few of the \(budget.limit) descriptors that the process may have are left for one more guest: raise "
+                    + "ulimit -Hn or LimitNOFILE", .exhausted)
         }
         return share
     }

@@ -232,8 +232,16 @@ enum HelpText {
         }
         let lines = TextTable.lines(
             [["OPTION", "DEFAULT", "WHAT IT BOUNDS\nWHAT HAPPENS AT THE BOUND\n(COUNTER)"]] + rows)
-        return "LIMITS\n" + lines.map { "  " + $0 }.joined(separator: "\n")
+        return "LIMITS\n" + lines.map { "  " + $0 }.joined(separator: "\n") + "\n\n" + shares
     }
+
+    private static let shares = """
+        SHARES
+        Descriptors are the process's (ulimit -n), and its guests share them: each can be sure of an equal part of what a \
+        reserve leaves, may have more while it is free, and gives that back, its idlest flows first, when others need it. \
+        A guest for whom too few descriptors or too little memory are left is refused. "ringway status" shows how much \
+        of each bound is in use.
+        """
 
     /// What an option that sets a bound says, made of the same table.
     static func limit(_ flag: String) -> String {

@@ -5,7 +5,7 @@ struct StatusReport {
     let status: JSONValue
 
     /// The table.
-    var lines: [String] { TextTable.lines(facts) + troubles }
+    var lines: [String] { TextTable.lines(facts) + bounds + troubles }
 
     /// The answer with what only this side knows.
     var json: JSONValue {
@@ -34,6 +34,24 @@ struct StatusReport {
             ["from guests", octets("octetsFromGuest")],
             ["to guests", octets("octetsToGuest")],
         ]
+    }
+
+    /// How much of what is bounded is in use, one line each; empty where the program at work does not tell.
+    private var bounds: [String] {
+        let rows = (status["bounds"]?.elements ?? []).map { bound -> [String] in
+            let isSize = bound["name"]?.text?.hasPrefix("bytes ") ?? false
+            func number(_ key: String) -> String {
+                let value = bound[key]?.int ?? 0
+                return isSize ? OctetText.text(value) : "\(value)"
+            }
+            let holder = bound["guest"]?.text.map { "guest \($0)" } ?? bound["scope"]?.text ?? "?"
+            return [
+                bound["name"]?.text ?? "?", number("inUse"), number("limit"),
+                "\(holder); \(bound["option"]?.text ?? "?")",
+            ]
+        }
+        let title = ["bound", "in use", "of", "whose, and what sets it; of guests the fullest"]
+        return rows.isEmpty ? [] : [""] + TextTable.lines([title] + rows)
     }
 
     /// What went wrong, one line each under the word for its kind; empty where nothing did.

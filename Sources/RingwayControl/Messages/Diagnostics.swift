@@ -15,6 +15,9 @@ enum Diagnostics {
                     let statistics = network.statistics(of: guest.id)
                     writer.object { writer in
                         writer.members(of: guest, statistics)
+                        writer.member("bounds", network.bounds(of: guest.id) ?? []) { writer, bound in
+                            writer.object { $0.members(of: bound) }
+                        }
                         if let statistics { writer.member("counters") { $0.members(of: statistics) } }
                     }
                 }

@@ -29,6 +29,7 @@ extension JSONWriter {
         member("forwards", ports.count + places.count)
         member("publishedPorts", ports.reduce(places.count) { $0 + $1.forward.hostPorts.count })
         member("flows", statistics.flows)
+        members(ofBounds: network)
         members(ofTroubles: statistics)
         member("counters") { $0.members(of: statistics) }
     }

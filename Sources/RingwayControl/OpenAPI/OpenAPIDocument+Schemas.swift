@@ -101,6 +101,10 @@ extension OpenAPIDocument {
               "forwards": {"type": "integer", "format": "int64", "minimum": 0},
               "publishedPorts": {"type": "integer", "format": "int64", "minimum": 0},
               "flows": {"type": "integer", "format": "int64", "minimum": 0},
+              "bounds": {
+                "type": "array", "items": {"$ref": "#/components/schemas/Bound"},
+                "description": "How much of what is bounded is in use; of each guest's bounds that of the fullest guest."
+              },
               "troubles": {
                 "type": "array", "items": {"$ref": "#/components/schemas/Trouble"},
                 "description": "Drops, denials, failures of names and bounds that were reached, since the start."
@@ -109,8 +113,33 @@ extension OpenAPIDocument {
             },
             "required": [
               "name", "kind", "target", "version", "pid", "startTime", "uptimeSeconds", "network", "isolate", "guests",
-              "forwards", "publishedPorts", "flows", "troubles", "counters"
+              "forwards", "publishedPorts", "flows", "bounds", "troubles", "counters"
             ],
+            "additionalProperties": false
+          },
+          "Bound": {
+            "type": "object",
+            "properties": {
+              "name": {"type": "string", "description": "What is bounded."},
+              "scope": {"type": "string", "enum": ["process", "network", "guest"], "description": "Who has it."},
+              "inUse": {"type": "integer", "format": "int64", "minimum": 0},
+              "limit": {"type": "integer", "format": "int64", "minimum": 0},
+              "option": {"type": "string", "description": "What sets the limit."},
+              "guest": {"type": "string", "nullable": true, "description": "The guest whose it is."}
+            },
+            "required": ["name", "scope", "inUse", "limit", "option", "guest"],
+            "additionalProperties": false
+          },
+          "GuestBound": {
+            "type": "object",
+            "properties": {
+              "name": {"type": "string", "description": "What is bounded."},
+              "scope": {"type": "string", "enum": ["guest"]},
+              "inUse": {"type": "integer", "format": "int64", "minimum": 0},
+              "limit": {"type": "integer", "format": "int64", "minimum": 0},
+              "option": {"type": "string", "description": "What sets the limit."}
+            },
+            "required": ["name", "scope", "inUse", "limit", "option"],
             "additionalProperties": false
           },
           "Trouble": {
@@ -160,11 +189,12 @@ extension OpenAPIDocument {
               "flows": {"type": "integer", "format": "int64", "minimum": 0, "description": "Flows of all kinds."},
               "octetsFromGuest": {"type": "integer", "format": "int64", "minimum": 0},
               "octetsToGuest": {"type": "integer", "format": "int64", "minimum": 0},
+              "bounds": {"type": "array", "items": {"$ref": "#/components/schemas/GuestBound"}},
               "counters": {"$ref": "#/components/schemas/Counters"}
             },
             "required": [
               "id", "name", "claimsName", "mac", "ipv4", "ipv6", "link", "flows", "octetsFromGuest", "octetsToGuest",
-              "counters"
+              "bounds", "counters"
             ],
             "additionalProperties": false
           },

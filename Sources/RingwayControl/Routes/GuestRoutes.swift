@@ -23,6 +23,9 @@ extension ControlledNetwork {
                 else { throw ControlFailure.notFound("there is no guest \(number)") }
                 return .object { writer in
                     writer.members(of: guest, statistics)
+                    writer.member("bounds", network.bounds(of: number) ?? []) { writer, bound in
+                        writer.object { $0.members(of: bound) }
+                    }
                     writer.member("counters") { $0.members(of: statistics) }
                 }
             },

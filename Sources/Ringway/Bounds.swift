@@ -1,0 +1,93 @@
+internal import CRingway
+internal import RingwayEngine
+internal import RingwayStack
+internal import RingwayStorage
+
+/// One bound, and how much of it is in use: a row of the table of everything that a network, its guests and the process
+/// may use up.
+public struct Bound: Sendable, Equatable {
+    /// Who has what is bounded.
+    public enum Scope: String, Sendable {
+        /// The process, whose networks and guests share it.
+        case process
+        case network
+        /// Each guest has as much.
+        case guest
+    }
+
+    /// What is bounded, for a person to read.
+    public let name: String
+    public let scope: Scope
+    public let inUse: Int
+    /// How much there may be.
+    public let limit: Int
+    /// The option that sets it, or what else does.
+    public let option: String
+
+    init(_ name: String, _ scope: Scope, _ inUse: Int, of limit: Int, _ option: String) {
+        self.name = name
+        self.scope = scope
+        self.inUse = max(0, inUse)
+        self.limit = limit
+        self.option = option
+    }
+}
+
+extension VirtualNetwork {
+    /// The bounds of the process and of the network.
+    public func bounds() -> [Bound] {
+        let statistics = statistics()
+        let limits = configuration.limits
+        let budget = DescriptorBudget.ofProcess
+        let open = ringway_open_descriptors()
+        var rows = [
+            Bound(
+                "descriptors", .process, open >= 0 ? open : budget.usage.standing + budget.usage.flows,
+                of: budget.limit, "ulimit -n")
+        ]
+        let memory = MemoryReserve.ofProcess()
+        if let limit = memory.addressLimit {
+            rows.append(Bound("bytes of address space", .process, memory.addressesUsed, of: limit, "ulimit -v"))
+        }
+        if let limit = memory.dataLimit {
+            rows.append(Bound("bytes of memory of its own", .process, memory.dataUsed, of: limit, "ulimit -d"))
+        }
+        if let limit = memory.commitLimit {
+            rows.append(
+                Bound(
+                    "bytes that the host has promised", .process, memory.committed, of: limit,
+                    "vm.overcommit_ratio"))
+        }
+        rows += [
+            Bound("guests", .network, statistics["guests"], of: limits.guestsPerNetwork, "--max-guests"),
+            Bound(
+                "DNS queries under way", .network, statistics["dns.outstanding"], of: limits.nameQueries,
+                "--max-name-queries"),
+        ]
+        return rows
+    }
+
+    /// The bounds of a guest; `nil` when it is not attached.
+    public func bounds(of guest: Guest.ID) -> [Bound]? {
+        guard let engine = state.withLock({ $0.members[guest]?.engine }) else { return nil }
+        let counts = Statistics(data: engine.snapshot(), names: nil)
+        let (limits, share) = (configuration.limits, engine.descriptors)
+        let flows = ["tcpFlows", "udpMappings", "pingMappings"].reduce(0) { $0 + counts[$1] }
+        return [
+            Bound("descriptors of flows", .guest, share.held, of: share.fairShare, "ulimit -n"),
+            Bound("flows", .guest, flows, of: limits.flowsPerGuest, "--max-flows"),
+            // Those that it opens, and as many that clients of its published ports do.
+            Bound(
+                "half-open connections", .guest, counts["tcpHalfOpen"], of: 2 * limits.halfOpenConnects,
+                "--max-half-open"),
+            Bound("UDP mappings", .guest, counts["udpMappings"], of: limits.udpMappings, "--max-udp-mappings"),
+            Bound("ping mappings", .guest, counts["pingMappings"], of: limits.pingMappings, "--max-ping-mappings"),
+            Bound(
+                "spliced connections", .guest, counts["splicedConnections"],
+                of: limits.splicedConnectionsPerShard * engine.shards, "--max-spliced"),
+            Bound(
+                "buffers", .guest, counts["buffersLeased"],
+                of: (limits.largeBuffers + limits.smallBuffers) * engine.shards, "--pool-size"),
+        ]
+    }
+}

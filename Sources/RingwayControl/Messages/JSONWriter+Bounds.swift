@@ -1,0 +1,39 @@
+internal import Ringway
+
+/// The table of bounds in answers.
+extension JSONWriter {
+    /// The bounds of the process and the network, and of what each guest has as much as the others: that of the guest
+    /// that has used most of it.
+    mutating func members(ofBounds network: VirtualNetwork) {
+        var fullest: [String: (bound: Bound, guest: String)] = [:]
+        var order: [String] = []
+        for guest in network.guests {
+            for bound in network.bounds(of: guest.id) ?? [] {
+                guard let other = fullest[bound.name]?.bound else {
+                    order.append(bound.name)
+                    fullest[bound.name] = (bound, guest.name)
+                    continue
+                }
+                if bound.inUse > other.inUse { fullest[bound.name] = (bound, guest.name) }
+            }
+        }
+        let rows =
+            network.bounds().map { (bound: $0, guest: String?.none) }
+            + order.compactMap { fullest[$0] }.map { (bound: $0.bound, guest: String?.some($0.guest)) }
+        member("bounds", rows) { writer, row in
+            writer.object { writer in
+                writer.members(of: row.bound)
+                writer.member("guest", row.guest)
+            }
+        }
+    }
+
+    /// Without the guest whose it is.
+    mutating func members(of bound: Bound) {
+        member("name", bound.name)
+        member("scope", bound.scope.rawValue)
+        member("inUse", bound.inUse)
+        member("limit", bound.limit)
+        member("option", bound.option)
+    }
+}
