@@ -163,7 +163,10 @@ extension EndToEnd {
                     ["python3", Machine.program("raw_agent.py"), path, "64"], keepsInput: true)
                 try agent.waitForOutput("queues")
                 #expect(agent.output == "welcome \(expected)\nqueues \(expected)\n")
-                #expect(try Self.shards(of: service.program.identifier) == expected)
+                // A thread has its name a moment after it has begun.
+                try waitUntil("\(expected) shards") {
+                    try Self.shards(of: service.program.identifier) == expected
+                }
                 try service.waitForCounters("the queues that were refused") { $0["queuesRefused"] == 64 - expected }
             }
         }
@@ -178,7 +181,7 @@ extension EndToEnd {
                 _ = try bed.serve(Machine.flows, ["serve", "7000"])
                 let report = try pair.run(["python3", Machine.flows, "hold", Family.ipv4.host, "7000", "100"])
                 #expect(report.status == 0, "\(report.output)")
-                #expect(try Self.shards(of: pair.service.identifier) == 2)
+                try waitUntil("two shards") { try Self.shards(of: pair.service.identifier) == 2 }
             }
         }
     }
