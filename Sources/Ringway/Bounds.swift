@@ -2,6 +2,7 @@ internal import CRingway
 internal import RingwayEngine
 internal import RingwayStack
 internal import RingwayStorage
+internal import Synchronization
 
 /// One bound, and how much of it is in use: a row of the table of everything that a network, its guests and the process
 /// may use up.
