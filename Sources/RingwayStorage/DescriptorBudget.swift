@@ -22,6 +22,9 @@ internal import Synchronization
 public final class DescriptorBudget: Sendable {
     /// What each member can have at the least: where there is not so much for one more, it may not join.
     public static var leastShare: Int { 16 }
+    /// The members that are always taken in, a network's resolver and its first guest: a process that may have few
+    /// descriptors serves one guest all the same, and meets the kernel's bound.
+    private static var firstMembers: Int { 2 }
     /// The most that is kept free of borrowers.
     private static var mostHeadroom: Int { 256 }
 
@@ -80,7 +83,8 @@ public final class DescriptorBudget: Sendable {
         let share = DescriptorShare(self, standing: standing)
         let excess: Int? = table.withLock { table in
             let pool = pool(table) - standing - others
-            guard pool / (table.members.count + 1) >= Self.leastShare else { return nil }
+            let count = table.members.count
+            guard count < Self.firstMembers || pool / (count + 1) >= Self.leastShare else { return nil }
             table.members.append(share)
             table.standing += standing
             measure(table)
@@ -151,8 +155,8 @@ public final class DescriptorBudget: Sendable {
     }
 
     private func measure(_ table: borrowing Table) {
-        let pool = max(0, pool(table))
         let count = table.members.count
+        let pool = max(pool(table), Self.leastShare * min(count, Self.firstMembers))
         let headroom = count > 1 ? min(Self.mostHeadroom, pool / 8) : 0
         bounds.fair.store(pool / max(1, count), ordering: .relaxed)
         bounds.calm.store(pool - headroom / 2, ordering: .relaxed)

@@ -53,7 +53,7 @@ extension EndToEnd {
                     let agent = try bed.start(
                         [
                             Machine.agent, "run", "--host", "unix:\(bed.directory)/a", "--configure", "--resolv-conf",
-                            "",
+                            "", "--request-socket", "\(bed.directory)/requests\(index)",
                         ], in: namespace)
                     guests.append((namespace, agent))
                     if index == 0 { try waitUntil("the first agent") { agent.errors.contains("connected") } }
