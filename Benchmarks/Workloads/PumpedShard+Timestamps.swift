@@ -5,7 +5,7 @@ import RingwayWire
 extension PumpedShard {
     /// The option as kernels write it, of the clock's first millisecond.
     static var timestamps: [UInt8] { [1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0] }
-    /// Octets of the headers of such a segment.
+    /// Bytes of the headers of such a segment.
     private static var headersLength: Int { GuestFrame.transport + 32 }
 
     /// The next segment of a flow; see `receiveSegment`.

@@ -39,7 +39,7 @@ final class CarriedConnection {
     let conversation: End
     private let agent: UInt32
     private let share: DescriptorShare
-    /// When octets were moved last, monotonic nanoseconds.
+    /// When bytes were moved last, monotonic nanoseconds.
     private var usedAt: UInt64 = 0
     private let ends: AgentConnection
     private var carrier: StreamCarrier

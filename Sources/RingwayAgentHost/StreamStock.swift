@@ -114,7 +114,7 @@ extension AgentSession {
 
     // MARK: Joining
 
-    /// Has octets move between a plain socket and a conversation, both adopted and counted.
+    /// Has bytes move between a plain socket and a conversation, both adopted and counted.
     func join(client: Int32, conversation: Int32, _ ends: AgentConnection) {
         guard let loop, !loop.reception.join(client: client, conversation: conversation, ends, for: agent) else {
             return

@@ -14,7 +14,7 @@ enum ShardCommand: Sendable {
     /// Hand frames for this ethernet address to that inbox, which is adopted.
     case addNeighbor(MACAddress, inbox: Int32)
     case removeNeighbor(MACAddress)
-    /// Move octets between a host's socket and a conversation with the guest's agent, both adopted and counted.
+    /// Move bytes between a host's socket and a conversation with the guest's agent, both adopted and counted.
     case join(client: Int32, conversation: Int32, ConversationEnds, DescriptorShare)
     /// End flows for the sake of other guests, as many as are due.
     case giveBack

@@ -36,7 +36,7 @@ public struct SplicedStream: BitwiseCopyable {
     /// While opening: when to give up, in monotonic nanoseconds.
     public var deadline: UInt64 = 0
     public var place = Place.none
-    /// When octets were moved last, monotonic nanoseconds.
+    /// When bytes were moved last, monotonic nanoseconds.
     public var usedAt: UInt64 = 0
     public var previous: UInt32 = .max
     public var next: UInt32 = .max

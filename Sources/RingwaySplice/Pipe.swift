@@ -44,7 +44,7 @@ public struct PipePool: ~Copyable {
 
     private let idle: UnsafeMutablePointer<Pipe>
     private var count = 0
-    /// Made when octets are copied for the first time.
+    /// Made when bytes are copied for the first time.
     private var copy: UnsafeMutableRawPointer?
     /// Times that no pipe could be had.
     public private(set) var exhaustions = 0

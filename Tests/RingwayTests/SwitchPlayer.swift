@@ -144,7 +144,7 @@ enum Frames {
         }
     }
 
-    /// An ICMPv6 message of so many octets, without a checksum.
+    /// An ICMPv6 message of so many bytes, without a checksum.
     static func message(
         _ type: UInt8, to mac: MACAddress, _ destination: IPv6Address, from source: MACAddress, _ address: IPv6Address,
         target: IPv6Address

@@ -128,7 +128,7 @@ extension Stack {
         counters.add(.tcpParkedOctets, length)
         let tail = flow.pointee.parked.tail
         if length < TCPBounds.coalesceBelow, !tail.isNone, space.state(of: tail).pointee.holds == 1 {
-            // Not in the kernel's hands, so octets may be added behind.
+            // Not in the kernel's hands, so bytes may be added behind.
             let last = space.state(of: tail)
             let end = Int(last.pointee.offset) &+ Int(last.pointee.length)
             if end &+ length <= space.size(of: tail) {
