@@ -148,8 +148,7 @@ let package = Package(
             ],
             swiftSettings: settings),
         .testTarget(name: "SimulationTests", dependencies: ["RingwaySimulation"], swiftSettings: settings),
-        .testTarget(
-            name: "EndToEndTests", exclude: ["Programs"], swiftSettings: settings),
+        .testTarget(name: "EndToEndTests", swiftSettings: settings),
         .testTarget(
             name: "RingwayResolverTests", dependencies: ["RingwayResolver", "RingwayWire"], swiftSettings: settings),
         .testTarget(

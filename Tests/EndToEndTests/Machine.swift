@@ -27,16 +27,17 @@ enum Machine {
     /// The options that choose what bridges run on, where `RINGWAY_REACTOR` names it.
     static let reactorOptions: [String] = getenv("RINGWAY_REACTOR").map { ["--reactor", String(cString: $0)] } ?? []
 
-    /// A program in `Programs`, which stands beside this file.
-    static func program(_ name: String) -> String { directory + "/Programs/" + name }
+    /// A program of those that both test beds share: this one, and that of tools/acceptance.
+    static func program(_ name: String) -> String { programDirectory + "/" + name }
 
     /// The program that makes many connections.
-    static let flows = directory + "/../../tools/flows.py"
+    static let flows = program("flows.py")
 
     /// Where programs are looked for; an ordinary user's path may lack the administrator's directories.
     static let searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-    private static let directory = (#filePath as NSString).deletingLastPathComponent
+    private static let programDirectory =
+        (#filePath as NSString).deletingLastPathComponent + "/../../tools/ringway_tools/programs"
 
     private static let programs = [
         "ip", "ss", "nsenter", "unshare", "setpriv", "prlimit", "sysctl", "mknod", "python3", "curl", "iperf3", "dig",

@@ -1,0 +1,65 @@
+"""UDP: what arrives of datagrams sent as fast as they go, one by one and in pieces as QUIC sends them."""
+
+import time
+
+from ringway_tools.bench.measure import HIGHER, LOWER, Case, Measure, Metric
+from ringway_tools.bench.scene import ANSWER_PORT, DATAGRAM_PORT, last_object
+
+RATE = Metric("rate", "delivered", "datagrams/s", HIGHER, 0)
+LOSS = Metric("loss", "lost", "%", LOWER, 1)
+MERGED = 44
+
+# What is still in queues when the sender ends.
+DRAINING_SECONDS = 0.3
+
+
+def figures(sent, received):
+    seconds = max(sent["seconds"], received["seconds"])
+    loss = 1 - received["datagrams"] / max(sent["datagrams"], 1)
+    return {"rate": received["datagrams"] / seconds, "loss": max(0.0, loss) * 100}
+
+
+def upward(octets, segments):
+    def sample(scene, link, seconds):
+        merges = 1 if segments > 1 else 0
+        with scene.serve([scene.datagrams, "receive", DATAGRAM_PORT, merges]) as receiver:
+            text = link.run(
+                [scene.datagrams, "send", link.host, DATAGRAM_PORT, octets, seconds, segments, 0], seconds + 10)
+            time.sleep(DRAINING_SECONDS)
+            receiver.process.terminate()
+            received = last_object(receiver.await_end(5), "the receiver")
+        return figures(last_object(text, "the sender"), received)
+
+    return sample
+
+
+def downward(octets, segments):
+    """As a download is: the guest asks, the host sends to where the question came from."""
+    def sample(scene, link, seconds):
+        merges = 1 if segments > 1 else 0
+        with scene.serve([scene.datagrams, "answer", link.host, ANSWER_PORT, octets, seconds, segments, 0]) as sender:
+            with link.start([scene.datagrams, "ask", link.host, ANSWER_PORT, merges]) as receiver:
+                text = sender.await_end(seconds + 10)
+                time.sleep(DRAINING_SECONDS)
+                receiver.process.terminate()
+                received = last_object(receiver.await_end(5), "the receiver")
+        return figures(last_object(text, "the sender"), received)
+
+    return sample
+
+
+def cases():
+    for octets, segments, text in (
+        (64, 1, "64 octets"), (1400, 1, "1400 octets"), (1400, MERGED, "1400 octets, UDP_SEGMENT and GRO"),
+    ):
+        name = f"{octets}-merged" if segments > 1 else str(octets)
+        yield Case(f"{name}-up", f"{text}, guest to host", (RATE, LOSS), upward(octets, segments))
+        yield Case(f"{name}-down", f"{text}, host to guest", (RATE, LOSS), downward(octets, segments))
+
+
+UDP = Measure(
+    "udp", "UDP, flat out",
+    "One connected flow; the sender sends as fast as the kernel takes it (sendmmsg) and never waits, so that it "
+    "competes with bridge and receiver for the cores. Delivered is what the receiver's program got per second; lost is "
+    "the share of what was sent that it did not get, at that load. Buffers of both sockets are 4 MiB.",
+    tuple(cases()))

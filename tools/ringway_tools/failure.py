@@ -1,0 +1,9 @@
+"""Exceptions that a command reports in one line, without a traceback."""
+
+
+class Failure(Exception):
+    """Why something could not be done, or is not as it should be."""
+
+
+class UsageError(Exception):
+    """What is wrong with the command line."""
