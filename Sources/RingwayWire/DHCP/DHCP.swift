@@ -1,0 +1,201 @@
+/// A checked view of a DHCP message (RFC 2131 §2). Fields are named as in the RFC.
+///
+///      0       1       2       3               octets
+///     +-------+-------+-------+-------+
+///     |  op   | htype | hlen  | hops  |
+///     |              xid              |
+///     |     secs      |     flags     |
+///     |            ciaddr             |
+///     |            yiaddr             |
+///     |            siaddr             |
+///     |            giaddr             |
+///     |          chaddr (16)          |
+///     |          sname (64)           |
+///     |          file (128)           |
+///     |    magic cookie, then options |
+///     +-------------------------------+
+@frozen
+public struct DHCPMessage: BitwiseCopyable {
+    /// Octets before the first option, the magic cookie included.
+    @inlinable public static var headerLength: Int { 240 }
+    /// `op` of messages to a server.
+    @inlinable public static var bootRequest: UInt8 { 1 }
+    /// `op` of messages to a client.
+    @inlinable public static var bootReply: UInt8 { 2 }
+    /// The port of servers.
+    @inlinable public static var serverPort: UInt16 { 67 }
+    /// The port of clients.
+    @inlinable public static var clientPort: UInt16 { 68 }
+    /// The bit of `flags` by which a client asks for answers by broadcast.
+    @inlinable public static var broadcastFlag: UInt16 { 0x8000 }
+    /// What tells DHCP from BOOTP (RFC 2131 §3).
+    @inlinable public static var magicCookie: UInt32 { 0x6382_5363 }
+
+    @usableFromInline let base: UnsafeRawPointer
+    @usableFromInline let optionsLength: Int
+
+    /// Returns `nil` when the message is short, is not for ethernet, lacks the cookie, or has an option that runs past
+    /// its end. Options in `sname` and `file` (option 52) are not looked at.
+    public init?(_ bytes: UnsafeRawBufferPointer) {
+        guard let base = bytes.baseAddress, bytes.count >= Self.headerLength,
+            base.octet(0) == Self.bootRequest || base.octet(0) == Self.bootReply, base.word16(1) == 0x0106,
+            base.word32(236) == Self.magicCookie
+        else { return nil }
+        self.base = base
+        var offset = Self.headerLength
+        while offset < bytes.count {
+            let code = base.octet(offset)
+            if code == DHCPOption.end { break }
+            if code == DHCPOption.pad {
+                offset += 1
+                continue
+            }
+            guard offset + 1 < bytes.count, offset + 2 + Int(base.octet(offset + 1)) <= bytes.count else { return nil }
+            offset += 2 + Int(base.octet(offset + 1))
+        }
+        optionsLength = offset - Self.headerLength
+    }
+
+    /// `bootRequest` or `bootReply`.
+    @inlinable public var op: UInt8 { base.octet(0) }
+    /// What answers repeat.
+    @inlinable public var xid: UInt32 { base.word32(4) }
+    /// Seconds since the client began.
+    @inlinable public var secs: UInt16 { base.word16(8) }
+    /// `broadcastFlag` or zero.
+    @inlinable public var flags: UInt16 { base.word16(10) }
+    /// The address the client has and answers on.
+    @inlinable public var ciaddr: IPv4Address { IPv4Address(loadingFrom: base + 12) }
+    /// The address the client gets.
+    @inlinable public var yiaddr: IPv4Address { IPv4Address(loadingFrom: base + 16) }
+    /// The next server of a network boot.
+    @inlinable public var siaddr: IPv4Address { IPv4Address(loadingFrom: base + 20) }
+    /// The relay agent.
+    @inlinable public var giaddr: IPv4Address { IPv4Address(loadingFrom: base + 24) }
+    /// The client's ethernet address.
+    @inlinable public var chaddr: MACAddress { MACAddress(loadingFrom: base + 28) }
+
+    /// The value of the first option with this code.
+    public func option(_ wanted: UInt8) -> UnsafeRawBufferPointer? {
+        var offset = Self.headerLength
+        let end = Self.headerLength + optionsLength
+        while offset < end {
+            let code = base.octet(offset)
+            if code == DHCPOption.pad {
+                offset += 1
+                continue
+            }
+            let length = Int(base.octet(offset + 1))
+            if code == wanted { return UnsafeRawBufferPointer(start: base + (offset + 2), count: length) }
+            offset += 2 + length
+        }
+        return nil
+    }
+
+    /// The value of an option that holds an address.
+    public func address(_ code: UInt8) -> IPv4Address? {
+        guard let value = option(code), value.count == 4, let base = value.baseAddress else { return nil }
+        return IPv4Address(loadingFrom: base)
+    }
+
+    /// What the message wants; `nil` in plain BOOTP and for types that servers do not receive or send.
+    public var messageType: DHCPMessageType? {
+        guard let value = option(DHCPOption.messageType), value.count == 1 else { return nil }
+        return DHCPMessageType(rawValue: value[0])
+    }
+
+    /// The address the client would like.
+    public var requestedAddress: IPv4Address? { address(DHCPOption.requestedAddress) }
+
+    /// The server that the client has chosen.
+    public var serverIdentifier: IPv4Address? { address(DHCPOption.serverIdentifier) }
+
+    /// What the client calls itself, if it is UTF-8.
+    public var hostName: String? {
+        guard let value = option(DHCPOption.hostName) else { return nil }
+        return String(validating: value, as: UTF8.self)
+    }
+
+    /// Whether the client asked for this option.
+    public func requests(_ code: UInt8) -> Bool {
+        option(DHCPOption.parameterRequestList)?.contains(code) ?? false
+    }
+}
+
+/// The meaning of a DHCP message before its options. Fields are named as in RFC 2131 §2.
+@frozen
+public struct DHCPFields: Equatable, Sendable, BitwiseCopyable {
+    /// `DHCPMessage.bootRequest` or `DHCPMessage.bootReply`.
+    public var op: UInt8
+    /// What answers repeat.
+    public var xid: UInt32
+    /// Seconds since the client began.
+    public var secs: UInt16
+    /// `DHCPMessage.broadcastFlag` or zero.
+    public var flags: UInt16
+    /// The address the client has and answers on.
+    public var ciaddr: IPv4Address
+    /// The address the client gets.
+    public var yiaddr: IPv4Address
+    /// The next server of a network boot.
+    public var siaddr: IPv4Address
+    /// The relay agent.
+    public var giaddr: IPv4Address
+    /// The client's ethernet address.
+    public var chaddr: MACAddress
+
+    /// The fields; addresses that are not given are unspecified.
+    @inlinable
+    public init(
+        op: UInt8, xid: UInt32, secs: UInt16 = 0, flags: UInt16 = 0, ciaddr: IPv4Address = .unspecified,
+        yiaddr: IPv4Address = .unspecified, siaddr: IPv4Address = .unspecified, giaddr: IPv4Address = .unspecified,
+        chaddr: MACAddress
+    ) {
+        self.op = op
+        self.xid = xid
+        self.secs = secs
+        self.flags = flags
+        self.ciaddr = ciaddr
+        self.yiaddr = yiaddr
+        self.siaddr = siaddr
+        self.giaddr = giaddr
+        self.chaddr = chaddr
+    }
+
+    /// Writes 240 octets, the magic cookie included; options follow them.
+    public func write(to target: UnsafeMutableRawPointer) {
+        target.initializeMemory(as: UInt8.self, repeating: 0, count: DHCPMessage.headerLength)
+        target.store8(op, 0)
+        target.store16(0x0106, 1)
+        target.store32(xid, 4)
+        target.store16(secs, 8)
+        target.store16(flags, 10)
+        ciaddr.store(to: target + 12)
+        yiaddr.store(to: target + 16)
+        siaddr.store(to: target + 20)
+        giaddr.store(to: target + 24)
+        chaddr.store(to: target + 28)
+        target.store32(DHCPMessage.magicCookie, 236)
+    }
+}
+
+/// What a DHCP message wants (RFC 2132 §9.6).
+@frozen
+public enum DHCPMessageType: UInt8, Sendable, BitwiseCopyable {
+    /// Is there a server?
+    case discover = 1
+    /// A server offers an address.
+    case offer
+    /// A client asks for an address, or to keep it.
+    case request
+    /// A client found the address in use.
+    case decline
+    /// The address is the client's.
+    case ack
+    /// The address is not the client's.
+    case nak
+    /// The client gives the address back.
+    case release
+    /// A client with an address asks for the other options.
+    case inform
+}

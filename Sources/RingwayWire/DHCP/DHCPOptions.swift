@@ -1,0 +1,171 @@
+/// DHCP option codes (RFC 2132 unless said).
+public enum DHCPOption {
+    /// One octet without a length.
+    @inlinable public static var pad: UInt8 { 0 }
+    /// The subnet's mask.
+    @inlinable public static var subnetMask: UInt8 { 1 }
+    /// Routers, the best first.
+    @inlinable public static var router: UInt8 { 3 }
+    /// Name servers, the best first.
+    @inlinable public static var domainNameServer: UInt8 { 6 }
+    /// What the client calls itself.
+    @inlinable public static var hostName: UInt8 { 12 }
+    /// The domain the client is in.
+    @inlinable public static var domainName: UInt8 { 15 }
+    /// The link's MTU.
+    @inlinable public static var interfaceMTU: UInt8 { 26 }
+    /// The subnet's broadcast address.
+    @inlinable public static var broadcastAddress: UInt8 { 28 }
+    /// Time servers.
+    @inlinable public static var networkTimeServer: UInt8 { 42 }
+    /// The address the client would like.
+    @inlinable public static var requestedAddress: UInt8 { 50 }
+    /// Seconds an address is lent for.
+    @inlinable public static var leaseTime: UInt8 { 51 }
+    /// One of `DHCPMessageType`.
+    @inlinable public static var messageType: UInt8 { 53 }
+    /// The address of the server that is meant, or that answers.
+    @inlinable public static var serverIdentifier: UInt8 { 54 }
+    /// Codes the client would like to see in the answer.
+    @inlinable public static var parameterRequestList: UInt8 { 55 }
+    /// Why a request was refused.
+    @inlinable public static var message: UInt8 { 56 }
+    /// Octets of the longest message the client takes.
+    @inlinable public static var maximumMessageSize: UInt8 { 57 }
+    /// Seconds until the client renews.
+    @inlinable public static var renewalTime: UInt8 { 58 }
+    /// Seconds until the client looks for any server.
+    @inlinable public static var rebindingTime: UInt8 { 59 }
+    /// What names the client, before its hardware address.
+    @inlinable public static var clientIdentifier: UInt8 { 61 }
+    /// Answer at once, without an offer (RFC 4039).
+    @inlinable public static var rapidCommit: UInt8 { 80 }
+    /// Seconds to go without IPv4 (RFC 8925).
+    @inlinable public static var ipv6OnlyPreferred: UInt8 { 108 }
+    /// Domains to look names up in (RFC 3397).
+    @inlinable public static var domainSearch: UInt8 { 119 }
+    /// Routes to more networks (RFC 3442).
+    @inlinable public static var classlessStaticRoutes: UInt8 { 121 }
+    /// One octet without a length, after the last option.
+    @inlinable public static var end: UInt8 { 255 }
+}
+
+/// Appends options to a DHCP message, behind the 240 octets that `DHCPFields` writes.
+///
+/// An option that does not fit is left out and remembered in `isOverfull`; the message stays well formed.
+///
+///     fields.write(to: message)
+///     var options = DHCPOptionWriter(message, capacity: 576)
+///     options.append(DHCPOption.messageType, DHCPMessageType.offer.rawValue)
+///     let length = options.finish()
+public struct DHCPOptionWriter {
+    private let message: UnsafeMutableRawPointer
+    private let capacity: Int
+    private var offset = DHCPMessage.headerLength
+
+    /// Whether an option had to be left out.
+    public private(set) var isOverfull = false
+
+    /// Octets that BOOTP relays and some clients insist on (RFC 1542 §2.1).
+    public static var minimumLength: Int { 300 }
+
+    /// Writes into a message of `capacity` octets, counted from its `op` field.
+    ///
+    /// - Precondition: `capacity` is at least `minimumLength`.
+    public init(_ message: UnsafeMutableRawPointer, capacity: Int) {
+        precondition(capacity >= Self.minimumLength)
+        self.message = message
+        self.capacity = capacity
+    }
+
+    /// Appends an option of one octet.
+    public mutating func append(_ code: UInt8, _ value: UInt8) {
+        guard let target = reserve(code, 1) else { return }
+        target.store8(value, 0)
+    }
+
+    /// Appends an option of a 16-bit integer.
+    public mutating func append(_ code: UInt8, _ value: UInt16) {
+        guard let target = reserve(code, 2) else { return }
+        target.store16(value, 0)
+    }
+
+    /// Appends an option of a 32-bit integer, such as a time in seconds.
+    public mutating func append(_ code: UInt8, _ value: UInt32) {
+        guard let target = reserve(code, 4) else { return }
+        target.store32(value, 0)
+    }
+
+    /// Appends an option of one address.
+    public mutating func append(_ code: UInt8, _ address: IPv4Address) {
+        append(code, address.rawValue)
+    }
+
+    /// Appends an option of several addresses, or nothing if there are none.
+    public mutating func append(_ code: UInt8, _ addresses: [IPv4Address]) {
+        guard !addresses.isEmpty, let target = reserve(code, addresses.count * 4) else { return }
+        for (index, address) in addresses.enumerated() { address.store(to: target + index * 4) }
+    }
+
+    /// Appends an option of text, or nothing if it is empty.
+    public mutating func append(_ code: UInt8, _ text: String) {
+        let characters = text.utf8
+        guard !characters.isEmpty, let target = reserve(code, characters.count) else { return }
+        for (index, character) in characters.enumerated() { target.store8(character, index) }
+    }
+
+    /// Appends an option of any octets.
+    public mutating func append(_ code: UInt8, _ bytes: UnsafeRawBufferPointer) {
+        guard let target = reserve(code, bytes.count), let source = bytes.baseAddress else { return }
+        target.copyMemory(from: source, byteCount: bytes.count)
+    }
+
+    /// Appends the domains to look names up in (RFC 3397, uncompressed), or nothing if none is a domain name. A name
+    /// that does not fit any more is left out.
+    public mutating func appendDomainSearch(_ domains: [String]) {
+        // One octet stays free for the end mark.
+        let start = offset + 2
+        let limit = min(start + 255, capacity - 1)
+        guard start <= limit else {
+            isOverfull = true
+            return
+        }
+        var end = start
+        for domain in domains {
+            let room = UnsafeMutableRawBufferPointer(start: message + end, count: limit - end)
+            guard let length = DomainName.write(domain, to: room) else {
+                isOverfull = true
+                continue
+            }
+            end += length
+        }
+        guard end > start else { return }
+        message.store8(DHCPOption.domainSearch, offset)
+        message.store8(UInt8(truncatingIfNeeded: end - start), offset + 1)
+        offset = end
+    }
+
+    /// Writes the end mark, fills the message up to `minimumLength` with zeros, and returns its length in octets.
+    public mutating func finish() -> Int {
+        message.store8(DHCPOption.end, offset)
+        offset += 1
+        while offset < Self.minimumLength {
+            message.store8(DHCPOption.pad, offset)
+            offset += 1
+        }
+        return offset
+    }
+
+    /// Room for a value, behind its code and length; leaves one octet for the end mark.
+    private mutating func reserve(_ code: UInt8, _ length: Int) -> UnsafeMutableRawPointer? {
+        guard length <= 255, offset + 2 + length < capacity else {
+            isOverfull = true
+            return nil
+        }
+        message.store8(code, offset)
+        message.store8(UInt8(truncatingIfNeeded: length), offset + 1)
+        let value = message + (offset + 2)
+        offset += 2 + length
+        return value
+    }
+}

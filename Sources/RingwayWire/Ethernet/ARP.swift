@@ -1,0 +1,72 @@
+/// A checked view of an ARP packet for IPv4 over ethernet (RFC 826), the only kind there is here.
+@frozen
+public struct ARPPacket: BitwiseCopyable {
+    /// Octets in the packet.
+    @inlinable public static var length: Int { 28 }
+    /// Operation: who has `targetIP`?
+    @inlinable public static var request: UInt16 { 1 }
+    /// Operation: `senderIP` is at `senderMAC`.
+    @inlinable public static var reply: UInt16 { 2 }
+
+    @usableFromInline let base: UnsafeRawPointer
+
+    /// Returns `nil` when the packet is short or of other address families. Any operation is let through.
+    @inlinable
+    public init?(_ bytes: UnsafeRawBufferPointer) {
+        guard let base = bytes.baseAddress, bytes.count >= Self.length, base.word64(0) >> 16 == Self.families else {
+            return nil
+        }
+        self.base = base
+    }
+
+    /// `request` or `reply`, or something else.
+    @inlinable public var operation: UInt16 { base.word16(6) }
+    /// The sender's ethernet address.
+    @inlinable public var senderMAC: MACAddress { MACAddress(loadingFrom: base + 8) }
+    /// The sender's address; unspecified in a probe (RFC 5227 §2.1.1).
+    @inlinable public var senderIP: IPv4Address { IPv4Address(loadingFrom: base + 14) }
+    /// The ethernet address asked for, without meaning in a request.
+    @inlinable public var targetMAC: MACAddress { MACAddress(loadingFrom: base + 18) }
+    /// The address asked for.
+    @inlinable public var targetIP: IPv4Address { IPv4Address(loadingFrom: base + 24) }
+
+    /// Hardware type ethernet, protocol IPv4, and the lengths of both addresses.
+    @inlinable static var families: UInt64 { 0x0001_0800_0604 }
+}
+
+/// The meaning of an ARP packet.
+@frozen
+public struct ARPFields: Equatable, Sendable, BitwiseCopyable {
+    /// `ARPPacket.request` or `ARPPacket.reply`.
+    public var operation: UInt16
+    /// The sender's ethernet address.
+    public var senderMAC: MACAddress
+    /// The sender's address.
+    public var senderIP: IPv4Address
+    /// The ethernet address asked for; zero in a request.
+    public var targetMAC: MACAddress
+    /// The address asked for.
+    public var targetIP: IPv4Address
+
+    /// The five fields.
+    @inlinable
+    public init(
+        operation: UInt16, senderMAC: MACAddress, senderIP: IPv4Address, targetMAC: MACAddress, targetIP: IPv4Address
+    ) {
+        self.operation = operation
+        self.senderMAC = senderMAC
+        self.senderIP = senderIP
+        self.targetMAC = targetMAC
+        self.targetIP = targetIP
+    }
+
+    /// Writes 28 octets.
+    @inlinable
+    public func write(to target: UnsafeMutableRawPointer) {
+        target.store64(ARPPacket.families << 16 | UInt64(operation), 0)
+        senderMAC.store(to: target + 8)
+        senderIP.store(to: target + 14)
+        targetMAC.store(to: target + 18)
+        targetIP.store(to: target + 24)
+    }
+}

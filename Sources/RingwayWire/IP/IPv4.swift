@@ -1,0 +1,146 @@
+/// A checked view of an IPv4 packet (RFC 791 §3.1). The checksum is not verified.
+///
+///      0       4       8               16    19                       31
+///     +-------+-------+---------------+-----+-------------------------+
+///     |version| length| type of serv. |         total length          |
+///     +-------+-------+---------------+-----+-------------------------+
+///     |        identification         |flags|     fragment offset     |
+///     +---------------+---------------+-----+-------------------------+
+///     | time to live  |   protocol    |        header checksum        |
+///     +---------------+---------------+-------------------------------+
+///     |                        source address                         |
+///     |                      destination address                      |
+///     +---------------------------------------------------------------+
+@frozen
+public struct IPv4Header: BitwiseCopyable {
+    /// Octets in a header without options.
+    @inlinable public static var minimumLength: Int { 20 }
+
+    @usableFromInline let base: UnsafeRawPointer
+    @usableFromInline let available: Int
+
+    /// Octets in the header, options included.
+    public let headerLength: Int
+
+    /// Returns `nil` when `bytes` cannot hold the packet its length field claims. Octets after the packet are ignored.
+    @inlinable
+    public init?(_ bytes: UnsafeRawBufferPointer) {
+        self.init(quoted: bytes)
+        guard totalLength >= headerLength, totalLength <= bytes.count else { return nil }
+    }
+
+    /// The view of a packet that may be cut short after its header, as ICMP errors quote it.
+    @inlinable
+    public init?(quoted bytes: UnsafeRawBufferPointer) {
+        guard let base = bytes.baseAddress, bytes.count >= Self.minimumLength, base.octet(0) >> 4 == 4 else {
+            return nil
+        }
+        let headerLength = Int(base.octet(0) & 0x0F) &* 4
+        guard headerLength >= Self.minimumLength, headerLength <= bytes.count else { return nil }
+        self.base = base
+        self.headerLength = headerLength
+        available = max(headerLength, min(bytes.count, Int(base.word16(2))))
+    }
+
+    /// Differentiated services and ECN.
+    @inlinable public var typeOfService: UInt8 { base.octet(1) }
+    /// Octets in the packet, header included.
+    @inlinable public var totalLength: Int { Int(base.word16(2)) }
+    /// What fragments of one packet share.
+    @inlinable public var identification: UInt16 { base.word16(4) }
+    /// The three flag bits: reserved, don't fragment, more fragments.
+    @inlinable public var flags: UInt8 { base.octet(6) >> 5 }
+    /// Routers must not cut the packet.
+    @inlinable public var dontFragment: Bool { base.octet(6) & 0x40 != 0 }
+    /// This is not the packet's last fragment.
+    @inlinable public var moreFragments: Bool { base.octet(6) & 0x20 != 0 }
+    /// Where in the packet's payload this fragment belongs, in octets.
+    @inlinable public var fragmentOffset: Int { Int(base.word16(6) & 0x1FFF) &* 8 }
+    /// Hops left.
+    @inlinable public var timeToLive: UInt8 { base.octet(8) }
+    /// One of `IPProtocol`, or something else.
+    @inlinable public var protocolNumber: UInt8 { base.octet(9) }
+    /// The header's checksum as the wire carries it.
+    @inlinable public var checksum: UInt16 { base.word16(10) }
+    /// Who sent the packet.
+    @inlinable public var source: IPv4Address { IPv4Address(loadingFrom: base + 12) }
+    /// To whom it goes.
+    @inlinable public var destination: IPv4Address { IPv4Address(loadingFrom: base + 16) }
+    /// Options, still encoded.
+    @inlinable public var options: UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: base + Self.minimumLength, count: headerLength &- Self.minimumLength)
+    }
+    /// What follows the header: as many octets as the length field says, or as there are in a quoted packet.
+    @inlinable public var payload: UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: base + headerLength, count: available &- headerLength)
+    }
+    /// Whether the header's checksum is right.
+    @inlinable public var isChecksumValid: Bool {
+        Checksum.fold(Checksum.ipv4Header(base, length: headerLength)) == 0xFFFF
+    }
+}
+
+/// The meaning of an IPv4 header without options.
+@frozen
+public struct IPv4Fields: Equatable, Sendable, BitwiseCopyable {
+    /// Who sends the packet.
+    public var source: IPv4Address
+    /// To whom it goes.
+    public var destination: IPv4Address
+    /// One of `IPProtocol`.
+    public var protocolNumber: UInt8
+    /// Hops left.
+    public var timeToLive: UInt8
+    /// Differentiated services and ECN.
+    public var typeOfService: UInt8
+    /// Routers must not cut the packet.
+    public var dontFragment: Bool
+    /// This is not the packet's last fragment.
+    public var moreFragments: Bool
+    /// What fragments of one packet share.
+    public var identification: UInt16
+    /// Where in the packet's payload this fragment belongs: octets, a multiple of eight.
+    public var fragmentOffset: UInt16
+    /// Octets after the header.
+    public var payloadLength: UInt16
+
+    /// The fields of a packet.
+    ///
+    /// - Precondition: header and payload fit in 65535 octets.
+    @inlinable
+    public init(
+        source: IPv4Address, destination: IPv4Address, protocolNumber: UInt8, payloadLength: Int,
+        timeToLive: UInt8 = 64, identification: UInt16 = 0, dontFragment: Bool = true, moreFragments: Bool = false,
+        fragmentOffset: Int = 0, typeOfService: UInt8 = 0
+    ) {
+        precondition(payloadLength >= 0 && payloadLength <= 65535 - 20, "payload does not fit an IPv4 packet")
+        precondition(fragmentOffset & 7 == 0 && fragmentOffset >= 0 && fragmentOffset <= 65528)
+        self.source = source
+        self.destination = destination
+        self.protocolNumber = protocolNumber
+        self.timeToLive = timeToLive
+        self.typeOfService = typeOfService
+        self.dontFragment = dontFragment
+        self.moreFragments = moreFragments
+        self.identification = identification
+        self.fragmentOffset = UInt16(truncatingIfNeeded: fragmentOffset)
+        self.payloadLength = UInt16(truncatingIfNeeded: payloadLength)
+    }
+
+    /// Writes twenty octets, the header's checksum included.
+    @inlinable @inline(__always)
+    public func write(to target: UnsafeMutableRawPointer) {
+        let fragment = (dontFragment ? 0x4000 : 0) | (moreFragments ? 0x2000 : 0) | fragmentOffset >> 3
+        target.store16(0x4500 | UInt16(typeOfService), 0)
+        target.store16(payloadLength &+ 20, 2)
+        target.store16(identification, 4)
+        target.store16(fragment, 6)
+        target.store8(timeToLive, 8)
+        target.store8(protocolNumber, 9)
+        target.store16(0, 10)
+        source.store(to: target + 12)
+        destination.store(to: target + 16)
+        let checksum = Checksum.finish(Checksum.ipv4Header(target, length: 20))
+        target.storeBytes(of: checksum, toByteOffset: 10, as: UInt16.self)
+    }
+}

@@ -1,0 +1,101 @@
+/// A checked view of an IPv6 packet (RFC 8200 §3). Jumbograms are refused: their length field is zero.
+///
+///      0       4               12                                   31
+///     +-------+---------------+--------------------------------------+
+///     |version| traffic class |              flow label              |
+///     +-------+---------------+-------+---------------+--------------+
+///     |        payload length         |  next header  |  hop limit   |
+///     +-------------------------------+---------------+--------------+
+///     |                    source address, 16 octets                 |
+///     |                  destination address, 16 octets              |
+///     +--------------------------------------------------------------+
+@frozen
+public struct IPv6Header: BitwiseCopyable {
+    /// Octets in the fixed header.
+    @inlinable public static var length: Int { 40 }
+
+    @usableFromInline let base: UnsafeRawPointer
+    @usableFromInline let available: Int
+
+    /// Returns `nil` when `bytes` cannot hold the packet its length field claims. Octets after the packet are ignored.
+    @inlinable
+    public init?(_ bytes: UnsafeRawBufferPointer) {
+        self.init(quoted: bytes)
+        guard payloadLength &+ Self.length <= bytes.count else { return nil }
+    }
+
+    /// The view of a packet that may be cut short after its header, as ICMPv6 errors quote it.
+    @inlinable
+    public init?(quoted bytes: UnsafeRawBufferPointer) {
+        guard let base = bytes.baseAddress, bytes.count >= Self.length, base.octet(0) >> 4 == 6 else { return nil }
+        self.base = base
+        available = min(bytes.count &- Self.length, Int(base.word16(4)))
+    }
+
+    /// Differentiated services and ECN.
+    @inlinable public var trafficClass: UInt8 { UInt8(truncatingIfNeeded: base.word16(0) >> 4) }
+    /// Twenty bits that packets of one flow share (RFC 6437).
+    @inlinable public var flowLabel: UInt32 { base.word32(0) & 0xF_FFFF }
+    /// Octets after the fixed header, extension headers included.
+    @inlinable public var payloadLength: Int { Int(base.word16(4)) }
+    /// One of `IPProtocol`, or something else.
+    @inlinable public var nextHeader: UInt8 { base.octet(6) }
+    /// Hops left.
+    @inlinable public var hopLimit: UInt8 { base.octet(7) }
+    /// Who sent the packet.
+    @inlinable public var source: IPv6Address { IPv6Address(loadingFrom: base + 8) }
+    /// To whom it goes.
+    @inlinable public var destination: IPv6Address { IPv6Address(loadingFrom: base + 24) }
+    /// What follows the fixed header: as many octets as the length field says, or as there are in a quoted packet.
+    @inlinable public var payload: UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: base + Self.length, count: available)
+    }
+}
+
+/// The meaning of an IPv6 header.
+@frozen
+public struct IPv6Fields: Equatable, Sendable, BitwiseCopyable {
+    /// Who sends the packet.
+    public var source: IPv6Address
+    /// To whom it goes.
+    public var destination: IPv6Address
+    /// Twenty bits that packets of one flow share.
+    public var flowLabel: UInt32
+    /// Octets after the fixed header.
+    public var payloadLength: UInt16
+    /// One of `IPProtocol`.
+    public var nextHeader: UInt8
+    /// Hops left.
+    public var hopLimit: UInt8
+    /// Differentiated services and ECN.
+    public var trafficClass: UInt8
+
+    /// The fields of a packet.
+    ///
+    /// - Precondition: the payload fits in 65535 octets.
+    @inlinable
+    public init(
+        source: IPv6Address, destination: IPv6Address, nextHeader: UInt8, payloadLength: Int, hopLimit: UInt8 = 64,
+        trafficClass: UInt8 = 0, flowLabel: UInt32 = 0
+    ) {
+        precondition(payloadLength >= 0 && payloadLength <= 65535, "payload does not fit an IPv6 packet")
+        self.source = source
+        self.destination = destination
+        self.flowLabel = flowLabel & 0xF_FFFF
+        self.payloadLength = UInt16(truncatingIfNeeded: payloadLength)
+        self.nextHeader = nextHeader
+        self.hopLimit = hopLimit
+        self.trafficClass = trafficClass
+    }
+
+    /// Writes forty octets.
+    @inlinable
+    public func write(to target: UnsafeMutableRawPointer) {
+        target.store32(6 << 28 | UInt32(trafficClass) << 20 | flowLabel, 0)
+        target.store16(payloadLength, 4)
+        target.store8(nextHeader, 6)
+        target.store8(hopLimit, 7)
+        source.store(to: target + 8)
+        destination.store(to: target + 24)
+    }
+}

@@ -1,0 +1,142 @@
+/// The options of a neighbour discovery message (RFC 4861 §4.6), walked in place.
+@frozen
+public struct NDPOptions: BitwiseCopyable {
+    /// Code: the sender's ethernet address.
+    @inlinable public static var sourceLinkLayerAddress: UInt8 { 1 }
+    /// Code: the target's ethernet address.
+    @inlinable public static var targetLinkLayerAddress: UInt8 { 2 }
+    /// Code: a prefix that is on the link.
+    @inlinable public static var prefixInformation: UInt8 { 3 }
+    /// Code: the link's MTU.
+    @inlinable public static var mtu: UInt8 { 5 }
+    /// Code: name servers (RFC 8106 §5.1).
+    @inlinable public static var recursiveDNSServer: UInt8 { 25 }
+    /// Code: domains to look names up in (RFC 8106 §5.2).
+    @inlinable public static var domainSearchList: UInt8 { 31 }
+
+    @usableFromInline let bytes: UnsafeRawBufferPointer
+
+    /// Returns `nil` when an option has no length or runs past the message, for which RFC 4861 demands silence.
+    public init?(_ bytes: UnsafeRawBufferPointer) {
+        var offset = 0
+        while offset < bytes.count {
+            guard bytes.count - offset >= 8, bytes[offset + 1] > 0, Int(bytes[offset + 1]) * 8 <= bytes.count - offset
+            else { return nil }
+            offset += Int(bytes[offset + 1]) * 8
+        }
+        self.bytes = bytes
+    }
+
+    /// The first option with this code, its code and length octets included.
+    public func option(_ code: UInt8) -> UnsafeRawBufferPointer? {
+        var offset = 0
+        while offset < bytes.count {
+            let length = Int(bytes[offset + 1]) * 8
+            if bytes[offset] == code { return UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + length]) }
+            offset += length
+        }
+        return nil
+    }
+
+    /// The ethernet address in the first option with this code.
+    public func linkLayerAddress(_ code: UInt8) -> MACAddress? {
+        guard let option = option(code), option.count == 8, let base = option.baseAddress else { return nil }
+        return MACAddress(loadingFrom: base + 2)
+    }
+}
+
+/// Appends options to a neighbour discovery message (RFC 4861 §4.6, RFC 8106 §5).
+///
+/// An option that does not fit is left out and remembered in `isOverfull`; the message stays well formed.
+public struct NDPOptionWriter {
+    private let message: UnsafeMutableRawPointer
+    private let capacity: Int
+
+    /// Octets of the ICMPv6 message so far.
+    public private(set) var length: Int
+
+    /// Whether an option had to be left out.
+    public private(set) var isOverfull = false
+
+    /// Appends to a message whose first `offset` octets are written, and that may have `capacity`.
+    public init(_ message: UnsafeMutableRawPointer, offset: Int, capacity: Int) {
+        self.message = message
+        self.capacity = capacity
+        length = offset
+    }
+
+    /// Appends an ethernet address; `code` is `sourceLinkLayerAddress` or `targetLinkLayerAddress` of `NDPOptions`.
+    public mutating func appendLinkLayerAddress(_ code: UInt8, _ address: MACAddress) {
+        guard let option = reserve(code, 8) else { return }
+        address.store(to: option + 2)
+    }
+
+    /// Appends the link's MTU.
+    public mutating func appendMTU(_ mtu: UInt32) {
+        guard let option = reserve(NDPOptions.mtu, 8) else { return }
+        option.store32(mtu, 4)
+    }
+
+    /// Appends a prefix. Hosts reach its members without a router if `isOnLink`, and give themselves an address in it
+    /// if `isAutonomous`. Lifetimes are seconds; `UInt32.max` is for ever.
+    public mutating func appendPrefix(
+        _ prefix: IPv6Address, length prefixLength: UInt8 = 64, isOnLink: Bool = true, isAutonomous: Bool = true,
+        validLifetime: UInt32, preferredLifetime: UInt32
+    ) {
+        guard let option = reserve(NDPOptions.prefixInformation, 32) else { return }
+        option.store8(prefixLength, 2)
+        option.store8((isOnLink ? 0x80 : 0) | (isAutonomous ? 0x40 : 0), 3)
+        option.store32(validLifetime, 4)
+        option.store32(preferredLifetime, 8)
+        prefix.store(to: option + 16)
+    }
+
+    /// Appends name servers, valid for `lifetime` seconds, or nothing if there are none.
+    public mutating func appendRecursiveDNSServers(_ servers: [IPv6Address], lifetime: UInt32) {
+        guard !servers.isEmpty, let option = reserve(NDPOptions.recursiveDNSServer, 8 + 16 * servers.count) else {
+            return
+        }
+        option.store32(lifetime, 4)
+        for (index, server) in servers.enumerated() { server.store(to: option + (8 + 16 * index)) }
+    }
+
+    /// Appends domains to look names up in, valid for `lifetime` seconds, or nothing if none is a domain name.
+    public mutating func appendDomainSearchList(_ domains: [String], lifetime: UInt32) {
+        let start = length + 8
+        var end = start
+        // An option is a multiple of eight octets and at most 255 times eight.
+        let limit = min((capacity - length) / 8, 255) * 8 + length
+        for domain in domains {
+            let room = UnsafeMutableRawBufferPointer(start: message + end, count: max(limit - end, 0))
+            guard let count = DomainName.write(domain, to: room) else {
+                isOverfull = true
+                continue
+            }
+            end += count
+        }
+        guard end > start else { return }
+        while (end - length) % 8 != 0 {
+            message.store8(0, end)
+            end += 1
+        }
+        message.store8(NDPOptions.domainSearchList, length)
+        message.store8(UInt8(truncatingIfNeeded: (end - length) / 8), length + 1)
+        message.store16(0, length + 2)
+        message.store32(lifetime, length + 4)
+        length = end
+    }
+
+    /// Room for an option of `count` octets, zero but for its code and length.
+    private mutating func reserve(_ code: UInt8, _ count: Int) -> UnsafeMutableRawPointer? {
+        guard count <= 255 * 8, length + count <= capacity else {
+            isOverfull = true
+            return nil
+        }
+        let option = message + length
+        option.initializeMemory(as: UInt8.self, repeating: 0, count: count)
+        option.store8(code, 0)
+        option.store8(UInt8(truncatingIfNeeded: count / 8), 1)
+        length += count
+        return option
+    }
+}

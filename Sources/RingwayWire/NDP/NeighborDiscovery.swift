@@ -1,0 +1,208 @@
+/// A checked view of the ICMPv6 message that asks for a neighbour's ethernet address (RFC 4861 §4.3).
+@frozen
+public struct NeighborSolicitation: BitwiseCopyable {
+    /// Octets before the options.
+    @inlinable public static var length: Int { 24 }
+
+    /// The options.
+    public let options: NDPOptions
+    @usableFromInline let base: UnsafeRawPointer
+
+    /// Views a whole ICMPv6 message. Returns `nil` when it is another one, is short, has malformed options, or asks for
+    /// a multicast address. The hop limit, which must be 255, is the caller's to check.
+    public init?(_ message: UnsafeRawBufferPointer) {
+        guard let base = message.baseAddress, message.count >= Self.length,
+            base.octet(0) == ICMPv6Header.neighborSolicitation, base.octet(1) == 0,
+            !IPv6Address(loadingFrom: base + 8).isMulticast,
+            let options = NDPOptions(UnsafeRawBufferPointer(rebasing: message[Self.length...]))
+        else { return nil }
+        self.base = base
+        self.options = options
+    }
+
+    /// The address asked for.
+    @inlinable public var target: IPv6Address { IPv6Address(loadingFrom: base + 8) }
+
+    /// Who asks; absent when the sender only checks that nobody has the address (RFC 4862 §5.4).
+    public var sourceLinkLayerAddress: MACAddress? {
+        options.linkLayerAddress(NDPOptions.sourceLinkLayerAddress)
+    }
+}
+
+/// The meaning of a neighbour solicitation (RFC 4861 §4.3).
+public struct NeighborSolicitationFields: Equatable, Sendable {
+    /// The address asked for.
+    public var target: IPv6Address
+    /// Who asks; `nil` when the sender has no address yet.
+    public var sourceLinkLayerAddress: MACAddress?
+
+    /// The fields.
+    public init(target: IPv6Address, sourceLinkLayerAddress: MACAddress?) {
+        self.target = target
+        self.sourceLinkLayerAddress = sourceLinkLayerAddress
+    }
+
+    /// Octets of the longest message.
+    public static var lengthLimit: Int { 32 }
+
+    /// Writes the ICMPv6 message with a zero checksum and returns its length.
+    public func write(to message: UnsafeMutableRawPointer) -> Int {
+        ICMPv6Fields(type: ICMPv6Header.neighborSolicitation).write(to: message)
+        target.store(to: message + 8)
+        var options = NDPOptionWriter(message, offset: NeighborSolicitation.length, capacity: Self.lengthLimit)
+        if let sourceLinkLayerAddress {
+            options.appendLinkLayerAddress(NDPOptions.sourceLinkLayerAddress, sourceLinkLayerAddress)
+        }
+        return options.length
+    }
+}
+
+/// A checked view of the ICMPv6 message that tells a neighbour's ethernet address (RFC 4861 §4.4).
+@frozen
+public struct NeighborAdvertisement: BitwiseCopyable {
+    /// Octets before the options.
+    @inlinable public static var length: Int { 24 }
+
+    /// The options.
+    public let options: NDPOptions
+    @usableFromInline let base: UnsafeRawPointer
+
+    /// Views a whole ICMPv6 message. Returns `nil` when it is another one, is short, has malformed options, or tells of
+    /// a multicast address. The hop limit, which must be 255, is the caller's to check.
+    public init?(_ message: UnsafeRawBufferPointer) {
+        guard let base = message.baseAddress, message.count >= Self.length,
+            base.octet(0) == ICMPv6Header.neighborAdvertisement, base.octet(1) == 0,
+            !IPv6Address(loadingFrom: base + 8).isMulticast,
+            let options = NDPOptions(UnsafeRawBufferPointer(rebasing: message[Self.length...]))
+        else { return nil }
+        self.base = base
+        self.options = options
+    }
+
+    /// The sender is a router.
+    @inlinable public var isRouter: Bool { base.octet(4) & 0x80 != 0 }
+    /// The message answers a solicitation.
+    @inlinable public var isSolicited: Bool { base.octet(4) & 0x40 != 0 }
+    /// What was known before is to be forgotten.
+    @inlinable public var overrides: Bool { base.octet(4) & 0x20 != 0 }
+    /// The address told of.
+    @inlinable public var target: IPv6Address { IPv6Address(loadingFrom: base + 8) }
+
+    /// Where the target is.
+    public var targetLinkLayerAddress: MACAddress? {
+        options.linkLayerAddress(NDPOptions.targetLinkLayerAddress)
+    }
+}
+
+/// The meaning of a neighbour advertisement (RFC 4861 §4.4).
+public struct NeighborAdvertisementFields: Equatable, Sendable {
+    /// The address told of.
+    public var target: IPv6Address
+    /// Where the target is.
+    public var targetLinkLayerAddress: MACAddress?
+    /// The sender is a router.
+    public var isRouter: Bool
+    /// The message answers a solicitation.
+    public var isSolicited: Bool
+    /// What was known before is to be forgotten.
+    public var overrides: Bool
+
+    /// The fields.
+    public init(
+        target: IPv6Address, targetLinkLayerAddress: MACAddress?, isRouter: Bool, isSolicited: Bool, overrides: Bool
+    ) {
+        self.target = target
+        self.targetLinkLayerAddress = targetLinkLayerAddress
+        self.isRouter = isRouter
+        self.isSolicited = isSolicited
+        self.overrides = overrides
+    }
+
+    /// Octets of the longest message.
+    public static var lengthLimit: Int { 32 }
+
+    /// Writes the ICMPv6 message with a zero checksum and returns its length.
+    public func write(to message: UnsafeMutableRawPointer) -> Int {
+        let flags: UInt32 = (isRouter ? 1 << 31 : 0) | (isSolicited ? 1 << 30 : 0) | (overrides ? 1 << 29 : 0)
+        ICMPv6Fields(type: ICMPv6Header.neighborAdvertisement, parameter: flags).write(to: message)
+        target.store(to: message + 8)
+        var options = NDPOptionWriter(message, offset: NeighborAdvertisement.length, capacity: Self.lengthLimit)
+        if let targetLinkLayerAddress {
+            options.appendLinkLayerAddress(NDPOptions.targetLinkLayerAddress, targetLinkLayerAddress)
+        }
+        return options.length
+    }
+}
+
+/// A checked view of the ICMPv6 message that asks routers to present themselves (RFC 4861 §4.1).
+@frozen
+public struct RouterSolicitation: BitwiseCopyable {
+    /// Octets before the options.
+    @inlinable public static var length: Int { 8 }
+
+    /// The options.
+    public let options: NDPOptions
+
+    /// Views a whole ICMPv6 message. Returns `nil` when it is another one, is short or has malformed options. The hop
+    /// limit, which must be 255, is the caller's to check.
+    public init?(_ message: UnsafeRawBufferPointer) {
+        guard message.count >= Self.length, message[0] == ICMPv6Header.routerSolicitation, message[1] == 0,
+            let options = NDPOptions(UnsafeRawBufferPointer(rebasing: message[Self.length...]))
+        else { return nil }
+        self.options = options
+    }
+
+    /// Who asks; absent when the sender has no address yet.
+    public var sourceLinkLayerAddress: MACAddress? {
+        options.linkLayerAddress(NDPOptions.sourceLinkLayerAddress)
+    }
+}
+
+/// The meaning of a router advertisement before its options (RFC 4861 §4.2).
+///
+///     var options = RouterAdvertisementFields(routerLifetime: 1800).write(to: message, capacity: 512)
+///     options.appendMTU(1500)
+///     let length = options.length
+public struct RouterAdvertisementFields: Equatable, Sendable {
+    /// The hop limit hosts are to use; zero leaves it to them.
+    public var hopLimit: UInt8
+    /// Addresses are to be had by DHCPv6.
+    public var isManaged: Bool
+    /// Other configuration is to be had by DHCPv6.
+    public var hasOtherConfiguration: Bool
+    /// Seconds for which the sender is a default router; zero means it is none.
+    public var routerLifetime: UInt16
+    /// Milliseconds for which a neighbour counts as reachable; zero leaves it to hosts.
+    public var reachableTime: UInt32
+    /// Milliseconds between solicitations; zero leaves it to hosts.
+    public var retransmissionTime: UInt32
+
+    /// The fields.
+    public init(
+        hopLimit: UInt8 = 64, isManaged: Bool = false, hasOtherConfiguration: Bool = false, routerLifetime: UInt16,
+        reachableTime: UInt32 = 0, retransmissionTime: UInt32 = 0
+    ) {
+        self.hopLimit = hopLimit
+        self.isManaged = isManaged
+        self.hasOtherConfiguration = hasOtherConfiguration
+        self.routerLifetime = routerLifetime
+        self.reachableTime = reachableTime
+        self.retransmissionTime = retransmissionTime
+    }
+
+    /// Octets before the options.
+    public static var length: Int { 16 }
+
+    /// Writes the sixteen octets with a zero checksum and returns what appends the options to them.
+    ///
+    /// - Precondition: `capacity`, the octets that the whole message may have, is at least sixteen.
+    public func write(to message: UnsafeMutableRawPointer, capacity: Int) -> NDPOptionWriter {
+        precondition(capacity >= Self.length)
+        let flags: UInt8 = (isManaged ? 0x80 : 0) | (hasOtherConfiguration ? 0x40 : 0)
+        let parameter = UInt32(hopLimit) << 24 | UInt32(flags) << 16 | UInt32(routerLifetime)
+        ICMPv6Fields(type: ICMPv6Header.routerAdvertisement, parameter: parameter).write(to: message)
+        message.store32(reachableTime, 8)
+        message.store32(retransmissionTime, 12)
+        return NDPOptionWriter(message, offset: Self.length, capacity: capacity)
+    }
+}

@@ -1,0 +1,286 @@
+/// Does in software what a virtio-net header leaves to the network card: completes checksums and cuts super-frames into
+/// segments, each written straight to where it will be sent from.
+///
+/// The frame comes in two pieces, as the stack makes it: virtio-net header and all other headers at the start of the first,
+/// and the payload behind them and in the second. Both stay in place until `isDone`. A frame may be another guest's and
+/// say anything: whatever does not fit together is refused before a single octet is written, and a checksum is never
+/// written over addresses, which have been looked at by then.
+///
+/// What comes out is what Linux makes of the same frame: sequence numbers advance, the IPv4 identification counts up,
+/// FIN and PSH stay with the last segment and CWR with the first (RFC 9293, RFC 6864, RFC 3168).
+public struct SoftwareSegmentation: BitwiseCopyable {
+    /// Why nothing can be made of a frame.
+    public enum Refusal: UInt8, Sendable, BitwiseCopyable {
+        /// Nothing is wrong with it.
+        case none
+        /// The headers are not all there, or not all in the first piece.
+        case truncated
+        /// The checksum's place is outside of the frame or inside of an IP header.
+        case checksumMisplaced
+        /// Segments of a kind that is not known here, or of a packet of another kind.
+        case segmentationUnknown
+        /// Segments so small that one frame would become thousands.
+        case segmentsTooSmall
+        /// The lengths in IP and transport contradict the frame's.
+        case badLength
+    }
+
+    /// What is to be done to the frame.
+    enum Task: UInt8, BitwiseCopyable {
+        case copy, completeChecksum, cutTCP, cutUDP
+    }
+
+    /// The kernel's own bound, TCP_MIN_GSO_SIZE: smaller segments have never been offered by anyone.
+    static var leastTCPSegment: Int { 8 }
+    /// The kernel's own bound, UDP_MAX_SEGMENTS.
+    static var mostDatagrams: Int { 128 }
+
+    var task = Task.copy
+    var isIPv6 = false
+    /// Whether every wire frame has been written.
+    public internal(set) var isDone = true
+    /// The ethernet header, and the octets from there on that every segment begins with.
+    var headers: UnsafeRawPointer
+    var headersLength = 0
+    /// The payload's part in the first piece, and that in the second.
+    var first: UnsafeRawPointer
+    var firstLength = 0
+    var second: UnsafeRawPointer
+    var payloadLength = 0
+    /// Octets of payload that have been written.
+    var position = 0
+    var segmentSize = 0
+    /// Segments that have been written.
+    var number = 0
+    /// Where the transport header begins, or where summing does; and where the checksum goes.
+    var transport = 0
+    var checksum = 0
+    /// The partial sum of addresses and protocol.
+    var pseudoHeader: UInt64 = 0
+
+    /// Nothing to be done yet; `place` is any address and never read.
+    public init(at place: UnsafeRawPointer) {
+        headers = place
+        first = place
+        second = place
+    }
+
+    /// Looks at a frame's headers. After `none` the wire frames are written one by one.
+    ///
+    /// - Parameters:
+    ///   - head: the virtio-net header and all that lies behind it in one piece.
+    ///   - payload: the rest of the frame.
+    public mutating func prepare(_ head: UnsafeRawBufferPointer, _ payload: UnsafeRawBufferPointer) -> Refusal {
+        guard let base = head.baseAddress, let virtio = VirtioNetHeader(head) else { return .truncated }
+        self = SoftwareSegmentation(at: base)
+        let count = head.count - VirtioNetHeader.length
+        guard count >= EthernetHeader.length else { return .truncated }
+        headers = base + VirtioNetHeader.length
+        if let address = payload.baseAddress { second = address }
+        let type = virtio.gsoType & ~VirtioNetHeader.gsoECN
+        let isPartial = virtio.flags & VirtioNetHeader.needsChecksum != 0
+        let refusal: Refusal
+        if type != VirtioNetHeader.gsoNone {
+            refusal = isPartial ? prepareCut(virtio, type, count: count, payload.count) : .checksumMisplaced
+        } else {
+            first = headers
+            firstLength = count
+            payloadLength = count + payload.count
+            segmentSize = payloadLength
+            refusal = isPartial ? prepareChecksum(virtio, count: count) : .none
+        }
+        isDone = refusal != .none
+        return refusal
+    }
+
+    private mutating func prepareChecksum(_ virtio: VirtioNetHeader, count: Int) -> Refusal {
+        transport = Int(virtio.checksumStart)
+        checksum = transport + Int(virtio.checksumOffset)
+        guard let end = networkHeaderEnd(count: count) else { return .truncated }
+        guard transport >= end, checksum + 2 <= payloadLength else { return .checksumMisplaced }
+        task = .completeChecksum
+        return .none
+    }
+
+    /// Where the IP header ends, extension headers not counted; `nil` where none is whole.
+    private mutating func networkHeaderEnd(count: Int) -> Int? {
+        let network = EthernetHeader.length
+        switch headers.word16(12) {
+        case EtherType.ipv4:
+            guard count >= network + IPv4Header.minimumLength else { return nil }
+            let length = Int(headers.octet(network) & 0x0F) * 4
+            guard length >= IPv4Header.minimumLength, network + length <= count else { return nil }
+            return network + length
+        case EtherType.ipv6:
+            guard count >= network + IPv6Header.length else { return nil }
+            isIPv6 = true
+            return network + IPv6Header.length
+        default: return nil
+        }
+    }
+
+    private mutating func prepareCut(_ virtio: VirtioNetHeader, _ type: UInt8, count: Int, _ more: Int) -> Refusal {
+        guard let end = networkHeaderEnd(count: count) else { return .truncated }
+        let protocolNumber: UInt8
+        switch type {
+        case VirtioNetHeader.gsoTCPv4 where !isIPv6, VirtioNetHeader.gsoTCPv6 where isIPv6:
+            protocolNumber = IPProtocol.tcp
+            task = .cutTCP
+        case VirtioNetHeader.gsoUDPL4:
+            protocolNumber = IPProtocol.udp
+            task = .cutUDP
+        default: return .segmentationUnknown
+        }
+        let ip = headers + EthernetHeader.length
+        transport = Int(virtio.checksumStart)
+        let packetEnd: Int
+        if isIPv6 {
+            packetEnd = end + Int(ip.word16(4))
+            guard isTransport(protocolNumber, behind: end, count: count) else { return .segmentationUnknown }
+        } else {
+            packetEnd = EthernetHeader.length + Int(ip.word16(2))
+            guard ip.octet(9) == protocolNumber, ip.word16(6) & 0x3FFF == 0 else { return .segmentationUnknown }
+            guard transport == end else { return .checksumMisplaced }
+        }
+        guard packetEnd <= count + more else { return .badLength }
+        let refusal =
+            task == .cutTCP
+            ? prepareTCP(count: count, segmentSize: Int(virtio.gsoSize))
+            : prepareUDP(count: count, segmentSize: Int(virtio.gsoSize))
+        guard refusal == .none else { return refusal }
+        guard checksum == transport + Int(virtio.checksumOffset) else { return .checksumMisplaced }
+        guard packetEnd >= headersLength else { return .badLength }
+        payloadLength = packetEnd - headersLength
+        guard task == .cutTCP || payloadLength <= segmentSize * Self.mostDatagrams else { return .segmentsTooSmall }
+        first = headers + headersLength
+        firstLength = min(count - headersLength, payloadLength)
+        pseudoHeader = Self.pseudoHeader(ip, isIPv6: isIPv6, protocolNumber)
+        return .none
+    }
+
+    /// Whether the transport begins where summing starts, behind extension headers that may lie between.
+    private func isTransport(_ protocolNumber: UInt8, behind end: Int, count: Int) -> Bool {
+        let next = headers.octet(EthernetHeader.length + 6)
+        if transport == end { return next == protocolNumber }
+        guard transport > end, transport <= count else { return false }
+        let rest = UnsafeRawBufferPointer(start: headers + end, count: count - end)
+        guard let extensions = IPv6ExtensionHeaders.walk(firstHeader: next, payload: rest) else { return false }
+        return extensions.fragment == nil && extensions.finalProtocol == protocolNumber
+            && end + extensions.offset == transport
+    }
+
+    private mutating func prepareTCP(count: Int, segmentSize: Int) -> Refusal {
+        guard transport + TCPHeader.minimumLength <= count else { return .truncated }
+        let length = Int(headers.octet(transport + 12) >> 4) * 4
+        guard length >= TCPHeader.minimumLength, transport + length <= count else { return .truncated }
+        guard segmentSize >= Self.leastTCPSegment else { return .segmentsTooSmall }
+        headersLength = transport + length
+        checksum = transport + TCPHeader.checksumOffset
+        self.segmentSize = segmentSize
+        return .none
+    }
+
+    private mutating func prepareUDP(count: Int, segmentSize: Int) -> Refusal {
+        guard transport + UDPHeader.length <= count else { return .truncated }
+        guard segmentSize > 0 else { return .segmentsTooSmall }
+        headersLength = transport + UDPHeader.length
+        checksum = transport + UDPHeader.checksumOffset
+        self.segmentSize = segmentSize
+        return .none
+    }
+
+    /// The partial sum of what every segment's pseudo-header has in common: all but the length.
+    private static func pseudoHeader(_ ip: UnsafeRawPointer, isIPv6: Bool, _ protocolNumber: UInt8) -> UInt64 {
+        let from = isIPv6 ? 8 : 12
+        let to = isIPv6 ? IPv6Header.length : IPv4Header.minimumLength
+        return Checksum.ipv4Header(ip + from, length: to - from) &+ UInt64(UInt16(protocolNumber).bigEndian)
+    }
+}
+
+extension SoftwareSegmentation {
+    /// Octets of the next wire frame; zero when all are written.
+    public var nextLength: Int { isDone ? 0 : headersLength &+ min(segmentSize, payloadLength &- position) }
+
+    /// Writes the next wire frame, `nextLength` octets from its ethernet header on, to `target`.
+    public mutating func writeNext(to target: UnsafeMutableRawPointer) {
+        precondition(!isDone, "a frame has been written as a whole already")
+        switch task {
+        case .copy: writeCopy(target)
+        case .completeChecksum: writeCompleted(target)
+        case .cutTCP, .cutUDP: return writeSegment(target)
+        }
+        isDone = true
+    }
+
+    private func writeCopy(_ target: UnsafeMutableRawPointer) {
+        target.copyMemory(from: first, byteCount: firstLength)
+        guard payloadLength > firstLength else { return }
+        (target + firstLength).copyMemory(from: second, byteCount: payloadLength &- firstLength)
+    }
+
+    /// What the checksum's place holds is the pseudo-header's sum, so it counts as everything else does.
+    private func writeCompleted(_ target: UnsafeMutableRawPointer) {
+        _ = copyPayload(to: target, from: 0, count: transport)
+        let sum = copyPayload(to: target + transport, from: transport, count: payloadLength &- transport)
+        target.storeBytes(of: Checksum.finishUDP(sum), toByteOffset: checksum, as: UInt16.self)
+    }
+
+    @inline(__always)
+    private mutating func writeSegment(_ target: UnsafeMutableRawPointer) {
+        let size = min(segmentSize, payloadLength &- position)
+        target.copyMemory(from: headers, byteCount: headersLength)
+        var sum = copyPayload(to: target + headersLength, from: position, count: size)
+        writeNetworkLength(target + EthernetHeader.length, size)
+        let header = target + transport
+        target.storeBytes(of: 0, toByteOffset: checksum, as: UInt16.self)
+        if task == .cutTCP {
+            writeTCP(header, isLast: position &+ size == payloadLength)
+        } else {
+            header.store16(UInt16(truncatingIfNeeded: UDPHeader.length &+ size), 4)
+        }
+        let transportLength = headersLength &- transport
+        sum = Checksum.sum(sum, Checksum.ipv4Header(header, length: transportLength))
+        sum = Checksum.sum(sum, pseudoHeader)
+        sum = Checksum.sum(sum, UInt64(UInt32(truncatingIfNeeded: transportLength &+ size).bigEndian))
+        target.storeBytes(of: Checksum.finishUDP(sum), toByteOffset: checksum, as: UInt16.self)
+        position &+= size
+        number &+= 1
+        isDone = position == payloadLength
+    }
+
+    @inline(__always)
+    private func writeNetworkLength(_ ip: UnsafeMutableRawPointer, _ size: Int) {
+        let length = headersLength &- EthernetHeader.length &+ size
+        guard !isIPv6 else { return ip.store16(UInt16(truncatingIfNeeded: length &- IPv6Header.length), 4) }
+        ip.store16(UInt16(truncatingIfNeeded: length), 2)
+        ip.store16(UnsafeRawPointer(ip).word16(4) &+ UInt16(truncatingIfNeeded: number), 4)
+        ip.storeBytes(of: 0, toByteOffset: 10, as: UInt16.self)
+        let sum = Checksum.ipv4Header(ip, length: transport &- EthernetHeader.length)
+        ip.storeBytes(of: Checksum.finish(sum), toByteOffset: 10, as: UInt16.self)
+    }
+
+    @inline(__always)
+    private func writeTCP(_ header: UnsafeMutableRawPointer, isLast: Bool) {
+        let sequence = UInt32(bigEndian: UnsafeRawPointer(header).loadUnaligned(fromByteOffset: 4, as: UInt32.self))
+        header.storeBytes(
+            of: (sequence &+ UInt32(truncatingIfNeeded: position)).bigEndian, toByteOffset: 4, as: UInt32.self)
+        var flags = UnsafeRawPointer(header).octet(13)
+        if !isLast { flags &= ~(TCPFlags.fin.rawValue | TCPFlags.psh.rawValue) }
+        if number > 0 { flags &= ~TCPFlags.cwr.rawValue }
+        header.store8(flags, 13)
+    }
+
+    /// Copies octets of the payload, wherever they lie, and sums them up as if they began at an even offset.
+    @inline(__always)
+    private func copyPayload(to target: UnsafeMutableRawPointer, from start: Int, count: Int) -> UInt64 {
+        guard start < firstLength else {
+            return Checksum.copy(
+                UnsafeRawBufferPointer(start: second + (start &- firstLength), count: count), to: target)
+        }
+        let near = min(count, firstLength &- start)
+        let sum = Checksum.copy(UnsafeRawBufferPointer(start: first + start, count: near), to: target)
+        guard near < count else { return sum }
+        let rest = Checksum.copy(UnsafeRawBufferPointer(start: second, count: count &- near), to: target + near)
+        return Checksum.sum(sum, near & 1 == 0 ? rest : Checksum.shifted(rest))
+    }
+}

@@ -1,0 +1,114 @@
+/// A checked view of the header that precedes every frame: what the sender left undone (virtio 1.2 §5.1.6).
+///
+/// Twelve octets, little endian, as the kernel's `virtio_net_hdr_mrg_rxbuf`.
+///
+///      0       1        2              4          6               8                10             12
+///     +-------+--------+--------------+----------+---------------+----------------+--------------+
+///     | flags |gso type| header length| gso size |checksum start |checksum offset | buffer count |
+///     +-------+--------+--------------+----------+---------------+----------------+--------------+
+@frozen
+public struct VirtioNetHeader: BitwiseCopyable {
+    /// Octets in the header.
+    @inlinable public static var length: Int { 12 }
+
+    /// Flag: the checksum at `checksumStart + checksumOffset` holds the pseudo-header's sum only.
+    @inlinable public static var needsChecksum: UInt8 { 1 }
+    /// Flag: the checksum has been verified already.
+    @inlinable public static var dataValid: UInt8 { 2 }
+
+    /// Segmentation: an ordinary frame.
+    @inlinable public static var gsoNone: UInt8 { 0 }
+    /// Segmentation: a TCP super-frame over IPv4.
+    @inlinable public static var gsoTCPv4: UInt8 { 1 }
+    /// Segmentation: one UDP datagram, to be cut into IP fragments.
+    @inlinable public static var gsoUDP: UInt8 { 3 }
+    /// Segmentation: a TCP super-frame over IPv6.
+    @inlinable public static var gsoTCPv6: UInt8 { 4 }
+    /// Segmentation: many UDP datagrams of `gsoSize` octets of payload each.
+    @inlinable public static var gsoUDPL4: UInt8 { 5 }
+    /// A bit beside the TCP types: the first segment alone carries CWR (RFC 3168).
+    @inlinable public static var gsoECN: UInt8 { 0x80 }
+
+    @usableFromInline let base: UnsafeRawPointer
+
+    /// Returns `nil` when there are fewer than twelve octets.
+    @inlinable
+    public init?(_ bytes: UnsafeRawBufferPointer) {
+        guard let base = bytes.baseAddress, bytes.count >= Self.length else { return nil }
+        self.base = base
+    }
+
+    /// `needsChecksum`, `dataValid`.
+    @inlinable public var flags: UInt8 { base.octet(0) }
+    /// One of the `gso` constants, perhaps with `gsoECN`.
+    @inlinable public var gsoType: UInt8 { base.octet(1) }
+    /// A hint at how many octets of headers precede the payload; not to be trusted.
+    @inlinable public var headerLength: UInt16 { word(2) }
+    /// Octets of payload in each segment.
+    @inlinable public var gsoSize: UInt16 { word(4) }
+    /// Where summing starts, counted from the ethernet header.
+    @inlinable public var checksumStart: UInt16 { word(6) }
+    /// Where the checksum goes, counted from `checksumStart`.
+    @inlinable public var checksumOffset: UInt16 { word(8) }
+    /// Receive buffers the frame was spread over.
+    @inlinable public var bufferCount: UInt16 { word(10) }
+
+    @inlinable
+    func word(_ offset: Int) -> UInt16 {
+        UInt16(littleEndian: base.loadUnaligned(fromByteOffset: offset, as: UInt16.self))
+    }
+}
+
+/// The meaning of a virtio-net header. The default is an ordinary frame with nothing left undone.
+@frozen
+public struct VirtioNetFields: Equatable, Sendable, BitwiseCopyable {
+    /// `VirtioNetHeader.needsChecksum`, `VirtioNetHeader.dataValid`.
+    public var flags: UInt8
+    /// One of the `VirtioNetHeader.gso` constants.
+    public var gsoType: UInt8
+    /// Octets of headers before the payload.
+    public var headerLength: UInt16
+    /// Octets of payload in each segment.
+    public var gsoSize: UInt16
+    /// Where summing starts, counted from the ethernet header.
+    public var checksumStart: UInt16
+    /// Where the checksum goes, counted from `checksumStart`.
+    public var checksumOffset: UInt16
+    /// Receive buffers the frame was spread over; virtqueues want one, others ignore it.
+    public var bufferCount: UInt16
+
+    /// Fields, all zero unless given.
+    @inlinable
+    public init(
+        flags: UInt8 = 0, gsoType: UInt8 = 0, headerLength: UInt16 = 0, gsoSize: UInt16 = 0, checksumStart: UInt16 = 0,
+        checksumOffset: UInt16 = 0, bufferCount: UInt16 = 0
+    ) {
+        self.flags = flags
+        self.gsoType = gsoType
+        self.headerLength = headerLength
+        self.gsoSize = gsoSize
+        self.checksumStart = checksumStart
+        self.checksumOffset = checksumOffset
+        self.bufferCount = bufferCount
+    }
+
+    /// The meaning of a header seen.
+    @inlinable
+    public init(_ header: VirtioNetHeader) {
+        self.init(
+            flags: header.flags, gsoType: header.gsoType, headerLength: header.headerLength, gsoSize: header.gsoSize,
+            checksumStart: header.checksumStart, checksumOffset: header.checksumOffset, bufferCount: header.bufferCount)
+    }
+
+    /// Writes twelve octets.
+    @inlinable @inline(__always)
+    public func write(to target: UnsafeMutableRawPointer) {
+        target.store8(flags, 0)
+        target.store8(gsoType, 1)
+        target.storeBytes(of: headerLength.littleEndian, toByteOffset: 2, as: UInt16.self)
+        target.storeBytes(of: gsoSize.littleEndian, toByteOffset: 4, as: UInt16.self)
+        target.storeBytes(of: checksumStart.littleEndian, toByteOffset: 6, as: UInt16.self)
+        target.storeBytes(of: checksumOffset.littleEndian, toByteOffset: 8, as: UInt16.self)
+        target.storeBytes(of: bufferCount.littleEndian, toByteOffset: 10, as: UInt16.self)
+    }
+}

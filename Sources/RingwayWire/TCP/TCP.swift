@@ -1,0 +1,153 @@
+/// A checked view of a TCP segment (RFC 9293 §3.1). The checksum is not verified.
+///
+///      0       4       8               16                            31
+///     +-------------------------------+-------------------------------+
+///     |          source port          |       destination port        |
+///     |                        sequence number                        |
+///     |                     acknowledgement number                    |
+///     +-------+-------+---------------+-------------------------------+
+///     |offset | zero  |     flags     |            window             |
+///     +-------+-------+---------------+-------------------------------+
+///     |           checksum            |        urgent pointer         |
+///     +-------------------------------+-------------------------------+
+///     |                   options, 0 to 40 octets                     |
+@frozen
+public struct TCPHeader: BitwiseCopyable {
+    /// Octets in a header without options.
+    @inlinable public static var minimumLength: Int { 20 }
+    /// Where the checksum is.
+    @inlinable public static var checksumOffset: Int { 16 }
+
+    @usableFromInline let base: UnsafeRawPointer
+    @usableFromInline let count: Int
+
+    /// Octets in the header, options included: 20 to 60.
+    public let headerLength: Int
+
+    /// Returns `nil` when `bytes`, a whole segment, cannot hold the header its data offset claims.
+    @inlinable
+    public init?(_ bytes: UnsafeRawBufferPointer) {
+        guard let base = bytes.baseAddress, bytes.count >= Self.minimumLength else { return nil }
+        let headerLength = Int(base.octet(12) >> 4) &* 4
+        guard headerLength >= Self.minimumLength, headerLength <= bytes.count else { return nil }
+        self.base = base
+        self.headerLength = headerLength
+        count = bytes.count
+    }
+
+    /// The sender's port.
+    @inlinable public var sourcePort: UInt16 { base.word16(0) }
+    /// The receiver's port.
+    @inlinable public var destinationPort: UInt16 { base.word16(2) }
+    /// The first octet of payload, or of SYN.
+    @inlinable public var sequence: SequenceNumber { SequenceNumber(base.word32(4)) }
+    /// The next octet the sender expects; meaningful with `ack`.
+    @inlinable public var acknowledgement: SequenceNumber { SequenceNumber(base.word32(8)) }
+    /// The control bits.
+    @inlinable public var flags: TCPFlags { TCPFlags(rawValue: base.octet(13)) }
+    /// Octets the sender will take beyond `acknowledgement`, not yet scaled.
+    @inlinable public var window: UInt16 { base.word16(14) }
+    /// The checksum as the wire carries it.
+    @inlinable public var checksum: UInt16 { base.word16(Self.checksumOffset) }
+    /// Meaningful with `urg`.
+    @inlinable public var urgentPointer: UInt16 { base.word16(18) }
+    /// Options, still encoded; see `TCPOptions.parse`.
+    @inlinable public var options: UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: base + Self.minimumLength, count: headerLength &- Self.minimumLength)
+    }
+    /// What follows the header.
+    @inlinable public var payload: UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: base + headerLength, count: count &- headerLength)
+    }
+}
+
+/// The meaning of a TCP header.
+@frozen
+public struct TCPFields: Equatable, Sendable, BitwiseCopyable {
+    /// The sender's port.
+    public var sourcePort: UInt16
+    /// The receiver's port.
+    public var destinationPort: UInt16
+    /// The first octet of payload, or of SYN.
+    public var sequence: SequenceNumber
+    /// The next octet expected.
+    public var acknowledgement: SequenceNumber
+    /// The control bits.
+    public var flags: TCPFlags
+    /// Octets of options that the caller writes behind the header: a multiple of four, at most 40.
+    public var optionsLength: UInt8
+    /// Octets accepted beyond `acknowledgement`, already scaled down.
+    public var window: UInt16
+
+    /// The fields of a segment.
+    ///
+    /// - Precondition: `optionsLength` is a multiple of four and at most 40.
+    @inlinable
+    public init(
+        sourcePort: UInt16, destinationPort: UInt16, sequence: SequenceNumber, acknowledgement: SequenceNumber,
+        flags: TCPFlags, window: UInt16, optionsLength: Int = 0
+    ) {
+        precondition(optionsLength & 3 == 0 && optionsLength >= 0 && optionsLength <= 40)
+        self.sourcePort = sourcePort
+        self.destinationPort = destinationPort
+        self.sequence = sequence
+        self.acknowledgement = acknowledgement
+        self.flags = flags
+        self.optionsLength = UInt8(truncatingIfNeeded: optionsLength)
+        self.window = window
+    }
+
+    /// Octets in the header, options included.
+    @inlinable public var headerLength: Int { 20 &+ Int(optionsLength) }
+
+    /// Writes the twenty octets before the options, with a zero checksum.
+    @inlinable @inline(__always)
+    public func write(to target: UnsafeMutableRawPointer) {
+        target.store16(sourcePort, 0)
+        target.store16(destinationPort, 2)
+        target.store32(sequence.rawValue, 4)
+        target.store32(acknowledgement.rawValue, 8)
+        target.store8((5 &+ optionsLength / 4) << 4, 12)
+        target.store8(flags.rawValue, 13)
+        target.store16(window, 14)
+        target.store32(0, 16)
+    }
+}
+
+/// The control bits of a TCP header (RFC 9293 §3.1, RFC 3168 §6.1).
+@frozen
+public struct TCPFlags: OptionSet, Hashable, Sendable, BitwiseCopyable {
+    /// The octet as the wire carries it.
+    public var rawValue: UInt8
+
+    /// Flags from the octet.
+    @inlinable
+    public init(rawValue: UInt8) {
+        self.rawValue = rawValue
+    }
+
+    /// The sender has no more to send.
+    @inlinable public static var fin: Self { Self(rawValue: 0x01) }
+    /// Synchronise sequence numbers.
+    @inlinable public static var syn: Self { Self(rawValue: 0x02) }
+    /// The connection is gone.
+    @inlinable public static var rst: Self { Self(rawValue: 0x04) }
+    /// Deliver without waiting for more.
+    @inlinable public static var psh: Self { Self(rawValue: 0x08) }
+    /// The acknowledgement field is meaningful.
+    @inlinable public static var ack: Self { Self(rawValue: 0x10) }
+    /// The urgent pointer is meaningful.
+    @inlinable public static var urg: Self { Self(rawValue: 0x20) }
+    /// Congestion was experienced.
+    @inlinable public static var ece: Self { Self(rawValue: 0x40) }
+    /// The congestion window was reduced.
+    @inlinable public static var cwr: Self { Self(rawValue: 0x80) }
+}
+
+extension TCPFlags: CustomStringConvertible {
+    /// Names joined by `+`, as in `syn+ack`.
+    public var description: String {
+        let names = ["fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr"]
+        return names.indices.filter { rawValue >> UInt8($0) & 1 == 1 }.map { names[$0] }.joined(separator: "+")
+    }
+}

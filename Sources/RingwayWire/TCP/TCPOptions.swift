@@ -1,0 +1,225 @@
+/// The TCP options we act upon: maximum segment size (RFC 9293 §3.2), window scale and timestamps (RFC 7323) and selective
+/// acknowledgement (RFC 2018). Others are passed over.
+@frozen
+public struct TCPOptions: Sendable {
+    /// Octets of payload the sender takes in one segment.
+    public var maximumSegmentSize: UInt16?
+    /// Bits by which the sender's windows are to be shifted left, never above `windowScaleLimit`.
+    public var windowScale: UInt8?
+    /// Whether the sender understands selective acknowledgements.
+    public var sackPermitted: Bool
+    /// The sender's clock and what it echoes.
+    public var timestamps: TimestampOption?
+    /// How many of `sackBlocks` are set.
+    public var sackBlockCount: Int
+    /// What arrived beyond a gap, the most recent first.
+    public var sackBlocks: InlineArray<4, SACKBlock>
+
+    /// RFC 7323 §2.3.
+    @inlinable public static var windowScaleLimit: UInt8 { 14 }
+    /// Blocks that fit a header of 60 octets.
+    @inlinable public static var sackBlockLimit: Int { 4 }
+
+    /// No options.
+    @inlinable
+    public init() {
+        maximumSegmentSize = nil
+        windowScale = nil
+        sackPermitted = false
+        timestamps = nil
+        sackBlockCount = 0
+        sackBlocks = InlineArray(repeating: SACKBlock(start: SequenceNumber(0), end: SequenceNumber(0)))
+    }
+
+    /// Understands the options of a segment, or returns `nil` when one of them runs past the header or has a length
+    /// that its kind does not allow.
+    @inlinable
+    public static func parse(_ bytes: UnsafeRawBufferPointer) -> TCPOptions? {
+        var options = TCPOptions()
+        guard let base = bytes.baseAddress else { return options }
+        var offset = 0
+        while offset < bytes.count {
+            let kind = base.octet(offset)
+            if kind == Kind.end { break }
+            if kind == Kind.noOperation {
+                offset &+= 1
+                continue
+            }
+            guard offset &+ 1 < bytes.count else { return nil }
+            let length = Int(base.octet(offset &+ 1))
+            guard length >= 2, length <= bytes.count &- offset else { return nil }
+            guard options.take(kind, base + (offset &+ 2), length: length) else { return nil }
+            offset &+= length
+        }
+        return options
+    }
+
+    /// Returns false when `length`, which counts kind and length too, is not one that `kind` allows.
+    @inlinable
+    mutating func take(_ kind: UInt8, _ value: UnsafeRawPointer, length: Int) -> Bool {
+        switch kind {
+        case Kind.maximumSegmentSize:
+            guard length == 4 else { return false }
+            maximumSegmentSize = value.word16(0)
+        case Kind.windowScale:
+            guard length == 3 else { return false }
+            windowScale = min(value.octet(0), Self.windowScaleLimit)
+        case Kind.sackPermitted:
+            guard length == 2 else { return false }
+            sackPermitted = true
+        case Kind.timestamps:
+            guard length == 10 else { return false }
+            timestamps = TimestampOption(value: value.word32(0), echo: value.word32(4))
+        case Kind.sack:
+            let count = (length &- 2) >> 3
+            guard length == 2 &+ count &* 8, count >= 1, count <= Self.sackBlockLimit else { return false }
+            sackBlockCount = count
+            for index in 0..<count {
+                let start = SequenceNumber(value.word32(index &* 8))
+                sackBlocks[index] = SACKBlock(start: start, end: SequenceNumber(value.word32(index &* 8 &+ 4)))
+            }
+        default:
+            break
+        }
+        return true
+    }
+
+    /// Option kinds (IANA TCP parameters).
+    @usableFromInline enum Kind {
+        @inlinable static var end: UInt8 { 0 }
+        @inlinable static var noOperation: UInt8 { 1 }
+        @inlinable static var maximumSegmentSize: UInt8 { 2 }
+        @inlinable static var windowScale: UInt8 { 3 }
+        @inlinable static var sackPermitted: UInt8 { 4 }
+        @inlinable static var sack: UInt8 { 5 }
+        @inlinable static var timestamps: UInt8 { 8 }
+    }
+}
+
+extension TCPOptions: Equatable {
+    /// Compares the blocks that are set, and the other options.
+    public static func == (lhs: Self, rhs: Self) -> Bool {
+        lhs.maximumSegmentSize == rhs.maximumSegmentSize && lhs.windowScale == rhs.windowScale
+            && lhs.sackPermitted == rhs.sackPermitted && lhs.timestamps == rhs.timestamps
+            && lhs.sackBlockCount == rhs.sackBlockCount
+            && (0..<lhs.sackBlockCount).allSatisfy { lhs.sackBlocks[$0] == rhs.sackBlocks[$0] }
+    }
+}
+
+extension TCPOptions {
+    /// Octets that `write(to:)` produces: a multiple of four, at most 40.
+    @inlinable public var encodedLength: Int {
+        (maximumSegmentSize == nil ? 0 : 4) &+ (windowScale == nil ? 0 : 4) &+ (sackPermitted ? 4 : 0)
+            &+ (timestamps == nil ? 0 : TimestampOption.paddedLength)
+            &+ (sackBlockCount == 0 ? 0 : 4 &+ 8 &* sackBlockCount)
+    }
+
+    /// Writes every option that is set, each padded to four octets, and returns how many octets that took. Meant for
+    /// the options of a SYN, or for the blocks of an acknowledgement.
+    ///
+    /// - Precondition: `encodedLength` is at most 40.
+    @inlinable
+    @discardableResult
+    public func write(to target: UnsafeMutableRawPointer) -> Int {
+        precondition(encodedLength <= 40, "options do not fit a TCP header")
+        var offset = 0
+        if let timestamps {
+            timestamps.write(to: target)
+            offset &+= TimestampOption.paddedLength
+        }
+        if let maximumSegmentSize {
+            target.store32(UInt32(Kind.maximumSegmentSize) << 24 | 4 << 16 | UInt32(maximumSegmentSize), offset)
+            offset &+= 4
+        }
+        if sackPermitted {
+            target.store32(0x0101_0000 | UInt32(Kind.sackPermitted) << 8 | 2, offset)
+            offset &+= 4
+        }
+        if let windowScale {
+            target.store32(0x0100_0000 | UInt32(Kind.windowScale) << 16 | 3 << 8 | UInt32(windowScale), offset)
+            offset &+= 4
+        }
+        if sackBlockCount > 0 {
+            target.store32(
+                0x0101_0000 | UInt32(Kind.sack) << 8 | UInt32(truncatingIfNeeded: 2 &+ 8 &* sackBlockCount), offset)
+            offset &+= 4
+            for index in 0..<sackBlockCount {
+                target.store32(sackBlocks[index].start.rawValue, offset)
+                target.store32(sackBlocks[index].end.rawValue, offset &+ 4)
+                offset &+= 8
+            }
+        }
+        return offset
+    }
+
+    /// Adds a block to be written; the fifth and later ones are ignored.
+    @inlinable
+    public mutating func append(_ block: SACKBlock) {
+        guard sackBlockCount < Self.sackBlockLimit else { return }
+        sackBlocks[sackBlockCount] = block
+        sackBlockCount &+= 1
+    }
+}
+
+/// A run of octets that arrived beyond a gap (RFC 2018 §3).
+@frozen
+public struct SACKBlock: Equatable, Sendable, BitwiseCopyable {
+    /// The first octet of the run.
+    public var start: SequenceNumber
+    /// The octet after the last one.
+    public var end: SequenceNumber
+
+    /// A run of octets.
+    @inlinable
+    public init(start: SequenceNumber, end: SequenceNumber) {
+        self.start = start
+        self.end = end
+    }
+}
+
+/// The timestamps of a TCP segment (RFC 7323 §3.2).
+@frozen
+public struct TimestampOption: Equatable, Sendable, BitwiseCopyable {
+    /// The sender's clock, in its own ticks (TSval).
+    public var value: UInt32
+    /// The latest value that the sender has seen from its peer (TSecr); meaningful with ACK.
+    public var echo: UInt32
+
+    @inlinable
+    public init(value: UInt32, echo: UInt32) {
+        self.value = value
+        self.echo = echo
+    }
+
+    /// Bytes that the option takes, with the padding before it.
+    @inlinable public static var paddedLength: Int { 12 }
+    /// How the padded option begins: two of no operation, kind and length (RFC 7323, appendix A).
+    @inlinable static var beginning: UInt32 { 0x0101_080A }
+
+    /// Writes the option with its padding: twelve bytes.
+    @inlinable @inline(__always)
+    public func write(to target: UnsafeMutableRawPointer) {
+        target.store32(Self.beginning, 0)
+        target.store32(value, 4)
+        target.store32(echo, 8)
+    }
+}
+
+extension TCPHeader {
+    /// The timestamps of the segment; `nil` when it has none, or options that cannot be.
+    ///
+    /// Kernels put them first and aligned, as RFC 7323's appendix A recommends: then nothing is searched.
+    @inlinable
+    public var timestamps: TimestampOption? {
+        @inline(__always) get {
+            let start = base + Self.minimumLength
+            guard headerLength >= Self.minimumLength &+ TimestampOption.paddedLength,
+                start.word32(0) == TimestampOption.beginning
+            else { return timestampsElsewhere }
+            return TimestampOption(value: start.word32(4), echo: start.word32(8))
+        }
+    }
+
+    @inline(never) @usableFromInline
+    var timestampsElsewhere: TimestampOption? { TCPOptions.parse(options)?.timestamps }
+}

@@ -1,0 +1,72 @@
+/// A checked view of a UDP header and its payload (RFC 768). The checksum is not verified.
+///
+///      0      7 8     15 16    23 24    31
+///     +--------+--------+--------+--------+
+///     |   source port   | destination port|
+///     +--------+--------+--------+--------+
+///     |     length      |    checksum     |
+///     +--------+--------+--------+--------+
+@frozen
+public struct UDPHeader: BitwiseCopyable {
+    /// Octets in the header.
+    @inlinable public static var length: Int { 8 }
+    /// Where the checksum is.
+    @inlinable public static var checksumOffset: Int { 6 }
+
+    @usableFromInline let base: UnsafeRawPointer
+
+    /// Octets in header and payload: the length field, already checked against the buffer.
+    public let datagramLength: Int
+
+    /// Returns `nil` when `bytes` cannot hold the datagram its length field claims. Octets after it are ignored.
+    @inlinable
+    public init?(_ bytes: UnsafeRawBufferPointer) {
+        guard let base = bytes.baseAddress, bytes.count >= Self.length else { return nil }
+        let claimed = Int(base.word16(4))
+        guard claimed >= Self.length, claimed <= bytes.count else { return nil }
+        self.base = base
+        datagramLength = claimed
+    }
+
+    /// The sender's port.
+    @inlinable public var sourcePort: UInt16 { base.word16(0) }
+    /// The receiver's port.
+    @inlinable public var destinationPort: UInt16 { base.word16(2) }
+    /// Zero means "the sender computed no checksum" and is legal over IPv4 only.
+    @inlinable public var checksum: UInt16 { base.word16(Self.checksumOffset) }
+    /// What follows the header.
+    @inlinable public var payload: UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: base + Self.length, count: datagramLength &- Self.length)
+    }
+}
+
+/// The meaning of a UDP header.
+@frozen
+public struct UDPFields: Equatable, Sendable, BitwiseCopyable {
+    /// The sender's port.
+    public var sourcePort: UInt16
+    /// The receiver's port.
+    public var destinationPort: UInt16
+    /// Octets after the header.
+    public var payloadLength: UInt16
+
+    /// The fields of a datagram.
+    ///
+    /// - Precondition: header and payload fit in 65535 octets.
+    @inlinable
+    public init(sourcePort: UInt16, destinationPort: UInt16, payloadLength: Int) {
+        precondition(payloadLength >= 0 && payloadLength <= 65535 - 8, "payload does not fit a UDP datagram")
+        self.sourcePort = sourcePort
+        self.destinationPort = destinationPort
+        self.payloadLength = UInt16(truncatingIfNeeded: payloadLength)
+    }
+
+    /// Writes eight octets with a zero checksum.
+    @inlinable
+    public func write(to target: UnsafeMutableRawPointer) {
+        target.store16(sourcePort, 0)
+        target.store16(destinationPort, 2)
+        target.store16(payloadLength &+ 8, 4)
+        target.store16(0, 6)
+    }
+}
