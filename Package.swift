@@ -105,7 +105,9 @@ let package = Package(
             swiftSettings: settings),
         .executableTarget(
             name: "ringway-simulate", dependencies: ["RingwaySimulation"], swiftSettings: settings),
-        .testTarget(name: "RingwayWireTests", dependencies: ["RingwayWire"], swiftSettings: settings),
+        // What several test targets share.
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
+        .testTarget(name: "RingwayWireTests", dependencies: ["RingwayWire", "TestSupport"], swiftSettings: settings),
         .testTarget(
             name: "RingwayCaptureTests", dependencies: ["RingwayCapture", "RingwayWire"], swiftSettings: settings),
         .testTarget(
@@ -118,21 +120,25 @@ let package = Package(
                 "RingwayWire",
             ], swiftSettings: settings),
         .testTarget(name: "RingwayUsageTests", dependencies: ["RingwayUsage"], swiftSettings: settings),
-        .testTarget(name: "RingwayStorageTests", dependencies: ["RingwayStorage"], swiftSettings: settings),
         .testTarget(
-            name: "RingwayStackTests", dependencies: ["RingwayStack", "RingwayWire", "RingwayStorage"],
+            name: "RingwayStorageTests", dependencies: ["RingwayStorage", "TestSupport"], swiftSettings: settings),
+        .testTarget(
+            name: "RingwayStackTests", dependencies: ["RingwayStack", "RingwayWire", "RingwayStorage", "TestSupport"],
             swiftSettings: settings),
         .testTarget(
             name: "RingwayRingTests",
             dependencies: [
                 "RingwayReactor", "RingwayRing", "RingwayStorage", "RingwayLinks", "RingwayWire", "CRingway",
+                "TestSupport",
             ],
             swiftSettings: settings),
         .testTarget(
-            name: "RingwayLinksTests", dependencies: ["RingwayLinks", "RingwayStorage", "RingwayWire", "CRingway"],
+            name: "RingwayLinksTests",
+            dependencies: ["RingwayLinks", "RingwayStorage", "RingwayWire", "CRingway", "TestSupport"],
             swiftSettings: settings),
         .testTarget(
-            name: "RingwayHostTests", dependencies: ["RingwayHost", "RingwayStorage", "RingwayWire", "CRingway"],
+            name: "RingwayHostTests",
+            dependencies: ["RingwayHost", "RingwayStorage", "RingwayWire", "CRingway", "TestSupport"],
             swiftSettings: settings),
         .testTarget(
             name: "RingwayEngineTests",

@@ -3,6 +3,7 @@ import Glibc
 import RingwayHost
 import RingwayStorage
 import RingwayWire
+import TestSupport
 import Testing
 
 /// Control data on its way through the kernel, as the data path writes and reads it.

@@ -2,6 +2,7 @@ import CRingway
 import Glibc
 import RingwayHost
 import RingwayWire
+import TestSupport
 import Testing
 
 @Suite("Socket address")

@@ -1,5 +1,6 @@
 import RingwayLinks
 import RingwayStorage
+import TestSupport
 import Testing
 
 /// A cutter that is fed a stream in pieces.

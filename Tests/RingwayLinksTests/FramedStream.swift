@@ -1,4 +1,5 @@
 import RingwayLinks
+import TestSupport
 
 /// Frames as they lie in a stream, written by hand.
 enum FramedStream {
@@ -19,8 +20,8 @@ enum FramedStream {
 
     /// Any frame of so many octets, virtio-net header included; zeros where a framing would not carry it.
     static func frame(_ length: Int, _ framing: StreamFraming, _ noise: inout SeededNoise) -> [UInt8] {
-        let header = framing == .agent ? noise.octets(12) : [UInt8](repeating: 0, count: 12)
-        return header + noise.octets(length - 12)
+        let header = framing == .agent ? noise.bytes(12) : [UInt8](repeating: 0, count: 12)
+        return header + noise.bytes(length - 12)
     }
 
     /// The frames in a stream, whole or not.

@@ -3,6 +3,7 @@ import Glibc
 import RingwayLinks
 import RingwayStorage
 import RingwayWire
+import TestSupport
 import Testing
 
 /// Outgoing frames and a kernel that takes as much of them as a test likes.
@@ -79,7 +80,7 @@ private final class OutgoingBench {
                 flags: .ack, window: 1
             ).write(to: base + 46)
         }
-        return frame + noise.octets(payload)
+        return frame + noise.bytes(payload)
     }
 
     @Test(
@@ -157,7 +158,7 @@ private final class OutgoingBench {
         var noise = SeededNoise(seed: 13)
         let bench = OutgoingBench(.stream(framing))
         // Another guest's frame may be as long as a buffer.
-        bench.append([UInt8](repeating: 0, count: 12) + noise.octets(65_589))
+        bench.append([UInt8](repeating: 0, count: 12) + noise.bytes(65_589))
         bench.append(frame(100, isSuper: false, &noise))
         bench.send { 1_000_000 }
         #expect(FramedStream.frames(bench.stream, framing).count == 1)

@@ -5,6 +5,7 @@ import RingwayRing
 import RingwayStorage
 import RingwayWire
 import Synchronization
+import TestSupport
 import Testing
 
 private let features = KernelFeatures.probe()
@@ -117,7 +118,7 @@ struct QueueTests {
     func `a device that is deleted is a link that is lost`(_ backEnd: BackEnd, isMultishot: Bool) throws {
         let outcome = Outcome()
         // The namespace ends with the thread.
-        KernelThread {
+        TestThread {
             outcome.result.withLock { $0 = Result { try Self.deleteTap(backEnd, isMultishot: isMultishot) } }
         }.join()
         let losses = try #require(outcome.result.withLock { $0 }).get()

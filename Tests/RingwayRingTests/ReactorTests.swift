@@ -4,6 +4,7 @@ import RingwayReactor
 import RingwayRing
 import RingwayStorage
 import Synchronization
+import TestSupport
 import Testing
 
 /// Waking and being woken, on real threads.
@@ -43,7 +44,7 @@ struct ReactorTests {
         var reactor = try Self.reactor(backEnd, doorbell)
         reactor.listen(Self.bell)
         for _ in 0..<3 {
-            let ringer = KernelThread {
+            let ringer = TestThread {
                 usleep(5_000)
                 doorbell.wake()
             }
@@ -69,7 +70,7 @@ struct ReactorTests {
         let isWaiting = Atomic<Bool>(false)
         try withExtendedLifetime(isWaiting) {
             var reactor = try Self.reactor(backEnd, sleeper)
-            let waker = KernelThread {
+            let waker = TestThread {
                 guard var other = try? Self.reactor(backEnd, Doorbell()) else { return }
                 while !isWaiting.load(ordering: .acquiring) { usleep(1_000) }
                 usleep(20_000)
@@ -129,7 +130,7 @@ struct ReactorTests {
             MemoryFailure.trap { try Mailbox<Int>(capacity: 16) }, MemoryFailure.trap { try Mailbox<Int>(capacity: 16) }
         )
         let result = MemoryFailure.trap { try Mailbox<Int>(capacity: 1) }
-        let thread = KernelThread {
+        let thread = TestThread {
             _ = result.post(
                 Self.exchange(backEnd, own: two, other: one, inbox: toTwo, outbox: toOne, rounds: rounds, begins: false)
             )

@@ -1,5 +1,6 @@
 import CRingway
 import Glibc
+import TestSupport
 import Testing
 
 @testable import RingwayRing
@@ -89,7 +90,7 @@ struct SubmissionQueueTests {
     @Test(.enabled(if: KernelFeatures.probe().defersTaskWork, "this kernel's rings belong to no thread"))
     func `of a ring that takes nothing from this thread entries are still to be had, and go nowhere`() throws {
         nonisolated(unsafe) let bench = try RingBench(.ioUring, entries: 8, completions: 16)
-        KernelThread {
+        TestThread {
             for _ in 0..<100 { bench.prepare(1) { io_uring_prep_nop($0) } }
             bench.ring.submitAll()
             #expect(bench.ring.submitAndWait(nanoseconds: 0) != 0)

@@ -4,6 +4,7 @@ import RingwayLinks
 import RingwayRing
 import RingwayWire
 import Synchronization
+import TestSupport
 import Testing
 
 private let isTapAllowed =
@@ -88,7 +89,7 @@ struct TapReadTests {
     func `gives every frame from one submission, and takes frames`(_ backEnd: BackEnd) throws {
         let outcome = Outcome()
         // The namespace ends with the thread.
-        KernelThread { outcome.result.withLock { $0 = Result { try Self.exchange(backEnd) } } }.join()
+        TestThread { outcome.result.withLock { $0 = Result { try Self.exchange(backEnd) } } }.join()
         let result = try #require(outcome.result.withLock { $0 }).get()
         let request = try #require(result.request)
         #expect(Array(request[18..<24]) == [2, 0, 0, 0, 0, 2])

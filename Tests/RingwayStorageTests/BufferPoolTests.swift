@@ -1,4 +1,5 @@
 import RingwayStorage
+import TestSupport
 import Testing
 
 @Suite("Buffer pool")

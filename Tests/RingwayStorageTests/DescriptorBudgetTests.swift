@@ -1,5 +1,6 @@
 import RingwayStorage
 import Synchronization
+import TestSupport
 import Testing
 
 @Suite("Budget of descriptors")

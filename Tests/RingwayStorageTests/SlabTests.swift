@@ -1,4 +1,5 @@
 import RingwayStorage
+import TestSupport
 import Testing
 
 /// A slab behind a reference, so that expectations may ask it.

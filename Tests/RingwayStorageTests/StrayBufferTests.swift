@@ -1,4 +1,5 @@
 import RingwayStorage
+import TestSupport
 import Testing
 
 /// Buffers that are released on another shard than the one they come from.

@@ -1,5 +1,6 @@
 import Foundation
 import RingwayWire
+import TestSupport
 import Testing
 
 @Suite("Capture files") struct CaptureTests {

@@ -1,4 +1,5 @@
 import RingwayWire
+import TestSupport
 import Testing
 
 @Suite("Internet checksum") struct ChecksumTests {
@@ -20,7 +21,7 @@ import Testing
 
     @Test func `agrees with the definition at every length and alignment`() {
         var noise = SeededNoise(seed: 1071)
-        let bytes = noise.octets(1_600)
+        let bytes = noise.bytes(1_600)
         bytes.withUnsafeBytes { bytes in
             for start in 0..<8 {
                 for length in Array(0...200) + [511, 1_448, 1_500, 1_587] {
@@ -40,7 +41,7 @@ import Testing
     @Test func `pieces add up, at odd offsets too`() {
         var noise = SeededNoise(seed: 2)
         for _ in 0..<200 {
-            let bytes = noise.octets(Int(noise.next() % 300) + 1)
+            let bytes = noise.bytes(Int(noise.next() % 300) + 1)
             let cut = Int(noise.next() % UInt64(bytes.count))
             let first = Array(bytes[..<cut]).withUnsafeBytes { Checksum.partial($0) }
             let second = Array(bytes[cut...]).withUnsafeBytes { Checksum.partial($0) }
@@ -75,7 +76,7 @@ import Testing
     @Test("what is stored sums up again", arguments: [UInt64](1...20))
     func verifies(seed: UInt64) {
         var noise = SeededNoise(seed: seed)
-        var message = noise.octets(8 + Int(noise.next() % 100))
+        var message = noise.bytes(8 + Int(noise.next() % 100))
         let source = IPAddress(high: noise.next() | 1, low: noise.next())
         let destination = IPAddress(high: noise.next() | 1, low: noise.next())
         message.replaceSubrange(2..<4, with: [0, 0])

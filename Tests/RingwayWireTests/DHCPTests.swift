@@ -1,4 +1,5 @@
 import RingwayWire
+import TestSupport
 import Testing
 
 @Suite("DHCP") struct DHCPTests {
@@ -106,7 +107,7 @@ import Testing
         let buffer = GuardedBuffer(capacity: 4_096)
         let header = written(240, fields.write(to:))
         for _ in 0..<500 {
-            let bytes = header + noise.octets(Int(noise.next() % 100)).map { $0 & 0x1F }
+            let bytes = header + noise.bytes(Int(noise.next() % 100)).map { $0 & 0x1F }
             guard let message = DHCPMessage(buffer.place(bytes)) else { continue }
             for code in UInt8(0)...0x1F { #expect(message.option(code)?.count ?? 0 < 32) }
         }

@@ -1,4 +1,5 @@
 import RingwayWire
+import TestSupport
 import Testing
 
 /// Frames nobody meant. What follows the frame in memory is unmapped, so that to read beyond it is to crash.
@@ -22,7 +23,7 @@ import Testing
     func noise(seed: UInt64) {
         var noise = SeededNoise(seed: seed)
         for _ in 0..<500 {
-            var frame = noise.octets(Int(noise.next() % 200))
+            var frame = noise.bytes(Int(noise.next() % 200))
             if frame.count >= 26 {
                 frame[18] &= 0xFE
                 let types: [[UInt8]] = [[8, 0], [8, 6], [0x86, 0xDD]]

@@ -1,4 +1,5 @@
 import RingwayWire
+import TestSupport
 import Testing
 
 /// RFC 8200 §4.
@@ -56,7 +57,7 @@ import Testing
         let buffer = GuardedBuffer(capacity: 4_096)
         let kinds: [UInt8] = [0, 43, 44, 60]
         for _ in 0..<500 {
-            var bytes = noise.octets(Int(noise.next() % 200))
+            var bytes = noise.bytes(Int(noise.next() % 200))
             // Small lengths and known kinds make the walk go deep.
             for index in stride(from: 0, to: bytes.count - 1, by: 8) {
                 bytes[index] = kinds[Int(bytes[index] & 3)]

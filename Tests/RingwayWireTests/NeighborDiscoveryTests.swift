@@ -1,4 +1,5 @@
 import RingwayWire
+import TestSupport
 import Testing
 
 /// RFC 4861.
@@ -110,7 +111,7 @@ import Testing
         var noise = SeededNoise(seed: seed)
         let buffer = GuardedBuffer(capacity: 4_096)
         for _ in 0..<500 {
-            guard let options = NDPOptions(buffer.place(noise.octets(Int(noise.next() % 80)).map { $0 & 3 })) else {
+            guard let options = NDPOptions(buffer.place(noise.bytes(Int(noise.next() % 80)).map { $0 & 3 })) else {
                 continue
             }
             for code in UInt8(0)...3 {

@@ -1,4 +1,5 @@
 import RingwayWire
+import TestSupport
 import Testing
 
 /// A frame as a virtio-net driver hands it over, and what must become of it, worked out the slow way.
@@ -20,7 +21,7 @@ private struct Offloaded {
         builder.virtio.gsoSize = UInt16(size)
         builder.virtio.gsoType =
             isTCP ? (isIPv6 ? VirtioNetHeader.gsoTCPv6 : VirtioNetHeader.gsoTCPv4) : VirtioNetHeader.gsoUDPL4
-        let octets = noise.octets(payload)
+        let octets = noise.bytes(payload)
         var options = TCPOptions()
         if noise.next() % 2 == 0 { options.maximumSegmentSize = 1_460 }
         let flags: TCPFlags = [.ack, .psh, .fin, .cwr]

@@ -1,4 +1,5 @@
 import RingwayWire
+import TestSupport
 import Testing
 
 @Suite("TCP options") struct TCPOptionsTests {
@@ -109,7 +110,7 @@ import Testing
         var noise = SeededNoise(seed: seed)
         let buffer = GuardedBuffer(capacity: 4_096)
         for _ in 0..<2_000 {
-            let bytes = noise.octets(Int(noise.next() % 41)).map { $0 & 0x0F }
+            let bytes = noise.bytes(Int(noise.next() % 41)).map { $0 & 0x0F }
             guard let options = TCPOptions.parse(buffer.place(bytes)) else { continue }
             #expect(options.sackBlockCount <= 4 && options.windowScale ?? 0 <= 14)
         }

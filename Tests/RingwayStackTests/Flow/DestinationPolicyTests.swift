@@ -1,4 +1,5 @@
 import RingwayWire
+import TestSupport
 import Testing
 
 @testable import RingwayStack
@@ -54,7 +55,7 @@ struct DestinationPolicyTests {
     }
 
     @Test func `ranges hold what their blocks hold, however these overlap`() throws {
-        var noise = SplitNoise(seed: 4)
+        var noise = SeededNoise(seed: 4)
         for _ in 0..<200 {
             let blocks = (0..<12).compactMap { _ -> CIDRBlock? in
                 let isIPv4 = noise.next() & 1 == 0

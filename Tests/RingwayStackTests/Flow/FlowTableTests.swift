@@ -1,6 +1,7 @@
 import RingwayStack
 import RingwayStorage
 import RingwayWire
+import TestSupport
 import Testing
 
 /// A table that an expectation may look at: it takes no values that cannot be copied.
@@ -28,7 +29,7 @@ struct FlowTableTests {
 
     @Test(arguments: 1...40 as ClosedRange<UInt64>)
     func `does what a dictionary does, whatever the order of operations`(_ seed: UInt64) {
-        var noise = SplitNoise(seed: seed)
+        var noise = SeededNoise(seed: seed)
         let capacity = 1 + Int(noise.next() % 200)
         let table = TableUnderTest(capacity: capacity, secret: noise.next())
         var model: [FlowKey: Flow] = [:]

@@ -1,5 +1,6 @@
 import RingwayStorage
 import RingwayWire
+import TestSupport
 import Testing
 
 @testable import RingwayStack
@@ -88,7 +89,7 @@ struct PeerTableTests {
         _ seed: UInt64
     ) {
         let bench = Bench(capacity: 64, owners: 8)
-        var noise = SplitNoise(seed: seed)
+        var noise = SeededNoise(seed: seed)
         var known = [Set<Int>](repeating: [], count: 8)
         for _ in 0..<20_000 {
             let owner = UInt32(truncatingIfNeeded: noise.next()) & 7

@@ -1,4 +1,5 @@
 import RingwayWire
+import TestSupport
 import Testing
 
 @testable import RingwayStack

@@ -155,22 +155,3 @@ func written(capacity: Int = 2_048, _ body: (UnsafeMutableRawBufferPointer) -> I
     precondition(length <= capacity, "more was written than there was room for")
     return length > 0 ? GuestFrame(bytes: Array(room[..<length])) : nil
 }
-
-/// splitmix64, so that a failure can be repeated from its seed.
-struct SeededNoise: RandomNumberGenerator {
-    var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
-
-    mutating func octets(_ count: Int) -> [UInt8] {
-        (0..<count).map { _ in UInt8(truncatingIfNeeded: next()) }
-    }
-}

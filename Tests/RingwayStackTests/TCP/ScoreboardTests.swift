@@ -1,12 +1,13 @@
 import RingwayStack
 import RingwayWire
+import TestSupport
 import Testing
 
 @Suite("The scoreboard")
 struct ScoreboardTests {
     @Test(arguments: 1...60 as ClosedRange<UInt64>)
     func `holds what a set of octets holds, as long as the ranges are few`(_ seed: UInt64) {
-        var noise = SplitNoise(seed: seed)
+        var noise = SeededNoise(seed: seed)
         // Half of the runs cross the end of the sequence space.
         let base = seed % 2 == 0 ? UInt32.max - 150 : UInt32(truncatingIfNeeded: noise.next())
         var board = Scoreboard()
@@ -33,7 +34,7 @@ struct ScoreboardTests {
 
     @Test(arguments: 1...60 as ClosedRange<UInt64>)
     func `beyond its room it forgets, and never invents`(_ seed: UInt64) {
-        var noise = SplitNoise(seed: seed)
+        var noise = SeededNoise(seed: seed)
         var board = Scoreboard()
         var model = Set<Int>()
         for _ in 0..<100 {

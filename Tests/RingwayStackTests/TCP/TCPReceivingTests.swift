@@ -1,6 +1,7 @@
 import RingwayStack
 import RingwayStorage
 import RingwayWire
+import TestSupport
 import Testing
 
 @Suite("Octets from the guest")
@@ -90,7 +91,7 @@ struct TCPReceivingTests {
 
     @Test func `pieces in any order, overlapping, make one stream`() {
         let stream = TCPPeer.octets(4_000)
-        var noise = SplitNoise(seed: 42)
+        var noise = SeededNoise(seed: 42)
         var pieces: [Range<Int>] = stride(from: 0, to: 4_000, by: 100).map { $0..<$0 + 100 }
         for _ in 0..<60 {
             let start = Int(noise.next() % 3_900)

@@ -1,7 +1,7 @@
 import Glibc
 
-/// A thread for tests that need two.
-final class TestThread {
+/// A thread of a test, such as one that drives a second ring.
+public final class TestThread {
     private final class Body {
         let run: @Sendable () -> Void
         init(_ run: @escaping @Sendable () -> Void) { self.run = run }
@@ -9,7 +9,8 @@ final class TestThread {
 
     private var thread = pthread_t()
 
-    init(_ run: @escaping @Sendable () -> Void) {
+    /// Starts the thread.
+    public init(_ run: @escaping @Sendable () -> Void) {
         let body = Unmanaged.passRetained(Body(run)).toOpaque()
         let result = pthread_create(&thread, nil, TestThread.start, body)
         precondition(result == 0, "the system gives no thread")
@@ -21,8 +22,8 @@ final class TestThread {
     }
 
     /// Waits for the thread's end. Called once.
-    func join() { pthread_join(thread, nil) }
+    public func join() { pthread_join(thread, nil) }
 }
 
-/// Lets another thread of the same core go on.
-func yieldThread() { sched_yield() }
+/// Lets another thread of the same core run.
+public func yieldThread() { sched_yield() }
