@@ -5,7 +5,7 @@
 // that RINGWAY_PROBE_RECORD names, 64-bit words in the machine's order, to be read at any time:
 //
 //     0  allocations by watched threads          3  threads watched
-//     1  octets they asked for                   4  allocations by every other thread
+//     1  bytes they asked for                    4  allocations by every other thread
 //     2  blocks they freed                       5  set by the reader: stacks are wanted
 //
 // While word 5 is set, the stack of each allocation goes to the file that RINGWAY_PROBE_STACKS names.
@@ -34,7 +34,7 @@ extern void *__libc_memalign(size_t alignment, size_t size);
 extern void __libc_free(void *block);
 
 struct record {
-    _Atomic uint64_t allocations, octets, frees, threads, others, wants_stacks;
+    _Atomic uint64_t allocations, bytes, frees, threads, others, wants_stacks;
 };
 
 // Where counting goes until the record is mapped, and for good when there is none.
@@ -69,7 +69,7 @@ static void write_stack(const char *what, size_t size) {
     char line[96];
     void *frames[48];
     int count = backtrace(frames, 48);
-    int length = snprintf(line, sizeof line, "%s of %zu octets\n", what, size);
+    int length = snprintf(line, sizeof line, "%s of %zu bytes\n", what, size);
     if (write(stacks, line, (size_t)length) != length) return;
     // The first two frames are the probe's.
     if (count > 2) backtrace_symbols_fd(frames + 2, count - 2, stacks);
@@ -84,7 +84,7 @@ static inline void count(const char *what, size_t size) {
     if (is_busy) return;
     is_busy = true;
     add(allocations, 1);
-    add(octets, size);
+    add(bytes, size);
     if (stacks >= 0 && atomic_load_explicit(&record->wants_stacks, memory_order_relaxed)) write_stack(what, size);
     is_busy = false;
 }

@@ -37,10 +37,10 @@ static int serve(const char *port) {
         int client = accept(listener, NULL, NULL);
         if (client < 0) return fail("accept");
         if (fork() == 0) {
-            static char octets[65536];
+            static char bytes[65536];
             ssize_t count;
             setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-            while ((count = recv(client, octets, sizeof octets, 0)) > 0 && send(client, octets, (size_t)count, 0) > 0) {
+            while ((count = recv(client, bytes, sizeof bytes, 0)) > 0 && send(client, bytes, (size_t)count, 0) > 0) {
             }
             _exit(0);
         }
@@ -48,7 +48,7 @@ static int serve(const char *port) {
     }
 }
 
-static uint64_t ask(const struct sockaddr_in *address, double seconds, size_t octets) {
+static uint64_t ask(const struct sockaddr_in *address, double seconds, size_t bytes) {
     static char sent[65536], echoed[65536];
     struct timespec start, now;
     uint64_t exchanges = 0;
@@ -57,10 +57,10 @@ static uint64_t ask(const struct sockaddr_in *address, double seconds, size_t oc
     if (connect(server, (const struct sockaddr *)address, sizeof *address) != 0) return 0;
     clock_gettime(CLOCK_MONOTONIC, &start);
     do {
-        memset(sent, (int)exchanges, octets);
-        if (send(server, sent, octets, 0) != (ssize_t)octets) return 0;
-        if (recv(server, echoed, octets, MSG_WAITALL) != (ssize_t)octets) return 0;
-        if (memcmp(sent, echoed, octets) != 0) return 0;
+        memset(sent, (int)exchanges, bytes);
+        if (send(server, sent, bytes, 0) != (ssize_t)bytes) return 0;
+        if (recv(server, echoed, bytes, MSG_WAITALL) != (ssize_t)bytes) return 0;
+        if (memcmp(sent, echoed, bytes) != 0) return 0;
         exchanges++;
         clock_gettime(CLOCK_MONOTONIC, &now);
     } while ((double)(now.tv_sec - start.tv_sec) + (double)(now.tv_nsec - start.tv_nsec) / 1e9 < seconds);
@@ -73,11 +73,11 @@ int main(int count, char **arguments) {
     if (count != 7 || strcmp(arguments[1], "ask") != 0) return 2;
     struct sockaddr_in address = address_of(arguments[2], arguments[3]);
     int connections = atoi(arguments[5]), ends[2];
-    size_t octets = (size_t)atoi(arguments[6]);
-    if (octets < 1 || octets > 65536 || pipe(ends) != 0) return 2;
+    size_t bytes = (size_t)atoi(arguments[6]);
+    if (bytes < 1 || bytes > 65536 || pipe(ends) != 0) return 2;
     for (int index = 0; index < connections; index++) {
         if (fork() != 0) continue;
-        uint64_t exchanges = ask(&address, atof(arguments[4]), octets);
+        uint64_t exchanges = ask(&address, atof(arguments[4]), bytes);
         _exit(write(ends[1], &exchanges, sizeof exchanges) == sizeof exchanges && exchanges > 0 ? 0 : 1);
     }
     close(ends[1]);

@@ -26,14 +26,14 @@ STANDING_DESCRIPTORS = 64
 class Scene:
     """`ringway serve`, the agent in a guest, and the servers behind it."""
 
-    def __init__(self, bed, ringway, agent, octets):
+    def __init__(self, bed, ringway, agent, length):
         self.bed = bed
         self.guest = bed.namespace("guest")
         self.inner = bed.namespace("inner")
         self.directory = bed.directory
         files = bed.directory / "files"
         files.mkdir()
-        self.digest = random_file(files / "big", octets)
+        self.digest = random_file(files / "big", length)
         self.webs = [self.web("loopback", self.guest), self.web("namespace", self.inner)]
         self.start_bridge(ringway, agent)
         bed.start([FLOWS, "serve", "7000"], self.guest, until="listening")

@@ -119,8 +119,8 @@ if family == socket.AF_INET6: server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6
 server.bind((sys.argv[1], 5300))
 print("listening", flush=True)
 while True:
-    octets, client = server.recvfrom(65536)
-    server.sendto(client[0].encode() + b" " + octets, client)
+    data, client = server.recvfrom(65536)
+    server.sendto(client[0].encode() + b" " + data, client)
 """
 
 DATAGRAM_CLIENT = """
@@ -130,8 +130,8 @@ client = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socke
 client.settimeout(5)
 client.connect((host, 5300))
 client.send(b"x" * size)
-address, octets = client.recv(65536).split(b" ")
-print(address.decode(), len(octets))
+address, data = client.recv(65536).split(b" ")
+print(address.decode(), len(data))
 """
 
 
@@ -145,9 +145,9 @@ def published_datagrams(bed, guest):
             try:
                 answer = bed.run(["python3", client, address, size], bed.host, seconds=20).split()
             except Failure:
-                raise Failure(f"a datagram of {size} octets to {address}: no answer") from None
+                raise Failure(f"a datagram of {size} bytes to {address}: no answer") from None
             if answer != [expected, str(size)]:
-                raise Failure(f"a datagram of {size} octets to {address}: the answer is {answer}")
+                raise Failure(f"a datagram of {size} bytes to {address}: the answer is {answer}")
     for program in programs:
         bed.stop(program)
-    return "UDP answers over IPv4 and IPv6, 1 to 9000 octets"
+    return "UDP answers over IPv4 and IPv6, 1 to 9000 bytes"

@@ -88,7 +88,7 @@ listener = socket.create_server(("127.0.0.1", 8301))
 print("listening", flush=True)
 peer, _ = listener.accept()
 with open(sys.argv[1], "wb") as file:
-    while octets := peer.recv(1 << 20): file.write(octets)
+    while data := peer.recv(1 << 20): file.write(data)
 """
 
 
@@ -190,7 +190,7 @@ def removed(scene):
         if "reset" not in str(failure) and "refused" not in str(failure):
             raise Failure(f"the client met neither a refusal nor a reset: {failure}") from None
     else:
-        raise Failure(f"the client read {answer} octets after the container's end")
+        raise Failure(f"the client read {answer} bytes after the container's end")
     ended = time.monotonic() - started
     scene.service("web", WEB_CONTAINER.format(text="second"), "--publish", f"{WEB_PORT}:80")
     wait_until(lambda: page(scene) == "second", "the new container's page on the host")

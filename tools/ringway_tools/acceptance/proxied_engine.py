@@ -104,7 +104,7 @@ def published(scene):
     scene.await_page("the container's page on the host")
     listeners = scene.bed.run(["ss", "-Htln", f"sport = :{PORT}"], scene.bed.host).strip()
     if not listeners:
-        raise Failure("nobody listens on the host")
+        raise Failure("no socket listens on the host")
     return "a client on the host reads the container's page"
 
 

@@ -18,7 +18,7 @@ from ringway_tools.programs.control import ask
 MAC = bytes.fromhex("525400000001")
 FIRST = 20_000
 MILLISECONDS = 100
-OCTETS = 10_000_000
+BYTES = 10_000_000
 
 
 class Service:
@@ -47,7 +47,7 @@ class Service:
         self.process.wait()
 
     def timed(self, expected, *request):
-        """The milliseconds that a request took, and its answer."""
+        """The milliseconds that a request took, and its response."""
         start = time.perf_counter()
         answer = ask(self.path, *request)
         elapsed = (time.perf_counter() - start) * 1_000
@@ -56,7 +56,7 @@ class Service:
         return elapsed, answer
 
     def memory(self):
-        """Octets that are the process's own, when two looks agree."""
+        """Bytes of the process's own memory, once two readings agree."""
         last = None
         for _ in range(100):
             with open(f"/proc/{self.process.pid}/status", encoding="utf-8") as file:
@@ -69,7 +69,7 @@ class Service:
 
 
 def measure(service, add, remove, number):
-    """Adds and removes so often, and has the median of either hold."""
+    """Adds and removes `number` times; fails when a median is beyond its bound."""
     added, removed, most = [], [], 0
     for _ in range(number):
         elapsed, answer = service.timed(*add)
@@ -78,8 +78,8 @@ def measure(service, add, remove, number):
         removed.append(service.timed(*remove(answer))[0])
     text = (f"in force in {statistics.median(added):.0f} ms (at worst {max(added):.0f}), gone in "
             f"{statistics.median(removed):.0f} ms (at worst {max(removed):.0f}), {most / 1e6:.1f} MB of memory")
-    if statistics.median(added) >= MILLISECONDS or statistics.median(removed) >= MILLISECONDS or most >= OCTETS:
-        raise Failure(f"{text}: wanted are {MILLISECONDS} ms and {OCTETS / 1e6:.0f} MB at the most")
+    if statistics.median(added) >= MILLISECONDS or statistics.median(removed) >= MILLISECONDS or most >= BYTES:
+        raise Failure(f"{text}: wanted are {MILLISECONDS} ms and {BYTES / 1e6:.0f} MB at the most")
     return text
 
 

@@ -37,11 +37,11 @@ user root;
 """
 
 
-def random_file(path, octets):
+def random_file(path, length):
     """A file of noise, and its digest."""
     digest = hashlib.sha256()
     with open("/dev/urandom", "rb") as noise, open(path, "wb") as file:
-        for _ in range(octets // MEBIBYTE):
+        for _ in range(length // MEBIBYTE):
             block = noise.read(MEBIBYTE)
             digest.update(block)
             file.write(block)
@@ -59,12 +59,12 @@ def file_digest(path):
 class WebServer:
     """nginx on the loopback of the host's namespace, with one big file and one of ten mebibytes."""
 
-    def __init__(self, bed, octets):
+    def __init__(self, bed, length):
         directory = bed.directory / "web"
         (directory / "files").mkdir(parents=True)
         (directory / "uploads").mkdir()
         self.directory = directory
-        self.big = random_file(directory / "files" / "big", octets)
+        self.big = random_file(directory / "files" / "big", length)
         self.small = random_file(directory / "files" / "small", 10 * MEBIBYTE)
         (directory / "files" / "page").write_text("x" * 600)
         (directory / "nginx.conf").write_text(WEB_CONFIGURATION.format(directory=directory))
@@ -157,7 +157,7 @@ def iperf(bed, guest, seconds):
 
 SLOW_READER = """
 import hashlib, socket, sys, time
-kind, host, port, octets, pause = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), float(sys.argv[5])
+kind, host, port, length, pause = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), float(sys.argv[5])
 if kind == "serve":
     listener = socket.create_server((host, port))
     print("listening", flush=True)
@@ -169,14 +169,14 @@ while True:
     block = peer.recv(1 << 18)
     if not block: break
     digest.update(block); count += len(block)
-    if pause and count >= octets // 8:
+    if pause and count >= length // 8:
         print("stopped", flush=True); time.sleep(pause); print("reads on", flush=True); pause = 0
 print(count, digest.hexdigest(), flush=True)
 """
 
 WRITER = """
 import hashlib, random, socket, sys
-kind, host, port, octets = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+kind, host, port, length = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 if kind == "serve":
     listener = socket.create_server((host, port))
     print("listening", flush=True)
@@ -184,7 +184,7 @@ if kind == "serve":
 else:
     peer = socket.create_connection((host, port))
 digest, generator, count = hashlib.sha256(), random.Random(port), 0
-while count < octets:
+while count < length:
     block = generator.randbytes(1 << 20)
     digest.update(block); peer.sendall(block); count += len(block)
 peer.shutdown(socket.SHUT_WR)
@@ -192,7 +192,7 @@ print(count, digest.hexdigest(), flush=True)
 """
 
 
-def slow_readers(bed, guest, octets, pause):
+def slow_readers(bed, guest, length, pause):
     """Readers on both sides stop for a while: nothing is lost, and the bridge does not grow."""
     reader = bed.directory / "reader.py"
     writer = bed.directory / "writer.py"
@@ -200,10 +200,10 @@ def slow_readers(bed, guest, octets, pause):
     writer.write_text(WRITER)
     before = guest.resident_bytes()
     host_reader = bed.start(
-        ["python3", reader, "serve", "127.0.0.1", 8201, octets, pause], bed.host, until="listening")
-    host_writer = bed.start(["python3", writer, "serve", "127.0.0.1", 8202, octets], bed.host, until="listening")
-    guest_writer = guest.start(["python3", writer, "call", guest.HOST4, 8201, octets])
-    guest_reader = guest.start(["python3", reader, "call", guest.HOST4, 8202, octets, pause])
+        ["python3", reader, "serve", "127.0.0.1", 8201, length, pause], bed.host, until="listening")
+    host_writer = bed.start(["python3", writer, "serve", "127.0.0.1", 8202, length], bed.host, until="listening")
+    guest_writer = guest.start(["python3", writer, "call", guest.HOST4, 8201, length])
+    guest_reader = guest.start(["python3", reader, "call", guest.HOST4, 8202, length, pause])
     peak = [before]
     finished = threading.Event()
 
@@ -234,4 +234,4 @@ def slow_readers(bed, guest, octets, pause):
     # Each flow parks at most a window (4 MiB by default), in buffers that may be partly filled.
     if growth > 64:
         raise Failure(f"the bridge grew by {growth:.0f} MiB")
-    return f"both sides stopped for {pause:g} s, {octets >> 20} MiB each way equal, the bridge grew by {growth:.0f} MiB"
+    return f"both sides stopped for {pause:g} s, {length >> 20} MiB each way equal, the bridge grew by {growth:.0f} MiB"

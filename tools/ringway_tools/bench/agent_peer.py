@@ -13,7 +13,7 @@ class Agent(ProgramPeer):
     """Both with their default options; the published port leads through the agent to the guest's loopback."""
 
     kind = OURS
-    # A client, and the conversation that leads to the guest.
+    # The client's, and that of the connection to the guest.
     descriptors_per_flow = 2
 
     def __init__(self, path, agent, shards):

@@ -23,12 +23,12 @@ def transfer(scene, link, server, client, address, port, flags, seconds):
     if "error" in report:
         raise Failure(f"iperf3: {report['error']}")
     sums = [report["end"][name] for name in ("sum_received", "sum_received_bidir_reverse") if name in report["end"]]
-    octets = sum(each["bytes"] for each in sums)
-    if octets == 0:
+    received = sum(each["bytes"] for each in sums)
+    if received == 0:
         raise Failure("iperf3: nothing arrived")
-    sample = {"rate": sum(each["bits_per_second"] for each in sums) * 1e-9, "machine": machine / octets * 1e9}
+    sample = {"rate": sum(each["bits_per_second"] for each in sums) * 1e-9, "machine": machine / received * 1e9}
     if link.processes:
-        sample["bridge"] = bridge / octets * 1e9
+        sample["bridge"] = bridge / received * 1e9
     return sample
 
 

@@ -80,14 +80,14 @@ def sample(scene, link, seconds):
             elapsed = time.monotonic() - started
             asker.process.terminate()
             answers = figures(asker.await_end(10))
-    octets = sum(int(line) for line in text.split())
-    if octets != sum(sizes) * KIBIBYTE:
-        raise Failure(f"{octets} octets arrived in place of {sum(sizes) * KIBIBYTE}")
+    arrived = sum(int(line) for line in text.split())
+    if arrived != sum(sizes) * KIBIBYTE:
+        raise Failure(f"{arrived} bytes arrived in place of {sum(sizes) * KIBIBYTE}")
     return {"time": elapsed, "p99": answers["p99"], "p50": answers["p50"]}
 
 
 SCENE = Measure(
     "ci", "Downloads and exchanges at once",
     "64 HTTP downloads at once from nginx on the host, 16 KiB to 128 MiB (a quarter of that with --quick), while 32 "
-    "connections exchange 64 octets: how long all downloads take, and how long the exchanges wait meanwhile.",
+    "connections exchange 64 bytes: how long all downloads take, and how long the exchanges wait meanwhile.",
     (Case("64", "64 downloads, 32 exchanging", METRICS, sample),))

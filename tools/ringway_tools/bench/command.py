@@ -46,7 +46,7 @@ measures
   tcp         throughput by iperf3, and processor time per gigabyte
   published   the same through a published port, by clients outside and on the host's loopback
   udp         datagrams delivered and lost, flat out, one by one and with UDP_SEGMENT and GRO
-  exchanges   requests and answers of 64 octets: rate, p50, p99; also with a connection for each
+  exchanges   requests and answers of 64 bytes: rate, p50, p99; also with a connection for each
   dns         queries to the resolver that the side offers
   idle        10,000 connections that say nothing: memory for each, and the wait of one that is busy
   start       wall time of "run -- true"

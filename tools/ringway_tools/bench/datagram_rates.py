@@ -19,12 +19,12 @@ def figures(sent, received):
     return {"rate": received["datagrams"] / seconds, "loss": max(0.0, loss) * 100}
 
 
-def upward(octets, segments):
+def upward(size, segments):
     def sample(scene, link, seconds):
         merges = 1 if segments > 1 else 0
         with scene.serve([scene.datagrams, "receive", DATAGRAM_PORT, merges]) as receiver:
             text = link.run(
-                [scene.datagrams, "send", link.host, DATAGRAM_PORT, octets, seconds, segments, 0], seconds + 10)
+                [scene.datagrams, "send", link.host, DATAGRAM_PORT, size, seconds, segments, 0], seconds + 10)
             time.sleep(DRAINING_SECONDS)
             receiver.process.terminate()
             received = last_object(receiver.await_end(5), "the receiver")
@@ -33,11 +33,11 @@ def upward(octets, segments):
     return sample
 
 
-def downward(octets, segments):
+def downward(size, segments):
     """As a download is: the guest asks, the host sends to where the question came from."""
     def sample(scene, link, seconds):
         merges = 1 if segments > 1 else 0
-        with scene.serve([scene.datagrams, "answer", link.host, ANSWER_PORT, octets, seconds, segments, 0]) as sender:
+        with scene.serve([scene.datagrams, "answer", link.host, ANSWER_PORT, size, seconds, segments, 0]) as sender:
             with link.start([scene.datagrams, "ask", link.host, ANSWER_PORT, merges]) as receiver:
                 text = sender.await_end(seconds + 10)
                 time.sleep(DRAINING_SECONDS)
@@ -49,12 +49,12 @@ def downward(octets, segments):
 
 
 def cases():
-    for octets, segments, text in (
-        (64, 1, "64 octets"), (1400, 1, "1400 octets"), (1400, MERGED, "1400 octets, UDP_SEGMENT and GRO"),
+    for size, segments, text in (
+        (64, 1, "64 bytes"), (1400, 1, "1400 bytes"), (1400, MERGED, "1400 bytes, UDP_SEGMENT and GRO"),
     ):
-        name = f"{octets}-merged" if segments > 1 else str(octets)
-        yield Case(f"{name}-up", f"{text}, guest to host", (RATE, LOSS), upward(octets, segments))
-        yield Case(f"{name}-down", f"{text}, host to guest", (RATE, LOSS), downward(octets, segments))
+        name = f"{size}-merged" if segments > 1 else str(size)
+        yield Case(f"{name}-up", f"{text}, guest to host", (RATE, LOSS), upward(size, segments))
+        yield Case(f"{name}-down", f"{text}, host to guest", (RATE, LOSS), downward(size, segments))
 
 
 UDP = Measure(

@@ -1,4 +1,4 @@
-"""TCP requests and answers of 64 octets: on connections that stay, and with a connection for each."""
+"""TCP requests and answers of 64 bytes: on connections that stay, and with a connection for each."""
 
 from ringway_tools.bench.measure import HIGHER, LOWER, Case, Measure, Metric
 from ringway_tools.bench.scene import EXCHANGE_PORT, EXCHANGE_PORTS, last_object
@@ -35,7 +35,7 @@ METRICS = (RATE, MIDDLE, HIGH)
 
 EXCHANGES = Measure(
     "exchanges", "TCP request and response",
-    "64 octets from the guest, 64 back; one client with epoll, one server with epoll. Percentiles are of the time from "
+    "64 bytes from the guest, 64 back; one client with epoll, one server with epoll. Percentiles are of the time from "
     "request (or connect) to answer. What is still unanswered at the end counts with the time it has waited.",
     (
         Case("1", "1 connection", METRICS, exchange("ask", 1)),

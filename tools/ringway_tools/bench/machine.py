@@ -44,15 +44,15 @@ def process_seconds(identifiers):
 
 
 def resident_bytes(identifiers):
-    octets = 0
+    total = 0
     for root in identifiers:
         for process in process_tree(root):
             try:
                 pages = int(pathlib.Path(f"/proc/{process}/statm").read_text().split()[1])
             except (OSError, IndexError):
                 continue
-            octets += pages * os.sysconf("SC_PAGE_SIZE")
-    return octets
+            total += pages * os.sysconf("SC_PAGE_SIZE")
+    return total
 
 
 class Meter:

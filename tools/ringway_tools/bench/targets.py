@@ -91,7 +91,7 @@ def judged(results, names):
         judge.compare(
             f"Published port, client on loopback, {text}: pasta spliced", ("published", case, "rate"), judge.pasta,
             ">=", 1.0)
-    for name, text, bound in (("1400", "UDP, 1400 octets", 2), ("1400-merged", "UDP_SEGMENT and GRO", 6)):
+    for name, text, bound in (("1400", "UDP, 1400 bytes", 2), ("1400-merged", "UDP_SEGMENT and GRO", 6)):
         for way, way_text in ways.items():
             case = f"{name}-{way}"
             judge.compare(

@@ -33,13 +33,13 @@ class Agent:
         self.mac = frames.mac_bytes(f"52:54:00:67:00:{number:02x}")
         self.address = ""
         self.queues = []
-        self.control = self.conversation(path, hello(
+        self.control = self.channel(path, hello(
             CONTROL, session, self.mac + struct.pack("<HHBBB", queues, 0, 0, 0, len(name)) + name))
         try:
             for queue in range(queues):
                 try:
                     self.queues.append(
-                        self.conversation(path, hello(FRAMES, session, struct.pack("<HH", queue, queues))))
+                        self.channel(path, hello(FRAMES, session, struct.pack("<HH", queue, queues))))
                 except Refused:
                     # The host may want fewer queues.
                     break
@@ -49,17 +49,17 @@ class Agent:
             raise Refused("the agent was not let in") from None
 
     @staticmethod
-    def conversation(path, first):
+    def channel(path, first):
         link = connect(path, time.monotonic() + 1)
         try:
             link.sendall(first)
         except OSError:
             link.close()
-            raise Refused("the conversation was closed") from None
+            raise Refused("the connection was closed") from None
         return link
 
     def welcomed(self):
-        """Waits for the answer on the control conversation and takes the address that it gives."""
+        """Waits for the reply on the control connection and takes the address that it gives."""
         poll = select.poll()
         poll.register(self.control, select.POLLIN)
         if not poll.poll(3_000):

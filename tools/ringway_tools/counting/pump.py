@@ -21,7 +21,7 @@ COMMAND = Command("pump")
 KINDS = {
     "receive": ("super-frames from the guest", "TCP.Receive.SuperFrame"),
     "transmit": ("super-frames to the guest, acknowledged", "TCP.Transmit.SuperFrame"),
-    "segments": ("segments of 64 octets from the guest", "TCP.Receive.64"),
+    "segments": ("segments of 64 bytes from the guest", "TCP.Receive.64"),
 }
 HANDED = [("receive", 10), ("receive", 50), ("segments", 10), ("segments", 50)]
 

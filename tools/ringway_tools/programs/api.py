@@ -3,7 +3,7 @@
 usage: api.py SOCKET SEED ROUNDS
 
 Each round asks every operation: with what the description allows, with one thing that it does not allow, and with
-octets that are no JSON. No answer may be a failure of the server's, none may have a status or a shape that is not
+bytes that are no JSON. No answer may be a failure of the server's, none may have a status or a shape that is not
 described, and what is not allowed is refused with the key that is at fault.
 """
 

@@ -18,6 +18,6 @@ for size in SIZES:
     for client in sockets:
         payload = os.urandom(size)
         client.send(payload)
-        assert client.recv(65536) == payload, f"a datagram of {size} octets came back as another"
+        assert client.recv(65536) == payload, f"a datagram of {size} bytes came back as another"
         answers += 1
 print(f"{answers} answers from {CLIENTS} clients")

@@ -17,8 +17,8 @@ GOOD = bytes([0x52, 0x54, 0, 0, 9, 0x50]), bytes([192, 168, 127, 50])
 HOSTILE = bytes([0x52, 0x54, 0, 0, 9, 0x51]), bytes([192, 168, 127, 51])
 
 
-def checksum(octets):
-    total = sum(struct.unpack(f"!{len(octets) // 2}H", octets))
+def checksum(data):
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return struct.pack("!H", ~total & 0xFFFF)
@@ -56,10 +56,10 @@ class Machine:
                 frame = bytes(self.rest[4:4 + length])
                 self.rest = self.rest[4 + length:]
                 yield frame
-            octets = self.link.recv(1 << 16)
-            if not octets:
+            data = self.link.recv(1 << 16)
+            if not data:
                 raise SystemExit("the link is closed")
-            self.rest = memoryview(bytes(self.rest) + octets)
+            self.rest = memoryview(bytes(self.rest) + data)
 
 
 def flood(path, victim):

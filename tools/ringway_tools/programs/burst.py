@@ -30,8 +30,8 @@ if kind == "serve":
     end.bind((address, port))
     print("listening", flush=True)
     while True:
-        octets, client = end.recvfrom(65536)
-        end.sendto(octets, client)
+        data, client = end.recvfrom(65536)
+        end.sendto(data, client)
 sizes = [int(size) for size in sys.argv[4:]]
 end.settimeout(5)
 end.connect((address, port))
@@ -47,14 +47,14 @@ if family == socket.AF_INET6:
             continue
     end.settimeout(5)
 sent = [content(number, size) for number, size in enumerate(sizes)]
-for octets in sent:
-    end.send(octets)
+for data in sent:
+    end.send(data)
 arrived = []
 while len(arrived) < len(sent):
-    octets = end.recv(65536)
-    if octets[0] == 255:
+    data = end.recv(65536)
+    if data[0] == 255:
         continue
-    if octets != sent[octets[0]]:
-        sys.exit(f"datagram {octets[0]} came back changed")
-    arrived.append(len(octets))
+    if data != sent[data[0]]:
+        sys.exit(f"datagram {data[0]} came back changed")
+    arrived.append(len(data))
 print(*arrived)

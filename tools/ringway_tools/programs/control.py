@@ -30,7 +30,7 @@ class Answer:
 
 
 def ask(path, method, target, body=None):
-    """One request on a connection of its own; of a stream of events only the first octets are read."""
+    """One request on a connection of its own; of a stream of events only the first bytes are read."""
     connection = Connection(path)
     try:
         headers = {} if body is None else {"content-type": "application/json"}

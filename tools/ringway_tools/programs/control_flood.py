@@ -27,8 +27,8 @@ def connect(path):
     return client
 
 
-def push(clients, octets, most, process):
-    """Writes octets to all clients, so many to each, until none has taken any for a second; the largest memory."""
+def push(clients, data, most, process):
+    """Writes bytes to all clients, so many to each, until none has taken any for a second; the largest memory."""
     sent = {client: 0 for client in clients}
     peak = resident(process)
     while sent:
@@ -37,7 +37,7 @@ def push(clients, octets, most, process):
             break
         for client in ready:
             try:
-                sent[client] += client.send(octets[sent[client] % len(octets):])
+                sent[client] += client.send(data[sent[client] % len(data):])
             except (BrokenPipeError, ConnectionResetError):
                 sent[client] = most
             if sent[client] >= most:

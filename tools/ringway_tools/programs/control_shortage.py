@@ -58,9 +58,9 @@ def answered(clients, seconds):
         while left and time.monotonic() < deadline:
             for key, _ in waiting.select(0.1):
                 client = key.fileobj
-                octets = client.recv(1 << 16)
-                if not octets.startswith(b"HTTP/1.1 200 "):
-                    sys.exit(f"an answer begins with {octets[:40]}")
+                data = client.recv(1 << 16)
+                if not data.startswith(b"HTTP/1.1 200 "):
+                    sys.exit(f"an answer begins with {data[:40]}")
                 waiting.unregister(client)
                 client.close()
                 left.discard(client)

@@ -44,12 +44,12 @@ def main():
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         for key, _ in selector.select(0.1):
-            octets = key.fileobj.recv(65536)
-            if not octets:
+            data = key.fileobj.recv(65536)
+            if not data:
                 lost += 1
                 selector.unregister(key.fileobj)
                 continue
-            key.data[0] += octets
+            key.data[0] += data
             head, found, body = key.data[0].partition(b"\r\n\r\n")
             if found and len(body) >= int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0]):
                 answers += 1

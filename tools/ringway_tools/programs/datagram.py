@@ -1,4 +1,4 @@
-"""Sends one datagram of SIZE octets and prints the answer, or the name of the error.
+"""Sends one datagram of SIZE bytes and prints the answer, or the name of the error.
 
     datagram.py HOST PORT SIZE
 """

@@ -1,8 +1,8 @@
 // UDP flat out: one side sends for some seconds, the other counts what arrives. Each prints one JSON object at its end.
 //
 //     datagrams receive PORT GRO                                    counts until SIGTERM
-//     datagrams send    ADDRESS PORT OCTETS SECONDS SEGMENTS RATE
-//     datagrams answer  ADDRESS PORT OCTETS SECONDS SEGMENTS RATE   waits for a datagram, then sends to its sender
+//     datagrams send    ADDRESS PORT BYTES SECONDS SEGMENTS RATE
+//     datagrams answer  ADDRESS PORT BYTES SECONDS SEGMENTS RATE   waits for a datagram, then sends to its sender
 //     datagrams ask     ADDRESS PORT GRO                            sends one datagram and counts answers until SIGTERM
 //     datagrams query   ADDRESS PORT SECONDS OUTSTANDING            DNS: each socket asks again once it is answered
 //
@@ -60,12 +60,12 @@ static struct sockaddr_in address_of(const char *host, const char *port) {
 
 // The same large buffers for everybody, as QUIC's programs ask for.
 static int datagram_socket(void) {
-    int descriptor = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), octets = SOCKET_BUFFER;
+    int descriptor = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), bytes = SOCKET_BUFFER;
     if (descriptor < 0) fail("socket");
-    if (setsockopt(descriptor, SOL_SOCKET, SO_RCVBUFFORCE, &octets, sizeof octets) != 0)
-        setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &octets, sizeof octets);
-    if (setsockopt(descriptor, SOL_SOCKET, SO_SNDBUFFORCE, &octets, sizeof octets) != 0)
-        setsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &octets, sizeof octets);
+    if (setsockopt(descriptor, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes) != 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
+    if (setsockopt(descriptor, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof bytes) != 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
     return descriptor;
 }
 
@@ -85,28 +85,28 @@ static int connected_socket(const char *host, const char *port) {
 }
 
 // How many datagrams a received piece holds: the kernel tells their size when it has put several together.
-static uint64_t datagrams_in(struct msghdr *message, uint64_t octets) {
+static uint64_t datagrams_in(struct msghdr *message, uint64_t bytes) {
     for (struct cmsghdr *item = CMSG_FIRSTHDR(message); item; item = CMSG_NXTHDR(message, item)) {
         if (item->cmsg_level == SOL_UDP && item->cmsg_type == UDP_GRO) {
             int size;
             memcpy(&size, CMSG_DATA(item), sizeof size);
-            if (size > 0) return (octets + (uint64_t)size - 1) / (uint64_t)size;
+            if (size > 0) return (bytes + (uint64_t)size - 1) / (uint64_t)size;
         }
     }
     return 1;
 }
 
 static void receive(int descriptor, int merges) {
-    static char octets[BATCH][LARGEST], control[BATCH][CMSG_SPACE(sizeof(int))];
+    static char bytes[BATCH][LARGEST], control[BATCH][CMSG_SPACE(sizeof(int))];
     struct mmsghdr messages[BATCH];
     struct iovec pieces[BATCH];
-    struct timeval patience = {.tv_usec = 50000};
+    struct timeval timeout = {.tv_usec = 50000};
     uint64_t datagrams = 0, received = 0, first = 0, last = 0;
-    setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
     if (merges && setsockopt(descriptor, SOL_UDP, UDP_GRO, &merges, sizeof merges) != 0) fail("UDP_GRO");
     while (!told_to_end) {
         for (int index = 0; index < BATCH; index++) {
-            pieces[index] = (struct iovec){octets[index], LARGEST};
+            pieces[index] = (struct iovec){bytes[index], LARGEST};
             messages[index].msg_hdr = (struct msghdr){
                 .msg_iov = &pieces[index], .msg_iovlen = 1, .msg_control = control[index],
                 .msg_controllen = sizeof control[index]};
@@ -120,17 +120,17 @@ static void receive(int descriptor, int merges) {
             received += messages[index].msg_len;
         }
     }
-    printf("{\"datagrams\": %llu, \"octets\": %llu, \"seconds\": %.6f}\n", (unsigned long long)datagrams,
+    printf("{\"datagrams\": %llu, \"bytes\": %llu, \"seconds\": %.6f}\n", (unsigned long long)datagrams,
            (unsigned long long)received, (double)(last - first) / 1e9);
 }
 
-static void send_for(int descriptor, size_t octets, double seconds, size_t segments, double rate) {
+static void send_for(int descriptor, size_t bytes, double seconds, size_t segments, double rate) {
     static char payload[LARGEST], control[CMSG_SPACE(sizeof(uint16_t))];
     struct mmsghdr messages[BATCH];
-    struct iovec piece = {payload, octets * segments};
-    if (octets < 1 || octets * segments > 65507) {
+    struct iovec piece = {payload, bytes * segments};
+    if (bytes < 1 || bytes * segments > 65507) {
         errno = EMSGSIZE;
-        fail("OCTETS times SEGMENTS");
+        fail("BYTES times SEGMENTS");
     }
     memset(messages, 0, sizeof messages);
     for (int index = 0; index < BATCH; index++) {
@@ -142,7 +142,7 @@ static void send_for(int descriptor, size_t octets, double seconds, size_t segme
     }
     if (segments > 1) {
         struct cmsghdr *item = CMSG_FIRSTHDR(&messages[0].msg_hdr);
-        uint16_t size = (uint16_t)octets;
+        uint16_t size = (uint16_t)bytes;
         *item = (struct cmsghdr){.cmsg_level = SOL_UDP, .cmsg_type = UDP_SEGMENT, .cmsg_len = CMSG_LEN(sizeof size)};
         memcpy(CMSG_DATA(item), &size, sizeof size);
     }
@@ -169,12 +169,12 @@ static void send_for(int descriptor, size_t octets, double seconds, size_t segme
             }
         }
     }
-    printf("{\"datagrams\": %llu, \"octets\": %llu, \"seconds\": %.6f, \"refused\": %llu, \"last\": \"%s\"}\n",
-           (unsigned long long)sent, (unsigned long long)(sent * octets), (double)(now - start) / 1e9,
+    printf("{\"datagrams\": %llu, \"bytes\": %llu, \"seconds\": %.6f, \"refused\": %llu, \"last\": \"%s\"}\n",
+           (unsigned long long)sent, (unsigned long long)(sent * bytes), (double)(now - start) / 1e9,
            (unsigned long long)refused, problem ? strerror(problem) : "");
 }
 
-static void answer(const char *host, const char *port, size_t octets, double seconds, size_t segments, double rate) {
+static void answer(const char *host, const char *port, size_t bytes, double seconds, size_t segments, double rate) {
     int descriptor = bound_socket(host, port);
     char hello[64];
     struct sockaddr_in client;
@@ -184,22 +184,22 @@ static void answer(const char *host, const char *port, size_t octets, double sec
     while (recvfrom(descriptor, hello, sizeof hello, 0, (struct sockaddr *)&client, &length) < 0)
         if (told_to_end) return;
     if (connect(descriptor, (struct sockaddr *)&client, length) != 0) fail("connect");
-    send_for(descriptor, octets, seconds, segments, rate);
+    send_for(descriptor, bytes, seconds, segments, rate);
 }
 
 // A query for the address of NUMBER.bench.test, so that no two are alike and no cache can answer.
-static size_t query_for(uint8_t *octets, uint16_t identifier, uint32_t number) {
+static size_t query_for(uint8_t *bytes, uint16_t identifier, uint32_t number) {
     char label[16];
     uint8_t header[12] = {(uint8_t)(identifier >> 8), (uint8_t)identifier, 1, 0, 0, 1};
     int length = snprintf(label, sizeof label, "n%u", number);
-    uint8_t *next = octets;
+    uint8_t *next = bytes;
     memcpy(next, header, sizeof header);
     next += sizeof header;
     *next++ = (uint8_t)length;
     memcpy(next, label, (size_t)length);
     next += length;
     memcpy(next, "\5bench\4test\0\0\1\0\1", 16);
-    return (size_t)(next + 16 - octets);
+    return (size_t)(next + 16 - bytes);
 }
 
 struct asker {
@@ -210,12 +210,12 @@ struct asker {
 
 static void ask_name(struct asker *asker, uint64_t now) {
     static uint32_t number;
-    uint8_t octets[64];
+    uint8_t bytes[64];
     asker->identifier = (uint16_t)(number * 40503u);
     asker->asked = now;
-    size_t length = query_for(octets, asker->identifier, number++);
-    // A refusal shows as a query that nobody answers.
-    (void)!send(asker->descriptor, octets, length, 0);
+    size_t length = query_for(bytes, asker->identifier, number++);
+    // A refused query counts as one without a response.
+    (void)!send(asker->descriptor, bytes, length, 0);
 }
 
 static int ascending(const void *first, const void *second) {
@@ -241,10 +241,10 @@ static void query(const char *host, const char *port, double seconds, int outsta
         now = nanoseconds();
         for (int index = 0; index < count; index++) {
             struct asker *asker = events[index].data.ptr;
-            uint8_t octets[1500];
-            ssize_t length = recv(asker->descriptor, octets, sizeof octets, MSG_DONTWAIT);
+            uint8_t bytes[1500];
+            ssize_t length = recv(asker->descriptor, bytes, sizeof bytes, MSG_DONTWAIT);
             // Only an answer that carries an address is one.
-            if (length < 12 || (octets[0] << 8 | octets[1]) != asker->identifier || octets[7] == 0) continue;
+            if (length < 12 || (bytes[0] << 8 | bytes[1]) != asker->identifier || bytes[7] == 0) continue;
             if (answered < sizeof waits / sizeof *waits) waits[answered] = (uint32_t)((now - asker->asked) / 1000);
             answered++;
             ask_name(asker, now);

@@ -18,5 +18,5 @@ for port in ports:
 print("listening", flush=True)
 while True:
     for server in select.select(servers, [], [])[0]:
-        octets, client = server.recvfrom(65536)
-        server.sendto(f"{client[0]} {len(octets)}".encode(), client)
+        data, client = server.recvfrom(65536)
+        server.sendto(f"{client[0]} {len(data)}".encode(), client)

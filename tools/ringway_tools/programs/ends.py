@@ -18,7 +18,7 @@ import sys
 import threading
 
 CLONE_NEWNET = 0x40000000
-PATIENCE = 30
+TIMEOUT = 30
 
 
 def listen_in(process, port):
@@ -45,9 +45,9 @@ def reset(peer):
 
 def read_all(peer):
     digest, total = hashlib.sha256(), 0
-    while octets := peer.recv(1 << 20):
-        digest.update(octets)
-        total += len(octets)
+    while data := peer.recv(1 << 20):
+        digest.update(data)
+        total += len(data)
     return total, digest.hexdigest()
 
 
@@ -118,7 +118,7 @@ def was_reset_while_half_closed(first, second):
     reset(first)
     watch = select.poll()
     watch.register(second, 0)
-    assert watch.poll(PATIENCE * 1000), "nothing is told of the reset"
+    assert watch.poll(TIMEOUT * 1000), "the reset is not reported"
     assert second.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) in (errno.ECONNRESET, errno.EPIPE)
 
 
@@ -133,7 +133,7 @@ def was_reset_while_full(first, second):
     reset(first)
     watch = select.poll()
     watch.register(second, 0)
-    assert watch.poll(PATIENCE * 1000), "nothing is told of the reset"
+    assert watch.poll(TIMEOUT * 1000), "the reset is not reported"
     assert second.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) in (errno.ECONNRESET, errno.EPIPE)
 
 
@@ -146,7 +146,7 @@ def stops_reading(client, server):
         count = client.send(block)
         digest.update(block[:count])
         sent += count
-    assert sent < 64 << 20, f"{sent} octets are held"
+    assert sent < 64 << 20, f"{sent} bytes are held"
     client.shutdown(socket.SHUT_WR)
     assert read_all(server) == (sent, digest.hexdigest())
 
@@ -167,7 +167,7 @@ CASES = {
 
 def main():
     target, port, process, guest_port, case = sys.argv[1:]
-    socket.setdefaulttimeout(PATIENCE)
+    socket.setdefaulttimeout(TIMEOUT)
     listener = listen_in(int(process), int(guest_port))
     client = socket.create_connection((target, int(port)))
     server, address = listener.accept()

@@ -1,8 +1,8 @@
 // Small messages over TCP, and how long each answer took. Each kind of client prints one JSON object at its end.
 //
 //     exchanges serve PORT PORTS                            echoes on PORTS ports from PORT on
-//     exchanges ask   ADDRESS PORT PORTS SECONDS COUNT      COUNT connections, 64 octets to and fro on each
-//     exchanges cycle ADDRESS PORT PORTS SECONDS COUNT      COUNT at a time: connect, 64 octets to and fro, close
+//     exchanges ask   ADDRESS PORT PORTS SECONDS COUNT      COUNT connections, 64 bytes to and fro on each
+//     exchanges cycle ADDRESS PORT PORTS SECONDS COUNT      COUNT at a time: connect, 64 bytes to and fro, close
 //     exchanges hold  ADDRESS PORT PORTS COUNT              COUNT connections that say nothing, until SIGTERM
 //
 // "running" or "held" is printed once every connection is there. SIGTERM ends a client early, SIGUSR1 lets "ask" forget
@@ -22,7 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { OCTETS = 64, EVENTS = 256, AT_ONCE = 256 };
+enum { BYTES = 64, EVENTS = 256, AT_ONCE = 256 };
 
 static volatile sig_atomic_t told_to_end, told_to_forget;
 
@@ -79,7 +79,7 @@ static void without_delay(int descriptor) {
 }
 
 static void serve(int port, int ports) {
-    static char octets[65536];
+    static char bytes[65536];
     struct epoll_event events[EVENTS];
     for (int index = 0; index < ports; index++) {
         int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), one = 1;
@@ -103,10 +103,10 @@ static void serve(int port, int ports) {
                 }
                 continue;
             }
-            ssize_t length = recv(descriptor, octets, sizeof octets, 0);
+            ssize_t length = recv(descriptor, bytes, sizeof bytes, 0);
             if (length < 0 && errno == EAGAIN) continue;
             // Messages are far smaller than a socket's buffer, so a short send means that the client has gone.
-            if (length <= 0 || send(descriptor, octets, (size_t)length, MSG_NOSIGNAL) != length) close(descriptor);
+            if (length <= 0 || send(descriptor, bytes, (size_t)length, MSG_NOSIGNAL) != length) close(descriptor);
         }
     }
 }
@@ -138,9 +138,9 @@ static void open_connection(unsigned index, uint64_t now) {
 }
 
 static int send_message(struct connection *connection) {
-    static const char message[OCTETS];
+    static const char message[BYTES];
     connection->received = 0;
-    return send(connection->descriptor, message, OCTETS, MSG_NOSIGNAL) == OCTETS;
+    return send(connection->descriptor, message, BYTES, MSG_NOSIGNAL) == BYTES;
 }
 
 // 1 once the connection stands, 0 when it does not yet, -1 when it cannot.
@@ -156,12 +156,12 @@ static int has_opened(struct connection *connection, unsigned index) {
 
 // 1 once the whole answer is there, 0 when it is not yet, -1 when it will not come.
 static int has_answer(struct connection *connection) {
-    char octets[OCTETS];
-    ssize_t length = recv(connection->descriptor, octets, OCTETS - connection->received, 0);
+    char bytes[BYTES];
+    ssize_t length = recv(connection->descriptor, bytes, BYTES - connection->received, 0);
     if (length < 0 && errno == EAGAIN) return 0;
     if (length <= 0) return -1;
     connection->received += (size_t)length;
-    return connection->received == OCTETS;
+    return connection->received == BYTES;
 }
 
 static void open_all(unsigned count, unsigned limit_seconds) {

@@ -17,10 +17,10 @@ def exchange(connection, text):
     connection.sendall(text)
     received = b""
     while len(received) < len(text):
-        octets = connection.recv(65536)
-        if not octets:
+        data = connection.recv(65536)
+        if not data:
             raise ConnectionError("ended")
-        received += octets
+        received += data
     return "ok" if received == text else "corrupted"
 
 

@@ -1,4 +1,4 @@
-"""A web server with files of noise: GET /SIZE gives SIZE octets that depend on SIZE alone, PUT answers with a digest.
+"""A web server with files of noise: GET /SIZE gives SIZE bytes that depend on SIZE alone, PUT answers with a digest.
 
     files.py PORT          prints "listening"
 """
@@ -30,11 +30,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         digest = hashlib.sha256()
         left = int(self.headers["Content-Length"])
         while left:
-            octets = self.rfile.read(min(left, 1 << 18))
-            if not octets:
+            data = self.rfile.read(min(left, 1 << 18))
+            if not data:
                 break
-            digest.update(octets)
-            left -= len(octets)
+            digest.update(data)
+            left -= len(data)
         body = (digest.hexdigest() + "\n").encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))

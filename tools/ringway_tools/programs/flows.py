@@ -2,7 +2,7 @@
 """Many TCP connections from one process, with data checked end to end; for tests and measurements.
 
     flows.py serve  PORTS [--greet]                         echo on [::] and 0.0.0.0; "listening" once it does
-    flows.py hold   HOST PORTS COUNT [--octets N]           COUNT connections at once, N octets out and back on each
+    flows.py hold   HOST PORTS COUNT [--bytes N]            COUNT connections at once, N bytes out and back on each
     flows.py cycle  HOST PORTS COUNT [--at-once N]          COUNT times connect, one message out and back, close
     flows.py greet  HOST PORTS                              each port once; counts who the server says its client is
 
@@ -86,9 +86,9 @@ class Server:
     def serve(self, descriptor, events):
         try:
             if events & select.EPOLLIN:
-                octets = self.open[descriptor].recv(CHUNK)
-                if octets:
-                    self.backlog[descriptor] += octets
+                piece = self.open[descriptor].recv(CHUNK)
+                if piece:
+                    self.backlog[descriptor] += piece
                 else:
                     self.ended.add(descriptor)
             elif events & (select.EPOLLERR | select.EPOLLHUP):
@@ -142,11 +142,11 @@ class Flow:
 class Client:
     """Drives connections through an echo server and counts what becomes of them."""
 
-    def __init__(self, host, ports, patience):
+    def __init__(self, host, ports, timeout):
         self.targets = itertools.cycle(self.resolve(host, ports))
         self.poll = select.epoll()
         self.flows = {}
-        self.patience = patience
+        self.timeout = timeout
         self.progress = time.monotonic()
         self.failures = collections.Counter()
         self.connecting = 0
@@ -175,7 +175,7 @@ class Client:
         self.poll.register(connection.fileno(), select.EPOLLOUT)
 
     def turn(self):
-        """Handles what is ready. False when nothing has moved for as long as patience lasts."""
+        """Handles what is ready. False when nothing has moved for as long as the timeout."""
         events = self.poll.poll(1)
         for descriptor, _ in events:
             flow = self.flows[descriptor]
@@ -187,7 +187,7 @@ class Client:
                 self.fail(descriptor, flow, errno.errorcode.get(error.errno, str(error.errno)))
         if events:
             self.progress = time.monotonic()
-        return time.monotonic() - self.progress < self.patience
+        return time.monotonic() - self.progress < self.timeout
 
     def advance(self, descriptor, flow):
         if flow.stage == "connecting":
@@ -212,15 +212,15 @@ class Client:
 
     def receive(self, descriptor, flow):
         try:
-            octets = flow.socket.recv(CHUNK)
+            piece = flow.socket.recv(CHUNK)
         except BlockingIOError:
             return
-        if octets != flow.expected[flow.received:flow.received + len(octets)]:
+        if piece != flow.expected[flow.received:flow.received + len(piece)]:
             self.fail(descriptor, flow, "corrupted")
-        elif not octets:
+        elif not piece:
             self.fail(descriptor, flow, "ended early")
         else:
-            flow.received += len(octets)
+            flow.received += len(piece)
             if flow.received == len(flow.expected):
                 self.verified += 1
                 self.finished(descriptor, flow)
@@ -243,13 +243,13 @@ class Client:
 
     def abandon(self):
         for descriptor, flow in list(self.flows.items()):
-            self.fail(descriptor, flow, f"nothing for {self.patience} s while {flow.stage}")
+            self.fail(descriptor, flow, f"nothing for {self.timeout} s while {flow.stage}")
 
 
-def pattern(index, octets):
+def pattern(index, length):
     """Content that differs from flow to flow, so that mixed-up flows show."""
     word = (index * 2654435761 & 0xFFFFFFFF).to_bytes(4, "big")
-    return (word * (octets // 4 + 1))[:octets]
+    return (word * (length // 4 + 1))[:length]
 
 
 class Holder(Client):
@@ -263,12 +263,12 @@ class Holder(Client):
         flow.stage = "held"
         self.poll.modify(descriptor, select.EPOLLIN)
 
-    def run(self, count, octets):
+    def run(self, count, length):
         started = time.monotonic()
         opened = 0
         while opened < count or self.connecting:
             while opened < count and self.connecting < 512:
-                self.connect(pattern(opened, octets))
+                self.connect(pattern(opened, length))
                 opened += 1
             if not self.turn():
                 break
@@ -283,7 +283,7 @@ class Holder(Client):
             self.abandon()
         finished = time.monotonic()
         return {
-            "asked": count, "established": established, "verified": self.verified, "octets": octets,
+            "asked": count, "established": established, "verified": self.verified, "bytes": length,
             "failures": dict(self.failures), "connectSeconds": round(connected - started, 3),
             "dataSeconds": round(finished - connected, 3),
         }
@@ -319,17 +319,17 @@ class Cycler(Client):
         }
 
 
-def greet(host, ports, patience):
-    """Who the server at each port says its client is, which must be what the client sees of itself unless translated."""
+def greet(host, ports, timeout):
+    """The address that the server at each port sees its client at: the client's own, unless it is translated."""
     clients = collections.Counter()
     failures = collections.Counter()
     for family, address in Client.resolve(host, ports):
         try:
             with socket.socket(family, socket.SOCK_STREAM) as connection:
-                connection.settimeout(patience)
+                connection.settimeout(timeout)
                 connection.connect(address)
                 line = connection.makefile("r").readline().split()
-                clients[line[0] if line else "nobody"] += 1
+                clients[line[0] if line else "none"] += 1
         except OSError as error:
             failures[type(error).__name__] += 1
     return {"asked": len(ports), "verified": sum(clients.values()), "clients": clients, "failures": failures}
@@ -345,11 +345,11 @@ def main():
         action = actions.add_parser(name)
         action.add_argument("host")
         action.add_argument("ports", type=port_range)
-        action.add_argument("--patience", type=float, default=20, help="seconds without any progress")
+        action.add_argument("--timeout", type=float, default=20, help="seconds without any progress")
         if name != "greet":
             action.add_argument("count", type=int)
         if name == "hold":
-            action.add_argument("--octets", type=int, default=16384)
+            action.add_argument("--bytes", type=int, default=16384)
         if name == "cycle":
             action.add_argument("--at-once", type=int, default=64)
     arguments = parser.parse_args()
@@ -357,11 +357,11 @@ def main():
     if arguments.action == "serve":
         Server(arguments.ports, arguments.greet).run()
     if arguments.action == "greet":
-        report = greet(arguments.host, arguments.ports, arguments.patience)
+        report = greet(arguments.host, arguments.ports, arguments.timeout)
     elif arguments.action == "hold":
-        report = Holder(arguments.host, arguments.ports, arguments.patience).run(arguments.count, arguments.octets)
+        report = Holder(arguments.host, arguments.ports, arguments.timeout).run(arguments.count, arguments.bytes)
     else:
-        report = Cycler(arguments.host, arguments.ports, arguments.patience).run(arguments.count, arguments.at_once)
+        report = Cycler(arguments.host, arguments.ports, arguments.timeout).run(arguments.count, arguments.at_once)
     print(json.dumps(report))
     sys.exit(0 if report["verified"] == report["asked"] else 1)
 

@@ -5,7 +5,7 @@ usage: hostile.py PATH MAC ADDRESS VICTIM-MAC VICTIM-ADDRESS ATTACK
 ATTACK is "probe": answers every question for a free address by asking for the same one, and prints "asked" with each; or
 "forge": sends DHCP replies in fragments, a router advertisement in fragments and redirects to the victim, then one honest
 datagram with the text "that was all"; or "claim ADDRESS...": sends an echo request from each address. What it has sent
-itself is counted by nobody else, so it says "attacking" when its first frame is out.
+itself no other program counts, so it prints "attacking" when its first frame is out.
 """
 
 import socket
@@ -13,7 +13,7 @@ import struct
 import sys
 
 
-def octets(mac):
+def mac_bytes(mac):
     return bytes.fromhex(mac.replace(":", ""))
 
 
@@ -29,7 +29,7 @@ class Guest:
     def __init__(self, path, mac, address):
         self.link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.link.connect(path)
-        self.mac = octets(mac)
+        self.mac = mac_bytes(mac)
         self.address = socket.inet_aton(address)
         identifier = bytes([self.mac[0] ^ 2]) + self.mac[1:3] + b"\xff\xfe" + self.mac[3:]
         self.local = b"\xfe\x80" + bytes(6) + identifier
@@ -121,7 +121,7 @@ def main():
     if attack == "probe":
         probe(guest)
     if attack == "forge":
-        forge(guest, octets(victim), socket.inet_aton(target))
+        forge(guest, mac_bytes(victim), socket.inet_aton(target))
     if attack == "claim":
         claim(guest, sys.argv[7:])
     print("done", flush=True)

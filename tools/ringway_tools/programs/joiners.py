@@ -44,10 +44,10 @@ deadline = time.monotonic() + 10
 while len(joined) + len(refused) < count and time.monotonic() < deadline:
     for descriptor, _ in waiter.poll(100):
         try:
-            octets = links[descriptor].recv(65536)
+            data = links[descriptor].recv(65536)
         except OSError:
-            octets = b""
+            data = b""
         waiter.unregister(descriptor)
-        (joined if octets else refused).add(descriptor)
+        (joined if data else refused).add(descriptor)
 print(f"joined {len(joined)} refused {len(refused)}", flush=True)
 sys.stdin.read()

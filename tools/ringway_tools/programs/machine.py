@@ -34,13 +34,13 @@ def configure(mac):
 
 
 def receive_exactly(link, count):
-    octets = b""
-    while len(octets) < count:
-        piece = link.recv(count - len(octets))
+    data = b""
+    while len(data) < count:
+        piece = link.recv(count - len(data))
         if not piece:
             raise SystemExit("the link is closed")
-        octets += piece
-    return octets
+        data += piece
+    return data
 
 
 def shake_hands(link, mac):
@@ -53,7 +53,7 @@ def shake_hands(link, mac):
     reply = receive_exactly(link, 258)
     if reply[0] != 1:
         raise SystemExit("refused: " + reply[2:2 + reply[1]].decode())
-    return ":".join(f"{octet:02x}" for octet in reply[5:11])
+    return ":".join(f"{byte:02x}" for byte in reply[5:11])
 
 
 class Stream:
@@ -68,19 +68,19 @@ class Stream:
         self.link.sendall(struct.pack(self.length, len(frame)) + frame)
 
     def receive(self):
-        octets = self.link.recv(1 << 20)
-        if not octets:
+        data = self.link.recv(1 << 20)
+        if not data:
             raise SystemExit("the link is closed")
-        octets = self.rest + octets
+        data = self.rest + data
         size = struct.calcsize(self.length)
         start = 0
-        while len(octets) - start >= size:
-            count, = struct.unpack_from(self.length, octets, start)
-            if len(octets) - start - size < count:
+        while len(data) - start >= size:
+            count, = struct.unpack_from(self.length, data, start)
+            if len(data) - start - size < count:
                 break
-            yield octets[start + size:start + size + count]
+            yield data[start + size:start + size + count]
             start += size + count
-        self.rest = octets[start:]
+        self.rest = data[start:]
 
 
 class Datagrams:
@@ -133,7 +133,7 @@ def main():
     tap = make_interface()
     configure(mac)
     print(f"attached {mac}", flush=True)
-    # Two processes, because two threads of Python take turns; whoever ends takes the other along.
+    # Two processes, because two threads of Python take turns; when one ends it ends the other.
     machine = os.getpid()
     child = os.fork()
     if child == 0:

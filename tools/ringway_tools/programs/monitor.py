@@ -14,8 +14,8 @@ import threading
 
 def carry(source, sink):
     try:
-        while octets := source.recv(1 << 16):
-            sink.sendall(octets)
+        while data := source.recv(1 << 16):
+            sink.sendall(data)
         sink.shutdown(socket.SHUT_WR)
     except OSError:
         pass
@@ -24,10 +24,10 @@ def carry(source, sink):
 def serve(host, port, guest_path):
     line = b""
     while not line.endswith(b"\n"):
-        octet = host.recv(1)
-        if not octet:
+        byte = host.recv(1)
+        if not byte:
             return
-        line += octet
+        line += byte
     guest = socket.socket(socket.AF_UNIX)
     try:
         if line != b"CONNECT %d\n" % port:

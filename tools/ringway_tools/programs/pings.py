@@ -16,8 +16,8 @@ family, protocol = (socket.AF_INET6, socket.IPPROTO_ICMPV6) if sixth else (socke
 request, reply = (128, 129) if sixth else (8, 0)
 
 
-def checksum(octets):
-    total = sum(struct.unpack(f"!{len(octets) // 2}H", octets))
+def checksum(data):
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF
@@ -36,10 +36,10 @@ with socket.socket(family, socket.SOCK_RAW, protocol) as pings:
     while len(answered) < count and time.monotonic() < deadline:
         pings.settimeout(max(0.001, deadline - time.monotonic()))
         try:
-            octets = pings.recv(2048)
+            data = pings.recv(2048)
         except TimeoutError:
             break
-        message = octets if sixth else octets[(octets[0] & 15) * 4:]
+        message = data if sixth else data[(data[0] & 15) * 4:]
         if message[0] != reply:
             continue
         number = struct.unpack("!H", message[4:6])[0] - 1_000

@@ -1,10 +1,10 @@
 """Single datagrams, and what becomes of them.
 
     probe.py serve ADDRESS PORT             answers each datagram with its sender's address, port, hop limit and traffic
-                                            class; "SIZE" with that many octets; prints "listening"
+                                            class; "SIZE" with that many bytes; prints "listening"
     probe.py ask ADDRESS PORT LOCAL [MARK]  asks from the local port, with a traffic class, and prints the answer and the
                                             traffic class and hop limit of the answer
-    probe.py size ADDRESS PORT SIZE         asks for that many octets until they come
+    probe.py size ADDRESS PORT SIZE         asks for that many bytes until they come
     probe.py refused ADDRESS PORT           asks until the port is said to be closed
     probe.py say ADDRESS PORT               sends one datagram, and closes its socket
     probe.py pester ADDRESS PORT            prints "listening", waits for a datagram, and answers until its sender is said to
@@ -33,21 +33,21 @@ end.setsockopt(level, RECEIVE_HOPS, 1)
 
 
 def receive():
-    octets, notes, _, sender = end.recvmsg(65536, 256)
+    piece, notes, _, sender = end.recvmsg(65536, 256)
     marks = {}
     for note_level, note_type, data in notes:
         if note_level == level:
             marks[note_type] = data[0] if len(data) < 4 else struct.unpack("i", data[:4])[0]
-    return octets, sender, f"{marks.get(CLASS)} {marks.get(HOPS)}"
+    return piece, sender, f"{marks.get(CLASS)} {marks.get(HOPS)}"
 
 
 if kind == "serve":
     end.bind((address, port))
     print("listening", flush=True)
     while True:
-        octets, sender, marks = receive()
-        if octets.isdigit():
-            end.sendto(bytes(int(octets)), sender)
+        piece, sender, marks = receive()
+        if piece.isdigit():
+            end.sendto(bytes(int(piece)), sender)
         else:
             # The answer is marked as the question was.
             end.setsockopt(level, CLASS, int(marks.split()[0]))
@@ -66,20 +66,20 @@ if kind == "ask":
     while time.monotonic() < deadline:
         end.sendto(b"who", (address, port))
         try:
-            octets, sender, marks = receive()
+            piece, sender, marks = receive()
         except TimeoutError:
             continue
-        print(octets.decode(), "|", marks)
+        print(piece.decode(), "|", marks)
         sys.exit(0)
 elif kind == "size":
     size = int(sys.argv[4])
     while time.monotonic() < deadline:
         end.sendto(str(size).encode(), (address, port))
         try:
-            octets, _, _ = receive()
+            piece, _, _ = receive()
         except TimeoutError:
             continue
-        sys.exit(0 if len(octets) == size else 1)
+        sys.exit(0 if len(piece) == size else 1)
 elif kind == "say":
     end.sendto(b"who", (address, port))
     sys.exit(0)

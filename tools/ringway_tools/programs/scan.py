@@ -1,4 +1,4 @@
-"""Connects that nobody answers, and then one that somebody does.
+"""Connects without a reply, and then one that succeeds.
 
     scan.py SILENT COUNT HOST PORT    prints the seconds that the last connect took
 """

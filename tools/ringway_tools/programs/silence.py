@@ -18,8 +18,8 @@ import time
 
 def echo(peer):
     try:
-        while octets := peer.recv(1000):
-            peer.sendall(octets)
+        while data := peer.recv(1000):
+            peer.sendall(data)
     except OSError:
         pass
 

@@ -38,29 +38,29 @@ def message(number, identifier, attributes):
     return struct.pack("!HHI", number, len(attributes), COOKIE) + identifier + attributes
 
 
-def parse(octets):
+def parse(data):
     """The type, the transaction's identifier and the attributes of a message."""
-    number, length, cookie = struct.unpack("!HHI", octets[:8])
-    assert cookie == COOKIE and length == len(octets) - 20
+    number, length, cookie = struct.unpack("!HHI", data[:8])
+    assert cookie == COOKIE and length == len(data) - 20
     attributes, offset = {}, 20
-    while offset < len(octets):
-        name, size = struct.unpack("!HH", octets[offset:offset + 4])
-        attributes[name] = octets[offset + 4:offset + 4 + size]
+    while offset < len(data):
+        name, size = struct.unpack("!HH", data[offset:offset + 4])
+        attributes[name] = data[offset + 4:offset + 4 + size]
         offset += 4 + (size + 3) // 4 * 4
-    return number, octets[8:20], attributes
+    return number, data[8:20], attributes
 
 
 def mapped(identifier, end):
     """XOR-MAPPED-ADDRESS: the value for an end, or the end that it stands for; both ways are the same."""
     address = socket.inet_pton(family(end[0]), end[0])
     key = struct.pack("!I", COOKIE) + identifier
-    hidden = bytes(octet ^ key[index] for index, octet in enumerate(address))
+    hidden = bytes(byte ^ key[index] for index, byte in enumerate(address))
     return struct.pack("!BBH", 0, 2 if len(address) == 16 else 1, end[1] ^ COOKIE >> 16) + hidden
 
 
 def unmapped(identifier, value):
     hidden, key = value[4:], struct.pack("!I", COOKIE) + identifier
-    address = bytes(octet ^ key[index] for index, octet in enumerate(hidden))
+    address = bytes(byte ^ key[index] for index, byte in enumerate(hidden))
     kind = socket.AF_INET6 if len(address) == 16 else socket.AF_INET
     return socket.inet_ntop(kind, address), struct.unpack("!H", value[2:4])[0] ^ COOKIE >> 16
 
@@ -77,8 +77,8 @@ if kind == "serve":
     print("listening", flush=True)
     while True:
         for ready in select.select(list(ends.values()), [], [])[0]:
-            octets, sender = ready.recvfrom(2048)
-            number, identifier, attributes = parse(octets)
+            data, sender = ready.recvfrom(2048)
+            number, identifier, attributes = parse(data)
             assert number == REQUEST
             address, port = next(place for place, end in ends.items() if end is ready)
             change = struct.unpack("!I", attributes.get(CHANGE_REQUEST, bytes(4)))[0]

@@ -24,11 +24,11 @@ def read(peer, count):
     digest = hashlib.sha256()
     total = 0
     while count is None or total < count:
-        octets = peer.recv(262144 if count is None else min(262144, count - total))
-        if not octets:
+        data = peer.recv(262144 if count is None else min(262144, count - total))
+        if not data:
             break
-        digest.update(octets)
-        total += len(octets)
+        digest.update(data)
+        total += len(data)
     print("read", total, digest.hexdigest()[:16], flush=True)
 
 

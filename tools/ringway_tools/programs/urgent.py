@@ -29,10 +29,10 @@ def read(peer, inline):
         if urgent:
             print("urgent", peer.recv(1, socket.MSG_OOB).decode(), flush=True)
         if ready:
-            octets = peer.recv(100)
-            if not octets:
+            piece = peer.recv(100)
+            if not piece:
                 break
-            data += octets
+            data += piece
     print("data", data.decode(), flush=True)
     peer.close()
 

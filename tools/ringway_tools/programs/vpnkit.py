@@ -20,20 +20,20 @@ COMMIT = b"0123456789abcdef0123456789abcdef01234567"
 ETHERNET = 1
 INTERFACE, DISCONNECT = 1, 2
 # Whatever the kind of reply, it has this length.
-REPLY_OCTETS = 258
+REPLY_BYTES = 258
 
 TUNSETIFF = 0x400454CA
 IFF_TAP, IFF_NO_PI = 0x0002, 0x1000
 
 
 def receive_exactly(peer, count):
-    octets = b""
-    while len(octets) < count:
-        block = peer.recv(count - len(octets))
+    data = b""
+    while len(data) < count:
+        block = peer.recv(count - len(data))
         if not block:
-            sys.exit(f"the server closed after {len(octets)} of {count} octets")
-        octets += block
-    return octets
+            sys.exit(f"the server closed after {len(data)} of {count} bytes")
+        data += block
+    return data
 
 
 def shake_hands(peer, uuid):
@@ -43,7 +43,7 @@ def shake_hands(peer, uuid):
     if magic != MAGIC or version != VERSION:
         sys.exit(f"the server speaks {magic!r}, version {version}")
     peer.sendall(struct.pack("<B36s4x", ETHERNET, uuid.encode()))
-    reply = receive_exactly(peer, REPLY_OCTETS)
+    reply = receive_exactly(peer, REPLY_BYTES)
     if reply[0] == DISCONNECT:
         print("refused", reply[2:2 + reply[1]].decode(), flush=True)
         sys.exit(1)
@@ -51,8 +51,8 @@ def shake_hands(peer, uuid):
         sys.exit(f"a reply of type {reply[0]}")
     mtu, most, mac = struct.unpack_from("<HH6s", reply, 1)
     if most != mtu + 50:
-        sys.exit(f"packets of {most} octets at most with an MTU of {mtu}")
-    return ":".join(f"{octet:02x}" for octet in mac), mtu
+        sys.exit(f"packets of {most} bytes at most with an MTU of {mtu}")
+    return ":".join(f"{byte:02x}" for byte in mac), mtu
 
 
 def framed(peer, header):

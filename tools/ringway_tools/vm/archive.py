@@ -24,12 +24,12 @@ class Archive:
         self.entry(path, stat.S_IFDIR | mode, b"")
 
     def text(self, path, text, mode=0o644):
-        self.octets(path, text.encode(), mode)
+        self.regular_file(path, text.encode(), mode)
 
-    def octets(self, path, octets, mode=0o644):
+    def regular_file(self, path, content, mode=0o644):
         path = pathlib.PurePosixPath(path)
         self.directory(path.parent)
-        self.entry(path, stat.S_IFREG | mode, octets)
+        self.entry(path, stat.S_IFREG | mode, content)
 
     def copy(self, path, source):
         """A file of this machine, or a folder with all that is in it; what links point at, not the links."""
@@ -39,7 +39,7 @@ class Archive:
             for child in sorted(source.iterdir()):
                 self.copy(pathlib.PurePosixPath(path, child.name), child)
         else:
-            self.octets(path, source.read_bytes(), stat.S_IMODE(source.stat().st_mode))
+            self.regular_file(path, source.read_bytes(), stat.S_IMODE(source.stat().st_mode))
 
     def link(self, path, target):
         path = pathlib.PurePosixPath(path)
@@ -67,5 +67,5 @@ class Archive:
         self.file.write(padded(content))
 
 
-def padded(octets):
-    return octets + bytes(-len(octets) % 4)
+def padded(content):
+    return content + bytes(-len(content) % 4)

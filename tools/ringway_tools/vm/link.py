@@ -65,7 +65,7 @@ def inherited(text):
 
 def required_path(path):
     if not os.path.exists(path):
-        raise UsageError(f"nobody listens on {path}: the file does not exist")
+        raise UsageError(f"no program listens on {path}: the file does not exist")
     return os.path.abspath(path)
 
 
@@ -78,4 +78,4 @@ def address(name):
     """A guest's own ethernet address: a name has the same one at all times, so it meets the same lease again."""
     digest = hashlib.sha256(name.encode()).digest()
     # Locally administered, in the range that QEMU uses.
-    return "52:54:00:" + ":".join(f"{octet:02x}" for octet in digest[:3])
+    return "52:54:00:" + ":".join(f"{byte:02x}" for byte in digest[:3])

@@ -30,7 +30,7 @@ class PackageCache:
             archive = fetched(package, work)
             subprocess.run(["dpkg-deb", "--extract", archive, f"{work}/content"], check=True)
             try:
-                # At once, so that nobody meets half a package.
+                # By one rename, so that no other run sees half a package.
                 os.rename(f"{work}/content", target)
             except OSError:
                 if not target.is_dir():

@@ -41,10 +41,10 @@ class Input(Stream):
 
     def carry(self):
         try:
-            while octets := os.read(self.source, BLOCK):
-                self.ours.sendall(octets)
+            while data := os.read(self.source, BLOCK):
+                self.ours.sendall(data)
         except OSError:
-            # The guest is gone, or standard input is closed: there is nobody to tell.
+            # The guest is gone, or standard input is closed: nothing is left to report to.
             pass
         try:
             # QEMU tells the guest's reader of the end. Were this end closed, what is still on its way would be dropped.
@@ -64,10 +64,10 @@ class Output(Stream):
         self.tail = b""
 
     def carry(self):
-        while octets := self.receive():
-            self.tail = (self.tail + octets)[-self.KEPT:]
+        while data := self.receive():
+            self.tail = (self.tail + data)[-self.KEPT:]
             if self.target is not None:
-                self.write(octets)
+                self.write(data)
 
     def receive(self):
         try:
@@ -75,12 +75,12 @@ class Output(Stream):
         except OSError:
             return b""
 
-    def write(self, octets):
+    def write(self, data):
         try:
-            while octets:
-                octets = octets[os.write(self.target, octets):]
+            while data:
+                data = data[os.write(self.target, data):]
         except OSError:
-            # Whoever read us is gone; the guest may go on.
+            # The reader of our output is gone; the guest may go on.
             self.target = None
 
     @property
