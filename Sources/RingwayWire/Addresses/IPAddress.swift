@@ -5,10 +5,10 @@
 /// refused when they are parsed, so the two never meet.
 @frozen
 public struct IPAddress: Hashable, Sendable, BitwiseCopyable {
-    /// The first eight octets of the IPv6 form, in host order.
+    /// The first eight bytes of the IPv6 form, in host order.
     public var high: UInt64
 
-    /// The last eight octets of the IPv6 form, in host order.
+    /// The last eight bytes of the IPv6 form, in host order.
     public var low: UInt64
 
     /// An address from the halves of its IPv6 form.

@@ -10,19 +10,19 @@ public struct IPv4Address: Hashable, Comparable, Sendable, BitwiseCopyable {
         self.rawValue = rawValue
     }
 
-    /// An address from its four octets, as it is written.
+    /// An address from its four bytes, as it is written.
     @inlinable
     public init(_ first: UInt8, _ second: UInt8, _ third: UInt8, _ fourth: UInt8) {
         rawValue = UInt32(first) << 24 | UInt32(second) << 16 | UInt32(third) << 8 | UInt32(fourth)
     }
 
-    /// Reads four octets, at any alignment.
+    /// Reads four bytes, at any alignment.
     @inlinable
     public init(loadingFrom bytes: UnsafeRawPointer) {
         rawValue = bytes.word32(0)
     }
 
-    /// Writes four octets, at any alignment.
+    /// Writes four bytes, at any alignment.
     @inlinable
     public func store(to bytes: UnsafeMutableRawPointer) {
         bytes.store32(rawValue, 0)
@@ -57,17 +57,17 @@ public struct IPv4Address: Hashable, Comparable, Sendable, BitwiseCopyable {
 }
 
 extension IPv4Address: CustomStringConvertible, LosslessStringConvertible {
-    /// Accepts four decimal octets without leading zeros, and nothing else.
+    /// Accepts four decimal bytes without leading zeros, and nothing else.
     public init?(_ text: String) {
-        self.init(octets: text.utf8)
+        self.init(text: text.utf8)
     }
 
-    init?(octets text: some Collection<UInt8>) {
+    init?(text: some Collection<UInt8>) {
         var value: UInt32 = 0
         var count = 0
         for part in text.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false) {
-            guard count < 4, let octet = ASCII.decimal(part, limit: 255) else { return nil }
-            value = value << 8 | UInt32(octet)
+            guard count < 4, let byte = ASCII.decimal(part, limit: 255) else { return nil }
+            value = value << 8 | UInt32(byte)
             count += 1
         }
         guard count == 4 else { return nil }

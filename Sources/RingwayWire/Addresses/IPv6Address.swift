@@ -1,10 +1,10 @@
 /// An IPv6 address as two integers in host order.
 @frozen
 public struct IPv6Address: Hashable, Comparable, Sendable, BitwiseCopyable {
-    /// The first eight octets: routing prefix and subnet.
+    /// The first eight bytes: routing prefix and subnet.
     public var high: UInt64
 
-    /// The last eight octets: the interface identifier.
+    /// The last eight bytes: the interface identifier.
     public var low: UInt64
 
     /// An address from its halves in host order.
@@ -14,7 +14,7 @@ public struct IPv6Address: Hashable, Comparable, Sendable, BitwiseCopyable {
         self.low = low
     }
 
-    /// Reads sixteen octets, at any alignment.
+    /// Reads sixteen bytes, at any alignment.
     @inlinable
     public init(loadingFrom bytes: UnsafeRawPointer) {
         high = bytes.word64(0)
@@ -36,7 +36,7 @@ public struct IPv6Address: Hashable, Comparable, Sendable, BitwiseCopyable {
         return MACAddress(rawValue: (identifier >> 40) << 24 | identifier & 0xFF_FFFF)
     }
 
-    /// Writes sixteen octets, at any alignment.
+    /// Writes sixteen bytes, at any alignment.
     @inlinable
     public func store(to bytes: UnsafeMutableRawPointer) {
         bytes.store64(high, 0)
@@ -105,7 +105,7 @@ extension IPv6Address: LosslessStringConvertible {
             guard count < 8 else { return nil }
             let group = rest.prefix { $0 != UInt8(ascii: ":") }
             if group.contains(UInt8(ascii: ".")) {
-                guard count <= 6, group.endIndex == rest.endIndex, let quad = IPv4Address(octets: group) else {
+                guard count <= 6, group.endIndex == rest.endIndex, let quad = IPv4Address(text: group) else {
                     return nil
                 }
                 groups[count] = UInt16(truncatingIfNeeded: quad.rawValue >> 16)

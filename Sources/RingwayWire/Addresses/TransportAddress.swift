@@ -1,4 +1,4 @@
-/// An address and a port: one end of a TCP or UDP conversation.
+/// An address and a port: one end of a TCP or UDP flow.
 @frozen
 public struct TransportAddress: Hashable, Sendable, BitwiseCopyable {
     /// The network address.
@@ -7,7 +7,7 @@ public struct TransportAddress: Hashable, Sendable, BitwiseCopyable {
     /// The port, in host order.
     public var port: UInt16
 
-    /// One end of a conversation.
+    /// One end of a flow.
     @inlinable
     public init(address: IPAddress, port: UInt16) {
         self.address = address

@@ -8,7 +8,7 @@ public struct CaptureReader: Sequence, Sendable {
     public enum Failure: Error, Equatable {
         /// The file begins with nothing known.
         case notACapture
-        /// A block or packet that begins at this octet runs past the end of the file, or of its own length.
+        /// A block or packet that begins at this byte runs past the end of the file, or of its own length.
         case malformed(offset: Int)
     }
 
@@ -31,7 +31,7 @@ public struct CaptureReader: Sequence, Sendable {
     /// The packets in the order of the file.
     public func makeIterator() -> IndexingIterator<[CapturedPacket]> { packets.makeIterator() }
 
-    /// The octets of a file as integers of its own byte order. Callers have compared lengths.
+    /// The bytes of a file as integers of its own byte order. Callers have compared lengths.
     private struct Fields {
         let file: [UInt8]
         var isBigEndian: Bool

@@ -5,7 +5,7 @@
 ///
 ///     file header (once) | packet header | frame | packet trailer | packet header | frame | ...
 public enum CaptureWriter {
-    /// Which way a packet went, as seen from the network.
+    /// The direction of a packet, as seen from the network.
     public enum Direction: UInt32, Sendable {
         /// From the guest.
         case fromGuest = 1
@@ -15,17 +15,17 @@ public enum CaptureWriter {
 
     /// LINKTYPE_ETHERNET.
     @inlinable public static var linkType: UInt16 { 1 }
-    /// Octets of a frame that are kept at most: more than any super-frame has.
+    /// Bytes of a frame that are kept at most: more than any super-frame has.
     @inlinable public static var snapshotLength: Int { 262_144 }
 
-    /// Octets of a section header block and an interface description block.
+    /// Bytes of a section header block and an interface description block.
     @inlinable public static var fileHeaderLength: Int { 28 + 32 }
-    /// Octets before a frame.
+    /// Bytes before a frame.
     @inlinable public static var packetHeaderLength: Int { 28 }
-    /// Octets after a frame at most.
+    /// Bytes after a frame at most.
     @inlinable public static var packetTrailerLimit: Int { 3 + 12 + 4 }
 
-    /// Octets after a frame of this length: padding, the direction and the block's length again.
+    /// Bytes after a frame of this length: padding, the direction and the block's length again.
     @inlinable
     public static func packetTrailerLength(capturedLength: Int) -> Int {
         (0 &- capturedLength) & 3 &+ 16
@@ -58,7 +58,7 @@ public enum CaptureWriter {
         put32(32, interface, 28)
     }
 
-    /// Writes the start of an enhanced packet block: `packetHeaderLength` octets.
+    /// Writes the start of an enhanced packet block: `packetHeaderLength` bytes.
     ///
     /// - Precondition: `capturedLength` is at most `snapshotLength`.
     @inlinable
@@ -75,7 +75,7 @@ public enum CaptureWriter {
         put32(UInt32(truncatingIfNeeded: originalLength), target, 24)
     }
 
-    /// Writes the end of an enhanced packet block and returns how many octets that took: `packetTrailerLength`.
+    /// Writes the end of an enhanced packet block and returns how many bytes that took: `packetTrailerLength`.
     @inlinable
     @discardableResult
     public static func writePacketTrailer(

@@ -3,7 +3,7 @@ internal import CRingway
 /// The Internet checksum (RFC 1071).
 ///
 /// A *partial sum* is any 64-bit integer congruent, modulo 65535, to the sum of the data read as 16-bit words **in the
-/// machine's own byte order**. RFC 1071 §2(B) makes that legal: swapping the octets of every word swaps the octets of
+/// machine's own byte order**. RFC 1071 §2(B) makes that legal: swapping the bytes of every word swaps the bytes of
 /// the sum. Loads and stores therefore need no byte swap anywhere, and `finish` returns a value that is stored with
 /// `storeBytes(of:as:)` as it is, never through `bigEndian`.
 ///
@@ -11,13 +11,13 @@ internal import CRingway
 ///     let checksum = Checksum.finish(Checksum.partial(segment, initial: sum))
 ///     target.storeBytes(of: checksum, toByteOffset: TCPHeader.checksumOffset, as: UInt16.self)
 public enum Checksum {
-    /// Adds octets to a partial sum. Data summed in pieces must be cut at even offsets, or pieces that begin at an odd
+    /// Adds bytes to a partial sum. Data summed in pieces must be cut at even offsets, or pieces that begin at an odd
     /// one passed through `shifted`.
     public static func partial(_ bytes: UnsafeRawBufferPointer, initial: UInt64 = 0) -> UInt64 {
         _unsafePerformance { ringway_checksum_partial(bytes.baseAddress, bytes.count, initial) }
     }
 
-    /// Copies octets to `target`, which lies apart from them, and adds them to a partial sum on the way.
+    /// Copies bytes to `target`, which lies apart from them, and adds them to a partial sum on the way.
     public static func copy(
         _ bytes: UnsafeRawBufferPointer, to target: UnsafeMutableRawPointer, initial: UInt64 = 0
     ) -> UInt64 {

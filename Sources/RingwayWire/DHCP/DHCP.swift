@@ -1,6 +1,6 @@
 /// A checked view of a DHCP message (RFC 2131 §2). Fields are named as in the RFC.
 ///
-///      0       1       2       3               octets
+///      0       1       2       3               bytes
 ///     +-------+-------+-------+-------+
 ///     |  op   | htype | hlen  | hops  |
 ///     |              xid              |
@@ -16,7 +16,7 @@
 ///     +-------------------------------+
 @frozen
 public struct DHCPMessage: BitwiseCopyable {
-    /// Octets before the first option, the magic cookie included.
+    /// Bytes before the first option, the magic cookie included.
     @inlinable public static var headerLength: Int { 240 }
     /// `op` of messages to a server.
     @inlinable public static var bootRequest: UInt8 { 1 }
@@ -26,9 +26,9 @@ public struct DHCPMessage: BitwiseCopyable {
     @inlinable public static var serverPort: UInt16 { 67 }
     /// The port of clients.
     @inlinable public static var clientPort: UInt16 { 68 }
-    /// The bit of `flags` by which a client asks for answers by broadcast.
+    /// The bit of `flags` by which a client asks for replies by broadcast.
     @inlinable public static var broadcastFlag: UInt16 { 0x8000 }
-    /// What tells DHCP from BOOTP (RFC 2131 §3).
+    /// The magic cookie, which distinguishes DHCP from BOOTP (RFC 2131 §3).
     @inlinable public static var magicCookie: UInt32 { 0x6382_5363 }
 
     @usableFromInline let base: UnsafeRawPointer
@@ -38,33 +38,33 @@ public struct DHCPMessage: BitwiseCopyable {
     /// its end. Options in `sname` and `file` (option 52) are not looked at.
     public init?(_ bytes: UnsafeRawBufferPointer) {
         guard let base = bytes.baseAddress, bytes.count >= Self.headerLength,
-            base.octet(0) == Self.bootRequest || base.octet(0) == Self.bootReply, base.word16(1) == 0x0106,
+            base.byte(0) == Self.bootRequest || base.byte(0) == Self.bootReply, base.word16(1) == 0x0106,
             base.word32(236) == Self.magicCookie
         else { return nil }
         self.base = base
         var offset = Self.headerLength
         while offset < bytes.count {
-            let code = base.octet(offset)
+            let code = base.byte(offset)
             if code == DHCPOption.end { break }
             if code == DHCPOption.pad {
                 offset += 1
                 continue
             }
-            guard offset + 1 < bytes.count, offset + 2 + Int(base.octet(offset + 1)) <= bytes.count else { return nil }
-            offset += 2 + Int(base.octet(offset + 1))
+            guard offset + 1 < bytes.count, offset + 2 + Int(base.byte(offset + 1)) <= bytes.count else { return nil }
+            offset += 2 + Int(base.byte(offset + 1))
         }
         optionsLength = offset - Self.headerLength
     }
 
     /// `bootRequest` or `bootReply`.
-    @inlinable public var op: UInt8 { base.octet(0) }
-    /// What answers repeat.
+    @inlinable public var op: UInt8 { base.byte(0) }
+    /// The transaction identifier, which replies repeat.
     @inlinable public var xid: UInt32 { base.word32(4) }
     /// Seconds since the client began.
     @inlinable public var secs: UInt16 { base.word16(8) }
     /// `broadcastFlag` or zero.
     @inlinable public var flags: UInt16 { base.word16(10) }
-    /// The address the client has and answers on.
+    /// The address that the client has, and at which it responds to ARP.
     @inlinable public var ciaddr: IPv4Address { IPv4Address(loadingFrom: base + 12) }
     /// The address the client gets.
     @inlinable public var yiaddr: IPv4Address { IPv4Address(loadingFrom: base + 16) }
@@ -80,12 +80,12 @@ public struct DHCPMessage: BitwiseCopyable {
         var offset = Self.headerLength
         let end = Self.headerLength + optionsLength
         while offset < end {
-            let code = base.octet(offset)
+            let code = base.byte(offset)
             if code == DHCPOption.pad {
                 offset += 1
                 continue
             }
-            let length = Int(base.octet(offset + 1))
+            let length = Int(base.byte(offset + 1))
             if code == wanted { return UnsafeRawBufferPointer(start: base + (offset + 2), count: length) }
             offset += 2 + length
         }
@@ -98,7 +98,7 @@ public struct DHCPMessage: BitwiseCopyable {
         return IPv4Address(loadingFrom: base)
     }
 
-    /// What the message wants; `nil` in plain BOOTP and for types that servers do not receive or send.
+    /// The type of the message; `nil` in plain BOOTP and for types that servers do not receive or send.
     public var messageType: DHCPMessageType? {
         guard let value = option(DHCPOption.messageType), value.count == 1 else { return nil }
         return DHCPMessageType(rawValue: value[0])
@@ -110,7 +110,7 @@ public struct DHCPMessage: BitwiseCopyable {
     /// The server that the client has chosen.
     public var serverIdentifier: IPv4Address? { address(DHCPOption.serverIdentifier) }
 
-    /// What the client calls itself, if it is UTF-8.
+    /// The host name of the client, if it is UTF-8.
     public var hostName: String? {
         guard let value = option(DHCPOption.hostName) else { return nil }
         return String(validating: value, as: UTF8.self)
@@ -127,13 +127,13 @@ public struct DHCPMessage: BitwiseCopyable {
 public struct DHCPFields: Equatable, Sendable, BitwiseCopyable {
     /// `DHCPMessage.bootRequest` or `DHCPMessage.bootReply`.
     public var op: UInt8
-    /// What answers repeat.
+    /// The transaction identifier, which replies repeat.
     public var xid: UInt32
     /// Seconds since the client began.
     public var secs: UInt16
     /// `DHCPMessage.broadcastFlag` or zero.
     public var flags: UInt16
-    /// The address the client has and answers on.
+    /// The address that the client has, and at which it responds to ARP.
     public var ciaddr: IPv4Address
     /// The address the client gets.
     public var yiaddr: IPv4Address
@@ -162,7 +162,7 @@ public struct DHCPFields: Equatable, Sendable, BitwiseCopyable {
         self.chaddr = chaddr
     }
 
-    /// Writes 240 octets, the magic cookie included; options follow them.
+    /// Writes 240 bytes, the magic cookie included; options follow them.
     public func write(to target: UnsafeMutableRawPointer) {
         target.initializeMemory(as: UInt8.self, repeating: 0, count: DHCPMessage.headerLength)
         target.store8(op, 0)
@@ -179,7 +179,7 @@ public struct DHCPFields: Equatable, Sendable, BitwiseCopyable {
     }
 }
 
-/// What a DHCP message wants (RFC 2132 §9.6).
+/// The type of a DHCP message (RFC 2132 §9.6).
 @frozen
 public enum DHCPMessageType: UInt8, Sendable, BitwiseCopyable {
     /// Is there a server?

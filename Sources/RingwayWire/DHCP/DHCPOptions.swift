@@ -1,6 +1,6 @@
 /// DHCP option codes (RFC 2132 unless said).
 public enum DHCPOption {
-    /// One octet without a length.
+    /// One byte without a length.
     @inlinable public static var pad: UInt8 { 0 }
     /// The subnet's mask.
     @inlinable public static var subnetMask: UInt8 { 1 }
@@ -8,7 +8,7 @@ public enum DHCPOption {
     @inlinable public static var router: UInt8 { 3 }
     /// Name servers, the best first.
     @inlinable public static var domainNameServer: UInt8 { 6 }
-    /// What the client calls itself.
+    /// The host name of the client.
     @inlinable public static var hostName: UInt8 { 12 }
     /// The domain the client is in.
     @inlinable public static var domainName: UInt8 { 15 }
@@ -24,21 +24,21 @@ public enum DHCPOption {
     @inlinable public static var leaseTime: UInt8 { 51 }
     /// One of `DHCPMessageType`.
     @inlinable public static var messageType: UInt8 { 53 }
-    /// The address of the server that is meant, or that answers.
+    /// The address of the server that is addressed, or that replies.
     @inlinable public static var serverIdentifier: UInt8 { 54 }
-    /// Codes the client would like to see in the answer.
+    /// Codes of the options that the client asks for.
     @inlinable public static var parameterRequestList: UInt8 { 55 }
     /// Why a request was refused.
     @inlinable public static var message: UInt8 { 56 }
-    /// Octets of the longest message the client takes.
+    /// Bytes of the longest message the client takes.
     @inlinable public static var maximumMessageSize: UInt8 { 57 }
     /// Seconds until the client renews.
     @inlinable public static var renewalTime: UInt8 { 58 }
     /// Seconds until the client looks for any server.
     @inlinable public static var rebindingTime: UInt8 { 59 }
-    /// What names the client, before its hardware address.
+    /// The client identifier, which takes precedence over the hardware address.
     @inlinable public static var clientIdentifier: UInt8 { 61 }
-    /// Answer at once, without an offer (RFC 4039).
+    /// Rapid commit: a reply without an offer before it (RFC 4039).
     @inlinable public static var rapidCommit: UInt8 { 80 }
     /// Seconds to go without IPv4 (RFC 8925).
     @inlinable public static var ipv6OnlyPreferred: UInt8 { 108 }
@@ -46,11 +46,11 @@ public enum DHCPOption {
     @inlinable public static var domainSearch: UInt8 { 119 }
     /// Routes to more networks (RFC 3442).
     @inlinable public static var classlessStaticRoutes: UInt8 { 121 }
-    /// One octet without a length, after the last option.
+    /// One byte without a length, after the last option.
     @inlinable public static var end: UInt8 { 255 }
 }
 
-/// Appends options to a DHCP message, behind the 240 octets that `DHCPFields` writes.
+/// Appends options to a DHCP message, behind the 240 bytes that `DHCPFields` writes.
 ///
 /// An option that does not fit is left out and remembered in `isOverfull`; the message stays well formed.
 ///
@@ -66,10 +66,10 @@ public struct DHCPOptionWriter {
     /// Whether an option had to be left out.
     public private(set) var isOverfull = false
 
-    /// Octets that BOOTP relays and some clients insist on (RFC 1542 §2.1).
+    /// Bytes that BOOTP relays and some clients insist on (RFC 1542 §2.1).
     public static var minimumLength: Int { 300 }
 
-    /// Writes into a message of `capacity` octets, counted from its `op` field.
+    /// Writes into a message of `capacity` bytes, counted from its `op` field.
     ///
     /// - Precondition: `capacity` is at least `minimumLength`.
     public init(_ message: UnsafeMutableRawPointer, capacity: Int) {
@@ -78,7 +78,7 @@ public struct DHCPOptionWriter {
         self.capacity = capacity
     }
 
-    /// Appends an option of one octet.
+    /// Appends an option of one byte.
     public mutating func append(_ code: UInt8, _ value: UInt8) {
         guard let target = reserve(code, 1) else { return }
         target.store8(value, 0)
@@ -114,7 +114,7 @@ public struct DHCPOptionWriter {
         for (index, character) in characters.enumerated() { target.store8(character, index) }
     }
 
-    /// Appends an option of any octets.
+    /// Appends an option of any bytes.
     public mutating func append(_ code: UInt8, _ bytes: UnsafeRawBufferPointer) {
         guard let target = reserve(code, bytes.count), let source = bytes.baseAddress else { return }
         target.copyMemory(from: source, byteCount: bytes.count)
@@ -123,7 +123,7 @@ public struct DHCPOptionWriter {
     /// Appends the domains to look names up in (RFC 3397, uncompressed), or nothing if none is a domain name. A name
     /// that does not fit any more is left out.
     public mutating func appendDomainSearch(_ domains: [String]) {
-        // One octet stays free for the end mark.
+        // One byte stays free for the end mark.
         let start = offset + 2
         let limit = min(start + 255, capacity - 1)
         guard start <= limit else {
@@ -145,7 +145,7 @@ public struct DHCPOptionWriter {
         offset = end
     }
 
-    /// Writes the end mark, fills the message up to `minimumLength` with zeros, and returns its length in octets.
+    /// Writes the end mark, fills the message up to `minimumLength` with zeros, and returns its length in bytes.
     public mutating func finish() -> Int {
         message.store8(DHCPOption.end, offset)
         offset += 1
@@ -156,7 +156,7 @@ public struct DHCPOptionWriter {
         return offset
     }
 
-    /// Room for a value, behind its code and length; leaves one octet for the end mark.
+    /// Room for a value, behind its code and length; leaves one byte for the end mark.
     private mutating func reserve(_ code: UInt8, _ length: Int) -> UnsafeMutableRawPointer? {
         guard length <= 255, offset + 2 + length < capacity else {
             isOverfull = true

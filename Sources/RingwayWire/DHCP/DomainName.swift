@@ -1,6 +1,6 @@
 /// Domain names as DHCP and router advertisements carry them (RFC 1035 §3.1, without compression).
 enum DomainName {
-    /// Writes `name` as labels and a closing zero octet and returns how many octets that took, or `nil` when the name
+    /// Writes `name` as labels and a closing zero byte and returns how many bytes that took, or `nil` when the name
     /// is no domain name or `target` too small. A trailing dot is allowed.
     static func write(_ name: String, to target: UnsafeMutableRawBufferPointer) -> Int? {
         var text = name.utf8[...]

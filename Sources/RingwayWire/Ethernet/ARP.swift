@@ -1,7 +1,7 @@
 /// A checked view of an ARP packet for IPv4 over ethernet (RFC 826), the only kind there is here.
 @frozen
 public struct ARPPacket: BitwiseCopyable {
-    /// Octets in the packet.
+    /// Bytes in the packet.
     @inlinable public static var length: Int { 28 }
     /// Operation: who has `targetIP`?
     @inlinable public static var request: UInt16 { 1 }
@@ -10,7 +10,7 @@ public struct ARPPacket: BitwiseCopyable {
 
     @usableFromInline let base: UnsafeRawPointer
 
-    /// Returns `nil` when the packet is short or of other address families. Any operation is let through.
+    /// Returns `nil` when the packet is short or of other address families. Any operation is accepted.
     @inlinable
     public init?(_ bytes: UnsafeRawBufferPointer) {
         guard let base = bytes.baseAddress, bytes.count >= Self.length, base.word64(0) >> 16 == Self.families else {
@@ -60,7 +60,7 @@ public struct ARPFields: Equatable, Sendable, BitwiseCopyable {
         self.targetIP = targetIP
     }
 
-    /// Writes 28 octets.
+    /// Writes 28 bytes.
     @inlinable
     public func write(to target: UnsafeMutableRawPointer) {
         target.store64(ARPPacket.families << 16 | UInt64(operation), 0)

@@ -1,13 +1,13 @@
 /// A checked view of an ethernet frame (IEEE 802.3, without a VLAN tag).
 @frozen
 public struct EthernetHeader: BitwiseCopyable {
-    /// Octets in the header.
+    /// Bytes in the header.
     @inlinable public static var length: Int { 14 }
 
     @usableFromInline let bytes: UnsafeRawBufferPointer
     @usableFromInline let base: UnsafeRawPointer
 
-    /// Returns `nil` when there are fewer than fourteen octets.
+    /// Returns `nil` when there are fewer than fourteen bytes.
     @inlinable
     public init?(_ bytes: UnsafeRawBufferPointer) {
         guard let base = bytes.baseAddress, bytes.count >= Self.length else { return nil }
@@ -15,13 +15,13 @@ public struct EthernetHeader: BitwiseCopyable {
         self.base = base
     }
 
-    /// To whom the frame goes.
+    /// The destination's ethernet address.
     @inlinable public var destination: MACAddress { MACAddress(loadingFrom: base) }
-    /// Who sent it.
+    /// The source's ethernet address.
     @inlinable public var source: MACAddress { MACAddress(loadingFrom: base + 6) }
     /// One of `EtherType`, or something else.
     @inlinable public var etherType: UInt16 { base.word16(12) }
-    /// What follows the header, padding included.
+    /// The payload, padding included.
     @inlinable public var payload: UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(start: base + Self.length, count: bytes.count &- Self.length)
     }
@@ -30,9 +30,9 @@ public struct EthernetHeader: BitwiseCopyable {
 /// The meaning of an ethernet header.
 @frozen
 public struct EthernetFields: Equatable, Sendable, BitwiseCopyable {
-    /// To whom the frame goes.
+    /// The destination's ethernet address.
     public var destination: MACAddress
-    /// Who sends it.
+    /// The source's ethernet address.
     public var source: MACAddress
     /// One of `EtherType`.
     public var etherType: UInt16
@@ -45,7 +45,7 @@ public struct EthernetFields: Equatable, Sendable, BitwiseCopyable {
         self.etherType = etherType
     }
 
-    /// Writes fourteen octets.
+    /// Writes fourteen bytes.
     @inlinable @inline(__always)
     public func write(to target: UnsafeMutableRawPointer) {
         destination.store(to: target)

@@ -12,13 +12,13 @@ public struct MACAddress: Hashable, Sendable, BitwiseCopyable {
         self.rawValue = rawValue & 0xFFFF_FFFF_FFFF
     }
 
-    /// Reads six octets, at any alignment.
+    /// Reads six bytes, at any alignment.
     @inlinable
     public init(loadingFrom bytes: UnsafeRawPointer) {
         rawValue = UInt64(bytes.word32(0)) << 16 | UInt64(bytes.word16(4))
     }
 
-    /// Writes six octets, at any alignment.
+    /// Writes six bytes, at any alignment.
     @inlinable
     public func store(to bytes: UnsafeMutableRawPointer) {
         bytes.store32(UInt32(truncatingIfNeeded: rawValue >> 16), 0)
@@ -79,9 +79,9 @@ extension MACAddress: CustomStringConvertible, LosslessStringConvertible {
         var text = ""
         text.reserveCapacity(17)
         for shift in stride(from: 40, through: 0, by: -8) {
-            let octet = UInt8(truncatingIfNeeded: rawValue >> UInt64(shift))
-            if octet < 0x10 { text += "0" }
-            text += String(octet, radix: 16)
+            let byte = UInt8(truncatingIfNeeded: rawValue >> UInt64(shift))
+            if byte < 0x10 { text += "0" }
+            text += String(byte, radix: 16)
             if shift > 0 { text += ":" }
         }
         return text

@@ -3,7 +3,7 @@
 public enum DropReason: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     /// Nothing is wrong with the frame.
     case none
-    /// Fewer than twelve octets.
+    /// Fewer than twelve bytes.
     case truncatedVirtioHeader
     /// No room for an ethernet header.
     case truncatedEthernet
@@ -13,7 +13,7 @@ public enum DropReason: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case truncatedIPv4
     /// The version field contradicts the ethernet type.
     case badIPv4Version
-    /// The header length is below twenty octets or beyond the packet.
+    /// The header length is below twenty bytes or beyond the packet.
     case badIPv4HeaderLength
     /// The header does not sum up.
     case badIPv4Checksum
@@ -27,7 +27,7 @@ public enum DropReason: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case badExtensionHeaders
     /// No room for a TCP header.
     case truncatedTCP
-    /// The data offset is below twenty octets or beyond the segment.
+    /// The data offset is below twenty bytes or beyond the segment.
     case badTCPOffset
     /// The segment does not sum up.
     case badTCPChecksum
@@ -35,9 +35,9 @@ public enum DropReason: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case badTCPOptions
     /// No room for a UDP header.
     case truncatedUDP
-    /// The length field is below eight octets or beyond the packet.
+    /// The length field is below eight bytes or beyond the packet.
     case badUDPLength
-    /// The datagram does not sum up, or has no checksum over IPv6.
+    /// The checksum is wrong, or is missing over IPv6.
     case badUDPChecksum
     /// No room for an ICMP header.
     case truncatedICMP
@@ -49,7 +49,7 @@ public enum DropReason: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case badARP
     /// The virtio-net header asks for a segmentation that the packet does not allow.
     case badSegmentation
-    /// A source address nobody can have: multicast, broadcast, loopback, IPv4-mapped, or unspecified in TCP.
+    /// A source address that no host can have: multicast, broadcast, loopback, IPv4-mapped, or unspecified in TCP.
     case martianSource
     /// A destination that must not appear on a wire: loopback, unspecified or IPv4-mapped.
     case martianDestination

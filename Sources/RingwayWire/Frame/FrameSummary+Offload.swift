@@ -10,7 +10,7 @@ extension FrameSummary {
 
         @inline(__always)
         init(_ header: UnsafeRawPointer) {
-            // One load for the octets that every frame needs; the header is little endian on every machine.
+            // One load for the bytes that every frame needs; the header is little endian on every machine.
             let word = UInt64(littleEndian: header.loadUnaligned(as: UInt64.self))
             flags = UInt8(truncatingIfNeeded: word)
             type = UInt8(truncatingIfNeeded: word >> 8) & ~VirtioNetHeader.gsoECN

@@ -1,10 +1,11 @@
 extension FrameSummary {
-    /// Learns all about a frame that begins with a virtio-net header, and refuses what no guest may send.
+    /// Checks and locates every header of a frame that begins with a virtio-net header; refuses frames that no guest may
+    /// send.
     ///
     /// Called once for each frame: it reads each header once, compares every length before it reads behind it,
     /// allocates nothing, and touches the payload only when a checksum has to be verified. A checksum is trusted when
     /// the virtio-net header says that it is still partial (and says so of the right place) or verified already; IPv4
-    /// headers are always verified. After a result other than `.none` the summary holds what had been learned until
+    /// headers are always verified. After a result other than `.none` the summary holds what had been found until
     /// then.
     #if !DEBUG
         // A compile-time proof, which needs to see the whole module and therefore an optimized build.
@@ -35,8 +36,8 @@ extension FrameSummary {
         let header = ethernet + EthernetHeader.length
         let available = count &- EthernetHeader.length
         guard available >= IPv4Header.minimumLength else { return .truncatedIPv4 }
-        guard header.octet(0) >> 4 == 4 else { return .badIPv4Version }
-        let headerLength = Int(header.octet(0) & 0x0F) &* 4
+        guard header.byte(0) >> 4 == 4 else { return .badIPv4Version }
+        let headerLength = Int(header.byte(0) & 0x0F) &* 4
         guard headerLength >= IPv4Header.minimumLength, headerLength <= available else { return .badIPv4HeaderLength }
         guard Checksum.fold(Checksum.ipv4Header(header, length: headerLength)) == 0xFFFF else {
             return .badIPv4Checksum
@@ -48,9 +49,9 @@ extension FrameSummary {
         let receiver = IPv4Address(loadingFrom: header + 16)
         source = IPAddress(sender)
         destination = IPAddress(receiver)
-        trafficClass = header.octet(1)
-        hopLimit = header.octet(8)
-        protocolNumber = header.octet(9)
+        trafficClass = header.byte(1)
+        hopLimit = header.byte(8)
+        protocolNumber = header.byte(9)
         guard !sender.isMulticast, !sender.isLoopback, !sender.isBroadcast else { return .martianSource }
         guard !receiver.isLoopback, !receiver.isUnspecified else { return .martianDestination }
 
@@ -70,7 +71,7 @@ extension FrameSummary {
         let available = count &- EthernetHeader.length
         isIPv6 = true
         dontFragment = true
-        guard available >= IPv6Header.length, header.octet(0) >> 4 == 6 else { return .truncatedIPv6 }
+        guard available >= IPv6Header.length, header.byte(0) >> 4 == 6 else { return .truncatedIPv6 }
         var length = Int(header.word16(4))
         guard length <= available &- IPv6Header.length else { return .badIPv6Length }
 
@@ -79,8 +80,8 @@ extension FrameSummary {
         source = IPAddress(sender)
         destination = IPAddress(receiver)
         trafficClass = UInt8(truncatingIfNeeded: header.word16(0) >> 4)
-        hopLimit = header.octet(7)
-        protocolNumber = header.octet(6)
+        hopLimit = header.byte(7)
+        protocolNumber = header.byte(6)
         guard !sender.isMulticast, !sender.isLoopback, !sender.isIPv4Mapped else { return .martianSource }
         guard !receiver.isLoopback, !receiver.isUnspecified, !receiver.isIPv4Mapped else { return .martianDestination }
 
@@ -130,9 +131,9 @@ extension FrameSummary {
         return .none
     }
 
-    /// Headers end far below 64 KiB: extension headers are bounded in number and an octet bounds the size of each.
+    /// Headers end far below 64 KiB: extension headers are bounded in number and a byte bounds the size of each.
     @inline(__always)
-    private static func offset(_ octets: Int) -> UInt16 {
-        UInt16(truncatingIfNeeded: octets)
+    private static func offset(_ bytes: Int) -> UInt16 {
+        UInt16(truncatingIfNeeded: bytes)
     }
 }

@@ -1,5 +1,5 @@
 extension FrameSummary {
-    /// Parses what follows the IP headers: `length` octets at `offset`, all of them inside the frame.
+    /// Parses the transport header: `length` bytes at `offset`, all of them inside the frame.
     @inline(__always)
     mutating func parseTransport(
         _ ethernet: UnsafeRawPointer, at offset: UInt16, length: Int, _ offload: Offload
@@ -21,7 +21,7 @@ extension FrameSummary {
     private mutating func parseTCP(_ segment: UnsafeRawBufferPointer, _ offload: Offload) -> DropReason {
         kind = .tcp
         guard let header = segment.baseAddress, segment.count >= TCPHeader.minimumLength else { return .truncatedTCP }
-        let headerLength = Int(header.octet(12) >> 4) &* 4
+        let headerLength = Int(header.byte(12) >> 4) &* 4
         guard headerLength >= TCPHeader.minimumLength, headerLength <= segment.count else { return .badTCPOffset }
         sourcePort = header.word16(0)
         destinationPort = header.word16(2)
@@ -71,7 +71,7 @@ extension FrameSummary {
         kind = isIPv6 ? .icmpv6 : .icmp
         guard let header = message.baseAddress, message.count >= ICMPv4Header.length else { return .truncatedICMP }
         setPayload(headerLength: ICMPv4Header.length, length: message.count)
-        let type = header.octet(0)
+        let type = header.byte(0)
         let isEcho =
             isIPv6
             ? type == ICMPv6Header.echoRequest || type == ICMPv6Header.echoReply

@@ -1,10 +1,10 @@
-/// What the rest of the network needs to know about a frame from a guest, learned in one pass over its headers.
+/// What stack and switch need to know about a frame from a guest, found in one pass over its headers.
 ///
-/// Offsets are counted from the first octet of the *ethernet* header, that is, from the thirteenth of the buffer, which
+/// Offsets are counted from the first byte of the *ethernet* header, that is, from the thirteenth of the buffer, which
 /// begins with a virtio-net header. The whole summary is one cache line.
 @frozen
 public struct FrameSummary: BitwiseCopyable, Sendable {
-    /// What the frame carries.
+    /// The protocol of the frame.
     @frozen
     public enum Kind: UInt8, Sendable, BitwiseCopyable {
         /// Address resolution; `source` and `destination` are the sender's and the target's.
@@ -23,28 +23,28 @@ public struct FrameSummary: BitwiseCopyable, Sendable {
         case otherProtocol
     }
 
-    /// Who sent the packet.
+    /// The source address.
     public var source: IPAddress
-    /// To whom it goes.
+    /// The destination address.
     public var destination: IPAddress
-    /// Who sent the frame.
+    /// The sender's ethernet address.
     public var sourceMAC: MACAddress
-    /// Octets after the transport header, bounded by the lengths of IP and UDP, never by padding.
+    /// Bytes after the transport header, bounded by the lengths of IP and UDP, never by padding.
     public var payloadLength: UInt32
     /// Where the IP or ARP header begins.
     public var networkOffset: UInt16
     /// Where the transport header begins.
     public var transportOffset: UInt16
-    /// Where the transport's payload begins. ICMP's begins after eight octets.
+    /// Where the transport's payload begins. ICMP's begins after eight bytes.
     public var payloadOffset: UInt16
     /// TCP's or UDP's source port, an echo's identifier, or zero.
     public var sourcePort: UInt16
     /// TCP's or UDP's destination port, or zero.
     public var destinationPort: UInt16
-    /// Octets of payload in each segment of a super-frame; zero for an ordinary frame, and for one UDP datagram that is
+    /// Bytes of payload in each segment of a super-frame; zero for an ordinary frame, and for one UDP datagram that is
     /// merely larger than the link (`VirtioNetHeader.gsoUDP`).
     public var segmentSize: UInt16
-    /// What the frame carries.
+    /// The protocol of the frame.
     public var kind: Kind
     /// Whether the network header is IPv6.
     public var isIPv6: Bool

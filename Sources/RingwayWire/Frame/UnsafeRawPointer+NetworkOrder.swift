@@ -1,7 +1,7 @@
 // Loads and stores of big-endian integers at any alignment. Callers have already checked the length.
 
 extension UnsafeRawPointer {
-    @inlinable func octet(_ offset: Int) -> UInt8 {
+    @inlinable func byte(_ offset: Int) -> UInt8 {
         load(fromByteOffset: offset, as: UInt8.self)
     }
 

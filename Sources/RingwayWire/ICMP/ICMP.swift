@@ -27,9 +27,9 @@ public struct ICMPHeader<Family>: BitwiseCopyable {
     }
 
     /// One of the family's constants, or another type.
-    @inlinable public var type: UInt8 { base.octet(0) }
-    /// What refines the type.
-    @inlinable public var code: UInt8 { base.octet(1) }
+    @inlinable public var type: UInt8 { base.byte(0) }
+    /// Refines the type.
+    @inlinable public var code: UInt8 { base.byte(1) }
     /// The checksum as the wire carries it.
     @inlinable public var checksum: UInt16 { base.word16(2) }
     /// Of an echo: the sender's identifier.
@@ -38,7 +38,7 @@ public struct ICMPHeader<Family>: BitwiseCopyable {
     @inlinable public var sequence: UInt16 { base.word16(6) }
     /// Of IPv6's "packet too big": the next hop's MTU. Of "parameter problem": where.
     @inlinable public var parameter: UInt32 { base.word32(4) }
-    /// What follows: an echo's data, or the packet that an error quotes.
+    /// The payload: an echo's data, or the packet that an error quotes.
     @inlinable public var payload: UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(start: base + Self.length, count: bytes.count &- Self.length)
     }
@@ -74,7 +74,7 @@ extension ICMPHeader where Family == ICMPv4 {
 
     /// Code of "unreachable": no route to the network.
     @inlinable public static var networkUnreachable: UInt8 { 0 }
-    /// Code of "unreachable": the host does not answer.
+    /// Code of "unreachable": the host does not respond.
     @inlinable public static var hostUnreachable: UInt8 { 1 }
     /// Code of "unreachable": the host does not speak the protocol.
     @inlinable public static var protocolUnreachable: UInt8 { 2 }
@@ -134,7 +134,7 @@ extension ICMPHeader where Family == ICMPv6 {
     @inlinable public static var noRoute: UInt8 { 0 }
     /// Code of "unreachable": forbidden by policy.
     @inlinable public static var administrativelyProhibited: UInt8 { 1 }
-    /// Code of "unreachable": the host does not answer.
+    /// Code of "unreachable": the host does not respond.
     @inlinable public static var addressUnreachable: UInt8 { 3 }
     /// Code of "unreachable": the port is closed.
     @inlinable public static var portUnreachable: UInt8 { 4 }
@@ -151,7 +151,7 @@ extension ICMPHeader where Family == ICMPv6 {
 public struct ICMPFields: Equatable, Sendable, BitwiseCopyable {
     /// A constant of `ICMPv4Header` or `ICMPv6Header`.
     public var type: UInt8
-    /// What refines the type.
+    /// Refines the type.
     public var code: UInt8
     /// Of an echo: the sender's identifier.
     public var identifier: UInt16

@@ -1,9 +1,9 @@
 /// The packet that an ICMP error quotes, as far as it is there: enough to find the flow it belonged to.
 @frozen
 public struct QuotedPacket: Equatable, Sendable, BitwiseCopyable {
-    /// Who had sent the packet.
+    /// The source of the quoted packet.
     public var source: IPAddress
-    /// To whom it went.
+    /// The destination of the quoted packet.
     public var destination: IPAddress
     /// The transport's number.
     public var protocolNumber: UInt8
@@ -16,7 +16,7 @@ public struct QuotedPacket: Equatable, Sendable, BitwiseCopyable {
     /// Bytes of the packet when it was whole, as its own header says.
     public var length: Int
 
-    /// Views the payload of an ICMP or ICMPv6 error. Returns `nil` when it does not reach eight octets into the
+    /// Views the payload of an ICMP or ICMPv6 error. Returns `nil` when it does not reach eight bytes into the
     /// transport header (RFC 792), or is a fragment other than the first.
     public init?(_ bytes: UnsafeRawBufferPointer) {
         let transport: UnsafeRawBufferPointer
@@ -48,8 +48,8 @@ public struct QuotedPacket: Equatable, Sendable, BitwiseCopyable {
         case IPProtocol.tcp, IPProtocol.udp:
             sourcePort = base.word16(0)
             destinationPort = base.word16(2)
-        case IPProtocol.icmp where base.octet(0) == ICMPv4Header.echoRequest,
-            IPProtocol.icmpv6 where base.octet(0) == ICMPv6Header.echoRequest:
+        case IPProtocol.icmp where base.byte(0) == ICMPv4Header.echoRequest,
+            IPProtocol.icmpv6 where base.byte(0) == ICMPv6Header.echoRequest:
             sourcePort = base.word16(4)
         default:
             break

@@ -13,16 +13,16 @@
 ///     +---------------------------------------------------------------+
 @frozen
 public struct IPv4Header: BitwiseCopyable {
-    /// Octets in a header without options.
+    /// Bytes in a header without options.
     @inlinable public static var minimumLength: Int { 20 }
 
     @usableFromInline let base: UnsafeRawPointer
     @usableFromInline let available: Int
 
-    /// Octets in the header, options included.
+    /// Bytes in the header, options included.
     public let headerLength: Int
 
-    /// Returns `nil` when `bytes` cannot hold the packet its length field claims. Octets after the packet are ignored.
+    /// Returns `nil` when `bytes` cannot hold the packet its length field claims. Bytes after the packet are ignored.
     @inlinable
     public init?(_ bytes: UnsafeRawBufferPointer) {
         self.init(quoted: bytes)
@@ -32,10 +32,10 @@ public struct IPv4Header: BitwiseCopyable {
     /// The view of a packet that may be cut short after its header, as ICMP errors quote it.
     @inlinable
     public init?(quoted bytes: UnsafeRawBufferPointer) {
-        guard let base = bytes.baseAddress, bytes.count >= Self.minimumLength, base.octet(0) >> 4 == 4 else {
+        guard let base = bytes.baseAddress, bytes.count >= Self.minimumLength, base.byte(0) >> 4 == 4 else {
             return nil
         }
-        let headerLength = Int(base.octet(0) & 0x0F) &* 4
+        let headerLength = Int(base.byte(0) & 0x0F) &* 4
         guard headerLength >= Self.minimumLength, headerLength <= bytes.count else { return nil }
         self.base = base
         self.headerLength = headerLength
@@ -43,34 +43,34 @@ public struct IPv4Header: BitwiseCopyable {
     }
 
     /// Differentiated services and ECN.
-    @inlinable public var typeOfService: UInt8 { base.octet(1) }
-    /// Octets in the packet, header included.
+    @inlinable public var typeOfService: UInt8 { base.byte(1) }
+    /// Bytes in the packet, header included.
     @inlinable public var totalLength: Int { Int(base.word16(2)) }
-    /// What fragments of one packet share.
+    /// The number that the fragments of one packet share.
     @inlinable public var identification: UInt16 { base.word16(4) }
     /// The three flag bits: reserved, don't fragment, more fragments.
-    @inlinable public var flags: UInt8 { base.octet(6) >> 5 }
+    @inlinable public var flags: UInt8 { base.byte(6) >> 5 }
     /// Routers must not cut the packet.
-    @inlinable public var dontFragment: Bool { base.octet(6) & 0x40 != 0 }
+    @inlinable public var dontFragment: Bool { base.byte(6) & 0x40 != 0 }
     /// This is not the packet's last fragment.
-    @inlinable public var moreFragments: Bool { base.octet(6) & 0x20 != 0 }
-    /// Where in the packet's payload this fragment belongs, in octets.
+    @inlinable public var moreFragments: Bool { base.byte(6) & 0x20 != 0 }
+    /// Where in the packet's payload this fragment belongs, in bytes.
     @inlinable public var fragmentOffset: Int { Int(base.word16(6) & 0x1FFF) &* 8 }
     /// Hops left.
-    @inlinable public var timeToLive: UInt8 { base.octet(8) }
+    @inlinable public var timeToLive: UInt8 { base.byte(8) }
     /// One of `IPProtocol`, or something else.
-    @inlinable public var protocolNumber: UInt8 { base.octet(9) }
+    @inlinable public var protocolNumber: UInt8 { base.byte(9) }
     /// The header's checksum as the wire carries it.
     @inlinable public var checksum: UInt16 { base.word16(10) }
-    /// Who sent the packet.
+    /// The source address.
     @inlinable public var source: IPv4Address { IPv4Address(loadingFrom: base + 12) }
-    /// To whom it goes.
+    /// The destination address.
     @inlinable public var destination: IPv4Address { IPv4Address(loadingFrom: base + 16) }
     /// Options, still encoded.
     @inlinable public var options: UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(start: base + Self.minimumLength, count: headerLength &- Self.minimumLength)
     }
-    /// What follows the header: as many octets as the length field says, or as there are in a quoted packet.
+    /// The payload: as many bytes as the length field says, or as there are in a quoted packet.
     @inlinable public var payload: UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(start: base + headerLength, count: available &- headerLength)
     }
@@ -83,9 +83,9 @@ public struct IPv4Header: BitwiseCopyable {
 /// The meaning of an IPv4 header without options.
 @frozen
 public struct IPv4Fields: Equatable, Sendable, BitwiseCopyable {
-    /// Who sends the packet.
+    /// The source address.
     public var source: IPv4Address
-    /// To whom it goes.
+    /// The destination address.
     public var destination: IPv4Address
     /// One of `IPProtocol`.
     public var protocolNumber: UInt8
@@ -97,16 +97,16 @@ public struct IPv4Fields: Equatable, Sendable, BitwiseCopyable {
     public var dontFragment: Bool
     /// This is not the packet's last fragment.
     public var moreFragments: Bool
-    /// What fragments of one packet share.
+    /// The number that the fragments of one packet share.
     public var identification: UInt16
-    /// Where in the packet's payload this fragment belongs: octets, a multiple of eight.
+    /// Where in the packet's payload this fragment belongs: bytes, a multiple of eight.
     public var fragmentOffset: UInt16
-    /// Octets after the header.
+    /// Bytes after the header.
     public var payloadLength: UInt16
 
     /// The fields of a packet.
     ///
-    /// - Precondition: header and payload fit in 65535 octets.
+    /// - Precondition: header and payload fit in 65535 bytes.
     @inlinable
     public init(
         source: IPv4Address, destination: IPv4Address, protocolNumber: UInt8, payloadLength: Int,
@@ -127,7 +127,7 @@ public struct IPv4Fields: Equatable, Sendable, BitwiseCopyable {
         self.payloadLength = UInt16(truncatingIfNeeded: payloadLength)
     }
 
-    /// Writes twenty octets, the header's checksum included.
+    /// Writes twenty bytes, the header's checksum included.
     @inlinable @inline(__always)
     public func write(to target: UnsafeMutableRawPointer) {
         let fragment = (dontFragment ? 0x4000 : 0) | (moreFragments ? 0x2000 : 0) | fragmentOffset >> 3

@@ -6,18 +6,18 @@
 ///     +-------+---------------+-------+---------------+--------------+
 ///     |        payload length         |  next header  |  hop limit   |
 ///     +-------------------------------+---------------+--------------+
-///     |                    source address, 16 octets                 |
-///     |                  destination address, 16 octets              |
+///     |                    source address, 16 bytes                  |
+///     |                  destination address, 16 bytes               |
 ///     +--------------------------------------------------------------+
 @frozen
 public struct IPv6Header: BitwiseCopyable {
-    /// Octets in the fixed header.
+    /// Bytes in the fixed header.
     @inlinable public static var length: Int { 40 }
 
     @usableFromInline let base: UnsafeRawPointer
     @usableFromInline let available: Int
 
-    /// Returns `nil` when `bytes` cannot hold the packet its length field claims. Octets after the packet are ignored.
+    /// Returns `nil` when `bytes` cannot hold the packet its length field claims. Bytes after the packet are ignored.
     @inlinable
     public init?(_ bytes: UnsafeRawBufferPointer) {
         self.init(quoted: bytes)
@@ -27,7 +27,7 @@ public struct IPv6Header: BitwiseCopyable {
     /// The view of a packet that may be cut short after its header, as ICMPv6 errors quote it.
     @inlinable
     public init?(quoted bytes: UnsafeRawBufferPointer) {
-        guard let base = bytes.baseAddress, bytes.count >= Self.length, base.octet(0) >> 4 == 6 else { return nil }
+        guard let base = bytes.baseAddress, bytes.count >= Self.length, base.byte(0) >> 4 == 6 else { return nil }
         self.base = base
         available = min(bytes.count &- Self.length, Int(base.word16(4)))
     }
@@ -36,17 +36,17 @@ public struct IPv6Header: BitwiseCopyable {
     @inlinable public var trafficClass: UInt8 { UInt8(truncatingIfNeeded: base.word16(0) >> 4) }
     /// Twenty bits that packets of one flow share (RFC 6437).
     @inlinable public var flowLabel: UInt32 { base.word32(0) & 0xF_FFFF }
-    /// Octets after the fixed header, extension headers included.
+    /// Bytes after the fixed header, extension headers included.
     @inlinable public var payloadLength: Int { Int(base.word16(4)) }
     /// One of `IPProtocol`, or something else.
-    @inlinable public var nextHeader: UInt8 { base.octet(6) }
+    @inlinable public var nextHeader: UInt8 { base.byte(6) }
     /// Hops left.
-    @inlinable public var hopLimit: UInt8 { base.octet(7) }
-    /// Who sent the packet.
+    @inlinable public var hopLimit: UInt8 { base.byte(7) }
+    /// The source address.
     @inlinable public var source: IPv6Address { IPv6Address(loadingFrom: base + 8) }
-    /// To whom it goes.
+    /// The destination address.
     @inlinable public var destination: IPv6Address { IPv6Address(loadingFrom: base + 24) }
-    /// What follows the fixed header: as many octets as the length field says, or as there are in a quoted packet.
+    /// Extension headers and payload: as many bytes as the length field says, or as there are in a quoted packet.
     @inlinable public var payload: UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(start: base + Self.length, count: available)
     }
@@ -55,13 +55,13 @@ public struct IPv6Header: BitwiseCopyable {
 /// The meaning of an IPv6 header.
 @frozen
 public struct IPv6Fields: Equatable, Sendable, BitwiseCopyable {
-    /// Who sends the packet.
+    /// The source address.
     public var source: IPv6Address
-    /// To whom it goes.
+    /// The destination address.
     public var destination: IPv6Address
     /// Twenty bits that packets of one flow share.
     public var flowLabel: UInt32
-    /// Octets after the fixed header.
+    /// Bytes after the fixed header.
     public var payloadLength: UInt16
     /// One of `IPProtocol`.
     public var nextHeader: UInt8
@@ -72,7 +72,7 @@ public struct IPv6Fields: Equatable, Sendable, BitwiseCopyable {
 
     /// The fields of a packet.
     ///
-    /// - Precondition: the payload fits in 65535 octets.
+    /// - Precondition: the payload fits in 65535 bytes.
     @inlinable
     public init(
         source: IPv6Address, destination: IPv6Address, nextHeader: UInt8, payloadLength: Int, hopLimit: UInt8 = 64,
@@ -88,7 +88,7 @@ public struct IPv6Fields: Equatable, Sendable, BitwiseCopyable {
         self.trafficClass = trafficClass
     }
 
-    /// Writes forty octets.
+    /// Writes forty bytes.
     @inlinable
     public func write(to target: UnsafeMutableRawPointer) {
         target.store32(6 << 28 | UInt32(trafficClass) << 20 | flowLabel, 0)

@@ -1,4 +1,4 @@
-/// What lies between an IPv6 header and its transport header (RFC 8200 §4).
+/// The extension headers between an IPv6 header and its transport header (RFC 8200 §4).
 ///
 /// The walk stops at the first header that is neither options, routing nor fragment, and at a fragment header that
 /// describes a real fragment. An *atomic* fragment (offset zero, no more to come) is passed over, as RFC 6946 demands.
@@ -7,11 +7,11 @@ public struct IPv6ExtensionHeaders: Equatable, Sendable, BitwiseCopyable {
     /// Where a fragment belongs.
     @frozen
     public struct Fragment: Equatable, Sendable, BitwiseCopyable {
-        /// Octets into the fragmentable part.
+        /// Bytes into the fragmentable part.
         public var offset: Int
         /// This is not the last fragment.
         public var more: Bool
-        /// What fragments of one packet share.
+        /// The number that the fragments of one packet share.
         public var identification: UInt32
 
         /// The fields of a fragment header.
@@ -22,7 +22,7 @@ public struct IPv6ExtensionHeaders: Equatable, Sendable, BitwiseCopyable {
             self.identification = identification
         }
 
-        /// Writes the eight octets of a fragment header.
+        /// Writes the eight bytes of a fragment header.
         @inlinable
         public func write(to target: UnsafeMutableRawPointer, nextHeader: UInt8) {
             target.store16(UInt16(nextHeader) << 8, 0)
@@ -34,9 +34,9 @@ public struct IPv6ExtensionHeaders: Equatable, Sendable, BitwiseCopyable {
     /// Headers we are willing to walk. Real packets have at most three; more is an attempt to cost us time.
     @inlinable public static var countLimit: Int { 8 }
 
-    /// The protocol of what follows: a transport, or what the fragmented packet begins with.
+    /// The protocol after them: a transport, or of a fragment the first header of the whole packet.
     public var finalProtocol: UInt8
-    /// Octets of extension headers.
+    /// Bytes of extension headers.
     public var offset: Int
     /// Set when the packet is a fragment.
     public var fragment: Fragment?
@@ -69,19 +69,19 @@ public struct IPv6ExtensionHeaders: Equatable, Sendable, BitwiseCopyable {
                 if place & 0xFFF9 != 0 {
                     let fragment = Fragment(
                         offset: Int(place & 0xFFF8), more: place & 1 != 0, identification: header.word32(4))
-                    return Self(finalProtocol: header.octet(0), offset: offset &+ 8, fragment: fragment)
+                    return Self(finalProtocol: header.byte(0), offset: offset &+ 8, fragment: fragment)
                 }
             case IPProtocol.routing:
-                guard header.octet(3) == 0 else { return nil }
-                length = (Int(header.octet(1)) &+ 1) &* 8
+                guard header.byte(3) == 0 else { return nil }
+                length = (Int(header.byte(1)) &+ 1) &* 8
             case IPProtocol.hopByHopOptions:
                 guard count == 0 else { return nil }
-                length = (Int(header.octet(1)) &+ 1) &* 8
+                length = (Int(header.byte(1)) &+ 1) &* 8
             default:
-                length = (Int(header.octet(1)) &+ 1) &* 8
+                length = (Int(header.byte(1)) &+ 1) &* 8
             }
             guard payload.count &- offset >= length else { return nil }
-            next = header.octet(0)
+            next = header.byte(0)
             offset &+= length
             count &+= 1
         }

@@ -16,7 +16,7 @@ public struct NDPOptions: BitwiseCopyable {
 
     @usableFromInline let bytes: UnsafeRawBufferPointer
 
-    /// Returns `nil` when an option has no length or runs past the message, for which RFC 4861 demands silence.
+    /// Returns `nil` when an option has no length or runs past the message; RFC 4861 §4.6 has such a message dropped.
     public init?(_ bytes: UnsafeRawBufferPointer) {
         var offset = 0
         while offset < bytes.count {
@@ -27,7 +27,7 @@ public struct NDPOptions: BitwiseCopyable {
         self.bytes = bytes
     }
 
-    /// The first option with this code, its code and length octets included.
+    /// The first option with this code, its code and length bytes included.
     public func option(_ code: UInt8) -> UnsafeRawBufferPointer? {
         var offset = 0
         while offset < bytes.count {
@@ -52,13 +52,13 @@ public struct NDPOptionWriter {
     private let message: UnsafeMutableRawPointer
     private let capacity: Int
 
-    /// Octets of the ICMPv6 message so far.
+    /// Bytes of the ICMPv6 message so far.
     public private(set) var length: Int
 
     /// Whether an option had to be left out.
     public private(set) var isOverfull = false
 
-    /// Appends to a message whose first `offset` octets are written, and that may have `capacity`.
+    /// Appends to a message whose first `offset` bytes are written, and that may have `capacity`.
     public init(_ message: UnsafeMutableRawPointer, offset: Int, capacity: Int) {
         self.message = message
         self.capacity = capacity
@@ -104,7 +104,7 @@ public struct NDPOptionWriter {
     public mutating func appendDomainSearchList(_ domains: [String], lifetime: UInt32) {
         let start = length + 8
         var end = start
-        // An option is a multiple of eight octets and at most 255 times eight.
+        // An option is a multiple of eight bytes and at most 255 times eight.
         let limit = min((capacity - length) / 8, 255) * 8 + length
         for domain in domains {
             let room = UnsafeMutableRawBufferPointer(start: message + end, count: max(limit - end, 0))
@@ -126,7 +126,7 @@ public struct NDPOptionWriter {
         length = end
     }
 
-    /// Room for an option of `count` octets, zero but for its code and length.
+    /// Room for an option of `count` bytes, zero but for its code and length.
     private mutating func reserve(_ code: UInt8, _ count: Int) -> UnsafeMutableRawPointer? {
         guard count <= 255 * 8, length + count <= capacity else {
             isOverfull = true

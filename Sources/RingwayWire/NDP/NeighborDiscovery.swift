@@ -1,7 +1,7 @@
 /// A checked view of the ICMPv6 message that asks for a neighbour's ethernet address (RFC 4861 §4.3).
 @frozen
 public struct NeighborSolicitation: BitwiseCopyable {
-    /// Octets before the options.
+    /// Bytes before the options.
     @inlinable public static var length: Int { 24 }
 
     /// The options.
@@ -12,7 +12,7 @@ public struct NeighborSolicitation: BitwiseCopyable {
     /// a multicast address. The hop limit, which must be 255, is the caller's to check.
     public init?(_ message: UnsafeRawBufferPointer) {
         guard let base = message.baseAddress, message.count >= Self.length,
-            base.octet(0) == ICMPv6Header.neighborSolicitation, base.octet(1) == 0,
+            base.byte(0) == ICMPv6Header.neighborSolicitation, base.byte(1) == 0,
             !IPv6Address(loadingFrom: base + 8).isMulticast,
             let options = NDPOptions(UnsafeRawBufferPointer(rebasing: message[Self.length...]))
         else { return nil }
@@ -23,7 +23,7 @@ public struct NeighborSolicitation: BitwiseCopyable {
     /// The address asked for.
     @inlinable public var target: IPv6Address { IPv6Address(loadingFrom: base + 8) }
 
-    /// Who asks; absent when the sender only checks that nobody has the address (RFC 4862 §5.4).
+    /// The sender's ethernet address; absent in duplicate address detection (RFC 4862 §5.4).
     public var sourceLinkLayerAddress: MACAddress? {
         options.linkLayerAddress(NDPOptions.sourceLinkLayerAddress)
     }
@@ -33,7 +33,7 @@ public struct NeighborSolicitation: BitwiseCopyable {
 public struct NeighborSolicitationFields: Equatable, Sendable {
     /// The address asked for.
     public var target: IPv6Address
-    /// Who asks; `nil` when the sender has no address yet.
+    /// The sender's ethernet address; `nil` when the sender has no IPv6 address yet.
     public var sourceLinkLayerAddress: MACAddress?
 
     /// The fields.
@@ -42,7 +42,7 @@ public struct NeighborSolicitationFields: Equatable, Sendable {
         self.sourceLinkLayerAddress = sourceLinkLayerAddress
     }
 
-    /// Octets of the longest message.
+    /// Bytes of the longest message.
     public static var lengthLimit: Int { 32 }
 
     /// Writes the ICMPv6 message with a zero checksum and returns its length.
@@ -57,21 +57,21 @@ public struct NeighborSolicitationFields: Equatable, Sendable {
     }
 }
 
-/// A checked view of the ICMPv6 message that tells a neighbour's ethernet address (RFC 4861 §4.4).
+/// A checked view of the ICMPv6 message that announces a neighbour's ethernet address (RFC 4861 §4.4).
 @frozen
 public struct NeighborAdvertisement: BitwiseCopyable {
-    /// Octets before the options.
+    /// Bytes before the options.
     @inlinable public static var length: Int { 24 }
 
     /// The options.
     public let options: NDPOptions
     @usableFromInline let base: UnsafeRawPointer
 
-    /// Views a whole ICMPv6 message. Returns `nil` when it is another one, is short, has malformed options, or tells of
-    /// a multicast address. The hop limit, which must be 255, is the caller's to check.
+    /// Views a whole ICMPv6 message. Returns `nil` when it is another one, is short, has malformed options, or
+    /// announces a multicast address. The hop limit, which must be 255, is the caller's to check.
     public init?(_ message: UnsafeRawBufferPointer) {
         guard let base = message.baseAddress, message.count >= Self.length,
-            base.octet(0) == ICMPv6Header.neighborAdvertisement, base.octet(1) == 0,
+            base.byte(0) == ICMPv6Header.neighborAdvertisement, base.byte(1) == 0,
             !IPv6Address(loadingFrom: base + 8).isMulticast,
             let options = NDPOptions(UnsafeRawBufferPointer(rebasing: message[Self.length...]))
         else { return nil }
@@ -80,15 +80,15 @@ public struct NeighborAdvertisement: BitwiseCopyable {
     }
 
     /// The sender is a router.
-    @inlinable public var isRouter: Bool { base.octet(4) & 0x80 != 0 }
-    /// The message answers a solicitation.
-    @inlinable public var isSolicited: Bool { base.octet(4) & 0x40 != 0 }
-    /// What was known before is to be forgotten.
-    @inlinable public var overrides: Bool { base.octet(4) & 0x20 != 0 }
-    /// The address told of.
+    @inlinable public var isRouter: Bool { base.byte(4) & 0x80 != 0 }
+    /// The message is the reply to a solicitation.
+    @inlinable public var isSolicited: Bool { base.byte(4) & 0x40 != 0 }
+    /// Override: the receiver replaces its cache entry.
+    @inlinable public var overrides: Bool { base.byte(4) & 0x20 != 0 }
+    /// The address announced.
     @inlinable public var target: IPv6Address { IPv6Address(loadingFrom: base + 8) }
 
-    /// Where the target is.
+    /// The target's ethernet address.
     public var targetLinkLayerAddress: MACAddress? {
         options.linkLayerAddress(NDPOptions.targetLinkLayerAddress)
     }
@@ -96,15 +96,15 @@ public struct NeighborAdvertisement: BitwiseCopyable {
 
 /// The meaning of a neighbour advertisement (RFC 4861 §4.4).
 public struct NeighborAdvertisementFields: Equatable, Sendable {
-    /// The address told of.
+    /// The address announced.
     public var target: IPv6Address
-    /// Where the target is.
+    /// The target's ethernet address.
     public var targetLinkLayerAddress: MACAddress?
     /// The sender is a router.
     public var isRouter: Bool
-    /// The message answers a solicitation.
+    /// The message is the reply to a solicitation.
     public var isSolicited: Bool
-    /// What was known before is to be forgotten.
+    /// Override: the receiver replaces its cache entry.
     public var overrides: Bool
 
     /// The fields.
@@ -118,7 +118,7 @@ public struct NeighborAdvertisementFields: Equatable, Sendable {
         self.overrides = overrides
     }
 
-    /// Octets of the longest message.
+    /// Bytes of the longest message.
     public static var lengthLimit: Int { 32 }
 
     /// Writes the ICMPv6 message with a zero checksum and returns its length.
@@ -137,7 +137,7 @@ public struct NeighborAdvertisementFields: Equatable, Sendable {
 /// A checked view of the ICMPv6 message that asks routers to present themselves (RFC 4861 §4.1).
 @frozen
 public struct RouterSolicitation: BitwiseCopyable {
-    /// Octets before the options.
+    /// Bytes before the options.
     @inlinable public static var length: Int { 8 }
 
     /// The options.
@@ -152,7 +152,7 @@ public struct RouterSolicitation: BitwiseCopyable {
         self.options = options
     }
 
-    /// Who asks; absent when the sender has no address yet.
+    /// The sender's ethernet address; absent when the sender has no IPv6 address yet.
     public var sourceLinkLayerAddress: MACAddress? {
         options.linkLayerAddress(NDPOptions.sourceLinkLayerAddress)
     }
@@ -190,12 +190,12 @@ public struct RouterAdvertisementFields: Equatable, Sendable {
         self.retransmissionTime = retransmissionTime
     }
 
-    /// Octets before the options.
+    /// Bytes before the options.
     public static var length: Int { 16 }
 
-    /// Writes the sixteen octets with a zero checksum and returns what appends the options to them.
+    /// Writes the sixteen bytes with a zero checksum and returns what appends the options to them.
     ///
-    /// - Precondition: `capacity`, the octets that the whole message may have, is at least sixteen.
+    /// - Precondition: `capacity`, the bytes that the whole message may have, is at least sixteen.
     public func write(to message: UnsafeMutableRawPointer, capacity: Int) -> NDPOptionWriter {
         precondition(capacity >= Self.length)
         let flags: UInt8 = (isManaged ? 0x80 : 0) | (hasOtherConfiguration ? 0x40 : 0)

@@ -1,12 +1,12 @@
-/// Does in software what a virtio-net header leaves to the network card: completes checksums and cuts super-frames into
-/// segments, each written straight to where it will be sent from.
+/// Performs in software what a virtio-net header leaves to the network card: completes checksums and cuts super-frames
+/// into segments, each written straight to where it will be sent from.
 ///
 /// The frame comes in two pieces, as the stack makes it: virtio-net header and all other headers at the start of the first,
 /// and the payload behind them and in the second. Both stay in place until `isDone`. A frame may be another guest's and
-/// say anything: whatever does not fit together is refused before a single octet is written, and a checksum is never
+/// hostile: headers that do not fit together are refused before a single byte is written, and a checksum is never
 /// written over addresses, which have been looked at by then.
 ///
-/// What comes out is what Linux makes of the same frame: sequence numbers advance, the IPv4 identification counts up,
+/// The result is what Linux makes of the same frame: sequence numbers advance, the IPv4 identification counts up,
 /// FIN and PSH stay with the last segment and CWR with the first (RFC 9293, RFC 6864, RFC 3168).
 public struct SoftwareSegmentation: BitwiseCopyable {
     /// Why nothing can be made of a frame.
@@ -25,7 +25,7 @@ public struct SoftwareSegmentation: BitwiseCopyable {
         case badLength
     }
 
-    /// What is to be done to the frame.
+    /// The work left to do on the frame.
     enum Task: UInt8, BitwiseCopyable {
         case copy, completeChecksum, cutTCP, cutUDP
     }
@@ -39,7 +39,7 @@ public struct SoftwareSegmentation: BitwiseCopyable {
     var isIPv6 = false
     /// Whether every wire frame has been written.
     public internal(set) var isDone = true
-    /// The ethernet header, and the octets from there on that every segment begins with.
+    /// The ethernet header, and the bytes from there on that every segment begins with.
     var headers: UnsafeRawPointer
     var headersLength = 0
     /// The payload's part in the first piece, and that in the second.
@@ -47,7 +47,7 @@ public struct SoftwareSegmentation: BitwiseCopyable {
     var firstLength = 0
     var second: UnsafeRawPointer
     var payloadLength = 0
-    /// Octets of payload that have been written.
+    /// Bytes of payload that have been written.
     var position = 0
     var segmentSize = 0
     /// Segments that have been written.
@@ -108,7 +108,7 @@ public struct SoftwareSegmentation: BitwiseCopyable {
         switch headers.word16(12) {
         case EtherType.ipv4:
             guard count >= network + IPv4Header.minimumLength else { return nil }
-            let length = Int(headers.octet(network) & 0x0F) * 4
+            let length = Int(headers.byte(network) & 0x0F) * 4
             guard length >= IPv4Header.minimumLength, network + length <= count else { return nil }
             return network + length
         case EtherType.ipv6:
@@ -139,7 +139,7 @@ public struct SoftwareSegmentation: BitwiseCopyable {
             guard isTransport(protocolNumber, behind: end, count: count) else { return .segmentationUnknown }
         } else {
             packetEnd = EthernetHeader.length + Int(ip.word16(2))
-            guard ip.octet(9) == protocolNumber, ip.word16(6) & 0x3FFF == 0 else { return .segmentationUnknown }
+            guard ip.byte(9) == protocolNumber, ip.word16(6) & 0x3FFF == 0 else { return .segmentationUnknown }
             guard transport == end else { return .checksumMisplaced }
         }
         guard packetEnd <= count + more else { return .badLength }
@@ -160,7 +160,7 @@ public struct SoftwareSegmentation: BitwiseCopyable {
 
     /// Whether the transport begins where summing starts, behind extension headers that may lie between.
     private func isTransport(_ protocolNumber: UInt8, behind end: Int, count: Int) -> Bool {
-        let next = headers.octet(EthernetHeader.length + 6)
+        let next = headers.byte(EthernetHeader.length + 6)
         if transport == end { return next == protocolNumber }
         guard transport > end, transport <= count else { return false }
         let rest = UnsafeRawBufferPointer(start: headers + end, count: count - end)
@@ -171,7 +171,7 @@ public struct SoftwareSegmentation: BitwiseCopyable {
 
     private mutating func prepareTCP(count: Int, segmentSize: Int) -> Refusal {
         guard transport + TCPHeader.minimumLength <= count else { return .truncated }
-        let length = Int(headers.octet(transport + 12) >> 4) * 4
+        let length = Int(headers.byte(transport + 12) >> 4) * 4
         guard length >= TCPHeader.minimumLength, transport + length <= count else { return .truncated }
         guard segmentSize >= Self.leastTCPSegment else { return .segmentsTooSmall }
         headersLength = transport + length
@@ -189,7 +189,7 @@ public struct SoftwareSegmentation: BitwiseCopyable {
         return .none
     }
 
-    /// The partial sum of what every segment's pseudo-header has in common: all but the length.
+    /// The partial sum of the part of the pseudo-header that all segments share: all but the length.
     private static func pseudoHeader(_ ip: UnsafeRawPointer, isIPv6: Bool, _ protocolNumber: UInt8) -> UInt64 {
         let from = isIPv6 ? 8 : 12
         let to = isIPv6 ? IPv6Header.length : IPv4Header.minimumLength
@@ -198,10 +198,10 @@ public struct SoftwareSegmentation: BitwiseCopyable {
 }
 
 extension SoftwareSegmentation {
-    /// Octets of the next wire frame; zero when all are written.
+    /// Bytes of the next wire frame; zero when all are written.
     public var nextLength: Int { isDone ? 0 : headersLength &+ min(segmentSize, payloadLength &- position) }
 
-    /// Writes the next wire frame, `nextLength` octets from its ethernet header on, to `target`.
+    /// Writes the next wire frame, `nextLength` bytes from its ethernet header on, to `target`.
     public mutating func writeNext(to target: UnsafeMutableRawPointer) {
         precondition(!isDone, "a frame has been written as a whole already")
         switch task {
@@ -218,7 +218,7 @@ extension SoftwareSegmentation {
         (target + firstLength).copyMemory(from: second, byteCount: payloadLength &- firstLength)
     }
 
-    /// What the checksum's place holds is the pseudo-header's sum, so it counts as everything else does.
+    /// The checksum field holds the sum of the pseudo-header, so it is summed like any other bytes.
     private func writeCompleted(_ target: UnsafeMutableRawPointer) {
         _ = copyPayload(to: target, from: 0, count: transport)
         let sum = copyPayload(to: target + transport, from: transport, count: payloadLength &- transport)
@@ -264,13 +264,13 @@ extension SoftwareSegmentation {
         let sequence = UInt32(bigEndian: UnsafeRawPointer(header).loadUnaligned(fromByteOffset: 4, as: UInt32.self))
         header.storeBytes(
             of: (sequence &+ UInt32(truncatingIfNeeded: position)).bigEndian, toByteOffset: 4, as: UInt32.self)
-        var flags = UnsafeRawPointer(header).octet(13)
+        var flags = UnsafeRawPointer(header).byte(13)
         if !isLast { flags &= ~(TCPFlags.fin.rawValue | TCPFlags.psh.rawValue) }
         if number > 0 { flags &= ~TCPFlags.cwr.rawValue }
         header.store8(flags, 13)
     }
 
-    /// Copies octets of the payload, wherever they lie, and sums them up as if they began at an even offset.
+    /// Copies bytes of the payload, wherever they lie, and sums them up as if they began at an even offset.
     @inline(__always)
     private func copyPayload(to target: UnsafeMutableRawPointer, from start: Int, count: Int) -> UInt64 {
         guard start < firstLength else {

@@ -1,6 +1,6 @@
 /// A checked view of the header that precedes every frame: what the sender left undone (virtio 1.2 §5.1.6).
 ///
-/// Twelve octets, little endian, as the kernel's `virtio_net_hdr_mrg_rxbuf`.
+/// Twelve bytes, little endian, as the kernel's `virtio_net_hdr_mrg_rxbuf`.
 ///
 ///      0       1        2              4          6               8                10             12
 ///     +-------+--------+--------------+----------+---------------+----------------+--------------+
@@ -8,7 +8,7 @@
 ///     +-------+--------+--------------+----------+---------------+----------------+--------------+
 @frozen
 public struct VirtioNetHeader: BitwiseCopyable {
-    /// Octets in the header.
+    /// Bytes in the header.
     @inlinable public static var length: Int { 12 }
 
     /// Flag: the checksum at `checksumStart + checksumOffset` holds the pseudo-header's sum only.
@@ -24,14 +24,14 @@ public struct VirtioNetHeader: BitwiseCopyable {
     @inlinable public static var gsoUDP: UInt8 { 3 }
     /// Segmentation: a TCP super-frame over IPv6.
     @inlinable public static var gsoTCPv6: UInt8 { 4 }
-    /// Segmentation: many UDP datagrams of `gsoSize` octets of payload each.
+    /// Segmentation: many UDP datagrams of `gsoSize` bytes of payload each.
     @inlinable public static var gsoUDPL4: UInt8 { 5 }
     /// A bit beside the TCP types: the first segment alone carries CWR (RFC 3168).
     @inlinable public static var gsoECN: UInt8 { 0x80 }
 
     @usableFromInline let base: UnsafeRawPointer
 
-    /// Returns `nil` when there are fewer than twelve octets.
+    /// Returns `nil` when there are fewer than twelve bytes.
     @inlinable
     public init?(_ bytes: UnsafeRawBufferPointer) {
         guard let base = bytes.baseAddress, bytes.count >= Self.length else { return nil }
@@ -39,12 +39,12 @@ public struct VirtioNetHeader: BitwiseCopyable {
     }
 
     /// `needsChecksum`, `dataValid`.
-    @inlinable public var flags: UInt8 { base.octet(0) }
+    @inlinable public var flags: UInt8 { base.byte(0) }
     /// One of the `gso` constants, perhaps with `gsoECN`.
-    @inlinable public var gsoType: UInt8 { base.octet(1) }
-    /// A hint at how many octets of headers precede the payload; not to be trusted.
+    @inlinable public var gsoType: UInt8 { base.byte(1) }
+    /// A hint at how many bytes of headers precede the payload; not to be trusted.
     @inlinable public var headerLength: UInt16 { word(2) }
-    /// Octets of payload in each segment.
+    /// Bytes of payload in each segment.
     @inlinable public var gsoSize: UInt16 { word(4) }
     /// Where summing starts, counted from the ethernet header.
     @inlinable public var checksumStart: UInt16 { word(6) }
@@ -66,9 +66,9 @@ public struct VirtioNetFields: Equatable, Sendable, BitwiseCopyable {
     public var flags: UInt8
     /// One of the `VirtioNetHeader.gso` constants.
     public var gsoType: UInt8
-    /// Octets of headers before the payload.
+    /// Bytes of headers before the payload.
     public var headerLength: UInt16
-    /// Octets of payload in each segment.
+    /// Bytes of payload in each segment.
     public var gsoSize: UInt16
     /// Where summing starts, counted from the ethernet header.
     public var checksumStart: UInt16
@@ -92,7 +92,7 @@ public struct VirtioNetFields: Equatable, Sendable, BitwiseCopyable {
         self.bufferCount = bufferCount
     }
 
-    /// The meaning of a header seen.
+    /// The fields of a header.
     @inlinable
     public init(_ header: VirtioNetHeader) {
         self.init(
@@ -100,7 +100,7 @@ public struct VirtioNetFields: Equatable, Sendable, BitwiseCopyable {
             checksumStart: header.checksumStart, checksumOffset: header.checksumOffset, bufferCount: header.bufferCount)
     }
 
-    /// Writes twelve octets.
+    /// Writes twelve bytes.
     @inlinable @inline(__always)
     public func write(to target: UnsafeMutableRawPointer) {
         target.store8(flags, 0)

@@ -1,4 +1,4 @@
-/// A TCP sequence number: a position on a circle of 2³² octets (RFC 9293 §3.4).
+/// A TCP sequence number: a position on a circle of 2³² bytes (RFC 9293 §3.4).
 ///
 /// Only distances are meaningful, so the type offers no `<`. `a.precedes(b)` is true when `b` is ahead of `a` by less
 /// than half the circle.
@@ -19,19 +19,19 @@ public struct SequenceNumber: Hashable, Sendable, BitwiseCopyable {
         other.distance(from: self) > 0
     }
 
-    /// Signed distance in octets; wraps.
+    /// Signed distance in bytes; wraps.
     @inlinable
     public func distance(from other: Self) -> Int32 {
         Int32(bitPattern: rawValue &- other.rawValue)
     }
 
-    /// The number `octets` further on; negative counts go back.
+    /// The number `bytes` further on; negative counts go back.
     @inlinable
-    public func advanced(by octets: Int) -> Self {
-        Self(rawValue &+ UInt32(truncatingIfNeeded: octets))
+    public func advanced(by bytes: Int) -> Self {
+        Self(rawValue &+ UInt32(truncatingIfNeeded: bytes))
     }
 
-    /// Whether the number falls in the window of `size` octets starting at `start`.
+    /// Whether the number falls in the window of `size` bytes starting at `start`.
     @inlinable
     public func isInside(windowStartingAt start: Self, size: UInt32) -> Bool {
         rawValue &- start.rawValue < size

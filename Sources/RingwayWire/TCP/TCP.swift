@@ -10,10 +10,10 @@
 ///     +-------+-------+---------------+-------------------------------+
 ///     |           checksum            |        urgent pointer         |
 ///     +-------------------------------+-------------------------------+
-///     |                   options, 0 to 40 octets                     |
+///     |                   options, 0 to 40 bytes                     |
 @frozen
 public struct TCPHeader: BitwiseCopyable {
-    /// Octets in a header without options.
+    /// Bytes in a header without options.
     @inlinable public static var minimumLength: Int { 20 }
     /// Where the checksum is.
     @inlinable public static var checksumOffset: Int { 16 }
@@ -21,14 +21,14 @@ public struct TCPHeader: BitwiseCopyable {
     @usableFromInline let base: UnsafeRawPointer
     @usableFromInline let count: Int
 
-    /// Octets in the header, options included: 20 to 60.
+    /// Bytes in the header, options included: 20 to 60.
     public let headerLength: Int
 
     /// Returns `nil` when `bytes`, a whole segment, cannot hold the header its data offset claims.
     @inlinable
     public init?(_ bytes: UnsafeRawBufferPointer) {
         guard let base = bytes.baseAddress, bytes.count >= Self.minimumLength else { return nil }
-        let headerLength = Int(base.octet(12) >> 4) &* 4
+        let headerLength = Int(base.byte(12) >> 4) &* 4
         guard headerLength >= Self.minimumLength, headerLength <= bytes.count else { return nil }
         self.base = base
         self.headerLength = headerLength
@@ -39,13 +39,13 @@ public struct TCPHeader: BitwiseCopyable {
     @inlinable public var sourcePort: UInt16 { base.word16(0) }
     /// The receiver's port.
     @inlinable public var destinationPort: UInt16 { base.word16(2) }
-    /// The first octet of payload, or of SYN.
+    /// The first byte of payload, or of SYN.
     @inlinable public var sequence: SequenceNumber { SequenceNumber(base.word32(4)) }
-    /// The next octet the sender expects; meaningful with `ack`.
+    /// The next byte the sender expects; meaningful with `ack`.
     @inlinable public var acknowledgement: SequenceNumber { SequenceNumber(base.word32(8)) }
     /// The control bits.
-    @inlinable public var flags: TCPFlags { TCPFlags(rawValue: base.octet(13)) }
-    /// Octets the sender will take beyond `acknowledgement`, not yet scaled.
+    @inlinable public var flags: TCPFlags { TCPFlags(rawValue: base.byte(13)) }
+    /// Bytes the sender will take beyond `acknowledgement`, not yet scaled.
     @inlinable public var window: UInt16 { base.word16(14) }
     /// The checksum as the wire carries it.
     @inlinable public var checksum: UInt16 { base.word16(Self.checksumOffset) }
@@ -55,7 +55,7 @@ public struct TCPHeader: BitwiseCopyable {
     @inlinable public var options: UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(start: base + Self.minimumLength, count: headerLength &- Self.minimumLength)
     }
-    /// What follows the header.
+    /// The payload.
     @inlinable public var payload: UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(start: base + headerLength, count: count &- headerLength)
     }
@@ -68,15 +68,15 @@ public struct TCPFields: Equatable, Sendable, BitwiseCopyable {
     public var sourcePort: UInt16
     /// The receiver's port.
     public var destinationPort: UInt16
-    /// The first octet of payload, or of SYN.
+    /// The first byte of payload, or of SYN.
     public var sequence: SequenceNumber
-    /// The next octet expected.
+    /// The next byte expected.
     public var acknowledgement: SequenceNumber
     /// The control bits.
     public var flags: TCPFlags
-    /// Octets of options that the caller writes behind the header: a multiple of four, at most 40.
+    /// Bytes of options that the caller writes behind the header: a multiple of four, at most 40.
     public var optionsLength: UInt8
-    /// Octets accepted beyond `acknowledgement`, already scaled down.
+    /// Bytes accepted beyond `acknowledgement`, already scaled down.
     public var window: UInt16
 
     /// The fields of a segment.
@@ -97,10 +97,10 @@ public struct TCPFields: Equatable, Sendable, BitwiseCopyable {
         self.window = window
     }
 
-    /// Octets in the header, options included.
+    /// Bytes in the header, options included.
     @inlinable public var headerLength: Int { 20 &+ Int(optionsLength) }
 
-    /// Writes the twenty octets before the options, with a zero checksum.
+    /// Writes the twenty bytes before the options, with a zero checksum.
     @inlinable @inline(__always)
     public func write(to target: UnsafeMutableRawPointer) {
         target.store16(sourcePort, 0)
@@ -117,10 +117,10 @@ public struct TCPFields: Equatable, Sendable, BitwiseCopyable {
 /// The control bits of a TCP header (RFC 9293 §3.1, RFC 3168 §6.1).
 @frozen
 public struct TCPFlags: OptionSet, Hashable, Sendable, BitwiseCopyable {
-    /// The octet as the wire carries it.
+    /// The byte as the wire carries it.
     public var rawValue: UInt8
 
-    /// Flags from the octet.
+    /// Flags from the byte.
     @inlinable
     public init(rawValue: UInt8) {
         self.rawValue = rawValue

@@ -2,7 +2,7 @@
 /// acknowledgement (RFC 2018). Others are passed over.
 @frozen
 public struct TCPOptions: Sendable {
-    /// Octets of payload the sender takes in one segment.
+    /// Bytes of payload the sender takes in one segment.
     public var maximumSegmentSize: UInt16?
     /// Bits by which the sender's windows are to be shifted left, never above `windowScaleLimit`.
     public var windowScale: UInt8?
@@ -12,12 +12,12 @@ public struct TCPOptions: Sendable {
     public var timestamps: TimestampOption?
     /// How many of `sackBlocks` are set.
     public var sackBlockCount: Int
-    /// What arrived beyond a gap, the most recent first.
+    /// Blocks received beyond a gap, the most recent first.
     public var sackBlocks: InlineArray<4, SACKBlock>
 
     /// RFC 7323 §2.3.
     @inlinable public static var windowScaleLimit: UInt8 { 14 }
-    /// Blocks that fit a header of 60 octets.
+    /// Blocks that fit a header of 60 bytes.
     @inlinable public static var sackBlockLimit: Int { 4 }
 
     /// No options.
@@ -31,7 +31,7 @@ public struct TCPOptions: Sendable {
         sackBlocks = InlineArray(repeating: SACKBlock(start: SequenceNumber(0), end: SequenceNumber(0)))
     }
 
-    /// Understands the options of a segment, or returns `nil` when one of them runs past the header or has a length
+    /// Parses the options of a segment, or returns `nil` when one of them runs past the header or has a length
     /// that its kind does not allow.
     @inlinable
     public static func parse(_ bytes: UnsafeRawBufferPointer) -> TCPOptions? {
@@ -39,14 +39,14 @@ public struct TCPOptions: Sendable {
         guard let base = bytes.baseAddress else { return options }
         var offset = 0
         while offset < bytes.count {
-            let kind = base.octet(offset)
+            let kind = base.byte(offset)
             if kind == Kind.end { break }
             if kind == Kind.noOperation {
                 offset &+= 1
                 continue
             }
             guard offset &+ 1 < bytes.count else { return nil }
-            let length = Int(base.octet(offset &+ 1))
+            let length = Int(base.byte(offset &+ 1))
             guard length >= 2, length <= bytes.count &- offset else { return nil }
             guard options.take(kind, base + (offset &+ 2), length: length) else { return nil }
             offset &+= length
@@ -63,7 +63,7 @@ public struct TCPOptions: Sendable {
             maximumSegmentSize = value.word16(0)
         case Kind.windowScale:
             guard length == 3 else { return false }
-            windowScale = min(value.octet(0), Self.windowScaleLimit)
+            windowScale = min(value.byte(0), Self.windowScaleLimit)
         case Kind.sackPermitted:
             guard length == 2 else { return false }
             sackPermitted = true
@@ -107,14 +107,14 @@ extension TCPOptions: Equatable {
 }
 
 extension TCPOptions {
-    /// Octets that `write(to:)` produces: a multiple of four, at most 40.
+    /// Bytes that `write(to:)` produces: a multiple of four, at most 40.
     @inlinable public var encodedLength: Int {
         (maximumSegmentSize == nil ? 0 : 4) &+ (windowScale == nil ? 0 : 4) &+ (sackPermitted ? 4 : 0)
             &+ (timestamps == nil ? 0 : TimestampOption.paddedLength)
             &+ (sackBlockCount == 0 ? 0 : 4 &+ 8 &* sackBlockCount)
     }
 
-    /// Writes every option that is set, each padded to four octets, and returns how many octets that took. Meant for
+    /// Writes every option that is set, each padded to four bytes, and returns how many bytes that took. Meant for
     /// the options of a SYN, or for the blocks of an acknowledgement.
     ///
     /// - Precondition: `encodedLength` is at most 40.
@@ -161,15 +161,15 @@ extension TCPOptions {
     }
 }
 
-/// A run of octets that arrived beyond a gap (RFC 2018 §3).
+/// A run of bytes that arrived beyond a gap (RFC 2018 §3).
 @frozen
 public struct SACKBlock: Equatable, Sendable, BitwiseCopyable {
-    /// The first octet of the run.
+    /// The first byte of the run.
     public var start: SequenceNumber
-    /// The octet after the last one.
+    /// The byte after the last one.
     public var end: SequenceNumber
 
-    /// A run of octets.
+    /// A run of bytes.
     @inlinable
     public init(start: SequenceNumber, end: SequenceNumber) {
         self.start = start
@@ -182,7 +182,7 @@ public struct SACKBlock: Equatable, Sendable, BitwiseCopyable {
 public struct TimestampOption: Equatable, Sendable, BitwiseCopyable {
     /// The sender's clock, in its own ticks (TSval).
     public var value: UInt32
-    /// The latest value that the sender has seen from its peer (TSecr); meaningful with ACK.
+    /// The latest value that the sender has received from its peer (TSecr); meaningful with ACK.
     public var echo: UInt32
 
     @inlinable
@@ -206,7 +206,7 @@ public struct TimestampOption: Equatable, Sendable, BitwiseCopyable {
 }
 
 extension TCPHeader {
-    /// The timestamps of the segment; `nil` when it has none, or options that cannot be.
+    /// The timestamps of the segment; `nil` when it has none, or malformed options.
     ///
     /// Kernels put them first and aligned, as RFC 7323's appendix A recommends: then nothing is searched.
     @inlinable

@@ -8,17 +8,17 @@
 ///     +--------+--------+--------+--------+
 @frozen
 public struct UDPHeader: BitwiseCopyable {
-    /// Octets in the header.
+    /// Bytes in the header.
     @inlinable public static var length: Int { 8 }
     /// Where the checksum is.
     @inlinable public static var checksumOffset: Int { 6 }
 
     @usableFromInline let base: UnsafeRawPointer
 
-    /// Octets in header and payload: the length field, already checked against the buffer.
+    /// Bytes in header and payload: the length field, already checked against the buffer.
     public let datagramLength: Int
 
-    /// Returns `nil` when `bytes` cannot hold the datagram its length field claims. Octets after it are ignored.
+    /// Returns `nil` when `bytes` cannot hold the datagram its length field claims. Bytes after it are ignored.
     @inlinable
     public init?(_ bytes: UnsafeRawBufferPointer) {
         guard let base = bytes.baseAddress, bytes.count >= Self.length else { return nil }
@@ -34,7 +34,7 @@ public struct UDPHeader: BitwiseCopyable {
     @inlinable public var destinationPort: UInt16 { base.word16(2) }
     /// Zero means "the sender computed no checksum" and is legal over IPv4 only.
     @inlinable public var checksum: UInt16 { base.word16(Self.checksumOffset) }
-    /// What follows the header.
+    /// The payload.
     @inlinable public var payload: UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(start: base + Self.length, count: datagramLength &- Self.length)
     }
@@ -47,12 +47,12 @@ public struct UDPFields: Equatable, Sendable, BitwiseCopyable {
     public var sourcePort: UInt16
     /// The receiver's port.
     public var destinationPort: UInt16
-    /// Octets after the header.
+    /// Bytes after the header.
     public var payloadLength: UInt16
 
     /// The fields of a datagram.
     ///
-    /// - Precondition: header and payload fit in 65535 octets.
+    /// - Precondition: header and payload fit in 65535 bytes.
     @inlinable
     public init(sourcePort: UInt16, destinationPort: UInt16, payloadLength: Int) {
         precondition(payloadLength >= 0 && payloadLength <= 65535 - 8, "payload does not fit a UDP datagram")
@@ -61,7 +61,7 @@ public struct UDPFields: Equatable, Sendable, BitwiseCopyable {
         self.payloadLength = UInt16(truncatingIfNeeded: payloadLength)
     }
 
-    /// Writes eight octets with a zero checksum.
+    /// Writes eight bytes with a zero checksum.
     @inlinable
     public func write(to target: UnsafeMutableRawPointer) {
         target.store16(sourcePort, 0)
