@@ -2,22 +2,22 @@ internal import CRingway
 internal import Glibc
 public import RingwayWire
 
-/// Makes the addresses under which a guest knows the host usable on the inside of the guest: a socket there may have one
-/// of them as its own, and the answers to it come back to it by the guest's loopback.
+/// Makes the host's addresses, as a guest knows them, usable inside the guest: a socket there may be bound to one of
+/// them, and the replies to it come back by the guest's loopback.
 ///
-/// Everything else that the guest sends to these addresses still leaves through its interface. What tells the two apart
-/// is the packet mark: such a socket bears it, a connection that a server accepts takes it over from the client's SYN,
-/// and so does the RST of a port where nobody listens. A rule sends what is marked to a table of its own, in which the
+/// Everything else that the guest sends to these addresses still leaves through its interface. The packet mark
+/// distinguishes the two: such a socket has it, a connection that a server accepts takes it from the client's SYN, and so
+/// does the RST of a closed port. A rule sends marked packets to a table of its own, in which the
 /// addresses are local. Mark and table belong to one interface, so that several networks of one namespace keep apart.
 ///
-/// Nothing is done before the first socket is wanted. In a namespace of others all of it is taken back at the end, and
-/// where packets are marked for other rules nothing is done at all: there, a mark that accepted connections take over
-/// would mean something else.
+/// Nothing is done before the first socket is wanted. In a namespace that others have made all of it is removed at the
+/// end, and where packets are marked for other rules nothing is done at all: there, the mark that accepted connections
+/// take would have another meaning.
 public final class HostAddressRoute {
     /// The upper half of marks, and of numbers of tables: "RI". The lower half is the interface's number.
     static var markBase: UInt32 { 0x5249_0000 }
 
-    /// Before the tables that everybody uses, after the one of local addresses.
+    /// Before the main and default tables, after the one of local addresses.
     static var priority: UInt32 { 100 }
 
     private enum State { case untouched, inForce, impossible }

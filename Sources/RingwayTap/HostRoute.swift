@@ -32,7 +32,7 @@ public struct HostRoute: Hashable, Sendable {
         var header = rtmsg()
         header.rtm_family = UInt8(ipv4 ? AF_INET : AF_INET6)
         let dump = 0x300  // NLM_F_DUMP
-        let request = NetlinkMessage("list the routes", type: Int(RTM_GETROUTE), flags: dump, header: header).octets
+        let request = NetlinkMessage("list the routes", type: Int(RTM_GETROUTE), flags: dump, header: header).bytes
         guard send(descriptor, request, request.count, 0) == request.count else { return [] }
         var routes: [HostRoute] = []
         var buffer = [UInt8](repeating: 0, count: 65_536)

@@ -9,7 +9,7 @@ public import RingwayWire
 public struct InterfaceConfiguration: Sendable {
     /// The interface's own ethernet address.
     public var mac: MACAddress
-    /// Octets of an IP packet.
+    /// Bytes of an IP packet.
     public var mtu: Int
     /// Frames that may wait for the bridge. The kernel drops what exceeds it, so it is long.
     public var queueLength: UInt32
@@ -75,8 +75,8 @@ public struct InterfaceConfiguration: Sendable {
         gateway.sin6_family = sa_family_t(AF_INET6)
         gateway.sin6_port = UInt16(9).bigEndian
         let address = IPv6Address(high: ipv6.address.ipv6.high, low: 1)
-        withUnsafeMutableBytes(of: &gateway.sin6_addr) { octets in
-            if let base = octets.baseAddress { address.store(to: base) }
+        withUnsafeMutableBytes(of: &gateway.sin6_addr) { bytes in
+            if let base = bytes.baseAddress { address.store(to: base) }
         }
         withUnsafePointer(to: &gateway) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { name in
@@ -87,7 +87,7 @@ public struct InterfaceConfiguration: Sendable {
         }
     }
 
-    /// Applies only what belongs to the link, the ethernet address and the MTU, and leaves the rest to somebody else.
+    /// Applies only what belongs to the link, the ethernet address and the MTU, and leaves the rest to other programs.
     public func applyLink(to name: String) throws(TapFailure) {
         let index = if_nametoindex(name)
         guard index != 0 else { throw TapFailure("find the interface \(name)") }
@@ -120,7 +120,7 @@ public struct InterfaceConfiguration: Sendable {
         var message = NetlinkMessage(
             "take the packet scheduler off \(name)", type: RTM_NEWQDISC,
             flags: Int(NLM_F_CREATE) | Int(NLM_F_REPLACE), header: header)
-        Array("noqueue\0".utf8).withUnsafeBytes { message.append(ringway_tca_kind, octets: $0) }
+        Array("noqueue\0".utf8).withUnsafeBytes { message.append(ringway_tca_kind, bytes: $0) }
         return message
     }
 
@@ -128,10 +128,10 @@ public struct InterfaceConfiguration: Sendable {
         var header = ifinfomsg()
         header.ifi_index = Int32(index)
         var message = NetlinkMessage("set MTU and address of \(name)", type: RTM_NEWLINK, header: header)
-        withUnsafeTemporaryAllocation(byteCount: 6, alignment: 1) { octets in
-            guard let base = octets.baseAddress else { return }
+        withUnsafeTemporaryAllocation(byteCount: 6, alignment: 1) { bytes in
+            guard let base = bytes.baseAddress else { return }
             mac.store(to: base)
-            message.append(ringway_ifla_address, octets: UnsafeRawBufferPointer(octets))
+            message.append(ringway_ifla_address, bytes: UnsafeRawBufferPointer(bytes))
         }
         message.append(ringway_ifla_mtu, UInt32(mtu))
         message.append(ringway_ifla_queue_length, queueLength)
@@ -181,14 +181,14 @@ extension NetlinkMessage {
     /// Adds an attribute that holds an address of either family in network order.
     mutating func append(_ attribute: Int, _ address: IPAddress) {
         let count = address.isIPv4 ? 4 : 16
-        withUnsafeTemporaryAllocation(byteCount: count, alignment: 1) { octets in
-            guard let base = octets.baseAddress else { return }
+        withUnsafeTemporaryAllocation(byteCount: count, alignment: 1) { bytes in
+            guard let base = bytes.baseAddress else { return }
             if address.isIPv4 {
                 address.ipv4.store(to: base)
             } else {
                 address.ipv6.store(to: base)
             }
-            append(attribute, octets: UnsafeRawBufferPointer(octets))
+            append(attribute, bytes: UnsafeRawBufferPointer(bytes))
         }
     }
 }

@@ -14,7 +14,7 @@ enum InterfaceSysctl {
     /// Allows IPv6 where the host forbids it, and drops duplicate detection: the bridge is the only neighbour, and a
     /// second's wait for an address is the largest part of a guest's start.
     static func prepareIPv6(of name: String, ownsNamespace: Bool) {
-        // In somebody else's namespace the other interfaces are none of our business.
+        // In a namespace that others have made the other interfaces are left alone.
         let interfaces = ownsNamespace ? ["all", "default", "lo", name] : [name]
         for interface in interfaces { _ = write("0", "ipv6/conf/\(interface)/disable_ipv6") }
         _ = write("0", "ipv6/conf/\(name)/accept_dad")

@@ -7,16 +7,16 @@ internal import CRingway
 ///     |    length     | type  | flags |   sequence    |     port      |    header    | attributes
 ///     +---------------+-------+-------+---------------+---------------+--------------+------------ - -
 ///
-/// Everything is in the machine's own byte order and aligned to four octets. The length is right after every step.
+/// Everything is in the machine's own byte order and aligned to four bytes. The length is right after every step.
 public struct NetlinkMessage: Sendable {
-    /// Octets of the fixed part that all messages share.
+    /// Bytes of the fixed part that all messages share.
     public static var prologueLength: Int { 16 }
 
     /// What is asked, for the sentence that reports a refusal: "add the address 192.0.2.1/24".
     public let purpose: String
 
     /// The message so far; its length is a multiple of four.
-    public private(set) var octets: [UInt8] = []
+    public private(set) var bytes: [UInt8] = []
 
     /// A message with its family header.
     ///
@@ -27,27 +27,27 @@ public struct NetlinkMessage: Sendable {
     ///   - header: `ifinfomsg`, `ifaddrmsg` or `rtmsg`.
     public init(_ purpose: String, type: Int, flags: Int = 0, header: some BitwiseCopyable) {
         self.purpose = purpose
-        octets.reserveCapacity(128)
+        bytes.reserveCapacity(128)
         appendInteger(UInt32(0))
         appendInteger(UInt16(type))
         appendInteger(UInt16(Int(NLM_F_REQUEST) | Int(NLM_F_ACK) | flags))
         appendInteger(UInt32(0))
         appendInteger(UInt32(0))
-        withUnsafeBytes(of: header) { octets.append(contentsOf: $0) }
+        withUnsafeBytes(of: header) { bytes.append(contentsOf: $0) }
         finishPart()
     }
 
     /// Adds an attribute that holds an integer in the machine's order.
     public mutating func append(_ attribute: Int, _ value: UInt32) {
-        withUnsafeBytes(of: value) { append(attribute, octets: $0) }
+        withUnsafeBytes(of: value) { append(attribute, bytes: $0) }
     }
 
-    /// Adds an attribute that holds octets as they are, such as an address in network order.
-    public mutating func append(_ attribute: Int, octets value: UnsafeRawBufferPointer) {
+    /// Adds an attribute that holds bytes as they are, such as an address in network order.
+    public mutating func append(_ attribute: Int, bytes value: UnsafeRawBufferPointer) {
         precondition(value.count <= 1024, "an attribute of this size is a mistake")
         appendInteger(UInt16(4 + value.count))
         appendInteger(UInt16(attribute))
-        octets.append(contentsOf: value)
+        bytes.append(contentsOf: value)
         finishPart()
     }
 
@@ -57,15 +57,15 @@ public struct NetlinkMessage: Sendable {
     }
 
     private mutating func appendInteger<Integer: FixedWidthInteger & BitwiseCopyable>(_ value: Integer) {
-        withUnsafeBytes(of: value) { octets.append(contentsOf: $0) }
+        withUnsafeBytes(of: value) { bytes.append(contentsOf: $0) }
     }
 
     private mutating func finishPart() {
-        while !octets.count.isMultiple(of: 4) { octets.append(0) }
-        store(UInt32(octets.count), at: 0)
+        while !bytes.count.isMultiple(of: 4) { bytes.append(0) }
+        store(UInt32(bytes.count), at: 0)
     }
 
     private mutating func store(_ value: UInt32, at offset: Int) {
-        octets.withUnsafeMutableBytes { $0.storeBytes(of: value, toByteOffset: offset, as: UInt32.self) }
+        bytes.withUnsafeMutableBytes { $0.storeBytes(of: value, toByteOffset: offset, as: UInt32.self) }
     }
 }

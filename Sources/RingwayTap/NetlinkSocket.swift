@@ -29,7 +29,7 @@ public struct NetlinkSocket: ~Copyable {
         for var request in requests {
             sequence &+= 1
             request.number(sequence)
-            batch += request.octets
+            batch += request.bytes
         }
         guard Glibc.send(descriptor, batch, batch.count, 0) == batch.count else { throw TapFailure(first.purpose) }
 
@@ -53,8 +53,8 @@ public struct NetlinkSocket: ~Copyable {
         var request = request
         sequence &+= 1
         request.number(sequence)
-        let octets = request.octets
-        guard Glibc.send(descriptor, octets, octets.count, 0) == octets.count else { throw TapFailure(request.purpose) }
+        let bytes = request.bytes
+        guard Glibc.send(descriptor, bytes, bytes.count, 0) == bytes.count else { throw TapFailure(request.purpose) }
     }
 
     private func receive(for purpose: String) throws(TapFailure) -> [NetlinkAnswer] {

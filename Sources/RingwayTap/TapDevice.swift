@@ -4,7 +4,7 @@ public import RingwayWire
 
 /// A TAP device in the caller's present network namespace, with its queues open.
 ///
-/// Every frame carries a virtio-net header of twelve octets, checksums may be partial and frames may be unsegmented.
+/// Every frame carries a virtio-net header of twelve bytes, checksums may be partial and frames may be unsegmented.
 /// The device exists for as long as one of its queues is open, and an open queue keeps its namespace alive.
 public struct TapDevice: ~Copyable {
     /// The interface's name.
@@ -16,10 +16,10 @@ public struct TapDevice: ~Copyable {
     /// One non-blocking, close-on-exec descriptor per queue.
     public private(set) var queues: [Int32]
 
-    /// Octets of the virtio-net header before each frame: with `num_buffers`, as in virtio 1.0.
+    /// Bytes of the virtio-net header before each frame: with `num_buffers`, as in virtio 1.0.
     public static var headerLength: Int { 12 }
 
-    /// Octets of an interface's name (`IFNAMSIZ` without the terminating zero).
+    /// Bytes of an interface's name (`IFNAMSIZ` without the terminating zero).
     public static var maximumNameLength: Int { 15 }
 
     /// The kernel's own bound (`MAX_TAP_QUEUES`).
@@ -31,7 +31,7 @@ public struct TapDevice: ~Copyable {
         self.queues = queues
     }
 
-    /// Makes the device. A name that is taken is refused, so that nobody else's interface is ever joined.
+    /// Makes the device. A name that is taken is refused, so that another program's interface is never joined.
     public static func make(name: String, queues count: Int) throws(TapFailure) -> TapDevice {
         precondition(count >= 1 && count <= maximumQueues)
         guard isInterfaceName(name) else {
@@ -113,33 +113,33 @@ public struct TapDevice: ~Copyable {
 
     private static func describe(_ queue: Int32) throws(TapFailure) -> (name: String, flags: Int32) {
         var flags: Int32 = 0
-        var octets = [CChar](repeating: 0, count: maximumNameLength + 1)
-        guard ringway_tap_describe(queue, &octets, &flags) == 0 else {
+        var bytes = [CChar](repeating: 0, count: maximumNameLength + 1)
+        guard ringway_tap_describe(queue, &bytes, &flags) == 0 else {
             throw TapFailure("use descriptor \(queue)", explanation: "it is neither a socket nor a TAP")
         }
-        let name = octets.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+        let name = bytes.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
         return (String(decoding: name, as: UTF8.self), flags)
     }
 
     /// The ethernet address of the interface; zero when the device is gone.
     public var mac: MACAddress {
-        var octets = [UInt8](repeating: 0, count: 6)
-        guard let queue = queues.first, ringway_tap_address(queue, &octets) == 0 else {
+        var bytes = [UInt8](repeating: 0, count: 6)
+        guard let queue = queues.first, ringway_tap_address(queue, &bytes) == 0 else {
             return MACAddress(rawValue: 0)
         }
-        return octets.withUnsafeBytes { bytes in
-            bytes.baseAddress.map { MACAddress(loadingFrom: $0) } ?? MACAddress(rawValue: 0)
+        return bytes.withUnsafeBytes { buffer in
+            buffer.baseAddress.map { MACAddress(loadingFrom: $0) } ?? MACAddress(rawValue: 0)
         }
     }
 
-    /// Whether the kernel would take the name: one to fifteen octets, no blank, no slash, not a pattern.
+    /// Whether the kernel would take the name: one to fifteen bytes, no blank, no slash, not a pattern.
     public static func isInterfaceName(_ name: String) -> Bool {
-        let octets = name.utf8
-        guard !octets.isEmpty, octets.count <= maximumNameLength, name != ".", name != ".." else {
+        let bytes = name.utf8
+        guard !bytes.isEmpty, bytes.count <= maximumNameLength, name != ".", name != ".." else {
             return false
         }
         let forbidden: [UInt8] = [UInt8(ascii: "/"), UInt8(ascii: ":"), UInt8(ascii: "%")]
-        return octets.allSatisfy { $0 > 0x20 && $0 < 0x7F && !forbidden.contains($0) }
+        return bytes.allSatisfy { $0 > 0x20 && $0 < 0x7F && !forbidden.contains($0) }
     }
 
     /// Gives up the queues without closing them.

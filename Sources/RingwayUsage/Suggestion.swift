@@ -13,13 +13,13 @@ public enum Suggestion {
         var best: (word: String, distance: Int)?
         var continuations: [String] = []
         for candidate in known {
-            let octets = Array(candidate.lowercased().utf8)
-            guard octets.count <= longestWord else { continue }
-            let distance = distance(wanted, octets)
-            if distance <= limit(wanted.count, octets.count), distance < best?.distance ?? .max {
+            let bytes = Array(candidate.lowercased().utf8)
+            guard bytes.count <= longestWord else { continue }
+            let distance = distance(wanted, bytes)
+            if distance <= limit(wanted.count, bytes.count), distance < best?.distance ?? .max {
                 best = (candidate, distance)
             }
-            if wanted.count >= shortestPrefix, octets.starts(with: wanted) { continuations.append(candidate) }
+            if wanted.count >= shortestPrefix, bytes.starts(with: wanted) { continuations.append(candidate) }
         }
         return best?.word ?? (continuations.count == 1 ? continuations[0] : nil)
     }
@@ -39,13 +39,13 @@ public enum Suggestion {
     private static func distance(_ first: [UInt8], _ second: [UInt8]) -> Int {
         var beforeLast: [Int] = []
         var last = Array(0...second.count)
-        for (row, octet) in first.enumerated() {
+        for (row, byte) in first.enumerated() {
             var current = [row + 1]
             current.reserveCapacity(second.count + 1)
             for (column, other) in second.enumerated() {
                 var edits = min(last[column + 1], current[column]) + 1
-                edits = min(edits, last[column] + (octet == other ? 0 : 1))
-                if row > 0, column > 0, octet == second[column - 1], first[row - 1] == other {
+                edits = min(edits, last[column] + (byte == other ? 0 : 1))
+                if row > 0, column > 0, byte == second[column - 1], first[row - 1] == other {
                     edits = min(edits, beforeLast[column - 1] + 1)
                 }
                 current.append(edits)

@@ -20,7 +20,7 @@ struct NetlinkMessageTests {
         var message = interface.address(interface.ipv4, of: 2)
         message.number(7)
         #expect(
-            message.octets == [
+            message.bytes == [
                 48, 0, 0, 0, 20, 0, 5, 5, 7, 0, 0, 0, 0, 0, 0, 0,  // RTM_NEWADDR, request·ack·replace·create, 7
                 2, 24, 0, 0, 2, 0, 0, 0,  // AF_INET, /24, interface 2
                 8, 0, 2, 0, 192, 168, 127, 2,  // IFA_LOCAL
@@ -29,18 +29,18 @@ struct NetlinkMessageTests {
             ])
     }
 
-    @Test func `pads attributes to four octets and keeps the length right`() {
+    @Test func `pads attributes to four bytes and keeps the length right`() {
         let message = interface.settings(of: 3, name: "eth0")
-        #expect(message.octets.count.isMultiple(of: 4))
-        let length = message.octets.withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) }
-        #expect(Int(length) == message.octets.count)
-        // Six octets of ethernet address, whose attribute says ten and takes twelve.
-        #expect(Array(message.octets[32..<44]) == [10, 0, 1, 0, 0x52, 0x55, 0xC0, 0xA8, 0x7F, 0x02, 0, 0])
+        #expect(message.bytes.count.isMultiple(of: 4))
+        let length = message.bytes.withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) }
+        #expect(Int(length) == message.bytes.count)
+        // Six bytes of ethernet address, whose attribute says ten and takes twelve.
+        #expect(Array(message.bytes[32..<44]) == [10, 0, 1, 0, 0x52, 0x55, 0xC0, 0xA8, 0x7F, 0x02, 0, 0])
     }
 
     @Test func `keeps the IPv6 route apart from that of a router advertisement`() {
         let message = interface.route(through: IPAddress(interface.ipv6Gateway), by: 2)
-        #expect(Array(message.octets.suffix(8)) == [8, 0, 6, 0, 0, 2, 0, 0])
+        #expect(Array(message.bytes.suffix(8)) == [8, 0, 6, 0, 0, 2, 0, 0])
     }
 
     @Test func `reads the kernel's refusal and its explanation`() {
@@ -55,7 +55,7 @@ struct NetlinkMessageTests {
         #expect(answers.first?.explanation == "no")
     }
 
-    @Test("survives any octets at all", arguments: [UInt64](1...64))
+    @Test("survives any bytes at all", arguments: [UInt64](1...64))
     func survivesNoise(seed: UInt64) {
         var state = seed
         for _ in 0..<500 {
