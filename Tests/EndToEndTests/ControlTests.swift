@@ -128,7 +128,7 @@ extension EndToEnd {
                 holder.send(SIGKILL)
                 #expect(try controlled.service.end().status == 0)
                 #expect(try events.waitForEnd().status == 1)
-                #expect(try controlled.ringway("status").errors.contains("nobody answers at"))
+                #expect(try controlled.ringway("status").errors.contains("no network answers at"))
             }
         }
 

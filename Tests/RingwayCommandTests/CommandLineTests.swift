@@ -194,8 +194,8 @@ struct RunCommandLineTests {
     @Test(
         "reads sizes with units",
         arguments: [("1", 1), ("512K", 512 << 10), ("64m", 64 << 20), ("2G", 2 << 30), ("1024G", 1 << 40)])
-    func readsSize(_ text: String, _ octets: Int) throws {
-        #expect(try OptionValue.size(text) == octets)
+    func readsSize(_ text: String, _ bytes: Int) throws {
+        #expect(try OptionValue.size(text) == bytes)
     }
 }
 

@@ -120,9 +120,9 @@ final class RunningProgram {
     }
 
     private func text(_ file: Int32) -> String {
-        let octets = [UInt8](unsafeUninitializedCapacity: 1 << 20) { buffer, count in
+        let bytes = [UInt8](unsafeUninitializedCapacity: 1 << 20) { buffer, count in
             count = max(0, pread(file, buffer.baseAddress, buffer.count, 0))
         }
-        return String(decoding: octets, as: UTF8.self)
+        return String(decoding: bytes, as: UTF8.self)
     }
 }

@@ -122,12 +122,12 @@ final class ControlServerTests {
         for _ in 0..<ControlServer.mostConnections { held.append(try connect()) }
         // Each has been taken when the last one is answered.
         send("GET /v1/names HTTP/1.1\r\n\r\n", on: held[held.count - 1])
-        var octet: UInt8 = 0
-        #expect(recv(held[held.count - 1], &octet, 1, 0) == 1)
+        var byte: UInt8 = 0
+        #expect(recv(held[held.count - 1], &byte, 1, 0) == 1)
         let surplus = try connect()
         defer { close(surplus) }
-        #expect(recv(surplus, &octet, 1, 0) <= 0)
+        #expect(recv(surplus, &byte, 1, 0) <= 0)
         send("GET /v1/names HTTP/1.1\r\n\r\n", on: held[0])
-        #expect(recv(held[0], &octet, 1, 0) == 1)
+        #expect(recv(held[0], &byte, 1, 0) == 1)
     }
 }

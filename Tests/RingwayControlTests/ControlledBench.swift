@@ -36,7 +36,7 @@ final class ControlledBench {
         do throws(ControlFailure) {
             let request = try ControlRequest(method: method, target: target, body: Array(body.utf8))
             switch try controlled.router.answer(request) {
-            case .json(let octets, let status): return (status, Self.json(octets))
+            case .json(let bytes, let status): return (status, Self.json(bytes))
             case .text: return (200, .null)
             case .empty, .events: return (204, .null)
             }
@@ -45,7 +45,7 @@ final class ControlledBench {
         }
     }
 
-    private static func json(_ octets: [UInt8]) -> JSONValue { (try? JSONReader.read(octets)) ?? .null }
+    private static func json(_ bytes: [UInt8]) -> JSONValue { (try? JSONReader.read(bytes)) ?? .null }
 
     /// A TCP port that nobody has at this moment.
     static func freePort() -> Int {

@@ -14,9 +14,9 @@ struct EventStreamTests {
         func stream() -> EventStream {
             EventStream(
                 isWritable: { self.room > 0 },
-                write: { octets in
+                write: { bytes in
                     self.room -= 1
-                    self.written.append(String(buffer: octets))
+                    self.written.append(String(buffer: bytes))
                 },
                 push: {})
         }

@@ -17,7 +17,7 @@ struct JSONTests {
         #expect(throws: JSONReader.Failure.self) { try JSONReader.read(Array(text.utf8)) }
     }
 
-    @Test func `refuses octets that are no UTF-8`() {
+    @Test func `refuses bytes that are no UTF-8`() {
         #expect(throws: JSONReader.Failure.self) { try JSONReader.read([0x22, 0xC3, 0x28, 0x22]) }
     }
 

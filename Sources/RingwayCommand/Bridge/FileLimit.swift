@@ -2,7 +2,7 @@ internal import CRingway
 
 /// The bound on open descriptors, which is a bound on flows.
 enum FileLimit {
-    /// Descriptors that the process's table has room for from the start: 8 octets of the kernel's each.
+    /// Descriptors that the process's table has room for from the start: 8 bytes of the kernel's each.
     private static var room: UInt64 { 1 << 16 }
 
     /// Raises the soft limit to the hard one, and makes the table of descriptors large while the process has one thread:

@@ -21,7 +21,7 @@ struct NamespaceWatch: ~Copyable {
         }
     }
 
-    /// Watches from now on. A name that leads nowhere is for whoever joins the namespace to report.
+    /// Watches from now on. A name that leads nowhere is reported where the namespace is joined.
     init(_ origin: GuestOrigin) throws(CommandFailure) {
         switch origin {
         case .process(let process):

@@ -2,7 +2,7 @@ internal import CRingway
 internal import Glibc
 internal import Ringway
 
-/// The descriptor by which whoever started the bridge learns that the network is up.
+/// The descriptor on which the bridge reports that the network is up.
 struct ReadyNotice {
     let descriptor: Int32
 

@@ -35,7 +35,7 @@ struct SignalPolicy: Equatable {
 
     /// COMMAND stopped, by this signal.
     mutating func commandDidStop(by signal: Int32) -> Action {
-        // A debugger's stop is none of the terminal's, and whoever made it will not continue the bridge.
+        // A debugger's stop is not the terminal's, and the debugger will not continue the bridge.
         commandStopped = signal != SIGSTOP
         return decision
     }

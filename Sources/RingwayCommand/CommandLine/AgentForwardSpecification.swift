@@ -30,7 +30,7 @@ enum AgentForwardSpecification {
     private static func place(_ text: Substring) throws -> AgentForward.Place {
         if text.hasPrefix("unix:") { return .unix(path: try path(text.dropFirst(5))) }
         if let port = UInt16(text), port != 0 {
-            // Whoever wants more than the host's own programs says so.
+            // Clients other than the host's own programs need an explicit address.
             return .address(TransportAddress(address: IPAddress(IPv4Address(127, 0, 0, 1)), port: port))
         }
         guard let address = TransportAddress(String(text)), address.port != 0 else {

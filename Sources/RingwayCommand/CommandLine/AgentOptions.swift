@@ -88,11 +88,11 @@ struct AgentOptions: ParsableArguments {
             throw CommandFailure("cannot read the agents' token in \(path): \(String(cString: strerror(errno)))")
         }
         defer { close(file) }
-        var octets = [UInt8](repeating: 0, count: 512)
-        let count = read(file, &octets, octets.count)
-        let token = octets.prefix(max(0, count)).prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") }
+        var bytes = [UInt8](repeating: 0, count: 512)
+        let count = read(file, &bytes, bytes.count)
+        let token = bytes.prefix(max(0, count)).prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") }
         guard (1...255).contains(token.count) else {
-            throw CommandFailure("the agents' token in \(path) is to have 1 to 255 octets")
+            throw CommandFailure("the agents' token in \(path) is to have 1 to 255 bytes")
         }
         return Array(token)
     }

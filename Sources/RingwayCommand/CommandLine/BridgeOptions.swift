@@ -23,7 +23,7 @@ struct BridgeOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "What moves the octets: io_uring, or epoll where that is missing or forbidden. "
+            "What moves the bytes: io_uring, or epoll where that is missing or forbidden. "
                 + "(default: io_uring if it works here, else epoll)", valueName: "name"),
         transform: OptionValue.reactor)
     var reactor: Reactor?

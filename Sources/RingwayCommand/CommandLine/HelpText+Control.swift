@@ -19,7 +19,7 @@ extension HelpText {
 
     static let publishAdd = """
         Prints the number and the ports of each forward. A range is one forward: all of it is published or nothing. A \
-        port that somebody holds is an error that says who.
+        port that another program holds is an error that names it.
 
         EXAMPLES
           ringway publish add 8080:80 5353:53/udp
@@ -97,7 +97,7 @@ extension HelpText {
         """
 
     static let guests = """
-        FROM and TO are the octets of frames from and to the guest since it came.
+        FROM and TO are the bytes of frames from and to the guest since it came.
 
         EXAMPLES
           ringway guests
@@ -108,8 +108,8 @@ extension HelpText {
 
     static let flows = """
         On a terminal the table is renewed each second: "s" sorts by something else, "r" reverses, "q" ends. \
-        Elsewhere it is printed once. FROM is whoever began, UP is what the guest sends. UDP ports and pings have no \
-        counters of their own, and speak to anybody (*).
+        Elsewhere it is printed once. FROM is the side that began, UP is what the guest sends. UDP ports and pings have no \
+        counters of their own, and many peers (*).
 
         EXAMPLES
           ringway flows

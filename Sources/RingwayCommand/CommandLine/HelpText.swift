@@ -134,7 +134,7 @@ enum HelpText {
         A vsock port is open to every machine and to every program of this one (CID 1), which no CID but its own keeps \
         out: ",cid=1" lets programs of this machine in.
 
-        Sockets are the owner's alone (--socket-mode), replace what nobody listens at any more, and are removed at \
+        Sockets are the owner's alone (--socket-mode), replace a file without a listener, and are removed at \
         the end. Descriptors of socket activation (LISTEN_FDS) are links too; TCP sockets \
         of the name "publish" are the host's side of ports that are published by the same number.
 
@@ -208,7 +208,7 @@ enum HelpText {
           gateway.ringway.internal    the gateway: DNS and DHCP
                                       (also gateway.docker.internal)
 
-        Other names in ringway.internal, and addresses of the guests' networks that nobody has, are answered with \
+        Other names in ringway.internal, and addresses of the guests' networks that are free, are answered with \
         NXDOMAIN. IPv6 addresses of the network are told only to guests that have shown one of their own or asked \
         for a router. All other names are asked of the host's nameservers, or of those of --dns.
         """

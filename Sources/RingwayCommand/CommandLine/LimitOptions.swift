@@ -1,7 +1,7 @@
 internal import ArgumentParser
 internal import Ringway
 
-/// One option per bound. Defaults and explanations are those of `Limits`; a size is octets, or a number with K, M or G.
+/// One option per bound. Defaults and explanations are those of `Limits`; a size is bytes, or a number with K, M or G.
 struct LimitOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(HelpText.limit("--max-flows"), valueName: "count"),

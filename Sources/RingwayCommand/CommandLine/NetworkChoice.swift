@@ -1,7 +1,7 @@
 internal import Ringway
 internal import RingwayTap
 
-/// Which IPv4 network guests get where nobody has chosen one, and what is said of one that the host has or reaches too:
+/// Which IPv4 network guests get where none was chosen, and the warning about one that the host has or reaches too:
 /// guests cannot reach those hosts, because their own network is there for them.
 struct NetworkChoice {
     /// The networks that may stand in for the standard one, in this order.

@@ -18,7 +18,7 @@ struct NetworkOptions: ParsableArguments {
     var ipv6Prefix: IPv6Address?
 
     @Option(
-        help: ArgumentHelp("Octets of an IP packet on the link, 1280 to 65520. (default: 1500)", valueName: "octets"),
+        help: ArgumentHelp("Bytes of an IP packet on the link, 1280 to 65520. (default: 1500)", valueName: "bytes"),
         transform: OptionValue.mtu)
     var mtu: Int = 1500
 
@@ -46,8 +46,8 @@ struct NetworkOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Whose datagrams come in by a UDP port that the guest has sent from: those of addresses that it has sent to "
-                + "(address), of addresses and ports that it has sent to (address-and-port), or anybody's "
+            "The senders whose datagrams reach a UDP port that the guest has sent from: addresses that it has sent to "
+                + "(address), addresses and ports that it has sent to (address-and-port), or all "
                 + "(endpoint-independent). Published ports are not filtered. (default: address)", valueName: "senders"),
         transform: OptionValue.udpFiltering)
     var udpFiltering = UDPFiltering.address

@@ -115,11 +115,11 @@ enum OptionValue {
         }
     }
 
-    private static func sizeText(_ octets: Int) -> String {
-        for (letter, shift) in [("G", 30), ("M", 20), ("K", 10)] where octets >= 1 << shift {
-            return "\(octets >> shift)\(letter)"
+    private static func sizeText(_ bytes: Int) -> String {
+        for (letter, shift) in [("G", 30), ("M", 20), ("K", 10)] where bytes >= 1 << shift {
+            return "\(bytes >> shift)\(letter)"
         }
-        return "\(octets)"
+        return "\(bytes)"
     }
 
     /// A name server: an address of either family, with the port where it is not 53.
@@ -131,7 +131,7 @@ enum OptionValue {
         return server
     }
 
-    /// Octets, or a number with K, M or G for the powers of 1024.
+    /// Bytes, or a number with K, M or G for the powers of 1024.
     static func size(_ text: String) throws -> Int {
         var digits = Substring(text)
         var unit = 1
@@ -145,9 +145,9 @@ enum OptionValue {
         guard let value = decimal(String(digits)), value > 0 else {
             throw ValidationError("it is not a size such as 1048576, 512K or 64M")
         }
-        let (octets, overflow) = value.multipliedReportingOverflow(by: unit)
-        guard !overflow, octets <= 1 << 40 else { throw ValidationError("it is more than 1024G") }
-        return octets
+        let (bytes, overflow) = value.multipliedReportingOverflow(by: unit)
+        guard !overflow, bytes <= 1 << 40 else { throw ValidationError("it is more than 1024G") }
+        return bytes
     }
 
     /// Seconds, or a number with s, m or h; at the most a day.
@@ -202,7 +202,7 @@ enum OptionValue {
         return link.address
     }
 
-    /// Permissions as chmod takes them; nobody executes a socket.
+    /// Permissions as chmod takes them; a socket is not executed.
     static func socketMode(_ text: String) throws -> UInt32 {
         guard let mode = UInt32(text, radix: 8), [0o600, 0o660, 0o666].contains(mode) else {
             throw ValidationError("it must be 0600, 0660 or 0666")
@@ -293,9 +293,9 @@ enum OptionValue {
 
     private static func isName(_ text: String) -> Bool {
         (1...64).contains(text.utf8.count)
-            && text.utf8.allSatisfy { octet in
-                octet &- 0x30 <= 9 || (octet | 0x20) &- 0x61 <= 25 || octet == UInt8(ascii: ".")
-                    || octet == UInt8(ascii: "_") || octet == UInt8(ascii: "-")
+            && text.utf8.allSatisfy { byte in
+                byte &- 0x30 <= 9 || (byte | 0x20) &- 0x61 <= 25 || byte == UInt8(ascii: ".")
+                    || byte == UInt8(ascii: "_") || byte == UInt8(ascii: "-")
             }
     }
 }

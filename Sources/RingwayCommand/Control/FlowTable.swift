@@ -8,7 +8,7 @@ struct FlowTable {
         case up, down, total, idle, guest, remote, state
     }
 
-    /// A flow and how fast it is, in octets a second.
+    /// A flow and how fast it is, in bytes a second.
     struct Row {
         let flow: JSONValue
         var upRate = 0
@@ -79,8 +79,8 @@ struct FlowTable {
         let number = row.flow["guest"]?.int ?? 0
         return [
             "\(number)", text(row.flow, "transport"), isFromHost ? remote : guest, isFromHost ? guest : remote,
-            text(row.flow, "state"), time(row.idle), OctetText.text(row.upRate), OctetText.text(row.downRate),
-            OctetText.text(row.up), OctetText.text(row.down), row.flow["spliced"] == .bool(true) ? "spliced" : "",
+            text(row.flow, "state"), time(row.idle), ByteText.text(row.upRate), ByteText.text(row.downRate),
+            ByteText.text(row.up), ByteText.text(row.down), row.flow["spliced"] == .bool(true) ? "spliced" : "",
         ]
     }
 

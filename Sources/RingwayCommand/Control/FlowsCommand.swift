@@ -2,7 +2,7 @@ internal import ArgumentParser
 internal import RingwayControl
 internal import RingwayUsage
 
-/// `ringway flows`: the conversations there are, live where there is a terminal.
+/// `ringway flows`: the present flows, live where there is a terminal.
 struct FlowsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "flows", abstract: "Show the flows of a network.", usage: "ringway flows [<options>]",

@@ -24,7 +24,7 @@ struct GuestsCommand: ParsableCommand {
         func number(_ key: String) -> Int { guest[key]?.int ?? 0 }
         return [
             "\(number("id"))", text("name"), text("mac"), text("ipv4"), "\(number("flows"))",
-            OctetText.text(number("octetsFromGuest")), OctetText.text(number("octetsToGuest")), text("link"),
+            ByteText.text(number("octetsFromGuest")), ByteText.text(number("octetsToGuest")), text("link"),
         ]
     }
 }

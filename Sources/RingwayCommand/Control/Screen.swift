@@ -42,10 +42,10 @@ struct Screen: ~Copyable {
     func key(within milliseconds: Int32) -> (key: Character?, isOver: Bool) {
         var entry = pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)
         guard poll(&entry, 1, milliseconds) == 1 else { return (nil, false) }
-        var octets = [UInt8](repeating: 0, count: 16)
-        let count = read(STDIN_FILENO, &octets, octets.count)
+        var bytes = [UInt8](repeating: 0, count: 16)
+        let count = read(STDIN_FILENO, &bytes, bytes.count)
         guard count > 0 else { return (nil, true) }
-        return (Character(Unicode.Scalar(octets[0])), false)
+        return (Character(Unicode.Scalar(bytes[0])), false)
     }
 
     private static func write(_ text: String) {

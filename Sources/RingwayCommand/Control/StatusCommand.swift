@@ -18,12 +18,12 @@ struct StatusCommand: ParsableCommand {
     }
 }
 
-/// Octets as people read them.
-enum OctetText {
-    static func text(_ octets: Int) -> String {
-        var value = octets * 10
+/// Bytes as people read them.
+enum ByteText {
+    static func text(_ bytes: Int) -> String {
+        var value = bytes * 10
         for unit in ["", "K", "M", "G"] {
-            if value < 10_240 { return unit.isEmpty ? "\(octets)" : "\(value / 10).\(value % 10)\(unit)" }
+            if value < 10_240 { return unit.isEmpty ? "\(bytes)" : "\(value / 10).\(value % 10)\(unit)" }
             value /= 1_024
         }
         return "\(value / 10).\(value % 10)T"

@@ -21,7 +21,7 @@ struct StatusReport {
     private var facts: [[String]] {
         let network = status["network"]
         func number(_ key: String) -> String { "\(status[key]?.int ?? 0)" }
-        func octets(_ key: String) -> String { OctetText.text(status["counters"]?[key]?.int ?? 0) }
+        func bytes(_ key: String) -> String { ByteText.text(status["counters"]?[key]?.int ?? 0) }
         let kind = [status["kind"]?.text, status["target"]?.text].compactMap(\.self).joined(separator: " ")
         return [
             ["network", (status["name"]?.text ?? "?") + (kind.isEmpty ? "" : " (\(kind))")],
@@ -31,8 +31,8 @@ struct StatusReport {
             ["guests", number("guests") + (status["isolate"] == .bool(true) ? ", isolated" : "")],
             ["flows", number("flows")],
             ["published", "\(number("publishedPorts")) ports in \(number("forwards")) forwards"],
-            ["from guests", octets("octetsFromGuest")],
-            ["to guests", octets("octetsToGuest")],
+            ["from guests", bytes("octetsFromGuest")],
+            ["to guests", bytes("octetsToGuest")],
         ]
     }
 
@@ -42,7 +42,7 @@ struct StatusReport {
             let isSize = bound["name"]?.text?.hasPrefix("bytes ") ?? false
             func number(_ key: String) -> String {
                 let value = bound[key]?.int ?? 0
-                return isSize ? OctetText.text(value) : "\(value)"
+                return isSize ? ByteText.text(value) : "\(value)"
             }
             let holder = bound["guest"]?.text.map { "guest \($0)" } ?? bound["scope"]?.text ?? "?"
             return [

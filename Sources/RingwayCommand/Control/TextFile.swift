@@ -8,15 +8,15 @@ enum TextFile {
         let descriptor = path == "-" ? STDIN_FILENO : ringway_open(path, O_RDONLY, 0)
         guard descriptor >= 0 else { throw CommandFailure("cannot read \(path): \(String(cString: strerror(errno)))") }
         defer { if path != "-" { close(descriptor) } }
-        var octets: [UInt8] = []
+        var bytes: [UInt8] = []
         var piece = [UInt8](repeating: 0, count: 65_536)
         while true {
             let count = Glibc.read(descriptor, &piece, piece.count)
             if count < 0, errno == EINTR { continue }
             guard count >= 0 else { throw CommandFailure("cannot read \(path): \(String(cString: strerror(errno)))") }
             if count == 0 { break }
-            octets += piece.prefix(count)
+            bytes += piece.prefix(count)
         }
-        return String(decoding: octets, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
+        return String(decoding: bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
     }
 }

@@ -13,10 +13,10 @@ struct Setting {
             return
         }
         defer { close(file) }
-        let octets = [UInt8](unsafeUninitializedCapacity: 256) { buffer, count in
+        let bytes = [UInt8](unsafeUninitializedCapacity: 256) { buffer, count in
             count = max(0, read(file, buffer.baseAddress, buffer.count))
         }
-        text = String(decoding: octets, as: UTF8.self).split(whereSeparator: \.isWhitespace).joined(separator: " ")
+        text = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isWhitespace).joined(separator: " ")
     }
 
     /// The number that the setting is, where it is one.

@@ -26,10 +26,10 @@ enum ResolverConfiguration {
         let file = ringway_open(path, O_RDONLY, 0)
         guard file >= 0 else { return "" }
         defer { close(file) }
-        let octets = [UInt8](unsafeUninitializedCapacity: maximumLength) { buffer, count in
+        let bytes = [UInt8](unsafeUninitializedCapacity: maximumLength) { buffer, count in
             count = max(0, read(file, buffer.baseAddress, buffer.count))
         }
-        return String(decoding: octets, as: UTF8.self)
+        return String(decoding: bytes, as: UTF8.self)
     }
 
     /// The addresses on the `nameserver` lines.

@@ -3,10 +3,11 @@ internal import Glibc
 internal import Ringway
 internal import RingwayLinks
 
-/// A guest's side from its birth until it may go: the bridge's hold on the child process.
+/// A guest's side from the fork until its command may start: the bridge's handle of the child process.
 struct StartingGuest: ~Copyable {
     let process: GuestProcess
-    /// The shards' ends of the pairs through which sockets of the guest come; whoever attaches the guest takes them over.
+    /// The shards' ends of the pairs through which sockets of the guest come; they pass to the caller that attaches the
+    /// guest.
     let sockets: [Int32]
     private let handover: TapHandover
 

@@ -9,7 +9,7 @@ internal import RingwayLinks
 ///       | -- configured ---------------------> |   publishes, says that it is ready
 ///       | <------------------------------ go - |
 ///
-/// The guest may say "failure" and why instead of either of its messages. Each message is one octet of kind and a
+/// The guest may say "failure" and why instead of either of its messages. Each message is one byte of kind and a
 /// body. An end that closes has given up, which the other reads as silence.
 struct TapHandover: ~Copyable {
     /// What the guest's side came up with.
@@ -84,7 +84,7 @@ struct TapHandover: ~Copyable {
 
     /// Waits for the bridge. False means that it gave up.
     borrowing func awaitGo() -> Bool {
-        receive()?.octets.first == Kind.go
+        receive()?.bytes.first == Kind.go
     }
 
     // MARK: The bridge's side
@@ -92,8 +92,8 @@ struct TapHandover: ~Copyable {
     /// Waits for the guest's next word.
     borrowing func awaitOffer() -> Offer {
         guard let message = receive() else { return .silence }
-        let body = message.octets.dropFirst()
-        switch message.octets.first {
+        let body = message.bytes.dropFirst()
+        switch message.bytes.first {
         case Kind.queues where body.count == 4 && !message.descriptors.isEmpty:
             let offloads = body.withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) }
             return .queues(message.descriptors, TapOffloads(rawValue: offloads))
@@ -116,20 +116,20 @@ struct TapHandover: ~Copyable {
         _ = ringway_send_message(socket, [Kind.go], 1, nil, 0)
     }
 
-    private borrowing func receive() -> (octets: [UInt8], descriptors: [Int32])? {
+    private borrowing func receive() -> (bytes: [UInt8], descriptors: [Int32])? {
         var descriptorCount = 0
         var received = 0
-        var octets: [UInt8] = []
+        var bytes: [UInt8] = []
         let descriptors = [Int32](unsafeUninitializedCapacity: Int(RINGWAY_MAXIMUM_DESCRIPTORS)) { buffer, count in
-            octets = [UInt8](unsafeUninitializedCapacity: 2048) { bytes, length in
+            bytes = [UInt8](unsafeUninitializedCapacity: 2048) { room, length in
                 repeat {
                     received = ringway_receive_message(
-                        socket, bytes.baseAddress, bytes.count, buffer.baseAddress, &descriptorCount)
+                        socket, room.baseAddress, room.count, buffer.baseAddress, &descriptorCount)
                 } while received < 0 && errno == EINTR
                 length = max(0, received)
             }
             count = descriptorCount
         }
-        return received > 0 ? (octets, descriptors) : nil
+        return received > 0 ? (bytes, descriptors) : nil
     }
 }

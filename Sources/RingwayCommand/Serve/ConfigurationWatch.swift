@@ -19,7 +19,7 @@ struct ConfigurationWatch: ~Copyable {
         name = resolved == (Self.resolve(directory) ?? directory, last) ? last : nil
         descriptor = inotify_init1(Int32(IN_NONBLOCK) | Int32(IN_CLOEXEC))
         guard descriptor >= 0 else { return }
-        // Directories and not the file: editors, and whoever mounts configurations, put another file in its place.
+        // Directories and not the file: editors, and mounts of configurations, put another file in its place.
         let events = IN_CREATE | IN_MOVED_TO | IN_CLOSE_WRITE | IN_DELETE | IN_MOVED_FROM
         for directory in Set([directory, resolved.directory]) {
             SystemText.bytes(directory).withUnsafeBufferPointer { bytes in
@@ -47,12 +47,12 @@ struct ConfigurationWatch: ~Copyable {
 
     /// Takes what has happened until now; whether any of it may be about the file.
     borrowing func drain() -> Bool {
-        var octets = [UInt8](repeating: 0, count: 65_536)
+        var events = [UInt8](repeating: 0, count: 65_536)
         var matters = false
         while true {
-            let count = read(descriptor, &octets, octets.count)
+            let count = read(descriptor, &events, events.count)
             guard count > 0 else { return matters }
-            if octets.withUnsafeBytes({ concernsFile(UnsafeRawBufferPointer(rebasing: $0.prefix(count))) }) {
+            if events.withUnsafeBytes({ concernsFile(UnsafeRawBufferPointer(rebasing: $0.prefix(count))) }) {
                 matters = true
             }
         }

@@ -164,7 +164,7 @@ struct ServedNetwork {
         // What the control API has published is its own.
         for port in network.publishedPorts.filter(\.owner.isEmpty)
         where wanted.isDisjoint(with: [port.forward, port.requested]) {
-            // It can only have been removed by somebody else meanwhile.
+            // The only failure is that it was removed by the API meanwhile.
             try? network.unpublish(port.id)
             lines.append("\(port.forward) is no longer published")
         }
@@ -187,7 +187,7 @@ struct ServedNetwork {
         var lines: [String] = []
         let wanted = Set(next.agentForwards)
         for (number, forward) in network.agentForwards where !wanted.contains(forward) {
-            // It can only have been removed by somebody else meanwhile.
+            // The only failure is that it was removed by the API meanwhile.
             try? network.endForward(number)
             lines.append("\(forward) is no longer forwarded")
         }

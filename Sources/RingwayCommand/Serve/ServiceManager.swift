@@ -2,7 +2,7 @@ internal import CRingway
 internal import Glibc
 internal import Ringway
 
-/// Whoever started us as a service, by systemd's protocols: sd_listen_fds(3) and sd_notify(3).
+/// The service manager that started this process, by systemd's protocols: sd_listen_fds(3) and sd_notify(3).
 struct ServiceManager {
     /// Links for descriptors that were opened for us. One of the name "vpnkit" speaks VPNKit's protocol, others QEMU's.
     let links: [LinkOrder]
@@ -47,14 +47,14 @@ struct ServiceManager {
         guard let path else { return }
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
-        var octets = Array(path.utf8)
-        guard octets.count < MemoryLayout.size(ofValue: address.sun_path) else { return }
+        var bytes = Array(path.utf8)
+        guard bytes.count < MemoryLayout.size(ofValue: address.sun_path) else { return }
         // A leading "@" stands for the zero of an abstract name, which ends where its length says.
-        let isAbstract = octets[0] == UInt8(ascii: "@")
-        if isAbstract { octets[0] = 0 }
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: octets) }
+        let isAbstract = bytes[0] == UInt8(ascii: "@")
+        if isAbstract { bytes[0] = 0 }
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
         let start = MemoryLayout<sockaddr_un>.offset(of: \.sun_path) ?? 2
-        let length = socklen_t(start + octets.count + (isAbstract ? 0 : 1))
+        let length = socklen_t(start + bytes.count + (isAbstract ? 0 : 1))
         let descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { return }
         defer { close(descriptor) }

@@ -1,8 +1,8 @@
 internal import CRingway
 internal import Glibc
 
-/// A file that is replaced as a whole, and that one process at a time has: whoever ends in the middle, by SIGKILL or by
-/// power, leaves the old contents or the new ones.
+/// A file that is replaced as a whole, and that one process at a time has: a process that ends in the middle, by SIGKILL
+/// or by loss of power, leaves the old contents or the new ones.
 ///
 /// The lock is on the file itself (flock(2)), so that nothing else has to be left behind: each new file is locked before
 /// it takes the place of the old one.
@@ -21,7 +21,7 @@ struct StateFile: ~Copyable {
     private var descriptor: Int32
     private var contents: [UInt8]
 
-    /// Takes the file, which is made, for nobody but the owner, where there is none. Its directory must exist.
+    /// Takes the file, which is made, with access for the owner alone, where there is none. Its directory must exist.
     init(_ path: String) throws(Obstacle) {
         self.path = path
         descriptor = -1
@@ -87,7 +87,7 @@ struct StateFile: ~Copyable {
         guard bytes != contents else { return nil }
         guard bytes.count <= Self.maximumSize else { return "it would be larger than \(Self.maximumSize >> 20) MiB" }
         let draft = path + ".new"
-        // Left by one who was ended in the middle: whoever has the lock is the only one who writes.
+        // Left by a process that ended in the middle: only the holder of the lock writes.
         unlink(draft)
         let opened = ringway_open(draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
         guard opened >= 0 else { return Self.reason }

@@ -1,12 +1,12 @@
 internal import Glibc
 internal import Ringway
 
-/// Somebody who asks a control socket: one connection for each request, which waits for the answer.
+/// Client of a control socket: one connection for each request, which blocks until the response.
 public struct ControlClient: Sendable {
-    /// Why there is no answer, or none that was hoped for: one line for a person to read.
+    /// Why there is no response, or an error response: one line for a person to read.
     public struct Failure: Error, Equatable, Sendable, CustomStringConvertible {
         public let description: String
-        /// The status of an answer that says no.
+        /// The status of an error response.
         public var status: Int?
     }
 
@@ -36,25 +36,25 @@ public struct ControlClient: Sendable {
     /// Removes the socket if its process has ended without doing so.
     public func removeAbandoned() { SocketFile.removeAbandoned(path) }
 
-    /// The body of an answer that says yes; empty where there is nothing to say.
+    /// The body of a 2xx response; empty where it has none.
     public func request(_ method: String, _ target: String, body: [UInt8] = []) throws(Failure) -> [UInt8] {
         let answer = try open(method, target, body, timeout: timeout)
-        let octets = try answer.body()
-        guard answer.status < 300 else { throw refusal(answer.status, octets) }
-        return octets
+        let bytes = try answer.body()
+        guard answer.status < 300 else { throw refusal(answer.status, bytes) }
+        return bytes
     }
 
     /// The same as JSON.
     public func json(_ method: String, _ target: String, body: [UInt8] = []) throws(Failure) -> JSONValue {
-        let octets = try request(method, target, body: body)
+        let bytes = try request(method, target, body: body)
         do throws(JSONReader.Failure) {
-            return try JSONReader.read(octets)
+            return try JSONReader.read(bytes)
         } catch {
             throw Failure(description: "the answer of \(path) is no JSON: \(error)")
         }
     }
 
-    /// Calls `handler` with the data of each event until it answers false, or the other side ends.
+    /// Calls `handler` with the data of each event until it returns false, or the server ends the stream.
     public func events(_ handler: (String) -> Bool) throws(Failure) {
         let answer = try open("GET", "/v1/events", [], timeout: 0)
         guard answer.status < 300 else { throw refusal(answer.status, try answer.body()) }
@@ -87,7 +87,8 @@ public struct ControlClient: Sendable {
     private func unreachable(_ error: Int32) -> Failure {
         switch error {
         case ENOENT, ECONNREFUSED:
-            Failure(description: "nobody answers at \(path): start \"ringway serve\", or name another socket by --name")
+            Failure(
+                description: "no network answers at \(path): start \"ringway serve\", or name another socket by --name")
         case EACCES: Failure(description: "\(path) is another user's")
         default: Failure(description: "cannot reach \(path): \(String(cString: strerror(error)))")
         }

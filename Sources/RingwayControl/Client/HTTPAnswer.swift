@@ -1,16 +1,16 @@
 internal import Glibc
 
-/// The answer to one request, as it comes (RFC 9112).
+/// The response to one request, as it arrives (RFC 9112).
 final class HTTPAnswer {
     private(set) var status = 0
 
     private let descriptor: Int32
     private var buffer: [UInt8] = []
-    /// Octets before this one have been read.
+    /// Bytes before this one have been read.
     private var position = 0
     private var length: Int?
     private var isChunked = false
-    /// Octets of the chunk at hand that have not been read.
+    /// Bytes of the chunk at hand that have not been read.
     private var chunk = 0
 
     /// - Parameter descriptor: a connected socket, adopted.
@@ -18,14 +18,14 @@ final class HTTPAnswer {
 
     deinit { close(descriptor) }
 
-    func send(_ octets: [UInt8]) throws(ControlClient.Failure) {
-        var rest = octets[...]
+    func send(_ bytes: [UInt8]) throws(ControlClient.Failure) {
+        var rest = bytes[...]
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
             if count > 0 {
                 rest = rest.dropFirst(count)
             } else if count < 0, errno != EINTR {
-                // Whoever refuses a body may answer before it has it all.
+                // A server that refuses a body may respond before it has read all of it.
                 if errno == EPIPE { return }
                 throw ControlClient.Failure(description: "cannot send: \(String(cString: strerror(errno)))")
             }
@@ -57,26 +57,26 @@ final class HTTPAnswer {
             while buffer.count - position < length { guard try fill() else { break } }
             return Array(buffer[position...].prefix(length))
         }
-        var octets: [UInt8] = []
-        while let octet = try next() { octets.append(octet) }
-        return octets
+        var bytes: [UInt8] = []
+        while let byte = try next() { bytes.append(byte) }
+        return bytes
     }
 
     /// The next line of the body, without its end; `nil` when there is none.
     func line() throws(ControlClient.Failure) -> String? {
-        var octets: [UInt8] = []
-        while let octet = try next() {
-            if octet == UInt8(ascii: "\n") { return String(decoding: octets, as: UTF8.self) }
-            octets.append(octet)
+        var bytes: [UInt8] = []
+        while let byte = try next() {
+            if byte == UInt8(ascii: "\n") { return String(decoding: bytes, as: UTF8.self) }
+            bytes.append(byte)
         }
         return nil
     }
 
-    // MARK: Octets
+    // MARK: Bytes
 
-    /// The next octet of the body, out of its chunks.
+    /// The next byte of the body, out of its chunks.
     private func next() throws(ControlClient.Failure) -> UInt8? {
-        guard isChunked else { return try rawOctet() }
+        guard isChunked else { return try rawByte() }
         if chunk == 0 {
             var size = try rawLine()
             // The line that ends the chunk before.
@@ -85,23 +85,23 @@ final class HTTPAnswer {
             chunk = count
         }
         chunk -= 1
-        return try rawOctet()
+        return try rawByte()
     }
 
-    private func rawOctet() throws(ControlClient.Failure) -> UInt8? {
+    private func rawByte() throws(ControlClient.Failure) -> UInt8? {
         if position == buffer.count, !(try fill()) { return nil }
         defer { position += 1 }
         return buffer[position]
     }
 
     private func rawLine() throws(ControlClient.Failure) -> String? {
-        var octets: [UInt8] = []
-        while let octet = try rawOctet() {
-            guard octet != UInt8(ascii: "\n") else {
-                if octets.last == UInt8(ascii: "\r") { octets.removeLast() }
-                return String(decoding: octets, as: UTF8.self)
+        var bytes: [UInt8] = []
+        while let byte = try rawByte() {
+            guard byte != UInt8(ascii: "\n") else {
+                if bytes.last == UInt8(ascii: "\r") { bytes.removeLast() }
+                return String(decoding: bytes, as: UTF8.self)
             }
-            octets.append(octet)
+            bytes.append(byte)
         }
         return nil
     }
@@ -116,8 +116,8 @@ final class HTTPAnswer {
         buffer.append(contentsOf: repeatElement(0, count: 65_536))
         var count = 0
         repeat {
-            count = buffer.withUnsafeMutableBytes { bytes in
-                bytes.baseAddress.map { recv(descriptor, $0 + old, 65_536, 0) } ?? -1
+            count = buffer.withUnsafeMutableBytes { room in
+                room.baseAddress.map { recv(descriptor, $0 + old, 65_536, 0) } ?? -1
             }
         } while count < 0 && errno == EINTR
         let error = errno

@@ -2,8 +2,8 @@ internal import NIOCore
 internal import Ringway
 internal import Synchronization
 
-/// A network's events on their way to whoever listens by the API: each is put into words once, and nobody's slowness
-/// holds memory or anybody else up.
+/// A network's events on their way to the clients of the event stream: each is encoded once, and a slow client holds up
+/// neither memory nor other clients.
 final class EventBroadcast: Sendable {
     /// Events that wait for the thread of the connections.
     private static var mostWaiting: Int { 1_024 }
@@ -45,7 +45,7 @@ final class EventBroadcast: Sendable {
             inbox.recent.append("\(event)")
             guard inbox.listeners > 0 else { return false }
             if inbox.waiting.count < Self.mostWaiting {
-                inbox.waiting.append(ByteBuffer(bytes: EventMessage.octets(of: event, number: inbox.number)))
+                inbox.waiting.append(ByteBuffer(bytes: EventMessage.bytes(of: event, number: inbox.number)))
             } else {
                 inbox.lost += 1
             }

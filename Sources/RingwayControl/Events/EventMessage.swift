@@ -4,7 +4,7 @@ internal import Ringway
 /// An event in words that go over the wire.
 enum EventMessage {
     /// As a server-sent event: its number, its name and its data, which is one line of JSON.
-    static func octets(of event: VirtualNetwork.Event, number: UInt64) -> [UInt8] {
+    static func bytes(of event: VirtualNetwork.Event, number: UInt64) -> [UInt8] {
         let data = JSONWriter.text { writer in
             writer.object { writer in
                 writer.member("event", name(of: event))

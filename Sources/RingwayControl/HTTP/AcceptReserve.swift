@@ -1,17 +1,17 @@
 internal import Glibc
 internal import NIOCore
 
-/// Has a control socket answer while the process has no descriptor left.
+/// Keeps a control socket responding while the process has no descriptor left.
 ///
 /// NIO's server channel stays registered for reading when accept(2) fails, and its loop would spin for as long as a client
 /// waits. Here accepting pauses until a descriptor can be had; and a few are kept aside, each of which is given up for one
-/// client, so that somebody can ask what has taken all the others.
+/// client, so that the API can still be asked what has taken the others.
 final class AcceptReserve: ChannelInboundHandler {
     typealias InboundIn = any Channel
 
     /// Descriptors that are kept for clients.
     private static var size: Int { 4 }
-    /// Between two looks for a descriptor.
+    /// The interval of the search for a descriptor.
     private static var pause: TimeAmount { .milliseconds(100) }
 
     private var spares: [Int32] = []

@@ -2,29 +2,30 @@ internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
 
-/// One connection to the control socket: takes requests one after the other, has them answered elsewhere, and writes the
-/// answers, or events for as long as the client listens.
+/// One connection to the control socket: reads requests one after the other, has them processed by workers, and writes
+/// the responses, or events for as long as the client stays.
 ///
-/// The pipeline hands over a request when the one before it has been answered, and none is answered while the client has
-/// not read enough of the answers before it: what a client does not read holds one answer and stops its requests.
+/// The pipeline hands over a request when the response to the one before has been written, and none is processed while
+/// the client has not read enough of the responses: a client that does not read holds one response and stops its
+/// requests.
 final class ConnectionHandler: ChannelInboundHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundOut = HTTPServerResponsePart
 
-    /// Octets of a body.
+    /// Bytes of a body.
     static var longestBody: Int { 8 << 20 }
-    /// How long a request may take to arrive, or a connection be idle, and an answer to be taken.
-    static var patience: TimeAmount { .seconds(30) }
-    /// How often a listener that hears nothing is told that we are there.
+    /// Timeout of a request's arrival, of an idle connection, and of a response's delivery.
+    static var timeout: TimeAmount { .seconds(30) }
+    /// The interval of heartbeats on an event stream without events.
     static var heartbeat: TimeAmount { .seconds(15) }
 
     private enum Phase {
         case waiting
         case receiving(HTTPRequestHead)
-        /// Answered already; what still comes is thrown away, and the connection ends.
+        /// The response has been written; further bytes are discarded, and the connection ends.
         case refusing
         case answering
-        /// Whole, and answered when the client has read more of the answers before.
+        /// Complete, and processed when the client has read more of the earlier responses.
         case held(HTTPRequestHead)
         case streaming(EventStream)
     }
@@ -64,7 +65,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     private func startTimer(_ context: ChannelHandlerContext) {
         timer?.cancel()
         let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
-        timer = context.eventLoop.scheduleTask(in: Self.patience) { bound.value.close(promise: nil) }
+        timer = context.eventLoop.scheduleTask(in: Self.timeout) { bound.value.close(promise: nil) }
     }
 
     // MARK: Requests
@@ -114,7 +115,7 @@ final class ConnectionHandler: ChannelInboundHandler {
         phase = .answering
         // A HEAD is answered without a body, whatever the answer (RFC 9110 §9.3.2).
         omitsBody = head.method == .HEAD
-        let octets = body.readBytes(length: body.readableBytes) ?? []
+        let content = body.readBytes(length: body.readableBytes) ?? []
         body = ByteBuffer()
         let keepsAlive = head.isKeepAlive
         let (router, eventLoop) = (router, context.eventLoop)
@@ -122,9 +123,9 @@ final class ConnectionHandler: ChannelInboundHandler {
         // Some answers wait for shards or for ports, which this thread must not.
         workers.submit { state in
             guard state == .active else { return }
-            let result = Self.result(router, head.method.rawValue, head.uri, octets)
+            let result = Self.result(router, head.method.rawValue, head.uri, content)
             eventLoop.execute {
-                handler.value.memory.release(octets.count, of: handler.value)
+                handler.value.memory.release(content.count, of: handler.value)
                 handler.value.finish(result, keepsAlive: keepsAlive)
             }
         }
@@ -156,28 +157,28 @@ final class ConnectionHandler: ChannelInboundHandler {
         var headers = HTTPHeaders([("cache-control", "no-store")])
         if !keepsAlive { headers.add(name: "connection", value: "close") }
         var status = 200
-        var octets: [UInt8] = []
+        var bytes: [UInt8] = []
         switch result {
         case .success(.json(let text, let code)):
-            (octets, status) = (text, code)
+            (bytes, status) = (text, code)
             headers.add(name: "content-type", value: "application/json")
         case .success(.text(let text, let type)):
-            octets = text
+            bytes = text
             headers.add(name: "content-type", value: type)
         case .success(.empty), .success(.events): status = 204
         case .failure(let failure):
-            (octets, status) = (failure.body, failure.status)
+            (bytes, status) = (failure.body, failure.status)
             headers.add(name: "content-type", value: "application/json")
             if !failure.allowed.isEmpty { headers.add(name: "allow", value: failure.allowed.joined(separator: ", ")) }
         }
-        if status != 204 { headers.add(name: "content-length", value: "\(octets.count)") }
-        let (count, eventLoop) = (octets.count, context.eventLoop)
+        if status != 204 { headers.add(name: "content-length", value: "\(bytes.count)") }
+        let (count, eventLoop) = (bytes.count, context.eventLoop)
         // Which may close this very connection: then nothing of what follows leaves.
         memory.take(count, for: self)
         let head = HTTPResponseHead(version: .http1_1, status: HTTPResponseStatus(statusCode: status), headers: headers)
         context.write(wrapOutboundOut(.head(head)), promise: nil)
-        if !octets.isEmpty, !omitsBody {
-            context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: octets)))), promise: nil)
+        if !bytes.isEmpty, !omitsBody {
+            context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: bytes)))), promise: nil)
         }
         let done = context.eventLoop.makePromise(of: Void.self)
         context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: done)
@@ -204,7 +205,7 @@ final class ConnectionHandler: ChannelInboundHandler {
             wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: .ok, headers: headers))), promise: nil)
         let stream = EventStream(
             isWritable: { [weak self] in self?.context?.channel.isWritable ?? false },
-            write: { [weak self] octets in self?.send(octets) },
+            write: { [weak self] bytes in self?.send(bytes) },
             push: { [weak self] in self?.context?.flush() })
         phase = .streaming(stream)
         events.add(stream)
@@ -218,8 +219,8 @@ final class ConnectionHandler: ChannelInboundHandler {
         }
     }
 
-    private func send(_ octets: ByteBuffer) {
-        context?.write(wrapOutboundOut(.body(.byteBuffer(octets))), promise: nil)
+    private func send(_ bytes: ByteBuffer) {
+        context?.write(wrapOutboundOut(.body(.byteBuffer(bytes))), promise: nil)
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {

@@ -21,7 +21,7 @@ struct ControlFailure: Error, Equatable {
     }
 
     static func tooLarge(_ limit: Int) -> ControlFailure {
-        ControlFailure(status: 413, code: "too-large", message: "a body has at the most \(limit) octets")
+        ControlFailure(status: 413, code: "too-large", message: "a body has at the most \(limit) bytes")
     }
 
     static func method(_ method: String, allowed: [String]) -> ControlFailure {

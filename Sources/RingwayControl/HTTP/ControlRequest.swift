@@ -30,18 +30,18 @@ struct ControlRequest: Sendable {
 
     /// Undoes percent-encoding (RFC 3986 §2.1).
     private static func decode(_ text: Substring) -> String? {
-        var octets: [UInt8] = []
+        var bytes: [UInt8] = []
         var rest = text.utf8[...]
-        while let octet = rest.popFirst() {
-            guard octet == UInt8(ascii: "%") else {
-                octets.append(octet)
+        while let byte = rest.popFirst() {
+            guard byte == UInt8(ascii: "%") else {
+                bytes.append(byte)
                 continue
             }
             guard rest.count >= 2, let value = UInt8(Substring(rest.prefix(2)), radix: 16) else { return nil }
-            octets.append(value)
+            bytes.append(value)
             rest = rest.dropFirst(2)
         }
-        return String(validating: octets, as: UTF8.self)
+        return String(validating: bytes, as: UTF8.self)
     }
 
     /// The body as JSON.
@@ -54,7 +54,7 @@ struct ControlRequest: Sendable {
         }
     }
 
-    /// Refuses parameters of the query that nobody would read.
+    /// Refuses parameters of the query that the route does not know.
     func expectQuery(_ known: [String] = []) throws(ControlFailure) {
         for (name, _) in query where !known.contains(name) {
             throw ControlFailure.invalid("there is no parameter \"\(name)\" here", key: name)

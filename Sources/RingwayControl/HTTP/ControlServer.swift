@@ -7,7 +7,7 @@ internal import Synchronization
 
 /// The control API of networks: HTTP/1.1 and JSON, each network at a unix socket of its own.
 ///
-/// A socket's file has the permissions 0600, and whoever connects must be the user that the process runs as, or root.
+/// A socket's file has the permissions 0600, and a client must be the user that the process runs as, or root.
 /// Guests cannot get there: what they send ends in the network's own stack, which knows no unix sockets.
 public final class ControlServer: Sendable {
     /// Connections that a network has at a time. Beyond it one is closed as soon as it comes.
@@ -69,7 +69,7 @@ public final class ControlServer: Sendable {
         }
     }
 
-    /// Whether a connection may stay: there are not too many, and it is from somebody who may be here.
+    /// Whether a connection may stay: there are not too many, and its client is allowed.
     private static func admit(_ channel: any Channel, _ count: NIOLoopBoundBox<Int>) -> EventLoopFuture<Void> {
         guard count.value < mostConnections, let options = channel as? any SocketOptionProvider else {
             return channel.eventLoop.makeFailedFuture(ChannelError.connectPending)

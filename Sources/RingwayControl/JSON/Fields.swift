@@ -32,7 +32,7 @@ struct Fields {
     func string(_ key: String, upTo limit: Int = 256) throws(ControlFailure) -> String? {
         guard let value = value(key) else { return nil }
         guard case .string(let text) = value else { throw wrong(key, "a string", value) }
-        guard text.utf8.count <= limit else { throw refusal(key, "it has more than \(limit) octets") }
+        guard text.utf8.count <= limit else { throw refusal(key, "it has more than \(limit) bytes") }
         return text
     }
 

@@ -7,19 +7,19 @@ public struct JSONReader {
 
     private static let deepest = 32
 
-    private let octets: UnsafeBufferPointer<UInt8>
+    private let bytes: UnsafeBufferPointer<UInt8>
     private var position = 0
     private var depth = 0
 
     /// The value of a text.
     public static func read(_ text: [UInt8]) throws(Failure) -> JSONValue {
         var result: Result<JSONValue, Failure> = .failure(Failure(description: "there is nothing"))
-        text.withUnsafeBufferPointer { octets in
-            var reader = JSONReader(octets: octets)
+        text.withUnsafeBufferPointer { bytes in
+            var reader = JSONReader(bytes: bytes)
             do throws(Failure) {
                 let value = try reader.value()
                 reader.skipBlanks()
-                guard reader.position == octets.count else { throw reader.failure("something follows the value") }
+                guard reader.position == bytes.count else { throw reader.failure("something follows the value") }
                 result = .success(value)
             } catch {
                 result = .failure(error)
@@ -28,18 +28,18 @@ public struct JSONReader {
         return try result.get()
     }
 
-    private init(octets: UnsafeBufferPointer<UInt8>) { self.octets = octets }
+    private init(bytes: UnsafeBufferPointer<UInt8>) { self.bytes = bytes }
 
-    private func failure(_ reason: String) -> Failure { Failure(description: "octet \(position + 1): \(reason)") }
+    private func failure(_ reason: String) -> Failure { Failure(description: "byte \(position + 1): \(reason)") }
 
-    private var next: UInt8? { position < octets.count ? octets[position] : nil }
+    private var next: UInt8? { position < bytes.count ? bytes[position] : nil }
 
     private mutating func skipBlanks() {
-        while let octet = next, octet == 0x20 || octet == 0x0A || octet == 0x0D || octet == 0x09 { position += 1 }
+        while let byte = next, byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 { position += 1 }
     }
 
-    private mutating func take(_ octet: UInt8) -> Bool {
-        guard next == octet else { return false }
+    private mutating func take(_ byte: UInt8) -> Bool {
+        guard next == byte else { return false }
         position += 1
         return true
     }
@@ -111,7 +111,7 @@ public struct JSONReader {
 
     private mutating func digits() -> Int {
         let start = position
-        while let octet = next, octet &- 0x30 <= 9 { position += 1 }
+        while let byte = next, byte &- 0x30 <= 9 { position += 1 }
         return position - start
     }
 
@@ -132,7 +132,7 @@ public struct JSONReader {
             if !take(UInt8(ascii: "+")) { _ = take(UInt8(ascii: "-")) }
             guard digits() > 0 else { throw failure("a digit is missing") }
         }
-        let text = String(decoding: octets[start..<position], as: UTF8.self)
+        let text = String(decoding: bytes[start..<position], as: UTF8.self)
         if isInteger, let value = Int(text) { return .integer(value) }
         guard let value = Double(text), value.isFinite else { throw failure("a number is too large") }
         return .number(value)
@@ -143,7 +143,7 @@ public struct JSONReader {
     private mutating func string() throws(Failure) -> String {
         position += 1
         let start = position
-        while let octet = next, octet != UInt8(ascii: "\""), octet != UInt8(ascii: "\\"), octet >= 0x20 {
+        while let byte = next, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\"), byte >= 0x20 {
             position += 1
         }
         var text = try decode(start..<position)
@@ -156,10 +156,10 @@ public struct JSONReader {
                 position += 1
                 text.unicodeScalars.append(try escaped())
             case nil: throw failure("a string does not end")
-            case .some(let octet) where octet < 0x20: throw failure("a control character is not escaped")
+            case .some(let byte) where byte < 0x20: throw failure("a control character is not escaped")
             default:
                 let start = position
-                while let octet = next, octet != UInt8(ascii: "\""), octet != UInt8(ascii: "\\"), octet >= 0x20 {
+                while let byte = next, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\"), byte >= 0x20 {
                     position += 1
                 }
                 text += try decode(start..<position)
@@ -168,14 +168,14 @@ public struct JSONReader {
     }
 
     private func decode(_ range: Range<Int>) throws(Failure) -> String {
-        guard let text = String(validating: octets[range], as: UTF8.self) else { throw failure("this is not UTF-8") }
+        guard let text = String(validating: bytes[range], as: UTF8.self) else { throw failure("this is not UTF-8") }
         return text
     }
 
     private mutating func escaped() throws(Failure) -> Unicode.Scalar {
-        guard let octet = next else { throw failure("a string does not end") }
+        guard let byte = next else { throw failure("a string does not end") }
         position += 1
-        switch octet {
+        switch byte {
         case UInt8(ascii: "\""): return "\""
         case UInt8(ascii: "\\"): return "\\"
         case UInt8(ascii: "/"): return "/"
@@ -203,7 +203,7 @@ public struct JSONReader {
     private mutating func hexadecimal() throws(Failure) -> UInt32 {
         var value: UInt32 = 0
         for _ in 0..<4 {
-            guard let octet = next, let digit = Character(Unicode.Scalar(octet)).hexDigitValue, octet < 0x80 else {
+            guard let byte = next, let digit = Character(Unicode.Scalar(byte)).hexDigitValue, byte < 0x80 else {
                 throw failure("a hexadecimal digit is missing")
             }
             value = value << 4 | UInt32(digit)

@@ -1,7 +1,7 @@
 /// Writes a JSON text from front to back, without a tree in between.
 public struct JSONWriter {
     /// The text so far.
-    public private(set) var octets: [UInt8] = []
+    public private(set) var bytes: [UInt8] = []
     private var needsComma = false
 
     public init() {}
@@ -10,7 +10,7 @@ public struct JSONWriter {
     public static func text(_ body: (inout JSONWriter) -> Void) -> [UInt8] {
         var writer = JSONWriter()
         body(&writer)
-        return writer.octets
+        return writer.bytes
     }
 
     // MARK: Structure
@@ -33,33 +33,33 @@ public struct JSONWriter {
     public mutating func key(_ key: String) {
         separate()
         quote(key)
-        octets.append(UInt8(ascii: ":"))
+        bytes.append(UInt8(ascii: ":"))
         needsComma = false
     }
 
     /// The same for a key that nothing in needs an escape.
     public mutating func key(_ key: StaticString) {
         separate()
-        octets.append(UInt8(ascii: "\""))
-        octets.append(contentsOf: UnsafeBufferPointer(start: key.utf8Start, count: key.utf8CodeUnitCount))
-        octets.append(UInt8(ascii: "\""))
-        octets.append(UInt8(ascii: ":"))
+        bytes.append(UInt8(ascii: "\""))
+        bytes.append(contentsOf: UnsafeBufferPointer(start: key.utf8Start, count: key.utf8CodeUnitCount))
+        bytes.append(UInt8(ascii: "\""))
+        bytes.append(UInt8(ascii: ":"))
         needsComma = false
     }
 
     private mutating func begin(_ bracket: UInt8) {
         separate()
-        octets.append(bracket)
+        bytes.append(bracket)
         needsComma = false
     }
 
     private mutating func end(_ bracket: UInt8) {
-        octets.append(bracket)
+        bytes.append(bracket)
         needsComma = true
     }
 
     private mutating func separate() {
-        if needsComma { octets.append(UInt8(ascii: ",")) }
+        if needsComma { bytes.append(UInt8(ascii: ",")) }
     }
 
     // MARK: Values
@@ -77,7 +77,7 @@ public struct JSONWriter {
 
     private mutating func literal(_ text: String) {
         separate()
-        octets.append(contentsOf: text.utf8)
+        bytes.append(contentsOf: text.utf8)
         needsComma = true
     }
 
@@ -111,30 +111,30 @@ public struct JSONWriter {
     }
 
     private mutating func quote(_ text: String) {
-        octets.append(UInt8(ascii: "\""))
+        bytes.append(UInt8(ascii: "\""))
         var text = text
-        text.withUTF8 { bytes in
-            if bytes.contains(where: Self.isEscaped) {
-                for octet in bytes { escape(octet) }
+        text.withUTF8 { characters in
+            if characters.contains(where: Self.isEscaped) {
+                for byte in characters { escape(byte) }
             } else {
-                octets.append(contentsOf: bytes)
+                bytes.append(contentsOf: characters)
             }
         }
-        octets.append(UInt8(ascii: "\""))
+        bytes.append(UInt8(ascii: "\""))
     }
 
-    private static func isEscaped(_ octet: UInt8) -> Bool {
-        octet < 0x20 || octet == 0x7F || octet == UInt8(ascii: "\"") || octet == UInt8(ascii: "\\")
+    private static func isEscaped(_ byte: UInt8) -> Bool {
+        byte < 0x20 || byte == 0x7F || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
     }
 
-    private mutating func escape(_ octet: UInt8) {
-        guard Self.isEscaped(octet) else { return octets.append(octet) }
-        octets.append(UInt8(ascii: "\\"))
-        if octet == UInt8(ascii: "\"") || octet == UInt8(ascii: "\\") { return octets.append(octet) }
+    private mutating func escape(_ byte: UInt8) {
+        guard Self.isEscaped(byte) else { return bytes.append(byte) }
+        bytes.append(UInt8(ascii: "\\"))
+        if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { return bytes.append(byte) }
         let digits = Array("0123456789abcdef".utf8)
-        octets.append(contentsOf: "u00".utf8)
-        octets.append(digits[Int(octet >> 4)])
-        octets.append(digits[Int(octet & 15)])
+        bytes.append(contentsOf: "u00".utf8)
+        bytes.append(digits[Int(byte >> 4)])
+        bytes.append(digits[Int(byte & 15)])
     }
 }
 

@@ -1,7 +1,7 @@
 internal import Glibc
 internal import Ringway
 
-/// What somebody who is to help wants to know, in one file. There are no secrets in it: neither keys nor payload.
+/// The state of a network for a bug report, in one file. There are no secrets in it: neither keys nor payload.
 enum Diagnostics {
     static func bundle(of controlled: ControlledNetwork) -> [UInt8] {
         let network = controlled.network
@@ -69,7 +69,7 @@ extension JSONWriter {
         }
     }
 
-    private static func text(_ octets: UnsafeRawBufferPointer) -> String {
-        String(decoding: octets.prefix { $0 != 0 }, as: UTF8.self)
+    private static func text(_ bytes: UnsafeRawBufferPointer) -> String {
+        String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
     }
 }

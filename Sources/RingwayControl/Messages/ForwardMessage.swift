@@ -53,9 +53,9 @@ enum ForwardMessage {
     }
 }
 
-/// Who publishes ports by the API.
+/// The owners of ports that are published by the API.
 enum OwnerName {
-    /// Whoever does not say who it is.
+    /// The owner of requests that name none.
     static let standard = "api"
     /// The longest name.
     static let longest = 64
@@ -70,9 +70,9 @@ enum OwnerName {
 
     static func isValid(_ text: String) -> Bool {
         (1...longest).contains(text.utf8.count)
-            && text.utf8.allSatisfy { octet in
-                octet &- 0x30 <= 9 || (octet | 0x20) &- 0x61 <= 25 || octet == UInt8(ascii: ".")
-                    || octet == UInt8(ascii: "_") || octet == UInt8(ascii: "-")
+            && text.utf8.allSatisfy { byte in
+                byte &- 0x30 <= 9 || (byte | 0x20) &- 0x61 <= 25 || byte == UInt8(ascii: ".")
+                    || byte == UInt8(ascii: "_") || byte == UInt8(ascii: "-")
             }
     }
 }

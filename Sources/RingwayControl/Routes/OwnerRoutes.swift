@@ -1,7 +1,7 @@
 internal import Ringway
 
 extension ControlledNetwork {
-    /// Whoever publishes ports, and for how long it is believed to be alive.
+    /// The owners of published ports, and their leases.
     var ownerRoutes: [Route] {
         [
             Route("GET", "/v1/owners") { (request) throws(ControlFailure) in
