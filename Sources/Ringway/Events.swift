@@ -69,7 +69,7 @@ extension VirtualNetwork {
         }
     }
 
-    /// Somebody's interest in a network's events; it ends with `cancel` or with the last reference.
+    /// A subscription to a network's events; it ends with `cancel` or with the last reference.
     public final class Subscription: Sendable {
         private let ending: Mutex<(@Sendable () -> Void)?>
 
@@ -77,7 +77,7 @@ extension VirtualNetwork {
 
         deinit { cancel() }
 
-        /// No event that happens from now on is told.
+        /// The handler gets no event that happens from now on.
         public func cancel() {
             let action = ending.withLock { ending in
                 defer { ending = nil }
@@ -93,7 +93,7 @@ extension VirtualNetwork {
         subscribe(handler, ended: {})
     }
 
-    /// The events from now on, for as long as somebody iterates: after the network's last one the stream ends.
+    /// The events from now on, for as long as the stream is iterated; it ends after the network's last event.
     public var events: AsyncStream<Event> {
         AsyncStream(bufferingPolicy: .bufferingNewest(1_024)) { continuation in
             let subscription = subscribe({ continuation.yield($0) }, ended: { continuation.finish() })
@@ -101,7 +101,7 @@ extension VirtualNetwork {
         }
     }
 
-    /// - Parameter ended: called when the network has told its last event, unless the subscription was cancelled.
+    /// - Parameter ended: called after the network's last event, unless the subscription was cancelled.
     private func subscribe(
         _ handler: @escaping @Sendable (Event) -> Void, ended: @escaping @Sendable () -> Void
     ) -> Subscription {
@@ -112,9 +112,9 @@ extension VirtualNetwork {
         return Subscription { [weak self] in self?.subscribers.withLock { $0.remove(number) } }
     }
 
-    /// Tells everybody that no event is to come.
+    /// Ends all subscriptions: no event follows.
     func endSubscriptions() {
-        // Outside of the lock, because whoever hears of it cancels its subscription.
+        // Outside of the lock, because the handler cancels its subscription.
         for ended in subscribers.withLock({ $0.end() }) { ended() }
     }
 
@@ -131,7 +131,7 @@ extension VirtualNetwork {
     }
 }
 
-/// Who wants to know what happens on a network.
+/// The subscriptions to a network's events.
 struct SubscriberList {
     private struct Entry {
         let number: Int
@@ -158,7 +158,7 @@ struct SubscriberList {
 
     mutating func remove(_ number: Int) { entries.removeAll { $0.number == number } }
 
-    /// Takes nobody any more; whom to tell so.
+    /// Accepts no further subscription; returns the handlers of the end.
     mutating func end() -> [@Sendable () -> Void] {
         defer { entries = [] }
         hasEnded = true

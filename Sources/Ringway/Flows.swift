@@ -5,13 +5,13 @@ public import RingwayStack
 internal import RingwayWire
 internal import Synchronization
 
-/// A transport conversation of a guest's, as it was when somebody asked.
+/// A flow of a guest, as it was at the time of the request.
 public struct NetworkFlow: Sendable {
-    /// Whose it is; `nil` for one through an agent that carries no frames.
+    /// The guest; `nil` for a connection through an agent that carries no frames.
     public let guest: Guest.ID?
     /// Addresses with port 0 stand for unix sockets, and for programs of the guest's that use a socket of the host's.
     public let record: FlowRecord
-    /// The place by which it came, of a connection through an agent whose place is still there.
+    /// The place by which a connection through an agent came, while that place exists.
     public var place: PublishedPort.ID?
     /// Of a connection through an agent: the unix socket at the host's end, and the one in the guest.
     public var hostPath: String?
@@ -19,14 +19,14 @@ public struct NetworkFlow: Sendable {
 }
 
 extension VirtualNetwork {
-    /// The flows there are, at the most so many, and whether these are all.
+    /// The present flows, up to a limit, and whether these are all.
     ///
-    /// The shards write them down a piece at a time, between frames, so this waits for them: not for a thread that must
-    /// not wait.
+    /// The shards write them down a piece at a time, between frames, so this waits for them: do not
+    /// call it on a thread that must not block.
     ///
     /// - Parameters:
-    ///   - guest: whose flows; `nil` for everybody's.
-    ///   - limit: how many at the most.
+    ///   - guest: the guest; `nil` for the flows of all.
+    ///   - limit: the most flows that are returned.
     public func flows(of guest: Guest.ID? = nil, limit: Int = 1_000) -> (flows: [NetworkFlow], isComplete: Bool) {
         let members = state.withLock { $0.members.values.sorted { $0.guest.id < $1.guest.id } }
         var flows: [NetworkFlow] = []

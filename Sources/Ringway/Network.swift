@@ -10,7 +10,7 @@ extension VirtualNetwork {
         public var ipv4Network = Self.defaultIPv4Network
         /// The guests' IPv6 prefix, a /64; `nil` for a random unique local one.
         public var ipv6Prefix: IPv6Address?
-        /// Octets of an IP packet on the link.
+        /// Bytes of an IP packet on the link.
         public var mtu = 1_500
         /// Threads of the data path; zero for `defaultShardCount`. A link must have as many queues.
         public var shards = 0
@@ -76,7 +76,7 @@ extension VirtualNetwork {
             return block
         }
 
-        /// The number of shards that zero stands for: one for two processors, because for each octet that a shard moves
+        /// The number of shards that zero stands for: one for two processors, because for each byte that a shard moves
         /// the guest's kernel and the host's have as much to do.
         public static var defaultShardCount: Int { max(1, min(64, processorCount / 2)) }
         /// Microseconds.

@@ -1,7 +1,7 @@
 internal import Glibc
 internal import RingwayRing
 
-/// How octets are moved: what the threads of the data path ask of the kernel, and wait for.
+/// How bytes are moved: what the threads of the data path ask of the kernel, and wait for.
 public enum Reactor: String, Sendable, CaseIterable, Hashable {
     /// The kernel carries out whole batches of operations (Linux 6.0).
     case ioUring = "io_uring"

@@ -87,7 +87,7 @@ public final class VirtualNetwork: Sendable {
         var agents: [ObjectIdentifier: AttachedAgent] = [:]
         /// When the leases of owners run out, in monotonic nanoseconds.
         var ownerLeases: [String: UInt64] = [:]
-        /// Whether somebody looks after them.
+        /// Whether a timer ends them.
         var sweepsOwners = false
         var names: [NetworkName]
         var policy: DestinationPolicy
@@ -101,7 +101,7 @@ public final class VirtualNetwork: Sendable {
         var agentPortsBeyondLimit = 0
         /// Queues that agents offered beyond what a guest gets.
         var queuesRefused = 0
-        /// Whether somebody looks after what memory is left.
+        /// Whether a timer watches the memory that is left.
         var watchesMemory = false
         var linkLost: (@Sendable () -> Void)?
         var isLinkLost = false
@@ -259,7 +259,7 @@ public final class VirtualNetwork: Sendable {
 
     // MARK: Changes of what was configured
 
-    /// Replaces what is settled about guests. Whoever is attached keeps its address until it leaves.
+    /// Replaces the static leases. A guest that is attached keeps its address until it leaves.
     public func setLeases(_ leases: [StaticLease]) throws(Failure) {
         try state.withLock { (state) throws(Failure) in try state.registry.settle(leases) }
         renewNames()
@@ -295,7 +295,7 @@ public final class VirtualNetwork: Sendable {
 
     /// The counters now, of all guests together, those that have gone included.
     public func statistics() -> Statistics {
-        // Under the lock, so that nobody is counted twice who leaves meanwhile.
+        // Under the lock, so that no guest that leaves meanwhile is counted twice.
         var (rows, count, refused) = state.withLock { state in
             let engines = (Array(state.members.values) + Array(state.leaving.values)).map(\.engine)
             let rows = Statistics.sum(engines.map { $0.snapshot() }, departed: state.departed)

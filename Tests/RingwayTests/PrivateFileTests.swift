@@ -75,8 +75,8 @@ struct PrivateFileTests {
             #expect(PrivateDirectory.make(path) == "it belongs to another user")
             chown(path, 0, 0)
             chmod(path, 0o777)
-            #expect(PrivateDirectory.make(path) == "anybody may write to it")
-            // As /tmp is: nobody removes there what is another's.
+            #expect(PrivateDirectory.make(path) == "every user may write to it")
+            // As /tmp is: users cannot remove the files of others there.
             chmod(path, 0o1777)
             #expect(PrivateDirectory.make(path) == nil)
         }

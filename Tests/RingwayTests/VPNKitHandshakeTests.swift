@@ -14,7 +14,7 @@ struct VPNKitHandshakeTests {
         return handshake.receive([command] + identifier + rest)
     }
 
-    @Test func `greets whoever speaks the protocol, and reads no octet too many`() {
+    @Test func `greets whoever speaks the protocol, and reads not one byte too many`() {
         var handshake = VPNKitHandshake()
         #expect(handshake.wanted == 49)
         #expect(handshake.receive(Array(Self.greeting.prefix(20))) == .wait)

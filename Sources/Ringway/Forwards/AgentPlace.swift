@@ -10,7 +10,7 @@ public struct AgentPlace: Hashable, Sendable, Identifiable {
         case forward
         /// By the agent itself, as Docker's proxy does.
         case agent
-        /// By nobody: it follows a port that is listened on inside the guest.
+        /// Without a request: it follows a port that is listened on inside the guest.
         case follow
     }
 

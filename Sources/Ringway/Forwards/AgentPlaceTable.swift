@@ -2,10 +2,10 @@ internal import RingwayAgentHost
 internal import RingwayAgentProtocol
 internal import RingwayWire
 
-/// What a network knows of the places from which agents lead clients into guests: those that were configured, those that
+/// The places on the host from which agents lead clients into guests: those that were configured, those that
 /// agents ask for, and those that follow listening ports.
 ///
-/// It opens nothing and tells nobody; each operation answers what has changed, so that the caller can.
+/// It opens and reports nothing itself; each operation returns what has changed, for the caller to act on.
 struct AgentPlaceTable {
     /// By what an agent's own place is found again.
     struct Key: Hashable {

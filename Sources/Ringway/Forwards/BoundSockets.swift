@@ -9,7 +9,7 @@ enum BoundSockets {
     private static var states: UInt32 { 1 << 10 | 1 << 13 }
     private static var requestLength: Int { 72 }
     private static var headerLength: Int { 16 }
-    /// Of `struct inet_diag_msg`: its octets, and where the source port, the user and the inode are.
+    /// Of `struct inet_diag_msg`: its bytes, and where the source port, the user and the inode are.
     private static var messageLength: Int { 72 }
     private static var portPlace: Int { 4 }
     private static var userPlace: Int { 64 }

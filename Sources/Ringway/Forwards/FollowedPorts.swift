@@ -12,12 +12,12 @@ struct FollowedListeners {
 
 /// Ports of the host's loopback that follow what is listened on inside guests.
 extension VirtualNetwork {
-    /// Numbers of such forwards, apart from those of forwards that somebody has asked for.
+    /// Numbers of such forwards, apart from those of forwards that were asked for.
     private static var firstNumber: UInt32 { 0x8000_0000 }
     /// Ports below belong to the machine's own services.
     private static var lowestPort: UInt16 { 1_024 }
 
-    /// Opens and closes ports as an agent reports them. A port that somebody else has on the host stays theirs.
+    /// Opens and closes ports as an agent reports them. A port that another program has on the host stays its own.
     func follow(_ changes: [PortReport.Change], of agent: AgentGuest, _ listeners: inout FollowedListeners) {
         guard configuration.followsListeningPorts else { return }
         self.changes.withLock { _ in

@@ -92,7 +92,7 @@ struct ForwardRecord {
         forgetSockets()
     }
 
-    /// Somebody else has the sockets now.
+    /// The sockets have another owner now.
     mutating func forgetSockets() {
         sockets = []
         isListening = false

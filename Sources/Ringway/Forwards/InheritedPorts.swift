@@ -4,10 +4,10 @@ internal import RingwayEngine
 internal import RingwayWire
 internal import Synchronization
 
-/// TCP sockets that listen already, opened by another such as a service manager, for ports that are to be published.
+/// TCP sockets that listen already, opened by another program such as a service manager, for ports that are to be published.
 ///
-/// They are as much the other's: they cannot be stopped from listening, and are open for as long as the network lives.
-/// While one leads to no guest somebody has to accept its clients and reset them.
+/// They belong to that program too: they cannot be stopped from listening, and are open for as long as the network lives.
+/// While one leads to no guest its clients are accepted and reset here.
 struct InheritedPorts {
     /// Where a socket listens; no address stands for every one of both families.
     struct Place: Hashable {
@@ -66,7 +66,7 @@ struct InheritedPorts {
 }
 
 extension VirtualNetwork {
-    /// Uses a TCP socket that listens already, opened by another such as a service manager, for its port once that is
+    /// Uses a TCP socket that listens already, opened by another program such as a service manager, for its port once that is
     /// published; before, and while there is no guest, clients are accepted and reset. Adopts the descriptor.
     ///
     /// A socket of every address of both families is for a forward without an address.
@@ -96,8 +96,8 @@ extension VirtualNetwork {
         loop.post { [weak self] in self?.loop.unwatch(descriptor) }
     }
 
-    /// Gives up the ports of forwards whose sockets no engine has any more; what another has opened stays for whoever
-    /// publishes the port next.
+    /// Gives up the ports of forwards whose sockets no engine has any more; sockets that another program has opened stay
+    /// for the next forward of the port.
     func closePorts(of records: [ForwardRecord]) {
         for record in records {
             var record = record

@@ -8,7 +8,7 @@ public struct PublishedPort: Hashable, Sendable, Identifiable {
     public let requested: PortForward
     /// Whether the host's ports were chosen among free ones.
     public var isChosen: Bool { forward != requested }
-    /// Who has published it: whoever sets a whole of ports sets only its own.
+    /// Owner tag. `setPublished` replaces only ports with the same owner.
     public let owner: String
     /// The guest it leads to now; `nil` while that one is not there, and clients are refused.
     public internal(set) var guest: Guest.ID?

@@ -71,7 +71,7 @@ extension VirtualNetwork {
             report(.agentForwardRemoved(place))
             return (agent, removed?.socket)
         }
-        // Whoever comes next may want the same place. The agents' thread may be waiting to make changes of its own.
+        // The next request may be for the same place. The agents' thread may be waiting to make changes of its own.
         agent?.endForwardNow(number: number)
         socket?.end()
     }

@@ -2,7 +2,7 @@ internal import RingwayEngine
 internal import RingwayWire
 internal import Synchronization
 
-/// Published ports live as long as somebody wants them: while their guest is away TCP ports stay taken and refuse, and
+/// Published ports stay until they are removed: while their guest is away TCP ports stay taken and refuse, and
 /// as soon as it is there they lead to it. A moved forward never takes connections with it that exist.
 extension VirtualNetwork {
     /// Everything that is published, in the order in which it was.

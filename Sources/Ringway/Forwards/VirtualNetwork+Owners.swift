@@ -1,7 +1,7 @@
 internal import CRingway
 internal import Synchronization
 
-/// Whoever publishes ports may do so for as long as it is heard of: when its lease runs out they are removed.
+/// Owners of published ports may have a lease: unless it is renewed, their ports are removed when it runs out.
 extension VirtualNetwork {
     /// An owner of published ports.
     public struct ForwardOwner: Hashable, Sendable {
@@ -12,7 +12,7 @@ extension VirtualNetwork {
         public let secondsLeft: Int?
     }
 
-    /// Everybody who has published something or has a lease, but the one without a name.
+    /// Every owner of a published port or a lease, except the one without a name.
     public var forwardOwners: [ForwardOwner] {
         let now = ringway_monotonic_nanoseconds()
         return state.withLock { state in

@@ -5,8 +5,8 @@ internal import RingwayWire
 ///
 /// An ethernet address that has been given an IPv4 address has it again whenever it comes back, for as long as the
 /// network lives; only when all others are taken does the one go that has been away for longest. IPv6 addresses, which
-/// guests choose, belong to whoever sends from them first, but for those that SLAAC makes of an ethernet address: they
-/// belong to its machine, which takes them from whoever was there before it.
+/// guests choose, belong to the first guest that sends from them, except those that SLAAC makes of an ethernet address:
+/// they belong to that machine, which takes them from any earlier holder.
 struct AddressRegistry {
     /// What a guest was given.
     struct Lease: Equatable {
@@ -16,7 +16,7 @@ struct AddressRegistry {
         var claimsName = false
         /// The link of its own by which it came last.
         var link: LinkAddress?
-        /// Settled in the configuration, so nobody else ever gets it.
+        /// A static lease: no other guest gets the address.
         var isStatic: Bool
         /// Attached now.
         var isPresent = false
@@ -47,7 +47,7 @@ struct AddressRegistry {
 
     // MARK: IPv4
 
-    /// Replaces what the configuration settles. Whoever is attached keeps the address it has; all or nothing.
+    /// Replaces the static leases. A guest that is attached keeps its address; all or nothing.
     mutating func settle(_ leases: [StaticLease]) throws(VirtualNetwork.Failure) {
         var addresses: [IPv4Address: MACAddress] = [:]
         var names: [String: MACAddress] = [:]
@@ -84,7 +84,7 @@ struct AddressRegistry {
         for lease in settled.values {
             guard let address = lease.ipv4 else { continue }
             if let holder = holders[address], holder != lease.mac {
-                // Whoever is attached stays; the lease holds from when it leaves.
+                // An attached guest keeps the address; the lease holds from when it leaves.
                 if leases[holder]?.isPresent == true { continue }
                 forget(holder)
             }
@@ -172,7 +172,7 @@ struct AddressRegistry {
         guard !leases.contains(where: { $0.key != mac && $0.value.name == name }),
             !settled.contains(where: { $0.key != mac && $0.value.name == name })
         else { throw VirtualNetwork.Failure("another guest has the name \"\(name)\"") }
-        // By such a name somebody is known who has none, and may come only later.
+        // Such a name stands for a guest without a name, which may come only later.
         let number = name.dropFirst("guest-".count)
         guard !name.hasPrefix("guest-") || number.contains(where: { !$0.isNumber }) || leases[mac]?.name == name else {
             throw VirtualNetwork.Failure("the name \"\(name)\" stands for the guest of an address")
@@ -273,7 +273,7 @@ struct AddressRegistry {
         "guest-\(address.rawValue - plan.ipv4Network.rawValue)"
     }
 
-    /// Frees the address of whoever has been away for longest; false when everybody is there.
+    /// Frees the address of the guest that has been away for longest; false when all are attached.
     private mutating func forgetIdlest() -> Bool {
         let idle = leases.filter { !$0.value.isPresent && !$0.value.isStatic }
         guard let idlest = idle.min(by: { $0.value.lastUse < $1.value.lastUse }) else { return false }
@@ -310,7 +310,7 @@ struct AddressRegistry {
         return true
     }
 
-    /// The known machine whose address it is by right, whoever sends from it first.
+    /// The known machine that owns the address, whichever guest sends from it first.
     private func owner(of address: IPv6Address) -> MACAddress? {
         if let owner = given[address] { return owner }
         guard let mac = address.embeddedMAC, leases[mac] != nil || settled[mac] != nil else { return nil }

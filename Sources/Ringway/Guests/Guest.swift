@@ -40,13 +40,13 @@ public struct GuestIdentity: Hashable, Sendable {
 
 /// Which guest a published port leads to.
 public enum GuestSelector: Hashable, Sendable, CustomStringConvertible {
-    /// Of those that are attached, the one that has been for longest: the only one, where there is one.
+    /// The guest that has been attached for longest: the only one, where there is one.
     case first
-    /// Whoever has the address.
+    /// The guest with this address.
     case address(IPv4Address)
-    /// Whoever has the ethernet address.
+    /// The guest with this ethernet address.
     case mac(MACAddress)
-    /// Whoever has the name.
+    /// The guest with this name.
     case name(String)
 
     /// Reads an address of either kind, or a name.
@@ -94,13 +94,13 @@ public enum GuestName {
 
     /// Whether it is one label of a host name (RFC 1123 §2.1) that is free for guests.
     public static func isValid(_ text: String) -> Bool {
-        let octets = Array(text.lowercased().utf8)
-        guard (1...63).contains(octets.count), !reserved.contains(text.lowercased()) else { return false }
-        func isAlphanumeric(_ octet: UInt8) -> Bool {
-            (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(octet)
-                || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(octet)
+        let bytes = Array(text.lowercased().utf8)
+        guard (1...63).contains(bytes.count), !reserved.contains(text.lowercased()) else { return false }
+        func isAlphanumeric(_ byte: UInt8) -> Bool {
+            (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
+                || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
         }
-        guard isAlphanumeric(octets[0]), isAlphanumeric(octets[octets.count - 1]) else { return false }
-        return octets.allSatisfy { isAlphanumeric($0) || $0 == UInt8(ascii: "-") }
+        guard isAlphanumeric(bytes[0]), isAlphanumeric(bytes[bytes.count - 1]) else { return false }
+        return bytes.allSatisfy { isAlphanumeric($0) || $0 == UInt8(ascii: "-") }
     }
 }

@@ -6,8 +6,8 @@
 /// Each descriptor is one end of a SOCK_SEQPACKET pair, at the other end of which a process inside the guest's network
 /// namespace answers:
 ///
-/// - a request is two octets: 4 or 6 for the family, and how many sockets are wanted;
-/// - an answer is one octet, the family, with as many sockets as could be made, as SCM_RIGHTS.
+/// - a request is two bytes: 4 or 6 for the family, and how many sockets are wanted;
+/// - an answer is one byte, the family, with as many sockets as could be made, as SCM_RIGHTS.
 ///
 /// The sockets are fresh, non-blocking and close-on-exec. They may be bound to an address that the guest does not have
 /// (IP_TRANSPARENT, IPV6_TRANSPARENT), and the guest's routes bring back to them what it sends to the network's host

@@ -13,7 +13,7 @@ extension VirtualNetwork {
     public var guests: [Guest] { state.withLock { $0.members.values.map(\.guest).sorted { $0.id < $1.id } } }
 
     /// Attaches a guest by the queues of its TAP device, which are adopted: non-blocking descriptors with a virtio-net
-    /// header of 12 octets. There is one shard for each queue.
+    /// header of 12 bytes. There is one shard for each queue.
     ///
     /// - Parameters:
     ///   - queues: the descriptors.
@@ -63,7 +63,7 @@ extension VirtualNetwork {
     ) throws(Failure) -> Guest {
         try refuse(mac)
         if let name, state.withLock({ $0.names.contains { $0.name.lowercased() == name.lowercased() } }) {
-            throw Failure("the configuration has the name \"\(name)\" for somebody else")
+            throw Failure("the configuration has the name \"\(name)\" for another address")
         }
         return try admit(link, sockets, description) { (registry) throws(Failure) in
             let lease = try registry.admit(mac, preferring: preferred)
@@ -378,7 +378,7 @@ extension VirtualNetwork {
         let reason =
             switch event {
             case .linkLost(let errno) where errno == 0 || errno == ENODEV: "the other end has closed it"
-            case .linkMalformed(let length): "it sent a frame of \(length) octets, which none has"
+            case .linkMalformed(let length): "it sent a frame of \(length) bytes, which none has"
             case .linkLost(let errno): String(cString: strerror(errno))
             case .addressesChanged: ""
             case .ringFailed(let errno): "io_uring: \(String(cString: strerror(errno)))"

@@ -2,8 +2,8 @@ internal import CRingway
 internal import Glibc
 internal import RingwayLinks
 
-/// A datagram socket in the file system: the guest is whoever sends to it first, until that one's own socket is gone.
-/// Then a new socket takes the place.
+/// A datagram socket in the file system: the guest is the first sender, until the sender's own socket is
+/// gone. Then a new socket takes the place.
 ///
 /// The kernel tells neither side of such a pair that the other has gone, so the file of the guest's socket is looked at
 /// once a second.
@@ -56,13 +56,13 @@ final class DatagramListener: GuestListener {
         place.loop?.watch(descriptor) { [weak self] in self?.greet() }
     }
 
-    /// Connects to whoever has sent the first datagram, and lets it say who it is.
+    /// Connects to the sender of the first datagram, and has it identified.
     private func greet() {
         place.loop?.unwatch(descriptor)
         guard let path = sender(), let peer = Peer(path), SocketFile.connect(descriptor, path) == 0 else {
-            // It cannot be answered: there is nothing to wait for but another one.
-            var octet: UInt8 = 0
-            _ = recv(descriptor, &octet, 1, Int32(MSG_DONTWAIT))
+            // There is no way to send to it: another datagram is waited for.
+            var byte: UInt8 = 0
+            _ = recv(descriptor, &byte, 1, Int32(MSG_DONTWAIT))
             place.refuse("a datagram came from a socket that has no name here: give QEMU's -netdev dgram a local.path")
             return begin()
         }
@@ -77,11 +77,11 @@ final class DatagramListener: GuestListener {
     private func sender() -> String? {
         var address = sockaddr_un()
         var length = socklen_t(MemoryLayout<sockaddr_un>.size)
-        var octet: UInt8 = 0
+        var byte: UInt8 = 0
         let count = withUnsafeMutablePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 recvfrom(
-                    descriptor, &octet, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT), $0, &length)
+                    descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT), $0, &length)
             }
         }
         let start = MemoryLayout<sockaddr_un>.offset(of: \.sun_path) ?? 2
@@ -115,7 +115,7 @@ final class DatagramListener: GuestListener {
     /// Puts a fresh socket in place of the one that went with its guest.
     private func renew() {
         guard !isClosed else { return }
-        // The old one has gone with its guest; its number may be somebody else's, and later so may its file's.
+        // The old one has gone with its guest; its descriptor may be reused, and later so may its inode.
         if descriptor >= 0 { file.remove() }
         descriptor = -1
         do throws(VirtualNetwork.Failure) {

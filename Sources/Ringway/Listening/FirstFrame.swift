@@ -13,7 +13,7 @@ enum FirstFrame {
         case closed
     }
 
-    /// Octets before the source address: the length, and the destination.
+    /// Bytes before the source address: the length, and the destination.
     private static func offset(_ framing: Link.Framing) -> Int {
         switch framing {
         case .stream(.qemu): 4 + 6

@@ -6,15 +6,15 @@ internal import Synchronization
 
 /// Waits for guests in one place. Lives on its network's control loop, as do the connections that are not guests yet.
 protocol GuestListener: AnyObject {
-    /// Nobody is waited for any more, so that the listener can be forgotten. Asked once it has begun.
+    /// The listener has no guest and accepts none any more, so that it can be dropped. Asked once it has begun.
     var isOver: Bool { get }
 
     /// Starts to wait.
     func begin()
     /// A guest that may have been one of ours has left.
     func guestLeft(_ guest: Guest.ID)
-    /// Ends waiting, and removes what was made for it. Guests that came are left alone, but those of agents: an agent's
-    /// connections come where it came itself, so without that place it has none, and comes again at another.
+    /// Ends listening, and removes its sockets and files. Its guests stay attached, except those of agents: an agent's
+    /// connections come to the address where the agent came, so it has to connect again at another.
     func close()
 }
 
@@ -23,19 +23,19 @@ extension GuestListener {
     var isOver: Bool { false }
 }
 
-/// What every listener has: its network, and how to speak of itself.
+/// What every listener has: its network, and its address for reports.
 final class ListenerPlace: Sendable {
     private struct Complaint {
         var reason = ""
         var time: UInt64 = 0
     }
 
-    /// Nanoseconds for which the same is not said again, however often it happens.
+    /// Nanoseconds for which the same report is not repeated, however often it happens.
     private static var silence: UInt64 { 10_000_000_000 }
 
     weak let network: VirtualNetwork?
     let address: LinkAddress
-    /// Who may come there.
+    /// Which guests may come there.
     let terms: LinkTerms
     private let last = Mutex(Complaint())
 
@@ -47,13 +47,13 @@ final class ListenerPlace: Sendable {
 
     var loop: ControlLoop? { network?.loop }
 
-    /// Counts somebody who is turned away, and tells why.
+    /// Counts a guest that is refused, and reports why.
     func refuse(_ reason: String) {
         network?.state.withLock { $0.guestsRefused += 1 }
         tell(reason)
     }
 
-    /// Tells why somebody is turned away whom the network has counted.
+    /// Reports why a guest was refused that the network has counted.
     func tell(_ reason: String) {
         let now = ringway_monotonic_nanoseconds()
         let isNews = last.withLock { last in

@@ -20,14 +20,14 @@ public enum LinkAddress: Hashable, Sendable, CustomStringConvertible {
     /// The unix socket by which Firecracker or cloud-hypervisor lets the host connect to an agent that waits at a port.
     case agentMonitor(path: String, port: UInt32)
     /// Descriptors that the process has been given: the queues of one TAP, or one socket, connected or listening, whose
-    /// octets have the framing.
+    /// bytes have the framing.
     case inherited([Int32], framing: StreamFraming)
 
-    /// A TAP device by its queues, which are adopted: whoever has opened them, in whatever network namespace, has set
-    /// IFF_TAP, IFF_NO_PI and IFF_VNET_HDR. The guest is the device's interface, by whose ethernet address it is known.
+    /// A TAP device by its queues, which are adopted. They were opened with IFF_TAP, IFF_NO_PI and
+    /// IFF_VNET_HDR, in any network namespace. The guest is the device's interface, by whose ethernet address it is known.
     public static func tap(queues: [Int32]) -> LinkAddress { .inherited(queues, framing: .qemu) }
 
-    /// A socket, which is adopted. A connected stream is one guest, whose octets have the framing; a listening one gets a
+    /// A socket, which is adopted. A connected stream is one guest, whose bytes have the framing; a listening one gets a
     /// guest with each connection; on a datagram socket, which has no use for the framing, each datagram is a frame.
     public static func socket(_ descriptor: Int32, framing: StreamFraming = .qemu) -> LinkAddress {
         .inherited([descriptor], framing: framing)

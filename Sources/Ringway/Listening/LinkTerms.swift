@@ -1,17 +1,17 @@
 public import RingwayWire
 
-/// Who may come by a link, and as whom.
+/// Which guests may come by a link, and as whom.
 ///
-/// A link without terms takes whoever comes for who it says it is, by the ethernet address of its first frame or by its
-/// agent: that is right where all guests are one owner's. A link with a guest or an ethernet address belongs to one
-/// machine, which nothing that comes by another link can pass for.
+/// On a link without terms a guest is identified by the ethernet address of its first frame or by its agent: that is
+/// right where all guests belong to one owner. A link with a guest or an ethernet address belongs to one
+/// machine, which no guest on another link can pass for.
 public struct LinkTerms: Hashable, Sendable {
     /// The name of the machine at the other end: that of its lease, where there is one, else the name it has from now on.
     public var guest: String?
     /// The ethernet address of the machine at the other end.
     public var mac: MACAddress?
     /// The CIDs of the machines that may connect to a vsock port; empty for every other machine. This machine's own users
-    /// are CID 1, and only let in where it is among them.
+    /// are CID 1, and only admitted where it is among them.
     public var machines: Set<UInt32>
 
     /// Terms of a link; none of them for one that takes every guest.
@@ -24,7 +24,7 @@ public struct LinkTerms: Hashable, Sendable {
     /// Whether the link belongs to one machine.
     public var isBound: Bool { guest != nil || mac != nil }
 
-    /// What is missing at a link, or does not belong there; `nil` for a link that is safe to wait at.
+    /// What is missing at a link, or does not belong there; `nil` for a link that is safe to listen on.
     ///
     /// - Parameter hasToken: whether agents have to show a token.
     public func problem(at address: LinkAddress, hasToken: Bool) -> String? {

@@ -3,13 +3,13 @@ internal import Glibc
 internal import RingwayLinks
 internal import RingwayWire
 
-/// A connection that is not a guest's yet: it says who it is by a handshake, where the link has one, and by its first
-/// frame. Machines take their time to send one, so that is waited for as long as the connection lasts; nothing but a
-/// descriptor is spent on it.
+/// A connection that is not a guest's yet: it is identified by a handshake, where the link has one, and by its first
+/// frame. Machines may send one late, so the first frame is waited for as long as the connection lasts; a descriptor is
+/// all that it costs.
 final class PendingGuest {
     /// Milliseconds within which a handshake or a frame that has begun must be whole, and for which a guest of the same
     /// address is given time to leave.
-    private static var patience: UInt64 { 3_000 }
+    private static var timeout: UInt64 { 3_000 }
     private static var pause: UInt64 { 20 }
 
     private let descriptor: Int32
@@ -34,8 +34,8 @@ final class PendingGuest {
         self.ended = ended
         if framing == .stream(.vpnkit) {
             handshake = VPNKitHandshake()
-            // Somebody who connects and says nothing is no guest.
-            place.loop?.after(milliseconds: Self.patience) { [weak self] in self?.endHandshake() }
+            // A client that connects and sends nothing is no guest.
+            place.loop?.after(milliseconds: Self.timeout) { [weak self] in self?.endHandshake() }
         }
         wait()
     }
@@ -58,7 +58,7 @@ final class PendingGuest {
     /// Readiness cannot tell a part from the whole, so time has to pass between looks.
     private func pauseThenLook() {
         place.loop?.unwatch(descriptor)
-        guard waited < Self.patience else { return refuse("the first frame does not end") }
+        guard waited < Self.timeout else { return refuse("the first frame does not end") }
         waited += Self.pause
         place.loop?.after(milliseconds: Self.pause) { [weak self] in
             guard let self, !isOver else { return }
@@ -72,8 +72,8 @@ final class PendingGuest {
     ///   given it by an earlier run of the network, and asks again only when that lease ends.
     private func arrive(_ mac: MACAddress, uses address: IPv4Address?) {
         guard let network = place.network else { return end(nil, closing: true) }
-        if network.isAttached(mac), waited < Self.patience {
-            // A machine that was started again is here before it is known that the former one has gone.
+        if network.isAttached(mac), waited < Self.timeout {
+            // A machine that was started again connects before the end of the former connection is noticed.
             waited += Self.pause
             place.loop?.unwatch(descriptor)
             place.loop?.after(milliseconds: Self.pause) { [weak self] in
@@ -118,11 +118,11 @@ final class PendingGuest {
     private func shakeHands() {
         while var next = handshake {
             let wanted = next.wanted
-            var octets = [UInt8](repeating: 0, count: wanted)
-            let count = recv(descriptor, &octets, wanted, Int32(MSG_DONTWAIT))
+            var bytes = [UInt8](repeating: 0, count: wanted)
+            let count = recv(descriptor, &bytes, wanted, Int32(MSG_DONTWAIT))
             if count < 0, errno == EAGAIN || errno == EINTR { return }
             guard count > 0 else { return end(nil, closing: true) }
-            let action = next.receive(Array(octets.prefix(count)))
+            let action = next.receive(Array(bytes.prefix(count)))
             handshake = next
             switch action {
             case .wait: break
@@ -150,8 +150,8 @@ final class PendingGuest {
     }
 
     /// A fresh connection has room for so little.
-    private func answerClient(_ octets: [UInt8]) {
-        guard !octets.isEmpty else { return }
-        _ = send(descriptor, octets, octets.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
+    private func answerClient(_ bytes: [UInt8]) {
+        guard !bytes.isEmpty else { return }
+        _ = send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
     }
 }

@@ -1,11 +1,11 @@
 internal import Glibc
 
-/// A directory for what is its owner's alone: sockets and state of networks.
+/// A directory for files of its owner alone: sockets and state of networks.
 package enum PrivateDirectory {
-    /// Makes a directory, unless it is there: one of the caller's, or of root's, into which nobody else may write.
+    /// Makes a directory, unless it is there: one of the caller's, or of root's, into which no other user may write.
     ///
     /// - Parameter makesParents: whether the directories above it are made too.
-    /// - Returns: `nil`, or why it cannot be had, in words.
+    /// - Returns: `nil`, or why there is no such directory.
     package static func make(_ path: String, makesParents: Bool = false) -> String? {
         if mkdir(path, 0o700) == 0 { return nil }
         switch errno {
@@ -17,7 +17,7 @@ package enum PrivateDirectory {
         }
     }
 
-    /// Those above may be anybody's.
+    /// The directories above may belong to any user.
     private static func makeParents(of path: String) -> String? {
         guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else { return nil }
         let parent = String(path[..<slash])
@@ -32,8 +32,10 @@ package enum PrivateDirectory {
         guard stat(path, &status) == 0 else { return text(of: errno) }
         guard status.st_mode & S_IFMT == S_IFDIR else { return text(of: ENOTDIR) }
         guard status.st_uid == geteuid() || status.st_uid == 0 else { return "it belongs to another user" }
-        // By the sticky bit nobody removes or replaces what is another's.
-        guard status.st_mode & S_IWOTH == 0 || status.st_mode & S_ISVTX != 0 else { return "anybody may write to it" }
+        // With the sticky bit users cannot remove or replace the files of others.
+        guard status.st_mode & S_IWOTH == 0 || status.st_mode & S_ISVTX != 0 else {
+            return "every user may write to it"
+        }
         return nil
     }
 

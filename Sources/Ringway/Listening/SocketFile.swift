@@ -7,8 +7,8 @@ package struct SocketFile: Sendable {
     private let device: UInt64
     private let number: UInt64
 
-    /// Binds a fresh socket to the path. A file that a socket without owner has left is replaced; one that somebody
-    /// answers at, or that is no socket, is refused.
+    /// Binds a fresh socket to the path. A file that a socket without owner has left is replaced; one that
+    /// a process listens on, or that is no socket, is refused.
     ///
     /// - Parameter mode: the permissions of the file; it never has more, not even for a moment.
     static func bind(

@@ -4,27 +4,27 @@ internal import RingwayWire
 /// flow. All numbers are little endian.
 ///
 ///     client                                        server
-///       | -- "VMN3T", version 22, 40 octets -------> |      49 octets
+///       | -- "VMN3T", version 22, 40 bytes -------> |      49 bytes
 ///       | <------------------------------- the same - |
-///       | -- command, UUID, and 4 octets more -----> |      41 octets
-///       | <---- 1, MTU, longest packet, address ---- |      258 octets; or 2, length, reason
+///       | -- command, UUID, and 4 bytes more -----> |      41 bytes
+///       | <---- 1, MTU, longest packet, address ---- |      258 bytes; or 2, length, reason
 ///
-/// A pure value: it is given what comes, and says what to do.
+/// A pure value: it is given the bytes received, and returns the next action.
 struct VPNKitHandshake: Equatable {
     enum Action: Equatable {
         case wait
         case send([UInt8])
-        /// Somebody wants to be a guest. `welcome` or `refusal` is the answer.
+        /// A client asks to be a guest. `welcome` or `refusal` is the reply.
         case decide(Request)
-        /// It is no such client, or one that wants something else; what to say, and then to hang up.
+        /// Another protocol, or another request: the bytes to send before the connection is closed.
         case refuse([UInt8], reason: String)
     }
 
-    /// Who wants in.
+    /// A client that asks to be a guest.
     struct Request: Equatable {
         /// Made of the client's UUID, so that it has the same one each time; `nil` where it has sent none.
         let mac: MACAddress?
-        /// The address that it would like.
+        /// The address that it prefers.
         let preferred: IPv4Address?
     }
 
@@ -35,19 +35,19 @@ struct VPNKitHandshake: Equatable {
     private static var identifierLength: Int { 36 }
     private static var replyLength: Int { 258 }
 
-    private var octets: [UInt8] = []
+    private var received: [UInt8] = []
     private var isGreeted = false
 
-    /// How much to read, and no more: what follows are frames.
-    var wanted: Int { (isGreeted ? Self.commandLength : Self.greetingLength) - octets.count }
+    /// How many bytes to read, and no more: frames follow them.
+    var wanted: Int { (isGreeted ? Self.commandLength : Self.greetingLength) - received.count }
 
-    /// Takes what has been read.
-    mutating func receive(_ bytes: [UInt8]) -> Action {
-        octets += bytes
+    /// Takes bytes that were read.
+    mutating func receive(_ data: [UInt8]) -> Action {
+        received += data
         guard wanted <= 0 else { return .wait }
-        defer { octets = [] }
+        defer { received = [] }
         if isGreeted { return command() }
-        guard Array(octets.prefix(Self.magic.count)) == Self.magic else {
+        guard Array(received.prefix(Self.magic.count)) == Self.magic else {
             return .refuse([], reason: "it does not speak VPNKit's protocol")
         }
         isGreeted = true
@@ -60,10 +60,10 @@ struct VPNKitHandshake: Equatable {
     }
 
     private func command() -> Action {
-        let identifier = octets[1..<1 + Self.identifierLength]
+        let identifier = received[1..<1 + Self.identifierLength]
         let mac = identifier.allSatisfy { $0 == 0 } ? nil : Self.mac(of: identifier)
-        let rest = octets[(1 + Self.identifierLength)...]
-        switch octets[0] {
+        let rest = received[(1 + Self.identifierLength)...]
+        switch received[0] {
         case 1: return .decide(Request(mac: mac, preferred: nil))
         case 8:
             let value = rest.reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
@@ -76,9 +76,9 @@ struct VPNKitHandshake: Equatable {
 
     /// A locally administered address; the hash is FNV-1a.
     private static func mac(of identifier: ArraySlice<UInt8>) -> MACAddress {
-        let hash = identifier.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { hash, octet in
+        let hash = identifier.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { hash, byte in
             // Whether the digits are lower-case is no difference between UUIDs.
-            let folded = (0x41...0x5A).contains(octet) ? octet | 0x20 : octet
+            let folded = (0x41...0x5A).contains(byte) ? byte | 0x20 : byte
             return (hash ^ UInt64(folded)) &* 0x100_0000_01B3
         }
         return MACAddress(rawValue: 0x5256_0000_0000 | (hash ^ hash >> 32) & 0xFFFF_FFFF)
@@ -100,7 +100,7 @@ struct VPNKitHandshake: Equatable {
         return padded([2, UInt8(text.count)] + text)
     }
 
-    private static func padded(_ octets: [UInt8]) -> [UInt8] {
-        octets + [UInt8](repeating: 0, count: replyLength - octets.count)
+    private static func padded(_ reply: [UInt8]) -> [UInt8] {
+        reply + [UInt8](repeating: 0, count: replyLength - reply.count)
     }
 }

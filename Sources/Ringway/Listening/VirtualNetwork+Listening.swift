@@ -6,13 +6,13 @@ internal import RingwayWire
 internal import Synchronization
 
 extension VirtualNetwork {
-    /// Waits for guests at an address from now on. What can be wrong with the address is said at once; who comes, goes or
-    /// is turned away is told by events.
+    /// Waits for guests at an address from now on. What is wrong with the address is thrown at once; guests that come, go
+    /// or are refused are reported by events.
     ///
     /// - Parameters:
     ///   - address: where they come.
     ///   - mode: the permissions of a socket that is made.
-    ///   - terms: who may come there, and as whom; without any whoever comes is taken for who it says it is.
+    ///   - terms: which guests may come there, and as whom; without terms a guest is who its first frame or agent says.
     public func listen(
         on address: LinkAddress, mode: UInt32 = 0o600, terms: LinkTerms = LinkTerms()
     ) throws(Failure) {

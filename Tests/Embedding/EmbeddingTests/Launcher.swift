@@ -56,5 +56,5 @@ func load(of guest: Guest, on network: VirtualNetwork) -> String? {
     guard let statistics = network.statistics(of: guest.id) else { return nil }
     let received = statistics["octetsToGuest"]
     let sent = statistics["octetsFromGuest"]
-    return "\(guest.name): \(received) octets in, \(sent) out, \(statistics["tcpFlows"]) connections"
+    return "\(guest.name): \(received) bytes in, \(sent) out, \(statistics["tcpFlows"]) connections"
 }
