@@ -7,7 +7,7 @@ internal import Synchronization
 /// One bound, and how much of it is in use: a row of the table of everything that a network, its guests and the process
 /// may use up.
 public struct Bound: Sendable, Equatable {
-    /// Who has what is bounded.
+    /// The holder of a bounded resource.
     public enum Scope: String, Sendable {
         /// The process, whose networks and guests share it.
         case process
@@ -16,7 +16,7 @@ public struct Bound: Sendable, Equatable {
         case guest
     }
 
-    /// What is bounded, for a person to read.
+    /// The name of the bounded resource, for a person to read.
     public let name: String
     public let scope: Scope
     public let inUse: Int

@@ -3,7 +3,7 @@ public import RingwayWire
 internal import Synchronization
 
 extension VirtualNetwork {
-    /// What happens on a network.
+    /// An event on a network.
     public enum Event: Sendable, CustomStringConvertible {
         case guestAttached(Guest)
         /// A guest has gone; the reason is a sentence's end.
@@ -16,13 +16,13 @@ extension VirtualNetwork {
         case addressRefused(Guest, IPAddress, reason: String)
         /// A guest's link is lost; it is detached next.
         case linkLost(Guest, reason: String)
-        /// A connection was turned away, or one that came was no guest's.
+        /// A connection was refused, or was no guest's.
         case guestRefused(link: String, reason: String)
         case forwardAdded(PublishedPort)
         case forwardRemoved(PublishedPort)
         /// Published ports could not be had, or not lead to their guest; it is tried again.
         case forwardFailed(PublishedPort, reason: String)
-        /// What had failed is published after all.
+        /// A forward that had failed is published.
         case forwardRecovered(PublishedPort)
 
         /// An agent leads clients from there to its guest, or will as soon as it comes.
@@ -35,7 +35,7 @@ extension VirtualNetwork {
         case captureEnded(CaptureStatus)
         /// Frames are lost from now on; the capture goes on.
         case captureFailed(CaptureOptions, reason: String)
-        /// Frames are written again, after so many were lost.
+        /// Frames are written again, after this number was lost.
         case captureResumed(CaptureOptions, lost: Int)
 
         /// One line for a person to read.

@@ -52,7 +52,7 @@ extension VirtualNetwork {
         return (flows, isComplete)
     }
 
-    /// What the agents' thread carries itself, as the shards would have it.
+    /// The flows that the agents' thread carries, in the shards' form.
     private func record(of flow: AgentFlow, _ attached: AttachedAgent) -> NetworkFlow {
         let nowhere = TransportAddress(address: IPAddress(high: 0, low: 0), port: 0)
         let (client, server) = (flow.connection.client ?? nowhere, flow.connection.server ?? nowhere)

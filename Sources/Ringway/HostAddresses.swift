@@ -10,7 +10,7 @@ extension VirtualNetwork {
 
     /// Begins to follow the host's addresses.
     ///
-    /// - Returns: where they are told, and which there are.
+    /// - Returns: the source of changes, and the present addresses.
     static func followHostAddresses() throws(Failure) -> (table: LocalAddressTable, addresses: AddressRanges) {
         do throws(TapFailure) {
             let table = try LocalAddressTable()
@@ -20,7 +20,7 @@ extension VirtualNetwork {
         }
     }
 
-    /// Watches what the kernel tells, by the network's own loop.
+    /// Watches the kernel's notifications on the network's own loop.
     func watchHostAddresses(_ table: LocalAddressTable) {
         loop.post { [weak self] in
             self?.loop.watch(table.descriptor) { [weak self] in

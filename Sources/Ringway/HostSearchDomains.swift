@@ -9,8 +9,8 @@ final class HostSearchDomains: Sendable {
 
     private let state = Mutex(State())
 
-    /// What a guest searches: the host's domains, and last its own network's, so that no guest of that network takes a name
-    /// that the host knows.
+    /// The search domains of a guest: the host's, and last its own network's, so that no guest of that network takes a
+    /// name that the host knows.
     var forGuests: [String] {
         let domains = state.withLock { $0.domains }
         return domains.filter { $0.lowercased() != GuestName.domain } + [GuestName.domain]

@@ -1,11 +1,11 @@
 internal import RingwayRing
 
-/// What the data path wants of the kernel, for a person to read.
+/// The kernel features that the data path uses, for a person to read.
 public enum KernelFeatures {
     /// One feature: whether it is there, since which Linux it exists, what its absence costs and how to mend that.
     public typealias Feature = (name: String, present: Bool, since: String, cost: String, remedy: String)
 
-    /// What drives the data path unless an option says otherwise, and why it is not io_uring where it is not.
+    /// The default reactor, and why it is not io_uring where it is epoll.
     public static func reactor() -> (reactor: Reactor, obstacle: (reason: String, remedy: String)?) {
         let obstacle = VirtualNetwork.obstacle(to: .probe())
         return (obstacle == nil ? .ioUring : .epoll, obstacle)

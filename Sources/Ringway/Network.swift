@@ -4,7 +4,7 @@ public import RingwayStack
 public import RingwayWire
 
 extension VirtualNetwork {
-    /// What a network is made from. Every property has a default that works.
+    /// The configuration of a network. Every property has a default that works.
     public struct Configuration: Sendable {
         /// The guests' IPv4 network: `.1` is the gateway, the last address but one the host.
         public var ipv4Network = Self.defaultIPv4Network
@@ -22,7 +22,7 @@ extension VirtualNetwork {
         /// Whether guests reach the addresses of the host at all. Without it `hostLoopback` is void, and the gateway's own
         /// services and published ports are what is left.
         public var host = true
-        /// Whose datagrams come in by the guests' UDP mappings. Published ports are open to all who reach their address.
+        /// The senders whose datagrams reach the guests' UDP mappings. Published ports are open to every client.
         public var udpFiltering = UDPFiltering.address
         /// Whether connections from ports below 1024 of a guest come from the same ports of the host, where those are free and
         /// this process may bind them. Servers such as NFS with `secure` take that for a sign of root.
@@ -37,14 +37,14 @@ extension VirtualNetwork {
         public var checksSources = true
         /// Whether guests are kept from each other.
         public var isolate = false
-        /// What is settled about guests before they come.
+        /// Static leases of guests.
         public var leases: [StaticLease] = []
-        /// Leases of an earlier run, that of the guest which has been away for longest first. What `leases` settles goes
+        /// Leases of an earlier run, that of the guest which has been away for longest first. A lease in `leases` goes
         /// before them, and those that do not fit into the network are left out.
         public var rememberedLeases: [StaticLease] = []
         /// Further names that guests can resolve.
         public var names: [NetworkName] = []
-        /// What agents have to show; empty where none is asked for.
+        /// The token that agents have to present; empty for none.
         public var agentToken: [UInt8] = []
         /// Whether a published port or a forward for a guest's name may lead to a guest that has given itself the name, by
         /// its agent.
@@ -56,10 +56,10 @@ extension VirtualNetwork {
         /// Whether TCP ports that come to be listened on inside a guest are had at the same port of the host's loopback, by
         /// its agent.
         public var followsListeningPorts = false
-        /// What is captured from the start; `nil` for nothing. `VirtualNetwork.startCapture` begins later.
+        /// The capture from the start; `nil` for none. `VirtualNetwork.startCapture` begins later.
         public var capture: CaptureOptions?
         public var limits = Limits()
-        /// What drives the data path; `nil` for io_uring where the kernel has it and allows it, and epoll where not.
+        /// The reactor; `nil` for io_uring where the kernel has it and allows it, and epoll where not.
         public var reactor: Reactor?
         /// Whether frames are read by the kernel's multishot read where it has one (Linux 6.7).
         public var usesMultishotRead = true
@@ -91,7 +91,7 @@ extension VirtualNetwork {
         /// `limits.queuesPerGuest`, with zero resolved.
         var queuesPerGuest: Int { limits.queuesPerGuest == 0 ? shardCount : limits.queuesPerGuest }
 
-        /// `busyPoll` in nanoseconds, with `nil` resolved for so many threads of all guests together.
+        /// `busyPoll` in nanoseconds, with `nil` resolved for this number of threads of all guests together.
         func busyPollNanoseconds(threads: Int) -> UInt64 {
             let microseconds = busyPoll ?? (threads <= Self.defaultShardCount ? Self.defaultBusyPoll : 0)
             return UInt64(max(0, min(1_000_000, microseconds))) * 1_000

@@ -10,7 +10,7 @@ public enum Reactor: String, Sendable, CaseIterable, Hashable {
 }
 
 extension VirtualNetwork {
-    /// What the data path is made from: the reactor that is asked for, or the best there is.
+    /// The reactor of the data path: the one asked for, or the best that is available.
     static func features(for reactor: Reactor?) throws(Failure) -> RingwayRing.KernelFeatures {
         if reactor == .epoll { return .epoll }
         let features = RingwayRing.KernelFeatures.probe()

@@ -19,15 +19,15 @@ internal import Synchronization
 /// ```
 ///
 /// Each guest has an engine of its own, with threads, buffers and flows of its own: one that dies takes no other with
-/// it. What guests share is kept here: addresses, names, forwards and the switch between them.
+/// it. State that guests share is kept here: addresses, names, forwards and the switch between them.
 ///
 /// Nothing here installs signal handlers, prints, or keeps global state; several networks live in one process.
 public final class VirtualNetwork: Sendable {
     /// Why a network could not do what was asked: one line for a person to read.
     public struct Failure: Error, Hashable, Sendable, CustomStringConvertible {
-        /// What sort of reason it is, for a program to read. There may be more of them one day.
+        /// The kind of failure, for a program to read. More kinds may be added.
         public enum Kind: String, Hashable, Sendable {
-            /// What was asked for makes no sense.
+            /// The request is invalid.
             case invalid
             case notFound
             case portInUse
@@ -56,7 +56,7 @@ public final class VirtualNetwork: Sendable {
         package static func control(_ description: String) -> Failure { Failure(description) }
     }
 
-    /// What the network was made from. What has been changed since is not in it.
+    /// The configuration that the network was made with, without later changes.
     public let configuration: Configuration
     /// The addresses of the network.
     public let plan: NetworkPlan
@@ -91,7 +91,7 @@ public final class VirtualNetwork: Sendable {
         var sweepsOwners = false
         var names: [NetworkName]
         var policy: DestinationPolicy
-        /// Where the host's addresses are told, while guests are kept from them.
+        /// The host's addresses, followed while guests are kept from them.
         var hostAddresses: LocalAddressTable?
         /// Counters of guests that have gone.
         var departed: [String: Int] = [:]
@@ -140,7 +140,7 @@ public final class VirtualNetwork: Sendable {
     let resolver: Resolver
     let searchDomains: HostSearchDomains
     let captures = CaptureControl()
-    /// What the name service's sockets are counted by.
+    /// The descriptors of the name service's sockets.
     private let nameDescriptors: DescriptorShare
 
     /// Descriptors that a network has open without guests: bells, and what the name service waits for.

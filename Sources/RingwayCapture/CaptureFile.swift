@@ -5,7 +5,7 @@ internal import RingwayWire
 /// The files of one capture: whole blocks are appended, and what the disk does not take is cut off again, so that each
 /// file can be read at any moment, whatever happens to the disk.
 struct CaptureFile: ~Copyable {
-    /// What became of a write.
+    /// The result of a write.
     struct Outcome: Equatable {
         /// Blocks that are in a file now, and those that are not.
         var written = 0
@@ -60,8 +60,8 @@ struct CaptureFile: ~Copyable {
         return (descriptor, isRegular)
     }
 
-    /// A symbolic link is not followed: who can write to the directory would choose what is overwritten. Only those that the
-    /// kernel makes of the process's own descriptors lead to what the user has opened.
+    /// A symbolic link is not followed: a user with write access to the directory would choose which file is
+    /// overwritten. Only those that the kernel makes of the process's own descriptors lead to what the user has opened.
     private static func open(_ path: String) -> Int32 {
         let flags = O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_NONBLOCK
         let isDescriptor = ["/dev/fd/", "/dev/stdout", "/dev/stderr", "/proc/self/fd/"].contains { path.hasPrefix($0) }
@@ -186,7 +186,7 @@ struct CaptureFile: ~Copyable {
 
     // MARK: Blocks
 
-    /// The whole blocks at the start of `blocks` that fit into so many bytes, and the bytes that they have.
+    /// The whole blocks at the start of `blocks` that fit into the given bytes, and their length.
     private static func whole(_ blocks: UnsafeRawBufferPointer, within limit: Int) -> (count: Int, bytes: Int) {
         var (count, bytes) = (0, 0)
         while bytes < blocks.count {

@@ -1,4 +1,4 @@
-/// What is captured, and into which files.
+/// The options of a capture: which frames, and into which files.
 public struct CaptureOptions: Hashable, Sendable {
     /// The most bytes that a file's name may have, as the kernel bounds paths.
     static var longestPath: Int { 4_095 }

@@ -4,7 +4,7 @@ public import RingwayWire
 internal import Synchronization
 
 /// A capture of frames at work: shards put frames into memory, and a thread of its own writes them to the file, so that
-/// a slow disk costs frames of the capture and not of the guests. What is not written is counted.
+/// a slow disk costs frames of the capture and not of the guests. Frames that are not written are counted.
 ///
 /// ## Theory of operation
 ///
@@ -12,11 +12,11 @@ internal import Synchronization
 /// writer swaps the halves and appends the records to a `CaptureFile` without the lock. While the disk takes nothing,
 /// the writer tries again once a second, the half that is being filled runs full, and further frames are dropped.
 public final class CaptureSession: Sendable {
-    /// What happens to a capture while it is at work.
+    /// Events of a running capture.
     public enum Change: Sendable {
         /// Frames are lost from now on, for a reason that is the end of a sentence.
         case failed(reason: String)
-        /// Frames are written again, after so many were lost.
+        /// Frames are written again, after this number was lost.
         case resumed(lost: Int)
     }
 
@@ -123,7 +123,7 @@ public final class CaptureSession: Sendable {
 
     // MARK: The writer
 
-    /// What the writer's thread is started with.
+    /// The argument of the writer's thread.
     private final class Work: Sendable {
         let capture: CaptureSession
         let file: Mutex<CaptureFile>
@@ -185,7 +185,7 @@ public final class CaptureSession: Sendable {
         }
     }
 
-    /// Counts what became of records and tells of a disk that takes nothing, and of its end.
+    /// Counts records written and lost, and reports a disk that takes nothing, and its recovery.
     private func note(_ outcome: CaptureFile.Outcome, lost: inout Int) {
         let previous = state.withLock { state in
             state.written += outcome.written
@@ -203,7 +203,7 @@ public final class CaptureSession: Sendable {
         }
     }
 
-    /// Waits for the bell, for so many milliseconds; -1 without end.
+    /// Waits for the wake-up, for at most this many milliseconds; -1 without a bound.
     private func wait(_ milliseconds: Int32) {
         var entry = pollfd(fd: bell, events: Int16(POLLIN), revents: 0)
         _ = poll(&entry, 1, milliseconds)

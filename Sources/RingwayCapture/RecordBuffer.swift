@@ -9,7 +9,7 @@ struct RecordBuffer: ~Copyable {
     /// Bytes of each half: some milliseconds of a flow at full speed.
     static var halfSize: Int { 8 << 20 }
 
-    /// What became of a frame.
+    /// The result of appending a frame.
     enum Result: Equatable {
         case kept
         /// The filter does not want it.

@@ -45,7 +45,7 @@ public final class HostAddressRoute {
         settings = NamespaceSettings()
     }
 
-    /// What it needs open.
+    /// The descriptors that it needs open.
     var descriptors: [Int32] { settings.directory < 0 ? [] : [settings.directory] }
 
     /// Sees to it that rule, route and settings of a family are in force in the caller's present network namespace. False
@@ -104,7 +104,7 @@ public final class HostAddressRoute {
         do throws(TapFailure) {
             var socket = try NetlinkSocket()
             for request in [rule(ipv4: address.isIPv4, isRemoved: true), route(to: address, isRemoved: true)] {
-                // What has gone by itself, with its interface or its namespace, is no failure.
+                // An object that is gone already, with its interface or its namespace, is no failure.
                 do throws(TapFailure) { try socket.perform([request]) } catch {}
             }
         } catch {}

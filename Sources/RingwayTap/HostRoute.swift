@@ -18,7 +18,7 @@ public struct HostRoute: Hashable, Sendable {
         block.contains(other.networkAddress) || other.contains(block.networkAddress)
     }
 
-    /// Routes beyond so many are not looked at.
+    /// The most routes that are read.
     private static var maximumCount: Int { 65_536 }
     /// A shorter prefix, such as the halves of the Internet that VPNs set, is a default route.
     private static var shortestPrefix: Int { 8 }

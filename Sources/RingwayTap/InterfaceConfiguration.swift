@@ -66,7 +66,7 @@ public struct InterfaceConfiguration: Sendable {
     }
 
     /// Sends an empty datagram to the discard port of the network's first address, the gateway. The bridge sees by it that
-    /// the address is there: without duplicate detection no neighbour hears of one before it is used.
+    /// the address is there: without duplicate detection no neighbour learns of an address before it is used.
     private func showIPv6() {
         let descriptor = Glibc.socket(AF_INET6, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { return }

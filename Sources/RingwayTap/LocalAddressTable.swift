@@ -15,7 +15,7 @@ public final class LocalAddressTable: Sendable {
 
     deinit { close(descriptor) }
 
-    /// Reads what the kernel has said since the last time; whether an address may have come or gone.
+    /// Reads the kernel's notifications; returns whether an address may have come or gone.
     public func takeChanges() -> Bool {
         withUnsafeTemporaryAllocation(byteCount: 32_768, alignment: 8) { buffer -> Bool in
             var hasChanged = false

@@ -5,14 +5,14 @@ internal import Glibc
 /// what they were before.
 ///
 /// The directory of settings is opened at once, because the process may go where no such directory can be seen, or
-/// where it is read-only; what it shows depends on who looks, not on when it was opened.
+/// where it is read-only; what it shows depends on the reading thread's namespace, not on when it was opened.
 final class NamespaceSettings {
     private static let acceptedMark = "ipv4/tcp_fwmark_accept"
     private static let ipv6Mark = "ipv6/fwmark_reflect"
 
     let directory: Int32
     let hasIPv6: Bool
-    /// What was changed.
+    /// The settings that were changed.
     private var changed: [String] = []
 
     init() {

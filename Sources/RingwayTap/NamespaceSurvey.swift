@@ -2,9 +2,9 @@ internal import CRingway
 internal import Glibc
 internal import RingwayWire
 
-/// What is in the caller's present network namespace already and would be in the way of a further interface.
+/// Finds settings of the caller's present network namespace that conflict with a further interface.
 public enum NamespaceSurvey {
-    /// What is in the way, in words that say what to do about it; `nil` where nothing is.
+    /// The conflict, in words that say what to do about it; `nil` where there is none.
     ///
     /// - Parameters:
     ///   - name: the interface's name.

@@ -12,7 +12,7 @@ public struct NetlinkMessage: Sendable {
     /// Bytes of the fixed part that all messages share.
     public static var prologueLength: Int { 16 }
 
-    /// What is asked, for the sentence that reports a refusal: "add the address 192.0.2.1/24".
+    /// The purpose of the request, for the sentence that reports a refusal: "add the address 192.0.2.1/24".
     public let purpose: String
 
     /// The message so far; its length is a multiple of four.

@@ -15,7 +15,7 @@ public final class SocketSource {
     /// A source whose sockets' packets take this route.
     public init(_ route: HostAddressRoute) { self.route = route }
 
-    /// What it needs open.
+    /// The descriptors that it needs open.
     public var descriptors: [Int32] { route.descriptors }
 
     /// Takes one request and answers it. False means that the other end is gone.

@@ -10,7 +10,7 @@ public struct TapDevice: ~Copyable {
     /// The interface's name.
     public let name: String
 
-    /// What the kernel agreed to leave undone.
+    /// The offloads that the kernel agreed to.
     public let offloads: TapOffloads
 
     /// One non-blocking, close-on-exec descriptor per queue.

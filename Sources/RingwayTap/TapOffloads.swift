@@ -21,7 +21,7 @@ public struct TapOffloads: OptionSet, Sendable, Hashable {
     /// UDP over IPv6 may come unsegmented (`TUN_F_USO6`, Linux 6.2).
     public static let udpSegmentation6 = Self(rawValue: UInt32(TUN_F_USO6))
 
-    /// What every supported kernel takes.
+    /// The offloads that every supported kernel takes.
     public static let basic: Self = [.checksum, .tcpSegmentation4, .tcpSegmentation6, .congestionMarks]
     /// Both families of UDP segmentation; a kernel takes both or neither.
     public static let udpSegmentation: Self = [.udpSegmentation4, .udpSegmentation6]

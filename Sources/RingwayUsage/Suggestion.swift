@@ -1,5 +1,5 @@
-/// What an unknown word was probably meant to be: the known word that is fewest edits away, for errors of command lines
-/// and configuration files.
+/// The known word that an unknown word probably stands for: the one that is fewest edits away, for errors of command
+/// lines and configuration files.
 ///
 /// An edit inserts, removes or replaces one character, or swaps two neighbours (the optimal string alignment distance).
 /// Case is ignored. A word is close when it is at most a third of its length away, so that short words do not suggest

@@ -5,7 +5,7 @@ internal import Synchronization
 final class CaptureControl: Sendable {
     private struct State {
         var current: CaptureSession?
-        /// What captures that have ended had counted.
+        /// Counters of captures that have ended.
         var frames = 0
         var dropped = 0
     }

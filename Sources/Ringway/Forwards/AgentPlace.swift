@@ -49,7 +49,7 @@ extension AgentPlace: CustomStringConvertible {
 }
 
 extension AgentPlace {
-    /// Why a place that a guest decides about could not be had. Who has it is not looked for, because guests may ask as
+    /// Why a place that a guest chooses could not be bound. Its holder is not searched for, because guests may ask as
     /// often as they like, and the search goes through every process.
     static func problem(_ error: Int32, _ place: TransportAddress, _ transport: PortForward.Transport) -> String {
         guard error != EADDRINUSE else { return "cannot publish \(place)/\(transport.rawValue): the port is in use" }

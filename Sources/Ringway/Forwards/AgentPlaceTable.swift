@@ -66,7 +66,7 @@ struct AgentPlaceTable {
         records[number]?.place.problem = nil
     }
 
-    /// A configured place could not be had. Answers it unless the same was said of it before.
+    /// A configured place could not be bound. Returns it unless the same was reported before.
     mutating func fail(_ number: PublishedPort.ID, because problem: String) -> AgentPlace? {
         guard let record = records[number], record.place.problem != problem else { return nil }
         records[number]?.place.state = .failed
@@ -91,7 +91,7 @@ struct AgentPlaceTable {
 
     // MARK: Places of agents
 
-    /// What an agent's place has become.
+    /// A change of an agent's place.
     enum Change: Equatable {
         case added(AgentPlace)
         case failed(AgentPlace)
@@ -155,7 +155,7 @@ struct AgentPlaceTable {
             }
         }
         failed[agent] = nil
-        // What could not be had for it may be had for the next one.
+        // A port that could not be bound for it may be free for the next one.
         for (number, record) in records where record.agent == nil && record.place.state == .failed {
             records[number]?.place.state = .waiting
             records[number]?.place.problem = nil

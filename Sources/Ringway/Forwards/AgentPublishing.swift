@@ -1,7 +1,7 @@
 internal import RingwayUsage
 internal import RingwayWire
 
-/// Which ports of the host agents may have for their guests: none, unless it is said.
+/// The ports of the host that agents may publish for their guests: none by default.
 ///
 /// An agent speaks for its guest, and a guest that could have any port of the host's could stand in for the host's own
 /// services.
@@ -29,7 +29,7 @@ public struct AgentPublishing: Hashable, Sendable {
     /// Ports without privilege. Those below belong to the machine's own services, and are allowed by name alone.
     public static var ordinaryPorts: ClosedRange<UInt16> { 1_024...UInt16.max }
 
-    /// What can be written, for help and errors.
+    /// The accepted syntax, for help and errors.
     public static let forms = "none, loopback[:PORTS], all[:PORTS] or ADDRESS[:PORTS]"
 
     /// Reads `forms`, several of them separated by commas: `loopback,192.0.2.1:80,[::1]:8000-8999`.
@@ -76,7 +76,7 @@ public struct AgentPublishing: Hashable, Sendable {
 
     // MARK: Asking
 
-    /// Where a port is had that is asked for; `nil` when it is not to be had. Who asks for every address of a family gets
+    /// The address for a requested port; `nil` when it is not allowed. A request for every address of a family gets
     /// the first one that is allowed.
     ///
     /// - Parameter policy: where ports may be had at all.

@@ -10,7 +10,7 @@ public enum BindPolicy: Hashable, Sendable {
     /// On these addresses only.
     case addresses([IPAddress])
 
-    /// Where a port is had that is asked for on an address: nowhere when it is not to be had there. Who asks for every
+    /// The addresses at which a requested port may be bound; none when it is not allowed. A request for every
     /// address gets those that are allowed.
     ///
     /// - Parameter requested: `nil` for every address of both families.

@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// TCP sockets that are bound and do not listen, which the kernel (6.8) tells of by its socket diagnosis (sock_diag(7))
+/// TCP sockets that are bound and do not listen, which the kernel (6.8) lists by socket diagnosis (sock_diag(7))
 /// alone.
 enum BoundSockets {
     private static var byFamily: UInt16 { 20 }

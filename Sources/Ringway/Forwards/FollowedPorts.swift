@@ -4,7 +4,7 @@ internal import RingwayAgentProtocol
 internal import RingwayWire
 internal import Synchronization
 
-/// What an agent has reported, by the number of the forward that stands for it: one port may have a listener for each
+/// The listeners that an agent has reported, by the number of the forward: one port may have a listener for each
 /// family, and one for both.
 struct FollowedListeners {
     fileprivate var addresses: [UInt32: Set<IPAddress>] = [:]

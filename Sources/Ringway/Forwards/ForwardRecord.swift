@@ -49,7 +49,7 @@ struct ForwardRecord {
         }
     }
 
-    // MARK: What is done to the sockets
+    // MARK: Sockets
 
     /// Takes sockets that were opened for these orders.
     mutating func adopt(_ sockets: [Int32], _ orders: [ListenOrder]) {

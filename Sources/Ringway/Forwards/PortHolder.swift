@@ -3,7 +3,7 @@ internal import RingwayEngine
 internal import RingwayWire
 internal import Synchronization
 
-/// Who holds a port that we could not have.
+/// The holder of a port that could not be bound.
 enum PortHolder {
     static func kind(of error: Int32) -> VirtualNetwork.Failure.Kind {
         switch error {
@@ -56,7 +56,7 @@ extension VirtualNetwork {
             PortHolder.kind(of: error.errno))
     }
 
-    /// What of this network has a port that another forward of it wants, and for whom.
+    /// The forward of this network that has a port which another one needs, and its owner.
     private func ownHolder(of port: UInt16, _ forward: PortForward, except number: PublishedPort.ID) -> String? {
         var wanted = forward
         wanted.hostPorts = port...port

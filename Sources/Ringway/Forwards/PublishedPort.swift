@@ -2,9 +2,9 @@
 public struct PublishedPort: Hashable, Sendable, Identifiable {
     /// Its number on the network; none is given twice.
     public let id: UInt32
-    /// What is published: of what was asked for, with ports that were to be chosen filled in.
+    /// The forward as published: the request, with chosen ports filled in.
     public internal(set) var forward: PortForward
-    /// What was asked for.
+    /// The request.
     public let requested: PortForward
     /// Whether the host's ports were chosen among free ones.
     public var isChosen: Bool { forward != requested }
@@ -16,7 +16,7 @@ public struct PublishedPort: Hashable, Sendable, Identifiable {
     public internal(set) var problem: String?
 }
 
-/// What came of setting a whole of published ports.
+/// The result of replacing an owner's published ports.
 public struct ForwardChanges: Sendable {
     public var added: [PublishedPort] = []
     public var removed: [PublishedPort] = []

@@ -9,7 +9,7 @@ struct AttachedAgent {
     let agent: AgentGuest
     /// Its guest; `nil` of an agent that carries no frames.
     let guest: Guest.ID?
-    /// What people call it: its guest's name, or its number.
+    /// A label for people: the guest's name, or the agent's number.
     let name: String
 }
 
@@ -45,7 +45,7 @@ extension VirtualNetwork {
         }
     }
 
-    /// The forward where it may be: who asks for every address of a family gets the first that is allowed.
+    /// The forward at an allowed address: a request for every address of a family gets the first that is allowed.
     private func placed(_ forward: AgentForward) throws(Failure) -> AgentForward {
         guard case .address(let address) = forward.place else { return forward }
         guard let place = configuration.publishOn.places(for: address.address).first, let place else {
@@ -57,7 +57,7 @@ extension VirtualNetwork {
     }
 
     /// Ends a forward through an agent. Its place on the host is free when this returns; connections that came through it
-    /// live on. What an agent has published, and what follows a guest's port, is not to be ended so.
+    /// live on. Places that an agent has published, or that follow a guest's port, cannot be ended so.
     public func endForward(_ number: PublishedPort.ID) throws(Failure) {
         let (agent, socket) = try changes.withLock { (_) throws(Failure) in
             guard let place = agentPlace(number) else {

@@ -20,7 +20,7 @@ extension VirtualNetwork {
     /// - Parameters:
     ///   - forward: host port 0 stands for ports that are free, and a range of the host for one guest port for one of
     ///     it that is free; the answer names them.
-    ///   - owner: who wants it; `setPublished` of another owner leaves it alone.
+    ///   - owner: the owner tag; `setPublished` of another owner leaves the forward alone.
     ///   - keepsTrying: whether ports that cannot be had are no failure, but taken as soon as they can; the answer says
     ///     what the problem is.
     @discardableResult
@@ -60,7 +60,7 @@ extension VirtualNetwork {
     @discardableResult
     public func setPublished(_ wanted: [PortForward], owner: String = "") throws(Failure) -> ForwardChanges {
         for forward in wanted { try check(forward) }
-        // What asks for the same port twice is meant once; what has a port chosen is as many ports.
+        // Two requests for the same port are one; each request for a chosen port is a port of its own.
         var seen = Set<PortForward>()
         let wanted = wanted.filter { $0.choosesHostPorts || seen.insert($0).inserted }
         if let (first, second) = PortForward.conflict(in: wanted) {
@@ -71,7 +71,7 @@ extension VirtualNetwork {
             for forward in wanted { missing[forward, default: 0] += 1 }
             var result = ForwardChanges()
             for port in publishedPorts where port.owner == owner {
-                // Who asks for the very port that was chosen for another request means that one.
+                // A request for the very port that was chosen for another request means that forward.
                 let match = [port.requested, port.forward].first { missing[$0, default: 0] > 0 }
                 if port.problem == nil, let match {
                     missing[match, default: 0] -= 1
@@ -160,7 +160,7 @@ extension VirtualNetwork {
             }
             records.append(record)
         }
-        // What is in the way of the new ones although it is not the same has to go first.
+        // Forwards that conflict with the new ones are removed first.
         let isInTheWay = Self.overlapping(old.map(\.port.forward), fixed)
         for index in old.indices where isInTheWay[index] {
             closePorts(of: [old[index]])
@@ -248,7 +248,7 @@ extension VirtualNetwork {
     }
 }
 
-/// What makes two forwards want the very same sockets of the host.
+/// The key by which two forwards need the same sockets of the host.
 private struct HostPlaces: Hashable {
     let address: IPAddress?
     let ports: ClosedRange<UInt16>

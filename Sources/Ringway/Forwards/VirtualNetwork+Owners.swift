@@ -27,7 +27,7 @@ extension VirtualNetwork {
         }.sorted { $0.name < $1.name }
     }
 
-    /// Has an owner's forwards removed unless it is heard of again within so many seconds.
+    /// Sets an owner's lease: its forwards are removed unless it is renewed within this many seconds.
     public func holdForwards(of owner: String, seconds: Int) throws(Failure) {
         guard !owner.isEmpty, (1...86_400).contains(seconds) else {
             throw Failure("a lease is for an owner with a name, and for 1 to 86400 seconds", .invalid)

@@ -8,7 +8,7 @@ internal import RingwayWire
 /// guests choose, belong to the first guest that sends from them, except those that SLAAC makes of an ethernet address:
 /// they belong to that machine, which takes them from any earlier holder.
 struct AddressRegistry {
-    /// What a guest was given.
+    /// The address and name that a guest was given.
     struct Lease: Equatable {
         let ipv4: IPv4Address
         var name: String
@@ -24,7 +24,7 @@ struct AddressRegistry {
         var lastUse: UInt64
     }
 
-    /// Beyond so many leases the one goes whose guest has been away for longest.
+    /// The most leases. Beyond them the lease of the guest that has been away for longest is dropped.
     private static var mostLeases: Int { 4_096 }
 
     private let plan: NetworkPlan
@@ -100,7 +100,7 @@ struct AddressRegistry {
         }
     }
 
-    // MARK: What is settled
+    // MARK: Static leases
 
     /// The machine whose lease has the name.
     func settledMAC(named name: String) -> MACAddress? { settled.values.first { $0.name == name }?.mac }
@@ -165,7 +165,7 @@ struct AddressRegistry {
     mutating func rename(
         _ mac: MACAddress, _ name: String, isClaimed: Bool = false
     ) throws(VirtualNetwork.Failure) {
-        // What it has been given stays, and is no claim.
+        // A name that the guest was given stays so when its agent claims it as well.
         if isClaimed, let lease = leases[mac], lease.name == name.lowercased(), !lease.claimsName { return }
         guard GuestName.isValid(name) else { throw VirtualNetwork.Failure("\"\(name)\" is no guest's name") }
         let name = name.lowercased()
@@ -319,7 +319,7 @@ struct AddressRegistry {
 
     /// Takes from other guests what is a guest's by right, which comes now.
     ///
-    /// - Returns: who had what.
+    /// - Returns: the addresses that each guest lost.
     mutating func evictClaims(on mac: MACAddress, by guest: UInt32) -> [UInt32: [IPv6Address]] {
         var evicted: [UInt32: [IPv6Address]] = [:]
         for (address, holder) in claims where holder != guest && owner(of: address) == mac {

@@ -12,16 +12,16 @@ public struct Guest: Hashable, Sendable, Identifiable, CustomStringConvertible {
     public let ipv6: IPv6Address
     /// Other guests find it as `name.ringway.internal`.
     public let name: String
-    /// The guest's agent has given itself the name, so that it says nothing about who the guest is.
+    /// The guest's agent has given itself the name, so that it proves nothing about the guest's identity.
     public let claimsName: Bool
-    /// What carries its frames, for a person to read: `qemu:/run/vm.sock`.
+    /// The link that carries its frames, for a person to read: `qemu:/run/vm.sock`.
     public let link: String
 
-    /// One line: who, which address, by which link.
+    /// One line: name, address, link.
     public var description: String { "\(name) (\(mac), \(ipv4)) on \(link)" }
 }
 
-/// Who a guest is on the network's one link to it.
+/// The identity of a guest on the network's link to it.
 public struct GuestIdentity: Hashable, Sendable {
     /// The address of the guest's interface.
     public var mac: MACAddress
@@ -72,7 +72,7 @@ public enum GuestSelector: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// Whether the guest is meant; `first` depends on who else is there.
+    /// Whether the selector matches the guest; `first` depends on the others.
     ///
     /// - Parameter trustsClaims: whether a guest that has given itself the name is meant too.
     func names(_ guest: Guest, trustsClaims: Bool) -> Bool {

@@ -21,7 +21,7 @@ struct LinkBindings {
 
     mutating func release(_ link: LinkAddress) { terms[link] = nil }
 
-    /// Whether a guest that came by the link is known to be who it is.
+    /// Whether the identity of a guest on the link is given by the configuration.
     func isBound(_ link: LinkAddress) -> Bool { terms[link] != nil }
 
     /// The name that a link gives to its guest.

@@ -1,8 +1,8 @@
 public import RingwayWire
 
-/// What is settled about a guest before it comes.
+/// A static lease.
 public struct StaticLease: Hashable, Sendable {
-    /// Whom it is about.
+    /// The guest's ethernet address.
     public var mac: MACAddress
     /// The address that is kept for it; `nil` for any.
     public var ipv4: IPv4Address?

@@ -17,7 +17,7 @@ extension VirtualNetwork {
     ///
     /// - Parameters:
     ///   - queues: the descriptors.
-    ///   - guest: who it is.
+    ///   - guest: the guest's identity.
     ///   - takesUDPSuperFrames: whether the device accepted TUN_F_USO4 and TUN_F_USO6.
     ///   - sockets: where sockets inside the guest come from, adopted; without it all connections take the TAP.
     @discardableResult
@@ -33,7 +33,7 @@ extension VirtualNetwork {
     ///
     /// - Parameters:
     ///   - link: its queues are adopted, unless this fails: non-blocking descriptors.
-    ///   - guest: who it is.
+    ///   - guest: the guest's identity.
     ///   - sockets: where sockets inside the guest come from, adopted; without it all connections take the link.
     ///   - description: what carries the guest's frames, for a person to read.
     @discardableResult
@@ -150,7 +150,7 @@ extension VirtualNetwork {
             do throws(RingError) {
                 var configuration = engineConfiguration(for: guest, sockets, shards: queues.count)
                 configuration.descriptors = descriptors
-                // What it takes is only known then.
+                // The memory that it takes is known only then.
                 if memory.isBounded { configuration.hasMemoryLeft = { MemoryReserve.ofProcess().admits() } }
                 engine = try Engine(
                     configuration, link: link, features: features,
@@ -159,7 +159,7 @@ extension VirtualNetwork {
             } catch {
                 descriptors.leave()
                 state.withLock { $0.registry.leave(guest.mac, guest: guest.id) }
-                // A thread whose stack cannot be had is told as one too many.
+                // A thread whose stack cannot be allocated is reported as one beyond the limit.
                 let lacksMemory = error.errno == ENOMEM || memory.isBounded && error.errno == EAGAIN
                 throw lacksMemory ? Self.memoryFailure : Failure("the data path does not start: \(error)")
             }

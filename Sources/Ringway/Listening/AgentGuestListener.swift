@@ -113,7 +113,7 @@ final class AgentReceptionDesk: AgentReception {
         }
     }
 
-    /// What an agent without a guest is called. What it calls itself may be anything.
+    /// The name of an agent without a guest: the name that it claims is not trusted.
     private func name(of agent: AgentGuest) -> String {
         if let name = place.terms.guest { return name }
         return GuestName.isValid(agent.offer.name) ? agent.offer.name.lowercased() : "\(agent.id)"

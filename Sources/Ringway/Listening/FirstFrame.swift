@@ -3,7 +3,7 @@ internal import Glibc
 internal import RingwayLinks
 internal import RingwayWire
 
-/// What a guest's first frame tells: who it is. Looked at without being taken, so that the data path gets it whole.
+/// The guest's identity from its first frame, which is peeked at, so that the data path still receives it.
 enum FirstFrame {
     enum Outcome: Equatable {
         /// - Parameter uses: the IPv4 address that it sends from already, where the frame shows one.

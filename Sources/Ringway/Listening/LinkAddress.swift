@@ -46,7 +46,7 @@ public enum LinkAddress: Hashable, Sendable, CustomStringConvertible {
         ("hybrid", "PORT:PATH"), ("tap", "NAME"), ("fd", "N[,N...]"),
     ]
 
-    /// What can be written, for help and errors.
+    /// The accepted syntax, for help and errors.
     public static let forms: String = {
         let forms = kinds.map { "\($0.name):\($0.argument)" }
         return forms.dropLast().joined(separator: ", ") + " or " + forms[forms.count - 1]

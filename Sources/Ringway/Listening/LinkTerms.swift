@@ -24,7 +24,7 @@ public struct LinkTerms: Hashable, Sendable {
     /// Whether the link belongs to one machine.
     public var isBound: Bool { guest != nil || mac != nil }
 
-    /// What is missing at a link, or does not belong there; `nil` for a link that is safe to listen on.
+    /// Terms that a link lacks, or that do not apply to it; `nil` for a link that is safe to listen on.
     ///
     /// - Parameter hasToken: whether agents have to show a token.
     public func problem(at address: LinkAddress, hasToken: Bool) -> String? {
@@ -47,7 +47,7 @@ public struct LinkSpecification: Hashable, Sendable, CustomStringConvertible {
         self.terms = terms
     }
 
-    /// What can be written behind a link, for help and errors.
+    /// The accepted syntax of terms, for help and errors.
     public static let forms = "guest=NAME, mac=ADDRESS, and cid=N for vsock"
 
     private static let keys = ["guest", "mac", "cid"]

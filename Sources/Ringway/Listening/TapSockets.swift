@@ -14,7 +14,7 @@ enum TapSockets {
     /// The most queues that a link has.
     private static var mostEnds: Int { 64 }
 
-    /// A source for each of so many queues; none where there are no descriptors left.
+    /// A source for each queue; none where there are no descriptors left.
     ///
     /// - Parameter tap: one of the device's queues; it stays the caller's.
     static func source(of tap: Int32, queues: Int, plan: NetworkPlan) -> GuestSockets {

@@ -77,7 +77,7 @@ extension VirtualNetwork {
         loop.post { [listeners] in listeners.add(listener, at: place.address) }
     }
 
-    // MARK: What the process was given
+    // MARK: Inherited descriptors
 
     private func adopt(
         _ descriptors: [Int32], _ framing: StreamFraming, _ place: ListenerPlace
