@@ -52,7 +52,7 @@ struct AttachedBridge {
         }
     }
 
-    /// The blocked signals of a terminal's job control do what they always do.
+    /// The blocked signals of a terminal's job control have their default effects.
     private func stopIfAsked(by signal: Int32) {
         guard [SIGTSTP, SIGTTIN, SIGTTOU].contains(signal) else { return }
         _ = kill(getpid(), SIGSTOP)

@@ -17,7 +17,7 @@ struct AttachedNames {
         written = try resolver.write(ResolverConfiguration.contents(gateway: order.plan.gatewayIPv4, host: host))
     }
 
-    /// What to say about it in a line; `nil` where there is nothing to be said.
+    /// A line about it for the user; `nil` for none.
     ///
     /// - Parameter note: why the process's file could not be covered; empty where it was.
     func line(note: String) -> String? {
@@ -51,6 +51,6 @@ struct AttachedNames {
             + "which says \(line)"
     }
 
-    /// Takes back what was written. Says what could not be.
+    /// Restores the files that were written. Returns those that it could not restore.
     func takeBack() -> String? { written?.takeBack() }
 }

@@ -3,7 +3,7 @@ internal import Ringway
 internal import RingwayControl
 internal import RingwayLinks
 
-/// Everything the command line says about a bridge, checked and complete before anything is started.
+/// The options of a bridge, checked and complete before anything is started.
 struct BridgeOrder {
     let configuration: VirtualNetwork.Configuration
     let plan: NetworkPlan
@@ -83,25 +83,25 @@ struct BridgeOrder {
     /// The guest's ethernet address. It follows from its IPv4 address, so that it is the same at every start.
     private var mac: MACAddress { MACAddress(rawValue: 0x5255_0000_0000 | UInt64(plan.firstGuestIPv4.rawValue)) }
 
-    /// The address that the guest's kernel would make from the router advertisement (RFC 4862 §5.5.3), so that it has one
-    /// address and answers from it.
+    /// The address that the guest's kernel would make from the router advertisement (RFC 4862 §5.5.3), so that it has
+    /// one address and answers from it.
     private var ipv6: IPv6Address { IPv6Address(prefix: plan.ipv6Prefix, interfaceIdentifierFrom: mac) }
 
-    /// Who the guest is.
+    /// The identity of the guest.
     var identity: GuestIdentity {
         GuestIdentity(mac: mac, ipv4: plan.firstGuestIPv4, ipv6: ipv6)
     }
 
-    /// What the network is called where the command line does not say.
+    /// The name of the network where the command line gives none.
     var controlName: String { ControlName.derived(from: origin, process: getpid()) }
 
-    /// What the network says of itself at its control socket, under this name.
+    /// The identity of the network at its control socket, under this name.
     func controlIdentity(_ name: String) -> ControlIdentity {
         ControlIdentity(
             name: name, kind: origin.isCommand ? .run : .attach, target: origin.description, version: Version.text)
     }
 
-    /// Whether it is said when the network is up: COMMAND speaks for itself.
+    /// Whether a message is printed when the network is up: COMMAND needs none.
     var announces: Bool {
         switch origin {
         case .path, .process: true
@@ -128,7 +128,7 @@ struct BridgeOrder {
 }
 
 extension VirtualNetwork.Configuration {
-    /// What the options of a command say; the shards are the caller's to decide on.
+    /// The configuration that the options of a command describe; the caller decides on the shards.
     init(_ network: NetworkOptions, _ bridge: BridgeOptions, _ limits: LimitOptions) {
         self.init()
         ipv4Network = network.network ?? OptionValue.standardNetwork

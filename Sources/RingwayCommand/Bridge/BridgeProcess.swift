@@ -1,7 +1,7 @@
 internal import CRingway
 internal import Glibc
 
-/// What the bridge's own process needs, and COMMAND must not inherit: hence after the fork.
+/// Settings that the bridge's own process needs, and COMMAND must not inherit: hence after the fork.
 enum BridgeProcess {
     static func prepare() {
         // A peer that closes early must be an error of one write, not the end of the bridge.

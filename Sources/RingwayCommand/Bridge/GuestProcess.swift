@@ -3,7 +3,7 @@ internal import Glibc
 
 /// The child process that sets the guest up and, under `run`, becomes COMMAND.
 struct GuestProcess {
-    /// What became of it.
+    /// The outcome.
     enum Change: Equatable {
         case exited(Int32)
         case signalled(Int32)

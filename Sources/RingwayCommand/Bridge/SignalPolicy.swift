@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// What the bridge does about a signal or about a change of COMMAND, as a pure rule.
+/// The bridge's response to a signal or to a change of COMMAND, as a pure rule.
 ///
 /// COMMAND is in the caller's process group, so a terminal's signals reach it without help; all others are sent to the
 /// bridge alone and are passed on. Job control must look to the shell as if COMMAND were its own child: when the

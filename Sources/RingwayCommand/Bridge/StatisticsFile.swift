@@ -9,7 +9,8 @@ final class StatisticsFile {
 
     init(_ path: String) { self.path = path }
 
-    /// Replaces the contents. A failure is said once, and its end too: a disk that fills up is no reason to end a network.
+    /// Replaces the contents. A failure is reported once, and its end too: a disk that fills up is no reason to end a
+    /// network.
     func renew(_ json: String) {
         do throws(CommandFailure) {
             try write(json)

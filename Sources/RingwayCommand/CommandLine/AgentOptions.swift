@@ -67,7 +67,7 @@ struct AgentOptions: ParsableArguments {
         return HostSocket(name: parts[0], path: parts[1])
     }
 
-    /// Puts what was said into a network's configuration.
+    /// Applies the options to a network's configuration.
     func apply(to configuration: inout VirtualNetwork.Configuration) throws(CommandFailure) {
         if let agentToken { configuration.agentToken = try Self.token(in: agentToken) }
         configuration.trustsAgentNames = trustAgentNames
@@ -76,7 +76,7 @@ struct AgentOptions: ParsableArguments {
         for socket in agentSocket { configuration.agentSockets[socket.name] = socket.path }
     }
 
-    /// What several of them allow together.
+    /// The union of several.
     static func merged(_ publishing: [AgentPublishing]) -> AgentPublishing {
         AgentPublishing(publishing.flatMap(\.rules))
     }

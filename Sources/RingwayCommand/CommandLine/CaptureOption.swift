@@ -1,7 +1,7 @@
 internal import ArgumentParser
 internal import Ringway
 
-/// The options that say what is captured, beside the file.
+/// The options of a capture, beside the file.
 struct CaptureOptionGroup: ParsableArguments {
     @Option(
         help: ArgumentHelp(
@@ -29,7 +29,7 @@ struct CaptureOptionGroup: ParsableArguments {
                 + "the library libpcap.", valueName: "expression"))
     var captureFilter: String?
 
-    /// What is captured to a file; `nil` without one.
+    /// The capture to a file; `nil` without one.
     func options(for file: String?) -> CaptureOptions? {
         guard let file else { return nil }
         var options = CaptureOptions(file)

@@ -3,7 +3,7 @@ struct CommandFailure: Error, Equatable {
     /// One sentence without its full stop; the program's name is put before it.
     let message: String
 
-    /// The exit status, or `nil` for what the command at hand uses for failures of its own.
+    /// The exit status, or `nil` for the command's own status of failures.
     let status: Int32?
 
     init(_ message: String, status: Int32? = nil) {

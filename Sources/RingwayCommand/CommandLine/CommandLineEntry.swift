@@ -4,7 +4,7 @@ internal import Glibc
 
 /// The whole of the `ringway` program; the executable only calls it, so that everything else can be tested.
 public enum CommandLineEntry {
-    /// Parses the process's arguments, does what they say and ends the process.
+    /// Parses the process's arguments, runs the command and ends the process.
     public static func run() -> Never {
         // Swift's backtracer would write registers and memory to standard error, with payload and tokens in them.
         if getenv("SWIFT_BACKTRACE") == nil { ringway_reset_crash_signals() }
@@ -17,7 +17,7 @@ public enum CommandLineEntry {
         (1..<max(1, Int(CommandLine.argc))).compactMap { CommandLine.unsafeArgv[$0].map { SystemText.text($0) } }
     }
 
-    /// Does what the arguments say and returns the exit status. Errors become one line on standard error.
+    /// Runs the command and returns the exit status. Errors become one line on standard error.
     static func status(of arguments: [String]) -> Int32 {
         var ownFailure = ExitStatus.failure
         do {
@@ -41,7 +41,7 @@ public enum CommandLineEntry {
         }
     }
 
-    /// Prints the help or version that was asked for, or the one line that says what is wrong with the arguments.
+    /// Prints the help or version that was asked for, or one line about the error in the arguments.
     private static func report(_ error: any Error, _ arguments: [String]) -> Int32 {
         if RootCommand.exitCode(for: error).isSuccess {
             print(RootCommand.fullMessage(for: error))
@@ -51,7 +51,7 @@ public enum CommandLineEntry {
         return ExitStatus.usage
     }
 
-    /// The one line that says what is wrong with the arguments.
+    /// One line about the error in the arguments.
     static func refusal(_ error: any Error, _ arguments: [String]) -> String {
         let usage = UsageMessage(arguments)
         if let option = usage.firstUnknownOption(of: arguments) { return usage.unknownOption(option) }

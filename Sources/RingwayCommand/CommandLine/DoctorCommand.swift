@@ -1,6 +1,6 @@
 internal import ArgumentParser
 
-/// `ringway doctor`: what this machine offers and lacks.
+/// `ringway doctor`: the machine's features, and what is missing.
 struct DoctorCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "doctor",

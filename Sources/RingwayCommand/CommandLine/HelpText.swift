@@ -1,6 +1,6 @@
 internal import Ringway
 
-/// The prose of the help: what options alone do not say.
+/// The prose of the help, beyond the options.
 enum HelpText {
     static let root = """
         Ringway carries the ethernet traffic of network namespaces and virtual machines to ordinary sockets of the \
@@ -243,7 +243,7 @@ enum HelpText {
         of each bound is in use.
         """
 
-    /// What an option that sets a bound says, made of the same table.
+    /// The help of an option that sets a bound, made from the same table.
     static func limit(_ flag: String) -> String {
         guard let row = Limits.table.first(where: { $0.flag == flag }) else { return "See the table of limits." }
         return "\(row.name), at the bound \(row.atTheBound). (default: \(row.defaultValue))"

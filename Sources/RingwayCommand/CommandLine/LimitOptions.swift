@@ -116,7 +116,7 @@ struct NeighborLimitOptions: ParsableArguments {
         transform: OptionValue.limit("--max-queues"))
     var maxQueues: Int?
 
-    /// Puts what was said beside the other bounds.
+    /// Applies the options to the other bounds.
     func apply(to limits: inout Limits) {
         if let maxGuests { limits.guestsPerNetwork = maxGuests }
         if let maxAddresses { limits.addressesPerGuest = maxAddresses }

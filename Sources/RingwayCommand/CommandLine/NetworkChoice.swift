@@ -14,15 +14,16 @@ struct NetworkChoice {
 
     init(_ routes: [HostRoute] = HostRoute.all(ipv4: true)) { self.routes = routes }
 
-    /// What the host has or reaches in a network.
+    /// The host's routes and addresses in a network.
     func conflict(of network: CIDRBlock) -> HostRoute? {
-        // That of the longest prefix says most; an address of the host's own stands beside the network that it is in.
+        // The route of the longest prefix is the most telling; an address of the host's own stands beside the network
+        // that it is in.
         routes.filter { $0.overlaps(network) }.min { first, second in
             abs(first.block.prefixLength - network.prefixLength) < abs(second.block.prefixLength - network.prefixLength)
         }
     }
 
-    /// The network to take, and the line to say about it.
+    /// The network to take, and the message about it.
     ///
     /// - Parameters:
     ///   - isChosen: whether the user has named it, or something that is in it.
@@ -39,7 +40,7 @@ struct NetworkChoice {
         return (network, "\(what): guests cannot reach what is there; --network chooses another")
     }
 
-    /// The line to say about an IPv6 prefix that the user has named.
+    /// The message about an IPv6 prefix that the user has named.
     static func notice(prefix: IPv6Address, routes: [HostRoute] = HostRoute.all(ipv4: false)) -> String? {
         guard let block = CIDRBlock(address: IPAddress(prefix), prefixLength: 64),
             let conflict = routes.first(where: { $0.overlaps(block) })

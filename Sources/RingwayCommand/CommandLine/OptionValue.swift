@@ -4,7 +4,7 @@ internal import Ringway
 internal import RingwayLinks
 internal import RingwayUsage
 
-/// How the values of options are read. Each refusal says what would have been right.
+/// Parsers of the values of options. Each error names the accepted values.
 enum OptionValue {
     /// `192.168.127.0/24`.
     static let standardNetwork = VirtualNetwork.Configuration().ipv4Network
@@ -276,7 +276,7 @@ enum OptionValue {
 
     // MARK: Control
 
-    /// What a network is called, which is a file's name too.
+    /// The name of a network, which is a file's name too.
     static func networkName(_ text: String) throws -> String {
         guard isName(text), text.first != "." else {
             throw ValidationError("it must have 1 to 64 letters, digits, \".\", \"_\" and \"-\", and no \".\" first")

@@ -56,7 +56,7 @@ struct ServeCommand: ParsableCommand {
     @OptionGroup(title: "Limits") var limits: LimitOptions
     @OptionGroup(title: "Limits") var neighborLimits: NeighborLimitOptions
 
-    /// What the options say, as the one network there is when the file names no others.
+    /// The options, as the only network when the file names no others.
     var order: NetworkOrder {
         get throws(CommandFailure) {
             var configuration = VirtualNetwork.Configuration(network, bridge, limits)

@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// What the user reads when something is wrong: one line, in one write, so that lines of several processes do not mix.
+/// Error messages: one line each, in one write, so that lines of several processes do not mix.
 enum StandardError {
     static func write(_ message: String) {
         var line = Array("ringway: \(SystemText.shown(message))\n".utf8)

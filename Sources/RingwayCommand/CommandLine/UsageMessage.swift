@@ -1,13 +1,13 @@
 internal import ArgumentParser
 internal import RingwayUsage
 
-/// Errors of the command line in one grammar: what is wrong, where it stands, what would be right.
+/// Errors of the command line in one form: the error, its place, the accepted values.
 ///
 ///     unknown option "--publsh"; did you mean "--publish"?
 ///     --mtu "1": it must be a number from 1280 to 65520
 ///     --mtu needs a value: --mtu <bytes>
 ///
-/// The parser says these things in its own words, which are taken apart here. Words that are not known pass as they are.
+/// The parser's own messages are taken apart here; unknown messages pass unchanged.
 struct UsageMessage {
     /// The command that the arguments name, such as `publish add`; empty for none.
     let command: [String]
@@ -58,7 +58,7 @@ struct UsageMessage {
 
     /// The first option of the arguments that the command does not have. Other faults may only follow from it.
     func firstUnknownOption(of arguments: [String]) -> String? {
-        // What follows COMMAND is not ours; "run" looks at what stands before it itself.
+        // Arguments after COMMAND are not ours; "run" checks those before it itself.
         guard command != ["run"] else { return nil }
         let known = Set(options + ["--help", "--version"])
         return arguments.prefix { $0 != "--" }.first { word in
@@ -66,7 +66,7 @@ struct UsageMessage {
         }
     }
 
-    /// What is wrong with an option that the command does not have.
+    /// The error about an option that the command does not have.
     func unknownOption(_ option: String) -> String {
         let name = String(option.prefix { $0 != "=" })
         let question = Suggestion.question(name, among: options)
@@ -130,7 +130,7 @@ struct UsageMessage {
         return name.isEmpty ? "value of that kind" : String(name)
     }
 
-    /// What stands in single quotes after a beginning, up to the end of the message or to another piece of text.
+    /// The text in single quotes after a prefix, up to the end of the message or to another piece of text.
     private static func quoted(_ message: String, after beginning: String, before end: String? = nil) -> String? {
         guard message.hasPrefix(beginning + "'") else { return nil }
         let rest = message.dropFirst(beginning.count + 1)

@@ -60,7 +60,7 @@ struct ControlOptions: ParsableArguments {
 }
 
 extension ControlClient {
-    /// The answer as text, for `--json`.
+    /// The response as text, for `--json`.
     func text(_ target: String) throws(CommandFailure) -> String {
         do throws(Failure) {
             return String(decoding: try request("GET", target), as: UTF8.self)
@@ -69,7 +69,7 @@ extension ControlClient {
         }
     }
 
-    /// The answer, or the reason that there is none as the command's own.
+    /// The response; its failure is the command's own.
     func ask(_ method: String, _ target: String, body: [UInt8] = []) throws(CommandFailure) -> JSONValue {
         do throws(Failure) {
             return try json(method, target, body: body)

@@ -1,6 +1,6 @@
 internal import RingwayControl
 
-/// Where a network's control socket is to be, as the command line says.
+/// The place of a network's control socket, from the command line.
 enum ControlOrder: Equatable {
     /// There is none.
     case none
@@ -17,7 +17,7 @@ enum ControlName {
     /// The longest that is taken from a path.
     private static var longest: Int { 64 }
 
-    /// The name that follows from what becomes a guest: that of the namespace, or of the process.
+    /// The default name: that of the guest's namespace, or of its process.
     static func derived(from origin: GuestOrigin, process: Int32) -> String {
         switch origin {
         case .command, .trial: return "run-\(process)"

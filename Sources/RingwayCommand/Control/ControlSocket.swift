@@ -11,7 +11,7 @@ enum ControlSocket {
     /// It listens. `wanted` is the name that the network was to have, where that is taken.
     case listening(ControlListener, name: String, wanted: String?)
 
-    /// Makes the socket. What the user has named and cannot be had is a failure.
+    /// Makes the socket. It is a failure when the path or name that the user gave cannot be had.
     ///
     /// - Parameter name: the network's own name, where the order gives no other.
     static func open(_ order: ControlOrder, name: String) throws(CommandFailure) -> ControlSocket {
@@ -34,7 +34,7 @@ enum ControlSocket {
         }
     }
 
-    /// Who has a name that is taken, where that can be seen.
+    /// The process that has a taken name, where that can be seen.
     private static func holder(of name: String) -> String {
         let process = ControlPath.path(of: name).flatMap { ControlClient(path: $0).listener.process }
         return process.map { " by process \($0)" } ?? ""
@@ -72,7 +72,7 @@ enum ControlSocket {
         return path
     }
 
-    /// What is said of it when the network is up; `nil` where there is nothing to say.
+    /// The message about it when the network is up; `nil` for none.
     var notice: String? {
         switch self {
         case .none: nil

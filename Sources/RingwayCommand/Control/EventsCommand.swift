@@ -2,7 +2,7 @@ internal import ArgumentParser
 internal import Glibc
 internal import RingwayControl
 
-/// `ringway events`: what happens, as it does.
+/// `ringway events`: the events of a network as they happen.
 struct EventsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "events", abstract: "Say what happens on a network, until it ends.", discussion: HelpText.events)

@@ -1,9 +1,9 @@
 internal import Ringway
 internal import RingwayControl
 
-/// Flows as a table of text: which columns there are, how rows are sorted, what fits.
+/// Flows as a table of text: its columns, the order of rows, and what fits.
 struct FlowTable {
-    /// What rows can be sorted by.
+    /// The keys by which rows can be sorted.
     enum Order: String, CaseIterable {
         case up, down, total, idle, guest, remote, state
     }
@@ -17,7 +17,7 @@ struct FlowTable {
         var up: Int { flow["octetsFromGuest"]?.int ?? 0 }
         var down: Int { flow["octetsToGuest"]?.int ?? 0 }
         var idle: Int { flow["idleMilliseconds"]?.int ?? 0 }
-        /// What makes it the same flow in the next list.
+        /// The identity of a flow across lists.
         var name: String {
             ["transport", "guestAddress", "remoteAddress", "openedBy"].map { flow[$0]?.text ?? "" }
                 .joined(separator: " ")

@@ -49,7 +49,7 @@ struct FlowsCommand: ParsableCommand {
     func run() throws {
         let client = try control.client()
         if json { return print(try client.text(target)) }
-        // What can be wrong from the start is said before the screen is taken.
+        // Failures of the start are reported before the screen is taken.
         var table = FlowTable()
         table.order = sort
         let first = try client.ask("GET", target)

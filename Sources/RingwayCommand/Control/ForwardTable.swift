@@ -1,8 +1,8 @@
 internal import Ringway
 internal import RingwayControl
 
-/// Published ports as a table of text. Ports that an agent has published one by one, as Docker's proxy does with a range,
-/// are one row where they follow each other.
+/// Published ports as a table of text. Ports that an agent has published one by one, as Docker's proxy does with a
+/// range, are one row where they follow each other.
 enum ForwardTable {
     /// The table, its head first.
     static func lines(_ forwards: [JSONValue]) -> [String] {
@@ -26,7 +26,7 @@ enum ForwardTable {
         return TextTable.lines([["ID", "PORTS", "STATE", "OWNER", ""]] + rows.map(\.cells))
     }
 
-    /// What ports have in common that stand in one row where they follow each other.
+    /// The key of ports that share one row where they are consecutive.
     private struct Run: Hashable {
         let owner: String
         let state: String
@@ -36,7 +36,7 @@ enum ForwardTable {
         /// How far the guest's port is from the host's.
         let distance: Int
 
-        /// `nil` for what stands alone.
+        /// `nil` for a port with a row of its own.
         init?(_ forward: JSONValue) {
             guard forward["kind"]?.text == "agent", forward["problem"]?.text == nil,
                 let hostPort = forward["hostPort"]?.int, let guestPort = forward["guestPort"]?.int,
@@ -76,7 +76,7 @@ enum ForwardTable {
             ]
         }
 
-        /// Whom ports wait for.
+        /// The guest that ports wait for.
         private var waiting: String {
             guard first["state"]?.text == "waiting" else { return "" }
             return first["guest"]?.text.map { "waits for guest \($0)" } ?? "waits for a guest"

@@ -19,7 +19,7 @@ enum ForwardText {
         }
     }
 
-    /// The forward of an answer, as the command line has it; `nil` for one that makes no sense.
+    /// The forward in a response, as the command line writes it; `nil` for a malformed one.
     static func read(_ value: JSONValue) -> PortForward? {
         guard value["kind"]?.text ?? "port" == "port", let hostPort = value["hostPort"]?.int,
             let guestPort = value["guestPort"]?.int,
@@ -34,7 +34,7 @@ enum ForwardText {
             guest: value["guest"]?.text.flatMap { GuestSelector($0) } ?? .first)
     }
 
-    /// What was asked for, where the host's port was chosen.
+    /// The request, where the host's port was chosen.
     static func requested(_ value: JSONValue) -> PortForward? {
         value["requested"]?.text.flatMap { try? PublishSpecification.parseForGuest($0) }
     }

@@ -2,18 +2,19 @@ internal import Glibc
 internal import Ringway
 internal import RingwayControl
 
-/// The control socket of `run` and `attach`: it listens from the start, and the server behind it, which takes threads, is
-/// started by the first client. Used by the main thread only.
+/// The control socket of `run` and `attach`: it listens from the start, and the server behind it, which takes threads,
+/// is started by the first client. Used by the main thread only.
 final class LazyControl {
     private let socket: ControlSocket
     private let network: VirtualNetwork
     private let identity: ControlIdentity?
     private var server: ControlServer?
-    /// Descriptors that the server takes as it starts, kept for it: it could not start when guests have taken all others.
+    /// Descriptors that the server takes as it starts, kept for it: it could not start when guests have taken all
+    /// others.
     private var reserve: [Int32] = []
     private static var reserveSize: Int { 8 }
 
-    /// - Parameter identity: what the network says of itself, given its name.
+    /// - Parameter identity: the network's identity, given its name.
     init(_ socket: ControlSocket, _ network: VirtualNetwork, identity: (String) -> ControlIdentity) {
         self.socket = socket
         self.network = network

@@ -2,7 +2,7 @@ internal import RingwayControl
 
 /// A network that is running, found by its control socket.
 struct LiveNetwork {
-    /// Seconds that a network may take to say what it is: one that is stopped does not answer.
+    /// Seconds that a network may take to identify itself: a stopped process does not respond.
     private static var timeout: Int { 2 }
 
     let name: String
@@ -10,7 +10,7 @@ struct LiveNetwork {
     /// The process that keeps it, where that can be seen.
     let process: Int32?
 
-    /// Every network of the caller's that is running. What ended processes have left is removed.
+    /// Every network of the caller's that is running. Sockets that ended processes have left are removed.
     static func sockets() -> [LiveNetwork] {
         ControlPath.sockets.compactMap { name, path in
             let client = ControlClient(path: path)
@@ -23,6 +23,6 @@ struct LiveNetwork {
         }
     }
 
-    /// What it says of itself; `nil` when it does not answer in time.
+    /// The network's identity; `nil` when it does not respond in time.
     var status: JSONValue? { try? ControlClient(path: client.path, timeout: Self.timeout).json("GET", "/v1/status") }
 }

@@ -15,7 +15,7 @@ struct PublishCommand: ParsableCommand {
     }
 }
 
-/// Who publishes.
+/// The owner of the ports.
 struct OwnerOption: ParsableArguments {
     @Option(
         help: ArgumentHelp(

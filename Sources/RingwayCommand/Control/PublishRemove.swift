@@ -8,7 +8,7 @@ struct PublishRemove: ParsableCommand {
         commandName: "rm", abstract: "Remove published ports; connections through them live on.",
         discussion: HelpText.publishRemove)
 
-    /// What is to go: by its number, or as it was published.
+    /// The forward to remove: by its number, or as it was published.
     enum Target: Equatable {
         case number(Int)
         case forward(PortForward)

@@ -30,7 +30,7 @@ struct Screen: ~Copyable {
         return (Int(size.ws_row), Int(size.ws_col))
     }
 
-    /// Draws lines from the top; what is too long or too much is cut off.
+    /// Draws lines from the top; lines beyond the screen's size are cut off.
     func draw(_ lines: [String]) {
         let (rows, columns) = size
         var text = "\u{1B}[H"
@@ -38,7 +38,7 @@ struct Screen: ~Copyable {
         Self.write(String(text.dropLast(2)) + "\u{1B}[J")
     }
 
-    /// The key that is pressed within so many milliseconds; `nil` for none, and for the end of the input.
+    /// The key that is pressed within this number of milliseconds; `nil` for none, and for the end of the input.
     func key(within milliseconds: Int32) -> (key: Character?, isOver: Bool) {
         var entry = pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)
         guard poll(&entry, 1, milliseconds) == 1 else { return (nil, false) }

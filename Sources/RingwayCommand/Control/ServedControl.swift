@@ -24,7 +24,8 @@ struct ServedControl {
         }
     }
 
-    /// Opens the socket of a network; returns what is to be said of it. One that the user has not named may be missing.
+    /// Opens the socket of a network; returns the message about it. A socket that the user has not named may be
+    /// missing.
     func open(_ network: VirtualNetwork, _ networkOrder: NetworkOrder) throws(CommandFailure) -> String? {
         guard let server else { return nil }
         let socket = try ControlSocket.open(order, name: networkOrder.name)

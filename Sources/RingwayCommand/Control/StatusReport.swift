@@ -1,13 +1,13 @@
 internal import RingwayControl
 
-/// What `ringway status` says of an answer of the control API.
+/// The report of `ringway status` on a response of the control API.
 struct StatusReport {
     let status: JSONValue
 
     /// The table.
     var lines: [String] { TextTable.lines(facts) + bounds + troubles }
 
-    /// The answer with what only this side knows.
+    /// The response, with facts that only the client knows.
     var json: JSONValue {
         guard case .object(var members) = status else { return status }
         members.append(.init(key: "clientVersion", value: .string(Version.text)))
@@ -36,7 +36,7 @@ struct StatusReport {
         ]
     }
 
-    /// How much of what is bounded is in use, one line each; empty where the program at work does not tell.
+    /// The use of each bound, one line each; empty where the running program does not report it.
     private var bounds: [String] {
         let rows = (status["bounds"]?.elements ?? []).map { bound -> [String] in
             let isSize = bound["name"]?.text?.hasPrefix("bytes ") ?? false
@@ -54,7 +54,7 @@ struct StatusReport {
         return rows.isEmpty ? [] : [""] + TextTable.lines([title] + rows)
     }
 
-    /// What went wrong, one line each under the word for its kind; empty where nothing did.
+    /// The troubles, one line each under the word for their kind; empty where there are none.
     private var troubles: [String] {
         let words = ["denial": "denied", "drop": "dropped", "names": "names failed", "bound": "bounds reached"]
         var last = ""

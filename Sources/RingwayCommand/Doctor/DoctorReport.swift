@@ -1,11 +1,11 @@
-/// What the doctor has to say, for people and for programs.
+/// The doctor's report, for people and for programs.
 struct DoctorReport {
     let findings: [Finding]
 
     /// Whether nothing that `ringway run` needs is missing.
     var runWorks: Bool { findings.allSatisfy { $0.isPresent || !$0.isRequired } }
 
-    /// A table, what is missing with its cost and remedy beneath it, and the verdict last.
+    /// A table, missing subjects with their cost and remedy beneath it, and the verdict last.
     var table: String {
         let lines = TextTable.lines(findings.map { [mark(of: $0), $0.name, $0.detail] })
         var text = ""

@@ -2,7 +2,7 @@ internal import CRingway
 internal import Glibc
 internal import RingwayTap
 
-/// What the host's own settings allow.
+/// Settings of the host.
 extension Examination {
     static func pingSockets() -> Finding {
         let name = "ping sockets"

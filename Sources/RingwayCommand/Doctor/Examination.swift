@@ -3,9 +3,9 @@ internal import Glibc
 internal import Ringway
 internal import RingwayLinks
 
-/// What the doctor looks at, in the order in which `ringway run` comes to need it.
+/// The doctor's examinations, in the order in which `ringway run` needs their subjects.
 enum Examination {
-    /// Examines the machine for the user who asks.
+    /// Examines the machine for the calling user.
     static func findings() -> [Finding] {
         // The trial forks, so it comes before anything that may start a thread.
         let trial = guestTrial()

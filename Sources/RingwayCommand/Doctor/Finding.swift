@@ -1,14 +1,14 @@
 /// One line of the doctor's report: something the machine offers or lacks.
 struct Finding: Equatable {
-    /// What it is.
+    /// The name of the subject.
     let name: String
     /// Whether it is there.
     let isPresent: Bool
     /// Whether `ringway run` cannot do without it.
     let isRequired: Bool
-    /// What was found: a version, a number, the kernel's refusal.
+    /// The finding: a version, a number, the kernel's error.
     let detail: String
-    /// What its absence costs; empty when it is there.
+    /// The cost of its absence; empty when it is there.
     let cost: String
     /// How to mend its absence; empty when it is there.
     let remedy: String

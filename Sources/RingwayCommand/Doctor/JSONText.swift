@@ -1,6 +1,6 @@
 /// JSON as far as the doctor needs it (RFC 8259 §7).
 enum JSONText {
-    /// A string in quotes, with what must be escaped escaped.
+    /// A string in quotes, with characters escaped as JSON demands.
     static func string(_ text: String) -> String {
         var result = "\""
         for scalar in text.unicodeScalars {

@@ -15,9 +15,9 @@ final class Cover {
     private(set) var spares: [Int32] = []
     private let identity: EntryIdentity
 
-    /// Takes the first copies of what is at `path` in a file system that is in place at the moment.
+    /// Takes the first copies of the entry at `path` in a file system that is mounted at the moment.
     ///
-    /// - Parameter isProtected: whether what is in it can be changed only elsewhere.
+    /// - Parameter isProtected: whether its contents can be changed only elsewhere.
     init(of path: String, in memory: Int32, isProtected: Bool = false) throws(GuestFailure) {
         guard let identity = EntryIdentity(path, in: memory) else { throw GuestFailure(cannot: "look at a new file") }
         self.identity = identity
@@ -33,10 +33,10 @@ final class Cover {
 
     deinit { for spare in spares { close(spare) } }
 
-    /// Whether it is what is seen at the path.
+    /// Whether it is visible at the path.
     func isSeen(at path: String) -> Bool { EntryIdentity(path) == identity }
 
-    /// Whether it is what the descriptor names.
+    /// Whether the descriptor refers to it.
     func isSeen(by descriptor: Int32) -> Bool { EntryIdentity(of: descriptor) == identity }
 
     /// Lays it over the entry that a descriptor names (`ringway_open_entry`).
@@ -60,10 +60,10 @@ final class Cover {
         return true
     }
 
-    /// Makes it what is seen at the path, where there is something to be covered. False says that there is nothing, or
-    /// that it cannot be covered; errno tells which.
+    /// Mounts it over the entry at the path. False when there is no entry, or it cannot be covered; errno has the
+    /// reason.
     func lay(at path: String) -> Bool {
-        // The entry may be replaced at any moment: what has been covered is looked at again, by its path.
+        // The entry may be replaced at any moment: the covered one is checked again, by its path.
         for _ in 0..<16 {
             let entry = ringway_open_entry(AT_FDCWD, path)
             guard entry >= 0 else { return false }
@@ -74,7 +74,7 @@ final class Cover {
         return isSeen(at: path)
     }
 
-    /// Lets what it covers at the path be seen again.
+    /// Removes the cover, so that the entry at the path is visible again.
     func lift(from path: String) {
         while isSeen(at: path), ringway_unmount_entry(path) == 0 {}
     }

@@ -1,7 +1,7 @@
 internal import CRingway
 internal import Glibc
 
-/// What tells one entry of the file system from another. A symbolic link is itself, not what it leads to.
+/// The identity of an entry of the file system. A symbolic link is itself, not its target.
 struct EntryIdentity: Equatable {
     private let device: UInt64
     private let number: UInt64
@@ -15,6 +15,6 @@ struct EntryIdentity: Equatable {
         self.number = number
     }
 
-    /// What a descriptor names.
+    /// The entry that a descriptor refers to.
     init?(of descriptor: Int32) { self.init("", in: descriptor) }
 }

@@ -5,14 +5,14 @@ internal import Glibc
 /// Where inotify has no room left (`fs.inotify.max_user_instances` is 128 for all processes of a user) there is no
 /// descriptor, and the owner has to look from time to time.
 final class EntryWatch {
-    /// A directory to be watched; its path stands for it in what is told.
+    /// A directory to be watched; changes name it by its path.
     struct Place: Hashable {
         let path: String
         /// A descriptor of it, where no path leads there.
         var descriptor: Int32 = -1
     }
 
-    /// Readable when something has happened; negative when nothing will tell.
+    /// Readable when there are changes; negative when there is no descriptor to watch.
     let descriptor: Int32
     private var watches: [Int32: Set<String>] = [:]
 
@@ -37,8 +37,8 @@ final class EntryWatch {
         watches = renewed
     }
 
-    /// Takes what has happened since: a directory's path and an entry's name, or an empty one where the directory itself
-    /// is concerned.
+    /// Takes the changes since the last call: a directory's path and an entry's name, or an empty one where the
+    /// directory itself is concerned.
     func take(_ body: (_ directory: String, _ name: UnsafeRawBufferPointer) -> Void) {
         guard descriptor >= 0 else { return }
         withUnsafeTemporaryAllocation(byteCount: 16 << 10, alignment: 8) { buffer in

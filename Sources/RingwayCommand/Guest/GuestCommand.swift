@@ -1,7 +1,7 @@
 internal import CRingway
 internal import Glibc
 
-/// COMMAND's execution, with a shell's exit statuses for what can go wrong.
+/// COMMAND's execution, with a shell's exit statuses for failures.
 enum GuestCommand {
     /// Becomes COMMAND, with its arguments byte for byte. The environment is the caller's.
     static func execute(_ arguments: [String]) -> Never {

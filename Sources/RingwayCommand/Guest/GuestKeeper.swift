@@ -2,17 +2,17 @@ internal import CRingway
 internal import Glibc
 internal import RingwayLinks
 
-/// The process that stays inside the guest's namespaces for as long as the bridge lives: it makes TCP sockets there, and
-/// sees to it that the guest keeps its resolver's file.
+/// The process that stays inside the guest's namespaces for as long as the bridge lives: it makes TCP sockets there,
+/// and sees to it that the guest keeps its resolver's file.
 ///
-/// An ordinary user's bridge may not go there any more, so a process stays behind. Under `run` it is a sibling of COMMAND,
-/// and ends with the bridge, however that ends; under `attach` it takes back what it did in namespaces of others, and
-/// ends when the bridge has closed its end of the handover, which it does by dying too.
+/// An ordinary user's bridge may not go there any more, so a process stays behind. Under `run` it is a sibling of
+/// COMMAND, and ends with the bridge, however that ends; under `attach` it takes back what it did in namespaces of
+/// others, and ends when the bridge has closed its end of the handover, which it does by dying too.
 struct GuestKeeper {
     /// Where sockets are asked for.
     let ends: [Int32]
     let source: SocketSource
-    /// What is kept of the guest's names, if anything is.
+    /// The upkeep of the guest's name resolution, if there is any.
     let names: (any KeptNames)?
     /// The guest's end of the handover, whose other end closes when the bridge is gone.
     let life: Int32
@@ -55,7 +55,7 @@ struct GuestKeeper {
     private func serve() {
         names?.keep()
         var entries = ([life, names?.descriptor ?? -1] + ends).map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
-        // Its end alone is waited for: what is said there is for COMMAND's process.
+        // Only its end is waited for: messages there are for COMMAND's process.
         entries[0].events = 0
         while entries[0].revents == 0 {
             let count = poll(&entries, nfds_t(entries.count), names?.interval ?? -1)
@@ -78,13 +78,13 @@ struct GuestKeeper {
 protocol KeptNames: AnyObject {
     /// Every descriptor that is needed.
     var descriptors: [Int32] { get }
-    /// Readable when `attend` is to be called; negative when nothing tells.
+    /// Readable when `attend` is to be called; negative when there is no descriptor to watch.
     var descriptor: Int32 { get }
     /// Milliseconds after which `attend` is to be called all the same; negative for never.
     var interval: Int32 { get }
-    /// Begins to watch, and makes good what has happened before.
+    /// Begins to watch, and handles changes that happened before.
     func keep()
-    /// Makes good what has happened.
+    /// Handles the changes that have happened.
     ///
     /// - Parameter isDue: whether the interval is over.
     func attend(isDue: Bool)

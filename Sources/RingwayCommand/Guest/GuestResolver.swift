@@ -1,8 +1,8 @@
 internal import CRingway
 internal import Glibc
 
-/// What the guest of `run` finds in place of the host's resolver: a `resolv.conf` of its own, for its whole life, and
-/// none of the sockets by which the C library would ask the host without a packet.
+/// The name resolution of the guest of `run`, in place of the host's: a `resolv.conf` of its own, for its whole life,
+/// and none of the sockets by which the C library would ask the host without a packet.
 ///
 /// Nothing but the guest's mounts is changed, so whatever the host does to its files it does to entries that are
 /// covered. What can be done against that depends on the guest:
@@ -18,8 +18,8 @@ internal import Glibc
 /// `/etc/hosts`, `/etc/nsswitch.conf` and everything else stays the host's.
 final class GuestResolver: KeptNames {
     private static let file = "/etc/resolv.conf"
-    /// Where the C library's modules would find systemd-resolved and nscd: directories, because the sockets in them come
-    /// anew when those are started again.
+    /// Where the C library's modules would find systemd-resolved and nscd: directories, because the sockets in them
+    /// come anew when those are started again.
     private static let hiddenDirectories = ["/run/systemd/resolve", "/run/nscd", "/var/run/nscd"]
     private static let empty = ".ringway-empty"
 
@@ -31,7 +31,7 @@ final class GuestResolver: KeptNames {
     /// New files that may be renamed over the entry, covered for a while.
     private var passing: Set<String> = []
 
-    /// Makes what will be shown. The caller has one thread, and a mount namespace of its own.
+    /// Makes the file that the guest will see. The caller has one thread, and a mount namespace of its own.
     init(_ contents: String) throws(GuestFailure) {
         let memory = ringway_mount_memory()
         guard memory >= 0 else { throw GuestFailure(cannot: "make a file system in memory") }
@@ -109,7 +109,7 @@ final class GuestResolver: KeptNames {
     var interval: Int32 { watch.descriptor < 0 || !passing.isEmpty ? 1000 : -1 }
 
     func keep() {
-        // What happens while the watches are set is found by looking once more.
+        // Changes while the watches are set are found by a second look.
         for _ in 0..<2 {
             restore()
             renewWatch()

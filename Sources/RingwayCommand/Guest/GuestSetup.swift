@@ -14,15 +14,15 @@ struct GuestSetup {
     let queues: Int
     /// The network's addresses. The gateway's is in the guest's `/etc/resolv.conf`, where the guest is of our making.
     let plan: NetworkPlan
-    /// What COMMAND gets back of its caller's signals.
+    /// The caller's signal state, which COMMAND gets back.
     let signals: SignalOrigin
-    /// Who must be alive: the bridge.
+    /// The bridge, which must be alive.
     let parent: pid_t
     /// Where sockets of the guest are asked for; empty where none are wanted.
     let sockets: [Int32]
 
-    /// Sets the guest up, hands the interface over and becomes COMMAND, or what keeps the guest. The process must have one
-    /// thread.
+    /// Sets the guest up, hands the interface over and becomes COMMAND, or the keeper of the guest. The process must
+    /// have one thread.
     func run(_ handover: consuming TapHandover) -> Never {
         let names: (any KeptNames)?
         let route: HostAddressRoute
@@ -53,8 +53,8 @@ struct GuestSetup {
         GuestCommand.execute(arguments)
     }
 
-    /// Leads the names of the guest's programs to the gateway, as far as its files are known. Says in `note` why not, where
-    /// that is no reason to give up.
+    /// Leads the names of the guest's programs to the gateway, as far as its files are known. Says in `note` why not,
+    /// where that is no reason to give up.
     private func showResolver(_ note: inout String) throws(GuestFailure) -> (any KeptNames)? {
         switch origin {
         case .command, .trial:
@@ -112,7 +112,7 @@ struct GuestSetup {
         }
     }
 
-    /// In a namespace that others made, what is there already may be in the way.
+    /// In a namespace that others made, present settings may conflict.
     private func refuseObstacles() throws(GuestFailure) {
         let place: String
         switch origin {
@@ -129,7 +129,7 @@ struct GuestSetup {
         if let obstacle { throw GuestFailure("cannot attach to \(place): \(obstacle)") }
     }
 
-    /// What to do about the failures that have a usual cause.
+    /// Remedies of the failures that have a usual cause.
     private func hint(for error: any Error) -> String {
         guard let failure = error as? TapFailure else { return "" }
         switch (failure.step, failure.errorNumber) {

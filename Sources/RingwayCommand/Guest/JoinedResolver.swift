@@ -4,9 +4,9 @@ internal import Glibc
 /// A `resolv.conf` that names the gateway, shown to the processes of a mount namespace that others made, and taken away
 /// again at the end. No file is written.
 ///
-/// It is a mount on the entry `/etc/resolv.conf` there, on the link itself where it is one. An entry that is
-/// replaced takes the mount with it, so it is laid again. Where the mount would appear in the caller's own namespace, because mounts
-/// propagate there, nothing is done.
+/// It is a mount on the entry `/etc/resolv.conf` there, on the link itself where it is one. An entry that is replaced
+/// takes the mount with it, so it is laid again. Where the mount would appear in the caller's own namespace, because
+/// mounts propagate there, nothing is done.
 final class JoinedResolver: KeptNames {
     private static let file = "/etc/resolv.conf"
 
@@ -73,7 +73,7 @@ final class JoinedResolver: KeptNames {
     var interval: Int32 { watch.descriptor < 0 ? 1000 : -1 }
 
     func keep() {
-        // What happens while the watches are set is found by looking once more.
+        // Changes while the watches are set are found by a second look.
         for _ in 0..<2 {
             _ = entry.lay(at: Self.file)
             watch.renew([.init(path: "/"), .init(path: "/etc")])

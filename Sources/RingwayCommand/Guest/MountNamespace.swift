@@ -1,9 +1,9 @@
 internal import CRingway
 internal import Glibc
 
-/// The guest's mounts: what the host mounts still appears, and what is mounted here stays here.
+/// The guest's mounts: mounts of the host still appear, and mounts made here stay here.
 enum MountNamespace {
-    /// From now on what is mounted here is seen here alone, while what the host mounts still appears.
+    /// From now on mounts made here are visible here alone, while mounts of the host still appear.
     static func detach() throws(GuestFailure) {
         if ringway_mount_subordinate("/") == 0 { return }
         guard errno == EINVAL else { throw GuestFailure(cannot: "make mounts private") }

@@ -41,7 +41,8 @@ struct MountTable {
         }
     }
 
-    /// Whether what is mounted on a mount of this table may appear in another's; so too where the mount is not known.
+    /// Whether mounts below a mount of this table may propagate to another table; true also where the mount is not
+    /// known.
     func propagates(_ mount: UInt64, to other: MountTable) -> Bool {
         guard numbers.contains(mount) else { return true }
         return shared[mount].map { other.received.contains($0) } ?? false

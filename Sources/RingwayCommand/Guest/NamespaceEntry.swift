@@ -3,7 +3,7 @@ internal import Glibc
 
 /// How the calling process gets into the guest's namespaces. It must have one thread.
 enum NamespaceEntry {
-    /// Makes new network and mount namespaces; in a user namespace where that is what it takes.
+    /// Makes new network and mount namespaces; in a user namespace where one is needed.
     static func enterNew() throws(GuestFailure) {
         let kinds = ringway_kind_network() | ringway_kind_mount()
         if geteuid() == 0 {
@@ -13,7 +13,7 @@ enum NamespaceEntry {
         }
         try UserNamespace.enter()
         guard ringway_unshare(kinds) == 0 else {
-            // A user namespace without capabilities is how some security modules say no.
+            // Some security modules refuse by a user namespace without capabilities.
             if errno == EPERM { throw UserNamespace.refusal(EPERM) }
             throw GuestFailure(cannot: "make a network namespace")
         }

@@ -4,9 +4,9 @@ internal import Ringway
 
 /// `/etc/netns/NAME/resolv.conf`, which "ip netns exec NAME" shows to its program as `/etc/resolv.conf`.
 ///
-/// It is written where the user says so, replaced as a whole, and at the end put back: what was there before is kept
-/// beside the directory, because everything inside it is mounted over something of `/etc`, and so outlives a bridge that
-/// is killed.
+/// It is written where the user asks for it, replaced as a whole, and at the end put back: the former contents are kept
+/// beside the directory, because everything inside it is mounted over something of `/etc`, and so outlives a bridge
+/// that is killed.
 struct NetnsResolver {
     /// Where names are namespaces.
     private static let places = ["/run/netns/", "/var/run/netns/"]
@@ -30,14 +30,14 @@ struct NetnsResolver {
     private var kept: String { "\(directory)/.\(name).resolv.conf.before-ringway" }
     private var fresh: String { "\(directory)/.\(name).resolv.conf.ringway" }
 
-    /// Whether the file is there and says this.
+    /// Whether the file is there with these contents.
     func says(_ line: String) -> Bool {
         ResolverConfiguration.hostContents(at: path).split(whereSeparator: \.isNewline).contains { $0 == line }
     }
 
     var exists: Bool { EntryIdentity(path) != nil }
 
-    /// What has been written, to be taken back.
+    /// The files that were written, to be restored.
     struct Written {
         fileprivate let file: NetnsResolver
         fileprivate let contents: String
@@ -57,7 +57,8 @@ struct NetnsResolver {
                     throw failure("make the directory \(path)")
                 }
             }
-            // One that is ours was left by a bridge that was killed: what is kept is of before that, or there was nothing.
+            // A file of ours was left by a bridge that was killed: the saved contents are those of before, or there
+            // were none.
             if exists, !isOurs, link(path, kept) != 0, errno != EEXIST { throw failure("keep \(path)") }
             unlink(fresh)
             do throws(GuestFailure) {
@@ -86,7 +87,7 @@ struct NetnsResolver {
 }
 
 extension NetnsResolver.Written {
-    /// Puts back what was there before. Says what could not be, because others have changed it.
+    /// Restores the former contents. Returns the files that it could not restore, because others have changed them.
     func takeBack() -> String? {
         defer { for path in made { rmdir(path) } }
         guard EntryIdentity(file.path) == identity, ResolverConfiguration.hostContents(at: file.path) == contents else {

@@ -14,8 +14,8 @@ internal import Glibc
 /// host's: whether the host's `resolv.conf` is replaced, removed, a link that dangles, or not there at all is of no
 /// meaning here. Only a `/etc` that is replaced whole has to be covered again.
 ///
-/// The links follow the host's entries, where mounts would hold on to what has been replaced. It is read-only, so that
-/// what a program would add to `/etc` fails and is not lost at the guest's end.
+/// The links follow the host's entries, where mounts would keep entries that have been replaced. It is read-only, so
+/// that a program's writes to `/etc` fail and are not lost at the guest's end.
 final class PrivateEtc {
     static let path = "/etc"
     private static let hidden = ".ringway"
@@ -50,7 +50,7 @@ final class PrivateEtc {
     /// Every descriptor that it needs.
     var descriptors: [Int32] { cover.spares + [memory, host].filter { $0 >= 0 } }
 
-    /// Whether it is what is seen at `/etc`.
+    /// Whether it is visible at `/etc`.
     var isShown: Bool {
         let directory = ringway_open_directory(AT_FDCWD, Self.path)
         defer { if directory >= 0 { close(directory) } }

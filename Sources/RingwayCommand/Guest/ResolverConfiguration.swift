@@ -10,7 +10,7 @@ enum ResolverConfiguration {
     /// How it begins.
     static let firstLine = "# Made by ringway for this network namespace.\n"
 
-    /// What the guest shall see where the host has `host` in its file.
+    /// The guest's file for the host's file `host`.
     static func contents(gateway: IPv4Address, host: String) -> String {
         var text = "\(firstLine)nameserver \(gateway)\n"
         for line in host.split(whereSeparator: \.isNewline) {

@@ -2,17 +2,17 @@ internal import CRingway
 internal import Glibc
 internal import RingwayLinks
 
-/// What the guest's side and the bridge say to each other while a guest is set up.
+/// The protocol between the guest's side and the bridge while a guest is set up.
 ///
 ///     guest                                  bridge
 ///       | -- queues, with descriptors -------> |   attaches them
 ///       | -- configured ---------------------> |   publishes, says that it is ready
 ///       | <------------------------------ go - |
 ///
-/// The guest may say "failure" and why instead of either of its messages. Each message is one byte of kind and a
+/// The guest may send "failure" and a reason instead of either of its messages. Each message is one byte of kind and a
 /// body. An end that closes has given up, which the other reads as silence.
 struct TapHandover: ~Copyable {
-    /// What the guest's side came up with.
+    /// The result of the guest's side.
     enum Offer: Equatable {
         case queues([Int32], TapOffloads)
         /// With a remark for the user, which may be empty.

@@ -1,6 +1,6 @@
 internal import Ringway
 
-/// `capture` and the keys beside it that say what of a frame is kept, and in how many files.
+/// `capture` and the keys beside it that bound the bytes of a frame and the number of files.
 enum CaptureKeys {
     private static let details = ["capture-snaplen", "capture-size", "capture-files", "capture-filter"]
 

@@ -95,8 +95,8 @@ enum LeaseKeys {
     }
 }
 
-/// `names`: domain names, each with an address, or one of each family. A first label `*` stands for every name below the
-/// rest.
+/// `names`: domain names, each with an address, or one of each family. A first label `*` stands for every name below
+/// the rest.
 enum NameKeys {
     static func read(_ node: ConfigurationNode) throws(CommandFailure) -> [NetworkName] {
         var names: [NetworkName] = []
@@ -122,7 +122,7 @@ enum NameKeys {
 
 /// Domain names as people write them (RFC 1035 §2.3.4), and patterns with a first label `*` (RFC 4592 §2.1).
 enum DomainNameText {
-    /// What keeps a text from ever being the name of a query, and what to write instead; `nil` for a good one.
+    /// Why a text can never be the name of a query, and what to write instead; `nil` for a valid one.
     static func problem(of text: String) -> String? {
         let labels = key(text).split(separator: ".", omittingEmptySubsequences: false)
         if labels.dropFirst().contains(where: { $0.contains("*") }) || (labels[0] != "*" && labels[0].contains("*")) {

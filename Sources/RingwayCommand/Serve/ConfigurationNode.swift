@@ -1,7 +1,7 @@
 internal import ArgumentParser
 internal import RingwayUsage
 
-/// A place in a configuration file: what stands there, where that is, and how to say what is wrong with it.
+/// A place in a configuration file: its value, its line, and the form of errors about it.
 struct ConfigurationNode {
     let file: String
     /// The way to it, such as `networks.blue.mtu`; empty for the whole.
@@ -22,7 +22,7 @@ struct ConfigurationNode {
         }
     }
 
-    // MARK: What stands there
+    // MARK: Values
 
     /// The members of a mapping; a key that is not among `allowed` is refused.
     func members(_ allowed: [String]) throws(CommandFailure) -> [String: ConfigurationNode] {
@@ -107,7 +107,7 @@ struct ConfigurationNode {
         ConfigurationNode(file: file, key: key.isEmpty ? name : "\(key).\(name)", node: node, mark: mark)
     }
 
-    // MARK: What is wrong
+    // MARK: Errors
 
     var line: Int { mark.line }
 

@@ -4,7 +4,7 @@ internal import Ringway
 /// Reads a configuration file: YAML, of which JSON is a part.
 ///
 /// At the top stand either the keys of the one network there is, or `networks` with those of several, by their names.
-/// The keys are the names of the options, and what the file leaves open is as the options say.
+/// The keys are the names of the options, and the options are the defaults.
 struct ConfigurationReader {
     private static let networkKeys = [
         "network", "ipv6-prefix", "mtu", "dns", "host-loopback", "host", "udp-filtering", "privileged-source-ports",

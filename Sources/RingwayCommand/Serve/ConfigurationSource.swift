@@ -7,7 +7,7 @@ internal import Ringway
 struct ConfigurationSource {
     /// The file, if there is one.
     let path: String?
-    /// What the options say: the defaults for what the file leaves open, whose links and ports its first network has too.
+    /// The options: defaults for keys that the file leaves out; their links and ports are the first network's too.
     let options: NetworkOrder
     /// Links that were opened for us; the first network's too.
     let inherited: [LinkOrder]
@@ -15,7 +15,7 @@ struct ConfigurationSource {
     /// Bytes of a configuration file, far beyond any that people write.
     private static let maximumSize = 4 << 20
 
-    /// Everything that is ordered now. A file that says something wrong is refused as a whole.
+    /// The present orders. A file with an error is refused as a whole.
     func read() throws(CommandFailure) -> [NetworkOrder] {
         var orders: [NetworkOrder]
         if let path {
@@ -31,7 +31,7 @@ struct ConfigurationSource {
         return orders
     }
 
-    /// What no single option or key can tell.
+    /// Checks across options and keys.
     private func refuseFaults(_ orders: [NetworkOrder]) throws(CommandFailure) {
         var places = Set<LinkAddress>()
         for link in orders.flatMap(\.links) where !places.insert(link.address).inserted {

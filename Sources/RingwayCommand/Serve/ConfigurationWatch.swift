@@ -45,7 +45,7 @@ struct ConfigurationWatch: ~Copyable {
         return (slash == path.startIndex ? "/" : String(path[..<slash]), String(path[path.index(after: slash)...]))
     }
 
-    /// Takes what has happened until now; whether any of it may be about the file.
+    /// Reads the pending events; returns whether any of them may concern the file.
     borrowing func drain() -> Bool {
         var events = [UInt8](repeating: 0, count: 65_536)
         var matters = false

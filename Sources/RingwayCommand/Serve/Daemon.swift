@@ -12,7 +12,7 @@ struct Daemon {
     private let ready: ReadyNotice?
     private let statistics: StatisticsFile?
     private let control: ServedControl
-    /// What is said when everything is up.
+    /// The message when everything is up.
     private var notices: [String] = []
     private let state: StateOrder
     private var networks: [ServedNetwork]
@@ -45,7 +45,7 @@ struct Daemon {
         }
     }
 
-    /// Serves until a signal tells it to end.
+    /// Serves until a signal ends it.
     mutating func run(_ signals: borrowing SignalInbox) {
         for notice in notices { StandardError.write(notice) }
         ready?.send(networks.flatMap(\.publishedPorts))
@@ -65,7 +65,7 @@ struct Daemon {
             }
             if isAsked || (readable[1] && settles(watch)) {
                 reload(isAsked: isAsked)
-                // What the path leads to may be elsewhere now.
+                // The path's target may have changed.
                 watch = ConfigurationWatch(source.path)
             }
             if isDue { statistics?.renew(json) }

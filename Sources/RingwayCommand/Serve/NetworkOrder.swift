@@ -6,7 +6,7 @@ struct LinkOrder: Hashable {
     let address: LinkAddress
     /// Permissions of the socket that is made.
     let mode: UInt32
-    /// Who may come there.
+    /// The guests that may come there.
     var terms = LinkTerms()
 }
 
@@ -19,7 +19,7 @@ struct NetworkOrder {
     var configuration: VirtualNetwork.Configuration
     /// Whether the user has named the IPv4 network.
     var isNetworkChosen = false
-    /// Permissions of sockets for which nothing else is said.
+    /// Permissions of sockets without a mode of their own.
     var socketMode: UInt32
     var links: [LinkOrder]
     var publish: [PortForward]
@@ -31,14 +31,14 @@ struct NetworkOrder {
     /// The links in words.
     var places: String { links.map { "\($0.address)" }.joined(separator: ", ") }
 
-    /// Whether the IPv4 network has to be what it is: it was named, or something that is in it.
+    /// Whether the IPv4 network is fixed: it was named, or an address in it.
     var isNetworkSettled: Bool {
         func isAddress(_ guest: GuestSelector) -> Bool { if case .address = guest { true } else { false } }
         return isNetworkChosen || configuration.leases.contains { $0.ipv4 != nil }
             || publish.contains { isAddress($0.guest) } || agentForwards.contains { isAddress($0.guest) }
     }
 
-    /// What the host has of a network elsewhere than on the guests' own interfaces.
+    /// The host's routes to a network other than by the guests' own interfaces.
     var networkChoice: NetworkChoice {
         let own = Set(links.map { "\($0.address)" })
         return NetworkChoice(HostRoute.all(ipv4: true).filter { !own.contains("tap:\($0.interface)") })

@@ -1,11 +1,11 @@
 internal import Synchronization
 
-/// Bounds how many lines are written of what guests may make happen as often as they like: twenty at once, and twenty more
+/// Limits the lines about events that guests can cause as often as they like: twenty at once, and twenty more
 /// each second.
 final class NewsGate: Sendable {
     enum Verdict: Equatable {
         case say
-        /// The bound is reached; to be said once.
+        /// The bound is reached; reported once.
         case sayThatMoreFollow
         case silence
     }

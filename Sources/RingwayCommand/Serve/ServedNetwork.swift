@@ -12,7 +12,7 @@ struct ServedNetwork {
 
     /// Starts the network, its links and its ports; all of it or nothing.
     ///
-    /// - Parameter isAlone: whether what is said of it needs no name.
+    /// - Parameter isAlone: whether messages about it need no name.
     init(_ order: NetworkOrder, isAlone: Bool, state place: StateOrder = .none) throws(CommandFailure) {
         self.order = order
         let state = try StateKeeper.open(place, for: order)
@@ -56,7 +56,7 @@ struct ServedNetwork {
         }
     }
 
-    /// What is worth a line: the rest says no more than was asked for, or is said by another.
+    /// The events that are worth a line: others repeat what the user asked for, or have a line elsewhere.
     private static func isNews(_ event: VirtualNetwork.Event) -> Bool {
         switch event {
         case .guestAttached, .guestDetached, .guestRefused, .forwardFailed, .forwardRecovered, .agentForwardFailed,
@@ -77,7 +77,7 @@ struct ServedNetwork {
         }
     }
 
-    /// Opens the network's control socket; returns what is to be said when the network is up.
+    /// Opens the network's control socket; returns the message for when the network is up.
     func open(_ control: ServedControl, isAlone: Bool) throws(CommandFailure) -> String {
         let notice = try control.open(network, order)
         let places = order.links.isEmpty ? "no links yet" : "listening on \(order.places)"
@@ -161,7 +161,7 @@ struct ServedNetwork {
     private mutating func changePorts(_ next: NetworkOrder) -> [String] {
         var lines: [String] = []
         let wanted = Set(next.publish)
-        // What the control API has published is its own.
+        // Ports that were published by the control API are left alone.
         for port in network.publishedPorts.filter(\.owner.isEmpty)
         where wanted.isDisjoint(with: [port.forward, port.requested]) {
             // The only failure is that it was removed by the API meanwhile.
@@ -173,7 +173,7 @@ struct ServedNetwork {
         for forward in next.publish where !present.contains(forward) {
             do throws(VirtualNetwork.Failure) {
                 let port = try network.publish(forward, keepsTrying: true)
-                // What was chosen, or could not be had, is said by the event.
+                // Chosen ports, and ports that could not be had, are reported by an event.
                 if !port.isChosen, port.problem == nil { lines.append("\(forward) is published") }
             } catch {
                 lines.append(error.description)
@@ -246,7 +246,7 @@ struct ServedNetwork {
         return lines
     }
 
-    /// The keys of what is another in the two and cannot be changed at work.
+    /// The keys that differ between the two and cannot be changed without a restart.
     private static func fixed(
         _ now: VirtualNetwork.Configuration, _ wanted: VirtualNetwork.Configuration
     ) -> [String] {

@@ -12,7 +12,7 @@ struct ServiceManager {
 
     private static let firstDescriptor: Int32 = 3
 
-    /// Takes what is in the environment, and takes it out of there.
+    /// Reads the variables of the environment, and removes them.
     static func claim() -> ServiceManager {
         defer { for name in ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "NOTIFY_SOCKET"] { unsetenv(name) } }
         let path = variable("NOTIFY_SOCKET").flatMap { $0.isEmpty ? nil : $0 }
@@ -35,7 +35,7 @@ struct ServiceManager {
 
     private static func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
 
-    // MARK: What it is told
+    // MARK: Notifications
 
     func ready() { notify("READY=1\nSTATUS=guests may come") }
     func stopping() { notify("STOPPING=1") }

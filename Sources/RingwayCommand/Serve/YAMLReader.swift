@@ -2,12 +2,12 @@ internal import CYAML
 
 /// Reads one YAML document, of which JSON is a part, with libyaml's parser of events.
 ///
-/// The text is trusted as little as a guest's: depth and size are bounded, also after aliases have been put in, and what
-/// a reader could take for something else than what it is (duplicate keys, tags, a second document) is refused.
+/// The text is trusted as little as a guest's: depth and size are bounded, also after aliases have been put in, and
+/// constructs that readers could take differently (duplicate keys, tags, a second document) are refused.
 struct YAMLReader {
     /// Lists and mappings inside each other.
     static let maximumDepth = 32
-    /// Values in a document, what aliases stand for included.
+    /// Values in a document, those of aliases included.
     static let maximumValues = 1 << 18
 
     /// A list or mapping whose end is not reached yet.
@@ -28,7 +28,7 @@ struct YAMLReader {
     }
 
     private var open: [Open] = []
-    /// What each anchor names, and how many values that is.
+    /// The value of each anchor, and its number of values.
     private var anchors: [String: (node: YAMLNode, values: Int)] = [:]
     private var root: YAMLNode?
     private var values = 0
@@ -172,7 +172,7 @@ struct YAMLReader {
         YAMLNode.Mark(line: Int(mark.line) + 1, column: Int(mark.column) + 1)
     }
 
-    /// What the parser has met.
+    /// An event of the parser.
     private static func failure(of parser: yaml_parser_t, in bytes: UnsafeBufferPointer<UInt8>) -> YAMLFailure {
         let problem = parser.problem.map { String(cString: $0) } ?? "there is not enough memory to read it"
         switch parser.error {

@@ -1,10 +1,10 @@
 internal import Ringway
 internal import RingwayControl
 
-/// What a network knows that a restart of `serve` should not change: which guest has which address and name, the IPv6
+/// The state of a network that a restart of `serve` should not change: which guest has which address and name, the IPv6
 /// prefix, and the ports that were published by the control API.
 ///
-/// As JSON it has a version, so that a later release can tell what it reads.
+/// As JSON it has a version, by which a later release knows the format.
 struct NetworkState: Equatable {
     static let version = 1
 
@@ -14,7 +14,7 @@ struct NetworkState: Equatable {
         let owner: String
     }
 
-    /// An owner of published ports who has to be heard of, and for how many seconds it need not be.
+    /// An owner of published ports with a lease, and the seconds of the lease.
     struct Owner: Equatable {
         let name: String
         let seconds: Int
@@ -39,7 +39,7 @@ struct NetworkState: Equatable {
         ipv6Prefix = network.plan.ipv6Prefix
         self.links = links
         leases = network.rememberedLeases
-        // What has no owner is the configuration's.
+        // Ports without an owner are the configuration's.
         published = network.publishedPorts.filter { !$0.owner.isEmpty }.map {
             Published(forward: $0.forward, owner: $0.owner)
         }

@@ -1,11 +1,11 @@
 internal import CRingway
 internal import Glibc
 
-/// A file that is replaced as a whole, and that one process at a time has: a process that ends in the middle, by SIGKILL
-/// or by loss of power, leaves the old contents or the new ones.
+/// A file that is replaced as a whole, and that one process at a time has: a process that ends in the middle, by
+/// SIGKILL or by loss of power, leaves the old contents or the new ones.
 ///
-/// The lock is on the file itself (flock(2)), so that nothing else has to be left behind: each new file is locked before
-/// it takes the place of the old one.
+/// The lock is on the file itself (flock(2)), so that nothing else has to be left behind: each new file is locked
+/// before it takes the place of the old one.
 struct StateFile: ~Copyable {
     /// Why a file cannot be had.
     enum Obstacle: Error, Equatable {
@@ -31,7 +31,7 @@ struct StateFile: ~Copyable {
 
     deinit { if descriptor >= 0 { close(descriptor) } }
 
-    /// What was in it when it was taken, or what was written last.
+    /// The contents when it was opened, or those written last.
     var bytes: [UInt8] { contents }
 
     private mutating func take() throws(Obstacle) {
@@ -117,7 +117,7 @@ struct StateFile: ~Copyable {
         return true
     }
 
-    /// Puts the file out of the way, under a name that is answered, and starts with an empty one.
+    /// Renames the file, returns its new name, and starts with an empty one.
     mutating func setAside() throws(Obstacle) -> String {
         let aside = path + ".broken"
         guard rename(path, aside) == 0 else { throw .other(Self.reason) }
@@ -127,7 +127,7 @@ struct StateFile: ~Copyable {
         return aside
     }
 
-    /// What was renamed is so after a loss of power, too.
+    /// Makes the rename survive a loss of power.
     private func syncDirectory() {
         let directory = ringway_open(StatePath.directory(of: path), O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
         guard directory >= 0 else { return }

@@ -4,24 +4,24 @@ internal import Synchronization
 
 /// Keeps the state of a network in a file, so that a restart is no event for its guests.
 ///
-/// Each change is written a moment after it, together with those that follow it, on a queue of the keeper's own: neither
-/// the data path nor the network's thread waits for a disk.
+/// Each change is written a moment after it, together with those that follow it, on a queue of the keeper's own:
+/// neither the data path nor the network's thread waits for a disk.
 final class StateKeeper: Sendable {
     /// Between the first change and the writing of all until then.
     private static var delay: DispatchTimeInterval { .milliseconds(100) }
-    /// Seconds that an owner of published ports has after a restart, to be heard of again.
+    /// Seconds that an owner of published ports has after a restart to renew its lease.
     private static var ownerGrace: Int { 30 }
 
     private struct Work: ~Copyable {
         var file: StateFile
         var links: [String]
-        /// Whether the last writing failed, which is said once.
+        /// Whether the last write failed, which is reported once.
         var hasFailed = false
         var hasEnded = false
     }
 
     let path: String
-    /// What an earlier run has left, if anything.
+    /// The state that an earlier run has left, if any.
     let found: NetworkState?
     private let work: Mutex<Work>
     private let isDue = Atomic<Bool>(false)
@@ -33,7 +33,7 @@ final class StateKeeper: Sendable {
         work = Mutex(Work(file: file, links: links))
     }
 
-    // MARK: Taking up what was left
+    // MARK: State of an earlier run
 
     /// Has a network start with what was left, where the order says nothing else.
     func apply(to configuration: inout VirtualNetwork.Configuration) {

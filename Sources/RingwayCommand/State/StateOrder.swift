@@ -1,6 +1,6 @@
 internal import ArgumentParser
 
-/// Where the state of a network is to be kept, as the command line says.
+/// The place of a network's state, from the command line.
 enum StateOrder: Equatable {
     /// Nowhere.
     case none
@@ -16,7 +16,7 @@ enum StateOrder: Equatable {
     }
 }
 
-/// What `serve` remembers beyond its end, and where.
+/// The state that `serve` keeps across restarts, and its place.
 struct StateOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(

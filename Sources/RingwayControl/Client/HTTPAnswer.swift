@@ -106,7 +106,7 @@ final class HTTPAnswer {
         return nil
     }
 
-    /// Reads what has come; false at the end.
+    /// Reads the bytes that have arrived; false at the end.
     private func fill() throws(ControlClient.Failure) -> Bool {
         if position == buffer.count {
             buffer.removeAll(keepingCapacity: true)

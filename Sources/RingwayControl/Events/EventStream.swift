@@ -1,6 +1,7 @@
 internal import NIOCore
 
-/// One listener's events: what it has no room for waits, so much and no more; the rest is lost, and it is told how much.
+/// The event stream of one client: events wait up to a bound while it has no room; the rest is lost, and reported as a
+/// count.
 ///
 /// Confined to the connection's thread.
 final class EventStream {
@@ -23,7 +24,7 @@ final class EventStream {
     /// Takes an event for the listener, or counts it as lost.
     func offer(_ event: ByteBuffer) {
         if waiting.isEmpty, lost == 0, isWritable() { return write(event) }
-        // What comes after a loss is lost too until the loss has been told, so that its place is right.
+        // Events after a loss are lost too until the loss has been reported, so that the report stands in its place.
         guard lost == 0, waiting.count < Self.mostWaiting else { return lose(1) }
         waiting.append(event)
     }
@@ -31,7 +32,7 @@ final class EventStream {
     /// Counts events that never got here.
     func lose(_ count: Int) { lost += count }
 
-    /// Has what was written leave, and writes what waits as far as there is room.
+    /// Flushes what was written, and writes waiting events as far as there is room.
     func flush() {
         push()
         while isWritable(), let event = waiting.popFirst() {

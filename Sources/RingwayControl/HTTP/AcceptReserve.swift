@@ -3,9 +3,9 @@ internal import NIOCore
 
 /// Keeps a control socket responding while the process has no descriptor left.
 ///
-/// NIO's server channel stays registered for reading when accept(2) fails, and its loop would spin for as long as a client
-/// waits. Here accepting pauses until a descriptor can be had; and a few are kept aside, each of which is given up for one
-/// client, so that the API can still be asked what has taken the others.
+/// NIO's server channel stays registered for reading when accept(2) fails, and its loop would spin for as long as a
+/// client waits. Here accepting pauses until a descriptor can be had; and a few are kept aside, each of which is given
+/// up for one client, so that the API can still be asked what has taken the others.
 final class AcceptReserve: ChannelInboundHandler {
     typealias InboundIn = any Channel
 
@@ -28,7 +28,7 @@ final class AcceptReserve: ChannelInboundHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         if spares.count < Self.size {
-            // What a client took of the reserve comes back with its end.
+            // A descriptor of the reserve comes back when its client ends.
             let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
             unwrapInboundIn(data).closeFuture.whenComplete { _ in bound.value.0.replenish(bound.value.1) }
         }

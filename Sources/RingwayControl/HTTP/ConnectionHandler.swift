@@ -96,7 +96,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        // What is no HTTP is answered by the pipeline, where it can be.
+        // The pipeline responds to bytes that are no HTTP, where it can.
         context.close(promise: nil)
     }
 
@@ -113,14 +113,14 @@ final class ConnectionHandler: ChannelInboundHandler {
         }
         timer?.cancel()
         phase = .answering
-        // A HEAD is answered without a body, whatever the answer (RFC 9110 §9.3.2).
+        // The response to a HEAD has no body (RFC 9110 §9.3.2).
         omitsBody = head.method == .HEAD
         let content = body.readBytes(length: body.readableBytes) ?? []
         body = ByteBuffer()
         let keepsAlive = head.isKeepAlive
         let (router, eventLoop) = (router, context.eventLoop)
         let handler = NIOLoopBound(self, eventLoop: eventLoop)
-        // Some answers wait for shards or for ports, which this thread must not.
+        // Some routes wait for shards or for ports, which must not block this thread.
         workers.submit { state in
             guard state == .active else { return }
             let result = Self.result(router, head.method.rawValue, head.uri, content)
@@ -173,7 +173,7 @@ final class ConnectionHandler: ChannelInboundHandler {
         }
         if status != 204 { headers.add(name: "content-length", value: "\(bytes.count)") }
         let (count, eventLoop) = (bytes.count, context.eventLoop)
-        // Which may close this very connection: then nothing of what follows leaves.
+        // This may close this very connection: then nothing further is sent.
         memory.take(count, for: self)
         let head = HTTPResponseHead(version: .http1_1, status: HTTPResponseStatus(statusCode: status), headers: headers)
         context.write(wrapOutboundOut(.head(head)), promise: nil)
@@ -190,7 +190,7 @@ final class ConnectionHandler: ChannelInboundHandler {
         if !keepsAlive {
             let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
             done.futureResult.whenComplete { _ in
-                // A client that is still sending would lose the answer by a close.
+                // A client that is still sending would lose the response by a close.
                 if case .refusing = bound.value.0.phase { return }
                 bound.value.1.close(promise: nil)
             }

@@ -1,10 +1,10 @@
 internal import Ringway
 
-/// Why a request is not answered as asked: what its answer says.
+/// The error response to a request.
 struct ControlFailure: Error, Equatable {
     /// The status of HTTP.
     let status: Int
-    /// What sort of reason it is, for a program to read.
+    /// The code of the error, for a program to read.
     let code: String
     let message: String
     /// The key of the body, or of the query, that is at fault.
@@ -30,7 +30,7 @@ struct ControlFailure: Error, Equatable {
             message: "\(method) is not allowed here; \(allowed.joined(separator: ", ")) is", allowed: allowed)
     }
 
-    /// What the network refused.
+    /// A failure of the network.
     init(_ failure: VirtualNetwork.Failure) {
         let answer: (status: Int, code: String) =
             switch failure.kind {

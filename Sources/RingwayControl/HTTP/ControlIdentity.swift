@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// What a network says of itself at its control socket.
+/// The identity of a network at its control socket.
 public struct ControlIdentity: Sendable {
     /// The command that keeps the network.
     public enum Kind: String, Sendable {
@@ -9,7 +9,7 @@ public struct ControlIdentity: Sendable {
 
     public let name: String
     public let kind: Kind
-    /// What the network is for: a command, a namespace or links.
+    /// The subject of the network: a command, a namespace or links.
     public let target: String
     /// The version of the program.
     public let version: String

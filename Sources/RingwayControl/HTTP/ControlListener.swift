@@ -1,10 +1,10 @@
 internal import Glibc
 public import Ringway
 
-/// A control socket that has its name and listens, before a server answers at it: clients that connect wait.
+/// A control socket that is bound and listens, before a server accepts from it: clients that connect wait.
 ///
-/// It costs next to nothing, while a server takes threads. So a short-lived network can have the one at once, and the other
-/// when the descriptor is readable: when the first client has come.
+/// It costs next to nothing, while a server takes threads. So a short-lived network can have the one at once, and the
+/// other when the descriptor is readable: when the first client has come.
 public struct ControlListener: Sendable {
     /// Connections that may wait to be accepted.
     static var backlog: Int32 { 256 }

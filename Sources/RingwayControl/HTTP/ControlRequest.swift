@@ -5,7 +5,7 @@ struct ControlRequest: Sendable {
     let path: String
     let query: [(name: String, value: String)]
     let body: [UInt8]
-    /// What stands in the path where the route's has a name in braces.
+    /// The values in the path for the names in braces of the route.
     var parameters: [String: String] = [:]
 
     /// - Parameter target: the path and the query, as the request line has them.
@@ -86,7 +86,7 @@ struct ControlRequest: Sendable {
     }
 }
 
-/// What a route answers.
+/// The response of a route.
 enum ControlResponse: Sendable {
     case json([UInt8], status: Int = 200)
     case text([UInt8], type: String)

@@ -8,7 +8,7 @@ internal import Synchronization
 /// The control API of networks: HTTP/1.1 and JSON, each network at a unix socket of its own.
 ///
 /// A socket's file has the permissions 0600, and a client must be the user that the process runs as, or root.
-/// Guests cannot get there: what they send ends in the network's own stack, which knows no unix sockets.
+/// Guests cannot reach it: their traffic ends in the network's own stack, which has no unix sockets.
 public final class ControlServer: Sendable {
     /// Connections that a network has at a time. Beyond it one is closed as soon as it comes.
     public static let mostConnections = 1_024
@@ -84,7 +84,7 @@ public final class ControlServer: Sendable {
             }
     }
 
-    /// Who is at the other end, as the kernel lays it out (unix(7)).
+    /// The peer's credentials, as the kernel lays them out (unix(7)).
     private struct PeerCredentials {
         var process: Int32 = 0
         var user: UInt32 = 0

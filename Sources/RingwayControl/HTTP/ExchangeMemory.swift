@@ -2,10 +2,10 @@ internal import CRingway
 internal import NIOCore
 internal import NIOPosix
 
-/// Bytes of bodies and answers that all connections to a server hold together.
+/// Bytes of request and response bodies that all connections of a server hold together.
 ///
 /// Each connection holds one exchange at the most; but there may be many connections. Beyond the bound the connection
-/// that holds most is closed. What has been held is given back to the system, because such exchanges come seldom.
+/// that holds most is closed. Memory that was held is returned to the system, because such exchanges are rare.
 /// Confined to the thread of the connections.
 final class ExchangeMemory {
     /// Bytes that may be held.
@@ -33,7 +33,7 @@ final class ExchangeMemory {
 
     init(workers: NIOThreadPool) { self.workers = workers }
 
-    /// A connection holds so many bytes more.
+    /// A connection holds this number of bytes more.
     func take(_ bytes: Int, for holder: any Holder) {
         guard bytes > 0 else { return }
         held += bytes
@@ -44,7 +44,7 @@ final class ExchangeMemory {
         }
     }
 
-    /// A connection holds so many bytes less; those that it has been relieved of are not counted again.
+    /// A connection holds this number of bytes less; bytes that were released before are not counted again.
     func release(_ bytes: Int, of holder: any Holder) {
         guard var share = shares[ObjectIdentifier(holder)] else { return }
         let freed = min(bytes, share.bytes)
@@ -54,7 +54,7 @@ final class ExchangeMemory {
         released += freed
     }
 
-    /// Gives memory back to the system, soon and once for all who ask meanwhile, if that is worth it.
+    /// Returns memory to the system, soon and once for all requests meanwhile, if that is worth it.
     func trim(on eventLoop: any EventLoop) {
         guard released >= Self.returned, !isReturning else { return }
         isReturning = true

@@ -1,4 +1,4 @@
-/// The members of an object in a request, read one by one; what is wrong names its key.
+/// The members of an object in a request, read one by one; an error names its key.
 struct Fields {
     private let members: [JSONValue.Member]
     private let path: String
@@ -53,7 +53,7 @@ struct Fields {
         return elements
     }
 
-    /// What a key that must be there, and is not, gives rise to.
+    /// The failure for a required key that is missing.
     func missing(_ key: String) -> ControlFailure {
         ControlFailure.invalid("\"\(name(key))\" is missing", key: name(key))
     }

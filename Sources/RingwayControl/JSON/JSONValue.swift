@@ -46,7 +46,7 @@ public enum JSONValue: Equatable, Sendable {
         return nil
     }
 
-    /// What sort of value it is, for a person to read.
+    /// The type of the value, for a person to read.
     var kind: String {
         switch self {
         case .null: "null"

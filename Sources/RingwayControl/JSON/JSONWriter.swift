@@ -29,7 +29,7 @@ public struct JSONWriter {
         end(UInt8(ascii: "]"))
     }
 
-    /// What the next value is the value of.
+    /// The key of the next value.
     public mutating func key(_ key: String) {
         separate()
         quote(key)

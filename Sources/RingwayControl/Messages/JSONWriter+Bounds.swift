@@ -1,9 +1,8 @@
 internal import Ringway
 
-/// The table of bounds in answers.
+/// The table of bounds in responses.
 extension JSONWriter {
-    /// The bounds of the process and the network, and of what each guest has as much as the others: that of the guest
-    /// that has used most of it.
+    /// The bounds of the process, the network and the guests; of a guest's bound the row of the guest that uses most.
     mutating func members(ofBounds network: VirtualNetwork) {
         var fullest: [String: (bound: Bound, guest: String)] = [:]
         var order: [String] = []

@@ -1,7 +1,7 @@
 internal import Glibc
 internal import Ringway
 
-/// How the things of a network look in answers.
+/// The JSON of a network's objects in responses.
 extension JSONWriter {
     mutating func members(ofStatus controlled: ControlledNetwork) {
         let network = controlled.network

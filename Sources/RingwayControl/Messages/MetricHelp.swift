@@ -1,4 +1,4 @@
-/// What each metric tells, in a sentence.
+/// The help text of each metric, in a sentence.
 enum MetricHelp {
     /// - Parameter counter: the name in statistics.
     static func text(of counter: String) -> String {

@@ -1,11 +1,11 @@
-/// A page of metrics in Prometheus' text format (version 0.0.4): each family once, with its help, its type and all of its
-/// samples.
+/// A page of metrics in Prometheus' text format (version 0.0.4): each family once, with its help, its type and all of
+/// its samples.
 struct MetricsPage {
     enum Kind: String {
         case counter, gauge
     }
 
-    /// One value of a family, and the labels that tell it from the others.
+    /// One value of a family, and the labels that distinguish it from the others.
     struct Sample {
         var labels: [(name: String, value: String)] = []
         let value: String

@@ -2,7 +2,7 @@ internal import Ringway
 
 /// The counters as Prometheus reads them.
 enum MetricsText {
-    /// The counters of the network, those of each guest with its name as a label, and what the process itself takes.
+    /// The counters of the network, those of each guest with its name as a label, and the process's own use.
     static func text(of controlled: ControlledNetwork) -> [UInt8] {
         let network = controlled.network
         let identity = controlled.identity
@@ -38,7 +38,7 @@ enum MetricsText {
         return Array(page.text.utf8)
     }
 
-    /// How many forwards there are, by what asked for them and how they stand; those of which there are none too.
+    /// The number of forwards by kind and state, zeros included.
     private static func forwards(_ ports: [PublishedPort], _ places: [AgentPlace]) -> [MetricsPage.Sample] {
         var counts: [String: Int] = [:]
         for port in ports { counts["port \(port.state)", default: 0] += 1 }
@@ -68,7 +68,7 @@ enum MetricsText {
     }
 }
 
-/// What Prometheus calls a counter: words with lines under them, the unit last, and `_total` after what only rises.
+/// A counter's name for Prometheus: words joined by underscores, the unit last, and `_total` after one that only rises.
 struct MetricName: Equatable {
     let text: String
     let kind: MetricsPage.Kind

@@ -1,7 +1,7 @@
 internal import CRingway
 internal import Glibc
 
-/// What this process takes of the machine, under the names that Prometheus' own clients use.
+/// The process's use of the machine, under the names that Prometheus' own clients use.
 struct ProcessUsage {
     let processorSeconds: Double
     let residentBytes: Int
@@ -25,7 +25,7 @@ struct ProcessUsage {
 
     /// Seconds since the epoch at which the process was started.
     static let startTime: Double = {
-        // What follows the program's name, which may have blanks and brackets in it (proc(5), field 22).
+        // The fields after the program's name, which may contain blanks and brackets (proc(5), field 22).
         let text = contents("/proc/self/stat")
         let rest = text.lastIndex(of: ")").map { text[text.index(after: $0)...] } ?? ""
         let ticks = rest.split(separator: " ").dropFirst(19).first.flatMap { Double($0) } ?? 0

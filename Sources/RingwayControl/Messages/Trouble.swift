@@ -1,13 +1,13 @@
 internal import Ringway
 
-/// What a network has dropped, refused or could not do since its start: counters that are not zero, in words, with a place
-/// to look.
+/// Packets dropped, requests refused and failures since the network's start: counters that are not zero, in words, with
+/// a place to look.
 struct Trouble: Sendable, Equatable {
-    /// What a row is about.
+    /// The kind of a row.
     enum Kind: String, Sendable {
         /// Frames and packets that went no further.
         case drop
-        /// What the network's policy refuses.
+        /// Refused by the network's policy.
         case denial
         /// Name resolution that failed.
         case names
@@ -18,9 +18,9 @@ struct Trouble: Sendable, Equatable {
     let kind: Kind
     /// The counter, as statistics have it.
     let counter: String
-    /// What is counted.
+    /// The counted events.
     let what: String
-    /// What to do, or where to look.
+    /// The remedy, or where to look.
     let hint: String
     /// The option that raises the bound.
     var option: String?
@@ -37,7 +37,7 @@ struct Trouble: Sendable, Equatable {
         self.option = option
     }
 
-    /// The troubles that counters tell of, and how often each has happened; none whose counter is zero.
+    /// The troubles with counters above zero, and how often each has happened.
     static func all(in counters: [(name: String, value: Int)]) -> [(trouble: Trouble, count: Int)] {
         var counts: [String: Int] = [:]
         for (name, value) in counters { counts[name] = value }

@@ -1,5 +1,5 @@
 extension OpenAPIDocument {
-    /// What requests and answers about published ports are made of: members of the object of all schemas.
+    /// Schemas of requests and responses about published ports: members of the object of all schemas.
     static let forwardSchemas = #"""
           "NewForward": {
             "type": "object",

@@ -1,5 +1,5 @@
 extension OpenAPIDocument {
-    /// The answers that say no.
+    /// The error responses.
     static let responses = #"""
         {
           "Malformed": {

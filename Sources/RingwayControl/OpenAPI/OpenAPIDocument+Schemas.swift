@@ -1,5 +1,5 @@
 extension OpenAPIDocument {
-    /// What requests and answers look like.
+    /// The schemas of requests and responses.
     static let schemas = #"""
         {
           "Error": {
@@ -8,7 +8,7 @@ extension OpenAPIDocument {
               "error": {
                 "type": "object",
                 "properties": {
-                  "code": {"type": "string", "description": "What sort of reason it is, for a program to read."},
+                  "code": {"type": "string", "description": "The code of the error, for a program to read."},
                   "message": {"type": "string", "description": "One line for a person."},
                   "key": {
                     "type": "string", "description": "The key of the body or the query that is at fault.",
@@ -148,8 +148,8 @@ extension OpenAPIDocument {
               "kind": {"type": "string", "enum": ["drop", "denial", "names", "bound"]},
               "counter": {"type": "string", "description": "The counter, one of those in counters."},
               "count": {"type": "integer", "format": "int64", "minimum": 1},
-              "what": {"type": "string", "description": "What is counted."},
-              "hint": {"type": "string", "description": "What to do, or where to look."},
+              "what": {"type": "string", "description": "The counted events."},
+              "hint": {"type": "string", "description": "The remedy, or where to look."},
               "option": {
                 "type": "string", "nullable": true, "description": "The option that raises the bound."
               }

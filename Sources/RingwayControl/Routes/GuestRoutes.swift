@@ -1,10 +1,10 @@
 internal import Ringway
 
 extension ControlledNetwork {
-    /// Flows that one answer may have.
+    /// The most flows in one response.
     private static var mostFlows: Int { 4_096 }
 
-    /// Guests and what they do.
+    /// Guests and their flows.
     var guestRoutes: [Route] {
         [
             Route("GET", "/v1/guests") { (request) throws(ControlFailure) in

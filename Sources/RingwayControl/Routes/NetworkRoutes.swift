@@ -1,6 +1,6 @@
 internal import Ringway
 
-/// What a network's API answers with.
+/// The routes of a network's API.
 struct ControlledNetwork: Sendable {
     let network: VirtualNetwork
     let identity: ControlIdentity

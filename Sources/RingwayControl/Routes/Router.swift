@@ -14,7 +14,7 @@ struct Route: Sendable {
         self.answer = answer
     }
 
-    /// What stands in the path for each name in braces; `nil` when it is another path.
+    /// The values in the path for the names in braces; `nil` when the path does not match.
     fileprivate func match(_ other: String) -> [String: String]? {
         let own = path.split(separator: "/", omittingEmptySubsequences: false)
         let parts = other.split(separator: "/", omittingEmptySubsequences: false)
@@ -32,7 +32,7 @@ struct Route: Sendable {
     }
 }
 
-/// Finds who answers a request.
+/// Finds the route of a request.
 struct Router: Sendable {
     let routes: [Route]
 
