@@ -1,4 +1,4 @@
-"""What a manual page says beyond the help: files, environment and further pages."""
+"""Sections of the manual pages beyond the help: files, environment and further pages."""
 
 CONTROL = [
     ("/run/ringway/NAME.sock, $XDG_RUNTIME_DIR/ringway/NAME.sock",
@@ -53,7 +53,7 @@ SEE_ALSO = {
     "ringway.yaml": ["ringway-serve(1)", "systemctl(1)"],
 }
 
-# What the agent's help does not say, because it knows nothing of how it was installed.
+# Facts about the installed agent, which its help cannot know.
 AGENT = {
     "EXAMPLES": [
         (["systemctl enable --now ringway-agent"], "In a virtual machine, as a service with the options of "

@@ -19,7 +19,7 @@ ENDINGS = [
     "reset-by-server-while-full", "reader-rests",
 ]
 LOOPBACK, NAMESPACE, CROWD, DATAGRAMS, FIRST_ENDING = 8001, 8002, 8003, 8004, 8100
-# Idle connections between host and agent: each side keeps so many.
+# The most idle connections that each side keeps between host and agent.
 STANDING_DESCRIPTORS = 64
 
 

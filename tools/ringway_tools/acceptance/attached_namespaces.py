@@ -122,7 +122,7 @@ class RootlessContainer(Kind):
         return ["--pid", str(self.process)]
 
     def end(self):
-        # The container, podman and its monitor: all that runs as this user, whom no machine has.
+        # The container, podman and its monitor: every process of this user, which exists on no machine.
         subprocess.run(["pkill", "-KILL", "-u", str(self.USER)], check=False)
 
     def sockets(self):

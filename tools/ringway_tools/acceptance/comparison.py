@@ -14,7 +14,7 @@ def throughput(runner, address, flags, seconds):
 
 
 def against_veth(bed, guest, rounds, seconds):
-    """Medians of the rounds, each of which measures both sides, so that a machine's moods hit both."""
+    """Medians of the rounds, each of which measures both sides, so that changes of the machine's speed affect both."""
     peer = bed.namespace("veth")
     bed.link(bed.host, peer, "10.77.9")
     server = bed.start(["iperf3", "-s", "-p", 5202], bed.host)

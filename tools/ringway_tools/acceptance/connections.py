@@ -36,7 +36,7 @@ def opened(statistics):
 def require_nothing_left(guest, before, descriptors, count):
     """No flow, no host socket, no lease and no descriptor more than before `count` flows came and went."""
     def settled(now):
-        # The file is renewed from time to time; only one that has seen all the flows can tell of their end.
+        # The file is renewed from time to time; only one written after all flows began can show their end.
         return (opened(now) >= opened(before) + count and all(now[name] == 0 for name in GAUGES)
                 and now["buffersLeased"] <= STANDING_BUFFERS * guest.shards)
 

@@ -121,7 +121,7 @@ class Engine:
         for program in (self.program, self.enclosure):
             if program is not None:
                 self.bed.stop(program)
-        # What the engine mounted went with the mount namespace; only folders are left.
+        # The engine's mounts went with the mount namespace; only folders are left.
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def __enter__(self):
@@ -143,7 +143,7 @@ class Engine:
              *arguments], seconds=seconds, check=check)
 
     def complaint(self, *arguments):
-        """What docker's command says when it fails, as it must here."""
+        """The error of a docker command that must fail."""
         try:
             self.docker(*arguments)
         except Failure as failure:

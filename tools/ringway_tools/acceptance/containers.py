@@ -1,4 +1,4 @@
-"""What a Docker engine and its containers do with the network, judged one by one."""
+"""Uses of the network by a Docker engine and its containers, judged one by one."""
 
 import re
 import threading
@@ -142,7 +142,7 @@ WEB_CONTAINER = "mkdir -p /www && echo {text} >/www/page && exec httpd -f -p 80 
 
 
 def page(scene, port=WEB_PORT, address="127.0.0.1"):
-    """What the host reads from a published port, or the reason why not."""
+    """The page that the host reads from a published port, or curl's error."""
     return scene.on_host(
         "curl", "-sS", "--max-time", "5", f"http://{address}:{port}/page", check=False).strip()
 

@@ -68,7 +68,7 @@ class Crowd:
         return len(os.listdir(f"/proc/{self.daemon.program.process.pid}/fd"))
 
     def counter(self, name):
-        """The sum of a counter over all that the statistics tell of."""
+        """The sum of a counter over all objects of the statistics."""
         def total(value):
             if isinstance(value, dict):
                 return sum(

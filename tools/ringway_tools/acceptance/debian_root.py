@@ -40,7 +40,7 @@ rmdir /.old
 exec env -i container=ringway-acceptance PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"
 """
 
-# What the root has beyond the smallest: what a user of a server has, and nothing of Swift.
+# Packages beyond the smallest root: those of a usual server, and nothing of Swift.
 EXTRAS = [
     "systemd", "systemd-sysv", "libpam-systemd", "dbus", "dbus-user-session", "curl", "man-db", "bash-completion",
     "iproute2",

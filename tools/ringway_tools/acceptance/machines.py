@@ -27,7 +27,7 @@ def start_nameserver(bed):
 
 
 class Way:
-    """What tools/vm needs to know of a link that is ready."""
+    """A link that is ready, as tools/vm needs it."""
 
     def __init__(self, link, namespace, options=()):
         self.link = link

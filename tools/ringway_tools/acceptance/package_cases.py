@@ -76,7 +76,7 @@ def doctor(scene):
 
 
 def completion(scene):
-    """What a tab gives in an interactive bash: commands after "ringway ", options after "ringway run --"."""
+    """The completions of a tab in an interactive bash: commands after "ringway ", options after "ringway run --"."""
     script = r"""
 . /usr/share/bash-completion/bash_completion
 _completion_loader ringway
@@ -191,7 +191,7 @@ def user_service(scene):
 
 
 def upgrade(scene):
-    """The network that runs is left alone, and it is said that it is old."""
+    """The running network is left alone, and is reported as old."""
     scene.root.run(["systemctl", "start", "ringway-serve@default"])
     before, agent = scene.process(), scene.process("ringway-agent")
     said = scene.install("second")

@@ -1,4 +1,4 @@
-"""What is judged about the packages outside a Debian root: contents, pages, image, installation by hand."""
+"""Checks of the packages outside a Debian root: contents, pages, image, installation by hand."""
 
 import os
 import shutil

@@ -91,7 +91,7 @@ class Scene:
             "run", "--detach", "--name", name, "--publish", f"{port}:80", *options, IMAGE, "sh", "-c", WEB_CONTAINER)
 
     def page(self, port=PORT):
-        """What a client on the host reads, or why not."""
+        """The page that a client on the host reads, or curl's error."""
         return self.bed.run(
             ["curl", "-sS", "--max-time", 5, f"http://127.0.0.1:{port}/page"], self.bed.host, check=False).strip()
 

@@ -12,7 +12,7 @@ from ringway_tools.testbed.bed import wait_until
 
 
 def await_ready(ready, program, expected, seconds=10.0):
-    """Waits for a line on the pipe by which a program tells that it is ready."""
+    """Waits for a line on the pipe by which a program reports that it is ready."""
     os.set_blocking(ready, False)
     text = b""
 
@@ -100,7 +100,7 @@ class Pasta(ProgramPeer):
 
     def connect(self, scene, link, publishes):
         bed = scene.bed
-        # Started by root it would become nobody, who may not open the namespace.
+        # Started by root it would change to the user "nobody", which may not open the namespace.
         program = bed.start(
             [self.path, "--runas", "0", "--foreground", "--ipv4-only", "--netns-only", "--config-net",
              "--mtu", self.mtu, "--ns-ifname", "eth0", "--address", "10.88.0.2", "--netmask", "24",

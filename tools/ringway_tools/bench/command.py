@@ -3,7 +3,7 @@
 Every side goes through the same clients and servers, in network namespaces that this run makes and deletes: a host with
 its servers, a machine outside, and a guest for each side, all with the congestion control cubic
 where namespaces may choose it (tcp_allowed_congestion_control; the report says which). The sides are measured in turn,
-round by round, so that the machine's moods hit all of them; what counts are the ratios of the medians.
+round by round, so that changes of the machine's speed affect all of them; the ratios of the medians count.
 """
 
 import json
@@ -155,7 +155,7 @@ def build(peers):
         print(f"Building {binary.name}.", flush=True)
         if subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode != 0:
             fail(f"the build of {binary.name} failed")
-        # What did not change is not linked again, and would look old for ever.
+        # A binary that is up to date is not linked again, and would look old for ever.
         binary.touch()
 
 
@@ -242,7 +242,7 @@ def main():
         "rounds": rounds, "seconds": seconds, "quick": arguments.quick, "shards": arguments.shards,
         "options": sys.argv[1:], "peers": described,
     }
-    # What was measured is reported all the same.
+    # An interrupted run reports what it has measured.
     COMMAND.end_on_signal()
     results = Results()
     if arguments.add:

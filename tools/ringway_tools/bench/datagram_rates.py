@@ -9,7 +9,7 @@ RATE = Metric("rate", "delivered", "datagrams/s", HIGHER, 0)
 LOSS = Metric("loss", "lost", "%", LOWER, 1)
 MERGED = 44
 
-# What is still in queues when the sender ends.
+# Time for datagrams that are still queued when the sender ends.
 DRAINING_SECONDS = 0.3
 
 

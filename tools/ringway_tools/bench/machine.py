@@ -1,4 +1,4 @@
-"""What a measurement costs the machine, whether the machine is idle, and what it is."""
+"""Processor time and memory of a measurement, and the machine: whether it is idle, and its description."""
 
 import os
 import pathlib

@@ -1,4 +1,4 @@
-"""What a measure is: cases, each of which every peer goes through for one sample at a time."""
+"""Measures: cases, each of which every peer goes through for one sample at a time."""
 
 import dataclasses
 import typing

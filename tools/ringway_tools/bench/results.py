@@ -37,7 +37,7 @@ class Results:
         return statistics.median(values) if values else None
 
     def spread(self, measure, case, metric, peer):
-        """What lies between the lowest and the highest sample, as a share of the median."""
+        """The range from the lowest to the highest sample, as a share of the median."""
         values = self.of(measure, case, metric, peer)
         median = statistics.median(values) if values else 0
         return (max(values) - min(values)) / abs(median) if median else 0.0

@@ -1,4 +1,4 @@
-"""What every peer meets alike: a host's namespace with its servers, and a machine outside that a cable joins to it."""
+"""The scene of every peer: a host's namespace with its servers, and a machine outside, joined by a veth pair."""
 
 import json
 import pathlib

@@ -1,4 +1,4 @@
-"""What Ringway promises in proportion to its peers, and whether this run has met it."""
+"""Ringway's targets in proportion to its peers, and whether this run has met them."""
 
 import dataclasses
 
@@ -8,7 +8,7 @@ OURS = "ringway"
 @dataclasses.dataclass(frozen=True)
 class Target:
     text: str
-    # What was found, and whether that is enough; nothing when something was not measured.
+    # The ratio found, and whether it meets the target; None when something was not measured.
     found: str
     met: bool | None
 

@@ -1,4 +1,4 @@
-"""What TCP timestamps (RFC 7323) between a guest and Ringway cost: the same guest with and without, in turn.
+"""The cost of TCP timestamps (RFC 7323) between a guest and Ringway: the same guest with and without, in turn.
 
 The guest's kernel decides, by net.ipv4.tcp_timestamps, which is switched before each measurement. So the figures are of
 both: what Ringway does for twelve bytes more on every segment, and what the guest's kernel does. Medians and their

@@ -10,7 +10,7 @@ MORE_ROUNDS = 2
 
 
 class Progress:
-    """What is being measured, what came out, and how long the rest may take."""
+    """The progress of the measurement: the present case, its figures, and the time left."""
 
     def __init__(self, total):
         self.total = total

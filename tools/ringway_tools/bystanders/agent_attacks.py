@@ -25,7 +25,7 @@ def hello(role, session, fields):
 
 
 class Agent:
-    """An agent of one guest that asks for so many queues; as many as the protocol has, unless told otherwise."""
+    """An agent of one guest that asks for a number of queues; as many as the protocol has, by default."""
 
     def __init__(self, path, number, queues=QUEUES):
         session = os.urandom(16)

@@ -1,4 +1,4 @@
-"""What a good guest feels of a hostile one: latency, connects and refusals beside nothing, beside a process that is as
+"""The effect of a hostile guest on a good one: latency, connects and refusals beside nothing, beside a process that is as
 busy but has no link, and beside the hostile guest.
 
 `ringway serve` with a fresh guest for each. Needs root and a release build (swift build -c release --product ringway).

@@ -1,4 +1,4 @@
-"""What hostile clients of the control socket do."""
+"""Attacks of clients of the control socket."""
 
 import select
 import time

@@ -1,4 +1,4 @@
-"""What hostile guests do with frames alone."""
+"""Attacks of hostile guests by frames alone."""
 
 import socket
 import time
@@ -18,7 +18,7 @@ def by_link(guests, contents, rounds_per_second=None):
 
 
 def after(seconds):
-    """A condition that announces the attack once, so many seconds from now, and never holds."""
+    """A condition that announces the attack once, after this number of seconds, and never holds."""
     start = time.monotonic()
     announced = []
 

@@ -59,7 +59,7 @@ class GoodGuest:
         self.asker.process.send_signal(signal.SIGUSR1)
 
     def asked(self):
-        """What the asker has counted since it was told to forget."""
+        """The asker's counts since `forget`."""
         self.asker.process.terminate()
         try:
             self.asker.process.wait(5)
@@ -68,7 +68,7 @@ class GoodGuest:
         return last_object(self.asker.text, "the good guest's client")
 
     def connect(self, seconds):
-        """Connects one after another for so long, to the host's server."""
+        """Connects one after another to the host's server, for this number of seconds."""
         return self.connects(self.namespace, HOST, EXCHANGE_PORT, seconds)
 
     def connects(self, namespace, address, port, seconds):

@@ -1,4 +1,4 @@
-"""What all rows have in common: a host's namespace with its servers, one outside, and the compiled programs."""
+"""The ground of all rows: a host's namespace with its servers, one outside, and the compiled programs."""
 
 from ringway_tools.bench.scene import EXCHANGE_PORT, EXCHANGE_PORTS, HOST, OUTSIDER
 from ringway_tools.bystanders.places import BLACK_HOLE, SINK_PORT

@@ -1,4 +1,4 @@
-"""What a row's rounds come to, whether its goal holds, and the page of all rows."""
+"""The result of a row's rounds, whether its goal holds, and the page of all rows."""
 
 import dataclasses
 import statistics
@@ -31,7 +31,7 @@ def together(rounds):
 
 
 def faults(row, found):
-    """What keeps a row's goal from holding."""
+    """The reasons why a row's goal does not hold."""
     hostile, busy, alone = found["hostile"], found["busy"], found["alone"]
     texts = []
     if hostile.ended:

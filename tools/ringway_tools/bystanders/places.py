@@ -1,4 +1,4 @@
-"""What attacks aim at, and how they say that they are under way."""
+"""The targets of attacks, and the report that an attack is under way."""
 
 import dataclasses
 import signal
@@ -31,7 +31,7 @@ def announce(text=""):
 
 
 def rest():
-    """Nothing, until told to end."""
+    """Sleeps until it is ended."""
     sys.stdout.flush()
     while True:
         signal.pause()

@@ -1,4 +1,4 @@
-"""The rows of the bystander table: who is beside the good guest, and what is looked at."""
+"""The rows of the bystander table: the good guest's neighbour, and what is judged."""
 
 import dataclasses
 
@@ -13,7 +13,7 @@ class Row:
     # Its number in the list of weaknesses that this table was made from.
     finding: str
     title: str
-    # What the good guest asks: "ask" (TCP), "names" or "ping".
+    # The good guest's requests: "ask" (TCP), "names" or "ping".
     asks: str = "ask"
     # The good guest's link: "tap", or "qemu" with a card that moves its frames.
     link: str = "tap"

@@ -1,4 +1,4 @@
-"""One situation of a row: a daemon, the good guest, who is beside it, and what was measured."""
+"""One situation of a row: a daemon, the good guest, its neighbour, and the figures."""
 
 import dataclasses
 import http.client
@@ -27,7 +27,7 @@ TIMEOUT = 2.0
 
 @dataclasses.dataclass
 class Figures:
-    """What was measured beside one neighbour."""
+    """The figures beside one neighbour."""
 
     # Microseconds; None where nothing was answered.
     p50: float
@@ -47,7 +47,7 @@ class Figures:
     neighbour_share: float
     # None where the daemon has ended.
     peak_mebibytes: float
-    # What the neighbour says that it has reached.
+    # The extent that the neighbour reports for its attack.
     reached: str
     # Why the daemon has ended, if it has.
     ended: str = ""

@@ -34,7 +34,7 @@ def table(head, rows):
 
 
 def processor():
-    """The processor's name, as the kernel tells it."""
+    """The processor's name from /proc/cpuinfo."""
     with open("/proc/cpuinfo", encoding="utf-8") as file:
         for line in file:
             if line.startswith("model name"):

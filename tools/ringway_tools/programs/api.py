@@ -87,7 +87,7 @@ class Run:
         spoiled, key = self.document.spoil(schema, value)
         body = json.dumps(spoiled).encode()
         answer = self.ask(method, target, body, operation)
-        # There are rules beyond the schema; what broke one already may be told of that first.
+        # There are rules beyond the schema; a request that broke one already may be refused for that first.
         if answer and answer.status == 400 and whole and whole.status != 400:
             named = answer.json()["error"]["key"]
             if named != key:

@@ -1,4 +1,4 @@
-"""Asks a nameserver for ever new names that begin with "bad", and keeps so many questions open until it is ended.
+"""Asks a nameserver for ever new names that begin with "bad", and keeps a given number of queries open until it is ended.
 
 usage: ask_in_vain.py ADDRESS COUNT
 """

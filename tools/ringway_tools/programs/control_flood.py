@@ -28,7 +28,7 @@ def connect(path):
 
 
 def push(clients, data, most, process):
-    """Writes bytes to all clients, so many to each, until none has taken any for a second; the largest memory."""
+    """Writes up to `most` bytes to each client, until none has taken any for a second; returns the largest memory."""
     sent = {client: 0 for client in clients}
     peak = resident(process)
     while sent:

@@ -84,7 +84,7 @@ static int connected_socket(const char *host, const char *port) {
     return descriptor;
 }
 
-// How many datagrams a received piece holds: the kernel tells their size when it has put several together.
+// The number of datagrams in a received piece: the kernel gives their size when it has merged several.
 static uint64_t datagrams_in(struct msghdr *message, uint64_t bytes) {
     for (struct cmsghdr *item = CMSG_FIRSTHDR(message); item; item = CMSG_NXTHDR(message, item)) {
         if (item->cmsg_level == SOL_UDP && item->cmsg_type == UDP_GRO) {

@@ -87,7 +87,7 @@ def both_ways(client, server):
 
 
 def half_closed(first, second):
-    """The side that has ended hears the whole of what the other has to say after that."""
+    """The side that has closed its half receives all that the other sends after that."""
     first.sendall(b"question")
     first.shutdown(socket.SHUT_WR)
     assert second.recv(100) == b"question" and second.recv(100) == b""

@@ -107,7 +107,7 @@ class Server:
             while backlog:
                 del backlog[:self.open[descriptor].send(backlog)]
         except BlockingIOError:
-            # What the client does not take stays here, and nothing more is read from it meanwhile.
+            # Bytes that the client does not read stay here, and nothing more is read from it meanwhile.
             self.poll.modify(descriptor, select.EPOLLOUT)
             return
         except OSError:

@@ -1,5 +1,5 @@
 #!/bin/sh
-# What udhcpc calls: prints the lease and leaves the interface alone.
+# The script of udhcpc: prints the lease and leaves the interface alone.
 [ "$1" = bound ] || exit 0
 echo "address $ip"
 echo "mask $subnet"

@@ -1,4 +1,4 @@
-"""A service manager: opens a socket for a service, starts it, and prints what it is told.
+"""A service manager: opens a socket for a service, starts it, and prints the notifications that it gets.
 
 usage: manager.py SOCKET NAME COMMAND [ARGUMENT...]
 

@@ -1,4 +1,4 @@
-"""An agent that offers so many queues, and stays until its input ends.
+"""An agent that offers a given number of queues, and stays until its input ends.
 
 usage: raw_agent.py SOCKET QUEUES
 

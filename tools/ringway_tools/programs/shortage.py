@@ -22,7 +22,7 @@ def numbers(process):
 
 
 def limit(process, spare):
-    """The limit under which so many numbers are free, wherever those in use lie."""
+    """The limit below which this number of descriptors is free, wherever those in use lie."""
     free = (number for number in itertools.count() if number not in numbers(process))
     return next(itertools.islice(free, spare, None))
 

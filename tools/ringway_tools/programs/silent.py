@@ -1,4 +1,4 @@
-"""Connects to a unix socket many times and says nothing; what the other side closes is made again, so many a second.
+"""Connects to a unix socket many times and sends nothing; closed connections are made again, at a given rate.
 
 usage: silent.py PATH COUNT
 """

@@ -160,7 +160,7 @@ static size_t echo(uint8_t *bytes, uint16_t number) {
     return MESSAGE;
 }
 
-// What has come of an answer: 1 when it is the one, 0 when it is another's or not all there, -1 when it is a refusal.
+// Judges a response: 1 for the expected one, 0 for another's or an incomplete one, -1 for a refusal.
 static int is_message(const uint8_t *bytes, size_t length, uint16_t number) {
     (void)bytes, (void)number;
     return length == MESSAGE;

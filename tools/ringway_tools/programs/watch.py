@@ -1,4 +1,4 @@
-"""What comes to this namespace's interface eth0 from an ethernet address.
+"""Prints the frames that arrive at this namespace's eth0 from an ethernet address.
 
 usage: watch.py MAC
 

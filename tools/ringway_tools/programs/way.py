@@ -12,7 +12,7 @@ IP_PKTOPTIONS, IP_RECVTOS, IPV6_2292PKTOPTIONS = 9, 13, 6
 
 
 def handshake_class(peer, mapped):
-    """What the kernel remembers of an accepted client's handshake (ip(7), IP_PKTOPTIONS)."""
+    """The options of an accepted client's handshake, as the kernel has kept them (ip(7), IP_PKTOPTIONS)."""
     if mapped:
         level, ask, give = socket.IPPROTO_IP, IP_RECVTOS, IP_PKTOPTIONS
     else:

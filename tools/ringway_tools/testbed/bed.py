@@ -47,7 +47,7 @@ class Program:
 
     @classmethod
     def last_words(cls):
-        """A line for each program that has failed; of those that run, the last one's, if it has said anything."""
+        """A line for each program that has failed; of those that run, the last one's, if it has printed anything."""
         failed = [program for program in cls.present if program.process.poll() not in (None, 0)]
         lines = [f"{program.name} ended with status {program.process.returncode}: {program.text.strip()[-400:]}"
                  for program in failed]
@@ -131,7 +131,7 @@ class Bed:
         self.configure(namespace)
 
     def configure(self, name):
-        """What all namespaces have in common."""
+        """The settings of all namespaces."""
         subprocess.run(["ip", "-n", name, "link", "set", "lo", "up"], check=True)
         self.setting(
             name, f"net.ipv4.tcp_congestion_control={congestion_control()}", "net.ipv4.ping_group_range=0 2147483647",

@@ -17,7 +17,7 @@ KINDS = """
 
 
 class Link:
-    """What a link adds to QEMU's command line."""
+    """The options of a link on QEMU's command line."""
 
     def __init__(self, netdev=None, descriptors=()):
         self.netdev = netdev

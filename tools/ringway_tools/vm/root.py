@@ -1,4 +1,4 @@
-"""What the guest's memory holds when it starts: busybox, the first process, modules, and what was asked for."""
+"""The guest's initial memory: busybox, the first process, modules, and requested files."""
 
 import pathlib
 import shlex

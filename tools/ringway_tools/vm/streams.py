@@ -47,7 +47,7 @@ class Input(Stream):
             # The guest is gone, or standard input is closed: nothing is left to report to.
             pass
         try:
-            # QEMU tells the guest's reader of the end. Were this end closed, what is still on its way would be dropped.
+            # QEMU signals the end to the guest's reader. If this end were closed, bytes in flight would be dropped.
             self.ours.shutdown(socket.SHUT_WR)
         except OSError:
             pass
