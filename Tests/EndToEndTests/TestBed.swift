@@ -2,6 +2,10 @@ import Foundation
 import Testing
 
 /// The host of one test: a network namespace with a loopback of its own, a directory, and the programs that run there.
+///
+/// It is laid out as the bed of the acceptance is, which `tools/ringway_tools/__init__.py` describes: a host namespace
+/// with Ringway and the host's servers, a guest namespace, and namespaces outside. Both beds start the same programs
+/// (`Machine.program`).
 final class TestBed {
     let directory: String
     /// The namespace in which the bridge and the host's servers run.
@@ -66,7 +70,7 @@ final class TestBed {
         // Where the machine lets namespaces choose it (tcp_allowed_congestion_control); its own will do too.
         _ = try run(["sysctl", "-qw", "net.ipv4.tcp_congestion_control=cubic"], in: namespace)
         try set("net.ipv4.ping_group_range", "0 2147483647", in: namespace)
-        // Cables work at once; nobody else is on them.
+        // Veth pairs carry traffic at once: there is no other host on them.
         try set("net.ipv6.conf.default.accept_dad", "0", in: namespace)
         // The ports of the tests' servers lie below.
         try set("net.ipv4.ip_local_port_range", "16000 65000", in: namespace)
