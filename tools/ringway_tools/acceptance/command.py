@@ -19,6 +19,7 @@ import sys
 from ringway_tools.acceptance.agent_suite import AgentSuite
 from ringway_tools.acceptance.attach_suite import AttachSuite
 from ringway_tools.acceptance.docker_suite import DockerSuite
+from ringway_tools.acceptance.limits_suite import LimitsSuite
 from ringway_tools.acceptance.package_suite import PackageSuite
 from ringway_tools.acceptance.published_ports_suite import PublishedPortsSuite
 from ringway_tools.acceptance.tap_suite import TapSuite
@@ -28,12 +29,13 @@ from ringway_tools.paths import TOOLS
 
 SUITES = {
     suite.name: suite for suite in [
-        TapSuite(), AgentSuite(), AttachSuite(), DockerSuite(), PackageSuite(), VMSuite(), PublishedPortsSuite()]
+        TapSuite(), AgentSuite(), AttachSuite(), DockerSuite(), PackageSuite(), VMSuite(), PublishedPortsSuite(),
+        LimitsSuite()]
 }
 # What runs when no suite is named, and whether it knows --quick.
 ALL = [
     (["tap"], True), (["agent"], True), (["attach"], False), (["docker"], True), (["docker", "--proxy"], True),
-    (["package"], False), (["vm"], True), (["published-ports"], False),
+    (["package"], False), (["vm"], True), (["published-ports"], False), (["limits"], False),
 ]
 
 
