@@ -17,3 +17,16 @@ extension DescriptorBudget {
         if count >= 0 { note(open: count) }
     }
 }
+
+/// The descriptors of control connections. They are counted, because guests give back what they have borrowed only for
+/// what is counted; and they are bounded, because local clients that hold connections must not take what guests live on.
+package enum ControlDescriptors {
+    /// Control connections that a network has at most: a part of the descriptors of the process.
+    package static let limit = max(16, min(1_024, DescriptorBudget.ofProcess.limit / 8))
+
+    /// Counts a connection that was accepted; false when guests would be left without their least share. What was counted
+    /// is given back by `release`.
+    package static func admit() -> Bool { DescriptorBudget.ofProcess.addStandingWhereFree(1) }
+
+    package static func release() { DescriptorBudget.ofProcess.removeStanding(1) }
+}

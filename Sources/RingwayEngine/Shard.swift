@@ -330,7 +330,8 @@ struct Shard: ~Copyable {
     /// - Parameter mapping: the UDP mapping that asks, or `nil`.
     mutating func admit(_ count: Int = 1, sparing mapping: Handle? = nil) -> DescriptorShare.Grant {
         let grant = shared.descriptors.acquire(count)
-        guard grant == .beyondShare, stack.endUnanswered(sparing: mapping) else { return grant }
+        guard grant == .beyondShare, shared.descriptors.mayReplace(count), stack.endUnanswered(sparing: mapping)
+        else { return grant }
         shared.descriptors.take(count)
         return .granted
     }

@@ -15,7 +15,8 @@ internal import Synchronization
 /// - A member below its share gets what it asks for. Where others have borrowed that, it comes out of the headroom and
 ///   then out of half of the reserve, and the member that is furthest beyond its share is asked to give as many back.
 /// - A member at its share may borrow what is free, the headroom aside. When nothing is, one of its own flows has to end
-///   for the new one, or the new one is refused.
+///   for the new one, or the new one is refused. Until the ended flow's descriptor is closed the new one comes out of half
+///   of the headroom, and when that is used up new ones are refused.
 ///
 /// A member that is asked ends its own flows, on its own threads, those that have been idle for longest first. All of it
 /// is counted once for each flow, never for a packet.
@@ -40,6 +41,9 @@ public final class DescriptorBudget: Sendable {
         let calm = Atomic(0)
         /// Up to here a member beyond its share may borrow.
         let borrowed = Atomic(0)
+        /// Up to here a member beyond its share may open a descriptor for a flow before that of the flow it ended for it
+        /// is closed.
+        let replaced = Atomic(0)
         /// What all flows together never exceed.
         let ceiling = Atomic(0)
         let isShort = Atomic(false)
@@ -161,6 +165,8 @@ public final class DescriptorBudget: Sendable {
         bounds.fair.store(pool / max(1, count), ordering: .relaxed)
         bounds.calm.store(pool - headroom / 2, ordering: .relaxed)
         bounds.borrowed.store(pool - headroom, ordering: .relaxed)
+        // Where nothing is kept free for others, a part of the reserve serves.
+        bounds.replaced.store(count > 1 ? pool - headroom / 2 : pool + reserve / 4, ordering: .relaxed)
         bounds.ceiling.store(count > 1 ? pool + reserve / 2 : pool, ordering: .relaxed)
     }
 

@@ -70,6 +70,13 @@ public final class DescriptorShare: Sendable {
         budget.flows.pointee.wrappingAdd(opened, ordering: .relaxed)
     }
 
+    /// Whether one of the member's own flows may end for a new one. The descriptor of a flow that ends is open until the
+    /// kernel has let go of it, so a member that replaces flows holds more than its flows for a while. That is bounded
+    /// here: what is kept free for members below their share must stay free, however fast another one replaces its flows.
+    public func mayReplace(_ wanted: Int = 1) -> Bool {
+        budget.flows.pointee.load(ordering: .relaxed) + wanted <= budget.bounds.replaced.load(ordering: .relaxed)
+    }
+
     /// Descriptors that were counted are closed.
     public func release(_ closed: Int = 1) {
         count.wrappingSubtract(closed, ordering: .relaxed)

@@ -90,6 +90,55 @@ extension EndToEnd {
             }
         }
 
+        @Test func `leave other guests theirs when one replaces its connects faster than they can close`() throws {
+            try TestBed.use { bed in
+                let service = try Self.serve(bed, descriptors: 2_048)
+                let (hostile, modest) = (try Self.plug(bed, 1), try Self.plug(bed, 2))
+                #expect(try hostile.reaches("192.168.127.1"))
+                let flood = try hostile.start([
+                    "python3", Machine.program("syn_flood.py"), "192.168.127.2", "192.168.127.254", "7000",
+                    "198.51.100",
+                ])
+                try flood.waitForOutput("flooding")
+                try service.waitForCounters(of: "guest-2", "connects that end for others") {
+                    $0["tcpHalfOpenEvicted", default: 0] > 0
+                }
+                let (served, slowest) = try Self.serveBystander(modest, count: 100)
+                #expect(served == 100)
+                // A SYN that is lost is repeated after a second.
+                #expect(slowest < 0.9)
+                #expect(try Self.isControlled(bed))
+                flood.send(SIGKILL)
+                #expect(try service.end().status == 0)
+            }
+        }
+
+        @Test func `count clients of the control socket, of which guests must not notice anything`() throws {
+            try TestBed.use { bed in
+                let service = try Self.serve(bed, descriptors: 1_024)
+                let (greedy, modest) = (try Self.plug(bed, 1), try Self.plug(bed, 2))
+                let hoard = try greedy.start(
+                    ["python3", Machine.program("hoard.py"), "tcp", "192.168.127.254", "7000", "1000"], keepsInput: true
+                )
+                try hoard.waitForOutput("opened", within: .seconds(20))
+                let silent = try bed.start(
+                    ["python3", Machine.program("silent.py"), "\(bed.directory)/control", "400"])
+                try silent.waitForOutput("silent")
+                let (served, slowest) = try Self.serveBystander(modest, count: 100)
+                #expect(served == 100)
+                #expect(slowest < 0.9)
+                // What the clients hold the guest beyond its share has given back.
+                try service.waitForCounters(of: "guest-2", "flows that were given back") {
+                    $0["flowsGivenBack", default: 0] > 0
+                }
+                silent.send(SIGKILL)
+                try waitUntil("an answer on the control socket") { try Self.isControlled(bed) }
+                hoard.closeInput()
+                _ = try hoard.waitForEnd()
+                #expect(try service.end().status == 0)
+            }
+        }
+
         @Test func `refuse guests that do not fit, with a reason, and serve those that do`() throws {
             try TestBed.use { bed in
                 let service = try Self.serve(bed, descriptors: 256)

@@ -53,6 +53,35 @@ struct DescriptorBudgetTests {
         #expect(modest.share.acquire() == .beyondShare)
     }
 
+    @Test func `lets a member replace its flows only as long as others have something left`() throws {
+        let budget = DescriptorBudget(limit: 1_064)
+        let (greedy, modest) = (try Payer(budget), try Payer(budget))
+        _ = greedy.takeAll()
+        // Each new flow's descriptor is open before that of the flow that ends for it is closed.
+        var replaced = 0
+        while greedy.share.mayReplace() {
+            greedy.share.take(1)
+            replaced += 1
+        }
+        // Of the 125 that are kept free.
+        #expect(replaced == 63)
+        for _ in 0..<62 { #expect(modest.share.acquire() == .granted) }
+        greedy.share.release(replaced)
+        #expect(greedy.share.mayReplace())
+    }
+
+    @Test func `lets the only member replace its flows out of the reserve`() throws {
+        let budget = DescriptorBudget(limit: 1_024)
+        let alone = try Payer(budget)
+        _ = alone.takeAll()
+        var replaced = 0
+        while alone.share.mayReplace() {
+            alone.share.take(1)
+            replaced += 1
+        }
+        #expect(replaced == budget.reserve / 4)
+    }
+
     @Test func `asks the member that is furthest beyond its share`() throws {
         let budget = DescriptorBudget(limit: 1_064)
         let (most, some, modest) = (try Payer(budget), try Payer(budget), try Payer(budget))

@@ -10,8 +10,9 @@ internal import Synchronization
 /// A socket's file has the permissions 0600, and a client must be the user that the process runs as, or root.
 /// Guests cannot reach it: their traffic ends in the network's own stack, which has no unix sockets.
 public final class ControlServer: Sendable {
-    /// Connections that a network has at a time. Beyond it one is closed as soon as it comes.
-    public static let mostConnections = 1_024
+    /// Connections at a time: 1,024, or an eighth of the process's descriptors where that is less. Beyond it one is closed
+    /// as soon as it comes.
+    public static let mostConnections = ControlDescriptors.limit
 
     private struct Place {
         let channel: any Channel
@@ -71,11 +72,14 @@ public final class ControlServer: Sendable {
 
     /// Whether a connection may stay: there are not too many, and its client is allowed.
     private static func admit(_ channel: any Channel, _ count: NIOLoopBoundBox<Int>) -> EventLoopFuture<Void> {
-        guard count.value < mostConnections, let options = channel as? any SocketOptionProvider else {
-            return channel.eventLoop.makeFailedFuture(ChannelError.connectPending)
-        }
+        guard count.value < mostConnections, let options = channel as? any SocketOptionProvider,
+            ControlDescriptors.admit()
+        else { return channel.eventLoop.makeFailedFuture(ChannelError.connectPending) }
         count.value += 1
-        channel.closeFuture.whenComplete { _ in count.value -= 1 }
+        channel.closeFuture.whenComplete { _ in
+            count.value -= 1
+            ControlDescriptors.release()
+        }
         return options.unsafeGetSocketOption(level: .socket, name: NIOBSDSocket.Option(rawValue: SO_PEERCRED))
             .flatMapThrowing { (peer: PeerCredentials) in
                 guard peer.user == geteuid() || peer.user == 0 else {
