@@ -117,9 +117,9 @@ extension EndToEnd {
             try TestBed.use { bed in
                 let service = try Self.serve(bed, descriptors: 1_024)
                 let (greedy, modest) = (try Self.plug(bed, 1), try Self.plug(bed, 2))
-                let hoard = try greedy.start(
-                    ["python3", Machine.program("hoard.py"), "tcp", "192.168.127.254", "7000", "1000"], keepsInput: true
-                )
+                let hoard = try bed.start(
+                    ["python3", Machine.program("hoard.py"), "tcp", "192.168.127.254", "7000", "1000"],
+                    in: greedy.namespace, keepsInput: true)
                 try hoard.waitForOutput("opened", within: .seconds(20))
                 let silent = try bed.start(
                     ["python3", Machine.program("silent.py"), "\(bed.directory)/control", "400"])
