@@ -140,7 +140,6 @@ def draw(numbers):
             line("shards alone", "steered"),
             ("memory's ceiling", [(1, ceiling), (last, ceiling)], True)]),
         ("What is left where frames are handed over", "shards", "throughput, % of all steered", False, [
-            share_kept("super-frames, a tenth", "tenth", "steered"),
             share_kept("super-frames, no steering", "random", "steered"),
             share_kept("64-byte segments, a tenth", "tenthSegments", "steeredSegments"),
             share_kept("64-byte segments, no steering", "randomSegments", "steeredSegments")])])
