@@ -1,4 +1,5 @@
 public import RingwayCapture
+internal import RingwayReactor
 internal import RingwayRing
 public import RingwayStack
 public import RingwayStorage
@@ -72,6 +73,8 @@ final class EngineShared: Sendable {
     let descriptors: DescriptorShare
     /// Where frames of neighbours arrive, read by the first shard; -1 without a switch.
     let inbox: Int32
+    /// The guest's number where processor time is shared out.
+    let turnMember = TurnShares.ofProcess.join()
     private let handler: @Sendable (EngineEvent) -> Void
     private let isIPv6Known = Atomic(false)
 

@@ -92,6 +92,8 @@ struct Shard: ~Copyable {
     /// Tells clients of published UDP ports that nothing listens.
     var refusals = RefusalSocket()
     var arriving = ArrivingTrain()
+    /// The shard's part of the process's processor time.
+    var turnShare: TurnShare
     /// Octets that the guest has sent and the sockets of its streams have received in this turn.
     var octetsThisTurn = 0
     /// Whether the guest may have neighbours; what else is known of them.
@@ -169,6 +171,7 @@ struct Shard: ~Copyable {
         isSwitched = shared.configuration.claims != nil
         capture = FrameCapture(configuration.capture)
         self.inbox = inbox
+        turnShare = TurnShare(.ofProcess, guest: shared.turnMember)
         spareDescriptor = Self.openSpare()
         receiveTemplate.pointee.msg_namelen = Self.nameRoom
         receiveTemplate.pointee.msg_controllen = Self.controlRoom
@@ -207,6 +210,11 @@ struct Shard: ~Copyable {
         openNameService()
         while !isStopping {
             turn()
+            let pause = turnShare.pause(turnStart: reactor.now, clock: Reactor.clock, used: reactor.usage)
+            if pause > 0 {
+                counters.add(.turnsDelayed)
+                ringway_pause_thread(pause)
+            }
         }
         shutDown()
     }
