@@ -50,9 +50,7 @@ struct NeighborInbox: ~Copyable {
         let frames = budget.frames(isLinkQuiet: isLinkQuiet, now: now)
         guard frames > 0, buffers?.fill(upTo: frames, from: pool) == true, !isReceiving else { return }
         isReceiving = true
-        let entry = ring.prepare()
-        ringway_prepare_receive_multishot(entry, descriptor, Self.group)
-        entry.pointee.user_data = tag.rawValue
+        ring.receiveMultishot(descriptor, group: Self.group, tag)
     }
 
     /// Takes a completion: the lease that it has filled, if any.

@@ -82,9 +82,7 @@ extension Shard {
     }
 
     mutating func armDatagramReceive(_ descriptor: Int32, _ tag: OperationTag) {
-        let entry = reactor.ring.prepare()
-        ringway_prepare_receive_message_multishot(entry, descriptor, receiveTemplate, Self.hostGroup)
-        entry.pointee.user_data = tag.rawValue
+        reactor.ring.receiveMessageMultishot(descriptor, receiveTemplate, group: Self.hostGroup, tag)
     }
 
     /// Prepares one `sendmsg`; the message holds the lease until it completes.
@@ -119,9 +117,7 @@ extension Shard {
         _ message: UnsafeMutablePointer<SendMessage>, _ descriptor: Int32, _ tag: OperationTag
     ) {
         let header = SendMessage.sealDatagram(message)
-        let entry = reactor.ring.prepare()
-        io_uring_prep_sendmsg(entry, descriptor, header, UInt32(MSG_NOSIGNAL))
-        entry.pointee.user_data = tag.rawValue
+        reactor.ring.send(descriptor, message: header, flags: Int32(MSG_NOSIGNAL), tag)
     }
 
     mutating func datagramSent(_ completion: Completion) {

@@ -30,9 +30,8 @@ extension Shard {
     private mutating func armAccept(_ handle: Handle) {
         guard let socket = forwards.pointer(to: handle) else { return }
         socket.pointee.isArmed = true
-        let entry = reactor.ring.prepare()
-        ringway_prepare_accept_multishot(entry, socket.pointee.descriptor, shared.features.acceptsPollFirst)
-        entry.pointee.user_data = Operation.accept.tag(handle).rawValue
+        reactor.ring.acceptMultishot(
+            socket.pointee.descriptor, pollsFirst: shared.features.acceptsPollFirst, Operation.accept.tag(handle))
     }
 
     mutating func armForwardedReceive(_ handle: Handle) {

@@ -24,9 +24,7 @@ extension Shard {
     mutating func armNameService() {
         guard nameService >= 0, !isNameServiceReceiving else { return }
         isNameServiceReceiving = true
-        let entry = reactor.ring.prepare()
-        ringway_prepare_receive_multishot(entry, nameService, Self.hostGroup)
-        entry.pointee.user_data = Operation.queryReceive.tag().rawValue
+        reactor.ring.receiveMultishot(nameService, group: Self.hostGroup, Operation.queryReceive.tag())
     }
 
     /// Takes the effect's lease. The tag goes where the UDP header was, right before the message.
@@ -42,12 +40,10 @@ extension Shard {
         let state = space.state(of: effect.lease)
         state.pointee.sequence = query.slot
         state.pointee.offset = UInt32(query.generation)
-        let entry = reactor.ring.prepare()
         // Without waiting: a name service that cannot keep up refuses, and the guest's resolver asks again.
-        io_uring_prep_send(
-            entry, nameService, start, Int(effect.length) + Self.tagLength,
-            Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
-        entry.pointee.user_data = Operation.querySend.tag(index: effect.lease.rawValue).rawValue
+        reactor.ring.send(
+            nameService, start, Int(effect.length) + Self.tagLength, flags: Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT),
+            Operation.querySend.tag(index: effect.lease.rawValue))
     }
 
     mutating func querySent(_ completion: Completion) {

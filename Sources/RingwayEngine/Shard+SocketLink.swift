@@ -32,9 +32,7 @@ extension Shard {
 
     private mutating func receiveFrames(_ arrivals: UnsafeMutablePointer<FrameCutter>) {
         let room = arrivals.pointee.room(in: space)
-        let entry = reactor.ring.prepare()
-        io_uring_prep_recv(entry, queue.descriptor, room.baseAddress, room.count, 0)
-        entry.pointee.user_data = Operation.linkReceive.tag().rawValue
+        reactor.ring.receive(queue.descriptor, into: room, Operation.linkReceive.tag())
         isLinkReceiving = true
     }
 
@@ -97,9 +95,9 @@ extension Shard {
     /// Sends what is left of the departing batch; true when it is gone already.
     private mutating func sendDeparting(_ departures: UnsafeMutablePointer<OutgoingFrames>) -> Bool {
         guard departures.pointee.framing == .datagram else {
-            let entry = reactor.ring.prepare()
-            io_uring_prep_sendmsg(entry, queue.descriptor, departures.pointee.message(), UInt32(MSG_NOSIGNAL))
-            entry.pointee.user_data = Operation.linkSend.tag().rawValue
+            reactor.ring.send(
+                queue.descriptor, message: departures.pointee.message(), flags: Int32(MSG_NOSIGNAL),
+                Operation.linkSend.tag())
             isLinkSending = true
             return false
         }
@@ -112,9 +110,7 @@ extension Shard {
     }
 
     private mutating func awaitWritable() {
-        let entry = reactor.ring.prepare()
-        ringway_prepare_poll(entry, queue.descriptor, UInt32(POLLOUT))
-        entry.pointee.user_data = Operation.linkWritable.tag().rawValue
+        reactor.ring.poll(queue.descriptor, UInt32(POLLOUT), Operation.linkWritable.tag())
     }
 
     /// What is gathered meanwhile goes at the end of the turn.

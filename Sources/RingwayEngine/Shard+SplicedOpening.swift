@@ -67,9 +67,9 @@ extension Shard {
 
     private mutating func awaitConnect(_ slot: UInt32) {
         guard let stream = spliced.pointer(inSlot: slot) else { return }
-        let entry = reactor.ring.prepare()
-        ringway_prepare_poll(entry, stream.pointee.guest.descriptor, UInt32(POLLOUT))
-        entry.pointee.user_data = Operation.splicedConnect.tag(spliced.handle(ofSlot: slot)).rawValue
+        reactor.ring.poll(
+            stream.pointee.guest.descriptor, UInt32(POLLOUT), Operation.splicedConnect.tag(spliced.handle(ofSlot: slot))
+        )
     }
 
     mutating func splicedConnected(_ completion: Completion) {
@@ -131,9 +131,7 @@ extension Shard {
     }
 
     private mutating func watchSupply() {
-        let entry = reactor.ring.prepare()
-        ringway_prepare_poll(entry, sockets.line, UInt32(POLLIN))
-        entry.pointee.user_data = Operation.socketSupply.tag().rawValue
+        reactor.ring.poll(sockets.line, UInt32(POLLIN), Operation.socketSupply.tag())
     }
 
     mutating func socketsArrived() {

@@ -31,10 +31,8 @@ extension Shard {
     // MARK: Events
 
     mutating func watch(_ end: SplicedEnd, _ handle: Handle, _ which: UInt8) {
-        let entry = reactor.ring.prepare()
-        ringway_prepare_poll_multishot(
-            entry, end.descriptor, UInt32(POLLIN) | UInt32(POLLOUT))
-        entry.pointee.user_data = Operation.splicedEvent.tag(handle, detail: which).rawValue
+        reactor.ring.pollMultishot(
+            end.descriptor, UInt32(POLLIN) | UInt32(POLLOUT), Operation.splicedEvent.tag(handle, detail: which))
     }
 
     mutating func splicedEvent(_ completion: Completion) {

@@ -30,13 +30,11 @@ extension Shard {
         socket.pointee.hasFewHops = manner.hopLimit != nil
         if !manner.apply(to: descriptor, ipv4: effect.address.address.isIPv4) { counters.add(.tcpSourcePortsNotKept) }
         stack.streamOpened(flow, socket: handle.slot)
-        let entry = reactor.ring.prepare()
         let address = UnsafeMutableRawPointer(socket).advanced(
             by: MemoryLayout<StreamSocket>.offset(of: \.address) ?? 0)
-        io_uring_prep_connect(
-            entry, descriptor, UnsafePointer(address.assumingMemoryBound(to: sockaddr.self)),
-            socket.pointee.address.length)
-        entry.pointee.user_data = Operation.connect.tag(handle).rawValue
+        reactor.ring.connect(
+            descriptor, to: UnsafePointer(address.assumingMemoryBound(to: sockaddr.self)),
+            length: socket.pointee.address.length, Operation.connect.tag(handle))
     }
 
     /// Counts the descriptors of a connection that the guest opens; false when it cannot be had, which the stack is told.
@@ -62,9 +60,7 @@ extension Shard {
             stack.streamConnected(flow)
         case EINPROGRESS, EALREADY:
             socket.pointee.isConnecting = true
-            let entry = reactor.ring.prepare()
-            ringway_prepare_poll(entry, socket.pointee.descriptor, UInt32(POLLOUT))
-            entry.pointee.user_data = completion.tag.rawValue
+            reactor.ring.poll(socket.pointee.descriptor, UInt32(POLLOUT), completion.tag)
         default:
             // Of a connect that was to meet a router, its answer is the point.
             let report = socket.pointee.hasFewHops ? ErrorQueue.first(of: socket.pointee.descriptor) : nil
@@ -158,19 +154,18 @@ extension Shard {
         socket.pointee.isSending = true
         let handle = streams.handle(ofSlot: effect.offset)
         let second = space.state(of: first).pointee.next
-        let entry = reactor.ring.prepare()
-        if second.isNone || effect.length > 0 || !prepareGather(entry, socket, first) {
+        if second.isNone || effect.length > 0 || !sendGathered(socket, first, Operation.send.tag(handle)) {
             pool.pointee.hold(first)
             socket.pointee.lease = first
             let length = effect.sendLength(of: space.state(of: first).pointee.length)
-            io_uring_prep_send(
-                entry, socket.pointee.descriptor, space.payload(of: first), length, effect.sendFlags)
+            reactor.ring.send(
+                socket.pointee.descriptor, space.payload(of: first), length, flags: effect.sendFlags,
+                Operation.send.tag(handle))
         }
-        entry.pointee.user_data = Operation.send.tag(handle).rawValue
     }
 
-    private mutating func prepareGather(
-        _ entry: UnsafeMutablePointer<io_uring_sqe>, _ socket: UnsafeMutablePointer<StreamSocket>, _ first: Lease
+    private mutating func sendGathered(
+        _ socket: UnsafeMutablePointer<StreamSocket>, _ first: Lease, _ tag: OperationTag
     ) -> Bool {
         guard let place = messages.insert(SendMessage()), let message = messages.pointer(to: place) else {
             return false
@@ -184,7 +179,7 @@ extension Shard {
         }
         socket.pointee.message = place.slot
         let header = SendMessage.seal(message, address: false, controlLength: 0)
-        io_uring_prep_sendmsg(entry, socket.pointee.descriptor, header, UInt32(MSG_NOSIGNAL))
+        reactor.ring.send(socket.pointee.descriptor, message: header, flags: Int32(MSG_NOSIGNAL), tag)
         return true
     }
 
@@ -263,9 +258,9 @@ extension Shard {
         if isLinkCongested { return starve(socket, effect.offset) }
         socket.pointee.isReceiving = true
         socket.pointee.receiveLength = effect.length
-        let entry = reactor.ring.prepare()
-        ringway_prepare_receive_select(entry, socket.pointee.descriptor, effect.length, Self.hostGroup)
-        entry.pointee.user_data = Operation.receive.tag(streams.handle(ofSlot: effect.offset)).rawValue
+        reactor.ring.receive(
+            socket.pointee.descriptor, upTo: effect.length, group: Self.hostGroup,
+            Operation.receive.tag(streams.handle(ofSlot: effect.offset)))
     }
 
     mutating func received(_ completion: Completion) {
@@ -382,10 +377,8 @@ extension Shard {
     ) {
         guard !socket.pointee.isWatched else { return }
         socket.pointee.isWatched = true
-        let entry = reactor.ring.prepare()
         // Failure is told unasked. So is the end of both sides, after which failure can follow.
-        ringway_prepare_poll_multishot(entry, socket.pointee.descriptor, events)
-        entry.pointee.user_data = Operation.watch.tag(handle).rawValue
+        reactor.ring.pollMultishot(socket.pointee.descriptor, events, Operation.watch.tag(handle))
     }
 
     mutating func watched(_ completion: Completion) {
@@ -407,9 +400,7 @@ extension Shard {
     }
 
     mutating func cancel(_ tag: OperationTag) {
-        let entry = reactor.ring.prepare()
-        ringway_prepare_cancel_tag(entry, tag.rawValue)
-        entry.pointee.user_data = Operation.ignored.tag().rawValue
+        reactor.ring.cancel(tag, Operation.ignored.tag())
     }
 
     /// Closes a socket that the stack is done with, once the kernel is too.

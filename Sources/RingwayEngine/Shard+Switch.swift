@@ -200,10 +200,9 @@ extension Shard {
             counters.add(.neighborsThrottled)
             return pool.pointee.release(lease)
         }
-        let entry = reactor.ring.prepare()
-        io_uring_prep_send(
-            entry, inbox, space.address(of: lease), length, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
-        entry.pointee.user_data = Operation.neighborSend.tag(index: lease.rawValue).rawValue
+        reactor.ring.send(
+            inbox, space.address(of: lease), length, flags: Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT),
+            Operation.neighborSend.tag(index: lease.rawValue))
     }
 
     mutating func neighborSent(_ completion: Completion) {

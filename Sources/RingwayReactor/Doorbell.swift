@@ -31,8 +31,8 @@ public final class Doorbell: Sendable {
 
     /// Names the ring to send messages to. Called once.
     ///
-    /// The kernel refuses a message to what is no ring; the twin would write it into whatever file has a dead ring's number.
-    /// So what leads to a twin is kept open as long as anybody may ring.
+    /// The kernel refuses a message to a descriptor that is no ring; the emulation would write it into whatever file has a
+    /// dead ring's number. So the way to an emulated ring is kept open for as long as the doorbell may be rung.
     func attach(_ descriptor: Int32, of backEnd: BackEnd) throws(RingError) {
         switch backEnd {
         case .ioUring: ring.store(descriptor, ordering: .releasing)

@@ -43,18 +43,13 @@ public struct Reactor: ~Copyable {
 
     /// Listens for the doorbell's event under `tag`; again after each completion.
     public mutating func listen(_ tag: OperationTag) {
-        let entry = ring.prepare()
-        io_uring_prep_read(entry, doorbell.event, eventBuffer, 8, 0)
-        entry.pointee.user_data = tag.rawValue
+        ring.read(doorbell.event, into: UnsafeMutableRawBufferPointer(start: eventBuffer, count: 8), tag)
     }
 
     /// Wakes another shard through its ring.
     public mutating func wake(_ other: Doorbell, _ tag: OperationTag) {
         guard other.claimWake() else { return }
-        let entry = ring.prepare()
-        ringway_prepare_wake(entry, other.ringDescriptor, tag.rawValue)
-        entry.pointee.user_data = 0
-        ringway_skip_success(entry)
+        ring.post(tag, toRing: other.ringDescriptor)
     }
 
     /// Submits, waits, and reads the clock.

@@ -1,6 +1,6 @@
 internal import CRingway
 
-/// The operations that the twin knows, by their numbers in the kernel's interface (include/uapi/linux/io_uring.h).
+/// The operations that are emulated, by their numbers in the kernel's interface (include/uapi/linux/io_uring.h).
 enum OperationCode: UInt8 {
     case nothing = 0
     case readSlices = 1

@@ -2,7 +2,7 @@ internal import CRingway
 internal import Glibc
 
 /// Taking operations back.
-extension EpollTwin {
+extension EmulatedRing {
     /// Carries out a cancel: by tag, or by descriptor.
     mutating func cancel(_ entry: UnsafeMutablePointer<io_uring_sqe>) -> Int32 {
         let isForAll = entry.pointee.cancel_flags & IORING_ASYNC_CANCEL_ALL != 0

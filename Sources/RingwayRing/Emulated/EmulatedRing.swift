@@ -1,11 +1,12 @@
 internal import CRingway
 internal import Glibc
 
-/// What io_uring does, where there is no io_uring: an interpreter of the very same entries, in this process.
+/// The back end for hosts without io_uring: interprets the very same submission entries in this process, by system calls
+/// that do not wait and by epoll.
 ///
 /// ## Theory of operation
 ///
-/// The two queues are liburing's, in ordinary memory, so that whoever fills entries and takes completions does it as ever.
+/// The two queues are liburing's, in ordinary memory, so callers fill entries and take completions as with a kernel ring.
 /// When entries are submitted each operation is attempted at once, by a system call that does not wait. One that would
 /// have to wait is kept, linked to its descriptor, and the descriptor is armed in epoll; once that tells that it is ready,
 /// its operations are attempted again, in the order in which they came. Completions are those that the kernel would post,
@@ -25,7 +26,7 @@ internal import Glibc
 ///
 /// Files are made non-blocking where an operation has no flag of its own for that: reads, writes, connects. Offsets are not
 /// looked at: nothing here reads regular files.
-struct EpollTwin: ~Copyable {
+struct EmulatedRing: ~Copyable {
     /// Completions that one descriptor may have in a row.
     static var visitLimit: Int { 16 }
     /// Events taken from epoll at a time.

@@ -4,9 +4,9 @@ import Testing
 
 @testable import RingwayRing
 
-/// What is the twin's own affair: numbers that are used again, and bounds.
-@Suite("Twin on epoll", .tags(.kernel))
-struct TwinTests {
+/// What concerns the emulation alone: descriptor numbers that are used again, and bounds.
+@Suite("Ring emulated on epoll", .tags(.kernel))
+struct EmulatedRingTests {
     @Test func `the numbers of operations are the kernel's`() {
         #expect(OperationCode.nothing.rawValue == UInt8(IORING_OP_NOP.rawValue))
         #expect(OperationCode.readSlices.rawValue == UInt8(IORING_OP_READV.rawValue))
@@ -140,7 +140,7 @@ struct TwinTests {
         Sockets.send([2], to: speaker)
         let order = bench.completions(101).map(\.tag.index)
         #expect(order.count == 101)
-        #expect(order.firstIndex(of: 2) ?? .max <= EpollTwin.visitLimit)
+        #expect(order.firstIndex(of: 2) ?? .max <= EmulatedRing.visitLimit)
     }
 
     @Test func `a poll of what epoll refuses is over at once`() throws {

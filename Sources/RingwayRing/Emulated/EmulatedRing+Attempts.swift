@@ -2,7 +2,7 @@ internal import CRingway
 internal import Glibc
 
 /// What each operation is as a system call.
-extension EpollTwin {
+extension EmulatedRing {
     /// What came of one attempt.
     enum Attempt {
         /// It would have to wait.

@@ -2,7 +2,7 @@ internal import CRingway
 internal import Glibc
 
 /// Beginning, waiting for events, and going on.
-extension EpollTwin {
+extension EmulatedRing {
     /// Where an operation stands after attempts.
     private enum Progress {
         case wouldWait
