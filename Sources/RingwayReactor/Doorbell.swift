@@ -4,7 +4,7 @@ public import RingwayRing
 public import Synchronization
 
 /// How others wake a thread that waits in its ring: another shard by a message to the ring, any other thread by an
-/// eventfd. Nobody is woken who is awake.
+/// eventfd. A thread that is awake is not woken.
 public final class Doorbell: Sendable {
     private let before: InlineArray<16, UInt64> = .init(repeating: 0)
     /// True while the owner waits, or is about to, and has looked at its mailboxes. Written every turn, so nothing that
@@ -58,7 +58,7 @@ public final class Doorbell: Sendable {
         _ = write(event, &one, 8)
     }
 
-    /// For the owner: from here on whoever posts must wake it. It looks at its mailboxes once more before it waits.
+    /// For the owner: from here on a thread that posts must wake it. It looks at its mailboxes once more before it waits.
     @inlinable func beginWaiting() { isWaiting.store(true, ordering: .sequentiallyConsistent) }
     @inlinable func endWaiting() { isWaiting.store(false, ordering: .relaxed) }
 }

@@ -2,11 +2,11 @@ internal import CRingway
 public import RingwayRing
 internal import RingwayStorage
 
-/// One thread's turn: ring, clock and doorbell.
+/// The ring, clock and doorbell of one thread.
 ///
-/// A turn has four phases, always in this order: submit everything queued and wait for a completion, the deadline or the
-/// doorbell; read the clock once; hand out *every* ready completion; let the owner run its timers and flush its batches.
-/// The owner never blocks, and sees one `now` per turn.
+/// The owner's turn begins with `wait`, which submits everything queued, waits for a completion, the deadline or the
+/// doorbell, and reads the clock once. The owner then takes as many completions from the ring as it means to handle in a
+/// turn, and sees one `now` for all of them. It never blocks elsewhere.
 public struct Reactor: ~Copyable {
     public var ring: Ring
     public let doorbell: Doorbell

@@ -32,7 +32,7 @@ public struct OperationTag: BitwiseCopyable, Equatable, Sendable {
 @frozen
 public struct Completion: BitwiseCopyable, Sendable {
     public var tag: OperationTag
-    /// Octets moved, an accepted descriptor, or a negated `errno`.
+    /// Bytes moved, an accepted descriptor, or a negated `errno`.
     public var result: Int32
     public var flags: UInt32
 

@@ -128,15 +128,15 @@ extension EmulatedRing {
     /// - Parameter isConnecting: it is a connect that is under way.
     func attemptOutput(_ entry: UnsafeMutablePointer<io_uring_sqe>, isConnecting: Bool) -> Attempt {
         let descriptor = entry.pointee.fd
-        let octets = UnsafeMutableRawPointer(bitPattern: UInt(entry.pointee.addr))
+        let bytes = UnsafeMutableRawPointer(bitPattern: UInt(entry.pointee.addr))
         switch entry.code {
-        case .write: return moved(ringway_try_write(descriptor, octets, Int(entry.pointee.len)), entry)
+        case .write: return moved(ringway_try_write(descriptor, bytes, Int(entry.pointee.len)), entry)
         case .writeSlices:
             let slices = UnsafePointer<iovec>(bitPattern: UInt(entry.pointee.addr))
             return moved(ringway_try_write_slices(descriptor, slices, Int32(entry.pointee.len)), entry)
         case .send:
             let count = Int(entry.pointee.len)
-            return moved(message: ringway_try_send(descriptor, octets, count, entry.pointee.msg_flags), entry)
+            return moved(message: ringway_try_send(descriptor, bytes, count, entry.pointee.msg_flags), entry)
         case .sendMessage:
             let message = UnsafePointer<msghdr>(bitPattern: UInt(entry.pointee.addr))
             return moved(message: ringway_try_send_message(descriptor, message, entry.pointee.msg_flags), entry)

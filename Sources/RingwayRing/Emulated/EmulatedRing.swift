@@ -13,7 +13,7 @@ internal import Glibc
 /// with the same flags.
 ///
 /// **Edges.** Descriptors are armed edge-triggered: told once and then left alone as long as operations wait, so that a
-/// multishot operation costs no system call but its own, and a failure that nobody waits for tells itself only once.
+/// multishot operation costs no system call but its own, and a failure that nothing waits for tells itself only once.
 /// Whatever is told is therefore kept until an attempt would wait.
 ///
 /// **Numbers are used again.** io_uring's operations hold the file that they were submitted on; these hold a number. An
@@ -161,7 +161,7 @@ struct EmulatedRing: ~Copyable {
         while true {
             let error = collect(nanoseconds: left)
             guard error == 0, ringway_completions_ready(ring) == 0 else { return error }
-            // An event that nobody waited for.
+            // An event that nothing waited for.
             guard nanoseconds > 0 else { continue }
             left = nanoseconds - Int64(clamping: ringway_monotonic_nanoseconds() &- start)
             guard left > 0 else { return 0 }

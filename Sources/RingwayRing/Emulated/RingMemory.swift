@@ -19,9 +19,9 @@ enum RingMemory {
         out ring: UnsafeMutablePointer<io_uring>, entries: UInt32, completions: UInt32
     ) throws(RingError) -> UnsafeMutableRawPointer {
         let (entries, completions) = (powerOfTwo(atLeast: entries), powerOfTwo(atLeast: completions))
-        let submissionOctets = Int(entries) * MemoryLayout<io_uring_sqe>.stride
-        let completionOctets = Int(completions) * MemoryLayout<io_uring_cqe>.stride
-        let memory = try allocate(wordRoom + submissionOctets + completionOctets)
+        let submissionBytes = Int(entries) * MemoryLayout<io_uring_sqe>.stride
+        let completionBytes = Int(completions) * MemoryLayout<io_uring_cqe>.stride
+        let memory = try allocate(wordRoom + submissionBytes + completionBytes)
         let words = memory.bindMemory(to: UInt32.self, capacity: Word.allCases.count)
         words.initialize(repeating: 0, count: Word.allCases.count)
         func place(_ word: Word) -> UnsafeMutablePointer<UInt32> { words + word.rawValue }
@@ -43,7 +43,7 @@ enum RingMemory {
         ring.pointee.cq.koverflow = place(.completionsLost)
         ring.pointee.cq.ring_mask = completions - 1
         ring.pointee.cq.ring_entries = completions
-        ring.pointee.cq.cqes = (memory + wordRoom + submissionOctets).bindMemory(
+        ring.pointee.cq.cqes = (memory + wordRoom + submissionBytes).bindMemory(
             to: io_uring_cqe.self, capacity: Int(completions))
         place(.submissionMask).pointee = entries - 1
         place(.submissionEntries).pointee = entries
