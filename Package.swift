@@ -71,13 +71,9 @@ let package = Package(
             dependencies: ["RingwayTap", "RingwayReactor", "RingwayRing", "RingwayWire", "RingwayStorage", "CRingway"],
             swiftSettings: settings),
         .target(
-            name: "RingwayHost",
-            dependencies: ["RingwaySplice", "RingwayReactor", "RingwayWire", "RingwayStorage", "CRingway"],
-            swiftSettings: settings),
-        .target(
             name: "RingwayEngine",
             dependencies: [
-                "RingwayStack", "RingwayLinks", "RingwayHost", "RingwayReactor", "RingwayRing", "RingwayCapture",
+                "RingwayStack", "RingwayLinks", "RingwaySplice", "RingwayReactor", "RingwayRing", "RingwayCapture",
                 "RingwayWire", "RingwayStorage", "CRingway",
             ],
             swiftSettings: settings),
@@ -137,14 +133,10 @@ let package = Package(
             dependencies: ["RingwayLinks", "RingwayStorage", "RingwayWire", "CRingway", "TestSupport"],
             swiftSettings: settings),
         .testTarget(
-            name: "RingwayHostTests",
-            dependencies: ["RingwayHost", "RingwayStorage", "RingwayWire", "CRingway", "TestSupport"],
-            swiftSettings: settings),
-        .testTarget(
             name: "RingwayEngineTests",
             dependencies: [
-                "RingwayEngine", "RingwayStack", "RingwayLinks", "RingwayRing", "RingwayReactor", "RingwayStorage",
-                "RingwayWire", "CRingway",
+                "RingwayEngine", "RingwayStack", "RingwayLinks", "RingwaySplice", "RingwayRing", "RingwayReactor",
+                "RingwayStorage", "RingwayWire", "CRingway", "TestSupport",
             ],
             swiftSettings: settings),
         .testTarget(

@@ -1,7 +1,6 @@
 internal import CRingway
 internal import Glibc
 public import RingwayCapture
-internal import RingwayHost
 public import RingwayLinks
 internal import RingwayReactor
 public import RingwayRing
@@ -11,7 +10,7 @@ public import RingwayWire
 internal import Synchronization
 
 /// Shards: their threads, what they share and how the control plane reaches them. The only place that knows stack,
-/// reactor, links and host all together.
+/// reactor and links all together.
 public final class Engine: Sendable {
     let shared: EngineShared
     private let counters: [Counters]
@@ -23,7 +22,7 @@ public final class Engine: Sendable {
     /// Starts one shard for each queue of the link.
     ///
     /// - Parameters:
-    ///   - link: adopted; where its queues have virtio-net headers, these have 12 octets.
+    ///   - link: adopted; where its queues have virtio-net headers, these have 12 bytes.
     ///   - handler: called from the engine's threads.
     public init(
         _ configuration: EngineConfiguration, link: Link, features: KernelFeatures,
@@ -100,7 +99,7 @@ public final class Engine: Sendable {
 
     // MARK: Neighbours
 
-    /// Octets of frames on their way to the guest from its neighbours: what a few TCP connections have in flight, where
+    /// Bytes of frames on their way to the guest from its neighbours: what a few TCP connections have in flight, where
     /// the system lets us have so much.
     private static var inboxSize: Int32 { 4 << 20 }
 
@@ -170,7 +169,7 @@ public final class Engine: Sendable {
         for index in 0..<shared.network.count { send(.setCapture(capture), to: index) }
     }
 
-    /// Moves octets between a plain socket and a conversation with the guest's agent, which has them in records; both are
+    /// Moves bytes between a plain socket and a conversation with the guest's agent, which has them in records; both are
     /// non-blocking and adopted.
     ///
     /// - Parameters:
@@ -242,8 +241,7 @@ public final class Engine: Sendable {
             let mailbox = shared.network.mailbox(to: pair / count, from: pair % count)
             while let message = mailbox.take() {
                 guard message.kind == .accepted else { continue }
-                Endpoint.close(message.descriptor, reset: true)
-                shared.descriptors.release()
+                shared.turnAway(message.client)
             }
         }
         for queue in shared.commands { queue.close() }

@@ -5,6 +5,7 @@ public import RingwayStack
 public import RingwayStorage
 public import RingwayWire
 internal import Synchronization
+internal import RingwayReactor
 
 /// What an engine is made from; fixed for its life.
 public struct EngineConfiguration: Sendable {
@@ -17,7 +18,7 @@ public struct EngineConfiguration: Sendable {
     /// Whether the kernel's multishot read may be used; false takes the path of kernels before 6.7.
     public var usesMultishotRead = true
     /// Who is asked which addresses the guest may send from, when the network has a switch: its guest is held to its
-    /// ethernet address and to these, and may have neighbours. Without it there is nobody to be protected from it.
+    /// ethernet address and to these, and may have neighbours. Without it there are no guests to be protected from it.
     public var claims: (any AddressClaims)?
     /// Neighbours that a guest may have, and IPv6 addresses that it may send from.
     public var neighborLimit = 64
@@ -96,6 +97,30 @@ final class EngineShared: Sendable {
     deinit { network.deallocate() }
 
     func report(_ event: EngineEvent) { handler(event) }
+
+    /// Has all shards but one carry out a command.
+    func tellOthers(_ command: ShardCommand, but index: Int) {
+        for other in 0..<network.count where other != index {
+            commands[other].append(command)
+            network.doorbell(of: other).wake()
+        }
+    }
+
+    /// The guest has shown that it has an address.
+    func guestShown(_ address: IPAddress, now: UInt64) {
+        if addresses.shown(address, now: now) { report(.addressesChanged) }
+    }
+
+    /// An address of the guest's does not answer.
+    func guestSilent(_ address: IPAddress, now: UInt64) {
+        if addresses.silent(address, now: now) { report(.addressesChanged) }
+    }
+
+    /// Resets a client of a published port.
+    func turnAway(_ client: PortClient) {
+        Endpoint.close(client.descriptor, reset: true)
+        descriptors.release()
+    }
 
     /// Whether the guest has shown an IPv6 address of the network.
     var hasIPv6: Bool { isIPv6Known.load(ordering: .relaxed) }

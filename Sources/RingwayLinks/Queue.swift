@@ -58,25 +58,21 @@ public struct Queue: ~Copyable {
         guard buffers.refill(from: pool), !isLost else { return }
         if isMultishot {
             guard armed == 0 else { return }
-            let entry = ring.prepare()
             if isSocket {
-                ringway_prepare_receive_multishot(entry, descriptor, buffers.group)
+                ring.receiveMultishot(descriptor, group: buffers.group, tag)
             } else {
-                ringway_prepare_read_multishot(entry, descriptor, buffers.group)
+                ring.readMultishot(descriptor, group: buffers.group, tag)
             }
-            entry.pointee.user_data = tag.rawValue
             armed = 1
             return
         }
         while armed < Self.singleReads {
-            let entry = ring.prepare()
             if isSocket {
-                ringway_prepare_receive_select(
-                    entry, descriptor, UInt32(BufferSpace.largeSize - buffers.headroom), buffers.group)
+                let length = UInt32(BufferSpace.largeSize - buffers.headroom)
+                ring.receive(descriptor, upTo: length, group: buffers.group, tag)
             } else {
-                ringway_prepare_read_select(entry, descriptor, UInt32(BufferSpace.largeSize), buffers.group)
+                ring.read(descriptor, upTo: UInt32(BufferSpace.largeSize), group: buffers.group, tag)
             }
-            entry.pointee.user_data = tag.rawValue
             armed += 1
         }
     }
@@ -124,15 +120,11 @@ public struct Queue: ~Copyable {
     public func write(
         _ ring: inout Ring, _ frame: UnsafeMutableRawPointer, length: UInt32, _ tag: OperationTag
     ) {
-        let entry = ring.prepare()
-        io_uring_prep_write(entry, descriptor, frame, length, 0)
-        entry.pointee.user_data = tag.rawValue
+        ring.write(descriptor, frame, length: length, tag)
     }
 
     /// Writes a frame that lies in two pieces; `slices` too must stay in place.
     public func write(_ ring: inout Ring, _ slices: UnsafeMutablePointer<iovec>, _ tag: OperationTag) {
-        let entry = ring.prepare()
-        io_uring_prep_writev(entry, descriptor, slices, 2, 0)
-        entry.pointee.user_data = tag.rawValue
+        ring.write(descriptor, slices, count: 2, tag)
     }
 }

@@ -10,10 +10,10 @@ public struct BusyPoll: Equatable, Sendable {
     public let limit: UInt64
     /// Positive while it pays off; moves by one per wait, so that one long wait does not end it and one short does not
     /// begin it.
-    private var credit = -BusyPoll.patience
+    private var credit = -BusyPoll.threshold
 
     /// The waits in a row that must have been short before the thread looks at all, or again after it was discouraged.
-    private static var patience: Int { 8 }
+    private static var threshold: Int { 8 }
     private static var mostCredit: Int { 4 }
     /// A wait that a sleeping thread counts as short: several times the limit, because it holds the cost of waking.
     private var shortSleep: UInt64 { 5 * limit }
@@ -26,14 +26,14 @@ public struct BusyPoll: Equatable, Sendable {
     /// The thread looked, and found something or not.
     public mutating func polled(found: Bool) {
         credit = found ? min(credit + 1, Self.mostCredit) : credit - 1
-        if credit == 0 { credit = -Self.patience }
+        if credit == 0 { credit = -Self.threshold }
     }
 
     /// The thread slept, without having looked, for so many nanoseconds.
     public mutating func slept(_ nanoseconds: UInt64) {
-        if nanoseconds <= shortSleep { credit = min(credit + 1, Self.mostCredit) } else { credit = -Self.patience }
+        if nanoseconds <= shortSleep { credit = min(credit + 1, Self.mostCredit) } else { credit = -Self.threshold }
     }
 
-    /// The turn moved so much that whoever comes next is better served by an idle processor than by a quick answer.
-    public mutating func discourage() { credit = -Self.patience }
+    /// The turn moved so much that the next thread is better served by an idle processor than by a quick answer.
+    public mutating func discourage() { credit = -Self.threshold }
 }

@@ -4,7 +4,7 @@ public import RingwayRing
 public import Synchronization
 
 /// How others wake a thread that waits in its ring: another shard by a message to the ring, any other thread by an
-/// eventfd. Nobody is woken who is awake.
+/// eventfd. A thread that is awake is not woken.
 public final class Doorbell: Sendable {
     private let before: InlineArray<16, UInt64> = .init(repeating: 0)
     /// True while the owner waits, or is about to, and has looked at its mailboxes. Written every turn, so nothing that
@@ -31,8 +31,8 @@ public final class Doorbell: Sendable {
 
     /// Names the ring to send messages to. Called once.
     ///
-    /// The kernel refuses a message to what is no ring; the twin would write it into whatever file has a dead ring's number.
-    /// So what leads to a twin is kept open as long as anybody may ring.
+    /// The kernel refuses a message to a descriptor that is no ring; the emulation would write it into whatever file has a
+    /// dead ring's number. So the way to an emulated ring is kept open for as long as the doorbell may be rung.
     func attach(_ descriptor: Int32, of backEnd: BackEnd) throws(RingError) {
         switch backEnd {
         case .ioUring: ring.store(descriptor, ordering: .releasing)
@@ -58,7 +58,7 @@ public final class Doorbell: Sendable {
         _ = write(event, &one, 8)
     }
 
-    /// For the owner: from here on whoever posts must wake it. It looks at its mailboxes once more before it waits.
+    /// For the owner: from here on a thread that posts must wake it. It looks at its mailboxes once more before it waits.
     @inlinable func beginWaiting() { isWaiting.store(true, ordering: .sequentiallyConsistent) }
     @inlinable func endWaiting() { isWaiting.store(false, ordering: .relaxed) }
 }

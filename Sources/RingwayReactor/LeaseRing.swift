@@ -17,7 +17,7 @@ public struct LeaseRing: ~Copyable {
     private let least: Int
     /// Refills in a row that found the ring more than half full.
     private var idleRefills = 0
-    /// Octets left free at the start of each buffer.
+    /// Bytes left free at the start of each buffer.
     public let headroom: Int
     /// Large buffers that are left in the pool for others.
     public let reserve: Int

@@ -2,11 +2,11 @@ internal import CRingway
 public import RingwayRing
 internal import RingwayStorage
 
-/// One thread's turn: ring, clock and doorbell.
+/// The ring, clock and doorbell of one thread.
 ///
-/// A turn has four phases, always in this order: submit everything queued and wait for a completion, the deadline or the
-/// doorbell; read the clock once; hand out *every* ready completion; let the owner run its timers and flush its batches.
-/// The owner never blocks, and sees one `now` per turn.
+/// The owner's turn begins with `wait`, which submits everything queued, waits for a completion, the deadline or the
+/// doorbell, and reads the clock once. The owner then takes as many completions from the ring as it means to handle in a
+/// turn, and sees one `now` for all of them. It never blocks elsewhere.
 public struct Reactor: ~Copyable {
     public var ring: Ring
     public let doorbell: Doorbell
@@ -45,18 +45,13 @@ public struct Reactor: ~Copyable {
 
     /// Listens for the doorbell's event under `tag`; again after each completion.
     public mutating func listen(_ tag: OperationTag) {
-        let entry = ring.prepare()
-        io_uring_prep_read(entry, doorbell.event, eventBuffer, 8, 0)
-        entry.pointee.user_data = tag.rawValue
+        ring.read(doorbell.event, into: UnsafeMutableRawBufferPointer(start: eventBuffer, count: 8), tag)
     }
 
     /// Wakes another shard through its ring.
     public mutating func wake(_ other: Doorbell, _ tag: OperationTag) {
         guard other.claimWake() else { return }
-        let entry = ring.prepare()
-        ringway_prepare_wake(entry, other.ringDescriptor, tag.rawValue)
-        entry.pointee.user_data = 0
-        ringway_skip_success(entry)
+        ring.post(tag, toRing: other.ringDescriptor)
     }
 
     /// Submits, waits, and reads the clock.

@@ -32,7 +32,7 @@ public struct OperationTag: BitwiseCopyable, Equatable, Sendable {
 @frozen
 public struct Completion: BitwiseCopyable, Sendable {
     public var tag: OperationTag
-    /// Octets moved, an accepted descriptor, or a negated `errno`.
+    /// Bytes moved, an accepted descriptor, or a negated `errno`.
     public var result: Int32
     public var flags: UInt32
 
@@ -44,7 +44,7 @@ public struct Completion: BitwiseCopyable, Sendable {
 
     /// A multishot operation goes on after this completion.
     @inlinable public var hasMore: Bool { flags & 2 != 0 }
-    /// The socket had more to give than the operation took (IORING_CQE_F_SOCK_NONEMPTY, Linux 5.19); never said by the twin.
+    /// The socket had more to give than the operation took (IORING_CQE_F_SOCK_NONEMPTY, Linux 5.19); never set by the emulation.
     @inlinable public var leavesMore: Bool { flags & 4 != 0 }
     /// The kernel took a buffer from the operation's buffer ring.
     @inlinable public var hasBuffer: Bool { flags & 1 != 0 }

@@ -1,29 +1,23 @@
 public import CRingway
 internal import Glibc
 
-/// Why a ring could not be made or driven.
-public struct RingError: Error, Equatable, Sendable, CustomStringConvertible {
-    /// What was attempted.
-    public let operation: String
-    public let errno: Int32
-
-    public init(operation: String, errno: Int32) {
-        self.operation = operation
-        self.errno = errno
-    }
-
-    public var description: String { "\(operation): \(String(cString: strerror(errno)))" }
-}
-
-/// One io_uring, owned by one thread; or its twin on epoll, which the owner does not notice.
+/// A ring of asynchronous operations, owned by one thread: io_uring, or an emulation of it where the host has none.
 ///
-/// Made on any thread and enabled by the thread that drives it (IORING_SETUP_R_DISABLED), because a ring with a single
-/// issuer belongs to whoever enables it. Submissions are queued by `prepare` and go to the kernel with the next
-/// `submitAndWait`, or earlier when the queue is full.
+/// ## Theory of operation
+///
+/// Submissions are queued by the operations in `Ring+Operations.swift` and go to the kernel with the next
+/// `submitAndWait`, or earlier when the queue is full. Each carries a tag, 64 bits by which the owner routes its
+/// completion (`OperationTag`); that file is the only place that writes it. `nextCompletion` takes completions, oldest
+/// first.
+///
+/// Both queues have liburing's layout whatever the back end. What differs is behind `RingDriver`: the system calls that
+/// hand submissions over, that wait, and that cancel.
+///
+/// A ring is made on any thread and enabled by the thread that drives it (IORING_SETUP_R_DISABLED), because a ring with a
+/// single issuer belongs to the thread that enables it.
 public struct Ring: ~Copyable {
     @usableFromInline let ring: UnsafeMutablePointer<io_uring>
-    /// Carries out what the kernel would, where there is no io_uring.
-    private let twin: UnsafeMutablePointer<EpollTwin>?
+    private let driver: RingDriver
     public let features: KernelFeatures
     /// Submission entries asked for since the ring was made.
     public private(set) var submissions: UInt64 = 0
@@ -40,42 +34,20 @@ public struct Ring: ~Copyable {
         // What may fail comes before any stored property is set: a value that is whole is torn down when its `init` throws.
         let memory = UnsafeMutableRawPointer.allocate(byteCount: 512, alignment: 128)
             .bindMemory(to: io_uring.self, capacity: 1)
-        let made: UnsafeMutablePointer<EpollTwin>?
+        let made: RingDriver
         do throws(RingError) {
-            made = try Self.setUp(memory, entries, completions, features)
+            made = try RingDriver(memory, entries: entries, completions: completions, features: features)
         } catch {
             memory.deallocate()
             throw error
         }
         ring = memory
-        twin = made
+        driver = made
         self.features = features
     }
 
-    private static func setUp(
-        _ ring: UnsafeMutablePointer<io_uring>, _ entries: UInt32, _ completions: UInt32, _ features: KernelFeatures
-    ) throws(RingError) -> UnsafeMutablePointer<EpollTwin>? {
-        if features.backEnd == .epoll {
-            let made = try EpollTwin(ring, entries: entries, completions: completions)
-            let twin = UnsafeMutablePointer<EpollTwin>.allocate(capacity: 1)
-            twin.initialize(to: made)
-            return twin
-        }
-        let flags =
-            features.defersTaskWork ? ringway_setup_flags_preferred() : ringway_setup_flags_cooperative()
-        var result = ringway_ring_init(ring, entries, completions, flags)
-        if result == -EINVAL { result = ringway_ring_init(ring, entries, completions, ringway_setup_flags_minimal()) }
-        guard result == 0 else { throw RingError(operation: "cannot set up io_uring", errno: -result) }
-        return nil
-    }
-
     deinit {
-        if let twin {
-            twin.deinitialize(count: 1)
-            twin.deallocate()
-        } else {
-            io_uring_queue_exit(ring)
-        }
+        driver.close()
         ring.deallocate()
         discarded?.deallocate()
     }
@@ -84,17 +56,14 @@ public struct Ring: ~Copyable {
     public var descriptor: Int32 { ring.pointee.ring_fd }
 
     /// Makes the calling thread the ring's one issuer. Called once, before anything is submitted.
-    public mutating func enable() throws(RingError) {
-        guard twin == nil else { return }
-        let result = ringway_enable(ring)
-        guard result == 0 else { throw RingError(operation: "cannot enable io_uring", errno: -result) }
-        // A registered ring saves the look-up of the descriptor in every system call; without it all works as well.
-        _ = io_uring_register_ring_fd(ring)
-    }
+    public mutating func enable() throws(RingError) { try driver.enable() }
 
-    /// An empty submission entry to fill. Submits what is queued first when there is no room.
+    // MARK: Submitting
+
+    /// An empty submission entry to fill, for `Ring+Operations.swift` alone. Submits what is queued first when there is no
+    /// room.
     @inline(__always)
-    public mutating func prepare() -> UnsafeMutablePointer<io_uring_sqe> {
+    mutating func prepare() -> UnsafeMutablePointer<io_uring_sqe> {
         submissions &+= 1
         if let entry = io_uring_get_sqe(ring) { return entry }
         return prepareAfterSubmit()
@@ -124,11 +93,7 @@ public struct Ring: ~Copyable {
     /// - Returns: zero, or the `errno` of a failure that is neither an interruption nor the time running out.
     public mutating func submitAndWait(nanoseconds: Int64) -> Int32 {
         round &+= 1
-        if let twin { return twin.pointee.submitAndWait(nanoseconds: nanoseconds) }
-        let nanoseconds = backlog.count > 0 ? 0 : nanoseconds
-        let result =
-            nanoseconds == 0 ? io_uring_submit_and_get_events(ring) : ringway_submit_and_wait(ring, nanoseconds)
-        return Self.failure(result)
+        return Self.failure(driver.submitAndWait(nanoseconds: backlog.count > 0 ? 0 : nanoseconds))
     }
 
     /// Submits what is queued, if anything is.
@@ -137,12 +102,16 @@ public struct Ring: ~Copyable {
     public mutating func submit() -> Int32 {
         guard io_uring_sq_ready(ring) > 0 else { return 0 }
         round &+= 1
-        if let twin {
-            twin.pointee.submit()
-            return 0
-        }
-        return Self.failure(io_uring_submit_and_get_events(ring))
+        return Self.failure(driver.submitAndCollect())
     }
+
+    /// What a caller must know of a system call's result: nothing, unless the ring is of no use any more.
+    private static func failure(_ result: Int32) -> Int32 {
+        if result >= 0 || result == -EINTR || result == -ETIME || result == -EBUSY || result == -EAGAIN { return 0 }
+        return -result
+    }
+
+    // MARK: Completions
 
     /// Whether a completion is ready; enters the kernel only when it says that it holds some back.
     @inline(__always)
@@ -154,14 +123,8 @@ public struct Ring: ~Copyable {
 
     @inline(never)
     private mutating func askForCompletion() -> Bool {
-        if let twin { _ = twin.pointee.collect(nanoseconds: 0) } else { _ = io_uring_get_events(ring) }
+        driver.collect()
         return ringway_completions_ready(ring) > 0
-    }
-
-    /// What a caller must know of a system call's result: nothing, unless the ring is of no use any more.
-    private static func failure(_ result: Int32) -> Int32 {
-        if result >= 0 || result == -EINTR || result == -ETIME || result == -EBUSY || result == -EAGAIN { return 0 }
-        return -result
     }
 
     /// The oldest completion, or `nil`. Its entry is free for the kernel at once.
@@ -180,47 +143,38 @@ public struct Ring: ~Copyable {
         return Completion(tag: OperationTag(rawValue: tag), result: result, flags: flags)
     }
 
-    /// Makes a ring of provided buffers known to whoever takes from it.
+    // MARK: Beside the queues
+
+    /// Makes a ring of provided buffers known to the back end; zero, or a negated `errno`.
     mutating func register(_ memory: UnsafeMutableRawPointer, entries: UInt32, group: UInt16) -> Int32 {
-        if let twin { return twin.pointee.provided.register(memory, entries: entries, group: group) }
-        return ringway_register_buffer_ring(ring, memory, entries, group)
+        driver.register(memory, entries: entries, group: group)
     }
 
-    // MARK: Descriptors that are given up
-
-    /// Takes back the operation with a tag; answers how many there were, or a negated `errno`.
+    /// Cancels the operation with a tag at once.
     ///
     /// - Parameter nanoseconds: how long to wait for an operation that is being carried out. One that had to be waited for
     ///   ends, and is counted, only when its completion is posted.
+    /// - Returns: how many operations there were, or a negated `errno`.
     public mutating func cancelNow(_ tag: OperationTag, nanoseconds: UInt64) -> Int32 {
-        if let twin { return twin.pointee.cancelNow(tag.rawValue) }
-        return ringway_cancel_tag_now(ring.pointee.ring_fd, tag.rawValue, nanoseconds)
+        driver.cancelNow(tag.rawValue, nanoseconds: nanoseconds)
     }
 
-    /// To be told before a descriptor is closed that operations have been submitted on. An operation in the kernel's hands
-    /// keeps its file; the twin knows its number only, which another file may have in a moment, and ends it.
+    /// To be called before a descriptor is closed that operations have been submitted on.
     @inline(__always)
-    public mutating func closing(_ descriptor: Int32) {
-        if let twin { twin.pointee.closing(descriptor) }
-    }
+    public mutating func closing(_ descriptor: Int32) { driver.closing(descriptor) }
 }
 
 extension Ring: SubmissionQueue {
     mutating func submitOnce() -> Int32 {
         round &+= 1
-        if let twin {
-            twin.pointee.submit()
-            return 0
-        }
-        let result = io_uring_submit(ring)
-        return result == 0 && io_uring_sq_ready(ring) > 0 ? -EAGAIN : result
+        return driver.submit()
     }
 
     mutating func takeCompletions() -> Int {
         let before = backlog.count
         while let completion = takeCompletion() { backlog.append(completion) }
         if backlog.count == before {
-            _ = io_uring_get_events(ring)
+            driver.collect()
             while let completion = takeCompletion() { backlog.append(completion) }
         }
         return backlog.count - before

@@ -30,7 +30,7 @@ extension SubmissionQueue where Self: ~Copyable {
     }
 }
 
-/// Completions that were taken out of the kernel's queue to make room in it, and that nobody has looked at yet. There are
+/// Completions that were taken out of the kernel's queue to make room in it, and that have not been looked at yet. There are
 /// none unless the queue was full.
 struct CompletionBacklog: ~Copyable {
     private var items: [Completion] = []

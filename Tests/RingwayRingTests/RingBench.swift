@@ -1,5 +1,6 @@
 import CRingway
-import RingwayRing
+
+@testable import RingwayRing
 
 /// A ring that is enabled for the thread that makes it, behind a reference so that expectations may ask it.
 final class RingBench {
@@ -12,9 +13,7 @@ final class RingBench {
 
     /// Prepares one operation under a tag of this index.
     func prepare(_ index: UInt32, _ fill: (UnsafeMutablePointer<io_uring_sqe>) -> Void) {
-        let entry = ring.prepare()
-        fill(entry)
-        entry.pointee.user_data = OperationTag(kind: 1, index: index).rawValue
+        ring.add(OperationTag(kind: 1, index: index), fill)
     }
 
     /// Submits and collects completions until there are `count`, or for two seconds.

@@ -97,7 +97,6 @@ struct RingTests {
         #expect(bench.unexpected().isEmpty)
         bench.prepare(2) {
             ringway_prepare_wake($0, -1, 1)
-            $0.pointee.user_data = 2
             ringway_skip_success($0)
         }
         #expect(bench.completions(1).first?.result ?? 0 < 0)

@@ -290,47 +290,6 @@ extension VirtualNetwork {
         return engine
     }
 
-    func claim(_ address: IPv6Address, by guest: UInt32, mac: MACAddress) -> Bool {
-        state.withLock { $0.registry.claim(address, by: guest, mac: mac) }
-    }
-
-    func release(_ address: IPv6Address, of guest: UInt32) {
-        state.withLock { $0.registry.release(address, of: guest) }
-    }
-
-    /// Gives a guest that has declined its address another one, and all that led to the former one leads there; `nil` when
-    /// there is none. From an engine's thread, which must not wait.
-    func replace(_ address: IPv4Address, of guest: Guest.ID) -> IPv4Address? {
-        let moved = state.withLock { state -> Guest? in
-            guard let member = state.members[guest], member.guest.ipv4 == address,
-                let lease = state.registry.replace(address, of: member.guest.mac)
-            else { return nil }
-            let moved = Guest(
-                id: guest, mac: member.guest.mac, ipv4: lease.ipv4, ipv6: member.guest.ipv6, name: lease.name,
-                claimsName: lease.claimsName, link: member.guest.link)
-            state.members[guest] = Member(guest: moved, engine: member.engine)
-            return moved
-        }
-        guard let moved else { return nil }
-        loop.post { [weak self] in
-            guard let self else { return }
-            renewNames()
-            report(.leaseGiven(moved))
-        }
-        return moved.ipv4
-    }
-
-    /// Whether a guest with the ethernet address has been given an address before.
-    func hasLease(_ mac: MACAddress) -> Bool { state.withLock { $0.registry.leases[mac] != nil } }
-
-    /// A guest sends from an address that it does not have. From an engine's thread.
-    func refused(_ address: IPAddress, of guest: UInt32) {
-        let (member, reason) = state.withLock { state in
-            (state.members[guest]?.guest, state.registry.refusal(of: address, to: state.members[guest]?.guest))
-        }
-        if let member { report(.addressRefused(member, address, reason: reason)) }
-    }
-
     // MARK: Leaving
 
     /// Detaches a guest: its flows end with RST on the host, and its address is kept for it.

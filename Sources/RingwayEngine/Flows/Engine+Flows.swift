@@ -1,0 +1,35 @@
+public import RingwayStack
+
+extension Engine {
+    /// Timeout of a shard's part of the list, in milliseconds.
+    private static var listTimeout: Int32 { 1_000 }
+
+    /// The flows there are, as many as `limit`; waits until the shards have listed them.
+    ///
+    /// - Returns: whether these are all there were.
+    public func flows(limit: Int, into list: inout [FlowRecord]) -> Bool {
+        for shard in 0..<shards {
+            var cursor = FlowCursor()
+            while cursor.table != .end {
+                let page = FlowPage(from: cursor)
+                send(.list(page), to: shard)
+                // A shard that has ended never replies.
+                guard page.reply.wait(milliseconds: Self.listTimeout) else { return false }
+                for record in page.memory.prefix(page.count) {
+                    guard list.count < limit else { return false }
+                    list.append(record)
+                }
+                guard page.count > 0 || page.hasMoved(from: cursor) else { return false }
+                cursor = page.cursor
+            }
+        }
+        return true
+    }
+}
+
+extension FlowPage {
+    /// Whether the shard has looked at anything; one that ended meanwhile has not.
+    fileprivate func hasMoved(from start: FlowCursor) -> Bool {
+        cursor.table != start.table || cursor.slot != start.slot
+    }
+}

@@ -1,0 +1,41 @@
+internal import RingwayStack
+internal import RingwayWire
+
+/// Finds out whether the guest has an IPv6 address of the network, which the name service wants to know.
+///
+/// The first sign is enough: the guest sends from one, asks its neighbours about one that it is to have (RFC 4862 §5.4), or
+/// asks for a router, whose prefix it makes one of.
+struct IPv6Discovery {
+    private let shared: EngineShared
+    private let plan: NetworkPlan
+    private var isKnown = false
+
+    init(shared: EngineShared) {
+        self.shared = shared
+        plan = shared.configuration.stack.plan
+    }
+
+    /// Looks at a frame from the guest, virtio-net header first.
+    @inline(__always)
+    mutating func look(at summary: FrameSummary, _ frame: UnsafeRawBufferPointer) {
+        if summary.isIPv6, !isKnown { lookForSign(summary, frame) }
+    }
+
+    @inline(never)
+    private mutating func lookForSign(_ summary: FrameSummary, _ frame: UnsafeRawBufferPointer) {
+        var address = summary.source.ipv6
+        let message = VirtioNetHeader.length + Int(summary.transportOffset)
+        // Solicitations and advertisements both have a target, eight bytes into the message.
+        if summary.kind == .icmpv6, frame.count >= message + 24,
+            frame[message] == ICMPv6Header.neighborSolicitation && summary.source.isUnspecified
+                || frame[message] == ICMPv6Header.neighborAdvertisement, let base = frame.baseAddress
+        {
+            address = IPv6Address(loadingFrom: base + message + 8)
+        }
+        let isSolicitation =
+            summary.kind == .icmpv6 && frame.count > message && frame[message] == ICMPv6Header.routerSolicitation
+        guard isSolicitation || plan.contains(address) && plan.isGuest(address) else { return }
+        isKnown = true
+        shared.noteIPv6()
+    }
+}

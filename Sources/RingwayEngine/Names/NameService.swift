@@ -1,0 +1,8 @@
+/// The control plane's DNS, as a shard sees it: descriptors to talk to. Called from a shard's thread; must not block.
+public protocol NameService: Sendable {
+    /// Adopts one end of a SOCK_SEQPACKET pair. Each record is sixteen bytes of tag, then a DNS message; an answer
+    /// bears its query's tag, the lowest bit of whose second word says that the guest has IPv6.
+    func serve(datagrams descriptor: Int32)
+    /// Adopts a connected stream of DNS over TCP.
+    func serve(stream descriptor: Int32, hasIPv6: Bool)
+}

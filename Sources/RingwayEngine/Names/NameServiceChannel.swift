@@ -1,0 +1,137 @@
+internal import CRingway
+internal import Glibc
+internal import RingwayReactor
+internal import RingwayRing
+internal import RingwayStack
+internal import RingwayStorage
+
+/// A shard's channel to the name service: records of a tag and a DNS message on a pair of sockets.
+///
+/// The tag names the query in the stack and comes back with the answer, so the channel keeps nothing of a query itself. It
+/// is written where the UDP header was, right before the message, and both go out from the buffer that the guest's frame
+/// came in. A name service that cannot keep up refuses, and the guest's resolver asks again.
+struct NameServiceChannel: ~Copyable {
+    enum Operation: UInt8, ShardOperation {
+        /// The multishot receive of answers.
+        case receive
+        /// The send of a query; the tag's index is its buffer.
+        case send
+
+        static var owner: OperationOwner { .names }
+    }
+
+    /// Bytes of tag before each message.
+    private static var tagLength: Int { 16 }
+
+    /// The receive of answers.
+    private enum State { case closed, idle, receiving }
+
+    private let shared: EngineShared
+    private let counters: Counters
+    private var state = State.closed
+    /// The shard's end of the pair.
+    private var descriptor: Int32 = -1
+
+    init(shared: EngineShared, counters: Counters) {
+        self.shared = shared
+        self.counters = counters
+    }
+
+    /// Opens the channel where there is a name service; on the shard's thread.
+    mutating func open(_ core: inout ShardCore) {
+        guard let service = shared.nameService else { return }
+        guard let pair = Endpoint.pair(type: Int32(SOCK_SEQPACKET.rawValue)) else {
+            return counters.add(.descriptorsExhausted)
+        }
+        descriptor = pair.own
+        state = .idle
+        service.serve(datagrams: pair.other)
+        retryStarved(&core)
+    }
+
+    /// Receives answers, unless a receive is armed: at first, and again when buffers have come back.
+    @inline(__always)
+    mutating func retryStarved(_ core: inout ShardCore) {
+        guard state == .idle, core.receiveBuffers.available > 0 else { return }
+        arm(&core)
+    }
+
+    private mutating func arm(_ core: inout ShardCore) {
+        state = .receiving
+        core.reactor.ring.receiveMultishot(descriptor, group: ShardCore.hostGroup, Operation.receive.tag())
+    }
+
+    /// Routes a completion of one of the component's operations.
+    mutating func complete(_ completion: Completion, _ core: inout ShardCore, _ stack: inout Stack) {
+        switch Operation(completion.tag) {
+        case .receive: received(completion, &core, &stack)
+        case .send: sent(completion, &core, &stack)
+        case nil: break
+        }
+    }
+
+    /// Sends a query, a DNS message in a guest's frame. Takes the lease.
+    mutating func send(
+        _ query: Handle, _ lease: Lease, offset: Int, length: Int, _ core: inout ShardCore, _ stack: inout Stack
+    ) {
+        guard state != .closed, offset >= Self.tagLength else {
+            core.release(lease)
+            return stack.queryRefused(query)
+        }
+        let start = core.space.address(of: lease) + offset - Self.tagLength
+        start.storeBytes(of: UInt64(query.slot) << 32 | UInt64(query.generation), as: UInt64.self)
+        start.storeBytes(of: shared.hasIPv6 ? 1 : 0, toByteOffset: 8, as: UInt64.self)
+        let buffer = core.space.state(of: lease)
+        buffer.pointee.sequence = query.slot
+        buffer.pointee.offset = UInt32(query.generation)
+        core.reactor.ring.send(
+            descriptor, start, length + Self.tagLength, flags: Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT),
+            Operation.send.tag(index: lease.rawValue))
+    }
+
+    private mutating func sent(_ completion: Completion, _ core: inout ShardCore, _ stack: inout Stack) {
+        let lease = Lease(rawValue: completion.tag.index)
+        let buffer = core.space.state(of: lease)
+        if completion.result < 0 {
+            stack.queryRefused(
+                Handle(slot: buffer.pointee.sequence, generation: UInt16(truncatingIfNeeded: buffer.pointee.offset)))
+        }
+        core.release(lease)
+    }
+
+    private mutating func received(_ completion: Completion, _ core: inout ShardCore, _ stack: inout Stack) {
+        if !completion.hasMore { state = .idle }
+        if completion.hasBuffer {
+            let lease = core.takeBuffer(completion)
+            let headroom = core.receiveBuffers.headroom
+            let length = Int(completion.result)
+            if length > Self.tagLength {
+                let tag = (core.space.address(of: lease) + headroom).loadUnaligned(as: UInt64.self)
+                let query = Handle(
+                    slot: UInt32(truncatingIfNeeded: tag >> 32), generation: UInt16(truncatingIfNeeded: tag))
+                stack.queryAnswered(
+                    query, lease, offset: headroom + Self.tagLength, length: length - Self.tagLength)
+            } else {
+                core.release(lease)
+            }
+        }
+        guard state == .idle else { return }
+        switch completion.result {
+        // `retryStarved` goes on when a buffer has come back.
+        case -ENOBUFS: break
+        case 1..., -EAGAIN, -EINTR: arm(&core)
+        default:
+            // The control plane has gone; there are no names any more.
+            core.close(descriptor, reset: false)
+            descriptor = -1
+            state = .closed
+        }
+    }
+
+    /// Closes everything, at the end of the shard.
+    mutating func closeDescriptors() {
+        if descriptor >= 0 { Endpoint.close(descriptor, reset: false) }
+        descriptor = -1
+        state = .closed
+    }
+}

@@ -1,0 +1,56 @@
+internal import CRingway
+internal import RingwayReactor
+internal import RingwayStack
+public import RingwayWire
+
+extension Engine {
+    /// Timeout for shards to give listeners back, in milliseconds; one that has ended replies at once.
+    private static var closeTimeout: Int32 { 10_000 }
+
+    /// Leads clients of published ports to the guest, from when it returns.
+    ///
+    /// - Parameter sockets: those of the orders, listening; lent until `unlisten` or `stop` returns.
+    public func listen(_ orders: [ListenOrder], on sockets: [Int32]) {
+        var lent = [[ListeningSocket]](repeating: [], count: shards)
+        var place = 0
+        for order in orders {
+            for port in order.ports {
+                defer { place += 1 }
+                guard sockets[place] >= 0 else { continue }
+                let guest = order.guest(of: port)
+                lent[shard(of: order, port, guest)].append(
+                    ListeningSocket(
+                        descriptor: sockets[place], forward: order.forward, guest: guest, isStream: order.isStream))
+            }
+        }
+        for (index, sockets) in lent.enumerated() where !sockets.isEmpty {
+            var rest = sockets[...]
+            while !rest.isEmpty {
+                shared.commands[index].append(.listen(Array(rest.prefix(ShardCommand.sockets))))
+                rest = rest.dropFirst(ShardCommand.sockets)
+            }
+            shared.network.doorbell(of: index).wake()
+        }
+    }
+
+    /// The guest's address that published ports lead a client of a family to, as far as is known by now.
+    public func target(ipv4: Bool) -> IPAddress {
+        shared.addresses.target(ipv4: ipv4, now: ringway_monotonic_nanoseconds())
+    }
+
+    /// Which shard has a port's socket. A port's connections are spread over all shards by whichever accepts them; a UDP
+    /// mapping belongs to the shard of the guest's address.
+    private func shard(of order: ListenOrder, _ port: UInt16, _ guest: TransportAddress) -> Int {
+        if shards == 1 { return 0 }
+        if order.isStream { return Int(port) % shards }
+        let key = FlowKey(guest: guest.address, guestPort: guest.port, transport: .udp)
+        return Stack.owner(of: key, shards: shards, secret: shared.configuration.stack.secret)
+    }
+
+    /// Ends forwards: their sockets are the caller's again when it returns, connections that came through them live on.
+    public func unlisten(forwards: Set<UInt32>) {
+        let ended = ShardReply(count: shards)
+        for index in 0..<shards { send(.unlisten(forwards, from: 0, ended), to: index) }
+        ended.wait(milliseconds: Self.closeTimeout)
+    }
+}

@@ -1,0 +1,17 @@
+internal import Glibc
+
+/// A system call on the host's side that failed, and what was being done.
+struct HostFailure: Error, Equatable, Sendable, CustomStringConvertible {
+    let step: String
+    let errno: Int32
+
+    init(_ step: String, errno: Int32) {
+        self.step = step
+        self.errno = errno
+    }
+
+    /// Whether the host lacks the address's family.
+    var isFamilyMissing: Bool { errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL }
+
+    var description: String { "\(step): \(String(cString: strerror(errno)))" }
+}

@@ -1,0 +1,387 @@
+internal import CRingway
+internal import Glibc
+internal import RingwayReactor
+internal import RingwayRing
+internal import RingwayStack
+internal import RingwayStorage
+internal import RingwayWire
+
+/// A shard's listeners of published ports, TCP and UDP.
+///
+/// ## Theory of operation
+///
+/// The control plane opens the sockets and lends them (`Engine.listen`). Each has one multishot operation armed, an accept
+/// or a receive. An accepted client is returned to the caller, which decides how it reaches the guest. Datagrams go to the
+/// stack, which keeps a mapping for each client; the guest's answers leave through the listener.
+///
+/// **Ending.** A socket is given back when the kernel has given back the operation on it: until then its port could not be
+/// freed, and what it accepts would be lost. `awaitEnds` replies when all that were to end have.
+///
+/// **Shortage.** With no descriptor left a client that waits would keep its listener ready for ever: it is reset through a
+/// descriptor that is kept for this purpose. Where that has been lost to others, accepting pauses.
+struct PortListeners: ~Copyable {
+    enum Operation: UInt8, ShardOperation {
+        /// The multishot accept of a TCP listener.
+        case accept
+        /// The multishot receive of a UDP listener.
+        case receive
+        /// The send of a message, which the tag names.
+        case send
+
+        static var owner: OperationOwner { .ports }
+    }
+
+    /// Nanoseconds that it may take to have an operation back that is being carried out at this moment.
+    private static var cancelTimeout: UInt64 { 50_000_000 }
+
+    private let shared: EngineShared
+    private let counters: Counters
+    private var listeners: Slab<PortListener>
+    /// Listeners that are ending, and the requests that wait until there are none.
+    private var endingCount = 0
+    private var awaitedEnds: [ShardReply] = []
+    /// Some UDP listener's receive found no buffer.
+    private var hasStarved = false
+    /// Some TCP listener waits for a descriptor to accept with.
+    private var hasDeferred = false
+    /// Resets clients when no descriptor is left.
+    private var spare = SpareDescriptor()
+    /// Sends the guest's datagrams to clients.
+    private var sender: DatagramSender
+    /// Tells clients of UDP ports that nothing listens.
+    private var refusals = RefusalSocket()
+
+    init(shared: EngineShared, counters: Counters) throws(MemoryFailure) {
+        self.shared = shared
+        self.counters = counters
+        listeners = try Slab(capacity: 65_536)
+        sender = DatagramSender(Operation.send, counters: counters)
+    }
+
+    /// Routes a completion of one of the component's operations; returns a client that it has brought.
+    mutating func complete(
+        _ completion: Completion, _ core: inout ShardCore, _ stack: inout Stack
+    ) -> PortClient? {
+        switch Operation(completion.tag) {
+        case .accept: return accepted(completion, &core, &stack)
+        case .receive: received(completion, &core, &stack)
+        case .send: sent(completion, &core, &stack)
+        case nil: break
+        }
+        return nil
+    }
+
+    // MARK: Listening
+
+    /// Listens on a socket that the control plane lends.
+    mutating func add(_ socket: ListeningSocket, _ core: inout ShardCore, _ stack: inout Stack) {
+        var listener = PortListener(
+            descriptor: socket.descriptor, number: socket.forward, guest: socket.guest, isStream: socket.isStream)
+        if !socket.isStream, let bound = SocketAddress.local(of: socket.descriptor) { listener.bound = bound }
+        guard let handle = listeners.insert(listener), let place = listeners.pointer(to: handle) else {
+            counters.add(.forwardsRefused)
+            // Better refused by the kernel than accepted and forgotten.
+            if socket.isStream { Listener.rest(socket.descriptor) }
+            return
+        }
+        // What leads to the guest's address of the other family cannot send in that family.
+        if !socket.isStream, listener.bound.address.isIPv4 == socket.guest.address.isIPv4 {
+            stack.datagramPortPublished(handle.slot, bound: listener.bound.address, guest: socket.guest)
+        }
+        arm(place, handle, &core)
+    }
+
+    private mutating func arm(
+        _ listener: UnsafeMutablePointer<PortListener>, _ handle: Handle, _ core: inout ShardCore
+    ) {
+        listener.pointee.state = .armed
+        if listener.pointee.isStream {
+            core.reactor.ring.acceptMultishot(
+                listener.pointee.descriptor, pollsFirst: shared.features.acceptsPollFirst,
+                Operation.accept.tag(handle))
+        } else {
+            core.receiveDatagrams(listener.pointee.descriptor, Operation.receive.tag(handle))
+        }
+    }
+
+    // MARK: Ending
+
+    /// Ends some of the listeners of these forwards; returns where to go on when there may be more.
+    mutating func end(
+        of numbers: Set<UInt32>, from first: UInt32, _ core: inout ShardCore, _ stack: inout Stack
+    ) -> UInt32? {
+        var budget = ShardCommand.sockets
+        var slot = first
+        while slot < listeners.highWater {
+            if let listener = listeners.pointer(inSlot: slot), listener.pointee.state != .ending,
+                numbers.contains(listener.pointee.number)
+            {
+                if budget == 0 { return slot }
+                budget -= 1
+                let wasArmed = listener.pointee.state == .armed
+                listener.pointee.state = .ending
+                endingCount += 1
+                if !listener.pointee.isStream { stack.listenerClosed(slot, guest: listener.pointee.guest) }
+                if wasArmed { core.cancel(tag(ofSlot: slot, listener)) } else { ended(slot, &core) }
+            }
+            slot += 1
+        }
+        return nil
+    }
+
+    /// Replies when all listeners that were to end have.
+    mutating func awaitEnds(_ reply: ShardReply) {
+        awaitedEnds.append(reply)
+        replyToEnds()
+    }
+
+    /// What the operation on a listener is tagged with.
+    private func tag(ofSlot slot: UInt32, _ listener: UnsafeMutablePointer<PortListener>) -> OperationTag {
+        let operation: Operation = listener.pointee.isStream ? .accept : .receive
+        return operation.tag(listeners.handle(ofSlot: slot))
+    }
+
+    private mutating func ended(_ slot: UInt32, _ core: inout ShardCore) {
+        guard let listener = listeners.pointer(inSlot: slot) else { return }
+        // Datagrams that are queued for it go first: they know it by a number, which something else may have next.
+        if !listener.pointee.isStream { core.reactor.ring.submitAll() }
+        core.reactor.ring.closing(listener.pointee.descriptor)
+        listeners.remove(slot: slot)
+        endingCount -= 1
+        replyToEnds()
+    }
+
+    private mutating func replyToEnds() {
+        guard endingCount == 0, !awaitedEnds.isEmpty else { return }
+        for reply in awaitedEnds { reply.send() }
+        awaitedEnds = []
+    }
+
+    /// Cancels every operation on a listener at once, at the end of the shard; returns how many there were. A socket closed
+    /// under an operation would keep its port until the kernel has taken the ring apart.
+    mutating func cancelAll(_ core: inout ShardCore) -> Int {
+        var count = 0
+        for slot in 0..<listeners.highWater {
+            guard let listener = listeners.pointer(inSlot: slot) else { continue }
+            let cancelled = core.reactor.ring.cancelNow(
+                tag(ofSlot: slot, listener), nanoseconds: Self.cancelTimeout)
+            count += max(0, Int(cancelled))
+        }
+        return count
+    }
+
+    /// Resets a client that was accepted at the last moment.
+    static func closeAccepted(_ completion: Completion) {
+        guard completion.tag.owner == .ports, Operation(completion.tag) == .accept, completion.result >= 0 else {
+            return
+        }
+        Endpoint.close(completion.result, reset: true)
+    }
+
+    /// Replies to all requests, at the end of the shard. The sockets are the control plane's.
+    mutating func closeDescriptors() {
+        for reply in awaitedEnds { reply.send() }
+        awaitedEnds = []
+    }
+
+    // MARK: TCP
+
+    private mutating func accepted(
+        _ completion: Completion, _ core: inout ShardCore, _ stack: inout Stack
+    ) -> PortClient? {
+        let handle = completion.tag.handle
+        guard let listener = listeners.pointer(to: handle) else {
+            if completion.result >= 0 { Endpoint.close(completion.result, reset: true) }
+            return nil
+        }
+        if listener.pointee.state == .ending {
+            if completion.result >= 0 { Endpoint.close(completion.result, reset: true) }
+            if !completion.hasMore { ended(handle.slot, &core) }
+            return nil
+        }
+        if !completion.hasMore { listener.pointee.state = .idle }
+        var client: PortClient?
+        if completion.result >= 0 {
+            client = admit(completion.result, listener.pointee.guest, &stack)
+        } else if completion.result == -EMFILE || completion.result == -ENFILE {
+            counters.add(.descriptorsExhausted)
+            if !spare.resetClient(of: listener.pointee.descriptor), !completion.hasMore {
+                listener.pointee.state = .deferred
+                hasDeferred = true
+                return nil
+            }
+        }
+        if !completion.hasMore, completion.result != -ECANCELED, completion.result != -EBADF {
+            arm(listener, handle, &core)
+        }
+        return client
+    }
+
+    /// Counts an accepted client's descriptor, or resets the client.
+    private func admit(_ descriptor: Int32, _ guest: TransportAddress, _ stack: inout Stack) -> PortClient? {
+        guard shared.descriptors.admit(&stack) == .granted else {
+            counters.add(.descriptorsExhausted)
+            counters.add(.forwardsRefused)
+            Endpoint.close(descriptor, reset: true)
+            return nil
+        }
+        guard let address = SocketAddress.peer(of: descriptor) else {
+            Endpoint.close(descriptor, reset: true)
+            shared.descriptors.release()
+            return nil
+        }
+        StreamSocket.prepare(descriptor)
+        return PortClient(descriptor: descriptor, address: address, guest: guest)
+    }
+
+    /// Whether accepts are to be repeated after a pause.
+    var hasDeferredAccepts: Bool {
+        mutating get { hasDeferred }
+    }
+
+    /// Re-arms accept on listeners that were paused for want of a descriptor.
+    mutating func retryDeferred(_ core: inout ShardCore) {
+        guard hasDeferred else { return }
+        hasDeferred = false
+        rearm(.deferred, &core)
+    }
+
+    /// Re-arms, when buffers have come back, the receives that had found none.
+    mutating func retryStarved(_ core: inout ShardCore) {
+        guard hasStarved, core.receiveBuffers.available > 0 else { return }
+        hasStarved = false
+        rearm(.starved, &core)
+    }
+
+    private mutating func rearm(_ state: PortListener.State, _ core: inout ShardCore) {
+        for slot in 0..<listeners.highWater {
+            guard let listener = listeners.pointer(inSlot: slot), listener.pointee.state == state else { continue }
+            arm(listener, listeners.handle(ofSlot: slot), &core)
+        }
+    }
+
+    // MARK: UDP
+
+    private mutating func received(_ completion: Completion, _ core: inout ShardCore, _ stack: inout Stack) {
+        let handle = completion.tag.handle
+        let lease = core.takeBuffer(completion)
+        guard let listener = listeners.pointer(to: handle) else { return core.releaseAny(lease) }
+        if listener.pointee.state == .ending {
+            core.releaseAny(lease)
+            if !completion.hasMore { ended(handle.slot, &core) }
+            return
+        }
+        if !completion.hasMore { listener.pointee.state = .idle }
+        if completion.result >= 0, !lease.isNone {
+            askForGuest(listener, &core, &stack)
+            take(lease, bytes: Int(completion.result), listener, handle.slot, &core, &stack)
+        } else if !lease.isNone {
+            core.release(lease)
+        } else if completion.result < 0, completion.result != -ENOBUFS, completion.result != -ECANCELED {
+            _ = Self.reportErrors(listener, &stack)
+        }
+        guard !completion.hasMore, completion.result != -ECANCELED else { return }
+        if completion.result == -ENOBUFS {
+            listener.pointee.state = .starved
+            hasStarved = true
+        } else {
+            arm(listener, handle, &core)
+        }
+    }
+
+    /// Takes the lease.
+    private func take(
+        _ lease: Lease, bytes: Int, _ listener: UnsafeMutablePointer<PortListener>, _ slot: UInt32,
+        _ core: inout ShardCore, _ stack: inout Stack
+    ) {
+        guard let datagram = ReceivedDatagram.read(lease, bytes: bytes, &core) else { return core.release(lease) }
+        stack.forwardedDatagramReceived(
+            listener: slot, from: datagram.sender, to: datagram.local ?? datagram.sender.address,
+            guest: listener.pointee.guest, lease, offset: datagram.offset, length: datagram.length,
+            segmentSize: datagram.segmentSize, marks: datagram.marks)
+    }
+
+    /// Makes sure now and then that the guest has the address that datagrams are sent to, which says nothing if it is not
+    /// there.
+    private func askForGuest(
+        _ listener: UnsafeMutablePointer<PortListener>, _ core: inout ShardCore, _ stack: inout Stack
+    ) {
+        guard listener.pointee.doubtAt <= core.now else { return }
+        listener.pointee.doubtAt = core.now &+ PortListener.doubtInterval
+        let address = listener.pointee.guest.address
+        switch shared.addresses.sending(to: address, now: core.now) {
+        case .none: break
+        case .ask: stack.askGuest(for: address)
+        case .unanswered: shared.guestSilent(address, now: core.now)
+        }
+    }
+
+    /// Tells the guest of the errors that a listener has queued, which are about what it sent to clients; returns how many
+    /// there were.
+    private static func reportErrors(
+        _ listener: UnsafeMutablePointer<PortListener>, _ stack: inout Stack
+    ) -> Int {
+        let guest = listener.pointee.guest
+        return ErrorQueue.drain(listener.pointee.descriptor) { error, payload in
+            guard let mapping = stack.forwardedMapping(of: error.destination, guest: guest),
+                let reason = ICMPError.Reason(error)
+            else { return }
+            stack.datagramFailed(mapping, to: error.destination, reason, from: error.offender, payload: payload)
+        }
+    }
+
+    /// Sends the guest's answer to a client of a published port, through the listener and from the address that the client
+    /// spoke to. Takes the datagram's lease.
+    mutating func send(_ datagram: OutgoingDatagram, _ core: inout ShardCore, _ stack: inout Stack) {
+        guard let forwarded = stack.forwardedMapping(datagram.flow),
+            let listener = listeners.pointer(inSlot: forwarded.listener)
+        else { return core.release(datagram.lease) }
+        let descriptor = listener.pointee.descriptor
+        listener.pointee.fragmentation.forbid(
+            datagram.dontFragment, on: descriptor, ipv4: forwarded.client.address.isIPv4, &core)
+        sender.send(
+            datagram, on: descriptor, from: forwarded.local.isUnspecified ? nil : forwarded.local, canSegment: true,
+            &core)
+    }
+
+    private mutating func sent(_ completion: Completion, _ core: inout ShardCore, _ stack: inout Stack) {
+        let place = completion.tag.handle
+        guard let message = core.messages.pointer(to: place) else { return }
+        if completion.result < 0 {
+            if isSentAgain(message, place, -completion.result, &core, &stack) { return }
+            counters.add(.udpSendFailed)
+        }
+        core.releaseMessage(place.slot)
+    }
+
+    /// Deals with a message that the kernel refused: true when it is on its way again, whole or in pieces. Otherwise the
+    /// guest has been told.
+    private func isSentAgain(
+        _ message: UnsafeMutablePointer<SendMessage>, _ place: Handle, _ error: Int32, _ core: inout ShardCore,
+        _ stack: inout Stack
+    ) -> Bool {
+        guard let forwarded = stack.forwardedMapping(message.pointee.owner),
+            let listener = listeners.pointer(inSlot: forwarded.listener)
+        else { return false }
+        let queued = Self.reportErrors(listener, &stack)
+        switch sender.retry(
+            message, place, after: error, queuedErrors: queued, on: listener.pointee.descriptor, &core)
+        {
+        case .retried, .separated: return true
+        case .failed(let pathMTU):
+            DatagramSender.report(message, error, pathMTU: pathMTU, &stack)
+            return false
+        }
+    }
+
+    /// Tells a client that nothing listens where its datagram was to go, where the host lets us.
+    mutating func refuse(_ mapping: Handle, _ stack: inout Stack) {
+        guard let forwarded = stack.forwardedMapping(mapping),
+            let listener = listeners.pointer(inSlot: forwarded.listener)
+        else { return }
+        let bound = listener.pointee.bound
+        let address = forwarded.local.isUnspecified ? bound.address : forwarded.local
+        let isSent = refusals.send(to: forwarded.client, about: TransportAddress(address: address, port: bound.port))
+        counters.add(isSent ? .udpRefusalsPassedOn : .udpRefusalsNotPassedOn)
+    }
+}

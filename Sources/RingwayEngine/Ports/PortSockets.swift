@@ -1,0 +1,168 @@
+internal import Dispatch
+public import RingwayWire
+
+/// The host's sockets of published ports, which the control plane has from when a port is published until it no longer
+/// is, and lends to the shards of whichever guest is there.
+///
+/// Sockets are a list: those of each order in turn, one for each of its ports, -1 for one that the host cannot have and
+/// need not. Of many ports every processor does some.
+public enum PortSockets {
+    /// Ports that a thread opens or closes at a time.
+    private static var portsPerPart: Int { 1_024 }
+
+    /// Opens the sockets of all orders, or of none: listening, or at rest where the order says so.
+    public static func open(_ orders: [ListenOrder]) throws(HostListenFailure) -> [Int32] {
+        var sockets = [Int32](repeating: -1, count: count(orders))
+        let failure = forEach(orders, &sockets) { order, port, socket in
+            do throws(HostFailure) {
+                socket = try open(order, port)
+                return 0
+            } catch {
+                return order.isOptional && error.isFamilyMissing ? 0 : error.errno
+            }
+        }
+        guard let failure else { return sockets }
+        close(sockets)
+        throw failure
+    }
+
+    private static func open(_ order: ListenOrder, _ port: UInt16) throws(HostFailure) -> Int32 {
+        switch (order.isStream, order.isResting) {
+        case (true, false): try Listener.stream(address: order.address, port: port)
+        case (true, true): try Listener.restingStream(address: order.address, port: port)
+        case (false, false): try Listener.datagram(address: order.address, port: port)
+        case (false, true): try Listener.restingDatagram(address: order.address, port: port)
+        }
+    }
+
+    /// Has sockets at rest listen; all of them, or all of them rest.
+    public static func wake(_ orders: [ListenOrder], _ sockets: inout [Int32]) throws(HostListenFailure) {
+        let failure = forEach(orders, &sockets) { order, port, socket in
+            do throws(HostFailure) {
+                if order.isStream {
+                    try Listener.listen(socket)
+                } else {
+                    socket = try Listener.wakeDatagram(socket, address: order.address, port: port)
+                }
+                return 0
+            } catch {
+                return error.errno
+            }
+        }
+        guard let failure else { return }
+        rest(orders, &sockets)
+        throw failure
+    }
+
+    /// Has sockets rest that no shard has. One that cannot goes on receiving what is not read.
+    public static func rest(_ orders: [ListenOrder], _ sockets: inout [Int32]) {
+        _ = forEach(orders, &sockets) { order, port, socket in
+            if order.isStream {
+                Listener.rest(socket)
+            } else {
+                do throws(HostFailure) {
+                    try Listener.restDatagram(socket)
+                } catch {}
+            }
+            return 0
+        }
+    }
+
+    /// Gives ports up whose sockets no shard has.
+    public static func close(_ sockets: [Int32]) {
+        let parts = (sockets.count + portsPerPart - 1) / portsPerPart
+        perform(parts) { part in
+            for socket in sockets[(part * portsPerPart)...].prefix(portsPerPart) where socket >= 0 {
+                Endpoint.close(socket, reset: false)
+            }
+        }
+    }
+
+    /// A port that is free at this moment.
+    public static func freePort(address: IPAddress?, isStream: Bool) throws(HostListenFailure) -> UInt16 {
+        do throws(HostFailure) {
+            let descriptor =
+                isStream
+                ? try Listener.restingStream(address: address, port: 0)
+                : try Listener.datagram(address: address, port: 0)
+            defer { Endpoint.close(descriptor, reset: false) }
+            return SocketAddress.local(of: descriptor)?.port ?? 0
+        } catch {
+            throw HostListenFailure(errno: error.errno, port: 0, forward: 0)
+        }
+    }
+
+    /// Where a socket is bound.
+    public static func address(of socket: Int32) -> TransportAddress? { SocketAddress.local(of: socket) }
+
+    /// How many sockets the orders take.
+    public static func count(_ orders: [ListenOrder]) -> Int { orders.reduce(0) { $0 + $1.ports.count } }
+
+    // MARK: Many at once
+
+    /// Some of an order's ports, and where the list has their sockets.
+    private struct Piece {
+        let order: Int
+        let ports: ClosedRange<UInt16>
+        let place: Int
+    }
+
+    /// Does something to each socket that there is, or is to be where the list has none; answers why the first of each
+    /// part could not be, where its `errno` is not zero, after which nothing more of that part is done.
+    private static func forEach(
+        _ orders: [ListenOrder], _ sockets: inout [Int32],
+        _ body: @Sendable (ListenOrder, UInt16, inout Int32) -> Int32
+    ) -> HostListenFailure? {
+        let parts = Self.parts(of: orders)
+        var failures = [HostListenFailure?](repeating: nil, count: parts.count)
+        let isOpening = !sockets.contains { $0 >= 0 }
+        sockets.withUnsafeMutableBufferPointer { sockets in
+            failures.withUnsafeMutableBufferPointer { failures in
+                // Each part writes to its own places.
+                nonisolated(unsafe) let (sockets, failures) = (sockets, failures)
+                perform(parts.count) { part in
+                    for piece in parts[part] {
+                        let order = orders[piece.order]
+                        for (index, port) in piece.ports.enumerated() {
+                            let place = piece.place + index
+                            guard isOpening || sockets[place] >= 0 else { continue }
+                            let error = body(order, port, &sockets[place])
+                            guard error != 0 else { continue }
+                            failures[part] = HostListenFailure(errno: error, port: port, forward: order.forward)
+                            return
+                        }
+                    }
+                }
+            }
+        }
+        return failures.lazy.compactMap { $0 }.first
+    }
+
+    private static func perform(_ parts: Int, _ body: @Sendable (Int) -> Void) {
+        if parts == 1 { return body(0) }
+        DispatchQueue.concurrentPerform(iterations: parts, execute: body)
+    }
+
+    /// The orders in parts of a bounded number of ports each.
+    private static func parts(of orders: [ListenOrder]) -> [[Piece]] {
+        var parts: [[Piece]] = []
+        var room = 0
+        var place = 0
+        for (index, order) in orders.enumerated() {
+            var first = Int(order.ports.lowerBound)
+            while first <= Int(order.ports.upperBound) {
+                if room == 0 {
+                    parts.append([])
+                    room = portsPerPart
+                }
+                let last = min(Int(order.ports.upperBound), first + room - 1)
+                parts[parts.count - 1].append(
+                    Piece(order: index, ports: UInt16(first)...UInt16(last), place: place))
+                place += last - first + 1
+                room -= last - first + 1
+                first = last + 1
+            }
+        }
+        return parts
+    }
+}

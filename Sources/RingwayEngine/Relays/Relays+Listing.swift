@@ -1,0 +1,41 @@
+internal import RingwayStack
+internal import RingwayWire
+internal import RingwaySplice
+internal import RingwayStorage
+
+/// Streams written down for lists of flows.
+extension Relays {
+    /// Writes streams from the cursor's place on, as many as the writer takes.
+    mutating func write(from cursor: inout FlowCursor, to writer: inout FlowRecordWriter) {
+        while cursor.table == .spliced, !writer.isFull {
+            guard cursor.slot < streams.highWater else {
+                cursor.advance()
+                break
+            }
+            if let stream = streams.pointer(inSlot: cursor.slot) { writer.append(stream.pointee.record) }
+            cursor.slot += 1
+            writer.visits -= 1
+        }
+    }
+}
+
+extension SplicedStream {
+    fileprivate var record: FlowRecord {
+        let key = FlowKey(
+            guest: server.address, guestPort: server.port, remote: clientAddress.address,
+            remotePort: clientAddress.port, transport: .tcp)
+        var record = FlowRecord(key: key, kind: .tcp, hostAddress: clientAddress)
+        record.isOpenedByHost = !isOpenedByGuest
+        record.isSpliced = true
+        record.route = route
+        record.octetsToGuest = toGuest.octets
+        record.octetsFromGuest = fromGuest.octets
+        switch phase {
+        case .waiting, .connecting: record.state = .synSent
+        case .moving where toGuest.hasEnded: record.state = .finWait1
+        case .moving where fromGuest.hasEnded: record.state = .closeWait
+        case .moving: record.state = .established
+        }
+        return record
+    }
+}

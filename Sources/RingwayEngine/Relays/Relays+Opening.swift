@@ -1,0 +1,170 @@
+internal import CRingway
+internal import Glibc
+internal import RingwayReactor
+internal import RingwayRing
+internal import RingwayStack
+internal import RingwayStorage
+internal import RingwaySplice
+internal import RingwayWire
+
+/// Which clients of published ports go around the link, and how they get there.
+///
+/// A client on the host's loopback has no address that the guest could see; it appears as the host. So its bytes may as
+/// well come from a socket inside the guest that is bound to the host's address and connected to the guest's server. As
+/// long as that is not certain nothing is read from the client, and whatever goes wrong returns it to go by the link,
+/// where the guest decides what it sees.
+extension Relays {
+    /// How long a connection may take to open before it goes by the link, in nanoseconds. Inside one namespace an answer
+    /// takes microseconds; none comes where packets are redirected elsewhere.
+    private static var openTimeout: UInt64 { 100_000_000 }
+
+    /// Takes an accepted client if it may go around the link. It may be returned yet (`nextReturned`).
+    ///
+    /// - Parameter isCaptured: frames are captured, which is to show the connection.
+    mutating func open(
+        _ client: PortClient, isCaptured: Bool, _ core: inout ShardCore, _ stack: inout Stack
+    ) -> Bool {
+        guard sockets.isOpen, !isCaptured, client.address.address.isLoopback,
+            detours.mayTry(client.guest, now: core.now), shared.descriptors.hasRoom
+        else { return false }
+        let stream = SplicedStream(client: client.descriptor, address: client.address, server: client.guest)
+        guard let handle = streams.insert(stream) else {
+            counters.add(.splicedBeyondLimit)
+            return false
+        }
+        opening.append(handle.slot)
+        openInside(handle.slot, &core, &stack)
+        return true
+    }
+
+    /// Gives a stream its socket in the guest, or lets it wait for one.
+    private mutating func openInside(_ slot: UInt32, _ core: inout ShardCore, _ stack: inout Stack) {
+        guard let stream = streams.pointer(inSlot: slot) else { return }
+        let server = stream.pointee.server
+        let isIPv4 = server.address.isIPv4
+        stream.pointee.deadline = core.now + Self.openTimeout
+        guard let socket = sockets.take(ipv4: isIPv4) else {
+            askForSockets(ipv4: isIPv4, &core)
+            if !sockets.isAsked(ipv4: isIPv4) { giveUp(slot, .splicedWithoutSocket, &core) }
+            return
+        }
+        // Until now it was one of the stock, whose count is seen to at the end of the turn.
+        shared.descriptors.take(1)
+        let client = stream.pointee.clientAddress
+        let source = stack.shownToGuest(client.address, by: server.address)
+        stream.pointee.guest.descriptor = socket
+        stream.pointee.phase = .connecting
+        var error = StreamSocket.connect(socket, from: source, port: client.port, to: server)
+        if error == EADDRNOTAVAIL, let other = sockets.take(ipv4: isIPv4) {
+            // A client of another address has that port, or had it a moment ago.
+            Endpoint.close(socket, reset: false)
+            stream.pointee.guest.descriptor = other
+            error = StreamSocket.connect(other, from: source, port: 0, to: server)
+        }
+        askForSockets(ipv4: isIPv4, &core)
+        switch error {
+        case 0: beginMoving(slot, &core)
+        case EINPROGRESS: awaitConnect(slot, &core)
+        default: giveUp(slot, .splicedRefused, &core)
+        }
+    }
+
+    private func awaitConnect(_ slot: UInt32, _ core: inout ShardCore) {
+        guard let stream = streams.pointer(inSlot: slot) else { return }
+        core.reactor.ring.poll(
+            stream.pointee.guest.descriptor, UInt32(POLLOUT), Operation.connect.tag(streams.handle(ofSlot: slot)))
+    }
+
+    mutating func connected(_ completion: Completion, _ core: inout ShardCore) {
+        let handle = completion.tag.handle
+        guard let stream = streams.pointer(to: handle), stream.pointee.phase == .connecting else { return }
+        switch StreamSocket.connectError(stream.pointee.guest.descriptor) {
+        case 0: beginMoving(handle.slot, &core)
+        case EINPROGRESS, EALREADY: awaitConnect(handle.slot, &core)
+        default: giveUp(handle.slot, .splicedRefused, &core)
+        }
+    }
+
+    private mutating func beginMoving(_ slot: UInt32, _ core: inout ShardCore) {
+        guard let stream = streams.pointer(inSlot: slot) else { return }
+        opening.remove(slot)
+        stream.pointee.phase = .moving
+        detours.answered(stream.pointee.server)
+        counters.add(.forwardsAccepted)
+        counters.add(.splicedOpened)
+        counters.add(.splicedConnections)
+        watch(stream, streams.handle(ofSlot: slot), &core)
+    }
+
+    // MARK: Clients that go by the link
+
+    /// Gives a stream up that is opening: its client is to be returned.
+    private mutating func giveUp(_ slot: UInt32, _ reason: Metric, _ core: inout ShardCore) {
+        guard let stream = streams.pointer(inSlot: slot) else { return }
+        counters.add(reason)
+        if stream.pointee.phase == .connecting {
+            core.cancel(Operation.connect.tag(streams.handle(ofSlot: slot)))
+            core.close(stream.pointee.guest.descriptor, reset: true)
+            stream.pointee.guest.descriptor = -1
+            stream.pointee.phase = .waiting
+            shared.descriptors.release()
+        }
+        opening.remove(slot)
+        returning.append(slot)
+    }
+
+    /// A client that did not get around the link after all, and is to go by it; `nil` when there is none.
+    mutating func nextReturned() -> PortClient? {
+        guard let stream = streams.pointer(inSlot: returning.first) else { return nil }
+        let client = PortClient(
+            descriptor: stream.pointee.client.descriptor, address: stream.pointee.clientAddress,
+            guest: stream.pointee.server)
+        let slot = returning.first
+        returning.remove(slot)
+        streams.remove(slot: slot)
+        return client
+    }
+
+    /// Gives up what has been opening for too long.
+    mutating func expireOpening(_ core: inout ShardCore) {
+        while let stream = streams.pointer(inSlot: opening.first), stream.pointee.deadline <= core.now {
+            guard stream.pointee.phase == .connecting else {
+                giveUp(opening.first, .splicedWithoutSocket, &core)
+                continue
+            }
+            detours.timedOut(stream.pointee.server, now: core.now)
+            giveUp(opening.first, .splicedTimedOut, &core)
+        }
+    }
+
+    // MARK: Sockets from inside the guest
+
+    private mutating func askForSockets(ipv4: Bool, _ core: inout ShardCore) {
+        if sockets.refill(ipv4: ipv4, waiting: opening.count) { watchSupply(&core) }
+    }
+
+    private func watchSupply(_ core: inout ShardCore) {
+        core.reactor.ring.poll(sockets.line, UInt32(POLLIN), Operation.supply.tag())
+    }
+
+    mutating func socketsArrived(_ core: inout ShardCore, _ stack: inout Stack) {
+        sockets.receive()
+        if sockets.isAsked { watchSupply(&core) }
+        // Each that waits gets a socket, waits on, or learns that there will be none.
+        var slot = opening.first
+        while let stream = streams.pointer(inSlot: slot) {
+            let next = stream.pointee.next
+            let isIPv4 = stream.pointee.server.address.isIPv4
+            if stream.pointee.phase == .waiting, !sockets.isAsked(ipv4: isIPv4) {
+                if sockets.isReady(ipv4: isIPv4) {
+                    openInside(slot, &core, &stack)
+                } else {
+                    // An answer without a socket: there is no way into the guest now, and the next clients need not ask.
+                    detours.blocked(stream.pointee.server, now: core.now)
+                    giveUp(slot, .splicedWithoutSocket, &core)
+                }
+            }
+            slot = next
+        }
+    }
+}

@@ -1,0 +1,134 @@
+internal import CRingway
+internal import Glibc
+
+/// A shard's stock of fresh sockets inside the guest, and the line to the process that makes them.
+struct SocketSupply: ~Copyable {
+    /// Below so many of a family more are asked for.
+    static var least: Int { 8 }
+    /// Sockets that are kept ready.
+    static var usual: Int { 16 }
+    /// Sockets of one answer.
+    static var batch: Int { 64 }
+    /// Room for an answer that comes while the stock is full.
+    private static var capacity: Int { usual + batch }
+
+    /// The line, or -1 without one.
+    private(set) var line: Int32
+    private var ipv4 = Stock(capacity: capacity)
+    private var ipv6 = Stock(capacity: capacity)
+
+    /// The sockets of one family.
+    private struct Stock: BitwiseCopyable {
+        let sockets: UnsafeMutablePointer<Int32>
+        var count = 0
+        var isAsked = false
+
+        init(capacity: Int) { sockets = .allocate(capacity: capacity) }
+    }
+
+    /// - Parameter line: adopted; -1 for none.
+    init(line: Int32) {
+        self.line = line
+        if line >= 0 { _ = ringway_set_nonblocking(line) }
+    }
+
+    /// What is still here at the end has been closed by `close()`.
+    deinit {
+        ipv4.sockets.deallocate()
+        ipv6.sockets.deallocate()
+    }
+
+    /// Whether sockets can be expected.
+    var isOpen: Bool { line >= 0 }
+
+    /// Whether a socket of the family is ready.
+    func isReady(ipv4 isIPv4: Bool) -> Bool { (isIPv4 ? ipv4.count : ipv6.count) > 0 }
+
+    /// A socket of the family, or `nil` when none is ready.
+    mutating func take(ipv4 isIPv4: Bool) -> Int32? {
+        isIPv4 ? Self.take(&ipv4) : Self.take(&ipv6)
+    }
+
+    private static func take(_ stock: inout Stock) -> Int32? {
+        guard stock.count > 0 else { return nil }
+        stock.count -= 1
+        return stock.sockets[stock.count]
+    }
+
+    /// Sockets that are ready.
+    var stock: Int { ipv4.count + ipv6.count }
+
+    /// Closes the sockets that are ready; false when there are none.
+    mutating func closeStock() -> Bool {
+        guard stock > 0 else { return false }
+        while let socket = take(ipv4: true) { Glibc.close(socket) }
+        while let socket = take(ipv4: false) { Glibc.close(socket) }
+        return true
+    }
+
+    /// Asks for what is missing of a family. True means that an answer will come: the line is to be watched.
+    ///
+    /// - Parameter waiting: connections that have no socket yet.
+    mutating func refill(ipv4 isIPv4: Bool, waiting: Int) -> Bool {
+        guard line >= 0 else { return false }
+        let wasAsked = isAsked
+        if isIPv4 { Self.ask(line, 4, &ipv4, waiting) } else { Self.ask(line, 6, &ipv6, waiting) }
+        return !wasAsked && isAsked
+    }
+
+    private static func ask(_ line: Int32, _ family: UInt8, _ stock: inout Stock, _ waiting: Int) {
+        guard !stock.isAsked, stock.count < least else { return }
+        let wanted = min(batch, usual - stock.count + waiting)
+        var request: (UInt8, UInt8) = (family, UInt8(wanted))
+        stock.isAsked = send(line, &request, 2, Int32(MSG_NOSIGNAL)) == 2
+    }
+
+    /// Whether an answer will come.
+    var isAsked: Bool { ipv4.isAsked || ipv6.isAsked }
+
+    /// Whether an answer of this family will come.
+    func isAsked(ipv4 isIPv4: Bool) -> Bool { isIPv4 ? ipv4.isAsked : ipv6.isAsked }
+
+    /// Takes every answer that is there.
+    mutating func receive() {
+        withUnsafeTemporaryAllocation(of: Int32.self, capacity: Int(RINGWAY_MAXIMUM_DESCRIPTORS)) { descriptors in
+            while line >= 0 {
+                var family: UInt8 = 0
+                var count = 0
+                let received = ringway_receive_message(line, &family, 1, descriptors.baseAddress, &count)
+                if received < 0, errno == EAGAIN || errno == EINTR { break }
+                guard received == 1 else {
+                    // The process in the guest has ended; nothing else makes sockets.
+                    close()
+                    break
+                }
+                for index in 0..<count { keep(descriptors[index], ipv4: family == 4) }
+                if family == 4 { ipv4.isAsked = false } else { ipv6.isAsked = false }
+            }
+        }
+    }
+
+    private mutating func keep(_ socket: Int32, ipv4 isIPv4: Bool) {
+        let count = isIPv4 ? ipv4.count : ipv6.count
+        guard count < Self.capacity else {
+            Glibc.close(socket)
+            return
+        }
+        if isIPv4 {
+            ipv4.sockets[count] = socket
+            ipv4.count += 1
+        } else {
+            ipv6.sockets[count] = socket
+            ipv6.count += 1
+        }
+    }
+
+    /// Gives up the line and the stock.
+    mutating func close() {
+        _ = closeStock()
+        if line >= 0 { Glibc.close(line) }
+        line = -1
+        ipv4.isAsked = false
+        ipv6.isAsked = false
+    }
+}

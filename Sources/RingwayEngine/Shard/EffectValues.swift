@@ -1,0 +1,32 @@
+internal import RingwayLinks
+internal import RingwayStack
+
+// What effects hold, as the components take it.
+
+extension OutgoingFrame {
+    @inline(__always)
+    init(_ effect: Effect) {
+        self.init(
+            effect.lease, offset: effect.offset, length: effect.length, payload: effect.payload,
+            payloadOffset: effect.payloadOffset, payloadLength: effect.payloadLength)
+    }
+}
+
+extension OutgoingDatagram {
+    @inline(__always)
+    init(_ effect: Effect) {
+        self.init(
+            flow: effect.handle, target: effect.address, lease: effect.lease, offset: effect.offset,
+            length: effect.length, segmentSize: effect.segmentSize, hopLimit: effect.hopLimit,
+            trafficClass: effect.trafficClass, dontFragment: effect.dontFragment)
+    }
+}
+
+extension ConnectManner {
+    /// How the connect of an effect is to be made.
+    init(_ effect: Effect) {
+        self.init(
+            hopLimit: effect.hopLimit < TCPBounds.fewHops ? effect.hopLimit : nil, trafficClass: effect.trafficClass,
+            privilegedPort: effect.sourcePort)
+    }
+}

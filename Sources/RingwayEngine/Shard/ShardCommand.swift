@@ -1,0 +1,124 @@
+internal import RingwayCapture
+internal import RingwayStack
+internal import RingwayStorage
+internal import RingwayWire
+internal import Synchronization
+
+/// What the control plane asks of a shard.
+enum ShardCommand: Sendable {
+    /// Accept clients, and receive datagrams, of published ports.
+    case listen([ListeningSocket])
+    /// Stop these forwards' listeners on this shard, from a place in its table on, and give them back.
+    case unlisten(Set<UInt32>, from: UInt32, ShardReply)
+    /// Hand frames for this ethernet address to that inbox, which is adopted.
+    case addNeighbor(MACAddress, inbox: Int32)
+    case removeNeighbor(MACAddress)
+    /// Move bytes between a host's socket and a conversation with the guest's agent, both adopted and counted.
+    case join(client: Int32, conversation: Int32, ConversationEnds, DescriptorShare)
+    /// End flows for the sake of other guests, as many as are due.
+    case giveBack
+    /// Have the guest search these domains.
+    case setSearchDomains([String])
+    /// The guest has another IPv4 address.
+    case setGuestIPv4(IPv4Address)
+    /// The guest no longer has this IPv6 address, which is another one's.
+    case revokeAddress(IPv6Address, ShardReply)
+    /// Hold new flows to this policy.
+    case setPolicy(DestinationPolicy)
+    /// Hand frames to this capture from now on; `nil` for none.
+    case setCapture(CaptureSession?)
+    /// Write a part of the flows down.
+    case list(FlowPage)
+    case stop
+
+    /// Sockets that one command may bring, and that a shard takes or gives back before frames get their turn.
+    static var sockets: Int { 64 }
+
+    /// How many sockets there are to open, or as many as a turn has time for.
+    var cost: Int {
+        switch self {
+        case .listen(let sockets): sockets.count
+        case .unlisten, .giveBack: Self.sockets
+        default: 1
+        }
+    }
+
+    /// Closes what was on its way to a shard that has stopped, and replies to what waits for it. Listeners are lent.
+    func abandon() {
+        switch self {
+        case .unlisten(_, _, let reply), .revokeAddress(_, let reply): reply.send()
+        case .addNeighbor(_, let inbox): Endpoint.close(inbox, reset: false)
+        case .join(let client, let conversation, _, let descriptors):
+            Endpoint.close(client, reset: true)
+            Endpoint.close(conversation, reset: false)
+            descriptors.release(2)
+        case .list(let page): page.reply.send()
+        case .listen, .removeNeighbor, .setPolicy, .setCapture, .setSearchDomains, .setGuestIPv4, .giveBack, .stop:
+            break
+        }
+    }
+}
+
+/// A host socket of a published port, lent to a shard.
+struct ListeningSocket: Sendable {
+    let descriptor: Int32
+    let forward: UInt32
+    let guest: TransportAddress
+    let isStream: Bool
+}
+
+/// Commands on their way to a shard: rare, so a lock is what they need.
+final class CommandQueue: Sendable {
+    private struct Line {
+        var commands: [ShardCommand] = []
+        /// Commands before this one have been taken.
+        var first = 0
+        /// Nothing is taken any more.
+        var isClosed = false
+    }
+
+    private let line = Mutex(Line())
+
+    /// Appends a command; one for a shard that has ended is abandoned.
+    func append(_ command: ShardCommand) {
+        let isTaken = line.withLock { line in
+            if !line.isClosed { line.commands.append(command) }
+            return !line.isClosed
+        }
+        if !isTaken { command.abandon() }
+    }
+
+    /// Abandons everything, now and later.
+    func close() {
+        line.withLock { $0.isClosed = true }
+        while let command = take() { command.abandon() }
+    }
+
+    var isEmpty: Bool { line.withLock { $0.first == $0.commands.count } }
+
+    func take() -> ShardCommand? {
+        line.withLock { line in
+            guard line.first < line.commands.count else { return nil }
+            let command = line.commands[line.first]
+            line.first += 1
+            if line.first == line.commands.count {
+                // Nothing of what was done is kept until there is more.
+                line.commands.removeAll(keepingCapacity: line.first <= 64)
+                line.first = 0
+            }
+            return command
+        }
+    }
+
+    /// Has a command that was just taken be the next one again, in another form.
+    func putBack(_ command: ShardCommand) {
+        line.withLock { line in
+            if line.first > 0 {
+                line.first -= 1
+                line.commands[line.first] = command
+            } else {
+                line.commands.insert(command, at: 0)
+            }
+        }
+    }
+}

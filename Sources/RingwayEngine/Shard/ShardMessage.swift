@@ -1,0 +1,102 @@
+internal import RingwayReactor
+internal import RingwayRing
+internal import RingwayStorage
+internal import RingwayWire
+
+/// What one shard posts to another: always the sole ownership of something.
+struct ShardMessage: BitwiseCopyable, Sendable {
+    enum Kind: UInt8, BitwiseCopyable {
+        /// A frame whose flow belongs to the receiver, parsed.
+        case frame
+        /// A chain of leases that come home.
+        case leases
+        /// A client of a published port whose connection belongs to the receiver.
+        case accepted
+    }
+
+    let kind: Kind
+    /// Of a frame, or the first of a chain.
+    private(set) var lease = Lease.none
+    /// Of a frame, in bytes.
+    private(set) var length: UInt32 = 0
+    private(set) var summary = FrameSummary()
+    private(set) var client = PortClient.none
+
+    /// Leases that come home.
+    init(leases chain: Lease) {
+        kind = .leases
+        lease = chain
+    }
+
+    init(frame: Lease, length: Int, _ summary: FrameSummary) {
+        kind = .frame
+        lease = frame
+        self.length = UInt32(length)
+        self.summary = summary
+    }
+
+    init(accepted client: PortClient) {
+        kind = .accepted
+        self.client = client
+    }
+}
+
+/// The mailboxes of all pairs of shards, and how to wake each shard.
+///
+/// Tables in bare memory, written before any shard runs: reading an array counts a reference to it, and all shards would
+/// write that count.
+struct ShardNetwork: @unchecked Sendable {
+    // Sendable: nothing is written after `init`.
+    private let bells: UnsafeMutablePointer<Unmanaged<Doorbell>>
+    private let boxes: UnsafeMutablePointer<Mailbox<ShardMessage>>
+    let count: Int
+
+    /// - Parameter buffers: large buffers of a shard. Each message but a few carries one, so a mailbox that holds twice as
+    ///   many cannot be full of frames.
+    init(count: Int, buffers: Int) throws(RingError) {
+        var depth: UInt32 = 1_024
+        while Int(depth) < 2 * buffers { depth *= 2 }
+        self.count = count
+        let bells = UnsafeMutablePointer<Unmanaged<Doorbell>>.allocate(capacity: count)
+        for index in 0..<count {
+            do throws(RingError) {
+                (bells + index).initialize(to: .passRetained(try Doorbell()))
+            } catch {
+                for made in 0..<index { bells[made].release() }
+                bells.deallocate()
+                throw error
+            }
+        }
+        self.bells = bells
+        boxes = .allocate(capacity: count * count)
+        for index in 0..<count * count {
+            do throws(MemoryFailure) {
+                (boxes + index).initialize(to: try Mailbox(capacity: depth))
+            } catch {
+                for made in 0..<index { boxes[made].deallocate() }
+                boxes.deallocate()
+                for made in 0..<count { bells[made].release() }
+                bells.deallocate()
+                throw RingError(error)
+            }
+        }
+    }
+
+    /// Gives the memory back; no shard may run any more.
+    func deallocate() {
+        for index in 0..<count * count { boxes[index].deallocate() }
+        boxes.deallocate()
+        for index in 0..<count { bells[index].release() }
+        bells.deallocate()
+    }
+
+    func doorbell(of shard: Int) -> Doorbell { bells[shard].takeUnretainedValue() }
+
+    /// The doorbell without a reference counted to it, for the path of every frame.
+    @inline(__always)
+    func withDoorbell(of shard: Int, _ body: (Doorbell) -> Void) { bells[shard]._withUnsafeGuaranteedRef(body) }
+
+    /// What `sender` posts to and `receiver` takes from.
+    @inline(__always)
+    func mailbox(to receiver: Int, from sender: Int) -> Mailbox<ShardMessage> { boxes[receiver &* count &+ sender] }
+}

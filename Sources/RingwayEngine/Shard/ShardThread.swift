@@ -1,0 +1,118 @@
+internal import CRingway
+internal import Glibc
+internal import RingwayLinks
+internal import RingwayReactor
+internal import RingwayRing
+internal import RingwayStorage
+internal import Synchronization
+
+/// A shard's memory on its way to the shard's thread.
+final class ShardThread {
+    private let shard: UnsafeMutablePointer<Shard>
+    private let pool: UnsafeMutablePointer<BufferPool>
+    private let gate: Gate
+
+    /// Holds threads back until all of them are there.
+    private final class Gate: Sendable {
+        let isOpen = Mutex(false)
+    }
+
+    private init(
+        _ index: Int, _ queue: Int32, _ shared: EngineShared, _ framing: Link.Framing, _ space: BufferSpace,
+        _ counters: Counters, _ gate: Gate
+    ) throws(RingError) {
+        self.gate = gate
+        (pool, shard) = try RingError.orMemory { () throws(MemoryFailure) in
+            var blocks = MemoryBlocks()
+            let pool = try blocks.apart(1, of: BufferPool.self)
+            let shard = try blocks.apart(1, of: Shard.self)
+            pool.initialize(to: try BufferPool(space: space, shard: index))
+            blocks.keep()
+            return (pool, shard)
+        }
+        do throws(RingError) {
+            shard.initialize(
+                to: try Shard(
+                    index: index, shared: shared, queue: queue, framing: framing, pool: pool, counters: counters))
+        } catch {
+            shard.deallocate()
+            deallocatePool()
+            throw error
+        }
+    }
+
+    /// Starts a thread for the shard of each queue: all of them, or none when one of them cannot be had.
+    static func startAll(
+        _ queues: [Int32], shared: EngineShared, framing: Link.Framing, space: BufferSpace, counters: [Counters]
+    ) throws(RingError) -> [pthread_t] {
+        let gate = Gate()
+        var waiting: [ShardThread] = []
+        var running: [pthread_t] = []
+        var failure: RingError?
+        gate.isOpen.withLock { isOpen in
+            do throws(RingError) {
+                for (index, queue) in queues.enumerated() {
+                    waiting.append(
+                        try ShardThread(index, queue, shared, framing, space, counters[index], gate))
+                }
+                while let next = waiting.first {
+                    running.append(try start(next))
+                    waiting.removeFirst()
+                }
+                guard shared.configuration.hasMemoryLeft() else {
+                    throw RingError(operation: "too little memory is left", errno: ENOMEM)
+                }
+            } catch {
+                failure = error
+            }
+            isOpen = failure == nil
+        }
+        guard let failure else { return running }
+        for thread in running { pthread_join(thread, nil) }
+        for shard in waiting { shard.dismantle() }
+        throw failure
+    }
+
+    private static func start(_ shard: ShardThread) throws(RingError) -> pthread_t {
+        var thread = pthread_t()
+        let argument = Unmanaged.passRetained(shard)
+        let result = pthread_create(&thread, nil, life, argument.toOpaque())
+        guard result == 0 else {
+            argument.release()
+            throw RingError(operation: "cannot start a shard's thread", errno: result)
+        }
+        return thread
+    }
+
+    /// A shard thread's life. Declared here, not as a closure at the point of use, so that no actor's isolation is
+    /// inherited.
+    private static let life: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = { argument in
+        guard let argument else { return nil }
+        let own = Unmanaged<ShardThread>.fromOpaque(argument).takeRetainedValue()
+        ringway_name_thread("ringway-shard")
+        // A splice to a socket whose peer is gone raises it, and there is no flag against that: the error is enough.
+        blockBrokenPipeSignal()
+        if own.gate.isOpen.withLock({ $0 }) { own.shard.pointee.run() }
+        own.dismantle()
+        return nil
+    }
+
+    private static func blockBrokenPipeSignal() {
+        var set = sigset_t()
+        sigemptyset(&set)
+        sigaddset(&set, SIGPIPE)
+        pthread_sigmask(SIG_BLOCK, &set, nil)
+    }
+
+    /// Gives the memory back. The ring goes with the shard; only then may the buffers it knew go.
+    private func dismantle() {
+        shard.deinitialize(count: 1)
+        shard.deallocate()
+        deallocatePool()
+    }
+
+    private func deallocatePool() {
+        pool.deinitialize(count: 1)
+        pool.deallocate()
+    }
+}

@@ -1,0 +1,53 @@
+internal import CRingway
+internal import RingwayWire
+
+/// A socket address in memory that stays where it is until the kernel has read it.
+struct SocketAddress: BitwiseCopyable {
+    var storage = InlineArray<4, UInt64>(repeating: 0)
+    private(set) var length: UInt32 = 0
+
+    init() {}
+
+    init(_ address: TransportAddress) { set(address) }
+
+    mutating func set(_ address: TransportAddress) {
+        length = withUnsafeMutablePointer(to: &storage) {
+            ringway_socket_address(
+                UnsafeMutableRawPointer($0).assumingMemoryBound(to: sockaddr_storage.self), address.address.isIPv4,
+                address.address.high, address.address.low, address.port)
+        }
+    }
+
+    /// Reads what the kernel wrote; `nil` when it is neither IPv4 nor IPv6.
+    static func read(_ bytes: UnsafeRawPointer, length: UInt32) -> TransportAddress? {
+        var high: UInt64 = 0
+        var low: UInt64 = 0
+        var port: UInt16 = 0
+        guard ringway_read_socket_address(bytes, length, &high, &low, &port) else { return nil }
+        return TransportAddress(address: IPAddress(high: high, low: low), port: port)
+    }
+
+    /// The bytes, for a system call that is made at once or an operation whose owner keeps this value in place.
+    static func pointer(to address: UnsafeMutablePointer<SocketAddress>) -> UnsafeMutablePointer<sockaddr> {
+        UnsafeMutableRawPointer(address).assumingMemoryBound(to: sockaddr.self)
+    }
+
+    /// The peer of a connected socket.
+    static func peer(of descriptor: Int32) -> TransportAddress? { name(of: descriptor, getpeername) }
+
+    /// The local address of a bound socket.
+    static func local(of descriptor: Int32) -> TransportAddress? { name(of: descriptor, getsockname) }
+
+    private static func name(
+        of descriptor: Int32,
+        _ ask: (Int32, UnsafeMutablePointer<sockaddr>?, UnsafeMutablePointer<socklen_t>?) -> Int32
+    ) -> TransportAddress? {
+        var storage = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        return withUnsafeMutablePointer(to: &storage) { pointer in
+            let raw = UnsafeMutableRawPointer(pointer)
+            guard ask(descriptor, raw.assumingMemoryBound(to: sockaddr.self), &length) == 0 else { return nil }
+            return read(raw, length: length)
+        }
+    }
+}

@@ -1,0 +1,28 @@
+internal import CRingway
+internal import Glibc
+internal import RingwayStack
+
+// Requests and reports of the stack, in the terms of sockets.
+
+extension Stack.ConnectFailure {
+    /// What the guest is told about a connect that failed so.
+    init(errno: Int32) {
+        self =
+            switch errno {
+            case ECONNREFUSED, ECONNRESET: .refused
+            case EHOSTUNREACH, EHOSTDOWN: .hostUnreachable
+            case ENETUNREACH, ENETDOWN, EAFNOSUPPORT, EINVAL, EADDRNOTAVAIL: .networkUnreachable
+            case EACCES, EPERM: .prohibited
+            case ETIMEDOUT: .timedOut
+            default: .exhausted
+            }
+    }
+}
+
+extension PeerReport {
+    init(_ peer: PeerInspection.Peer) {
+        self.init(
+            silence: peer.silence, isDelivered: peer.isDelivered, isUnderWay: peer.isUnderWay,
+            isRepeating: peer.isRepeating, timeout: peer.timeout, roundTrip: peer.roundTrip)
+    }
+}

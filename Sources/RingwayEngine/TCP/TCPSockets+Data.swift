@@ -1,0 +1,219 @@
+internal import CRingway
+internal import Glibc
+internal import RingwayReactor
+internal import RingwayRing
+internal import RingwayStack
+internal import RingwayStorage
+
+/// Sending, receiving and watching.
+extension TCPSockets {
+    // MARK: Sending
+
+    /// The failures for which a send is repeated after a pause.
+    private static func isShortage(_ error: Int32) -> Bool {
+        error == EAGAIN || error == EINTR || error == ENOBUFS || error == ENOMEM
+    }
+
+    /// Sends the payload that the connection keeps for the host.
+    ///
+    /// - Parameters:
+    ///   - limit: bytes at most; zero for all.
+    ///   - isUrgent: the last byte is urgent.
+    mutating func send(
+        _ flow: Handle, _ slot: UInt32, limit: UInt32, isUrgent: Bool, _ core: inout ShardCore, _ stack: inout Stack
+    ) {
+        guard let socket = self.socket(slot, of: flow) else { return }
+        precondition(
+            socket.pointee.pending.isDisjoint(with: [.send, .retry]), "a connection has one send in flight at most")
+        let first = stack.parkedPayload(flow)
+        guard !first.isNone else { return }
+        socket.pointee.pending.insert(.send)
+        let tag = Operation.send.tag(sockets.handle(ofSlot: slot))
+        let state = core.space.state(of: first)
+        if state.pointee.next.isNone || limit > 0 || !sendSlices(socket, first, tag, &core) {
+            core.pool.pointee.hold(first)
+            socket.pointee.lease = first
+            let available = state.pointee.length
+            core.reactor.ring.send(
+                socket.pointee.descriptor, core.space.payload(of: first),
+                Int(limit == 0 ? available : min(available, limit)),
+                flags: Int32(MSG_NOSIGNAL) | (isUrgent ? Int32(MSG_OOB) : 0), tag)
+        }
+    }
+
+    /// Sends a chain of buffers at once, as far as a message has room; false when there is no message left.
+    private mutating func sendSlices(
+        _ socket: UnsafeMutablePointer<StreamSocket>, _ first: Lease, _ tag: OperationTag, _ core: inout ShardCore
+    ) -> Bool {
+        guard let place = core.messages.insert(SendMessage()), let message = core.messages.pointer(to: place) else {
+            return false
+        }
+        var lease = first
+        while !lease.isNone, message.pointee.count < SendMessage.sliceLimit {
+            let state = core.space.state(of: lease)
+            core.pool.pointee.hold(lease)
+            message.pointee.append(core.space.payload(of: lease), Int(state.pointee.length), lease)
+            lease = state.pointee.next
+        }
+        socket.pointee.message = place.slot
+        let header = SendMessage.seal(message, address: false, controlLength: 0)
+        core.reactor.ring.send(socket.pointee.descriptor, message: header, flags: Int32(MSG_NOSIGNAL), tag)
+        return true
+    }
+
+    mutating func sent(_ completion: Completion, _ core: inout ShardCore, _ stack: inout Stack) {
+        guard let socket = sockets.pointer(to: completion.tag.handle) else { return }
+        socket.pointee.pending.remove(.send)
+        if !socket.pointee.lease.isNone {
+            core.release(socket.pointee.lease)
+            socket.pointee.lease = .none
+        }
+        if socket.pointee.message != .max {
+            core.releaseMessage(socket.pointee.message)
+            socket.pointee.message = .max
+        }
+        if socket.pointee.isClosing { return closeWhenIdle(socket, &core) }
+        let flow = socket.pointee.flow
+        if completion.result >= 0 {
+            stack.streamSent(flow, octets: Int(completion.result))
+        } else if Self.isShortage(-completion.result) {
+            socket.pointee.pending.insert(.retry)
+            deferred.append(completion.tag.handle.slot)
+        } else if socket.pointee.pending.contains(.receive) {
+            // What the peer sent before it went away still reaches the guest; the receive tells the end.
+            socket.pointee.failSend()
+        } else {
+            close(socket, reset: true, &core)
+            stack.streamFailed(flow)
+        }
+    }
+
+    /// Whether sends are to be repeated after a pause.
+    var hasDeferredSends: Bool {
+        mutating get { !deferred.isEmpty }
+    }
+
+    /// Has the stack repeat one send for which the kernel had no memory.
+    mutating func retryDeferredSend(_ core: inout ShardCore, _ stack: inout Stack) {
+        guard let slot = deferred.popFirst() else { return }
+        guard let socket = sockets.pointer(inSlot: slot) else {
+            preconditionFailure("a socket that is gone waits to send")
+        }
+        socket.pointee.pending.remove(.retry)
+        if socket.pointee.isClosing { return closeWhenIdle(socket, &core) }
+        stack.streamSent(socket.pointee.flow, octets: 0)
+    }
+
+    // MARK: Receiving
+
+    /// Receives for a connection.
+    ///
+    /// - Parameters:
+    ///   - limit: bytes at most.
+    ///   - isPaused: the link is congested, so that nothing is to be received yet.
+    mutating func receive(_ flow: Handle, _ slot: UInt32, limit: UInt32, isPaused: Bool, _ core: inout ShardCore) {
+        guard let socket = self.socket(slot, of: flow) else { return }
+        precondition(
+            socket.pointee.pending.isDisjoint(with: [.receive, .buffer]),
+            "a connection has one receive in flight at most")
+        if isPaused { return starve(socket, slot) }
+        socket.pointee.pending.insert(.receive)
+        socket.pointee.receiveLimit = limit
+        core.reactor.ring.receive(
+            socket.pointee.descriptor, upTo: limit, group: ShardCore.hostGroup,
+            Operation.receive.tag(sockets.handle(ofSlot: slot)))
+    }
+
+    mutating func received(_ completion: Completion, _ core: inout ShardCore, _ stack: inout Stack) {
+        let lease = core.takeBuffer(completion)
+        guard let socket = sockets.pointer(to: completion.tag.handle) else { return core.releaseAny(lease) }
+        socket.pointee.pending.remove(.receive)
+        if socket.pointee.isClosing {
+            core.releaseAny(lease)
+            return closeWhenIdle(socket, &core)
+        }
+        let flow = socket.pointee.flow
+        if completion.result > 0, !lease.isNone {
+            core.bytesThisTurn &+= Int(completion.result)
+            // A receive stops before an urgent byte, though there is more to have.
+            let mayBeMarked = completion.leavesMore && UInt32(completion.result) < socket.pointee.receiveLimit
+            return stack.streamReceived(
+                flow, lease, offset: core.receiveBuffers.headroom, length: Int(completion.result),
+                precedesUrgent: mayBeMarked && ringway_is_at_mark(socket.pointee.descriptor))
+        }
+        core.releaseAny(lease)
+        switch -completion.result {
+        case 0 where socket.pointee.state != .sendFailed:
+            stack.streamEnded(flow)
+            // No receive will tell of a reset from now on; where the guest has ended too, nothing more is to come.
+            if socket.pointee.state != .shut { watch(socket, completion.tag.handle, events: 0, &core) }
+        case ENOBUFS:
+            core.countStarvedReceive()
+            starve(socket, completion.tag.handle.slot)
+        case EAGAIN, EINTR, ENOMEM:
+            stack.streamReceiveStarved(flow)
+        default:
+            close(socket, reset: true, &core)
+            stack.streamFailed(flow)
+        }
+    }
+
+    /// Puts a socket in line for a buffer; for the stack its receive goes on.
+    private mutating func starve(_ socket: UnsafeMutablePointer<StreamSocket>, _ slot: UInt32) {
+        socket.pointee.pending.insert(.buffer)
+        starved.append(slot)
+    }
+
+    /// Whether sockets wait for a buffer.
+    var hasStarvedReceives: Bool {
+        mutating get { !starved.isEmpty }
+    }
+
+    /// Has the stack repeat the receive that has waited longest for a buffer.
+    mutating func retryStarvedReceive(_ core: inout ShardCore, _ stack: inout Stack) {
+        guard let slot = starved.popFirst() else { return }
+        guard let socket = sockets.pointer(inSlot: slot) else {
+            preconditionFailure("a socket that is gone waits for a buffer")
+        }
+        socket.pointee.pending.remove(.buffer)
+        if socket.pointee.isClosing { return closeWhenIdle(socket, &core) }
+        stack.streamReceiveStarved(socket.pointee.flow)
+    }
+
+    // MARK: Watching
+
+    /// Has the kernel tell when a socket fails on which nothing is being received; and where it `reportsEnd`, when its
+    /// client ends its side.
+    mutating func watch(_ flow: Handle, _ slot: UInt32, reportsEnd: Bool, _ core: inout ShardCore) {
+        guard let socket = self.socket(slot, of: flow) else { return }
+        watch(socket, sockets.handle(ofSlot: slot), events: reportsEnd ? Self.endOfClient : 0, &core)
+    }
+
+    private static var endOfClient: UInt32 { UInt32(EPOLLRDHUP.rawValue) }
+
+    private mutating func watch(
+        _ socket: UnsafeMutablePointer<StreamSocket>, _ handle: Handle, events: UInt32, _ core: inout ShardCore
+    ) {
+        guard !socket.pointee.pending.contains(.watch) else { return }
+        socket.pointee.pending.insert(.watch)
+        // Failure is told unasked. So is the end of both sides, after which failure can follow.
+        core.reactor.ring.pollMultishot(socket.pointee.descriptor, events, Operation.watch.tag(handle))
+    }
+
+    mutating func watched(_ completion: Completion, _ core: inout ShardCore, _ stack: inout Stack) {
+        guard let socket = sockets.pointer(to: completion.tag.handle) else { return }
+        if !completion.hasMore { socket.pointee.pending.remove(.watch) }
+        if socket.pointee.isClosing { return closeWhenIdle(socket, &core) }
+        // A receive in flight finds out by itself, after the data before the failure.
+        guard completion.result > 0, !socket.pointee.pending.contains(.receive) else { return }
+        let flow = socket.pointee.flow
+        guard ringway_socket_error(socket.pointee.descriptor) != 0 else {
+            guard UInt32(bitPattern: completion.result) & Self.endOfClient != 0,
+                !ringway_has_unread(socket.pointee.descriptor)
+            else { return }
+            return stack.clientEnded(flow)
+        }
+        close(socket, reset: true, &core)
+        stack.streamFailed(flow)
+    }
+}

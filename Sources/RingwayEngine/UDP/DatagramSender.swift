@@ -1,0 +1,184 @@
+internal import CRingway
+internal import Glibc
+internal import RingwayReactor
+internal import RingwayRing
+internal import RingwayStack
+internal import RingwayStorage
+internal import RingwayWire
+
+/// Sends a component's datagrams from host sockets.
+///
+/// Datagrams of a flow that follow each other within a turn leave as one train, which a kernel cuts: the cost of a datagram
+/// is mostly the way through a kernel, and a train makes it once. The payloads are copied together, as any small payload is
+/// that would pin a large buffer: each datagram lies in a buffer for 64 KiB, and one buffer in play is kinder to the cache
+/// than thirty-two.
+struct DatagramSender {
+    /// The tag of sends, but for the message.
+    private let kind: UInt8
+    private let counters: Counters
+    /// The message that is prepared and not yet submitted, so that more datagrams may join it, and the ring's round in
+    /// which it was prepared.
+    private var open = Handle(slot: .max, generation: 0)
+    private var round = UInt64.max
+
+    /// - Parameter operation: whose completions are of sends; their tags name the message.
+    init(_ operation: some ShardOperation, counters: Counters) {
+        kind = operation.kind
+        self.counters = counters
+    }
+
+    private func tag(_ message: Handle) -> OperationTag {
+        OperationTag(kind: kind, generation: message.generation, index: message.slot)
+    }
+
+    /// Sends a datagram with the next submission; takes its lease.
+    ///
+    /// - Parameters:
+    ///   - source: the host's address to send from; `nil` for the socket's own.
+    ///   - canSegment: the kernel cuts trains for this socket.
+    mutating func send(
+        _ datagram: OutgoingDatagram, on descriptor: Int32, from source: IPAddress? = nil, canSegment: Bool,
+        _ core: inout ShardCore
+    ) {
+        if canSegment, joins(datagram, &core) { return }
+        guard let place = core.messages.insert(SendMessage()), let message = core.messages.pointer(to: place) else {
+            counters.add(.udpSendFailed)
+            return core.release(datagram.lease)
+        }
+        message.pointee.owner = datagram.flow
+        message.pointee.target = datagram.target
+        message.pointee.address.set(datagram.target)
+        message.pointee.source = source
+        message.pointee.hopLimit = datagram.hopLimit
+        message.pointee.trafficClass = datagram.trafficClass
+        message.pointee.dontFragment = datagram.dontFragment
+        let isSingle = datagram.segmentSize == 0
+        message.pointee.segmentSize =
+            isSingle && canSegment ? UInt16(truncatingIfNeeded: datagram.length) : datagram.segmentSize
+        message.pointee.append(
+            core.space.address(of: datagram.lease) + Int(datagram.offset), Int(datagram.length), datagram.lease)
+        if !canSegment, message.pointee.isTrain { return sendSeparately(place, on: descriptor, &core) }
+        submit(message, place, on: descriptor, &core)
+        if isSingle, canSegment {
+            open = place
+            round = core.reactor.ring.round
+        }
+    }
+
+    /// Queues a message for the next submission.
+    func submit(
+        _ message: UnsafeMutablePointer<SendMessage>, _ place: Handle, on descriptor: Int32, _ core: inout ShardCore
+    ) {
+        let header = SendMessage.sealDatagram(message)
+        core.reactor.ring.send(descriptor, message: header, flags: Int32(MSG_NOSIGNAL), tag(place))
+    }
+
+    /// Adds a datagram to the message before it, where that is the same flow's and has not gone out yet. Takes the lease
+    /// when it returns true.
+    private mutating func joins(_ datagram: OutgoingDatagram, _ core: inout ShardCore) -> Bool {
+        guard datagram.segmentSize == 0, round == core.reactor.ring.round,
+            let message = core.messages.pointer(to: open),
+            message.pointee.owner == datagram.flow, message.pointee.target == datagram.target,
+            message.pointee.hopLimit == datagram.hopLimit, message.pointee.trafficClass == datagram.trafficClass,
+            message.pointee.dontFragment == datagram.dontFragment,
+            message.pointee.hasRoom(forDatagramOf: Int(datagram.length))
+        else { return false }
+        let lease = message.pointee.leases[0]
+        let length = message.pointee.length
+        guard let payload = message.pointee.slices[0].iov_base,
+            payload - core.space.address(of: lease) + length + Int(datagram.length) <= core.space.size(of: lease)
+        else { return false }
+        (payload + length).copyMemory(
+            from: core.space.address(of: datagram.lease) + Int(datagram.offset), byteCount: Int(datagram.length))
+        core.release(datagram.lease)
+        let wasTrain = message.pointee.isTrain
+        message.pointee.slices[0].iov_len += Int(datagram.length)
+        // The header stays where it is; it only lacks the size at which to cut.
+        if !wasTrain { _ = SendMessage.sealDatagram(message) }
+        counters.add(.udpJoinedToHost)
+        return true
+    }
+
+    /// Sends the datagrams of a train one by one, and ends its message.
+    func sendSeparately(_ place: Handle, on descriptor: Int32, _ core: inout ShardCore) {
+        guard let train = core.messages.pointer(to: place), let base = train.pointee.slices[0].iov_base else { return }
+        let lease = train.pointee.leases[0]
+        let size = Int(train.pointee.segmentSize)
+        var position = 0
+        while position < train.pointee.length {
+            let length = min(size, train.pointee.length - position)
+            var single = train.pointee
+            single.count = 0
+            single.segmentSize = 0
+            single.append(base + position, length, lease)
+            position += length
+            guard let place = core.messages.insert(single), let message = core.messages.pointer(to: place) else {
+                counters.add(.udpSendFailed)
+                continue
+            }
+            core.pool.pointee.hold(lease)
+            submit(message, place, on: descriptor, &core)
+        }
+        core.releaseMessage(place.slot)
+    }
+
+    // MARK: Messages that the kernel refused
+
+    /// What has become of a refused message.
+    enum Outcome {
+        /// It is in flight again.
+        case retried
+        /// Its datagrams are in flight one by one.
+        case separated
+        /// It is lost; the MTU of its path where that is the reason, else zero.
+        case failed(pathMTU: UInt32)
+    }
+
+    /// Sends a refused message again, whole or in pieces, where that may help.
+    ///
+    /// - Parameters:
+    ///   - error: what the kernel refused it with.
+    ///   - queuedErrors: how many errors the socket had queued, which may have been about earlier datagrams.
+    func retry(
+        _ message: UnsafeMutablePointer<SendMessage>, _ place: Handle, after error: Int32, queuedErrors: Int,
+        on descriptor: Int32, _ core: inout ShardCore
+    ) -> Outcome {
+        let excess = error == EMSGSIZE && message.pointee.dontFragment ? Self.pathMTU(of: message) : nil
+        if queuedErrors > 0, excess == nil, !message.pointee.hasRetried {
+            // The error was that of an earlier datagram; this one was not sent.
+            message.pointee.hasRetried = true
+            submit(message, place, on: descriptor, &core)
+            return .retried
+        }
+        if message.pointee.isTrain, Self.refusesTrain(error) {
+            sendSeparately(place, on: descriptor, &core)
+            return .separated
+        }
+        return .failed(pathMTU: excess ?? 0)
+    }
+
+    /// What the kernel answers to a train that it would take datagram by datagram: a datagram is larger than the MTU of
+    /// its path, so that each must be fragmented, or the path's device leaves checksums to others.
+    private static func refusesTrain(_ error: Int32) -> Bool {
+        error == EINVAL || error == EIO || error == EMSGSIZE || error == EOPNOTSUPP
+    }
+
+    /// The MTU of a message's path where that is what it exceeds; `nil` where the kernel's word is about another datagram.
+    private static func pathMTU(of message: UnsafeMutablePointer<SendMessage>) -> UInt32? {
+        let target = message.pointee.target
+        guard let mtu = PathMTU.toward(target, from: message.pointee.source) else { return nil }
+        let length = message.pointee.isTrain ? Int(message.pointee.segmentSize) : message.pointee.length
+        return length + (target.address.isIPv4 ? 28 : 48) > Int(mtu) ? mtu : nil
+    }
+
+    /// Tells the stack of a datagram that the host's kernel refused at once: what a router would say.
+    static func report(
+        _ message: UnsafeMutablePointer<SendMessage>, _ error: Int32, pathMTU: UInt32, _ stack: inout Stack
+    ) {
+        guard let reason = ICMPError.Reason(errno: error, information: pathMTU) else { return }
+        let slice = message.pointee.slices[0]
+        stack.datagramFailed(
+            message.pointee.owner, to: message.pointee.target, reason, from: nil,
+            payload: UnsafeRawBufferPointer(start: slice.iov_base, count: slice.iov_len))
+    }
+}

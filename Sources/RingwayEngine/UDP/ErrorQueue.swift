@@ -1,0 +1,87 @@
+internal import CRingway
+internal import Glibc
+internal import RingwayWire
+
+/// What the kernel learned about a datagram that went no further (ip(7), IP_RECVERR).
+struct DatagramError: Sendable {
+    /// Who noticed.
+    enum Origin: Sendable { case local, icmp }
+
+    var origin: Origin
+    var errno: Int32
+    var type: UInt8
+    var code: UInt8
+    /// The MTU where the error is about size.
+    var information: UInt32
+    /// The router or host that reported it.
+    var offender: IPAddress?
+    /// Where the datagram was sent to.
+    var destination: TransportAddress
+}
+
+/// A socket's queue of errors, read one at a time without waiting.
+struct ErrorQueue {
+    /// The oldest error of a socket, without what came back; `nil` when the queue is empty.
+    static func first(of descriptor: Int32) -> DatagramError? {
+        var first: DatagramError?
+        _ = next(of: descriptor) { error, _ in first = error }
+        return first
+    }
+
+    /// Errors that are read at a time; what is left comes with the next one.
+    private static var drainLimit: Int { 16 }
+
+    /// Reads the errors that a socket has queued, oldest first; returns how many there were.
+    static func drain(
+        _ descriptor: Int32, _ take: (DatagramError, UnsafeRawBufferPointer) -> Void
+    ) -> Int {
+        var count = 0
+        while count < drainLimit, next(of: descriptor, take) { count += 1 }
+        return count
+    }
+
+    // A datagram's payload, then control data, then the address it was sent to.
+    private static var payloadLimit: Int { 2_048 }
+    private static var controlLimit: Int { 512 }
+    private static var nameLimit: Int { 128 }
+
+    /// The next error and as much of the datagram as came back, or `nil` when the queue is empty.
+    static func next(
+        of descriptor: Int32, _ take: (DatagramError, UnsafeRawBufferPointer) -> Void
+    ) -> Bool {
+        // On the stack: a temporary allocation of this size would come from the heap.
+        var storage = InlineArray<336, UInt64>(repeating: 0)
+        return withUnsafeMutableBytes(of: &storage) { memory -> Bool in
+            guard let base = memory.baseAddress, memory.count >= payloadLimit + controlLimit + nameLimit else {
+                return false
+            }
+            let control = base + payloadLimit
+            let name = control + controlLimit
+            var slice = iovec(iov_base: base, iov_len: payloadLimit)
+            var header = msghdr()
+            header.msg_name = name
+            header.msg_namelen = UInt32(nameLimit)
+            header.msg_control = control
+            header.msg_controllen = controlLimit
+            let received = withUnsafeMutablePointer(to: &slice) { slice in
+                header.msg_iov = slice
+                header.msg_iovlen = 1
+                return recvmsg(descriptor, &header, Int32(MSG_ERRQUEUE) | Int32(MSG_DONTWAIT))
+            }
+            guard received >= 0 else { return false }
+            var notes = ringway_datagram_notes()
+            ringway_read_datagram_control(control, UInt32(header.msg_controllen), &notes)
+            guard notes.error_number != 0,
+                let destination = SocketAddress.read(name, length: header.msg_namelen)
+            else { return true }
+            let error = DatagramError(
+                origin: notes.error_origin == 1 ? .local : .icmp, errno: notes.error_number, type: notes.error_type,
+                code: notes.error_code, information: notes.error_information,
+                offender: notes.has_offender
+                    ? IPAddress(high: notes.offender_high, low: notes.offender_low) : nil,
+                destination: destination)
+            take(error, UnsafeRawBufferPointer(start: base, count: received))
+            return true
+        }
+    }
+}

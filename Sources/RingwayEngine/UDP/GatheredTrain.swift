@@ -1,0 +1,50 @@
+internal import RingwayStack
+internal import RingwayStorage
+internal import RingwayWire
+
+/// Datagrams from one sender to one mapping that came right after each other, gathered in the buffer of the first to go to
+/// the guest as one frame.
+struct GatheredTrain {
+    private(set) var lease = Lease.none
+    private(set) var mapping = Handle(slot: .max, generation: 0)
+    private(set) var sender = TransportAddress(address: IPAddress(high: 0, low: 0), port: 0)
+    private(set) var offset = 0
+    private(set) var length = 0
+    private(set) var marks = DatagramMarks()
+    /// Bytes of the first datagram, and of all that follow but the last.
+    private var size = 0
+
+    init() {}
+
+    /// Takes the lease.
+    init(_ first: ReceivedDatagram, _ lease: Lease, for mapping: Handle) {
+        self.lease = lease
+        self.mapping = mapping
+        sender = first.sender
+        offset = first.offset
+        length = first.length
+        marks = first.marks
+        size = first.length
+    }
+
+    var isEmpty: Bool { lease.isNone }
+
+    /// Bytes of each datagram but the last; zero where there is one.
+    var segmentSize: Int { length > size ? size : 0 }
+
+    /// Copies a datagram to the end of the train where it may follow; false where it may not.
+    @inline(__always)
+    mutating func join(
+        _ datagram: ReceivedDatagram, _ other: Lease, for mapping: Handle, _ space: BufferSpace
+    ) -> Bool {
+        guard datagram.segmentSize == 0, datagram.length > 0, datagram.length <= size, self.mapping == mapping,
+            sender == datagram.sender, marks == datagram.marks, length.isMultiple(of: size),
+            length + datagram.length
+                <= min(size * SendMessage.trainLimit, SendMessage.trainBytes, space.size(of: lease) - offset)
+        else { return false }
+        (space.address(of: lease) + offset + length).copyMemory(
+            from: space.address(of: other) + datagram.offset, byteCount: datagram.length)
+        length += datagram.length
+        return true
+    }
+}

@@ -1,0 +1,23 @@
+internal import RingwayStorage
+internal import RingwayWire
+
+/// A datagram, or several of one size, from the guest to the host's network. It owns one hold of the buffer.
+struct OutgoingDatagram: BitwiseCopyable {
+    /// The mapping or ping in the stack.
+    var flow: Handle
+    var target: TransportAddress
+    var lease: Lease
+    /// Where in the buffer the payload lies, in bytes.
+    var offset: UInt32
+    var length: UInt32
+    /// Bytes of each datagram but the last; zero for a single one.
+    var segmentSize: UInt16
+    var hopLimit: UInt8
+    var trafficClass: UInt8
+    /// It is refused where it does not fit the path.
+    var dontFragment: Bool
+
+    func payload(in space: BufferSpace) -> UnsafeMutableRawBufferPointer {
+        UnsafeMutableRawBufferPointer(start: space.address(of: lease) + Int(offset), count: Int(length))
+    }
+}

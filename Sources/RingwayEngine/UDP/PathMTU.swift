@@ -1,0 +1,34 @@
+internal import CRingway
+internal import Glibc
+internal import RingwayWire
+
+/// The MTU of the host's path to a destination.
+enum PathMTU {
+    /// What the kernel knows of it: the route's, the device's, or what routers on the way have reported; `nil` without a
+    /// route. Costs four system calls: for errors only.
+    ///
+    /// - Parameter source: the host's address that is sent from; `nil` for the kernel's choice.
+    static func toward(_ destination: TransportAddress, from source: IPAddress? = nil) -> UInt32? {
+        let ipv4 = destination.address.isIPv4
+        let descriptor = Endpoint.open(family: ipv4 ? AF_INET : AF_INET6, type: Int32(SOCK_DGRAM.rawValue))
+        guard descriptor >= 0 else { return nil }
+        defer { Endpoint.close(descriptor, reset: false) }
+        if let source, source.isIPv4 == ipv4 {
+            _ = named(TransportAddress(address: source, port: 0)) { bind(descriptor, $0, $1) }
+        }
+        // A port is not needed to find the path, and zero is none.
+        let target = TransportAddress(address: destination.address, port: max(1, destination.port))
+        guard named(target, { connect(descriptor, $0, $1) }) == 0 else { return nil }
+        let mtu = ringway_get_option(
+            descriptor, Int32(ipv4 ? Int(IPPROTO_IP) : Int(IPPROTO_IPV6)), ipv4 ? IP_MTU : IPV6_MTU)
+        return mtu > 0 ? UInt32(mtu) : nil
+    }
+
+    private static func named(
+        _ address: TransportAddress, _ call: (UnsafePointer<sockaddr>, socklen_t) -> Int32
+    ) -> Int32 {
+        var name = SocketAddress(address)
+        let length = name.length
+        return withUnsafeMutablePointer(to: &name) { call(SocketAddress.pointer(to: $0), length) }
+    }
+}

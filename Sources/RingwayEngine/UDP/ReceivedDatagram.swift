@@ -1,0 +1,59 @@
+internal import CRingway
+internal import Glibc
+internal import RingwayStack
+internal import RingwayStorage
+internal import RingwayWire
+internal import RingwayReactor
+
+/// Where a received datagram lies in its buffer, and what the kernel said about it.
+struct ReceivedDatagram {
+    var sender: TransportAddress
+    /// In bytes, from the start of the buffer.
+    var offset: Int
+    var length: Int
+    var notes: ringway_datagram_notes
+    /// Bytes of each datagram but the last where the kernel joined several; zero for one.
+    var segmentSize: Int { Int(notes.segment_size) }
+    /// What the guest is to see of its header; a hop limit of zero is not for a wire.
+    var marks: DatagramMarks {
+        DatagramMarks(
+            hopLimit: notes.hop_limit < 0 ? 64 : UInt8(clamping: max(1, notes.hop_limit)),
+            trafficClass: notes.traffic_class < 0 ? 0 : UInt8(truncatingIfNeeded: notes.traffic_class))
+    }
+
+    /// The host's address that the datagram came to, where the socket was told to say so.
+    var local: IPAddress? {
+        notes.has_local ? IPAddress(high: notes.local_high, low: notes.local_low) : nil
+    }
+
+    private init(_ sender: TransportAddress, offset: Int, length: Int, _ notes: ringway_datagram_notes) {
+        self.sender = sender
+        self.offset = offset
+        self.length = length
+        self.notes = notes
+    }
+
+    /// Reads what the kernel laid before the payload (io_uring_recvmsg_multishot(3)); every length is checked.
+    ///
+    /// - Parameter bytes: a completion's result.
+    /// - Returns: `nil` for what is no whole datagram of IPv4 or IPv6; the buffer stays the caller's.
+    static func read(_ lease: Lease, bytes: Int, _ core: inout ShardCore) -> ReceivedDatagram? {
+        let prologue = MemoryLayout<io_uring_recvmsg_out>.size
+        let payloadOffset = prologue + Int(ShardCore.nameRoom) + ShardCore.controlRoom
+        guard bytes >= payloadOffset else { return nil }
+        let headroom = core.receiveBuffers.headroom
+        let start = core.space.address(of: lease) + headroom
+        let header = start.loadUnaligned(as: io_uring_recvmsg_out.self)
+        guard header.flags & UInt32(MSG_TRUNC) == 0, header.namelen <= ShardCore.nameRoom,
+            Int(header.controllen) <= ShardCore.controlRoom
+        else {
+            core.counters.add(.droppedUnsupported)
+            return nil
+        }
+        guard let sender = SocketAddress.read(start + prologue, length: header.namelen) else { return nil }
+        var notes = ringway_datagram_notes()
+        ringway_read_datagram_control(start + prologue + Int(ShardCore.nameRoom), header.controllen, &notes)
+        return ReceivedDatagram(
+            sender, offset: headroom + payloadOffset, length: bytes - payloadOffset, notes)
+    }
+}

@@ -1,0 +1,256 @@
+internal import CRingway
+internal import Glibc
+internal import RingwayReactor
+internal import RingwayRing
+internal import RingwayStack
+internal import RingwayStorage
+internal import RingwayWire
+
+/// The host sockets of a guest's UDP mappings.
+///
+/// ## Theory of operation
+///
+/// A mapping has one unconnected socket, opened with its first datagram and beside the slot that the mapping has in the
+/// stack. A multishot receive stays armed on it as long as there are buffers. Datagrams that follow each other are joined
+/// to trains both ways: toward the host by `DatagramSender`, toward the guest in the buffer of the first (`gathered`),
+/// within one turn. Errors that the kernel queues on the socket, and those by which sends fail, reach the guest as ICMP.
+struct UDPSockets: ~Copyable {
+    enum Operation: UInt8, ShardOperation {
+        /// A multishot receive of a mapping's socket.
+        case receive
+        /// The send of a message, which the tag names.
+        case send
+
+        static var owner: OperationOwner { .udp }
+    }
+
+    private let shared: EngineShared
+    private let counters: Counters
+    private var sockets: SlotTable<DatagramSocket>
+    private var sender: DatagramSender
+    private var gathered = GatheredTrain()
+    /// Some socket's receive found no buffer.
+    private var hasStarved = false
+
+    init(shared: EngineShared, counters: Counters) throws(MemoryFailure) {
+        self.shared = shared
+        self.counters = counters
+        sockets = try SlotTable(capacity: max(16, shared.configuration.stack.limits.udpMappings))
+        sender = DatagramSender(Operation.send, counters: counters)
+    }
+
+    /// Routes a completion of one of the component's operations.
+    @inline(__always)
+    mutating func complete(_ completion: Completion, _ core: inout ShardCore, _ stack: inout Stack) {
+        switch Operation(completion.tag) {
+        case .receive: received(completion, &core, &stack)
+        case .send: sent(completion, &core, &stack)
+        case nil: break
+        }
+    }
+
+    @inline(__always)
+    private func socket(_ mapping: Handle) -> UnsafeMutablePointer<DatagramSocket>? {
+        guard Int(mapping.slot) < sockets.capacity, let socket = sockets.pointer(mapping.slot),
+            socket.pointee.flow == mapping
+        else { return nil }
+        return socket
+    }
+
+    // MARK: Toward the host
+
+    /// Sends a datagram from its mapping's socket. Takes the datagram's lease.
+    mutating func send(_ datagram: OutgoingDatagram, _ core: inout ShardCore, _ stack: inout Stack) {
+        guard let socket = openSocket(datagram, &core, &stack) else { return core.release(datagram.lease) }
+        socket.pointee.fragmentation.forbid(
+            datagram.dontFragment, on: socket.pointee.descriptor, ipv4: socket.pointee.isIPv4, &core)
+        sender.send(
+            datagram, on: socket.pointee.descriptor, canSegment: !socket.pointee.cannotSegment, &core)
+    }
+
+    /// The socket of a datagram's mapping, opened when its first datagram is sent.
+    private mutating func openSocket(
+        _ datagram: OutgoingDatagram, _ core: inout ShardCore, _ stack: inout Stack
+    ) -> UnsafeMutablePointer<DatagramSocket>? {
+        let mapping = datagram.flow
+        if let socket = sockets.pointer(mapping.slot) {
+            return socket.pointee.flow == mapping ? socket : nil
+        }
+        guard let ipv4 = stack.mappingIsIPv4(mapping) else { return nil }
+        guard isAdmitted(datagram, &core, &stack) else { return nil }
+        let descriptor = DatagramSocket.openUDP(ipv4: ipv4)
+        guard descriptor >= 0 else {
+            shared.descriptors.release()
+            stack.datagramSocketFailed(mapping)
+            return nil
+        }
+        // Bound now: a receive on a socket without a port would find nothing.
+        var any = SocketAddress(
+            TransportAddress(
+                address: ipv4 ? IPAddress(IPv4Address(rawValue: 0)) : IPAddress(high: 0, low: 0), port: 0))
+        let length = any.length
+        _ = withUnsafeMutablePointer(to: &any) { bind(descriptor, SocketAddress.pointer(to: $0), length) }
+        counters.add(.hostSockets)
+        let socket = sockets.insert(
+            DatagramSocket(descriptor: descriptor, flow: mapping, isIPv4: ipv4), mapping.slot)
+        arm(socket, &core)
+        return socket
+    }
+
+    /// Counts the descriptor of a mapping, in the place of the guest's oldest one where it has its share; false when it
+    /// cannot be had, which the guest is told.
+    private mutating func isAdmitted(
+        _ datagram: OutgoingDatagram, _ core: inout ShardCore, _ stack: inout Stack
+    ) -> Bool {
+        let mapping = datagram.flow
+        let grant = shared.descriptors.admit(&stack, sparing: mapping)
+        if grant == .granted { return true }
+        if grant == .beyondShare {
+            if stack.endOldestMapping(sparing: mapping) {
+                shared.descriptors.take(1)
+                return true
+            }
+            stack.datagramFailed(
+                mapping, to: datagram.target, .administrativelyProhibited, from: nil,
+                payload: UnsafeRawBufferPointer(datagram.payload(in: core.space)))
+        }
+        stack.datagramSocketFailed(mapping)
+        return false
+    }
+
+    private mutating func sent(_ completion: Completion, _ core: inout ShardCore, _ stack: inout Stack) {
+        let place = completion.tag.handle
+        guard let message = core.messages.pointer(to: place) else { return }
+        if completion.result < 0 {
+            if isSentAgain(message, place, -completion.result, &core, &stack) { return }
+            counters.add(.udpSendFailed)
+        }
+        core.releaseMessage(place.slot)
+    }
+
+    /// Deals with a message that the kernel refused: true when it is on its way again, whole or in pieces. Otherwise the
+    /// guest has been told.
+    private mutating func isSentAgain(
+        _ message: UnsafeMutablePointer<SendMessage>, _ place: Handle, _ error: Int32, _ core: inout ShardCore,
+        _ stack: inout Stack
+    ) -> Bool {
+        let mapping = message.pointee.owner
+        guard let socket = self.socket(mapping) else { return false }
+        let descriptor = socket.pointee.descriptor
+        let dontFragment = message.pointee.dontFragment
+        let queued = Self.reportErrors(of: descriptor, mapping, &stack)
+        switch sender.retry(message, place, after: error, queuedErrors: queued, on: descriptor, &core) {
+        case .retried: return true
+        case .separated:
+            // Of datagrams that must not be cut the guest makes smaller ones, which may go as trains again.
+            if !dontFragment || error != EMSGSIZE && error != EINVAL { socket.pointee.cannotSegment = true }
+            return true
+        case .failed(let pathMTU):
+            DatagramSender.report(message, error, pathMTU: pathMTU, &stack)
+            return false
+        }
+    }
+
+    /// Tells the guest of the errors that a mapping's socket has queued; returns how many there were.
+    private static func reportErrors(of descriptor: Int32, _ mapping: Handle, _ stack: inout Stack) -> Int {
+        ErrorQueue.drain(descriptor) { error, payload in
+            guard let reason = ICMPError.Reason(error) else { return }
+            stack.datagramFailed(mapping, to: error.destination, reason, from: error.offender, payload: payload)
+        }
+    }
+
+    /// Closes the socket of a mapping that has ended.
+    mutating func close(_ mapping: Handle, _ core: inout ShardCore) {
+        guard let socket = self.socket(mapping) else { return }
+        if socket.pointee.receive == .armed { core.cancel(Operation.receive.tag(mapping)) }
+        // What is in flight keeps the file, or ends; its completions find a stale handle.
+        core.close(socket.pointee.descriptor, reset: false)
+        sockets.remove(mapping.slot)
+        counters.add(.hostSockets, -1)
+        shared.descriptors.release()
+    }
+
+    // MARK: Toward the guest
+
+    private mutating func arm(_ socket: UnsafeMutablePointer<DatagramSocket>, _ core: inout ShardCore) {
+        socket.pointee.receive = .armed
+        core.receiveDatagrams(socket.pointee.descriptor, Operation.receive.tag(socket.pointee.flow))
+    }
+
+    private mutating func received(_ completion: Completion, _ core: inout ShardCore, _ stack: inout Stack) {
+        let mapping = completion.tag.handle
+        let lease = core.takeBuffer(completion)
+        guard let socket = self.socket(mapping) else { return core.releaseAny(lease) }
+        if completion.result >= 0, !lease.isNone {
+            if let datagram = ReceivedDatagram.read(lease, bytes: Int(completion.result), &core) {
+                gather(datagram, lease, for: mapping, &core, &stack)
+            } else {
+                core.release(lease)
+            }
+        } else if !lease.isNone {
+            core.release(lease)
+        } else if completion.result == -ENOBUFS {
+            core.countStarvedReceive()
+        } else if completion.result < 0 {
+            _ = Self.reportErrors(of: socket.pointee.descriptor, mapping, &stack)
+        }
+        guard !completion.hasMore else { return }
+        if completion.result == -ENOBUFS {
+            socket.pointee.receive = .starved
+            hasStarved = true
+        } else {
+            arm(socket, &core)
+        }
+    }
+
+    /// Arms again, when buffers have come back, the receives that had found none.
+    mutating func retryStarved(_ core: inout ShardCore) {
+        guard hasStarved, core.receiveBuffers.available > 0 else { return }
+        hasStarved = false
+        for slot in 0..<UInt32(sockets.capacity) {
+            guard let socket = sockets.pointer(slot), socket.pointee.receive == .starved else { continue }
+            arm(socket, &core)
+        }
+    }
+
+    /// Gathers a datagram, or hands it to the stack when nothing may be joined to it. Takes the lease.
+    private mutating func gather(
+        _ datagram: ReceivedDatagram, _ lease: Lease, for mapping: Handle, _ core: inout ShardCore,
+        _ stack: inout Stack
+    ) {
+        if !gathered.isEmpty {
+            if gathered.join(datagram, lease, for: mapping, core.space) {
+                counters.add(.udpJoinedToGuest)
+                return core.release(lease)
+            }
+            endGathering(&stack)
+        }
+        let most = shared.configuration.stack.plan.mtu - (datagram.sender.address.isIPv4 ? 28 : 48)
+        if datagram.segmentSize == 0, datagram.length > 0, datagram.length <= most, stack.takesTrains {
+            gathered = GatheredTrain(datagram, lease, for: mapping)
+        } else {
+            stack.datagramReceived(
+                mapping, from: datagram.sender, lease, offset: datagram.offset, length: datagram.length,
+                segmentSize: datagram.segmentSize, marks: datagram.marks)
+        }
+    }
+
+    /// Hands what was gathered to the stack.
+    mutating func endGathering(_ stack: inout Stack) {
+        guard !gathered.isEmpty else { return }
+        let train = gathered
+        gathered = GatheredTrain()
+        stack.datagramReceived(
+            train.mapping, from: train.sender, train.lease, offset: train.offset, length: train.length,
+            segmentSize: train.segmentSize, marks: train.marks)
+    }
+
+    /// Closes everything, at the end of the shard.
+    mutating func closeDescriptors() {
+        for slot in 0..<UInt32(sockets.capacity) {
+            guard let socket = sockets.pointer(slot) else { continue }
+            Endpoint.close(socket.pointee.descriptor, reset: false)
+            shared.descriptors.release()
+        }
+    }
+}

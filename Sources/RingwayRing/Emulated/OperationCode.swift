@@ -1,0 +1,64 @@
+internal import CRingway
+
+/// The operations that are emulated, by their numbers in the kernel's interface (include/uapi/linux/io_uring.h).
+enum OperationCode: UInt8 {
+    case nothing = 0
+    case readSlices = 1
+    case writeSlices = 2
+    case poll = 6
+    case sendMessage = 9
+    case receiveMessage = 10
+    case accept = 13
+    case cancel = 14
+    case connect = 16
+    case close = 19
+    case read = 22
+    case write = 23
+    case send = 26
+    case receive = 27
+    case shutdown = 34
+    case messageRing = 40
+    case readMultishot = 49
+
+    /// What an operation waits for.
+    enum Need {
+        /// Nothing: it is over at once.
+        case none
+        /// Something to read, or room to write. Operations of one need on one descriptor take turns.
+        case input, output
+        /// Whatever its mask says.
+        case events
+    }
+
+    /// Whether its system call has no flag of its own against waiting.
+    var needsNonBlockingFile: Bool {
+        switch self {
+        case .read, .readSlices, .readMultishot, .write, .writeSlices, .accept, .connect: true
+        default: false
+        }
+    }
+
+    var need: Need {
+        switch self {
+        case .nothing, .cancel, .close, .shutdown, .messageRing: .none
+        case .read, .readSlices, .readMultishot, .receive, .receiveMessage, .accept: .input
+        case .write, .writeSlices, .send, .sendMessage, .connect: .output
+        case .poll: .events
+        }
+    }
+}
+
+extension UnsafeMutablePointer<io_uring_sqe> {
+    var code: OperationCode? { OperationCode(rawValue: pointee.opcode) }
+
+    /// Whether the operation goes on after a completion.
+    var isMultishot: Bool {
+        switch code {
+        case .readMultishot: true
+        case .receive, .receiveMessage: UInt32(pointee.ioprio) & IORING_RECV_MULTISHOT != 0
+        case .accept: UInt32(pointee.ioprio) & IORING_ACCEPT_MULTISHOT != 0
+        case .poll: pointee.len & IORING_POLL_ADD_MULTI != 0
+        default: false
+        }
+    }
+}

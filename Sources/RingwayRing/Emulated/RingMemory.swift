@@ -1,0 +1,70 @@
+internal import CRingway
+internal import Glibc
+
+/// The queues of a `struct io_uring` in ordinary memory.
+enum RingMemory {
+    /// The words that the two sides of the queues share, in the order in which they lie.
+    private enum Word: Int, CaseIterable {
+        case submissionHead, submissionTail, submissionMask, submissionEntries, submissionFlags, submissionsDropped
+        case completionHead, completionTail, completionMask, completionEntries, completionFlags, completionsLost
+    }
+
+    /// Room for the words, before the entries.
+    private static var wordRoom: Int { 128 }
+
+    /// Lays both queues out, empty, with at least so many entries each.
+    ///
+    /// - Returns: the memory, to be deallocated by the caller.
+    static func lay(
+        out ring: UnsafeMutablePointer<io_uring>, entries: UInt32, completions: UInt32
+    ) throws(RingError) -> UnsafeMutableRawPointer {
+        let (entries, completions) = (powerOfTwo(atLeast: entries), powerOfTwo(atLeast: completions))
+        let submissionBytes = Int(entries) * MemoryLayout<io_uring_sqe>.stride
+        let completionBytes = Int(completions) * MemoryLayout<io_uring_cqe>.stride
+        let memory = try allocate(wordRoom + submissionBytes + completionBytes)
+        let words = memory.bindMemory(to: UInt32.self, capacity: Word.allCases.count)
+        words.initialize(repeating: 0, count: Word.allCases.count)
+        func place(_ word: Word) -> UnsafeMutablePointer<UInt32> { words + word.rawValue }
+        ring.initialize(to: io_uring())
+        ring.pointee.sq.khead = place(.submissionHead)
+        ring.pointee.sq.ktail = place(.submissionTail)
+        ring.pointee.sq.kring_mask = place(.submissionMask)
+        ring.pointee.sq.kring_entries = place(.submissionEntries)
+        ring.pointee.sq.kflags = place(.submissionFlags)
+        ring.pointee.sq.kdropped = place(.submissionsDropped)
+        ring.pointee.sq.ring_mask = entries - 1
+        ring.pointee.sq.ring_entries = entries
+        ring.pointee.sq.sqes = (memory + wordRoom).bindMemory(to: io_uring_sqe.self, capacity: Int(entries))
+        ring.pointee.cq.khead = place(.completionHead)
+        ring.pointee.cq.ktail = place(.completionTail)
+        ring.pointee.cq.kring_mask = place(.completionMask)
+        ring.pointee.cq.kring_entries = place(.completionEntries)
+        ring.pointee.cq.kflags = place(.completionFlags)
+        ring.pointee.cq.koverflow = place(.completionsLost)
+        ring.pointee.cq.ring_mask = completions - 1
+        ring.pointee.cq.ring_entries = completions
+        ring.pointee.cq.cqes = (memory + wordRoom + submissionBytes).bindMemory(
+            to: io_uring_cqe.self, capacity: Int(completions))
+        place(.submissionMask).pointee = entries - 1
+        place(.submissionEntries).pointee = entries
+        place(.completionMask).pointee = completions - 1
+        place(.completionEntries).pointee = completions
+        // For ever: the owner is to come in before it believes that nothing is ready.
+        place(.submissionFlags).pointee = IORING_SQ_TASKRUN
+        return memory
+    }
+
+    /// Whole pages, given back by `deallocate`.
+    static func allocate(_ octets: Int) throws(RingError) -> UnsafeMutableRawPointer {
+        guard let memory = ringway_allocate(octets, 4_096) else {
+            throw RingError(operation: "cannot have \(octets) octets of memory", errno: ENOMEM)
+        }
+        return memory
+    }
+
+    private static func powerOfTwo(atLeast count: UInt32) -> UInt32 {
+        var power: UInt32 = 1
+        while power < count { power *= 2 }
+        return power
+    }
+}

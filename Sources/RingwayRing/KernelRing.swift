@@ -1,0 +1,49 @@
+internal import CRingway
+
+/// The back end that is the kernel's io_uring.
+struct KernelRing: BitwiseCopyable {
+    private let ring: UnsafeMutablePointer<io_uring>
+
+    /// - Parameter ring: is set up, and is the caller's; `close` undoes that.
+    init(
+        _ ring: UnsafeMutablePointer<io_uring>, entries: UInt32, completions: UInt32, defersTaskWork: Bool
+    ) throws(RingError) {
+        let flags = defersTaskWork ? ringway_setup_flags_preferred() : ringway_setup_flags_cooperative()
+        var result = ringway_ring_init(ring, entries, completions, flags)
+        if result == -EINVAL { result = ringway_ring_init(ring, entries, completions, ringway_setup_flags_minimal()) }
+        guard result == 0 else { throw RingError(operation: "cannot set up io_uring", errno: -result) }
+        self.ring = ring
+    }
+
+    func close() { io_uring_queue_exit(ring) }
+
+    func enable() throws(RingError) {
+        let result = ringway_enable(ring)
+        guard result == 0 else { throw RingError(operation: "cannot enable io_uring", errno: -result) }
+        // A registered ring saves the look-up of the descriptor in every system call; without it all works as well.
+        _ = io_uring_register_ring_fd(ring)
+    }
+
+    /// Submits what is queued; the entries taken, or a negated `errno`.
+    func submit() -> Int32 {
+        let result = io_uring_submit(ring)
+        return result == 0 && io_uring_sq_ready(ring) > 0 ? -EAGAIN : result
+    }
+
+    /// Submits what is queued and has the kernel post the completions that it holds back.
+    func submitAndCollect() -> Int32 { io_uring_submit_and_get_events(ring) }
+
+    func submitAndWait(nanoseconds: Int64) -> Int32 {
+        nanoseconds == 0 ? io_uring_submit_and_get_events(ring) : ringway_submit_and_wait(ring, nanoseconds)
+    }
+
+    func collect() { _ = io_uring_get_events(ring) }
+
+    func register(_ memory: UnsafeMutableRawPointer, entries: UInt32, group: UInt16) -> Int32 {
+        ringway_register_buffer_ring(ring, memory, entries, group)
+    }
+
+    func cancelNow(_ tag: UInt64, nanoseconds: UInt64) -> Int32 {
+        ringway_cancel_tag_now(ring.pointee.ring_fd, tag, nanoseconds)
+    }
+}

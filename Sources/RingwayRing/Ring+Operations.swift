@@ -1,0 +1,136 @@
+public import CRingway
+internal import Glibc
+
+/// The operations that a ring carries out, by the names of their system calls.
+///
+/// Each queues one submission and completes under its tag, with a count or descriptor, or a negated `errno`. Descriptors
+/// and memory stay the caller's: memory must stay in place until the operation completes. A *multishot* operation
+/// completes again and again until it ends by an error or by `cancel` (`Completion.hasMore`). With a `group` the kernel
+/// takes a buffer from that buffer ring when data has arrived, and names it in the completion.
+extension Ring {
+    /// Queues one submission: the only place that writes `user_data`. The tag comes last, because some versions of
+    /// liburing clear it when an entry is filled.
+    @inline(__always)
+    mutating func add(_ tag: OperationTag, _ fill: (UnsafeMutablePointer<io_uring_sqe>) -> Void) {
+        let entry = prepare()
+        fill(entry)
+        entry.pointee.user_data = tag.rawValue
+    }
+
+    // MARK: Connections
+
+    /// connect(2). The address must stay in place.
+    public mutating func connect(
+        _ descriptor: Int32, to address: UnsafePointer<sockaddr>, length: UInt32, _ tag: OperationTag
+    ) {
+        add(tag) { io_uring_prep_connect($0, descriptor, address, length) }
+    }
+
+    /// accept(2), multishot; accepted sockets are non-blocking and closed on exec.
+    ///
+    /// - Parameter pollsFirst: spares the attempt where no client waits (`KernelFeatures.acceptsPollFirst`).
+    public mutating func acceptMultishot(_ descriptor: Int32, pollsFirst: Bool, _ tag: OperationTag) {
+        add(tag) { ringway_prepare_accept_multishot($0, descriptor, pollsFirst) }
+    }
+
+    // MARK: Readiness
+
+    /// poll(2), once. Failure and hang-up are reported unasked.
+    public mutating func poll(_ descriptor: Int32, _ events: UInt32, _ tag: OperationTag) {
+        add(tag) { ringway_prepare_poll($0, descriptor, events) }
+    }
+
+    /// The same, multishot.
+    public mutating func pollMultishot(_ descriptor: Int32, _ events: UInt32, _ tag: OperationTag) {
+        add(tag) { ringway_prepare_poll_multishot($0, descriptor, events) }
+    }
+
+    // MARK: Devices and other files
+
+    /// read(2).
+    public mutating func read(_ descriptor: Int32, into buffer: UnsafeMutableRawBufferPointer, _ tag: OperationTag) {
+        add(tag) { io_uring_prep_read($0, descriptor, buffer.baseAddress, UInt32(buffer.count), 0) }
+    }
+
+    /// read(2) of at most `length` bytes into a buffer of `group`.
+    public mutating func read(_ descriptor: Int32, upTo length: UInt32, group: UInt16, _ tag: OperationTag) {
+        add(tag) { ringway_prepare_read_select($0, descriptor, length, group) }
+    }
+
+    /// read(2) into buffers of `group`, multishot (`KernelFeatures.hasMultishotRead`).
+    public mutating func readMultishot(_ descriptor: Int32, group: UInt16, _ tag: OperationTag) {
+        add(tag) { ringway_prepare_read_multishot($0, descriptor, group) }
+    }
+
+    /// write(2).
+    public mutating func write(
+        _ descriptor: Int32, _ bytes: UnsafeMutableRawPointer, length: UInt32, _ tag: OperationTag
+    ) {
+        add(tag) { io_uring_prep_write($0, descriptor, bytes, length, 0) }
+    }
+
+    /// writev(2). The slices too must stay in place.
+    public mutating func write(
+        _ descriptor: Int32, _ slices: UnsafeMutablePointer<iovec>, count: UInt32, _ tag: OperationTag
+    ) {
+        add(tag) { io_uring_prep_writev($0, descriptor, slices, count, 0) }
+    }
+
+    // MARK: Sockets
+
+    /// recv(2).
+    public mutating func receive(
+        _ descriptor: Int32, into buffer: UnsafeMutableRawBufferPointer, _ tag: OperationTag
+    ) {
+        add(tag) { io_uring_prep_recv($0, descriptor, buffer.baseAddress, buffer.count, 0) }
+    }
+
+    /// recv(2) of at most `length` bytes into a buffer of `group`.
+    public mutating func receive(_ descriptor: Int32, upTo length: UInt32, group: UInt16, _ tag: OperationTag) {
+        add(tag) { ringway_prepare_receive_select($0, descriptor, length, group) }
+    }
+
+    /// recv(2) into buffers of `group`, multishot.
+    public mutating func receiveMultishot(_ descriptor: Int32, group: UInt16, _ tag: OperationTag) {
+        add(tag) { ringway_prepare_receive_multishot($0, descriptor, group) }
+    }
+
+    /// recvmsg(2) into buffers of `group`, multishot: each holds a `struct io_uring_recvmsg_out`, then name, control data
+    /// and payload (io_uring_recvmsg_multishot(3)).
+    ///
+    /// - Parameter template: the room that name and control data have; stays in place until the operation has ended.
+    public mutating func receiveMessageMultishot(
+        _ descriptor: Int32, _ template: UnsafeMutablePointer<msghdr>, group: UInt16, _ tag: OperationTag
+    ) {
+        add(tag) { ringway_prepare_receive_message_multishot($0, descriptor, template, group) }
+    }
+
+    /// send(2).
+    public mutating func send(
+        _ descriptor: Int32, _ bytes: UnsafeRawPointer, _ length: Int, flags: Int32, _ tag: OperationTag
+    ) {
+        add(tag) { io_uring_prep_send($0, descriptor, bytes, length, flags) }
+    }
+
+    /// sendmsg(2). Everything that the header points to must stay in place.
+    public mutating func send(
+        _ descriptor: Int32, message: UnsafePointer<msghdr>, flags: Int32, _ tag: OperationTag
+    ) {
+        add(tag) { io_uring_prep_sendmsg($0, descriptor, message, UInt32(bitPattern: flags)) }
+    }
+
+    // MARK: Other operations and rings
+
+    /// Cancels the operation that was queued under `other`; both complete.
+    public mutating func cancel(_ other: OperationTag, _ tag: OperationTag) {
+        add(tag) { ringway_prepare_cancel_tag($0, other.rawValue) }
+    }
+
+    /// Posts a completion under `tag` to another ring. Nothing completes here unless it fails, under a tag of zero.
+    public mutating func post(_ tag: OperationTag, toRing descriptor: Int32) {
+        add(OperationTag(rawValue: 0)) {
+            ringway_prepare_wake($0, descriptor, tag.rawValue)
+            ringway_skip_success($0)
+        }
+    }
+}

@@ -1,0 +1,73 @@
+import Glibc
+import RingwayRing
+import RingwayWire
+import Testing
+
+@testable import RingwayEngine
+
+/// The listeners of published ports alone.
+@Suite("Port listeners", .tags(.kernel))
+struct PortListenersTests {
+    private static let guest = TransportAddress(address: IPAddress(GuestPort.guest), port: 80)
+    private static let loopback = IPAddress(IPv4Address(127, 0, 0, 1))
+
+    /// A listening socket and its address.
+    private static func listener() throws -> (descriptor: Int32, address: TransportAddress) {
+        let descriptor = try Listener.stream(address: loopback, port: 0)
+        return (descriptor, try #require(SocketAddress.local(of: descriptor)))
+    }
+
+    @Test(arguments: BackEnd.here)
+    func `returns an accepted client with its address and where it is to go`(_ backEnd: BackEnd) throws {
+        let bench = try ComponentBench(backEnd)
+        var ports = try PortListeners(shared: bench.shared, counters: bench.counters)
+        let (descriptor, address) = try Self.listener()
+        defer { close(descriptor) }
+        ports.add(
+            ListeningSocket(descriptor: descriptor, forward: 1, guest: Self.guest, isStream: true), &bench.core,
+            &bench.stack)
+        for _ in 0..<2 {
+            let peer = HostSockets.connected(SOCK_STREAM, to: address)
+            let completion = try #require(bench.completion())
+            #expect(completion.tag.owner == .ports)
+            let accepted = ports.complete(completion, &bench.core, &bench.stack)
+            let client = try #require(accepted)
+            #expect(client.guest == Self.guest)
+            #expect(client.address == SocketAddress.local(of: peer))
+            #expect(bench.shared.descriptors.held == 1)
+            bench.shared.turnAway(client)
+            #expect(HostSockets.receive(peer).errno == ECONNRESET)
+            #expect(bench.shared.descriptors.held == 0)
+            close(peer)
+        }
+    }
+
+    @Test(arguments: BackEnd.here)
+    func `replies to the end of a forward when the kernel has given its socket back`(_ backEnd: BackEnd) throws {
+        let bench = try ComponentBench(backEnd)
+        var ports = try PortListeners(shared: bench.shared, counters: bench.counters)
+        let (descriptor, address) = try Self.listener()
+        ports.add(
+            ListeningSocket(descriptor: descriptor, forward: 7, guest: Self.guest, isStream: true), &bench.core,
+            &bench.stack)
+        let othersLeft = ports.end(of: [8], from: 0, &bench.core, &bench.stack)
+        #expect(othersLeft == nil)
+        let others = ShardReply(count: 1)
+        ports.awaitEnds(others)
+        #expect(others.wait(milliseconds: 0), "of that forward there are no listeners")
+        let left = ports.end(of: [7], from: 0, &bench.core, &bench.stack)
+        #expect(left == nil)
+        let reply = ShardReply(count: 1)
+        ports.awaitEnds(reply)
+        #expect(!reply.wait(milliseconds: 0))
+        while !reply.wait(milliseconds: 0), let completion = bench.completion() {
+            let client = ports.complete(completion, &bench.core, &bench.stack)
+            #expect(client == nil)
+        }
+        #expect(reply.wait(milliseconds: 0))
+        close(descriptor)
+        // The port is free again.
+        let again = try Listener.stream(address: Self.loopback, port: address.port)
+        close(again)
+    }
+}

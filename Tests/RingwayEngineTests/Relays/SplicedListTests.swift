@@ -1,0 +1,58 @@
+import RingwayStorage
+import RingwayWire
+import Testing
+
+@testable import RingwayEngine
+
+@Suite("Lists of spliced streams")
+struct SplicedListTests {
+    private static let nobody = TransportAddress(address: IPAddress(high: 0, low: 1), port: 1)
+
+    /// A slab with so many streams.
+    private static func streams(_ count: Int) -> Slab<SplicedStream> {
+        var slab = MemoryFailure.trap { try Slab<SplicedStream>(capacity: count) }
+        for _ in 0..<count {
+            _ = slab.insert(
+                SplicedStream(client: -1, address: nobody, server: nobody))
+        }
+        return slab
+    }
+
+    /// What is on the list, in its order.
+    private static func members(_ list: SplicedList, _ slab: borrowing Slab<SplicedStream>) -> [UInt32] {
+        var members: [UInt32] = []
+        var slot = list.first
+        while let stream = slab.pointer(inSlot: slot) {
+            members.append(slot)
+            slot = stream.pointee.next
+        }
+        return members
+    }
+
+    @Test func `keep the order in which streams came`() {
+        let slab = Self.streams(3)
+        var list = SplicedList(.running, of: slab.base)
+        for slot: UInt32 in [2, 0, 1] { list.append(slot) }
+        #expect(Self.members(list, slab) == [2, 0, 1])
+    }
+
+    @Test(arguments: [0, 1, 2] as [UInt32])
+    func `lose any member and keep the others`(gone: UInt32) {
+        let slab = Self.streams(3)
+        var list = SplicedList(.running, of: slab.base)
+        for slot: UInt32 in 0..<3 { list.append(slot) }
+        list.remove(gone)
+        #expect(Self.members(list, slab) == [0, 1, 2].filter { $0 != gone })
+        list.append(gone)
+        #expect(Self.members(list, slab).last == gone)
+    }
+
+    @Test func `are empty when their last member has gone`() {
+        let slab = Self.streams(1)
+        var list = SplicedList(.opening, of: slab.base)
+        list.append(0)
+        list.remove(0)
+        #expect(list.count == 0 && list.first == .max)
+        #expect(slab.pointer(inSlot: 0)?.pointee.place == SplicedStream.Place.none)
+    }
+}

@@ -1,0 +1,197 @@
+import CRingway
+import Glibc
+import RingwaySplice
+import RingwayStorage
+import RingwayWire
+import Testing
+
+@testable import RingwayEngine
+
+/// Octets that go from one real connection to another through pipes of the kernel's.
+@Suite("Spliced streams", .tags(.kernel))
+struct SplicedStreamTests {
+    /// A connection on the loopback: the end that the stream has, non-blocking, and the far end.
+    private struct Connection {
+        let near: Int32
+        var far: Int32
+
+        init() {
+            let (listener, address) = HostSockets.bound(SOCK_STREAM)
+            Glibc.listen(listener, 1)
+            far = HostSockets.connected(SOCK_STREAM, to: address)
+            near = accept(listener, nil, nil)
+            _ = ringway_set_nonblocking(near)
+            Glibc.close(listener)
+        }
+
+        /// The far end goes away with RST. On the loopback it has arrived when the call returns.
+        mutating func reset() {
+            Endpoint.close(far, reset: true)
+            far = -1
+        }
+
+        func close() {
+            Glibc.close(near)
+            if far >= 0 { Glibc.close(far) }
+        }
+    }
+
+    /// A direction between two connections, as a shard drives it.
+    private final class Bench {
+        var source = Connection()
+        var sink = Connection()
+        var direction = SplicedStream(
+            client: -1, address: TransportAddress(address: HostSockets.loopbackIPv4, port: 1),
+            server: TransportAddress(address: HostSockets.loopbackIPv4, port: 2)
+        ).toGuest
+        var pipes: PipePool
+
+        /// - Parameter pipes: how many there may be.
+        init(pipes: Int = .max) { self.pipes = PipePool(limit: pipes) }
+
+        deinit {
+            source.close()
+            sink.close()
+        }
+
+        /// Moves what can be moved, as if the kernel had just told of it.
+        func move(budget: Int = .max, isBroken: Bool = false) -> SplicedOutcome {
+            var budget = budget
+            var end = SplicedEnd(descriptor: source.near)
+            end.isBroken = isBroken
+            direction.isReadable = true
+            direction.isWritable = true
+            return direction.move(from: end, to: SplicedEnd(descriptor: sink.near), &pipes, budget: &budget)
+        }
+
+        func write(_ octets: [UInt8]) { _ = send(source.far, octets, octets.count, 0) }
+
+        /// What the far end has received; an empty array is an end, `nil` nothing.
+        func read(_ count: Int = 65_536) -> [UInt8]? {
+            var octets = [UInt8](repeating: 0, count: count)
+            let received = recv(sink.far, &octets, count, Int32(MSG_DONTWAIT))
+            return received < 0 ? nil : Array(octets.prefix(received))
+        }
+    }
+
+    @Test func `carry octets as they are`() {
+        let bench = Bench()
+        bench.write([1, 2, 3])
+        #expect(bench.move() == .moved)
+        #expect(bench.read() == [1, 2, 3])
+    }
+
+    @Test func `carry octets and an end without a pipe`() {
+        let bench = Bench(pipes: 0)
+        bench.write([1, 2, 3])
+        shutdown(bench.source.far, Int32(SHUT_WR))
+        #expect(bench.move() == .moved)
+        #expect(bench.move() == .moved)
+        #expect(bench.direction.isShut)
+        #expect(bench.read() == [1, 2, 3])
+        #expect(bench.read() == [])
+    }
+
+    @Test func `leave with the source what the sink does not take without a pipe`() {
+        let bench = Bench(pipes: 0)
+        let block = [UInt8](repeating: 7, count: 1 << 20)
+        var written = 0
+        while true {
+            let count = send(bench.source.far, block, block.count, Int32(MSG_DONTWAIT))
+            if count > 0 { written += count }
+            _ = bench.move()
+            if count <= 0, !bench.direction.isWritable { break }
+        }
+        #expect(bench.direction.queued == 0)
+        shutdown(bench.source.far, Int32(SHUT_WR))
+        var received = 0
+        while !bench.direction.isShut || received < written {
+            while let octets = bench.read(1 << 20), !octets.isEmpty { received += octets.count }
+            #expect(bench.move() == .moved)
+        }
+        #expect(received == written)
+    }
+
+    @Test func `tell a source's reset without a pipe`() {
+        let bench = Bench(pipes: 0)
+        bench.source.reset()
+        #expect(bench.move() == .sourceBroken)
+    }
+
+    @Test func `have no pipe while nothing is under way`() {
+        let bench = Bench()
+        bench.write([1, 2, 3])
+        _ = bench.move()
+        #expect(bench.direction.pipe.isNone)
+    }
+
+    @Test func `wait for the kernel's word once the source has no more`() {
+        let bench = Bench()
+        _ = bench.move()
+        #expect(!bench.direction.canMove)
+    }
+
+    @Test func `pass an end on after the octets before it`() {
+        let bench = Bench()
+        bench.write([1, 2, 3])
+        shutdown(bench.source.far, Int32(SHUT_WR))
+        #expect(bench.move() == .moved)
+        #expect(bench.direction.isShut)
+        #expect(bench.read() == [1, 2, 3])
+        #expect(bench.read() == [])
+    }
+
+    @Test func `keep an end back while octets are under way`() {
+        let bench = Bench()
+        let block = [UInt8](repeating: 7, count: 1 << 20)
+        var written = 0
+        while true {
+            let count = send(bench.source.far, block, block.count, Int32(MSG_DONTWAIT))
+            if count > 0 { written += count }
+            _ = bench.move()
+            if count <= 0, bench.direction.queued > 0 { break }
+        }
+        shutdown(bench.source.far, Int32(SHUT_WR))
+        _ = bench.move()
+        #expect(!bench.direction.isShut)
+        var received = 0
+        while !bench.direction.isShut || received < written {
+            while let octets = bench.read(1 << 20), !octets.isEmpty { received += octets.count }
+            #expect(bench.move() == .moved)
+        }
+        #expect(received == written)
+    }
+
+    @Test func `stop at the budget, and go on`() {
+        let bench = Bench()
+        bench.write([1])
+        #expect(bench.move(budget: 1) == .moved)
+        shutdown(bench.source.far, Int32(SHUT_WR))
+        #expect(!bench.direction.hasEnded)
+        #expect(bench.move() == .moved)
+        #expect(bench.direction.isShut)
+    }
+
+    @Test func `tell a source's reset, and no end`() {
+        let bench = Bench()
+        bench.source.reset()
+        #expect(bench.move() == .sourceBroken)
+        #expect(!bench.direction.hasEnded)
+    }
+
+    @Test func `tell a sink's reset`() {
+        let bench = Bench()
+        bench.sink.reset()
+        bench.write([1])
+        #expect(bench.move() == .sinkBroken)
+    }
+
+    @Test func `see no end in a source that has failed`() {
+        let bench = Bench()
+        bench.write([1, 2, 3])
+        shutdown(bench.source.far, Int32(SHUT_WR))
+        #expect(bench.move(isBroken: true) == .sourceBroken)
+        #expect(bench.read() == [1, 2, 3])
+        #expect(!bench.direction.isShut)
+    }
+}
