@@ -45,6 +45,7 @@ let package = Package(
             swiftSettings: settings),
         .target(name: "RingwayCapture", dependencies: ["RingwayWire", "CRingway"], swiftSettings: settings),
         .target(name: "RingwayTap", dependencies: ["RingwayWire", "CRingway"], swiftSettings: settings),
+        .target(name: "RingwaySystem", dependencies: ["RingwayWire", "CRingway"], swiftSettings: settings),
         .target(name: "RingwaySplice", dependencies: ["CRingway"], swiftSettings: settings),
         .target(name: "RingwayAgentProtocol", dependencies: ["RingwayWire"], swiftSettings: settings),
         .target(
@@ -119,6 +120,9 @@ let package = Package(
                 "RingwayAgent", "RingwayAgentHost", "RingwayAgentProtocol", "RingwayConversation", "RingwaySplice",
                 "RingwayWire",
             ], swiftSettings: settings),
+        .testTarget(
+            name: "RingwaySystemTests", dependencies: ["RingwaySystem", "RingwayWire", "CRingway"],
+            swiftSettings: settings),
         .testTarget(name: "RingwayUsageTests", dependencies: ["RingwayUsage"], swiftSettings: settings),
         .testTarget(
             name: "RingwayStorageTests", dependencies: ["RingwayStorage", "TestSupport"], swiftSettings: settings),
