@@ -84,11 +84,11 @@ let package = Package(
             swiftSettings: settings),
         .target(
             name: "RingwayResolver",
-            dependencies: ["RingwayWire", "RingwayStorage"], swiftSettings: settings),
+            dependencies: ["RingwaySystem", "RingwayWire", "RingwayStorage"], swiftSettings: settings),
         .target(
             name: "Ringway",
             dependencies: [
-                "RingwayAgentHost", "RingwayAgentProtocol", "RingwayConversation",
+                "RingwayAgentHost", "RingwayAgentProtocol", "RingwayConversation", "RingwaySystem",
                 "RingwayEngine", "RingwayResolver", "RingwayCapture", "RingwayWire", "RingwayStack", "RingwayLinks",
                 "RingwayRing", "RingwayStorage", "RingwayUsage", "CRingway",
             ],
@@ -160,7 +160,8 @@ let package = Package(
         .testTarget(name: "SimulationTests", dependencies: ["RingwaySimulation"], swiftSettings: settings),
         .testTarget(name: "EndToEndTests", swiftSettings: settings),
         .testTarget(
-            name: "RingwayResolverTests", dependencies: ["RingwayResolver", "RingwayWire"], swiftSettings: settings),
+            name: "RingwayResolverTests", dependencies: ["RingwayResolver", "RingwaySystem", "RingwayWire"],
+            swiftSettings: settings),
         .testTarget(
             name: "RingwayControlTests", dependencies: ["RingwayControl", "Ringway", "CRingway"] + nio,
             swiftSettings: settings),

@@ -1,26 +1,26 @@
 internal import Glibc
 
-/// DNS messages on their way into a stream socket, each behind its length in two octets (RFC 1035 §4.2.2).
+/// DNS messages on their way into a stream socket, each behind its length in two bytes (RFC 1035 §4.2.2).
 struct FrameQueue {
-    private var octets: [UInt8] = []
+    private var bytes: [UInt8] = []
     private var sent = 0
 
-    /// Octets that the socket has not taken yet.
-    var waiting: Int { octets.count - sent }
+    /// Bytes that the socket has not taken yet.
+    var waiting: Int { bytes.count - sent }
 
     mutating func append(_ message: [UInt8]) {
         precondition(message.count <= Int(UInt16.max))
         if sent > 0 {
-            octets.removeFirst(sent)
+            bytes.removeFirst(sent)
             sent = 0
         }
-        octets.append(UInt8(message.count >> 8))
-        octets.append(UInt8(message.count & 0xFF))
-        octets.append(contentsOf: message)
+        bytes.append(UInt8(message.count >> 8))
+        bytes.append(UInt8(message.count & 0xFF))
+        bytes.append(contentsOf: message)
     }
 
     enum Outcome: Equatable {
-        /// Octets taken by the socket, perhaps none.
+        /// Bytes taken by the socket, perhaps none.
         case sent(Int)
         case broken
     }
@@ -29,7 +29,7 @@ struct FrameQueue {
     mutating func flush(to descriptor: Descriptor) -> Outcome {
         var taken = 0
         while waiting > 0 {
-            let count = octets.withUnsafeBytes { bytes in
+            let count = bytes.withUnsafeBytes { bytes in
                 send(
                     descriptor.rawValue, bytes.baseAddress.map { $0 + sent }, bytes.count - sent,
                     Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
@@ -41,7 +41,7 @@ struct FrameQueue {
             sent += count
             taken += count
         }
-        octets.removeAll(keepingCapacity: octets.count <= 4096)
+        bytes.removeAll(keepingCapacity: bytes.count <= 4096)
         sent = 0
         return .sent(taken)
     }
