@@ -45,45 +45,46 @@ let package = Package(
             swiftSettings: settings),
         .target(name: "RingwayCapture", dependencies: ["RingwayWire", "CRingway"], swiftSettings: settings),
         .target(name: "RingwayTap", dependencies: ["RingwayWire", "CRingway"], swiftSettings: settings),
-        .target(name: "RingwaySplice", dependencies: ["CRingway"], swiftSettings: settings),
+        .target(name: "RingwaySystem", dependencies: ["RingwayWire", "CRingway"], swiftSettings: settings),
         .target(name: "RingwayAgentProtocol", dependencies: ["RingwayWire"], swiftSettings: settings),
         .target(
-            name: "RingwayConversation", dependencies: ["RingwayAgentProtocol", "RingwaySplice", "CRingway"],
+            name: "RingwayRelay", dependencies: ["RingwaySystem", "RingwayAgentProtocol", "CRingway"],
             swiftSettings: settings),
         .target(
             name: "RingwayAgent",
             dependencies: [
-                "RingwayAgentProtocol", "RingwayConversation", "RingwayTap", "RingwaySplice", "RingwayUsage",
-                "RingwayWire",
+                "RingwayAgentProtocol", "RingwayRelay", "RingwaySystem", "RingwayTap", "RingwayUsage", "RingwayWire",
                 "CRingway",
             ],
             swiftSettings: settings),
         .target(
             name: "RingwayAgentHost",
             dependencies: [
-                "RingwayAgentProtocol", "RingwayConversation", "RingwaySplice", "RingwayWire", "RingwayStorage",
-                "CRingway",
+                "RingwayAgentProtocol", "RingwayRelay", "RingwaySystem", "RingwayWire", "RingwayStorage", "CRingway",
             ],
             swiftSettings: settings),
         .executableTarget(name: "ringway-agent", dependencies: ["RingwayAgent"], swiftSettings: settings),
         .target(
             name: "RingwayLinks",
-            dependencies: ["RingwayTap", "RingwayReactor", "RingwayRing", "RingwayWire", "RingwayStorage", "CRingway"],
+            dependencies: [
+                "RingwayAgentProtocol", "RingwayTap", "RingwayReactor", "RingwayRing", "RingwayWire", "RingwayStorage",
+                "CRingway",
+            ],
             swiftSettings: settings),
         .target(
             name: "RingwayEngine",
             dependencies: [
-                "RingwayStack", "RingwayLinks", "RingwaySplice", "RingwayReactor", "RingwayRing", "RingwayCapture",
+                "RingwayStack", "RingwayLinks", "RingwayRelay", "RingwayReactor", "RingwayRing", "RingwayCapture",
                 "RingwayWire", "RingwayStorage", "CRingway",
             ],
             swiftSettings: settings),
         .target(
             name: "RingwayResolver",
-            dependencies: ["RingwayWire", "RingwayStorage"], swiftSettings: settings),
+            dependencies: ["RingwaySystem", "RingwayWire", "RingwayStorage"], swiftSettings: settings),
         .target(
             name: "Ringway",
             dependencies: [
-                "RingwayAgentHost", "RingwayAgentProtocol", "RingwayConversation",
+                "RingwayAgentHost", "RingwayAgentProtocol", "RingwaySystem",
                 "RingwayEngine", "RingwayResolver", "RingwayCapture", "RingwayWire", "RingwayStack", "RingwayLinks",
                 "RingwayRing", "RingwayStorage", "RingwayUsage", "CRingway",
             ],
@@ -112,9 +113,14 @@ let package = Package(
         .testTarget(
             name: "RingwayAgentTests",
             dependencies: [
-                "RingwayAgent", "RingwayAgentHost", "RingwayAgentProtocol", "RingwayConversation", "RingwaySplice",
-                "RingwayWire",
+                "RingwayAgent", "RingwayAgentHost", "RingwayAgentProtocol", "RingwaySystem", "RingwayWire",
             ], swiftSettings: settings),
+        .testTarget(
+            name: "RingwayRelayTests", dependencies: ["RingwayRelay", "RingwaySystem", "RingwayWire", "CRingway"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "RingwaySystemTests", dependencies: ["RingwaySystem", "RingwayWire", "CRingway"],
+            swiftSettings: settings),
         .testTarget(name: "RingwayUsageTests", dependencies: ["RingwayUsage"], swiftSettings: settings),
         .testTarget(
             name: "RingwayStorageTests", dependencies: ["RingwayStorage", "TestSupport"], swiftSettings: settings),
@@ -135,20 +141,22 @@ let package = Package(
         .testTarget(
             name: "RingwayEngineTests",
             dependencies: [
-                "RingwayEngine", "RingwayStack", "RingwayLinks", "RingwaySplice", "RingwayRing", "RingwayReactor",
+                "RingwayEngine", "RingwayStack", "RingwayLinks", "RingwayRelay", "RingwayRing", "RingwayReactor",
                 "RingwayStorage", "RingwayWire", "CRingway", "TestSupport",
             ],
             swiftSettings: settings),
         .testTarget(
             name: "RingwayTests",
             dependencies: [
-                "Ringway", "RingwayAgentHost", "RingwayAgentProtocol", "RingwayStack", "RingwayWire", "CRingway",
+                "Ringway", "RingwayAgentHost", "RingwayAgentProtocol", "RingwayStack", "RingwaySystem", "RingwayWire",
+                "CRingway",
             ],
             swiftSettings: settings),
         .testTarget(name: "SimulationTests", dependencies: ["RingwaySimulation"], swiftSettings: settings),
         .testTarget(name: "EndToEndTests", swiftSettings: settings),
         .testTarget(
-            name: "RingwayResolverTests", dependencies: ["RingwayResolver", "RingwayWire"], swiftSettings: settings),
+            name: "RingwayResolverTests", dependencies: ["RingwayResolver", "RingwaySystem", "RingwayWire"],
+            swiftSettings: settings),
         .testTarget(
             name: "RingwayControlTests", dependencies: ["RingwayControl", "Ringway", "CRingway"] + nio,
             swiftSettings: settings),

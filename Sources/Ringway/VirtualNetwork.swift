@@ -5,6 +5,7 @@ internal import RingwayEngine
 internal import RingwayResolver
 @_exported public import RingwayStack
 internal import RingwayStorage
+internal import RingwaySystem
 internal import RingwayTap
 @_exported public import RingwayWire
 internal import Synchronization
@@ -135,7 +136,7 @@ public final class VirtualNetwork: Sendable {
     let changes = Mutex(())
     let state: Mutex<State>
     let subscribers = Mutex(SubscriberList())
-    let loop = ControlLoop()
+    let loop: ControlLoop
     let listeners = ListenerTable()
     let resolver: Resolver
     let searchDomains: HostSearchDomains
@@ -188,6 +189,12 @@ public final class VirtualNetwork: Sendable {
         }
         names.descriptors = descriptors
         nameDescriptors = descriptors
+        do throws(SystemError) {
+            loop = try ControlLoop()
+        } catch {
+            descriptors.leave()
+            throw Failure(error.description)
+        }
         do throws(ResolverFailure) {
             resolver = try Resolver(names)
         } catch {

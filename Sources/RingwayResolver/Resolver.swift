@@ -1,15 +1,18 @@
 internal import Glibc
-internal import Synchronization
+internal import RingwaySystem
 
-/// The gateway's DNS service: built-in names are answered, everything else is passed to nameservers and back, octet for
-/// octet.
+/// The gateway's DNS service: built-in names are answered, everything else is passed to nameservers and back, byte for
+/// byte.
 ///
-/// It runs on one thread of its own, which belongs to the network namespace (and keeps the other per-thread attributes)
-/// of the thread that makes the resolver, takes no signals, and ends with `stop()` or with the last reference.
-/// Data-plane shards talk to it through descriptors only and are never made to wait.
+/// It runs on an event loop of its own, and not on its network's control loop: a guest's query must not wait while a
+/// guest is attached or ports are opened there. The thread has the network namespace (and the other per-thread
+/// attributes) of the thread that makes the resolver, takes no signals, and ends with `stop()` or with the last
+/// reference. Data-plane shards talk to it through descriptors only and are never made to wait.
 public final class Resolver: Sendable {
-    private let link: ServiceLink
-    private let thread: Mutex<pthread_t?>
+    private let thread: LoopThread
+    /// There from the thread's first work to its last.
+    private let service: LoopConfined<Service?>
+    private let board = StatisticsBoard()
     private let own: OwnNetwork
 
     /// Starts the service. `resolv.conf` is read on its thread, before the first query.
@@ -18,25 +21,30 @@ public final class Resolver: Sendable {
     public init(_ configuration: Configuration) throws(ResolverFailure) {
         let zone = try BuiltinZone(configuration.names, own: configuration.own)
         own = configuration.own
-        link = try ServiceLink()
-        thread = Mutex(nil)
-        let started = try Self.startThread(Launch(configuration: configuration, zone: zone, link: link))
-        thread.withLock { $0 = started }
+        do throws(SystemError) {
+            thread = try LoopThread("ringway-names")
+            service = LoopConfined(nil, to: thread)
+            try thread.start()
+        } catch {
+            throw .system(error)
+        }
+        thread.post { [service, board] loop in
+            service.value = Service(on: loop, configuration, zone: zone, board: board)
+        }
     }
 
     deinit { stop() }
 
     /// Serves a shard's datagram queries. Takes over one end of a connected `SOCK_SEQPACKET` pair.
     ///
-    /// Each record from the shard is sixteen octets, which are returned as they are (`ClientTag` says what is read of
-    /// them), and then a DNS query; each record
-    /// to the shard is the same sixteen octets and then the answer. Answers come in any order. A malformed query gets
+    /// Each record from the shard is sixteen bytes, which are returned as they are (`ClientTag` says what is read of
+    /// them), and then a DNS query; each record to the shard is the same sixteen bytes and then the answer. Answers come in any order. A malformed query gets
     /// none. An answer that the socket has no room for is dropped and counted. The service ends when the shard closes
     /// its end.
     ///
     /// - Parameter guest: the number of the guest whose queries they are: guests share the limits fairly.
     public func serve(datagrams descriptor: Int32, guest: UInt32 = 0) {
-        link.post(.serveDatagrams(descriptor, guest: guest))
+        post(adopting: descriptor) { $0.serveDatagrams($1, guest: guest) }
     }
 
     /// Serves DNS over TCP on a connected stream socket, which it takes over (RFC 7766), for a client that can reach the
@@ -45,70 +53,35 @@ public final class Resolver: Sendable {
     /// Queries may be pipelined and are answered in any order. After the client has shut down its side, what it asked is
     /// still answered. A malformed query closes the connection, as does idleness.
     public func serve(stream descriptor: Int32, guest: UInt32 = 0, hasIPv6: Bool = true) {
-        link.post(.serveStream(descriptor, guest: guest, hasIPv6: hasIPv6))
+        post(adopting: descriptor) { $0.serveStream($1, guest: guest, hasIPv6: hasIPv6) }
+    }
+
+    /// Hands a descriptor over to the service, or closes it where that has ended.
+    private func post(adopting descriptor: Int32, _ work: @escaping @Sendable (Service, Int32) -> Void) {
+        let isAccepted = thread.post { [service] _ in
+            if let service = service.value { work(service, descriptor) } else { close(descriptor) }
+        }
+        if !isAccepted { close(descriptor) }
     }
 
     /// Replaces the built-in names. Queries that come from now on are answered by them.
     ///
     /// - Throws: when one of them is not a domain name; nothing has changed then.
     public func setNames(_ names: [BuiltinName]) throws(ResolverFailure) {
-        link.post(.setZone(try BuiltinZone(names, own: own)))
+        let zone = try BuiltinZone(names, own: own)
+        thread.post { [service] _ in service.value?.setZone(zone) }
     }
 
     /// The counters now.
-    public func statistics() -> Statistics {
-        link.snapshot
-    }
+    public func statistics() -> Statistics { board.snapshot }
 
     /// Closes all descriptors and ends the thread; returns when it has ended. Queries on their way are dropped.
     /// Descriptors that are handed over later are closed at once.
     public func stop() {
-        link.post(.stop)
-        thread.withLock { thread in
-            guard let ending = thread else { return }
-            thread = nil
-            pthread_join(ending, nil)
+        thread.post { [service] _ in
+            service.value?.stop()
+            service.value = nil
         }
-    }
-
-    /// What the new thread is given.
-    private final class Launch: Sendable {
-        let configuration: Configuration
-        let zone: BuiltinZone
-        let link: ServiceLink
-
-        init(configuration: Configuration, zone: BuiltinZone, link: ServiceLink) {
-            self.configuration = configuration
-            self.zone = zone
-            self.link = link
-        }
-
-        func run() {
-            Service(configuration, zone: zone, link: link).run()
-        }
-    }
-
-    private static func startThread(_ launch: Launch) throws(ResolverFailure) -> pthread_t {
-        // The new thread inherits the mask: signals stay with the threads that expect them.
-        var all = sigset_t()
-        var previous = sigset_t()
-        sigfillset(&all)
-        pthread_sigmask(SIG_SETMASK, &all, &previous)
-        defer { pthread_sigmask(SIG_SETMASK, &previous, nil) }
-        let context = Unmanaged.passRetained(launch)
-        var thread = pthread_t()
-        let error = pthread_create(
-            &thread, nil,
-            { context in
-                guard let context else { return nil }
-                Unmanaged<Launch>.fromOpaque(context).takeRetainedValue().run()
-                return nil
-            }, context.toOpaque())
-        guard error == 0 else {
-            context.release()
-            close(launch.link.wakeReading)
-            throw .system(operation: "pthread_create", errno: error)
-        }
-        return thread
+        thread.stop()
     }
 }

@@ -1,5 +1,6 @@
 import Dispatch
 import Glibc
+import RingwaySystem
 import RingwayWire
 import Synchronization
 import Testing
@@ -228,7 +229,7 @@ import Testing
     @Test func `Where changes are not notified, the file is read again when it is asked for and old`() throws {
         let path = directory + "/resolv.conf"
         write("nameserver 127.0.0.2\n", to: path)
-        let loop = EventLoop()
+        let loop = try EventLoop()
         let follower = ResolvConfFollower(path: path, port: 53, loop: loop, isNotified: false, oldAge: 0) { _ in }
         replace(path, with: "nameserver 127.0.0.3\n")
         follower.refreshIfUnwatched()

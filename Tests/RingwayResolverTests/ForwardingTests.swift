@@ -262,7 +262,7 @@ import Testing
 
     @Test func `Waiting queries may not hold more octets than the bound`() throws {
         let resolver = try resolver([try ScriptedNameserver(script: Self.silent)]) {
-            $0.limits.outstandingOctets = 3000
+            $0.limits.outstandingBytes = 3000
             $0.limits.timeout = .seconds(60)
         }
         let shard = ShardSide(datagramsOf: resolver)

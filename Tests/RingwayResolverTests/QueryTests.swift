@@ -12,7 +12,7 @@ import Testing
         #expect(query.question?.type == 16)
         #expect(query.largestDatagram == 4096)
         #expect(query.extended?.wantsSecurityRecords == true)
-        #expect(query.octets == octets)
+        #expect(query.bytes == octets)
     }
 
     @Test func `A query without options takes 512 octets, and options cannot lower that`() throws {

@@ -56,7 +56,7 @@ import Testing
     }
 
     @Test func `Long queries of one guest leave the bytes of another guest's`() throws {
-        let resolver = try resolver { $0.outstandingOctets = 6_000 }
+        let resolver = try resolver { $0.outstandingBytes = 6_000 }
         let (hostile, good) = (ShardSide(datagramsOf: resolver, guest: 1), ShardSide(datagramsOf: resolver, guest: 2))
         var long = MessageBuilder.query("bad.test", payloadSize: 1_232)
         long.replaceSubrange((long.count - 2)..., with: MessageBuilder.word(2_900) + Array(repeating: 0, count: 2_900))

@@ -158,7 +158,7 @@ import Testing
             (0..<40).map { _ in .message(MessageBuilder.answer(to: query, records: [(16, big)])) }
         }
         let resolver = try resolver([server]) {
-            $0.limits.unreadOctetsPerStream = 200_000
+            $0.limits.unreadBytesPerStream = 200_000
             $0.limits.timeout = .seconds(20)
         }
         let client = ShardSide(streamOf: resolver)

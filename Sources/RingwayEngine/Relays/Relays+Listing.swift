@@ -1,6 +1,6 @@
 internal import RingwayStack
 internal import RingwayWire
-internal import RingwaySplice
+internal import RingwayRelay
 internal import RingwayStorage
 
 /// Streams written down for lists of flows.
@@ -28,8 +28,8 @@ extension SplicedStream {
         record.isOpenedByHost = !isOpenedByGuest
         record.isSpliced = true
         record.route = route
-        record.octetsToGuest = toGuest.octets
-        record.octetsFromGuest = fromGuest.octets
+        record.octetsToGuest = toGuest.bytes
+        record.octetsFromGuest = fromGuest.bytes
         switch phase {
         case .waiting, .connecting: record.state = .synSent
         case .moving where toGuest.hasEnded: record.state = .finWait1

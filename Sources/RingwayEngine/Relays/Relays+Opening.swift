@@ -4,7 +4,7 @@ internal import RingwayReactor
 internal import RingwayRing
 internal import RingwayStack
 internal import RingwayStorage
-internal import RingwaySplice
+internal import RingwayRelay
 internal import RingwayWire
 
 /// Which clients of published ports go around the link, and how they get there.

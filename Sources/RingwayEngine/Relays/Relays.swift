@@ -4,7 +4,7 @@ internal import RingwayReactor
 internal import RingwayRing
 internal import RingwayStack
 internal import RingwayStorage
-internal import RingwaySplice
+internal import RingwayRelay
 
 /// Connections that go around the link: two sockets each, between which the shard moves bytes with splice(2).
 ///
@@ -99,7 +99,7 @@ struct Relays: ~Copyable {
         watch(stream.pointee.guest, handle, Self.guestEnd, &core)
     }
 
-    private func watch(_ end: SplicedEnd, _ handle: Handle, _ which: UInt8, _ core: inout ShardCore) {
+    private func watch(_ end: RelayEnd, _ handle: Handle, _ which: UInt8, _ core: inout ShardCore) {
         core.reactor.ring.pollMultishot(
             end.descriptor, UInt32(POLLIN) | UInt32(POLLOUT), Operation.event.tag(handle, detail: which))
     }
@@ -121,7 +121,7 @@ struct Relays: ~Copyable {
     }
 
     private static func note(
-        _ events: Int32, at end: inout SplicedEnd, _ from: inout SplicedDirection, _ to: inout SplicedDirection
+        _ events: Int32, at end: inout RelayEnd, _ from: inout RelayDirection, _ to: inout RelayDirection
     ) {
         if events & readEvents != 0 { from.isReadable = true }
         if events & Int32(POLLOUT) != 0 { to.isWritable = true }
@@ -177,7 +177,7 @@ struct Relays: ~Copyable {
         _ stream: UnsafeMutablePointer<SplicedStream>, toGuest: Bool, _ limit: Int
     ) -> Int {
         var budget = limit
-        let outcome: SplicedOutcome
+        let outcome: RelayDirection.Outcome
         if toGuest {
             outcome = stream.pointee.toGuest.move(
                 from: stream.pointee.client, to: stream.pointee.guest, &pipes, budget: &budget)

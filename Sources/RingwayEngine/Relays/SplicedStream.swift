@@ -1,4 +1,4 @@
-internal import RingwaySplice
+internal import RingwayRelay
 internal import RingwayStorage
 internal import RingwayWire
 
@@ -22,10 +22,10 @@ struct SplicedStream: BitwiseCopyable {
     enum Place: UInt8, BitwiseCopyable { case none, opening, running, returning }
 
     var phase = Phase.waiting
-    var client: SplicedEnd
-    var guest = SplicedEnd(descriptor: -1)
-    var toGuest = SplicedDirection()
-    var fromGuest = SplicedDirection()
+    var client: RelayEnd
+    var guest = RelayEnd(descriptor: -1)
+    var toGuest = RelayDirection()
+    var fromGuest = RelayDirection()
     /// The client's address as the host sees it, and the guest's server: what it takes to go by the link instead.
     var clientAddress: TransportAddress
     var server: TransportAddress
@@ -41,7 +41,7 @@ struct SplicedStream: BitwiseCopyable {
     var next: UInt32 = .max
 
     init(client: Int32, address: TransportAddress, server: TransportAddress) {
-        self.client = SplicedEnd(descriptor: client)
+        self.client = RelayEnd(descriptor: client)
         clientAddress = address
         self.server = server
     }
@@ -53,8 +53,8 @@ struct SplicedStream: BitwiseCopyable {
         isOpenedByGuest = ends.isOpenedByGuest
         phase = .moving
         guest.descriptor = conversation
-        toGuest = SplicedDirection(.intoRecords)
-        fromGuest = SplicedDirection(.outOfRecords)
+        toGuest = RelayDirection(.intoRecords)
+        fromGuest = RelayDirection(.outOfRecords)
         toGuest.isReadable = true
         fromGuest.isReadable = true
     }

@@ -35,19 +35,19 @@ struct Nameserver: Hashable, Sendable {
             form.sin_port = address.port.bigEndian
             form.sin_addr.s_addr = address.address.ipv4.rawValue.bigEndian
             return withUnsafeBytes(of: &form) { bytes in
-                bytes.withMemoryRebound(to: sockaddr.self) { Self.pass($0, octets: bytes.count, to: body) }
+                bytes.withMemoryRebound(to: sockaddr.self) { Self.pass($0, bytes: bytes.count, to: body) }
             }
         }
         var form = sockaddr_in6()
         form.sin6_family = sa_family_t(AF_INET6)
         form.sin6_port = address.port.bigEndian
         form.sin6_scope_id = interfaceIndex
-        withUnsafeMutableBytes(of: &form.sin6_addr) { octets in
-            octets.storeBytes(of: address.address.high.bigEndian, as: UInt64.self)
-            octets.storeBytes(of: address.address.low.bigEndian, toByteOffset: 8, as: UInt64.self)
+        withUnsafeMutableBytes(of: &form.sin6_addr) { bytes in
+            bytes.storeBytes(of: address.address.high.bigEndian, as: UInt64.self)
+            bytes.storeBytes(of: address.address.low.bigEndian, toByteOffset: 8, as: UInt64.self)
         }
         return withUnsafeBytes(of: &form) { bytes in
-            bytes.withMemoryRebound(to: sockaddr.self) { Self.pass($0, octets: bytes.count, to: body) }
+            bytes.withMemoryRebound(to: sockaddr.self) { Self.pass($0, bytes: bytes.count, to: body) }
         }
     }
 
@@ -58,9 +58,9 @@ struct Nameserver: Hashable, Sendable {
     }
 
     private static func pass<Result>(
-        _ address: UnsafeBufferPointer<sockaddr>, octets: Int, to body: (UnsafePointer<sockaddr>, socklen_t) -> Result
+        _ address: UnsafeBufferPointer<sockaddr>, bytes: Int, to body: (UnsafePointer<sockaddr>, socklen_t) -> Result
     ) -> Result {
-        guard let base = address.baseAddress else { preconditionFailure("a socket address has octets") }
-        return body(base, socklen_t(octets))
+        guard let base = address.baseAddress else { preconditionFailure("a socket address has bytes") }
+        return body(base, socklen_t(bytes))
     }
 }

@@ -17,7 +17,7 @@ public struct OwnNetwork: Sendable, Hashable {
     func contains(_ address: IPv6Address) -> Bool { blocks.contains { $0.contains(IPAddress(address)) } }
 
     /// The apexes of the zones that hold the addresses of the blocks, in wire form (RFC 1035 §3.5, RFC 3596 §2.5). A block
-    /// whose prefix ends within an octet, or a nibble, has one for each value of the rest: 128 at the most.
+    /// whose prefix ends within a byte, or a nibble, has one for each value of the rest: 128 at the most.
     var reverseZones: [[UInt8]] { blocks.flatMap(Self.reverseZones) }
 
     private static func reverseZones(of block: CIDRBlock) -> [[UInt8]] {

@@ -2,7 +2,7 @@ internal import Glibc
 
 /// Every directory entry that the kernel passes on its way to a file, symbolic links at any place included.
 ///
-/// Whoever wants to know when a path leads elsewhere has to watch all of them: `/etc/resolv.conf` may be a link to
+/// To notice when a path leads elsewhere, all of them have to be watched: `/etc/resolv.conf` may be a link to
 /// `../run/systemd/resolve/stub-resolv.conf`, whose directory is made anew at each start of its service.
 struct PathTrail: Equatable {
     /// As many links as the kernel follows (path_resolution(7)).

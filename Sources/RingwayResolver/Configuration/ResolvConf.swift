@@ -6,9 +6,9 @@ struct ResolvConf: Equatable, Sendable {
     /// In the file's order; never empty.
     private(set) var servers: [Nameserver] = []
 
-    /// More domains, and octets of them together, than options of DHCP and router advertisements have room for.
+    /// More domains, and bytes of them together, than options of DHCP and router advertisements have room for.
     static let mostDomains = 32
-    static let mostDomainOctets = 1_024
+    static let mostDomainBytes = 1_024
 
     /// The domains of the last `search` or `domain` line, those that are domain names.
     private(set) var search: [String] = []
@@ -51,12 +51,12 @@ struct ResolvConf: Equatable, Sendable {
 
     private mutating func setSearch(_ words: some Sequence<String>) {
         search = []
-        var octets = 0
+        var bytes = 0
         for word in words {
             // The root, which some tools write to say "none", and what is no domain name.
             guard search.count < Self.mostDomains, let name = WireName.encode(word) else { continue }
-            octets += name.count
-            if octets > Self.mostDomainOctets { break }
+            bytes += name.count
+            if bytes > Self.mostDomainBytes { break }
             search.append(word)
         }
     }
@@ -72,7 +72,7 @@ struct ResolvConf: Equatable, Sendable {
         option.hasPrefix(key) ? Int(option.dropFirst(key.count)) : nil
     }
 
-    private static func isSpace(_ octet: UInt8) -> Bool {
-        octet == UInt8(ascii: " ") || octet == UInt8(ascii: "\t") || octet == UInt8(ascii: "\r")
+    private static func isSpace(_ byte: UInt8) -> Bool {
+        byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") || byte == UInt8(ascii: "\r")
     }
 }

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import RingwaySystem
 
 /// Reads `resolv.conf` and reads it again whenever it may have changed.
 ///
@@ -7,13 +8,13 @@ internal import Glibc
 /// itself is watched as well, for writes that come through another mount of it.
 ///
 /// A file that is missing at the start counts as empty. One that vanishes later leaves what it said in force until it is
-/// back: a gap between unlinking and writing must not cost anybody an answer.
+/// back: a gap between unlinking and writing must not cost a query its answer.
 ///
 /// Where inotify has no room left (`fs.inotify.max_user_instances` is 128 for all processes of a user), the file is read
 /// again when a query comes, once a second at most.
 final class ResolvConfFollower: LoopMember {
     /// More than any real file; the rest is not read.
-    private static let mostOctets = 64 << 10
+    private static let mostBytes = 64 << 10
 
     private let path: String
     private let port: UInt16
@@ -48,8 +49,14 @@ final class ResolvConfFollower: LoopMember {
         let inotify = isNotified ? inotify_init1(Int32(IN_NONBLOCK) | Int32(IN_CLOEXEC)) : -1
         notifications = inotify >= 0 ? Descriptor(adopting: inotify) : nil
         super.init()
-        if let notifications { loop.register(self, descriptor: notifications, interest: .read) }
+        if let notifications { loop.register(self, descriptor: notifications.rawValue, interest: .read) }
         refresh()
+    }
+
+    /// Ends the following.
+    func close() {
+        loop.remove(self)
+        notifications?.close()
     }
 
     /// Reads the file again if nothing would have told of a change and the last reading is old.
@@ -59,7 +66,7 @@ final class ResolvConfFollower: LoopMember {
         followed(current)
     }
 
-    override func ready(isBroken: Bool) {
+    override func ready(_ events: EventLoop.Events) {
         guard takeNotifications() else { return }
         refresh()
         followed(current)
@@ -73,19 +80,20 @@ final class ResolvConfFollower: LoopMember {
     }
 
     private func read() -> [UInt8]? {
-        // Non-blocking, in case somebody put a pipe there.
+        // Non-blocking, in case it is a pipe.
         let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard file >= 0 else { return nil }
         let descriptor = Descriptor(adopting: file)
         defer { descriptor.close() }
         var contents: [UInt8] = []
-        while contents.count < Self.mostOctets {
-            let count = Glibc.read(descriptor.rawValue, loop.scratch.baseAddress, loop.scratch.count)
+        var buffer = [UInt8](repeating: 0, count: 4_096)
+        while contents.count < Self.mostBytes {
+            let count = Glibc.read(descriptor.rawValue, &buffer, buffer.count)
             if count < 0 { return nil }
             if count == 0 { break }
-            contents.append(contentsOf: loop.scratch.prefix(count))
+            contents += buffer[..<count]
         }
-        return Array(contents.prefix(Self.mostOctets))
+        return Array(contents.prefix(Self.mostBytes))
     }
 
     // MARK: Watching
@@ -129,20 +137,30 @@ final class ResolvConfFollower: LoopMember {
     private func takeNotifications() -> Bool {
         guard let notifications else { return false }
         var matters = false
+        var buffer = [UInt8](repeating: 0, count: 4_096)
         while true {
-            let count = Glibc.read(notifications.rawValue, loop.scratch.baseAddress, loop.scratch.count)
+            let count = Glibc.read(notifications.rawValue, &buffer, buffer.count)
             guard count > 0 else { return matters }
-            var rest = UnsafeRawBufferPointer(rebasing: loop.scratch.prefix(count))
-            let headerLength = MemoryLayout<inotify_event>.size
-            while rest.count >= headerLength {
-                let event = rest.loadUnaligned(as: inotify_event.self)
-                let whole = headerLength + Int(event.len)
-                guard rest.count >= whole else { break }
-                let name = rest[headerLength..<whole].prefix { $0 != 0 }
-                if concernsFile(event, name: String(decoding: name, as: UTF8.self)) { matters = true }
-                rest = UnsafeRawBufferPointer(rebasing: rest[whole...])
+            if buffer.withUnsafeBytes({ concernFile(UnsafeRawBufferPointer(rebasing: $0.prefix(count))) }) {
+                matters = true
             }
         }
+    }
+
+    /// Whether one of these notifications may be about the file.
+    private func concernFile(_ notifications: UnsafeRawBufferPointer) -> Bool {
+        var rest = notifications
+        var matters = false
+        let headerLength = MemoryLayout<inotify_event>.size
+        while rest.count >= headerLength {
+            let event = rest.loadUnaligned(as: inotify_event.self)
+            let whole = headerLength + Int(event.len)
+            guard rest.count >= whole else { break }
+            let name = rest[headerLength..<whole].prefix { $0 != 0 }
+            if concernsFile(event, name: String(decoding: name, as: UTF8.self)) { matters = true }
+            rest = UnsafeRawBufferPointer(rebasing: rest[whole...])
+        }
+        return matters
     }
 
     private func concernsFile(_ event: inotify_event, name: String) -> Bool {

@@ -10,7 +10,7 @@ extension Resolver {
         /// What is answered here alone.
         public var own = OwnNetwork()
 
-        /// The nameservers to ask, in this order; `nil` follows `resolvConfPath`. An empty list asks nobody: whatever is
+        /// The nameservers to ask, in this order; `nil` follows `resolvConfPath`. An empty list asks no server: whatever is
         /// not a built-in name is answered SERVFAIL.
         public var upstreams: [TransportAddress]?
 

@@ -5,8 +5,8 @@ extension Resolver {
         /// the other's oldest is. Guests share the other bounds on what is held at a time in the same way.
         public var outstandingQueries = 4096
 
-        /// Octets that waiting queries may hold together. One octet more, and the query is answered SERVFAIL.
-        public var outstandingOctets = 16 << 20
+        /// Bytes that waiting queries may hold together. One byte more, and the query is answered SERVFAIL.
+        public var outstandingBytes = 16 << 20
 
         /// Connections from clients. One more closes a connection of the guest that has most: the one that has been idle
         /// for longest, or any where the new one's guest has fewer; if there is none, the new one is closed at once.
@@ -19,9 +19,9 @@ extension Resolver {
         /// answered.
         public var queriesPerStream = 64
 
-        /// Octets of answers that one connection may leave unread before it is closed. No further queries are read from
+        /// Bytes of answers that one connection may leave unread before it is closed. No further queries are read from
         /// it at an eighth of that.
-        public var unreadOctetsPerStream = 512 << 10
+        public var unreadBytesPerStream = 512 << 10
 
         /// A client's connection without traffic and without queries waiting is closed after this time (RFC 7766 §6.2.3).
         public var clientStreamIdle: Duration = .seconds(30)

@@ -35,7 +35,7 @@ extension Resolver {
         public var droppedClientFull: UInt64 = 0
         /// Answers that came after their client was gone.
         public var droppedClientGone: UInt64 = 0
-        /// Queries answered SERVFAIL because too many were waiting, or held too many octets.
+        /// Queries answered SERVFAIL because too many were waiting, or held too many bytes.
         public var refusedOutstanding: UInt64 = 0
         /// Queries answered SERVFAIL because a guest with fewer of them under way asked.
         public var displaced: UInt64 = 0

@@ -1,4 +1,4 @@
-internal import Glibc
+public import RingwaySystem
 
 /// Why a resolver could not be started.
 public enum ResolverFailure: Error, Equatable, Sendable {
@@ -6,14 +6,14 @@ public enum ResolverFailure: Error, Equatable, Sendable {
     case invalidName(String)
 
     /// A system call failed.
-    case system(operation: String, errno: Int32)
+    case system(SystemError)
 }
 
 extension ResolverFailure: CustomStringConvertible {
     public var description: String {
         switch self {
         case .invalidName(let name): "'\(name)' is not a domain name"
-        case .system(let operation, let errno): "\(operation): \(String(cString: strerror(errno)))"
+        case .system(let error): error.description
         }
     }
 }

@@ -46,13 +46,13 @@ struct BuiltinZone: Sendable {
             let isWildcard = key.starts(with: WireName.wildcard)
             if isWildcard { wildcardParents.insert(Array(key.dropFirst(WireName.wildcard.count))) }
             if let address = builtin.ipv4 {
-                records[key]?.append(Record(type: ResourceRecord.RecordType.address, data: address.octets))
+                records[key]?.append(Record(type: ResourceRecord.RecordType.address, data: address.bytes))
                 if !isWildcard { Self.add(pointer: WireName.reverse(address), to: name, &records) }
             }
             if let address = builtin.ipv6 {
                 records[key]?.append(
                     Record(
-                        type: ResourceRecord.RecordType.address6, data: address.octets,
+                        type: ResourceRecord.RecordType.address6, data: address.bytes,
                         needsIPv6: own.contains(address)))
                 if !isWildcard { Self.add(pointer: WireName.reverse(address), to: name, &records) }
             }
@@ -160,14 +160,14 @@ struct BuiltinZone: Sendable {
 
 extension IPv4Address {
     /// In network order.
-    fileprivate var octets: [UInt8] {
+    fileprivate var bytes: [UInt8] {
         [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: rawValue >> UInt32($0)) }
     }
 }
 
 extension IPv6Address {
     /// In network order.
-    fileprivate var octets: [UInt8] {
+    fileprivate var bytes: [UInt8] {
         [high, low].flatMap { half in
             stride(from: UInt64(56), through: 0, by: -8).map { UInt8(truncatingIfNeeded: half >> $0) }
         }

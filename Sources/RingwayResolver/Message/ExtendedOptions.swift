@@ -10,7 +10,7 @@ struct ExtendedOptions: Equatable {
     /// (the value of the 2020 DNS flag day).
     static let ownPayloadSize: UInt16 = 1232
 
-    /// Octets the sender can take in a datagram.
+    /// Bytes the sender can take in a datagram.
     let payloadSize: UInt16
     let version: UInt8
     let wantsSecurityRecords: Bool

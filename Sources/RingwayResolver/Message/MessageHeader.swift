@@ -1,4 +1,4 @@
-/// The twelve octets every DNS message starts with (RFC 1035 §4.1.1, flags as in RFC 2535 §6.1).
+/// The twelve bytes every DNS message starts with (RFC 1035 §4.1.1, flags as in RFC 2535 §6.1).
 ///
 ///      0  1                 4  5  6  7  8  9 10 11 12             15
 ///     +--+--+--+--+--+--+--+--+--+--+--+--+--+--+--+--+
@@ -7,7 +7,7 @@
 ///     |                 four counts …                 |
 ///     +--+--+--+--+--+--+--+--+--+--+--+--+--+--+--+--+
 struct MessageHeader: Equatable {
-    /// Octets in the header.
+    /// Bytes in the header.
     static let length = 12
 
     var identifier: UInt16
@@ -22,9 +22,9 @@ struct MessageHeader: Equatable {
         self.flags = flags
     }
 
-    /// `nil` when there are fewer than twelve octets.
-    init?(_ octets: [UInt8]) {
-        var reader = MessageReader(octets)
+    /// `nil` when there are fewer than twelve bytes.
+    init?(_ bytes: [UInt8]) {
+        var reader = MessageReader(bytes)
         guard let identifier = reader.readWord(), let flags = reader.readWord(),
             let questions = reader.readWord(), let answers = reader.readWord(),
             let authorities = reader.readWord(), let additionals = reader.readWord()
@@ -36,8 +36,8 @@ struct MessageHeader: Equatable {
         additionalCount = additionals
     }
 
-    /// The twelve octets.
-    var octets: [UInt8] {
+    /// The twelve bytes.
+    var bytes: [UInt8] {
         [identifier, flags.rawValue, questionCount, answerCount, authorityCount, additionalCount].flatMap {
             [UInt8($0 >> 8), UInt8(truncatingIfNeeded: $0)]
         }

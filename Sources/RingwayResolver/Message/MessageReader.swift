@@ -1,46 +1,46 @@
-/// A cursor over the octets of a DNS message. No read can leave the message, and none loops: a compression pointer ends
+/// A cursor over the bytes of a DNS message. No read can leave the message, and none loops: a compression pointer ends
 /// a name and is never followed, because nothing here needs what it points to.
 struct MessageReader {
-    private let octets: [UInt8]
+    private let bytes: [UInt8]
 
-    /// Where the next read starts, counted from the first octet of the header.
+    /// Where the next read starts, counted from the first byte of the header.
     private(set) var offset: Int
 
-    init(_ octets: [UInt8], at offset: Int = 0) {
-        precondition(offset >= 0 && offset <= octets.count)
-        self.octets = octets
+    init(_ bytes: [UInt8], at offset: Int = 0) {
+        precondition(offset >= 0 && offset <= bytes.count)
+        self.bytes = bytes
         self.offset = offset
     }
 
     mutating func readWord() -> UInt16? {
-        guard octets.count - offset >= 2 else { return nil }
+        guard bytes.count - offset >= 2 else { return nil }
         defer { offset += 2 }
-        return UInt16(octets[offset]) << 8 | UInt16(octets[offset + 1])
+        return UInt16(bytes[offset]) << 8 | UInt16(bytes[offset + 1])
     }
 
     mutating func skip(_ count: Int) -> Bool {
-        guard octets.count - offset >= count else { return false }
+        guard bytes.count - offset >= count else { return false }
         offset += count
         return true
     }
 
-    /// Reads an uncompressed name, labels and root octet included; `nil` when it is longer than RFC 1035 §2.3.4 allows,
+    /// Reads an uncompressed name, labels and root byte included; `nil` when it is longer than RFC 1035 §2.3.4 allows,
     /// leaves the message, or holds a pointer.
     mutating func readPlainName() -> [UInt8]? {
         let start = offset
         while true {
-            guard offset < octets.count else { return nil }
-            let length = Int(octets[offset])
+            guard offset < bytes.count else { return nil }
+            let length = Int(bytes[offset])
             guard length <= WireName.longestLabel, skip(1 + length) else { return nil }
             guard offset - start <= WireName.longestName else { return nil }
-            if length == 0 { return Array(octets[start..<offset]) }
+            if length == 0 { return Array(bytes[start..<offset]) }
         }
     }
 
     /// Skips a name in any form (RFC 1035 §4.1.4).
     mutating func skipName() -> Bool {
-        while offset < octets.count {
-            let length = Int(octets[offset])
+        while offset < bytes.count {
+            let length = Int(bytes[offset])
             switch length >> 6 {
             case 0:
                 guard skip(1 + length) else { return false }
@@ -65,7 +65,7 @@ struct MessageReader {
     /// Reads one resource record as the range it covers and the fields that matter here (RFC 1035 §4.1.3).
     mutating func readRecord() -> ResourceRecord? {
         let start = offset
-        let isRoot = offset < octets.count && octets[offset] == 0
+        let isRoot = offset < bytes.count && bytes[offset] == 0
         guard skipName(), let type = readWord(), let recordClass = readWord() else { return nil }
         guard let lifeHigh = readWord(), let lifeLow = readWord() else { return nil }
         guard let length = readWord(), skip(Int(length)) else { return nil }

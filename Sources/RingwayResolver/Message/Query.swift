@@ -1,12 +1,12 @@
 /// A client's query, checked once: header, every question and every record lie inside the message.
 ///
-/// Its octets are forwarded as they came, so whatever this module does not know (types, classes, operations, options)
+/// Its bytes are forwarded as they came, so whatever this module does not know (types, classes, operations, options)
 /// passes through untouched.
 struct Query {
     /// What a client takes in a datagram when it does not say (RFC 1035 §4.2.1).
     static let smallestDatagram = 512
 
-    let octets: [UInt8]
+    let bytes: [UInt8]
     let header: MessageHeader
 
     /// The question, when there is exactly one.
@@ -16,12 +16,12 @@ struct Query {
     let extended: ExtendedOptions?
 
     /// `nil` when the message is malformed or is not a query.
-    init?(_ octets: [UInt8]) {
-        guard octets.count <= Int(UInt16.max), let header = MessageHeader(octets), !header.flags.contains(.answer)
+    init?(_ bytes: [UInt8]) {
+        guard bytes.count <= Int(UInt16.max), let header = MessageHeader(bytes), !header.flags.contains(.answer)
         else {
             return nil
         }
-        var reader = MessageReader(octets, at: MessageHeader.length)
+        var reader = MessageReader(bytes, at: MessageHeader.length)
         var first: Question?
         for index in 0..<header.questionCount {
             guard let question = Question(&reader) else { return nil }
@@ -35,7 +35,7 @@ struct Query {
                 extended = ExtendedOptions(record)
             }
         }
-        self.octets = octets
+        self.bytes = bytes
         self.header = header
         self.question = header.questionCount == 1 ? first : nil
         self.extended = extended
@@ -50,9 +50,9 @@ struct Query {
             || question?.type == ResourceRecord.RecordType.incrementalTransfer
     }
 
-    /// The octets with another identifier.
+    /// The bytes with another identifier.
     func withIdentifier(_ identifier: UInt16) -> [UInt8] {
-        octets.settingIdentifier(identifier)
+        bytes.settingIdentifier(identifier)
     }
 
     /// Whether `message` answers this query as it was sent under `identifier`.
@@ -75,7 +75,7 @@ struct Query {
         answer(code: .serverFailure)
     }
 
-    /// An answer of our own making, with the question repeated octet for octet and an OPT record when the query has one.
+    /// An answer of our own making, with the question repeated byte for byte and an OPT record when the query has one.
     func answer(
         code: MessageHeader.ResponseCode = .success, upperResponseBits: UInt8 = 0,
         flags: MessageHeader.Flags = [], records: [[UInt8]] = [], authority: [[UInt8]] = []
@@ -88,7 +88,7 @@ struct Query {
         reply.answerCount = UInt16(records.count)
         reply.authorityCount = UInt16(authority.count)
         reply.additionalCount = extended == nil ? 0 : 1
-        var message = reply.octets + (question?.octets ?? [])
+        var message = reply.bytes + (question?.bytes ?? [])
         for record in records + authority { message += record }
         if let extended { message += extended.reply(upperResponseBits: upperResponseBits) }
         return message
@@ -96,7 +96,7 @@ struct Query {
 }
 
 extension [UInt8] {
-    /// A message with another identifier in its first two octets.
+    /// A message with another identifier in its first two bytes.
     func settingIdentifier(_ identifier: UInt16) -> [UInt8] {
         precondition(count >= MessageHeader.length)
         var copy = self

@@ -17,7 +17,7 @@ struct Question: Equatable {
     }
 
     /// The question in wire form.
-    var octets: [UInt8] {
+    var bytes: [UInt8] {
         name + [UInt8(type >> 8), UInt8(type & 0xFF), UInt8(recordClass >> 8), UInt8(recordClass & 0xFF)]
     }
 

@@ -8,7 +8,7 @@ enum StartOfAuthority {
     ///
     /// - Parameter server: the wire name of the zone's server.
     static func data(server: [UInt8]) -> [UInt8] {
-        // Nobody transfers the zone, so serial and intervals only have to make sense; nor does anybody answer for it by mail
+        // The zone is not transferred, so serial and intervals only have to make sense; nor is there a mailbox for it
         // (RFC 6303 §3).
         let mailbox: [UInt8] = [6] + Array("nobody".utf8) + [7] + Array("invalid".utf8) + [0]
         let numbers: [UInt32] = [1, 3_600, 1_200, 604_800, negativeTimeToLive]

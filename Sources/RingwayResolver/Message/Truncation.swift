@@ -1,6 +1,6 @@
 /// Shortening an answer that does not fit its client's datagram (RFC 2181 §9, RFC 6891 §7).
 enum Truncation {
-    /// `message` itself when it fits in `limit` octets; else its header with TC set, its question and its OPT record.
+    /// `message` itself when it fits in `limit` bytes; else its header with TC set, its question and its OPT record.
     ///
     /// No partial record set is kept: the client has to ask again over a stream either way, and must not take a part for
     /// the whole.
@@ -21,9 +21,9 @@ enum Truncation {
         header.additionalCount = extended.isEmpty ? 0 : 1
         if MessageHeader.length + body.count + extended.count > limit {
             header.additionalCount = 0
-            return header.octets + body
+            return header.bytes + body
         }
-        return header.octets + body + extended
+        return header.bytes + body + extended
     }
 
     private static func extendedRecord(of message: [UInt8], header: MessageHeader, reader: MessageReader) -> [UInt8] {

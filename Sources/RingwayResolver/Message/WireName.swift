@@ -1,11 +1,11 @@
 internal import RingwayWire
 
-/// Domain names in wire form: labels with their lengths, then the root's zero octet (RFC 1035 §3.1).
+/// Domain names in wire form: labels with their lengths, then the root's zero byte (RFC 1035 §3.1).
 enum WireName {
     /// RFC 1035 §2.3.4.
     static let longestLabel = 63
 
-    /// Octets in a whole name, lengths and root included (RFC 1035 §2.3.4).
+    /// Bytes in a whole name, lengths and root included (RFC 1035 §2.3.4).
     static let longestName = 255
 
     /// The wire form of `text`, with or without a final dot; `nil` when a label is empty or anything is too long.
@@ -13,17 +13,17 @@ enum WireName {
         var labels = text.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
         if labels.last?.isEmpty == true { labels.removeLast() }
         guard !labels.isEmpty else { return nil }
-        var octets: [UInt8] = []
+        var bytes: [UInt8] = []
         for label in labels {
             guard !label.isEmpty, label.count <= longestLabel else { return nil }
-            octets.append(UInt8(label.count))
-            octets += label
+            bytes.append(UInt8(label.count))
+            bytes += label
         }
-        octets.append(0)
-        return octets.count <= longestName ? octets : nil
+        bytes.append(0)
+        return bytes.count <= longestName ? bytes : nil
     }
 
-    /// The name with ASCII letters in lower case. Length octets are below 64, so they cannot be taken for letters.
+    /// The name with ASCII letters in lower case. Length bytes are below 64, so they cannot be taken for letters.
     static func lowercased(_ name: [UInt8]) -> [UInt8] {
         name.map { $0 >= UInt8(ascii: "A") && $0 <= UInt8(ascii: "Z") ? $0 | 0x20 : $0 }
     }
@@ -39,24 +39,24 @@ enum WireName {
 
     /// The name under which `address` is looked up backwards (RFC 1035 §3.5).
     static func reverse(_ address: IPv4Address) -> [UInt8] {
-        var octets: [UInt8] = []
+        var bytes: [UInt8] = []
         for shift in [0, 8, 16, 24] {
             let label = Array(String(address.rawValue >> UInt32(shift) & 0xFF).utf8)
-            octets.append(UInt8(label.count))
-            octets += label
+            bytes.append(UInt8(label.count))
+            bytes += label
         }
-        return octets + [7] + Array("in-addr".utf8) + [4] + Array("arpa".utf8) + [0]
+        return bytes + [7] + Array("in-addr".utf8) + [4] + Array("arpa".utf8) + [0]
     }
 
     /// The name under which `address` is looked up backwards (RFC 3596 §2.5).
     static func reverse(_ address: IPv6Address) -> [UInt8] {
         let digits = Array("0123456789abcdef".utf8)
-        var octets: [UInt8] = []
+        var bytes: [UInt8] = []
         for half in [address.low, address.high] {
             for nibble in 0..<UInt64(16) {
-                octets += [1, digits[Int(half >> (nibble * 4) & 0xF)]]
+                bytes += [1, digits[Int(half >> (nibble * 4) & 0xF)]]
             }
         }
-        return octets + [3] + Array("ip6".utf8) + [4] + Array("arpa".utf8) + [0]
+        return bytes + [3] + Array("ip6".utf8) + [4] + Array("arpa".utf8) + [0]
     }
 }

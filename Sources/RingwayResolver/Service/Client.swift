@@ -1,4 +1,6 @@
-/// Somebody who sends queries and wants answers: a shard's datagrams, or one connection.
+internal import RingwaySystem
+
+/// A sender of queries: a shard's datagrams, or one connection.
 class Client: LoopMember {
     unowned let service: Service
     /// The number of the guest that it works for, by which clients share what the resolver has.
@@ -8,7 +10,7 @@ class Client: LoopMember {
     /// Its queries that are with a nameserver.
     private(set) var exchanges: [ObjectIdentifier: Exchange] = [:]
 
-    /// Its connections to nameservers. A client shares them with nobody, so a slow answer holds up its own queries only.
+    /// Its connections to nameservers. No two clients share one, so a slow answer holds up its own queries only.
     private(set) var upstreamStreams: [Nameserver: UpstreamStream] = [:]
 
     init(adopting descriptor: Int32, guest: UInt32, service: Service) {
@@ -16,7 +18,8 @@ class Client: LoopMember {
         self.descriptor = Descriptor(adopting: descriptor)
         self.service = service
         super.init()
-        service.loop.register(self, descriptor: self.descriptor, interest: .read)
+        // Where the kernel does not watch it, it gets no answers, as if the service were overloaded.
+        service.loop.register(self, descriptor: self.descriptor.rawValue, interest: .read)
     }
 
     var isOpen: Bool { descriptor.isOpen }
@@ -24,7 +27,7 @@ class Client: LoopMember {
     /// Whether answers may only be as long as the client can take in a datagram.
     var takesDatagrams: Bool { true }
 
-    /// Whether who asked with this tag can reach the guests' network by IPv6.
+    /// Whether the sender of a query with this tag can reach the guests' network by IPv6.
     func hasIPv6(_ tag: ClientTag) -> Bool { tag.hasIPv6 }
 
     /// Sends an answer, or drops it: never waits.

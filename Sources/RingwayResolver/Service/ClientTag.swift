@@ -1,4 +1,4 @@
-/// Sixteen octets that a shard puts before a query and finds again before its answer. Of the last eight, a word in the
+/// Sixteen bytes that a shard puts before a query and finds again before its answer. Of the last eight, a word in the
 /// machine's own order, the lowest bit says that the guest has IPv6; the rest means nothing here.
 struct ClientTag: BitwiseCopyable, Equatable {
     static let length = 16
@@ -11,7 +11,7 @@ struct ClientTag: BitwiseCopyable, Equatable {
     /// For clients that need none.
     init() {}
 
-    /// - Precondition: `bytes` holds sixteen octets.
+    /// - Precondition: `bytes` holds sixteen bytes.
     init(_ bytes: UnsafeRawBufferPointer) {
         precondition(bytes.count >= Self.length)
         first = bytes.loadUnaligned(as: UInt64.self)

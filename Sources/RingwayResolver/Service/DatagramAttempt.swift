@@ -1,4 +1,5 @@
 internal import Glibc
+internal import RingwaySystem
 
 /// One query sent to one nameserver by UDP, from a socket and a port of its own.
 ///
@@ -12,7 +13,7 @@ final class DatagramAttempt: LoopMember {
     private let identifier: UInt16
     private let descriptor: Descriptor
     private unowned let exchange: Exchange
-    private let loop: EventLoop
+    private let service: Service
 
     /// Datagrams read before others get their turn: only a flood of forged answers makes more than one or two.
     private static let datagramsPerTurn = 16
@@ -22,7 +23,7 @@ final class DatagramAttempt: LoopMember {
         case lacksDescriptors
     }
 
-    init(_ query: Query, to nameserver: Nameserver, server: Int, exchange: Exchange, loop: EventLoop) throws(Failure) {
+    init(_ query: Query, to nameserver: Nameserver, server: Int, exchange: Exchange, service: Service) throws(Failure) {
         guard
             let descriptor = Descriptor(
                 family: nameserver.family, type: SOCK_DGRAM, countedBy: exchange.descriptors)
@@ -32,7 +33,7 @@ final class DatagramAttempt: LoopMember {
         self.descriptor = descriptor
         self.server = server
         self.exchange = exchange
-        self.loop = loop
+        self.service = service
         identifier = UInt16.random(in: .min ... .max)
         // With it the kernel tells of unreachable hosts and networks too, not of ports only.
         if nameserver.family == AF_INET {
@@ -47,13 +48,15 @@ final class DatagramAttempt: LoopMember {
         }
         guard sent == message.count else { throw .unreachable }
         super.init()
-        loop.register(self, descriptor: descriptor, interest: .read)
+        guard service.loop.register(self, descriptor: descriptor.rawValue, interest: .read) else {
+            throw .lacksDescriptors
+        }
     }
 
-    override func ready(isBroken: Bool) {
+    override func ready(_ events: EventLoop.Events) {
         for _ in 0..<Self.datagramsPerTurn {
             guard descriptor.isOpen else { return }
-            let scratch = loop.scratch
+            let scratch = service.scratch
             let count = recv(descriptor.rawValue, scratch.baseAddress, scratch.count, Int32(MSG_DONTWAIT))
             if count < 0 {
                 if errno == EINTR { continue }
@@ -69,7 +72,7 @@ final class DatagramAttempt: LoopMember {
 
     /// Stops listening. What comes now is not an answer any more.
     func close() {
-        loop.remove(self)
+        service.loop.remove(self)
         descriptor.close()
     }
 }

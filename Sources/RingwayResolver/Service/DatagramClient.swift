@@ -1,11 +1,12 @@
 internal import Glibc
+internal import RingwaySystem
 
 /// A shard's queries: one record each, in both directions a tag and then the DNS message.
 final class DatagramClient: Client {
     /// Records read before others get their turn.
     private static let recordsPerTurn = 64
 
-    /// Room for answers that the shard has not fetched, in octets; the kernel may grant less.
+    /// Room for answers that the shard has not fetched, in bytes; the kernel may grant less.
     private static let sendBuffer: Int32 = 1 << 20
 
     override init(adopting descriptor: Int32, guest: UInt32, service: Service) {
@@ -13,8 +14,8 @@ final class DatagramClient: Client {
         self.descriptor.setOption(level: SOL_SOCKET, name: SO_SNDBUF, value: Self.sendBuffer)
     }
 
-    override func ready(isBroken: Bool) {
-        let scratch = service.loop.scratch
+    override func ready(_ events: EventLoop.Events) {
+        let scratch = service.scratch
         for _ in 0..<Self.recordsPerTurn {
             guard isOpen else { return }
             let count = recv(descriptor.rawValue, scratch.baseAddress, scratch.count, Int32(MSG_DONTWAIT))

@@ -1,4 +1,5 @@
 internal import RingwayStorage
+internal import RingwaySystem
 
 /// One query on its way through the nameservers, until it is answered, given up or abandoned.
 ///
@@ -24,7 +25,7 @@ final class Exchange: LoopMember {
     /// The servers asked on the present way, in that order; one asked twice is in it twice.
     private var asked: [Int] = []
 
-    /// The last answer that said SERVFAIL or REFUSED, for the case that nobody knows better.
+    /// The last answer that said SERVFAIL or REFUSED, for the case that no other server answers.
     private var badAnswer: [UInt8]?
 
     /// A zone transfer whose first message has been passed on; the others follow (RFC 5936 §2.2).
@@ -50,7 +51,7 @@ final class Exchange: LoopMember {
         plan = service.plan(for: upstreams, byStream: goesByStream, now: now, end: end)
     }
 
-    /// By which the query's sockets are counted.
+    /// Counts the query's sockets.
     var descriptors: DescriptorShare { service.descriptors }
 
     func start() {
@@ -136,7 +137,7 @@ final class Exchange: LoopMember {
                     service.count(\.unreachable)
                     step = plan.setback(.unreachable, server: server, now: MonotonicClock.now())
                 case .lacksDescriptors:
-                    // Whoever holds most of them gives some back.
+                    // The guest that holds most of them gives some back.
                     if service.displaceQuery(for: client.guest) {
                         step = .ask(server: server)
                         continue
@@ -161,7 +162,7 @@ final class Exchange: LoopMember {
         } else {
             do {
                 attempts.append(
-                    try DatagramAttempt(query, to: nameserver, server: server, exchange: self, loop: service.loop))
+                    try DatagramAttempt(query, to: nameserver, server: server, exchange: self, service: service))
             } catch {
                 return error
             }
@@ -219,7 +220,7 @@ final class Exchange: LoopMember {
         client.remove(self)
     }
 
-    /// Before the answer goes out, so that whoever has it finds the counters right.
+    /// Before the answer goes out, so that a client which has it finds the counters right.
     private func stopWaiting() {
         guard isWaiting else { return }
         isWaiting = false

@@ -1,4 +1,5 @@
 internal import RingwayStorage
+internal import RingwaySystem
 internal import RingwayWire
 
 /// The resolver's thread: its loop, its clients, and the bounds they share. Confined to that thread.
@@ -8,15 +9,17 @@ internal import RingwayWire
 /// by UDP with one `DatagramAttempt` each, by TCP through an `UpstreamStream` of its client. The first answer that
 /// matches goes back to the client with the identifier it knows.
 final class Service {
-    let loop = EventLoop()
+    let loop: EventLoop
+    /// Room for one message of any size and what frames it. Shared by all reads: what is wanted is copied out.
+    let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 128 << 10, alignment: 64)
     let limits: Resolver.Limits
-    /// By which sockets to nameservers are counted.
+    /// Counts the sockets to nameservers.
     let descriptors: DescriptorShare
 
     /// Servers to ask last.
     var suspects = Suspects()
 
-    private let link: ServiceLink
+    private let board: StatisticsBoard
     private var zone: BuiltinZone
     private let serversFollowed: (@Sendable ([Nameserver]) -> Void)?
     private let searchFollowed: (@Sendable ([String]) -> Void)?
@@ -24,7 +27,6 @@ final class Service {
     private let hasOwnUpstreams: Bool
     private var upstreams: Upstreams
     private var follower: ResolvConfFollower?
-    private var wakePipe: WakePipe?
     private var clients: [ObjectIdentifier: Client] = [:]
     /// What guests share: queries under way, their bytes, connections of clients and to nameservers.
     private var queries: GuestShares<Exchange>
@@ -32,14 +34,16 @@ final class Service {
     private var streams: GuestShares<StreamClient>
     private var upstreamStreams: GuestShares<UpstreamStream>
     private var rotation = 0
-    private var isStopped = false
 
-    init(_ configuration: Resolver.Configuration, zone: BuiltinZone, link: ServiceLink) {
-        self.link = link
+    init(
+        on loop: EventLoop, _ configuration: Resolver.Configuration, zone: BuiltinZone, board: StatisticsBoard
+    ) {
+        self.loop = loop
+        self.board = board
         self.zone = zone
         limits = configuration.limits
         queries = GuestShares(capacity: limits.outstandingQueries)
-        queryBytes = GuestShares(capacity: limits.outstandingOctets)
+        queryBytes = GuestShares(capacity: limits.outstandingBytes)
         streams = GuestShares(capacity: limits.clientStreams)
         upstreamStreams = GuestShares(capacity: limits.upstreamStreams)
         descriptors = configuration.descriptors
@@ -48,9 +52,6 @@ final class Service {
         hasOwnUpstreams = configuration.upstreams != nil
         let servers = (configuration.upstreams ?? []).map { Nameserver($0) }
         upstreams = Upstreams(servers: servers, limits: configuration.limits)
-        wakePipe = WakePipe(reading: Descriptor(adopting: link.wakeReading), loop: loop) { [unowned self] in
-            obey(link.takeCommands())
-        }
         guard !hasOwnUpstreams || searchFollowed != nil else { return }
         let follower = ResolvConfFollower(
             path: configuration.resolvConfPath, port: configuration.resolvConfPort, loop: loop
@@ -61,15 +62,16 @@ final class Service {
         follow(follower.current)
     }
 
-    /// Works until a stop is commanded.
-    func run() {
-        while !isStopped { loop.runTurn() }
+    deinit { scratch.deallocate() }
+
+    /// Closes every client, before the loop ends.
+    func stop() {
         for client in Array(clients.values) { client.close() }
-        loop.removeAll()
+        follower?.close()
     }
 
     func count(_ counter: WritableKeyPath<Resolver.Statistics, UInt64>) {
-        link.update { $0[keyPath: counter] += 1 }
+        board.update { $0[keyPath: counter] += 1 }
     }
 
     // MARK: Queries
@@ -98,7 +100,7 @@ final class Service {
             query: queries.take(exchange, for: client.guest),
             bytes: queryBytes.take(exchange, for: client.guest, units: message.count))
         client.add(exchange)
-        link.update {
+        board.update {
             $0.forwarded += 1
             $0.outstanding += 1
         }
@@ -120,7 +122,7 @@ final class Service {
             queryBytes.release(shares.bytes)
         }
         exchange.shares = nil
-        link.update { $0.outstanding -= 1 }
+        board.update { $0.outstanding -= 1 }
     }
 
     /// Ends the oldest query of the guest that has most, so that its descriptors are free, if `guest` has fewer.
@@ -147,7 +149,7 @@ final class Service {
         guard let client = client as? StreamClient else { return }
         if let place = client.place { streams.release(place) }
         client.place = nil
-        link.update { $0.streams -= 1 }
+        board.update { $0.streams -= 1 }
     }
 
     func openUpstreamStream(to server: Nameserver, for client: Client) -> UpstreamStream? {
@@ -156,7 +158,7 @@ final class Service {
             return nil
         }
         guard
-            let stream = UpstreamStream(to: server, owner: client, patience: upstreams.timeout, service: self)
+            let stream = UpstreamStream(to: server, owner: client, timeout: upstreams.timeout, service: self)
         else { return nil }
         stream.place = upstreamStreams.take(stream, for: client.guest)
         while let other = upstreamStreams.displaced { other.giveWay() }
@@ -168,7 +170,12 @@ final class Service {
         stream.place = nil
     }
 
-    private func serveStream(_ descriptor: Int32, guest: UInt32, hasIPv6: Bool) {
+    func serveDatagrams(_ descriptor: Int32, guest: UInt32) {
+        let client = DatagramClient(adopting: descriptor, guest: guest, service: self)
+        clients[ObjectIdentifier(client)] = client
+    }
+
+    func serveStream(_ descriptor: Int32, guest: UInt32, hasIPv6: Bool) {
         if streams.used >= streams.capacity { makeRoomForStream(of: guest) }
         guard streams.used < streams.capacity else {
             count(\.streamsRefused)
@@ -177,7 +184,7 @@ final class Service {
         let client = StreamClient(adopting: descriptor, guest: guest, hasIPv6: hasIPv6, service: self)
         clients[ObjectIdentifier(client)] = client
         client.place = streams.take(client, for: guest)
-        link.update {
+        board.update {
             $0.streamsOpened += 1
             $0.streams += 1
         }
@@ -199,23 +206,9 @@ final class Service {
         }
     }
 
-    // MARK: Commands and changes
+    // MARK: Changes
 
-    private func obey(_ commands: [ServiceLink.Command]) {
-        for command in commands {
-            switch command {
-            case .serveDatagrams(let descriptor, let guest):
-                let client = DatagramClient(adopting: descriptor, guest: guest, service: self)
-                clients[ObjectIdentifier(client)] = client
-            case .serveStream(let descriptor, let guest, let hasIPv6):
-                serveStream(descriptor, guest: guest, hasIPv6: hasIPv6)
-            case .setZone(let renewed):
-                zone = renewed
-            case .stop:
-                isStopped = true
-            }
-        }
-    }
+    func setZone(_ renewed: BuiltinZone) { zone = renewed }
 
     private func follow(_ conf: ResolvConf) {
         if conf.search != search {

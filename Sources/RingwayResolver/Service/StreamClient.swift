@@ -1,4 +1,5 @@
 internal import Glibc
+internal import RingwaySystem
 
 /// One client's connection: DNS over TCP (RFC 7766). Queries are pipelined, and answered as their answers come.
 ///
@@ -10,10 +11,10 @@ final class StreamClient: Client {
     private var hasFinished = false
     private var isProcessing = false
 
-    /// When octets last went either way.
+    /// When bytes last went either way.
     private(set) var lastActivity = MonotonicClock.now()
 
-    /// Whether the connection could be closed without anybody losing an answer.
+    /// Whether the connection could be closed without losing an answer.
     var isIdle: Bool { exchanges.isEmpty && outgoing.waiting == 0 }
 
     private let guestHasIPv6: Bool
@@ -31,9 +32,9 @@ final class StreamClient: Client {
     override var takesDatagrams: Bool { false }
     override func hasIPv6(_ tag: ClientTag) -> Bool { guestHasIPv6 }
 
-    override func ready(isBroken: Bool) {
+    override func ready(_ events: EventLoop.Events) {
         // A connection that is gone in both directions wakes us for ever, unless reading tells.
-        if isBroken, hasFinished || !mayRead { return close() }
+        if events.isBroken, hasFinished || !mayRead { return close() }
         flush()
         guard isOpen else { return }
         receive()
@@ -44,7 +45,7 @@ final class StreamClient: Client {
         outgoing.append(answer)
         flush()
         guard isOpen else { return }
-        if outgoing.waiting > service.limits.unreadOctetsPerStream {
+        if outgoing.waiting > service.limits.unreadBytesPerStream {
             service.count(\.streamsOverflowed)
             return close()
         }
@@ -64,7 +65,7 @@ final class StreamClient: Client {
 
     private var mayRead: Bool {
         exchanges.count < service.limits.queriesPerStream
-            && outgoing.waiting <= service.limits.unreadOctetsPerStream / 8
+            && outgoing.waiting <= service.limits.unreadBytesPerStream / 8
     }
 
     private func scheduleIdleCheck() {
@@ -75,7 +76,7 @@ final class StreamClient: Client {
 
     private func receive() {
         guard !hasFinished, mayRead else { return }
-        let scratch = service.loop.scratch
+        let scratch = service.scratch
         let count = recv(descriptor.rawValue, scratch.baseAddress, 16 << 10, Int32(MSG_DONTWAIT))
         if count < 0 {
             if errno != EAGAIN && errno != EINTR { close() }

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import RingwaySystem
 
 /// A client's connection to a nameserver, shared by all of that client's queries: pipelined, each under an identifier of
 /// its own (RFC 7766 §6.2.1).
@@ -16,7 +17,7 @@ final class UpstreamStream: LoopMember {
     var place: GuestShares<UpstreamStream>.Ticket?
     private let service: Service
     private let descriptor: Descriptor
-    private let patience: UInt64
+    private let timeout: UInt64
     private var isConnecting = true
     /// Whether it has ever answered: then its end means no more than that the server tidies up.
     private var hasAnswered = false
@@ -24,9 +25,9 @@ final class UpstreamStream: LoopMember {
     private var outgoing = FrameQueue()
     private var requests: [UInt16: Request] = [:]
 
-    /// - Parameter patience: how long the server may stay silent with requests waiting, in nanoseconds.
+    /// - Parameter timeout: how long the server may stay silent with requests waiting, in nanoseconds.
     /// - Returns: `nil` when the connection fails at once.
-    init?(to server: Nameserver, owner: Client, patience: UInt64, service: Service) {
+    init?(to server: Nameserver, owner: Client, timeout: UInt64, service: Service) {
         guard
             let descriptor = Descriptor(
                 family: server.family, type: SOCK_STREAM, countedBy: service.descriptors)
@@ -35,13 +36,13 @@ final class UpstreamStream: LoopMember {
         self.owner = owner
         self.service = service
         self.descriptor = descriptor
-        self.patience = patience
+        self.timeout = timeout
         descriptor.setOption(level: Int32(IPPROTO_TCP), name: TCP_NODELAY, value: 1)
         let result = server.withSocketAddress { connect(descriptor.rawValue, $0, $1) }
         guard result == 0 || errno == EINPROGRESS else { return nil }
         super.init()
-        service.loop.register(self, descriptor: descriptor, interest: .write)
-        service.loop.schedule(self, at: MonotonicClock.now() + patience)
+        guard service.loop.register(self, descriptor: descriptor.rawValue, interest: .write) else { return nil }
+        service.loop.schedule(self, at: MonotonicClock.now() + timeout)
     }
 
     /// Sends a query; the result names it in `forget`. `nil` when no identifier is free.
@@ -49,7 +50,7 @@ final class UpstreamStream: LoopMember {
         guard descriptor.isOpen, requests.count < Int(UInt16.max) / 2 else { return nil }
         var identifier = UInt16.random(in: .min ... .max)
         while requests[identifier] != nil { identifier = UInt16.random(in: .min ... .max) }
-        if requests.isEmpty { service.loop.schedule(self, at: MonotonicClock.now() + patience) }
+        if requests.isEmpty { service.loop.schedule(self, at: MonotonicClock.now() + timeout) }
         requests[identifier] = Request(exchange: exchange, server: server)
         outgoing.append(query.withIdentifier(identifier))
         // Written from the loop, also when there is room now: a failure must not come back while the caller still acts.
@@ -62,7 +63,7 @@ final class UpstreamStream: LoopMember {
         requests[identifier] = nil
     }
 
-    override func ready(isBroken: Bool) {
+    override func ready(_ events: EventLoop.Events) {
         if isConnecting {
             guard descriptor.takeError() == 0 else { return fail() }
             isConnecting = false
@@ -73,14 +74,14 @@ final class UpstreamStream: LoopMember {
         service.loop.setInterest(outgoing.waiting > 0 ? [.read, .write] : .read, of: self)
     }
 
-    /// The server has been silent for too long, or nobody has asked for a while.
+    /// The server has been silent for too long, or there were no queries for a while.
     override func deadlinePassed(now: UInt64) {
         // A reused connection that has gone dead is not to be trusted with the same requests again.
         hasAnswered = false
         fail()
     }
 
-    /// Closes the connection without a word to those who wait.
+    /// Closes the connection; queries that wait are not told.
     func close() {
         guard descriptor.isOpen else { return }
         service.loop.remove(self)
@@ -97,7 +98,7 @@ final class UpstreamStream: LoopMember {
     }
 
     private func receive() {
-        let scratch = service.loop.scratch
+        let scratch = service.scratch
         let count = recv(descriptor.rawValue, scratch.baseAddress, 64 << 10, Int32(MSG_DONTWAIT))
         if count < 0 {
             if errno != EAGAIN && errno != EINTR { fail() }
@@ -116,7 +117,7 @@ final class UpstreamStream: LoopMember {
         hasAnswered = true
         request.exchange.received(message, server: request.server, identifier: header.identifier)
         guard descriptor.isOpen else { return }
-        let wait = requests.isEmpty ? service.limits.upstreamStreamIdle.nanoseconds : patience
+        let wait = requests.isEmpty ? service.limits.upstreamStreamIdle.nanoseconds : timeout
         service.loop.schedule(self, at: MonotonicClock.now() + wait)
     }
 

@@ -1,6 +1,6 @@
 import CRingway
 import Glibc
-import RingwaySplice
+import RingwayRelay
 import RingwayStorage
 import RingwayWire
 import Testing
@@ -55,13 +55,13 @@ struct SplicedStreamTests {
         }
 
         /// Moves what can be moved, as if the kernel had just told of it.
-        func move(budget: Int = .max, isBroken: Bool = false) -> SplicedOutcome {
+        func move(budget: Int = .max, isBroken: Bool = false) -> RelayDirection.Outcome {
             var budget = budget
-            var end = SplicedEnd(descriptor: source.near)
+            var end = RelayEnd(descriptor: source.near)
             end.isBroken = isBroken
             direction.isReadable = true
             direction.isWritable = true
-            return direction.move(from: end, to: SplicedEnd(descriptor: sink.near), &pipes, budget: &budget)
+            return direction.move(from: end, to: RelayEnd(descriptor: sink.near), &pipes, budget: &budget)
         }
 
         func write(_ octets: [UInt8]) { _ = send(source.far, octets, octets.count, 0) }

@@ -1,0 +1,147 @@
+internal import CRingway
+internal import Glibc
+internal import RingwayAgentProtocol
+internal import RingwayRelay
+internal import RingwayStorage
+internal import RingwaySystem
+
+/// The streams that an agent keeps ready, and the dials that wait for one.
+struct IdleStreams {
+    /// A connection to be made.
+    struct Dial {
+        let target: DialTarget
+        let deadline: UInt64
+        let completion: (Result<HostStream, Refusal>) -> Void
+    }
+
+    /// Ready, the one used least recently first.
+    var idle: [HostStream] = []
+    var waiting: [Dial] = []
+    /// Dials that the agent has been sent and has not answered.
+    var asked: [ObjectIdentifier: HostStream] = [:]
+    /// Streams that the agent has been asked for and that have not come.
+    var expected = 0
+}
+
+extension AgentSession {
+    /// Nanoseconds that a dial may take, the guest's own connect included.
+    private static var dialTimeout: UInt64 { 30_000_000_000 }
+    /// Clients that may wait for a stream.
+    private static var maximumWaiting: Int { 16_384 }
+    /// Streams that an agent may keep ready.
+    private static var maximumIdle: Int { 4_096 }
+    /// Streams that are left ready when a crowd of clients has gone.
+    private static var usualIdle: Int { 32 }
+
+    /// Dials a server in the guest.
+    func dial(_ target: DialTarget, _ completion: @escaping (Result<HostStream, Refusal>) -> Void) {
+        let now = host?.loop.now ?? 0
+        let dial = IdleStreams.Dial(target: target, deadline: now + Self.dialTimeout, completion: completion)
+        if let stream = streams.idle.popLast() { return begin(dial, on: stream) }
+        guard isAdmitted, streams.waiting.count < Self.maximumWaiting else {
+            return completion(.failure(Refusal(errorNumber: AgentError.gone)))
+        }
+        streams.waiting.append(dial)
+        requestStreams()
+    }
+
+    /// Asks for as many streams as there are dials without one.
+    private func requestStreams() {
+        let missing = streams.waiting.count - streams.expected
+        guard missing > 0 else { return }
+        let count = UInt16(clamping: missing)
+        streams.expected += Int(count)
+        send(.moreStreams(count))
+    }
+
+    /// The agent has opened a stream for which its guest's share has no descriptor: the oldest dial that waits for one fails.
+    func failForLackOfDescriptors() {
+        if streams.expected > 0 { streams.expected -= 1 }
+        guard !streams.waiting.isEmpty else { return }
+        streams.waiting.removeFirst().completion(.failure(Refusal(errorNumber: EMFILE)))
+    }
+
+    /// The agent has opened a stream, whose descriptor is counted.
+    func addStream(_ descriptor: Int32) {
+        if streams.expected > 0 { streams.expected -= 1 }
+        let stream = HostStream(descriptor, session: self)
+        stream.charge = .flow(share)
+        guard streams.idle.count < Self.maximumIdle, let host, host.watch(stream) else { return stream.close() }
+        guard let dial = streams.waiting.first else {
+            streams.idle.append(stream)
+            return
+        }
+        streams.waiting.removeFirst()
+        begin(dial, on: stream)
+    }
+
+    private func begin(_ dial: IdleStreams.Dial, on stream: HostStream) {
+        streams.asked[ObjectIdentifier(stream)] = stream
+        stream.dial(dial)
+    }
+
+    /// A stream's dial has been answered, or the stream is gone.
+    func forget(_ stream: HostStream) {
+        streams.asked[ObjectIdentifier(stream)] = nil
+        streams.idle.removeAll { $0 === stream }
+    }
+
+    func expireDials(at now: UInt64) {
+        let late = streams.waiting.filter { $0.deadline <= now }
+        guard !late.isEmpty else { return }
+        streams.waiting.removeAll { $0.deadline <= now }
+        // An agent that opened too few is asked again.
+        streams.expected = 0
+        for dial in late { dial.completion(.failure(Refusal(errorNumber: AgentError.timedOut))) }
+    }
+
+    /// Closes some of the streams that were opened for a crowd.
+    func trimStreams() {
+        let surplus = streams.idle.count - Self.usualIdle
+        guard surplus > 0, streams.waiting.isEmpty else { return }
+        for stream in Array(streams.idle.prefix(surplus / 4 + 1)) {
+            forget(stream)
+            stream.close()
+        }
+    }
+
+    func closeStreams() {
+        let (waiting, asked, idle) = (streams.waiting, streams.asked, streams.idle)
+        streams = IdleStreams()
+        for dial in waiting { dial.completion(.failure(Refusal(errorNumber: AgentError.gone))) }
+        for stream in asked.values { stream.fail(Refusal(errorNumber: AgentError.gone)) }
+        for stream in idle { stream.close() }
+    }
+
+    // MARK: Joining
+
+    /// Has bytes move between a plain socket and a channel, both adopted and counted.
+    func join(client: Int32, channel: Int32, _ ends: AgentConnection) {
+        guard let host, !host.reception.join(client: client, channel: channel, ends, for: agent) else { return }
+        RelayedConnection(client: client, channel: channel, agent: agent.id, ends, share, host: host).start()
+    }
+
+    /// A program in the guest wants a socket of the host's.
+    func joinHostSocket(_ channel: PendingChannel, _ name: String) {
+        guard isAdmitted, let path = host?.reception.hostSocket(named: name, for: agent) else {
+            return channel.refuse(AgentError.forbidden, "the host has no socket \(name) for this guest")
+        }
+        guard share.acquire(2) == .granted else {
+            return channel.refuse(EMFILE, "the guest has as many connections as its share of descriptors allows")
+        }
+        guard let server = OwnedDescriptor(result: ringway_unix_open()), ringway_set_nonblocking(server.rawValue) == 0,
+            ringway_unix_connect(server.rawValue, path, path.utf8.count) == 0
+        else {
+            let refusal = Refusal(errorNumber: errno)
+            share.release(2)
+            return channel.refuse(refusal.errorNumber, refusal.text)
+        }
+        guard channel.welcome() else {
+            share.release(2)
+            return channel.close()
+        }
+        join(
+            client: server.take(), channel: channel.relinquish(),
+            AgentConnection(route: .hostSocket(name), client: nil, target: nil))
+    }
+}

@@ -1,0 +1,8 @@
+extension Duration {
+    /// Whole nanoseconds, from zero to a century: far enough for any timer, and sums of them cannot overflow.
+    var nanoseconds: UInt64 {
+        let (seconds, attoseconds) = components
+        guard seconds >= 0, attoseconds >= 0 else { return 0 }
+        return UInt64(min(seconds, 3_155_760_000)) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000)
+    }
+}

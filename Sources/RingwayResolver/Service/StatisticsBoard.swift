@@ -1,0 +1,12 @@
+internal import Synchronization
+
+/// The resolver's counters, which its thread updates and any thread reads.
+final class StatisticsBoard: Sendable {
+    private let statistics = Mutex(Resolver.Statistics())
+
+    func update(_ change: (inout Resolver.Statistics) -> Void) {
+        statistics.withLock { change(&$0) }
+    }
+
+    var snapshot: Resolver.Statistics { statistics.withLock { $0 } }
+}

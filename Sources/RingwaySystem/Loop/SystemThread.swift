@@ -1,0 +1,80 @@
+internal import CRingway
+internal import Glibc
+internal import Synchronization
+
+/// A POSIX thread with a name, which takes no signals.
+///
+/// Signals stay with the threads that expect them: every signal is blocked from the thread's first instruction on. That
+/// goes for SIGPIPE too, which splice(2) raises where the peer of its socket is gone and no flag prevents it.
+///
+/// What the thread that starts it has as a thread (its network namespace, for one) it has as well.
+public final class SystemThread: Sendable {
+    private let thread: pthread_t
+    /// Whether it has been joined or detached, which happens once.
+    private let isReleased = Atomic<Bool>(false)
+
+    /// Starts a thread that runs `body`.
+    ///
+    /// - Parameters:
+    ///   - name: at most fifteen bytes.
+    ///   - stackBytes: the size of its stack, where the C library's eight MiB are too much.
+    public init(
+        _ name: StaticString, stackBytes: Int? = nil, _ body: @escaping @Sendable () -> Void
+    ) throws(SystemError) {
+        var all = sigset_t()
+        var previous = sigset_t()
+        sigfillset(&all)
+        // The new thread inherits the mask.
+        pthread_sigmask(SIG_SETMASK, &all, &previous)
+        defer { pthread_sigmask(SIG_SETMASK, &previous, nil) }
+        var attributes = pthread_attr_t()
+        pthread_attr_init(&attributes)
+        defer { pthread_attr_destroy(&attributes) }
+        if let stackBytes { pthread_attr_setstacksize(&attributes, stackBytes) }
+        var started = pthread_t()
+        let argument = Unmanaged.passRetained(Body(name: name, run: body))
+        let result = pthread_create(&started, &attributes, Self.main, argument.toOpaque())
+        guard result == 0 else {
+            argument.release()
+            throw SystemError("cannot start a thread", errno: result)
+        }
+        thread = started
+    }
+
+    deinit {
+        // One that has not been joined ends by itself.
+        if release() { pthread_detach(thread) }
+    }
+
+    /// Whether the caller runs on it.
+    public var isCurrent: Bool { pthread_equal(thread, pthread_self()) != 0 }
+
+    /// Waits for the thread's end. On the thread itself, or after an earlier call, it returns at once.
+    public func join() {
+        guard !isCurrent, release() else { return }
+        pthread_join(thread, nil)
+    }
+
+    private func release() -> Bool { !isReleased.exchange(true, ordering: .acquiringAndReleasing) }
+
+    private final class Body: Sendable {
+        let name: StaticString
+        let run: @Sendable () -> Void
+
+        init(name: StaticString, run: @escaping @Sendable () -> Void) {
+            self.name = name
+            self.run = run
+        }
+    }
+
+    /// Declared here, not as a closure at the point of use, so that no actor's isolation is inherited.
+    private static let main: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = { argument in
+        guard let argument else { return nil }
+        let body = Unmanaged<Body>.fromOpaque(argument).takeRetainedValue()
+        body.name.utf8Start.withMemoryRebound(to: CChar.self, capacity: body.name.utf8CodeUnitCount) {
+            ringway_name_thread($0)
+        }
+        body.run()
+        return nil
+    }
+}

@@ -1,0 +1,46 @@
+internal import CRingway
+internal import Glibc
+
+/// An eventfd(2) by which one thread ends another's wait. Any number of signals before the wait are one.
+public final class Wakeup: Sendable {
+    private let event: OwnedDescriptor
+
+    /// Readable after a signal, until `clear`.
+    public var descriptor: Int32 { event.rawValue }
+
+    public init() throws(SystemError) {
+        guard let event = OwnedDescriptor(result: ringway_event_descriptor()) else {
+            throw SystemError("cannot make an event descriptor")
+        }
+        self.event = event
+    }
+
+    /// Ends the wait, or the next one. From any thread.
+    public func signal() {
+        var one: UInt64 = 1
+        _ = write(descriptor, &one, 8)
+    }
+
+    /// Takes the signals that have come.
+    public func clear() {
+        var count: UInt64 = 0
+        _ = read(descriptor, &count, 8)
+    }
+
+    /// Waits for a signal, which is left there.
+    ///
+    /// - Parameter milliseconds: the timeout; negative waits without one.
+    /// - Returns: false on timeout.
+    public func wait(milliseconds: Int32) -> Bool {
+        let deadline = MonotonicClock.now() + UInt64(max(0, milliseconds)) * 1_000_000
+        var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        var remaining = milliseconds
+        while true {
+            let count = poll(&entry, 1, remaining)
+            guard count < 0, errno == EINTR else { return count == 1 }
+            guard milliseconds >= 0 else { continue }
+            let now = MonotonicClock.now()
+            remaining = now >= deadline ? 0 : Int32((deadline - now) / 1_000_000)
+        }
+    }
+}

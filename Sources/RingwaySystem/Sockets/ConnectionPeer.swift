@@ -1,0 +1,61 @@
+internal import CRingway
+internal import Glibc
+
+/// The other end of a connection, as far as the kernel vouches for it. Connections that have not identified themselves
+/// share the room for such ones by it.
+public struct ConnectionPeer: Hashable, Sendable {
+    /// Programs that trust each other: those of one user of this machine, or all of another machine.
+    public enum Party: Hashable, Sendable {
+        case user(UInt32)
+        case machine(Int64)
+        case unknown
+    }
+
+    public let party: Party
+    /// The process, of a user of this machine.
+    public let process: Int32
+
+    public init(party: Party, process: Int32 = 0) {
+        self.party = party
+        self.process = process
+    }
+
+    /// The peer of a connected socket.
+    public init(_ descriptor: Int32) {
+        let machine = ringway_vsock_peer(descriptor)
+        guard machine < 0 else {
+            self.init(party: .machine(machine))
+            return
+        }
+        var credentials = (process: Int32(0), user: UInt32(0), group: UInt32(0))
+        var length = socklen_t(MemoryLayout.size(ofValue: credentials))
+        // Only unix sockets have a user; a process in a namespace that we do not see into is 0.
+        guard getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0, credentials.user != .max
+        else {
+            self.init(party: .unknown)
+            return
+        }
+        self.init(party: .user(credentials.user), process: credentials.process)
+    }
+
+    /// The connection to close where there are too many: of the party that has most of them, and there of the process
+    /// that has most, the oldest.
+    ///
+    /// - Parameter peers: in the order in which they connected.
+    /// - Returns: an index; `nil` where there are none.
+    public static func excess(among peers: [ConnectionPeer]) -> Int? {
+        guard let party = mostFrequent(peers.lazy.map(\.party)) else { return nil }
+        guard let process = mostFrequent(peers.lazy.filter { $0.party == party }.map(\.process)) else { return nil }
+        return peers.firstIndex { $0.party == party && $0.process == process }
+    }
+
+    /// The element that there are most of; of several the one that comes first.
+    private static func mostFrequent<Elements: Sequence>(
+        _ elements: Elements
+    ) -> Elements.Element? where Elements.Element: Hashable {
+        var counts: [Elements.Element: Int] = [:]
+        for element in elements { counts[element, default: 0] += 1 }
+        guard let most = counts.values.max() else { return nil }
+        return elements.first { counts[$0] == most }
+    }
+}

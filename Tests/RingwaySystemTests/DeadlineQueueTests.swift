@@ -1,0 +1,52 @@
+import Testing
+
+@testable import RingwaySystem
+
+@Suite("The queue of deadlines")
+struct DeadlineQueueTests {
+    @Test(arguments: [11, 12, 13] as [UInt64])
+    func `gives the soonest, as a sorted list does`(seed: UInt64) {
+        var generator = SeededGenerator(state: seed)
+        let members = (0..<50).map { _ in LoopMember() }
+        var model: [Int: UInt64] = [:]
+        var queue = DeadlineQueue()
+        for _ in 0..<5000 {
+            let index = Int.random(in: members.indices, using: &generator)
+            switch Int.random(in: 0..<4, using: &generator) {
+            case 0, 1:
+                let instant = UInt64.random(in: 0..<100, using: &generator)
+                queue.schedule(members[index], at: instant)
+                model[index] = instant
+            case 2:
+                queue.cancel(members[index])
+                model[index] = nil
+            default:
+                let now = UInt64.random(in: 0..<30, using: &generator)
+                let popped = queue.popPassed(now: now)
+                let soonest = model.values.min()
+                if let popped, let place = members.firstIndex(where: { $0 === popped }) {
+                    #expect(model[place] == soonest)
+                    #expect(model[place].map { $0 <= now } == true)
+                    model[place] = nil
+                } else {
+                    #expect((soonest ?? .max) > now)
+                }
+            }
+            #expect(queue.count == model.count)
+            #expect(queue.soonest == model.values.min())
+        }
+    }
+}
+
+/// SplitMix64, so that a seed gives the same test everywhere.
+struct SeededGenerator: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+}
