@@ -5,7 +5,6 @@ public import RingwayStack
 public import RingwayStorage
 public import RingwayWire
 internal import Synchronization
-internal import RingwayReactor
 
 /// What an engine is made from; fixed for its life.
 public struct EngineConfiguration: Sendable {

@@ -1,10 +1,10 @@
 internal import CRingway
 internal import Glibc
 internal import RingwayReactor
+internal import RingwayRelay
 internal import RingwayRing
 internal import RingwayStack
 internal import RingwayStorage
-internal import RingwayRelay
 
 /// Connections that go around the link: two sockets each, between which the shard moves bytes with splice(2).
 ///
