@@ -44,7 +44,8 @@ let package = Package(
             name: "RingwayReactor", dependencies: ["RingwayRing", "RingwayStorage", "CRingway"],
             swiftSettings: settings),
         .target(name: "RingwayCapture", dependencies: ["RingwayWire", "CRingway"], swiftSettings: settings),
-        .target(name: "RingwayTap", dependencies: ["RingwayWire", "CRingway"], swiftSettings: settings),
+        .target(
+            name: "RingwayTap", dependencies: ["RingwaySystem", "RingwayWire", "CRingway"], swiftSettings: settings),
         .target(name: "RingwaySystem", dependencies: ["RingwayWire", "CRingway"], swiftSettings: settings),
         .target(name: "RingwayAgentProtocol", dependencies: ["RingwayWire"], swiftSettings: settings),
         .target(
@@ -93,7 +94,8 @@ let package = Package(
         .target(
             name: "RingwayCommand",
             dependencies: [
-                "Ringway", "RingwayControl", "RingwayLinks", "RingwayUsage", "CRingway", "CYAML", argumentParser,
+                "Ringway", "RingwayControl", "RingwayLinks", "RingwaySystem", "RingwayUsage", "CRingway", "CYAML",
+                argumentParser,
             ],
             swiftSettings: settings),
         .executableTarget(name: "ringway", dependencies: ["RingwayCommand"], swiftSettings: settings),
@@ -119,7 +121,7 @@ let package = Package(
             name: "RingwayRelayTests", dependencies: ["RingwayRelay", "RingwaySystem", "RingwayWire", "CRingway"],
             swiftSettings: settings),
         .testTarget(
-            name: "RingwaySystemTests", dependencies: ["RingwaySystem", "RingwayWire", "CRingway"],
+            name: "RingwaySystemTests", dependencies: ["RingwaySystem", "RingwayWire", "CRingway", "TestSupport"],
             swiftSettings: settings),
         .testTarget(name: "RingwayUsageTests", dependencies: ["RingwayUsage"], swiftSettings: settings),
         .testTarget(
@@ -130,7 +132,8 @@ let package = Package(
         .testTarget(
             name: "RingwayRingTests",
             dependencies: [
-                "RingwayReactor", "RingwayRing", "RingwayStorage", "RingwayLinks", "RingwayWire", "CRingway",
+                "RingwayReactor", "RingwayRing", "RingwayStorage", "RingwayLinks", "RingwaySystem", "RingwayWire",
+                "CRingway",
                 "TestSupport",
             ],
             swiftSettings: settings),
