@@ -46,34 +46,34 @@ let package = Package(
         .target(name: "RingwayCapture", dependencies: ["RingwayWire", "CRingway"], swiftSettings: settings),
         .target(name: "RingwayTap", dependencies: ["RingwayWire", "CRingway"], swiftSettings: settings),
         .target(name: "RingwaySystem", dependencies: ["RingwayWire", "CRingway"], swiftSettings: settings),
-        .target(name: "RingwaySplice", dependencies: ["CRingway"], swiftSettings: settings),
         .target(name: "RingwayAgentProtocol", dependencies: ["RingwayWire"], swiftSettings: settings),
         .target(
-            name: "RingwayConversation", dependencies: ["RingwayAgentProtocol", "RingwaySplice", "CRingway"],
+            name: "RingwayRelay", dependencies: ["RingwaySystem", "RingwayAgentProtocol", "CRingway"],
             swiftSettings: settings),
         .target(
             name: "RingwayAgent",
             dependencies: [
-                "RingwayAgentProtocol", "RingwayConversation", "RingwayTap", "RingwaySplice", "RingwayUsage",
-                "RingwayWire",
+                "RingwayAgentProtocol", "RingwayRelay", "RingwaySystem", "RingwayTap", "RingwayUsage", "RingwayWire",
                 "CRingway",
             ],
             swiftSettings: settings),
         .target(
             name: "RingwayAgentHost",
             dependencies: [
-                "RingwayAgentProtocol", "RingwayConversation", "RingwaySplice", "RingwayWire", "RingwayStorage",
-                "CRingway",
+                "RingwayAgentProtocol", "RingwayRelay", "RingwaySystem", "RingwayWire", "RingwayStorage", "CRingway",
             ],
             swiftSettings: settings),
         .executableTarget(name: "ringway-agent", dependencies: ["RingwayAgent"], swiftSettings: settings),
         .target(
             name: "RingwayLinks",
-            dependencies: ["RingwayTap", "RingwayReactor", "RingwayRing", "RingwayWire", "RingwayStorage", "CRingway"],
+            dependencies: [
+                "RingwayAgentProtocol", "RingwayTap", "RingwayReactor", "RingwayRing", "RingwayWire", "RingwayStorage",
+                "CRingway",
+            ],
             swiftSettings: settings),
         .target(
             name: "RingwayHost",
-            dependencies: ["RingwaySplice", "RingwayReactor", "RingwayWire", "RingwayStorage", "CRingway"],
+            dependencies: ["RingwayRelay", "RingwayReactor", "RingwayWire", "RingwayStorage", "CRingway"],
             swiftSettings: settings),
         .target(
             name: "RingwayEngine",
@@ -88,7 +88,7 @@ let package = Package(
         .target(
             name: "Ringway",
             dependencies: [
-                "RingwayAgentHost", "RingwayAgentProtocol", "RingwayConversation", "RingwaySystem",
+                "RingwayAgentHost", "RingwayAgentProtocol", "RingwaySystem",
                 "RingwayEngine", "RingwayResolver", "RingwayCapture", "RingwayWire", "RingwayStack", "RingwayLinks",
                 "RingwayRing", "RingwayStorage", "RingwayUsage", "CRingway",
             ],
@@ -117,9 +117,11 @@ let package = Package(
         .testTarget(
             name: "RingwayAgentTests",
             dependencies: [
-                "RingwayAgent", "RingwayAgentHost", "RingwayAgentProtocol", "RingwayConversation", "RingwaySplice",
-                "RingwayWire",
+                "RingwayAgent", "RingwayAgentHost", "RingwayAgentProtocol", "RingwaySystem", "RingwayWire",
             ], swiftSettings: settings),
+        .testTarget(
+            name: "RingwayRelayTests", dependencies: ["RingwayRelay", "RingwaySystem", "RingwayWire", "CRingway"],
+            swiftSettings: settings),
         .testTarget(
             name: "RingwaySystemTests", dependencies: ["RingwaySystem", "RingwayWire", "CRingway"],
             swiftSettings: settings),
@@ -154,7 +156,8 @@ let package = Package(
         .testTarget(
             name: "RingwayTests",
             dependencies: [
-                "Ringway", "RingwayAgentHost", "RingwayAgentProtocol", "RingwayStack", "RingwayWire", "CRingway",
+                "Ringway", "RingwayAgentHost", "RingwayAgentProtocol", "RingwayStack", "RingwaySystem", "RingwayWire",
+                "CRingway",
             ],
             swiftSettings: settings),
         .testTarget(name: "SimulationTests", dependencies: ["RingwaySimulation"], swiftSettings: settings),

@@ -1,17 +1,25 @@
 internal import CRingway
 internal import Glibc
 internal import RingwayAgentProtocol
-internal import RingwayConversation
+internal import RingwaySystem
 internal import RingwayWire
 
 /// The agent: an interface, and one session with the host after another.
+///
+/// ## Theory of operation
+///
+/// One event loop, on the process's first thread, does everything but move frames: signals, the control channel, the
+/// requests of programs in the guest, and the relays of connections (`AgentStreams`). Each queue of the interface has
+/// two threads of its own (`FramePump`). The channels of a session are opened by calls that wait, before it begins; while
+/// the host is away the loop still serves signals and programs.
 final class Agent {
     private let options: AgentOptions
+    private let loop: EventLoop
     private let line: HostLine
     private let token: [UInt8]
     private let signals: StopSignals
     private let requests: LocalRequests?
-    private let shares: [StreamThread.Share]
+    private let shares: [SharedSocket]
     private let nameServers: NameServerSetting
     private var interface: GuestInterface?
     private var lastComplaint: String?
@@ -19,25 +27,31 @@ final class Agent {
     /// Prepares everything that does not need the host.
     init(_ options: AgentOptions) throws(AgentFailure) {
         self.options = options
+        let loop = try AgentFailure.wrap { () throws(SystemError) in try EventLoop() }
+        self.loop = loop
         // Before any thread, so that every thread has the signals blocked.
-        signals = try StopSignals()
+        signals = try AgentFailure.wrap { () throws(SystemError) in try StopSignals(on: loop) }
         DescriptorLimit.raise()
         if let path = options.tokenFile {
             guard let file = SmallFile.read(path) else { throw AgentFailure(cannot: "read the token in \(path)") }
             token = Array(file.prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") })
             guard !token.isEmpty, token.count <= AgentProtocol.maximumNameLength else {
-                throw AgentFailure("the token in \(path) is to have 1 to \(AgentProtocol.maximumNameLength) octets")
+                throw AgentFailure("the token in \(path) is to have 1 to \(AgentProtocol.maximumNameLength) bytes")
             }
         } else {
             token = []
         }
         line = options.isListening ? try HostLine.listen(options.endpoint) : .connecting(options.endpoint)
-        requests = options.requestPath.isEmpty ? nil : try LocalRequests(path: options.requestPath)
-        var shares: [StreamThread.Share] = []
-        for share in options.shares {
-            shares.append(StreamThread.Share(listener: try GuestSocket.listen(share.path), name: share.name))
+        requests = try AgentFailure.wrap { () throws(SystemError) in
+            options.requestPath.isEmpty ? nil : try LocalRequests(path: options.requestPath, on: loop)
         }
-        self.shares = shares
+        shares = try AgentFailure.wrap { () throws(SystemError) in
+            var shares: [SharedSocket] = []
+            for share in options.shares {
+                shares.append(SharedSocket(try GuestSocket.listen(share.path), name: share.name))
+            }
+            return shares
+        }
         nameServers = NameServerSetting(named: options.resolverFile)
         if options.queues > 0 { interface = try makeInterface() }
     }
@@ -50,8 +64,8 @@ final class Agent {
     }
 
     /// Milliseconds between attempts to reach the host: the first, and the longest.
-    private static var firstPause: Int32 { 50 }
-    private static var longestPause: Int32 { 2_000 }
+    private static var firstPause: UInt64 { 50 }
+    private static var longestPause: UInt64 { 2_000 }
 
     /// Keeps a session with the host until a signal ends the agent.
     func run() throws(AgentFailure) {
@@ -63,18 +77,37 @@ final class Agent {
                 pause = Self.firstPause
                 lastComplaint = nil
                 AgentCommand.say("connected to \(options.endpoint)")
-                let end = session.run()
+                while session.ending == nil, !signals.hasCome {
+                    loop.runTurn()
+                    session.checkFrames()
+                }
                 session.stop()
-                // Somebody has deleted it; a new one takes its place.
+                // It has been deleted; a new one takes its place.
                 if session.hasLostInterface { interface = nil }
-                guard let reason = end else { return }
+                guard !signals.hasCome, let reason = session.ending else { return }
                 complain("\(reason); connecting again")
             } catch {
                 complain("\(error); trying again")
             }
-            if signals.wait(milliseconds: pause) { return }
+            rest(milliseconds: pause)
+            if signals.hasCome { return }
             pause = min(pause * 2, Self.longestPause)
         }
+    }
+
+    /// The end of a pause.
+    private final class Timer: LoopMember {
+        private(set) var isDue = false
+
+        override func deadlinePassed(now: UInt64) { isDue = true }
+    }
+
+    /// Lets time pass, unless a signal comes.
+    private func rest(milliseconds: UInt64) {
+        let timer = Timer()
+        loop.schedule(timer, at: MonotonicClock.now() + milliseconds * 1_000_000)
+        while !timer.isDue, !signals.hasCome { loop.runTurn() }
+        loop.remove(timer)
     }
 
     /// The same complaint is made once.
@@ -84,7 +117,7 @@ final class Agent {
         AgentCommand.say(line)
     }
 
-    /// Opens all conversations of a session.
+    /// Opens all channels of a session.
     private func start() throws(AgentFailure) -> AgentSession {
         if options.queues > 0, interface == nil { interface = try makeInterface() }
         let identifier = SessionIdentifier.random()
@@ -94,30 +127,36 @@ final class Agent {
                 mac: interface?.mac ?? MACAddress(rawValue: 0), queues: UInt16(interface?.queues.count ?? 0),
                 mtu: options.mtu, takesUDPSuperFrames: interface?.takesUDPSuperFrames ?? false,
                 name: options.guestName ?? HostName.read()))
-        let control = try HostConversation.begin(line, hello)
+        let control = try AgentChannel.begin(line, hello)
         var sockets: [Int32] = []
         do throws(AgentFailure) {
             // The host welcomes a guest once it has all of its queues.
             let queues = interface?.queues ?? []
             for index in queues.indices {
                 hello.role = .frames(queue: UInt16(index), of: UInt16(queues.count))
-                sockets.append(try HostConversation.begin(line, hello))
+                sockets.append(try AgentChannel.begin(line, hello).take())
             }
-            let welcome = try HostConversation.finish(control)
+            let welcome = try AgentChannel.finish(control.rawValue)
             if welcome.queues > 0 {
                 while sockets.count > welcome.queues { close(sockets.removeLast()) }
             }
-            for socket in sockets { _ = try HostConversation.finish(socket) }
+            for socket in sockets { _ = try AgentChannel.finish(socket) }
             if interface != nil {
                 guard let network = welcome.network else { throw AgentFailure("the host has no network for the guest") }
                 try configure(network)
                 interface?.keep(queues: sockets.count)
             }
-            return try AgentSession(
-                control: control, welcome: welcome, line: line, hello: hello, queues: interface?.queues ?? [],
-                sockets: sockets, signals: signals, requests: requests, shares: shares)
+            let adopted = sockets
+            sockets = []
+            do throws(SystemError) {
+                return try AgentSession(
+                    control: control, welcome: welcome, line: line, hello: hello, queues: interface?.queues ?? [],
+                    sockets: adopted, on: loop, requests: requests, shares: shares)
+            } catch {
+                throw AgentFailure(error)
+            }
         } catch {
-            for socket in sockets + [control] { close(socket) }
+            for socket in sockets { close(socket) }
             throw error
         }
     }

@@ -1,37 +1,52 @@
 internal import CRingway
 internal import Glibc
 internal import RingwayAgentProtocol
-internal import RingwayConversation
+internal import RingwaySystem
 
-/// The agent's time with one host: it begins with a welcome and ends with the control conversation.
-final class AgentSession {
-    private let control: Int32
-    private let signals: StopSignals
+/// The agent's time with one host: it begins with a welcome and ends with the control channel.
+///
+/// It is a member of the agent's one loop, on which everything but the frames happens: the control channel, programs
+/// that ask for ports, and the streams with their relays. Its deadline is the next check of listening ports, or the next
+/// repetition of a refused request.
+final class AgentSession: LoopMember {
+    private let loop: EventLoop
+    private let control: OwnedDescriptor
     private let requests: LocalRequests?
     private let pump: FramePump
-    private let streams: StreamThread
-    private let wakeUp: WakeUp
+    private let pumpEnd: SocketMember
+    private let streams: AgentStreams
     private let wantsPorts: Bool
     private var ports = ListeningPorts()
     private var reader = AgentMessageReader.ofHost()
-    private var nextLook: UInt64 = 0
-    /// Ports that the host has refused after another host, or the same one before it ended, had granted them: nobody
+    private var nextPortCheck: UInt64 = 0
+    /// Ports that the host has refused after another host, or the same one before it ended, had granted them: no program
     /// waits for an answer, but the port may become free.
     private var repeated: Set<UInt32> = []
     private var nextRepeat: UInt64 = 0
+    /// Why the session has ended.
+    private(set) var ending: String?
 
-    /// Starts frames and streams on open conversations, which are adopted.
+    /// Starts frames and streams on open channels, which are adopted.
     init(
-        control: Int32, welcome: Welcome, line: HostLine, hello: Hello, queues: [Int32], sockets: [Int32],
-        signals: StopSignals, requests: LocalRequests?, shares: [StreamThread.Share]
-    ) throws(AgentFailure) {
+        control: consuming OwnedDescriptor, welcome: Welcome, line: HostLine, hello: Hello, queues: [Int32],
+        sockets: [Int32], on loop: EventLoop, requests: LocalRequests?, shares: [SharedSocket]
+    ) throws(SystemError) {
         self.control = control
-        self.signals = signals
+        self.loop = loop
         self.requests = requests
         wantsPorts = welcome.wantsPorts
-        wakeUp = try WakeUp()
-        streams = try StreamThread(line, hello: hello, ready: Int(welcome.readyStreams), shares: shares)
-        pump = try FramePump(queues: queues, sockets: sockets, wakeUp: wakeUp)
+        let pump = try FramePump(queues: queues, sockets: sockets)
+        self.pump = pump
+        streams = AgentStreams(on: loop, line, hello: hello, ready: Int(welcome.readyStreams), shares: shares)
+        pumpEnd = SocketMember(pump.ended.descriptor) { pump.ended.clear() }
+        super.init()
+        loop.register(self, descriptor: self.control.rawValue, interest: .read)
+        loop.register(pumpEnd, descriptor: pumpEnd.descriptor, interest: .read)
+        requests?.onEvent = { [unowned self] event in attempt { () throws(AgentFailure) in try pass(event) } }
+        attempt { () throws(AgentFailure) in
+            for request in requests?.requests ?? [] { try send(.publish(request)) }
+        }
+        if wantsPorts { loop.schedule(self, at: loop.now) }
     }
 
     /// Nanoseconds between two looks at the guest's listening ports.
@@ -39,105 +54,94 @@ final class AgentSession {
     /// Nanoseconds until a port that is not free any more is asked for again.
     private static var repeatInterval: UInt64 { 2_000_000_000 }
 
-    /// Runs until the session ends. `nil` means that the agent is to end.
-    func run() -> String? {
-        do throws(AgentFailure) {
-            for request in requests?.requests ?? [] { try tell(.publish(request)) }
-            while true {
-                if let end = try turn() { return end.reason }
-            }
-        } catch {
-            return "\(error)"
-        }
-    }
-
     /// Ends frames and streams.
     func stop() {
-        shutdown(control, Int32(SHUT_RDWR))
+        requests?.onEvent = nil
+        loop.remove(self)
+        loop.remove(pumpEnd)
+        shutdown(control.rawValue, Int32(SHUT_RDWR))
         pump.stop()
         streams.stop()
-        close(control)
     }
 
     /// Whether the session has ended because the interface was deleted.
     var hasLostInterface: Bool { pump.ending == .device }
 
-    private struct End {
-        let reason: String?
+    /// Ends the session with a failure's reason.
+    private func attempt(_ body: () throws(AgentFailure) -> Void) {
+        guard ending == nil else { return }
+        do throws(AgentFailure) { try body() } catch { ending = error.description }
     }
 
-    private func turn() throws(AgentFailure) -> End? {
-        var entries = [
-            pollfd(fd: signals.descriptor, events: Int16(POLLIN), revents: 0),
-            pollfd(fd: control, events: Int16(POLLIN), revents: 0),
-            pollfd(fd: wakeUp.descriptor, events: Int16(POLLIN), revents: 0),
-            pollfd(fd: requests?.descriptor ?? -1, events: Int16(POLLIN), revents: 0),
-        ]
-        _ = poll(&entries, nfds_t(entries.count), patience)
-        if entries[0].revents != 0 { return End(reason: nil) }
-        if entries[2].revents != 0 {
-            wakeUp.take()
-            switch pump.ending {
-            case .none: break
-            case .conversation: return End(reason: "the host has closed a conversation")
-            case .nonsense: return End(reason: "the host sent what is no frame")
-            case .device: return End(reason: "the interface is gone")
-            }
+    /// Notices that frames have ceased to move; after each turn.
+    func checkFrames() {
+        guard ending == nil else { return }
+        switch pump.ending {
+        case .none: break
+        case .channel: ending = "the host has closed a conversation"
+        case .invalidFrame: ending = "the host sent what is no frame"
+        case .device: ending = "the interface is gone"
         }
-        if entries[1].revents != 0 { try obey() }
-        if entries[3].revents != 0 {
-            for event in requests?.turn() ?? [] { try pass(event) }
-        }
-        let now = ringway_monotonic_nanoseconds()
-        if wantsPorts, now >= nextLook {
-            for report in ports.changes() { try tell(.ports(report)) }
-            nextLook = now + Self.portInterval
-        }
-        if !repeated.isEmpty, now >= nextRepeat { try repeatRequests() }
-        return nil
     }
 
     // MARK: The host
 
-    private var patience: Int32 {
-        var deadline = UInt64.max
-        if wantsPorts { deadline = nextLook }
-        if !repeated.isEmpty { deadline = min(deadline, nextRepeat) }
-        guard deadline < .max else { return -1 }
-        let now = ringway_monotonic_nanoseconds()
-        return deadline <= now ? 0 : Int32((deadline - now) / 1_000_000 + 1)
+    override func ready(_ events: EventLoop.Events) {
+        attempt { () throws(AgentFailure) in
+            if let message = try AgentChannel.receiveAvailable(&reader, from: control.rawValue) { try handle(message) }
+        }
     }
 
-    private func obey() throws(AgentFailure) {
-        switch try HostConversation.receive(&reader, from: control) {
-        case .moreStreams(let count): streams.connect(more: Int(count))
+    private func handle(_ message: AgentMessage) throws(AgentFailure) {
+        switch message {
+        case .moreStreams(let count): streams.open(more: Int(count))
         case .published(let answer):
             guard requests?.answer(answer) == false, answer.refusal != nil else { return }
-            if repeated.isEmpty { nextRepeat = ringway_monotonic_nanoseconds() + Self.repeatInterval }
+            if repeated.isEmpty { nextRepeat = MonotonicClock.now() + Self.repeatInterval }
             repeated.insert(answer.number)
+            scheduleNext()
         case .clock(let time): GuestClock.follow(time)
         default: throw AgentFailure("the host sent a message that does not belong here")
         }
     }
 
-    private func tell(_ message: AgentMessage) throws(AgentFailure) {
-        try HostConversation.send(message, on: control)
+    private func send(_ message: AgentMessage) throws(AgentFailure) {
+        try AgentChannel.send(message, on: control.rawValue)
+    }
+
+    // MARK: Times
+
+    private func scheduleNext() {
+        var deadline = UInt64.max
+        if wantsPorts { deadline = nextPortCheck }
+        if !repeated.isEmpty { deadline = min(deadline, nextRepeat) }
+        if deadline < .max { loop.schedule(self, at: deadline) }
+    }
+
+    override func deadlinePassed(now: UInt64) {
+        attempt { () throws(AgentFailure) in
+            if wantsPorts, now >= nextPortCheck {
+                for report in ports.changes() { try send(.ports(report)) }
+                nextPortCheck = now + Self.portInterval
+            }
+            if !repeated.isEmpty, now >= nextRepeat { try repeatRequests() }
+        }
+        scheduleNext()
     }
 
     private func repeatRequests() throws(AgentFailure) {
-        for request in requests?.requests ?? [] where repeated.contains(request.number) { try tell(.publish(request)) }
+        for request in requests?.requests ?? [] where repeated.contains(request.number) { try send(.publish(request)) }
         repeated = []
     }
 
-    // MARK: The guest's programs
+    // MARK: Programs in the guest
 
     private func pass(_ event: LocalRequests.Event) throws(AgentFailure) {
         switch event {
-        case .request(let request): try tell(.publish(request))
-        case .gone(let number?):
+        case .request(let request): try send(.publish(request))
+        case .gone(let number):
             repeated.remove(number)
-            try tell(.unpublish(number))
-        case .gone(nil), .nothing: break
+            try send(.unpublish(number))
         }
     }
 }

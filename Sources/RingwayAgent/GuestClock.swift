@@ -1,9 +1,8 @@
 internal import CRingway
-internal import RingwayConversation
 
-/// The guest's time of day, which stands still while the machine sleeps and nobody tells the guest.
+/// The guest's time of day, which stands still while the machine sleeps, unnoticed by the guest.
 enum GuestClock {
-    /// Nanoseconds of difference that are left to whoever else keeps the clock.
+    /// Nanoseconds of difference that are left to what else keeps the clock, such as NTP.
     private static var tolerance: UInt64 { 100_000_000 }
 
     /// Sets the clock to the host's when they are apart.

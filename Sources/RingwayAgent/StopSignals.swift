@@ -1,28 +1,32 @@
 internal import CRingway
 internal import Glibc
-internal import RingwayConversation
+internal import RingwaySystem
 
-/// The signals that ask the agent to end, read instead of interrupting it.
-final class StopSignals {
-    /// Readable when one has come.
-    let descriptor: Int32
+/// The signals that ask the agent to end, read instead of interrupting it: a member of the agent's loop.
+final class StopSignals: LoopMember {
+    private let signals: OwnedDescriptor
+    /// Whether one of them has come.
+    private(set) var hasCome = false
 
-    /// Blocks the signals in this thread and in those that it starts.
-    init() throws(AgentFailure) {
+    /// Blocks the signals in this thread and in those that it starts. SIGPIPE is blocked too and not read: a splice to a
+    /// socket whose peer is gone raises it, and there is no flag against that.
+    init(on loop: EventLoop) throws(SystemError) {
         var set = sigset_t()
         sigemptyset(&set)
         for number in [SIGTERM, SIGINT, SIGHUP] { sigaddset(&set, number) }
+        var blocked = set
+        sigaddset(&blocked, SIGPIPE)
         var previous = sigset_t()
-        guard ringway_block_signals(&set, &previous) == 0 else { throw AgentFailure(cannot: "block signals") }
-        descriptor = ringway_signal_descriptor(&set)
-        guard descriptor >= 0 else { throw AgentFailure(cannot: "read signals") }
+        guard ringway_block_signals(&blocked, &previous) == 0 else { throw SystemError("cannot block signals") }
+        guard let signals = OwnedDescriptor(result: ringway_signal_descriptor(&set)) else {
+            throw SystemError("cannot read signals")
+        }
+        self.signals = signals
+        super.init()
+        guard loop.register(self, descriptor: self.signals.rawValue, interest: .read) else {
+            throw SystemError("cannot watch signals")
+        }
     }
 
-    deinit { close(descriptor) }
-
-    /// Waits for so long. True means that a signal has come.
-    func wait(milliseconds: Int32) -> Bool {
-        var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-        return poll(&entry, 1, milliseconds) == 1
-    }
+    override func ready(_ events: EventLoop.Events) { hasCome = true }
 }

@@ -10,7 +10,7 @@ enum AgentError {
     static var forbidden: Int32 { EACCES }
     /// There are too many agents.
     static var full: Int32 { ENOSPC }
-    /// The agent speaks another version.
+    /// The agent has another version of the protocol.
     static var version: Int32 { EPROTONOSUPPORT }
     /// The agent is not what its hello says.
     static var invalid: Int32 { EPROTO }

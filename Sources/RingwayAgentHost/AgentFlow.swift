@@ -1,7 +1,7 @@
 public import RingwayAgentProtocol
 public import RingwayWire
 
-/// By what a connection through an agent came about.
+/// The origin of a connection through an agent.
 public enum AgentRoute: Hashable, Sendable {
     /// A forward of the host's, by the number that the host gave it.
     case host(UInt32)
@@ -11,10 +11,10 @@ public enum AgentRoute: Hashable, Sendable {
     case hostSocket(String)
 }
 
-/// What a connection through an agent joins.
+/// The two ends of a connection through an agent.
 public struct AgentConnection: Sendable {
     public let route: AgentRoute
-    /// The client's address; `nil` for a client at a unix socket and for a program of the guest's.
+    /// The client's address; `nil` for a client at a unix socket and for a program in the guest.
     public let client: TransportAddress?
     /// The server in the guest; `nil` for a socket of the host's.
     public let target: DialTarget?
@@ -34,7 +34,7 @@ public struct AgentConnection: Sendable {
     }
 }
 
-/// A connection, or a client of a UDP port, that the agents' thread carries itself.
+/// A connection, or a client of a UDP port, that the agents' thread relays itself.
 public struct AgentFlow: Sendable {
     public let agent: UInt32
     public let connection: AgentConnection

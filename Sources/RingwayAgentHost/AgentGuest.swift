@@ -1,9 +1,9 @@
 public import RingwayAgentProtocol
-internal import RingwayConversation
+public import RingwaySystem
 internal import Synchronization
 
-/// An agent that has been heard, and by it the guest that it runs in. Its operations may be called from any thread; after
-/// the agent has departed they do nothing.
+/// An agent with a session, and by it the guest that it runs in. Its operations may be called from any thread; after the
+/// session's end they do nothing.
 public final class AgentGuest: Sendable {
     /// Its number; none is given twice by one `AgentHost`.
     public let id: UInt32
@@ -17,14 +17,14 @@ public final class AgentGuest: Sendable {
         self.host = host
     }
 
-    /// Has the clients of a listening socket, which is adopted, led to a server in the guest.
+    /// Forwards the clients of a listening socket to a server in the guest.
     ///
     /// - Parameters:
     ///   - listener: a TCP or unix socket that listens; for a target of datagrams a bound UDP socket.
     ///   - number: by which the forward is ended; the caller's choice.
-    public func forward(_ listener: Int32, to target: DialTarget, number: UInt32) {
+    public func forward(_ listener: consuming OwnedDescriptor, to target: DialTarget, number: UInt32) {
         let id = id
-        host.post { $0.forward(listener, to: target, key: .host(number), agent: id) }
+        host.post(adopting: listener) { $0.forward($1, to: target, key: .host(number), agent: id) }
     }
 
     /// Ends a forward: its listener closes, connections that came through it live on.
@@ -33,16 +33,16 @@ public final class AgentGuest: Sendable {
         host.post { $0.endForward(.host(number), agent: id) }
     }
 
-    /// The same, and the listener's place is free when this returns. Not to be called on the agents' thread.
+    /// The same, and the listener's place is free when this returns.
     public func endForwardNow(number: UInt32) {
         let id = id
         host.perform { $0.endForward(.host(number), agent: id) }
     }
 
-    /// Dials a server in the guest. What is handed over is a conversation that carries records, non-blocking.
+    /// Dials a server in the guest. The result is a channel that carries records, non-blocking and the caller's.
     public func dial(_ target: DialTarget, _ completion: @escaping @Sendable (Result<Int32, Refusal>) -> Void) {
         let id = id
-        host.post { loop in
+        let isPosted = host.post { loop in
             guard let session = loop.session(of: id) else {
                 return completion(.failure(Refusal(errorNumber: AgentError.gone)))
             }
@@ -50,10 +50,11 @@ public final class AgentGuest: Sendable {
                 completion(outcome.map { $0.relinquishUncounted() })
             }
         }
+        if !isPosted { completion(.failure(Refusal(errorNumber: AgentError.gone))) }
     }
 
-    /// What the agents' thread carries itself: datagrams, and the connections of agents without frames. `nil` when the
-    /// thread does not answer in time. Not to be called on the agents' thread.
+    /// What the agents' thread relays itself: datagrams, and the connections of agents without frames. `nil` when the
+    /// thread does not answer in time.
     public func flows() -> [AgentFlow]? {
         let id = id
         let answer = FlowAnswer()
@@ -67,13 +68,13 @@ public final class AgentGuest: Sendable {
         host.post { $0.session(of: id)?.setClock() }
     }
 
-    /// Has the session end idle flows, because other guests lack what this one has borrowed.
+    /// Ends idle flows, because other guests lack the descriptors that this one has borrowed.
     func giveBack() {
         let id = id
         host.post { $0.session(of: id)?.giveBack() }
     }
 
-    /// Ends the agent's session; it will come again.
+    /// Ends the agent's session; the agent will connect again.
     public func disconnect(because reason: String) {
         let id = id
         host.post { loop in
@@ -82,7 +83,7 @@ public final class AgentGuest: Sendable {
     }
 }
 
-/// Where the agents' thread leaves a list.
+/// A list that the agents' thread returns.
 private final class FlowAnswer: Sendable {
     let flows = Mutex<[AgentFlow]?>(nil)
 }

@@ -1,10 +1,10 @@
 internal import RingwayStorage
 
-/// By what a descriptor on the agents' thread is counted.
+/// How a descriptor on the agents' thread is counted.
 enum DescriptorCharge {
-    /// It is one that the host itself opened, or is nobody's.
+    /// Not at all: it is one that the host itself opened.
     case none
-    /// By the budget: a connection that is no agent's yet, or an agent's own line.
+    /// By the budget: a connection that is no agent's yet, or an agent's control channel.
     case standing(DescriptorBudget)
     /// By an agent's share: a flow.
     case flow(DescriptorShare)
@@ -22,7 +22,7 @@ enum DescriptorCharge {
     }
 }
 
-/// A flow on the agents' thread that could end for the sake of another guest's.
+/// A flow on the agents' thread that could end to free descriptors for another guest's.
 struct IdleMember {
     /// Monotonic nanoseconds; zero for what is only kept ready.
     let usedAt: UInt64

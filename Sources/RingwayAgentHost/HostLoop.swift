@@ -1,142 +1,116 @@
 internal import CRingway
 internal import Glibc
 internal import RingwayAgentProtocol
-internal import RingwayConversation
-internal import RingwaySplice
+internal import RingwayRelay
 internal import RingwayStorage
+internal import RingwaySystem
 
-/// What the agents' thread does. Nothing here is touched by any other thread.
+/// What the agents' thread does: its sessions, the channels that are not theirs yet, and the relays that no shard takes.
+/// Nothing here is touched by any other thread.
 final class HostLoop {
-    private static var wakeTag: UInt64 { 0 }
-    /// Conversations whose hello has not been heard. For a further one the oldest goes of those who have most.
-    private static var maximumFresh: Int { 1_024 }
+    /// Channels whose hello has not come. For a further one the oldest is closed of the party that has most.
+    private static var maximumPending: Int { 1_024 }
     /// Agents at once.
     private static var maximumSessions: Int { 1_024 }
-    /// Nanoseconds of sleep after which guests are told the time.
+    /// Nanoseconds of sleep after which guests are sent the time.
     private static var shortestSleep: UInt64 { 1_000_000_000 }
-    /// Milliseconds between two looks at what has taken too long.
-    private static var interval: Int32 { 250 }
 
+    let loop: EventLoop
     let token: [UInt8]
     /// Queues that an agent's guest gets; it may offer more.
     private let mostQueues: Int
     let reception: any AgentReception
     let budget: DescriptorBudget
-    private let wakeUp: WakeUp
-    private var queue: EventQueue
+    private let host: AgentHost
+    let relays: RelayGroup
+    private let ticker = Ticker()
     private var members = MemberTable()
-    private var nextLook: UInt64 = 0
-    private(set) var now: UInt64 = ringway_monotonic_nanoseconds()
+    private var relayed: [ObjectIdentifier: HostRelay] = [:]
     private var sessions: [SessionIdentifier: AgentSession] = [:]
     private var nextAgent: UInt32 = 0
-    /// Those whose hello is awaited, by their tags, which grow.
-    private var fresh: [UInt64: FreshConversation] = [:]
-    /// How long the machine had slept when it was looked at last.
+    /// Those whose hello is awaited, by their numbers, which grow.
+    private var pending: [UInt64: PendingChannel] = [:]
+    /// How long the machine had slept when that was last asked.
     private var slept = ringway_time_asleep()
-    private var host: AgentHost?
-    var pipes = PipePool(limit: 1_024)
-    private var countedPipes = 0
-    /// Connections that are carried here and have something to do.
-    private var turn: [CarriedConnection] = []
-    /// Members that have left something for the next turn, lest all others wait.
-    private var unfinished: [LoopMember] = []
 
     init(
-        token: [UInt8], mostQueues: Int, budget: DescriptorBudget, reception: any AgentReception, wakeUp: WakeUp
-    ) throws(AgentFailure) {
+        on loop: EventLoop, token: [UInt8], mostQueues: Int, budget: DescriptorBudget, reception: any AgentReception,
+        host: AgentHost
+    ) {
+        self.loop = loop
         self.token = token
         self.mostQueues = mostQueues
         self.budget = budget
         self.reception = reception
-        self.wakeUp = wakeUp
-        queue = try EventQueue()
-        _ = queue.addReadable(wakeUp.descriptor, tag: Self.wakeTag)
+        self.host = host
+        relays = RelayGroup(loop: loop, pipes: 1_024)
+        relays.mayGrow = { budget.hasRoom }
+        relays.descriptorsChanged = { change in
+            if change > 0 { budget.addStanding(change) } else { budget.removeStanding(-change) }
+        }
+        ticker.host = self
     }
 
-    /// Runs until it is told to stop.
-    func run(
-        host: AgentHost, _ take: () -> (work: [@Sendable (HostLoop) -> Void], isStopping: Bool)
-    ) {
-        self.host = host
-        blockSignals()
-        var isStopping = false
-        while !isStopping {
-            var events: [EventQueue.Event] = []
-            queue.wait(milliseconds: turn.isEmpty && unfinished.isEmpty ? Self.interval : 0) { events.append($0) }
-            now = ringway_monotonic_nanoseconds()
-            for event in events {
-                if event.tag != Self.wakeTag {
-                    members[event.tag]?.ready(event)
-                    continue
-                }
-                let (work, stops) = take()
-                for item in work { item(self) }
-                isStopping = stops
-            }
-            runTurn()
-            if now >= nextLook { lookAtAll() }
-        }
+    /// Ends everything, before the loop ends.
+    func end() {
         for session in sessions.values { end(session, because: "the host ends") }
         for member in members.all { member.close() }
-        budget.removeStanding(countedPipes)
-        self.host = nil
+        for relay in Array(relayed.values) { relay.end(reset: true) }
+        relays.settle()
     }
 
-    /// Signals are for the program's own threads, and a splice to a peer that is gone would raise one.
-    private func blockSignals() {
-        var set = sigset_t()
-        sigfillset(&set)
-        pthread_sigmask(SIG_BLOCK, &set, nil)
+    // MARK: Time
+
+    /// Looks several times a second at what has taken too long, while there are agents.
+    private final class Ticker: LoopMember {
+        /// Nanoseconds.
+        static var interval: UInt64 { 250_000_000 }
+
+        weak var host: HostLoop?
+
+        override func deadlinePassed(now: UInt64) { host?.tick(now: now) }
     }
 
-    private func lookAtAll() {
-        nextLook = now + UInt64(Self.interval) * 1_000_000
-        for member in members.all { member.look(at: now) }
-        for session in sessions.values { session.look(at: now) }
+    private func tick(now: UInt64) {
+        for session in sessions.values { session.tick(now: now) }
         let asleep = ringway_time_asleep()
-        // Clocks of guests stood still meanwhile, and nobody else tells them.
+        // Clocks of guests stood still meanwhile, and nothing in them notices.
         if asleep > slept + Self.shortestSleep { for session in sessions.values { session.setClock() } }
         slept = asleep
+        if !sessions.isEmpty { loop.schedule(ticker, at: now + Ticker.interval) }
     }
 
     // MARK: Members
 
-    /// Tells a member of every change of its descriptor, where it has one, and of the time.
+    /// Waits for a member's descriptor, which it is to read.
     @discardableResult
-    func watch(_ member: LoopMember) -> Bool {
+    func watch(_ member: HostMember) -> Bool {
         members.insert(member, of: self)
-        guard member.descriptor < 0 || queue.add(member.descriptor, tag: member.tag) else {
+        guard loop.register(member, descriptor: member.descriptor, interest: .read) else {
             member.close()
             return false
         }
         return true
     }
 
-    func unwatch(_ member: LoopMember) {
-        guard member.tag != 0 else { return }
-        queue.remove(member.descriptor)
+    func unwatch(_ member: HostMember) {
+        guard member.number != 0 else { return }
+        loop.remove(member)
         members.remove(member)
     }
 
-    /// Has a member go on in the next turn with what it has left: the kernel tells of it no more.
-    func resume(_ member: LoopMember) {
-        guard member.tag != 0, !member.isUnfinished else { return }
-        member.isUnfinished = true
-        unfinished.append(member)
-    }
-
-    /// Waits for the hello of a conversation that somebody has opened.
-    func greet(_ conversation: FreshConversation) {
-        guard budget.addStandingWhereFree(1) else { return conversation.close() }
-        conversation.charge = .standing(budget)
-        watch(conversation)
-        guard fresh.count > Self.maximumFresh else { return }
-        let waiting = fresh.keys.sorted().compactMap { fresh[$0] }
+    /// Waits for the hello of a channel that an agent has opened.
+    func expectHello(on channel: PendingChannel) {
+        guard budget.addStandingWhereFree(1) else { return channel.close() }
+        channel.charge = .standing(budget)
+        watch(channel)
+        guard pending.count > Self.maximumPending else { return }
+        let waiting = pending.keys.sorted().compactMap { pending[$0] }
         if let index = ConnectionPeer.excess(among: waiting.map(\.peer)) { waiting[index].close() }
     }
 
-    func noteFresh(_ conversation: FreshConversation, _ isFresh: Bool) {
-        fresh[conversation.tag] = isFresh ? conversation : nil
+    func notePending(_ channel: PendingChannel, _ isPending: Bool) {
+        pending[channel.number] = isPending ? channel : nil
     }
 
     // MARK: Sessions
@@ -145,22 +119,26 @@ final class HostLoop {
 
     func session(_ identifier: SessionIdentifier) -> AgentSession? { sessions[identifier] }
 
-    /// An agent's control conversation has come.
-    func open(_ identifier: SessionIdentifier, _ offer: GuestOffer, _ conversation: FreshConversation) {
-        guard let host, sessions[identifier] == nil else {
-            return conversation.refuse(AgentError.invalid, "the session has its control conversation already")
+    /// An agent's control channel has come.
+    func open(_ identifier: SessionIdentifier, _ offer: GuestOffer, _ channel: PendingChannel) {
+        guard sessions[identifier] == nil else {
+            return channel.refuse(AgentError.invalid, "the session has its control conversation already")
         }
-        guard sessions.count < Self.maximumSessions || makeRoom(for: conversation.peer) else {
-            return conversation.refuse(AgentError.full, "the host has \(sessions.count) agents, and takes no more")
+        guard sessions.count < Self.maximumSessions || makeRoom(for: channel.peer) else {
+            return channel.refuse(AgentError.full, "the host has \(sessions.count) agents, and takes no more")
         }
         nextAgent += 1
-        let (origin, peer) = (conversation.origin, conversation.peer)
+        let (origin, peer) = (channel.origin, channel.peer)
         let session = AgentSession(
-            conversation.relinquish(), agent: AgentGuest(id: nextAgent, offer: offer, host: host),
+            channel.relinquish(), agent: AgentGuest(id: nextAgent, offer: offer, host: host),
             identifier: identifier, origin: origin, peer: peer, mostQueues: mostQueues)
         session.charge = .standing(budget)
         budget.addStanding(1)
         guard watch(session) else { return }
+        if sessions.isEmpty {
+            slept = ringway_time_asleep()
+            loop.schedule(ticker, at: loop.now + Ticker.interval)
+        }
         sessions[identifier] = session
         replace(session)
         session.admitWhenComplete()
@@ -176,8 +154,8 @@ final class HostLoop {
         return true
     }
 
-    /// Ends the session that an agent had before it was started again, where the machine that it comes from tells that
-    /// it is the same: a guest that ends without a word is missed by a vsock only after a while.
+    /// Ends the session that an agent had before it was started again, where the machine that it comes from proves that
+    /// it is the same: a vsock notices only after a while that a guest has ended without closing.
     private func replace(_ session: AgentSession) {
         guard let machine = session.origin.machine else { return }
         for other in sessions.values
@@ -208,56 +186,25 @@ final class HostLoop {
 
     /// Starts to connect to a monitor's socket, for as long as the loop runs.
     func connect(_ monitor: MonitorSocket) {
-        monitor.loop = self
+        monitor.host = self
         monitor.connect()
     }
 
-    // MARK: Connections carried here
+    // MARK: Relays
 
-    func carry(_ connection: CarriedConnection) {
-        guard watch(connection.client), watch(connection.conversation) else { return connection.end(reset: true) }
-        schedule(connection)
-    }
+    func add(_ relay: HostRelay) { relayed[ObjectIdentifier(relay)] = relay }
 
-    /// What is carried here for an agent.
+    func remove(_ relay: HostRelay) { relayed[ObjectIdentifier(relay)] = nil }
+
+    /// What is relayed here for an agent.
     func flows(of agent: UInt32) -> [AgentFlow] {
-        members.all.flatMap(\.flows).filter { $0.agent == agent }
+        relayed.values.filter { $0.agent == agent }.compactMap(\.flow)
     }
 
     /// What could end of an agent's, the idlest first.
     func idle(of agent: UInt32) -> [IdleMember] {
-        members.all.flatMap { $0.idle(of: agent) }.sorted { $0.usedAt < $1.usedAt }
-    }
-
-    func end(_ connection: CarriedConnection) { connection.end(reset: true, &pipes) }
-
-    private func countPipes() {
-        let change = pipes.descriptors - countedPipes
-        guard change != 0 else { return }
-        countedPipes += change
-        if change > 0 { budget.addStanding(change) } else { budget.removeStanding(-change) }
-    }
-
-    func schedule(_ connection: CarriedConnection) {
-        guard !connection.isInTurn else { return }
-        connection.isInTurn = true
-        turn.append(connection)
-    }
-
-    private func runTurn() {
-        let visited = turn
-        turn.removeAll(keepingCapacity: true)
-        if !visited.isEmpty { pipes.mayGrow = budget.hasRoom }
-        for connection in visited {
-            connection.isInTurn = false
-            if connection.visit(&pipes, now: now) { schedule(connection) }
-        }
-        countPipes()
-        let members = unfinished
-        unfinished.removeAll(keepingCapacity: true)
-        for member in members {
-            member.isUnfinished = false
-            if member.tag != 0 { member.goOn() }
-        }
+        relayed.values.filter { $0.agent == agent }
+            .map { relay in IdleMember(usedAt: relay.usedAt) { relay.end(reset: true) } }
+            .sorted { $0.usedAt < $1.usedAt }
     }
 }

@@ -1,12 +1,12 @@
 internal import Glibc
 internal import RingwayAgentProtocol
-internal import RingwayConversation
+internal import RingwaySystem
 
 /// A stream that an agent keeps ready, up to the answer to its dial.
-final class HostStream: LoopMember {
+final class HostStream: HostMember {
     private weak var session: AgentSession?
     private var reader = AgentMessageReader.ofHost()
-    private var dial: StreamStock.Dial?
+    private var dial: IdleStreams.Dial?
 
     init(_ descriptor: Int32, session: AgentSession) {
         self.session = session
@@ -14,27 +14,26 @@ final class HostStream: LoopMember {
     }
 
     /// Asks the agent to connect the stream.
-    func dial(_ dial: StreamStock.Dial) {
+    func dial(_ dial: IdleStreams.Dial) {
         self.dial = dial
-        // There is room: nothing but a welcome has ever been said on it.
-        guard Octets.send(.dial(dial.target), on: descriptor) else {
+        host?.loop.schedule(self, at: dial.deadline)
+        // There is room: nothing but a welcome has ever been sent on it.
+        guard ChannelSocket.send(.dial(dial.target), on: descriptor) else {
             return fail(Refusal(errorNumber: AgentError.gone))
         }
     }
 
-    override func look(at now: UInt64) {
-        if let dial, now >= dial.deadline { fail(Refusal(errorNumber: AgentError.timedOut)) }
-    }
+    override func deadlinePassed(now: UInt64) { fail(Refusal(errorNumber: AgentError.timedOut)) }
 
-    override func ready(_ event: EventQueue.Event) {
+    override func ready(_ events: EventLoop.Events) {
         do {
-            while descriptor >= 0, let octets = try Octets.receive(descriptor, reader.wanted) {
-                guard let message = try reader.take(octets) else { continue }
-                guard case .dialled(let refusal) = message, let dial else { throw Octets.Gone() }
+            while descriptor >= 0, let bytes = try ChannelSocket.receive(descriptor, reader.wanted) {
+                guard let message = try reader.take(bytes) else { continue }
+                guard case .dialled(let refusal) = message, let dial else { throw ChannelSocket.Gone() }
                 guard let refusal else {
                     session?.forget(self)
                     self.dial = nil
-                    // Whoever takes it takes the descriptor; otherwise it ends here.
+                    // The completion takes the descriptor.
                     return dial.completion(.success(self))
                 }
                 return fail(refusal)
@@ -44,7 +43,7 @@ final class HostStream: LoopMember {
         }
     }
 
-    /// Ends the stream, and tells whoever waits for it why.
+    /// Ends the stream, and has the dial that waits for it fail.
     func fail(_ refusal: Refusal) {
         session?.forget(self)
         close()

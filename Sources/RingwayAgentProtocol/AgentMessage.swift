@@ -1,16 +1,16 @@
 /// Everything that travels in an envelope.
 public enum AgentMessage: Hashable, Sendable {
-    /// 1, from the agent: the first message of every conversation.
+    /// 1, from the agent: the first message of every channel.
     case hello(Hello)
     /// 2, from the host: the hello is accepted.
     case welcome(Welcome)
-    /// 3, from the host: the hello is not accepted; the conversation ends.
+    /// 3, from the host: the hello is not accepted; the channel ends.
     case refusal(Refusal)
     /// 4, from the host on a stream: where it is to lead.
     case dial(DialTarget)
     /// 5, from the agent on a stream: it leads there, or does not and why.
     case dialled(Refusal?)
-    /// 6, from the host on control: so many streams are wanted beyond those that are ready (2 octets).
+    /// 6, from the host on control: so many streams are wanted beyond those that are ready (2 bytes).
     case moreStreams(UInt16)
     /// 7, from the agent on control.
     case ports(PortReport)
@@ -18,9 +18,9 @@ public enum AgentMessage: Hashable, Sendable {
     case publish(PublishRequest)
     /// 9, from the host on control.
     case published(PublishAnswer)
-    /// 10, from the agent on control: the request of this number is taken back (4 octets).
+    /// 10, from the agent on control: the request of this number is taken back (4 bytes).
     case unpublish(UInt32)
-    /// 11, from the host on control: the time of day in nanoseconds since 1970 (8 octets).
+    /// 11, from the host on control: the time of day in nanoseconds since 1970 (8 bytes).
     case clock(UInt64)
 
     var kind: UInt16 {
@@ -40,8 +40,8 @@ public enum AgentMessage: Hashable, Sendable {
     }
 
     /// Envelope and body.
-    public var octets: [UInt8] {
-        var body = OctetWriter()
+    public var bytes: [UInt8] {
+        var body = ByteWriter()
         switch self {
         case .hello(let hello): hello.write(&body)
         case .welcome(let welcome): welcome.write(&body)
@@ -55,17 +55,17 @@ public enum AgentMessage: Hashable, Sendable {
         case .unpublish(let number): body.append(number)
         case .clock(let time): body.append(time)
         }
-        var message = OctetWriter()
-        message.append(UInt32(body.octets.count))
+        var message = ByteWriter()
+        message.append(UInt32(body.bytes.count))
         message.append(kind)
         message.append(UInt16(0))
-        message.append(contentsOf: body.octets)
-        return message.octets
+        message.append(contentsOf: body.bytes)
+        return message.bytes
     }
 
     /// Reads a body of the kind that its envelope named.
     public init(kind: UInt16, body: ArraySlice<UInt8>) throws(AgentProtocolFailure) {
-        var reader = OctetReader(body)
+        var reader = ByteReader(body)
         switch kind {
         case 1: self = .hello(try Hello(&reader))
         case 2: self = .welcome(try Welcome(&reader))

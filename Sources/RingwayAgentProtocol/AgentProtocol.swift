@@ -1,14 +1,14 @@
-/// What a host and the agent inside a guest say to each other.
+/// The protocol between a host and the agent inside a guest.
 ///
-/// Every conversation is a stream of octets of its own (vsock or a unix socket), so that flow control is the
-/// transport's. Integers are little-endian. A conversation opens with messages, each in an envelope of eight octets:
+/// Every channel is a connection of its own (vsock or a unix socket), so that flow control is the transport's. Integers
+/// are little-endian. A channel opens with messages, each in an envelope of eight bytes:
 ///
 ///      0               4       6       8
 ///     +---------------+-------+-------+----------------+
-///     | octets of body| kind  |   0   | body           |
+///     | body length   | kind  |   0   | body           |
 ///     +---------------+-------+-------+----------------+
 ///
-/// The agent speaks first, whichever side connected:
+/// The agent sends first, whichever side connected:
 ///
 ///     agent                                     host
 ///       | -- hello: version, token, role ------> |
@@ -19,42 +19,42 @@
 /// - **control**, one per agent: messages both ways, for as long as it lives. It is the lease of everything that the
 ///   agent has asked for.
 /// - **frames**, one per queue: ethernet frames both ways, as `AgentFrame` says. The host answers the control
-///   conversation once all of them are there, so that the guest can be attached before it is told its addresses.
+///   channel once all of them are there, so that the guest can be attached before it is told its addresses.
 /// - **stream**: idle until the host sends a dial request. After an answer without error it carries records, as
 ///   `StreamRecord` says. The agent keeps a few of them connected ahead of time.
 /// - **host socket**: the dial request's mirror image, for a unix socket in the guest that leads to the host: the
 ///   welcome is the answer, and records follow at once.
 ///
-/// A side that meets something it does not understand closes the conversation.
+/// A side that meets something it does not understand closes the channel.
 public enum AgentProtocol {
-    /// What this source speaks.
+    /// The version of the protocol in this source.
     public static var version: UInt16 { 1 }
 
-    /// Octets of the envelope before each body.
+    /// Bytes of the envelope before each body.
     public static var envelopeLength: Int { 8 }
 
     /// The longest body: a full report of ports.
     public static var maximumBodyLength: Int { 16_384 }
 
-    /// The longest body of a first message, from a peer that nothing is known of.
+    /// The longest body of a first message, from a peer that is not known yet.
     public static var maximumHelloLength: Int { 640 }
 
-    /// The longest text with a failure, in octets of UTF-8.
+    /// The longest text with a failure, in bytes of UTF-8.
     public static var maximumTextLength: Int { 1_024 }
 
-    /// The longest name, path or token, in octets.
+    /// The longest name, path or token, in bytes.
     public static var maximumNameLength: Int { 255 }
 
-    /// The first octets of every hello's body: "RINGWAY" and a zero octet.
+    /// The first bytes of every hello's body: "RINGWAY" and a zero byte.
     static var magic: [UInt8] { [0x52, 0x49, 0x4E, 0x47, 0x57, 0x41, 0x59, 0x00] }
 }
 
-/// Why octets from a peer are refused.
+/// Why bytes from a peer are refused.
 public enum AgentProtocolFailure: Error, Hashable, Sendable {
     /// A body ends before its last field.
     case truncated
     /// A body goes on after its last field.
-    case trailingOctets
+    case trailingBytes
     /// A length is beyond its bound.
     case tooLong
     /// The first message is no hello, or its magic is another's.
@@ -70,7 +70,7 @@ extension AgentProtocolFailure: CustomStringConvertible {
     public var description: String {
         switch self {
         case .truncated: "a message that ends too early"
-        case .trailingOctets: "a message that is too long for its kind"
+        case .trailingBytes: "a message that is too long for its kind"
         case .tooLong: "a length beyond its bound"
         case .notAnAgent: "something else than the agent protocol"
         case .invalidValue: "a value that means nothing"

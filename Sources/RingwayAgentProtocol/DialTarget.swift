@@ -7,8 +7,8 @@ public import RingwayWire
 ///     |what| 0  | port  | address        | namespace | path |
 ///     +----+----+-------+----------------+-----------+------+
 ///
-/// "What" is 1 for TCP, 2 for UDP, 3 for a unix socket. The address has sixteen octets in network order, IPv4 mapped;
-/// port and address are zero for a unix socket. Namespace and path have an octet of length before them, and the path is
+/// "What" is 1 for TCP, 2 for UDP, 3 for a unix socket. The address has sixteen bytes in network order, IPv4 mapped;
+/// port and address are zero for a unix socket. Namespace and path have a byte of length before them, and the path is
 /// empty but for a unix socket.
 public struct DialTarget: Hashable, Sendable {
     /// What is dialled.
@@ -39,7 +39,7 @@ public struct DialTarget: Hashable, Sendable {
     /// `sun_path` without its terminating zero.
     public static var maximumPathLength: Int { 107 }
 
-    func write(_ writer: inout OctetWriter) {
+    func write(_ writer: inout ByteWriter) {
         var address = TransportAddress(address: IPAddress(high: 0, low: 0), port: 0)
         var path = ""
         switch endpoint {
@@ -60,7 +60,7 @@ public struct DialTarget: Hashable, Sendable {
         writer.appendName(Array(path.utf8))
     }
 
-    init(_ reader: inout OctetReader) throws(AgentProtocolFailure) {
+    init(_ reader: inout ByteReader) throws(AgentProtocolFailure) {
         let number: UInt8 = try reader.integer()
         try reader.zero(1)
         let port: UInt16 = try reader.integer()

@@ -1,18 +1,18 @@
 public import RingwayWire
 
-/// The agent's first message on every conversation.
+/// The agent's first message on every channel.
 ///
 ///      0               8       10   11   12            28
 ///     +---------------+-------+----+----+-------------+-------+-----------+
 ///     | "RINGWAY\0"   |version|role| 0  | session     | token | the role's|
 ///     +---------------+-------+----+----+-------------+-------+-----------+
 ///
-/// The token has one octet of length before it. By role follow: for control the interface's ethernet address (6), the
-/// count of queues (2), the MTU that is wanted or zero (2), whether UDP super-frames are taken (1), a zero octet and the
-/// guest's name (length and octets); for frames the queue's number (2) and the count of queues (2); for a host socket
-/// the name under which the host knows it (length and octets); for a stream nothing.
+/// The token has one byte of length before it. By role follow: for control the interface's ethernet address (6), the
+/// count of queues (2), the MTU that is wanted or zero (2), whether UDP super-frames are taken (1), a zero byte and the
+/// guest's name (length and bytes); for frames the queue's number (2) and the count of queues (2); for a host socket
+/// the name under which the host knows it (length and bytes); for a stream nothing.
 public struct Hello: Hashable, Sendable {
-    /// What a conversation is for.
+    /// What a channel is for.
     public enum Role: Hashable, Sendable {
         case control(GuestOffer)
         /// Ethernet frames of one queue of so many.
@@ -26,7 +26,7 @@ public struct Hello: Hashable, Sendable {
     /// The version that the sender speaks.
     public var version: UInt16
     public var role: Role
-    /// Chosen at random when the agent connects its control conversation; the others belong to it by this.
+    /// Chosen at random when the agent connects its control channel; the others belong to it by this.
     public var session: SessionIdentifier
     /// What shows that the agent may be here; empty where none is asked for.
     public var token: [UInt8]
@@ -46,7 +46,7 @@ public struct Hello: Hashable, Sendable {
         static let hostSocket: UInt8 = 4
     }
 
-    func write(_ writer: inout OctetWriter) {
+    func write(_ writer: inout ByteWriter) {
         writer.append(contentsOf: AgentProtocol.magic)
         writer.append(version)
         switch role {
@@ -56,7 +56,7 @@ public struct Hello: Hashable, Sendable {
         case .hostSocket: writer.append(RoleNumber.hostSocket)
         }
         writer.append(UInt8(0))
-        writer.append(contentsOf: session.octets)
+        writer.append(contentsOf: session.bytes)
         writer.appendName(token)
         switch role {
         case .control(let offer): offer.write(&writer)
@@ -68,8 +68,8 @@ public struct Hello: Hashable, Sendable {
         }
     }
 
-    init(_ reader: inout OctetReader) throws(AgentProtocolFailure) {
-        guard Array(try reader.octets(8)) == AgentProtocol.magic else { throw .notAnAgent }
+    init(_ reader: inout ByteReader) throws(AgentProtocolFailure) {
+        guard Array(try reader.bytes(8)) == AgentProtocol.magic else { throw .notAnAgent }
         version = try reader.integer()
         // Of another version only the refusal is understood, so its fields are not looked at.
         guard version == AgentProtocol.version else {
@@ -80,7 +80,7 @@ public struct Hello: Hashable, Sendable {
         }
         let number: UInt8 = try reader.integer()
         try reader.zero(1)
-        session = SessionIdentifier(octets: Array(try reader.octets(SessionIdentifier.length)))
+        session = SessionIdentifier(bytes: Array(try reader.bytes(SessionIdentifier.length)))
         token = try reader.name()
         switch number {
         case RoleNumber.control: role = .control(try GuestOffer(&reader))
@@ -97,23 +97,23 @@ public struct Hello: Hashable, Sendable {
     }
 }
 
-/// What the agent says of its guest.
+/// An agent's description of its guest.
 public struct GuestOffer: Hashable, Sendable {
     /// More queues are refused.
     public static var maximumQueues: UInt16 { 64 }
 
     /// The address that the interface has.
     public var mac: MACAddress
-    /// Conversations with frames that will follow; zero where the agent only dials.
+    /// Channels with frames that will follow; zero where the agent only dials.
     public var queues: UInt16
-    /// Octets of an IP packet that the agent asks for; zero leaves it to the host.
+    /// Bytes of an IP packet that the agent asks for; zero leaves it to the host.
     public var mtu: UInt16
     /// Whether the guest's kernel takes several UDP datagrams of one size as one frame.
     public var takesUDPSuperFrames: Bool
     /// What the guest calls itself.
     public var name: String
 
-    /// What the agent says of its guest.
+    /// An agent's description of its guest.
     public init(mac: MACAddress, queues: UInt16, mtu: UInt16, takesUDPSuperFrames: Bool, name: String) {
         self.mac = mac
         self.queues = queues
@@ -122,7 +122,7 @@ public struct GuestOffer: Hashable, Sendable {
         self.name = name
     }
 
-    func write(_ writer: inout OctetWriter) {
+    func write(_ writer: inout ByteWriter) {
         writer.append(mac)
         writer.append(queues)
         writer.append(mtu)
@@ -131,7 +131,7 @@ public struct GuestOffer: Hashable, Sendable {
         writer.appendName(Array(name.utf8))
     }
 
-    init(_ reader: inout OctetReader) throws(AgentProtocolFailure) {
+    init(_ reader: inout ByteReader) throws(AgentProtocolFailure) {
         mac = try reader.mac()
         queues = try reader.integer()
         mtu = try reader.integer()
@@ -142,19 +142,19 @@ public struct GuestOffer: Hashable, Sendable {
     }
 }
 
-/// Sixteen octets by which an agent's conversations are known to belong together.
+/// Sixteen bytes by which an agent's channels are known to belong together.
 public struct SessionIdentifier: Hashable, Sendable {
     static var length: Int { 16 }
 
-    let octets: [UInt8]
+    let bytes: [UInt8]
 
-    init(octets: [UInt8]) { self.octets = octets }
+    init(bytes: [UInt8]) { self.bytes = bytes }
 
-    static var none: Self { Self(octets: Array(repeating: 0, count: length)) }
+    static var none: Self { Self(bytes: Array(repeating: 0, count: length)) }
 
-    /// An identifier that nobody can guess.
+    /// An identifier that cannot be guessed.
     public static func random() -> Self {
         var generator = SystemRandomNumberGenerator()
-        return Self(octets: (0..<length).map { _ in UInt8.random(in: .min ... .max, using: &generator) })
+        return Self(bytes: (0..<length).map { _ in UInt8.random(in: .min ... .max, using: &generator) })
     }
 }

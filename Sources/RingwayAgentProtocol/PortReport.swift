@@ -4,11 +4,11 @@ public import RingwayWire
 ///
 ///      0       2
 ///     +-------+----+----+-------+----------------+
-///     | count |what| is | port  | address        |  ... 20 octets for each
+///     | count |what| is | port  | address        |  ... 20 bytes for each
 ///     +-------+----+----+-------+----------------+
 ///
 /// "What" is 1 for TCP and 2 for UDP; "is" is 1 for a port that has come and 0 for one that has gone. The first report
-/// of a control conversation has everything that is there.
+/// of a control channel has everything that is there.
 public struct PortReport: Hashable, Sendable {
     /// One port that has come or gone.
     public struct Change: Hashable, Sendable {
@@ -33,7 +33,7 @@ public struct PortReport: Hashable, Sendable {
         self.changes = changes
     }
 
-    func write(_ writer: inout OctetWriter) {
+    func write(_ writer: inout ByteWriter) {
         writer.append(UInt16(changes.count))
         for change in changes {
             writer.append(change.port.transport.rawValue)
@@ -43,7 +43,7 @@ public struct PortReport: Hashable, Sendable {
         }
     }
 
-    init(_ reader: inout OctetReader) throws(AgentProtocolFailure) {
+    init(_ reader: inout ByteReader) throws(AgentProtocolFailure) {
         let count = Int(try reader.integer(UInt16.self))
         guard count <= Self.maximumChanges else { throw .tooLong }
         changes = []
@@ -78,7 +78,7 @@ public enum AgentTransport: UInt8, Hashable, Sendable {
     case tcp = 1
     case udp = 2
 
-    init(_ reader: inout OctetReader) throws(AgentProtocolFailure) {
+    init(_ reader: inout ByteReader) throws(AgentProtocolFailure) {
         guard let transport = AgentTransport(rawValue: try reader.integer()) else { throw .invalidValue }
         self = transport
     }

@@ -1,6 +1,6 @@
 public import RingwayWire
 
-/// The guest's wish that a port of the host lead to a server of the guest's, for as long as the conversation lasts or
+/// A request of the guest's to forward a port of the host to a server in the guest, for as long as the channel lasts or
 /// until it is taken back.
 ///
 ///      0               4    5    6       8                24      26
@@ -17,7 +17,7 @@ public struct PublishRequest: Hashable, Sendable {
     /// The server, as the agent reaches it.
     public var guest: TransportAddress
 
-    /// A wish for a port.
+    /// A request for a port.
     public init(number: UInt32, transport: AgentTransport, host: TransportAddress, guest: TransportAddress) {
         self.number = number
         self.transport = transport
@@ -25,7 +25,7 @@ public struct PublishRequest: Hashable, Sendable {
         self.guest = guest
     }
 
-    func write(_ writer: inout OctetWriter) {
+    func write(_ writer: inout ByteWriter) {
         writer.append(number)
         writer.append(transport.rawValue)
         writer.append(UInt8(0))
@@ -35,7 +35,7 @@ public struct PublishRequest: Hashable, Sendable {
         writer.append(guest.address)
     }
 
-    init(_ reader: inout OctetReader) throws(AgentProtocolFailure) {
+    init(_ reader: inout ByteReader) throws(AgentProtocolFailure) {
         number = try reader.integer()
         transport = try AgentTransport(&reader)
         try reader.zero(1)
@@ -68,13 +68,13 @@ public struct PublishAnswer: Hashable, Sendable {
         self.refusal = refusal
     }
 
-    func write(_ writer: inout OctetWriter) {
+    func write(_ writer: inout ByteWriter) {
         writer.append(number)
         writer.append(port)
         Refusal.write(refusal, &writer)
     }
 
-    init(_ reader: inout OctetReader) throws(AgentProtocolFailure) {
+    init(_ reader: inout ByteReader) throws(AgentProtocolFailure) {
         number = try reader.integer()
         port = try reader.integer()
         refusal = try Refusal.read(&reader)

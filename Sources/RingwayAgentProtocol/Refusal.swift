@@ -1,13 +1,15 @@
-/// Why something that was asked for will not be: the kernel's number of it, and words for a person.
+internal import Glibc
+
+/// Why a request is refused: the kernel's error number, and words for a person.
 ///
 ///      0               4       6
 ///     +---------------+-------+----------+
-///     | errno         | octets| text     |
+///     | errno         | bytes| text     |
 ///     +---------------+-------+----------+
 public struct Refusal: Error, Hashable, Sendable {
     /// Linux's number of the error; never zero.
     public var errorNumber: Int32
-    /// One line of at most 1,024 octets.
+    /// One line of at most 1,024 bytes.
     public var text: String
 
     /// A refusal with its words.
@@ -17,15 +19,20 @@ public struct Refusal: Error, Hashable, Sendable {
         self.text = text
     }
 
-    func write(_ writer: inout OctetWriter) { Self.write(self, &writer) }
+    /// A refusal in the kernel's own words.
+    public init(errorNumber: Int32) {
+        self.init(errorNumber: errorNumber, text: String(cString: strerror(errorNumber)))
+    }
+
+    func write(_ writer: inout ByteWriter) { Self.write(self, &writer) }
 
     /// Zero and no text where nothing was refused.
-    static func write(_ refusal: Refusal?, _ writer: inout OctetWriter) {
+    static func write(_ refusal: Refusal?, _ writer: inout ByteWriter) {
         writer.append(refusal?.errorNumber ?? 0)
         writer.appendText(refusal?.text ?? "")
     }
 
-    static func read(_ reader: inout OctetReader) throws(AgentProtocolFailure) -> Refusal? {
+    static func read(_ reader: inout ByteReader) throws(AgentProtocolFailure) -> Refusal? {
         let number = try reader.signed()
         let text = try reader.text()
         guard number != 0 else {

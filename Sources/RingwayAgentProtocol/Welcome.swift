@@ -8,9 +8,9 @@ public import RingwayWire
 ///     +-------+-------+-------+----+----+------+------+-------------+- ...
 ///
 /// After IPv4's gateway the same for IPv6 (16 + 1 + 16), then a count (1) of name servers (16 each). Addresses are
-/// sixteen octets in network order, IPv4 mapped. Of "what", bit 0 says that the network's addresses mean something and
+/// sixteen bytes in network order, IPv4 mapped. Of "what", bit 0 says that the network's addresses mean something and
 /// bit 1 that the host wants to know of listening ports. "qs." is how many of the offered queues the host takes, zero
-/// where it takes all: those numbered from there on carry no frames. To anything but a control conversation all but the
+/// where it takes all: those numbered from there on carry no frames. To anything but a control channel all but the
 /// version is zero.
 public struct Welcome: Hashable, Sendable {
     /// Streams that the agent should keep connected ahead of time.
@@ -22,7 +22,7 @@ public struct Welcome: Hashable, Sendable {
     /// The guest's place on the network; `nil` where the agent carries no frames.
     public var network: GuestNetwork?
 
-    /// A welcome for a control conversation, or the bare one for others.
+    /// A welcome for a control channel, or the bare one for others.
     public init(readyStreams: UInt16 = 0, wantsPorts: Bool = false, queues: UInt8 = 0, network: GuestNetwork? = nil) {
         self.readyStreams = readyStreams
         self.wantsPorts = wantsPorts
@@ -33,7 +33,7 @@ public struct Welcome: Hashable, Sendable {
     /// More name servers are not told.
     static var maximumNameServers: Int { 8 }
 
-    func write(_ writer: inout OctetWriter) {
+    func write(_ writer: inout ByteWriter) {
         writer.append(AgentProtocol.version)
         writer.append(network?.mtu ?? 0)
         writer.append(readyStreams)
@@ -51,7 +51,7 @@ public struct Welcome: Hashable, Sendable {
         for server in servers { writer.append(server) }
     }
 
-    init(_ reader: inout OctetReader) throws(AgentProtocolFailure) {
+    init(_ reader: inout ByteReader) throws(AgentProtocolFailure) {
         guard try reader.integer(UInt16.self) == AgentProtocol.version else { throw .invalidValue }
         let mtu: UInt16 = try reader.integer()
         readyStreams = try reader.integer()
@@ -82,7 +82,7 @@ public struct Welcome: Hashable, Sendable {
 
 /// What a guest's interface needs to know where there is no DHCP.
 public struct GuestNetwork: Hashable, Sendable {
-    /// Octets of an IP packet.
+    /// Bytes of an IP packet.
     public var mtu: UInt16
     /// The interface's address and its network's prefix length.
     public var ipv4: CIDRBlock

@@ -33,8 +33,8 @@ extension Shard {
         record.isOpenedByHost = !stream.pointee.isOpenedByGuest
         record.isSpliced = true
         record.route = stream.pointee.route
-        record.octetsToGuest = stream.pointee.toGuest.octets
-        record.octetsFromGuest = stream.pointee.fromGuest.octets
+        record.octetsToGuest = stream.pointee.toGuest.bytes
+        record.octetsFromGuest = stream.pointee.fromGuest.bytes
         switch stream.pointee.phase {
         case .waiting, .connecting: record.state = .synSent
         case .moving where stream.pointee.toGuest.hasEnded: record.state = .finWait1

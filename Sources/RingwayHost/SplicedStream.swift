@@ -1,6 +1,10 @@
-@_exported public import RingwaySplice
+@_exported public import RingwayRelay
 internal import RingwayStorage
 public import RingwayWire
+
+public typealias SplicedEnd = RelayEnd
+public typealias SplicedDirection = RelayDirection
+public typealias SplicedOutcome = RelayDirection.Outcome
 
 /// A connection of two sockets: the client's, accepted on the host, and one inside the guest, connected to its server, or
 /// a conversation with the guest's agent, which is.

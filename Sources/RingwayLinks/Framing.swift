@@ -1,3 +1,4 @@
+internal import RingwayAgentProtocol
 internal import RingwayWire
 
 extension Link {
@@ -26,7 +27,7 @@ public enum StreamFraming: Hashable, Sendable, CaseIterable {
     case qemu
     /// The length in 16 bits, little endian, and the frame: VPNKit's, once its handshake is over.
     case vpnkit
-    /// The length in 32 bits, little endian, a virtio-net header and the frame, super-frames whole: the guest's agent.
+    /// A virtio-net header and the frame, super-frames whole, behind the length as `AgentFrame` says: the guest's agent.
     case agent
 }
 
@@ -56,7 +57,13 @@ extension Link.Framing {
 extension StreamFraming {
     /// Octets in the length before each frame.
     @inline(__always)
-    var prefixLength: Int { self == .vpnkit ? 2 : 4 }
+    var prefixLength: Int {
+        switch self {
+        case .qemu: 4
+        case .vpnkit: 2
+        case .agent: AgentFrame.prefixLength
+        }
+    }
 
     /// Octets of the virtio-net header that a frame lacks, and that is put before it.
     @inline(__always)
@@ -68,7 +75,7 @@ extension StreamFraming {
         switch self {
         case .qemu: EthernetHeader.length...18 + 65_535
         case .vpnkit: EthernetHeader.length...65_535
-        case .agent: VirtioNetHeader.length + EthernetHeader.length...VirtioNetHeader.length + 18 + 65_535
+        case .agent: AgentFrame.lengths
         }
     }
 
@@ -77,7 +84,7 @@ extension StreamFraming {
         switch self {
         case .qemu: Int(UInt32(bigEndian: source.loadUnaligned(as: UInt32.self)))
         case .vpnkit: Int(UInt16(littleEndian: source.loadUnaligned(as: UInt16.self)))
-        case .agent: Int(UInt32(littleEndian: source.loadUnaligned(as: UInt32.self)))
+        case .agent: AgentFrame.readPrefix(source)
         }
     }
 
@@ -86,7 +93,7 @@ extension StreamFraming {
         switch self {
         case .qemu: target.storeBytes(of: UInt32(truncatingIfNeeded: length).bigEndian, as: UInt32.self)
         case .vpnkit: target.storeBytes(of: UInt16(truncatingIfNeeded: length).littleEndian, as: UInt16.self)
-        case .agent: target.storeBytes(of: UInt32(truncatingIfNeeded: length).littleEndian, as: UInt32.self)
+        case .agent: AgentFrame.writePrefix(length, to: target)
         }
     }
 }

@@ -11,13 +11,13 @@ func fuzzAgentMessages(_ bytes: UnsafeRawBufferPointer) {
     do throws(AgentProtocolFailure) {
         while !input.isEmpty {
             let wanted = reader.wanted
-            precondition(wanted > 0, "nothing is wanted of a conversation that goes on")
+            precondition(wanted > 0, "a reader wants more bytes")
             let piece = choice & 2 == 0 ? wanted : min(wanted, 1 + Int(input.byte()))
             guard let message = try reader.take(input.take(piece)) else { continue }
             // What was understood is said again in the same bytes' meaning.
-            let octets = message.octets
-            let kind = UInt16(octets[4]) | UInt16(octets[5]) << 8
-            let again = try AgentMessage(kind: kind, body: octets[AgentProtocol.envelopeLength...])
+            let written = message.bytes
+            let kind = UInt16(written[4]) | UInt16(written[5]) << 8
+            let again = try AgentMessage(kind: kind, body: written[AgentProtocol.envelopeLength...])
             // A text that was no UTF-8 has been mended, and may have been cut for it.
             let isMended = "\(message)".unicodeScalars.contains("\u{FFFD}")
             precondition(again == message || isMended, "\(message) became \(again)")

@@ -6,14 +6,14 @@ import Testing
 struct MessageTests {
     @Test("What is written is read back", arguments: Samples.messages)
     func roundTrip(_ message: AgentMessage) throws {
-        #expect(try read(message.octets) == message)
+        #expect(try read(message.bytes) == message)
     }
 
     @Test("A message is the same however its octets are cut", arguments: Samples.messages)
     func singleOctets(_ message: AgentMessage) throws {
         var reader = AgentMessageReader.ofHost()
         var found: AgentMessage?
-        for octet in message.octets {
+        for octet in message.bytes {
             #expect(found == nil)
             found = try reader.take([octet])
         }
@@ -22,7 +22,7 @@ struct MessageTests {
 
     @Test("A body that ends anywhere before its end is refused", arguments: Samples.messages)
     func truncation(_ message: AgentMessage) throws {
-        let body = message.octets[AgentProtocol.envelopeLength...]
+        let body = message.bytes[AgentProtocol.envelopeLength...]
         for length in 0..<body.count {
             #expect(throws: AgentProtocolFailure.self) {
                 try AgentMessage(kind: kind(of: message), body: body.prefix(length))
@@ -32,20 +32,20 @@ struct MessageTests {
 
     @Test("A body with an octet too many is refused", arguments: Samples.messages)
     func trailing(_ message: AgentMessage) throws {
-        let body = message.octets[AgentProtocol.envelopeLength...] + [0]
+        let body = message.bytes[AgentProtocol.envelopeLength...] + [0]
         #expect(throws: AgentProtocolFailure.self) { try AgentMessage(kind: kind(of: message), body: body) }
     }
 
     @Test("No change of an octet does harm", arguments: Samples.messages)
     func mutation(_ message: AgentMessage) {
-        var octets = message.octets
+        var octets = message.bytes
         for index in octets.indices {
             let original = octets[index]
             for value in [0, 1, original &+ 1, 0x7F, 0x80, 0xFF] as [UInt8] {
                 octets[index] = value
                 // What is still a message can be written again, where a broken character becomes a whole one of three
                 // octets; everything else is refused.
-                if let changed = try? read(octets) { #expect(changed.octets.count <= octets.count + 2) }
+                if let changed = try? read(octets) { #expect(changed.bytes.count <= octets.count + 2) }
             }
             octets[index] = original
         }
@@ -64,7 +64,7 @@ struct MessageTests {
     }
 
     private func kind(of message: AgentMessage) -> UInt16 {
-        UInt16(message.octets[4]) | UInt16(message.octets[5]) << 8
+        UInt16(message.bytes[4]) | UInt16(message.bytes[5]) << 8
     }
 }
 
@@ -92,7 +92,7 @@ struct FirstOctetsTests {
 
     @Test("A hello of another version is read as far as its version")
     func otherVersion() throws {
-        var octets = AgentMessage.hello(Hello(role: .stream, session: .random(), token: [])).octets
+        var octets = AgentMessage.hello(Hello(role: .stream, session: .random(), token: [])).bytes
         octets[AgentProtocol.envelopeLength + 8] = 9
         var reader = AgentMessageReader.ofAgent()
         _ = try reader.take(octets[..<reader.wanted])
@@ -106,14 +106,14 @@ struct FirstOctetsTests {
     @Test("A queue beyond the count of queues is refused")
     func queueBeyondCount() {
         let hello = Hello(role: .frames(queue: 2, of: 2), session: .random(), token: [])
-        let body = AgentMessage.hello(hello).octets[AgentProtocol.envelopeLength...]
+        let body = AgentMessage.hello(hello).bytes[AgentProtocol.envelopeLength...]
         #expect(throws: AgentProtocolFailure.invalidValue) { try AgentMessage(kind: 1, body: body) }
     }
 
     @Test("A path with a zero octet is refused")
     func pathWithZero() {
         let target = DialTarget(.unix(path: "/run/a\0b"))
-        let body = AgentMessage.dial(target).octets[AgentProtocol.envelopeLength...]
+        let body = AgentMessage.dial(target).bytes[AgentProtocol.envelopeLength...]
         #expect(throws: AgentProtocolFailure.invalidValue) { try AgentMessage(kind: 4, body: body) }
     }
 }

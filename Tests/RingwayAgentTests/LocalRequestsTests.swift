@@ -1,5 +1,6 @@
 import Foundation
 import RingwayAgentProtocol
+import RingwaySystem
 import RingwayWire
 import Testing
 
@@ -12,14 +13,14 @@ struct LocalRequestsTests {
         let descriptor: Int32
 
         init(_ path: String) throws {
-            descriptor = try HostEndpoint.unix(path: path).connect()
+            descriptor = try HostEndpoint.unix(path: path).connect().take()
         }
 
         deinit { close(descriptor) }
 
         func ask(_ port: UInt16) throws {
             let address = IPAddress(IPv4Address(127, 0, 0, 1))
-            try HostConversation.send(
+            try AgentChannel.send(
                 .publish(
                     PublishRequest(
                         number: 0, transport: .tcp, host: TransportAddress(address: address, port: port),
@@ -28,32 +29,39 @@ struct LocalRequestsTests {
 
         func answer() throws -> PublishAnswer? {
             var reader = AgentMessageReader.ofHost()
-            guard case .published(let answer) = try HostConversation.receive(&reader, from: descriptor) else {
+            guard case .published(let answer) = try AgentChannel.receive(&reader, from: descriptor) else {
                 return nil
             }
             return answer
         }
     }
 
+    /// Ends a test that waits in vain.
+    private final class Limit: LoopMember {
+        private(set) var isOver = false
+
+        override func deadlinePassed(now: UInt64) { isOver = true }
+    }
+
     @Test func `each get their own answer, hundreds of them, and leave nothing behind`() throws {
         let path = "/tmp/ringway-requests-\(getpid())-\(UInt32.random(in: 0...(.max))).sock"
         defer { unlink(path) }
-        let requests = try LocalRequests(path: path)
+        let loop = try EventLoop()
+        let requests = try LocalRequests(path: path, on: loop)
         var askers: [Asker] = []
         var asked: [PublishRequest] = []
         var gone: [UInt32] = []
-        /// Turns, as the agent takes them, until something has come about.
-        func turn(until isDone: () -> Bool) {
-            let deadline = ContinuousClock.now + .seconds(30)
-            while !isDone(), ContinuousClock.now < deadline {
-                for event in requests.turn() {
-                    switch event {
-                    case .request(let request): asked.append(request)
-                    case .gone(let number?): gone.append(number)
-                    case .gone(nil), .nothing: break
-                    }
-                }
+        requests.onEvent = { event in
+            switch event {
+            case .request(let request): asked.append(request)
+            case .gone(let number): gone.append(number)
             }
+        }
+        let limit = Limit()
+        loop.schedule(limit, at: MonotonicClock.now() + 30_000_000_000)
+        /// Turns of the agent's loop until something has come about.
+        func turn(until isDone: () -> Bool) {
+            while !isDone(), !limit.isOver { loop.runTurn() }
         }
         for port in 0..<300 {
             let asker = try Asker(path)

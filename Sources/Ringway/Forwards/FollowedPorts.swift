@@ -1,6 +1,7 @@
 internal import Glibc
 internal import RingwayAgentHost
 internal import RingwayAgentProtocol
+internal import RingwaySystem
 internal import RingwayWire
 internal import Synchronization
 
@@ -56,7 +57,8 @@ extension VirtualNetwork {
         let target = DialTarget(.tcp(server))
         var problem: String?
         do throws(Refusal) {
-            agent.forward(try PublishedSocket.open(request).descriptor, to: target, number: number)
+            let listener = OwnedDescriptor(adopting: try PublishedSocket.open(request).descriptor)
+            agent.forward(listener, to: target, number: number)
         } catch {
             problem = AgentPlace.problem(error.errorNumber, server, .tcp)
         }

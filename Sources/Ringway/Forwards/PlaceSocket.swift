@@ -2,6 +2,7 @@ internal import CRingway
 internal import Glibc
 internal import RingwayAgentHost
 internal import RingwayAgentProtocol
+internal import RingwaySystem
 internal import RingwayWire
 internal import Synchronization
 
@@ -31,14 +32,14 @@ final class PlaceSocket: Sendable {
         guard case .address(let address) = forward.place, !forward.isDatagram else {
             state = Mutex(State())
             // That the place can be had is known at once, though it may be lost until the agent comes.
-            close(try listen())
+            _ = try listen()
             rest()
             return
         }
         do throws(Refusal) {
-            let descriptor = try PublishedSocket.bound(address, isStream: true)
-            Self.keepOthersOut(descriptor, true)
-            state = Mutex(State(descriptor: descriptor))
+            let socket = try PublishedSocket.bound(address, isStream: true)
+            Self.keepOthersOut(socket.rawValue, true)
+            state = Mutex(State(descriptor: socket.take()))
         } catch {
             throw Self.failure(forward, error.errorNumber)
         }
@@ -46,28 +47,30 @@ final class PlaceSocket: Sendable {
 
     deinit { end() }
 
-    /// Has the place accept clients: a descriptor for the agents' thread, which is the caller's.
-    func listen() throws(VirtualNetwork.Failure) -> Int32 {
+    /// Has the place accept clients: a descriptor for the agents' thread.
+    func listen() throws(VirtualNetwork.Failure) -> OwnedDescriptor {
         switch forward.place {
         case .unix(let path):
             let (descriptor, file) = try SocketFile.listenPrivately(path, backlog: Self.backlog)
             state.withLock { $0.file = file }
-            return descriptor
+            return OwnedDescriptor(adopting: descriptor)
         case .address(let address):
             let held = state.withLock { $0.descriptor }
             guard held >= 0 else {
                 let request = PublishRequest(
                     number: 0, transport: .udp, host: address,
                     guest: TransportAddress(address: address.address, port: 1))
-                do throws(Refusal) { return try PublishedSocket.open(request).descriptor } catch {
+                do throws(Refusal) {
+                    return OwnedDescriptor(adopting: try PublishedSocket.open(request).descriptor)
+                } catch {
                     throw Self.failure(forward, error.errorNumber)
                 }
             }
             Self.keepOthersOut(held, false)
-            let copy = fcntl(held, F_DUPFD_CLOEXEC, 0)
-            guard copy >= 0, Glibc.listen(held, Self.backlog) == 0 else {
+            guard let copy = OwnedDescriptor(result: fcntl(held, F_DUPFD_CLOEXEC, 0)),
+                Glibc.listen(held, Self.backlog) == 0
+            else {
                 let error = errno
-                if copy >= 0 { close(copy) }
                 Self.keepOthersOut(held, true)
                 throw Self.failure(forward, error)
             }

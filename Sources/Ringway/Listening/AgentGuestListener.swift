@@ -1,11 +1,11 @@
 internal import Glibc
 internal import RingwayAgentHost
 internal import RingwayAgentProtocol
-internal import RingwayConversation
 internal import RingwayEngine
 internal import RingwayLinks
 internal import RingwayStack
 internal import RingwayStorage
+internal import RingwaySystem
 internal import RingwayWire
 internal import Synchronization
 
@@ -23,7 +23,7 @@ final class AgentGuestListener: GuestListener, Sendable {
         let token = place.network?.configuration.agentToken ?? []
         let host: AgentHost
         let mostQueues = place.network?.configuration.queuesPerGuest ?? 1
-        do throws(AgentFailure) {
+        do throws(SystemError) {
             host = try AgentHost(
                 token: token, mostQueues: mostQueues, budget: .ofProcess, reception: reception)
         } catch {
@@ -44,16 +44,16 @@ final class AgentGuestListener: GuestListener, Sendable {
     ) throws(VirtualNetwork.Failure) -> SocketFile? {
         if case .agent(let path) = place.address {
             let (descriptor, file) = try SocketFile.bind(path, type: SOCK_STREAM, mode: mode)
+            let listener = OwnedDescriptor(adopting: descriptor)
             guard Glibc.listen(descriptor, AgentHost.backlog) == 0 else {
                 let reason = String(cString: strerror(errno))
-                Glibc.close(descriptor)
                 file.remove()
                 throw VirtualNetwork.Failure("cannot listen at \(path): \(reason)")
             }
-            host.adopt(listener: descriptor)
+            host.adopt(listener: listener)
             return file
         }
-        do throws(AgentFailure) {
+        do throws(SystemError) {
             switch place.address {
             case .agentPort(let port): try host.listen(on: .vsock(port: port, VsockPeers(place.terms.machines)))
             case .agentMonitor(let path, let port): try host.listen(on: .hybrid(path: path, port: port))
@@ -175,12 +175,12 @@ final class AgentReceptionDesk: AgentReception {
         agent?.disconnect(because: "its guest is detached")
     }
 
-    func join(client: Int32, conversation: Int32, _ ends: AgentConnection, for agent: AgentGuest) -> Bool {
+    func join(client: Int32, channel: Int32, _ ends: AgentConnection, for agent: AgentGuest) -> Bool {
         guard let network, let guest = admitted.withLock({ $0[agent.id] })?.guest,
             let engine = network.state.withLock({ $0.members[guest]?.engine })
         else { return false }
         engine.join(
-            client: client, conversation: conversation, from: ends.client, to: ends.server,
+            client: client, conversation: channel, from: ends.client, to: ends.server,
             route: network.number(of: ends.route, agent: agent), isOpenedByGuest: ends.target == nil)
         return true
     }

@@ -1,7 +1,7 @@
 internal import CRingway
 internal import Glibc
-internal import RingwayConversation
 internal import RingwayLinks
+internal import RingwaySystem
 
 /// A listening socket; each connection is a guest.
 ///

@@ -1,8 +1,8 @@
 internal import CRingway
 internal import Glibc
-internal import RingwayConversation
 internal import RingwayLinks
 internal import RingwayStack
+internal import RingwaySystem
 internal import RingwayTap
 
 /// Makes sockets for the bridge in the network namespace that a TAP's interface is in, on a thread that goes there.
@@ -33,12 +33,12 @@ enum TapSockets {
         }
         let ends = ours
         // It ends with the guest, whose shards close their ends; nothing has to wait for it.
-        do throws(AgentFailure) {
-            try AgentThread("ringway-sockets") {
+        do throws(SystemError) {
+            _ = try SystemThread("ringway-sockets", stackBytes: 256 << 10) {
                 var visitor = NamespaceVisitor(tap: queue, plan: plan)
                 visitor.serve(ends)
                 close(queue)
-            }.detach()
+            }
         } catch {
             for end in ours + theirs + [queue] { close(end) }
             return .none

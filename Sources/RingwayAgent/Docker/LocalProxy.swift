@@ -1,58 +1,58 @@
 internal import CRingway
 internal import Glibc
 internal import RingwayAgentProtocol
-internal import RingwayConversation
+internal import RingwayRelay
+internal import RingwaySystem
 internal import RingwayWire
 
 /// The published port inside the guest: programs there reach the container by it too, as by Docker's own proxy.
 ///
-/// It is there where the engine has bound the port, or nobody else has. For datagrams the packet filter's rules are all
-/// there is.
-final class LocalProxy {
+/// It is there where the engine has bound the port, or where no other program has. For datagrams the packet filter's
+/// rules are all there is.
+final class LocalProxy: LoopMember {
     private static var passedDescriptor: Int32 { 4 }
 
-    /// Readable when there is a client.
-    let listener: Int32
+    private let loop: EventLoop
+    private let listener: OwnedDescriptor
     private let target: DialTarget
+    /// Made for the first client.
+    private lazy var relays = RelayGroup(loop: loop, pipes: 256)
 
     /// Takes or makes the listener; `nil` where there is none to be had.
-    init?(_ options: ProxyOptions) {
+    init?(_ options: ProxyOptions, on loop: EventLoop) {
         guard options.transport == .tcp else { return nil }
+        self.loop = loop
         target = DialTarget(.tcp(options.container))
         if options.hasListener, ringway_is_open(Self.passedDescriptor) {
-            listener = Self.passedDescriptor
-            _ = ringway_close_on_exec(listener)
+            listener = OwnedDescriptor(adopting: Self.passedDescriptor)
+            _ = ringway_close_on_exec(listener.rawValue)
             // The engine has bound it; whether it listens yet depends on its version.
-            guard Glibc.listen(listener, 1_024) == 0 else { return nil }
+            guard Glibc.listen(listener.rawValue, 1_024) == 0 else { return nil }
         } else {
-            let address = options.host
-            let made = NamespaceSocket.open(
-                "", family: address.address.isIPv4 ? AF_INET : AF_INET6, kind: Int32(SOCK_STREAM.rawValue))
-            guard case .success(let descriptor) = made else { return nil }
-            _ = ringway_set_option(descriptor, SOL_SOCKET, SO_REUSEADDR, 1)
-            if !address.address.isIPv4 { _ = ringway_set_option(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 1) }
-            var name = sockaddr_storage()
-            let length = ringway_socket_address(
-                &name, address.address.isIPv4, address.address.high, address.address.low, address.port)
-            let result = withUnsafePointer(to: &name) {
-                Glibc.bind(descriptor, UnsafeRawPointer($0).assumingMemoryBound(to: sockaddr.self), length)
-            }
-            guard address.port != 0, result == 0, Glibc.listen(descriptor, 1_024) == 0 else {
-                close(descriptor)
-                return nil
-            }
-            listener = descriptor
+            guard let made = Self.listen(at: options.host) else { return nil }
+            listener = made
         }
-        _ = ringway_set_nonblocking(listener)
+        _ = ringway_set_nonblocking(listener.rawValue)
     }
 
-    /// Serves clients on a thread of its own, for as long as the process lives.
-    func start() {
-        let (listener, target) = (listener, target)
-        // Nobody waits for its end: it ends with the process.
-        _ = try? AgentThread("local-proxy") {
-            guard let loop = LocalProxyLoop(listener: listener, target: target) else { return }
-            loop.run()
-        }
+    private static func listen(at address: TransportAddress) -> OwnedDescriptor? {
+        let opened = NamespaceSocket.open(
+            "", family: SocketAddress.family(of: address.address), kind: Int32(SOCK_STREAM.rawValue))
+        guard case .success(let descriptor) = opened else { return nil }
+        let socket = OwnedDescriptor(adopting: descriptor)
+        _ = ringway_set_option(descriptor, SOL_SOCKET, SO_REUSEADDR, 1)
+        if !address.address.isIPv4 { _ = ringway_set_option(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 1) }
+        guard address.port != 0, SocketAddress.bind(descriptor, to: address) == 0, Glibc.listen(descriptor, 1_024) == 0
+        else { return nil }
+        return socket
+    }
+
+    /// Serves clients from now on.
+    func start() { loop.register(self, descriptor: listener.rawValue, interest: .read) }
+
+    override func ready(_ events: EventLoop.Events) {
+        guard let client = OwnedDescriptor(result: ringway_accept_stream(listener.rawValue, true)) else { return }
+        _ = ringway_set_option(client.rawValue, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
+        ProxiedStream(relays, client: client.take()).dial(target)
     }
 }

@@ -1,42 +1,47 @@
 internal import CRingway
 internal import Glibc
 internal import RingwayAgentProtocol
-internal import RingwayConversation
+internal import RingwaySystem
 internal import Synchronization
 
-/// Carries ethernet frames between the queues of a TAP device and their conversations with the host.
+/// Moves ethernet frames between the queues of a TAP device and their channels to the host.
 ///
 /// Each queue has two plain threads, one for either direction, whose whole state is a buffer: many frames are taken from
 /// one side before the other is called once. They wait in the kernel, so that a host that does not keep up holds the
-/// queue back, and the queue its senders. Where processors are scarce they do not interrupt who fills the other side, so
-/// that there is more to gather when their turn comes.
+/// queue back, and the queue its senders. Where processors are scarce they do not preempt the thread that fills the other
+/// side, so that there is more to gather when their turn comes.
 final class FramePump: Sendable {
     /// Why frames do not move any more.
     enum Ending: Int, Sendable {
         case none = 0
-        /// The host has closed the conversation, or it has failed.
-        case conversation
-        /// The host has sent what is no frame.
-        case nonsense
+        /// The host has closed the channel, or it has failed.
+        case channel
+        /// The host has sent a length out of bounds.
+        case invalidFrame
         /// The device is gone.
         case device
     }
 
-    private let ended = Atomic<Int>(0)
-    private let wakeUp: WakeUp
+    private let reason = Atomic<Int>(0)
+    /// Signalled when frames have ceased to move.
+    let ended: Wakeup
     private let sockets: Mutex<[Int32]>
-    private let threads = ThreadList()
+    private let threads = Mutex<[SystemThread]>([])
 
     /// Starts the threads.
     ///
     /// - Parameters:
     ///   - queues: of the device; they stay the caller's.
-    ///   - sockets: blocking, one for each queue; adopted.
-    ///   - wakeUp: called once when frames have ceased to move.
-    init(queues: [Int32], sockets: [Int32], wakeUp: WakeUp) throws(AgentFailure) {
-        self.wakeUp = wakeUp
+    ///   - sockets: blocking, one for each queue; adopted, also where this throws.
+    init(queues: [Int32], sockets: [Int32]) throws(SystemError) {
+        do throws(SystemError) {
+            ended = try Wakeup()
+        } catch {
+            for socket in sockets { close(socket) }
+            throw error
+        }
         self.sockets = Mutex(sockets)
-        do throws(AgentFailure) {
+        do throws(SystemError) {
             for (queue, socket) in zip(queues, sockets) { try start(queue, socket) }
         } catch {
             stop()
@@ -44,40 +49,44 @@ final class FramePump: Sendable {
         }
     }
 
-    private func start(_ queue: Int32, _ socket: Int32) throws(AgentFailure) {
-        ringway_set_buffers(socket, Self.socketOctets, Self.socketOctets)
-        threads.add(
-            try AgentThread("from-guest") { [self] in
-                ringway_never_preempt()
-                end(FramesFromGuest.run(queue: queue, socket: socket))
-            })
-        threads.add(
-            try AgentThread("to-guest") { [self] in
-                ringway_never_preempt()
-                end(FramesToGuest.run(queue: queue, socket: socket))
-            })
+    private func start(_ queue: Int32, _ socket: Int32) throws(SystemError) {
+        ringway_set_buffers(socket, Self.socketBytes, Self.socketBytes)
+        try add("from-guest") { FramesFromGuest.run(queue: queue, socket: socket) }
+        try add("to-guest") { FramesToGuest.run(queue: queue, socket: socket) }
     }
 
-    /// Octets that may lie in a socket: several super-frames, and not so many that they leave the processor's cache.
-    private static var socketOctets: Int32 { 512 << 10 }
+    private func add(_ name: StaticString, _ move: @escaping @Sendable () -> Ending) throws(SystemError) {
+        let thread = try SystemThread(name, stackBytes: 256 << 10) { [self] in
+            ringway_never_preempt()
+            end(move())
+        }
+        threads.withLock { $0.append(thread) }
+    }
+
+    /// Bytes that may lie in a socket: several super-frames, and not so many that they leave the processor's cache.
+    private static var socketBytes: Int32 { 512 << 10 }
 
     /// Why frames do not move any more.
-    var ending: Ending { Ending(rawValue: ended.load(ordering: .acquiring)) ?? .none }
+    var ending: Ending { Ending(rawValue: reason.load(ordering: .acquiring)) ?? .none }
 
     private func end(_ ending: Ending) {
         // The first reason is the one that counts: the others follow from it.
-        _ = ended.compareExchange(expected: 0, desired: ending.rawValue, ordering: .acquiringAndReleasing)
-        wakeUp.call()
+        _ = reason.compareExchange(expected: 0, desired: ending.rawValue, ordering: .acquiringAndReleasing)
+        ended.signal()
     }
 
-    /// Ends the conversations and waits for the threads.
+    /// Ends the channels and waits for the threads.
     func stop() {
         let open = sockets.withLock { sockets in
             defer { sockets = [] }
             return sockets
         }
         for socket in open { shutdown(socket, Int32(SHUT_RDWR)) }
-        threads.join()
+        let running = threads.withLock { threads in
+            defer { threads = [] }
+            return threads
+        }
+        for thread in running { thread.join() }
         for socket in open { close(socket) }
     }
 }

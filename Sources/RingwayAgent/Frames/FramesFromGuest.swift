@@ -5,7 +5,7 @@ internal import RingwayAgentProtocol
 /// One queue's way from the guest to the host: what the device has is gathered, each frame behind its length, and sent by
 /// one call.
 enum FramesFromGuest {
-    /// Octets gathered at the most. Two or three super-frames fit: more would leave the cache before they are sent.
+    /// Bytes gathered at the most. Two or three super-frames fit: more would leave the cache before they are sent.
     private static var capacity: Int { 256 << 10 }
 
     /// Runs until one side is gone.
@@ -20,7 +20,7 @@ enum FramesFromGuest {
         while true {
             guard gather(queue, buffer, &used) else { return .device }
             if used > 0 {
-                guard send(socket, buffer, used) else { return .conversation }
+                guard send(socket, buffer, used) else { return .channel }
                 used = 0
             } else {
                 var entries = (
@@ -29,7 +29,7 @@ enum FramesFromGuest {
                 _ = withUnsafeMutableBytes(of: &entries) {
                     poll($0.assumingMemoryBound(to: pollfd.self).baseAddress, 2, -1)
                 }
-                if entries.1.revents != 0 { return .conversation }
+                if entries.1.revents != 0 { return .channel }
             }
         }
     }
@@ -43,7 +43,7 @@ enum FramesFromGuest {
                 if errno == EINTR { continue }
                 return errno == EAGAIN
             }
-            buffer.storeBytes(of: UInt32(count).littleEndian, toByteOffset: used, as: UInt32.self)
+            AgentFrame.writePrefix(count, to: buffer + used)
             used += AgentFrame.prefixLength + count
         }
         return true

@@ -19,8 +19,8 @@ enum FramesToGuest {
         while true {
             var missing = AgentFrame.prefixLength
             while end - start >= AgentFrame.prefixLength {
-                let length = Int(UInt32(littleEndian: buffer.loadUnaligned(fromByteOffset: start, as: UInt32.self)))
-                guard length >= AgentFrame.minimumLength, length <= AgentFrame.maximumLength else { return .nonsense }
+                let length = AgentFrame.readPrefix(buffer + start)
+                guard AgentFrame.lengths.contains(length) else { return .invalidFrame }
                 missing = AgentFrame.prefixLength + length - (end - start)
                 guard missing <= 0 else { break }
                 guard give(buffer + start + AgentFrame.prefixLength, length, queue) else { return .device }
@@ -31,7 +31,7 @@ enum FramesToGuest {
                 start = 0
                 end = 0
             } else if end + missing > capacity {
-                // The rest of a frame would not fit behind its beginning: the one time that octets are moved.
+                // The rest of a frame would not fit behind its beginning: the one time that bytes are moved.
                 memmove(buffer, buffer + start, end - start)
                 end -= start
                 start = 0
@@ -40,7 +40,7 @@ enum FramesToGuest {
             if count > 0 {
                 end += count
             } else if count == 0 || errno != EINTR {
-                return .conversation
+                return .channel
             }
         }
     }

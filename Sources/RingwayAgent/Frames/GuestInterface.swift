@@ -1,7 +1,7 @@
 internal import CRingway
 internal import Glibc
 internal import RingwayAgentProtocol
-internal import RingwayConversation
+internal import RingwaySystem
 internal import RingwayTap
 internal import RingwayWire
 

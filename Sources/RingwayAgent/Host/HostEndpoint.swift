@@ -1,6 +1,6 @@
 internal import CRingway
 internal import Glibc
-internal import RingwayConversation
+internal import RingwaySystem
 internal import RingwayUsage
 
 /// Where the host is.
@@ -39,29 +39,27 @@ enum HostEndpoint: Hashable, Sendable {
     }
 
     /// A blocking socket that is connected to the host.
-    func connect() throws(AgentFailure) -> Int32 {
-        let descriptor: Int32
+    func connect() throws(AgentFailure) -> OwnedDescriptor {
+        let opened: Int32
         switch self {
-        case .vsock: descriptor = ringway_vsock_open()
-        case .unix: descriptor = ringway_unix_open()
+        case .vsock: opened = ringway_vsock_open()
+        case .unix: opened = ringway_unix_open()
         }
-        guard descriptor >= 0 else { throw AgentFailure(cannot: "make a socket for \(self)") }
+        guard let socket = OwnedDescriptor(result: opened) else {
+            throw AgentFailure(cannot: "make a socket for \(self)")
+        }
         // Neither a host that does not answer nor one whose queue is full holds the agent up for ever.
-        _ = ringway_set_patience(descriptor, Self.patience)
+        _ = ringway_set_patience(socket.rawValue, Self.timeout)
         let result: Int32
         switch self {
-        case .vsock(let cid, let port): result = ringway_vsock_connect(descriptor, cid, port)
-        case .unix(let path): result = ringway_unix_connect(descriptor, path, path.utf8.count)
+        case .vsock(let cid, let port): result = ringway_vsock_connect(socket.rawValue, cid, port)
+        case .unix(let path): result = ringway_unix_connect(socket.rawValue, path, path.utf8.count)
         }
-        guard result == 0 else {
-            let failure = AgentFailure(cannot: "connect to \(self)")
-            close(descriptor)
-            throw failure
-        }
-        return descriptor
+        guard result == 0 else { throw AgentFailure(cannot: "connect to \(self)") }
+        return socket
     }
 
-    /// Whether it is the host that has connected, and not a program of the guest's or another machine: it would be told the
+    /// Whether it is the host that has connected, and not a program in the guest or another machine: that would be sent the
     /// token, and could have anything in the guest dialled.
     func isHost(_ descriptor: Int32) -> Bool {
         switch self {
@@ -70,8 +68,8 @@ enum HostEndpoint: Hashable, Sendable {
         }
     }
 
-    /// Milliseconds that a connect or the answer to a hello may take.
-    static var patience: UInt32 { 5_000 }
+    /// Timeout of a connect and of the answer to a hello, in milliseconds.
+    static var timeout: UInt32 { 5_000 }
 }
 
 extension HostEndpoint: CustomStringConvertible {

@@ -1,15 +1,15 @@
 internal import CRingway
 internal import Glibc
-internal import RingwayConversation
+internal import RingwaySystem
 internal import Synchronization
 
-/// How conversations with the host come about: the agent connects, or the host does.
+/// How channels to the host come about: the agent connects, or the host does.
 ///
-/// A host that connects, as one behind Firecracker's or cloud-hypervisor's vsock must, always has one connection that the
-/// agent has not spoken on yet; the agent decides what it is for.
+/// A host that connects, as one behind Firecracker's or cloud-hypervisor's vsock must, always has one connection on which
+/// the agent has not sent anything yet; the agent decides what it is for.
 enum HostLine: Sendable {
     case connecting(HostEndpoint)
-    /// The listening socket.
+    /// The listening socket, which is open as long as the process lives.
     case listening(Int32, HostEndpoint)
 
     private static var backlog: Int32 { 128 }
@@ -18,15 +18,15 @@ enum HostLine: Sendable {
     static func listen(_ endpoint: HostEndpoint) throws(AgentFailure) -> HostLine {
         switch endpoint {
         case .vsock(_, let port):
-            let descriptor = ringway_vsock_open()
-            guard descriptor >= 0, ringway_vsock_listen(descriptor, port, backlog) == 0 else {
-                let failure = AgentFailure(cannot: "listen on \(endpoint)")
-                if descriptor >= 0 { close(descriptor) }
-                throw failure
-            }
-            return .listening(descriptor, endpoint)
+            guard let listener = OwnedDescriptor(result: ringway_vsock_open()),
+                ringway_vsock_listen(listener.rawValue, port, backlog) == 0
+            else { throw AgentFailure(cannot: "listen on \(endpoint)") }
+            return .listening(listener.take(), endpoint)
         case .unix(let path):
-            return .listening(try NamedSocket.listen(path, mode: 0o755, backlog: backlog), endpoint)
+            let listener = try AgentFailure.wrap { () throws(SystemError) in
+                try NamedSocket.listen(path, mode: 0o755, backlog: backlog)
+            }
+            return .listening(listener.take(), endpoint)
         }
     }
 
@@ -36,7 +36,7 @@ enum HostLine: Sendable {
         }
     }
 
-    /// Readable when a conversation can be opened without waiting; `nil` when that is always so.
+    /// Readable when a channel can be opened without waiting; `nil` when that is always so.
     var listener: Int32? {
         switch self {
         case .connecting: nil
@@ -44,26 +44,24 @@ enum HostLine: Sendable {
         }
     }
 
-    /// A blocking socket on which nothing has been said.
-    func open() throws(AgentFailure) -> Int32 {
+    /// A blocking socket on which nothing has been sent.
+    func open() throws(AgentFailure) -> OwnedDescriptor {
         switch self {
         case .connecting(let endpoint): return try endpoint.connect()
         case .listening(let listener, let endpoint):
-            let deadline = ringway_monotonic_nanoseconds() + UInt64(HostEndpoint.patience) * 1_000_000
+            let deadline = ringway_monotonic_nanoseconds() + UInt64(HostEndpoint.timeout) * 1_000_000
             while true {
                 var entry = pollfd(fd: listener, events: Int16(POLLIN), revents: 0)
                 let now = ringway_monotonic_nanoseconds()
                 guard now < deadline, poll(&entry, 1, Int32((deadline - now) / 1_000_000)) == 1 else {
                     throw AgentFailure("no host has connected to \(endpoint)")
                 }
-                let descriptor = ringway_accept_stream(listener, false)
-                guard descriptor >= 0 else { throw AgentFailure(cannot: "accept the host on \(endpoint)") }
-                guard endpoint.isHost(descriptor) else {
-                    close(descriptor)
-                    continue
+                guard let channel = OwnedDescriptor(result: ringway_accept_stream(listener, false)) else {
+                    throw AgentFailure(cannot: "accept the host on \(endpoint)")
                 }
-                _ = ringway_set_patience(descriptor, HostEndpoint.patience)
-                return descriptor
+                guard endpoint.isHost(channel.rawValue) else { continue }
+                _ = ringway_set_patience(channel.rawValue, HostEndpoint.timeout)
+                return channel
             }
         }
     }

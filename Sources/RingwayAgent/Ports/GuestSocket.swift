@@ -1,20 +1,18 @@
 internal import CRingway
 internal import Glibc
-internal import RingwayConversation
+internal import RingwaySystem
 
-/// Unix sockets on which the agent waits for programs of the guest's.
+/// Unix sockets at which programs in the guest connect to the agent.
 enum GuestSocket {
     /// A non-blocking listener at a path that only the agent's user may connect to. What an agent before left there is
     /// replaced, and so is nothing else.
-    static func listen(_ path: String) throws(AgentFailure) -> Int32 {
+    static func listen(_ path: String) throws(SystemError) -> OwnedDescriptor {
         makeDirectory(of: path)
-        let descriptor = try NamedSocket.listen(path, backlog: 1_024)
-        guard ringway_set_nonblocking(descriptor) == 0 else {
-            let failure = AgentFailure(cannot: "listen on unix:\(path)")
-            close(descriptor)
-            throw failure
+        let listener = try NamedSocket.listen(path, backlog: 1_024)
+        guard ringway_set_nonblocking(listener.rawValue) == 0 else {
+            throw SystemError("cannot listen on unix:\(path)")
         }
-        return descriptor
+        return listener
     }
 
     private static func makeDirectory(of path: String) {

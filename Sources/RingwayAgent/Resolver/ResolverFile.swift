@@ -1,13 +1,12 @@
 internal import CRingway
 internal import Glibc
-internal import RingwayConversation
 
 /// A file that the agent writes while it is there, and what was there before, which comes back: a file, a symbolic link
 /// wherever it leads, or nothing.
 ///
 /// The file is replaced whole, by renaming, and what was there keeps a second name beside it, so that an agent that was
 /// killed leaves nothing that the next one cannot put back. Where that cannot be, because the file is a mount point or
-/// its directory cannot be written, it is written in place. A file that somebody else has put there meanwhile is left
+/// its directory cannot be written, it is written in place. A file that another program has put there meanwhile is left
 /// alone.
 final class ResolverFile {
     private let path: String

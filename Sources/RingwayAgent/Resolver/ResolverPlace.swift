@@ -5,7 +5,7 @@ internal import Glibc
 enum ResolverPlace: Equatable {
     /// Into this file: the user named it, or the machine is the guest.
     case file(String)
-    /// Over this file, by a mount that nobody sees but the agent's own mount namespace.
+    /// Over this file, by a mount that is seen in none but the agent's own mount namespace.
     case mount(String)
     /// Nowhere. The reason is a line for the user, where there is one.
     case nowhere(String?)

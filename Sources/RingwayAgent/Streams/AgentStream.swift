@@ -1,51 +1,150 @@
+internal import Glibc
 internal import RingwayAgentProtocol
-internal import RingwayConversation
+internal import RingwayRelay
+internal import RingwaySystem
 
-/// One conversation that carries a connection, from its hello to its end.
-final class AgentStream {
-    enum Phase {
-        /// Nobody has asked for anything yet, or the host has not said welcome yet.
+/// One channel that carries a connection, from its hello to its end: the far end of a relay whose near end is a socket in
+/// the guest.
+final class AgentStream: LoopRelay {
+    private enum Phase {
+        /// The host has not sent a dial yet, or, of a stream that a program in the guest began, no welcome.
         case idle
         /// The server in the guest has not answered yet.
         case connecting
-        /// The server's queue is full; tried again after a moment.
+        /// The server's queue is full; it is tried again.
         case waiting(DialTarget)
-        /// Octets move both ways.
         case moving
-        /// Datagrams do.
-        case datagrams(DatagramCarrier)
     }
 
-    let slot: Int
-    let generation: UInt32
-    var carrier: StreamCarrier
-    var phase = Phase.idle
-    var reader = AgentMessageReader.ofHost()
-    /// Connects the guest to a socket of the host's, as soon as the host agrees.
+    private unowned let streams: AgentStreams
+    private var phase = Phase.idle
+    private var reader = AgentMessageReader.ofHost()
+    /// Connects a program in the guest to a socket of the host's, as soon as the host agrees.
     let isFromGuest: Bool
-    /// Whether it is to be visited.
-    var isInTurn = false
 
-    init(slot: Int, generation: UInt32, link: Int32, client: Int32?) {
-        self.slot = slot
-        self.generation = generation
-        carrier = StreamCarrier(link: link, local: client ?? -1, hasRecords: true)
+    /// - Parameters:
+    ///   - channel: adopted; a hello has been sent on it.
+    ///   - client: adopted; a program in the guest that wants a socket of the host's.
+    init(_ streams: AgentStreams, channel: Int32, client: Int32?) {
+        self.streams = streams
         isFromGuest = client != nil
+        super.init(streams.relays, near: client ?? -1, far: channel, farHasRecords: true)
     }
 
-    /// A connection between two sockets of the guest's.
-    init(slot: Int, plain client: Int32) {
-        self.slot = slot
-        generation = 0
-        carrier = StreamCarrier(link: client, local: -1, hasRecords: false)
-        isFromGuest = true
+    /// Whether it is, or was at its end, one of those that the host may dial.
+    var isReady: Bool { isIdle && !isFromGuest }
+
+    private var isIdle: Bool {
+        if case .idle = phase { return true }
+        return false
     }
 
-    func note(_ event: EventQueue.Event, isLink: Bool) {
-        // A socket tells its error once: that of a connect is for whoever asks how the connect went.
-        let isConnecting = if case .connecting = phase { !isLink } else { false }
-        carrier.note(
-            isReadable: event.isReadable, isWritable: event.isWritable, hasError: event.hasError && !isConnecting,
-            ofLink: isLink)
+    override func negotiate(_ events: EventLoop.Events, of side: Relay.Side) {
+        switch phase {
+        case .idle: receive()
+        case .connecting: checkConnect()
+        case .waiting: if isChannelGone { end(reset: false) }
+        case .moving: break
+        }
+    }
+
+    override func ended(reset: Bool) {
+        streams.forget(self)
+    }
+
+    // MARK: Messages
+
+    private func receive() {
+        while isIdle, !hasEnded {
+            var buffer = [UInt8](repeating: 0, count: reader.wanted)
+            let count = recv(relay.far.descriptor, &buffer, buffer.count, Int32(MSG_DONTWAIT))
+            if count < 0, errno == EINTR { continue }
+            if count < 0, errno == EAGAIN { return }
+            guard count > 0 else { return end(reset: true) }
+            do throws(AgentProtocolFailure) {
+                guard let message = try reader.take(buffer[..<count]) else { continue }
+                handle(message)
+            } catch {
+                return end(reset: true)
+            }
+        }
+    }
+
+    private func handle(_ message: AgentMessage) {
+        switch message {
+        case .welcome where isFromGuest: beginMoving()
+        case .welcome: break
+        case .dial(let target) where !isFromGuest:
+            phase = .connecting
+            streams.dialled(self)
+            dial(target)
+        default: end(reset: true)
+        }
+    }
+
+    private func answer(_ refusal: Refusal?) -> Bool {
+        let bytes = AgentMessage.dialled(refusal).bytes
+        return send(relay.far.descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count
+    }
+
+    // MARK: Dialling
+
+    private func dial(_ target: DialTarget) {
+        switch Dialer.dial(target) {
+        case .connected(let descriptor):
+            setNear(descriptor)
+            if case .udp = target.endpoint {
+                guard answer(nil), watch(.near) else { return end(reset: true) }
+                phase = .moving
+                beginDatagrams()
+            } else {
+                connected()
+            }
+        case .connecting(let descriptor):
+            setNear(descriptor)
+            phase = .connecting
+            if !watch(.near) { end(reset: true) }
+        case .busy:
+            phase = .waiting(target)
+            streams.wait(self)
+        case .refused(let refusal):
+            _ = answer(refusal)
+            end(reset: false)
+        }
+    }
+
+    /// Tries a server again whose queue was full.
+    func retry() {
+        guard case .waiting(let target) = phase, !hasEnded else { return }
+        dial(target)
+    }
+
+    private func checkConnect() {
+        if isChannelGone { return end(reset: true) }
+        switch Dialer.connectError(relay.near.descriptor) {
+        case 0: connected()
+        case EINPROGRESS: break
+        case let error:
+            _ = answer(Refusal(errorNumber: error))
+            end(reset: false)
+        }
+    }
+
+    private func connected() {
+        guard answer(nil) else { return end(reset: true) }
+        beginMoving()
+    }
+
+    private func beginMoving() {
+        guard watch(.near) else { return end(reset: true) }
+        phase = .moving
+        begin()
+    }
+
+    /// Whether the host has given the stream up before there was anything to move.
+    private var isChannelGone: Bool {
+        var byte: UInt8 = 0
+        let count = recv(relay.far.descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT))
+        return count == 0 || count < 0 && errno != EAGAIN && errno != EINTR
     }
 }

@@ -1,7 +1,7 @@
 internal import CRingway
 internal import Glibc
 internal import RingwayAgentProtocol
-internal import RingwayConversation
+internal import RingwaySystem
 internal import RingwayWire
 
 /// Connects to servers in the guest.
@@ -10,7 +10,7 @@ enum Dialer {
     enum Outcome {
         case connected(Int32)
         case connecting(Int32)
-        /// The server's queue is full, which a unix socket tells in place of waiting.
+        /// The server's queue is full, which a unix socket reports in place of waiting.
         case busy
         case refused(Refusal)
     }
@@ -22,10 +22,10 @@ enum Dialer {
         switch target.endpoint {
         case .tcp(let address):
             kind = Int32(SOCK_STREAM.rawValue)
-            family = address.address.isIPv4 ? AF_INET : AF_INET6
+            family = SocketAddress.family(of: address.address)
         case .udp(let address):
             kind = Int32(SOCK_DGRAM.rawValue)
-            family = address.address.isIPv4 ? AF_INET : AF_INET6
+            family = SocketAddress.family(of: address.address)
         case .unix:
             kind = Int32(SOCK_STREAM.rawValue)
             family = AF_UNIX
@@ -57,13 +57,7 @@ enum Dialer {
                 _ = ringway_set_option(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
                 _ = ringway_set_option(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1)
             }
-            var name = sockaddr_storage()
-            let length = ringway_socket_address(
-                &name, address.address.isIPv4, address.address.high, address.address.low, address.port)
-            let result = withUnsafePointer(to: &name) {
-                Glibc.connect(descriptor, UnsafeRawPointer($0).assumingMemoryBound(to: sockaddr.self), length)
-            }
-            return result == 0 ? 0 : errno
+            return SocketAddress.connect(descriptor, to: address)
         }
     }
 

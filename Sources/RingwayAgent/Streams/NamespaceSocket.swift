@@ -1,7 +1,7 @@
 internal import CRingway
 internal import Glibc
 internal import RingwayAgentProtocol
-internal import RingwayConversation
+internal import RingwaySystem
 internal import Synchronization
 
 /// Sockets of network namespaces other than the agent's own.
@@ -17,8 +17,8 @@ enum NamespaceSocket {
         guard file >= 0 else { return .failure(refusal(path)) }
         defer { close(file) }
         let answer = Answer()
-        do throws(AgentFailure) {
-            try AgentThread("in-namespace") {
+        do throws(SystemError) {
+            try SystemThread("in-namespace", stackBytes: 256 << 10) {
                 if ringway_join_namespace(file, ringway_kind_network()) == 0 {
                     answer.set(make(family, kind))
                 } else {
@@ -42,7 +42,7 @@ enum NamespaceSocket {
         return Refusal(errorNumber: number, text: "network namespace \(path): \(String(cString: strerror(number)))")
     }
 
-    /// What the thread brought home.
+    /// The socket that the thread has made.
     private final class Answer: Sendable {
         private let result = Mutex<Result<Int32, Refusal>>(.failure(Refusal(errorNumber: EIO)))
 

@@ -1,7 +1,7 @@
 /// Which machines may be at the other end of a vsock.
 ///
 /// The kernel vouches for a peer's CID (vsock(7)), and a port is open to every machine and every program that has a vsock:
-/// neither /dev/vsock nor a port number keeps anybody out.
+/// neither /dev/vsock nor a port number restricts access.
 public struct VsockPeers: Hashable, Sendable {
     /// The CID of this machine's own programs, which need no right to use it.
     public static var local: UInt32 { 1 }

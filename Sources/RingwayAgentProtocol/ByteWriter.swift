@@ -1,45 +1,45 @@
 internal import RingwayWire
 
 /// Puts a message together, field by field.
-struct OctetWriter {
-    private(set) var octets: [UInt8] = []
+struct ByteWriter {
+    private(set) var bytes: [UInt8] = []
 
     mutating func append<Integer: FixedWidthInteger & UnsignedInteger>(_ value: Integer) {
         var rest = value
         for _ in 0..<Integer.bitWidth / 8 {
-            octets.append(UInt8(truncatingIfNeeded: rest))
+            bytes.append(UInt8(truncatingIfNeeded: rest))
             rest = Integer.bitWidth > 8 ? rest >> 8 : 0
         }
     }
 
     mutating func append(_ value: Int32) { append(UInt32(bitPattern: value)) }
 
-    mutating func append(contentsOf other: some Sequence<UInt8>) { octets.append(contentsOf: other) }
+    mutating func append(contentsOf other: some Sequence<UInt8>) { bytes.append(contentsOf: other) }
 
-    /// Sixteen octets in network order, IPv4 mapped.
+    /// Sixteen bytes in network order, IPv4 mapped.
     mutating func append(_ address: IPAddress) {
         for half in [address.high, address.low] {
             for shift in stride(from: 56, through: 0, by: -8) {
-                octets.append(UInt8(truncatingIfNeeded: half >> UInt64(shift)))
+                bytes.append(UInt8(truncatingIfNeeded: half >> UInt64(shift)))
             }
         }
     }
 
-    /// Six octets in the order of the wire.
+    /// Six bytes in the order of the wire.
     mutating func append(_ mac: MACAddress) {
         for shift in stride(from: 40, through: 0, by: -8) {
-            octets.append(UInt8(truncatingIfNeeded: mac.rawValue >> UInt64(shift)))
+            bytes.append(UInt8(truncatingIfNeeded: mac.rawValue >> UInt64(shift)))
         }
     }
 
-    /// One octet of length, then at most 255 octets. What is longer is cut: senders check where a cut would matter.
+    /// One byte of length, then at most 255 bytes. What is longer is cut: senders check where a cut would matter.
     mutating func appendName(_ name: some Collection<UInt8>) {
         let kept = name.prefix(AgentProtocol.maximumNameLength)
         append(UInt8(kept.count))
         append(contentsOf: kept)
     }
 
-    /// Two octets of length, then text, cut where it is too long.
+    /// Two bytes of length, then text, cut where it is too long.
     mutating func appendText(_ text: String) {
         let kept = Array(text.utf8.prefix(AgentProtocol.maximumTextLength))
         append(UInt16(kept.count))

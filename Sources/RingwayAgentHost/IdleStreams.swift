@@ -1,12 +1,13 @@
 internal import CRingway
 internal import Glibc
 internal import RingwayAgentProtocol
-internal import RingwayConversation
+internal import RingwayRelay
 internal import RingwayStorage
+internal import RingwaySystem
 
 /// The streams that an agent keeps ready, and the dials that wait for one.
-struct StreamStock {
-    /// One connection that is wanted.
+struct IdleStreams {
+    /// A connection to be made.
     struct Dial {
         let target: DialTarget
         let deadline: UInt64
@@ -16,7 +17,7 @@ struct StreamStock {
     /// Ready, the one used least recently first.
     var idle: [HostStream] = []
     var waiting: [Dial] = []
-    /// Dials that the agent is thinking about.
+    /// Dials that the agent has been sent and has not answered.
     var asked: [ObjectIdentifier: HostStream] = [:]
     /// Streams that the agent has been asked for and that have not come.
     var expected = 0
@@ -24,7 +25,7 @@ struct StreamStock {
 
 extension AgentSession {
     /// Nanoseconds that a dial may take, the guest's own connect included.
-    private static var dialPatience: UInt64 { 30_000_000_000 }
+    private static var dialTimeout: UInt64 { 30_000_000_000 }
     /// Clients that may wait for a stream.
     private static var maximumWaiting: Int { 16_384 }
     /// Streams that an agent may keep ready.
@@ -34,27 +35,27 @@ extension AgentSession {
 
     /// Dials a server in the guest.
     func dial(_ target: DialTarget, _ completion: @escaping (Result<HostStream, Refusal>) -> Void) {
-        let now = loop?.now ?? 0
-        let dial = StreamStock.Dial(target: target, deadline: now + Self.dialPatience, completion: completion)
+        let now = host?.loop.now ?? 0
+        let dial = IdleStreams.Dial(target: target, deadline: now + Self.dialTimeout, completion: completion)
         if let stream = streams.idle.popLast() { return begin(dial, on: stream) }
         guard isAdmitted, streams.waiting.count < Self.maximumWaiting else {
             return completion(.failure(Refusal(errorNumber: AgentError.gone)))
         }
         streams.waiting.append(dial)
-        askForStreams()
+        requestStreams()
     }
 
     /// Asks for as many streams as there are dials without one.
-    private func askForStreams() {
+    private func requestStreams() {
         let missing = streams.waiting.count - streams.expected
         guard missing > 0 else { return }
         let count = UInt16(clamping: missing)
         streams.expected += Int(count)
-        tell(.moreStreams(count))
+        send(.moreStreams(count))
     }
 
-    /// The agent has opened a stream for which its guest's share has no descriptor: a client that waits for one is told.
-    func lackStream() {
+    /// The agent has opened a stream for which its guest's share has no descriptor: the oldest dial that waits for one fails.
+    func failForLackOfDescriptors() {
         if streams.expected > 0 { streams.expected -= 1 }
         guard !streams.waiting.isEmpty else { return }
         streams.waiting.removeFirst().completion(.failure(Refusal(errorNumber: EMFILE)))
@@ -65,7 +66,7 @@ extension AgentSession {
         if streams.expected > 0 { streams.expected -= 1 }
         let stream = HostStream(descriptor, session: self)
         stream.charge = .flow(share)
-        guard streams.idle.count < Self.maximumIdle, let loop, loop.watch(stream) else { return stream.close() }
+        guard streams.idle.count < Self.maximumIdle, let host, host.watch(stream) else { return stream.close() }
         guard let dial = streams.waiting.first else {
             streams.idle.append(stream)
             return
@@ -74,12 +75,12 @@ extension AgentSession {
         begin(dial, on: stream)
     }
 
-    private func begin(_ dial: StreamStock.Dial, on stream: HostStream) {
+    private func begin(_ dial: IdleStreams.Dial, on stream: HostStream) {
         streams.asked[ObjectIdentifier(stream)] = stream
         stream.dial(dial)
     }
 
-    /// A stream has been answered, or is gone.
+    /// A stream's dial has been answered, or the stream is gone.
     func forget(_ stream: HostStream) {
         streams.asked[ObjectIdentifier(stream)] = nil
         streams.idle.removeAll { $0 === stream }
@@ -106,7 +107,7 @@ extension AgentSession {
 
     func closeStreams() {
         let (waiting, asked, idle) = (streams.waiting, streams.asked, streams.idle)
-        streams = StreamStock()
+        streams = IdleStreams()
         for dial in waiting { dial.completion(.failure(Refusal(errorNumber: AgentError.gone))) }
         for stream in asked.values { stream.fail(Refusal(errorNumber: AgentError.gone)) }
         for stream in idle { stream.close() }
@@ -114,38 +115,33 @@ extension AgentSession {
 
     // MARK: Joining
 
-    /// Has bytes move between a plain socket and a conversation, both adopted and counted.
-    func join(client: Int32, conversation: Int32, _ ends: AgentConnection) {
-        guard let loop, !loop.reception.join(client: client, conversation: conversation, ends, for: agent) else {
-            return
-        }
-        loop.carry(CarriedConnection(client: client, conversation: conversation, agent: agent.id, ends, share))
+    /// Has bytes move between a plain socket and a channel, both adopted and counted.
+    func join(client: Int32, channel: Int32, _ ends: AgentConnection) {
+        guard let host, !host.reception.join(client: client, channel: channel, ends, for: agent) else { return }
+        RelayedConnection(client: client, channel: channel, agent: agent.id, ends, share, host: host).start()
     }
 
-    /// A program of the guest's wants a socket of the host's.
-    func joinHostSocket(_ conversation: FreshConversation, _ name: String) {
-        guard isAdmitted, let path = loop?.reception.hostSocket(named: name, for: agent) else {
-            return conversation.refuse(AgentError.forbidden, "the host has no socket \(name) for this guest")
+    /// A program in the guest wants a socket of the host's.
+    func joinHostSocket(_ channel: PendingChannel, _ name: String) {
+        guard isAdmitted, let path = host?.reception.hostSocket(named: name, for: agent) else {
+            return channel.refuse(AgentError.forbidden, "the host has no socket \(name) for this guest")
         }
         guard share.acquire(2) == .granted else {
-            return conversation.refuse(EMFILE, "the guest has as many connections as its share of descriptors allows")
+            return channel.refuse(EMFILE, "the guest has as many connections as its share of descriptors allows")
         }
-        let descriptor = ringway_unix_open()
-        guard descriptor >= 0, ringway_set_nonblocking(descriptor) == 0,
-            ringway_unix_connect(descriptor, path, path.utf8.count) == 0
+        guard let server = OwnedDescriptor(result: ringway_unix_open()), ringway_set_nonblocking(server.rawValue) == 0,
+            ringway_unix_connect(server.rawValue, path, path.utf8.count) == 0
         else {
             let refusal = Refusal(errorNumber: errno)
-            if descriptor >= 0 { Glibc.close(descriptor) }
             share.release(2)
-            return conversation.refuse(refusal.errorNumber, refusal.text)
+            return channel.refuse(refusal.errorNumber, refusal.text)
         }
-        guard conversation.welcome() else {
-            Glibc.close(descriptor)
+        guard channel.welcome() else {
             share.release(2)
-            return conversation.close()
+            return channel.close()
         }
         join(
-            client: descriptor, conversation: conversation.relinquish(),
+            client: server.take(), channel: channel.relinquish(),
             AgentConnection(route: .hostSocket(name), client: nil, target: nil))
     }
 }

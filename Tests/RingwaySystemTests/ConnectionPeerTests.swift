@@ -1,5 +1,5 @@
 import Glibc
-import RingwayConversation
+import RingwaySystem
 import Testing
 
 @Suite("Peers of connections") struct ConnectionPeerTests {

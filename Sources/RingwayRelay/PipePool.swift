@@ -1,7 +1,7 @@
 internal import CRingway
 internal import Glibc
 
-/// A pipe of the kernel's, as the place where octets are between two sockets.
+/// A pipe(7): where bytes are between two sockets.
 @frozen
 public struct Pipe: BitwiseCopyable {
     public var reading: Int32
@@ -12,16 +12,16 @@ public struct Pipe: BitwiseCopyable {
 
     public var isNone: Bool { reading < 0 }
 
-    /// Makes one that holds up to `octets`, or less where the kernel gives a user no more; `nil` when no descriptor is
+    /// Makes one that holds up to `bytes`, or less where the kernel grants a user no more; `nil` when no descriptor is
     /// left.
-    static func make(octets: Int32) -> Pipe? {
+    static func make(bytes: Int32) -> Pipe? {
         var ends: (Int32, Int32) = (-1, -1)
         let result = withUnsafeMutablePointer(to: &ends) { pointer in
             pointer.withMemoryRebound(to: Int32.self, capacity: 2) { ringway_pipe($0) }
         }
         guard result == 0 else { return nil }
         // What a user may pin in pipes is bounded (fs.pipe-user-pages-soft); a smaller one serves as well.
-        var room = octets
+        var room = bytes
         while room > 65_536, ringway_set_pipe_size(ends.1, room) < 0 { room /= 4 }
         return Pipe(reading: ends.0, writing: ends.1)
     }
@@ -32,24 +32,24 @@ public struct Pipe: BitwiseCopyable {
     }
 }
 
-/// Empty pipes that wait for their next use: a stream has one only while octets are under way in it.
+/// Empty pipes that wait for their next use: a direction has one only while bytes are in it.
 public struct PipePool: ~Copyable {
     /// Pipes kept.
     public static var capacity: Int { 16 }
-    /// Octets asked for: what is moved by one system call at the most.
-    public static var pipeOctets: Int { 1 << 20 }
+    /// Bytes asked for: what one system call moves at the most.
+    public static var pipeBytes: Int { 1 << 20 }
 
-    /// Octets copied at a time where there is no pipe.
-    private static var copyOctets: Int { 65_536 }
+    /// Bytes copied at a time where there is no pipe.
+    private static var copyBytes: Int { 65_536 }
 
     private let idle: UnsafeMutablePointer<Pipe>
     private var count = 0
-    /// Made when bytes are copied for the first time.
+    /// Allocated when bytes are copied for the first time.
     private var copy: UnsafeMutableRawPointer?
     /// Times that no pipe could be had.
     public private(set) var exhaustions = 0
 
-    /// Pipes that may be made.
+    /// Pipes that may exist at once.
     private let limit: Int
     private var made = 0
     /// Whether further pipes may be made; what there is stays in use.
@@ -74,7 +74,7 @@ public struct PipePool: ~Copyable {
             count -= 1
             return idle[count]
         }
-        if mayGrow, made < limit, let pipe = Pipe.make(octets: Int32(Self.pipeOctets)) {
+        if mayGrow, made < limit, let pipe = Pipe.make(bytes: Int32(Self.pipeBytes)) {
             made += 1
             return pipe
         }
@@ -89,21 +89,24 @@ public struct PipePool: ~Copyable {
         count += 1
     }
 
-    /// Looks at what a socket has, without taking it, `limit` octets at the most. Answers how many, or a negated `errno`.
+    /// Copies what a socket has, without taking it, `limit` bytes at the most.
+    ///
+    /// - Returns: how many, or a negated `errno`.
     mutating func peek(_ source: Int32, limit: Int) -> Int {
-        if copy == nil { copy = ringway_allocate(Self.copyOctets, 64) }
+        if copy == nil { copy = ringway_allocate(Self.copyBytes, 64) }
         guard let copy else { return Int(-ENOMEM) }
-        let count = recv(source, copy, min(limit, Self.copyOctets), Int32(MSG_PEEK) | Int32(MSG_DONTWAIT))
+        let count = recv(source, copy, min(limit, Self.copyBytes), Int32(MSG_PEEK) | Int32(MSG_DONTWAIT))
         return count < 0 ? Int(-errno) : count
     }
 
-    /// Sends octets that were looked at, and takes from the source as many as the sink took. Answers how many, or a
-    /// negated `errno`.
+    /// Sends bytes that were peeked at, and takes from the source as many as the sink took.
+    ///
+    /// - Returns: how many, or a negated `errno`.
     func pass(_ count: Int, from source: Int32, to sink: Int32) -> Int {
         guard let copy else { return Int(-ENOMEM) }
         let sent = send(sink, copy, count, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL))
         guard sent > 0 else { return sent < 0 ? Int(-errno) : 0 }
-        // The same octets once more: only TCP would throw them away without copying.
+        // The same bytes once more: only TCP would discard them without copying.
         _ = recv(source, copy, sent, Int32(MSG_DONTWAIT))
         return sent
     }
@@ -121,7 +124,7 @@ public struct PipePool: ~Copyable {
         return true
     }
 
-    /// Ends a pipe that is not empty.
+    /// Closes a pipe that is not empty.
     public mutating func discard(_ pipe: Pipe) {
         pipe.close()
         made -= 1

@@ -1,10 +1,10 @@
 internal import CRingway
 internal import Glibc
 
-/// Who is at the other end of a connection, as far as the kernel vouches for it: by this, those who have connected and
-/// are not known yet share what there is room for.
+/// The other end of a connection, as far as the kernel vouches for it. Connections that have not identified themselves
+/// share the room for such ones by it.
 public struct ConnectionPeer: Hashable, Sendable {
-    /// Those who trust each other: a user of this machine, or all of another machine.
+    /// Programs that trust each other: those of one user of this machine, or all of another machine.
     public enum Party: Hashable, Sendable {
         case user(UInt32)
         case machine(Int64)
@@ -29,7 +29,7 @@ public struct ConnectionPeer: Hashable, Sendable {
         }
         var credentials = (process: Int32(0), user: UInt32(0), group: UInt32(0))
         var length = socklen_t(MemoryLayout.size(ofValue: credentials))
-        // Other sockets than unix ones have no user; a process that we do not see into the namespace of is 0.
+        // Only unix sockets have a user; a process in a namespace that we do not see into is 0.
         guard getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0, credentials.user != .max
         else {
             self.init(party: .unknown)
@@ -38,10 +38,10 @@ public struct ConnectionPeer: Hashable, Sendable {
         self.init(party: .user(credentials.user), process: credentials.process)
     }
 
-    /// Which of several connections goes where there are too many: of the party that has most of them, and there of the
-    /// process that has most, the one that came first.
+    /// The connection to close where there are too many: of the party that has most of them, and there of the process
+    /// that has most, the oldest.
     ///
-    /// - Parameter peers: in the order in which they came.
+    /// - Parameter peers: in the order in which they connected.
     /// - Returns: an index; `nil` where there are none.
     public static func excess(among peers: [ConnectionPeer]) -> Int? {
         guard let party = mostFrequent(peers.lazy.map(\.party)) else { return nil }

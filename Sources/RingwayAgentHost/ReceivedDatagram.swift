@@ -1,24 +1,25 @@
 internal import CRingway
 internal import Glibc
+internal import RingwaySystem
 internal import RingwayWire
 
-/// A datagram, whose it is, and to which of our addresses it came.
-struct ArrivingDatagram {
+/// A datagram, its sender, and the address of ours to which it came.
+struct ReceivedDatagram {
     let payload: [UInt8]
     let sender: TransportAddress
     let local: IPAddress?
 
     /// The next datagram of a non-blocking socket, or `nil`.
-    static func receive(_ descriptor: Int32) -> ArrivingDatagram? {
+    static func receive(_ descriptor: Int32) -> ReceivedDatagram? {
         var payload = [UInt8](repeating: 0, count: 65_535)
         var name = sockaddr_storage()
         var control = InlineArray<32, UInt64>(repeating: 0)
         var count = 0
         var notes = ringway_datagram_notes()
-        let sender = payload.withUnsafeMutableBytes { octets in
+        let sender = payload.withUnsafeMutableBytes { bytes in
             withUnsafeMutablePointer(to: &name) { name -> TransportAddress? in
                 withUnsafeMutablePointer(to: &control) { control -> TransportAddress? in
-                    var vector = iovec(iov_base: octets.baseAddress, iov_len: octets.count)
+                    var vector = iovec(iov_base: bytes.baseAddress, iov_len: bytes.count)
                     return withUnsafeMutablePointer(to: &vector) { vector -> TransportAddress? in
                         var message = msghdr()
                         message.msg_name = UnsafeMutableRawPointer(name)
@@ -32,13 +33,13 @@ struct ArrivingDatagram {
                         } while count < 0 && (errno == EINTR || errno == ECONNREFUSED)
                         guard count >= 0 else { return nil }
                         ringway_read_datagram_control(message.msg_control, UInt32(message.msg_controllen), &notes)
-                        return SocketName.read(name, length: message.msg_namelen)
+                        return SocketAddress.read(name, length: message.msg_namelen)
                     }
                 }
             }
         }
         guard let sender else { return nil }
         let local = notes.has_local ? IPAddress(high: notes.local_high, low: notes.local_low) : nil
-        return ArrivingDatagram(payload: Array(payload[..<count]), sender: sender, local: local)
+        return ReceivedDatagram(payload: Array(payload[..<count]), sender: sender, local: local)
     }
 }

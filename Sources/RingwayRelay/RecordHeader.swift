@@ -1,46 +1,43 @@
 internal import CRingway
 internal import Glibc
+internal import RingwayAgentProtocol
 
-/// The four octets before each record, on their way out of a stream or into one: a little-endian count of the octets
-/// that follow.
+/// The header of a record (`StreamRecord`), on its way out of a stream or into one, where it may be cut anywhere.
 @frozen
 public struct RecordHeader: BitwiseCopyable {
     /// What a stream has.
-    public enum Arrival {
-        /// A record of so many octets.
+    enum Received {
+        /// A record of so many bytes.
         case record(Int)
         /// The direction's end.
         case end
         /// The header is not all there yet.
-        case waiting
-        /// The stream has ended or failed, or says what cannot be.
+        case incomplete
+        /// The stream has ended or failed, or the header is out of bounds.
         case broken
     }
 
     /// How far a header got.
-    public enum Departure { case sent, waiting, broken }
+    enum Sent { case whole, part, broken }
 
-    /// A peer that says more is not believed.
-    static var maximumRecord: UInt32 { 1 << 24 }
-
-    /// The octets, the next of them lowest.
+    /// The bytes, the next of them lowest.
     private var value: UInt32 = 0
-    /// Octets that have come, or that are still to go.
+    /// Bytes that have been received, or that are still to be sent.
     private var count: UInt8 = 0
 
     public init() {}
 
     /// Whether nothing is to be sent.
-    public var isDone: Bool { count == 0 }
+    var isDone: Bool { count == 0 }
 
-    /// Has a header sent by the calls of `send` that follow.
-    public mutating func write(_ octets: UInt32) {
-        value = octets.littleEndian
-        count = 4
+    /// Has the header of a record of so many bytes sent by the calls of `send` that follow; zero is the end.
+    mutating func write(_ bytes: UInt32) {
+        value = bytes.littleEndian
+        count = UInt8(StreamRecord.headerLength)
     }
 
     /// Sends what is left of the header.
-    public mutating func send(_ sink: Int32) -> Departure {
+    mutating func send(_ sink: Int32) -> Sent {
         while count > 0 {
             var rest = value
             let sent = Glibc.send(
@@ -49,34 +46,34 @@ public struct RecordHeader: BitwiseCopyable {
                 value = sent < 4 ? value >> UInt32(8 * sent) : 0
                 count -= UInt8(sent)
             } else if sent == 0 || errno == EAGAIN {
-                return .waiting
+                return .part
             } else if errno != EINTR {
                 return .broken
             }
         }
-        return .sent
+        return .whole
     }
 
     /// Takes what the source has of a header.
-    public mutating func receive(_ source: Int32) -> Arrival {
-        while count < 4 {
+    mutating func receive(_ source: Int32) -> Received {
+        while count < UInt8(StreamRecord.headerLength) {
             var part: UInt32 = 0
-            let received = recv(source, &part, Int(4 - count), Int32(MSG_DONTWAIT))
+            let received = recv(source, &part, StreamRecord.headerLength - Int(count), Int32(MSG_DONTWAIT))
             if received > 0 {
                 value |= part << UInt32(8 * count)
                 count += UInt8(received)
             } else if received == 0 {
                 return .broken
             } else if errno == EAGAIN {
-                return .waiting
+                return .incomplete
             } else if errno != EINTR {
                 return .broken
             }
         }
-        let octets = UInt32(littleEndian: value)
+        let bytes = UInt32(littleEndian: value)
         value = 0
         count = 0
-        guard octets > 0 else { return .end }
-        return octets <= Self.maximumRecord ? .record(Int(octets)) : .broken
+        guard bytes != StreamRecord.end else { return .end }
+        return bytes <= StreamRecord.maximumLength ? .record(Int(bytes)) : .broken
     }
 }

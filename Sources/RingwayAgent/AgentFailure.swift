@@ -1,0 +1,21 @@
+internal import Glibc
+internal import RingwaySystem
+
+/// Why the agent cannot do what it should: one line for a person.
+struct AgentFailure: Error, Equatable, CustomStringConvertible {
+    let description: String
+
+    /// A failure in words.
+    init(_ description: String) { self.description = description }
+
+    /// A system call's failure.
+    init(_ error: SystemError) { description = error.description }
+
+    /// "cannot STEP: REASON", with the error that the last system call left.
+    init(cannot step: String) { self.init(SystemError("cannot \(step)")) }
+
+    /// Runs what fails by system calls only.
+    static func wrap<Result: ~Copyable>(_ body: () throws(SystemError) -> Result) throws(AgentFailure) -> Result {
+        do throws(SystemError) { return try body() } catch { throw AgentFailure(error) }
+    }
+}

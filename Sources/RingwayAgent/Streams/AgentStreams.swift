@@ -1,0 +1,232 @@
+internal import CRingway
+internal import Glibc
+internal import RingwayAgentProtocol
+internal import RingwayRelay
+internal import RingwaySystem
+
+/// The connections of a session: channels are opened ahead of time, dialled on the host's request, and relayed.
+///
+/// What can be done at once is done on an event; what has to be tried again is due at this member's deadline.
+final class AgentStreams: LoopMember {
+    /// Streams at once; more are not opened.
+    private static var maximumStreams: Int { 16_384 }
+    /// Nanoseconds between two checks whether idle streams have gone; the host may close what it has too many of.
+    private static var restockInterval: UInt64 { 500_000_000 }
+    /// Nanoseconds after which a server whose queue was full, or the host, is tried again.
+    private static var retryInterval: UInt64 { 10_000_000 }
+
+    /// A program in the guest that wants a socket of the host's, and has no channel yet.
+    private struct Client {
+        let descriptor: Int32
+        let name: String
+    }
+
+    let relays: RelayGroup
+    private let loop: EventLoop
+    private let line: HostLine
+    private let hello: Hello
+    /// Idle streams that are kept.
+    private let ready: Int
+    private var accepting: [SocketMember] = []
+    /// Watches for a host that connects, while something is wanted of it.
+    private var hostListener: SocketMember?
+    private var streams: [ObjectIdentifier: AgentStream] = [:]
+    /// Streams whose server was too busy.
+    private var waiting: [AgentStream] = []
+    private var idleCount = 0
+    /// Streams that are wanted and could not be opened yet.
+    private var missing = 0
+    private var clients: [Client] = []
+    private var nextRestock: UInt64 = 0
+
+    /// Opens the first streams in the loop's next turn.
+    ///
+    /// - Parameter ready: streams that are kept connected ahead of time.
+    init(on loop: EventLoop, _ line: HostLine, hello: Hello, ready: Int, shares: [SharedSocket]) {
+        self.loop = loop
+        self.line = line
+        self.hello = hello
+        self.ready = ready
+        relays = RelayGroup(loop: loop, pipes: 2_048)
+        missing = ready
+        super.init()
+        if let listener = line.listener {
+            hostListener = SocketMember(listener) { [unowned self] in openAccepted() }
+        }
+        for share in shares {
+            let member = SocketMember(share.listener.rawValue) { [unowned self] in acceptClient(of: share) }
+            if loop.register(member, descriptor: member.descriptor, interest: .read) { accepting.append(member) }
+        }
+        loop.resume(self)
+    }
+
+    /// Ends all connections, which both sides see as resets.
+    func stop() {
+        for stream in Array(streams.values) { stream.end(reset: true) }
+        for client in clients { close(client.descriptor) }
+        clients = []
+        for member in accepting { loop.remove(member) }
+        if let hostListener { loop.remove(hostListener) }
+        loop.remove(self)
+        relays.settle()
+    }
+
+    /// Opens more streams, because clients wait for them.
+    func open(more count: Int) {
+        missing += count
+        loop.resume(self)
+    }
+
+    // MARK: What is to be done
+
+    override func resumed() { work() }
+    override func deadlinePassed(now: UInt64) { work() }
+
+    private func work() {
+        restock()
+        openMissing()
+        retryWaiting()
+        if !waiting.isEmpty || line.listener == nil && (missing > 0 || !clients.isEmpty) {
+            loop.schedule(self, at: MonotonicClock.now() + Self.retryInterval)
+        } else if idleCount + missing < ready {
+            loop.schedule(self, at: nextRestock)
+        } else {
+            loop.cancelDeadline(of: self)
+        }
+    }
+
+    /// Makes up for idle streams that the host has closed. A host that closes each at once is not to be kept busy by it,
+    /// hence now and then.
+    private func restock() {
+        guard idleCount + missing < ready else { return }
+        let now = MonotonicClock.now()
+        guard now >= nextRestock else { return }
+        nextRestock = now + Self.restockInterval
+        missing = ready - idleCount
+    }
+
+    private func retryWaiting() {
+        let tried = waiting
+        waiting = []
+        for stream in tried { stream.retry() }
+    }
+
+    // MARK: Opening
+
+    /// Opens what is missing, as far as the host takes it.
+    private func openMissing() {
+        guard case .connecting(let endpoint) = line else { return watchHost() }
+        while let client = clients.first {
+            guard let channel = connect(endpoint) else { return }
+            clients.removeFirst()
+            start(channel, role: .hostSocket(name: client.name), client: client.descriptor)
+        }
+        while missing > 0, streams.count < Self.maximumStreams {
+            guard let channel = connect(endpoint) else { return }
+            missing -= 1
+            start(channel, role: .stream, client: nil)
+        }
+    }
+
+    private func connect(_ endpoint: HostEndpoint) -> OwnedDescriptor? {
+        do throws(AgentFailure) { return try endpoint.connect() } catch { return nil }
+    }
+
+    /// The host has always connected once more than was needed: that connection stays in the queue until it is.
+    private func watchHost() {
+        guard let hostListener else { return }
+        let isWanted = missing > 0 || !clients.isEmpty
+        guard hostListener.isRegistered != isWanted else { return }
+        if isWanted {
+            loop.register(hostListener, descriptor: hostListener.descriptor, interest: .read)
+        } else {
+            loop.remove(hostListener)
+        }
+    }
+
+    /// The host has connected; what for is the agent's to say.
+    private func openAccepted() {
+        defer { watchHost() }
+        guard let listener = line.listener, missing > 0 || !clients.isEmpty else { return }
+        guard let channel = OwnedDescriptor(result: ringway_accept_stream(listener, true)) else { return }
+        guard line.endpoint.isHost(channel.rawValue) else { return }
+        if let client = clients.first {
+            clients.removeFirst()
+            start(channel, role: .hostSocket(name: client.name), client: client.descriptor)
+        } else {
+            missing -= 1
+            start(channel, role: .stream, client: nil)
+        }
+    }
+
+    /// Sends a hello. The answer is waited for like everything else.
+    private func start(_ channel: consuming OwnedDescriptor, role: Hello.Role, client: Int32?) {
+        _ = ringway_set_nonblocking(channel.rawValue)
+        var hello = hello
+        hello.role = role
+        let bytes = AgentMessage.hello(hello).bytes
+        // A fresh socket has room for a hello.
+        let isSent = send(channel.rawValue, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count
+        let stream = AgentStream(self, channel: channel.take(), client: client)
+        streams[ObjectIdentifier(stream)] = stream
+        if stream.isReady { idleCount += 1 }
+        guard isSent, stream.watch(.far) else { return stream.end(reset: true) }
+    }
+
+    /// A program in the guest has connected to a socket that leads to the host.
+    private func acceptClient(of share: SharedSocket) {
+        guard let client = OwnedDescriptor(result: ringway_accept_stream(share.listener.rawValue, true)) else { return }
+        guard streams.count + clients.count < Self.maximumStreams else { return }
+        clients.append(Client(descriptor: client.take(), name: share.name))
+        loop.resume(self)
+    }
+
+    // MARK: Changes of streams
+
+    /// An idle stream has been dialled; another takes its place.
+    func dialled(_ stream: AgentStream) {
+        idleCount -= 1
+        if idleCount + missing < ready { missing += 1 }
+        loop.resume(self)
+    }
+
+    /// A stream's server was too busy.
+    func wait(_ stream: AgentStream) {
+        waiting.append(stream)
+        loop.schedule(self, at: MonotonicClock.now() + Self.retryInterval)
+    }
+
+    /// A stream has ended.
+    func forget(_ stream: AgentStream) {
+        guard streams.removeValue(forKey: ObjectIdentifier(stream)) != nil else { return }
+        if stream.isReady { idleCount -= 1 }
+        waiting.removeAll { $0 === stream }
+        loop.resume(self)
+    }
+}
+
+/// A unix socket in the guest that leads to a socket of the host's.
+final class SharedSocket {
+    /// The listening socket, non-blocking.
+    let listener: OwnedDescriptor
+    /// The name under which the host knows its socket.
+    let name: String
+
+    init(_ listener: consuming OwnedDescriptor, name: String) {
+        self.listener = listener
+        self.name = name
+    }
+}
+
+/// A descriptor of something that lives longer, and what is done when it is readable.
+final class SocketMember: LoopMember {
+    let descriptor: Int32
+    private let onReadable: () -> Void
+
+    init(_ descriptor: Int32, onReadable: @escaping () -> Void) {
+        self.descriptor = descriptor
+        self.onReadable = onReadable
+    }
+
+    override func ready(_ events: EventLoop.Events) { onReadable() }
+}

@@ -1,0 +1,40 @@
+internal import CRingway
+internal import Glibc
+internal import RingwaySystem
+
+/// A listening socket on the agents' loop.
+class AcceptingMember: HostMember {
+    /// Connections that are accepted before other members get their turn.
+    private static var acceptsPerTurn: Int { 256 }
+    /// Nanoseconds after which accepting is tried again where there were no descriptors.
+    private static var retryInterval: UInt64 { 250_000_000 }
+
+    /// A connection has been accepted: non-blocking, adopted.
+    func accepted(_ connection: Int32) {}
+
+    override final func ready(_ events: EventLoop.Events) {
+        for _ in 0..<Self.acceptsPerTurn where descriptor >= 0 {
+            let connection = ringway_accept_stream(descriptor, true)
+            guard connection >= 0 else {
+                switch errno {
+                case EINTR, ECONNABORTED: continue
+                case EAGAIN: return
+                // It does not listen any more, which would be reported in every turn until it is closed.
+                case EINVAL: host?.loop.deregister(self)
+                default: pause()
+                }
+                return
+            }
+            accepted(connection)
+        }
+    }
+
+    /// There are no descriptors for those that wait, who stay in the kernel's queue meanwhile.
+    private func pause() {
+        guard let host else { return }
+        host.loop.setInterest([], of: self)
+        host.loop.schedule(self, at: host.loop.now + Self.retryInterval)
+    }
+
+    override final func deadlinePassed(now: UInt64) { host?.loop.setInterest(.read, of: self) }
+}

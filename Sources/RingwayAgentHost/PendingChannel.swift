@@ -1,0 +1,109 @@
+internal import CRingway
+internal import Glibc
+internal import RingwayAgentProtocol
+internal import RingwaySystem
+
+/// A connection whose hello has not come yet: all that is known of its peer is that it has connected.
+final class PendingChannel: HostMember {
+    /// Nanoseconds that a hello may take.
+    private static var helloTimeout: UInt64 { 5_000_000_000 }
+
+    let origin: ChannelOrigin
+    /// The party that shares the room for pending channels.
+    let peer: ConnectionPeer
+    private var reader = AgentMessageReader.ofAgent()
+    /// `nil` for one that we have opened, which the agent uses when it needs it.
+    private let deadline: UInt64?
+    /// Called once: when the first message has come, or with false when the channel is gone before.
+    var onFirstMessage: ((_ hasCome: Bool) -> Void)?
+
+    init(_ descriptor: Int32, origin: ChannelOrigin, now: UInt64?) {
+        self.origin = origin
+        peer = ConnectionPeer(descriptor)
+        deadline = now.map { $0 + Self.helloTimeout }
+        super.init(descriptor)
+    }
+
+    override func watched(_ isWatched: Bool) {
+        // One that we have opened does not count: no peer can make many of them.
+        guard let deadline, let host else { return }
+        host.notePending(self, isWatched)
+        if isWatched { host.loop.schedule(self, at: deadline) }
+    }
+
+    override func deadlinePassed(now: UInt64) { close() }
+
+    override func ready(_ events: EventLoop.Events) {
+        do {
+            while descriptor >= 0 {
+                guard let bytes = try ChannelSocket.receive(descriptor, reader.wanted) else { return }
+                guard let message = try reader.take(bytes) else { continue }
+                onFirstMessage?(true)
+                onFirstMessage = nil
+                guard case .hello(let hello) = message else { throw AgentProtocolFailure.notAnAgent }
+                return take(hello)
+            }
+        } catch {
+            close()
+            onFirstMessage?(false)
+            onFirstMessage = nil
+        }
+    }
+
+    private func take(_ hello: Hello) {
+        guard let host else { return close() }
+        guard hello.version == AgentProtocol.version else {
+            return refuse(
+                AgentError.version,
+                "the host speaks version \(AgentProtocol.version) of the agent protocol, not \(hello.version)")
+        }
+        guard Self.isEqual(hello.token, host.token) else {
+            return refuse(AgentError.forbidden, "the token is not the host's")
+        }
+        if case .control(let offer) = hello.role { return host.open(hello.session, offer, self) }
+        // The other channels come from where the first one did.
+        guard let session = host.session(hello.session), session.origin == origin else {
+            return refuse(AgentError.gone, "there is no such session")
+        }
+        session.take(self, hello.role)
+    }
+
+    /// In a time that does not depend on where two tokens differ.
+    private static func isEqual(_ one: [UInt8], _ other: [UInt8]) -> Bool {
+        guard one.count == other.count else { return false }
+        return zip(one, other).reduce(UInt8(0)) { $0 | $1.0 ^ $1.1 } == 0
+    }
+
+    /// Answers a hello on a socket that has room, because nothing has been sent on it.
+    func welcome(_ welcome: Welcome = Welcome()) -> Bool { ChannelSocket.send(.welcome(welcome), on: descriptor) }
+
+    func refuse(_ number: Int32, _ text: String) {
+        _ = ChannelSocket.send(.refusal(Refusal(errorNumber: number, text: text)), on: descriptor)
+        close()
+    }
+}
+
+/// Messages on non-blocking descriptors.
+enum ChannelSocket {
+    /// The peer is gone.
+    struct Gone: Error {}
+
+    /// Up to `count` bytes; `nil` when there are none now.
+    static func receive(_ descriptor: Int32, _ count: Int) throws -> [UInt8]? {
+        var buffer = [UInt8](repeating: 0, count: count)
+        while true {
+            let received = recv(descriptor, &buffer, count, Int32(MSG_DONTWAIT))
+            if received > 0 { return Array(buffer[..<received]) }
+            if received < 0, errno == EINTR { continue }
+            guard received < 0, errno == EAGAIN else { throw Gone() }
+            return nil
+        }
+    }
+
+    /// Sends a whole message where there is room for it; false otherwise.
+    static func send(_ message: AgentMessage, on descriptor: Int32) -> Bool {
+        let bytes = message.bytes
+        return Glibc.send(
+            descriptor, bytes, bytes.count, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)) == bytes.count
+    }
+}

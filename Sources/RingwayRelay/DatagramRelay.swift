@@ -1,0 +1,115 @@
+internal import CRingway
+internal import Glibc
+internal import RingwayAgentProtocol
+
+/// Datagrams between an agent's channel, where each is a record, and a connected UDP socket.
+///
+/// The channel has flow control and the socket drops what does not fit, as UDP does; a record is never sent in part only.
+public final class DatagramRelay {
+    /// The beginning of a record that has not come whole: header and payload.
+    private var received: [UInt8] = []
+    /// Records, or the rest of one, that the channel had no room for.
+    private var unsent: [UInt8] = []
+    private var buffer = [UInt8](repeating: 0, count: StreamRecord.headerLength + StreamRecord.maximumDatagramLength)
+
+    /// Records that one visit moves each way at the most.
+    private static var visitRecords: Int { 64 }
+
+    /// Bytes of records that may wait for room in the channel.
+    private static var maximumUnsent: Int { 256 << 10 }
+
+    public init() {}
+
+    /// Adds a datagram for the channel that came by another way than the socket; the next visit sends it. Dropped where
+    /// too many wait.
+    public func add(_ payload: [UInt8]) {
+        guard unsent.count + payload.count <= Self.maximumUnsent else { return }
+        unsent += Self.header(of: payload.count)
+        unsent += payload
+    }
+
+    private static func header(of count: Int) -> [UInt8] {
+        withUnsafeBytes(of: StreamRecord.header(ofDatagram: count).littleEndian) { Array($0) }
+    }
+
+    /// Moves what there is, both ways, until the kernel says EAGAIN or the visit's share is done.
+    public func visit(channel: Int32, socket: Int32) -> Relay.State {
+        let inward = moveRecords(channel, socket)
+        if inward == .finished || inward == .failed { return inward }
+        let outward = moveDatagrams(socket, channel)
+        return outward == .idle ? inward : outward
+    }
+
+    // MARK: Toward the socket
+
+    private func moveRecords(_ channel: Int32, _ socket: Int32) -> Relay.State {
+        // Of each record the header is received, then the rest.
+        for _ in 0..<2 * Self.visitRecords {
+            let wanted = missing
+            let count = recv(channel, &buffer, wanted, Int32(MSG_DONTWAIT))
+            guard count > 0 else {
+                if count < 0, errno == EINTR { continue }
+                return count < 0 && errno == EAGAIN ? .idle : .failed
+            }
+            received += buffer[..<count]
+            guard count == wanted else { continue }
+            guard received.count >= StreamRecord.headerLength else { continue }
+            switch StreamRecord.datagramLength(behind: header) {
+            case .none: return .failed
+            case .some(let length) where received.count == StreamRecord.headerLength + length:
+                if header == StreamRecord.end { return .finished }
+                // A datagram that the socket has no room for is dropped.
+                _ = received[StreamRecord.headerLength...].withUnsafeBytes {
+                    send(socket, $0.baseAddress, length, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL))
+                }
+                received.removeAll(keepingCapacity: true)
+            default: break
+            }
+        }
+        return .busy
+    }
+
+    private var header: UInt32 {
+        received.withUnsafeBytes { UInt32(littleEndian: $0.loadUnaligned(as: UInt32.self)) }
+    }
+
+    /// Bytes up to the end of the header, or of the record.
+    private var missing: Int {
+        guard received.count >= StreamRecord.headerLength else { return StreamRecord.headerLength - received.count }
+        return StreamRecord.headerLength + (StreamRecord.datagramLength(behind: header) ?? 0) - received.count
+    }
+
+    // MARK: From the socket
+
+    private func moveDatagrams(_ socket: Int32, _ channel: Int32) -> Relay.State {
+        for _ in 0..<Self.visitRecords {
+            guard flush(channel) else { return .failed }
+            guard unsent.isEmpty else { return .idle }
+            let start = StreamRecord.headerLength
+            let count = buffer.withUnsafeMutableBytes {
+                recv(socket, $0.baseAddress.map { $0 + start }, $0.count - start, Int32(MSG_DONTWAIT))
+            }
+            guard count >= 0 else {
+                // A refused datagram is an error of the next call only; the server may come back.
+                if errno == EINTR || errno == ECONNREFUSED { continue }
+                return errno == EAGAIN ? .idle : .failed
+            }
+            buffer.replaceSubrange(..<start, with: Self.header(of: count))
+            unsent = Array(buffer[..<(start + count)])
+        }
+        return .busy
+    }
+
+    /// Sends what is left of a record. False means that the channel is gone.
+    private func flush(_ channel: Int32) -> Bool {
+        while !unsent.isEmpty {
+            let sent = send(channel, unsent, unsent.count, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL))
+            guard sent > 0 else {
+                if sent < 0, errno == EINTR { continue }
+                return sent < 0 && errno == EAGAIN
+            }
+            unsent.removeFirst(sent)
+        }
+        return true
+    }
+}
