@@ -44,7 +44,8 @@ let package = Package(
             name: "RingwayReactor", dependencies: ["RingwayRing", "RingwayStorage", "CRingway"],
             swiftSettings: settings),
         .target(name: "RingwayCapture", dependencies: ["RingwayWire", "CRingway"], swiftSettings: settings),
-        .target(name: "RingwayTap", dependencies: ["RingwayWire", "CRingway"], swiftSettings: settings),
+        .target(
+            name: "RingwayTap", dependencies: ["RingwaySystem", "RingwayWire", "CRingway"], swiftSettings: settings),
         .target(name: "RingwaySystem", dependencies: ["RingwayWire", "CRingway"], swiftSettings: settings),
         .target(name: "RingwayAgentProtocol", dependencies: ["RingwayWire"], swiftSettings: settings),
         .target(
@@ -97,7 +98,8 @@ let package = Package(
         .target(
             name: "RingwayCommand",
             dependencies: [
-                "Ringway", "RingwayControl", "RingwayLinks", "RingwayUsage", "CRingway", "CYAML", argumentParser,
+                "Ringway", "RingwayControl", "RingwayLinks", "RingwaySystem", "RingwayUsage", "CRingway", "CYAML",
+                argumentParser,
             ],
             swiftSettings: settings),
         .executableTarget(name: "ringway", dependencies: ["RingwayCommand"], swiftSettings: settings),
@@ -134,7 +136,8 @@ let package = Package(
         .testTarget(
             name: "RingwayRingTests",
             dependencies: [
-                "RingwayReactor", "RingwayRing", "RingwayStorage", "RingwayLinks", "RingwayWire", "CRingway",
+                "RingwayReactor", "RingwayRing", "RingwayStorage", "RingwayLinks", "RingwaySystem", "RingwayWire",
+                "CRingway",
                 "TestSupport",
             ],
             swiftSettings: settings),

@@ -1,5 +1,6 @@
 internal import RingwayEngine
 internal import RingwayStack
+internal import RingwaySystem
 internal import RingwayTap
 internal import Synchronization
 
@@ -12,7 +13,7 @@ extension VirtualNetwork {
     ///
     /// - Returns: the source of changes, and the present addresses.
     static func followHostAddresses() throws(Failure) -> (table: LocalAddressTable, addresses: AddressRanges) {
-        do throws(TapFailure) {
+        do throws(SystemError) {
             let table = try LocalAddressTable()
             return (table, AddressRanges(try table.blocks()))
         } catch {
@@ -37,7 +38,7 @@ extension VirtualNetwork {
 
     /// From the loop's thread.
     private func renewHostAddresses(_ table: LocalAddressTable) {
-        do throws(TapFailure) {
+        do throws(SystemError) {
             let addresses = AddressRanges(try table.blocks())
             changes.withLock { _ in
                 let change = state.withLock { state -> (DestinationPolicy, [Engine])? in

@@ -16,6 +16,16 @@ public struct SystemError: Error, Hashable, Sendable, CustomStringConvertible {
         self.reason = reason
     }
 
+    /// A step that could not be done: "cannot STEP".
+    ///
+    /// - Parameter explanation: the kernel's own words beyond the number, where it gave any.
+    public init(cannot step: String, errno: Int32? = nil, explanation: String? = nil) {
+        let number = errno ?? Glibc.errno
+        self.init(
+            "cannot \(step)", errno: number,
+            reason: explanation.map { "\(String(cString: strerror(number))) (\($0))" })
+    }
+
     /// "OPERATION: REASON".
     public var description: String { "\(operation): \(reason ?? String(cString: strerror(errno)))" }
 }

@@ -1,5 +1,6 @@
 internal import CRingway
 internal import Glibc
+internal import RingwaySystem
 public import RingwayWire
 
 /// Makes the host's addresses, as a guest knows them, usable inside the guest: a socket there may be bound to one of
@@ -68,7 +69,7 @@ public final class HostAddressRoute {
 
     private func apply(_ address: IPAddress) -> Bool {
         guard address.isIPv4 || settings.hasIPv6 else { return false }
-        do throws(TapFailure) {
+        do throws(SystemError) {
             var socket = try NetlinkSocket()
             if !ownsNamespace, !settings.keepsMarks {
                 for family in [true, false] where family || settings.hasIPv6 {
@@ -77,9 +78,9 @@ public final class HostAddressRoute {
             }
             guard settings.keepMarks() else { return false }
             for request in [rule(ipv4: address.isIPv4), route(to: address)] {
-                do throws(TapFailure) {
+                do throws(SystemError) {
                     try socket.perform([request])
-                } catch  where error.errorNumber == EEXIST {
+                } catch  where error.errno == EEXIST {
                     // Left by one that was killed; the mark and the table are this interface's.
                 }
             }
@@ -101,11 +102,11 @@ public final class HostAddressRoute {
     }
 
     private func remove(_ address: IPAddress) {
-        do throws(TapFailure) {
+        do throws(SystemError) {
             var socket = try NetlinkSocket()
             for request in [rule(ipv4: address.isIPv4, isRemoved: true), route(to: address, isRemoved: true)] {
                 // An object that is gone already, with its interface or its namespace, is no failure.
-                do throws(TapFailure) { try socket.perform([request]) } catch {}
+                do throws(SystemError) { try socket.perform([request]) } catch {}
             }
         } catch {}
     }
@@ -149,7 +150,7 @@ public final class HostAddressRoute {
 
 extension NetlinkSocket {
     /// Whether there are rules for packets that others mark.
-    mutating func hasForeignMarks(ipv4: Bool) throws(TapFailure) -> Bool {
+    mutating func hasForeignMarks(ipv4: Bool) throws(SystemError) -> Bool {
         var header = fib_rule_hdr()
         header.family = UInt8(ipv4 ? AF_INET : AF_INET6)
         let request = NetlinkMessage("list the rules", type: RTM_GETRULE, flags: ringway_netlink_dump, header: header)

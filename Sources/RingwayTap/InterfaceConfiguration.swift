@@ -1,5 +1,6 @@
 internal import CRingway
 internal import Glibc
+public import RingwaySystem
 public import RingwayWire
 
 /// How the guest's interface is to be set up, and the setting up.
@@ -45,14 +46,14 @@ public struct InterfaceConfiguration: Sendable {
     }
 
     /// Applies the configuration to the interface `name` of the caller's present network namespace.
-    public func apply(to name: String) throws(TapFailure) {
+    public func apply(to name: String) throws(SystemError) {
         let index = if_nametoindex(name)
-        guard index != 0 else { throw TapFailure("find the interface \(name)") }
+        guard index != 0 else { throw SystemError(cannot: "find the interface \(name)") }
         let hasIPv6 = InterfaceSysctl.exists
         var socket = try NetlinkSocket()
         try socket.perform([settings(of: index, name: name)])
         // A kernel that refuses costs time and memory at start, and nothing else.
-        do throws(TapFailure) { try socket.perform([Self.unqueued(index, name)]) } catch {}
+        do throws(SystemError) { try socket.perform([Self.unqueued(index, name)]) } catch {}
         // Before the interface comes up, because that is when the kernel gives it its link-local address.
         if hasIPv6 { InterfaceSysctl.prepareIPv6(of: name, ownsNamespace: ownsNamespace) }
         // So do the addresses: a router advertisement would soon make the same IPv6 address, with duplicate detection.
@@ -88,12 +89,12 @@ public struct InterfaceConfiguration: Sendable {
     }
 
     /// Applies only what belongs to the link, the ethernet address and the MTU, and leaves the rest to other programs.
-    public func applyLink(to name: String) throws(TapFailure) {
+    public func applyLink(to name: String) throws(SystemError) {
         let index = if_nametoindex(name)
-        guard index != 0 else { throw TapFailure("find the interface \(name)") }
+        guard index != 0 else { throw SystemError(cannot: "find the interface \(name)") }
         var socket = try NetlinkSocket()
         try socket.perform([settings(of: index, name: name)])
-        do throws(TapFailure) { try socket.perform([Self.unqueued(index, name)]) } catch {}
+        do throws(SystemError) { try socket.perform([Self.unqueued(index, name)]) } catch {}
     }
 
     /// Less than what routes of router advertisements have.

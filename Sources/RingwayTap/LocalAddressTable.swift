@@ -1,5 +1,6 @@
 internal import CRingway
 internal import Glibc
+public import RingwaySystem
 public import RingwayWire
 
 /// The addresses that the kernel takes for the host's own, in the network namespace of the thread that makes it: those of
@@ -8,9 +9,9 @@ public final class LocalAddressTable: Sendable {
     /// Readable when one may have come or gone; non-blocking.
     public let descriptor: Int32
 
-    public init() throws(TapFailure) {
+    public init() throws(SystemError) {
         descriptor = ringway_netlink_follow_addresses()
-        guard descriptor >= 0 else { throw TapFailure("follow the host's addresses") }
+        guard descriptor >= 0 else { throw SystemError(cannot: "follow the host's addresses") }
     }
 
     deinit { close(descriptor) }
@@ -63,7 +64,7 @@ public final class LocalAddressTable: Sendable {
     }
 
     /// All of them now.
-    public func blocks() throws(TapFailure) -> [CIDRBlock] {
+    public func blocks() throws(SystemError) -> [CIDRBlock] {
         var blocks: [CIDRBlock] = []
         for family in [AF_INET, AF_INET6] {
             for type in [RTN_LOCAL, RTN_ANYCAST] { blocks += try Self.blocks(family, UInt8(type)) }
@@ -72,7 +73,7 @@ public final class LocalAddressTable: Sendable {
     }
 
     /// The kernel picks the routes of a type itself, of however many there are, where it can (Linux 4.20).
-    private static func blocks(_ family: Int32, _ type: UInt8) throws(TapFailure) -> [CIDRBlock] {
+    private static func blocks(_ family: Int32, _ type: UInt8) throws(SystemError) -> [CIDRBlock] {
         var header = rtmsg()
         header.rtm_family = UInt8(family)
         header.rtm_type = type

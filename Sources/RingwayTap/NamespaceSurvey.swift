@@ -1,5 +1,6 @@
 internal import CRingway
 internal import Glibc
+public import RingwaySystem
 internal import RingwayWire
 
 /// Finds settings of the caller's present network namespace that conflict with a further interface.
@@ -9,7 +10,7 @@ public enum NamespaceSurvey {
     /// - Parameters:
     ///   - name: the interface's name.
     ///   - configuration: how it is to be set up.
-    public static func obstacle(to name: String, _ configuration: InterfaceConfiguration) throws(TapFailure) -> String?
+    public static func obstacle(to name: String, _ configuration: InterfaceConfiguration) throws(SystemError) -> String?
     {
         if if_nametoindex(name) != 0 {
             return "it has an interface \(name) already: --ifname chooses another name"
@@ -30,7 +31,7 @@ public enum NamespaceSurvey {
 
 extension NetlinkSocket {
     /// The first default route of IPv4 that no metric sets apart from ours, in words.
-    fileprivate mutating func defaultRoute() throws(TapFailure) -> String? {
+    fileprivate mutating func defaultRoute() throws(SystemError) -> String? {
         var header = rtmsg()
         header.rtm_family = UInt8(AF_INET)
         let length = MemoryLayout<rtmsg>.size
@@ -51,7 +52,7 @@ extension NetlinkSocket {
     }
 
     /// An interface that has an address in the same network, with the address.
-    fileprivate mutating func neighbor(in block: CIDRBlock) throws(TapFailure) -> (IPv4Address, String)? {
+    fileprivate mutating func neighbor(in block: CIDRBlock) throws(SystemError) -> (IPv4Address, String)? {
         var header = ifaddrmsg()
         header.ifa_family = UInt8(AF_INET)
         let length = MemoryLayout<ifaddrmsg>.size

@@ -1,4 +1,5 @@
 internal import CRingway
+internal import RingwaySystem
 
 /// One object that the kernel lists: a message's header of its own kind, and attributes behind it.
 struct NetlinkRecord {
@@ -55,13 +56,13 @@ struct NetlinkRecord {
 
 extension NetlinkSocket {
     /// The objects that the kernel lists in answer to a request.
-    mutating func list(_ request: NetlinkMessage) throws(TapFailure) -> [NetlinkRecord] {
+    mutating func list(_ request: NetlinkMessage) throws(SystemError) -> [NetlinkRecord] {
         var records: [NetlinkRecord] = []
         try send(request)
         // A kernel that never ends its list is no kernel; a bound all the same.
         for _ in 0..<4096 {
             let (some, isLast, errorNumber) = try receive(for: request.purpose) { NetlinkRecord.parse($0) }
-            guard errorNumber == 0 else { throw TapFailure(request.purpose, errorNumber: errorNumber) }
+            guard errorNumber == 0 else { throw SystemError(cannot: request.purpose, errno: errorNumber) }
             records += some
             if isLast { break }
         }

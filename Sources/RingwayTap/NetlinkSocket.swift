@@ -1,5 +1,6 @@
 internal import CRingway
 internal import Glibc
+public import RingwaySystem
 
 /// The kernel's routing socket of the caller's present network namespace.
 public struct NetlinkSocket: ~Copyable {
@@ -9,9 +10,9 @@ public struct NetlinkSocket: ~Copyable {
     /// Opens the socket.
     ///
     /// - Parameter listsStrictly: whether the kernel lists only what agrees with a request's header.
-    public init(listsStrictly: Bool = false) throws(TapFailure) {
+    public init(listsStrictly: Bool = false) throws(SystemError) {
         descriptor = ringway_netlink_open()
-        guard descriptor >= 0 else { throw TapFailure("open the routing socket") }
+        guard descriptor >= 0 else { throw SystemError(cannot: "open the routing socket") }
         // Without it refusals are numbers only.
         _ = ringway_netlink_explain(descriptor)
         if listsStrictly { _ = ringway_netlink_list_strictly(descriptor) }
@@ -22,7 +23,7 @@ public struct NetlinkSocket: ~Copyable {
     /// Sends the requests at once and checks that the kernel acknowledged each, in order.
     ///
     /// Those before the one that is refused have taken effect.
-    public mutating func perform(_ requests: [NetlinkMessage]) throws(TapFailure) {
+    public mutating func perform(_ requests: [NetlinkMessage]) throws(SystemError) {
         guard let first = requests.first else { return }
         var batch: [UInt8] = []
         let base = sequence
@@ -31,45 +32,49 @@ public struct NetlinkSocket: ~Copyable {
             request.number(sequence)
             batch += request.bytes
         }
-        guard Glibc.send(descriptor, batch, batch.count, 0) == batch.count else { throw TapFailure(first.purpose) }
+        guard Glibc.send(descriptor, batch, batch.count, 0) == batch.count else {
+            throw SystemError(cannot: first.purpose)
+        }
 
         var answered = 0
-        var refusal: TapFailure?
+        var refusal: SystemError?
         while answered < requests.count {
             for answer in try receive(for: first.purpose) {
                 let index = Int(answer.sequence &- base) - 1
                 guard requests.indices.contains(index) else { continue }
                 answered += 1
                 guard answer.errorNumber != 0, refusal == nil else { continue }
-                refusal = TapFailure(
-                    requests[index].purpose, errorNumber: answer.errorNumber, explanation: answer.explanation)
+                refusal = SystemError(
+                    cannot: requests[index].purpose, errno: answer.errorNumber, explanation: answer.explanation)
             }
         }
         if let refusal { throw refusal }
     }
 
     /// Sends one request whose answer is more than an acknowledgement.
-    mutating func send(_ request: NetlinkMessage) throws(TapFailure) {
+    mutating func send(_ request: NetlinkMessage) throws(SystemError) {
         var request = request
         sequence &+= 1
         request.number(sequence)
         let bytes = request.bytes
-        guard Glibc.send(descriptor, bytes, bytes.count, 0) == bytes.count else { throw TapFailure(request.purpose) }
+        guard Glibc.send(descriptor, bytes, bytes.count, 0) == bytes.count else {
+            throw SystemError(cannot: request.purpose)
+        }
     }
 
-    private func receive(for purpose: String) throws(TapFailure) -> [NetlinkAnswer] {
+    private func receive(for purpose: String) throws(SystemError) -> [NetlinkAnswer] {
         try receive(for: purpose) { NetlinkAnswer.parse($0) }
     }
 
     /// The next datagram, as `parse` reads it.
     func receive<Result>(
         for purpose: String, _ parse: (UnsafeRawBufferPointer) -> Result
-    ) throws(TapFailure) -> Result {
+    ) throws(SystemError) -> Result {
         var buffer = [UInt8](repeating: 0, count: 32768)
         var count = 0
         repeat { count = recv(descriptor, &buffer, buffer.count, 0) } while count < 0 && errno == EINTR
-        guard count >= 0 else { throw TapFailure(purpose) }
-        guard count > 0 else { throw TapFailure(purpose, errorNumber: EIO) }
+        guard count >= 0 else { throw SystemError(cannot: purpose) }
+        guard count > 0 else { throw SystemError(cannot: purpose, errno: EIO) }
         return buffer.withUnsafeBytes { parse(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
     }
 }

@@ -1,5 +1,6 @@
 internal import CRingway
 internal import Glibc
+public import RingwaySystem
 public import RingwayWire
 
 /// A TAP device in the caller's present network namespace, with its queues open.
@@ -32,17 +33,17 @@ public struct TapDevice: ~Copyable {
     }
 
     /// Makes the device. A name that is taken is refused, so that another program's interface is never joined.
-    public static func make(name: String, queues count: Int) throws(TapFailure) -> TapDevice {
+    public static func make(name: String, queues count: Int) throws(SystemError) -> TapDevice {
         precondition(count >= 1 && count <= maximumQueues)
         guard isInterfaceName(name) else {
-            throw TapFailure("name an interface \"\(name)\"", errorNumber: EINVAL)
+            throw SystemError(cannot: "name an interface \"\(name)\"", errno: EINVAL)
         }
         var queues: [Int32] = []
         var offloads = TapOffloads.basic.union(.udpSegmentation)
-        do throws(TapFailure) {
+        do throws(SystemError) {
             for index in 0..<count {
                 let queue = ringway_tap_open()
-                guard queue >= 0 else { throw TapFailure("open /dev/net/tun") }
+                guard queue >= 0 else { throw SystemError(cannot: "open /dev/net/tun") }
                 queues.append(queue)
                 try configure(queue, name: name, isFirst: index == 0, isOneOfMany: count > 1, offloads: &offloads)
             }
@@ -55,25 +56,25 @@ public struct TapDevice: ~Copyable {
 
     /// Opens the device of this name, or makes it. One that exists is joined with the one queue it has, or with `count`
     /// where it may have many.
-    public static func open(name: String, queues count: Int) throws(TapFailure) -> TapDevice {
+    public static func open(name: String, queues count: Int) throws(SystemError) -> TapDevice {
         precondition(count >= 1 && count <= maximumQueues)
         guard if_nametoindex(name) != 0 else { return try make(name: name, queues: count) }
         var queues: [Int32] = []
         var offloads = TapOffloads.basic.union(.udpSegmentation)
-        do throws(TapFailure) {
+        do throws(SystemError) {
             var isOneOfMany = true
             for index in 0..<count {
                 let queue = ringway_tap_open()
-                guard queue >= 0 else { throw TapFailure("open /dev/net/tun") }
+                guard queue >= 0 else { throw SystemError(cannot: "open /dev/net/tun") }
                 queues.append(queue)
                 if index == 0, ringway_tap_attach_queue(queue, name, false, true) != 0 {
                     // It was not made to have many queues.
                     isOneOfMany = false
                     guard errno == EINVAL, ringway_tap_attach_queue(queue, name, false, false) == 0 else {
-                        throw TapFailure("open the interface \(name)")
+                        throw SystemError(cannot: "open the interface \(name)")
                     }
                 } else if index > 0, ringway_tap_attach_queue(queue, name, false, true) != 0 {
-                    throw TapFailure("open another queue of the interface \(name)")
+                    throw SystemError(cannot: "open another queue of the interface \(name)")
                 }
                 try agree(queue, name: name, offloads: &offloads)
                 if !isOneOfMany { break }
@@ -86,20 +87,20 @@ public struct TapDevice: ~Copyable {
     }
 
     /// Takes over queues that others have opened; they are closed when this fails.
-    public static func adopt(queues: [Int32]) throws(TapFailure) -> TapDevice {
+    public static func adopt(queues: [Int32]) throws(SystemError) -> TapDevice {
         var offloads = TapOffloads.basic.union(.udpSegmentation)
         var name = ""
-        do throws(TapFailure) {
+        do throws(SystemError) {
             for queue in queues {
                 let (found, flags) = try describe(queue)
                 guard name.isEmpty || found == name else {
-                    throw TapFailure("take \(found) and \(name) for one device", errorNumber: EINVAL)
+                    throw SystemError(cannot: "take \(found) and \(name) for one device", errno: EINVAL)
                 }
                 name = found
                 guard flags & Int32(IFF_TAP) != 0, flags & Int32(IFF_VNET_HDR) != 0, flags & Int32(IFF_NO_PI) != 0
                 else {
-                    throw TapFailure(
-                        "use the interface \(name)", errorNumber: EINVAL,
+                    throw SystemError(
+                        cannot: "use the interface \(name)", errno: EINVAL,
                         explanation: "it must be opened with IFF_TAP, IFF_NO_PI and IFF_VNET_HDR")
                 }
                 try agree(queue, name: name, offloads: &offloads)
@@ -111,11 +112,11 @@ public struct TapDevice: ~Copyable {
         return TapDevice(name: name, offloads: offloads, queues: queues)
     }
 
-    private static func describe(_ queue: Int32) throws(TapFailure) -> (name: String, flags: Int32) {
+    private static func describe(_ queue: Int32) throws(SystemError) -> (name: String, flags: Int32) {
         var flags: Int32 = 0
         var bytes = [CChar](repeating: 0, count: maximumNameLength + 1)
         guard ringway_tap_describe(queue, &bytes, &flags) == 0 else {
-            throw TapFailure("use descriptor \(queue)", explanation: "it is neither a socket nor a TAP")
+            throw SystemError(cannot: "use descriptor \(queue)", explanation: "it is neither a socket nor a TAP")
         }
         let name = bytes.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
         return (String(decoding: name, as: UTF8.self), flags)
@@ -154,28 +155,28 @@ public struct TapDevice: ~Copyable {
 
     private static func configure(
         _ queue: Int32, name: String, isFirst: Bool, isOneOfMany: Bool, offloads: inout TapOffloads
-    ) throws(TapFailure) {
+    ) throws(SystemError) {
         guard ringway_tap_attach_queue(queue, name, isFirst, isOneOfMany) == 0 else {
             let reason = errno
             // A name that another kind of interface has is EINVAL, a TAP's is EBUSY: one meaning, so one answer.
             if isFirst, if_nametoindex(name) != 0 {
-                throw TapFailure("make the interface \(name)", errorNumber: EEXIST)
+                throw SystemError(cannot: "make the interface \(name)", errno: EEXIST)
             }
-            throw TapFailure("make the interface \(name)", errorNumber: reason)
+            throw SystemError(cannot: "make the interface \(name)", errno: reason)
         }
         try agree(queue, name: name, offloads: &offloads)
     }
 
     /// Settles how frames look.
-    private static func agree(_ queue: Int32, name: String, offloads: inout TapOffloads) throws(TapFailure) {
+    private static func agree(_ queue: Int32, name: String, offloads: inout TapOffloads) throws(SystemError) {
         guard ringway_tap_set_header_length(queue, Int32(headerLength)) == 0 else {
-            throw TapFailure("set the frame header of \(name)")
+            throw SystemError(cannot: "set the frame header of \(name)")
         }
         // The device has one set of offloads, shared by its queues: agreed on the first, repeated on the rest.
         if ringway_tap_set_offloads(queue, offloads.rawValue) == 0 { return }
         offloads.subtract(.udpSegmentation)
         guard ringway_tap_set_offloads(queue, offloads.rawValue) == 0 else {
-            throw TapFailure("set the offloads of \(name)")
+            throw SystemError(cannot: "set the offloads of \(name)")
         }
     }
 }

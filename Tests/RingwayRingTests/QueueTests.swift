@@ -3,6 +3,7 @@ import Glibc
 import RingwayLinks
 import RingwayRing
 import RingwayStorage
+import RingwaySystem
 import RingwayWire
 import Synchronization
 import TestSupport
@@ -96,7 +97,7 @@ struct QueueTests {
 
     /// What a queue gives when its device is deleted while reads are under way.
     private static func deleteTap(_ backEnd: BackEnd, isMultishot: Bool) throws -> [Int32] {
-        guard ringway_unshare(ringway_kind_network()) == 0 else { throw TapFailure("unshare") }
+        guard ringway_unshare(ringway_kind_network()) == 0 else { throw SystemError(cannot: "unshare") }
         let tap = try TapDevice.make(name: "tap0", queues: 1).relinquish()[0]
         defer { Sockets.close(tap) }
         let bench = try QueueBench(backEnd, tap, isMultishot: isMultishot)
@@ -110,7 +111,7 @@ struct QueueTests {
         var status: Int32 = -1
         guard posix_spawnp(&program, "ip", nil, nil, &words, environ) == 0, waitpid(program, &status, 0) == program,
             status == 0
-        else { throw TapFailure("delete the device") }
+        else { throw SystemError(cannot: "delete the device") }
         return bench.arrivals().losses
     }
 

@@ -2,6 +2,7 @@ import CRingway
 import Glibc
 import RingwayLinks
 import RingwayRing
+import RingwaySystem
 import RingwayWire
 import Synchronization
 import TestSupport
@@ -18,7 +19,7 @@ struct TapReadTests {
 
     /// A TAP with an address in a namespace that only the calling thread is in.
     private static func makeTap() throws -> Int32 {
-        guard ringway_unshare(ringway_kind_network()) == 0 else { throw TapFailure("unshare") }
+        guard ringway_unshare(ringway_kind_network()) == 0 else { throw SystemError(cannot: "unshare") }
         let tap = try TapDevice.make(name: "tap0", queues: 1)
         guard let ipv4 = CIDRBlock("10.9.8.2/24"), let ipv6 = CIDRBlock("fd00::2/64"),
             let ipv6Gateway = IPv6Address("fd00::1")

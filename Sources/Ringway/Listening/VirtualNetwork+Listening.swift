@@ -2,6 +2,7 @@ internal import CRingway
 internal import Glibc
 internal import RingwayLinks
 internal import RingwayStack
+internal import RingwaySystem
 internal import RingwayWire
 internal import Synchronization
 
@@ -36,7 +37,7 @@ extension VirtualNetwork {
             let (descriptor, file) = try SocketFile.bind(path, type: SOCK_DGRAM, mode: mode)
             start(address) { DatagramListener(descriptor, file: file, mode: mode, place: place) }
         case .tap(let name):
-            do throws(TapFailure) {
+            do throws(SystemError) {
                 start(try TapDevice.open(name: name, queues: configuration.shardCount), place)
             } catch {
                 throw Failure("\(address): \(error)")
@@ -89,7 +90,7 @@ extension VirtualNetwork {
         }
         let type = ringway_socket_type(descriptors[0])
         guard type >= 0 else {
-            do throws(TapFailure) {
+            do throws(SystemError) {
                 start(try TapDevice.adopt(queues: descriptors), place)
             } catch {
                 throw Failure("\(place.address): \(error)")

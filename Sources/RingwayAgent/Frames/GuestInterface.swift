@@ -21,7 +21,7 @@ final class GuestInterface {
     init(name: String, mac: MACAddress, queues: Int) throws(AgentFailure) {
         self.name = name
         self.mac = mac
-        do throws(TapFailure) {
+        do throws(SystemError) {
             let device = try TapDevice.make(name: name, queues: queues)
             takesUDPSuperFrames = device.offloads.isSuperset(of: .udpSegmentation)
             self.queues = device.relinquish()
@@ -43,7 +43,7 @@ final class GuestInterface {
         let configuration = InterfaceConfiguration(
             mac: mac, mtu: Int(network.mtu), ipv4: network.ipv4, ipv4Gateway: network.ipv4Gateway, ipv6: network.ipv6,
             ipv6Gateway: network.ipv6Gateway, ownsNamespace: false)
-        do throws(TapFailure) {
+        do throws(SystemError) {
             if configures {
                 try configuration.apply(to: name)
             } else {

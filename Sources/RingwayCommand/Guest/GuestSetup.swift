@@ -2,6 +2,7 @@ internal import CRingway
 internal import Glibc
 internal import Ringway
 internal import RingwayLinks
+internal import RingwaySystem
 
 /// The guest's half of a start: what the child process does between its birth and COMMAND, or its end.
 ///
@@ -121,7 +122,7 @@ struct GuestSetup {
         case .process(let process): place = "process \(process)"
         }
         let obstacle: String?
-        do throws(TapFailure) {
+        do throws(SystemError) {
             obstacle = try NamespaceSurvey.obstacle(to: interfaceName, interface)
         } catch {
             throw GuestFailure(error.description)
@@ -131,14 +132,15 @@ struct GuestSetup {
 
     /// Remedies of the failures that have a usual cause.
     private func hint(for error: any Error) -> String {
-        guard let failure = error as? TapFailure else { return "" }
-        switch (failure.step, failure.errorNumber) {
-        case ("open /dev/net/tun", EACCES), ("open /dev/net/tun", EPERM), ("open /dev/net/tun", ENOENT),
-            ("open /dev/net/tun", ENODEV), ("open /dev/net/tun", ENXIO):
+        guard let failure = error as? SystemError else { return "" }
+        switch (failure.operation, failure.errno) {
+        case ("cannot open /dev/net/tun", EACCES), ("cannot open /dev/net/tun", EPERM),
+            ("cannot open /dev/net/tun", ENOENT),
+            ("cannot open /dev/net/tun", ENODEV), ("cannot open /dev/net/tun", ENXIO):
             return "; \"ringway doctor\" says how to mend it"
-        case (_, EEXIST) where failure.step.hasPrefix("make the interface"):
+        case (_, EEXIST) where failure.operation.hasPrefix("cannot make the interface"):
             return "; --ifname chooses another name"
-        case (_, EEXIST) where failure.step.hasPrefix("add the default route"):
+        case (_, EEXIST) where failure.operation.hasPrefix("cannot add the default route"):
             return "; --no-default-route leaves the one in force that is there"
         default:
             return ""
