@@ -125,7 +125,7 @@ let package = Package(
             name: "RingwayRelayTests", dependencies: ["RingwayRelay", "RingwaySystem", "RingwayWire", "CRingway"],
             swiftSettings: settings),
         .testTarget(
-            name: "RingwaySystemTests", dependencies: ["RingwaySystem", "RingwayWire", "CRingway"],
+            name: "RingwaySystemTests", dependencies: ["RingwaySystem", "RingwayWire", "CRingway", "TestSupport"],
             swiftSettings: settings),
         .testTarget(name: "RingwayUsageTests", dependencies: ["RingwayUsage"], swiftSettings: settings),
         .testTarget(

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import RingwaySystem
@@ -6,7 +7,7 @@ import Testing
 struct DeadlineQueueTests {
     @Test(arguments: [11, 12, 13] as [UInt64])
     func `gives the soonest, as a sorted list does`(seed: UInt64) {
-        var generator = SeededGenerator(state: seed)
+        var generator = SeededNoise(seed: seed)
         let members = (0..<50).map { _ in LoopMember() }
         var model: [Int: UInt64] = [:]
         var queue = DeadlineQueue()
@@ -35,18 +36,5 @@ struct DeadlineQueueTests {
             #expect(queue.count == model.count)
             #expect(queue.soonest == model.values.min())
         }
-    }
-}
-
-/// SplitMix64, so that a seed gives the same test everywhere.
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }

@@ -1,5 +1,6 @@
 import CRingway
 import Glibc
+import TestSupport
 import Testing
 
 @testable import RingwaySystem
@@ -228,7 +229,7 @@ struct EventLoopTests {
     /// which of them may be called.
     @Test(arguments: 1...40 as ClosedRange<UInt64>)
     func `agrees with a model under one seed`(seed: UInt64) {
-        var generator = SeededGenerator(state: seed)
+        var generator = SeededNoise(seed: seed)
         var members: [Probe] = []
         var poked: Set<ObjectIdentifier> = []
         /// Takes a member out, and half of the time frees its numbers for the next one.
