@@ -204,10 +204,10 @@ public struct PumpedShard: ~Copyable {
             switch effect.kind {
             case .writeFrame: deliver(effect)
             case .sendStream: send(effect)
-            case .receiveStream: flows[Int(effect.slot)].asked = Int(effect.length)
+            case .receiveStream: flows[Int(effect.handle.slot)].asked = Int(effect.limit)
             case .connectStream: open(effect)
             case .inspectStream:
-                stack.streamReported(Handle(slot: effect.slot, generation: effect.generation), .heard)
+                stack.streamReported(effect.handle, .heard)
             // What the guest has shown of its addresses is for published ports.
             case .guestShown: break
             default: preconditionFailure("nobody expects this effect")
@@ -216,11 +216,11 @@ public struct PumpedShard: ~Copyable {
     }
 
     private mutating func open(_ effect: Effect) {
-        let handle = Handle(slot: effect.slot, generation: effect.generation)
+        let handle = effect.handle
         opening.handle = handle
-        opened = effect.slot
-        (flows + Int(effect.slot)).initialize(to: opening)
-        slots[Int(opening.port) - Self.firstPort] = UInt16(effect.slot)
+        opened = effect.handle.slot
+        (flows + Int(effect.handle.slot)).initialize(to: opening)
+        slots[Int(opening.port) - Self.firstPort] = UInt16(effect.handle.slot)
         stack.streamOpened(handle, socket: 0)
         stack.streamConnected(handle)
     }
@@ -228,7 +228,7 @@ public struct PumpedShard: ~Copyable {
     /// The host takes all at once.
     @inline(__always)
     private mutating func send(_ effect: Effect) {
-        let handle = Handle(slot: effect.slot, generation: effect.generation)
+        let handle = effect.handle
         var octets = 0
         var lease = stack.parkedPayload(handle)
         while !lease.isNone {

@@ -14,12 +14,12 @@ extension Shard {
     /// An address does not answer. A client who was led there on trial is led elsewhere.
     mutating func guestSilent(_ effect: Effect) {
         if shared.addresses.silent(effect.address.address, now: reactor.now) { shared.report(.addressesChanged) }
-        guard let socket = streams.pointer(inSlot: effect.offset) else { return }
+        guard let socket = streams.pointer(inSlot: effect.socket) else { return }
         let descriptor = socket.pointee.descriptor
         let isUsed = socket.pointee.isReceiving || socket.pointee.isSending || socket.pointee.isWaiting
         guard !isUsed, let client = SocketAddress.peer(of: descriptor) else { return closeNow(socket, reset: true) }
-        if socket.pointee.isWatched { cancel(Operation.watch.tag(streams.handle(ofSlot: effect.offset))) }
-        streams.remove(slot: effect.offset)
+        if socket.pointee.isWatched { cancel(Operation.watch.tag(streams.handle(ofSlot: effect.socket))) }
+        streams.remove(slot: effect.socket)
         counters.add(.hostSockets, -1)
         placeClient(descriptor, client: client, port: effect.address.port)
     }

@@ -17,7 +17,7 @@ extension Shard {
 
     /// Takes the effect's lease.
     mutating func sendDatagram(_ effect: Effect) {
-        let mapping = Handle(slot: effect.slot, generation: effect.generation)
+        let mapping = effect.handle
         guard let socket = datagramSocket(mapping, effect) else { return pool.pointee.release(effect.lease) }
         forbidFragments(effect, &socket.pointee.fragmentation, socket.pointee.descriptor, ipv4: socket.pointee.isIPv4)
         prepareDatagram(
@@ -97,7 +97,7 @@ extension Shard {
             counters.add(.udpSendFailed)
             return pool.pointee.release(effect.lease)
         }
-        message.pointee.owner = Handle(slot: effect.slot, generation: effect.generation)
+        message.pointee.owner = effect.handle
         message.pointee.target = effect.address
         message.pointee.address.set(effect.address)
         message.pointee.source = source
@@ -238,12 +238,12 @@ extension Shard {
     }
 
     mutating func closeDatagram(_ effect: Effect) {
-        let mapping = Handle(slot: effect.slot, generation: effect.generation)
-        guard let socket = datagrams.pointer(effect.slot), socket.pointee.flow == mapping else { return }
+        let mapping = effect.handle
+        guard let socket = datagrams.pointer(mapping.slot), socket.pointee.flow == mapping else { return }
         if socket.pointee.isReceiving { cancel(Operation.datagramReceive.tag(mapping)) }
         // What is in flight keeps the file, or ends; its completions find a stale handle.
         closeWatched(socket.pointee.descriptor, reset: false)
-        datagrams.remove(effect.slot)
+        datagrams.remove(mapping.slot)
         counters.add(.hostSockets, -1)
         shared.descriptors.release()
     }

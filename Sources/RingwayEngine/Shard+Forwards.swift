@@ -243,7 +243,7 @@ extension Shard {
     /// The guest's answer to a client of a published port leaves through the listener, from the address that the client
     /// spoke to. Takes the effect's lease.
     mutating func sendForwardedDatagram(_ effect: Effect) {
-        let mapping = Handle(slot: effect.slot, generation: effect.generation)
+        let mapping = effect.handle
         guard let forwarded = stack.forwardedMapping(mapping),
             let socket = forwards.pointer(inSlot: forwarded.listener)
         else { return pool.pointee.release(effect.lease) }
@@ -257,7 +257,7 @@ extension Shard {
 
     /// Nothing listens where a client's datagram was to go, and the client is told so, where the host lets us.
     mutating func refuseDatagram(_ effect: Effect) {
-        let mapping = Handle(slot: effect.slot, generation: effect.generation)
+        let mapping = effect.handle
         guard let forwarded = stack.forwardedMapping(mapping),
             let socket = forwards.pointer(inSlot: forwarded.listener)
         else { return }

@@ -86,7 +86,6 @@ extension Shard {
         let state = space.state(of: effect.lease)
         let tag = Operation.linkWrite.tag(index: effect.lease.rawValue)
         if effect.payload.isNone {
-            state.pointee.marks = 0
             queue.write(&reactor.ring, start, length: effect.length, tag)
         } else {
             // Both pieces are described behind the headers, in the header's own buffer, which lives as long as the
@@ -95,8 +94,7 @@ extension Shard {
             let payload = space.address(of: effect.payload) + Int(effect.payloadOffset)
             slices[0] = iovec(iov_base: start, iov_len: Int(effect.length))
             slices[1] = iovec(iov_base: payload, iov_len: Int(effect.payloadLength))
-            state.pointee.marks = 1
-            state.pointee.sequence = effect.payload.rawValue
+            state.pointee.attached = effect.payload
             queue.write(&reactor.ring, slices, tag)
         }
         noteFrame(effect)
@@ -124,9 +122,10 @@ extension Shard {
     mutating func linkWritten(_ completion: Completion) {
         let lease = Lease(rawValue: completion.tag.index)
         let state = space.state(of: lease)
-        if state.pointee.marks == 1 {
-            state.pointee.marks = 0
-            pool.pointee.release(Lease(rawValue: state.pointee.sequence))
+        let payload = state.pointee.attached
+        if !payload.isNone {
+            state.pointee.attached = .none
+            pool.pointee.release(payload)
         }
         pool.pointee.release(lease)
         if completion.result < 0 {

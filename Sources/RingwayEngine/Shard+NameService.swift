@@ -31,7 +31,7 @@ extension Shard {
 
     /// Takes the effect's lease. The tag goes where the UDP header was, right before the message.
     mutating func sendQuery(_ effect: Effect) {
-        let query = Handle(slot: effect.slot, generation: effect.generation)
+        let query = effect.handle
         guard nameService >= 0, Int(effect.offset) >= Self.tagLength else {
             pool.pointee.release(effect.lease)
             return stack.queryRefused(query)
@@ -40,8 +40,7 @@ extension Shard {
         start.storeBytes(of: UInt64(query.slot) << 32 | UInt64(query.generation), as: UInt64.self)
         start.storeBytes(of: shared.hasIPv6 ? 1 : 0, toByteOffset: 8, as: UInt64.self)
         let state = space.state(of: effect.lease)
-        state.pointee.sequence = query.slot
-        state.pointee.offset = UInt32(query.generation)
+        state.pointee.query = query
         let entry = reactor.ring.prepare()
         // Without waiting: a name service that cannot keep up refuses, and the guest's resolver asks again.
         io_uring_prep_send(
@@ -54,8 +53,7 @@ extension Shard {
         let lease = Lease(rawValue: completion.tag.index)
         let state = space.state(of: lease)
         if completion.result < 0 {
-            stack.queryRefused(
-                Handle(slot: state.pointee.sequence, generation: UInt16(truncatingIfNeeded: state.pointee.offset)))
+            stack.queryRefused(state.pointee.query)
         }
         pool.pointee.release(lease)
         perform()

@@ -11,7 +11,7 @@ internal import RingwayWire
 extension Shard {
     /// Takes the effect's lease.
     mutating func sendEcho(_ effect: Effect) {
-        let ping = Handle(slot: effect.slot, generation: effect.generation)
+        let ping = effect.handle
         guard let socket = pingSocket(ping) else {
             return stack.pingRefused(
                 ping, to: effect.address.address, effect.lease, offset: Int(effect.offset),
@@ -261,9 +261,9 @@ extension Shard {
     }
 
     mutating func closeEcho(_ effect: Effect) {
-        let ping = Handle(slot: effect.slot, generation: effect.generation)
-        guard let socket = pings.pointer(effect.slot), socket.pointee.flow == ping else { return }
-        pings.remove(effect.slot)
+        let ping = effect.handle
+        guard let socket = pings.pointer(ping.slot), socket.pointee.flow == ping else { return }
+        pings.remove(ping.slot)
         if socket.pointee.isRaw { return leaveRawEchoes(isIPv4: socket.pointee.isIPv4) }
         if socket.pointee.isReceiving { cancel(Operation.pingReceive.tag(ping)) }
         closeWatched(socket.pointee.descriptor, reset: false)

@@ -12,7 +12,7 @@ extension Shard {
     // MARK: Connecting
 
     mutating func connectStream(_ effect: Effect) {
-        let flow = Handle(slot: effect.slot, generation: effect.generation)
+        let flow = effect.handle
         guard isAdmitted(flow) else { return }
         let descriptor = StreamSocket.open(ipv4: effect.address.address.isIPv4)
         guard descriptor >= 0 else {
@@ -79,22 +79,22 @@ extension Shard {
     }
 
     mutating func inspectStream(_ effect: Effect) {
-        let flow = Handle(slot: effect.slot, generation: effect.generation)
-        guard let socket = streams.pointer(inSlot: effect.offset), socket.pointee.flow == flow else { return }
+        let flow = effect.handle
+        guard let socket = streams.pointer(inSlot: effect.socket), socket.pointee.flow == flow else { return }
         let peer = socket.pointee.peer.inspect(
-            socket.pointee.descriptor, solicits: effect.length != 0, beyond: PeerWatch.keepaliveTrust)
+            socket.pointee.descriptor, solicits: effect.solicits, beyond: PeerWatch.keepaliveTrust)
         stack.streamReported(flow, PeerReport(peer))
     }
 
     mutating func classifyStream(_ effect: Effect) {
-        let flow = Handle(slot: effect.slot, generation: effect.generation)
-        guard let socket = streams.pointer(inSlot: effect.offset), socket.pointee.flow == flow else { return }
+        let flow = effect.handle
+        guard let socket = streams.pointer(inSlot: effect.socket), socket.pointee.flow == flow else { return }
         ConnectManner.classify(socket.pointee.descriptor, ipv4: effect.address.address.isIPv4, effect.trafficClass)
     }
 
     /// A stream to the built-in name service: a pair of unix sockets, one end of which the control plane serves.
     mutating func connectService(_ effect: Effect) {
-        let flow = Handle(slot: effect.slot, generation: effect.generation)
+        let flow = effect.handle
         guard let service = shared.nameService else { return stack.streamConnectFailed(flow, .refused) }
         guard isAdmitted(flow, descriptors: 2) else { return }
         guard let pair = Endpoint.pair(type: Int32(SOCK_STREAM.rawValue)) else {
@@ -149,17 +149,17 @@ extension Shard {
 
     /// Sends what the connection has parked: one slice as it is, several by one `sendmsg`.
     mutating func sendStream(_ effect: Effect) {
-        let flow = Handle(slot: effect.slot, generation: effect.generation)
-        guard let socket = streams.pointer(inSlot: effect.offset), socket.pointee.flow == flow,
+        let flow = effect.handle
+        guard let socket = streams.pointer(inSlot: effect.socket), socket.pointee.flow == flow,
             !socket.pointee.isSending
         else { return }
         let first = stack.parkedPayload(flow)
         guard !first.isNone else { return }
         socket.pointee.isSending = true
-        let handle = streams.handle(ofSlot: effect.offset)
+        let handle = streams.handle(ofSlot: effect.socket)
         let second = space.state(of: first).pointee.next
         let entry = reactor.ring.prepare()
-        if second.isNone || effect.length > 0 || !prepareGather(entry, socket, first) {
+        if second.isNone || effect.limit > 0 || !prepareGather(entry, socket, first) {
             pool.pointee.hold(first)
             socket.pointee.lease = first
             let length = effect.sendLength(of: space.state(of: first).pointee.length)
@@ -256,16 +256,16 @@ extension Shard {
     // MARK: Receiving
 
     mutating func receiveStream(_ effect: Effect) {
-        let flow = Handle(slot: effect.slot, generation: effect.generation)
-        guard let socket = streams.pointer(inSlot: effect.offset), socket.pointee.flow == flow,
+        let flow = effect.handle
+        guard let socket = streams.pointer(inSlot: effect.socket), socket.pointee.flow == flow,
             !socket.pointee.isReceiving
         else { return }
-        if isLinkCongested { return starve(socket, effect.offset) }
+        if isLinkCongested { return starve(socket, effect.socket) }
         socket.pointee.isReceiving = true
-        socket.pointee.receiveLength = effect.length
+        socket.pointee.receiveLength = effect.limit
         let entry = reactor.ring.prepare()
-        ringway_prepare_receive_select(entry, socket.pointee.descriptor, effect.length, Self.hostGroup)
-        entry.pointee.user_data = Operation.receive.tag(streams.handle(ofSlot: effect.offset)).rawValue
+        ringway_prepare_receive_select(entry, socket.pointee.descriptor, effect.limit, Self.hostGroup)
+        entry.pointee.user_data = Operation.receive.tag(streams.handle(ofSlot: effect.socket)).rawValue
     }
 
     mutating func received(_ completion: Completion) {
@@ -345,20 +345,20 @@ extension Shard {
     // MARK: Ending
 
     mutating func shutdownStream(_ effect: Effect) {
-        let flow = Handle(slot: effect.slot, generation: effect.generation)
-        guard let socket = streams.pointer(inSlot: effect.offset), socket.pointee.flow == flow else { return }
+        let flow = effect.handle
+        guard let socket = streams.pointer(inSlot: effect.socket), socket.pointee.flow == flow else { return }
         socket.pointee.isShut = true
         _ = shutdown(socket.pointee.descriptor, Int32(SHUT_WR))
     }
 
     mutating func closeStream(_ effect: Effect, reset: Bool) {
-        let flow = Handle(slot: effect.slot, generation: effect.generation)
-        guard let socket = streams.pointer(inSlot: effect.offset), socket.pointee.flow == flow,
+        let flow = effect.handle
+        guard let socket = streams.pointer(inSlot: effect.socket), socket.pointee.flow == flow,
             !socket.pointee.isClosing
         else { return }
         socket.pointee.isClosing = true
         socket.pointee.isReset = reset
-        let handle = streams.handle(ofSlot: effect.offset)
+        let handle = streams.handle(ofSlot: effect.socket)
         if socket.pointee.isReceiving { cancel(Operation.receive.tag(handle)) }
         if socket.pointee.isSending { cancel(Operation.send.tag(handle)) }
         if socket.pointee.isConnecting { cancel(Operation.connect.tag(handle)) }
@@ -369,9 +369,9 @@ extension Shard {
     // MARK: Watching
 
     mutating func watchStream(_ effect: Effect) {
-        let flow = Handle(slot: effect.slot, generation: effect.generation)
-        guard let socket = streams.pointer(inSlot: effect.offset), socket.pointee.flow == flow else { return }
-        watch(socket, streams.handle(ofSlot: effect.offset), events: effect.length == 0 ? 0 : Self.endOfClient)
+        let flow = effect.handle
+        guard let socket = streams.pointer(inSlot: effect.socket), socket.pointee.flow == flow else { return }
+        watch(socket, streams.handle(ofSlot: effect.socket), events: effect.reportsEnd ? Self.endOfClient : 0)
     }
 
     private static var endOfClient: UInt32 { UInt32(EPOLLRDHUP.rawValue) }

@@ -269,10 +269,6 @@ extension Shard {
         guard completion.result > Int32(Frame.headerLength) else { return pool.pointee.release(lease) }
         counters.add(.framesFromNeighbors)
         octetsThisTurn &+= Int(completion.result)
-        var effect = Effect(.writeFrame)
-        effect.lease = lease
-        effect.offset = UInt32(hostBuffers.headroom)
-        effect.length = UInt32(completion.result)
-        writeFrame(effect)
+        writeFrame(.frame(lease, offset: UInt32(hostBuffers.headroom), length: UInt32(completion.result)))
     }
 }

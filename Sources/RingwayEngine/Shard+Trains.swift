@@ -38,7 +38,7 @@ extension Shard {
     mutating func joinTrain(_ effect: Effect) -> Bool {
         guard effect.segmentSize == 0, departing.round == reactor.ring.round,
             let message = messages.pointer(to: departing.place),
-            message.pointee.owner == Handle(slot: effect.slot, generation: effect.generation),
+            message.pointee.owner == effect.handle,
             message.pointee.target == effect.address, message.pointee.hopLimit == effect.hopLimit,
             message.pointee.trafficClass == effect.trafficClass,
             message.pointee.dontFragment == effect.dontFragment,

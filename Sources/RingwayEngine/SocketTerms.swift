@@ -25,7 +25,7 @@ extension ConnectManner {
     init(_ effect: Effect, keepsPrivilegedPorts: Bool) {
         self.init(
             hopLimit: effect.hopLimit < TCPBounds.fewHops ? effect.hopLimit : nil, trafficClass: effect.trafficClass,
-            privilegedPort: keepsPrivilegedPorts ? UInt16(truncatingIfNeeded: effect.length) : 0)
+            privilegedPort: keepsPrivilegedPorts ? effect.sourcePort : 0)
     }
 }
 
@@ -40,8 +40,8 @@ extension PeerReport {
 extension Effect {
     /// Bytes that a send of the first `available` parked ones is of.
     @inline(__always)
-    func sendLength(of available: UInt32) -> Int { Int(length == 0 ? available : min(available, length)) }
+    func sendLength(of available: UInt32) -> Int { Int(limit == 0 ? available : min(available, limit)) }
 
     @inline(__always)
-    var sendFlags: Int32 { Int32(MSG_NOSIGNAL) | (segmentSize == 0 ? 0 : Int32(MSG_OOB)) }
+    var sendFlags: Int32 { Int32(MSG_NOSIGNAL) | (isUrgent ? Int32(MSG_OOB) : 0) }
 }

@@ -6,7 +6,7 @@ internal import RingwayWire
 extension ScriptedNetwork {
     mutating func perform() {
         while let effect = stack.effects.popFirst() {
-            let handle = Handle(slot: effect.slot, generation: effect.generation)
+            let handle = effect.handle
             switch effect.kind {
             case .writeFrame: write(effect)
             case .connectStream, .connectService:
@@ -50,7 +50,7 @@ extension ScriptedNetwork {
     }
 
     private mutating func performOnSocket(_ effect: Effect, _ handle: Handle) {
-        let index = Int(effect.offset)
+        let index = Int(effect.socket)
         guard sockets.indices.contains(index), sockets[index].handle == handle, !sockets[index].isOver else { return }
         switch effect.kind {
         case .sendStream:
@@ -66,8 +66,8 @@ extension ScriptedNetwork {
             sockets[index].isSending = true
         case .receiveStream:
             demand(sockets[index].receiveLimit == 0, "two receives at once")
-            demand(effect.length > 0 && effect.length <= 65_535)
-            sockets[index].receiveLimit = Int(effect.length)
+            demand(effect.limit > 0 && effect.limit <= 65_535)
+            sockets[index].receiveLimit = Int(effect.limit)
         case .classifyStream, .watchStream, .shutdownStream: break
         case .inspectStream: stack.streamReported(handle, .heard)
         default:

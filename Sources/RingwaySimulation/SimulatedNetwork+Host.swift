@@ -11,7 +11,7 @@ extension SimulatedNetwork {
             return fail("a connect to \(effect.address), where nobody is")
         }
         let script = scenario.flows[flow]
-        let handle = Handle(slot: effect.slot, generation: effect.generation)
+        let handle = effect.handle
         let socket = HostSocket(identifier: sockets.count, flow: flow, handle: handle)
         sockets.append(socket)
         stack.streamOpened(handle, socket: UInt32(socket.identifier))
@@ -58,11 +58,11 @@ extension SimulatedNetwork {
     // MARK: Effects
 
     func perform(onSocket effect: Effect) {
-        let handle = Handle(slot: effect.slot, generation: effect.generation)
-        guard sockets.indices.contains(Int(effect.offset)), sockets[Int(effect.offset)].handle == handle else {
+        let handle = effect.handle
+        guard sockets.indices.contains(Int(effect.socket)), sockets[Int(effect.socket)].handle == handle else {
             return fail("\(effect.kind) for a socket that is not the flow's")
         }
-        let socket = sockets[Int(effect.offset)]
+        let socket = sockets[Int(effect.socket)]
         if let end = socket.end {
             // A socket that failed is closed already; the stack cannot know when it says so.
             if end != .failed { fail("\(effect.kind) for socket \(socket.identifier), which is \(end)") }
@@ -70,7 +70,7 @@ extension SimulatedNetwork {
         }
         switch effect.kind {
         case .sendStream: send(socket)
-        case .receiveStream: receive(socket, Int(effect.length))
+        case .receiveStream: receive(socket, Int(effect.limit))
         case .classifyStream: break
         case .inspectStream: inspect(socket)
         case .watchStream: watch(socket)

@@ -257,11 +257,8 @@ public struct Stack: ~Copyable {
     /// Queues the write of a whole frame that lies in one buffer, virtio-net header first.
     @inline(__always)
     mutating func writeFrame(_ lease: Lease, offset: Int, length: Int) {
-        var effect = Effect(.writeFrame)
-        effect.lease = lease
-        effect.offset = UInt32(truncatingIfNeeded: offset)
-        effect.length = UInt32(truncatingIfNeeded: length)
-        effects.append(effect)
+        effects.append(
+            .frame(lease, offset: UInt32(truncatingIfNeeded: offset), length: UInt32(truncatingIfNeeded: length)))
     }
 
     /// A buffer in which a service writes an ethernet frame of up to `limit` octets; `sendAnswer` must follow.

@@ -48,10 +48,10 @@ public struct LeaseState: BitwiseCopyable {
     public var length: UInt32 = 0
     /// The TCP sequence number of the first octet of payload.
     public var sequence: UInt32 = 0
-    /// Marks that the owner of the queue gives a meaning to.
-    public var marks: UInt32 = 0
-    /// When the payload was last sent, in monotonic nanoseconds.
-    public var sentAt: UInt64 = 0
+    /// A second buffer that is written together with this one and released after it, or `none`.
+    public var attached: Lease = .none
+    /// The DNS query that a message in the kernel's hands belongs to.
+    public var query = Handle(slot: 0, generation: 0)
 
     @inlinable public init() {}
 }

@@ -43,8 +43,6 @@ extension Stack {
     /// Outside, the host is the server: whatever is wrong inside, its port is closed.
     private mutating func refuse(_ slot: UInt32) {
         guard refusalBucket.take(now: now) else { return counters.add(.udpRefusalsNotPassedOn) }
-        var effect = Effect(.refuseDatagram, slot: slot)
-        effect.generation = mappings.handle(ofSlot: slot).generation
-        effects.append(effect)
+        effects.append(Effect(.refuseDatagram, mappings.handle(ofSlot: slot)))
     }
 }

@@ -33,13 +33,13 @@ extension Stack {
         guard let hopLimit = hopLimitBeyondGateway(summary, bytes) else { return release(lease) }
         guard let slot = pingMapping(for: summary, to: target) else { return release(lease) }
         counters.add(.pingToHost)
-        var effect = Effect(.sendEcho, slot: slot, length: UInt32(message.count))
-        effect.generation = pings.handle(ofSlot: slot).generation
+        var effect = Effect(.sendEcho, pings.handle(ofSlot: slot))
         effect.lease = lease
+        effect.length = UInt32(message.count)
         effect.offset = UInt32(summary.transportOffset) + UInt32(VirtioNetHeader.length)
         effect.hopLimit = hopLimit
         effect.trafficClass = summary.trafficClass
-        effect.dontFragment = summary.dontFragment
+        if summary.dontFragment { effect.options = .dontFragment }
         effect.address = TransportAddress(address: target, port: 0)
         effects.append(effect)
     }
@@ -119,9 +119,7 @@ extension Stack {
 
     mutating func removePing(slot: UInt32) {
         guard let ping = pings.pointer(inSlot: slot) else { return }
-        var effect = Effect(.closeEcho, slot: slot)
-        effect.generation = pings.handle(ofSlot: slot).generation
-        effects.append(effect)
+        effects.append(Effect(.closeEcho, pings.handle(ofSlot: slot)))
         peers.close(peerOwner(ofPing: slot), in: &table)
         pingsByAge.remove(slot)
         wheel.cancel(pingTimers + slot)

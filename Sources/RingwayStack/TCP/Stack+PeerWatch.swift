@@ -58,7 +58,9 @@ extension Stack {
         flow.pointee.watch.await(now: now)
         armTimer(flow)
         // Asked to make the far end say something, too.
-        effects.append(streamEffect(.inspectStream, flow, length: 1))
+        var effect = streamEffect(.inspectStream, flow)
+        effect.options = .solicits
+        effects.append(effect)
         return true
     }
 
@@ -68,7 +70,9 @@ extension Stack {
         // The guest has not answered its client, who may leave meanwhile.
         if flow.pointee.state == .synSent {
             flow.pointee.marks.insert(.watched)
-            return effects.append(streamEffect(.watchStream, flow, length: 1))
+            var effect = streamEffect(.watchStream, flow)
+            effect.options = .reportsEnd
+            return effects.append(effect)
         }
         guard flow.isWatchable else { return }
         effects.append(streamEffect(.inspectStream, flow))

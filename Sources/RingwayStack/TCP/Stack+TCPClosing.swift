@@ -143,14 +143,12 @@ extension Stack {
 
     @inline(__always)
     mutating func streamEffect(
-        _ kind: Effect.Kind, _ flow: UnsafeMutablePointer<TCPConnection>, length: UInt32 = 0
+        _ kind: Effect.Kind, _ flow: UnsafeMutablePointer<TCPConnection>, limit: UInt32 = 0
     ) -> Effect {
-        let slot = connections.slot(of: flow)
-        var effect = Effect(kind, slot: slot, length: length)
-        effect.generation = connections.handle(ofSlot: slot).generation
+        var effect = Effect(kind, connections.handle(ofSlot: connections.slot(of: flow)))
         effect.address = TransportAddress(address: flow.pointee.key.remote, port: 0)
-        // What the owner needs after the connection itself is gone.
-        effect.offset = flow.pointee.socket
+        effect.socket = flow.pointee.socket
+        effect.limit = limit
         return effect
     }
 }

@@ -50,12 +50,11 @@ extension Stack {
         beginHalfOpen(flow)
         counters.add(.tcpOpenedByGuest)
         if service { flow.pointee.marks.insert(.service) }
-        var effect = Effect(service ? .connectService : .connectStream, slot: handle.slot)
-        effect.generation = handle.generation
+        var effect = Effect(service ? .connectService : .connectStream, handle)
         effect.address = target
         effect.hopLimit = hopLimit
         effect.trafficClass = flow.pointee.classFromGuest
-        effect.length = UInt32(key.guestPort)
+        effect.sourcePort = key.guestPort
         effects.append(effect)
     }
 

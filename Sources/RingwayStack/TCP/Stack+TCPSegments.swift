@@ -198,7 +198,6 @@ extension Stack {
         let length = Int(state.pointee.length)
         let sequence = flow.pointee.sndNxt
         state.pointee.sequence = sequence.rawValue
-        state.pointee.sentAt = now
         flow.pointee.sndNxt = sequence.advanced(by: length)
         let payload = space.payload(of: lease)
         let total = writeHeaders(

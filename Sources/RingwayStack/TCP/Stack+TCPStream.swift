@@ -197,8 +197,8 @@ extension Stack {
         let most = isPressed ? UInt32(TCPBounds.copybreak) : flow.pointee.superFramePayload
         flow.pointee.marks.insert(.receiving)
         // The urgent byte goes in a frame of its own: of larger ones the guest's kernel would mark every segment.
-        let length = marks.contains(.urgentToGuest) ? 1 : min(usable, most)
-        effects.append(streamEffect(.receiveStream, flow, length: length))
+        let limit = marks.contains(.urgentToGuest) ? 1 : min(usable, most)
+        effects.append(streamEffect(.receiveStream, flow, limit: limit))
     }
 
     /// While the guest takes nothing, nothing is received: a reset by the host is found out by watching the socket.

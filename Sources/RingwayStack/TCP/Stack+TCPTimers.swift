@@ -93,7 +93,7 @@ extension Stack {
             && now &- flow.pointee.heardAt < TCPBounds.keepaliveIdle
         guard flow.pointee.retransmissions < limit || isAlive else {
             counters.add(.tcpTimedOut)
-            if isOfClient { tellSilence(of: flow.pointee.key, client: .max) }
+            if isOfClient { tellSilence(of: flow.pointee.key, client: Effect.noSocket) }
             abort(flow, towardGuest: true, towardHost: true)
             return false
         }
@@ -126,7 +126,7 @@ extension Stack {
     private mutating func tellSilence(of key: FlowKey, client socket: UInt32) {
         var effect = Effect(.guestSilent)
         effect.address = TransportAddress(address: key.guest, port: key.guestPort)
-        effect.offset = socket
+        effect.socket = socket
         effects.append(effect)
     }
 

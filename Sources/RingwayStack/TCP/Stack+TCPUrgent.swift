@@ -26,11 +26,11 @@ extension Stack {
         if distance <= 0 {
             flow.pointee.marks.remove(.urgentToHost)
         } else if distance == 1 {
-            effect.length = 1
-            effect.segmentSize = 1
+            effect.limit = 1
+            effect.options = .urgent
             counters.add(.tcpUrgentToHost)
         } else if distance <= flow.pointee.parked.octets {
-            effect.length = UInt32(distance - 1)
+            effect.limit = UInt32(distance - 1)
         }
         return effect
     }

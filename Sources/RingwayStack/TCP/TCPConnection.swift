@@ -205,7 +205,7 @@ public struct TCPConnection: BitwiseCopyable {
     /// The place among the connections whose opening is under way.
     public var halfOpenLinks = AgeLinks()
     /// The owner's own name for the host socket.
-    public var socket: UInt32 = .max
+    public var socket = Effect.noSocket
     /// Where the host socket connects to, or the client that connected to us.
     public var hostAddress: TransportAddress
 

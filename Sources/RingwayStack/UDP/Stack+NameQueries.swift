@@ -24,9 +24,9 @@ extension Stack {
         }
         counters.add(.dnsQueries)
         wheel.schedule(queryTimers + handle.slot, at: now &+ queryTimeout)
-        var effect = Effect(.query, slot: handle.slot, length: summary.payloadLength)
-        effect.generation = handle.generation
+        var effect = Effect(.query, handle)
         effect.lease = lease
+        effect.length = summary.payloadLength
         effect.offset = UInt32(summary.payloadOffset) + UInt32(VirtioNetHeader.length)
         effects.append(effect)
     }

@@ -40,15 +40,14 @@ extension Stack {
         touch(mapping, isFirstAnswer: mapping.pointee.noteFromGuest(now: now))
         counters.add(.udpToHost)
         var effect = Effect(
-            mapping.pointee.isForwarded ? .sendForwardedDatagram : .sendDatagram, slot: slot,
-            length: summary.payloadLength)
-        effect.generation = mappings.handle(ofSlot: slot).generation
+            mapping.pointee.isForwarded ? .sendForwardedDatagram : .sendDatagram, mappings.handle(ofSlot: slot))
         effect.lease = lease
+        effect.length = summary.payloadLength
         effect.offset = UInt32(summary.payloadOffset) + UInt32(VirtioNetHeader.length)
         effect.segmentSize = summary.segmentSize
         effect.hopLimit = hopLimit
         effect.trafficClass = summary.trafficClass
-        effect.dontFragment = summary.dontFragment
+        if summary.dontFragment { effect.options = .dontFragment }
         effect.address = mapping.pointee.isForwarded ? mapping.pointee.peer : target
         effects.append(effect)
     }
@@ -167,9 +166,7 @@ extension Stack {
         if mapping.pointee.isForwarded {
             forwardedMappings -= 1
         } else {
-            var effect = Effect(.closeDatagram, slot: slot)
-            effect.generation = mappings.handle(ofSlot: slot).generation
-            effects.append(effect)
+            effects.append(Effect(.closeDatagram, mappings.handle(ofSlot: slot)))
         }
         peers.close(slot, in: &table)
         mappingEvictions.remove(slot, isAnswered: mapping.pointee.isAnswered)

@@ -154,7 +154,7 @@ struct TCPHostOpeningTests {
         peer.openFromHost()
         peer.expect(.syn)
         peer.advance(by: 150 * StackUnderTest.millisecond)
-        #expect(net.expectEffect(.watchStream)?.length == 1)
+        #expect(net.expectEffect(.watchStream)?.reportsEnd == true)
         net.turn { stack in if let handle = peer.handle { stack.streamFailed(handle) } }
         peer.expect([.rst, .ack])
         net.expectNothingHeld()

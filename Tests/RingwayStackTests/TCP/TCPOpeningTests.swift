@@ -123,7 +123,7 @@ struct TCPOpeningTests {
         let peer = try TCPPeer(net, to: "192.168.127.1:53")
         peer.send(.syn, seq: 100)
         let effect = net.expectEffect(.connectService)
-        peer.handle = effect.map { Handle(slot: $0.slot, generation: $0.generation) }
+        peer.handle = effect.map { $0.handle }
         peer.connectSucceeds()
         peer.expect([.syn, .ack], ack: 101)
     }
@@ -165,7 +165,7 @@ struct TCPOpeningTests {
             let peer = try TCPPeer(net, port: UInt16(31_000 + number))
             peer.send(.syn, seq: 100)
             // The host's socket of the oldest goes; its guest hears nothing, as if a router had lost the SYN.
-            #expect(net.expectEffect(.resetStream)?.offset == UInt32(peers[number].guest.port))
+            #expect(net.expectEffect(.resetStream)?.socket == UInt32(peers[number].guest.port))
             peer.expectConnect()
             peer.expectSilence()
             #expect(peers[number].state == nil)

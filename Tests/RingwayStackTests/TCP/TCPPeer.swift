@@ -271,7 +271,7 @@ final class TCPPeer {
     /// The stack must ask for a socket.
     func expectConnect(to address: String? = nil, sourceLocation: SourceLocation = #_sourceLocation) {
         guard let effect = net.expectEffect(.connectStream, sourceLocation: sourceLocation) else { return }
-        handle = Handle(slot: effect.slot, generation: effect.generation)
+        handle = effect.handle
         if let address { #expect("\(effect.address)" == address, sourceLocation: sourceLocation) }
     }
 
@@ -321,7 +321,7 @@ final class TCPPeer {
         solicits: Bool = false, _ report: PeerReport, sourceLocation: SourceLocation = #_sourceLocation
     ) {
         guard let effect = net.expectEffect(.inspectStream, sourceLocation: sourceLocation) else { return }
-        #expect((effect.length != 0) == solicits, sourceLocation: sourceLocation)
+        #expect(effect.solicits == solicits, sourceLocation: sourceLocation)
         withHandle { $0.streamReported($1, report) }
     }
 

@@ -30,7 +30,7 @@ struct GuestErrorTests {
         net.frames = []
         try peer.returnDatagram(from: "203.0.113.5:4000", code: 3)
         let effect = try #require(net.expectEffect(.refuseDatagram))
-        let flow = Handle(slot: effect.slot, generation: effect.generation)
+        let flow = effect.handle
         #expect(net.stack.forwardedMapping(flow).map { "\($0.client)" } == "203.0.113.5:4000")
         #expect(net.counters.read(.icmpErrorsFromGuest) == 1)
     }
