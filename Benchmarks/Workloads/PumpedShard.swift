@@ -139,7 +139,7 @@ public struct PumpedShard: ~Copyable {
         let reason = FrameSummary.parse(
             UnsafeRawBufferPointer(start: space.address(of: lease), count: length), into: &summary)
         precondition(reason == .none, "the template is refused")
-        let owner = Stack.owner(of: summary, shards: count, secret: PumpedShards.secret)
+        let owner = summary.owner(shards: count, secret: PumpedShards.secret)
         if owner == index {
             framesFromGuest &+= 1
             stack.receiveFrame(summary, lease, length: length)
@@ -180,7 +180,7 @@ public struct PumpedShard: ~Copyable {
             let key = FlowKey(
                 guest: IPAddress(GuestFrame.guest), guestPort: port, remote: IPAddress(GuestFrame.remote),
                 remotePort: 443, transport: .tcp)
-            if count == 1 || Stack.owner(of: key, shards: count, secret: PumpedShards.secret) == index {
+            if count == 1 || key.owner(shards: count, secret: PumpedShards.secret) == index {
                 return port
             }
         }
@@ -230,14 +230,14 @@ public struct PumpedShard: ~Copyable {
     private mutating func send(_ effect: Effect) {
         let handle = effect.handle
         var octets = 0
-        var lease = stack.parkedPayload(handle)
+        var lease = stack.unsentPayload(handle)
         while !lease.isNone {
             let state = space.state(of: lease)
             octets &+= Int(state.pointee.length)
             lease = state.pointee.next
         }
         octetsToHost &+= octets
-        stack.streamSent(handle, octets: octets)
+        stack.streamSent(handle, bytes: octets)
     }
 
     /// The guest takes a frame: it notes how far the stream has come.

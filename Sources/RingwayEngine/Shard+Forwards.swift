@@ -158,10 +158,9 @@ extension Shard {
     mutating func placeClient(_ descriptor: Int32, client: TransportAddress, port: UInt16) {
         let target = shared.addresses.target(ipv4: client.address.isIPv4, now: reactor.now)
         let guest = TransportAddress(address: target, port: port)
-        let key = Stack.keyOpenedByHost(
-            client: stack.shownToGuest(client.address, by: guest.address), client.port, guest)
-        let owner = Stack.owner(
-            of: key, shards: shared.network.count, secret: shared.configuration.stack.secret)
+        let key = FlowKey(
+            client: stack.shownToGuest(client.address, by: guest.address), client.port, of: guest)
+        let owner = key.owner(shards: shared.network.count, secret: shared.configuration.stack.secret)
         guard owner != index else { return takeAccepted(descriptor, client: client, guest: guest) }
         var message = ShardMessage(.accepted)
         message.descriptor = descriptor

@@ -39,8 +39,8 @@ extension Shard {
         if summary.isIPv6, !knowsIPv6 { lookForIPv6(summary, frame) }
         if isReassembled { summary.dontFragment = false }
         if isSwitched, !passesSwitch(summary, lease, length: length, isReassembled: isReassembled) { return }
-        let owner = Stack.owner(
-            of: summary, in: frame, shards: shared.network.count, secret: shared.configuration.stack.secret)
+        let owner = summary.owner(
+            in: frame, shards: shared.network.count, secret: shared.configuration.stack.secret)
         if owner == index {
             return stack.receiveFrame(summary, lease, length: length)
         }

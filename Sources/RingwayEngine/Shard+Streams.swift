@@ -153,7 +153,7 @@ extension Shard {
         guard let socket = streams.pointer(inSlot: effect.socket), socket.pointee.flow == flow,
             !socket.pointee.isSending
         else { return }
-        let first = stack.parkedPayload(flow)
+        let first = stack.unsentPayload(flow)
         guard !first.isNone else { return }
         socket.pointee.isSending = true
         let handle = streams.handle(ofSlot: effect.socket)
@@ -202,7 +202,7 @@ extension Shard {
         if socket.pointee.isClosing { return closeWhenIdle(socket) }
         let flow = socket.pointee.flow
         if completion.result >= 0 {
-            stack.streamSent(flow, octets: Int(completion.result))
+            stack.streamSent(flow, bytes: Int(completion.result))
         } else {
             switch -completion.result {
             case EAGAIN, EINTR, ENOBUFS, ENOMEM:
@@ -241,7 +241,7 @@ extension Shard {
             if socket.pointee.isClosing {
                 closeWhenIdle(socket)
             } else {
-                stack.streamSent(socket.pointee.flow, octets: 0)
+                stack.streamSent(socket.pointee.flow, bytes: 0)
                 perform()
             }
         }

@@ -5,7 +5,7 @@ internal import RingwayStack
 
 // What the stack wants and is told, in the terms of sockets.
 
-extension Stack.ConnectFailure {
+extension ConnectFailure {
     /// What the guest is told about a connect that failed so.
     init(errno: Int32) {
         self =

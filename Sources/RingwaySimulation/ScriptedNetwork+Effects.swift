@@ -43,7 +43,7 @@ extension ScriptedNetwork {
         if !names[keyPath: list].contains(handle) { names[keyPath: list].append(handle) }
     }
 
-    /// The octets of an effect lie inside its buffer.
+    /// The bytes of an effect lie inside its buffer.
     private mutating func check(_ effect: Effect) {
         demand(Int(effect.offset) + Int(effect.length) <= space.size(of: effect.lease))
         pool.pointee.release(effect.lease)
@@ -55,7 +55,7 @@ extension ScriptedNetwork {
         switch effect.kind {
         case .sendStream:
             demand(!sockets[index].isSending, "two sends at once")
-            var lease = stack.parkedPayload(handle)
+            var lease = stack.unsentPayload(handle)
             demand(!lease.isNone, "a send of nothing")
             while !lease.isNone, sockets[index].held.count < 8 {
                 pool.pointee.hold(lease)

@@ -2,7 +2,7 @@ internal import RingwayStack
 internal import RingwayStorage
 internal import RingwayWire
 
-/// The host's side: sockets that connect, take octets, give octets and fail, each in its own time.
+/// The host's side: sockets that connect, take bytes, give bytes and fail, each in its own time.
 extension SimulatedNetwork {
     // MARK: Opening
 
@@ -27,7 +27,7 @@ extension SimulatedNetwork {
         let answer = script.connectAnswers[min(attempt, script.connectAnswers.count - 1)]
         log("socket \(socket.identifier): connect \(answer)")
         recorder?.connected(socket.identifier, answer)
-        let failure: Stack.ConnectFailure
+        let failure: ConnectFailure
         switch answer {
         case .succeeds:
             socket.isConnected = true
@@ -111,7 +111,7 @@ extension SimulatedNetwork {
     private func send(_ socket: HostSocket) {
         if socket.isSending { return fail("two sends at once on socket \(socket.identifier)") }
         if socket.sawShutdown { return fail("a send after shutdown on socket \(socket.identifier)") }
-        var lease = stack.parkedPayload(socket.handle)
+        var lease = stack.unsentPayload(socket.handle)
         if lease.isNone { return fail("a send of nothing on socket \(socket.identifier)") }
         socket.isSending = true
         let most = random.integer(1...24)
@@ -152,7 +152,7 @@ extension SimulatedNetwork {
         if socket.hasError { return failNow(socket) }
         log("socket \(socket.identifier): sent \(taken), \(socket.received) in all")
         recorder?.sent(socket.identifier, taken)
-        stack.streamSent(socket.handle, octets: taken)
+        stack.streamSent(socket.handle, bytes: taken)
     }
 
     // MARK: Receiving

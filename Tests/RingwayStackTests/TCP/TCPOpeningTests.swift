@@ -87,8 +87,8 @@ struct TCPOpeningTests {
     }
 
     @Test(
-        arguments: zip([Stack.ConnectFailure.hostUnreachable, .networkUnreachable, .prohibited], [1, 0, 13]))
-    func `an unreachable host is ICMP to the guest, quoting its SYN`(_ failure: Stack.ConnectFailure, code: UInt8) {
+        arguments: zip([ConnectFailure.hostUnreachable, .networkUnreachable, .prohibited], [1, 0, 13]))
+    func `an unreachable host is ICMP to the guest, quoting its SYN`(_ failure: ConnectFailure, code: UInt8) {
         peer.send(.syn, seq: 100)
         peer.expectConnect()
         peer.connectFails(failure)
@@ -101,8 +101,8 @@ struct TCPOpeningTests {
         net.expectNothingHeld()
     }
 
-    @Test(arguments: [Stack.ConnectFailure.timedOut, .exhausted])
-    func `a connect that timed out is silence, and the next SYN a new attempt`(_ failure: Stack.ConnectFailure) {
+    @Test(arguments: [ConnectFailure.timedOut, .exhausted])
+    func `a connect that timed out is silence, and the next SYN a new attempt`(_ failure: ConnectFailure) {
         peer.send(.syn, seq: 100)
         peer.expectConnect()
         peer.connectFails(failure)

@@ -126,10 +126,10 @@ struct GuestErrorTests {
             quoted = GuestFrame.icmpv4(type: 3, code: 3, to: remote, quoted).bytes
             let bytes = frame + quoted
             let summary = try GuestFrame(bytes: quoted).summary()
-            let owner = bytes.withUnsafeBytes { Stack.owner(of: summary, in: $0, shards: 4, secret: 5) }
+            let owner = bytes.withUnsafeBytes { summary.owner(in: $0, shards: 4, secret: 5) }
             let key = FlowKey(
                 guest: IPAddress(ServiceNetwork.guestIPv4), guestPort: UInt16(port), transport: .udp)
-            #expect(owner == Stack.owner(of: key, shards: 4, secret: 5))
+            #expect(owner == key.owner(shards: 4, secret: 5))
         }
     }
 }

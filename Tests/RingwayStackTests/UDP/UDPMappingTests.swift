@@ -175,7 +175,7 @@ struct UDPMappingTests {
         peers[0].expectSent([1], to: "8.8.8.8:123")
         try peers[16].send([1], to: "8.8.8.8:123")
         let closed = net.expectEffect(.closeDatagram)
-        #expect(closed?.slot == mappings[1]?.slot)
+        #expect(closed?.handle.slot == mappings[1]?.slot)
         peers[16].expectSent([1], to: "8.8.8.8:123")
         #expect(net.counters.read(.udpMappings) == 16)
         #expect(net.counters.read(.udpMappingsEvicted) == 1)
