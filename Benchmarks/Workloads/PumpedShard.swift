@@ -139,7 +139,7 @@ public struct PumpedShard: ~Copyable {
         let reason = FrameSummary.parse(
             UnsafeRawBufferPointer(start: space.address(of: lease), count: length), into: &summary)
         precondition(reason == .none, "the template is refused")
-        let owner = Stack.owner(of: summary, shards: count, secret: PumpedShards.secret)
+        let owner = summary.owner(shards: count, secret: PumpedShards.secret)
         if owner == index {
             framesFromGuest &+= 1
             stack.receiveFrame(summary, lease, length: length)
@@ -180,7 +180,7 @@ public struct PumpedShard: ~Copyable {
             let key = FlowKey(
                 guest: IPAddress(GuestFrame.guest), guestPort: port, remote: IPAddress(GuestFrame.remote),
                 remotePort: 443, transport: .tcp)
-            if count == 1 || Stack.owner(of: key, shards: count, secret: PumpedShards.secret) == index {
+            if count == 1 || key.owner(shards: count, secret: PumpedShards.secret) == index {
                 return port
             }
         }
@@ -204,10 +204,10 @@ public struct PumpedShard: ~Copyable {
             switch effect.kind {
             case .writeFrame: deliver(effect)
             case .sendStream: send(effect)
-            case .receiveStream: flows[Int(effect.slot)].asked = Int(effect.length)
+            case .receiveStream: flows[Int(effect.handle.slot)].asked = Int(effect.limit)
             case .connectStream: open(effect)
             case .inspectStream:
-                stack.streamReported(Handle(slot: effect.slot, generation: effect.generation), .heard)
+                stack.streamReported(effect.handle, .heard)
             // What the guest has shown of its addresses is for published ports.
             case .guestShown: break
             default: preconditionFailure("nobody expects this effect")
@@ -216,11 +216,11 @@ public struct PumpedShard: ~Copyable {
     }
 
     private mutating func open(_ effect: Effect) {
-        let handle = Handle(slot: effect.slot, generation: effect.generation)
+        let handle = effect.handle
         opening.handle = handle
-        opened = effect.slot
-        (flows + Int(effect.slot)).initialize(to: opening)
-        slots[Int(opening.port) - Self.firstPort] = UInt16(effect.slot)
+        opened = effect.handle.slot
+        (flows + Int(effect.handle.slot)).initialize(to: opening)
+        slots[Int(opening.port) - Self.firstPort] = UInt16(effect.handle.slot)
         stack.streamOpened(handle, socket: 0)
         stack.streamConnected(handle)
     }
@@ -228,16 +228,16 @@ public struct PumpedShard: ~Copyable {
     /// The host takes all at once.
     @inline(__always)
     private mutating func send(_ effect: Effect) {
-        let handle = Handle(slot: effect.slot, generation: effect.generation)
+        let handle = effect.handle
         var octets = 0
-        var lease = stack.parkedPayload(handle)
+        var lease = stack.unsentPayload(handle)
         while !lease.isNone {
             let state = space.state(of: lease)
             octets &+= Int(state.pointee.length)
             lease = state.pointee.next
         }
         octetsToHost &+= octets
-        stack.streamSent(handle, octets: octets)
+        stack.streamSent(handle, bytes: octets)
     }
 
     /// The guest takes a frame: it notes how far the stream has come.

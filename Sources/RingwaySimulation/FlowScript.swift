@@ -11,7 +11,7 @@ struct FlowScript: Sendable {
         case none
         /// The guest's application resets the connection.
         case guestResets(at: UInt64)
-        /// The guest's application closes for good after its last octet: what still comes is answered by RST.
+        /// The guest's application closes for good after its last byte: what still comes is answered by RST.
         case guestCloses
         /// The guest is gone without a word.
         case guestVanishes(at: UInt64)
@@ -55,7 +55,7 @@ struct FlowScript: Sendable {
 
     // The host's socket.
     var hostDelay: UInt64 = 1_000_000
-    /// Octets that one operation moves, at most.
+    /// Bytes that one operation moves, at most.
     var hostSize = 65_536
     var stallChance = 0.0
     var stall: UInt64 = 0

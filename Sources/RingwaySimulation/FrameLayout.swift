@@ -22,7 +22,7 @@ enum FrameLayout {
         put(Int(value & 0xFFFF), &frame, at + 2)
     }
 
-    /// RFC 1071, two octets at a time; folded, not inverted.
+    /// RFC 1071, two bytes at a time; folded, not inverted.
     static func sum(_ bytes: ArraySlice<UInt8>, _ initial: UInt64 = 0) -> UInt64 {
         var total = initial
         bytes.withUnsafeBytes { bytes in
@@ -41,7 +41,7 @@ enum FrameLayout {
         return total
     }
 
-    /// The sum of the pseudo-header of a TCP segment of `length` octets.
+    /// The sum of the pseudo-header of a TCP segment of `length` bytes.
     static func pseudoHeader(_ frame: [UInt8], tcpLength: Int) -> UInt64 {
         let addresses = isIPv4(frame) ? frame[ip + 12..<ip + 20] : frame[ip + 8..<ip + 40]
         return sum(addresses, 6 + UInt64(tcpLength))

@@ -10,7 +10,7 @@ struct GuestBehavior: Sendable {
 
     // Receiving.
     var receiveBuffer = 65_536
-    /// Octets the application reads at a time.
+    /// Bytes the application reads at a time.
     var readSize = 65_536
     /// Nanoseconds between reads, at most.
     var readInterval: UInt64 = 1_000_000
@@ -39,7 +39,7 @@ struct GuestBehavior: Sendable {
     var holdsBackSmallSegments = false
     /// FIN is sent even when the window is closed.
     var finIgnoresWindow = false
-    /// A closed window is probed with an octet beyond it; else with an old sequence number, as Linux does.
+    /// A closed window is probed with a byte beyond it; else with an old sequence number, as Linux does.
     var probesWithData = false
 
     init() {}

@@ -1,5 +1,5 @@
 /// One end of a TCP connection as a guest has it, written from the RFCs and sharing nothing with the stack under test:
-/// positions are plain integers counted from the initial sequence number (SYN is position 0, the first octet 1), payload
+/// positions are plain integers counted from the initial sequence number (SYN is position 0, the first byte 1), payload
 /// is a pattern that is checked as it comes, and the application that reads and writes is part of it.
 final class GuestConnection {
     enum Phase { case synSent, synReceived, open, timeWait, over }
@@ -77,10 +77,10 @@ final class GuestConnection {
 
     // MARK: What follows from the state
 
-    /// Octets of the peer's stream that came in order.
+    /// Bytes of the peer's stream that came in order.
     var received: Int { max(0, rcvNxt - 1 - (peerHasFinished ? 1 : 0)) }
     var peerHasFinished: Bool { peerFinished.map { rcvNxt > $0 } ?? false }
-    /// The position after the last octet written.
+    /// The position after the last byte written.
     var dataEnd: Int { written + 1 }
     var finIsSent: Bool { hasClosed && sndMax > dataEnd }
     var finIsAcknowledged: Bool { hasClosed && sndUna > dataEnd }

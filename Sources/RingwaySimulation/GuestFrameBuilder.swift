@@ -1,6 +1,6 @@
 internal import RingwayWire
 
-/// Ethernet, IP and TCP around a segment of the model guest, octet by octet from the RFCs.
+/// Ethernet, IP and TCP around a segment of the model guest, byte by byte from the RFCs.
 struct GuestFrameBuilder {
     static var guestMAC: UInt64 { 0x0200_0000_0002 }
 

@@ -16,9 +16,9 @@ final class HostSocket {
     let handle: Handle
     var isConnected = false
     var end: End?
-    /// Octets of the guest's stream that the peer has.
+    /// Bytes of the guest's stream that the peer has.
     var received = 0
-    /// Octets of the host's stream that the stack was given.
+    /// Bytes of the host's stream that the stack was given.
     var sent = 0
     var isSending = false
     var slices: [Slice] = []

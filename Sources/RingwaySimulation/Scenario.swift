@@ -21,6 +21,8 @@ public struct Scenario: Sendable {
     /// Events that are closer together than this meet in one turn of the stack, nanoseconds.
     let turnLength: UInt64
     let largestStream: Int
+    /// The stack's congestion control; not drawn, so that two can be compared over the same scenarios.
+    var congestion = CongestionAlgorithm.newReno
     private(set) var flows: [FlowScript] = []
     /// Randomness of everything that happens later.
     let generator: SplitMix64

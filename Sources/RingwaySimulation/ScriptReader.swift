@@ -1,4 +1,4 @@
-/// Octets read front to back; past the end everything is zero, so that every script means something.
+/// Bytes read front to back; past the end everything is zero, so that every script means something.
 struct ScriptReader {
     private var rest: Slice<UnsafeRawBufferPointer>
 
@@ -8,7 +8,7 @@ struct ScriptReader {
 
     mutating func octet() -> UInt8 { rest.popFirst() ?? 0 }
 
-    /// An unsigned integer of `count` octets, the lowest first.
+    /// An unsigned integer of `count` bytes, the lowest first.
     mutating func integer(_ count: Int) -> UInt64 {
         var value: UInt64 = 0
         for index in 0..<count { value |= UInt64(octet()) << UInt64(8 * index) }

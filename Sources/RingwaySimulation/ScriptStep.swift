@@ -1,17 +1,17 @@
-/// The steps of a script: what happens to the stack next. The raw value is the low half of a step's first octet.
+/// The steps of a script: what happens to the stack next. The raw value is the low half of a step's first byte.
 enum ScriptStep: UInt8 {
-    /// A frame from the guest: two octets of length, then the frame, virtio-net header first. With the step's high bit
+    /// A frame from the guest: two bytes of length, then the frame, virtio-net header first. With the step's high bit
     /// its checksums are put right, so that mutation does not end at the parser.
     case frame
-    /// Six octets of nanoseconds pass.
+    /// Six bytes of nanoseconds pass.
     case time
     /// The turn ends: timers, acknowledgements.
     case turn
     /// Socket, answer: an attempt to connect ends.
     case connected
-    /// Socket, two octets of count: a send ends.
+    /// Socket, two bytes of count: a send ends.
     case sent
-    /// Socket, two octets of count: a receive ends.
+    /// Socket, two bytes of count: a receive ends.
     case received
     /// Socket: end of file.
     case ended

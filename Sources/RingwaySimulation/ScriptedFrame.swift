@@ -26,7 +26,7 @@ enum ScriptedFrame {
             isIPv6: isIPv6)
     }
 
-    /// A segment near what the stack expects, from a few octets of a script.
+    /// A segment near what the stack expects, from a few bytes of a script.
     static func segment(
         _ choice: UInt8, _ reader: inout ScriptReader, _ positions: [UInt32: ScriptedNetwork.Position],
         _ plan: NetworkPlan
@@ -37,7 +37,7 @@ enum ScriptedFrame {
         segment.sourcePort = Int(ends.guest.port)
         segment.destinationPort = Int(ends.remote.port)
         segment.flags = Segment.Flags(rawValue: reader.octet())
-        // Offsets are signed octets; a shift in the high bits of the options' octet makes them reach far.
+        // Offsets are signed bytes; a shift in the high bits of the options' byte makes them reach far.
         let before = Int8(bitPattern: reader.octet())
         let after = Int8(bitPattern: reader.octet())
         segment.window = Int(reader.integer(2))

@@ -6,7 +6,7 @@ internal import RingwayWire
 extension ScriptedNetwork {
     mutating func perform() {
         while let effect = stack.effects.popFirst() {
-            let handle = Handle(slot: effect.slot, generation: effect.generation)
+            let handle = effect.handle
             switch effect.kind {
             case .writeFrame: write(effect)
             case .connectStream, .connectService:
@@ -43,19 +43,19 @@ extension ScriptedNetwork {
         if !names[keyPath: list].contains(handle) { names[keyPath: list].append(handle) }
     }
 
-    /// The octets of an effect lie inside its buffer.
+    /// The bytes of an effect lie inside its buffer.
     private mutating func check(_ effect: Effect) {
         demand(Int(effect.offset) + Int(effect.length) <= space.size(of: effect.lease))
         pool.pointee.release(effect.lease)
     }
 
     private mutating func performOnSocket(_ effect: Effect, _ handle: Handle) {
-        let index = Int(effect.offset)
+        let index = Int(effect.socket)
         guard sockets.indices.contains(index), sockets[index].handle == handle, !sockets[index].isOver else { return }
         switch effect.kind {
         case .sendStream:
             demand(!sockets[index].isSending, "two sends at once")
-            var lease = stack.parkedPayload(handle)
+            var lease = stack.unsentPayload(handle)
             demand(!lease.isNone, "a send of nothing")
             while !lease.isNone, sockets[index].held.count < 8 {
                 pool.pointee.hold(lease)
@@ -66,8 +66,8 @@ extension ScriptedNetwork {
             sockets[index].isSending = true
         case .receiveStream:
             demand(sockets[index].receiveLimit == 0, "two receives at once")
-            demand(effect.length > 0 && effect.length <= 65_535)
-            sockets[index].receiveLimit = Int(effect.length)
+            demand(effect.limit > 0 && effect.limit <= 65_535)
+            sockets[index].receiveLimit = Int(effect.limit)
         case .classifyStream, .watchStream, .shutdownStream: break
         case .inspectStream: stack.streamReported(handle, .heard)
         default:

@@ -26,7 +26,7 @@ extension ScriptedNetwork {
             guard sockets[index].isSending else { return }
             let taken = min(count, sockets[index].heldOctets)
             release(index)
-            stack.streamSent(handle, octets: taken)
+            stack.streamSent(handle, bytes: taken)
         case .received:
             let limit = sockets[index].receiveLimit
             // The engine leaves the last buffers to frames from the guest.
@@ -52,7 +52,7 @@ extension ScriptedNetwork {
     }
 
     private mutating func answerConnect(_ index: Int, _ answer: Int) {
-        let failures: [Stack.ConnectFailure] = [
+        let failures: [ConnectFailure] = [
             .refused, .hostUnreachable, .networkUnreachable, .prohibited, .timedOut, .exhausted,
         ]
         // As the recorder numbers them: zero is success.

@@ -2,7 +2,7 @@ internal import RingwayStack
 internal import RingwayStorage
 internal import RingwayWire
 
-/// A stack whose whole surroundings are read from octets: what the fuzzer drives, and what replays its finds.
+/// A stack whose whole surroundings are read from bytes: what the fuzzer drives, and what replays its finds.
 ///
 /// However hostile the guest in the script is, the owner is as the stack may rely on: it answers what it was asked and
 /// nothing else. When the script ends every socket fails and time passes; then nothing may be held.
@@ -13,7 +13,7 @@ public struct ScriptedNetwork: ~Copyable {
         var isSending = false
         var receiveLimit = 0
         var isOver = false
-        /// Buffers that a send under way holds, and the octets in them.
+        /// Buffers that a send under way holds, and the bytes in them.
         var held: [Lease] = []
         var heldOctets = 0
     }
@@ -164,7 +164,7 @@ public struct ScriptedNetwork: ~Copyable {
         for _ in 0..<40 where stack.flowCount > 0 || pool.pointee.leased > 0 { pass(10_000_000_000) }
         demand(stack.connectionCount == 0, "connections are left: \(stack.connectionSummaries)")
         demand(stack.flowCount == 0, "keys are left in the flow table")
-        demand(stack.promisedOctets == 0, "octets stay promised")
+        demand(stack.reservedBytes == 0, "bytes stay reserved")
         demand(stack.halfOpenCount == 0, "connections stay half-open")
         demand(pool.pointee.leased == 0, "\(pool.pointee.leased) buffers leaked")
         demand(counters.read(.tcpParkedOctets) == 0, "octets stay parked")

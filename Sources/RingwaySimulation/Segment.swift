@@ -73,7 +73,7 @@ struct Segment {
         return true
     }
 
-    /// The options as octets, padded to a multiple of four in one of the ways that are legal.
+    /// The options as bytes, padded to a multiple of four in one of the ways that are legal.
     func options(padFirst: Bool) -> [UInt8] {
         var octets: [UInt8] = []
         if let size = maximumSegmentSize { octets += [2, 4, UInt8(size >> 8), UInt8(size & 255)] }

@@ -2,7 +2,7 @@ internal import RingwayStack
 internal import RingwayStorage
 internal import RingwayWire
 
-/// The host's side: sockets that connect, take octets, give octets and fail, each in its own time.
+/// The host's side: sockets that connect, take bytes, give bytes and fail, each in its own time.
 extension SimulatedNetwork {
     // MARK: Opening
 
@@ -11,7 +11,7 @@ extension SimulatedNetwork {
             return fail("a connect to \(effect.address), where nobody is")
         }
         let script = scenario.flows[flow]
-        let handle = Handle(slot: effect.slot, generation: effect.generation)
+        let handle = effect.handle
         let socket = HostSocket(identifier: sockets.count, flow: flow, handle: handle)
         sockets.append(socket)
         stack.streamOpened(handle, socket: UInt32(socket.identifier))
@@ -27,7 +27,7 @@ extension SimulatedNetwork {
         let answer = script.connectAnswers[min(attempt, script.connectAnswers.count - 1)]
         log("socket \(socket.identifier): connect \(answer)")
         recorder?.connected(socket.identifier, answer)
-        let failure: Stack.ConnectFailure
+        let failure: ConnectFailure
         switch answer {
         case .succeeds:
             socket.isConnected = true
@@ -58,11 +58,11 @@ extension SimulatedNetwork {
     // MARK: Effects
 
     func perform(onSocket effect: Effect) {
-        let handle = Handle(slot: effect.slot, generation: effect.generation)
-        guard sockets.indices.contains(Int(effect.offset)), sockets[Int(effect.offset)].handle == handle else {
+        let handle = effect.handle
+        guard sockets.indices.contains(Int(effect.socket)), sockets[Int(effect.socket)].handle == handle else {
             return fail("\(effect.kind) for a socket that is not the flow's")
         }
-        let socket = sockets[Int(effect.offset)]
+        let socket = sockets[Int(effect.socket)]
         if let end = socket.end {
             // A socket that failed is closed already; the stack cannot know when it says so.
             if end != .failed { fail("\(effect.kind) for socket \(socket.identifier), which is \(end)") }
@@ -70,7 +70,7 @@ extension SimulatedNetwork {
         }
         switch effect.kind {
         case .sendStream: send(socket)
-        case .receiveStream: receive(socket, Int(effect.length))
+        case .receiveStream: receive(socket, Int(effect.limit))
         case .classifyStream: break
         case .inspectStream: inspect(socket)
         case .watchStream: watch(socket)
@@ -111,7 +111,7 @@ extension SimulatedNetwork {
     private func send(_ socket: HostSocket) {
         if socket.isSending { return fail("two sends at once on socket \(socket.identifier)") }
         if socket.sawShutdown { return fail("a send after shutdown on socket \(socket.identifier)") }
-        var lease = stack.parkedPayload(socket.handle)
+        var lease = stack.unsentPayload(socket.handle)
         if lease.isNone { return fail("a send of nothing on socket \(socket.identifier)") }
         socket.isSending = true
         let most = random.integer(1...24)
@@ -152,7 +152,7 @@ extension SimulatedNetwork {
         if socket.hasError { return failNow(socket) }
         log("socket \(socket.identifier): sent \(taken), \(socket.received) in all")
         recorder?.sent(socket.identifier, taken)
-        stack.streamSent(socket.handle, octets: taken)
+        stack.streamSent(socket.handle, bytes: taken)
     }
 
     // MARK: Receiving

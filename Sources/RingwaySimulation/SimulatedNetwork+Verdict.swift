@@ -22,7 +22,7 @@ extension SimulatedNetwork {
         for metric in [Metric.tcpFlows, .tcpHalfOpen, .tcpParkedOctets] where counters.read(metric) != 0 {
             fail("\(metric.name) is \(counters.read(metric)) at the end")
         }
-        if stack.promisedOctets != 0 { fail("\(stack.promisedOctets) octets stay promised") }
+        if stack.reservedBytes != 0 { fail("\(stack.reservedBytes) bytes stay reserved") }
         if stack.halfOpenCount != 0 { fail("\(stack.halfOpenCount) connections stay half-open") }
         if stack.flowCount != 0 { fail("\(stack.flowCount) keys stay in the flow table") }
     }

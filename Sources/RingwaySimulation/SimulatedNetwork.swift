@@ -67,11 +67,12 @@ final class SimulatedNetwork {
         }
         pool = .allocate(capacity: 1)
         pool.initialize(to: MemoryFailure.trap { [space] in try BufferPool(space: space, shard: 0) })
-        let configuration = Stack.Configuration(
+        var configuration = Stack.Configuration(
             plan: scenario.plan, limits: scenario.limits, policy: DestinationPolicy(),
             guestMAC: MACAddress(rawValue: GuestFrameBuilder.guestMAC), guestIPv4: scenario.plan.firstGuestIPv4,
             guestIPv6: scenario.plan.firstGuestIPv6, shard: 0, shards: 1, secret: scenario.secret)
-        stack = MemoryFailure.trap { [pool, counters, now] in
+        configuration.congestion = scenario.congestion
+        stack = MemoryFailure.trap { [pool, counters, now, configuration] in
             try Stack(configuration, pool: pool, counters: counters, now: now)
         }
         let healsAt = now + scenario.healsAfter
@@ -155,7 +156,7 @@ final class SimulatedNetwork {
         while stack.finishTurn() { perform() }
         perform()
         let bound = max(scenario.limits.parkOctetsPerFlow, 65_536) + 32_768
-        // A connection that its guest has left may still have octets for the host beside its successor.
+        // A connection that its guest has left may still have bytes for the host beside its successor.
         let streams = scenario.flows.count + fates.reduce(0) { $0 + $1.forgotten.count }
         if counters.read(.tcpParkedOctets) > streams * bound {
             fail("\(counters.read(.tcpParkedOctets)) octets are parked")
@@ -210,7 +211,7 @@ final class SimulatedNetwork {
     /// Nanoseconds after which a guest that says nothing may be given up, less what timers may be early.
     private static var leastSilence: UInt64 { 6_900_000_000 }
 
-    /// Takes the frame's octets and hands its buffers back, at once or after the kernel had its time.
+    /// Takes the frame's bytes and hands its buffers back, at once or after the kernel had its time.
     private func writeFrame(_ effect: Effect) {
         let frame = octets(of: effect)
         sendToGuest(frame)

@@ -3,10 +3,12 @@ public enum Simulation {
     /// - Parameters:
     ///   - seed: decides everything.
     ///   - recorder: hears of every frame and event, for a replay; `nil` for speed.
-    public static func run(seed: UInt64, recorder: Recorder? = nil) -> SimulationReport {
-        guard let scenario = Scenario(seed: seed) else {
+    ///   - usesCubic: the stack's congestion control is CUBIC, for a comparison; else it is the default.
+    public static func run(seed: UInt64, recorder: Recorder? = nil, usesCubic: Bool = false) -> SimulationReport {
+        guard var scenario = Scenario(seed: seed) else {
             preconditionFailure("a scenario's network plan is consistent")
         }
+        if usesCubic { scenario.congestion = .cubic }
         let network = SimulatedNetwork(scenario, recorder: recorder)
         if let recorder { recorder.begin(scenario) }
         network.run()

@@ -1,4 +1,4 @@
-/// The octets of one direction of one stream: a function of their position, so that neither end has to store what it
+/// The bytes of one direction of one stream: a function of their position, so that neither end has to store what it
 /// sent or expects, and any slice can be checked alone.
 struct StreamPattern: Sendable {
     let seed: UInt64
@@ -11,7 +11,7 @@ struct StreamPattern: Sendable {
         UInt8(truncatingIfNeeded: word(offset >> 3) >> UInt64((offset & 7) * 8))
     }
 
-    /// Writes the `count` octets from `offset` on.
+    /// Writes the `count` bytes from `offset` on.
     func fill(_ target: UnsafeMutableRawPointer, _ count: Int, from offset: Int) {
         var done = 0
         while done < count, (offset + done) & 7 != 0 {
@@ -28,7 +28,7 @@ struct StreamPattern: Sendable {
         }
     }
 
-    /// The position in the stream of the first octet that is not as it should be, or `nil` when all are.
+    /// The position in the stream of the first byte that is not as it should be, or `nil` when all are.
     func firstMismatch(_ source: UnsafeRawPointer, _ count: Int, from offset: Int) -> Int? {
         var done = 0
         while done < count {

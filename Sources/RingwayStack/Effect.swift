@@ -1,89 +1,132 @@
 public import RingwayStorage
 public import RingwayWire
 
-/// One thing the stack asks its owner to do. The stack never touches a descriptor: it is given frames, socket events
-/// and a clock reading, and answers with effects, in order.
+/// One request of the stack to its owner. The stack never touches a descriptor: frames, socket events and a clock reading
+/// go in, effects come out, in order.
 ///
 /// A plain value in a queue that was allocated once, rather than a call into a generic sink: the stack stays one
 /// non-generic module that the optimiser sees whole, and a simulator or a test reads the same queue the engine does.
+///
+/// Flat, because one layout of 64 bytes for all kinds is cheaper to queue than an enum with payloads, but no field has two
+/// meanings: each kind has a factory that takes what it needs, and the other fields keep their defaults.
 @frozen
 public struct Effect: BitwiseCopyable, Sendable {
     public enum Kind: UInt8, Sendable, BitwiseCopyable {
         /// Write a frame to the guest: `offset`/`length` of `lease`, then `payloadOffset`/`payloadLength` of `payload`
-        /// where that is not `none`. The queue owns one hold of each; it ends with the write.
+        /// where that is not `none`. The effect owns one hold of each; it ends with the write.
         case writeFrame
-        /// Open a TCP socket for flow `slot` and connect it to `address`, with `trafficClass`, with `hopLimit` where that is
-        /// small, and from the guest's port, `length`, where that is wanted.
+        /// Open a TCP socket for connection `handle` and connect it to `address`, with `trafficClass`, with `hopLimit` where
+        /// that is small, and from the guest's port, `sourcePort`, where that is wanted.
         case connectStream
-        /// Give flow `slot` a stream to the built-in DNS service.
+        /// Give connection `handle` a stream to the built-in DNS service.
         case connectService
-        /// Send what flow `slot` has parked, at most `length` bytes unless that is zero, and the last one as urgent where
-        /// `segmentSize` is not zero. At most one send per flow is under way.
+        /// Send the unsent payload of connection `handle` on `socket`, at most `limit` bytes unless that is zero, and the last
+        /// byte as urgent where `isUrgent`. At most one send per connection is in flight.
         case sendStream
-        /// Receive at most `length` octets for flow `slot`. At most one receive per flow is under way.
+        /// Receive at most `limit` bytes for connection `handle`. At most one receive per connection is in flight.
         case receiveStream
-        /// Send with `trafficClass` from now on what is sent for flow `slot`.
+        /// Send with `trafficClass` from now on on `socket`.
         case classifyStream
-        /// Tell what the kernel knows about the far end of flow `slot` (`streamReported`); where `length` is not zero, have it
-        /// say something if it has been silent for `PeerWatch.keepaliveTrust`.
+        /// Report what the kernel knows about the peer of `socket` (`streamReported`); where `solicits`, have the peer say
+        /// something if it has been silent for `PeerWatch.keepaliveTrust`.
         case inspectStream
-        /// Nothing can be received for flow `slot` now; tell when its socket fails all the same, and where `length` is not
-        /// zero, when its client ends its side without having said anything.
+        /// Nothing can be received for connection `handle` now: report when `socket` fails all the same, and where
+        /// `reportsEnd`, when its client ends its side without having sent anything.
         case watchStream
-        /// The guest sent FIN and all data before it is sent: shut the sending side down.
+        /// The guest sent FIN and all data before it is sent: shut the sending side of `socket` down.
         case shutdownStream
-        /// Close the socket of a flow that has ended well.
+        /// Close the socket of a connection that has ended well.
         case closeStream
         /// Close the socket so that its peer sees RST.
         case resetStream
-        /// Send `length` octets at `offset` of `lease` to `address` from the socket of UDP mapping `slot`. The queue owns
+        /// Send `length` bytes at `offset` of `lease` to `address` from the socket of UDP mapping `handle`. The effect owns
         /// the hold.
         case sendDatagram
-        /// The same through the listener of forwarded UDP flow `slot`.
+        /// The same through the listener of forwarded UDP mapping `handle`.
         case sendForwardedDatagram
-        /// Tell the peer of forwarded UDP flow `slot` that nothing listens on the port.
+        /// Report to the peer of forwarded UDP mapping `handle` that its port is closed.
         case refuseDatagram
-        /// Close the socket of UDP mapping `slot`.
+        /// Close the socket of UDP mapping `handle`.
         case closeDatagram
-        /// Send an ICMP echo request from the socket of ping `slot`.
+        /// Send an ICMP echo request, `length` bytes at `offset` of `lease`, to `address` from the socket of ping `handle`.
         case sendEcho
-        /// Close the socket of ping `slot`.
+        /// Close the socket of ping `handle`.
         case closeEcho
-        /// Hand `length` octets at `offset` of `lease` to the DNS service under the tag `slot`, `generation`.
+        /// Pass `length` bytes at `offset` of `lease` to the DNS service as query `handle`.
         case query
-        /// The guest has declined its address: give it another one, if there is one.
+        /// The guest has declined its address: assign another one, if there is one.
         case replaceAddress
-        /// A datagram was put together from fragments: treat `lease` as a frame read from the link.
+        /// A datagram was put together from fragments: treat the `length` bytes of `lease` as a frame read from the link.
         case reenterFrame
         /// The guest has shown that it has `address`.
         case guestShown
-        /// `address` of the guest's does not answer; the client in socket `offset` was not led there in vain where that is
-        /// not `.max`: the connection is gone, and the client may be led elsewhere.
+        /// `address` of the guest's does not answer. Where `socket` is not `noSocket`, it is that of a client whose connection
+        /// was given up early: it may be connected elsewhere.
         case guestSilent
     }
 
-    public var kind: Kind
-    public var hopLimit: UInt8 = 64
-    public var trafficClass: UInt8 = 0
-    /// The guest forbids that the datagram be cut on its way.
-    public var dontFragment = false
-    public var generation: UInt16 = 0
-    public var segmentSize: UInt16 = 0
-    public var slot: UInt32 = 0
-    public var lease: Lease = .none
-    public var offset: UInt32 = 0
-    public var length: UInt32 = 0
-    public var payload: Lease = .none
-    public var payloadOffset: UInt32 = 0
-    public var payloadLength: UInt32 = 0
-    public var address: TransportAddress = TransportAddress(address: IPAddress(IPv4Address(rawValue: 0)), port: 0)
+    /// Facts about an effect that are true or not.
+    @frozen @usableFromInline
+    struct Options: OptionSet, BitwiseCopyable, Sendable {
+        @usableFromInline let rawValue: UInt8
+        @inlinable init(rawValue: UInt8) { self.rawValue = rawValue }
+        @inlinable static var dontFragment: Options { Options(rawValue: 1 << 0) }
+        @inlinable static var urgent: Options { Options(rawValue: 1 << 1) }
+        @inlinable static var solicits: Options { Options(rawValue: 1 << 2) }
+        @inlinable static var reportsEnd: Options { Options(rawValue: 1 << 3) }
+    }
 
-    @inlinable public init(_ kind: Kind) { self.kind = kind }
+    public let kind: Kind
+    public internal(set) var hopLimit: UInt8 = 64
+    public internal(set) var trafficClass: UInt8 = 0
+    @usableFromInline var options: Options = []
+    /// The connection, UDP mapping, ping or query that the effect is about.
+    public internal(set) var handle = Handle(slot: 0, generation: 0)
+    /// Bytes of each datagram where the payload is several of them; zero for one.
+    public internal(set) var segmentSize: UInt16 = 0
+    /// The buffer of a frame, datagram or message, and where its bytes lie in it.
+    public internal(set) var lease: Lease = .none
+    public internal(set) var offset: UInt32 = 0
+    public internal(set) var length: UInt32 = 0
+    /// A second buffer, whose bytes follow those of `lease`, or `none`.
+    public internal(set) var payload: Lease = .none
+    public internal(set) var payloadOffset: UInt32 = 0
+    public internal(set) var payloadLength: UInt32 = 0
+    /// The owner's name for a connection's host socket, as given to `streamOpened`: the connection itself may be gone.
+    public internal(set) var socket = Effect.noSocket
+    /// Where to send or connect to; of a stream effect the remote end, without its port.
+    public internal(set) var address = TransportAddress(address: IPAddress(IPv4Address(rawValue: 0)), port: 0)
+    /// The guest's port of a connection to be opened.
+    public internal(set) var sourcePort: UInt16 = 0
+    /// The most bytes to send or receive; zero for no limit.
+    public internal(set) var limit: UInt32 = 0
 
-    @inlinable public init(_ kind: Kind, slot: UInt32, length: UInt32 = 0) {
+    /// Stands for "no socket".
+    @inlinable public static var noSocket: UInt32 { .max }
+
+    /// The guest forbids that the datagram be fragmented on its way.
+    @inlinable public var dontFragment: Bool { options.contains(.dontFragment) }
+    /// The last byte of the send is urgent.
+    @inlinable public var isUrgent: Bool { options.contains(.urgent) }
+    /// A silent peer is to be made to say something.
+    @inlinable public var solicits: Bool { options.contains(.solicits) }
+    /// The end of the client's side is to be reported, too.
+    @inlinable public var reportsEnd: Bool { options.contains(.reportsEnd) }
+
+    @inline(__always) init(_ kind: Kind) { self.kind = kind }
+
+    @inline(__always) init(_ kind: Kind, _ handle: Handle) {
         self.kind = kind
-        self.slot = slot
-        self.length = length
+        self.handle = handle
+    }
+
+    /// A frame that lies in one buffer, virtio-net header first.
+    public static func frame(_ lease: Lease, offset: UInt32, length: UInt32) -> Effect {
+        var effect = Effect(.writeFrame)
+        effect.lease = lease
+        effect.offset = offset
+        effect.length = length
+        return effect
     }
 }
 

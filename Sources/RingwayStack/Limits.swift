@@ -18,12 +18,12 @@ public struct Limits: Sendable, Equatable {
     public var fragments = 64
     /// Connections to published ports that a shard carries around the link. Beyond it they take the link.
     public var splicedConnectionsPerShard = 4_096
-    /// Octets of frame buffers a shard may use; pages are touched only when needed. When they are all in use, reading
+    /// Bytes of frame buffers a shard may use; pages are touched only when needed. When they are all in use, reading
     /// from the link and from host sockets waits.
     public var poolOctetsPerShard = 256 << 20
-    /// Octets from the guest that one TCP flow may park while its host socket is slow; bounds the window it advertises.
+    /// Bytes from the guest that one TCP flow may park while its host socket is slow; bounds the window it advertises.
     public var parkOctetsPerFlow = 4 << 20
-    /// Octets of out-of-order TCP data held for one flow. Beyond it such data is dropped and the guest sends it again.
+    /// Bytes of out-of-order TCP data held for one flow. Beyond it such data is dropped and the guest sends it again.
     public var outOfOrderOctetsPerFlow = 1 << 20
 
     /// Guests on one network at a time. Beyond it a link is turned away.
@@ -39,7 +39,7 @@ public struct Limits: Sendable, Equatable {
     /// is told to use so many.
     public var queuesPerGuest = 0
 
-    /// Seconds without a datagram, from the guest or from whom it has sent to, after which a UDP mapping ends, answered or not
+    /// Seconds without a datagram, from the guest or a peer that it has sent to, after which a UDP mapping ends, answered or not
     /// (RFC 4787 REQ-5: two minutes at least).
     public var udpTimeout = 180
     /// Seconds that a DNS query may wait for its answer, from the gateway or from another server.

@@ -1,6 +1,6 @@
 public import RingwayWire
 
-/// The addresses of one network: who the gateway is, where the host answers, which addresses guests may have.
+/// The addresses of one network: the gateway, the address for the host, and those that guests may have.
 ///
 /// For `192.168.127.0/24` the gateway is `.1`, the host `.254` and guests run from `.2` to `.253`; in the /64 of
 /// IPv6 they are `::1`, `::fe` and from `::2`. A plan that exists is consistent: gateway, host and guests are
@@ -30,7 +30,7 @@ public struct NetworkPlan: Sendable {
     public var firstGuestIPv6: IPv6Address
     /// `fe80::1`, the source of router advertisements and thereby the guests' default route.
     public var gatewayLinkLocal: IPv6Address
-    /// Octets of an IP packet on the link, `minimumMTU` to `maximumMTU`.
+    /// Bytes of an IP packet on the link, `minimumMTU` to `maximumMTU`.
     public var mtu: Int
     /// Domains that guests search, advertised by DHCP option 119 and by DNSSL.
     public var searchDomains: [String] = []
@@ -49,7 +49,7 @@ public struct NetworkPlan: Sendable {
     /// - Parameters:
     ///   - ipv4: an IPv4 block of /8 to /29 of unicast addresses; its host bits are ignored.
     ///   - ipv6Prefix: a routable unicast prefix of which the first 64 bits count.
-    ///   - mtu: `minimumMTU` to `maximumMTU` octets.
+    ///   - mtu: `minimumMTU` to `maximumMTU` bytes.
     public init?(ipv4: CIDRBlock, ipv6Prefix: IPv6Address, mtu: Int) {
         guard ipv4.address.isIPv4, (8...29).contains(ipv4.prefixLength) else { return nil }
         guard mtu >= Self.minimumMTU, mtu <= Self.maximumMTU else { return nil }

@@ -13,10 +13,10 @@ public struct BufferSpace: @unchecked Sendable {
         @usableFromInline var smallStates: UnsafeMutablePointer<LeaseState>
     }
 
-    /// Octets in a large buffer: a virtio-net header, an ethernet header, 64 KiB of IP, and room for the headroom that
+    /// Bytes in a large buffer: a virtio-net header, an ethernet header, 64 KiB of IP, and room for the headroom that
     /// the receiving side of the host puts before a payload; a multiple of the page size.
     public static var largeSize: Int { 69_632 }
-    /// Octets in a small buffer.
+    /// Bytes in a small buffer.
     public static var smallSize: Int { 2_048 }
     /// The most shards that a lease can name.
     public static var maximumShards: Int { 64 }
@@ -68,7 +68,7 @@ public struct BufferSpace: @unchecked Sendable {
         regions.deallocate()
     }
 
-    /// The first octet of the leased buffer.
+    /// The first byte of the leased buffer.
     @inlinable @inline(__always) public func address(of lease: Lease) -> UnsafeMutableRawPointer {
         let region = regions + lease.shard
         return lease.isSmall
@@ -83,7 +83,7 @@ public struct BufferSpace: @unchecked Sendable {
             : region.pointee.largeStates + lease.slot
     }
 
-    /// Octets in the leased buffer.
+    /// Bytes in the leased buffer.
     @inlinable @inline(__always) public func size(of lease: Lease) -> Int {
         lease.isSmall ? Self.smallSize : Self.largeSize
     }
@@ -163,6 +163,9 @@ public struct BufferPool: ~Copyable {
 
     @inlinable public var largeAvailable: Int { large.available }
     @inlinable public var smallAvailable: Int { small.available }
+    /// Large buffers run short: what has to be kept is copied into small ones, so that frames from the guest, the
+    /// acknowledgements among them, always find a large one.
+    @inlinable public var isPressed: Bool { largeAvailable < space.largeCount / 2 }
     /// Buffers of both sizes that are leased now.
     public var leased: Int { space.largeCount + space.smallCount - large.available - small.available }
 
@@ -181,7 +184,7 @@ public struct BufferPool: ~Copyable {
         return lease
     }
 
-    /// A small buffer when `octets` fit one, else (or when those are used up) a large one.
+    /// A small buffer when `bytes` fit one, else (or when those are used up) a large one.
     @inlinable @inline(__always) public mutating func lease(fitting octets: Int) -> Lease {
         if octets <= BufferSpace.smallSize {
             let lease = lease(.small)

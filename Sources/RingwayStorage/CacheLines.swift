@@ -1,11 +1,11 @@
 /// Memory that one thread writes keeps away from memory that another one does.
 ///
-/// Processors move memory between their caches in lines of 64 octets, and many fetch the neighbouring line too. What two
-/// shards write within 128 octets of each other costs both of them a transfer each time, though they share nothing.
+/// Processors move memory between their caches in lines of 64 bytes, and many fetch the neighbouring line too. What two
+/// shards write within 128 bytes of each other costs both of them a transfer each time, though they share nothing.
 public enum CacheLines {
-    /// Octets within which only one thread may write.
+    /// Bytes within which only one thread may write.
     @inlinable public static var reach: Int { 128 }
 
-    /// `octets`, and as many more as no allocation may begin in.
+    /// `bytes`, and as many more as no allocation may begin in.
     @inlinable public static func whole(_ octets: Int) -> Int { max(reach, (octets + reach - 1) & ~(reach - 1)) }
 }

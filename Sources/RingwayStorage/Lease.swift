@@ -1,6 +1,6 @@
 /// Sole ownership of one pooled buffer, as a value that fits a table or an operation tag.
 ///
-/// Whoever holds a lease must hand it on or release it. The tables that keep leases are raw memory, where Swift cannot
+/// The holder of a lease must hand it on or release it. The tables that keep leases are raw memory, where Swift cannot
 /// express ownership in the type; `BufferPool` therefore counts holds and traps on a release too many.
 ///
 ///     31      24  23   22                    0
@@ -35,34 +35,34 @@ public struct Lease: Hashable, Sendable, BitwiseCopyable {
     @inlinable public var slot: Int { Int(rawValue & 0x7F_FFFF) }
 }
 
-/// What the lease's holder remembers about the octets in its buffer, kept beside the pool so that a queue of leases
+/// What the lease's holder remembers about the bytes in its buffer, kept beside the pool so that a queue of leases
 /// needs no nodes of its own: every queue in Ringway is a chain through `next`.
 @frozen
 public struct LeaseState: BitwiseCopyable {
     /// How many holders: the queue it rests on, and each write in the kernel's hands.
     public var holds: UInt32 = 0
     public var next: Lease = .none
-    /// Where the payload starts, in octets from the buffer's first.
+    /// Where the payload starts, in bytes from the buffer's first.
     public var offset: UInt32 = 0
-    /// Octets of payload.
+    /// Bytes of payload.
     public var length: UInt32 = 0
-    /// The TCP sequence number of the first octet of payload.
+    /// The TCP sequence number of the first byte of payload.
     public var sequence: UInt32 = 0
-    /// Marks that the owner of the queue gives a meaning to.
-    public var marks: UInt32 = 0
-    /// When the payload was last sent, in monotonic nanoseconds.
-    public var sentAt: UInt64 = 0
+    /// A second buffer that is written together with this one and released after it, or `none`.
+    public var attached: Lease = .none
+    /// The DNS query that a message in the kernel's hands belongs to.
+    public var query = Handle(slot: 0, generation: 0)
 
     @inlinable public init() {}
 }
 
-/// A first-in first-out chain of leases, and the octets of payload on it.
+/// A first-in first-out chain of leases, and the bytes of payload on it.
 @frozen
 public struct LeaseQueue: BitwiseCopyable {
     public var head: Lease = .none
     public var tail: Lease = .none
-    /// Octets of payload on the whole chain.
-    public var octets: Int = 0
+    /// Bytes of payload on the whole chain.
+    public var bytes: Int = 0
 
     @inlinable public init() {}
     @inlinable public var isEmpty: Bool { head.isNone }
@@ -73,7 +73,7 @@ public struct LeaseQueue: BitwiseCopyable {
         state.pointee.next = .none
         if tail.isNone { head = lease } else { space.state(of: tail).pointee.next = lease }
         tail = lease
-        octets &+= Int(state.pointee.length)
+        bytes &+= Int(state.pointee.length)
     }
 
     /// Takes the first lease off.
@@ -83,7 +83,7 @@ public struct LeaseQueue: BitwiseCopyable {
         let state = space.state(of: first)
         head = state.pointee.next
         if head.isNone { tail = .none }
-        octets &-= Int(state.pointee.length)
+        bytes &-= Int(state.pointee.length)
         state.pointee.next = .none
         return first
     }

@@ -2,7 +2,7 @@
 ///
 /// The blocks that guests cause come from calls that can fail. Everything small is allocated by Swift itself, which ends
 /// the process where there is no memory. So that this does not happen, a guest or a flow is refused while no more than
-/// `octets` are left: what all small objects together take meanwhile is much less.
+/// `bytes` are left: what all small objects together take meanwhile is much less.
 public struct MemoryReserve: Sendable {
     /// Kept for small objects.
     public static var octets: Int { 16 << 20 }
@@ -22,7 +22,7 @@ public struct MemoryReserve: Sendable {
     /// Whether there is anything to run out of.
     public var isBounded: Bool { addressLimit != nil || dataLimit != nil || commitLimit != nil }
 
-    /// Octets left, or `nil` without a bound.
+    /// Bytes left, or `nil` without a bound.
     public var left: Int? {
         let parts = [(addressLimit, addressesUsed), (dataLimit, dataUsed), (commitLimit, committed)]
         return parts.compactMap { limit, used in limit.map { max(0, $0 - used) } }.min()

@@ -3,7 +3,7 @@ import RingwaySimulation
 
 /// Runs simulations: many seeds for a verdict, or one seed with a trace of everything that happened.
 ///
-///     ringway-simulate [--seeds N] [--from SEED] [--seconds N]
+///     ringway-simulate [--seeds N] [--from SEED] [--seconds N] [--cubic]
 ///     ringway-simulate --seed SEED [--quiet] [--capture FILE] [--script FILE]
 ///     ringway-simulate --corpus DIRECTORY
 struct Arguments {
@@ -12,6 +12,8 @@ struct Arguments {
     var count: UInt64 = 1_000
     var seconds: Int?
     var isQuiet = false
+    /// CUBIC in place of NewReno, to compare the two over the same seeds.
+    var usesCubic = false
     var capture: String?
     var script: String?
     var corpus: String?
@@ -21,6 +23,7 @@ struct Arguments {
         while let word = rest.popFirst() {
             switch word {
             case "--quiet": isQuiet = true
+            case "--cubic": usesCubic = true
             case "--seed":
                 guard let value = rest.popFirst().flatMap({ UInt64($0) }) else { return nil }
                 seed = value
@@ -55,7 +58,7 @@ func write(_ octets: [UInt8], to path: String) -> Bool {
 
 func replay(_ seed: UInt64, _ arguments: Arguments) -> Int32 {
     let recorder = Recorder(captures: arguments.capture != nil, print: arguments.isQuiet ? nil : { print($0) })
-    let report = Simulation.run(seed: seed, recorder: recorder)
+    let report = Simulation.run(seed: seed, recorder: recorder, usesCubic: arguments.usesCubic)
     if let path = arguments.capture, !write(recorder.capture, to: path) {
         print("cannot write \(path)")
         return 2
@@ -97,10 +100,12 @@ func runMany(_ arguments: Arguments) -> Int32 {
     var frames = 0
     var retransmissions = 0
     var run: UInt64 = 0
+    var duration = 0.0
     for seed in arguments.first..<arguments.first + arguments.count {
         if let seconds = arguments.seconds, time(nil) - begun >= seconds { break }
-        let report = Simulation.run(seed: seed)
+        let report = Simulation.run(seed: seed, usesCubic: arguments.usesCubic)
         run += 1
+        duration += Double(report.duration) / 1e9
         frames += report.framesFromGuest + report.framesToGuest
         retransmissions += report.retransmissions
         guard let failure = report.failure else { continue }
@@ -108,13 +113,15 @@ func runMany(_ arguments: Arguments) -> Int32 {
         print("seed \(seed): \(failure)\n    replay: tools/simulate --seed \(seed)")
         if failures == 20 { break }
     }
-    print("\(run) seeds, \(failures) failed; \(frames) frames, \(retransmissions) sent again by the stack")
+    print(
+        "\(run) seeds, \(failures) failed; \(frames) frames, \(retransmissions) sent again by the stack; "
+            + "\(Int(duration)) s of simulated time")
     return failures == 0 ? 0 : 1
 }
 
 guard let arguments = Arguments(CommandLine.arguments.dropFirst()) else {
     print(
-        "usage: ringway-simulate [--seeds N] [--from SEED] [--seconds N] | --seed SEED [--quiet] [--capture FILE] "
+        "usage: ringway-simulate [--seeds N] [--from SEED] [--seconds N] [--cubic] | --seed SEED [--quiet] [--cubic] [--capture FILE] "
             + "[--script FILE] | --corpus DIRECTORY")
     exit(2)
 }

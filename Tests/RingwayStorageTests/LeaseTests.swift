@@ -35,7 +35,7 @@ struct LeaseQueueTests {
         var queue = LeaseQueue()
         #expect(queue.isEmpty)
         #expect(queue.popFirst(in: bench.space).isNone)
-        #expect(queue.octets == 0)
+        #expect(queue.bytes == 0)
     }
 
     @Test(arguments: [UInt64](1...32))
@@ -60,7 +60,7 @@ struct LeaseQueueTests {
                 #expect(bench.space.state(of: lease).pointee.next.isNone)
                 bench.release(lease)
             }
-            #expect(queue.octets == model.reduce(0) { $0 + $1.length })
+            #expect(queue.bytes == model.reduce(0) { $0 + $1.length })
             #expect(queue.isEmpty == model.isEmpty)
             #expect(bench.members(of: queue.head) == model.map(\.lease))
             #expect(queue.tail == model.last?.lease ?? .none)

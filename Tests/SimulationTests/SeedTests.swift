@@ -23,6 +23,14 @@ struct SeedTests {
         }
     }
 
+    /// The congestion control that is not the default keeps the same promises.
+    @Test func `streams arrive whole with CUBIC, too`() {
+        for seed in 1...Self.batch {
+            let report = Simulation.run(seed: seed, usesCubic: true)
+            #expect(report.failure == nil, "replay: tools/simulate --seed \(seed) --cubic")
+        }
+    }
+
     @Test func `a seed is the same run every time`() {
         for seed: UInt64 in 1...10 {
             let first = Simulation.run(seed: seed)

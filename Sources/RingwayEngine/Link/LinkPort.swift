@@ -233,10 +233,8 @@ struct LinkPort: ~Copyable {
         note(frame, core.space)
         if let sendQueue { return gather(frame, sendQueue, &core) }
         let start = core.space.address(of: frame.lease) + Int(frame.offset)
-        let state = core.space.state(of: frame.lease)
         let tag = Operation.write.tag(index: frame.lease.rawValue)
         guard !frame.payload.isNone else {
-            state.pointee.marks = 0
             return queue.write(&core.reactor.ring, start, length: frame.length, tag)
         }
         // Both pieces are described behind the headers, in the header's own buffer, which lives as long as the
@@ -245,17 +243,17 @@ struct LinkPort: ~Copyable {
         let payload = core.space.address(of: frame.payload) + Int(frame.payloadOffset)
         slices[0] = iovec(iov_base: start, iov_len: Int(frame.length))
         slices[1] = iovec(iov_base: payload, iov_len: Int(frame.payloadLength))
-        state.pointee.marks = 1
-        state.pointee.sequence = frame.payload.rawValue
+        core.space.state(of: frame.lease).pointee.attached = frame.payload
         queue.write(&core.reactor.ring, slices, tag)
     }
 
     private mutating func written(_ completion: Completion, _ core: inout ShardCore) {
         let lease = Lease(rawValue: completion.tag.index)
         let state = core.space.state(of: lease)
-        if state.pointee.marks == 1 {
-            state.pointee.marks = 0
-            core.release(Lease(rawValue: state.pointee.sequence))
+        let payload = state.pointee.attached
+        if !payload.isNone {
+            state.pointee.attached = .none
+            core.release(payload)
         }
         core.release(lease)
         if completion.result < 0 {

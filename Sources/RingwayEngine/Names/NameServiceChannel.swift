@@ -81,9 +81,7 @@ struct NameServiceChannel: ~Copyable {
         let start = core.space.address(of: lease) + offset - Self.tagLength
         start.storeBytes(of: UInt64(query.slot) << 32 | UInt64(query.generation), as: UInt64.self)
         start.storeBytes(of: shared.hasIPv6 ? 1 : 0, toByteOffset: 8, as: UInt64.self)
-        let buffer = core.space.state(of: lease)
-        buffer.pointee.sequence = query.slot
-        buffer.pointee.offset = UInt32(query.generation)
+        core.space.state(of: lease).pointee.query = query
         core.reactor.ring.send(
             descriptor, start, length + Self.tagLength, flags: Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT),
             Operation.send.tag(index: lease.rawValue))
@@ -91,11 +89,7 @@ struct NameServiceChannel: ~Copyable {
 
     private mutating func sent(_ completion: Completion, _ core: inout ShardCore, _ stack: inout Stack) {
         let lease = Lease(rawValue: completion.tag.index)
-        let buffer = core.space.state(of: lease)
-        if completion.result < 0 {
-            stack.queryRefused(
-                Handle(slot: buffer.pointee.sequence, generation: UInt16(truncatingIfNeeded: buffer.pointee.offset)))
-        }
+        if completion.result < 0 { stack.queryRefused(core.space.state(of: lease).pointee.query) }
         core.release(lease)
     }
 

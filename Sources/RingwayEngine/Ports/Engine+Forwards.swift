@@ -44,7 +44,7 @@ extension Engine {
         if shards == 1 { return 0 }
         if order.isStream { return Int(port) % shards }
         let key = FlowKey(guest: guest.address, guestPort: guest.port, transport: .udp)
-        return Stack.owner(of: key, shards: shards, secret: shared.configuration.stack.secret)
+        return key.owner(shards: shards, secret: shared.configuration.stack.secret)
     }
 
     /// Ends forwards: their sockets are the caller's again when it returns, connections that came through them live on.

@@ -107,7 +107,7 @@ struct AddressBook {
     }
 
     /// How much a client that is led to the address trusts in it, where there is another way if it does not answer.
-    func trust(_ address: IPAddress, now: UInt64) -> Stack.Trust {
+    func trust(_ address: IPAddress, now: UInt64) -> GuestTrust {
         guard let entry = entries.first(where: { $0.address == address }), entry.silentUntil <= now,
             let other = choice(ipv4: !address.isIPv4, now: now)
         else { return .certain }
@@ -142,5 +142,5 @@ final class GuestAddresses: Sendable {
         book.withLock { $0.sending(to: address, now: now) }
     }
     func target(ipv4: Bool, now: UInt64) -> IPAddress { book.withLock { $0.target(ipv4: ipv4, now: now) } }
-    func trust(_ address: IPAddress, now: UInt64) -> Stack.Trust { book.withLock { $0.trust(address, now: now) } }
+    func trust(_ address: IPAddress, now: UInt64) -> GuestTrust { book.withLock { $0.trust(address, now: now) } }
 }

@@ -252,8 +252,7 @@ struct ShardGuest: ~Copyable {
         ipv6.look(at: summary, bytes)
         if isReassembled { summary.dontFragment = false }
         if neighbors.isOn, !neighbors.passes(summary, frame, isReassembled: isReassembled, &core) { return }
-        let owner = Stack.owner(
-            of: summary, in: bytes, shards: core.shards, secret: shared.configuration.stack.secret)
+        let owner = summary.owner(in: bytes, shards: core.shards, secret: shared.configuration.stack.secret)
         if owner == core.index { return stack.receiveFrame(summary, lease, length: frame.length) }
         let isPosted = core.post(ShardMessage(frame: lease, length: frame.length, summary), to: owner)
         core.counters.add(isPosted ? .framesHandedOver : .handOverRefused)
@@ -275,9 +274,9 @@ struct ShardGuest: ~Copyable {
         let target = shared.addresses.target(ipv4: accepted.address.address.isIPv4, now: core.now)
         var client = accepted
         client.guest = TransportAddress(address: target, port: accepted.guest.port)
-        let key = Stack.keyOpenedByHost(
-            client: stack.shownToGuest(client.address.address, by: target), client.address.port, client.guest)
-        let owner = Stack.owner(of: key, shards: core.shards, secret: shared.configuration.stack.secret)
+        let key = FlowKey(
+            client: stack.shownToGuest(client.address.address, by: target), client.address.port, of: client.guest)
+        let owner = key.owner(shards: core.shards, secret: shared.configuration.stack.secret)
         if owner == core.index { return open(client, &core) }
         if !core.post(ShardMessage(accepted: client), to: owner) {
             core.counters.add(.handOverRefused)

@@ -4,7 +4,7 @@ internal import RingwayStack
 
 // Requests and reports of the stack, in the terms of sockets.
 
-extension Stack.ConnectFailure {
+extension ConnectFailure {
     /// What the guest is told about a connect that failed so.
     init(errno: Int32) {
         self =

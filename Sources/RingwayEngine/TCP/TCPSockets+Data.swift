@@ -25,7 +25,7 @@ extension TCPSockets {
         guard let socket = self.socket(slot, of: flow) else { return }
         precondition(
             socket.pointee.pending.isDisjoint(with: [.send, .retry]), "a connection has one send in flight at most")
-        let first = stack.parkedPayload(flow)
+        let first = stack.unsentPayload(flow)
         guard !first.isNone else { return }
         socket.pointee.pending.insert(.send)
         let tag = Operation.send.tag(sockets.handle(ofSlot: slot))
@@ -75,7 +75,7 @@ extension TCPSockets {
         if socket.pointee.isClosing { return closeWhenIdle(socket, &core) }
         let flow = socket.pointee.flow
         if completion.result >= 0 {
-            stack.streamSent(flow, octets: Int(completion.result))
+            stack.streamSent(flow, bytes: Int(completion.result))
         } else if Self.isShortage(-completion.result) {
             socket.pointee.pending.insert(.retry)
             deferred.append(completion.tag.handle.slot)
@@ -101,7 +101,7 @@ extension TCPSockets {
         }
         socket.pointee.pending.remove(.retry)
         if socket.pointee.isClosing { return closeWhenIdle(socket, &core) }
-        stack.streamSent(socket.pointee.flow, octets: 0)
+        stack.streamSent(socket.pointee.flow, bytes: 0)
     }
 
     // MARK: Receiving

@@ -1,4 +1,4 @@
-/// One transport conversation, keyed by its tuple, owned by exactly one shard: the kind of flow it is, and its slot in
+/// One flow of a transport, keyed by its tuple, owned by exactly one shard: the kind of flow it is, and its slot in
 /// that kind's slab.
 ///
 /// A TCP flow is a `TCPConnection`, a UDP flow a `UDPMapping`, a ping a `PingMapping`. What they have in common is this

@@ -14,7 +14,7 @@ public struct FlowRecord: Sendable, BitwiseCopyable {
     public var route: UInt32 = 0
     /// Where the host's socket is connected to, or the client; the key's remote end where there is no such socket.
     public var hostAddress: TransportAddress
-    /// Octets of payload so far; zero where nobody counts them.
+    /// Bytes of payload so far; zero where they are not counted.
     public var octetsFromGuest: UInt64 = 0
     public var octetsToGuest: UInt64 = 0
     /// Nanoseconds since the guest was last heard, or since the last datagram.
@@ -26,6 +26,9 @@ public struct FlowRecord: Sendable, BitwiseCopyable {
         self.kind = kind
         self.hostAddress = hostAddress
     }
+
+    /// Nanoseconds since an instant.
+    static func idle(since instant: UInt64, now: UInt64) -> UInt64 { now > instant ? now - instant : 0 }
 }
 
 /// How far a listing of a shard's flows has come.
@@ -38,6 +41,23 @@ public struct FlowCursor: Sendable, BitwiseCopyable {
     public var slot: UInt32 = 0
 
     public init() {}
+
+    /// Writes the flows of one table from the cursor on, where it stands at that table, until the piece is full or the table
+    /// is at its end.
+    ///
+    /// - Parameters:
+    ///   - highWater: slots below this may be occupied.
+    ///   - record: what is listed of a slot; `nil` when it is free.
+    mutating func list(
+        _ table: Table, upTo highWater: UInt32, to writer: inout FlowRecordWriter, record: (UInt32) -> FlowRecord?
+    ) {
+        while self.table == table, !writer.isFull {
+            guard slot < highWater else { return advance() }
+            if let flow = record(slot) { writer.append(flow) }
+            slot += 1
+            writer.visits -= 1
+        }
+    }
 
     /// Goes on with the next table.
     public mutating func advance() {

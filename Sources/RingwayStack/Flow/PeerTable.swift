@@ -1,8 +1,8 @@
 internal import RingwayStorage
 internal import RingwayWire
 
-/// Where the guest has sent to by its UDP mappings and pings, so that what comes in by them can be told from what nobody
-/// asked for (RFC 4787 §5).
+/// Where the guest has sent to by its UDP mappings and pings, so that solicited datagrams can be told from unsolicited
+/// ones (RFC 4787 §5).
 ///
 /// ## Theory of operation
 ///
@@ -16,13 +16,13 @@ internal import RingwayWire
 struct PeerTable: ~Copyable {
     private struct Peer: BitwiseCopyable {
         var key: FlowKey
-        var links = AgeLinks()
+        var links = SlotLinks()
         var owner: UInt32
     }
 
     private struct Owner: BitwiseCopyable {
-        var links = AgeLinks()
-        var peers: AgeList
+        var links = SlotLinks()
+        var peers: SlotList
         var count: UInt32 = 0
 
         /// The power of two that the count has reached.
@@ -33,7 +33,7 @@ struct PeerTable: ~Copyable {
     private let owners: UnsafeMutablePointer<Owner>
     private let ownerCount: Int
     /// Owners with peers, by rank.
-    private let ranks: UnsafeMutablePointer<AgeList>
+    private let ranks: UnsafeMutablePointer<SlotList>
     /// The ranks whose lists are not empty, a bit for each.
     private var occupiedRanks: UInt32 = 0
 
@@ -44,14 +44,14 @@ struct PeerTable: ~Copyable {
         // What may fail comes before any stored property is set.
         var blocks = MemoryBlocks()
         let owners = try blocks.apart(ownerCount, of: Owner.self)
-        let ranks = try blocks.apart(UInt32.bitWidth, of: AgeList.self)
+        let ranks = try blocks.apart(UInt32.bitWidth, of: SlotList.self)
         let peers = try Slab<Peer>(capacity: capacity)
         blocks.keep()
         self.peers = peers
         self.owners = owners
         self.ownerCount = ownerCount
         self.ranks = ranks
-        let list = AgeList(of: owners, offset: MemoryLayout<Owner>.offset(of: \.links))
+        let list = SlotList(of: owners, offset: MemoryLayout<Owner>.offset(of: \.links))
         ranks.initialize(repeating: list, count: UInt32.bitWidth)
     }
 
@@ -70,7 +70,7 @@ struct PeerTable: ~Copyable {
     /// There is an owner of this number from now on, without peers.
     mutating func open(_ owner: UInt32) {
         precondition(Int(owner) < ownerCount, "owners have small numbers")
-        let list = AgeList(of: peers.base, offset: MemoryLayout<Peer>.offset(of: \.links))
+        let list = SlotList(of: peers.base, offset: MemoryLayout<Peer>.offset(of: \.links))
         (owners + Int(owner)).initialize(to: Owner(peers: list))
     }
 
@@ -81,7 +81,7 @@ struct PeerTable: ~Copyable {
     /// Notes that the guest has sent to a peer; true where another had to go for it.
     mutating func note(_ key: FlowKey, of owner: UInt32, in table: inout FlowTable) -> Bool {
         if let known = table.find(key) {
-            owners[Int(owner)].peers.touch(known.slot)
+            owners[Int(owner)].peers.moveToEnd(known.slot)
             return false
         }
         let isFull = peers.count == peers.capacity
@@ -98,9 +98,9 @@ struct PeerTable: ~Copyable {
 
     /// The owner is gone, and its peers are forgotten.
     mutating func close(_ owner: UInt32, in table: inout FlowTable) {
-        var slot = owners[Int(owner)].peers.oldest
-        while slot != .max, let peer = peers.pointer(inSlot: slot) {
-            let next = peer.pointee.links.newer
+        var slot = owners[Int(owner)].peers.first
+        while slot != SlotList.none, let peer = peers.pointer(inSlot: slot) {
+            let next = peer.pointee.links.next
             table.remove(peer.pointee.key)
             peers.remove(slot: slot)
             slot = next
@@ -111,8 +111,8 @@ struct PeerTable: ~Copyable {
 
     private mutating func evict(from table: inout FlowTable) {
         guard occupiedRanks != 0 else { return }
-        let greediest = ranks[UInt32.bitWidth - 1 - occupiedRanks.leadingZeroBitCount].oldest
-        let slot = owners[Int(greediest)].peers.oldest
+        let greediest = ranks[UInt32.bitWidth - 1 - occupiedRanks.leadingZeroBitCount].first
+        let slot = owners[Int(greediest)].peers.first
         guard let peer = peers.pointer(inSlot: slot) else {
             preconditionFailure("an owner is listed that has no peers")
         }
@@ -131,7 +131,7 @@ struct PeerTable: ~Copyable {
         guard rank != former || (before == 0) != (count == 0) else { return }
         if before > 0 {
             ranks[former].remove(owner)
-            if ranks[former].oldest == .max { occupiedRanks &= ~(1 << UInt32(former)) }
+            if ranks[former].isEmpty { occupiedRanks &= ~(1 << UInt32(former)) }
         }
         if count > 0 {
             ranks[rank].append(owner)

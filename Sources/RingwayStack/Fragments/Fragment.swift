@@ -1,9 +1,9 @@
 internal import RingwayWire
 
-/// One fragment as it came, its header checked: where its octets belong and to which datagram.
+/// One fragment as it came, its header checked: where its bytes belong and to which datagram.
 struct Fragment {
     let key: FragmentKey
-    /// Of the datagram's first octet, in octets; a multiple of eight.
+    /// Of the datagram's first byte, in bytes; a multiple of eight.
     let offset: Int
     let isLast: Bool
     let bytes: UnsafeRawBufferPointer
@@ -16,13 +16,13 @@ struct Fragment {
 
     var end: Int { offset + bytes.count }
 
-    /// The most octets a datagram may have after its IP header: what the 16-bit length fields can say.
+    /// The most bytes a datagram may have after its IP header: what the 16-bit length fields can say.
     var limit: Int { key.source.isIPv4 ? 65_535 - 20 : 65_535 }
 }
 
 extension Fragment {
     /// Reads a frame whose summary says `.fragment`. `nil` when it carries nothing, or ends, short of the datagram's end,
-    /// elsewhere than at a multiple of eight octets.
+    /// elsewhere than at a multiple of eight bytes.
     init?(_ frame: UnsafeRawBufferPointer, _ summary: FrameSummary) {
         guard summary.kind == .fragment, let ethernet = EthernetHeader(frame),
             let packet = summary.checkedPacket(in: frame), let bytes = summary.checkedPayload(in: frame),

@@ -10,7 +10,7 @@ public import RingwayWire
 ///     var fragmenter = Fragmenter(datagram, from: source, to: guest, …)
 ///     while let frame = buffer(), case let length = fragmenter.next(into: frame), length > 0 { send(frame, length) }
 public struct Fragmenter {
-    /// Octets that hold any frame for this datagram.
+    /// Bytes that hold any frame for this datagram.
     public let frameLength: Int
     /// Frames that the datagram makes.
     public let frameCount: Int
@@ -24,25 +24,25 @@ public struct Fragmenter {
     private let identification: UInt32
     private let sourceMAC: MACAddress
     private let destinationMAC: MACAddress
-    /// Octets of the datagram in every fragment but the last; a multiple of eight when there is more than one.
+    /// Bytes of the datagram in every fragment but the last; a multiple of eight when there is more than one.
     private let step: Int
     private var offset = 0
     private var isStarted = false
 
     /// Begins with the first frame, or returns `nil` when there can be none: addresses of two families, an MTU below 68
-    /// octets (RFC 791 §3.2) or, for IPv6, 1,280, or more octets than an IP datagram holds (65,515 after an IPv4 header,
+    /// bytes (RFC 791 §3.2) or, for IPv6, 1,280, or more bytes than an IP datagram holds (65,515 after an IPv4 header,
     /// 65,535 after IPv6's).
     ///
     /// - Parameters:
     ///   - datagram: the transport header and all that follows it.
-    ///   - source: who the guest shall see as its sender.
+    ///   - source: the sender that the guest shall see.
     ///   - destination: the guest's address.
     ///   - protocolNumber: one of `IPProtocol`.
     ///   - hopLimit: of every fragment.
     ///   - trafficClass: of every fragment.
     ///   - identification: what tells this datagram's fragments from those of others between the two addresses; must
     ///     not repeat soon and should not be guessable (RFC 7739). IPv4 takes the low 16 bits.
-    ///   - mtu: octets of an IP packet.
+    ///   - mtu: bytes of an IP packet.
     ///   - sourceMAC: the gateway's.
     ///   - destinationMAC: the guest's.
     public init?(
@@ -81,7 +81,7 @@ public struct Fragmenter {
 
     /// Writes the next ethernet frame, without virtio-net header.
     ///
-    /// - Returns: octets of the frame; zero when all have been written (`isFinished`), or when this one does not fit and
+    /// - Returns: bytes of the frame; zero when all have been written (`isFinished`), or when this one does not fit and
     ///   is still to come.
     public mutating func next(into frame: UnsafeMutableRawBufferPointer) -> Int {
         guard !isFinished else { return 0 }

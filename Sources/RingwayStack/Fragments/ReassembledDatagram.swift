@@ -4,13 +4,13 @@ public import RingwayWire
 ///
 /// `bytes` lie in the reassembler's memory and are valid until the next call on it. The transport checksum has not been
 /// looked at: whoever writes the datagram back as one frame and parses that has it checked there, and whoever uses the
-/// octets directly asks `isChecksumCorrect`.
+/// bytes directly asks `isChecksumCorrect`.
 public struct ReassembledDatagram: BitwiseCopyable {
     /// The transport header and everything after it.
     public let bytes: UnsafeRawBufferPointer
-    /// Who sent it.
+    /// The sender.
     public let source: IPAddress
-    /// To whom.
+    /// The receiver.
     public let destination: IPAddress
     /// The protocol of `bytes`; for IPv6 the next header after the fragment header, which may be a further extension
     /// header.
@@ -24,28 +24,19 @@ public struct ReassembledDatagram: BitwiseCopyable {
     /// The ethernet destination of the first fragment.
     public let destinationMAC: MACAddress
 
-    /// Octets that the datagram takes as a single frame.
+    /// Bytes that the datagram takes as a single frame.
     public var frameLength: Int { EthernetFrame.headerLength + (source.isIPv4 ? 20 : 40) + bytes.count }
 
     /// Writes the datagram as the one ethernet frame its sender would have sent on a link without an MTU.
     ///
     /// - Returns: `frameLength`, or zero when it does not fit.
     public func writeFrame(into frame: UnsafeMutableRawBufferPointer) -> Int {
-        let message: UnsafeMutableRawBufferPointer?
-        if source.isIPv4 {
-            message = EthernetFrame.startIPv4(
-                in: frame, from: sourceMAC, to: destinationMAC,
-                IPv4Fields(
-                    source: source.ipv4, destination: destination.ipv4, protocolNumber: protocolNumber,
-                    payloadLength: bytes.count, timeToLive: hopLimit, typeOfService: trafficClass))
-        } else {
-            message = EthernetFrame.startIPv6(
-                in: frame, from: sourceMAC, to: destinationMAC,
-                IPv6Fields(
-                    source: source.ipv6, destination: destination.ipv6, nextHeader: protocolNumber,
-                    payloadLength: bytes.count, hopLimit: hopLimit, trafficClass: trafficClass))
+        let packet = PacketHeaders(
+            from: source, to: destination, protocolNumber: protocolNumber, payloadLength: bytes.count,
+            hopLimit: hopLimit, trafficClass: trafficClass)
+        guard let message = EthernetFrame.start(packet, in: frame, from: sourceMAC, to: destinationMAC) else {
+            return 0
         }
-        guard let message else { return 0 }
         message.copyMemory(from: bytes)
         return frameLength
     }

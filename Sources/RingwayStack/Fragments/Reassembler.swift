@@ -5,13 +5,13 @@ public import RingwayWire
 ///
 /// ## Theory of operation
 ///
-/// Each datagram under way has a slot: 64 KiB for its octets, a bit for each of its blocks of eight, the length once the
+/// Each datagram under way has a slot: 64 KiB for its bytes, a bit for each of its blocks of eight, the length once the
 /// last fragment has told it. All slots are allocated at the start and their pages touched by the first datagram that
 /// reaches so far; the lowest free slot is taken first, so a guest that fragments now and then uses one slot's memory.
 ///
 /// A fragment that disagrees with what has arrived (an overlap, an end beyond the end, two ends) condemns the datagram:
 /// its slot stays, *condemned*, until its time is out, so that the rest is dropped with it as RFC 5722 §4 requires and
-/// is not mistaken for a new datagram. A repetition of octets that are the same is no disagreement (RFC 8200 §4.5 allows
+/// is not mistaken for a new datagram. A repetition of bytes that are the same is no disagreement (RFC 8200 §4.5 allows
 /// to tell duplicates apart), because nothing depends on which copy counts.
 ///
 /// At the bound the oldest datagram gives way, condemned ones first.

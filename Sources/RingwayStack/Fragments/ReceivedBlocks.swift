@@ -1,6 +1,6 @@
-/// Which blocks of eight octets of a datagram have arrived: one bit each, in memory that somebody else owns.
+/// Which blocks of eight bytes of a datagram have arrived: one bit each, in memory that the reassembler owns.
 ///
-/// Fragments begin at multiples of eight octets and all but the last end at one (RFC 791 §3.1, RFC 8200 §4.5), so bits
+/// Fragments begin at multiples of eight bytes and all but the last end at one (RFC 791 §3.1, RFC 8200 §4.5), so bits
 /// for blocks are exact and an overlap is an AND.
 struct ReceivedBlocks {
     /// Words for a datagram of 64 KiB: 8,192 blocks.
@@ -14,7 +14,7 @@ struct ReceivedBlocks {
         words.update(repeating: 0, count: Self.wordCount)
     }
 
-    /// How much of the blocks that the octets `start..<end` touch has been marked.
+    /// How much of the blocks that the bytes `start..<end` touch has been marked.
     func coverage(from start: Int, to end: Int) -> Coverage {
         var missing: UInt64 = 0
         var present: UInt64 = 0
@@ -26,7 +26,7 @@ struct ReceivedBlocks {
         return missing == 0 ? .all : .some
     }
 
-    /// Marks the blocks that the octets `start..<end` touch.
+    /// Marks the blocks that the bytes `start..<end` touch.
     func mark(from start: Int, to end: Int) {
         forEachWord(from: start, to: end) { index, mask in words[index] |= mask }
     }

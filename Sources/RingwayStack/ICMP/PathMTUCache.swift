@@ -30,7 +30,7 @@ struct PathMTUCache: ~Copyable {
 
     deinit { entries.deallocate() }
 
-    /// Octets of an IP packet that may go to the address.
+    /// Bytes of an IP packet that may go to the address.
     @inline(__always)
     mutating func mtu(toward address: IPAddress, now: UInt64) -> Int {
         count == 0 ? linkMTU : known(address, now: now)

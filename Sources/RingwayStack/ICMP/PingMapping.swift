@@ -1,10 +1,11 @@
+public import RingwayStorage
 public import RingwayWire
 
-/// What one of the guest's echo identifiers is on the host: one ping socket, whomever the guest pings with it.
+/// What one of the guest's echo identifiers is on the host: one ping socket, whichever hosts the guest pings with it.
 @frozen
 public struct PingMapping: BitwiseCopyable {
     public var key: FlowKey
-    public var links = AgeLinks()
+    public var links = SlotLinks()
     /// Monotonic nanoseconds of the last request: replies prolong no ping's life.
     public var usedAt: UInt64
     /// Where the guest pinged last; unspecified before the first.

@@ -3,12 +3,12 @@ public import RingwayWire
 /// Answers ARP for the whole IPv4 network (RFC 826), and asks for guests' addresses.
 ///
 /// A guest that is alone on its network has everything behind the gateway: every address of the network but its own is
-/// at the gateway's ethernet address (proxy ARP, RFC 1027). Neighbours answer for themselves, as whoever asks this
+/// at the gateway's ethernet address (proxy ARP, RFC 1027). Neighbours answer for themselves, as a guest that asks this
 /// responder tells it. Two questions get no answer even so:
 /// an announcement, in which a guest asks for its own address (RFC 5227 §3), and a probe, in which it asks from
 /// `0.0.0.0` whether an address is free (§2.1.1); only for the gateway's and the host's it is not.
 public struct ARPResponder: Sendable {
-    /// Octets of the frames that are written.
+    /// Bytes of the frames that are written.
     public static var frameLength: Int { EthernetHeader.length + ARPPacket.length }
 
     /// Questions answered.
@@ -35,10 +35,10 @@ public struct ARPResponder: Sendable {
     ///
     /// - Parameters:
     ///   - frame: the ethernet frame, without virtio-net header.
-    ///   - reply: where the answer goes, `frameLength` octets.
-    ///   - isBehindSameLink: whether an address is held by somebody on the link that asks, who will answer for it: a
+    ///   - reply: where the answer goes, `frameLength` bytes.
+    ///   - isBehindSameLink: whether an address is held by a node on the link that asks, which will answer for it: a
     ///     guest that bridges its own containers onto the link, say.
-    /// - Returns: octets of the answer, zero when there is none.
+    /// - Returns: bytes of the answer, zero when there is none.
     public mutating func respond(
         to frame: UnsafeRawBufferPointer, into reply: UnsafeMutableRawBufferPointer,
         isBehindSameLink: (IPv4Address) -> Bool = { _ in false }
@@ -67,13 +67,13 @@ public struct ARPResponder: Sendable {
         return target != question.senderIP && !question.senderIP.isUnspecified
     }
 
-    /// Writes the question who has `address`.
+    /// Writes the request for `address`.
     ///
     /// - Parameters:
     ///   - address: a guest's.
-    ///   - mac: whom to ask; everybody, unless a known answer is to be confirmed (RFC 1122 §2.3.2.1).
-    ///   - frame: where the question goes, `frameLength` octets.
-    /// - Returns: octets of the question, zero when it does not fit.
+    ///   - mac: where to send it; broadcast, unless a known answer is to be confirmed (RFC 1122 §2.3.2.1).
+    ///   - frame: where the question goes, `frameLength` bytes.
+    /// - Returns: bytes of the question, zero when it does not fit.
     public func request(
         for address: IPv4Address, from mac: MACAddress = .broadcast, into frame: UnsafeMutableRawBufferPointer
     ) -> Int {

@@ -3,7 +3,7 @@
 /// The form of the DHCP search option (RFC 3397; compression is optional for the sender) and of router advertisements
 /// (RFC 8106 §5.2, where it is forbidden). Done once, when a service is made.
 enum DomainNameEncoding {
-    /// The encoding of one name, or `nil` when it is none: labels of 1 to 63 octets, 255 octets in all, ASCII letters,
+    /// The encoding of one name, or `nil` when it is none: labels of 1 to 63 bytes, 255 bytes in all, ASCII letters,
     /// digits, hyphens and underscores. One trailing dot is accepted.
     static func encode(_ name: String) -> [UInt8]? {
         var text = Array(name.utf8)
@@ -19,7 +19,7 @@ enum DomainNameEncoding {
         return encoded.count <= 255 ? encoded : nil
     }
 
-    /// The names one after the other, as many as fit `limit` octets; what is no name is left out.
+    /// The names one after the other, as many as fit `limit` bytes; what is no name is left out.
     static func encode(_ names: [String], limit: Int) -> [UInt8] {
         var encoded: [UInt8] = []
         for name in names {

@@ -20,6 +20,12 @@ extension FrameSummary {
         return UnsafeRawBufferPointer(rebasing: frame[Int(networkOffset)...])
     }
 
+    /// Whether an ICMP message belongs to a flow, not to neighbour discovery: of ICMPv6 errors are below 128
+    /// (RFC 4443 §2.1).
+    func isEchoOrError(in frame: UnsafeRawBufferPointer) -> Bool {
+        !isIPv6 || frame[Int(transportOffset)] <= ICMPv6Header.echoRequest
+    }
+
     private func slice(_ frame: UnsafeRawBufferPointer, from start: Int) -> UnsafeRawBufferPointer? {
         let end = Int(payloadOffset) + Int(payloadLength)
         guard start <= end, end <= frame.count else { return nil }

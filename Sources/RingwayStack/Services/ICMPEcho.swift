@@ -31,33 +31,21 @@ public struct ICMPEcho: Sendable {
     ///   - frame: the ethernet frame, without virtio-net header.
     ///   - summary: what `FrameSummary.parse` found in it; of kind `.icmp` or `.icmpv6`.
     ///   - reply: where the answer goes; the frame's own length suffices.
-    /// - Returns: octets of the answer, zero when there is none or it would exceed the MTU. A request above the MTU was
+    /// - Returns: bytes of the answer, zero when there is none or it would exceed the MTU. A request above the MTU was
     ///   reassembled; its answer is made with `answer(to:_:into:)` and a `Fragmenter`.
     public mutating func respond(
         to frame: UnsafeRawBufferPointer, _ summary: FrameSummary, into reply: UnsafeMutableRawBufferPointer
     ) -> Int {
         guard let request = summary.checkedMessage(in: frame) else { return drop(.echoMalformed) }
-        let headerLength = summary.isIPv6 ? EthernetFrame.ipv6Length : EthernetFrame.ipv4Length
-        guard headerLength + request.count <= mtu else { return drop(.replyDoesNotFit) }
-        let message: UnsafeMutableRawBufferPointer?
-        if summary.isIPv6 {
-            message = EthernetFrame.startIPv6(
-                in: reply, from: gatewayMAC, to: summary.sourceMAC,
-                IPv6Fields(
-                    source: summary.destination.ipv6, destination: summary.source.ipv6,
-                    nextHeader: IPProtocol.icmpv6, payloadLength: request.count,
-                    trafficClass: summary.trafficClass & ~3))
-        } else {
-            message = EthernetFrame.startIPv4(
-                in: reply, from: gatewayMAC, to: summary.sourceMAC,
-                IPv4Fields(
-                    source: summary.destination.ipv4, destination: summary.source.ipv4,
-                    protocolNumber: IPProtocol.icmp, payloadLength: request.count,
-                    typeOfService: summary.trafficClass & ~3))
-        }
-        guard let message else { return drop(.replyDoesNotFit) }
+        let packet = PacketHeaders(
+            from: summary.destination, to: summary.source,
+            protocolNumber: summary.isIPv6 ? IPProtocol.icmpv6 : IPProtocol.icmp, payloadLength: request.count,
+            trafficClass: summary.trafficClass & ~3)
+        guard packet.ipLength + request.count <= mtu,
+            let message = EthernetFrame.start(packet, in: reply, from: gatewayMAC, to: summary.sourceMAC)
+        else { return drop(.replyDoesNotFit) }
         guard answer(to: request, summary, into: message) > 0 else { return 0 }
-        return EthernetFrame.headerLength + headerLength + request.count
+        return EthernetHeader.length + packet.ipLength + request.count
     }
 
     /// Writes the ICMP message alone that answers a request, from its ICMP header on, with its checksum.
@@ -66,7 +54,7 @@ public struct ICMPEcho: Sendable {
     ///   - request: the ICMP message, of any length that a datagram may have.
     ///   - summary: whose addresses and family say where it came from and where it went.
     ///   - message: where the answer goes, as long as the request.
-    /// - Returns: octets of the answer, zero when there is none.
+    /// - Returns: bytes of the answer, zero when there is none.
     public mutating func answer(
         to request: UnsafeRawBufferPointer, _ summary: FrameSummary, into message: UnsafeMutableRawBufferPointer
     ) -> Int {

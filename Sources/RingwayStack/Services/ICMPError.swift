@@ -2,8 +2,8 @@ public import RingwayWire
 
 /// Tells a guest that a packet of its own went no further (RFC 792, RFC 1122 §3.2.2, RFC 1812 §4.3, RFC 4443).
 ///
-/// An error comes from whoever noticed: the gateway, or the router on the way whose address the host's kernel learned,
-/// so that a traceroute in the guest shows the same path as one on the host. It quotes the packet as far as 576 octets
+/// An error comes from the node that found it: the gateway, or the router on the way whose address the host's kernel learned,
+/// so that a traceroute in the guest shows the same path as one on the host. It quotes the packet as far as 576 bytes
 /// (RFC 1812 §4.3.2.3) or 1,280 (RFC 4443 §2.4 (c)) allow. A checksum that the guest left to be completed by the
 /// network card is quoted as it was left.
 public struct ICMPError: Sendable {
@@ -11,15 +11,15 @@ public struct ICMPError: Sendable {
     public enum Reason: Equatable, Sendable {
         /// No route.
         case networkUnreachable
-        /// Nobody answers there.
+        /// The host does not answer.
         case hostUnreachable
         /// The destination does not speak the transport.
         case protocolUnreachable
-        /// Nobody listens on the port.
+        /// The port is closed.
         case portUnreachable
         /// Policy forbids it.
         case administrativelyProhibited
-        /// Longer than the given octets, which some link on the way allows.
+        /// Longer than the given bytes, which some link on the way allows.
         case packetTooBig(mtu: UInt32)
         /// Ran out of hops.
         case hopLimitExceeded
@@ -35,7 +35,7 @@ public struct ICMPError: Sendable {
     static var burst: UInt32 { 50 }
     static var perSecond: UInt32 { 1_000 }
 
-    /// Octets that always hold an error's frame.
+    /// Bytes that always hold an error's frame.
     public static var frameLength: Int { EthernetHeader.length + lengthLimitIPv6 }
 
     static var lengthLimitIPv4: Int { 576 }
@@ -66,12 +66,12 @@ public struct ICMPError: Sendable {
     ///
     /// - Parameters:
     ///   - reason: what went wrong.
-    ///   - router: who noticed, of the packet's family; the gateway when `nil`.
+    ///   - router: the address that reported it, of the packet's family; the gateway when `nil`.
     ///   - frame: the guest's ethernet frame, without virtio-net header.
     ///   - summary: what `FrameSummary.parse` found in it.
     ///   - now: monotonic nanoseconds.
-    ///   - error: where the error's ethernet frame goes; `frameLength` octets suffice.
-    /// - Returns: octets of the error, zero when there must be none.
+    ///   - error: where the error's ethernet frame goes; `frameLength` bytes suffice.
+    /// - Returns: bytes of the error, zero when there must be none.
     public mutating func write(
         _ reason: Reason, from router: IPAddress? = nil, about frame: UnsafeRawBufferPointer,
         _ summary: FrameSummary, now: UInt64, into error: UnsafeMutableRawBufferPointer
@@ -90,12 +90,12 @@ public struct ICMPError: Sendable {
     ///
     /// - Parameters:
     ///   - reason: what went wrong.
-    ///   - router: who noticed, of the packet's family; the gateway when `nil`.
+    ///   - router: the address that reported it, of the packet's family; the gateway when `nil`.
     ///   - packet: what is known of it. Its source is the guest the error goes to.
     ///   - mac: the guest's ethernet address.
     ///   - now: monotonic nanoseconds.
-    ///   - error: where the error's ethernet frame goes; `frameLength` octets suffice.
-    /// - Returns: octets of the error, zero when there must be none.
+    ///   - error: where the error's ethernet frame goes; `frameLength` bytes suffice.
+    /// - Returns: bytes of the error, zero when there must be none.
     public mutating func write(
         _ reason: Reason, from router: IPAddress? = nil, about packet: FailedPacket, to mac: MACAddress, now: UInt64,
         into error: UnsafeMutableRawBufferPointer
@@ -209,21 +209,12 @@ public struct ICMPError: Sendable {
             drops.count(.errorRateLimited)
             return nil
         }
-        let icmp: UnsafeMutableRawBufferPointer?
-        if guest.isIPv4 {
-            icmp = EthernetFrame.startIPv4(
-                in: frame, from: gatewayMAC, to: mac,
-                IPv4Fields(
-                    source: source.ipv4, destination: guest.ipv4, protocolNumber: IPProtocol.icmp,
-                    payloadLength: length))
-        } else {
-            icmp = EthernetFrame.startIPv6(
-                in: frame, from: gatewayMAC, to: mac,
-                IPv6Fields(
-                    source: source.ipv6, destination: guest.ipv6, nextHeader: IPProtocol.icmpv6,
-                    payloadLength: length))
-        }
-        guard let icmp, let base = icmp.baseAddress else { return nil }
+        let packet = PacketHeaders(
+            from: source, to: guest, protocolNumber: guest.isIPv4 ? IPProtocol.icmp : IPProtocol.icmpv6,
+            payloadLength: length)
+        guard let icmp = EthernetFrame.start(packet, in: frame, from: gatewayMAC, to: mac),
+            let base = icmp.baseAddress
+        else { return nil }
         (guest.isIPv4 ? reason.fieldsIPv4 : reason.fieldsIPv6).write(to: base)
         return Message(
             icmp: icmp, quote: UnsafeMutableRawBufferPointer(rebasing: icmp[ICMPv4Header.length...]), source: source,

@@ -31,7 +31,7 @@ extension ICMPError.Reason {
         case .portUnreachable: unreachableIPv6(ICMPv6Header.portUnreachable)
         case .administrativelyProhibited: unreachableIPv6(ICMPv6Header.administrativelyProhibited)
         case .protocolUnreachable:
-            // The pointer is to the next-header field of the IPv6 header itself, its seventh octet.
+            // The pointer is to the next-header field of the IPv6 header itself, its seventh byte.
             ICMPFields(
                 type: ICMPv6Header.parameterProblem, code: ICMPv6Header.unrecognizedNextHeader, parameter: UInt32(6))
         case .packetTooBig(let mtu):

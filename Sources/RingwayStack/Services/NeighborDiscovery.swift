@@ -6,7 +6,7 @@ public import RingwayWire
 /// free (RFC 4862 §5.4), and any answer would take the address away from them. Asked whether one of ours is free, it
 /// tells all nodes that it is not (RFC 4861 §7.2.4).
 public struct NeighborDiscovery: Sendable {
-    /// Octets of the frames that are written.
+    /// Bytes of the frames that are written.
     public static var frameLength: Int {
         EthernetFrame.headerLength + EthernetFrame.ipv6Length + NeighborSolicitationFields.lengthLimit
     }
@@ -37,8 +37,8 @@ public struct NeighborDiscovery: Sendable {
     /// - Parameters:
     ///   - frame: the ethernet frame, without virtio-net header.
     ///   - summary: what `FrameSummary.parse` found in it; of kind `.icmpv6`.
-    ///   - reply: where the answer goes, `frameLength` octets.
-    /// - Returns: octets of the answer, zero when there is none.
+    ///   - reply: where the answer goes, `frameLength` bytes.
+    /// - Returns: bytes of the answer, zero when there is none.
     public mutating func respond(
         to frame: UnsafeRawBufferPointer, _ summary: FrameSummary, into reply: UnsafeMutableRawBufferPointer
     ) -> Int {
@@ -73,13 +73,13 @@ public struct NeighborDiscovery: Sendable {
 
     private func isGateway(_ address: IPv6Address) -> Bool { address == gateway || address == gatewayLinkLocal }
 
-    /// Writes the question who has `address`.
+    /// Writes the solicitation for `address`.
     ///
     /// - Parameters:
     ///   - address: a guest's.
-    ///   - mac: whom to ask; the solicited-node group, unless a known answer is to be confirmed (RFC 4861 §7.3.3).
-    ///   - frame: where the question goes, `frameLength` octets.
-    /// - Returns: octets of the question, zero when it does not fit.
+    ///   - mac: where to send it; the solicited-node group, unless a known answer is to be confirmed (RFC 4861 §7.3.3).
+    ///   - frame: where the question goes, `frameLength` bytes.
+    /// - Returns: bytes of the question, zero when it does not fit.
     public func solicitation(
         for address: IPv6Address, from mac: MACAddress? = nil, into frame: UnsafeMutableRawBufferPointer
     ) -> Int {

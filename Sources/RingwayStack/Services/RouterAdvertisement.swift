@@ -4,7 +4,7 @@ public import RingwayWire
 /// servers and search domains (RFC 8106).
 ///
 /// The message changes with the search domains alone, so it is written when they do; sending it is a copy and a checksum. It goes out to all nodes at
-/// intervals, three times quickly at the start, and to whoever solicits. A solicitation is answered at once: the delay of
+/// intervals, three times quickly at the start, and in answer to solicitations. A solicitation is answered at once: the delay of
 /// up to half a second in RFC 4861 §6.2.6 spreads the answers of several routers, and zero, which it allows, spares a
 /// guest that boots the wait. So many of them are answered in a second: a solicitation costs the guest less than its
 /// answer costs us.
@@ -22,7 +22,7 @@ public struct RouterAdvertisement: ~Copyable {
         public init() {}
     }
 
-    /// Octets that always hold the frame: an IPv6 packet of the least MTU.
+    /// Bytes that always hold the frame: an IPv6 packet of the least MTU.
     public static var frameLength: Int { EthernetFrame.headerLength + NetworkPlan.minimumMTU }
 
     /// RFC 4861 §10: `MAX_INITIAL_RTR_ADVERTISEMENTS` and `MAX_INITIAL_RTR_ADVERT_INTERVAL`.
@@ -36,7 +36,7 @@ public struct RouterAdvertisement: ~Copyable {
 
     /// When `advertise` is due next, monotonic nanoseconds.
     public private(set) var nextDeadline: UInt64
-    /// Advertisements that nobody asked for.
+    /// Unsolicited advertisements.
     public private(set) var unsolicited: UInt64 = 0
     /// Solicitations answered.
     public private(set) var answers: UInt64 = 0
@@ -118,8 +118,8 @@ public struct RouterAdvertisement: ~Copyable {
     ///   - frame: the ethernet frame, without virtio-net header.
     ///   - summary: what `FrameSummary.parse` found in it; of kind `.icmpv6`.
     ///   - now: monotonic nanoseconds.
-    ///   - reply: where the answer goes; `frameLength` octets suffice.
-    /// - Returns: octets of the answer, zero when there is none.
+    ///   - reply: where the answer goes; `frameLength` bytes suffice.
+    /// - Returns: bytes of the answer, zero when there is none.
     public mutating func respond(
         to frame: UnsafeRawBufferPointer, _ summary: FrameSummary, now: UInt64,
         into reply: UnsafeMutableRawBufferPointer
@@ -129,7 +129,7 @@ public struct RouterAdvertisement: ~Copyable {
             let solicitation = RouterSolicitation(question)
         else { return drop(.neighborMalformed) }
         let isAnonymous = summary.source.isUnspecified
-        // RFC 4861 §6.1.1: who has no address yet must not say where it is.
+        // RFC 4861 §6.1.1: a sender without an address must not send its link-layer address.
         guard !isAnonymous || solicitation.options.option(NDPOptions.sourceLinkLayerAddress) == nil else {
             return drop(.neighborMalformed)
         }
@@ -144,7 +144,7 @@ public struct RouterAdvertisement: ~Copyable {
 
     /// Sends the advertisement to all nodes if it is due at `now`, and sets the next deadline.
     ///
-    /// - Returns: octets of the frame; zero when it is not due.
+    /// - Returns: bytes of the frame; zero when it is not due.
     public mutating func advertise(now: UInt64, into frame: UnsafeMutableRawBufferPointer) -> Int {
         guard now >= nextDeadline else { return 0 }
         schedule(after: now)
@@ -156,7 +156,7 @@ public struct RouterAdvertisement: ~Copyable {
 
     /// Tells all nodes that the gateway stops being a router (RFC 4861 §6.2.5).
     ///
-    /// - Returns: octets of the frame; zero when it does not fit.
+    /// - Returns: bytes of the frame; zero when it does not fit.
     public mutating func withdraw(into frame: UnsafeMutableRawBufferPointer) -> Int {
         let length = write(to: .allNodes, .multicast(IPv6Address.allNodes), routerLifetime: 0, into: frame)
         return length > 0 ? length : drop(.replyDoesNotFit)

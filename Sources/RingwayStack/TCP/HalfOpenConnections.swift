@@ -1,22 +1,22 @@
 internal import RingwayStorage
 
-/// The connections whose opening is under way, by who began them, each in the order of their age.
+/// The connections whose opening is under way, by the side that began them, each in the order of their age.
 ///
 /// What a guest begins is kept apart from what clients of its published ports begin, with a bound for each: neither can
 /// keep the other out.
 struct HalfOpenConnections {
     /// One of the two directions.
     struct Direction {
-        private var byAge: AgeList
+        private var byAge: SlotList
         private(set) var count = 0
 
         fileprivate init(of connections: borrowing Slab<TCPConnection>) {
-            byAge = AgeList(
+            byAge = SlotList(
                 of: connections.base, offset: MemoryLayout<TCPConnection>.offset(of: \.halfOpenLinks))
         }
 
-        /// The slot of the one that has waited longest, or `.max`.
-        var oldest: UInt32 { byAge.oldest }
+        /// The slot of the one that has waited longest, or `SlotList.none`.
+        var oldest: UInt32 { byAge.first }
 
         fileprivate mutating func append(_ slot: UInt32) {
             byAge.append(slot)

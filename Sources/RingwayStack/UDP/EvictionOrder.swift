@@ -1,33 +1,35 @@
+internal import RingwayStorage
+
 /// Which mapping gives way when there are too many: of those that never had an answer the one idle for longest, and where
-/// all have had one, the one idle for longest. So a scan, or a flood of spoofed clients, costs no conversation its mapping.
+/// all have had one, the one idle for longest. So a scan, or a flood of spoofed clients, costs no other flow its mapping.
 struct EvictionOrder {
-    private var unanswered: AgeList
-    private var answered: AgeList
+    private var unanswered: SlotList
+    private var answered: SlotList
 
     /// - Parameters:
     ///   - base: the slab's first element.
-    ///   - offset: where an element keeps its `AgeLinks`.
+    ///   - offset: where an element keeps its `SlotLinks`.
     init<Element: BitwiseCopyable>(of base: UnsafeMutablePointer<Element>, offset: Int?) {
-        unanswered = AgeList(of: base, offset: offset)
-        answered = AgeList(of: base, offset: offset)
+        unanswered = SlotList(of: base, offset: offset)
+        answered = SlotList(of: base, offset: offset)
     }
 
     /// The slot that goes first, or `.max` when there is none.
-    var first: UInt32 { unanswered.oldest != .max ? unanswered.oldest : answered.oldest }
+    var first: UInt32 { unanswered.isEmpty ? answered.first : unanswered.first }
 
     /// The one idle for longest of those that never had an answer, or `.max`, and of the others.
-    var oldestUnanswered: UInt32 { unanswered.oldest }
-    var oldestAnswered: UInt32 { answered.oldest }
+    var oldestUnanswered: UInt32 { unanswered.first }
+    var oldestAnswered: UInt32 { answered.first }
 
-    func following(_ slot: UInt32, isAnswered: Bool) -> UInt32 {
-        isAnswered ? answered.following(slot) : unanswered.following(slot)
+    func next(after slot: UInt32, isAnswered: Bool) -> UInt32 {
+        isAnswered ? answered.next(after: slot) : unanswered.next(after: slot)
     }
 
     /// Adds a mapping that has had no answer yet.
     mutating func append(_ slot: UInt32) { unanswered.append(slot) }
 
     mutating func touch(_ slot: UInt32, isAnswered: Bool) {
-        if isAnswered { answered.touch(slot) } else { unanswered.touch(slot) }
+        if isAnswered { answered.moveToEnd(slot) } else { unanswered.moveToEnd(slot) }
     }
 
     /// The mapping has had its first answer.

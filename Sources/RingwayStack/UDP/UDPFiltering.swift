@@ -10,7 +10,7 @@ public enum UDPFiltering: String, CaseIterable, Sendable {
     /// Those of addresses and ports that the guest has sent to.
     case addressAndPort = "address-and-port"
 
-    /// Whether who may send from `first` may send from `second`.
+    /// Whether a peer that may send from `first` may send from `second`.
     @inline(__always)
     func covers(_ first: TransportAddress, _ second: TransportAddress) -> Bool {
         switch self {

@@ -1,16 +1,17 @@
+public import RingwayStorage
 public import RingwayWire
 
-/// What one of the guest's UDP ports is on the host: one unconnected socket, whoever the guest speaks to from it
+/// What one of the guest's UDP ports is on the host: one unconnected socket, whichever peers the guest sends to from it
 /// (endpoint-independent mapping, RFC 4787; whose datagrams come in by it `UDPFiltering` says), or one peer of a published
 /// port, whose datagrams come and go through the listener.
 @frozen
 public struct UDPMapping: BitwiseCopyable {
     public var key: FlowKey
-    public var links = AgeLinks()
+    public var links = SlotLinks()
     /// Monotonic nanoseconds of the last datagram in either direction.
     public private(set) var usedAt: UInt64
     /// Monotonic nanoseconds from which the mapping's life counts. The guest prolongs it, and so does a sender that the
-    /// guest has sent to: a stream that only comes in goes on. Nobody else keeps the guest's socket open (RFC 4787 REQ-6).
+    /// guest has sent to: a stream that only comes in goes on. No other peer keeps the guest's socket open (RFC 4787 REQ-6).
     public private(set) var renewedAt: UInt64
     /// The side that did not begin has spoken.
     public private(set) var isAnswered = false
@@ -47,6 +48,9 @@ public struct UDPMapping: BitwiseCopyable {
         self.peer = peer
         self.isOpenedByGuest = isOpenedByGuest
     }
+
+    /// The guest's end.
+    var guest: TransportAddress { TransportAddress(address: key.guest, port: key.guestPort) }
 
     /// Whether a datagram has come from the host's side.
     var hasPeerSpoken: Bool { !isOpenedByGuest || isAnswered }

@@ -96,7 +96,7 @@ struct FlowTableTests {
 
     @Test func `flows spread evenly over shards`() {
         var counts = [0, 0, 0, 0]
-        for index in 0..<4_000 { counts[Stack.owner(of: Self.key(index), shards: 4, secret: 99)] += 1 }
+        for index in 0..<4_000 { counts[Self.key(index).owner(shards: 4, secret: 99)] += 1 }
         for count in counts { #expect(count > 800 && count < 1_200) }
     }
 }

@@ -81,7 +81,7 @@ struct IdleFlowTests {
             for _ in 0..<2 { ended.append(stack.endOldestMapping(sparing: new)) }
         }
         #expect(ended == [true, false])
-        #expect(net.expectEffect(.closeDatagram)?.slot == old.slot)
+        #expect(net.expectEffect(.closeDatagram)?.handle.slot == old.slot)
     }
 
     @Test func `a connect beyond the guest's share is refused at once`() throws {

@@ -14,7 +14,7 @@ struct PingFilteringTests {
         net.receive([UInt8](repeating: 0, count: VirtioNetHeader.length) + frame.bytes)
         let effect = try #require(net.expectEffect(.sendEcho))
         net.pool.pointee.release(effect.lease)
-        return Handle(slot: effect.slot, generation: effect.generation)
+        return effect.handle
     }
 
     /// Whether an echo reply from `sender` reaches the guest.

@@ -169,7 +169,7 @@ final class StackUnderTest {
         #expect(pool.pointee.leased == 0, sourceLocation: sourceLocation)
         #expect(stack.flowCount == 0, sourceLocation: sourceLocation)
         #expect(stack.connectionCount == 0, sourceLocation: sourceLocation)
-        #expect(stack.promisedOctets == 0, sourceLocation: sourceLocation)
+        #expect(stack.reservedBytes == 0, sourceLocation: sourceLocation)
         #expect(stack.halfOpenCount == 0, sourceLocation: sourceLocation)
         #expect(counters.read(.tcpFlows) == 0, sourceLocation: sourceLocation)
         #expect(counters.read(.tcpHalfOpen) == 0, sourceLocation: sourceLocation)

@@ -292,7 +292,7 @@ struct TCPClosingTests {
         net.frames = []
         net.turn { stack in
             guard let handle = peer.handle else { return }
-            stack.streamSent(handle, octets: 10)
+            stack.streamSent(handle, bytes: 10)
             stack.streamReceived(handle, lease, offset: Stack.headroom, length: 3)
             stack.streamEnded(handle)
             stack.streamFailed(handle)

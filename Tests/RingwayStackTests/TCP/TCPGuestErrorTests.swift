@@ -154,9 +154,9 @@ struct TCPGuestErrorTests {
             var summary = FrameSummary()
             let owner = error.withUnsafeBytes { bytes -> Int in
                 #expect(FrameSummary.parse(bytes, into: &summary) == .none)
-                return Stack.owner(of: summary, in: bytes, shards: 4, secret: 7)
+                return summary.owner(in: bytes, shards: 4, secret: 7)
             }
-            #expect(owner == Stack.owner(of: key, shards: 4, secret: 7))
+            #expect(owner == key.owner(shards: 4, secret: 7))
         }
     }
 

@@ -48,7 +48,7 @@ struct TCPHostOpeningTests {
         let answer = peer.expect(.ack, seq: 1, ack: 101)
         // In steps of 256 octets, and no less than what was promised.
         #expect(answer.map { $0.window << 8 >= 65_535 } == true)
-        #expect(net.stack.promisedOctets == 65_536)
+        #expect(net.stack.reservedBytes == 65_536)
     }
 
     @Test func `synSent: RST from the guest closes the client's socket with RST`() {
@@ -94,8 +94,8 @@ struct TCPHostOpeningTests {
         net.expectNothingHeld()
     }
 
-    @Test(arguments: [(Stack.Trust.doubtful, 0), (.likely, 1)])
-    func `synSent: a client on trial is handed back, and the guest hears no more`(trust: Stack.Trust, again: Int) {
+    @Test(arguments: [(GuestTrust.doubtful, 0), (.likely, 1)])
+    func `synSent: a client on trial is handed back, and the guest hears no more`(trust: GuestTrust, again: Int) {
         peer.openFromHost(trust: trust)
         peer.expect(.syn)
         for seconds in 0..<again {
@@ -154,7 +154,7 @@ struct TCPHostOpeningTests {
         peer.openFromHost()
         peer.expect(.syn)
         peer.advance(by: 150 * StackUnderTest.millisecond)
-        #expect(net.expectEffect(.watchStream)?.length == 1)
+        #expect(net.expectEffect(.watchStream)?.reportsEnd == true)
         net.turn { stack in if let handle = peer.handle { stack.streamFailed(handle) } }
         peer.expect([.rst, .ack])
         net.expectNothingHeld()

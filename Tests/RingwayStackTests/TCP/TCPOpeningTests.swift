@@ -87,8 +87,8 @@ struct TCPOpeningTests {
     }
 
     @Test(
-        arguments: zip([Stack.ConnectFailure.hostUnreachable, .networkUnreachable, .prohibited], [1, 0, 13]))
-    func `an unreachable host is ICMP to the guest, quoting its SYN`(_ failure: Stack.ConnectFailure, code: UInt8) {
+        arguments: zip([ConnectFailure.hostUnreachable, .networkUnreachable, .prohibited], [1, 0, 13]))
+    func `an unreachable host is ICMP to the guest, quoting its SYN`(_ failure: ConnectFailure, code: UInt8) {
         peer.send(.syn, seq: 100)
         peer.expectConnect()
         peer.connectFails(failure)
@@ -101,8 +101,8 @@ struct TCPOpeningTests {
         net.expectNothingHeld()
     }
 
-    @Test(arguments: [Stack.ConnectFailure.timedOut, .exhausted])
-    func `a connect that timed out is silence, and the next SYN a new attempt`(_ failure: Stack.ConnectFailure) {
+    @Test(arguments: [ConnectFailure.timedOut, .exhausted])
+    func `a connect that timed out is silence, and the next SYN a new attempt`(_ failure: ConnectFailure) {
         peer.send(.syn, seq: 100)
         peer.expectConnect()
         peer.connectFails(failure)
@@ -123,7 +123,7 @@ struct TCPOpeningTests {
         let peer = try TCPPeer(net, to: "192.168.127.1:53")
         peer.send(.syn, seq: 100)
         let effect = net.expectEffect(.connectService)
-        peer.handle = effect.map { Handle(slot: $0.slot, generation: $0.generation) }
+        peer.handle = effect.map { $0.handle }
         peer.connectSucceeds()
         peer.expect([.syn, .ack], ack: 101)
     }
@@ -165,7 +165,7 @@ struct TCPOpeningTests {
             let peer = try TCPPeer(net, port: UInt16(31_000 + number))
             peer.send(.syn, seq: 100)
             // The host's socket of the oldest goes; its guest hears nothing, as if a router had lost the SYN.
-            #expect(net.expectEffect(.resetStream)?.offset == UInt32(peers[number].guest.port))
+            #expect(net.expectEffect(.resetStream)?.socket == UInt32(peers[number].guest.port))
             peer.expectConnect()
             peer.expectSilence()
             #expect(peers[number].state == nil)

@@ -271,7 +271,7 @@ final class TCPPeer {
     /// The stack must ask for a socket.
     func expectConnect(to address: String? = nil, sourceLocation: SourceLocation = #_sourceLocation) {
         guard let effect = net.expectEffect(.connectStream, sourceLocation: sourceLocation) else { return }
-        handle = Handle(slot: effect.slot, generation: effect.generation)
+        handle = effect.handle
         if let address { #expect("\(effect.address)" == address, sourceLocation: sourceLocation) }
     }
 
@@ -290,7 +290,7 @@ final class TCPPeer {
         }
     }
 
-    func connectFails(_ failure: Stack.ConnectFailure) {
+    func connectFails(_ failure: ConnectFailure) {
         withHandle { stack, handle in
             stack.streamOpened(handle, socket: 7)
             stack.streamConnectFailed(handle, failure)
@@ -298,7 +298,7 @@ final class TCPPeer {
     }
 
     /// A client of a published port.
-    func openFromHost(trust: Stack.Trust = .certain, sourceLocation: SourceLocation = #_sourceLocation) {
+    func openFromHost(trust: GuestTrust = .certain, sourceLocation: SourceLocation = #_sourceLocation) {
         net.turn { stack in handle = stack.openFromHost(client: remote, guest: guest, trust: trust) }
         #expect(handle != nil, sourceLocation: sourceLocation)
         withHandle { stack, handle in stack.streamOpened(handle, socket: 7) }
@@ -321,7 +321,7 @@ final class TCPPeer {
         solicits: Bool = false, _ report: PeerReport, sourceLocation: SourceLocation = #_sourceLocation
     ) {
         guard let effect = net.expectEffect(.inspectStream, sourceLocation: sourceLocation) else { return }
-        #expect((effect.length != 0) == solicits, sourceLocation: sourceLocation)
+        #expect(effect.solicits == solicits, sourceLocation: sourceLocation)
         withHandle { $0.streamReported($1, report) }
     }
 
@@ -329,7 +329,7 @@ final class TCPPeer {
     var parked: [UInt8] {
         guard let handle else { return [] }
         var octets: [UInt8] = []
-        var lease = net.stack.parkedPayload(handle)
+        var lease = net.stack.unsentPayload(handle)
         while !lease.isNone {
             let state = net.space.state(of: lease)
             octets += UnsafeRawBufferPointer(start: net.space.payload(of: lease), count: Int(state.pointee.length))
@@ -339,7 +339,7 @@ final class TCPPeer {
     }
 
     /// The socket takes octets of what is parked.
-    func hostTakes(_ count: Int) { withHandle { $0.streamSent($1, octets: count) } }
+    func hostTakes(_ count: Int) { withHandle { $0.streamSent($1, bytes: count) } }
 
     /// The stack must ask for a send, and what is parked must be `octets`; the socket takes all of it.
     func expectHostTakes(_ octets: [UInt8], sourceLocation: SourceLocation = #_sourceLocation) {

@@ -45,13 +45,13 @@ struct TCPSendingTests {
         peer.connectSucceeds()
         peer.expect([.syn, .ack])
         peer.send(.ack, seq: 101, ack: 1)
-        #expect(net.expectEffect(.receiveStream)?.length == 3_000)
+        #expect(net.expectEffect(.receiveStream)?.limit == 3_000)
         peer.hostSends(TCPPeer.octets(2_000))
         peer.expect(.ack, length: 2_000)
         // A small rest of the window waits until what is on its way has arrived.
         net.expectNoEffect()
         peer.send(.ack, seq: 101, ack: 2_001)
-        #expect(net.expectEffect(.receiveStream)?.length == 3_000)
+        #expect(net.expectEffect(.receiveStream)?.limit == 3_000)
     }
 
     @Test func `the window is shifted by the guest's scale, except in SYN`() throws {
@@ -61,7 +61,7 @@ struct TCPSendingTests {
         peer.connectSucceeds()
         peer.expect([.syn, .ack])
         peer.send(.ack, seq: 101, ack: 1, window: 100)
-        #expect(net.expectEffect(.receiveStream)?.length == 1_600)
+        #expect(net.expectEffect(.receiveStream)?.limit == 1_600)
     }
 
     // MARK: Loss
@@ -197,7 +197,7 @@ struct TCPSendingTests {
         #expect(probes > 15 && probes < 40)
         #expect(peer.state == .established)
         peer.send(.ack, seq: 101, ack: 1, window: 5_000)
-        #expect(net.expectEffect(.receiveStream)?.length == 5_000)
+        #expect(net.expectEffect(.receiveStream)?.limit == 5_000)
         peer.advance(by: 60 * StackUnderTest.second)
         peer.expectSilence()
     }
@@ -298,6 +298,6 @@ struct TCPSendingTests {
         peer.hostSends(TCPPeer.octets(500))
         net.expectNoEffect()
         peer.send(.ack, seq: 101, ack: 4_501, window: 1_000)
-        #expect(net.expectEffect(.receiveStream)?.length == 1_000)
+        #expect(net.expectEffect(.receiveStream)?.limit == 1_000)
     }
 }

@@ -230,7 +230,7 @@ struct TCPSilentPeerTests {
         let peer = try TCPPeer(net, port: 41_000, to: "192.168.127.1:53")
         peer.send(.syn, seq: 100)
         let effect = net.expectEffect(.connectService)
-        peer.handle = effect.map { Handle(slot: $0.slot, generation: $0.generation) }
+        peer.handle = effect.map { $0.handle }
         peer.connectSucceeds()
         peer.expect([.syn, .ack])
         peer.send(.ack, seq: 101, ack: 1)

@@ -17,8 +17,8 @@ struct TCPUrgentTests {
     /// The next send: how many bytes at the most, and whether the last is urgent.
     private func expectSend(_ length: UInt32, urgent: Bool, sourceLocation: SourceLocation = #_sourceLocation) {
         guard let effect = net.expectEffect(.sendStream, sourceLocation: sourceLocation) else { return }
-        #expect(effect.length == length, sourceLocation: sourceLocation)
-        #expect((effect.segmentSize != 0) == urgent, sourceLocation: sourceLocation)
+        #expect(effect.limit == length, sourceLocation: sourceLocation)
+        #expect(effect.isUrgent == urgent, sourceLocation: sourceLocation)
     }
 
     @Test func `what comes before the urgent byte goes first, then it alone, then the rest`() {
@@ -84,10 +84,10 @@ struct TCPUrgentTests {
         peer.hostSends(TCPPeer.octets(3), precedesUrgent: true)
         let before = peer.expect(.ack, seq: 1, length: 3)
         #expect(before?.urgentPointer == 0)
-        #expect(net.expectEffect(.receiveStream)?.length == 1)
+        #expect(net.expectEffect(.receiveStream)?.limit == 1)
         peer.hostSends([9])
         #expect(peer.expect([.ack, .urg], seq: 4, payload: [9])?.urgentPointer == 1)
-        #expect(net.expectEffect(.receiveStream).map { $0.length > 1 } == true)
+        #expect(net.expectEffect(.receiveStream).map { $0.limit > 1 } == true)
         peer.hostSends([1])
         #expect(peer.expect(.ack, seq: 5, payload: [1])?.urgentPointer == 0)
     }

@@ -30,7 +30,7 @@ struct GuestErrorTests {
         net.frames = []
         try peer.returnDatagram(from: "203.0.113.5:4000", code: 3)
         let effect = try #require(net.expectEffect(.refuseDatagram))
-        let flow = Handle(slot: effect.slot, generation: effect.generation)
+        let flow = effect.handle
         #expect(net.stack.forwardedMapping(flow).map { "\($0.client)" } == "203.0.113.5:4000")
         #expect(net.counters.read(.icmpErrorsFromGuest) == 1)
     }
@@ -126,10 +126,10 @@ struct GuestErrorTests {
             quoted = GuestFrame.icmpv4(type: 3, code: 3, to: remote, quoted).bytes
             let bytes = frame + quoted
             let summary = try GuestFrame(bytes: quoted).summary()
-            let owner = bytes.withUnsafeBytes { Stack.owner(of: summary, in: $0, shards: 4, secret: 5) }
+            let owner = bytes.withUnsafeBytes { summary.owner(in: $0, shards: 4, secret: 5) }
             let key = FlowKey(
                 guest: IPAddress(ServiceNetwork.guestIPv4), guestPort: UInt16(port), transport: .udp)
-            #expect(owner == Stack.owner(of: key, shards: 4, secret: 5))
+            #expect(owner == key.owner(shards: 4, secret: 5))
         }
     }
 }

@@ -175,7 +175,7 @@ struct UDPMappingTests {
         peers[0].expectSent([1], to: "8.8.8.8:123")
         try peers[16].send([1], to: "8.8.8.8:123")
         let closed = net.expectEffect(.closeDatagram)
-        #expect(closed?.slot == mappings[1]?.slot)
+        #expect(closed?.handle.slot == mappings[1]?.slot)
         peers[16].expectSent([1], to: "8.8.8.8:123")
         #expect(net.counters.read(.udpMappings) == 16)
         #expect(net.counters.read(.udpMappingsEvicted) == 1)
@@ -193,13 +193,13 @@ struct UDPMappingTests {
         }
         for (next, victim) in [(16, 14), (17, 15)] {
             try peers[next].send([1], to: "8.8.8.8:123")
-            #expect(net.expectEffect(.closeDatagram)?.slot == mappings[victim]?.slot)
+            #expect(net.expectEffect(.closeDatagram)?.handle.slot == mappings[victim]?.slot)
             let mapping = peers[next].expectSent([1], to: "8.8.8.8:123")
             try peers[next].hostSends([2], from: "8.8.8.8:123", to: mapping)
         }
         // Now all have had an answer, and the one idle for longest goes.
         try UDPPeer(net, port: 7_000).send([1], to: "8.8.8.8:123")
-        #expect(net.expectEffect(.closeDatagram)?.slot == mappings[0]?.slot)
+        #expect(net.expectEffect(.closeDatagram)?.handle.slot == mappings[0]?.slot)
     }
 
     @Test func `a socket that cannot be had ends the mapping`() throws {

@@ -57,7 +57,7 @@ final class UDPPeer {
         #expect(net.octets(of: effect) == payload, sourceLocation: sourceLocation)
         #expect("\(effect.address)" == target, sourceLocation: sourceLocation)
         net.pool.pointee.release(effect.lease)
-        return Handle(slot: effect.slot, generation: effect.generation)
+        return effect.handle
     }
 
     /// A datagram comes from the host for a mapping.

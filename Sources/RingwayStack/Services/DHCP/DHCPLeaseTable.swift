@@ -1,9 +1,9 @@
 internal import RingwayWire
 
-/// Who holds which address: one entry for each address of the range, allocated once.
+/// The holder of each address: one entry for each address of the range, allocated once.
 ///
 /// An entry keeps its last client after the lease has ended, so that the same client gets the same address back as long
-/// as nobody else needed it. Expiry is a comparison with `now` and never a timer: an entry whose time is past is free.
+/// as no other client needed it. Expiry is a comparison with `now` and never a timer: an entry whose time is past is free.
 ///
 /// A client is found by its identifier, and failing that by its ethernet address even where the identifiers differ. The
 /// second rule departs from RFC 2131 §4.2 on purpose: a boot loader, an initial RAM disk and an installed system
@@ -19,7 +19,7 @@ struct DHCPLeaseTable: ~Copyable {
         /// The present or last client.
         var mac = MACAddress(rawValue: 0)
         var identifierLength = 0
-        /// For whom the address is kept, zero for nobody.
+        /// The client that the address is kept for, zero for none.
         var reservation = MACAddress(rawValue: 0)
     }
 

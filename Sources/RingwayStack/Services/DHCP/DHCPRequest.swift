@@ -20,7 +20,7 @@ struct DHCPRequest {
     let hostName: DHCPText?
     /// Option 61 as it came, to be echoed (RFC 6842).
     let identifier: UnsafeRawBufferPointer?
-    /// Octets of the longest DHCP message the client takes, UDP header not included.
+    /// Bytes of the longest DHCP message the client takes, UDP header not included.
     let messageLimit: Int
 
     /// Reads the payload of a datagram; the result is valid as long as the payload is.
@@ -39,7 +39,7 @@ struct DHCPRequest {
         server = message.serverIdentifier
         leaseSeconds = message.option(DHCPOption.leaseTime).flatMap { Self.integer($0, octets: 4) }
         hostName = message.option(DHCPOption.hostName).flatMap { DHCPText(hostName: $0) }
-        // Option 57 counts the IP packet, and nobody may say less than 576 (RFC 2132 §9.10). The other bound is what a
+        // Option 57 counts the IP packet, and no client may say less than 576 (RFC 2132 §9.10). The other bound is what a
         // link of any MTU carries in one frame.
         let packet = message.option(DHCPOption.maximumMessageSize).flatMap { Self.integer($0, octets: 2) } ?? 576
         messageLimit = min(max(Int(packet), 576), NetworkPlan.minimumMTU) - 28

@@ -17,7 +17,7 @@ extension DHCPServer {
             hostName: request.hostName ?? leases.hostName(index), into: reply)
     }
 
-    /// RFC 2131 §4.3.2: the four kinds of REQUEST differ in where the address is and in who else may answer.
+    /// RFC 2131 §4.3.2: the four kinds of REQUEST differ in where the address is and in which other servers may answer.
     mutating func decide(
         _ request: DHCPRequest, now: UInt64, into reply: UnsafeMutableRawBufferPointer
     ) -> Int {

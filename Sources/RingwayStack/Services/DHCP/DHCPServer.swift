@@ -5,7 +5,7 @@ public import RingwayWire
 /// ## Theory of operation
 ///
 /// Every message is answered at once from the lease table; nothing waits and no timer runs, because an offer or lease
-/// that has expired is simply free when somebody asks (`DHCPLeaseTable`).
+/// that has expired is simply free for the next request (`DHCPLeaseTable`).
 ///
 ///     DISCOVER            -> OFFER    the reservation, the present or former address, the one asked for, or a free one
 ///     REQUEST selecting   -> ACK      when it names us and the address is still the client's to have, else NAK
@@ -71,7 +71,7 @@ public struct DHCPServer: ~Copyable {
     private let configuration: Configuration
     var leases: DHCPLeaseTable
 
-    /// A server for the plan's range of guests with nobody known; allocates everything it will ever need.
+    /// A server for the plan's range of guests without leases; allocates everything it will ever need.
     public init(plan: NetworkPlan, configuration: Configuration = Configuration()) {
         gatewayMAC = plan.gatewayMAC
         gatewayIPv4 = plan.gatewayIPv4
@@ -112,8 +112,8 @@ public struct DHCPServer: ~Copyable {
     ///   - frame: the ethernet frame, without virtio-net header.
     ///   - summary: what `FrameSummary.parse` found in it.
     ///   - now: monotonic nanoseconds.
-    ///   - reply: where the ethernet frame of the answer goes; 1,500 octets always suffice.
-    /// - Returns: octets of the answer, zero when there is none.
+    ///   - reply: where the ethernet frame of the answer goes; 1,500 bytes always suffice.
+    /// - Returns: bytes of the answer, zero when there is none.
     public mutating func respond(
         to frame: UnsafeRawBufferPointer, _ summary: FrameSummary, now: UInt64,
         into reply: UnsafeMutableRawBufferPointer

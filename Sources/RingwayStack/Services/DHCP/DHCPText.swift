@@ -1,4 +1,4 @@
-/// Up to 64 octets in place: a client identifier or a host name without an allocation.
+/// Up to 64 bytes in place: a client identifier or a host name without an allocation.
 struct DHCPText: Equatable {
     static var capacity: Int { 64 }
 
@@ -54,7 +54,7 @@ struct DHCPText: Equatable {
 
     var isEmpty: Bool { count == 0 }
 
-    /// Lends the octets.
+    /// Lends the bytes.
     func withBytes(_ body: (UnsafeRawBufferPointer) -> Void) {
         withUnsafeBytes(of: octets) { body(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
     }

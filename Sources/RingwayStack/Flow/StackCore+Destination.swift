@@ -1,0 +1,98 @@
+internal import RingwayStorage
+internal import RingwayWire
+
+/// What a destination address, seen from the guest, means on the host.
+enum Destination {
+    /// The gateway's own address: only its services answer.
+    case gateway
+    /// A host to reach through a socket.
+    case host(IPAddress)
+    /// Refused by policy.
+    case refused
+    /// An unused address of the network itself.
+    case absent
+    /// Multicast, broadcast and addresses no router forwards.
+    case unroutable
+}
+
+extension StackCore {
+    mutating func destination(of address: IPAddress) -> Destination {
+        if plan.isGateway(address) { return .gateway }
+        if plan.isHost(address) {
+            let loopback =
+                address.isIPv4 ? IPAddress(IPv4Address(127, 0, 0, 1)) : IPAddress(IPv6Address(high: 0, low: 1))
+            return policy.permits(loopback, as: address) ? .host(loopback) : .refused
+        }
+        if address.isMulticast || address.isUnspecified || address.isLoopback { return .unroutable }
+        if address.isIPv4 {
+            if address.ipv4.isBroadcast || address.ipv4 == plan.broadcastIPv4 { return .unroutable }
+        }
+        if plan.contains(address) { return .absent }
+        return policy.permits(address) ? .host(address) : .refused
+    }
+
+    /// Where a datagram or an echo request of the guest's goes: the gateway or a host. Any other destination is counted
+    /// and, where an error is due, reported to the guest; then the result is `nil`.
+    mutating func reachableDestination(_ summary: FrameSummary, _ bytes: UnsafeRawBufferPointer) -> Destination? {
+        let found = destination(of: summary.destination)
+        switch found {
+        case .gateway, .host: return found
+        case .refused:
+            counters.add(.droppedPolicy)
+            sendError(.administrativelyProhibited, about: bytes, summary)
+        case .absent: sendError(.hostUnreachable, about: bytes, summary)
+        case .unroutable: counters.add(.droppedForeignDestination)
+        }
+        return nil
+    }
+
+    /// Whether this shard owns the flow.
+    func isOurs(_ key: FlowKey) -> Bool {
+        key.owner(shards: configuration.shards, secret: configuration.secret) == configuration.shard
+    }
+
+    // MARK: Datagrams that come in by mappings and pings
+
+    /// Notes that the guest has sent to a peer of a mapping or a ping, which may answer from now on.
+    mutating func notePeer(_ key: FlowKey, of owner: UInt32) {
+        if peers.note(key, of: owner, in: &table) { counters.add(.udpPeersEvicted) }
+    }
+
+    /// Whether a datagram of `sender`, an address of the host's side, to a mapping or a ping reaches the guest: it must be
+    /// one that the guest may send to, and has sent to. Counted when not.
+    ///
+    /// - Parameters:
+    ///   - key: the mapping's or the ping's.
+    ///   - last: where the guest has sent to last.
+    @inline(__always)
+    mutating func admits(
+        _ sender: TransportAddress, by key: FlowKey, lastTarget last: TransportAddress, _ filtering: UDPFiltering
+    ) -> Bool {
+        guard mayReachGuest(sender.address) else {
+            counters.add(.droppedRefusedSender)
+            return false
+        }
+        if filtering.covers(last, sender) || peers.contains(key.peer(sender, filtering), in: table) { return true }
+        counters.add(.droppedUnsolicited)
+        return false
+    }
+
+    private mutating func mayReachGuest(_ sender: IPAddress) -> Bool {
+        let shown = plan.addressForGuest(of: sender)
+        guard case .host(let reached) = destination(of: shown) else { return false }
+        // The guest knows all of the loopback by one address, which leads to one of them.
+        return reached == sender || policy.permits(sender, as: shown)
+    }
+}
+
+extension NetworkPlan {
+    /// The address under which the guest knows a peer of the host: its own, except that a loopback address becomes the
+    /// network's host address.
+    func addressForGuest(of peer: IPAddress) -> IPAddress { shownToGuest(peer, by: peer) }
+
+    /// The same for a guest's address that may be of the other family, in which the peer appears as the host.
+    func shownToGuest(_ peer: IPAddress, by guest: IPAddress) -> IPAddress {
+        if peer.isIPv4 == guest.isIPv4, !peer.isLoopback { return peer }
+        return guest.isIPv4 ? IPAddress(hostIPv4) : IPAddress(hostIPv6)
+    }
+}

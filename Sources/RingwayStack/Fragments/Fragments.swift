@@ -1,0 +1,42 @@
+internal import RingwayStorage
+internal import RingwayWire
+
+/// Fragments from the guest, put together into datagrams that enter the stack again as one frame.
+struct Fragments: ~Copyable {
+    private var reassembler: Reassembler
+
+    init(_ limits: Limits) throws(MemoryFailure) {
+        reassembler = try Reassembler(capacity: max(1, limits.fragments))
+    }
+
+    /// When `expire` has work at the earliest, or `Deadlines.never`.
+    var nextDeadline: UInt64 { mutating get { reassembler.nextDeadline ?? Deadlines.never } }
+
+    mutating func receive(_ summary: FrameSummary, _ bytes: UnsafeRawBufferPointer, _ core: inout StackCore) {
+        core.counters.add(.fragmentsFromGuest)
+        let before = reassembler.drops.total
+        let datagram = reassembler.add(bytes, summary, now: core.now)
+        countDrops(since: before, &core)
+        guard let datagram else { return }
+        core.counters.add(.datagramsReassembled)
+        guard let reply = core.prepareReply(limit: datagram.frameLength) else { return }
+        let written = datagram.writeFrame(into: reply.room)
+        guard written > 0 else { return core.release(reply.lease) }
+        var effect = Effect(.reenterFrame)
+        effect.lease = reply.lease
+        effect.length = UInt32(VirtioNetHeader.length + written)
+        core.effects.append(effect)
+    }
+
+    /// Drops datagrams whose fragments did not all come in time.
+    mutating func expire(_ core: inout StackCore) {
+        let before = reassembler.drops.total
+        reassembler.expire(now: core.now)
+        countDrops(since: before, &core)
+    }
+
+    private mutating func countDrops(since before: UInt64, _ core: inout StackCore) {
+        let dropped = reassembler.drops.total - before
+        if dropped > 0 { core.counters.add(.droppedFragment, Int(dropped)) }
+    }
+}

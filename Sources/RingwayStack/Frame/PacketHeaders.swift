@@ -1,0 +1,109 @@
+internal import RingwayWire
+
+/// The headers before the transport header of a whole packet, in either family: the one place that tells the two apart
+/// when frames are built.
+struct PacketHeaders {
+    let source: IPAddress
+    let destination: IPAddress
+    let protocolNumber: UInt8
+    /// Bytes of the transport header and its payload.
+    let payloadLength: Int
+    let hopLimit: UInt8
+    /// Differentiated services and ECN.
+    let trafficClass: UInt8
+
+    /// What a segmentation offload needs to know of a frame that is several packets.
+    struct Segmentation {
+        /// One of `VirtioNetHeader`'s.
+        var type: UInt8 = 0
+        /// Payload of each packet, bytes; zero for a frame that is one packet.
+        var size = 0
+    }
+
+    @inline(__always)
+    init(
+        from source: IPAddress, to destination: IPAddress, protocolNumber: UInt8, payloadLength: Int,
+        hopLimit: UInt8 = 64, trafficClass: UInt8 = 0
+    ) {
+        self.source = source
+        self.destination = destination
+        self.protocolNumber = protocolNumber
+        self.payloadLength = payloadLength
+        self.hopLimit = hopLimit
+        self.trafficClass = trafficClass
+    }
+
+    @inline(__always) var isIPv4: Bool { destination.isIPv4 }
+
+    /// Bytes of the IP header.
+    @inline(__always) var ipLength: Int { Self.ipLength(isIPv4: isIPv4) }
+
+    @inline(__always)
+    static func ipLength(isIPv4: Bool) -> Int { isIPv4 ? IPv4Header.minimumLength : IPv6Header.length }
+
+    /// Bytes before the transport header in a frame, virtio-net header included.
+    @inline(__always)
+    static func frameLength(isIPv4: Bool) -> Int {
+        VirtioNetHeader.length &+ EthernetHeader.length &+ ipLength(isIPv4: isIPv4)
+    }
+
+    /// Writes the IP header.
+    @inline(__always)
+    func writeIP(to target: UnsafeMutableRawPointer) {
+        if isIPv4 {
+            IPv4Fields(
+                source: source.ipv4, destination: destination.ipv4, protocolNumber: protocolNumber,
+                payloadLength: payloadLength, timeToLive: hopLimit, typeOfService: trafficClass
+            ).write(to: target)
+        } else {
+            IPv6Fields(
+                source: source.ipv6, destination: destination.ipv6, nextHeader: protocolNumber,
+                payloadLength: payloadLength, hopLimit: hopLimit, trafficClass: trafficClass
+            ).write(to: target)
+        }
+    }
+
+    /// Writes ethernet and IP headers.
+    @inline(__always)
+    func writeEthernet(
+        to target: UnsafeMutableRawPointer, from sourceMAC: MACAddress, to destinationMAC: MACAddress
+    ) {
+        EthernetFields(
+            destination: destinationMAC, source: sourceMAC, etherType: isIPv4 ? EtherType.ipv4 : EtherType.ipv6
+        ).write(to: target)
+        writeIP(to: target + EthernetHeader.length)
+    }
+
+    /// Writes virtio-net, ethernet and IP headers that end where the transport header starts. The transport's checksum is
+    /// left to the guest's kernel (VIRTIO_NET_HDR_F_NEEDS_CSUM); `writePseudoHeader` begins it.
+    ///
+    /// - Parameters:
+    ///   - checksumOffset: where in the transport header the checksum is.
+    ///   - headerLength: bytes of the transport header.
+    @inline(__always)
+    func writeFrame(
+        before transport: UnsafeMutableRawPointer, from sourceMAC: MACAddress, to destinationMAC: MACAddress,
+        checksumOffset: Int, headerLength: Int, _ segmentation: Segmentation
+    ) {
+        let networkLength = EthernetHeader.length &+ ipLength
+        var virtio = VirtioNetFields()
+        virtio.flags = VirtioNetHeader.needsChecksum
+        virtio.checksumStart = UInt16(networkLength)
+        virtio.checksumOffset = UInt16(checksumOffset)
+        if segmentation.size > 0 {
+            virtio.gsoType = segmentation.type
+            virtio.gsoSize = UInt16(truncatingIfNeeded: segmentation.size)
+            virtio.headerLength = UInt16(networkLength &+ headerLength)
+        }
+        virtio.write(to: transport - networkLength - VirtioNetHeader.length)
+        writeEthernet(to: transport - networkLength, from: sourceMAC, to: destinationMAC)
+    }
+
+    /// The sum of the pseudo-header (RFC 9293 §3.1, RFC 768), in place of the checksum.
+    @inline(__always)
+    func writePseudoHeader(at checksum: UnsafeMutableRawPointer) {
+        let sum = Checksum.pseudoHeader(
+            source: source, destination: destination, protocolNumber: protocolNumber, length: payloadLength)
+        checksum.storeBytes(of: Checksum.fold(sum), as: UInt16.self)
+    }
+}

@@ -1,0 +1,252 @@
+internal import RingwayStorage
+internal import RingwayWire
+
+/// Echo requests of the guest's: the gateway answers its own, and a socket of the host carries the others.
+///
+/// ## Theory of operation
+///
+/// An identifier of the guest's is one mapping, whichever hosts are pinged with it (RFC 5508): the owner gives it a ping
+/// socket, or a share of a raw one. Replies reach the guest from hosts that it has pinged. A mapping ends by silence of the
+/// guest's, or when a new one needs its place; the one idle for longest goes.
+struct Ping: ~Copyable {
+    private var pings: Slab<PingMapping>
+    private var byAge: SlotList
+    private var echo: ICMPEcho
+    /// Nanoseconds without a request after which a mapping ends.
+    private let timeout: UInt64
+    /// Pings come after the mappings among the owners of peers.
+    private let firstPeerOwner: UInt32
+
+    init(_ configuration: StackConfiguration, capacities: StackCapacities) throws(MemoryFailure) {
+        let pings = try Slab<PingMapping>(capacity: capacities.pings)
+        byAge = SlotList(of: pings.base, offset: MemoryLayout<PingMapping>.offset(of: \.links))
+        echo = ICMPEcho(plan: configuration.plan)
+        timeout = SilenceTimeouts(configuration.limits).ping
+        firstPeerOwner = UInt32(capacities.mappings)
+        self.pings = pings
+    }
+
+    // MARK: From the guest
+
+    /// An echo request. Takes the lease.
+    ///
+    /// - Parameter message: the ICMP message in `bytes`.
+    mutating func receive(
+        _ summary: FrameSummary, _ lease: Lease, _ bytes: UnsafeRawBufferPointer, message: UnsafeRawBufferPointer,
+        _ sender: inout DatagramSender, _ core: inout StackCore
+    ) {
+        let target: IPAddress
+        switch core.reachableDestination(summary, bytes) {
+        case .host(let address): target = address
+        case .gateway:
+            answer(summary, bytes, message, &sender, &core)
+            return core.release(lease)
+        default: return core.release(lease)
+        }
+        guard let hopLimit = core.hopLimitBeyondGateway(summary, bytes),
+            let slot = mapping(for: summary, to: target, &core)
+        else { return core.release(lease) }
+        core.counters.add(.pingToHost)
+        var effect = Effect(.sendEcho, pings.handle(ofSlot: slot))
+        effect.lease = lease
+        effect.offset = UInt32(summary.transportOffset) + UInt32(VirtioNetHeader.length)
+        effect.length = UInt32(message.count)
+        effect.hopLimit = hopLimit
+        effect.trafficClass = summary.trafficClass
+        if summary.dontFragment { effect.options = .dontFragment }
+        effect.address = TransportAddress(address: target, port: 0)
+        core.effects.append(effect)
+    }
+
+    /// The gateway is pinged itself.
+    private mutating func answer(
+        _ summary: FrameSummary, _ bytes: UnsafeRawBufferPointer, _ message: UnsafeRawBufferPointer,
+        _ sender: inout DatagramSender, _ core: inout StackCore
+    ) {
+        if Int(summary.transportOffset - summary.networkOffset) + message.count <= core.plan.mtu {
+            guard let reply = core.prepareReply(limit: bytes.count) else { return }
+            let written = echo.respond(to: bytes, summary, into: reply.room)
+            return core.sendReply(reply.lease, bytes: written, .echoAnswers)
+        }
+        // The request came in fragments, and so does the answer.
+        let scratch = core.leaseForFrame(bytes: message.count)
+        guard !scratch.isNone else { return }
+        let room = UnsafeMutableRawBufferPointer(
+            start: core.space.address(of: scratch), count: core.space.size(of: scratch))
+        let written = echo.answer(to: message, summary, into: room)
+        if written > 0 {
+            core.counters.add(.echoAnswers)
+            sender.sendInFragments(
+                UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(room)[..<written]), from: summary.destination,
+                to: summary.source, summary.protocolNumber, DatagramMarks(), &core)
+        }
+        core.release(scratch)
+    }
+
+    // MARK: The life of mappings
+
+    private mutating func mapping(
+        for summary: FrameSummary, to target: IPAddress, _ core: inout StackCore
+    ) -> UInt32? {
+        let transport: Transport = summary.isIPv6 ? .icmpv6 : .icmp
+        let key = FlowKey(guest: summary.source, guestPort: summary.sourcePort, transport: transport)
+        if let reference = core.table.find(key), reference.kind == .ping,
+            let ping = pings.pointer(inSlot: reference.slot)
+        {
+            ping.pointee.usedAt = core.now
+            noteTarget(target, of: ping, &core)
+            byAge.moveToEnd(reference.slot)
+            return reference.slot
+        }
+        if pings.count >= pings.capacity, !byAge.isEmpty {
+            core.counters.add(.pingMappingsEvicted)
+            remove(slot: byAge.first, &core)
+        }
+        guard let handle = pings.insert(PingMapping(key: key, usedAt: core.now, target: target)) else { return nil }
+        guard core.table.insert(key, Flow(.ping, slot: handle.slot)) else {
+            pings.remove(slot: handle.slot)
+            core.counters.add(.droppedTableFull)
+            return nil
+        }
+        core.peers.open(firstPeerOwner + handle.slot)
+        byAge.append(handle.slot)
+        core.counters.add(.pingMappings)
+        core.timers.schedule(.ping(handle.slot), at: core.now &+ timeout)
+        return handle.slot
+    }
+
+    /// The guest pings `target`, which may answer from now on.
+    private mutating func noteTarget(
+        _ target: IPAddress, of ping: UnsafeMutablePointer<PingMapping>, _ core: inout StackCore
+    ) {
+        let last = ping.pointee.target
+        guard last != target else { return }
+        ping.pointee.target = target
+        let owner = firstPeerOwner + pings.slot(of: ping)
+        core.notePeer(ping.pointee.key.peer(last, port: 0), of: owner)
+        core.notePeer(ping.pointee.key.peer(target, port: 0), of: owner)
+    }
+
+    mutating func runTimer(slot: UInt32, _ core: inout StackCore) {
+        guard let ping = pings.pointer(inSlot: slot) else { return }
+        let deadline = ping.pointee.usedAt &+ timeout
+        if deadline > core.now {
+            core.timers.schedule(.ping(slot), at: deadline)
+        } else {
+            remove(slot: slot, &core)
+        }
+    }
+
+    /// Ends a mapping; the owner closes its socket.
+    mutating func remove(slot: UInt32, _ core: inout StackCore) {
+        guard let ping = pings.pointer(inSlot: slot) else { return }
+        core.effects.append(Effect(.closeEcho, pings.handle(ofSlot: slot)))
+        core.peers.close(firstPeerOwner + slot, in: &core.table)
+        byAge.remove(slot)
+        core.timers.cancel(.ping(slot))
+        core.table.remove(ping.pointee.key)
+        pings.remove(slot: slot)
+        core.counters.add(.pingMappings, -1)
+    }
+
+    /// The mapping that has been idle for longest.
+    mutating func idlest() -> IdleFlow? {
+        guard let ping = pings.pointer(inSlot: byAge.first) else { return nil }
+        return IdleFlow(flow: Flow(.ping, slot: byAge.first), usedAt: ping.pointee.usedAt)
+    }
+
+    /// The key of a mapping; `nil` when the handle is stale.
+    func key(of handle: Handle) -> FlowKey? { pings.pointer(to: handle)?.pointee.key }
+
+    /// Slots below this may be occupied.
+    var slotLimit: UInt32 { pings.highWater }
+
+    /// What is listed of the mapping in a slot; `nil` when there is none.
+    mutating func record(inSlot slot: UInt32, now: UInt64) -> FlowRecord? {
+        guard let ping = pings.pointer(inSlot: slot)?.pointee else { return nil }
+        var record = FlowRecord(
+            key: ping.key, kind: .ping,
+            hostAddress: TransportAddress(address: ping.key.remote, port: ping.key.remotePort))
+        record.idle = FlowRecord.idle(since: ping.usedAt, now: now)
+        return record
+    }
+
+    // MARK: From the host
+
+    /// The owner has no socket for pings: the guest is told that they are prohibited. Takes the lease.
+    mutating func refused(
+        _ handle: Handle, to target: IPAddress, _ lease: Lease, offset: Int, length: Int, _ core: inout StackCore
+    ) {
+        let message = UnsafeRawBufferPointer(start: core.space.address(of: lease) + offset, count: length)
+        failed(handle, to: target, .administrativelyProhibited, from: nil, message: message, &core)
+        core.release(lease)
+    }
+
+    /// An echo reply: the whole ICMP message, `offset` into the buffer behind at least `Stack.headroom` bytes. Takes the
+    /// lease.
+    mutating func received(
+        _ handle: Handle, from host: IPAddress, _ lease: Lease, offset: Int, length: Int, hopLimit: UInt8,
+        _ sender: inout DatagramSender, _ core: inout StackCore
+    ) {
+        let base = core.space.address(of: lease) + offset
+        let message = UnsafeMutableRawBufferPointer(start: base, count: length)
+        if let key = admittedKey(handle, from: host, length: length, &core) {
+            core.counters.add(.pingFromHost)
+            let source = core.plan.addressForGuest(of: host)
+            Self.restoreIdentifier(of: message, base, key, source: source)
+            sender.sendInFragments(
+                UnsafeRawBufferPointer(message), from: source, to: key.guest,
+                key.guest.isIPv4 ? IPProtocol.icmp : IPProtocol.icmpv6, DatagramMarks(hopLimit: max(1, hopLimit)),
+                &core)
+        }
+        core.release(lease)
+    }
+
+    /// The key of the mapping that a reply of the host's is for, if the guest may see it.
+    private mutating func admittedKey(
+        _ handle: Handle, from host: IPAddress, length: Int, _ core: inout StackCore
+    ) -> FlowKey? {
+        guard let ping = pings.pointer(to: handle), length >= ICMPv4Header.length else { return nil }
+        let key = ping.pointee.key
+        guard core.plan.addressForGuest(of: host).isIPv4 == key.guest.isIPv4,
+            core.admits(
+                TransportAddress(address: host, port: 0), by: key,
+                lastTarget: TransportAddress(address: ping.pointee.target, port: 0), .address)
+        else { return nil }
+        return key
+    }
+
+    /// The host's kernel put its own identifier in; the guest knows another.
+    private static func restoreIdentifier(
+        of message: UnsafeMutableRawBufferPointer, _ base: UnsafeMutableRawPointer, _ key: FlowKey, source: IPAddress
+    ) {
+        base.storeBytes(of: key.guestPort.bigEndian, toByteOffset: 4, as: UInt16.self)
+        base.storeBytes(of: 0, toByteOffset: ICMPv4Header.checksumOffset, as: UInt16.self)
+        let checksum =
+            key.guest.isIPv4
+            ? Checksum.finish(Checksum.partial(UnsafeRawBufferPointer(message)))
+            : Checksum.transport(
+                UnsafeRawBufferPointer(message), source: source, destination: key.guest,
+                protocolNumber: IPProtocol.icmpv6)
+        base.storeBytes(of: checksum, toByteOffset: ICMPv4Header.checksumOffset, as: UInt16.self)
+    }
+
+    /// An echo request went no further: the guest is sent an ICMP error.
+    ///
+    /// - Parameters:
+    ///   - router: the address that reported it, or `nil` for the gateway.
+    ///   - message: the ICMP message as the host's kernel gives it back.
+    mutating func failed(
+        _ handle: Handle, to target: IPAddress, _ reason: ICMPError.Reason, from router: IPAddress?,
+        message: UnsafeRawBufferPointer, _ core: inout StackCore
+    ) {
+        guard let ping = pings.pointer(to: handle), let header = ICMPv4Header(message) else { return }
+        let key = ping.pointee.key
+        guard
+            let packet = FailedPacket(
+                echoFrom: key.guest, to: core.plan.addressForGuest(of: target), identifier: key.guestPort,
+                sequence: header.sequence, payload: header.payload)
+        else { return }
+        core.sendError(reason, from: router, about: packet)
+    }
+}

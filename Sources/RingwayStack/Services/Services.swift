@@ -1,0 +1,132 @@
+internal import RingwayStorage
+internal import RingwayWire
+
+/// The services that the gateway answers itself, but for DNS: ARP, neighbour discovery, router advertisements and DHCP.
+/// They run on one shard, whose timer they share with the fragments.
+struct Services: ~Copyable {
+    private var arp: ARPResponder
+    private var neighbors: NeighborDiscovery
+    private var routers: RouterAdvertisement
+    private var dhcp: DHCPServer
+    private var searchDomains: [String]
+    /// What DHCP gives to the guest.
+    private(set) var guestIPv4: IPv4Address
+
+    static var dhcpServerPort: UInt16 { 67 }
+
+    init(_ configuration: StackConfiguration, now: UInt64) {
+        arp = ARPResponder(plan: configuration.plan)
+        neighbors = NeighborDiscovery(plan: configuration.plan)
+        routers = RouterAdvertisement(plan: configuration.plan, now: now)
+        dhcp = Self.addressServer(configuration, guest: configuration.guestIPv4)
+        searchDomains = configuration.plan.searchDomains
+        guestIPv4 = configuration.guestIPv4
+    }
+
+    // MARK: From the guest
+
+    mutating func receiveARP(_ bytes: UnsafeRawBufferPointer, _ core: inout StackCore) {
+        if let binding = arp.binding(in: bytes) {
+            if binding.address == IPAddress(guestIPv4) { core.guestMAC = binding.mac }
+            core.reportShown(binding.address)
+        }
+        guard let reply = core.prepareReply(limit: 64) else { return }
+        let guest = guestIPv4
+        let hasNeighbors = core.configuration.hasNeighbors
+        let plan = core.plan
+        let written = arp.respond(to: bytes, into: reply.room) { address in
+            address == guest || hasNeighbors && address != plan.gatewayIPv4 && address != plan.hostIPv4
+        }
+        core.sendReply(reply.lease, bytes: written, .arpAnswers)
+    }
+
+    /// Returns whether the next router advertisement may be due at another time now.
+    mutating func receiveNeighborDiscovery(
+        _ summary: FrameSummary, _ bytes: UnsafeRawBufferPointer, _ core: inout StackCore
+    ) -> Bool {
+        if let address = neighbors.address(shownIn: bytes, summary) { core.reportShown(address) }
+        guard let reply = core.prepareReply() else { return false }
+        switch bytes[Int(summary.transportOffset)] {
+        case ICMPv6Header.neighborSolicitation:
+            let written = neighbors.respond(to: bytes, summary, into: reply.room)
+            core.sendReply(reply.lease, bytes: written, .neighborAnswers)
+        case ICMPv6Header.routerSolicitation:
+            let limited = routers.drops[.solicitationRateLimited]
+            let written = routers.respond(to: bytes, summary, now: core.now, into: reply.room)
+            if routers.drops[.solicitationRateLimited] != limited { core.counters.add(.routerSolicitationsRefused) }
+            if written == 0 { core.counters.add(.droppedService) }
+            core.sendReply(reply.lease, bytes: written, .routerAdvertisements)
+            return true
+        case ICMPv6Header.neighborAdvertisement: core.release(reply.lease)
+        default:
+            core.counters.add(.droppedService)
+            core.release(reply.lease)
+        }
+        return false
+    }
+
+    mutating func receiveDHCP(_ summary: FrameSummary, _ bytes: UnsafeRawBufferPointer, _ core: inout StackCore) {
+        guard let reply = core.prepareReply() else { return }
+        let declines = dhcp.counts.declines
+        let written = dhcp.respond(to: bytes, summary, now: core.now, into: reply.room)
+        if written == 0, dhcp.counts.declines == declines { core.counters.add(.droppedService) }
+        core.sendReply(reply.lease, bytes: written, .dhcpAnswers)
+        guard dhcp.counts.declines != declines else { return }
+        core.counters.add(.dhcpDeclines)
+        // Where the guest has neighbours, its addresses are the network's to give.
+        if core.configuration.hasNeighbors { core.effects.append(Effect(.replaceAddress)) }
+    }
+
+    // MARK: To the guest
+
+    /// Asks the guest for an address of its own; `guestShown` is the answer.
+    mutating func askGuest(for address: IPAddress, _ core: inout StackCore) {
+        let limit = max(ARPResponder.frameLength, NeighborDiscovery.frameLength)
+        guard let question = core.prepareReply(limit: limit) else { return }
+        let bytes =
+            address.isIPv4
+            ? arp.request(for: address.ipv4, into: question.room)
+            : neighbors.solicitation(for: address.ipv6, into: question.room)
+        guard bytes > 0 else { return core.release(question.lease) }
+        core.writeFrame(question.lease, offset: 0, length: VirtioNetHeader.length + bytes)
+    }
+
+    /// When `advertise` has work at the earliest.
+    var nextDeadline: UInt64 { mutating get { routers.nextDeadline } }
+
+    /// Sends the router advertisement that is due, if one is.
+    mutating func advertise(_ core: inout StackCore) {
+        guard routers.nextDeadline <= core.now, let reply = core.prepareReply() else { return }
+        let written = routers.advertise(now: core.now, into: reply.room)
+        core.sendReply(reply.lease, bytes: written, .routerAdvertisements)
+    }
+
+    // MARK: Settings
+
+    /// The server of addresses: it has the whole range for a guest that is alone, and one address where others have theirs.
+    private static func addressServer(_ configuration: StackConfiguration, guest: IPv4Address) -> DHCPServer {
+        var plan = configuration.plan
+        if configuration.hasNeighbors {
+            plan.firstGuestIPv4 = guest
+            plan.lastGuestIPv4 = guest
+        }
+        var server = DHCPServer(plan: plan)
+        _ = server.reserve(guest, for: configuration.guestMAC)
+        return server
+    }
+
+    /// The guest has another address from now on.
+    mutating func setGuestIPv4(_ address: IPv4Address, _ core: inout StackCore) {
+        guard address != guestIPv4 else { return }
+        guestIPv4 = address
+        dhcp = Self.addressServer(core.configuration, guest: address)
+        dhcp.setSearchDomains(searchDomains)
+    }
+
+    /// Has the guest search other domains: by DHCP from its next message on, and by a router advertisement at once.
+    mutating func setSearchDomains(_ domains: [String], now: UInt64) {
+        searchDomains = domains
+        dhcp.setSearchDomains(domains)
+        routers.setSearchDomains(domains, now: now)
+    }
+}

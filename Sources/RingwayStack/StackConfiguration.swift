@@ -1,0 +1,40 @@
+public import RingwayWire
+
+/// What the owner of a stack chose; fixed for the stack's life.
+public struct StackConfiguration: Sendable {
+    public var plan: NetworkPlan
+    public var limits: Limits
+    public var policy: DestinationPolicy
+    /// The guest as configured on its link; learned from its frames otherwise.
+    public var guestMAC: MACAddress
+    public var guestIPv4: IPv4Address
+    public var guestIPv6: IPv6Address
+    public var shard: Int
+    public var shards: Int
+    /// Random per network; keys the flow hash and the initial sequence numbers.
+    public var secret: UInt64
+    /// Whether the link takes UDP super-frames (VIRTIO_NET_F_GUEST_USO).
+    public var segmentsUDP: Bool
+    /// Whether other guests are this one's neighbours, which answer for their addresses themselves; the address of this
+    /// one is then the only one that DHCP has for it.
+    public var hasNeighbors = false
+    /// The congestion control of connections toward the guest.
+    public var congestion = CongestionAlgorithm.newReno
+
+    public init(
+        plan: NetworkPlan, limits: Limits, policy: DestinationPolicy, guestMAC: MACAddress,
+        guestIPv4: IPv4Address, guestIPv6: IPv6Address, shard: Int, shards: Int, secret: UInt64,
+        segmentsUDP: Bool = true
+    ) {
+        self.plan = plan
+        self.limits = limits
+        self.policy = policy
+        self.guestMAC = guestMAC
+        self.guestIPv4 = guestIPv4
+        self.guestIPv6 = guestIPv6
+        self.shard = shard
+        self.shards = shards
+        self.secret = secret
+        self.segmentsUDP = segmentsUDP
+    }
+}

@@ -1,0 +1,88 @@
+internal import RingwayStorage
+
+/// How many of each kind of flow a stack can have.
+struct StackCapacities {
+    let connections: Int
+    let mappings: Int
+    let pings: Int
+    let queries: Int
+    let peers: Int
+
+    init(_ limits: Limits, shards: Int) {
+        func share(_ limit: Int) -> Int { (limit + shards - 1) / shards }
+        connections = max(64, share(limits.flowsPerGuest))
+        mappings = max(16, limits.udpMappings)
+        pings = max(1, limits.pingMappings)
+        queries = max(1, limits.nameQueries)
+        peers = max(16, share(limits.udpPeers))
+    }
+
+    /// Keys in the flow table.
+    var flows: Int { connections + mappings + pings + peers }
+}
+
+/// The timers of all parts on one wheel, each named by its owner.
+struct StackTimers: ~Copyable {
+    /// What a timer belongs to: a slot of one of the tables, or the services together.
+    enum Owner {
+        case connection(UInt32)
+        case mapping(UInt32)
+        case ping(UInt32)
+        case query(UInt32)
+        case services
+    }
+
+    private var wheel: TimerWheel
+    // The wheel's numbers: connections first, then these.
+    private let mappings: UInt32
+    private let pings: UInt32
+    private let queries: UInt32
+    private let services: UInt32
+
+    init(_ capacities: StackCapacities, now: UInt64) throws(MemoryFailure) {
+        let mappings = UInt32(capacities.connections)
+        let pings = mappings + UInt32(capacities.mappings)
+        let queries = pings + UInt32(capacities.pings)
+        let services = queries + UInt32(capacities.queries)
+        let wheel = try TimerWheel(capacity: Int(services) + 1, now: now)
+        self.wheel = wheel
+        self.mappings = mappings
+        self.pings = pings
+        self.queries = queries
+        self.services = services
+    }
+
+    /// Timers that are scheduled.
+    var count: Int { wheel.count }
+
+    /// No timer fires before this instant, monotonic nanoseconds; `nil` when none is scheduled.
+    var nextDeadline: UInt64? { wheel.nextDeadline }
+
+    @inline(__always)
+    private func number(_ owner: Owner) -> UInt32 {
+        switch owner {
+        case .connection(let slot): slot
+        case .mapping(let slot): mappings + slot
+        case .ping(let slot): pings + slot
+        case .query(let slot): queries + slot
+        case .services: services
+        }
+    }
+
+    /// Lets the owner's timer fire at `deadline`, in place of any earlier deadline of it.
+    @inline(__always)
+    mutating func schedule(_ owner: Owner, at deadline: UInt64) { wheel.schedule(number(owner), at: deadline) }
+
+    /// Forgets the owner's timer, if it is scheduled.
+    @inline(__always)
+    mutating func cancel(_ owner: Owner) { wheel.cancel(number(owner)) }
+
+    /// Takes out one timer whose deadline has come; `nil` when none has.
+    mutating func popExpired(now: UInt64) -> Owner? {
+        guard let number = wheel.popExpired(now: now) else { return nil }
+        if number < mappings { return .connection(number) }
+        if number < pings { return .mapping(number - mappings) }
+        if number < queries { return .ping(number - pings) }
+        return number < services ? .query(number - queries) : .services
+    }
+}

@@ -1,0 +1,102 @@
+/// Where congestion control algorithms differ: how the window grows beyond slow start, and how far it falls at a loss.
+/// The frame around it (RFC 5681) is `CongestionControl`. All windows are in bytes.
+protocol CongestionAvoidance: BitwiseCopyable, Sendable {
+    /// The window after an acknowledgement of `bytes` at or above the slow start threshold.
+    mutating func grown(_ window: UInt32, by bytes: UInt32, _ path: CongestionControl.Path) -> UInt32
+
+    /// The slow start threshold after a loss.
+    ///
+    /// - Parameter flight: bytes in flight when the loss was found.
+    mutating func threshold(afterLossAt window: UInt32, flight: UInt32, segment: UInt32) -> UInt32
+}
+
+/// The algorithms that there are.
+public enum CongestionAlgorithm: String, CaseIterable, Sendable {
+    /// RFC 5681 and 6582.
+    case newReno = "new-reno"
+    /// RFC 9438.
+    case cubic
+}
+
+/// The congestion window of one connection: slow start, then an algorithm's congestion avoidance (RFC 5681).
+struct CongestionControl: BitwiseCopyable {
+    /// What is known of the path when an acknowledgement comes.
+    struct Path: BitwiseCopyable {
+        /// The largest payload of a segment, bytes.
+        var segment: UInt32
+        /// Monotonic nanoseconds.
+        var now: UInt64
+        /// SRTT, nanoseconds; zero before the first sample.
+        var roundTrip: UInt64
+    }
+
+    /// A closed set, dispatched by a switch: no existential, and the window itself is common to all.
+    private enum Avoidance: BitwiseCopyable {
+        case newReno(NewReno)
+        case cubic(Cubic)
+    }
+
+    /// cwnd, bytes.
+    private(set) var window = TCPBounds.initialCongestionWindow
+    /// ssthresh, bytes; the largest value before the first loss.
+    private(set) var slowStartThreshold = UInt32.max
+    private var avoidance: Avoidance
+
+    init(_ algorithm: CongestionAlgorithm = .newReno) {
+        switch algorithm {
+        case .newReno: avoidance = .newReno(NewReno())
+        case .cubic: avoidance = .cubic(Cubic())
+        }
+    }
+
+    /// `bytes` were acknowledged while no loss was being repaired, or after a timeout (RFC 5681 §3.1).
+    @inline(__always)
+    mutating func acknowledged(_ bytes: UInt32, segment: UInt16, now: UInt64, roundTrip: UInt64) {
+        guard window < TCPBounds.largestCongestionWindow else { return }
+        if window < slowStartThreshold {
+            window &+= bytes
+        } else {
+            avoid(bytes, Path(segment: UInt32(segment), now: now, roundTrip: roundTrip))
+        }
+    }
+
+    @inline(never)
+    private mutating func avoid(_ bytes: UInt32, _ path: Path) {
+        switch avoidance {
+        case .newReno(let reno):
+            window = reno.grown(window, by: bytes, path)
+        case .cubic(var cubic):
+            window = min(cubic.grown(window, by: bytes, path), TCPBounds.largestCongestionWindow)
+            avoidance = .cubic(cubic)
+        }
+    }
+
+    /// A loss was found by duplicate acknowledgements (RFC 5681 §3.2).
+    mutating func lost(flight: UInt32, segment: UInt16) {
+        reduceThreshold(flight: flight, segment: UInt32(segment))
+        window = slowStartThreshold
+    }
+
+    /// The retransmission timer ran out (RFC 5681 §3.1).
+    ///
+    /// - Parameter isRepeated: the same data was lost by a timeout before.
+    mutating func timedOut(flight: UInt32, segment: UInt16, isRepeated: Bool) {
+        if !isRepeated { reduceThreshold(flight: flight, segment: UInt32(segment)) }
+        window = UInt32(segment)
+    }
+
+    /// What was lost is repaired.
+    mutating func recovered() {
+        if window < slowStartThreshold, slowStartThreshold != .max { window = slowStartThreshold }
+    }
+
+    private mutating func reduceThreshold(flight: UInt32, segment: UInt32) {
+        switch avoidance {
+        case .newReno(let reno):
+            slowStartThreshold = reno.threshold(afterLossAt: window, flight: flight, segment: segment)
+        case .cubic(var cubic):
+            slowStartThreshold = cubic.threshold(afterLossAt: window, flight: flight, segment: segment)
+            avoidance = .cubic(cubic)
+        }
+    }
+}

@@ -1,0 +1,80 @@
+/// RFC 9438: the window grows with the cube of the time since the last loss, flat around the window at which that loss
+/// came, so that long paths are filled in seconds rather than minutes, and never slower than Reno would.
+///
+/// Arithmetic is in segments and seconds, as in the RFC. Simplified: the window is always taken to be in use (no §5.8), and
+/// slow start ends at a loss only (no HyStart++, §4.10).
+struct Cubic: CongestionAvoidance {
+    /// C, segments per second³ (§5.1).
+    private static var scale: Double { 0.4 }
+    /// β_cubic (§4.6).
+    private static var decrease: Double { 0.7 }
+    /// α_cubic of the Reno-friendly region (§4.3).
+    private static var friendlyIncrease: Double { 3 * (1 - decrease) / (1 + decrease) }
+
+    /// W_max: the window before the last loss, segments.
+    private(set) var plateau = 0.0
+    /// cwnd_prior, segments.
+    private var prior = 0.0
+    /// K: seconds from the epoch's start until the window is back at the plateau.
+    private(set) var timeToPlateau = 0.0
+    /// W_est: where Reno would be, segments.
+    private var friendly = 0.0
+    /// When this congestion avoidance stage began, monotonic nanoseconds; meaningful in an epoch only.
+    private var epochStart: UInt64 = 0
+    private var isInEpoch = false
+
+    mutating func grown(_ window: UInt32, by bytes: UInt32, _ path: CongestionControl.Path) -> UInt32 {
+        let segment = Double(max(1, path.segment))
+        let current = Double(window) / segment
+        let acknowledged = Double(bytes) / segment
+        if !isInEpoch { beginEpoch(at: path.now, window: current) }
+        let elapsed = Double(path.now &- epochStart) / 1e9
+        // §4.3: once it is where the window was, Reno grows by a whole segment per round trip again.
+        friendly += (friendly >= prior ? 1 : Self.friendlyIncrease) * acknowledged / current
+        if curve(at: elapsed) < friendly { return size(of: max(current, friendly), segment, atLeast: window) }
+        // §4.4 and 4.5: what the curve says for one round trip from now, within half as much again.
+        let wanted = curve(at: elapsed + Double(path.roundTrip) / 1e9)
+        let target = min(max(wanted, current), 1.5 * current)
+        return size(of: current + (target - current) / current * acknowledged, segment, atLeast: window)
+    }
+
+    /// §4.6, with fast convergence (§4.7): a window that did not come back to the last plateau has a new competitor.
+    mutating func threshold(afterLossAt window: UInt32, flight: UInt32, segment: UInt32) -> UInt32 {
+        let current = Double(window) / Double(max(1, segment))
+        plateau = current < plateau ? current * (1 + Self.decrease) / 2 : current
+        prior = current
+        isInEpoch = false
+        return max(UInt32(Double(flight) * Self.decrease), 2 * segment)
+    }
+
+    private mutating func beginEpoch(at now: UInt64, window: Double) {
+        isInEpoch = true
+        epochStart = now
+        friendly = window
+        // Without a loss before, or beyond the plateau, the curve begins at its middle.
+        plateau = max(plateau, window)
+        timeToPlateau = Self.cubeRoot((plateau - window) / Self.scale)
+    }
+
+    /// W_cubic (§4.2, equation 1), segments.
+    private func curve(at seconds: Double) -> Double {
+        let distance = seconds - timeToPlateau
+        return Self.scale * distance * distance * distance + plateau
+    }
+
+    private func size(of segments: Double, _ segment: Double, atLeast window: UInt32) -> UInt32 {
+        max(window, UInt32(min(segments * segment, Double(TCPBounds.largestCongestionWindow))))
+    }
+
+    /// By Newton's method, from above: 64 steps halve any window's distance to nothing.
+    static func cubeRoot(_ value: Double) -> Double {
+        guard value > 0 else { return 0 }
+        var root = max(1, value)
+        for _ in 0..<64 {
+            let next = (2 * root + value / (root * root)) / 3
+            if next >= root { break }
+            root = next
+        }
+        return root
+    }
+}

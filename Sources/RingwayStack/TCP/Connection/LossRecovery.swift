@@ -1,0 +1,148 @@
+internal import RingwayWire
+
+/// What is lost of the data in flight to the guest, and what of it to send again next.
+///
+/// A loss is found by three duplicate acknowledgements, by SACK blocks that cover two segments (RFC 6675 §5), or by the
+/// retransmission timer. Then everything before `lossEdge` that is not selectively acknowledged is sent again, in order,
+/// as far as the congestion window allows, until `recover` is acknowledged (RFC 6582 without SACK). The window itself is
+/// `CongestionControl`'s.
+struct LossRecovery: BitwiseCopyable {
+    enum Phase: UInt8, BitwiseCopyable {
+        /// Nothing is known to be lost.
+        case none
+        /// Fast recovery: found by duplicate acknowledgements or SACK.
+        case fast
+        /// The retransmission timer ran out, or the segments have become smaller: everything in flight is sent again.
+        case timeout
+    }
+
+    /// Some lost data to send again.
+    struct Loss {
+        let start: SequenceNumber
+        let end: SequenceNumber
+        /// Bytes that the congestion window allows; at least a segment.
+        let allowed: Int
+    }
+
+    private(set) var phase = Phase.none
+    private(set) var duplicates: UInt8 = 0
+    /// Recovery ends when this is acknowledged (RecoveryPoint).
+    private(set) var recover = SequenceNumber(0)
+    /// Data before this that is not selectively acknowledged is taken to be lost.
+    private(set) var lossEdge = SequenceNumber(0)
+    /// The next lost byte to send again (HighRxt).
+    private(set) var next = SequenceNumber(0)
+    private(set) var scoreboard = Scoreboard()
+
+    @inline(__always) var isUnderWay: Bool { phase != .none }
+
+    /// Takes the SACK blocks of an acknowledgement; true when they report anything new. Blocks outside of the data in
+    /// flight are ignored (RFC 6675 §2), D-SACK below the cumulative acknowledgement too.
+    mutating func take(
+        _ options: TCPOptions, acknowledging acknowledgement: SequenceNumber, una: SequenceNumber, nxt: SequenceNumber
+    ) -> Bool {
+        guard options.sackBlockCount > 0 else { return false }
+        let before = scoreboard.bytes(from: una, to: nxt)
+        for index in 0..<options.sackBlockCount {
+            let block = options.sackBlocks[index]
+            guard block.start.precedes(block.end), !block.start.precedes(acknowledgement), !block.start.precedes(una),
+                !nxt.precedes(block.end)
+            else { continue }
+            scoreboard.insert(start: block.start, end: block.end)
+        }
+        return scoreboard.bytes(from: una, to: nxt) > before
+    }
+
+    /// Counts a duplicate acknowledgement; true when it is the one that shows a loss, and fast recovery begins.
+    ///
+    /// - Parameter usesSACK: the guest reports SACK blocks.
+    mutating func duplicate(una: SequenceNumber, nxt: SequenceNumber, segment: UInt16, usesSACK: Bool) -> Bool {
+        if duplicates < .max { duplicates += 1 }
+        guard phase == .none else {
+            if phase == .fast, usesSACK { extendLossEdge() }
+            return false
+        }
+        let isHeld = !scoreboard.isEmpty && scoreboard.bytes(from: una, to: nxt) >= 2 * UInt32(segment)
+        guard duplicates >= 3 || isHeld else { return false }
+        recover = nxt
+        next = una
+        lossEdge = scoreboard.isEmpty ? una.advanced(by: Int(segment)) : scoreboard.highest
+        phase = .fast
+        return true
+    }
+
+    /// The retransmission timer ran out. The guest may have forgotten what it reported by SACK (RFC 2018 §8).
+    mutating func timedOut(una: SequenceNumber, nxt: SequenceNumber) {
+        scoreboard.removeAll()
+        sendAllAgain(una: una, nxt: nxt)
+    }
+
+    /// Everything in flight is to be sent again.
+    mutating func sendAllAgain(una: SequenceNumber, nxt: SequenceNumber) {
+        recover = nxt
+        lossEdge = nxt
+        next = una
+        duplicates = 0
+        phase = .timeout
+    }
+
+    /// Everything before `edge` is acknowledged; true when that ends the recovery.
+    @inline(__always)
+    mutating func acknowledged(upTo edge: SequenceNumber, segment: UInt16, usesSACK: Bool) -> Bool {
+        duplicates = 0
+        if !scoreboard.isEmpty { scoreboard.acknowledge(upTo: edge) }
+        guard phase != .none else { return false }
+        return acknowledgedInRecovery(upTo: edge, segment: segment, usesSACK: usesSACK)
+    }
+
+    @inline(never)
+    private mutating func acknowledgedInRecovery(
+        upTo edge: SequenceNumber, segment: UInt16, usesSACK: Bool
+    ) -> Bool {
+        if next.precedes(edge) { next = edge }
+        guard edge.precedes(recover) else {
+            phase = .none
+            scoreboard.removeAll()
+            return true
+        }
+        guard phase == .fast else { return false }
+        if !usesSACK {
+            // RFC 6582: a partial acknowledgement shows the next loss.
+            next = edge
+            lossEdge = edge.advanced(by: Int(segment))
+        } else if !edge.precedes(lossEdge) {
+            lossEdge = edge.advanced(by: Int(segment))
+        }
+        return false
+    }
+
+    /// The next data to send again; `nil` when there is none, or the congestion window has no room for it.
+    ///
+    /// - Parameter window: the congestion window, bytes.
+    mutating func nextLoss(una: SequenceNumber, nxt: SequenceNumber, window: UInt32, segment: UInt16) -> Loss? {
+        if phase == .fast { extendLossEdge() }
+        // One segment may be more than there is.
+        if nxt.precedes(lossEdge) { lossEdge = nxt }
+        guard next.precedes(lossEdge) else { return nil }
+        let hole = scoreboard.hole(from: next.precedes(una) ? una : next, limit: lossEdge)
+        guard hole.start.precedes(hole.end) else {
+            next = lossEdge
+            return nil
+        }
+        // RFC 6675 §4: in flight is what was sent again and what lies beyond the losses.
+        let beyond = UInt32(bitPattern: max(0, nxt.distance(from: lossEdge)))
+        let again = UInt32(bitPattern: hole.start.distance(from: una))
+        let pipe = beyond &+ again &- min(again, scoreboard.bytes(from: una, to: hole.start))
+        let size = UInt32(segment)
+        // The first loss is sent again whatever is in flight (RFC 6675 §5, step 4.3; RFC 6582 §3.2).
+        guard hole.start == una || pipe &+ size <= window else { return nil }
+        return Loss(start: hole.start, end: hole.end, allowed: Int(max(size, window &- min(pipe, window))))
+    }
+
+    /// Everything before `edge` that was lost is sent again.
+    mutating func resent(upTo edge: SequenceNumber) { next = edge }
+
+    private mutating func extendLossEdge() {
+        if !scoreboard.isEmpty, lossEdge.precedes(scoreboard.highest) { lossEdge = scoreboard.highest }
+    }
+}

@@ -1,0 +1,148 @@
+internal import RingwayStorage
+internal import RingwayWire
+
+/// A range of sequence space that a SACK option reports.
+struct HeldBlock: BitwiseCopyable, Equatable {
+    var start = SequenceNumber(0)
+    var end = SequenceNumber(0)
+}
+
+/// Up to three blocks; with the two bytes of the option and padding they leave room for no other option that we send.
+struct HeldBlocks {
+    var count = 0
+    private var blocks = InlineArray<3, HeldBlock>(repeating: HeldBlock())
+
+    subscript(index: Int) -> HeldBlock { blocks[index] }
+
+    mutating func append(_ block: HeldBlock) {
+        guard count < 3 else { return }
+        blocks[count] = block
+        count += 1
+    }
+}
+
+/// Payload that came out of order: a chain of leases in sequence order without overlap. Where a lease begins is its state's
+/// `sequence`.
+struct OutOfOrderQueue: BitwiseCopyable {
+    private(set) var first = Lease.none
+    /// Bytes of the buffers in the queue, not of their payload: small segments must not pin the pool.
+    private(set) var bytes: UInt32 = 0
+    /// The start of the block that arrived last, to be reported first (RFC 2018 §4).
+    private var latest = SequenceNumber(0)
+
+    @inline(__always) var isEmpty: Bool { first.isNone }
+
+    private func start(_ lease: Lease, _ space: BufferSpace) -> SequenceNumber {
+        SequenceNumber(space.state(of: lease).pointee.sequence)
+    }
+
+    private func end(_ lease: Lease, _ space: BufferSpace) -> SequenceNumber {
+        start(lease, space).advanced(by: Int(space.state(of: lease).pointee.length))
+    }
+
+    /// Cuts a block where it overlaps those in the queue, and inserts it. False when nothing new is left of it, and the
+    /// lease remains the caller's.
+    mutating func insert(_ lease: Lease, _ pool: UnsafeMutablePointer<BufferPool>) -> Bool {
+        let space = pool.pointee.space
+        let state = space.state(of: lease)
+        var previous = Lease.none
+        var next = first
+        while !next.isNone, !start(lease, space).precedes(start(next, space)) {
+            previous = next
+            next = space.state(of: next).pointee.next
+        }
+        if !previous.isNone {
+            let overlap = Int(end(previous, space).distance(from: start(lease, space)))
+            if overlap > 0 {
+                guard overlap < Int(state.pointee.length) else { return false }
+                Self.dropFirst(overlap, of: state)
+            }
+        }
+        while !next.isNone {
+            let overlap = Int(end(lease, space).distance(from: start(next, space)))
+            guard overlap > 0 else { break }
+            if !end(lease, space).precedes(end(next, space)) {
+                // The new block covers the old one whole.
+                let following = space.state(of: next).pointee.next
+                bytes -= UInt32(space.size(of: next))
+                pool.pointee.release(next)
+                next = following
+                continue
+            }
+            guard overlap < Int(state.pointee.length) else {
+                link(next, behind: previous, space)
+                return false
+            }
+            state.pointee.length -= UInt32(overlap)
+            break
+        }
+        state.pointee.next = next
+        link(lease, behind: previous, space)
+        bytes += UInt32(space.size(of: lease))
+        latest = start(lease, space)
+        return true
+    }
+
+    private mutating func link(_ lease: Lease, behind previous: Lease, _ space: BufferSpace) {
+        if previous.isNone { first = lease } else { space.state(of: previous).pointee.next = lease }
+    }
+
+    private static func dropFirst(_ count: Int, of state: UnsafeMutablePointer<LeaseState>) {
+        state.pointee.offset += UInt32(count)
+        state.pointee.length -= UInt32(count)
+        state.pointee.sequence &+= UInt32(count)
+    }
+
+    /// Takes out the next payload that begins at `position`, less what came before; `none` while there is a gap.
+    mutating func popContiguous(at position: SequenceNumber, _ pool: UnsafeMutablePointer<BufferPool>) -> Lease {
+        let space = pool.pointee.space
+        while !first.isNone {
+            let lease = first
+            let state = space.state(of: lease)
+            let overlap = Int(position.distance(from: start(lease, space)))
+            guard overlap >= 0 else { return .none }
+            first = state.pointee.next
+            bytes -= UInt32(space.size(of: lease))
+            state.pointee.next = .none
+            if overlap < Int(state.pointee.length) {
+                Self.dropFirst(overlap, of: state)
+                return lease
+            }
+            pool.pointee.release(lease)
+        }
+        return .none
+    }
+
+    mutating func removeAll(_ pool: UnsafeMutablePointer<BufferPool>) {
+        while !first.isNone {
+            let lease = first
+            first = pool.pointee.space.state(of: lease).pointee.next
+            pool.pointee.release(lease)
+        }
+        bytes = 0
+    }
+
+    /// What to report by SACK: the block that arrived last first, then the others (RFC 2018 §4).
+    func blocks(in space: BufferSpace) -> HeldBlocks {
+        var reported = HeldBlocks()
+        var others = HeldBlocks()
+        var lease = first
+        while !lease.isNone {
+            var block = HeldBlock(start: start(lease, space), end: end(lease, space))
+            var following = space.state(of: lease).pointee.next
+            while !following.isNone, start(following, space) == block.end {
+                block.end = end(following, space)
+                following = space.state(of: following).pointee.next
+            }
+            let size = UInt32(bitPattern: block.end.distance(from: block.start))
+            if latest.isInside(windowStartingAt: block.start, size: size) {
+                reported.append(block)
+            } else {
+                others.append(block)
+            }
+            lease = following
+        }
+        for index in 0..<others.count { reported.append(others[index]) }
+        return reported
+    }
+}

@@ -1,0 +1,103 @@
+public import RingwayWire
+
+/// The ranges of our bytes that the guest holds beyond its cumulative acknowledgement (RFC 6675 §3): at most eight,
+/// disjoint, in order. A range too many is forgotten, which costs a retransmission and never correctness.
+@frozen
+public struct Scoreboard: BitwiseCopyable {
+    @frozen
+    public struct Range: BitwiseCopyable {
+        public var start = SequenceNumber(0)
+        public var end = SequenceNumber(0)
+        @inlinable init() {}
+    }
+
+    static var capacity: Int { 8 }
+
+    public private(set) var count = 0
+    private var ranges = InlineArray<8, Range>(repeating: Range())
+
+    public init() {}
+
+    public var isEmpty: Bool { count == 0 }
+
+    /// The end of the highest range; meaningless while empty.
+    public var highest: SequenceNumber { count == 0 ? SequenceNumber(0) : ranges[count - 1].end }
+
+    public mutating func removeAll() { count = 0 }
+
+    /// Notes that the guest holds `start..<end`, merging what touches.
+    public mutating func insert(start: SequenceNumber, end: SequenceNumber) {
+        var merged = Range()
+        merged.start = start
+        merged.end = end
+        var kept = InlineArray<8, Range>(repeating: Range())
+        var keptCount = 0
+        var placed = false
+        for index in 0..<count {
+            let range = ranges[index]
+            if range.end.precedes(merged.start) {
+                guard keptCount < Self.capacity else { break }
+                kept[keptCount] = range
+                keptCount += 1
+            } else if merged.end.precedes(range.start) {
+                if !placed, keptCount < Self.capacity {
+                    kept[keptCount] = merged
+                    keptCount += 1
+                    placed = true
+                }
+                guard keptCount < Self.capacity else { break }
+                kept[keptCount] = range
+                keptCount += 1
+            } else {
+                if range.start.precedes(merged.start) { merged.start = range.start }
+                if merged.end.precedes(range.end) { merged.end = range.end }
+            }
+        }
+        if !placed, keptCount < Self.capacity {
+            kept[keptCount] = merged
+            keptCount += 1
+        }
+        ranges = kept
+        count = keptCount
+    }
+
+    /// Forgets what lies left of `edge`.
+    public mutating func acknowledge(upTo edge: SequenceNumber) {
+        var kept = 0
+        for index in 0..<count {
+            var range = ranges[index]
+            guard edge.precedes(range.end) else { continue }
+            if range.start.precedes(edge) { range.start = edge }
+            ranges[kept] = range
+            kept += 1
+        }
+        count = kept
+    }
+
+    /// Bytes held in `start..<end`.
+    public func bytes(from start: SequenceNumber, to end: SequenceNumber) -> UInt32 {
+        var total: UInt32 = 0
+        for index in 0..<count {
+            let low = ranges[index].start.precedes(start) ? start : ranges[index].start
+            let high = end.precedes(ranges[index].end) ? end : ranges[index].end
+            if low.precedes(high) { total &+= UInt32(bitPattern: high.distance(from: low)) }
+        }
+        return total
+    }
+
+    /// The first byte at or after `position` that is not held, and where the hole ends (or `limit`).
+    public func hole(from position: SequenceNumber, limit: SequenceNumber) -> (
+        start: SequenceNumber, end: SequenceNumber
+    ) {
+        var start = position
+        for index in 0..<count {
+            let range = ranges[index]
+            if !start.precedes(range.start) {
+                if start.precedes(range.end) { start = range.end }
+            } else {
+                return (start, range.start.precedes(limit) ? range.start : limit)
+            }
+        }
+        return (start, limit)
+    }
+}

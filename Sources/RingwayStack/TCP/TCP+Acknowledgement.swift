@@ -1,0 +1,148 @@
+internal import RingwayStorage
+internal import RingwayWire
+
+/// Acknowledgements of the guest's: data that arrived, data that was lost, and how much more may be sent.
+extension TCP {
+    mutating func receiveAcknowledgement(
+        _ flow: TCPFlow, _ header: TCPHeader, payloadLength: Int, _ core: inout StackCore
+    ) {
+        let acknowledgement = header.acknowledgement
+        let advance = acknowledgement.distance(from: flow.pointee.send.una)
+        if flow.pointee.send.nxt.precedes(acknowledgement) {
+            // Something we never sent is acknowledged. The guest may say so for as long as we answer (RFC 5961 §5); for
+            // bytes that come along an acknowledgement is owed anyhow.
+            if mayChallenge(flow, &core) { oweAcknowledgement(flow) }
+            return
+        }
+        let window = UInt32(header.window) &<< UInt32(flow.pointee.send.scale)
+        let isSameWindow = window == flow.pointee.send.window
+        if advance >= 0, flow.pointee.send.updateWindow(header, window) { flow.pointee.deadlines.stopProbing() }
+        var isNewlyHeld = false
+        // The options of every segment hold no blocks.
+        if flow.pointee.marks.contains(.sack), header.options.count > Int(flow.pointee.optionLength), advance >= 0 {
+            isNewlyHeld = readBlocks(flow, header)
+        }
+        if advance > 0 {
+            if flow.pointee.recovery.isUnderWay { measureByEcho(flow, header, &core) }
+            advanceUnacknowledged(flow, to: acknowledgement, bytes: UInt32(advance), &core)
+        } else if advance == 0, payloadLength == 0, flow.pointee.send.flight > 0, isSameWindow || isNewlyHeld {
+            countDuplicate(flow, &core)
+        }
+        if flow.pointee.recovery.isUnderWay { retransmitLost(flow, &core) }
+        if flow.pointee.send.isFINAcknowledged && flow.pointee.state != .finWait2 && flow.pointee.state != .timeWait
+            && flow.pointee.state != .draining
+        {
+            return finAcknowledged(flow, &core)
+        }
+        requestReceive(flow, &core)
+    }
+
+    /// Takes SACK blocks; true when they report anything new.
+    private mutating func readBlocks(_ flow: TCPFlow, _ header: TCPHeader) -> Bool {
+        guard let options = TCPOptions.parse(header.options) else { return false }
+        return flow.pointee.recovery.take(
+            options, acknowledging: header.acknowledgement, una: flow.pointee.send.una, nxt: flow.pointee.send.nxt)
+    }
+
+    private mutating func advanceUnacknowledged(
+        _ flow: TCPFlow, to edge: SequenceNumber, bytes: UInt32, _ core: inout StackCore
+    ) {
+        let segment = flow.pointee.send.segmentSize
+        flow.pointee.send.acknowledged(upTo: edge, to: core.pool, core.space)
+        flow.pointee.bytesToGuest &+= UInt64(bytes)
+        flow.pointee.deadlines.retransmissions = 0
+        flow.pointee.roundTrip.acknowledged(upTo: edge, now: core.now)
+        let hasRecovered = flow.pointee.recovery.acknowledged(
+            upTo: edge, segment: segment, usesSACK: flow.pointee.marks.contains(.sack))
+        if hasRecovered {
+            flow.pointee.congestion.recovered()
+        } else if flow.pointee.recovery.phase != .fast {
+            flow.pointee.congestion.acknowledged(
+                bytes, segment: segment, now: core.now, roundTrip: flow.pointee.roundTrip.smoothed)
+        }
+        if flow.pointee.send.flight == 0 {
+            flow.pointee.deadlines.stop()
+        } else {
+            startRetransmissionTimer(flow, &core)
+        }
+    }
+
+    /// A segment that was sent twice measures nothing (Karn), unless the guest says which of the two it has (RFC 7323 §4).
+    @inline(never)
+    private mutating func measureByEcho(_ flow: TCPFlow, _ header: TCPHeader, _ core: inout StackCore) {
+        guard flow.pointee.optionLength != 0, let echo = header.timestamps?.echo,
+            let age = flow.pointee.timestamps.age(ofEcho: echo, now: core.now)
+        else { return }
+        flow.pointee.roundTrip.measured(age)
+    }
+
+    // MARK: Loss
+
+    private mutating func countDuplicate(_ flow: TCPFlow, _ core: inout StackCore) {
+        let segment = flow.pointee.send.segmentSize
+        let isLoss = flow.pointee.recovery.duplicate(
+            una: flow.pointee.send.una, nxt: flow.pointee.send.nxt, segment: segment,
+            usesSACK: flow.pointee.marks.contains(.sack))
+        guard isLoss else { return }
+        core.counters.add(.tcpFastRetransmits)
+        flow.pointee.congestion.lost(flight: flow.pointee.send.flight, segment: segment)
+    }
+
+    /// The retransmission timer ran out: everything in flight is taken to be lost (RFC 6298 §5, RFC 5681 §3.1).
+    mutating func beginTimeoutRecovery(_ flow: TCPFlow, _ core: inout StackCore) {
+        flow.pointee.congestion.timedOut(
+            flight: flow.pointee.send.flight, segment: flow.pointee.send.segmentSize,
+            isRepeated: flow.pointee.recovery.phase == .timeout)
+        flow.pointee.recovery.timedOut(una: flow.pointee.send.una, nxt: flow.pointee.send.nxt)
+        flow.pointee.roundTrip.stopTiming()
+        retransmitLost(flow, &core)
+    }
+
+    /// Sends everything in flight again although the network is not loaded: the congestion window stays as it is.
+    mutating func resendAll(_ flow: TCPFlow, _ core: inout StackCore) {
+        flow.pointee.recovery.sendAllAgain(una: flow.pointee.send.una, nxt: flow.pointee.send.nxt)
+        flow.pointee.roundTrip.stopTiming()
+        retransmitLost(flow, &core)
+    }
+
+    /// Frames that one event may send again.
+    private static var resentAtOnce: Int { 16 }
+
+    /// Sends again what is lost, as far as the congestion window allows; at least one segment when nothing is in flight.
+    private mutating func retransmitLost(_ flow: TCPFlow, _ core: inout StackCore) {
+        for _ in 0..<Self.resentAtOnce {
+            let loss = flow.pointee.recovery.nextLoss(
+                una: flow.pointee.send.una, nxt: flow.pointee.send.nxt, window: flow.pointee.congestion.window,
+                segment: flow.pointee.send.segmentSize)
+            guard let loss else { return }
+            let sent = resend(flow, loss, &core)
+            guard sent > 0 else { return }
+            flow.pointee.recovery.resent(upTo: loss.start.advanced(by: sent))
+        }
+    }
+
+    /// Sends one frame again, no further than the loss or the buffer that it begins in. Returns its extent.
+    private mutating func resend(_ flow: TCPFlow, _ loss: LossRecovery.Loss, _ core: inout StackCore) -> Int {
+        var lease = flow.pointee.send.unacknowledged.head
+        while !lease.isNone {
+            let state = core.space.state(of: lease)
+            let end = SequenceNumber(state.pointee.sequence).advanced(by: Int(state.pointee.length))
+            if loss.start.precedes(end) {
+                let room = min(Int(end.distance(from: loss.start)), Int(loss.end.distance(from: loss.start)))
+                let segment = Int(flow.pointee.send.segmentSize)
+                var length = min(room, loss.allowed, Int(flow.pointee.send.superFramePayload))
+                if length > segment, length < room { length -= length % segment }
+                if sendPiece(flow, lease, from: loss.start, length: length, &core) {
+                    core.counters.add(.tcpRetransmittedFrames)
+                    flow.pointee.roundTrip.stopTiming()
+                }
+                return length
+            }
+            lease = state.pointee.next
+        }
+        // Beyond all payload lies our FIN.
+        guard flow.pointee.send.end == .finSent else { return 0 }
+        sendBare(flow, sequence: flow.pointee.send.nxt.advanced(by: -1), flags: [.fin, .ack], &core)
+        return 1
+    }
+}

@@ -1,0 +1,116 @@
+internal import RingwayStorage
+internal import RingwayWire
+
+/// How TCP connections end.
+extension TCP {
+    /// The guest's FIN is in order: the host sees it after the last unsent byte.
+    mutating func guestFinished(_ flow: TCPFlow, _ core: inout StackCore) {
+        flow.pointee.marks.remove(.withholds)
+        flow.pointee.receive.finish(&reservation)
+        oweAcknowledgement(flow)
+        switch flow.pointee.state {
+        case .established: flow.pointee.state = .closeWait
+        case .finWait1: flow.pointee.state = .closing
+        case .finWait2: enterTimeWait(flow, &core)
+        default: break
+        }
+        shutDownWhenDrained(flow, &core)
+    }
+
+    /// Asks for SHUT_WR once everything the guest sent is with the host.
+    mutating func shutDownWhenDrained(_ flow: TCPFlow, _ core: inout StackCore) {
+        let marks = flow.pointee.marks
+        guard flow.pointee.receive.isFinished, marks.contains(.socket), !marks.contains(.shutDown),
+            flow.pointee.receive.unsent.isEmpty, !marks.contains(.sending)
+        else { return }
+        flow.pointee.marks.insert(.shutDown)
+        if flow.pointee.state != .timeWait && flow.pointee.state != .draining {
+            core.effects.append(streamEffect(.shutdownStream, flow))
+        }
+    }
+
+    /// Both directions have ended toward the guest: the socket goes when the host has everything.
+    mutating func closeWhenDone(_ flow: TCPFlow, _ core: inout StackCore) {
+        guard flow.pointee.state == .timeWait || flow.pointee.state == .draining else { return }
+        if flow.pointee.marks.contains(.socket) {
+            guard flow.pointee.receive.unsent.isEmpty, !flow.pointee.marks.contains(.sending) else { return }
+            flow.pointee.marks.remove(.socket)
+            core.effects.append(streamEffect(.closeStream, flow))
+        }
+        if flow.pointee.state == .draining {
+            core.counters.add(.tcpClosed)
+            removeConnection(flow, &core)
+        }
+    }
+
+    mutating func enterTimeWait(_ flow: TCPFlow, _ core: inout StackCore) {
+        flow.pointee.state = .timeWait
+        flow.pointee.deadlines.close(at: core.now &+ TCPBounds.timeWait)
+        armTimer(flow, &core)
+        closeWhenDone(flow, &core)
+    }
+
+    /// The host reached its end of file: FIN follows the last byte sent.
+    mutating func sendFIN(_ flow: TCPFlow, _ core: inout StackCore) {
+        sendBare(flow, sequence: flow.pointee.send.nxt, flags: [.fin, .ack], &core)
+        flow.pointee.send.nxt = flow.pointee.send.nxt.advanced(by: 1)
+        flow.pointee.send.end = .finSent
+        flow.pointee.state = flow.pointee.state == .closeWait ? .lastAck : .finWait1
+        startRetransmissionTimer(flow, &core)
+    }
+
+    /// The guest acknowledged our FIN.
+    mutating func finAcknowledged(_ flow: TCPFlow, _ core: inout StackCore) {
+        switch flow.pointee.state {
+        case .finWait1: flow.pointee.state = .finWait2
+        case .closing: enterTimeWait(flow, &core)
+        case .lastAck:
+            flow.pointee.state = .draining
+            shutDownWhenDrained(flow, &core)
+            closeWhenDone(flow, &core)
+        default: break
+        }
+    }
+
+    /// Ends the connection at once. `towardGuest` and `towardHost` say which side is to see RST.
+    mutating func abort(_ flow: TCPFlow, towardGuest: Bool, towardHost: Bool, _ core: inout StackCore) {
+        if towardGuest && flow.pointee.state != .timeWait && flow.pointee.state != .draining { sendReset(flow, &core) }
+        if flow.pointee.marks.contains(.socket) {
+            flow.pointee.marks.remove(.socket)
+            core.effects.append(streamEffect(towardHost ? .resetStream : .closeStream, flow))
+        }
+        removeConnection(flow, &core)
+    }
+
+    /// The guest is through with the connection and may use its tuple anew; the host still gets what the guest sent.
+    mutating func forgetGuest(_ flow: TCPFlow, _ core: inout StackCore) {
+        guard flow.pointee.marks.contains(.socket) else {
+            core.counters.add(.tcpClosed)
+            return removeConnection(flow, &core)
+        }
+        core.table.remove(flow.pointee.key)
+        flow.pointee.marks.insert(.detached)
+        flow.pointee.state = .draining
+        flow.pointee.deadlines.stop()
+        acknowledged(flow)
+    }
+
+    /// Gives back everything the connection holds; its handle is stale from here on.
+    mutating func removeConnection(_ flow: TCPFlow, _ core: inout StackCore) {
+        let state = flow.pointee.state
+        if state == .connecting || state == .synSent || state == .synReceived { endHalfOpen(flow, &core) }
+        if flow.pointee.marks.contains(.socket) {
+            flow.pointee.marks.remove(.socket)
+            core.effects.append(streamEffect(.resetStream, flow))
+        }
+        core.counters.add(.tcpParkedOctets, -flow.pointee.receive.unsent.bytes)
+        flow.pointee.receive.removeAll(&reservation, core.pool)
+        core.pool.pointee.releaseAll(&flow.pointee.send.unacknowledged)
+        let slot = connections.slot(of: flow)
+        if flow.pointee.marks.contains(.dirty) { removeFromDirty(flow, slot) }
+        core.timers.cancel(.connection(slot))
+        if !flow.pointee.marks.contains(.detached) { core.table.remove(flow.pointee.key) }
+        connections.remove(slot: slot)
+        core.counters.add(.tcpFlows, -1)
+    }
+}

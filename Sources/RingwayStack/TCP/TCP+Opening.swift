@@ -1,0 +1,272 @@
+internal import RingwayStorage
+internal import RingwayWire
+
+/// How TCP connections begin, from either side.
+extension TCP {
+    /// A SYN from the guest for a tuple that has no connection: connect first, SYN-ACK after.
+    ///
+    /// - Parameter frame: the frame's ethernet header, for an ICMP error about it.
+    mutating func openFromGuest(
+        _ summary: FrameSummary, _ header: TCPHeader, _ key: FlowKey, _ frame: UnsafeRawPointer, _ core: inout StackCore
+    ) {
+        let target: TransportAddress
+        var service = false
+        switch core.destination(of: summary.destination) {
+        case .gateway:
+            guard summary.destinationPort == 53 else { return refuseSegment(summary, header, &core) }
+            target = TransportAddress(address: summary.destination, port: 53)
+            service = true
+        case .host(let address):
+            target = TransportAddress(address: address, port: summary.destinationPort)
+        case .refused:
+            core.counters.add(.droppedPolicy)
+            return refuseSegment(summary, header, &core)
+        case .absent:
+            return core.sendError(.hostUnreachable, from: nil, aboutSYNOf: key, sequence: SequenceNumber(0))
+        case .unroutable:
+            return core.counters.add(.droppedForeignDestination)
+        }
+        guard let options = TCPOptions.parse(header.options) else {
+            return core.counters.addRefused(reason: DropReason.badTCPOptions.rawValue)
+        }
+        let bytes = UnsafeRawBufferPointer(
+            start: frame, count: Int(summary.payloadOffset) &+ Int(summary.payloadLength))
+        guard let hopLimit = core.hopLimitBeyondGateway(summary, bytes) else { return }
+        if halfOpen.ofGuest.count >= halfOpen.limit { endOldestHalfOpen(halfOpen.ofGuest.oldest, &core) }
+        guard let handle = insertConnection(key, .connecting, hostAddress: target, &core),
+            let flow = connections.pointer(to: handle)
+        else {
+            return core.counters.add(.droppedTableFull)
+        }
+        acceptOptions(flow, options, of: header, &core)
+        flow.pointee.receive.begin(at: header.sequence)
+        flow.pointee.send.takeFirstWindow(header)
+        flow.pointee.classFromGuest = summary.trafficClass & 0xFC
+        setInitialSequence(flow, &core)
+        beginHalfOpen(flow, &core)
+        core.counters.add(.tcpOpenedByGuest)
+        if service { flow.pointee.marks.insert(.service) }
+        var effect = Effect(service ? .connectService : .connectStream, handle)
+        effect.address = target
+        effect.hopLimit = hopLimit
+        effect.trafficClass = flow.pointee.classFromGuest
+        effect.sourcePort = key.guestPort
+        core.effects.append(effect)
+    }
+
+    /// A client of a published port: SYN to the guest with the client's own address as source, or the host's where the
+    /// client has none that the guest could answer.
+    ///
+    /// - Parameters:
+    ///   - client: the peer of the accepted socket.
+    ///   - guest: the guest's address and port.
+    ///   - trust: whether the guest has that address. When it does not answer, `guestSilent` hands the client back.
+    ///   - trafficClass: that of the client's segments.
+    /// - Returns: the connection, or `nil` when it cannot be had; the caller then resets the socket.
+    mutating func openFromHost(
+        client: TransportAddress, guest: TransportAddress, trust: GuestTrust, trafficClass: UInt8,
+        _ core: inout StackCore
+    ) -> Handle? {
+        guard let key = keyForClient(client, guest, &core) else {
+            core.counters.add(.forwardsRefused)
+            return nil
+        }
+        if halfOpen.ofHost.count >= halfOpen.limit { endOldestHalfOpen(halfOpen.ofHost.oldest, &core) }
+        guard let handle = insertConnection(key, .synSent, hostAddress: client, &core),
+            let flow = connections.pointer(to: handle)
+        else {
+            core.counters.add(.droppedTableFull)
+            return nil
+        }
+        flow.pointee.marks.insert([.openedByHost, .socket])
+        flow.pointee.classToGuest = trafficClass & 0xFC
+        flow.pointee.trust = trust
+        setInitialSequence(flow, &core)
+        flow.pointee.optionLength = UInt8(TimestampOption.paddedLength)
+        beginHalfOpen(flow, &core)
+        core.counters.add(.tcpOpenedByHost)
+        sendSYN(flow, &core)
+        flow.pointee.send.nxt = flow.pointee.send.una.advanced(by: 1)
+        flow.pointee.watch.look(at: core.now &+ TCPBounds.clientWatch)
+        startRetransmissionTimer(flow, &core)
+        return handle
+    }
+
+    /// The client of a connection that the guest has not answered yet has ended its side and sent nothing before. It may
+    /// still want an answer; but no further SYN is sent for it.
+    mutating func clientEnded(_ handle: Handle) {
+        guard let flow = connections.pointer(to: handle), flow.pointee.state == .synSent else { return }
+        flow.pointee.marks.insert(.clientGone)
+    }
+
+    /// Ports that are tried for a client whose own is another's that appears under the same address.
+    private static var otherPorts: Int { 64 }
+
+    /// The tuple of a client's connection, free of an old connection in TIME-WAIT; `nil` when it is another's.
+    private mutating func keyForClient(
+        _ client: TransportAddress, _ guest: TransportAddress, _ core: inout StackCore
+    ) -> FlowKey? {
+        let shown = core.plan.shownToGuest(client.address, by: guest.address)
+        let own = FlowKey(client: shown, client.port, of: guest)
+        if takesOver(own, &core) { return own }
+        // Several clients may appear as the host, each with a port of its own choice.
+        guard shown != client.address else { return nil }
+        var port = client.port
+        for _ in 0..<Self.otherPorts {
+            port = port &* 25_173 &+ 13_849
+            let key = FlowKey(client: shown, max(port, 1_024), of: guest)
+            if core.isOurs(key), takesOver(key, &core) { return key }
+        }
+        return nil
+    }
+
+    /// Whether no connection has the tuple; one in TIME-WAIT gives it up.
+    private mutating func takesOver(_ key: FlowKey, _ core: inout StackCore) -> Bool {
+        guard let old = core.table.find(key) else { return true }
+        guard old.kind == .tcp, let stale = connections.pointer(inSlot: old.slot), stale.pointee.state == .timeWait
+        else { return false }
+        forgetGuest(stale, &core)
+        return true
+    }
+
+    mutating func beginHalfOpen(_ flow: TCPFlow, _ core: inout StackCore) {
+        core.counters.add(.tcpHalfOpen)
+        halfOpen.append(
+            connections.slot(of: flow), isOpenedByHost: flow.pointee.marks.contains(.openedByHost))
+    }
+
+    mutating func endHalfOpen(_ flow: TCPFlow, _ core: inout StackCore) {
+        core.counters.add(.tcpHalfOpen, -1)
+        halfOpen.remove(
+            connections.slot(of: flow), isOpenedByHost: flow.pointee.marks.contains(.openedByHost))
+    }
+
+    /// The connect that has waited longest for an answer gives way, so that unanswered ones cannot keep new ones
+    /// out. The guest is told nothing of its own SYN, as by a NAT whose table is full: a SYN that is still wanted comes again.
+    private mutating func endOldestHalfOpen(_ slot: UInt32, _ core: inout StackCore) {
+        guard let oldest = connections.pointer(inSlot: slot) else {
+            preconditionFailure("connects are counted that are not listed")
+        }
+        core.counters.add(.tcpHalfOpenEvicted)
+        abort(oldest, towardGuest: oldest.pointee.marks.contains(.openedByHost), towardHost: true, &core)
+    }
+
+    private mutating func insertConnection(
+        _ key: FlowKey, _ state: TCPState, hostAddress: TransportAddress, _ core: inout StackCore
+    ) -> Handle? {
+        let connection = TCPConnection(
+            key: key, state: state, hostAddress: hostAddress, congestion: core.configuration.congestion, now: core.now)
+        guard let handle = connections.insert(connection) else { return nil }
+        guard core.table.insert(key, Flow(.tcp, slot: handle.slot)) else {
+            connections.remove(slot: handle.slot)
+            return nil
+        }
+        core.counters.add(.tcpFlows)
+        return handle
+    }
+
+    /// RFC 6528: a keyed hash of the tuple plus a clock. The clock must outrun the bytes of a connection, so that the
+    /// next one on its tuple begins beyond them; ticks of 64 ns, as in Linux, do at up to 125 Mb/s, those of the RFC's
+    /// 4 µs at 2 Mb/s.
+    private mutating func setInitialSequence(_ flow: TCPFlow, _ core: inout StackCore) {
+        let hash = flow.pointee.key.hash(secret: sequenceSalt)
+        flow.pointee.send.begin(
+            at: SequenceNumber(UInt32(truncatingIfNeeded: hash) &+ UInt32(truncatingIfNeeded: core.now >> 6)))
+        flow.pointee.timestamps.begin(
+            offset: UInt32(truncatingIfNeeded: flow.pointee.key.hash(secret: sequenceSalt ^ Self.timestampSalt)))
+    }
+
+    /// Makes another key of the one for sequence numbers.
+    private static var timestampSalt: UInt64 { 0x9E37_79B9_7F4A_7C15 }
+
+    /// What the guest's SYN or SYN-ACK offers; what an earlier one has offered is forgotten.
+    mutating func acceptOptions(
+        _ flow: TCPFlow, _ options: TCPOptions, of header: TCPHeader, _ core: inout StackCore
+    ) {
+        let ipv4 = flow.pointee.key.remote.isIPv4
+        let own = Self.ownSegmentSize(isIPv4: ipv4, core.plan.mtu)
+        flow.pointee.marks.remove(.sack)
+        flow.pointee.send.scale = 0
+        flow.pointee.receive.scale = 0
+        // RFC 9293 §3.7.1: 536 (IPv4) or 1220 (IPv6) when the option is absent. A floor keeps a hostile guest from
+        // asking for one-byte segments.
+        let offered = options.maximumSegmentSize.map(Int.init) ?? (ipv4 ? 536 : 1_220)
+        var size = UInt16(clamping: max(88, min(offered, own)))
+        flow.pointee.optionLength = 0
+        if let stamp = options.timestamps {
+            flow.pointee.optionLength = UInt8(TimestampOption.paddedLength)
+            size -= UInt16(TimestampOption.paddedLength)
+            flow.pointee.timestamps.accept(stamp.value, inSYNAt: header.sequence, now: core.now)
+        }
+        flow.pointee.setSegmentSize(size)
+        if let scale = options.windowScale {
+            flow.pointee.send.scale = min(scale, 14)
+            flow.pointee.receive.scale = TCPBounds.windowScale
+        }
+        if options.sackPermitted { flow.pointee.marks.insert(.sack) }
+    }
+
+    // MARK: The host's answer to connectStream and connectService
+
+    /// The owner has a socket for the connection and names it; a later close refers to it.
+    mutating func streamOpened(_ handle: Handle, socket: UInt32) {
+        guard let flow = connections.pointer(to: handle) else { return }
+        flow.pointee.socket = socket
+        flow.pointee.marks.insert(.socket)
+    }
+
+    /// The host socket is connected: SYN-ACK.
+    mutating func streamConnected(_ handle: Handle, _ core: inout StackCore) {
+        guard let flow = connections.pointer(to: handle), flow.pointee.state == .connecting else { return }
+        flow.pointee.state = .synReceived
+        flow.pointee.watch.hear(now: core.now)
+        sendSYN(flow, &core)
+        flow.pointee.send.nxt = flow.pointee.send.una.advanced(by: 1)
+        startRetransmissionTimer(flow, &core)
+    }
+
+    /// A router on the way, or the host there, has reported why the host cannot be reached: the guest gets the same error
+    /// from the same address. The owner has closed the socket.
+    mutating func streamConnectReported(
+        _ handle: Handle, _ reason: ICMPError.Reason, from router: IPAddress?, _ core: inout StackCore
+    ) {
+        guard let flow = connections.pointer(to: handle), flow.pointee.state == .connecting else { return }
+        flow.pointee.marks.remove(.socket)
+        core.counters.add(.tcpUnreachable)
+        let shown = router.map { core.plan.addressForGuest(of: $0) }
+        core.sendError(reason, from: shown, aboutSYNOf: flow.pointee.key, sequence: flow.pointee.receive.initial)
+        removeConnection(flow, &core)
+    }
+
+    /// The host could not be reached: the guest sees what the host saw. The owner has closed the socket.
+    mutating func streamConnectFailed(_ handle: Handle, _ failure: ConnectFailure, _ core: inout StackCore) {
+        guard let flow = connections.pointer(to: handle), flow.pointee.state == .connecting else { return }
+        flow.pointee.marks.remove(.socket)
+        switch failure {
+        case .refused:
+            core.counters.add(.tcpRefused)
+            sendReset(flow, &core)
+        case .hostUnreachable:
+            sendUnreachable(flow, .hostUnreachable, &core)
+        case .networkUnreachable:
+            sendUnreachable(flow, .networkUnreachable, &core)
+        case .prohibited:
+            sendUnreachable(flow, .administrativelyProhibited, &core)
+        case .timedOut:
+            core.counters.add(.tcpTimedOut)
+        case .exhausted:
+            // As a network out of room: silence; the guest's SYN comes again.
+            core.counters.add(.descriptorsExhausted)
+        case .beyondShare:
+            // Another SYN would fare no better while the guest's other flows last.
+            core.counters.add(.descriptorsExhausted)
+            sendReset(flow, &core)
+        }
+        removeConnection(flow, &core)
+    }
+
+    private mutating func sendUnreachable(_ flow: TCPFlow, _ reason: ICMPError.Reason, _ core: inout StackCore) {
+        core.counters.add(.tcpUnreachable)
+        core.sendError(reason, from: nil, aboutSYNOf: flow.pointee.key, sequence: flow.pointee.receive.initial)
+    }
+}

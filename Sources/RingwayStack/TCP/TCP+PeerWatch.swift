@@ -1,0 +1,116 @@
+internal import RingwayStorage
+internal import RingwayWire
+
+/// Where a connection's watch over the far end meets the connection. `PeerWatch` tells what this is for.
+extension TCP {
+    /// Bytes are given to the socket: the far end must come to have them.
+    @inline(never)
+    mutating func lookAfter(_ flow: TCPFlow, _ core: inout StackCore) {
+        guard flow.isWatchable else { return }
+        flow.pointee.watch.beginLooking(now: core.now)
+        armTimer(flow, &core)
+    }
+
+    /// The guest has pushed data: its last byte is acknowledged when the far end is known to be there. True when that puts
+    /// off the whole acknowledgement, as that of a first small segment can be.
+    @inline(__always)
+    mutating func withhold(_ flow: TCPFlow, length: Int, _ core: inout StackCore) -> Bool {
+        if flow.pointee.watch.trusts(now: core.now) && !flow.pointee.marks.contains(.silent) {
+            flow.pointee.marks.remove(.withholds)
+            return false
+        }
+        return withholdFromStranger(flow, length: length, &core)
+    }
+
+    @inline(never)
+    private mutating func withholdFromStranger(_ flow: TCPFlow, length: Int, _ core: inout StackCore) -> Bool {
+        guard flow.isWatchable, flow.pointee.receive.outOfOrder.isEmpty else {
+            flow.pointee.marks.remove(.withholds)
+            return false
+        }
+        flow.pointee.marks.insert(.withholds)
+        flow.pointee.marks.remove(.probed)
+        if flow.pointee.marks.contains(.silent) { return false }
+        flow.pointee.watch.await(now: core.now)
+        armTimer(flow, &core)
+        let isFirst = !flow.pointee.marks.contains(.deferred)
+        guard isFirst, length <= 2 &* Int(flow.pointee.send.segmentSize) else { return false }
+        flow.pointee.marks.insert(.deferred)
+        return true
+    }
+
+    /// A keepalive probe of the guest's, which asks whether the far end is there. False when it is to be answered as any
+    /// old segment is.
+    mutating func receiveProbe(_ flow: TCPFlow, _ header: TCPHeader, _ core: inout StackCore) -> Bool {
+        let isProbe =
+            header.sequence == flow.pointee.receive.nxt.advanced(by: -1) && header.payload.count <= 1
+            && header.flags.contains(.ack) && header.flags.isDisjoint(with: [.syn, .fin, .rst])
+        // A closed window may be what it asks about.
+        guard isProbe, flow.isWatchable, flow.pointee.receive.offered != 0, flow.pointee.receive.unsent.isEmpty,
+            flow.pointee.receive.outOfOrder.isEmpty, !flow.pointee.marks.contains(.withholds)
+        else { return false }
+        if flow.pointee.marks.contains(.silent) { return true }
+        if core.now &- flow.pointee.watch.heardAt < PeerWatch.keepaliveTrust { return false }
+        core.counters.add(.tcpKeepalivesWaiting)
+        flow.pointee.marks.insert(.probed)
+        flow.pointee.watch.await(now: core.now)
+        armTimer(flow, &core)
+        // Asked to make the far end say something, too.
+        var effect = streamEffect(.inspectStream, flow)
+        effect.options = .solicits
+        core.effects.append(effect)
+        return true
+    }
+
+    /// A look is due.
+    mutating func inspect(_ flow: TCPFlow, _ core: inout StackCore) {
+        flow.pointee.watch.stopLooking()
+        // The guest has not answered its client, which may leave meanwhile.
+        if flow.pointee.state == .synSent {
+            flow.pointee.marks.insert(.watched)
+            var effect = streamEffect(.watchStream, flow)
+            effect.options = .reportsEnd
+            return core.effects.append(effect)
+        }
+        guard flow.isWatchable else { return }
+        core.effects.append(streamEffect(.inspectStream, flow))
+    }
+
+    /// What the host's kernel says of the far end of a connection; the answer to `inspectStream`.
+    mutating func streamReported(_ handle: Handle, _ report: PeerReport, _ core: inout StackCore) {
+        guard let flow = connections.pointer(to: handle) else { return }
+        if flow.pointee.marks.contains(.probed) {
+            switch flow.pointee.watch.judgeProbe(report, now: core.now) {
+            case .alive: hearPeer(flow)
+            case .undecided: flow.pointee.marks.remove(.probed)
+            default: break
+            }
+            return armTimer(flow, &core)
+        }
+        let isSilent = flow.pointee.marks.contains(.silent)
+        let verdict = flow.pointee.watch.judge(
+            report, now: core.now,
+            isDrained: flow.pointee.receive.unsent.isEmpty && !flow.pointee.marks.contains(.sending))
+        switch verdict {
+        case .delivered, .alive: hearPeer(flow)
+        case .undecided:
+            if flow.pointee.marks.contains(.withholds), !isSilent {
+                flow.pointee.marks.remove(.withholds)
+                oweAcknowledgement(flow)
+            }
+        case .silent where !isSilent:
+            core.counters.add(.tcpPeersSilent)
+            flow.pointee.watch.acknowledged = flow.acknowledgement
+            flow.pointee.marks.insert(.silent)
+        case .silent, .unknown: break
+        }
+        armTimer(flow, &core)
+    }
+
+    /// The far end is there: what waited for a sign of it is acknowledged.
+    mutating func hearPeer(_ flow: TCPFlow) {
+        guard !flow.pointee.marks.isDisjoint(with: .awaitsPeer) else { return }
+        flow.pointee.marks.subtract(.awaitsPeer)
+        oweAcknowledgement(flow)
+    }
+}

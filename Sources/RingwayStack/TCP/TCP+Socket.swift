@@ -1,0 +1,202 @@
+internal import RingwayStorage
+internal import RingwayWire
+
+/// Events of a connection's host socket, and what is asked of it.
+extension TCP {
+    // MARK: Events
+
+    /// The chain of unsent payload, oldest first; `Lease.none` when the handle is stale.
+    func unsentPayload(_ handle: Handle) -> Lease {
+        connections.pointer(to: handle)?.pointee.receive.unsent.head ?? .none
+    }
+
+    /// The socket took `bytes` of the unsent payload. Asks for the next send when there is more.
+    mutating func streamSent(_ handle: Handle, bytes: Int, _ core: inout StackCore) {
+        guard let flow = connections.pointer(to: handle) else { return }
+        flow.pointee.marks.remove(.sending)
+        let rest = flow.pointee.receive.removeUnsent(bytes, core.pool, core.space)
+        hostTook(flow, bytes: bytes - rest, &core)
+        requestSend(flow, &core)
+        shutDownWhenDrained(flow, &core)
+        if let alive = connections.pointer(to: handle) { closeWhenDone(alive, &core) }
+    }
+
+    /// The host took bytes: the reservation shrinks, and the window may be worth announcing.
+    @inline(__always)
+    private mutating func hostTook(_ flow: TCPFlow, bytes: Int, _ core: inout StackCore) {
+        core.counters.add(.tcpParkedOctets, -bytes)
+        flow.pointee.receive.hostTook(bytes, &reservation, largest: core.configuration.limits.parkOctetsPerFlow)
+        guard flow.guestMaySend else { return }
+        let isWorthAnnouncing = flow.pointee.receive.isWorthAnnouncing(
+            segment: flow.pointee.send.segmentSize, reservation, connections: connections.count)
+        if isWorthAnnouncing { oweAcknowledgement(flow) }
+    }
+
+    /// The socket failed, in either direction: the guest sees RST.
+    mutating func streamFailed(_ handle: Handle, _ core: inout StackCore) {
+        guard let flow = connections.pointer(to: handle) else { return }
+        core.counters.add(.tcpResetByHost)
+        flow.pointee.marks.subtract([.sending, .receiving])
+        abort(flow, towardGuest: true, towardHost: false, &core)
+    }
+
+    /// The socket gave `length` bytes, `offset` into the buffer. Takes the lease.
+    ///
+    /// - Parameter precedesUrgent: the host's kernel says that the next byte is urgent.
+    mutating func streamReceived(
+        _ handle: Handle, _ lease: Lease, offset: Int, length: Int, precedesUrgent: Bool, _ core: inout StackCore
+    ) {
+        guard let flow = connections.pointer(to: handle), flow.hostMaySend else { return core.release(lease) }
+        flow.pointee.marks.remove(.receiving)
+        flow.pointee.watch.hear(now: core.now)
+        if !flow.pointee.marks.isDisjoint(with: .awaitsPeer) {
+            hearPeer(flow)
+            // What was sent before has an answer; the next look is for what comes now.
+            flow.pointee.watch.beginLooking(now: core.now)
+        }
+        var lease = lease
+        var offset = offset
+        if length <= TCPBounds.copybreak && !lease.isSmall {
+            let small = core.pool.pointee.lease(.small)
+            if !small.isNone {
+                (core.space.address(of: small) + Stack.headroom).copyMemory(
+                    from: core.space.address(of: lease) + offset, byteCount: length)
+                core.release(lease)
+                lease = small
+                offset = Stack.headroom
+            }
+        }
+        let state = core.space.state(of: lease)
+        state.pointee.offset = UInt32(truncatingIfNeeded: offset)
+        state.pointee.length = UInt32(truncatingIfNeeded: length)
+        // The guest may have taken its window back since the receive was asked for.
+        if Int(flow.pointee.send.window) >= Int(flow.pointee.send.flight) &+ length {
+            sendPayload(flow, lease, &core)
+        } else {
+            // All the bytes of one receive: no other is asked for until they are sent.
+            core.counters.add(.tcpHeldBack)
+            flow.pointee.send.holdBack(lease, in: core.space)
+            flow.pointee.marks.remove(.urgentToGuest)
+        }
+        if precedesUrgent { flow.pointee.marks.insert(.urgentToGuest) }
+        requestReceive(flow, &core)
+    }
+
+    /// The socket reached its end of file: FIN to the guest.
+    mutating func streamEnded(_ handle: Handle, _ core: inout StackCore) {
+        guard let flow = connections.pointer(to: handle), flow.hostMaySend else { return }
+        flow.pointee.marks.remove(.receiving)
+        flow.pointee.send.end = .finished
+        flow.pointee.watch.hear(now: core.now)
+        hearPeer(flow)
+        if flow.pointee.send.heldBack == 0 { sendFIN(flow, &core) }
+    }
+
+    /// A receive ended without bytes, for want of a buffer: it may be asked for again.
+    mutating func streamReceiveStarved(_ handle: Handle, _ core: inout StackCore) {
+        guard let flow = connections.pointer(to: handle) else { return }
+        flow.pointee.marks.remove(.receiving)
+        requestReceive(flow, &core)
+    }
+
+    // MARK: Requests
+
+    /// The effect of a kind that is about the connection's socket.
+    @inline(__always)
+    mutating func streamEffect(_ kind: Effect.Kind, _ flow: TCPFlow, limit: UInt32 = 0) -> Effect {
+        var effect = Effect(kind, connections.handle(ofSlot: connections.slot(of: flow)))
+        effect.address = TransportAddress(address: flow.pointee.key.remote, port: 0)
+        effect.socket = flow.pointee.socket
+        effect.limit = limit
+        return effect
+    }
+
+    /// The guest's segments are of another class from here on. ECN is each link's own affair.
+    @inline(never)
+    mutating func classify(_ flow: TCPFlow, _ trafficClass: UInt8, _ core: inout StackCore) {
+        flow.pointee.classFromGuest = trafficClass & 0xFC
+        guard flow.pointee.marks.contains(.socket), !flow.pointee.marks.contains(.service) else { return }
+        var effect = streamEffect(.classifyStream, flow)
+        effect.trafficClass = flow.pointee.classFromGuest
+        core.effects.append(effect)
+    }
+
+    /// Asks the owner to send the unsent payload, unless a send is in flight.
+    @inline(__always)
+    mutating func requestSend(_ flow: TCPFlow, _ core: inout StackCore) {
+        guard !flow.pointee.marks.contains(.sending), !flow.pointee.receive.unsent.isEmpty else { return }
+        flow.pointee.marks.insert(.sending)
+        if !flow.pointee.watch.isLooking { lookAfter(flow, &core) }
+        core.effects.append(
+            flow.pointee.marks.contains(.urgentToHost)
+                ? urgentSend(flow, &core) : streamEffect(.sendStream, flow))
+    }
+
+    /// Asks the owner to receive, as much as the guest's window and the congestion window allow.
+    @inline(__always)
+    mutating func requestReceive(_ flow: TCPFlow, _ core: inout StackCore) {
+        let marks = flow.pointee.marks
+        if flow.pointee.send.heldBack > 0 {
+            guard sendHeldBack(flow, &core) else { return }
+        }
+        guard !marks.contains(.receiving), marks.contains(.socket), flow.pointee.send.end == .open, flow.hostMaySend
+        else { return }
+        let flight = flow.pointee.send.flight
+        let window = flow.pointee.send.window
+        if window == 0 && flight == 0 {
+            startProbing(flow, &core)
+            return watch(flow, &core)
+        }
+        let allowed = min(window, flow.pointee.congestion.window)
+        guard allowed > flight else { return }
+        let usable = allowed &- flight
+        let segment = UInt32(flow.pointee.send.segmentSize)
+        // RFC 9293 §3.8.6.2.1: no silly segments while others are in flight.
+        if usable < segment && flight > 0 && usable < flow.pointee.send.windowMaximum / 2 { return }
+        // When large buffers run short, as much as goes into a small one.
+        let most = core.isPressed ? UInt32(TCPBounds.copybreak) : flow.pointee.send.superFramePayload
+        flow.pointee.marks.insert(.receiving)
+        // The urgent byte goes in a frame of its own: of larger ones the guest's kernel would mark every segment.
+        let limit = marks.contains(.urgentToGuest) ? 1 : min(usable, most)
+        core.effects.append(streamEffect(.receiveStream, flow, limit: limit))
+    }
+
+    /// Sends of what was held back as much as the guest's window takes. True when nothing is left.
+    private mutating func sendHeldBack(_ flow: TCPFlow, _ core: inout StackCore) -> Bool {
+        while flow.pointee.send.heldBack > 0 {
+            guard let bytes = flow.pointee.send.sendableHeldBack(), sendNext(flow, bytes: bytes, &core) else {
+                // With nothing in flight, no acknowledgement will tell that there is room.
+                if flow.pointee.send.flight == 0 { startProbing(flow, &core) }
+                watch(flow, &core)
+                return false
+            }
+        }
+        if flow.pointee.send.end == .finished { sendFIN(flow, &core) }
+        return true
+    }
+
+    /// Sends one frame of what was held back. False when there is no buffer for its headers.
+    private mutating func sendNext(_ flow: TCPFlow, bytes: Int, _ core: inout StackCore) -> Bool {
+        let lease = flow.pointee.send.unacknowledged.tail
+        let segment = Int(flow.pointee.send.segmentSize)
+        var length = min(bytes, Int(flow.pointee.send.superFramePayload))
+        if length > segment, length < Int(flow.pointee.send.heldBack) { length -= length % segment }
+        guard sendPiece(flow, lease, from: flow.pointee.send.nxt, length: length, &core) else { return false }
+        flow.pointee.send.sentHeldBack(length)
+        if !flow.pointee.deadlines.isRetransmitting { startRetransmissionTimer(flow, &core) }
+        return true
+    }
+
+    /// While the guest takes nothing, nothing is received: a reset by the host is found out by watching the socket.
+    private mutating func watch(_ flow: TCPFlow, _ core: inout StackCore) {
+        guard !flow.pointee.marks.contains(.watched) else { return }
+        flow.pointee.marks.insert(.watched)
+        core.effects.append(streamEffect(.watchStream, flow))
+    }
+
+    private mutating func startProbing(_ flow: TCPFlow, _ core: inout StackCore) {
+        guard !flow.pointee.deadlines.isProbing else { return }
+        flow.pointee.deadlines.probe(every: flow.pointee.roundTrip.timeout, now: core.now)
+        armTimer(flow, &core)
+    }
+}

@@ -1,0 +1,163 @@
+internal import RingwayStorage
+internal import RingwayWire
+
+/// Datagrams from the host's side, and what becomes known there of the guest's.
+extension UDP {
+    /// The owner could not open a socket for the mapping: it ends.
+    mutating func socketFailed(_ handle: Handle, _ core: inout StackCore) {
+        guard mappings.pointer(to: handle) != nil else { return }
+        core.counters.add(.descriptorsExhausted)
+        remove(slot: handle.slot, &core)
+    }
+
+    /// A datagram for a mapping, or several. Takes the lease.
+    mutating func received(
+        _ handle: Handle, from peer: TransportAddress, _ payload: DatagramPayload, _ marks: DatagramMarks,
+        _ sender: inout DatagramSender, _ core: inout StackCore
+    ) {
+        let filtering = core.policy.udpFiltering
+        guard let mapping = mappings.pointer(to: handle),
+            core.admits(peer, by: mapping.pointee.key, lastTarget: mapping.pointee.peer, filtering)
+        else { return core.release(payload.lease) }
+        let isSolicited = filtering != .endpointIndependent
+        touch(mapping, isFirstAnswer: mapping.pointee.noteFromHost(now: core.now, isSolicited: isSolicited), &core)
+        let shown = TransportAddress(address: core.plan.addressForGuest(of: peer.address), port: peer.port)
+        sender.send(payload, from: shown, to: mapping.pointee.guest, marks, &core)
+    }
+
+    /// A datagram that a client sent to a published port. Takes the lease.
+    ///
+    /// - Parameters:
+    ///   - listener: the owner's name for the listening socket.
+    ///   - local: the host address that the client sent to.
+    ///   - guest: where the port is published to.
+    mutating func receivedForwarded(
+        _ listener: UInt32, from client: TransportAddress, to local: IPAddress, guest: TransportAddress,
+        _ payload: DatagramPayload, _ marks: DatagramMarks, _ sender: inout DatagramSender, _ core: inout StackCore
+    ) {
+        let shown = TransportAddress(
+            address: core.plan.shownToGuest(client.address, by: guest.address), port: client.port)
+        let key = FlowKey(
+            guest: guest.address, guestPort: guest.port, remote: shown.address, remotePort: shown.port,
+            transport: .udp)
+        var slot = SlotList.none
+        if let reference = core.table.find(key), reference.kind == .forwardedUDP {
+            slot = reference.slot
+        } else {
+            let mapping = UDPMapping(
+                key: key, now: core.now, listener: listener, peer: client, isOpenedByGuest: false)
+            guard let made = insert(mapping, .forwardedUDP, &core) else { return core.release(payload.lease) }
+            slot = made
+        }
+        guard let mapping = mappings.pointer(inSlot: slot) else { return core.release(payload.lease) }
+        mapping.pointee.listener = listener
+        mapping.pointee.peer = client
+        mapping.pointee.local = local
+        touch(mapping, isFirstAnswer: mapping.pointee.noteFromHost(now: core.now, isSolicited: true), &core)
+        sender.send(payload, from: shown, to: guest, marks, &core)
+    }
+
+    /// Where the datagrams of a forwarded mapping go; `nil` when the handle is stale. `local` is unspecified while the
+    /// host may choose the address they come from.
+    func forwarded(_ handle: Handle) -> (listener: UInt32, client: TransportAddress, local: IPAddress)? {
+        guard let mapping = mappings.pointer(to: handle), mapping.pointee.isForwarded else { return nil }
+        return (mapping.pointee.listener, mapping.pointee.peer, mapping.pointee.local)
+    }
+
+    /// The mapping of a published port's peer; `nil` when there is none.
+    ///
+    /// - Parameters:
+    ///   - peer: as the host knows it.
+    ///   - guest: where the port is published to.
+    mutating func forwarded(
+        of peer: TransportAddress, guest: TransportAddress, _ core: inout StackCore
+    ) -> Handle? {
+        let key = FlowKey(
+            guest: guest.address, guestPort: guest.port, remote: core.plan.addressForGuest(of: peer.address),
+            remotePort: peer.port, transport: .udp)
+        guard let reference = core.table.find(key), reference.kind == .forwardedUDP else { return nil }
+        return mappings.handle(ofSlot: reference.slot)
+    }
+
+    // MARK: Published ports
+
+    /// A UDP port is published from now on: what the guest sends first from it leaves through the listener.
+    ///
+    /// - Parameters:
+    ///   - listener: the owner's name for the socket.
+    ///   - bound: the host's address that it is bound to.
+    ///   - guest: where the port is published to.
+    mutating func portPublished(
+        _ listener: UInt32, bound: IPAddress, guest: TransportAddress, _ core: inout StackCore
+    ) {
+        publishedPorts.add(listener, bound: bound, guest: guest)
+        let key = FlowKey(guest: guest.address, guestPort: guest.port, transport: .udp)
+        if let reference = core.table.find(key), reference.kind == .udp { remove(slot: reference.slot, &core) }
+    }
+
+    /// A listener is gone: the mappings that answer through it end.
+    mutating func listenerClosed(_ listener: UInt32, guest: TransportAddress, _ core: inout StackCore) {
+        publishedPorts.remove(listener, guest: guest)
+        guard forwardedCount > 0 else { return }
+        for slot in 0..<mappings.highWater {
+            if let mapping = mappings.pointer(inSlot: slot), mapping.pointee.isForwarded,
+                mapping.pointee.listener == listener
+            {
+                remove(slot: slot, &core)
+            }
+        }
+    }
+
+    // MARK: Errors
+
+    /// A datagram of a mapping went no further: the guest is sent an ICMP error.
+    ///
+    /// - Parameters:
+    ///   - target: where it was sent to, as the host knows it.
+    ///   - router: the address that reported it, or `nil` for the gateway.
+    ///   - payload: what is known of the datagram's payload.
+    mutating func failed(
+        _ handle: Handle, to target: TransportAddress, _ reason: ICMPError.Reason, from router: IPAddress?,
+        payload: UnsafeRawBufferPointer, _ core: inout StackCore
+    ) {
+        guard let mapping = mappings.pointer(to: handle) else { return }
+        let shown = TransportAddress(address: core.plan.addressForGuest(of: target.address), port: target.port)
+        core.counters.add(.udpSendFailed)
+        guard let packet = FailedPacket(udpFrom: mapping.pointee.guest, to: shown, payload: payload) else { return }
+        let shownRouter = router.map { core.plan.addressForGuest(of: $0) }
+        core.sendError(reason, from: shownRouter, about: packet)
+    }
+
+    /// The guest reports that a datagram did not arrive. Only an error about a mapping's own datagrams is believed.
+    mutating func returned(_ error: GuestError, _ sender: inout DatagramSender, _ core: inout StackCore) {
+        let quoted = error.quoted
+        let key = FlowKey(
+            guest: quoted.destination, guestPort: quoted.destinationPort, remote: quoted.source,
+            remotePort: quoted.sourcePort, transport: .udp)
+        let reference = core.table.find(key) ?? core.table.find(error.flowKey)
+        guard let reference, reference.kind == .udp || reference.kind == .forwardedUDP,
+            let mapping = mappings.pointer(inSlot: reference.slot)
+        else { return }
+        switch error.reason {
+        case .packetTooBig(let mtu): sender.note(mtu: mtu, toward: quoted.destination, now: core.now)
+        case .portUnreachable, .unreachable:
+            if mapping.pointee.isForwarded {
+                refuse(reference.slot, &core)
+            } else if error.reason == .portUnreachable, mapping.pointee.peer.port == quoted.sourcePort,
+                core.plan.addressForGuest(of: mapping.pointee.peer.address) == quoted.source
+            {
+                // The socket that sent to this peer last is closed. With the mapping goes the host's socket, and the
+                // host's kernel reports the same to the peer from now on. An error about any other peer may come from a
+                // socket that is connected, and means nothing.
+                remove(slot: reference.slot, &core)
+            }
+        case .other: break
+        }
+    }
+
+    /// Outside, the host is the server: whatever is wrong inside, its port is closed.
+    private mutating func refuse(_ slot: UInt32, _ core: inout StackCore) {
+        guard refusalBucket.take(now: core.now) else { return core.counters.add(.udpRefusalsNotPassedOn) }
+        core.effects.append(Effect(.refuseDatagram, mappings.handle(ofSlot: slot)))
+    }
+}

@@ -1,0 +1,242 @@
+internal import RingwayStorage
+internal import RingwayWire
+
+/// UDP: the mappings of the guest's ports to sockets of the host, and the peers of its published ports.
+///
+/// ## Theory of operation
+///
+/// A datagram of the guest's finds the mapping of its address and port in the flow table, or makes one; the owner gives
+/// each a socket, from which all of its datagrams leave (endpoint-independent mapping, RFC 4787). What comes in by the
+/// socket goes to the guest if the guest has sent there (`UDPFiltering`). A peer of a published port has a mapping of its
+/// own, found by the whole tuple, whose datagrams leave through the listener.
+///
+/// A mapping ends by silence, by a closed port in the guest, or when a new one needs its place (`EvictionOrder`).
+struct UDP: ~Copyable {
+    var mappings: Slab<UDPMapping>
+    private var evictions: EvictionOrder
+    /// Mappings of peers of published ports.
+    var forwardedCount = 0
+    var publishedPorts = PublishedDatagramPorts()
+    private let timeouts: SilenceTimeouts
+    /// Mappings that there may be.
+    private let limit: Int
+    /// Clients of published ports that may be refused now.
+    var refusalBucket: TokenBucket
+
+    static var namePort: UInt16 { 53 }
+
+    init(_ limits: Limits, capacity: Int, now: UInt64) throws(MemoryFailure) {
+        let mappings = try Slab<UDPMapping>(capacity: capacity)
+        evictions = EvictionOrder(of: mappings.base, offset: MemoryLayout<UDPMapping>.offset(of: \.links))
+        timeouts = SilenceTimeouts(limits)
+        limit = min(limits.udpMappings, capacity)
+        refusalBucket = TokenBucket(capacity: 50, perSecond: 1_000, now: now)
+        self.mappings = mappings
+    }
+
+    // MARK: From the guest
+
+    /// Takes the lease.
+    mutating func receive(
+        _ summary: FrameSummary, _ lease: Lease, _ bytes: UnsafeRawBufferPointer, _ queries: inout NameQueries,
+        _ core: inout StackCore
+    ) {
+        let client = forwardedSlot(for: summary, &core)
+        let target: TransportAddress
+        // A peer that may send to a published port may be answered: that follows from the address it is published on.
+        if let client, let mapping = mappings.pointer(inSlot: client), mapping.pointee.hasPeerSpoken {
+            target = mapping.pointee.peer
+        } else {
+            switch core.reachableDestination(summary, bytes) {
+            case .host(let address): target = TransportAddress(address: address, port: summary.destinationPort)
+            case .gateway:
+                if summary.destinationPort == Self.namePort { return queries.receive(summary, lease, &core) }
+                core.sendError(.portUnreachable, about: bytes, summary)
+                return core.release(lease)
+            default: return core.release(lease)
+            }
+        }
+        guard let slot = client ?? mappingSlot(for: summary, to: target, &core),
+            let mapping = mappings.pointer(inSlot: slot), let hopLimit = core.hopLimitBeyondGateway(summary, bytes)
+        else { return core.release(lease) }
+        if !mapping.pointee.isForwarded {
+            noteTarget(target, of: mapping, &core)
+            if summary.destinationPort != Self.namePort { mapping.pointee.isNameQuery = false }
+        }
+        touch(mapping, isFirstAnswer: mapping.pointee.noteFromGuest(now: core.now), &core)
+        core.counters.add(.udpToHost)
+        var effect = Effect(
+            mapping.pointee.isForwarded ? .sendForwardedDatagram : .sendDatagram, mappings.handle(ofSlot: slot))
+        effect.lease = lease
+        effect.offset = UInt32(summary.payloadOffset) + UInt32(VirtioNetHeader.length)
+        effect.length = summary.payloadLength
+        effect.segmentSize = summary.segmentSize
+        effect.hopLimit = hopLimit
+        effect.trafficClass = summary.trafficClass
+        if summary.dontFragment { effect.options = .dontFragment }
+        effect.address = mapping.pointee.isForwarded ? mapping.pointee.peer : target
+        core.effects.append(effect)
+    }
+
+    /// The guest sends to `target`, which may answer from now on.
+    @inline(__always)
+    private mutating func noteTarget(
+        _ target: TransportAddress, of mapping: UnsafeMutablePointer<UDPMapping>, _ core: inout StackCore
+    ) {
+        let last = mapping.pointee.peer
+        mapping.pointee.peer = target
+        if core.policy.udpFiltering.covers(last, target) || last.address.isUnspecified { return }
+        notePeers(last, target, of: mapping, &core)
+    }
+
+    @inline(never)
+    private mutating func notePeers(
+        _ last: TransportAddress, _ target: TransportAddress, of mapping: UnsafeMutablePointer<UDPMapping>,
+        _ core: inout StackCore
+    ) {
+        let (owner, key, filtering) = (mappings.slot(of: mapping), mapping.pointee.key, core.policy.udpFiltering)
+        core.notePeer(key.peer(last, filtering), of: owner)
+        core.notePeer(key.peer(target, filtering), of: owner)
+    }
+
+    /// The mapping of the peer of a published port that a datagram goes to; `nil` when there is none.
+    @inline(__always)
+    private mutating func forwardedSlot(for summary: FrameSummary, _ core: inout StackCore) -> UInt32? {
+        guard forwardedCount > 0, !core.plan.isGateway(summary.destination),
+            let reference = core.table.find(Self.forwardedKey(summary)), reference.kind == .forwardedUDP
+        else { return nil }
+        return reference.slot
+    }
+
+    /// The mapping by which a datagram goes out that answers no peer of a published port, made when there is none: that of
+    /// a new peer of one, or the guest port's own.
+    private mutating func mappingSlot(
+        for summary: FrameSummary, to target: TransportAddress, _ core: inout StackCore
+    ) -> UInt32? {
+        let key = FlowKey(guest: summary.source, guestPort: summary.sourcePort, transport: .udp)
+        if let reference = core.table.find(key), reference.kind == .udp { return reference.slot }
+        if !publishedPorts.isEmpty {
+            let guest = TransportAddress(address: summary.source, port: summary.sourcePort)
+            if let listener = publishedPorts.listener(of: guest, toward: target.address) {
+                let mapping = UDPMapping(
+                    key: Self.forwardedKey(summary), now: core.now, listener: listener, peer: target,
+                    isOpenedByGuest: true)
+                return insert(mapping, .forwardedUDP, &core)
+            }
+        }
+        let isNameQuery = summary.destinationPort == Self.namePort
+        return insert(UDPMapping(key: key, now: core.now, isNameQuery: isNameQuery), .udp, &core)
+    }
+
+    private static func forwardedKey(_ summary: FrameSummary) -> FlowKey {
+        FlowKey(
+            guest: summary.source, guestPort: summary.sourcePort, remote: summary.destination,
+            remotePort: summary.destinationPort, transport: .udp)
+    }
+
+    // MARK: The life of mappings
+
+    mutating func insert(_ mapping: UDPMapping, _ kind: Flow.Kind, _ core: inout StackCore) -> UInt32? {
+        if mappings.count >= limit, evictions.first != SlotList.none {
+            core.counters.add(.udpMappingsEvicted)
+            remove(slot: evictions.first, &core)
+        }
+        guard let handle = mappings.insert(mapping) else {
+            core.counters.add(.droppedTableFull)
+            return nil
+        }
+        guard core.table.insert(mapping.key, Flow(kind, slot: handle.slot)) else {
+            mappings.remove(slot: handle.slot)
+            core.counters.add(.droppedTableFull)
+            return nil
+        }
+        if mapping.isForwarded { forwardedCount += 1 }
+        core.peers.open(handle.slot)
+        evictions.append(handle.slot)
+        core.counters.add(.udpMappings)
+        core.counters.add(.udpMappingsOpened)
+        core.timers.schedule(.mapping(handle.slot), at: core.now &+ timeouts.life(of: mapping))
+        return handle.slot
+    }
+
+    /// Notes that the mapping was used: it becomes the newest. Its timer stays and is looked at when it fires, except
+    /// that of a name query, whose life ends sooner with its answer.
+    mutating func touch(
+        _ mapping: UnsafeMutablePointer<UDPMapping>, isFirstAnswer: Bool, _ core: inout StackCore
+    ) {
+        let slot = mappings.slot(of: mapping)
+        if isFirstAnswer {
+            evictions.answer(slot)
+        } else {
+            evictions.touch(slot, isAnswered: mapping.pointee.isAnswered)
+        }
+        if mapping.pointee.isNameQuery {
+            core.timers.schedule(.mapping(slot), at: mapping.pointee.renewedAt &+ timeouts.life(of: mapping.pointee))
+        }
+    }
+
+    mutating func runTimer(slot: UInt32, _ core: inout StackCore) {
+        guard let mapping = mappings.pointer(inSlot: slot) else { return }
+        let deadline = mapping.pointee.renewedAt &+ timeouts.life(of: mapping.pointee)
+        if deadline > core.now {
+            core.timers.schedule(.mapping(slot), at: deadline)
+        } else {
+            core.counters.add(.udpMappingsExpired)
+            remove(slot: slot, &core)
+        }
+    }
+
+    /// Ends a mapping; the owner closes its socket.
+    mutating func remove(slot: UInt32, _ core: inout StackCore) {
+        guard let mapping = mappings.pointer(inSlot: slot) else { return }
+        if mapping.pointee.isForwarded {
+            forwardedCount -= 1
+        } else {
+            core.effects.append(Effect(.closeDatagram, mappings.handle(ofSlot: slot)))
+        }
+        core.peers.close(slot, in: &core.table)
+        evictions.remove(slot, isAnswered: mapping.pointee.isAnswered)
+        core.timers.cancel(.mapping(slot))
+        core.table.remove(mapping.pointee.key)
+        mappings.remove(slot: slot)
+        core.counters.add(.udpMappings, -1)
+    }
+
+    // MARK: Idle mappings
+
+    /// Mappings of published ports, which have no socket of their own, that are passed over in search of one that has.
+    private static var searched: Int { 64 }
+
+    /// Of the mappings with a socket of their own the one idle for longest.
+    ///
+    /// - Parameter spared: the slot of one that is not to be found, or `SlotList.none`.
+    mutating func idlest(isAnswered: Bool, sparing spared: UInt32 = SlotList.none) -> IdleFlow? {
+        var slot = isAnswered ? evictions.oldestAnswered : evictions.oldestUnanswered
+        for _ in 0..<Self.searched {
+            guard let mapping = mappings.pointer(inSlot: slot) else { return nil }
+            if !mapping.pointee.isForwarded, slot != spared {
+                return IdleFlow(flow: Flow(.udp, slot: slot), usedAt: mapping.pointee.usedAt)
+            }
+            slot = evictions.next(after: slot, isAnswered: isAnswered)
+        }
+        return nil
+    }
+
+    // MARK: Inspection
+
+    /// Slots below this may be occupied.
+    var slotLimit: UInt32 { mappings.highWater }
+
+    /// The address family of a mapping; `nil` when the handle is stale.
+    func isIPv4(_ handle: Handle) -> Bool? { mappings.pointer(to: handle)?.pointee.key.guest.isIPv4 }
+
+    /// What is listed of the mapping in a slot; `nil` when there is none.
+    mutating func record(inSlot slot: UInt32, now: UInt64) -> FlowRecord? {
+        guard let mapping = mappings.pointer(inSlot: slot)?.pointee else { return nil }
+        var record = FlowRecord(
+            key: mapping.key, kind: mapping.isForwarded ? .forwardedUDP : .udp, hostAddress: mapping.peer)
+        record.isOpenedByHost = !mapping.isOpenedByGuest
+        record.idle = FlowRecord.idle(since: mapping.usedAt, now: now)
+        return record
+    }
+}

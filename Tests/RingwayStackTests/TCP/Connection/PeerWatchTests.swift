@@ -1,0 +1,88 @@
+import Testing
+
+@testable import RingwayStack
+
+@Suite("PeerWatch")
+struct PeerWatchTests {
+    private static let millisecond: UInt64 = 1_000_000
+    private static let start: UInt64 = 1_000_000 * millisecond
+
+    /// A report of a peer that was heard so many milliseconds ago.
+    private func report(
+        silence: UInt64, isDelivered: Bool = false, isRepeating: Bool = false, timeout: UInt64 = 200
+    ) -> PeerReport {
+        PeerReport(
+            silence: silence * Self.millisecond, isDelivered: isDelivered, isUnderWay: !isDelivered,
+            isRepeating: isRepeating, timeout: timeout * Self.millisecond, roundTrip: 10 * Self.millisecond)
+    }
+
+    private func looking() -> PeerWatch {
+        var watch = PeerWatch(now: Self.start)
+        watch.beginLooking(now: Self.start)
+        return watch
+    }
+
+    @Test func `a peer is trusted for a moment after it was heard`() {
+        var watch = PeerWatch(now: Self.start)
+        #expect(watch.trusts(now: Self.start + 4 * Self.millisecond))
+        #expect(!watch.trusts(now: Self.start + 5 * Self.millisecond))
+        watch.hear(now: Self.start + 100 * Self.millisecond)
+        #expect(watch.trusts(now: Self.start + 104 * Self.millisecond))
+    }
+
+    @Test func `nothing is looked at until there is something to look for`() {
+        var watch = PeerWatch(now: Self.start)
+        #expect(!watch.isLooking)
+        watch.beginLooking(now: Self.start)
+        #expect(watch.isLooking && watch.lookAt == Self.start + 500 * Self.millisecond)
+        watch.stopLooking()
+        #expect(!watch.isLooking)
+    }
+
+    @Test func `what is delivered and drained needs no more looks`() {
+        var watch = looking()
+        let now = Self.start + 500 * Self.millisecond
+        #expect(watch.judge(report(silence: 0, isDelivered: true), now: now, isDrained: false) == .alive)
+        #expect(watch.isLooking)
+        #expect(watch.judge(report(silence: 0, isDelivered: true), now: now, isDrained: true) == .delivered)
+        #expect(!watch.isLooking)
+    }
+
+    @Test func `a peer that was heard since is alive`() {
+        var watch = looking()
+        let now = Self.start + 500 * Self.millisecond
+        #expect(watch.judge(report(silence: 100), now: now, isDrained: true) == .alive)
+        #expect(watch.lookAt == now + 500 * Self.millisecond)
+    }
+
+    @Test func `a peer that is sent to again and does not answer is silent`() {
+        var watch = looking()
+        let soon = Self.start + 150 * Self.millisecond
+        #expect(watch.judge(report(silence: 150, isRepeating: true), now: soon, isDrained: true) == .unknown)
+        let late = Self.start + 600 * Self.millisecond
+        #expect(watch.judge(report(silence: 600, isRepeating: true), now: late, isDrained: true) == .silent)
+        #expect(watch.isLooking, "it may come back")
+    }
+
+    @Test func `a path that is too long to tell is not waited for`() {
+        var watch = looking()
+        let now = Self.start + 5_000 * Self.millisecond
+        let verdict = watch.judge(report(silence: 5_000, timeout: 6_000), now: now, isDrained: true)
+        #expect(verdict == .undecided)
+    }
+
+    @Test func `a keepalive probe is answered once the peer was heard, and not waited for without end`() {
+        var watch = PeerWatch(now: Self.start)
+        let asked = Self.start + 60_000 * Self.millisecond
+        watch.await(now: asked)
+        let first = asked + 10 * Self.millisecond
+        #expect(watch.judgeProbe(report(silence: 60_010), now: first) == .unknown)
+        #expect(watch.isLooking)
+        #expect(watch.judgeProbe(report(silence: 1), now: first + Self.millisecond) == .alive)
+        #expect(!watch.isLooking)
+        var other = PeerWatch(now: Self.start)
+        other.await(now: asked)
+        let last = asked + 5_000 * Self.millisecond
+        #expect(other.judgeProbe(report(silence: 65_000), now: last) == .undecided)
+    }
+}
