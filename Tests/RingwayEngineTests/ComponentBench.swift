@@ -26,10 +26,10 @@ final class ComponentBench {
     ) throws {
         let configuration = try Self.configuration()
         shared = EngineShared(
-            configuration: configuration, features: backEnd.features, network: try ShardNetwork(count: 1, buffers: 64),
+            configuration: configuration, features: backEnd.features, network: try ShardNetwork(count: 1, buffers: 256),
             inbox: -1, nameService: nameService, handler: { _ in })
         self.framing = framing
-        space = try BufferSpace(shards: 1, largeCount: 64, smallCount: 256)
+        space = try BufferSpace(shards: 1, largeCount: 256, smallCount: 256)
         pool = .allocate(capacity: 1)
         pool.initialize(to: try BufferPool(space: space, shard: 0))
         var ring = try Ring(entries: 64, completions: 256, features: backEnd.features)
@@ -60,7 +60,7 @@ final class ComponentBench {
 
     /// The link's port, once.
     func takeLink() throws -> LinkPort {
-        guard let queue = queue.take() else { preconditionFailure("the bench was made without a link") }
+        guard let queue = self.queue.take() else { preconditionFailure("the bench was made without a link") }
         return try LinkPort(queue, framing, shared: shared, pool: pool, counters: counters)
     }
 
@@ -78,9 +78,9 @@ final class ComponentBench {
     func lease(_ bytes: [UInt8], at offset: Int = 0) -> Lease {
         let lease = pool.pointee.lease(.large)
         precondition(!lease.isNone)
-        bytes.withUnsafeBytes {
-            (space.address(of: lease) + offset).copyMemory(
-                from: $0.baseAddress ?? space.address(of: lease), byteCount: $0.count)
+        let place = space.address(of: lease) + offset
+        bytes.withUnsafeBytes { source in
+            if let base = source.baseAddress { place.copyMemory(from: base, byteCount: source.count) }
         }
         return lease
     }

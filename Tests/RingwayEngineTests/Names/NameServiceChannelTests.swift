@@ -38,7 +38,8 @@ struct NameServiceChannelTests {
         channel.complete(completion, &bench.core, &bench.stack)
         #expect(bench.leased == before)
         var record = [UInt8](repeating: 0, count: 64)
-        #expect(recv(service.descriptor, &record, 64, 0) == 20)
+        let count = recv(service.descriptor, &record, 64, 0)
+        #expect(count == 20)
         let tag = record.withUnsafeBytes { $0.loadUnaligned(as: UInt64.self) }
         #expect(tag == 5 << 32 | 3)
         #expect(Array(record[16..<20]) == message)
