@@ -132,35 +132,59 @@ public struct Effect: BitwiseCopyable, Sendable {
 
 /// Effects in the order they arose. The owner empties the queue after every call into the stack, so its capacity only
 /// has to hold what one event can cause.
-public struct EffectQueue: ~Copyable {
+///
+/// A reference to memory that belongs to the stack: the stack's parts append through one copy, its owner takes through
+/// another.
+@frozen
+public struct EffectQueue: BitwiseCopyable {
+    /// Positions since the beginning: of the oldest effect, and of the next one.
+    @frozen @usableFromInline
+    struct Ends: BitwiseCopyable {
+        @usableFromInline var head = 0
+        @usableFromInline var tail = 0
+
+        @inlinable init() {}
+    }
+
     @usableFromInline let slots: UnsafeMutablePointer<Effect>
+    @usableFromInline let ends: UnsafeMutablePointer<Ends>
     @usableFromInline let mask: Int
-    @usableFromInline var head = 0
-    @usableFromInline var tail = 0
 
     init(capacity: Int) throws(MemoryFailure) {
         precondition(capacity.nonzeroBitCount == 1)
-        slots = try .allocateApart(capacity: capacity)
+        let slots = try UnsafeMutablePointer<Effect>.allocateApart(capacity: capacity)
+        do throws(MemoryFailure) {
+            ends = try .allocateApart(capacity: 1)
+        } catch {
+            slots.deallocate()
+            throw error
+        }
+        ends.initialize(to: Ends())
+        self.slots = slots
         mask = capacity - 1
     }
 
-    deinit { slots.deallocate() }
+    func deallocate() {
+        slots.deallocate()
+        ends.deallocate()
+    }
 
-    @inlinable public var isEmpty: Bool { head == tail }
+    @inlinable public var isEmpty: Bool { ends.pointee.head == ends.pointee.tail }
     /// Effects not yet taken.
-    @inlinable public var count: Int { tail &- head }
+    @inlinable public var count: Int { ends.pointee.tail &- ends.pointee.head }
 
-    mutating func append(_ effect: Effect) {
-        precondition(tail &- head <= mask, "one event caused more effects than the queue holds")
+    func append(_ effect: Effect) {
+        let tail = ends.pointee.tail
+        precondition(tail &- ends.pointee.head <= mask, "one event caused more effects than the queue holds")
         (slots + (tail & mask)).initialize(to: effect)
-        tail &+= 1
+        ends.pointee.tail = tail &+ 1
     }
 
     /// The oldest effect, or `nil`.
-    @inlinable public mutating func popFirst() -> Effect? {
-        guard head != tail else { return nil }
-        let effect = slots[head & mask]
-        head &+= 1
-        return effect
+    @inlinable public func popFirst() -> Effect? {
+        let head = ends.pointee.head
+        guard head != ends.pointee.tail else { return nil }
+        ends.pointee.head = head &+ 1
+        return slots[head & mask]
     }
 }

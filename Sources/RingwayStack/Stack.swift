@@ -18,7 +18,7 @@ public struct Stack: ~Copyable {
     /// Bytes before the payload in a buffer that the host's sockets fill: all headers fit.
     public static var headroom: Int { 128 }
 
-    @usableFromInline var core: StackCore
+    private var core: StackCore
     private var tcp: TCP
     private var udp: UDP
     private var queries: NameQueries
@@ -40,6 +40,8 @@ public struct Stack: ~Copyable {
         let queries = try NameQueries(limits, capacity: capacities.queries)
         let ping = try Ping(configuration, capacities: capacities)
         let fragments = try Fragments(limits)
+        self.counters = counters
+        effects = core.effects
         self.core = core
         self.tcp = tcp
         self.udp = udp
@@ -51,13 +53,11 @@ public struct Stack: ~Copyable {
         if self.core.isServiceShard { scheduleServices() }
     }
 
-    @inlinable public var configuration: Configuration { _read { yield core.configuration } }
-    @inlinable public var counters: Counters { core.counters }
+    public let counters: Counters
     /// Effects that the owner has not taken yet.
-    @inlinable public var effects: EffectQueue {
-        _read { yield core.effects }
-        _modify { yield &core.effects }
-    }
+    public let effects: EffectQueue
+
+    public var configuration: Configuration { core.configuration }
     /// Which destinations new flows may have; those that exist are left alone when it changes.
     public var policy: DestinationPolicy {
         get { core.policy }

@@ -6,15 +6,14 @@ internal import RingwayWire
 ///
 /// What runs for every frame is `mutating` even where it changes nothing: the compiler passes `self` of any other method
 /// as a value, and would copy it whole.
-@usableFromInline
 struct StackCore: ~Copyable {
-    @usableFromInline let configuration: StackConfiguration
-    @usableFromInline let counters: Counters
+    let configuration: StackConfiguration
+    let counters: Counters
     let pool: UnsafeMutablePointer<BufferPool>
     let space: BufferSpace
     let plan: NetworkPlan
 
-    @usableFromInline var effects: EffectQueue
+    let effects: EffectQueue
     /// The clock reading of this turn, monotonic nanoseconds.
     var now: UInt64
     /// The guest's ethernet address, as its last frame had it.
@@ -34,11 +33,11 @@ struct StackCore: ~Copyable {
         _ configuration: StackConfiguration, pool: UnsafeMutablePointer<BufferPool>, counters: Counters,
         capacities: StackCapacities, now: UInt64
     ) throws(MemoryFailure) {
-        // What may fail comes before any stored property is set.
-        let effects = try EffectQueue(capacity: Self.effectCapacity)
+        // What may fail comes before any stored property is set; the queue last, because nothing else frees it.
         let table = try FlowTable(capacity: capacities.flows, secret: configuration.secret)
         let timers = try StackTimers(capacities, now: now)
         let peers = try PeerTable(capacity: capacities.peers, owners: capacities.mappings + capacities.pings)
+        let effects = try EffectQueue(capacity: Self.effectCapacity)
         self.configuration = configuration
         self.counters = counters
         self.pool = pool
@@ -53,6 +52,8 @@ struct StackCore: ~Copyable {
         self.peers = peers
         errors = ICMPError(plan: configuration.plan, now: now)
     }
+
+    deinit { effects.deallocate() }
 
     /// Whether this is the shard that answers what belongs to no flow: ARP, NDP, DHCP, fragments.
     var isServiceShard: Bool { configuration.shard == 0 }
