@@ -6,6 +6,7 @@ internal import RingwayReactor
 public import RingwayRing
 public import RingwayStack
 public import RingwayStorage
+public import RingwaySystem
 public import RingwayWire
 internal import Synchronization
 
@@ -170,7 +171,7 @@ public final class Engine: Sendable {
     }
 
     /// Moves bytes between a plain socket and a channel to the guest's agent, which has them in records; both are
-    /// non-blocking and adopted.
+    /// non-blocking.
     ///
     /// - Parameters:
     ///   - client: counted by the engine's share of descriptors, as is the channel.
@@ -179,14 +180,15 @@ public final class Engine: Sendable {
     ///   - route: the number of what it came by, for lists of flows.
     ///   - isOpenedByGuest: whether the client is a program of the guest's, and the socket a server of the host's.
     public func join(
-        client: Int32, channel: Int32, from address: TransportAddress?, to server: TransportAddress?,
+        client: consuming OwnedDescriptor, channel: consuming OwnedDescriptor, from address: TransportAddress?,
+        to server: TransportAddress?,
         route: UInt32, isOpenedByGuest: Bool
     ) {
         let ends = ChannelEnds(
             client: address, server: server, route: route, isOpenedByGuest: isOpenedByGuest)
         // Descriptors are as good as dice: neighbours in time go to shards in turn.
-        let index = Int(client) % shared.network.count
-        send(.join(client: client, channel: channel, ends, shared.descriptors), to: index)
+        let index = Int(client.rawValue) % shared.network.count
+        send(.join(client: client.take(), channel: channel.take(), ends, shared.descriptors), to: index)
     }
 
     func send(_ command: ShardCommand, to index: Int) {
