@@ -75,7 +75,8 @@ let package = Package(
         .target(
             name: "RingwayEngine",
             dependencies: [
-                "RingwayStack", "RingwayLinks", "RingwayRelay", "RingwayReactor", "RingwayRing", "RingwayCapture",
+                "RingwayStack", "RingwayLinks", "RingwayRelay", "RingwaySystem", "RingwayReactor", "RingwayRing",
+                "RingwayCapture",
                 "RingwayWire", "RingwayStorage", "CRingway",
             ],
             swiftSettings: settings),
@@ -144,7 +145,8 @@ let package = Package(
         .testTarget(
             name: "RingwayEngineTests",
             dependencies: [
-                "RingwayEngine", "RingwayStack", "RingwayLinks", "RingwayRelay", "RingwayRing", "RingwayReactor",
+                "RingwayEngine", "RingwayStack", "RingwayLinks", "RingwayRelay", "RingwaySystem", "RingwayRing",
+                "RingwayReactor",
                 "RingwayStorage", "RingwayWire", "CRingway", "TestSupport",
             ],
             swiftSettings: settings),

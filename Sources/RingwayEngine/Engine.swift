@@ -6,6 +6,7 @@ internal import RingwayReactor
 public import RingwayRing
 public import RingwayStack
 public import RingwayStorage
+public import RingwaySystem
 public import RingwayWire
 internal import Synchronization
 
@@ -169,24 +170,25 @@ public final class Engine: Sendable {
         for index in 0..<shared.network.count { send(.setCapture(capture), to: index) }
     }
 
-    /// Moves bytes between a plain socket and a conversation with the guest's agent, which has them in records; both are
-    /// non-blocking and adopted.
+    /// Moves bytes between a plain socket and a channel to the guest's agent, which has them in records; both are
+    /// non-blocking.
     ///
     /// - Parameters:
-    ///   - client: counted by the engine's share of descriptors, as is the conversation.
+    ///   - client: counted by the engine's share of descriptors, as is the channel.
     ///   - address: the client's, where it has one.
     ///   - server: the server's in the guest, where it has one.
     ///   - route: the number of what it came by, for lists of flows.
     ///   - isOpenedByGuest: whether the client is a program of the guest's, and the socket a server of the host's.
     public func join(
-        client: Int32, conversation: Int32, from address: TransportAddress?, to server: TransportAddress?,
+        client: consuming OwnedDescriptor, channel: consuming OwnedDescriptor, from address: TransportAddress?,
+        to server: TransportAddress?,
         route: UInt32, isOpenedByGuest: Bool
     ) {
-        let ends = ConversationEnds(
+        let ends = ChannelEnds(
             client: address, server: server, route: route, isOpenedByGuest: isOpenedByGuest)
         // Descriptors are as good as dice: neighbours in time go to shards in turn.
-        let index = Int(client) % shared.network.count
-        send(.join(client: client, conversation: conversation, ends, shared.descriptors), to: index)
+        let index = Int(client.rawValue) % shared.network.count
+        send(.join(client: client.take(), channel: channel.take(), ends, shared.descriptors), to: index)
     }
 
     func send(_ command: ShardCommand, to index: Int) {

@@ -1,5 +1,5 @@
 internal import Glibc
-internal import RingwaySystem
+public import RingwaySystem
 
 /// The gateway's DNS service: built-in names are answered, everything else is passed to nameservers and back, byte for
 /// byte.
@@ -35,7 +35,7 @@ public final class Resolver: Sendable {
 
     deinit { stop() }
 
-    /// Serves a shard's datagram queries. Takes over one end of a connected `SOCK_SEQPACKET` pair.
+    /// Serves a shard's datagram queries, from one end of a connected `SOCK_SEQPACKET` pair.
     ///
     /// Each record from the shard is sixteen bytes, which are returned as they are (`ClientTag` says what is read of
     /// them), and then a DNS query; each record to the shard is the same sixteen bytes and then the answer. Answers come in any order. A malformed query gets
@@ -43,21 +43,24 @@ public final class Resolver: Sendable {
     /// its end.
     ///
     /// - Parameter guest: the number of the guest whose queries they are: guests share the limits fairly.
-    public func serve(datagrams descriptor: Int32, guest: UInt32 = 0) {
+    public func serve(datagrams descriptor: consuming OwnedDescriptor, guest: UInt32 = 0) {
         post(adopting: descriptor) { $0.serveDatagrams($1, guest: guest) }
     }
 
-    /// Serves DNS over TCP on a connected stream socket, which it takes over (RFC 7766), for a client that can reach the
+    /// Serves DNS over TCP on a connected stream socket (RFC 7766), for a client that can reach the
     /// guests' network by IPv6 or not.
     ///
     /// Queries may be pipelined and are answered in any order. After the client has shut down its side, what it asked is
     /// still answered. A malformed query closes the connection, as does idleness.
-    public func serve(stream descriptor: Int32, guest: UInt32 = 0, hasIPv6: Bool = true) {
+    public func serve(stream descriptor: consuming OwnedDescriptor, guest: UInt32 = 0, hasIPv6: Bool = true) {
         post(adopting: descriptor) { $0.serveStream($1, guest: guest, hasIPv6: hasIPv6) }
     }
 
     /// Hands a descriptor over to the service, or closes it where that has ended.
-    private func post(adopting descriptor: Int32, _ work: @escaping @Sendable (Service, Int32) -> Void) {
+    private func post(
+        adopting owned: consuming OwnedDescriptor, _ work: @escaping @Sendable (Service, Int32) -> Void
+    ) {
+        let descriptor = owned.take()
         let isAccepted = thread.post { [service] _ in
             if let service = service.value { work(service, descriptor) } else { close(descriptor) }
         }

@@ -1,5 +1,6 @@
 import Dispatch
 import Glibc
+import RingwaySystem
 
 @testable import RingwayResolver
 
@@ -14,7 +15,7 @@ final class GuestRelay: Sendable {
     init(_ resolver: Resolver) throws {
         var ends: [Int32] = [-1, -1]
         socketpair(AF_UNIX, Int32(SOCK_SEQPACKET.rawValue | SOCK_CLOEXEC.rawValue), 0, &ends)
-        resolver.serve(datagrams: ends[1])
+        resolver.serve(datagrams: OwnedDescriptor(adopting: ends[1]))
         shard = ends[0]
         let (sockets, port) = try ScriptedNameserver.openSockets()
         self.port = port
@@ -28,7 +29,7 @@ final class GuestRelay: Sendable {
             while true {
                 let connection = accept(listener, nil, nil)
                 guard connection >= 0 else { break }
-                resolver.serve(stream: connection)
+                resolver.serve(stream: OwnedDescriptor(adopting: connection))
             }
             close(listener)
         }

@@ -1,4 +1,5 @@
 import Glibc
+import RingwaySystem
 
 @testable import RingwayResolver
 
@@ -15,12 +16,14 @@ final class ShardSide {
 
     init(datagramsOf resolver: Resolver, guest: UInt32 = 0) {
         self.resolver = resolver
-        descriptor = Self.pair(SOCK_SEQPACKET) { resolver.serve(datagrams: $0, guest: guest) }
+        descriptor = Self.pair(SOCK_SEQPACKET) {
+            resolver.serve(datagrams: OwnedDescriptor(adopting: $0), guest: guest)
+        }
     }
 
     init(streamOf resolver: Resolver, guest: UInt32 = 0) {
         self.resolver = resolver
-        descriptor = Self.pair(SOCK_STREAM) { resolver.serve(stream: $0, guest: guest) }
+        descriptor = Self.pair(SOCK_STREAM) { resolver.serve(stream: OwnedDescriptor(adopting: $0), guest: guest) }
     }
 
     deinit { end() }

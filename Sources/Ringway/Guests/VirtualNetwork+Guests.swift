@@ -5,6 +5,7 @@ internal import RingwayResolver
 internal import RingwayRing
 internal import RingwayStack
 internal import RingwayStorage
+internal import RingwaySystem
 public import RingwayWire
 internal import Synchronization
 
@@ -369,8 +370,8 @@ private struct ResolverLine: NameService {
         self.guest = guest
     }
 
-    func serve(datagrams descriptor: Int32) { resolver.serve(datagrams: descriptor, guest: guest) }
-    func serve(stream descriptor: Int32, hasIPv6: Bool) {
+    func serve(datagrams descriptor: consuming OwnedDescriptor) { resolver.serve(datagrams: descriptor, guest: guest) }
+    func serve(stream descriptor: consuming OwnedDescriptor, hasIPv6: Bool) {
         resolver.serve(stream: descriptor, guest: guest, hasIPv6: hasIPv6)
     }
 }

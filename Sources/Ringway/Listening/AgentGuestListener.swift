@@ -180,7 +180,8 @@ final class AgentReceptionDesk: AgentReception {
             let engine = network.state.withLock({ $0.members[guest]?.engine })
         else { return false }
         engine.join(
-            client: client, conversation: channel, from: ends.client, to: ends.server,
+            client: OwnedDescriptor(adopting: client), channel: OwnedDescriptor(adopting: channel), from: ends.client,
+            to: ends.server,
             route: network.number(of: ends.route, agent: agent), isOpenedByGuest: ends.target == nil)
         return true
     }

@@ -4,6 +4,7 @@ internal import RingwayReactor
 internal import RingwayRing
 internal import RingwayStack
 internal import RingwayStorage
+internal import RingwaySystem
 
 /// A shard's channel to the name service: records of a tag and a DNS message on a pair of sockets.
 ///
@@ -45,7 +46,7 @@ struct NameServiceChannel: ~Copyable {
         }
         descriptor = pair.own
         state = .idle
-        service.serve(datagrams: pair.other)
+        service.serve(datagrams: OwnedDescriptor(adopting: pair.other))
         retryStarved(&core)
     }
 

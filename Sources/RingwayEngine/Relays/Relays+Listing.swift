@@ -28,12 +28,12 @@ extension SplicedStream {
         record.isOpenedByHost = !isOpenedByGuest
         record.isSpliced = true
         record.route = route
-        record.octetsToGuest = toGuest.bytes
-        record.octetsFromGuest = fromGuest.bytes
+        record.octetsToGuest = relay.toFar.bytes
+        record.octetsFromGuest = relay.toNear.bytes
         switch phase {
         case .waiting, .connecting: record.state = .synSent
-        case .moving where toGuest.hasEnded: record.state = .finWait1
-        case .moving where fromGuest.hasEnded: record.state = .closeWait
+        case .moving where relay.toFar.hasEnded: record.state = .finWait1
+        case .moving where relay.toNear.hasEnded: record.state = .closeWait
         case .moving: record.state = .established
         }
         return record

@@ -52,13 +52,13 @@ extension Relays {
         shared.descriptors.take(1)
         let client = stream.pointee.clientAddress
         let source = stack.shownToGuest(client.address, by: server.address)
-        stream.pointee.guest.descriptor = socket
+        stream.pointee.relay.far.descriptor = socket
         stream.pointee.phase = .connecting
         var error = StreamSocket.connect(socket, from: source, port: client.port, to: server)
         if error == EADDRNOTAVAIL, let other = sockets.take(ipv4: isIPv4) {
             // A client of another address has that port, or had it a moment ago.
             Endpoint.close(socket, reset: false)
-            stream.pointee.guest.descriptor = other
+            stream.pointee.relay.far.descriptor = other
             error = StreamSocket.connect(other, from: source, port: 0, to: server)
         }
         askForSockets(ipv4: isIPv4, &core)
@@ -72,13 +72,13 @@ extension Relays {
     private func awaitConnect(_ slot: UInt32, _ core: inout ShardCore) {
         guard let stream = streams.pointer(inSlot: slot) else { return }
         core.reactor.ring.poll(
-            stream.pointee.guest.descriptor, UInt32(POLLOUT), Operation.connect.tag(streams.handle(ofSlot: slot)))
+            stream.pointee.relay.far.descriptor, UInt32(POLLOUT), Operation.connect.tag(streams.handle(ofSlot: slot)))
     }
 
     mutating func connected(_ completion: Completion, _ core: inout ShardCore) {
         let handle = completion.tag.handle
         guard let stream = streams.pointer(to: handle), stream.pointee.phase == .connecting else { return }
-        switch StreamSocket.connectError(stream.pointee.guest.descriptor) {
+        switch StreamSocket.connectError(stream.pointee.relay.far.descriptor) {
         case 0: beginMoving(handle.slot, &core)
         case EINPROGRESS, EALREADY: awaitConnect(handle.slot, &core)
         default: giveUp(handle.slot, .splicedRefused, &core)
@@ -104,8 +104,8 @@ extension Relays {
         counters.add(reason)
         if stream.pointee.phase == .connecting {
             core.cancel(Operation.connect.tag(streams.handle(ofSlot: slot)))
-            core.close(stream.pointee.guest.descriptor, reset: true)
-            stream.pointee.guest.descriptor = -1
+            core.close(stream.pointee.relay.far.descriptor, reset: true)
+            stream.pointee.relay.far.descriptor = -1
             stream.pointee.phase = .waiting
             shared.descriptors.release()
         }
@@ -117,7 +117,7 @@ extension Relays {
     mutating func nextReturned() -> PortClient? {
         guard let stream = streams.pointer(inSlot: returning.first) else { return nil }
         let client = PortClient(
-            descriptor: stream.pointee.client.descriptor, address: stream.pointee.clientAddress,
+            descriptor: stream.pointee.relay.near.descriptor, address: stream.pointee.clientAddress,
             guest: stream.pointee.server)
         let slot = returning.first
         returning.remove(slot)

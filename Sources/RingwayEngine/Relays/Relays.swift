@@ -30,17 +30,10 @@ struct Relays: ~Copyable {
         static var owner: OperationOwner { .relays }
     }
 
-    static var clientEnd: UInt8 { 0 }
-    static var guestEnd: UInt8 { 1 }
-    /// Bytes that one stream may move one way before others get their turn, and that all may before frames get theirs.
-    private static var streamBytes: Int { 1 << 20 }
+    /// Bytes that all streams may move before frames get their turn.
     private static var turnBytes: Int { 4 << 20 }
     /// What a visit costs even if nothing moves.
     private static var visitBytes: Int { 8_192 }
-    /// Bytes that are still taken from a connection that has failed.
-    private static var lastBytes: Int { 16 << 20 }
-
-    private static var readEvents: Int32 { Int32(POLLIN) | Int32(POLLHUP) | Int32(POLLERR) }
 
     let shared: EngineShared
     let counters: Counters
@@ -95,37 +88,33 @@ struct Relays: ~Copyable {
 
     /// Has the kernel tell when a stream's sockets have something or have room.
     func watch(_ stream: UnsafeMutablePointer<SplicedStream>, _ handle: Handle, _ core: inout ShardCore) {
-        watch(stream.pointee.client, handle, Self.clientEnd, &core)
-        watch(stream.pointee.guest, handle, Self.guestEnd, &core)
+        watch(stream, .near, handle, &core)
+        watch(stream, .far, handle, &core)
     }
 
-    private func watch(_ end: RelayEnd, _ handle: Handle, _ which: UInt8, _ core: inout ShardCore) {
+    private func watch(
+        _ stream: UnsafeMutablePointer<SplicedStream>, _ side: Relay.Side, _ handle: Handle, _ core: inout ShardCore
+    ) {
+        let end = side == .near ? stream.pointee.relay.near : stream.pointee.relay.far
         core.reactor.ring.pollMultishot(
-            end.descriptor, UInt32(POLLIN) | UInt32(POLLOUT), Operation.event.tag(handle, detail: which))
+            end.descriptor, UInt32(POLLIN) | UInt32(POLLOUT), Operation.event.tag(handle, detail: side.rawValue))
     }
 
     private mutating func happened(_ completion: Completion, _ core: inout ShardCore) {
         let handle = completion.tag.handle
-        guard let stream = streams.pointer(to: handle) else { return }
-        let which = completion.tag.detail
-        // A watch that has ended says nothing about what it has missed.
-        let events = completion.result > 0 && completion.hasMore ? completion.result : Self.readEvents | Int32(POLLOUT)
-        if which == Self.clientEnd {
-            Self.note(events, at: &stream.pointee.client, &stream.pointee.toGuest, &stream.pointee.fromGuest)
-            if !completion.hasMore { watch(stream.pointee.client, handle, which, &core) }
-        } else {
-            Self.note(events, at: &stream.pointee.guest, &stream.pointee.fromGuest, &stream.pointee.toGuest)
-            if !completion.hasMore { watch(stream.pointee.guest, handle, which, &core) }
+        guard let stream = streams.pointer(to: handle), let side = Relay.Side(rawValue: completion.tag.detail) else {
+            return
         }
+        // A watch that has ended says nothing about what it has missed.
+        let isWhole = completion.result > 0 && completion.hasMore
+        let events = isWhole ? completion.result : Int32(POLLIN) | Int32(POLLOUT) | Int32(POLLERR)
+        stream.pointee.relay.note(
+            Relay.Readiness(
+                isReadable: events & (Int32(POLLIN) | Int32(POLLHUP) | Int32(POLLERR)) != 0,
+                isWritable: events & Int32(POLLOUT) != 0, hasError: events & Int32(POLLERR) != 0),
+            of: side)
+        if !completion.hasMore { watch(stream, side, handle, &core) }
         if stream.pointee.place == .none { running.append(handle.slot) }
-    }
-
-    private static func note(
-        _ events: Int32, at end: inout RelayEnd, _ from: inout RelayDirection, _ to: inout RelayDirection
-    ) {
-        if events & readEvents != 0 { from.isReadable = true }
-        if events & Int32(POLLOUT) != 0 { to.isWritable = true }
-        if events & Int32(POLLERR) != 0, ringway_socket_error(end.descriptor) != 0 { end.isBroken = true }
     }
 
     // MARK: Moving
@@ -151,64 +140,41 @@ struct Relays: ~Copyable {
         guard let stream = streams.pointer(inSlot: slot) else {
             preconditionFailure("a stream that is gone has something to do")
         }
-        let toGuest = move(stream, toGuest: true, Self.streamBytes)
-        let fromGuest = move(stream, toGuest: false, Self.streamBytes)
-        let bytes = toGuest + fromGuest
+        let before = (stream.pointee.relay.toFar.bytes, stream.pointee.relay.toNear.bytes)
+        let state = stream.pointee.relay.visit(&pipes)
+        let bytes = count(stream, since: before)
         core.bytesThisTurn += bytes
         stream.pointee.usedAt = core.now
-        if stream.pointee.fromGuest.isSourceGoneAfterEnd(stream.pointee.guest), !stream.pointee.toGuest.isShut {
-            stream.pointee.guest.isBroken = true
-        }
-        if stream.pointee.client.isBroken || stream.pointee.guest.isBroken {
-            // What the peer sent before it went away still arrives, as far as there is room for it.
-            if stream.pointee.client.isBroken, !stream.pointee.guest.isBroken { moveLast(stream, toGuest: true) }
-            if stream.pointee.guest.isBroken, !stream.pointee.client.isBroken { moveLast(stream, toGuest: false) }
+        switch state {
+        case .idle: break
+        case .busy: running.append(slot)
+        case .finished: close(slot, reset: false, &core)
+        case .failed:
             counters.add(.splicedReset)
             close(slot, reset: true, &core)
-        } else if stream.pointee.isOver {
-            close(slot, reset: false, &core)
-        } else if stream.pointee.toGuest.canMove || stream.pointee.fromGuest.canMove {
-            running.append(slot)
         }
         return bytes
     }
 
-    private mutating func move(
-        _ stream: UnsafeMutablePointer<SplicedStream>, toGuest: Bool, _ limit: Int
-    ) -> Int {
-        var budget = limit
-        let outcome: RelayDirection.Outcome
-        if toGuest {
-            outcome = stream.pointee.toGuest.move(
-                from: stream.pointee.client, to: stream.pointee.guest, &pipes, budget: &budget)
-        } else {
-            outcome = stream.pointee.fromGuest.move(
-                from: stream.pointee.guest, to: stream.pointee.client, &pipes, budget: &budget)
-        }
-        counters.add(toGuest ? .splicedOctetsToGuest : .splicedOctetsFromGuest, limit - budget)
-        switch outcome {
-        case .moved: break
-        case .sourceBroken where toGuest, .sinkBroken where !toGuest: stream.pointee.client.isBroken = true
-        case .sourceBroken, .sinkBroken: stream.pointee.guest.isBroken = true
-        }
-        return limit - budget
-    }
-
-    private mutating func moveLast(_ stream: UnsafeMutablePointer<SplicedStream>, toGuest: Bool) {
-        if toGuest { stream.pointee.toGuest.isReadable = true } else { stream.pointee.fromGuest.isReadable = true }
-        _ = move(stream, toGuest: toGuest, Self.lastBytes)
+    /// Counts what a stream has moved, and returns how many bytes that was.
+    private func count(_ stream: UnsafeMutablePointer<SplicedStream>, since before: (UInt64, UInt64)) -> Int {
+        let toGuest = Int(stream.pointee.relay.toFar.bytes &- before.0)
+        let fromGuest = Int(stream.pointee.relay.toNear.bytes &- before.1)
+        counters.add(.splicedOctetsToGuest, toGuest)
+        counters.add(.splicedOctetsFromGuest, fromGuest)
+        return toGuest + fromGuest
     }
 
     // MARK: Connections of an agent
 
     /// Takes a client whose server an agent has reached; both descriptors are adopted and counted.
-    mutating func join(client: Int32, conversation: Int32, _ ends: ConversationEnds, _ core: inout ShardCore) {
-        guard let handle = streams.insert(SplicedStream(client: client, conversation: conversation, ends)),
+    mutating func join(client: Int32, channel: Int32, _ ends: ChannelEnds, _ core: inout ShardCore) {
+        guard let handle = streams.insert(SplicedStream(client: client, channel: channel, ends)),
             let stream = streams.pointer(to: handle)
         else {
             counters.add(.splicedBeyondLimit)
             Endpoint.close(client, reset: true)
-            Endpoint.close(conversation, reset: false)
+            Endpoint.close(channel, reset: false)
             return shared.descriptors.release(2)
         }
         counters.add(.forwardsAccepted)
@@ -259,19 +225,18 @@ struct Relays: ~Copyable {
 
     private func unwatch(_ slot: UInt32, _ core: inout ShardCore) {
         let handle = streams.handle(ofSlot: slot)
-        core.cancel(Operation.event.tag(handle, detail: Self.clientEnd))
-        core.cancel(Operation.event.tag(handle, detail: Self.guestEnd))
+        core.cancel(Operation.event.tag(handle, detail: Relay.Side.near.rawValue))
+        core.cancel(Operation.event.tag(handle, detail: Relay.Side.far.rawValue))
     }
 
     private mutating func release(
         _ stream: UnsafeMutablePointer<SplicedStream>, reset: Bool, _ core: inout ShardCore
     ) {
-        stream.pointee.toGuest.abandon(&pipes)
-        stream.pointee.fromGuest.abandon(&pipes)
-        core.close(stream.pointee.client.descriptor, reset: reset)
+        stream.pointee.relay.abandon(&pipes)
+        core.close(stream.pointee.relay.near.descriptor, reset: reset)
         shared.descriptors.release()
-        guard stream.pointee.guest.descriptor >= 0 else { return }
-        core.close(stream.pointee.guest.descriptor, reset: reset)
+        guard stream.pointee.relay.far.descriptor >= 0 else { return }
+        core.close(stream.pointee.relay.far.descriptor, reset: reset)
         shared.descriptors.release()
     }
 
@@ -284,8 +249,12 @@ struct Relays: ~Copyable {
     mutating func closeDescriptors(_ core: inout ShardCore) {
         for slot in 0..<streams.highWater {
             guard let stream = streams.pointer(inSlot: slot) else { continue }
-            if stream.pointee.phase == .moving { moveLast(stream, toGuest: false) }
-            release(stream, reset: !stream.pointee.fromGuest.isShut, &core)
+            if stream.pointee.phase == .moving {
+                let before = (stream.pointee.relay.toFar.bytes, stream.pointee.relay.toNear.bytes)
+                stream.pointee.relay.moveLast(to: .near, &pipes)
+                _ = count(stream, since: before)
+            }
+            release(stream, reset: !stream.pointee.relay.toNear.isShut, &core)
         }
         sockets.close()
         _ = pipes.closeIdle()

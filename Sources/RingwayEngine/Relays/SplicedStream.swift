@@ -3,11 +3,8 @@ internal import RingwayStorage
 internal import RingwayWire
 
 /// A connection of two sockets: the client's, accepted on the host, and one inside the guest, connected to its server, or
-/// a conversation with the guest's agent, which is.
-///
-/// Bytes go from one to the other through pipes, by splice(2), so that the kernel hands over its pages and nothing is
-/// copied. The sockets' own buffers are all the memory there is: nothing more is read from one while the other does not
-/// take what was read.
+/// a channel to the guest's agent, which is. What moves between them is a `Relay`'s business; the rest is about how the
+/// connection comes about and how it is listed.
 struct SplicedStream: BitwiseCopyable {
     /// Where the connection stands.
     enum Phase: UInt8, BitwiseCopyable {
@@ -22,14 +19,12 @@ struct SplicedStream: BitwiseCopyable {
     enum Place: UInt8, BitwiseCopyable { case none, opening, running, returning }
 
     var phase = Phase.waiting
-    var client: RelayEnd
-    var guest = RelayEnd(descriptor: -1)
-    var toGuest = RelayDirection()
-    var fromGuest = RelayDirection()
+    /// The near end is the client's, the far one leads into the guest.
+    var relay: Relay
     /// The client's address as the host sees it, and the guest's server: what it takes to go by the link instead.
     var clientAddress: TransportAddress
     var server: TransportAddress
-    /// Of a conversation: the number of what it came by, and whether it was the guest that began it.
+    /// Of an agent's channel: the number of what it came by, and whether it was the guest that began it.
     var route: UInt32 = 0
     var isOpenedByGuest = false
     /// While opening: when to give up, in monotonic nanoseconds.
@@ -41,30 +36,25 @@ struct SplicedStream: BitwiseCopyable {
     var next: UInt32 = .max
 
     init(client: Int32, address: TransportAddress, server: TransportAddress) {
-        self.client = RelayEnd(descriptor: client)
+        relay = Relay(near: client, far: -1, farHasRecords: false)
         clientAddress = address
         self.server = server
     }
 
-    /// Two sockets that are connected, the guest's side of which is a conversation with its agent.
-    init(client: Int32, conversation: Int32, _ ends: ConversationEnds) {
-        self.init(client: client, address: ends.client, server: ends.server)
+    /// Two sockets that are connected, the guest's side of which is a channel to its agent.
+    init(client: Int32, channel: Int32, _ ends: ChannelEnds) {
+        relay = Relay(near: client, far: channel, farHasRecords: true)
+        relay.tryBoth()
+        clientAddress = ends.client
+        server = ends.server
         route = ends.route
         isOpenedByGuest = ends.isOpenedByGuest
         phase = .moving
-        guest.descriptor = conversation
-        toGuest = RelayDirection(.intoRecords)
-        fromGuest = RelayDirection(.outOfRecords)
-        toGuest.isReadable = true
-        fromGuest.isReadable = true
     }
-
-    /// Whether both ends have said all they had to say, and it has been passed on.
-    var isOver: Bool { toGuest.isShut && fromGuest.isShut }
 }
 
-/// What a conversation with the guest's agent joins, for lists of flows.
-struct ConversationEnds: BitwiseCopyable, Sendable {
+/// What an agent's channel connects, for lists of flows.
+struct ChannelEnds: BitwiseCopyable, Sendable {
     /// The client and the server; port 0 for a unix socket.
     var client: TransportAddress
     var server: TransportAddress

@@ -13,8 +13,8 @@ enum ShardCommand: Sendable {
     /// Hand frames for this ethernet address to that inbox, which is adopted.
     case addNeighbor(MACAddress, inbox: Int32)
     case removeNeighbor(MACAddress)
-    /// Move bytes between a host's socket and a conversation with the guest's agent, both adopted and counted.
-    case join(client: Int32, conversation: Int32, ConversationEnds, DescriptorShare)
+    /// Move bytes between a host's socket and a channel to the guest's agent, both adopted and counted.
+    case join(client: Int32, channel: Int32, ChannelEnds, DescriptorShare)
     /// End flows for the sake of other guests, as many as are due.
     case giveBack
     /// Have the guest search these domains.
@@ -48,9 +48,9 @@ enum ShardCommand: Sendable {
         switch self {
         case .unlisten(_, _, let reply), .revokeAddress(_, let reply): reply.send()
         case .addNeighbor(_, let inbox): Endpoint.close(inbox, reset: false)
-        case .join(let client, let conversation, _, let descriptors):
+        case .join(let client, let channel, _, let descriptors):
             Endpoint.close(client, reset: true)
-            Endpoint.close(conversation, reset: false)
+            Endpoint.close(channel, reset: false)
             descriptors.release(2)
         case .list(let page): page.reply.send()
         case .listen, .removeNeighbor, .setPolicy, .setCapture, .setSearchDomains, .setGuestIPv4, .giveBack, .stop:

@@ -347,8 +347,8 @@ struct ShardGuest: ~Copyable {
             neighbors.revokeAddress(address, now: core.now)
             reply.send()
         case .setPolicy(let policy): stack.policy = policy
-        case .join(let client, let conversation, let ends, _):
-            relays.join(client: client, conversation: conversation, ends, &core)
+        case .join(let client, let channel, let ends, _):
+            relays.join(client: client, channel: channel, ends, &core)
         case .setCapture(let capture): link.setCapture(capture)
         case .list(let page): page.fill(&stack, &relays)
         case .giveBack, .stop: break

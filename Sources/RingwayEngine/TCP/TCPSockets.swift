@@ -4,6 +4,7 @@ internal import RingwayReactor
 internal import RingwayRing
 internal import RingwayStack
 internal import RingwayStorage
+internal import RingwaySystem
 internal import RingwayWire
 
 /// The host sockets of a guest's TCP connections.
@@ -130,7 +131,7 @@ struct TCPSockets: ~Copyable {
         }
         sockets.pointer(to: handle)?.pointee.charge = 2
         stack.streamOpened(flow, socket: handle.slot)
-        service.serve(stream: pair.other, hasIPv6: shared.hasIPv6)
+        service.serve(stream: OwnedDescriptor(adopting: pair.other), hasIPv6: shared.hasIPv6)
         stack.streamConnected(flow)
     }
 

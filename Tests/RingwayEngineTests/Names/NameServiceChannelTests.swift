@@ -1,6 +1,7 @@
 import Glibc
 import RingwayRing
 import RingwayStorage
+import RingwaySystem
 import Synchronization
 import Testing
 
@@ -10,8 +11,12 @@ import Testing
 private final class SilentService: NameService {
     let datagrams = Mutex<Int32>(-1)
 
-    func serve(datagrams descriptor: Int32) { datagrams.withLock { $0 = descriptor } }
-    func serve(stream descriptor: Int32, hasIPv6: Bool) { close(descriptor) }
+    func serve(datagrams descriptor: consuming OwnedDescriptor) {
+        let number = descriptor.take()
+        datagrams.withLock { $0 = number }
+    }
+
+    func serve(stream descriptor: consuming OwnedDescriptor, hasIPv6: Bool) {}
 
     var descriptor: Int32 { datagrams.withLock { $0 } }
 }
