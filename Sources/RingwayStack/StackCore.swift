@@ -1,4 +1,4 @@
-public import RingwayStorage
+internal import RingwayStorage
 internal import RingwayWire
 
 /// What the parts of a stack share: buffers, counters, clock, timers, the flow table, the queue of effects, and what the
