@@ -1,3 +1,5 @@
+internal import RingwayStack
+
 /// Runs one seed from beginning to end.
 public enum Simulation {
     /// - Parameters:

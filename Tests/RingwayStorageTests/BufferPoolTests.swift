@@ -65,12 +65,12 @@ struct BufferPoolTests {
         let bench = PoolBench()
         let lease = bench.lease(.large)
         bench.space.state(of: lease).pointee.offset = 9
-        bench.space.state(of: lease).pointee.marks = 9
+        bench.space.state(of: lease).pointee.attached = bench.lease(.small)
         bench.release(lease)
         let again = bench.lease(.large)
         let state = bench.space.state(of: again).pointee
         #expect(again == lease)
-        #expect(state.offset == 0 && state.marks == 0 && state.holds == 1 && state.next.isNone)
+        #expect(state.offset == 0 && state.attached.isNone && state.holds == 1 && state.next.isNone)
     }
 
     @Test func `lays no two buffers over each other`() {

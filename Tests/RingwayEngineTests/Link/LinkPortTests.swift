@@ -1,5 +1,7 @@
+import CRingway
 import Glibc
 import RingwayLinks
+import RingwayReactor
 import RingwayRing
 import RingwayStorage
 import RingwayWire

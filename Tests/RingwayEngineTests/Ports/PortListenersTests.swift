@@ -1,5 +1,7 @@
+import CRingway
 import Glibc
 import RingwayRing
+import RingwayStorage
 import RingwayWire
 import Testing
 

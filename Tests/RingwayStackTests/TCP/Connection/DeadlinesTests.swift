@@ -58,31 +58,43 @@ struct DeadlinesTests {
     @Test func `keepalive probes follow each other until the guest is heard, or taken for dead`() {
         var deadlines = Deadlines(now: 0)
         for probe in 1...TCPBounds.keepaliveLimit {
-            #expect(deadlines.countKeepaliveProbe())
+            let mayProbe61 = deadlines.countKeepaliveProbe()
+            #expect(mayProbe61)
             let waited = UInt64(probe) * TCPBounds.keepaliveInterval
             #expect(deadlines.keepaliveAt == TCPBounds.keepaliveIdle + waited)
         }
-        #expect(!deadlines.countKeepaliveProbe())
+        let mayProbe65 = deadlines.countKeepaliveProbe()
+        #expect(!mayProbe65)
         deadlines.heard(now: Self.second)
         #expect(deadlines.keepaliveAt == Self.second + TCPBounds.keepaliveIdle)
-        #expect(deadlines.countKeepaliveProbe())
+        let mayProbe68 = deadlines.countKeepaliveProbe()
+        #expect(mayProbe68)
     }
 
     @Test func `challenges keep their distance`() {
         var deadlines = Deadlines(now: 0)
-        #expect(deadlines.takeChallenge(now: 10))
-        #expect(!deadlines.takeChallenge(now: 9 + TCPBounds.challengeInterval))
-        #expect(deadlines.takeChallenge(now: 10 + TCPBounds.challengeInterval))
+        let mayChallenge73 = deadlines.takeChallenge(now: 10)
+        #expect(mayChallenge73)
+        let mayChallenge74 = deadlines.takeChallenge(now: 9 + TCPBounds.challengeInterval)
+        #expect(!mayChallenge74)
+        let mayChallenge75 = deadlines.takeChallenge(now: 10 + TCPBounds.challengeInterval)
+        #expect(mayChallenge75)
     }
 
     @Test func `the wheel gets an entry only for an earlier deadline`() {
         var deadlines = Deadlines(now: 0)
-        #expect(!deadlines.mustWake(at: Deadlines.never))
-        #expect(deadlines.mustWake(at: 100))
-        #expect(!deadlines.mustWake(at: 100))
-        #expect(!deadlines.mustWake(at: 150))
-        #expect(deadlines.mustWake(at: 50))
+        let mustWake80 = deadlines.mustWake(at: Deadlines.never)
+        #expect(!mustWake80)
+        let mustWake81 = deadlines.mustWake(at: 100)
+        #expect(mustWake81)
+        let mustWake82 = deadlines.mustWake(at: 100)
+        #expect(!mustWake82)
+        let mustWake83 = deadlines.mustWake(at: 150)
+        #expect(!mustWake83)
+        let mustWake84 = deadlines.mustWake(at: 50)
+        #expect(mustWake84)
         deadlines.woke()
-        #expect(deadlines.mustWake(at: 150))
+        let mustWake86 = deadlines.mustWake(at: 150)
+        #expect(mustWake86)
     }
 }

@@ -111,9 +111,11 @@ struct LossRecoveryTests {
     @Test func `recovery ends with the acknowledgement of what was in flight when it began`() {
         var recovery = LossRecovery()
         for _ in 0..<3 { _ = duplicate(&recovery) }
-        #expect(!recovery.acknowledged(upTo: at(9_999), segment: Self.segment, usesSACK: false))
+        let isRecovered = recovery.acknowledged(upTo: at(9_999), segment: Self.segment, usesSACK: false)
+        #expect(!isRecovered)
         #expect(recovery.isUnderWay)
-        #expect(recovery.acknowledged(upTo: nxt, segment: Self.segment, usesSACK: false))
+        let isRecoveredAtLast = recovery.acknowledged(upTo: nxt, segment: Self.segment, usesSACK: false)
+        #expect(isRecoveredAtLast)
         #expect(!recovery.isUnderWay)
         #expect(recovery.scoreboard.isEmpty)
     }
@@ -123,9 +125,10 @@ struct LossRecoveryTests {
         var recovery = LossRecovery()
         for _ in 0..<3 { _ = duplicate(&recovery, usesSACK: usesSACK) }
         recovery.resent(upTo: at(1_000))
-        #expect(!recovery.acknowledged(upTo: at(2_000), segment: Self.segment, usesSACK: usesSACK))
-        let next = try #require(
-            recovery.nextLoss(una: at(2_000), nxt: nxt, window: 100_000, segment: Self.segment))
+        let isRecovered = recovery.acknowledged(upTo: at(2_000), segment: Self.segment, usesSACK: usesSACK)
+        #expect(!isRecovered)
+        let loss = recovery.nextLoss(una: at(2_000), nxt: nxt, window: 100_000, segment: Self.segment)
+        let next = try #require(loss)
         #expect(next.start == at(2_000) && next.end == at(3_000))
     }
 
@@ -133,7 +136,8 @@ struct LossRecoveryTests {
         var recovery = LossRecovery()
         _ = duplicate(&recovery)
         _ = duplicate(&recovery)
-        #expect(!recovery.acknowledged(upTo: at(1_000), segment: Self.segment, usesSACK: false))
+        let isRecovered = recovery.acknowledged(upTo: at(1_000), segment: Self.segment, usesSACK: false)
+        #expect(!isRecovered)
         #expect(!duplicate(&recovery))
         #expect(recovery.duplicates == 1)
     }
@@ -149,7 +153,8 @@ struct LossRecoveryTests {
         #expect(lost.start == una && lost.end == nxt && lost.allowed == 1_000)
         recovery.resent(upTo: at(1_000))
         #expect(loss(&recovery, window: 1_000) == nil, "one segment is in flight again")
-        #expect(!recovery.acknowledged(upTo: at(1_000), segment: Self.segment, usesSACK: true))
+        let isRecovered = recovery.acknowledged(upTo: at(1_000), segment: Self.segment, usesSACK: true)
+        #expect(!isRecovered)
         #expect(recovery.nextLoss(una: at(1_000), nxt: nxt, window: 2_000, segment: Self.segment)?.start == at(1_000))
     }
 

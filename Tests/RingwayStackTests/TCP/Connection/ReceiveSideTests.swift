@@ -69,7 +69,8 @@ struct ReceiveSideTests {
         // What an unscaled SYN-ACK has offered.
         #expect(receive.firstWindowField(&reservation, connections: 1) == 65_535)
         let lease = bench.lease(BufferBench.pattern(300), at: at(0))
-        #expect(!receive.append(lease, bench.pool, bench.space))
+        let tookLease = receive.append(lease, bench.pool, bench.space)
+        #expect(!tookLease)
         bench.pool.pointee.release(lease)
         // 65,235 bytes are left of it, which no field can say: it is rounded up.
         #expect(field(&receive, &reservation) << 8 == 65_280)
@@ -178,10 +179,12 @@ struct ReceiveSideTests {
         let bench = BufferBench()
         var receive = opened()
         let first = bench.lease(BufferBench.pattern(20_000), at: at(0))
-        #expect(receive.append(first, bench.pool, bench.space))
+        let tookFirst = receive.append(first, bench.pool, bench.space)
+        #expect(tookFirst)
         bench.pool.pointee.hold(first)
         let second = bench.lease(BufferBench.pattern(100), at: at(20_000))
-        #expect(!receive.append(second, bench.pool, bench.space))
+        let tookSecond = receive.append(second, bench.pool, bench.space)
+        #expect(!tookSecond)
         bench.pool.pointee.release(second)
         #expect(bench.space.state(of: first).pointee.length == 20_000)
         #expect(receive.unsent.bytes == 20_100)
@@ -194,7 +197,8 @@ struct ReceiveSideTests {
         let held = (0..<3).map { _ in bench.pool.pointee.lease(.large) }
         let bytes = BufferBench.pattern(5_000)
         let lease = bench.lease(bytes, at: at(0))
-        #expect(!receive.append(lease, bench.pool, bench.space))
+        let tookLease = receive.append(lease, bench.pool, bench.space)
+        #expect(!tookLease)
         bench.pool.pointee.release(lease)
         #expect(bench.payload(from: receive.unsent.head) == bytes)
         for other in held { bench.pool.pointee.release(other) }
