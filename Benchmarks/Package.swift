@@ -25,6 +25,9 @@ let package = Package(
         .target(
             name: "RingwayWire", dependencies: ["CRingway"], path: "Modules/RingwayWire", swiftSettings: settings),
         .target(
+            name: "RingwaySystem", dependencies: ["RingwayWire", "CRingway"], path: "Modules/RingwaySystem",
+            swiftSettings: settings),
+        .target(
             name: "RingwayStorage", dependencies: ["CRingway"], path: "Modules/RingwayStorage",
             swiftSettings: settings),
         .target(
@@ -32,7 +35,8 @@ let package = Package(
             swiftSettings: settings),
         // The built-in names are internal to their module.
         .target(
-            name: "RingwayResolver", dependencies: ["RingwayWire", "RingwayStorage"], path: "Modules/RingwayResolver",
+            name: "RingwayResolver", dependencies: ["RingwaySystem", "RingwayWire", "RingwayStorage"],
+            path: "Modules/RingwayResolver",
             swiftSettings: settings + [.unsafeFlags(["-enable-testing"])]),
         .target(name: "Twin", path: "Twin", cSettings: [.unsafeFlags(["-O2"])]),
         .target(name: "Processors", path: "Processors"),

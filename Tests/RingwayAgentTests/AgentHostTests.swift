@@ -304,7 +304,7 @@ struct AgentHostTests {
             PublishRequest(
                 number: 0, transport: .tcp, host: TransportAddress(address: loopback, port: 0),
                 guest: TransportAddress(address: loopback, port: 80)))
-        agent.forward(listener, to: target, number: 7)
+        agent.forward(OwnedDescriptor(adopting: listener), to: target, number: 7)
         let client = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         defer { close(client) }
         var address = sockaddr_in()
@@ -363,7 +363,7 @@ struct AgentHostTests {
         for _ in 0..<50 {
             let (listener, port) = try PublishedSocket.open(wish)
             wish.host.port = port
-            agent.forward(listener, to: target, number: 1)
+            agent.forward(OwnedDescriptor(adopting: listener), to: target, number: 1)
             agent.endForwardNow(number: 1)
         }
     }

@@ -31,7 +31,7 @@ private final class Bench {
         self.client = client
         self.server = server
         connection = Connection(group, near: near, far: far, farHasRecords: false)
-        group.descriptorsChanged = { [unowned self] in pipeDescriptors += $0 }
+        group.descriptorsChanged = { [weak self] in self?.pipeDescriptors += $0 }
     }
 
     deinit {

@@ -1,5 +1,6 @@
 import Glibc
 import RingwayAgentHost
+import RingwaySystem
 import Testing
 
 @testable import Ringway
@@ -131,7 +132,7 @@ struct PlaceSocketTests {
             #expect(connects(port))
             #expect(!canHave(port, reuse: false) && !canHave(port, reuse: true))
             // The agent's session ends, and with it its descriptor.
-            close(listener)
+            close(listener.take())
             place.rest()
         }
         place.end()
@@ -153,10 +154,10 @@ struct PlaceSocketTests {
         #expect(access(path, F_OK) != 0)
         let listener = try place.listen()
         #expect(access(path, F_OK) == 0)
-        close(listener)
+        close(listener.take())
         place.rest()
         #expect(access(path, F_OK) != 0)
-        close(try place.listen())
+        close(try place.listen().take())
         place.end()
         #expect(access(path, F_OK) != 0)
     }

@@ -105,7 +105,7 @@ struct TCPHostOpeningTests {
         peer.advance(by: UInt64(1 + again) * StackUnderTest.second + 5 * StackUnderTest.millisecond)
         net.expectEffect(.watchStream)
         let silent = net.expectEffect(.guestSilent)
-        #expect(silent?.offset == 7)
+        #expect(silent?.socket == 7)
         #expect(silent?.address == peer.guest)
         peer.expectSilence()
         net.expectNoEffect()

@@ -114,7 +114,7 @@ struct TCPTimestampTests {
             net, window: 2_000, options: TCPPeer.options(segmentSize: 1_460, scale: 7), clock: 1)
         net.effects = []
         peer.hostSends([1])
-        let length = try #require(net.expectEffect(.receiveStream)).length
+        let length = try #require(net.expectEffect(.receiveStream)).limit
         #expect(length == 45 * 1_448)
         peer.send(.ack, seq: 101, ack: 2, window: 2_000)
         net.effects = []

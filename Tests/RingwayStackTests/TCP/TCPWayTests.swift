@@ -23,7 +23,7 @@ struct TCPWayTests {
         peer.send(.syn, seq: 100)
         #expect(net.effects.first?.trafficClass == 0xB8)
         #expect(net.effects.first?.hopLimit == 63)
-        #expect(net.effects.first?.length == 40_000)
+        #expect(net.effects.first?.sourcePort == 40_000)
     }
 
     @Test func `a class that changes on the way is told once`() throws {
