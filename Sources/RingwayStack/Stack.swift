@@ -70,7 +70,7 @@ public struct Stack: ~Copyable {
     public mutating func beginTurn(now: UInt64) { core.now = now }
 
     /// When `runTimers` has work at the earliest, monotonic nanoseconds; `nil` when nothing is scheduled.
-    public var nextDeadline: UInt64? { core.timers.nextDeadline }
+    public var nextDeadline: UInt64? { mutating get { core.timers.nextDeadline } }
 
     /// Runs one timer whose time has come; false when there is none. Take the effects after each.
     public mutating func runTimers() -> Bool {
@@ -189,7 +189,7 @@ public struct Stack: ~Copyable {
     }
 
     /// The chain of a connection's unsent payload, oldest first; `Lease.none` when the handle is stale.
-    public func unsentPayload(_ handle: Handle) -> Lease { tcp.unsentPayload(handle) }
+    public mutating func unsentPayload(_ handle: Handle) -> Lease { tcp.unsentPayload(handle) }
 
     /// The socket took `bytes` of the unsent payload.
     public mutating func streamSent(_ handle: Handle, bytes: Int) { tcp.streamSent(handle, bytes: bytes, &core) }
@@ -218,10 +218,10 @@ public struct Stack: ~Copyable {
     // MARK: UDP: mappings and published ports
 
     /// Whether several datagrams in one piece go out as one frame.
-    public var takesTrains: Bool { core.configuration.segmentsUDP }
+    public var takesTrains: Bool { mutating get { core.configuration.segmentsUDP } }
 
     /// The address family of a mapping, for the owner that opens its socket; `nil` when the handle is stale.
-    public func mappingIsIPv4(_ handle: Handle) -> Bool? { udp.isIPv4(handle) }
+    public mutating func mappingIsIPv4(_ handle: Handle) -> Bool? { udp.isIPv4(handle) }
 
     /// The owner could not open a socket for the mapping: it ends.
     public mutating func datagramSocketFailed(_ handle: Handle) { udp.socketFailed(handle, &core) }
@@ -253,9 +253,9 @@ public struct Stack: ~Copyable {
     }
 
     /// Where the datagrams of a forwarded mapping go, from `local` unless unspecified; `nil` when the handle is stale.
-    public func forwardedMapping(_ handle: Handle) -> (listener: UInt32, client: TransportAddress, local: IPAddress)? {
-        udp.forwarded(handle)
-    }
+    public mutating func forwardedMapping(
+        _ handle: Handle
+    ) -> (listener: UInt32, client: TransportAddress, local: IPAddress)? { udp.forwarded(handle) }
 
     /// The mapping of a published port's peer, as the host knows that; `nil` when there is none.
     public mutating func forwardedMapping(of peer: TransportAddress, guest: TransportAddress) -> Handle? {
@@ -283,7 +283,7 @@ public struct Stack: ~Copyable {
     public mutating func queryRefused(_ handle: Handle) { queries.refused(handle, &core) }
 
     /// The key of a ping, for the owner that opens its socket; `nil` when the handle is stale.
-    public func pingKey(_ handle: Handle) -> FlowKey? { ping.key(of: handle) }
+    public mutating func pingKey(_ handle: Handle) -> FlowKey? { ping.key(of: handle) }
 
     /// The owner has no socket for pings: the guest is told that they are prohibited. Takes the lease.
     public mutating func pingRefused(_ handle: Handle, to target: IPAddress, _ lease: Lease, offset: Int, length: Int) {
@@ -321,7 +321,7 @@ public struct Stack: ~Copyable {
     }
 
     /// The address under which the guest at `guest` sees a peer of the host: its own, or the network's host address.
-    public func shownToGuest(_ peer: IPAddress, by guest: IPAddress) -> IPAddress {
+    public mutating func shownToGuest(_ peer: IPAddress, by guest: IPAddress) -> IPAddress {
         core.plan.shownToGuest(peer, by: guest)
     }
 

@@ -18,6 +18,7 @@ extension TCP {
     }
 
     /// Asks for SHUT_WR once everything the guest sent is with the host.
+    @inline(__always)
     mutating func shutDownWhenDrained(_ flow: TCPFlow, _ core: inout StackCore) {
         let marks = flow.pointee.marks
         guard flow.pointee.receive.isFinished, marks.contains(.socket), !marks.contains(.shutDown),
@@ -30,6 +31,7 @@ extension TCP {
     }
 
     /// Both directions have ended toward the guest: the socket goes when the host has everything.
+    @inline(__always)
     mutating func closeWhenDone(_ flow: TCPFlow, _ core: inout StackCore) {
         guard flow.pointee.state == .timeWait || flow.pointee.state == .draining else { return }
         if flow.pointee.marks.contains(.socket) {

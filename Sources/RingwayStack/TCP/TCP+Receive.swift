@@ -249,6 +249,7 @@ extension TCP {
     }
 
     /// Appends in-order payload to what waits for the host. True when the lease itself was queued.
+    @inline(__always)
     private mutating func queueUnsent(_ flow: TCPFlow, _ lease: Lease, _ core: inout StackCore) -> Bool {
         let length = Int(core.space.state(of: lease).pointee.length)
         flow.pointee.bytesFromGuest &+= UInt64(truncatingIfNeeded: length)

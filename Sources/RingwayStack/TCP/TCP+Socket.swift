@@ -6,7 +6,7 @@ extension TCP {
     // MARK: Events
 
     /// The chain of unsent payload, oldest first; `Lease.none` when the handle is stale.
-    func unsentPayload(_ handle: Handle) -> Lease {
+    mutating func unsentPayload(_ handle: Handle) -> Lease {
         connections.pointer(to: handle)?.pointee.receive.unsent.head ?? .none
     }
 

@@ -173,6 +173,7 @@ struct ReceiveSide: BitwiseCopyable {
 
     /// Appends in-order payload, copied where its buffer would be pinned for little. True when the lease itself is on the
     /// queue.
+    @inline(__always)
     mutating func append(
         _ lease: Lease, _ pool: UnsafeMutablePointer<BufferPool>, _ space: BufferSpace
     ) -> Bool {
