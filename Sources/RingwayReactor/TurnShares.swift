@@ -90,6 +90,13 @@ public struct TurnShare: ~Copyable {
 
     deinit { if isBusy { shares.change(busy: -1) } }
 
+    /// When a busy shard is to have a turn even if it finds no work; `nil` for any other. One that sleeps would be counted
+    /// as busy for as long as it sleeps, and others would pause for it.
+    @inline(__always)
+    public var deadline: UInt64? {
+        mutating get { isBusy ? windowStart &+ Self.window : nil }
+    }
+
     /// To be called between two turns.
     ///
     /// - Parameters:

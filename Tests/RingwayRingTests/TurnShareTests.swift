@@ -122,6 +122,24 @@ struct TurnShareTests {
         #expect(shares.busyShards == 0)
     }
 
+    @Test func `a shard that finds no more work is not counted any more, however long it would sleep`() {
+        let shares = TurnShares(processors: 1)
+        let shard = BusyShard(shares, guest: 1)
+        shard.run(until: Self.second)
+        #expect(shares.busyShards == 1)
+        var turns = 0
+        while let deadline = shard.share.deadline, turns < 10 {
+            #expect(deadline > shard.now - TurnShareTests.turn && deadline <= shard.now + 4_000_000)
+            shard.now = deadline
+            shard.usage.waits += 1
+            #expect(shard.share.pause(turnStart: deadline, clock: { deadline }, used: shard.usage) == 0)
+            turns += 1
+        }
+        #expect(turns <= 2)
+        #expect(shares.busyShards == 0)
+        #expect(shard.share.deadline == nil)
+    }
+
     @Test func `a shard that ends is not counted any more`() {
         let shares = TurnShares(processors: 1)
         do {

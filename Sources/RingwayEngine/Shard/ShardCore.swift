@@ -108,6 +108,8 @@ struct ShardCore: ~Copyable {
         let count = network.count
         let index = index
         counters.set(.buffersLeased, pool.pointee.leased)
+        var deadline = deadline
+        if let look = turnShare.deadline { deadline = min(deadline ?? .max, look) }
         let error = reactor.wait(until: deadline) {
             if count == 1 { return false }
             for sender in 0..<count where !network.mailbox(to: index, from: sender).isEmpty { return true }

@@ -61,23 +61,28 @@ public final class LoopThread: Sendable {
     ///
     /// - Returns: false after `stop`: nothing is done then. What was accepted is done.
     @discardableResult
-    public func post(_ work: @escaping Work) -> Bool {
-        let isAccepted = inbox.withLock { inbox in
-            guard !inbox.isStopping else { return false }
+    public func post(_ work: @escaping Work) -> Bool { accept(work) != .refused }
+
+    private enum Acceptance { case refused, queued, running }
+
+    /// Takes work on; `queued` where there is no thread for it now, which is tried again with what is posted next.
+    private func accept(_ work: @escaping Work) -> Acceptance {
+        let acceptance: Acceptance = inbox.withLock { inbox in
+            guard !inbox.isStopping else { return .refused }
             inbox.work.append(work)
-            // Where there is no thread to be had now, it is tried again with what is posted next.
             try? start(&inbox)
-            return true
+            return inbox.thread == nil ? .queued : .running
         }
-        if isAccepted { wakeup.signal() }
-        return isAccepted
+        if acceptance != .refused { wakeup.signal() }
+        return acceptance
     }
 
     /// The same, and waits until it is done; on the loop's own thread it is done at once.
     ///
     /// - Parameter milliseconds: the timeout, for a caller that the loop's thread may itself wait for; negative waits
     ///   without one.
-    /// - Returns: false when it was not done in time, or is not done because the loop has stopped.
+    /// - Returns: false when it was not done in time, is not done because the loop has stopped, or is done only when a
+    ///   thread can be had.
     @discardableResult
     public func perform(timeout milliseconds: Int32 = -1, _ work: @escaping Work) -> Bool {
         if isCurrent {
@@ -92,11 +97,12 @@ public final class LoopThread: Sendable {
             post(work)
             return false
         }
-        let isAccepted = post { loop in
+        let acceptance = accept { loop in
             work(loop)
             done.signal()
         }
-        return isAccepted && done.wait(milliseconds: milliseconds)
+        // Without a thread there is nothing to wait for.
+        return acceptance == .running && done.wait(milliseconds: milliseconds)
     }
 
     /// Does what was posted, then ends the thread and forgets the loop's members. Returns when the thread has ended,
