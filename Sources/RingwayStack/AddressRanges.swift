@@ -1,6 +1,6 @@
 public import RingwayWire
 
-/// A set of addresses, as ranges that neither overlap nor touch: one of many blocks is found by a few comparisons.
+/// A set of addresses, kept as sorted ranges that neither overlap nor touch, so that a lookup is a binary search.
 public struct AddressRanges: Equatable, Sendable {
     private struct Range: Equatable, Sendable {
         var first: IPAddress
@@ -21,7 +21,7 @@ public struct AddressRanges: Equatable, Sendable {
             .sorted { precedes($0.first, $1.first) }
         var merged: [Range] = []
         for range in ranges {
-            // What begins within the last range, or right behind it, makes that longer.
+            // Blocks that overlap or touch the last range extend it.
             if let last = merged.last, !precedes(successor(of: last.last), range.first) {
                 if precedes(last.last, range.last) { merged[merged.count - 1].last = range.last }
             } else {
@@ -35,7 +35,7 @@ public struct AddressRanges: Equatable, Sendable {
         a.high < b.high || (a.high == b.high && a.low < b.low)
     }
 
-    /// The address behind another; that itself where it is the last there is.
+    /// The next higher address; the highest address is its own successor.
     private static func successor(of address: IPAddress) -> IPAddress {
         let (low, carries) = address.low.addingReportingOverflow(1)
         guard carries else { return IPAddress(high: address.high, low: low) }

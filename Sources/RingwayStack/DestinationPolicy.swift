@@ -1,19 +1,19 @@
 internal import RingwayStorage
 public import RingwayWire
 
-/// Which destinations a guest may reach, and which of them may send to it: the longest matching prefix decides, and of two
-/// equally long ones the refusal.
+/// Which destinations a guest may reach, and which hosts may send to it. The longest matching prefix decides; between
+/// equally long ones, deny wins.
 ///
 /// Without a match a destination is allowed, except link-local addresses (169.254.0.0/16, fe80::/10: cloud metadata
-/// services live there), which must be allowed by name.
+/// services live there), which need an explicit allow rule.
 public struct DestinationPolicy: Sendable {
     public var allow: [CIDRBlock]
     public var deny: [CIDRBlock]
     /// Whether the network's host address reaches the host's own loopback.
     public var hostLoopback: Bool
-    /// The addresses of the host, where guests are kept from all of them, whatever else is allowed; `nil` where they are not.
+    /// The host's own addresses if guests may reach none of them, whatever the other rules allow; `nil` if they may.
     public var hostAddresses: AddressRanges?
-    /// Whose datagrams come in by the guest's UDP mappings.
+    /// Which senders' datagrams pass a UDP mapping to the guest.
     public var udpFiltering: UDPFiltering
 
     public init(
@@ -27,7 +27,8 @@ public struct DestinationPolicy: Sendable {
         self.udpFiltering = udpFiltering
     }
 
-    /// Whether a flow to `address`, as the host would dial it, may be opened. Asked once per flow, and for each datagram.
+    /// Whether a flow to `address`, as the host would dial it, may be opened. Called once per flow, and for each
+    /// datagram.
     public func permits(_ address: IPAddress) -> Bool {
         if let hostAddresses, hostAddresses.contains(address) { return false }
         let (allowed, denied) = (longestMatch(of: address, in: allow), longestMatch(of: address, in: deny))
@@ -35,9 +36,9 @@ public struct DestinationPolicy: Sendable {
         return allowed > denied
     }
 
-    /// Whether `loopback` may be reached under the address by which guests know the host: either may be refused. An
-    /// allowance of exactly the host's address means what it stands for, and goes before the refusal of a block that the
-    /// loopback is in.
+    /// Whether the guest may reach `loopback` through `host`, the address that stands for the host's loopback. A rule
+    /// may name either address. An allow rule for exactly the host address wins over a deny rule for a block that
+    /// contains the loopback address.
     public func permits(_ loopback: IPAddress, as host: IPAddress) -> Bool {
         guard hostLoopback, hostAddresses == nil, permits(host) else { return false }
         let whole = host.isIPv4 ? 32 : 128
@@ -45,7 +46,7 @@ public struct DestinationPolicy: Sendable {
             || longestMatch(of: host, in: allow) == whole && longestMatch(of: loopback, in: deny) < whole
     }
 
-    /// The length of the longest prefix that matches; negative when none does.
+    /// The length of the longest matching prefix; negative without a match.
     private func longestMatch(of address: IPAddress, in blocks: [CIDRBlock]) -> Int {
         var longest = -1
         for block in blocks where block.contains(address) { longest = max(longest, block.prefixLength) }

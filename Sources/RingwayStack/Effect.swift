@@ -1,50 +1,52 @@
 public import RingwayStorage
 public import RingwayWire
 
-/// One request of the stack to its owner. The stack never touches a descriptor: frames, socket events and a clock reading
-/// go in, effects come out, in order.
+/// A request from the stack to its owner. The stack never touches a descriptor: frames, socket events and a clock
+/// reading go in, effects come out, in order.
 ///
-/// A plain value in a queue that was allocated once, rather than a call into a generic sink: the stack stays one
-/// non-generic module that the optimiser sees whole, and a simulator or a test reads the same queue the engine does.
+/// Effects are plain values in a preallocated queue rather than calls into a generic sink: the stack stays one
+/// non-generic module that the optimiser sees whole, and simulators and tests read the same queue as the engine.
 ///
-/// Flat, because one layout of 64 bytes for all kinds is cheaper to queue than an enum with payloads, but no field has two
-/// meanings: each kind has a factory that takes what it needs, and the other fields keep their defaults.
+/// The layout is flat, because one 64-byte layout for all kinds is cheaper to queue than an enum with payloads. No
+/// field has two meanings: each kind has a factory that sets the fields it uses, and the other fields keep their
+/// defaults.
 @frozen
 public struct Effect: BitwiseCopyable, Sendable {
     public enum Kind: UInt8, Sendable, BitwiseCopyable {
-        /// Write a frame to the guest: `offset`/`length` of `lease`, then `payloadOffset`/`payloadLength` of `payload`
-        /// where that is not `none`. The effect owns one hold of each; it ends with the write.
+        /// Write a frame to the guest: `length` bytes at `offset` of `lease`, followed by `payloadLength` bytes at
+        /// `payloadOffset` of `payload` unless that is `none`. The effect owns one reference to each buffer, released
+        /// when the write completes.
         case writeFrame
-        /// Open a TCP socket for connection `handle` and connect it to `address`, with `trafficClass`, with `hopLimit` where
-        /// that is small, and from the guest's port, `sourcePort`, where that is wanted.
+        /// Open a TCP socket for connection `handle` and connect it to `address`, with `trafficClass`, with `hopLimit`
+        /// if the guest's was small, and from `sourcePort`, the guest's port, if source ports are preserved.
         case connectStream
-        /// Give connection `handle` a stream to the built-in DNS service.
+        /// Connect `handle` to the built-in DNS service by a stream.
         case connectService
         /// Send the unsent payload of connection `handle` on `socket`, at most `limit` bytes unless that is zero, and the last
         /// byte as urgent where `isUrgent`. At most one send per connection is in flight.
         case sendStream
         /// Receive at most `limit` bytes for connection `handle`. At most one receive per connection is in flight.
         case receiveStream
-        /// Send with `trafficClass` from now on on `socket`.
+        /// Set the DSCP of `socket` to that of `trafficClass`.
         case classifyStream
-        /// Report what the kernel knows about the peer of `socket` (`streamReported`); where `solicits`, have the peer say
-        /// something if it has been silent for `PeerWatch.keepaliveTrust`.
+        /// Report what the kernel knows about the peer of `socket` (the reply is `streamReported`). With `solicits`,
+        /// also send a keepalive probe if the peer has been silent for `PeerWatch.keepaliveTrust`.
         case inspectStream
-        /// Nothing can be received for connection `handle` now: report when `socket` fails all the same, and where
-        /// `reportsEnd`, when its client ends its side without having sent anything.
+        /// Nothing can be received for connection `handle` now: watch `socket` for errors, and with `reportsEnd` also
+        /// for a FIN from a client that has sent no data.
         case watchStream
         /// The guest sent FIN and all data before it is sent: shut the sending side of `socket` down.
         case shutdownStream
-        /// Close the socket of a connection that has ended well.
+        /// Close the socket of a connection that has ended in order.
         case closeStream
         /// Close the socket so that its peer sees RST.
         case resetStream
-        /// Send `length` bytes at `offset` of `lease` to `address` from the socket of UDP mapping `handle`. The effect owns
-        /// the hold.
+        /// Send `length` bytes at `offset` of `lease` to `address` from the socket of UDP mapping `handle`. The effect
+        /// owns the reference to the buffer.
         case sendDatagram
-        /// The same through the listener of forwarded UDP mapping `handle`.
+        /// Like `sendDatagram`, through the listener of forwarded UDP mapping `handle`.
         case sendForwardedDatagram
-        /// Report to the peer of forwarded UDP mapping `handle` that its port is closed.
+        /// Report to the peer of forwarded UDP mapping `handle` that its destination port is closed.
         case refuseDatagram
         /// Close the socket of UDP mapping `handle`.
         case closeDatagram
@@ -56,16 +58,16 @@ public struct Effect: BitwiseCopyable, Sendable {
         case query
         /// The guest has declined its address: assign another one, if there is one.
         case replaceAddress
-        /// A datagram was put together from fragments: treat the `length` bytes of `lease` as a frame read from the link.
+        /// A datagram was reassembled: process `length` bytes of `lease` as a frame read from the link.
         case reenterFrame
-        /// The guest has shown that it has `address`.
+        /// The guest has proved that it has `address`, by ARP or neighbour discovery.
         case guestShown
-        /// `address` of the guest's does not answer. Where `socket` is not `noSocket`, it is that of a client whose connection
-        /// was given up early: it may be connected elsewhere.
+        /// `address`, one of the guest's, does not answer. `socket`, unless it is `noSocket`, is the socket of a client
+        /// whose connection was abandoned early; the owner may connect the client to another guest.
         case guestSilent
     }
 
-    /// Facts about an effect that are true or not.
+    /// Boolean properties of an effect.
     @frozen @usableFromInline
     struct Options: OptionSet, BitwiseCopyable, Sendable {
         @usableFromInline let rawValue: UInt8
@@ -92,7 +94,8 @@ public struct Effect: BitwiseCopyable, Sendable {
     public internal(set) var payload: Lease = .none
     public internal(set) var payloadOffset: UInt32 = 0
     public internal(set) var payloadLength: UInt32 = 0
-    /// The owner's name for a connection's host socket, as given to `streamOpened`: the connection itself may be gone.
+    /// The owner's identifier for a connection's host socket, as passed to `streamOpened`. It stays valid after the
+    /// connection is gone.
     public internal(set) var socket = Effect.noSocket
     /// Where to send or connect to; of a stream effect the remote end, without its port.
     public internal(set) var address = TransportAddress(address: IPAddress(IPv4Address(rawValue: 0)), port: 0)
@@ -101,16 +104,16 @@ public struct Effect: BitwiseCopyable, Sendable {
     /// The most bytes to send or receive; zero for no limit.
     public internal(set) var limit: UInt32 = 0
 
-    /// Stands for "no socket".
+    /// No socket.
     @inlinable public static var noSocket: UInt32 { .max }
 
-    /// The guest forbids that the datagram be fragmented on its way.
+    /// The guest set DF: the datagram must not be fragmented.
     @inlinable public var dontFragment: Bool { options.contains(.dontFragment) }
     /// The last byte of the send is urgent.
     @inlinable public var isUrgent: Bool { options.contains(.urgent) }
-    /// A silent peer is to be made to say something.
+    /// Probe a silent peer.
     @inlinable public var solicits: Bool { options.contains(.solicits) }
-    /// The end of the client's side is to be reported, too.
+    /// Report the client's FIN, too.
     @inlinable public var reportsEnd: Bool { options.contains(.reportsEnd) }
 
     @inline(__always) init(_ kind: Kind) { self.kind = kind }
@@ -130,14 +133,14 @@ public struct Effect: BitwiseCopyable, Sendable {
     }
 }
 
-/// Effects in the order they arose. The owner empties the queue after every call into the stack, so its capacity only
-/// has to hold what one event can cause.
+/// Effects in the order in which they arose. The owner drains the queue after every call into the stack, so the
+/// capacity only has to cover the effects of one event.
 ///
-/// A reference to memory that belongs to the stack: the stack's parts append through one copy, its owner takes through
-/// another.
+/// A reference to memory that belongs to the stack: the stack's parts append through one copy, its owner removes
+/// through another.
 @frozen
 public struct EffectQueue: BitwiseCopyable {
-    /// Positions since the beginning: of the oldest effect, and of the next one.
+    /// Running indices: of the oldest effect, and of the next free place.
     @frozen @usableFromInline
     struct Ends: BitwiseCopyable {
         @usableFromInline var head = 0

@@ -1,6 +1,5 @@
 extension Limits {
-    /// The values that a bound may have: beneath them it would not hold, because the network needs so much to work at all;
-    /// beyond them no machine could keep what it promises.
+    /// The valid range of a limit: below it the network cannot work, above it no machine has the memory.
     public static func range(of flag: String) -> ClosedRange<Int> {
         switch flag {
         case "--max-flows": 64...4_194_304
@@ -8,11 +7,11 @@ extension Limits {
         case "--max-ping-mappings", "--max-fragments", "--max-guests": 1...65_536
         case "--max-addresses": 1...4_096
         case "--max-agent-ports": 1...10_000
-        // More than a link can have are of no use.
+        // A link has at most 64 queues.
         case "--max-queues": 1...64
-        // Enough buffers for a kernel's queues, of both sizes.
+        // Enough buffers of both sizes for the queues of a kernel.
         case "--pool-size": 16 << 20...1 << 40
-        // The largest segment that a guest's kernel hands over.
+        // At least the largest segment that a guest's kernel sends.
         case "--park-size", "--reorder-size": 64 << 10...1 << 30
         default: 1...1_000_000
         }

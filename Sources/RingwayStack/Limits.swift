@@ -1,55 +1,56 @@
-/// Every bound of a network, in one place: the default, the flag that changes it and what happens when it is reached.
+/// All limits of a network: the default, the flag that sets it, and the effect of reaching it.
 public struct Limits: Sendable, Equatable {
-    /// TCP flows, UDP mappings and pings of a guest together. Beyond it a new one is dropped and counted.
+    /// TCP connections, UDP mappings and pings of a guest together. Beyond it new flows are dropped and counted.
     public var flowsPerGuest = 65_536
-    /// TCP connects to the host under way. Beyond it the oldest one ends; the guest's TCP repeats its SYN.
+    /// TCP connects to the host in progress. Beyond it the oldest ends; the guest's TCP repeats its SYN.
     public var halfOpenConnects = 4_096
-    /// UDP mappings (a guest's address and port). Beyond it one that never had an answer goes, the one idle for longest
-    /// first, and where all have had one, the one idle for longest.
+    /// UDP mappings (a guest's address and port). Beyond it the mapping idle for longest is evicted, of those that
+    /// never had an answer if there are any.
     public var udpMappings = 8_192
-    /// Addresses that UDP mappings and pings with more than one peer have sent to, and which may answer. Beyond it the one
-    /// sent to longest ago goes, of a mapping that has most. The number is such that the table of flows need not grow for it.
+    /// Peers of UDP mappings and pings that have more than one peer. Beyond it the least recently used peer of a
+    /// mapping with the most peers is evicted. The default is the largest number for which the flow table need not
+    /// grow.
     public var udpPeers = 24_576
-    /// Ping sockets. Beyond it the one idle for longest goes.
+    /// Ping sockets. Beyond it the mapping idle for longest is evicted.
     public var pingMappings = 256
-    /// DNS exchanges under way. Beyond it the query is dropped; the guest's resolver repeats it.
+    /// DNS queries in progress. Beyond it new queries are dropped; the guest's resolver repeats them.
     public var nameQueries = 4_096
-    /// Datagrams being reassembled. Beyond it the oldest goes.
+    /// Datagrams being reassembled. Beyond it the oldest is dropped.
     public var fragments = 64
-    /// Connections to published ports that a shard carries around the link. Beyond it they take the link.
+    /// Spliced connections to published ports per shard. Beyond it connections use the link.
     public var splicedConnectionsPerShard = 4_096
-    /// Bytes of frame buffers a shard may use; pages are touched only when needed. When they are all in use, reading
-    /// from the link and from host sockets waits.
+    /// Bytes of frame buffers per shard; pages are touched only when needed. When all are in use, reading from the link
+    /// and from host sockets pauses.
     public var poolBytesPerShard = 256 << 20
-    /// Bytes from the guest that one TCP flow may park while its host socket is slow; bounds the window it advertises.
+    /// Unsent bytes from the guest per TCP connection while its host socket is slow; limits the receive window.
     public var unsentBytesPerFlow = 4 << 20
-    /// Bytes of out-of-order TCP data held for one flow. Beyond it such data is dropped and the guest sends it again.
+    /// Out-of-order TCP bytes held per connection. Beyond it such data is dropped and the guest retransmits it.
     public var outOfOrderBytesPerFlow = 1 << 20
 
-    /// Guests on one network at a time. Beyond it a link is turned away.
+    /// Guests on one network at a time. Beyond it new links are refused.
     public var guestsPerNetwork = 64
-    /// IPv6 addresses that a guest on a network with others may send from. Beyond it frames are dropped.
+    /// IPv6 source addresses per guest on a network with several guests. Beyond it frames are dropped.
     public var addressesPerGuest = 16
-    /// Owners of published ports that may have leases. Beyond it a lease is refused.
+    /// Owners of published ports with leases. Beyond it a lease is refused.
     public var forwardOwners = 1_024
 
-    /// Ports of the host that an agent may have for its guest, of its own and by `--follow-ports`, each.
+    /// Host ports per agent, for its own forwards and for `--follow-ports` each.
     public var portsPerAgent = 1_024
-    /// Queues, and so threads, that an agent's guest gets: zero for as many as there are shards. An agent that offers more
-    /// is told to use so many.
+    /// Queues, and therefore threads, of an agent's guest; zero for the number of shards. An agent that offers more is
+    /// told to use this many.
     public var queuesPerGuest = 0
 
-    /// Seconds without a datagram, from the guest or a peer that it has sent to, after which a UDP mapping ends, answered or not
-    /// (RFC 4787 REQ-5: two minutes at least).
+    /// Idle timeout of a UDP mapping, seconds: without a datagram from the guest or from a solicited peer (RFC 4787
+    /// REQ-5: at least two minutes).
     public var udpTimeout = 180
-    /// Seconds that a DNS query may wait for its answer, from the gateway or from another server.
+    /// Timeout of a DNS query, to the gateway or to another server, seconds.
     public var dnsTimeout = 30
-    /// Seconds without an echo request after which a ping mapping ends (RFC 5508 REQ-2: one minute at least).
+    /// Idle timeout of a ping mapping, seconds without an echo request (RFC 5508 REQ-2: at least one minute).
     public var icmpTimeout = 60
 
     public init() {}
 
-    /// One row of the table that `--help` and README show.
+    /// A row of the table in `--help` and in the documentation.
     public struct Row: Sendable {
         public let name: String
         public let defaultValue: String
@@ -58,7 +59,7 @@ public struct Limits: Sendable, Equatable {
         public let atTheBound: String
     }
 
-    /// The bounds as a table.
+    /// The limits as a table.
     public static let table: [Row] = [
         Row(
             name: "flows per guest", defaultValue: "65536", flag: "--max-flows", counter: "droppedTableFull",

@@ -1,18 +1,18 @@
 public import RingwayWire
 
-/// The addresses of one network: the gateway, the address for the host, and those that guests may have.
+/// The addresses of one network: gateway, host address and guest range.
 ///
-/// For `192.168.127.0/24` the gateway is `.1`, the host `.254` and guests run from `.2` to `.253`; in the /64 of
-/// IPv6 they are `::1`, `::fe` and from `::2`. A plan that exists is consistent: gateway, host and guests are
-/// distinct, inside the network, and neither its first nor its last address.
+/// For `192.168.127.0/24` the gateway is `.1`, the host `.254` and guests use `.2` to `.253`; in the IPv6 /64 the
+/// gateway is `::1`, the host `::fe`, and guests start at `::2`. A plan is always consistent: gateway, host and guests
+/// are distinct, inside the network, and neither its first nor its last address.
 public struct NetworkPlan: Sendable {
-    /// The ethernet address of everything the bridge answers for; locally administered.
+    /// The ethernet address of the gateway; locally administered.
     public var gatewayMAC: MACAddress
     /// The first address of the IPv4 network, its host bits zero.
     public var ipv4Network: IPv4Address
     /// 8 to 29: a /29 has room for the gateway, the host and four guests.
     public var ipv4PrefixLength: Int
-    /// The router, and the server of names, time and addresses.
+    /// The default router, and the DNS and DHCP server.
     public var gatewayIPv4: IPv4Address
     /// Stands for the host's loopback.
     public var hostIPv4: IPv4Address
@@ -26,7 +26,7 @@ public struct NetworkPlan: Sendable {
     public var gatewayIPv6: IPv6Address
     /// Stands for the host's loopback.
     public var hostIPv6: IPv6Address
-    /// The first address that is given to a guest whose configuration the bridge does itself.
+    /// The first address for a guest whose interface Ringway configures.
     public var firstGuestIPv6: IPv6Address
     /// `fe80::1`, the source of router advertisements and thereby the guests' default route.
     public var gatewayLinkLocal: IPv6Address
@@ -44,11 +44,11 @@ public struct NetworkPlan: Sendable {
     /// `52:55:00:00:00:01`.
     public static var defaultGatewayMAC: MACAddress { MACAddress(rawValue: 0x5255_0000_0001) }
 
-    /// Lays out a network, or returns `nil` when it cannot work.
+    /// Creates a plan, or returns `nil` for unusable arguments.
     ///
     /// - Parameters:
     ///   - ipv4: an IPv4 block of /8 to /29 of unicast addresses; its host bits are ignored.
-    ///   - ipv6Prefix: a routable unicast prefix of which the first 64 bits count.
+    ///   - ipv6Prefix: a routable unicast prefix, of which the first 64 bits count.
     ///   - mtu: `minimumMTU` to `maximumMTU` bytes.
     public init?(ipv4: CIDRBlock, ipv6Prefix: IPv6Address, mtu: Int) {
         guard ipv4.address.isIPv4, (8...29).contains(ipv4.prefixLength) else { return nil }
@@ -109,8 +109,8 @@ extension NetworkPlan {
         address.rawValue >= firstGuestIPv4.rawValue && address.rawValue <= lastGuestIPv4.rawValue
     }
 
-    /// Whether a guest may hold the address: any link-local one or any of the prefix that is not ours. The
-    /// prefix's own first address belongs to the routers (RFC 4291 §2.6.1).
+    /// Whether a guest may hold the address: link-local, or in the prefix and neither the gateway's nor the host's. The
+    /// prefix's first address is the subnet-router anycast address (RFC 4291 §2.6.1).
     public func isGuest(_ address: IPv6Address) -> Bool {
         guard contains(address) || address.isLinkLocal else { return false }
         return !isGateway(address) && address != hostIPv6 && address.low != 0
@@ -121,7 +121,7 @@ extension NetworkPlan {
         address.isIPv4 ? isGuest(address.ipv4) : isGuest(address.ipv6)
     }
 
-    /// Whether the address is one of the gateway's two of IPv6.
+    /// Whether the address is one of the gateway's two IPv6 addresses.
     public func isGateway(_ address: IPv6Address) -> Bool {
         address == gatewayIPv6 || address == gatewayLinkLocal
     }

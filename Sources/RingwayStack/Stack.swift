@@ -1,21 +1,21 @@
 public import RingwayStorage
 public import RingwayWire
 
-/// One shard's part of the network inside: the gateway a guest talks to, with a complete TCP, UDP, ICMP and the
-/// services around them. Pure: frames, socket events and the time go in, effects come out.
+/// One shard's part of a guest's network: a gateway with a complete TCP, UDP and ICMP, and the services ARP, NDP and
+/// DHCP. Sans-I/O: frames, socket events and the time go in, effects come out.
 ///
 /// ## Theory of operation
 ///
-/// The stack is a router over its parts. It gives each frame to the part that its protocol belongs to, each event of a
-/// socket to the part whose flow the socket serves, and each timer to its owner; what the parts share is `core`, which
-/// every part takes `inout` with a call.
+/// The stack dispatches to its parts: each frame to the part for its protocol, each socket event to the part whose flow
+/// the socket serves, and each timer to its owner. The state that the parts share is `core`, which every call passes
+/// `inout`.
 ///
-/// The owner calls, in every turn: `beginTurn`, then `receiveFrame` and the stream and datagram events as they come,
-/// taking all `effects` after each, then `runTimers` and `finishTurn`, each until it returns false.
+/// In every turn the owner calls `beginTurn`, then `receiveFrame` and the stream and datagram events as they occur,
+/// draining `effects` after each, then `runTimers` and `finishTurn`, each until it returns false.
 public struct Stack: ~Copyable {
     public typealias Configuration = StackConfiguration
 
-    /// Bytes before the payload in a buffer that the host's sockets fill: all headers fit.
+    /// Bytes before the payload in a buffer that the host's sockets fill: room for all headers.
     public static var headroom: Int { 128 }
 
     private var core: StackCore
@@ -33,7 +33,7 @@ public struct Stack: ~Copyable {
     ) throws(MemoryFailure) {
         let limits = configuration.limits
         let capacities = StackCapacities(limits, shards: configuration.shards)
-        // What may fail comes before any stored property is set.
+        // Allocations that may fail come before any stored property is set.
         let core = try StackCore(configuration, pool: pool, counters: counters, capacities: capacities, now: now)
         let tcp = try TCP(configuration, capacity: capacities.connections, now: now)
         let udp = try UDP(limits, capacity: capacities.mappings, now: now)
@@ -54,11 +54,11 @@ public struct Stack: ~Copyable {
     }
 
     public let counters: Counters
-    /// Effects that the owner has not taken yet.
+    /// Effects not yet processed by the owner.
     public let effects: EffectQueue
 
     public var configuration: Configuration { core.configuration }
-    /// Which destinations new flows may have; those that exist are left alone when it changes.
+    /// Which destinations new flows may have. Existing flows are not affected by a change.
     public var policy: DestinationPolicy {
         get { core.policy }
         set { core.policy = newValue }
@@ -66,13 +66,13 @@ public struct Stack: ~Copyable {
 
     // MARK: Turns
 
-    /// Sets the clock for what follows.
+    /// Sets the clock of this turn.
     public mutating func beginTurn(now: UInt64) { core.now = now }
 
-    /// When `runTimers` has work at the earliest, monotonic nanoseconds; `nil` when nothing is scheduled.
+    /// The earliest time at which `runTimers` has work, monotonic nanoseconds; `nil` if no timer is set.
     public var nextDeadline: UInt64? { mutating get { core.timers.nextDeadline } }
 
-    /// Runs one timer whose time has come; false when there is none. Take the effects after each.
+    /// Runs one expired timer; false if there is none. Drain the effects after each call.
     public mutating func runTimers() -> Bool {
         guard let owner = core.timers.popExpired(now: core.now) else { return false }
         switch owner {
@@ -88,17 +88,18 @@ public struct Stack: ~Copyable {
         return true
     }
 
-    /// Lets the wheel wake us for the earliest deadline of the services and the fragments.
+    /// Sets the wheel's timer to the earliest deadline of the services and the reassembler.
     private mutating func scheduleServices() {
         core.timers.schedule(.services, at: min(services.nextDeadline, fragments.nextDeadline))
     }
 
-    /// Sends acknowledgements that this turn's frames asked for; false when none is left. Take the effects after each call.
+    /// Sends the acknowledgements due after this turn's frames; false if none is left. Drain the effects after each
+    /// call.
     public mutating func finishTurn() -> Bool { tcp.finishTurn(&core) }
 
     // MARK: Frames from the guest
 
-    /// Takes a frame that was parsed without fault and starts at the buffer's first byte, and with it the lease.
+    /// Processes a frame that was parsed without error and starts at the buffer's first byte. Takes the lease.
     public mutating func receiveFrame(_ summary: FrameSummary, _ lease: Lease, length: Int) {
         let frame = UnsafeRawPointer(core.space.address(of: lease)) + VirtioNetHeader.length
         if summary.kind == .tcp {
@@ -128,11 +129,11 @@ public struct Stack: ~Copyable {
         core.release(lease)
     }
 
-    /// An echo request, or an error about a packet of a flow. Takes the lease.
+    /// Handles an echo request, or an error about a packet of a flow. Takes the lease.
     private mutating func receiveICMP(_ summary: FrameSummary, _ lease: Lease, _ bytes: UnsafeRawBufferPointer) {
         let message = UnsafeRawBufferPointer(
             rebasing: bytes[Int(summary.transportOffset)..<Int(summary.payloadOffset) + Int(summary.payloadLength)])
-        // The two families' headers have the same shape.
+        // The headers of the two families have the same layout.
         let echoRequest = summary.isIPv6 ? ICMPv6Header.echoRequest : ICMPv4Header.echoRequest
         if let header = ICMPv4Header(message), header.type == echoRequest {
             return ping.receive(summary, lease, bytes, message: message, &sender, &core)
@@ -150,7 +151,7 @@ public struct Stack: ~Copyable {
         core.release(lease)
     }
 
-    /// A protocol we do not carry: the guest gets an ICMP error (RFC 1122 §3.2.2.1), except about multicast.
+    /// An unsupported protocol: the guest gets an ICMP error (RFC 1122 §3.2.2.1), except about multicast.
     private mutating func refuseProtocol(_ summary: FrameSummary, _ bytes: UnsafeRawBufferPointer) {
         core.counters.add(.droppedUnsupported)
         guard !summary.destination.isMulticast, core.accepts(summary) else { return }
@@ -159,74 +160,78 @@ public struct Stack: ~Copyable {
 
     // MARK: TCP: connections and their host sockets
 
-    /// A client of a published port: SYN to the guest from the client's address, or the network's host address.
+    /// Opens a connection for a client of a published port: SYN to the guest from the client's address, or from the
+    /// network's host address.
     ///
-    /// - Parameter trust: whether the guest has the address. When it does not answer, `guestSilent` hands the client back.
-    /// - Returns: the connection, or `nil` when it cannot be had; the caller then resets the socket.
+    /// - Parameter trust: whether the guest is known to have the address. If it does not answer, the effect
+    ///   `guestSilent` returns the client's socket.
+    /// - Returns: the connection, or `nil` if it cannot be opened; the caller then resets the socket.
     public mutating func openFromHost(
         client: TransportAddress, guest: TransportAddress, trust: GuestTrust = .certain, trafficClass: UInt8 = 0
     ) -> Handle? {
         tcp.openFromHost(client: client, guest: guest, trust: trust, trafficClass: trafficClass, &core)
     }
 
-    /// The client of a connection that the guest has not answered yet has ended its side and sent nothing before.
+    /// A client has sent FIN and no data before the guest answered.
     public mutating func clientEnded(_ handle: Handle) { tcp.clientEnded(handle) }
 
-    /// The owner has a socket for the connection and names it; a later close refers to it.
+    /// The owner has opened a socket for the connection. `socket` identifies it in later effects.
     public mutating func streamOpened(_ handle: Handle, socket: UInt32) { tcp.streamOpened(handle, socket: socket) }
 
-    /// The host socket is connected: SYN-ACK.
+    /// The host socket is connected: sends SYN-ACK.
     public mutating func streamConnected(_ handle: Handle) { tcp.streamConnected(handle, &core) }
 
-    /// The host could not be reached: the guest sees what the host saw. The owner has closed the socket.
+    /// The connect failed: the guest gets the same error. The owner has closed the socket.
     public mutating func streamConnectFailed(_ handle: Handle, _ failure: ConnectFailure) {
         tcp.streamConnectFailed(handle, failure, &core)
     }
 
-    /// The same, where a router on the way, or the host there, has reported why.
+    /// The connect failed, and a router or the host itself has reported why by ICMP.
     public mutating func streamConnectReported(_ handle: Handle, _ reason: ICMPError.Reason, from router: IPAddress?) {
         tcp.streamConnectReported(handle, reason, from: router, &core)
     }
 
-    /// The chain of a connection's unsent payload, oldest first; `Lease.none` when the handle is stale.
+    /// The chain of a connection's unsent payload, oldest first; `Lease.none` if the handle is stale.
     public mutating func unsentPayload(_ handle: Handle) -> Lease { tcp.unsentPayload(handle) }
 
-    /// The socket took `bytes` of the unsent payload.
+    /// The socket accepted `bytes` of the unsent payload.
     public mutating func streamSent(_ handle: Handle, bytes: Int) { tcp.streamSent(handle, bytes: bytes, &core) }
 
-    /// The socket gave `length` bytes, `offset` into the buffer, and the next byte is urgent where so reported. Takes the lease.
+    /// The socket returned `length` bytes, at `offset` of the buffer. `precedesUrgent`: the next byte is urgent. Takes
+    /// the lease.
     public mutating func streamReceived(
         _ handle: Handle, _ lease: Lease, offset: Int, length: Int, precedesUrgent: Bool = false
     ) {
         tcp.streamReceived(handle, lease, offset: offset, length: length, precedesUrgent: precedesUrgent, &core)
     }
 
-    /// A receive ended without bytes, for want of a buffer: it may be asked for again.
+    /// A receive failed for lack of a buffer and may be requested again.
     public mutating func streamReceiveStarved(_ handle: Handle) { tcp.streamReceiveStarved(handle, &core) }
 
-    /// The socket reached its end of file: FIN to the guest.
+    /// The socket returned end of file: FIN to the guest.
     public mutating func streamEnded(_ handle: Handle) { tcp.streamEnded(handle, &core) }
 
-    /// The socket failed, in either direction: the guest sees RST.
+    /// The socket failed, in either direction: RST to the guest.
     public mutating func streamFailed(_ handle: Handle) { tcp.streamFailed(handle, &core) }
 
-    /// What the host's kernel reports of the far end of a connection; the answer to `inspectStream`.
+    /// The host kernel's state of a connection's peer; the reply to `inspectStream`.
     public mutating func streamReported(_ handle: Handle, _ report: PeerReport) {
         tcp.streamReported(handle, report, &core)
     }
 
     // MARK: UDP: mappings and published ports
 
-    /// Whether several datagrams in one piece go out as one frame.
+    /// Whether several datagrams may be sent as one super-frame.
     public var takesTrains: Bool { mutating get { core.configuration.segmentsUDP } }
 
-    /// The address family of a mapping, for the owner that opens its socket; `nil` when the handle is stale.
+    /// The address family of a mapping, for opening its socket; `nil` if the handle is stale.
     public mutating func mappingIsIPv4(_ handle: Handle) -> Bool? { udp.isIPv4(handle) }
 
-    /// The owner could not open a socket for the mapping: it ends.
+    /// The owner could not open a socket for the mapping: the mapping ends.
     public mutating func datagramSocketFailed(_ handle: Handle) { udp.socketFailed(handle, &core) }
 
-    /// A datagram for a mapping, or several of `segmentSize` bytes each, behind at least `headroom` bytes. Takes the lease.
+    /// Sends a datagram of a mapping to the guest, or several of `segmentSize` bytes each, with at least `headroom`
+    /// bytes before them. Takes the lease.
     public mutating func datagramReceived(
         _ handle: Handle, from peer: TransportAddress, _ lease: Lease, offset: Int, length: Int, segmentSize: Int,
         marks: DatagramMarks = DatagramMarks()
@@ -235,7 +240,7 @@ public struct Stack: ~Copyable {
         udp.received(handle, from: peer, payload, marks, &sender, &core)
     }
 
-    /// The same for a datagram that a client sent to the host's address `local` of the listener of a published port.
+    /// Sends a datagram that a client of a published port sent to the host's address `local`. Takes the lease.
     public mutating func forwardedDatagramReceived(
         listener: UInt32, from client: TransportAddress, to local: IPAddress, guest: TransportAddress, _ lease: Lease,
         offset: Int, length: Int, segmentSize: Int, marks: DatagramMarks = DatagramMarks()
@@ -244,7 +249,7 @@ public struct Stack: ~Copyable {
         udp.receivedForwarded(listener, from: client, to: local, guest: guest, payload, marks, &sender, &core)
     }
 
-    /// A datagram to `target`, as the host knows that, went no further: the guest is sent an ICMP error from `router`.
+    /// A datagram to `target`, as the host knows it, failed: the guest gets an ICMP error from `router`.
     public mutating func datagramFailed(
         _ handle: Handle, to target: TransportAddress, _ reason: ICMPError.Reason, from router: IPAddress?,
         payload: UnsafeRawBufferPointer
@@ -252,52 +257,55 @@ public struct Stack: ~Copyable {
         udp.failed(handle, to: target, reason, from: router, payload: payload, &core)
     }
 
-    /// Where the datagrams of a forwarded mapping go, from `local` unless unspecified; `nil` when the handle is stale.
+    /// The destination of a forwarded mapping's datagrams and, unless unspecified, their source `local`; `nil` if the
+    /// handle is stale.
     public mutating func forwardedMapping(
         _ handle: Handle
     ) -> (listener: UInt32, client: TransportAddress, local: IPAddress)? { udp.forwarded(handle) }
 
-    /// The mapping of a published port's peer, as the host knows that; `nil` when there is none.
+    /// The mapping of a published port's peer, as the host knows it; `nil` if there is none.
     public mutating func forwardedMapping(of peer: TransportAddress, guest: TransportAddress) -> Handle? {
         udp.forwarded(of: peer, guest: guest, &core)
     }
 
-    /// The UDP port `guest` is published from now on through `listener`, the owner's name for a socket bound to `bound`.
+    /// The guest's UDP port `guest` is published through `listener`, the owner's identifier for a socket bound to
+    /// `bound`.
     public mutating func datagramPortPublished(_ listener: UInt32, bound: IPAddress, guest: TransportAddress) {
         udp.portPublished(listener, bound: bound, guest: guest, &core)
     }
 
-    /// The listener of a published UDP port is gone: the mappings that answer through it end.
+    /// The listener of a published UDP port is closed: its mappings end.
     public mutating func listenerClosed(_ listener: UInt32, guest: TransportAddress) {
         udp.listenerClosed(listener, guest: guest, &core)
     }
 
     // MARK: Names, pings and the gateway's services
 
-    /// The name service's answer to a query. Takes the lease; the answer lies behind at least `headroom` bytes.
+    /// The DNS service's answer to a query, with at least `headroom` bytes before it. Takes the lease.
     public mutating func queryAnswered(_ handle: Handle, _ lease: Lease, offset: Int, length: Int) {
         queries.answered(handle, DatagramPayload(lease, offset: offset, length: length), &sender, &core)
     }
 
-    /// The name service cannot take the query: the guest's resolver will ask again.
+    /// The DNS service cannot accept the query; the guest's resolver will repeat it.
     public mutating func queryRefused(_ handle: Handle) { queries.refused(handle, &core) }
 
-    /// The key of a ping, for the owner that opens its socket; `nil` when the handle is stale.
+    /// The key of a ping, for opening its socket; `nil` if the handle is stale.
     public mutating func pingKey(_ handle: Handle) -> FlowKey? { ping.key(of: handle) }
 
-    /// The owner has no socket for pings: the guest is told that they are prohibited. Takes the lease.
+    /// The owner has no socket for pings: the guest gets "administratively prohibited". Takes the lease.
     public mutating func pingRefused(_ handle: Handle, to target: IPAddress, _ lease: Lease, offset: Int, length: Int) {
         ping.refused(handle, to: target, lease, offset: offset, length: length, &core)
     }
 
-    /// An echo reply: the whole ICMP message, `offset` into the buffer behind at least `headroom` bytes. Takes the lease.
+    /// An echo reply: the whole ICMP message, at `offset` of the buffer with at least `headroom` bytes before it. Takes
+    /// the lease.
     public mutating func echoReceived(
         _ handle: Handle, from host: IPAddress, _ lease: Lease, offset: Int, length: Int, hopLimit: UInt8
     ) {
         ping.received(handle, from: host, lease, offset: offset, length: length, hopLimit: hopLimit, &sender, &core)
     }
 
-    /// An echo request, `message` as the host's kernel gives it back, went no further: the guest is sent an ICMP error.
+    /// An echo request failed: the guest gets an ICMP error. `message` is the request as quoted by the host's kernel.
     public mutating func pingFailed(
         _ handle: Handle, to target: IPAddress, _ reason: ICMPError.Reason, from router: IPAddress?,
         message: UnsafeRawBufferPointer
@@ -305,30 +313,31 @@ public struct Stack: ~Copyable {
         ping.failed(handle, to: target, reason, from: router, message: message, &core)
     }
 
-    /// Asks the guest for an address of its own; `guestShown` is the answer.
+    /// Sends an ARP request or neighbour solicitation for a guest's address; the effect `guestShown` reports the reply.
     public mutating func askGuest(for address: IPAddress) { services.askGuest(for: address, &core) }
 
-    /// The address that DHCP gives to the guest.
+    /// The IPv4 address that DHCP assigns to the guest.
     public var guestAddress: IPv4Address { services.guestIPv4 }
 
-    /// The guest has another address from now on.
+    /// Changes the address that DHCP assigns to the guest.
     public mutating func setGuestIPv4(_ address: IPv4Address) { services.setGuestIPv4(address, &core) }
 
-    /// Has the guest search other domains: by DHCP from its next message on, and by a router advertisement at once.
+    /// Changes the search domains: for DHCP from the next reply on, and by a router advertisement at once.
     public mutating func setSearchDomains(_ domains: [String]) {
         services.setSearchDomains(domains, now: core.now)
         if core.isServiceShard { scheduleServices() }
     }
 
-    /// The address under which the guest at `guest` sees a peer of the host: its own, or the network's host address.
+    /// The address under which the guest at `guest` sees a peer of the host: the peer's own, or the network's host
+    /// address.
     public mutating func shownToGuest(_ peer: IPAddress, by guest: IPAddress) -> IPAddress {
         core.plan.shownToGuest(peer, by: guest)
     }
 
     // MARK: Idle flows
 
-    /// The flow that ends first when descriptors are wanted: of those without an answer the oldest, so that a scan costs no
-    /// other flow its socket, and then the one idle for longest. `nil` when none has a socket.
+    /// The flow to end first if descriptors are short: the oldest without an answer, so that a scan costs no other flow
+    /// its socket, otherwise the one idle for longest. `nil` if no flow has a socket.
     public mutating func idlestFlow() -> IdleFlow? {
         if let flow = oldestUnanswered() { return IdleFlow(flow: flow.flow, usedAt: 0) }
         return IdleFlow.older(IdleFlow.older(tcp.idlest(), udp.idlest(isAnswered: true)), ping.idlest())
@@ -338,7 +347,7 @@ public struct Stack: ~Copyable {
         IdleFlow.older(udp.idlest(isAnswered: false, sparing: spared), tcp.oldestHalfOpen())
     }
 
-    /// Ends the flow that `idlestFlow` has found: both ends of a connection see RST.
+    /// Ends the flow that `idlestFlow` returned: both ends of a connection see RST.
     public mutating func end(_ idle: IdleFlow) {
         core.counters.add(.flowsGivenBack)
         end(idle.flow)
@@ -353,7 +362,7 @@ public struct Stack: ~Copyable {
         }
     }
 
-    /// Ends a flow without an answer, so that a new one can have its descriptor. False when there is none but `mapping`.
+    /// Ends a flow without an answer to free its descriptor for a new one; false if there is none other than `mapping`.
     public mutating func endUnanswered(sparing mapping: Handle? = nil) -> Bool {
         guard let idle = oldestUnanswered(sparing: mapping?.slot ?? SlotList.none) else { return false }
         core.counters.add(idle.flow.kind == .tcp ? .tcpHalfOpenEvicted : .udpMappingsEvicted)
@@ -361,7 +370,8 @@ public struct Stack: ~Copyable {
         return true
     }
 
-    /// Ends the UDP mapping idle for longest, so that a new one can have its descriptor. False when there is none other.
+    /// Ends the UDP mapping idle for longest to free its descriptor for a new one; false if there is none other than
+    /// `mapping`.
     public mutating func endOldestMapping(sparing mapping: Handle) -> Bool {
         let idle =
             udp.idlest(isAnswered: false, sparing: mapping.slot) ?? udp.idlest(isAnswered: true, sparing: mapping.slot)
@@ -373,7 +383,7 @@ public struct Stack: ~Copyable {
 
     // MARK: Inspection
 
-    /// Writes flows from the cursor on until the piece is full or the tables of the stack are at their end.
+    /// Writes flows from the cursor on until the chunk is full or all tables are done.
     public mutating func writeFlows(from cursor: inout FlowCursor, to writer: inout FlowRecordWriter) {
         let now = core.now
         cursor.list(.connections, upTo: tcp.slotLimit, to: &writer) { tcp.record(inSlot: $0, now: now) }
@@ -381,18 +391,18 @@ public struct Stack: ~Copyable {
         cursor.list(.pings, upTo: ping.slotLimit, to: &writer) { ping.record(inSlot: $0, now: now) }
     }
 
-    /// Bytes that all advertised windows promise to take, less those that the host has taken.
+    /// Bytes reserved for advertised receive windows, and for received data that the host has not accepted yet.
     public var reservedBytes: Int { tcp.reservedBytes }
     /// TCP connections in any state.
     public var connectionCount: Int { tcp.count }
-    /// Connections whose handshake has not ended.
+    /// Connections in the three-way handshake.
     public var halfOpenCount: Int { tcp.halfOpenCount }
     /// Keys in the flow table: TCP connections, UDP mappings and pings together.
     public var flowCount: Int { core.table.count }
-    /// Timers that are scheduled, those of the services included.
+    /// Timers set, those of the services included.
     public var scheduledTimerCount: Int { core.timers.count }
-    /// The state of a connection, or `nil` when the handle is stale.
+    /// The state of a connection, or `nil` if the handle is stale.
     public func connectionState(_ handle: Handle) -> TCPState? { tcp.state(of: handle) }
-    /// Every connection's tuple and state, for the report of a test that found one too many.
+    /// Every connection's tuple and state, for test reports.
     public var connectionSummaries: [String] { tcp.summaries }
 }

@@ -1,6 +1,6 @@
 public import RingwayWire
 
-/// What the owner of a stack chose; fixed for the stack's life.
+/// The options of a stack, fixed at its creation.
 public struct StackConfiguration: Sendable {
     public var plan: NetworkPlan
     public var limits: Limits
@@ -13,10 +13,10 @@ public struct StackConfiguration: Sendable {
     public var shards: Int
     /// Random per network; keys the flow hash and the initial sequence numbers.
     public var secret: UInt64
-    /// Whether the link takes UDP super-frames (VIRTIO_NET_F_GUEST_USO).
+    /// Whether the link accepts UDP super-frames (VIRTIO_NET_F_GUEST_USO).
     public var segmentsUDP: Bool
-    /// Whether other guests are this one's neighbours, which answer for their addresses themselves; the address of this
-    /// one is then the only one that DHCP has for it.
+    /// Whether the network has other guests, which answer ARP and NDP for their own addresses; DHCP then has one
+    /// address, this guest's.
     public var hasNeighbors = false
     /// The congestion control of connections toward the guest.
     public var congestion = CongestionAlgorithm.newReno

@@ -1,11 +1,11 @@
 internal import RingwayStorage
 internal import RingwayWire
 
-/// What the parts of a stack share: buffers, counters, clock, timers, the flow table, the queue of effects, and what the
-/// owner chose. Every part takes it `inout`; none keeps it.
+/// The state that the parts of a stack share: buffers, counters, clock, timers, the flow table, the effect queue and
+/// the configuration. It is passed `inout`; no part stores it.
 ///
-/// What runs for every frame is `mutating` even where it changes nothing: the compiler passes `self` of any other method
-/// as a value, and would copy it whole.
+/// Methods on the frame path are `mutating` even if they change nothing: the compiler passes `self` of other methods by
+/// value, which would copy the whole struct.
 struct StackCore: ~Copyable {
     let configuration: StackConfiguration
     let counters: Counters
@@ -16,24 +16,25 @@ struct StackCore: ~Copyable {
     let effects: EffectQueue
     /// The clock reading of this turn, monotonic nanoseconds.
     var now: UInt64
-    /// The guest's ethernet address, as its last frame had it.
+    /// The source address of the guest's last frame.
     var guestMAC: MACAddress
     var policy: DestinationPolicy
-    /// The flows of all parts by their keys.
+    /// All flows, by key.
     var table: FlowTable
     var timers: StackTimers
-    /// Where mappings and pings have sent to.
+    /// The peers of mappings and pings.
     var peers: PeerTable
     var errors: ICMPError
 
-    /// Effects that one event may cause.
+    /// The most effects of one event.
     static var effectCapacity: Int { 4_096 }
 
     init(
         _ configuration: StackConfiguration, pool: UnsafeMutablePointer<BufferPool>, counters: Counters,
         capacities: StackCapacities, now: UInt64
     ) throws(MemoryFailure) {
-        // What may fail comes before any stored property is set; the queue last, because nothing else frees it.
+        // Allocations that may fail come before any stored property is set; the queue comes last, because no other code
+        // frees it on failure.
         let table = try FlowTable(capacity: capacities.flows, secret: configuration.secret)
         let timers = try StackTimers(capacities, now: now)
         let peers = try PeerTable(capacity: capacities.peers, owners: capacities.mappings + capacities.pings)
@@ -55,23 +56,23 @@ struct StackCore: ~Copyable {
 
     deinit { effects.deallocate() }
 
-    /// Whether this is the shard that answers what belongs to no flow: ARP, NDP, DHCP, fragments.
+    /// Whether this shard handles frames that belong to no flow: ARP, NDP, DHCP, fragments.
     var isServiceShard: Bool { configuration.shard == 0 }
 
     // MARK: Buffers
 
-    /// Whether large buffers run short.
+    /// Whether large buffers are short.
     @inline(__always)
     var isPressed: Bool { mutating get { pool.pointee.isPressed } }
 
-    /// Whether `leaseForFrame` finds a buffer for a frame without payload.
+    /// Whether `leaseForFrame` has a buffer for a frame without payload.
     @inline(__always)
     var hasBuffer: Bool { mutating get { pool.pointee.smallAvailable > 0 || pool.pointee.largeAvailable > 0 } }
 
     @inline(__always)
     mutating func release(_ lease: Lease) { pool.pointee.release(lease) }
 
-    /// A buffer for a frame of our own making, or `none`, counted.
+    /// A buffer for a frame of the stack's own, or `none`, which is counted.
     mutating func leaseForFrame(bytes: Int) -> Lease {
         let lease = pool.pointee.lease(fitting: bytes)
         if lease.isNone { counters.add(.droppedNoBuffer) }
@@ -80,14 +81,14 @@ struct StackCore: ~Copyable {
 
     // MARK: Frames to the guest
 
-    /// Queues the write of a whole frame that lies in one buffer, virtio-net header first. Takes the lease.
+    /// Queues a frame in one buffer, virtio-net header first. Takes the lease.
     @inline(__always)
     mutating func writeFrame(_ lease: Lease, offset: Int, length: Int) {
         effects.append(
             .frame(lease, offset: UInt32(truncatingIfNeeded: offset), length: UInt32(truncatingIfNeeded: length)))
     }
 
-    /// A buffer in which a service writes an ethernet frame of up to `limit` bytes; `sendReply` must follow.
+    /// A buffer for an ethernet frame of up to `limit` bytes, written by a service; `sendReply` must follow.
     mutating func prepareReply(limit: Int = 1_600) -> (lease: Lease, room: UnsafeMutableRawBufferPointer)? {
         let header = VirtioNetHeader.length
         let lease = leaseForFrame(bytes: limit + header)
@@ -97,7 +98,7 @@ struct StackCore: ~Copyable {
         return (lease, UnsafeMutableRawBufferPointer(start: base + header, count: space.size(of: lease) - header))
     }
 
-    /// Queues the frame that a service wrote, or releases the buffer when it wrote none.
+    /// Queues the frame that a service wrote, or releases the buffer if it wrote none.
     mutating func sendReply(_ lease: Lease, bytes: Int, _ metric: Metric) {
         guard bytes > 0 else { return release(lease) }
         counters.add(metric)
@@ -106,7 +107,7 @@ struct StackCore: ~Copyable {
 
     // MARK: The guest
 
-    /// Whether the frame comes from an address of this network; learns the guest's ethernet address.
+    /// Whether the frame's source address belongs to this network; records the guest's ethernet address.
     @inline(__always)
     mutating func accepts(_ summary: FrameSummary) -> Bool {
         guard plan.isGuest(summary.source) else {
@@ -117,7 +118,7 @@ struct StackCore: ~Copyable {
         return true
     }
 
-    /// The guest has shown that it has an address.
+    /// Reports that the guest has proved to have an address.
     mutating func reportShown(_ address: IPAddress) {
         var effect = Effect(.guestShown)
         effect.address.address = address

@@ -1,6 +1,6 @@
 internal import RingwayStorage
 
-/// How many of each kind of flow a stack can have.
+/// The capacity for each kind of flow.
 struct StackCapacities {
     let connections: Int
     let mappings: Int
@@ -21,9 +21,9 @@ struct StackCapacities {
     var flows: Int { connections + mappings + pings + peers }
 }
 
-/// The timers of all parts on one wheel, each named by its owner.
+/// The timers of all parts on one wheel, identified by owner.
 struct StackTimers: ~Copyable {
-    /// What a timer belongs to: a slot of one of the tables, or the services together.
+    /// The owner of a timer: a slot of one of the tables, or the services together.
     enum Owner {
         case connection(UInt32)
         case mapping(UInt32)
@@ -33,7 +33,7 @@ struct StackTimers: ~Copyable {
     }
 
     private var wheel: TimerWheel
-    // The wheel's numbers: connections first, then these.
+    // Timer numbers: connections first, then these.
     private let mappings: UInt32
     private let pings: UInt32
     private let queries: UInt32
@@ -55,7 +55,7 @@ struct StackTimers: ~Copyable {
     /// Timers that are scheduled.
     var count: Int { wheel.count }
 
-    /// No timer fires before this instant, monotonic nanoseconds; `nil` when none is scheduled.
+    /// The earliest deadline, monotonic nanoseconds; `nil` if no timer is set.
     var nextDeadline: UInt64? { wheel.nextDeadline }
 
     @inline(__always)
@@ -69,15 +69,15 @@ struct StackTimers: ~Copyable {
         }
     }
 
-    /// Lets the owner's timer fire at `deadline`, in place of any earlier deadline of it.
+    /// Sets the owner's timer to `deadline`, replacing an earlier setting.
     @inline(__always)
     mutating func schedule(_ owner: Owner, at deadline: UInt64) { wheel.schedule(number(owner), at: deadline) }
 
-    /// Forgets the owner's timer, if it is scheduled.
+    /// Cancels the owner's timer, if set.
     @inline(__always)
     mutating func cancel(_ owner: Owner) { wheel.cancel(number(owner)) }
 
-    /// Takes out one timer whose deadline has come; `nil` when none has.
+    /// Removes and returns an expired timer's owner; `nil` if there is none.
     mutating func popExpired(now: UInt64) -> Owner? {
         guard let number = wheel.popExpired(now: now) else { return nil }
         if number < mappings { return .connection(number) }

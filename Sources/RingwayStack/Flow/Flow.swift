@@ -1,8 +1,8 @@
-/// One flow of a transport, keyed by its tuple, owned by exactly one shard: the kind of flow it is, and its slot in
-/// that kind's slab.
+/// A reference to a flow: its kind, and its slot in that kind's slab. A flow has one key, its tuple, and exactly one
+/// owner shard.
 ///
-/// A TCP flow is a `TCPConnection`, a UDP flow a `UDPMapping`, a ping a `PingMapping`. What they have in common is this
-/// reference, by which the flow table finds them, and their key. A peer is no flow, but a member of a `PeerTable`.
+/// A TCP flow is a `TCPConnection`, a UDP flow a `UDPMapping`, a ping a `PingMapping`. The flow table maps keys to
+/// these references. A UDP peer is not a flow, but an entry in `PeerTable`.
 @frozen
 public struct Flow: Equatable, Sendable, BitwiseCopyable {
     public enum Kind: UInt8, Sendable, BitwiseCopyable { case tcp, udp, forwardedUDP, ping, peer }

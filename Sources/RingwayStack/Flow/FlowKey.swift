@@ -8,7 +8,7 @@ public enum Transport: UInt8, Sendable {
     case icmpv6 = 58
 }
 
-/// What makes two frames members of one flow: the tuple as the guest sees it.
+/// The key of a flow: its tuple as the guest sees it.
 ///
 /// IPv4 addresses are stored IPv4-mapped (`::ffff:a.b.c.d`), so that one table, one hash and one comparison serve both
 /// families. A UDP mapping and a ping leave the remote half zero: they are endpoint-independent.
@@ -31,7 +31,7 @@ public struct FlowKey: Hashable, BitwiseCopyable, Sendable {
         self.transport = UInt32(transport.rawValue)
     }
 
-    /// The key of an endpoint-independent mapping: whatever the guest's (address, port) speaks to.
+    /// The key of an endpoint-independent mapping: the guest's address and port, for all remote hosts.
     @inlinable
     public init(guest: IPAddress, guestPort: UInt16, transport: Transport) {
         self.init(
@@ -44,13 +44,13 @@ public struct FlowKey: Hashable, BitwiseCopyable, Sendable {
     }
 
     @inlinable @inline(__always) public static func == (a: Self, b: Self) -> Bool {
-        // One branch, not five: fold the differences, compare once.
+        // One branch instead of five: OR the differences, compare once.
         (a.guest.high ^ b.guest.high) | (a.guest.low ^ b.guest.low)
             | (a.remote.high ^ b.remote.high) | (a.remote.low ^ b.remote.low)
             | (a.tail ^ b.tail) == 0
     }
 
-    /// A keyed hash; `secret`, random per network, is what denies a guest chosen collisions.
+    /// A keyed hash. `secret` is random per network, so that a guest cannot choose keys that collide.
     @inlinable @inline(__always) public func hash(secret: UInt64) -> UInt64 {
         @inline(__always) func mix(_ a: UInt64, _ b: UInt64) -> UInt64 {
             let (high, low) = a.multipliedFullWidth(by: b)

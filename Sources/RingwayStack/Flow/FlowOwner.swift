@@ -1,15 +1,15 @@
 public import RingwayWire
 
-/// Which shard owns a flow: computable by any shard, stored nowhere.
+/// The shard that owns a flow, computed from the key alone; no shard stores it.
 ///
-/// TCP goes by the whole tuple. UDP and ping go by the guest's end alone, because their mappings are endpoint-independent.
-/// Frames that belong to no flow go to the service shard, which is the first.
+/// TCP uses the whole tuple. UDP and ping use the guest's address and port alone, because their mappings are
+/// endpoint-independent. Frames that belong to no flow go to the service shard, which is the first.
 extension FlowKey {
     /// The key of a connection that a client of a published port opens.
     ///
     /// - Parameters:
     ///   - client: the client's address as the guest sees it.
-    ///   - guest: where the port is published to.
+    ///   - guest: the guest's address and port to which the host's port is published.
     public init(client: IPAddress, _ clientPort: UInt16, of guest: TransportAddress) {
         self.init(
             guest: guest.address, guestPort: guest.port, remote: client, remotePort: clientPort, transport: .tcp)
@@ -17,7 +17,8 @@ extension FlowKey {
 
     /// The shard that owns the flow with this key.
     public func owner(shards: Int, secret: UInt64) -> Int {
-        // The high half of the hash: the flow table uses the low one, and must not lose entropy to the choice of shard.
+        // The high half of the hash: the flow table uses the low half, and the choice of shard must not cost it
+        // entropy.
         Int((hash(secret: secret) >> 32) % UInt64(shards))
     }
 }
@@ -46,7 +47,8 @@ extension FrameSummary {
         return key.owner(shards: shards, secret: secret)
     }
 
-    /// The same where the frame is at hand: an ICMP error goes to the owner of the flow that it is about.
+    /// The owner shard of a frame whose bytes are available: an ICMP error goes to the owner of the flow that it
+    /// quotes.
     ///
     /// - Parameter frame: the frame, virtio-net header first.
     public func owner(in frame: UnsafeRawBufferPointer, shards: Int, secret: UInt64) -> Int {

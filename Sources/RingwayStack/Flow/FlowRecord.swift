@@ -1,26 +1,26 @@
 public import RingwayWire
 
-/// What can be said of one flow at one moment.
+/// A snapshot of one flow, for listings.
 public struct FlowRecord: Sendable, BitwiseCopyable {
     public var key: FlowKey
     public var kind: Flow.Kind
-    /// Where a TCP connection stands; `established` for everything else.
+    /// The state of a TCP connection; `established` for all other flows.
     public var state = TCPState.established
-    /// A client of a published port began it.
+    /// Opened by a client of a published port.
     public var isOpenedByHost = false
-    /// It goes around the link, by a socket inside the guest.
+    /// The flow bypasses the link, through a socket inside the guest's namespace.
     public var isSpliced = false
-    /// The number of what it came by through the guest's agent, which its network knows; 0 for every other flow.
+    /// The number of the agent forward that the flow came through; 0 for all other flows.
     public var route: UInt32 = 0
-    /// Where the host's socket is connected to, or the client; the key's remote end where there is no such socket.
+    /// The remote end of the host's socket, or the client's address; the key's remote end if there is no such socket.
     public var hostAddress: TransportAddress
-    /// Bytes of payload so far; zero where they are not counted.
+    /// Payload bytes so far; zero if not counted.
     public var bytesFromGuest: UInt64 = 0
     public var bytesToGuest: UInt64 = 0
-    /// Nanoseconds since the guest was last heard, or since the last datagram.
+    /// Nanoseconds since the guest's last segment, or since the last datagram.
     public var idle: UInt64 = 0
 
-    /// A flow of which only this is known.
+    /// A record of which only these values are known.
     public init(key: FlowKey, kind: Flow.Kind, hostAddress: TransportAddress) {
         self.key = key
         self.kind = kind
@@ -31,23 +31,23 @@ public struct FlowRecord: Sendable, BitwiseCopyable {
     static func idle(since instant: UInt64, now: UInt64) -> UInt64 { now > instant ? now - instant : 0 }
 }
 
-/// How far a listing of a shard's flows has come.
+/// The position of a listing of a shard's flows.
 public struct FlowCursor: Sendable, BitwiseCopyable {
-    /// The tables that a listing goes through, in this order.
+    /// The tables of a listing, in order.
     public enum Table: UInt8, Sendable, BitwiseCopyable { case connections, mappings, pings, spliced, end }
 
     public var table = Table.connections
-    /// The next slot to look at.
+    /// The next slot to visit.
     public var slot: UInt32 = 0
 
     public init() {}
 
-    /// Writes the flows of one table from the cursor on, where it stands at that table, until the piece is full or the table
-    /// is at its end.
+    /// Writes flows of one table from the cursor on, if the cursor is in that table, until the chunk is full or the
+    /// table ends.
     ///
     /// - Parameters:
     ///   - highWater: slots below this may be occupied.
-    ///   - record: what is listed of a slot; `nil` when it is free.
+    ///   - record: the record of a slot; `nil` if the slot is free.
     mutating func list(
         _ table: Table, upTo highWater: UInt32, to writer: inout FlowRecordWriter, record: (UInt32) -> FlowRecord?
     ) {
@@ -59,29 +59,29 @@ public struct FlowCursor: Sendable, BitwiseCopyable {
         }
     }
 
-    /// Goes on with the next table.
+    /// Moves the cursor to the next table.
     public mutating func advance() {
         table = Table(rawValue: table.rawValue + 1) ?? .end
         slot = 0
     }
 }
 
-/// Where a piece of a listing is written to.
+/// Writes one chunk of a listing.
 public struct FlowRecordWriter: ~Copyable {
     private let records: UnsafeMutableBufferPointer<FlowRecord>
     public private(set) var count = 0
-    /// Slots that may still be looked at.
+    /// Slots that may still be visited.
     public var visits: Int
 
     /// - Parameters:
-    ///   - records: uninitialised memory for the piece.
-    ///   - visits: slots that may be looked at, occupied or not.
+    ///   - records: uninitialised memory for the chunk.
+    ///   - visits: the most slots to visit, occupied or not.
     public init(_ records: UnsafeMutableBufferPointer<FlowRecord>, visits: Int) {
         self.records = records
         self.visits = visits
     }
 
-    /// Whether the piece has come to its end.
+    /// Whether the chunk is full or its visits are used up.
     public var isFull: Bool { count == records.count || visits <= 0 }
 
     /// Adds a record; there must be room.

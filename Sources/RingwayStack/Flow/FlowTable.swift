@@ -2,10 +2,10 @@ public import RingwayStorage
 
 /// Flow keys to flows: open addressing with linear probing over memory allocated once, at most half full.
 ///
-/// A lookup reads one line of tags and one key. Removal shifts the run behind it back, so no tombstones gather and a
-/// table that has seen a billion flows probes as a fresh one does.
+/// A lookup reads one line of tags and one key. Removal shifts the following run back instead of leaving tombstones, so
+/// the probe length of an old table is that of a new one.
 public struct FlowTable: ~Copyable {
-    /// Zero marks an empty place; otherwise the low half of the hash with its lowest bit set.
+    /// Zero for an empty place; otherwise the low half of the hash with its lowest bit set.
     private let tags: UnsafeMutablePointer<UInt32>
     private let keys: UnsafeMutablePointer<FlowKey>
     private let references: UnsafeMutablePointer<Flow>
@@ -15,7 +15,7 @@ public struct FlowTable: ~Copyable {
     public private(set) var count = 0
 
     /// - Parameters:
-    ///   - capacity: the most flows; `insert` answers `false` beyond it.
+    ///   - capacity: the most flows; `insert` returns `false` beyond it.
     ///   - secret: random per network.
     public init(capacity: Int, secret: UInt64) throws(MemoryFailure) {
         precondition(capacity > 0 && capacity <= 1 << 24)
@@ -47,7 +47,7 @@ public struct FlowTable: ~Copyable {
 
     @inline(__always) private func home(_ tag: UInt32) -> Int { Int(tag >> 1) & mask }
 
-    /// The flow that `key` leads to, or `nil`.
+    /// The flow with this key, or `nil`.
     @inline(__always)
     public func find(_ key: FlowKey) -> Flow? {
         let wanted = tag(key)
@@ -60,7 +60,7 @@ public struct FlowTable: ~Copyable {
         }
     }
 
-    /// Adds a key that is not in the table. Answers `false` when the table is full.
+    /// Inserts a key that is not in the table. Returns `false` if the table is full.
     public mutating func insert(_ key: FlowKey, _ reference: Flow) -> Bool {
         guard count < capacity else { return false }
         let wanted = tag(key)
@@ -73,7 +73,7 @@ public struct FlowTable: ~Copyable {
         return true
     }
 
-    /// Removes a key; a key that is absent is ignored.
+    /// Removes a key; an absent key is ignored.
     public mutating func remove(_ key: FlowKey) {
         let wanted = tag(key)
         var hole = home(wanted)

@@ -1,18 +1,19 @@
 internal import RingwayStorage
 internal import RingwayWire
 
-/// Where the guest has sent to by its UDP mappings and pings, so that solicited datagrams can be told from unsolicited
-/// ones (RFC 4787 §5).
+/// The remote hosts that the guest has sent to through its UDP mappings and pings: the filter that separates solicited
+/// from unsolicited datagrams (RFC 4787 §5).
 ///
 /// ## Theory of operation
 ///
-/// Most mappings have one peer for life, which the mapping itself remembers; they are not in here at all. One that sends
-/// to a second has both entered, and every one after that. The key of a peer lies in the stack's table of flows, whose
-/// keyed hash no guest can aim at; the rest of it here, on its owner's list, the one sent to last at the end.
+/// Most mappings only ever have one peer, which the mapping itself stores; such a peer is not in this table. When a
+/// mapping sends to a second peer, both are entered, and all later ones. The key of a peer is in the stack's flow
+/// table, whose hash is keyed so that a guest cannot cause collisions; the rest is here, in a list per mapping (its
+/// owner), the most recently used peer last.
 ///
-/// **Bounds.** All owners share the places. When there is none left, the peer goes that was sent to longest ago of an owner
-/// that has most: owners are listed by the power of two that they have reached, so that it is found at once. A guest
-/// that scans, or a torrent, replaces its own peers, and a call with three of them keeps its three.
+/// **Bounds.** All owners share the places. If none is free, the least recently used peer of an owner with the most
+/// peers is evicted. To find that owner at once, owners are listed by the power of two of their number of peers. A port
+/// scan or a torrent therefore evicts its own peers, and a call with three peers keeps all three.
 struct PeerTable: ~Copyable {
     private struct Peer: BitwiseCopyable {
         var key: FlowKey
@@ -25,7 +26,7 @@ struct PeerTable: ~Copyable {
         var peers: SlotList
         var count: UInt32 = 0
 
-        /// The power of two that the count has reached.
+        /// The power of two of the number of peers.
         var rank: Int { UInt32.bitWidth - 1 - count.leadingZeroBitCount }
     }
 
@@ -34,14 +35,14 @@ struct PeerTable: ~Copyable {
     private let ownerCount: Int
     /// Owners with peers, by rank.
     private let ranks: UnsafeMutablePointer<SlotList>
-    /// The ranks whose lists are not empty, a bit for each.
+    /// A bit for each rank whose list is not empty.
     private var occupiedRanks: UInt32 = 0
 
     /// - Parameters:
     ///   - capacity: peers of all owners.
     ///   - owners: the numbers that owners may have.
     init(capacity: Int, owners ownerCount: Int) throws(MemoryFailure) {
-        // What may fail comes before any stored property is set.
+        // Allocations that may fail come before any stored property is set.
         var blocks = MemoryBlocks()
         let owners = try blocks.apart(ownerCount, of: Owner.self)
         let ranks = try blocks.apart(UInt32.bitWidth, of: SlotList.self)
@@ -67,18 +68,18 @@ struct PeerTable: ~Copyable {
     /// The peers of one owner.
     func count(of owner: UInt32) -> Int { Int(owners[Int(owner)].count) }
 
-    /// There is an owner of this number from now on, without peers.
+    /// Adds an owner without peers.
     mutating func open(_ owner: UInt32) {
         precondition(Int(owner) < ownerCount, "owners have small numbers")
         let list = SlotList(of: peers.base, offset: MemoryLayout<Peer>.offset(of: \.links))
         (owners + Int(owner)).initialize(to: Owner(peers: list))
     }
 
-    /// Whether the guest has sent to the peer lately.
+    /// Whether the guest has sent to the peer.
     @inline(__always)
     func contains(_ key: FlowKey, in table: borrowing FlowTable) -> Bool { table.find(key)?.kind == .peer }
 
-    /// Notes that the guest has sent to a peer; true where another had to go for it.
+    /// Records that the guest has sent to a peer; true if another peer was evicted for it.
     mutating func note(_ key: FlowKey, of owner: UInt32, in table: inout FlowTable) -> Bool {
         if let known = table.find(key) {
             owners[Int(owner)].peers.moveToEnd(known.slot)
@@ -96,7 +97,7 @@ struct PeerTable: ~Copyable {
         return isFull
     }
 
-    /// The owner is gone, and its peers are forgotten.
+    /// Removes an owner and its peers.
     mutating func close(_ owner: UInt32, in table: inout FlowTable) {
         var slot = owners[Int(owner)].peers.first
         while slot != SlotList.none, let peer = peers.pointer(inSlot: slot) {
@@ -141,12 +142,12 @@ struct PeerTable: ~Copyable {
 }
 
 extension FlowKey {
-    /// Sets peers apart from flows, none of which has such a transport.
+    /// Marks a key as a peer's: no flow has such a transport.
     private static var peerMark: UInt32 { 0x100 }
 
-    /// The key of a peer of the mapping, or of the ping, with this key.
+    /// The key of a peer of the mapping or ping with this key.
     ///
-    /// - Parameter port: zero where any port of the address is meant.
+    /// - Parameter port: zero for any port of the address.
     @inline(__always)
     func peer(_ address: IPAddress, port: UInt16) -> FlowKey {
         var key = self
@@ -156,7 +157,7 @@ extension FlowKey {
         return key
     }
 
-    /// The key of a peer of the mapping with this key, as a filter tells peers apart.
+    /// The key of a peer of the mapping with this key, with the port or without as the filter requires.
     @inline(__always)
     func peer(_ peer: TransportAddress, _ filtering: UDPFiltering) -> FlowKey {
         self.peer(peer.address, port: filtering.remembered(peer.port))

@@ -1,17 +1,17 @@
 internal import RingwayStorage
 internal import RingwayWire
 
-/// What a destination address, seen from the guest, means on the host.
+/// The meaning of a destination address, as the guest sees it, on the host.
 enum Destination {
     /// The gateway's own address: only its services answer.
     case gateway
-    /// A host to reach through a socket.
+    /// A host, reached through a socket.
     case host(IPAddress)
     /// Refused by policy.
     case refused
-    /// An unused address of the network itself.
+    /// An unused address of the guest's own network.
     case absent
-    /// Multicast, broadcast and addresses no router forwards.
+    /// Multicast, broadcast and other addresses that a router does not forward.
     case unroutable
 }
 
@@ -31,8 +31,8 @@ extension StackCore {
         return policy.permits(address) ? .host(address) : .refused
     }
 
-    /// Where a datagram or an echo request of the guest's goes: the gateway or a host. Any other destination is counted
-    /// and, where an error is due, reported to the guest; then the result is `nil`.
+    /// The destination of a guest's datagram or echo request: the gateway or a host. For any other destination the
+    /// frame is counted, an ICMP error is sent to the guest if the RFCs ask for one, and the result is `nil`.
     mutating func reachableDestination(_ summary: FrameSummary, _ bytes: UnsafeRawBufferPointer) -> Destination? {
         let found = destination(of: summary.destination)
         switch found {
@@ -53,17 +53,17 @@ extension StackCore {
 
     // MARK: Datagrams that come in by mappings and pings
 
-    /// Notes that the guest has sent to a peer of a mapping or a ping, which may answer from now on.
+    /// Records that the guest has sent to a peer of a mapping or a ping; the peer's datagrams are accepted from now on.
     mutating func notePeer(_ key: FlowKey, of owner: UInt32) {
         if peers.note(key, of: owner, in: &table) { counters.add(.udpPeersEvicted) }
     }
 
-    /// Whether a datagram of `sender`, an address of the host's side, to a mapping or a ping reaches the guest: it must be
-    /// one that the guest may send to, and has sent to. Counted when not.
+    /// Whether a datagram from `sender`, an address on the host's side, passes to the guest: the guest must be allowed
+    /// to send to that address, and must have sent to it. Refusals are counted.
     ///
     /// - Parameters:
-    ///   - key: the mapping's or the ping's.
-    ///   - last: where the guest has sent to last.
+    ///   - key: the key of the mapping or ping.
+    ///   - last: the peer that the guest sent to most recently.
     @inline(__always)
     mutating func admits(
         _ sender: TransportAddress, by key: FlowKey, lastTarget last: TransportAddress, _ filtering: UDPFiltering
@@ -80,17 +80,18 @@ extension StackCore {
     private mutating func mayReachGuest(_ sender: IPAddress) -> Bool {
         let shown = plan.addressForGuest(of: sender)
         guard case .host(let reached) = destination(of: shown) else { return false }
-        // The guest knows all of the loopback by one address, which leads to one of them.
+        // All loopback addresses appear to the guest as one address, which maps to one of them.
         return reached == sender || policy.permits(sender, as: shown)
     }
 }
 
 extension NetworkPlan {
-    /// The address under which the guest knows a peer of the host: its own, except that a loopback address becomes the
+    /// The address under which the guest sees a peer of the host: its own, except that a loopback address becomes the
     /// network's host address.
     func addressForGuest(of peer: IPAddress) -> IPAddress { shownToGuest(peer, by: peer) }
 
-    /// The same for a guest's address that may be of the other family, in which the peer appears as the host.
+    /// Like `addressForGuest(of:)`, for a guest's address that may be of the other family; the peer then appears as the
+    /// host.
     func shownToGuest(_ peer: IPAddress, by guest: IPAddress) -> IPAddress {
         if peer.isIPv4 == guest.isIPv4, !peer.isLoopback { return peer }
         return guest.isIPv4 ? IPAddress(hostIPv4) : IPAddress(hostIPv6)

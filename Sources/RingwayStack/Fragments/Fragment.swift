@@ -1,13 +1,13 @@
 internal import RingwayWire
 
-/// One fragment as it came, its header checked: where its bytes belong and to which datagram.
+/// One fragment with a valid header: its bytes, their offset, and the key of the datagram.
 struct Fragment {
     let key: FragmentKey
-    /// Of the datagram's first byte, in bytes; a multiple of eight.
+    /// The offset in the datagram of the fragment's first byte; a multiple of eight.
     let offset: Int
     let isLast: Bool
     let bytes: UnsafeRawBufferPointer
-    /// Meaningful in the first fragment alone, as are the four that follow.
+    /// Meaningful in the first fragment only, as are the next four.
     let protocolNumber: UInt8
     let hopLimit: UInt8
     let trafficClass: UInt8
@@ -21,8 +21,8 @@ struct Fragment {
 }
 
 extension Fragment {
-    /// Reads a frame whose summary says `.fragment`. `nil` when it carries nothing, or ends, short of the datagram's end,
-    /// elsewhere than at a multiple of eight bytes.
+    /// Reads a frame whose summary says `.fragment`. `nil` if it has no payload, or if it is not the last fragment and
+    /// its length is not a multiple of eight bytes.
     init?(_ frame: UnsafeRawBufferPointer, _ summary: FrameSummary) {
         guard summary.kind == .fragment, let ethernet = EthernetHeader(frame),
             let packet = summary.checkedPacket(in: frame), let bytes = summary.checkedPayload(in: frame),

@@ -1,7 +1,7 @@
 internal import RingwayWire
 
-/// What makes fragments parts of one datagram: RFC 791 §2.3 adds the protocol to the addresses and the identification,
-/// RFC 8200 §4.5 does not, because there only the first fragment's next header counts.
+/// The key by which fragments belong to one datagram. For IPv4 the protocol is part of it (RFC 791 §2.3); for IPv6 it
+/// is not, because only the first fragment's next header counts (RFC 8200 §4.5).
 struct FragmentKey: Equatable {
     let source: IPAddress
     let destination: IPAddress

@@ -1,18 +1,17 @@
 public import RingwayWire
 
-/// Cuts one transport datagram toward a guest into fragments that fit the MTU (RFC 791 §3.2, RFC 8200 §4.5).
+/// Splits one transport datagram to a guest into fragments that fit the MTU (RFC 791 §3.2, RFC 8200 §4.5).
 ///
-/// Pull style: `next(into:)` writes one frame after the other until it returns zero. A datagram that fits as it is comes
-/// out as one packet without fragmentation. The datagram is read where it lies and must stay there until the last frame
-/// is written; its transport header is part of it, the checksum included, since nothing behind the first fragment could
-/// complete it.
+/// Pull style: each `next(into:)` writes one frame, until it returns zero. A datagram that fits the MTU comes out as
+/// one packet without fragmentation. The datagram is read in place and must stay valid until the last frame is written.
+/// It includes the transport header with a complete checksum, because checksum offload does not work across fragments.
 ///
 ///     var fragmenter = Fragmenter(datagram, from: source, to: guest, …)
 ///     while let frame = buffer(), case let length = fragmenter.next(into: frame), length > 0 { send(frame, length) }
 public struct Fragmenter {
-    /// Bytes that hold any frame for this datagram.
+    /// The frame size that suffices for every fragment of this datagram.
     public let frameLength: Int
-    /// Frames that the datagram makes.
+    /// The number of frames of this datagram.
     public let frameCount: Int
 
     private let datagram: UnsafeRawBufferPointer
@@ -81,8 +80,8 @@ public struct Fragmenter {
 
     /// Writes the next ethernet frame, without virtio-net header.
     ///
-    /// - Returns: bytes of the frame; zero when all have been written (`isFinished`), or when this one does not fit and
-    ///   is still to come.
+    /// - Returns: bytes of the frame; zero when all have been written (`isFinished`), or when `frame` is too small, in
+    ///   which case the call may be repeated with a larger one.
     public mutating func next(into frame: UnsafeMutableRawBufferPointer) -> Int {
         guard !isFinished else { return 0 }
         let count = min(step, datagram.count - offset)

@@ -1,7 +1,7 @@
 internal import RingwayStorage
 internal import RingwayWire
 
-/// Fragments from the guest, put together into datagrams that enter the stack again as one frame.
+/// Reassembles the guest's fragments; a complete datagram re-enters the stack as one frame.
 struct Fragments: ~Copyable {
     private var reassembler: Reassembler
 
@@ -9,7 +9,7 @@ struct Fragments: ~Copyable {
         reassembler = try Reassembler(capacity: max(1, limits.fragments))
     }
 
-    /// When `expire` has work at the earliest, or `Deadlines.never`.
+    /// The earliest time at which `expire` has work, or `Deadlines.never`.
     var nextDeadline: UInt64 { mutating get { reassembler.nextDeadline ?? Deadlines.never } }
 
     mutating func receive(_ summary: FrameSummary, _ bytes: UnsafeRawBufferPointer, _ core: inout StackCore) {
@@ -28,7 +28,7 @@ struct Fragments: ~Copyable {
         core.effects.append(effect)
     }
 
-    /// Drops datagrams whose fragments did not all come in time.
+    /// Drops datagrams whose reassembly timed out.
     mutating func expire(_ core: inout StackCore) {
         let before = reassembler.drops.total
         reassembler.expire(now: core.now)

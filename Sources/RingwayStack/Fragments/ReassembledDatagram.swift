@@ -1,10 +1,9 @@
 public import RingwayWire
 
-/// A transport datagram put together from its fragments.
+/// A transport datagram reassembled from its fragments.
 ///
-/// `bytes` lie in the reassembler's memory and are valid until the next call on it. The transport checksum has not been
-/// looked at: whoever writes the datagram back as one frame and parses that has it checked there, and whoever uses the
-/// bytes directly asks `isChecksumCorrect`.
+/// `bytes` is in the reassembler's memory and valid until the next call on the reassembler. The transport checksum is
+/// not verified: either write the datagram back as one frame and let the parser verify it, or call `isChecksumCorrect`.
 public struct ReassembledDatagram: BitwiseCopyable {
     /// The transport header and everything after it.
     public let bytes: UnsafeRawBufferPointer
@@ -27,7 +26,7 @@ public struct ReassembledDatagram: BitwiseCopyable {
     /// Bytes that the datagram takes as a single frame.
     public var frameLength: Int { EthernetFrame.headerLength + (source.isIPv4 ? 20 : 40) + bytes.count }
 
-    /// Writes the datagram as the one ethernet frame its sender would have sent on a link without an MTU.
+    /// Writes the datagram as one ethernet frame, as on a link without an MTU.
     ///
     /// - Returns: `frameLength`, or zero when it does not fit.
     public func writeFrame(into frame: UnsafeMutableRawBufferPointer) -> Int {
@@ -41,8 +40,8 @@ public struct ReassembledDatagram: BitwiseCopyable {
         return frameLength
     }
 
-    /// Whether the checksum of TCP, UDP, ICMP or ICMPv6 is right. A UDP datagram over IPv4 may go without (RFC 768);
-    /// other protocols are taken as they are.
+    /// Whether the checksum of TCP, UDP, ICMP or ICMPv6 is right. A UDP datagram over IPv4 may have none (RFC 768);
+    /// other protocols are accepted unchecked.
     public var isChecksumCorrect: Bool {
         var sum: UInt64 = 0
         switch protocolNumber {

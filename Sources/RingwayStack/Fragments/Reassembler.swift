@@ -1,35 +1,34 @@
 public import RingwayStorage
 public import RingwayWire
 
-/// Puts the guest's fragmented IPv4 and IPv6 datagrams together (RFC 791 §3.2, RFC 8200 §4.5, RFC 5722).
+/// Reassembles the guest's fragmented IPv4 and IPv6 datagrams (RFC 791 §3.2, RFC 8200 §4.5, RFC 5722).
 ///
 /// ## Theory of operation
 ///
-/// Each datagram under way has a slot: 64 KiB for its bytes, a bit for each of its blocks of eight, the length once the
-/// last fragment has told it. All slots are allocated at the start and their pages touched by the first datagram that
-/// reaches so far; the lowest free slot is taken first, so a guest that fragments now and then uses one slot's memory.
+/// Each incomplete datagram has a slot: 64 KiB for its bytes, a bit for each block of eight bytes, and the length once
+/// the last fragment has arrived. All slots are allocated at the start, and their pages are touched on first use. The
+/// lowest free slot is used first, so a guest that rarely fragments uses the memory of one slot.
 ///
-/// A fragment that disagrees with what has arrived (an overlap, an end beyond the end, two ends) condemns the datagram:
-/// its slot stays, *condemned*, until its time is out, so that the rest is dropped with it as RFC 5722 §4 requires and
-/// is not mistaken for a new datagram. A repetition of bytes that are the same is no disagreement (RFC 8200 §4.5 allows
-/// to tell duplicates apart), because nothing depends on which copy counts.
+/// A fragment that contradicts earlier ones (an overlap, data beyond the end, two ends) condemns the datagram: its slot
+/// stays occupied until the timeout, so that all further fragments are dropped, as RFC 5722 §4 requires, and not
+/// mistaken for a new datagram. An exact repetition is not a contradiction (RFC 8200 §4.5 permits this).
 ///
-/// At the bound the oldest datagram gives way, condemned ones first.
+/// If all slots are in use, the oldest datagram is dropped, condemned ones first.
 public struct Reassembler: ~Copyable {
-    /// How long a datagram's fragments are waited for, in nanoseconds.
+    /// The reassembly timeout, nanoseconds.
     ///
-    /// RFC 791 §3.2 suggests 15 seconds, RFC 8200 §4.5 says 60, Linux takes 30 for IPv4. On a link inside one machine
-    /// fragments arrive within microseconds or not at all, and the 16 bits of an IPv4 identification can come round
-    /// within seconds (RFC 4963), so waiting longer buys mistakes: 30 for both families.
+    /// RFC 791 §3.2 suggests 15 seconds, RFC 8200 §4.5 says 60, Linux uses 30 for IPv4. On a link inside one machine
+    /// fragments arrive within microseconds or not at all, and the 16 bits of an IPv4 identification can wrap within
+    /// seconds (RFC 4963), so a longer timeout would increase mis-association: 30 for both families.
     public static var timeout: UInt64 { 30 * 1_000_000_000 }
 
-    /// Datagrams that were put together.
+    /// Datagrams reassembled.
     public private(set) var completed: UInt64 = 0
-    /// Fragments and datagrams that were not.
+    /// Fragments and datagrams dropped.
     public private(set) var drops = ServiceDropCounts()
-    /// Datagrams under way, condemned ones included.
+    /// Slots in use, condemned datagrams included.
     public private(set) var inUse = 0
-    /// The most datagrams that can be under way.
+    /// The number of slots.
     public let capacity: Int
 
     private struct Slot {
@@ -40,7 +39,7 @@ public struct Reassembler: ~Copyable {
             source: IPAddress(high: 0, low: 0), destination: IPAddress(high: 0, low: 0), identification: 0,
             protocolNumber: 0)
         var deadline: UInt64 = 0
-        /// Zero until the last fragment has come.
+        /// Zero until the last fragment arrives.
         var length = 0
         var received = 0
         var highestEnd = 0
@@ -101,7 +100,7 @@ public struct Reassembler: ~Copyable {
         return take(fragment, index)
     }
 
-    /// When `expire` has something to do next, in monotonic nanoseconds.
+    /// The earliest time at which `expire` has work, in monotonic nanoseconds.
     public var nextDeadline: UInt64? {
         guard inUse > 0 else { return nil }
         var earliest: UInt64?
@@ -111,7 +110,7 @@ public struct Reassembler: ~Copyable {
         return earliest
     }
 
-    /// Gives up the datagrams whose time is out at `now`.
+    /// Drops the datagrams that have timed out at `now`.
     public mutating func expire(now: UInt64) {
         for index in 0..<capacity where slots[index].state != .free && slots[index].deadline <= now {
             release(index, .fragmentTimedOut)
@@ -156,7 +155,7 @@ public struct Reassembler: ~Copyable {
         return slots[index].deadline < slots[other].deadline
     }
 
-    /// A condemned datagram has been counted already.
+    /// A condemned datagram was counted when it was condemned.
     private mutating func release(_ index: Int, _ reason: ServiceDrop) {
         precondition(slots[index].state != .free, "a free slot cannot be released")
         if slots[index].state == .collecting { drops.count(reason) }
@@ -201,7 +200,7 @@ public struct Reassembler: ~Copyable {
         return finish(index)
     }
 
-    /// Whether the fragment's end is compatible with what is known of the datagram's.
+    /// Whether the fragment's end is consistent with the datagram's end, if known.
     private func agrees(_ fragment: Fragment, _ slot: Slot) -> Bool {
         if slot.length > 0 {
             return fragment.isLast ? fragment.end == slot.length : fragment.end <= slot.length

@@ -1,7 +1,7 @@
-/// Which blocks of eight bytes of a datagram have arrived: one bit each, in memory that the reassembler owns.
+/// Which eight-byte blocks of a datagram have arrived: one bit each, in memory that the reassembler owns.
 ///
-/// Fragments begin at multiples of eight bytes and all but the last end at one (RFC 791 §3.1, RFC 8200 §4.5), so bits
-/// for blocks are exact and an overlap is an AND.
+/// Fragments start at multiples of eight bytes and all but the last end at one (RFC 791 §3.1, RFC 8200 §4.5), so a bit
+/// per block is exact and overlap detection is an AND.
 struct ReceivedBlocks {
     /// Words for a datagram of 64 KiB: 8,192 blocks.
     static var wordCount: Int { 128 }
@@ -14,7 +14,7 @@ struct ReceivedBlocks {
         words.update(repeating: 0, count: Self.wordCount)
     }
 
-    /// How much of the blocks that the bytes `start..<end` touch has been marked.
+    /// How many of the blocks that `start..<end` touches are marked: none, some or all.
     func coverage(from start: Int, to end: Int) -> Coverage {
         var missing: UInt64 = 0
         var present: UInt64 = 0
@@ -26,12 +26,12 @@ struct ReceivedBlocks {
         return missing == 0 ? .all : .some
     }
 
-    /// Marks the blocks that the bytes `start..<end` touch.
+    /// Marks the blocks that `start..<end` touches.
     func mark(from start: Int, to end: Int) {
         forEachWord(from: start, to: end) { index, mask in words[index] |= mask }
     }
 
-    /// Calls `body` with each word that has one of the blocks, and the blocks' bits in it.
+    /// Calls `body` with each word that holds one of the blocks, and the mask of the blocks in it.
     private func forEachWord(from start: Int, to end: Int, _ body: (Int, UInt64) -> Void) {
         precondition(start >= 0 && start < end && end <= Self.wordCount * 512, "bytes outside a datagram")
         let first = start / 8

@@ -1,7 +1,7 @@
 internal import RingwayStorage
 internal import RingwayWire
 
-/// What a datagram's IP header says beside its addresses.
+/// Fields of a datagram's IP header other than the addresses.
 @frozen
 public struct DatagramMarks: Equatable, Sendable, BitwiseCopyable {
     public var hopLimit: UInt8
@@ -33,11 +33,12 @@ struct DatagramPayload {
     var isTrain: Bool { segmentSize > 0 && length > segmentSize }
 }
 
-/// Sends datagrams to the guest: whole, as a super-frame, cut into single ones, or fragmented to the path's MTU.
+/// Sends datagrams to the guest: as they are, as a super-frame, split into single datagrams, or fragmented to the path
+/// MTU.
 struct DatagramSender: ~Copyable {
-    /// MTUs of paths behind the guest, as routers there have reported them.
+    /// Path MTUs reported by routers behind the guest.
     private var pathMTUs: PathMTUCache
-    /// Of the last datagram that was sent in fragments.
+    /// The identification of the last fragmented datagram.
     private var identification: UInt32
 
     init(_ configuration: StackConfiguration) {
@@ -45,12 +46,12 @@ struct DatagramSender: ~Copyable {
         identification = UInt32(truncatingIfNeeded: configuration.secret)
     }
 
-    /// A router behind the guest reports the MTU of its path to an address of the guest's.
+    /// Records the path MTU to a guest's address, reported by a router behind the guest.
     mutating func note(mtu: Int, toward address: IPAddress, now: UInt64) {
         pathMTUs.note(mtu, toward: address, now: now)
     }
 
-    /// Sends UDP payload that lies behind at least `Stack.headroom` bytes. Takes the lease.
+    /// Sends UDP payload that has at least `Stack.headroom` bytes before it. Takes the lease.
     mutating func send(
         _ payload: DatagramPayload, from sender: TransportAddress, to guest: TransportAddress, _ marks: DatagramMarks,
         _ core: inout StackCore
@@ -71,7 +72,7 @@ struct DatagramSender: ~Copyable {
         sendSeparately(payload, from: sender, to: guest, marks, &core)
     }
 
-    /// As one frame. A single datagram has no segment size in its header.
+    /// Sends one frame. The header of a single datagram has no segment size.
     private mutating func sendWhole(
         _ payload: DatagramPayload, from sender: TransportAddress, to guest: TransportAddress, _ marks: DatagramMarks,
         _ core: inout StackCore
@@ -94,7 +95,7 @@ struct DatagramSender: ~Copyable {
         core.writeFrame(payload.lease, offset: payload.offset - headers, length: headers + payload.length)
     }
 
-    /// One frame per datagram of a train: the link takes no UDP super-frames.
+    /// Sends one frame per datagram of a train, because the link does not accept UDP super-frames.
     private mutating func sendSeparately(
         _ payload: DatagramPayload, from sender: TransportAddress, to guest: TransportAddress, _ marks: DatagramMarks,
         _ core: inout StackCore
@@ -112,7 +113,7 @@ struct DatagramSender: ~Copyable {
         core.release(payload.lease)
     }
 
-    /// A datagram above the MTU, its checksum made in software. Takes the lease.
+    /// Sends a datagram above the MTU, with its checksum computed in software. Takes the lease.
     private mutating func sendFragments(
         _ payload: DatagramPayload, from sender: TransportAddress, to guest: TransportAddress, _ marks: DatagramMarks,
         _ core: inout StackCore
@@ -129,7 +130,7 @@ struct DatagramSender: ~Copyable {
         core.release(payload.lease)
     }
 
-    /// Cuts a transport datagram, checksum and all, into frames of the path's MTU.
+    /// Splits a transport datagram with a complete checksum into frames of the path MTU.
     mutating func sendInFragments(
         _ datagram: UnsafeRawBufferPointer, from source: IPAddress, to destination: IPAddress,
         _ protocolNumber: UInt8, _ marks: DatagramMarks, _ core: inout StackCore

@@ -1,14 +1,14 @@
 internal import RingwayWire
 
-/// Starts a frame in a caller's buffer: ethernet and IP headers in place, the rest handed out to be filled.
+/// Writes ethernet and IP headers to a caller's buffer and returns the rest of the buffer for the payload.
 ///
-/// Every function returns `nil` when the whole frame does not fit, so a caller has one length to check and it is here.
+/// Every function returns `nil` if the whole frame does not fit, so callers need no length check of their own.
 enum EthernetFrame {
     static var headerLength: Int { EthernetHeader.length }
     static var ipv4Length: Int { IPv4Header.minimumLength }
     static var ipv6Length: Int { IPv6Header.length }
 
-    /// Writes the ethernet header; the result is the `length` bytes behind it.
+    /// Writes the ethernet header; returns the `length` bytes behind it.
     static func start(
         in frame: UnsafeMutableRawBufferPointer, from source: MACAddress, to destination: MACAddress,
         etherType: UInt16, length: Int
@@ -18,7 +18,7 @@ enum EthernetFrame {
         return UnsafeMutableRawBufferPointer(start: base + headerLength, count: length)
     }
 
-    /// Writes the ethernet and IP headers of a packet of either family; the result is the payload that it announces.
+    /// Writes the ethernet and IP headers of a packet of either family; returns the space for the payload.
     static func start(
         _ packet: PacketHeaders, in frame: UnsafeMutableRawBufferPointer, from source: MACAddress,
         to destination: MACAddress
@@ -29,7 +29,7 @@ enum EthernetFrame {
         return UnsafeMutableRawBufferPointer(start: base + headers, count: packet.payloadLength)
     }
 
-    /// Writes the ethernet and IPv4 headers; the result is the payload that `fields` announces.
+    /// Writes the ethernet and IPv4 headers; returns the space for the payload.
     static func startIPv4(
         in frame: UnsafeMutableRawBufferPointer, from source: MACAddress, to destination: MACAddress,
         _ fields: IPv4Fields
@@ -42,7 +42,7 @@ enum EthernetFrame {
         return UnsafeMutableRawBufferPointer(rebasing: packet[ipv4Length...])
     }
 
-    /// Writes the ethernet and IPv6 headers; the result is the payload that `fields` announces.
+    /// Writes the ethernet and IPv6 headers; returns the space for the payload.
     static func startIPv6(
         in frame: UnsafeMutableRawBufferPointer, from source: MACAddress, to destination: MACAddress,
         _ fields: IPv6Fields
@@ -55,7 +55,7 @@ enum EthernetFrame {
         return UnsafeMutableRawBufferPointer(rebasing: packet[ipv6Length...])
     }
 
-    /// Completes a whole ICMPv6 message: everything is written but the checksum, whose field is zero.
+    /// Writes the checksum of an ICMPv6 message that is otherwise complete; the checksum field must be zero.
     static func sealICMPv6(
         _ message: UnsafeMutableRawBufferPointer, source: IPv6Address, destination: IPv6Address
     ) {
@@ -65,7 +65,7 @@ enum EthernetFrame {
         message.storeBytes(of: checksum, toByteOffset: ICMPv6Header.checksumOffset, as: UInt16.self)
     }
 
-    /// Completes a whole ICMP message for IPv4, which has no pseudo-header.
+    /// Writes the checksum of an ICMPv4 message, which has no pseudo-header.
     static func sealICMPv4(_ message: UnsafeMutableRawBufferPointer) {
         let checksum = Checksum.finish(Checksum.partial(UnsafeRawBufferPointer(message)))
         message.storeBytes(of: checksum, toByteOffset: ICMPv4Header.checksumOffset, as: UInt16.self)

@@ -53,12 +53,12 @@ public struct FailedPacket: BitwiseCopyable {
         (identifier, sequence) = echo
     }
 
-    /// Bytes of the packet when it was whole.
+    /// Bytes of the original packet.
     var packetLength: Int { ipHeaderLength + 8 + payload.count }
 
     private var ipHeaderLength: Int { PacketHeaders.ipLength(isIPv4: source.isIPv4) }
 
-    /// Writes as much of the packet as `quote` holds, which is 48 bytes at least.
+    /// Writes as much of the packet as fits `quote`, which has room for 48 bytes at least.
     func write(to quote: UnsafeMutableRawBufferPointer) {
         guard let base = quote.baseAddress, quote.count >= ipHeaderLength + 8 else { return }
         let messageLength = 8 + payload.count

@@ -1,7 +1,6 @@
 internal import RingwayWire
 
-/// The headers before the transport header of a whole packet, in either family: the one place that tells the two apart
-/// when frames are built.
+/// The headers before the transport header of a packet of either family.
 struct PacketHeaders {
     let source: IPAddress
     let destination: IPAddress
@@ -12,7 +11,7 @@ struct PacketHeaders {
     /// Differentiated services and ECN.
     let trafficClass: UInt8
 
-    /// What a segmentation offload needs to know of a frame that is several packets.
+    /// The segmentation offload of a frame that is several packets.
     struct Segmentation {
         /// One of `VirtioNetHeader`'s.
         var type: UInt8 = 0

@@ -1,27 +1,27 @@
 public import RingwayWire
 
-/// An ICMP error from the guest about a packet that it was sent in a remote host's name (RFC 792, RFC 4443 §3): a port of
-/// it is closed, or a router inside it has a smaller link.
+/// An ICMP error from the guest about a packet that the stack sent on behalf of a remote host (RFC 792, RFC 4443 §3): a
+/// port is closed, or a router behind the guest has a smaller link.
 @frozen
 public struct GuestError: Sendable, BitwiseCopyable {
     /// What the error says.
     public enum Reason: Equatable, Sendable, BitwiseCopyable {
-        /// The packet must not be longer than this, which may be zero: some router did not say (RFC 1191 §4).
+        /// The packet exceeds this MTU, which is zero if the router did not report it (RFC 1191 §4).
         case packetTooBig(mtu: Int)
         /// Nothing listens on the port.
         case portUnreachable
         /// The guest, or a network behind it, cannot be reached: host, network, protocol or policy.
         case unreachable
-        /// Hops or time ran out, or a header was not understood.
+        /// Time exceeded or parameter problem.
         case other
     }
 
     public let reason: Reason
-    /// The packet the error is about: its source is the remote end and its destination the guest's.
+    /// The quoted packet: its source is the remote end and its destination the guest.
     public let quoted: QuotedPacket
 
-    /// Reads the error in a frame that was parsed as ICMP or ICMPv6; `nil` when it is another message, or quotes too
-    /// little to say what it is about.
+    /// Reads the error in a frame that was parsed as ICMP or ICMPv6; `nil` if the message is not an error, or quotes
+    /// too little to identify the packet.
     ///
     /// - Parameter bytes: the ethernet frame, without virtio-net header.
     public init?(_ summary: FrameSummary, _ bytes: UnsafeRawBufferPointer) {
@@ -35,7 +35,7 @@ public struct GuestError: Sendable, BitwiseCopyable {
         self.quoted = quoted
     }
 
-    /// The two families' headers have the same shape and other numbers.
+    /// The headers of the two families have the same layout but other type numbers.
     private static func reason(_ header: ICMPv6Header, isIPv6: Bool) -> Reason? {
         if isIPv6 {
             switch header.type {
@@ -58,7 +58,7 @@ public struct GuestError: Sendable, BitwiseCopyable {
         }
     }
 
-    /// The key by which shards share flows: that of the connection, or of the guest's end of the datagrams.
+    /// The key that selects the owner shard: that of the connection, or of the guest's end of the datagrams.
     public var flowKey: FlowKey {
         switch quoted.protocolNumber {
         case IPProtocol.tcp:

@@ -1,10 +1,9 @@
 internal import RingwayWire
 
-/// MTUs of paths behind the guest's interface, as routers inside the guest report them (RFC 1191, RFC 8201): a container's
-/// bridge, a VPN. By the address the packets are for; forgotten after ten minutes, so that a path that has grown is found
-/// out about (RFC 8201 §4).
+/// Path MTUs to addresses of the guest, as reported by routers behind the guest (RFC 1191, RFC 8201): a container's
+/// bridge, a VPN. Entries expire after ten minutes, so that an increased path MTU is noticed (RFC 8201 §4).
 ///
-/// A handful of addresses, allocated once: of more the one that was learned first is forgotten.
+/// A few entries, allocated once; if all are in use, the oldest is replaced.
 struct PathMTUCache: ~Copyable {
     private struct Entry: BitwiseCopyable {
         var address = IPAddress(high: 0, low: 0)
@@ -14,8 +13,8 @@ struct PathMTUCache: ~Copyable {
 
     static var capacity: Int { 16 }
     static var lifetime: UInt64 { 600 * 1_000_000_000 }
-    /// No report makes datagrams smaller than this: what Linux takes for the least of IPv4 (`net.ipv4.route.min_pmtu`), and
-    /// the least that IPv6 allows. A router with a smaller link cuts the fragments again.
+    /// The smallest path MTU that is accepted: Linux's default minimum for IPv4 (`net.ipv4.route.min_pmtu`), and the
+    /// IPv6 minimum. A router with a smaller link fragments again.
     private static func least(for address: IPAddress) -> Int { address.isIPv4 ? 552 : NetworkPlan.minimumMTU }
 
     private let entries: UnsafeMutablePointer<Entry>
@@ -30,7 +29,7 @@ struct PathMTUCache: ~Copyable {
 
     deinit { entries.deallocate() }
 
-    /// Bytes of an IP packet that may go to the address.
+    /// The path MTU to the address.
     @inline(__always)
     mutating func mtu(toward address: IPAddress, now: UInt64) -> Int {
         count == 0 ? linkMTU : known(address, now: now)
@@ -47,13 +46,13 @@ struct PathMTUCache: ~Copyable {
         return linkMTU
     }
 
-    /// Takes a router's word. One that says nothing useful (zero, or what no link may have) means the least.
+    /// Records a reported MTU. An invalid one (zero, or below the family's minimum) counts as the minimum.
     mutating func note(_ mtu: Int, toward address: IPAddress, now: UInt64) {
         guard mtu < linkMTU else { return }
         let entry = Entry(
             address: address, mtu: min(linkMTU, max(mtu, Self.least(for: address))), expiry: now &+ Self.lifetime)
         for index in 0..<count where entries[index].address == address {
-            // A larger one must wait until the smaller one is forgotten: errors may overtake each other.
+            // A larger MTU replaces a smaller one only after that expires: errors may be reordered.
             if entries[index].expiry <= now || entry.mtu <= entries[index].mtu { entries[index] = entry }
             return
         }

@@ -1,20 +1,21 @@
 internal import RingwayStorage
 internal import RingwayWire
 
-/// Echo requests of the guest's: the gateway answers its own, and a socket of the host carries the others.
+/// ICMP echo: the gateway answers requests to itself; other requests go through sockets of the host.
 ///
 /// ## Theory of operation
 ///
-/// An identifier of the guest's is one mapping, whichever hosts are pinged with it (RFC 5508): the owner gives it a ping
-/// socket, or a share of a raw one. Replies reach the guest from hosts that it has pinged. A mapping ends by silence of the
-/// guest's, or when a new one needs its place; the one idle for longest goes.
+/// Each echo identifier of the guest is one mapping, for all hosts that the guest pings with it (RFC 5508). The owner
+/// gives the mapping a ping socket, or a share of a raw socket. Replies pass to the guest from hosts that it has
+/// pinged. A mapping ends after a time without requests, or when its place is needed; the one idle for longest is
+/// evicted.
 struct Ping: ~Copyable {
     private var pings: Slab<PingMapping>
     private var byAge: SlotList
     private var echo: ICMPEcho
-    /// Nanoseconds without a request after which a mapping ends.
+    /// The idle timeout of a mapping, nanoseconds; only requests reset it.
     private let timeout: UInt64
-    /// Pings come after the mappings among the owners of peers.
+    /// In the table of peers, owner numbers of pings follow those of UDP mappings.
     private let firstPeerOwner: UInt32
 
     init(_ configuration: StackConfiguration, capacities: StackCapacities) throws(MemoryFailure) {
@@ -28,7 +29,7 @@ struct Ping: ~Copyable {
 
     // MARK: From the guest
 
-    /// An echo request. Takes the lease.
+    /// Handles an echo request. Takes the lease.
     ///
     /// - Parameter message: the ICMP message in `bytes`.
     mutating func receive(
@@ -58,7 +59,7 @@ struct Ping: ~Copyable {
         core.effects.append(effect)
     }
 
-    /// The gateway is pinged itself.
+    /// Answers a request to the gateway itself.
     private mutating func answer(
         _ summary: FrameSummary, _ bytes: UnsafeRawBufferPointer, _ message: UnsafeRawBufferPointer,
         _ sender: inout DatagramSender, _ core: inout StackCore
@@ -68,7 +69,7 @@ struct Ping: ~Copyable {
             let written = echo.respond(to: bytes, summary, into: reply.room)
             return core.sendReply(reply.lease, bytes: written, .echoAnswers)
         }
-        // The request came in fragments, and so does the answer.
+        // A request that was reassembled gets a fragmented reply.
         let scratch = core.leaseForFrame(bytes: message.count)
         guard !scratch.isNone else { return }
         let room = UnsafeMutableRawBufferPointer(
@@ -115,7 +116,7 @@ struct Ping: ~Copyable {
         return handle.slot
     }
 
-    /// The guest pings `target`, which may answer from now on.
+    /// Records that the guest has pinged `target`, whose replies are accepted from now on.
     private mutating func noteTarget(
         _ target: IPAddress, of ping: UnsafeMutablePointer<PingMapping>, _ core: inout StackCore
     ) {
@@ -155,13 +156,13 @@ struct Ping: ~Copyable {
         return IdleFlow(flow: Flow(.ping, slot: byAge.first), usedAt: ping.pointee.usedAt)
     }
 
-    /// The key of a mapping; `nil` when the handle is stale.
+    /// The key of a mapping; `nil` if the handle is stale.
     func key(of handle: Handle) -> FlowKey? { pings.pointer(to: handle)?.pointee.key }
 
     /// Slots below this may be occupied.
     var slotLimit: UInt32 { pings.highWater }
 
-    /// What is listed of the mapping in a slot; `nil` when there is none.
+    /// The record of the mapping in a slot; `nil` if the slot is free.
     mutating func record(inSlot slot: UInt32, now: UInt64) -> FlowRecord? {
         guard let ping = pings.pointer(inSlot: slot)?.pointee else { return nil }
         var record = FlowRecord(
@@ -173,7 +174,7 @@ struct Ping: ~Copyable {
 
     // MARK: From the host
 
-    /// The owner has no socket for pings: the guest is told that they are prohibited. Takes the lease.
+    /// The owner has no socket for pings: sends "administratively prohibited" to the guest. Takes the lease.
     mutating func refused(
         _ handle: Handle, to target: IPAddress, _ lease: Lease, offset: Int, length: Int, _ core: inout StackCore
     ) {
@@ -202,7 +203,7 @@ struct Ping: ~Copyable {
         core.release(lease)
     }
 
-    /// The key of the mapping that a reply of the host's is for, if the guest may see it.
+    /// The key of the mapping that a reply belongs to, if the reply may pass to the guest.
     private mutating func admittedKey(
         _ handle: Handle, from host: IPAddress, length: Int, _ core: inout StackCore
     ) -> FlowKey? {
@@ -216,7 +217,7 @@ struct Ping: ~Copyable {
         return key
     }
 
-    /// The host's kernel put its own identifier in; the guest knows another.
+    /// Restores the guest's identifier, which the host's kernel replaced by its own.
     private static func restoreIdentifier(
         of message: UnsafeMutableRawBufferPointer, _ base: UnsafeMutableRawPointer, _ key: FlowKey, source: IPAddress
     ) {
@@ -231,11 +232,11 @@ struct Ping: ~Copyable {
         base.storeBytes(of: checksum, toByteOffset: ICMPv4Header.checksumOffset, as: UInt16.self)
     }
 
-    /// An echo request went no further: the guest is sent an ICMP error.
+    /// An echo request failed: sends an ICMP error to the guest.
     ///
     /// - Parameters:
-    ///   - router: the address that reported it, or `nil` for the gateway.
-    ///   - message: the ICMP message as the host's kernel gives it back.
+    ///   - router: the address that reported the error, or `nil` for the gateway.
+    ///   - message: the ICMP message as quoted by the host's kernel.
     mutating func failed(
         _ handle: Handle, to target: IPAddress, _ reason: ICMPError.Reason, from router: IPAddress?,
         message: UnsafeRawBufferPointer, _ core: inout StackCore

@@ -1,13 +1,13 @@
 public import RingwayStorage
 public import RingwayWire
 
-/// What one of the guest's echo identifiers is on the host: one ping socket, whichever hosts the guest pings with it.
+/// One echo identifier of the guest: one ping socket on the host, for all hosts that the guest pings with it.
 @frozen
 public struct PingMapping: BitwiseCopyable {
     public var key: FlowKey
     public var links = SlotLinks()
-    /// Monotonic nanoseconds of the last request: replies prolong no ping's life.
+    /// Monotonic nanoseconds of the last request; replies do not extend the lifetime.
     public var usedAt: UInt64
-    /// Where the guest pinged last; unspecified before the first.
+    /// The host pinged most recently; unspecified before the first request.
     public var target = IPAddress(high: 0, low: 0)
 }

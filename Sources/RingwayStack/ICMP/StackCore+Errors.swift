@@ -1,23 +1,23 @@
 internal import RingwayStorage
 internal import RingwayWire
 
-/// ICMP errors toward the guest: what the host's sockets reported, sent as a router would send it.
+/// ICMP errors to the guest: errors of the host's sockets, sent as a router would send them.
 extension StackCore {
-    /// About a frame that is at hand.
+    /// Sends an error about a frame whose bytes are available.
     mutating func sendError(_ reason: ICMPError.Reason, about bytes: UnsafeRawBufferPointer, _ summary: FrameSummary) {
         guard let reply = prepareReply(limit: ICMPError.frameLength) else { return }
         finishError(reply.lease, errors.write(reason, about: bytes, summary, now: now, into: reply.room))
     }
 
-    /// About a packet of which the essentials are known.
+    /// Sends an error about a packet of which only the key fields are known.
     mutating func sendError(_ reason: ICMPError.Reason, from router: IPAddress?, about packet: FailedPacket) {
         guard let reply = prepareReply(limit: ICMPError.frameLength) else { return }
         finishError(
             reply.lease, errors.write(reason, from: router, about: packet, to: guestMAC, now: now, into: reply.room))
     }
 
-    /// About the SYN of a connection, which is rebuilt as far as an error quotes it: the guest's kernel finds the socket by
-    /// addresses and ports and compares the sequence number (RFC 5927 §4.1).
+    /// Sends an error about the SYN of a connection. The part of the SYN that an error quotes is rebuilt: the guest's
+    /// kernel finds the socket by addresses and ports and compares the sequence number (RFC 5927 §4.1).
     mutating func sendError(
         _ reason: ICMPError.Reason, from router: IPAddress?, aboutSYNOf key: FlowKey, sequence: SequenceNumber
     ) {
@@ -56,8 +56,9 @@ extension StackCore {
         sendReply(lease, bytes: written, .icmpErrorsToGuest)
     }
 
-    /// The hop limit with which the host sends on what the guest sent, or `nil` when it ends at the gateway, which then
-    /// reports so: the gateway is a router (RFC 1812 §5.3.1), except toward the network's own addresses.
+    /// The hop limit for the host's packet, one less than the guest's; `nil` if it reaches zero, in which case the
+    /// gateway has sent time exceeded, as a router does (RFC 1812 §5.3.1). Addresses of the guest's own network are
+    /// exempt.
     mutating func hopLimitBeyondGateway(_ summary: FrameSummary, _ bytes: UnsafeRawBufferPointer) -> UInt8? {
         if plan.contains(summary.destination) { return summary.hopLimit }
         guard summary.hopLimit > 1 else {

@@ -1,19 +1,18 @@
 public import RingwayWire
 
-/// Answers ARP for the whole IPv4 network (RFC 826), and asks for guests' addresses.
+/// Answers ARP requests for the IPv4 network (RFC 826), and sends ARP requests for guests' addresses.
 ///
-/// A guest that is alone on its network has everything behind the gateway: every address of the network but its own is
-/// at the gateway's ethernet address (proxy ARP, RFC 1027). Neighbours answer for themselves, as a guest that asks this
-/// responder tells it. Two questions get no answer even so:
-/// an announcement, in which a guest asks for its own address (RFC 5227 §3), and a probe, in which it asks from
-/// `0.0.0.0` whether an address is free (§2.1.1); only for the gateway's and the host's it is not.
+/// For a guest that is alone on its network, every address but its own is at the gateway's ethernet address (proxy ARP,
+/// RFC 1027). Neighbours answer for themselves. Two kinds of requests get no reply: announcements, in which a guest
+/// asks for its own address (RFC 5227 §3), and probes from `0.0.0.0` (§2.1.1), which are answered for the gateway's and
+/// the host's addresses only.
 public struct ARPResponder: Sendable {
     /// Bytes of the frames that are written.
     public static var frameLength: Int { EthernetHeader.length + ARPPacket.length }
 
-    /// Questions answered.
+    /// Requests answered.
     public private(set) var answers: UInt64 = 0
-    /// Questions not answered.
+    /// Requests not answered.
     public private(set) var drops = ServiceDropCounts()
 
     private let gatewayMAC: MACAddress
@@ -35,10 +34,10 @@ public struct ARPResponder: Sendable {
     ///
     /// - Parameters:
     ///   - frame: the ethernet frame, without virtio-net header.
-    ///   - reply: where the answer goes, `frameLength` bytes.
-    ///   - isBehindSameLink: whether an address is held by a node on the link that asks, which will answer for it: a
-    ///     guest that bridges its own containers onto the link, say.
-    /// - Returns: bytes of the answer, zero when there is none.
+    ///   - reply: the buffer for the reply, `frameLength` bytes.
+    ///   - isBehindSameLink: whether a node on the requesting link holds the address and will reply itself, such as a
+    ///     container that the guest bridges onto the link.
+    /// - Returns: bytes of the reply, zero for none.
     public mutating func respond(
         to frame: UnsafeRawBufferPointer, into reply: UnsafeMutableRawBufferPointer,
         isBehindSameLink: (IPv4Address) -> Bool = { _ in false }
@@ -61,19 +60,20 @@ public struct ARPResponder: Sendable {
 
     private func isOurs(_ question: ARPPacket) -> Bool {
         let target = question.targetIP
-        // An announcement of one of ours is a conflict, and answering it is the defence (RFC 5227 §2.4).
+        // An announcement of the gateway's or host's address is a conflict; the reply defends the address (RFC 5227
+        // §2.4).
         if target == gateway || target == host { return true }
         guard target > network, target < broadcast else { return false }
         return target != question.senderIP && !question.senderIP.isUnspecified
     }
 
-    /// Writes the request for `address`.
+    /// Writes an ARP request for `address`.
     ///
     /// - Parameters:
-    ///   - address: a guest's.
-    ///   - mac: where to send it; broadcast, unless a known answer is to be confirmed (RFC 1122 §2.3.2.1).
-    ///   - frame: where the question goes, `frameLength` bytes.
-    /// - Returns: bytes of the question, zero when it does not fit.
+    ///   - address: a guest's address.
+    ///   - mac: the destination; broadcast, or unicast to confirm a known entry (RFC 1122 §2.3.2.1).
+    ///   - frame: the buffer for the request, `frameLength` bytes.
+    /// - Returns: bytes of the request, zero when it does not fit.
     public func request(
         for address: IPv4Address, from mac: MACAddress = .broadcast, into frame: UnsafeMutableRawBufferPointer
     ) -> Int {
@@ -87,8 +87,7 @@ public struct ARPResponder: Sendable {
         return Self.frameLength
     }
 
-    /// What the sender of an ARP packet, question or answer, tells about itself; `nil` when that is nothing, or when it
-    /// claims an address that no guest may have.
+    /// The sender's binding in an ARP packet; `nil` if it has none, or claims an address that no guest may have.
     public func binding(in frame: UnsafeRawBufferPointer) -> NeighborBinding? {
         guard let ethernet = EthernetHeader(frame), ethernet.etherType == EtherType.arp,
             let packet = ARPPacket(ethernet.payload),

@@ -1,10 +1,10 @@
 /// Domain names as sequences of length-prefixed labels, uncompressed (RFC 1035 §3.1).
 ///
-/// The form of the DHCP search option (RFC 3397; compression is optional for the sender) and of router advertisements
-/// (RFC 8106 §5.2, where it is forbidden). Done once, when a service is made.
+/// This is the format of the DHCP search option (RFC 3397; compression is optional for the sender) and of router
+/// advertisements (RFC 8106 §5.2; compression is forbidden). Encoded once, when a service is created.
 enum DomainNameEncoding {
-    /// The encoding of one name, or `nil` when it is none: labels of 1 to 63 bytes, 255 bytes in all, ASCII letters,
-    /// digits, hyphens and underscores. One trailing dot is accepted.
+    /// The encoding of one name, or `nil` if the name is invalid: labels of 1 to 63 bytes, 255 bytes in all, ASCII
+    /// letters, digits, hyphens and underscores. One trailing dot is accepted.
     static func encode(_ name: String) -> [UInt8]? {
         var text = Array(name.utf8)
         if text.last == UInt8(ascii: ".") { text.removeLast() }
@@ -19,7 +19,7 @@ enum DomainNameEncoding {
         return encoded.count <= 255 ? encoded : nil
     }
 
-    /// The names one after the other, as many as fit `limit` bytes; what is no name is left out.
+    /// The encodings of the names, as many as fit `limit` bytes; invalid names are skipped.
     static func encode(_ names: [String], limit: Int) -> [UInt8] {
         var encoded: [UInt8] = []
         for name in names {

@@ -1,26 +1,26 @@
 internal import RingwayWire
 
-// A summary's offsets were checked against the frame it was made from. Services are given both separately, so they
-// compare once more rather than trust that the two belong together.
+// Slices of a frame by the offsets of its summary. The offsets were checked when the frame was parsed; since a service
+// gets frame and summary separately, the bounds are checked again.
 
 extension FrameSummary {
-    /// The transport header and its payload, or `nil` when the summary is not this frame's.
+    /// The transport header and its payload, or `nil` if the summary belongs to another frame.
     func checkedMessage(in frame: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
         slice(frame, from: Int(transportOffset))
     }
 
-    /// What follows the transport header, or `nil` when the summary is not this frame's.
+    /// The bytes after the transport header, or `nil` if the summary belongs to another frame.
     func checkedPayload(in frame: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
         slice(frame, from: Int(payloadOffset))
     }
 
-    /// The IP packet, with whatever padding follows it, or `nil` when the summary is not this frame's.
+    /// The IP packet, with any padding after it, or `nil` if the summary belongs to another frame.
     func checkedPacket(in frame: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
         guard Int(networkOffset) <= frame.count else { return nil }
         return UnsafeRawBufferPointer(rebasing: frame[Int(networkOffset)...])
     }
 
-    /// Whether an ICMP message belongs to a flow, not to neighbour discovery: of ICMPv6 errors are below 128
+    /// Whether an ICMP message belongs to a flow rather than to neighbour discovery: ICMPv6 errors have types below 128
     /// (RFC 4443 §2.1).
     func isEchoOrError(in frame: UnsafeRawBufferPointer) -> Bool {
         !isIPv6 || frame[Int(transportOffset)] <= ICMPv6Header.echoRequest

@@ -2,8 +2,8 @@ public import RingwayWire
 
 /// Answers echo requests to the gateway itself (RFC 1122 §3.2.2.6, RFC 4443 §4.1 and §4.2).
 ///
-/// Only to its own unicast addresses: an echo to a broadcast or multicast address stays without an answer, as RFC 1122
-/// allows, because one request there must not cause many.
+/// Requests to broadcast and multicast addresses are not answered, as RFC 1122 allows, because one request must not
+/// cause many replies.
 public struct ICMPEcho: Sendable {
     /// Requests answered.
     public private(set) var answers: UInt64 = 0
@@ -25,14 +25,14 @@ public struct ICMPEcho: Sendable {
         mtu = plan.mtu
     }
 
-    /// Answers an echo request that came as one frame.
+    /// Answers an echo request that arrived as one frame.
     ///
     /// - Parameters:
     ///   - frame: the ethernet frame, without virtio-net header.
-    ///   - summary: what `FrameSummary.parse` found in it; of kind `.icmp` or `.icmpv6`.
-    ///   - reply: where the answer goes; the frame's own length suffices.
-    /// - Returns: bytes of the answer, zero when there is none or it would exceed the MTU. A request above the MTU was
-    ///   reassembled; its answer is made with `answer(to:_:into:)` and a `Fragmenter`.
+    ///   - summary: the result of `FrameSummary.parse` for the frame; of kind `.icmp` or `.icmpv6`.
+    ///   - reply: the buffer for the reply; the frame's own length suffices.
+    /// - Returns: bytes of the reply; zero for none, or if it would exceed the MTU. A request above the MTU was
+    ///   reassembled; its reply is made with `answer(to:_:into:)` and a `Fragmenter`.
     public mutating func respond(
         to frame: UnsafeRawBufferPointer, _ summary: FrameSummary, into reply: UnsafeMutableRawBufferPointer
     ) -> Int {
@@ -48,13 +48,13 @@ public struct ICMPEcho: Sendable {
         return EthernetHeader.length + packet.ipLength + request.count
     }
 
-    /// Writes the ICMP message alone that answers a request, from its ICMP header on, with its checksum.
+    /// Writes the ICMP message that answers a request, from its ICMP header on, with its checksum.
     ///
     /// - Parameters:
-    ///   - request: the ICMP message, of any length that a datagram may have.
-    ///   - summary: whose addresses and family say where it came from and where it went.
-    ///   - message: where the answer goes, as long as the request.
-    /// - Returns: bytes of the answer, zero when there is none.
+    ///   - request: the ICMP message, of any length up to that of a datagram.
+    ///   - summary: the source of addresses and family.
+    ///   - message: the buffer for the reply, as long as the request.
+    /// - Returns: bytes of the reply, zero for none.
     public mutating func answer(
         to request: UnsafeRawBufferPointer, _ summary: FrameSummary, into message: UnsafeMutableRawBufferPointer
     ) -> Int {
@@ -80,7 +80,7 @@ public struct ICMPEcho: Sendable {
         return request.count
     }
 
-    /// Whether the address is one of the gateway's, so that an echo to it belongs here.
+    /// Whether the address is one of the gateway's, whose echo requests are answered here.
     public func isOurs(_ destination: IPAddress) -> Bool {
         destination == gatewayIPv4 || destination == gatewayIPv6 || destination == gatewayLinkLocal
     }

@@ -1,13 +1,13 @@
 public import RingwayWire
 
-/// Tells a guest that a packet of its own went no further (RFC 792, RFC 1122 §3.2.2, RFC 1812 §4.3, RFC 4443).
+/// Writes ICMP errors about packets of the guest (RFC 792, RFC 1122 §3.2.2, RFC 1812 §4.3, RFC 4443).
 ///
-/// An error comes from the node that found it: the gateway, or the router on the way whose address the host's kernel learned,
-/// so that a traceroute in the guest shows the same path as one on the host. It quotes the packet as far as 576 bytes
-/// (RFC 1812 §4.3.2.3) or 1,280 (RFC 4443 §2.4 (c)) allow. A checksum that the guest left to be completed by the
-/// network card is quoted as it was left.
+/// The source of an error is the node that detected it: the gateway, or the router whose address the host's kernel
+/// learned, so that a traceroute in the guest shows the same path as one on the host. The error quotes the packet up to
+/// a length of 576 bytes (RFC 1812 §4.3.2.3) or 1,280 (RFC 4443 §2.4 (c)). A partial checksum, left to offload, is
+/// quoted as it is.
 public struct ICMPError: Sendable {
-    /// What went wrong, in either family's terms.
+    /// The cause of an error, independent of the family.
     public enum Reason: Equatable, Sendable {
         /// No route.
         case networkUnreachable
@@ -17,25 +17,24 @@ public struct ICMPError: Sendable {
         case protocolUnreachable
         /// The port is closed.
         case portUnreachable
-        /// Policy forbids it.
+        /// Forbidden by policy.
         case administrativelyProhibited
-        /// Longer than the given bytes, which some link on the way allows.
+        /// The packet exceeds the MTU of a link on the path.
         case packetTooBig(mtu: UInt32)
-        /// Ran out of hops.
+        /// The hop limit reached zero.
         case hopLimitExceeded
-        /// Its fragments did not all come in time.
+        /// Fragments were missing at the reassembly timeout.
         case reassemblyTimeExceeded
         /// As reported to the host in the packet's own family. `parameter` is the second word of the message: an MTU, a
         /// pointer, or zero.
         case reported(type: UInt8, code: UInt8, parameter: UInt32)
     }
 
-    /// The burst that is sent without a pause, and the rate thereafter: what Linux allows by default
-    /// (`icmp_msgs_burst`, `icmp_msgs_per_sec`).
+    /// The burst and the rate of errors: Linux's defaults (`icmp_msgs_burst`, `icmp_msgs_per_sec`).
     static var burst: UInt32 { 50 }
     static var perSecond: UInt32 { 1_000 }
 
-    /// Bytes that always hold an error's frame.
+    /// The buffer size that suffices for an error's frame.
     public static var frameLength: Int { EthernetHeader.length + lengthLimitIPv6 }
 
     static var lengthLimitIPv4: Int { 576 }
@@ -45,7 +44,7 @@ public struct ICMPError: Sendable {
     public private(set) var sent: UInt64 = 0
     /// Errors not sent.
     public private(set) var drops = ServiceDropCounts()
-    /// How many may be sent now.
+    /// Limits the rate of errors.
     public var rate: TokenBucket
 
     private let gatewayMAC: MACAddress
@@ -53,7 +52,7 @@ public struct ICMPError: Sendable {
     private let gatewayIPv6: IPv6Address
     private let broadcastIPv4: IPv4Address
 
-    /// Errors on one network.
+    /// The error writer of one network.
     public init(plan: NetworkPlan, now: UInt64 = 0) {
         rate = TokenBucket(capacity: Self.burst, perSecond: Self.perSecond, now: now)
         gatewayMAC = plan.gatewayMAC
@@ -62,16 +61,16 @@ public struct ICMPError: Sendable {
         broadcastIPv4 = plan.broadcastIPv4
     }
 
-    /// Writes an error about a frame that is at hand.
+    /// Writes an error about a frame whose bytes are available.
     ///
     /// - Parameters:
-    ///   - reason: what went wrong.
-    ///   - router: the address that reported it, of the packet's family; the gateway when `nil`.
+    ///   - reason: the cause.
+    ///   - router: the address that reported it, of the packet's family; the gateway if `nil`.
     ///   - frame: the guest's ethernet frame, without virtio-net header.
-    ///   - summary: what `FrameSummary.parse` found in it.
+    ///   - summary: the result of `FrameSummary.parse` for the frame.
     ///   - now: monotonic nanoseconds.
-    ///   - error: where the error's ethernet frame goes; `frameLength` bytes suffice.
-    /// - Returns: bytes of the error, zero when there must be none.
+    ///   - error: the buffer for the error's ethernet frame; `frameLength` bytes suffice.
+    /// - Returns: bytes of the error, zero if no error may be sent.
     public mutating func write(
         _ reason: Reason, from router: IPAddress? = nil, about frame: UnsafeRawBufferPointer,
         _ summary: FrameSummary, now: UInt64, into error: UnsafeMutableRawBufferPointer
@@ -86,16 +85,16 @@ public struct ICMPError: Sendable {
         return finish(message)
     }
 
-    /// Writes an error about a packet of which only the essentials are known.
+    /// Writes an error about a packet of which only the key fields are known.
     ///
     /// - Parameters:
-    ///   - reason: what went wrong.
-    ///   - router: the address that reported it, of the packet's family; the gateway when `nil`.
-    ///   - packet: what is known of it. Its source is the guest the error goes to.
+    ///   - reason: the cause.
+    ///   - router: the address that reported it, of the packet's family; the gateway if `nil`.
+    ///   - packet: the known fields. Its source is the guest that the error is sent to.
     ///   - mac: the guest's ethernet address.
     ///   - now: monotonic nanoseconds.
-    ///   - error: where the error's ethernet frame goes; `frameLength` bytes suffice.
-    /// - Returns: bytes of the error, zero when there must be none.
+    ///   - error: the buffer for the error's ethernet frame; `frameLength` bytes suffice.
+    /// - Returns: bytes of the error, zero if no error may be sent.
     public mutating func write(
         _ reason: Reason, from router: IPAddress? = nil, about packet: FailedPacket, to mac: MACAddress, now: UInt64,
         into error: UnsafeMutableRawBufferPointer
@@ -114,7 +113,7 @@ public struct ICMPError: Sendable {
 
     private func isAllowed(_ reason: Reason, about frame: UnsafeRawBufferPointer, _ summary: FrameSummary) -> Bool {
         guard isReachable(summary.source), let ethernet = EthernetHeader(frame) else { return false }
-        // RFC 4443 §2.4 (e.3): path MTU discovery has to work for groups too.
+        // RFC 4443 §2.4 (e.3): path MTU discovery must work for multicast, too.
         if isGroup(summary.destination) || ethernet.destination.isMulticast {
             guard Self.isPathMTU(reason), summary.isIPv6 else { return false }
         }
@@ -132,14 +131,14 @@ public struct ICMPError: Sendable {
             guard let message = summary.checkedMessage(in: frame), let header = ICMPv6Header(message) else {
                 return false
             }
-            // Errors are below 128 (RFC 4443 §2.1), and 137 is a redirect.
+            // ICMPv6 errors have types below 128 (RFC 4443 §2.1); 137 is redirect.
             return header.type >= 128 && header.type != 137
         case .tcp, .udp, .otherProtocol:
             return true
         }
     }
 
-    /// Whether an error can be addressed to the packet's source: one node, and not the gateway itself.
+    /// Whether an error can be sent to the packet's source: a unicast address that is not the gateway's.
     private func isReachable(_ source: IPAddress) -> Bool {
         !source.isUnspecified && !isGroup(source) && !source.isLoopback
             && source != IPAddress(gatewayIPv4) && source != IPAddress(gatewayIPv6)
@@ -180,7 +179,7 @@ public struct ICMPError: Sendable {
 
     // MARK: Writing
 
-    /// An error whose quotation is still to be written.
+    /// An error without its quotation, which is written last.
     private struct Message {
         let icmp: UnsafeMutableRawBufferPointer
         let quote: UnsafeMutableRawBufferPointer

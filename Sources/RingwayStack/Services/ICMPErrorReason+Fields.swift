@@ -1,6 +1,6 @@
 internal import RingwayWire
 
-// The same events in the two families' numbers.
+// The ICMP types and codes of each reason, per family.
 
 extension ICMPError.Reason {
     var fieldsIPv4: ICMPFields {
@@ -11,7 +11,7 @@ extension ICMPError.Reason {
         case .portUnreachable: unreachableIPv4(ICMPv4Header.portUnreachable)
         case .administrativelyProhibited: unreachableIPv4(ICMPv4Header.administrativelyProhibited)
         case .packetTooBig(let mtu):
-            // Sixteen bits for the MTU (RFC 1191 §4); a larger one cannot be in anybody's way.
+            // The MTU field has 16 bits (RFC 1191 §4); a larger MTU exceeds any IPv4 packet.
             ICMPFields(
                 type: ICMPv4Header.destinationUnreachable, code: ICMPv4Header.fragmentationNeeded,
                 parameter: min(mtu, 65_535))
@@ -31,7 +31,7 @@ extension ICMPError.Reason {
         case .portUnreachable: unreachableIPv6(ICMPv6Header.portUnreachable)
         case .administrativelyProhibited: unreachableIPv6(ICMPv6Header.administrativelyProhibited)
         case .protocolUnreachable:
-            // The pointer is to the next-header field of the IPv6 header itself, its seventh byte.
+            // The pointer refers to the next-header field of the IPv6 header, its seventh byte.
             ICMPFields(
                 type: ICMPv6Header.parameterProblem, code: ICMPv6Header.unrecognizedNextHeader, parameter: UInt32(6))
         case .packetTooBig(let mtu):

@@ -1,14 +1,14 @@
 public import RingwayWire
 
-/// What a guest says of itself: this address is at this ethernet address.
+/// A binding of an IP address to an ethernet address, as a guest announced it.
 @frozen
 public struct NeighborBinding: Equatable, Sendable, BitwiseCopyable {
     /// The guest's address.
     public let address: IPAddress
-    /// Where frames to it go.
+    /// The ethernet address for frames to `address`.
     public let mac: MACAddress
 
-    /// The pair.
+    /// A binding of the two addresses.
     @inlinable public init(address: IPAddress, mac: MACAddress) {
         self.address = address
         self.mac = mac

@@ -1,17 +1,18 @@
 public import RingwayWire
 
-/// Answers neighbour solicitations for the gateway's and the host's IPv6 addresses (RFC 4861 §7), and asks for guests'.
+/// Answers neighbour solicitations for the gateway's and the host's IPv6 addresses (RFC 4861 §7), and sends
+/// solicitations for guests' addresses.
 ///
-/// Unlike ARP it answers for nothing else: IPv6 guests make their addresses up themselves and ask first whether they are
-/// free (RFC 4862 §5.4), and any answer would take the address away from them. Asked whether one of ours is free, it
-/// tells all nodes that it is not (RFC 4861 §7.2.4).
+/// Unlike ARP it answers for no other address: IPv6 guests choose addresses themselves and probe them first (duplicate
+/// address detection, RFC 4862 §5.4), and a reply would make an address unusable. A probe of the gateway's or host's
+/// address is answered to all nodes (RFC 4861 §7.2.4).
 public struct NeighborDiscovery: Sendable {
     /// Bytes of the frames that are written.
     public static var frameLength: Int {
         EthernetFrame.headerLength + EthernetFrame.ipv6Length + NeighborSolicitationFields.lengthLimit
     }
 
-    /// RFC 4861 §7.1: a smaller hop limit has crossed a router, and no neighbour has.
+    /// RFC 4861 §7.1: a hop limit below 255 shows that the message has crossed a router.
     static var hopLimit: UInt8 { 255 }
 
     /// Solicitations answered.
@@ -36,9 +37,9 @@ public struct NeighborDiscovery: Sendable {
     ///
     /// - Parameters:
     ///   - frame: the ethernet frame, without virtio-net header.
-    ///   - summary: what `FrameSummary.parse` found in it; of kind `.icmpv6`.
-    ///   - reply: where the answer goes, `frameLength` bytes.
-    /// - Returns: bytes of the answer, zero when there is none.
+    ///   - summary: the result of `FrameSummary.parse` for the frame; of kind `.icmpv6`.
+    ///   - reply: the buffer for the reply, `frameLength` bytes.
+    /// - Returns: bytes of the reply, zero for none.
     public mutating func respond(
         to frame: UnsafeRawBufferPointer, _ summary: FrameSummary, into reply: UnsafeMutableRawBufferPointer
     ) -> Int {
@@ -63,8 +64,8 @@ public struct NeighborDiscovery: Sendable {
         return Self.frameLength
     }
 
-    /// RFC 4861 §7.1.1, as far as the view has not checked it: a probe goes to the solicited-node group and does not say
-    /// where it comes from.
+    /// The checks of RFC 4861 §7.1.1 that the header's own ones leave out: a probe must go to the solicited-node group
+    /// and must have no source link-layer address option.
     private func isWellFormed(_ question: NeighborSolicitation, _ summary: FrameSummary) -> Bool {
         guard summary.source.isUnspecified else { return true }
         return summary.destination.ipv6 == question.target.solicitedNodeMulticast
@@ -73,13 +74,13 @@ public struct NeighborDiscovery: Sendable {
 
     private func isGateway(_ address: IPv6Address) -> Bool { address == gateway || address == gatewayLinkLocal }
 
-    /// Writes the solicitation for `address`.
+    /// Writes a neighbour solicitation for `address`.
     ///
     /// - Parameters:
-    ///   - address: a guest's.
-    ///   - mac: where to send it; the solicited-node group, unless a known answer is to be confirmed (RFC 4861 §7.3.3).
-    ///   - frame: where the question goes, `frameLength` bytes.
-    /// - Returns: bytes of the question, zero when it does not fit.
+    ///   - address: a guest's address.
+    ///   - mac: the destination; the solicited-node group, or unicast to confirm a known entry (RFC 4861 §7.3.3).
+    ///   - frame: the buffer for the solicitation, `frameLength` bytes.
+    /// - Returns: bytes of the solicitation, zero when it does not fit.
     public func solicitation(
         for address: IPv6Address, from mac: MACAddress? = nil, into frame: UnsafeMutableRawBufferPointer
     ) -> Int {
@@ -94,8 +95,8 @@ public struct NeighborDiscovery: Sendable {
         return Self.frameLength
     }
 
-    /// What a guest's solicitation or advertisement tells about itself; `nil` when that is nothing, or when it claims an
-    /// address that is ours.
+    /// The binding in a guest's solicitation or advertisement; `nil` if it has none, or claims the gateway's or host's
+    /// address.
     public func binding(in frame: UnsafeRawBufferPointer, _ summary: FrameSummary) -> NeighborBinding? {
         guard summary.kind == .icmpv6, summary.hopLimit == Self.hopLimit,
             let message = summary.checkedMessage(in: frame)
@@ -106,7 +107,7 @@ public struct NeighborDiscovery: Sendable {
             address = summary.source.ipv6
             mac = isWellFormed(question, summary) ? question.sourceLinkLayerAddress : nil
         } else if let answer = NeighborAdvertisement(message) {
-            // RFC 4861 §7.1.2: an answer to a question is never multicast.
+            // RFC 4861 §7.1.2: a solicited advertisement is never multicast.
             guard !(answer.isSolicited && summary.destination.isMulticast) else { return nil }
             address = answer.target
             mac = answer.targetLinkLayerAddress ?? summary.sourceMAC
@@ -119,8 +120,8 @@ public struct NeighborDiscovery: Sendable {
         return NeighborBinding(address: IPAddress(address), mac: mac)
     }
 
-    /// The address that a guest shows to have by a message of its own: what `binding` finds, and what it makes sure of
-    /// before it uses it (RFC 4862 §5.4), which it has a moment later.
+    /// The address that a guest proves to have by its message: that of `binding`, or the address that it probes before
+    /// use (RFC 4862 §5.4), which it will have a moment later.
     func address(shownIn frame: UnsafeRawBufferPointer, _ summary: FrameSummary) -> IPAddress? {
         if let binding = binding(in: frame, summary) { return binding.address }
         guard summary.kind == .icmpv6, summary.source.isUnspecified, summary.hopLimit == Self.hopLimit,

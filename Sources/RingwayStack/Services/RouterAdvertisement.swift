@@ -1,42 +1,42 @@
 public import RingwayWire
 
-/// Presents the gateway as the guests' IPv6 router (RFC 4861 §6.2): a prefix to make addresses from, the MTU, name
-/// servers and search domains (RFC 8106).
+/// Sends router advertisements for the gateway (RFC 4861 §6.2): the prefix, the MTU, DNS servers and search domains
+/// (RFC 8106).
 ///
-/// The message changes with the search domains alone, so it is written when they do; sending it is a copy and a checksum. It goes out to all nodes at
-/// intervals, three times quickly at the start, and in answer to solicitations. A solicitation is answered at once: the delay of
-/// up to half a second in RFC 4861 §6.2.6 spreads the answers of several routers, and zero, which it allows, spares a
-/// guest that boots the wait. So many of them are answered in a second: a solicitation costs the guest less than its
-/// answer costs us.
+/// The message only changes with the search domains and is written then; sending it is a copy and a checksum. It is
+/// sent to all nodes at intervals, three times quickly at the start, and in reply to solicitations. A solicitation is
+/// answered at once: the random delay of up to half a second in RFC 4861 §6.2.6 spreads the replies of several routers,
+/// and zero is permitted. The rate of replies is limited, because a solicitation is cheaper for the guest than the
+/// reply is for the shard.
 public struct RouterAdvertisement: ~Copyable {
     /// What is advertised besides the plan's addresses.
     public struct Configuration: Sendable {
-        /// Servers of names, in order; empty means the gateway.
+        /// DNS servers, in order; empty for the gateway.
         public var nameServers: [IPv6Address] = []
-        /// The longest time between two advertisements, 4 to 1,800 seconds (RFC 4861 §6.2.1).
+        /// MaxRtrAdvInterval, 4 to 1,800 seconds (RFC 4861 §6.2.1).
         public var longestInterval: UInt32 = 600
-        /// Decides the intervals.
+        /// The seed of the random intervals.
         public var seed: UInt64 = 0x9E37_79B9_7F4A_7C15
 
-        /// The gateway for names, an advertisement every 200 to 600 seconds.
+        /// The gateway as DNS server, and an advertisement every 200 to 600 seconds.
         public init() {}
     }
 
-    /// Bytes that always hold the frame: an IPv6 packet of the least MTU.
+    /// The buffer size that suffices for a frame: an IPv6 packet of the minimum MTU.
     public static var frameLength: Int { EthernetFrame.headerLength + NetworkPlan.minimumMTU }
 
     /// RFC 4861 §10: `MAX_INITIAL_RTR_ADVERTISEMENTS` and `MAX_INITIAL_RTR_ADVERT_INTERVAL`.
     static var initialCount: Int { 3 }
     static var initialInterval: UInt64 { 16 * 1_000_000_000 }
 
-    /// Solicitations answered at once, and in a second: a machine sends three in twelve seconds when it starts
-    /// (RFC 4861 §6.3.7), and behind one interface there may be many.
+    /// The burst and rate of solicited advertisements: a machine sends three solicitations in twelve seconds when it
+    /// starts (RFC 4861 §6.3.7), and one interface may have many machines behind it.
     static var answerBurst: UInt32 { 64 }
     static var answerRate: UInt32 { 32 }
 
-    /// When `advertise` is due next, monotonic nanoseconds.
+    /// When `advertise` is due, monotonic nanoseconds.
     public private(set) var nextDeadline: UInt64
-    /// Unsolicited advertisements.
+    /// Unsolicited advertisements sent.
     public private(set) var unsolicited: UInt64 = 0
     /// Solicitations answered.
     public private(set) var answers: UInt64 = 0
@@ -80,14 +80,14 @@ public struct RouterAdvertisement: ~Copyable {
         to message: UnsafeMutableRawBufferPointer
     ) -> Int {
         guard let base = message.baseAddress else { return 0 }
-        // RFC 4861 §6.2.1 and RFC 8106 §5.1: three intervals, so that two advertisements may be lost.
+        // RFC 4861 §6.2.1 and RFC 8106 §5.1: three intervals, so that two advertisements in a row may be lost.
         let lifetime = longestInterval * 3
         var options = RouterAdvertisementFields(routerLifetime: UInt16(lifetime))
             .write(to: base, capacity: message.count)
         options.appendLinkLayerAddress(NDPOptions.sourceLinkLayerAddress, plan.gatewayMAC)
         options.appendMTU(UInt32(plan.mtu))
-        // A prefix made up for one run must not outlive it for a month, RFC 4861's default. RFC 9096 §3.4 gives renumbered
-        // home networks 90 and 45 minutes, a multiple of our interval; so do we.
+        // A random prefix of one run must not outlive it by RFC 4861's default of 30 days. The lifetimes are the 90 and
+        // 45 minutes that RFC 9096 §3.4 gives renumbered home networks.
         options.appendPrefix(
             plan.ipv6Prefix, validLifetime: max(5_400, lifetime), preferredLifetime: max(2_700, lifetime))
         let servers = configuration.nameServers.isEmpty ? [plan.gatewayIPv6] : configuration.nameServers
@@ -98,8 +98,8 @@ public struct RouterAdvertisement: ~Copyable {
         return options.length
     }
 
-    /// Has guests search other domains: all nodes are told at once, and that the former ones are no longer to be searched
-    /// (RFC 8106 §5.3.1).
+    /// Changes the search domains: the next advertisement goes to all nodes at once and carries the former domains with
+    /// a lifetime of zero (RFC 8106 §5.3.1).
     public mutating func setSearchDomains(_ domains: [String], now: UInt64) {
         guard domains != plan.searchDomains else { return }
         let withdrawn = plan.searchDomains.filter { !domains.contains($0) }
@@ -116,10 +116,10 @@ public struct RouterAdvertisement: ~Copyable {
     ///
     /// - Parameters:
     ///   - frame: the ethernet frame, without virtio-net header.
-    ///   - summary: what `FrameSummary.parse` found in it; of kind `.icmpv6`.
+    ///   - summary: the result of `FrameSummary.parse` for the frame; of kind `.icmpv6`.
     ///   - now: monotonic nanoseconds.
-    ///   - reply: where the answer goes; `frameLength` bytes suffice.
-    /// - Returns: bytes of the answer, zero when there is none.
+    ///   - reply: the buffer for the reply; `frameLength` bytes suffice.
+    /// - Returns: bytes of the reply, zero for none.
     public mutating func respond(
         to frame: UnsafeRawBufferPointer, _ summary: FrameSummary, now: UInt64,
         into reply: UnsafeMutableRawBufferPointer
@@ -129,12 +129,13 @@ public struct RouterAdvertisement: ~Copyable {
             let solicitation = RouterSolicitation(question)
         else { return drop(.neighborMalformed) }
         let isAnonymous = summary.source.isUnspecified
-        // RFC 4861 §6.1.1: a sender without an address must not send its link-layer address.
+        // RFC 4861 §6.1.1: a solicitation from the unspecified address must not have a source link-layer address
+        // option.
         guard !isAnonymous || solicitation.options.option(NDPOptions.sourceLinkLayerAddress) == nil else {
             return drop(.neighborMalformed)
         }
         guard answerBucket.take(now: now) else { return drop(.solicitationRateLimited) }
-        // To all nodes by address, but as an ethernet frame to the one that asked (RFC 6085).
+        // To the all-nodes address, but in an ethernet frame to the soliciting node only (RFC 6085).
         let destination = isAnonymous ? IPv6Address.allNodes : summary.source.ipv6
         let length = write(to: destination, summary.sourceMAC, routerLifetime: nil, into: reply)
         guard length > 0 else { return drop(.replyDoesNotFit) }
@@ -142,7 +143,7 @@ public struct RouterAdvertisement: ~Copyable {
         return length
     }
 
-    /// Sends the advertisement to all nodes if it is due at `now`, and sets the next deadline.
+    /// Writes the advertisement to all nodes if it is due at `now`, and sets the next deadline.
     ///
     /// - Returns: bytes of the frame; zero when it is not due.
     public mutating func advertise(now: UInt64, into frame: UnsafeMutableRawBufferPointer) -> Int {
@@ -154,7 +155,7 @@ public struct RouterAdvertisement: ~Copyable {
         return length
     }
 
-    /// Tells all nodes that the gateway stops being a router (RFC 4861 §6.2.5).
+    /// Writes the final advertisement, with a router lifetime of zero (RFC 4861 §6.2.5).
     ///
     /// - Returns: bytes of the frame; zero when it does not fit.
     public mutating func withdraw(into frame: UnsafeMutableRawBufferPointer) -> Int {
@@ -173,7 +174,7 @@ public struct RouterAdvertisement: ~Copyable {
         nextDeadline = now &+ interval
     }
 
-    /// splitmix64; nothing depends on it but that guests of several networks do not answer in step.
+    /// splitmix64; its only purpose is that the guests of several networks do not act in step.
     private mutating func nextRandom() -> UInt64 {
         random &+= 0x9E37_79B9_7F4A_7C15
         var mixed = random

@@ -1,4 +1,4 @@
-/// One counter for each `ServiceDrop`, in place: counting neither allocates nor hashes.
+/// One counter per `ServiceDrop`, in place: counting neither allocates nor hashes.
 public struct ServiceDropCounts: Sendable {
     @usableFromInline var counts: InlineArray<32, UInt64>
 
@@ -8,10 +8,10 @@ public struct ServiceDropCounts: Sendable {
         counts = .init(repeating: 0)
     }
 
-    /// How often `reason` has occurred.
+    /// The count of `reason`.
     @inlinable public subscript(reason: ServiceDrop) -> UInt64 { counts[Int(reason.rawValue)] }
 
-    /// All reasons together.
+    /// The sum over all reasons.
     public var total: UInt64 {
         var sum: UInt64 = 0
         for index in counts.indices { sum &+= counts[index] }
@@ -22,7 +22,7 @@ public struct ServiceDropCounts: Sendable {
         counts[Int(reason.rawValue)] &+= 1
     }
 
-    /// Adds the counts of another service, for a report over all of them.
+    /// Adds the counts of another service, for a total.
     public mutating func add(_ other: ServiceDropCounts) {
         for index in counts.indices { counts[index] &+= other.counts[index] }
     }

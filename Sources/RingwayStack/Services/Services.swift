@@ -1,15 +1,15 @@
 internal import RingwayStorage
 internal import RingwayWire
 
-/// The services that the gateway answers itself, but for DNS: ARP, neighbour discovery, router advertisements and DHCP.
-/// They run on one shard, whose timer they share with the fragments.
+/// The services of the gateway other than DNS: ARP, neighbour discovery, router advertisements and DHCP. They run on
+/// one shard and share a timer with the reassembler.
 struct Services: ~Copyable {
     private var arp: ARPResponder
     private var neighbors: NeighborDiscovery
     private var routers: RouterAdvertisement
     private var dhcp: DHCPServer
     private var searchDomains: [String]
-    /// What DHCP gives to the guest.
+    /// The IPv4 address that DHCP assigns to the guest.
     private(set) var guestIPv4: IPv4Address
 
     static var dhcpServerPort: UInt16 { 67 }
@@ -40,7 +40,7 @@ struct Services: ~Copyable {
         core.sendReply(reply.lease, bytes: written, .arpAnswers)
     }
 
-    /// Returns whether the next router advertisement may be due at another time now.
+    /// Returns whether the deadline of the next router advertisement may have changed.
     mutating func receiveNeighborDiscovery(
         _ summary: FrameSummary, _ bytes: UnsafeRawBufferPointer, _ core: inout StackCore
     ) -> Bool {
@@ -73,13 +73,13 @@ struct Services: ~Copyable {
         core.sendReply(reply.lease, bytes: written, .dhcpAnswers)
         guard dhcp.counts.declines != declines else { return }
         core.counters.add(.dhcpDeclines)
-        // Where the guest has neighbours, its addresses are the network's to give.
+        // On a network with several guests the addresses are assigned by the network.
         if core.configuration.hasNeighbors { core.effects.append(Effect(.replaceAddress)) }
     }
 
     // MARK: To the guest
 
-    /// Asks the guest for an address of its own; `guestShown` is the answer.
+    /// Sends an ARP request or neighbour solicitation for a guest's address; the effect `guestShown` reports the reply.
     mutating func askGuest(for address: IPAddress, _ core: inout StackCore) {
         let limit = max(ARPResponder.frameLength, NeighborDiscovery.frameLength)
         guard let question = core.prepareReply(limit: limit) else { return }
@@ -91,10 +91,10 @@ struct Services: ~Copyable {
         core.writeFrame(question.lease, offset: 0, length: VirtioNetHeader.length + bytes)
     }
 
-    /// When `advertise` has work at the earliest.
+    /// The earliest time at which `advertise` has work.
     var nextDeadline: UInt64 { mutating get { routers.nextDeadline } }
 
-    /// Sends the router advertisement that is due, if one is.
+    /// Sends the router advertisement if it is due.
     mutating func advertise(_ core: inout StackCore) {
         guard routers.nextDeadline <= core.now, let reply = core.prepareReply() else { return }
         let written = routers.advertise(now: core.now, into: reply.room)
@@ -103,7 +103,8 @@ struct Services: ~Copyable {
 
     // MARK: Settings
 
-    /// The server of addresses: it has the whole range for a guest that is alone, and one address where others have theirs.
+    /// The DHCP server: for a guest that is alone it has the whole range, on a network with several guests a single
+    /// address.
     private static func addressServer(_ configuration: StackConfiguration, guest: IPv4Address) -> DHCPServer {
         var plan = configuration.plan
         if configuration.hasNeighbors {
@@ -115,7 +116,7 @@ struct Services: ~Copyable {
         return server
     }
 
-    /// The guest has another address from now on.
+    /// Changes the guest's address.
     mutating func setGuestIPv4(_ address: IPv4Address, _ core: inout StackCore) {
         guard address != guestIPv4 else { return }
         guestIPv4 = address
@@ -123,7 +124,7 @@ struct Services: ~Copyable {
         dhcp.setSearchDomains(searchDomains)
     }
 
-    /// Has the guest search other domains: by DHCP from its next message on, and by a router advertisement at once.
+    /// Changes the search domains: for DHCP from the next reply on, and by a router advertisement at once.
     mutating func setSearchDomains(_ domains: [String], now: UInt64) {
         searchDomains = domains
         dhcp.setSearchDomains(domains)

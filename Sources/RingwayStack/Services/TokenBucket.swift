@@ -1,22 +1,22 @@
-/// A rate limit as a value: a bucket that holds `capacity` tokens and gains one every `interval` nanoseconds.
+/// A token bucket that holds `capacity` tokens and gains one every `interval` nanoseconds.
 ///
-/// RFC 4443 §2.4 (f) asks for this shape rather than a fixed gap between messages, because a traceroute draws a
-/// short burst of errors and must not lose half of them. The bucket reads no clock; the caller says what time it is.
+/// RFC 4443 §2.4 (f) recommends this rather than a fixed gap between messages: a traceroute causes a short burst of
+/// errors and must not lose half of them. The bucket reads no clock; the caller passes the time.
 @frozen
 public struct TokenBucket: Sendable, BitwiseCopyable {
-    /// The most that may be taken at once after a rest.
+    /// The largest burst.
     public let capacity: UInt32
-    /// Nanoseconds in which one token is gained.
+    /// Nanoseconds per token.
     public let interval: UInt64
 
     @usableFromInline var tokens: UInt32
     @usableFromInline var lastRefill: UInt64
 
-    /// A full bucket at the instant `now`.
+    /// A full bucket at `now`.
     ///
     /// - Parameters:
-    ///   - capacity: the burst that is allowed; at least one.
-    ///   - perSecond: the tokens gained in a second, 1 to 1,000,000,000.
+    ///   - capacity: the largest burst; at least one.
+    ///   - perSecond: the rate, 1 to 1,000,000,000.
     ///   - now: monotonic nanoseconds.
     @inlinable public init(capacity: UInt32, perSecond: UInt32, now: UInt64 = 0) {
         precondition(capacity > 0, "a bucket without room never lets anything through")
@@ -27,7 +27,7 @@ public struct TokenBucket: Sendable, BitwiseCopyable {
         lastRefill = now
     }
 
-    /// Takes a token if there is one at `now` (monotonic nanoseconds; an earlier instant gains nothing).
+    /// Takes a token if one is available at `now` (monotonic nanoseconds; an earlier instant adds no tokens).
     @inlinable public mutating func take(now: UInt64) -> Bool {
         if now > lastRefill {
             let gained = (now - lastRefill) / interval

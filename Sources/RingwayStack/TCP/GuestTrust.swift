@@ -1,13 +1,13 @@
-/// How likely it is that the guest has an address, where there is another way for the client if it has not.
+/// How likely the guest has an address, for clients that could be connected elsewhere.
 public enum GuestTrust: UInt8, Sendable, BitwiseCopyable {
-    /// The guest has shown the address lately, or there is no other way.
+    /// The guest has recently proved to have the address, or there is no alternative.
     case certain
-    /// It has shown the address: given up at the second timeout.
+    /// The guest has proved it before: the connection is abandoned at the second timeout.
     case likely
-    /// It has not: given up at the first.
+    /// The guest has never proved it: the connection is abandoned at the first timeout.
     case doubtful
 
-    /// Whether the connection is given up at a timeout that comes after so many retransmissions.
+    /// Whether the connection is abandoned at a timeout after this many retransmissions.
     func isLost(after retransmissions: UInt8) -> Bool {
         switch self {
         case .certain: false
@@ -17,9 +17,9 @@ public enum GuestTrust: UInt8, Sendable, BitwiseCopyable {
     }
 }
 
-/// Why the host could not be reached.
+/// Why a connect to the host failed.
 public enum ConnectFailure: Sendable {
     case refused, hostUnreachable, networkUnreachable, prohibited, timedOut, exhausted
-    /// The guest has as many descriptors as its share allows.
+    /// The guest has used up its share of descriptors.
     case beyondShare
 }

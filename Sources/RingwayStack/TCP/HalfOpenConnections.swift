@@ -1,9 +1,9 @@
 internal import RingwayStorage
 
-/// The connections whose opening is under way, by the side that began them, each in the order of their age.
+/// Connections in the handshake, by the side that opened them, in order of age.
 ///
-/// What a guest begins is kept apart from what clients of its published ports begin, with a bound for each: neither can
-/// keep the other out.
+/// Those opened by the guest and those opened by clients of published ports have separate limits, so that neither can
+/// exclude the other.
 struct HalfOpenConnections {
     /// One of the two directions.
     struct Direction {
@@ -15,7 +15,7 @@ struct HalfOpenConnections {
                 of: connections.base, offset: MemoryLayout<TCPConnection>.offset(of: \.halfOpenLinks))
         }
 
-        /// The slot of the one that has waited longest, or `SlotList.none`.
+        /// The slot of the oldest one, or `SlotList.none`.
         var oldest: UInt32 { byAge.first }
 
         fileprivate mutating func append(_ slot: UInt32) {
@@ -31,7 +31,7 @@ struct HalfOpenConnections {
 
     private(set) var ofGuest: Direction
     private(set) var ofHost: Direction
-    /// How many there may be of each.
+    /// The limit of each direction.
     let limit: Int
 
     init(of connections: borrowing Slab<TCPConnection>, limit: Int) {

@@ -1,7 +1,7 @@
 internal import RingwayStorage
 internal import RingwayWire
 
-/// Acknowledgements of the guest's: data that arrived, data that was lost, and how much more may be sent.
+/// Acknowledgements from the guest: released data, loss recovery, and window updates.
 extension TCP {
     mutating func receiveAcknowledgement(
         _ flow: TCPFlow, _ header: TCPHeader, payloadLength: Int, _ core: inout StackCore
@@ -9,8 +9,8 @@ extension TCP {
         let acknowledgement = header.acknowledgement
         let advance = acknowledgement.distance(from: flow.pointee.send.una)
         if flow.pointee.send.nxt.precedes(acknowledgement) {
-            // Something we never sent is acknowledged. The guest may say so for as long as we answer (RFC 5961 §5); for
-            // bytes that come along an acknowledgement is owed anyhow.
+            // The guest acknowledges data that was never sent: answered by an ACK, rate-limited (RFC 5961 §5). If the
+            // segment carries data, an ACK is due anyway.
             if mayChallenge(flow, &core) { oweAcknowledgement(flow) }
             return
         }
@@ -18,7 +18,7 @@ extension TCP {
         let isSameWindow = window == flow.pointee.send.window
         if advance >= 0, flow.pointee.send.updateWindow(header, window) { flow.pointee.deadlines.stopProbing() }
         var isNewlyHeld = false
-        // The options of every segment hold no blocks.
+        // Segments without a SACK option are the common case.
         if flow.pointee.marks.contains(.sack), header.options.count > Int(flow.pointee.optionLength), advance >= 0 {
             isNewlyHeld = readBlocks(flow, header)
         }
@@ -37,7 +37,7 @@ extension TCP {
         requestReceive(flow, &core)
     }
 
-    /// Takes SACK blocks; true when they report anything new.
+    /// Takes SACK blocks; true if they report new data.
     private mutating func readBlocks(_ flow: TCPFlow, _ header: TCPHeader) -> Bool {
         guard let options = TCPOptions.parse(header.options) else { return false }
         return flow.pointee.recovery.take(
@@ -67,7 +67,7 @@ extension TCP {
         }
     }
 
-    /// A segment that was sent twice measures nothing (Karn), unless the guest says which of the two it has (RFC 7323 §4).
+    /// A retransmitted segment gives no sample (Karn), unless its timestamp identifies the transmission (RFC 7323 §4).
     @inline(never)
     private mutating func measureByEcho(_ flow: TCPFlow, _ header: TCPHeader, _ core: inout StackCore) {
         guard flow.pointee.optionLength != 0, let echo = header.timestamps?.echo,
@@ -88,7 +88,7 @@ extension TCP {
         flow.pointee.congestion.lost(flight: flow.pointee.send.flight, segment: segment)
     }
 
-    /// The retransmission timer ran out: everything in flight is taken to be lost (RFC 6298 §5, RFC 5681 §3.1).
+    /// The retransmission timer expired: all data in flight counts as lost (RFC 6298 §5, RFC 5681 §3.1).
     mutating func beginTimeoutRecovery(_ flow: TCPFlow, _ core: inout StackCore) {
         flow.pointee.congestion.timedOut(
             flight: flow.pointee.send.flight, segment: flow.pointee.send.segmentSize,
@@ -98,17 +98,17 @@ extension TCP {
         retransmitLost(flow, &core)
     }
 
-    /// Sends everything in flight again although the network is not loaded: the congestion window stays as it is.
+    /// Retransmits all data in flight without a change of the congestion window, because the cause was not congestion.
     mutating func resendAll(_ flow: TCPFlow, _ core: inout StackCore) {
         flow.pointee.recovery.sendAllAgain(una: flow.pointee.send.una, nxt: flow.pointee.send.nxt)
         flow.pointee.roundTrip.stopTiming()
         retransmitLost(flow, &core)
     }
 
-    /// Frames that one event may send again.
+    /// The most frames retransmitted per event.
     private static var resentAtOnce: Int { 16 }
 
-    /// Sends again what is lost, as far as the congestion window allows; at least one segment when nothing is in flight.
+    /// Retransmits lost data as the congestion window allows; at least one segment if nothing is in flight.
     private mutating func retransmitLost(_ flow: TCPFlow, _ core: inout StackCore) {
         for _ in 0..<Self.resentAtOnce {
             let loss = flow.pointee.recovery.nextLoss(
@@ -121,7 +121,7 @@ extension TCP {
         }
     }
 
-    /// Sends one frame again, no further than the loss or the buffer that it begins in. Returns its extent.
+    /// Retransmits one frame, bounded by the loss and by the buffer in which it begins. Returns its extent.
     private mutating func resend(_ flow: TCPFlow, _ loss: LossRecovery.Loss, _ core: inout StackCore) -> Int {
         var lease = flow.pointee.send.unacknowledged.head
         while !lease.isNone {
@@ -140,7 +140,7 @@ extension TCP {
             }
             lease = state.pointee.next
         }
-        // Beyond all payload lies our FIN.
+        // Beyond the payload lies the stack's FIN.
         guard flow.pointee.send.end == .finSent else { return 0 }
         sendBare(flow, sequence: flow.pointee.send.nxt.advanced(by: -1), flags: [.fin, .ack], &core)
         return 1

@@ -1,7 +1,7 @@
 internal import RingwayStorage
 internal import RingwayWire
 
-/// How TCP connections end.
+/// The end of TCP connections.
 extension TCP {
     /// The guest's FIN is in order: the host sees it after the last unsent byte.
     mutating func guestFinished(_ flow: TCPFlow, _ core: inout StackCore) {
@@ -17,7 +17,7 @@ extension TCP {
         shutDownWhenDrained(flow, &core)
     }
 
-    /// Asks for SHUT_WR once everything the guest sent is with the host.
+    /// Requests SHUT_WR once the host has accepted all data of the guest.
     @inline(__always)
     mutating func shutDownWhenDrained(_ flow: TCPFlow, _ core: inout StackCore) {
         let marks = flow.pointee.marks
@@ -30,7 +30,7 @@ extension TCP {
         }
     }
 
-    /// Both directions have ended toward the guest: the socket goes when the host has everything.
+    /// Both directions are closed toward the guest: the socket is closed when the host has accepted all data.
     @inline(__always)
     mutating func closeWhenDone(_ flow: TCPFlow, _ core: inout StackCore) {
         guard flow.pointee.state == .timeWait || flow.pointee.state == .draining else { return }
@@ -52,7 +52,7 @@ extension TCP {
         closeWhenDone(flow, &core)
     }
 
-    /// The host reached its end of file: FIN follows the last byte sent.
+    /// The host returned end of file: FIN follows the last byte sent.
     mutating func sendFIN(_ flow: TCPFlow, _ core: inout StackCore) {
         sendBare(flow, sequence: flow.pointee.send.nxt, flags: [.fin, .ack], &core)
         flow.pointee.send.nxt = flow.pointee.send.nxt.advanced(by: 1)
@@ -61,7 +61,7 @@ extension TCP {
         startRetransmissionTimer(flow, &core)
     }
 
-    /// The guest acknowledged our FIN.
+    /// The guest acknowledged the stack's FIN.
     mutating func finAcknowledged(_ flow: TCPFlow, _ core: inout StackCore) {
         switch flow.pointee.state {
         case .finWait1: flow.pointee.state = .finWait2
@@ -74,7 +74,7 @@ extension TCP {
         }
     }
 
-    /// Ends the connection at once. `towardGuest` and `towardHost` say which side is to see RST.
+    /// Ends the connection at once. `towardGuest` and `towardHost` say which side gets RST.
     mutating func abort(_ flow: TCPFlow, towardGuest: Bool, towardHost: Bool, _ core: inout StackCore) {
         if towardGuest && flow.pointee.state != .timeWait && flow.pointee.state != .draining { sendReset(flow, &core) }
         if flow.pointee.marks.contains(.socket) {
@@ -84,7 +84,7 @@ extension TCP {
         removeConnection(flow, &core)
     }
 
-    /// The guest is through with the connection and may use its tuple anew; the host still gets what the guest sent.
+    /// The guest's side is finished and it may reuse the tuple; the host still gets the guest's data.
     mutating func forgetGuest(_ flow: TCPFlow, _ core: inout StackCore) {
         guard flow.pointee.marks.contains(.socket) else {
             core.counters.add(.tcpClosed)
@@ -97,7 +97,7 @@ extension TCP {
         acknowledged(flow)
     }
 
-    /// Gives back everything the connection holds; its handle is stale from here on.
+    /// Releases everything that the connection holds; its handle is stale from here on.
     mutating func removeConnection(_ flow: TCPFlow, _ core: inout StackCore) {
         let state = flow.pointee.state
         if state == .connecting || state == .synSent || state == .synReceived { endHalfOpen(flow, &core) }

@@ -1,7 +1,7 @@
 internal import RingwayStorage
 internal import RingwayWire
 
-/// ICMP errors from the guest about segments of ours.
+/// ICMP errors from the guest about segments of the stack.
 extension TCP {
     /// RFC 5927 §4.1: only a segment in flight can have caused an error.
     mutating func returned(_ error: GuestError, _ core: inout StackCore) {
@@ -12,19 +12,20 @@ extension TCP {
         guard !sequence.precedes(flow.pointee.send.una), sequence.precedes(flow.pointee.send.nxt) else { return }
         switch error.reason {
         case .packetTooBig(let mtu):
-            // Routers from before RFC 1191 do not say how large a packet may be.
+            // Routers older than RFC 1191 do not report an MTU.
             let isKnown = mtu > 0 || !flow.pointee.key.remote.isIPv4
             lowerSegmentSize(flow, mtu: isKnown ? mtu : TCPBounds.plateau(below: error.quoted.length), &core)
         case .portUnreachable, .unreachable, .other:
-            // A connection that exists is kept: its segments are sent again until something changes, or time is out
-            // (RFC 5927 §5). One that a client of a published port waits for has its answer.
+            // An established connection survives: its segments are retransmitted until the error is gone or the limit
+            // is reached (RFC 5927 §5). A client of a published port that waits for the handshake gets its answer now.
             guard flow.pointee.state == .synSent else { return }
             core.counters.add(.tcpRefused)
             abort(flow, towardGuest: false, towardHost: true, &core)
         }
     }
 
-    /// A link in the guest is smaller than the segments: smaller ones take the place of those in flight (RFC 1191 §6.4).
+    /// A link in the guest has a smaller MTU: reduces the segment size and retransmits the data in flight (RFC 1191
+    /// §6.4).
     private mutating func lowerSegmentSize(_ flow: TCPFlow, mtu: Int, _ core: inout StackCore) {
         let ipv4 = flow.pointee.key.remote.isIPv4
         let size = max(mtu, TCPBounds.leastMTU(ipv4: ipv4)) - (ipv4 ? 40 : 60) - Int(flow.pointee.optionLength)
@@ -37,7 +38,7 @@ extension TCP {
 }
 
 extension TCPBounds {
-    /// The smallest MTU that is believed: Linux's `min_pmtu`, and the least that IPv6 allows.
+    /// The smallest accepted MTU: Linux's `min_pmtu`, and the IPv6 minimum.
     static func leastMTU(ipv4: Bool) -> Int { ipv4 ? 552 : 1_280 }
 
     /// The next smaller MTU that links have (RFC 1191 §7).

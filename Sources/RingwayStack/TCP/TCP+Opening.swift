@@ -1,9 +1,9 @@
 internal import RingwayStorage
 internal import RingwayWire
 
-/// How TCP connections begin, from either side.
+/// The opening of TCP connections, from either side.
 extension TCP {
-    /// A SYN from the guest for a tuple that has no connection: connect first, SYN-ACK after.
+    /// A SYN from the guest for a tuple without connection: the host socket connects first, then SYN-ACK is sent.
     ///
     /// - Parameter frame: the frame's ethernet header, for an ICMP error about it.
     mutating func openFromGuest(
@@ -54,15 +54,16 @@ extension TCP {
         core.effects.append(effect)
     }
 
-    /// A client of a published port: SYN to the guest with the client's own address as source, or the host's where the
-    /// client has none that the guest could answer.
+    /// Opens a connection for a client of a published port: SYN to the guest from the client's own address, or from the
+    /// host's if the guest could not reply to the client's.
     ///
     /// - Parameters:
     ///   - client: the peer of the accepted socket.
     ///   - guest: the guest's address and port.
-    ///   - trust: whether the guest has that address. When it does not answer, `guestSilent` hands the client back.
+    ///   - trust: whether the guest is known to have that address. If it does not answer, the effect `guestSilent`
+    ///     returns the client's socket.
     ///   - trafficClass: that of the client's segments.
-    /// - Returns: the connection, or `nil` when it cannot be had; the caller then resets the socket.
+    /// - Returns: the connection, or `nil` if it cannot be opened; the caller then resets the socket.
     mutating func openFromHost(
         client: TransportAddress, guest: TransportAddress, trust: GuestTrust, trafficClass: UInt8,
         _ core: inout StackCore
@@ -92,24 +93,24 @@ extension TCP {
         return handle
     }
 
-    /// The client of a connection that the guest has not answered yet has ended its side and sent nothing before. It may
-    /// still want an answer; but no further SYN is sent for it.
+    /// A client has sent FIN and no data before the guest answered. It may still read the answer, but no further SYN is
+    /// sent for it.
     mutating func clientEnded(_ handle: Handle) {
         guard let flow = connections.pointer(to: handle), flow.pointee.state == .synSent else { return }
         flow.pointee.marks.insert(.clientGone)
     }
 
-    /// Ports that are tried for a client whose own is another's that appears under the same address.
+    /// The number of ports to try for a client whose own port is in use under the same address.
     private static var otherPorts: Int { 64 }
 
-    /// The tuple of a client's connection, free of an old connection in TIME-WAIT; `nil` when it is another's.
+    /// The tuple of a client's connection, with any old connection in TIME-WAIT removed; `nil` if all are in use.
     private mutating func keyForClient(
         _ client: TransportAddress, _ guest: TransportAddress, _ core: inout StackCore
     ) -> FlowKey? {
         let shown = core.plan.shownToGuest(client.address, by: guest.address)
         let own = FlowKey(client: shown, client.port, of: guest)
         if takesOver(own, &core) { return own }
-        // Several clients may appear as the host, each with a port of its own choice.
+        // Several clients may appear as the host, each with its own choice of port.
         guard shown != client.address else { return nil }
         var port = client.port
         for _ in 0..<Self.otherPorts {
@@ -120,7 +121,7 @@ extension TCP {
         return nil
     }
 
-    /// Whether no connection has the tuple; one in TIME-WAIT gives it up.
+    /// Whether no connection has the tuple; one in TIME-WAIT is removed.
     private mutating func takesOver(_ key: FlowKey, _ core: inout StackCore) -> Bool {
         guard let old = core.table.find(key) else { return true }
         guard old.kind == .tcp, let stale = connections.pointer(inSlot: old.slot), stale.pointee.state == .timeWait
@@ -141,8 +142,8 @@ extension TCP {
             connections.slot(of: flow), isOpenedByHost: flow.pointee.marks.contains(.openedByHost))
     }
 
-    /// The connect that has waited longest for an answer gives way, so that unanswered ones cannot keep new ones
-    /// out. The guest is told nothing of its own SYN, as by a NAT whose table is full: a SYN that is still wanted comes again.
+    /// Ends the oldest half-open connection, so that unanswered connects cannot exclude new ones. The guest gets no
+    /// reply to its own SYN, as from a NAT with a full table, and repeats it if still needed.
     private mutating func endOldestHalfOpen(_ slot: UInt32, _ core: inout StackCore) {
         guard let oldest = connections.pointer(inSlot: slot) else {
             preconditionFailure("connects are counted that are not listed")
@@ -165,9 +166,9 @@ extension TCP {
         return handle
     }
 
-    /// RFC 6528: a keyed hash of the tuple plus a clock. The clock must outrun the bytes of a connection, so that the
-    /// next one on its tuple begins beyond them; ticks of 64 ns, as in Linux, do at up to 125 Mb/s, those of the RFC's
-    /// 4 µs at 2 Mb/s.
+    /// RFC 6528: a keyed hash of the tuple plus a clock. The clock must advance faster than the connection's bytes, so
+    /// that the next connection of the tuple starts beyond them. Ticks of 64 ns, as in Linux, suffice up to 125 Mb/s,
+    /// the RFC's 4 µs up to 2 Mb/s.
     private mutating func setInitialSequence(_ flow: TCPFlow, _ core: inout StackCore) {
         let hash = flow.pointee.key.hash(secret: sequenceSalt)
         flow.pointee.send.begin(
@@ -176,10 +177,10 @@ extension TCP {
             offset: UInt32(truncatingIfNeeded: flow.pointee.key.hash(secret: sequenceSalt ^ Self.timestampSalt)))
     }
 
-    /// Makes another key of the one for sequence numbers.
+    /// Derives a second key from the one for sequence numbers.
     private static var timestampSalt: UInt64 { 0x9E37_79B9_7F4A_7C15 }
 
-    /// What the guest's SYN or SYN-ACK offers; what an earlier one has offered is forgotten.
+    /// Sets the options of the guest's SYN or SYN-ACK, replacing those of an earlier one.
     mutating func acceptOptions(
         _ flow: TCPFlow, _ options: TCPOptions, of header: TCPHeader, _ core: inout StackCore
     ) {
@@ -188,8 +189,8 @@ extension TCP {
         flow.pointee.marks.remove(.sack)
         flow.pointee.send.scale = 0
         flow.pointee.receive.scale = 0
-        // RFC 9293 §3.7.1: 536 (IPv4) or 1220 (IPv6) when the option is absent. A floor keeps a hostile guest from
-        // asking for one-byte segments.
+        // RFC 9293 §3.7.1: 536 (IPv4) or 1220 (IPv6) if the option is absent. The minimum keeps a hostile guest from
+        // requesting one-byte segments.
         let offered = options.maximumSegmentSize.map(Int.init) ?? (ipv4 ? 536 : 1_220)
         var size = UInt16(clamping: max(88, min(offered, own)))
         flow.pointee.optionLength = 0
@@ -208,14 +209,14 @@ extension TCP {
 
     // MARK: The host's answer to connectStream and connectService
 
-    /// The owner has a socket for the connection and names it; a later close refers to it.
+    /// The owner has opened a socket for the connection. `socket` identifies it in later effects.
     mutating func streamOpened(_ handle: Handle, socket: UInt32) {
         guard let flow = connections.pointer(to: handle) else { return }
         flow.pointee.socket = socket
         flow.pointee.marks.insert(.socket)
     }
 
-    /// The host socket is connected: SYN-ACK.
+    /// The host socket is connected: sends SYN-ACK.
     mutating func streamConnected(_ handle: Handle, _ core: inout StackCore) {
         guard let flow = connections.pointer(to: handle), flow.pointee.state == .connecting else { return }
         flow.pointee.state = .synReceived
@@ -225,8 +226,8 @@ extension TCP {
         startRetransmissionTimer(flow, &core)
     }
 
-    /// A router on the way, or the host there, has reported why the host cannot be reached: the guest gets the same error
-    /// from the same address. The owner has closed the socket.
+    /// A router or the host has reported why the connect failed: the guest gets the same error from the same address.
+    /// The owner has closed the socket.
     mutating func streamConnectReported(
         _ handle: Handle, _ reason: ICMPError.Reason, from router: IPAddress?, _ core: inout StackCore
     ) {
@@ -238,7 +239,7 @@ extension TCP {
         removeConnection(flow, &core)
     }
 
-    /// The host could not be reached: the guest sees what the host saw. The owner has closed the socket.
+    /// The connect failed: the guest gets the same error. The owner has closed the socket.
     mutating func streamConnectFailed(_ handle: Handle, _ failure: ConnectFailure, _ core: inout StackCore) {
         guard let flow = connections.pointer(to: handle), flow.pointee.state == .connecting else { return }
         flow.pointee.marks.remove(.socket)
@@ -255,10 +256,10 @@ extension TCP {
         case .timedOut:
             core.counters.add(.tcpTimedOut)
         case .exhausted:
-            // As a network out of room: silence; the guest's SYN comes again.
+            // No reply, as from a congested network; the guest repeats its SYN.
             core.counters.add(.descriptorsExhausted)
         case .beyondShare:
-            // Another SYN would fare no better while the guest's other flows last.
+            // Repeated SYNs would fail as well while the guest's other flows last.
             core.counters.add(.descriptorsExhausted)
             sendReset(flow, &core)
         }

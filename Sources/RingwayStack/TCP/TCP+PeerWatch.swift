@@ -1,9 +1,9 @@
 internal import RingwayStorage
 internal import RingwayWire
 
-/// Where a connection's watch over the far end meets the connection. `PeerWatch` tells what this is for.
+/// The watch over the far end of a connection. See `PeerWatch` for its purpose.
 extension TCP {
-    /// Bytes are given to the socket: the far end must come to have them.
+    /// Data was handed to the socket, and must reach the far end.
     @inline(never)
     mutating func lookAfter(_ flow: TCPFlow, _ core: inout StackCore) {
         guard flow.isWatchable else { return }
@@ -11,8 +11,8 @@ extension TCP {
         armTimer(flow, &core)
     }
 
-    /// The guest has pushed data: its last byte is acknowledged when the far end is known to be there. True when that puts
-    /// off the whole acknowledgement, as that of a first small segment can be.
+    /// The guest has pushed data: its last byte is acknowledged when the far end is known to be alive. True if this
+    /// defers the whole acknowledgement, as for a small first segment.
     @inline(__always)
     mutating func withhold(_ flow: TCPFlow, length: Int, _ core: inout StackCore) -> Bool {
         if flow.pointee.watch.trusts(now: core.now) && !flow.pointee.marks.contains(.silent) {
@@ -39,13 +39,12 @@ extension TCP {
         return true
     }
 
-    /// A keepalive probe of the guest's, which asks whether the far end is there. False when it is to be answered as any
-    /// old segment is.
+    /// Handles a keepalive probe of the guest. False if it is to be answered like any old segment.
     mutating func receiveProbe(_ flow: TCPFlow, _ header: TCPHeader, _ core: inout StackCore) -> Bool {
         let isProbe =
             header.sequence == flow.pointee.receive.nxt.advanced(by: -1) && header.payload.count <= 1
             && header.flags.contains(.ack) && header.flags.isDisjoint(with: [.syn, .fin, .rst])
-        // A closed window may be what it asks about.
+        // The segment may be a window probe instead.
         guard isProbe, flow.isWatchable, flow.pointee.receive.offered != 0, flow.pointee.receive.unsent.isEmpty,
             flow.pointee.receive.outOfOrder.isEmpty, !flow.pointee.marks.contains(.withholds)
         else { return false }
@@ -55,17 +54,17 @@ extension TCP {
         flow.pointee.marks.insert(.probed)
         flow.pointee.watch.await(now: core.now)
         armTimer(flow, &core)
-        // Asked to make the far end say something, too.
+        // The owner is also asked to probe the far end.
         var effect = streamEffect(.inspectStream, flow)
         effect.options = .solicits
         core.effects.append(effect)
         return true
     }
 
-    /// A look is due.
+    /// A query of the far end is due.
     mutating func inspect(_ flow: TCPFlow, _ core: inout StackCore) {
         flow.pointee.watch.stopLooking()
-        // The guest has not answered its client, which may leave meanwhile.
+        // The guest has not answered its client, which may close meanwhile.
         if flow.pointee.state == .synSent {
             flow.pointee.marks.insert(.watched)
             var effect = streamEffect(.watchStream, flow)
@@ -76,7 +75,7 @@ extension TCP {
         core.effects.append(streamEffect(.inspectStream, flow))
     }
 
-    /// What the host's kernel says of the far end of a connection; the answer to `inspectStream`.
+    /// The host kernel's state of a connection's far end; the reply to `inspectStream`.
     mutating func streamReported(_ handle: Handle, _ report: PeerReport, _ core: inout StackCore) {
         guard let flow = connections.pointer(to: handle) else { return }
         if flow.pointee.marks.contains(.probed) {
@@ -107,7 +106,7 @@ extension TCP {
         armTimer(flow, &core)
     }
 
-    /// The far end is there: what waited for a sign of it is acknowledged.
+    /// The far end is alive: acknowledges what waited for a sign of it.
     mutating func hearPeer(_ flow: TCPFlow) {
         guard !flow.pointee.marks.isDisjoint(with: .awaitsPeer) else { return }
         flow.pointee.marks.subtract(.awaitsPeer)

@@ -1,9 +1,9 @@
 internal import RingwayStorage
 internal import RingwayWire
 
-/// Segments from the guest, in the order of RFC 9293 §3.10.7. RFC 5961 says where resets and SYNs must be doubted.
+/// Segments from the guest, in the order of RFC 9293 §3.10.7, with the checks of RFC 5961 for RST and SYN.
 extension TCP {
-    /// Takes the lease.
+    /// Processes a segment. Takes the lease.
     ///
     /// - Parameter frame: the frame's ethernet header.
     mutating func receive(
@@ -58,7 +58,7 @@ extension TCP {
             core.counters.add(.tcpResetByGuest)
             return abort(flow, towardGuest: false, towardHost: true, &core)
         }
-        // A repeated SYN changes nothing; one with a new number is the guest's next attempt on the same port.
+        // A repeated SYN is ignored; one with a new sequence number is the guest's next attempt on the same port.
         guard header.flags.contains(.syn), header.sequence != initial else { return }
         guard let options = TCPOptions.parse(header.options) else { return }
         acceptOptions(flow, options, of: header, &core)
@@ -85,7 +85,7 @@ extension TCP {
         }
         guard flags.contains(.syn), let options = TCPOptions.parse(header.options) else { return }
         acceptOptions(flow, options, of: header, &core)
-        // What our SYN offered counts from the guest's first byte, now that it is known.
+        // The window of the stack's SYN counts from the guest's first byte, which is now known.
         flow.pointee.receive.begin(at: header.sequence)
         flow.pointee.send.takeFirstWindow(header)
         flow.pointee.deadlines.heard(now: core.now)
@@ -110,7 +110,7 @@ extension TCP {
         armTimer(flow, &core)
     }
 
-    /// RFC 9293 §3.10.7.4. True when the lease was kept.
+    /// RFC 9293 §3.10.7.4. True if the lease was kept.
     @inline(__always)
     private mutating func receiveSynchronised(
         _ flow: TCPFlow, _ header: TCPHeader, _ summary: FrameSummary, _ lease: Lease, _ core: inout StackCore
@@ -119,7 +119,7 @@ extension TCP {
         let length = Int(summary.payloadLength)
         let sequence = header.sequence
         let extent = length &+ (flags.contains(.syn) ? 1 : 0) &+ (flags.contains(.fin) ? 1 : 0)
-        // RFC 7323 §5.2: a reset is not judged by its timestamps.
+        // RFC 7323 §5.2: RST is exempt from the timestamp check.
         if flow.pointee.optionLength != 0, !flags.contains(.rst) {
             guard isTimely(flow, header, &core) else { return false }
         }
@@ -147,13 +147,13 @@ extension TCP {
         } else {
             let handle = connections.handle(ofSlot: connections.slot(of: flow))
             receiveAcknowledgement(flow, header, payloadLength: extent, &core)
-            // The acknowledgement of our FIN may have been the connection's last event.
+            // The acknowledgement of the stack's FIN may have ended the connection.
             guard connections.pointer(to: handle) != nil else { return false }
         }
         return receiveText(flow, header, summary, lease, &core)
     }
 
-    /// Payload and FIN: the seventh and eighth check. True when the lease was kept.
+    /// Payload and FIN: the seventh and eighth check. True if the lease was kept.
     @inline(__always)
     private mutating func receiveText(
         _ flow: TCPFlow, _ header: TCPHeader, _ summary: FrameSummary, _ lease: Lease, _ core: inout StackCore
@@ -170,7 +170,7 @@ extension TCP {
                 flow, header.sequence, lease, offset: Int(summary.payloadOffset) &+ VirtioNetHeader.length,
                 length: length, isPushed: flags.contains(.psh) && length < TCPBounds.bulk, &core)
         } else if length > 0 {
-            // Data after FIN: all that there is to do with it is to acknowledge.
+            // Data after FIN is acknowledged and otherwise ignored.
             oweAcknowledgement(flow)
         }
         switch flow.pointee.receive.end {
@@ -183,7 +183,7 @@ extension TCP {
         return kept
     }
 
-    /// The acknowledgement of our SYN has come.
+    /// The stack's SYN is acknowledged.
     mutating func finishHandshake(_ flow: TCPFlow, _ header: TCPHeader, _ core: inout StackCore) {
         flow.pointee.send.una = header.acknowledgement
         flow.pointee.send.takeFirstWindow(header)
@@ -203,7 +203,7 @@ extension TCP {
 
     // MARK: Payload
 
-    /// Queues payload for the host, or holds it out of order. True when the lease was kept.
+    /// Queues payload for the host, or holds it out of order. True if the lease was kept.
     @inline(__always)
     private mutating func receivePayload(
         _ flow: TCPFlow, _ start: SequenceNumber, _ lease: Lease, offset: Int, length: Int, isPushed: Bool,
@@ -248,7 +248,7 @@ extension TCP {
         return holdOutOfOrder(flow, lease, &core)
     }
 
-    /// Appends in-order payload to what waits for the host. True when the lease itself was queued.
+    /// Appends in-order payload to the unsent data. True if the lease itself was queued.
     @inline(__always)
     private mutating func queueUnsent(_ flow: TCPFlow, _ lease: Lease, _ core: inout StackCore) -> Bool {
         let length = Int(core.space.state(of: lease).pointee.length)
@@ -257,7 +257,7 @@ extension TCP {
         return flow.pointee.receive.append(lease, core.pool, core.space)
     }
 
-    /// Queues what has become contiguous.
+    /// Queues out-of-order payload that has become contiguous.
     private mutating func queueContiguous(_ flow: TCPFlow, _ core: inout StackCore) {
         while true {
             let lease = flow.pointee.receive.outOfOrder.popContiguous(at: flow.pointee.receive.nxt, core.pool)
@@ -266,12 +266,12 @@ extension TCP {
         }
     }
 
-    /// Holds payload that came before its turn, as far as the connection's bound allows. True when the lease was kept.
+    /// Holds out-of-order payload, as far as the connection's limit allows. True if the lease was kept.
     private mutating func holdOutOfOrder(_ flow: TCPFlow, _ lease: Lease, _ core: inout StackCore) -> Bool {
         core.counters.add(.tcpOutOfOrder)
         let length = Int(core.space.state(of: lease).pointee.length)
         let isSmall = length <= TCPBounds.copybreak
-        // Counted by what is pinned, so that small segments cannot hold the pool.
+        // Counted by buffer size, so that small segments cannot pin the pool.
         let weight = isSmall ? BufferSpace.smallSize : BufferSpace.largeSize
         let held = Int(flow.pointee.receive.outOfOrder.bytes)
         guard held &+ weight <= core.configuration.limits.outOfOrderBytesPerFlow, isSmall || !core.isPressed else {

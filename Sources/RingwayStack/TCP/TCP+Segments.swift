@@ -1,12 +1,12 @@
 internal import RingwayStorage
 internal import RingwayWire
 
-/// Building and queueing segments toward the guest.
+/// Construction and sending of segments to the guest.
 extension TCP {
     private static var headerLength: Int { 20 }
     private static var checksumOffset: Int { 16 }
 
-    /// What a segment's header says.
+    /// The variable fields of a segment's header.
     struct SegmentHeader {
         var sequence: SequenceNumber
         var acknowledgement: SequenceNumber
@@ -14,12 +14,12 @@ extension TCP {
         var window: UInt16
     }
 
-    /// Bytes of all headers before a payload, options not counted: `optionLength` of the connection, and those of the
+    /// Bytes of all headers before a payload, without options: `optionLength` of the connection, and those of the
     /// segment.
     private static func headersLength(isIPv4: Bool) -> Int { PacketHeaders.frameLength(isIPv4: isIPv4) + headerLength }
 
-    /// Writes all headers so that they end exactly where the payload starts, the options of every segment among them. The
-    /// last `optionLength` bytes are left for other options.
+    /// Writes all headers so that they end exactly where the payload starts, including the options of every segment.
+    /// The last `optionLength` bytes are left for other options.
     ///
     /// - Returns: bytes written before `payload`.
     private mutating func writeHeaders(
@@ -46,7 +46,7 @@ extension TCP {
             sourcePort: key.remotePort, destinationPort: key.guestPort, sequence: header.sequence,
             acknowledgement: header.acknowledgement, flags: header.flags, window: header.window
         ).write(to: tcp)
-        // A multiple of four, in units of four, in the upper half of the byte.
+        // The data offset: in units of four bytes, in the upper half of the byte.
         tcp.storeBytes(of: UInt8(truncatingIfNeeded: tcpLength &<< 2), toByteOffset: 12, as: UInt8.self)
         if isStamped {
             TimestampOption(
@@ -92,7 +92,7 @@ extension TCP {
         if flags.contains(.ack) { acknowledged(flow) }
     }
 
-    /// SYN or SYN-ACK, with the options of RFC 9293 §3.7.1, RFC 7323 §2.2 and RFC 2018 §2 behind the timestamps.
+    /// Sends SYN or SYN-ACK, with the options of RFC 9293 §3.7.1, RFC 7323 §2.2 and RFC 2018 §2 after the timestamps.
     mutating func sendSYN(_ flow: TCPFlow, _ core: inout StackCore) {
         let answering = flow.pointee.state == .synReceived
         let segmentSize = Self.ownSegmentSize(isIPv4: flow.pointee.key.remote.isIPv4, core.plan.mtu)
@@ -117,10 +117,10 @@ extension TCP {
         }
     }
 
-    /// The largest segment we take: the MTU less the headers.
+    /// The largest segment that the stack accepts: the MTU less the headers.
     static func ownSegmentSize(isIPv4: Bool, _ mtu: Int) -> Int { mtu - (isIPv4 ? 40 : 60) }
 
-    /// A pure acknowledgement, with SACK blocks while data is missing.
+    /// Sends a pure acknowledgement, with SACK blocks while data is missing.
     mutating func sendAcknowledgement(_ flow: TCPFlow, _ core: inout StackCore) {
         if flow.pointee.receive.outOfOrder.isEmpty || !flow.pointee.marks.contains(.sack) {
             sendBare(flow, sequence: flow.pointee.send.nxt, flags: .ack, &core)
@@ -139,16 +139,16 @@ extension TCP {
         }
     }
 
-    /// RST for a connection that we give up (RFC 9293 §3.10.7: its sequence number is what the guest expects next).
+    /// Sends RST to abort a connection (RFC 9293 §3.10.7: its sequence number is the one that the guest expects next).
     mutating func sendReset(_ flow: TCPFlow, _ core: inout StackCore) {
         let sequence = flow.pointee.state == .connecting ? SequenceNumber(0) : flow.pointee.send.nxt
         sendBare(flow, sequence: sequence, flags: [.rst, .ack], &core)
     }
 
-    /// RST for a segment that belongs to no connection (RFC 9293 §3.10.7.1).
+    /// Sends RST in reply to a segment that belongs to no connection (RFC 9293 §3.10.7.1).
     mutating func refuseSegment(_ summary: FrameSummary, _ header: TCPHeader, _ core: inout StackCore) {
         if header.flags.contains(.rst) { return }
-        // A segment to a group gets no answer, which would have to come from the group's address (RFC 1122 §4.2.3.10).
+        // A segment to a multicast address gets no reply, whose source would be that address (RFC 1122 §4.2.3.10).
         if case .unroutable = core.destination(of: summary.destination) {
             return core.counters.add(.droppedForeignDestination)
         }
@@ -183,7 +183,7 @@ extension TCP {
 
     // MARK: With payload
 
-    /// Sends payload that lies in `lease` for the first time, headers into the headroom before it.
+    /// Sends payload in `lease` for the first time, with headers in the headroom before it.
     mutating func sendPayload(_ flow: TCPFlow, _ lease: Lease, _ core: inout StackCore) {
         let state = core.space.state(of: lease)
         let length = Int(state.pointee.length)
@@ -204,8 +204,8 @@ extension TCP {
         if !flow.pointee.deadlines.isRetransmitting { startRetransmissionTimer(flow, &core) }
     }
 
-    /// Sends part of `lease`: fresh headers in a small buffer, the payload from where it lies. False when there is no
-    /// buffer for the headers.
+    /// Sends part of `lease`: new headers in a small buffer, the payload from its place. False if there is no buffer
+    /// for the headers.
     mutating func sendPiece(
         _ flow: TCPFlow, _ lease: Lease, from sequence: SequenceNumber, length: Int, _ core: inout StackCore
     ) -> Bool {

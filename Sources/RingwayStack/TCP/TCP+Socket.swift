@@ -1,16 +1,16 @@
 internal import RingwayStorage
 internal import RingwayWire
 
-/// Events of a connection's host socket, and what is asked of it.
+/// Events of a connection's host socket, and requests to it.
 extension TCP {
     // MARK: Events
 
-    /// The chain of unsent payload, oldest first; `Lease.none` when the handle is stale.
+    /// The chain of unsent payload, oldest first; `Lease.none` if the handle is stale.
     mutating func unsentPayload(_ handle: Handle) -> Lease {
         connections.pointer(to: handle)?.pointee.receive.unsent.head ?? .none
     }
 
-    /// The socket took `bytes` of the unsent payload. Asks for the next send when there is more.
+    /// The socket accepted `bytes` of the unsent payload. Requests the next send if there is more.
     mutating func streamSent(_ handle: Handle, bytes: Int, _ core: inout StackCore) {
         guard let flow = connections.pointer(to: handle) else { return }
         flow.pointee.marks.remove(.sending)
@@ -21,7 +21,7 @@ extension TCP {
         if let alive = connections.pointer(to: handle) { closeWhenDone(alive, &core) }
     }
 
-    /// The host took bytes: the reservation shrinks, and the window may be worth announcing.
+    /// The host accepted bytes: the reservation shrinks, and a window update may be due.
     @inline(__always)
     private mutating func hostTook(_ flow: TCPFlow, bytes: Int, _ core: inout StackCore) {
         core.counters.add(.tcpUnsentBytes, -bytes)
@@ -32,7 +32,7 @@ extension TCP {
         if isWorthAnnouncing { oweAcknowledgement(flow) }
     }
 
-    /// The socket failed, in either direction: the guest sees RST.
+    /// The socket failed, in either direction: RST to the guest.
     mutating func streamFailed(_ handle: Handle, _ core: inout StackCore) {
         guard let flow = connections.pointer(to: handle) else { return }
         core.counters.add(.tcpResetByHost)
@@ -40,9 +40,9 @@ extension TCP {
         abort(flow, towardGuest: true, towardHost: false, &core)
     }
 
-    /// The socket gave `length` bytes, `offset` into the buffer. Takes the lease.
+    /// The socket returned `length` bytes, at `offset` of the buffer. Takes the lease.
     ///
-    /// - Parameter precedesUrgent: the host's kernel says that the next byte is urgent.
+    /// - Parameter precedesUrgent: the host's kernel reports that the next byte is urgent.
     mutating func streamReceived(
         _ handle: Handle, _ lease: Lease, offset: Int, length: Int, precedesUrgent: Bool, _ core: inout StackCore
     ) {
@@ -51,7 +51,7 @@ extension TCP {
         flow.pointee.watch.hear(now: core.now)
         if !flow.pointee.marks.isDisjoint(with: .awaitsPeer) {
             hearPeer(flow)
-            // What was sent before has an answer; the next look is for what comes now.
+            // Data sent before has been answered; the next query is for the new data.
             flow.pointee.watch.beginLooking(now: core.now)
         }
         var lease = lease
@@ -69,11 +69,11 @@ extension TCP {
         let state = core.space.state(of: lease)
         state.pointee.offset = UInt32(truncatingIfNeeded: offset)
         state.pointee.length = UInt32(truncatingIfNeeded: length)
-        // The guest may have taken its window back since the receive was asked for.
+        // The guest may have shrunk its window since the receive was issued.
         if Int(flow.pointee.send.window) >= Int(flow.pointee.send.flight) &+ length {
             sendPayload(flow, lease, &core)
         } else {
-            // All the bytes of one receive: no other is asked for until they are sent.
+            // All bytes of one receive are held back: no further receive is issued until they are sent.
             core.counters.add(.tcpHeldBack)
             flow.pointee.send.holdBack(lease, in: core.space)
             flow.pointee.marks.remove(.urgentToGuest)
@@ -82,7 +82,7 @@ extension TCP {
         requestReceive(flow, &core)
     }
 
-    /// The socket reached its end of file: FIN to the guest.
+    /// The socket returned end of file: FIN to the guest.
     mutating func streamEnded(_ handle: Handle, _ core: inout StackCore) {
         guard let flow = connections.pointer(to: handle), flow.hostMaySend else { return }
         flow.pointee.marks.remove(.receiving)
@@ -92,7 +92,7 @@ extension TCP {
         if flow.pointee.send.heldBack == 0 { sendFIN(flow, &core) }
     }
 
-    /// A receive ended without bytes, for want of a buffer: it may be asked for again.
+    /// A receive failed for lack of a buffer and may be requested again.
     mutating func streamReceiveStarved(_ handle: Handle, _ core: inout StackCore) {
         guard let flow = connections.pointer(to: handle) else { return }
         flow.pointee.marks.remove(.receiving)
@@ -101,7 +101,7 @@ extension TCP {
 
     // MARK: Requests
 
-    /// The effect of a kind that is about the connection's socket.
+    /// An effect about the connection's socket.
     @inline(__always)
     mutating func streamEffect(_ kind: Effect.Kind, _ flow: TCPFlow, limit: UInt32 = 0) -> Effect {
         var effect = Effect(kind, connections.handle(ofSlot: connections.slot(of: flow)))
@@ -111,7 +111,7 @@ extension TCP {
         return effect
     }
 
-    /// The guest's segments are of another class from here on. ECN is each link's own affair.
+    /// The DSCP of the guest's segments has changed. ECN is not passed on, because it is per link.
     @inline(never)
     mutating func classify(_ flow: TCPFlow, _ trafficClass: UInt8, _ core: inout StackCore) {
         flow.pointee.classFromGuest = trafficClass & 0xFC
@@ -121,7 +121,7 @@ extension TCP {
         core.effects.append(effect)
     }
 
-    /// Asks the owner to send the unsent payload, unless a send is in flight.
+    /// Requests a send of the unsent payload, unless one is in flight.
     @inline(__always)
     mutating func requestSend(_ flow: TCPFlow, _ core: inout StackCore) {
         guard !flow.pointee.marks.contains(.sending), !flow.pointee.receive.unsent.isEmpty else { return }
@@ -132,7 +132,7 @@ extension TCP {
                 ? urgentSend(flow, &core) : streamEffect(.sendStream, flow))
     }
 
-    /// Asks the owner to receive, as much as the guest's window and the congestion window allow.
+    /// Requests a receive, of as much as the guest's window and the congestion window allow.
     @inline(__always)
     mutating func requestReceive(_ flow: TCPFlow, _ core: inout StackCore) {
         let marks = flow.pointee.marks
@@ -153,19 +153,19 @@ extension TCP {
         let segment = UInt32(flow.pointee.send.segmentSize)
         // RFC 9293 §3.8.6.2.1: no silly segments while others are in flight.
         if usable < segment && flight > 0 && usable < flow.pointee.send.windowMaximum / 2 { return }
-        // When large buffers run short, as much as goes into a small one.
+        // When large buffers are short, at most as much as fits a small one.
         let most = core.isPressed ? UInt32(TCPBounds.copybreak) : flow.pointee.send.superFramePayload
         flow.pointee.marks.insert(.receiving)
-        // The urgent byte goes in a frame of its own: of larger ones the guest's kernel would mark every segment.
+        // The urgent byte goes in a frame of its own: in a larger frame the guest's kernel would mark every segment.
         let limit = marks.contains(.urgentToGuest) ? 1 : min(usable, most)
         core.effects.append(streamEffect(.receiveStream, flow, limit: limit))
     }
 
-    /// Sends of what was held back as much as the guest's window takes. True when nothing is left.
+    /// Sends held-back data as the guest's window allows. True if nothing is left.
     private mutating func sendHeldBack(_ flow: TCPFlow, _ core: inout StackCore) -> Bool {
         while flow.pointee.send.heldBack > 0 {
             guard let bytes = flow.pointee.send.sendableHeldBack(), sendNext(flow, bytes: bytes, &core) else {
-                // With nothing in flight, no acknowledgement will tell that there is room.
+                // With nothing in flight, no acknowledgement will open the window.
                 if flow.pointee.send.flight == 0 { startProbing(flow, &core) }
                 watch(flow, &core)
                 return false
@@ -175,7 +175,7 @@ extension TCP {
         return true
     }
 
-    /// Sends one frame of what was held back. False when there is no buffer for its headers.
+    /// Sends one frame of held-back data. False if there is no buffer for its headers.
     private mutating func sendNext(_ flow: TCPFlow, bytes: Int, _ core: inout StackCore) -> Bool {
         let lease = flow.pointee.send.unacknowledged.tail
         let segment = Int(flow.pointee.send.segmentSize)
@@ -187,7 +187,7 @@ extension TCP {
         return true
     }
 
-    /// While the guest takes nothing, nothing is received: a reset by the host is found out by watching the socket.
+    /// While the guest's window is closed, nothing is received: a reset by the host is detected by watching the socket.
     private mutating func watch(_ flow: TCPFlow, _ core: inout StackCore) {
         guard !flow.pointee.marks.contains(.watched) else { return }
         flow.pointee.marks.insert(.watched)

@@ -1,8 +1,8 @@
 internal import RingwayStorage
 internal import RingwayWire
 
-/// One wheel entry per connection serves all its clocks. Deadlines that move later leave the entry where it is and are
-/// looked at when it fires, so an acknowledgement costs no wheel operation.
+/// One wheel entry per connection serves all its timers. A deadline that moves later leaves the entry in place and is
+/// checked when the entry expires, so an acknowledgement costs no wheel operation.
 extension TCP {
     mutating func startRetransmissionTimer(_ flow: TCPFlow, _ core: inout StackCore) {
         let timeout = flow.pointee.roundTrip.timeout(after: flow.pointee.deadlines.retransmissions)
@@ -10,7 +10,7 @@ extension TCP {
         armTimer(flow, &core)
     }
 
-    /// Makes sure the wheel looks at the connection no later than its earliest deadline.
+    /// Makes sure that the wheel's entry is no later than the connection's earliest deadline.
     @inline(__always)
     mutating func armTimer(_ flow: TCPFlow, _ core: inout StackCore) {
         let deadline = flow.pointee.deadlines.earliest(
@@ -19,7 +19,7 @@ extension TCP {
         core.timers.schedule(.connection(connections.slot(of: flow)), at: deadline)
     }
 
-    /// The wheel's entry of the connection in a slot has fired.
+    /// The wheel's entry of the connection in a slot has expired.
     mutating func runTimer(slot: UInt32, _ core: inout StackCore) {
         guard let flow = connections.pointer(inSlot: slot) else { return }
         flow.pointee.deadlines.woke()
@@ -48,7 +48,7 @@ extension TCP {
         removeConnection(flow, &core)
     }
 
-    /// RFC 6298 §5.4 to 5.7. False when the connection was given up.
+    /// RFC 6298 §5.4 to 5.7. False if the connection was aborted.
     private mutating func retransmissionTimedOut(_ flow: TCPFlow, _ core: inout StackCore) -> Bool {
         let isOfClient = flow.pointee.state == .synSent
         let isHandshake = isOfClient || flow.pointee.state == .synReceived
@@ -58,8 +58,8 @@ extension TCP {
             return false
         }
         let limit = retransmissionLimit(flow)
-        // A guest that answers with a closed window is slow, not gone (RFC 9293 §3.8.6.1).
-        // One that has never answered has no window at all.
+        // A guest that answers with a closed window is slow, not dead (RFC 9293 §3.8.6.1). A guest that has never
+        // answered has no window.
         let isAlive =
             !isOfClient && flow.pointee.send.window == 0
             && core.now &- flow.pointee.deadlines.heardAt < TCPBounds.keepaliveIdle
@@ -88,8 +88,8 @@ extension TCP {
         }
     }
 
-    /// Ends a client's connection to an address that does not answer, and sends nothing to either side: the owner connects
-    /// the client elsewhere.
+    /// Ends a client's connection to an address that does not answer, without a segment to either side: the owner
+    /// connects the client elsewhere.
     private mutating func giveClientBack(_ flow: TCPFlow, _ core: inout StackCore) {
         let socket = flow.pointee.socket
         let key = flow.pointee.key
@@ -105,15 +105,15 @@ extension TCP {
         core.effects.append(effect)
     }
 
-    /// The guest's window is closed: ask, in case the segment that opened it was lost (RFC 9293 §3.8.6.1). A segment left
-    /// of the guest's window makes it answer with its present one, without data of ours.
+    /// Probes a closed window, in case the update that opened it was lost (RFC 9293 §3.8.6.1). A segment left of the
+    /// guest's window makes the guest reply with its current window, without new data.
     private mutating func probeWindow(_ flow: TCPFlow, _ core: inout StackCore) {
         core.counters.add(.tcpZeroWindowProbes)
         sendBare(flow, sequence: flow.pointee.send.una.advanced(by: -1), flags: .ack, &core)
         flow.pointee.deadlines.probed(now: core.now)
     }
 
-    /// RFC 9293 §3.8.4. False when the guest is taken for dead.
+    /// Sends a keepalive probe (RFC 9293 §3.8.4). False if the guest counts as dead.
     private mutating func probeGuest(_ flow: TCPFlow, _ core: inout StackCore) -> Bool {
         guard flow.pointee.deadlines.countKeepaliveProbe() else {
             core.counters.add(.tcpTimedOut)

@@ -1,14 +1,13 @@
 internal import RingwayStorage
 internal import RingwayWire
 
-/// The urgent byte, at its place in the stream (RFC 6093): the one before where the urgent pointer points, as all kernels
-/// have it.
+/// Urgent data (RFC 6093). As in all kernels, the urgent byte is the one before the position of the urgent pointer.
 extension TCP {
-    /// A segment of the guest's says where its urgent byte is. A pointer to data that has come already is no news.
+    /// A segment announces the guest's urgent byte. A pointer to data that has already arrived is ignored.
     @inline(never)
     mutating func noteUrgent(_ flow: TCPFlow, _ header: TCPHeader) {
         let pointer = Int(header.urgentPointer)
-        // The largest pointer stands for "further than that"; a later segment will say how far.
+        // The largest pointer means "further than that"; a later segment will have the exact position.
         guard pointer > 0, pointer < 65_535 else { return }
         let end = header.sequence.advanced(by: pointer)
         guard flow.pointee.receive.nxt.precedes(end) else { return }
@@ -16,7 +15,7 @@ extension TCP {
         flow.pointee.marks.insert(.urgentToHost)
     }
 
-    /// A send that stops before the urgent byte, or is of this byte alone.
+    /// A send that stops before the urgent byte, or that consists of it.
     @inline(never)
     mutating func urgentSend(_ flow: TCPFlow, _ core: inout StackCore) -> Effect {
         var effect = streamEffect(.sendStream, flow)
@@ -35,7 +34,7 @@ extension TCP {
         return effect
     }
 
-    /// Marks a frame of one byte, whose headers have just been written before `payload`, as urgent.
+    /// Sets URG in a frame of one byte, whose headers have just been written before `payload`.
     mutating func markUrgent(_ payload: UnsafeMutableRawPointer, optionLength: Int, _ core: inout StackCore) {
         let tcp = payload - 20 - optionLength
         let flags = tcp.load(fromByteOffset: 13, as: UInt8.self) | TCPFlags.urg.rawValue

@@ -5,30 +5,31 @@ internal import RingwayWire
 ///
 /// ## Theory of operation
 ///
-/// A connection is a `TCPConnection` in a table that never moves it, found by its tuple in the flow table. Three kinds of
-/// event reach it: segments of the guest's (`receive`), events of its host socket (`streamConnected`, `streamSent`,
-/// `streamReceived`, …) and its timer. Each is handled at once, and what follows goes out as frames and effects; only
-/// acknowledgements wait until the turn ends, so that one covers all segments of the turn.
+/// A connection is a `TCPConnection` in a table that never moves it, found by its tuple in the flow table. It handles
+/// three kinds of events: segments from the guest (`receive`), events of its host socket (`streamConnected`,
+/// `streamSent`, `streamReceived`, …) and its timer. Each is handled at once and results in frames and effects. Only
+/// acknowledgements wait until the end of the turn, so that one covers all segments of the turn.
 ///
-/// *Opening.* A SYN of the guest's makes a connection in `connecting`, and the owner connects a socket; SYN-ACK follows
-/// when that is connected, RST or an ICMP error when it failed. A client of a published port comes with its socket, and the
-/// guest is sent SYN. At most `halfOpen.limit` of either kind wait at a time; the oldest gives way.
+/// *Opening.* A SYN from the guest creates a connection in `connecting`, and the owner connects a socket; SYN-ACK
+/// follows when the socket is connected, RST or an ICMP error if it failed. A client of a published port comes with its
+/// socket, and SYN is sent to the guest. At most `halfOpen.limit` of either kind wait at a time; beyond it the oldest
+/// ends.
 ///
-/// *Data.* See `TCPConnection`. The bytes that all windows promise are added up in `reservation`.
+/// *Data.* See `TCPConnection`. `reservation` is the sum of the advertised windows.
 ///
-/// *Ending.* A connection is removed when both sides have finished and TIME-WAIT is over, or at once when either resets.
-/// Its handle is stale from then on, so a late event of its socket finds nothing.
+/// *Ending.* A connection is removed when both sides have finished and TIME-WAIT is over, or at once if either resets.
+/// Its handle is stale from then on, so a late event of its socket has no effect.
 struct TCP: ~Copyable {
     var connections: Slab<TCPConnection>
     var halfOpen: HalfOpenConnections
     var reservation: WindowReservation
-    /// The first of the connections to look at when the turn ends.
+    /// The head of the list of connections that need work at the end of the turn.
     var dirtyHead = SlotList.none
-    /// Where the search for an idle connection goes on.
+    /// Where the next search for an idle connection starts.
     var idleHand = IdleHand()
-    /// Keys the initial sequence numbers.
+    /// The key of the initial sequence numbers.
     let sequenceSalt: UInt64
-    /// RSTs that may be sent now for segments that belong to no connection.
+    /// Limits the rate of RSTs for segments that belong to no connection.
     var resetBucket: TokenBucket
 
     init(_ configuration: StackConfiguration, capacity: Int, now: UInt64) throws(MemoryFailure) {
@@ -45,12 +46,12 @@ struct TCP: ~Copyable {
 
     // MARK: The end of a turn
 
-    /// Connections that are looked at before the effects are taken: a quarter of the places for those.
+    /// Connections processed before the effects are drained: a quarter of the queue's capacity.
     private static var finishedAtOnce: Int { StackCore.effectCapacity / 4 }
 
-    /// Sends acknowledgements that this turn's frames asked for, one per connection; false when none is left. Take the
-    /// effects after each: there may be more connections than places for effects. Acknowledgements that find no buffer stay
-    /// owed until the next turn: buffers come back in turns only.
+    /// Sends the acknowledgements due after this turn's frames, one per connection; false if none is left. Drain the
+    /// effects after each call: there may be more connections than places for effects. An acknowledgement without a
+    /// buffer stays due until the next turn, because buffers are only released in turns.
     mutating func finishTurn(_ core: inout StackCore) -> Bool {
         var left = Self.finishedAtOnce
         while dirtyHead != SlotList.none {
@@ -74,7 +75,7 @@ struct TCP: ~Copyable {
         return false
     }
 
-    /// Puts the connection on the list of those to acknowledge when the turn ends.
+    /// Marks an acknowledgement as due and puts the connection on the dirty list.
     @inline(__always)
     mutating func oweAcknowledgement(_ flow: TCPFlow) {
         flow.pointee.marks.insert(.acknowledge)
@@ -84,7 +85,7 @@ struct TCP: ~Copyable {
         dirtyHead = connections.slot(of: flow)
     }
 
-    /// Every segment with ACK pays the acknowledgement owed.
+    /// Every segment with ACK serves as the acknowledgement that was due.
     @inline(__always)
     mutating func acknowledged(_ flow: TCPFlow) {
         flow.pointee.marks.subtract([.acknowledge, .deferred])
@@ -107,13 +108,13 @@ struct TCP: ~Copyable {
 
     // MARK: Idle connections
 
-    /// A connection that has a host socket and the longest silence of the guest's, of a sample.
+    /// The longest-silent connection with a host socket, of a sample.
     mutating func idlest() -> IdleFlow? {
         idleHand.idlest(of: connections) { $0.pointee.marks.contains(.socket) ? $0.pointee.deadlines.heardAt : nil }
             .map { IdleFlow(flow: Flow(.tcp, slot: $0.slot), usedAt: $0.usedAt) }
     }
 
-    /// The connection with a host socket that has waited longest to be opened, of both directions.
+    /// The oldest half-open connection with a host socket, of both directions.
     mutating func oldestHalfOpen() -> IdleFlow? {
         older(inSlot: halfOpen.ofHost.oldest, than: older(inSlot: halfOpen.ofGuest.oldest, than: nil))
     }
@@ -125,10 +126,10 @@ struct TCP: ~Copyable {
         return IdleFlow(flow: Flow(.tcp, slot: slot), usedAt: flow.pointee.deadlines.heardAt)
     }
 
-    /// Ends a connection so that another flow can have its descriptor.
+    /// Ends a connection to free its descriptor for another flow.
     mutating func end(slot: UInt32, _ core: inout StackCore) {
         guard let flow = connections.pointer(inSlot: slot) else { return }
-        // A guest whose SYN had no answer repeats it, or gives up.
+        // A guest without an answer to its SYN repeats it, or times out.
         abort(flow, towardGuest: flow.pointee.state != .connecting, towardHost: true, &core)
     }
 
@@ -136,16 +137,16 @@ struct TCP: ~Copyable {
 
     /// Connections in any state.
     var count: Int { connections.count }
-    /// Connections whose handshake has not ended.
+    /// Connections in the three-way handshake.
     var halfOpenCount: Int { halfOpen.count }
-    /// Bytes that all advertised windows promise to take, less those that the host has taken.
+    /// Bytes reserved for advertised receive windows, and for received data that the host has not accepted yet.
     var reservedBytes: Int { reservation.reserved }
     /// Slots below this may be occupied.
     var slotLimit: UInt32 { connections.highWater }
-    /// The state of a connection, or `nil` when the handle is stale.
+    /// The state of a connection, or `nil` if the handle is stale.
     func state(of handle: Handle) -> TCPState? { connections.pointer(to: handle)?.pointee.state }
 
-    /// What is listed of the connection in a slot; `nil` when there is none.
+    /// The record of the connection in a slot; `nil` if the slot is free.
     mutating func record(inSlot slot: UInt32, now: UInt64) -> FlowRecord? {
         guard let flow = connections.pointer(inSlot: slot) else { return nil }
         var record = FlowRecord(key: flow.pointee.key, kind: .tcp, hostAddress: flow.pointee.hostAddress)
@@ -157,7 +158,7 @@ struct TCP: ~Copyable {
         return record
     }
 
-    /// Every connection's tuple and state, for the report of a test that found one too many.
+    /// Every connection's tuple and state, for test reports.
     var summaries: [String] {
         (0..<connections.highWater).compactMap { slot in
             guard let flow = connections.pointer(inSlot: slot) else { return nil }

@@ -1,23 +1,23 @@
 internal import RingwayStorage
 
-/// Which mapping gives way when there are too many: of those that never had an answer the one idle for longest, and where
-/// all have had one, the one idle for longest. So a scan, or a flood of spoofed clients, costs no other flow its mapping.
+/// The order in which mappings are evicted: first those that never had an answer, then the others, in each group the
+/// one idle for longest first. A scan, or a flood of spoofed clients, therefore evicts only its own mappings.
 struct EvictionOrder {
     private var unanswered: SlotList
     private var answered: SlotList
 
     /// - Parameters:
     ///   - base: the slab's first element.
-    ///   - offset: where an element keeps its `SlotLinks`.
+    ///   - offset: the offset of an element's `SlotLinks`.
     init<Element: BitwiseCopyable>(of base: UnsafeMutablePointer<Element>, offset: Int?) {
         unanswered = SlotList(of: base, offset: offset)
         answered = SlotList(of: base, offset: offset)
     }
 
-    /// The slot that goes first, or `.max` when there is none.
+    /// The slot to evict first, or `.max` if there is none.
     var first: UInt32 { unanswered.isEmpty ? answered.first : unanswered.first }
 
-    /// The one idle for longest of those that never had an answer, or `.max`, and of the others.
+    /// The longest idle of those without an answer, or `.max`, and of the others.
     var oldestUnanswered: UInt32 { unanswered.first }
     var oldestAnswered: UInt32 { answered.first }
 

@@ -1,16 +1,17 @@
 internal import RingwayStorage
 internal import RingwayWire
 
-/// The gateway's port 53 over UDP: queries go to the DNS service under a handle, and its answers come back under the same.
+/// The gateway's DNS service over UDP port 53: a query is passed to the resolver with a handle, with which the answer
+/// comes back.
 struct NameQueries: ~Copyable {
-    /// A query that the name service is at work on: the client, and which of the gateway's addresses it was sent to.
+    /// A query in progress: the client, and the gateway's address that it was sent to.
     struct Query: BitwiseCopyable {
         var guest: TransportAddress
         var server: IPAddress
     }
 
     private var queries: Slab<Query>
-    /// Nanoseconds after which a query without an answer is forgotten: a second after the resolver gives it up.
+    /// The timeout of a query, nanoseconds: a second longer than the resolver's own.
     private let timeout: UInt64
 
     init(_ limits: Limits, capacity: Int) throws(MemoryFailure) {
@@ -18,7 +19,7 @@ struct NameQueries: ~Copyable {
         timeout = SilenceTimeouts(limits).dns &+ 1_000_000_000
     }
 
-    /// Takes the lease.
+    /// Passes a query to the resolver. Takes the lease.
     mutating func receive(_ summary: FrameSummary, _ lease: Lease, _ core: inout StackCore) {
         let query = Query(
             guest: TransportAddress(address: summary.source, port: summary.sourcePort), server: summary.destination)
@@ -41,7 +42,7 @@ struct NameQueries: ~Copyable {
         queries.remove(slot: slot)
     }
 
-    /// The name service's answer. Takes the lease.
+    /// Sends the resolver's answer. Takes the lease.
     mutating func answered(
         _ handle: Handle, _ payload: DatagramPayload, _ sender: inout DatagramSender, _ core: inout StackCore
     ) {
@@ -51,7 +52,7 @@ struct NameQueries: ~Copyable {
         sender.send(payload, from: server, to: query.guest, DatagramMarks(), &core)
     }
 
-    /// The name service cannot take the query: the guest's resolver will ask again.
+    /// The resolver cannot accept the query; the guest's resolver will repeat it.
     mutating func refused(_ handle: Handle, _ core: inout StackCore) {
         if remove(handle, &core) != nil { core.counters.add(.dnsRefused) }
     }

@@ -1,13 +1,13 @@
 internal import RingwayWire
 
-/// Which UDP ports of the guest are published, and through which listeners: what the guest sends first from such a port
-/// leaves from the published one, so that its peers see the port that they can reach (SIP, WireGuard).
+/// The guest's published UDP ports and their listeners. A datagram that the guest sends first from such a port leaves
+/// from the published port, so that its peers see the port that they can reach (SIP, WireGuard).
 ///
-/// Asked once for each peer, and changed when ports are published: an ordinary dictionary does.
+/// A dictionary suffices: it is read once per peer, and changes when ports are published.
 struct PublishedDatagramPorts {
     private struct Listener {
         let name: UInt32
-        /// The host's address that it is bound to; unspecified for all.
+        /// The host address that the listener is bound to; unspecified for all.
         let bound: IPAddress
     }
 
@@ -24,8 +24,8 @@ struct PublishedDatagramPorts {
         if listeners[guest]?.isEmpty == true { listeners[guest] = nil }
     }
 
-    /// The listener through which a datagram from `guest` to `target`, an address of the host's side, may leave; `nil`
-    /// when there is none. One that is bound to the loopback reaches only that.
+    /// The listener through which a datagram from `guest` to `target`, an address on the host's side, may leave; `nil`
+    /// if there is none. A listener bound to loopback can only send to loopback.
     func listener(of guest: TransportAddress, toward target: IPAddress) -> UInt32? {
         guard let candidates = listeners[guest] else { return nil }
         return candidates.first { candidate in

@@ -1,14 +1,14 @@
-/// How long flows without connections may be silent, in nanoseconds.
+/// Idle timeouts of UDP mappings and pings, nanoseconds.
 struct SilenceTimeouts: Sendable {
     let udp: UInt64
-    /// A DNS query without its answer.
+    /// A DNS query without an answer.
     let dns: UInt64
-    /// A DNS mapping whose queries all have their answers: late duplicates, and a second query of the same socket.
+    /// A DNS mapping whose queries are all answered: time for duplicates, and for a second query from the same socket.
     let answeredDNS: UInt64
     let ping: UInt64
 
     private static var second: UInt64 { 1_000_000_000 }
-    /// Keeps sums with a clock reading far from the end of 64 bits.
+    /// The largest timeout, which keeps sums with a clock reading far from overflow.
     private static var longest: Int { 1 << 30 }
 
     init(_ limits: Limits) {

@@ -1,9 +1,9 @@
 internal import RingwayStorage
 internal import RingwayWire
 
-/// Datagrams from the host's side, and what becomes known there of the guest's.
+/// Datagrams from the host's side, and errors about the guest's.
 extension UDP {
-    /// The owner could not open a socket for the mapping: it ends.
+    /// The owner could not open a socket for the mapping: the mapping ends.
     mutating func socketFailed(_ handle: Handle, _ core: inout StackCore) {
         guard mappings.pointer(to: handle) != nil else { return }
         core.counters.add(.descriptorsExhausted)
@@ -28,9 +28,9 @@ extension UDP {
     /// A datagram that a client sent to a published port. Takes the lease.
     ///
     /// - Parameters:
-    ///   - listener: the owner's name for the listening socket.
+    ///   - listener: the owner's identifier for the listening socket.
     ///   - local: the host address that the client sent to.
-    ///   - guest: where the port is published to.
+    ///   - guest: the guest's address and port to which the port is published.
     mutating func receivedForwarded(
         _ listener: UInt32, from client: TransportAddress, to local: IPAddress, guest: TransportAddress,
         _ payload: DatagramPayload, _ marks: DatagramMarks, _ sender: inout DatagramSender, _ core: inout StackCore
@@ -57,18 +57,18 @@ extension UDP {
         sender.send(payload, from: shown, to: guest, marks, &core)
     }
 
-    /// Where the datagrams of a forwarded mapping go; `nil` when the handle is stale. `local` is unspecified while the
-    /// host may choose the address they come from.
+    /// The destination of a forwarded mapping's datagrams; `nil` if the handle is stale. `local` is unspecified while
+    /// the host may choose the source address.
     func forwarded(_ handle: Handle) -> (listener: UInt32, client: TransportAddress, local: IPAddress)? {
         guard let mapping = mappings.pointer(to: handle), mapping.pointee.isForwarded else { return nil }
         return (mapping.pointee.listener, mapping.pointee.peer, mapping.pointee.local)
     }
 
-    /// The mapping of a published port's peer; `nil` when there is none.
+    /// The mapping of a published port's peer; `nil` if there is none.
     ///
     /// - Parameters:
-    ///   - peer: as the host knows it.
-    ///   - guest: where the port is published to.
+    ///   - peer: the peer's address as the host knows it.
+    ///   - guest: the guest's address and port to which the port is published.
     mutating func forwarded(
         of peer: TransportAddress, guest: TransportAddress, _ core: inout StackCore
     ) -> Handle? {
@@ -81,12 +81,12 @@ extension UDP {
 
     // MARK: Published ports
 
-    /// A UDP port is published from now on: what the guest sends first from it leaves through the listener.
+    /// A UDP port is published: datagrams that the guest sends first from it leave through the listener.
     ///
     /// - Parameters:
-    ///   - listener: the owner's name for the socket.
-    ///   - bound: the host's address that it is bound to.
-    ///   - guest: where the port is published to.
+    ///   - listener: the owner's identifier for the socket.
+    ///   - bound: the host address that the socket is bound to.
+    ///   - guest: the guest's address and port to which the port is published.
     mutating func portPublished(
         _ listener: UInt32, bound: IPAddress, guest: TransportAddress, _ core: inout StackCore
     ) {
@@ -95,7 +95,7 @@ extension UDP {
         if let reference = core.table.find(key), reference.kind == .udp { remove(slot: reference.slot, &core) }
     }
 
-    /// A listener is gone: the mappings that answer through it end.
+    /// A listener is closed: its mappings end.
     mutating func listenerClosed(_ listener: UInt32, guest: TransportAddress, _ core: inout StackCore) {
         publishedPorts.remove(listener, guest: guest)
         guard forwardedCount > 0 else { return }
@@ -110,12 +110,12 @@ extension UDP {
 
     // MARK: Errors
 
-    /// A datagram of a mapping went no further: the guest is sent an ICMP error.
+    /// A datagram of a mapping failed: the guest gets an ICMP error.
     ///
     /// - Parameters:
-    ///   - target: where it was sent to, as the host knows it.
-    ///   - router: the address that reported it, or `nil` for the gateway.
-    ///   - payload: what is known of the datagram's payload.
+    ///   - target: its destination, as the host knows it.
+    ///   - router: the address that reported the error, or `nil` for the gateway.
+    ///   - payload: the known part of the datagram's payload.
     mutating func failed(
         _ handle: Handle, to target: TransportAddress, _ reason: ICMPError.Reason, from router: IPAddress?,
         payload: UnsafeRawBufferPointer, _ core: inout StackCore
@@ -128,7 +128,7 @@ extension UDP {
         core.sendError(reason, from: shownRouter, about: packet)
     }
 
-    /// The guest reports that a datagram did not arrive. Only an error about a mapping's own datagrams is believed.
+    /// The guest reports an undeliverable datagram. Only errors about datagrams of a mapping are accepted.
     mutating func returned(_ error: GuestError, _ sender: inout DatagramSender, _ core: inout StackCore) {
         let quoted = error.quoted
         let key = FlowKey(
@@ -146,16 +146,16 @@ extension UDP {
             } else if error.reason == .portUnreachable, mapping.pointee.peer.port == quoted.sourcePort,
                 core.plan.addressForGuest(of: mapping.pointee.peer.address) == quoted.source
             {
-                // The socket that sent to this peer last is closed. With the mapping goes the host's socket, and the
-                // host's kernel reports the same to the peer from now on. An error about any other peer may come from a
-                // socket that is connected, and means nothing.
+                // The guest's socket that sent to this peer last is closed. The mapping and the host's socket are
+                // closed, too, and the host's kernel will report the same to the peer. An error about another peer may
+                // come from a connected socket and is ignored.
                 remove(slot: reference.slot, &core)
             }
         case .other: break
         }
     }
 
-    /// Outside, the host is the server: whatever is wrong inside, its port is closed.
+    /// To the outside the host is the server: for any error inside, it reports its port as closed.
     private mutating func refuse(_ slot: UInt32, _ core: inout StackCore) {
         guard refusalBucket.take(now: core.now) else { return core.counters.add(.udpRefusalsNotPassedOn) }
         core.effects.append(Effect(.refuseDatagram, mappings.handle(ofSlot: slot)))

@@ -5,12 +5,12 @@ internal import RingwayWire
 ///
 /// ## Theory of operation
 ///
-/// A datagram of the guest's finds the mapping of its address and port in the flow table, or makes one; the owner gives
-/// each a socket, from which all of its datagrams leave (endpoint-independent mapping, RFC 4787). What comes in by the
-/// socket goes to the guest if the guest has sent there (`UDPFiltering`). A peer of a published port has a mapping of its
-/// own, found by the whole tuple, whose datagrams leave through the listener.
+/// A datagram from the guest uses the mapping of its address and port in the flow table, or creates one. The owner
+/// gives each mapping a socket, from which all its datagrams are sent (endpoint-independent mapping, RFC 4787).
+/// Datagrams received on the socket pass to the guest if the guest has sent to their source (`UDPFiltering`). A peer of
+/// a published port has its own mapping, found by the whole tuple, whose datagrams are sent through the listener.
 ///
-/// A mapping ends by silence, by a closed port in the guest, or when a new one needs its place (`EvictionOrder`).
+/// A mapping ends by idle timeout, by a closed port in the guest, or by eviction (`EvictionOrder`).
 struct UDP: ~Copyable {
     var mappings: Slab<UDPMapping>
     private var evictions: EvictionOrder
@@ -18,9 +18,9 @@ struct UDP: ~Copyable {
     var forwardedCount = 0
     var publishedPorts = PublishedDatagramPorts()
     private let timeouts: SilenceTimeouts
-    /// Mappings that there may be.
+    /// The most mappings.
     private let limit: Int
-    /// Clients of published ports that may be refused now.
+    /// Limits the rate of ICMP refusals to clients of published ports.
     var refusalBucket: TokenBucket
 
     static var namePort: UInt16 { 53 }
@@ -36,14 +36,15 @@ struct UDP: ~Copyable {
 
     // MARK: From the guest
 
-    /// Takes the lease.
+    /// Handles a datagram from the guest. Takes the lease.
     mutating func receive(
         _ summary: FrameSummary, _ lease: Lease, _ bytes: UnsafeRawBufferPointer, _ queries: inout NameQueries,
         _ core: inout StackCore
     ) {
         let client = forwardedSlot(for: summary, &core)
         let target: TransportAddress
-        // A peer that may send to a published port may be answered: that follows from the address it is published on.
+        // A peer that may send to a published port may be answered: this follows from the address on which the port is
+        // published.
         if let client, let mapping = mappings.pointer(inSlot: client), mapping.pointee.hasPeerSpoken {
             target = mapping.pointee.peer
         } else {
@@ -78,7 +79,7 @@ struct UDP: ~Copyable {
         core.effects.append(effect)
     }
 
-    /// The guest sends to `target`, which may answer from now on.
+    /// Records that the guest sends to `target`, whose datagrams are accepted from now on.
     @inline(__always)
     private mutating func noteTarget(
         _ target: TransportAddress, of mapping: UnsafeMutablePointer<UDPMapping>, _ core: inout StackCore
@@ -99,7 +100,7 @@ struct UDP: ~Copyable {
         core.notePeer(key.peer(target, filtering), of: owner)
     }
 
-    /// The mapping of the peer of a published port that a datagram goes to; `nil` when there is none.
+    /// The mapping of the published port's peer that a datagram is sent to; `nil` if there is none.
     @inline(__always)
     private mutating func forwardedSlot(for summary: FrameSummary, _ core: inout StackCore) -> UInt32? {
         guard forwardedCount > 0, !core.plan.isGateway(summary.destination),
@@ -108,8 +109,8 @@ struct UDP: ~Copyable {
         return reference.slot
     }
 
-    /// The mapping by which a datagram goes out that answers no peer of a published port, made when there is none: that of
-    /// a new peer of one, or the guest port's own.
+    /// The mapping for a datagram that is no reply to a peer of a published port, created if needed: for a new peer of
+    /// one, or of the guest's port.
     private mutating func mappingSlot(
         for summary: FrameSummary, to target: TransportAddress, _ core: inout StackCore
     ) -> UInt32? {
@@ -159,8 +160,8 @@ struct UDP: ~Copyable {
         return handle.slot
     }
 
-    /// Notes that the mapping was used: it becomes the newest. Its timer stays and is looked at when it fires, except
-    /// that of a name query, whose life ends sooner with its answer.
+    /// Records a use of the mapping, which becomes the newest. Its timer stays and is checked when it expires, except
+    /// that of a DNS query, whose lifetime ends earlier with its answer.
     mutating func touch(
         _ mapping: UnsafeMutablePointer<UDPMapping>, isFirstAnswer: Bool, _ core: inout StackCore
     ) {
@@ -204,12 +205,12 @@ struct UDP: ~Copyable {
 
     // MARK: Idle mappings
 
-    /// Mappings of published ports, which have no socket of their own, that are passed over in search of one that has.
+    /// The most mappings of published ports, which have no socket of their own, to skip in the search for one that has.
     private static var searched: Int { 64 }
 
-    /// Of the mappings with a socket of their own the one idle for longest.
+    /// The longest-idle mapping with its own socket.
     ///
-    /// - Parameter spared: the slot of one that is not to be found, or `SlotList.none`.
+    /// - Parameter spared: a slot to skip, or `SlotList.none`.
     mutating func idlest(isAnswered: Bool, sparing spared: UInt32 = SlotList.none) -> IdleFlow? {
         var slot = isAnswered ? evictions.oldestAnswered : evictions.oldestUnanswered
         for _ in 0..<Self.searched {
@@ -227,10 +228,10 @@ struct UDP: ~Copyable {
     /// Slots below this may be occupied.
     var slotLimit: UInt32 { mappings.highWater }
 
-    /// The address family of a mapping; `nil` when the handle is stale.
+    /// The address family of a mapping; `nil` if the handle is stale.
     func isIPv4(_ handle: Handle) -> Bool? { mappings.pointer(to: handle)?.pointee.key.guest.isIPv4 }
 
-    /// What is listed of the mapping in a slot; `nil` when there is none.
+    /// The record of the mapping in a slot; `nil` if the slot is free.
     mutating func record(inSlot slot: UInt32, now: UInt64) -> FlowRecord? {
         guard let mapping = mappings.pointer(inSlot: slot)?.pointee else { return nil }
         var record = FlowRecord(

@@ -1,16 +1,16 @@
 internal import RingwayWire
 
-/// Whose datagrams come in by a UDP mapping of the guest (RFC 4787 §5). The mapping itself is endpoint-independent always:
-/// one port of the host for one of the guest, whichever servers it speaks to.
+/// Which senders' datagrams pass a UDP mapping to the guest (filtering behavior, RFC 4787 §5). The mapping behavior is
+/// always endpoint-independent: one port of the host per port of the guest, for all remote hosts.
 public enum UDPFiltering: String, CaseIterable, Sendable {
-    /// Any sender's.
+    /// All senders.
     case endpointIndependent = "endpoint-independent"
-    /// Those of addresses that the guest has sent to, from any port (REQ-8): TFTP, and servers that answer from another port.
+    /// Addresses that the guest has sent to, with any port (REQ-8): TFTP, and servers that answer from another port.
     case address
-    /// Those of addresses and ports that the guest has sent to.
+    /// Addresses and ports that the guest has sent to.
     case addressAndPort = "address-and-port"
 
-    /// Whether a peer that may send from `first` may send from `second`.
+    /// Whether the filter treats `first` and `second` as the same peer.
     @inline(__always)
     func covers(_ first: TransportAddress, _ second: TransportAddress) -> Bool {
         switch self {
@@ -20,7 +20,7 @@ public enum UDPFiltering: String, CaseIterable, Sendable {
         }
     }
 
-    /// What is remembered of a port that the guest has sent to.
+    /// The port to record for a peer: zero if the filter ignores ports.
     @inline(__always)
     func remembered(_ port: UInt16) -> UInt16 { self == .addressAndPort ? port : 0 }
 }

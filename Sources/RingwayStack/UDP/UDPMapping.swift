@@ -1,34 +1,33 @@
 public import RingwayStorage
 public import RingwayWire
 
-/// What one of the guest's UDP ports is on the host: one unconnected socket, whichever peers the guest sends to from it
-/// (endpoint-independent mapping, RFC 4787; whose datagrams come in by it `UDPFiltering` says), or one peer of a published
-/// port, whose datagrams come and go through the listener.
+/// One UDP port of the guest: an unconnected socket on the host for all its peers (endpoint-independent mapping, RFC
+/// 4787; filtered by `UDPFiltering`), or one peer of a published port, whose datagrams use the listener.
 @frozen
 public struct UDPMapping: BitwiseCopyable {
     public var key: FlowKey
     public var links = SlotLinks()
     /// Monotonic nanoseconds of the last datagram in either direction.
     public private(set) var usedAt: UInt64
-    /// Monotonic nanoseconds from which the mapping's life counts. The guest prolongs it, and so does a sender that the
-    /// guest has sent to: a stream that only comes in goes on. No other peer keeps the guest's socket open (RFC 4787 REQ-6).
+    /// The start of the mapping's idle timeout, monotonic nanoseconds. Datagrams from the guest and from peers that it
+    /// has sent to reset it, so that a receive-only stream stays open; other senders do not (RFC 4787 REQ-6).
     public private(set) var renewedAt: UInt64
-    /// The side that did not begin has spoken.
+    /// The side that did not open the mapping has sent.
     public private(set) var isAnswered = false
-    /// The guest has only spoken to port 53.
+    /// The guest has only sent to port 53.
     public var isNameQuery: Bool
-    /// Datagrams of the guest that no answer has come to yet, 255 at most: what a name query waits for.
+    /// Unanswered datagrams of the guest, 255 at most, for DNS mappings.
     public private(set) var answersDue: UInt8 = 0
-    /// One peer of a published port rather than a socket of its own.
+    /// The mapping is a peer of a published port, without its own socket.
     public var isForwarded = false
-    /// The guest sent first, from a published port.
+    /// The guest sent first.
     public var isOpenedByGuest = true
-    /// The owner's name for the listener, of a forwarded mapping.
+    /// The owner's identifier for the listener of a forwarded mapping.
     public var listener: UInt32 = .max
-    /// The peer of a forwarded mapping as the host knows it; of any other, where the guest sent last.
+    /// The peer of a forwarded mapping as the host knows it; otherwise the destination that the guest sent to last.
     public var peer: TransportAddress
-    /// The host's address that the peer spoke to, of a forwarded mapping: answers come from it. Unspecified while the
-    /// peer has not spoken.
+    /// The host address that the peer of a forwarded mapping sent to, which is the source of replies. Unspecified while
+    /// the peer has not sent.
     public var local: IPAddress
 
     init(key: FlowKey, now: UInt64, isNameQuery: Bool) {
@@ -40,7 +39,7 @@ public struct UDPMapping: BitwiseCopyable {
         local = IPAddress(high: 0, low: 0)
     }
 
-    /// A peer of the published port that a listener holds.
+    /// A mapping for a peer of a published port.
     init(key: FlowKey, now: UInt64, listener: UInt32, peer: TransportAddress, isOpenedByGuest: Bool) {
         self.init(key: key, now: now, isNameQuery: false)
         isForwarded = true
@@ -49,13 +48,13 @@ public struct UDPMapping: BitwiseCopyable {
         self.isOpenedByGuest = isOpenedByGuest
     }
 
-    /// The guest's end.
+    /// The guest's address and port.
     var guest: TransportAddress { TransportAddress(address: key.guest, port: key.guestPort) }
 
     /// Whether a datagram has come from the host's side.
     var hasPeerSpoken: Bool { !isOpenedByGuest || isAnswered }
 
-    /// Notes a datagram from the guest; true when it is the first answer.
+    /// Records a datagram from the guest; true if it is the first answer.
     mutating func noteFromGuest(now: UInt64) -> Bool {
         usedAt = now
         renewedAt = now
@@ -63,12 +62,12 @@ public struct UDPMapping: BitwiseCopyable {
         return noteAnswer(!isOpenedByGuest)
     }
 
-    /// Notes a datagram from the host; true when it is the first answer.
+    /// Records a datagram from the host; true if it is the first answer.
     ///
-    /// - Parameter isSolicited: its sender is one that the guest has sent to, or a client of a published port.
+    /// - Parameter isSolicited: the guest has sent to its source, or the source is a client of a published port.
     mutating func noteFromHost(now: UInt64, isSolicited: Bool) -> Bool {
         usedAt = now
-        // A name query's life ends soon after its answer, and begins anew with it.
+        // An answered DNS query restarts the timeout, which is short then.
         if isSolicited && (!isNameQuery || answersDue > 0) { renewedAt = now }
         if answersDue > 0 { answersDue -= 1 }
         return noteAnswer(isOpenedByGuest)

@@ -1,10 +1,10 @@
 internal import RingwayWire
 
-/// A client: an ethernet address, and the client identifier where one was sent (RFC 2131 §4.2).
+/// A DHCP client: an ethernet address, and the client identifier if it sent one (RFC 2131 §4.2).
 struct DHCPClient {
     let mac: MACAddress
-    /// Option 61, empty when absent. RFC 2132 bounds it at 255 bytes; one beyond 64 is treated as absent, which falls
-    /// back to the ethernet address. Real ones are 7 (type and MAC) to 20 bytes (RFC 4361).
+    /// Option 61, empty when absent. RFC 2132 allows 255 bytes; an identifier beyond 64 bytes is treated as absent, so
+    /// that the ethernet address is used. Real ones have 7 (type and MAC) to 20 bytes (RFC 4361).
     let identifier: DHCPText
 
     init(mac: MACAddress, identifier: UnsafeRawBufferPointer? = nil) {

@@ -1,6 +1,6 @@
 public import RingwayWire
 
-/// One address that a client holds, for reports.
+/// One lease, for reports.
 public struct DHCPLease: Equatable, Sendable {
     /// What an address is being used for.
     public enum State: UInt8, Sendable {
@@ -8,15 +8,15 @@ public struct DHCPLease: Equatable, Sendable {
         case offered
         /// Held by a client.
         case bound
-        /// A client found it in use by someone else; it rests, unless no other is left.
+        /// A client found the address in use (DHCPDECLINE); it is not offered while others are free.
         case quarantined
     }
 
     /// The address.
     public let address: IPv4Address
-    /// Whose it is; of the client that complained, when quarantined.
+    /// The client's ethernet address; of the declining client in quarantine.
     public let mac: MACAddress
-    /// What the client calls itself, empty when it did not say or said nothing a name can be.
+    /// The client's host name, empty if it sent none or an invalid one.
     public let hostName: String
     /// When the state ends unless it is renewed, in monotonic nanoseconds.
     public let expiresAt: UInt64

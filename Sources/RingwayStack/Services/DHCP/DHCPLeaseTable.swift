@@ -1,14 +1,14 @@
 internal import RingwayWire
 
-/// The holder of each address: one entry for each address of the range, allocated once.
+/// The lease table: one entry per address of the range, allocated once.
 ///
-/// An entry keeps its last client after the lease has ended, so that the same client gets the same address back as long
-/// as no other client needed it. Expiry is a comparison with `now` and never a timer: an entry whose time is past is free.
+/// An entry keeps its last client after the lease has ended, so that the client gets the same address again unless
+/// another client needed it. Expiry is a comparison with `now`, not a timer: an expired entry is free.
 ///
-/// A client is found by its identifier, and failing that by its ethernet address even where the identifiers differ. The
-/// second rule departs from RFC 2131 §4.2 on purpose: a boot loader, an initial RAM disk and an installed system
-/// identify one machine in three ways, and ports published to its address should survive that. Look-ups scan the range;
-/// it is bounded by `capacity` and DHCP is rare.
+/// A client is looked up by its identifier, then by its ethernet address even if the identifiers differ. The second
+/// rule deviates from RFC 2131 §4.2 on purpose: a boot loader, an initial RAM disk and an installed system identify one
+/// machine in three ways, and ports published to its address should survive that. Lookups scan the range, which is
+/// bounded by `capacity`; DHCP traffic is rare.
 struct DHCPLeaseTable: ~Copyable {
     enum State: UInt8 { case free, offered, bound, quarantined }
 
@@ -16,21 +16,21 @@ struct DHCPLeaseTable: ~Copyable {
         var state: State = .free
         /// When the state ends, monotonic nanoseconds; for a free entry, when it was last in use (0 = never).
         var expiry: UInt64 = 0
-        /// The present or last client.
+        /// The current or last client.
         var mac = MACAddress(rawValue: 0)
         var identifierLength = 0
-        /// The client that the address is kept for, zero for none.
+        /// The client that the address is reserved for, zero for none.
         var reservation = MACAddress(rawValue: 0)
     }
 
-    /// Texts apart from the entries, so that a scan touches few cache lines.
+    /// Client identifiers and host names, apart from the entries, so that a scan touches few cache lines.
     private struct Texts {
         var identifier = DHCPText()
         var hostName = DHCPText()
     }
 
-    /// Addresses that may rest at a time. Beyond it the one that has rested for longest may be had again, so that no client
-    /// empties the range by finding fault with it.
+    /// The most addresses in quarantine. Beyond it the one quarantined longest becomes free again, so that no client
+    /// can exhaust the range with DHCPDECLINE.
     static var restingLimit: Int { 16 }
 
     let first: IPv4Address
@@ -67,7 +67,7 @@ struct DHCPLeaseTable: ~Copyable {
 
     func hostName(_ index: Int) -> DHCPText { texts[index].hostName }
 
-    /// The state at `now`; what has expired is free.
+    /// The state at `now`; an expired entry is free.
     func state(_ index: Int, now: UInt64) -> State {
         entries[index].state != .free && entries[index].expiry <= now ? .free : entries[index].state
     }
@@ -76,8 +76,8 @@ struct DHCPLeaseTable: ~Copyable {
 
     // MARK: Looking up
 
-    /// The client's address, held or remembered, not one in quarantine. One that is held wins over one remembered, and
-    /// an equal identifier over an equal ethernet address.
+    /// The client's address, held or remembered, but not in quarantine. A held one wins over a remembered one, and an
+    /// equal identifier over an equal ethernet address.
     func find(_ client: DHCPClient, now: UInt64) -> Int? {
         var best: Int?
         var bestRank = 0
@@ -90,7 +90,7 @@ struct DHCPLeaseTable: ~Copyable {
         return best
     }
 
-    /// Whether the client may have this very address.
+    /// Whether the client may have this address.
     func isAvailable(_ index: Int, to client: DHCPClient, now: UInt64) -> Bool {
         let reservation = entries[index].reservation
         guard reservation.rawValue == 0 || reservation == client.mac else { return false }
@@ -103,9 +103,8 @@ struct DHCPLeaseTable: ~Copyable {
 
     func isHolder(_ client: DHCPClient, of index: Int) -> Bool { matchRank(client, index) > 0 }
 
-    /// The address the client should get: its reservation, the one it has or had, the one it asks for, the lowest that
-    /// was never used, the one whose last use is longest ago (RFC 2131 §4.3.1), and before none at all the one that rests for
-    /// longest.
+    /// The address to offer (RFC 2131 §4.3.1), in order of preference: the reservation, the current or former address,
+    /// the requested address, the lowest never used, the least recently used, the one quarantined for longest.
     func choose(for client: DHCPClient, requested: IPv4Address, now: UInt64) -> Int? {
         if let reserved = reservation(of: client.mac), isAvailable(reserved, to: client, now: now) { return reserved }
         if let own = find(client, now: now), isAvailable(own, to: client, now: now) { return own }
@@ -135,7 +134,7 @@ struct DHCPLeaseTable: ~Copyable {
 
     // MARK: Changing
 
-    /// Keeps an address for one ethernet address. `false` when someone else holds it or has it reserved.
+    /// Reserves an address for one ethernet address. `false` if another client holds it or has it reserved.
     mutating func reserve(_ index: Int, for mac: MACAddress, hostName: DHCPText, now: UInt64) -> Bool {
         precondition(mac.rawValue != 0, "nobody has this ethernet address")
         let present = entries[index].reservation
@@ -152,7 +151,7 @@ struct DHCPLeaseTable: ~Copyable {
         return true
     }
 
-    /// Notes an offer, unless the client holds the address already.
+    /// Records an offer, unless the client holds the address already.
     mutating func offer(_ index: Int, to client: DHCPClient, until: UInt64, now: UInt64) {
         guard state(index, now: now) != .bound else { return }
         assign(index, to: client)
@@ -160,7 +159,7 @@ struct DHCPLeaseTable: ~Copyable {
         entries[index].expiry = until
     }
 
-    /// Gives the address to the client, and takes every other one from it: a client has one address.
+    /// Leases the address to the client, and releases its other ones: a client has one address.
     mutating func bind(_ index: Int, to client: DHCPClient, hostName: DHCPText?, until: UInt64) {
         for other in 0..<capacity
         where other != index && entries[other].state != .quarantined && isHolder(client, of: other) {
@@ -172,13 +171,13 @@ struct DHCPLeaseTable: ~Copyable {
         entries[index].expiry = until
     }
 
-    /// Ends a lease and remembers whose it was.
+    /// Ends a lease, keeping the client's identity.
     mutating func release(_ index: Int, now: UInt64) {
         entries[index].state = .free
         entries[index].expiry = max(now, 1)
     }
 
-    /// Has the address rest for a while.
+    /// Puts the address in quarantine.
     mutating func quarantine(_ index: Int, until: UInt64, now: UInt64) {
         var resting = 0
         for other in 0..<capacity where state(other, now: now) == .quarantined { resting += 1 }
@@ -201,7 +200,7 @@ struct DHCPLeaseTable: ~Copyable {
         texts[index].identifier = client.identifier
     }
 
-    /// 2 for an equal identifier, 1 for an equal ethernet address, 0 for a stranger.
+    /// 2 for an equal identifier, 1 for an equal ethernet address, 0 otherwise.
     private func matchRank(_ client: DHCPClient, _ index: Int) -> Int {
         let length = entries[index].identifierLength
         if length > 0, length == client.identifier.count, texts[index].identifier == client.identifier { return 2 }

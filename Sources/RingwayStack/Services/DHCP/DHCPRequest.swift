@@ -1,12 +1,12 @@
 internal import RingwayWire
 
-/// What a client's message says, in the server's terms.
+/// A parsed DHCP message.
 struct DHCPRequest {
     let type: DHCPMessageType
     let client: DHCPClient
     let transaction: UInt32
     let flags: UInt16
-    /// `ciaddr`: the address the client has and answers on.
+    /// `ciaddr`: the address that the client has and can be reached at.
     let clientAddress: IPv4Address
     /// `giaddr`.
     let relay: IPv4Address
@@ -20,10 +20,10 @@ struct DHCPRequest {
     let hostName: DHCPText?
     /// Option 61 as it came, to be echoed (RFC 6842).
     let identifier: UnsafeRawBufferPointer?
-    /// Bytes of the longest DHCP message the client takes, UDP header not included.
+    /// The longest DHCP message that the client accepts, UDP header excluded, in bytes.
     let messageLimit: Int
 
-    /// Reads the payload of a datagram; the result is valid as long as the payload is.
+    /// Reads the payload of a datagram; the result is valid as long as the payload.
     init?(_ payload: UnsafeRawBufferPointer) {
         guard let message = DHCPMessage(payload), message.op == DHCPMessage.bootRequest,
             let type = message.messageType, message.chaddr.rawValue != 0, !message.chaddr.isMulticast
@@ -39,8 +39,8 @@ struct DHCPRequest {
         server = message.serverIdentifier
         leaseSeconds = message.option(DHCPOption.leaseTime).flatMap { Self.integer($0, byteCount: 4) }
         hostName = message.option(DHCPOption.hostName).flatMap { DHCPText(hostName: $0) }
-        // Option 57 counts the IP packet, and no client may say less than 576 (RFC 2132 §9.10). The other bound is what a
-        // link of any MTU carries in one frame.
+        // Option 57 includes the IP header; its minimum is 576 (RFC 2132 §9.10). The upper bound is the largest packet
+        // that fits a frame on any link.
         let packet = message.option(DHCPOption.maximumMessageSize).flatMap { Self.integer($0, byteCount: 2) } ?? 576
         messageLimit = min(max(Int(packet), 576), NetworkPlan.minimumMTU) - 28
     }

@@ -1,6 +1,6 @@
 internal import RingwayWire
 
-// What each kind of message does to the lease table, and which answer it gets.
+// The effect of each message type on the lease table, and the reply to it.
 
 extension DHCPServer {
     /// RFC 2131 §4.3.1.
@@ -17,18 +17,19 @@ extension DHCPServer {
             hostName: request.hostName ?? leases.hostName(index), into: reply)
     }
 
-    /// RFC 2131 §4.3.2: the four kinds of REQUEST differ in where the address is and in which other servers may answer.
+    /// RFC 2131 §4.3.2: the four kinds of REQUEST differ in the field that holds the address, and in whether other
+    /// servers may reply.
     mutating func decide(
         _ request: DHCPRequest, now: UInt64, into reply: UnsafeMutableRawBufferPointer
     ) -> Int {
         if let server = request.server, server != gatewayIPv4 {
-            // Selecting, and not us: the offer we made is free again.
+            // In SELECTING state with another server chosen: our offer becomes free.
             if let index = leases.find(request.client, now: now), leases.state(index, now: now) == .offered {
                 leases.release(index, now: now)
             }
             return drop(.dhcpOtherServer)
         }
-        // Selecting and init-reboot carry option 50 and no `ciaddr`; renewing and rebinding the reverse.
+        // SELECTING and INIT-REBOOT use option 50 and no `ciaddr`; RENEWING and REBINDING the reverse.
         let wanted = request.requestedAddress.isUnspecified ? request.clientAddress : request.requestedAddress
         guard !wanted.isUnspecified else { return drop(.dhcpMalformed) }
         guard let index = leases.index(of: wanted), mayHave(index, request.client, now: now) else {
@@ -45,8 +46,8 @@ extension DHCPServer {
             into: reply)
     }
 
-    /// Whether this client may be confirmed at this address: it is available, and neither its reservation nor a lease
-    /// it holds says otherwise.
+    /// Whether the address may be leased to this client: it is available, and the client has no reservation or lease
+    /// for another.
     private func mayHave(_ index: Int, _ client: DHCPClient, now: UInt64) -> Bool {
         guard leases.isAvailable(index, to: client, now: now) else { return false }
         if let reserved = leases.reservation(of: client.mac) {
@@ -57,7 +58,7 @@ extension DHCPServer {
         return leases.state(own, now: now) == .free
     }
 
-    /// RFC 2131 §4.3.3. Only the holder may complain, or anybody could empty the range.
+    /// RFC 2131 §4.3.3. Only the holder may decline, otherwise one client could empty the range.
     mutating func decline(_ request: DHCPRequest, now: UInt64) -> Int {
         guard let index = leases.index(of: request.requestedAddress), leases.state(index, now: now) != .quarantined,
             leases.isHolder(request.client, of: index)
@@ -77,7 +78,7 @@ extension DHCPServer {
         return 0
     }
 
-    /// RFC 2131 §4.3.5: parameters for a client that has its address already; no lease is made or checked.
+    /// RFC 2131 §4.3.5: returns parameters to a client that has an address already; no lease is made or checked.
     mutating func inform(_ request: DHCPRequest, into reply: UnsafeMutableRawBufferPointer) -> Int {
         guard !request.clientAddress.isUnspecified else { return drop(.dhcpMalformed) }
         counts.informs &+= 1
@@ -85,8 +86,8 @@ extension DHCPServer {
             .ack, to: request, address: .unspecified, seconds: nil, hostName: DHCPText(), into: reply)
     }
 
-    /// A client may ask for less time than the default, not for more, and not for so little that it does nothing but
-    /// renew.
+    /// A client may ask for a shorter lease than the default, not for a longer one, and the minimum prevents constant
+    /// renewal.
     private func duration(for request: DHCPRequest) -> UInt32 {
         guard let wanted = request.leaseSeconds else { return leaseSeconds }
         return min(max(wanted, 120), leaseSeconds)

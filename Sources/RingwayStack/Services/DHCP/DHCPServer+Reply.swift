@@ -1,15 +1,15 @@
 internal import RingwayWire
 
-// How an answer looks on the wire, and where it goes.
+// The format and destination of replies.
 
 extension DHCPServer {
-    /// Writes an answer as an ethernet frame.
+    /// Writes a reply as an ethernet frame.
     ///
     /// - Parameters:
     ///   - type: `.offer`, `.ack` or `.nak`.
-    ///   - address: `yiaddr`; unspecified in a refusal and in the answer to INFORM.
-    ///   - seconds: how long the lease lasts, where there is one.
-    ///   - hostName: option 12, left out when empty.
+    ///   - address: `yiaddr`; unspecified in a NAK and in the reply to INFORM.
+    ///   - seconds: the lease time, if there is a lease.
+    ///   - hostName: option 12, omitted when empty.
     mutating func write(
         _ type: DHCPMessageType, to request: DHCPRequest, address: IPv4Address, seconds: UInt32?, hostName: DHCPText,
         into frame: UnsafeMutableRawBufferPointer
@@ -19,7 +19,7 @@ extension DHCPServer {
         guard let base = frame.baseAddress, capacity >= DHCPOptionWriter.minimumLength else {
             return drop(.replyDoesNotFit)
         }
-        // The options decide the length, so the message is written first and the headers in front of it after.
+        // The options determine the length, so the message is written first, then the headers before it.
         let message = base + headers
         DHCPFields(
             op: DHCPMessage.bootReply, xid: request.transaction, flags: request.flags,
@@ -39,7 +39,7 @@ extension DHCPServer {
     private func append(to writer: inout DHCPOptionWriter, seconds: UInt32?, hostName: DHCPText) {
         if let seconds {
             writer.append(DHCPOption.leaseTime, seconds)
-            // RFC 2131 §4.4.5: half, and seven eighths.
+            // RFC 2131 §4.4.5: T1 is half, T2 seven eighths of the lease time.
             writer.append(DHCPOption.renewalTime, seconds / 2)
             writer.append(DHCPOption.rebindingTime, seconds / 8 * 7)
         }
@@ -49,8 +49,8 @@ extension DHCPServer {
         options.append(to: &writer)
     }
 
-    /// RFC 2131 §4.1. Refusals are broadcast, because a client that is to lose its address must not be relied on to
-    /// receive on it; then the client's own address, the client's wish, the address it gets.
+    /// RFC 2131 §4.1. A NAK is broadcast, because the client must not use its address any more. Other replies go to
+    /// `ciaddr`, to broadcast if the flag is set, or to `yiaddr`, in this order.
     private func destination(
         of type: DHCPMessageType, _ request: DHCPRequest, _ address: IPv4Address
     ) -> IPv4Address {

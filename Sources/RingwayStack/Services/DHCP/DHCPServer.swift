@@ -24,20 +24,20 @@ public import RingwayWire
 public struct DHCPServer: ~Copyable {
     /// What is handed out besides the plan's addresses.
     public struct Configuration: Sendable {
-        /// Seconds that a lease lasts; at least 120.
+        /// The lease time, seconds; at least 120.
         public var leaseSeconds: UInt32 = 86_400
-        /// Servers of names, in order; empty means the gateway.
+        /// DNS servers, in order; empty for the gateway.
         public var nameServers: [IPv4Address] = []
-        /// Servers of time, in order; where there are none, none is named.
+        /// NTP servers, in order; empty for none.
         public var timeServers: [IPv4Address] = []
-        /// The most addresses that are handed out, whatever the size of the network.
+        /// The most addresses to lease, whatever the size of the network.
         public var leaseLimit = 4_096
 
-        /// A day, the gateway for names.
+        /// Leases of a day, and the gateway as DNS server.
         public init() {}
     }
 
-    /// Messages answered, by kind.
+    /// Replies and messages, by type.
     public struct Counts: Sendable, Equatable {
         /// Addresses offered.
         public var offers: UInt64 = 0
@@ -45,17 +45,17 @@ public struct DHCPServer: ~Copyable {
         public var acknowledgements: UInt64 = 0
         /// Addresses refused.
         public var refusals: UInt64 = 0
-        /// Addresses that clients found in use.
+        /// Addresses declined.
         public var declines: UInt64 = 0
-        /// Addresses given back.
+        /// Addresses released.
         public var releases: UInt64 = 0
-        /// Clients that asked for parameters alone.
+        /// INFORM messages answered.
         public var informs: UInt64 = 0
     }
 
-    /// How long an offer is kept for the client that has to accept it.
+    /// The lifetime of an offer that the client has not accepted.
     static var offerNanoseconds: UInt64 { 60 * 1_000_000_000 }
-    /// How long a refused address rests, while there are others.
+    /// The quarantine time of a declined address.
     static var quarantineNanoseconds: UInt64 { 600 * 1_000_000_000 }
 
     /// Messages answered.
@@ -71,7 +71,7 @@ public struct DHCPServer: ~Copyable {
     private let configuration: Configuration
     var leases: DHCPLeaseTable
 
-    /// A server for the plan's range of guests without leases; allocates everything it will ever need.
+    /// A server for the plan's guest range, without leases; allocates all its memory here.
     public init(plan: NetworkPlan, configuration: Configuration = Configuration()) {
         gatewayMAC = plan.gatewayMAC
         gatewayIPv4 = plan.gatewayIPv4
@@ -87,16 +87,16 @@ public struct DHCPServer: ~Copyable {
         options.deallocate()
     }
 
-    /// Has guests search other domains from their next message on.
+    /// Sets the search domains that clients get with their next reply.
     public mutating func setSearchDomains(_ domains: [String]) {
         plan.searchDomains = domains
         options.deallocate()
         options = DHCPStandingOptions(plan: plan, configuration: configuration)
     }
 
-    /// Keeps `address` for the guest with this ethernet address, and from everybody else.
+    /// Reserves `address` for the guest with this ethernet address.
     ///
-    /// - Returns: `false` when the address is outside the range, or someone else holds it or has it reserved.
+    /// - Returns: `false` if the address is outside the range, or another client holds it or has it reserved.
     public mutating func reserve(
         _ address: IPv4Address, for mac: MACAddress, hostName: String = "", now: UInt64 = 0
     ) -> Bool {
@@ -110,10 +110,10 @@ public struct DHCPServer: ~Copyable {
     ///
     /// - Parameters:
     ///   - frame: the ethernet frame, without virtio-net header.
-    ///   - summary: what `FrameSummary.parse` found in it.
+    ///   - summary: the result of `FrameSummary.parse` for the frame.
     ///   - now: monotonic nanoseconds.
-    ///   - reply: where the ethernet frame of the answer goes; 1,500 bytes always suffice.
-    /// - Returns: bytes of the answer, zero when there is none.
+    ///   - reply: the buffer for the reply's ethernet frame; 1,500 bytes always suffice.
+    /// - Returns: bytes of the reply, zero for none.
     public mutating func respond(
         to frame: UnsafeRawBufferPointer, _ summary: FrameSummary, now: UInt64,
         into reply: UnsafeMutableRawBufferPointer
@@ -159,7 +159,7 @@ extension DHCPServer {
         }
     }
 
-    /// The same as an array, for snapshots.
+    /// The leases as an array, for snapshots.
     public func activeLeases(now: UInt64) -> [DHCPLease] {
         var list: [DHCPLease] = []
         forEachLease(now: now) { list.append($0) }

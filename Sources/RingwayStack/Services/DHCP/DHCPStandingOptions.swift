@@ -1,7 +1,7 @@
 internal import RingwayWire
 
-/// The options that are the same in every answer, encoded once: code, length, value, most useful first, so that what
-/// does not fit a small message is what matters least.
+/// The options that are equal in every reply, encoded once, in order of importance, so that the least important ones
+/// are left out of a short message.
 struct DHCPStandingOptions {
     private let bytes: UnsafeMutableRawBufferPointer
 
@@ -14,7 +14,7 @@ struct DHCPStandingOptions {
             encoded.append(contentsOf: value)
         }
         func bytes(_ addresses: [IPv4Address]) -> [UInt8] {
-            // 63 addresses are what one option can hold.
+            // One option holds at most 63 addresses.
             addresses.prefix(63).flatMap { address in
                 (0..<4).map { UInt8(truncatingIfNeeded: address.rawValue >> UInt32(24 - 8 * $0)) }
             }
@@ -28,11 +28,11 @@ struct DHCPStandingOptions {
             append(DHCPOption.domainName, Array(domain.utf8))
         }
         append(DHCPOption.broadcastAddress, bytes([plan.broadcastIPv4]))
-        // A client that knows the option takes no heed of the router's (RFC 3442), so it has the default route in it: a
-        // prefix of no bits, by the gateway.
+        // A client that supports this option ignores the router option (RFC 3442), so the option repeats the default
+        // route: a zero-length prefix through the gateway.
         append(DHCPOption.classlessStaticRoutes, [0] + bytes([plan.gatewayIPv4]))
         append(DHCPOption.networkTimeServer, bytes(configuration.timeServers))
-        // More than one option's worth is split over several, to be joined by the reader (RFC 3397 §2, RFC 3396).
+        // More than fits one option is split over several, which the client concatenates (RFC 3397 §2, RFC 3396).
         var search = DomainNameEncoding.encode(plan.searchDomains, limit: 1_024)[...]
         while !search.isEmpty {
             append(DHCPOption.domainSearch, Array(search.prefix(255)))
@@ -46,12 +46,12 @@ struct DHCPStandingOptions {
 
     private let count: Int
 
-    /// Gives back the memory; the server that owns the options does it once.
+    /// Frees the memory; called once, by the server that owns the options.
     func deallocate() {
         bytes.deallocate()
     }
 
-    /// Appends every option there is room for.
+    /// Appends every option that fits.
     func append(to writer: inout DHCPOptionWriter) {
         var offset = 0
         while offset < count {

@@ -19,9 +19,9 @@ struct DHCPText: Equatable {
         for index in 0..<bytes.count { storage[index] = bytes[index] }
     }
 
-    /// Copies a host name without its trailing NUL or dot, or returns `nil` when it is not one: letters, digits, hyphens
-    /// and dots, with no empty label (RFC 952, RFC 1123 §2.1). What a guest claims ends up in reports and in names that
-    /// others resolve, so anything else is refused rather than quoted.
+    /// Copies a host name without its trailing NUL or dot, or returns `nil` if it is invalid: letters, digits, hyphens
+    /// and dots, without empty labels (RFC 952, RFC 1123 §2.1). A guest's host name appears in reports and is resolved
+    /// by others, so an invalid one is refused rather than escaped.
     init?(hostName bytes: UnsafeRawBufferPointer) {
         var length = bytes.count
         while length > 0, bytes[length - 1] == 0 { length -= 1 }
@@ -54,12 +54,12 @@ struct DHCPText: Equatable {
 
     var isEmpty: Bool { count == 0 }
 
-    /// Lends the bytes.
+    /// Calls `body` with the bytes.
     func withBytes(_ body: (UnsafeRawBufferPointer) -> Void) {
         withUnsafeBytes(of: storage) { body(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
     }
 
-    /// The text as a string; allocates, so for reports only.
+    /// The text as a string. Allocates, so only for reports.
     var string: String {
         var scalars = String.UnicodeScalarView()
         for index in 0..<count { scalars.append(Unicode.Scalar(storage[index])) }

@@ -1,5 +1,5 @@
-/// Where congestion control algorithms differ: how the window grows beyond slow start, and how far it falls at a loss.
-/// The frame around it (RFC 5681) is `CongestionControl`. All windows are in bytes.
+/// A congestion avoidance algorithm: window growth beyond slow start, and the reduction after a loss. The common part
+/// (RFC 5681) is `CongestionControl`. All windows are in bytes.
 protocol CongestionAvoidance: BitwiseCopyable, Sendable {
     /// The window after an acknowledgement of `bytes` at or above the slow start threshold.
     mutating func grown(_ window: UInt32, by bytes: UInt32, _ path: CongestionControl.Path) -> UInt32
@@ -10,7 +10,7 @@ protocol CongestionAvoidance: BitwiseCopyable, Sendable {
     mutating func threshold(afterLossAt window: UInt32, flight: UInt32, segment: UInt32) -> UInt32
 }
 
-/// The algorithms that there are.
+/// The available algorithms.
 public enum CongestionAlgorithm: String, CaseIterable, Sendable {
     /// RFC 5681 and 6582.
     case newReno = "new-reno"
@@ -20,9 +20,9 @@ public enum CongestionAlgorithm: String, CaseIterable, Sendable {
 
 /// The congestion window of one connection: slow start, then an algorithm's congestion avoidance (RFC 5681).
 struct CongestionControl: BitwiseCopyable {
-    /// What is known of the path when an acknowledgement comes.
+    /// Properties of the path when an acknowledgement arrives.
     struct Path: BitwiseCopyable {
-        /// The largest payload of a segment, bytes.
+        /// The maximum segment size, bytes.
         var segment: UInt32
         /// Monotonic nanoseconds.
         var now: UInt64
@@ -30,7 +30,7 @@ struct CongestionControl: BitwiseCopyable {
         var roundTrip: UInt64
     }
 
-    /// A closed set, dispatched by a switch: no existential, and the window itself is common to all.
+    /// A closed set, dispatched by a switch instead of an existential; the window is common to all.
     private enum Avoidance: BitwiseCopyable {
         case newReno(NewReno)
         case cubic(Cubic)
@@ -49,7 +49,7 @@ struct CongestionControl: BitwiseCopyable {
         }
     }
 
-    /// `bytes` were acknowledged while no loss was being repaired, or after a timeout (RFC 5681 §3.1).
+    /// `bytes` were acknowledged outside loss recovery, or after a timeout (RFC 5681 §3.1).
     @inline(__always)
     mutating func acknowledged(_ bytes: UInt32, segment: UInt16, now: UInt64, roundTrip: UInt64) {
         guard window < TCPBounds.largestCongestionWindow else { return }
@@ -71,13 +71,13 @@ struct CongestionControl: BitwiseCopyable {
         }
     }
 
-    /// A loss was found by duplicate acknowledgements (RFC 5681 §3.2).
+    /// A loss was detected by duplicate acknowledgements (RFC 5681 §3.2).
     mutating func lost(flight: UInt32, segment: UInt16) {
         reduceThreshold(flight: flight, segment: UInt32(segment))
         window = slowStartThreshold
     }
 
-    /// The retransmission timer ran out (RFC 5681 §3.1).
+    /// The retransmission timer expired (RFC 5681 §3.1).
     ///
     /// - Parameter isRepeated: the same data was lost by a timeout before.
     mutating func timedOut(flight: UInt32, segment: UInt16, isRepeated: Bool) {
@@ -85,7 +85,7 @@ struct CongestionControl: BitwiseCopyable {
         window = UInt32(segment)
     }
 
-    /// What was lost is repaired.
+    /// Loss recovery is complete.
     mutating func recovered() {
         if window < slowStartThreshold, slowStartThreshold != .max { window = slowStartThreshold }
     }

@@ -1,8 +1,8 @@
-/// RFC 9438: the window grows with the cube of the time since the last loss, flat around the window at which that loss
-/// came, so that long paths are filled in seconds rather than minutes, and never slower than Reno would.
+/// CUBIC (RFC 9438): the window grows with the cube of the time since the last loss, with a plateau around the window
+/// at which that loss occurred. It fills long paths in seconds rather than minutes, and is never slower than Reno.
 ///
-/// Arithmetic is in segments and seconds, as in the RFC. Simplified: the window is always taken to be in use (no §5.8), and
-/// slow start ends at a loss only (no HyStart++, §4.10).
+/// Arithmetic is in segments and seconds, as in the RFC. Simplifications: the window is always taken to be fully used
+/// (no §5.8), and slow start ends only at a loss (no HyStart++, §4.10).
 struct Cubic: CongestionAvoidance {
     /// C, segments per second³ (§5.1).
     private static var scale: Double { 0.4 }
@@ -17,9 +17,9 @@ struct Cubic: CongestionAvoidance {
     private var prior = 0.0
     /// K: seconds from the epoch's start until the window is back at the plateau.
     private(set) var timeToPlateau = 0.0
-    /// W_est: where Reno would be, segments.
+    /// W_est: Reno's window, segments.
     private var friendly = 0.0
-    /// When this congestion avoidance stage began, monotonic nanoseconds; meaningful in an epoch only.
+    /// The start of the current congestion avoidance epoch, monotonic nanoseconds; meaningful within an epoch only.
     private var epochStart: UInt64 = 0
     private var isInEpoch = false
 
@@ -29,16 +29,16 @@ struct Cubic: CongestionAvoidance {
         let acknowledged = Double(bytes) / segment
         if !isInEpoch { beginEpoch(at: path.now, window: current) }
         let elapsed = Double(path.now &- epochStart) / 1e9
-        // §4.3: once it is where the window was, Reno grows by a whole segment per round trip again.
+        // §4.3: once the former window is reached, Reno grows by a whole segment per round trip again.
         friendly += (friendly >= prior ? 1 : Self.friendlyIncrease) * acknowledged / current
         if curve(at: elapsed) < friendly { return size(of: max(current, friendly), segment, atLeast: window) }
-        // §4.4 and 4.5: what the curve says for one round trip from now, within half as much again.
+        // §4.4 and 4.5: the curve one round trip from now, limited to 1.5 times the window.
         let wanted = curve(at: elapsed + Double(path.roundTrip) / 1e9)
         let target = min(max(wanted, current), 1.5 * current)
         return size(of: current + (target - current) / current * acknowledged, segment, atLeast: window)
     }
 
-    /// §4.6, with fast convergence (§4.7): a window that did not come back to the last plateau has a new competitor.
+    /// §4.6, with fast convergence (§4.7): a window that did not reach the last plateau indicates a new competing flow.
     mutating func threshold(afterLossAt window: UInt32, flight: UInt32, segment: UInt32) -> UInt32 {
         let current = Double(window) / Double(max(1, segment))
         plateau = current < plateau ? current * (1 + Self.decrease) / 2 : current
@@ -51,7 +51,7 @@ struct Cubic: CongestionAvoidance {
         isInEpoch = true
         epochStart = now
         friendly = window
-        // Without a loss before, or beyond the plateau, the curve begins at its middle.
+        // Without a previous loss, or beyond the plateau, the curve starts at its inflection point.
         plateau = max(plateau, window)
         timeToPlateau = Self.cubeRoot((plateau - window) / Self.scale)
     }
@@ -66,7 +66,7 @@ struct Cubic: CongestionAvoidance {
         max(window, UInt32(min(segments * segment, Double(TCPBounds.largestCongestionWindow))))
     }
 
-    /// By Newton's method, from above: 64 steps halve any window's distance to nothing.
+    /// Newton's method, from above: 64 steps suffice for any window.
     static func cubeRoot(_ value: Double) -> Double {
         guard value > 0 else { return 0 }
         var root = max(1, value)

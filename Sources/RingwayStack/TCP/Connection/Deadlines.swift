@@ -1,33 +1,34 @@
-/// The clocks of one connection, in monotonic nanoseconds.
+/// The timers of one connection, in monotonic nanoseconds.
 ///
-/// What a connection waits for is one state with its deadline, so that combinations without a meaning cannot arise: data
-/// is in flight, or the guest's window is closed and nothing is, or both ends have finished. Keepalive, which runs beside
-/// it, follows from when the guest was last heard.
+/// What a connection waits for is one state with its deadline, so that meaningless combinations cannot be expressed:
+/// data is in flight, or the guest's window is closed and no data is in flight, or both ends have finished. The
+/// keepalive deadline follows from the time of the guest's last segment.
 struct Deadlines: BitwiseCopyable {
     enum Timer: BitwiseCopyable {
         case idle
-        /// Data, SYN or FIN is in flight: sent again at this time (RFC 6298 §5).
+        /// Data, SYN or FIN is in flight; retransmitted at this time (RFC 6298 §5).
         case retransmit(at: UInt64)
-        /// The guest's window is closed and nothing is in flight: probed at this time, and after doubled intervals
-        /// (RFC 9293 §3.8.6.1).
+        /// The guest's window is closed and nothing is in flight; probed at this time, then at doubled intervals (RFC
+        /// 9293 §3.8.6.1).
         case probe(at: UInt64, interval: UInt64)
         /// TIME-WAIT ends at this time.
         case close(at: UInt64)
     }
 
-    /// Stands for a time that does not come.
+    /// A time that is never reached.
     static var never: UInt64 { .max }
 
     private(set) var timer = Timer.idle
-    /// When the timer wheel has an entry for the connection, or `never`. Deadlines that move later leave it where it is.
+    /// The time of the connection's entry in the timer wheel, or `never`. A deadline that moves later does not move the
+    /// entry.
     private(set) var wakeAt = Deadlines.never
-    /// When the guest was last heard.
+    /// The time of the guest's last acceptable segment.
     private(set) var heardAt: UInt64
-    /// From when on another challenge may be sent.
+    /// The earliest time of the next challenge ACK.
     private var challengeAt: UInt64 = 0
-    /// Retransmissions in a row.
+    /// Consecutive retransmissions.
     var retransmissions: UInt8 = 0
-    /// Keepalive probes since the guest was last heard.
+    /// Keepalive probes since the guest's last segment.
     private(set) var keepaliveProbes: UInt8 = 0
 
     init(now: UInt64) { heardAt = now }
@@ -40,16 +41,16 @@ struct Deadlines: BitwiseCopyable {
 
     mutating func close(at time: UInt64) { timer = .close(at: time) }
 
-    /// Begins to probe the guest's window.
+    /// Starts window probes.
     mutating func probe(every interval: UInt64, now: UInt64) { timer = .probe(at: now &+ interval, interval: interval) }
 
-    /// A probe was sent: the next one comes after twice the time.
+    /// A probe was sent; the next follows after twice the interval.
     mutating func probed(now: UInt64) {
         guard case .probe(_, let interval) = timer else { return }
         probe(every: min(interval * 2, TCPBounds.longestRetransmission), now: now)
     }
 
-    /// The guest's window is open.
+    /// The guest's window is open again.
     @inline(__always) mutating func stopProbing() {
         if case .probe = timer { timer = .idle }
     }
@@ -64,26 +65,26 @@ struct Deadlines: BitwiseCopyable {
 
     // MARK: The guest
 
-    /// A segment of the guest's is acceptable.
+    /// An acceptable segment has arrived from the guest.
     @inline(__always)
     mutating func heard(now: UInt64) {
         heardAt = now
         keepaliveProbes = 0
     }
 
-    /// When the guest is probed to find out whether it is still there (RFC 9293 §3.8.4).
+    /// When the next keepalive probe is due (RFC 9293 §3.8.4).
     @inline(__always) var keepaliveAt: UInt64 {
         heardAt &+ TCPBounds.keepaliveIdle &+ UInt64(keepaliveProbes) &* TCPBounds.keepaliveInterval
     }
 
-    /// Counts a keepalive probe; false when so many had no answer that the guest is taken for dead.
+    /// Counts a keepalive probe; false if the limit of unanswered probes is reached.
     mutating func countKeepaliveProbe() -> Bool {
         guard keepaliveProbes < TCPBounds.keepaliveLimit else { return false }
         keepaliveProbes += 1
         return true
     }
 
-    /// Whether another challenge may be sent (RFC 5961 §7); it is counted.
+    /// Whether a challenge ACK may be sent now (RFC 5961 §7); if so, it is counted.
     mutating func takeChallenge(now: UInt64) -> Bool {
         guard now >= challengeAt else { return false }
         challengeAt = now &+ TCPBounds.challengeInterval
@@ -95,7 +96,7 @@ struct Deadlines: BitwiseCopyable {
     /// The earliest deadline, or `never`.
     ///
     /// - Parameters:
-    ///   - lookAt: when the far end is to be looked at, or `never`.
+    ///   - lookAt: when the far end is to be inspected, or `never`.
     ///   - keepsAlive: the state is one in which a silent guest is probed.
     @inline(__always)
     func earliest(lookAt: UInt64, keepsAlive: Bool) -> UInt64 {
@@ -107,7 +108,7 @@ struct Deadlines: BitwiseCopyable {
         return keepsAlive ? min(earliest, keepaliveAt) : earliest
     }
 
-    /// Whether the wheel has to have an entry for `deadline`, which is noted: it has none that is as early.
+    /// Whether the wheel needs a new entry for `deadline`, which is then recorded: it has no entry that early.
     @inline(__always)
     mutating func mustWake(at deadline: UInt64) -> Bool {
         guard deadline < wakeAt else { return false }
@@ -115,6 +116,6 @@ struct Deadlines: BitwiseCopyable {
         return true
     }
 
-    /// The wheel's entry has fired.
+    /// The wheel's entry has expired.
     mutating func woke() { wakeAt = Deadlines.never }
 }

@@ -1,22 +1,22 @@
 internal import RingwayWire
 
-/// What is lost of the data in flight to the guest, and what of it to send again next.
+/// Which data in flight to the guest is lost, and which part of it to retransmit next.
 ///
-/// A loss is found by three duplicate acknowledgements, by SACK blocks that cover two segments (RFC 6675 §5), or by the
-/// retransmission timer. Then everything before `lossEdge` that is not selectively acknowledged is sent again, in order,
-/// as far as the congestion window allows, until `recover` is acknowledged (RFC 6582 without SACK). The window itself is
-/// `CongestionControl`'s.
+/// A loss is detected by three duplicate acknowledgements, by SACK blocks that cover two segments (RFC 6675 §5), or by
+/// the retransmission timer. Then all data before `lossEdge` that is not selectively acknowledged is retransmitted, in
+/// order, as the congestion window allows, until `recover` is acknowledged (RFC 6582 without SACK). `CongestionControl`
+/// computes the window.
 struct LossRecovery: BitwiseCopyable {
     enum Phase: UInt8, BitwiseCopyable {
-        /// Nothing is known to be lost.
+        /// No loss is known.
         case none
-        /// Fast recovery: found by duplicate acknowledgements or SACK.
+        /// Fast recovery, after duplicate acknowledgements or SACK.
         case fast
-        /// The retransmission timer ran out, or the segments have become smaller: everything in flight is sent again.
+        /// The retransmission timer expired, or the segment size was reduced: all data in flight is retransmitted.
         case timeout
     }
 
-    /// Some lost data to send again.
+    /// A range of lost data to retransmit.
     struct Loss {
         let start: SequenceNumber
         let end: SequenceNumber
@@ -26,18 +26,18 @@ struct LossRecovery: BitwiseCopyable {
 
     private(set) var phase = Phase.none
     private(set) var duplicates: UInt8 = 0
-    /// Recovery ends when this is acknowledged (RecoveryPoint).
+    /// The acknowledgement that ends recovery (RecoveryPoint).
     private(set) var recover = SequenceNumber(0)
-    /// Data before this that is not selectively acknowledged is taken to be lost.
+    /// Data before this that is not selectively acknowledged counts as lost.
     private(set) var lossEdge = SequenceNumber(0)
-    /// The next lost byte to send again (HighRxt).
+    /// The next lost byte to retransmit (HighRxt).
     private(set) var next = SequenceNumber(0)
     private(set) var scoreboard = Scoreboard()
 
     @inline(__always) var isUnderWay: Bool { phase != .none }
 
-    /// Takes the SACK blocks of an acknowledgement; true when they report anything new. Blocks outside of the data in
-    /// flight are ignored (RFC 6675 §2), D-SACK below the cumulative acknowledgement too.
+    /// Takes the SACK blocks of an acknowledgement; true if they report new data. Blocks outside the data in flight are
+    /// ignored (RFC 6675 §2), as is D-SACK below the cumulative acknowledgement.
     mutating func take(
         _ options: TCPOptions, acknowledging acknowledgement: SequenceNumber, una: SequenceNumber, nxt: SequenceNumber
     ) -> Bool {
@@ -53,7 +53,7 @@ struct LossRecovery: BitwiseCopyable {
         return scoreboard.bytes(from: una, to: nxt) > before
     }
 
-    /// Counts a duplicate acknowledgement; true when it is the one that shows a loss, and fast recovery begins.
+    /// Counts a duplicate acknowledgement; true if it is the one that indicates a loss and starts fast recovery.
     ///
     /// - Parameter usesSACK: the guest reports SACK blocks.
     mutating func duplicate(una: SequenceNumber, nxt: SequenceNumber, segment: UInt16, usesSACK: Bool) -> Bool {
@@ -71,13 +71,13 @@ struct LossRecovery: BitwiseCopyable {
         return true
     }
 
-    /// The retransmission timer ran out. The guest may have forgotten what it reported by SACK (RFC 2018 §8).
+    /// The retransmission timer expired. The guest may have discarded data that it reported by SACK (RFC 2018 §8).
     mutating func timedOut(una: SequenceNumber, nxt: SequenceNumber) {
         scoreboard.removeAll()
         sendAllAgain(una: una, nxt: nxt)
     }
 
-    /// Everything in flight is to be sent again.
+    /// Marks all data in flight for retransmission.
     mutating func sendAllAgain(una: SequenceNumber, nxt: SequenceNumber) {
         recover = nxt
         lossEdge = nxt
@@ -86,7 +86,7 @@ struct LossRecovery: BitwiseCopyable {
         phase = .timeout
     }
 
-    /// Everything before `edge` is acknowledged; true when that ends the recovery.
+    /// All data before `edge` is acknowledged; true if this ends recovery.
     @inline(__always)
     mutating func acknowledged(upTo edge: SequenceNumber, segment: UInt16, usesSACK: Bool) -> Bool {
         duplicates = 0
@@ -107,7 +107,7 @@ struct LossRecovery: BitwiseCopyable {
         }
         guard phase == .fast else { return false }
         if !usesSACK {
-            // RFC 6582: a partial acknowledgement shows the next loss.
+            // RFC 6582: a partial acknowledgement indicates the next loss.
             next = edge
             lossEdge = edge.advanced(by: Int(segment))
         } else if !edge.precedes(lossEdge) {
@@ -116,12 +116,12 @@ struct LossRecovery: BitwiseCopyable {
         return false
     }
 
-    /// The next data to send again; `nil` when there is none, or the congestion window has no room for it.
+    /// The next range to retransmit; `nil` if there is none, or if the congestion window has no room for it.
     ///
     /// - Parameter window: the congestion window, bytes.
     mutating func nextLoss(una: SequenceNumber, nxt: SequenceNumber, window: UInt32, segment: UInt16) -> Loss? {
         if phase == .fast { extendLossEdge() }
-        // One segment may be more than there is.
+        // The loss edge, one segment further, may lie beyond the data in flight.
         if nxt.precedes(lossEdge) { lossEdge = nxt }
         guard next.precedes(lossEdge) else { return nil }
         let hole = scoreboard.hole(from: next.precedes(una) ? una : next, limit: lossEdge)
@@ -129,17 +129,17 @@ struct LossRecovery: BitwiseCopyable {
             next = lossEdge
             return nil
         }
-        // RFC 6675 §4: in flight is what was sent again and what lies beyond the losses.
+        // RFC 6675 §4: the pipe is the retransmitted data and the data beyond the losses.
         let beyond = UInt32(bitPattern: max(0, nxt.distance(from: lossEdge)))
         let again = UInt32(bitPattern: hole.start.distance(from: una))
         let pipe = beyond &+ again &- min(again, scoreboard.bytes(from: una, to: hole.start))
         let size = UInt32(segment)
-        // The first loss is sent again whatever is in flight (RFC 6675 §5, step 4.3; RFC 6582 §3.2).
+        // The first loss is retransmitted regardless of the pipe (RFC 6675 §5, step 4.3; RFC 6582 §3.2).
         guard hole.start == una || pipe &+ size <= window else { return nil }
         return Loss(start: hole.start, end: hole.end, allowed: Int(max(size, window &- min(pipe, window))))
     }
 
-    /// Everything before `edge` that was lost is sent again.
+    /// All lost data before `edge` has been retransmitted.
     mutating func resent(upTo edge: SequenceNumber) { next = edge }
 
     private mutating func extendLossEdge() {

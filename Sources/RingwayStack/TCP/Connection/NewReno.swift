@@ -1,4 +1,4 @@
-/// RFC 5681 §3.1: one segment more per round trip, and half of what was in flight after a loss.
+/// RFC 5681 §3.1: one segment per round trip, and half of the flight size after a loss.
 struct NewReno: CongestionAvoidance {
     func grown(_ window: UInt32, by bytes: UInt32, _ path: CongestionControl.Path) -> UInt32 {
         window &+ UInt32(max(1, UInt64(path.segment) &* UInt64(bytes) / UInt64(max(1, window))))

@@ -1,13 +1,14 @@
 internal import RingwayStorage
 internal import RingwayWire
 
-/// A range of sequence space that a SACK option reports.
+/// A range of sequence space in a SACK option.
 struct HeldBlock: BitwiseCopyable, Equatable {
     var start = SequenceNumber(0)
     var end = SequenceNumber(0)
 }
 
-/// Up to three blocks; with the two bytes of the option and padding they leave room for no other option that we send.
+/// Up to three blocks. With the two bytes of the option and padding, they leave no room for another option of the
+/// stack.
 struct HeldBlocks {
     var count = 0
     private var blocks = InlineArray<3, HeldBlock>(repeating: HeldBlock())
@@ -21,13 +22,13 @@ struct HeldBlocks {
     }
 }
 
-/// Payload that came out of order: a chain of leases in sequence order without overlap. Where a lease begins is its state's
-/// `sequence`.
+/// Out-of-order payload: a chain of leases in sequence order without overlap. The sequence number of a lease's first
+/// byte is in its state's `sequence`.
 struct OutOfOrderQueue: BitwiseCopyable {
     private(set) var first = Lease.none
-    /// Bytes of the buffers in the queue, not of their payload: small segments must not pin the pool.
+    /// Bytes of the buffers in the queue, not of their payload, so that small segments cannot pin the pool.
     private(set) var bytes: UInt32 = 0
-    /// The start of the block that arrived last, to be reported first (RFC 2018 §4).
+    /// The start of the block that was received last, which is reported first (RFC 2018 §4).
     private var latest = SequenceNumber(0)
 
     @inline(__always) var isEmpty: Bool { first.isNone }
@@ -40,8 +41,8 @@ struct OutOfOrderQueue: BitwiseCopyable {
         start(lease, space).advanced(by: Int(space.state(of: lease).pointee.length))
     }
 
-    /// Cuts a block where it overlaps those in the queue, and inserts it. False when nothing new is left of it, and the
-    /// lease remains the caller's.
+    /// Trims a block where it overlaps queued ones, and inserts it. False if nothing new is left; the lease then
+    /// remains the caller's.
     mutating func insert(_ lease: Lease, _ pool: UnsafeMutablePointer<BufferPool>) -> Bool {
         let space = pool.pointee.space
         let state = space.state(of: lease)
@@ -62,7 +63,7 @@ struct OutOfOrderQueue: BitwiseCopyable {
             let overlap = Int(end(lease, space).distance(from: start(next, space)))
             guard overlap > 0 else { break }
             if !end(lease, space).precedes(end(next, space)) {
-                // The new block covers the old one whole.
+                // The new block covers the old one completely.
                 let following = space.state(of: next).pointee.next
                 bytes -= UInt32(space.size(of: next))
                 pool.pointee.release(next)
@@ -93,7 +94,7 @@ struct OutOfOrderQueue: BitwiseCopyable {
         state.pointee.sequence &+= UInt32(count)
     }
 
-    /// Takes out the next payload that begins at `position`, less what came before; `none` while there is a gap.
+    /// Removes the payload that starts at `position`, trimmed by bytes already received; `none` while there is a gap.
     mutating func popContiguous(at position: SequenceNumber, _ pool: UnsafeMutablePointer<BufferPool>) -> Lease {
         let space = pool.pointee.space
         while !first.isNone {
@@ -122,7 +123,7 @@ struct OutOfOrderQueue: BitwiseCopyable {
         bytes = 0
     }
 
-    /// What to report by SACK: the block that arrived last first, then the others (RFC 2018 §4).
+    /// The blocks to report by SACK: the most recently received first, then the others (RFC 2018 §4).
     func blocks(in space: BufferSpace) -> HeldBlocks {
         var reported = HeldBlocks()
         var others = HeldBlocks()

@@ -1,18 +1,18 @@
 internal import RingwayWire
 
-/// What the host's kernel knows about the far end of a connection, in nanoseconds where it is a time.
+/// The host kernel's state of a connection's far end; times are in nanoseconds.
 public struct PeerReport: BitwiseCopyable, Sendable {
-    /// Since when nothing was heard of the far end.
+    /// Nanoseconds since the last segment from the far end.
     public var silence: UInt64
-    /// The far end has everything that the socket took.
+    /// The far end has acknowledged all data that the socket accepted.
     public var isDelivered: Bool
-    /// Something is on its way to the far end, and not kept back for its closed window.
+    /// Data is in flight to the far end, rather than held back by its closed window.
     public var isUnderWay: Bool
-    /// The kernel sends again, or probes, and has no answer yet.
+    /// The kernel is retransmitting, or probing, without a reply so far.
     public var isRepeating: Bool
-    /// How long the kernel waits for an acknowledgement before it sends again.
+    /// The kernel's retransmission timeout.
     public var timeout: UInt64
-    /// The time to the far end and back.
+    /// The smoothed round-trip time.
     public var roundTrip: UInt64
 
     public init(
@@ -26,75 +26,77 @@ public struct PeerReport: BitwiseCopyable, Sendable {
         self.roundTrip = roundTrip
     }
 
-    /// Of a far end that cannot fall silent.
+    /// The report of a far end that cannot fall silent.
     public static var heard: PeerReport {
         PeerReport(
             silence: 0, isDelivered: true, isUnderWay: false, isRepeating: false, timeout: 0, roundTrip: 0)
     }
 }
 
-/// Finds out whether the far end of a connection is still there.
+/// Detects that the far end of a connection no longer answers, and then stops acknowledging the guest.
 ///
 /// ## Theory of operation
 ///
-/// A guest's TCP notices by itself that a far end has died: what it sent is not acknowledged, its keepalive probes are not
-/// answered. But the one that acknowledges and answers is us, as soon as the host's socket has taken the bytes. So that the
-/// guest's own clocks (TCP_USER_TIMEOUT, keepalive, retransmission) mean what they say, three things are done, none of
-/// which costs a system call for a segment:
+/// A TCP normally detects a dead peer itself: data is not acknowledged, keepalive probes are not answered. Here the
+/// stack acknowledges the guest as soon as the host's socket has accepted the bytes, which would hide a dead far end.
+/// Three measures keep the guest's own timers (TCP_USER_TIMEOUT, keepalive, retransmission) meaningful, without a
+/// system call per segment:
 ///
-/// - A far end that was heard of a moment ago (`trust`) is trusted, and its data is acknowledged at once. Of other data that
-///   the guest has pushed, the last byte is left unacknowledged until the far end has it, or says something: the kernel is
-///   asked when its answer can have come, then at growing distances.
-/// - While a socket has bytes that the guest was told are safe, the kernel is asked twice a second. A far end that is sent
-///   to again and says nothing is *silent*: nothing is acknowledged or answered any more until it is heard of.
-/// - A keepalive probe of the guest's is answered once the far end was heard of, for which it is probed too.
+/// - If the far end answered within `trust`, the guest's data is acknowledged at once. Of other pushed data the last
+///   byte is left unacknowledged until the far end has acknowledged it or sent anything: the kernel is queried
+///   (TCP_INFO) when a reply can be expected, then at growing intervals.
+/// - While a socket holds bytes that the guest regards as acknowledged, the kernel is queried twice a second. A far end
+///   that does not answer retransmissions is *silent*: the stack acknowledges and answers nothing until the far end
+///   sends again.
+/// - A keepalive probe of the guest is answered after a sign of the far end, to which a keepalive probe is sent for
+///   this purpose.
 public struct PeerWatch: BitwiseCopyable {
-    /// A far end that was heard of so recently is taken to be there when data is acknowledged: what a guest answers at once
-    /// in several small writes is not to wait (RFC 1122 §4.2.3.4, Nagle).
+    /// A far end that answered within this time counts as alive: without it, small writes that await replies would be
+    /// delayed (RFC 1122 §4.2.3.4, Nagle).
     static var trust: UInt64 { 5_000_000 }
-    /// The same for a keepalive probe; the shortest interval that the guest's kernel has for these is a second.
+    /// The same for keepalive probes; the shortest interval of the guest's kernel is a second.
     public static var keepaliveTrust: UInt64 { 1_000_000_000 }
-    /// The first look after the guest has sent something that waits for the far end, unless the way there is long.
+    /// The delay of the first query after the guest sent data that is withheld, unless the round trip is long.
     static var firstLook: UInt64 { 1_000_000 }
-    /// Between two looks at a connection that carries data.
+    /// The interval between queries of a connection that carries data.
     static var usualInterval: UInt64 { 500_000_000 }
-    /// Between two looks at a far end whose answer is awaited, and at one that is silent, at the most.
+    /// The longest interval between queries while a reply is awaited, or while the far end is silent.
     static var longestInterval: UInt64 { 250_000_000 }
     static var longestSilentInterval: UInt64 { 1_000_000_000 }
-    /// No conclusion is drawn from less silence than this; nor from none within `latest`, on ways that long. A kernel whose
-    /// first segment had to wait a second for a neighbour's address sends again after three.
+    /// A shorter silence does not count as silent; on long paths the limit is up to `latest`. A kernel whose first
+    /// segment waited a second for neighbour resolution retransmits after three.
     static var earliest: UInt64 { 200_000_000 }
     static var latest: UInt64 { 4_000_000_000 }
-    /// Looks for the answer to a keepalive probe end then: the guest will have sent another.
+    /// The longest time of queries for one keepalive probe; the guest will have sent another by then.
     static var keepaliveLimit: UInt64 { 5_000_000_000 }
 
     enum Verdict: Equatable {
-        /// The far end is there and has everything: no more looks until there is something new.
+        /// The far end is alive and has all data: no query until there is new data.
         case delivered
-        /// It is there.
+        /// The far end is alive.
         case alive
-        /// It may be.
+        /// The far end may be alive.
         case unknown
-        /// It is not to be waited for: the way is too long to tell.
+        /// The round trip is too long to decide: do not wait.
         case undecided
-        /// It does not answer.
+        /// The far end does not answer.
         case silent
     }
 
-    /// When to look next, monotonic nanoseconds, or `Deadlines.never`.
+    /// The time of the next query, monotonic nanoseconds, or `Deadlines.never`.
     private(set) var lookAt = Deadlines.never
-    /// From when on a sign of the far end counts.
+    /// Signs of the far end count from this time on.
     private(set) var since: UInt64 = 0
     private var interval: UInt64 = 0
-    /// When the far end was last heard of.
+    /// The time of the last sign of the far end.
     var heardAt: UInt64
     private var roundTrip: UInt64 = 0
-    /// What was acknowledged when the far end fell silent.
+    /// The acknowledgement number when the far end fell silent.
     var acknowledged = SequenceNumber(0)
 
     init(now: UInt64) { heardAt = now }
 
-    /// Whether data may be acknowledged that the far end has not.
+    /// Whether data may be acknowledged that the far end has not acknowledged.
     @inline(__always)
     func trusts(now: UInt64) -> Bool { now &- heardAt < Self.trust }
 
@@ -102,29 +104,29 @@ public struct PeerWatch: BitwiseCopyable {
 
     mutating func stopLooking() { lookAt = Deadlines.never }
 
-    /// The far end is looked at for the first time at `time`, whatever is sent until then.
+    /// Sets the time of the next query, independent of data sent meanwhile.
     mutating func look(at time: UInt64) { lookAt = time }
 
-    /// The socket is given bytes: they are looked after in time.
+    /// Data was handed to the socket: schedules a query.
     mutating func beginLooking(now: UInt64) {
         since = now
         interval = Self.usualInterval
         lookAt = now &+ interval
     }
 
-    /// Something of the guest's waits for a sign of the far end.
+    /// Data or a probe of the guest now waits for a sign of the far end.
     mutating func await(now: UInt64) {
         since = now
         interval = max(Self.firstLook, min(roundTrip &+ roundTrip / 4, Self.longestInterval))
         lookAt = now &+ interval
     }
 
-    /// The far end was heard of without being asked.
+    /// The far end sent data without being probed.
     mutating func hear(now: UInt64) { heardAt = now }
 
-    /// What a look has shown; the next one is due at `lookAt`.
+    /// Evaluates a query; the next one is due at `lookAt`.
     ///
-    /// - Parameter isDrained: nothing waits for the socket to take it.
+    /// - Parameter isDrained: no data waits for the socket.
     mutating func judge(_ report: PeerReport, now: UInt64, isDrained: Bool) -> Verdict {
         take(report, now: now)
         if report.isDelivered, isDrained {
@@ -142,7 +144,7 @@ public struct PeerWatch: BitwiseCopyable {
             lookAt = now &+ interval
             return .silent
         }
-        // What a closed window keeps back is not acknowledged; and some paths are too long to wait for.
+        // Data held back by a closed window is never acknowledged, and some paths are too long to wait for.
         if elapsed >= (report.isUnderWay ? Self.latest : Self.earliest) {
             beginLooking(now: now)
             return .undecided
@@ -152,8 +154,8 @@ public struct PeerWatch: BitwiseCopyable {
         return .unknown
     }
 
-    /// What a look has shown that was for the guest's keepalive probe: `alive` when the probe may be answered, `undecided`
-    /// when no more looks are worth it.
+    /// Evaluates a query for the guest's keepalive probe: `alive` if the probe may be answered, `undecided` if further
+    /// queries are pointless.
     mutating func judgeProbe(_ report: PeerReport, now: UInt64) -> Verdict {
         take(report, now: now)
         stopLooking()

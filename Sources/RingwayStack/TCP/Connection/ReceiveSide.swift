@@ -1,48 +1,48 @@
 internal import RingwayStorage
 internal import RingwayWire
 
-/// One connection from the guest: what came in order and waits for the host, and the window that the guest was offered
-/// (RCV.* of RFC 9293 §3.3.1).
+/// The receive side of a connection (RCV.* of RFC 9293 §3.3.1): in-order payload that the host has not accepted yet,
+/// and the advertised window.
 ///
-/// The window is a reservation: advertised bytes are reserved from the pool until the host has taken them, so the right
-/// edge never moves back, and no byte left of it is ever dropped.
+/// The window is a reservation: advertised bytes are reserved from the pool until the host has accepted them, so the
+/// right edge never moves back, and no byte left of it is dropped.
 struct ReceiveSide: BitwiseCopyable {
-    /// How far the guest's end of the stream has come.
+    /// The state of the stream's end.
     enum End: BitwiseCopyable {
         case open
-        /// FIN came out of order, at this sequence number.
+        /// FIN arrived out of order, at this sequence number.
         case pending(at: SequenceNumber)
-        /// FIN came, and everything before it.
+        /// FIN and all data before it have arrived.
         case finished
     }
 
-    /// The next byte that is awaited.
+    /// The next expected byte.
     var nxt = SequenceNumber(0)
-    /// The right edge of the window that the guest was offered.
+    /// The right edge of the advertised window.
     var edge = SequenceNumber(0)
-    /// Of the guest's SYN (IRS).
+    /// The guest's initial sequence number (IRS).
     private(set) var initial = SequenceNumber(0)
-    /// Behind the guest's urgent byte.
+    /// The byte after the guest's urgent byte.
     var urgentEnd = SequenceNumber(0)
     var end = End.open
-    /// What our window field is shifted by (RFC 7323 §2); zero unless scaling is agreed.
+    /// The shift of the stack's window field (RFC 7323 §2); zero unless scaling is agreed.
     var scale: UInt8 = 0
-    /// In-order payload that the host has not taken.
+    /// In-order payload that the host has not accepted.
     var unsent = LeaseQueue()
     var outOfOrder = OutOfOrderQueue()
-    /// Bytes of unsent payload and window together; doubles while the host keeps up.
+    /// The bound of unsent payload and window together; doubles while the host keeps up.
     private(set) var limit = TCPBounds.initialReceiveLimit
-    /// Bytes that the host took since `limit` last grew.
+    /// Bytes that the host accepted since `limit` last grew.
     private var takenSinceGrowth: UInt32 = 0
 
-    /// Bytes of the window that was offered.
+    /// Bytes of the advertised window.
     @inline(__always) var offered: Int { Int(edge.distance(from: nxt)) }
 
     @inline(__always) var isFinished: Bool {
         if case .finished = end { true } else { false }
     }
 
-    /// The guest's SYN is at `sequence`. What was offered before, with our SYN, counts from there.
+    /// Sets the guest's SYN to `sequence`. A window advertised earlier, with the stack's own SYN, counts from there.
     mutating func begin(at sequence: SequenceNumber) {
         let window = offered
         initial = sequence
@@ -50,15 +50,15 @@ struct ReceiveSide: BitwiseCopyable {
         edge = nxt.advanced(by: window)
     }
 
-    /// The four cases of RFC 9293 §3.10.7.4, first check. An empty segment just at the window's edge, which a guest sends
-    /// that has filled the window, is taken for what it acknowledges.
+    /// The acceptability test of RFC 9293 §3.10.7.4. An empty segment exactly at the right edge, as from a guest that
+    /// has filled the window, is processed for its acknowledgement.
     ///
     /// - Parameter extent: bytes of sequence space that the segment takes.
     @inline(__always)
     func isAcceptable(_ sequence: SequenceNumber, extent: Int) -> Bool {
         let window = UInt32(bitPattern: max(0, edge.distance(from: nxt)))
         if extent == 0 { return sequence.isInside(windowStartingAt: nxt, size: window &+ 1) }
-        // With a closed window a segment at its edge may still bring an acknowledgement.
+        // With a closed window, a segment at its edge may still carry an acknowledgement.
         if window == 0 { return sequence == nxt }
         return sequence.isInside(windowStartingAt: nxt, size: window)
             || sequence.advanced(by: extent - 1).isInside(windowStartingAt: nxt, size: window)
@@ -77,12 +77,12 @@ struct ReceiveSide: BitwiseCopyable {
         return UInt16(clamping: UInt32(bitPattern: edge.distance(from: nxt)))
     }
 
-    /// The window field of any other segment: moves the right edge as far as the reservation allows.
+    /// The window field of any other segment; moves the right edge as far as the reservation allows.
     ///
     /// - Parameters:
-    ///   - acknowledgement: what the segment acknowledges, where the field counts from.
+    ///   - acknowledgement: the segment's acknowledgement number, from which the field counts.
     ///   - isOpen: the guest may still send.
-    ///   - connections: those that share the reservation.
+    ///   - connections: the number of connections that share the reservation.
     @inline(__always)
     mutating func windowField(
         from acknowledgement: SequenceNumber, isOpen: Bool, _ reservation: inout WindowReservation, connections: Int
@@ -91,10 +91,10 @@ struct ReceiveSide: BitwiseCopyable {
         let shift = UInt32(scale)
         var field = min(UInt32(bitPattern: allowed.distance(from: acknowledgement)) &>> shift, 65_535)
         var told = acknowledgement.advanced(by: Int(field &<< shift))
-        // The field is coarse; rounding down must not move the edge back. An edge told by an unscaled SYN may lie a
-        // fraction of a step beyond what the field can say.
-        // Segments smaller than a step would so keep the window open for ever: beyond some slack the field is rounded
-        // down, as RFC 7323 §2.4 lets a receiver do, while what was told before is still taken.
+        // The field is in units of the scale, and rounding down must not move the edge back. The edge of an unscaled
+        // SYN may lie a fraction of a unit beyond a field value. Segments smaller than a unit would then keep the
+        // window open forever; beyond some slack the field is rounded down, as RFC 7323 §2.4 permits, while data within
+        // the earlier edge is still accepted.
         let rest = UInt32(bitPattern: edge.distance(from: acknowledgement))
         if told.precedes(edge) && field < 65_535, Int(rest) &+ unsent.bytes <= Int(limit) &+ TCPBounds.edgeSlack {
             field = min((rest &+ (1 &<< shift) &- 1) &>> shift, 65_535)
@@ -110,7 +110,7 @@ struct ReceiveSide: BitwiseCopyable {
         edge = newEdge
     }
 
-    /// The furthest right edge that the reservation allows now; at least the edge already told.
+    /// The furthest right edge that the reservation allows; at least the advertised one.
     @inline(__always)
     private func allowedEdge(
         isOpen: Bool, _ reservation: borrowing WindowReservation, connections: Int
@@ -121,26 +121,26 @@ struct ReceiveSide: BitwiseCopyable {
         let growth = Int(wanted.distance(from: edge))
         if growth <= 0 { return edge }
         if reservation.hasRoom(for: growth) { return wanted }
-        // Everything is reserved; a small window of its own lets every connection make progress.
+        // When everything is reserved, a minimum window lets every connection make progress.
         let least = nxt.advanced(by: min(max(0, room), Int(reservation.leastWindow(connections: connections))))
         return least.precedes(edge) ? edge : least
     }
 
-    /// The host took `bytes` of the unsent payload, which is off the queue already.
+    /// The host accepted `bytes` of the unsent payload, which are off the queue already.
     ///
-    /// - Parameter largest: what `limit` may grow to.
+    /// - Parameter largest: the maximum of `limit`.
     @inline(__always)
     mutating func hostTook(_ bytes: Int, _ reservation: inout WindowReservation, largest: Int) {
         reservation.release(bytes)
         takenSinceGrowth &+= UInt32(truncatingIfNeeded: bytes)
         guard takenSinceGrowth >= limit else { return }
         takenSinceGrowth = 0
-        // A host that empties the queue could take more at a time.
+        // A host that empties the queue could accept more at a time.
         if unsent.bytes <= Int(limit / 2) { limit = max(limit, min(limit * 2, UInt32(clamping: largest))) }
     }
 
-    /// Whether the window was small and could grow well, and is worth announcing: silly window avoidance
-    /// (RFC 9293 §3.8.6.2.2).
+    /// Whether the window was small and could now grow enough for a window update: silly window avoidance (RFC 9293
+    /// §3.8.6.2.2).
     @inline(__always)
     func isWorthAnnouncing(segment: UInt16, _ reservation: borrowing WindowReservation, connections: Int) -> Bool {
         let told = offered
@@ -150,7 +150,7 @@ struct ReceiveSide: BitwiseCopyable {
         return gain >= min(target / 4, 2 * Int(segment)) || (told == 0 && gain > 0)
     }
 
-    /// The guest's FIN is in order. Its byte of sequence space will not wait for the host.
+    /// The guest's FIN is in order. Its byte of sequence space needs no reservation.
     mutating func finish(_ reservation: inout WindowReservation) {
         end = .finished
         nxt = nxt.advanced(by: 1)
@@ -161,7 +161,7 @@ struct ReceiveSide: BitwiseCopyable {
         reservation.release(1)
     }
 
-    /// Gives back everything that the connection has reserved and holds.
+    /// Releases all reserved bytes and buffers of the connection.
     mutating func removeAll(_ reservation: inout WindowReservation, _ pool: UnsafeMutablePointer<BufferPool>) {
         reservation.release(max(0, offered) &+ unsent.bytes)
         edge = nxt
@@ -171,8 +171,8 @@ struct ReceiveSide: BitwiseCopyable {
 
     // MARK: Unsent payload
 
-    /// Appends in-order payload, copied where its buffer would be pinned for little. True when the lease itself is on the
-    /// queue.
+    /// Appends in-order payload; copies it if its buffer would be pinned for few bytes. True if the lease itself is on
+    /// the queue.
     @inline(__always)
     mutating func append(
         _ lease: Lease, _ pool: UnsafeMutablePointer<BufferPool>, _ space: BufferSpace
@@ -181,7 +181,7 @@ struct ReceiveSide: BitwiseCopyable {
         nxt = nxt.advanced(by: length)
         let tail = unsent.tail
         if length < TCPBounds.coalesceBelow, !tail.isNone, space.state(of: tail).pointee.holds == 1 {
-            // Not in the kernel's hands, so bytes may be added behind.
+            // The last buffer is not in use by the kernel, so bytes may be appended to it.
             let last = space.state(of: tail)
             let end = Int(last.pointee.offset) &+ Int(last.pointee.length)
             if end &+ length <= space.size(of: tail) {
@@ -205,8 +205,8 @@ struct ReceiveSide: BitwiseCopyable {
         return true
     }
 
-    /// Copies payload into small buffers, the last one on the queue first where it has room. False, and nothing done, when
-    /// there are not enough.
+    /// Copies payload into small buffers, first into free space of the queue's last one. False, without effect, if
+    /// there are not enough buffers.
     private mutating func appendCopy(
         of lease: Lease, _ pool: UnsafeMutablePointer<BufferPool>, _ space: BufferSpace
     ) -> Bool {
@@ -234,7 +234,7 @@ struct ReceiveSide: BitwiseCopyable {
         return true
     }
 
-    /// Takes `bytes` off the front of the queue. Returns those that were not on it.
+    /// Removes `bytes` from the front of the queue. Returns the number that exceeded its content.
     @inline(__always)
     mutating func removeUnsent(_ bytes: Int, _ pool: UnsafeMutablePointer<BufferPool>, _ space: BufferSpace) -> Int {
         var rest = bytes

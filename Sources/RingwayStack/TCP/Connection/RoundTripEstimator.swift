@@ -1,9 +1,9 @@
 internal import RingwayWire
 
-/// The retransmission timeout of one connection, computed from measured round trips (RFC 6298).
+/// The retransmission timeout of a connection, computed from measured round trips (RFC 6298).
 ///
-/// One segment at a time is timed: its end is noted when it is sent, and its acknowledgement is a sample, unless the
-/// segment was sent twice (Karn, RFC 6298 §3). Times are monotonic nanoseconds.
+/// One segment is timed at a time: its end is recorded when it is sent, and its acknowledgement is a sample, unless the
+/// segment was retransmitted (Karn, RFC 6298 §3). Times are monotonic nanoseconds.
 struct RoundTripEstimator: BitwiseCopyable {
     /// SRTT; zero before the first sample.
     private(set) var smoothed: UInt64 = 0
@@ -12,7 +12,7 @@ struct RoundTripEstimator: BitwiseCopyable {
     /// RTO, before any back-off.
     private(set) var timeout = TCPBounds.initialRetransmission
     private var isTiming = false
-    /// The end of the segment that is being timed.
+    /// The end of the timed segment.
     private var timedEnd = SequenceNumber(0)
     private var timedAt: UInt64 = 0
 
@@ -25,7 +25,7 @@ struct RoundTripEstimator: BitwiseCopyable {
         timedAt = now
     }
 
-    /// Everything before `edge` is acknowledged.
+    /// All data before `edge` is acknowledged.
     @inline(__always)
     mutating func acknowledged(upTo edge: SequenceNumber, now: UInt64) {
         guard isTiming, !edge.precedes(timedEnd) else { return }
@@ -33,7 +33,7 @@ struct RoundTripEstimator: BitwiseCopyable {
         measured(now &- timedAt)
     }
 
-    /// Segments are sent again: the acknowledgement of the one that is being timed would be ambiguous.
+    /// A retransmission makes the acknowledgement of the timed segment ambiguous.
     mutating func stopTiming() { isTiming = false }
 
     /// Takes a sample (RFC 6298 §2.2 and 2.3).
@@ -53,7 +53,7 @@ struct RoundTripEstimator: BitwiseCopyable {
     /// G of RFC 6298 §2: the timer wheel's tick.
     private static var granularity: UInt64 { 1_000_000 }
 
-    /// The timeout after so many retransmissions in a row (RFC 6298 §5.5).
+    /// The timeout after this many consecutive retransmissions (RFC 6298 §5.5).
     func timeout(after retransmissions: UInt8) -> UInt64 {
         min(timeout &<< UInt64(min(retransmissions, 16)), TCPBounds.longestRetransmission)
     }

@@ -1,7 +1,7 @@
 public import RingwayWire
 
-/// The ranges of our bytes that the guest holds beyond its cumulative acknowledgement (RFC 6675 §3): at most eight,
-/// disjoint, in order. A range too many is forgotten, which costs a retransmission and never correctness.
+/// The ranges that the guest has reported by SACK beyond its cumulative acknowledgement (RFC 6675 §3): at most eight,
+/// disjoint, in order. A further range is forgotten, which costs a retransmission but not correctness.
 @frozen
 public struct Scoreboard: BitwiseCopyable {
     @frozen
@@ -25,7 +25,7 @@ public struct Scoreboard: BitwiseCopyable {
 
     public mutating func removeAll() { count = 0 }
 
-    /// Notes that the guest holds `start..<end`, merging what touches.
+    /// Records that the guest has `start..<end`, merging adjacent ranges.
     public mutating func insert(start: SequenceNumber, end: SequenceNumber) {
         var merged = Range()
         merged.start = start
@@ -61,7 +61,7 @@ public struct Scoreboard: BitwiseCopyable {
         count = keptCount
     }
 
-    /// Forgets what lies left of `edge`.
+    /// Removes ranges before `edge`.
     public mutating func acknowledge(upTo edge: SequenceNumber) {
         var kept = 0
         for index in 0..<count {
@@ -74,7 +74,7 @@ public struct Scoreboard: BitwiseCopyable {
         count = kept
     }
 
-    /// Bytes held in `start..<end`.
+    /// Bytes of `start..<end` that the guest has.
     public func bytes(from start: SequenceNumber, to end: SequenceNumber) -> UInt32 {
         var total: UInt32 = 0
         for index in 0..<count {
@@ -85,7 +85,7 @@ public struct Scoreboard: BitwiseCopyable {
         return total
     }
 
-    /// The first byte at or after `position` that is not held, and where the hole ends (or `limit`).
+    /// The first byte at or after `position` that the guest does not have, and the end of the hole (or `limit`).
     public func hole(from position: SequenceNumber, limit: SequenceNumber) -> (
         start: SequenceNumber, end: SequenceNumber
     ) {

@@ -1,49 +1,49 @@
 internal import RingwayStorage
 internal import RingwayWire
 
-/// One connection toward the guest: what is in flight, and how much more the guest takes (SND.* of RFC 9293 §3.3.1).
+/// The send side of a connection (SND.* of RFC 9293 §3.3.1): data in flight, and the guest's receive window.
 struct SendSide: BitwiseCopyable {
-    /// How far the host's end of the stream has come.
+    /// The state of the stream's end.
     enum End: UInt8, BitwiseCopyable {
         case open
-        /// The host reached its end of file; FIN waits for data that the guest's window has no room for.
+        /// The host returned end of file; FIN waits for data that does not fit the guest's window.
         case finished
         /// FIN is sent: it is the byte before `nxt`.
         case finSent
     }
 
-    /// The oldest byte that is not acknowledged.
+    /// The oldest unacknowledged byte.
     var una = SequenceNumber(0)
     /// The next byte to send.
     var nxt = SequenceNumber(0)
-    /// What the guest takes beyond `una`, bytes.
+    /// The guest's receive window, counted from `una`, bytes.
     private(set) var window: UInt32 = 0
-    /// The largest window that the guest ever offered, bytes.
+    /// The largest window that the guest ever advertised, bytes.
     private(set) var windowMaximum: UInt32 = 0
     /// Sequence number and acknowledgement of the segment that `window` comes from.
     private var wl1 = SequenceNumber(0)
     private var wl2 = SequenceNumber(0)
-    /// What the guest's window field is shifted by (RFC 7323 §2); zero unless scaling is agreed.
+    /// The shift of the guest's window field (RFC 7323 §2); zero unless scaling is agreed.
     var scale: UInt8 = 0
     var end = End.open
-    /// The largest payload of one segment: what the guest takes, less the options of every segment (RFC 6691).
+    /// The largest payload of one segment: the guest's MSS less the options of every segment (RFC 6691).
     private(set) var segmentSize: UInt16 = 536
-    /// The largest payload of one frame: as many whole segments as an IP packet holds.
+    /// The largest payload of one super-frame: as many whole segments as an IP packet holds.
     private(set) var superFramePayload: UInt32 = 536
-    /// What the guest has not acknowledged, and behind it, from `nxt` on, what its window had no room for.
+    /// Unacknowledged data and, from `nxt` on, data that did not fit the guest's window.
     var unacknowledged = LeaseQueue()
-    /// Bytes at the end of `unacknowledged` that were not sent yet.
+    /// Bytes at the end of `unacknowledged` that have not been sent.
     private(set) var heldBack: UInt32 = 0
 
     /// Bytes sent and not acknowledged, SYN and FIN included.
     @inline(__always) var flight: UInt32 { UInt32(bitPattern: nxt.distance(from: una)) }
 
-    /// Bytes that the guest's window has room for now.
+    /// Bytes of the guest's window not in use.
     @inline(__always) var usable: UInt32 { window &- min(window, flight) }
 
     @inline(__always) var isFINAcknowledged: Bool { end == .finSent && una == nxt }
 
-    /// The connection begins with SYN at `initial`.
+    /// Sets the initial sequence number, that of SYN.
     mutating func begin(at initial: SequenceNumber) {
         una = initial
         nxt = initial
@@ -56,7 +56,7 @@ struct SendSide: BitwiseCopyable {
         superFramePayload = max(1, room / UInt32(size)) * UInt32(size)
     }
 
-    /// The first window that the guest offers, with SYN or with the acknowledgement of ours; that of a segment with SYN is
+    /// The guest's first window, with its SYN or with the acknowledgement of the stack's SYN; the window of a SYN is
     /// never scaled.
     mutating func takeFirstWindow(_ header: TCPHeader) {
         let shift = header.flags.contains(.syn) ? 0 : UInt32(scale)
@@ -66,10 +66,10 @@ struct SendSide: BitwiseCopyable {
         if header.flags.contains(.ack) { wl2 = header.acknowledgement }
     }
 
-    /// The window that a segment offers, unless a newer one was taken (RFC 9293 §3.10.7.4). A segment that acknowledges more
-    /// than any before it is newer whatever its sequence number is: its window counts from its own acknowledgement.
+    /// Updates the window from a segment, unless it is older than the last update (RFC 9293 §3.10.7.4). A segment that
+    /// acknowledges more than any before it is newer regardless of its sequence number.
     ///
-    /// - Returns: whether the window is open because of it.
+    /// - Returns: whether this opened the window.
     @inline(__always)
     mutating func updateWindow(_ header: TCPHeader, _ offered: UInt32) -> Bool {
         let isNewer =
@@ -83,7 +83,7 @@ struct SendSide: BitwiseCopyable {
         return offered > 0
     }
 
-    /// Everything before `edge` is acknowledged: whole buffers are released.
+    /// All data before `edge` is acknowledged: releases whole buffers.
     @inline(__always)
     mutating func acknowledged(
         upTo edge: SequenceNumber, to pool: UnsafeMutablePointer<BufferPool>, _ space: BufferSpace
@@ -98,7 +98,7 @@ struct SendSide: BitwiseCopyable {
         }
     }
 
-    /// Queues payload that is sent now.
+    /// Queues payload that is being sent.
     @inline(__always)
     mutating func append(_ lease: Lease, in space: BufferSpace) {
         let state = space.state(of: lease)
@@ -107,7 +107,7 @@ struct SendSide: BitwiseCopyable {
         unacknowledged.append(lease, in: space)
     }
 
-    /// Queues payload that the guest's window has no room for.
+    /// Queues payload that does not fit the guest's window.
     mutating func holdBack(_ lease: Lease, in space: BufferSpace) {
         let state = space.state(of: lease)
         state.pointee.sequence = nxt.rawValue &+ heldBack
@@ -115,8 +115,8 @@ struct SendSide: BitwiseCopyable {
         unacknowledged.append(lease, in: space)
     }
 
-    /// Bytes of what was held back that may go now; `nil` while there is no room, or only for a silly segment
-    /// (RFC 9293 §3.8.6.2.1) while others are in flight.
+    /// Bytes of held-back payload that may be sent now; `nil` without room, or if only a silly segment would fit (RFC
+    /// 9293 §3.8.6.2.1) while others are in flight.
     func sendableHeldBack() -> Int? {
         let flight = flight
         let most = min(usable, heldBack)
@@ -124,7 +124,7 @@ struct SendSide: BitwiseCopyable {
         return most > 0 && !isSilly ? Int(most) : nil
     }
 
-    /// So many bytes of what was held back are sent.
+    /// The first `bytes` of the held-back payload have been sent.
     mutating func sentHeldBack(_ bytes: Int) {
         nxt = nxt.advanced(by: bytes)
         heldBack &-= UInt32(bytes)

@@ -1,34 +1,34 @@
 internal import RingwayStorage
 internal import RingwayWire
 
-/// One TCP connection: the guest's side as a complete TCP, the host's side as a socket that the owner drives.
+/// One TCP connection: a complete TCP toward the guest, and a socket toward the host, which the owner drives.
 ///
 /// ## Theory of operation
 ///
-/// *Guest to host.* In-order payload is queued on `receive.unsent` (the lease is the queue's node, nothing is copied) and
-/// the owner is asked to send it; what the socket takes is released, and the right edge of the window moves on. Payload out
-/// of order rests on `receive.outOfOrder` and is reported by SACK (RFC 2018).
+/// *Guest to host.* In-order payload is queued on `receive.unsent` (the lease is the queue's node, nothing is copied)
+/// and the owner is asked to send it. Bytes that the socket accepts are released, and the right edge of the window
+/// advances. Out-of-order payload is queued on `receive.outOfOrder` and reported by SACK (RFC 2018).
 ///
-/// *Host to guest.* The owner receives straight into a lease, behind headroom, at most as much as the guest's window
-/// allows. The headers go into the headroom, the frame goes out as one super-frame, and the lease stays on
-/// `send.unacknowledged` until the guest has acknowledged it. A guest may close its window while a receive is in flight
-/// (RFC 9293 §3.8.6): what that receive brings is held back at the end of the queue, and nothing more is received. A loss
-/// is found by `recovery`, and repaired from the lease.
+/// *Host to guest.* The owner receives directly into a lease, behind headroom, at most as much as the guest's window
+/// allows. The headers are written into the headroom, the frame is sent as one super-frame, and the lease stays on
+/// `send.unacknowledged` until the guest has acknowledged it. A guest may shrink its window while a receive is in
+/// flight (RFC 9293 §3.8.6): the received data is then held back at the end of the queue, and no further receive is
+/// issued. `recovery` detects losses, and retransmits from the lease.
 ///
-/// *Ends.* FIN from the guest shuts the socket's sending side down after the last unsent byte; end of file on the socket
-/// becomes FIN after the last byte sent; RST crosses at once in either direction.
+/// *Ends.* FIN from the guest shuts down the socket's send side after the last unsent byte; end of file on the socket
+/// becomes FIN after the last byte sent; RST is passed on at once in either direction.
 ///
-/// Each part is a value with operations of its own, that needs neither stack nor buffers to be tested: `SendSide` and
-/// `ReceiveSide` (RFC 9293), `RoundTripEstimator` (RFC 6298), `CongestionControl` (RFC 5681, 9438), `LossRecovery`
-/// (RFC 6675), `Timestamps` (RFC 7323), `Deadlines`, and `PeerWatch`. `TCP` connects them.
+/// Each part is a value with its own operations that can be tested without stack and buffers: `SendSide` and
+/// `ReceiveSide` (RFC 9293), `RoundTripEstimator` (RFC 6298), `CongestionControl` (RFC 5681, 9438), `LossRecovery` (RFC
+/// 6675), `Timestamps` (RFC 7323), `Deadlines`, and `PeerWatch`. `TCP` connects them.
 struct TCPConnection: BitwiseCopyable {
-    /// Facts that are true or not.
+    /// Boolean properties of a connection.
     struct Marks: OptionSet, BitwiseCopyable {
         let rawValue: UInt32
         init(rawValue: UInt32) { self.rawValue = rawValue }
-        /// On the list of connections to look at when the turn ends.
+        /// On the list of connections that need work at the end of the turn.
         static var dirty: Marks { Marks(rawValue: 1 << 0) }
-        /// The guest is owed an acknowledgement.
+        /// An acknowledgement is due.
         static var acknowledge: Marks { Marks(rawValue: 1 << 1) }
         /// A send is in flight.
         static var sending: Marks { Marks(rawValue: 1 << 2) }
@@ -42,27 +42,27 @@ struct TCPConnection: BitwiseCopyable {
         static var socket: Marks { Marks(rawValue: 1 << 6) }
         /// The host side is a built-in service.
         static var service: Marks { Marks(rawValue: 1 << 7) }
-        /// The owner watches the socket for failure.
+        /// The owner watches the socket for errors.
         static var watched: Marks { Marks(rawValue: 1 << 8) }
-        /// The owner was asked to shut the socket's sending side down.
+        /// The owner was asked to shut down the socket's send side.
         static var shutDown: Marks { Marks(rawValue: 1 << 9) }
-        /// The client has ended its side before the guest has answered.
+        /// The client has closed its side before the guest answered.
         static var clientGone: Marks { Marks(rawValue: 1 << 10) }
-        /// The flow table leads here no more: only the host's side is left.
+        /// No longer in the flow table: only the host's side is left.
         static var detached: Marks { Marks(rawValue: 1 << 11) }
-        /// The byte before `receive.urgentEnd` is urgent, and the host has not got it yet.
+        /// The byte before `receive.urgentEnd` is urgent, and the host has not accepted it yet.
         static var urgentToHost: Marks { Marks(rawValue: 1 << 12) }
         /// The next byte from the host is urgent.
         static var urgentToGuest: Marks { Marks(rawValue: 1 << 13) }
-        /// The last byte of the guest's is not acknowledged until the far end has it.
+        /// The guest's last byte is left unacknowledged until the far end has it.
         static var withholds: Marks { Marks(rawValue: 1 << 14) }
-        /// A segment came that no acknowledgement was sent for, because its last byte is withheld.
+        /// A segment's acknowledgement was omitted, because its last byte is withheld.
         static var deferred: Marks { Marks(rawValue: 1 << 15) }
-        /// The far end does not answer: nor do we.
+        /// The far end does not answer, so the stack does not answer the guest.
         static var silent: Marks { Marks(rawValue: 1 << 16) }
-        /// A keepalive probe of the guest's waits for a sign of the far end.
+        /// A keepalive probe of the guest waits for a sign of the far end.
         static var probed: Marks { Marks(rawValue: 1 << 17) }
-        /// What waits for a sign of the far end.
+        /// The marks that wait for a sign of the far end.
         static var awaitsPeer: Marks { [.withholds, .silent, .probed] }
     }
 
@@ -70,10 +70,10 @@ struct TCPConnection: BitwiseCopyable {
     var state: TCPState
     /// Whether the guest is known to have the address that a client is connected to.
     var trust = GuestTrust.certain
-    /// Differentiated services of the segments from the guest and of those to it (RFC 2474), in place, without ECN.
+    /// DSCP of the segments from and to the guest (RFC 2474), in place, without ECN.
     var classFromGuest: UInt8 = 0
     var classToGuest: UInt8 = 0
-    /// Bytes of options in every segment to the guest: those of the timestamps where they are agreed, or none.
+    /// Bytes of options in every segment to the guest: those of timestamps if agreed, or none.
     var optionLength: UInt8 = 0
     var marks: Marks = []
 
@@ -83,22 +83,22 @@ struct TCPConnection: BitwiseCopyable {
     var congestion: CongestionControl
     var recovery = LossRecovery()
     var deadlines: Deadlines
-    /// Meaningful where every segment has them; see `optionLength`.
+    /// Meaningful if every segment has timestamps; see `optionLength`.
     var timestamps = Timestamps()
-    /// What is known of the far end.
+    /// The state of the far end.
     var watch: PeerWatch
 
-    /// Payload in order from the guest, and acknowledged by it, bytes.
+    /// In-order payload from the guest, and payload acknowledged by it, bytes.
     var bytesFromGuest: UInt64 = 0
     var bytesToGuest: UInt64 = 0
 
-    /// The next connection on the list of dirty ones.
+    /// The next connection on the dirty list.
     var dirtyNext: UInt32 = SlotList.none
-    /// The place among the connections whose opening is under way.
+    /// The place among the half-open connections.
     var halfOpenLinks = SlotLinks()
-    /// The owner's own name for the host socket.
+    /// The owner's identifier for the host socket.
     var socket = Effect.noSocket
-    /// Where the host socket connects to, or the client that connected to us.
+    /// The address that the host socket connects to, or the client's address.
     let hostAddress: TransportAddress
 
     init(
@@ -117,20 +117,20 @@ struct TCPConnection: BitwiseCopyable {
     }
 }
 
-/// Where a connection lives: its place in the table of all, valid until it is removed.
+/// A connection in its table: a pointer that is valid until the connection is removed.
 typealias TCPFlow = UnsafeMutablePointer<TCPConnection>
 
-/// What follows from several parts of a connection, asked of its address: a property of the value itself would be given a
-/// copy of several hundred bytes to be computed from.
+/// Properties computed from several parts of a connection. They are members of the pointer, because a computed property
+/// of the value would copy several hundred bytes.
 extension UnsafeMutablePointer<TCPConnection> {
-    /// What we acknowledge: all that is in order, less what waits for a sign of the far end.
+    /// The acknowledgement number: all in-order data, less the withheld byte.
     @inline(__always) var acknowledgement: SequenceNumber {
         if pointee.marks.isDisjoint(with: [.withholds, .silent]) { return pointee.receive.nxt }
         return pointee.marks.contains(.silent)
             ? pointee.watch.acknowledged : pointee.receive.nxt.advanced(by: -1)
     }
 
-    /// Whether data may still come from the guest.
+    /// Whether the guest may still send data.
     @inline(__always) var guestMaySend: Bool {
         let state = pointee.state
         return state == .established || state == .finWait1 || state == .finWait2
@@ -139,13 +139,13 @@ extension UnsafeMutablePointer<TCPConnection> {
     /// Whether the window may grow.
     @inline(__always) var isWindowOpen: Bool { guestMaySend || pointee.state == .synReceived }
 
-    /// Whether data may still go to the guest.
+    /// Whether data may still be sent to the guest.
     @inline(__always) var hostMaySend: Bool {
         let state = pointee.state
         return state == .established || state == .closeWait
     }
 
-    /// Whether a silent guest is probed.
+    /// Whether keepalive probes are sent to a silent guest.
     @inline(__always) var keepsAlive: Bool {
         switch pointee.state {
         case .established, .closeWait, .finWait2: true
@@ -153,7 +153,7 @@ extension UnsafeMutablePointer<TCPConnection> {
         }
     }
 
-    /// Whether the far end is one that the host's kernel knows about, and the guest still speaks.
+    /// Whether the host's kernel has state of the far end, and the guest may still send.
     @inline(__always) var isWatchable: Bool {
         let marks = pointee.marks
         guard marks.contains(.socket), !marks.contains(.service) else { return false }

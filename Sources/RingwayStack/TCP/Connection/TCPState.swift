@@ -1,25 +1,26 @@
-/// The states of RFC 9293 §3.3.2, as a gateway meets them, and one of its own: `connecting`, while the guest's SYN
-/// waits for the host socket to connect. LISTEN and CLOSED have no connection to be the state of.
+/// The states of RFC 9293 §3.3.2, and one more: `connecting`, while the host socket connects and the guest's SYN is
+/// unanswered. LISTEN and CLOSED have no connection.
 public enum TCPState: UInt8, Sendable, BitwiseCopyable {
-    /// The guest's SYN has come, the host socket is connecting: the guest hears nothing until it has.
+    /// The guest's SYN has arrived and the host socket is connecting; nothing is sent to the guest until it is
+    /// connected.
     case connecting
-    /// We sent SYN for a connection that the host side opened.
+    /// The stack sent SYN for a connection opened from the host's side.
     case synSent
-    /// SYN-ACK is sent, its acknowledgement awaited.
+    /// SYN-ACK is sent but not acknowledged.
     case synReceived
     case established
-    /// Our FIN is sent (the host ended), unacknowledged; the guest still sends.
+    /// The stack's FIN is sent (the host closed) but not acknowledged; the guest may still send.
     case finWait1
-    /// Our FIN is acknowledged; the guest still sends.
+    /// The stack's FIN is acknowledged; the guest may still send.
     case finWait2
-    /// The guest's FIN has come; the host still sends.
+    /// The guest's FIN has arrived; the host may still send.
     case closeWait
-    /// Both FINs have crossed, ours is unacknowledged.
+    /// Both FINs were sent; the stack's is not acknowledged.
     case closing
-    /// The guest ended first, our FIN is unacknowledged.
+    /// The guest closed first; the stack's FIN is not acknowledged.
     case lastAck
-    /// Both directions have ended; stray segments are still answered for a while.
+    /// Both directions are closed; late segments are still answered for a while.
     case timeWait
-    /// The guest has nothing more to hear; bytes it sent still go to the host.
+    /// The guest's side is finished; bytes that it sent are still written to the host.
     case draining
 }

@@ -1,28 +1,28 @@
 public import RingwayWire
 
-/// The timestamps of one connection (RFC 7323 §3 to 5): those on our segments, and what the guest's have come to.
+/// The timestamps of one connection (RFC 7323 §3 to 5): the stack's clock, and the guest's timestamps.
 ///
-/// Guests ask for them, because a kernel uses a tuple anew that waits in TIME-WAIT only where the old connection had them.
-/// They also tell an old segment of the guest's, on a long connection whose sequence numbers have come round (PAWS), and
-/// how long the way is when segments were sent again.
+/// Guests need them to reuse a tuple that is in TIME-WAIT: their kernel only does so if the old connection had
+/// timestamps. They also detect old segments after a wrap of the sequence numbers (PAWS), and allow round-trip samples
+/// of retransmitted segments.
 @frozen
 public struct Timestamps: BitwiseCopyable {
-    /// What our clock shows at the monotonic clock's zero: random, so that a guest cannot tell how long the host has run,
-    /// and the same for every connection on a tuple, so that a guest whose old one is in TIME-WAIT sees it rise.
+    /// The stack's timestamp at the monotonic clock's zero. Random, so that a guest cannot infer the host's uptime, and
+    /// equal for all connections of a tuple, so that a guest whose old connection is in TIME-WAIT sees it increase.
     private var offset: UInt32 = 0
     /// The value to echo (TS.Recent).
     public private(set) var recent: UInt32 = 0
-    /// When that was set, monotonic nanoseconds.
+    /// When `recent` was set, monotonic nanoseconds.
     private var recentAt: UInt64 = 0
-    /// The value of the segment at hand.
+    /// The timestamp of the current segment.
     private var arrived: UInt32 = 0
-    /// What our latest segment acknowledged (Last.ACK.sent).
+    /// The acknowledgement number of the stack's last segment (Last.ACK.sent).
     private var acknowledged = SequenceNumber(0)
 
-    /// Our clock's tick, nanoseconds: RFC 7323 §5.4 wants between 1 ms and 1 s.
+    /// The stack's timestamp clock, nanoseconds per tick: RFC 7323 §5.4 requires 1 ms to 1 s.
     static var tick: UInt64 { 1_000_000 }
-    /// What was seen longer ago than this, nanoseconds, says nothing any more: half a round of the fastest clock that a
-    /// guest has. RFC 7323 §5.5 says 24 days, for clocks of a millisecond; Linux has some of a microsecond.
+    /// The age, nanoseconds, beyond which `recent` is invalid: half a wrap of a guest's fastest clock. RFC 7323 §5.5
+    /// says 24 days, for clocks of a millisecond; Linux has clocks of a microsecond.
     static var outdated: UInt64 { (1 << 31) * 1_000 }
 
     public init() {}
@@ -36,27 +36,27 @@ public struct Timestamps: BitwiseCopyable {
         acknowledged = sequence
     }
 
-    /// Our clock (TSval).
+    /// The stack's clock (TSval).
     @inline(__always)
     func clock(now: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: now / Self.tick) &+ offset }
 
-    /// A segment with ACK goes out.
+    /// A segment with ACK is being sent.
     @inline(__always)
     mutating func noteSent(_ acknowledgement: SequenceNumber) { acknowledged = acknowledgement }
 
-    /// RFC 7323 §5.3 R1: whether a segment, which is noted, is as late as what the guest has sent before. One that is not
-    /// may be taken all the same where that is outdated.
+    /// RFC 7323 §5.3 R1: whether a segment's timestamp, which is recorded, is not older than `recent`. An older one is
+    /// accepted if `recent` is outdated.
     @inline(__always)
     mutating func isRecent(_ value: UInt32) -> Bool {
         arrived = value
         return Int32(bitPattern: value &- recent) >= 0
     }
 
-    /// Whether it is too long ago that the guest's clock was read to compare with it.
+    /// Whether `recent` is too old for comparison.
     func areOutdated(now: UInt64) -> Bool { now &- recentAt >= Self.outdated }
 
-    /// RFC 7323 §4.3 (2): the value to echo is that of the earliest segment which the next acknowledgement will be for. To
-    /// be called when the segment at hand is neither old nor outside of the window.
+    /// RFC 7323 §4.3 (2): the value to echo is that of the earliest segment that the next acknowledgement covers. Call
+    /// it for segments that are neither old nor outside the window.
     @inline(__always)
     mutating func noteAcceptable(at sequence: SequenceNumber, now: UInt64) {
         guard !acknowledged.precedes(sequence) else { return }
@@ -64,10 +64,10 @@ public struct Timestamps: BitwiseCopyable {
         recentAt = now
     }
 
-    /// RFC 6191: whether a SYN begins a connection after the one that these timestamps are of.
+    /// RFC 6191: whether a SYN with this timestamp opens a connection newer than the one of these timestamps.
     func precede(_ value: UInt32) -> Bool { Int32(bitPattern: value &- recent) > 0 }
 
-    /// Nanoseconds since we sent what the guest echoes; `nil` when it is no clock reading of the last minute.
+    /// Nanoseconds since the stack sent the echoed timestamp; `nil` if it is no timestamp of the last minute.
     func age(ofEcho echo: UInt32, now: UInt64) -> UInt64? {
         let ticks = UInt64(clock(now: now) &- echo)
         guard ticks &* Self.tick <= TCPBounds.longestRetransmission else { return nil }
