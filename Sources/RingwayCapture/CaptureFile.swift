@@ -2,8 +2,8 @@ internal import CRingway
 internal import Glibc
 internal import RingwayWire
 
-/// The files of one capture: whole blocks are appended, and what the disk does not take is cut off again, so that each
-/// file can be read at any moment, whatever happens to the disk.
+/// The files of one capture. Only whole blocks are appended; a partial write is truncated again, so that each file is
+/// readable at any moment, even if the disk is full.
 struct CaptureFile: ~Copyable {
     /// The result of a write.
     struct Outcome: Equatable {
@@ -18,12 +18,12 @@ struct CaptureFile: ~Copyable {
     private var descriptor: Int32
     /// Bytes in the current file.
     private var size: Int
-    /// Whether a torn block can be cut off again: not in a pipe.
+    /// Whether a partial block can be truncated: not in a pipe.
     private let isRegular: Bool
-    /// A pipe's reader has got a part of a block and then stopped reading: it can make nothing of what would follow.
+    /// A pipe's reader has received part of a block and stopped reading; it could not parse anything sent after that.
     private var isTorn = false
 
-    /// Milliseconds for which a pipe's reader may read nothing before it is given up, so that it holds nothing up.
+    /// Milliseconds after which a pipe's reader that reads nothing is abandoned.
     private static var readerTimeout: Int32 { 2_000 }
 
     /// Creates the file, or empties it, and writes its header.
@@ -60,8 +60,8 @@ struct CaptureFile: ~Copyable {
         return (descriptor, isRegular)
     }
 
-    /// A symbolic link is not followed: a user with write access to the directory would choose which file is
-    /// overwritten. Only those that the kernel makes of the process's own descriptors lead to what the user has opened.
+    /// A symbolic link is not followed: a user with write access to the directory could choose which file is
+    /// overwritten. Only the links in /proc/self/fd are, which lead to files that the user has opened.
     private static func open(_ path: String) -> Int32 {
         let flags = O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_NONBLOCK
         let isDescriptor = ["/dev/fd/", "/dev/stdout", "/dev/stderr", "/proc/self/fd/"].contains { path.hasPrefix($0) }
@@ -78,7 +78,7 @@ struct CaptureFile: ~Copyable {
             guard let start = bytes.baseAddress else { return EINVAL }
             CaptureWriter.writeFileHeader(to: start, snapLength: options.snapLength)
             let (_, error) = writeAll(UnsafeRawBufferPointer(bytes), to: descriptor)
-            // Fails on a pipe, whose reader has what it has.
+            // Fails on a pipe, whose data cannot be taken back.
             if error != 0 { _ = ftruncate(descriptor, 0) }
             return error
         }
@@ -90,7 +90,7 @@ struct CaptureFile: ~Copyable {
         return error
     }
 
-    /// Appends blocks, which follow each other without a gap, and begins another file where the bound of one is reached.
+    /// Appends contiguous blocks, and starts another file when the size limit is reached.
     mutating func append(_ blocks: UnsafeRawBufferPointer) -> Outcome {
         var outcome = Outcome()
         guard !isTorn else {
@@ -128,7 +128,7 @@ struct CaptureFile: ~Copyable {
         return outcome
     }
 
-    /// Ends the file with what was counted.
+    /// Ends the file with a block of statistics.
     mutating func finish(received: Int, dropped: Int) {
         withUnsafeTemporaryAllocation(byteCount: CaptureWriter.statisticsLength, alignment: 8) { bytes in
             guard let start = bytes.baseAddress else { return }
@@ -137,15 +137,15 @@ struct CaptureFile: ~Copyable {
             CaptureWriter.writeStatistics(
                 to: start, nanosecondsSince1970: UInt64(now.tv_sec) &* 1_000_000_000 &+ UInt64(now.tv_nsec),
                 received: UInt64(received), dropped: UInt64(dropped))
-            // A file without it is whole too.
+            // A file without this block is complete, too.
             if size > 0 { _ = append(UnsafeRawBufferPointer(bytes)) }
         }
     }
 
-    /// Bytes that the current file may still take.
+    /// Bytes left before the size limit of the current file.
     private var room: Int { options.fileSize.map { max(0, $0 - size) } ?? .max }
 
-    /// Removes a torn block from the end.
+    /// Truncates the file to remove a partial block.
     private mutating func cut(to length: Int) {
         guard isRegular else { return }
         if ftruncate(descriptor, off_t(length)) == 0 { size = length }
@@ -165,7 +165,7 @@ struct CaptureFile: ~Copyable {
         return beginFile()
     }
 
-    /// Bytes that were written, and zero or the `errno` that kept the rest out.
+    /// Bytes written, and zero or the `errno` of the failure.
     private static func writeAll(
         _ bytes: UnsafeRawBufferPointer, to descriptor: Int32
     ) -> (count: Int, error: Int32) {
@@ -186,7 +186,7 @@ struct CaptureFile: ~Copyable {
 
     // MARK: Blocks
 
-    /// The whole blocks at the start of `blocks` that fit into the given bytes, and their length.
+    /// The whole blocks at the start of `blocks` that fit `room` bytes, and their length.
     private static func whole(_ blocks: UnsafeRawBufferPointer, within limit: Int) -> (count: Int, bytes: Int) {
         var (count, bytes) = (0, 0)
         while bytes < blocks.count {

@@ -2,7 +2,7 @@ internal import CRingway
 
 /// Which frames are captured: all of them, or those that an expression in tcpdump's language describes.
 struct CaptureFilter: ~Copyable {
-    /// Bytes of a frame that an expression may look at, though fewer of them may be kept.
+    /// Bytes of a frame that an expression may inspect, even if fewer are captured.
     private static var inspected: Int { 512 }
 
     private let program: OpaquePointer?
@@ -26,10 +26,10 @@ struct CaptureFilter: ~Copyable {
 
     deinit { ringway_filter_free(program) }
 
-    /// The least number of a frame's bytes that `passes` has to be shown.
+    /// The number of a frame's bytes that `passes` needs.
     var inspectedLength: Int { program == nil ? 0 : Self.inspected }
 
-    /// - Parameter length: bytes that the frame had before it was cut to `frame`.
+    /// - Parameter length: the frame's length before it was truncated to `frame`.
     borrowing func passes(_ frame: UnsafeRawBufferPointer, length: Int) -> Bool {
         guard let program, let start = frame.baseAddress else { return true }
         return ringway_filter_matches(

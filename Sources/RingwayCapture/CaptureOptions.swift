@@ -2,42 +2,42 @@
 public struct CaptureOptions: Hashable, Sendable {
     /// The most bytes that a file's name may have, as the kernel bounds paths.
     static var longestPath: Int { 4_095 }
-    /// The smallest bound of a file's size: less than one super-frame would not fit.
+    /// The smallest file size limit, so that a super-frame fits.
     public static var smallestFileSize: Int { 1 << 20 }
-    /// The most files that a rotation keeps.
+    /// The most files of a rotation.
     public static var mostFiles: Int { 1_000 }
     /// The range of `snapLength`: an ethernet header at least.
     public static var snapLengths: ClosedRange<Int> { 14...262_144 }
 
-    /// The pcapng file that is written. With a rotation the older ones are `path.1`, `path.2` and so on.
+    /// The pcapng file. In a rotation, older files are `path.1`, `path.2` and so on.
     public var path: String
-    /// Bytes of each frame that are kept.
+    /// Bytes to capture of each frame.
     public var snapLength = 262_144
-    /// Bytes after which another file is begun; `nil` for one file without a bound.
+    /// Bytes after which a new file is started; `nil` for one file without a limit.
     public var fileSize: Int?
-    /// Files that are kept in all, the one being written included; has a meaning with `fileSize` only.
+    /// The number of files in a rotation, including the current one; used with `fileSize` only.
     public var fileCount = 2
     /// An expression in tcpdump's language (pcap-filter(7)); `nil` for every frame.
     public var filter: String?
 
-    /// Every frame, whole, in one file.
+    /// A capture of every frame, whole, to one file.
     public init(_ path: String) { self.path = path }
 }
 
-/// How a capture is doing.
+/// The state of a capture.
 public struct CaptureStatus: Sendable {
     public let options: CaptureOptions
     /// Seconds since 1970.
     public let startedAt: Int
-    /// Frames in the files, those that were rotated out included.
+    /// Frames in the files, including deleted ones.
     public let frames: Int
-    /// Frames that were wanted and are not in the files, for want of memory or room on the disk.
+    /// Matching frames that were lost for lack of memory or disk space.
     public let dropped: Int
-    /// Why frames are lost at the moment; `nil` when they are not.
+    /// Why frames are being lost; `nil` if none are.
     public let problem: String?
 }
 
-/// Why a capture did not start: the end of a sentence for a person to read.
+/// Why a capture could not start, as the end of a sentence.
 public struct CaptureFailure: Error, Equatable, Sendable, CustomStringConvertible {
     public let description: String
 

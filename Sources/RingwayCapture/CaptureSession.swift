@@ -3,24 +3,24 @@ internal import Glibc
 public import RingwayWire
 internal import Synchronization
 
-/// A capture of frames at work: shards put frames into memory, and a thread of its own writes them to the file, so that
-/// a slow disk costs frames of the capture and not of the guests. Frames that are not written are counted.
+/// A running capture. Shards copy frames into memory, and a writer thread writes them to the file, so that a slow disk
+/// loses captured frames but does not delay guests. Lost frames are counted.
 ///
 /// ## Theory of operation
 ///
-/// `append` copies a frame into one half of a `RecordBuffer`, under a lock, and wakes the writer when it sleeps. The
-/// writer swaps the halves and appends the records to a `CaptureFile` without the lock. While the disk takes nothing,
-/// the writer tries again once a second, the half that is being filled runs full, and further frames are dropped.
+/// `append` copies a frame into one half of a `RecordBuffer`, under a lock, and wakes the writer if it sleeps. The
+/// writer swaps the halves and appends the records to a `CaptureFile` without the lock. While the disk is full, the
+/// writer retries once a second, the half being filled becomes full, and further frames are dropped.
 public final class CaptureSession: Sendable {
     /// Events of a running capture.
     public enum Change: Sendable {
-        /// Frames are lost from now on, for a reason that is the end of a sentence.
+        /// Frames are being lost, for a reason that is the end of a sentence.
         case failed(reason: String)
-        /// Frames are written again, after this number was lost.
+        /// Frames are written again after this number was lost.
         case resumed(lost: Int)
     }
 
-    /// Milliseconds between two attempts at a disk that takes nothing.
+    /// Milliseconds between two attempts to write to a full disk.
     private static var retryInterval: Int32 { 1_000 }
 
     private struct State: ~Copyable {
@@ -70,7 +70,7 @@ public final class CaptureSession: Sendable {
 
     // MARK: From shards
 
-    /// Takes a frame, from any thread.
+    /// Captures a frame, from any thread.
     ///
     /// - Parameters:
     ///   - head, payload: the two pieces of an ethernet frame; the second may be empty.
@@ -80,7 +80,7 @@ public final class CaptureSession: Sendable {
         let (head, payload) = (FramePiece(head), FramePiece(payload))
         let mustWake = state.withLock { state -> Bool in
             guard !state.isClosed else { return false }
-            // Under the lock, so that the file is in the order of time.
+            // The clock is read under the lock, so that the file is in order of time.
             var now = timespec()
             clock_gettime(CLOCK_REALTIME, &now)
             let result = state.buffer.append(
@@ -105,7 +105,7 @@ public final class CaptureSession: Sendable {
         }
     }
 
-    /// Takes no further frame, writes those that were taken, as far as the disk lets it, and closes the file.
+    /// Accepts no more frames, writes the pending ones as far as the disk has room, and closes the file.
     public func stop() {
         state.withLock { $0.isClosed = true }
         wake()
@@ -149,7 +149,7 @@ public final class CaptureSession: Sendable {
         guard let argument else { return nil }
         let work = Unmanaged<Work>.fromOpaque(argument).takeRetainedValue()
         ringway_name_thread("ringway-capture")
-        // Signals are for others; SIGPIPE among them, whose write fails with EPIPE then.
+        // All signals are blocked, SIGPIPE included: the write then fails with EPIPE.
         var signals = sigset_t()
         sigfillset(&signals)
         pthread_sigmask(SIG_SETMASK, &signals, nil)
@@ -185,7 +185,7 @@ public final class CaptureSession: Sendable {
         }
     }
 
-    /// Counts records written and lost, and reports a disk that takes nothing, and its recovery.
+    /// Counts records written and lost, and reports write failures and recovery.
     private func note(_ outcome: CaptureFile.Outcome, lost: inout Int) {
         let previous = state.withLock { state in
             state.written += outcome.written
@@ -203,7 +203,7 @@ public final class CaptureSession: Sendable {
         }
     }
 
-    /// Waits for the wake-up, for at most this many milliseconds; -1 without a bound.
+    /// Waits for the wake-up, at most this many milliseconds; -1 for no timeout.
     private func wait(_ milliseconds: Int32) {
         var entry = pollfd(fd: bell, events: Int16(POLLIN), revents: 0)
         _ = poll(&entry, 1, milliseconds)

@@ -4,7 +4,7 @@ internal import RingwayWire
 /// Memory for captured frames on their way to the file: two halves, of which shards fill one while the writer empties
 /// the other. A frame that does not fit is dropped.
 ///
-/// It knows no lock: its owner holds one around every call.
+/// Not thread-safe: the owner holds a lock around every call.
 struct RecordBuffer: ~Copyable {
     /// Bytes of each half: some milliseconds of a flow at full speed.
     static var halfSize: Int { 8 << 20 }
@@ -12,7 +12,7 @@ struct RecordBuffer: ~Copyable {
     /// The result of appending a frame.
     enum Result: Equatable {
         case kept
-        /// The filter does not want it.
+        /// The filter does not match.
         case unwanted
         /// The writer is too slow.
         case full
@@ -22,7 +22,7 @@ struct RecordBuffer: ~Copyable {
     private var filling = 0
     private var filled = 0
 
-    /// `nil` when the system has no memory for it.
+    /// `nil` if there is no memory.
     init?() {
         let memory = mmap(
             nil, 2 * Self.halfSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
@@ -34,7 +34,7 @@ struct RecordBuffer: ~Copyable {
 
     var isEmpty: Bool { filled == 0 }
 
-    /// Puts a frame at the end of the half that is being filled.
+    /// Appends a frame to the half being filled.
     ///
     /// - Parameters:
     ///   - head, payload: the two pieces of the frame; the second may be empty.
@@ -64,8 +64,8 @@ struct RecordBuffer: ~Copyable {
         return .kept
     }
 
-    /// Lets the other half be filled, which must have been emptied, and returns where the records of this one are. That
-    /// is an address and no pointer, because it leaves the lock; it is good until the next call.
+    /// Makes the other half, which must be empty, the one to fill, and returns the records of this one. The result is
+    /// an address rather than a pointer, because it leaves the lock; it is valid until the next call.
     mutating func swap() -> (address: UInt, count: Int) {
         defer {
             filling = 1 - filling
@@ -75,7 +75,7 @@ struct RecordBuffer: ~Copyable {
     }
 }
 
-/// A piece of a frame on its way through the lock, which lets no pointers in: its bytes are copied there and then.
+/// A piece of a frame, passed into the lock's closure, which does not accept pointers. The bytes are copied inside.
 struct FramePiece: Sendable {
     private let address: UInt
     private let count: Int

@@ -2,16 +2,16 @@ internal import RingwayAgentProtocol
 internal import RingwayWire
 
 extension Link {
-    /// How frames lie on a queue's descriptor.
+    /// How frames are delimited on a queue's descriptor.
     public enum Framing: Hashable, Sendable {
-        /// Every read and every write moves one whole frame, a virtio-net header first: a TAP device.
+        /// Every read and every write is one whole frame, a virtio-net header first: a TAP device.
         case device
         /// A byte stream, in which a length precedes every frame.
         case stream(StreamFraming)
         /// Every datagram is one frame without a virtio-net header: QEMU's `-netdev dgram`.
         case datagram
 
-        /// Whether each frame has a virtio-net header, so that super-frames and unfinished checksums may pass.
+        /// Whether each frame has a virtio-net header, and so may be a super-frame with a partial checksum.
         public var hasVirtioNetHeader: Bool {
             switch self {
             case .device, .stream(.agent): true
@@ -21,13 +21,14 @@ extension Link {
     }
 }
 
-/// How frames are told apart in a byte stream.
+/// How frames are delimited in a byte stream.
 public enum StreamFraming: Hashable, Sendable, CaseIterable {
     /// The length in 32 bits, big endian, and the frame: QEMU's `-netdev stream` and `-netdev socket`.
     case qemu
     /// The length in 16 bits, little endian, and the frame: VPNKit's, once its handshake is over.
     case vpnkit
-    /// A virtio-net header and the frame, super-frames whole, behind the length as `AgentFrame` says: the guest's agent.
+    /// The length as in `AgentFrame`, then a virtio-net header and the frame, which may be a super-frame: the guest's
+    /// agent.
     case agent
 }
 
@@ -41,7 +42,7 @@ extension Link.Framing {
         }
     }
 
-    /// Whether a peer of ours believes the length: one too long would end its link.
+    /// Whether the receiver accepts the length: a longer frame would end its link.
     @inline(__always)
     func carries(_ length: Int) -> Bool {
         if case .stream(let framing) = self { return framing.lengths.contains(length) }
@@ -65,12 +66,12 @@ extension StreamFraming {
         }
     }
 
-    /// Bytes of the virtio-net header that a frame lacks, and that is put before it.
+    /// Bytes of the virtio-net header to insert before a frame that has none.
     @inline(__always)
     var missingHeader: Int { self == .agent ? 0 : VirtioNetHeader.length }
 
-    /// The lengths that a frame can have: at least an ethernet header, and at most one with a VLAN tag and an IP packet of
-    /// 65,535 bytes behind it.
+    /// The valid lengths of a frame: at least an ethernet header, at most one with a VLAN tag and an IP packet of
+    /// 65,535 bytes.
     var lengths: ClosedRange<Int> {
         switch self {
         case .qemu: EthernetHeader.length...18 + 65_535

@@ -1,13 +1,13 @@
-/// What carries a guest's ethernet frames: one or more queues, how frames lie on them, and what the other end takes.
+/// A guest's link: one or more queues of ethernet frames, their framing, and the offloads of the other end.
 ///
-/// Each queue belongs to exactly one shard, and all frames of a flow that come by one queue stay in order.
+/// Each queue belongs to exactly one shard, and the frames of a flow that use one queue stay in order.
 public struct Link: Sendable {
-    /// One non-blocking descriptor per queue, owned by whoever holds the link.
+    /// One non-blocking descriptor per queue, owned by the link's owner.
     public var queues: [Int32]
-    /// How frames lie on each queue.
+    /// The framing of each queue.
     public var framing: Framing
-    /// Whether the guest takes several UDP datagrams of one size as one frame (VIRTIO_NET_F_GUEST_USO4 and 6). Without
-    /// meaning where segments are cut in software, which knows them too.
+    /// Whether the guest accepts several UDP datagrams of one size as one frame (VIRTIO_NET_F_GUEST_USO4 and 6). Not
+    /// needed if segmentation is done in software.
     public var takesUDPSuperFrames: Bool
 
     public init(queues: [Int32], framing: Framing = .device, takesUDPSuperFrames: Bool) {

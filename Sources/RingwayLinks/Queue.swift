@@ -5,39 +5,39 @@ public import RingwayRing
 public import RingwayStorage
 internal import RingwayWire
 
-/// One lane of a link, driven by one shard's ring: where every read brings one frame, they are read into leased buffers,
-/// by a multishot read where the kernel has it and by several single reads where not. On a device they are written from
-/// wherever they lie.
+/// One queue of a link, driven by one shard's ring. If every read is one frame, frames are read into leased buffers, by
+/// a multishot read if the kernel supports it, otherwise by several single reads. On a device, frames are written from
+/// their own buffers.
 public struct Queue: ~Copyable {
-    /// What a completed read brought.
+    /// The result of a completed read.
     public enum ReadResult {
-        /// A frame of so many bytes at the start of the buffer; the lease is the receiver's.
+        /// A frame of `length` bytes at the start of the buffer; the receiver owns the lease.
         case frame(Lease, length: Int)
-        /// No buffer was left. The read is armed again when one has come back: at once would only fail again.
+        /// No buffer was available. The read is re-armed when one has been released; an immediate one would fail again.
         case starved
-        /// Nothing, and nothing to do.
+        /// No frame.
         case nothing
-        /// The link is gone; said once, however many reads find out.
+        /// The link has failed; reported once, although several reads may fail.
         case lost(errno: Int32)
     }
 
-    /// Reads in flight where the kernel has no multishot read.
+    /// Single reads in flight if the kernel has no multishot read.
     private static var singleReads: Int { 8 }
 
     public let descriptor: Int32
     private var buffers: LeaseRing
     private let isMultishot: Bool
-    /// Datagrams are received, not read, and room is left for the virtio-net header that they lack.
+    /// Datagrams are received rather than read, behind room for a virtio-net header.
     private let isSocket: Bool
-    /// Reads that the kernel has: one when multishot.
+    /// Reads in flight: one if multishot.
     private var armed = 0
     private var isLost = false
 
     /// - Parameters:
-    ///   - ring: the shard's.
-    ///   - framing: a stream is nothing to this queue but a descriptor.
-    ///   - buffers: how many buffers the kernel may fill ahead of us.
-    ///   - group: the number by which the ring knows them.
+    ///   - ring: the shard's ring.
+    ///   - framing: for a stream, this queue only provides the descriptor.
+    ///   - buffers: the number of buffers that the kernel may fill ahead.
+    ///   - group: the ring's number for the buffers.
     ///   - isMultishot: whether to use IORING_OP_READ_MULTISHOT.
     public init(
         _ descriptor: Int32, _ ring: inout Ring, _ framing: Link.Framing = .device, buffers: Int, group: UInt16,
@@ -51,7 +51,7 @@ public struct Queue: ~Copyable {
         isSocket = framing == .datagram
     }
 
-    /// Puts buffers where the kernel finds them and arms what is not armed.
+    /// Provides buffers to the kernel and re-arms reads as needed.
     public mutating func refill(
         _ ring: inout Ring, from pool: UnsafeMutablePointer<BufferPool>, _ tag: OperationTag
     ) {
@@ -77,7 +77,7 @@ public struct Queue: ~Copyable {
         }
     }
 
-    /// Takes a read's completion; a buffer that it brought nothing in goes back to `pool`.
+    /// Handles a read's completion; an unused buffer is returned to `pool`.
     public mutating func take(
         _ completion: Completion, _ pool: UnsafeMutablePointer<BufferPool>
     ) -> ReadResult {
@@ -93,14 +93,14 @@ public struct Queue: ~Copyable {
     private mutating func takeFailure(
         _ completion: Completion, _ pool: UnsafeMutablePointer<BufferPool>
     ) -> ReadResult {
-        // A single read keeps its buffer when there is nothing more to read, a multishot one does not.
+        // A single read without data returns its buffer, a multishot one has none.
         if completion.hasBuffer { pool.pointee.release(buffers.take(completion.bufferIdentifier)) }
         switch -completion.result {
         case ENOBUFS: return .starved
         case EAGAIN, EINTR, ECANCELED: return .nothing
-        // An empty datagram is no frame, and no end either.
+        // An empty datagram is neither a frame nor end of file.
         case 0 where isSocket: return .nothing
-        // No frame is empty: the other end is closed. A TAP that is deleted gives EBADFD.
+        // End of file: the other end is closed. A deleted TAP fails with EBADFD.
         case 0: return lose(ENODEV)
         case let error: return lose(error)
         }
@@ -112,10 +112,10 @@ public struct Queue: ~Copyable {
         return .lost(errno: error)
     }
 
-    /// Whether the kernel has no read of ours; `refill` mends it.
+    /// Whether fewer reads than needed are in flight; `refill` re-arms them.
     public var isIdle: Bool { isMultishot ? armed == 0 : armed < Self.singleReads / 2 }
 
-    /// Writes a frame that lies in one piece. It must stay in place until the completion.
+    /// Writes a frame that lies in one piece. It must stay valid until the completion.
     @inline(__always)
     public func write(
         _ ring: inout Ring, _ frame: UnsafeMutableRawPointer, length: UInt32, _ tag: OperationTag
@@ -123,7 +123,7 @@ public struct Queue: ~Copyable {
         ring.write(descriptor, frame, length: length, tag)
     }
 
-    /// Writes a frame that lies in two pieces; `slices` too must stay in place.
+    /// Writes a frame that lies in two pieces; `slices` must stay valid, too.
     public func write(_ ring: inout Ring, _ slices: UnsafeMutablePointer<iovec>, _ tag: OperationTag) {
         ring.write(descriptor, slices, count: 2, tag)
     }

@@ -1,2 +1,3 @@
-// Whoever carries frames over a TAP finds it with the other links; the agent, which knows no other, imports it alone.
+// Re-exported, so that a user of links finds TAP devices with them; the agent, which uses no other link, imports
+// RingwayTap alone.
 @_exported public import RingwayTap

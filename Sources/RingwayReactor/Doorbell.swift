@@ -3,19 +3,19 @@ internal import Glibc
 public import RingwayRing
 public import Synchronization
 
-/// How others wake a thread that waits in its ring: another shard by a message to the ring, any other thread by an
-/// eventfd. A thread that is awake is not woken.
+/// Wakes a thread that waits in its ring: other shards send a message to the ring, other threads write to an eventfd. A
+/// running thread is not woken.
 public final class Doorbell: Sendable {
     private let before: InlineArray<16, UInt64> = .init(repeating: 0)
-    /// True while the owner waits, or is about to, and has looked at its mailboxes. Written every turn, so nothing that
-    /// others write lies within reach of it (see `CacheLines`).
+    /// True while the owner waits, or is about to after checking its mailboxes. Written every turn, so it has a cache
+    /// line of its own (see `CacheLines`).
     @usableFromInline let isWaiting = Atomic<Bool>(false)
     private let after: InlineArray<16, UInt64> = .init(repeating: 0)
     /// The owner's ring; written before any shard runs.
     private let ring = Atomic<Int32>(-1)
-    /// Whether `ring` is a descriptor of our own, closed with us.
+    /// Whether `ring` is a descriptor owned by the doorbell.
     private let ownsRing = Atomic<Bool>(false)
-    /// Read by the owner's ring; a write wakes it.
+    /// An eventfd polled by the owner's ring.
     public let event: Int32
 
     public init() throws(RingError) {
@@ -29,10 +29,10 @@ public final class Doorbell: Sendable {
         if ownsRing.load(ordering: .relaxed) { close(ring.load(ordering: .relaxed)) }
     }
 
-    /// Names the ring to send messages to. Called once.
+    /// Sets the ring that receives messages. Called once.
     ///
-    /// The kernel refuses a message to a descriptor that is no ring; the emulation would write it into whatever file has a
-    /// dead ring's number. So the way to an emulated ring is kept open for as long as the doorbell may be rung.
+    /// The kernel refuses a message to a descriptor that is not a ring. The emulated ring would write it to any file
+    /// that has reused the number, so the doorbell keeps its own descriptor of an emulated ring.
     func attach(_ descriptor: Int32, of backEnd: BackEnd) throws(RingError) {
         switch backEnd {
         case .ioUring: ring.store(descriptor, ordering: .releasing)
@@ -46,19 +46,19 @@ public final class Doorbell: Sendable {
 
     public var ringDescriptor: Int32 { ring.load(ordering: .acquiring) }
 
-    /// For another shard that has just posted: whether the owner must be woken. Answers true once per wait.
+    /// For another shard after a post: whether it must wake the owner. Returns true once per wait.
     @inlinable public func claimWake() -> Bool {
         guard isWaiting.load(ordering: .sequentiallyConsistent) else { return false }
         return isWaiting.exchange(false, ordering: .sequentiallyConsistent)
     }
 
-    /// For a thread without a ring.
+    /// Wakes the owner from a thread without a ring.
     public func wake() {
         var one: UInt64 = 1
         _ = write(event, &one, 8)
     }
 
-    /// For the owner: from here on a thread that posts must wake it. It looks at its mailboxes once more before it waits.
+    /// For the owner: from now on, a thread that posts must wake it. It checks its mailboxes once more before it waits.
     @inlinable func beginWaiting() { isWaiting.store(true, ordering: .sequentiallyConsistent) }
     @inlinable func endWaiting() { isWaiting.store(false, ordering: .relaxed) }
 }

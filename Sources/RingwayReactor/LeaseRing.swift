@@ -1,39 +1,39 @@
 public import RingwayRing
 public import RingwayStorage
 
-/// A buffer ring whose buffers are leased from a pool: the kernel picks one when data arrives, and the completion tells
-/// which lease it became.
+/// A buffer ring whose buffers are leased from a pool: the kernel picks one when data arrives, and the completion
+/// identifies the lease.
 ///
-/// Kept short on purpose: what is read next lands in a buffer that was used a moment ago and is still in the cache. A
-/// ring that outgrows the cache costs a third of the throughput. When many sources have data at once and some find no
-/// buffer, the ring grows, and shrinks again when it is hardly used.
+/// The ring is kept short, so that data lands in recently used buffers that are still in the cache; a ring larger than
+/// the cache costs a third of the throughput. If many sources have data at once and some find no buffer, the ring
+/// grows; it shrinks again when it is hardly used.
 public struct LeaseRing: ~Copyable {
     private var ring: BufferRing
     private let leases: UnsafeMutablePointer<Lease>
     private let free: UnsafeMutablePointer<UInt16>
     private var freeCount: Int
-    /// How many buffers `refill` puts in.
+    /// The number of buffers that `refill` provides.
     private var target: Int
     private let least: Int
-    /// Refills in a row that found the ring more than half full.
+    /// Consecutive refills at which the ring was more than half full.
     private var idleRefills = 0
     /// Bytes left free at the start of each buffer.
     public let headroom: Int
-    /// Large buffers that are left in the pool for others.
+    /// Large buffers to leave in the pool for other uses.
     public let reserve: Int
 
     public var group: UInt16 { ring.group }
-    /// Buffers the kernel may take now.
+    /// Buffers available to the kernel.
     public var available: Int { ring.available }
 
     /// - Parameters:
     ///   - capacity: the most buffers in the ring, a power of two.
-    ///   - least: how many it holds ordinarily.
-    ///   - group: the number by which operations name the ring.
+    ///   - least: the usual number of buffers.
+    ///   - group: the number by which operations refer to the ring.
     public init(
         _ owner: inout Ring, capacity: Int, least: Int, group: UInt16, headroom: Int, reserve: Int
     ) throws(RingError) {
-        // What may fail comes before any stored property is set.
+        // Allocations that may fail come before any stored property is set.
         var blocks = MemoryBlocks()
         let leases: UnsafeMutablePointer<Lease>
         let free: UnsafeMutablePointer<UInt16>
@@ -62,14 +62,14 @@ public struct LeaseRing: ~Copyable {
         free.deallocate()
     }
 
-    /// Fills the ring from the pool. True when it has buffers afterwards.
+    /// Fills the ring from the pool. True if it has buffers afterwards.
     @discardableResult
     public mutating func refill(from pool: UnsafeMutablePointer<BufferPool>) -> Bool {
         if target > least { considerShrinking() }
         return fill(upTo: target, from: pool)
     }
 
-    /// The same up to so many buffers, at the most the capacity.
+    /// Fills the ring up to the given number of buffers, at most the capacity.
     @discardableResult
     public mutating func fill(upTo count: Int, from pool: UnsafeMutablePointer<BufferPool>) -> Bool {
         while ring.available < count, freeCount > 0, pool.pointee.largeAvailable > reserve {
@@ -86,7 +86,7 @@ public struct LeaseRing: ~Copyable {
         return ring.available > 0
     }
 
-    /// Something found no buffer: the next refill puts in more, up to the capacity.
+    /// An operation found no buffer: the next refill provides more, up to the capacity.
     public mutating func grow() {
         target = min(ring.capacity, target * 2)
         idleRefills = 0
@@ -103,7 +103,7 @@ public struct LeaseRing: ~Copyable {
         target = max(least, target / 2)
     }
 
-    /// The lease behind a completion's buffer; the caller owns it from here on.
+    /// The lease of a completion's buffer, now owned by the caller.
     public mutating func take(_ identifier: UInt16) -> Lease {
         let lease = leases[Int(identifier)]
         precondition(!lease.isNone, "the kernel named a buffer that it was not given")
@@ -114,7 +114,7 @@ public struct LeaseRing: ~Copyable {
         return lease
     }
 
-    /// Gives all buffers back to the pool; the kernel must not use the ring any more.
+    /// Returns all buffers to the pool; the kernel must not use the ring any more.
     public mutating func drain(into pool: UnsafeMutablePointer<BufferPool>) {
         for slot in 0..<ring.capacity where !leases[slot].isNone {
             pool.pointee.release(leases[slot])

@@ -4,21 +4,21 @@ internal import RingwayStorage
 
 /// The ring, clock and doorbell of one thread.
 ///
-/// The owner's turn begins with `wait`, which submits everything queued, waits for a completion, the deadline or the
-/// doorbell, and reads the clock once. The owner then takes as many completions from the ring as it means to handle in a
-/// turn, and sees one `now` for all of them. It never blocks elsewhere.
+/// The owner's turn starts with `wait`, which submits all queued operations, waits for a completion, the deadline or
+/// the doorbell, and reads the clock once. The owner then handles a bounded number of completions, all with the same
+/// `now`. It never blocks elsewhere.
 public struct Reactor: ~Copyable {
     public var ring: Ring
     public let doorbell: Doorbell
     /// This turn's clock reading, monotonic nanoseconds.
     public private(set) var now: UInt64
-    /// Whether to look for work before sleeping; never, unless it was given a limit.
+    /// Whether to poll before sleeping; never by default.
     public var busyPoll: BusyPoll
-    /// Times that the thread looked for work instead of sleeping, and did not find any at once.
+    /// Times that the thread polled and found no work at once.
     public private(set) var idlePolls: UInt64 = 0
     private var eventBuffer: UnsafeMutablePointer<UInt64>
 
-    /// Fails when no descriptor is left for the doorbell's end of the ring.
+    /// Fails if there is no descriptor for the doorbell.
     public init(
         ring: consuming Ring, doorbell: Doorbell, busyPoll: BusyPoll = BusyPoll(limit: 0)
     ) throws(RingError) {
@@ -43,7 +43,7 @@ public struct Reactor: ~Copyable {
     /// Monotonic nanoseconds.
     public static func clock() -> UInt64 { ringway_monotonic_nanoseconds() }
 
-    /// Listens for the doorbell's event under `tag`; again after each completion.
+    /// Polls the doorbell's eventfd with `tag`; re-armed after each completion.
     public mutating func listen(_ tag: OperationTag) {
         ring.read(doorbell.event, into: UnsafeMutableRawBufferPointer(start: eventBuffer, count: 8), tag)
     }
@@ -57,11 +57,11 @@ public struct Reactor: ~Copyable {
     /// Submits, waits, and reads the clock.
     ///
     /// - Parameters:
-    ///   - deadline: monotonic nanoseconds; `nil` when no timer is set.
-    ///   - hasMail: asked after others have been told to ring; true means "do not wait".
-    /// - Returns: zero, or the `errno` that the ring failed with.
+    ///   - deadline: monotonic nanoseconds; `nil` if no timer is set.
+    ///   - hasMail: called after `beginWaiting`; true means "do not wait".
+    /// - Returns: zero, or the `errno` of the ring.
     public mutating func wait(until deadline: UInt64?, hasMail: () -> Bool) -> Int32 {
-        // The clock of the turn that ends is near enough: the deadline comes at most a turn late.
+        // The clock reading of the last turn is precise enough: the deadline is at most one turn late.
         var limit: Int64 = -1
         if let deadline { limit = deadline > now ? Int64(clamping: deadline - now) : 0 }
         if busyPoll.isWorthwhile, limit != 0 {
@@ -79,7 +79,7 @@ public struct Reactor: ~Copyable {
         return error
     }
 
-    /// Looks for a completion or mail for as long as `busyPoll` allows. What is ready at once teaches nothing.
+    /// Polls for a completion or mail as long as `busyPoll` allows. Work that is ready at once does not count.
     private mutating func poll(_ hasMail: () -> Bool) -> Bool {
         if ring.hasCompletion() { return true }
         idlePolls &+= 1
@@ -97,7 +97,7 @@ public struct Reactor: ~Copyable {
         return false
     }
 
-    /// What the calling thread has used; looking for work without finding any at once counts as waiting for it.
+    /// The calling thread's processor time; polling without work counts as waiting.
     public var usage: ThreadUsage {
         var usage = ThreadUsage.ofThread()
         usage.waits &+= idlePolls

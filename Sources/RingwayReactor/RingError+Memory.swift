@@ -3,7 +3,7 @@ public import RingwayRing
 public import RingwayStorage
 
 extension RingError {
-    /// There is no memory for what belongs to a ring.
+    /// A memory failure as an error of the ring.
     public init(_ failure: MemoryFailure) {
         self.init(operation: "cannot have \(failure.byteCount) bytes of memory", errno: ENOMEM)
     }

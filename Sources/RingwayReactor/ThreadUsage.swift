@@ -1,15 +1,15 @@
 internal import CRingway
 
-/// What a thread has used since it began.
+/// A thread's use of the processor.
 public struct ThreadUsage: Equatable, Sendable {
     /// Nanoseconds of processor time.
     public var nanoseconds: UInt64 = 0
-    /// Times that it gave the processor up to wait (`ru_nvcsw` of getrusage(2)).
+    /// Voluntary context switches (`ru_nvcsw` of getrusage(2)).
     public var waits: UInt64 = 0
 
     public init() {}
 
-    /// Of the calling thread.
+    /// The usage of the calling thread.
     public static func ofThread() -> ThreadUsage {
         var usage = ThreadUsage()
         ringway_thread_usage(&usage.nanoseconds, &usage.waits)

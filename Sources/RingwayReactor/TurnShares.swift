@@ -1,35 +1,35 @@
 internal import Synchronization
 
-/// The processor time of one process, shared out among its guests.
+/// Divides a process's processor time among its guests.
 ///
 /// ## Theory of operation
 ///
-/// A shard that always finds work, because its guest sends without end, is *busy*: it takes whatever the scheduler gives
-/// it. While fewer shards are busy than there are processors, one is free for those guests that want little, and for the
-/// programs they talk to. When as many are busy, an answer that costs a guest microseconds waits behind the time slices
-/// of all of them. Then each busy shard pauses after its turns, so that all busy shards together use one processor less
-/// than there are.
+/// A shard that always has work, because its guest sends without pause, is *busy*: it uses all the time that the
+/// scheduler grants. While fewer shards are busy than there are processors, one is free for guests with little traffic,
+/// and for the programs that they talk to. If as many are busy as there are processors, a response that takes
+/// microseconds waits for the time slices of all of them. Busy shards then pause after their turns, so that together
+/// they use one processor less than there are.
 ///
-/// They do so only as long as a shard of another guest has a turn now and then without being busy: a guest that is alone,
-/// and guests that are all busy, have every processor.
+/// They only pause while a shard of another guest has turns without being busy: a guest that is alone, and guests that
+/// are all busy, may use every processor.
 ///
-/// A shard keeps a `TurnShare` of its own and shares nothing but two words.
+/// Each shard has its own `TurnShare`; only two words are shared between shards.
 public final class TurnShares: Sendable {
-    /// For the shards of all networks in this process.
+    /// The shards of all networks in this process.
     public static let ofProcess = TurnShares(processors: ThreadUsage.processors)
 
-    /// Nanoseconds for which the last turn of a modest guest counts.
+    /// Nanoseconds for which the last turn of a shard that is not busy counts.
     static var memory: UInt64 { 20_000_000 }
 
     let processors: Int
     private let busy = Atomic(0)
     private let members = Atomic<UInt64>(0)
-    /// The last turn of a shard that is not busy: microseconds, and in the low 16 bits the number of its guest.
+    /// The last turn of a shard that is not busy: microseconds, with its guest's number in the low 16 bits.
     private let lastModest = Atomic<UInt64>(0)
 
     init(processors: Int) { self.processors = max(1, processors) }
 
-    /// A number for a guest that joins. Two guests that have the same one after 65,536 others are taken for one.
+    /// A number for a new guest. Numbers repeat after 65,536 guests; two guests with the same number count as one.
     public func join() -> UInt16 {
         UInt16(truncatingIfNeeded: members.wrappingAdd(1, ordering: .relaxed).newValue)
     }
@@ -41,7 +41,7 @@ public final class TurnShares: Sendable {
         lastModest.store((now / 1_000) << 16 | UInt64(guest), ordering: .relaxed)
     }
 
-    /// The last turn of a modest shard of another guest; zero where the last was one of this guest's.
+    /// The last turn of another guest's shard that was not busy; zero if the last one was this guest's.
     func lastModest(otherThan guest: UInt16) -> UInt64 {
         let last = lastModest.load(ordering: .relaxed)
         return UInt16(truncatingIfNeeded: last) == guest ? 0 : (last >> 16) * 1_000
@@ -49,9 +49,9 @@ public final class TurnShares: Sendable {
 
     func change(busy count: Int) { busy.wrappingAdd(count, ordering: .relaxed) }
 
-    /// How long a shard pauses after so many nanoseconds of work, with so many busy shards.
+    /// The pause after `work` nanoseconds, with this many busy shards.
     static func pause(after work: UInt64, busy: Int, processors: Int) -> UInt64 {
-        // The only processor is divided too.
+        // A single processor is halved.
         let free = max(2 * (processors - 1), 1)
         let wanted = 2 * max(busy, 1)
         guard wanted > free else { return 0 }
@@ -59,15 +59,16 @@ public final class TurnShares: Sendable {
     }
 }
 
-/// One shard's part of `TurnShares`. Confined to the shard's thread.
+/// The state of one shard for `TurnShares`. Confined to the shard's thread.
 public struct TurnShare: ~Copyable {
-    /// Nanoseconds between two looks at what the thread has used, and between two notes that it is modest.
+    /// Nanoseconds between two checks of the thread's usage, and between two records of a turn that is not busy.
     private static var window: UInt64 { 4_000_000 }
     private static var noteInterval: UInt64 { 1_000_000 }
-    /// Nanoseconds of work that are worth a pause, and the longest pause: timers and mail wait for it.
+    /// The shortest work that is followed by a pause, and the longest pause, because timers and mail are delayed by it,
+    /// nanoseconds.
     private static var leastWork: UInt64 { 200_000 }
     private static var mostPause: UInt64 { 2_000_000 }
-    /// Times that a thread may have waited for work in a window and still be busy.
+    /// The most waits per window of a busy thread.
     private static var mostWaits: UInt64 { 2 }
 
     private let shares: TurnShares
@@ -76,11 +77,11 @@ public struct TurnShare: ~Copyable {
     private var usage = ThreadUsage()
     private var windowStart: UInt64 = 0
     private var notedAt: UInt64 = 0
-    /// When the work began that no pause has followed yet.
+    /// The start of the work since the last pause.
     private var workStart: UInt64 = 0
-    /// Pauses in this window: the thread waited in them, but not for work.
+    /// Pauses in this window: waits of the thread, but not for work.
     private var pauses: UInt64 = 0
-    /// The last turn of a modest shard of another guest that was seen.
+    /// The last recorded turn of another guest's shard that was not busy.
     private var otherModestAt: UInt64 = 0
 
     public init(_ shares: TurnShares, guest: UInt16) {
@@ -90,20 +91,20 @@ public struct TurnShare: ~Copyable {
 
     deinit { if isBusy { shares.change(busy: -1) } }
 
-    /// When a busy shard is to have a turn even if it finds no work; `nil` for any other. One that sleeps would be counted
-    /// as busy for as long as it sleeps, and others would pause for it.
+    /// When a busy shard must have a turn even without work; `nil` for other shards. Otherwise a busy shard that goes
+    /// to sleep would remain counted, and others would pause for it.
     @inline(__always)
     public var deadline: UInt64? {
         mutating get { isBusy ? windowStart &+ Self.window : nil }
     }
 
-    /// To be called between two turns.
+    /// Called between turns.
     ///
     /// - Parameters:
-    ///   - turnStart: the clock reading of the turn that has ended, monotonic nanoseconds.
-    ///   - clock: reads the clock; asked of busy shards only.
-    ///   - used: what the thread has used; asked once in a window.
-    /// - Returns: nanoseconds that the thread is to pause for; zero for nearly all shards nearly always.
+    ///   - turnStart: the clock reading of the last turn, monotonic nanoseconds.
+    ///   - clock: reads the clock; called for busy shards only.
+    ///   - used: the thread's usage; called once per window.
+    /// - Returns: the pause in nanoseconds; usually zero.
     @inline(__always)
     public mutating func pause(
         turnStart: UInt64, clock: () -> UInt64, used: @autoclosure () -> ThreadUsage
@@ -123,7 +124,7 @@ public struct TurnShare: ~Copyable {
     private mutating func look(_ now: UInt64, _ used: ThreadUsage) {
         let waits = used.waits &- usage.waits
         let (elapsed, worked) = (now &- windowStart, used.nanoseconds &- usage.nanoseconds)
-        // A thread that other threads keep from running is as busy as one that runs.
+        // A thread that is preempted is as busy as one that runs.
         let isBusyNow = windowStart > 0 && waits <= pauses + Self.mostWaits && worked > elapsed / 16
         if isBusyNow != isBusy {
             isBusy = isBusyNow
@@ -147,7 +148,7 @@ public struct TurnShare: ~Copyable {
         let work = now &- workStart
         guard work >= Self.leastWork else { return 0 }
         let pause = min(TurnShares.pause(after: work, busy: busy, processors: shares.processors), Self.mostPause)
-        // The next work begins after the pause, and is told from the clock's next reading.
+        // The next work starts after the pause.
         workStart = now &+ pause
         if pause > 0 { pauses += 1 }
         return pause

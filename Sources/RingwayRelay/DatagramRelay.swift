@@ -2,26 +2,27 @@ internal import CRingway
 internal import Glibc
 internal import RingwayAgentProtocol
 
-/// Datagrams between an agent's channel, where each is a record, and a connected UDP socket.
+/// Relays datagrams between an agent's channel, where each is a record, and a connected UDP socket.
 ///
-/// The channel has flow control and the socket drops what does not fit, as UDP does; a record is never sent in part only.
+/// The channel has flow control; the socket drops datagrams that do not fit, as UDP does. A record is always sent
+/// whole.
 public final class DatagramRelay {
-    /// The beginning of a record that has not come whole: header and payload.
+    /// An incomplete record from the channel: header and payload.
     private var received: [UInt8] = []
-    /// Records, or the rest of one, that the channel had no room for.
+    /// Records, or the rest of one, for which the channel had no room.
     private var unsent: [UInt8] = []
     private var buffer = [UInt8](repeating: 0, count: StreamRecord.headerLength + StreamRecord.maximumDatagramLength)
 
-    /// Records that one visit moves each way at the most.
+    /// The most records per visit and direction.
     private static var visitRecords: Int { 64 }
 
-    /// Bytes of records that may wait for room in the channel.
+    /// The most bytes of records that wait for room in the channel.
     private static var maximumUnsent: Int { 256 << 10 }
 
     public init() {}
 
-    /// Adds a datagram for the channel that came by another way than the socket; the next visit sends it. Dropped where
-    /// too many wait.
+    /// Adds a datagram to the channel that did not come through the socket; the next visit sends it. Dropped if too
+    /// many wait.
     public func add(_ payload: [UInt8]) {
         guard unsent.count + payload.count <= Self.maximumUnsent else { return }
         unsent += Self.header(of: payload.count)
@@ -32,7 +33,7 @@ public final class DatagramRelay {
         withUnsafeBytes(of: StreamRecord.header(ofDatagram: count).littleEndian) { Array($0) }
     }
 
-    /// Moves what there is, both ways, until the kernel says EAGAIN or the visit's share is done.
+    /// Moves datagrams both ways, until EAGAIN or the limit of a visit.
     public func visit(channel: Int32, socket: Int32) -> Relay.State {
         let inward = moveRecords(channel, socket)
         if inward == .finished || inward == .failed { return inward }
@@ -43,7 +44,7 @@ public final class DatagramRelay {
     // MARK: Toward the socket
 
     private func moveRecords(_ channel: Int32, _ socket: Int32) -> Relay.State {
-        // Of each record the header is received, then the rest.
+        // For each record, first the header is received, then the rest.
         for _ in 0..<2 * Self.visitRecords {
             let wanted = missing
             let count = recv(channel, &buffer, wanted, Int32(MSG_DONTWAIT))
@@ -58,7 +59,7 @@ public final class DatagramRelay {
             case .none: return .failed
             case .some(let length) where received.count == StreamRecord.headerLength + length:
                 if header == StreamRecord.end { return .finished }
-                // A datagram that the socket has no room for is dropped.
+                // A datagram for which the socket has no room is dropped.
                 _ = received[StreamRecord.headerLength...].withUnsafeBytes {
                     send(socket, $0.baseAddress, length, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL))
                 }
@@ -73,7 +74,7 @@ public final class DatagramRelay {
         received.withUnsafeBytes { UInt32(littleEndian: $0.loadUnaligned(as: UInt32.self)) }
     }
 
-    /// Bytes up to the end of the header, or of the record.
+    /// Bytes missing from the header, or from the record.
     private var missing: Int {
         guard received.count >= StreamRecord.headerLength else { return StreamRecord.headerLength - received.count }
         return StreamRecord.headerLength + (StreamRecord.datagramLength(behind: header) ?? 0) - received.count
@@ -90,7 +91,7 @@ public final class DatagramRelay {
                 recv(socket, $0.baseAddress.map { $0 + start }, $0.count - start, Int32(MSG_DONTWAIT))
             }
             guard count >= 0 else {
-                // A refused datagram is an error of the next call only; the server may come back.
+                // ECONNREFUSED refers to an earlier datagram; the server may come back.
                 if errno == EINTR || errno == ECONNREFUSED { continue }
                 return errno == EAGAIN ? .idle : .failed
             }
@@ -100,7 +101,7 @@ public final class DatagramRelay {
         return .busy
     }
 
-    /// Sends what is left of a record. False means that the channel is gone.
+    /// Sends the rest of a record. False if the channel is closed.
     private func flush(_ channel: Int32) -> Bool {
         while !unsent.isEmpty {
             let sent = send(channel, unsent, unsent.count, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL))

@@ -1,18 +1,18 @@
 internal import Glibc
 public import RingwaySystem
 
-/// What the relays of one event loop share: the loop, the pipes, and the accounts of the pipes' descriptors.
+/// Shared by the relays of one event loop: the loop, the pipes, and the count of the pipes' descriptors.
 public final class RelayGroup {
     public let loop: EventLoop
     private var pipes: PipePool
     private var countedDescriptors = 0
 
-    /// Whether further pipes may be made; asked before each visit.
+    /// Whether more pipes may be created; called before each visit.
     public var mayGrow: () -> Bool = { true }
-    /// Called with the change when pipes have been made or closed, in descriptors.
+    /// Called with the change in descriptors when pipes were created or closed.
     public var descriptorsChanged: (Int) -> Void = { _ in }
 
-    /// - Parameter pipes: how many may exist at once.
+    /// - Parameter pipes: the most pipes at a time.
     public init(loop: EventLoop, pipes limit: Int) {
         self.loop = loop
         pipes = PipePool(limit: limit)
@@ -36,23 +36,24 @@ public final class RelayGroup {
         descriptorsChanged(change)
     }
 
-    /// Forgets what has been counted, at the end of the loop: the pipes go with the group.
+    /// Resets the count of descriptors at the end of the loop: the pipes are closed with the group.
     public func settle() {
         descriptorsChanged(-countedDescriptors)
         countedDescriptors = 0
     }
 }
 
-/// A relay on an event loop, from the opening of its ends, which is its subclass's business, to their closing.
+/// A relay on an event loop, from opening its ends, which a subclass does, to closing them.
 ///
-/// Both descriptors are watched by edges. Before `begin` events go to `negotiate`; afterwards they move bytes, or
-/// datagrams. The loop holds it while one of its descriptors is watched; its owner ends it before the loop goes.
+/// Both descriptors are registered edge-triggered. Before `begin`, events go to `negotiate`; afterwards they move bytes
+/// or datagrams. The loop retains the relay while one of its descriptors is registered; the owner ends the relay before
+/// the loop.
 open class LoopRelay: LoopMember {
     /// One of the two descriptors.
     private final class End: LoopMember {
         private unowned let relay: LoopRelay
         private let side: Relay.Side
-        /// The loop holds the end, and the end the relay, while it is watched.
+        /// The loop retains the end, and the end the relay, while registered.
         private var holding: LoopRelay?
 
         init(_ relay: LoopRelay, _ side: Relay.Side) {
@@ -73,15 +74,15 @@ open class LoopRelay: LoopMember {
     }
 
     public let group: RelayGroup
-    /// The two ends, which it owns, and what has moved between them.
+    /// The two ends, which are owned by the relay, and the number of bytes moved.
     public private(set) var relay: Relay
     private var phase = Phase.opening
     private lazy var nearEnd = End(self, .near)
     private lazy var farEnd = End(self, .far)
 
     /// - Parameters:
-    ///   - near: a descriptor that does not block, adopted; or -1 for one that is not there yet.
-    ///   - far: the same.
+    ///   - near: a non-blocking descriptor, adopted; or -1 if it is not open yet.
+    ///   - far: likewise.
     ///   - farHasRecords: whether the far end is an agent's channel.
     public init(_ group: RelayGroup, near: Int32, far: Int32, farHasRecords: Bool) {
         self.group = group
@@ -94,7 +95,7 @@ open class LoopRelay: LoopMember {
         return false
     }
 
-    /// Whether bytes or datagrams move.
+    /// Whether bytes or datagrams are being relayed.
     public var isMoving: Bool {
         switch phase {
         case .stream, .datagrams: true
@@ -104,13 +105,13 @@ open class LoopRelay: LoopMember {
 
     // MARK: Opening
 
-    /// Gives the relay its near end, a descriptor that does not block, which is adopted.
+    /// Sets the near end to a non-blocking descriptor, which is adopted.
     public func setNear(_ descriptor: Int32) { relay.near.descriptor = descriptor }
 
-    /// Gives the relay its far end in the same way.
+    /// Sets the far end likewise.
     public func setFar(_ descriptor: Int32) { relay.far.descriptor = descriptor }
 
-    /// Begins to watch an end that is there; false where the kernel does not. Does nothing for one that is watched.
+    /// Registers an open end with the loop; false if the kernel refuses. Does nothing if it is registered.
     public func watch(_ side: Relay.Side) -> Bool {
         let (end, descriptor) = side == .near ? (nearEnd, relay.near.descriptor) : (farEnd, relay.far.descriptor)
         guard !end.isRegistered else { return true }
@@ -119,21 +120,21 @@ open class LoopRelay: LoopMember {
         return true
     }
 
-    /// Moves bytes from now on.
+    /// Relays bytes from now on.
     public func begin() {
         phase = .stream
-        // Events that came while the ends were opened have been used up.
+        // Edges that occurred during opening have been consumed.
         relay.tryBoth()
         group.loop.resume(self)
     }
 
-    /// Moves datagrams from now on: the near end is a connected UDP socket, the far one an agent's channel.
+    /// Relays datagrams from now on: the near end is a connected UDP socket, the far one an agent's channel.
     public func beginDatagrams() {
         phase = .datagrams(DatagramRelay())
         group.loop.resume(self)
     }
 
-    /// Adds a datagram for the far end that came by another way than the near one.
+    /// Adds a datagram for the far end that did not come through the near one.
     public func add(_ datagram: [UInt8]) {
         guard case .datagrams(let datagrams) = phase else { return }
         datagrams.add(datagram)
@@ -142,10 +143,10 @@ open class LoopRelay: LoopMember {
 
     // MARK: For subclasses
 
-    /// An end is ready before the relay has begun. A connect that failed has left its error with the socket.
+    /// An end is ready before `begin`. The error of a failed connect is still pending on the socket.
     open func negotiate(_ events: EventLoop.Events, of side: Relay.Side) {}
 
-    /// Something may have moved.
+    /// Called after a visit.
     open func visited() {}
 
     /// Both descriptors are closed; called once.
@@ -157,7 +158,7 @@ open class LoopRelay: LoopMember {
         switch phase {
         case .ended: break
         case .opening:
-            // The error of a connect is for the one who asks how the connect went.
+            // The error of a connect stays pending for the code that checks the result.
             relay.note(
                 Relay.Readiness(isReadable: events.isReadable, isWritable: events.isWritable, hasError: false), of: side
             )

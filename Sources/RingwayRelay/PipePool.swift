@@ -1,7 +1,7 @@
 internal import CRingway
 internal import Glibc
 
-/// A pipe(7): where bytes are between two sockets.
+/// A pipe(7), through which bytes are spliced between two sockets.
 @frozen
 public struct Pipe: BitwiseCopyable {
     public var reading: Int32
@@ -12,15 +12,15 @@ public struct Pipe: BitwiseCopyable {
 
     public var isNone: Bool { reading < 0 }
 
-    /// Makes one that holds up to `bytes`, or less where the kernel grants a user no more; `nil` when no descriptor is
-    /// left.
+    /// Creates a pipe of up to `bytes`, or smaller if the kernel's per-user limit requires; `nil` without free
+    /// descriptors.
     static func make(bytes: Int32) -> Pipe? {
         var ends: (Int32, Int32) = (-1, -1)
         let result = withUnsafeMutablePointer(to: &ends) { pointer in
             pointer.withMemoryRebound(to: Int32.self, capacity: 2) { ringway_pipe($0) }
         }
         guard result == 0 else { return nil }
-        // What a user may pin in pipes is bounded (fs.pipe-user-pages-soft); a smaller one serves as well.
+        // The pipe memory of a user is limited (fs.pipe-user-pages-soft); a smaller pipe works as well.
         var room = bytes
         while room > 65_536, ringway_set_pipe_size(ends.1, room) < 0 { room /= 4 }
         return Pipe(reading: ends.0, writing: ends.1)
@@ -32,30 +32,30 @@ public struct Pipe: BitwiseCopyable {
     }
 }
 
-/// Empty pipes that wait for their next use: a direction has one only while bytes are in it.
+/// A pool of empty pipes: a direction only holds a pipe while bytes are in it.
 public struct PipePool: ~Copyable {
-    /// Pipes kept.
+    /// The most idle pipes.
     public static var capacity: Int { 16 }
-    /// Bytes asked for: what one system call moves at the most.
+    /// The pipe size requested, which is the most that one system call moves.
     public static var pipeBytes: Int { 1 << 20 }
 
-    /// Bytes copied at a time where there is no pipe.
+    /// The copy size if there is no pipe.
     private static var copyBytes: Int { 65_536 }
 
     private let idle: UnsafeMutablePointer<Pipe>
     private var count = 0
-    /// Allocated when bytes are copied for the first time.
+    /// Allocated on the first copy.
     private var copy: UnsafeMutableRawPointer?
-    /// Times that no pipe could be had.
+    /// Times that no pipe was available.
     public private(set) var exhaustions = 0
 
-    /// Pipes that may exist at once.
+    /// The most pipes at a time.
     private let limit: Int
     private var made = 0
-    /// Whether further pipes may be made; what there is stays in use.
+    /// Whether more pipes may be created; existing ones stay in use.
     public var mayGrow = true
 
-    /// - Parameter limit: pipes that may exist at once.
+    /// - Parameter limit: the most pipes at a time.
     public init(limit: Int = .max) {
         self.limit = limit
         idle = .allocate(capacity: Self.capacity)
@@ -68,7 +68,7 @@ public struct PipePool: ~Copyable {
         copy?.deallocate()
     }
 
-    /// An empty pipe, the one used last where there is one; `nil` when no descriptor is left.
+    /// The most recently used empty pipe, or a new one; `nil` without free descriptors.
     public mutating func take() -> Pipe? {
         guard count == 0 else {
             count -= 1
@@ -82,16 +82,16 @@ public struct PipePool: ~Copyable {
         return nil
     }
 
-    /// Takes an empty pipe back.
+    /// Returns an empty pipe to the pool.
     public mutating func put(_ pipe: Pipe) {
         guard count < Self.capacity else { return discard(pipe) }
         idle[count] = pipe
         count += 1
     }
 
-    /// Copies what a socket has, without taking it, `limit` bytes at the most.
+    /// Peeks at most `limit` bytes of a socket (MSG_PEEK).
     ///
-    /// - Returns: how many, or a negated `errno`.
+    /// - Returns: the number of bytes, or a negated `errno`.
     mutating func peek(_ source: Int32, limit: Int) -> Int {
         if copy == nil { copy = ringway_allocate(Self.copyBytes, 64) }
         guard let copy else { return Int(-ENOMEM) }
@@ -99,22 +99,22 @@ public struct PipePool: ~Copyable {
         return count < 0 ? Int(-errno) : count
     }
 
-    /// Sends bytes that were peeked at, and takes from the source as many as the sink took.
+    /// Sends peeked bytes, and removes from the source as many as the sink accepted.
     ///
-    /// - Returns: how many, or a negated `errno`.
+    /// - Returns: the number of bytes, or a negated `errno`.
     func pass(_ count: Int, from source: Int32, to sink: Int32) -> Int {
         guard let copy else { return Int(-ENOMEM) }
         let sent = send(sink, copy, count, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL))
         guard sent > 0 else { return sent < 0 ? Int(-errno) : 0 }
-        // The same bytes once more: only TCP would discard them without copying.
+        // Receives the same bytes again: only TCP can discard them without a copy (MSG_TRUNC).
         _ = recv(source, copy, sent, Int32(MSG_DONTWAIT))
         return sent
     }
 
-    /// Descriptors of all pipes, those in use and those that wait.
+    /// Descriptors of all pipes, in use or idle.
     public var descriptors: Int { 2 * made }
 
-    /// Closes the pipes that wait for their next use; false when there are none.
+    /// Closes the idle pipes; false if there are none.
     public mutating func closeIdle() -> Bool {
         guard count > 0 else { return false }
         while count > 0 {

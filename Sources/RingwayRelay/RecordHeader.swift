@@ -2,41 +2,41 @@ internal import CRingway
 internal import Glibc
 internal import RingwayAgentProtocol
 
-/// The header of a record (`StreamRecord`), on its way out of a stream or into one, where it may be cut anywhere.
+/// The header of a record (`StreamRecord`) while it is being received or sent, which may take several calls.
 @frozen
 public struct RecordHeader: BitwiseCopyable {
-    /// What a stream has.
+    /// The result of receiving a header.
     enum Received {
-        /// A record of so many bytes.
+        /// A record of this many bytes.
         case record(Int)
-        /// The direction's end.
+        /// The end of this direction.
         case end
-        /// The header is not all there yet.
+        /// The header is incomplete.
         case incomplete
-        /// The stream has ended or failed, or the header is out of bounds.
+        /// The stream has ended or failed, or the length is out of bounds.
         case broken
     }
 
-    /// How far a header got.
+    /// The result of sending a header.
     enum Sent { case whole, part, broken }
 
-    /// The bytes, the next of them lowest.
+    /// The bytes, the next one lowest.
     private var value: UInt32 = 0
-    /// Bytes that have been received, or that are still to be sent.
+    /// Bytes received, or bytes still to be sent.
     private var count: UInt8 = 0
 
     public init() {}
 
-    /// Whether nothing is to be sent.
+    /// Whether there is nothing to send.
     var isDone: Bool { count == 0 }
 
-    /// Has the header of a record of so many bytes sent by the calls of `send` that follow; zero is the end.
+    /// Sets the header of a record of `bytes` bytes, sent by the following calls of `send`; zero is the end.
     mutating func write(_ bytes: UInt32) {
         value = bytes.littleEndian
         count = UInt8(StreamRecord.headerLength)
     }
 
-    /// Sends what is left of the header.
+    /// Sends the rest of the header.
     mutating func send(_ sink: Int32) -> Sent {
         while count > 0 {
             var rest = value
@@ -54,7 +54,7 @@ public struct RecordHeader: BitwiseCopyable {
         return .whole
     }
 
-    /// Takes what the source has of a header.
+    /// Receives bytes of a header from the source.
     mutating func receive(_ source: Int32) -> Received {
         while count < UInt8(StreamRecord.headerLength) {
             var part: UInt32 = 0

@@ -1,17 +1,17 @@
 internal import CRingway
 internal import Glibc
 
-/// A connection of two sockets, and the moving of bytes between them.
+/// Relays bytes between two connected sockets.
 ///
 /// ## Theory of operation
 ///
-/// The *near* end is the socket on this side: a client's, or that of a server which was dialled. The *far* end leads on:
-/// into the guest, or to the host; where it is an agent's channel it carries records. Each way is a `RelayDirection` with
-/// its own end, so half-close passes through, and a failure of either end resets the other.
+/// The *near* end is the socket on this side: a client's, or that of a dialled server. The *far* end leads on, into the
+/// guest or to the host; if it is an agent's channel it carries records. Each direction is a `RelayDirection` with its
+/// own end of file, so half-close passes through, and a failure of either end resets the other.
 ///
-/// A relay waits for nothing and knows no loop. Its owner tells it of readiness by `note`, once for each change, as
-/// edge-triggered epoll(7) and multishot polls of io_uring report it; the relay remembers that until the kernel says
-/// EAGAIN. `visit` then moves what can be moved, up to a bound, and says whether there is more to do without waiting.
+/// A relay does not wait and is independent of any loop. The owner reports readiness by `note`, once per edge, as
+/// edge-triggered epoll(7) and multishot polls of io_uring do; the relay remembers it until EAGAIN. `visit` then moves
+/// bytes, up to a bound, and returns whether more could be moved without waiting.
 ///
 ///     owner:  note(events, of: .near) ─► visit(&pipes) ─► .idle        wait for the next event
 ///                                                     ├─► .busy        visit again after the others' turn
@@ -21,19 +21,19 @@ internal import Glibc
 public struct Relay: BitwiseCopyable {
     public enum Side: UInt8, BitwiseCopyable, Sendable { case near, far }
 
-    /// What a visit came to.
+    /// The result of a visit.
     public enum State {
-        /// All is done that could be done now.
+        /// Nothing more can be moved now.
         case idle
-        /// There is more to do than one visit may.
+        /// The bound of a visit was reached.
         case busy
-        /// Both directions have ended in good order.
+        /// Both directions have ended in order.
         case finished
         /// One end has failed. The other is to be reset.
         case failed
     }
 
-    /// What the kernel says of one end.
+    /// The readiness of one end.
     public struct Readiness {
         public var isReadable: Bool
         public var isWritable: Bool
@@ -52,8 +52,8 @@ public struct Relay: BitwiseCopyable {
     public var toNear: RelayDirection
 
     /// - Parameters:
-    ///   - near: a descriptor, or -1 for one that is not there yet.
-    ///   - far: the same.
+    ///   - near: a descriptor, or -1 if it is not open yet.
+    ///   - far: likewise.
     ///   - farHasRecords: whether the far end is an agent's channel.
     public init(near: Int32, far: Int32, farHasRecords: Bool) {
         self.near = RelayEnd(descriptor: near)
@@ -62,18 +62,18 @@ public struct Relay: BitwiseCopyable {
         toNear = RelayDirection(farHasRecords ? .outOfRecords : .plain)
     }
 
-    /// Bytes that one visit moves each way at the most.
+    /// The most bytes per visit and direction.
     public static var visitBytes: Int { 1 << 20 }
-    /// Bytes that are still taken from a connection that has failed.
+    /// The most bytes read from an end after it has failed.
     private static var lastBytes: Int { 16 << 20 }
 
-    /// Has the next visit try both ends, whatever has been said of them.
+    /// Makes the next visit try both ends, regardless of reported readiness.
     public mutating func tryBoth() {
         toFar.isReadable = true
         toNear.isReadable = true
     }
 
-    /// Takes note of what the kernel says.
+    /// Records readiness of an end.
     public mutating func note(_ readiness: Readiness, of side: Side) {
         switch side {
         case .near: Self.note(readiness, of: &near, from: &toFar, into: &toNear)
@@ -91,13 +91,13 @@ public struct Relay: BitwiseCopyable {
 
     // MARK: Moving
 
-    /// Moves what there is to move, `visitBytes` each way at the most.
+    /// Moves bytes, at most `visitBytes` per direction.
     public mutating func visit(_ pipes: inout PipePool) -> State {
         move(to: .far, Self.visitBytes, &pipes)
         move(to: .near, Self.visitBytes, &pipes)
         if toNear.isSourceGoneAfterEnd(far), !toFar.isShut { far.isBroken = true }
         if near.isBroken || far.isBroken {
-            // What one end sent before it failed still arrives, as far as there is room for it.
+            // Data that one end sent before it failed is still delivered, as far as the other has room.
             if near.isBroken, !far.isBroken { moveLast(to: .far, &pipes) }
             if far.isBroken, !near.isBroken { moveLast(to: .near, &pipes) }
             return .failed
@@ -124,7 +124,7 @@ public struct Relay: BitwiseCopyable {
         }
     }
 
-    /// Moves what the source had sent before it failed, or before the relay is closed without waiting for its end.
+    /// Moves the data that the source sent before it failed, or before the relay is closed without waiting for its end.
     public mutating func moveLast(to side: Side, _ pipes: inout PipePool) {
         switch side {
         case .far: toFar.isReadable = true
@@ -135,14 +135,14 @@ public struct Relay: BitwiseCopyable {
 
     // MARK: Ending
 
-    /// Drops what is in pipes; the descriptors are the owner's to close.
+    /// Discards the content of pipes; the owner closes the descriptors.
     public mutating func abandon(_ pipes: inout PipePool) {
         toFar.abandon(&pipes)
         toNear.abandon(&pipes)
     }
 
-    /// Closes what is open. With `reset` the peers of plain sockets see one; of a channel, closing before the record of
-    /// the end says that.
+    /// Closes both ends. With `reset` the peers of plain sockets see RST; on a channel, a close before the end record
+    /// means reset.
     public mutating func close(reset: Bool, _ pipes: inout PipePool) {
         abandon(&pipes)
         if near.descriptor >= 0 {

@@ -6,55 +6,55 @@ internal import RingwayAgentProtocol
 @frozen
 public struct RelayEnd: BitwiseCopyable {
     public var descriptor: Int32
-    /// The connection has failed: what its peer sent before is all there will be.
+    /// The connection has failed; only data that the peer sent before can still be read.
     public var isBroken = false
 
     public init(descriptor: Int32) { self.descriptor = descriptor }
 }
 
-/// One way between two sockets: through a pipe, by splice(2), so that the kernel moves its pages without copying them; by
-/// a copy where there is no pipe to be had or the sockets cannot be spliced.
+/// One direction between two sockets: through a pipe by splice(2), so that pages move without a copy; by copying if
+/// there is no pipe or the sockets cannot be spliced.
 ///
-/// The sockets' own buffers are all the memory there is: nothing more is read from one while the other does not take
-/// what was read. That is the backpressure.
+/// There is no buffer besides the sockets' own: nothing is read from the source while the sink does not accept what was
+/// read. That is the backpressure.
 @frozen
 public struct RelayDirection: BitwiseCopyable {
-    /// How bytes lie in the two sockets' streams.
+    /// The framing of the two streams.
     public enum Framing: UInt8, BitwiseCopyable {
-        /// As they are. The stream's end is the direction's.
+        /// Plain bytes on both sides. End of file ends the direction.
         case plain
-        /// The sink gets the agent's records (`StreamRecord`): the end is a record, and a stream that ends without it was
-        /// reset.
+        /// The sink is an agent's channel with records (`StreamRecord`): the end is a record, and a stream that ends
+        /// without one was reset.
         case intoRecords
-        /// The source has them.
+        /// The source is an agent's channel.
         case outOfRecords
     }
 
-    /// There only while bytes are in it.
+    /// Only present while bytes are in it.
     public var pipe = Pipe.none
     /// Bytes in the pipe.
     public var queued = 0
-    /// Bytes of payload that have gone this way.
+    /// Payload bytes moved.
     public var bytes: UInt64 = 0
-    /// Whether the source may have something, an end included. The kernel says when it does again.
+    /// Whether the source may have data or end of file; set again by the next edge.
     public var isReadable = false
     /// Whether the sink may have room.
     public var isWritable = true
     /// The source has ended.
     public var hasEnded = false
-    /// The end has been passed on to the sink.
+    /// The end has been passed to the sink.
     public var isShut = false
     public let framing: Framing
-    /// Bytes are copied: the kernel splices no sockets of this kind.
+    /// Bytes are copied, because the kernel cannot splice these sockets.
     var isCopied = false
     var header = RecordHeader()
-    /// Bytes of the present record that the source still has: of one that is read, or of one that is copied and whose
-    /// header is out.
+    /// Bytes of the current record still in the source: of a record being received, or of one being copied after its
+    /// header was sent.
     var owed = 0
 
     public init(_ framing: Framing = .plain) { self.framing = framing }
 
-    /// Whether there is anything to try.
+    /// Whether a move may make progress.
     public var canMove: Bool {
         if isShut { return false }
         if queued == 0, hasEnded { return framing != .intoRecords || isWritable }
@@ -65,15 +65,15 @@ public struct RelayDirection: BitwiseCopyable {
 extension RelayDirection {
     /// How a visit ended.
     public enum Outcome {
-        /// Both sockets have been asked for all they could do, or the budget is used up.
+        /// Both sockets returned EAGAIN, or the budget is used up.
         case moved
-        /// The source, or the sink, is broken.
+        /// The source, or the sink, has failed.
         case sourceBroken, sinkBroken
     }
 
-    /// Moves bytes from `source` to `sink` until there are none, or no room, or `budget` is used up.
+    /// Moves bytes from `source` to `sink` until EAGAIN, or until `budget` is used up.
     ///
-    /// - Parameter budget: bytes; what has been moved is subtracted.
+    /// - Parameter budget: bytes; moved ones are subtracted.
     public mutating func move(
         from source: RelayEnd, to sink: RelayEnd, _ pipes: inout PipePool, budget: inout Int
     ) -> Outcome {
@@ -94,7 +94,7 @@ extension RelayDirection {
             if queued == 0 {
                 guard !hasEnded else { return finish(sink) }
                 guard isReadable, isWritable else { return .moved }
-                // What a header has announced to the sink is copied to the end.
+                // A record whose header was sent for copying is copied to its end.
                 if isCopied || framing == .intoRecords && owed > 0 {
                     return copyAll(from: source, to: sink, &pipes, budget: &budget)
                 }
@@ -114,8 +114,8 @@ extension RelayDirection {
                     if framing == .outOfRecords { owed -= count }
                     if framing == .intoRecords { header.write(UInt32(count)) }
                 case 0:
-                    // A failure is reported once; after that the socket looks as if its peer had closed in good order.
-                    // And a stream of records ends by a record.
+                    // An error is reported once; after that the socket looks closed in order. A stream of records ends
+                    // by a record.
                     guard !source.isBroken, framing != .outOfRecords else { return .sourceBroken }
                     hasEnded = true
                     continue
@@ -146,10 +146,10 @@ extension RelayDirection {
 
     // MARK: Records and ends
 
-    /// Passes the end on to the sink.
+    /// Passes the end to the sink.
     private mutating func finish(_ sink: Int32) -> Outcome {
         guard framing == .intoRecords else {
-            // A sink that is gone reports that by itself.
+            // A failed sink reports its error by itself.
             _ = shutdown(sink, Int32(SHUT_WR))
             isShut = true
             return .moved
@@ -160,7 +160,7 @@ extension RelayDirection {
         return .moved
     }
 
-    /// Reads the next record's header where one is due; an outcome ends the visit.
+    /// Receives the next record's header if it is due; a result ends the visit.
     private mutating func openRecord(_ source: RelayEnd) -> Outcome? {
         guard framing == .outOfRecords, owed == 0 else { return nil }
         switch header.receive(source.descriptor) {
@@ -184,8 +184,8 @@ extension RelayDirection {
         }
     }
 
-    /// Whether a source of records is gone, or sends more, after the record of its end. Only a send the other way would
-    /// show that otherwise, and there may be nothing to send.
+    /// Whether a source of records has failed, or sent more, after its end record. Only a send in the other direction
+    /// would detect this otherwise, and there may be nothing to send.
     public mutating func isSourceGoneAfterEnd(_ source: RelayEnd) -> Bool {
         guard framing == .outOfRecords, isShut, isReadable else { return false }
         isReadable = false
@@ -196,8 +196,7 @@ extension RelayDirection {
 
     // MARK: Copies
 
-    /// The way without a pipe, when no descriptor is left for one: bytes stay with the source until the sink has taken
-    /// them.
+    /// Copies when there is no descriptor for a pipe: bytes stay in the source until the sink has accepted them.
     private mutating func copyAll(
         from source: RelayEnd, to sink: Int32, _ pipes: inout PipePool, budget: inout Int
     ) -> Outcome {
@@ -239,7 +238,7 @@ extension RelayDirection {
         return .moved
     }
 
-    /// Drops what is in the pipe.
+    /// Discards the content of the pipe.
     public mutating func abandon(_ pipes: inout PipePool) {
         guard !pipe.isNone else { return }
         pipes.discard(pipe)

@@ -1,10 +1,9 @@
-/// The buffers of every shard as one address space: a lease names memory wherever it travels.
+/// The buffers of all shards as one address space: a lease identifies memory on any shard.
 ///
-/// Filled in before the shards start and read-only from then on.
+/// Initialised before the shards start and read-only from then on.
 @frozen
 public struct BufferSpace: @unchecked Sendable {
-    // Sendable: the table is written before any shard runs and never after, and the memory a lease names belongs to
-    // the lease's holder alone.
+    // Sendable: the table is not written after the shards have started, and only a lease's holder accesses its memory.
 
     @frozen @usableFromInline struct Region: BitwiseCopyable {
         @usableFromInline var large: UnsafeMutableRawPointer
@@ -13,12 +12,12 @@ public struct BufferSpace: @unchecked Sendable {
         @usableFromInline var smallStates: UnsafeMutablePointer<LeaseState>
     }
 
-    /// Bytes in a large buffer: a virtio-net header, an ethernet header, 64 KiB of IP, and room for the headroom that
-    /// the receiving side of the host puts before a payload; a multiple of the page size.
+    /// Bytes in a large buffer: a virtio-net header, an ethernet header, 64 KiB of IP, and the headroom before payload
+    /// received from the host; a multiple of the page size.
     public static var largeSize: Int { 69_632 }
     /// Bytes in a small buffer.
     public static var smallSize: Int { 2_048 }
-    /// The most shards that a lease can name.
+    /// The most shards that a lease can encode.
     public static var maximumShards: Int { 64 }
 
     @usableFromInline let regions: UnsafeMutablePointer<Region>
@@ -62,7 +61,7 @@ public struct BufferSpace: @unchecked Sendable {
         region.smallStates.deallocate()
     }
 
-    /// Gives the memory back. No lease may be in use any more.
+    /// Frees the memory. No lease may be in use any more.
     public func deallocate() {
         for shard in 0..<shards { Self.deallocate(regions[shard]) }
         regions.deallocate()
@@ -94,20 +93,20 @@ public struct BufferSpace: @unchecked Sendable {
     }
 }
 
-/// One shard's buffers: two sizes, a fixed number of each, the last one given back is the first one handed out.
+/// One shard's buffers: a fixed number of each of two sizes, last in first out.
 ///
-/// Only its shard's thread touches a pool, so nothing here is atomic. Running dry is an expected condition: `lease`
-/// answers `Lease.none` and the caller applies back-pressure. A buffer that belongs to another shard is collected on a
-/// chain per home shard, which the engine sends home once a turn.
+/// Only the shard's own thread uses a pool, so nothing here is atomic. Exhaustion is an expected condition: `lease`
+/// returns `Lease.none` and the caller applies backpressure. A buffer that belongs to another shard is put on a chain
+/// per owner, which the engine returns once per turn.
 public struct BufferPool: ~Copyable {
     public let space: BufferSpace
     public let shard: Int
 
     @usableFromInline var large: FreeList
     @usableFromInline var small: FreeList
-    /// Leases to send home, one chain per shard.
+    /// Leases to return to other shards, one chain per shard.
     @usableFromInline let strays: UnsafeMutablePointer<LeaseQueue>
-    /// How many leases wait on all chains of `strays`.
+    /// The number of leases on all chains of `strays`.
     public var strayCount = 0
 
     @frozen @usableFromInline struct FreeList {
@@ -163,13 +162,13 @@ public struct BufferPool: ~Copyable {
 
     @inlinable public var largeAvailable: Int { large.available }
     @inlinable public var smallAvailable: Int { small.available }
-    /// Large buffers run short: what has to be kept is copied into small ones, so that frames from the guest, the
-    /// acknowledgements among them, always find a large one.
+    /// Large buffers are short: data that must be kept is copied into small ones, so that frames from the guest, which
+    /// include acknowledgements, always find a large one.
     @inlinable public var isPressed: Bool { largeAvailable < space.largeCount / 2 }
-    /// Buffers of both sizes that are leased now.
+    /// Leased buffers of both sizes.
     public var leased: Int { space.largeCount + space.smallCount - large.available - small.available }
 
-    /// Takes a buffer out, held once, or answers `Lease.none` when all are in use.
+    /// Leases a buffer with one reference, or returns `Lease.none` if all are in use.
     @inlinable @inline(__always) public mutating func lease(_ kind: Lease.Kind) -> Lease {
         let taken: UInt32?
         switch kind {
@@ -184,7 +183,7 @@ public struct BufferPool: ~Copyable {
         return lease
     }
 
-    /// A small buffer when `bytes` fit one, else (or when those are used up) a large one.
+    /// A small buffer if `byteCount` fits and one is free, otherwise a large one.
     @inlinable @inline(__always) public mutating func lease(fitting byteCount: Int) -> Lease {
         if byteCount <= BufferSpace.smallSize {
             let lease = lease(.small)
@@ -193,10 +192,10 @@ public struct BufferPool: ~Copyable {
         return lease(.large)
     }
 
-    /// Adds a holder, for example a write that the kernel still has to make.
+    /// Adds a reference, for example for a write in flight.
     @inlinable @inline(__always) public func hold(_ lease: Lease) { space.state(of: lease).pointee.holds &+= 1 }
 
-    /// Ends one hold; with the last one the buffer goes back to its pool.
+    /// Removes a reference; the last one returns the buffer to its pool.
     @inlinable public mutating func release(_ lease: Lease) {
         let state = space.state(of: lease)
         precondition(state.pointee.holds > 0, "a buffer was released more often than held")
@@ -220,7 +219,7 @@ public struct BufferPool: ~Copyable {
         }
     }
 
-    /// The chain of leases that belong to `shard`, or `Lease.none`; the caller sends it there.
+    /// The chain of leases that belong to `shard`, or `Lease.none`, for the caller to send.
     @inlinable public mutating func takeStrays(of shard: Int) -> Lease {
         var lease = strays[shard].head
         let head = lease
@@ -232,7 +231,7 @@ public struct BufferPool: ~Copyable {
         return head
     }
 
-    /// Puts a chain that could not be sent back where `takeStrays` found it.
+    /// Puts a chain that could not be sent back on `strays`.
     public mutating func keepStrays(_ head: Lease, of shard: Int) {
         var lease = head
         while !lease.isNone {
@@ -243,7 +242,7 @@ public struct BufferPool: ~Copyable {
         }
     }
 
-    /// Takes back a chain that another shard sent home.
+    /// Accepts a chain of returned leases from another shard.
     @inlinable public mutating func acceptHome(_ head: Lease) {
         var lease = head
         while !lease.isNone {

@@ -1,11 +1,11 @@
-/// Memory that one thread writes keeps away from memory that another one does.
+/// Keeps memory that different threads write on different cache lines.
 ///
-/// Processors move memory between their caches in lines of 64 bytes, and many fetch the neighbouring line too. What two
-/// shards write within 128 bytes of each other costs both of them a transfer each time, though they share nothing.
+/// Processors exchange cache lines of 64 bytes, and many prefetch the neighbouring line. Two shards that write within
+/// 128 bytes of each other would cause a transfer on each write (false sharing).
 public enum CacheLines {
     /// Bytes within which only one thread may write.
     @inlinable public static var reach: Int { 128 }
 
-    /// `bytes`, and as many more as no allocation may begin in.
+    /// `byteCount` rounded up to whole units of `reach`.
     @inlinable public static func whole(_ byteCount: Int) -> Int { max(reach, (byteCount + reach - 1) & ~(reach - 1)) }
 }

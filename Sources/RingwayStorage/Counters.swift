@@ -1,8 +1,8 @@
 public import Synchronization
 
-/// Everything that Ringway counts, in one list; `name` is the key in statistics.
+/// All counters, in one list; `name` is the key in statistics.
 ///
-/// A drop without a counter is a defect. Gauges (names without a verb in the past) rise and fall, the rest only rise.
+/// A drop without a counter is a defect. Gauges rise and fall, all others only rise.
 public enum Metric: Int, CaseIterable, Sendable {
     // Link
     case framesFromGuest, bytesFromGuest, framesToGuest, bytesToGuest
@@ -47,7 +47,7 @@ public enum Metric: Int, CaseIterable, Sendable {
     /// The key in statistics.
     public var name: String {
         switch self {
-        // Keys are API: these keep the word that they had when they were first published.
+        // Keys are API: these keep their first published name.
         case .bytesFromGuest: "octetsFromGuest"
         case .bytesToGuest: "octetsToGuest"
         case .tcpDuplicateBytes: "tcpDuplicateOctets"
@@ -58,7 +58,7 @@ public enum Metric: Int, CaseIterable, Sendable {
         }
     }
 
-    /// Whether it tells how much there is now, which falls too, and not how often something happened.
+    /// Whether the metric is a current value, which may fall, rather than a count of events.
     public var isGauge: Bool {
         switch self {
         case .tcpFlows, .tcpHalfOpen, .tcpWindowCommitted, .tcpUnsentBytes, .udpMappings, .pingMappings,
@@ -69,19 +69,19 @@ public enum Metric: Int, CaseIterable, Sendable {
     }
 }
 
-/// One shard's counters. The shard is the only writer, so an increment is a load and a relaxed store; readers on other
-/// threads see each word whole, and the control plane sums the shards when someone asks.
+/// One shard's counters. The shard is the only writer, so an increment is a load and a relaxed store. Readers on other
+/// threads never see a torn word, and the control plane sums over the shards on demand.
 @frozen
 public struct Counters: @unchecked Sendable {
     // Sendable: the words are atomics, and the memory lives as long as the network.
 
     @usableFromInline let words: UnsafeMutablePointer<Atomic<UInt64>>
-    /// One word per reason that the frame parser names.
+    /// One word per drop reason of the frame parser.
     @usableFromInline static var reasons: Int { 64 }
     private static let count = reasons + Metric.allCases.count
 
     public init() {
-        // A line of slack on both ends keeps two shards' counters off one cache line.
+        // Padding on both ends avoids false sharing between shards.
         let memory = UnsafeMutableRawPointer.allocate(byteCount: Self.count * 8 + 128, alignment: 128)
         words = memory.bindMemory(to: Atomic<UInt64>.self, capacity: Self.count)
         for index in 0..<Self.count { (words + index).initialize(to: Atomic(0)) }

@@ -1,6 +1,6 @@
 internal import Synchronization
 
-/// The descriptors of one process, shared out among those who would use them up: its guests.
+/// Divides a process's descriptors among its guests.
 ///
 /// ## Theory of operation
 ///
@@ -8,43 +8,43 @@ internal import Synchronization
 ///     | outside, standing |<--------------- pool ---------------->|<- reserve ->|
 ///                         | flows of guests ...        | headroom |
 ///
-/// *Standing* descriptors last as long as a guest or a listener does. What is left of the limit, less a *reserve* for
-/// control connections, for accepting and for guests that join, is the *pool* of which flows take. Each member's fair
-/// share is the pool divided by the number of members.
+/// *Standing* descriptors exist as long as a guest or a listener. The rest of the limit, less a *reserve* for control
+/// connections, for accepting and for new guests, is the *pool* for flows. Each member's fair share is the pool divided
+/// by the number of members.
 ///
-/// - A member below its share gets what it asks for. Where others have borrowed that, it comes out of the headroom and
-///   then out of half of the reserve, and the member that is furthest beyond its share is asked to give as many back.
-/// - A member at its share may borrow what is free, the headroom aside. When nothing is, one of its own flows has to end
-///   for the new one, or the new one is refused. Until the ended flow's descriptor is closed the new one comes out of half
-///   of the headroom, and when that is used up new ones are refused.
+/// - A member below its share gets descriptors at once. If others have borrowed them, they come from the headroom, then
+///   from half of the reserve, and the member furthest above its share is asked to return as many.
+/// - A member at its share may borrow free descriptors, except the headroom. If none are free, one of its own flows
+///   must end for the new one, or the new one is refused. Until the ended flow's descriptor is closed, the new one
+///   comes from half of the headroom; when that is used up, new flows are refused.
 ///
-/// A member that is asked ends its own flows, on its own threads, those that have been idle for longest first. All of it
-/// is counted once for each flow, never for a packet.
+/// A member that is asked ends its own flows, on its own threads, the longest idle first. Counting is per flow, never
+/// per packet.
 public final class DescriptorBudget: Sendable {
-    /// What each member can have at the least: where there is not so much for one more, it may not join.
+    /// The smallest share; a new member that would get less is refused.
     public static var leastShare: Int { 16 }
-    /// The members that are always taken in, a network's resolver and its first guest: a process that may have few
-    /// descriptors serves one guest all the same, and meets the kernel's bound.
+    /// Members that are always admitted, a network's resolver and its first guest: even with a low limit a process
+    /// serves one guest.
     private static var firstMembers: Int { 2 }
-    /// The most that is kept free of borrowers.
+    /// The upper bound of the headroom.
     private static var mostHeadroom: Int { 256 }
 
-    /// What the process may have open (RLIMIT_NOFILE).
+    /// The process's limit of descriptors (RLIMIT_NOFILE).
     public let limit: Int
-    /// What flows leave alone.
+    /// Descriptors that flows may not use.
     public let reserve: Int
 
-    /// What each acquisition reads; written when members come and go.
+    /// Bounds that each acquisition reads; written when members join or leave.
     struct Bounds: ~Copyable, Sendable {
         let fair = Atomic(0)
-        /// Up to here a member below its share takes nothing from anyone.
+        /// Up to here, a member below its share affects no other member.
         let calm = Atomic(0)
-        /// Up to here a member beyond its share may borrow.
+        /// Up to here, a member above its share may borrow.
         let borrowed = Atomic(0)
-        /// Up to here a member beyond its share may open a descriptor for a flow before that of the flow it ended for it
-        /// is closed.
+        /// Up to here, a member above its share may open a descriptor for a flow before that of the flow it ended is
+        /// closed.
         let replaced = Atomic(0)
-        /// What all flows together never exceed.
+        /// The bound of all flows together.
         let ceiling = Atomic(0)
         let isShort = Atomic(false)
     }
@@ -52,16 +52,16 @@ public final class DescriptorBudget: Sendable {
     private struct Table {
         var members: [DescriptorShare] = []
         var standing = 0
-        /// What the process has open beside, when it was last counted.
+        /// Other open descriptors of the process, when last counted.
         var outside = 0
     }
 
     let bounds = Bounds()
-    /// What all flows hold, alone on its line: threads of all guests write it.
+    /// Descriptors of all flows, on a cache line of their own: threads of all guests write it.
     nonisolated(unsafe) let flows: UnsafeMutablePointer<Atomic<Int>>
     private let table = Mutex(Table())
 
-    /// - Parameter limit: of descriptors, as the process has it.
+    /// - Parameter limit: the process's limit of descriptors.
     public init(limit: Int) {
         self.limit = limit
         reserve = min(64, max(24, limit / 4))
@@ -78,11 +78,11 @@ public final class DescriptorBudget: Sendable {
 
     // MARK: Members
 
-    /// Takes a member in; `nil` when there is not enough left for it and all the others.
+    /// Adds a member; `nil` if it and all others cannot have a sufficient share.
     ///
     /// - Parameters:
-    ///   - standing: descriptors that it has open for as long as it is a member.
-    ///   - others: descriptors that `addStanding` is going to count for its sake.
+    ///   - standing: descriptors that are open as long as the member exists.
+    ///   - others: descriptors that `addStanding` will count because of it.
     public func join(standing: Int, besides others: Int = 0) -> DescriptorShare? {
         let share = DescriptorShare(self, standing: standing)
         let excess: Int? = table.withLock { table in
@@ -95,7 +95,7 @@ public final class DescriptorBudget: Sendable {
             return flows.pointee.load(ordering: .relaxed) - bounds.borrowed.load(ordering: .relaxed)
         }
         guard let excess else { return nil }
-        // Others may have had all of it.
+        // Other members may have borrowed everything.
         if excess > 0 { demand(excess) }
         return share
     }
@@ -109,15 +109,15 @@ public final class DescriptorBudget: Sendable {
         }
     }
 
-    /// Counts descriptors that are no flow's, such as those of connections that are no guest's yet. False, and nothing is
-    /// counted, when that would leave members less than `leastShare`.
+    /// Counts descriptors that belong to no flow, such as those of connections without a guest so far. False, without
+    /// effect, if members would get less than `leastShare`.
     public func addStandingWhereFree(_ count: Int) -> Bool {
         let isFree = table.withLock { pool($0) - count >= $0.members.count * Self.leastShare }
         if isFree { addStanding(count) }
         return isFree
     }
 
-    /// Counts descriptors that are no flow's.
+    /// Counts descriptors that belong to no flow.
     public func addStanding(_ count: Int) {
         let excess = table.withLock { table in
             table.standing += count
@@ -127,7 +127,7 @@ public final class DescriptorBudget: Sendable {
         if excess > 0 { demand(excess) }
     }
 
-    /// Descriptors that `addStanding` counted are closed.
+    /// Descriptors counted by `addStanding` are closed.
     public func removeStanding(_ count: Int) {
         table.withLock { table in
             table.standing -= count
@@ -135,12 +135,12 @@ public final class DescriptorBudget: Sendable {
         }
     }
 
-    /// Whether more may be opened than has been asked for, such as pipes that only save time.
+    /// Whether optional descriptors may be opened, such as pipes that only save time.
     public var hasRoom: Bool {
         flows.pointee.load(ordering: .relaxed) < bounds.borrowed.load(ordering: .relaxed)
     }
 
-    /// Tells how many descriptors the process has open, so that those count that nobody has told of.
+    /// Reports the number of open descriptors of the process, so that descriptors opened by other code count, too.
     public func note(open: Int) {
         table.withLock { table in
             table.outside = max(0, open - table.standing - flows.pointee.load(ordering: .relaxed))
@@ -148,12 +148,12 @@ public final class DescriptorBudget: Sendable {
         }
     }
 
-    /// Flows are refused while this is set: something else is short, of which each takes some.
+    /// While set, flows are refused, because another resource is short that each flow needs.
     public func setShort(_ isShort: Bool) { bounds.isShort.store(isShort, ordering: .relaxed) }
 
     // MARK: Shares
 
-    /// What there is for flows. Half of the reserve is for what nobody has told of.
+    /// The pool for flows. Half of the reserve is for descriptors that are not counted.
     private func pool(_ table: borrowing Table) -> Int {
         limit - reserve - table.standing - max(0, table.outside - reserve / 2)
     }
@@ -165,12 +165,12 @@ public final class DescriptorBudget: Sendable {
         bounds.fair.store(pool / max(1, count), ordering: .relaxed)
         bounds.calm.store(pool - headroom / 2, ordering: .relaxed)
         bounds.borrowed.store(pool - headroom, ordering: .relaxed)
-        // Where nothing is kept free for others, a part of the reserve serves.
+        // Without headroom, part of the reserve is used.
         bounds.replaced.store(count > 1 ? pool - headroom / 2 : pool + reserve / 4, ordering: .relaxed)
         bounds.ceiling.store(count > 1 ? pool + reserve / 2 : pool, ordering: .relaxed)
     }
 
-    /// Asks the member that is furthest beyond its share to give back `count`, or what it has too much.
+    /// Asks the member furthest above its share to return `count` descriptors, or its excess.
     func demand(_ count: Int) {
         let debtor = table.withLock { table in
             table.members.max { $0.excess < $1.excess }
@@ -179,13 +179,13 @@ public final class DescriptorBudget: Sendable {
         debtor?.demand(max(count, headroom))
     }
 
-    /// What is in use at one moment.
+    /// A snapshot of the usage.
     public struct Usage: Sendable {
-        /// What all members' flows hold, and what is open for as long as they are there.
+        /// Descriptors of all members' flows, and standing ones.
         public var flows = 0
         public var standing = 0
         public var members = 0
-        /// What each member can be sure of.
+        /// Each member's guaranteed share.
         public var fairShare = 0
     }
 

@@ -1,21 +1,21 @@
 internal import Synchronization
 
-/// One member's part of a `DescriptorBudget`. Its operations may be called from any of the member's threads.
+/// One member of a `DescriptorBudget`. Its operations may be called from any of the member's threads.
 public final class DescriptorShare: Sendable {
-    /// The answer to a wish for descriptors.
+    /// The result of an acquisition.
     public enum Grant: Sendable {
-        /// They are counted, and may be opened.
+        /// The descriptors are counted and may be opened.
         case granted
-        /// The member has its share and there is nothing to borrow: one of its own flows has to go first.
+        /// The member has its share and nothing can be borrowed: one of its own flows must end first.
         case beyondShare
-        /// The member is below its share: what it lacks is with others, who have been asked for it.
+        /// The member is below its share: other members have been asked to return descriptors.
         case awaited
     }
 
     let budget: DescriptorBudget
     let standing: Int
     private let count = Atomic(0)
-    /// Those of `count` that are not to be had back, because they have no idleness: published ports.
+    /// The part of `count` that cannot be reclaimed, because published ports are never idle.
     private let lasting = Atomic(0)
     private let debt = Atomic(0)
     private let demands = Atomic(0)
@@ -26,16 +26,16 @@ public final class DescriptorShare: Sendable {
         self.standing = standing
     }
 
-    /// A share of a budget of its own, which has no bound. The budget does not know it, or the two would keep each other.
+    /// A share of its own, unlimited budget. The budget does not reference it, which would be a retain cycle.
     public static func unbounded() -> DescriptorShare {
         DescriptorShare(DescriptorBudget(limit: .max / 4), standing: 0)
     }
 
     // MARK: Taking and giving back
 
-    /// Counts descriptors that are to be opened, unless they may not be.
+    /// Counts descriptors that are to be opened, if permitted.
     ///
-    /// - Parameter mayBorrow: whether what is free may be had beyond the share, by members that can give it back.
+    /// - Parameter mayBorrow: whether free descriptors beyond the share may be used; only for flows that can be ended.
     public func acquire(_ wanted: Int = 1, mayBorrow: Bool = true) -> Grant {
         guard !budget.bounds.isShort.load(ordering: .relaxed) else { return .beyondShare }
         let own = count.wrappingAdd(wanted, ordering: .relaxed).newValue
@@ -53,8 +53,8 @@ public final class DescriptorShare: Sendable {
         return .awaited
     }
 
-    /// Counts a descriptor that stays until its owner closes it. Of these a member may have half of its share, and none is
-    /// borrowed.
+    /// Counts a descriptor that stays open until its owner closes it. A member may use half of its share for these, and
+    /// borrow none.
     public func acquireLasting() -> Grant {
         let own = lasting.wrappingAdd(1, ordering: .relaxed).newValue
         let fair = budget.bounds.fair.load(ordering: .relaxed)
@@ -64,32 +64,32 @@ public final class DescriptorShare: Sendable {
         return .beyondShare
     }
 
-    /// Counts descriptors that are open, whatever the bounds say: in the place of others that end in this turn.
+    /// Counts open descriptors regardless of bounds: they replace others that close in this turn.
     public func take(_ opened: Int) {
         count.wrappingAdd(opened, ordering: .relaxed)
         budget.flows.pointee.wrappingAdd(opened, ordering: .relaxed)
     }
 
-    /// Whether one of the member's own flows may end for a new one. The descriptor of a flow that ends is open until the
-    /// kernel has let go of it, so a member that replaces flows holds more than its flows for a while. That is bounded
-    /// here: what is kept free for members below their share must stay free, however fast another one replaces its flows.
+    /// Whether one of the member's own flows may end for a new one. The descriptor of an ended flow stays open until
+    /// the kernel has completed its operations, so a member that replaces flows temporarily holds more. This bounds the
+    /// excess: the headroom for members below their share must stay free, however fast flows are replaced.
     public func mayReplace(_ wanted: Int = 1) -> Bool {
         budget.flows.pointee.load(ordering: .relaxed) + wanted <= budget.bounds.replaced.load(ordering: .relaxed)
     }
 
-    /// Descriptors that were counted are closed.
+    /// Counted descriptors are closed.
     public func release(_ closed: Int = 1) {
         count.wrappingSubtract(closed, ordering: .relaxed)
         budget.flows.pointee.wrappingSubtract(closed, ordering: .relaxed)
     }
 
-    /// The same, of one that `acquireLasting` counted.
+    /// A descriptor counted by `acquireLasting` is closed.
     public func releaseLasting() {
         lasting.wrappingSubtract(1, ordering: .relaxed)
         release()
     }
 
-    /// The member is gone. What it still holds is counted until it is released.
+    /// The member leaves. Its descriptors stay counted until they are released.
     public func leave() {
         actions.withLock { $0 = [] }
         budget.leave(self)
@@ -97,13 +97,13 @@ public final class DescriptorShare: Sendable {
 
     // MARK: Reading
 
-    /// Descriptors of flows that the member holds.
+    /// Descriptors of the member's flows.
     public var held: Int { count.load(ordering: .relaxed) }
-    /// Descriptors that the member has besides.
+    /// The member's standing descriptors.
     public var standingCount: Int { standing }
-    /// What the member can be sure of.
+    /// The member's guaranteed share.
     public var fairShare: Int { budget.bounds.fair.load(ordering: .relaxed) }
-    /// Whether there is more to be had than the member holds.
+    /// Whether the member could acquire more descriptors.
     public var hasRoom: Bool {
         guard !budget.bounds.isShort.load(ordering: .relaxed) else { return false }
         let all = budget.flows.pointee.load(ordering: .relaxed)
@@ -113,10 +113,10 @@ public final class DescriptorShare: Sendable {
 
     // MARK: What others ask for
 
-    /// Calls `action` whenever there is debt, from any thread; it must not wait.
+    /// Calls `action` whenever descriptors must be returned, from any thread; it must not block.
     public func onDemand(_ action: @escaping @Sendable () -> Void) { actions.withLock { $0.append(action) } }
 
-    /// What the member holds beyond its share and could give back.
+    /// The member's descriptors above its share that could be returned.
     var excess: Int {
         let own = count.load(ordering: .relaxed)
         return min(own - fairShare, own - lasting.load(ordering: .relaxed))
@@ -126,12 +126,12 @@ public final class DescriptorShare: Sendable {
         let due = min(excess, wanted)
         guard due > 0 else { return }
         let before = debt.exchange(due, ordering: .relaxed)
-        // One who is at it is reminded now and then: it may have had nothing to give.
+        // A member in debt is notified again at intervals: it may have had no flow to end.
         guard before == 0 || demands.wrappingAdd(1, ordering: .relaxed).newValue & 15 == 0 else { return }
         for action in actions.withLock({ $0 }) { action() }
     }
 
-    /// Takes one of the debt upon the caller, who has to end a flow for it; false when none is due.
+    /// Takes one unit of the debt, for which the caller has to end a flow; false if there is none.
     public func takeDebt() -> Bool {
         var due = debt.load(ordering: .relaxed)
         while due > 0 {
@@ -146,9 +146,9 @@ public final class DescriptorShare: Sendable {
         return false
     }
 
-    /// The caller has nothing to give for the debt that it took; another thread of the member's may have.
+    /// Returns a unit of debt for which the caller has no flow to end; another thread of the member may have one.
     public func leaveDebt() { debt.wrappingAdd(1, ordering: .relaxed) }
 
-    /// Whether flows are due.
+    /// Whether the member has to end flows.
     public var isInDebt: Bool { debt.load(ordering: .relaxed) > 0 }
 }

@@ -1,18 +1,18 @@
-/// Finds an element of a slab that has not been used for long, where keeping all of them in that order would cost every
-/// packet something: it looks at some of them, and goes on behind those the next time.
+/// Finds a slab element that has not been used for long, without a list in order of use, which would cost every packet:
+/// it samples some elements, and continues behind them the next time.
 ///
-/// Where there are no more than `sample`, what it finds is the one idle for longest.
+/// If there are at most `sample` elements, the result is the longest idle.
 public struct IdleHand: BitwiseCopyable, Sendable {
-    /// Slots that are looked at.
+    /// The number of slots to sample.
     public static var sample: UInt32 { 256 }
 
     private var next: UInt32 = 0
 
     public init() {}
 
-    /// The slot of the element that was used least recently, and when that was; `nil` when none has a time.
+    /// The least recently used element's slot and time of use; `nil` if no element has a time.
     ///
-    /// - Parameter lastUse: when an element was used; `nil` for those that do not count.
+    /// - Parameter lastUse: the time of an element's last use; `nil` to skip it.
     public mutating func idlest<Element: BitwiseCopyable>(
         of slab: borrowing Slab<Element>, lastUse: (UnsafeMutablePointer<Element>) -> UInt64?
     ) -> (slot: UInt32, usedAt: UInt64)? {

@@ -1,7 +1,7 @@
-/// Sole ownership of one pooled buffer, as a value that fits a table or an operation tag.
+/// Ownership of one pooled buffer, as a value that fits a table or an operation tag.
 ///
-/// The holder of a lease must hand it on or release it. The tables that keep leases are raw memory, where Swift cannot
-/// express ownership in the type; `BufferPool` therefore counts holds and traps on a release too many.
+/// The holder of a lease must pass it on or release it. The tables that store leases are raw memory, where Swift's
+/// types cannot express ownership; `BufferPool` therefore counts references and traps on an excess release.
 ///
 ///     31      24  23   22                    0
 ///     +---------+----+-----------------------+
@@ -13,7 +13,7 @@ public struct Lease: Hashable, Sendable, BitwiseCopyable {
     public enum Kind: UInt8, Sendable, BitwiseCopyable {
         /// Holds a super-frame with all its headers.
         case large = 0
-        /// Holds a frame of an ordinary MTU; what the copybreak copies into.
+        /// Holds a frame of an ordinary MTU; the target of copybreak.
         case small = 1
     }
 
@@ -25,7 +25,7 @@ public struct Lease: Hashable, Sendable, BitwiseCopyable {
         rawValue = UInt32(truncatingIfNeeded: shard) << 24 | UInt32(kind.rawValue) << 23 | slot
     }
 
-    /// Stands for "no buffer" where an optional would cost a word.
+    /// No buffer, without the extra word of an optional.
     @inlinable public static var none: Lease { Lease(rawValue: .max) }
 
     @inlinable public var isNone: Bool { rawValue == .max }
@@ -35,11 +35,11 @@ public struct Lease: Hashable, Sendable, BitwiseCopyable {
     @inlinable public var slot: Int { Int(rawValue & 0x7F_FFFF) }
 }
 
-/// What the lease's holder remembers about the bytes in its buffer, kept beside the pool so that a queue of leases
-/// needs no nodes of its own: every queue in Ringway is a chain through `next`.
+/// Metadata of a leased buffer, stored beside the pool, so that queues of leases need no nodes: every queue is a chain
+/// through `next`.
 @frozen
 public struct LeaseState: BitwiseCopyable {
-    /// How many holders: the queue it rests on, and each write in the kernel's hands.
+    /// The reference count: the queue that holds the lease, and each write in flight.
     public var holds: UInt32 = 0
     public var next: Lease = .none
     /// Where the payload starts, in bytes from the buffer's first.
@@ -50,13 +50,13 @@ public struct LeaseState: BitwiseCopyable {
     public var sequence: UInt32 = 0
     /// A second buffer that is written together with this one and released after it, or `none`.
     public var attached: Lease = .none
-    /// The DNS query that a message in the kernel's hands belongs to.
+    /// The DNS query of a message in flight.
     public var query = Handle(slot: 0, generation: 0)
 
     @inlinable public init() {}
 }
 
-/// A first-in first-out chain of leases, and the bytes of payload on it.
+/// A FIFO chain of leases, with its payload bytes.
 @frozen
 public struct LeaseQueue: BitwiseCopyable {
     public var head: Lease = .none
@@ -67,7 +67,7 @@ public struct LeaseQueue: BitwiseCopyable {
     @inlinable public init() {}
     @inlinable public var isEmpty: Bool { head.isNone }
 
-    /// Puts `lease` at the end; its state's `length` must be set.
+    /// Appends `lease`; its state's `length` must be set.
     @inlinable @inline(__always) public mutating func append(_ lease: Lease, in space: BufferSpace) {
         let state = space.state(of: lease)
         state.pointee.next = .none
@@ -76,7 +76,7 @@ public struct LeaseQueue: BitwiseCopyable {
         bytes &+= Int(state.pointee.length)
     }
 
-    /// Takes the first lease off.
+    /// Removes the first lease.
     @inlinable @inline(__always) public mutating func popFirst(in space: BufferSpace) -> Lease {
         let first = head
         guard !first.isNone else { return .none }

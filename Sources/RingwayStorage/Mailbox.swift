@@ -1,22 +1,22 @@
 public import Synchronization
 
-/// A bounded queue from one shard to another: one producer, one consumer, no lock.
+/// A bounded lock-free queue from one shard to another, with one producer and one consumer.
 ///
-/// What the producer writes and what the consumer writes are out of each other's reach (see `CacheLines`), and each side
-/// keeps a private copy of the other's index, so that the other's line is read only when the copy says "full" or
-/// "empty". Capacity is a power of two; indices run freely and wrap.
+/// Producer and consumer write different cache lines (see `CacheLines`), and each keeps a private copy of the other's
+/// index, so that the other's line is read only if the copy says "full" or "empty". Capacity is a power of two; indices
+/// wrap.
 ///
-/// A value that names bare memory: an object's reference count would be one more line that both sides write.
+/// A value that refers to raw memory: an object's reference count would be another line written by both sides.
 @frozen
 public struct Mailbox<Message: BitwiseCopyable & Sendable>: @unchecked Sendable {
-    // Sendable: one side each is written by the producer and by the consumer only, and a slot passes from one to the other
-    // through a releasing store that an acquiring load has seen.
+    // Sendable: each side is written by the producer or the consumer only, and a slot is passed by a releasing store
+    // and an acquiring load.
 
-    /// What one of the two writes.
+    /// The state that one side writes.
     @frozen @usableFromInline struct Side: ~Copyable {
-        /// How many messages were posted, or taken.
+        /// Messages posted, or taken, so far.
         @usableFromInline let index = Atomic<UInt32>(0)
-        /// The other side's index, when it was last looked at.
+        /// The other side's index, when last read.
         @usableFromInline var seen: UInt32 = 0
 
         @usableFromInline init() {}
@@ -39,7 +39,7 @@ public struct Mailbox<Message: BitwiseCopyable & Sendable>: @unchecked Sendable 
         mask = capacity - 1
     }
 
-    /// Gives the memory back; neither side may use the mailbox any more.
+    /// Frees the memory; neither side may use the mailbox any more.
     public func deallocate() {
         producer.deinitialize(count: 1)
         producer.deallocate()
@@ -48,7 +48,7 @@ public struct Mailbox<Message: BitwiseCopyable & Sendable>: @unchecked Sendable 
         slots.deallocate()
     }
 
-    /// Producer side. Answers `false` when full: the caller decides what happens to the message.
+    /// Producer side. Returns `false` if full; the message stays with the caller.
     @inlinable public func post(_ message: Message) -> Bool {
         let next = producer.pointee.index.load(ordering: .relaxed)
         if next &- producer.pointee.seen > mask {
@@ -72,7 +72,7 @@ public struct Mailbox<Message: BitwiseCopyable & Sendable>: @unchecked Sendable 
         return message
     }
 
-    /// Consumer side: whether `take` would answer `nil`.
+    /// Consumer side: whether `take` would return `nil`.
     @inlinable public var isEmpty: Bool {
         consumer.pointee.index.load(ordering: .relaxed)
             == producer.pointee.index.load(ordering: .sequentiallyConsistent)

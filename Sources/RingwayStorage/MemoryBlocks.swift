@@ -1,6 +1,6 @@
 internal import CRingway
 
-/// There is no memory for a block; what was to be made of it is not.
+/// An allocation failed.
 public struct MemoryFailure: Error, Equatable, Sendable, CustomStringConvertible {
     public let byteCount: Int
 
@@ -10,8 +10,8 @@ public struct MemoryFailure: Error, Equatable, Sendable, CustomStringConvertible
 }
 
 extension UnsafeMutableRawPointer {
-    /// As `allocate`, which ends the process where there is no memory; this throws. What a guest can cause of 64 KiB or
-    /// more comes from here. It is given back by `deallocate`.
+    /// Like `allocate`, which ends the process if there is no memory, but throws. Used for every block of 64 KiB or
+    /// more that a guest can cause. Freed by `deallocate`.
     public static func allocateOrThrow(byteCount: Int, alignment: Int) throws(MemoryFailure) -> Self {
         guard let memory = ringway_allocate(byteCount, alignment) else { throw MemoryFailure(byteCount: byteCount) }
         return memory
@@ -19,7 +19,7 @@ extension UnsafeMutableRawPointer {
 }
 
 extension UnsafeMutablePointer where Pointee: ~Copyable {
-    /// Memory out of reach of what other threads write (see `CacheLines`); none where there is none.
+    /// Memory on cache lines of its own (see `CacheLines`).
     public static func allocateApart(capacity: Int) throws(MemoryFailure) -> Self {
         let byteCount = CacheLines.whole(capacity * MemoryLayout<Pointee>.stride)
         return try UnsafeMutableRawPointer.allocateOrThrow(byteCount: byteCount, alignment: CacheLines.reach)
@@ -27,10 +27,9 @@ extension UnsafeMutablePointer where Pointee: ~Copyable {
     }
 }
 
-/// Blocks that belong together: all of them are had, or none.
+/// Several allocations of which all succeed, or none.
 ///
-/// It gives back what it has allocated when it goes, unless it was told to `keep` that: so an `init` that throws in the
-/// middle leaves nothing behind.
+/// Frees its blocks on deinit unless `keep` was called, so that an `init` that throws halfway leaks nothing.
 public struct MemoryBlocks: ~Copyable {
     private static var most: Int { 8 }
 
@@ -39,7 +38,7 @@ public struct MemoryBlocks: ~Copyable {
 
     public init() {}
 
-    /// One block more, out of reach of what other threads write.
+    /// Allocates a block on cache lines of its own.
     public mutating func apart<Element: ~Copyable>(
         _ capacity: Int, of type: Element.Type = Element.self
     ) throws(MemoryFailure) -> UnsafeMutablePointer<Element> {
@@ -48,7 +47,7 @@ public struct MemoryBlocks: ~Copyable {
         return block
     }
 
-    /// One block more, of whole pages.
+    /// Allocates a block of whole pages.
     public mutating func pages(_ byteCount: Int) throws(MemoryFailure) -> UnsafeMutableRawPointer {
         let block = try UnsafeMutableRawPointer.allocateOrThrow(byteCount: byteCount, alignment: 4_096)
         add(block)
@@ -61,7 +60,7 @@ public struct MemoryBlocks: ~Copyable {
         count += 1
     }
 
-    /// All blocks are had, and somebody else gives them back.
+    /// All allocations have succeeded; their owner frees them from now on.
     public mutating func keep() { count = 0 }
 
     deinit {
@@ -70,7 +69,7 @@ public struct MemoryBlocks: ~Copyable {
 }
 
 extension MemoryFailure {
-    /// For programs that have nothing to do without memory, as tests and simulations have not: a failure ends them.
+    /// For programs that cannot continue without memory, such as tests and simulations: a failure traps.
     public static func trap<Value: ~Copyable, Failure: Error>(_ make: () throws(Failure) -> Value) -> Value {
         do throws(Failure) { return try make() } catch { preconditionFailure("\(error)") }
     }

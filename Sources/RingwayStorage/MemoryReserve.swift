@@ -1,34 +1,34 @@
-/// What is left of the memory that a process may have, where that is bounded.
+/// The memory left to the process, if it is limited.
 ///
-/// The blocks that guests cause come from calls that can fail. Everything small is allocated by Swift itself, which ends
-/// the process where there is no memory. So that this does not happen, a guest or a flow is refused while no more than
-/// `bytes` are left: what all small objects together take meanwhile is much less.
+/// Blocks that guests cause are allocated by calls that can fail. Small objects are allocated by Swift, which ends the
+/// process without memory. To avoid this, guests and flows are refused while no more than `byteCount` is left, which is
+/// far more than all small objects need.
 public struct MemoryReserve: Sendable {
-    /// Kept for small objects.
+    /// Bytes reserved for small objects.
     public static var byteCount: Int { 16 << 20 }
 
-    /// Address space that the process may have (RLIMIT_AS), and has; no limit where `nil`.
+    /// The address space limit (RLIMIT_AS), and its use; `nil` without a limit.
     public var addressLimit: Int?
     public var addressesUsed = 0
-    /// Memory of its own that it may have (RLIMIT_DATA), and has.
+    /// The data segment limit (RLIMIT_DATA), and its use.
     public var dataLimit: Int?
     public var dataUsed = 0
-    /// What the kernel promises all processes together, where it promises no more than it has (vm.overcommit_memory=2).
+    /// The kernel's commit limit for all processes, if it does not overcommit (vm.overcommit_memory=2).
     public var commitLimit: Int?
     public var committed = 0
 
     public init() {}
 
-    /// Whether there is anything to run out of.
+    /// Whether any limit is set.
     public var isBounded: Bool { addressLimit != nil || dataLimit != nil || commitLimit != nil }
 
-    /// Bytes left, or `nil` without a bound.
+    /// Bytes left, or `nil` without a limit.
     public var left: Int? {
         let parts = [(addressLimit, addressesUsed), (dataLimit, dataUsed), (commitLimit, committed)]
         return parts.compactMap { limit, used in limit.map { max(0, $0 - used) } }.min()
     }
 
-    /// Whether so much can be had and the reserve is left.
+    /// Whether `wanted` bytes can be allocated without touching the reserve.
     public func admits(_ wanted: Int = 0) -> Bool {
         guard let left else { return true }
         return left - Self.byteCount >= wanted

@@ -1,4 +1,4 @@
-/// A handle that names a slot *and* its tenant, so that a late event about a previous tenant is recognised.
+/// A reference to a slot *and* its occupant: the generation detects late events about an earlier occupant.
 @frozen
 public struct Handle: Hashable, Sendable, BitwiseCopyable {
     public let slot: UInt32
@@ -10,12 +10,13 @@ public struct Handle: Hashable, Sendable, BitwiseCopyable {
     }
 }
 
-/// A fixed-capacity table with stable addresses, allocated once; pages are touched only when a slot is first used.
+/// A fixed-capacity table with stable addresses, allocated once; pages are touched when a slot is first used.
 ///
-/// Inserting never moves an element and never allocates. Elements are trivial, so removing one is a generation bump.
+/// Insertion never moves an element and never allocates. Elements are trivial, so removal only increments the
+/// generation.
 public struct Slab<Element: BitwiseCopyable>: ~Copyable {
     @usableFromInline let elements: UnsafeMutablePointer<Element>
-    /// Odd while the slot is occupied, also when the numbers begin again: there is an even number of them.
+    /// Odd while the slot is occupied, also after a wrap, because the number of generations is even.
     @usableFromInline let generations: UnsafeMutablePointer<UInt16>
     @usableFromInline let free: UnsafeMutablePointer<UInt32>
     @usableFromInline var freeCount = 0
@@ -42,7 +43,7 @@ public struct Slab<Element: BitwiseCopyable>: ~Copyable {
         free.deallocate()
     }
 
-    /// Stores `element` in a free slot, or answers `nil` when the table is full.
+    /// Stores `element` in a free slot, or returns `nil` if the table is full.
     @inlinable public mutating func insert(_ element: Element) -> Handle? {
         let slot: UInt32
         if freeCount > 0 {
@@ -63,15 +64,15 @@ public struct Slab<Element: BitwiseCopyable>: ~Copyable {
     /// Occupied slots.
     @inlinable public var count: Int { occupied }
 
-    /// The element's address while the handle is live, else `nil`.
+    /// The element's address while the handle is valid, otherwise `nil`.
     @inlinable public func pointer(to handle: Handle) -> UnsafeMutablePointer<Element>? {
-        // An even generation is no tenant's: a free slot has one, and so has a tag that was made without a handle.
+        // An even generation is never valid: free slots have one, and so do tags made without a handle.
         guard handle.generation & 1 == 1, handle.slot < fresh, generations[Int(handle.slot)] == handle.generation
         else { return nil }
         return elements + Int(handle.slot)
     }
 
-    /// The element in an occupied slot, else `nil`.
+    /// The element in an occupied slot, otherwise `nil`.
     @inlinable public func pointer(inSlot slot: UInt32) -> UnsafeMutablePointer<Element>? {
         guard slot < fresh, generations[Int(slot)] & 1 == 1 else { return nil }
         return elements + Int(slot)
@@ -87,7 +88,7 @@ public struct Slab<Element: BitwiseCopyable>: ~Copyable {
         UInt32(truncatingIfNeeded: element - elements)
     }
 
-    /// Frees an occupied slot; its handles are stale from now on.
+    /// Frees an occupied slot; its handles become stale.
     @inlinable public mutating func remove(slot: UInt32) {
         precondition(generations[Int(slot)] & 1 == 1, "a slot was freed twice")
         generations[Int(slot)] &+= 1
@@ -96,7 +97,7 @@ public struct Slab<Element: BitwiseCopyable>: ~Copyable {
         occupied &-= 1
     }
 
-    /// The first element, for tables that run beside this one.
+    /// The first element, for tables with the same indices.
     public var base: UnsafeMutablePointer<Element> { elements }
 
     /// Slots below this number may be occupied.

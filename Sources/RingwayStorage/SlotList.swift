@@ -1,9 +1,8 @@
-/// A doubly linked list of slots of one table, first in first out or in the order of last use. The links live in the
-/// table's elements themselves, so a list allocates nothing, and appending, removing and moving cost the same whatever
-/// its length.
+/// A doubly linked list of slots of one table, FIFO or in order of use. The links are stored in the table's elements,
+/// so a list allocates nothing, and all operations take constant time.
 @frozen
 public struct SlotList {
-    /// Stands for "no slot".
+    /// No slot.
     @inlinable public static var none: UInt32 { .max }
 
     @usableFromInline var front: UInt32 = SlotList.none
@@ -13,7 +12,7 @@ public struct SlotList {
 
     /// - Parameters:
     ///   - base: the table's first element.
-    ///   - offset: where an element keeps its `SlotLinks`, in bytes: `MemoryLayout<Element>.offset(of:)`.
+    ///   - offset: the offset of an element's `SlotLinks`, in bytes: `MemoryLayout<Element>.offset(of:)`.
     @inlinable public init<Element: BitwiseCopyable>(of base: UnsafeMutablePointer<Element>, offset: Int?) {
         guard let offset else { preconditionFailure("the links are a stored property") }
         links = UnsafeMutableRawPointer(base) + offset
@@ -34,7 +33,7 @@ public struct SlotList {
     /// The slot behind `slot`, or `none`.
     @inlinable public func next(after slot: UInt32) -> UInt32 { links(slot).pointee.next }
 
-    /// Puts `slot`, which must not be on the list, at the end.
+    /// Appends `slot`, which must not be on the list.
     @inlinable public mutating func append(_ slot: UInt32) {
         links(slot).pointee = SlotLinks()
         links(slot).pointee.previous = back
@@ -58,7 +57,7 @@ public struct SlotList {
     }
 }
 
-/// An element's place on a `SlotList`.
+/// An element's links in a `SlotList`.
 @frozen
 public struct SlotLinks: BitwiseCopyable, Sendable {
     public var previous: UInt32 = SlotList.none

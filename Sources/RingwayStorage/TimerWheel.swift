@@ -1,8 +1,8 @@
-/// One timer per slot number, in a hierarchical wheel: scheduling, moving and cancelling cost the same whatever the
-/// number of timers (Varghese and Lauck, 1987).
+/// A hierarchical timer wheel with one timer per slot number: scheduling, moving and cancelling take constant time
+/// (Varghese and Lauck, 1987).
 ///
-/// Five levels of 64 slots; a tick is 2²⁰ ns (about a millisecond), so the wheel reaches 2⁵⁰ ns, about 13 days. A timer
-/// never fires early, and at most one tick late plus the caller's own delay. Time is what the caller says it is.
+/// Five levels of 64 slots; a tick is 2²⁰ ns (about a millisecond), so the wheel spans 2⁵⁰ ns, about 13 days. A timer
+/// never expires early, and at most one tick late plus the caller's own delay. The caller passes the time.
 public struct TimerWheel: ~Copyable {
     @usableFromInline static var tickShift: UInt64 { 20 }
     @usableFromInline static var levelBits: UInt64 { 6 }
@@ -13,7 +13,7 @@ public struct TimerWheel: ~Copyable {
         @usableFromInline var deadline: UInt64
         @usableFromInline var next: UInt32
         @usableFromInline var previous: UInt32
-        /// The chain the node is on, or `none` while it is not scheduled.
+        /// The chain that the node is on, or `none` if it is not scheduled.
         @usableFromInline var chain: UInt32
         @usableFromInline var padding: UInt32 = 0
     }
@@ -24,10 +24,10 @@ public struct TimerWheel: ~Copyable {
     @usableFromInline var current: UInt64
     @usableFromInline var initialised: UInt32 = 0
     @usableFromInline let capacity: UInt32
-    /// Timers that are scheduled.
+    /// Scheduled timers.
     public private(set) var count = 0
 
-    /// - Parameter now: monotonic nanoseconds; no deadline lies before it.
+    /// - Parameter now: monotonic nanoseconds; no deadline is earlier.
     public init(capacity: Int, now: UInt64) throws(MemoryFailure) {
         var blocks = MemoryBlocks()
         let nodes = try blocks.apart(capacity, of: Node.self)
@@ -62,7 +62,7 @@ public struct TimerWheel: ~Copyable {
     /// Whether the timer is scheduled.
     public func isScheduled(_ timer: UInt32) -> Bool { timer < initialised && nodes[Int(timer)].chain != Self.none }
 
-    /// Lets `timer` fire at `deadline` (monotonic nanoseconds), in place of any earlier deadline of the same timer.
+    /// Sets `timer` to expire at `deadline` (monotonic nanoseconds), replacing an earlier setting.
     public mutating func schedule(_ timer: UInt32, at deadline: UInt64) {
         let entry = node(timer)
         if entry.pointee.chain != Self.none { unlink(timer) }
@@ -70,13 +70,13 @@ public struct TimerWheel: ~Copyable {
         link(timer)
     }
 
-    /// Forgets the timer, if it is scheduled.
+    /// Cancels the timer, if it is scheduled.
     public mutating func cancel(_ timer: UInt32) {
         guard isScheduled(timer) else { return }
         unlink(timer)
     }
 
-    /// The first tick that begins at `deadline` or after it: rounded up, as a timer must not fire early.
+    /// The first tick at or after `deadline`, so that a timer does not expire early.
     private static func tick(of deadline: UInt64) -> UInt64 {
         (deadline >> tickShift) &+ (deadline & ((1 << tickShift) &- 1) == 0 ? 0 : 1)
     }
@@ -114,7 +114,7 @@ public struct TimerWheel: ~Copyable {
         count -= 1
     }
 
-    /// Takes out one timer whose deadline has come, or answers `nil` when none has. Call until `nil`.
+    /// Removes one expired timer, or returns `nil` if there is none. Call until `nil`.
     public mutating func popExpired(now: UInt64) -> UInt32? {
         let target = now >> Self.tickShift
         while true {
@@ -131,13 +131,13 @@ public struct TimerWheel: ~Copyable {
         }
     }
 
-    /// Moves on to the next tick that has work, bringing timers down from the coarser levels on the way.
+    /// Advances to the next tick with work, moving timers down from coarser levels.
     private mutating func advance(toward target: UInt64) {
         if count == 0 {
             current = target
             return
         }
-        // Skip empty ticks, but never past a boundary where a coarser level must be brought down.
+        // Skip empty ticks, but not a boundary at which a coarser level must be moved down.
         let inLevel = current & 63
         let ahead = inLevel == 63 ? 0 : occupied[0] & (~0 &<< (inLevel &+ 1))
         let boundary = (current | 63) &+ 1
@@ -163,7 +163,7 @@ public struct TimerWheel: ~Copyable {
         }
     }
 
-    /// Like `link`, but a deadline of this very tick stays on it: the caller looks at the tick next.
+    /// Like `link`, but a timer due in the current tick stays on it: the caller processes that tick next.
     private mutating func relink(_ timer: UInt32) {
         let entry = nodes + Int(timer)
         let tick = Self.tick(of: entry.pointee.deadline)
@@ -181,8 +181,8 @@ public struct TimerWheel: ~Copyable {
         }
     }
 
-    /// No timer fires before this instant; `nil` when none is scheduled. May be earlier than the earliest deadline, by as
-    /// much as the coarse slot that the timer rests in.
+    /// The earliest possible expiry; `nil` if no timer is scheduled. May be earlier than the earliest deadline, by up
+    /// to the width of the timer's coarse slot.
     public var nextDeadline: UInt64? {
         guard count > 0 else { return nil }
         if heads[Int(current & 63)] != Self.none { return current << Self.tickShift }
@@ -191,7 +191,7 @@ public struct TimerWheel: ~Copyable {
             let shift = Self.levelBits * UInt64(level)
             let hand = (current >> shift) & 63
             let turn = (current >> shift) &- hand
-            // Slots at or behind the hand belong to the level's next turn.
+            // Slots at or behind the hand belong to the level's next rotation.
             let later = hand == 63 ? 0 : occupied[level] & (~0 << (hand + 1))
             let position =
                 later != 0

@@ -1,25 +1,25 @@
 internal import Glibc
 
-/// A file descriptor with one owner, which closes it exactly once: by going away.
+/// A file descriptor with one owner, closed exactly once, on deinit.
 ///
-/// A caller that needs the number for longer than the value lives becomes the owner by `take`.
+/// A caller that needs the descriptor for longer takes over ownership by `take`.
 public struct OwnedDescriptor: ~Copyable, Sendable {
     /// The number, for system calls; never negative.
     public let rawValue: Int32
 
-    /// Becomes the owner of an open descriptor.
+    /// Takes ownership of an open descriptor.
     public init(adopting rawValue: Int32) {
         precondition(rawValue >= 0, "a descriptor has a number")
         self.rawValue = rawValue
     }
 
-    /// Becomes the owner of what a system call returned; `nil`, with `errno` as it was, when that was an error.
+    /// Takes ownership of a system call's result; `nil`, with `errno` unchanged, if that was an error.
     public init?(result: Int32) {
         guard result >= 0 else { return nil }
         self.rawValue = result
     }
 
-    /// Ends the ownership without closing: the caller is the owner now.
+    /// Ends ownership without closing; the caller owns the descriptor from now on.
     public consuming func take() -> Int32 {
         let number = rawValue
         discard self

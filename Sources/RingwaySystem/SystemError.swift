@@ -1,24 +1,24 @@
 internal import Glibc
 
-/// A system call that failed: what it was made for, and the kernel's error number.
+/// A failed system call: its purpose, and the kernel's error number.
 public struct SystemError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// What could not be done, such as "cannot listen on vsock:1024".
+    /// The failed operation, such as "cannot listen on vsock:1024".
     public let operation: String
     /// Linux's error number; never negative.
     public let errno: Int32
-    /// Words that say more than the kernel's do of that number.
+    /// A more precise reason than the text of the error number.
     public let reason: String?
 
-    /// - Parameter errno: the error that the last system call left, unless another is given.
+    /// - Parameter errno: the error number; by default the last system call's.
     public init(_ operation: String, errno: Int32? = nil, reason: String? = nil) {
         self.errno = errno ?? Glibc.errno
         self.operation = operation
         self.reason = reason
     }
 
-    /// A step that could not be done: "cannot STEP".
+    /// A failed step: "cannot STEP".
     ///
-    /// - Parameter explanation: the kernel's own words beyond the number, where it gave any.
+    /// - Parameter explanation: the kernel's own explanation, if any.
     public init(cannot step: String, errno: Int32? = nil, explanation: String? = nil) {
         let number = errno ?? Glibc.errno
         self.init(

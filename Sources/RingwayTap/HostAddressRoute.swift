@@ -3,27 +3,27 @@ internal import Glibc
 internal import RingwaySystem
 public import RingwayWire
 
-/// Makes the host's addresses, as a guest knows them, usable inside the guest: a socket there may be bound to one of
-/// them, and the replies to it come back by the guest's loopback.
+/// Makes the host's addresses, as the guest sees them, usable inside the guest: a socket there may bind to one of them,
+/// and replies to it return through the guest's loopback.
 ///
-/// Everything else that the guest sends to these addresses still leaves through its interface. The packet mark
-/// distinguishes the two: such a socket has it, a connection that a server accepts takes it from the client's SYN, and so
-/// does the RST of a closed port. A rule sends marked packets to a table of its own, in which the
-/// addresses are local. Mark and table belong to one interface, so that several networks of one namespace keep apart.
+/// All other traffic of the guest to these addresses still leaves through its interface. A packet mark distinguishes
+/// the two: such a socket has it, an accepted connection inherits it from the client's SYN, and so does the RST of a
+/// closed port. A rule sends marked packets to a separate routing table, in which the addresses are local. Mark and
+/// table belong to one interface, so that several networks of one namespace do not interfere.
 ///
-/// Nothing is done before the first socket is wanted. In a namespace that others have made all of it is removed at the
-/// end, and where packets are marked for other rules nothing is done at all: there, the mark that accepted connections
-/// take would have another meaning.
+/// Nothing is set up before the first socket is needed. In a namespace created by others everything is removed at the
+/// end; if packets there are marked for other rules, nothing is set up, because the inherited mark of accepted
+/// connections would have another meaning.
 public final class HostAddressRoute {
-    /// The upper half of marks, and of numbers of tables: "RI". The lower half is the interface's number.
+    /// The upper half of marks and table numbers: "RI". The lower half is the interface's number.
     static var markBase: UInt32 { 0x5249_0000 }
 
-    /// Before the main and default tables, after the one of local addresses.
+    /// After the local table and before the main and default ones.
     static var priority: UInt32 { 100 }
 
     private enum State { case untouched, inForce, impossible }
 
-    /// The mark of the sockets, and the number of the table.
+    /// The sockets' mark, which is also the table's number.
     public let mark: UInt32
     private let ipv4: IPAddress
     private let ipv6: IPAddress
@@ -33,11 +33,11 @@ public final class HostAddressRoute {
     private var ipv4State = State.untouched
     private var ipv6State = State.untouched
 
-    /// For the host's address of each family, in the network namespace that the caller is in now.
+    /// For the host's address of each family, in the caller's current network namespace.
     ///
     /// - Parameters:
     ///   - index: the number of the guest's interface.
-    ///   - ownsNamespace: whether the namespace was made for the guest, and so ends with it.
+    ///   - ownsNamespace: whether the namespace was created for the guest, and so ends with it.
     public init(ipv4: IPv4Address, ipv6: IPv6Address, interface index: UInt32, ownsNamespace: Bool) {
         mark = Self.markBase | (index & 0xFFFF)
         self.ipv4 = IPAddress(ipv4)
@@ -46,15 +46,15 @@ public final class HostAddressRoute {
         settings = NamespaceSettings()
     }
 
-    /// The descriptors that it needs open.
+    /// Its open descriptors.
     var descriptors: [Int32] { settings.directory < 0 ? [] : [settings.directory] }
 
-    /// Sees to it that rule, route and settings of a family are in force in the caller's present network namespace. False
-    /// says that they cannot be, and never will.
+    /// Makes sure that rule, route and settings of a family are in force in the caller's current network namespace.
+    /// False if they cannot be.
     public func establish(ipv4 isIPv4: Bool) -> Bool {
         switch isIPv4 ? ipv4State : ipv6State {
         case .impossible: return false
-        // Another interface's may have come to its end and taken the settings back.
+        // Another interface's end may have restored the settings.
         case .inForce: return settings.keepMarks()
         case .untouched:
             let isDone = apply(isIPv4 ? ipv4 : ipv6)
@@ -81,7 +81,7 @@ public final class HostAddressRoute {
                 do throws(SystemError) {
                     try socket.perform([request])
                 } catch  where error.errno == EEXIST {
-                    // Left by one that was killed; the mark and the table are this interface's.
+                    // Left by a killed process; mark and table belong to this interface.
                 }
             }
             return true
@@ -91,7 +91,7 @@ public final class HostAddressRoute {
         }
     }
 
-    /// Takes back what was done, where the namespace goes on living.
+    /// Removes rules and routes if the namespace continues to exist.
     public func undo() {
         guard !ownsNamespace else { return }
         if ipv4State == .inForce { remove(ipv4) }
@@ -105,7 +105,7 @@ public final class HostAddressRoute {
         do throws(SystemError) {
             var socket = try NetlinkSocket()
             for request in [rule(ipv4: address.isIPv4, isRemoved: true), route(to: address, isRemoved: true)] {
-                // An object that is gone already, with its interface or its namespace, is no failure.
+                // An object that is already gone, with its interface or its namespace, is no error.
                 do throws(SystemError) { try socket.perform([request]) } catch {}
             }
         } catch {}
@@ -149,7 +149,7 @@ public final class HostAddressRoute {
 }
 
 extension NetlinkSocket {
-    /// Whether there are rules for packets that others mark.
+    /// Whether there are rules for marks of other programs.
     mutating func hasForeignMarks(ipv4: Bool) throws(SystemError) -> Bool {
         var header = fib_rule_hdr()
         header.family = UInt8(ipv4 ? AF_INET : AF_INET6)

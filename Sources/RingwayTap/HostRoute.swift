@@ -2,7 +2,7 @@ internal import CRingway
 internal import Glibc
 public import RingwayWire
 
-/// A block of addresses that is reached by an interface of the caller's network namespace, or that are its own.
+/// A block of addresses that is routed through an interface of the caller's network namespace, or that is local.
 public struct HostRoute: Hashable, Sendable {
     public let block: CIDRBlock
     public let interface: String
@@ -13,18 +13,18 @@ public struct HostRoute: Hashable, Sendable {
         self.interface = interface
     }
 
-    /// Whether the two have addresses in common, such that one hides a part of the other.
+    /// Whether the blocks overlap, so that one hides a part of the other.
     public func overlaps(_ other: CIDRBlock) -> Bool {
         block.contains(other.networkAddress) || other.contains(block.networkAddress)
     }
 
-    /// The most routes that are read.
+    /// The most routes to read.
     private static var maximumCount: Int { 65_536 }
-    /// A shorter prefix, such as the halves of the Internet that VPNs set, is a default route.
+    /// Shorter prefixes, such as the halves of the Internet that VPNs use, count as default routes.
     private static var shortestPrefix: Int { 8 }
 
-    /// The routes of every table by which packets leave, and the namespace's own addresses; none where the kernel does not
-    /// say. Default routes and the loopback's are left out.
+    /// The routes of every table, and the namespace's own addresses; empty if the kernel does not list them. Default
+    /// routes and the loopback's are left out.
     public static func all(ipv4: Bool) -> [HostRoute] {
         let descriptor = ringway_netlink_open()
         guard descriptor >= 0 else { return [] }
@@ -47,7 +47,7 @@ public struct HostRoute: Hashable, Sendable {
         }
     }
 
-    /// Takes the routes of a datagram; whether the list ends with it.
+    /// Reads the routes of a datagram; returns whether it ends the list.
     static func read(_ datagram: UnsafeRawBufferPointer, into routes: inout [HostRoute]) -> Bool {
         var offset = 0
         while offset + NetlinkMessage.prologueLength <= datagram.count {

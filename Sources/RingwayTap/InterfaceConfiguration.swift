@@ -3,16 +3,16 @@ internal import Glibc
 public import RingwaySystem
 public import RingwayWire
 
-/// How the guest's interface is to be set up, and the setting up.
+/// The configuration of the guest's interface, and its application.
 ///
-/// It is what a careful administrator would type: the loopback up, the address of each family without waiting for
-/// duplicate detection (the bridge is the only neighbour), and a default route of each family through the gateway.
+/// The loopback up, the address of each family without duplicate address detection (the gateway is the only neighbour),
+/// and a default route of each family through the gateway.
 public struct InterfaceConfiguration: Sendable {
     /// The interface's own ethernet address.
     public var mac: MACAddress
     /// Bytes of an IP packet.
     public var mtu: Int
-    /// Frames that may wait for the bridge. The kernel drops what exceeds it, so it is long.
+    /// The transmit queue length. The kernel drops frames beyond it, so it is long.
     public var queueLength: UInt32
     /// The interface's address and its network's prefix length.
     public var ipv4: CIDRBlock
@@ -20,14 +20,14 @@ public struct InterfaceConfiguration: Sendable {
     public var ipv4Gateway: IPv4Address
     /// The interface's address and its prefix length.
     public var ipv6: CIDRBlock
-    /// The default route of IPv6; a link-local address is meant for this interface.
+    /// The default route of IPv6; a link-local address is taken as one on this interface.
     public var ipv6Gateway: IPv6Address
-    /// Whether the namespace was made for this interface, so that settings beyond it are ours too.
+    /// Whether the namespace was created for this interface, so that other settings may be changed, too.
     public var ownsNamespace: Bool
-    /// Whether everything else is reached by this interface too.
+    /// Whether to set default routes through this interface.
     public var setsDefaultRoutes = true
 
-    /// Room for ten thousand frames, because a TAP drops what does not fit instead of holding its sender back.
+    /// Ten thousand frames: a TAP drops frames beyond its queue instead of blocking the sender.
     public static var defaultQueueLength: UInt32 { 10_000 }
 
     /// A configuration of these settings.
@@ -45,18 +45,19 @@ public struct InterfaceConfiguration: Sendable {
         self.ownsNamespace = ownsNamespace
     }
 
-    /// Applies the configuration to the interface `name` of the caller's present network namespace.
+    /// Applies the configuration to the interface `name` of the caller's current network namespace.
     public func apply(to name: String) throws(SystemError) {
         let index = if_nametoindex(name)
         guard index != 0 else { throw SystemError(cannot: "find the interface \(name)") }
         let hasIPv6 = InterfaceSysctl.exists
         var socket = try NetlinkSocket()
         try socket.perform([settings(of: index, name: name)])
-        // A kernel that refuses costs time and memory at start, and nothing else.
+        // A kernel that refuses only costs time and memory at the start.
         do throws(SystemError) { try socket.perform([Self.unqueued(index, name)]) } catch {}
-        // Before the interface comes up, because that is when the kernel gives it its link-local address.
+        // Before the interface is up, because the kernel then assigns the link-local address.
         if hasIPv6 { InterfaceSysctl.prepareIPv6(of: name, ownsNamespace: ownsNamespace) }
-        // So do the addresses: a router advertisement would soon make the same IPv6 address, with duplicate detection.
+        // The addresses, too: a router advertisement would soon create the same IPv6 address, with duplicate address
+        // detection.
         var requests = [address(ipv4, of: index)]
         if hasIPv6 { requests.append(address(ipv6, of: index)) }
         requests += [Self.up(InterfaceConfiguration.loopbackIndex, "lo"), Self.up(index, name)]
@@ -66,8 +67,9 @@ public struct InterfaceConfiguration: Sendable {
         if hasIPv6 { showIPv6() }
     }
 
-    /// Sends an empty datagram to the discard port of the network's first address, the gateway. The bridge sees by it that
-    /// the address is there: without duplicate detection no neighbour learns of an address before it is used.
+    /// Sends an empty datagram to the discard port of the network's first address, the gateway. It shows the gateway
+    /// that the address exists: without duplicate address detection no neighbour learns of an address before it is
+    /// used.
     private func showIPv6() {
         let descriptor = Glibc.socket(AF_INET6, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { return }
@@ -88,7 +90,7 @@ public struct InterfaceConfiguration: Sendable {
         }
     }
 
-    /// Applies only what belongs to the link, the ethernet address and the MTU, and leaves the rest to other programs.
+    /// Applies only the ethernet address and the MTU, and leaves the rest to other programs.
     public func applyLink(to name: String) throws(SystemError) {
         let index = if_nametoindex(name)
         guard index != 0 else { throw SystemError(cannot: "find the interface \(name)") }
@@ -97,7 +99,7 @@ public struct InterfaceConfiguration: Sendable {
         do throws(SystemError) { try socket.perform([Self.unqueued(index, name)]) } catch {}
     }
 
-    /// Less than what routes of router advertisements have.
+    /// Preferred over routes of router advertisements.
     static var ipv6RouteMetric: UInt32 { 512 }
 
     /// The loopback is the first interface of every namespace.
@@ -111,9 +113,8 @@ public struct InterfaceConfiguration: Sendable {
         return NetlinkMessage("bring \(name) up", type: RTM_NEWLINK, header: header)
     }
 
-    /// Takes the packet scheduler off. A TAP never holds its sender back, so a scheduler's queue never fills; but each
-    /// of the 256 that a device of several queues gets would be as long as the device's own, and take its memory at
-    /// once.
+    /// Removes the packet scheduler. A TAP never blocks its sender, so a scheduler's queue never fills; but each of the
+    /// 256 that a multi-queue device gets would be as long as the device's own queue, and allocate its memory at once.
     static func unqueued(_ index: UInt32, _ name: String) -> NetlinkMessage {
         var header = tcmsg()
         header.tcm_ifindex = Int32(index)
@@ -165,14 +166,15 @@ public struct InterfaceConfiguration: Sendable {
         header.rtm_protocol = UInt8(RTPROT_STATIC)
         header.rtm_scope = UInt8(RT_SCOPE_UNIVERSE.rawValue)
         header.rtm_type = UInt8(RTN_UNICAST)
-        // The gateway is a neighbour even while the interface has no link-local address yet.
+        // The gateway counts as on-link even before the interface has a link-local address.
         header.rtm_flags = UInt32(RTNH_F_ONLINK)
         var message = NetlinkMessage(
             "add the default route through \(gateway)", type: RTM_NEWROUTE,
             flags: Int(NLM_F_CREATE) | Int(NLM_F_EXCL), header: header)
         message.append(ringway_rta_gateway, gateway)
         message.append(ringway_rta_interface, index)
-        // A router advertisement may have been faster, with the kernel's metric of 1024: ours stands beside its route.
+        // A router advertisement may have come first; the route is then added beside the kernel's, which has a metric
+        // of 1024.
         if !gateway.isIPv4 { message.append(ringway_rta_priority, Self.ipv6RouteMetric) }
         return message
     }

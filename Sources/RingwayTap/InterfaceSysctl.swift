@@ -1,20 +1,20 @@
 internal import CRingway
 internal import Glibc
 
-/// The few kernel settings of a guest's namespace that its addresses depend on.
+/// The kernel settings of a guest's namespace that affect its addresses.
 ///
-/// `/proc/sys/net` shows the namespace of the process that opens it, so these speak of the caller's present one. Where
-/// the file system is read-only, as in some containers, the kernel's defaults stand: they serve, only more slowly.
+/// `/proc/sys/net` refers to the network namespace of the process that opens it, here the caller's current one. If the
+/// file system is read-only, as in some containers, the kernel's defaults remain; they work, but more slowly.
 enum InterfaceSysctl {
     private static let root = "/proc/sys/net"
 
     /// Whether the kernel has IPv6 at all.
     static var exists: Bool { access("\(root)/ipv6/conf", F_OK) == 0 }
 
-    /// Allows IPv6 where the host forbids it, and drops duplicate detection: the bridge is the only neighbour, and a
-    /// second's wait for an address is the largest part of a guest's start.
+    /// Enables IPv6 if the host disables it, and disables duplicate address detection: the gateway is the only
+    /// neighbour, and the second that it takes is the largest part of a guest's start.
     static func prepareIPv6(of name: String, ownsNamespace: Bool) {
-        // In a namespace that others have made the other interfaces are left alone.
+        // In a namespace created by others the other interfaces are left alone.
         let interfaces = ownsNamespace ? ["all", "default", "lo", name] : [name]
         for interface in interfaces { _ = write("0", "ipv6/conf/\(interface)/disable_ipv6") }
         _ = write("0", "ipv6/conf/\(name)/accept_dad")

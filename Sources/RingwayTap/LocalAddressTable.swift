@@ -3,10 +3,10 @@ internal import Glibc
 public import RingwaySystem
 public import RingwayWire
 
-/// The addresses that the kernel takes for the host's own, in the network namespace of the thread that makes it: those of
-/// interfaces, the loopback's, and whatever else is routed to the host itself. Followed as they come and go.
+/// The host's own addresses, in the network namespace of the creating thread: those of interfaces, loopback, and all
+/// others with local routes. Follows changes.
 public final class LocalAddressTable: Sendable {
-    /// Readable when one may have come or gone; non-blocking.
+    /// Readable when an address may have been added or removed; non-blocking.
     public let descriptor: Int32
 
     public init() throws(SystemError) {
@@ -16,7 +16,7 @@ public final class LocalAddressTable: Sendable {
 
     deinit { close(descriptor) }
 
-    /// Reads the kernel's notifications; returns whether an address may have come or gone.
+    /// Reads the kernel's notifications; returns whether an address may have been added or removed.
     public func takeChanges() -> Bool {
         withUnsafeTemporaryAllocation(byteCount: 32_768, alignment: 8) { buffer -> Bool in
             var hasChanged = false
@@ -28,7 +28,7 @@ public final class LocalAddressTable: Sendable {
                 } else if count < 0, errno == EINTR {
                     continue
                 } else if count < 0, errno == ENOBUFS {
-                    // Some of it is lost.
+                    // Notifications were lost.
                     hasChanged = true
                 } else {
                     return hasChanged
@@ -37,7 +37,7 @@ public final class LocalAddressTable: Sendable {
         }
     }
 
-    /// Whether a message of the datagram is about an address of the host's; routes to others change all the time.
+    /// Whether a message of the datagram is about one of the host's addresses; other routes change all the time.
     static func isAboutAddresses(_ datagram: UnsafeRawBufferPointer) -> Bool {
         var offset = 0
         while offset + NetlinkMessage.prologueLength <= datagram.count {
@@ -63,7 +63,7 @@ public final class LocalAddressTable: Sendable {
         route.rtm_type == UInt8(RTN_LOCAL) || route.rtm_type == UInt8(RTN_ANYCAST)
     }
 
-    /// All of them now.
+    /// All current addresses.
     public func blocks() throws(SystemError) -> [CIDRBlock] {
         var blocks: [CIDRBlock] = []
         for family in [AF_INET, AF_INET6] {
@@ -72,7 +72,7 @@ public final class LocalAddressTable: Sendable {
         return blocks
     }
 
-    /// The kernel picks the routes of a type itself, of however many there are, where it can (Linux 4.20).
+    /// The kernel filters routes by type if it supports this (Linux 4.20).
     private static func blocks(_ family: Int32, _ type: UInt8) throws(SystemError) -> [CIDRBlock] {
         var header = rtmsg()
         header.rtm_family = UInt8(family)
@@ -84,7 +84,7 @@ public final class LocalAddressTable: Sendable {
             guard let header = record.header(as: rtmsg.self), header.rtm_type == type,
                 header.rtm_family == UInt8(family)
             else { return nil }
-            // A route without a destination is one to everything.
+            // A route without a destination is a default route.
             let value = record.attribute(ringway_rta_destination, after: MemoryLayout<rtmsg>.size)
             guard let address = address(value ?? ArraySlice(repeating: 0, count: family == AF_INET ? 4 : 16))
             else { return nil }

@@ -1,11 +1,11 @@
 internal import CRingway
 internal import Glibc
 
-/// The settings of a network namespace by which packet marks go from a connection's first packet to all others, with
-/// what they were before.
+/// The sysctls of a network namespace by which the packet mark of a connection's first packet applies to all others,
+/// with their former values.
 ///
-/// The directory of settings is opened at once, because the process may go where no such directory can be seen, or
-/// where it is read-only; what it shows depends on the reading thread's namespace, not on when it was opened.
+/// The directory is opened at once, because the process may later move to where it is invisible or read-only; its
+/// content depends on the reading thread's namespace, not on the time of opening.
 final class NamespaceSettings {
     private static let acceptedMark = "ipv4/tcp_fwmark_accept"
     private static let ipv6Mark = "ipv6/fwmark_reflect"
@@ -22,11 +22,11 @@ final class NamespaceSettings {
 
     deinit { if directory >= 0 { close(directory) } }
 
-    /// Whether accepted connections bear their client's mark already.
+    /// Whether accepted connections already inherit their client's mark.
     var keepsMarks: Bool { read(Self.acceptedMark) == UInt8(ascii: "1") }
 
-    /// Has accepted connections bear their client's packet mark, of both families, and what the kernel answers without a
-    /// socket that of the packet answered.
+    /// Lets accepted connections inherit their client's packet mark, for both families, and the kernel's replies
+    /// without a socket that of the received packet.
     func keepMarks() -> Bool {
         var names = [Self.acceptedMark, "ipv4/fwmark_reflect"]
         if hasIPv6 { names.append(Self.ipv6Mark) }
@@ -37,7 +37,7 @@ final class NamespaceSettings {
         return true
     }
 
-    /// Puts back what was changed.
+    /// Restores the former values.
     func restore() {
         for name in changed { _ = write(UInt8(ascii: "0"), name) }
         changed = []

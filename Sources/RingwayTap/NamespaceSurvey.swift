@@ -5,11 +5,11 @@ internal import RingwayWire
 
 /// Finds settings of the caller's present network namespace that conflict with a further interface.
 public enum NamespaceSurvey {
-    /// The conflict, in words that say what to do about it; `nil` where there is none.
+    /// The conflict, in words that say how to resolve it; `nil` if there is none.
     ///
     /// - Parameters:
     ///   - name: the interface's name.
-    ///   - configuration: how it is to be set up.
+    ///   - configuration: its intended configuration.
     public static func obstacle(to name: String, _ configuration: InterfaceConfiguration) throws(SystemError) -> String?
     {
         if if_nametoindex(name) != 0 {
@@ -30,7 +30,7 @@ public enum NamespaceSurvey {
 }
 
 extension NetlinkSocket {
-    /// The first default route of IPv4 that no metric sets apart from ours, in words.
+    /// The first IPv4 default route with the same metric as ours, in words.
     fileprivate mutating func defaultRoute() throws(SystemError) -> String? {
         var header = rtmsg()
         header.rtm_family = UInt8(AF_INET)

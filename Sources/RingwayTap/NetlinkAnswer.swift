@@ -1,15 +1,15 @@
 internal import CRingway
 
-/// The kernel's verdict on one request.
+/// The kernel's reply to one request.
 struct NetlinkAnswer: Equatable {
     /// The request's number.
     let sequence: UInt32
-    /// Zero when it was done.
+    /// Zero for success.
     let errorNumber: Int32
-    /// The kernel's words, where it gave any.
+    /// The kernel's explanation, if any.
     let explanation: String?
 
-    /// The verdicts in a datagram. Messages of other kinds are passed over; what is malformed ends the walk.
+    /// The acknowledgements in a datagram. Other messages are skipped; a malformed one ends the parsing.
     static func parse(_ datagram: UnsafeRawBufferPointer) -> [NetlinkAnswer] {
         var answers: [NetlinkAnswer] = []
         var offset = 0

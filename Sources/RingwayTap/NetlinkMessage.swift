@@ -7,12 +7,12 @@ internal import CRingway
 ///     |    length     | type  | flags |   sequence    |     port      |    header    | attributes
 ///     +---------------+-------+-------+---------------+---------------+--------------+------------ - -
 ///
-/// Everything is in the machine's own byte order and aligned to four bytes. The length is right after every step.
+/// Everything is in host byte order and aligned to four bytes. The length is correct after every step.
 public struct NetlinkMessage: Sendable {
-    /// Bytes of the fixed part that all messages share.
+    /// Bytes of the header that all messages share.
     public static var prologueLength: Int { 16 }
 
-    /// The purpose of the request, for the sentence that reports a refusal: "add the address 192.0.2.1/24".
+    /// The purpose of the request, for error messages: "add the address 192.0.2.1/24".
     public let purpose: String
 
     /// The message so far; its length is a multiple of four.
@@ -37,12 +37,12 @@ public struct NetlinkMessage: Sendable {
         finishPart()
     }
 
-    /// Adds an attribute that holds an integer in the machine's order.
+    /// Appends an integer attribute in host byte order.
     public mutating func append(_ attribute: Int, _ value: UInt32) {
         withUnsafeBytes(of: value) { append(attribute, bytes: $0) }
     }
 
-    /// Adds an attribute that holds bytes as they are, such as an address in network order.
+    /// Appends an attribute of raw bytes, such as an address in network order.
     public mutating func append(_ attribute: Int, bytes value: UnsafeRawBufferPointer) {
         precondition(value.count <= 1024, "an attribute of this size is a mistake")
         appendInteger(UInt16(4 + value.count))
@@ -51,7 +51,7 @@ public struct NetlinkMessage: Sendable {
         finishPart()
     }
 
-    /// The number by which the kernel's answer names this request.
+    /// Sets the sequence number, which identifies the kernel's reply.
     public mutating func number(_ sequence: UInt32) {
         store(sequence, at: 8)
     }

@@ -1,12 +1,12 @@
 internal import CRingway
 internal import RingwaySystem
 
-/// One object that the kernel lists: a message's header of its own kind, and attributes behind it.
+/// One object in a kernel listing: the header of its type, and attributes.
 struct NetlinkRecord {
-    /// Everything behind the prologue.
+    /// The bytes behind the message header.
     let bytes: [UInt8]
 
-    /// The header, of which the kernel may have sent less than this one asks for.
+    /// The header; the kernel's version may be shorter.
     func header<Header: BitwiseCopyable>(as type: Header.Type) -> Header? {
         guard bytes.count >= MemoryLayout<Header>.size else { return nil }
         return bytes.withUnsafeBytes { $0.loadUnaligned(as: type) }
@@ -31,7 +31,7 @@ struct NetlinkRecord {
         return value.withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) }
     }
 
-    /// The objects in a datagram, and whether the list ends with it; `errorNumber` where the kernel refuses to list.
+    /// The objects in a datagram, and whether the list ends with it; `errorNumber` if the kernel refuses to list.
     static func parse(
         _ datagram: UnsafeRawBufferPointer
     ) -> (records: [NetlinkRecord], isLast: Bool, errorNumber: Int32) {
@@ -55,11 +55,11 @@ struct NetlinkRecord {
 }
 
 extension NetlinkSocket {
-    /// The objects that the kernel lists in answer to a request.
+    /// The objects that the kernel returns for a request.
     mutating func list(_ request: NetlinkMessage) throws(SystemError) -> [NetlinkRecord] {
         var records: [NetlinkRecord] = []
         try send(request)
-        // A kernel that never ends its list is no kernel; a bound all the same.
+        // Bounds a list that never ends.
         for _ in 0..<4096 {
             let (some, isLast, errorNumber) = try receive(for: request.purpose) { NetlinkRecord.parse($0) }
             guard errorNumber == 0 else { throw SystemError(cannot: request.purpose, errno: errorNumber) }

@@ -2,27 +2,27 @@ internal import CRingway
 internal import Glibc
 public import RingwaySystem
 
-/// The kernel's routing socket of the caller's present network namespace.
+/// The kernel's routing socket of the caller's current network namespace.
 public struct NetlinkSocket: ~Copyable {
     private let descriptor: Int32
     private var sequence: UInt32 = 0
 
     /// Opens the socket.
     ///
-    /// - Parameter listsStrictly: whether the kernel lists only what agrees with a request's header.
+    /// - Parameter listsStrictly: whether the kernel filters a list by the request's header.
     public init(listsStrictly: Bool = false) throws(SystemError) {
         descriptor = ringway_netlink_open()
         guard descriptor >= 0 else { throw SystemError(cannot: "open the routing socket") }
-        // Without it refusals are numbers only.
+        // Without this option an error has a number only.
         _ = ringway_netlink_explain(descriptor)
         if listsStrictly { _ = ringway_netlink_list_strictly(descriptor) }
     }
 
     deinit { close(descriptor) }
 
-    /// Sends the requests at once and checks that the kernel acknowledged each, in order.
+    /// Sends all requests and checks that the kernel acknowledged each, in order.
     ///
-    /// Those before the one that is refused have taken effect.
+    /// Requests before a refused one have taken effect.
     public mutating func perform(_ requests: [NetlinkMessage]) throws(SystemError) {
         guard let first = requests.first else { return }
         var batch: [UInt8] = []
@@ -51,7 +51,7 @@ public struct NetlinkSocket: ~Copyable {
         if let refusal { throw refusal }
     }
 
-    /// Sends one request whose answer is more than an acknowledgement.
+    /// Sends one request that is answered by more than an acknowledgement.
     mutating func send(_ request: NetlinkMessage) throws(SystemError) {
         var request = request
         sequence &+= 1

@@ -1,24 +1,24 @@
 internal import CRingway
 internal import Glibc
 
-/// Makes TCP sockets inside a guest for the bridge, for connections that need no link: it is asked at the ends of
-/// pairs, one for each shard, which speak as `GuestSockets` says.
+/// Creates TCP sockets inside a guest's network namespace, for connections that bypass the link. Requests come through
+/// socket pairs, one per shard, in the format of `GuestSockets`.
 ///
-/// Sockets belong to the network namespace in which they are made, so the caller of `answer` is in the guest's, with
-/// the privilege there that marks and foreign addresses need.
+/// A socket belongs to the network namespace of the thread that creates it, so `answer` is called inside the guest's,
+/// with the privileges that marks and foreign addresses need.
 public final class SocketSource {
-    /// The most sockets of one answer.
+    /// The most sockets per reply.
     private static var batch: Int { 64 }
 
     private let route: HostAddressRoute
 
-    /// A source whose sockets' packets take this route.
+    /// A source of sockets that use `route`.
     public init(_ route: HostAddressRoute) { self.route = route }
 
-    /// The descriptors that it needs open.
+    /// Its open descriptors.
     public var descriptors: [Int32] { route.descriptors }
 
-    /// Takes one request and answers it. False means that the other end is gone.
+    /// Handles one request. False if the other end is closed.
     public func answer(_ end: Int32) -> Bool {
         var request: (family: UInt8, count: UInt8) = (0, 0)
         guard recv(end, &request, 2, 0) == 2 else { return false }
@@ -30,21 +30,21 @@ public final class SocketSource {
             }
         }
         defer { for socket in sockets { close(socket) } }
-        // Without a socket it is an answer too.
+        // A reply without sockets is sent, too.
         return ringway_send_message(end, &request, 1, sockets, sockets.count) == 1
     }
 
-    /// Answers a request without a socket. False means that the other end is gone.
+    /// Answers a request without a socket. False if the other end is closed.
     public static func decline(_ end: Int32) -> Bool {
         var request: (family: UInt8, count: UInt8) = (0, 0)
         guard recv(end, &request, 2, 0) == 2 else { return false }
         return ringway_send_message(end, &request, 1, nil, 0) == 1
     }
 
-    /// Takes back what the sockets needed in a namespace of others.
+    /// Removes the sockets' rules and routes from a namespace created by others.
     public func end() { route.undo() }
 
-    /// A socket that may have the host's address as its own, and whose packets are marked.
+    /// A socket that may bind to the host's address, and whose packets are marked.
     private func makeSocket(ipv4: Bool) -> Int32? {
         let descriptor = socket(
             ipv4 ? AF_INET : AF_INET6,
@@ -61,7 +61,7 @@ public final class SocketSource {
             close(descriptor)
             return nil
         }
-        // A port that the kernel chooses is chosen at the connect, when the whole tuple is known.
+        // The kernel then chooses the port at connect, when the whole tuple is known.
         _ = ringway_set_option(descriptor, Int32(IPPROTO_IP), IP_BIND_ADDRESS_NO_PORT, 1)
         _ = ringway_set_option(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
         _ = ringway_set_option(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1)

@@ -3,15 +3,15 @@ internal import Glibc
 public import RingwaySystem
 public import RingwayWire
 
-/// A TAP device in the caller's present network namespace, with its queues open.
+/// A TAP device in the caller's current network namespace, with its open queues.
 ///
-/// Every frame carries a virtio-net header of twelve bytes, checksums may be partial and frames may be unsegmented.
-/// The device exists for as long as one of its queues is open, and an open queue keeps its namespace alive.
+/// Every frame has a virtio-net header of twelve bytes, checksums may be partial and frames may be unsegmented. The
+/// device exists as long as one of its queues is open, and an open queue keeps its namespace alive.
 public struct TapDevice: ~Copyable {
     /// The interface's name.
     public let name: String
 
-    /// The offloads that the kernel agreed to.
+    /// The offloads that the kernel accepted.
     public let offloads: TapOffloads
 
     /// One non-blocking, close-on-exec descriptor per queue.
@@ -32,7 +32,7 @@ public struct TapDevice: ~Copyable {
         self.queues = queues
     }
 
-    /// Makes the device. A name that is taken is refused, so that another program's interface is never joined.
+    /// Creates the device. An existing name is refused, so that another program's interface is never used.
     public static func make(name: String, queues count: Int) throws(SystemError) -> TapDevice {
         precondition(count >= 1 && count <= maximumQueues)
         guard isInterfaceName(name) else {
@@ -54,8 +54,8 @@ public struct TapDevice: ~Copyable {
         return TapDevice(name: name, offloads: offloads, queues: queues)
     }
 
-    /// Opens the device of this name, or makes it. One that exists is joined with the one queue it has, or with `count`
-    /// where it may have many.
+    /// Opens the device of this name, or creates it. An existing one gets one queue if it is single-queue, otherwise
+    /// `count` more.
     public static func open(name: String, queues count: Int) throws(SystemError) -> TapDevice {
         precondition(count >= 1 && count <= maximumQueues)
         guard if_nametoindex(name) != 0 else { return try make(name: name, queues: count) }
@@ -68,7 +68,7 @@ public struct TapDevice: ~Copyable {
                 guard queue >= 0 else { throw SystemError(cannot: "open /dev/net/tun") }
                 queues.append(queue)
                 if index == 0, ringway_tap_attach_queue(queue, name, false, true) != 0 {
-                    // It was not made to have many queues.
+                    // It was created as a single-queue device.
                     isOneOfMany = false
                     guard errno == EINVAL, ringway_tap_attach_queue(queue, name, false, false) == 0 else {
                         throw SystemError(cannot: "open the interface \(name)")
@@ -86,7 +86,7 @@ public struct TapDevice: ~Copyable {
         return TapDevice(name: name, offloads: offloads, queues: queues)
     }
 
-    /// Takes over queues that others have opened; they are closed when this fails.
+    /// Takes ownership of open queues; they are closed on failure.
     public static func adopt(queues: [Int32]) throws(SystemError) -> TapDevice {
         var offloads = TapOffloads.basic.union(.udpSegmentation)
         var name = ""
@@ -122,7 +122,7 @@ public struct TapDevice: ~Copyable {
         return (String(decoding: name, as: UTF8.self), flags)
     }
 
-    /// The ethernet address of the interface; zero when the device is gone.
+    /// The ethernet address of the interface; zero if the device is gone.
     public var mac: MACAddress {
         var bytes = [UInt8](repeating: 0, count: 6)
         guard let queue = queues.first, ringway_tap_address(queue, &bytes) == 0 else {
@@ -133,7 +133,7 @@ public struct TapDevice: ~Copyable {
         }
     }
 
-    /// Whether the kernel would take the name: one to fifteen bytes, no blank, no slash, not a pattern.
+    /// Whether the name is valid: one to fifteen bytes, no blank, no slash, not a pattern.
     public static func isInterfaceName(_ name: String) -> Bool {
         let bytes = name.utf8
         guard !bytes.isEmpty, bytes.count <= maximumNameLength, name != ".", name != ".." else {
@@ -143,7 +143,7 @@ public struct TapDevice: ~Copyable {
         return bytes.allSatisfy { $0 > 0x20 && $0 < 0x7F && !forbidden.contains($0) }
     }
 
-    /// Gives up the queues without closing them.
+    /// Gives up ownership of the queues without closing them.
     public consuming func relinquish() -> [Int32] {
         defer { queues = [] }
         return queues
@@ -158,7 +158,8 @@ public struct TapDevice: ~Copyable {
     ) throws(SystemError) {
         guard ringway_tap_attach_queue(queue, name, isFirst, isOneOfMany) == 0 else {
             let reason = errno
-            // A name that another kind of interface has is EINVAL, a TAP's is EBUSY: one meaning, so one answer.
+            // A name of another kind of interface fails with EINVAL, a TAP's with EBUSY; both are reported as the same
+            // error.
             if isFirst, if_nametoindex(name) != 0 {
                 throw SystemError(cannot: "make the interface \(name)", errno: EEXIST)
             }
@@ -167,12 +168,12 @@ public struct TapDevice: ~Copyable {
         try agree(queue, name: name, offloads: &offloads)
     }
 
-    /// Settles how frames look.
+    /// Sets header size and offloads.
     private static func agree(_ queue: Int32, name: String, offloads: inout TapOffloads) throws(SystemError) {
         guard ringway_tap_set_header_length(queue, Int32(headerLength)) == 0 else {
             throw SystemError(cannot: "set the frame header of \(name)")
         }
-        // The device has one set of offloads, shared by its queues: agreed on the first, repeated on the rest.
+        // All queues of a device share one set of offloads: it is negotiated on the first and repeated on the rest.
         if ringway_tap_set_offloads(queue, offloads.rawValue) == 0 { return }
         offloads.subtract(.udpSegmentation)
         guard ringway_tap_set_offloads(queue, offloads.rawValue) == 0 else {

@@ -1,14 +1,14 @@
-/// The known word that an unknown word probably stands for: the one that is fewest edits away, for errors of command
-/// lines and configuration files.
+/// The known word that an unknown word was probably meant to be: the one with the smallest edit distance, for errors in
+/// command lines and configuration files.
 ///
-/// An edit inserts, removes or replaces one character, or swaps two neighbours (the optimal string alignment distance).
-/// Case is ignored. A word is close when it is at most a third of its length away, so that short words do not suggest
-/// each other at random. Where no word is close, the only one that begins with the unknown word is suggested.
+/// An edit inserts, removes or replaces one character, or swaps two neighbours (optimal string alignment). Case is
+/// ignored. A distance of up to a third of the word's length counts as close, so that short words do not suggest each
+/// other at random. If no word is close, the only one that begins with the unknown word is suggested.
 public enum Suggestion {
-    /// The known word that was probably meant; `nil` when none is close.
+    /// The known word that was probably meant; `nil` if none is close.
     public static func nearest(to word: some StringProtocol, among known: some Sequence<String>) -> String? {
         let wanted = Array(word.lowercased().utf8)
-        // Longer words are no typing errors, and the work grows with the square of the length.
+        // A longer word is no typing error, and the cost grows with the square of the length.
         guard !wanted.isEmpty, wanted.count <= longestWord else { return nil }
         var best: (word: String, distance: Int)?
         var continuations: [String] = []
@@ -24,7 +24,7 @@ public enum Suggestion {
         return best?.word ?? (continuations.count == 1 ? continuations[0] : nil)
     }
 
-    /// The end of an error: `; did you mean "listen"?`, or nothing when no known word is close.
+    /// The end of an error message: `; did you mean "listen"?`, or empty if no known word is close.
     public static func question(_ word: some StringProtocol, among known: some Sequence<String>) -> String {
         nearest(to: word, among: known).map { "; did you mean \"\($0)\"?" } ?? ""
     }
@@ -32,10 +32,10 @@ public enum Suggestion {
     private static var longestWord: Int { 64 }
     private static var shortestPrefix: Int { 3 }
 
-    /// Edits that may lie between two words of these lengths.
+    /// The maximum distance for two words of these lengths.
     private static func limit(_ first: Int, _ second: Int) -> Int { max(1, max(first, second) / 3) }
 
-    /// Edits that make one word of the other, by three rows of the usual table.
+    /// The edit distance of two words, with three rows of the usual table.
     private static func distance(_ first: [UInt8], _ second: [UInt8]) -> Int {
         var beforeLast: [Int] = []
         var last = Array(0...second.count)

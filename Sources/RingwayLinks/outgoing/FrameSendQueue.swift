@@ -3,23 +3,23 @@ internal import Glibc
 public import RingwayStorage
 internal import RingwayWire
 
-/// Frames toward a guest whose link is a socket: made ready for its framing, gathered so that one call to the kernel
-/// carries many, in order and within bounds.
+/// The send queue of a link that is a socket: frames are encoded for its framing and gathered, so that one system call
+/// sends many, in order and within limits.
 ///
-/// Sans-I/O but for datagrams: the owner sends `message()` when `startBatch` returns true, and reports the result with
-/// `sent`. One batch is with the kernel while the next is filled. A frame that no batch has room for waits in its own
+/// Sans-I/O except for datagrams: the owner sends `message()` when `startBatch` returns true, and reports the result
+/// with `sent`. One batch is being sent while the next is filled. A frame for which no batch has room waits in its own
 /// buffer, and `isCongested` asks the owner for backpressure; frames beyond `waitingLimit` are dropped.
 ///
-///     append ──► waiting ──► cut, checksummed, staged ──► filling ──► sending ──► kernel
+///     append ──► waiting ──► segmented, checksummed, staged ──► filling ──► sending ──► kernel
 public struct FrameSendQueue: ~Copyable {
-    /// The most frames that wait.
+    /// The most waiting frames.
     public static var waitingLimit: Int { 1_024 }
-    /// From here on the owner is asked to hold back, and from there on no more.
+    /// Backpressure starts at the first two limits and ends at the others.
     static var congestedFrames: Int { 32 }
     static var congestedBytes: Int { 512 << 10 }
     static var relaxedFrames: Int { 4 }
     static var relaxedBytes: Int { 64 << 10 }
-    /// A frame up to here is copied into the batch where longer ones are sent from where they lie.
+    /// Longer frames are sent from their own buffers, shorter ones are copied into the batch.
     private static var copybreak: Int { 1_024 }
 
     public let framing: Link.Framing
@@ -28,23 +28,23 @@ public struct FrameSendQueue: ~Copyable {
     private let counters: Counters
     private var filling: SendBatch
     private var sending: SendBatch
-    /// A batch is with the kernel, or waits for the socket to become writable.
+    /// A batch is in a send operation, or waits for the socket to become writable.
     public private(set) var isSending = false
-    /// The frame that is being cut, and how far that has come.
+    /// The frame being segmented.
     private var current: OutgoingFrame
     private var segmentation: SoftwareSegmentation
     private var isSegmenting = false
-    /// Frames behind `current`, a ring.
+    /// Frames behind `current`, in a ring buffer.
     private let waiting: UnsafeMutablePointer<OutgoingFrame>
     private var head = 0
     private var tail = 0
     private var waitingBytes = 0
-    /// Whether more frames would only wait: host sockets are better left unread.
+    /// Backpressure: further frames would only wait, so host sockets should not be read.
     public private(set) var isCongested = false
     /// Nothing is sent any more.
     private var isClosed = false
 
-    /// - Parameter pool: the shard's buffers; outlives this.
+    /// - Parameter pool: the shard's buffers; outlives the queue.
     public init(
         _ framing: Link.Framing, pool: UnsafeMutablePointer<BufferPool>, counters: Counters
     ) throws(MemoryFailure) {
@@ -86,7 +86,7 @@ public struct FrameSendQueue: ~Copyable {
 
     // MARK: Taking frames
 
-    /// Takes a frame and its holds.
+    /// Queues a frame. Takes its leases.
     public mutating func append(_ frame: OutgoingFrame) {
         if !isSegmenting && !isClosed {
             begin(frame)
@@ -118,7 +118,7 @@ public struct FrameSendQueue: ~Copyable {
         finish()
     }
 
-    /// Fills the batch from the frames at hand, as far as it has room.
+    /// Fills the batch from the waiting frames, as far as it has room.
     private mutating func proceed() {
         while true {
             if isSegmenting {
@@ -135,7 +135,7 @@ public struct FrameSendQueue: ~Copyable {
         }
     }
 
-    /// Ends `current` and its holds.
+    /// Releases the buffers of `current`.
     private mutating func finish() {
         isSegmenting = false
         release(current)
@@ -148,7 +148,7 @@ public struct FrameSendQueue: ~Copyable {
 
     // MARK: Making wire frames
 
-    /// Stages what is left of `current`; false when the batch is full before that.
+    /// Stages the remaining segments of `current`; false if the batch becomes full.
     private mutating func cut() -> Bool {
         let prefix = framing.prefixLength
         let joining = framing != .datagram
@@ -164,7 +164,7 @@ public struct FrameSendQueue: ~Copyable {
         return true
     }
 
-    /// Stages `current` with its virtio-net header, or refers to where it lies; false when the batch is full.
+    /// Stages `current` with its virtio-net header, or a reference to its buffer; false if the batch is full.
     private mutating func passOn() -> Bool {
         let prefix = framing.prefixLength
         let byteCount = current.byteCount
@@ -198,7 +198,7 @@ public struct FrameSendQueue: ~Copyable {
 
     // MARK: Sending
 
-    /// Turns to the next batch when the kernel has none; true when there is one to send.
+    /// Starts the next batch if none is being sent; true if there is one to send.
     public mutating func startBatch() -> Bool {
         guard !isSending, !filling.isEmpty else { return false }
         swap(&filling, &sending)
@@ -207,22 +207,22 @@ public struct FrameSendQueue: ~Copyable {
         return true
     }
 
-    /// Whether `startBatch` would let frames go on that wait.
+    /// Whether waiting frames need `startBatch` to proceed.
     public var isFull: Bool { isSegmenting && !isSending }
 
-    /// What is left of the batch being sent, for a stream. It stays in place until `sent`.
+    /// The unsent rest of the batch, for a stream. It stays valid until `sent`.
     public func message() -> UnsafeMutablePointer<msghdr> { sending.message() }
 
-    /// So many bytes of the message are sent; true when the batch is, and false when its rest must be.
+    /// `byteCount` bytes of the message are sent; true if the batch is complete, false if the rest must be sent.
     public mutating func sent(byteCount: Int) -> Bool {
         guard sending.advance(by: byteCount) else { return false }
         finishBatch()
         return true
     }
 
-    /// Sends the current batch as datagrams, as far as the socket takes them.
+    /// Sends the current batch as datagrams, as far as the socket accepts them.
     ///
-    /// - Returns: zero when all are gone, EAGAIN when the socket must become writable first, or what it failed with.
+    /// - Returns: zero if all are sent, EAGAIN if the socket must become writable first, or another `errno`.
     public mutating func sendDatagrams(_ descriptor: Int32) -> Int32 {
         let counters = counters
         let error = sending.sendDatagrams(descriptor) { counters.add(.linkWritesFailed) }
@@ -235,7 +235,7 @@ public struct FrameSendQueue: ~Copyable {
         isSending = false
     }
 
-    /// The link is gone and no operation of ours with the kernel: buffers go back, and what comes is dropped.
+    /// The link is gone and no operation is in flight: releases all buffers, and drops frames from now on.
     public mutating func close() {
         guard !isClosed else { return }
         isClosed = true

@@ -1,11 +1,11 @@
 public import RingwayStorage
 
-/// A frame on its way to a guest: in one piece, or headers and payload apart. It owns one hold of each buffer.
+/// A frame to a guest: in one piece, or headers and payload apart. It owns one reference to each buffer.
 public struct OutgoingFrame: BitwiseCopyable {
     public var lease: Lease
     public var offset: UInt32
     public var length: UInt32
-    /// `none` where the frame is in one piece.
+    /// `none` if the frame is in one piece.
     public var payload: Lease
     public var payloadOffset: UInt32
     public var payloadLength: UInt32
@@ -30,7 +30,7 @@ public struct OutgoingFrame: BitwiseCopyable {
         UnsafeRawBufferPointer(start: space.address(of: lease) + Int(offset), count: Int(length))
     }
 
-    /// The other piece, which may be empty.
+    /// The second piece, which may be empty.
     func rest(in space: BufferSpace) -> UnsafeRawBufferPointer {
         guard !payload.isNone else { return UnsafeRawBufferPointer(start: nil, count: 0) }
         return UnsafeRawBufferPointer(

@@ -2,12 +2,12 @@ internal import CRingway
 internal import Glibc
 internal import RingwayStorage
 
-/// What goes to the kernel in one call: bytes staged in memory of our own, and slices of leased buffers between them.
+/// The content of one send call: staged bytes in the batch's own memory, and slices of leased buffers between them.
 ///
-/// For a byte stream the slices follow each other without a seam; for a datagram link each is one datagram.
+/// For a byte stream the slices are contiguous; for a datagram link each slice is one datagram.
 struct SendBatch {
-    /// Bytes of staging, and of all that one batch carries: some super-frames, so that a batch is worth its call, and yet
-    /// in the cache when the kernel copies it.
+    /// The limit of staged bytes, and of all bytes of a batch: a few super-frames, enough to amortise the call but
+    /// still in the cache when the kernel copies them.
     static var byteLimit: Int { 256 << 10 }
     static var sliceLimit: Int { 256 }
 
@@ -15,12 +15,12 @@ struct SendBatch {
     private let slices: UnsafeMutablePointer<iovec>
     private let leases: UnsafeMutablePointer<Lease>
     private let header: UnsafeMutablePointer<msghdr>
-    /// Bytes of staging in use, and of everything.
+    /// Staged bytes, and all bytes.
     private(set) var staged = 0
     private(set) var byteCount = 0
     private(set) var sliceCount = 0
     private var leaseCount = 0
-    /// Slices that the kernel has taken whole.
+    /// Slices that are completely sent.
     private(set) var sent = 0
 
     init() throws(MemoryFailure) {
@@ -41,20 +41,20 @@ struct SendBatch {
     }
 
     var isEmpty: Bool { sliceCount == 0 }
-    /// Where the next bytes are staged.
+    /// The address of the next staged byte.
     var end: UnsafeMutableRawPointer { staging + staged }
 
-    /// Whether so many bytes more can be staged, in a slice of their own.
+    /// Whether `count` more bytes can be staged, in their own slice.
     @inline(__always)
     func hasRoom(for count: Int) -> Bool { staged &+ count <= Self.byteLimit && sliceCount < Self.sliceLimit }
 
-    /// Whether the slices of one more frame fit that is sent from where it lies.
+    /// Whether there is room for the slices of one more frame that is sent from its own buffer.
     func hasRoomForReference(_ count: Int) -> Bool {
         sliceCount &+ 3 <= Self.sliceLimit && (byteCount == 0 || byteCount &+ count <= Self.byteLimit)
             && hasRoom(for: 64)
     }
 
-    /// Takes over bytes that were written to `end`, as a slice of their own or joined to what was staged before.
+    /// Adds bytes that were written to `end`, as a new slice or joined to the last one.
     @inline(__always)
     mutating func stage(_ count: Int, joining: Bool) {
         if joining, sliceCount > 0, let base = slices[sliceCount &- 1].iov_base,
@@ -69,20 +69,20 @@ struct SendBatch {
         byteCount &+= count
     }
 
-    /// Adds a slice that lies in a buffer.
+    /// Adds a slice of a buffer.
     mutating func refer(to piece: UnsafeRawBufferPointer) {
         slices[sliceCount] = iovec(iov_base: UnsafeMutableRawPointer(mutating: piece.baseAddress), iov_len: piece.count)
         sliceCount &+= 1
         byteCount &+= piece.count
     }
 
-    /// Keeps a hold until the batch is sent.
+    /// Keeps a reference to a buffer until the batch is sent.
     mutating func keep(_ lease: Lease) {
         leases[leaseCount] = lease
         leaseCount &+= 1
     }
 
-    /// What is still to be sent, as one message.
+    /// The unsent slices, as one message.
     func message() -> UnsafeMutablePointer<msghdr> {
         header.pointee = msghdr()
         header.pointee.msg_iov = slices + sent
@@ -90,7 +90,7 @@ struct SendBatch {
         return header
     }
 
-    /// Takes note of bytes sent; true when they were the last.
+    /// Records sent bytes; true if they were the last.
     mutating func advance(by count: Int) -> Bool {
         var rest = count
         while sent < sliceCount {
@@ -107,16 +107,16 @@ struct SendBatch {
         return true
     }
 
-    /// Hands datagrams to the kernel until it takes no more.
+    /// Sends datagrams until the socket accepts no more.
     ///
-    /// - Returns: zero when all are gone, EAGAIN when the socket must become writable first, or what it failed with.
+    /// - Returns: zero if all are sent, EAGAIN if the socket must become writable first, or another `errno`.
     mutating func sendDatagrams(_ descriptor: Int32, refused: () -> Void) -> Int32 {
         while sent < sliceCount {
             let result = ringway_send_datagrams(descriptor, slices + sent, UInt32(sliceCount - sent))
             switch -result {
             case ..<0: sent += Int(result)
             case EINTR: continue
-            // The way is full or this datagram too long for it: it is lost, as a frame is on a wire. The next may pass.
+            // The queue is full or the datagram too long: it is lost, as a frame on a wire. The next one may succeed.
             case ENOBUFS, ENOMEM, EMSGSIZE, EPERM:
                 refused()
                 sent += 1
@@ -126,7 +126,7 @@ struct SendBatch {
         return 0
     }
 
-    /// Makes it empty; buffers go back.
+    /// Empties the batch and releases its buffers.
     mutating func clear(_ pool: UnsafeMutablePointer<BufferPool>) {
         for index in 0..<leaseCount { pool.pointee.release(leases[index]) }
         staged = 0

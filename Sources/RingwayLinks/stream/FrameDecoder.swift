@@ -1,24 +1,24 @@
 public import RingwayStorage
 internal import RingwayWire
 
-/// Cuts the bytes of a stream into frames, each at the start of a leased buffer and behind a virtio-net header.
+/// Splits a byte stream into frames, each at the start of a leased buffer and behind a virtio-net header.
 ///
-/// Sans-I/O: the owner receives into `room`, tells how much came, and takes frames until there is none. Bytes arrive in a
-/// staging area, many frames at a time, and each frame is copied into a buffer that fits it. Of a frame that needs a large
-/// buffer and has not all arrived, the rest is received right into that buffer, together with the length of the frame
-/// behind it and nothing more: so super-frames that follow each other are not copied at all.
+/// Sans-I/O: the owner receives into `room`, reports the number of bytes, and removes frames until there are none.
+/// Bytes are received into a staging area, many frames at a time, and each frame is copied into a buffer of its size.
+/// If a frame needs a large buffer and is incomplete, the rest is received directly into that buffer, together with the
+/// next frame's length and no more: consecutive super-frames are therefore not copied.
 ///
-/// A length that no frame can have ends it: where the next frame begins cannot be known any more.
+/// An invalid length ends the stream, because the start of the next frame is unknown.
 public struct FrameDecoder: ~Copyable {
-    /// What `next` found.
+    /// The result of `next`.
     public enum Outcome {
-        /// A frame of so many bytes, virtio-net header first; the lease is the receiver's.
+        /// A frame of `length` bytes, virtio-net header first; the receiver owns the lease.
         case frame(Lease, length: Int)
         /// More bytes must be received first.
         case incomplete
-        /// No buffer was left; to be asked again when one has come back, and nothing to be received until then.
+        /// No buffer was available. Call again when one has been released, and receive nothing until then.
         case starved
-        /// A length that no frame has. It stays so.
+        /// A length that no frame has. All further calls return the same.
         case malformed(length: Int)
     }
 
@@ -26,16 +26,16 @@ public struct FrameDecoder: ~Copyable {
     private let lengths: ClosedRange<Int>
     private let staging: UnsafeMutableRawPointer
     private let capacity: Int
-    /// What was received and not yet cut lies between these.
+    /// The range of received bytes that are not decoded.
     private var start = 0
     private var end = 0
-    /// The buffer that the rest of a long frame is received into; how much of the frame it holds, and the frame's bytes.
+    /// The buffer into which the rest of a long frame is received, the bytes it holds, and the frame's length.
     private var direct = Lease.none
     private var directFilled = 0
     private var directLength = 0
 
     public init(_ framing: StreamFraming) throws(MemoryFailure) {
-        // Short where super-frames come, because the part of one that gets in here is copied.
+        // Small for agents, whose links carry super-frames: the part of one that is received here must be copied.
         let capacity = framing == .agent ? 16 << 10 : 64 << 10
         staging = try .allocateOrThrow(byteCount: capacity, alignment: 4_096)
         self.capacity = capacity
@@ -45,7 +45,7 @@ public struct FrameDecoder: ~Copyable {
 
     deinit { staging.deallocate() }
 
-    /// Where the next bytes belong; valid until `next` is called, and never empty after it answered `incomplete`.
+    /// Where to receive the next bytes; valid until `next` is called, and never empty after it returned `incomplete`.
     public mutating func room(in space: BufferSpace) -> UnsafeMutableRawBufferPointer {
         if !direct.isNone {
             return UnsafeMutableRawBufferPointer(
@@ -60,12 +60,12 @@ public struct FrameDecoder: ~Copyable {
         return UnsafeMutableRawBufferPointer(start: staging + end, count: capacity - end)
     }
 
-    /// So many bytes have come into `room`.
+    /// `count` bytes were received into `room`.
     public mutating func received(_ count: Int) {
         if direct.isNone { end += count } else { directFilled += count }
     }
 
-    /// The next frame, if it is all there.
+    /// The next frame, if it is complete.
     public mutating func next(_ pool: UnsafeMutablePointer<BufferPool>) -> Outcome {
         guard direct.isNone else { return takeDirect(pool) }
         let available = end &- start &- framing.prefixLength
@@ -98,7 +98,7 @@ public struct FrameDecoder: ~Copyable {
         let lease = direct
         let space = pool.pointee.space
         direct = .none
-        // What lies behind the frame is the next one's length, or a part of it.
+        // The bytes behind the frame are the next one's length, or part of it.
         end = directFilled - directLength
         staging.copyMemory(
             from: space.address(of: lease) + framing.missingHeader + directLength, byteCount: end)
@@ -112,7 +112,7 @@ public struct FrameDecoder: ~Copyable {
         return .frame(lease, length: header &+ length)
     }
 
-    /// The stream has ended; true when it did in the middle of a frame, which is discarded.
+    /// The stream has ended; true if it ended inside a frame, which is discarded.
     public mutating func discard(_ pool: UnsafeMutablePointer<BufferPool>) -> Bool {
         let isPartial = !direct.isNone || end > start
         if !direct.isNone { pool.pointee.release(direct) }

@@ -1,11 +1,11 @@
-/// The deadlines of loop members, soonest first: a binary heap in which each member knows its place, so that taking one
-/// out or moving it costs as little as putting it in, and nothing stale is ever kept.
+/// The deadlines of loop members, earliest first: a binary heap in which each member stores its index, so that removing
+/// or moving an entry costs as much as inserting it, and no stale entries remain.
 struct DeadlineQueue {
     private var heap: [LoopMember] = []
 
     var count: Int { heap.count }
 
-    /// The soonest deadline, in monotonic nanoseconds.
+    /// The earliest deadline, in monotonic nanoseconds.
     var soonest: UInt64? { heap.first?.deadline }
 
     /// Sets or moves the member's deadline.
@@ -31,14 +31,14 @@ struct DeadlineQueue {
         siftUp(siftDown(position))
     }
 
-    /// Takes out a member whose deadline is not after `now`.
+    /// Removes a member whose deadline is not after `now`.
     mutating func popPassed(now: UInt64) -> LoopMember? {
         guard let first = heap.first, first.deadline <= now else { return nil }
         cancel(first)
         return first
     }
 
-    /// Takes out every member.
+    /// Removes every member.
     mutating func removeAll() {
         for member in heap { member.deadlinePosition = nil }
         heap = []

@@ -1,53 +1,53 @@
 internal import CRingway
 internal import Glibc
 
-/// Waits for descriptors and deadlines on one thread, by epoll(7).
+/// An event loop for descriptors and deadlines on one thread, using epoll(7).
 ///
 /// ## Theory of operation
 ///
-/// A `LoopMember` registers at most one descriptor, with what it waits for, and has at most one deadline. A turn waits
-/// until something is ready or due, calls `ready` once for each member with an event, then `deadlinePassed` for each
-/// whose time has come, then `resumed` for those that asked to go on. Nothing else calls members, and everything on one
-/// loop happens one after the other.
+/// A `LoopMember` registers at most one descriptor, with its interest, and has at most one deadline. A turn waits until
+/// a descriptor is ready or a deadline passes, calls `ready` once for each member with an event, then `deadlinePassed`
+/// for each passed deadline, then `resumed` for members that requested it. No other code calls members, and all
+/// callbacks of a loop run one after the other.
 ///
-/// **Stale events.** What epoll is told of a member is its place in a table and the generation of that place. A member
-/// that is removed while a turn's events are dispatched, even if its descriptor's number or its place is another's by
-/// then, gets no event that was not its own.
+/// **Stale events.** epoll's user data is the member's index in a table and the generation of that entry. A member that
+/// is removed while a turn's events are dispatched gets no event of another member, even if its descriptor or index was
+/// reused.
 ///
-/// **Levels and edges.** A descriptor is told of in every turn for as long as it is ready: what a member does not take
-/// now it is told of again, so bounded work needs no bookkeeping. Who waits for room asks for `.write` while there is
-/// something to write, and who must not read (backpressure) asks for nothing. With `.edges` each change is told once:
-/// for relays, which remember readiness themselves and would otherwise change what they wait for with every block.
+/// **Level- and edge-triggered.** A level-triggered descriptor is reported in every turn while it is ready, so a member
+/// that handles only part of its work needs no bookkeeping. A member asks for `.write` while it has something to write,
+/// and for nothing while it must not read (backpressure). With `.edges` each change is reported once: for relays, which
+/// remember readiness themselves and would otherwise change their interest with every block.
 ///
-/// **Bounds.** A turn takes at most `eventsPerTurn` events, as many deadlines as there were, and has each member go on
-/// at most once. A member leaves others their turn by doing a bounded piece of its work and calling `resume`.
+/// **Bounds.** A turn handles at most `eventsPerTurn` events, the deadlines that had passed, and one `resumed` per
+/// member. A member with more work than it should do at once does part of it and calls `resume`.
 public final class EventLoop {
-    /// What a member waits for. Errors and the end of both directions are told in any case.
+    /// A member's interest. Errors and hang-up are always reported.
     public struct Interest: OptionSet, Sendable {
         public let rawValue: UInt32
         public init(rawValue: UInt32) { self.rawValue = rawValue }
 
         public static var read: Interest { Interest(rawValue: EPOLLIN.rawValue) }
         public static var write: Interest { Interest(rawValue: EPOLLOUT.rawValue) }
-        /// Each change is told once; for both directions.
+        /// Edge-triggered, in both directions.
         public static var edges: Interest {
             Interest(rawValue: EPOLLIN.rawValue | EPOLLOUT.rawValue | EPOLLRDHUP.rawValue | EPOLLET.rawValue)
         }
     }
 
-    /// What a descriptor tells.
+    /// The events of a descriptor.
     public struct Events: Sendable {
         let bits: UInt32
 
-        /// There may be something to read, an end or an error included.
+        /// Readable, end of file or error.
         public var isReadable: Bool {
             bits & (EPOLLIN.rawValue | EPOLLRDHUP.rawValue | EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0
         }
-        /// There may be room, or an error.
+        /// Writable, or error.
         public var isWritable: Bool { bits & (EPOLLOUT.rawValue | EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0 }
         /// The connection has failed, or has a message on its error queue.
         public var hasError: Bool { bits & EPOLLERR.rawValue != 0 }
-        /// Failed, or ended in both directions: the next call on it says how.
+        /// Failed, or closed in both directions: the next call returns the error.
         public var isBroken: Bool { bits & (EPOLLERR.rawValue | EPOLLHUP.rawValue) != 0 }
     }
 
@@ -56,7 +56,7 @@ public final class EventLoop {
         var generation: UInt32 = 0
     }
 
-    /// Events that one turn takes; the others wait in the kernel.
+    /// The most events per turn; others wait in the kernel.
     static var eventsPerTurn: Int { 256 }
 
     private let epoll: OwnedDescriptor
@@ -66,7 +66,7 @@ public final class EventLoop {
     private var deadlines = DeadlineQueue()
     private var resuming: [LoopMember] = []
 
-    /// When the present turn began to dispatch, in monotonic nanoseconds.
+    /// The start of the current turn's dispatch, in monotonic nanoseconds.
     public private(set) var now = MonotonicClock.now()
 
     public init() throws(SystemError) {
@@ -84,9 +84,9 @@ public final class EventLoop {
     /// Members with a descriptor.
     public var registeredCount: Int { slots.count - freeSlots.count }
 
-    /// Begins to wait for a descriptor, which stays the member's; it is removed before it is closed.
+    /// Registers a member's descriptor, which stays the member's property and is deregistered before it is closed.
     ///
-    /// - Returns: false, with `errno` set, where the kernel does not watch it: it is a file's, or there is no memory.
+    /// - Returns: false, with `errno` set, if the kernel refuses: it is a file's descriptor, or there is no memory.
     @discardableResult
     public func register(_ member: LoopMember, descriptor: Int32, interest: Interest) -> Bool {
         precondition(member.registration == nil, "a member registers one descriptor")
@@ -101,14 +101,14 @@ public final class EventLoop {
         return true
     }
 
-    /// Changes what a member waits for. With edges, what is ready now is told once more.
+    /// Changes a member's interest. With edges, current readiness is reported again.
     public func setInterest(_ interest: Interest, of member: LoopMember) {
         guard let registration = member.registration, registration.interest != interest else { return }
         member.registration?.interest = interest
         _ = control(EPOLL_CTL_MOD, registration.descriptor, interest, registration.slot)
     }
 
-    /// Waits for the member's descriptor no longer. Its deadline stays.
+    /// Deregisters the member's descriptor. Its deadline stays.
     public func deregister(_ member: LoopMember) {
         guard let registration = member.registration else { return }
         precondition(slots[registration.slot].member === member, "a member is registered with one loop")
@@ -119,14 +119,14 @@ public final class EventLoop {
         member.registration = nil
     }
 
-    /// Forgets the member: nothing of it is called any more.
+    /// Removes the member: none of its methods is called any more.
     public func remove(_ member: LoopMember) {
         deregister(member)
         deadlines.cancel(member)
         member.isResuming = false
     }
 
-    /// Forgets all members, which may hold on to the loop.
+    /// Removes all members, which may hold references to the loop.
     public func removeAll() {
         for slot in slots { if let member = slot.member { remove(member) } }
         deadlines.removeAll()
@@ -149,8 +149,8 @@ public final class EventLoop {
 
     public func cancelDeadline(of member: LoopMember) { deadlines.cancel(member) }
 
-    /// Has a member go on once all events and deadlines of the turn have been handled; in the next turn, which does not
-    /// wait, when it is going on already.
+    /// Calls the member's `resumed` after all events and deadlines of the turn; if called from `resumed`, in the next
+    /// turn, which then does not wait.
     public func resume(_ member: LoopMember) {
         guard !member.isResuming else { return }
         member.isResuming = true
@@ -159,7 +159,7 @@ public final class EventLoop {
 
     // MARK: Turns
 
-    /// One turn: waits until something is ready or due, and calls each such member once.
+    /// One turn: waits until a descriptor is ready or a deadline passes, and calls each such member once.
     public func runTurn() {
         let count = epoll_wait(epoll.rawValue, events, Int32(Self.eventsPerTurn), millisecondsToWait())
         now = MonotonicClock.now()
@@ -172,7 +172,7 @@ public final class EventLoop {
             guard let member = deadlines.popPassed(now: now) else { break }
             member.deadlinePassed(now: now)
         }
-        // Who asks again while these go on has to wait for the next turn.
+        // Members that request it during this loop are resumed in the next turn.
         let continued = resuming
         resuming.removeAll(keepingCapacity: true)
         for member in continued where member.isResuming {
@@ -187,7 +187,7 @@ public final class EventLoop {
         guard let soonest = deadlines.soonest else { return -1 }
         let now = MonotonicClock.now()
         guard soonest > now else { return 0 }
-        // Rounded up, or the last part of a millisecond would be spent spinning.
+        // Rounded up, otherwise the last fraction of a millisecond would be a busy loop.
         return Int32(min((soonest - now + 999_999) / 1_000_000, UInt64(Int32.max)))
     }
 }

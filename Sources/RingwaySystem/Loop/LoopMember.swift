@@ -1,9 +1,9 @@
-/// Something that an event loop calls: when its descriptor is ready, when its deadline passes, or to go on with its work.
+/// An object that an event loop calls: when its descriptor is ready, when its deadline passes, or to resume its work.
 ///
-/// All of it happens on the loop's thread. A loop holds a member for as long as it has its descriptor, its deadline or
-/// its request to go on.
+/// All calls are on the loop's thread. A loop retains a member while it has a descriptor, a deadline or a pending
+/// resume.
 open class LoopMember {
-    /// A place in the loop's table, and what is registered there.
+    /// The index in the loop's table, and the registered descriptor.
     struct Registration {
         let slot: Int
         let descriptor: Int32
@@ -13,29 +13,29 @@ open class LoopMember {
     /// Written by the loop only.
     var registration: Registration?
 
-    /// When the loop calls `deadlinePassed`, in monotonic nanoseconds; meaningful while it is scheduled.
+    /// The deadline, in monotonic nanoseconds; meaningful while scheduled.
     var deadline: UInt64 = 0
 
-    /// Its place in the loop's queue of deadlines; `nil` when it has none.
+    /// The index in the loop's deadline queue; `nil` without a deadline.
     var deadlinePosition: Int?
 
-    /// Whether `resumed` is to be called.
+    /// Whether a call of `resumed` is pending.
     var isResuming = false
 
     public init() {}
 
-    /// Whether a descriptor of it is registered.
+    /// Whether its descriptor is registered.
     public final var isRegistered: Bool { registration != nil }
 
     /// Whether it has a deadline.
     public final var isScheduled: Bool { deadlinePosition != nil }
 
-    /// The descriptor is ready for something of what was asked for, or broken.
+    /// The descriptor is ready for an event of the interest, or has failed.
     open func ready(_ events: EventLoop.Events) {}
 
-    /// The deadline has passed, and there is none any more.
+    /// The deadline has passed and is removed.
     open func deadlinePassed(now: UInt64) {}
 
-    /// Goes on with what it left undone when it called the loop's `resume`.
+    /// Resumes the work for which `resume` was called.
     open func resumed() {}
 }

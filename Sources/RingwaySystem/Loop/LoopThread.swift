@@ -1,9 +1,9 @@
 internal import Synchronization
 
-/// An event loop on a thread of its own, and the way in for all other threads.
+/// An event loop on its own thread, and the means to run code on it from other threads.
 ///
-/// What is posted runs on the loop's thread, in order, after the events of the turn that it wakes; so what belongs to
-/// the loop (`LoopConfined`) needs no lock. The thread starts when it is first needed.
+/// Posted closures run on the loop's thread, in order, after the events of the turn that they wake; so state that
+/// belongs to the loop (`LoopConfined`) needs no lock. The thread starts on first use.
 public final class LoopThread: Sendable {
     public typealias Work = @Sendable (EventLoop) -> Void
 
@@ -17,12 +17,12 @@ public final class LoopThread: Sendable {
     private let stackBytes: Int?
     private let inbox = Mutex(Inbox())
     private let wakeup: Wakeup
-    // Confined: the thread's from its start on; before that only `LoopConfined` uses it, to make a value.
+    // Confined to the thread once it has started; before that only `LoopConfined` uses it, to create a value.
     fileprivate nonisolated(unsafe) let loop: EventLoop
 
     /// - Parameters:
-    ///   - name: the thread's, at most fifteen bytes.
-    ///   - stackBytes: the size of its stack, where the C library's eight MiB are too much.
+    ///   - name: the thread's name, at most fifteen bytes.
+    ///   - stackBytes: the stack size, if not the C library's eight MiB.
     public init(_ name: StaticString, stackBytes: Int? = nil) throws(SystemError) {
         self.name = name
         self.stackBytes = stackBytes
@@ -33,7 +33,7 @@ public final class LoopThread: Sendable {
         }
     }
 
-    /// Ends nothing but the loop's waits.
+    /// Its only purpose is to end the loop's wait.
     private final class WakeupMember: LoopMember {
         private let wakeup: Wakeup
 
@@ -42,7 +42,7 @@ public final class LoopThread: Sendable {
         override func ready(_ events: EventLoop.Events) { wakeup.clear() }
     }
 
-    /// Starts the thread, where it has not been started yet.
+    /// Starts the thread, if it is not running.
     public func start() throws(SystemError) {
         try inbox.withLock { (inbox) throws(SystemError) in try start(&inbox) }
     }
@@ -57,15 +57,15 @@ public final class LoopThread: Sendable {
     /// Whether the caller runs on the loop's thread.
     public var isCurrent: Bool { inbox.withLock { $0.thread }?.isCurrent ?? false }
 
-    /// Has the loop's thread do something.
+    /// Runs a closure on the loop's thread.
     ///
-    /// - Returns: false after `stop`: nothing is done then. What was accepted is done.
+    /// - Returns: false after `stop`; the closure then does not run. An accepted closure always runs.
     @discardableResult
     public func post(_ work: @escaping Work) -> Bool { accept(work) != .refused }
 
     private enum Acceptance { case refused, queued, running }
 
-    /// Takes work on; `queued` where there is no thread for it now, which is tried again with what is posted next.
+    /// Accepts a closure; `queued` if the thread cannot be started now, which is retried with the next post.
     private func accept(_ work: @escaping Work) -> Acceptance {
         let acceptance: Acceptance = inbox.withLock { inbox in
             guard !inbox.isStopping else { return .refused }
@@ -77,12 +77,11 @@ public final class LoopThread: Sendable {
         return acceptance
     }
 
-    /// The same, and waits until it is done; on the loop's own thread it is done at once.
+    /// Posts a closure and waits until it has run; on the loop's own thread it runs at once.
     ///
-    /// - Parameter milliseconds: the timeout, for a caller that the loop's thread may itself wait for; negative waits
-    ///   without one.
-    /// - Returns: false when it was not done in time, is not done because the loop has stopped, or is done only when a
-    ///   thread can be had.
+    /// - Parameter milliseconds: the timeout, for a caller that the loop's thread may itself wait for; negative for
+    ///   none.
+    /// - Returns: false on timeout, if the loop has stopped, or if the thread could not be started.
     @discardableResult
     public func perform(timeout milliseconds: Int32 = -1, _ work: @escaping Work) -> Bool {
         if isCurrent {
@@ -93,7 +92,7 @@ public final class LoopThread: Sendable {
         do throws(SystemError) {
             done = try Wakeup()
         } catch {
-            // With no descriptor left there is nothing to wait by.
+            // Without a descriptor it is not possible to wait.
             post(work)
             return false
         }
@@ -101,12 +100,12 @@ public final class LoopThread: Sendable {
             work(loop)
             done.signal()
         }
-        // Without a thread there is nothing to wait for.
+        // Without a thread there is no point in waiting.
         return acceptance == .running && done.wait(milliseconds: milliseconds)
     }
 
-    /// Does what was posted, then ends the thread and forgets the loop's members. Returns when the thread has ended,
-    /// unless it is the caller.
+    /// Runs posted closures, ends the thread and removes the loop's members. Returns when the thread has ended, unless
+    /// called on it.
     public func stop() {
         let thread = inbox.withLock { inbox -> SystemThread? in
             inbox.isStopping = true
@@ -133,19 +132,19 @@ public final class LoopThread: Sendable {
     }
 }
 
-/// A value that only a loop's thread may touch, for those who have the way to that thread.
+/// A value that only a loop's thread may access, for code that runs closures on that thread.
 public final class LoopConfined<Value>: @unchecked Sendable {
     // Sendable: every access is checked to be on the thread.
     private var stored: Value
     private let thread: LoopThread
 
-    /// Takes a value that nothing else refers to.
+    /// Wraps a value without other references.
     public init(_ value: sending Value, to thread: LoopThread) {
         stored = value
         self.thread = thread
     }
 
-    /// Makes a value that uses the loop, before the thread starts.
+    /// Creates a value that uses the loop, before the thread starts.
     public init(to thread: LoopThread, _ make: (EventLoop) -> Value) {
         precondition(!thread.hasStarted, "the loop is its thread's")
         stored = make(thread.loop)

@@ -2,29 +2,29 @@ internal import CRingway
 internal import Glibc
 internal import Synchronization
 
-/// A POSIX thread with a name, which takes no signals.
+/// A named POSIX thread with all signals blocked.
 ///
-/// Signals stay with the threads that expect them: every signal is blocked from the thread's first instruction on. That
-/// goes for SIGPIPE too, which splice(2) raises where the peer of its socket is gone and no flag prevents it.
+/// Signals stay with the threads that expect them: every signal is blocked from the thread's first instruction on. This
+/// includes SIGPIPE, which splice(2) raises if the peer of its socket is gone, and which no flag prevents.
 ///
-/// What the thread that starts it has as a thread (its network namespace, for one) it has as well.
+/// The thread inherits per-thread state of its creator, such as the network namespace.
 public final class SystemThread: Sendable {
     private let thread: pthread_t
-    /// Whether it has been joined or detached, which happens once.
+    /// Whether the thread was joined or detached, which happens once.
     private let isReleased = Atomic<Bool>(false)
 
     /// Starts a thread that runs `body`.
     ///
     /// - Parameters:
     ///   - name: at most fifteen bytes.
-    ///   - stackBytes: the size of its stack, where the C library's eight MiB are too much.
+    ///   - stackBytes: the stack size, if not the C library's eight MiB.
     public init(
         _ name: StaticString, stackBytes: Int? = nil, _ body: @escaping @Sendable () -> Void
     ) throws(SystemError) {
         var all = sigset_t()
         var previous = sigset_t()
         sigfillset(&all)
-        // The new thread inherits the mask.
+        // The new thread inherits the signal mask.
         pthread_sigmask(SIG_SETMASK, &all, &previous)
         defer { pthread_sigmask(SIG_SETMASK, &previous, nil) }
         var attributes = pthread_attr_t()
@@ -42,14 +42,14 @@ public final class SystemThread: Sendable {
     }
 
     deinit {
-        // One that has not been joined ends by itself.
+        // A thread that was not joined is detached.
         if release() { pthread_detach(thread) }
     }
 
     /// Whether the caller runs on it.
     public var isCurrent: Bool { pthread_equal(thread, pthread_self()) != 0 }
 
-    /// Waits for the thread's end. On the thread itself, or after an earlier call, it returns at once.
+    /// Waits for the thread's end. Returns at once on the thread itself, or after an earlier call.
     public func join() {
         guard !isCurrent, release() else { return }
         pthread_join(thread, nil)
@@ -67,7 +67,7 @@ public final class SystemThread: Sendable {
         }
     }
 
-    /// Declared here, not as a closure at the point of use, so that no actor's isolation is inherited.
+    /// A declaration rather than a closure at the point of use, so that it inherits no actor isolation.
     private static let main: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = { argument in
         guard let argument else { return nil }
         let body = Unmanaged<Body>.fromOpaque(argument).takeRetainedValue()

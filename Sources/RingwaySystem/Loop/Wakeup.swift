@@ -1,7 +1,7 @@
 internal import CRingway
 internal import Glibc
 
-/// An eventfd(2) by which one thread ends another's wait. Any number of signals before the wait are one.
+/// An eventfd(2) that ends another thread's wait. Several signals before the wait count as one.
 public final class Wakeup: Sendable {
     private let event: OwnedDescriptor
 
@@ -15,21 +15,21 @@ public final class Wakeup: Sendable {
         self.event = event
     }
 
-    /// Ends the wait, or the next one. From any thread.
+    /// Ends the current wait, or the next one. From any thread.
     public func signal() {
         var one: UInt64 = 1
         _ = write(descriptor, &one, 8)
     }
 
-    /// Takes the signals that have come.
+    /// Clears pending signals.
     public func clear() {
         var count: UInt64 = 0
         _ = read(descriptor, &count, 8)
     }
 
-    /// Waits for a signal, which is left there.
+    /// Waits for a signal without clearing it.
     ///
-    /// - Parameter milliseconds: the timeout; negative waits without one.
+    /// - Parameter milliseconds: the timeout; negative for none.
     /// - Returns: false on timeout.
     public func wait(milliseconds: Int32) -> Bool {
         let deadline = MonotonicClock.now() + UInt64(max(0, milliseconds)) * 1_000_000

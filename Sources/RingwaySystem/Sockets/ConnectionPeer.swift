@@ -1,10 +1,9 @@
 internal import CRingway
 internal import Glibc
 
-/// The other end of a connection, as far as the kernel vouches for it. Connections that have not identified themselves
-/// share the room for such ones by it.
+/// A connection's peer, as identified by the kernel. Connections without further identification are limited per peer.
 public struct ConnectionPeer: Hashable, Sendable {
-    /// Programs that trust each other: those of one user of this machine, or all of another machine.
+    /// The unit of trust: a user of this machine, or another machine.
     public enum Party: Hashable, Sendable {
         case user(UInt32)
         case machine(Int64)
@@ -12,7 +11,7 @@ public struct ConnectionPeer: Hashable, Sendable {
     }
 
     public let party: Party
-    /// The process, of a user of this machine.
+    /// The process, if the peer is on this machine.
     public let process: Int32
 
     public init(party: Party, process: Int32 = 0) {
@@ -29,7 +28,7 @@ public struct ConnectionPeer: Hashable, Sendable {
         }
         var credentials = (process: Int32(0), user: UInt32(0), group: UInt32(0))
         var length = socklen_t(MemoryLayout.size(ofValue: credentials))
-        // Only unix sockets have a user; a process in a namespace that we do not see into is 0.
+        // Only unix sockets have a user; a process of an invisible PID namespace is reported as 0.
         guard getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0, credentials.user != .max
         else {
             self.init(party: .unknown)
@@ -38,18 +37,17 @@ public struct ConnectionPeer: Hashable, Sendable {
         self.init(party: .user(credentials.user), process: credentials.process)
     }
 
-    /// The connection to close where there are too many: of the party that has most of them, and there of the process
-    /// that has most, the oldest.
+    /// The connection to close if there are too many: the oldest of the process with most, of the party with most.
     ///
     /// - Parameter peers: in the order in which they connected.
-    /// - Returns: an index; `nil` where there are none.
+    /// - Returns: an index; `nil` without peers.
     public static func excess(among peers: [ConnectionPeer]) -> Int? {
         guard let party = mostFrequent(peers.lazy.map(\.party)) else { return nil }
         guard let process = mostFrequent(peers.lazy.filter { $0.party == party }.map(\.process)) else { return nil }
         return peers.firstIndex { $0.party == party && $0.process == process }
     }
 
-    /// The element that there are most of; of several the one that comes first.
+    /// The most frequent element; of several the first.
     private static func mostFrequent<Elements: Sequence>(
         _ elements: Elements
     ) -> Elements.Element? where Elements.Element: Hashable {

@@ -6,17 +6,17 @@ public enum NamedSocket {
     /// What is at a path.
     enum Occupant: Equatable {
         case none
-        /// A socket on which no process listens any more.
+        /// A socket without a listening process.
         case abandoned
         case listener
-        /// No socket: nothing of ours.
+        /// Not a socket.
         case other
     }
 
-    /// A blocking listener at a path, or at an abstract name when it begins with '@'. A socket that an ended process has
-    /// left there is replaced, and nothing else is.
+    /// A blocking listener at a path, or at an abstract name when it begins with '@'. A socket file left by an ended
+    /// process is replaced; any other file is not.
     ///
-    /// - Parameter mode: the permissions of the file, which has no more of them at any moment.
+    /// - Parameter mode: the permissions of the file, from its creation on.
     public static func listen(
         _ path: String, mode: UInt32 = 0o600, backlog: Int32
     ) throws(SystemError) -> OwnedDescriptor {
@@ -24,7 +24,7 @@ public enum NamedSocket {
             throw SystemError("cannot make a socket for unix:\(path)")
         }
         try makeRoom(at: path)
-        // The file takes over the permissions of the socket, less the umask.
+        // The file gets the permissions of the socket, less the umask.
         fchmod(listener.rawValue, mode)
         guard ringway_unix_bind(listener.rawValue, path, path.utf8.count) == 0,
             Glibc.listen(listener.rawValue, backlog) == 0
@@ -43,7 +43,7 @@ public enum NamedSocket {
         }
     }
 
-    /// A symbolic link is no socket, wherever it leads.
+    /// A symbolic link does not count as a socket, whatever its target.
     static func occupant(of path: String) -> Occupant {
         guard !path.hasPrefix("@") else { return .none }
         let type = ringway_path_type(path)

@@ -2,7 +2,7 @@ public import CRingway
 internal import Glibc
 public import RingwayWire
 
-/// A socket's address in the kernel's form, IPv4 or IPv6.
+/// A socket address in the kernel's format, IPv4 or IPv6.
 public struct SocketAddress: BitwiseCopyable, Sendable {
     private var storage = InlineArray<4, UInt64>(repeating: 0)
     private var length: socklen_t = 0
@@ -15,7 +15,7 @@ public struct SocketAddress: BitwiseCopyable, Sendable {
         }
     }
 
-    /// Calls `body` with the address as system calls take it; the pointer is valid until it returns.
+    /// Calls `body` with the address in the format of system calls; the pointer is valid until it returns.
     public func withPointer<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
         withUnsafePointer(to: storage) {
             body(UnsafeRawPointer($0).assumingMemoryBound(to: sockaddr.self), length)
@@ -24,7 +24,7 @@ public struct SocketAddress: BitwiseCopyable, Sendable {
 
     // MARK: System calls
 
-    /// The address family of an address's sockets.
+    /// The address family for sockets to this address.
     public static func family(of address: IPAddress) -> Int32 { address.isIPv4 ? AF_INET : AF_INET6 }
 
     /// bind(2): zero, or the error number.
@@ -32,18 +32,18 @@ public struct SocketAddress: BitwiseCopyable, Sendable {
         SocketAddress(address).withPointer { Glibc.bind(descriptor, $0, $1) == 0 ? 0 : errno }
     }
 
-    /// connect(2): zero, or the error number, which for a non-blocking stream is EINPROGRESS as a rule.
+    /// connect(2): zero, or the error number, which for a non-blocking stream is usually EINPROGRESS.
     public static func connect(_ descriptor: Int32, to address: TransportAddress) -> Int32 {
         SocketAddress(address).withPointer { Glibc.connect(descriptor, $0, $1) == 0 ? 0 : errno }
     }
 
-    /// The address of a bound socket; `nil` when it is neither IPv4 nor IPv6.
+    /// The address of a bound socket; `nil` if it is neither IPv4 nor IPv6.
     public static func local(of descriptor: Int32) -> TransportAddress? { name(of: descriptor, getsockname) }
 
-    /// The address of a connected socket's peer; `nil` when it is neither IPv4 nor IPv6.
+    /// The address of a connected socket's peer; `nil` if it is neither IPv4 nor IPv6.
     public static func peer(of descriptor: Int32) -> TransportAddress? { name(of: descriptor, getpeername) }
 
-    /// Reads what the kernel wrote; `nil` when it is neither IPv4 nor IPv6.
+    /// Reads an address that the kernel wrote; `nil` if it is neither IPv4 nor IPv6.
     public static func read(_ bytes: UnsafeRawPointer, length: socklen_t) -> TransportAddress? {
         var (high, low): (UInt64, UInt64) = (0, 0)
         var port: UInt16 = 0
