@@ -4,14 +4,14 @@ internal import RingwayAgentProtocol
 internal import RingwaySystem
 internal import RingwayWire
 
-/// The agent: an interface, and one session with the host after another.
+/// The agent: a TAP interface, and one session with the host after another.
 ///
 /// ## Theory of operation
 ///
-/// One event loop, on the process's first thread, does everything but move frames: signals, the control channel, the
+/// One event loop, on the process's first thread, handles everything except frames: signals, the control channel,
 /// requests of programs in the guest, and the relays of connections (`AgentStreams`). Each queue of the interface has
-/// two threads of its own (`FramePump`). The channels of a session are opened by calls that wait, before it begins; while
-/// the host is away the loop still serves signals and programs.
+/// two threads (`FramePump`). The channels of a session are opened by blocking calls before it begins; while the host
+/// is unreachable the loop still serves signals and programs.
 final class Agent {
     private let options: AgentOptions
     private let loop: EventLoop
@@ -29,7 +29,7 @@ final class Agent {
         self.options = options
         let loop = try AgentFailure.wrap { () throws(SystemError) in try EventLoop() }
         self.loop = loop
-        // Before any thread, so that every thread has the signals blocked.
+        // Before any thread starts, so that every thread has the signals blocked.
         signals = try AgentFailure.wrap { () throws(SystemError) in try StopSignals(on: loop) }
         DescriptorLimit.raise()
         if let path = options.tokenFile {
@@ -63,11 +63,11 @@ final class Agent {
             queues: options.queues)
     }
 
-    /// Milliseconds between attempts to reach the host: the first, and the longest.
+    /// Milliseconds between attempts to reach the host: the first pause, and the longest.
     private static var firstPause: UInt64 { 50 }
     private static var longestPause: UInt64 { 2_000 }
 
-    /// Keeps a session with the host until a signal ends the agent.
+    /// Holds a session with the host until a signal ends the agent.
     func run() throws(AgentFailure) {
         defer { nameServers.restore() }
         var pause = Self.firstPause
@@ -82,7 +82,7 @@ final class Agent {
                     session.checkFrames()
                 }
                 session.stop()
-                // It has been deleted; a new one takes its place.
+                // The interface was deleted; a new one replaces it.
                 if session.hasLostInterface { interface = nil }
                 guard !signals.hasCome, let reason = session.ending else { return }
                 complain("\(reason); connecting again")
@@ -102,7 +102,7 @@ final class Agent {
         override func deadlinePassed(now: UInt64) { isDue = true }
     }
 
-    /// Lets time pass, unless a signal comes.
+    /// Waits, unless a signal arrives.
     private func rest(milliseconds: UInt64) {
         let timer = Timer()
         loop.schedule(timer, at: MonotonicClock.now() + milliseconds * 1_000_000)
@@ -110,7 +110,7 @@ final class Agent {
         loop.remove(timer)
     }
 
-    /// The same complaint is made once.
+    /// Writes a complaint unless it repeats the last one.
     private func complain(_ line: String) {
         guard line != lastComplaint else { return }
         lastComplaint = line
@@ -130,7 +130,7 @@ final class Agent {
         let control = try AgentChannel.begin(line, hello)
         var sockets: [Int32] = []
         do throws(AgentFailure) {
-            // The host welcomes a guest once it has all of its queues.
+            // The host sends its welcome once it has all of a guest's queues.
             let queues = interface?.queues ?? []
             for index in queues.indices {
                 hello.role = .frames(queue: UInt16(index), of: UInt16(queues.count))
@@ -161,17 +161,17 @@ final class Agent {
         }
     }
 
-    /// Sets the interface up, afresh where it was set up for another network before.
+    /// Configures the interface, anew if it was configured for another network before.
     private func configure(_ network: GuestNetwork) throws(AgentFailure) {
         if let known = interface?.network {
             guard known != network else { return }
-            // The old device goes with its addresses and routes before the new one takes its name.
+            // The old device is removed, with its addresses and routes, before the new one uses its name.
             interface = nil
             interface = try makeInterface()
         }
         try interface?.set(network, configures: options.configures)
         if options.configures {
-            // A guest without name service is better than none.
+            // A guest without DNS is better than none.
             do throws(AgentFailure) { try nameServers.set(network.nameServers.map { "\($0)" }) } catch {
                 AgentCommand.say("\(error)")
             }

@@ -1,7 +1,7 @@
 internal import Glibc
 internal import RingwaySystem
 
-/// Why the agent cannot do what it should: one line for a person.
+/// Why the agent cannot continue: one line for the user.
 struct AgentFailure: Error, Equatable, CustomStringConvertible {
     let description: String
 
@@ -14,7 +14,7 @@ struct AgentFailure: Error, Equatable, CustomStringConvertible {
     /// "cannot STEP: REASON", with the error that the last system call left.
     init(cannot step: String) { self.init(SystemError("cannot \(step)")) }
 
-    /// Runs what fails by system calls only.
+    /// Runs a body that only throws system errors.
     static func wrap<Result: ~Copyable>(_ body: () throws(SystemError) -> Result) throws(AgentFailure) -> Result {
         do throws(SystemError) { return try body() } catch { throw AgentFailure(error) }
     }

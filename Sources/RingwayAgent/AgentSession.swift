@@ -3,11 +3,10 @@ internal import Glibc
 internal import RingwayAgentProtocol
 internal import RingwaySystem
 
-/// The agent's time with one host: it begins with a welcome and ends with the control channel.
+/// One session of the agent with a host, from its welcome to the end of the control channel.
 ///
-/// It is a member of the agent's one loop, on which everything but the frames happens: the control channel, programs
-/// that ask for ports, and the streams with their relays. Its deadline is the next check of listening ports, or the next
-/// repetition of a refused request.
+/// A member of the agent's event loop, which handles the control channel, programs that request ports, and the streams
+/// with their relays. Its deadline is the next scan of listening ports, or the next repetition of a refused request.
 final class AgentSession: LoopMember {
     private let loop: EventLoop
     private let control: OwnedDescriptor
@@ -19,8 +18,7 @@ final class AgentSession: LoopMember {
     private var ports = ListeningPorts()
     private var reader = AgentMessageReader.ofHost()
     private var nextPortCheck: UInt64 = 0
-    /// Ports that the host has refused after another host, or the same one before it ended, had granted them: no program
-    /// waits for an answer, but the port may become free.
+    /// Ports that a host granted earlier and refuses now: no program waits for the reply, but the port may become free.
     private var repeated: Set<UInt32> = []
     private var nextRepeat: UInt64 = 0
     /// Why the session has ended.
@@ -49,9 +47,9 @@ final class AgentSession: LoopMember {
         if wantsPorts { loop.schedule(self, at: loop.now) }
     }
 
-    /// Nanoseconds between two looks at the guest's listening ports.
+    /// Nanoseconds between two scans of the guest's listening ports.
     private static var portInterval: UInt64 { 500_000_000 }
-    /// Nanoseconds until a port that is not free any more is asked for again.
+    /// Nanoseconds until a port that is no longer free is requested again.
     private static var repeatInterval: UInt64 { 2_000_000_000 }
 
     /// Ends frames and streams.
@@ -67,13 +65,13 @@ final class AgentSession: LoopMember {
     /// Whether the session has ended because the interface was deleted.
     var hasLostInterface: Bool { pump.ending == .device }
 
-    /// Ends the session with a failure's reason.
+    /// Ends the session with the reason of a failure.
     private func attempt(_ body: () throws(AgentFailure) -> Void) {
         guard ending == nil else { return }
         do throws(AgentFailure) { try body() } catch { ending = error.description }
     }
 
-    /// Notices that frames have ceased to move; after each turn.
+    /// Checks, after each turn, whether the frame threads have stopped.
     func checkFrames() {
         guard ending == nil else { return }
         switch pump.ending {

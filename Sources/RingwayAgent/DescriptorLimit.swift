@@ -1,9 +1,9 @@
 internal import CRingway
 
-/// Each connection takes two descriptors, so as many are asked for as there may be.
+/// Raises the limit of descriptors to the maximum, because each connection needs two.
 enum DescriptorLimit {
     private static var wanted: UInt64 { 1 << 20 }
-    /// Descriptors that the process's table has room for from the start, while there is one thread.
+    /// Descriptors for which the process's table is sized at the start, while there is one thread.
     private static var room: UInt64 { 1 << 14 }
 
     static func raise() {

@@ -1,11 +1,11 @@
 internal import CRingway
 
-/// The guest's time of day, which stands still while the machine sleeps, unnoticed by the guest.
+/// The guest's wall clock, which stops while the virtual machine is suspended.
 enum GuestClock {
-    /// Nanoseconds of difference that are left to what else keeps the clock, such as NTP.
+    /// Differences up to this many nanoseconds are left to other clock sources, such as NTP.
     private static var tolerance: UInt64 { 100_000_000 }
 
-    /// Sets the clock to the host's when they are apart.
+    /// Sets the clock to the host's if they differ by more.
     static func follow(_ host: UInt64) {
         let guest = ringway_clock()
         guard max(guest, host) - min(guest, host) > tolerance else { return }

@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// What the guest calls itself.
+/// The guest's host name.
 enum HostName {
     static func read() -> String {
         var buffer = [UInt8](repeating: 0, count: 65)

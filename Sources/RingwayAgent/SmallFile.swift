@@ -1,9 +1,9 @@
 internal import CRingway
 internal import Glibc
 
-/// Files of a few bytes, read whole.
+/// Reading of small files.
 enum SmallFile {
-    /// The beginning of a file, or `nil` when it cannot be read.
+    /// The first `limit` bytes of a file, or `nil` if it cannot be read.
     static func read(_ path: String, upTo limit: Int = 65_536) -> [UInt8]? {
         let descriptor = ringway_open(path, O_RDONLY, 0)
         guard descriptor >= 0 else { return nil }

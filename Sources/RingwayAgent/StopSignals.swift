@@ -2,14 +2,14 @@ internal import CRingway
 internal import Glibc
 internal import RingwaySystem
 
-/// The signals that ask the agent to end, read instead of interrupting it: a member of the agent's loop.
+/// The signals that end the agent, read from a signalfd by a member of the agent's loop.
 final class StopSignals: LoopMember {
     private let signals: OwnedDescriptor
-    /// Whether one of them has come.
+    /// Whether one of the signals has arrived.
     private(set) var hasCome = false
 
-    /// Blocks the signals in this thread and in those that it starts. SIGPIPE is blocked too and not read: a splice to a
-    /// socket whose peer is gone raises it, and there is no flag against that.
+    /// Blocks the signals in this thread and in those that it starts. SIGPIPE is blocked but not read: a splice to a
+    /// socket with a closed peer raises it, and no flag prevents that.
     init(on loop: EventLoop) throws(SystemError) {
         var set = sigset_t()
         sigemptyset(&set)

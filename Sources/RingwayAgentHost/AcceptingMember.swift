@@ -4,12 +4,12 @@ internal import RingwaySystem
 
 /// A listening socket on the agents' loop.
 class AcceptingMember: HostMember {
-    /// Connections that are accepted before other members get their turn.
+    /// The most connections accepted per turn, so that other members get theirs.
     private static var acceptsPerTurn: Int { 256 }
-    /// Nanoseconds after which accepting is tried again where there were no descriptors.
+    /// Nanoseconds until accepting is retried after descriptors were exhausted.
     private static var retryInterval: UInt64 { 250_000_000 }
 
-    /// A connection has been accepted: non-blocking, adopted.
+    /// Handles an accepted connection: non-blocking, adopted.
     func accepted(_ connection: Int32) {}
 
     override final func ready(_ events: EventLoop.Events) {
@@ -19,7 +19,7 @@ class AcceptingMember: HostMember {
                 switch errno {
                 case EINTR, ECONNABORTED: continue
                 case EAGAIN: return
-                // It does not listen any more, which would be reported in every turn until it is closed.
+                // The socket no longer listens, which would be reported in every turn until it is closed.
                 case EINVAL: host?.loop.deregister(self)
                 default: pause()
                 }
@@ -29,7 +29,7 @@ class AcceptingMember: HostMember {
         }
     }
 
-    /// There are no descriptors for those that wait, who stay in the kernel's queue meanwhile.
+    /// Stops accepting for lack of descriptors; clients wait in the kernel's queue meanwhile.
     private func pause() {
         guard let host else { return }
         host.loop.setInterest([], of: self)

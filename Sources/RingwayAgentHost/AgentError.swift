@@ -1,17 +1,17 @@
 internal import Glibc
 
-/// Numbers of errors that the host's side makes itself.
+/// Error numbers in refusals by the host.
 enum AgentError {
-    /// The agent is not there.
+    /// The agent is not connected.
     static var gone: Int32 { ENOTCONN }
-    /// The agent does not answer in time.
+    /// The agent did not reply in time.
     static var timedOut: Int32 { ETIMEDOUT }
-    /// The agent may not be here.
+    /// The agent is not permitted.
     static var forbidden: Int32 { EACCES }
-    /// There are too many agents.
+    /// Too many agents.
     static var full: Int32 { ENOSPC }
-    /// The agent has another version of the protocol.
+    /// The agent uses another version of the protocol.
     static var version: Int32 { EPROTONOSUPPORT }
-    /// The agent is not what its hello says.
+    /// The agent violates the protocol.
     static var invalid: Int32 { EPROTO }
 }

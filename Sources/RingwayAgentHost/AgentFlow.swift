@@ -3,20 +3,20 @@ public import RingwayWire
 
 /// The origin of a connection through an agent.
 public enum AgentRoute: Hashable, Sendable {
-    /// A forward of the host's, by the number that the host gave it.
+    /// A forward configured on the host, by its number.
     case host(UInt32)
-    /// A port that the agent asked for, by the number of its request.
+    /// A port requested by the agent, by the number of its request.
     case agent(UInt32)
-    /// A socket of the host's that the guest may use, by its name.
+    /// A socket of the host that the guest may use, by name.
     case hostSocket(String)
 }
 
 /// The two ends of a connection through an agent.
 public struct AgentConnection: Sendable {
     public let route: AgentRoute
-    /// The client's address; `nil` for a client at a unix socket and for a program in the guest.
+    /// The client's address; `nil` for a client of a unix socket and for a program in the guest.
     public let client: TransportAddress?
-    /// The server in the guest; `nil` for a socket of the host's.
+    /// The server in the guest; `nil` for a socket of the host.
     public let target: DialTarget?
 
     public init(route: AgentRoute, client: TransportAddress?, target: DialTarget?) {
@@ -25,7 +25,7 @@ public struct AgentConnection: Sendable {
         self.target = target
     }
 
-    /// The server's address in the guest, where it has one.
+    /// The server's address in the guest, if it has one.
     public var server: TransportAddress? {
         switch target?.endpoint {
         case .tcp(let address), .udp(let address): address
@@ -34,11 +34,11 @@ public struct AgentConnection: Sendable {
     }
 }
 
-/// A connection, or a client of a UDP port, that the agents' thread relays itself.
+/// A connection, or a client of a UDP port, that is relayed on the agents' thread.
 public struct AgentFlow: Sendable {
     public let agent: UInt32
     public let connection: AgentConnection
-    /// Bytes of payload; not counted for datagrams.
+    /// Payload bytes; not counted for datagrams.
     public var bytesToGuest: UInt64 = 0
     public var bytesFromGuest: UInt64 = 0
     public var hasClientEnded = false

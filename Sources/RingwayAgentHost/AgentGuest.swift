@@ -2,12 +2,12 @@ public import RingwayAgentProtocol
 public import RingwaySystem
 internal import Synchronization
 
-/// An agent with a session, and by it the guest that it runs in. Its operations may be called from any thread; after the
-/// session's end they do nothing.
+/// An agent with a session, representing its guest. Its operations may be called from any thread; after the session's
+/// end they have no effect.
 public final class AgentGuest: Sendable {
-    /// Its number; none is given twice by one `AgentHost`.
+    /// A number that one `AgentHost` never reuses.
     public let id: UInt32
-    /// What the agent says of its guest.
+    /// The agent's description of its guest.
     public let offer: GuestOffer
     private let host: AgentHost
 
@@ -20,26 +20,26 @@ public final class AgentGuest: Sendable {
     /// Forwards the clients of a listening socket to a server in the guest.
     ///
     /// - Parameters:
-    ///   - listener: a TCP or unix socket that listens; for a target of datagrams a bound UDP socket.
-    ///   - number: by which the forward is ended; the caller's choice.
+    ///   - listener: a listening TCP or unix socket; for a datagram target a bound UDP socket.
+    ///   - number: chosen by the caller, to identify the forward.
     public func forward(_ listener: consuming OwnedDescriptor, to target: DialTarget, number: UInt32) {
         let id = id
         host.post(adopting: listener) { $0.forward($1, to: target, key: .host(number), agent: id) }
     }
 
-    /// Ends a forward: its listener closes, connections that came through it live on.
+    /// Ends a forward: its listener is closed, existing connections continue.
     public func endForward(number: UInt32) {
         let id = id
         host.post { $0.endForward(.host(number), agent: id) }
     }
 
-    /// The same, and the listener's place is free when this returns.
+    /// Ends a forward synchronously: its address is free when this returns.
     public func endForwardNow(number: UInt32) {
         let id = id
         host.perform { $0.endForward(.host(number), agent: id) }
     }
 
-    /// Dials a server in the guest. The result is a channel that carries records, non-blocking and the caller's.
+    /// Dials a server in the guest. The result is a non-blocking channel with records, owned by the caller.
     public func dial(_ target: DialTarget, _ completion: @escaping @Sendable (Result<Int32, Refusal>) -> Void) {
         let id = id
         let isPosted = host.post { loop in
@@ -53,8 +53,7 @@ public final class AgentGuest: Sendable {
         if !isPosted { completion(.failure(Refusal(errorNumber: AgentError.gone))) }
     }
 
-    /// What the agents' thread relays itself: datagrams, and the connections of agents without frames. `nil` when the
-    /// thread does not answer in time.
+    /// The flows relayed on the agents' thread: datagrams, and connections of agents without frames. `nil` on timeout.
     public func flows() -> [AgentFlow]? {
         let id = id
         let answer = FlowAnswer()
@@ -62,13 +61,13 @@ public final class AgentGuest: Sendable {
         return answer.flows.withLock { $0 }
     }
 
-    /// Sets the guest's clock to the host's, as is due after either has slept.
+    /// Sets the guest's clock to the host's, after either was suspended.
     public func setClock() {
         let id = id
         host.post { $0.session(of: id)?.setClock() }
     }
 
-    /// Ends idle flows, because other guests lack the descriptors that this one has borrowed.
+    /// Ends idle flows, because other guests need the descriptors that this one has borrowed.
     func giveBack() {
         let id = id
         host.post { $0.session(of: id)?.giveBack() }
@@ -83,7 +82,7 @@ public final class AgentGuest: Sendable {
     }
 }
 
-/// A list that the agents' thread returns.
+/// Receives a list from the agents' thread.
 private final class FlowAnswer: Sendable {
     let flows = Mutex<[AgentFlow]?>(nil)
 }

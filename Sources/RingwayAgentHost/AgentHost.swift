@@ -4,35 +4,35 @@ public import RingwayAgentProtocol
 public import RingwayStorage
 public import RingwaySystem
 
-/// The host's side of the agents: it accepts their connections, checks their hellos, brings their queues together and
-/// dials through them.
+/// The host's side of agents: accepts their connections, checks their hellos, collects their queues and dials through
+/// them.
 ///
 /// ## Theory of operation
 ///
-/// Everything happens on one event loop (`HostLoop`), on a thread of its own and not on the network's control loop:
-/// where agents carry no frames it relays their connections' bytes, which must not wait for what the control loop does
-/// (nor for an embedder's handlers of events, which run there), and the two wait for each other's answers.
+/// Everything runs on one event loop (`HostLoop`) with its own thread, separate from the network's control loop. For
+/// agents without frames it relays connections, which must not wait for the control loop's work or for an embedder's
+/// event handlers; and each of the two loops makes synchronous calls to the other.
 ///
 ///     connection ─► AgentListener ─► PendingChannel ─hello─► AgentSession     control
 ///                   MonitorSocket ─┘                       ├► its queues      frames
 ///                                                          ├► HostStream      stream, kept ready
 ///                                                          └► joinHostSocket  host socket
 ///
-/// An `AgentSession` lives as long as its control channel. When all of its queues are there the reception admits it,
-/// and takes the queues. A client of a forward (`StreamForward`, `DatagramForward`) takes a ready stream, which the
-/// agent is told to connect; then the reception may take both sockets (a shard relays them), or a `RelayedConnection`
-/// moves the bytes here.
+/// An `AgentSession` lives as long as its control channel. When all of its queues are connected, the reception admits
+/// it and takes ownership of the queues. A client of a forward (`StreamForward`, `DatagramForward`) uses a ready
+/// stream, which the agent is asked to connect; then the reception may take both sockets (a shard relays them), or a
+/// `RelayedConnection` relays them here.
 public final class AgentHost: Sendable {
     private let thread: LoopThread
-    /// There from the thread's first work to its last.
+    /// Exists from the thread's first work to its last.
     private let state: LoopConfined<HostLoop?>
 
-    /// Starts the thread. Nothing is listened on yet.
+    /// Starts the thread, without listeners.
     ///
     /// - Parameters:
-    ///   - token: what agents have to send; empty where none is asked for.
-    ///   - mostQueues: queues that an agent's guest gets; the first ones of an agent that offers more.
-    ///   - budget: counts the connections that are no agent's yet.
+    ///   - token: the token required from agents; empty for none.
+    ///   - mostQueues: the most queues of an agent's guest; an agent that offers more uses its first ones.
+    ///   - budget: counts connections without a session.
     public init(
         token: [UInt8] = [], mostQueues: Int = Int(GuestOffer.maximumQueues),
         budget: DescriptorBudget = DescriptorBudget(limit: 1 << 30), reception: any AgentReception
@@ -46,7 +46,7 @@ public final class AgentHost: Sendable {
         }
     }
 
-    /// Connections that the kernel should queue for us: an agent may open many at once.
+    /// The listen backlog: an agent may open many connections at once.
     public static var backlog: Int32 { 4_096 }
 
     /// Timeout of a synchronous call to the agents' thread, in milliseconds.
@@ -54,7 +54,7 @@ public final class AgentHost: Sendable {
 
     // MARK: From any thread
 
-    /// Accepts agents at an endpoint from now on.
+    /// Accepts agents at an endpoint.
     public func listen(on endpoint: AgentEndpoint) throws(SystemError) {
         switch endpoint {
         case .hybrid(let path, let port):
@@ -71,7 +71,7 @@ public final class AgentHost: Sendable {
         }
     }
 
-    /// Accepts agents at a socket that listens already.
+    /// Accepts agents on a listening socket.
     public func adopt(listener: consuming OwnedDescriptor) { adopt(listener: listener, peers: nil, own: -1) }
 
     private func adopt(listener: consuming OwnedDescriptor, peers: VsockPeers?, own: Int64) {
@@ -81,7 +81,7 @@ public final class AgentHost: Sendable {
         }
     }
 
-    /// Ends every agent's session and the thread, and closes what was adopted.
+    /// Ends all sessions and the thread, and closes adopted sockets.
     public func stop() {
         thread.post { [state] _ in
             state.value?.end()
@@ -90,7 +90,7 @@ public final class AgentHost: Sendable {
         thread.stop()
     }
 
-    /// Has the thread do something. Nothing is done after the end, and the result is false.
+    /// Runs a closure on the thread; false, without effect, after the end.
     @discardableResult
     func post(_ work: @escaping @Sendable (HostLoop) -> Void) -> Bool {
         thread.post { [state] _ in
@@ -98,7 +98,7 @@ public final class AgentHost: Sendable {
         }
     }
 
-    /// The same with a descriptor, which is closed where nothing is done.
+    /// Runs a closure with a descriptor, which is closed after the end.
     func post(
         adopting descriptor: consuming OwnedDescriptor, _ work: @escaping @Sendable (HostLoop, Int32) -> Void
     ) {
@@ -109,8 +109,7 @@ public final class AgentHost: Sendable {
         if !isAccepted { close(number) }
     }
 
-    /// Has the thread do something and waits until it is done, though not for long: the thread may itself wait for the
-    /// caller.
+    /// Runs a closure on the thread and waits for it, with a timeout: the thread may itself wait for the caller.
     func perform(_ work: @escaping @Sendable (HostLoop) -> Void) {
         thread.perform(timeout: Self.timeout) { [state] _ in
             if let host = state.value { work(host) }
@@ -120,68 +119,68 @@ public final class AgentHost: Sendable {
 
 /// Where agents connect.
 public enum AgentEndpoint: Hashable, Sendable {
-    /// A unix socket that agents connect to. Behind Firecracker's and cloud-hypervisor's vsock it is the one for a port
-    /// of the host, `PATH_PORT`, to which the monitor connects for the guest.
+    /// A unix socket for agents. Behind the vsock of Firecracker or cloud-hypervisor it is `PATH_PORT`, the socket of a
+    /// host port, to which the monitor connects on behalf of the guest.
     case unix(path: String)
-    /// A port of AF_VSOCK that agents of these machines connect to.
+    /// A vsock port for agents of these machines.
     case vsock(port: UInt32, VsockPeers)
-    /// The monitor's own socket, by which the host connects to the port on which an agent waits.
+    /// The monitor's own socket, through which the host connects to the port on which an agent listens.
     case hybrid(path: String, port: UInt32)
 }
 
-/// What decides about agents. Called on the agents' thread, which waits meanwhile.
+/// The policy for agents. Called on the agents' thread, which waits for the result.
 public protocol AgentReception: Sendable {
-    /// Admits an agent, all of whose channels are there, or refuses it.
+    /// Admits an agent whose channels are all connected, or refuses it.
     ///
-    /// - Parameter queues: frames as `AgentFrame` says, non-blocking; adopted unless this throws.
-    /// - Returns: the welcome that the agent is sent.
+    /// - Parameter queues: frames in the format of `AgentFrame`, non-blocking; adopted unless this throws.
+    /// - Returns: the welcome for the agent.
     func admit(_ agent: AgentGuest, queues: [Int32]) throws(Refusal) -> Welcome
 
-    /// A machine has connected that may not.
+    /// A machine without permission has tried to connect.
     func turnAway(_ machine: Int64)
 
-    /// The share of descriptors that counts an agent's flows, once it is admitted.
+    /// The share of descriptors for an admitted agent's flows.
     func descriptors(of agent: AgentGuest) -> DescriptorShare
 
-    /// An agent that had been admitted is gone.
+    /// An admitted agent has disconnected.
     func didDisconnect(_ agent: AgentGuest, because reason: String)
 
-    /// Relays bytes between a plain socket and a channel with records, both adopted. False leaves it to the agents' own
-    /// thread.
+    /// Relays bytes between a plain socket and a channel with records, both adopted. If false, the agents' own thread
+    /// relays them.
     func join(client: Int32, channel: Int32, _ ends: AgentConnection, for agent: AgentGuest) -> Bool
 
-    /// The path of a socket of the host's that the guest may use under a name; `nil` when it may not.
+    /// The path of a host socket that the guest may use by this name; `nil` if none.
     func hostSocket(named name: String, for agent: AgentGuest) -> String?
 
-    /// Grants an agent a port of the host, or refuses it.
+    /// Grants a host port to an agent, or refuses it.
     ///
-    /// - Parameter count: how many it has already.
-    /// - Returns: the request with the address that is granted.
+    /// - Parameter count: the number of ports that the agent has already.
+    /// - Returns: the request with the granted address.
     func approve(
         _ request: PublishRequest, for agent: AgentGuest, holding count: Int
     ) throws(Refusal) -> PublishRequest
 
-    /// A port is open for an agent: the request with the address and the port where it is.
+    /// A port is open for an agent: the request with its actual address and port.
     func publish(_ granted: PublishRequest, for agent: AgentGuest)
 
-    /// A port could not be opened; the agent may ask again, by the same number.
+    /// A port could not be opened; the agent may request it again by the same number.
     func refuse(_ request: PublishRequest, because refusal: Refusal, for agent: AgentGuest)
 
-    /// An agent takes a request back, whatever came of it.
+    /// An agent withdraws a request, whether granted or not.
     func unpublish(_ number: UInt32, for agent: AgentGuest)
 
-    /// Ports on which programs in the guest have begun to listen, or listen no more.
+    /// Ports on which programs in the guest have started or stopped to listen.
     func report(_ changes: [PortReport.Change], of agent: AgentGuest)
 }
 
 extension AgentReception {
-    /// Nothing is done.
+    /// Ignored.
     public func turnAway(_ machine: Int64) {}
-    /// As many as it likes.
+    /// Without limit.
     public func descriptors(of agent: AgentGuest) -> DescriptorShare { .unbounded() }
     /// The agents' own thread relays.
     public func join(client: Int32, channel: Int32, _ ends: AgentConnection, for agent: AgentGuest) -> Bool { false }
-    /// No socket of the host's is open to guests.
+    /// No host socket is accessible to guests.
     public func hostSocket(named name: String, for agent: AgentGuest) -> String? { nil }
     /// No port is granted.
     public func approve(
@@ -189,12 +188,12 @@ extension AgentReception {
     ) throws(Refusal) -> PublishRequest {
         throw Refusal(errorNumber: AgentError.forbidden, text: "agents may publish no ports")
     }
-    /// No list is kept of ports.
+    /// Not recorded.
     public func publish(_ granted: PublishRequest, for agent: AgentGuest) {}
-    /// No list is kept of ports.
+    /// Not recorded.
     public func refuse(_ request: PublishRequest, because refusal: Refusal, for agent: AgentGuest) {}
-    /// No list is kept of ports.
+    /// Not recorded.
     public func unpublish(_ number: UInt32, for agent: AgentGuest) {}
-    /// Reports are dropped.
+    /// Ignored.
     public func report(_ changes: [PortReport.Change], of agent: AgentGuest) {}
 }

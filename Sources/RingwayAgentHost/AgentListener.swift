@@ -2,9 +2,9 @@ internal import CRingway
 internal import Glibc
 internal import RingwaySystem
 
-/// A socket at which agents connect.
+/// A listening socket for agents.
 final class AgentListener: AcceptingMember {
-    /// Which machines may connect, at a vsock.
+    /// The machines that may connect to a vsock.
     private let peers: VsockPeers?
     /// This machine's own CID.
     private let own: Int64
@@ -29,11 +29,11 @@ final class AgentListener: AcceptingMember {
     }
 }
 
-/// Where a channel came from, as far as the kernel vouches for it.
+/// The origin of a channel, as guaranteed by the kernel.
 struct ChannelOrigin: Hashable {
-    /// The number of the listener, or the mark of the monitor's socket.
+    /// The number of the listener, or of the monitor's socket.
     let listener: UInt64
-    /// The CID of the machine, of a vsock.
+    /// The machine's CID for a vsock.
     let machine: Int64?
 
     init(_ descriptor: Int32, listener: UInt64) {

@@ -5,15 +5,15 @@ internal import RingwayStorage
 internal import RingwaySystem
 internal import RingwayWire
 
-/// One agent's time with the host: its control channel, and everything that lives as long as that does.
+/// The session of one agent on the host's side: its control channel, and everything with the same lifetime.
 final class AgentSession: HostMember {
-    /// Nanoseconds in which all channels for frames are to be opened.
+    /// Timeout for opening all frame channels, nanoseconds.
     private static var openingTimeout: UInt64 { 10_000_000_000 }
-    /// Bytes of messages that an agent which does not read may leave with us.
+    /// The most unsent bytes of messages to an agent that does not read.
     private static var maximumUnsent: Int { 256 << 10 }
-    /// Ports that one agent may have at once.
+    /// The most ports of one agent.
     private static var maximumForwards: Int { 10_000 }
-    /// Pieces of messages that are received before other agents get their turn.
+    /// The most reads of messages per turn, so that other agents get theirs.
     private static var piecesPerTurn: Int { 128 }
 
     let agent: AgentGuest
@@ -23,17 +23,17 @@ final class AgentSession: HostMember {
     private(set) var isAdmitted = false
     private let mostQueues: Int
     private var reader = AgentMessageReader.ofHost()
-    /// Those that the host takes; the agent may offer more.
+    /// The accepted queues; the agent may offer more.
     private var queues: [Int32?]
     private var deadline: UInt64 = 0
     private var unsent: [UInt8] = []
-    /// Why nothing can be sent to the agent any more; ends the session at the end of the turn.
+    /// Why sending to the agent failed; ends the session at the end of the turn.
     private var sendFailure: String?
     private var forwards: [AgentRoute: [HostMember]] = [:]
-    /// Those among them that the agent has asked for.
+    /// The number of forwards that the agent requested.
     private var publishedCount = 0
     var streams = IdleStreams()
-    /// By which the agent's flows are counted; its own once it is admitted.
+    /// Counts the agent's flows; its own share once it is admitted.
     private(set) var share = DescriptorShare.unbounded()
 
     init(
@@ -51,7 +51,7 @@ final class AgentSession: HostMember {
 
     // MARK: Beginning
 
-    /// Admits the agent if all of its channels for frames are there.
+    /// Admits the agent if all of its frame channels are connected.
     func admitWhenComplete() {
         if deadline == 0 { deadline = (host?.loop.now ?? 0) + Self.openingTimeout }
         guard !isAdmitted, let host else { return }
@@ -60,7 +60,7 @@ final class AgentSession: HostMember {
         do throws(Refusal) {
             var welcome = try host.reception.admit(agent, queues: present)
             if present.count < agent.offer.queues { welcome.queues = UInt8(present.count) }
-            // The reception owns them now.
+            // Now owned by the reception.
             queues = []
             isAdmitted = true
             beginSharing(host)
@@ -78,7 +78,7 @@ final class AgentSession: HostMember {
         share.onDemand { agent.giveBack() }
     }
 
-    /// Ends idle flows for the sake of others, as many as are due.
+    /// Ends idle flows, as many as other guests need.
     func giveBack() {
         guard share.isInDebt, let host else { return }
         let kept = streams.idle.map { stream in
@@ -93,7 +93,7 @@ final class AgentSession: HostMember {
         }
     }
 
-    /// A further channel of the agent's, whose hello has come.
+    /// Takes a further channel of the agent, after its hello.
     func take(_ channel: PendingChannel, _ role: Hello.Role) {
         switch role {
         case .control: channel.close()
@@ -101,7 +101,7 @@ final class AgentSession: HostMember {
             guard count == agent.offer.queues else {
                 return channel.refuse(AgentError.invalid, "queue \(queue) of \(count) does not belong here")
             }
-            // More than the host takes: the welcome says how many those are.
+            // A queue beyond the accepted number, which is in the welcome.
             guard queue < mostQueues else {
                 return channel.refuse(AgentError.full, "the host takes \(mostQueues) queues")
             }
@@ -169,7 +169,7 @@ final class AgentSession: HostMember {
         }
     }
 
-    /// Sends a message to the agent, now or as soon as it reads.
+    /// Sends a message to the agent, at once or when the socket has room.
     func send(_ message: AgentMessage) {
         guard sendFailure == nil else { return }
         unsent += message.bytes
@@ -191,7 +191,7 @@ final class AgentSession: HostMember {
     private func failToSend(_ reason: String) {
         sendFailure = reason
         unsent = []
-        // The caller may be in the middle of something that needs the session.
+        // The caller may still need the session, so it ends later.
         host?.loop.resume(self)
     }
 
@@ -199,12 +199,12 @@ final class AgentSession: HostMember {
         if let sendFailure { host?.end(self, because: sendFailure) }
     }
 
-    /// Sends the host's time of day.
+    /// Sends the host's wall clock.
     func setClock() { send(.clock(ringway_clock())) }
 
     // MARK: Forwards
 
-    /// Accepts clients at a socket, which is adopted. False means that there is no room for it.
+    /// Accepts clients on a socket, which is adopted. False if the limit is reached.
     @discardableResult
     func forward(
         _ listener: Int32, to target: DialTarget, key: AgentRoute, charge: DescriptorCharge = .none
@@ -255,7 +255,7 @@ final class AgentSession: HostMember {
             host.reception.publish(granted, for: agent)
             send(.published(PublishAnswer(number: request.number, port: port)))
         } catch {
-            // A request of a number that is granted already is the agent's fault, and says nothing of the port.
+            // A duplicate number is the agent's error, and not a refusal of the port.
             if forwards[key] == nil { host?.reception.refuse(request, because: error, for: agent) }
             send(.published(PublishAnswer(number: request.number, port: request.host.port, refusal: error)))
         }
@@ -273,7 +273,7 @@ final class AgentSession: HostMember {
 
     // MARK: Ending
 
-    /// Closes everything but connections that exist, which end with the agent's own end of them.
+    /// Closes everything except existing connections, which end when the agent closes its side.
     func tearDown() {
         for queue in queues { if let queue { Glibc.close(queue) } }
         queues = []

@@ -6,14 +6,14 @@ internal import RingwayStorage
 internal import RingwaySystem
 internal import RingwayWire
 
-/// A UDP port of the host's that leads to a server in the guest, through the agent.
+/// A UDP port of the host that is forwarded to a server in the guest, through the agent.
 ///
-/// Each client has a channel of its own, and a socket of its own that is connected to it, so that the kernel sorts
-/// datagrams; the port's socket receives only the first of each client.
+/// Each client has its own channel, and its own connected socket, so that the kernel demultiplexes datagrams; the
+/// port's socket only receives each client's first datagram.
 final class DatagramForward: HostMember {
-    /// Clients at once; for a further one the one that has been idle for longest ends.
+    /// The most clients; beyond it the one idle for longest ends.
     private static var maximumClients: Int { 1_024 }
-    /// Datagrams that are received before other members get their turn.
+    /// The most datagrams received per turn, so that other members get theirs.
     private static var datagramsPerTurn: Int { 64 }
 
     private let target: DialTarget
@@ -30,7 +30,7 @@ final class DatagramForward: HostMember {
         super.init(descriptor)
     }
 
-    /// Has the kernel say to which address each datagram came, for the reply to come from there.
+    /// Asks the kernel for the destination address of each datagram, from which replies are sent.
     static func prepare(_ descriptor: Int32, ipv4: Bool) {
         if ipv4 {
             _ = ringway_set_option(descriptor, Int32(IPPROTO_IP), IP_PKTINFO, 1)
@@ -75,7 +75,7 @@ final class DatagramForward: HostMember {
 
     private func endIdlest() { clients.values.min { $0.usedAt < $1.usedAt }?.end(reset: true) }
 
-    /// Counts the descriptor of a client, in the place of the port's oldest one where the guest has its share.
+    /// Counts a client's descriptor; if the share is used up, the port's oldest client ends for it.
     private func admit(_ share: DescriptorShare) -> Bool {
         let grant = share.acquire()
         if grant == .beyondShare, !clients.isEmpty {
@@ -96,7 +96,7 @@ final class DatagramForward: HostMember {
 final class DatagramClient: HostRelay {
     /// Nanoseconds without a datagram after which a client ends.
     private static var idleTimeout: UInt64 { 180_000_000_000 }
-    /// Datagrams kept until the guest's server is reached.
+    /// The most datagrams queued until the guest's server is connected.
     private static var maximumEarly: Int { 32 }
 
     let peer: TransportAddress
@@ -105,7 +105,7 @@ final class DatagramClient: HostRelay {
     private var early: [[UInt8]] = []
     private var hasChannel = false
 
-    /// Makes the client's socket, whose descriptor its session's share has counted; `nil` when there is none to be had.
+    /// Creates the client's socket, whose descriptor its session's share has counted; `nil` on failure.
     init?(
         own: TransportAddress, peer: TransportAddress, _ ends: AgentConnection, forward: DatagramForward,
         session: AgentSession, host: HostLoop
@@ -132,7 +132,7 @@ final class DatagramClient: HostRelay {
         return flow
     }
 
-    /// Sends a datagram that came by the port's socket to the guest.
+    /// Sends a datagram that the port's socket received to the guest.
     func send(_ payload: [UInt8]) {
         use()
         if isMoving {
@@ -142,7 +142,7 @@ final class DatagramClient: HostRelay {
         }
     }
 
-    /// The guest's server is reached, by a channel that is counted.
+    /// The guest's server is connected, through a channel that is counted.
     func start(channel: Int32) {
         guard !hasEnded else {
             Glibc.close(channel)

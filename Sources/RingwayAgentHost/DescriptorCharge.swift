@@ -1,14 +1,14 @@
 internal import RingwayStorage
 
-/// How a descriptor on the agents' thread is counted.
+/// Where a descriptor on the agents' thread is counted.
 enum DescriptorCharge {
-    /// Not at all: it is one that the host itself opened.
+    /// Not counted: the host itself opened it.
     case none
-    /// By the budget: a connection that is no agent's yet, or an agent's control channel.
+    /// By the budget: a connection without a session, or a control channel.
     case standing(DescriptorBudget)
-    /// By an agent's share: a flow.
+    /// By an agent's share, as a flow.
     case flow(DescriptorShare)
-    /// By an agent's share: a published port.
+    /// By an agent's share, as a published port.
     case lasting(DescriptorShare)
 
     /// The descriptor is closed.
@@ -22,9 +22,9 @@ enum DescriptorCharge {
     }
 }
 
-/// A flow on the agents' thread that could end to free descriptors for another guest's.
+/// A flow on the agents' thread that could end to free descriptors for another guest.
 struct IdleMember {
-    /// Monotonic nanoseconds; zero for what is only kept ready.
+    /// Monotonic nanoseconds of the last use; zero for an idle stream.
     let usedAt: UInt64
     let end: () -> Void
 }

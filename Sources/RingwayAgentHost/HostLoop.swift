@@ -5,19 +5,19 @@ internal import RingwayRelay
 internal import RingwayStorage
 internal import RingwaySystem
 
-/// What the agents' thread does: its sessions, the channels that are not theirs yet, and the relays that no shard takes.
-/// Nothing here is touched by any other thread.
+/// The state of the agents' thread: sessions, channels without a session, and relays that no shard takes. Confined to
+/// this thread.
 final class HostLoop {
-    /// Channels whose hello has not come. For a further one the oldest is closed of the party that has most.
+    /// The most channels without a hello. Beyond it the oldest channel of the peer with most is closed.
     private static var maximumPending: Int { 1_024 }
-    /// Agents at once.
+    /// The most agents.
     private static var maximumSessions: Int { 1_024 }
-    /// Nanoseconds of sleep after which guests are sent the time.
+    /// The shortest suspension, nanoseconds, after which guests are sent the time.
     private static var shortestSleep: UInt64 { 1_000_000_000 }
 
     let loop: EventLoop
     let token: [UInt8]
-    /// Queues that an agent's guest gets; it may offer more.
+    /// The most queues of an agent's guest; it may offer more.
     private let mostQueues: Int
     let reception: any AgentReception
     let budget: DescriptorBudget
@@ -28,9 +28,9 @@ final class HostLoop {
     private var relayed: [ObjectIdentifier: HostRelay] = [:]
     private var sessions: [SessionIdentifier: AgentSession] = [:]
     private var nextAgent: UInt32 = 0
-    /// Those whose hello is awaited, by their numbers, which grow.
+    /// Channels without a hello so far, by increasing number.
     private var pending: [UInt64: PendingChannel] = [:]
-    /// How long the machine had slept when that was last asked.
+    /// The machine's total time of suspension when last read.
     private var slept = ringway_time_asleep()
 
     init(
@@ -61,7 +61,7 @@ final class HostLoop {
 
     // MARK: Time
 
-    /// Looks several times a second at what has taken too long, while there are agents.
+    /// Checks timeouts several times a second, while there are agents.
     private final class Ticker: LoopMember {
         /// Nanoseconds.
         static var interval: UInt64 { 250_000_000 }
@@ -74,7 +74,7 @@ final class HostLoop {
     private func tick(now: UInt64) {
         for session in sessions.values { session.tick(now: now) }
         let asleep = ringway_time_asleep()
-        // Clocks of guests stood still meanwhile, and nothing in them notices.
+        // The guests' clocks stopped during the suspension, and nothing in the guest detects it.
         if asleep > slept + Self.shortestSleep { for session in sessions.values { session.setClock() } }
         slept = asleep
         if !sessions.isEmpty { loop.schedule(ticker, at: now + Ticker.interval) }
@@ -82,7 +82,7 @@ final class HostLoop {
 
     // MARK: Members
 
-    /// Waits for a member's descriptor, which it is to read.
+    /// Registers a member's descriptor for reading.
     @discardableResult
     func watch(_ member: HostMember) -> Bool {
         members.insert(member, of: self)
@@ -99,7 +99,7 @@ final class HostLoop {
         members.remove(member)
     }
 
-    /// Waits for the hello of a channel that an agent has opened.
+    /// Waits for the hello on a channel that an agent has opened.
     func expectHello(on channel: PendingChannel) {
         guard budget.addStandingWhereFree(1) else { return channel.close() }
         channel.charge = .standing(budget)
@@ -119,7 +119,7 @@ final class HostLoop {
 
     func session(_ identifier: SessionIdentifier) -> AgentSession? { sessions[identifier] }
 
-    /// An agent's control channel has come.
+    /// Opens a session for a new control channel.
     func open(_ identifier: SessionIdentifier, _ offer: GuestOffer, _ channel: PendingChannel) {
         guard sessions[identifier] == nil else {
             return channel.refuse(AgentError.invalid, "the session has its control connection already")
@@ -144,7 +144,7 @@ final class HostLoop {
         session.admitWhenComplete()
     }
 
-    /// Ends the oldest session of a machine, or a user, that has more of them than the newcomer's would have.
+    /// Ends the oldest session of a peer that has more sessions than the new one's peer would have.
     private func makeRoom(for newcomer: ConnectionPeer) -> Bool {
         let all = sessions.values.sorted { $0.agent.id < $1.agent.id }
         guard let index = ConnectionPeer.excess(among: all.map(\.peer) + [newcomer]), index < all.count,
@@ -154,8 +154,8 @@ final class HostLoop {
         return true
     }
 
-    /// Ends the session that an agent had before it was started again, where the machine that it comes from proves that
-    /// it is the same: a vsock notices only after a while that a guest has ended without closing.
+    /// Ends the previous session of a restarted agent, if the origin proves that it is the same machine: a vsock
+    /// detects only after a while that a guest has ended without closing.
     private func replace(_ session: AgentSession) {
         guard let machine = session.origin.machine else { return }
         for other in sessions.values
@@ -184,7 +184,7 @@ final class HostLoop {
 
     func endForward(_ key: AgentRoute, agent: UInt32) { session(of: agent)?.endForward(key) }
 
-    /// Starts to connect to a monitor's socket, for as long as the loop runs.
+    /// Starts connecting to a monitor's socket, for as long as the loop runs.
     func connect(_ monitor: MonitorSocket) {
         monitor.host = self
         monitor.connect()
@@ -196,12 +196,12 @@ final class HostLoop {
 
     func remove(_ relay: HostRelay) { relayed[ObjectIdentifier(relay)] = nil }
 
-    /// What is relayed here for an agent.
+    /// The flows of an agent that are relayed here.
     func flows(of agent: UInt32) -> [AgentFlow] {
         relayed.values.filter { $0.agent == agent }.compactMap(\.flow)
     }
 
-    /// What could end of an agent's, the idlest first.
+    /// An agent's flows that could end, the longest idle first.
     func idle(of agent: UInt32) -> [IdleMember] {
         relayed.values.filter { $0.agent == agent }
             .map { relay in IdleMember(usedAt: relay.usedAt) { relay.end(reset: true) } }

@@ -2,26 +2,26 @@ internal import Glibc
 internal import RingwayStorage
 internal import RingwaySystem
 
-/// A member of the agents' loop that owns a descriptor, which is counted.
+/// A member of the agents' loop that owns a counted descriptor.
 class HostMember: LoopMember {
-    /// Adopted; -1 once it has been given away or closed.
+    /// Adopted; -1 once it has been passed on or closed.
     private(set) var descriptor: Int32
-    /// Grows from member to member; zero while it is not watched.
+    /// Increases from member to member; zero while not registered.
     fileprivate(set) var number: UInt64 = 0
     fileprivate(set) weak var host: HostLoop?
-    /// How the descriptor is counted while it is here.
+    /// Where the descriptor is counted.
     var charge = DescriptorCharge.none
 
-    /// - Parameter descriptor: adopted; does not block.
+    /// - Parameter descriptor: adopted; non-blocking.
     init(_ descriptor: Int32) { self.descriptor = descriptor }
 
-    /// Called when it is watched from now on, and no longer.
+    /// Called after the member was registered or deregistered.
     func watched(_ isWatched: Bool) {}
 
     /// Called before the descriptor is closed.
     func closing() {}
 
-    /// Stops watching and closes the descriptor.
+    /// Deregisters and closes the descriptor.
     final func close() {
         guard descriptor >= 0 else { return }
         closing()
@@ -32,7 +32,7 @@ class HostMember: LoopMember {
         charge = .none
     }
 
-    /// Stops watching and gives the descriptor away. An agent's flow is counted as before, by its new owner.
+    /// Deregisters and returns the descriptor. An agent's flow stays counted, by its new owner.
     final func relinquish() -> Int32 {
         host?.unwatch(self)
         if case .standing = charge { charge.release() }
@@ -41,7 +41,7 @@ class HostMember: LoopMember {
         return descriptor
     }
 
-    /// The same, for a new owner that does not count it.
+    /// Deregisters and returns the descriptor to an owner that does not count it.
     final func relinquishUncounted() -> Int32 {
         charge.release()
         charge = .none
@@ -54,7 +54,7 @@ struct MemberTable {
     private var members: [UInt64: HostMember] = [:]
     private var nextNumber: UInt64 = 1
 
-    /// Every member at present.
+    /// All current members.
     var all: [HostMember] { Array(members.values) }
 
     mutating func insert(_ member: HostMember, of host: HostLoop) {

@@ -2,7 +2,7 @@ internal import Glibc
 internal import RingwayAgentProtocol
 internal import RingwaySystem
 
-/// A stream that an agent keeps ready, up to the answer to its dial.
+/// A ready stream of an agent, until the reply to its dial.
 final class HostStream: HostMember {
     private weak var session: AgentSession?
     private var reader = AgentMessageReader.ofHost()
@@ -13,11 +13,11 @@ final class HostStream: HostMember {
         super.init(descriptor)
     }
 
-    /// Asks the agent to connect the stream.
+    /// Sends the dial to the agent.
     func dial(_ dial: IdleStreams.Dial) {
         self.dial = dial
         host?.loop.schedule(self, at: dial.deadline)
-        // There is room: nothing but a welcome has ever been sent on it.
+        // The socket has room: only a welcome was ever sent on it.
         guard ChannelSocket.send(.dial(dial.target), on: descriptor) else {
             return fail(Refusal(errorNumber: AgentError.gone))
         }
@@ -43,7 +43,7 @@ final class HostStream: HostMember {
         }
     }
 
-    /// Ends the stream, and has the dial that waits for it fail.
+    /// Ends the stream and fails its dial.
     func fail(_ refusal: Refusal) {
         session?.forget(self)
         close()

@@ -5,32 +5,32 @@ internal import RingwayRelay
 internal import RingwayStorage
 internal import RingwaySystem
 
-/// The streams that an agent keeps ready, and the dials that wait for one.
+/// The ready streams of an agent, and the dials that wait for one.
 struct IdleStreams {
-    /// A connection to be made.
+    /// A pending connection.
     struct Dial {
         let target: DialTarget
         let deadline: UInt64
         let completion: (Result<HostStream, Refusal>) -> Void
     }
 
-    /// Ready, the one used least recently first.
+    /// Ready streams, the least recently used first.
     var idle: [HostStream] = []
     var waiting: [Dial] = []
-    /// Dials that the agent has been sent and has not answered.
+    /// Streams with a dial that the agent has not answered.
     var asked: [ObjectIdentifier: HostStream] = [:]
-    /// Streams that the agent has been asked for and that have not come.
+    /// Streams that were requested from the agent and have not arrived.
     var expected = 0
 }
 
 extension AgentSession {
-    /// Nanoseconds that a dial may take, the guest's own connect included.
+    /// Timeout of a dial in nanoseconds, including the guest's own connect.
     private static var dialTimeout: UInt64 { 30_000_000_000 }
-    /// Clients that may wait for a stream.
+    /// The most clients that wait for a stream.
     private static var maximumWaiting: Int { 16_384 }
-    /// Streams that an agent may keep ready.
+    /// The most ready streams of an agent.
     private static var maximumIdle: Int { 4_096 }
-    /// Streams that are left ready when a crowd of clients has gone.
+    /// The number of ready streams to keep after a burst of clients.
     private static var usualIdle: Int { 32 }
 
     /// Dials a server in the guest.
@@ -45,7 +45,7 @@ extension AgentSession {
         requestStreams()
     }
 
-    /// Asks for as many streams as there are dials without one.
+    /// Requests as many streams as there are dials without one.
     private func requestStreams() {
         let missing = streams.waiting.count - streams.expected
         guard missing > 0 else { return }
@@ -54,7 +54,7 @@ extension AgentSession {
         send(.moreStreams(count))
     }
 
-    /// The agent has opened a stream for which its guest's share has no descriptor: the oldest dial that waits for one fails.
+    /// The agent has opened a stream for which its guest's share has no descriptor: the oldest waiting dial fails.
     func failForLackOfDescriptors() {
         if streams.expected > 0 { streams.expected -= 1 }
         guard !streams.waiting.isEmpty else { return }
@@ -80,7 +80,7 @@ extension AgentSession {
         stream.dial(dial)
     }
 
-    /// A stream's dial has been answered, or the stream is gone.
+    /// A stream's dial was answered, or the stream has ended.
     func forget(_ stream: HostStream) {
         streams.asked[ObjectIdentifier(stream)] = nil
         streams.idle.removeAll { $0 === stream }
@@ -90,12 +90,12 @@ extension AgentSession {
         let late = streams.waiting.filter { $0.deadline <= now }
         guard !late.isEmpty else { return }
         streams.waiting.removeAll { $0.deadline <= now }
-        // An agent that opened too few is asked again.
+        // If the agent opened too few, they are requested again.
         streams.expected = 0
         for dial in late { dial.completion(.failure(Refusal(errorNumber: AgentError.timedOut))) }
     }
 
-    /// Closes some of the streams that were opened for a crowd.
+    /// Closes some of the streams that were opened for a burst.
     func trimStreams() {
         let surplus = streams.idle.count - Self.usualIdle
         guard surplus > 0, streams.waiting.isEmpty else { return }
@@ -115,13 +115,13 @@ extension AgentSession {
 
     // MARK: Joining
 
-    /// Has bytes move between a plain socket and a channel, both adopted and counted.
+    /// Relays bytes between a plain socket and a channel, both adopted and counted.
     func join(client: Int32, channel: Int32, _ ends: AgentConnection) {
         guard let host, !host.reception.join(client: client, channel: channel, ends, for: agent) else { return }
         RelayedConnection(client: client, channel: channel, agent: agent.id, ends, share, host: host).start()
     }
 
-    /// A program in the guest wants a socket of the host's.
+    /// A program in the guest connects to a socket of the host.
     func joinHostSocket(_ channel: PendingChannel, _ name: String) {
         guard isAdmitted, let path = host?.reception.hostSocket(named: name, for: agent) else {
             return channel.refuse(AgentError.forbidden, "the host has no socket \(name) for this guest")

@@ -2,10 +2,10 @@ internal import CRingway
 internal import Glibc
 internal import RingwaySystem
 
-/// The unix socket by which Firecracker and cloud-hypervisor let the host connect to a vsock port of the guest.
+/// The unix socket through which Firecracker and cloud-hypervisor let the host connect to a vsock port of the guest.
 ///
-/// The host sends "CONNECT PORT" and a newline, the monitor "OK" and a port of the host's. There is always one connection
-/// on which the agent has not sent anything yet; it decides what that is for, and the next one is made.
+/// The host sends "CONNECT PORT" and a newline, the monitor "OK" and a host port. There is always one connection on
+/// which the agent has not sent yet; the agent chooses its role, and the next connection is opened.
 final class MonitorSocket {
     private let path: String
     private let port: UInt32
@@ -13,7 +13,7 @@ final class MonitorSocket {
     /// A number that no listener has.
     private let mark: UInt64
 
-    /// Nanoseconds until a guest that does not listen yet is tried again.
+    /// Nanoseconds until the next attempt if the guest does not listen yet.
     private static var interval: UInt64 { 200_000_000 }
 
     init(path: String, port: UInt32) {
@@ -22,7 +22,7 @@ final class MonitorSocket {
         mark = 1 << 63 | UInt64(port)
     }
 
-    /// Connects, or waits and tries again.
+    /// Connects, or retries after a while.
     func connect() {
         guard let host else { return }
         let request = Array("CONNECT \(port)\n".utf8)
@@ -41,7 +41,7 @@ final class MonitorSocket {
         host.loop.schedule(Pause(monitor: self), at: host.loop.now + Self.interval)
     }
 
-    /// The agent's port has taken the connection.
+    /// The agent's port has accepted the connection.
     fileprivate func connected(_ descriptor: Int32) {
         guard let host else { return }
         let channel = PendingChannel(descriptor, origin: ChannelOrigin(descriptor, listener: mark), now: nil)
@@ -51,7 +51,7 @@ final class MonitorSocket {
         host.watch(channel)
     }
 
-    /// A connection whose "OK" has not come.
+    /// A connection that waits for "OK".
     private final class Answer: HostMember {
         /// Nanoseconds.
         static var timeout: UInt64 { 5_000_000_000 }
@@ -73,7 +73,7 @@ final class MonitorSocket {
 
         override func ready(_ events: EventLoop.Events) {
             do {
-                // One by one: what follows the line belongs to the agent.
+                // Byte by byte, because bytes after the line belong to the agent.
                 while let byte = try ChannelSocket.receive(descriptor, 1) {
                     line += byte
                     guard byte != [UInt8(ascii: "\n")] else { break }
@@ -89,7 +89,7 @@ final class MonitorSocket {
         }
     }
 
-    /// The time between two attempts.
+    /// The pause between two attempts.
     private final class Pause: LoopMember {
         private let monitor: MonitorSocket
 

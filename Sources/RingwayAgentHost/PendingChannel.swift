@@ -3,18 +3,18 @@ internal import Glibc
 internal import RingwayAgentProtocol
 internal import RingwaySystem
 
-/// A connection whose hello has not come yet: all that is known of its peer is that it has connected.
+/// A connection without a hello so far.
 final class PendingChannel: HostMember {
-    /// Nanoseconds that a hello may take.
+    /// Timeout of a hello, nanoseconds.
     private static var helloTimeout: UInt64 { 5_000_000_000 }
 
     let origin: ChannelOrigin
-    /// The party that shares the room for pending channels.
+    /// The peer, for the limit of pending channels per peer.
     let peer: ConnectionPeer
     private var reader = AgentMessageReader.ofAgent()
-    /// `nil` for one that we have opened, which the agent uses when it needs it.
+    /// `nil` for a channel opened by the host, which the agent uses when needed.
     private let deadline: UInt64?
-    /// Called once: when the first message has come, or with false when the channel is gone before.
+    /// Called once: with true after the first message, with false if the channel ended before.
     var onFirstMessage: ((_ hasCome: Bool) -> Void)?
 
     init(_ descriptor: Int32, origin: ChannelOrigin, now: UInt64?) {
@@ -25,7 +25,7 @@ final class PendingChannel: HostMember {
     }
 
     override func watched(_ isWatched: Bool) {
-        // One that we have opened does not count: no peer can make many of them.
+        // Channels opened by the host are not counted: no peer can cause many of them.
         guard let deadline, let host else { return }
         host.notePending(self, isWatched)
         if isWatched { host.loop.schedule(self, at: deadline) }
@@ -61,20 +61,20 @@ final class PendingChannel: HostMember {
             return refuse(AgentError.forbidden, "the token is not the host's")
         }
         if case .control(let offer) = hello.role { return host.open(hello.session, offer, self) }
-        // The other channels come from where the first one did.
+        // Further channels must have the same origin as the first one.
         guard let session = host.session(hello.session), session.origin == origin else {
             return refuse(AgentError.gone, "there is no such session")
         }
         session.take(self, hello.role)
     }
 
-    /// In a time that does not depend on where two tokens differ.
+    /// A comparison in constant time.
     private static func isEqual(_ one: [UInt8], _ other: [UInt8]) -> Bool {
         guard one.count == other.count else { return false }
         return zip(one, other).reduce(UInt8(0)) { $0 | $1.0 ^ $1.1 } == 0
     }
 
-    /// Answers a hello on a socket that has room, because nothing has been sent on it.
+    /// Answers a hello, on a socket that has room because nothing was sent on it before.
     func welcome(_ welcome: Welcome = Welcome()) -> Bool { ChannelSocket.send(.welcome(welcome), on: descriptor) }
 
     func refuse(_ number: Int32, _ text: String) {
@@ -85,10 +85,10 @@ final class PendingChannel: HostMember {
 
 /// Messages on non-blocking descriptors.
 enum ChannelSocket {
-    /// The peer is gone.
+    /// The peer has closed the connection.
     struct Gone: Error {}
 
-    /// Up to `count` bytes; `nil` when there are none now.
+    /// Receives up to `count` bytes; `nil` if there are none now.
     static func receive(_ descriptor: Int32, _ count: Int) throws -> [UInt8]? {
         var buffer = [UInt8](repeating: 0, count: count)
         while true {
@@ -100,7 +100,7 @@ enum ChannelSocket {
         }
     }
 
-    /// Sends a whole message where there is room for it; false otherwise.
+    /// Sends a whole message if there is room for it; otherwise returns false.
     static func send(_ message: AgentMessage, on descriptor: Int32) -> Bool {
         let bytes = message.bytes
         return Glibc.send(

@@ -4,19 +4,19 @@ public import RingwayAgentProtocol
 public import RingwaySystem
 public import RingwayWire
 
-/// Sockets on the host for ports that agents ask for.
+/// Sockets of the host for ports that agents request.
 public enum PublishedSocket {
     private static var backlog: Int32 { 1_024 }
 
-    /// Opens what was asked for: a listener, or a bound UDP socket. Returns its port too, which may have been the
-    /// kernel's choice. An unspecified address stands for its own family alone.
+    /// Opens a listener, or a bound UDP socket. Returns its port, too, which the kernel may have chosen. An unspecified
+    /// address means its own family only.
     public static func open(_ request: PublishRequest) throws(Refusal) -> (descriptor: Int32, port: UInt16) {
         let isStream = request.transport == .tcp
         let socket = try bound(request.host, isStream: isStream)
         if isStream {
             guard listen(socket.rawValue, backlog) == 0 else { throw Refusal(errorNumber: errno) }
         } else {
-            // From here on our own sockets for single clients may join.
+            // From now on, sockets of single clients may bind to the same port.
             _ = ringway_set_option(socket.rawValue, SOL_SOCKET, SO_REUSEPORT, 1)
             DatagramForward.prepare(socket.rawValue, ipv4: request.host.address.isIPv4)
         }
@@ -25,7 +25,7 @@ public enum PublishedSocket {
         return (socket.take(), name.port)
     }
 
-    /// A socket that is bound and does not listen.
+    /// A bound socket that does not listen.
     public static func bound(_ address: TransportAddress, isStream: Bool) throws(Refusal) -> OwnedDescriptor {
         let kind = Int32((isStream ? SOCK_STREAM : SOCK_DGRAM).rawValue)
         let flags = Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)

@@ -3,7 +3,7 @@ internal import Glibc
 internal import RingwaySystem
 internal import RingwayWire
 
-/// A datagram, its sender, and the address of ours to which it came.
+/// A datagram, its source, and its destination address.
 struct ReceivedDatagram {
     let payload: [UInt8]
     let sender: TransportAddress

@@ -3,12 +3,12 @@ internal import RingwayRelay
 internal import RingwayStorage
 internal import RingwaySystem
 
-/// A relay on the agents' thread: part of an agent's flows, and counted by its share of descriptors.
+/// A relay on the agents' thread that belongs to an agent's flows and to its share of descriptors.
 class HostRelay: LoopRelay {
     unowned let host: HostLoop
     let agent: UInt32
     let share: DescriptorShare
-    /// When something moved last, in monotonic nanoseconds.
+    /// The time of the last data, in monotonic nanoseconds.
     final private(set) var usedAt: UInt64
 
     /// - Parameter share: counts both descriptors.
@@ -25,12 +25,12 @@ class HostRelay: LoopRelay {
 
     override func visited() { usedAt = host.loop.now }
 
-    /// It is used, though nothing has moved yet.
+    /// Counts as used, although no data has been moved yet.
     final func use() { usedAt = host.loop.now }
 }
 
-/// A connection whose bytes the agents' thread moves itself: of agents that carry no frames, so that no shard is there to
-/// do it. The near end is the client's, and the far one leads to the guest.
+/// A connection relayed on the agents' thread, for agents without frames, which have no shard. The near end is the
+/// client, the far end leads to the guest.
 final class RelayedConnection: HostRelay {
     private let ends: AgentConnection
 
@@ -50,7 +50,7 @@ final class RelayedConnection: HostRelay {
         return flow
     }
 
-    /// Moves bytes from now on.
+    /// Relays bytes from now on.
     func start() {
         host.add(self)
         guard watch(.near), watch(.far) else { return end(reset: true) }

@@ -4,7 +4,7 @@ internal import RingwayAgentProtocol
 internal import RingwayStorage
 internal import RingwaySystem
 
-/// A listening socket of the host's that leads to a server in the guest, through the agent.
+/// A listening socket of the host that is forwarded to a server in the guest, through the agent.
 final class StreamForward: AcceptingMember {
     private let target: DialTarget
     private let route: AgentRoute
@@ -37,7 +37,7 @@ final class StreamForward: AcceptingMember {
         }
     }
 
-    /// The dial has failed: the client is reset, as by a closed port.
+    /// The dial failed: resets the client, as a closed port would.
     private static func reset(_ client: Int32, countedBy share: DescriptorShare? = nil) {
         _ = ringway_linger_zero(client)
         Glibc.close(client)

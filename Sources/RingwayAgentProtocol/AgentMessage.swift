@@ -1,16 +1,16 @@
-/// Everything that travels in an envelope.
+/// All messages, each sent in an envelope.
 public enum AgentMessage: Hashable, Sendable {
     /// 1, from the agent: the first message of every channel.
     case hello(Hello)
     /// 2, from the host: the hello is accepted.
     case welcome(Welcome)
-    /// 3, from the host: the hello is not accepted; the channel ends.
+    /// 3, from the host: the hello is refused; the channel ends.
     case refusal(Refusal)
-    /// 4, from the host on a stream: where it is to lead.
+    /// 4, from the host on a stream: the server to connect to.
     case dial(DialTarget)
-    /// 5, from the agent on a stream: it leads there, or does not and why.
+    /// 5, from the agent on a stream: connected, or the reason why not.
     case dialled(Refusal?)
-    /// 6, from the host on control: so many streams are wanted beyond those that are ready (2 bytes).
+    /// 6, from the host on control: requests this many streams beyond the ready ones (2 bytes).
     case moreStreams(UInt16)
     /// 7, from the agent on control.
     case ports(PortReport)
@@ -18,7 +18,7 @@ public enum AgentMessage: Hashable, Sendable {
     case publish(PublishRequest)
     /// 9, from the host on control.
     case published(PublishAnswer)
-    /// 10, from the agent on control: the request of this number is taken back (4 bytes).
+    /// 10, from the agent on control: withdraws the request of this number (4 bytes).
     case unpublish(UInt32)
     /// 11, from the host on control: the time of day in nanoseconds since 1970 (8 bytes).
     case clock(UInt64)

@@ -1,7 +1,7 @@
-/// Finds messages in the bytes of a channel, however they were cut on the way.
+/// Extracts messages from the bytes of a channel, however they were split.
 ///
-/// It never holds more than one message: what follows the last message of a channel is not its business, so the
-/// caller asks how many bytes are wanted and takes no more than that from the stream.
+/// It never holds more than one message: bytes after a channel's last message belong to other code, so the caller asks
+/// for the number of bytes wanted and receives no more than that.
 public struct AgentMessageReader: Sendable {
     private var bytes: [UInt8] = []
     private var bodyLength: Int?
@@ -10,14 +10,14 @@ public struct AgentMessageReader: Sendable {
     /// A reader of an agent's bytes, from the first one on.
     public static func ofAgent() -> Self { Self(isFirst: true) }
 
-    /// A reader of a host's bytes, or of an agent's behind its hello.
+    /// A reader of a host's bytes, or of an agent's after its hello.
     public static func ofHost() -> Self { Self(isFirst: false) }
 
     private init(isFirst: Bool) {
         self.isFirst = isFirst
     }
 
-    /// Bytes to be taken from the stream next, at the most; never zero.
+    /// The most bytes to receive next; never zero.
     public var wanted: Int {
         (bodyLength.map { $0 + AgentProtocol.envelopeLength } ?? AgentProtocol.envelopeLength) - bytes.count
     }
@@ -25,7 +25,7 @@ public struct AgentMessageReader: Sendable {
     /// Whether the stream is between two messages.
     public var isBetweenMessages: Bool { bytes.isEmpty }
 
-    /// Takes bytes from the stream, not more than `wanted`, and returns a message once it is whole.
+    /// Takes at most `wanted` bytes of the stream, and returns a message once it is complete.
     public mutating func take(_ received: some Collection<UInt8>) throws(AgentProtocolFailure) -> AgentMessage? {
         precondition(received.count <= wanted, "bytes beyond the message belong to what follows")
         bytes.append(contentsOf: received)
@@ -48,7 +48,7 @@ public struct AgentMessageReader: Sendable {
         let length: UInt32 = try reader.integer()
         let kind: UInt16 = try reader.integer()
         let zero: UInt16 = try reader.integer()
-        // A peer that is no agent at all is recognised before its first bytes are taken for a length.
+        // A peer that is not an agent is recognised before its first bytes are taken as a length.
         if isFirst, kind != 1 || zero != 0 { throw .notAnAgent }
         guard zero == 0 else { throw .invalidValue }
         guard length <= (isFirst ? AgentProtocol.maximumHelloLength : AgentProtocol.maximumBodyLength) else {

@@ -1,31 +1,31 @@
 /// The protocol between a host and the agent inside a guest.
 ///
-/// Every channel is a connection of its own (vsock or a unix socket), so that flow control is the transport's. Integers
-/// are little-endian. A channel opens with messages, each in an envelope of eight bytes:
+/// Every channel is a separate connection (vsock or a unix socket), so that flow control is the transport's. Integers
+/// are little-endian. A channel starts with messages, each in an envelope of eight bytes:
 ///
 ///      0               4       6       8
 ///     +---------------+-------+-------+----------------+
 ///     | body length   | kind  |   0   | body           |
 ///     +---------------+-------+-------+----------------+
 ///
-/// The agent sends first, whichever side connected:
+/// The agent sends first, regardless of which side connected:
 ///
 ///     agent                                     host
 ///       | -- hello: version, token, role ------> |
 ///       | <----------------- welcome, refusal -- |
 ///
-/// What follows depends on the role:
+/// The role determines the rest:
 ///
-/// - **control**, one per agent: messages both ways, for as long as it lives. It is the lease of everything that the
-///   agent has asked for.
-/// - **frames**, one per queue: ethernet frames both ways, as `AgentFrame` says. The host answers the control
-///   channel once all of them are there, so that the guest can be attached before it is told its addresses.
-/// - **stream**: idle until the host sends a dial request. After an answer without error it carries records, as
-///   `StreamRecord` says. The agent keeps a few of them connected ahead of time.
-/// - **host socket**: the dial request's mirror image, for a unix socket in the guest that leads to the host: the
-///   welcome is the answer, and records follow at once.
+/// - **control**, one per agent: messages both ways. All requests of the agent are valid as long as this channel is
+///   open.
+/// - **frames**, one per queue: ethernet frames both ways, in the format of `AgentFrame`. The host answers the control
+///   channel's hello once all of them are connected, so that the guest is attached before it gets its addresses.
+/// - **stream**: idle until the host sends a dial request. After a reply without error it carries records, in the
+///   format of `StreamRecord`. The agent keeps a few of them connected ahead of time.
+/// - **host socket**: the reverse of a dial request, for a unix socket in the guest that leads to the host: the welcome
+///   is the reply, and records follow at once.
 ///
-/// A side that meets something it does not understand closes the channel.
+/// A side that receives an invalid message closes the channel.
 public enum AgentProtocol {
     /// The version of the protocol in this source.
     public static var version: UInt16 { 1 }
@@ -36,10 +36,10 @@ public enum AgentProtocol {
     /// The longest body: a full report of ports.
     public static var maximumBodyLength: Int { 16_384 }
 
-    /// The longest body of a first message, from a peer that is not known yet.
+    /// The longest body of a first message, from an unknown peer.
     public static var maximumHelloLength: Int { 640 }
 
-    /// The longest text with a failure, in bytes of UTF-8.
+    /// The longest text of a refusal, in bytes of UTF-8.
     public static var maximumTextLength: Int { 1_024 }
 
     /// The longest name, path or token, in bytes.
@@ -53,15 +53,15 @@ public enum AgentProtocol {
 public enum AgentProtocolFailure: Error, Hashable, Sendable {
     /// A body ends before its last field.
     case truncated
-    /// A body goes on after its last field.
+    /// A body has bytes after its last field.
     case trailingBytes
     /// A length is beyond its bound.
     case tooLong
-    /// The first message is no hello, or its magic is another's.
+    /// The first message is not a hello, or has the wrong magic.
     case notAnAgent
-    /// A field has a value that means nothing.
+    /// A field has an undefined value.
     case invalidValue
-    /// A message of a kind that this version does not know, or that does not belong here.
+    /// A message of an unknown kind, or one that is not allowed here.
     case unexpectedKind(UInt16)
 }
 

@@ -1,6 +1,6 @@
 internal import RingwayWire
 
-/// Takes a body apart, field by field. Nothing is read beyond its end.
+/// Reads the fields of a body. Never reads beyond its end.
 struct ByteReader {
     private let bytes: ArraySlice<UInt8>
     private var position: Int
@@ -28,7 +28,7 @@ struct ByteReader {
 
     mutating func signed() throws(AgentProtocolFailure) -> Int32 { Int32(bitPattern: try integer()) }
 
-    /// A byte, or two, that a later version may give a meaning.
+    /// Reserved bytes, which must be zero.
     mutating func zero(_ count: Int) throws(AgentProtocolFailure) {
         guard try bytes(count).allSatisfy({ $0 == 0 }) else { throw .invalidValue }
     }
@@ -58,7 +58,7 @@ struct ByteReader {
         Array(try bytes(Int(try integer(UInt8.self))))
     }
 
-    /// A name that is shown to people and used as a path: UTF-8 without a zero byte.
+    /// A name for display and for use as a path: UTF-8 without a zero byte.
     mutating func nameText() throws(AgentProtocolFailure) -> String {
         try Self.text(try name())
     }
@@ -66,7 +66,7 @@ struct ByteReader {
     mutating func text() throws(AgentProtocolFailure) -> String {
         let count = Int(try integer(UInt16.self))
         guard count <= AgentProtocol.maximumTextLength else { throw .tooLong }
-        // A text may have been cut in the middle of a character, which is no reason to refuse it.
+        // A text may have been cut in the middle of a character, which is no error.
         return String(decoding: try bytes(count), as: UTF8.self)
     }
 
@@ -75,7 +75,7 @@ struct ByteReader {
         return text
     }
 
-    /// Every body is read to its end.
+    /// Checks that the body has no further bytes.
     func finish() throws(AgentProtocolFailure) {
         guard position == bytes.endIndex else { throw .trailingBytes }
     }

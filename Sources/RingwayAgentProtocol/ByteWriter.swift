@@ -1,6 +1,6 @@
 internal import RingwayWire
 
-/// Puts a message together, field by field.
+/// Writes the fields of a message.
 struct ByteWriter {
     private(set) var bytes: [UInt8] = []
 
@@ -32,14 +32,14 @@ struct ByteWriter {
         }
     }
 
-    /// One byte of length, then at most 255 bytes. What is longer is cut: senders check where a cut would matter.
+    /// One byte of length, then at most 255 bytes. A longer name is cut; senders check lengths where that matters.
     mutating func appendName(_ name: some Collection<UInt8>) {
         let kept = name.prefix(AgentProtocol.maximumNameLength)
         append(UInt8(kept.count))
         append(contentsOf: kept)
     }
 
-    /// Two bytes of length, then text, cut where it is too long.
+    /// Two bytes of length, then text, cut if it is too long.
     mutating func appendText(_ text: String) {
         let kept = Array(text.utf8.prefix(AgentProtocol.maximumTextLength))
         append(UInt16(kept.count))

@@ -1,6 +1,6 @@
 public import RingwayWire
 
-/// Where a connection is to lead: a server of the guest, or of the host.
+/// The destination of a connection: a server of the guest, or of the host.
 ///
 ///      0    1    2       4                20
 ///     +----+----+-------+----------------+-----------+------+
@@ -8,13 +8,13 @@ public import RingwayWire
 ///     +----+----+-------+----------------+-----------+------+
 ///
 /// "What" is 1 for TCP, 2 for UDP, 3 for a unix socket. The address has sixteen bytes in network order, IPv4 mapped;
-/// port and address are zero for a unix socket. Namespace and path have a byte of length before them, and the path is
-/// empty but for a unix socket.
+/// port and address are zero for a unix socket. Namespace and path have a byte of length before them; the path is empty
+/// except for a unix socket.
 public struct DialTarget: Hashable, Sendable {
-    /// What is dialled.
+    /// The server's address.
     public enum Endpoint: Hashable, Sendable {
         case tcp(TransportAddress)
-        /// Each record is one datagram.
+        /// A UDP server; each record is one datagram.
         case udp(TransportAddress)
         /// The path of a stream socket; with a leading `@` a name in the abstract namespace.
         case unix(path: String)
@@ -83,7 +83,7 @@ public struct DialTarget: Hashable, Sendable {
 }
 
 extension DialTarget: CustomStringConvertible {
-    /// For messages to people.
+    /// For messages to users.
     public var description: String {
         let place = namespace.isEmpty ? "" : " in \(namespace)"
         switch endpoint {
@@ -95,7 +95,7 @@ extension DialTarget: CustomStringConvertible {
 }
 
 extension DialTarget {
-    /// As the option `--forward` has it: `tcp:127.0.0.1:80@blue`.
+    /// The format of the option `--forward`: `tcp:127.0.0.1:80@blue`.
     public var specification: String {
         let place = namespace.isEmpty ? "" : "@\(namespace)"
         switch endpoint {

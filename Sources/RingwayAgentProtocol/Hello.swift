@@ -4,34 +4,34 @@ public import RingwayWire
 ///
 ///      0               8       10   11   12            28
 ///     +---------------+-------+----+----+-------------+-------+-----------+
-///     | "RINGWAY\0"   |version|role| 0  | session     | token | the role's|
+///     | "RINGWAY\\0"   |version|role| 0  | session     | token | the role's|
 ///     +---------------+-------+----+----+-------------+-------+-----------+
 ///
-/// The token has one byte of length before it. By role follow: for control the interface's ethernet address (6), the
-/// count of queues (2), the MTU that is wanted or zero (2), whether UDP super-frames are taken (1), a zero byte and the
-/// guest's name (length and bytes); for frames the queue's number (2) and the count of queues (2); for a host socket
-/// the name under which the host knows it (length and bytes); for a stream nothing.
+/// The token has one byte of length before it. The role's fields follow: for control the interface's ethernet address
+/// (6), the number of queues (2), the requested MTU or zero (2), whether UDP super-frames are accepted (1), a zero byte
+/// and the guest's name (length and bytes); for frames the queue's number (2) and the number of queues (2); for a host
+/// socket the host's name for it (length and bytes); for a stream nothing.
 public struct Hello: Hashable, Sendable {
-    /// What a channel is for.
+    /// The role of a channel.
     public enum Role: Hashable, Sendable {
         case control(GuestOffer)
-        /// Ethernet frames of one queue of so many.
+        /// Ethernet frames of one of several queues.
         case frames(queue: UInt16, of: UInt16)
-        /// Connections that the host will ask for.
+        /// Connections that the host will dial.
         case stream
-        /// A connection from the guest to a socket that the host has under this name.
+        /// A connection from the guest to the host's socket of this name.
         case hostSocket(name: String)
     }
 
-    /// The version that the sender speaks.
+    /// The sender's protocol version.
     public var version: UInt16
     public var role: Role
-    /// Chosen at random when the agent connects its control channel; the others belong to it by this.
+    /// Random, chosen for the control channel; the other channels of the agent have the same.
     public var session: SessionIdentifier
-    /// What shows that the agent may be here; empty where none is asked for.
+    /// The token that authorises the agent; empty if none is required.
     public var token: [UInt8]
 
-    /// A hello of the version that this source speaks.
+    /// A hello of this source's protocol version.
     public init(role: Role, session: SessionIdentifier, token: [UInt8]) {
         version = AgentProtocol.version
         self.role = role
@@ -71,7 +71,7 @@ public struct Hello: Hashable, Sendable {
     init(_ reader: inout ByteReader) throws(AgentProtocolFailure) {
         guard Array(try reader.bytes(8)) == AgentProtocol.magic else { throw .notAnAgent }
         version = try reader.integer()
-        // Of another version only the refusal is understood, so its fields are not looked at.
+        // Of another version only the refusal is understood, so its fields are not read.
         guard version == AgentProtocol.version else {
             role = .stream
             session = .none
@@ -99,18 +99,18 @@ public struct Hello: Hashable, Sendable {
 
 /// An agent's description of its guest.
 public struct GuestOffer: Hashable, Sendable {
-    /// More queues are refused.
+    /// A hello with more queues is refused.
     public static var maximumQueues: UInt16 { 64 }
 
-    /// The address that the interface has.
+    /// The interface's ethernet address.
     public var mac: MACAddress
-    /// Channels with frames that will follow; zero where the agent only dials.
+    /// The number of frame channels that will follow; zero for an agent without frames.
     public var queues: UInt16
-    /// Bytes of an IP packet that the agent asks for; zero leaves it to the host.
+    /// The requested MTU; zero leaves it to the host.
     public var mtu: UInt16
-    /// Whether the guest's kernel takes several UDP datagrams of one size as one frame.
+    /// Whether the guest's kernel accepts several UDP datagrams of one size as one frame.
     public var takesUDPSuperFrames: Bool
-    /// What the guest calls itself.
+    /// The guest's host name.
     public var name: String
 
     /// An agent's description of its guest.
@@ -142,7 +142,7 @@ public struct GuestOffer: Hashable, Sendable {
     }
 }
 
-/// Sixteen bytes by which an agent's channels are known to belong together.
+/// Sixteen bytes that identify the channels of one agent.
 public struct SessionIdentifier: Hashable, Sendable {
     static var length: Int { 16 }
 
@@ -152,7 +152,7 @@ public struct SessionIdentifier: Hashable, Sendable {
 
     static var none: Self { Self(bytes: Array(repeating: 0, count: length)) }
 
-    /// An identifier that cannot be guessed.
+    /// An unpredictable identifier.
     public static func random() -> Self {
         var generator = SystemRandomNumberGenerator()
         return Self(bytes: (0..<length).map { _ in UInt8.random(in: .min ... .max, using: &generator) })

@@ -1,16 +1,16 @@
 public import RingwayWire
 
-/// Ports of the guest that have come to be listened on, or are so no more.
+/// Listening ports of the guest that were opened or closed.
 ///
 ///      0       2
 ///     +-------+----+----+-------+----------------+
 ///     | count |what| is | port  | address        |  ... 20 bytes for each
 ///     +-------+----+----+-------+----------------+
 ///
-/// "What" is 1 for TCP and 2 for UDP; "is" is 1 for a port that has come and 0 for one that has gone. The first report
-/// of a control channel has everything that is there.
+/// "What" is 1 for TCP and 2 for UDP; "is" is 1 for an opened port and 0 for a closed one. The first report of a
+/// control channel lists all open ports.
 public struct PortReport: Hashable, Sendable {
-    /// One port that has come or gone.
+    /// One opened or closed port.
     public struct Change: Hashable, Sendable {
         public var port: ListeningPort
         public var isListening: Bool
@@ -22,7 +22,7 @@ public struct PortReport: Hashable, Sendable {
         }
     }
 
-    /// Changes of one message; more take several.
+    /// The most changes in one message.
     public static var maximumChanges: Int { 800 }
 
     public var changes: [Change]
@@ -60,10 +60,10 @@ public struct PortReport: Hashable, Sendable {
     }
 }
 
-/// A socket of the guest's that waits for clients.
+/// A listening socket of the guest.
 public struct ListeningPort: Hashable, Sendable {
     public var transport: AgentTransport
-    /// The address that it is bound to; unspecified for all of a family.
+    /// The address to which it is bound; unspecified for all of a family.
     public var address: TransportAddress
 
     /// A listening port.

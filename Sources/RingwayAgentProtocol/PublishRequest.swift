@@ -1,20 +1,20 @@
 public import RingwayWire
 
-/// A request of the guest's to forward a port of the host to a server in the guest, for as long as the channel lasts or
-/// until it is taken back.
+/// A request of the guest to forward a port of the host to a server in the guest, until the channel closes or the
+/// request is withdrawn.
 ///
 ///      0               4    5    6       8                24      26
 ///     +---------------+----+----+-------+----------------+-------+----------------+
 ///     | number        |what| 0  | port  | host's address | port  | guest's address|
 ///     +---------------+----+----+-------+----------------+-------+----------------+
 ///
-/// The number is the agent's own; the answer bears it. A host port of zero leaves the choice to the host.
+/// The number is chosen by the agent and repeated in the reply. A host port of zero leaves the choice to the host.
 public struct PublishRequest: Hashable, Sendable {
     public var number: UInt32
     public var transport: AgentTransport
-    /// Where the host is to listen; unspecified for all addresses of a family.
+    /// The host's listening address; unspecified for all addresses of a family.
     public var host: TransportAddress
-    /// The server, as the agent reaches it.
+    /// The server's address, as seen by the agent.
     public var guest: TransportAddress
 
     /// A request for a port.
@@ -56,9 +56,9 @@ public struct PublishRequest: Hashable, Sendable {
 ///     +---------------+-------+------------------+
 public struct PublishAnswer: Hashable, Sendable {
     public var number: UInt32
-    /// The host's port; the one that was chosen where the choice was the host's.
+    /// The host's port, chosen by the host if the request had zero.
     public var port: UInt16
-    /// Why there will be no such port.
+    /// Why the port was refused.
     public var refusal: Refusal?
 
     /// An answer.

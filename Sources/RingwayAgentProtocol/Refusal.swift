@@ -1,13 +1,13 @@
 internal import Glibc
 
-/// Why a request is refused: the kernel's error number, and words for a person.
+/// A refusal: the kernel's error number, and a text for users.
 ///
 ///      0               4       6
 ///     +---------------+-------+----------+
 ///     | errno         | bytes| text     |
 ///     +---------------+-------+----------+
 public struct Refusal: Error, Hashable, Sendable {
-    /// Linux's number of the error; never zero.
+    /// Linux's error number; never zero.
     public var errorNumber: Int32
     /// One line of at most 1,024 bytes.
     public var text: String
@@ -19,14 +19,14 @@ public struct Refusal: Error, Hashable, Sendable {
         self.text = text
     }
 
-    /// A refusal in the kernel's own words.
+    /// A refusal with the kernel's text for the error number.
     public init(errorNumber: Int32) {
         self.init(errorNumber: errorNumber, text: String(cString: strerror(errorNumber)))
     }
 
     func write(_ writer: inout ByteWriter) { Self.write(self, &writer) }
 
-    /// Zero and no text where nothing was refused.
+    /// Zero and no text if nothing was refused.
     static func write(_ refusal: Refusal?, _ writer: inout ByteWriter) {
         writer.append(refusal?.errorNumber ?? 0)
         writer.appendText(refusal?.text ?? "")
@@ -39,7 +39,7 @@ public struct Refusal: Error, Hashable, Sendable {
             guard text.isEmpty else { throw .invalidValue }
             return nil
         }
-        // Numbers of system calls' errors; what is stored as an `errno` is never negative.
+        // Error numbers are never negative.
         guard number > 0, number < 4_096 else { throw .invalidValue }
         return Refusal(errorNumber: number, text: text)
     }

@@ -1,27 +1,27 @@
-/// How the bytes of a dialled connection travel: in records, each a header and as many bytes as it says.
+/// The format of a dialled connection's bytes: records, each a header and the number of bytes that it specifies.
 ///
 ///      0               4
 ///     +---------------+----------------------+
 ///     | bytes         | payload              |
 ///     +---------------+----------------------+
 ///
-/// The sender makes a record of what it has at the time; of a datagram it makes exactly one. A record without payload
-/// is the end of its direction: the sender's peer has closed, or half closed. The other direction goes on. When both
-/// have ended the channel is closed. A channel that closes before that means a reset: so half-close and reset can be
-/// told apart in every order, which the ends of a stream alone do not allow.
+/// A stream's sender makes a record of the data at hand; each datagram is exactly one record. A record without payload
+/// ends its direction: the sender's peer has closed, or half-closed. The other direction continues. When both have
+/// ended the channel is closed. A channel that closes earlier means a reset: half-close and reset are therefore
+/// distinguishable in every order, which end of file alone does not allow.
 ///
-/// An empty datagram is the one exception: its record says 0x8000_0000, because zero would be the end.
+/// An empty datagram is the exception: its header is 0x8000_0000, because zero would be the end.
 public enum StreamRecord {
     /// Bytes of the header.
     @inlinable public static var headerLength: Int { 4 }
 
-    /// The longest payload; a header that says more is an error.
+    /// The longest payload; a larger header is an error.
     @inlinable public static var maximumLength: UInt32 { 1 << 24 }
 
     /// The longest datagram.
     @inlinable public static var maximumDatagramLength: Int { 65_535 }
 
-    /// The header of a direction's end.
+    /// The header that ends a direction.
     @inlinable public static var end: UInt32 { 0 }
 
     /// The header of a datagram without payload.

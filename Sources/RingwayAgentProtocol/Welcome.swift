@@ -1,28 +1,27 @@
 public import RingwayWire
 
-/// The host's answer to a hello that it accepts.
+/// The host's reply to an accepted hello.
 ///
 ///      0       2       4       6    7    8      24     25            41
 ///     +-------+-------+-------+----+----+------+------+-------------+- ...
 ///     |version|  MTU  |streams|what|qs. | IPv4 and its  | gateway     |
 ///     +-------+-------+-------+----+----+------+------+-------------+- ...
 ///
-/// After IPv4's gateway the same for IPv6 (16 + 1 + 16), then a count (1) of name servers (16 each). Addresses are
-/// sixteen bytes in network order, IPv4 mapped. Of "what", bit 0 says that the network's addresses mean something and
-/// bit 1 that the host wants to know of listening ports. "qs." is how many of the offered queues the host takes, zero
-/// where it takes all: those numbered from there on carry no frames. To anything but a control channel all but the
-/// version is zero.
+/// IPv4's gateway is followed by the same for IPv6 (16 + 1 + 16), then a count (1) of name servers (16 each). Addresses
+/// are sixteen bytes in network order, IPv4 mapped. In "what", bit 0 says that the network's addresses are valid and
+/// bit 1 that the host wants reports of listening ports. "qs." is the number of offered queues that the host uses, zero
+/// for all: higher-numbered ones carry no frames. Except for a control channel, everything but the version is zero.
 public struct Welcome: Hashable, Sendable {
-    /// Streams that the agent should keep connected ahead of time.
+    /// The number of streams to keep connected ahead of time.
     public var readyStreams: UInt16
-    /// Whether the host wants to know which ports are listened on.
+    /// Whether the host wants reports of listening ports.
     public var wantsPorts: Bool
-    /// How many of the queues that were offered the host takes, the first ones; zero for all.
+    /// The number of offered queues that the host uses, the first ones; zero for all.
     public var queues: UInt8
-    /// The guest's place on the network; `nil` where the agent carries no frames.
+    /// The guest's addresses; `nil` for an agent without frames.
     public var network: GuestNetwork?
 
-    /// A welcome for a control channel, or the bare one for others.
+    /// A welcome for a control channel, or an empty one for others.
     public init(readyStreams: UInt16 = 0, wantsPorts: Bool = false, queues: UInt8 = 0, network: GuestNetwork? = nil) {
         self.readyStreams = readyStreams
         self.wantsPorts = wantsPorts
@@ -30,7 +29,7 @@ public struct Welcome: Hashable, Sendable {
         self.network = network
     }
 
-    /// More name servers are not told.
+    /// The most name servers in a welcome.
     static var maximumNameServers: Int { 8 }
 
     func write(_ writer: inout ByteWriter) {
@@ -80,7 +79,7 @@ public struct Welcome: Hashable, Sendable {
     }
 }
 
-/// What a guest's interface needs to know where there is no DHCP.
+/// The configuration of a guest's interface without DHCP.
 public struct GuestNetwork: Hashable, Sendable {
     /// Bytes of an IP packet.
     public var mtu: UInt16
@@ -91,7 +90,7 @@ public struct GuestNetwork: Hashable, Sendable {
     public var ipv6Gateway: IPv6Address
     public var nameServers: [IPAddress]
 
-    /// A guest's place on its network.
+    /// A guest's addresses on its network.
     public init(
         mtu: UInt16, ipv4: CIDRBlock, ipv4Gateway: IPv4Address, ipv6: CIDRBlock, ipv6Gateway: IPv6Address,
         nameServers: [IPAddress]

@@ -1,23 +1,23 @@
 internal import Glibc
 public import RingwaySystem
 
-/// The gateway's DNS service: built-in names are answered, everything else is passed to nameservers and back, byte for
-/// byte.
+/// The gateway's DNS service: built-in names are answered, all other queries are forwarded to nameservers, and their
+/// answers returned byte for byte.
 ///
-/// It runs on an event loop of its own, and not on its network's control loop: a guest's query must not wait while a
-/// guest is attached or ports are opened there. The thread has the network namespace (and the other per-thread
-/// attributes) of the thread that makes the resolver, takes no signals, and ends with `stop()` or with the last
-/// reference. Data-plane shards talk to it through descriptors only and are never made to wait.
+/// It has its own event loop, separate from its network's control loop: a guest's query must not wait while a guest is
+/// attached or ports are opened there. The thread inherits the network namespace (and other per-thread attributes) of
+/// the resolver's creator, blocks all signals, and ends with `stop()` or with the last reference. Data-plane shards
+/// communicate with it through descriptors only and never block.
 public final class Resolver: Sendable {
     private let thread: LoopThread
-    /// There from the thread's first work to its last.
+    /// Exists from the thread's first work to its last.
     private let service: LoopConfined<Service?>
     private let board = StatisticsBoard()
     private let own: OwnNetwork
 
     /// Starts the service. `resolv.conf` is read on its thread, before the first query.
     ///
-    /// - Throws: when a built-in name is not a domain name, or the process lacks descriptors or threads.
+    /// - Throws: if a built-in name is invalid, or the process lacks descriptors or threads.
     public init(_ configuration: Configuration) throws(ResolverFailure) {
         let zone = try BuiltinZone(configuration.names, own: configuration.own)
         own = configuration.own
@@ -35,28 +35,28 @@ public final class Resolver: Sendable {
 
     deinit { stop() }
 
-    /// Serves a shard's datagram queries, from one end of a connected `SOCK_SEQPACKET` pair.
+    /// Serves a shard's queries, from one end of a connected `SOCK_SEQPACKET` pair.
     ///
-    /// Each record from the shard is sixteen bytes, which are returned as they are (`ClientTag` says what is read of
-    /// them), and then a DNS query; each record to the shard is the same sixteen bytes and then the answer. Answers come in any order. A malformed query gets
-    /// none. An answer that the socket has no room for is dropped and counted. The service ends when the shard closes
-    /// its end.
+    /// Each record from the shard is a tag of sixteen bytes, which is returned unchanged (see `ClientTag`), and then a
+    /// DNS query; each record to the shard is the same tag and then the answer. Answers may be in any order. A
+    /// malformed query gets no answer. An answer for which the socket has no room is dropped and counted. The service
+    /// ends when the shard closes its end.
     ///
-    /// - Parameter guest: the number of the guest whose queries they are: guests share the limits fairly.
+    /// - Parameter guest: the number of the guest that sends the queries; guests share the limits fairly.
     public func serve(datagrams descriptor: consuming OwnedDescriptor, guest: UInt32 = 0) {
         post(adopting: descriptor) { $0.serveDatagrams($1, guest: guest) }
     }
 
-    /// Serves DNS over TCP on a connected stream socket (RFC 7766), for a client that can reach the
-    /// guests' network by IPv6 or not.
+    /// Serves DNS over TCP on a connected stream socket (RFC 7766), for a client that can reach the guests' network by
+    /// IPv6 or not.
     ///
-    /// Queries may be pipelined and are answered in any order. After the client has shut down its side, what it asked is
-    /// still answered. A malformed query closes the connection, as does idleness.
+    /// Queries may be pipelined and are answered in any order. After the client has closed its side, pending queries
+    /// are still answered. A malformed query closes the connection, as does the idle timeout.
     public func serve(stream descriptor: consuming OwnedDescriptor, guest: UInt32 = 0, hasIPv6: Bool = true) {
         post(adopting: descriptor) { $0.serveStream($1, guest: guest, hasIPv6: hasIPv6) }
     }
 
-    /// Hands a descriptor over to the service, or closes it where that has ended.
+    /// Passes a descriptor to the service, or closes it if the service has ended.
     private func post(
         adopting owned: consuming OwnedDescriptor, _ work: @escaping @Sendable (Service, Int32) -> Void
     ) {
@@ -67,9 +67,9 @@ public final class Resolver: Sendable {
         if !isAccepted { close(descriptor) }
     }
 
-    /// Replaces the built-in names. Queries that come from now on are answered by them.
+    /// Replaces the built-in names. Later queries are answered by them.
     ///
-    /// - Throws: when one of them is not a domain name; nothing has changed then.
+    /// - Throws: if one of them is invalid; nothing is changed then.
     public func setNames(_ names: [BuiltinName]) throws(ResolverFailure) {
         let zone = try BuiltinZone(names, own: own)
         thread.post { [service] _ in service.value?.setZone(zone) }

@@ -5,13 +5,13 @@ internal import RingwayUsage
 
 /// The command line of the agent.
 public enum AgentCommand {
-    /// The exit statuses that are a contract with scripts.
+    /// The exit statuses, on which scripts may rely.
     enum ExitStatus {
         static let failure: Int32 = 1
         static let usage: Int32 = 2
     }
 
-    /// What the arguments ask for.
+    /// The request on the command line.
     enum Request: Equatable {
         case run(AgentOptions)
         /// The arguments of the Docker engine's proxy.
@@ -20,14 +20,14 @@ public enum AgentCommand {
         case print(String)
     }
 
-    /// Runs what the process's arguments say and ends the process.
+    /// Runs the command line and ends the process.
     public static func run() -> Never {
-        // Swift's backtracer would write registers and memory to standard error, with payload and tokens in them.
+        // Swift's backtracer would write registers and memory to standard error, including payload and tokens.
         if getenv("SWIFT_BACKTRACE") == nil { ringway_reset_crash_signals() }
         run((0..<Int(CommandLine.argc)).compactMap { CommandLine.unsafeArgv[$0].map { text(of: $0) } })
     }
 
-    /// The text that stands for an argument's bytes (ringway_text.h).
+    /// An argument's bytes as text (ringway_text.h).
     private static func text(of bytes: UnsafePointer<CChar>) -> String {
         guard let text = ringway_text_from_bytes(bytes) else { return "" }
         defer { free(text) }
@@ -48,11 +48,11 @@ public enum AgentCommand {
         }
     }
 
-    /// - Parameter arguments: the program's name first.
+    /// - Parameter arguments: the first one is the program's name.
     static func request(_ arguments: [String]) throws(UsageFailure) -> Request {
         let program = arguments.first.map { String($0.split(separator: "/").last ?? "") } ?? ""
         var words = Array(arguments.dropFirst())
-        // Docker's engine starts its proxy with options only, all of one dash.
+        // Docker's engine starts its proxy with options only, each with a single dash.
         if program == "docker-proxy" { words.insert(program, at: 0) }
         guard let command = words.first else {
             throw UsageFailure("no command is given; try \"ringway-agent --help\"")
@@ -99,7 +99,7 @@ public enum AgentCommand {
         exit(0)
     }
 
-    /// Says why in one line, and ends.
+    /// Writes the reason in one line, and exits.
     static func fail(_ reason: String, status: Int32) -> Never {
         say(reason)
         exit(status)

@@ -124,20 +124,20 @@ enum AgentHelp {
           2  the command line makes no sense
         """
 
-    /// A page of lines that are no longer than a terminal is wide.
+    /// A page, with lines wrapped to the width of a terminal.
     static func page(_ text: String) -> String {
         text.split(separator: "\n", omittingEmptySubsequences: false).map { wrap($0) }.joined(separator: "\n")
     }
 
     private static var width: Int { 80 }
-    /// Where the explanation of an option begins.
+    /// The column of an option's description.
     private static var column: Int { 26 }
 
-    /// Breaks a line between words; what follows is indented as the text of the line is.
+    /// Wraps a line between words; continuation lines have the line's indentation.
     private static func wrap(_ line: Substring) -> String {
         guard line.utf8.count > width else { return String(line) }
         let indent = line.prefix { $0 == " " }.count
-        // An option's explanation stands in a column of its own.
+        // An option's description has its own column.
         let isOption = indent == 2 && line.dropFirst(2).hasPrefix("-")
         let margin = String(repeating: " ", count: isOption ? column : indent)
         var lines: [String] = []

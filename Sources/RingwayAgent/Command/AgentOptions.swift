@@ -2,47 +2,47 @@ internal import RingwayTap
 internal import RingwayUsage
 internal import RingwayWire
 
-/// What `ringway-agent run` is told.
+/// The options of `ringway-agent run`.
 struct AgentOptions: Equatable {
-    /// Where the host is, or where it will connect.
+    /// The host's address, or the address at which the host will connect.
     var endpoint: HostEndpoint
     /// The host connects to the agent.
     var isListening = false
     var tokenFile: String?
-    /// Zero for an agent that carries no frames.
+    /// Zero for an agent without frames.
     var queues = 1
     var interfaceName = "eth0"
     var mac: MACAddress?
     var mtu: UInt16 = 0
-    /// Addresses, routes and name servers are set as the host says.
+    /// Whether to set addresses, routes and name servers as the host says.
     var configures = false
-    /// Where name servers are written: empty for nowhere, `nil` for the usual place where that is the guest's own.
+    /// The file for name servers: empty for none, `nil` for the usual file if that belongs to the guest.
     var resolverFile: String?
     var guestName: String?
-    /// Where programs ask for ports of the host; empty for nowhere.
+    /// The socket for programs that request host ports; empty for none.
     var requestPath = AgentOptions.defaultRequestPath
-    /// Unix sockets of the guest's that lead to the host.
+    /// Unix sockets of the guest that lead to the host.
     var shares: [Share] = []
 
-    /// A unix socket of the guest's, and the name of the host's that it leads to.
+    /// A unix socket of the guest, and the name of the host's socket that it leads to.
     struct Share: Equatable {
         var path: String
         var name: String
     }
 
-    /// Every option there is.
+    /// All options.
     static let known = [
         "--host", "--listen", "--token-file", "--queues", "--ifname", "--mac", "--mtu", "--configure", "--resolv-conf",
         "--name", "--request-socket", "--share",
     ]
 
-    /// Where `docker-proxy` looks for the agent too.
+    /// `docker-proxy` uses the same path.
     static var defaultRequestPath: String { "/run/ringway-agent.sock" }
 
     /// Reads the arguments after `run`.
     init(_ arguments: [String]) throws(UsageFailure) {
         var endpoint: HostEndpoint?
-        // Replaced before anybody sees it: every stored property has a value from here on.
+        // Replaced below; initialisation of all stored properties comes first.
         self.endpoint = .unix(path: "")
         var rest = ArgumentReader(arguments)
         while let option = rest.nextOption() {

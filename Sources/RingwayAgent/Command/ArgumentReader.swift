@@ -1,14 +1,14 @@
-/// A command line that makes no sense, and why.
+/// Why a command line is invalid.
 struct UsageFailure: Error, Equatable, CustomStringConvertible {
     let description: String
 
     init(_ description: String) { self.description = description }
 }
 
-/// Takes a command line apart: `--option value` and `--option=value` alike, and with one dash too.
+/// Parses a command line: `--option value` and `--option=value`, and the same with one dash.
 struct ArgumentReader {
     private var arguments: ArraySlice<String>
-    /// What followed the option's equals sign.
+    /// The value after an option's equals sign.
     private var attached: String?
 
     init(_ arguments: [String]) { self.arguments = arguments[...] }
@@ -31,7 +31,7 @@ struct ArgumentReader {
         return value
     }
 
-    /// What followed the option's equals sign, where one did.
+    /// The value after the option's equals sign, if there is one.
     mutating func attachedValue() -> String? { attached.take() }
 
     mutating func integer(of option: String, in range: ClosedRange<Int>) throws(UsageFailure) -> Int {

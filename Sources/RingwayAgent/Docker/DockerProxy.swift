@@ -3,17 +3,17 @@ internal import Glibc
 internal import RingwayAgentProtocol
 internal import RingwaySystem
 
-/// What the Docker engine takes for its userland proxy: one process for each published port, which has the agent ask the
-/// host for the port and holds it until it is told to end.
+/// The userland proxy of the Docker engine: one process for each published port. It requests the port from the host
+/// through the agent, and holds it until the engine ends the process.
 ///
-/// The engine reads the result from descriptor 3: a zero and a newline, or a one, a newline and the reason. There may be
-/// hundreds of these processes for one container, so each has one thread, whose loop holds the port and, where there are
-/// clients inside the guest, relays them (`LocalProxy`).
+/// The engine reads the result from descriptor 3: a zero and a newline, or a one, a newline and the reason. A container
+/// may have hundreds of these processes, so each has one thread, whose loop holds the port and, if there are clients
+/// inside the guest, relays them (`LocalProxy`).
 final class DockerProxy: LoopMember {
     private let options: ProxyOptions
     private let path: String
     private let loop: EventLoop
-    /// Holds the port; `nil` while the agent is away.
+    /// The connection that holds the port; `nil` while the agent is unreachable.
     private var channel: OwnedDescriptor?
     private var reader = AgentMessageReader.ofHost()
 
@@ -28,9 +28,9 @@ final class DockerProxy: LoopMember {
         self.loop = loop
     }
 
-    /// Runs with the engine's command line, to the end of the process.
+    /// Runs the engine's command line until the process ends.
     static func run(_ arguments: [String]) -> Never {
-        // Before anything is opened that could get the engine's numbers.
+        // Before any descriptor is opened, which could get the engine's numbers.
         let result = ProxyResult()
         do {
             let options = try ProxyOptions(arguments)
@@ -59,10 +59,10 @@ final class DockerProxy: LoopMember {
 
     // MARK: The agent
 
-    /// Asks the agent for the port. The connection that is answered holds it.
+    /// Requests the port from the agent; the connection with the request holds it.
     ///
-    /// - Parameter isFirst: whether the answer is waited for. A port that was granted once is asked for until it is
-    ///   granted again, and the answer is read when it comes.
+    /// - Parameter isFirst: whether to wait for the reply. A port that was granted once is requested until it is
+    ///   granted again, and the reply is read when it arrives.
     private func hold(isFirst: Bool) throws(AgentFailure) {
         let endpoint = HostEndpoint.unix(path: path)
         let connection: OwnedDescriptor
@@ -93,8 +93,8 @@ final class DockerProxy: LoopMember {
         loop.schedule(self, at: loop.now + Self.retryInterval)
     }
 
-    /// Reads what the agent sends after the first answer. False means that the port is not held any more, because the
-    /// agent is gone, or is a new one and the port is another's by now: it is asked for again.
+    /// Reads messages that the agent sends after its first reply. False if the port is no longer held, because the
+    /// agent has ended, or was restarted and the port belongs to another request: it is then requested again.
     private func stillHolds() -> Bool {
         guard let descriptor = channel?.rawValue else { return false }
         do throws(AgentFailure) {

@@ -5,20 +5,21 @@ internal import RingwayRelay
 internal import RingwaySystem
 internal import RingwayWire
 
-/// The published port inside the guest: programs there reach the container by it too, as by Docker's own proxy.
+/// The published port inside the guest, through which programs there can reach the container, as with Docker's own
+/// proxy.
 ///
-/// It is there where the engine has bound the port, or where no other program has. For datagrams the packet filter's
-/// rules are all there is.
+/// It listens if the engine has bound the port, or if no other program has. Datagrams are left to the engine's packet
+/// filter rules.
 final class LocalProxy: LoopMember {
     private static var passedDescriptor: Int32 { 4 }
 
     private let loop: EventLoop
     private let listener: OwnedDescriptor
     private let target: DialTarget
-    /// Made for the first client.
+    /// Created for the first client.
     private lazy var relays = RelayGroup(loop: loop, pipes: 256)
 
-    /// Takes or makes the listener; `nil` where there is none to be had.
+    /// Uses the engine's listener or opens one; `nil` if neither is possible.
     init?(_ options: ProxyOptions, on loop: EventLoop) {
         guard options.transport == .tcp else { return nil }
         self.loop = loop
@@ -26,7 +27,7 @@ final class LocalProxy: LoopMember {
         if options.hasListener, ringway_is_open(Self.passedDescriptor) {
             listener = OwnedDescriptor(adopting: Self.passedDescriptor)
             _ = ringway_close_on_exec(listener.rawValue)
-            // The engine has bound it; whether it listens yet depends on its version.
+            // Bound by the engine; whether it is listening depends on the engine's version.
             guard Glibc.listen(listener.rawValue, 1_024) == 0 else { return nil }
         } else {
             guard let made = Self.listen(at: options.host) else { return nil }

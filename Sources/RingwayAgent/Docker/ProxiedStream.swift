@@ -3,7 +3,7 @@ internal import RingwayAgentProtocol
 internal import RingwayRelay
 internal import RingwaySystem
 
-/// A client of a port inside the guest, joined to a server inside the guest.
+/// A client of a published port inside the guest, relayed to a server inside the guest.
 final class ProxiedStream: LoopRelay {
     /// - Parameter client: adopted.
     init(_ group: RelayGroup, client: Int32) {

@@ -3,7 +3,7 @@ internal import RingwayAgentProtocol
 internal import RingwayUsage
 internal import RingwayWire
 
-/// The command line that the Docker engine gives its userland proxy.
+/// The command line of the Docker engine's userland proxy.
 struct ProxyOptions: Equatable {
     var transport = AgentTransport.tcp
     var host = TransportAddress(address: IPAddress(high: 0, low: 0), port: 0)
@@ -12,7 +12,7 @@ struct ProxyOptions: Equatable {
     var hasListener = false
     var printsVersion = false
 
-    /// Every option there is, without its dash.
+    /// All options, without dashes.
     static let known = [
         "proto", "host-ip", "host-port", "container-ip", "container-port", "use-listen-fd", "v", "version",
     ]
@@ -56,11 +56,11 @@ struct ProxyOptions: Equatable {
         return address
     }
 
-    /// What went wrong, in the words in which programs written in Go, as the engine is, say it.
+    /// A refusal in the wording of programs written in Go, such as the engine.
     func explain(_ refusal: Refusal) -> String {
         let network = transport == .tcp ? "tcp" : "udp"
         let kernels = String(cString: strerror(refusal.errorNumber))
-        // The host's own words say which option of its refuses.
+        // The host's own text already explains which of its options refuses the port.
         guard refusal.text == kernels else { return refusal.text }
         let words = kernels.lowercased()
         return "listen \(network)\(host.address.isIPv4 ? "4" : "6") \(host): bind: \(words)"
@@ -68,6 +68,6 @@ struct ProxyOptions: Equatable {
 }
 
 extension ArgumentReader {
-    /// An option that may stand alone, or with `=true` or `=false`.
+    /// An option that may have no value, or `=true` or `=false`.
     mutating func flag() -> Bool { attachedValue() != "false" }
 }

@@ -1,14 +1,14 @@
 internal import CRingway
 internal import Glibc
 
-/// Where the Docker engine waits for its proxy's result: a pipe, as descriptor 3.
+/// The pipe, descriptor 3, from which the Docker engine reads its proxy's result.
 struct ProxyResult {
     private let descriptor: Int32
 
-    /// Finds the pipe. Somebody who starts the proxy by hand has none.
+    /// Uses descriptor 3 if it is open; it is not when a user starts the proxy by hand.
     init() { descriptor = ringway_is_open(3) ? 3 : -1 }
 
-    /// Tells the engine a reason, or that all is well. Said once.
+    /// Reports success or a reason to the engine, once.
     func report(_ reason: String?) {
         guard descriptor >= 0 else { return }
         let bytes = Array((reason.map { "1\n\($0)" } ?? "0\n").utf8)

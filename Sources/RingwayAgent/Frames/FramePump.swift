@@ -6,24 +6,24 @@ internal import Synchronization
 
 /// Moves ethernet frames between the queues of a TAP device and their channels to the host.
 ///
-/// Each queue has two plain threads, one for either direction, whose whole state is a buffer: many frames are taken from
-/// one side before the other is called once. They wait in the kernel, so that a host that does not keep up holds the
-/// queue back, and the queue its senders. Where processors are scarce they do not preempt the thread that fills the other
-/// side, so that there is more to gather when their turn comes.
+/// Each queue has two threads, one per direction, whose only state is a buffer: many frames are read from one side
+/// before one call to the other. The threads block in the kernel, so that a slow host exerts backpressure on the queue,
+/// and the queue on its senders. If processors are scarce they do not preempt the thread that fills the other side, so
+/// that more frames are gathered per call.
 final class FramePump: Sendable {
-    /// Why frames do not move any more.
+    /// Why frames have stopped.
     enum Ending: Int, Sendable {
         case none = 0
-        /// The host has closed the channel, or it has failed.
+        /// The host has closed the channel, or the channel has failed.
         case channel
-        /// The host has sent a length out of bounds.
+        /// The host has sent an invalid length.
         case invalidFrame
-        /// The device is gone.
+        /// The device was deleted.
         case device
     }
 
     private let reason = Atomic<Int>(0)
-    /// Signalled when frames have ceased to move.
+    /// Signalled when frames have stopped.
     let ended: Wakeup
     private let sockets: Mutex<[Int32]>
     private let threads = Mutex<[SystemThread]>([])
@@ -31,8 +31,8 @@ final class FramePump: Sendable {
     /// Starts the threads.
     ///
     /// - Parameters:
-    ///   - queues: of the device; they stay the caller's.
-    ///   - sockets: blocking, one for each queue; adopted, also where this throws.
+    ///   - queues: the device's queues, which stay the caller's.
+    ///   - sockets: blocking, one for each queue; adopted, even if this throws.
     init(queues: [Int32], sockets: [Int32]) throws(SystemError) {
         do throws(SystemError) {
             ended = try Wakeup()
@@ -63,19 +63,19 @@ final class FramePump: Sendable {
         threads.withLock { $0.append(thread) }
     }
 
-    /// Bytes that may lie in a socket: several super-frames, and not so many that they leave the processor's cache.
+    /// The socket buffer size: several super-frames, but few enough to stay in the processor's cache.
     private static var socketBytes: Int32 { 512 << 10 }
 
-    /// Why frames do not move any more.
+    /// Why frames have stopped.
     var ending: Ending { Ending(rawValue: reason.load(ordering: .acquiring)) ?? .none }
 
     private func end(_ ending: Ending) {
-        // The first reason is the one that counts: the others follow from it.
+        // Only the first reason counts; the others follow from it.
         _ = reason.compareExchange(expected: 0, desired: ending.rawValue, ordering: .acquiringAndReleasing)
         ended.signal()
     }
 
-    /// Ends the channels and waits for the threads.
+    /// Shuts down the channels and waits for the threads.
     func stop() {
         let open = sockets.withLock { sockets in
             defer { sockets = [] }

@@ -2,13 +2,12 @@ internal import CRingway
 internal import Glibc
 internal import RingwayAgentProtocol
 
-/// One queue's way from the guest to the host: what the device has is gathered, each frame behind its length, and sent by
-/// one call.
+/// One queue from guest to host: reads frames from the device, puts a length before each, and sends them by one call.
 enum FramesFromGuest {
-    /// Bytes gathered at the most. Two or three super-frames fit: more would leave the cache before they are sent.
+    /// Bytes gathered per call. Two or three super-frames fit; more would leave the cache before they are sent.
     private static var capacity: Int { 256 << 10 }
 
-    /// Runs until one side is gone.
+    /// Runs until one side ends.
     ///
     /// - Parameters:
     ///   - queue: non-blocking.
@@ -34,7 +33,7 @@ enum FramesFromGuest {
         }
     }
 
-    /// Reads frames while there are any and there is room. False means that the device is gone.
+    /// Reads frames while there are any and the buffer has room. False if the device was deleted.
     private static func gather(_ queue: Int32, _ buffer: UnsafeMutableRawPointer, _ used: inout Int) -> Bool {
         while capacity - used >= AgentFrame.prefixLength + AgentFrame.maximumLength {
             let frame = buffer + used + AgentFrame.prefixLength

@@ -1,12 +1,12 @@
 internal import Glibc
 internal import RingwayAgentProtocol
 
-/// One queue's way from the host to the guest: as much as the socket has is read by one call, and the frames in it are
-/// given to the device from where they lie.
+/// One queue from host to guest: reads as much as the socket has by one call, and writes the frames to the device from
+/// the buffer.
 enum FramesToGuest {
     private static var capacity: Int { 256 << 10 }
 
-    /// Runs until one side is gone.
+    /// Runs until one side ends.
     ///
     /// - Parameters:
     ///   - queue: non-blocking.
@@ -31,7 +31,7 @@ enum FramesToGuest {
                 start = 0
                 end = 0
             } else if end + missing > capacity {
-                // The rest of a frame would not fit behind its beginning: the one time that bytes are moved.
+                // The rest of a frame would not fit behind its beginning; only then are bytes moved.
                 memmove(buffer, buffer + start, end - start)
                 end -= start
                 start = 0
@@ -45,8 +45,8 @@ enum FramesToGuest {
         }
     }
 
-    /// Gives a frame to the guest. One that the device does not take is lost, as on a wire; false means that there is no
-    /// device.
+    /// Writes a frame to the guest. A frame that the device does not accept is lost, as on a wire; false if the device
+    /// was deleted.
     private static func give(_ frame: UnsafeMutableRawPointer, _ length: Int, _ queue: Int32) -> Bool {
         while write(queue, frame, length) < 0 {
             switch errno {

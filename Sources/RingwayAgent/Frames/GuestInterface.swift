@@ -5,19 +5,19 @@ internal import RingwaySystem
 internal import RingwayTap
 internal import RingwayWire
 
-/// The guest's interface: a TAP device whose other side the agent holds.
+/// The guest's interface: a TAP device whose descriptors the agent holds.
 ///
-/// It outlives connections with the host: a guest keeps its interface, its addresses and its connections while the host
-/// is away.
+/// It outlives sessions with the host: a guest keeps its interface, addresses and connections while the host is
+/// unreachable.
 final class GuestInterface {
     let name: String
     let mac: MACAddress
     private(set) var queues: [Int32]
     let takesUDPSuperFrames: Bool
-    /// What the interface was configured for last.
+    /// The last configuration of the interface.
     private(set) var network: GuestNetwork?
 
-    /// Makes the device.
+    /// Creates the device.
     init(name: String, mac: MACAddress, queues: Int) throws(AgentFailure) {
         self.name = name
         self.mac = mac
@@ -32,13 +32,13 @@ final class GuestInterface {
 
     deinit { for queue in queues { close(queue) } }
 
-    /// Has the device spread the guest's frames over its first queues alone.
+    /// Limits the device to its first queues.
     func keep(queues count: Int) {
-        // Closed ones get no more frames.
+        // A closed queue gets no more frames.
         while queues.count > max(1, count) { close(queues.removeLast()) }
     }
 
-    /// Gives the interface its ethernet address and its MTU, and when `configures` all that the network says of it.
+    /// Sets the interface's ethernet address and MTU, and if `configures` also addresses, routes and name servers.
     func set(_ network: GuestNetwork, configures: Bool) throws(AgentFailure) {
         let configuration = InterfaceConfiguration(
             mac: mac, mtu: Int(network.mtu), ipv4: network.ipv4, ipv4Gateway: network.ipv4Gateway, ipv6: network.ipv6,

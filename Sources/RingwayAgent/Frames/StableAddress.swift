@@ -2,20 +2,20 @@ internal import CRingway
 internal import Glibc
 internal import RingwayWire
 
-/// The ethernet address of a guest that was given none: the same one each time that the agent starts, so that the network
-/// knows the guest again, and another one on every machine and in every network namespace.
+/// The default ethernet address of a guest: the same at each start of the agent, so that the network recognises the
+/// guest, but different on every machine and in every network namespace.
 enum StableAddress {
     static func make(interface: String, endpoint: HostEndpoint) -> MACAddress {
         var seed = interface
         seed += contents(of: "/etc/machine-id") ?? contents(of: "/proc/sys/kernel/random/boot_id") ?? "no identity"
         var (device, number): (UInt64, UInt64) = (0, 0)
         if ringway_file_identity("/proc/self/ns/net", &device, &number) == 0 { seed += " \(number)" }
-        // Machines made from one image have one identity, but each its own number among the machines of its host.
+        // Machines cloned from one image share an identity, but each has its own CID.
         if case .vsock = endpoint { seed += " \(ringway_vsock_local())" }
-        // FNV-1a: it has to be spread out, not hard to guess.
+        // FNV-1a: the hash must be well distributed, not unpredictable.
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         for byte in seed.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
-        // Locally administered, and not a group.
+        // Locally administered, and unicast.
         return MACAddress(rawValue: (hash >> 8) & ~0x0100_0000_0000 | 0x0200_0000_0000)
     }
 

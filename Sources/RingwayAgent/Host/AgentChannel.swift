@@ -3,7 +3,7 @@ internal import Glibc
 internal import RingwayAgentProtocol
 internal import RingwaySystem
 
-/// The opening of a channel to the host, and messages on it, by calls that wait.
+/// Opens channels to the host and exchanges messages on them, by blocking calls.
 enum AgentChannel {
     /// Sends a hello on a new connection.
     static func begin(_ line: HostLine, _ hello: Hello) throws(AgentFailure) -> OwnedDescriptor {
@@ -38,7 +38,7 @@ enum AgentChannel {
         }
     }
 
-    /// Waits for a whole message on a blocking socket. Nothing behind it is taken.
+    /// Receives a whole message on a blocking socket, and nothing beyond it.
     static func receive(
         _ reader: inout AgentMessageReader, from descriptor: Int32
     ) throws(AgentFailure) -> AgentMessage {
@@ -50,7 +50,7 @@ enum AgentChannel {
         }
     }
 
-    /// The next message, or `nil` where it has not come whole.
+    /// The next message, or `nil` if it is incomplete.
     static func receiveAvailable(
         _ reader: inout AgentMessageReader, from descriptor: Int32
     ) throws(AgentFailure) -> AgentMessage? {

@@ -3,7 +3,7 @@ internal import Glibc
 internal import RingwaySystem
 internal import RingwayUsage
 
-/// Where the host is.
+/// The address of the host.
 enum HostEndpoint: Hashable, Sendable {
     /// A port of AF_VSOCK; the host has CID 2.
     case vsock(cid: UInt32, port: UInt32)
@@ -25,7 +25,7 @@ enum HostEndpoint: Hashable, Sendable {
         self = .vsock(cid: cid, port: port)
     }
 
-    /// What is wrong with a text that is no endpoint, and what would be right.
+    /// Why a text is not an endpoint, and what would be one.
     static func complaint(_ text: String) -> String {
         let kind = String(text.prefix { $0 != ":" })
         switch kind {
@@ -48,7 +48,7 @@ enum HostEndpoint: Hashable, Sendable {
         guard let socket = OwnedDescriptor(result: opened) else {
             throw AgentFailure(cannot: "make a socket for \(self)")
         }
-        // Neither a host that does not answer nor one whose queue is full holds the agent up for ever.
+        // Neither an unresponsive host nor one with a full queue may block the agent forever.
         _ = ringway_set_timeout(socket.rawValue, Self.timeout)
         let result: Int32
         switch self {
@@ -59,8 +59,8 @@ enum HostEndpoint: Hashable, Sendable {
         return socket
     }
 
-    /// Whether it is the host that has connected, and not a program in the guest or another machine: that would be sent the
-    /// token, and could have anything in the guest dialled.
+    /// Whether the peer is the host, rather than a program in the guest or another machine, which would otherwise
+    /// receive the token and could dial any server in the guest.
     func isHost(_ descriptor: Int32) -> Bool {
         switch self {
         case .vsock(let cid, _): VsockPeers([cid]).admits(ringway_vsock_peer(descriptor), own: ringway_vsock_local())
@@ -68,7 +68,7 @@ enum HostEndpoint: Hashable, Sendable {
         }
     }
 
-    /// Timeout of a connect and of the answer to a hello, in milliseconds.
+    /// Timeout of a connect and of the reply to a hello, in milliseconds.
     static var timeout: UInt32 { 5_000 }
 }
 

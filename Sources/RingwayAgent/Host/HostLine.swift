@@ -3,18 +3,18 @@ internal import Glibc
 internal import RingwaySystem
 internal import Synchronization
 
-/// How channels to the host come about: the agent connects, or the host does.
+/// The direction in which channels are opened: the agent connects, or the host does.
 ///
-/// A host that connects, as one behind Firecracker's or cloud-hypervisor's vsock must, always has one connection on which
-/// the agent has not sent anything yet; the agent decides what it is for.
+/// A host that connects, as behind the vsock of Firecracker or cloud-hypervisor, always keeps one connection open on
+/// which the agent has not sent yet; the agent chooses its role.
 enum HostLine: Sendable {
     case connecting(HostEndpoint)
-    /// The listening socket, which is open as long as the process lives.
+    /// The listening socket, open for the life of the process.
     case listening(Int32, HostEndpoint)
 
     private static var backlog: Int32 { 128 }
 
-    /// Listens for a host that connects.
+    /// Listens for connections from the host.
     static func listen(_ endpoint: HostEndpoint) throws(AgentFailure) -> HostLine {
         switch endpoint {
         case .vsock(_, let port):
@@ -36,7 +36,7 @@ enum HostLine: Sendable {
         }
     }
 
-    /// Readable when a channel can be opened without waiting; `nil` when that is always so.
+    /// Readable when a channel can be opened without waiting; `nil` if that is always possible.
     var listener: Int32? {
         switch self {
         case .connecting: nil

@@ -2,10 +2,10 @@ internal import CRingway
 internal import Glibc
 internal import RingwaySystem
 
-/// Unix sockets at which programs in the guest connect to the agent.
+/// Unix sockets on which the agent listens for programs in the guest.
 enum GuestSocket {
-    /// A non-blocking listener at a path that only the agent's user may connect to. What an agent before left there is
-    /// replaced, and so is nothing else.
+    /// A non-blocking listener at a path, accessible to the agent's user only. A socket left by an earlier agent is
+    /// replaced; any other file is not.
     static func listen(_ path: String) throws(SystemError) -> OwnedDescriptor {
         makeDirectory(of: path)
         let listener = try NamedSocket.listen(path, backlog: 1_024)

@@ -3,12 +3,12 @@ internal import Glibc
 internal import RingwayAgentProtocol
 internal import RingwayWire
 
-/// The guest's sockets that wait for clients, as the kernel lists them (sock_diag(7)).
+/// The guest's listening sockets, as listed by the kernel (sock_diag(7)).
 ///
-/// The kernel tells of sockets that end but not of those that come, so it is asked now and then, and what has changed is
+/// The kernel notifies of closed sockets but not of new ones, so the list is read periodically, and differences are
 /// reported.
 struct ListeningPorts: ~Copyable {
-    /// TCP_LISTEN, and what a UDP socket without a peer is in (TCP_CLOSE): `include/net/tcp_states.h`.
+    /// TCP_LISTEN, and the state of a UDP socket without peer (TCP_CLOSE): `include/net/tcp_states.h`.
     private static var listening: UInt32 { 1 << 10 }
     private static var unconnected: UInt32 { 1 << 7 }
 
@@ -16,12 +16,12 @@ struct ListeningPorts: ~Copyable {
     private var known: Set<ListeningPort> = []
     private var buffer = [UInt8](repeating: 0, count: 32_768)
 
-    /// Where the kernel tells of no sockets there are none to report.
+    /// If the kernel does not list sockets, none are reported.
     init() { descriptor = ringway_diagnosis_open() }
 
     deinit { if descriptor >= 0 { close(descriptor) } }
 
-    /// What has come and gone since the last call, in reports of at most so many as fit a message.
+    /// The changes since the last call, in reports that each fit a message.
     mutating func changes() -> [PortReport] {
         guard let present = list() else { return [] }
         let gone = known.subtracting(present).map { PortReport.Change($0, isListening: false) }
@@ -33,7 +33,7 @@ struct ListeningPorts: ~Copyable {
         }
     }
 
-    /// Everything there is, or `nil` when the kernel does not say.
+    /// All listening sockets, or `nil` if the kernel returns no list.
     private mutating func list() -> Set<ListeningPort>? {
         guard descriptor >= 0 else { return nil }
         var present: Set<ListeningPort> = []

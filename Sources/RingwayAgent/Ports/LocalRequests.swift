@@ -3,16 +3,16 @@ internal import Glibc
 internal import RingwayAgentProtocol
 internal import RingwaySystem
 
-/// Where programs in the guest ask for ports of the host: a unix socket, on which they send what the agent would send to
-/// the host. A port lives as long as the connection on which it was asked for.
+/// The unix socket through which programs in the guest request host ports, with the messages of the agent's own
+/// protocol. A port exists as long as the connection that requested it.
 ///
-/// It outlives sessions with the host: what is asked for meanwhile is sent when the next one begins.
+/// It outlives sessions with the host: pending requests are sent when the next session begins.
 final class LocalRequests {
-    /// What became of a program that has sent something.
+    /// An event of a requesting program.
     enum Event {
         /// A request, numbered for the host.
         case request(PublishRequest)
-        /// The program is gone, and the request of this number with it.
+        /// The program has disconnected, and its request of this number is withdrawn.
         case gone(UInt32)
     }
 
@@ -22,7 +22,7 @@ final class LocalRequests {
         private unowned let requests: LocalRequests
         private var reader = AgentMessageReader.ofHost()
         private(set) var request: PublishRequest?
-        /// Whether it has had its answer, which comes once.
+        /// Whether the reply was sent; there is only one.
         var isAnswered = false
 
         init(_ socket: consuming OwnedDescriptor, _ requests: LocalRequests) {
@@ -48,14 +48,14 @@ final class LocalRequests {
             }
         }
 
-        /// A program that is gone shows when it is read next.
+        /// A disconnected program is detected by the next read.
         func send(_ answer: PublishAnswer) {
             let bytes = AgentMessage.published(answer).bytes
             _ = Glibc.send(socket.rawValue, bytes, bytes.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
         }
     }
 
-    /// Programs at once.
+    /// The most connected programs.
     private static var maximumClients: Int { 8_192 }
 
     private let loop: EventLoop
@@ -65,10 +65,10 @@ final class LocalRequests {
     /// Programs by the numbers of their requests.
     private var requesters: [UInt32: Client] = [:]
     private var nextNumber: UInt32 = 0
-    /// Called with what programs ask for and take back, on the loop's thread.
+    /// Called with requests and withdrawals, on the loop's thread.
     var onEvent: ((Event) -> Void)?
 
-    /// Listens on a path, which only the agent's own user may use.
+    /// Listens on a path that only the agent's own user may use.
     init(path: String, on loop: EventLoop) throws(SystemError) {
         self.loop = loop
         listener = try GuestSocket.listen(path)
@@ -107,9 +107,9 @@ final class LocalRequests {
         onEvent?(.gone(request.number))
     }
 
-    /// Passes an answer on to the program that asked.
+    /// Passes a reply on to the program that sent the request.
     ///
-    /// - Returns: false when it had been answered already; true also when it is gone.
+    /// - Returns: false if it had a reply already; true also if it has disconnected.
     func answer(_ answer: PublishAnswer) -> Bool {
         guard let client = requesters[answer.number] else { return true }
         guard !client.isAnswered else { return false }
@@ -118,6 +118,6 @@ final class LocalRequests {
         return true
     }
 
-    /// Everything that is asked for at present.
+    /// All current requests.
     var requests: [PublishRequest] { requesters.values.compactMap(\.request).sorted { $0.number < $1.number } }
 }

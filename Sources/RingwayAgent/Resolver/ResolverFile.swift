@@ -1,20 +1,19 @@
 internal import CRingway
 internal import Glibc
 
-/// A file that the agent writes while it is there, and what was there before, which comes back: a file, a symbolic link
-/// wherever it leads, or nothing.
+/// A file that the agent replaces while it runs. At its end the former content is restored: a file, a symbolic link
+/// with any target, or nothing.
 ///
-/// The file is replaced whole, by renaming, and what was there keeps a second name beside it, so that an agent that was
-/// killed leaves nothing that the next one cannot put back. Where that cannot be, because the file is a mount point or
-/// its directory cannot be written, it is written in place. A file that another program has put there meanwhile is left
-/// alone.
+/// The file is replaced by rename, and the former one is kept under a second name beside it, so that even after a kill
+/// the next agent can restore it. If this is impossible, because the file is a mount point or its directory is
+/// read-only, the file is written in place. A file that another program has meanwhile replaced is left alone.
 final class ResolverFile {
     private let path: String
     private var backup: String { path + ".ringway-before" }
-    /// What stood in a file that is written in place.
+    /// The former content of a file that is written in place.
     private var former: [UInt8]?
     private var written: [UInt8] = []
-    /// Directories that were made for the file, the outermost first.
+    /// Directories created for the file, the outermost first.
     private var madeDirectories: [String] = []
     private var hasTakenOver = false
 
@@ -22,7 +21,7 @@ final class ResolverFile {
 
     init(_ path: String) { self.path = path }
 
-    /// Writes these lines.
+    /// Writes `lines` to the file.
     func set(_ lines: String) throws(AgentFailure) {
         written = Array((Self.head + lines).utf8)
         if former != nil { return try writeInPlace() }
@@ -38,10 +37,10 @@ final class ResolverFile {
         hasTakenOver = true
     }
 
-    /// Puts back what was there before.
+    /// Restores the former file.
     func restore() {
         if let former {
-            // Somebody else's words are not ours to take back.
+            // Another program has written the file since; its content is left alone.
             if SmallFile.read(path) == written {
                 _ = Self.overwrite(path, former)
             }
@@ -60,16 +59,16 @@ final class ResolverFile {
 
     // MARK: Replacing
 
-    /// Gives what is there its second name; a link is kept as a link.
+    /// Gives the existing file its second name; a link is kept as a link.
     private func keep() {
         var status = stat()
-        // Where nothing is, an agent that was killed may have left the second name of what was.
+        // If there is no file, a killed agent may have left the former one under its second name.
         guard lstat(path, &status) == 0 else { return }
         unlink(backup)
         if linkat(AT_FDCWD, path, AT_FDCWD, backup, 0) != 0, errno != ENOENT { _ = rename(path, backup) }
     }
 
-    /// Whether what is there now is an agent's.
+    /// Whether the current content was written by an agent.
     private var isOurs: Bool {
         var status = stat()
         guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return false }
@@ -90,7 +89,7 @@ final class ResolverFile {
     private static func create(_ path: String, _ bytes: [UInt8]) -> Bool {
         let descriptor = ringway_open(path, O_WRONLY | O_CREAT | O_EXCL, 0o644)
         guard descriptor >= 0 else { return false }
-        // Readable whatever the agent's mask.
+        // Readable independent of the umask.
         let isWhole = write(descriptor, bytes, bytes.count) == bytes.count && fchmod(descriptor, 0o644) == 0
         close(descriptor)
         if !isWhole { unlink(path) }
@@ -102,7 +101,7 @@ final class ResolverFile {
     private func takeOverInPlace() throws(AgentFailure) {
         let before = SmallFile.read(path)
         try writeInPlace()
-        // An agent that was killed has left nothing to come back to.
+        // After a killed agent there is no former content.
         former = before.map { $0.starts(with: Self.head.utf8) ? [] : $0 } ?? []
         if !hasTakenOver { unlink(backup) }
     }
@@ -119,10 +118,10 @@ final class ResolverFile {
     }
 }
 
-/// A file that is shown over another one in the agent's own mount namespace, and nowhere else.
+/// A file mounted over another one, in the agent's own mount namespace only.
 final class MountedResolverFile {
     private let path: String
-    /// The file that is shown, and its mount; -1 until there is one.
+    /// The mounted file; -1 without a mount.
     private var descriptor: Int32 = -1
     private var mount: Int32 = -1
 
@@ -130,7 +129,7 @@ final class MountedResolverFile {
 
     deinit { for descriptor in [descriptor, mount] where descriptor >= 0 { close(descriptor) } }
 
-    /// Shows these lines.
+    /// Mounts a file with these lines.
     func set(_ lines: String) throws(AgentFailure) {
         if descriptor < 0 { (descriptor, mount) = try show() }
         let bytes = Array(lines.utf8)
@@ -139,7 +138,7 @@ final class MountedResolverFile {
         }
     }
 
-    /// Takes the file away; the one below is seen again.
+    /// Unmounts the file; the one below is visible again.
     func restore() {
         guard descriptor >= 0 else { return }
         _ = ringway_unmount(mount)
@@ -147,7 +146,7 @@ final class MountedResolverFile {
         (descriptor, mount) = (-1, -1)
     }
 
-    /// Places that a file system in memory may stand at until its file is shown elsewhere.
+    /// Temporary mount points for a tmpfs until its file is mounted at its destination.
     private static let places = ["/proc/fs", "/tmp", "/run", "/mnt"]
 
     private func show() throws(AgentFailure) -> (descriptor: Int32, mount: Int32) {
@@ -174,17 +173,17 @@ final class MountedResolverFile {
     }
 }
 
-/// The name servers of the guest, wherever they may go.
+/// The setting of the guest's name servers.
 final class NameServerSetting {
     private let named: String?
     private var file: ResolverFile?
     private var mounted: MountedResolverFile?
     private var hasComplained = false
 
-    /// - Parameter named: what `--resolv-conf` says.
+    /// - Parameter named: the argument of `--resolv-conf`.
     init(named: String?) { self.named = named }
 
-    /// Has programs of the guest ask these servers. What stands in the way is a line for the user, said once.
+    /// Sets the name servers of the guest. If that is impossible, the reason is written for the user, once.
     func set(_ servers: [String]) throws(AgentFailure) {
         guard let first = servers.first else { return }
         let lines = servers.map { "nameserver \($0)\n" }.joined()

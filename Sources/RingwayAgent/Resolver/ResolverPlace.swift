@@ -1,27 +1,26 @@
 internal import CRingway
 internal import Glibc
 
-/// Where the agent's name servers go, so that nothing is written that is not the guest's own.
+/// Where to write name servers without changing a file that is not the guest's own.
 enum ResolverPlace: Equatable {
-    /// Into this file: the user named it, or the machine is the guest.
+    /// To this file: the user named it, or the machine is the guest.
     case file(String)
-    /// Over this file, by a mount that is seen in none but the agent's own mount namespace.
+    /// Over this file, by a mount that is only visible in the agent's own mount namespace.
     case mount(String)
-    /// Nowhere. The reason is a line for the user, where there is one.
+    /// Nowhere. The reason, if any, is a line for the user.
     case nowhere(String?)
 
     static let standardPath = "/etc/resolv.conf"
 
-    /// What the agent sees of the namespaces that it is in.
+    /// The namespaces of the agent in relation to those of the machine.
     struct Surroundings: Equatable {
-        /// Whether the first process has the agent's network namespace, or mount namespace; `nil` when that is not to be
-        /// found out.
+        /// Whether process 1 has the agent's network namespace, or mount namespace; `nil` if unknown.
         var sharesNetwork: Bool?
         var sharesMounts: Bool?
-        /// Whether a mount over the file would be seen elsewhere; `nil` when there is no file.
+        /// Whether a mount over the file would propagate to other namespaces; `nil` if there is no file.
         var propagates: Bool?
 
-        /// Looks around.
+        /// Determines the surroundings.
         static func look(at path: String) -> Surroundings {
             guard getpid() != 1 else { return Surroundings(sharesNetwork: true, sharesMounts: true, propagates: nil) }
             return Surroundings(
@@ -43,10 +42,10 @@ enum ResolverPlace: Equatable {
         }
     }
 
-    /// - Parameter named: the file that the user named; empty for nowhere, `nil` for none.
+    /// - Parameter named: the file that the user named; empty for nowhere, `nil` if not given.
     static func decide(named: String?, _ surroundings: Surroundings, nameServer: String) -> ResolverPlace {
         if let named { return named.isEmpty ? .nowhere(nil) : .file(named) }
-        // A machine or container whose network is the agent's is the guest, and so are its files.
+        // A machine or container that shares the agent's network is the guest, and so are its files.
         if surroundings.sharesNetwork == true { return .file(standardPath) }
         let advice =
             "; name a file with --resolv-conf FILE, or write \"nameserver \(nameServer)\" to "
@@ -63,10 +62,10 @@ enum ResolverPlace: Equatable {
     }
 }
 
-/// What the kernel tells of mounts.
+/// The kernel's mount table.
 enum MountTable {
-    /// Whether mounts over a path, symbolic links followed, appear in other mount namespaces too; `nil` when there is
-    /// nothing at the path.
+    /// Whether mounts over a path, after following symbolic links, propagate to other mount namespaces; `nil` if
+    /// nothing is at the path.
     static func propagates(_ path: String) -> Bool? {
         let descriptor = ringway_open_path(path)
         guard descriptor >= 0 else { return nil }
@@ -83,8 +82,8 @@ enum MountTable {
         return line?.split(whereSeparator: \.isWhitespace).last.flatMap { Int($0) }
     }
 
-    /// Whether a mount of a table as proc(5) describes it belongs to a group of peers; one that is not found counts as if
-    /// it did.
+    /// Whether a mount, in a table in the format of proc(5), belongs to a peer group; an unknown mount counts as
+    /// shared.
     static func isShared(_ mount: Int, in table: String) -> Bool {
         for line in table.split(separator: "\n") {
             let fields = line.split(separator: " ")

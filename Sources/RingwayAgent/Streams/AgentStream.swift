@@ -4,15 +4,15 @@ internal import RingwayAgentProtocol
 internal import RingwayRelay
 internal import RingwaySystem
 
-/// One channel that carries a connection, from its hello to its end: the far end of a relay whose near end is a socket in
-/// the guest.
+/// A channel that carries one connection, from its hello to its end: the far end of a relay whose near end is a socket
+/// in the guest.
 final class AgentStream: LoopRelay {
     private enum Phase {
-        /// The host has not sent a dial yet, or, of a stream that a program in the guest began, no welcome.
+        /// Waits for a dial request of the host or, if a program in the guest opened the stream, for the welcome.
         case idle
-        /// The server in the guest has not answered yet.
+        /// The connect to the server in the guest is in progress.
         case connecting
-        /// The server's queue is full; it is tried again.
+        /// The server's queue is full; the connect is retried.
         case waiting(DialTarget)
         case moving
     }
@@ -20,19 +20,19 @@ final class AgentStream: LoopRelay {
     private unowned let streams: AgentStreams
     private var phase = Phase.idle
     private var reader = AgentMessageReader.ofHost()
-    /// Connects a program in the guest to a socket of the host's, as soon as the host agrees.
+    /// The stream connects a program in the guest to a socket of the host.
     let isFromGuest: Bool
 
     /// - Parameters:
     ///   - channel: adopted; a hello has been sent on it.
-    ///   - client: adopted; a program in the guest that wants a socket of the host's.
+    ///   - client: adopted; a program in the guest that uses a socket of the host.
     init(_ streams: AgentStreams, channel: Int32, client: Int32?) {
         self.streams = streams
         isFromGuest = client != nil
         super.init(streams.relays, near: client ?? -1, far: channel, farHasRecords: true)
     }
 
-    /// Whether it is, or was at its end, one of those that the host may dial.
+    /// Whether the stream is, or was at its end, one that the host may dial.
     var isReady: Bool { isIdle && !isFromGuest }
 
     private var isIdle: Bool {
@@ -114,7 +114,7 @@ final class AgentStream: LoopRelay {
         }
     }
 
-    /// Tries a server again whose queue was full.
+    /// Retries the connect to a server whose queue was full.
     func retry() {
         guard case .waiting(let target) = phase, !hasEnded else { return }
         dial(target)
@@ -142,7 +142,7 @@ final class AgentStream: LoopRelay {
         begin()
     }
 
-    /// Whether the host has given the stream up before there was anything to move.
+    /// Whether the host closed the stream before any data.
     private var isChannelGone: Bool {
         var byte: UInt8 = 0
         let count = recv(relay.far.descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT))

@@ -6,16 +6,16 @@ internal import RingwaySystem
 
 /// The connections of a session: channels are opened ahead of time, dialled on the host's request, and relayed.
 ///
-/// What can be done at once is done on an event; what has to be tried again is due at this member's deadline.
+/// Work that is possible at once is done on an event; retries are due at this member's deadline.
 final class AgentStreams: LoopMember {
-    /// Streams at once; more are not opened.
+    /// The most streams at a time.
     private static var maximumStreams: Int { 16_384 }
-    /// Nanoseconds between two checks whether idle streams have gone; the host may close what it has too many of.
+    /// Nanoseconds between two checks for closed idle streams; the host may close superfluous ones.
     private static var restockInterval: UInt64 { 500_000_000 }
-    /// Nanoseconds after which a server whose queue was full, or the host, is tried again.
+    /// Nanoseconds until the next attempt to reach a server whose queue was full, or the host.
     private static var retryInterval: UInt64 { 10_000_000 }
 
-    /// A program in the guest that wants a socket of the host's, and has no channel yet.
+    /// A program in the guest that uses a socket of the host, without a channel so far.
     private struct Client {
         let descriptor: Int32
         let name: String
@@ -25,23 +25,23 @@ final class AgentStreams: LoopMember {
     private let loop: EventLoop
     private let line: HostLine
     private let hello: Hello
-    /// Idle streams that are kept.
+    /// The number of idle streams to keep.
     private let ready: Int
     private var accepting: [SocketMember] = []
-    /// Watches for a host that connects, while something is wanted of it.
+    /// Waits for connections from the host, while some are needed.
     private var hostListener: SocketMember?
     private var streams: [ObjectIdentifier: AgentStream] = [:]
     /// Streams whose server was too busy.
     private var waiting: [AgentStream] = []
     private var idleCount = 0
-    /// Streams that are wanted and could not be opened yet.
+    /// Streams that are needed and could not be opened so far.
     private var missing = 0
     private var clients: [Client] = []
     private var nextRestock: UInt64 = 0
 
     /// Opens the first streams in the loop's next turn.
     ///
-    /// - Parameter ready: streams that are kept connected ahead of time.
+    /// - Parameter ready: the number of streams to keep connected ahead of time.
     init(on loop: EventLoop, _ line: HostLine, hello: Hello, ready: Int, shares: [SharedSocket]) {
         self.loop = loop
         self.line = line
@@ -60,7 +60,7 @@ final class AgentStreams: LoopMember {
         loop.resume(self)
     }
 
-    /// Ends all connections, which both sides see as resets.
+    /// Ends all connections; both sides see a reset.
     func stop() {
         for stream in Array(streams.values) { stream.end(reset: true) }
         for client in clients { close(client.descriptor) }
@@ -95,8 +95,8 @@ final class AgentStreams: LoopMember {
         }
     }
 
-    /// Makes up for idle streams that the host has closed. A host that closes each at once is not to be kept busy by it,
-    /// hence now and then.
+    /// Replaces idle streams that the host has closed. Done periodically, so that a host that closes each one at once
+    /// causes little work.
     private func restock() {
         guard idleCount + missing < ready else { return }
         let now = MonotonicClock.now()
@@ -113,7 +113,7 @@ final class AgentStreams: LoopMember {
 
     // MARK: Opening
 
-    /// Opens what is missing, as far as the host takes it.
+    /// Opens missing streams, as far as the host accepts them.
     private func openMissing() {
         guard case .connecting(let endpoint) = line else { return watchHost() }
         while let client = clients.first {
@@ -132,7 +132,7 @@ final class AgentStreams: LoopMember {
         do throws(AgentFailure) { return try endpoint.connect() } catch { return nil }
     }
 
-    /// The host has always connected once more than was needed: that connection stays in the queue until it is.
+    /// The host keeps one more connection open than needed, which stays in the queue until then.
     private func watchHost() {
         guard let hostListener else { return }
         let isWanted = missing > 0 || !clients.isEmpty
@@ -144,7 +144,7 @@ final class AgentStreams: LoopMember {
         }
     }
 
-    /// The host has connected; what for is the agent's to say.
+    /// The host has connected; the agent chooses the connection's role.
     private func openAccepted() {
         defer { watchHost() }
         guard let listener = line.listener, missing > 0 || !clients.isEmpty else { return }
@@ -159,13 +159,13 @@ final class AgentStreams: LoopMember {
         }
     }
 
-    /// Sends a hello. The answer is waited for like everything else.
+    /// Sends a hello. The reply is handled as an event.
     private func start(_ channel: consuming OwnedDescriptor, role: Hello.Role, client: Int32?) {
         _ = ringway_set_nonblocking(channel.rawValue)
         var hello = hello
         hello.role = role
         let bytes = AgentMessage.hello(hello).bytes
-        // A fresh socket has room for a hello.
+        // A new socket always has room for a hello.
         let isSent = send(channel.rawValue, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count
         let stream = AgentStream(self, channel: channel.take(), client: client)
         streams[ObjectIdentifier(stream)] = stream
@@ -183,14 +183,14 @@ final class AgentStreams: LoopMember {
 
     // MARK: Changes of streams
 
-    /// An idle stream has been dialled; another takes its place.
+    /// An idle stream has been dialled; another replaces it.
     func dialled(_ stream: AgentStream) {
         idleCount -= 1
         if idleCount + missing < ready { missing += 1 }
         loop.resume(self)
     }
 
-    /// A stream's server was too busy.
+    /// A stream's server was too busy: retry later.
     func wait(_ stream: AgentStream) {
         waiting.append(stream)
         loop.schedule(self, at: MonotonicClock.now() + Self.retryInterval)
@@ -205,11 +205,11 @@ final class AgentStreams: LoopMember {
     }
 }
 
-/// A unix socket in the guest that leads to a socket of the host's.
+/// A unix socket in the guest that leads to a socket of the host.
 final class SharedSocket {
     /// The listening socket, non-blocking.
     let listener: OwnedDescriptor
-    /// The name under which the host knows its socket.
+    /// The host's name for its socket.
     let name: String
 
     init(_ listener: consuming OwnedDescriptor, name: String) {
@@ -218,7 +218,7 @@ final class SharedSocket {
     }
 }
 
-/// A descriptor of something that lives longer, and what is done when it is readable.
+/// Registers a descriptor that is owned elsewhere, and calls a closure when it is readable.
 final class SocketMember: LoopMember {
     let descriptor: Int32
     private let onReadable: () -> Void

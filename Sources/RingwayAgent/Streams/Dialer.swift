@@ -6,16 +6,16 @@ internal import RingwayWire
 
 /// Connects to servers in the guest.
 enum Dialer {
-    /// How a dial stands.
+    /// The result of a dial.
     enum Outcome {
         case connected(Int32)
         case connecting(Int32)
-        /// The server's queue is full, which a unix socket reports in place of waiting.
+        /// The server's queue is full; a unix socket then returns an error instead of waiting.
         case busy
         case refused(Refusal)
     }
 
-    /// Dials without waiting.
+    /// Starts a connect without waiting.
     static func dial(_ target: DialTarget) -> Outcome {
         let kind: Int32
         let family: Int32
@@ -61,7 +61,7 @@ enum Dialer {
         }
     }
 
-    /// How a connect that goes on stands: zero, EINPROGRESS or what it failed with.
+    /// The state of a connect: zero, EINPROGRESS or the error.
     static func connectError(_ descriptor: Int32) -> Int32 {
         var name = sockaddr_storage()
         var length = socklen_t(MemoryLayout<sockaddr_storage>.size)

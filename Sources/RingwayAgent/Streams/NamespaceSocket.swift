@@ -4,12 +4,12 @@ internal import RingwayAgentProtocol
 internal import RingwaySystem
 internal import Synchronization
 
-/// Sockets of network namespaces other than the agent's own.
+/// Creates sockets in network namespaces other than the agent's own.
 ///
-/// A socket belongs to the namespace in which it is made, for good. A thread goes there, makes it and ends: no thread that
-/// has something else to do is ever in a place that it may not come back from.
+/// A socket permanently belongs to the namespace in which it was created. A short-lived thread enters the namespace and
+/// creates it; no other thread ever changes namespace, because it might be unable to return.
 enum NamespaceSocket {
-    /// A non-blocking socket of a namespace: empty for the agent's own, a name in /run/netns, or a path.
+    /// A non-blocking socket in a namespace: empty for the agent's own, a name in /run/netns, or a path.
     static func open(_ namespace: String, family: Int32, kind: Int32) -> Result<Int32, Refusal> {
         guard !namespace.isEmpty else { return make(family, kind) }
         let path = namespace.utf8.contains(UInt8(ascii: "/")) ? namespace : "/run/netns/\(namespace)"
@@ -42,7 +42,7 @@ enum NamespaceSocket {
         return Refusal(errorNumber: number, text: "network namespace \(path): \(String(cString: strerror(number)))")
     }
 
-    /// The socket that the thread has made.
+    /// The socket created by the thread.
     private final class Answer: Sendable {
         private let result = Mutex<Result<Int32, Refusal>>(.failure(Refusal(errorNumber: EIO)))
 

@@ -1,11 +1,11 @@
 internal import Glibc
 internal import RingwayWire
 
-/// A nameserver as it is written in `resolv.conf`: an address, and a zone if it is link-local (RFC 4007 §11).
+/// A nameserver in `resolv.conf` format: an address, and a zone if it is link-local (RFC 4007 §11).
 struct Nameserver: Hashable, Sendable {
     let address: TransportAddress
 
-    /// The interface's name or number, kept as text because the interface may come and go.
+    /// The interface's name or number, kept as text because the interface may not exist all the time.
     let zone: String?
 
     init(_ address: TransportAddress, zone: String? = nil) {
@@ -27,7 +27,7 @@ struct Nameserver: Hashable, Sendable {
     /// The address family of its sockets.
     var family: Int32 { address.address.isIPv4 ? AF_INET : AF_INET6 }
 
-    /// Calls `body` with the address in the kernel's form.
+    /// Calls `body` with the address in the kernel's format.
     func withSocketAddress<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
         if address.address.isIPv4 {
             var form = sockaddr_in()
@@ -51,7 +51,8 @@ struct Nameserver: Hashable, Sendable {
         }
     }
 
-    /// Zero, which the kernel refuses for a link-local address, while the interface does not exist.
+    /// The zone's interface index; zero while the interface does not exist, which the kernel refuses for a link-local
+    /// address.
     private var interfaceIndex: UInt32 {
         guard let zone else { return 0 }
         return UInt32(zone) ?? if_nametoindex(zone)

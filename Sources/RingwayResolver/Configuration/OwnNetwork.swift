@@ -1,14 +1,15 @@
 public import RingwayWire
 
-/// What the name service answers for alone: names in it that do not exist are said not to exist, and no nameserver is asked.
+/// The zones for which the DNS service is authoritative: nonexistent names in them get NXDOMAIN, without a query to a
+/// nameserver.
 public struct OwnNetwork: Sendable, Hashable {
     /// The domain of the guests, such as `ringway.internal`; `nil` for none.
     public var domain: String?
-    /// The guests' networks of both families. Their addresses are looked up backwards here, and names lead to those of IPv6
-    /// only for clients that have IPv6.
+    /// The guests' networks of both families. Reverse lookups of their addresses are answered here, and IPv6 addresses
+    /// in them are only returned to clients with IPv6.
     public var blocks: [CIDRBlock]
 
-    /// The whole of it.
+    /// The domain and the blocks.
     public init(domain: String? = nil, blocks: [CIDRBlock] = []) {
         self.domain = domain
         self.blocks = blocks
@@ -16,8 +17,8 @@ public struct OwnNetwork: Sendable, Hashable {
 
     func contains(_ address: IPv6Address) -> Bool { blocks.contains { $0.contains(IPAddress(address)) } }
 
-    /// The apexes of the zones that hold the addresses of the blocks, in wire form (RFC 1035 §3.5, RFC 3596 §2.5). A block
-    /// whose prefix ends within a byte, or a nibble, has one for each value of the rest: 128 at the most.
+    /// The apexes of the blocks' reverse zones, in wire format (RFC 1035 §3.5, RFC 3596 §2.5). A block whose prefix
+    /// ends within a byte, or a nibble, has one for each value of the remaining bits: 128 at most.
     var reverseZones: [[UInt8]] { blocks.flatMap(Self.reverseZones) }
 
     private static func reverseZones(of block: CIDRBlock) -> [[UInt8]] {

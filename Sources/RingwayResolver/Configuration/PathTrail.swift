@@ -1,17 +1,17 @@
 internal import Glibc
 
-/// Every directory entry that the kernel passes on its way to a file, symbolic links at any place included.
+/// Every directory entry that the kernel resolves on the way to a file, including symbolic links at any place.
 ///
-/// To notice when a path leads elsewhere, all of them have to be watched: `/etc/resolv.conf` may be a link to
-/// `../run/systemd/resolve/stub-resolv.conf`, whose directory is made anew at each start of its service.
+/// All of them must be watched to detect that a path leads elsewhere: `/etc/resolv.conf` may be a link to
+/// `../run/systemd/resolve/stub-resolv.conf`, whose directory is recreated at each start of its service.
 struct PathTrail: Equatable {
     /// As many links as the kernel follows (path_resolution(7)).
     static let mostLinks = 40
 
-    /// For each directory on the way, the entries in it that matter. Ends where the path does.
+    /// For each directory on the way, the entries that matter. Ends where the path does.
     private(set) var entries: [String: Set<String>] = [:]
 
-    /// The path without links; `nil` while nothing is there.
+    /// The path without links; `nil` if there is no file.
     private(set) var file: String?
 
     init(to path: String) {

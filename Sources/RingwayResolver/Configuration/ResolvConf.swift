@@ -1,16 +1,16 @@
-/// What `resolv.conf(5)` says about whom to ask and how, and which domains to search. `sortlist` is the client's business.
+/// The nameservers, options and search domains of `resolv.conf(5)`. `sortlist` only concerns the client.
 struct ResolvConf: Equatable, Sendable {
-    /// More than glibc's three, which old files were written for; enough for what network managers list.
+    /// More than glibc's limit of three; enough for network managers.
     static let mostServers = 8
 
     /// In the file's order; never empty.
     private(set) var servers: [Nameserver] = []
 
-    /// More domains, and bytes of them together, than options of DHCP and router advertisements have room for.
+    /// More domains, and bytes in all, than fit the options of DHCP and router advertisements.
     static let mostDomains = 32
     static let mostDomainBytes = 1_024
 
-    /// The domains of the last `search` or `domain` line, those that are domain names.
+    /// The valid domains of the last `search` or `domain` line.
     private(set) var search: [String] = []
 
     /// `options timeout:`, in seconds: 1 to 30.
@@ -19,17 +19,17 @@ struct ResolvConf: Equatable, Sendable {
     /// `options attempts:`: 1 to 5.
     private(set) var attempts = 2
 
-    /// `options rotate`: start with another server for each query.
+    /// `options rotate`: start with a different server for each query.
     private(set) var rotates = false
 
-    /// `options use-vc`: ask over TCP only.
+    /// `options use-vc`: use TCP only.
     private(set) var usesStreams = false
 
-    /// Reads a file's contents. Lines that make no sense are passed over, as glibc does; with no usable `nameserver`
-    /// line the server is the local machine.
+    /// Parses a file's contents. Invalid lines are skipped, as by glibc; without a valid `nameserver` line the server
+    /// is the local machine.
     init(parsing contents: [UInt8], port: UInt16) {
         for line in contents.split(separator: UInt8(ascii: "\n")) {
-            // A keyword starts in the first column, so a comment sign there makes the line a comment.
+            // A keyword starts in the first column, so a comment character there comments out the line.
             guard let first = line.first, !Self.isSpace(first) else { continue }
             let words = line.split(whereSeparator: Self.isSpace).map { String(decoding: $0, as: UTF8.self) }
             switch words.first {
@@ -53,7 +53,7 @@ struct ResolvConf: Equatable, Sendable {
         search = []
         var bytes = 0
         for word in words {
-            // The root, which some tools write to say "none", and what is no domain name.
+            // Skips the root, by which some tools mean "none", and invalid names.
             guard search.count < Self.mostDomains, let name = WireName.encode(word) else { continue }
             bytes += name.count
             if bytes > Self.mostDomainBytes { break }

@@ -1,19 +1,19 @@
 internal import Glibc
 internal import RingwaySystem
 
-/// Reads `resolv.conf` and reads it again whenever it may have changed.
+/// Reads `resolv.conf`, and reads it again whenever it may have changed.
 ///
-/// The file is replaced by rename, it may be a link, and what it links to may be replaced too. So every directory that
-/// holds an entry on the way to it is watched (`PathTrail`), and in them only the entries on the way matter. The file
-/// itself is watched as well, for writes that come through another mount of it.
+/// The file may be replaced by rename, it may be a link, and the link's target may be replaced, too. So every directory
+/// with an entry on the path is watched (`PathTrail`), for these entries only. The file itself is watched as well, for
+/// writes through another mount.
 ///
-/// A file that is missing at the start counts as empty. One that vanishes later leaves what it said in force until it is
-/// back: a gap between unlinking and writing must not cost a query its answer.
+/// A file that is missing at the start counts as empty. If it disappears later, its last content stays in force: a gap
+/// between unlink and create must not fail a query.
 ///
-/// Where inotify has no room left (`fs.inotify.max_user_instances` is 128 for all processes of a user), the file is read
-/// again when a query comes, once a second at most.
+/// If no inotify instance is available (`fs.inotify.max_user_instances` is 128 for all processes of a user), the file
+/// is read again on queries, at most once a second.
 final class ResolvConfFollower: LoopMember {
-    /// More than any real file; the rest is not read.
+    /// More than any real file; the rest is ignored.
     private static let mostBytes = 64 << 10
 
     private let path: String
@@ -23,18 +23,18 @@ final class ResolvConfFollower: LoopMember {
     private let notifications: Descriptor?
     private let followed: (ResolvConf) -> Void
 
-    /// The names that matter in each watched directory.
+    /// The names of interest in each watched directory.
     private var directoryWatches: [Int32: Set<String>] = [:]
     private var fileWatch: Int32?
     private var isWatching = false
     private var lastRead: UInt64 = 0
 
-    /// What the file said when it was last there.
+    /// The last content of the file.
     private(set) var current: ResolvConf
 
     /// - Parameters:
-    ///   - isNotified: whether to use inotify, if it is to be had.
-    ///   - oldAge: how old the contents may get while nothing tells of changes, in nanoseconds.
+    ///   - isNotified: whether to use inotify, if available.
+    ///   - oldAge: the maximum age of the content without notifications, in nanoseconds.
     ///   - followed: called after each reading but the first.
     init(
         path: String, port: UInt16, loop: EventLoop, isNotified: Bool = true, oldAge: UInt64 = 1_000_000_000,
@@ -53,13 +53,13 @@ final class ResolvConfFollower: LoopMember {
         refresh()
     }
 
-    /// Ends the following.
+    /// Stops following the file.
     func close() {
         loop.remove(self)
         notifications?.close()
     }
 
-    /// Reads the file again if nothing would have told of a change and the last reading is old.
+    /// Reads the file again if there are no notifications and the last reading is old.
     func refreshIfUnwatched() {
         guard !isWatching, MonotonicClock.now() - lastRead > oldAge else { return }
         refresh()
@@ -73,7 +73,7 @@ final class ResolvConfFollower: LoopMember {
     }
 
     private func refresh() {
-        // Watch first, read then: what changes in between is told.
+        // Watches are set before reading, so that changes in between cause a notification.
         watchTrail()
         lastRead = MonotonicClock.now()
         if let contents = read() { current = ResolvConf(parsing: contents, port: port) }
@@ -101,7 +101,7 @@ final class ResolvConfFollower: LoopMember {
     private func watchTrail() {
         guard let notifications else { return }
         var trail = PathTrail(to: path)
-        // A trail that has changed while its watches were set is walked again; whatever changes later is told.
+        // If the trail changed while its watches were being set, it is walked again; later changes cause notifications.
         for _ in 0..<8 {
             watch(trail, through: notifications)
             let now = PathTrail(to: path)
@@ -118,7 +118,7 @@ final class ResolvConfFollower: LoopMember {
         for (directory, names) in trail.entries {
             let watch = inotify_add_watch(notifications.rawValue, directory, mask)
             if watch >= 0 {
-                // Two directories of the trail can be one, by a bind mount.
+                // Two directories of the trail may be the same, by a bind mount.
                 renewed[watch, default: []].formUnion(names)
             } else if errno == ENOSPC || errno == ENOMEM {
                 isWatching = false
@@ -133,7 +133,7 @@ final class ResolvConfFollower: LoopMember {
         fileWatch = file.flatMap { $0 >= 0 ? $0 : nil }
     }
 
-    /// Empties the queue of notifications; says whether one of them may be about the file.
+    /// Reads pending notifications; returns whether one of them may concern the file.
     private func takeNotifications() -> Bool {
         guard let notifications else { return false }
         var matters = false
@@ -147,7 +147,7 @@ final class ResolvConfFollower: LoopMember {
         }
     }
 
-    /// Whether one of these notifications may be about the file.
+    /// Whether one of these notifications may concern the file.
     private func concernFile(_ notifications: UnsafeRawBufferPointer) -> Bool {
         var rest = notifications
         var matters = false

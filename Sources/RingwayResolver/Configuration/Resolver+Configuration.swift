@@ -2,32 +2,32 @@ public import RingwayStorage
 public import RingwayWire
 
 extension Resolver {
-    /// What a resolver answers, whom it asks, and its bounds.
+    /// The configuration of a resolver: its answers, nameservers and limits.
     public struct Configuration: Sendable {
-        /// Names answered here; a PTR query gets the first name that has the address.
+        /// Names answered here; a PTR query returns the first name with the address.
         public var names: [BuiltinName]
 
-        /// What is answered here alone.
+        /// Zones that are answered here only.
         public var own = OwnNetwork()
 
-        /// The nameservers to ask, in this order; `nil` follows `resolvConfPath`. An empty list asks no server: whatever is
-        /// not a built-in name is answered SERVFAIL.
+        /// The nameservers to ask, in this order; `nil` to follow `resolvConfPath`. With an empty list every query for
+        /// other than built-in names gets SERVFAIL.
         public var upstreams: [TransportAddress]?
 
-        /// The file that is read, and followed as it changes, when `upstreams` is `nil`.
+        /// The file to read and follow if `upstreams` is `nil`.
         public var resolvConfPath = "/etc/resolv.conf"
 
-        /// The bounds.
+        /// The limits.
         public var limits = Limits()
 
-        /// By which sockets for queries are counted: beyond this share a query that needs one is answered SERVFAIL.
+        /// Counts the sockets for queries: beyond this share a query that needs one gets SERVFAIL.
         public var descriptors = DescriptorShare.unbounded()
 
-        /// The port of the nameservers in `resolvConfPath`, which has no way to say it.
+        /// The port of the nameservers in `resolvConfPath`, which cannot specify one.
         var resolvConfPort: UInt16 = 53
 
-        /// Called on the resolver's thread with the domains that `resolvConfPath` has its readers search, at first and when
-        /// they change; the file is followed for them even when `upstreams` are given. It must not wait.
+        /// Called on the resolver's thread with the search domains of `resolvConfPath`, at first and on each change;
+        /// the file is followed for them even if `upstreams` are given. Must not block.
         public var searchFollowed: (@Sendable ([String]) -> Void)?
 
         /// Called on the resolver's thread each time `resolvConfPath` has been read.

@@ -1,54 +1,54 @@
 extension Resolver {
-    /// What a resolver has done since it was made. Counters only grow, except those marked as gauges.
+    /// Counters since the resolver's creation. They only grow, except those marked as gauges.
     public struct Statistics: Sendable, Equatable {
         /// Messages from clients, malformed ones included.
         public var queries: UInt64 = 0
-        /// Answered from the built-in names.
+        /// Queries answered from the built-in names.
         public var builtin: UInt64 = 0
-        /// Of those, queries for names of the network's own zones that do not exist.
+        /// The part of `builtin` for nonexistent names of the network's own zones.
         public var nonexistent: UInt64 = 0
-        /// Handed on to a nameserver.
+        /// Queries forwarded to a nameserver.
         public var forwarded: UInt64 = 0
-        /// Answers of nameservers handed back.
+        /// Answers of nameservers returned to clients.
         public var answered: UInt64 = 0
 
-        /// Tries whose nameserver stayed silent until the next one was asked or the query was given up.
+        /// Attempts without a response until the next nameserver was asked or the query failed.
         public var timeouts: UInt64 = 0
-        /// Tries that a nameserver's host refused: ICMP unreachable, or a connection refused or broken.
+        /// Attempts that failed with ICMP unreachable, or a connection refused or reset.
         public var unreachable: UInt64 = 0
-        /// SERVFAIL made here because no nameserver answered. A nameserver's own SERVFAIL is an answer.
+        /// SERVFAIL generated here because no nameserver answered. A nameserver's own SERVFAIL counts as an answer.
         public var serverFailures: UInt64 = 0
-        /// SERVFAIL and REFUSED of nameservers handed back, because none of them had a better answer.
+        /// SERVFAIL and REFUSED of nameservers returned to clients, because no nameserver had a better answer.
         public var upstreamFailures: UInt64 = 0
-        /// Queries that went on over TCP because no nameserver could be reached by UDP.
+        /// Queries retried over TCP because no nameserver could be reached by UDP.
         public var retriedOverStream: UInt64 = 0
-        /// Queries that went on over UDP because no nameserver could be reached by TCP.
+        /// Queries retried over UDP because no nameserver could be reached by TCP.
         public var retriedOverDatagram: UInt64 = 0
-        /// Answers shortened, with TC set, to what the client takes.
+        /// Answers truncated, with TC set, to the client's size.
         public var truncated: UInt64 = 0
-        /// Messages from a nameserver that did not answer what it was asked: dropped.
+        /// Messages from a nameserver that did not match the query: dropped.
         public var mismatchedAnswers: UInt64 = 0
 
         /// Malformed queries: dropped, or their connection closed.
         public var droppedMalformed: UInt64 = 0
         /// Answers dropped because the shard's receive buffer was full.
         public var droppedClientFull: UInt64 = 0
-        /// Answers that came after their client was gone.
+        /// Answers whose client had disconnected.
         public var droppedClientGone: UInt64 = 0
         /// Queries answered SERVFAIL because too many were waiting, or held too many bytes.
         public var refusedOutstanding: UInt64 = 0
-        /// Queries answered SERVFAIL because a guest with fewer of them under way asked.
+        /// Queries answered SERVFAIL in favour of a guest with fewer queries.
         public var displaced: UInt64 = 0
-        /// Queries that lost a try because the process had no descriptor left.
+        /// Queries with an attempt that failed for lack of descriptors.
         public var lackedDescriptors: UInt64 = 0
 
         /// Connections from clients adopted.
         public var streamsOpened: UInt64 = 0
-        /// Connections closed as they came because too many were open.
+        /// Connections refused because too many were open.
         public var streamsRefused: UInt64 = 0
-        /// Connections closed because they were idle, at their time-out or to make room.
+        /// Connections closed because they were idle, at the timeout or to make room.
         public var streamsIdle: UInt64 = 0
-        /// Connections with queries waiting that were closed because a guest with fewer connections came.
+        /// Connections with waiting queries closed in favour of a guest with fewer connections.
         public var streamsDisplaced: UInt64 = 0
         /// Connections closed because their client did not read its answers.
         public var streamsOverflowed: UInt64 = 0

@@ -1,4 +1,5 @@
-/// Whom to ask, and how. A query keeps the value it started with, so a change never disturbs one that is on its way.
+/// The nameservers to use, and their timeouts. A query keeps the value with which it started, so a change does not
+/// affect it.
 struct Upstreams: Equatable, Sendable {
     var servers: [Nameserver]
     /// In nanoseconds.
@@ -7,14 +8,14 @@ struct Upstreams: Equatable, Sendable {
     var rotates = false
     var usesStreams = false
 
-    /// The nameservers that were given, with what the limits say or glibc's defaults.
+    /// Configured nameservers, with timeouts from the limits or glibc's defaults.
     init(servers: [Nameserver], limits: Resolver.Limits) {
         self.servers = servers
         timeout = (limits.timeout ?? .seconds(5)).nanoseconds
         attempts = max(1, limits.attempts ?? 2)
     }
 
-    /// What the file says, except where the limits overrule it.
+    /// Nameservers and timeouts of the file, unless the limits override them.
     init(_ conf: ResolvConf, limits: Resolver.Limits) {
         servers = conf.servers
         timeout = (limits.timeout ?? .seconds(conf.timeout)).nanoseconds

@@ -1,6 +1,6 @@
 internal import RingwayWire
 
-/// The names the gateway answers for itself, forwards and backwards.
+/// The names that the gateway answers itself, forward and reverse.
 ///
 ///     query for a built-in name      answer
 ///     A, AAAA, ANY                   its addresses
@@ -10,32 +10,32 @@ internal import RingwayWire
 ///     other names of our own zones   NXDOMAIN
 ///     class other than IN and ANY    not ours: forwarded
 ///
-/// Our own zones are the guests' domain, the reverse zones of their networks, and what lies below the parent of a `*`.
-/// Where the answer has no records it has a zone's SOA, so that it may be remembered (RFC 2308).
+/// The own zones are the guests' domain, the reverse zones of their networks, and everything below the parent of a `*`.
+/// An answer without records includes the zone's SOA, so that it can be cached (RFC 2308).
 struct BuiltinZone: Sendable {
-    /// How long a client may keep an answer. Short, because a guest can be moved to another network.
+    /// The TTL of answers. Short, because a guest may move to another network.
     static let timeToLive: UInt32 = 60
 
     private struct Record {
         let type: UInt16
         let data: [UInt8]
-        /// An address of IPv6 that only clients with IPv6 are told.
+        /// An IPv6 address that is only returned to clients with IPv6.
         var needsIPv6 = false
     }
 
     private typealias Records = [Record]
 
-    /// By lower-case wire name; `*` stands as the label it is.
+    /// By lower-case wire name; `*` is an ordinary label here.
     private let recordsByName: [[UInt8]: Records]
     /// Every name that exists because it, or a name below it, has records.
     private let existing: Set<[UInt8]>
-    /// Apexes of zones that are ours with all that is in them.
+    /// Apexes of the own zones.
     private let zones: Set<[UInt8]>
-    /// Names of which all that lies below is ours.
+    /// Names below which every name belongs to the own zones.
     private let wildcardParents: Set<[UInt8]>
     private let authority: [UInt8]
 
-    /// Throws the first name that is not a domain name.
+    /// Throws the first invalid name.
     init(_ names: [BuiltinName], own: OwnNetwork = OwnNetwork()) throws(ResolverFailure) {
         var records: [[UInt8]: Records] = [:]
         var wildcardParents: Set<[UInt8]> = []
@@ -86,7 +86,7 @@ struct BuiltinZone: Sendable {
         if records[reverse] == nil { records[reverse] = [Record(type: ResourceRecord.RecordType.pointer, data: name)] }
     }
 
-    /// The answer, or `nil` when the query is not about a name of ours.
+    /// The answer, or `nil` if the query is for a name of another zone.
     ///
     /// - Parameter hasIPv6: whether the client can reach the guests' network by IPv6.
     func answer(to query: Query, hasIPv6: Bool = true) -> [UInt8]? {
@@ -110,7 +110,7 @@ struct BuiltinZone: Sendable {
                 flags: .authoritative,
                 records: wanted.map { Self.record(type: $0.type, data: $0.data, life: Self.timeToLive) })
         }
-        // The zone is the end of the question's own name, which the record points to.
+        // The zone is a suffix of the question's name, to which the record points.
         let start = MessageHeader.length + name.count - (zone ?? name).count
         let isThere = found != nil || existing.contains(name)
         return query.answer(
@@ -122,7 +122,7 @@ struct BuiltinZone: Sendable {
             ])
     }
 
-    /// The name's own records, or those of the `*` that stands for it: the one right below the closest name that exists.
+    /// The name's own records, or those of the `*` below its closest existing ancestor.
     private func records(of name: [UInt8]) -> Records? {
         if let own = recordsByName[name] { return own }
         guard !wildcardParents.isEmpty, !existing.contains(name) else { return nil }
@@ -134,7 +134,7 @@ struct BuiltinZone: Sendable {
         return nil
     }
 
-    /// The apex of the zone of ours that the name lies in.
+    /// The apex of the own zone that contains the name.
     private func zone(of name: [UInt8]) -> [UInt8]? {
         if zones.contains(name) { return name }
         var next = WireName.parent(of: name)
@@ -145,7 +145,8 @@ struct BuiltinZone: Sendable {
         return nil
     }
 
-    /// A record whose owner is the question's name or the end of it, by a pointer to it: so its case is the client's own.
+    /// A record whose owner is the question's name or a suffix of it, as a compression pointer, so that its case is the
+    /// client's.
     private static func record(
         type: UInt16, data: [UInt8], life: UInt32, owner: Int = MessageHeader.length
     ) -> [UInt8] {

@@ -1,16 +1,16 @@
-/// What the OPT record of a message says (RFC 6891 §6.1).
+/// The fields of a message's OPT record (RFC 6891 §6.1).
 struct ExtendedOptions: Equatable {
-    /// The version this module speaks.
+    /// The supported EDNS version.
     static let supportedVersion: UInt8 = 0
 
     /// Response code 16, "bad version": its upper eight bits travel in the OPT record (RFC 6891 §9).
     static let badVersionUpperBits: UInt8 = 1
 
-    /// The largest answer we say we take when we speak for ourselves: what passes any path unfragmented
-    /// (the value of the 2020 DNS flag day).
+    /// The payload size in our own OPT records: it fits any path without fragmentation (the value of the 2020 DNS flag
+    /// day).
     static let ownPayloadSize: UInt16 = 1232
 
-    /// Bytes the sender can take in a datagram.
+    /// The largest datagram that the sender accepts.
     let payloadSize: UInt16
     let version: UInt8
     let wantsSecurityRecords: Bool
@@ -21,7 +21,7 @@ struct ExtendedOptions: Equatable {
         wantsSecurityRecords = record.timeToLive & 0x8000 != 0
     }
 
-    /// The OPT record that answers this one: no options, our own size, the DO bit repeated (RFC 3225 §3).
+    /// The OPT record of a reply to this one: no options, our own size, the DO bit repeated (RFC 3225 §3).
     func reply(upperResponseBits: UInt8 = 0) -> [UInt8] {
         let size = Self.ownPayloadSize
         return [

@@ -54,10 +54,10 @@ struct MessageHeader: Equatable {
         static let recursionAvailable = Flags(rawValue: 0x0080)
         static let checkingDisabled = Flags(rawValue: 0x0010)
 
-        /// What the message is about: 0 is an ordinary query.
+        /// The opcode; 0 is an ordinary query.
         var operation: UInt16 { rawValue >> 11 & 0xF }
 
-        /// The operation and the flags of a query that its answer repeats.
+        /// The opcode and the flags of a query that its answer repeats.
         var repeated: Flags {
             Flags(rawValue: rawValue & 0x7800).union(intersection([.recursionDesired, .checkingDisabled]))
         }
@@ -68,7 +68,7 @@ struct MessageHeader: Equatable {
         }
     }
 
-    /// How a query ended (RFC 1035 §4.1.1, RFC 6895 §2.3).
+    /// The result of a query (RFC 1035 §4.1.1, RFC 6895 §2.3).
     struct ResponseCode: Equatable {
         let rawValue: UInt8
 

@@ -1,9 +1,9 @@
-/// A cursor over the bytes of a DNS message. No read can leave the message, and none loops: a compression pointer ends
-/// a name and is never followed, because nothing here needs what it points to.
+/// A cursor over the bytes of a DNS message. Reads never leave the message and never loop: a compression pointer ends a
+/// name and is not followed, because its target is not needed here.
 struct MessageReader {
     private let bytes: [UInt8]
 
-    /// Where the next read starts, counted from the first byte of the header.
+    /// The offset of the next read from the first byte of the header.
     private(set) var offset: Int
 
     init(_ bytes: [UInt8], at offset: Int = 0) {
@@ -62,7 +62,7 @@ struct MessageReader {
         return true
     }
 
-    /// Reads one resource record as the range it covers and the fields that matter here (RFC 1035 §4.1.3).
+    /// Reads a resource record: its range, and the fields that matter here (RFC 1035 §4.1.3).
     mutating func readRecord() -> ResourceRecord? {
         let start = offset
         let isRoot = offset < bytes.count && bytes[offset] == 0

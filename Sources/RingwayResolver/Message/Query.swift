@@ -1,21 +1,20 @@
-/// A client's query, checked once: header, every question and every record lie inside the message.
+/// A client's query, validated once: header, every question and every record lie inside the message.
 ///
-/// Its bytes are forwarded as they came, so whatever this module does not know (types, classes, operations, options)
-/// passes through untouched.
+/// It is forwarded byte for byte, so unknown types, classes, opcodes and options pass through unchanged.
 struct Query {
-    /// What a client takes in a datagram when it does not say (RFC 1035 §4.2.1).
+    /// The largest answer in a datagram if the client does not announce a size (RFC 1035 §4.2.1).
     static let smallestDatagram = 512
 
     let bytes: [UInt8]
     let header: MessageHeader
 
-    /// The question, when there is exactly one.
+    /// The question, if there is exactly one.
     let question: Question?
 
-    /// The OPT record's contents, when there is one.
+    /// The OPT record, if there is one.
     let extended: ExtendedOptions?
 
-    /// `nil` when the message is malformed or is not a query.
+    /// `nil` if the message is malformed or is not a query.
     init?(_ bytes: [UInt8]) {
         guard bytes.count <= Int(UInt16.max), let header = MessageHeader(bytes), !header.flags.contains(.answer)
         else {
@@ -41,7 +40,7 @@ struct Query {
         self.extended = extended
     }
 
-    /// The largest answer the client takes in a datagram (RFC 6891 §6.2.3).
+    /// The largest answer that the client accepts in a datagram (RFC 6891 §6.2.3).
     var largestDatagram: Int { max(Self.smallestDatagram, Int(extended?.payloadSize ?? 0)) }
 
     /// Whether the answer may be a sequence of messages (RFC 5936 §2.2, RFC 1995 §4).
@@ -55,10 +54,10 @@ struct Query {
         bytes.settingIdentifier(identifier)
     }
 
-    /// Whether `message` answers this query as it was sent under `identifier`.
+    /// Whether `message` answers this query, sent with `identifier`.
     ///
-    /// The question must be repeated. A server that could not read the query may leave it out, but then has to say so
-    /// with an error code.
+    /// The question must be repeated. A server that could not parse the query may leave it out, but must return an
+    /// error code.
     func isAnswered(by message: [UInt8], identifier: UInt16) -> Bool {
         guard let reply = MessageHeader(message), reply.flags.contains(.answer), reply.identifier == identifier,
             reply.flags.operation == header.flags.operation
@@ -70,12 +69,12 @@ struct Query {
         return question.asksTheSame(as: repeated)
     }
 
-    /// An answer that says no server could be asked (RFC 1035 §4.1.1, code 2).
+    /// A SERVFAIL answer (RFC 1035 §4.1.1, code 2).
     func failure() -> [UInt8] {
         answer(code: .serverFailure)
     }
 
-    /// An answer of our own making, with the question repeated byte for byte and an OPT record when the query has one.
+    /// An answer generated here, with the question repeated byte for byte and an OPT record if the query has one.
     func answer(
         code: MessageHeader.ResponseCode = .success, upperResponseBits: UInt8 = 0,
         flags: MessageHeader.Flags = [], records: [[UInt8]] = [], authority: [[UInt8]] = []

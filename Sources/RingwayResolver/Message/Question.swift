@@ -1,11 +1,11 @@
-/// What a query asks: a name, a type and a class (RFC 1035 §4.1.2).
+/// A question: a name, a type and a class (RFC 1035 §4.1.2).
 struct Question: Equatable {
-    /// The name in wire form, in the case the client wrote it.
+    /// The name in wire format, in the client's case.
     let name: [UInt8]
     let type: UInt16
     let recordClass: UInt16
 
-    /// `nil` when the question leaves the message or its name is not a plain one.
+    /// `nil` if the question leaves the message or its name is compressed.
     init?(_ reader: inout MessageReader) {
         guard let name = reader.readPlainName(), let type = reader.readWord(), let recordClass = reader.readWord()
         else {
@@ -21,7 +21,7 @@ struct Question: Equatable {
         name + [UInt8(type >> 8), UInt8(type & 0xFF), UInt8(recordClass >> 8), UInt8(recordClass & 0xFF)]
     }
 
-    /// Whether `other` asks the same; names are compared without case (RFC 1035 §2.3.3).
+    /// Whether `other` is the same question; names are compared without case (RFC 1035 §2.3.3).
     func asksTheSame(as other: Question) -> Bool {
         type == other.type && recordClass == other.recordClass
             && WireName.lowercased(name) == WireName.lowercased(other.name)

@@ -1,15 +1,15 @@
-/// A resource record, as far as a forwarder looks into it.
+/// The fields of a resource record that a forwarder needs.
 struct ResourceRecord: Equatable {
-    /// Where the whole record lies in its message.
+    /// The record's range in its message.
     let range: Range<Int>
-    /// Whether the owner name is the root, as it must be for an OPT record.
+    /// Whether the owner name is the root, as required for an OPT record.
     let isOwnedByRoot: Bool
     let type: UInt16
     let recordClass: UInt16
     /// In seconds; flags and version for an OPT record.
     let timeToLive: UInt32
 
-    /// The record types this module knows by name; all others are carried unread.
+    /// The record types that this module interprets.
     enum RecordType {
         static let address: UInt16 = 1
         static let nameServer: UInt16 = 2
@@ -22,7 +22,7 @@ struct ResourceRecord: Equatable {
         static let any: UInt16 = 255
     }
 
-    /// The record classes this module knows by name.
+    /// The record classes that this module interprets.
     enum RecordClass {
         static let internet: UInt16 = 1
         static let any: UInt16 = 255

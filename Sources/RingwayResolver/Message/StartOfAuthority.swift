@@ -1,15 +1,15 @@
-/// The SOA record of a zone that is answered here (RFC 1035 §3.3.13). In an answer that says no, it tells for how long that
-/// may be remembered (RFC 2308).
+/// The SOA record of an own zone (RFC 1035 §3.3.13). In a negative answer it determines how long that may be cached
+/// (RFC 2308).
 enum StartOfAuthority {
-    /// Seconds that "there is no such name" holds: guests come and go, and a client that asked too early asks again.
+    /// The negative TTL, seconds: guests come and go, and a client that asked too early asks again.
     static let negativeTimeToLive: UInt32 = 5
 
     /// The record's data.
     ///
     /// - Parameter server: the wire name of the zone's server.
     static func data(server: [UInt8]) -> [UInt8] {
-        // The zone is not transferred, so serial and intervals only have to make sense; nor is there a mailbox for it
-        // (RFC 6303 §3).
+        // The zone is not transferred, so serial and intervals only have to be plausible; it has no mailbox (RFC 6303
+        // §3).
         let mailbox: [UInt8] = [6] + Array("nobody".utf8) + [7] + Array("invalid".utf8) + [0]
         let numbers: [UInt32] = [1, 3_600, 1_200, 604_800, negativeTimeToLive]
         return server + mailbox

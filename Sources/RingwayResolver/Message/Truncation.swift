@@ -1,9 +1,8 @@
-/// Shortening an answer that does not fit its client's datagram (RFC 2181 §9, RFC 6891 §7).
+/// Truncates an answer that does not fit its client's datagram (RFC 2181 §9, RFC 6891 §7).
 enum Truncation {
-    /// `message` itself when it fits in `limit` bytes; else its header with TC set, its question and its OPT record.
+    /// `message` itself if it fits `limit` bytes; otherwise its header with TC set, its question and its OPT record.
     ///
-    /// No partial record set is kept: the client has to ask again over a stream either way, and must not take a part for
-    /// the whole.
+    /// No partial record set is kept: the client must retry over TCP anyway, and must not mistake a part for the whole.
     static func fit(_ message: [UInt8], into limit: Int) -> [UInt8] {
         guard message.count > limit, var header = MessageHeader(message) else { return message }
         var reader = MessageReader(message, at: MessageHeader.length)

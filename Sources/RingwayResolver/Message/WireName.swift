@@ -1,6 +1,6 @@
 internal import RingwayWire
 
-/// Domain names in wire form: labels with their lengths, then the root's zero byte (RFC 1035 §3.1).
+/// Domain names in wire format: labels with their lengths, then the root's zero byte (RFC 1035 §3.1).
 enum WireName {
     /// RFC 1035 §2.3.4.
     static let longestLabel = 63
@@ -8,7 +8,7 @@ enum WireName {
     /// Bytes in a whole name, lengths and root included (RFC 1035 §2.3.4).
     static let longestName = 255
 
-    /// The wire form of `text`, with or without a final dot; `nil` when a label is empty or anything is too long.
+    /// The wire format of `text`, with or without a final dot; `nil` if a label is empty or a length exceeds its limit.
     static func encode(_ text: String) -> [UInt8]? {
         var labels = text.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
         if labels.last?.isEmpty == true { labels.removeLast() }
@@ -23,7 +23,7 @@ enum WireName {
         return bytes.count <= longestName ? bytes : nil
     }
 
-    /// The name with ASCII letters in lower case. Length bytes are below 64, so they cannot be taken for letters.
+    /// The name with ASCII letters in lower case. Length bytes are below 64, so they cannot be letters.
     static func lowercased(_ name: [UInt8]) -> [UInt8] {
         name.map { $0 >= UInt8(ascii: "A") && $0 <= UInt8(ascii: "Z") ? $0 | 0x20 : $0 }
     }
@@ -37,7 +37,7 @@ enum WireName {
         return Array(name[(Int(length) + 1)...])
     }
 
-    /// The name under which `address` is looked up backwards (RFC 1035 §3.5).
+    /// The reverse-lookup name of `address` (RFC 1035 §3.5).
     static func reverse(_ address: IPv4Address) -> [UInt8] {
         var bytes: [UInt8] = []
         for shift in [0, 8, 16, 24] {
@@ -48,7 +48,7 @@ enum WireName {
         return bytes + [7] + Array("in-addr".utf8) + [4] + Array("arpa".utf8) + [0]
     }
 
-    /// The name under which `address` is looked up backwards (RFC 3596 §2.5).
+    /// The reverse-lookup name of `address` (RFC 3596 §2.5).
     static func reverse(_ address: IPv6Address) -> [UInt8] {
         let digits = Array("0123456789abcdef".utf8)
         var bytes: [UInt8] = []

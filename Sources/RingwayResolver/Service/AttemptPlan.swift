@@ -84,15 +84,15 @@ struct AttemptPlan: Equatable {
         }
         if order.allSatisfy({ standings[$0] != .silent }) { return .finish }
         isLastWait = true
-        // With a bad answer in hand the servers have had their chance when the last one's interval is over.
+        // With a SERVFAIL or REFUSED at hand, the other servers' time is up when the last one's interval is over.
         guard !hasBadAnswer else { return .finish }
-        // The interval of the last try is part of its time-out.
+        // The interval of the last attempt is part of its timeout.
         let spent = min(timeout, interval << UInt64(min(rounds - 1, 8)))
         deadline = min(end, now + (timeout - spent))
         return deadline > now ? .wait : .finish
     }
 
-    /// A try failed before its time.
+    /// An attempt failed before its timeout.
     mutating func setback(_ setback: Setback, server: Int, now: UInt64) -> Step {
         standings[server] = .out(setback)
         if order.allSatisfy({ standings[$0] != .silent }) { return .finish }

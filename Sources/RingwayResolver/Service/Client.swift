@@ -1,16 +1,17 @@
 internal import RingwaySystem
 
-/// A sender of queries: a shard's datagrams, or one connection.
+/// A source of queries: a shard's datagrams, or one connection.
 class Client: LoopMember {
     unowned let service: Service
-    /// The number of the guest that it works for, by which clients share what the resolver has.
+    /// The number of the guest that it serves, by which limits are shared.
     let guest: UInt32
     let descriptor: Descriptor
 
-    /// Its queries that are with a nameserver.
+    /// Its queries in progress.
     private(set) var exchanges: [ObjectIdentifier: Exchange] = [:]
 
-    /// Its connections to nameservers. No two clients share one, so a slow answer holds up its own queries only.
+    /// Its connections to nameservers. Clients do not share them, so a slow answer only delays its own client's
+    /// queries.
     private(set) var upstreamStreams: [Nameserver: UpstreamStream] = [:]
 
     init(adopting descriptor: Int32, guest: UInt32, service: Service) {
@@ -18,25 +19,25 @@ class Client: LoopMember {
         self.descriptor = Descriptor(adopting: descriptor)
         self.service = service
         super.init()
-        // Where the kernel does not watch it, it gets no answers, as if the service were overloaded.
+        // If the kernel refuses, it gets no answers, as from an overloaded service.
         service.loop.register(self, descriptor: self.descriptor.rawValue, interest: .read)
     }
 
     var isOpen: Bool { descriptor.isOpen }
 
-    /// Whether answers may only be as long as the client can take in a datagram.
+    /// Whether answers are limited to the client's datagram size.
     var takesDatagrams: Bool { true }
 
     /// Whether the sender of a query with this tag can reach the guests' network by IPv6.
     func hasIPv6(_ tag: ClientTag) -> Bool { tag.hasIPv6 }
 
-    /// Sends an answer, or drops it: never waits.
+    /// Sends an answer, or drops it; never blocks.
     func send(_ answer: [UInt8], tag: ClientTag) {}
 
-    /// One of its exchanges is over.
+    /// One of its exchanges has ended.
     func exchangeEnded() {}
 
-    /// Closes everything the client has. Answers on their way are dropped.
+    /// Closes everything that belongs to the client. Pending answers are dropped.
     func close() {
         guard isOpen else { return }
         service.loop.remove(self)
@@ -55,7 +56,7 @@ class Client: LoopMember {
         if isOpen { exchangeEnded() }
     }
 
-    /// The connection to `server`, made when there is none; `nil` when there can be none.
+    /// The connection to `server`, opened if there is none; `nil` if that is impossible.
     func upstreamStream(to server: Nameserver) -> UpstreamStream? {
         if let stream = upstreamStreams[server] { return stream }
         guard let stream = service.openUpstreamStream(to: server, for: self) else { return nil }

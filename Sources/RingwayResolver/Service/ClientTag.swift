@@ -1,5 +1,5 @@
-/// Sixteen bytes that a shard puts before a query and finds again before its answer. Of the last eight, a word in the
-/// machine's own order, the lowest bit says that the guest has IPv6; the rest means nothing here.
+/// Sixteen bytes that a shard puts before a query and gets back before its answer. In the last eight, a word in host
+/// byte order, the lowest bit says that the guest has IPv6; the rest is opaque here.
 struct ClientTag: BitwiseCopyable, Equatable {
     static let length = 16
 
@@ -8,7 +8,7 @@ struct ClientTag: BitwiseCopyable, Equatable {
 
     var hasIPv6: Bool { second & 1 != 0 }
 
-    /// For clients that need none.
+    /// An empty tag, for clients that need none.
     init() {}
 
     /// - Precondition: `bytes` holds sixteen bytes.

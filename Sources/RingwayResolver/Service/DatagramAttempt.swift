@@ -1,11 +1,10 @@
 internal import Glibc
 internal import RingwaySystem
 
-/// One query sent to one nameserver by UDP, from a socket and a port of its own.
+/// One query sent to one nameserver by UDP, from its own socket and port.
 ///
-/// The kernel chooses the port at random, and as the socket is connected passes on only what comes from the address that
-/// was asked, and the ICMP errors about it. With the random identifier this is what makes an answer hard to forge
-/// (RFC 5452 §9).
+/// The kernel chooses a random port; as the socket is connected it only accepts datagrams from the server's address,
+/// and ICMP errors about it. With the random identifier this makes an answer hard to forge (RFC 5452 §9).
 final class DatagramAttempt: LoopMember {
     /// Index in the exchange's list of nameservers.
     let server: Int
@@ -15,7 +14,7 @@ final class DatagramAttempt: LoopMember {
     private unowned let exchange: Exchange
     private let service: Service
 
-    /// Datagrams read before others get their turn: only a flood of forged answers makes more than one or two.
+    /// The most datagrams read per turn; only a flood of forged answers exceeds one or two.
     private static let datagramsPerTurn = 16
 
     enum Failure: Error {
@@ -35,7 +34,7 @@ final class DatagramAttempt: LoopMember {
         self.exchange = exchange
         self.service = service
         identifier = UInt16.random(in: .min ... .max)
-        // With it the kernel tells of unreachable hosts and networks too, not of ports only.
+        // With this option the kernel also reports unreachable hosts and networks.
         if nameserver.family == AF_INET {
             descriptor.setOption(level: Int32(IPPROTO_IP), name: IP_RECVERR, value: 1)
         } else {
@@ -70,7 +69,7 @@ final class DatagramAttempt: LoopMember {
         }
     }
 
-    /// Stops listening. What comes now is not an answer any more.
+    /// Closes the socket; later answers are ignored.
     func close() {
         service.loop.remove(self)
         descriptor.close()

@@ -3,10 +3,10 @@ internal import RingwaySystem
 
 /// A shard's queries: one record each, in both directions a tag and then the DNS message.
 final class DatagramClient: Client {
-    /// Records read before others get their turn.
+    /// The most records read per turn, so that other clients get theirs.
     private static let recordsPerTurn = 64
 
-    /// Room for answers that the shard has not fetched, in bytes; the kernel may grant less.
+    /// Room for answers that the shard has not read, in bytes; the kernel may grant less.
     private static let sendBuffer: Int32 = 1 << 20
 
     override init(adopting descriptor: Int32, guest: UInt32, service: Service) {
@@ -31,7 +31,7 @@ final class DatagramClient: Client {
                 service.count(\.droppedMalformed)
                 continue
             }
-            // A malformed query is dropped: that is what its client would see of a server it cannot reach.
+            // A malformed query is dropped, as by an unreachable server.
             _ = service.accept(Array(record[ClientTag.length...]), from: self, tag: ClientTag(record))
         }
     }

@@ -1,13 +1,13 @@
 internal import Glibc
 internal import RingwayStorage
 
-/// A file descriptor with one owner, which closes it once: by `close()` or by going away.
+/// A file descriptor with one owner, closed once: by `close()` or on deinit.
 final class Descriptor {
     private(set) var rawValue: Int32
-    /// By which it is counted while it is open.
+    /// Counts the descriptor while it is open.
     private var share: DescriptorShare?
 
-    /// Takes over a descriptor. It is made non-blocking.
+    /// Takes ownership of a descriptor and makes it non-blocking.
     init(adopting rawValue: Int32) {
         precondition(rawValue >= 0)
         self.rawValue = rawValue
@@ -15,12 +15,11 @@ final class Descriptor {
         if flags & O_NONBLOCK == 0 { _ = fcntl(rawValue, F_SETFL, flags | O_NONBLOCK) }
     }
 
-    /// A new non-blocking socket that commands started by this process do not inherit; `nil`, with `errno` set, when
-    /// there is none to be had.
+    /// A new non-blocking, close-on-exec socket; `nil`, with `errno` set, on failure.
     ///
-    /// - Parameter share: by which it is counted.
+    /// - Parameter share: counts the descriptor.
     init?(family: Int32, type: __socket_type, countedBy share: DescriptorShare) {
-        // None is borrowed: queries do not end for the sake of others.
+        // Not borrowed, because queries do not end in favour of other guests.
         guard share.acquire(mayBorrow: false) == .granted else {
             errno = EMFILE
             return nil
@@ -44,7 +43,7 @@ final class Descriptor {
         _ = setsockopt(rawValue, level, name, &value, socklen_t(MemoryLayout<Int32>.size))
     }
 
-    /// The error that a socket has met since it was last asked, or zero.
+    /// The socket's pending error, or zero.
     func takeError() -> Int32 {
         var error: Int32 = 0
         var size = socklen_t(MemoryLayout<Int32>.size)

@@ -1,12 +1,11 @@
 internal import RingwayStorage
 internal import RingwaySystem
 
-/// One query on its way through the nameservers, until it is answered, given up or abandoned.
+/// One query on its way through the nameservers, until it is answered, fails or is abandoned.
 ///
-/// All tries listen until the end, so a slow server's answer counts even when the next one has been asked meanwhile.
-/// A query that came by datagram starts by datagram, one that came over a connection starts over a connection: so what a
-/// client sees of size and truncation is what its nameserver does. Where no server can be reached that way, the other
-/// way is tried before the query fails.
+/// All attempts stay open until the end, so a slow server's answer counts even after the next one was asked. A query by
+/// UDP is forwarded by UDP, a query by TCP by TCP: size and truncation are therefore those of the nameserver. If no
+/// server can be reached by that transport, the other one is tried before the query fails.
 final class Exchange: LoopMember {
     let query: Query
 
@@ -22,13 +21,13 @@ final class Exchange: LoopMember {
     private var attempts: [DatagramAttempt] = []
     private var streamRequests: [(stream: UpstreamStream, identifier: UInt16)] = []
 
-    /// The servers asked on the present way, in that order; one asked twice is in it twice.
+    /// The servers asked by the current transport, in order; a server that was asked twice is in it twice.
     private var asked: [Int] = []
 
-    /// The last answer that said SERVFAIL or REFUSED, for the case that no other server answers.
+    /// The last SERVFAIL or REFUSED answer, in case no other server answers.
     private var badAnswer: [UInt8]?
 
-    /// A zone transfer whose first message has been passed on; the others follow (RFC 5936 §2.2).
+    /// A zone transfer whose first message has been returned; further messages follow (RFC 5936 §2.2).
     private var isTransferring = false
 
     /// Whether it still counts as waiting.
@@ -36,7 +35,7 @@ final class Exchange: LoopMember {
 
     private var isOver = false
 
-    /// Its parts of what guests share, until it no longer counts as waiting.
+    /// Its shares of the limits, while it counts as waiting.
     var shares: Service.QueryShares?
 
     init(_ query: Query, from client: Client, tag: ClientTag, upstreams: Upstreams, service: Service) {
@@ -66,7 +65,7 @@ final class Exchange: LoopMember {
         perform(plan.advance(now: now))
     }
 
-    /// A try cannot succeed any more.
+    /// An attempt has failed.
     func failed(server: Int) {
         guard !isOver else { return }
         if isTransferring { return finish() }
@@ -74,14 +73,14 @@ final class Exchange: LoopMember {
         perform(plan.setback(.unreachable, server: server, now: MonotonicClock.now()))
     }
 
-    /// The connection was one that had served before: servers close those at any time, and a new one may do.
+    /// The connection had been used before: servers close such connections at any time, and a new one may succeed.
     func lostStream(server: Int) {
         guard !isOver else { return }
         if isTransferring { return finish() }
         if ask(server) != nil { failed(server: server) }
     }
 
-    /// A message has come from a server that was asked. It is an answer only if it repeats what was asked.
+    /// A message from a server that was asked. It is an answer only if it repeats the question.
     func received(_ message: [UInt8], server: Int, identifier: UInt16) {
         guard !isOver, query.isAnswered(by: message, identifier: identifier), let header = MessageHeader(message) else {
             service.count(\.mismatchedAnswers)
@@ -96,7 +95,7 @@ final class Exchange: LoopMember {
         if query.asksForTransfer, goesByStream, code == .success, !header.flags.contains(.truncated) {
             isTransferring = true
             deliver(message)
-            // A client that has not read the messages before may have been closed for this one.
+            // A client that had not read earlier messages may have been closed for this one.
             guard !isOver else { return }
             service.loop.schedule(self, at: MonotonicClock.now() + upstreams.timeout)
         } else {
@@ -106,12 +105,12 @@ final class Exchange: LoopMember {
         }
     }
 
-    /// Its client has gone.
+    /// Its client has disconnected.
     func abandon() {
         finish()
     }
 
-    /// Fails, because a guest with fewer queries under way asks.
+    /// Fails in favour of a guest with fewer queries.
     func giveWay() {
         guard !isOver else { return }
         if isTransferring { return finish() }
@@ -137,7 +136,7 @@ final class Exchange: LoopMember {
                     service.count(\.unreachable)
                     step = plan.setback(.unreachable, server: server, now: MonotonicClock.now())
                 case .lacksDescriptors:
-                    // The guest that holds most of them gives some back.
+                    // The guest with most queries ends one of its own.
                     if service.displaceQuery(for: client.guest) {
                         step = .ask(server: server)
                         continue
@@ -152,7 +151,7 @@ final class Exchange: LoopMember {
         }
     }
 
-    /// Sends the query; says why if it could not.
+    /// Sends the query; returns why if it could not.
     private func ask(_ server: Int) -> DatagramAttempt.Failure? {
         let nameserver = upstreams.servers[server]
         if goesByStream {
@@ -171,7 +170,8 @@ final class Exchange: LoopMember {
         return nil
     }
 
-    /// Goes on the other way, once. Silence over TCP may be a filter's; silence by UDP is a dead server's.
+    /// Switches to the other transport, once. No response over TCP may be a packet filter; over UDP it is a dead
+    /// server.
     private func changeTransport() -> Bool {
         guard !hasChangedTransport, goesByStream || plan.isUnreachable, !upstreams.servers.isEmpty else { return false }
         let now = MonotonicClock.now()
@@ -199,7 +199,7 @@ final class Exchange: LoopMember {
     private func deliver(_ message: [UInt8]) {
         service.count(\.answered)
         var answer = message.settingIdentifier(query.header.identifier)
-        // What came by datagram passes as it is: the server knew the client's size from the query itself.
+        // An answer by UDP passes unchanged: the server knew the client's size from the query itself.
         if goesByStream, client.takesDatagrams {
             let fitting = Truncation.fit(answer, into: query.largestDatagram)
             if fitting.count < answer.count { service.count(\.truncated) }
@@ -220,14 +220,14 @@ final class Exchange: LoopMember {
         client.remove(self)
     }
 
-    /// Before the answer goes out, so that a client which has it finds the counters right.
+    /// Before the answer is sent, so that a client that has it sees consistent counters.
     private func stopWaiting() {
         guard isWaiting else { return }
         isWaiting = false
         service.ended(self)
     }
 
-    /// Those asked before the one that answers, and silent to now, are on their way to be asked last.
+    /// Servers that were asked earlier and have not answered become candidates to be asked last.
     private func noteSilentServers(answering server: Int) {
         let now = MonotonicClock.now()
         for earlier in asked.prefix(while: { $0 != server }) where plan.isSilent(earlier) {

@@ -1,9 +1,9 @@
-/// Takes a byte stream apart into DNS messages, each behind its length in two bytes (RFC 1035 §4.2.2).
+/// Splits a byte stream into DNS messages, each preceded by its length in two bytes (RFC 1035 §4.2.2).
 struct FrameAssembler {
     private var buffer: [UInt8] = []
     private var consumed = 0
 
-    /// Bytes that are not yet part of a message handed out.
+    /// Bytes that are not yet part of a returned message.
     var waiting: Int { buffer.count - consumed }
 
     mutating func append(_ bytes: UnsafeRawBufferPointer) {
@@ -14,7 +14,7 @@ struct FrameAssembler {
         buffer.append(contentsOf: bytes)
     }
 
-    /// The next whole message; empty when its length said zero.
+    /// The next whole message; empty if its length was zero.
     mutating func next() -> [UInt8]? {
         guard waiting >= 2 else { return nil }
         let length = Int(buffer[consumed]) << 8 | Int(buffer[consumed + 1])

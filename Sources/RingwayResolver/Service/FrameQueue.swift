@@ -1,11 +1,11 @@
 internal import Glibc
 
-/// DNS messages on their way into a stream socket, each behind its length in two bytes (RFC 1035 §4.2.2).
+/// DNS messages to be sent on a stream socket, each preceded by its length in two bytes (RFC 1035 §4.2.2).
 struct FrameQueue {
     private var bytes: [UInt8] = []
     private var sent = 0
 
-    /// Bytes that the socket has not taken yet.
+    /// Bytes that the socket has not accepted.
     var waiting: Int { bytes.count - sent }
 
     mutating func append(_ message: [UInt8]) {
@@ -20,12 +20,12 @@ struct FrameQueue {
     }
 
     enum Outcome: Equatable {
-        /// Bytes taken by the socket, perhaps none.
+        /// Bytes that the socket accepted, perhaps none.
         case sent(Int)
         case broken
     }
 
-    /// Hands the socket as much as it takes now.
+    /// Sends as much as the socket accepts now.
     mutating func flush(to descriptor: Descriptor) -> Outcome {
         var taken = 0
         while waiting > 0 {

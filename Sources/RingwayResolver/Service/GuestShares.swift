@@ -1,19 +1,20 @@
-/// A bounded number of units that guests share, such as queries under way.
+/// A limited number of units shared by guests, such as concurrent queries.
 ///
-/// Theory of operation: a guest borrows whatever is free. When nothing is, the guest that holds most gives up its oldest
-/// holder for one that holds less, and a guest that holds as much as any other is refused. So with N guests that ask
-/// each has at least its Nth part, however many one of them asks for, and no two guests displace each other in turn.
+/// Theory of operation: a guest may borrow free units. If none are free, the guest that holds most gives up its oldest
+/// holder for a guest that holds fewer, and a guest that holds as much as any other is refused. With N guests, each has
+/// therefore at least an Nth of the units, however many one of them requests, and no two guests displace each other in
+/// turn.
 struct GuestShares<Holder: AnyObject> {
     typealias Guest = UInt32
 
-    /// What a holder has, to be given back by `release`.
+    /// A holder's units, returned by `release`.
     struct Ticket {
         fileprivate let guest: Guest
         fileprivate let number: UInt64
         fileprivate let units: Int
     }
 
-    /// One guest's holders, numbered in the order in which they came.
+    /// One guest's holders, numbered in order of arrival.
     private struct Line {
         var used = 0
         var holders: [UInt64: Holder] = [:]
@@ -30,15 +31,15 @@ struct GuestShares<Holder: AnyObject> {
 
     func used(by guest: Guest) -> Int { lines[guest]?.used ?? 0 }
 
-    /// Whether a guest may have so many units more: they are free, or a guest that would still hold more has them.
+    /// Whether a guest may have this many more units: they are free, or a guest that would still hold more has them.
     func admits(_ guest: Guest, units: Int = 1) -> Bool {
         if used + units <= capacity { return true }
         guard units <= capacity, let greediest else { return false }
         return used(by: guest) + units < greediest.used
     }
 
-    /// Gives units to a holder. Where they were not free the shares are overdrawn: the caller displaces holders, the one
-    /// in `displaced` first, until they no longer are.
+    /// Gives units to a holder. If they were not free the shares are overdrawn: the caller ends holders, the one in
+    /// `displaced` first, until they no longer are.
     mutating func take(_ holder: Holder, for guest: Guest, units: Int = 1) -> Ticket {
         var line = lines.removeValue(forKey: guest) ?? Line()
         let number = line.nextNumber
@@ -59,12 +60,12 @@ struct GuestShares<Holder: AnyObject> {
         if !line.holders.isEmpty { lines[ticket.guest] = line }
     }
 
-    /// Who has to give way while the shares are overdrawn: the oldest holder of the guest that holds most.
+    /// The holder to end while the shares are overdrawn: the oldest of the guest that holds most.
     var displaced: Holder? {
         mutating get { used > capacity ? greediest.flatMap { oldest(of: $0.guest) } : nil }
     }
 
-    /// The oldest holder of the guest that holds most, if that one holds more than `guest` does with one more.
+    /// The oldest holder of the guest that holds most, if that guest holds more than `guest` would with one more.
     mutating func greedier(than guest: Guest) -> Holder? {
         guard let greediest, used(by: guest) + 1 < greediest.used else { return nil }
         return oldest(of: greediest.guest)
@@ -79,7 +80,7 @@ struct GuestShares<Holder: AnyObject> {
 
     private mutating func oldest(of guest: Guest) -> Holder? {
         guard var number = lines[guest]?.oldestNumber, let end = lines[guest]?.nextNumber else { return nil }
-        // Each number is passed once in the line's life.
+        // Each number is passed once in the life of the line.
         while number < end, lines[guest]?.holders[number] == nil { number += 1 }
         lines[guest]?.oldestNumber = number
         return lines[guest]?.holders[number]

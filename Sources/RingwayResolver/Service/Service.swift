@@ -2,15 +2,15 @@ internal import RingwayStorage
 internal import RingwaySystem
 internal import RingwayWire
 
-/// The resolver's thread: its loop, its clients, and the bounds they share. Confined to that thread.
+/// The state of the resolver's thread: its loop, its clients, and their shared limits. Confined to that thread.
 ///
-/// Theory of operation: a `Client` reads queries and gives them to `accept`. What the zone knows is answered there and
-/// then. Everything else becomes an `Exchange`, which asks nameservers in the order and rhythm of its `AttemptPlan`:
-/// by UDP with one `DatagramAttempt` each, by TCP through an `UpstreamStream` of its client. The first answer that
-/// matches goes back to the client with the identifier it knows.
+/// Theory of operation: a `Client` reads queries and passes them to `accept`. Queries for the zone are answered at
+/// once. Any other becomes an `Exchange`, which asks nameservers in the order and at the times of its `AttemptPlan`: by
+/// UDP with one `DatagramAttempt` each, by TCP through an `UpstreamStream` of its client. The first matching answer is
+/// returned to the client with the client's identifier.
 final class Service {
     let loop: EventLoop
-    /// Room for one message of any size and what frames it. Shared by all reads: what is wanted is copied out.
+    /// A buffer for one message of any size with its framing. Shared by all reads; needed bytes are copied out.
     let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 128 << 10, alignment: 64)
     let limits: Resolver.Limits
     /// Counts the sockets to nameservers.
@@ -28,7 +28,7 @@ final class Service {
     private var upstreams: Upstreams
     private var follower: ResolvConfFollower?
     private var clients: [ObjectIdentifier: Client] = [:]
-    /// What guests share: queries under way, their bytes, connections of clients and to nameservers.
+    /// The limits shared by guests: queries, their bytes, connections of clients and to nameservers.
     private var queries: GuestShares<Exchange>
     private var queryBytes: GuestShares<Exchange>
     private var streams: GuestShares<StreamClient>
@@ -76,7 +76,7 @@ final class Service {
 
     // MARK: Queries
 
-    /// Takes a query. `false` says that it is malformed; the client decides what that means for it.
+    /// Accepts a query. `false` if it is malformed; the client decides on the consequence.
     func accept(_ message: [UInt8], from client: Client, tag: ClientTag) -> Bool {
         count(\.queries)
         guard let query = Query(message) else {
@@ -104,13 +104,14 @@ final class Service {
             $0.forwarded += 1
             $0.outstanding += 1
         }
-        // After this one has its share, so that a client which asks again at once does not get what is given up.
+        // After this query has its share, so that a client which repeats its query at once does not get the units being
+        // freed.
         while let other = queries.displaced ?? queryBytes.displaced { other.giveWay() }
         exchange.start()
         return true
     }
 
-    /// An exchange's parts of what guests share.
+    /// An exchange's shares of the limits.
     struct QueryShares {
         let query: GuestShares<Exchange>.Ticket
         let bytes: GuestShares<Exchange>.Ticket
@@ -125,14 +126,14 @@ final class Service {
         board.update { $0.outstanding -= 1 }
     }
 
-    /// Ends the oldest query of the guest that has most, so that its descriptors are free, if `guest` has fewer.
+    /// Ends the oldest query of the guest with most, to free its descriptors, if `guest` has fewer.
     func displaceQuery(for guest: UInt32) -> Bool {
         guard let other = queries.greedier(than: guest) else { return false }
         other.giveWay()
         return true
     }
 
-    /// A new query's plan. A connection takes a round trip more than a datagram, so servers get twice the time there.
+    /// The plan of a new query. TCP takes a round trip more than UDP, so the intervals are doubled.
     func plan(for upstreams: Upstreams, byStream: Bool, now: UInt64, end: UInt64) -> AttemptPlan {
         if upstreams.rotates { rotation &+= 1 }
         let first = upstreams.servers.isEmpty ? 0 : rotation % upstreams.servers.count
@@ -190,12 +191,12 @@ final class Service {
         }
     }
 
-    /// Closes a connection of the guest that has most: the one that has been idle for longest, or where `guest` has fewer
-    /// the one that has been quiet for longest.
+    /// Closes a connection of the guest with most: the longest idle, or if `guest` has fewer the one without traffic
+    /// for longest.
     private func makeRoomForStream(of guest: UInt32) {
         guard let greediest = streams.greediest else { return }
         let isGreedier = streams.used(by: guest) + 1 < greediest.used
-        // Of guests with the same number the one that asks closes one of its own.
+        // Among guests with equal numbers, the requesting one closes its own.
         let candidates = streams.holders(of: isGreedier ? greediest.guest : guest)
         if let idlest = candidates.filter(\.isIdle).min(by: { $0.lastActivity < $1.lastActivity }) {
             count(\.streamsIdle)

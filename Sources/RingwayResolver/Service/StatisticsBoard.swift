@@ -1,6 +1,6 @@
 internal import Synchronization
 
-/// The resolver's counters, which its thread updates and any thread reads.
+/// The resolver's counters, updated by its thread and read by any thread.
 final class StatisticsBoard: Sendable {
     private let statistics = Mutex(Resolver.Statistics())
 

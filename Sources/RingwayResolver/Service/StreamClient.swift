@@ -1,24 +1,24 @@
 internal import Glibc
 internal import RingwaySystem
 
-/// One client's connection: DNS over TCP (RFC 7766). Queries are pipelined, and answered as their answers come.
+/// One client's connection: DNS over TCP (RFC 7766). Queries are pipelined, and answered as their answers arrive.
 ///
-/// Reading stops while too many queries wait or too many answers lie unread, so a client that does not read is held up
-/// by its own connection. One that has closed its side gets all its answers before the connection is closed.
+/// Reading pauses while too many queries wait or too many answers are unread (backpressure). A client that has closed
+/// its side gets all its answers before the connection is closed.
 final class StreamClient: Client {
     private var incoming = FrameAssembler()
     private var outgoing = FrameQueue()
     private var hasFinished = false
     private var isProcessing = false
 
-    /// When bytes last went either way.
+    /// The time of the last traffic in either direction.
     private(set) var lastActivity = MonotonicClock.now()
 
     /// Whether the connection could be closed without losing an answer.
     var isIdle: Bool { exchanges.isEmpty && outgoing.waiting == 0 }
 
     private let guestHasIPv6: Bool
-    /// Its place among the connections of all guests.
+    /// Its share of the connections of all guests.
     var place: GuestShares<StreamClient>.Ticket?
 
     init(adopting descriptor: Int32, guest: UInt32, hasIPv6: Bool, service: Service) {
@@ -33,7 +33,7 @@ final class StreamClient: Client {
     override func hasIPv6(_ tag: ClientTag) -> Bool { guestHasIPv6 }
 
     override func ready(_ events: EventLoop.Events) {
-        // A connection that is gone in both directions wakes us for ever, unless reading tells.
+        // A connection closed in both directions would wake the loop forever unless it is read.
         if events.isBroken, hasFinished || !mayRead { return close() }
         flush()
         guard isOpen else { return }
@@ -91,8 +91,8 @@ final class StreamClient: Client {
         process()
     }
 
-    /// Takes the queries that have come whole. Answers that are ready at once come back into this function: they only
-    /// make the loop go on.
+    /// Processes complete queries. Answers that are ready at once re-enter this function, which then only makes the
+    /// outer call continue.
     private func process() {
         guard !isProcessing else { return }
         isProcessing = true
@@ -112,7 +112,7 @@ final class StreamClient: Client {
         }
     }
 
-    /// Decides what to wait for, or that all is done.
+    /// Sets the interest, or closes a finished connection.
     private func settle() {
         guard isOpen, !isProcessing else { return }
         process()

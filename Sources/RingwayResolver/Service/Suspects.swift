@@ -1,12 +1,12 @@
-/// Nameservers that stayed silent, query after query, while another one answered. They are asked last until they answer
-/// again or half a minute has gone by, so that a dead first server delays a few queries and not every query.
+/// Nameservers that repeatedly did not answer while another one did. They are asked last until they answer again or
+/// half a minute has passed, so that a dead first server delays a few queries and not every query.
 ///
-/// One lost datagram makes no suspect: with several nameservers the first may know names that the others deny.
+/// A single loss does not count: with several nameservers the first may know names that the others deny.
 struct Suspects {
-    /// Silences in a row that make a suspect.
+    /// Consecutive failures after which a server is asked last.
     static let threshold = 3
 
-    /// How long a suspicion lasts, in nanoseconds. The first silence after it renews it.
+    /// The duration in nanoseconds. The first failure after it renews it.
     static let span: UInt64 = 30_000_000_000
 
     private struct Record {
@@ -16,7 +16,7 @@ struct Suspects {
 
     private var records: [Nameserver: Record] = [:]
 
-    /// The server said nothing to a query that another one answered.
+    /// The server did not answer a query that another one answered.
     mutating func noteSilence(of server: Nameserver, now: UInt64) {
         var record = records[server] ?? Record()
         record.silences += 1
@@ -31,7 +31,7 @@ struct Suspects {
 
     mutating func forgetAll() { records = [:] }
 
-    /// The indices of `servers`, beginning with `first`, suspects at the end.
+    /// The indices of `servers`, beginning with `first`, failing servers at the end.
     func order(_ servers: [Nameserver], first: Int, now: UInt64) -> [Int] {
         guard !servers.isEmpty else { return [] }
         let rotated = servers.indices.map { ($0 + first) % servers.count }

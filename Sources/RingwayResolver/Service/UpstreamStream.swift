@@ -1,8 +1,8 @@
 internal import Glibc
 internal import RingwaySystem
 
-/// A client's connection to a nameserver, shared by all of that client's queries: pipelined, each under an identifier of
-/// its own (RFC 7766 §6.2.1).
+/// A client's connection to a nameserver, shared by all of that client's queries: pipelined, each with its own
+/// identifier (RFC 7766 §6.2.1).
 final class UpstreamStream: LoopMember {
     let server: Nameserver
 
@@ -13,20 +13,20 @@ final class UpstreamStream: LoopMember {
     }
 
     private let owner: Client
-    /// Its place among the connections of all guests.
+    /// Its share of the connections of all guests.
     var place: GuestShares<UpstreamStream>.Ticket?
     private let service: Service
     private let descriptor: Descriptor
     private let timeout: UInt64
     private var isConnecting = true
-    /// Whether it has ever answered: then its end means no more than that the server tidies up.
+    /// Whether it has ever answered: a later close is then ordinary.
     private var hasAnswered = false
     private var incoming = FrameAssembler()
     private var outgoing = FrameQueue()
     private var requests: [UInt16: Request] = [:]
 
-    /// - Parameter timeout: how long the server may stay silent with requests waiting, in nanoseconds.
-    /// - Returns: `nil` when the connection fails at once.
+    /// - Parameter timeout: the time without a response while requests wait, in nanoseconds.
+    /// - Returns: `nil` if the connection fails at once.
     init?(to server: Nameserver, owner: Client, timeout: UInt64, service: Service) {
         guard
             let descriptor = Descriptor(
@@ -45,7 +45,7 @@ final class UpstreamStream: LoopMember {
         service.loop.schedule(self, at: MonotonicClock.now() + timeout)
     }
 
-    /// Sends a query; the result names it in `forget`. `nil` when no identifier is free.
+    /// Sends a query; the result identifies it in `forget`. `nil` if no identifier is free.
     func ask(_ query: Query, for exchange: Exchange, server: Int) -> UInt16? {
         guard descriptor.isOpen, requests.count < Int(UInt16.max) / 2 else { return nil }
         var identifier = UInt16.random(in: .min ... .max)
@@ -53,12 +53,12 @@ final class UpstreamStream: LoopMember {
         if requests.isEmpty { service.loop.schedule(self, at: MonotonicClock.now() + timeout) }
         requests[identifier] = Request(exchange: exchange, server: server)
         outgoing.append(query.withIdentifier(identifier))
-        // Written from the loop, also when there is room now: a failure must not come back while the caller still acts.
+        // Written from the loop, even if there is room now: a failure must not re-enter the caller.
         service.loop.setInterest([.read, .write], of: self)
         return identifier
     }
 
-    /// The answer is not wanted any more.
+    /// Discards the answer when it arrives.
     func forget(_ identifier: UInt16) {
         requests[identifier] = nil
     }
@@ -74,14 +74,14 @@ final class UpstreamStream: LoopMember {
         service.loop.setInterest(outgoing.waiting > 0 ? [.read, .write] : .read, of: self)
     }
 
-    /// The server has been silent for too long, or there were no queries for a while.
+    /// The server has not responded in time, or the connection was idle.
     override func deadlinePassed(now: UInt64) {
-        // A reused connection that has gone dead is not to be trusted with the same requests again.
+        // A dead connection must not be reused for the same requests.
         hasAnswered = false
         fail()
     }
 
-    /// Closes the connection; queries that wait are not told.
+    /// Closes the connection without notice to waiting queries.
     func close() {
         guard descriptor.isOpen else { return }
         service.loop.remove(self)
@@ -91,7 +91,7 @@ final class UpstreamStream: LoopMember {
         service.upstreamStreamClosed(self)
     }
 
-    /// Fails, because a guest with fewer connections needs one.
+    /// Closes in favour of a guest with fewer connections.
     func giveWay() {
         hasAnswered = false
         fail()
