@@ -4,25 +4,24 @@ internal import RingwayStack
 internal import RingwayStorage
 internal import Synchronization
 
-/// One bound, and how much of it is in use: a row of the table of everything that a network, its guests and the process
-/// may use up.
+/// A limit and its current use: a row of the table of all limits of a network, its guests and the process.
 public struct Bound: Sendable, Equatable {
-    /// The holder of a bounded resource.
+    /// The scope of a limit.
     public enum Scope: String, Sendable {
-        /// The process, whose networks and guests share it.
+        /// The process, shared by its networks and guests.
         case process
         case network
-        /// Each guest has as much.
+        /// Each guest has its own.
         case guest
     }
 
-    /// The name of the bounded resource, for a person to read.
+    /// The name of the limited resource, for users.
     public let name: String
     public let scope: Scope
     public let inUse: Int
-    /// How much there may be.
+    /// The limit.
     public let limit: Int
-    /// The option that sets it, or what else does.
+    /// The option that sets the limit, or its other origin.
     public let option: String
 
     init(_ name: String, _ scope: Scope, _ inUse: Int, of limit: Int, _ option: String) {
@@ -35,7 +34,7 @@ public struct Bound: Sendable, Equatable {
 }
 
 extension VirtualNetwork {
-    /// The bounds of the process and of the network.
+    /// The limits of the process and of the network.
     public func bounds() -> [Bound] {
         let statistics = statistics()
         let limits = configuration.limits
@@ -68,7 +67,7 @@ extension VirtualNetwork {
         return rows
     }
 
-    /// The bounds of a guest; `nil` when it is not attached.
+    /// The limits of a guest; `nil` if it is not attached.
     public func bounds(of guest: Guest.ID) -> [Bound]? {
         guard let engine = state.withLock({ $0.members[guest]?.engine }) else { return nil }
         let counts = Statistics(data: engine.snapshot(), names: nil)
@@ -77,7 +76,7 @@ extension VirtualNetwork {
         return [
             Bound("descriptors of flows", .guest, share.held, of: share.fairShare, "ulimit -n"),
             Bound("flows", .guest, flows, of: limits.flowsPerGuest, "--max-flows"),
-            // Those that it opens, and as many that clients of its published ports do.
+            // Half-open connections of the guest, and as many of clients of its published ports.
             Bound(
                 "half-open connections", .guest, counts["tcpHalfOpen"], of: 2 * limits.halfOpenConnects,
                 "--max-half-open"),

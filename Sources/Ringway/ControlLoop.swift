@@ -1,8 +1,9 @@
 internal import RingwaySystem
 
-/// A network's one thread of control: it waits for descriptors and times, and does one thing after the other.
+/// A network's control thread: an event loop that runs watched descriptors' handlers, timers and posted closures one
+/// after another.
 ///
-/// It starts when it is first needed. What is watched belongs to its thread alone.
+/// It starts on first use. Registrations belong to its thread alone.
 final class ControlLoop: Sendable {
     private let thread: LoopThread
     private let watches: LoopConfined<Watches>
@@ -14,30 +15,30 @@ final class ControlLoop: Sendable {
 
     // MARK: From any thread
 
-    /// Has the loop's thread do something. What comes after `stop` is not done.
+    /// Runs a closure on the loop's thread. Closures posted after `stop` do not run.
     func post(_ work: @escaping @Sendable () -> Void) { thread.post { _ in work() } }
 
-    /// The same, and returns when it is done; at once where the caller is the loop's own thread.
+    /// Runs a closure on the loop's thread and waits for it; at once if called on that thread.
     func perform(_ work: @escaping @Sendable () -> Void) { thread.perform { _ in work() } }
 
-    /// Does what was posted, then ends the thread; returns when it has ended, unless it is the caller.
+    /// Runs posted closures, then ends the thread; returns when it has ended, unless called on it.
     func stop() { thread.stop() }
 
     // MARK: From the loop's thread
 
-    /// Calls `action` whenever the descriptor is readable or broken, and no other action from now on.
+    /// Calls `action` whenever the descriptor is readable or has failed, replacing an earlier action.
     func watch(_ descriptor: Int32, _ action: @escaping () -> Void) { watches.value.watch(descriptor, action) }
 
-    /// To be called before the descriptor is closed.
+    /// Must be called before the descriptor is closed.
     func unwatch(_ descriptor: Int32) { watches.value.unwatch(descriptor) }
 
-    /// Calls `action` once, after so many milliseconds.
+    /// Calls `action` once, after this many milliseconds.
     func after(milliseconds: UInt64, _ action: @escaping () -> Void) {
         watches.value.after(milliseconds: milliseconds, action)
     }
 }
 
-/// What a control loop waits for, on its thread.
+/// The registrations of a control loop, on its thread.
 private final class Watches {
     private final class Action: LoopMember {
         private let action: () -> Void

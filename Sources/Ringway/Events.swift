@@ -6,39 +6,39 @@ extension VirtualNetwork {
     /// An event on a network.
     public enum Event: Sendable, CustomStringConvertible {
         case guestAttached(Guest)
-        /// A guest has gone; the reason is a sentence's end.
+        /// A guest was detached; the reason is the end of a sentence.
         case guestDetached(Guest, reason: String)
-        /// A guest has been given an address that it did not have before.
+        /// A guest was assigned a new address.
         case leaseGiven(Guest)
-        /// A guest that is new here uses an address already, which was free and is its own now.
+        /// A new guest already uses a free address, which is now assigned to it.
         case addressKept(Guest)
-        /// A guest sends from an address that it does not have: its frames are dropped. The reason says what to do.
+        /// A guest sends from an address that is not its own: its frames are dropped. The reason includes the remedy.
         case addressRefused(Guest, IPAddress, reason: String)
-        /// A guest's link is lost; it is detached next.
+        /// A guest's link has failed; the guest will be detached.
         case linkLost(Guest, reason: String)
-        /// A connection was refused, or was no guest's.
+        /// A connection was refused, or did not become a guest.
         case guestRefused(link: String, reason: String)
         case forwardAdded(PublishedPort)
         case forwardRemoved(PublishedPort)
-        /// Published ports could not be had, or not lead to their guest; it is tried again.
+        /// Published ports could not be opened, or not be forwarded to their guest; retried later.
         case forwardFailed(PublishedPort, reason: String)
-        /// A forward that had failed is published.
+        /// A failed forward is published now.
         case forwardRecovered(PublishedPort)
 
-        /// An agent leads clients from there to its guest, or will as soon as it comes.
+        /// An agent forwards clients of this place to its guest, now or when it connects.
         case agentForwardAdded(AgentPlace)
         case agentForwardRemoved(AgentPlace)
-        /// The place could not be had. It is tried again, unless it is an agent's own, which asks again itself.
+        /// The place could not be opened. It is retried, except an agent's own request, which the agent repeats.
         case agentForwardFailed(AgentPlace, reason: String)
 
         case captureStarted(CaptureOptions)
         case captureEnded(CaptureStatus)
-        /// Frames are lost from now on; the capture goes on.
+        /// Frames are being lost; the capture continues.
         case captureFailed(CaptureOptions, reason: String)
-        /// Frames are written again, after this number was lost.
+        /// Frames are written again after this number was lost.
         case captureResumed(CaptureOptions, lost: Int)
 
-        /// One line for a person to read.
+        /// One line for users.
         public var description: String {
             switch self {
             case .guestAttached(let guest): "guest \(guest) is attached"
@@ -77,7 +77,7 @@ extension VirtualNetwork {
 
         deinit { cancel() }
 
-        /// The handler gets no event that happens from now on.
+        /// No further event is passed to the handler.
         public func cancel() {
             let action = ending.withLock { ending in
                 defer { ending = nil }
@@ -87,13 +87,13 @@ extension VirtualNetwork {
         }
     }
 
-    /// Calls `handler` for each event, in the order in which they happen, on the network's own thread: it should not
-    /// take long, and may call the network.
+    /// Calls `handler` for each event, in order, on the network's control thread: it should be quick, and may call the
+    /// network.
     public func subscribe(_ handler: @escaping @Sendable (Event) -> Void) -> Subscription {
         subscribe(handler, ended: {})
     }
 
-    /// The events from now on, for as long as the stream is iterated; it ends after the network's last event.
+    /// Later events, for as long as the stream is iterated; ends after the network's last event.
     public var events: AsyncStream<Event> {
         AsyncStream(bufferingPolicy: .bufferingNewest(1_024)) { continuation in
             let subscription = subscribe({ continuation.yield($0) }, ended: { continuation.finish() })
@@ -112,9 +112,9 @@ extension VirtualNetwork {
         return Subscription { [weak self] in self?.subscribers.withLock { $0.remove(number) } }
     }
 
-    /// Ends all subscriptions: no event follows.
+    /// Ends all subscriptions; no event follows.
     func endSubscriptions() {
-        // Outside of the lock, because the handler cancels its subscription.
+        // Outside the lock, because the handler cancels its subscription.
         for ended in subscribers.withLock({ $0.end() }) { ended() }
     }
 
@@ -146,7 +146,7 @@ struct SubscriberList {
     var isEmpty: Bool { entries.isEmpty }
     var handlers: [@Sendable (VirtualNetwork.Event) -> Void] { entries.map(\.handler) }
 
-    /// The number by which to remove it; `nil` when there is nothing to wait for any more.
+    /// The number by which to remove the subscription; `nil` after the end.
     mutating func add(
         _ handler: @escaping @Sendable (VirtualNetwork.Event) -> Void, ended: @escaping @Sendable () -> Void
     ) -> Int? {
@@ -158,7 +158,7 @@ struct SubscriberList {
 
     mutating func remove(_ number: Int) { entries.removeAll { $0.number == number } }
 
-    /// Accepts no further subscription; returns the handlers of the end.
+    /// Accepts no further subscription; returns the end handlers.
     mutating func end() -> [@Sendable () -> Void] {
         defer { entries = [] }
         hasEnded = true

@@ -5,28 +5,28 @@ public import RingwayStack
 internal import RingwayWire
 internal import Synchronization
 
-/// A flow of a guest, as it was at the time of the request.
+/// A snapshot of a flow of a guest.
 public struct NetworkFlow: Sendable {
-    /// The guest; `nil` for a connection through an agent that carries no frames.
+    /// The guest; `nil` for a connection through an agent without frames.
     public let guest: Guest.ID?
-    /// Addresses with port 0 stand for unix sockets, and for programs of the guest's that use a socket of the host's.
+    /// Addresses with port 0 stand for unix sockets, and for programs in the guest that use a socket of the host.
     public let record: FlowRecord
-    /// The place by which a connection through an agent came, while that place exists.
+    /// The place through which a connection came, while that exists.
     public var place: PublishedPort.ID?
-    /// Of a connection through an agent: the unix socket at the host's end, and the one in the guest.
+    /// For a connection through an agent: the unix socket at the host's end, and the one in the guest.
     public var hostPath: String?
     public var guestPath: String?
 }
 
 extension VirtualNetwork {
-    /// The present flows, up to a limit, and whether these are all.
+    /// The current flows, up to a limit, and whether these are all.
     ///
-    /// The shards write them down a piece at a time, between frames, so this waits for them: do not
-    /// call it on a thread that must not block.
+    /// The shards list them in chunks, between frames, and this call waits for them: do not call it on a thread that
+    /// must not block.
     ///
     /// - Parameters:
     ///   - guest: the guest; `nil` for the flows of all.
-    ///   - limit: the most flows that are returned.
+    ///   - limit: the most flows to return.
     public func flows(of guest: Guest.ID? = nil, limit: Int = 1_000) -> (flows: [NetworkFlow], isComplete: Bool) {
         let members = state.withLock { $0.members.values.sorted { $0.guest.id < $1.guest.id } }
         var flows: [NetworkFlow] = []
@@ -52,7 +52,7 @@ extension VirtualNetwork {
         return (flows, isComplete)
     }
 
-    /// The flows that the agents' thread carries, in the shards' form.
+    /// The flows relayed on the agents' thread, as flow records.
     private func record(of flow: AgentFlow, _ attached: AttachedAgent) -> NetworkFlow {
         let nowhere = TransportAddress(address: IPAddress(high: 0, low: 0), port: 0)
         let (client, server) = (flow.connection.client ?? nowhere, flow.connection.server ?? nowhere)
@@ -70,7 +70,7 @@ extension VirtualNetwork {
         return NetworkFlow(guest: attached.guest, record: record)
     }
 
-    /// The number of that by which a connection came; one that nothing has where it is gone by now.
+    /// The number of a connection's origin; an unused number if that no longer exists.
     func number(of route: AgentRoute, agent: AgentGuest) -> PublishedPort.ID {
         let key = AgentPlaceTable.Key(agent: ObjectIdentifier(agent), route: route)
         return state.withLock { state in
@@ -80,7 +80,7 @@ extension VirtualNetwork {
             case .agent: return .max
             case .hostSocket(let name):
                 if let known = state.hostSocketNumbers.first(where: { $0.value == name }) { return known.key }
-                // There are no more of them than the configuration names.
+                // Bounded by the number of configured names.
                 let number = state.freshForwardNumber()
                 state.hostSocketNumbers[number] = name
                 return number
@@ -90,7 +90,7 @@ extension VirtualNetwork {
 }
 
 extension NetworkFlow {
-    /// Takes the paths of unix sockets from what it came by.
+    /// Sets the paths of unix sockets from the connection's origin.
     fileprivate mutating func follow(
         _ places: AgentPlaceTable, _ sockets: [PublishedPort.ID: String], _ paths: [String: String]
     ) {

@@ -4,14 +4,14 @@ internal import RingwaySystem
 internal import RingwayTap
 internal import Synchronization
 
-/// A network whose guests are kept from every address of the host: which these are is followed for as long as that holds.
+/// For networks whose guests may not reach any address of the host: follows the host's addresses.
 extension VirtualNetwork {
-    /// Milliseconds after which the kernel is asked again that could not say which addresses there are.
+    /// Milliseconds until the kernel is queried again after an error.
     private static var retryInterval: UInt64 { 1_000 }
 
-    /// Begins to follow the host's addresses.
+    /// Starts to follow the host's addresses.
     ///
-    /// - Returns: the source of changes, and the present addresses.
+    /// - Returns: the table of addresses, and its current content.
     static func followHostAddresses() throws(Failure) -> (table: LocalAddressTable, addresses: AddressRanges) {
         do throws(SystemError) {
             let table = try LocalAddressTable()
@@ -21,7 +21,7 @@ extension VirtualNetwork {
         }
     }
 
-    /// Watches the kernel's notifications on the network's own loop.
+    /// Registers the kernel's notifications with the network's loop.
     func watchHostAddresses(_ table: LocalAddressTable) {
         loop.post { [weak self] in
             self?.loop.watch(table.descriptor) { [weak self] in
@@ -30,9 +30,9 @@ extension VirtualNetwork {
         }
     }
 
-    /// Watches no longer.
+    /// Deregisters them.
     func unwatchHostAddresses(_ table: LocalAddressTable) {
-        // The table's descriptor is closed behind this, and not before.
+        // The table's descriptor is closed after this closure.
         loop.post { [weak self] in self?.loop.unwatch(table.descriptor) }
     }
 
@@ -50,7 +50,7 @@ extension VirtualNetwork {
                 for engine in engines { engine.setPolicy(policy) }
             }
         } catch {
-            // The addresses that were known stay refused meanwhile.
+            // The known addresses stay refused meanwhile.
             loop.after(milliseconds: Self.retryInterval) { [weak self] in self?.renewHostAddresses(table) }
         }
     }

@@ -1,6 +1,6 @@
 internal import Synchronization
 
-/// The domains that the host's `resolv.conf` has its readers search, as they change, for guests to search too.
+/// The search domains of the host's `resolv.conf`, followed on behalf of the guests.
 final class HostSearchDomains: Sendable {
     private struct State {
         var domains: [String] = []
@@ -9,8 +9,8 @@ final class HostSearchDomains: Sendable {
 
     private let state = Mutex(State())
 
-    /// The search domains of a guest: the host's, and last its own network's, so that no guest of that network takes a
-    /// name that the host knows.
+    /// The search domains of a guest: the host's, then its own network's, so that no guest can take over a name that
+    /// the host knows.
     var forGuests: [String] {
         let domains = state.withLock { $0.domains }
         return domains.filter { $0.lowercased() != GuestName.domain } + [GuestName.domain]
@@ -25,6 +25,6 @@ final class HostSearchDomains: Sendable {
         changed?()
     }
 
-    /// Calls `action` at each change from now on, from the resolver's thread, which must not wait.
+    /// Calls `action` at each later change, from the resolver's thread, which must not block.
     func onChange(_ action: @escaping @Sendable () -> Void) { state.withLock { $0.changed = action } }
 }

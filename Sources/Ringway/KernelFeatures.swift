@@ -1,17 +1,18 @@
 internal import RingwayRing
 
-/// The kernel features that the data path uses, for a person to read.
+/// The kernel features that the data path uses, for users.
 public enum KernelFeatures {
-    /// One feature: whether it is there, since which Linux it exists, what its absence costs and how to mend that.
+    /// One feature: whether it is present, the Linux version that introduced it, the cost of its absence and the
+    /// remedy.
     public typealias Feature = (name: String, present: Bool, since: String, cost: String, remedy: String)
 
-    /// The default reactor, and why it is not io_uring where it is epoll.
+    /// The default reactor, and if it is epoll why io_uring is not used.
     public static func reactor() -> (reactor: Reactor, obstacle: (reason: String, remedy: String)?) {
         let obstacle = VirtualNetwork.obstacle(to: .probe())
         return (obstacle == nil ? .ioUring : .epoll, obstacle)
     }
 
-    /// Asks the kernel what its io_uring has. Empty where there is none.
+    /// Probes the kernel's io_uring. Empty if there is none.
     public static func probe() -> [Feature] {
         let found = RingwayRing.KernelFeatures.probe()
         guard found.hasRing else { return [] }

@@ -12,60 +12,60 @@ extension VirtualNetwork {
         public var ipv6Prefix: IPv6Address?
         /// Bytes of an IP packet on the link.
         public var mtu = 1_500
-        /// Threads of the data path; zero for `defaultShardCount`. A link must have as many queues.
+        /// Threads of the data path; zero for `defaultShardCount`. A link must have the same number of queues.
         public var shards = 0
-        /// Where DNS queries go; empty to follow `resolvConfPath`.
+        /// DNS servers; empty to follow `resolvConfPath`.
         public var nameServers: [TransportAddress] = []
         public var resolvConfPath = "/etc/resolv.conf"
-        /// Whether the network's host address reaches the host's own loopback. Its other addresses are reached without it.
+        /// Whether the network's host address leads to the host's own loopback. The host's other addresses do not
+        /// depend on this.
         public var hostLoopback = true
-        /// Whether guests reach the addresses of the host at all. Without it `hostLoopback` is void, and the gateway's own
-        /// services and published ports are what is left.
+        /// Whether guests reach any address of the host. If not, `hostLoopback` has no effect, and only the gateway's
+        /// own services and published ports remain.
         public var host = true
-        /// The senders whose datagrams reach the guests' UDP mappings. Published ports are open to every client.
+        /// Which senders' datagrams pass the guests' UDP mappings. Published ports are open to every client.
         public var udpFiltering = UDPFiltering.address
-        /// Whether connections from ports below 1024 of a guest come from the same ports of the host, where those are free and
-        /// this process may bind them. Servers such as NFS with `secure` take that for a sign of root.
+        /// Whether a guest's connections from ports below 1024 use the same host ports, if they are free and this
+        /// process may bind them. Servers such as NFS with `secure` take such a port as a sign of root.
         public var keepsPrivilegedPorts = false
-        /// Where ports of the host may be had.
+        /// The host addresses on which ports may be opened.
         public var publishOn = BindPolicy.everywhere
-        /// Destinations that guests may or may not reach; the longest prefix decides.
+        /// Destinations that guests may reach; the longest matching prefix decides.
         public var allow: [CIDRBlock] = []
         public var deny: [CIDRBlock] = []
-        /// Whether guests are held to their own addresses, and may have neighbours. Without it the network has one guest,
-        /// which may have further addresses of its own behind its interface.
+        /// Whether guests may only use their own addresses; required for several guests. Without it the network has one
+        /// guest, which may have further addresses behind its interface.
         public var checksSources = true
-        /// Whether guests are kept from each other.
+        /// Whether guests are isolated from each other.
         public var isolate = false
         /// Static leases of guests.
         public var leases: [StaticLease] = []
-        /// Leases of an earlier run, that of the guest which has been away for longest first. A lease in `leases` goes
-        /// before them, and those that do not fit into the network are left out.
+        /// Leases of an earlier run, that of the guest detached longest ago first. `leases` takes precedence, and
+        /// leases that do not fit the network are ignored.
         public var rememberedLeases: [StaticLease] = []
-        /// Further names that guests can resolve.
+        /// Additional names that guests can resolve.
         public var names: [NetworkName] = []
-        /// The token that agents have to present; empty for none.
+        /// The token required from agents; empty for none.
         public var agentToken: [UInt8] = []
-        /// Whether a published port or a forward for a guest's name may lead to a guest that has given itself the name, by
-        /// its agent.
+        /// Whether a published port or a forward for a guest's name may lead to a guest whose agent claims the name.
         public var trustsAgentNames = false
-        /// Which ports of the host agents may have for their guests.
+        /// The host ports that agents may publish for their guests.
         public var agentPublishing = AgentPublishing.none
-        /// Sockets of the host's that agents may lead programs of their guests to, by name.
+        /// Sockets of the host that programs in guests may use through agents, by name.
         public var agentSockets: [String: String] = [:]
-        /// Whether TCP ports that come to be listened on inside a guest are had at the same port of the host's loopback, by
-        /// its agent.
+        /// Whether the agent opens the same port on the host's loopback for each TCP port on which a program in the
+        /// guest listens.
         public var followsListeningPorts = false
-        /// The capture from the start; `nil` for none. `VirtualNetwork.startCapture` begins later.
+        /// A capture from the start; `nil` for none. `VirtualNetwork.startCapture` starts one later.
         public var capture: CaptureOptions?
         public var limits = Limits()
-        /// The reactor; `nil` for io_uring where the kernel has it and allows it, and epoll where not.
+        /// The reactor; `nil` for io_uring if the kernel supports and permits it, otherwise epoll.
         public var reactor: Reactor?
-        /// Whether frames are read by the kernel's multishot read where it has one (Linux 6.7).
+        /// Whether to use the kernel's multishot read if it has one (Linux 6.7).
         public var usesMultishotRead = true
-        /// Microseconds for which a shard may look for work before it sleeps, where that has paid off lately: it halves
-        /// the time of a request and its answer and costs processor time only between the two. Zero always sleeps;
-        /// `nil` for `defaultBusyPoll`, or zero when more shards than half of the processors would look.
+        /// Microseconds for which a shard may poll before it sleeps, if polling has recently paid off: it halves the
+        /// latency of request and response and costs processor time only in between. Zero never polls; `nil` for
+        /// `defaultBusyPoll`, or zero if more than half of the processors would be polling.
         public var busyPoll: Int?
 
         public init() {}
@@ -76,13 +76,13 @@ extension VirtualNetwork {
             return block
         }
 
-        /// The number of shards that zero stands for: one for two processors, because for each byte that a shard moves
-        /// the guest's kernel and the host's have as much to do.
+        /// The default number of shards: one per two processors, because for each byte that a shard moves the guest's
+        /// and the host's kernel have as much work.
         public static var defaultShardCount: Int { max(1, min(64, processorCount / 2)) }
         /// Microseconds.
         public static var defaultBusyPoll: Int { 30 }
 
-        /// The processors this process may run on, which in a container are fewer than the machine has.
+        /// The processors available to this process, which in a container may be fewer than the machine's.
         static var processorCount: Int { max(1, Int(ringway_processor_count())) }
 
         /// `shards`, with zero resolved.
@@ -91,7 +91,7 @@ extension VirtualNetwork {
         /// `limits.queuesPerGuest`, with zero resolved.
         var queuesPerGuest: Int { limits.queuesPerGuest == 0 ? shardCount : limits.queuesPerGuest }
 
-        /// `busyPoll` in nanoseconds, with `nil` resolved for this number of threads of all guests together.
+        /// `busyPoll` in nanoseconds, with `nil` resolved for this total number of threads.
         func busyPollNanoseconds(threads: Int) -> UInt64 {
             let microseconds = busyPoll ?? (threads <= Self.defaultShardCount ? Self.defaultBusyPoll : 0)
             return UInt64(max(0, min(1_000_000, microseconds))) * 1_000

@@ -3,7 +3,7 @@ internal import Glibc
 internal import RingwayStorage
 
 extension MemoryReserve {
-    /// The memory that this process has and may have now, read from the kernel almost without allocation.
+    /// The process's current memory use and limits, read from the kernel almost without allocation.
     static func ofProcess() -> MemoryReserve {
         var reserve = MemoryReserve()
         let page = Int(sysconf(Int32(_SC_PAGESIZE)))

@@ -1,16 +1,16 @@
 internal import Glibc
 internal import RingwayRing
 
-/// How bytes are moved: what the threads of the data path ask of the kernel, and wait for.
+/// The mechanism for I/O on the threads of the data path.
 public enum Reactor: String, Sendable, CaseIterable, Hashable {
-    /// The kernel carries out whole batches of operations (Linux 6.0).
+    /// io_uring: the kernel executes batches of operations (Linux 6.0).
     case ioUring = "io_uring"
-    /// The same operations by a system call each, on any kernel.
+    /// The same operations by one system call each, on any kernel.
     case epoll
 }
 
 extension VirtualNetwork {
-    /// The reactor of the data path: the one asked for, or the best that is available.
+    /// The reactor of the data path: the requested one, or the best available.
     static func features(for reactor: Reactor?) throws(Failure) -> RingwayRing.KernelFeatures {
         if reactor == .epoll { return .epoll }
         let features = RingwayRing.KernelFeatures.probe()
@@ -22,7 +22,7 @@ extension VirtualNetwork {
         return .epoll
     }
 
-    /// Why io_uring cannot be used, and what would mend that; `nil` when it can.
+    /// Why io_uring cannot be used, and the remedy; `nil` if it can.
     static func obstacle(to features: RingwayRing.KernelFeatures) -> (reason: String, remedy: String)? {
         if features.carriesDataPath { return nil }
         if features.hasRing { return ("this kernel's io_uring lacks what Linux 6.0 brought", "use Linux 6.0 or newer") }

@@ -1,12 +1,12 @@
 internal import RingwayEngine
 internal import RingwayResolver
 
-/// A network's or a guest's counters at one moment. Gauges fall, everything else only rises.
+/// A snapshot of a network's or a guest's counters. Gauges may fall, everything else only rises.
 public struct Statistics: Sendable {
-    /// Every counter by name; those of the name service begin with `dns.`.
+    /// Every counter by name; those of the DNS service start with `dns.`.
     public let counters: [(name: String, value: Int)]
 
-    /// The names of those that fall too.
+    /// The names of the gauges.
     public let gauges: Set<String>
 
     init(data: [Count], names: Resolver.Statistics?) {
@@ -23,7 +23,7 @@ public struct Statistics: Sendable {
         counters = rows
     }
 
-    /// The counters of several guests as one row of each name.
+    /// The sum over several guests, one row per name.
     static func sum(_ guests: [[Count]], detached: [String: Int]) -> [Count] {
         var rows = guests.first ?? Engine.counts
         for guest in guests.dropFirst() {
@@ -34,7 +34,7 @@ public struct Statistics: Sendable {
         return rows
     }
 
-    /// The value of one counter, zero when there is none of that name.
+    /// The value of one counter; zero for an unknown name.
     public subscript(name: String) -> Int { counters.first { $0.name == name }?.value ?? 0 }
 
     /// One JSON object, a member for each counter.

@@ -24,23 +24,23 @@ internal import Synchronization
 ///
 /// Nothing here installs signal handlers, prints, or keeps global state; several networks live in one process.
 public final class VirtualNetwork: Sendable {
-    /// Why a network could not do what was asked: one line for a person to read.
+    /// Why a network refused a request: one line for users.
     public struct Failure: Error, Hashable, Sendable, CustomStringConvertible {
-        /// The kind of failure, for a program to read. More kinds may be added.
+        /// The kind of failure, for programs. More kinds may be added.
         public enum Kind: String, Hashable, Sendable {
             /// The request is invalid.
             case invalid
             case notFound
             case portInUse
-            /// There is one already.
+            /// It exists already.
             case exists
-            /// Another process listens at the path of a socket.
+            /// Another process listens at the socket's path.
             case pathInUse
-            /// It takes privilege that the process does not have.
+            /// The process lacks a privilege.
             case notPermitted
             /// The host does not have the address.
             case addressMissing
-            /// A bound is reached: descriptors, guests, addresses.
+            /// A limit is reached: descriptors, guests, addresses.
             case exhausted
             case other
         }
@@ -53,16 +53,16 @@ public final class VirtualNetwork: Sendable {
             self.kind = kind
         }
 
-        /// Why a network's control API could not do what was asked.
+        /// Why a network's control API refused a request.
         package static func control(_ description: String) -> Failure { Failure(description) }
     }
 
-    /// The configuration that the network was made with, without later changes.
+    /// The initial configuration, without later changes.
     public let configuration: Configuration
     /// The addresses of the network.
     public let plan: NetworkPlan
 
-    /// A guest and what works for it.
+    /// A guest, with its engine and resources.
     struct Member {
         let guest: Guest
         let engine: Engine
@@ -72,7 +72,7 @@ public final class VirtualNetwork: Sendable {
         var registry: AddressRegistry
         var bindings = LinkBindings()
         var members: [Guest.ID: Member] = [:]
-        /// Those whose engines are being stopped, and are still counted.
+        /// Guests whose engines are being stopped, which still count.
         var leaving: [Guest.ID: Member] = [:]
         var nextGuest: Guest.ID = 0
         var forwards: [PublishedPort.ID: ForwardRecord] = [:]
@@ -80,35 +80,35 @@ public final class VirtualNetwork: Sendable {
         var forwardRetry = ForwardRetry()
         var inheritedPorts = InheritedPorts()
         var agentPlaces = AgentPlaceTable()
-        /// Whether places that could not be had are tried again.
+        /// Whether failed places are being retried.
         var retriesPlaces = false
-        /// Numbers of the host's sockets that guests may use, for lists of flows.
+        /// Numbers of the host sockets that guests may use, for lists of flows.
         var hostSocketNumbers: [PublishedPort.ID: String] = [:]
-        /// Agents by the object that stands for each, because several listeners number theirs.
+        /// Agents by object identity, because several listeners number theirs.
         var agents: [ObjectIdentifier: AttachedAgent] = [:]
-        /// When the leases of owners run out, in monotonic nanoseconds.
+        /// The expiry of owners' leases, in monotonic nanoseconds.
         var ownerLeases: [String: UInt64] = [:]
-        /// Whether a timer ends them.
+        /// Whether the timer for leases is set.
         var sweepsOwners = false
         var names: [NetworkName]
         var policy: DestinationPolicy
-        /// The host's addresses, followed while guests are kept from them.
+        /// The host's addresses, followed while guests may not reach them.
         var hostAddresses: LocalAddressTable?
-        /// Counters of guests that have gone.
+        /// Counters of detached guests.
         var detachedCounts: [String: Int] = [:]
         var guestsRefused = 0
-        /// Ports of the host that agents may not have, or would have had beyond their bound.
+        /// Agents' requests for host ports that were refused, or exceeded their limit.
         var agentPortsRefused = 0
         var agentPortsBeyondLimit = 0
-        /// Queues that agents offered beyond what a guest gets.
+        /// Queues offered by agents beyond the limit.
         var queuesRefused = 0
-        /// Whether a timer watches the memory that is left.
+        /// Whether the timer for memory is set.
         var watchesMemory = false
         var linkLost: (@Sendable () -> Void)?
         var isLinkLost = false
         var isStopped = false
 
-        /// Has guests that are attached be called what the register says, after a name has gone to another one.
+        /// Updates the names of attached guests from the registry, after a name was assigned to another guest.
         mutating func renewGuestNames() {
             for (id, member) in members {
                 let guest = member.guest
@@ -122,7 +122,7 @@ public final class VirtualNetwork: Sendable {
             }
         }
 
-        /// A number for a forward that no other has. They come round after four thousand million.
+        /// A new, unique forward number. Numbers repeat after four thousand million.
         mutating func freshForwardNumber() -> PublishedPort.ID {
             repeat {
                 nextForward &+= 1
@@ -132,7 +132,7 @@ public final class VirtualNetwork: Sendable {
         }
     }
 
-    /// Held while guests come and go and ports are published, which may take its time; nothing else is done under it.
+    /// Held while guests are attached or detached and ports are published, which may take time; protects nothing else.
     let changes = Mutex(())
     let state: Mutex<State>
     let subscribers = Mutex(SubscriberList())
@@ -144,10 +144,10 @@ public final class VirtualNetwork: Sendable {
     /// The descriptors of the name service's sockets.
     private let nameDescriptors: DescriptorShare
 
-    /// Descriptors that a network has open without guests: bells, and what the name service waits for.
+    /// Descriptors of a network without guests: eventfds, and those of the DNS service.
     private static var standingDescriptors: Int { 6 }
 
-    /// Lays the network out and starts its name service. No guest is attached yet.
+    /// Creates the network and starts its DNS service. No guest is attached yet.
     public init(_ configuration: Configuration) throws(Failure) {
         var generator = SystemRandomNumberGenerator()
         let prefix = configuration.ipv6Prefix ?? NetworkPlan.randomIPv6Prefix(using: &generator)
@@ -238,7 +238,7 @@ public final class VirtualNetwork: Sendable {
             + guests + others.map { BuiltinName(name: $0.name, ipv4: $0.ipv4, ipv6: $0.ipv6) }
     }
 
-    /// Has the guests that are attached search what the host does now.
+    /// Sends the host's current search domains to the attached guests.
     private func renewSearchDomains() {
         let domains = searchDomains.forGuests
         changes.withLock { _ in
@@ -246,14 +246,14 @@ public final class VirtualNetwork: Sendable {
         }
     }
 
-    /// Tells the name service which names there are.
+    /// Sends the current names to the DNS service.
     func renewNames() {
         let names = state.withLock { Self.names(plan, $0.registry, $0.names) }
-        // Each of them was looked at when it was taken up.
+        // Each name was validated when it was added.
         try? resolver.setNames(names)
     }
 
-    /// Replaces the names of the configuration, those of guests and the gateway aside.
+    /// Replaces the configured names, except those of guests and the gateway.
     public func setNames(_ names: [NetworkName]) throws(Failure) {
         let registry = state.withLock { $0.registry }
         do throws(ResolverFailure) {
@@ -266,16 +266,16 @@ public final class VirtualNetwork: Sendable {
 
     // MARK: Changes of what was configured
 
-    /// Replaces the static leases. A guest that is attached keeps its address until it leaves.
+    /// Replaces the static leases. An attached guest keeps its address until it is detached.
     public func setLeases(_ leases: [StaticLease]) throws(Failure) {
         try state.withLock { (state) throws(Failure) in try state.registry.settle(leases) }
         renewNames()
     }
 
-    /// Holds flows that are opened from now on, and datagrams, to another policy; connections that exist are left alone.
+    /// Changes the policy for new flows, and for datagrams; existing connections are not affected.
     ///
     /// - Parameters:
-    ///   - host: whether guests reach the addresses of the host at all.
+    ///   - host: whether guests reach any address of the host.
     public func setPolicy(
         allow: [CIDRBlock], deny: [CIDRBlock], hostLoopback: Bool, host: Bool = true,
         udpFiltering: UDPFiltering = .address
@@ -300,9 +300,9 @@ public final class VirtualNetwork: Sendable {
 
     // MARK: Watching and ending
 
-    /// The counters now, of all guests together, those that have gone included.
+    /// The current counters, over all guests, including detached ones.
     public func statistics() -> Statistics {
-        // Under the lock, so that no guest that leaves meanwhile is counted twice.
+        // Under the lock, so that a guest detached meanwhile is not counted twice.
         var (rows, count, refused) = state.withLock { state in
             let engines = (Array(state.members.values) + Array(state.leaving.values)).map(\.engine)
             let rows = Statistics.sum(engines.map { $0.snapshot() }, detached: state.detachedCounts)
@@ -323,14 +323,14 @@ public final class VirtualNetwork: Sendable {
         return Statistics(data: rows, names: resolver.statistics())
     }
 
-    /// One guest's counters; `nil` when it is not attached.
+    /// One guest's counters; `nil` if it is not attached.
     public func statistics(of guest: Guest.ID) -> Statistics? {
         let engine = state.withLock { $0.members[guest]?.engine }
         return engine.map { Statistics(data: $0.snapshot(), names: nil) }
     }
 
-    /// Ends the network: guests' flows end with RST on the host, sockets are removed, threads end, descriptors close, and
-    /// so do streams of events. A network that is no longer wanted is stopped; it cannot be started again.
+    /// Ends the network: guests' flows end with RST on the host, sockets are removed, threads and event streams end,
+    /// descriptors are closed. Every network must be stopped; it cannot be started again.
     public func stop() {
         let isFirst = state.withLock { state in
             defer {
@@ -347,7 +347,7 @@ public final class VirtualNetwork: Sendable {
             for socket in state.withLock({ $0.agentPlaces.takeSockets() }) { socket.end() }
             endCapture()
         }
-        // Behind the events of those that have just left.
+        // After the events of the guests that were just detached.
         loop.post { [self] in endSubscriptions() }
         loop.stop()
         state.withLock { $0.inheritedPorts.close() }

@@ -1,11 +1,11 @@
 internal import RingwayCapture
 internal import Synchronization
 
-/// The captures of a network, of which there is one at a time.
+/// The captures of a network, of which at most one is running.
 final class CaptureControl: Sendable {
     private struct State {
         var current: CaptureSession?
-        /// Counters of captures that have ended.
+        /// Counters of finished captures.
         var frames = 0
         var dropped = 0
     }
@@ -14,7 +14,7 @@ final class CaptureControl: Sendable {
 
     var current: CaptureSession? { state.withLock { $0.current } }
 
-    /// Frames that were written and frames that were lost, of all captures.
+    /// Frames written and lost, of all captures.
     var counts: (frames: Int, dropped: Int) {
         state.withLock { state in
             let status = state.current?.status
@@ -22,7 +22,7 @@ final class CaptureControl: Sendable {
         }
     }
 
-    /// False when there is a capture already.
+    /// False if a capture is running already.
     func set(_ session: CaptureSession) -> Bool {
         state.withLock { state in
             guard state.current == nil else { return false }
@@ -31,7 +31,7 @@ final class CaptureControl: Sendable {
         }
     }
 
-    /// Ends the capture, which shards have let go of, and returns how it did; `nil` when there was none.
+    /// Ends the capture, which shards no longer use, and returns its final status; `nil` if there was none.
     func end() -> CaptureStatus? {
         guard let session = state.withLock({ $0.current }) else { return nil }
         session.stop()

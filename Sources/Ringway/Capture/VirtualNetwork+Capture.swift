@@ -3,11 +3,11 @@ internal import RingwayEngine
 internal import Synchronization
 
 extension VirtualNetwork {
-    /// How the capture is doing; `nil` when there is none.
+    /// The status of the capture; `nil` if there is none.
     public var capture: CaptureStatus? { captures.current?.status }
 
-    /// Writes every frame of the guests, those that come later included, to a pcapng file, until `stopCapture` or the
-    /// network's end. Connections to published ports that are opened meanwhile take the guests' links.
+    /// Writes every frame of the guests, including later ones, to a pcapng file, until `stopCapture` or the network's
+    /// end. Connections to published ports that are opened meanwhile use the guests' links.
     public func startCapture(_ options: CaptureOptions) throws(Failure) {
         try changes.withLock { (_) throws(Failure) in
             guard !state.withLock({ $0.isStopped }) else { throw Failure("the network has ended") }
@@ -26,7 +26,7 @@ extension VirtualNetwork {
         }
     }
 
-    /// Ends the capture: its file is whole and closed when this returns.
+    /// Ends the capture: its file is complete and closed when this returns.
     @discardableResult
     public func stopCapture() throws(Failure) -> CaptureStatus {
         try changes.withLock { (_) throws(Failure) in
@@ -35,7 +35,7 @@ extension VirtualNetwork {
         }
     }
 
-    /// With `changes` held.
+    /// The caller holds `changes`.
     @discardableResult
     func endCapture() -> CaptureStatus? {
         for engine in engines { engine.setCapture(nil) }

@@ -1,23 +1,23 @@
 public import RingwayAgentProtocol
 public import RingwayWire
 
-/// A place on the host whose clients are led to a server inside a guest, by the guest's agent: wherever the server
-/// listens, on its loopback, in another network namespace, or at a unix socket.
+/// A place on the host whose clients are forwarded to a server inside a guest, by the guest's agent: the server may
+/// listen on loopback, in another network namespace, or on a unix socket.
 ///
-/// The server sees the agent as its client.
+/// To the server, the agent is the client.
 public struct AgentForward: Hashable, Sendable {
-    /// Where the host waits for clients.
+    /// The listening place on the host.
     public enum Place: Hashable, Sendable {
-        /// TCP or UDP, as the target is.
+        /// TCP or UDP, according to the target.
         case address(TransportAddress)
-        /// The path of a unix socket that is made; for targets of streams.
+        /// The path of a unix socket to create; for stream targets.
         case unix(path: String)
     }
 
     public var place: Place
-    /// The server, as the agent reaches it.
+    /// The server's address, as seen by the agent.
     public var target: DialTarget
-    /// The guest whose agent it is, which need not be there yet.
+    /// The guest whose agent is used; it need not be attached yet.
     public var guest: GuestSelector
 
     /// A forward through an agent.
@@ -29,7 +29,7 @@ public struct AgentForward: Hashable, Sendable {
 }
 
 extension AgentForward: CustomStringConvertible {
-    /// For messages to people.
+    /// For messages to users.
     public var description: String {
         switch place {
         case .address(let address): "\(address) to \(target)"

@@ -2,44 +2,44 @@ internal import Glibc
 internal import RingwayAgentProtocol
 internal import RingwayWire
 
-/// A place on the host from which an agent leads clients to a server inside its guest, as it is at present.
+/// The current state of a place on the host whose clients an agent forwards to its guest.
 public struct AgentPlace: Hashable, Sendable, Identifiable {
-    /// By whom it was asked for.
+    /// The origin of a place.
     public enum Kind: String, Hashable, Sendable, CaseIterable {
-        /// By the network's owner: `VirtualNetwork.forward`.
+        /// The network's owner: `VirtualNetwork.forward`.
         case forward
-        /// By the agent itself, as Docker's proxy does.
+        /// A request of the agent itself, as from Docker's proxy.
         case agent
-        /// Without a request: it follows a port that is listened on inside the guest.
+        /// Automatic: it follows a listening port inside the guest.
         case follow
     }
 
     /// Where it stands.
     public enum State: String, Hashable, Sendable, CaseIterable {
-        /// Clients are led to the guest's server.
+        /// Clients are forwarded to the guest's server.
         case active
-        /// The agent is away. TCP clients are refused.
+        /// The agent is not connected. TCP clients are refused.
         case waiting
-        /// The place could not be had.
+        /// The place could not be opened.
         case failed
     }
 
-    /// Its number on the network, of the same kind as those of published ports; none is given twice.
+    /// A number unique on the network, shared with published ports; never reused.
     public let id: PublishedPort.ID
     public let kind: Kind
-    /// The place and the server. For an agent's own ports the place is where the port is had.
+    /// The place and the server. For an agent's own ports, the actual host address.
     public internal(set) var forward: AgentForward
     /// `forward`, `follow`, or `agent:` and the agent's name.
     public let owner: String
-    /// The guest that it leads to now; `nil` while it waits, and for an agent that carries no frames.
+    /// The guest that it currently leads to; `nil` while it waits, and for an agent without frames.
     public internal(set) var guest: Guest.ID?
     public internal(set) var state: State
-    /// Why the place could not be had.
+    /// Why the place could not be opened.
     public internal(set) var problem: String?
 }
 
 extension AgentPlace: CustomStringConvertible {
-    /// For messages to people.
+    /// For messages to users.
     public var description: String {
         switch kind {
         case .forward: "\(forward.specification)"
@@ -49,8 +49,8 @@ extension AgentPlace: CustomStringConvertible {
 }
 
 extension AgentPlace {
-    /// Why a place that a guest chooses could not be bound. Its holder is not searched for, because guests may ask as
-    /// often as they like, and the search goes through every process.
+    /// Why a place chosen by a guest could not be bound. The process that holds it is not determined, because a guest
+    /// may cause this at any rate, and the search visits every process.
     static func problem(_ error: Int32, _ place: TransportAddress, _ transport: PortForward.Transport) -> String {
         guard error != EADDRINUSE else { return "cannot publish \(place)/\(transport.rawValue): the port is in use" }
         return PortHolder.explain(error, place.address, place.port, transport)
@@ -58,7 +58,7 @@ extension AgentPlace {
 }
 
 extension AgentForward {
-    /// As the option `--forward` has it: `web/127.0.0.1:8080=tcp:127.0.0.1:80@blue`.
+    /// The format of the option `--forward`: `web/127.0.0.1:8080=tcp:127.0.0.1:80@blue`.
     public var specification: String {
         switch place {
         case .address(let address): "\(guest == .first ? "" : "\(guest)/")\(address)=\(target.specification)"

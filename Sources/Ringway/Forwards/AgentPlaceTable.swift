@@ -2,12 +2,12 @@ internal import RingwayAgentHost
 internal import RingwayAgentProtocol
 internal import RingwayWire
 
-/// The places on the host from which agents lead clients into guests: those that were configured, those that
-/// agents ask for, and those that follow listening ports.
+/// The places on the host whose clients agents forward to guests: configured ones, ones requested by agents, and ones
+/// that follow listening ports.
 ///
-/// It opens and reports nothing itself; each operation returns what has changed, for the caller to act on.
+/// A pure value: each operation returns the changes, for the caller to apply.
 struct AgentPlaceTable {
-    /// By what an agent's own place is found again.
+    /// Identifies an agent's own place.
     struct Key: Hashable {
         let agent: ObjectIdentifier
         let route: AgentRoute
@@ -15,22 +15,22 @@ struct AgentPlaceTable {
 
     private struct Record {
         var place: AgentPlace
-        /// The agent that it leads through now; of an agent's own place, whose it is.
+        /// The agent that it currently leads through; for an agent's own place, its owner.
         var agent: ObjectIdentifier?
-        /// Of an agent's own place.
+        /// Only for an agent's own place.
         var key: Key?
-        /// Of a configured place; it stays bound while the agent is away.
+        /// Only for a configured place; stays bound while the agent is not connected.
         var socket: PlaceSocket?
     }
 
-    /// Places of one agent that are remembered though they could not be had; granted ones have a bound of their own.
+    /// The most failed places to remember per agent; granted ones have their own limit.
     static var maximumFailed: Int { 1_024 }
 
     private var records: [PublishedPort.ID: Record] = [:]
     private var numbers: [Key: PublishedPort.ID] = [:]
     private var failed: [ObjectIdentifier: Int] = [:]
 
-    /// Every place, in the order in which they came.
+    /// All places, in order of creation.
     var all: [AgentPlace] { records.values.map(\.place).sorted { $0.id < $1.id } }
 
     subscript(number: PublishedPort.ID) -> AgentPlace? { records[number]?.place }
@@ -42,7 +42,7 @@ struct AgentPlaceTable {
 
     // MARK: Configured places
 
-    /// Takes up a configured place, which waits.
+    /// Adds a configured place, in state `waiting`.
     mutating func add(_ forward: AgentForward, _ socket: PlaceSocket, number: PublishedPort.ID) -> AgentPlace {
         let place = AgentPlace(
             id: number, kind: .forward, forward: forward, owner: AgentPlace.Kind.forward.rawValue, state: .waiting)
@@ -50,7 +50,7 @@ struct AgentPlaceTable {
         return place
     }
 
-    /// Configured places that no agent leads to.
+    /// Configured places without an agent.
     var waiting: [(place: AgentPlace, socket: PlaceSocket)] {
         records.values.compactMap { record in
             guard record.agent == nil, let socket = record.socket else { return nil }
@@ -58,7 +58,7 @@ struct AgentPlaceTable {
         }.sorted { $0.place.id < $1.place.id }
     }
 
-    /// A configured place leads to an agent from now on.
+    /// A configured place is now forwarded to an agent.
     mutating func lead(_ number: PublishedPort.ID, to agent: ObjectIdentifier, guest: Guest.ID?) {
         records[number]?.agent = agent
         records[number]?.place.guest = guest
@@ -66,7 +66,7 @@ struct AgentPlaceTable {
         records[number]?.place.problem = nil
     }
 
-    /// A configured place could not be bound. Returns it unless the same was reported before.
+    /// A configured place could not be bound. Returns the place unless the same failure was reported before.
     mutating func fail(_ number: PublishedPort.ID, because problem: String) -> AgentPlace? {
         guard let record = records[number], record.place.problem != problem else { return nil }
         records[number]?.place.state = .failed
@@ -74,7 +74,7 @@ struct AgentPlaceTable {
         return records[number]?.place
     }
 
-    /// Forgets a configured place.
+    /// Removes a configured place.
     mutating func remove(
         _ number: PublishedPort.ID
     ) -> (place: AgentPlace, agent: ObjectIdentifier?, socket: PlaceSocket?)? {
@@ -82,7 +82,7 @@ struct AgentPlaceTable {
         return (record.place, record.agent, record.socket)
     }
 
-    /// Every socket of a configured place, which the network gives up.
+    /// Removes and returns the sockets of all configured places.
     mutating func takeSockets() -> [PlaceSocket] {
         let sockets = records.values.compactMap(\.socket)
         for number in records.keys { records[number]?.socket = nil }
@@ -95,15 +95,15 @@ struct AgentPlaceTable {
     enum Change: Equatable {
         case added(AgentPlace)
         case failed(AgentPlace)
-        /// Nothing that was not known.
+        /// Nothing new.
         case nothing
     }
 
-    /// Takes note of what came of an agent's place.
+    /// Records the result of an agent's request for a place.
     ///
     /// - Parameters:
-    ///   - number: the one that it has, or a fresh one.
-    ///   - problem: why it could not be had; `nil` when it is had.
+    ///   - number: its number, or a new one.
+    ///   - problem: why it failed; `nil` if it succeeded.
     mutating func note(
         _ key: Key, _ kind: AgentPlace.Kind, _ forward: AgentForward, owner: String, guest: Guest.ID?,
         problem: String?, number: PublishedPort.ID
@@ -127,7 +127,7 @@ struct AgentPlaceTable {
         return problem == nil ? .added(place) : .failed(place)
     }
 
-    /// Forgets an agent's place; `nil` for one that is not known.
+    /// Removes an agent's place; `nil` if it is unknown.
     mutating func remove(_ key: Key) -> AgentPlace? {
         guard let number = numbers.removeValue(forKey: key), let record = records.removeValue(forKey: number) else {
             return nil
@@ -136,9 +136,9 @@ struct AgentPlaceTable {
         return record.place
     }
 
-    /// An agent has gone: its own places are forgotten, and configured ones wait.
+    /// An agent has disconnected: its own places are removed, and configured ones wait.
     ///
-    /// - Returns: the places that are forgotten, and the sockets that are to rest.
+    /// - Returns: the removed places, and the sockets that must stop listening.
     mutating func agentLeft(_ agent: ObjectIdentifier) -> (removed: [AgentPlace], resting: [PlaceSocket]) {
         var removed: [AgentPlace] = []
         var resting: [PlaceSocket] = []
@@ -155,7 +155,7 @@ struct AgentPlaceTable {
             }
         }
         failed[agent] = nil
-        // A port that could not be bound for it may be free for the next one.
+        // A port that could not be bound for this agent may be free for the next one.
         for (number, record) in records where record.agent == nil && record.place.state == .failed {
             records[number]?.place.state = .waiting
             records[number]?.place.problem = nil
@@ -163,7 +163,7 @@ struct AgentPlaceTable {
         return (removed.sorted { $0.id < $1.id }, resting)
     }
 
-    /// Places of agents that could not be had and may be tried again.
+    /// Failed places of agents that may be retried.
     var failedFollowers: [(key: Key, place: AgentPlace)] {
         records.values.compactMap { record in
             guard record.place.state == .failed, record.place.kind == .follow, let key = record.key else { return nil }

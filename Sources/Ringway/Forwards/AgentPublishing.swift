@@ -1,24 +1,23 @@
 internal import RingwayUsage
 internal import RingwayWire
 
-/// The ports of the host that agents may publish for their guests: none by default.
+/// The host ports that agents may publish for their guests: none by default.
 ///
-/// An agent speaks for its guest, and a guest that could have any port of the host's could stand in for the host's own
-/// services.
+/// An agent acts for its guest, and a guest that could have any host port could impersonate the host's own services.
 public struct AgentPublishing: Hashable, Sendable {
     /// Ports on some of the host's addresses.
     public struct Rule: Hashable, Sendable {
         public var addresses: BindPolicy
         public var ports: ClosedRange<UInt16>
 
-        /// A rule for ports that need no privilege, or for others.
+        /// A rule for unprivileged ports, or for others.
         public init(_ addresses: BindPolicy, ports: ClosedRange<UInt16> = AgentPublishing.ordinaryPorts) {
             self.addresses = addresses
             self.ports = ports
         }
     }
 
-    /// An agent may have what one of them allows.
+    /// An agent may have a port that any of the rules allows.
     public var rules: [Rule]
 
     public init(_ rules: [Rule]) { self.rules = rules }
@@ -26,7 +25,7 @@ public struct AgentPublishing: Hashable, Sendable {
     /// Agents publish nothing.
     public static let none = AgentPublishing([])
 
-    /// Ports without privilege. Those below belong to the machine's own services, and are allowed by name alone.
+    /// Unprivileged ports. Lower ones belong to the machine's own services and must be allowed explicitly.
     public static var ordinaryPorts: ClosedRange<UInt16> { 1_024...UInt16.max }
 
     /// The accepted syntax, for help and errors.
@@ -76,10 +75,10 @@ public struct AgentPublishing: Hashable, Sendable {
 
     // MARK: Asking
 
-    /// The address for a requested port; `nil` when it is not allowed. A request for every address of a family gets
-    /// the first one that is allowed.
+    /// The address for a requested port; `nil` if it is not allowed. A request for every address of a family gets the
+    /// first allowed one.
     ///
-    /// - Parameter policy: where ports may be had at all.
+    /// - Parameter policy: the addresses that are allowed in general.
     func place(for wanted: TransportAddress, within policy: BindPolicy) -> IPAddress? {
         for rule in rules where rule.allows(wanted.port) {
             for place in rule.addresses.places(for: wanted.address) {
@@ -99,7 +98,7 @@ public struct AgentPublishing: Hashable, Sendable {
 }
 
 extension AgentPublishing.Rule {
-    /// Whether a port is among those of the rule; zero is one that the kernel chooses, which may be any without privilege.
+    /// Whether the rule includes a port; zero lets the kernel choose an unprivileged one.
     fileprivate func allows(_ port: UInt16) -> Bool {
         guard port == 0 else { return ports.contains(port) }
         return ports.lowerBound <= AgentPublishing.ordinaryPorts.lowerBound && ports.upperBound == .max
@@ -107,7 +106,7 @@ extension AgentPublishing.Rule {
 }
 
 extension AgentPublishing: CustomStringConvertible {
-    /// As `init` reads it.
+    /// In the format that `init` reads.
     public var description: String {
         guard !rules.isEmpty else { return "none" }
         return rules.map { rule in

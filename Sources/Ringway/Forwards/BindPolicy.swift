@@ -1,7 +1,7 @@
 public import RingwayWire
 
-/// On which of the host's addresses ports may be had: those that are published, those of forwards through agents, and
-/// those that agents ask for.
+/// The host addresses on which ports may be opened: published ones, those of forwards through agents, and those
+/// requested by agents.
 public enum BindPolicy: Hashable, Sendable {
     /// On every address.
     case everywhere
@@ -10,8 +10,8 @@ public enum BindPolicy: Hashable, Sendable {
     /// On these addresses only.
     case addresses([IPAddress])
 
-    /// The addresses at which a requested port may be bound; none when it is not allowed. A request for every
-    /// address gets those that are allowed.
+    /// The addresses at which a requested port may be bound; empty if not allowed. A request for every address gets
+    /// those that are allowed.
     ///
     /// - Parameter requested: `nil` for every address of both families.
     func places(for requested: IPAddress?) -> [IPAddress?] {
@@ -40,7 +40,7 @@ public enum BindPolicy: Hashable, Sendable {
 }
 
 extension BindPolicy: CustomStringConvertible {
-    /// As it is written in a configuration.
+    /// In configuration format.
     public var description: String {
         switch self {
         case .everywhere: "all"

@@ -1,7 +1,7 @@
 internal import Glibc
 
-/// TCP sockets that are bound and do not listen, which the kernel (6.8) lists by socket diagnosis (sock_diag(7))
-/// alone.
+/// TCP sockets that are bound but not listening, which the kernel (6.8) only lists through socket diagnosis
+/// (sock_diag(7)).
 enum BoundSockets {
     private static var byFamily: UInt16 { 20 }
     private static var netlinkDiagnosis: Int32 { 4 }
@@ -9,7 +9,7 @@ enum BoundSockets {
     private static var states: UInt32 { 1 << 10 | 1 << 13 }
     private static var requestLength: Int { 72 }
     private static var headerLength: Int { 16 }
-    /// Of `struct inet_diag_msg`: its bytes, and where the source port, the user and the inode are.
+    /// `struct inet_diag_msg`: its size, and the offsets of source port, user and inode.
     private static var messageLength: Int { 72 }
     private static var portPlace: Int { 4 }
     private static var userPlace: Int { 64 }
@@ -45,7 +45,7 @@ enum BoundSockets {
         }
     }
 
-    /// Whether more is to come.
+    /// Returns whether more messages follow.
     private static func read(
         _ answer: ArraySlice<UInt8>, _ port: UInt16, _ found: inout [(inode: UInt64, user: UInt32)]
     ) -> Bool {

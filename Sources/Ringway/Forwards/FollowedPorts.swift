@@ -5,24 +5,24 @@ internal import RingwaySystem
 internal import RingwayWire
 internal import Synchronization
 
-/// The listeners that an agent has reported, by the number of the forward: one port may have a listener for each
-/// family, and one for both.
+/// The listeners that an agent has reported, by forward number: one port may have a listener per family, and one for
+/// both.
 struct FollowedListeners {
     fileprivate var addresses: [UInt32: Set<IPAddress>] = [:]
 }
 
-/// Ports of the host's loopback that follow what is listened on inside guests.
+/// Host loopback ports that follow listening ports inside guests.
 extension VirtualNetwork {
-    /// Numbers of such forwards, apart from those of forwards that were asked for.
+    /// The first number of these forwards, apart from configured ones.
     private static var firstNumber: UInt32 { 0x8000_0000 }
-    /// Ports below belong to the machine's own services.
+    /// Lower ports belong to the machine's own services.
     private static var lowestPort: UInt16 { 1_024 }
 
-    /// Opens and closes ports as an agent reports them. A port that another program has on the host stays its own.
+    /// Opens and closes ports as an agent reports them. A port of another program on the host is left alone.
     func follow(_ changes: [PortReport.Change], of agent: AgentGuest, _ listeners: inout FollowedListeners) {
         guard configuration.followsListeningPorts else { return }
         self.changes.withLock { _ in
-            // Those that come first: what the same number leads to already is kept when a server moves.
+            // Opened ports come first, so that a forward is kept if a server only moves.
             let ordered = changes.filter(\.isListening) + changes.filter { !$0.isListening }
             for change in ordered where change.port.transport == .tcp && change.port.address.port >= Self.lowestPort {
                 for server in Self.servers(change.port.address)
@@ -65,7 +65,7 @@ extension VirtualNetwork {
         note(.follow, .host(number), AgentForward(.address(server), to: target), of: agent, problem: problem)
     }
 
-    /// Tries those again that could not be had. The caller holds `changes`.
+    /// Retries ports that could not be opened. The caller holds `changes`.
     func followAgain() {
         for (key, place) in state.withLock({ $0.agentPlaces.failedFollowers }) {
             guard case .host(let number) = key.route, case .address(let server) = place.forward.place,
@@ -75,8 +75,8 @@ extension VirtualNetwork {
         }
     }
 
-    /// Where a listener is reached inside the guest, and stands for on the host: the loopback of its family, or of both
-    /// where it takes all of IPv6, which mostly means IPv4 too. Nowhere for one that listens on other addresses only.
+    /// The loopback addresses through which a listener is reached in the guest, and which it gets on the host: that of
+    /// its family, or both for all of IPv6, which usually includes IPv4. Empty for a listener on other addresses only.
     private static func servers(_ listener: TransportAddress) -> [TransportAddress] {
         let ipv4 = TransportAddress(address: IPAddress(IPv4Address(127, 0, 0, 1)), port: listener.port)
         let ipv6 = TransportAddress(address: IPAddress(high: 0, low: 1), port: listener.port)

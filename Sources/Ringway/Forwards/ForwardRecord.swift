@@ -1,29 +1,28 @@
 internal import RingwayEngine
 internal import RingwayWire
 
-/// A forward as its network keeps it, with the host's sockets that hold its ports from when it is published until it no
-/// longer is.
+/// A forward in the network's table, with the host sockets that hold its ports from publication to removal.
 struct ForwardRecord {
     var port: PublishedPort
-    /// The sockets, in the order of `orders`; empty where they could not be had.
+    /// The sockets, in the order of `orders`; empty if they could not be opened.
     private(set) var sockets: [Int32] = []
-    /// Whether they listen, lent to an engine or about to be; otherwise they rest.
+    /// Whether they are listening, on behalf of an engine; otherwise they are only bound.
     private(set) var isListening = false
-    /// Whether the socket was opened by another, and listens whatever we do.
+    /// Whether another program opened the socket, which then always listens.
     private(set) var isInherited = false
-    /// Where the first port of each order of UDP leads.
+    /// The guest address of the first port of each UDP socket.
     private(set) var targets: [IPAddress] = []
 
     init(port: PublishedPort) { self.port = port }
 
-    /// The sockets that a forward takes, as they are to be now. TCP has one for both families; a UDP mapping belongs to
-    /// the shard of the guest's address, so each family has a socket of its own.
+    /// The sockets that a forward currently needs. TCP has one for both families; a UDP mapping belongs to the shard of
+    /// the guest's address, so each family has its own socket.
     ///
-    /// - Parameter engine: the guest's; `nil` while it is away.
+    /// - Parameter engine: the guest's engine; `nil` while it is not attached.
     func orders(on policy: BindPolicy, _ engine: Engine?) -> [ListenOrder] {
         let forward = port.forward
         let places = policy.places(for: forward.hostAddress)
-        // The shards choose the guest's address for each client of TCP.
+        // The shards choose the guest's address for each TCP client.
         let isStream = forward.transport == .tcp
         func order(_ address: IPAddress?, ipv4: Bool) -> ListenOrder {
             var order = ListenOrder(
@@ -43,7 +42,7 @@ struct ForwardRecord {
         }
         return places.compactMap { $0 }.map { place in
             var order = order(place, ipv4: place.isIPv4)
-            // A host without IPv6 has no loopback of that family either.
+            // A host without IPv6 has no IPv6 loopback either.
             order.isOptional = forward.hostAddress == nil && !place.isIPv4 && places.count > 1
             return order
         }
@@ -51,33 +50,33 @@ struct ForwardRecord {
 
     // MARK: Sockets
 
-    /// Takes sockets that were opened for these orders.
+    /// Takes ownership of sockets that were opened for these orders.
     mutating func adopt(_ sockets: [Int32], _ orders: [ListenOrder]) {
         self.sockets = sockets
         isListening = !(orders.first?.isResting ?? true)
     }
 
-    /// Takes the sockets of a forward that is no longer published, which wanted the same ports.
+    /// Takes over the sockets of a removed forward that had the same ports.
     mutating func adopt(socketsOf other: ForwardRecord) {
         sockets = other.sockets
         isListening = other.isListening
         isInherited = other.isInherited
     }
 
-    /// Takes a socket that another has opened.
+    /// Takes over a socket that another program has opened.
     mutating func adopt(inherited socket: Int32) {
         sockets = [socket]
         isListening = true
         isInherited = true
     }
 
-    /// Has sockets listen that rest.
+    /// Makes bound sockets listen.
     mutating func wake(_ orders: [ListenOrder]) throws(HostListenFailure) {
         try PortSockets.wake(orders, &sockets)
         isListening = true
     }
 
-    /// Has sockets rest that no engine has any more.
+    /// Stops listening on sockets that no engine uses.
     mutating func rest(_ orders: [ListenOrder]) {
         port.guest = nil
         targets = []
@@ -86,26 +85,26 @@ struct ForwardRecord {
         isListening = false
     }
 
-    /// Gives the ports up, whose sockets no engine has any more.
+    /// Closes the sockets, which no engine uses.
     mutating func close() {
         PortSockets.close(sockets)
         forgetSockets()
     }
 
-    /// The sockets have another owner now.
+    /// Drops sockets that have another owner now.
     mutating func forgetSockets() {
         sockets = []
         isListening = false
         isInherited = false
     }
 
-    /// The orders are a guest's now.
+    /// The sockets now belong to a guest.
     mutating func lead(to guest: Guest.ID, _ orders: [ListenOrder]) {
         port.guest = guest
         targets = Self.targets(of: orders)
     }
 
-    /// Whether UDP leads where the guest's addresses are: a socket's shard depends on them.
+    /// Whether UDP sockets match the guest's current addresses, which determine their shards.
     func leads(where orders: [ListenOrder]) -> Bool { targets == Self.targets(of: orders) }
 
     private static func targets(of orders: [ListenOrder]) -> [IPAddress] {
@@ -113,7 +112,7 @@ struct ForwardRecord {
     }
 }
 
-/// When what has failed is tried again: after a second, and then each time after twice as long, up to a minute.
+/// The retry interval for failed forwards: one second, doubled on each attempt, up to a minute.
 struct ForwardRetry {
     private static var first: UInt64 { 1_000 }
     private static var longest: UInt64 { 60_000 }
@@ -121,7 +120,7 @@ struct ForwardRetry {
     private var delay = ForwardRetry.first
     private var isScheduled = false
 
-    /// Something has failed anew; the milliseconds until the next attempt, unless one is to come anyway.
+    /// A new failure; returns the milliseconds until the next attempt, unless one is scheduled.
     mutating func failed() -> UInt64? {
         delay = Self.first
         guard !isScheduled else { return nil }
@@ -129,7 +128,7 @@ struct ForwardRetry {
         return delay
     }
 
-    /// An attempt was made; the milliseconds until the next one, if there is to be one.
+    /// An attempt was made; returns the milliseconds until the next one, if needed.
     mutating func attempted(isSettled: Bool) -> UInt64? {
         delay = isSettled ? Self.first : min(Self.longest, delay * 2)
         isScheduled = !isSettled

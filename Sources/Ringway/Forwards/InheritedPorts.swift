@@ -4,12 +4,12 @@ internal import RingwayEngine
 internal import RingwayWire
 internal import Synchronization
 
-/// TCP sockets that listen already, opened by another program such as a service manager, for ports that are to be published.
+/// Listening TCP sockets opened by another program, such as a service manager, for ports to be published.
 ///
-/// They belong to that program too: they cannot be stopped from listening, and are open for as long as the network lives.
-/// While one leads to no guest its clients are accepted and reset here.
+/// That program owns them, too: they cannot stop listening, and are open as long as the network exists. While a socket
+/// has no guest, its clients are accepted and reset here.
 struct InheritedPorts {
-    /// Where a socket listens; no address stands for every one of both families.
+    /// A socket's address; `nil` for all addresses of both families.
     struct Place: Hashable {
         let address: IPAddress?
         let port: UInt16
@@ -18,7 +18,7 @@ struct InheritedPorts {
     private var free: [Place: Int32] = [:]
     private(set) var descriptors: [Int32] = []
 
-    /// Takes a socket up, and with it its descriptor.
+    /// Adds a socket and takes ownership of its descriptor.
     mutating func add(_ descriptor: Int32) throws(VirtualNetwork.Failure) {
         guard let place = Self.place(of: descriptor) else {
             throw VirtualNetwork.Failure("descriptor \(descriptor) is no TCP socket that listens", .invalid)
@@ -32,18 +32,18 @@ struct InheritedPorts {
         descriptors.append(descriptor)
     }
 
-    /// The socket of a port that is to be published, if it is here.
+    /// Removes and returns the socket for a port to be published, if there is one.
     mutating func take(for forward: PortForward) -> Int32? {
         guard forward.transport == .tcp, forward.hostPorts.count == 1 else { return nil }
         return free.removeValue(forKey: Place(address: forward.hostAddress, port: forward.hostPorts.lowerBound))
     }
 
-    /// A port is no longer published.
+    /// The port is no longer published.
     mutating func giveBack(_ descriptor: Int32) {
         if let place = Self.place(of: descriptor) { free[place] = descriptor }
     }
 
-    /// Closes all of them.
+    /// Closes all sockets.
     mutating func close() {
         for descriptor in descriptors { _ = Glibc.close(descriptor) }
         free = [:]
@@ -66,20 +66,21 @@ struct InheritedPorts {
 }
 
 extension VirtualNetwork {
-    /// Uses a TCP socket that listens already, opened by another program such as a service manager, for its port once that is
-    /// published; before, and while there is no guest, clients are accepted and reset. Adopts the descriptor.
+    /// Uses a listening TCP socket, opened by another program such as a service manager, for its port once that is
+    /// published. Before, and while there is no guest, clients are accepted and reset. Takes ownership of the
+    /// descriptor.
     ///
-    /// A socket of every address of both families is for a forward without an address.
+    /// A socket on all addresses of both families is for a forward without an address.
     public func adopt(portListener descriptor: Int32) throws(Failure) {
         try state.withLock { (state) throws(Failure) in try state.inheritedPorts.add(descriptor) }
         resetClients(of: descriptor)
     }
 
-    /// Has clients of a socket that leads nowhere accepted and reset.
+    /// Accepts and resets clients of a socket without guest.
     func resetClients(of descriptor: Int32) {
         loop.post { [weak self] in
             self?.loop.watch(descriptor) {
-                // A few at a time: the loop has other things to do.
+                // A bounded number per turn of the loop.
                 for _ in 0..<64 {
                     let client = accept(descriptor, nil, nil)
                     guard client >= 0 else { return }
@@ -91,13 +92,13 @@ extension VirtualNetwork {
         }
     }
 
-    /// Leaves the clients of a socket to a guest.
+    /// Stops accepting clients of a socket, which a guest accepts from now on.
     func leaveClients(of descriptor: Int32) {
         loop.post { [weak self] in self?.loop.unwatch(descriptor) }
     }
 
-    /// Gives up the ports of forwards whose sockets no engine has any more; sockets that another program has opened stay
-    /// for the next forward of the port.
+    /// Closes the ports of forwards whose sockets no engine uses; sockets opened by another program are kept for the
+    /// next forward of the port.
     func closePorts(of records: [ForwardRecord]) {
         for record in records {
             var record = record

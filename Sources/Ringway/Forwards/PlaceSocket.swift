@@ -6,12 +6,12 @@ internal import RingwaySystem
 internal import RingwayWire
 internal import Synchronization
 
-/// The socket at which the host waits for clients of a configured place.
+/// The listening socket of a configured place.
 ///
-/// A TCP port is held from when the place is configured until it is removed: one socket is bound all the time and listens
-/// only while there is an agent. While it does not listen SO_REUSEADDR is off, which keeps every other server out of the
-/// port. A UDP port is held only while there is an agent, because nothing would refuse its clients; a unix socket's file
-/// is there only while there is one.
+/// A TCP port is held as long as the place is configured: one socket stays bound and listens only while there is an
+/// agent. While it does not listen SO_REUSEADDR is off, which keeps other servers from binding the port. A UDP port is
+/// only held while there is an agent, because its clients could not be refused; a unix socket's file only exists while
+/// there is one.
 final class PlaceSocket: Sendable {
     private static var backlog: Int32 { 1_024 }
 
@@ -23,7 +23,7 @@ final class PlaceSocket: Sendable {
     }
     private let state: Mutex<State>
 
-    /// Finds out whether the place can be had, and holds it where it can be held.
+    /// Checks whether the place can be opened, and binds it if it is a TCP port.
     init(_ forward: AgentForward) throws(VirtualNetwork.Failure) {
         self.forward = forward
         if case .unix = forward.place, forward.isDatagram {
@@ -31,7 +31,7 @@ final class PlaceSocket: Sendable {
         }
         guard case .address(let address) = forward.place, !forward.isDatagram else {
             state = Mutex(State())
-            // That the place can be had is known at once, though it may be lost until the agent comes.
+            // Checks early that the place can be opened, although it may be taken before the agent connects.
             _ = try listen()
             rest()
             return
@@ -47,7 +47,7 @@ final class PlaceSocket: Sendable {
 
     deinit { end() }
 
-    /// Has the place accept clients: a descriptor for the agents' thread.
+    /// Listens: returns a descriptor for the agents' thread.
     func listen() throws(VirtualNetwork.Failure) -> OwnedDescriptor {
         switch forward.place {
         case .unix(let path):
@@ -78,7 +78,7 @@ final class PlaceSocket: Sendable {
         }
     }
 
-    /// The agent has gone: clients are refused from now on, and those that were not accepted yet are reset.
+    /// The agent has disconnected: clients are refused from now on, and those not accepted yet are reset.
     func rest() {
         let (held, file) = state.withLock { state in
             defer { state.file = nil }
@@ -86,19 +86,19 @@ final class PlaceSocket: Sendable {
         }
         file?.remove()
         guard held >= 0 else { return }
-        // A listening socket stays bound.
+        // The socket stays bound.
         shutdown(held, Int32(SHUT_RDWR))
         Self.keepOthersOut(held, true)
     }
 
-    /// Gives the place up.
+    /// Closes the place.
     func end() {
         let (held, file) = state.withLock { state in
             defer { state = State() }
             return (state.descriptor, state.file)
         }
         file?.remove()
-        // The agents' thread has a descriptor of its own, which may close later.
+        // The agents' thread has its own descriptor, which may be closed later.
         if held >= 0 {
             shutdown(held, Int32(SHUT_RDWR))
             close(held)

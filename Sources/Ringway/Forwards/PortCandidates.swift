@@ -1,9 +1,9 @@
 internal import RingwayEngine
 
-/// Ports of the host to try, one after the other, for a forward whose ports are to be chosen: a port that is free when it
-/// is looked for may be taken when it is bound.
+/// Host ports to try, one after another, for a forward with automatic ports: a free port may be taken before it is
+/// bound.
 struct PortCandidates {
-    /// How often ports that the kernel says are free are tried.
+    /// The most attempts with ports that the kernel reports as free.
     private static var attempts: Int { 16 }
 
     private let forward: PortForward
@@ -39,7 +39,7 @@ struct PortCandidates {
         return nil
     }
 
-    /// Why there are no more, as the end of a sentence.
+    /// Why there are no more candidates, as the end of a sentence.
     var reason: String {
         if forward.hostPorts.lowerBound > 0 {
             return "every port from \(forward.hostPorts.lowerBound) to \(forward.hostPorts.upperBound) is in use"

@@ -1,17 +1,17 @@
 public import RingwayWire
 
-/// Ports of the host that lead to ports of the guest.
+/// Host ports that are forwarded to guest ports.
 public struct PortForward: Hashable, Sendable, CustomStringConvertible {
     public enum Transport: String, Hashable, Sendable { case tcp, udp }
 
-    /// Where the host listens; `nil` for every address of both families.
+    /// The listening address; `nil` for all addresses of both families.
     public var hostAddress: IPAddress?
-    /// As many ports as `guestPorts`, in the same order; or, to have free ports chosen, `0...0`, or a range out of which
-    /// one is chosen for a single guest port.
+    /// As many ports as `guestPorts`, in the same order; or `0...0` for free ports, or, for a single guest port, a
+    /// range from which a free port is chosen.
     public var hostPorts: ClosedRange<UInt16>
     public var guestPorts: ClosedRange<UInt16>
     public var transport: Transport
-    /// The guest it leads to, which need not be there yet.
+    /// The guest; it need not be attached yet.
     public var guest: GuestSelector
 
     public init(
@@ -25,12 +25,12 @@ public struct PortForward: Hashable, Sendable, CustomStringConvertible {
         self.guest = guest
     }
 
-    /// Whether the host's ports are chosen among free ones when it is published.
+    /// Whether free host ports are chosen on publication.
     public var choosesHostPorts: Bool {
         hostPorts.lowerBound == 0 || (guestPorts.count == 1 && hostPorts.count > 1)
     }
 
-    /// Whether the two cannot be published at the same time, because they want the same port of the host.
+    /// Whether the two conflict, because they need the same host port.
     public func overlaps(_ other: PortForward) -> Bool {
         guard !choosesHostPorts, !other.choosesHostPorts, transport == other.transport,
             hostPorts.overlaps(other.hostPorts)
@@ -40,11 +40,11 @@ public struct PortForward: Hashable, Sendable, CustomStringConvertible {
         return address == otherAddress || address.isUnspecified || otherAddress.isUnspecified
     }
 
-    /// Two of the forwards that want the same port of the host; `nil` when no two do.
+    /// Two conflicting forwards; `nil` if there are none.
     public static func conflict(in forwards: [PortForward]) -> (PortForward, PortForward)? {
         let fixed = forwards.filter { !$0.choosesHostPorts }
         let ordered = fixed.sorted { $0.hostPorts.lowerBound < $1.hostPorts.lowerBound }
-        // Those that may still reach as far as the next one; as a rule one or two.
+        // Forwards that may still overlap the next one; usually one or two.
         var open: [PortForward] = []
         for forward in ordered {
             open.removeAll { $0.hostPorts.upperBound < forward.hostPorts.lowerBound }
@@ -54,7 +54,7 @@ public struct PortForward: Hashable, Sendable, CustomStringConvertible {
         return nil
     }
 
-    /// In Docker's syntax, the guest before it where one is named.
+    /// In Docker's syntax, preceded by the guest if one is named.
     public var description: String {
         func range(_ ports: ClosedRange<UInt16>) -> String {
             ports.count == 1 ? "\(ports.lowerBound)" : "\(ports.lowerBound)-\(ports.upperBound)"

@@ -3,7 +3,7 @@ internal import RingwayEngine
 internal import RingwayWire
 internal import Synchronization
 
-/// The holder of a port that could not be bound.
+/// Finds the process that holds a port.
 enum PortHolder {
     static func kind(of error: Int32) -> VirtualNetwork.Failure.Kind {
         switch error {
@@ -15,9 +15,9 @@ enum PortHolder {
         }
     }
 
-    /// One line for a person: what could not be had, why, and what to do.
+    /// One line for users: what failed, why, and the remedy.
     ///
-    /// - Parameter holder: what of the network's own has the port, where it is known.
+    /// - Parameter holder: the part of the network that holds the port, if any.
     static func explain(
         _ error: Int32, _ address: IPAddress?, _ port: UInt16, _ transport: PortForward.Transport,
         holder: String? = nil
@@ -44,7 +44,7 @@ enum PortHolder {
 }
 
 extension VirtualNetwork {
-    /// Why the ports of one of the records could not be had.
+    /// Why the ports of one of the records could not be opened.
     func failure(_ error: HostListenFailure, _ records: [ForwardRecord]) -> Failure {
         guard let port = (records.first { $0.port.id == error.forward } ?? records.first)?.port else {
             return Failure(String(cString: strerror(error.errno)), PortHolder.kind(of: error.errno))
@@ -56,7 +56,7 @@ extension VirtualNetwork {
             PortHolder.kind(of: error.errno))
     }
 
-    /// The forward of this network that has a port which another one needs, and its owner.
+    /// The forward of this network that holds a port needed by another one, and its owner.
     private func ownHolder(of port: UInt16, _ forward: PortForward, except number: PublishedPort.ID) -> String? {
         var wanted = forward
         wanted.hostPorts = port...port
@@ -74,18 +74,18 @@ extension VirtualNetwork {
 }
 
 extension GuestSelector {
-    /// For a sentence.
+    /// For use in a sentence.
     var words: String {
         self == .first ? "a guest" : "guest \(self)"
     }
 }
 
-/// The machine's sockets, as far as the kernel shows them to us.
+/// The machine's sockets, as far as the kernel shows them to this process.
 enum HostSocketTable {
-    /// The process with a socket bound to the port, or the user it belongs to where we may not look at their processes.
+    /// The process with a socket bound to the port, or its user if that user's processes may not be inspected.
     static func holder(of port: UInt16, _ transport: PortForward.Transport) -> String? {
         var found = table(port, transport)
-        // Sockets that are bound and do not listen, as those of ports that wait for a guest, are in no file.
+        // Bound sockets that do not listen, as those of ports that wait for a guest, are not in /proc/net.
         if found.isEmpty, transport == .tcp { found = BoundSockets.find(port) }
         guard let first = found.first else { return nil }
         let sockets = Set(found.map { "socket:[\($0.inode)]" })

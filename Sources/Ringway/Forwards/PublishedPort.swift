@@ -1,18 +1,18 @@
-/// A forward that a network has, from when it is published until it is removed or the network ends.
+/// A published forward, from its publication to its removal or the network's end.
 public struct PublishedPort: Hashable, Sendable, Identifiable {
-    /// Its number on the network; none is given twice.
+    /// A number unique on the network; never reused.
     public let id: UInt32
     /// The forward as published: the request, with chosen ports filled in.
     public internal(set) var forward: PortForward
-    /// The request.
+    /// The forward as requested.
     public let requested: PortForward
-    /// Whether the host's ports were chosen among free ones.
+    /// Whether free host ports were chosen.
     public var isChosen: Bool { forward != requested }
     /// Owner tag. `setPublished` replaces only ports with the same owner.
     public let owner: String
-    /// The guest it leads to now; `nil` while that one is not there, and clients are refused.
+    /// The current guest; `nil` while it is not attached, and clients are refused.
     public internal(set) var guest: Guest.ID?
-    /// Why its ports could not be had, or lead nowhere although its guest is there. It is tried again.
+    /// Why its ports could not be opened, or cannot be forwarded although the guest is attached. Retried later.
     public internal(set) var problem: String?
 }
 

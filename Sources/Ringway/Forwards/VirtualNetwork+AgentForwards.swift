@@ -4,33 +4,34 @@ internal import RingwayAgentProtocol
 internal import RingwayWire
 internal import Synchronization
 
-/// An agent that is there.
+/// A connected agent.
 struct AttachedAgent {
     let agent: AgentGuest
-    /// Its guest; `nil` of an agent that carries no frames.
+    /// Its guest; `nil` for an agent without frames.
     let guest: Guest.ID?
-    /// A label for people: the guest's name, or the agent's number.
+    /// A label for users: the guest's name, or the agent's number.
     let name: String
 }
 
-/// Forwards through agents live as long as they are wanted; while their guest's agent is away clients are refused.
+/// Forwards through agents exist until they are removed; while their guest's agent is not connected, clients are
+/// refused.
 extension VirtualNetwork {
-    /// Every place from which an agent leads clients to a guest: forwards, ports that agents publish, ports that follow
-    /// a guest's.
+    /// Every place whose clients an agent forwards to a guest: forwards, ports published by agents, ports that follow a
+    /// guest's.
     public var agentPlaces: [AgentPlace] { state.withLock { $0.agentPlaces.all } }
 
-    /// One of them; `nil` when there is none of that number.
+    /// The place with this number; `nil` if there is none.
     public func agentPlace(_ number: PublishedPort.ID) -> AgentPlace? { state.withLock { $0.agentPlaces[number] } }
 
-    /// Every forward that was asked for by `forward`, by its number.
+    /// Every forward created by `forward`, by number.
     public var agentForwards: [PublishedPort.ID: AgentForward] {
         Dictionary(
             uniqueKeysWithValues: agentPlaces.filter { $0.kind == .forward }.map { ($0.id, $0.forward) })
     }
 
-    /// Leads clients of a place on the host to a server inside a guest, now or as soon as its agent comes.
+    /// Forwards clients of a place on the host to a server inside a guest, now or when its agent connects.
     ///
-    /// - Returns: its number, of the same kind as those of published ports.
+    /// - Returns: its number, unique among published ports, too.
     @discardableResult
     public func forward(_ forward: AgentForward) throws(Failure) -> PublishedPort.ID {
         try changes.withLock { (_) throws(Failure) in
@@ -45,7 +46,7 @@ extension VirtualNetwork {
         }
     }
 
-    /// The forward at an allowed address: a request for every address of a family gets the first that is allowed.
+    /// The forward at an allowed address: a request for every address of a family gets the first allowed one.
     private func placed(_ forward: AgentForward) throws(Failure) -> AgentForward {
         guard case .address(let address) = forward.place else { return forward }
         guard let place = configuration.publishOn.places(for: address.address).first, let place else {
@@ -56,8 +57,8 @@ extension VirtualNetwork {
         return placed
     }
 
-    /// Ends a forward through an agent. Its place on the host is free when this returns; connections that came through it
-    /// live on. Places that an agent has published, or that follow a guest's port, cannot be ended so.
+    /// Removes a forward through an agent. Its place on the host is free when this returns; existing connections
+    /// continue. Places that an agent has published, or that follow a guest's port, cannot be removed by this call.
     public func endForward(_ number: PublishedPort.ID) throws(Failure) {
         let (agent, socket) = try changes.withLock { (_) throws(Failure) in
             guard let place = agentPlace(number) else {
@@ -71,7 +72,7 @@ extension VirtualNetwork {
             report(.agentForwardRemoved(place))
             return (agent, removed?.socket)
         }
-        // The next request may be for the same place. The agents' thread may be waiting to make changes of its own.
+        // The next request may be for the same place. The agents' thread may be waiting to make changes itself.
         agent?.endForwardNow(number: number)
         socket?.end()
     }
@@ -92,7 +93,7 @@ extension VirtualNetwork {
 
     // MARK: Agents come and go; called on their thread
 
-    /// An agent has come.
+    /// An agent has connected.
     func add(_ agent: AttachedAgent) {
         changes.withLock { _ in
             state.withLock { $0.agents[ObjectIdentifier(agent.agent)] = agent }
@@ -100,7 +101,7 @@ extension VirtualNetwork {
         }
     }
 
-    /// An agent has gone.
+    /// An agent has disconnected.
     func remove(_ agent: AgentGuest) {
         let id = ObjectIdentifier(agent)
         changes.withLock { _ in
@@ -114,7 +115,7 @@ extension VirtualNetwork {
         }
     }
 
-    /// Has configured places lead to their agents, where those are there.
+    /// Forwards configured places to their agents, if connected.
     private func leadPlaces() {
         for (place, socket) in state.withLock({ $0.agentPlaces.waiting }) {
             guard let attached = state.withLock({ agent(for: place.forward.guest, in: $0) }) else { continue }
@@ -145,13 +146,13 @@ extension VirtualNetwork {
 
     // MARK: Places that agents have of their own; called on their thread
 
-    /// Takes note of what came of an agent's place, and says it.
+    /// Records and reports the result of an agent's request for a place.
     func note(
         _ kind: AgentPlace.Kind, _ route: AgentRoute, _ forward: AgentForward, of agent: AgentGuest, problem: String?
     ) {
         let id = ObjectIdentifier(agent)
         let change = state.withLock { state -> AgentPlaceTable.Change in
-            // Of an agent that has gone nothing is kept.
+            // The agent has disconnected: nothing is recorded.
             guard let attached = state.agents[id] else { return .nothing }
             let key = AgentPlaceTable.Key(agent: id, route: route)
             let number = state.agentPlaces.number(of: key) ?? state.freshForwardNumber()
@@ -168,7 +169,7 @@ extension VirtualNetwork {
         }
     }
 
-    /// Forgets an agent's place.
+    /// Removes an agent's place.
     func forget(_ route: AgentRoute, of agent: AgentGuest) {
         let key = AgentPlaceTable.Key(agent: ObjectIdentifier(agent), route: route)
         guard let place = state.withLock({ $0.agentPlaces.remove(key) }) else { return }
@@ -177,7 +178,7 @@ extension VirtualNetwork {
 
     // MARK: Trying again
 
-    /// Milliseconds until a place that could not be had is tried again: the first time, and at the most.
+    /// Milliseconds until a failed place is retried: at first, and at most.
     private static var firstRetry: UInt64 { 1_000 }
     private static var longestRetry: UInt64 { 30_000 }
 

@@ -2,27 +2,26 @@ internal import RingwayEngine
 internal import RingwayWire
 internal import Synchronization
 
-/// Published ports stay until they are removed: while their guest is away TCP ports stay taken and refuse, and
-/// as soon as it is there they lead to it. A moved forward never takes connections with it that exist.
+/// Published ports stay published until removed: while their guest is not attached TCP ports are held and refuse
+/// clients. A forward that moves to another guest leaves its existing connections alone.
 extension VirtualNetwork {
-    /// Everything that is published, in the order in which it was.
+    /// All published ports, in order of publication.
     public var publishedPorts: [PublishedPort] {
         state.withLock { $0.forwards.values.map(\.port).sorted { $0.id < $1.id } }
     }
 
-    /// One of them; `nil` when nothing is published under the number.
+    /// The port with this number; `nil` if there is none.
     public func publishedPort(_ number: PublishedPort.ID) -> PublishedPort? {
         state.withLock { $0.forwards[number]?.port }
     }
 
-    /// Publishes ports of the host as ports of a guest, at once or as soon as it comes. All of a range or none of it.
+    /// Publishes host ports as ports of a guest, now or when it is attached. All ports of a range, or none.
     ///
     /// - Parameters:
-    ///   - forward: host port 0 stands for ports that are free, and a range of the host for one guest port for one of
-    ///     it that is free; the answer names them.
+    ///   - forward: host port 0 means free ports, and a host range for one guest port means a free port from it; the
+    ///     result names the chosen ports.
     ///   - owner: the owner tag; `setPublished` of another owner leaves the forward alone.
-    ///   - keepsTrying: whether ports that cannot be had are no failure, but taken as soon as they can; the answer says
-    ///     what the problem is.
+    ///   - keepsTrying: whether unavailable ports are retried instead of thrown; the result describes the problem.
     @discardableResult
     public func publish(
         _ forward: PortForward, owner: String = "", keepsTrying: Bool = false
@@ -41,7 +40,7 @@ extension VirtualNetwork {
         }
     }
 
-    /// Ends what was published. Its ports are free when this returns; connections that came through it live on.
+    /// Removes a published port. Its ports are free when this returns; existing connections continue.
     public func unpublish(_ number: PublishedPort.ID) throws(Failure) {
         try changes.withLock { (_) throws(Failure) in
             guard let port = publishedPort(number) else {
@@ -52,15 +51,15 @@ extension VirtualNetwork {
         }
     }
 
-    /// Ends what was published.
+    /// Removes a published port.
     public func unpublish(_ port: PublishedPort) throws(Failure) { try unpublish(port.id) }
 
-    /// Publishes these ports, and of the same owner no others: what is published already stays as it is, connections and
-    /// all. When something cannot be had everything is as it was before.
+    /// Makes these the only published ports of the owner: ports that are published already stay as they are,
+    /// connections included. If one cannot be opened, nothing is changed.
     @discardableResult
     public func setPublished(_ wanted: [PortForward], owner: String = "") throws(Failure) -> ForwardChanges {
         for forward in wanted { try check(forward) }
-        // Two requests for the same port are one; each request for a chosen port is a port of its own.
+        // Identical requests count once; but each request for an automatic port is a port of its own.
         var seen = Set<PortForward>()
         let wanted = wanted.filter { $0.choosesHostPorts || seen.insert($0).inserted }
         if let (first, second) = PortForward.conflict(in: wanted) {
@@ -86,7 +85,7 @@ extension VirtualNetwork {
         }
     }
 
-    /// So many of each of the forwards, in their order.
+    /// The given number of each of the forwards, in order.
     private static func some(of wanted: [PortForward], _ counts: [PortForward: Int]) -> [PortForward] {
         var counts = counts
         return wanted.filter { forward in
@@ -113,7 +112,7 @@ extension VirtualNetwork {
 
     // MARK: The register; the caller holds `changes`
 
-    /// Takes up a new forward, and chooses its ports where they are to be chosen.
+    /// Adds a new forward, and chooses its ports if automatic.
     private func add(_ forward: PortForward, _ owner: String) throws(Failure) -> PublishedPort {
         if !forward.choosesHostPorts {
             var records = [makeRecord(forward, requested: forward, owner)]
@@ -140,8 +139,8 @@ extension VirtualNetwork {
         throw Failure("cannot publish \(forward): \(candidates.reason)", .portInUse)
     }
 
-    /// Takes up new forwards in place of others, or leaves everything as it was. Ports that both want are never free in
-    /// between: the sockets go from one to the other.
+    /// Replaces forwards by new ones, or changes nothing. A port that both need is never free in between: the socket is
+    /// passed on.
     private func replace(
         _ removed: [PublishedPort], by forwards: [PortForward], _ owner: String
     ) throws(Failure) -> [PublishedPort] {
@@ -190,12 +189,12 @@ extension VirtualNetwork {
         return added
     }
 
-    /// Which of the first forwards overlap with one of the second. Most sets have thousands that do not.
+    /// The forwards of the first set that overlap with one of the second. Usually few of thousands do.
     private static func overlapping(_ forwards: [PortForward], _ others: [PortForward]) -> [Bool] {
         let ordered = others.sorted { $0.hostPorts.lowerBound < $1.hostPorts.lowerBound }
         let widest = ordered.map(\.hostPorts.count).max() ?? 0
         return forwards.map { forward in
-            // The first that may reach as far as this one.
+            // The first forward that may overlap this one.
             let least = max(0, Int(forward.hostPorts.lowerBound) - widest)
             var (low, high) = (0, ordered.count)
             while low < high {
@@ -215,11 +214,11 @@ extension VirtualNetwork {
         return ForwardRecord(port: PublishedPort(id: number, forward: forward, requested: requested, owner: owner))
     }
 
-    /// Takes forwards out of the register, and back from their guests; their ports stay taken.
+    /// Removes forwards from the table and from their guests; their ports stay bound.
     private func take(_ ports: [PublishedPort]) -> [ForwardRecord] {
         let (records, members) = state.withLock { state in
             let records = ports.compactMap { state.forwards.removeValue(forKey: $0.id) }
-            // A table does not shrink, and this one may have been large.
+            // Dictionaries do not shrink, and this one may have been large.
             if state.forwards.isEmpty { state.forwards = [:] }
             return (records, state.members)
         }
@@ -231,7 +230,7 @@ extension VirtualNetwork {
         }
     }
 
-    /// Takes up a forward that cannot be had yet.
+    /// Adds a forward that cannot be opened yet.
     private func keepTrying(_ forward: PortForward, _ owner: String, _ failure: Failure) -> PublishedPort {
         var record = makeRecord(forward, requested: forward, owner)
         record.port.problem = failure.description
@@ -248,7 +247,7 @@ extension VirtualNetwork {
     }
 }
 
-/// The key by which two forwards need the same sockets of the host.
+/// Two forwards with equal keys need the same host sockets.
 private struct HostPlaces: Hashable {
     let address: IPAddress?
     let ports: ClosedRange<UInt16>

@@ -1,14 +1,14 @@
 internal import CRingway
 internal import Synchronization
 
-/// Owners of published ports may have a lease: unless it is renewed, their ports are removed when it runs out.
+/// Owners of published ports may have a lease: unless it is renewed, their ports are removed when it expires.
 extension VirtualNetwork {
     /// An owner of published ports.
     public struct ForwardOwner: Hashable, Sendable {
         public let name: String
-        /// How many forwards it has.
+        /// The number of its forwards.
         public let forwards: Int
-        /// Seconds until its lease runs out; `nil` for an owner without one, whose forwards stay.
+        /// Seconds until its lease expires; `nil` without a lease.
         public let secondsLeft: Int?
     }
 
@@ -50,11 +50,11 @@ extension VirtualNetwork {
         try setPublished([], owner: owner)
     }
 
-    /// Nanoseconds between two looks at the leases while there are some.
+    /// The longest interval between two checks of the leases, nanoseconds.
     private static var longestRest: UInt64 { 1_000_000_000 }
 
-    /// Removes what leases have run out for, and looks again while there are others. One for all leases, however often
-    /// they are made and dropped. On the loop's thread.
+    /// Removes the forwards of expired leases, and schedules the next check while there are others. One timer serves
+    /// all leases. On the loop's thread.
     private func sweepOwners() {
         let now = ringway_monotonic_nanoseconds()
         let (over, next) = state.withLock { state in

@@ -3,26 +3,26 @@ internal import RingwayEngine
 internal import RingwayWire
 internal import Synchronization
 
-/// Where published ports lead: to their guests while these are there, else nowhere. The caller holds `changes`.
+/// Assigns published ports to their guests while these are attached. The caller holds `changes`.
 extension VirtualNetwork {
-    /// Has every forward lead to its guest, or rest, after guests have come or gone.
+    /// Assigns every forward to its guest, or stops it from listening, after guests were attached or detached.
     func placeForwards() {
         let (records, members, isStopped) = state.withLock { state in
             (state.forwards.values.sorted { $0.port.id < $1.port.id }, state.members, state.isStopped)
         }
-        // One that ends gives all ports up at once.
+        // A network that is stopping closes all ports at once.
         guard !isStopped else { return }
         var stray = records.filter { record in
             member(for: record.port.forward.guest, among: members)?.guest.id != record.port.guest
         }
         guard !stray.isEmpty else { return }
-        // Its former guest may still be there: what leads elsewhere now must not stay open at it.
+        // The former guest may still be attached: its listener must be closed.
         unlisten(stray, members)
         for index in stray.indices { stray[index].port.guest = nil }
         keep(placeEach(stray))
     }
 
-    /// Has UDP ports lead where the guest's addresses are now. On the loop's thread.
+    /// Moves UDP ports to the shards of the guest's current addresses. On the loop's thread.
     func followAddresses(of guest: Guest.ID) {
         changes.withLock { _ in
             let (records, members) = state.withLock { state in
@@ -37,7 +37,7 @@ extension VirtualNetwork {
         }
     }
 
-    /// Gives up all ports; no guest is there any more.
+    /// Closes all ports; no guest is attached any more.
     func closePorts() {
         let records = state.withLock { state in
             defer { for number in state.forwards.keys { state.forwards[number]?.forgetSockets() } }
@@ -46,7 +46,7 @@ extension VirtualNetwork {
         PortSockets.close(records.flatMap(\.sockets))
     }
 
-    /// Takes the sockets of forwards back from the guests that have them.
+    /// Takes the sockets of forwards back from the guests that use them.
     func unlisten(_ records: [ForwardRecord], _ members: [Guest.ID: Member]) {
         var led: [Guest.ID: Set<PublishedPort.ID>] = [:]
         for record in records {
@@ -62,11 +62,11 @@ extension VirtualNetwork {
 
     // MARK: Sockets
 
-    /// Has forwards lead to their guests where they are there, and rest where not: all of them, or those that could not
-    /// be placed before are as they were.
+    /// Assigns forwards to their guests, or stops them from listening without one. On failure, all forwards stay as
+    /// they were.
     func place(_ records: inout [ForwardRecord]) throws(HostListenFailure) {
         let members = state.withLock { $0.members }
-        // As a rule there are many forwards and few guests.
+        // Usually there are many forwards and few guests.
         var choices: [GuestSelector: Member] = [:]
         for selector in Set(records.map(\.port.forward.guest)) {
             choices[selector] = member(for: selector, among: members)
@@ -89,7 +89,7 @@ extension VirtualNetwork {
         for (guest, lent) in lent { members[guest]?.engine.listen(lent.orders, on: lent.sockets) }
     }
 
-    /// Opens the sockets that are missing, and has those listen that are to.
+    /// Opens missing sockets, and listens on those that should.
     private func open(_ records: inout [ForwardRecord], _ orders: [[ListenOrder]]) throws(HostListenFailure) {
         var missing: [Int] = []
         for index in records.indices where records[index].sockets.isEmpty {
@@ -117,7 +117,7 @@ extension VirtualNetwork {
         }
     }
 
-    /// The same for forwards that do not depend on each other: what cannot be had says so, and is tried again.
+    /// Assigns independent forwards: failures are reported, and retried.
     func placeEach(_ records: [ForwardRecord], isRetry: Bool = false) -> [ForwardRecord] {
         var placed = records
         do throws(HostListenFailure) {
@@ -160,7 +160,7 @@ extension VirtualNetwork {
         loop.after(milliseconds: delay) { [weak self] in self?.tryAgain() }
     }
 
-    /// On the loop's thread.
+    /// Retries failed forwards. On the loop's thread.
     private func tryAgain() {
         let next = changes.withLock { _ in
             let failed = state.withLock { state in

@@ -1,30 +1,30 @@
 internal import RingwayStack
 internal import RingwayWire
 
-/// Which guest has which address and which name, on one network.
+/// The addresses and names of the guests on one network.
 ///
-/// An ethernet address that has been given an IPv4 address has it again whenever it comes back, for as long as the
-/// network lives; only when all others are taken does the one go that has been away for longest. IPv6 addresses, which
-/// guests choose, belong to the first guest that sends from them, except those that SLAAC makes of an ethernet address:
-/// they belong to that machine, which takes them from any earlier holder.
+/// An ethernet address that was assigned an IPv4 address gets it again whenever its guest returns, for the life of the
+/// network; if all addresses are assigned, that of the guest detached longest ago is reused. An IPv6 address, which
+/// guests choose themselves, belongs to the first guest that sends from it, except SLAAC addresses: these belong to the
+/// machine with the ethernet address, even if another guest used them earlier.
 struct AddressRegistry {
-    /// The address and name that a guest was given.
+    /// A guest's address and name.
     struct Lease: Equatable {
         let ipv4: IPv4Address
         var name: String
-        /// The guest's agent has given itself the name.
+        /// The name was claimed by the guest's agent.
         var claimsName = false
-        /// The link of its own by which it came last.
+        /// The link, reserved for this guest, that it used last.
         var link: LinkAddress?
-        /// A static lease: no other guest gets the address.
+        /// A static lease: the address is never assigned to another guest.
         var isStatic: Bool
-        /// Attached now.
+        /// Currently attached.
         var isPresent = false
-        /// When it was last attached or left, as a running number.
+        /// When it was last attached or detached, as a sequence number.
         var lastUse: UInt64
     }
 
-    /// The most leases. Beyond them the lease of the guest that has been away for longest is dropped.
+    /// The most leases. Beyond it the lease of the guest detached longest ago is dropped.
     private static var mostLeases: Int { 4_096 }
 
     private let plan: NetworkPlan
@@ -32,14 +32,14 @@ struct AddressRegistry {
     private var holders: [IPv4Address: MACAddress] = [:]
     private var settled: [MACAddress: StaticLease] = [:]
     private var claims: [IPv6Address: UInt32] = [:]
-    /// IPv6 addresses that the network's owner has given to guests.
+    /// IPv6 addresses that the network's owner has assigned to guests.
     private var given: [IPv6Address: MACAddress] = [:]
     private var clock: UInt64 = 0
-    /// Addresses that guests have declined, the one that rests for longest first: given only where no other is left.
+    /// Addresses declined by guests, the oldest first; only reused if no other is left.
     private var resting: [IPv4Address] = []
     private static var mostResting: Int { 16 }
 
-    /// A register in which only what the configuration settles is known.
+    /// A registry with the configured leases only.
     init(plan: NetworkPlan, leases: [StaticLease]) throws(VirtualNetwork.Failure) {
         self.plan = plan
         try settle(leases)
@@ -47,7 +47,7 @@ struct AddressRegistry {
 
     // MARK: IPv4
 
-    /// Replaces the static leases. A guest that is attached keeps its address; all or nothing.
+    /// Replaces the static leases, all or none. An attached guest keeps its address.
     mutating func settle(_ leases: [StaticLease]) throws(VirtualNetwork.Failure) {
         var addresses: [IPv4Address: MACAddress] = [:]
         var names: [String: MACAddress] = [:]
@@ -84,7 +84,7 @@ struct AddressRegistry {
         for lease in settled.values {
             guard let address = lease.ipv4 else { continue }
             if let holder = holders[address], holder != lease.mac {
-                // An attached guest keeps the address; the lease holds from when it leaves.
+                // An attached guest keeps the address; the lease applies once it is detached.
                 if leases[holder]?.isPresent == true { continue }
                 forget(holder)
             }
@@ -105,14 +105,14 @@ struct AddressRegistry {
     /// The machine whose lease has the name.
     func settledMAC(named name: String) -> MACAddress? { settled.values.first { $0.name == name }?.mac }
     func settledName(of mac: MACAddress) -> String? { settled[mac]?.name }
-    /// The one link by which a machine comes, as its lease says.
+    /// The only link that a machine may use, according to its lease.
     func settledLink(of mac: MACAddress) -> LinkAddress? { settled[mac]?.link }
 
     // MARK: Coming
 
-    /// The lease of a guest that comes, new or as it was.
+    /// Assigns or renews the lease of a new guest.
     ///
-    /// - Parameter preferred: the address that the guest would like, heeded where it is free.
+    /// - Parameter preferred: the address that the guest prefers; assigned if it is free.
     mutating func admit(_ mac: MACAddress, preferring preferred: IPv4Address? = nil) throws(VirtualNetwork.Failure)
         -> Lease
     {
@@ -134,7 +134,7 @@ struct AddressRegistry {
         return lease
     }
 
-    /// Why a guest cannot have the address that it would like; `nil` when it can.
+    /// Why a guest cannot have its preferred address; `nil` if it can.
     func refusal(of preferred: IPv4Address, for mac: MACAddress) -> String? {
         guard plan.isGuest(preferred) else {
             return "\(preferred) is not one of the guests' addresses, \(plan.firstGuestIPv4) to \(plan.lastGuestIPv4)"
@@ -146,10 +146,10 @@ struct AddressRegistry {
         return nil
     }
 
-    /// Takes note of the link of its own by which a guest comes; `nil` for one that takes every guest.
+    /// Records the link, reserved for the guest, that it used; `nil` for a link open to every guest.
     mutating func setLink(_ link: LinkAddress?, of mac: MACAddress) { leases[mac]?.link = link }
 
-    /// Gives a guest the name of its link, which others lose that only claim it, or had it earlier.
+    /// Assigns a guest the name of its link, removing the name from guests that only claimed it, or had it earlier.
     mutating func giveName(_ name: String, to mac: MACAddress) throws(VirtualNetwork.Failure) {
         for (other, lease) in leases where other != mac && lease.name == name {
             guard settled[other]?.name == nil, lease.claimsName || !lease.isPresent else { break }
@@ -159,20 +159,20 @@ struct AddressRegistry {
         try rename(mac, name)
     }
 
-    /// Names a guest that is attached under another name than its own.
+    /// Renames an attached guest.
     ///
-    /// - Parameter isClaimed: the guest says so itself.
+    /// - Parameter isClaimed: the name is the guest's own claim.
     mutating func rename(
         _ mac: MACAddress, _ name: String, isClaimed: Bool = false
     ) throws(VirtualNetwork.Failure) {
-        // A name that the guest was given stays so when its agent claims it as well.
+        // An assigned name stays assigned when the agent claims it as well.
         if isClaimed, let lease = leases[mac], lease.name == name.lowercased(), !lease.claimsName { return }
         guard GuestName.isValid(name) else { throw VirtualNetwork.Failure("\"\(name)\" is no guest's name") }
         let name = name.lowercased()
         guard !leases.contains(where: { $0.key != mac && $0.value.name == name }),
             !settled.contains(where: { $0.key != mac && $0.value.name == name })
         else { throw VirtualNetwork.Failure("another guest has the name \"\(name)\"") }
-        // Such a name stands for a guest without a name, which may come only later.
+        // Such a name stands for a guest without a name, which may be attached later.
         let number = name.dropFirst("guest-".count)
         guard !name.hasPrefix("guest-") || number.contains(where: { !$0.isNumber }) || leases[mac]?.name == name else {
             throw VirtualNetwork.Failure("the name \"\(name)\" stands for the guest of an address")
@@ -181,8 +181,7 @@ struct AddressRegistry {
         leases[mac]?.claimsName = isClaimed
     }
 
-    /// Gives a guest another address in place of one that it found in use; `nil` when it has another one already, or none is
-    /// left.
+    /// Assigns a guest another address after it declined one; `nil` if it already has another, or none is left.
     mutating func replace(_ address: IPv4Address, of mac: MACAddress) -> Lease? {
         guard let former = leases[mac], former.ipv4 == address else { return nil }
         guard let other = freeAddress(for: mac, preferring: nil, besides: address) else { return nil }
@@ -192,7 +191,7 @@ struct AddressRegistry {
         forget(mac)
         give(other, to: mac)
         leases[mac]?.isPresent = former.isPresent
-        // A name that is not made of the address stays.
+        // A name that does not derive from the address is kept.
         if former.name != Self.name(of: address, in: plan) {
             leases[mac]?.name = former.name
             leases[mac]?.claimsName = former.claimsName
@@ -201,7 +200,7 @@ struct AddressRegistry {
         return leases[mac]
     }
 
-    /// Takes note of a guest that the caller has given its addresses.
+    /// Records a guest whose addresses were chosen by the caller.
     mutating func admit(_ identity: GuestIdentity) {
         if let holder = holders[identity.ipv4], holder != identity.mac { forget(holder) }
         if let lease = leases[identity.mac], lease.ipv4 != identity.ipv4 { forget(identity.mac) }
@@ -213,8 +212,7 @@ struct AddressRegistry {
         leases[identity.mac]?.lastUse = clock
     }
 
-    /// Takes up a lease of an earlier run, after those that were longer out of use. It is left out where it contradicts
-    /// what is settled or known.
+    /// Adds a lease of an earlier run, in order of last use. Ignored if it contradicts a configured or known lease.
     mutating func remember(_ lease: StaticLease) {
         guard let address = lease.ipv4, plan.isGuest(address), holders[address] == nil, leases[lease.mac] == nil,
             lease.mac.rawValue != 0, !lease.mac.isMulticast, lease.mac != plan.gatewayMAC,
@@ -223,19 +221,19 @@ struct AddressRegistry {
         clock += 1
         give(address, to: lease.mac)
         leases[lease.mac]?.link = lease.link
-        // Of a name that no link gave it is not known whether the guest gave it to itself.
+        // A name that came from no link may have been the guest's own claim.
         if settled[lease.mac]?.name == nil, let name = lease.name {
             try? rename(lease.mac, name, isClaimed: lease.link == nil && name != Self.name(of: address, in: plan))
         }
     }
 
-    /// Leases that are not settled, that of the guest which has been away for longest first.
+    /// Leases that are not configured, that of the guest detached longest ago first.
     var remembered: [StaticLease] {
         leases.filter { !$0.value.isStatic && $0.value.lastUse > 0 }.sorted { $0.value.lastUse < $1.value.lastUse }
             .map { StaticLease(mac: $0.key, ipv4: $0.value.ipv4, name: $0.value.name, link: $0.value.link) }
     }
 
-    /// Why a guest may not send from an address, and what to do about it.
+    /// Why a guest may not send from an address, and the remedy.
     func refusal(of address: IPAddress, to guest: Guest?) -> String {
         guard address.isIPv4 else { return "it is another guest's, or beyond --max-addresses" }
         if let holder = holders[address.ipv4], holder != guest?.mac {
@@ -247,7 +245,7 @@ struct AddressRegistry {
         return "it was never given to the guest; renew its DHCP lease, or keep the address for it in \"leases\""
     }
 
-    /// A guest has left; its lease stays.
+    /// A guest was detached; its lease remains.
     mutating func leave(_ mac: MACAddress, guest: UInt32) {
         clock += 1
         leases[mac]?.isPresent = false
@@ -273,7 +271,7 @@ struct AddressRegistry {
         "guest-\(address.rawValue - plan.ipv4Network.rawValue)"
     }
 
-    /// Frees the address of the guest that has been away for longest; false when all are attached.
+    /// Frees the address of the guest detached longest ago; false if all are attached.
     private mutating func forgetIdlest() -> Bool {
         let idle = leases.filter { !$0.value.isPresent && !$0.value.isStatic }
         guard let idlest = idle.min(by: { $0.value.lastUse < $1.value.lastUse }) else { return false }
@@ -296,28 +294,28 @@ struct AddressRegistry {
 
     // MARK: IPv6
 
-    /// The address that SLAAC makes of an ethernet address.
+    /// The SLAAC address of an ethernet address.
     func ipv6(of mac: MACAddress) -> IPv6Address {
         IPv6Address(prefix: plan.ipv6Prefix, interfaceIdentifierFrom: mac)
     }
 
-    /// Gives an IPv6 address to the guest unless it is another one's.
+    /// Assigns an IPv6 address to the guest unless it belongs to another.
     mutating func claim(_ address: IPv6Address, by guest: UInt32, mac: MACAddress) -> Bool {
         if let holder = claims[address] { return holder == guest }
-        // That of another machine is so even before it comes or sends.
+        // Another machine's SLAAC address belongs to it even before it is attached.
         if let owner = owner(of: address), owner != mac { return false }
         claims[address] = guest
         return true
     }
 
-    /// The known machine that owns the address, whichever guest sends from it first.
+    /// The known machine whose SLAAC address this is.
     private func owner(of address: IPv6Address) -> MACAddress? {
         if let owner = given[address] { return owner }
         guard let mac = address.embeddedMAC, leases[mac] != nil || settled[mac] != nil else { return nil }
         return mac
     }
 
-    /// Takes from other guests what is a guest's by right, which comes now.
+    /// Takes a new guest's SLAAC and configured addresses from other guests.
     ///
     /// - Returns: the addresses that each guest lost.
     mutating func evictClaims(on mac: MACAddress, by guest: UInt32) -> [UInt32: [IPv6Address]] {
@@ -329,7 +327,7 @@ struct AddressRegistry {
         return evicted
     }
 
-    /// The guest no longer needs an address that it has claimed.
+    /// The guest no longer uses an address that it has claimed.
     mutating func release(_ address: IPv6Address, of guest: UInt32) {
         if claims[address] == guest { claims[address] = nil }
     }

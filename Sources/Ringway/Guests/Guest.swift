@@ -1,20 +1,20 @@
 public import RingwayWire
 
-/// A guest that is attached to a network.
+/// A guest attached to a network.
 public struct Guest: Hashable, Sendable, Identifiable, CustomStringConvertible {
-    /// Its number on the network; none is given twice.
+    /// A number unique on the network; never reused.
     public let id: UInt32
-    /// The one ethernet address that it sends from.
+    /// The only ethernet address that it may send from.
     public let mac: MACAddress
-    /// Where published ports lead, and what DHCP gives to `mac`.
+    /// The target of published ports, and the address that DHCP assigns to `mac`.
     public let ipv4: IPv4Address
-    /// The address that SLAAC makes of `mac` (RFC 4862 §5.5.3).
+    /// The SLAAC address of `mac` (RFC 4862 §5.5.3).
     public let ipv6: IPv6Address
-    /// Other guests find it as `name.ringway.internal`.
+    /// Other guests resolve it as `name.ringway.internal`.
     public let name: String
-    /// The guest's agent has given itself the name, so that it proves nothing about the guest's identity.
+    /// The name was claimed by the guest's agent, so it proves nothing about the guest's identity.
     public let claimsName: Bool
-    /// The link that carries its frames, for a person to read: `qemu:/run/vm.sock`.
+    /// The link, for users: `qemu:/run/vm.sock`.
     public let link: String
 
     /// One line: name, address, link.
@@ -23,14 +23,14 @@ public struct Guest: Hashable, Sendable, Identifiable, CustomStringConvertible {
 
 /// The identity of a guest on the network's link to it.
 public struct GuestIdentity: Hashable, Sendable {
-    /// The address of the guest's interface.
+    /// The ethernet address of the guest's interface.
     public var mac: MACAddress
-    /// Where published ports lead, and what DHCP gives to `mac`.
+    /// The target of published ports, and the address that DHCP assigns to `mac`.
     public var ipv4: IPv4Address
-    /// Where published ports lead for clients of IPv6.
+    /// The target of published ports for IPv6 clients.
     public var ipv6: IPv6Address
 
-    /// An identity that the caller has chosen.
+    /// An identity chosen by the caller.
     public init(mac: MACAddress, ipv4: IPv4Address, ipv6: IPv6Address) {
         self.mac = mac
         self.ipv4 = ipv4
@@ -38,9 +38,9 @@ public struct GuestIdentity: Hashable, Sendable {
     }
 }
 
-/// Which guest a published port leads to.
+/// Selects the guest of a published port.
 public enum GuestSelector: Hashable, Sendable, CustomStringConvertible {
-    /// The guest that has been attached for longest: the only one, where there is one.
+    /// The guest that has been attached longest; usually the only one.
     case first
     /// The guest with this address.
     case address(IPv4Address)
@@ -62,7 +62,7 @@ public enum GuestSelector: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// As `init` reads it; empty for `first`.
+    /// In the format that `init` reads; empty for `first`.
     public var description: String {
         switch self {
         case .first: ""
@@ -74,7 +74,7 @@ public enum GuestSelector: Hashable, Sendable, CustomStringConvertible {
 
     /// Whether the selector matches the guest; `first` depends on the others.
     ///
-    /// - Parameter trustsClaims: whether a guest that has given itself the name is meant too.
+    /// - Parameter trustsClaims: whether a claimed name matches, too.
     func names(_ guest: Guest, trustsClaims: Bool) -> Bool {
         switch self {
         case .first: false
@@ -87,12 +87,12 @@ public enum GuestSelector: Hashable, Sendable, CustomStringConvertible {
 
 /// The rules for a guest's name.
 public enum GuestName {
-    /// The domain in which guests find each other.
+    /// The domain of the guests' names.
     public static let domain = "ringway.internal"
-    /// Names in that domain which are not a guest's.
+    /// Names in that domain that guests cannot have.
     public static let reserved: Set<String> = ["host", "gateway"]
 
-    /// Whether it is one label of a host name (RFC 1123 §2.1) that is free for guests.
+    /// Whether it is a single label of a host name (RFC 1123 §2.1) that is available to guests.
     public static func isValid(_ text: String) -> Bool {
         let bytes = Array(text.lowercased().utf8)
         guard (1...63).contains(bytes.count), !reserved.contains(text.lowercased()) else { return false }

@@ -1,7 +1,7 @@
 internal import RingwayEngine
 internal import RingwayWire
 
-/// A guest's shards ask the network by this whether an IPv6 address is free.
+/// Through this, a guest's shards ask the network whether an IPv6 address is free.
 final class GuestClaims: AddressClaims {
     private weak let network: VirtualNetwork?
     private let guest: UInt32

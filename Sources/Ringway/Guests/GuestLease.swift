@@ -1,19 +1,19 @@
 public import RingwayWire
 internal import Synchronization
 
-/// An address that a guest has, or that is kept for it.
+/// A lease of a guest, attached or not.
 public struct GuestLease: Hashable, Sendable {
     public let mac: MACAddress
     public let ipv4: IPv4Address
-    /// The address that SLAAC makes of `mac`.
+    /// The SLAAC address of `mac`.
     public let ipv6: IPv6Address
     /// The guest's name in `ringway.internal`.
     public let name: String
-    /// The configuration says so; otherwise it may go to another guest one day, when addresses run out.
+    /// Configured; otherwise the address may be assigned to another guest if addresses run out.
     public let isStatic: Bool
     /// The guest is attached.
     public let isPresent: Bool
-    /// The one link by which the guest comes; `nil` for any that is not another guest's.
+    /// The only link that the guest may use; `nil` for any that is not reserved for another.
     public let link: LinkAddress?
 }
 
@@ -31,7 +31,6 @@ extension VirtualNetwork {
         }.sorted { $0.ipv4 < $1.ipv4 }
     }
 
-    /// The leases that guests were given, without those that the configuration settles: what
-    /// `Configuration.rememberedLeases` takes after a restart.
+    /// The assigned leases, without configured ones: the input of `Configuration.rememberedLeases` after a restart.
     public var rememberedLeases: [StaticLease] { state.withLock { $0.registry.remembered } }
 }

@@ -1,12 +1,12 @@
 internal import RingwayWire
 
-/// Which links belong to which machine.
+/// The links reserved for machines.
 ///
-/// A pure value: it is asked before a guest is let in, and answers why it may not come by that link.
+/// A pure value: it decides before a guest is attached, and returns why the guest may not use that link.
 struct LinkBindings {
     private var terms: [LinkAddress: LinkTerms] = [:]
 
-    /// Takes up a link. A guest or an ethernet address has one link at the most.
+    /// Reserves a link. A guest or an ethernet address has at most one.
     mutating func bind(_ link: LinkAddress, _ wanted: LinkTerms) throws(VirtualNetwork.Failure) {
         for (other, theirs) in terms where other != link {
             if let guest = wanted.guest, theirs.guest == guest {
@@ -21,13 +21,13 @@ struct LinkBindings {
 
     mutating func release(_ link: LinkAddress) { terms[link] = nil }
 
-    /// Whether the identity of a guest on the link is given by the configuration.
+    /// Whether the configuration determines the identity of the link's guest.
     func isBound(_ link: LinkAddress) -> Bool { terms[link] != nil }
 
-    /// The name that a link gives to its guest.
+    /// The name that a link assigns to its guest.
     func name(at link: LinkAddress) -> String? { terms[link]?.guest }
 
-    /// Why the machine with an ethernet address may not come by a link; `nil` when it may.
+    /// Why the machine with this ethernet address may not use the link; `nil` if it may.
     func refusal(of mac: MACAddress, at link: LinkAddress, in registry: AddressRegistry) -> String? {
         if let home = home(of: mac, in: registry), home != link {
             return "\(mac) comes by \(home), and by no other link"
@@ -40,8 +40,8 @@ struct LinkBindings {
         return nil
     }
 
-    /// The one link of a machine, where it has one: what its lease says, or the terms of a link, or by which bound link it
-    /// came before.
+    /// The only link that a machine may use, if there is one: from its lease, from a link's terms, or the reserved link
+    /// that it used before.
     private func home(of mac: MACAddress, in registry: AddressRegistry) -> LinkAddress? {
         if let link = registry.settledLink(of: mac) { return link }
         let name = registry.settledName(of: mac)

@@ -4,11 +4,11 @@ public import RingwayWire
 public struct StaticLease: Hashable, Sendable {
     /// The guest's ethernet address.
     public var mac: MACAddress
-    /// The address that is kept for it; `nil` for any.
+    /// The reserved address; `nil` for any.
     public var ipv4: IPv4Address?
-    /// Its name in `ringway.internal`; `nil` for one made of its address.
+    /// Its name in `ringway.internal`; `nil` for one derived from its address.
     public var name: String?
-    /// The one link by which it comes; `nil` for any that is not another machine's.
+    /// The only link that it may use; `nil` for any that is not reserved for another machine.
     public var link: LinkAddress?
 
     /// A lease for the guest with this ethernet address.
@@ -20,11 +20,11 @@ public struct StaticLease: Hashable, Sendable {
     }
 }
 
-/// A name that the network's guests can resolve, besides those of the gateway, the host and the guests.
+/// A name that guests of the network can resolve, besides those of the gateway, the host and the guests.
 public struct NetworkName: Hashable, Sendable {
-    /// The domain name, in whatever domain.
+    /// The domain name, in any domain.
     public var name: String
-    /// The addresses it has, at the most one of each family.
+    /// Its addresses, at most one of each family.
     public var ipv4: IPv4Address?
     public var ipv6: IPv6Address?
 

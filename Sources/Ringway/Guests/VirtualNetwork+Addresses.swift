@@ -1,7 +1,7 @@
 internal import RingwayWire
 internal import Synchronization
 
-/// What the engines of guests ask about addresses, from their threads.
+/// Address requests of the guests' engines, from their threads.
 extension VirtualNetwork {
     func claim(_ address: IPv6Address, by guest: UInt32, mac: MACAddress) -> Bool {
         state.withLock { $0.registry.claim(address, by: guest, mac: mac) }
@@ -11,8 +11,8 @@ extension VirtualNetwork {
         state.withLock { $0.registry.release(address, of: guest) }
     }
 
-    /// Gives a guest that has declined its address another one, and all that led to the former one leads there; `nil` when
-    /// there is none. From an engine's thread, which must not wait.
+    /// Assigns another address to a guest that declined its own, and moves everything that refers to the former one;
+    /// `nil` if there is none. From an engine's thread, which must not block.
     func replace(_ address: IPv4Address, of guest: Guest.ID) -> IPv4Address? {
         let moved = state.withLock { state -> Guest? in
             guard let member = state.members[guest], member.guest.ipv4 == address,
@@ -33,10 +33,10 @@ extension VirtualNetwork {
         return moved.ipv4
     }
 
-    /// Whether a guest with the ethernet address has been given an address before.
+    /// Whether the ethernet address has a lease.
     func hasLease(_ mac: MACAddress) -> Bool { state.withLock { $0.registry.leases[mac] != nil } }
 
-    /// A guest sends from an address that it does not have. From an engine's thread.
+    /// A guest sends from an address that is not its own. From an engine's thread.
     func refused(_ address: IPAddress, of guest: UInt32) {
         let (member, reason) = state.withLock { state in
             (state.members[guest]?.guest, state.registry.refusal(of: address, to: state.members[guest]?.guest))

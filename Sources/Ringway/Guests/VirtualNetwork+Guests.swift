@@ -10,7 +10,7 @@ public import RingwayWire
 internal import Synchronization
 
 extension VirtualNetwork {
-    /// Those that are attached, in the order in which they came.
+    /// The attached guests, in order.
     public var guests: [Guest] { state.withLock { $0.members.values.map(\.guest).sorted { $0.id < $1.id } } }
 
     /// Attaches a guest by the queues of its TAP device, which are adopted: non-blocking descriptors with a virtio-net
@@ -20,7 +20,7 @@ extension VirtualNetwork {
     ///   - queues: the descriptors.
     ///   - guest: the guest's identity.
     ///   - takesUDPSuperFrames: whether the device accepted TUN_F_USO4 and TUN_F_USO6.
-    ///   - sockets: where sockets inside the guest come from, adopted; without it all connections take the TAP.
+    ///   - sockets: the source of sockets inside the guest, adopted; without it all connections use the TAP.
     @discardableResult
     public func attach(
         tap queues: [Int32], guest: GuestIdentity, takesUDPSuperFrames: Bool = true, sockets: GuestSockets = .none
@@ -35,8 +35,8 @@ extension VirtualNetwork {
     /// - Parameters:
     ///   - link: its queues are adopted, unless this fails: non-blocking descriptors.
     ///   - guest: the guest's identity.
-    ///   - sockets: where sockets inside the guest come from, adopted; without it all connections take the link.
-    ///   - description: what carries the guest's frames, for a person to read.
+    ///   - sockets: the source of sockets inside the guest, adopted; without it all connections use the link.
+    ///   - description: the link, for users.
     @discardableResult
     public func attach(
         _ link: Link, guest: GuestIdentity, sockets: GuestSockets = .none, description: String = "a link"
@@ -47,16 +47,15 @@ extension VirtualNetwork {
         }
     }
 
-    /// Attaches a guest by a link of any framing; it gets the address that it had before, or that is kept for it, or a
-    /// free one.
+    /// Attaches a guest by a link of any framing; it gets its former address, its reserved one, or a free one.
     ///
     /// - Parameters:
     ///   - link: its queues are adopted, unless this fails: non-blocking descriptors.
-    ///   - mac: the address of the guest's interface.
-    ///   - name: as which other guests find it; `nil` for what the configuration says, or a name made of its address.
-    ///   - preferred: the address that the guest would like, heeded where it is free.
-    ///   - sockets: where sockets inside the guest come from, adopted; without it all connections take the link.
-    ///   - description: what carries the guest's frames, for a person to read.
+    ///   - mac: the ethernet address of the guest's interface.
+    ///   - name: its name for other guests; `nil` for the configured one, or one derived from its address.
+    ///   - preferred: the address that the guest prefers; assigned if it is free.
+    ///   - sockets: the source of sockets inside the guest, adopted; without it all connections use the link.
+    ///   - description: the link, for users.
     @discardableResult
     public func attach(
         _ link: Link, mac: MACAddress, name: String? = nil, preferring preferred: IPv4Address? = nil,
@@ -79,9 +78,9 @@ extension VirtualNetwork {
         }
     }
 
-    /// Attaches a guest that has come by one of the network's links.
+    /// Attaches a guest that has connected through one of the network's listeners.
     ///
-    /// - Parameter claimed: the name that the guest has for itself. It is a wish: it may be no name here, or another's.
+    /// - Parameter claimed: the name that the guest claims, which may be invalid or in use.
     @discardableResult
     func attach(
         _ link: Link, mac: MACAddress, at address: LinkAddress, claiming claimed: String? = nil,
@@ -151,7 +150,7 @@ extension VirtualNetwork {
             do throws(RingError) {
                 var configuration = engineConfiguration(for: guest, sockets, shards: queues.count)
                 configuration.descriptors = descriptors
-                // The memory that it takes is known only then.
+                // The memory that it needs is known only then.
                 if memory.isBounded { configuration.hasMemoryLeft = { MemoryReserve.ofProcess().admits() } }
                 engine = try Engine(
                     configuration, link: link, features: features,
@@ -160,7 +159,7 @@ extension VirtualNetwork {
             } catch {
                 descriptors.leave()
                 state.withLock { $0.registry.leave(guest.mac, guest: guest.id) }
-                // A thread whose stack cannot be allocated is reported as one beyond the limit.
+                // A thread whose stack cannot be allocated is reported like an exceeded thread limit.
                 let lacksMemory = error.errno == ENOMEM || memory.isBounded && error.errno == EAGAIN
                 throw lacksMemory ? Self.memoryFailure : Failure("the data path does not start: \(error)")
             }
@@ -183,7 +182,7 @@ extension VirtualNetwork {
         }
     }
 
-    /// Takes from other guests, before it is there, what is a guest's by its ethernet address.
+    /// Takes a new guest's SLAAC addresses from other guests, before it is attached.
     private func revokeClaims(on guest: Guest) {
         let revoked = state.withLock { state in
             state.registry.evictClaims(on: guest.mac, by: guest.id).compactMap { holder, addresses in
@@ -199,7 +198,7 @@ extension VirtualNetwork {
                 + "--pool-size", .exhausted)
     }
 
-    /// Looks every second whether there is memory for more flows; only where it is bounded, and once for a network.
+    /// Checks every second whether there is memory for more flows; only if it is limited, and once per network.
     private func watchMemory() {
         guard
             state.withLock({ state in
@@ -215,7 +214,7 @@ extension VirtualNetwork {
         loop.after(milliseconds: 1_000) { [weak self] in self?.lookAtMemory() }
     }
 
-    /// The share of a guest that is to come, which has to be given up if it does not.
+    /// The share of descriptors of a new guest, to be returned if it is not attached.
     private func descriptors(shards: Int, _ sockets: GuestSockets) throws(Failure) -> DescriptorShare {
         let standing = Engine.standingDescriptors(
             shards: shards, hasGuestSockets: !sockets.descriptors.isEmpty, hasNeighbors: configuration.checksSources)
@@ -231,10 +230,10 @@ extension VirtualNetwork {
         return share
     }
 
-    /// Whether guests see each other.
+    /// Whether guests can reach each other.
     private var joinsGuests: Bool { configuration.checksSources && !configuration.isolate }
 
-    /// Enters a guest into the register; nothing is changed when it may not come.
+    /// Registers a guest, or throws without a change.
     private func register(
         _ description: String,
         _ lease: (inout AddressRegistry) throws(Failure) -> (MACAddress, IPv4Address, IPv6Address)
@@ -293,7 +292,7 @@ extension VirtualNetwork {
 
     // MARK: Leaving
 
-    /// Detaches a guest: its flows end with RST on the host, and its address is kept for it.
+    /// Detaches a guest: its flows end with RST on the host, and its address remains reserved.
     public func detach(_ guest: Guest.ID, because reason: String = "it was detached") throws(Failure) {
         try changes.withLock { (_) throws(Failure) in
             let (detached, others) = state.withLock { state in
@@ -324,7 +323,7 @@ extension VirtualNetwork {
         }
     }
 
-    /// From an engine's thread, which must not wait.
+    /// From an engine's thread, which must not block.
     private func handle(_ event: EngineEvent, of id: Guest.ID) {
         if case .addressesChanged = event {
             return loop.post { [weak self] in self?.followAddresses(of: id) }
@@ -350,7 +349,8 @@ extension VirtualNetwork {
         }
     }
 
-    /// Calls `action`, once, when a guest's link is gone; at once when one is already. From a thread of the network's.
+    /// Calls `action`, once, when a guest's link has failed; at once if one has failed already. From one of the
+    /// network's threads.
     public func onLinkLost(_ action: @escaping @Sendable () -> Void) {
         let isLost = state.withLock { state in
             state.linkLost = action
@@ -360,7 +360,7 @@ extension VirtualNetwork {
     }
 }
 
-/// The shards' line to the resolver.
+/// The connection of shards to the resolver.
 private struct ResolverLine: NameService {
     let resolver: Resolver
     let guest: Guest.ID

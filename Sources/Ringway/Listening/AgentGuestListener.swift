@@ -9,15 +9,15 @@ internal import RingwaySystem
 internal import RingwayWire
 internal import Synchronization
 
-/// Waits for agents; each that brings queues is a guest.
+/// Accepts agents; each agent with queues is a guest.
 final class AgentGuestListener: GuestListener, Sendable {
     private let host: AgentHost
     private let reception: AgentReceptionDesk
     private let file: SocketFile?
 
-    /// Waits at the address of the place, which is one of the agents'.
+    /// Listens at the address of the place, which is one for agents.
     ///
-    /// - Parameter mode: the permissions of a socket that is made.
+    /// - Parameter mode: the permissions of a new socket.
     init(_ place: ListenerPlace, mode: mode_t) throws(VirtualNetwork.Failure) {
         reception = AgentReceptionDesk(place)
         let token = place.network?.configuration.agentToken ?? []
@@ -38,7 +38,7 @@ final class AgentGuestListener: GuestListener, Sendable {
         self.host = host
     }
 
-    /// Has the host wait; answers the file that was made for it.
+    /// Makes the host listen; returns the file that was created.
     private static func listen(
         _ host: AgentHost, _ place: ListenerPlace, _ mode: mode_t
     ) throws(VirtualNetwork.Failure) -> SocketFile? {
@@ -75,14 +75,15 @@ final class AgentGuestListener: GuestListener, Sendable {
     }
 }
 
-/// Decides about agents for a network. Called on the agents' own thread.
+/// The policy of a network for agents. Called on the agents' own thread.
 final class AgentReceptionDesk: AgentReception {
-    /// Streams that each agent keeps connected ahead of time, so that a client does not wait for the guest to connect.
+    /// Streams that each agent keeps connected ahead of time, so that a client need not wait for a connection from the
+    /// guest.
     private static var readyStreams: UInt16 { 8 }
 
     private let place: ListenerPlace
     private let admitted = Mutex<[UInt32: AttachedAgent]>([:])
-    /// The shares of agents that bring no queues, and so are no guest's.
+    /// The shares of agents without queues, which belong to no guest.
     private let shares = Mutex<[UInt32: DescriptorShare]>([:])
     private let followed = Mutex<[UInt32: FollowedListeners]>([:])
 
@@ -113,7 +114,7 @@ final class AgentReceptionDesk: AgentReception {
         }
     }
 
-    /// The name of an agent without a guest: the name that it claims is not trusted.
+    /// A label for an agent without a guest: a claimed name is not trusted.
     private func name(of agent: AgentGuest) -> String {
         if let name = place.terms.guest { return name }
         return GuestName.isValid(agent.offer.name) ? agent.offer.name.lowercased() : "\(agent.id)"
@@ -165,11 +166,11 @@ final class AgentReceptionDesk: AgentReception {
         followed.withLock { $0[agent.id] = nil }
         network?.remove(agent)
         guard let guest = attached?.guest else { return }
-        // It may have been detached already, because its link is lost.
+        // It may have been detached already, because its link failed.
         try? network?.detach(guest, because: reason)
     }
 
-    /// A guest that has left for another reason takes its agent's session with it.
+    /// When a guest is detached for another reason, its agent's session ends, too.
     func guestLeft(_ guest: Guest.ID) {
         let agent = admitted.withLock { $0.values.first { $0.guest == guest } }?.agent
         agent?.disconnect(because: "its guest is detached")
@@ -215,7 +216,7 @@ final class AgentReceptionDesk: AgentReception {
 
     func refuse(_ request: PublishRequest, because refusal: Refusal, for agent: AgentGuest) {
         let transport = request.transport == .tcp ? PortForward.Transport.tcp : .udp
-        // Words of our own say more than the kernel's.
+        // Our own text is more precise than the kernel's.
         let hasWords = refusal.text != String(cString: strerror(refusal.errorNumber))
         let problem =
             hasWords ? refusal.text : AgentPlace.problem(refusal.errorNumber, request.host, transport)
@@ -233,7 +234,7 @@ final class AgentReceptionDesk: AgentReception {
 
     func report(_ changes: [PortReport.Change], of agent: AgentGuest) {
         guard let network else { return }
-        // Reports come one after the other, on the agents' thread.
+        // Reports arrive one after another, on the agents' thread.
         var listeners = followed.withLock { $0[agent.id] } ?? FollowedListeners()
         network.follow(changes, of: agent, &listeners)
         followed.withLock { $0[agent.id] = listeners }

@@ -2,11 +2,11 @@ internal import CRingway
 internal import Glibc
 internal import RingwayLinks
 
-/// A datagram socket in the file system: the guest is the first sender, until the sender's own socket is
-/// gone. Then a new socket takes the place.
+/// A datagram socket in the file system: the first sender is the guest, until its own socket is gone. Then a new socket
+/// replaces this one.
 ///
-/// The kernel tells neither side of such a pair that the other has gone, so the file of the guest's socket is looked at
-/// once a second.
+/// The kernel notifies neither side of such a pair when the other is closed, so the file of the guest's socket is
+/// checked once a second.
 final class DatagramListener: GuestListener {
     private static var interval: UInt64 { 1_000 }
 
@@ -19,7 +19,7 @@ final class DatagramListener: GuestListener {
     private var peer: Peer?
     private var isClosed = false
 
-    /// The file that a guest sends from.
+    /// The guest's socket file.
     private struct Peer {
         let path: String
         let device: UInt64
@@ -34,7 +34,7 @@ final class DatagramListener: GuestListener {
             self.number = number
         }
 
-        /// Whether the same socket still answers there.
+        /// Whether the same socket is still bound there.
         var isThere: Bool {
             guard let now = Peer(path), now.device == device, now.number == number else { return false }
             let probe = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
@@ -56,11 +56,11 @@ final class DatagramListener: GuestListener {
         place.loop?.watch(descriptor) { [weak self] in self?.greet() }
     }
 
-    /// Connects to the sender of the first datagram, and has it identified.
+    /// Connects to the sender of the first datagram, and identifies it.
     private func greet() {
         place.loop?.unwatch(descriptor)
         guard let path = sender(), let peer = Peer(path), SocketFile.connect(descriptor, path) == 0 else {
-            // There is no way to send to it: another datagram is waited for.
+            // The sender has no address: discards the datagram and waits for another.
             var byte: UInt8 = 0
             _ = recv(descriptor, &byte, 1, Int32(MSG_DONTWAIT))
             place.refuse("a datagram came from a socket that has no name here: give QEMU's -netdev dgram a local.path")
@@ -100,7 +100,7 @@ final class DatagramListener: GuestListener {
         place.loop?.after(milliseconds: Self.interval) { [weak self] in
             guard let self, guest == watched, let peer else { return }
             guard !peer.isThere else { return watchPeer(of: watched) }
-            // It may have left by itself meanwhile.
+            // It may have been detached meanwhile.
             try? place.network?.detach(watched, because: "its socket \(peer.path) is gone")
         }
     }
@@ -112,10 +112,10 @@ final class DatagramListener: GuestListener {
         renew()
     }
 
-    /// Puts a fresh socket in place of the one that went with its guest.
+    /// Binds a new socket to replace the guest's.
     private func renew() {
         guard !isClosed else { return }
-        // The old one has gone with its guest; its descriptor may be reused, and later so may its inode.
+        // The old one was closed with its guest; its descriptor may be reused, and later its inode.
         if descriptor >= 0 { file.remove() }
         descriptor = -1
         do throws(VirtualNetwork.Failure) {

@@ -2,7 +2,7 @@ internal import Glibc
 internal import RingwayLinks
 internal import RingwayWire
 
-/// A TAP device: its interface is the guest, from the beginning until it is deleted.
+/// A TAP device: its interface is the guest, until the device is deleted.
 final class DeviceListener: GuestListener, Sendable {
     private let queues: [Int32]
     private let offloads: TapOffloads

@@ -3,12 +3,12 @@ internal import Glibc
 internal import RingwayLinks
 internal import RingwayWire
 
-/// The guest's identity from its first frame, which is peeked at, so that the data path still receives it.
+/// Determines the guest's identity from its first frame, by peeking, so that the data path still receives the frame.
 enum FirstFrame {
     enum Outcome: Equatable {
-        /// - Parameter uses: the IPv4 address that it sends from already, where the frame shows one.
+        /// - Parameter uses: the IPv4 address that it already uses, if the frame contains one.
         case guest(MACAddress, uses: IPv4Address?)
-        /// Not there yet, or not whole.
+        /// No frame, or an incomplete one.
         case wait
         case closed
     }
@@ -24,7 +24,7 @@ enum FirstFrame {
         }
     }
 
-    /// Looks at what has come.
+    /// Peeks at the received bytes.
     static func look(_ descriptor: Int32, _ framing: Link.Framing) -> Outcome {
         let start = offset(framing)
         return withUnsafeTemporaryAllocation(byteCount: start + sourceEnd, alignment: 8) { bytes in
@@ -44,7 +44,7 @@ enum FirstFrame {
     /// and the first 20 bytes of an ARP packet or IPv4 header.
     private static var sourceEnd: Int { 6 + 2 + 20 }
 
-    /// The IPv4 address that a frame comes from, which begins here with its source's ethernet address.
+    /// The source IPv4 address of a frame; `frame` starts at the ethernet source address.
     static func sourceIPv4(_ frame: UnsafeRawBufferPointer) -> IPv4Address? {
         guard frame.count >= sourceEnd else { return nil }
         let offset: Int

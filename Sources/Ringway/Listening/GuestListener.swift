@@ -4,38 +4,38 @@ internal import RingwayLinks
 internal import RingwayWire
 internal import Synchronization
 
-/// Waits for guests in one place. Lives on its network's control loop, as do the connections that are not guests yet.
+/// Accepts guests at one address. Confined to its network's control loop, as are connections that are not guests yet.
 protocol GuestListener: AnyObject {
-    /// The listener has no guest and accepts none any more, so that it can be dropped. Asked once it has begun.
+    /// The listener has no guest and accepts no more, so it can be removed. Valid after `begin`.
     var isOver: Bool { get }
 
-    /// Starts to wait.
+    /// Starts to listen.
     func begin()
-    /// A guest that may have been one of ours has left.
+    /// A guest, possibly one of this listener's, was detached.
     func guestLeft(_ guest: Guest.ID)
-    /// Ends listening, and removes its sockets and files. Its guests stay attached, except those of agents: an agent's
-    /// connections come to the address where the agent came, so it has to connect again at another.
+    /// Stops listening, and removes its sockets and files. Its guests stay attached, except those of agents: an agent
+    /// opens its connections at this address, so it has to connect again at another.
     func close()
 }
 
 extension GuestListener {
-    /// Most wait for as long as their network lives.
+    /// Most listeners exist as long as their network.
     var isOver: Bool { false }
 }
 
-/// What every listener has: its network, and its address for reports.
+/// Common to all listeners: the network, and the address for reports.
 final class ListenerPlace: Sendable {
     private struct Complaint {
         var reason = ""
         var time: UInt64 = 0
     }
 
-    /// Nanoseconds for which the same report is not repeated, however often it happens.
+    /// Nanoseconds for which an identical report is not repeated.
     private static var silence: UInt64 { 10_000_000_000 }
 
     weak let network: VirtualNetwork?
     let address: LinkAddress
-    /// Which guests may come there.
+    /// The guests that may connect there.
     let terms: LinkTerms
     private let last = Mutex(Complaint())
 
@@ -47,13 +47,13 @@ final class ListenerPlace: Sendable {
 
     var loop: ControlLoop? { network?.loop }
 
-    /// Counts a guest that is refused, and reports why.
+    /// Counts and reports a refused guest.
     func refuse(_ reason: String) {
         network?.state.withLock { $0.guestsRefused += 1 }
         tell(reason)
     }
 
-    /// Reports why a guest was refused that the network has counted.
+    /// Reports a refused guest that the network has counted.
     func tell(_ reason: String) {
         let now = ringway_monotonic_nanoseconds()
         let isNews = last.withLock { last in
@@ -67,13 +67,13 @@ final class ListenerPlace: Sendable {
 
 /// The listeners of a network.
 final class ListenerTable: @unchecked Sendable {
-    // Sendable: only touched on the network's control loop.
+    // Sendable: only accessed on the network's control loop.
     private var entries: [(address: LinkAddress, listener: any GuestListener)] = []
 
     func add(_ listener: any GuestListener, at address: LinkAddress) {
         listener.begin()
         entries.append((address, listener))
-        // Machines that are given by descriptor come and go for as long as their launcher runs.
+        // Listeners for inherited descriptors come and go as long as their launcher runs.
         entries.removeAll { $0.listener.isOver }
     }
 

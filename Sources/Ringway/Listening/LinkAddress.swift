@@ -2,38 +2,38 @@ internal import CRingway
 public import RingwayLinks
 internal import RingwayUsage
 
-/// Where a network waits for guests, in words: `qemu:/run/vm.sock`.
+/// The address of a listener for guests: `qemu:/run/vm.sock`.
 public enum LinkAddress: Hashable, Sendable, CustomStringConvertible {
     /// A unix socket for QEMU's `-netdev stream`; each connection is a guest.
     case qemu(path: String)
     /// A unix socket for QEMU's `-netdev dgram`, one guest at a time.
     case qemuDatagram(path: String)
-    /// A unix socket that speaks VPNKit's protocol; each connection is a guest.
+    /// A unix socket for VPNKit's protocol; each connection is a guest.
     case vpnkit(path: String)
-    /// A TAP device in the network namespace of the caller, which is made unless it exists.
+    /// A TAP device in the caller's network namespace, created unless it exists.
     case tap(name: String)
-    /// A unix socket that agents connect to, from another namespace or through the vsock of Firecracker or
-    /// cloud-hypervisor, which connects to `PATH_PORT` for the guest.
+    /// A unix socket for agents, which connect from another namespace or through the vsock of Firecracker or
+    /// cloud-hypervisor, which connects to `PATH_PORT` on behalf of the guest.
     case agent(path: String)
-    /// A port of AF_VSOCK that agents connect to.
+    /// A vsock port for agents.
     case agentPort(UInt32)
-    /// The unix socket by which Firecracker or cloud-hypervisor lets the host connect to an agent that waits at a port.
+    /// The unix socket through which Firecracker or cloud-hypervisor lets the host connect to an agent that listens on
+    /// a port.
     case agentMonitor(path: String, port: UInt32)
-    /// Descriptors that the process has been given: the queues of one TAP, or one socket, connected or listening, whose
-    /// bytes have the framing.
+    /// Inherited descriptors: the queues of one TAP, or one socket, connected or listening, with this framing.
     case inherited([Int32], framing: StreamFraming)
 
-    /// A TAP device by its queues, which are adopted. They were opened with IFF_TAP, IFF_NO_PI and
-    /// IFF_VNET_HDR, in any network namespace. The guest is the device's interface, by whose ethernet address it is known.
+    /// A TAP device by its queues, which are adopted. They must be opened with IFF_TAP, IFF_NO_PI and IFF_VNET_HDR, in
+    /// any network namespace. The guest is the device's interface, identified by its ethernet address.
     public static func tap(queues: [Int32]) -> LinkAddress { .inherited(queues, framing: .qemu) }
 
-    /// A socket, which is adopted. A connected stream is one guest, whose bytes have the framing; a listening one gets a
-    /// guest with each connection; on a datagram socket, which has no use for the framing, each datagram is a frame.
+    /// A socket, which is adopted. A connected stream is one guest, with this framing; on a listening one each
+    /// connection is a guest; on a datagram socket, where the framing is ignored, each datagram is a frame.
     public static func socket(_ descriptor: Int32, framing: StreamFraming = .qemu) -> LinkAddress {
         .inherited([descriptor], framing: framing)
     }
 
-    /// Whether agents come there, and not a machine's frames.
+    /// Whether agents connect there, rather than links with frames.
     public var isOfAgents: Bool {
         switch self {
         case .agent, .agentPort, .agentMonitor: true
@@ -84,7 +84,7 @@ public enum LinkAddress: Hashable, Sendable, CustomStringConvertible {
                     "\"\(rest)\" is not the agent's port and the monitor's socket; use hybrid:1024:/run/vm.vsock, say")
             }
             self = .agentMonitor(path: try Self.path(halves[1]), port: try Self.port(halves[0]))
-        // The only one that is left.
+        // The only remaining one.
         default: self = .inherited(try Self.descriptors(rest), framing: .qemu)
         }
     }
@@ -102,7 +102,7 @@ public enum LinkAddress: Hashable, Sendable, CustomStringConvertible {
     }
 
     private static func port(_ text: String) throws(VirtualNetwork.Failure) -> UInt32 {
-        // The highest stands for any port (vsock(7)).
+        // The highest value means any port (vsock(7)).
         guard let port = UInt32(text), port < .max else {
             throw VirtualNetwork.Failure("\"\(text)\" is not a port of a vsock; use a number below \(UInt32.max)")
         }
@@ -121,7 +121,7 @@ public enum LinkAddress: Hashable, Sendable, CustomStringConvertible {
         return numbers
     }
 
-    /// As `init` reads it.
+    /// In the format that `init` reads.
     public var description: String {
         switch self {
         case .qemu(let path): "qemu:\(path)"

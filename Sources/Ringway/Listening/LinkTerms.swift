@@ -1,32 +1,32 @@
 public import RingwayWire
 
-/// Which guests may come by a link, and as whom.
+/// Which guests may use a link, and with which identity.
 ///
-/// On a link without terms a guest is identified by the ethernet address of its first frame or by its agent: that is
-/// right where all guests belong to one owner. A link with a guest or an ethernet address belongs to one
-/// machine, which no guest on another link can pass for.
+/// On a link without terms a guest is identified by the ethernet address of its first frame or by its agent; this is
+/// safe if all guests have one owner. A link with a guest or an ethernet address is reserved for one machine, which no
+/// guest on another link can impersonate.
 public struct LinkTerms: Hashable, Sendable {
-    /// The name of the machine at the other end: that of its lease, where there is one, else the name it has from now on.
+    /// The name of the link's machine: that of its lease, if there is one, otherwise a new name.
     public var guest: String?
-    /// The ethernet address of the machine at the other end.
+    /// The ethernet address of the link's machine.
     public var mac: MACAddress?
-    /// The CIDs of the machines that may connect to a vsock port; empty for every other machine. This machine's own users
-    /// are CID 1, and only admitted where it is among them.
+    /// The CIDs that may connect to a vsock port; empty for every other machine. This machine's own users have CID 1,
+    /// and must be listed explicitly.
     public var machines: Set<UInt32>
 
-    /// Terms of a link; none of them for one that takes every guest.
+    /// Terms of a link; without arguments every guest may connect.
     public init(guest: String? = nil, mac: MACAddress? = nil, machines: Set<UInt32> = []) {
         self.guest = guest?.lowercased()
         self.mac = mac
         self.machines = machines
     }
 
-    /// Whether the link belongs to one machine.
+    /// Whether the link is reserved for one machine.
     public var isBound: Bool { guest != nil || mac != nil }
 
-    /// Terms that a link lacks, or that do not apply to it; `nil` for a link that is safe to listen on.
+    /// Terms that a link lacks, or that do not apply to it; `nil` if the link is safe to listen on.
     ///
-    /// - Parameter hasToken: whether agents have to show a token.
+    /// - Parameter hasToken: whether agents need a token.
     public func problem(at address: LinkAddress, hasToken: Bool) -> String? {
         guard case .agentPort = address else {
             return machines.isEmpty ? nil : "\(address): only machines of a vsock have a CID; use guest= or mac="
@@ -37,7 +37,7 @@ public struct LinkTerms: Hashable, Sendable {
     }
 }
 
-/// A link and its terms, in words: `qemu:/run/web.sock,guest=web`.
+/// A link and its terms as text: `qemu:/run/web.sock,guest=web`.
 public struct LinkSpecification: Hashable, Sendable, CustomStringConvertible {
     public var address: LinkAddress
     public var terms: LinkTerms
@@ -52,8 +52,8 @@ public struct LinkSpecification: Hashable, Sendable, CustomStringConvertible {
 
     private static let keys = ["guest", "mac", "cid"]
 
-    /// Reads a link as `LinkAddress` does, and the terms behind it. A path may have commas and equals signs, but not end
-    /// like terms.
+    /// Reads a link as `LinkAddress` does, and the terms after it. A path may contain commas and equals signs, but not
+    /// end like terms.
     public init(_ text: String) throws(VirtualNetwork.Failure) {
         var rest = Substring(text)
         var words: [(key: String, value: String)] = []
@@ -88,7 +88,7 @@ public struct LinkSpecification: Hashable, Sendable, CustomStringConvertible {
             }
             terms.mac = mac
         default:
-            // The highest stands for any machine (vsock(7)).
+            // The highest value means any machine (vsock(7)).
             guard let machine = UInt32(value), machine < .max else {
                 throw VirtualNetwork.Failure("\"\(value)\" is not the CID of a machine; use cid=3, say")
             }
@@ -97,7 +97,7 @@ public struct LinkSpecification: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// As `init` reads it.
+    /// In the format that `init` reads.
     public var description: String {
         var text = "\(address)"
         for machine in terms.machines.sorted() { text += ",cid=\(machine)" }

@@ -3,12 +3,11 @@ internal import Glibc
 internal import RingwayLinks
 internal import RingwayWire
 
-/// A connection that is not a guest's yet: it is identified by a handshake, where the link has one, and by its first
-/// frame. Machines may send one late, so the first frame is waited for as long as the connection lasts; a descriptor is
-/// all that it costs.
+/// A connection that is not a guest yet: it is identified by a handshake, if the link has one, and by its first frame.
+/// Machines may send their first frame late, so there is no timeout for it; the connection costs only a descriptor.
 final class PendingGuest {
-    /// Milliseconds within which a handshake or a frame that has begun must be whole, and for which a guest of the same
-    /// address is given time to leave.
+    /// Milliseconds within which a handshake or a started frame must be complete, and for which a new guest waits for a
+    /// former one with the same address to be detached.
     private static var timeout: UInt64 { 3_000 }
     private static var pause: UInt64 { 20 }
 
@@ -23,7 +22,7 @@ final class PendingGuest {
 
     /// - Parameters:
     ///   - descriptor: adopted; non-blocking.
-    ///   - ended: called once, with the guest that it has become, if it has.
+    ///   - ended: called once, with the guest if the connection became one.
     init(
         _ descriptor: Int32, _ framing: Link.Framing, _ place: ListenerPlace,
         ended: @escaping (PendingGuest, Guest.ID?) -> Void
@@ -34,7 +33,7 @@ final class PendingGuest {
         self.ended = ended
         if framing == .stream(.vpnkit) {
             handshake = VPNKitHandshake()
-            // A client that connects and sends nothing is no guest.
+            // A client that connects and sends nothing is not a guest.
             place.loop?.after(milliseconds: Self.timeout) { [weak self] in self?.endHandshake() }
         }
         wait()
@@ -55,7 +54,7 @@ final class PendingGuest {
         }
     }
 
-    /// Readiness cannot tell a part from the whole, so time has to pass between looks.
+    /// Readiness does not distinguish a part from the whole, so the next peek waits a moment.
     private func pauseThenLook() {
         place.loop?.unwatch(descriptor)
         guard waited < Self.timeout else { return refuse("the first frame does not end") }
@@ -68,12 +67,12 @@ final class PendingGuest {
 
     // MARK: Becoming a guest
 
-    /// - Parameter address: the IPv4 address that the guest uses already, which it keeps if it is free: it may have been
-    ///   given it by an earlier run of the network, and asks again only when that lease ends.
+    /// - Parameter address: the IPv4 address that the guest already uses, and keeps if it is free: an earlier run of
+    ///   the network may have assigned it, and the guest does not ask again until that lease ends.
     private func arrive(_ mac: MACAddress, uses address: IPv4Address?) {
         guard let network = place.network else { return end(nil, closing: true) }
         if network.isAttached(mac), waited < Self.timeout {
-            // A machine that was started again connects before the end of the former connection is noticed.
+            // A restarted machine connects before the end of its former connection is detected.
             waited += Self.pause
             place.loop?.unwatch(descriptor)
             place.loop?.after(milliseconds: Self.pause) { [weak self] in
@@ -149,7 +148,7 @@ final class PendingGuest {
         answerClient(VPNKitHandshake.welcome(mtu: network.plan.mtu, mac: mac))
     }
 
-    /// A fresh connection has room for so little.
+    /// A new connection has room for such a short reply.
     private func answerClient(_ bytes: [UInt8]) {
         guard !bytes.isEmpty else { return }
         _ = send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))

@@ -1,10 +1,10 @@
 internal import Glibc
 
-/// A directory for files of its owner alone: sockets and state of networks.
+/// A directory accessible to its owner only: for sockets and state of networks.
 package enum PrivateDirectory {
-    /// Makes a directory, unless it is there: one of the caller's, or of root's, into which no other user may write.
+    /// Creates a directory unless it exists: it must belong to the caller or root, and not be writable for other users.
     ///
-    /// - Parameter makesParents: whether the directories above it are made too.
+    /// - Parameter makesParents: whether to create the directories above it, too.
     /// - Returns: `nil`, or why there is no such directory.
     package static func make(_ path: String, makesParents: Bool = false) -> String? {
         if mkdir(path, 0o700) == 0 { return nil }
@@ -32,7 +32,7 @@ package enum PrivateDirectory {
         guard stat(path, &status) == 0 else { return text(of: errno) }
         guard status.st_mode & S_IFMT == S_IFDIR else { return text(of: ENOTDIR) }
         guard status.st_uid == geteuid() || status.st_uid == 0 else { return "it belongs to another user" }
-        // With the sticky bit users cannot remove or replace the files of others.
+        // With the sticky bit, users cannot remove or replace files of others.
         guard status.st_mode & S_IWOTH == 0 || status.st_mode & S_ISVTX != 0 else {
             return "every user may write to it"
         }

@@ -1,16 +1,16 @@
 internal import CRingway
 internal import Glibc
 
-/// A unix socket with a name in the file system, which goes when we do.
+/// A unix socket with a file name, removed at the end.
 package struct SocketFile: Sendable {
     package let path: String
     private let device: UInt64
     private let number: UInt64
 
-    /// Binds a fresh socket to the path. A file that a socket without owner has left is replaced; one that
-    /// a process listens on, or that is no socket, is refused.
+    /// Binds a new socket to the path. A file left by an ended process is replaced; a socket with a listening process,
+    /// or another kind of file, is refused.
     ///
-    /// - Parameter mode: the permissions of the file; it never has more, not even for a moment.
+    /// - Parameter mode: the permissions of the file, from its creation on.
     static func bind(
         _ path: String, type: __socket_type, mode: mode_t
     ) throws(VirtualNetwork.Failure) -> (descriptor: Int32, file: SocketFile) {
@@ -18,7 +18,7 @@ package struct SocketFile: Sendable {
         let descriptor = socket(AF_UNIX, flags, 0)
         guard descriptor >= 0 else { throw failure("make the socket", path, errno) }
         do throws(VirtualNetwork.Failure) {
-            // The file takes over the permissions of the socket, less the umask.
+            // The file gets the permissions of the socket, less the umask.
             fchmod(descriptor, mode)
             if bind(descriptor, path) != 0 {
                 guard errno == EADDRINUSE else { throw failure("make the socket", path, errno) }
@@ -36,8 +36,8 @@ package struct SocketFile: Sendable {
         }
     }
 
-    /// The same for a stream that only the owner may connect to. The socket listens already: from the first moment that
-    /// it has its name, another process that looks at it sees that it is in use.
+    /// A listening stream socket that only the owner may connect to. It listens before it gets its name, so other
+    /// processes never take it for abandoned.
     package static func listenPrivately(
         _ path: String, backlog: Int32
     ) throws(VirtualNetwork.Failure) -> (descriptor: Int32, file: SocketFile) {
@@ -53,7 +53,7 @@ package struct SocketFile: Sendable {
         return (descriptor, file)
     }
 
-    /// Removes a stream's socket of the caller's that no process listens at any more; whether it did.
+    /// Removes a stream socket of the caller on which no process listens; returns whether it did.
     @discardableResult
     package static func removeAbandoned(_ path: String) -> Bool {
         let lock = DirectoryLock(of: path)
@@ -69,7 +69,7 @@ package struct SocketFile: Sendable {
         return unlink(path) == 0
     }
 
-    /// Removes the file, unless it is another's by now.
+    /// Removes the file, unless it is another one by now.
     package func remove() {
         var device: UInt64 = 0
         var number: UInt64 = 0
@@ -94,7 +94,7 @@ package struct SocketFile: Sendable {
         _ = ringway_path_unlink(path)
     }
 
-    /// The process that listens where a socket is connected; `nil` when it is not in a namespace that we see into.
+    /// The process that listens at the peer of a connected socket; `nil` if it is in an invisible PID namespace.
     package static func listener(of descriptor: Int32) -> Int32? {
         var credentials = (process: Int32(0), user: UInt32(0), group: UInt32(0))
         var length = socklen_t(MemoryLayout.size(ofValue: credentials))
@@ -138,10 +138,10 @@ package struct SocketFile: Sendable {
     }
 }
 
-/// A lock on the directory of a socket, for the moment in which a name is looked at and taken: two processes must not both
+/// A lock on the directory of a socket, for the moment between checking and taking a name: two processes must not both
 /// find a socket abandoned and replace each other's.
 private struct DirectoryLock {
-    /// Attempts, one each 10 ms. Others may hold a lock on a directory that they can read, and must not hold us up.
+    /// Attempts, one each 10 ms. Others may lock a directory that they can read, and must not block us.
     private static var attempts: Int { 100 }
 
     private let descriptor: Int32

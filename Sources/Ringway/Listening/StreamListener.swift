@@ -5,17 +5,17 @@ internal import RingwaySystem
 
 /// A listening socket; each connection is a guest.
 ///
-/// A connection may say nothing for as long as its machine does not boot. So that such ones never keep others out, one
-/// of them is closed for a new one when there are too many: the oldest of the user and the process that have most.
+/// A connection may be silent until its machine boots. So that silent ones cannot exclude others, one of them is closed
+/// for a new one when there are too many: the oldest of the user and the process with most.
 final class StreamListener: GuestListener {
-    /// Connections that are no guest's yet, at the least and at the most; between them twice as many as guests.
+    /// The range of the limit of pending connections; within it, twice the number of guests.
     private static var pendingBounds: ClosedRange<Int> { 64...1_024 }
 
     private let descriptor: Int32
     private let file: SocketFile?
     private let framing: StreamFraming
     private let place: ListenerPlace
-    /// In the order in which they came.
+    /// In order of arrival.
     private var pending: [Pending] = []
     private let mostPending: Int
     private var isClosed = false
@@ -25,7 +25,7 @@ final class StreamListener: GuestListener {
         let peer: ConnectionPeer
     }
 
-    /// - Parameter descriptor: adopted; listens.
+    /// - Parameter descriptor: adopted; listening.
     init(_ descriptor: Int32, file: SocketFile?, framing: StreamFraming, place: ListenerPlace) {
         self.descriptor = descriptor
         self.file = file
@@ -70,7 +70,7 @@ final class StreamListener: GuestListener {
     }
 }
 
-/// One connected socket that the process was given: one guest, once.
+/// One connected socket passed to the process: one guest, once.
 final class SingleListener: GuestListener {
     private let descriptor: Int32
     private let framing: Link.Framing

@@ -5,16 +5,16 @@ internal import RingwayStack
 internal import RingwaySystem
 internal import RingwayTap
 
-/// Makes sockets for the bridge in the network namespace that a TAP's interface is in, on a thread that goes there.
+/// Creates sockets in the network namespace of a TAP's interface, on a thread that enters it.
 ///
-/// The namespace is at hand where the interface has been moved to another than the process's, by "ip link set NAME netns
-/// PLACE" for example, at any time, and the process may enter it. An interface in the process's own is no guest of its
-/// own: behind it may be a machine, or a bridge, and the routes are the host's.
+/// This is possible if the interface was moved to another namespace than the process's, for example by "ip link set
+/// NAME netns PLACE", at any time, and if the process may enter that. An interface in the process's own namespace does
+/// not count: it may lead to a machine or a bridge, and the routes are the host's.
 enum TapSockets {
-    /// The most queues that a link has.
+    /// The most queues of a link.
     private static var mostEnds: Int { 64 }
 
-    /// A source for each queue; none where there are no descriptors left.
+    /// A source for each queue; none without free descriptors.
     ///
     /// - Parameter tap: one of the device's queues; it stays the caller's.
     static func source(of tap: Int32, queues: Int, plan: NetworkPlan) -> GuestSockets {
@@ -32,7 +32,7 @@ enum TapSockets {
             ours.append(ends[1])
         }
         let ends = ours
-        // It ends with the guest, whose shards close their ends; nothing has to wait for it.
+        // The thread ends with the guest, whose shards close their ends.
         do throws(SystemError) {
             _ = try SystemThread("ringway-sockets", stackBytes: 256 << 10) {
                 var visitor = NamespaceVisitor(tap: queue, plan: plan)
@@ -47,7 +47,7 @@ enum TapSockets {
     }
 }
 
-/// The thread's state: which namespace it is in, and what it has set up there.
+/// The thread's state: its current namespace, and its setup there.
 private struct NamespaceVisitor {
     private struct Identity: Equatable {
         var device: UInt64 = 0
@@ -73,7 +73,7 @@ private struct NamespaceVisitor {
         if own >= 0 { close(own) }
     }
 
-    /// Answers until every end is closed.
+    /// Serves requests until every end is closed.
     mutating func serve(_ ends: [Int32]) {
         var entries = ends.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
         while entries.contains(where: { $0.fd >= 0 }) {
@@ -89,7 +89,7 @@ private struct NamespaceVisitor {
         source?.end()
     }
 
-    /// Goes where the interface is now; `nil` where that is at home, or out of reach.
+    /// Enters the interface's current namespace; `nil` if that is the process's own, or inaccessible.
     private mutating func follow() -> SocketSource? {
         let namespace = ringway_tap_namespace(tap)
         guard namespace >= 0 else { return nil }

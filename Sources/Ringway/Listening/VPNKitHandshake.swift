@@ -1,7 +1,7 @@
 internal import RingwayWire
 
-/// The server's half of the handshake with which a guest's pump, or a hypervisor, opens a VPNKit link, before frames
-/// flow. All numbers are little endian.
+/// The server's side of VPNKit's handshake, by which a guest's client, or a hypervisor, opens a link before frames are
+/// sent. All numbers are little endian.
 ///
 ///     client                                        server
 ///       | -- "VMN3T", version 22, 40 bytes -------> |      49 bytes
@@ -9,22 +9,22 @@ internal import RingwayWire
 ///       | -- command, UUID, and 4 bytes more -----> |      41 bytes
 ///       | <---- 1, MTU, longest packet, address ---- |      258 bytes; or 2, length, reason
 ///
-/// A pure value: it is given the bytes received, and returns the next action.
+/// A pure value: it takes received bytes, and returns the next action.
 struct VPNKitHandshake: Equatable {
     enum Action: Equatable {
         case wait
         case send([UInt8])
-        /// A client asks to be a guest. `welcome` or `refusal` is the reply.
+        /// A client requests a link. Reply with `welcome` or `refusal`.
         case decide(Request)
         /// Another protocol, or another request: the bytes to send before the connection is closed.
         case refuse([UInt8], reason: String)
     }
 
-    /// A client that asks to be a guest.
+    /// A client's request for a link.
     struct Request: Equatable {
-        /// Made of the client's UUID, so that it has the same one each time; `nil` where it has sent none.
+        /// Derived from the client's UUID, so that it is the same each time; `nil` if there was none.
         let mac: MACAddress?
-        /// The address that it prefers.
+        /// The address that the client prefers.
         let preferred: IPv4Address?
     }
 
@@ -38,10 +38,10 @@ struct VPNKitHandshake: Equatable {
     private var received: [UInt8] = []
     private var isGreeted = false
 
-    /// How many bytes to read, and no more: frames follow them.
+    /// The number of bytes to read, and no more: frames follow them.
     var wanted: Int { (isGreeted ? Self.commandLength : Self.greetingLength) - received.count }
 
-    /// Takes bytes that were read.
+    /// Processes received bytes.
     mutating func receive(_ data: [UInt8]) -> Action {
         received += data
         guard wanted <= 0 else { return .wait }
@@ -77,14 +77,14 @@ struct VPNKitHandshake: Equatable {
     /// A locally administered address; the hash is FNV-1a.
     private static func mac(of identifier: ArraySlice<UInt8>) -> MACAddress {
         let hash = identifier.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { hash, byte in
-            // Whether the digits are lower-case is no difference between UUIDs.
+            // UUIDs are compared without case.
             let folded = (0x41...0x5A).contains(byte) ? byte | 0x20 : byte
             return (hash ^ UInt64(folded)) &* 0x100_0000_01B3
         }
         return MACAddress(rawValue: 0x5256_0000_0000 | (hash ^ hash >> 32) & 0xFFFF_FFFF)
     }
 
-    /// The client is a guest: its interface's MTU and address.
+    /// The reply for an accepted client: its interface's MTU and address.
     static func welcome(mtu: Int, mac: MACAddress) -> [UInt8] {
         func word(_ value: Int) -> [UInt8] {
             let value = UInt16(clamping: value)
@@ -94,7 +94,7 @@ struct VPNKitHandshake: Equatable {
         return padded([1] + word(mtu) + word(mtu + 50) + address)
     }
 
-    /// The client is none, and why.
+    /// The reply for a refused client, with the reason.
     static func refusal(_ reason: String) -> [UInt8] {
         let text = Array(reason.utf8.prefix(255))
         return padded([2, UInt8(text.count)] + text)

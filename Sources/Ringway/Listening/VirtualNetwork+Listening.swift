@@ -7,13 +7,14 @@ internal import RingwayWire
 internal import Synchronization
 
 extension VirtualNetwork {
-    /// Waits for guests at an address from now on. What is wrong with the address is thrown at once; guests that come, go
-    /// or are refused are reported by events.
+    /// Listens for guests at an address. Errors in the address are thrown at once; guests that are attached, detached
+    /// or refused are reported by events.
     ///
     /// - Parameters:
-    ///   - address: where they come.
-    ///   - mode: the permissions of a socket that is made.
-    ///   - terms: which guests may come there, and as whom; without terms a guest is who its first frame or agent says.
+    ///   - address: the address to listen at.
+    ///   - mode: the permissions of a new socket.
+    ///   - terms: the guests that may connect there, and their identity; without terms the first frame or the agent
+    ///     determines it.
     public func listen(
         on address: LinkAddress, mode: UInt32 = 0o600, terms: LinkTerms = LinkTerms()
     ) throws(Failure) {
@@ -49,8 +50,8 @@ extension VirtualNetwork {
         }
     }
 
-    /// Waits there no longer, and removes the socket. Guests that came by it stay; those of agents leave, because an agent
-    /// opens its connections there.
+    /// Stops listening at an address, and removes the socket. Its guests stay attached; those of agents are detached,
+    /// because an agent opens its connections there.
     public func stopListening(on address: LinkAddress) {
         loop.perform { [listeners] in listeners.remove(address) }
         state.withLock { $0.bindings.release(address) }
@@ -111,7 +112,7 @@ extension VirtualNetwork {
         }
     }
 
-    /// Why a guest cannot have the address that it would like; `nil` when it can.
+    /// Why a guest cannot have its preferred address; `nil` if it can.
     func refusal(of preferred: IPv4Address, for mac: MACAddress) -> String? {
         state.withLock { $0.registry.refusal(of: preferred, for: mac) }
     }

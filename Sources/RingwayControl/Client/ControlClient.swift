@@ -11,29 +11,29 @@ public struct ControlClient: Sendable {
     }
 
     public let path: String
-    /// Seconds that a response may take.
+    /// Timeout of a response, seconds.
     private let timeout: Int
 
     /// - Parameters:
     ///   - path: the socket.
-    ///   - timeout: seconds that a response may take.
+    ///   - timeout: of a response, seconds.
     public init(path: String, timeout: Int = 60) {
         self.path = path
         self.timeout = timeout
     }
 
-    /// Whether a process listens at the socket, and which, where that can be seen.
+    /// Whether a process listens at the socket, and which, if visible.
     public var listener: (isThere: Bool, process: Int32?) {
         let descriptor = socket(
             AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
         guard descriptor >= 0 else { return (false, nil) }
         defer { close(descriptor) }
         if SocketFile.connect(descriptor, path) == 0 { return (true, SocketFile.listener(of: descriptor)) }
-        // Its queue of connections is full.
+        // Its listen queue is full.
         return (errno == EAGAIN, nil)
     }
 
-    /// Removes the socket if its process has ended without doing so.
+    /// Removes the socket file if its process has ended.
     public func removeAbandoned() { SocketFile.removeAbandoned(path) }
 
     /// The body of a 2xx response; empty where it has none.

@@ -2,10 +2,10 @@ internal import NIOCore
 internal import Ringway
 internal import Synchronization
 
-/// A network's events on their way to the clients of the event stream: each is encoded once, and a slow client holds up
-/// neither memory nor other clients.
+/// Distributes a network's events to the clients of the event stream: each is encoded once, and a slow client costs
+/// neither memory nor delays others.
 final class EventBroadcast: Sendable {
-    /// Events that wait for the thread of the connections.
+    /// The most events that wait for the thread of the connections.
     private static var mostWaiting: Int { 1_024 }
     /// Lines kept for diagnostics.
     private static var mostRecent: Int { 256 }

@@ -1,7 +1,7 @@
 internal import Glibc
 internal import Ringway
 
-/// An event in words that go over the wire.
+/// The JSON of events.
 enum EventMessage {
     /// As a server-sent event: its number, its name and its data, which is one line of JSON.
     static func bytes(of event: VirtualNetwork.Event, number: UInt64) -> [UInt8] {

@@ -1,11 +1,11 @@
 internal import NIOCore
 
-/// The event stream of one client: events wait up to a bound while it has no room; the rest is lost, and reported as a
-/// count.
+/// The event stream of one client: a limited number of events waits while the client is slow; further ones are lost,
+/// and reported as a count.
 ///
 /// Confined to the connection's thread.
 final class EventStream {
-    /// Events that wait for a slow reader, beside what its socket and the connection's 64 KiB hold.
+    /// The most events that wait for a slow client, besides those in its socket and the connection's 64 KiB.
     static var mostWaiting: Int { 256 }
 
     private var waiting = CircularBuffer<ByteBuffer>()
@@ -21,15 +21,15 @@ final class EventStream {
         self.push = push
     }
 
-    /// Takes an event for the listener, or counts it as lost.
+    /// Sends or queues an event, or counts it as lost.
     func offer(_ event: ByteBuffer) {
         if waiting.isEmpty, lost == 0, isWritable() { return write(event) }
-        // Events after a loss are lost too until the loss has been reported, so that the report stands in its place.
+        // After a loss, events are lost until the loss has been reported, so that the report is in the right place.
         guard lost == 0, waiting.count < Self.mostWaiting else { return lose(1) }
         waiting.append(event)
     }
 
-    /// Counts events that never got here.
+    /// Counts events lost earlier.
     func lose(_ count: Int) { lost += count }
 
     /// Flushes what was written, and writes waiting events as far as there is room.

@@ -1,17 +1,17 @@
 internal import Glibc
 internal import NIOCore
 
-/// Keeps a control socket responding while the process has no descriptor left.
+/// Keeps a control socket responsive while the process has no descriptor left.
 ///
-/// NIO's server channel stays registered for reading when accept(2) fails, and its loop would spin for as long as a
-/// client waits. Here accepting pauses until a descriptor can be had; and a few are kept aside, each of which is given
-/// up for one client, so that the API can still be asked what has taken the others.
+/// NIO's server channel stays registered for reading when accept(2) fails, and its loop would spin while a client
+/// waits. Here accepting pauses until a descriptor is available. A few descriptors are reserved, each of which is
+/// closed for one client, so that the API can still be used to find out what holds the others.
 final class AcceptReserve: ChannelInboundHandler {
     typealias InboundIn = any Channel
 
-    /// Descriptors that are kept for clients.
+    /// The number of reserved descriptors.
     private static var size: Int { 4 }
-    /// The interval of the search for a descriptor.
+    /// The interval between attempts to refill the reserve.
     private static var pause: TimeAmount { .milliseconds(100) }
 
     private var spares: [Int32] = []
@@ -28,7 +28,7 @@ final class AcceptReserve: ChannelInboundHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         if spares.count < Self.size {
-            // A descriptor of the reserve comes back when its client ends.
+            // A reserved descriptor is recovered when its client disconnects.
             let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
             unwrapInboundIn(data).closeFuture.whenComplete { _ in bound.value.0.replenish(bound.value.1) }
         }
@@ -48,7 +48,7 @@ final class AcceptReserve: ChannelInboundHandler {
         look(context)
     }
 
-    /// Looks for descriptors again after a while, until the reserve is whole.
+    /// Tries to refill the reserve after a while, until it is complete.
     private func look(_ context: ChannelHandlerContext) {
         guard retry == nil else { return }
         let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)

@@ -2,19 +2,18 @@ internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
 
-/// One connection to the control socket: reads requests one after the other, has them processed by workers, and writes
-/// the responses, or events for as long as the client stays.
+/// One connection to the control socket: reads requests one after another, has them processed by workers, and writes
+/// the responses, or events until the client disconnects.
 ///
-/// The pipeline hands over a request when the response to the one before has been written, and none is processed while
-/// the client has not read enough of the responses: a client that does not read holds one response and stops its
-/// requests.
+/// The pipeline passes on a request when the previous response is written, and no request is processed while the client
+/// has not read enough of the responses: a client that does not read holds one response and blocks its own requests.
 final class ConnectionHandler: ChannelInboundHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundOut = HTTPServerResponsePart
 
-    /// Bytes of a body.
+    /// The longest body, bytes.
     static var longestBody: Int { 8 << 20 }
-    /// Timeout of a request's arrival, of an idle connection, and of a response's delivery.
+    /// Timeout of receiving a request, of an idle connection, and of sending a response.
     static var timeout: TimeAmount { .seconds(30) }
     /// The interval of heartbeats on an event stream without events.
     static var heartbeat: TimeAmount { .seconds(15) }
@@ -22,10 +21,10 @@ final class ConnectionHandler: ChannelInboundHandler {
     private enum Phase {
         case waiting
         case receiving(HTTPRequestHead)
-        /// The response has been written; further bytes are discarded, and the connection ends.
+        /// The response is written; further bytes are discarded, and the connection is closed.
         case refusing
         case answering
-        /// Complete, and processed when the client has read more of the earlier responses.
+        /// Complete, and to be processed when the client has read more of the earlier responses.
         case held(HTTPRequestHead)
         case streaming(EventStream)
     }
@@ -96,7 +95,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        // The pipeline responds to bytes that are no HTTP, where it can.
+        // The pipeline responds to invalid HTTP if possible.
         context.close(promise: nil)
     }
 
@@ -106,7 +105,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     }
 
     private func answer(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
-        // The timer goes on: a client that does not read is closed.
+        // The timer continues: a client that does not read is closed.
         guard context.channel.isWritable else {
             phase = .held(head)
             return
@@ -120,7 +119,7 @@ final class ConnectionHandler: ChannelInboundHandler {
         let keepsAlive = head.isKeepAlive
         let (router, eventLoop) = (router, context.eventLoop)
         let handler = NIOLoopBound(self, eventLoop: eventLoop)
-        // Some routes wait for shards or for ports, which must not block this thread.
+        // Some routes wait for shards or ports, which must not block this thread.
         workers.submit { state in
             guard state == .active else { return }
             let result = Self.result(router, head.method.rawValue, head.uri, content)
@@ -173,7 +172,7 @@ final class ConnectionHandler: ChannelInboundHandler {
         }
         if status != 204 { headers.add(name: "content-length", value: "\(bytes.count)") }
         let (count, eventLoop) = (bytes.count, context.eventLoop)
-        // This may close this very connection: then nothing further is sent.
+        // This may close this very connection.
         memory.take(count, for: self)
         let head = HTTPResponseHead(version: .http1_1, status: HTTPResponseStatus(statusCode: status), headers: headers)
         context.write(wrapOutboundOut(.head(head)), promise: nil)
@@ -190,7 +189,7 @@ final class ConnectionHandler: ChannelInboundHandler {
         if !keepsAlive {
             let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
             done.futureResult.whenComplete { _ in
-                // A client that is still sending would lose the response by a close.
+                // A client that is still sending would lose the response if the connection were closed at once.
                 if case .refusing = bound.value.0.phase { return }
                 bound.value.1.close(promise: nil)
             }

@@ -2,14 +2,14 @@ internal import Ringway
 
 /// The error response to a request.
 struct ControlFailure: Error, Equatable {
-    /// The status of HTTP.
+    /// The HTTP status.
     let status: Int
-    /// The code of the error, for a program to read.
+    /// The error code, for programs.
     let code: String
     let message: String
-    /// The key of the body, or of the query, that is at fault.
+    /// The invalid key of the body, or of the query.
     var key: String?
-    /// The methods that there are, where another was used.
+    /// The allowed methods, if another was used.
     var allowed: [String] = []
 
     static func invalid(_ message: String, key: String? = nil) -> ControlFailure {
@@ -55,7 +55,7 @@ struct ControlFailure: Error, Equatable {
         self.allowed = allowed
     }
 
-    /// The one shape that every error has.
+    /// The common format of all errors.
     var body: [UInt8] {
         JSONWriter.text { writer in
             writer.object { writer in

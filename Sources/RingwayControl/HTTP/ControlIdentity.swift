@@ -2,7 +2,7 @@ internal import Glibc
 
 /// The identity of a network at its control socket.
 public struct ControlIdentity: Sendable {
-    /// The command that keeps the network.
+    /// The command that runs the network.
     public enum Kind: String, Sendable {
         case run, attach, serve
     }

@@ -1,12 +1,12 @@
 internal import Glibc
 public import Ringway
 
-/// A control socket that is bound and listens, before a server accepts from it: clients that connect wait.
+/// A bound and listening control socket, before a server accepts from it: clients wait in the listen queue.
 ///
-/// It costs next to nothing, while a server takes threads. So a short-lived network can have the one at once, and the
-/// other when the descriptor is readable: when the first client has come.
+/// It costs next to nothing, while a server needs threads. A short-lived network therefore has a listener at once, and
+/// starts the server when the descriptor becomes readable, with the first client.
 public struct ControlListener: Sendable {
-    /// Connections that may wait to be accepted.
+    /// The listen backlog.
     static var backlog: Int32 { 256 }
 
     /// Readable when a client has connected.
@@ -15,14 +15,14 @@ public struct ControlListener: Sendable {
 
     public var path: String { file.path }
 
-    /// Makes the socket. One that an ended process has left is replaced, a live one never.
+    /// Creates the socket. A socket left by an ended process is replaced, one in use is not.
     ///
-    /// - Parameter path: the socket, whose directory must exist.
+    /// - Parameter path: the socket; its directory must exist.
     public init(at path: String) throws(VirtualNetwork.Failure) {
         (descriptor, file) = try SocketFile.listenPrivately(path, backlog: Self.backlog)
     }
 
-    /// Ends a listener that no server has adopted.
+    /// Closes a listener that no server has adopted.
     public func close() {
         Glibc.close(descriptor)
         file.remove()

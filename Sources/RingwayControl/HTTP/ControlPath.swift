@@ -1,15 +1,15 @@
 internal import Glibc
 internal import Ringway
 
-/// Where control sockets are.
+/// The locations of control sockets.
 public enum ControlPath {
-    /// The name of the network that has none.
+    /// The name of a network without a name.
     public static let standardName = "default"
 
     private static let suffix = ".sock"
     private static let ofRoot = "/run/ringway"
 
-    /// The directory for the sockets of the caller's networks; `nil` for an ordinary user without XDG_RUNTIME_DIR.
+    /// The directory for sockets of the caller's networks; `nil` for an ordinary user without XDG_RUNTIME_DIR.
     public static var directory: String? {
         if let runtime = getenv("XDG_RUNTIME_DIR").map({ String(cString: $0) }), runtime.hasPrefix("/") {
             return runtime + "/ringway"
@@ -17,20 +17,20 @@ public enum ControlPath {
         return geteuid() == 0 ? ofRoot : nil
     }
 
-    /// The directories in which the caller's networks are looked for. Root's networks are in either, because a service has
-    /// no XDG_RUNTIME_DIR and a login has.
+    /// The directories to search for the caller's networks. Root's may be in either, because a service has no
+    /// XDG_RUNTIME_DIR and a login has.
     public static var directories: [String] {
         guard let directory else { return [] }
         return geteuid() == 0 && directory != ofRoot ? [directory, ofRoot] : [directory]
     }
 
-    /// Where root's networks are, if there may be some that the caller cannot see.
+    /// The directory of root's networks, if the caller cannot read it.
     public static var hidden: String? { geteuid() != 0 && access(ofRoot, F_OK) == 0 ? ofRoot : nil }
 
-    /// The socket that a network of this name is to have.
+    /// The socket path for a new network of this name.
     public static func path(of name: String) -> String? { directory.map { "\($0)/\(name)\(suffix)" } }
 
-    /// The socket that a network of this name has, or would have.
+    /// The socket path of the network of this name, or for a new one.
     public static func existingPath(of name: String) -> String? {
         directories.map { "\($0)/\(name)\(suffix)" }.first { access($0, F_OK) == 0 } ?? path(of: name)
     }
@@ -57,9 +57,9 @@ public enum ControlPath {
         return names
     }
 
-    /// Makes the directory, for the caller alone. One that is there must be the caller's, or root's.
+    /// Creates the directory, for the caller alone. An existing one must belong to the caller or root.
     ///
-    /// - Returns: `nil`, or why it cannot be had.
+    /// - Returns: `nil`, or why it cannot be used.
     public static func makeDirectory() -> String? {
         guard let directory else { return String(cString: strerror(ENOENT)) }
         return PrivateDirectory.make(directory)

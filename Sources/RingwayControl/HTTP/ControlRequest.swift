@@ -1,11 +1,11 @@
-/// A request as a route sees it.
+/// A request as passed to a route.
 struct ControlRequest: Sendable {
     let method: String
     /// The path without its query.
     let path: String
     let query: [(name: String, value: String)]
     let body: [UInt8]
-    /// The values in the path for the names in braces of the route.
+    /// The path's values for the names in braces of the route.
     var parameters: [String: String] = [:]
 
     /// - Parameter target: the path and the query, as the request line has them.
@@ -71,7 +71,7 @@ struct ControlRequest: Sendable {
         return value
     }
 
-    /// The number in the path, of something that has one.
+    /// The number in the path.
     func number(_ name: String) throws(ControlFailure) -> UInt32 {
         let text = parameters[name] ?? ""
         guard let value = Self.decimal(text), let number = UInt32(exactly: value) else {
@@ -91,7 +91,7 @@ enum ControlResponse: Sendable {
     case json([UInt8], status: Int = 200)
     case text([UInt8], type: String)
     case empty
-    /// Events, for as long as the client listens.
+    /// Events, until the client disconnects.
     case events
 
     /// A JSON object.

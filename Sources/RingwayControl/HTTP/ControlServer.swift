@@ -10,8 +10,8 @@ internal import Synchronization
 /// A socket's file has the permissions 0600, and a client must be the user that the process runs as, or root.
 /// Guests cannot reach it: their traffic ends in the network's own stack, which has no unix sockets.
 public final class ControlServer: Sendable {
-    /// Connections at a time: 1,024, or an eighth of the process's descriptors where that is less. Beyond it one is closed
-    /// as soon as it comes.
+    /// The most connections: 1,024, or an eighth of the process's descriptors if that is less. Beyond it a new one is
+    /// closed at once.
     public static let mostConnections = ControlDescriptors.limit
 
     private struct Place {
@@ -31,7 +31,7 @@ public final class ControlServer: Sendable {
         memory = .makeBoxSendingValue(ExchangeMemory(workers: workers), eventLoop: group.next())
     }
 
-    /// Answers for a network from now on, clients that have connected already included. The listener is adopted.
+    /// Serves a network, including clients that have connected already. The listener is adopted.
     public func serve(
         _ network: VirtualNetwork, as identity: ControlIdentity, on listener: ControlListener
     ) throws(VirtualNetwork.Failure) {
@@ -49,7 +49,7 @@ public final class ControlServer: Sendable {
             }
             .childChannelOption(.allowRemoteHalfClosure, value: false)
             .childChannelOption(.writeBufferWaterMark, value: .init(low: 16 << 10, high: 64 << 10))
-            // A read may hold many small requests, each of which takes far more memory than it has bytes.
+            // A read may contain many small requests, each of which needs far more memory than it has bytes.
             .childChannelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 4 << 10))
             .childChannelOption(.maxMessagesPerRead, value: 1)
             .childChannelInitializer { [workers, memory] channel in
@@ -70,7 +70,7 @@ public final class ControlServer: Sendable {
         }
     }
 
-    /// Whether a connection may stay: there are not too many, and its client is allowed.
+    /// Whether a connection is accepted: the limit is not reached, and its user is permitted.
     private static func admit(_ channel: any Channel, _ count: NIOLoopBoundBox<Int>) -> EventLoopFuture<Void> {
         guard count.value < mostConnections, let options = channel as? any SocketOptionProvider,
             ControlDescriptors.admit()

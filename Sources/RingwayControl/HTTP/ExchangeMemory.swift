@@ -2,15 +2,15 @@ internal import CRingway
 internal import NIOCore
 internal import NIOPosix
 
-/// Bytes of request and response bodies that all connections of a server hold together.
+/// The request and response bodies of all connections of a server, in bytes.
 ///
-/// Each connection holds one exchange at the most; but there may be many connections. Beyond the bound the connection
-/// that holds most is closed. Memory that was held is returned to the system, because such exchanges are rare.
-/// Confined to the thread of the connections.
+/// Each connection has at most one exchange, but there may be many connections. Beyond the limit the connection with
+/// most bytes is closed. Freed memory is returned to the system, because such exchanges are rare. Confined to the
+/// thread of the connections.
 final class ExchangeMemory {
-    /// Bytes that may be held.
+    /// The limit, bytes.
     static var most: Int { 64 << 20 }
-    /// Bytes after which memory is given back, and how long others may add to that.
+    /// Bytes freed after which memory is returned, and the delay in which others may add to that.
     private static var returned: Int { 64 << 10 }
     private static var delay: TimeAmount { .milliseconds(250) }
 
@@ -27,13 +27,13 @@ final class ExchangeMemory {
     private let workers: NIOThreadPool
     private var shares: [ObjectIdentifier: Share] = [:]
     private(set) var held = 0
-    /// Bytes that have been released since memory was given back.
+    /// Bytes freed since memory was last returned.
     private var released = 0
     private var isReturning = false
 
     init(workers: NIOThreadPool) { self.workers = workers }
 
-    /// A connection holds this number of bytes more.
+    /// A connection holds this many bytes more.
     func take(_ bytes: Int, for holder: any Holder) {
         guard bytes > 0 else { return }
         held += bytes
@@ -44,7 +44,7 @@ final class ExchangeMemory {
         }
     }
 
-    /// A connection holds this number of bytes less; bytes that were released before are not counted again.
+    /// A connection holds this many bytes less; earlier releases are not counted again.
     func release(_ bytes: Int, of holder: any Holder) {
         guard var share = shares[ObjectIdentifier(holder)] else { return }
         let freed = min(bytes, share.bytes)
@@ -54,7 +54,7 @@ final class ExchangeMemory {
         released += freed
     }
 
-    /// Returns memory to the system, soon and once for all requests meanwhile, if that is worth it.
+    /// Returns memory to the system, once for all requests within the delay, if worthwhile.
     func trim(on eventLoop: any EventLoop) {
         guard released >= Self.returned, !isReturning else { return }
         isReturning = true

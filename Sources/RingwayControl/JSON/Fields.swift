@@ -1,11 +1,11 @@
-/// The members of an object in a request, read one by one; an error names its key.
+/// Reads the members of an object in a request; an error names the key.
 struct Fields {
     private let members: [JSONValue.Member]
     private let path: String
 
     /// - Parameters:
-    ///   - path: where in the body the object is; empty for the body itself.
-    ///   - known: the keys that it may have.
+    ///   - path: the object's place in the body; empty for the body itself.
+    ///   - known: the permitted keys.
     init(_ value: JSONValue, at path: String = "", known: [String]) throws(ControlFailure) {
         guard case .object(let members) = value else {
             throw ControlFailure.invalid(
@@ -20,7 +20,7 @@ struct Fields {
         }
     }
 
-    /// The key as it is named from the body's top.
+    /// The key's full name from the body's root.
     func name(_ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
 
     private func value(_ key: String) -> JSONValue? {
@@ -58,7 +58,7 @@ struct Fields {
         ControlFailure.invalid("\"\(name(key))\" is missing", key: name(key))
     }
 
-    /// Why the value of a key will not do.
+    /// A failure because of a key's value.
     func refusal(_ key: String, _ reason: String) -> ControlFailure {
         ControlFailure.invalid("\"\(name(key))\": \(reason)", key: name(key))
     }

@@ -1,6 +1,6 @@
 /// Reads a JSON text (RFC 8259), strictly: no text after the value, no key twice, no more than `deepest` levels.
 public struct JSONReader {
-    /// Why a text is no JSON.
+    /// Why a text is not valid JSON.
     public struct Failure: Error, Equatable, Sendable, CustomStringConvertible {
         public let description: String
     }

@@ -1,4 +1,4 @@
-/// A JSON value as it was read (RFC 8259).
+/// A parsed JSON value (RFC 8259).
 public enum JSONValue: Equatable, Sendable {
     /// A member of an object.
     public struct Member: Equatable, Sendable {
@@ -13,16 +13,16 @@ public enum JSONValue: Equatable, Sendable {
 
     case null
     case bool(Bool)
-    /// A number without fraction or exponent that fits.
+    /// An integer without fraction or exponent.
     case integer(Int)
     /// Any other number.
     case number(Double)
     case string(String)
     case array([JSONValue])
-    /// The members as they came; none has the key of another.
+    /// The members in order, with distinct keys.
     case object([Member])
 
-    /// The member's value, of an object that has it.
+    /// The member's value, if this is an object with the key.
     public subscript(key: String) -> JSONValue? {
         guard case .object(let members) = self else { return nil }
         return members.first { $0.key == key }?.value
@@ -46,7 +46,7 @@ public enum JSONValue: Equatable, Sendable {
         return nil
     }
 
-    /// The type of the value, for a person to read.
+    /// The type of the value, for users.
     var kind: String {
         switch self {
         case .null: "null"

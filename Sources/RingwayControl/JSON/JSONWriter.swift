@@ -1,4 +1,4 @@
-/// Writes a JSON text from front to back, without a tree in between.
+/// Writes JSON text sequentially, without an intermediate tree.
 public struct JSONWriter {
     /// The text so far.
     public private(set) var bytes: [UInt8] = []
@@ -37,7 +37,7 @@ public struct JSONWriter {
         needsComma = false
     }
 
-    /// The same for a key that nothing in needs an escape.
+    /// A key that needs no escapes.
     public mutating func key(_ key: StaticString) {
         separate()
         bytes.append(UInt8(ascii: "\""))
@@ -139,7 +139,7 @@ public struct JSONWriter {
 }
 
 extension JSONWriter {
-    /// A value as it was read.
+    /// Writes a parsed value.
     public mutating func value(_ value: JSONValue) {
         switch value {
         case .null: null()

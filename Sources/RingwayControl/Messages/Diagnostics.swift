@@ -1,7 +1,7 @@
 internal import Glibc
 internal import Ringway
 
-/// The state of a network for a bug report, in one file. There are no secrets in it: neither keys nor payload.
+/// The state of a network for a bug report, in one file. It contains no secrets: neither keys nor payload.
 enum Diagnostics {
     static func bundle(of controlled: ControlledNetwork) -> [UInt8] {
         let network = controlled.network

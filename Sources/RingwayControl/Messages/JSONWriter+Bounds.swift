@@ -2,7 +2,7 @@ internal import Ringway
 
 /// The table of bounds in responses.
 extension JSONWriter {
-    /// The bounds of the process, the network and the guests; of a guest's bound the row of the guest that uses most.
+    /// The limits of the process, the network and the guests; for a guest's limit, the row of the guest that uses most.
     mutating func members(ofBounds network: VirtualNetwork) {
         var fullest: [String: (bound: Bound, guest: String)] = [:]
         var order: [String] = []
@@ -27,7 +27,7 @@ extension JSONWriter {
         }
     }
 
-    /// Without the guest whose it is.
+    /// Without the guest.
     mutating func members(of bound: Bound) {
         member("name", bound.name)
         member("scope", bound.scope.rawValue)

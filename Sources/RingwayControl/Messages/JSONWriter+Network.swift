@@ -75,7 +75,7 @@ extension JSONWriter {
         }
     }
 
-    /// A place of an agent's, with the keys of a published port.
+    /// A place of an agent, with the keys of a published port.
     mutating func forward(_ place: AgentPlace) {
         let forward = place.forward
         var (address, path): (TransportAddress?, String?)
@@ -108,7 +108,7 @@ extension JSONWriter {
         }
     }
 
-    /// Everything that is published or led by agents, in the order in which it came.
+    /// All published ports and places of agents, in order of creation.
     mutating func forwards(of network: VirtualNetwork) {
         enum Entry {
             case port(PublishedPort)
@@ -173,7 +173,7 @@ extension JSONWriter {
         }
     }
 
-    /// A flow through an agent, which may have a unix socket at either end, or a program of the guest's.
+    /// A flow through an agent, with possibly a unix socket, or a program in the guest, at either end.
     private mutating func members(ofJoined flow: NetworkFlow) {
         let record = flow.record
         func text(_ address: IPAddress, _ port: UInt16, _ path: String?) -> String? {
@@ -209,6 +209,6 @@ extension Statistics {
 }
 
 extension PublishedPort {
-    /// Where it stands, in the words of the API.
+    /// The state, in the words of the API.
     var state: String { problem != nil ? "failed" : guest == nil ? "waiting" : "active" }
 }

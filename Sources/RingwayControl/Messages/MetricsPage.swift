@@ -21,7 +21,7 @@ struct MetricsPage {
     private(set) var text = ""
     private var names: Set<String> = []
 
-    /// Writes a family. One of a name that the page has already is left out: a page with two of them is no page at all.
+    /// Writes a family, unless the page has one of that name already: a duplicate would make the page invalid.
     mutating func family(_ name: String, _ kind: Kind, _ help: String, _ samples: [Sample]) {
         guard names.insert(name).inserted else { return assertionFailure("two metrics are called \(name)") }
         text += "# HELP \(name) \(Self.escape(help))\n# TYPE \(name) \(kind.rawValue)\n"

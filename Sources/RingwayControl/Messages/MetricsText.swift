@@ -84,7 +84,7 @@ struct MetricName: Equatable {
         kind = isGauge ? .gauge : .counter
     }
 
-    /// Counters whose own name would be another one's, or leave the unit out.
+    /// Counters whose own name would collide with another's, or lacks the unit.
     private static let renamed = [
         "dns.queries": "dns.resolverQueries", "tcpWindowCommitted": "tcpWindowCommittedOctets",
     ]

@@ -1,28 +1,28 @@
 internal import Ringway
 
-/// Packets dropped, requests refused and failures since the network's start: counters that are not zero, in words, with
-/// a place to look.
+/// Packets dropped, requests refused and failures since the network's start: counters that are not zero, with an
+/// explanation and a remedy.
 struct Trouble: Sendable, Equatable {
     /// The kind of a row.
     enum Kind: String, Sendable {
-        /// Frames and packets that went no further.
+        /// Frames and packets that were dropped.
         case drop
         /// Refused by the network's policy.
         case denial
         /// Name resolution that failed.
         case names
-        /// A bound that was reached.
+        /// A limit that was reached.
         case bound
     }
 
     let kind: Kind
-    /// The counter, as statistics have it.
+    /// The counter's name in statistics.
     let counter: String
     /// The counted events.
     let what: String
     /// The remedy, or where to look.
     let hint: String
-    /// The option that raises the bound.
+    /// The option that raises the limit.
     var option: String?
 
     private init(_ kind: Kind, _ counter: String, _ what: String, _ hint: String) {
@@ -37,7 +37,7 @@ struct Trouble: Sendable, Equatable {
         self.option = option
     }
 
-    /// The troubles with counters above zero, and how often each has happened.
+    /// The rows with counters above zero, and their counts.
     static func all(in counters: [(name: String, value: Int)]) -> [(trouble: Trouble, count: Int)] {
         var counts: [String: Int] = [:]
         for (name, value) in counters { counts[name] = value }
@@ -52,14 +52,14 @@ struct Trouble: Sendable, Equatable {
         return rows
     }
 
-    /// Whether a counter is one of drops by its name.
+    /// Whether a counter counts drops, by its name.
     private static func isDrop(_ counter: String) -> Bool {
         counter.hasPrefix("dropped") || counter.hasPrefix("refused.") || counter.hasPrefix("dns.dropped")
     }
 
     private static let names = Set(table.map(\.counter))
 
-    /// A drop that the table does not explain.
+    /// A row for a drop that the table does not explain.
     private static func unnamed(_ counter: String) -> Trouble {
         guard counter.hasPrefix("refused.") else { return Trouble(.drop, counter, "frames or messages", capture) }
         return Trouble(.drop, counter, "malformed frames from guests: \(counter.dropFirst(8))", capture)
@@ -175,7 +175,7 @@ struct Trouble: Sendable, Equatable {
 }
 
 extension JSONWriter {
-    /// Each trouble with its count.
+    /// Each row with its count.
     mutating func members(ofTroubles statistics: Statistics) {
         member("troubles", Trouble.all(in: statistics.counters)) { writer, row in
             writer.object { writer in

@@ -1,5 +1,4 @@
-/// The description of the API by which programs are written against it (OpenAPI 3.0.3). Tests hold it and the routes to
-/// each other.
+/// The description of the API for client programs (OpenAPI 3.0.3). Tests check it against the routes.
 enum OpenAPIDocument {
     /// The whole document.
     static let text = Array(

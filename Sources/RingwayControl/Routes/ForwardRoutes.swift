@@ -1,7 +1,7 @@
 internal import Ringway
 
 extension ControlledNetwork {
-    /// Forwards that a set may have.
+    /// The most forwards in a set.
     private static var mostForwards: Int { 65_536 }
 
     /// Published ports.

@@ -1,7 +1,7 @@
 /// One operation of the API.
 struct Route: Sendable {
     let method: String
-    /// The path with a name in braces where something varies, as the OpenAPI document has it.
+    /// The path with a name in braces for each variable part, as in the OpenAPI document.
     let path: String
     let answer: @Sendable (ControlRequest) throws(ControlFailure) -> ControlResponse
 
@@ -14,7 +14,7 @@ struct Route: Sendable {
         self.answer = answer
     }
 
-    /// The values in the path for the names in braces; `nil` when the path does not match.
+    /// The path's values for the names in braces; `nil` if the path does not match.
     fileprivate func match(_ other: String) -> [String: String]? {
         let own = path.split(separator: "/", omittingEmptySubsequences: false)
         let parts = other.split(separator: "/", omittingEmptySubsequences: false)
