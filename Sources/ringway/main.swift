@@ -1,4 +1,4 @@
-// The program is `RingwayCommand`; this file only starts it.
+// The program is in `RingwayCommand`; this file only starts it.
 import RingwayCommand
 
 CommandLineEntry.run()

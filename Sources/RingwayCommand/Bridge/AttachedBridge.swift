@@ -2,14 +2,14 @@ internal import CRingway
 internal import Glibc
 internal import Ringway
 
-/// `ringway attach`: the bridge for a namespace that others made, until it is told to end or the namespace goes.
+/// `ringway attach`: the bridge for an existing namespace, until a signal ends it or the namespace is gone.
 struct AttachedBridge {
     let order: BridgeOrder
 
     init(_ order: BridgeOrder) { self.order = order }
 
-    /// Bridges until SIGTERM, SIGINT or SIGHUP, until the interface is deleted, or until what named the namespace is
-    /// gone: an open TAP would keep a namespace alive for ever.
+    /// Runs until SIGTERM, SIGINT or SIGHUP, until the interface is deleted, or until the process or file that named
+    /// the namespace is gone: the open TAP would keep the namespace alive forever.
     func run() throws(CommandFailure) -> Int32 {
         order.ready?.claim()
         let signals = try SignalInbox()
@@ -52,7 +52,7 @@ struct AttachedBridge {
         }
     }
 
-    /// The blocked signals of a terminal's job control have their default effects.
+    /// Applies the default action of a blocked job control signal.
     private func stopIfAsked(by signal: Int32) {
         guard [SIGTSTP, SIGTTIN, SIGTTOU].contains(signal) else { return }
         _ = kill(getpid(), SIGSTOP)

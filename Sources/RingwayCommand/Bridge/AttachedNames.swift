@@ -1,12 +1,11 @@
 internal import Ringway
 
-/// How the programs of a namespace that others made find the gateway's name server: what was done for it, or what the
-/// user can do.
+/// Name resolution for the programs of an existing namespace: what was set up, or what the user can do.
 struct AttachedNames {
     private let order: BridgeOrder
     private let written: NetnsResolver.Written?
 
-    /// Writes the file that was asked for, if one was.
+    /// Writes the file, if one was requested.
     init(_ order: BridgeOrder) throws(CommandFailure) {
         self.order = order
         guard let resolver = order.netnsResolver else {
@@ -17,9 +16,9 @@ struct AttachedNames {
         written = try resolver.write(ResolverConfiguration.contents(gateway: order.plan.gatewayIPv4, host: host))
     }
 
-    /// A line about it for the user; `nil` for none.
+    /// A line for the user; `nil` for none.
     ///
-    /// - Parameter note: why the process's file could not be covered; empty where it was.
+    /// - Parameter note: why the process's file could not be covered; empty if it was.
     func line(note: String) -> String? {
         let gateway = order.plan.gatewayIPv4
         switch order.origin {
@@ -51,6 +50,6 @@ struct AttachedNames {
             + "which says \(line)"
     }
 
-    /// Restores the files that were written. Returns those that it could not restore.
+    /// Restores the written files. Returns those that it could not restore.
     func takeBack() -> String? { written?.takeBack() }
 }

@@ -3,16 +3,16 @@ internal import Ringway
 internal import RingwayControl
 internal import RingwayLinks
 
-/// A network with its guest attached and its ports published: the bridge at work.
+/// A running bridge: a network with its guest attached and its ports published.
 struct BridgeConnection {
     let network: VirtualNetwork
     let control: LazyControl
-    /// Why the guest's programs do not find the gateway's names by themselves; empty where they do, or nothing was tried.
+    /// Why the guest's programs cannot resolve the gateway's names; empty if they can, or if nothing was attempted.
     private(set) var note = ""
     private let statistics: StatisticsFile?
     private let reports: VirtualNetwork.Subscription
 
-    /// Connects the guest that is being set up and waits until it is. Nothing is left running when it throws.
+    /// Connects to the guest being set up and waits until it is configured. On failure, nothing is left running.
     init(_ order: BridgeOrder, to guest: borrowing StartingGuest) throws(CommandFailure) {
         statistics = order.statistics
         do throws(VirtualNetwork.Failure) {
@@ -63,14 +63,14 @@ struct BridgeConnection {
             throw CommandFailure(error.description)
         }
         note = try guest.awaitConfigured()
-        // A file that cannot be written is worth knowing before the work, not after it.
+        // An unwritable file is reported before the start rather than at the end.
         try statistics?.write(network.statistics().json)
     }
 
-    /// When the counters are due, in milliseconds from now; negative for never.
+    /// Milliseconds until statistics are due; negative for never.
     var statisticsInterval: Int32 { statistics == nil ? -1 : 1000 }
 
-    /// Writes the counters.
+    /// Writes the statistics.
     func renewStatistics() { statistics?.renew(network.statistics().json) }
 
     /// Ends the network.

@@ -3,7 +3,7 @@ internal import Ringway
 internal import RingwayControl
 internal import RingwayLinks
 
-/// The options of a bridge, checked and complete before anything is started.
+/// The options of a bridge, validated and complete before anything starts.
 struct BridgeOrder {
     let configuration: VirtualNetwork.Configuration
     let plan: NetworkPlan
@@ -11,12 +11,12 @@ struct BridgeOrder {
     let origin: GuestOrigin
     let interfaceName: String
     let queues: Int
-    /// Whether connections from the host's loopback to published ports go around the interface.
+    /// Whether connections from the host's loopback to published ports bypass the interface.
     let splices: Bool
     let control: ControlOrder
-    /// Whether the guest reaches everything by this network.
+    /// Whether to set default routes through this network.
     let setsDefaultRoutes: Bool
-    /// Where a resolv.conf is to be written that "ip netns exec" shows.
+    /// The resolv.conf to write for "ip netns exec".
     let netnsResolver: NetnsResolver?
     let ready: ReadyNotice?
     let statistics: StatisticsFile?
@@ -28,7 +28,7 @@ struct BridgeOrder {
     ) throws(CommandFailure) {
         var configuration = VirtualNetwork.Configuration(network, bridge, limits)
         var generator = SystemRandomNumberGenerator()
-        // Chosen here and not by the network, because the guest's side needs it before there is one.
+        // Chosen here rather than by the network, because the guest's setup needs it before there is a network.
         let prefix = network.ipv6Prefix ?? NetworkPlan.randomIPv6Prefix(using: &generator)
         let choice = NetworkChoice().settle(configuration.ipv4Network, isChosen: network.network != nil)
         configuration.ipv4Network = choice.network
@@ -51,13 +51,13 @@ struct BridgeOrder {
         publish = guest.publish
         interfaceName = guest.ifname
         queues = bridge.queueCount
-        // Ports may be published later too.
+        // Ports may also be published later.
         splices = !guest.noSplice
         ready = bridge.readyDescriptor.map(ReadyNotice.init)
         statistics = bridge.statisticsFile.map(StatisticsFile.init)
     }
 
-    /// An order for a guest that is only tried out.
+    /// Options for a trial guest.
     init(trialWithQueues queues: Int) throws(CommandFailure) {
         var configuration = VirtualNetwork.Configuration()
         let prefix = IPv6Address(high: 0xFD << 56, low: 0)
@@ -80,11 +80,10 @@ struct BridgeOrder {
         statistics = nil
     }
 
-    /// The guest's ethernet address. It follows from its IPv4 address, so that it is the same at every start.
+    /// The guest's ethernet address, derived from its IPv4 address, so that it is the same at every start.
     private var mac: MACAddress { MACAddress(rawValue: 0x5255_0000_0000 | UInt64(plan.firstGuestIPv4.rawValue)) }
 
-    /// The address that the guest's kernel would make from the router advertisement (RFC 4862 §5.5.3), so that it has
-    /// one address and answers from it.
+    /// The guest's SLAAC address (RFC 4862 §5.5.3), so that the router advertisement does not add a second one.
     private var ipv6: IPv6Address { IPv6Address(prefix: plan.ipv6Prefix, interfaceIdentifierFrom: mac) }
 
     /// The identity of the guest.
@@ -92,16 +91,16 @@ struct BridgeOrder {
         GuestIdentity(mac: mac, ipv4: plan.firstGuestIPv4, ipv6: ipv6)
     }
 
-    /// The name of the network where the command line gives none.
+    /// The default name of the network.
     var controlName: String { ControlName.derived(from: origin, process: getpid()) }
 
-    /// The identity of the network at its control socket, under this name.
+    /// The network's identity at its control socket, with this name.
     func controlIdentity(_ name: String) -> ControlIdentity {
         ControlIdentity(
             name: name, kind: origin.isCommand ? .run : .attach, target: origin.description, version: Version.text)
     }
 
-    /// Whether a message is printed when the network is up: COMMAND needs none.
+    /// Whether to print a message when the network is up; not with COMMAND.
     var announces: Bool {
         switch origin {
         case .path, .process: true
@@ -109,7 +108,7 @@ struct BridgeOrder {
         }
     }
 
-    /// How the guest's interface is to be set up.
+    /// The configuration of the guest's interface.
     func interface() throws(CommandFailure) -> InterfaceConfiguration {
         guard let ipv4 = CIDRBlock(address: IPAddress(plan.firstGuestIPv4), prefixLength: plan.ipv4PrefixLength),
             let ipv6 = CIDRBlock(address: IPAddress(ipv6), prefixLength: 64)
@@ -128,7 +127,7 @@ struct BridgeOrder {
 }
 
 extension VirtualNetwork.Configuration {
-    /// The configuration that the options of a command describe; the caller decides on the shards.
+    /// The network configuration from the command's options; the caller sets the number of shards.
     init(_ network: NetworkOptions, _ bridge: BridgeOptions, _ limits: LimitOptions) {
         self.init()
         ipv4Network = network.network ?? OptionValue.standardNetwork

@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// The main thread's only occupation: waiting for descriptors, with a look at the clock for what is periodic.
+/// The main thread's loop: waits for descriptors, and for periodic work.
 struct BridgeWait {
     private let period: Int32
     private var due: Int64
@@ -11,8 +11,8 @@ struct BridgeWait {
         due = period < 0 ? .max : Self.now + Int64(period)
     }
 
-    /// Waits until one of the descriptors is readable or periodic work is due. Negative descriptors never are.
-    /// Returns which are readable, and whether the work is due.
+    /// Waits until one of the descriptors is readable or periodic work is due. Negative descriptors are ignored.
+    /// Returns the readable ones, and whether the work is due.
     mutating func next(_ descriptors: [Int32]) -> (readable: [Bool], isDue: Bool) {
         var entries = descriptors.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
         let remaining = period < 0 ? -1 : Int32(clamping: max(0, due - Self.now))

@@ -1,13 +1,13 @@
 internal import CRingway
 
-/// The bound on open descriptors, which is a bound on flows.
+/// The limit of open descriptors, which bounds the number of flows.
 enum FileLimit {
-    /// Descriptors that the process's table has room for from the start: 8 bytes of the kernel's each.
+    /// Descriptors for which the process's table is sized at the start; each takes 8 bytes in the kernel.
     private static var room: UInt64 { 1 << 16 }
 
-    /// Raises the soft limit to the hard one, and makes the table of descriptors large while the process has one thread:
-    /// later each growth, of seven on the way to ten thousand, would hold a shard up for some ten milliseconds. COMMAND,
-    /// forked before, keeps its caller's limit.
+    /// Raises the soft limit to the hard one, and enlarges the descriptor table while the process has one thread:
+    /// later, each of the seven enlargements up to ten thousand would block a shard for some ten milliseconds. COMMAND,
+    /// forked earlier, keeps its caller's limit.
     static func raise() {
         guard let (_, hard) = current else { return }
         _ = ringway_set_file_limit(hard, hard)

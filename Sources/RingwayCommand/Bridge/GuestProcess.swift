@@ -1,9 +1,9 @@
 internal import CRingway
 internal import Glibc
 
-/// The child process that sets the guest up and, under `run`, becomes COMMAND.
+/// The child process that sets up the guest and, under `run`, becomes COMMAND.
 struct GuestProcess {
-    /// The outcome.
+    /// A change of the process's state.
     enum Change: Equatable {
         case exited(Int32)
         case signalled(Int32)
@@ -13,7 +13,7 @@ struct GuestProcess {
 
     let identifier: pid_t
 
-    /// The next change that has not been taken yet, if there is one.
+    /// The next pending state change, if any.
     func nextChange() -> Change? { change(waiting: false) }
 
     /// Waits for the end.
@@ -26,13 +26,13 @@ struct GuestProcess {
         }
     }
 
-    /// Sends it a signal.
+    /// Sends a signal to the process.
     func send(_ signal: Int32) {
-        // One that has ended is a zombie until it is waited for, so the number cannot be another's.
+        // An ended process is a zombie until it is waited for, so its number cannot have been reused.
         _ = kill(identifier, signal)
     }
 
-    /// Whether a terminal's signals to the bridge's process group reach it too.
+    /// Whether the terminal's signals to the bridge's process group reach the process, too.
     var isInBridgeGroup: Bool { getpgid(identifier) == getpgrp() }
 
     private func change(waiting: Bool) -> Change? {
@@ -51,7 +51,7 @@ struct GuestProcess {
 }
 
 extension GuestProcess.Change {
-    /// The status that a shell would report, once the process has ended.
+    /// The exit status as in a shell, once the process has ended.
     var exitStatus: Int32? {
         switch self {
         case .exited(let status): status

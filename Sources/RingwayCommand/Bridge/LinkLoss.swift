@@ -1,9 +1,9 @@
 internal import CRingway
 internal import Glibc
 
-/// Carries the news that the guest's interface is gone from a shard's thread to the main one.
+/// Notifies the main thread, from a shard's thread, that the guest's interface is gone.
 final class LinkLoss: Sendable {
-    /// Readable once the link is lost.
+    /// Readable once the link has failed.
     let descriptor: Int32
 
     init() { descriptor = ringway_event_descriptor() }

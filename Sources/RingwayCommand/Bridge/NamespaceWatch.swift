@@ -1,9 +1,9 @@
 internal import CRingway
 internal import Glibc
 
-/// Notices that what named a namespace is gone: the process has ended, or the file names something else.
+/// Detects that a namespace's name is gone: the process has ended, or the file refers to something else.
 struct NamespaceWatch: ~Copyable {
-    /// Readable when the process has ended; negative where there is none.
+    /// Readable when the process has ended; negative if there is none.
     let descriptor: Int32
     private let path: String?
     private let identity: Identity?
@@ -21,7 +21,7 @@ struct NamespaceWatch: ~Copyable {
         }
     }
 
-    /// Watches from now on. A name that leads nowhere is reported where the namespace is joined.
+    /// Starts watching. An invalid name is reported when the namespace is joined.
     init(_ origin: GuestOrigin) throws(CommandFailure) {
         switch origin {
         case .process(let process):
@@ -44,10 +44,10 @@ struct NamespaceWatch: ~Copyable {
 
     deinit { if descriptor >= 0 { close(descriptor) } }
 
-    /// Whether `isGone` must be asked from time to time, because no event tells. Files in `/proc` have none.
+    /// Whether `isGone` must be polled, because there are no events for the file, as in `/proc`.
     var needsPolling: Bool { path != nil }
 
-    /// Whether the file no longer names the namespace it named.
+    /// Whether the file no longer refers to the original namespace.
     var isGone: Bool {
         guard let path else { return false }
         return Identity(path) != identity

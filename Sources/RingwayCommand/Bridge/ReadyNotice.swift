@@ -2,14 +2,15 @@ internal import CRingway
 internal import Glibc
 internal import Ringway
 
-/// The descriptor on which the bridge reports that the network is up.
+/// The descriptor for `--ready-fd`.
 struct ReadyNotice {
     let descriptor: Int32
 
-    /// Keeps COMMAND from inheriting it, so that the end of the bridge is the end of the file.
+    /// Keeps COMMAND from inheriting the descriptor, so that its reader sees end of file when the bridge ends.
     func claim() { _ = ringway_close_on_exec(descriptor) }
 
-    /// Writes the line, a line for each port that was chosen, and closes. A reader that has gone is no failure.
+    /// Writes the line, and a line for each automatically chosen port, and closes the descriptor. A reader that has
+    /// gone is no error.
     func send(_ ports: [PublishedPort]) {
         let chosen = ports.filter(\.isChosen).map { "port \($0.forward)\n" }
         let text = Array(("ready\n" + chosen.joined()).utf8)

@@ -2,13 +2,13 @@ internal import CRingway
 internal import Glibc
 internal import Ringway
 
-/// `ringway run`: a guest of our making, and the bridge for as long as its COMMAND lives.
+/// `ringway run`: a new guest, and its bridge as long as COMMAND runs.
 struct RunningBridge {
     let order: BridgeOrder
 
     init(_ order: BridgeOrder) { self.order = order }
 
-    /// Runs COMMAND to its end and returns the exit status a shell would report for it.
+    /// Runs COMMAND to its end and returns its exit status as in a shell.
     func run() throws(CommandFailure) -> Int32 {
         order.ready?.claim()
         let signals = try SignalInbox()
@@ -27,7 +27,7 @@ struct RunningBridge {
         return status
     }
 
-    /// Passes signals on and follows COMMAND's stops until it ends.
+    /// Passes on signals and follows COMMAND's stops until it ends.
     private func supervise(
         _ command: GuestProcess, _ signals: borrowing SignalInbox, _ connection: BridgeConnection
     ) -> Int32 {
@@ -56,7 +56,7 @@ struct RunningBridge {
         case .none: break
         case .forward(let signal): command.send(signal)
         case .stopBridge:
-            // All threads stop here and go on here, when the shell says so.
+            // All threads stop here, until the shell sends SIGCONT.
             _ = kill(getpid(), SIGSTOP)
             command.send(SIGCONT)
         }

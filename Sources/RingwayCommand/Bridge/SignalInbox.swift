@@ -1,20 +1,20 @@
 internal import CRingway
 internal import Glibc
 
-/// The signals that others send to the bridge, read one by one instead of interrupting it.
+/// Signals to the bridge, read from a signalfd instead of interrupting it.
 ///
-/// It is made before any thread, so that every thread has the signals blocked and none is delivered elsewhere.
+/// Created before any thread, so that every thread has the signals blocked.
 struct SignalInbox: ~Copyable {
     /// One signal.
     struct Signal: Equatable {
         let number: Int32
-        /// A terminal's signal, which the whole foreground process group has had.
+        /// Sent by the terminal to the whole foreground process group.
         let isFromKernel: Bool
     }
 
-    /// Readable when a signal has come.
+    /// Readable when a signal is pending.
     let descriptor: Int32
-    /// How things were before.
+    /// The caller's signal settings.
     let origin: SignalOrigin
 
     init() throws(CommandFailure) {
@@ -22,7 +22,7 @@ struct SignalInbox: ~Copyable {
         var previous = sigset_t()
         ringway_message_signals(&set)
         guard ringway_block_signals(&set, &previous) == 0 else { throw CommandFailure("cannot block signals") }
-        // A caller that ignores the end of its children would have the kernel forget ours.
+        // If the caller ignores SIGCHLD, the kernel would discard our children's status.
         let ignoredChildren = ringway_ignore_signal(SIGCHLD, false)
         let inbox = ringway_signal_descriptor(&set)
         guard inbox >= 0 else { throw CommandFailure("cannot read signals") }
@@ -32,7 +32,7 @@ struct SignalInbox: ~Copyable {
 
     deinit { close(descriptor) }
 
-    /// Takes the next signal, if there is one.
+    /// The next pending signal, if any.
     borrowing func next() -> Signal? {
         var number: Int32 = 0
         var isFromKernel = false
@@ -41,12 +41,12 @@ struct SignalInbox: ~Copyable {
     }
 }
 
-/// A caller's signal settings, to be given back to COMMAND.
+/// The caller's signal settings, restored for COMMAND.
 struct SignalOrigin {
     fileprivate let mask: sigset_t
     fileprivate let ignoredChildren: Bool
 
-    /// Puts everything as it was. Signals that came meanwhile are delivered now.
+    /// Restores the settings. Signals that arrived meanwhile are delivered now.
     func restore() {
         if ignoredChildren { _ = ringway_ignore_signal(SIGCHLD, true) }
         var mask = mask

@@ -1,22 +1,22 @@
 internal import Glibc
 
-/// The bridge's response to a signal or to a change of COMMAND, as a pure rule.
+/// The bridge's reaction to a signal or to a state change of COMMAND.
 ///
-/// COMMAND is in the caller's process group, so a terminal's signals reach it without help; all others are sent to the
-/// bridge alone and are passed on. Job control must look to the shell as if COMMAND were its own child: when the
-/// terminal stops the group, the bridge stops too, but only once COMMAND has, because COMMAND may refuse.
+/// COMMAND is in the caller's process group, so signals from the terminal reach it directly; all others are sent to the
+/// bridge alone and are passed on. To the shell, job control must look as if COMMAND were its own child: when the
+/// terminal stops the group, the bridge stops, too, but only after COMMAND has, because COMMAND may ignore the signal.
 struct SignalPolicy: Equatable {
     enum Action: Equatable {
         case none
         case forward(Int32)
-        /// Stop the bridge; when it runs again, COMMAND is continued.
+        /// Stop the bridge; when it continues, COMMAND is continued.
         case stopBridge
     }
 
     private var terminalStopped = false
     private var commandStopped = false
 
-    /// A signal came to the bridge.
+    /// The bridge has received a signal.
     mutating func receive(_ signal: SignalInbox.Signal, reachesCommand: Bool) -> Action {
         switch signal.number {
         case SIGCHLD:
@@ -33,14 +33,14 @@ struct SignalPolicy: Equatable {
         }
     }
 
-    /// COMMAND stopped, by this signal.
+    /// COMMAND was stopped by this signal.
     mutating func commandDidStop(by signal: Int32) -> Action {
         // A debugger's stop is not the terminal's, and the debugger will not continue the bridge.
         commandStopped = signal != SIGSTOP
         return decision
     }
 
-    /// COMMAND runs again.
+    /// COMMAND was continued.
     mutating func commandDidContinue() {
         commandStopped = false
         terminalStopped = false

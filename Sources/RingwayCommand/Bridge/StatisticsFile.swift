@@ -1,16 +1,15 @@
 internal import CRingway
 internal import Glibc
 
-/// A file that always holds one whole JSON object: each version is written beside it and moved into place.
+/// A file that always contains one complete JSON object: each version is written to another file, then renamed.
 final class StatisticsFile {
     let path: String
-    /// Why the last version could not be written; empty when it was.
+    /// Why the last version could not be written; empty if it was.
     private var problem = ""
 
     init(_ path: String) { self.path = path }
 
-    /// Replaces the contents. A failure is reported once, and its end too: a disk that fills up is no reason to end a
-    /// network.
+    /// Replaces the content. A failure is reported once, and so is its end: a full disk is no reason to end a network.
     func renew(_ json: String) {
         do throws(CommandFailure) {
             try write(json)
@@ -22,9 +21,9 @@ final class StatisticsFile {
         }
     }
 
-    /// Replaces the contents.
+    /// Replaces the content.
     func write(_ json: String) throws(CommandFailure) {
-        // A name that others cannot foresee, so that no link of theirs is followed.
+        // An unpredictable name, so that no symbolic link of another user is followed.
         let fresh = "\(path).\(String(UInt64.random(in: .min ... .max), radix: 36))"
         let file = ringway_open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o644)
         guard file >= 0 else { throw failure("create") }

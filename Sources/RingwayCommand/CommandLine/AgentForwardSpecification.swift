@@ -3,10 +3,11 @@ internal import CRingway
 internal import Ringway
 internal import RingwayUsage
 
-/// `[GUEST/]PLACE=TARGET[@NAMESPACE]`: where the host waits for clients, and the server inside the guest that they are led
-/// to by its agent. PLACE is `[HOSTIP:]PORT` or `unix:PATH`, TARGET `tcp:IP:PORT`, `udp:IP:PORT` or `unix:PATH`.
+/// `[GUEST/]PLACE=TARGET[@NAMESPACE]`: the listening place on the host, and the server inside the guest to which the
+/// guest's agent forwards clients. PLACE is `[HOSTIP:]PORT` or `unix:PATH`, TARGET `tcp:IP:PORT`, `udp:IP:PORT` or
+/// `unix:PATH`.
 enum AgentForwardSpecification {
-    /// Reads one value of `--forward`. A refusal names the part at fault.
+    /// Parses a value of `--forward`. An error names the invalid part.
     static func parse(_ text: String) throws -> AgentForward {
         guard let sign = text.firstIndex(of: "=") else {
             throw ValidationError("the server is missing; use PLACE=TARGET, such as 8080=tcp:127.0.0.1:80")
@@ -30,7 +31,7 @@ enum AgentForwardSpecification {
     private static func place(_ text: Substring) throws -> AgentForward.Place {
         if text.hasPrefix("unix:") { return .unix(path: try path(text.dropFirst(5))) }
         if let port = UInt16(text), port != 0 {
-            // Clients other than the host's own programs need an explicit address.
+            // By default only programs of the host may connect; other clients need an explicit address.
             return .address(TransportAddress(address: IPAddress(IPv4Address(127, 0, 0, 1)), port: port))
         }
         guard let address = TransportAddress(String(text)), address.port != 0 else {

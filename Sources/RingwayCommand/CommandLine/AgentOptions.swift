@@ -3,7 +3,7 @@ internal import CRingway
 internal import Glibc
 internal import Ringway
 
-/// The options of `serve` that are about agents.
+/// The options of `serve` about agents.
 struct AgentOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
@@ -53,7 +53,7 @@ struct AgentOptions: ParsableArguments {
                 + "loopback, by its agent."))
     var followPorts = false
 
-    /// A socket of the host's that guests may use.
+    /// A socket of the host that guests may use.
     struct HostSocket {
         let name: String
         let path: String
@@ -76,7 +76,7 @@ struct AgentOptions: ParsableArguments {
         for socket in agentSocket { configuration.agentSockets[socket.name] = socket.path }
     }
 
-    /// The union of several.
+    /// The union of several permissions.
     static func merged(_ publishing: [AgentPublishing]) -> AgentPublishing {
         AgentPublishing(publishing.flatMap(\.rules))
     }

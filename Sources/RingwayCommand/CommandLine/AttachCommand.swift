@@ -1,7 +1,7 @@
 internal import ArgumentParser
 internal import Glibc
 
-/// `ringway attach`: an interface for a namespace that exists already.
+/// `ringway attach`: an interface for an existing namespace.
 struct AttachCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "attach",
@@ -40,7 +40,7 @@ struct AttachCommand: ParsableCommand {
     @OptionGroup(title: "Bridge options") var bridge: BridgeOptions
     @OptionGroup(title: "Limits") var limits: LimitOptions
 
-    /// The namespace that was named.
+    /// The namespace to attach.
     var origin: GuestOrigin? {
         switch (netns, pid) {
         case (let path?, nil): .path(path)

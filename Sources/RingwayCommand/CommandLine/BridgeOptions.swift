@@ -1,7 +1,7 @@
 internal import ArgumentParser
 internal import Ringway
 
-/// The options that say how the bridge does its work, and what it tells others about it.
+/// The options of the bridge process and its output.
 struct BridgeOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp("Threads that carry traffic, 1 to 64. (default: half the processors)", valueName: "count"),
@@ -55,7 +55,7 @@ struct BridgeOptions: ParsableArguments {
         transform: OptionValue.openDescriptor)
     var readyDescriptor: Int32?
 
-    /// The threads to start and the queues to open: as many as were asked for, or the library's default.
+    /// The number of threads and queues: as requested, or the library's default.
     var queueCount: Int { shards ?? queues ?? VirtualNetwork.Configuration.defaultShardCount }
 
     func validate() throws {

@@ -1,7 +1,7 @@
 internal import ArgumentParser
 internal import Ringway
 
-/// The options of a capture, beside the file.
+/// The options of a capture, besides the file.
 struct CaptureOptionGroup: ParsableArguments {
     @Option(
         help: ArgumentHelp(
@@ -40,7 +40,7 @@ struct CaptureOptionGroup: ParsableArguments {
         return options
     }
 
-    /// - Parameter hasFile: whether there is a capture that these are about.
+    /// - Parameter hasFile: whether a capture file was given.
     func check(hasFile: Bool) throws {
         let given = [
             ("--capture-snaplen", captureSnaplen != nil), ("--capture-size", captureSize != nil),

@@ -2,17 +2,17 @@ internal import ArgumentParser
 internal import CRingway
 internal import Glibc
 
-/// The whole of the `ringway` program; the executable only calls it, so that everything else can be tested.
+/// The `ringway` program; the executable only calls it, so that everything can be tested.
 public enum CommandLineEntry {
-    /// Parses the process's arguments, runs the command and ends the process.
+    /// Parses the command line, runs the command and ends the process.
     public static func run() -> Never {
-        // Swift's backtracer would write registers and memory to standard error, with payload and tokens in them.
+        // Swift's backtracer would write registers and memory to standard error, including payload and tokens.
         if getenv("SWIFT_BACKTRACE") == nil { ringway_reset_crash_signals() }
         StandardDescriptors.fill()
         exit(status(of: arguments))
     }
 
-    /// The arguments behind the program's name, as text that stands for their bytes.
+    /// The arguments after the program's name, as text that represents their bytes.
     private static var arguments: [String] {
         (1..<max(1, Int(CommandLine.argc))).compactMap { CommandLine.unsafeArgv[$0].map { SystemText.text($0) } }
     }
@@ -41,7 +41,7 @@ public enum CommandLineEntry {
         }
     }
 
-    /// Prints the help or version that was asked for, or one line about the error in the arguments.
+    /// Prints the requested help or version, or one line about an invalid command line.
     private static func report(_ error: any Error, _ arguments: [String]) -> Int32 {
         if RootCommand.exitCode(for: error).isSuccess {
             print(RootCommand.fullMessage(for: error))
@@ -51,7 +51,7 @@ public enum CommandLineEntry {
         return ExitStatus.usage
     }
 
-    /// One line about the error in the arguments.
+    /// One line about an invalid command line.
     static func refusal(_ error: any Error, _ arguments: [String]) -> String {
         let usage = UsageMessage(arguments)
         if let option = usage.firstUnknownOption(of: arguments) { return usage.unknownOption(option) }

@@ -1,6 +1,6 @@
 internal import ArgumentParser
 
-/// Where the control socket of a network is to be.
+/// The options for the location of a network's control socket.
 struct ControlPlaceOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(

@@ -1,16 +1,16 @@
-/// The exit statuses that are a contract with scripts.
+/// The exit statuses, on which scripts may rely.
 enum ExitStatus {
-    /// The command line makes no sense.
+    /// The command line is invalid.
     static let usage: Int32 = 2
     /// `attach` or `doctor` failed.
     static let failure: Int32 = 1
-    /// `run` failed before or beside COMMAND.
+    /// `run` failed, rather than COMMAND.
     static let ownFailure: Int32 = 125
     /// COMMAND exists but cannot be executed, as in a shell.
     static let cannotExecute: Int32 = 126
     /// COMMAND was not found, as in a shell.
     static let notFound: Int32 = 127
 
-    /// COMMAND was ended by a signal, as a shell reports it.
+    /// COMMAND was ended by a signal, as in a shell.
     static func signalled(_ number: Int32) -> Int32 { 128 + number }
 }

@@ -1,7 +1,7 @@
 internal import ArgumentParser
 internal import Ringway
 
-/// The options that say what the one guest of `run` and `attach` has.
+/// The options about the single guest of `run` and `attach`.
 struct GuestOptions: ParsableArguments {
     @Option(
         name: [.customShort("p", allowingJoined: true), .long],

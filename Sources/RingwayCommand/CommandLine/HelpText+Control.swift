@@ -1,4 +1,4 @@
-/// The help of the commands that speak with a network at work.
+/// The help of the commands that use the control API of a running network.
 extension HelpText {
     static let publish = """
         Ports are published at a network that is running, of run, attach or serve. They stay published \

@@ -1,6 +1,6 @@
 internal import Ringway
 
-/// The prose of the help, beyond the options.
+/// The text of the help, except for the options.
 enum HelpText {
     static let root = """
         Ringway carries the ethernet traffic of network namespaces and virtual machines to ordinary sockets of the \
@@ -225,7 +225,7 @@ enum HelpText {
         refused unless allowed.
         """
 
-    /// The table of bounds, made of the one in code.
+    /// The table of limits, generated from the code.
     static var limits: String {
         let rows = Limits.table.map { row in
             ["\(row.flag)", row.defaultValue, "\(row.name)\n\(row.atTheBound)\n(\(row.counter))"]
@@ -243,7 +243,7 @@ enum HelpText {
         of each bound is in use.
         """
 
-    /// The help of an option that sets a bound, made from the same table.
+    /// The help of an option that sets a limit, generated from the same table.
     static func limit(_ flag: String) -> String {
         guard let row = Limits.table.first(where: { $0.flag == flag }) else { return "See the table of limits." }
         return "\(row.name), at the bound \(row.atTheBound). (default: \(row.defaultValue))"

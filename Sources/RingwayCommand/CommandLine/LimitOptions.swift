@@ -1,7 +1,7 @@
 internal import ArgumentParser
 internal import Ringway
 
-/// One option per bound. Defaults and explanations are those of `Limits`; a size is bytes, or a number with K, M or G.
+/// One option per limit. Defaults and descriptions are those of `Limits`; a size is bytes, or a number with K, M or G.
 struct LimitOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(HelpText.limit("--max-flows"), valueName: "count"),
@@ -72,7 +72,7 @@ struct LimitOptions: ParsableArguments {
     @Option(help: ArgumentHelp(HelpText.limit("--icmp-timeout"), valueName: "time"), transform: OptionValue.seconds)
     var icmpTimeout: Int?
 
-    /// The bounds to work within.
+    /// The resulting limits.
     var limits: Limits {
         var limits = Limits()
         if let maxFlows { limits.flowsPerGuest = maxFlows }
@@ -94,7 +94,7 @@ struct LimitOptions: ParsableArguments {
     }
 }
 
-/// The bounds of a network with more than one guest.
+/// The limits of a network with several guests.
 struct NeighborLimitOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(HelpText.limit("--max-guests"), valueName: "count"),
@@ -116,7 +116,7 @@ struct NeighborLimitOptions: ParsableArguments {
         transform: OptionValue.limit("--max-queues"))
     var maxQueues: Int?
 
-    /// Applies the options to the other bounds.
+    /// Applies these options to the limits.
     func apply(to limits: inout Limits) {
         if let maxGuests { limits.guestsPerNetwork = maxGuests }
         if let maxAddresses { limits.addressesPerGuest = maxAddresses }

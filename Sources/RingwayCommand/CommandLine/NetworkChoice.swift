@@ -1,10 +1,10 @@
 internal import Ringway
 internal import RingwayTap
 
-/// Which IPv4 network guests get where none was chosen, and the warning about one that the host has or reaches too:
-/// guests cannot reach those hosts, because their own network is there for them.
+/// Chooses the guests' IPv4 network if the user did not, and warns about a network that the host uses or can reach:
+/// guests cannot reach hosts in it, because their own network hides them.
 struct NetworkChoice {
-    /// The networks that may stand in for the standard one, in this order.
+    /// The alternatives to the standard network, in order.
     static let candidates: [CIDRBlock] =
         ((127...254).map { "192.168.\($0).0/24" } + (127...254).map { "10.127.\($0).0/24" }).compactMap {
             CIDRBlock($0)
@@ -14,20 +14,20 @@ struct NetworkChoice {
 
     init(_ routes: [HostRoute] = HostRoute.all(ipv4: true)) { self.routes = routes }
 
-    /// The host's routes and addresses in a network.
+    /// The host's routes and addresses that overlap the network.
     func conflict(of network: CIDRBlock) -> HostRoute? {
-        // The route of the longest prefix is the most telling; an address of the host's own stands beside the network
-        // that it is in.
+        // The route with the longest prefix is the most informative; an address of the host overlaps in addition to its
+        // network.
         routes.filter { $0.overlaps(network) }.min { first, second in
             abs(first.block.prefixLength - network.prefixLength) < abs(second.block.prefixLength - network.prefixLength)
         }
     }
 
-    /// The network to take, and the message about it.
+    /// The network to use, and a message about it.
     ///
     /// - Parameters:
-    ///   - isChosen: whether the user has named it, or something that is in it.
-    ///   - former: the one of an earlier run, which is taken again where it is free.
+    ///   - isChosen: whether the user specified it, or an address in it.
+    ///   - former: the network of an earlier run, reused if it is free.
     func settle(
         _ network: CIDRBlock, isChosen: Bool, former: CIDRBlock? = nil
     ) -> (network: CIDRBlock, notice: String?) {
@@ -40,7 +40,7 @@ struct NetworkChoice {
         return (network, "\(what): guests cannot reach what is there; --network chooses another")
     }
 
-    /// The message about an IPv6 prefix that the user has named.
+    /// The message about an IPv6 prefix that the user specified.
     static func notice(prefix: IPv6Address, routes: [HostRoute] = HostRoute.all(ipv4: false)) -> String? {
         guard let block = CIDRBlock(address: IPAddress(prefix), prefixLength: 64),
             let conflict = routes.first(where: { $0.overlaps(block) })

@@ -1,7 +1,7 @@
 internal import ArgumentParser
 internal import Ringway
 
-/// The options that say what network the guest is on.
+/// The options about the guest's network.
 struct NetworkOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(

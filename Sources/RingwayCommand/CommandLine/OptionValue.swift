@@ -4,12 +4,12 @@ internal import Ringway
 internal import RingwayLinks
 internal import RingwayUsage
 
-/// Parsers of the values of options. Each error names the accepted values.
+/// Parsers of option values. Each error names the accepted values.
 enum OptionValue {
     /// `192.168.127.0/24`.
     static let standardNetwork = VirtualNetwork.Configuration().ipv4Network
     static let maximumShards = 64
-    /// More queues than shards can have are of no use.
+    /// More queues than shards are useless.
     static let maximumQueues = maximumShards
 
     static func network(_ text: String) throws -> CIDRBlock {
@@ -102,7 +102,7 @@ enum OptionValue {
         return filtering
     }
 
-    /// Reads the value of a bound, by the name of its option.
+    /// A parser for the value of a limit, by the name of its option.
     static func limit(_ flag: String) -> @Sendable (String) throws -> Int {
         let range = Limits.range(of: flag)
         guard flag.hasSuffix("-size") else { return { try number($0, in: range) } }
@@ -122,7 +122,7 @@ enum OptionValue {
         return "\(bytes)"
     }
 
-    /// A name server: an address of either family, with the port where it is not 53.
+    /// A DNS server: an address of either family, with a port unless it is 53.
     static func nameServer(_ text: String) throws -> TransportAddress {
         if let address = IPAddress(text) { return TransportAddress(address: address, port: 53) }
         guard let server = TransportAddress(text), server.port != 0 else {
@@ -193,7 +193,7 @@ enum OptionValue {
         }
     }
 
-    /// A link as it is named elsewhere than where it is listened at.
+    /// A link address without terms.
     static func bareLink(_ text: String) throws -> LinkAddress {
         let link = try link(text)
         guard link.terms == LinkTerms() else {
@@ -202,7 +202,7 @@ enum OptionValue {
         return link.address
     }
 
-    /// Permissions as chmod takes them; a socket is not executed.
+    /// Permissions as in chmod; a socket has no execute permission.
     static func socketMode(_ text: String) throws -> UInt32 {
         guard let mode = UInt32(text, radix: 8), [0o600, 0o660, 0o666].contains(mode) else {
             throw ValidationError("it must be 0600, 0660 or 0666")
@@ -262,7 +262,7 @@ enum OptionValue {
         return value
     }
 
-    /// Decimal digits and nothing else: no sign, no blank.
+    /// Decimal digits only: no sign, no blank.
     static func decimal(_ text: String) -> Int? {
         guard text.utf8.allSatisfy({ $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") }) else { return nil }
         return Int(text)
@@ -276,7 +276,7 @@ enum OptionValue {
 
     // MARK: Control
 
-    /// The name of a network, which is a file's name too.
+    /// The name of a network, which is also used as a file name.
     static func networkName(_ text: String) throws -> String {
         guard isName(text), text.first != "." else {
             throw ValidationError("it must have 1 to 64 letters, digits, \".\", \"_\" and \"-\", and no \".\" first")

@@ -2,10 +2,10 @@ internal import ArgumentParser
 internal import Ringway
 internal import RingwayUsage
 
-/// `[GUEST=][HOSTIP:][HOSTPORT[-END]:]GUESTPORT[-END][/tcp|/udp]`, as in Docker. Without HOSTPORT, or with 0, a free port
-/// is chosen, and so it is out of a range of the host's for a single guest port. An IPv6 address stands in brackets.
+/// `[GUEST=][HOSTIP:][HOSTPORT[-END]:]GUESTPORT[-END][/tcp|/udp]`, as in Docker. Without HOSTPORT, or with 0, a free
+/// port is chosen; a host range for a single guest port means a free port in it. An IPv6 address is in brackets.
 enum PublishSpecification {
-    /// Reads one value of `--publish`. A refusal names the part at fault.
+    /// Parses a value of `--publish`. An error names the invalid part.
     static func parse(_ text: String) throws -> PortForward {
         var rest = Substring(text)
         let transport = try takeTransport(&rest)
@@ -30,7 +30,7 @@ enum PublishSpecification {
         return forward
     }
 
-    /// The same with the guest before it: `GUEST=` and the rest, GUEST being a name, an IPv4 or an ethernet address.
+    /// Parses a value with a guest: `GUEST=` and the rest, where GUEST is a name, an IPv4 or an ethernet address.
     static func parseForGuest(_ text: String) throws -> PortForward {
         guard let sign = text.firstIndex(of: "=") else { return try parse(text) }
         let name = String(text[..<sign])
@@ -42,7 +42,7 @@ enum PublishSpecification {
         return forward
     }
 
-    /// Refuses forwards that want the same port of the host.
+    /// Throws if two forwards need the same host port.
     static func refuseConflicts(_ forwards: [PortForward]) throws(ValidationError) {
         guard let (first, second) = PortForward.conflict(in: forwards) else { return }
         let ports = first.hostPorts.clamped(to: second.hostPorts)
@@ -69,7 +69,7 @@ enum PublishSpecification {
         }
     }
 
-    /// Takes the address and the colon after it, where there is one.
+    /// Removes the address and the colon after it, if present.
     private static func takeAddress(_ rest: inout Substring) throws -> IPAddress? {
         if rest.first == "[" {
             guard let end = rest.firstIndex(of: "]") else {

@@ -1,6 +1,6 @@
 internal import ArgumentParser
 
-/// `ringway`: what all subcommands share.
+/// `ringway`: the root of all subcommands.
 struct RootCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "ringway",

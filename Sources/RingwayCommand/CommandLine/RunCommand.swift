@@ -1,6 +1,6 @@
 internal import ArgumentParser
 
-/// `ringway run`: a namespace of its own for one command.
+/// `ringway run`: a new namespace for one command.
 struct RunCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run",
@@ -23,7 +23,7 @@ struct RunCommand: ParsableCommand {
     var command: [String] { captured.first == "--" ? Array(captured.dropFirst()) : captured }
 
     func validate() throws {
-        // Unknown arguments before COMMAND are captured too, so the two are told apart here.
+        // Unknown arguments before COMMAND are captured, too, so the two are distinguished here.
         if let first = captured.first, first != "--", first.hasPrefix("-") {
             if first == "--help" || first == "-h" { throw CleanExit.helpRequest(Self.self) }
             if first == "--version" { throw CleanExit.message("ringway \(Version.text)") }

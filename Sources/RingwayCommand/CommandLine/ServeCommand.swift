@@ -1,7 +1,7 @@
 internal import ArgumentParser
 internal import Ringway
 
-/// `ringway serve`: networks for guests that come by links of their own.
+/// `ringway serve`: networks for guests that connect by links.
 struct ServeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "serve",
@@ -56,7 +56,7 @@ struct ServeCommand: ParsableCommand {
     @OptionGroup(title: "Limits") var limits: LimitOptions
     @OptionGroup(title: "Limits") var neighborLimits: NeighborLimitOptions
 
-    /// The options, as the only network when the file names no others.
+    /// The options as a single network, used unless the file has networks.
     var order: NetworkOrder {
         get throws(CommandFailure) {
             var configuration = VirtualNetwork.Configuration(network, bridge, limits)

@@ -1,12 +1,12 @@
 internal import CRingway
 internal import Glibc
 
-/// Standard input, output and errors.
+/// Standard input, output and error.
 enum StandardDescriptors {
-    /// Opens `/dev/null` in place of those that the caller has closed: otherwise a queue of the guest's interface could
-    /// get the number, and take an error message for a frame.
+    /// Opens `/dev/null` for those that the caller has closed: otherwise a queue of the guest's interface could get the
+    /// number, and an error message would be written to it as a frame.
     static func fill() {
-        // The lowest free number is taken, so each call fills the gap it found.
+        // Each call returns the lowest free number, and so fills the gap.
         for descriptor in STDIN_FILENO...STDERR_FILENO where !ringway_is_open(descriptor) {
             _ = open("/dev/null", O_RDWR)
         }

@@ -4,7 +4,7 @@ internal import Glibc
 enum StandardError {
     static func write(_ message: String) {
         var line = Array("ringway: \(SystemText.shown(message))\n".utf8)
-        // A control character from a file name must not reach a terminal.
+        // A control character in a file name must not reach a terminal.
         for index in line.indices.dropLast() where line[index] < 0x20 || line[index] == 0x7F {
             line[index] = UInt8(ascii: "?")
         }

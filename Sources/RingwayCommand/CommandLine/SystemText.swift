@@ -1,7 +1,7 @@
 internal import CRingway
 internal import Glibc
 
-/// Text that stands for bytes (ringway_text.h), where Swift works with the bytes itself.
+/// Text that represents bytes (ringway_text.h), for code that needs the bytes.
 enum SystemText {
     /// The bytes, with a terminating zero.
     static func bytes(_ text: String) -> ContiguousArray<CChar> {
@@ -10,14 +10,14 @@ enum SystemText {
         return ContiguousArray(UnsafeBufferPointer(start: bytes, count: strlen(bytes) + 1))
     }
 
-    /// The text of bytes that end with a zero.
+    /// The text that represents zero-terminated bytes.
     static func text(_ bytes: UnsafePointer<CChar>) -> String {
         guard let text = ringway_text_from_bytes(bytes) else { return "" }
         defer { free(text) }
         return String(cString: text)
     }
 
-    /// The text as a person reads it: a byte that is not UTF-8 is written `\xFF`.
+    /// The text for display: a byte that is not UTF-8 is written `\\xFF`.
     static func shown(_ text: String) -> String {
         guard text.unicodeScalars.contains(where: isByte) else { return text }
         return text.unicodeScalars.reduce(into: "") { shown, scalar in

@@ -1,4 +1,5 @@
-/// Columns of text, each as wide as its widest cell; the last is left as it is, and may have several lines.
+/// Columns of text, each as wide as its widest cell; the last column is not padded, and its cells may have several
+/// lines.
 enum TextTable {
     static func lines(_ rows: [[String]]) -> [String] {
         let columns = rows.map(\.count).max() ?? 0

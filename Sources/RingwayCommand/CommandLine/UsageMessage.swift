@@ -1,19 +1,19 @@
 internal import ArgumentParser
 internal import RingwayUsage
 
-/// Errors of the command line in one form: the error, its place, the accepted values.
+/// A uniform format for command line errors: the error, its place, the accepted values.
 ///
 ///     unknown option "--publsh"; did you mean "--publish"?
 ///     --mtu "1": it must be a number from 1280 to 65520
 ///     --mtu needs a value: --mtu <bytes>
 ///
-/// The parser's own messages are taken apart here; unknown messages pass unchanged.
+/// The parser's own messages are rephrased here; unknown messages pass unchanged.
 struct UsageMessage {
-    /// The command that the arguments name, such as `publish add`; empty for none.
+    /// The command, such as `publish add`; empty for none.
     let command: [String]
     private let type: any ParsableCommand.Type
 
-    /// Finds the command that the arguments name.
+    /// Finds the command in the arguments.
     init(_ arguments: [String]) {
         var type: any ParsableCommand.Type = RootCommand.self
         var command: [String] = []
@@ -28,7 +28,7 @@ struct UsageMessage {
 
     // MARK: Commands
 
-    /// The first word that should name a command and does not.
+    /// The first word that should be a command and is not.
     static func unknownCommand(in arguments: [String]) -> String? {
         let words = arguments.first == "help" ? Array(arguments.dropFirst()) : arguments
         let found = UsageMessage(words)
@@ -56,7 +56,7 @@ struct UsageMessage {
 
     // MARK: Options
 
-    /// The first option of the arguments that the command does not have. Other faults may only follow from it.
+    /// The first argument that is not an option of the command. Other errors may only be its consequences.
     func firstUnknownOption(of arguments: [String]) -> String? {
         // Arguments after COMMAND are not ours; "run" checks those before it itself.
         guard command != ["run"] else { return nil }
@@ -66,14 +66,14 @@ struct UsageMessage {
         }
     }
 
-    /// The error about an option that the command does not have.
+    /// The error about an unknown option.
     func unknownOption(_ option: String) -> String {
         let name = String(option.prefix { $0 != "=" })
         let question = Suggestion.question(name, among: options)
         return "unknown option \"\(name)\"\(question.isEmpty ? advice : question)"
     }
 
-    /// The options of the command, as the head of each line of its help names them.
+    /// The options of the command, from the first column of its help.
     private var options: [String] {
         let help = RootCommand.helpMessage(for: type, columns: 200)
         var names: [String] = []
@@ -88,7 +88,7 @@ struct UsageMessage {
 
     // MARK: The parser's words
 
-    /// The parser's message in this program's grammar.
+    /// The parser's message in this program's format.
     func rephrase(_ message: String) -> String {
         if let option = Self.quoted(message, after: "Unknown option ") { return unknownOption(option) }
         if let option = Self.quoted(message, after: "Missing value for ") {
@@ -121,7 +121,7 @@ struct UsageMessage {
         let place = rest[..<end].prefix { $0 != " " }
         var reason = String(rest[rest.index(after: end)...].drop { $0 == ":" || $0 == " " || $0 == "." })
         if reason.isEmpty { reason = "it is not a \(Self.valueName(rest[..<end]))" + advice }
-        // An argument has no name of its own on the command line.
+        // A positional argument has no name on the command line.
         return "\(place.hasPrefix("<") ? "" : "\(place) ")\"\(value)\": \(reason)"
     }
 
@@ -130,7 +130,7 @@ struct UsageMessage {
         return name.isEmpty ? "value of that kind" : String(name)
     }
 
-    /// The text in single quotes after a prefix, up to the end of the message or to another piece of text.
+    /// The text in single quotes after a prefix, up to the end of the message or to another text.
     private static func quoted(_ message: String, after beginning: String, before end: String? = nil) -> String? {
         guard message.hasPrefix(beginning + "'") else { return nil }
         let rest = message.dropFirst(beginning.count + 1)

@@ -3,7 +3,7 @@ internal import Glibc
 internal import Ringway
 internal import RingwayControl
 
-/// `ringway capture`: frames of a network at work, written to a file.
+/// `ringway capture`: captures frames of a running network to a file.
 struct CaptureCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "capture",
@@ -66,7 +66,7 @@ struct CaptureStart: ParsableCommand {
         print("frames are captured to \(capture["file"]?.text ?? path)")
     }
 
-    /// The file as the process that writes it, which is elsewhere, finds it.
+    /// The absolute path, because another process writes the file.
     private static func absolute(_ file: String) throws(CommandFailure) -> String {
         if file.hasPrefix("/") { return file }
         guard let directory = getcwd(nil, 0) else {

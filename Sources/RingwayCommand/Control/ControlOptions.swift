@@ -1,7 +1,7 @@
 internal import ArgumentParser
 internal import RingwayControl
 
-/// Which network a command is about.
+/// The options that select a network.
 struct ControlOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp("The network's control socket. (default: the one that --name leads to)", valueName: "path"),
@@ -15,7 +15,7 @@ struct ControlOptions: ParsableArguments {
         transform: OptionValue.networkName)
     var name: String?
 
-    /// The client for the network that is meant.
+    /// The client for the selected network.
     func client() throws(CommandFailure) -> ControlClient {
         if let control { return ControlClient(path: control) }
         if let name { return try Self.client(named: name) }
@@ -52,7 +52,7 @@ struct ControlOptions: ParsableArguments {
         networks.map(\.name).joined(separator: ", ")
     }
 
-    /// Where networks may be that this user does not see.
+    /// A hint at networks that this user cannot see.
     private static var hint: String {
         if let hidden = ControlPath.hidden { return " as this user (root's are in \(hidden))" }
         return ControlPath.directory == nil ? " that can be found without XDG_RUNTIME_DIR" : ""
@@ -69,7 +69,7 @@ extension ControlClient {
         }
     }
 
-    /// The response; its failure is the command's own.
+    /// The response; errors become the command's failure.
     func ask(_ method: String, _ target: String, body: [UInt8] = []) throws(CommandFailure) -> JSONValue {
         do throws(Failure) {
             return try json(method, target, body: body)

@@ -1,20 +1,20 @@
 internal import RingwayControl
 
-/// The place of a network's control socket, from the command line.
+/// The location of a network's control socket, from the command line.
 enum ControlOrder: Equatable {
-    /// There is none.
+    /// No socket.
     case none
-    /// At a socket with the network's own name, or with a number after it where that name is taken.
+    /// A socket with the network's own name, or with a number appended if that is in use.
     case derived
-    /// At a socket with this name, and at no other.
+    /// A socket with this name only.
     case name(String)
-    /// At this socket, whatever the network's name is; the derived one where none is given.
+    /// A socket at this path, independent of the network's name, which is derived if not given.
     case path(String, name: String?)
 }
 
-/// The names of networks that have been given none.
+/// Names for networks without a given one.
 enum ControlName {
-    /// The longest that is taken from a path.
+    /// The most characters used from a path.
     private static var longest: Int { 64 }
 
     /// The default name: that of the guest's namespace, or of its process.
@@ -24,14 +24,14 @@ enum ControlName {
         case .process(let guest): return "attach-\(guest)"
         case .path(let path):
             let parts = path.split(separator: "/").map(String.init)
-            // The files in /proc are all called alike.
+            // Files in /proc all have the same name.
             if parts.first == "proc" { return "attach-\(parts.dropFirst().first.flatMap { Int32($0) } ?? process)" }
             guard let last = parts.last, (try? OptionValue.networkName(last)) != nil else { return "attach-\(process)" }
             return last
         }
     }
 
-    /// The names that may take the place of one that is taken: blue-2, blue-3 and so on.
+    /// Alternatives to a name that is in use: blue-2, blue-3 and so on.
     static func alternatives(to name: String) -> [String] {
         (2...100).map { number in
             let ending = "-\(number)"

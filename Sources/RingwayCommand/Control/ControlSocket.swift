@@ -2,18 +2,18 @@ internal import Glibc
 internal import Ringway
 internal import RingwayControl
 
-/// The control socket that a network has, or the reason that it has none.
+/// The control socket of a network, or why there is none.
 enum ControlSocket {
-    /// None is wanted.
+    /// None was requested.
     case none
-    /// None could be made, though one was wanted wherever there is a place for it.
+    /// The socket could not be created, but it was optional.
     case missing(reason: String)
-    /// It listens. `wanted` is the name that the network was to have, where that is taken.
+    /// The socket is listening. `wanted` is the network's intended name, if that was in use.
     case listening(ControlListener, name: String, wanted: String?)
 
-    /// Makes the socket. It is a failure when the path or name that the user gave cannot be had.
+    /// Creates the socket. Throws if the user's own path or name cannot be used.
     ///
-    /// - Parameter name: the network's own name, where the order gives no other.
+    /// - Parameter name: the network's own name, unless the order has another.
     static func open(_ order: ControlOrder, name: String) throws(CommandFailure) -> ControlSocket {
         switch order {
         case .none: return .none
@@ -34,7 +34,7 @@ enum ControlSocket {
         }
     }
 
-    /// The process that has a taken name, where that can be seen.
+    /// The process that uses a name, if visible.
     private static func holder(of name: String) -> String {
         let process = ControlPath.path(of: name).flatMap { ControlClient(path: $0).listener.process }
         return process.map { " by process \($0)" } ?? ""
@@ -72,7 +72,7 @@ enum ControlSocket {
         return path
     }
 
-    /// The message about it when the network is up; `nil` for none.
+    /// A message for when the network is up; `nil` for none.
     var notice: String? {
         switch self {
         case .none: nil

@@ -2,7 +2,7 @@ internal import ArgumentParser
 internal import Glibc
 internal import RingwayControl
 
-/// `ringway events`: the events of a network as they happen.
+/// `ringway events`: prints the events of a network.
 struct EventsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "events", abstract: "Say what happens on a network, until it ends.", discussion: HelpText.events)
@@ -18,7 +18,7 @@ struct EventsCommand: ParsableCommand {
             try client.events { data in
                 let line = json ? data : Self.line(data)
                 print(line)
-                // Each line is for now, wherever it goes.
+                // Each line is flushed at once, also to a pipe or file.
                 return fflush(nil) == 0
             }
         } catch {

@@ -1,14 +1,14 @@
 internal import Ringway
 internal import RingwayControl
 
-/// Flows as a table of text: its columns, the order of rows, and what fits.
+/// Flows as a text table: columns, order of rows, and truncation.
 struct FlowTable {
-    /// The keys by which rows can be sorted.
+    /// The sort keys.
     enum Order: String, CaseIterable {
         case up, down, total, idle, guest, remote, state
     }
 
-    /// A flow and how fast it is, in bytes a second.
+    /// A flow and its rate in bytes per second.
     struct Row {
         let flow: JSONValue
         var upRate = 0
@@ -17,7 +17,7 @@ struct FlowTable {
         var up: Int { flow["octetsFromGuest"]?.int ?? 0 }
         var down: Int { flow["octetsToGuest"]?.int ?? 0 }
         var idle: Int { flow["idleMilliseconds"]?.int ?? 0 }
-        /// The identity of a flow across lists.
+        /// Identifies a flow across lists.
         var name: String {
             ["transport", "guestAddress", "remoteAddress", "openedBy"].map { flow[$0]?.text ?? "" }
                 .joined(separator: " ")
@@ -28,9 +28,9 @@ struct FlowTable {
     var order = Order.total
     var isReversed = false
 
-    /// Takes a newer list; rates follow from the one before.
+    /// Replaces the list; rates are computed from the previous one.
     ///
-    /// - Parameter seconds: how long ago that was; `nil` for the first.
+    /// - Parameter seconds: the time since the previous list; `nil` for the first.
     mutating func renew(_ flows: [JSONValue], seconds: Double?) {
         let old = Dictionary(rows.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
         rows = flows.map { flow in
@@ -44,7 +44,7 @@ struct FlowTable {
         sort()
     }
 
-    /// Puts the rows in order: the busiest, the youngest, or the first of the alphabet on top.
+    /// Sorts the rows: the busiest, the youngest, or the alphabetically first on top.
     mutating func sort() {
         let (order, isReversed) = (order, isReversed)
         rows.sort { first, second in
@@ -65,9 +65,9 @@ struct FlowTable {
 
     // MARK: Text
 
-    /// The table, its head first.
+    /// The table, with its header.
     ///
-    /// - Parameter limit: rows that are wanted.
+    /// - Parameter limit: the most rows.
     func lines(limit: Int = .max) -> [String] {
         let head = ["GUEST", "PROTO", "FROM", "TO", "STATE", "IDLE", "UP/S", "DOWN/S", "UP", "DOWN", ""]
         return TextTable.lines([head] + rows.prefix(max(0, limit)).map(Self.cells))

@@ -2,7 +2,7 @@ internal import ArgumentParser
 internal import RingwayControl
 internal import RingwayUsage
 
-/// `ringway flows`: the present flows, live where there is a terminal.
+/// `ringway flows`: the current flows, continuously updated on a terminal.
 struct FlowsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "flows", abstract: "Show the flows of a network.", usage: "ringway flows [<options>]",
@@ -49,7 +49,7 @@ struct FlowsCommand: ParsableCommand {
     func run() throws {
         let client = try control.client()
         if json { return print(try client.text(target)) }
-        // Failures of the start are reported before the screen is taken.
+        // Errors of the first request are reported before the screen is used.
         var table = FlowTable()
         table.order = sort
         let first = try client.ask("GET", target)

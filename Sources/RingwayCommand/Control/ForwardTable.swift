@@ -1,10 +1,10 @@
 internal import Ringway
 internal import RingwayControl
 
-/// Published ports as a table of text. Ports that an agent has published one by one, as Docker's proxy does with a
-/// range, are one row where they follow each other.
+/// Published ports as a text table. Consecutive ports that an agent has published one by one, as Docker's proxy does
+/// for a range, are shown as one row.
 enum ForwardTable {
-    /// The table, its head first.
+    /// The table, with its header.
     static func lines(_ forwards: [JSONValue]) -> [String] {
         var rows: [Row] = []
         var runs: [Run: [(port: Int, forward: JSONValue)]] = [:]
@@ -26,17 +26,17 @@ enum ForwardTable {
         return TextTable.lines([["ID", "PORTS", "STATE", "OWNER", ""]] + rows.map(\.cells))
     }
 
-    /// The key of ports that share one row where they are consecutive.
+    /// Consecutive ports with equal keys share one row.
     private struct Run: Hashable {
         let owner: String
         let state: String
         let transport: String
         let host: String
         let guest: String
-        /// How far the guest's port is from the host's.
+        /// The difference between the guest's port and the host's.
         let distance: Int
 
-        /// `nil` for a port with a row of its own.
+        /// `nil` for a port with its own row.
         init?(_ forward: JSONValue) {
             guard forward["kind"]?.text == "agent", forward["problem"]?.text == nil,
                 let hostPort = forward["hostPort"]?.int, let guestPort = forward["guestPort"]?.int,
@@ -54,7 +54,7 @@ enum ForwardTable {
     private struct Row {
         let first: JSONValue
         private var count = 1
-        /// The lowest of the row.
+        /// The lowest number in the row.
         private(set) var number: Int
 
         init(_ first: JSONValue) {
@@ -62,7 +62,7 @@ enum ForwardTable {
             number = first["id"]?.int ?? 0
         }
 
-        /// Takes the next port.
+        /// Adds the next port.
         mutating func add(_ forward: JSONValue) {
             count += 1
             number = min(number, forward["id"]?.int ?? number)
@@ -76,7 +76,7 @@ enum ForwardTable {
             ]
         }
 
-        /// The guest that ports wait for.
+        /// The guest that is not attached yet.
         private var waiting: String {
             guard first["state"]?.text == "waiting" else { return "" }
             return first["guest"]?.text.map { "waits for guest \($0)" } ?? "waits for a guest"

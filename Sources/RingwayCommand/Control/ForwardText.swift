@@ -1,7 +1,7 @@
 internal import Ringway
 internal import RingwayControl
 
-/// Published ports between the words of the command line and those of the control API.
+/// Converts published ports between the command line and the control API.
 enum ForwardText {
     /// The members of a forward in a request.
     static func write(_ forward: PortForward, owner: String?, to writer: inout JSONWriter) {
@@ -19,7 +19,7 @@ enum ForwardText {
         }
     }
 
-    /// The forward in a response, as the command line writes it; `nil` for a malformed one.
+    /// The forward in a response, in command line format; `nil` if it is malformed.
     static func read(_ value: JSONValue) -> PortForward? {
         guard value["kind"]?.text ?? "port" == "port", let hostPort = value["hostPort"]?.int,
             let guestPort = value["guestPort"]?.int,
@@ -34,12 +34,12 @@ enum ForwardText {
             guest: value["guest"]?.text.flatMap { GuestSelector($0) } ?? .first)
     }
 
-    /// The request, where the host's port was chosen.
+    /// The original request, if the host's port was chosen automatically.
     static func requested(_ value: JSONValue) -> PortForward? {
         value["requested"]?.text.flatMap { try? PublishSpecification.parseForGuest($0) }
     }
 
-    /// As it is published: as `--publish` has it, or as `--forward` has what goes through an agent.
+    /// The format of `--publish`, or of `--forward` for forwards through an agent.
     static func text(_ value: JSONValue) -> String {
         guard let target = value["target"]?.text else { return read(value).map { "\($0)" } ?? "?" }
         if let path = value["path"]?.text { return "unix:\(path)=\(target)" }

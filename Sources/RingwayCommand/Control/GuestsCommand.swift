@@ -1,7 +1,7 @@
 internal import ArgumentParser
 internal import RingwayControl
 
-/// `ringway guests`: the guests that are attached.
+/// `ringway guests`: lists the attached guests.
 struct GuestsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "guests", abstract: "List the guests of a network.", discussion: HelpText.guests)

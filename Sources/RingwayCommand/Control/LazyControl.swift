@@ -2,19 +2,18 @@ internal import Glibc
 internal import Ringway
 internal import RingwayControl
 
-/// The control socket of `run` and `attach`: it listens from the start, and the server behind it, which takes threads,
+/// The control socket of `run` and `attach`: it listens from the start, and the server behind it, which needs threads,
 /// is started by the first client. Used by the main thread only.
 final class LazyControl {
     private let socket: ControlSocket
     private let network: VirtualNetwork
     private let identity: ControlIdentity?
     private var server: ControlServer?
-    /// Descriptors that the server takes as it starts, kept for it: it could not start when guests have taken all
-    /// others.
+    /// Descriptors reserved for the server: otherwise it could not start when guests have used all others.
     private var reserve: [Int32] = []
     private static var reserveSize: Int { 8 }
 
-    /// - Parameter identity: the network's identity, given its name.
+    /// - Parameter identity: returns the network's identity for a name.
     init(_ socket: ControlSocket, _ network: VirtualNetwork, identity: (String) -> ControlIdentity) {
         self.socket = socket
         self.network = network
@@ -34,7 +33,7 @@ final class LazyControl {
         reserve = []
     }
 
-    /// Readable when the first client has come; negative when that need not be watched.
+    /// Readable when the first client has connected; negative if it need not be watched.
     var descriptor: Int32 {
         guard server == nil, case .listening(let listener, _, _) = socket else { return -1 }
         return listener.descriptor

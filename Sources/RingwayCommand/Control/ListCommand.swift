@@ -2,7 +2,7 @@ internal import ArgumentParser
 internal import Glibc
 internal import RingwayControl
 
-/// `ringway ls`: the networks that are running.
+/// `ringway ls`: lists the running networks.
 struct ListCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "ls", abstract: "List the networks that are running.", discussion: HelpText.list)
@@ -57,7 +57,7 @@ struct ListCommand: ParsableCommand {
     }
 }
 
-/// Moments as people read them.
+/// Times for display.
 enum ClockText {
     /// The local date and time of seconds since the epoch.
     static func moment(_ seconds: Int) -> String {

@@ -1,16 +1,16 @@
 internal import RingwayControl
 
-/// A network that is running, found by its control socket.
+/// A running network, found by its control socket.
 struct LiveNetwork {
-    /// Seconds that a network may take to identify itself: a stopped process does not respond.
+    /// Timeout of the network's response, seconds: a stopped process does not respond.
     private static var timeout: Int { 2 }
 
     let name: String
     let client: ControlClient
-    /// The process that keeps it, where that can be seen.
+    /// The network's process, if visible.
     let process: Int32?
 
-    /// Every network of the caller's that is running. Sockets that ended processes have left are removed.
+    /// All running networks of the caller. Sockets left by ended processes are removed.
     static func sockets() -> [LiveNetwork] {
         ControlPath.sockets.compactMap { name, path in
             let client = ControlClient(path: path)
@@ -23,6 +23,6 @@ struct LiveNetwork {
         }
     }
 
-    /// The network's identity; `nil` when it does not respond in time.
+    /// The network's status; `nil` on timeout.
     var status: JSONValue? { try? ControlClient(path: client.path, timeout: Self.timeout).json("GET", "/v1/status") }
 }

@@ -41,7 +41,7 @@ struct PublishAdd: ParsableCommand {
 }
 
 extension ForwardText {
-    /// A value as it came.
+    /// A value as JSON text.
     static func json(_ value: JSONValue) -> String {
         String(decoding: JSONWriter.text { $0.value(value) }, as: UTF8.self)
     }

@@ -1,6 +1,6 @@
 internal import ArgumentParser
 
-/// `ringway publish`: ports of a network at work.
+/// `ringway publish`: published ports of a running network.
 struct PublishCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "publish",
@@ -15,7 +15,7 @@ struct PublishCommand: ParsableCommand {
     }
 }
 
-/// The owner of the ports.
+/// The option for the owner of the ports.
 struct OwnerOption: ParsableArguments {
     @Option(
         help: ArgumentHelp(

@@ -8,7 +8,7 @@ struct PublishRemove: ParsableCommand {
         commandName: "rm", abstract: "Remove published ports; connections through them live on.",
         discussion: HelpText.publishRemove)
 
-    /// The forward to remove: by its number, or as it was published.
+    /// The forward to remove: its number, or its specification.
     enum Target: Equatable {
         case number(Int)
         case forward(PortForward)
@@ -33,7 +33,7 @@ struct PublishRemove: ParsableCommand {
     func run() throws {
         let client = try control.client()
         let published = try client.ask("GET", "/v1/forwards")["forwards"]?.elements ?? []
-        // All of them are looked for before the first is removed.
+        // All of them are looked up before the first is removed.
         let numbers = try targets.map { target in
             let found = published.first { forward in
                 switch target {

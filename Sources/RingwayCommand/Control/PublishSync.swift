@@ -48,7 +48,7 @@ struct PublishSync: ParsableCommand {
         print("\(changes["kept"]?.elements.count ?? 0) kept")
     }
 
-    /// The ports in a file.
+    /// Reads the ports in a file.
     private static func read(_ path: String) throws -> [PortForward] {
         var forwards: [PortForward] = []
         for (number, line) in try TextFile.lines(of: path).enumerated() {

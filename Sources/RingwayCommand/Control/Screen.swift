@@ -1,11 +1,10 @@
 internal import Glibc
 
-/// The terminal as a page that is drawn again and again, and keys that are read as they are pressed. The page that was
-/// there comes back when it is closed.
+/// The terminal as a page that is redrawn, with single-key input. The former content is restored at the end.
 struct Screen: ~Copyable {
     private let former: termios
 
-    /// Takes the terminal; `nil` when standard input and output are none.
+    /// Takes over the terminal; `nil` if standard input and output are not one.
     init?() {
         var settings = termios()
         guard isatty(STDIN_FILENO) == 1, isatty(STDOUT_FILENO) == 1, tcgetattr(STDIN_FILENO, &settings) == 0 else {
@@ -30,7 +29,7 @@ struct Screen: ~Copyable {
         return (Int(size.ws_row), Int(size.ws_col))
     }
 
-    /// Draws lines from the top; lines beyond the screen's size are cut off.
+    /// Draws lines from the top, clipped to the screen's size.
     func draw(_ lines: [String]) {
         let (rows, columns) = size
         var text = "\u{1B}[H"
@@ -38,7 +37,7 @@ struct Screen: ~Copyable {
         Self.write(String(text.dropLast(2)) + "\u{1B}[J")
     }
 
-    /// The key that is pressed within this number of milliseconds; `nil` for none, and for the end of the input.
+    /// The key pressed within this number of milliseconds; `nil` for none, and at end of input.
     func key(within milliseconds: Int32) -> (key: Character?, isOver: Bool) {
         var entry = pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)
         guard poll(&entry, 1, milliseconds) == 1 else { return (nil, false) }

@@ -1,7 +1,7 @@
 internal import Ringway
 internal import RingwayControl
 
-/// The control sockets of a daemon's networks, and the one server behind them.
+/// The control sockets of a daemon's networks, and their common server.
 struct ServedControl {
     private let order: ControlOrder
     private let server: ControlServer?
@@ -11,7 +11,7 @@ struct ServedControl {
         server = order == .none ? nil : ControlServer()
     }
 
-    /// Whether several networks can follow the order.
+    /// Throws if the order is impossible for several networks.
     func check(_ orders: [NetworkOrder]) throws(CommandFailure) {
         guard orders.count > 1 else { return }
         switch order {
@@ -24,7 +24,7 @@ struct ServedControl {
         }
     }
 
-    /// Opens the socket of a network; returns the message about it. A socket that the user has not named may be
+    /// Opens the socket of a network; returns a message about it. A socket that the user has not specified may be
     /// missing.
     func open(_ network: VirtualNetwork, _ networkOrder: NetworkOrder) throws(CommandFailure) -> String? {
         guard let server else { return nil }

@@ -1,7 +1,7 @@
 internal import ArgumentParser
 internal import RingwayControl
 
-/// `ringway status`: a network at a glance.
+/// `ringway status`: an overview of a network.
 struct StatusCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "status", abstract: "Say how a network is doing.", discussion: HelpText.status)
@@ -18,7 +18,7 @@ struct StatusCommand: ParsableCommand {
     }
 }
 
-/// Bytes as people read them.
+/// Byte counts for display.
 enum ByteText {
     static func text(_ bytes: Int) -> String {
         var value = bytes * 10

@@ -1,13 +1,13 @@
 internal import RingwayControl
 
-/// The report of `ringway status` on a response of the control API.
+/// The report of `ringway status`, from a response of the control API.
 struct StatusReport {
     let status: JSONValue
 
     /// The table.
     var lines: [String] { TextTable.lines(facts) + bounds + troubles }
 
-    /// The response, with facts that only the client knows.
+    /// The response, with additional facts known to the client.
     var json: JSONValue {
         guard case .object(var members) = status else { return status }
         members.append(.init(key: "clientVersion", value: .string(Version.text)))
@@ -36,7 +36,7 @@ struct StatusReport {
         ]
     }
 
-    /// The use of each bound, one line each; empty where the running program does not report it.
+    /// The use of each limit, one line each; empty if the running program does not report it.
     private var bounds: [String] {
         let rows = (status["bounds"]?.elements ?? []).map { bound -> [String] in
             let isSize = bound["name"]?.text?.hasPrefix("bytes ") ?? false
@@ -54,7 +54,7 @@ struct StatusReport {
         return rows.isEmpty ? [] : [""] + TextTable.lines([title] + rows)
     }
 
-    /// The troubles, one line each under the word for their kind; empty where there are none.
+    /// The problems, one line each under their kind; empty if there are none.
     private var troubles: [String] {
         let words = ["denial": "denied", "drop": "dropped", "names": "names failed", "bound": "bounds reached"]
         var last = ""
@@ -75,10 +75,9 @@ struct StatusReport {
     }
 }
 
-/// Which of two versions is the older one.
+/// Comparison of versions.
 enum VersionOrder {
-    /// Compares number by number; a version with something after its numbers, such as 1.0-rc1, is older than the same
-    /// without it.
+    /// Compares number by number; a version with a suffix, such as 1.0-rc1, is older than the same without one.
     static func isOlder(_ first: String, than second: String) -> Bool {
         let (one, other) = (parts(first), parts(second))
         for index in 0..<max(one.numbers.count, other.numbers.count) {

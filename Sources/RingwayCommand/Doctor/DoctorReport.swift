@@ -1,11 +1,11 @@
-/// The doctor's report, for people and for programs.
+/// The report of `ringway doctor`, for users and for programs.
 struct DoctorReport {
     let findings: [Finding]
 
-    /// Whether nothing that `ringway run` needs is missing.
+    /// Whether everything that `ringway run` requires is present.
     var runWorks: Bool { findings.allSatisfy { $0.isPresent || !$0.isRequired } }
 
-    /// A table, missing subjects with their cost and remedy beneath it, and the verdict last.
+    /// A table, with cost and remedy beneath each missing subject, and the verdict last.
     var table: String {
         let lines = TextTable.lines(findings.map { [mark(of: $0), $0.name, $0.detail] })
         var text = ""

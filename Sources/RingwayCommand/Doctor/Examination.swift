@@ -3,9 +3,9 @@ internal import Glibc
 internal import Ringway
 internal import RingwayLinks
 
-/// The doctor's examinations, in the order in which `ringway run` needs their subjects.
+/// The checks of `ringway doctor`, in the order in which `ringway run` needs their subjects.
 enum Examination {
-    /// Examines the machine for the calling user.
+    /// Checks the machine for the calling user.
     static func findings() -> [Finding] {
         // The trial forks, so it comes before anything that may start a thread.
         let trial = guestTrial()
@@ -60,7 +60,8 @@ enum Examination {
             name, first.setting, cost: "only root can run guests", remedy: first.remedy)
     }
 
-    /// The settings that keep an ordinary user from making one; `nil` is a setting that the kernel has not.
+    /// The settings that keep an ordinary user from creating a user namespace; `nil` for a setting that the kernel
+    /// lacks.
     static func userNamespaceObstacles(
         limit: Int?, clone: Int?, appArmor: Int?
     ) -> [(setting: String, remedy: String)] {
@@ -83,7 +84,7 @@ enum Examination {
         return obstacles
     }
 
-    /// Does all that `run` does but for COMMAND, in namespaces that vanish.
+    /// Does everything that `run` does except COMMAND, in temporary namespaces.
     static func guestTrial() -> [Finding] {
         do throws(CommandFailure) {
             let order = try BridgeOrder(trialWithQueues: 2)
@@ -121,7 +122,7 @@ enum Examination {
         return findings
     }
 
-    /// Starts a network with the interface of the trial, whose namespace lives as long as its queues.
+    /// Starts a network with the interface of the trial, whose namespace exists as long as its queues.
     private static func dataPath(_ order: BridgeOrder, _ queues: [Int32], _ offloads: TapOffloads) -> Finding {
         do throws(VirtualNetwork.Failure) {
             let network = try VirtualNetwork(order.configuration)
@@ -144,7 +145,7 @@ enum Examination {
             disabled: Setting("/proc/sys/kernel/io_uring_disabled").number)
     }
 
-    /// - Parameter disabled: the sysctl kernel.io_uring_disabled, where the kernel has it.
+    /// - Parameter disabled: the sysctl kernel.io_uring_disabled, if the kernel has it.
     static func reactor(_ reactor: Reactor, reason: String?, remedy: String?, disabled: Int?) -> Finding {
         guard let reason, let remedy else { return .present("reactor", reactor.rawValue) }
         let mending =

@@ -1,16 +1,16 @@
-/// One line of the doctor's report: something the machine offers or lacks.
+/// One line of the report: something that the machine offers or lacks.
 struct Finding: Equatable {
     /// The name of the subject.
     let name: String
-    /// Whether it is there.
+    /// Whether it is present.
     let isPresent: Bool
-    /// Whether `ringway run` cannot do without it.
+    /// Whether `ringway run` requires it.
     let isRequired: Bool
-    /// The finding: a version, a number, the kernel's error.
+    /// The details: a version, a number, the kernel's error.
     let detail: String
-    /// The cost of its absence; empty when it is there.
+    /// The cost of its absence; empty if it is present.
     let cost: String
-    /// How to mend its absence; empty when it is there.
+    /// The remedy for its absence; empty if it is present.
     let remedy: String
 
     static func present(_ name: String, _ detail: String, isRequired: Bool = false) -> Finding {

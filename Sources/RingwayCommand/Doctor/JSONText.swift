@@ -1,6 +1,6 @@
-/// JSON as far as the doctor needs it (RFC 8259 §7).
+/// The JSON that the doctor needs (RFC 8259 §7).
 enum JSONText {
-    /// A string in quotes, with characters escaped as JSON demands.
+    /// A string in quotes, with escapes.
     static func string(_ text: String) -> String {
         var result = "\""
         for scalar in text.unicodeScalars {

@@ -1,9 +1,9 @@
 internal import CRingway
 internal import Glibc
 
-/// One of the kernel's settings, as `/proc/sys` shows it.
+/// A kernel setting in `/proc/sys`.
 struct Setting {
-    /// The text without the blanks around it and with single ones inside; `nil` where the kernel has no such setting.
+    /// The text with normalised blanks; `nil` if the kernel has no such setting.
     let text: String?
 
     init(_ path: String) {
@@ -19,6 +19,6 @@ struct Setting {
         text = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isWhitespace).joined(separator: " ")
     }
 
-    /// The number that the setting is, where it is one.
+    /// The setting's number, if it is one.
     var number: Int? { text.flatMap { Int($0) } }
 }

@@ -1,23 +1,23 @@
 internal import CRingway
 internal import Glibc
 
-/// One file or directory of ours that is shown in place of an entry of the file system, by mounts of it.
+/// A file or directory of ours that is mounted over an entry of the file system.
 ///
-/// A mount lies on a directory entry. When the entry is removed, or another is renamed over it, the kernel takes the
-/// mount off, in whatever namespace either was made; so a cover may have to be laid again. A mount can be copied only
-/// while it is in place somewhere (before Linux 6.15), and there is no place that no program would see. Hence spares:
-/// copies that are mounted nowhere, made from each that has just been laid.
+/// A mount is attached to a directory entry. When the entry is removed, or another is renamed over it, the kernel
+/// removes the mount, in whatever namespace either was made; so the cover may have to be mounted again. A mount can be
+/// cloned only while it is attached somewhere (before Linux 6.15), and every place is visible to some program. Hence
+/// spares: detached clones, created from each new cover.
 final class Cover {
-    /// Removals in the moment between laying and copying that are survived in a row.
+    /// The number of consecutive removals between mounting and cloning that are survived.
     private static let spareCount = 4
 
-    /// Copies that are mounted nowhere.
+    /// Detached clones.
     private(set) var spares: [Int32] = []
     private let identity: EntryIdentity
 
-    /// Takes the first copies of the entry at `path` in a file system that is mounted at the moment.
+    /// Creates the first clones of the entry at `path` in a file system that is currently mounted.
     ///
-    /// - Parameter isProtected: whether its contents can be changed only elsewhere.
+    /// - Parameter isProtected: whether its content is read-only here.
     init(of path: String, in memory: Int32, isProtected: Bool = false) throws(GuestFailure) {
         guard let identity = EntryIdentity(path, in: memory) else { throw GuestFailure(cannot: "look at a new file") }
         self.identity = identity
@@ -33,13 +33,13 @@ final class Cover {
 
     deinit { for spare in spares { close(spare) } }
 
-    /// Whether it is visible at the path.
+    /// Whether the path refers to the cover.
     func isSeen(at path: String) -> Bool { EntryIdentity(path) == identity }
 
-    /// Whether the descriptor refers to it.
+    /// Whether the descriptor refers to the cover.
     func isSeen(by descriptor: Int32) -> Bool { EntryIdentity(of: descriptor) == identity }
 
-    /// Lays it over the entry that a descriptor names (`ringway_open_entry`).
+    /// Mounts the cover over the entry of a descriptor (`ringway_open_entry`).
     func lay(over entry: Int32) -> Bool {
         guard let mount = spares.popLast() else {
             errno = EBUSY
@@ -60,10 +60,10 @@ final class Cover {
         return true
     }
 
-    /// Mounts it over the entry at the path. False when there is no entry, or it cannot be covered; errno has the
+    /// Mounts the cover over the entry at the path. False if there is no entry, or it cannot be covered; errno has the
     /// reason.
     func lay(at path: String) -> Bool {
-        // The entry may be replaced at any moment: the covered one is checked again, by its path.
+        // The entry may be replaced at any moment, so the result is checked by its path.
         for _ in 0..<16 {
             let entry = ringway_open_entry(AT_FDCWD, path)
             guard entry >= 0 else { return false }
@@ -74,7 +74,7 @@ final class Cover {
         return isSeen(at: path)
     }
 
-    /// Removes the cover, so that the entry at the path is visible again.
+    /// Unmounts the cover, so that the entry at the path is visible again.
     func lift(from path: String) {
         while isSeen(at: path), ringway_unmount_entry(path) == 0 {}
     }

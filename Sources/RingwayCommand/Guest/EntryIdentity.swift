@@ -1,12 +1,12 @@
 internal import CRingway
 internal import Glibc
 
-/// The identity of an entry of the file system. A symbolic link is itself, not its target.
+/// The identity of an entry of the file system. A symbolic link counts itself, not its target.
 struct EntryIdentity: Equatable {
     private let device: UInt64
     private let number: UInt64
 
-    /// The entry at a path, from a directory if one is given; `nil` where there is none.
+    /// The entry at a path, relative to a directory if one is given; `nil` if there is none.
     init?(_ path: String, in directory: Int32 = AT_FDCWD) {
         var device: UInt64 = 0
         var number: UInt64 = 0

@@ -1,18 +1,18 @@
 internal import Glibc
 
-/// Notices that entries of directories come, go or are replaced, by inotify.
+/// Detects changes of directory entries by inotify.
 ///
-/// Where inotify has no room left (`fs.inotify.max_user_instances` is 128 for all processes of a user) there is no
-/// descriptor, and the owner has to look from time to time.
+/// If no inotify instance is available (`fs.inotify.max_user_instances` is 128 for all processes of a user) there is no
+/// descriptor, and the owner has to poll.
 final class EntryWatch {
-    /// A directory to be watched; changes name it by its path.
+    /// A directory to watch; changes identify it by its path.
     struct Place: Hashable {
         let path: String
-        /// A descriptor of it, where no path leads there.
+        /// A descriptor for the directory, if no path leads there.
         var descriptor: Int32 = -1
     }
 
-    /// Readable when there are changes; negative when there is no descriptor to watch.
+    /// Readable when there are changes; negative without inotify.
     let descriptor: Int32
     private var watches: [Int32: Set<String>] = [:]
 
@@ -20,8 +20,7 @@ final class EntryWatch {
 
     deinit { if descriptor >= 0 { close(descriptor) } }
 
-    /// Watches these directories and no others. What is not there is passed over: the directory above it tells when it
-    /// comes.
+    /// Watches these directories and no others. Missing ones are skipped: the parent directory reports their creation.
     func renew(_ places: [Place]) {
         guard descriptor >= 0 else { return }
         let events = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO
@@ -37,8 +36,8 @@ final class EntryWatch {
         watches = renewed
     }
 
-    /// Takes the changes since the last call: a directory's path and an entry's name, or an empty one where the
-    /// directory itself is concerned.
+    /// Calls `body` for each change since the last call: with a directory's path and an entry's name, or an empty name
+    /// for the directory itself.
     func take(_ body: (_ directory: String, _ name: UnsafeRawBufferPointer) -> Void) {
         guard descriptor >= 0 else { return }
         withUnsafeTemporaryAllocation(byteCount: 16 << 10, alignment: 8) { buffer in

@@ -1,9 +1,9 @@
 internal import CRingway
 internal import Glibc
 
-/// COMMAND's execution, with a shell's exit statuses for failures.
+/// Executes COMMAND, with a shell's exit statuses for failures.
 enum GuestCommand {
-    /// Becomes COMMAND, with its arguments byte for byte. The environment is the caller's.
+    /// Replaces the process by COMMAND, with its arguments byte for byte and the caller's environment.
     static func execute(_ arguments: [String]) -> Never {
         var pointers = arguments.map { ringway_text_bytes($0) }
         pointers.append(nil)

@@ -1,12 +1,12 @@
 internal import Glibc
 
-/// Why the guest's side could not be set up: one clause for the user.
+/// Why the guest could not be set up: one clause for the user.
 struct GuestFailure: Error, Equatable {
     let message: String
 
     init(_ message: String) { self.message = message }
 
-    /// "cannot STEP: REASON", with the reason of the last system call.
+    /// "cannot STEP: REASON", with the error of the last system call.
     init(cannot step: String, errorNumber: Int32 = errno) {
         message = "cannot \(step): \(String(cString: strerror(errorNumber)))"
     }

@@ -2,19 +2,19 @@ internal import CRingway
 internal import Glibc
 internal import RingwayLinks
 
-/// The process that stays inside the guest's namespaces for as long as the bridge lives: it makes TCP sockets there,
-/// and sees to it that the guest keeps its resolver's file.
+/// The process that stays inside the guest's namespaces as long as the bridge runs: it creates TCP sockets there, and
+/// maintains the guest's resolv.conf.
 ///
-/// An ordinary user's bridge may not go there any more, so a process stays behind. Under `run` it is a sibling of
-/// COMMAND, and ends with the bridge, however that ends; under `attach` it takes back what it did in namespaces of
-/// others, and ends when the bridge has closed its end of the handover, which it does by dying too.
+/// An ordinary user's bridge could not enter the namespaces again, so a process stays there. Under `run` it is a
+/// sibling of COMMAND, and ends with the bridge; under `attach` it removes its changes from others' namespaces, and
+/// ends when the bridge's end of the handover closes, which also happens if the bridge is killed.
 struct GuestKeeper {
-    /// Where sockets are asked for.
+    /// The sockets on which TCP sockets are requested.
     let ends: [Int32]
     let source: SocketSource
-    /// The upkeep of the guest's name resolution, if there is any.
+    /// The maintenance of the guest's name resolution, if any.
     let names: (any KeptNames)?
-    /// The guest's end of the handover, whose other end closes when the bridge is gone.
+    /// The guest's end of the handover, whose other end closes when the bridge ends.
     let life: Int32
 
     /// Starts it as a sibling. The caller has one thread and is in the guest's namespaces.
@@ -27,9 +27,9 @@ struct GuestKeeper {
         run()
     }
 
-    /// Becomes it.
+    /// Runs it in the current process.
     func run() -> Never {
-        // Without COMMAND's terminal and files, and without a working directory that keeps a file system busy.
+        // Releases COMMAND's terminal and files, and the working directory, which would keep a file system busy.
         _ = ringway_new_session()
         closeOthers()
         _ = chdir("/")
@@ -51,11 +51,11 @@ struct GuestKeeper {
         _ = ringway_close_range(next, .max)
     }
 
-    /// Works until the bridge is gone.
+    /// Runs until the bridge ends.
     private func serve() {
         names?.keep()
         var entries = ([life, names?.descriptor ?? -1] + ends).map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
-        // Only its end is waited for: messages there are for COMMAND's process.
+        // Only hang-up is of interest: messages there are for COMMAND's process.
         entries[0].events = 0
         while entries[0].revents == 0 {
             let count = poll(&entries, nfds_t(entries.count), names?.interval ?? -1)
@@ -74,20 +74,20 @@ struct GuestKeeper {
     }
 }
 
-/// Files of the resolver that are shown in place of others, for as long as they are kept.
+/// Resolver files that are mounted over others, and maintained.
 protocol KeptNames: AnyObject {
-    /// Every descriptor that is needed.
+    /// Every descriptor that must stay open.
     var descriptors: [Int32] { get }
-    /// Readable when `attend` is to be called; negative when there is no descriptor to watch.
+    /// Readable when `attend` must be called; negative if there is no descriptor to watch.
     var descriptor: Int32 { get }
-    /// Milliseconds after which `attend` is to be called all the same; negative for never.
+    /// Milliseconds after which `attend` must be called in any case; negative for never.
     var interval: Int32 { get }
-    /// Begins to watch, and handles changes that happened before.
+    /// Starts watching, and handles earlier changes.
     func keep()
-    /// Handles the changes that have happened.
+    /// Handles pending changes.
     ///
-    /// - Parameter isDue: whether the interval is over.
+    /// - Parameter isDue: whether the interval has passed.
     func attend(isDue: Bool)
-    /// Takes everything back, where the namespace goes on living.
+    /// Removes everything, if the namespace continues to exist.
     func remove()
 }

@@ -1,17 +1,17 @@
 internal import Glibc
 
-/// Which namespace becomes a guest.
+/// The namespace that becomes a guest.
 enum GuestOrigin: Equatable, Sendable {
-    /// A new one, for this command and its arguments.
+    /// A new namespace, for this command and its arguments.
     case command([String])
-    /// The one that a file names.
+    /// The namespace of a file.
     case path(String)
-    /// The one that a process is in.
+    /// The namespace of a process.
     case process(pid_t)
-    /// A new one, only to see whether it can be made.
+    /// A new namespace, only to check whether it can be created.
     case trial
 
-    /// The same with the path of a namespace that is given by its name, as "ip netns" does.
+    /// Resolves a namespace's name to its path, as "ip netns" does.
     func found() throws(CommandFailure) -> GuestOrigin {
         guard case .path(let name) = self, !name.contains("/") else { return self }
         let paths = Self.directories.map { "\($0)/\(name)" }
@@ -23,10 +23,10 @@ enum GuestOrigin: Equatable, Sendable {
         return .path(path)
     }
 
-    /// Where namespaces have names.
+    /// The directories of named namespaces.
     private static var directories: [String] { ["/run/netns", "/var/run/netns"] }
 
-    /// The same in words.
+    /// As text.
     var description: String {
         switch self {
         case .command(let arguments): arguments.first ?? ""

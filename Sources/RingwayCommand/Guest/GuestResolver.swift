@@ -1,25 +1,25 @@
 internal import CRingway
 internal import Glibc
 
-/// The name resolution of the guest of `run`, in place of the host's: a `resolv.conf` of its own, for its whole life,
-/// and none of the sockets by which the C library would ask the host without a packet.
+/// Name resolution for the guest of `run`, instead of the host's: its own `resolv.conf`, for its whole life, and none
+/// of the sockets through which the C library would bypass the network.
 ///
-/// Nothing but the guest's mounts is changed, so whatever the host does to its files it does to entries that are
-/// covered. What can be done against that depends on the guest:
+/// Only the guest's mounts are changed, so all changes of the host to its own files affect covered entries. The method
+/// depends on the guest:
 ///
-/// - Where it may not change `/etc`, which is so for ordinary users, it sees a directory of ours there (`PrivateEtc`),
-///   which nothing in the host's directory can undo.
-/// - Where it may, as root, what it adds to `/etc` has to arrive in the host's directory, so that one must be seen, and
-///   only the entry `resolv.conf` is covered: the link itself where it is one, so that what becomes of its target does
-///   not matter. An entry that is replaced takes the cover with it, and `GuestKeeper` lays the next at once.
-///   Programs write the new file beside the old one and rename it; it is covered as soon as it is there, and so brings
-///   its cover along. While the host has no such entry, the guest sees the directory of ours.
+/// - If it may not change `/etc`, as for ordinary users, it sees a directory of ours there (`PrivateEtc`), which
+///   changes in the host's directory cannot undo.
+/// - If it may, as root, its changes to `/etc` must reach the host's directory, so that must be visible, and only the
+///   entry `resolv.conf` is covered: the link itself if it is one, so that its target does not matter. If the entry is
+///   replaced, the kernel removes the cover, and `GuestKeeper` mounts the next at once. Programs write the new file
+///   beside the old one and rename it; the new file is covered as soon as it exists, and so keeps its cover when it is
+///   renamed. While the host has no such entry, the guest sees the directory of ours.
 ///
-/// `/etc/hosts`, `/etc/nsswitch.conf` and everything else stays the host's.
+/// `/etc/hosts`, `/etc/nsswitch.conf` and all other files stay the host's.
 final class GuestResolver: KeptNames {
     private static let file = "/etc/resolv.conf"
-    /// Where the C library's modules would find systemd-resolved and nscd: directories, because the sockets in them
-    /// come anew when those are started again.
+    /// Where the C library's modules find systemd-resolved and nscd: directories, because the sockets are created again
+    /// when the services restart.
     private static let hiddenDirectories = ["/run/systemd/resolve", "/run/nscd", "/var/run/nscd"]
     private static let empty = ".ringway-empty"
 
@@ -28,16 +28,16 @@ final class GuestResolver: KeptNames {
     private let directory: PrivateEtc
     private let mayChangeEtc: Bool
     private let watch = EntryWatch()
-    /// New files that may be renamed over the entry, covered for a while.
+    /// New files that may be renamed over the entry, covered temporarily.
     private var passing: Set<String> = []
 
-    /// Makes the file that the guest will see. The caller has one thread, and a mount namespace of its own.
+    /// Creates the guest's file. The caller has one thread, and its own mount namespace.
     init(_ contents: String) throws(GuestFailure) {
         let memory = ringway_mount_memory()
         guard memory >= 0 else { throw GuestFailure(cannot: "make a file system in memory") }
         try Self.write(contents, to: "resolv.conf", in: memory)
         guard mkdirat(memory, Self.empty, 0o755) == 0 else { throw GuestFailure(cannot: "make a directory in memory") }
-        // A path from the root directory does not enter a mount on it, and COMMAND is not there yet.
+        // A path from the root directory does not enter a mount on it, and COMMAND does not run yet.
         guard ringway_mount_place(memory, AT_FDCWD, "/") == 0 else { throw GuestFailure(cannot: "place a mount") }
         defer { _ = ringway_unmount_directory(memory) }
         entry = try Cover(of: "resolv.conf", in: memory)
@@ -50,13 +50,13 @@ final class GuestResolver: KeptNames {
         let file = openat(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
         guard file >= 0 else { throw GuestFailure(cannot: "make a file in memory") }
         defer { close(file) }
-        // Readable whatever the caller's mask.
+        // Readable independent of the caller's umask.
         guard Glibc.write(file, contents, contents.utf8.count) == contents.utf8.count, fchmod(file, 0o644) == 0 else {
             throw GuestFailure(cannot: "write a file in memory")
         }
     }
 
-    /// Shows it for the first time. A machine without `/etc` is left as it is.
+    /// Mounts it for the first time. A machine without `/etc` is left as it is.
     func install() throws(GuestFailure) {
         for path in Self.hiddenDirectories { _ = nothing.lay(at: path) }
         guard !show() else {
@@ -66,7 +66,7 @@ final class GuestResolver: KeptNames {
         guard access(PrivateEtc.path, F_OK) != 0 else { throw GuestFailure(cannot: "mount over \(Self.file)") }
     }
 
-    /// A working directory that has been covered is entered again.
+    /// Re-enters a working directory that was covered.
     private func returnToEtc() {
         guard let path = getcwd(nil, 0) else { return }
         defer { free(path) }
@@ -83,8 +83,9 @@ final class GuestResolver: KeptNames {
         return bareEntry() && entry.lay(at: Self.file) || directory.show()
     }
 
-    /// Takes off what the host has mounted on the entry itself, as "ip netns exec" and container engines do: a cover on
-    /// that would lie on an entry of another directory, where its end goes unnoticed. False where that may not be.
+    /// Unmounts what the host has mounted on the entry itself, as "ip netns exec" and container engines do: a cover on
+    /// that would be attached to an entry of another directory, whose replacement is not detected. False if that is not
+    /// permitted.
     private func bareEntry() -> Bool {
         let etc = ringway_open_directory(AT_FDCWD, PrivateEtc.path)
         guard etc >= 0 else { return true }
@@ -109,7 +110,7 @@ final class GuestResolver: KeptNames {
     var interval: Int32 { watch.descriptor < 0 || !passing.isEmpty ? 1000 : -1 }
 
     func keep() {
-        // Changes while the watches are set are found by a second look.
+        // A second pass finds changes that occurred while the watches were set.
         for _ in 0..<2 {
             restore()
             renewWatch()
@@ -161,7 +162,7 @@ final class GuestResolver: KeptNames {
         }
     }
 
-    /// Covers a file that has just come and may be about to be renamed over the entry.
+    /// Covers a new file that may be about to be renamed over the entry.
     private func coverPassing(_ name: UnsafeRawBufferPointer) {
         guard let name = String(validating: name, as: UTF8.self), name.contains("resolv.conf"), name != "resolv.conf",
             !directory.isShown

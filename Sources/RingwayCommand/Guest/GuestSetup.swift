@@ -4,26 +4,26 @@ internal import Ringway
 internal import RingwayLinks
 internal import RingwaySystem
 
-/// The guest's half of a start: what the child process does between its birth and COMMAND, or its end.
+/// The guest's half of the start: the child process from the fork to COMMAND, or to its end.
 ///
-/// The interface is handed over before it is configured, so that the bridge can attach it meanwhile; frames that the
-/// kernel sends early wait in the queues.
+/// The interface is handed over before it is configured, so that the bridge can attach it meanwhile; early frames of
+/// the kernel wait in the queues.
 struct GuestSetup {
     let origin: GuestOrigin
     let interface: InterfaceConfiguration
     let interfaceName: String
     let queues: Int
-    /// The network's addresses. The gateway's is in the guest's `/etc/resolv.conf`, where the guest is of our making.
+    /// The network's addresses. The gateway's is in the guest's `/etc/resolv.conf` under `run`.
     let plan: NetworkPlan
-    /// The caller's signal state, which COMMAND gets back.
+    /// The caller's signal settings, restored for COMMAND.
     let signals: SignalOrigin
-    /// The bridge, which must be alive.
+    /// The bridge's process, which must be alive.
     let parent: pid_t
-    /// Where sockets of the guest are asked for; empty where none are wanted.
+    /// The sockets on which TCP sockets are requested; empty if not used.
     let sockets: [Int32]
 
-    /// Sets the guest up, hands the interface over and becomes COMMAND, or the keeper of the guest. The process must
-    /// have one thread.
+    /// Sets up the guest, hands over the interface and becomes COMMAND, or the guest's keeper. The process must have
+    /// one thread.
     func run(_ handover: consuming TapHandover) -> Never {
         let names: (any KeptNames)?
         let route: HostAddressRoute
@@ -32,7 +32,7 @@ struct GuestSetup {
             try enterNamespaces()
             endWithBridge()
             try makeInterface(handover)
-            // Before the mount namespace is another's, in which /proc may show nothing of this network namespace.
+            // Before the mount namespace changes, in which /proc may not show this network namespace.
             route = HostAddressRoute(
                 ipv4: plan.hostIPv4, ipv6: plan.hostIPv6, interface: if_nametoindex(interfaceName),
                 ownsNamespace: isOurs)
@@ -46,7 +46,7 @@ struct GuestSetup {
         let keeper = GuestKeeper(
             ends: sockets, source: SocketSource(route), names: names, life: handover.keepOpen())
         guard case .command(let arguments) = origin else { keeper.run() }
-        // Behind the bridge's back, so to speak: nothing waits for it.
+        // Not before the bridge is ready, because it does not wait for the keeper.
         keeper.start()
         guard handover.awaitGo() else { _exit(ExitStatus.ownFailure) }
         signals.restore()
@@ -54,8 +54,8 @@ struct GuestSetup {
         GuestCommand.execute(arguments)
     }
 
-    /// Leads the names of the guest's programs to the gateway, as far as its files are known. Says in `note` why not,
-    /// where that is no reason to give up.
+    /// Directs name resolution of the guest's programs to the gateway, if its files are known. Sets `note` to the
+    /// reason if that fails without being fatal.
     private func showResolver(_ note: inout String) throws(GuestFailure) -> (any KeptNames)? {
         switch origin {
         case .command, .trial:
@@ -77,7 +77,7 @@ struct GuestSetup {
         }
     }
 
-    /// Whether the namespaces are new, and so ours to shape.
+    /// Whether the namespaces are new.
     private var isOurs: Bool {
         switch origin {
         case .command, .trial: true
@@ -113,7 +113,7 @@ struct GuestSetup {
         }
     }
 
-    /// In a namespace that others made, present settings may conflict.
+    /// In an existing namespace, settings may conflict.
     private func refuseObstacles() throws(GuestFailure) {
         let place: String
         switch origin {
@@ -130,7 +130,7 @@ struct GuestSetup {
         if let obstacle { throw GuestFailure("cannot attach to \(place): \(obstacle)") }
     }
 
-    /// Remedies of the failures that have a usual cause.
+    /// Remedies for failures with a usual cause.
     private func hint(for error: any Error) -> String {
         guard let failure = error as? SystemError else { return "" }
         switch (failure.operation, failure.errno) {
@@ -147,7 +147,7 @@ struct GuestSetup {
         }
     }
 
-    /// COMMAND never outlives the bridge, however that ends. A change of identity undoes it, hence more than once.
+    /// COMMAND never outlives the bridge. A change of identity resets this, so it is called more than once.
     private func endWithBridge() {
         guard case .command = origin else { return }
         _ = ringway_die_with_parent(SIGKILL)

@@ -1,23 +1,23 @@
 internal import CRingway
 internal import Glibc
 
-/// A `resolv.conf` that names the gateway, shown to the processes of a mount namespace that others made, and taken away
-/// again at the end. No file is written.
+/// A `resolv.conf` that names the gateway, mounted for the processes of an existing mount namespace, and removed at the
+/// end. No file is written.
 ///
-/// It is a mount on the entry `/etc/resolv.conf` there, on the link itself where it is one. An entry that is replaced
-/// takes the mount with it, so it is laid again. Where the mount would appear in the caller's own namespace, because
-/// mounts propagate there, nothing is done.
+/// It is a mount on the entry `/etc/resolv.conf` there, on the link itself if it is one. If the entry is replaced, the
+/// kernel removes the mount, and it is mounted again. If the mount would propagate to the caller's own namespace,
+/// nothing is done.
 final class JoinedResolver: KeptNames {
     private static let file = "/etc/resolv.conf"
 
     private let entry: Cover
     private let watch = EntryWatch()
 
-    /// Enters the mount namespace of a process and shows the file. The caller has one thread, and stays there.
+    /// Enters the mount namespace of a process and mounts the file. The caller has one thread, and stays there.
     ///
-    /// - Parameter contents: makes the file's contents of those that the process has seen until now.
+    /// - Parameter contents: computes the file's content from that which the process has seen so far.
     init(of process: pid_t, _ contents: (String) -> String) throws(GuestFailure) {
-        // The process's root, which need not be that of its namespace.
+        // The process's root, which may differ from that of its namespace.
         let root = ringway_open_directory(AT_FDCWD, "/proc/\(process)/root")
         let namespace = ringway_open("/proc/\(process)/ns/mnt", O_RDONLY, 0)
         let own = ringway_open("/proc/self/ns/mnt", O_RDONLY, 0)
@@ -52,7 +52,7 @@ final class JoinedResolver: KeptNames {
 
     private static func join(_ namespace: Int32, _ root: Int32, _ process: pid_t) throws(GuestFailure) {
         if ringway_join_namespace(namespace, ringway_kind_mount()) != 0 {
-            // An ordinary user has power over it only as root of the user namespace that owns it.
+            // An ordinary user needs to be root of the user namespace that owns it.
             let owner = ringway_owning_user_namespace(namespace)
             defer { if owner >= 0 { close(owner) } }
             guard owner >= 0, ringway_join_namespace(owner, ringway_kind_user()) == 0,
@@ -73,7 +73,7 @@ final class JoinedResolver: KeptNames {
     var interval: Int32 { watch.descriptor < 0 ? 1000 : -1 }
 
     func keep() {
-        // Changes while the watches are set are found by a second look.
+        // A second pass finds changes that occurred while the watches were set.
         for _ in 0..<2 {
             _ = entry.lay(at: Self.file)
             watch.renew([.init(path: "/"), .init(path: "/etc")])

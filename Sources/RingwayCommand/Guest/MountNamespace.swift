@@ -1,17 +1,17 @@
 internal import CRingway
 internal import Glibc
 
-/// The guest's mounts: mounts of the host still appear, and mounts made here stay here.
+/// The guest's mount namespace: mounts of the host still propagate into it, but none out of it.
 enum MountNamespace {
-    /// From now on mounts made here are visible here alone, while mounts of the host still appear.
+    /// From now on mounts made here are only visible here, while mounts of the host still appear.
     static func detach() throws(GuestFailure) {
         if ringway_mount_subordinate("/") == 0 { return }
         guard errno == EINVAL else { throw GuestFailure(cannot: "make mounts private") }
         try becomeMountPoint()
     }
 
-    /// In a chroot the root is no mount point, and the mount it lies on is out of reach and may be shared with the
-    /// host. So the tree is shown a second time at a place whose mount is in reach, and that becomes the root.
+    /// In a chroot the root is not a mount point, and the underlying mount is inaccessible and may be shared with the
+    /// host. So the tree is bind-mounted on an accessible mount, which becomes the root.
     private static func becomeMountPoint() throws(GuestFailure) {
         let place = "/proc/fs"
         guard let directory = getcwd(nil, 0) else { throw GuestFailure(cannot: "find the working directory") }

@@ -1,11 +1,11 @@
 internal import CRingway
 internal import Glibc
 
-/// The mounts that a process sees, and how they propagate (proc(5), mountinfo).
+/// The mounts of a process, and their propagation (proc(5), mountinfo).
 struct MountTable {
-    /// The peer group that a mount is in, by the mount's number.
+    /// The peer group of each shared mount, by the mount's number.
     private var shared: [UInt64: Substring] = [:]
-    /// The peer groups whose mounts appear in some mount of the process: those it is in, and those it receives from.
+    /// The peer groups that propagate into a mount of the process: as a peer or as a master.
     private var received: Set<Substring> = []
     private var numbers: Set<UInt64> = []
 
@@ -13,7 +13,7 @@ struct MountTable {
         var text: [UInt8] = []
         let file = ringway_open("/proc/\(process)/mountinfo", O_RDONLY, 0)
         defer { if file >= 0 { close(file) } }
-        // Some hundred bytes a mount, of which a namespace has 100,000 at the most.
+        // Some hundred bytes per mount, of which a namespace has at most 100,000.
         withUnsafeTemporaryAllocation(byteCount: 64 << 10, alignment: 1) { buffer in
             while file >= 0, text.count < 64 << 20 {
                 let count = read(file, buffer.baseAddress, buffer.count)
@@ -41,8 +41,7 @@ struct MountTable {
         }
     }
 
-    /// Whether mounts below a mount of this table may propagate to another table; true also where the mount is not
-    /// known.
+    /// Whether mounts below a mount of this table may propagate to another table; true also if the mount is unknown.
     func propagates(_ mount: UInt64, to other: MountTable) -> Bool {
         guard numbers.contains(mount) else { return true }
         return shared[mount].map { other.received.contains($0) } ?? false

@@ -2,19 +2,19 @@ internal import CRingway
 internal import Glibc
 internal import Ringway
 
-/// `/etc/netns/NAME/resolv.conf`, which "ip netns exec NAME" shows to its program as `/etc/resolv.conf`.
+/// `/etc/netns/NAME/resolv.conf`, which "ip netns exec NAME" bind-mounts on `/etc/resolv.conf`.
 ///
-/// It is written where the user asks for it, replaced as a whole, and at the end put back: the former contents are kept
-/// beside the directory, because everything inside it is mounted over something of `/etc`, and so outlives a bridge
-/// that is killed.
+/// Written if the user requests it, by replacing the whole file, and restored at the end: the former content is kept
+/// beside the directory, because every file inside it would be mounted over one of `/etc`; it therefore survives a
+/// killed bridge.
 struct NetnsResolver {
-    /// Where names are namespaces.
+    /// The directories of named namespaces.
     private static let places = ["/run/netns/", "/var/run/netns/"]
 
     private let directory: String
     private let name: String
 
-    /// For the namespace that a path names, if it is one of "ip netns".
+    /// For the namespace of a path, if it is one of "ip netns".
     init?(namespace path: String, in directory: String = "/etc/netns") {
         guard let place = Self.places.first(where: { path.hasPrefix($0) }) else { return nil }
         let name = String(path.dropFirst(place.count))
@@ -30,23 +30,23 @@ struct NetnsResolver {
     private var kept: String { "\(directory)/.\(name).resolv.conf.before-ringway" }
     private var fresh: String { "\(directory)/.\(name).resolv.conf.ringway" }
 
-    /// Whether the file is there with these contents.
+    /// Whether the file exists and has this line.
     func says(_ line: String) -> Bool {
         ResolverConfiguration.hostContents(at: path).split(whereSeparator: \.isNewline).contains { $0 == line }
     }
 
     var exists: Bool { EntryIdentity(path) != nil }
 
-    /// The files that were written, to be restored.
+    /// The written files, to be restored.
     struct Written {
         fileprivate let file: NetnsResolver
         fileprivate let contents: String
         fileprivate let identity: EntryIdentity?
-        /// Directories that were made, the inner one first.
+        /// Directories created, the inner one first.
         let made: [String]
     }
 
-    /// Writes the file. Nothing is left when it throws.
+    /// Writes the file. On failure, nothing is left.
     func write(_ contents: String) throws(CommandFailure) -> Written {
         var made: [String] = []
         do throws(CommandFailure) {
@@ -57,8 +57,7 @@ struct NetnsResolver {
                     throw failure("make the directory \(path)")
                 }
             }
-            // A file of ours was left by a bridge that was killed: the saved contents are those of before, or there
-            // were none.
+            // The current file was left by a killed bridge: the saved content is the former one, or there was none.
             if exists, !isOurs, link(path, kept) != 0, errno != EEXIST { throw failure("keep \(path)") }
             unlink(fresh)
             do throws(GuestFailure) {
@@ -87,7 +86,8 @@ struct NetnsResolver {
 }
 
 extension NetnsResolver.Written {
-    /// Restores the former contents. Returns the files that it could not restore, because others have changed them.
+    /// Restores the former content. Returns the files that it could not restore, because other programs have changed
+    /// them.
     func takeBack() -> String? {
         defer { for path in made { rmdir(path) } }
         guard EntryIdentity(file.path) == identity, ResolverConfiguration.hostContents(at: file.path) == contents else {

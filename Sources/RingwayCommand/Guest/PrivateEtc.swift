@@ -1,35 +1,35 @@
 internal import CRingway
 internal import Glibc
 
-/// A directory of ours in place of `/etc`, in which `resolv.conf` is the guest's and every other entry leads to the
-/// host's entry of that name, as it is at the moment.
+/// A directory of ours in place of `/etc`, in which `resolv.conf` is the guest's and every other entry is a link to the
+/// host's entry of that name.
 ///
-///     /etc/                        a file system in memory, read-only here
+///     /etc/                        a tmpfs, read-only here
 ///     /etc/resolv.conf             the guest's, writable
-///     /etc/NAME                    -> .ringway/etc/NAME, for whatever the host's directory has
+///     /etc/NAME                    -> .ringway/etc/NAME, for each entry of the host's directory
 ///     /etc/.ringway/etc/           the host's directory
 ///     /etc/.ringway/NAME           -> /NAME, for links such as ../run/x in the host's directory
 ///
-/// Nothing that happens in the host's directory can take this one away, because its entries are no entries of the
-/// host's: whether the host's `resolv.conf` is replaced, removed, a link that dangles, or not there at all is of no
-/// meaning here. Only a `/etc` that is replaced whole has to be covered again.
+/// Changes in the host's directory cannot remove this one, because its entries are not the host's: it does not matter
+/// whether the host's `resolv.conf` is replaced, removed, dangling, or missing. Only if `/etc` itself is replaced it
+/// must be covered again.
 ///
-/// The links follow the host's entries, where mounts would keep entries that have been replaced. It is read-only, so
-/// that a program's writes to `/etc` fail and are not lost at the guest's end.
+/// Links follow the host's entries, whereas mounts would keep replaced ones. The directory is read-only, so that writes
+/// to `/etc` fail instead of being lost at the guest's end.
 final class PrivateEtc {
     static let path = "/etc"
     private static let hidden = ".ringway"
     private static let entry = "resolv.conf"
 
-    /// The file system, writable, in no place.
+    /// The tmpfs, writable and detached.
     private let memory: Int32
     private let cover: Cover
     private let file: Cover
-    /// The host's directory; negative while this one is not shown.
+    /// The host's directory; negative while this one is not mounted.
     private(set) var host: Int32 = -1
 
     /// - Parameters:
-    ///   - memory: the file system, with its `resolv.conf`, in place at the moment; adopted.
+    ///   - memory: the tmpfs, with its `resolv.conf`, currently mounted; adopted.
     ///   - file: the guest's file.
     init(_ memory: Int32, file: Cover) throws(GuestFailure) {
         self.memory = memory
@@ -47,7 +47,7 @@ final class PrivateEtc {
         if host >= 0 { close(host) }
     }
 
-    /// Every descriptor that it needs.
+    /// Every descriptor that must stay open.
     var descriptors: [Int32] { cover.spares + [memory, host].filter { $0 >= 0 } }
 
     /// Whether it is visible at `/etc`.
@@ -57,11 +57,10 @@ final class PrivateEtc {
         return directory >= 0 && cover.isSeen(by: directory)
     }
 
-    /// Whether the host's directory has an entry `resolv.conf`, wherever it leads.
+    /// Whether the host's directory has an entry `resolv.conf`, dangling or not.
     var hostHasEntry: Bool { host >= 0 && EntryIdentity(Self.entry, in: host) != nil }
 
-    /// Shows it, with the entries that the host's directory has now. False where there is no `/etc`, or it cannot be
-    /// covered.
+    /// Mounts it, with the host's current entries. False if there is no `/etc`, or it cannot be covered.
     func show() -> Bool {
         let place = ringway_open_directory(AT_FDCWD, Self.path)
         guard place >= 0 else { return false }
@@ -86,7 +85,7 @@ final class PrivateEtc {
         return file.lay(over: own)
     }
 
-    /// Lets the host's directory be seen again.
+    /// Makes the host's directory visible again.
     func hide() {
         let shown = ringway_open_directory(AT_FDCWD, Self.path)
         guard shown >= 0 else { return }
@@ -96,7 +95,7 @@ final class PrivateEtc {
         host = -1
     }
 
-    /// Gives it the entries that the host's directory has now.
+    /// Updates its links to the host's current entries.
     private func renew() {
         let wanted = Set(Self.names(in: host, ".")).filter { !Self.isOurs($0) }
         let present = Set(Self.names(in: memory, ".")).filter { !Self.isOurs($0) }

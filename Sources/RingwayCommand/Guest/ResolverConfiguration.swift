@@ -2,12 +2,12 @@ internal import CRingway
 internal import Glibc
 internal import Ringway
 
-/// The guest's `/etc/resolv.conf`: the gateway as the only server, the host's search list and options kept.
+/// The guest's `/etc/resolv.conf`: the gateway as the only server, with the host's search list and options.
 enum ResolverConfiguration {
-    /// More than this is no resolv.conf.
+    /// A longer file is not a resolv.conf.
     static let maximumLength = 65_536
 
-    /// How it begins.
+    /// The first line.
     static let firstLine = "# Made by ringway for this network namespace.\n"
 
     /// The guest's file for the host's file `host`.
@@ -21,7 +21,7 @@ enum ResolverConfiguration {
         return text
     }
 
-    /// The host's file, or nothing where it cannot be read.
+    /// The host's file, or empty if it cannot be read.
     static func hostContents(at path: String = "/etc/resolv.conf") -> String {
         let file = ringway_open(path, O_RDONLY, 0)
         guard file >= 0 else { return "" }

@@ -1,14 +1,14 @@
 internal import CRingway
 internal import Glibc
 
-/// The connections between the shards and the process that makes sockets inside the guest, before each side has its own.
+/// The socket pairs between the shards and the process that creates sockets inside the guest, before the fork.
 struct SocketPairs {
     /// The shards' ends.
     let bridge: [Int32]
     /// The ends of the process in the guest.
     let guest: [Int32]
 
-    /// None at all: no socket is made in the guest.
+    /// No pairs: no socket is created in the guest.
     static let none = SocketPairs(bridge: [], guest: [])
 
     private init(bridge: [Int32], guest: [Int32]) {
@@ -16,7 +16,7 @@ struct SocketPairs {
         self.guest = guest
     }
 
-    /// So many pairs, or none where the system has no descriptors left.
+    /// Creates `count` pairs, or none if the system has no descriptors left.
     init(count: Int) {
         var bridge: [Int32] = []
         var guest: [Int32] = []

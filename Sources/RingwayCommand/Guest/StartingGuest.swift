@@ -3,16 +3,15 @@ internal import Glibc
 internal import Ringway
 internal import RingwayLinks
 
-/// A guest's side from the fork until its command may start: the bridge's handle of the child process.
+/// The bridge's handle of the guest's child process from the fork to the start of COMMAND.
 struct StartingGuest: ~Copyable {
     let process: GuestProcess
-    /// The shards' ends of the pairs through which sockets of the guest come; they pass to the caller that attaches the
-    /// guest.
+    /// The shards' ends of the socket pairs; ownership passes to the caller that attaches the guest.
     let sockets: [Int32]
     private let handover: TapHandover
 
-    /// Forks the guest's side, which starts at once. The process must not have had a second thread yet: threads do not
-    /// survive a fork, and a process that has them may not enter a user namespace.
+    /// Forks the guest's process, which starts at once. The process must have one thread: other threads do not survive
+    /// a fork, and a process with several may not enter a user namespace.
     init(_ order: BridgeOrder, signals: SignalOrigin) throws(CommandFailure) {
         let pairs = order.splices ? SocketPairs(count: order.queues) : .none
         let setup = GuestSetup(
@@ -27,7 +26,7 @@ struct StartingGuest: ~Copyable {
         let child = ringway_fork()
         guard child >= 0 else { throw CommandFailure("cannot fork: \(String(cString: strerror(errno)))") }
         if child == 0 {
-            // The bridge's ends must not stay open here, or its death would go unnoticed.
+            // The bridge's ends must not stay open here, otherwise its end would not be detected.
             pairs.closeBridge()
             setup.run(pair.keepGuest())
         }
@@ -46,7 +45,7 @@ struct StartingGuest: ~Copyable {
         }
     }
 
-    /// Waits until addresses, routes and mounts are in place. Returns the guest's remark, which may be empty.
+    /// Waits until addresses, routes and mounts are set up. Returns the guest's note, which may be empty.
     borrowing func awaitConfigured() throws(CommandFailure) -> String {
         switch handover.awaitOffer() {
         case .configured(let note): return note
@@ -58,11 +57,10 @@ struct StartingGuest: ~Copyable {
         }
     }
 
-    /// Lets the guest's side become COMMAND.
+    /// Lets the guest's process become COMMAND.
     borrowing func go() { handover.sendGo() }
 
-    /// Ends a guest's side that has not become COMMAND: it takes back what it did in namespaces of others, for which it has
-    /// a moment.
+    /// Ends a guest's process that has not become COMMAND, after time for removing its changes from others' namespaces.
     borrowing func end() {
         handover.hangUp()
         let descriptor = ringway_process_descriptor(process.identifier)

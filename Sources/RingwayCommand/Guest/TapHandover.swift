@@ -2,7 +2,7 @@ internal import CRingway
 internal import Glibc
 internal import RingwayLinks
 
-/// The protocol between the guest's side and the bridge while a guest is set up.
+/// The protocol between the guest's process and the bridge during setup.
 ///
 ///     guest                                  bridge
 ///       | -- queues, with descriptors -------> |   attaches them
@@ -10,15 +10,15 @@ internal import RingwayLinks
 ///       | <------------------------------ go - |
 ///
 /// The guest may send "failure" and a reason instead of either of its messages. Each message is one byte of kind and a
-/// body. An end that closes has given up, which the other reads as silence.
+/// body. Closing an end without a message means that its side has given up.
 struct TapHandover: ~Copyable {
-    /// The result of the guest's side.
+    /// A message of the guest's process.
     enum Offer: Equatable {
         case queues([Int32], TapOffloads)
-        /// With a remark for the user, which may be empty.
+        /// With a note for the user, which may be empty.
         case configured(String)
         case failure(String)
-        /// The process ended without a word.
+        /// The process ended without a message.
         case silence
     }
 
@@ -45,7 +45,7 @@ struct TapHandover: ~Copyable {
         return Pair(bridge: TapHandover(socket: ends.0), guest: TapHandover(socket: ends.1))
     }
 
-    /// Both ends, of which each process drops one.
+    /// Both ends; each process keeps one.
     struct Pair: ~Copyable {
         let bridge: TapHandover
         let guest: TapHandover
@@ -58,7 +58,7 @@ struct TapHandover: ~Copyable {
 
     // MARK: The guest's side
 
-    /// Hands the queues over; the receiver has descriptors of its own afterwards.
+    /// Sends the queues; the receiver then has its own descriptors.
     borrowing func send(queues: [Int32], offloads: TapOffloads) throws(GuestFailure) {
         var message = [Kind.queues]
         withUnsafeBytes(of: offloads.rawValue) { message.append(contentsOf: $0) }
@@ -67,29 +67,29 @@ struct TapHandover: ~Copyable {
         }
     }
 
-    /// Says that addresses, routes and mounts are in place.
+    /// Reports that addresses, routes and mounts are set up.
     borrowing func sendConfigured(_ note: String) {
         let message = [Kind.configured] + note.utf8.prefix(1024)
         _ = ringway_send_message(socket, message, message.count, nil, 0)
     }
 
-    /// Says why there will be no guest.
+    /// Reports why the setup failed.
     borrowing func send(_ failure: GuestFailure) {
         let message = [Kind.failure] + failure.message.utf8.prefix(1024)
         _ = ringway_send_message(socket, message, message.count, nil, 0)
     }
 
-    /// A descriptor of the guest's end for as long as the process lives, for noticing that the bridge is gone.
+    /// A descriptor of the guest's end for the life of the process, to detect that the bridge has ended.
     borrowing func keepOpen() -> Int32 { fcntl(socket, F_DUPFD_CLOEXEC, 0) }
 
-    /// Waits for the bridge. False means that it gave up.
+    /// Waits for the bridge. False if it has given up.
     borrowing func awaitGo() -> Bool {
         receive()?.bytes.first == Kind.go
     }
 
     // MARK: The bridge's side
 
-    /// Waits for the guest's next word.
+    /// Waits for the guest's next message.
     borrowing func awaitOffer() -> Offer {
         guard let message = receive() else { return .silence }
         let body = message.bytes.dropFirst()
@@ -107,12 +107,12 @@ struct TapHandover: ~Copyable {
         }
     }
 
-    /// Tells the guest's side that the bridge is gone.
+    /// Signals the guest's process that the bridge has given up.
     borrowing func hangUp() { _ = shutdown(socket, Int32(SHUT_RDWR)) }
 
-    /// Lets the guest's side go on.
+    /// Lets the guest's process continue.
     borrowing func sendGo() {
-        // A guest that is gone already shows in its exit status.
+        // If the guest's process has ended, its exit status shows it.
         _ = ringway_send_message(socket, [Kind.go], 1, nil, 0)
     }
 

@@ -1,20 +1,20 @@
 internal import CRingway
 internal import Glibc
 
-/// A user namespace in which the caller is root, which is what lets an ordinary user make the other namespaces.
+/// A user namespace in which the caller is root, which an ordinary user needs to create the other namespaces.
 enum UserNamespace {
     /// Enters a new one. The caller's user and group become 0 in it; no other identity exists there.
     static func enter() throws(GuestFailure) {
         let user = geteuid()
         let group = getegid()
         guard ringway_unshare(ringway_kind_user()) == 0 else { throw refusal(errno) }
-        // The kernel lets an ordinary user map a group only after it has given up changing groups.
+        // The kernel lets an ordinary user map a group only after setgroups is disabled.
         try write("deny", to: "/proc/self/setgroups")
         try write("0 \(user) 1\n", to: "/proc/self/uid_map")
         try write("0 \(group) 1\n", to: "/proc/self/gid_map")
     }
 
-    /// The kernel's refusal in words that help.
+    /// The kernel's refusal, with a remedy.
     static func refusal(_ errorNumber: Int32) -> GuestFailure {
         switch errorNumber {
         case EPERM, EACCES:

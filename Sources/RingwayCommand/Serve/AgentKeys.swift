@@ -1,8 +1,8 @@
 internal import ArgumentParser
 internal import Ringway
 
-/// `agent-token`, `trust-agent-names`, `agent-publish`, `agent-socket`, `forward` and `follow-ports`: what agents may do and lead to, as the options of the same
-/// names say it.
+/// `agent-token`, `trust-agent-names`, `agent-publish`, `agent-socket`, `forward` and `follow-ports`: permissions and
+/// forwards of agents, as in the options of the same names.
 enum AgentKeys {
     static func read(
         _ members: [String: ConfigurationNode], into order: inout NetworkOrder

@@ -1,6 +1,6 @@
 internal import Ringway
 
-/// `capture` and the keys beside it that bound the bytes of a frame and the number of files.
+/// `capture` and the related keys for the bytes of a frame and the number of files.
 enum CaptureKeys {
     private static let details = ["capture-snaplen", "capture-size", "capture-files", "capture-filter"]
 

@@ -1,7 +1,7 @@
 internal import ArgumentParser
 internal import Ringway
 
-/// `limits`: the bounds, by the names of their options.
+/// `limits`: the limits, by the names of their options.
 enum LimitKeys {
     private static func count(_ name: String) -> WritableKeyPath<Limits, Int>? {
         switch name {
@@ -40,7 +40,7 @@ enum LimitKeys {
         }
     }
 
-    /// The keys that there are.
+    /// All keys.
     static var all: [String] { Limits.table.map { String($0.flag.dropFirst(2)) } }
 
     static func read(_ node: ConfigurationNode, into limits: inout Limits) throws(CommandFailure) {
@@ -95,8 +95,8 @@ enum LeaseKeys {
     }
 }
 
-/// `names`: domain names, each with an address, or one of each family. A first label `*` stands for every name below
-/// the rest.
+/// `names`: domain names, each with an address, or one of each family. A first label `*` matches every name below the
+/// rest.
 enum NameKeys {
     static func read(_ node: ConfigurationNode) throws(CommandFailure) -> [NetworkName] {
         var names: [NetworkName] = []
@@ -120,9 +120,9 @@ enum NameKeys {
     }
 }
 
-/// Domain names as people write them (RFC 1035 §2.3.4), and patterns with a first label `*` (RFC 4592 §2.1).
+/// Domain names as text (RFC 1035 §2.3.4), and patterns with a first label `*` (RFC 4592 §2.1).
 enum DomainNameText {
-    /// Why a text can never be the name of a query, and what to write instead; `nil` for a valid one.
+    /// Why a text cannot be the name of a query, and the remedy; `nil` for a valid one.
     static func problem(of text: String) -> String? {
         let labels = key(text).split(separator: ".", omittingEmptySubsequences: false)
         if labels.dropFirst().contains(where: { $0.contains("*") }) || (labels[0] != "*" && labels[0].contains("*")) {
@@ -138,7 +138,7 @@ enum DomainNameText {
         return isName && key(text).utf8.count <= 253 ? nil : "this is no domain name; write one such as db.example"
     }
 
-    /// Case and a final dot make no difference.
+    /// Normalises case and a final dot.
     static func key(_ text: String) -> String {
         let name = text.lowercased()
         return name.hasSuffix(".") ? String(name.dropLast()) : name

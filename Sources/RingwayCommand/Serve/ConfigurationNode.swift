@@ -1,16 +1,16 @@
 internal import ArgumentParser
 internal import RingwayUsage
 
-/// A place in a configuration file: its value, its line, and the form of errors about it.
+/// A node of a configuration file: its value, its line, and the format of errors about it.
 struct ConfigurationNode {
     let file: String
-    /// The way to it, such as `networks.blue.mtu`; empty for the whole.
+    /// The path of keys, such as `networks.blue.mtu`; empty for the root.
     let key: String
     private let node: YAMLNode
-    /// Where its key stands, or itself where it has none.
+    /// The position of its key, or of the node itself if it has none.
     private let mark: YAMLNode.Mark
 
-    /// The whole of a file; `nil` when there is nothing in it.
+    /// The root of a file; `nil` if the file is empty.
     static func parse(_ text: String, file: String) throws(CommandFailure) -> ConfigurationNode? {
         do throws(YAMLFailure) {
             guard let node = try YAMLReader.read(text), !node.isNull else { return nil }
@@ -24,7 +24,7 @@ struct ConfigurationNode {
 
     // MARK: Values
 
-    /// The members of a mapping; a key that is not among `allowed` is refused.
+    /// The members of a mapping; a key that is not in `allowed` is refused.
     func members(_ allowed: [String]) throws(CommandFailure) -> [String: ConfigurationNode] {
         for member in try mapping() where !allowed.contains(member.key) {
             let remedy =
@@ -35,7 +35,7 @@ struct ConfigurationNode {
         return try members()
     }
 
-    /// The members of a mapping with keys of the user's choice.
+    /// The members of a mapping with arbitrary keys.
     func members() throws(CommandFailure) -> [String: ConfigurationNode] {
         var members: [String: ConfigurationNode] = [:]
         for member in try mapping() { members[member.key] = child(member.key, member.value, member.mark) }
@@ -55,7 +55,7 @@ struct ConfigurationNode {
         return members.map(\.key)
     }
 
-    /// The elements of a list; one value stands for a list of it.
+    /// The elements of a list; a single value counts as a list of one.
     func elements() throws(CommandFailure) -> [ConfigurationNode] {
         switch node.content {
         case .sequence(let elements):
@@ -65,7 +65,7 @@ struct ConfigurationNode {
         }
     }
 
-    /// A text or number, as it is written.
+    /// A text or number, as written.
     func text() throws(CommandFailure) -> String {
         guard case .scalar(let text, _) = node.content, !node.isNull else {
             throw failure("\(kind) \(isMapping ? "stand" : "stands") here; write a single value")
@@ -73,7 +73,7 @@ struct ConfigurationNode {
         return text
     }
 
-    /// A value, as the command line would read it.
+    /// A value, parsed as on the command line.
     func value<Value>(_ transform: (String) throws -> Value) throws(CommandFailure) -> Value {
         let text = try text()
         do {
@@ -111,7 +111,7 @@ struct ConfigurationNode {
 
     var line: Int { mark.line }
 
-    /// One line: where, what is wrong, and after a semicolon what to do about it.
+    /// One line: where, what is wrong, and after a semicolon the remedy.
     func failure(_ message: String, line: Int? = nil) -> CommandFailure {
         let place = "\(file): line \(line ?? mark.line): " + (key.isEmpty ? "" : "\(key): ")
         return CommandFailure(place + message, status: ExitStatus.usage)

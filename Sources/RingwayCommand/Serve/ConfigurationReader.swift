@@ -1,10 +1,10 @@
 internal import ArgumentParser
 internal import Ringway
 
-/// Reads a configuration file: YAML, of which JSON is a part.
+/// Reads a configuration file: YAML, which includes JSON.
 ///
-/// At the top stand either the keys of the one network there is, or `networks` with those of several, by their names.
-/// The keys are the names of the options, and the options are the defaults.
+/// The top level has either the keys of a single network, or `networks` with those of several, by name. The keys are
+/// the names of the options, and the options are the defaults.
 struct ConfigurationReader {
     private static let networkKeys = [
         "network", "ipv6-prefix", "mtu", "dns", "host-loopback", "host", "udp-filtering", "privileged-source-ports",
@@ -38,7 +38,7 @@ struct ConfigurationReader {
         return orders
     }
 
-    /// The options without their links and ports, which go to the first network once.
+    /// The options without their links and ports, which belong to the first network only.
     private func plain(_ name: String) -> NetworkOrder {
         NetworkOrder(
             name: name, configuration: options.configuration, isNetworkChosen: options.isNetworkChosen,

@@ -3,19 +3,19 @@ internal import CRingway
 internal import Glibc
 internal import Ringway
 
-/// Where a service's orders come from: the options, and the file that they name.
+/// The source of the networks' orders: the options, and the file that they name.
 struct ConfigurationSource {
     /// The file, if there is one.
     let path: String?
-    /// The options: defaults for keys that the file leaves out; their links and ports are the first network's too.
+    /// The options: defaults for keys missing in the file; their links and ports belong to the first network.
     let options: NetworkOrder
-    /// Links that were opened for us; the first network's too.
+    /// Inherited links, which belong to the first network.
     let inherited: [LinkOrder]
 
-    /// Bytes of a configuration file, far beyond any that people write.
+    /// The largest configuration file, far beyond any real one.
     private static let maximumSize = 4 << 20
 
-    /// The present orders. A file with an error is refused as a whole.
+    /// The current orders. A file with an error is refused as a whole.
     func read() throws(CommandFailure) -> [NetworkOrder] {
         var orders: [NetworkOrder]
         if let path {

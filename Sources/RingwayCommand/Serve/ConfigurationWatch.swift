@@ -1,10 +1,10 @@
 internal import Glibc
 
-/// Tells when a configuration file may have changed: written, replaced, or reached by a link that leads elsewhere now.
+/// Detects that a configuration file may have changed: written, replaced, or reached by a changed link.
 struct ConfigurationWatch: ~Copyable {
-    /// Readable when something has happened; negative where nothing is watched.
+    /// Readable after an event; negative if nothing is watched.
     let descriptor: Int32
-    /// The names that matter; `nil` for all, because the way leads over links.
+    /// The entry of interest; `nil` for all, if the path contains links.
     private let name: String?
 
     /// - Parameter path: `nil` for nothing.
@@ -19,7 +19,7 @@ struct ConfigurationWatch: ~Copyable {
         name = resolved == (Self.resolve(directory) ?? directory, last) ? last : nil
         descriptor = inotify_init1(Int32(IN_NONBLOCK) | Int32(IN_CLOEXEC))
         guard descriptor >= 0 else { return }
-        // Directories and not the file: editors, and mounts of configurations, put another file in its place.
+        // Directories rather than the file: editors, and mounts of configurations, replace the file.
         let events = IN_CREATE | IN_MOVED_TO | IN_CLOSE_WRITE | IN_DELETE | IN_MOVED_FROM
         for directory in Set([directory, resolved.directory]) {
             SystemText.bytes(directory).withUnsafeBufferPointer { bytes in
@@ -45,7 +45,7 @@ struct ConfigurationWatch: ~Copyable {
         return (slash == path.startIndex ? "/" : String(path[..<slash]), String(path[path.index(after: slash)...]))
     }
 
-    /// Reads the pending events; returns whether any of them may concern the file.
+    /// Reads pending events; returns whether any of them may concern the file.
     borrowing func drain() -> Bool {
         var events = [UInt8](repeating: 0, count: 65_536)
         var matters = false

@@ -2,9 +2,9 @@ internal import CRingway
 internal import Glibc
 internal import Ringway
 
-/// `ringway serve` at work: its networks, and the one thread that minds signals, the configuration and the clock.
+/// `ringway serve`: its networks, and the thread that handles signals, the configuration and periodic work.
 struct Daemon {
-    /// Milliseconds for which a file that changes is left alone, so that it is read when it is whole.
+    /// Milliseconds without changes after which the file is read, so that it is complete.
     private static let quiet: Int32 = 100
 
     private let source: ConfigurationSource
@@ -17,7 +17,7 @@ struct Daemon {
     private let state: StateOrder
     private var networks: [ServedNetwork]
 
-    /// Starts everything that is ordered, or nothing.
+    /// Starts all networks, or none.
     init(
         _ orders: [NetworkOrder], source: ConfigurationSource, service: ServiceManager, ready: ReadyNotice?,
         statistics: StatisticsFile?, control: ControlOrder = .none, state: StateOrder = .none
@@ -45,7 +45,7 @@ struct Daemon {
         }
     }
 
-    /// Serves until a signal ends it.
+    /// Runs until a signal ends it.
     mutating func run(_ signals: borrowing SignalInbox) {
         for notice in notices { StandardError.write(notice) }
         ready?.send(networks.flatMap(\.publishedPorts))
@@ -72,11 +72,11 @@ struct Daemon {
         }
     }
 
-    /// Waits until the file is left alone; whether anything has happened to it at all.
+    /// Waits until the file does not change any more; returns whether it changed at all.
     private func settles(_ watch: borrowing ConfigurationWatch) -> Bool {
         guard watch.drain() else { return false }
         var entry = pollfd(fd: watch.descriptor, events: Int16(POLLIN), revents: 0)
-        // Others may write in the same directory all the time.
+        // Other programs may write in the same directory all the time.
         for _ in 0..<10 where poll(&entry, 1, Self.quiet) > 0 { _ = watch.drain() }
         return true
     }
@@ -95,7 +95,7 @@ struct Daemon {
     // MARK: Changes
 
     private mutating func reload(isAsked: Bool) {
-        // Said even when nothing comes of it: a service manager that has asked waits for it.
+        // Reported even if nothing changes: a service manager that requested it waits for this.
         service.reloading()
         defer { service.ready() }
         guard let path = source.path else { return }

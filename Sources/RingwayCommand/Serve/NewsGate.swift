@@ -1,11 +1,10 @@
 internal import Synchronization
 
-/// Limits the lines about events that guests can cause as often as they like: twenty at once, and twenty more
-/// each second.
+/// Limits lines about events that guests can cause at any rate: a burst of twenty, and twenty per second.
 final class NewsGate: Sendable {
     enum Verdict: Equatable {
         case say
-        /// The bound is reached; reported once.
+        /// The limit is reached; reported once.
         case sayThatMoreFollow
         case silence
     }

@@ -1,6 +1,6 @@
 internal import Ringway
 
-/// A network at work, and the order that it follows.
+/// A running network, and its current order.
 struct ServedNetwork {
     private(set) var order: NetworkOrder
     private let network: VirtualNetwork
@@ -10,7 +10,7 @@ struct ServedNetwork {
     var name: String { order.name }
     var publishedPorts: [PublishedPort] { network.publishedPorts }
 
-    /// Starts the network, its links and its ports; all of it or nothing.
+    /// Starts the network, its links and its ports; all or nothing.
     ///
     /// - Parameter isAlone: whether messages about it need no name.
     init(_ order: NetworkOrder, isAlone: Bool, state place: StateOrder = .none) throws(CommandFailure) {
@@ -56,7 +56,7 @@ struct ServedNetwork {
         }
     }
 
-    /// The events that are worth a line: others repeat what the user asked for, or have a line elsewhere.
+    /// The events that are logged: others repeat a request of the user, or are logged elsewhere.
     private static func isNews(_ event: VirtualNetwork.Event) -> Bool {
         switch event {
         case .guestAttached, .guestDetached, .guestRefused, .forwardFailed, .forwardRecovered, .agentForwardFailed,
@@ -68,7 +68,7 @@ struct ServedNetwork {
         }
     }
 
-    /// Whether guests decide how often it happens.
+    /// Whether guests can cause the event at any rate.
     private static func isOfAgents(_ event: VirtualNetwork.Event) -> Bool {
         switch event {
         case .agentForwardAdded(let place), .agentForwardRemoved(let place), .agentForwardFailed(let place, _):
@@ -77,7 +77,7 @@ struct ServedNetwork {
         }
     }
 
-    /// Opens the network's control socket; returns the message for when the network is up.
+    /// Opens the network's control socket; returns a message for when the network is up.
     func open(_ control: ServedControl, isAlone: Bool) throws(CommandFailure) -> String {
         let notice = try control.open(network, order)
         let places = order.links.isEmpty ? "no links yet" : "listening on \(order.places)"
@@ -100,8 +100,8 @@ struct ServedNetwork {
 
     // MARK: Changes
 
-    /// Follows another order as far as a network at work can. Returns a line for each change, and for each that has to
-    /// wait.
+    /// Applies another order as far as a running network can. Returns a line for each change, and for each that needs a
+    /// restart.
     mutating func change(to next: NetworkOrder) -> [String] {
         var lines: [String] = []
         lines += changeLeasesAndNames(next)
@@ -161,10 +161,10 @@ struct ServedNetwork {
     private mutating func changePorts(_ next: NetworkOrder) -> [String] {
         var lines: [String] = []
         let wanted = Set(next.publish)
-        // Ports that were published by the control API are left alone.
+        // Ports published by the control API are left alone.
         for port in network.publishedPorts.filter(\.owner.isEmpty)
         where wanted.isDisjoint(with: [port.forward, port.requested]) {
-            // The only failure is that it was removed by the API meanwhile.
+            // The only possible failure is that the API has removed it meanwhile.
             try? network.unpublish(port.id)
             lines.append("\(port.forward) is no longer published")
         }
@@ -173,7 +173,7 @@ struct ServedNetwork {
         for forward in next.publish where !present.contains(forward) {
             do throws(VirtualNetwork.Failure) {
                 let port = try network.publish(forward, keepsTrying: true)
-                // Chosen ports, and ports that could not be had, are reported by an event.
+                // Automatic ports, and ports that could not be opened, are reported by an event.
                 if !port.isChosen, port.problem == nil { lines.append("\(forward) is published") }
             } catch {
                 lines.append(error.description)
@@ -187,7 +187,7 @@ struct ServedNetwork {
         var lines: [String] = []
         let wanted = Set(next.agentForwards)
         for (number, forward) in network.agentForwards where !wanted.contains(forward) {
-            // The only failure is that it was removed by the API meanwhile.
+            // The only possible failure is that the API has removed it meanwhile.
             try? network.endForward(number)
             lines.append("\(forward) is no longer forwarded")
         }
@@ -224,14 +224,14 @@ struct ServedNetwork {
         return lines
     }
 
-    /// The file may begin and end a capture too; one that was begun by the control API is left alone.
+    /// The file may also start and stop a capture; one started by the control API is left alone.
     private mutating func changeCapture(_ next: NetworkOrder) -> [String] {
         let (now, wanted) = (order.configuration.capture, next.configuration.capture)
         guard now != wanted else { return [] }
         order.configuration.capture = wanted
         var lines: [String] = []
         if let now, network.capture?.options == now {
-            // It can only have been ended by another command meanwhile.
+            // Another command may have stopped it meanwhile.
             _ = try? network.stopCapture()
             lines.append("frames are no longer captured to \(now.path)")
         }
@@ -246,7 +246,7 @@ struct ServedNetwork {
         return lines
     }
 
-    /// The keys that differ between the two and cannot be changed without a restart.
+    /// The keys that differ and cannot be changed without a restart.
     private static func fixed(
         _ now: VirtualNetwork.Configuration, _ wanted: VirtualNetwork.Configuration
     ) -> [String] {

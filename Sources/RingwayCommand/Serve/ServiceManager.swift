@@ -4,15 +4,15 @@ internal import Ringway
 
 /// The service manager that started this process, by systemd's protocols: sd_listen_fds(3) and sd_notify(3).
 struct ServiceManager {
-    /// Links for descriptors that were opened for us. One of the name "vpnkit" speaks VPNKit's protocol, others QEMU's.
+    /// Links for inherited descriptors. One named "vpnkit" uses VPNKit's protocol, others QEMU's.
     let links: [LinkOrder]
-    /// Sockets of the name "publish": TCP ports that are to be published, which listen already.
+    /// Inherited listening sockets named "publish": TCP ports to publish.
     let ports: [Int32]
     private let path: String?
 
     private static let firstDescriptor: Int32 = 3
 
-    /// Reads the variables of the environment, and removes them.
+    /// Reads the environment variables, and removes them.
     static func claim() -> ServiceManager {
         defer { for name in ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "NOTIFY_SOCKET"] { unsetenv(name) } }
         let path = variable("NOTIFY_SOCKET").flatMap { $0.isEmpty ? nil : $0 }
@@ -49,7 +49,7 @@ struct ServiceManager {
         address.sun_family = sa_family_t(AF_UNIX)
         var bytes = Array(path.utf8)
         guard bytes.count < MemoryLayout.size(ofValue: address.sun_path) else { return }
-        // A leading "@" stands for the zero of an abstract name, which ends where its length says.
+        // A leading "@" stands for the zero byte of an abstract name, whose end is given by the length.
         let isAbstract = bytes[0] == UInt8(ascii: "@")
         if isAbstract { bytes[0] = 0 }
         withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }

@@ -1,6 +1,6 @@
-/// A value of a YAML document, and where it starts.
+/// A value of a YAML document, and its position.
 struct YAMLNode {
-    /// A place in the file; both count from 1.
+    /// A position in the file; both count from 1.
     struct Mark: Equatable {
         var line = 1
         var column = 1
@@ -8,16 +8,16 @@ struct YAMLNode {
 
     struct Member {
         let key: String
-        /// Where the key stands.
+        /// The position of the key.
         let mark: Mark
         let value: YAMLNode
     }
 
     enum Content {
-        /// Plain text has no quotes: `null`, `~` and nothing at all stand for no value there.
+        /// Plain text is unquoted: `null`, `~` and an empty text then mean no value.
         case scalar(String, isPlain: Bool)
         case sequence([YAMLNode])
-        /// In the order of the file; no key is there twice.
+        /// In the order of the file, without duplicate keys.
         case mapping([Member])
     }
 
@@ -31,7 +31,7 @@ struct YAMLNode {
     }
 }
 
-/// Why a text is no YAML document that we read.
+/// Why a text is not an accepted YAML document.
 struct YAMLFailure: Error {
     let mark: YAMLNode.Mark
     let message: String

@@ -1,16 +1,16 @@
 internal import CYAML
 
-/// Reads one YAML document, of which JSON is a part, with libyaml's parser of events.
+/// Reads one YAML document, which may be JSON, with libyaml's event parser.
 ///
-/// The text is trusted as little as a guest's: depth and size are bounded, also after aliases have been put in, and
-/// constructs that readers could take differently (duplicate keys, tags, a second document) are refused.
+/// The text is untrusted: depth and size are limited, also after the expansion of aliases, and ambiguous constructs
+/// (duplicate keys, tags, a second document) are refused.
 struct YAMLReader {
-    /// Lists and mappings inside each other.
+    /// The deepest nesting of lists and mappings.
     static let maximumDepth = 32
-    /// Values in a document, those of aliases included.
+    /// The most values in a document, including expanded aliases.
     static let maximumValues = 1 << 18
 
-    /// A list or mapping whose end is not reached yet.
+    /// A list or mapping whose end has not been reached.
     private struct Open {
         let mark: YAMLNode.Mark
         let anchor: String?
@@ -18,7 +18,7 @@ struct YAMLReader {
         var elements: [YAMLNode] = []
         var members: [YAMLNode.Member] = []
         var keyMarks: [String: YAMLNode.Mark] = [:]
-        /// The key whose value is next.
+        /// The key of the next value.
         var key: (text: String, mark: YAMLNode.Mark)?
         var values = 1
 
@@ -36,11 +36,11 @@ struct YAMLReader {
 
     private init() {}
 
-    /// The document in a text; `nil` when there is none.
+    /// The document in a text; `nil` if it is empty.
     static func read(_ text: String) throws(YAMLFailure) -> YAMLNode? {
         let bytes = Array(text.utf8)
         return try bytes.withUnsafeBufferPointer { (bytes) throws(YAMLFailure) in
-            // libyaml keeps its own address, so it must not move.
+            // libyaml stores the parser's own address, so it must not move.
             let parser = UnsafeMutablePointer<yaml_parser_t>.allocate(capacity: 1)
             defer { parser.deallocate() }
             guard yaml_parser_initialize(parser) == 1 else {
@@ -55,7 +55,7 @@ struct YAMLReader {
         }
     }
 
-    /// Takes the next event; whether there are more.
+    /// Handles the next event; returns whether there are more.
     private mutating func takeEvent(
         of parser: UnsafeMutablePointer<yaml_parser_t>, in bytes: UnsafeBufferPointer<UInt8>
     ) throws(YAMLFailure) -> Bool {
@@ -113,7 +113,7 @@ struct YAMLReader {
         open.append(started)
     }
 
-    /// Adds a complete value, which is `count` values with what is inside it, to the list or mapping around it.
+    /// Adds a complete value, which counts as `count` values, to the enclosing list or mapping.
     private mutating func add(
         _ node: YAMLNode, values count: Int, anchor: String?, at mark: YAMLNode.Mark
     ) throws(YAMLFailure) {
@@ -140,7 +140,7 @@ struct YAMLReader {
         open.append(around)
     }
 
-    /// The text of a key that is none of those before it.
+    /// The text of a key that is not a duplicate.
     private func key(
         _ node: YAMLNode, at mark: YAMLNode.Mark, after others: [String: YAMLNode.Mark]
     ) throws(YAMLFailure) -> String {
@@ -172,7 +172,7 @@ struct YAMLReader {
         YAMLNode.Mark(line: Int(mark.line) + 1, column: Int(mark.column) + 1)
     }
 
-    /// An event of the parser.
+    /// An error of the parser.
     private static func failure(of parser: yaml_parser_t, in bytes: UnsafeBufferPointer<UInt8>) -> YAMLFailure {
         let problem = parser.problem.map { String(cString: $0) } ?? "there is not enough memory to read it"
         switch parser.error {

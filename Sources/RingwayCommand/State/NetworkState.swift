@@ -1,10 +1,10 @@
 internal import Ringway
 internal import RingwayControl
 
-/// The state of a network that a restart of `serve` should not change: which guest has which address and name, the IPv6
-/// prefix, and the ports that were published by the control API.
+/// The state of a network that must survive a restart of `serve`: the guests' addresses and names, the IPv6 prefix, and
+/// the ports published by the control API.
 ///
-/// As JSON it has a version, by which a later release knows the format.
+/// The JSON has a format version for later releases.
 struct NetworkState: Equatable {
     static let version = 1
 
@@ -20,16 +20,16 @@ struct NetworkState: Equatable {
         let seconds: Int
     }
 
-    /// Why a text is no state.
+    /// Why a text is not a valid state.
     struct Failure: Error, CustomStringConvertible {
         let description: String
     }
 
     var network: CIDRBlock
     var ipv6Prefix: IPv6Address
-    /// The places where guests came, by which a network that was given no name is known again.
+    /// The links of the network, which identify a network without a name.
     var links: [String]
-    /// That of the guest which has been away for longest first.
+    /// That of the guest detached longest ago first.
     var leases: [StaticLease]
     var published: [Published]
     var owners: [Owner]

@@ -1,27 +1,28 @@
 internal import CRingway
 internal import Glibc
 
-/// A file that is replaced as a whole, and that one process at a time has: a process that ends in the middle, by
-/// SIGKILL or by loss of power, leaves the old contents or the new ones.
+/// A file that is replaced atomically, and locked by one process at a time: a process that is killed, or a power
+/// failure, leaves the old content or the new.
 ///
-/// The lock is on the file itself (flock(2)), so that nothing else has to be left behind: each new file is locked
-/// before it takes the place of the old one.
+/// The lock is on the file itself (flock(2)), so that no lock file is left behind: each new file is locked before it
+/// replaces the old one.
 struct StateFile: ~Copyable {
-    /// Why a file cannot be had.
+    /// Why a file cannot be used.
     enum Obstacle: Error, Equatable {
-        /// Another process has it.
+        /// Another process uses it.
         case inUse
         case other(String)
     }
 
-    /// Bytes; more than the bounds on leases and published ports allow.
+    /// The largest file, more than the limits of leases and published ports allow.
     static let maximumSize = 16 << 20
 
     let path: String
     private var descriptor: Int32
     private var contents: [UInt8]
 
-    /// Takes the file, which is made, with access for the owner alone, where there is none. Its directory must exist.
+    /// Opens and locks the file, which is created, accessible to the owner only, if it does not exist. Its directory
+    /// must exist.
     init(_ path: String) throws(Obstacle) {
         self.path = path
         descriptor = -1
@@ -31,11 +32,11 @@ struct StateFile: ~Copyable {
 
     deinit { if descriptor >= 0 { close(descriptor) } }
 
-    /// The contents when it was opened, or those written last.
+    /// The content when it was opened, or that written last.
     var bytes: [UInt8] { contents }
 
     private mutating func take() throws(Obstacle) {
-        // Another may put a new file in the place of the one that we have opened.
+        // Another process may replace the opened file by a new one.
         for _ in 0..<16 {
             let flags = O_RDONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC
             let opened = ringway_open(path, flags, 0o600)
@@ -80,14 +81,14 @@ struct StateFile: ~Copyable {
 
     // MARK: Writing
 
-    /// Replaces the contents, unless they are the same.
+    /// Replaces the content, unless it is the same.
     ///
-    /// - Returns: why that failed, in which case the old contents stay.
+    /// - Returns: why that failed, in which case the old content remains.
     mutating func write(_ bytes: [UInt8]) -> String? {
         guard bytes != contents else { return nil }
         guard bytes.count <= Self.maximumSize else { return "it would be larger than \(Self.maximumSize >> 20) MiB" }
         let draft = path + ".new"
-        // Left by a process that ended in the middle: only the holder of the lock writes.
+        // Left by a process that was killed: only the holder of the lock writes.
         unlink(draft)
         let opened = ringway_open(draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
         guard opened >= 0 else { return Self.reason }
@@ -117,7 +118,7 @@ struct StateFile: ~Copyable {
         return true
     }
 
-    /// Renames the file, returns its new name, and starts with an empty one.
+    /// Renames the file, returns its new name, and creates an empty one.
     mutating func setAside() throws(Obstacle) -> String {
         let aside = path + ".broken"
         guard rename(path, aside) == 0 else { throw .other(Self.reason) }
@@ -127,7 +128,7 @@ struct StateFile: ~Copyable {
         return aside
     }
 
-    /// Makes the rename survive a loss of power.
+    /// Makes the rename survive a power failure.
     private func syncDirectory() {
         let directory = ringway_open(StatePath.directory(of: path), O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
         guard directory >= 0 else { return }

@@ -1,14 +1,14 @@
 internal import Glibc
 internal import Ringway
 
-/// How a network finds the file of its state.
+/// The choice of a network's state file.
 extension StateKeeper {
-    /// Files for networks without a name, of which each is known by its links.
+    /// Files for networks without a name, each identified by its links.
     private static var mostUnnamed: Int { 16 }
 
-    /// The keeper of a network's state; `nil` where there is to be none or, which is said, where none can be had.
+    /// The keeper of a network's state; `nil` if none was requested or, with a message, if none is possible.
     ///
-    /// A file that was asked for by its path and cannot be had is an error. One that cannot be read is put aside.
+    /// A file with an explicit path that cannot be opened is an error. One that cannot be parsed is renamed.
     static func open(_ order: StateOrder, for network: NetworkOrder) throws(CommandFailure) -> StateKeeper? {
         let links = network.links.map { "\($0.address)" }
         switch order {
@@ -43,7 +43,7 @@ extension StateKeeper {
         return nil
     }
 
-    /// - Parameter isByLinks: whether what is found belongs only to a network that has one of the same links.
+    /// - Parameter isByLinks: whether the content must have one of the network's links to be used.
     private static func open(
         _ path: String, links: [String], isByLinks: Bool = false
     ) throws(StateFile.Obstacle) -> StateKeeper {
@@ -61,8 +61,8 @@ extension StateKeeper {
         return StateKeeper(file, found: found, links: links)
     }
 
-    /// The file of the network without a name that had one of these links, or one that is free: several such networks may
-    /// be at work, and others may have ended.
+    /// The file of the network without a name that had one of these links, or a free one: several such networks may be
+    /// running, and others may have ended.
     private static func unnamed(in directory: String, links: [String]) -> String {
         let paths = (1...mostUnnamed).map { number in
             "\(directory)/\(NetworkOrder.onlyName)\(number == 1 ? "" : "-\(number)").json"

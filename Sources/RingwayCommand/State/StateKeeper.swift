@@ -2,14 +2,14 @@ internal import Dispatch
 internal import Ringway
 internal import Synchronization
 
-/// Keeps the state of a network in a file, so that a restart is no event for its guests.
+/// Stores the state of a network in a file, so that guests do not notice a restart.
 ///
-/// Each change is written a moment after it, together with those that follow it, on a queue of the keeper's own:
+/// Each change is written after a short delay, together with those that follow it, on a queue of the keeper's own:
 /// neither the data path nor the network's thread waits for a disk.
 final class StateKeeper: Sendable {
-    /// Between the first change and the writing of all until then.
+    /// The delay between the first change and the write.
     private static var delay: DispatchTimeInterval { .milliseconds(100) }
-    /// Seconds that an owner of published ports has after a restart to renew its lease.
+    /// Seconds after a restart within which an owner of published ports must renew its lease.
     private static var ownerGrace: Int { 30 }
 
     private struct Work: ~Copyable {
@@ -21,7 +21,7 @@ final class StateKeeper: Sendable {
     }
 
     let path: String
-    /// The state that an earlier run has left, if any.
+    /// The state of an earlier run, if any.
     let found: NetworkState?
     private let work: Mutex<Work>
     private let isDue = Atomic<Bool>(false)
@@ -35,7 +35,7 @@ final class StateKeeper: Sendable {
 
     // MARK: State of an earlier run
 
-    /// Has a network start with what was left, where the order says nothing else.
+    /// Applies the stored state to a configuration, which takes precedence.
     func apply(to configuration: inout VirtualNetwork.Configuration) {
         guard let found else { return }
         if configuration.ipv6Prefix == nil, found.fits(configuration) { configuration.ipv6Prefix = found.ipv6Prefix }
@@ -50,7 +50,7 @@ final class StateKeeper: Sendable {
         }
     }
 
-    /// Publishes the ports that were published at run time, and says what came of it.
+    /// Publishes the ports that had been published at run time, and reports the result.
     func restore(to network: VirtualNetwork) {
         guard let found else { return }
         var count = 0
@@ -65,7 +65,7 @@ final class StateKeeper: Sendable {
         StandardError.write("\(path): \(leases) leases and \(count) published ports of an earlier run are in force")
     }
 
-    /// The ports of an owner, as a whole where that can be. Returns how many are in force.
+    /// Publishes the ports of an owner, as a whole if possible. Returns how many are published.
     private func restore(_ forwards: [PortForward], of owner: String, to network: VirtualNetwork) -> Int {
         if let changes = try? network.setPublished(forwards, owner: owner) {
             return changes.added.count + changes.kept.count
@@ -84,7 +84,7 @@ final class StateKeeper: Sendable {
 
     // MARK: Keeping
 
-    /// Something has changed; from any thread.
+    /// The state has changed; from any thread.
     func changed(_ network: VirtualNetwork) {
         guard !isDue.exchange(true, ordering: .acquiringAndReleasing) else { return }
         queue.asyncAfter(deadline: .now() + Self.delay) { [weak network] in
@@ -92,9 +92,9 @@ final class StateKeeper: Sendable {
         }
     }
 
-    /// Writes what is to be remembered now.
+    /// Writes the current state.
     func save(_ network: VirtualNetwork) {
-        // Before it is looked at: what changes from now on is written once more.
+        // Reset before the state is read: later changes cause another write.
         isDue.store(false, ordering: .releasing)
         let failure = work.withLock { work -> String? in
             guard !work.hasEnded else { return nil }
@@ -107,10 +107,10 @@ final class StateKeeper: Sendable {
         }
     }
 
-    /// The network has other links now.
+    /// The network's links have changed.
     func setLinks(_ links: [String]) { work.withLock { $0.links = links } }
 
-    /// Writes for the last time; the file is free for another process when the keeper is.
+    /// Writes for the last time; the file is unlocked when the keeper is freed.
     func finish(_ network: VirtualNetwork) {
         save(network)
         work.withLock { $0.hasEnded = true }

@@ -1,22 +1,22 @@
 internal import ArgumentParser
 
-/// The place of a network's state, from the command line.
+/// The location of a network's state, from the command line.
 enum StateOrder: Equatable {
-    /// Nowhere.
+    /// No state.
     case none
-    /// In a file with the network's name, which the command line gives or not.
+    /// A file with the network's name, which may come from the command line.
     case standard(name: String?)
-    /// In this file, by the only network.
+    /// This file, for a single network.
     case file(String)
 
-    /// Whether several networks can follow the order.
+    /// Throws if the order is impossible for several networks.
     func check(_ orders: [NetworkOrder]) throws(CommandFailure) {
         guard case .file = self, orders.count > 1 else { return }
         throw CommandFailure("--state is for a single network, and the file has several", status: ExitStatus.usage)
     }
 }
 
-/// The state that `serve` keeps across restarts, and its place.
+/// The options for the state that `serve` keeps across restarts.
 struct StateOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
@@ -37,7 +37,7 @@ struct StateOptions: ParsableArguments {
         if noState, state != nil { throw ValidationError("--no-state excludes --state") }
     }
 
-    /// - Parameter name: the network's name, where the command line gives it one.
+    /// - Parameter name: the network's name from the command line, if any.
     func order(name: String?) -> StateOrder {
         if noState { return .none }
         return state.map { .file($0) } ?? .standard(name: name)

@@ -1,11 +1,11 @@
 internal import Glibc
 
-/// Where the state of networks is kept.
+/// The location of networks' state.
 enum StatePath {
     /// `$XDG_STATE_HOME/ringway`, systemd's `$STATE_DIRECTORY`, `/var/lib/ringway` for root, `~/.local/state/ringway`.
     static var directory: String? {
         if let state = variable("XDG_STATE_HOME") { return state + "/ringway" }
-        // Several directories stand beside each other with colons between them (systemd.exec(5)).
+        // Several directories are separated by colons (systemd.exec(5)).
         if let state = variable("STATE_DIRECTORY")?.split(separator: ":").first { return String(state) }
         if geteuid() == 0 { return "/var/lib/ringway" }
         return variable("HOME").map { $0 + "/.local/state/ringway" }
