@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-// The part of libpcap's interface that is needed, as pcap/pcap.h and pcap/bpf.h declare it. Both are stable since 1.0.
+// The needed part of libpcap's interface, as declared in pcap/pcap.h and pcap/bpf.h. Both are stable since 1.0.
 struct program {
     unsigned int length;
     void *instructions;
@@ -27,7 +27,7 @@ static void *load(void) {
 }
 
 ringway_filter *ringway_filter_compile(const char *expression, int snap_length, char *reason, size_t size) {
-    // Never closed: a filter's code outlives this call, and a second filter finds the library loaded.
+    // Never closed: a filter's code outlives this call, and a second filter reuses the library.
     void *library = load();
     if (library == NULL) {
         snprintf(reason, size, "filters need libpcap, which is not installed (package libpcap0.8)");

@@ -1,4 +1,4 @@
-// Processes and namespaces as the command needs them; the header says what each function is for.
+// Processes and namespaces; documented in the header.
 #include "ringway_namespace.h"
 
 #include "ringway_text.h"

@@ -1,4 +1,4 @@
-// Pipes and splices; the header says what each function is for.
+// Pipes and splices; documented in the header.
 #define _GNU_SOURCE
 #include "ringway_splice.h"
 

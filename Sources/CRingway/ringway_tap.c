@@ -1,4 +1,4 @@
-// A TAP device and the routing socket; the header says what each function is for.
+// A TAP device and the routing socket; documented in the header.
 #include "ringway_tap.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-// Text that stands for bytes; the header says how.
+// Text that represents bytes; documented in the header.
 #include "ringway_text.h"
 
 #include <errno.h>
@@ -15,10 +15,10 @@ static bool is_escape(const unsigned char *at) {
     return at[0] == 0xF4 && at[1] == 0x8F && (at[2] == 0xBE || at[2] == 0xBF) && (at[3] & 0xC0) == 0x80;
 }
 
-// How many bytes the character that begins here has, if it is UTF-8 (RFC 3629, section 4) and no escape; else 0.
+// The length of the character that starts here, if it is UTF-8 (RFC 3629, section 4) and not an escape; otherwise 0.
 static size_t character_length(const unsigned char *at) {
     if (at[0] < 0x80) return 1;
-    // A byte behind the terminating zero is never looked at: the zero ends every comparison.
+    // Never reads beyond the terminating zero, because the zero fails every comparison.
     if (at[0] >= 0xC2 && at[0] <= 0xDF) return (at[1] & 0xC0) == 0x80 ? 2 : 0;
     if ((at[0] & 0xF0) == 0xE0) {
         unsigned char low = at[0] == 0xE0 ? 0xA0 : 0x80, high = at[0] == 0xED ? 0x9F : 0xBF;
@@ -102,7 +102,7 @@ int ringway_path_rename(const char *from, const char *to) {
 
 int ringway_socket_chmod(const char *path, mode_t mode) {
     char *bytes = ringway_text_bytes(path);
-    // What is looked at is what is changed, whatever the name leads to by then.
+    // Check and change use the same file, even if the name is replaced in between.
     int file = finish(open(bytes, O_PATH | O_NOFOLLOW | O_CLOEXEC), bytes, NULL);
     if (file < 0) return -1;
     struct stat status;
@@ -112,7 +112,7 @@ int ringway_socket_chmod(const char *path, mode_t mode) {
         result = -1;
     }
     if (result == 0 && (status.st_mode & 07777) != mode) {
-        // fchmod(2) refuses such a descriptor, and fchmodat2(2) has come with Linux 6.6.
+        // fchmod(2) refuses such a descriptor, and fchmodat2(2) exists from Linux 6.6 on.
         char name[32];
         snprintf(name, sizeof name, "/proc/self/fd/%d", file);
         result = chmod(name, mode);

@@ -1,4 +1,4 @@
-// Sockets between a guest and its host, and the kernel's list of sockets; the header says what each function is for.
+// Sockets between a guest and its host, and the kernel's list of sockets; documented in the header.
 #define _GNU_SOURCE
 #include "ringway_vsock.h"
 
@@ -101,7 +101,7 @@ void ringway_set_buffers(int descriptor, int send, int receive) {
     struct sockaddr_storage name;
     socklen_t length = sizeof name;
     if (getsockname(descriptor, (struct sockaddr *)&name, &length) < 0 || name.ss_family != AF_VSOCK) return;
-    // Of a vsock the receiver grants what may be under way.
+    // On a vsock the receiver's buffer size bounds data in flight.
     uint64_t size = (uint64_t)receive;
     setsockopt(descriptor, AF_VSOCK, SO_VM_SOCKETS_BUFFER_MAX_SIZE, &size, sizeof size);
     setsockopt(descriptor, AF_VSOCK, SO_VM_SOCKETS_BUFFER_SIZE, &size, sizeof size);
@@ -165,7 +165,7 @@ static uint64_t nanoseconds(clockid_t clock) {
 uint64_t ringway_clock(void) { return nanoseconds(CLOCK_REALTIME); }
 
 uint64_t ringway_time_asleep(void) {
-    // The one that is read first is the smaller one.
+    // The clock that is read first yields the smaller value.
     uint64_t awake = nanoseconds(CLOCK_MONOTONIC);
     return nanoseconds(CLOCK_BOOTTIME) - awake;
 }

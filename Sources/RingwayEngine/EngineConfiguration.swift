@@ -6,62 +6,62 @@ public import RingwayStorage
 public import RingwayWire
 internal import Synchronization
 
-/// What an engine is made from; fixed for its life.
+/// The configuration of an engine; fixed for its life.
 public struct EngineConfiguration: Sendable {
-    /// The stack's part; `shard` is filled in for each.
+    /// The stack's configuration; `shard` is set per shard.
     public var stack: Stack.Configuration
-    /// What frames are captured by from the start; `Engine.setCapture` changes it.
+    /// The initial capture; `Engine.setCapture` changes it.
     public var capture: CaptureSession?
-    /// One descriptor for each shard, adopted, that gives sockets inside the guest; empty for none.
+    /// One descriptor for each shard, adopted, for requesting sockets inside the guest; empty for none.
     public var guestSockets: [Int32] = []
-    /// Whether the kernel's multishot read may be used; false takes the path of kernels before 6.7.
+    /// Whether the kernel's multishot read may be used; false tests the code path for kernels before 6.7.
     public var usesMultishotRead = true
-    /// Who is asked which addresses the guest may send from, when the network has a switch: its guest is held to its
-    /// ethernet address and to these, and may have neighbours. Without it there are no guests to be protected from it.
+    /// Decides which addresses the guest may send from, on a network with several guests: the guest may only use its
+    /// ethernet address and these. `nil` on a network with a single guest.
     public var claims: (any AddressClaims)?
-    /// Neighbours that a guest may have, and IPv6 addresses that it may send from.
+    /// The most neighbours of a guest, and IPv6 addresses that it may send from.
     public var neighborLimit = 64
     public var addressLimit = 16
-    /// Whether a connection from one of the guest's privileged ports, below 1024, comes from the same port of the host where
-    /// that is free and may be had.
+    /// Whether a connection from one of the guest's privileged ports, below 1024, uses the same host port if it is free
+    /// and permitted.
     public var keepsPrivilegedPorts = false
-    /// The guest's share of the process's descriptors; `nil` for an engine that has the process for itself.
+    /// The guest's share of the process's descriptors; `nil` for an engine that is alone in the process.
     public var descriptors: DescriptorShare?
-    /// Asked when an engine has all of its memory and its threads, before any of them runs: where too little is left it
-    /// does not start.
+    /// Called when an engine has allocated all of its memory and its threads, before any of them runs: if it returns
+    /// false the engine does not start.
     public var hasMemoryLeft: @Sendable () -> Bool = { true }
-    /// Nanoseconds for which a shard may look for work before it sleeps, where that has paid off; zero never does.
+    /// Nanoseconds for which a shard may poll before it sleeps, if polling has paid off; zero never polls.
     public var busyPoll: UInt64 = 0
 
     public init(stack: Stack.Configuration) { self.stack = stack }
 }
 
-/// The register of a network's IPv6 addresses, as a shard sees it.
+/// A network's registry of IPv6 addresses, as used by shards.
 public protocol AddressClaims: Sendable {
-    /// Whether the engine's guest may send from the address; asked once for each, from any of the engine's threads.
+    /// Whether the engine's guest may send from the address; called once for each, from any of the engine's threads.
     func claim(_ address: IPv6Address) -> Bool
-    /// The guest has not used the address for a while, and others may have it.
+    /// The guest has not used the address for a while, so it becomes available to others.
     func release(_ address: IPv6Address)
-    /// The guest has declined its IPv4 address; the one that it is to have instead, or `nil` when there is no other.
+    /// The guest has declined its IPv4 address; returns its replacement, or `nil` if there is none.
     func replace(_ address: IPv4Address) -> IPv4Address?
-    /// The guest has sent from an address that it does not have. Told at most once a second, and once a minute of the same
-    /// address.
+    /// The guest has sent from an address that is not its own. Called at most once a second, and once a minute for the
+    /// same address.
     func refused(_ address: IPAddress)
 }
 
-/// What an engine tells its owner, from any of its threads.
+/// An engine's event for its owner, from any of its threads.
 public enum EngineEvent: Sendable {
-    /// The link is gone: the guest, its namespace or its device. Zero where a stream was closed in good order.
+    /// The link has failed: the guest, its namespace or its device is gone. Zero if a stream was closed in order.
     case linkLost(errno: Int32)
-    /// The guest sent a length that no frame has, after which a stream cannot be read: the link is of no more use.
+    /// The guest sent an invalid length, after which a stream cannot be decoded: the link is unusable.
     case linkMalformed(length: Int)
     /// A shard's io_uring failed; the shard has stopped.
     case ringFailed(errno: Int32)
-    /// The guest has shown an address, or one that it should have does not answer: `target` may be another.
+    /// The guest has proved to have an address, or an expected one does not answer: `target` may have changed.
     case addressesChanged
 }
 
-/// What the shards of one engine share: all of it fixed before they start, or safe from any thread.
+/// State shared by the shards of one engine: fixed before they start, or thread-safe.
 final class EngineShared: Sendable {
     let configuration: EngineConfiguration
     let features: KernelFeatures
@@ -69,11 +69,11 @@ final class EngineShared: Sendable {
     let nameService: (any NameService)?
     let commands: [CommandQueue]
     let addresses: GuestAddresses
-    /// What sockets of flows are counted by.
+    /// Counts the sockets of flows.
     let descriptors: DescriptorShare
-    /// Where frames of neighbours arrive, read by the first shard; -1 without a switch.
+    /// The socket for frames from neighbours, read by the first shard; -1 on a network with a single guest.
     let inbox: Int32
-    /// The guest's number where processor time is shared out.
+    /// The guest's number in `TurnShares`.
     let turnMember = TurnShares.ofProcess.join()
     private let handler: @Sendable (EngineEvent) -> Void
     private let isIPv6Known = Atomic(false)
@@ -97,7 +97,7 @@ final class EngineShared: Sendable {
 
     func report(_ event: EngineEvent) { handler(event) }
 
-    /// Has all shards but one carry out a command.
+    /// Sends a command to all shards but one.
     func tellOthers(_ command: ShardCommand, but index: Int) {
         for other in 0..<network.count where other != index {
             commands[other].append(command)
@@ -105,12 +105,12 @@ final class EngineShared: Sendable {
         }
     }
 
-    /// The guest has shown that it has an address.
+    /// The guest has proved to have an address.
     func guestShown(_ address: IPAddress, now: UInt64) {
         if addresses.shown(address, now: now) { report(.addressesChanged) }
     }
 
-    /// An address of the guest's does not answer.
+    /// An address of the guest does not answer.
     func guestSilent(_ address: IPAddress, now: UInt64) {
         if addresses.silent(address, now: now) { report(.addressesChanged) }
     }
@@ -121,7 +121,7 @@ final class EngineShared: Sendable {
         descriptors.release()
     }
 
-    /// Whether the guest has shown an IPv6 address of the network.
+    /// Whether the guest has proved to have an IPv6 address of the network.
     var hasIPv6: Bool { isIPv6Known.load(ordering: .relaxed) }
     func noteIPv6() { isIPv6Known.store(true, ordering: .relaxed) }
 }

@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Adds `length` bytes, read as 32-bit words in the machine's own byte order, to `initial`. A trailing part of a word is
-// padded with zero bytes. The result is congruent modulo 65535 to the sum of 16-bit words; the caller folds it.
+// Adds `length` bytes, read as 32-bit words in host byte order, to `initial`. An incomplete last word is padded with
+// zero bytes. The result is congruent modulo 65535 to the sum of 16-bit words; the caller folds it.
 uint64_t ringway_checksum_partial(const void *data, size_t length, uint64_t initial);
 
 // The same while copying the bytes to `target`, which must not overlap `data`: memory is read once for both.

@@ -1,6 +1,5 @@
-// System calls for a loop that never waits but in epoll_wait: each answers a negated errno in place of -1, and is made
-// again when a signal came in between.
-// No logic: each function makes one system call.
+// Non-blocking system calls for the emulated ring, which only waits in epoll_wait: each returns a negated errno instead
+// of -1, and is retried after EINTR. No logic: each function makes one system call.
 #ifndef RINGWAY_EPOLL_H
 #define RINGWAY_EPOLL_H
 
@@ -23,7 +22,7 @@
 #define SYS_epoll_pwait2 441
 #endif
 
-// Declared here because the C library shows it only to programs that define _GNU_SOURCE before any header.
+// Declared here because the C library declares it only if _GNU_SOURCE is defined before the first header.
 extern int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int flags);
 
 #define RINGWAY_RETURN(call)                                                                                          \
@@ -62,7 +61,7 @@ static inline int64_t ringway_try_accept(int socket, struct sockaddr *address, s
     RINGWAY_RETURN(accept4(socket, address, length, (int)flags));
 }
 static inline int64_t ringway_try_connect(int socket, const struct sockaddr *address, socklen_t length) {
-    // A connect that a signal interrupts goes on.
+    // A connect interrupted by a signal continues.
     if (connect(socket, address, length) == 0) return 0;
     return errno == EINTR ? -EINPROGRESS : -errno;
 }
@@ -85,12 +84,13 @@ static inline int ringway_epoll_control(int epoll, int operation, int descriptor
     struct epoll_event event = {.events = events, .data.u64 = data};
     return epoll_ctl(epoll, operation, descriptor, &event) == 0 ? 0 : -errno;
 }
-/// How many events there are, once there is one or so many milliseconds have passed; negative waits for ever.
+/// Waits for events, at most the given milliseconds; negative for no timeout. Returns their number.
 static inline int ringway_epoll_wait(int epoll, struct epoll_event *events, int capacity, int milliseconds) {
     int count = epoll_wait(epoll, events, capacity, milliseconds);
     return count >= 0 ? count : -errno;
 }
-/// The same by the clock's own unit; -ENOSYS before Linux 5.11, and what a filter says that does not know it.
+/// The same with a timeout in nanoseconds; -ENOSYS before Linux 5.11, and from a seccomp filter that does not know the
+/// call.
 static inline int ringway_epoll_wait_exactly(int epoll, struct epoll_event *events, int capacity,
                                              int64_t nanoseconds) {
     struct __kernel_timespec limit = {.tv_sec = nanoseconds / 1000000000, .tv_nsec = nanoseconds % 1000000000};
@@ -98,7 +98,7 @@ static inline int ringway_epoll_wait_exactly(int epoll, struct epoll_event *even
     return count >= 0 ? (int)count : -errno;
 }
 
-/// The two ends of a line on which rings send messages to this one: to take from, and to send to.
+/// The two ends of a channel through which rings send messages to this one: the receiving end, and the sending end.
 static inline int ringway_message_line(int ends[2]) {
     return socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0 ? 0 : -errno;
 }

@@ -4,8 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// A capture filter in tcpdump's language, compiled by the system's libpcap. The library is loaded when it is first
-/// needed, so that only filters depend on it.
+/// A capture filter in tcpdump's language, compiled by the system's libpcap. The library is loaded on first use, so
+/// that only filters depend on it.
 typedef struct ringway_filter ringway_filter;
 
 /// Compiles an expression for ethernet frames of at most `snap_length` bytes.
@@ -13,7 +13,7 @@ typedef struct ringway_filter ringway_filter;
 /// Returns NULL on failure, with a reason of at most `size` bytes, terminated, in `reason`.
 ringway_filter *ringway_filter_compile(const char *expression, int snap_length, char *reason, size_t size);
 
-/// Whether a frame passes: `captured` bytes at `frame` of a frame that had `length`.
+/// Whether a frame passes: `captured` bytes at `frame`, of a frame of `length` bytes.
 int ringway_filter_matches(const ringway_filter *filter, const void *frame, uint32_t length, uint32_t captured);
 
 void ringway_filter_free(ringway_filter *filter);

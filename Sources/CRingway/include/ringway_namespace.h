@@ -1,10 +1,10 @@
-// Processes and namespaces as the command needs them: calls that Swift's importer refuses (fork), cannot see (variadic
-// ioctl and prctl, enum-valued macros, control messages) or cannot spell (siginfo's unions).
-// No logic: each function makes one system call, or reads or writes one structure.
+// System calls for processes and namespaces: those that Swift's importer refuses (fork), cannot import (variadic ioctl
+// and prctl, enum-valued macros, control messages) or cannot express (siginfo's unions). No logic: each function makes
+// one system call, or reads or writes one structure.
 #ifndef RINGWAY_NAMESPACE_H
 #define RINGWAY_NAMESPACE_H
 
-// Headers of one module share what the first of them lets the C library declare.
+// All headers of a module see the declarations that the first one enables.
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -16,14 +16,14 @@
 
 // --- Processes ---------------------------------------------------------------------------------------------------
 
-/// Swift marks `fork` unavailable because threads do not survive it. The caller forks before it starts any.
+/// Swift marks `fork` unavailable because threads do not survive it. The caller forks before it starts any thread.
 pid_t ringway_fork(void);
 
-/// Forks a process that is not the caller's child but its parent's. The C library does not learn of it, so the caller
-/// has one thread, and the new process keeps to plain system calls.
+/// Forks a sibling: a child of the caller's parent. The C library is not aware of it, so the caller has one thread, and
+/// the new process only makes plain system calls.
 pid_t ringway_fork_sibling(void);
 
-/// Has signals that tell of a crash do what they do by default, unless they are ignored.
+/// Restores the default action of crash signals, unless they are ignored.
 void ringway_reset_crash_signals(void);
 
 /// Leaves the caller's session and terminal.
@@ -41,7 +41,7 @@ int ringway_die_with_parent(int signal);
 /// A descriptor that becomes readable when the process ends.
 int ringway_process_descriptor(pid_t process);
 
-/// What became of a child.
+/// A state change of a child.
 enum ringway_change {
     ringway_change_failed,     // errno says why
     ringway_change_none,
@@ -51,14 +51,13 @@ enum ringway_change {
     ringway_change_continued,
 };
 
-/// Takes the next change of a child's state; waits for the child's end when `wait`.
+/// Returns the next state change of a child; waits for the child's end if `wait`.
 enum ringway_change ringway_take_change(pid_t child, bool wait, int *value);
 
 /// The processors that the calling thread may run on.
 int ringway_processor_count(void);
 
-/// Has the calling thread wait for a processor that is free, or for its turn, when something wakes it, and not take the
-/// place of what runs (sched(7), SCHED_BATCH).
+/// Lets the calling thread never preempt others when it wakes up (sched(7), SCHED_BATCH).
 void ringway_never_preempt(void);
 
 /// The soft and the hard limit of open descriptors.
@@ -66,21 +65,21 @@ int ringway_file_limit(uint64_t *soft, uint64_t *hard);
 
 int ringway_set_file_limit(uint64_t soft, uint64_t hard);
 
-/// Has the table of open descriptors hold `count` of them. It grows by itself too, but in a process with several threads
-/// each growth waits until every processor has passed a quiescent state.
+/// Enlarges the table of open descriptors to `count`. It also grows by itself, but in a process with several threads
+/// each growth waits for an RCU grace period.
 void ringway_grow_descriptor_table(int count);
 
-/// Has the allocator give memory back to the system as soon as some of it is free (mallopt(3)): by itself it takes the
-/// largest piece that was ever freed for the measure of what to keep. Does nothing where the C library has no such habit.
+/// Makes the allocator return memory to the system as soon as possible (mallopt(3)): by default the threshold grows to
+/// the largest block ever freed. No effect if the C library lacks this option.
 void ringway_keep_little_memory(void);
 
-/// Gives back what is free between pieces that are not (malloc_trim(3)), where the C library can.
+/// Returns free memory between used blocks to the system (malloc_trim(3)), if the C library supports it.
 void ringway_return_memory(void);
 
 // --- Signals -----------------------------------------------------------------------------------------------------
 
-/// Every signal that is somebody's message to a program, as opposed to a fault of its own (SEGV and the like), a
-/// closed pipe, or the two that cannot be caught. Real-time signals included.
+/// Every signal that another process may send, as opposed to a crash (SEGV and the like), SIGPIPE, or the two that
+/// cannot be caught. Real-time signals included.
 void ringway_message_signals(sigset_t *set);
 
 /// Blocks the set in the calling thread and in those it starts; `previous` takes the mask to restore.
@@ -91,7 +90,7 @@ int ringway_restore_signals(const sigset_t *previous);
 /// A non-blocking descriptor from which blocked signals are read.
 int ringway_signal_descriptor(const sigset_t *set);
 
-/// Takes one pending signal. `from_kernel` tells a terminal's signal from one that a process sent.
+/// Reads one pending signal. `from_kernel` distinguishes a terminal's signal from one sent by a process.
 bool ringway_take_signal(int descriptor, int *number, bool *from_kernel);
 
 /// Sets a signal to its default action, or to be ignored. Returns whether it was ignored before.
@@ -106,71 +105,71 @@ int ringway_kind_user(void);
 int ringway_kind_network(void);
 int ringway_kind_mount(void);
 
-/// A descriptor of the user namespace that owns the namespace `descriptor` names.
+/// The user namespace that owns the namespace of `descriptor`.
 int ringway_owning_user_namespace(int descriptor);
 
-/// From now on mounts made here stay here; those made on the host still appear.
+/// Makes mounts slaves: mounts of the host still propagate here, but none out of here.
 int ringway_mount_subordinate(const char *path);
-/// Shows the tree `source`, with what is mounted in it, at `target`.
+/// Bind-mounts the tree `source`, with its submounts, at `target`.
 int ringway_mount_bind_all(const char *source, const char *target);
 
-// Mounts without a place, as descriptors: the system calls of Linux 5.2. A path that is empty stands for the descriptor
-// itself; a symbolic link at its end is not followed.
+// Detached mounts as descriptors: the system calls of Linux 5.2. An empty path stands for the descriptor itself; a
+// symbolic link at its end is not followed.
 
-/// A small file system in memory, mounted nowhere.
+/// A detached tmpfs.
 int ringway_mount_memory(void);
-/// A copy of the mount at a path, beginning there; `whole` copies what is mounted in it too. Before Linux 6.15 what is
-/// copied must be mounted somewhere in the caller's namespace.
+/// A clone of the mount at a path; `whole` includes its submounts. Before Linux 6.15 the original must be attached in
+/// the caller's namespace.
 int ringway_mount_copy(int directory, const char *path, bool whole);
-/// Mounts what is mounted nowhere.
+/// Attaches a detached mount.
 int ringway_mount_place(int mount, int directory, const char *path);
-/// Makes one mount read-only, wherever else its file system can be written.
+/// Makes one mount read-only, independent of other mounts of its file system.
 int ringway_mount_protect(int mount);
-/// Takes a mount, of which `directory` is the root, out of sight; what is still in use of it stays usable.
+/// Detaches a mount with the root `directory`; what is in use of it stays usable.
 int ringway_unmount_directory(int directory);
-/// Takes a mount that `mount` names, a directory's or a file's, out of sight.
+/// Detaches the mount that `mount` refers to, a directory's or a file's.
 int ringway_unmount(int mount);
-/// Takes the mount on the file at `path` out of sight.
+/// Detaches the mount on the file at `path`.
 int ringway_unmount_entry(const char *path);
-/// The number of the mount that a descriptor lies in, as /proc/PID/mountinfo has it; 0 where the kernel does not tell.
+/// The mount ID of a descriptor, as in /proc/PID/mountinfo; 0 if the kernel does not report it.
 uint64_t ringway_mount_number(int descriptor);
 
 /// Opens, close-on-exec. The path is text (ringway_text.h).
 int ringway_open(const char *path, int flags, mode_t mode);
-/// A descriptor that names what `path` leads to without opening it.
+/// An O_PATH descriptor of the target of `path`.
 int ringway_open_path(const char *path);
-/// A descriptor that names what is at `path` without opening it, a symbolic link at its end included.
+/// An O_PATH descriptor of the entry at `path`; a symbolic link at its end is not followed.
 int ringway_open_entry(int directory, const char *path);
-/// A descriptor that names the directory `path` leads to, for looking things up in it.
+/// An O_PATH descriptor of the directory at `path`, for lookups.
 int ringway_open_directory(int directory, const char *path);
 int ringway_close_on_exec(int descriptor);
 bool ringway_is_open(int descriptor);
 
-/// What tells one file from another, for noticing that a path, which is text, leads elsewhere now.
+/// Identifies a file, to detect that a path leads elsewhere.
 int ringway_file_identity(const char *path, uint64_t *device, uint64_t *number);
-/// The same for the entry itself, be it a symbolic link; an empty path stands for the descriptor.
+/// Identifies the entry itself, even if it is a symbolic link; an empty path stands for the descriptor.
 int ringway_entry_identity(int directory, const char *path, uint64_t *device, uint64_t *number);
 
 int ringway_event_descriptor(void);
 
 // --- Messages with descriptors -----------------------------------------------------------------------------------
 
-/// Linux takes no more descriptors in one message (SCM_MAX_FD).
+/// The kernel's limit of descriptors in one message (SCM_MAX_FD).
 #define RINGWAY_MAXIMUM_DESCRIPTORS 253
 
-/// Takes the next connection, non-blocking and close-on-exec.
+/// Accepts a connection, non-blocking and close-on-exec.
 int ringway_accept(int descriptor);
 
-/// Bytes that a socket has been given and its peer has not read, as far as the kernel tells; zero where it does not.
+/// Bytes in a socket that its peer has not read; zero if the kernel does not report it.
 int ringway_unsent(int descriptor);
 
 /// Both ends of a connection that keeps message boundaries.
 int ringway_message_pair(int ends[2]);
 
-/// Sends one message; the receiver gets descriptors of its own.
+/// Sends one message; the receiver gets duplicates of the descriptors.
 ssize_t ringway_send_message(int socket, const void *bytes, size_t length, const int *descriptors, size_t count);
 
-/// Takes one message. `descriptors` has room for RINGWAY_MAXIMUM_DESCRIPTORS, which are close-on-exec. Zero means that
-/// the other end is gone; a message that did not fit is EMSGSIZE, and its descriptors are closed.
+/// Receives one message. `descriptors` has room for RINGWAY_MAXIMUM_DESCRIPTORS, which are close-on-exec. Zero means
+/// that the other end is closed; a message that did not fit is EMSGSIZE, and its descriptors are closed.
 ssize_t ringway_receive_message(int socket, void *bytes, size_t capacity, int *descriptors, size_t *count);
 #endif

@@ -1,5 +1,5 @@
-// What liburing 2.3 lacks, and what Swift's importer cannot see of it: function-like macros, enum-valued macros and the
-// newest opcodes. No logic: each function fills one submission entry or reads one field.
+// Parts of io_uring that liburing 2.3 lacks, or that Swift's importer cannot see: function-like macros, enum-valued
+// macros and the newest opcodes. No logic: each function fills one submission entry or reads one field.
 #ifndef RINGWAY_RING_H
 #define RINGWAY_RING_H
 
@@ -45,7 +45,7 @@ static inline int ringway_enable(struct io_uring *ring) {
 
 static inline unsigned ringway_completions_ready(const struct io_uring *ring) { return io_uring_cq_ready(ring); }
 
-/// Copies the oldest completion out and frees its entry, so that a handler may submit more without overflow.
+/// Copies the oldest completion and frees its entry, so that a handler may submit more without overflow.
 static inline bool ringway_completion_take(struct io_uring *ring, uint64_t *tag, int32_t *result, uint32_t *flags) {
     unsigned head = *ring->cq.khead;
     if (head == io_uring_smp_load_acquire(ring->cq.ktail)) return false;
@@ -61,11 +61,11 @@ static inline bool ringway_completion_overflowed(const struct io_uring *ring) {
     return (IO_URING_READ_ONCE(*ring->sq.kflags) & IORING_SQ_CQ_OVERFLOW) != 0;
 }
 
-/// Whether the kernel holds completions back until the owner enters it.
+/// Whether completions wait in the kernel until the ring's owner enters it.
 static inline bool ringway_has_task_work(const struct io_uring *ring) {
     return (IO_URING_READ_ONCE(*ring->sq.kflags) & IORING_SQ_TASKRUN) != 0;
 }
-/// Tells the processor that a loop only looks.
+/// The processor's hint for a busy-waiting loop.
 static inline void ringway_pause(void) {
 #if defined(__x86_64__) || defined(__i386__)
     __builtin_ia32_pause();
@@ -74,7 +74,7 @@ static inline void ringway_pause(void) {
 #endif
 }
 
-/// Submits what is queued and waits for one completion until `nanoseconds` have passed; negative waits for ever.
+/// Submits queued operations and waits for one completion, at most `nanoseconds`; negative for no timeout.
 static inline int ringway_submit_and_wait(struct io_uring *ring, int64_t nanoseconds) {
     struct io_uring_cqe *first;
     if (nanoseconds < 0) return io_uring_submit_and_wait(ring, 1);
@@ -110,11 +110,11 @@ static inline void ringway_prepare_receive_multishot(struct io_uring_sqe *entry,
     entry->flags |= IOSQE_BUFFER_SELECT;
     entry->buf_group = group;
 }
-// Younger than the liburing that some systems have: IORING_FEAT_RECVSEND_BUNDLE and IORING_ACCEPT_POLL_FIRST, which came in
-// the same release.
+// Newer than some systems' liburing: IORING_FEAT_RECVSEND_BUNDLE and IORING_ACCEPT_POLL_FIRST, which appeared in the
+// same release.
 static inline bool ringway_ring_polls_first(const struct io_uring *ring) { return ring->features & (1U << 14); }
 
-// A client that waits already is taken either way; to `poll_first` spares the attempt where there is none.
+// A client that is already waiting is accepted either way; `poll_first` saves the attempt if there is none.
 static inline void ringway_prepare_accept_multishot(struct io_uring_sqe *entry, int descriptor, bool poll_first) {
     io_uring_prep_multishot_accept(entry, descriptor, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (poll_first) entry->ioprio |= 1U << 2;
@@ -122,8 +122,8 @@ static inline void ringway_prepare_accept_multishot(struct io_uring_sqe *entry, 
 static inline void ringway_prepare_cancel_descriptor(struct io_uring_sqe *entry, int descriptor) {
     io_uring_prep_cancel_fd(entry, descriptor, IORING_ASYNC_CANCEL_FD | IORING_ASYNC_CANCEL_ALL);
 }
-// Takes back the operations of a ring with a tag; answers how many there were, or a negated errno. Operations that are
-// being carried out are waited for, so long at most; others end, and are counted, until their completions are posted.
+// Cancels the operations of a ring with a tag; returns their number, or a negated errno. Waits for operations in
+// execution, up to a timeout; others end, and are counted, by the time their completions are posted.
 static inline int ringway_cancel_tag_now(int ring, uint64_t tag, uint64_t nanoseconds) {
     struct io_uring_sync_cancel_reg request = {
         .addr = tag,
@@ -142,7 +142,7 @@ static inline void ringway_prepare_wake(struct io_uring_sqe *entry, int ring, ui
 static inline void ringway_prepare_poll(struct io_uring_sqe *entry, int descriptor, uint32_t events) {
     io_uring_prep_poll_add(entry, descriptor, events);
 }
-/// Completes for each event until it is cancelled.
+/// A poll that completes for each event until it is cancelled.
 static inline void ringway_prepare_poll_multishot(struct io_uring_sqe *entry, int descriptor, uint32_t events) {
     io_uring_prep_poll_multishot(entry, descriptor, events);
 }

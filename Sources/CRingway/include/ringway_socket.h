@@ -33,8 +33,8 @@
 #define UDP_GRO 104
 #endif
 
-/// The kernel's in6_pktinfo (RFC 3542 §6.1); the C library shows it only to programs that define _GNU_SOURCE before any
-/// header, which an importer of this one cannot promise.
+/// The kernel's in6_pktinfo (RFC 3542 §6.1); the C library declares it only if _GNU_SOURCE is defined before the first
+/// header, which an importer of this header cannot guarantee.
 struct ringway_in6_pktinfo {
     struct in6_addr ipi6_addr;
     unsigned int ipi6_ifindex;
@@ -60,7 +60,7 @@ static inline uint32_t ringway_socket_address(struct sockaddr_storage *storage, 
     return sizeof *address;
 }
 
-/// Reads a socket address into 128 bits in host order (IPv4 mapped) and a port. False when it is of another family.
+/// Reads a socket address as 128 bits in host order (IPv4 mapped) and a port. False for another family.
 static inline bool ringway_read_socket_address(const void *storage, uint32_t length, uint64_t *high, uint64_t *low,
                                                uint16_t *port) {
     const struct sockaddr *any = (const struct sockaddr *)storage;
@@ -105,10 +105,10 @@ static inline int ringway_socket_error(int descriptor) {
     return error;
 }
 
-/// Whether there are bytes to receive, an end aside.
+/// Whether there are bytes to receive, not counting end of file.
 bool ringway_has_unread(int descriptor);
 
-/// How many descriptors the process has open. The kernel tells without listing them from Linux 6.2 on.
+/// The number of open descriptors of the process. From Linux 6.2 on the kernel reports it without listing them.
 long ringway_open_descriptors(void);
 
 /// Control data of a datagram sent to the host: hop limit, traffic class and segment size. Returns bytes written.
@@ -155,15 +155,15 @@ struct ringway_datagram_notes {
     uint64_t local_high, local_low;
 };
 
-/// Has a datagram socket tell the hop limit and the traffic class of what it receives.
+/// Makes a datagram socket report the hop limit and the traffic class of received datagrams.
 static inline void ringway_receive_marks(int descriptor, bool ipv4) {
     int one = 1;
     setsockopt(descriptor, ipv4 ? IPPROTO_IP : IPPROTO_IPV6, ipv4 ? IP_RECVTTL : IPV6_RECVHOPLIMIT, &one, sizeof one);
     setsockopt(descriptor, ipv4 ? IPPROTO_IP : IPPROTO_IPV6, ipv4 ? IP_RECVTOS : IPV6_RECVTCLASS, &one, sizeof one);
 }
 
-/// Bytes of data in a control message; none where it claims more than there is, or less than its own header. The first
-/// message is not looked at by CMSG_FIRSTHDR.
+/// Data bytes in a control message; none if it claims more than there are, or less than its own header. CMSG_FIRSTHDR
+/// does not check the first message.
 static inline size_t ringway_control_size(const struct msghdr *message, const struct cmsghdr *item) {
     size_t left = (size_t)((const char *)message->msg_control + message->msg_controllen - (const char *)item);
     return item->cmsg_len < CMSG_LEN(0) || item->cmsg_len > left ? 0 : item->cmsg_len - CMSG_LEN(0);
@@ -225,7 +225,7 @@ static inline void ringway_read_datagram_control(const void *control, uint32_t l
     }
 }
 
-/// Control data that answers a datagram from the local address it was sent to. Returns bytes written.
+/// Control data for a reply from the local address that a datagram was sent to. Returns bytes written.
 static inline uint32_t ringway_write_source_control(void *control, bool ipv4, uint64_t high, uint64_t low) {
     struct cmsghdr *header = (struct cmsghdr *)control;
     if (ipv4) {
@@ -249,7 +249,7 @@ static inline uint32_t ringway_write_source_control(void *control, bool ipv4, ui
     return CMSG_SPACE(sizeof info);
 }
 
-/// Lets only echo replies through a raw ICMP socket; errors come by the error queue.
+/// Lets only echo replies pass a raw ICMP socket; errors come through the error queue.
 static inline int ringway_filter_icmp_echo_reply(int descriptor, bool ipv4) {
     if (ipv4) {
         struct icmp_filter filter = {.data = ~(1U << ICMP_ECHOREPLY)};
@@ -261,9 +261,9 @@ static inline int ringway_filter_icmp_echo_reply(int descriptor, bool ipv4) {
     return setsockopt(descriptor, IPPROTO_ICMPV6, ICMP6_FILTER, &filter, sizeof filter);
 }
 
-/// Lets only echo replies through a raw ICMP socket whose identifier has these bits where the mask has ones.
+/// Lets only echo replies pass a raw ICMP socket whose identifier matches these bits under the mask.
 static inline int ringway_filter_echo_identifiers(int descriptor, bool ipv4, uint16_t bits, uint16_t mask) {
-    // A raw socket of IPv4 has its IP header before the message, one of IPv6 has not.
+    // On an IPv4 raw socket the IP header precedes the message, on an IPv6 one it does not.
     struct sock_filter code4[] = {
         BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0), BPF_STMT(BPF_LD | BPF_H | BPF_IND, 4),
         BPF_STMT(BPF_ALU | BPF_AND | BPF_K, mask), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, bits, 0, 1),
@@ -280,7 +280,7 @@ static inline int ringway_filter_echo_identifiers(int descriptor, bool ipv4, uin
     return setsockopt(descriptor, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
 }
 
-/// Lets nothing through a raw ICMP socket that only sends.
+/// Lets nothing pass a raw ICMP socket that is only used for sending.
 static inline int ringway_filter_icmp_nothing(int descriptor, bool ipv4) {
     if (ipv4) {
         struct icmp_filter filter = {.data = ~0U};
@@ -291,8 +291,8 @@ static inline int ringway_filter_icmp_nothing(int descriptor, bool ipv4) {
     return setsockopt(descriptor, IPPROTO_ICMPV6, ICMP6_FILTER, &filter, sizeof filter);
 }
 
-/// The traffic class that the kernel remembers of an accepted client's handshake (IP_PKTOPTIONS, IPV6_2292PKTOPTIONS), or
-/// zero.
+/// The traffic class of an accepted client's handshake as recorded by the kernel (IP_PKTOPTIONS, IPV6_2292PKTOPTIONS),
+/// or zero.
 static inline int ringway_client_traffic_class(int descriptor, bool ipv4) {
     char control[256];
     socklen_t length = sizeof control;
@@ -319,7 +319,7 @@ static inline int ringway_option(int descriptor, int level, int name) {
     return getsockopt(descriptor, level, name, &value, &length) == 0 ? value : 0;
 }
 
-/// What TCP_INFO says about the far end.
+/// Fields of TCP_INFO about the far end.
 struct ringway_peer {
     uint32_t silence_milliseconds;  // since an acknowledgement or data came
     uint32_t unacknowledged;        // segments
@@ -329,8 +329,8 @@ struct ringway_peer {
     uint32_t timeout_microseconds;
     uint32_t round_trip_microseconds;
 };
-/// Zero, or -1 where the socket is none of TCP. The structure is the kernel's (linux/tcp.h, struct tcp_info), of which
-/// the C library shows an older part.
+/// Zero, or -1 if the socket is not TCP. The structure is the kernel's (linux/tcp.h, struct tcp_info); the C library
+/// has an older version.
 static inline int ringway_read_peer(int descriptor, struct ringway_peer *peer) {
     struct {
         struct tcp_info common;  // 104 bytes, as far as tcpi_total_retrans
@@ -353,7 +353,7 @@ static inline int ringway_read_peer(int descriptor, struct ringway_peer *peer) {
 }
 _Static_assert(sizeof(struct tcp_info) == 104, "tcp_info ends with tcpi_total_retrans");
 
-/// SOCK_STREAM and its like; negative when the descriptor is no socket.
+/// SOCK_STREAM and the like; negative if the descriptor is not a socket.
 static inline int ringway_socket_type(int descriptor) {
     int type = -1;
     socklen_t length = sizeof type;
@@ -367,13 +367,13 @@ static inline bool ringway_is_listening(int descriptor) {
 /// Names the calling thread, at most fifteen bytes (prctl(2), PR_SET_NAME).
 static inline void ringway_name_thread(const char *name) { prctl(15, name, 0, 0, 0); }
 
-/// What the calling thread has used: nanoseconds of processor time, and how often it gave the processor up to wait.
+/// The calling thread's processor time in nanoseconds, and its voluntary context switches.
 void ringway_thread_usage(uint64_t *nanoseconds, uint64_t *waits);
 
 /// Processors that the calling thread may run on; at least one.
 int ringway_processors(void);
 
-/// Has the calling thread do nothing for a while.
+/// Makes the calling thread sleep.
 void ringway_pause_thread(uint64_t nanoseconds);
 
 static inline uint64_t ringway_monotonic_nanoseconds(void) {
@@ -382,8 +382,8 @@ static inline uint64_t ringway_monotonic_nanoseconds(void) {
     return (uint64_t)now.tv_sec * 1000000000ULL + (uint64_t)now.tv_nsec;
 }
 
-// Sends each slice as a datagram, 64 at the most, until one does not go. Answers how many went, or a negated errno when it
-// is the first that does not.
+// Sends each slice as a datagram, at most 64, until one fails. Returns the number sent, or a negated errno if the first
+// one fails.
 int ringway_send_datagrams(int descriptor, struct iovec *datagrams, unsigned count);
 
 #endif

@@ -1,9 +1,9 @@
-// A TAP device and the netlink headers that configure it, as Swift cannot import them: ioctl numbers, struct ifreq,
+// A TAP device and the netlink headers that configure it, which Swift cannot import: ioctl numbers, struct ifreq,
 // enum-valued macros. No logic: each function makes one system call.
 #ifndef RINGWAY_TAP_H
 #define RINGWAY_TAP_H
 
-// Headers of one module share what the first of them lets the C library declare.
+// All headers of a module see the declarations that the first one enables.
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -23,37 +23,38 @@
 #define TUN_F_USO6 0x40
 #endif
 
-/// Opens the device from which TAP queues are made; the queue will belong to the caller's present network namespace.
+/// Opens /dev/net/tun for a TAP queue, which will belong to the caller's current network namespace.
 int ringway_tap_open(void);
 
-/// Makes the descriptor a queue of the TAP `name`: no packet information, a virtio-net header. `first` makes the device
-/// and refuses an interface that exists; otherwise the queue joins the device. `many` lets it have more than one queue.
+/// Attaches the descriptor as a queue to the TAP `name`: no packet information, a virtio-net header. `first` creates
+/// the device and refuses an existing interface; otherwise the queue joins the device. `many` allows more than one
+/// queue.
 int ringway_tap_attach_queue(int descriptor, const char *name, bool first, bool many);
 
 /// Bytes of the virtio-net header that precedes each frame.
 int ringway_tap_set_header_length(int descriptor, int length);
 
-/// What the reader of the device can take: TUN_F_ bits.
+/// Sets the offloads that the device's reader accepts: TUN_F_ bits.
 int ringway_tap_set_offloads(int descriptor, unsigned offloads);
 
-/// What the descriptor is a queue of: the interface's name, of IFNAMSIZ bytes, and the IFF_ flags it was opened with.
+/// The device of a queue: the interface's name, of IFNAMSIZ bytes, and the IFF_ flags it was opened with.
 int ringway_tap_describe(int descriptor, char *name, int *flags);
 
-/// A descriptor of the network namespace that the interface is in now, wherever its queue was made (Linux 5.2).
+/// A descriptor of the interface's current network namespace, independent of where its queue was created (Linux 5.2).
 int ringway_tap_namespace(int descriptor);
 
-/// The interface's ethernet address, wherever the interface is.
+/// The interface's ethernet address, in whatever namespace the interface is.
 int ringway_tap_address(int descriptor, uint8_t bytes[6]);
 
 int ringway_netlink_open(void);
 
-/// Adds the kernel's explanation, where it has one, to each refusal.
+/// Requests the kernel's explanation with each error.
 int ringway_netlink_explain(int descriptor);
 
-/// Lists only what agrees with a request's header (Linux 4.20).
+/// Filters lists by the request's header (Linux 4.20).
 int ringway_netlink_list_strictly(int descriptor);
 
-/// A socket on which the kernel tells of addresses and routes that come and go; non-blocking.
+/// A non-blocking socket for the kernel's notifications of changed addresses and routes.
 int ringway_netlink_follow_addresses(void);
 
 // Enum-valued macros, which the importer leaves out.

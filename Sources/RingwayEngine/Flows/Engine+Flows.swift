@@ -4,9 +4,9 @@ extension Engine {
     /// Timeout of a shard's part of the list, in milliseconds.
     private static var listTimeout: Int32 { 1_000 }
 
-    /// The flows there are, as many as `limit`; waits until the shards have listed them.
+    /// Lists up to `limit` flows; waits until the shards have listed them.
     ///
-    /// - Returns: whether these are all there were.
+    /// - Returns: whether the list is complete.
     public func flows(limit: Int, into list: inout [FlowRecord]) -> Bool {
         for shard in 0..<shards {
             var cursor = FlowCursor()
@@ -28,7 +28,7 @@ extension Engine {
 }
 
 extension FlowPage {
-    /// Whether the shard has looked at anything; one that ended meanwhile has not.
+    /// Whether the shard has visited any slot; a shard that ended meanwhile has not.
     fileprivate func hasMoved(from start: FlowCursor) -> Bool {
         cursor.table != start.table || cursor.slot != start.slot
     }

@@ -1,15 +1,15 @@
 internal import RingwayStack
 
-/// A piece of a list of flows: memory that the control plane brings and one shard fills.
+/// A chunk of a list of flows: memory that the control plane allocates and one shard fills.
 final class FlowPage: @unchecked Sendable {
     // Sendable: the shard writes it before it replies, the control plane reads it after.
-    /// Flows in a piece, and places that are looked at for them: some tens of microseconds of a shard's time.
+    /// The most flows in a chunk, and slots to visit for it: some tens of microseconds of a shard's time.
     static var records: Int { 256 }
     static var visits: Int { 2_048 }
 
     let reply = ShardReply(count: 1)
     let memory: UnsafeMutableBufferPointer<FlowRecord>
-    /// Where to go on from; the shard moves it on.
+    /// The position to continue from, advanced by the shard.
     var cursor: FlowCursor
     var count = 0
 
@@ -20,7 +20,7 @@ final class FlowPage: @unchecked Sendable {
 
     deinit { memory.deallocate() }
 
-    /// For the shard: fills the piece from the cursor on, and replies.
+    /// For the shard: fills the chunk from the cursor on, and replies.
     func fill(_ stack: inout Stack, _ relays: inout Relays) {
         var writer = FlowRecordWriter(memory, visits: Self.visits)
         stack.writeFlows(from: &cursor, to: &writer)

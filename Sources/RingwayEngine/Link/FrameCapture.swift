@@ -1,9 +1,9 @@
 internal import RingwayCapture
 internal import RingwayWire
 
-/// A shard's hold on the capture of its frames. Off, it costs the one comparison that its callers make.
+/// A shard's access to the capture. If there is no capture, the only cost is the callers' comparison.
 struct FrameCapture {
-    /// Whether frames are wanted.
+    /// Whether frames are captured.
     private(set) var isOn: Bool
     private var capture: CaptureSession?
 

@@ -1,10 +1,10 @@
 internal import RingwayStack
 internal import RingwayWire
 
-/// Finds out whether the guest has an IPv6 address of the network, which the name service wants to know.
+/// Detects whether the guest has an IPv6 address of the network, which the DNS service needs to know.
 ///
-/// The first sign is enough: the guest sends from one, asks its neighbours about one that it is to have (RFC 4862 §5.4), or
-/// asks for a router, whose prefix it makes one of.
+/// Any of these is sufficient: a frame from such an address, duplicate address detection for one (RFC 4862 §5.4), or a
+/// router solicitation, after which SLAAC follows.
 struct IPv6Discovery {
     private let shared: EngineShared
     private let plan: NetworkPlan
@@ -15,7 +15,7 @@ struct IPv6Discovery {
         plan = shared.configuration.stack.plan
     }
 
-    /// Looks at a frame from the guest, virtio-net header first.
+    /// Inspects a frame from the guest, virtio-net header first.
     @inline(__always)
     mutating func look(at summary: FrameSummary, _ frame: UnsafeRawBufferPointer) {
         if summary.isIPv6, !isKnown { lookForSign(summary, frame) }

@@ -8,38 +8,38 @@ internal import RingwayStack
 internal import RingwayStorage
 internal import RingwayWire
 
-/// One queue of a guest's link: where frames come from, and where they go.
+/// One queue of a guest's link: receives and sends frames.
 ///
 /// ## Theory of operation
 ///
-/// **A device** (TAP) has a read armed that brings one frame each time, in a leased buffer; frames are written from
-/// wherever they lie, each by an operation of its own.
+/// **A device** (TAP) has reads armed that return one frame each, in a leased buffer. Frames are written from their own
+/// buffers, by one operation each.
 ///
-/// **A socket** is a stream of frames with their lengths, or has one datagram a frame. One receive on a stream is in flight
-/// at a time and brings many frames, which `nextFrame` cuts out of it; datagrams are read as from a device. One send is in
-/// flight at a time, too, and carries what a turn has gathered.
+/// **A socket** is a stream of frames with length prefixes, or has one frame per datagram. On a stream one receive at a
+/// time is in flight, which returns many frames, decoded by `nextFrame`; datagrams are read as from a device. One send
+/// at a time is in flight, too, with all frames gathered in a turn.
 ///
-/// **Backpressure.** When the guest is slow to read from a socket, frames wait in the send queue, and the link is
-/// congested: host sockets are not read meanwhile, and nothing is dropped that was asked for.
+/// **Backpressure.** If the guest is slow to read from a socket, frames wait in the send queue, and the link is
+/// congested: host sockets are not read meanwhile, and no requested data is dropped.
 struct LinkPort: ~Copyable {
     enum Operation: UInt8, ShardOperation {
-        /// A read of a device brings a frame.
+        /// A read of one frame from a device.
         case read
-        /// A frame is written to a device; the tag's index is its buffer.
+        /// A write of a frame to a device; the tag's index is its buffer.
         case write
-        /// A receive of a stream brings part of one frame or many.
+        /// A receive of part of a stream: an incomplete frame, or several.
         case receive
         /// A send of gathered frames.
         case send
-        /// A receive of a datagram socket brings a frame.
+        /// A receive of one frame from a datagram socket.
         case readDatagram
-        /// The socket takes more.
+        /// A poll for the socket to become writable.
         case writable
 
         static var owner: OperationOwner { .link }
     }
 
-    /// A frame from the guest at the start of its buffer; the lease is the receiver's.
+    /// A frame from the guest at the start of its buffer; the receiver owns the lease.
     struct Frame {
         var lease: Lease
         /// In bytes, virtio-net header included.
@@ -48,13 +48,13 @@ struct LinkPort: ~Copyable {
 
     private enum State {
         case open
-        /// Frames to the guest wait, and what comes from host sockets would only wait, too.
+        /// Backpressure: the send queue is full, so host sockets are not read.
         case congested
         /// Nothing is received or sent any more.
         case lost
     }
 
-    /// Operations of a socket that the kernel has.
+    /// Operations in flight on a socket.
     private struct Pending: OptionSet {
         let rawValue: UInt8
         static var receive: Pending { Pending(rawValue: 1 << 0) }
@@ -64,15 +64,15 @@ struct LinkPort: ~Copyable {
     private let shared: EngineShared
     private let counters: Counters
     private var queue: Queue
-    /// Cuts frames out of a stream; a link of another kind has none.
+    /// Decodes the frames of a stream; `nil` for other links.
     private let decoder: UnsafeMutablePointer<FrameDecoder>?
-    /// Frames on their way to a socket; a device has none.
+    /// The send queue of a socket; `nil` for a device.
     private let sendQueue: UnsafeMutablePointer<FrameSendQueue>?
     private var state = State.open
     private var pending: Pending = []
     private var capture: FrameCapture
 
-    /// - Parameter queue: the link's descriptor, which is the port's from here on.
+    /// - Parameter queue: the link's descriptor, owned by the port from here on.
     init(
         _ queue: consuming Queue, _ framing: Link.Framing, shared: EngineShared,
         pool: UnsafeMutablePointer<BufferPool>, counters: Counters
@@ -84,7 +84,7 @@ struct LinkPort: ~Copyable {
         capture = FrameCapture(shared.configuration.capture)
     }
 
-    /// The ring must have gone before: it knows this memory.
+    /// The ring must be freed first: its operations refer to this memory.
     deinit {
         decoder?.deinitialize(count: 1)
         decoder?.deallocate()
@@ -92,7 +92,7 @@ struct LinkPort: ~Copyable {
         sendQueue?.deallocate()
     }
 
-    /// What a socket needs, at fixed places because the kernel reads and writes there.
+    /// Memory that a socket needs, at fixed addresses because the kernel reads and writes it.
     private static func memory(
         _ framing: Link.Framing, _ pool: UnsafeMutablePointer<BufferPool>, _ counters: Counters
     ) throws(MemoryFailure) -> (UnsafeMutablePointer<FrameDecoder>?, UnsafeMutablePointer<FrameSendQueue>?) {
@@ -117,25 +117,25 @@ struct LinkPort: ~Copyable {
 
     // MARK: The turn
 
-    /// Whether host sockets are better not read.
+    /// Whether host sockets should not be read.
     var isCongested: Bool {
         mutating get { state == .congested }
     }
 
-    /// Puts buffers where the kernel looks for them, and arms reads. A stream goes on with `nextFrame`.
+    /// Provides buffers to the kernel, and arms reads. On a stream, continue with `nextFrame`.
     mutating func refill(_ core: inout ShardCore) {
         guard decoder == nil else { return }
         queue.refill(&core.reactor.ring, from: core.pool, readTag)
     }
 
-    /// The tag of reads that each bring one frame.
+    /// The tag of reads that return one frame each.
     @inline(__always)
     private var readTag: OperationTag {
         mutating get { (sendQueue == nil ? Operation.read : .readDatagram).tag() }
     }
 
-    /// Routes a completion of one of the component's operations; returns a frame that it has brought. There may be more,
-    /// which `nextFrame` has.
+    /// Handles a completion of one of the component's operations; returns a received frame. On a stream there may be
+    /// more, returned by `nextFrame`.
     @inline(__always)
     mutating func complete(_ completion: Completion, _ core: inout ShardCore) -> Frame? {
         switch Operation(completion.tag) {
@@ -165,7 +165,7 @@ struct LinkPort: ~Copyable {
         return nil
     }
 
-    /// A frame that came without a virtio-net header, for which room was left before it.
+    /// A frame without a virtio-net header, for which room was left before it.
     private mutating func readDatagram(_ completion: Completion, _ core: inout ShardCore) -> Frame? {
         guard let frame = read(completion, &core) else { return nil }
         VirtioNetFields().write(to: core.space.address(of: frame.lease))
@@ -174,8 +174,8 @@ struct LinkPort: ~Copyable {
 
     // MARK: Frames from a stream
 
-    /// The next frame of what a stream has received; `nil` when there is none, and then more is received unless buffers must
-    /// come back first.
+    /// The next frame of a stream; `nil` if there is none. Then the next receive is issued, unless buffers must be
+    /// released first.
     @inline(__always)
     mutating func nextFrame(_ core: inout ShardCore) -> Frame? {
         guard let decoder else { return nil }
@@ -203,7 +203,7 @@ struct LinkPort: ~Copyable {
     private mutating func received(_ completion: Completion, _ core: inout ShardCore) -> Frame? {
         pending.remove(.receive)
         guard let decoder else { return nil }
-        // A send may have found out first; only now is the memory ours that was received into.
+        // A send may have failed before; the receive's memory is free only now.
         if completion.result > 0 { decoder.pointee.received(Int(completion.result)) }
         if state == .lost {
             discardPartial(decoder, core.pool)
@@ -237,8 +237,8 @@ struct LinkPort: ~Copyable {
         guard !frame.payload.isNone else {
             return queue.write(&core.reactor.ring, start, length: frame.length, tag)
         }
-        // Both pieces are described behind the headers, in the header's own buffer, which lives as long as the
-        // operation; so does what reminds us of the payload's hold.
+        // The slices are described behind the headers, in the header's own buffer, which lives as long as the
+        // operation, together with the payload's lease.
         let slices = (core.space.address(of: frame.lease) + 1_024).assumingMemoryBound(to: iovec.self)
         let payload = core.space.address(of: frame.payload) + Int(frame.payloadOffset)
         slices[0] = iovec(iov_base: start, iov_len: Int(frame.length))
@@ -257,12 +257,12 @@ struct LinkPort: ~Copyable {
         }
         core.release(lease)
         if completion.result < 0 {
-            // The frame is lost as a frame on a wire is; TCP sends it again.
+            // The frame is lost as on a wire; TCP retransmits it.
             counters.add(.linkWritesFailed)
         }
     }
 
-    /// Takes a frame over, and sends what is gathered when no more can be.
+    /// Queues a frame, and sends the batch when it is full.
     private mutating func gather(
         _ frame: OutgoingFrame, _ sendQueue: UnsafeMutablePointer<FrameSendQueue>, _ core: inout ShardCore
     ) {
@@ -271,7 +271,7 @@ struct LinkPort: ~Copyable {
         noteCongestion(sendQueue)
     }
 
-    /// Sends what the turn has gathered for a socket, unless a send is in flight.
+    /// Sends the batch of a turn on a socket, unless a send is in flight.
     @inline(__always)
     mutating func flush(_ core: inout ShardCore) {
         if let sendQueue { flush(sendQueue, &core) }
@@ -291,7 +291,7 @@ struct LinkPort: ~Copyable {
         state = sendQueue.pointee.isCongested ? .congested : .open
     }
 
-    /// Sends what is left of the batch being sent; true when it is gone already.
+    /// Sends the unsent rest of the batch; true if it was sent immediately.
     private mutating func send(
         _ sendQueue: UnsafeMutablePointer<FrameSendQueue>, _ core: inout ShardCore
     ) -> Bool {
@@ -314,7 +314,7 @@ struct LinkPort: ~Copyable {
         core.reactor.ring.poll(queue.descriptor, UInt32(POLLOUT), Operation.writable.tag())
     }
 
-    /// What is gathered meanwhile goes at the end of the turn.
+    /// Frames gathered meanwhile are sent at the end of the turn.
     private mutating func sent(_ completion: Completion, _ core: inout ShardCore) {
         pending.remove(.send)
         guard let sendQueue else { return }
@@ -332,8 +332,8 @@ struct LinkPort: ~Copyable {
         _ = send(sendQueue, &core)
     }
 
-    /// Whether the guest has read what it was sent, as far as can be seen: the link holds no more than so many bytes. A
-    /// device takes frames at once.
+    /// Whether the guest has read its frames, as far as visible: the link holds at most `bytes`. A device accepts
+    /// frames at once.
     func isQuiet(below bytes: Int) -> Bool {
         guard let sendQueue else { return true }
         return !sendQueue.pointee.isSending && Int(ringway_unsent(queue.descriptor)) <= bytes
@@ -371,23 +371,23 @@ struct LinkPort: ~Copyable {
         mutating get { capture.isOn }
     }
 
-    /// Hands frames to this capture from now on; `nil` for none.
+    /// Sets the capture; `nil` for none.
     mutating func setCapture(_ session: CaptureSession?) { capture = FrameCapture(session) }
 
     // MARK: The end
 
-    /// Nothing is received or sent any more; reported once.
+    /// The link has failed: nothing is received or sent any more. Reported once.
     private mutating func lose(_ event: EngineEvent) {
         guard state != .lost else { return }
         state = .lost
-        // What the kernel has of ours stays until it gives it back.
+        // Buffers in use by the kernel stay until its operations complete.
         if !pending.contains(.send) { sendQueue?.pointee.close() }
         shared.report(event)
     }
 
     /// Closes the link, at the end of the shard.
     mutating func closeDescriptors() {
-        // Operations in flight hold the socket for a while yet; its peer is to know now.
+        // Operations in flight keep the socket open for a while; shutdown informs the peer now.
         if sendQueue != nil { _ = shutdown(queue.descriptor, Int32(SHUT_RDWR)) }
         Endpoint.close(queue.descriptor, reset: false)
     }

@@ -6,11 +6,11 @@ internal import RingwayStack
 internal import RingwayStorage
 internal import RingwaySystem
 
-/// A shard's channel to the name service: records of a tag and a DNS message on a pair of sockets.
+/// A shard's channel to the DNS service: records of a tag and a DNS message on a socket pair.
 ///
-/// The tag names the query in the stack and comes back with the answer, so the channel keeps nothing of a query itself. It
-/// is written where the UDP header was, right before the message, and both go out from the buffer that the guest's frame
-/// came in. A name service that cannot keep up refuses, and the guest's resolver asks again.
+/// The tag identifies the query in the stack and is returned with the answer, so the channel stores nothing per query.
+/// It is written over the UDP header, directly before the message, and both are sent from the buffer of the guest's
+/// frame. If the DNS service is overloaded, the query is dropped, and the guest's resolver repeats it.
 struct NameServiceChannel: ~Copyable {
     enum Operation: UInt8, ShardOperation {
         /// The multishot receive of answers.
@@ -24,7 +24,7 @@ struct NameServiceChannel: ~Copyable {
     /// Bytes of tag before each message.
     private static var tagLength: Int { 16 }
 
-    /// The receive of answers.
+    /// The state of the receive of answers.
     private enum State { case closed, idle, receiving }
 
     private let shared: EngineShared
@@ -38,7 +38,7 @@ struct NameServiceChannel: ~Copyable {
         self.counters = counters
     }
 
-    /// Opens the channel where there is a name service; on the shard's thread.
+    /// Opens the channel if there is a DNS service; on the shard's thread.
     mutating func open(_ core: inout ShardCore) {
         guard let service = shared.nameService else { return }
         guard let pair = Endpoint.pair(type: Int32(SOCK_SEQPACKET.rawValue)) else {
@@ -50,7 +50,7 @@ struct NameServiceChannel: ~Copyable {
         retryStarved(&core)
     }
 
-    /// Receives answers, unless a receive is armed: at first, and again when buffers have come back.
+    /// Receives answers, unless a receive is armed: initially, and again after buffers were released.
     @inline(__always)
     mutating func retryStarved(_ core: inout ShardCore) {
         guard state == .idle, core.receiveBuffers.available > 0 else { return }
@@ -62,7 +62,7 @@ struct NameServiceChannel: ~Copyable {
         core.reactor.ring.receiveMultishot(descriptor, group: ShardCore.hostGroup, Operation.receive.tag())
     }
 
-    /// Routes a completion of one of the component's operations.
+    /// Handles a completion of one of the component's operations.
     mutating func complete(_ completion: Completion, _ core: inout ShardCore, _ stack: inout Stack) {
         switch Operation(completion.tag) {
         case .receive: received(completion, &core, &stack)
@@ -112,11 +112,11 @@ struct NameServiceChannel: ~Copyable {
         }
         guard state == .idle else { return }
         switch completion.result {
-        // `retryStarved` goes on when a buffer has come back.
+        // `retryStarved` continues when a buffer has been released.
         case -ENOBUFS: break
         case 1..., -EAGAIN, -EINTR: arm(&core)
         default:
-            // The control plane has gone; there are no names any more.
+            // The control plane has ended the service.
             core.close(descriptor, reset: false)
             descriptor = -1
             state = .closed

@@ -2,14 +2,14 @@ internal import Synchronization
 
 /// A block of the host's echo identifiers, for the raw sockets of one shard.
 ///
-/// Every raw ICMP socket gets every echo reply of the host. By blocks that no two shards of the process share the kernel
-/// can filter a reply with one comparison, and the shard finds the ping by the rest of the identifier.
+/// Every raw ICMP socket receives all echo replies of the host. With blocks that no two shards of the process share,
+/// the kernel can filter replies by one comparison, and the shard finds the ping by the remaining bits.
 struct EchoIdentifiers: Equatable, Sendable {
-    /// Identifiers of the smallest block and of the largest: all shards of all guests share what there are.
+    /// The sizes of the smallest and the largest block: all shards of all guests share the identifiers.
     private static let unit = 256
     private static let largest = 4_096
     private static let units = 65_536 / unit
-    /// Identifiers belong to the host, so the blocks are shared by all networks of the process.
+    /// Identifiers belong to the host, so all networks of the process share the blocks.
     private static let taken = Mutex([Bool](repeating: false, count: units))
 
     /// The lowest; a multiple of `count`.
@@ -17,11 +17,11 @@ struct EchoIdentifiers: Equatable, Sendable {
     /// A power of two.
     let count: Int
 
-    /// The bits of an identifier that say which block it is of.
+    /// The bits of an identifier that select the block.
     var mask: UInt16 { ~UInt16(count - 1) }
 
-    /// Takes a block for so many pings, or for as many as the largest has; `nil` when none is left. Other programs of the
-    /// host use identifiers too, so it begins anywhere.
+    /// Reserves a block for `wanted` pings, or the largest size if that is less; `nil` if none is left. Starts at a
+    /// random block, because other programs of the host use identifiers, too.
     static func take(atLeast wanted: Int) -> EchoIdentifiers? {
         var count = unit
         while count < min(wanted, largest) { count *= 2 }
@@ -39,7 +39,7 @@ struct EchoIdentifiers: Equatable, Sendable {
         }
     }
 
-    /// Gives the block back. Called once.
+    /// Releases the block. Called once.
     func release() {
         Self.taken.withLock { taken in
             let place = Int(first) / Self.unit
@@ -52,7 +52,7 @@ struct EchoIdentifiers: Equatable, Sendable {
         slot < UInt32(count) ? first | UInt16(truncatingIfNeeded: slot) : nil
     }
 
-    /// The slot of an identifier; `nil` when it is of another block.
+    /// The slot of an identifier; `nil` if it belongs to another block.
     func slot(of identifier: UInt16) -> UInt32? {
         identifier & mask == first ? UInt32(identifier & ~mask) : nil
     }

@@ -10,17 +10,16 @@ internal import RingwayWire
 ///
 /// ## Theory of operation
 ///
-/// Each ping, an identifier toward one address, has an unprivileged ping socket where the host admits us
-/// (`net.ipv4.ping_group_range`); the kernel then chooses the identifier and routes the replies. Otherwise all pings of a
-/// family share a raw socket (`RawEchoes`), which sends with an identifier of ours for each ping; replies and errors are
-/// led back by it.
+/// Each ping mapping has an unprivileged ping socket if the host permits that (`net.ipv4.ping_group_range`); the kernel
+/// then chooses the identifier and demultiplexes the replies. Otherwise all pings of a family share a raw socket
+/// (`RawEchoes`), with an identifier per ping, by which replies and errors are assigned.
 struct PingSockets: ~Copyable {
     enum Operation: UInt8, ShardOperation {
-        /// A multishot receive of a ping's own socket.
+        /// A multishot receive on a ping's own socket.
         case receive
-        /// A multishot receive of a raw socket, of IPv4 where the tag's index is one.
+        /// A multishot receive on a raw socket, of IPv4 if the tag's index is one.
         case rawReceive
-        /// The send of a message, which the tag names.
+        /// The send of the message that the tag identifies.
         case send
 
         static var owner: OperationOwner { .ping }
@@ -31,7 +30,7 @@ struct PingSockets: ~Copyable {
     private var sockets: SlotTable<DatagramSocket>
     private var rawEchoes = RawEchoes()
     private var sender: DatagramSender
-    /// Some socket's receive found no buffer.
+    /// The receive of some socket found no buffer.
     private var hasStarved = false
 
     init(shared: EngineShared, counters: Counters) throws(MemoryFailure) {
@@ -41,7 +40,7 @@ struct PingSockets: ~Copyable {
         sender = DatagramSender(Operation.send, counters: counters)
     }
 
-    /// Routes a completion of one of the component's operations.
+    /// Handles a completion of one of the component's operations.
     mutating func complete(_ completion: Completion, _ core: inout ShardCore, _ stack: inout Stack) {
         switch Operation(completion.tag) {
         case .receive: received(completion, &core, &stack)
@@ -75,8 +74,8 @@ struct PingSockets: ~Copyable {
         sender.send(echo, on: descriptor, canSegment: false, &core)
     }
 
-    /// Writes what a ping socket would by itself: its identifier and the checksum. The sum of ICMPv6 is the kernel's on raw
-    /// sockets, too.
+    /// Writes the identifier and the checksum, as a ping socket does. On raw ICMPv6 sockets the kernel computes the
+    /// checksum, too.
     private static func complete(_ message: UnsafeMutableRawBufferPointer, identifier: UInt16, ipv4: Bool) {
         message.storeBytes(of: identifier.bigEndian, toByteOffset: 4, as: UInt16.self)
         message.storeBytes(of: 0, toByteOffset: 2, as: UInt16.self)
@@ -85,7 +84,7 @@ struct PingSockets: ~Copyable {
         message.storeBytes(of: sum, toByteOffset: 2, as: UInt16.self)
     }
 
-    /// The socket of a ping, opened with its first request; `nil` when there is none to be had.
+    /// The socket of a ping, opened with its first request; `nil` on failure.
     private mutating func openSocket(
         _ ping: Handle, _ core: inout ShardCore, _ stack: inout Stack
     ) -> UnsafeMutablePointer<DatagramSocket>? {
@@ -100,7 +99,7 @@ struct PingSockets: ~Copyable {
         let opened = DatagramSocket.openPing(ipv4: isIPv4)
         guard opened >= 0 else {
             shared.descriptors.release()
-            // The one raw socket of all pings counts as the shard's own, like its ring.
+            // The raw socket, shared by all pings, counts as the shard's own, like its ring.
             return opened == -EACCES || opened == -EPERM ? joinRawEchoes(ping, isIPv4: isIPv4, &core) : nil
         }
         counters.add(.hostSockets)
@@ -157,7 +156,7 @@ struct PingSockets: ~Copyable {
         core.releaseMessage(place.slot)
     }
 
-    /// Tells the guest of the errors that a ping's socket has queued; returns how many there were.
+    /// Passes the errors in the queue of a ping's socket to the stack; returns their number.
     private func reportErrors(_ socket: UnsafeMutablePointer<DatagramSocket>, _ stack: inout Stack) -> Int {
         if socket.pointee.isRaw { return reportRawErrors(isIPv4: socket.pointee.isIPv4, &stack) }
         let ping = socket.pointee.flow
@@ -168,8 +167,8 @@ struct PingSockets: ~Copyable {
         }
     }
 
-    /// The same of a raw socket, which has the errors of all echoes of the host; the message that the kernel gives back
-    /// has the identifier.
+    /// The same for a raw socket, which receives the errors of all echoes of the host; the quoted message has the
+    /// identifier.
     private func reportRawErrors(isIPv4: Bool, _ stack: inout Stack) -> Int {
         ErrorQueue.drain(rawEchoes[isIPv4: isIPv4].descriptor) { error, payload in
             guard let reason = ICMPError.Reason(error), let echo = ICMPv4Header(payload),
@@ -286,7 +285,7 @@ struct PingSockets: ~Copyable {
         Self.pass(datagram, to: ping, lease, hopLimit: hopLimit, &stack)
     }
 
-    /// The ping that sends with an identifier, if it is one of this shard's.
+    /// The ping that uses an identifier, if it is one of this shard's.
     private func rawPing(of identifier: UInt16, isIPv4: Bool) -> Handle? {
         guard let slot = rawEchoes.identifiers?.slot(of: identifier), Int(slot) < sockets.capacity,
             let socket = sockets.pointer(slot), socket.pointee.isRaw, socket.pointee.isIPv4 == isIPv4
@@ -294,7 +293,7 @@ struct PingSockets: ~Copyable {
         return socket.pointee.flow
     }
 
-    /// Arms again, when buffers have come back, the receives that had found none.
+    /// Re-arms receives that had found no buffer.
     mutating func retryStarved(_ core: inout ShardCore) {
         guard hasStarved, core.receiveBuffers.available > 0 else { return }
         hasStarved = false

@@ -1,11 +1,11 @@
 internal import CRingway
 internal import Glibc
 
-/// One raw socket for all of a shard's pings of a family.
+/// One raw socket for all pings of a shard and family.
 struct RawEchoSocket: BitwiseCopyable {
-    /// -1 while there is none.
+    /// -1 if closed.
     private(set) var descriptor: Int32 = -1
-    /// Tells this socket's receive from a former one's.
+    /// Distinguishes this socket's receive from that of an earlier one.
     private(set) var generation: UInt16 = 0
     /// Pings that use it.
     var users = 0
@@ -14,14 +14,14 @@ struct RawEchoSocket: BitwiseCopyable {
 
     init() {}
 
-    /// Opens the socket where that is allowed.
+    /// Opens the socket if permitted.
     mutating func open(ipv4: Bool, _ identifiers: EchoIdentifiers) -> Bool {
         let opened = Endpoint.open(
             family: ipv4 ? AF_INET : AF_INET6, type: Int32(SOCK_RAW.rawValue),
             transport: Int32(ipv4 ? Int(IPPROTO_ICMP) : Int(IPPROTO_ICMPV6)))
         guard opened >= 0 else { return false }
         _ = ringway_filter_icmp_echo_reply(opened, ipv4)
-        // Without it everything is found out here, at a higher price.
+        // Without the filter, replies are filtered here, at a higher cost.
         _ = ringway_filter_echo_identifiers(opened, ipv4, identifiers.first, identifiers.mask)
         ringway_receive_marks(opened, ipv4)
         DatagramSocket.reportErrors(opened, ipv4: ipv4)
@@ -29,7 +29,7 @@ struct RawEchoSocket: BitwiseCopyable {
         return true
     }
 
-    /// Forgets the socket; the caller closes it.
+    /// Gives up the socket; the caller closes it.
     mutating func relinquish() -> Int32 {
         defer {
             let next = generation &+ 1

@@ -1,11 +1,11 @@
-/// A shard's raw sockets for echo requests, one of each family, where ping sockets are not for us
+/// A shard's raw sockets for echo requests, one of each family, used if ping sockets are not permitted
 /// (`net.ipv4.ping_group_range`).
 ///
-/// However many pings a guest has, an echo reply of the host wakes a shard only if it is to one of them, and once.
+/// An echo reply of the host wakes a shard only if it is for one of its pings, and once, regardless of their number.
 struct RawEchoes {
     var ipv4 = RawEchoSocket()
     var ipv6 = RawEchoSocket()
-    /// Taken with the first socket, and given back at the shard's end.
+    /// Reserved with the first socket, and released at the shard's end.
     private(set) var identifiers: EchoIdentifiers?
 
     subscript(isIPv4 isIPv4: Bool) -> RawEchoSocket {
@@ -13,9 +13,9 @@ struct RawEchoes {
         set { if isIPv4 { ipv4 = newValue } else { ipv6 = newValue } }
     }
 
-    /// The identifier for the ping in a slot, whose socket is open then; `nil` when it cannot be had.
+    /// The identifier for the ping in a slot, whose socket is then open; `nil` on failure.
     ///
-    /// - Parameter pings: the slots that there are.
+    /// - Parameter pings: the number of slots.
     mutating func join(isIPv4: Bool, slot: UInt32, pings: Int) -> UInt16? {
         if identifiers == nil { identifiers = EchoIdentifiers.take(atLeast: pings) }
         guard let identifiers, let identifier = identifiers.identifier(ofSlot: slot) else { return nil }

@@ -4,12 +4,12 @@ internal import RingwayStack
 public import RingwayWire
 
 extension Engine {
-    /// Timeout for shards to give listeners back, in milliseconds; one that has ended replies at once.
+    /// Timeout for shards to return listeners, in milliseconds; a shard that has ended replies at once.
     private static var closeTimeout: Int32 { 10_000 }
 
-    /// Leads clients of published ports to the guest, from when it returns.
+    /// Forwards clients of published ports to the guest, from when it returns.
     ///
-    /// - Parameter sockets: those of the orders, listening; lent until `unlisten` or `stop` returns.
+    /// - Parameter sockets: the listening sockets of the orders; lent until `unlisten` or `stop` returns.
     public func listen(_ orders: [ListenOrder], on sockets: [Int32]) {
         var lent = [[ListeningSocket]](repeating: [], count: shards)
         var place = 0
@@ -33,13 +33,13 @@ extension Engine {
         }
     }
 
-    /// The guest's address that published ports lead a client of a family to, as far as is known by now.
+    /// The guest's address for clients of a family, as far as known.
     public func target(ipv4: Bool) -> IPAddress {
         shared.addresses.target(ipv4: ipv4, now: ringway_monotonic_nanoseconds())
     }
 
-    /// Which shard has a port's socket. A port's connections are spread over all shards by whichever accepts them; a UDP
-    /// mapping belongs to the shard of the guest's address.
+    /// The shard of a port's socket. All shards accept a TCP port's connections; a UDP mapping belongs to the shard of
+    /// the guest's address.
     private func shard(of order: ListenOrder, _ port: UInt16, _ guest: TransportAddress) -> Int {
         if shards == 1 { return 0 }
         if order.isStream { return Int(port) % shards }
@@ -47,7 +47,7 @@ extension Engine {
         return key.owner(shards: shards, secret: shared.configuration.stack.secret)
     }
 
-    /// Ends forwards: their sockets are the caller's again when it returns, connections that came through them live on.
+    /// Ends forwards: their sockets are the caller's again when it returns, existing connections continue.
     public func unlisten(forwards: Set<UInt32>) {
         let ended = ShardReply(count: shards)
         for index in 0..<shards { send(.unlisten(forwards, from: 0, ended), to: index) }

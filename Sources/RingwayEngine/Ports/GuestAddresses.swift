@@ -2,36 +2,34 @@ internal import RingwayStack
 internal import RingwayWire
 internal import Synchronization
 
-/// Which of the guest's addresses published ports lead to, as far as it has shown that it has them: by ARP, by neighbour
-/// discovery, by frames of its own, by an answer to a connection.
+/// The guest's addresses for published ports, as far as the guest has proved to have them: by ARP, by neighbour
+/// discovery, by its own frames, by an answer to a connection.
 ///
-/// Of each family there is one address that it should have: what DHCP gives it, and what SLAAC makes of its ethernet
-/// address. Guests choose others, or have one family alone. A value without side effects; shards share it by
-/// `GuestAddresses`.
+/// There is one expected address per family: the one assigned by DHCP, and the SLAAC address. Guests may choose others,
+/// or have one family only. A pure value; shards share it through `GuestAddresses`.
 struct AddressBook {
-    /// Nanoseconds for which an address that did not answer is not tried, unless it shows itself.
+    /// Nanoseconds for which an address that did not answer is not tried, unless the guest proves to have it.
     static var silence: UInt64 { 60_000_000_000 }
-    /// Nanoseconds that an answer to the question for an address may take, and those for which an address that has shown
-    /// itself is not doubted.
+    /// Timeout in nanoseconds of an ARP or NDP request, and the time for which a proved address is not checked again.
     static var answerTime: UInt64 { 1_000_000_000 }
     static var certainty: UInt64 { 10_000_000_000 }
-    /// Other addresses that are remembered, of both families together.
+    /// The most additional addresses, of both families.
     private static var most: Int { 8 }
 
     private struct Entry {
         let address: IPAddress
         var isShown = false
-        /// When it has shown itself last.
+        /// When the guest last proved to have it.
         var shownAt: UInt64 = 0
-        /// Until when it is not tried; zero when it may be.
+        /// Not tried until this time; zero if it may be tried.
         var silentUntil: UInt64 = 0
-        /// When it was asked for and has not answered since; zero when it was not.
+        /// The time of an unanswered ARP or NDP request; zero if there is none.
         var askedAt: UInt64 = 0
     }
 
     private let plan: NetworkPlan
-    /// The address that the guest should have of each family, IPv4 first, and the others in the order in which they were
-    /// shown first: the lasting one of a guest that makes itself temporary ones (RFC 8981) comes before those.
+    /// The expected address of each family, IPv4 first, then the others in the order in which they were first seen: a
+    /// guest's stable address precedes its temporary ones (RFC 8981).
     private var entries: [Entry]
 
     init(_ configuration: Stack.Configuration) {
@@ -43,10 +41,10 @@ struct AddressBook {
 
     // MARK: What the guest shows
 
-    /// The guest has shown that it has the address; whether that is news.
+    /// The guest has proved to have the address; returns whether that is a change.
     mutating func shown(_ address: IPAddress, now: UInt64) -> Bool {
         if address.isLinkLocal {
-            // It makes its addresses of its ethernet address, and has IPv6.
+            // It uses SLAAC, and has IPv6.
             return !address.isIPv4 && address.low == entries[1].address.low && shown(entries[1].address, now: now)
         }
         guard plan.isGuest(address) else { return false }
@@ -63,7 +61,7 @@ struct AddressBook {
         return true
     }
 
-    /// The address does not answer; whether that is news.
+    /// The address does not answer; returns whether that is a change.
     mutating func silent(_ address: IPAddress, now: UInt64) -> Bool {
         guard let index = entries.firstIndex(where: { $0.address == address }) else { return false }
         if index >= 2 {
@@ -77,13 +75,14 @@ struct AddressBook {
         return isNews
     }
 
-    /// The guest should have another IPv4 address from now on.
+    /// The guest is expected to have another IPv4 address from now on.
     mutating func expect(_ address: IPv4Address) {
         guard entries[0].address != IPAddress(address) else { return }
         entries[0] = Entry(address: IPAddress(address))
     }
 
-    /// Something is sent to an address that says nothing when it is not there. What is to be done before that.
+    /// A datagram will be sent to an address, which gives no reply if the guest does not have it. Returns the action to
+    /// take first.
     mutating func sending(to address: IPAddress, now: UInt64) -> Question {
         guard let index = entries.firstIndex(where: { $0.address == address }), isDoubtful(entries[index], now: now)
         else { return .none }
@@ -98,7 +97,8 @@ struct AddressBook {
 
     // MARK: What follows
 
-    /// Where a client of a family is led: to an address that the guest has shown, of the client's family if there is one.
+    /// The target for clients of a family: an address that the guest has proved to have, of the client's family if
+    /// possible.
     func target(ipv4: Bool, now: UInt64) -> IPAddress {
         let own = choice(ipv4: ipv4, now: now)
         if let own, own.isShown { return own.address }
@@ -106,14 +106,14 @@ struct AddressBook {
         return (own ?? other)?.address ?? entries[ipv4 ? 0 : 1].address
     }
 
-    /// How much a client that is led to the address trusts in it, where there is another way if it does not answer.
+    /// How likely the address answers, if there is an alternative for the client.
     func trust(_ address: IPAddress, now: UInt64) -> GuestTrust {
         guard let entry = entries.first(where: { $0.address == address }), entry.silentUntil <= now,
             let other = choice(ipv4: !address.isIPv4, now: now)
         else { return .certain }
-        // IPv4 without an answer is more likely a slow guest than one that has IPv6 alone.
+        // An unanswered IPv4 address more likely means a slow guest than an IPv6-only one.
         if address.isIPv4 { return other.isShown && !entry.isShown ? .doubtful : .certain }
-        // IPv6 may have been turned off since.
+        // IPv6 may have been disabled since.
         return entry.isShown ? .likely : .doubtful
     }
 
@@ -121,15 +121,15 @@ struct AddressBook {
         !entry.isShown || now &- entry.shownAt > Self.certainty
     }
 
-    /// The best address of a family; `nil` when it is known that none answers.
+    /// The best address of a family; `nil` if none is known to answer.
     private func choice(ipv4: Bool, now: UInt64) -> Entry? {
         let family = entries.filter { $0.address.isIPv4 == ipv4 }
         return family.first { $0.isShown } ?? family.first { $0.silentUntil <= now }
     }
 }
 
-/// The address book of an engine, which its shards share: asked for each client of a published port, and written when
-/// the guest shows something.
+/// The address book of an engine, shared by its shards: read for each client of a published port, and written when the
+/// guest proves to have an address.
 final class GuestAddresses: Sendable {
     private let book: Mutex<AddressBook>
 

@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// A system call on the host's side that failed, and what was being done.
+/// A failed system call on the host's side, and its purpose.
 struct HostFailure: Error, Equatable, Sendable, CustomStringConvertible {
     let step: String
     let errno: Int32

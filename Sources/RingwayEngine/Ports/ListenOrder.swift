@@ -1,22 +1,22 @@
 public import RingwayWire
 
-/// Ports of the host that are to lead to a guest: one socket for each of them.
+/// Host ports to be forwarded to a guest: one socket for each of them.
 public struct ListenOrder: Sendable {
-    /// `nil` for every address of both families, which only TCP has one socket for.
+    /// `nil` for all addresses of both families, which only a TCP socket can have.
     public var address: IPAddress?
     public var ports: ClosedRange<UInt16>
-    /// Where the first port leads; the others lead to those behind it.
+    /// The target of the first port; the other ports follow it.
     public var guest: TransportAddress
     /// TCP rather than UDP.
     public var isStream: Bool
-    /// The number of the forward that they are part of.
+    /// The number of the forward.
     public var forward: UInt32
-    /// Whether nothing is wrong with a host that lacks the address's family.
+    /// Whether a host without the address's family is no error.
     public var isOptional = false
-    /// Whether there is no guest yet, so that the sockets are to rest.
+    /// Whether there is no guest yet, so that the sockets must not listen.
     public var isResting = false
 
-    /// The whole order.
+    /// An order with all fields.
     public init(
         address: IPAddress?, ports: ClosedRange<UInt16>, guest: TransportAddress, isStream: Bool, forward: UInt32
     ) {
@@ -32,11 +32,11 @@ public struct ListenOrder: Sendable {
     }
 }
 
-/// A port could not be had.
+/// A port that could not be opened.
 public struct HostListenFailure: Error, Equatable, Sendable {
     public let errno: Int32
     public let port: UInt16
-    /// The number of the forward that the port is part of.
+    /// The number of the port's forward.
     public let forward: UInt32
 
     public init(errno: Int32, port: UInt16, forward: UInt32) {

@@ -2,22 +2,22 @@ internal import CRingway
 internal import Glibc
 internal import RingwayWire
 
-/// Host sockets of published ports. Each has its port from when the port is published until it no longer is: it listens
-/// while there is a guest to lead to, and otherwise refuses without giving the port up.
+/// Host sockets of published ports. Each holds its port from publication to removal: it listens while there is a guest,
+/// and otherwise stays bound and refuses clients.
 enum Listener {
-    /// Pending connections that the kernel keeps for us.
+    /// The listen backlog.
     static var backlog: Int32 { 1_024 }
 
-    /// The interface that a UDP socket at rest is bound to: none has the number, so that no datagram is for the socket
-    /// and clients are refused by ICMP, while the port is taken for every interface.
+    /// The interface to which an inactive UDP socket is bound: no interface has this number, so the socket receives no
+    /// datagram and clients are refused by ICMP, while the port stays taken.
     private static var noInterface: Int32 { .max }
 
     // MARK: TCP
 
-    /// A TCP socket that listens on `port` of `address`, or of every address of both families when it is `nil`.
+    /// A TCP socket listening on `port` of `address`, or of all addresses of both families if it is `nil`.
     ///
-    /// With SO_REUSEADDR, so that ended connections on the port (TIME-WAIT) do not stand in the way; a port that another
-    /// process listens on is an error even so.
+    /// With SO_REUSEADDR, so that ended connections on the port (TIME-WAIT) are no obstacle; a port on which another
+    /// process listens is an error even so.
     static func stream(address: IPAddress?, port: UInt16) throws(HostFailure) -> Int32 {
         let descriptor = try bound(
             type: SOCK_STREAM, address: address, port: port, reusesAddress: true)
@@ -29,11 +29,11 @@ enum Listener {
         return descriptor
     }
 
-    /// The same at rest: bound, so that others cannot have the port, and not listening, so that the kernel refuses
+    /// An inactive TCP socket: bound, so that others cannot use the port, and not listening, so that the kernel refuses
     /// clients.
     ///
-    /// Without SO_REUSEADDR, because two sockets with it may share a port while neither listens. Ended connections on the
-    /// port do not allow that; then the socket listens for a moment, which has the kernel forget that it was bound so.
+    /// Without SO_REUSEADDR, because two sockets with it may share a port while neither listens. If ended connections
+    /// on the port prevent that, the socket listens for a moment, after which the kernel does not remember the option.
     static func restingStream(address: IPAddress?, port: UInt16) throws(HostFailure) -> Int32 {
         do throws(HostFailure) {
             return try bound(type: SOCK_STREAM, address: address, port: port, reusesAddress: false)
@@ -45,10 +45,10 @@ enum Listener {
         }
     }
 
-    /// Has a TCP socket at rest listen.
+    /// Makes an inactive TCP socket listen.
     static func listen(_ descriptor: Int32) throws(HostFailure) {
-        // The connections it has accepted earlier, and those that have ended, share its port: only where there are some, and
-        // for as short as can be, another socket could be bound beside.
+        // Its accepted connections, and ended ones, share its port: only if there are any, and for a very short time,
+        // another socket could bind to it.
         var result = Glibc.listen(descriptor, backlog)
         _ = ringway_set_option(descriptor, SOL_SOCKET, SO_REUSEADDR, 1)
         if result != 0 { result = Glibc.listen(descriptor, backlog) }
@@ -59,45 +59,45 @@ enum Listener {
         }
     }
 
-    /// Has a TCP socket listen no longer: it keeps its port, and the kernel refuses clients. Those that have not been
-    /// accepted are reset.
+    /// Makes a TCP socket stop listening: it keeps its port, and the kernel refuses clients. Those not accepted yet are
+    /// reset.
     static func rest(_ descriptor: Int32) {
-        // In this order: a socket that does not listen and may be bound beside is one that others bind beside.
+        // In this order: a socket that does not listen and has SO_REUSEADDR allows others to bind.
         _ = ringway_set_option(descriptor, SOL_SOCKET, SO_REUSEADDR, 0)
         _ = shutdown(descriptor, Int32(SHUT_RD))
     }
 
     // MARK: UDP
 
-    /// A UDP socket on `port` of `address`, or of every address, that tells which of them a datagram came to.
+    /// A UDP socket on `port` of `address`, or of all addresses, that reports the destination address of each datagram.
     static func datagram(address: IPAddress?, port: UInt16) throws(HostFailure) -> Int32 {
         let descriptor = try bound(type: SOCK_DGRAM, address: address, port: port, reusesAddress: false)
         prepareDatagram(descriptor, address)
         return descriptor
     }
 
-    /// The same at rest: others cannot have the port, and the kernel tells clients that it is unreachable.
+    /// An inactive UDP socket: others cannot use the port, and the kernel tells clients that it is unreachable.
     static func restingDatagram(address: IPAddress?, port: UInt16) throws(HostFailure) -> Int32 {
         try bound(
             type: SOCK_DGRAM, address: address, port: port, reusesAddress: false, interface: noInterface)
     }
 
-    /// Has a UDP socket receive nothing any more.
+    /// Makes a UDP socket inactive.
     static func restDatagram(_ descriptor: Int32) throws(HostFailure) {
         guard ringway_set_option(descriptor, SOL_SOCKET, SO_BINDTOIFINDEX, noInterface) == 0 else {
             throw HostFailure("setsockopt", errno: errno)
         }
-        // What has come already is for a guest that has gone.
+        // Pending datagrams were for a guest that is gone.
         var byte: UInt8 = 0
         for _ in 0..<4_096 where recv(descriptor, &byte, 1, Int32(MSG_DONTWAIT) | Int32(MSG_TRUNC)) < 0 {
             if errno == EAGAIN { return }
         }
     }
 
-    /// Has a UDP socket at rest receive again: the same one, or one that takes its place, and the other is closed.
+    /// Makes an inactive UDP socket receive again: returns the same one, or a replacement, closing the other.
     ///
-    /// What an ordinary user has bound to an interface stays bound to it. The port is not free then either, but for the
-    /// microsecond in which two sockets share it, a third one could.
+    /// An ordinary user cannot unbind a socket from an interface. A second socket then takes over the port; it is not
+    /// free in between, but for the microsecond in which two sockets share it, a third could bind to it.
     static func wakeDatagram(
         _ resting: Int32, address: IPAddress?, port: UInt16
     ) throws(HostFailure) -> Int32 {
@@ -152,7 +152,7 @@ enum Listener {
         var result = withUnsafeMutablePointer(to: &name) {
             bind(descriptor, SocketAddress.pointer(to: $0), length)
         }
-        // Only now: an address of IPv6 is looked for on the interface.
+        // Not before, because an IPv6 address would be looked up on the interface.
         if result == 0, let interface {
             result = ringway_set_option(descriptor, SOL_SOCKET, SO_BINDTOIFINDEX, interface)
         }

@@ -5,32 +5,33 @@ internal import RingwayWire
 ///     idle ◄──► armed ──► ending ──► gone
 ///       └──► deferred or starved ──► armed
 struct PortListener: BitwiseCopyable {
-    /// Where the multishot accept or receive on the socket stands.
+    /// The state of the multishot accept or receive.
     enum State: UInt8, BitwiseCopyable {
-        /// The kernel has no operation on the socket.
+        /// No operation is in flight.
         case idle
         case armed
-        /// A receive found no buffer, and is to be armed when one has come back.
+        /// A receive found no buffer; re-armed after one was released.
         case starved
-        /// An accept found no descriptor, and is to be armed after a pause.
+        /// An accept found no descriptor; re-armed after a pause.
         case deferred
-        /// The socket is given back as soon as the kernel has given the operation on it back.
+        /// The socket is returned as soon as its operation has completed.
         case ending
     }
 
-    /// Lent by the control plane, which has it back when the kernel has no operation on it any more.
+    /// Owned by the control plane, which gets it back when no operation is in flight.
     let descriptor: Int32
-    /// The control plane's number for the forward that the socket belongs to; a range of ports is one forward.
+    /// The control plane's number of the socket's forward; a range of ports is one forward.
     let number: UInt32
-    /// Where it leads. A client of the other family is connected to the guest's address of that family.
+    /// The target. A client of the other family is connected to the guest's address of that family.
     let guest: TransportAddress
     /// A TCP listener rather than a UDP socket.
     let isStream: Bool
     var state = State.idle
-    /// Of UDP: when to make sure next that the guest has the address, in monotonic nanoseconds; and how often.
+    /// UDP only: when to check next that the guest has the address, in monotonic nanoseconds; and how often it was
+    /// checked.
     var doubtAt: UInt64 = 0
     static var doubtInterval: UInt64 { 200_000_000 }
-    /// Of a UDP socket: the host's address and port that it is bound to.
+    /// UDP only: the host address and port to which the socket is bound.
     var bound = TransportAddress(address: IPAddress(high: 0, low: 0), port: 0)
     var fragmentation = FragmentationSetting()
 

@@ -10,45 +10,45 @@ internal import RingwayWire
 ///
 /// ## Theory of operation
 ///
-/// The control plane opens the sockets and lends them (`Engine.listen`). Each has one multishot operation armed, an accept
-/// or a receive. An accepted client is returned to the caller, which decides how it reaches the guest. Datagrams go to the
-/// stack, which keeps a mapping for each client; the guest's answers leave through the listener.
+/// The control plane opens the sockets and lends them (`Engine.listen`). Each has one multishot operation armed, an
+/// accept or a receive. An accepted client is returned to the caller, which decides how it reaches the guest. Datagrams
+/// go to the stack, which keeps a mapping for each client; the guest's replies leave through the listener.
 ///
-/// **Ending.** A socket is given back when the kernel has given back the operation on it: until then its port could not be
-/// freed, and what it accepts would be lost. `awaitEnds` replies when all that were to end have.
+/// **Ending.** A socket is returned when its operation has completed: until then closing it would not free the port,
+/// and clients that it accepts would be lost. `awaitEnds` replies when all ending listeners have ended.
 ///
-/// **Shortage.** With no descriptor left a client that waits would keep its listener ready for ever: it is reset through a
-/// descriptor that is kept for this purpose. Where that has been lost to others, accepting pauses.
+/// **Shortage.** Without a free descriptor a waiting client would keep its listener ready forever: it is reset by means
+/// of a reserved descriptor. If that one is lost, accepting pauses.
 struct PortListeners: ~Copyable {
     enum Operation: UInt8, ShardOperation {
         /// The multishot accept of a TCP listener.
         case accept
         /// The multishot receive of a UDP listener.
         case receive
-        /// The send of a message, which the tag names.
+        /// The send of the message that the tag identifies.
         case send
 
         static var owner: OperationOwner { .ports }
     }
 
-    /// Nanoseconds that it may take to have an operation back that is being carried out at this moment.
+    /// Timeout in nanoseconds for cancelling an operation that is being executed.
     private static var cancelTimeout: UInt64 { 50_000_000 }
 
     private let shared: EngineShared
     private let counters: Counters
     private var listeners: Slab<PortListener>
-    /// Listeners that are ending, and the requests that wait until there are none.
+    /// Listeners that are ending, and the requests that wait for them.
     private var endingCount = 0
     private var awaitedEnds: [ShardReply] = []
-    /// Some UDP listener's receive found no buffer.
+    /// The receive of some UDP listener found no buffer.
     private var hasStarved = false
-    /// Some TCP listener waits for a descriptor to accept with.
+    /// Some TCP listener waits for a descriptor.
     private var hasDeferred = false
-    /// Resets clients when no descriptor is left.
+    /// Resets clients when there is no free descriptor.
     private var spare = SpareDescriptor()
     /// Sends the guest's datagrams to clients.
     private var sender: DatagramSender
-    /// Tells clients of UDP ports that nothing listens.
+    /// Tells clients of UDP ports that the port is closed.
     private var refusals = RefusalSocket()
 
     init(shared: EngineShared, counters: Counters) throws(MemoryFailure) {
@@ -58,7 +58,7 @@ struct PortListeners: ~Copyable {
         sender = DatagramSender(Operation.send, counters: counters)
     }
 
-    /// Routes a completion of one of the component's operations; returns a client that it has brought.
+    /// Handles a completion of one of the component's operations; returns an accepted client.
     mutating func complete(
         _ completion: Completion, _ core: inout ShardCore, _ stack: inout Stack
     ) -> PortClient? {
@@ -73,18 +73,18 @@ struct PortListeners: ~Copyable {
 
     // MARK: Listening
 
-    /// Listens on a socket that the control plane lends.
+    /// Listens on a socket lent by the control plane.
     mutating func add(_ socket: ListeningSocket, _ core: inout ShardCore, _ stack: inout Stack) {
         var listener = PortListener(
             descriptor: socket.descriptor, number: socket.forward, guest: socket.guest, isStream: socket.isStream)
         if !socket.isStream, let bound = SocketAddress.local(of: socket.descriptor) { listener.bound = bound }
         guard let handle = listeners.insert(listener), let place = listeners.pointer(to: handle) else {
             counters.add(.forwardsRefused)
-            // Better refused by the kernel than accepted and forgotten.
+            // The kernel should refuse clients rather than accept and forget them.
             if socket.isStream { Listener.rest(socket.descriptor) }
             return
         }
-        // What leads to the guest's address of the other family cannot send in that family.
+        // A listener whose guest address is of the other family cannot send in that family.
         if !socket.isStream, listener.bound.address.isIPv4 == socket.guest.address.isIPv4 {
             stack.datagramPortPublished(handle.slot, bound: listener.bound.address, guest: socket.guest)
         }
@@ -106,7 +106,7 @@ struct PortListeners: ~Copyable {
 
     // MARK: Ending
 
-    /// Ends some of the listeners of these forwards; returns where to go on when there may be more.
+    /// Ends some of the listeners of these forwards; returns where to continue if there may be more.
     mutating func end(
         of numbers: Set<UInt32>, from first: UInt32, _ core: inout ShardCore, _ stack: inout Stack
     ) -> UInt32? {
@@ -129,13 +129,13 @@ struct PortListeners: ~Copyable {
         return nil
     }
 
-    /// Replies when all listeners that were to end have.
+    /// Replies when all ending listeners have ended.
     mutating func awaitEnds(_ reply: ShardReply) {
         awaitedEnds.append(reply)
         replyToEnds()
     }
 
-    /// What the operation on a listener is tagged with.
+    /// The tag of the operation on a listener.
     private func tag(ofSlot slot: UInt32, _ listener: UnsafeMutablePointer<PortListener>) -> OperationTag {
         let operation: Operation = listener.pointee.isStream ? .accept : .receive
         return operation.tag(listeners.handle(ofSlot: slot))
@@ -143,7 +143,7 @@ struct PortListeners: ~Copyable {
 
     private mutating func ended(_ slot: UInt32, _ core: inout ShardCore) {
         guard let listener = listeners.pointer(inSlot: slot) else { return }
-        // Datagrams that are queued for it go first: they know it by a number, which something else may have next.
+        // Queued datagrams are submitted first: they refer to the socket by its number, which may be reused.
         if !listener.pointee.isStream { core.reactor.ring.submitAll() }
         core.reactor.ring.closing(listener.pointee.descriptor)
         listeners.remove(slot: slot)
@@ -157,8 +157,8 @@ struct PortListeners: ~Copyable {
         awaitedEnds = []
     }
 
-    /// Cancels every operation on a listener at once, at the end of the shard; returns how many there were. A socket closed
-    /// under an operation would keep its port until the kernel has taken the ring apart.
+    /// Cancels every operation on a listener, at the end of the shard; returns their number. A socket closed with an
+    /// operation in flight would keep its port until the kernel has freed the ring.
     mutating func cancelAll(_ core: inout ShardCore) -> Int {
         var count = 0
         for slot in 0..<listeners.highWater {
@@ -178,7 +178,7 @@ struct PortListeners: ~Copyable {
         Endpoint.close(completion.result, reset: true)
     }
 
-    /// Replies to all requests, at the end of the shard. The sockets are the control plane's.
+    /// Replies to all requests, at the end of the shard. The sockets stay the control plane's.
     mutating func closeDescriptors() {
         for reply in awaitedEnds { reply.send() }
         awaitedEnds = []
@@ -234,19 +234,19 @@ struct PortListeners: ~Copyable {
         return PortClient(descriptor: descriptor, address: address, guest: guest)
     }
 
-    /// Whether accepts are to be repeated after a pause.
+    /// Whether paused accepts must be retried.
     var hasDeferredAccepts: Bool {
         mutating get { hasDeferred }
     }
 
-    /// Re-arms accept on listeners that were paused for want of a descriptor.
+    /// Re-arms accept on listeners paused by EMFILE.
     mutating func retryDeferred(_ core: inout ShardCore) {
         guard hasDeferred else { return }
         hasDeferred = false
         rearm(.deferred, &core)
     }
 
-    /// Re-arms, when buffers have come back, the receives that had found none.
+    /// Re-arms receives that had found no buffer.
     mutating func retryStarved(_ core: inout ShardCore) {
         guard hasStarved, core.receiveBuffers.available > 0 else { return }
         hasStarved = false
@@ -301,8 +301,8 @@ struct PortListeners: ~Copyable {
             segmentSize: datagram.segmentSize, marks: datagram.marks)
     }
 
-    /// Makes sure now and then that the guest has the address that datagrams are sent to, which says nothing if it is not
-    /// there.
+    /// Checks now and then that the guest has the address to which datagrams are sent, because they get no reply if it
+    /// does not.
     private func askForGuest(
         _ listener: UnsafeMutablePointer<PortListener>, _ core: inout ShardCore, _ stack: inout Stack
     ) {
@@ -316,8 +316,7 @@ struct PortListeners: ~Copyable {
         }
     }
 
-    /// Tells the guest of the errors that a listener has queued, which are about what it sent to clients; returns how many
-    /// there were.
+    /// Passes errors in a listener's queue, about datagrams to clients, to the stack; returns their number.
     private static func reportErrors(
         _ listener: UnsafeMutablePointer<PortListener>, _ stack: inout Stack
     ) -> Int {
@@ -330,8 +329,8 @@ struct PortListeners: ~Copyable {
         }
     }
 
-    /// Sends the guest's answer to a client of a published port, through the listener and from the address that the client
-    /// spoke to. Takes the datagram's lease.
+    /// Sends the guest's datagram to a client of a published port, through the listener and from the address that the
+    /// client sent to. Takes the datagram's lease.
     mutating func send(_ datagram: OutgoingDatagram, _ core: inout ShardCore, _ stack: inout Stack) {
         guard let forwarded = stack.forwardedMapping(datagram.flow),
             let listener = listeners.pointer(inSlot: forwarded.listener)
@@ -354,8 +353,8 @@ struct PortListeners: ~Copyable {
         core.releaseMessage(place.slot)
     }
 
-    /// Deals with a message that the kernel refused: true when it is on its way again, whole or in pieces. Otherwise the
-    /// guest has been told.
+    /// Handles a message that the kernel refused: true if it was sent again, whole or in pieces. Otherwise the guest
+    /// gets an error.
     private func isSentAgain(
         _ message: UnsafeMutablePointer<SendMessage>, _ place: Handle, _ error: Int32, _ core: inout ShardCore,
         _ stack: inout Stack
@@ -374,7 +373,7 @@ struct PortListeners: ~Copyable {
         }
     }
 
-    /// Tells a client that nothing listens where its datagram was to go, where the host lets us.
+    /// Tells a client that the port is closed, if the host permits.
     mutating func refuse(_ mapping: Handle, _ stack: inout Stack) {
         guard let forwarded = stack.forwardedMapping(mapping),
             let listener = listeners.pointer(inSlot: forwarded.listener)

@@ -1,16 +1,16 @@
 internal import Dispatch
 public import RingwayWire
 
-/// The host's sockets of published ports, which the control plane has from when a port is published until it no longer
-/// is, and lends to the shards of whichever guest is there.
+/// The host's sockets of published ports. The control plane owns them as long as the port is published, and lends them
+/// to the shards of the current guest.
 ///
-/// Sockets are a list: those of each order in turn, one for each of its ports, -1 for one that the host cannot have and
-/// need not. Of many ports every processor does some.
+/// Sockets are a list: those of each order in turn, one for each of its ports, -1 for an optional one that the host
+/// cannot have. If there are many ports, several processors share the work.
 public enum PortSockets {
-    /// Ports that a thread opens or closes at a time.
+    /// The most ports that a thread opens or closes at a time.
     private static var portsPerPart: Int { 1_024 }
 
-    /// Opens the sockets of all orders, or of none: listening, or at rest where the order says so.
+    /// Opens the sockets of all orders, or none: listening, or inactive if the order says so.
     public static func open(_ orders: [ListenOrder]) throws(HostListenFailure) -> [Int32] {
         var sockets = [Int32](repeating: -1, count: count(orders))
         let failure = forEach(orders, &sockets) { order, port, socket in
@@ -35,7 +35,7 @@ public enum PortSockets {
         }
     }
 
-    /// Has sockets at rest listen; all of them, or all of them rest.
+    /// Makes all sockets listen, or none.
     public static func wake(_ orders: [ListenOrder], _ sockets: inout [Int32]) throws(HostListenFailure) {
         let failure = forEach(orders, &sockets) { order, port, socket in
             do throws(HostFailure) {
@@ -54,7 +54,7 @@ public enum PortSockets {
         throw failure
     }
 
-    /// Has sockets rest that no shard has. One that cannot goes on receiving what is not read.
+    /// Makes sockets inactive that no shard uses. If that fails for one, it receives datagrams that are not read.
     public static func rest(_ orders: [ListenOrder], _ sockets: inout [Int32]) {
         _ = forEach(orders, &sockets) { order, port, socket in
             if order.isStream {
@@ -68,7 +68,7 @@ public enum PortSockets {
         }
     }
 
-    /// Gives ports up whose sockets no shard has.
+    /// Closes sockets that no shard uses.
     public static func close(_ sockets: [Int32]) {
         let parts = (sockets.count + portsPerPart - 1) / portsPerPart
         perform(parts) { part in
@@ -78,7 +78,7 @@ public enum PortSockets {
         }
     }
 
-    /// A port that is free at this moment.
+    /// A port that is currently free.
     public static func freePort(address: IPAddress?, isStream: Bool) throws(HostListenFailure) -> UInt16 {
         do throws(HostFailure) {
             let descriptor =
@@ -95,20 +95,20 @@ public enum PortSockets {
     /// Where a socket is bound.
     public static func address(of socket: Int32) -> TransportAddress? { SocketAddress.local(of: socket) }
 
-    /// How many sockets the orders take.
+    /// The number of sockets of the orders.
     public static func count(_ orders: [ListenOrder]) -> Int { orders.reduce(0) { $0 + $1.ports.count } }
 
     // MARK: Many at once
 
-    /// Some of an order's ports, and where the list has their sockets.
+    /// Some of an order's ports, and their range in the list.
     private struct Piece {
         let order: Int
         let ports: ClosedRange<UInt16>
         let place: Int
     }
 
-    /// Does something to each socket that there is, or is to be where the list has none; answers why the first of each
-    /// part could not be, where its `errno` is not zero, after which nothing more of that part is done.
+    /// Calls a function for each socket, or for each place of the list without one. Each part stops at its first
+    /// failure; returns the failures, whose `errno` is not zero.
     private static func forEach(
         _ orders: [ListenOrder], _ sockets: inout [Int32],
         _ body: @Sendable (ListenOrder, UInt16, inout Int32) -> Int32
@@ -118,7 +118,7 @@ public enum PortSockets {
         let isOpening = !sockets.contains { $0 >= 0 }
         sockets.withUnsafeMutableBufferPointer { sockets in
             failures.withUnsafeMutableBufferPointer { failures in
-                // Each part writes to its own places.
+                // Each part writes to its own range.
                 nonisolated(unsafe) let (sockets, failures) = (sockets, failures)
                 perform(parts.count) { part in
                     for piece in parts[part] {

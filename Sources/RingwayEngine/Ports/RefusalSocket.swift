@@ -2,15 +2,15 @@ internal import CRingway
 internal import Glibc
 internal import RingwayWire
 
-/// Tells clients of published UDP ports that nothing listens there, as the host's kernel does for a port without a socket.
+/// Sends ICMP port unreachable to clients of published UDP ports, as the host's kernel does for a closed port.
 ///
-/// A UDP socket cannot do so: it takes a raw socket, and with it CAP_NET_RAW. Without that clients see silence. One per
-/// shard and family, opened when it is first needed.
+/// This needs a raw socket, and so CAP_NET_RAW; without it clients get no reply. One socket per shard and family,
+/// opened on first use.
 struct RefusalSocket: ~Copyable {
     private enum State {
         case unopened
         case open(Int32)
-        /// It was tried, and is not permitted.
+        /// Opening it is not permitted.
         case denied
     }
 
@@ -25,7 +25,7 @@ struct RefusalSocket: ~Copyable {
         }
     }
 
-    /// Sends a "port unreachable" about a datagram that `client` sent to `port`. False when the host does not let us.
+    /// Sends "port unreachable" about a datagram from `client` to `port`. False if the host does not permit it.
     mutating func send(to client: TransportAddress, about port: TransportAddress) -> Bool {
         guard client.address.isIPv4 == port.address.isIPv4 else { return false }
         let descriptor: Int32
@@ -36,7 +36,7 @@ struct RefusalSocket: ~Copyable {
         }
         guard descriptor >= 0 else { return false }
         var message = InlineArray<7, UInt64>(repeating: 0)
-        // To an address: a raw socket knows no ports.
+        // A raw socket's address has no port.
         var name = SocketAddress(TransportAddress(address: client.address, port: 0))
         let nameLength = name.length
         var control = InlineArray<8, UInt64>(repeating: 0)
@@ -53,7 +53,7 @@ struct RefusalSocket: ~Copyable {
                         header.msg_iov = slice
                         header.msg_iovlen = 1
                         if !port.address.isUnspecified {
-                            // From the address that the client spoke to.
+                            // From the address that the client sent to.
                             header.msg_control = room
                             header.msg_controllen = Int(
                                 ringway_write_source_control(
@@ -66,8 +66,8 @@ struct RefusalSocket: ~Copyable {
         }
     }
 
-    /// The error and as much of the datagram as it has to quote: the headers (RFC 792, RFC 4443 §3.1). What is not known of
-    /// them, its length and checksum, no kernel asks about.
+    /// The error with the minimum quotation: the headers (RFC 792, RFC 4443 §3.1). The original's length and checksum
+    /// are unknown, and no kernel checks them.
     private static func write(
         to base: UnsafeMutableRawPointer, _ client: TransportAddress, _ port: TransportAddress
     ) -> Int {
@@ -96,7 +96,7 @@ struct RefusalSocket: ~Copyable {
             let checksum = Checksum.finish(Checksum.partial(UnsafeRawBufferPointer(start: base, count: count)))
             base.storeBytes(of: checksum, toByteOffset: ICMPv4Header.checksumOffset, as: UInt16.self)
         }
-        // The kernel sums ICMPv6 up itself (RFC 3542 §3.1).
+        // The kernel computes ICMPv6 checksums (RFC 3542 §3.1).
         return count
     }
 
@@ -107,7 +107,7 @@ struct RefusalSocket: ~Copyable {
         case .unopened:
             let descriptor = Endpoint.open(family: family, type: Int32(SOCK_RAW.rawValue), transport: transport)
             guard descriptor >= 0 else {
-                // Another reason than a lack of privilege, such as a lack of descriptors, may pass.
+                // Other reasons than a lack of privilege, such as a lack of descriptors, may be temporary.
                 if descriptor == -EPERM || descriptor == -EACCES || descriptor == -EAFNOSUPPORT { state = .denied }
                 return -1
             }

@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// A descriptor that is kept to have one when none is left: without it a client could be neither accepted nor turned away.
+/// A reserved descriptor for when none is left: without it a client could be neither accepted nor reset.
 struct SpareDescriptor: ~Copyable {
     private var descriptor = SpareDescriptor.open()
 
@@ -10,8 +10,7 @@ struct SpareDescriptor: ~Copyable {
         if descriptor >= 0 { close(descriptor) }
     }
 
-    /// Resets the client that a listener has waiting. False when the descriptor has been lost to others, and the client
-    /// waits.
+    /// Resets the next client of a listener. False if the reserved descriptor was lost, and the client waits.
     mutating func resetClient(of listener: Int32) -> Bool {
         if descriptor < 0 { descriptor = Self.open() }
         guard descriptor >= 0 else { return false }

@@ -3,9 +3,9 @@ internal import RingwayStack
 internal import RingwayStorage
 internal import RingwayWire
 
-/// Streams written down for lists of flows.
+/// Streams in lists of flows.
 extension Relays {
-    /// Writes streams from the cursor's place on, as many as the writer takes.
+    /// Writes streams from the cursor on, as many as the writer has room for.
     mutating func write(from cursor: inout FlowCursor, to writer: inout FlowRecordWriter) {
         while cursor.table == .spliced, !writer.isFull {
             guard cursor.slot < streams.highWater else {

@@ -7,20 +7,20 @@ internal import RingwayStack
 internal import RingwayStorage
 internal import RingwayWire
 
-/// Which clients of published ports go around the link, and how they get there.
+/// The opening of spliced connections for clients of published ports.
 ///
-/// A client on the host's loopback has no address that the guest could see; it appears as the host. So its bytes may as
-/// well come from a socket inside the guest that is bound to the host's address and connected to the guest's server. As
-/// long as that is not certain nothing is read from the client, and whatever goes wrong returns it to go by the link,
-/// where the guest decides what it sees.
+/// A client on the host's loopback has no address visible to the guest; it appears as the host. Its bytes may therefore
+/// come from a socket inside the guest that is bound to the host's address and connected to the guest's server. Nothing
+/// is read from the client until that connect succeeds; on any failure the client is returned, and uses the link, so
+/// that the guest decides on its reply.
 extension Relays {
-    /// How long a connection may take to open before it goes by the link, in nanoseconds. Inside one namespace an answer
-    /// takes microseconds; none comes where packets are redirected elsewhere.
+    /// Timeout of opening a spliced connection, nanoseconds; then it uses the link. Inside one namespace a reply takes
+    /// microseconds; none comes if packets are redirected elsewhere.
     private static var openTimeout: UInt64 { 100_000_000 }
 
-    /// Takes an accepted client if it may go around the link. It may be returned yet (`nextReturned`).
+    /// Takes an accepted client if it may bypass the link. It may be returned later (`nextReturned`).
     ///
-    /// - Parameter isCaptured: frames are captured, which is to show the connection.
+    /// - Parameter isCaptured: frames are captured, so the connection must use the link.
     mutating func open(
         _ client: PortClient, isCaptured: Bool, _ core: inout ShardCore, _ stack: inout Stack
     ) -> Bool {
@@ -37,7 +37,7 @@ extension Relays {
         return true
     }
 
-    /// Gives a stream its socket in the guest, or lets it wait for one.
+    /// Gives a stream its socket in the guest, or makes it wait for one.
     private mutating func openInside(_ slot: UInt32, _ core: inout ShardCore, _ stack: inout Stack) {
         guard let stream = streams.pointer(inSlot: slot) else { return }
         let server = stream.pointee.server
@@ -48,7 +48,7 @@ extension Relays {
             if !sockets.isAsked(ipv4: isIPv4) { giveUp(slot, .splicedWithoutSocket, &core) }
             return
         }
-        // Until now it was one of the stock, whose count is seen to at the end of the turn.
+        // Until now it counted as one of the stock, which is counted at the end of the turn.
         shared.descriptors.take(1)
         let client = stream.pointee.clientAddress
         let source = stack.shownToGuest(client.address, by: server.address)
@@ -56,7 +56,7 @@ extension Relays {
         stream.pointee.phase = .connecting
         var error = StreamSocket.connect(socket, from: source, port: client.port, to: server)
         if error == EADDRNOTAVAIL, let other = sockets.take(ipv4: isIPv4) {
-            // A client of another address has that port, or had it a moment ago.
+            // Another client uses that port, or did a moment ago.
             Endpoint.close(socket, reset: false)
             stream.pointee.relay.far.descriptor = other
             error = StreamSocket.connect(other, from: source, port: 0, to: server)
@@ -98,7 +98,7 @@ extension Relays {
 
     // MARK: Clients that go by the link
 
-    /// Gives a stream up that is opening: its client is to be returned.
+    /// Abandons an opening stream: its client will be returned.
     private mutating func giveUp(_ slot: UInt32, _ reason: Metric, _ core: inout ShardCore) {
         guard let stream = streams.pointer(inSlot: slot) else { return }
         counters.add(reason)
@@ -113,7 +113,7 @@ extension Relays {
         returning.append(slot)
     }
 
-    /// A client that did not get around the link after all, and is to go by it; `nil` when there is none.
+    /// A client that could not bypass the link, and must use it; `nil` if there is none.
     mutating func nextReturned() -> PortClient? {
         guard let stream = streams.pointer(inSlot: returning.first) else { return nil }
         let client = PortClient(
@@ -125,7 +125,7 @@ extension Relays {
         return client
     }
 
-    /// Gives up what has been opening for too long.
+    /// Abandons streams whose opening has timed out.
     mutating func expireOpening(_ core: inout ShardCore) {
         while let stream = streams.pointer(inSlot: opening.first), stream.pointee.deadline <= core.now {
             guard stream.pointee.phase == .connecting else {
@@ -150,7 +150,7 @@ extension Relays {
     mutating func socketsArrived(_ core: inout ShardCore, _ stack: inout Stack) {
         sockets.receive()
         if sockets.isAsked { watchSupply(&core) }
-        // Each that waits gets a socket, waits on, or learns that there will be none.
+        // Each waiting stream gets a socket, waits on, or is abandoned.
         var slot = opening.first
         while let stream = streams.pointer(inSlot: slot) {
             let next = stream.pointee.next
@@ -159,7 +159,8 @@ extension Relays {
                 if sockets.isReady(ipv4: isIPv4) {
                     openInside(slot, &core, &stack)
                 } else {
-                    // An answer without a socket: there is no way into the guest now, and the next clients need not ask.
+                    // A reply without a socket: there is no way into the guest now, and the next clients use the link
+                    // at once.
                     detours.blocked(stream.pointee.server, now: core.now)
                     giveUp(slot, .splicedWithoutSocket, &core)
                 }

@@ -6,53 +6,52 @@ internal import RingwayRing
 internal import RingwayStack
 internal import RingwayStorage
 
-/// Connections that go around the link: two sockets each, between which the shard moves bytes with splice(2).
+/// Spliced connections, which bypass the link: the shard relays bytes between two sockets with splice(2).
 ///
 /// ## Theory of operation
 ///
-/// The ring is asked for events only (multishot polls on both sockets), and the shard moves what there is at once: a
-/// splice that the ring is asked for goes to a thread of the kernel's, which costs more than the splice; the system call
-/// that does not wait costs nothing but itself. A stream with something to do is on the `running` list and is visited in
-/// turn, a bounded number of bytes at a time.
+/// The ring is used for events only (multishot polls on both sockets), and the shard splices by itself: io_uring would
+/// run a splice on a kernel thread, which costs more than the splice; a non-blocking system call costs only itself. A
+/// stream with work is on the `running` list and is visited in turn, with a bounded number of bytes per visit.
 ///
-/// Streams come from two sides: clients of published ports on the host's loopback, which are led to a socket inside the
-/// guest (`Relays+Opening.swift`) and are returned where that fails; and connections that the guest's agent carries, which
-/// travel in records.
+/// There are two kinds of streams: clients of published ports on the host's loopback, which are connected to a socket
+/// inside the guest (`Relays+Opening.swift`) and are returned if that fails; and connections through the guest's agent,
+/// which use records.
 struct Relays: ~Copyable {
     enum Operation: UInt8, ShardOperation {
-        /// Either end of a stream has something, or room; the tag's detail says which end.
+        /// Either end of a stream is readable or writable; the tag's detail says which end.
         case event
         /// A socket inside the guest has connected.
         case connect
-        /// Sockets have come from inside the guest.
+        /// Sockets have arrived from inside the guest.
         case supply
 
         static var owner: OperationOwner { .relays }
     }
 
-    /// Bytes that all streams may move before frames get their turn.
+    /// The most bytes of all streams per turn, so that frames get their share.
     private static var turnBytes: Int { 4 << 20 }
-    /// What a visit costs even if nothing moves.
+    /// The cost of a visit, in bytes, even if nothing moves.
     private static var visitBytes: Int { 8_192 }
 
     let shared: EngineShared
     let counters: Counters
     var streams: Slab<SplicedStream>
-    /// Streams that have no answer from inside the guest yet, the oldest first.
+    /// Streams without a reply from inside the guest so far, the oldest first.
     var opening: SplicedList
-    /// Streams that have something to move.
+    /// Streams with bytes to move.
     private var running: SplicedList
-    /// Streams whose client is to be returned.
+    /// Streams whose client will be returned.
     var returning: SplicedList
     var detours: SpliceDetours
     var sockets: SocketSupply
     private var pipes = PipePool()
-    /// Descriptors of pipes and of ready sockets that are counted.
+    /// Counted descriptors of pipes and of ready sockets.
     private var countedSpares = 0
-    /// Where the search for an idle stream goes on.
+    /// Where the next search for an idle stream starts.
     private var hand = IdleHand()
 
-    /// - Parameter index: the shard's.
+    /// - Parameter index: the shard's index.
     init(index: Int, shared: EngineShared, counters: Counters) throws(MemoryFailure) {
         let streams = try Slab<SplicedStream>(
             capacity: max(1, shared.configuration.stack.limits.splicedConnectionsPerShard))
@@ -67,7 +66,7 @@ struct Relays: ~Copyable {
         sockets = SocketSupply(line: lines.isEmpty ? -1 : lines[index])
     }
 
-    /// Routes a completion of one of the component's operations. Clients that it has failed are to be had by
+    /// Handles a completion of one of the component's operations. Clients that it affects are returned by
     /// `nextReturned`.
     mutating func complete(_ completion: Completion, _ core: inout ShardCore, _ stack: inout Stack) {
         switch Operation(completion.tag) {
@@ -78,7 +77,7 @@ struct Relays: ~Copyable {
         }
     }
 
-    /// When streams want the shard's attention again, monotonic nanoseconds; `nil` for never.
+    /// The next time at which streams need a turn, monotonic nanoseconds; `nil` for never.
     func deadline(now: UInt64) -> UInt64? {
         if running.count > 0 { return now }
         return streams.pointer(inSlot: opening.first)?.pointee.deadline
@@ -86,7 +85,7 @@ struct Relays: ~Copyable {
 
     // MARK: Events
 
-    /// Has the kernel tell when a stream's sockets have something or have room.
+    /// Polls both sockets of a stream.
     func watch(_ stream: UnsafeMutablePointer<SplicedStream>, _ handle: Handle, _ core: inout ShardCore) {
         watch(stream, .near, handle, &core)
         watch(stream, .far, handle, &core)
@@ -105,7 +104,7 @@ struct Relays: ~Copyable {
         guard let stream = streams.pointer(to: handle), let side = Relay.Side(rawValue: completion.tag.detail) else {
             return
         }
-        // A watch that has ended says nothing about what it has missed.
+        // A poll that has ended may have missed events.
         let isWhole = completion.result > 0 && completion.hasMore
         let events = isWhole ? completion.result : Int32(POLLIN) | Int32(POLLOUT) | Int32(POLLERR)
         stream.pointee.relay.note(
@@ -119,7 +118,7 @@ struct Relays: ~Copyable {
 
     // MARK: Moving
 
-    /// Gives every stream with something to do its turn, and those up that have not opened in time.
+    /// Visits every stream with work, and abandons those whose opening has timed out.
     mutating func run(_ core: inout ShardCore) {
         guard streams.count > 0 else { return }
         pipes.mayGrow = shared.descriptors.hasRoom
@@ -135,7 +134,7 @@ struct Relays: ~Copyable {
         counters.set(.splicedPipesExhausted, pipes.exhaustions)
     }
 
-    /// Moves what one stream has, and returns how many bytes that was.
+    /// Moves the bytes of one stream, and returns their number.
     private mutating func visit(_ slot: UInt32, _ core: inout ShardCore) -> Int {
         guard let stream = streams.pointer(inSlot: slot) else {
             preconditionFailure("a stream that is gone has something to do")
@@ -156,7 +155,7 @@ struct Relays: ~Copyable {
         return bytes
     }
 
-    /// Counts what a stream has moved, and returns how many bytes that was.
+    /// Counts the bytes that a stream has moved, and returns their number.
     private func count(_ stream: UnsafeMutablePointer<SplicedStream>, since before: (UInt64, UInt64)) -> Int {
         let toGuest = Int(stream.pointee.relay.toFar.bytes &- before.0)
         let fromGuest = Int(stream.pointee.relay.toNear.bytes &- before.1)
@@ -167,7 +166,7 @@ struct Relays: ~Copyable {
 
     // MARK: Connections of an agent
 
-    /// Takes a client whose server an agent has reached; both descriptors are adopted and counted.
+    /// Takes a client whose server an agent has connected; both descriptors are adopted and counted.
     mutating func join(client: Int32, channel: Int32, _ ends: ChannelEnds, _ core: inout ShardCore) {
         guard let handle = streams.insert(SplicedStream(client: client, channel: channel, ends)),
             let stream = streams.pointer(to: handle)
@@ -186,7 +185,7 @@ struct Relays: ~Copyable {
 
     // MARK: Descriptors
 
-    /// Counts what is kept ready, which is made and closed in many places.
+    /// Counts reserved descriptors, which are opened and closed in many places.
     mutating func countSpares() {
         let change = pipes.descriptors + sockets.stock - countedSpares
         guard change != 0 else { return }
@@ -194,19 +193,19 @@ struct Relays: ~Copyable {
         if change > 0 { shared.descriptors.take(change) } else { shared.descriptors.release(-change) }
     }
 
-    /// Closes what is only kept ready; false when there is nothing.
+    /// Closes reserved descriptors; false if there are none.
     mutating func closeSpares() -> Bool {
         guard pipes.closeIdle() || sockets.closeStock() else { return false }
         countSpares()
         return true
     }
 
-    /// The stream that has been idle for longest, of some; `nil` when there is none.
+    /// The longest idle stream of a sample; `nil` if there is none.
     mutating func idlest() -> (slot: UInt32, usedAt: UInt64)? {
         hand.idlest(of: streams) { $0.pointee.phase == .moving ? $0.pointee.usedAt : nil }
     }
 
-    /// Ends a stream for the sake of other guests.
+    /// Ends a stream to free its descriptors for other guests.
     mutating func giveBack(_ slot: UInt32, _ core: inout ShardCore) {
         counters.add(.flowsGivenBack)
         close(slot, reset: true, &core)
@@ -214,7 +213,7 @@ struct Relays: ~Copyable {
 
     // MARK: Ending
 
-    /// Closes both sockets. The watches are taken off in the same turn, so nothing keeps a FIN or RST back for longer.
+    /// Closes both sockets. The polls are cancelled in the same turn, so that FIN or RST is not delayed.
     private mutating func close(_ slot: UInt32, reset: Bool, _ core: inout ShardCore) {
         guard let stream = streams.pointer(inSlot: slot) else { return }
         unwatch(slot, &core)
@@ -240,12 +239,12 @@ struct Relays: ~Copyable {
         shared.descriptors.release()
     }
 
-    /// Takes all watches off, at the end of the shard: each holds the file that it works on.
+    /// Cancels all polls, at the end of the shard: each keeps its file open.
     mutating func cancelAll(_ core: inout ShardCore) {
         for slot in 0..<streams.highWater where streams.pointer(inSlot: slot) != nil { unwatch(slot, &core) }
     }
 
-    /// Ends everything, at the end of the shard. What the guest's last server said before it ended is still passed on.
+    /// Ends everything, at the end of the shard. Data that the guest's servers sent before is still delivered.
     mutating func closeDescriptors(_ core: inout ShardCore) {
         for slot in 0..<streams.highWater {
             guard let stream = streams.pointer(inSlot: slot) else { continue }

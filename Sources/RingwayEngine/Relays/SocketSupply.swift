@@ -1,18 +1,18 @@
 internal import CRingway
 internal import Glibc
 
-/// A shard's stock of fresh sockets inside the guest, and the line to the process that makes them.
+/// A shard's stock of new sockets inside the guest, and the channel to the process that creates them.
 struct SocketSupply: ~Copyable {
-    /// Below so many of a family more are asked for.
+    /// If a family has fewer, more are requested.
     static var least: Int { 8 }
-    /// Sockets that are kept ready.
+    /// The usual number of ready sockets.
     static var usual: Int { 16 }
-    /// Sockets of one answer.
+    /// The most sockets of one reply.
     static var batch: Int { 64 }
-    /// Room for an answer that comes while the stock is full.
+    /// Room for a reply that arrives while the stock is full.
     private static var capacity: Int { usual + batch }
 
-    /// The line, or -1 without one.
+    /// The channel, or -1 without one.
     private(set) var line: Int32
     private var ipv4 = Stock(capacity: capacity)
     private var ipv6 = Stock(capacity: capacity)
@@ -32,13 +32,13 @@ struct SocketSupply: ~Copyable {
         if line >= 0 { _ = ringway_set_nonblocking(line) }
     }
 
-    /// What is still here at the end has been closed by `close()`.
+    /// `close()` has closed everything before.
     deinit {
         ipv4.sockets.deallocate()
         ipv6.sockets.deallocate()
     }
 
-    /// Whether sockets can be expected.
+    /// Whether sockets are available at all.
     var isOpen: Bool { line >= 0 }
 
     /// Whether a socket of the family is ready.
@@ -58,7 +58,7 @@ struct SocketSupply: ~Copyable {
     /// Sockets that are ready.
     var stock: Int { ipv4.count + ipv6.count }
 
-    /// Closes the sockets that are ready; false when there are none.
+    /// Closes the ready sockets; false if there are none.
     mutating func closeStock() -> Bool {
         guard stock > 0 else { return false }
         while let socket = take(ipv4: true) { Glibc.close(socket) }
@@ -66,9 +66,9 @@ struct SocketSupply: ~Copyable {
         return true
     }
 
-    /// Asks for what is missing of a family. True means that an answer will come: the line is to be watched.
+    /// Requests missing sockets of a family. True if a reply is due: the channel must be polled.
     ///
-    /// - Parameter waiting: connections that have no socket yet.
+    /// - Parameter waiting: connections without a socket.
     mutating func refill(ipv4 isIPv4: Bool, waiting: Int) -> Bool {
         guard line >= 0 else { return false }
         let wasAsked = isAsked
@@ -83,13 +83,13 @@ struct SocketSupply: ~Copyable {
         stock.isAsked = send(line, &request, 2, Int32(MSG_NOSIGNAL)) == 2
     }
 
-    /// Whether an answer will come.
+    /// Whether a reply is due.
     var isAsked: Bool { ipv4.isAsked || ipv6.isAsked }
 
-    /// Whether an answer of this family will come.
+    /// Whether a reply for this family is due.
     func isAsked(ipv4 isIPv4: Bool) -> Bool { isIPv4 ? ipv4.isAsked : ipv6.isAsked }
 
-    /// Takes every answer that is there.
+    /// Receives all pending replies.
     mutating func receive() {
         withUnsafeTemporaryAllocation(of: Int32.self, capacity: Int(RINGWAY_MAXIMUM_DESCRIPTORS)) { descriptors in
             while line >= 0 {
@@ -98,7 +98,7 @@ struct SocketSupply: ~Copyable {
                 let received = ringway_receive_message(line, &family, 1, descriptors.baseAddress, &count)
                 if received < 0, errno == EAGAIN || errno == EINTR { break }
                 guard received == 1 else {
-                    // The process in the guest has ended; nothing else makes sockets.
+                    // The process in the guest has ended; there is no other source.
                     close()
                     break
                 }
@@ -123,7 +123,7 @@ struct SocketSupply: ~Copyable {
         }
     }
 
-    /// Gives up the line and the stock.
+    /// Closes the channel and the stock.
     mutating func close() {
         _ = closeStock()
         if line >= 0 { Glibc.close(line) }

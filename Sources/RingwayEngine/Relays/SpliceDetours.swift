@@ -1,21 +1,21 @@
 internal import RingwayStorage
 internal import RingwayWire
 
-/// The servers inside the guest whose clients go by the link for a while although there is a shorter way, because the
-/// server has not answered on it.
+/// Servers inside the guest whose clients use the link for a while, because the server did not answer on the direct
+/// path.
 ///
-/// A table of a fixed size in which a server's place follows from its address; one that takes another's place has that
-/// one tried again, which costs its next client one timeout.
+/// A table of fixed size, indexed by a hash of the server's address; a collision makes the displaced server be tried
+/// again, which costs its next client one timeout.
 struct SpliceDetours: ~Copyable {
-    /// Nanoseconds that clients go by the link after a timeout: when no server has ever answered, or when one had.
+    /// Nanoseconds for which clients use the link after a timeout: if no server has ever answered, or if one had.
     static var longDetour: UInt64 { 60_000_000_000 }
     static var shortDetour: UInt64 { 1_000_000_000 }
 
     private struct Entry: BitwiseCopyable {
         var server: TransportAddress
-        /// Until when its clients go by the link, in monotonic nanoseconds.
+        /// Its clients use the link until this time, in monotonic nanoseconds.
         var linkUntil: UInt64 = 0
-        /// Whether it has answered since it last did not.
+        /// Whether it has answered since its last timeout.
         var hasAnswered = false
     }
 
@@ -37,25 +37,25 @@ struct SpliceDetours: ~Copyable {
         return entries + Int(truncatingIfNeeded: mixed >> 55)
     }
 
-    /// Whether the server's clients may go the short way.
+    /// Whether the server's clients may bypass the link.
     func mayTry(_ server: TransportAddress, now: UInt64) -> Bool {
         let entry = place(of: server)
         return entry.pointee.server != server || entry.pointee.linkUntil <= now
     }
 
-    /// The server has answered on the short way.
+    /// The server has answered on the direct path.
     mutating func answered(_ server: TransportAddress) {
         place(of: server).pointee = Entry(server: server, hasAnswered: true)
     }
 
-    /// There is no socket for the short way at the moment, whatever the server would say.
+    /// There is no socket for the direct path at the moment.
     mutating func blocked(_ server: TransportAddress, now: UInt64) {
         let entry = place(of: server)
         let hasAnswered = entry.pointee.server == server && entry.pointee.hasAnswered
         entry.pointee = Entry(server: server, linkUntil: now &+ Self.shortDetour, hasAnswered: hasAnswered)
     }
 
-    /// It has not answered in time.
+    /// The server has not answered in time.
     mutating func timedOut(_ server: TransportAddress, now: UInt64) {
         let entry = place(of: server)
         let hadAnswered = entry.pointee.server == server && entry.pointee.hasAnswered

@@ -1,4 +1,4 @@
-/// Streams of a slab in a row: each is on one list at the most, and the links lie in the streams themselves.
+/// A list of streams of a slab: each stream is on at most one list, and the links are stored in the streams.
 struct SplicedList {
     private(set) var first: UInt32 = .max
     private var last: UInt32 = .max

@@ -2,15 +2,14 @@ internal import RingwayRelay
 internal import RingwayStorage
 internal import RingwayWire
 
-/// A connection of two sockets: the client's, accepted on the host, and one inside the guest, connected to its server, or
-/// a channel to the guest's agent, which is. What moves between them is a `Relay`'s business; the rest is about how the
-/// connection comes about and how it is listed.
+/// A spliced connection of two sockets: the client's, accepted on the host, and one inside the guest, connected to its
+/// server, or a channel to the guest's agent. A `Relay` moves the bytes; the other fields are for opening and listing.
 struct SplicedStream: BitwiseCopyable {
-    /// Where the connection stands.
+    /// The state of the connection.
     enum Phase: UInt8, BitwiseCopyable {
-        /// It has no socket in the guest yet.
+        /// No socket in the guest so far.
         case waiting
-        /// The guest's server has not answered yet.
+        /// The guest's server has not answered so far.
         case connecting
         case moving
     }
@@ -19,18 +18,18 @@ struct SplicedStream: BitwiseCopyable {
     enum Place: UInt8, BitwiseCopyable { case none, opening, running, returning }
 
     var phase = Phase.waiting
-    /// The near end is the client's, the far one leads into the guest.
+    /// The near end is the client, the far end leads into the guest.
     var relay: Relay
-    /// The client's address as the host sees it, and the guest's server: what it takes to go by the link instead.
+    /// The client's address as the host sees it, and the guest's server: needed for using the link instead.
     var clientAddress: TransportAddress
     var server: TransportAddress
-    /// Of an agent's channel: the number of what it came by, and whether it was the guest that began it.
+    /// For an agent's channel: the number of its forward, and whether the guest opened the connection.
     var route: UInt32 = 0
     var isOpenedByGuest = false
-    /// While opening: when to give up, in monotonic nanoseconds.
+    /// While opening: the timeout, in monotonic nanoseconds.
     var deadline: UInt64 = 0
     var place = Place.none
-    /// When bytes were moved last, monotonic nanoseconds.
+    /// The time of the last data, monotonic nanoseconds.
     var usedAt: UInt64 = 0
     var previous: UInt32 = .max
     var next: UInt32 = .max
@@ -41,7 +40,7 @@ struct SplicedStream: BitwiseCopyable {
         self.server = server
     }
 
-    /// Two sockets that are connected, the guest's side of which is a channel to its agent.
+    /// Two connected sockets, the far one being a channel to the guest's agent.
     init(client: Int32, channel: Int32, _ ends: ChannelEnds) {
         relay = Relay(near: client, far: channel, farHasRecords: true)
         relay.tryBoth()
@@ -53,12 +52,12 @@ struct SplicedStream: BitwiseCopyable {
     }
 }
 
-/// What an agent's channel connects, for lists of flows.
+/// The ends of an agent's connection, for lists of flows.
 struct ChannelEnds: BitwiseCopyable, Sendable {
     /// The client and the server; port 0 for a unix socket.
     var client: TransportAddress
     var server: TransportAddress
-    /// The number of what it came by.
+    /// The number of its forward.
     var route: UInt32
     var isOpenedByGuest: Bool
 

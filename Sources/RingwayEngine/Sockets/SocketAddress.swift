@@ -1,7 +1,7 @@
 internal import CRingway
 internal import RingwayWire
 
-/// A socket address in memory that stays where it is until the kernel has read it.
+/// A socket address at a stable address until the kernel has read it.
 struct SocketAddress: BitwiseCopyable {
     var storage = InlineArray<4, UInt64>(repeating: 0)
     private(set) var length: UInt32 = 0
@@ -18,7 +18,7 @@ struct SocketAddress: BitwiseCopyable {
         }
     }
 
-    /// Reads what the kernel wrote; `nil` when it is neither IPv4 nor IPv6.
+    /// Reads an address that the kernel wrote; `nil` if it is neither IPv4 nor IPv6.
     static func read(_ bytes: UnsafeRawPointer, length: UInt32) -> TransportAddress? {
         var high: UInt64 = 0
         var low: UInt64 = 0
@@ -27,7 +27,7 @@ struct SocketAddress: BitwiseCopyable {
         return TransportAddress(address: IPAddress(high: high, low: low), port: port)
     }
 
-    /// The bytes, for a system call that is made at once or an operation whose owner keeps this value in place.
+    /// A pointer for a system call, or for an operation whose owner keeps this value in place.
     static func pointer(to address: UnsafeMutablePointer<SocketAddress>) -> UnsafeMutablePointer<sockaddr> {
         UnsafeMutableRawPointer(address).assumingMemoryBound(to: sockaddr.self)
     }

@@ -2,17 +2,17 @@ internal import CRingway
 internal import Glibc
 internal import RingwayWire
 
-/// What a guest's SYN says about the way that its connection is to take, as far as a host socket can follow.
+/// Properties of a guest's SYN that the host socket's connect should have, too.
 struct ConnectManner: BitwiseCopyable {
-    /// Ports below this are a server's sign that its client was started by root.
+    /// Ports below this are privileged: some servers take them as a sign of root.
     static var firstOrdinaryPort: UInt16 { 1_024 }
 
-    /// Hops that the connect may take; `nil` for as many as the host's kernel gives by itself. Routers on the way then
-    /// answer into the socket's queue of errors.
+    /// The hop limit of the connect; `nil` for the kernel's default. Routers on the path then report into the socket's
+    /// error queue.
     var hopLimit: UInt8?
-    /// Differentiated services in place, without ECN.
+    /// DSCP in place, without ECN.
     var trafficClass: UInt8
-    /// The port to connect from if it is privileged; zero, or an ordinary one, leaves the choice to the kernel.
+    /// The source port if it is privileged; otherwise the kernel chooses.
     var privilegedPort: UInt16
 
     init(hopLimit: UInt8?, trafficClass: UInt8, privilegedPort: UInt16) {
@@ -21,10 +21,10 @@ struct ConnectManner: BitwiseCopyable {
         self.privilegedPort = privilegedPort
     }
 
-    /// Prepares a fresh socket. The usual connect has nothing to prepare and costs no system call.
+    /// Prepares a new socket. The usual connect needs no preparation and costs no system call.
     ///
-    /// - Returns: false when the connection will come from another port than was wanted: the host may not have it, or has
-    ///   a use for it.
+    /// - Returns: false if the connection will use another port than requested, because the port is not permitted or in
+    ///   use.
     func apply(to descriptor: Int32, ipv4: Bool) -> Bool {
         if trafficClass != 0 { Self.classify(descriptor, ipv4: ipv4, trafficClass) }
         if let hopLimit {
@@ -32,7 +32,7 @@ struct ConnectManner: BitwiseCopyable {
             Self.set(descriptor, ipv4: ipv4, IP_RECVERR, IPV6_RECVERR, 1)
         }
         guard privilegedPort > 0, privilegedPort < Self.firstOrdinaryPort else { return true }
-        // Without SO_REUSEADDR: no port is taken that any socket of the host is bound to.
+        // Without SO_REUSEADDR: a port to which any socket of the host is bound is not used.
         let any = ipv4 ? IPAddress(IPv4Address(rawValue: 0)) : IPAddress(high: 0, low: 0)
         var name = SocketAddress(TransportAddress(address: any, port: privilegedPort))
         let length = name.length
@@ -41,19 +41,19 @@ struct ConnectManner: BitwiseCopyable {
         }
     }
 
-    /// The connect has come through: from now on its segments go as far as any, and what routers say is for the kernel.
+    /// The connect has succeeded: restores the default hop limit, and leaves routers' errors to the kernel.
     static func end(on descriptor: Int32) {
         let ipv4 = SocketAddress.local(of: descriptor)?.address.isIPv4 ?? true
         set(descriptor, ipv4: ipv4, IP_TTL, IPV6_UNICAST_HOPS, -1)
         set(descriptor, ipv4: ipv4, IP_RECVERR, IPV6_RECVERR, 0)
     }
 
-    /// Has a socket send with a class from now on; the kernel keeps the bits of ECN to itself.
+    /// Sets the DSCP of a socket; the kernel keeps the ECN bits.
     static func classify(_ descriptor: Int32, ipv4: Bool, _ trafficClass: UInt8) {
         set(descriptor, ipv4: ipv4, IP_TOS, IPV6_TCLASS, Int32(trafficClass))
     }
 
-    /// The class with which an accepted client opened its connection, without ECN: all that the kernel tells of a stream.
+    /// The DSCP of an accepted client's SYN, without ECN: all that the kernel reports for a stream.
     static func trafficClass(ofClient descriptor: Int32, ipv4: Bool) -> UInt8 {
         UInt8(truncatingIfNeeded: ringway_client_traffic_class(descriptor, ipv4)) & 0xFC
     }

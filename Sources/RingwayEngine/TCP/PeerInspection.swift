@@ -1,30 +1,29 @@
 internal import CRingway
 internal import Glibc
 
-/// What the host's kernel knows about the far end of a TCP socket, and a way to have that say something.
+/// The host kernel's state of a TCP socket's far end, and a way to probe it.
 struct PeerInspection: BitwiseCopyable {
     /// Times in nanoseconds.
     struct Peer: Sendable {
-        /// Since when nothing was heard of it.
+        /// Time since its last segment.
         var silence: UInt64
-        /// It has acknowledged everything that the socket took.
+        /// It has acknowledged everything that the socket accepted.
         var isDelivered: Bool
-        /// Something is on its way there.
+        /// Data is in flight to it.
         var isUnderWay: Bool
-        /// The kernel sends again, or probes, and has no answer yet.
+        /// The kernel is retransmitting, or probing, without a reply so far.
         var isRepeating: Bool
         var timeout: UInt64
         var roundTrip: UInt64
     }
 
-    /// Seconds of silence after which the kernel probes by itself, as it was before we had it probe at once; zero while it
-    /// is that.
+    /// The original TCP_KEEPIDLE in seconds while it is changed to probe at once; otherwise zero.
     private var usualIdle: Int32 = 0
 
     init() {}
 
     /// - Parameters:
-    ///   - solicits: the kernel probes the far end now, if nothing was heard of it for `limit` nanoseconds.
+    ///   - solicits: probe the far end now, if it has been silent for `limit` nanoseconds.
     mutating func inspect(_ descriptor: Int32, solicits: Bool, beyond limit: UInt64) -> Peer {
         var information = ringway_peer()
         guard ringway_read_peer(descriptor, &information) == 0 else {
@@ -40,14 +39,14 @@ struct PeerInspection: BitwiseCopyable {
         return Peer(
             silence: silence, isDelivered: information.unacknowledged == 0 && information.unsent == 0,
             isUnderWay: information.unacknowledged > 0,
-            // A probe that has no answer yet is usual.
+            // One unanswered probe is normal.
             isRepeating: information.retransmissions > 0 || information.probes > 1,
             timeout: UInt64(information.timeout_microseconds) &* 1_000,
             roundTrip: UInt64(information.round_trip_microseconds) &* 1_000)
     }
 
-    /// A keepalive time that has passed already makes the kernel probe at once. It is not to give the connection up for
-    /// that, however often it is asked to: the guest decides.
+    /// A keepalive time that has already passed makes the kernel probe at once. The number of probes is unlimited,
+    /// because the guest decides when to abort.
     private mutating func solicit(_ descriptor: Int32) {
         if usualIdle == 0 {
             usualIdle = max(1, ringway_option(descriptor, Int32(IPPROTO_TCP), TCP_KEEPIDLE))
@@ -56,7 +55,7 @@ struct PeerInspection: BitwiseCopyable {
         _ = ringway_set_option(descriptor, Int32(IPPROTO_TCP), TCP_KEEPIDLE, 1)
     }
 
-    /// The far end has answered: the kernel goes back to its own time.
+    /// The far end has answered: restores the kernel's keepalive time.
     private mutating func rest(_ descriptor: Int32) {
         guard usualIdle > 0 else { return }
         _ = ringway_set_option(descriptor, Int32(IPPROTO_TCP), TCP_KEEPIDLE, usualIdle)

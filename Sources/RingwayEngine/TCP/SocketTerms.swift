@@ -2,10 +2,10 @@ internal import CRingway
 internal import Glibc
 internal import RingwayStack
 
-// Requests and reports of the stack, in the terms of sockets.
+// Requests and reports of the stack, in terms of sockets.
 
 extension ConnectFailure {
-    /// What the guest is told about a connect that failed so.
+    /// The stack's failure for an `errno` of connect.
     init(errno: Int32) {
         self =
             switch errno {

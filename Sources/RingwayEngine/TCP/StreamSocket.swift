@@ -3,44 +3,45 @@ internal import Glibc
 internal import RingwayStorage
 internal import RingwayWire
 
-/// The host side of one TCP flow: a kernel socket, where it stands, and what keeps it from being closed.
+/// The host socket of one TCP flow: its state, and the operations that keep it from being closed.
 ///
-/// A descriptor is closed only when no operation refers to it any more, because an operation in flight keeps the file
-/// open and would delay the FIN or RST that the close is meant to send. So a socket that the stack is done with is first
-/// `closing` or `resetting`, and leaves the table when the last of its `pending` operations has completed.
+/// A descriptor is closed only when no operation refers to it, because an operation in flight keeps the file open and
+/// would delay the FIN or RST. A socket that the stack has closed is therefore first `closing` or `resetting`, and
+/// leaves the table when the last of its `pending` operations has completed.
 ///
 ///     connecting ─┐
 ///     probing ────┴► open ──► shut ──────────┐
 ///                     └────► sendFailed ─────┴► closing or resetting ──► gone
 struct StreamSocket: BitwiseCopyable {
-    /// Where the socket stands.
+    /// The state of the socket.
     enum State: UInt8, BitwiseCopyable {
         /// A connect is in flight.
         case connecting
-        /// The same with few hops to go: it explores the path, and routers on it answer.
+        /// A connect with a small hop limit is in flight: routers on the path report.
         case probing
         case open
-        /// Both the guest and we have ended our side.
+        /// Both the guest's and the host's side have ended.
         case shut
-        /// A send failed while a receive was in flight, which finds out how the connection ended.
+        /// A send failed while a receive was in flight, whose result tells how the connection ended.
         case sendFailed
-        /// The stack is done with the socket, which is closed as soon as nothing is pending.
+        /// The stack has closed the socket; the descriptor is closed as soon as nothing is pending.
         case closing
-        /// The same, and the peer must see RST.
+        /// Like `closing`, but the peer must see RST.
         case resetting
     }
 
-    /// What refers to the socket. At most one of each kind: the stack asks for the next when the last has completed.
+    /// Pending operations of the socket, at most one of each kind: the stack requests the next when the last has
+    /// completed.
     struct Pending: OptionSet, BitwiseCopyable {
         let rawValue: UInt8
         static var connect: Pending { Pending(rawValue: 1 << 0) }
         static var receive: Pending { Pending(rawValue: 1 << 1) }
         static var send: Pending { Pending(rawValue: 1 << 2) }
-        /// A poll for failure.
+        /// A poll for errors.
         static var watch: Pending { Pending(rawValue: 1 << 3) }
         /// The receive found no buffer: the socket is in the queue for one.
         static var buffer: Pending { Pending(rawValue: 1 << 4) }
-        /// The kernel had no memory for the send: the socket is in the queue for another attempt.
+        /// The kernel had no memory for the send: the socket is in the queue for a retry.
         static var retry: Pending { Pending(rawValue: 1 << 5) }
     }
 
@@ -49,33 +50,33 @@ struct StreamSocket: BitwiseCopyable {
     let flow: Handle
     private(set) var state: State
     var pending: Pending = []
-    /// Descriptors that are counted for it: of a service the other end of the pair, too.
+    /// Counted descriptors: two for a built-in service, whose pair has another end.
     var charge: UInt8 = 1
-    /// How the peer is asked for a sign of life.
+    /// State for probing the peer.
     var peer = PeerInspection()
-    /// Where a connect goes.
+    /// The destination of a connect.
     var address = SocketAddress()
-    /// The buffer of a send of one slice.
+    /// The buffer of a single-slice send.
     var lease = Lease.none
-    /// The entry of the message table of a send of several slices.
+    /// The message table entry of a send of several slices.
     var message: UInt32 = .max
-    /// Bytes that the receive in flight may take at most.
+    /// The limit of the receive in flight, bytes.
     var receiveLimit: UInt32 = 0
     /// The links of the two queues.
     var nextStarved: UInt32 = .max
     var nextDeferred: UInt32 = .max
 
-    /// - Parameter state: `open` of a socket that is connected.
+    /// - Parameter state: `open` for a connected socket.
     init(descriptor: Int32, flow: Handle, state: State = .open) {
         self.descriptor = descriptor
         self.flow = flow
         self.state = state
     }
 
-    /// Whether the stack is done with the socket.
+    /// Whether the stack has closed the socket.
     var isClosing: Bool { state == .closing || state == .resetting }
 
-    /// Whether nothing refers to the socket any more.
+    /// Whether no operation refers to the socket.
     var isIdle: Bool { pending.isEmpty }
 
     // MARK: Transitions
@@ -90,8 +91,8 @@ struct StreamSocket: BitwiseCopyable {
 
     // MARK: System calls
 
-    /// A non-blocking TCP socket of the address's family, without delay and with keepalive: the guest's own TCP decides
-    /// when to wait for more, and the host's kernel finds dead peers.
+    /// A non-blocking TCP socket of the address's family, with TCP_NODELAY and keepalive: the guest's own TCP decides
+    /// on coalescing, and the host's kernel detects dead peers.
     ///
     /// - Returns: the descriptor, or a negated `errno`.
     static func open(ipv4: Bool) -> Int32 {
@@ -100,9 +101,10 @@ struct StreamSocket: BitwiseCopyable {
         return descriptor
     }
 
-    /// Connects a fresh socket of the guest's from an address that it may have, with the client's port if that is free.
+    /// Connects a new socket inside the guest from the client's address as the guest sees it, with the client's port if
+    /// that is free.
     ///
-    /// - Returns: zero, EINPROGRESS, or what it failed with. Inside one namespace the answer is mostly there at once.
+    /// - Returns: zero, EINPROGRESS, or the error. Inside one namespace the result is usually available at once.
     static func connect(
         _ descriptor: Int32, from source: IPAddress, port: UInt16, to server: TransportAddress
     ) -> Int32 {
@@ -126,10 +128,10 @@ struct StreamSocket: BitwiseCopyable {
         }
     }
 
-    /// How a connect stands: zero when it has succeeded, EINPROGRESS while it goes on, else what it failed with.
+    /// The state of a connect: zero if it has succeeded, EINPROGRESS, or the error.
     ///
-    /// Asked even after the kernel reported success: a router's answer that comes while `connect` still runs wakes the
-    /// operation although nothing is decided.
+    /// Checked even after the kernel reported success: a router's ICMP error during `connect` completes the operation
+    /// although the connect continues.
     static func connectError(_ descriptor: Int32) -> Int32 {
         var name = sockaddr_storage()
         var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
@@ -141,11 +143,11 @@ struct StreamSocket: BitwiseCopyable {
         return error == 0 ? EINPROGRESS : error
     }
 
-    /// The options that every TCP socket of a flow has.
+    /// The options of every TCP socket of a flow.
     static func prepare(_ descriptor: Int32) {
         _ = ringway_set_option(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
         _ = ringway_set_option(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1)
-        // Urgent bytes stay where they are in the stream.
+        // Urgent bytes stay in place in the stream (SO_OOBINLINE).
         _ = ringway_set_option(descriptor, SOL_SOCKET, SO_OOBINLINE, 1)
     }
 }

@@ -9,15 +9,15 @@ internal import RingwayStorage
 extension TCPSockets {
     // MARK: Sending
 
-    /// The failures for which a send is repeated after a pause.
+    /// The errors after which a send is retried after a pause.
     private static func isShortage(_ error: Int32) -> Bool {
         error == EAGAIN || error == EINTR || error == ENOBUFS || error == ENOMEM
     }
 
-    /// Sends the payload that the connection keeps for the host.
+    /// Sends the connection's unsent payload.
     ///
     /// - Parameters:
-    ///   - limit: bytes at most; zero for all.
+    ///   - limit: the most bytes; zero for all.
     ///   - isUrgent: the last byte is urgent.
     mutating func send(
         _ flow: Handle, _ slot: UInt32, limit: UInt32, isUrgent: Bool, _ core: inout ShardCore, _ stack: inout Stack
@@ -41,7 +41,7 @@ extension TCPSockets {
         }
     }
 
-    /// Sends a chain of buffers at once, as far as a message has room; false when there is no message left.
+    /// Sends a chain of buffers by one message, as far as it has room; false if no message is free.
     private mutating func sendSlices(
         _ socket: UnsafeMutablePointer<StreamSocket>, _ first: Lease, _ tag: OperationTag, _ core: inout ShardCore
     ) -> Bool {
@@ -80,7 +80,7 @@ extension TCPSockets {
             socket.pointee.pending.insert(.retry)
             deferred.append(completion.tag.handle.slot)
         } else if socket.pointee.pending.contains(.receive) {
-            // What the peer sent before it went away still reaches the guest; the receive tells the end.
+            // Data that the peer sent before it closed still reaches the guest; the receive reports the end.
             socket.pointee.failSend()
         } else {
             close(socket, reset: true, &core)
@@ -88,12 +88,12 @@ extension TCPSockets {
         }
     }
 
-    /// Whether sends are to be repeated after a pause.
+    /// Whether sends must be retried after a pause.
     var hasDeferredSends: Bool {
         mutating get { !deferred.isEmpty }
     }
 
-    /// Has the stack repeat one send for which the kernel had no memory.
+    /// Makes the stack retry one send for which the kernel had no memory.
     mutating func retryDeferredSend(_ core: inout ShardCore, _ stack: inout Stack) {
         guard let slot = deferred.popFirst() else { return }
         guard let socket = sockets.pointer(inSlot: slot) else {
@@ -109,8 +109,8 @@ extension TCPSockets {
     /// Receives for a connection.
     ///
     /// - Parameters:
-    ///   - limit: bytes at most.
-    ///   - isPaused: the link is congested, so that nothing is to be received yet.
+    ///   - limit: the most bytes.
+    ///   - isPaused: the link is congested, so nothing is received now.
     mutating func receive(_ flow: Handle, _ slot: UInt32, limit: UInt32, isPaused: Bool, _ core: inout ShardCore) {
         guard let socket = self.socket(slot, of: flow) else { return }
         precondition(
@@ -135,7 +135,7 @@ extension TCPSockets {
         let flow = socket.pointee.flow
         if completion.result > 0, !lease.isNone {
             core.bytesThisTurn &+= Int(completion.result)
-            // A receive stops before an urgent byte, though there is more to have.
+            // A receive stops before an urgent byte, although more data is available.
             let mayBeMarked = completion.leavesMore && UInt32(completion.result) < socket.pointee.receiveLimit
             return stack.streamReceived(
                 flow, lease, offset: core.receiveBuffers.headroom, length: Int(completion.result),
@@ -145,7 +145,7 @@ extension TCPSockets {
         switch -completion.result {
         case 0 where socket.pointee.state != .sendFailed:
             stack.streamEnded(flow)
-            // No receive will tell of a reset from now on; where the guest has ended too, nothing more is to come.
+            // No further receive would report a reset; if the guest has ended, too, nothing more can come.
             if socket.pointee.state != .shut { watch(socket, completion.tag.handle, events: 0, &core) }
         case ENOBUFS:
             core.countStarvedReceive()
@@ -158,7 +158,7 @@ extension TCPSockets {
         }
     }
 
-    /// Puts a socket in line for a buffer; for the stack its receive goes on.
+    /// Queues a socket for a buffer; for the stack its receive is still in flight.
     private mutating func starve(_ socket: UnsafeMutablePointer<StreamSocket>, _ slot: UInt32) {
         socket.pointee.pending.insert(.buffer)
         starved.append(slot)
@@ -169,7 +169,7 @@ extension TCPSockets {
         mutating get { !starved.isEmpty }
     }
 
-    /// Has the stack repeat the receive that has waited longest for a buffer.
+    /// Makes the stack retry the receive that has waited longest for a buffer.
     mutating func retryStarvedReceive(_ core: inout ShardCore, _ stack: inout Stack) {
         guard let slot = starved.popFirst() else { return }
         guard let socket = sockets.pointer(inSlot: slot) else {
@@ -182,8 +182,7 @@ extension TCPSockets {
 
     // MARK: Watching
 
-    /// Has the kernel tell when a socket fails on which nothing is being received; and where it `reportsEnd`, when its
-    /// client ends its side.
+    /// Polls a socket for errors while nothing is being received on it; with `reportsEnd` also for its client's FIN.
     mutating func watch(_ flow: Handle, _ slot: UInt32, reportsEnd: Bool, _ core: inout ShardCore) {
         guard let socket = self.socket(slot, of: flow) else { return }
         watch(socket, sockets.handle(ofSlot: slot), events: reportsEnd ? Self.endOfClient : 0, &core)
@@ -196,7 +195,7 @@ extension TCPSockets {
     ) {
         guard !socket.pointee.pending.contains(.watch) else { return }
         socket.pointee.pending.insert(.watch)
-        // Failure is told unasked. So is the end of both sides, after which failure can follow.
+        // Errors are always reported. So is the end of both sides, after which an error may follow.
         core.reactor.ring.pollMultishot(socket.pointee.descriptor, events, Operation.watch.tag(handle))
     }
 
@@ -204,7 +203,7 @@ extension TCPSockets {
         guard let socket = sockets.pointer(to: completion.tag.handle) else { return }
         if !completion.hasMore { socket.pointee.pending.remove(.watch) }
         if socket.pointee.isClosing { return closeWhenIdle(socket, &core) }
-        // A receive in flight finds out by itself, after the data before the failure.
+        // A receive in flight reports the error by itself, after the data before it.
         guard completion.result > 0, !socket.pointee.pending.contains(.receive) else { return }
         let flow = socket.pointee.flow
         guard ringway_socket_error(socket.pointee.descriptor) != 0 else {

@@ -11,22 +11,22 @@ internal import RingwayWire
 ///
 /// ## Theory of operation
 ///
-/// The stack has one connection for each socket and asks for one operation of a kind at a time: connect, send, receive,
-/// watch. Requests name the connection and the socket's slot, because a connection may be gone when its socket is still
-/// to be closed; a slot that has another connection by now is recognised by that. What a completion means is told to the
-/// stack at once.
+/// The stack has one connection per socket and requests one operation of a kind at a time: connect, send, receive,
+/// watch. Requests contain the connection's handle and the socket's slot, because a connection may be gone before its
+/// socket is closed; the handle detects that a slot has been reused. The result of a completion is passed to the stack
+/// at once.
 ///
-/// **Sending** takes the payload from where the connection keeps it, one slice as it is and several by one `sendmsg`; the
-/// buffers are held until the completion. A send for which the kernel had no memory is repeated after a pause.
-/// **Receiving** goes into a buffer of the shard's ring. Where there is none, or while the link is congested, the socket
-/// waits in line for one. **Watching** finds out about a failure while nothing is being received.
+/// **Sending** takes the payload from the connection's buffers, a single slice by `send` and several by one `sendmsg`;
+/// the buffers are referenced until the completion. A send for which the kernel had no memory is retried after a pause.
+/// **Receiving** uses a buffer of the shard's ring. If there is none, or while the link is congested, the socket is
+/// queued. **Watching** detects errors while nothing is being received.
 struct TCPSockets: ~Copyable {
     enum Operation: UInt8, ShardOperation {
-        /// A connect, or a poll for the end of one.
+        /// A connect, or a poll for its result.
         case connect
         case send
         case receive
-        /// A poll for failure, multishot.
+        /// A multishot poll for errors.
         case watch
 
         static var owner: OperationOwner { .tcp }
@@ -37,7 +37,7 @@ struct TCPSockets: ~Copyable {
     var sockets: Slab<StreamSocket>
     /// Sockets whose receive found no buffer, or must wait for the link.
     var starved: SlotQueue
-    /// Sockets whose send the kernel had no memory for.
+    /// Sockets for whose send the kernel had no memory.
     var deferred: SlotQueue
 
     init(shared: EngineShared, counters: Counters) throws(MemoryFailure) {
@@ -50,7 +50,7 @@ struct TCPSockets: ~Copyable {
         self.sockets = sockets
     }
 
-    /// Routes a completion of one of the component's operations.
+    /// Handles a completion of one of the component's operations.
     @inline(__always)
     mutating func complete(_ completion: Completion, _ core: inout ShardCore, _ stack: inout Stack) {
         switch Operation(completion.tag) {
@@ -62,7 +62,7 @@ struct TCPSockets: ~Copyable {
         }
     }
 
-    /// The socket in a slot if it is still the connection's and the stack is not done with it.
+    /// The socket in a slot if it still belongs to the connection and the stack has not closed it.
     @inline(__always)
     mutating func socket(_ slot: UInt32, of flow: Handle) -> UnsafeMutablePointer<StreamSocket>? {
         guard let socket = sockets.pointer(inSlot: slot), socket.pointee.flow == flow, !socket.pointee.isClosing else {
@@ -81,7 +81,7 @@ struct TCPSockets: ~Copyable {
 
     /// Opens a socket for a connection and connects it.
     ///
-    /// - Parameter wanted: how; the guest's privileged port is kept only where the configuration says so.
+    /// - Parameter wanted: properties of the connect; a privileged port is only preserved if configured.
     mutating func connect(
         _ flow: Handle, to address: TransportAddress, _ wanted: ConnectManner, _ core: inout ShardCore,
         _ stack: inout Stack
@@ -114,8 +114,8 @@ struct TCPSockets: ~Copyable {
             length: socket.pointee.address.length, Operation.connect.tag(handle))
     }
 
-    /// Gives a connection a stream to the built-in name service: a pair of unix sockets, one end of which the control
-    /// plane serves.
+    /// Gives a connection a stream to the DNS service: a pair of unix sockets, one end of which the control plane
+    /// serves.
     mutating func connectService(_ flow: Handle, _ stack: inout Stack) {
         guard let service = shared.nameService else { return stack.streamConnectFailed(flow, .refused) }
         guard isAdmitted(flow, descriptors: 2, &stack) else { return }
@@ -135,7 +135,8 @@ struct TCPSockets: ~Copyable {
         stack.streamConnected(flow)
     }
 
-    /// Counts the descriptors of a connection that the guest opens; false when it cannot be had, which the stack is told.
+    /// Counts the descriptors of a connection that the guest opens; false if none are available, which is passed to the
+    /// stack.
     private mutating func isAdmitted(_ flow: Handle, descriptors count: Int = 1, _ stack: inout Stack) -> Bool {
         switch shared.descriptors.admit(&stack, count) {
         case .granted: return true
@@ -162,9 +163,10 @@ struct TCPSockets: ~Copyable {
         stack.streamOpened(flow, socket: handle.slot)
     }
 
-    /// A client whose connection the stack has given up, because `guest` does not answer: for another attempt.
+    /// Takes back a client whose connection the stack has abandoned, because `guest` does not answer, for another
+    /// attempt.
     ///
-    /// - Returns: `nil` where the socket is in use or gone.
+    /// - Returns: `nil` if the socket is in use or gone.
     mutating func reclaim(_ slot: UInt32, of guest: TransportAddress, _ core: inout ShardCore) -> PortClient? {
         guard let socket = sockets.pointer(inSlot: slot), !socket.pointee.isClosing else { return nil }
         let descriptor = socket.pointee.descriptor
@@ -196,7 +198,7 @@ struct TCPSockets: ~Copyable {
             socket.pointee.pending.insert(.connect)
             core.reactor.ring.poll(socket.pointee.descriptor, UInt32(POLLOUT), completion.tag)
         default:
-            // Of a connect that was to meet a router, its answer is the point.
+            // A connect with a small hop limit is meant to get a router's report.
             let report = isProbing ? ErrorQueue.first(of: socket.pointee.descriptor) : nil
             close(socket, reset: true, &core)
             if let report, let reason = ICMPError.Reason(report) {
@@ -209,7 +211,7 @@ struct TCPSockets: ~Copyable {
 
     // MARK: Asking the kernel
 
-    /// Reports what the kernel knows about the far end; where it `solicits`, the kernel has that say something.
+    /// Queries the kernel's state of the far end; with `solicits` the kernel also probes it.
     mutating func inspect(_ flow: Handle, _ slot: UInt32, solicits: Bool, _ stack: inout Stack) {
         guard let socket = self.socket(slot, of: flow) else { return }
         let peer = socket.pointee.peer.inspect(
@@ -217,7 +219,7 @@ struct TCPSockets: ~Copyable {
         stack.streamReported(flow, PeerReport(peer))
     }
 
-    /// Sends with a traffic class from now on.
+    /// Sets the traffic class.
     mutating func classify(_ flow: Handle, _ slot: UInt32, ipv4: Bool, _ trafficClass: UInt8) {
         guard let socket = self.socket(slot, of: flow) else { return }
         ConnectManner.classify(socket.pointee.descriptor, ipv4: ipv4, trafficClass)
@@ -225,20 +227,20 @@ struct TCPSockets: ~Copyable {
 
     // MARK: Ending
 
-    /// The guest has ended its side, and all that it sent is with the host.
+    /// The guest has sent FIN, and the host has accepted all its data.
     mutating func shutDown(_ flow: Handle, _ slot: UInt32) {
         guard let socket = self.socket(slot, of: flow) else { return }
         socket.pointee.shutDown()
         _ = shutdown(socket.pointee.descriptor, Int32(SHUT_WR))
     }
 
-    /// Closes the socket of a connection that is over; `reset` has its peer see RST.
+    /// Closes the socket of an ended connection; with `reset` its peer sees RST.
     mutating func close(_ flow: Handle, _ slot: UInt32, reset: Bool, _ core: inout ShardCore) {
         guard let socket = self.socket(slot, of: flow) else { return }
         close(socket, reset: reset, &core)
     }
 
-    /// Closes a socket now, or has what is pending end first.
+    /// Closes a socket now, or after its pending operations.
     mutating func close(
         _ socket: UnsafeMutablePointer<StreamSocket>, reset: Bool, _ core: inout ShardCore
     ) {
@@ -254,7 +256,7 @@ struct TCPSockets: ~Copyable {
         closeWhenIdle(socket, &core)
     }
 
-    /// Closes a socket that the stack is done with, once nothing refers to it.
+    /// Closes a socket that the stack has closed, once no operation refers to it.
     mutating func closeWhenIdle(_ socket: UnsafeMutablePointer<StreamSocket>, _ core: inout ShardCore) {
         guard socket.pointee.isIdle else { return }
         core.close(socket.pointee.descriptor, reset: socket.pointee.state == .resetting)
@@ -263,7 +265,7 @@ struct TCPSockets: ~Copyable {
         sockets.remove(slot: sockets.slot(of: socket))
     }
 
-    /// Closes everything, at the end of the shard: peers see RST, as the guest that is gone would have it.
+    /// Closes everything, at the end of the shard: peers see RST, because the guest is gone.
     mutating func closeDescriptors() {
         for slot in 0..<sockets.highWater {
             guard let socket = sockets.pointer(inSlot: slot) else { continue }

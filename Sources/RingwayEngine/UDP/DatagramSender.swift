@@ -8,20 +8,20 @@ internal import RingwayWire
 
 /// Sends a component's datagrams from host sockets.
 ///
-/// Datagrams of a flow that follow each other within a turn leave as one train, which a kernel cuts: the cost of a datagram
-/// is mostly the way through a kernel, and a train makes it once. The payloads are copied together, as any small payload is
-/// that would pin a large buffer: each datagram lies in a buffer for 64 KiB, and one buffer in play is kinder to the cache
-/// than thirty-two.
+/// Consecutive datagrams of a flow within a turn are sent as one train, which the kernel segments (UDP GSO): most of a
+/// datagram's cost is the path through a kernel, and a train takes it once. The payloads are copied into one buffer,
+/// like any small payload that would pin a large buffer: each datagram is in a buffer for 64 KiB, and one such buffer
+/// uses less cache than thirty-two.
 struct DatagramSender {
-    /// The tag of sends, but for the message.
+    /// The tag of sends, without the message.
     private let kind: UInt8
     private let counters: Counters
-    /// The message that is prepared and not yet submitted, so that more datagrams may join it, and the ring's round in
+    /// The prepared message that is not submitted yet, so that more datagrams may join it, and the ring's round in
     /// which it was prepared.
     private var open = Handle(slot: .max, generation: 0)
     private var round = UInt64.max
 
-    /// - Parameter operation: whose completions are of sends; their tags name the message.
+    /// - Parameter operation: the operation of sends; their tags identify the message.
     init(_ operation: some ShardOperation, counters: Counters) {
         kind = operation.kind
         self.counters = counters
@@ -34,8 +34,8 @@ struct DatagramSender {
     /// Sends a datagram with the next submission; takes its lease.
     ///
     /// - Parameters:
-    ///   - source: the host's address to send from; `nil` for the socket's own.
-    ///   - canSegment: the kernel cuts trains for this socket.
+    ///   - source: the host's source address; `nil` for the socket's own.
+    ///   - canSegment: the kernel segments trains for this socket.
     mutating func send(
         _ datagram: OutgoingDatagram, on descriptor: Int32, from source: IPAddress? = nil, canSegment: Bool,
         _ core: inout ShardCore
@@ -73,8 +73,8 @@ struct DatagramSender {
         core.reactor.ring.send(descriptor, message: header, flags: Int32(MSG_NOSIGNAL), tag(place))
     }
 
-    /// Adds a datagram to the message before it, where that is the same flow's and has not gone out yet. Takes the lease
-    /// when it returns true.
+    /// Adds a datagram to the previous message, if that belongs to the same flow and is not submitted yet. Takes the
+    /// lease if it returns true.
     private mutating func joins(_ datagram: OutgoingDatagram, _ core: inout ShardCore) -> Bool {
         guard datagram.segmentSize == 0, round == core.reactor.ring.round,
             let message = core.messages.pointer(to: open),
@@ -93,13 +93,13 @@ struct DatagramSender {
         core.release(datagram.lease)
         let wasTrain = message.pointee.isTrain
         message.pointee.slices[0].iov_len += Int(datagram.length)
-        // The header stays where it is; it only lacks the size at which to cut.
+        // The header stays in place; only the segment size is added.
         if !wasTrain { _ = SendMessage.sealDatagram(message) }
         counters.add(.udpJoinedToHost)
         return true
     }
 
-    /// Sends the datagrams of a train one by one, and ends its message.
+    /// Sends the datagrams of a train one by one, and frees its message.
     func sendSeparately(_ place: Handle, on descriptor: Int32, _ core: inout ShardCore) {
         guard let train = core.messages.pointer(to: place), let base = train.pointee.slices[0].iov_base else { return }
         let lease = train.pointee.leases[0]
@@ -124,21 +124,21 @@ struct DatagramSender {
 
     // MARK: Messages that the kernel refused
 
-    /// What has become of a refused message.
+    /// The result of `retry`.
     enum Outcome {
         /// It is in flight again.
         case retried
         /// Its datagrams are in flight one by one.
         case separated
-        /// It is lost; the MTU of its path where that is the reason, else zero.
+        /// The message is lost; the path MTU if that is the reason, otherwise zero.
         case failed(pathMTU: UInt32)
     }
 
-    /// Sends a refused message again, whole or in pieces, where that may help.
+    /// Retries a refused message, whole or in pieces, if that may help.
     ///
     /// - Parameters:
-    ///   - error: what the kernel refused it with.
-    ///   - queuedErrors: how many errors the socket had queued, which may have been about earlier datagrams.
+    ///   - error: the kernel's error.
+    ///   - queuedErrors: the number of errors in the socket's queue, which may have been about earlier datagrams.
     func retry(
         _ message: UnsafeMutablePointer<SendMessage>, _ place: Handle, after error: Int32, queuedErrors: Int,
         on descriptor: Int32, _ core: inout ShardCore
@@ -157,13 +157,13 @@ struct DatagramSender {
         return .failed(pathMTU: excess ?? 0)
     }
 
-    /// What the kernel answers to a train that it would take datagram by datagram: a datagram is larger than the MTU of
-    /// its path, so that each must be fragmented, or the path's device leaves checksums to others.
+    /// The errors with which the kernel refuses a train whose datagrams it would accept one by one: a datagram exceeds
+    /// the path MTU and must be fragmented, or the device has no checksum offload.
     private static func refusesTrain(_ error: Int32) -> Bool {
         error == EINVAL || error == EIO || error == EMSGSIZE || error == EOPNOTSUPP
     }
 
-    /// The MTU of a message's path where that is what it exceeds; `nil` where the kernel's word is about another datagram.
+    /// The path MTU that a message exceeds; `nil` if the kernel's error is about another datagram.
     private static func pathMTU(of message: UnsafeMutablePointer<SendMessage>) -> UInt32? {
         let target = message.pointee.target
         guard let mtu = PathMTU.toward(target, from: message.pointee.source) else { return nil }
@@ -171,7 +171,7 @@ struct DatagramSender {
         return length + (target.address.isIPv4 ? 28 : 48) > Int(mtu) ? mtu : nil
     }
 
-    /// Tells the stack of a datagram that the host's kernel refused at once: what a router would say.
+    /// Passes an immediate error of a send to the stack, as a router would report it.
     static func report(
         _ message: UnsafeMutablePointer<SendMessage>, _ error: Int32, pathMTU: UInt32, _ stack: inout Stack
     ) {

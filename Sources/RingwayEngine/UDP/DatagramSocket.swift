@@ -2,27 +2,27 @@ internal import CRingway
 internal import Glibc
 internal import RingwayStorage
 
-/// Where the multishot receive of a datagram socket stands.
+/// The state of a datagram socket's multishot receive.
 enum DatagramReceive: UInt8, BitwiseCopyable {
-    /// The kernel has none.
+    /// None is in flight.
     case idle
     case armed
-    /// It found no buffer, and is to be armed when one has come back.
+    /// It found no buffer; re-armed after one was released.
     case starved
 }
 
-/// The host side of a UDP mapping or a ping: one unconnected socket.
+/// The host socket of a UDP mapping or a ping: unconnected.
 struct DatagramSocket: BitwiseCopyable {
     var descriptor: Int32
     /// The mapping or ping in the stack.
     var flow: Handle
     var isIPv4: Bool
     var receive = DatagramReceive.idle
-    /// The shard's raw socket rather than a ping socket of its own: replies come with an IP header, and not here.
+    /// The ping uses the shard's raw socket: replies are received there.
     var isRaw = false
-    /// The identifier in the echoes sent by a raw socket, in host order.
+    /// The identifier of echoes sent by a raw socket, in host order.
     var identifier: UInt16 = 0
-    /// The kernel refused to cut a train for this socket: the path's MTU is smaller, or its device cannot.
+    /// The kernel refused to segment a train for this socket: the path MTU is smaller, or the device cannot.
     var cannotSegment = false
     var fragmentation = FragmentationSetting()
 
@@ -32,7 +32,7 @@ struct DatagramSocket: BitwiseCopyable {
         self.isIPv4 = isIPv4
     }
 
-    /// A UDP socket that gathers trains of datagrams and reports errors. A negated `errno` when there is none.
+    /// A UDP socket with GRO that reports errors; a negated `errno` on failure.
     static func openUDP(ipv4: Bool) -> Int32 {
         let descriptor = Endpoint.open(family: ipv4 ? AF_INET : AF_INET6, type: Int32(SOCK_DGRAM.rawValue))
         guard descriptor >= 0 else { return descriptor }
@@ -42,7 +42,7 @@ struct DatagramSocket: BitwiseCopyable {
         return descriptor
     }
 
-    /// A ping socket, where `net.ipv4.ping_group_range` admits us, and a negated `errno` where not.
+    /// A ping socket, if `net.ipv4.ping_group_range` permits, otherwise a negated `errno`.
     static func openPing(ipv4: Bool) -> Int32 {
         let descriptor = Endpoint.open(
             family: ipv4 ? AF_INET : AF_INET6, type: Int32(SOCK_DGRAM.rawValue),

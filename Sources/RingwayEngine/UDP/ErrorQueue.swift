@@ -2,36 +2,36 @@ internal import CRingway
 internal import Glibc
 internal import RingwayWire
 
-/// What the kernel learned about a datagram that went no further (ip(7), IP_RECVERR).
+/// A queued error about a datagram (ip(7), IP_RECVERR).
 struct DatagramError: Sendable {
-    /// Who noticed.
+    /// The origin of the error.
     enum Origin: Sendable { case local, icmp }
 
     var origin: Origin
     var errno: Int32
     var type: UInt8
     var code: UInt8
-    /// The MTU where the error is about size.
+    /// The MTU if the error is about size.
     var information: UInt32
     /// The router or host that reported it.
     var offender: IPAddress?
-    /// Where the datagram was sent to.
+    /// The destination of the datagram.
     var destination: TransportAddress
 }
 
-/// A socket's queue of errors, read one at a time without waiting.
+/// Reads a socket's error queue, without waiting.
 struct ErrorQueue {
-    /// The oldest error of a socket, without what came back; `nil` when the queue is empty.
+    /// The oldest error of a socket, without the quoted data; `nil` if the queue is empty.
     static func first(of descriptor: Int32) -> DatagramError? {
         var first: DatagramError?
         _ = next(of: descriptor) { error, _ in first = error }
         return first
     }
 
-    /// Errors that are read at a time; what is left comes with the next one.
+    /// The most errors read at a time; the rest is read with the next one.
     private static var drainLimit: Int { 16 }
 
-    /// Reads the errors that a socket has queued, oldest first; returns how many there were.
+    /// Reads a socket's queued errors, oldest first; returns their number.
     static func drain(
         _ descriptor: Int32, _ take: (DatagramError, UnsafeRawBufferPointer) -> Void
     ) -> Int {
@@ -40,16 +40,16 @@ struct ErrorQueue {
         return count
     }
 
-    // A datagram's payload, then control data, then the address it was sent to.
+    // A datagram's payload, then control data, then its destination.
     private static var payloadLimit: Int { 2_048 }
     private static var controlLimit: Int { 512 }
     private static var nameLimit: Int { 128 }
 
-    /// The next error and as much of the datagram as came back, or `nil` when the queue is empty.
+    /// The next error and the quoted part of the datagram, or `nil` if the queue is empty.
     static func next(
         of descriptor: Int32, _ take: (DatagramError, UnsafeRawBufferPointer) -> Void
     ) -> Bool {
-        // On the stack: a temporary allocation of this size would come from the heap.
+        // On the stack: a temporary allocation of this size would use the heap.
         var storage = InlineArray<336, UInt64>(repeating: 0)
         return withUnsafeMutableBytes(of: &storage) { memory -> Bool in
             guard let base = memory.baseAddress, memory.count >= payloadLimit + controlLimit + nameLimit else {

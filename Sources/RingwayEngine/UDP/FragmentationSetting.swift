@@ -3,15 +3,15 @@ internal import Glibc
 internal import RingwayReactor
 internal import RingwayRing
 
-/// Whether the host's kernel and routers may cut what a socket sends (ip(7), IP_MTU_DISCOVER). No control message says so
-/// for one datagram, so it is the socket's, and told to the kernel when it changes.
+/// Whether the host's kernel and routers may fragment a socket's datagrams (ip(7), IP_MTU_DISCOVER). No control message
+/// sets it per datagram, so it is set on the socket when it changes.
 struct FragmentationSetting: Equatable, Sendable, BitwiseCopyable {
-    /// Datagrams longer than the path's MTU are refused.
+    /// Datagrams longer than the path MTU are refused.
     private(set) var forbids = false
 
     init() {}
 
-    /// What a new socket does: cuts datagrams that do not fit, and forbids routers to cut those that do.
+    /// The default of a new socket: the kernel fragments datagrams above the path MTU, and sets DF on others.
     mutating func set(_ forbids: Bool, on descriptor: Int32, ipv4: Bool) {
         self.forbids = forbids
         _ = ringway_set_option(
@@ -19,8 +19,8 @@ struct FragmentationSetting: Equatable, Sendable, BitwiseCopyable {
             forbids ? IP_PMTUDISC_DO : IP_PMTUDISC_WANT)
     }
 
-    /// Has a socket refuse what does not fit its path, or fragment it, as the guest asks. What was prepared before goes out
-    /// first, as it was asked for.
+    /// Sets whether a socket refuses or fragments datagrams above the path MTU, as the guest's DF demands. Datagrams
+    /// prepared before are submitted first.
     @inline(__always)
     mutating func forbid(_ wanted: Bool, on descriptor: Int32, ipv4: Bool, _ core: inout ShardCore) {
         guard forbids != wanted else { return }

@@ -2,8 +2,8 @@ internal import RingwayStack
 internal import RingwayStorage
 internal import RingwayWire
 
-/// Datagrams from one sender to one mapping that came right after each other, gathered in the buffer of the first to go to
-/// the guest as one frame.
+/// Consecutive datagrams from one sender to one mapping, gathered in the buffer of the first and sent to the guest as
+/// one super-frame.
 struct GatheredTrain {
     private(set) var lease = Lease.none
     private(set) var mapping = Handle(slot: .max, generation: 0)
@@ -11,7 +11,7 @@ struct GatheredTrain {
     private(set) var offset = 0
     private(set) var length = 0
     private(set) var marks = DatagramMarks()
-    /// Bytes of the first datagram, and of all that follow but the last.
+    /// Bytes of the first datagram, and of all that follow except the last.
     private var size = 0
 
     init() {}
@@ -29,10 +29,10 @@ struct GatheredTrain {
 
     var isEmpty: Bool { lease.isNone }
 
-    /// Bytes of each datagram but the last; zero where there is one.
+    /// Bytes of each datagram except the last; zero if there is one.
     var segmentSize: Int { length > size ? size : 0 }
 
-    /// Copies a datagram to the end of the train where it may follow; false where it may not.
+    /// Copies a datagram to the end of the train if it may follow; otherwise returns false.
     @inline(__always)
     mutating func join(
         _ datagram: ReceivedDatagram, _ other: Lease, for mapping: Handle, _ space: BufferSpace

@@ -1,23 +1,23 @@
 internal import Glibc
 internal import RingwayStack
 
-// What the guest is told about errors of host sockets.
+// ICMP errors to the guest for errors of host sockets.
 
 extension ICMPError.Reason {
-    /// What the guest is told about an error that the kernel queued; `nil` for nothing.
+    /// The ICMP error for a queued error of the kernel; `nil` for none.
     init?(_ error: DatagramError) {
         switch error.origin {
         case .icmp:
             self = .reported(type: error.type, code: error.code, parameter: error.information)
-        // It is told when the send's own result comes, which has the datagram too.
+        // Reported when the send completes, which has the datagram, too.
         case .local where error.errno == EMSGSIZE: return nil
         case .local: self.init(errno: error.errno, information: error.information)
         }
     }
 
-    /// The same of an error by which a send failed.
+    /// The ICMP error for a failed send.
     ///
-    /// - Parameter information: the MTU where the error is about size, or zero.
+    /// - Parameter information: the MTU if the error is about size, or zero.
     init?(errno error: Int32, information: UInt32) {
         switch error {
         case ECONNREFUSED: self = .portUnreachable

@@ -1,20 +1,20 @@
 internal import RingwayStorage
 internal import RingwayWire
 
-/// A datagram, or several of one size, from the guest to the host's network. It owns one hold of the buffer.
+/// A datagram, or several of one size, from the guest to the host's network. It owns one reference to the buffer.
 struct OutgoingDatagram: BitwiseCopyable {
     /// The mapping or ping in the stack.
     var flow: Handle
     var target: TransportAddress
     var lease: Lease
-    /// Where in the buffer the payload lies, in bytes.
+    /// The offset of the payload in the buffer.
     var offset: UInt32
     var length: UInt32
-    /// Bytes of each datagram but the last; zero for a single one.
+    /// Bytes of each datagram except the last; zero for a single one.
     var segmentSize: UInt16
     var hopLimit: UInt8
     var trafficClass: UInt8
-    /// It is refused where it does not fit the path.
+    /// Refused if it exceeds the path MTU.
     var dontFragment: Bool
 
     func payload(in space: BufferSpace) -> UnsafeMutableRawBufferPointer {

@@ -2,12 +2,12 @@ internal import CRingway
 internal import Glibc
 internal import RingwayWire
 
-/// The MTU of the host's path to a destination.
+/// The path MTU from the host to a destination.
 enum PathMTU {
-    /// What the kernel knows of it: the route's, the device's, or what routers on the way have reported; `nil` without a
-    /// route. Costs four system calls: for errors only.
+    /// The kernel's value: the route's, the device's, or the one reported by routers; `nil` without a route. Costs four
+    /// system calls: for errors only.
     ///
-    /// - Parameter source: the host's address that is sent from; `nil` for the kernel's choice.
+    /// - Parameter source: the host's source address; `nil` for the kernel's choice.
     static func toward(_ destination: TransportAddress, from source: IPAddress? = nil) -> UInt32? {
         let ipv4 = destination.address.isIPv4
         let descriptor = Endpoint.open(family: ipv4 ? AF_INET : AF_INET6, type: Int32(SOCK_DGRAM.rawValue))
@@ -16,7 +16,7 @@ enum PathMTU {
         if let source, source.isIPv4 == ipv4 {
             _ = named(TransportAddress(address: source, port: 0)) { bind(descriptor, $0, $1) }
         }
-        // A port is not needed to find the path, and zero is none.
+        // The port does not affect the path, but zero is invalid.
         let target = TransportAddress(address: destination.address, port: max(1, destination.port))
         guard named(target, { connect(descriptor, $0, $1) }) == 0 else { return nil }
         let mtu = ringway_get_option(

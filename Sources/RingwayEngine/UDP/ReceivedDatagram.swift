@@ -5,23 +5,23 @@ internal import RingwayStack
 internal import RingwayStorage
 internal import RingwayWire
 
-/// Where a received datagram lies in its buffer, and what the kernel said about it.
+/// A received datagram's place in its buffer, and its control data.
 struct ReceivedDatagram {
     var sender: TransportAddress
     /// In bytes, from the start of the buffer.
     var offset: Int
     var length: Int
     var notes: ringway_datagram_notes
-    /// Bytes of each datagram but the last where the kernel joined several; zero for one.
+    /// Bytes of each datagram except the last if the kernel joined several (GRO); zero for one.
     var segmentSize: Int { Int(notes.segment_size) }
-    /// What the guest is to see of its header; a hop limit of zero is not for a wire.
+    /// The header fields to pass to the guest; a hop limit of zero is replaced.
     var marks: DatagramMarks {
         DatagramMarks(
             hopLimit: notes.hop_limit < 0 ? 64 : UInt8(clamping: max(1, notes.hop_limit)),
             trafficClass: notes.traffic_class < 0 ? 0 : UInt8(truncatingIfNeeded: notes.traffic_class))
     }
 
-    /// The host's address that the datagram came to, where the socket was told to say so.
+    /// The host's address that the datagram was sent to, if the socket reports it.
     var local: IPAddress? {
         notes.has_local ? IPAddress(high: notes.local_high, low: notes.local_low) : nil
     }
@@ -33,10 +33,11 @@ struct ReceivedDatagram {
         self.notes = notes
     }
 
-    /// Reads what the kernel laid before the payload (io_uring_recvmsg_multishot(3)); every length is checked.
+    /// Parses the data that the kernel wrote before the payload (io_uring_recvmsg_multishot(3)); every length is
+    /// checked.
     ///
     /// - Parameter bytes: a completion's result.
-    /// - Returns: `nil` for what is no whole datagram of IPv4 or IPv6; the buffer stays the caller's.
+    /// - Returns: `nil` if it is no complete datagram of IPv4 or IPv6; the buffer stays the caller's.
     static func read(_ lease: Lease, bytes: Int, _ core: inout ShardCore) -> ReceivedDatagram? {
         let prologue = MemoryLayout<io_uring_recvmsg_out>.size
         let payloadOffset = prologue + Int(ShardCore.nameRoom) + ShardCore.controlRoom

@@ -2,11 +2,11 @@ internal import CRingway
 internal import RingwayStorage
 internal import RingwayWire
 
-/// One `sendmsg` in the kernel's hands: everything it points to stays in place until it completes.
+/// One `sendmsg` in flight: everything it points to stays in place until it completes.
 struct SendMessage: BitwiseCopyable {
     /// The most slices in one send.
     static var sliceLimit: Int { 16 }
-    /// Bytes of control data: source address, hop limit, traffic class and segment size (40 + 3 × 24) at once.
+    /// Bytes of control data: source address, hop limit, traffic class and segment size (40 + 3 × 24) together.
     static var controlLimit: Int { 112 }
 
     var header = msghdr()
@@ -17,17 +17,17 @@ struct SendMessage: BitwiseCopyable {
     var count = 0
     /// The mapping or socket the message belongs to.
     var owner = Handle(slot: 0, generation: 0)
-    /// Where a datagram goes, to say so when it fails, and how: what the datagrams of a train have in common.
+    /// The destination of a datagram, for error reports, and its header fields: common to the datagrams of a train.
     var target = TransportAddress(address: IPAddress(high: 0, low: 0), port: 0)
-    /// The host's address that a datagram leaves from; `nil` for the socket's own.
+    /// The host's source address; `nil` for the socket's own.
     var source: IPAddress?
     var hopLimit: UInt8 = 64
     var trafficClass: UInt8 = 0
-    /// The socket was told to refuse it where it does not fit the path.
+    /// The socket was set to refuse it above the path MTU.
     var dontFragment = false
-    /// Bytes of each datagram of a train but the last; zero for a single datagram that nothing may follow.
+    /// Bytes of each datagram of a train except the last; zero for a single datagram that nothing may follow.
     var segmentSize: UInt16 = 0
-    /// The message was refused once, for an error that was not its own.
+    /// The message was refused once, for an error of an earlier datagram.
     var hasRetried = false
 
     init() {}
@@ -36,14 +36,14 @@ struct SendMessage: BitwiseCopyable {
     private static let controlOffset = MemoryLayout<SendMessage>.offset(of: \.control) ?? 0
     private static let addressOffset = MemoryLayout<SendMessage>.offset(of: \.address) ?? 0
 
-    /// Adds a slice that `lease` holds.
+    /// Adds a slice of the buffer `lease`.
     mutating func append(_ address: UnsafeMutableRawPointer, _ length: Int, _ lease: Lease) {
         slices[count] = iovec(iov_base: address, iov_len: length)
         leases[count] = lease
         count += 1
     }
 
-    /// Points the header at the slices, once they are all there.
+    /// Sets the header's slices, once all are added.
     static func seal(
         _ message: UnsafeMutablePointer<SendMessage>, address: Bool, controlLength: Int
     ) -> UnsafeMutablePointer<msghdr> {
@@ -66,22 +66,22 @@ struct SendMessage: BitwiseCopyable {
     /// The bytes of the first slice, which is the only one of a datagram.
     var length: Int { slices[0].iov_len }
 
-    /// Several datagrams in one piece, which the kernel is asked to cut (UDP_SEGMENT).
+    /// Several datagrams in one buffer, for the kernel to segment (UDP_SEGMENT).
     var isTrain: Bool { segmentSize > 0 && length > Int(segmentSize) }
 
-    /// Whether `bytes` more may follow as one datagram of the same train: it is not longer than those before, none
-    /// of which was shorter than the first, and the whole stays within what UDP and the kernel can take.
+    /// Whether `bytes` more may follow as one datagram of the same train: it is not longer than the first, none so far
+    /// was shorter, and the total stays within the limits of UDP and the kernel.
     func hasRoom(forDatagramOf bytes: Int) -> Bool {
         let size = Int(segmentSize)
         return size > 0 && bytes > 0 && bytes <= size && length.isMultiple(of: size)
             && length + bytes <= min(size * Self.trainLimit, Self.trainBytes)
     }
 
-    /// Datagrams in one train (the kernel's UDP_MAX_SEGMENTS was 64 before Linux 6.12), and their bytes.
+    /// The most datagrams in one train (the kernel's UDP_MAX_SEGMENTS was 64 before Linux 6.12), and their bytes.
     static var trainLimit: Int { 64 }
     static var trainBytes: Int { 65_535 - 48 }
 
-    /// Points the header of a datagram at its payload, address and control data.
+    /// Sets the payload, address and control data of a datagram's header.
     static func sealDatagram(_ message: UnsafeMutablePointer<SendMessage>) -> UnsafeMutablePointer<msghdr> {
         let control = control(of: message)
         let ipv4 = message.pointee.target.address.isIPv4
@@ -89,7 +89,7 @@ struct SendMessage: BitwiseCopyable {
         if let source = message.pointee.source {
             length = Int(ringway_write_source_control(control, source.isIPv4, source.high, source.low))
         }
-        // 64 is what the host's kernel sets by itself, and what a guest sends that sets nothing, less one hop.
+        // 64 is the host kernel's default, and that of a guest less one hop.
         let hopLimit = message.pointee.hopLimit
         length += Int(
             ringway_write_datagram_control(
@@ -98,7 +98,7 @@ struct SendMessage: BitwiseCopyable {
         return seal(message, address: true, controlLength: length)
     }
 
-    /// Where control data is written.
+    /// The memory for control data.
     static func control(of message: UnsafeMutablePointer<SendMessage>) -> UnsafeMutableRawPointer {
         UnsafeMutableRawPointer(message) + controlOffset
     }

@@ -10,15 +10,15 @@ internal import RingwayWire
 ///
 /// ## Theory of operation
 ///
-/// A mapping has one unconnected socket, opened with its first datagram and beside the slot that the mapping has in the
-/// stack. A multishot receive stays armed on it as long as there are buffers. Datagrams that follow each other are joined
-/// to trains both ways: toward the host by `DatagramSender`, toward the guest in the buffer of the first (`gathered`),
-/// within one turn. Errors that the kernel queues on the socket, and those by which sends fail, reach the guest as ICMP.
+/// A mapping has one unconnected socket, opened with its first datagram, in a table parallel to the stack's. A
+/// multishot receive stays armed on it as long as there are buffers. Consecutive datagrams within a turn are joined to
+/// trains in both directions: toward the host by `DatagramSender`, toward the guest in the buffer of the first
+/// (`gathered`). Errors in the socket's queue, and errors of sends, reach the guest as ICMP.
 struct UDPSockets: ~Copyable {
     enum Operation: UInt8, ShardOperation {
         /// A multishot receive of a mapping's socket.
         case receive
-        /// The send of a message, which the tag names.
+        /// The send of the message that the tag identifies.
         case send
 
         static var owner: OperationOwner { .udp }
@@ -29,7 +29,7 @@ struct UDPSockets: ~Copyable {
     private var sockets: SlotTable<DatagramSocket>
     private var sender: DatagramSender
     private var gathered = GatheredTrain()
-    /// Some socket's receive found no buffer.
+    /// The receive of some socket found no buffer.
     private var hasStarved = false
 
     init(shared: EngineShared, counters: Counters) throws(MemoryFailure) {
@@ -39,7 +39,7 @@ struct UDPSockets: ~Copyable {
         sender = DatagramSender(Operation.send, counters: counters)
     }
 
-    /// Routes a completion of one of the component's operations.
+    /// Handles a completion of one of the component's operations.
     @inline(__always)
     mutating func complete(_ completion: Completion, _ core: inout ShardCore, _ stack: inout Stack) {
         switch Operation(completion.tag) {
@@ -68,7 +68,7 @@ struct UDPSockets: ~Copyable {
             datagram, on: socket.pointee.descriptor, canSegment: !socket.pointee.cannotSegment, &core)
     }
 
-    /// The socket of a datagram's mapping, opened when its first datagram is sent.
+    /// The socket of a datagram's mapping, opened with its first datagram.
     private mutating func openSocket(
         _ datagram: OutgoingDatagram, _ core: inout ShardCore, _ stack: inout Stack
     ) -> UnsafeMutablePointer<DatagramSocket>? {
@@ -84,7 +84,7 @@ struct UDPSockets: ~Copyable {
             stack.datagramSocketFailed(mapping)
             return nil
         }
-        // Bound now: a receive on a socket without a port would find nothing.
+        // Bound now, because a receive on a socket without a port would find nothing.
         var any = SocketAddress(
             TransportAddress(
                 address: ipv4 ? IPAddress(IPv4Address(rawValue: 0)) : IPAddress(high: 0, low: 0), port: 0))
@@ -97,8 +97,8 @@ struct UDPSockets: ~Copyable {
         return socket
     }
 
-    /// Counts the descriptor of a mapping, in the place of the guest's oldest one where it has its share; false when it
-    /// cannot be had, which the guest is told.
+    /// Counts the descriptor of a mapping; if the guest's share is used up, its oldest mapping ends for it. False if
+    /// that fails, which the guest is told by ICMP.
     private mutating func isAdmitted(
         _ datagram: OutgoingDatagram, _ core: inout ShardCore, _ stack: inout Stack
     ) -> Bool {
@@ -128,8 +128,8 @@ struct UDPSockets: ~Copyable {
         core.releaseMessage(place.slot)
     }
 
-    /// Deals with a message that the kernel refused: true when it is on its way again, whole or in pieces. Otherwise the
-    /// guest has been told.
+    /// Handles a message that the kernel refused: true if it was sent again, whole or in pieces. Otherwise the guest
+    /// gets an error.
     private mutating func isSentAgain(
         _ message: UnsafeMutablePointer<SendMessage>, _ place: Handle, _ error: Int32, _ core: inout ShardCore,
         _ stack: inout Stack
@@ -142,7 +142,7 @@ struct UDPSockets: ~Copyable {
         switch sender.retry(message, place, after: error, queuedErrors: queued, on: descriptor, &core) {
         case .retried: return true
         case .separated:
-            // Of datagrams that must not be cut the guest makes smaller ones, which may go as trains again.
+            // If datagrams must not be fragmented the guest will send smaller ones, which may be trains again.
             if !dontFragment || error != EMSGSIZE && error != EINVAL { socket.pointee.cannotSegment = true }
             return true
         case .failed(let pathMTU):
@@ -151,7 +151,7 @@ struct UDPSockets: ~Copyable {
         }
     }
 
-    /// Tells the guest of the errors that a mapping's socket has queued; returns how many there were.
+    /// Passes errors in the queue of a mapping's socket to the stack; returns their number.
     private static func reportErrors(of descriptor: Int32, _ mapping: Handle, _ stack: inout Stack) -> Int {
         ErrorQueue.drain(descriptor) { error, payload in
             guard let reason = ICMPError.Reason(error) else { return }
@@ -163,7 +163,7 @@ struct UDPSockets: ~Copyable {
     mutating func close(_ mapping: Handle, _ core: inout ShardCore) {
         guard let socket = self.socket(mapping) else { return }
         if socket.pointee.receive == .armed { core.cancel(Operation.receive.tag(mapping)) }
-        // What is in flight keeps the file, or ends; its completions find a stale handle.
+        // Operations in flight keep the file open, or end; their completions find a stale handle.
         core.close(socket.pointee.descriptor, reset: false)
         sockets.remove(mapping.slot)
         counters.add(.hostSockets, -1)
@@ -203,7 +203,7 @@ struct UDPSockets: ~Copyable {
         }
     }
 
-    /// Arms again, when buffers have come back, the receives that had found none.
+    /// Re-arms receives that had found no buffer.
     mutating func retryStarved(_ core: inout ShardCore) {
         guard hasStarved, core.receiveBuffers.available > 0 else { return }
         hasStarved = false
@@ -213,7 +213,7 @@ struct UDPSockets: ~Copyable {
         }
     }
 
-    /// Gathers a datagram, or hands it to the stack when nothing may be joined to it. Takes the lease.
+    /// Gathers a datagram, or passes it to the stack if nothing may be joined to it. Takes the lease.
     private mutating func gather(
         _ datagram: ReceivedDatagram, _ lease: Lease, for mapping: Handle, _ core: inout ShardCore,
         _ stack: inout Stack
@@ -235,7 +235,7 @@ struct UDPSockets: ~Copyable {
         }
     }
 
-    /// Hands what was gathered to the stack.
+    /// Passes the gathered train to the stack.
     mutating func endGathering(_ stack: inout Stack) {
         guard !gathered.isEmpty else { return }
         let train = gathered
