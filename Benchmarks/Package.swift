@@ -1,8 +1,9 @@
 // swift-tools-version: 6.3
 import PackageDescription
 
-// A package of its own, so that nobody who builds or embeds Ringway fetches what only its benchmarks need. The modules
-// are Ringway's own sources by symbolic links: they are not products, and measuring them must not make them so.
+// A separate package, so that building or embedding Ringway does not fetch the dependencies of its benchmarks. The
+// modules are symbolic links to Ringway's own sources: they are not products, and benchmarks must not require them to
+// be.
 
 let settings: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
@@ -13,7 +14,7 @@ let settings: [SwiftSetting] = [
 let package = Package(
     name: "ringway-benchmarks",
     dependencies: [
-        // Without its traits: they bring interposers that this measurement does without (see tools/allocations).
+        // Without its traits, whose interposers are not needed here (see tools/allocations).
         .package(url: "https://github.com/ordo-one/benchmark.git", exact: "1.38.1", traits: [])
     ],
     targets: [

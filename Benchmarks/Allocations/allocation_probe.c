@@ -1,14 +1,14 @@
-// Counts what the shards of a running ringway take from the heap. Preloaded (LD_PRELOAD), so that what is measured is the
-// very program that is shipped.
+// Counts heap allocations of the shards of a running ringway. Preloaded (LD_PRELOAD), so that the shipped program
+// itself is measured.
 //
-// A thread is watched from the moment it calls itself "ringway-shard" (prctl, PR_SET_NAME). The totals lie in the file
-// that RINGWAY_PROBE_RECORD names, 64-bit words in the machine's order, to be read at any time:
+// A thread is watched from the moment it sets its name to "ringway-shard" (prctl, PR_SET_NAME). The totals are in the
+// file RINGWAY_PROBE_RECORD, as 64-bit words in host byte order, readable at any time:
 //
 //     0  allocations by watched threads          3  threads watched
 //     1  bytes they asked for                    4  allocations by every other thread
 //     2  blocks they freed                       5  set by the reader: stacks are wanted
 //
-// While word 5 is set, the stack of each allocation goes to the file that RINGWAY_PROBE_STACKS names.
+// While word 5 is set, the stack of each allocation is written to the file RINGWAY_PROBE_STACKS.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <execinfo.h>
@@ -26,7 +26,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-// The C library's own allocator, by the names under which it exports it to those who replace the public ones.
+// The C library's own allocator, by the names that it exports for replacements of the public ones.
 extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t count, size_t size);
 extern void *__libc_realloc(void *block, size_t size);
@@ -37,7 +37,7 @@ struct record {
     _Atomic uint64_t allocations, bytes, frees, threads, others, wants_stacks;
 };
 
-// Where counting goes until the record is mapped, and for good when there is none.
+// Counts here until the record is mapped, and always if there is none.
 static struct record unmapped;
 static struct record *record = &unmapped;
 static int stacks = -1;

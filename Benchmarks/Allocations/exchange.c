@@ -1,4 +1,4 @@
-// Many small messages to and fro: a server that echoes, and clients that send one message and wait for its echo.
+// Exchanges many small messages: a server that echoes, and clients that send one message and wait for its echo.
 //
 //     exchange serve PORT
 //     exchange ask ADDRESS PORT SECONDS CONNECTIONS BYTES      prints how many exchanges there were

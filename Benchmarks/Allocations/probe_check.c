@@ -1,5 +1,5 @@
-// Proves that the probe sees what it is there to see: a thread with a shard's name allocates in every way there is, one
-// without it too, and this prints the two numbers that the probe must have counted.
+// Checks the probe: a thread with a shard's name makes every kind of allocation, so does one without, and the program
+// prints the two numbers that the probe must have counted.
 #define _GNU_SOURCE
 #include <malloc.h>
 #include <pthread.h>

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #define BLOCK 65536
-// Far beyond the last level of any cache, together.
+// Together far larger than any cache.
 #define BLOCKS 4096
 
 static long now(void) {

@@ -3,13 +3,13 @@ import Processors
 import Synchronization
 import Workloads
 
-/// Threads that pump one shard each, all at the same time.
+/// Threads that pump one shard each, simultaneously.
 final class Pump: Sendable {
-    /// Frames of all shards together in a second, and a shard's time for one.
+    /// Frames of all shards per second, and a shard's time per frame.
     struct Rate {
         var framesPerSecond: Double
         var nanosecondsPerFrame: Double
-        /// Of all frames, how many were handed over: 0 to 1.
+        /// The fraction of frames that were handed over: 0 to 1.
         var handedOver: Double
     }
 
@@ -20,7 +20,7 @@ final class Pump: Sendable {
     private let shards: PumpedShards
     private let kind: PumpedKind
     private let mix: PumpedMix
-    /// Written by the measuring thread alone, twice; everybody reads it once a turn.
+    /// Written twice, by the measuring thread; every pumping thread reads it once a turn.
     private let phase = Atomic<UInt32>(Phase.warming.rawValue)
     private let ready = Atomic<Int>(0)
     private let results = Mutex<[Rate]>([])
@@ -68,8 +68,8 @@ final class Pump: Sendable {
         }
     }
 
-    /// A pumping thread's life. Declared here, not as a closure at the point of use, so that no actor's isolation is
-    /// inherited.
+    /// The body of a pumping thread. A declaration rather than a closure at the point of use, so that it inherits no
+    /// actor isolation.
     private static let body: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = { argument in
         guard let argument else { return nil }
         let worker = Unmanaged<Worker>.fromOpaque(argument).takeRetainedValue()
@@ -90,7 +90,7 @@ final class Pump: Sendable {
         let frames = Double(shard.pointee.framesPumped - before.frames)
         let handed = Double(shard.pointee.framesHandedOver - before.handed)
         results.withLock {
-            // A shard that the machine did not let run has no cost of a frame to tell.
+            // A shard that the scheduler never ran has no cost per frame.
             $0.append(
                 Rate(
                     framesPerSecond: frames / max(1, elapsed) * 1e9, nanosecondsPerFrame: elapsed / max(1, frames),

@@ -2,22 +2,22 @@ internal import Glibc
 internal import Processors
 internal import Workloads
 
-// Shards pumped at full speed with frames from memory: what they cost without any kernel, and whether two cost less time
-// than one.
+// Pumps shards at full speed with frames from memory: the cost without any kernel, and the scaling from one shard to
+// two.
 //
 // usage: pump SHARDS KIND PERCENT MILLISECONDS
 //
-//   SHARDS         threads, each on a processor of its own
+//   SHARDS         threads, each on its own processor
 //   KIND           receive, transmit or segments
 //   PERCENT        of frames that arrive at a shard that does not own their flow; with two shards or more
-//   MILLISECONDS   how long is measured, after a tenth of it that is not
+//   MILLISECONDS   the measured time, after a tenth of it for warm-up
 //
 //        pump machine
 //
 // prints bytes per second that one processor copies through memory, and picoseconds of a system call.
 //
-// Otherwise prints one line: frames per second of all shards together, picoseconds of one shard per frame, and how many of ten
-// thousand frames were handed over.
+// Otherwise prints one line: frames per second of all shards together, picoseconds of one shard per frame, and the
+// number of handed-over frames in ten thousand.
 
 if CommandLine.arguments.dropFirst().first == "machine" {
     let length = 300_000_000

@@ -4,8 +4,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-// What no frame of an undisturbed connection meets. Defined elsewhere and returning, so that the compiler has to keep
-// whatever it would have to keep around the real thing.
+// Code that no frame of an undisturbed connection reaches. Defined in another file and returning, so that the compiler
+// must keep the same state around the calls as around the real functions.
 
 struct twin;
 struct connection;

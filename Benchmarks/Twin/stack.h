@@ -4,7 +4,7 @@
 #include "storage.h"
 #include "wire.h"
 
-// The tables of a stack, as Ringway lays them out.
+// The tables of a stack, in Ringway's layout.
 
 struct key {
     struct address guest, remote;

@@ -2,7 +2,7 @@
 
 #include "stack.h"
 
-// The guest and the host that pump the twin: word for word what `PumpedShard` does around the stack.
+// The simulated guest and host: the same as `PumpedShard` around the stack.
 
 #define TRANSPORT (12 + 14 + 20)
 #define FIRST_PORT 10000

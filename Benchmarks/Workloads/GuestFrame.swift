@@ -6,7 +6,7 @@ final class GuestFrame {
     static let gatewayMAC = MACAddress(rawValue: 0x5255_0000_0001)
     static let guest = IPv4Address(192, 168, 127, 2)
     static let remote = IPv4Address(203, 0, 113, 9)
-    /// Where the pieces of a frame begin.
+    /// The offsets of a frame's parts.
     static let network = VirtioNetHeader.length + 14
     static let transport = network + 20
 
@@ -23,7 +23,7 @@ final class GuestFrame {
 
     var buffer: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: bytes, count: count) }
 
-    /// A TCP segment, as a super-frame when the payload exceeds one segment. The checksum is left to us, or made.
+    /// A TCP segment, as a super-frame if the payload exceeds one segment, with a partial or a complete checksum.
     static func segment(
         payload: Int, sequence: UInt32, acknowledgement: UInt32, port: UInt16 = 40_000, flags: TCPFlags = [.ack],
         options: [UInt8] = [], isChecksummed: Bool = false
@@ -63,7 +63,7 @@ final class GuestFrame {
         return copy
     }
 
-    /// The gateway's address asked for.
+    /// An ARP request for the gateway's address.
     static func addressRequest() -> GuestFrame {
         let frame = GuestFrame(count: network + 28)
         VirtioNetFields().write(to: frame.bytes)
@@ -76,7 +76,7 @@ final class GuestFrame {
         return frame
     }
 
-    /// DHCPDISCOVER with what a common client asks for.
+    /// DHCPDISCOVER with a common client's options.
     static func discover() -> GuestFrame {
         let frame = GuestFrame(count: transport + 8 + 300)
         let message = frame.bytes + transport + 8

@@ -1,7 +1,7 @@
 import RingwayStorage
 import RingwayWire
 
-/// What one shard hands to another, laid out as the engine's own message.
+/// A message from one shard to another, in the layout of the engine's own.
 struct HandedFrame: BitwiseCopyable, Sendable {
     enum Kind: UInt8, BitwiseCopyable { case frame, leases, accepted }
 

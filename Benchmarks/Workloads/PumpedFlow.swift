@@ -1,9 +1,9 @@
 import RingwayStorage
 
-/// The guest's end of a connection, as little of it as keeps the stack going.
+/// The guest's end of a connection, with the minimum state.
 struct PumpedFlow: BitwiseCopyable {
     let port: UInt16
-    /// What the guest sends next, and what it has received up to.
+    /// The guest's next sequence number, and its acknowledgement number.
     var guestNext: UInt32 = 1_000
     var stackNext: UInt32 = 0
     var handle = Handle(slot: 0, generation: 0)

@@ -1,4 +1,4 @@
-/// Which frames a pump repeats.
+/// The frames that a pump repeats.
 public enum PumpedKind: String, Sendable {
     /// Super-frames of 64,240 bytes from the guest.
     case receive
@@ -10,12 +10,12 @@ public enum PumpedKind: String, Sendable {
     var payload: Int { self == .segments ? 64 : 64_240 }
 }
 
-/// How many of a turn's frames belong to the shard they arrive at, and how many to the next one.
+/// The number of a turn's frames that belong to the receiving shard, and to the next one.
 public struct PumpedMix: Sendable {
     public let local: Int
     public let foreign: Int
 
-    /// - Parameter percent: the share of foreign frames.
+    /// - Parameter percent: the share of frames for the next shard.
     public init(percent: Int) {
         foreign = (20 * percent + 50) / 100
         local = 20 - foreign

@@ -2,7 +2,7 @@ import RingwayStack
 import RingwayStorage
 import RingwayWire
 
-/// Frames that arrive at one shard and belong to another, and the way home of their buffers.
+/// Frames that arrive at one shard and belong to another, and the return of their buffers.
 extension PumpedShard {
     @inline(__always)
     mutating func post(_ lease: Lease, _ summary: FrameSummary, length: Int, to other: Int) {
@@ -36,7 +36,7 @@ extension PumpedShard {
         }
     }
 
-    /// How many leases a chain has.
+    /// The number of leases on a chain.
     @inline(__always)
     private func returned(_ chain: Lease) -> Int {
         var lease = chain
@@ -48,7 +48,7 @@ extension PumpedShard {
         return count
     }
 
-    /// Sends home the leases of other shards that were released here.
+    /// Returns released leases to the shards that own them.
     mutating func flushStrays() {
         guard pool.pointee.strayCount > 0 else { return }
         for other in 0..<count where other != index {

@@ -3,7 +3,7 @@ import RingwayWire
 
 /// Segments with timestamps (RFC 7323), as every Linux guest sends them.
 extension PumpedShard {
-    /// The option as kernels write it, of the clock's first millisecond.
+    /// The option as kernels write it, in the clock's first millisecond.
     static var timestamps: [UInt8] { [1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0] }
     /// Bytes of the headers of such a segment.
     private static var headersLength: Int { GuestFrame.transport + 32 }
@@ -38,7 +38,7 @@ extension PumpedShard {
         finishTurn()
     }
 
-    /// Opens the congestion window until the host is asked for whole super-frames.
+    /// Opens the congestion window until the stack requests whole super-frames from the host.
     mutating func warmUpStamped(payload: Int) {
         for _ in 0..<1_000 where flows[0].asked < payload { transmitStampedTurn(payload: flows[0].asked) }
     }

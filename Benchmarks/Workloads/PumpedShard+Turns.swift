@@ -1,6 +1,6 @@
-/// What a pump repeats.
+/// The turns of a pump.
 extension PumpedShard {
-    /// Frames that went through the stack: those from the guest, or, while transmitting, those to it.
+    /// Frames that passed the stack: from the guest or, while transmitting, to it.
     public var framesPumped: Int { isTransmitting ? framesToGuest : framesFromGuest }
 
     /// Called once, by the thread that will pump.
@@ -17,8 +17,8 @@ extension PumpedShard {
         }
     }
 
-    /// One turn in which every flow's next segment arrives, and those of the foreign flows as far as the other shard has
-    /// returned the buffers of earlier ones.
+    /// One turn in which every flow's next segment arrives, including flows of the next shard as far as that has
+    /// returned earlier buffers.
     @inline(__always)
     mutating func receiveTurn(local: Int, foreign: Int, payload: Int) {
         if count > 1 { flushStrays() }
@@ -42,7 +42,7 @@ extension PumpedShard {
         finishTurn()
     }
 
-    /// Opens the congestion windows until the host is asked for whole super-frames.
+    /// Opens the congestion windows until the stack requests whole super-frames from the host.
     mutating func warmUp(flows: Int, payload: Int) {
         for _ in 0..<1_000 {
             for slot in 0..<flows where self.flows[slot].asked < payload {

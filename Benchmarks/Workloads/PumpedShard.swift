@@ -2,11 +2,11 @@ import RingwayStack
 import RingwayStorage
 import RingwayWire
 
-/// A shard whose guest and host are made up. The guest's frames come from a template of which sequence numbers are
-/// patched; the host takes all payload at once and has as much as is asked for; a frame to the guest is looked at and
-/// released. Around the stack it does what the engine's shard does, less the ring.
+/// A shard with a simulated guest and host. The guest's frames are made from a template with patched sequence numbers;
+/// the host accepts all payload at once and always has data; frames to the guest are inspected and released. Otherwise
+/// it does the same as the engine's shard, without the ring.
 public struct PumpedShard: ~Copyable {
-    /// Leases of this shard that may be with others at a time: far below what the flows' windows let a guest send.
+    /// The most leases of this shard held by others: far below what the flows' windows would permit.
     static var handedLimit: Int { 32 }
     private static var firstPort: Int { 10_000 }
 
@@ -19,24 +19,25 @@ public struct PumpedShard: ~Copyable {
     var stack: Stack
     private(set) var now: UInt64 = 1_000_000_000
     private var nextPort = Self.firstPort
-    /// The headers of a super-frame and of a segment; raw, as an object would be counted for each frame.
+    /// The headers of a super-frame and of a segment, in raw memory, because an object would be reference-counted per
+    /// frame.
     private let superFrame = GuestFrame.headers(payload: 64_240)
     private let plainFrame = GuestFrame.headers(payload: 64)
-    /// The same with timestamps, where the flows have them.
+    /// The same with timestamps.
     let stampedSuperFrame = GuestFrame.headers(payload: 64_240, options: Self.timestamps)
     let stampedFrame = GuestFrame.headers(payload: 64, options: Self.timestamps)
     private let isStamped: Bool
-    /// This shard's flows, by the slot that the stack keeps them in, and the slots by port.
+    /// This shard's flows by slot of the stack, and the slots by port.
     let flows: UnsafeMutablePointer<PumpedFlow>
     private let slots: UnsafeMutablePointer<UInt16>
     /// Flows of the next shard whose frames arrive here.
     let foreignFlows: UnsafeMutablePointer<PumpedFlow>
     var foreignCount = 0
-    /// Leases of this shard that are with others.
+    /// Leases of this shard held by others.
     var handed = 0
-    /// Frames that were given to others, ever.
+    /// Frames handed over to other shards so far.
     public internal(set) var framesHandedOver = 0
-    /// Frames that the stack was given.
+    /// Frames passed to the stack.
     var framesFromGuest = 0
     private(set) var framesToGuest = 0
     private(set) var bytesToHost = 0
@@ -90,7 +91,7 @@ public struct PumpedShard: ~Copyable {
 
     // MARK: The guest
 
-    /// A frame that is there as a whole, in a turn of its own.
+    /// Receives one complete frame, in its own turn.
     mutating func receive(_ frame: GuestFrame) {
         beginTurn()
         let lease = pool.pointee.lease(.large)
@@ -100,7 +101,7 @@ public struct PumpedShard: ~Copyable {
         finishTurn()
     }
 
-    /// The next segment of a flow. Only headers are written, the payload is whatever the buffer holds.
+    /// The next segment of a flow. Only headers are written; the payload is the buffer's old content.
     @inline(__always)
     mutating func receiveSegment(_ flow: UnsafeMutablePointer<PumpedFlow>, payload: Int) {
         let lease = pool.pointee.lease(.large)
@@ -119,7 +120,7 @@ public struct PumpedShard: ~Copyable {
         take(lease, length: GuestFrame.transport + 20 + payload)
     }
 
-    /// Puts another length into an IPv4 header whose checksum is right (RFC 1624 §3).
+    /// Changes the length in an IPv4 header with a valid checksum (RFC 1624 §3).
     @inline(__always)
     static func setLength(_ header: UnsafeMutableRawPointer, _ old: UInt16, _ new: UInt16) {
         let checksum = header.load(fromByteOffset: 10, as: UInt16.self).bigEndian
@@ -130,7 +131,7 @@ public struct PumpedShard: ~Copyable {
         header.storeBytes(of: (~UInt16(truncatingIfNeeded: sum)).bigEndian, toByteOffset: 10, as: UInt16.self)
     }
 
-    /// Gives a frame to the shard that owns its flow, as the engine does.
+    /// Hands a frame over to the shard that owns its flow, like the engine.
     @inline(__always)
     mutating func take(_ lease: Lease, length: Int) {
         stack.counters.add(.framesFromGuest)
@@ -149,7 +150,7 @@ public struct PumpedShard: ~Copyable {
         }
     }
 
-    /// Opens a connection of which this shard is the owner.
+    /// Opens a connection owned by this shard.
     mutating func connect() -> PumpedFlow {
         var flow = PumpedFlow(port: nextOwnPort())
         // MSS 1460 and a window scale of 7 (RFC 9293 §3.2, RFC 7323 §2.2).
@@ -188,7 +189,7 @@ public struct PumpedShard: ~Copyable {
 
     // MARK: The host
 
-    /// Bytes from the host, as if they had just been received into a buffer.
+    /// Receives bytes from the host in a buffer.
     @inline(__always)
     mutating func receiveFromHost(_ flow: UnsafeMutablePointer<PumpedFlow>, byteCount: Int) {
         let lease = pool.pointee.lease(.large)
@@ -208,7 +209,7 @@ public struct PumpedShard: ~Copyable {
             case .connectStream: open(effect)
             case .inspectStream:
                 stack.streamReported(effect.handle, .heard)
-            // What the guest has shown of its addresses is for published ports.
+            // The guest's addresses only matter for published ports.
             case .guestShown: break
             default: preconditionFailure("nobody expects this effect")
             }
@@ -225,7 +226,7 @@ public struct PumpedShard: ~Copyable {
         stack.streamConnected(handle)
     }
 
-    /// The host takes all at once.
+    /// The host accepts everything at once.
     @inline(__always)
     private mutating func send(_ effect: Effect) {
         let handle = effect.handle
@@ -240,7 +241,7 @@ public struct PumpedShard: ~Copyable {
         stack.streamSent(handle, bytes: byteCount)
     }
 
-    /// The guest takes a frame: it notes how far the stream has come.
+    /// The guest receives a frame and records the sequence number.
     @inline(__always)
     private mutating func deliver(_ effect: Effect) {
         framesToGuest &+= 1

@@ -2,9 +2,9 @@ import RingwayStack
 import RingwayStorage
 import RingwayWire
 
-/// Shards that have everything but a kernel, with all flows established before the first frame.
+/// Complete shards except for the kernel, with all flows established before the first frame.
 public final class PumpedShards: @unchecked Sendable {
-    // Sendable: each shard is touched by the one thread that pumps it, and by none before all are set up.
+    // Sendable: each shard is accessed only by the thread that pumps it, after the setup of all.
 
     static let secret: UInt64 = 42
 
@@ -16,7 +16,7 @@ public final class PumpedShards: @unchecked Sendable {
     /// - Parameters:
     ///   - flows: connections of each shard whose frames arrive there.
     ///   - foreign: connections whose frames arrive at each shard and belong to the next one.
-    ///   - isStamped: whether the guest's segments carry timestamps.
+    ///   - isStamped: whether the guest's segments have timestamps.
     public init(count: Int, flows: Int = 1, foreign: Int = 0, isStamped: Bool = false) {
         guard let block = CIDRBlock("192.168.127.0/24"),
             let plan = NetworkPlan(

@@ -3,7 +3,7 @@ import RingwayWire
 @testable import RingwayResolver
 
 extension Workload {
-    /// What the gateway answers itself, one question an iteration.
+    /// The gateway's own services, one request per iteration.
     static var services: [Workload] {
         [
             service("ARP.Answer") { .addressRequest() }, service("DHCP.Offer") { .discover() },
@@ -23,7 +23,7 @@ extension Workload {
         }
     }
 
-    /// A query for an address, parsed and looked up among the built-in names.
+    /// A DNS query for an address, parsed and looked up among the built-in names.
     private static func name(_ name: String, _ host: String) -> Workload {
         Workload(name) {
             let names = ["gateway", "host"].flatMap { host in

@@ -1,4 +1,4 @@
-/// TCP through the whole stack: parse, look-up, connection, effects; what is missing is the kernel.
+/// TCP through the whole stack without the kernel: parsing, lookup, connection, effects.
 extension Workload {
     static var streams: [Workload] {
         let receives = [("SuperFrame", 64_240, 1), ("1460", 1_460, 16), ("64", 64, 16)].map { name, payload, perTurn in

@@ -9,8 +9,8 @@ private func key(_ number: Int) -> FlowKey {
         remote: IPAddress(IPv4Address(rawValue: 0xCB00_7100 + UInt32(number >> 16))), remotePort: 443, transport: .tcp)
 }
 
-/// A value that may not be copied, where a closure can hold it: bare memory, because a class would add its checks of
-/// exclusive access to what is counted. Lives as long as the program.
+/// Storage for a noncopyable value that a closure can capture: raw memory, because a class would add exclusivity checks
+/// to the counts. Never freed.
 private struct Held<Value: ~Copyable>: @unchecked Sendable {
     private let place: UnsafeMutablePointer<Value>
 
@@ -42,7 +42,7 @@ extension Workload {
                     var number = 0
                     for _ in 0..<count {
                         consume(Int(table.value.find(key(number))?.slot ?? 0))
-                        // A stride that leaves no order for the cache to guess.
+                        // A stride that the prefetcher cannot predict.
                         number = (number + 7_919) % flows
                     }
                 }
@@ -87,7 +87,7 @@ extension Workload {
                 }
             }
         }
-        // One iteration is one tick, on which four timers run out and are set again.
+        // One iteration is one tick, on which four timers expire and are set again.
         let fire = Workload("TimerWheel.FireAndSet") {
             let wheel = Held(MemoryFailure.trap { try TimerWheel(capacity: 1_024, now: 0) })
             for timer in UInt32(0)..<1_024 { wheel.value.schedule(timer, at: UInt64(timer) << 18) }

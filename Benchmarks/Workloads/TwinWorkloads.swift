@@ -1,6 +1,6 @@
 import Twin
 
-/// The same frames through the twin in C; tools/twin compares.
+/// The same frames through the C version; tools/twin compares.
 extension Workload {
     static var twins: [Workload] {
         let receives = [("SuperFrame", 64_240, 1), ("1460", 1_460, 16), ("64", 64, 16)].map { name, payload, perTurn in

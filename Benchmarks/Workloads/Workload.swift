@@ -1,10 +1,10 @@
-/// One piece of the data path that can be repeated any number of times: what benchmarks time and what is counted.
+/// A repeatable part of the data path, for timing and for counting.
 public struct Workload: Sendable {
-    /// Without spaces: names of thresholds must be names of files.
+    /// Without spaces, because it is also a file name.
     public let name: String
-    /// Iterations that are enough to count by: a multiple of sixteen.
+    /// The number of iterations for counting: a multiple of sixteen.
     public let counted: Int
-    /// Sets everything up and answers what performs so many iterations.
+    /// Sets everything up and returns a closure that runs the given number of iterations.
     public let prepare: @Sendable () -> (Int) -> Void
 
     init(_ name: String, counted: Int = 1_600, prepare: @escaping @Sendable () -> (Int) -> Void) {
@@ -18,7 +18,7 @@ public struct Workload: Sendable {
         parsing + tables + streams + stampedStreams + handOvers + services + twins
 }
 
-/// Lets the optimiser believe that somebody looks at `value`, at the cost of a call and a store.
+/// Makes the optimiser treat `value` as used, at the cost of a call and a store.
 @inline(never)
 func consume(_ value: Int) { lastConsumed = value }
 

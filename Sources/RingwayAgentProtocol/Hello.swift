@@ -4,7 +4,7 @@ public import RingwayWire
 ///
 ///      0               8       10   11   12            28
 ///     +---------------+-------+----+----+-------------+-------+-----------+
-///     | "RINGWAY\\0"   |version|role| 0  | session     | token | the role's|
+///     | "RINGWAY\0"   |version|role| 0  | session     | token | the role's|
 ///     +---------------+-------+----+----+-------------+-------+-----------+
 ///
 /// The token has one byte of length before it. The role's fields follow: for control the interface's ethernet address

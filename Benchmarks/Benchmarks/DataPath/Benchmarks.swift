@@ -1,7 +1,7 @@
 import Benchmark
 import Workloads
 
-// Times are for comparing two states of the code on one machine. What gates a change is counts, of the same workloads:
+// Times are for comparing two versions of the code on one machine. Changes are gated by counts of the same workloads:
 // tools/benchmark-thresholds.
 let benchmarks: @Sendable () -> Void = {
     Benchmark.defaultConfiguration = .init(

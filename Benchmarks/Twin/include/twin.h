@@ -3,12 +3,12 @@
 
 #include <stddef.h>
 
-/// The path of an established TCP connection's frames, written in C as a C programmer would: what Swift costs is what
-/// Ringway's own path takes more than this. The same frames, checks, look-ups, counters and effects, in the same order;
-/// what a frame of an undisturbed connection never meets ends in functions that are only declared to be there.
+/// The path of an established TCP connection's frames, written in plain C: the difference to Ringway's own path is the
+/// cost of Swift. The same frames, checks, lookups, counters and effects, in the same order; paths that no frame of an
+/// undisturbed connection takes end in stub functions.
 struct twin;
 
-/// A stack with one established connection, and the guest and host that pump it.
+/// A stack with one established connection, and a simulated guest and host.
 struct twin *twin_create(void);
 void twin_destroy(struct twin *twin);
 
@@ -18,7 +18,7 @@ void twin_receive_turn(struct twin *twin, int count, int payload);
 /// One turn in which `payload` bytes come from the host, and the guest acknowledges them.
 void twin_transmit_turn(struct twin *twin, int payload);
 
-/// Opens the congestion window until the host is asked for `payload` bytes at a time.
+/// Opens the congestion window until the stack requests `payload` bytes at a time from the host.
 void twin_warm_up(struct twin *twin, int payload);
 
 size_t twin_bytes_to_host(const struct twin *twin);

@@ -1,4 +1,4 @@
-/// Digits as addresses and names are written with them.
+/// Digits in addresses and names.
 enum ASCII {
     static func hexadecimalValue(of character: UInt8) -> UInt8? {
         switch character {

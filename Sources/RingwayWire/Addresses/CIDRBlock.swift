@@ -5,7 +5,7 @@ public struct CIDRBlock: Hashable, Sendable {
     /// The address as it was written.
     public let address: IPAddress
 
-    /// Bits that members share, in the family's own width: 0 to 32 or 0 to 128.
+    /// Length of the prefix in bits, in the family's own width: 0 to 32 or 0 to 128.
     public let prefixLength: Int
 
     private let highMask: UInt64

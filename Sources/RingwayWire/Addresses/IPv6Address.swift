@@ -29,7 +29,7 @@ public struct IPv6Address: Hashable, Comparable, Sendable, BitwiseCopyable {
         low ^= 0x0200_0000_0000_0000
     }
 
-    /// The ethernet address that the interface identifier is made of; `nil` where it does not look made of one.
+    /// The ethernet address in the interface identifier; `nil` if it is not a modified EUI-64.
     @inlinable public var embeddedMAC: MACAddress? {
         guard (low >> 24) & 0xFFFF == 0xFFFE else { return nil }
         let identifier = low ^ 0x0200_0000_0000_0000

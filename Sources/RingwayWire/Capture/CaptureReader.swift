@@ -6,9 +6,9 @@
 public struct CaptureReader: Sequence, Sendable {
     /// Why a file could not be read.
     public enum Failure: Error, Equatable {
-        /// The file begins with nothing known.
+        /// The file starts with no known magic number.
         case notACapture
-        /// A block or packet that begins at this byte runs past the end of the file, or of its own length.
+        /// A block or packet that starts at this offset exceeds the file, or its own length.
         case malformed(offset: Int)
     }
 
@@ -31,7 +31,7 @@ public struct CaptureReader: Sequence, Sendable {
     /// The packets in the order of the file.
     public func makeIterator() -> IndexingIterator<[CapturedPacket]> { packets.makeIterator() }
 
-    /// The bytes of a file as integers of its own byte order. Callers have compared lengths.
+    /// The bytes of a file as integers in its byte order. Callers have checked lengths.
     private struct Fields {
         let file: [UInt8]
         var isBigEndian: Bool
@@ -52,7 +52,7 @@ public struct CaptureReader: Sequence, Sendable {
 
     private struct Interface {
         var linkType: UInt16
-        /// As in option `if_tsresol`: a negative power of ten, or of two with the high bit.
+        /// Option `if_tsresol`: a negative power of ten, or of two with the high bit.
         var resolution: UInt8 = 6
 
         func nanoseconds(_ ticks: UInt64) -> UInt64 {
@@ -148,7 +148,7 @@ public struct CaptureReader: Sequence, Sendable {
         return packet
     }
 
-    /// Calls `found` with where the value of an option is, if it is there and whole.
+    /// Calls `found` with the offset of an option's value, if it is present and complete.
     private static func option(_ wanted: UInt16, in options: Range<Int>, _ fields: Fields, found: (Int) -> Void) {
         var offset = options.lowerBound
         while options.upperBound - offset >= 4 {

@@ -95,11 +95,11 @@ public enum CaptureWriter {
     /// Bytes of an interface statistics block.
     public static var statisticsLength: Int { 52 }
 
-    /// Writes an interface statistics block, which stands at the end of a file.
+    /// Writes an interface statistics block, at the end of a file.
     ///
     /// - Parameters:
-    ///   - received: frames that there were.
-    ///   - dropped: those of them that are not in the file, for want of memory or room on the disk.
+    ///   - received: captured frames, including lost ones.
+    ///   - dropped: frames that are not in the file, for lack of memory or disk space.
     public static func writeStatistics(
         to target: UnsafeMutableRawPointer, nanosecondsSince1970: UInt64, received: UInt64, dropped: UInt64
     ) {
@@ -130,7 +130,7 @@ public enum CaptureWriter {
 }
 
 extension UInt32 {
-    /// Two 16-bit fields that follow each other in memory, in the machine's byte order.
+    /// Two consecutive 16-bit fields in host byte order.
     @inlinable
     init(inMemoryOrder first: UInt16, _ second: UInt16) {
         self = 1.littleEndian == 1 ? UInt32(first) | UInt32(second) << 16 : UInt32(first) << 16 | UInt32(second)

@@ -8,6 +8,6 @@ public struct CapturedPacket: Equatable, Sendable {
     public var originalLength: Int
     /// The bytes captured.
     public var bytes: [UInt8]
-    /// Which way it went, where the file says so.
+    /// The direction, if the file has it.
     public var direction: CaptureWriter.Direction?
 }

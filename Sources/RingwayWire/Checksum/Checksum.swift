@@ -11,13 +11,13 @@ internal import CRingway
 ///     let checksum = Checksum.finish(Checksum.partial(segment, initial: sum))
 ///     target.storeBytes(of: checksum, toByteOffset: TCPHeader.checksumOffset, as: UInt16.self)
 public enum Checksum {
-    /// Adds bytes to a partial sum. Data summed in pieces must be cut at even offsets, or pieces that begin at an odd
-    /// one passed through `shifted`.
+    /// Adds bytes to a partial sum. Parts must be split at even offsets, or those that start at an odd one passed
+    /// through `shifted`.
     public static func partial(_ bytes: UnsafeRawBufferPointer, initial: UInt64 = 0) -> UInt64 {
         _unsafePerformance { ringway_checksum_partial(bytes.baseAddress, bytes.count, initial) }
     }
 
-    /// Copies bytes to `target`, which lies apart from them, and adds them to a partial sum on the way.
+    /// Copies bytes to `target`, which must not overlap, and adds them to a partial sum.
     public static func copy(
         _ bytes: UnsafeRawBufferPointer, to target: UnsafeMutableRawPointer, initial: UInt64 = 0
     ) -> UInt64 {
@@ -91,7 +91,7 @@ public enum Checksum {
         return finishUDP(partial(message, initial: pseudoHeader))
     }
 
-    /// The partial sum of an IPv4 header: too short to be worth a call.
+    /// The partial sum of an IPv4 header, inlined because it is short.
     ///
     /// - Precondition: `length` is a multiple of four.
     @inlinable

@@ -34,8 +34,8 @@ public struct DHCPMessage: BitwiseCopyable {
     @usableFromInline let base: UnsafeRawPointer
     @usableFromInline let optionsLength: Int
 
-    /// Returns `nil` when the message is short, is not for ethernet, lacks the cookie, or has an option that runs past
-    /// its end. Options in `sname` and `file` (option 52) are not looked at.
+    /// Returns `nil` if the message is short, is not for ethernet, lacks the cookie, or has an option that exceeds it.
+    /// Options in `sname` and `file` (option 52) are ignored.
     public init?(_ bytes: UnsafeRawBufferPointer) {
         guard let base = bytes.baseAddress, bytes.count >= Self.headerLength,
             base.byte(0) == Self.bootRequest || base.byte(0) == Self.bootReply, base.word16(1) == 0x0106,
@@ -60,13 +60,13 @@ public struct DHCPMessage: BitwiseCopyable {
     @inlinable public var op: UInt8 { base.byte(0) }
     /// The transaction identifier, which replies repeat.
     @inlinable public var xid: UInt32 { base.word32(4) }
-    /// Seconds since the client began.
+    /// Seconds since the client started.
     @inlinable public var secs: UInt16 { base.word16(8) }
     /// `broadcastFlag` or zero.
     @inlinable public var flags: UInt16 { base.word16(10) }
     /// The address that the client has, and at which it responds to ARP.
     @inlinable public var ciaddr: IPv4Address { IPv4Address(loadingFrom: base + 12) }
-    /// The address the client gets.
+    /// The address assigned to the client.
     @inlinable public var yiaddr: IPv4Address { IPv4Address(loadingFrom: base + 16) }
     /// The next server of a network boot.
     @inlinable public var siaddr: IPv4Address { IPv4Address(loadingFrom: base + 20) }
@@ -104,7 +104,7 @@ public struct DHCPMessage: BitwiseCopyable {
         return DHCPMessageType(rawValue: value[0])
     }
 
-    /// The address the client would like.
+    /// The address that the client requests.
     public var requestedAddress: IPv4Address? { address(DHCPOption.requestedAddress) }
 
     /// The server that the client has chosen.
@@ -129,13 +129,13 @@ public struct DHCPFields: Equatable, Sendable, BitwiseCopyable {
     public var op: UInt8
     /// The transaction identifier, which replies repeat.
     public var xid: UInt32
-    /// Seconds since the client began.
+    /// Seconds since the client started.
     public var secs: UInt16
     /// `DHCPMessage.broadcastFlag` or zero.
     public var flags: UInt16
     /// The address that the client has, and at which it responds to ARP.
     public var ciaddr: IPv4Address
-    /// The address the client gets.
+    /// The address assigned to the client.
     public var yiaddr: IPv4Address
     /// The next server of a network boot.
     public var siaddr: IPv4Address
@@ -182,7 +182,7 @@ public struct DHCPFields: Equatable, Sendable, BitwiseCopyable {
 /// The type of a DHCP message (RFC 2132 §9.6).
 @frozen
 public enum DHCPMessageType: UInt8, Sendable, BitwiseCopyable {
-    /// Is there a server?
+    /// A client looks for servers.
     case discover = 1
     /// A server offers an address.
     case offer
@@ -190,12 +190,12 @@ public enum DHCPMessageType: UInt8, Sendable, BitwiseCopyable {
     case request
     /// A client found the address in use.
     case decline
-    /// The address is the client's.
+    /// A server confirms an address.
     case ack
-    /// The address is not the client's.
+    /// A server refuses an address.
     case nak
-    /// The client gives the address back.
+    /// The client releases the address.
     case release
-    /// A client with an address asks for the other options.
+    /// A client with an address requests the other options.
     case inform
 }

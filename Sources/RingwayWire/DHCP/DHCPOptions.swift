@@ -1,6 +1,6 @@
 /// DHCP option codes (RFC 2132 unless said).
 public enum DHCPOption {
-    /// One byte without a length.
+    /// Padding: one byte without a length.
     @inlinable public static var pad: UInt8 { 0 }
     /// The subnet's mask.
     @inlinable public static var subnetMask: UInt8 { 1 }
@@ -18,9 +18,9 @@ public enum DHCPOption {
     @inlinable public static var broadcastAddress: UInt8 { 28 }
     /// Time servers.
     @inlinable public static var networkTimeServer: UInt8 { 42 }
-    /// The address the client would like.
+    /// The address that the client requests.
     @inlinable public static var requestedAddress: UInt8 { 50 }
-    /// Seconds an address is lent for.
+    /// The lease time, seconds.
     @inlinable public static var leaseTime: UInt8 { 51 }
     /// One of `DHCPMessageType`.
     @inlinable public static var messageType: UInt8 { 53 }
@@ -30,11 +30,11 @@ public enum DHCPOption {
     @inlinable public static var parameterRequestList: UInt8 { 55 }
     /// Why a request was refused.
     @inlinable public static var message: UInt8 { 56 }
-    /// Bytes of the longest message the client takes.
+    /// The longest message that the client accepts, bytes.
     @inlinable public static var maximumMessageSize: UInt8 { 57 }
     /// Seconds until the client renews.
     @inlinable public static var renewalTime: UInt8 { 58 }
-    /// Seconds until the client looks for any server.
+    /// Seconds until the client asks any server.
     @inlinable public static var rebindingTime: UInt8 { 59 }
     /// The client identifier, which takes precedence over the hardware address.
     @inlinable public static var clientIdentifier: UInt8 { 61 }
@@ -42,9 +42,9 @@ public enum DHCPOption {
     @inlinable public static var rapidCommit: UInt8 { 80 }
     /// Seconds to go without IPv4 (RFC 8925).
     @inlinable public static var ipv6OnlyPreferred: UInt8 { 108 }
-    /// Domains to look names up in (RFC 3397).
+    /// The domain search list (RFC 3397).
     @inlinable public static var domainSearch: UInt8 { 119 }
-    /// Routes to more networks (RFC 3442).
+    /// Classless static routes (RFC 3442).
     @inlinable public static var classlessStaticRoutes: UInt8 { 121 }
     /// One byte without a length, after the last option.
     @inlinable public static var end: UInt8 { 255 }
@@ -52,7 +52,7 @@ public enum DHCPOption {
 
 /// Appends options to a DHCP message, behind the 240 bytes that `DHCPFields` writes.
 ///
-/// An option that does not fit is left out and remembered in `isOverfull`; the message stays well formed.
+/// An option that does not fit is omitted, which `isOverfull` records; the message stays well formed.
 ///
 ///     fields.write(to: message)
 ///     var options = DHCPOptionWriter(message, capacity: 576)
@@ -63,10 +63,10 @@ public struct DHCPOptionWriter {
     private let capacity: Int
     private var offset = DHCPMessage.headerLength
 
-    /// Whether an option had to be left out.
+    /// Whether an option was omitted.
     public private(set) var isOverfull = false
 
-    /// Bytes that BOOTP relays and some clients insist on (RFC 1542 §2.1).
+    /// The minimum length required by BOOTP relays and some clients (RFC 1542 §2.1).
     public static var minimumLength: Int { 300 }
 
     /// Writes into a message of `capacity` bytes, counted from its `op` field.
@@ -120,8 +120,8 @@ public struct DHCPOptionWriter {
         target.copyMemory(from: source, byteCount: bytes.count)
     }
 
-    /// Appends the domains to look names up in (RFC 3397, uncompressed), or nothing if none is a domain name. A name
-    /// that does not fit any more is left out.
+    /// Appends the domain search list (RFC 3397, uncompressed), or nothing without a valid name. Names that do not fit
+    /// are omitted.
     public mutating func appendDomainSearch(_ domains: [String]) {
         // One byte stays free for the end mark.
         let start = offset + 2
@@ -145,7 +145,7 @@ public struct DHCPOptionWriter {
         offset = end
     }
 
-    /// Writes the end mark, fills the message up to `minimumLength` with zeros, and returns its length in bytes.
+    /// Writes the end option, pads the message with zeros to `minimumLength`, and returns its length in bytes.
     public mutating func finish() -> Int {
         message.store8(DHCPOption.end, offset)
         offset += 1

@@ -1,4 +1,4 @@
-/// A checked view of an ARP packet for IPv4 over ethernet (RFC 826), the only kind there is here.
+/// A checked view of an ARP packet for IPv4 over ethernet (RFC 826).
 @frozen
 public struct ARPPacket: BitwiseCopyable {
     /// Bytes in the packet.
@@ -10,7 +10,7 @@ public struct ARPPacket: BitwiseCopyable {
 
     @usableFromInline let base: UnsafeRawPointer
 
-    /// Returns `nil` when the packet is short or of other address families. Any operation is accepted.
+    /// Returns `nil` if the packet is short or of other address families. Any operation is accepted.
     @inlinable
     public init?(_ bytes: UnsafeRawBufferPointer) {
         guard let base = bytes.baseAddress, bytes.count >= Self.length, base.word64(0) >> 16 == Self.families else {
@@ -25,9 +25,9 @@ public struct ARPPacket: BitwiseCopyable {
     @inlinable public var senderMAC: MACAddress { MACAddress(loadingFrom: base + 8) }
     /// The sender's address; unspecified in a probe (RFC 5227 §2.1.1).
     @inlinable public var senderIP: IPv4Address { IPv4Address(loadingFrom: base + 14) }
-    /// The ethernet address asked for, without meaning in a request.
+    /// The target's ethernet address; meaningless in a request.
     @inlinable public var targetMAC: MACAddress { MACAddress(loadingFrom: base + 18) }
-    /// The address asked for.
+    /// The target's address.
     @inlinable public var targetIP: IPv4Address { IPv4Address(loadingFrom: base + 24) }
 
     /// Hardware type ethernet, protocol IPv4, and the lengths of both addresses.
@@ -43,9 +43,9 @@ public struct ARPFields: Equatable, Sendable, BitwiseCopyable {
     public var senderMAC: MACAddress
     /// The sender's address.
     public var senderIP: IPv4Address
-    /// The ethernet address asked for; zero in a request.
+    /// The target's ethernet address; zero in a request.
     public var targetMAC: MACAddress
-    /// The address asked for.
+    /// The target's address.
     public var targetIP: IPv4Address
 
     /// The five fields.

@@ -1,7 +1,7 @@
-/// Why a frame from a guest goes no further. `none` means that it does.
+/// Why a frame from a guest is dropped. `none` means that it is not.
 @frozen
 public enum DropReason: UInt8, CaseIterable, Sendable, BitwiseCopyable {
-    /// Nothing is wrong with the frame.
+    /// The frame is valid.
     case none
     /// Fewer than twelve bytes.
     case truncatedVirtioHeader
@@ -15,7 +15,7 @@ public enum DropReason: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case badIPv4Version
     /// The header length is below twenty bytes or beyond the packet.
     case badIPv4HeaderLength
-    /// The header does not sum up.
+    /// The header's checksum is wrong.
     case badIPv4Checksum
     /// The total length is below the header's or beyond the frame; zero, as in BIG TCP, included.
     case badIPv4Length
@@ -29,9 +29,9 @@ public enum DropReason: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case truncatedTCP
     /// The data offset is below twenty bytes or beyond the segment.
     case badTCPOffset
-    /// The segment does not sum up.
+    /// The segment's checksum is wrong.
     case badTCPChecksum
-    /// `TCPOptions.parse` refused the options; `FrameSummary.parse` does not look at them.
+    /// `TCPOptions.parse` refused the options, which `FrameSummary.parse` does not check.
     case badTCPOptions
     /// No room for a UDP header.
     case truncatedUDP
@@ -41,7 +41,7 @@ public enum DropReason: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case badUDPChecksum
     /// No room for an ICMP header.
     case truncatedICMP
-    /// The ICMP message does not sum up.
+    /// The ICMP message's checksum is wrong.
     case badICMPChecksum
     /// No room for an ARP packet.
     case truncatedARP
@@ -53,7 +53,7 @@ public enum DropReason: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case martianSource
     /// A destination that must not appear on a wire: loopback, unspecified or IPv4-mapped.
     case martianDestination
-    /// A transport the network does not carry; for users of `FrameSummary.Kind.otherProtocol`.
+    /// An unsupported transport protocol; for users of `FrameSummary.Kind.otherProtocol`.
     case unknownProtocol
 
     /// The name of the counter, such as `badTCPChecksum`.

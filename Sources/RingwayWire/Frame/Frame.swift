@@ -1,7 +1,7 @@
 /// A virtio-net header and an ethernet frame: the unit of a read or write on a link.
 ///
-/// With the header's offloads a frame may be a *super-frame*: up to 64 KiB of one flow that a network card would cut into
-/// segments of the MTU, its checksum left to be completed.
+/// With the header's offloads a frame may be a *super-frame*: up to 64 KiB of one flow, unsegmented and with a partial
+/// checksum.
 public enum Frame {
     /// Bytes in the longest frame: both headers and an IP packet of 65,535 bytes behind IPv6's fixed header.
     @inlinable public static var maximumLength: Int { headerLength + IPv6Header.length + 65_535 }

@@ -19,11 +19,11 @@ extension FrameSummary {
             checksumOffset = UInt16(littleEndian: header.loadUnaligned(fromByteOffset: 8, as: UInt16.self))
         }
 
-        /// Some checksum in the frame holds the pseudo-header's sum only.
+        /// A checksum in the frame is partial: it only covers the pseudo-header.
         @inline(__always) var isPartial: Bool { flags & VirtioNetHeader.needsChecksum != 0 }
 
-        /// Whether the transport's checksum need not be verified. A partial checksum anywhere else than in the header
-        /// that begins at `start` earns no trust.
+        /// Whether the transport's checksum need not be verified. A partial checksum is only trusted in the header that
+        /// starts at `start`.
         @inline(__always)
         func isTrusted(at start: UInt16, checksumOffset offset: Int) -> Bool {
             if isPartial { return checksumStart == start && checksumOffset == UInt16(truncatingIfNeeded: offset) }

@@ -1,14 +1,12 @@
 extension FrameSummary {
-    /// Checks and locates every header of a frame that begins with a virtio-net header; refuses frames that no guest may
-    /// send.
+    /// Checks and locates every header of a frame that starts with a virtio-net header; refuses invalid frames.
     ///
-    /// Called once for each frame: it reads each header once, compares every length before it reads behind it,
-    /// allocates nothing, and touches the payload only when a checksum has to be verified. A checksum is trusted when
-    /// the virtio-net header says that it is still partial (and says so of the right place) or verified already; IPv4
-    /// headers are always verified. After a result other than `.none` the summary holds what had been found until
-    /// then.
+    /// Called once per frame: it reads each header once, checks every length before reading beyond it, allocates
+    /// nothing, and reads the payload only to verify a checksum. A checksum is trusted if the virtio-net header marks
+    /// it as partial (at the right offset) or as already verified; IPv4 headers are always verified. After a result
+    /// other than `.none` the summary holds the fields found so far.
     #if !DEBUG
-        // A compile-time proof, which needs to see the whole module and therefore an optimized build.
+        // A compile-time check, which needs whole-module optimisation and therefore an optimized build.
         @_noLocks
     #endif
     public static func parse(_ frame: UnsafeRawBufferPointer, into summary: inout FrameSummary) -> DropReason {
@@ -101,7 +99,7 @@ extension FrameSummary {
         return parseTransport(ethernet, at: Self.offset(transport), length: length, offload)
     }
 
-    /// A fragment is never a super-frame, and its sender has completed the checksum before cutting the packet.
+    /// A fragment is never a super-frame, and its sender has completed the checksum before fragmentation.
     @inline(__always)
     private mutating func parseFragment(at offset: UInt16, length: Int, _ offload: Offload) -> DropReason {
         kind = .fragment
@@ -131,7 +129,8 @@ extension FrameSummary {
         return .none
     }
 
-    /// Headers end far below 64 KiB: extension headers are bounded in number and a byte bounds the size of each.
+    /// Headers end far below 64 KiB: the number of extension headers is limited, and the size of each is encoded in a
+    /// byte.
     @inline(__always)
     private static func offset(_ bytes: Int) -> UInt16 {
         UInt16(truncatingIfNeeded: bytes)

@@ -54,7 +54,7 @@ extension FrameSummary {
         case VirtioNetHeader.gsoUDP:
             guard offload.segmentSize > 0 else { return .badSegmentation }
         case VirtioNetHeader.gsoUDPL4:
-            // The kernel's own bound, UDP_MAX_SEGMENTS, keeps a frame from becoming 64 thousand datagrams.
+            // The kernel's limit, UDP_MAX_SEGMENTS, keeps a frame from being segmented into 64 thousand datagrams.
             guard payloadLength <= UInt32(offload.segmentSize) &* Self.datagramLimit else { return .badSegmentation }
             segmentSize = offload.segmentSize
         default:
@@ -85,7 +85,7 @@ extension FrameSummary {
         return isValid ? .none : .badICMPChecksum
     }
 
-    /// Datagrams that one super-frame may hold.
+    /// The most datagrams in one super-frame.
     private static var datagramLimit: UInt32 { 128 }
 
     @inline(__always)

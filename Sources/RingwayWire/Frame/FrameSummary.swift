@@ -1,13 +1,13 @@
-/// What stack and switch need to know about a frame from a guest, found in one pass over its headers.
+/// The fields of a guest's frame that the stack and the switch need, collected in one pass over its headers.
 ///
-/// Offsets are counted from the first byte of the *ethernet* header, that is, from the thirteenth of the buffer, which
-/// begins with a virtio-net header. The whole summary is one cache line.
+/// Offsets count from the first byte of the *ethernet* header, that is, from the thirteenth of the buffer, which starts
+/// with a virtio-net header. The summary fits one cache line.
 @frozen
 public struct FrameSummary: BitwiseCopyable, Sendable {
     /// The protocol of the frame.
     @frozen
     public enum Kind: UInt8, Sendable, BitwiseCopyable {
-        /// Address resolution; `source` and `destination` are the sender's and the target's.
+        /// ARP; `source` and `destination` are the sender's and the target's addresses.
         case arp
         /// A TCP segment or super-frame.
         case tcp
@@ -17,7 +17,8 @@ public struct FrameSummary: BitwiseCopyable, Sendable {
         case icmp
         /// ICMPv6, neighbour discovery included.
         case icmpv6
-        /// Part of an IP packet. The transport is not looked at and both its offsets are the fragment data's.
+        /// A fragment of an IP packet. The transport header is not parsed, and both its offsets are those of the
+        /// fragment's data.
         case fragment
         /// An IP packet of another protocol; both offsets are the IP payload's.
         case otherProtocol
@@ -29,13 +30,13 @@ public struct FrameSummary: BitwiseCopyable, Sendable {
     public var destination: IPAddress
     /// The sender's ethernet address.
     public var sourceMAC: MACAddress
-    /// Bytes after the transport header, bounded by the lengths of IP and UDP, never by padding.
+    /// Payload bytes after the transport header, by the lengths of IP and UDP, without padding.
     public var payloadLength: UInt32
-    /// Where the IP or ARP header begins.
+    /// The offset of the IP or ARP header.
     public var networkOffset: UInt16
-    /// Where the transport header begins.
+    /// The offset of the transport header.
     public var transportOffset: UInt16
-    /// Where the transport's payload begins. ICMP's begins after eight bytes.
+    /// The offset of the transport's payload. ICMP's starts after eight bytes.
     public var payloadOffset: UInt16
     /// TCP's or UDP's source port, an echo's identifier, or zero.
     public var sourcePort: UInt16
@@ -57,10 +58,10 @@ public struct FrameSummary: BitwiseCopyable, Sendable {
     /// The virtio-net segmentation type without its ECN bit.
     public var gsoType: UInt8
 
-    /// The packet must not be cut on its way: the bit in IPv4, always in IPv6.
+    /// DF: the bit in IPv4, always set in IPv6.
     public var dontFragment: Bool
 
-    /// A summary of nothing, to parse into.
+    /// An empty summary.
     @inlinable
     public init() {
         source = IPAddress(high: 0, low: 0)

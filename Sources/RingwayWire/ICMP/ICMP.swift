@@ -12,7 +12,7 @@
 public struct ICMPHeader<Family>: BitwiseCopyable {
     /// Bytes before the payload.
     @inlinable public static var length: Int { 8 }
-    /// Where the checksum is.
+    /// The offset of the checksum.
     @inlinable public static var checksumOffset: Int { 2 }
 
     @usableFromInline let bytes: UnsafeRawBufferPointer
@@ -59,15 +59,15 @@ extension ICMPHeader where Family == ICMPv4 {
     @inlinable public static var echoReply: UInt8 { 0 }
     /// Type: the packet could not be delivered.
     @inlinable public static var destinationUnreachable: UInt8 { 3 }
-    /// Type: another router is nearer.
+    /// Type: a better router exists.
     @inlinable public static var redirect: UInt8 { 5 }
     /// Type: the request for an echo.
     @inlinable public static var echoRequest: UInt8 { 8 }
-    /// Type: a router presents itself (RFC 1256).
+    /// Type: router advertisement (RFC 1256).
     @inlinable public static var routerAdvertisement: UInt8 { 9 }
-    /// Type: is a router there? (RFC 1256)
+    /// Type: router solicitation (RFC 1256).
     @inlinable public static var routerSolicitation: UInt8 { 10 }
-    /// Type: the packet ran out of hops, or its fragments of time.
+    /// Type: the hop limit reached zero, or reassembly timed out.
     @inlinable public static var timeExceeded: UInt8 { 11 }
     /// Type: the packet was malformed.
     @inlinable public static var parameterProblem: UInt8 { 12 }
@@ -76,11 +76,11 @@ extension ICMPHeader where Family == ICMPv4 {
     @inlinable public static var networkUnreachable: UInt8 { 0 }
     /// Code of "unreachable": the host does not respond.
     @inlinable public static var hostUnreachable: UInt8 { 1 }
-    /// Code of "unreachable": the host does not speak the protocol.
+    /// Code of "unreachable": the host does not support the protocol.
     @inlinable public static var protocolUnreachable: UInt8 { 2 }
     /// Code of "unreachable": the port is closed.
     @inlinable public static var portUnreachable: UInt8 { 3 }
-    /// Code of "unreachable": too long, and not to be cut.
+    /// Code of "unreachable": the packet exceeds the MTU and DF is set.
     @inlinable public static var fragmentationNeeded: UInt8 { 4 }
     /// Code of "unreachable": forbidden by policy (RFC 1812 §5.2.7.1).
     @inlinable public static var administrativelyProhibited: UInt8 { 13 }
@@ -95,7 +95,7 @@ extension ICMPHeader where Family == ICMPv6 {
     @inlinable public static var destinationUnreachable: UInt8 { 1 }
     /// Type: the packet does not fit the next link.
     @inlinable public static var packetTooBig: UInt8 { 2 }
-    /// Type: the packet ran out of hops, or its fragments of time.
+    /// Type: the hop limit reached zero, or reassembly timed out.
     @inlinable public static var timeExceeded: UInt8 { 3 }
     /// Type: the packet was malformed.
     @inlinable public static var parameterProblem: UInt8 { 4 }
@@ -103,25 +103,25 @@ extension ICMPHeader where Family == ICMPv6 {
     @inlinable public static var echoRequest: UInt8 { 128 }
     /// Type: the reply to an echo.
     @inlinable public static var echoReply: UInt8 { 129 }
-    /// Type: is a router there? (RFC 4861 §4.1)
+    /// Type: router solicitation (RFC 4861 §4.1).
     @inlinable public static var routerSolicitation: UInt8 { 133 }
-    /// Type: a router presents itself (RFC 4861 §4.2).
+    /// Type: router advertisement (RFC 4861 §4.2).
     @inlinable public static var routerAdvertisement: UInt8 { 134 }
-    /// Type: who has this address? (RFC 4861 §4.3)
+    /// Type: neighbour solicitation (RFC 4861 §4.3).
     @inlinable public static var neighborSolicitation: UInt8 { 135 }
-    /// Type: I have this address (RFC 4861 §4.4).
+    /// Type: neighbour advertisement (RFC 4861 §4.4).
     @inlinable public static var neighborAdvertisement: UInt8 { 136 }
     /// RFC 4861 §4.5.
     @inlinable public static var redirect: UInt8 { 137 }
-    /// Type: which multicast groups are listened to? Asked by routers (RFC 2710 §3, RFC 3810 §5.1).
+    /// Type: MLD query, sent by routers (RFC 2710 §3, RFC 3810 §5.1).
     @inlinable public static var listenerQuery: UInt8 { 130 }
-    /// Type: this group is listened to (RFC 2710 §3).
+    /// Type: MLD report (RFC 2710 §3).
     @inlinable public static var listenerReport: UInt8 { 131 }
-    /// Type: this group is no longer listened to (RFC 2710 §3).
+    /// Type: MLD done (RFC 2710 §3).
     @inlinable public static var listenerDone: UInt8 { 132 }
-    /// Type: these groups are listened to (RFC 3810 §5.2).
+    /// Type: MLDv2 report (RFC 3810 §5.2).
     @inlinable public static var listenerReportVersion2: UInt8 { 143 }
-    /// Type: routers are to use other prefixes (RFC 2894).
+    /// Type: router renumbering (RFC 2894).
     @inlinable public static var routerRenumbering: UInt8 { 138 }
 
     /// Whether a message of the type is one of neighbour discovery (RFC 4861 §4, RFC 3971 §6).
@@ -146,7 +146,7 @@ extension ICMPHeader where Family == ICMPv6 {
     @inlinable public static var unrecognizedNextHeader: UInt8 { 1 }
 }
 
-/// The meaning of the first eight bytes of an ICMP message; both families share the layout.
+/// The fields of the first eight bytes of an ICMP message; both families share the layout.
 @frozen
 public struct ICMPFields: Equatable, Sendable, BitwiseCopyable {
     /// A constant of `ICMPv4Header` or `ICMPv6Header`.
@@ -158,7 +158,7 @@ public struct ICMPFields: Equatable, Sendable, BitwiseCopyable {
     /// Of an echo: which request. Of "fragmentation needed": the next hop's MTU.
     public var sequence: UInt16
 
-    /// The fields of an echo, or of an error that carries nothing.
+    /// The fields of an echo, or of an error without parameter.
     @inlinable
     public init(type: UInt8, code: UInt8 = 0, identifier: UInt16 = 0, sequence: UInt16 = 0) {
         self.type = type
@@ -186,7 +186,7 @@ public struct ICMPFields: Equatable, Sendable, BitwiseCopyable {
     }
 }
 
-/// ICMP for IPv4 has no pseudo-header, ICMPv6 has one; the eight bytes are the same.
+/// ICMP for IPv4 has no pseudo-header, ICMPv6 has one; the eight bytes have the same layout.
 public typealias ICMPv4Fields = ICMPFields
-/// ICMP for IPv4 has no pseudo-header, ICMPv6 has one; the eight bytes are the same.
+/// ICMP for IPv4 has no pseudo-header, ICMPv6 has one; the eight bytes have the same layout.
 public typealias ICMPv6Fields = ICMPFields

@@ -1,4 +1,4 @@
-/// The packet that an ICMP error quotes, as far as it is there: enough to find the flow it belonged to.
+/// The packet quoted by an ICMP error, as far as needed to find its flow.
 @frozen
 public struct QuotedPacket: Equatable, Sendable, BitwiseCopyable {
     /// The source of the quoted packet.
@@ -13,11 +13,11 @@ public struct QuotedPacket: Equatable, Sendable, BitwiseCopyable {
     public var destinationPort: UInt16
     /// TCP's sequence number, or zero.
     public var sequence: SequenceNumber
-    /// Bytes of the packet when it was whole, as its own header says.
+    /// The original length of the packet, from its own header.
     public var length: Int
 
-    /// Views the payload of an ICMP or ICMPv6 error. Returns `nil` when it does not reach eight bytes into the
-    /// transport header (RFC 792), or is a fragment other than the first.
+    /// Parses the payload of an ICMP or ICMPv6 error. Returns `nil` if it has fewer than eight bytes of the transport
+    /// header (RFC 792), or is a fragment other than the first.
     public init?(_ bytes: UnsafeRawBufferPointer) {
         let transport: UnsafeRawBufferPointer
         if let header = IPv4Header(quoted: bytes) {

@@ -16,7 +16,7 @@ public enum IPProtocol {
     @inlinable public static var fragment: UInt8 { 44 }
     /// ICMPv6 (RFC 4443).
     @inlinable public static var icmpv6: UInt8 { 58 }
-    /// Nothing follows (RFC 8200 §4.7).
+    /// No next header (RFC 8200 §4.7).
     @inlinable public static var none: UInt8 { 59 }
     /// IPv6 destination options (RFC 8200 §4.6).
     @inlinable public static var destinationOptions: UInt8 { 60 }

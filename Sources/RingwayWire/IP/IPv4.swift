@@ -29,7 +29,7 @@ public struct IPv4Header: BitwiseCopyable {
         guard totalLength >= headerLength, totalLength <= bytes.count else { return nil }
     }
 
-    /// The view of a packet that may be cut short after its header, as ICMP errors quote it.
+    /// The view of a packet that may be truncated after its header, as quoted by ICMP errors.
     @inlinable
     public init?(quoted bytes: UnsafeRawBufferPointer) {
         guard let base = bytes.baseAddress, bytes.count >= Self.minimumLength, base.byte(0) >> 4 == 4 else {
@@ -50,11 +50,11 @@ public struct IPv4Header: BitwiseCopyable {
     @inlinable public var identification: UInt16 { base.word16(4) }
     /// The three flag bits: reserved, don't fragment, more fragments.
     @inlinable public var flags: UInt8 { base.byte(6) >> 5 }
-    /// Routers must not cut the packet.
+    /// DF: routers must not fragment the packet.
     @inlinable public var dontFragment: Bool { base.byte(6) & 0x40 != 0 }
     /// This is not the packet's last fragment.
     @inlinable public var moreFragments: Bool { base.byte(6) & 0x20 != 0 }
-    /// Where in the packet's payload this fragment belongs, in bytes.
+    /// The offset of this fragment in the packet's payload, in bytes.
     @inlinable public var fragmentOffset: Int { Int(base.word16(6) & 0x1FFF) &* 8 }
     /// Hops left.
     @inlinable public var timeToLive: UInt8 { base.byte(8) }
@@ -93,13 +93,13 @@ public struct IPv4Fields: Equatable, Sendable, BitwiseCopyable {
     public var timeToLive: UInt8
     /// Differentiated services and ECN.
     public var typeOfService: UInt8
-    /// Routers must not cut the packet.
+    /// DF: routers must not fragment the packet.
     public var dontFragment: Bool
     /// This is not the packet's last fragment.
     public var moreFragments: Bool
     /// The number that the fragments of one packet share.
     public var identification: UInt16
-    /// Where in the packet's payload this fragment belongs: bytes, a multiple of eight.
+    /// The offset of this fragment in the packet's payload, in bytes; a multiple of eight.
     public var fragmentOffset: UInt16
     /// Bytes after the header.
     public var payloadLength: UInt16

@@ -24,7 +24,7 @@ public struct IPv6Header: BitwiseCopyable {
         guard payloadLength &+ Self.length <= bytes.count else { return nil }
     }
 
-    /// The view of a packet that may be cut short after its header, as ICMPv6 errors quote it.
+    /// The view of a packet that may be truncated after its header, as quoted by ICMPv6 errors.
     @inlinable
     public init?(quoted bytes: UnsafeRawBufferPointer) {
         guard let base = bytes.baseAddress, bytes.count >= Self.length, base.byte(0) >> 4 == 6 else { return nil }

@@ -1,13 +1,13 @@
 /// The extension headers between an IPv6 header and its transport header (RFC 8200 §4).
 ///
-/// The walk stops at the first header that is neither options, routing nor fragment, and at a fragment header that
-/// describes a real fragment. An *atomic* fragment (offset zero, no more to come) is passed over, as RFC 6946 demands.
+/// Parsing stops at the first header that is neither options, routing nor fragment, and at a fragment header of an
+/// actual fragment. An *atomic* fragment header (offset zero, no more fragments) is skipped, as RFC 6946 requires.
 @frozen
 public struct IPv6ExtensionHeaders: Equatable, Sendable, BitwiseCopyable {
-    /// Where a fragment belongs.
+    /// The fields of a fragment header.
     @frozen
     public struct Fragment: Equatable, Sendable, BitwiseCopyable {
-        /// Bytes into the fragmentable part.
+        /// The offset in the fragmentable part, bytes.
         public var offset: Int
         /// This is not the last fragment.
         public var more: Bool
@@ -31,10 +31,10 @@ public struct IPv6ExtensionHeaders: Equatable, Sendable, BitwiseCopyable {
         }
     }
 
-    /// Headers we are willing to walk. Real packets have at most three; more is an attempt to cost us time.
+    /// The most headers to parse. Real packets have at most three; more are an attempt to waste time.
     @inlinable public static var countLimit: Int { 8 }
 
-    /// The protocol after them: a transport, or of a fragment the first header of the whole packet.
+    /// The protocol after them: a transport, or for a fragment the first header of the whole packet.
     public var finalProtocol: UInt8
     /// Bytes of extension headers.
     public var offset: Int
@@ -48,10 +48,10 @@ public struct IPv6ExtensionHeaders: Equatable, Sendable, BitwiseCopyable {
         self.fragment = fragment
     }
 
-    /// Walks the chain at the start of an IPv6 payload.
+    /// Parses the chain at the start of an IPv6 payload.
     ///
-    /// Returns `nil` when the chain runs past the payload, is longer than `countLimit`, has hop-by-hop options anywhere
-    /// but first, or has a routing header with segments left, which only routers may pass on.
+    /// Returns `nil` if the chain exceeds the payload, is longer than `countLimit`, has hop-by-hop options anywhere but
+    /// first, or has a routing header with segments left, which only routers may forward.
     @inlinable
     public static func walk(firstHeader: UInt8, payload: UnsafeRawBufferPointer) -> Self? {
         var next = firstHeader

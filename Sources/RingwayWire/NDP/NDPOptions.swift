@@ -1,4 +1,4 @@
-/// The options of a neighbour discovery message (RFC 4861 §4.6), walked in place.
+/// The options of a neighbour discovery message (RFC 4861 §4.6), parsed in place.
 @frozen
 public struct NDPOptions: BitwiseCopyable {
     /// Code: the sender's ethernet address.
@@ -9,14 +9,15 @@ public struct NDPOptions: BitwiseCopyable {
     @inlinable public static var prefixInformation: UInt8 { 3 }
     /// Code: the link's MTU.
     @inlinable public static var mtu: UInt8 { 5 }
-    /// Code: name servers (RFC 8106 §5.1).
+    /// Code: DNS servers (RFC 8106 §5.1).
     @inlinable public static var recursiveDNSServer: UInt8 { 25 }
-    /// Code: domains to look names up in (RFC 8106 §5.2).
+    /// Code: the DNS search list (RFC 8106 §5.2).
     @inlinable public static var domainSearchList: UInt8 { 31 }
 
     @usableFromInline let bytes: UnsafeRawBufferPointer
 
-    /// Returns `nil` when an option has no length or runs past the message; RFC 4861 §4.6 has such a message dropped.
+    /// Returns `nil` if an option has zero length or exceeds the message; RFC 4861 §4.6 requires such a message to be
+    /// dropped.
     public init?(_ bytes: UnsafeRawBufferPointer) {
         var offset = 0
         while offset < bytes.count {
@@ -47,7 +48,7 @@ public struct NDPOptions: BitwiseCopyable {
 
 /// Appends options to a neighbour discovery message (RFC 4861 §4.6, RFC 8106 §5).
 ///
-/// An option that does not fit is left out and remembered in `isOverfull`; the message stays well formed.
+/// An option that does not fit is omitted, which `isOverfull` records; the message stays well formed.
 public struct NDPOptionWriter {
     private let message: UnsafeMutableRawPointer
     private let capacity: Int
@@ -55,10 +56,10 @@ public struct NDPOptionWriter {
     /// Bytes of the ICMPv6 message so far.
     public private(set) var length: Int
 
-    /// Whether an option had to be left out.
+    /// Whether an option was omitted.
     public private(set) var isOverfull = false
 
-    /// Appends to a message whose first `offset` bytes are written, and that may have `capacity`.
+    /// Appends to a message of `offset` bytes, up to `capacity`.
     public init(_ message: UnsafeMutableRawPointer, offset: Int, capacity: Int) {
         self.message = message
         self.capacity = capacity
@@ -77,8 +78,8 @@ public struct NDPOptionWriter {
         option.store32(mtu, 4)
     }
 
-    /// Appends a prefix. Hosts reach its members without a router if `isOnLink`, and give themselves an address in it
-    /// if `isAutonomous`. Lifetimes are seconds; `UInt32.max` is for ever.
+    /// Appends a prefix. With `isOnLink` hosts reach its addresses without a router, with `isAutonomous` they use SLAAC
+    /// in it. Lifetimes are seconds; `UInt32.max` is infinite.
     public mutating func appendPrefix(
         _ prefix: IPv6Address, length prefixLength: UInt8 = 64, isOnLink: Bool = true, isAutonomous: Bool = true,
         validLifetime: UInt32, preferredLifetime: UInt32
@@ -91,7 +92,7 @@ public struct NDPOptionWriter {
         prefix.store(to: option + 16)
     }
 
-    /// Appends name servers, valid for `lifetime` seconds, or nothing if there are none.
+    /// Appends DNS servers, valid for `lifetime` seconds, or nothing if there are none.
     public mutating func appendRecursiveDNSServers(_ servers: [IPv6Address], lifetime: UInt32) {
         guard !servers.isEmpty, let option = reserve(NDPOptions.recursiveDNSServer, 8 + 16 * servers.count) else {
             return
@@ -100,7 +101,7 @@ public struct NDPOptionWriter {
         for (index, server) in servers.enumerated() { server.store(to: option + (8 + 16 * index)) }
     }
 
-    /// Appends domains to look names up in, valid for `lifetime` seconds, or nothing if none is a domain name.
+    /// Appends the DNS search list, valid for `lifetime` seconds, or nothing without a valid name.
     public mutating func appendDomainSearchList(_ domains: [String], lifetime: UInt32) {
         let start = length + 8
         var end = start

@@ -1,4 +1,4 @@
-/// A checked view of the ICMPv6 message that asks for a neighbour's ethernet address (RFC 4861 §4.3).
+/// A checked view of a neighbour solicitation (RFC 4861 §4.3).
 @frozen
 public struct NeighborSolicitation: BitwiseCopyable {
     /// Bytes before the options.
@@ -8,8 +8,8 @@ public struct NeighborSolicitation: BitwiseCopyable {
     public let options: NDPOptions
     @usableFromInline let base: UnsafeRawPointer
 
-    /// Views a whole ICMPv6 message. Returns `nil` when it is another one, is short, has malformed options, or asks for
-    /// a multicast address. The hop limit, which must be 255, is the caller's to check.
+    /// Parses a whole ICMPv6 message. Returns `nil` if it is of another type, short, has malformed options, or a
+    /// multicast target. The caller checks the hop limit, which must be 255.
     public init?(_ message: UnsafeRawBufferPointer) {
         guard let base = message.baseAddress, message.count >= Self.length,
             base.byte(0) == ICMPv6Header.neighborSolicitation, base.byte(1) == 0,
@@ -20,7 +20,7 @@ public struct NeighborSolicitation: BitwiseCopyable {
         self.options = options
     }
 
-    /// The address asked for.
+    /// The solicited address.
     @inlinable public var target: IPv6Address { IPv6Address(loadingFrom: base + 8) }
 
     /// The sender's ethernet address; absent in duplicate address detection (RFC 4862 §5.4).
@@ -31,7 +31,7 @@ public struct NeighborSolicitation: BitwiseCopyable {
 
 /// The meaning of a neighbour solicitation (RFC 4861 §4.3).
 public struct NeighborSolicitationFields: Equatable, Sendable {
-    /// The address asked for.
+    /// The solicited address.
     public var target: IPv6Address
     /// The sender's ethernet address; `nil` when the sender has no IPv6 address yet.
     public var sourceLinkLayerAddress: MACAddress?
@@ -57,7 +57,7 @@ public struct NeighborSolicitationFields: Equatable, Sendable {
     }
 }
 
-/// A checked view of the ICMPv6 message that announces a neighbour's ethernet address (RFC 4861 §4.4).
+/// A checked view of a neighbour advertisement (RFC 4861 §4.4).
 @frozen
 public struct NeighborAdvertisement: BitwiseCopyable {
     /// Bytes before the options.
@@ -67,8 +67,8 @@ public struct NeighborAdvertisement: BitwiseCopyable {
     public let options: NDPOptions
     @usableFromInline let base: UnsafeRawPointer
 
-    /// Views a whole ICMPv6 message. Returns `nil` when it is another one, is short, has malformed options, or
-    /// announces a multicast address. The hop limit, which must be 255, is the caller's to check.
+    /// Parses a whole ICMPv6 message. Returns `nil` if it is of another type, short, has malformed options, or a
+    /// multicast target. The caller checks the hop limit, which must be 255.
     public init?(_ message: UnsafeRawBufferPointer) {
         guard let base = message.baseAddress, message.count >= Self.length,
             base.byte(0) == ICMPv6Header.neighborAdvertisement, base.byte(1) == 0,
@@ -85,7 +85,7 @@ public struct NeighborAdvertisement: BitwiseCopyable {
     @inlinable public var isSolicited: Bool { base.byte(4) & 0x40 != 0 }
     /// Override: the receiver replaces its cache entry.
     @inlinable public var overrides: Bool { base.byte(4) & 0x20 != 0 }
-    /// The address announced.
+    /// The advertised address.
     @inlinable public var target: IPv6Address { IPv6Address(loadingFrom: base + 8) }
 
     /// The target's ethernet address.
@@ -96,7 +96,7 @@ public struct NeighborAdvertisement: BitwiseCopyable {
 
 /// The meaning of a neighbour advertisement (RFC 4861 §4.4).
 public struct NeighborAdvertisementFields: Equatable, Sendable {
-    /// The address announced.
+    /// The advertised address.
     public var target: IPv6Address
     /// The target's ethernet address.
     public var targetLinkLayerAddress: MACAddress?
@@ -134,7 +134,7 @@ public struct NeighborAdvertisementFields: Equatable, Sendable {
     }
 }
 
-/// A checked view of the ICMPv6 message that asks routers to present themselves (RFC 4861 §4.1).
+/// A checked view of a router solicitation (RFC 4861 §4.1).
 @frozen
 public struct RouterSolicitation: BitwiseCopyable {
     /// Bytes before the options.
@@ -143,8 +143,8 @@ public struct RouterSolicitation: BitwiseCopyable {
     /// The options.
     public let options: NDPOptions
 
-    /// Views a whole ICMPv6 message. Returns `nil` when it is another one, is short or has malformed options. The hop
-    /// limit, which must be 255, is the caller's to check.
+    /// Parses a whole ICMPv6 message. Returns `nil` if it is of another type, short or has malformed options. The
+    /// caller checks the hop limit, which must be 255.
     public init?(_ message: UnsafeRawBufferPointer) {
         guard message.count >= Self.length, message[0] == ICMPv6Header.routerSolicitation, message[1] == 0,
             let options = NDPOptions(UnsafeRawBufferPointer(rebasing: message[Self.length...]))
@@ -164,17 +164,17 @@ public struct RouterSolicitation: BitwiseCopyable {
 ///     options.appendMTU(1500)
 ///     let length = options.length
 public struct RouterAdvertisementFields: Equatable, Sendable {
-    /// The hop limit hosts are to use; zero leaves it to them.
+    /// The hop limit for hosts; zero for unspecified.
     public var hopLimit: UInt8
-    /// Addresses are to be had by DHCPv6.
+    /// Addresses are available by DHCPv6.
     public var isManaged: Bool
-    /// Other configuration is to be had by DHCPv6.
+    /// Other configuration is available by DHCPv6.
     public var hasOtherConfiguration: Bool
-    /// Seconds for which the sender is a default router; zero means it is none.
+    /// The router lifetime, seconds; zero for no default router.
     public var routerLifetime: UInt16
-    /// Milliseconds for which a neighbour counts as reachable; zero leaves it to hosts.
+    /// Reachable time of neighbours, milliseconds; zero for unspecified.
     public var reachableTime: UInt32
-    /// Milliseconds between solicitations; zero leaves it to hosts.
+    /// Retransmission interval of solicitations, milliseconds; zero for unspecified.
     public var retransmissionTime: UInt32
 
     /// The fields.
@@ -193,9 +193,9 @@ public struct RouterAdvertisementFields: Equatable, Sendable {
     /// Bytes before the options.
     public static var length: Int { 16 }
 
-    /// Writes the sixteen bytes with a zero checksum and returns what appends the options to them.
+    /// Writes the sixteen bytes with a zero checksum and returns a writer for the options.
     ///
-    /// - Precondition: `capacity`, the bytes that the whole message may have, is at least sixteen.
+    /// - Precondition: `capacity`, the message's maximum length, is at least sixteen bytes.
     public func write(to message: UnsafeMutableRawPointer, capacity: Int) -> NDPOptionWriter {
         precondition(capacity >= Self.length)
         let flags: UInt8 = (isManaged ? 0x80 : 0) | (hasOtherConfiguration ? 0x40 : 0)

@@ -1,36 +1,36 @@
-/// Performs in software what a virtio-net header leaves to the network card: completes checksums and cuts super-frames
-/// into segments, each written straight to where it will be sent from.
+/// Performs the offloads of a virtio-net header in software: completes checksums and splits super-frames into segments,
+/// each written directly to its send buffer.
 ///
-/// The frame comes in two pieces, as the stack makes it: virtio-net header and all other headers at the start of the first,
-/// and the payload behind them and in the second. Both stay in place until `isDone`. A frame may be another guest's and
-/// hostile: headers that do not fit together are refused before a single byte is written, and a checksum is never
-/// written over addresses, which have been looked at by then.
+/// The frame is in two pieces, as the stack makes it: virtio-net header and all other headers at the start of the
+/// first, and the payload behind them and in the second. Both must stay valid until `isDone`. A frame may come from
+/// another guest and be hostile: inconsistent headers are refused before a byte is written, and a checksum is never
+/// written over addresses, which have been checked by then.
 ///
-/// The result is what Linux makes of the same frame: sequence numbers advance, the IPv4 identification counts up,
-/// FIN and PSH stay with the last segment and CWR with the first (RFC 9293, RFC 6864, RFC 3168).
+/// The result is the same as Linux's: sequence numbers advance, the IPv4 identification increments, FIN and PSH are in
+/// the last segment and CWR in the first (RFC 9293, RFC 6864, RFC 3168).
 public struct SoftwareSegmentation: BitwiseCopyable {
-    /// Why nothing can be made of a frame.
+    /// Why a frame is refused.
     public enum Refusal: UInt8, Sendable, BitwiseCopyable {
-        /// Nothing is wrong with it.
+        /// The frame is valid.
         case none
-        /// The headers are not all there, or not all in the first piece.
+        /// The headers are incomplete, or not entirely in the first piece.
         case truncated
-        /// The checksum's place is outside of the frame or inside of an IP header.
+        /// The checksum's offset is outside the frame or inside an IP header.
         case checksumMisplaced
-        /// Segments of a kind that is not known here, or of a packet of another kind.
+        /// An unknown segmentation type, or one of another kind of packet.
         case segmentationUnknown
-        /// Segments so small that one frame would become thousands.
+        /// A segment size so small that one frame would become thousands.
         case segmentsTooSmall
         /// The lengths in IP and transport contradict the frame's.
         case badLength
     }
 
-    /// The work left to do on the frame.
+    /// The remaining work on the frame.
     enum Task: UInt8, BitwiseCopyable {
         case copy, completeChecksum, cutTCP, cutUDP
     }
 
-    /// The kernel's own bound, TCP_MIN_GSO_SIZE: smaller segments have never been offered by anyone.
+    /// The kernel's limit, TCP_MIN_GSO_SIZE: no real sender uses smaller segments.
     static var leastTCPSegment: Int { 8 }
     /// The kernel's own bound, UDP_MAX_SEGMENTS.
     static var mostDatagrams: Int { 128 }
@@ -39,7 +39,7 @@ public struct SoftwareSegmentation: BitwiseCopyable {
     var isIPv6 = false
     /// Whether every wire frame has been written.
     public internal(set) var isDone = true
-    /// The ethernet header, and the bytes from there on that every segment begins with.
+    /// The ethernet header and all other headers, with which every segment starts.
     var headers: UnsafeRawPointer
     var headersLength = 0
     /// The payload's part in the first piece, and that in the second.
@@ -52,23 +52,23 @@ public struct SoftwareSegmentation: BitwiseCopyable {
     var segmentSize = 0
     /// Segments that have been written.
     var number = 0
-    /// Where the transport header begins, or where summing does; and where the checksum goes.
+    /// The offset of the transport header, or of the summed part; and the offset of the checksum.
     var transport = 0
     var checksum = 0
     /// The partial sum of addresses and protocol.
     var pseudoHeader: UInt64 = 0
 
-    /// Nothing to be done yet; `place` is any address and never read.
+    /// No work; `place` is any address and never read.
     public init(at place: UnsafeRawPointer) {
         headers = place
         first = place
         second = place
     }
 
-    /// Looks at a frame's headers. After `none` the wire frames are written one by one.
+    /// Checks a frame's headers. After `none` the wire frames are written one by one.
     ///
     /// - Parameters:
-    ///   - head: the virtio-net header and all that lies behind it in one piece.
+    ///   - head: the virtio-net header and all bytes contiguous with it.
     ///   - payload: the rest of the frame.
     public mutating func prepare(_ head: UnsafeRawBufferPointer, _ payload: UnsafeRawBufferPointer) -> Refusal {
         guard let base = head.baseAddress, let virtio = VirtioNetHeader(head) else { return .truncated }
@@ -102,7 +102,7 @@ public struct SoftwareSegmentation: BitwiseCopyable {
         return .none
     }
 
-    /// Where the IP header ends, extension headers not counted; `nil` where none is whole.
+    /// The end of the IP header, without extension headers; `nil` if it is incomplete.
     private mutating func networkHeaderEnd(count: Int) -> Int? {
         let network = EthernetHeader.length
         switch headers.word16(12) {
@@ -158,7 +158,7 @@ public struct SoftwareSegmentation: BitwiseCopyable {
         return .none
     }
 
-    /// Whether the transport begins where summing starts, behind extension headers that may lie between.
+    /// Whether the transport header is where summing starts, possibly behind extension headers.
     private func isTransport(_ protocolNumber: UInt8, behind end: Int, count: Int) -> Bool {
         let next = headers.byte(EthernetHeader.length + 6)
         if transport == end { return next == protocolNumber }
@@ -189,7 +189,7 @@ public struct SoftwareSegmentation: BitwiseCopyable {
         return .none
     }
 
-    /// The partial sum of the part of the pseudo-header that all segments share: all but the length.
+    /// The partial sum of the pseudo-header except the length, common to all segments.
     private static func pseudoHeader(_ ip: UnsafeRawPointer, isIPv6: Bool, _ protocolNumber: UInt8) -> UInt64 {
         let from = isIPv6 ? 8 : 12
         let to = isIPv6 ? IPv6Header.length : IPv4Header.minimumLength
@@ -270,7 +270,7 @@ extension SoftwareSegmentation {
         header.store8(flags, 13)
     }
 
-    /// Copies bytes of the payload, wherever they lie, and sums them up as if they began at an even offset.
+    /// Copies bytes of the payload from either piece, and sums them as if they began at an even offset.
     @inline(__always)
     private func copyPayload(to target: UnsafeMutableRawPointer, from start: Int, count: Int) -> UInt64 {
         guard start < firstLength else {

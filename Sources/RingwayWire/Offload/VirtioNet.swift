@@ -1,4 +1,4 @@
-/// A checked view of the header that precedes every frame: what the sender left undone (virtio 1.2 §5.1.6).
+/// A checked view of the header before every frame: the sender's offloads (virtio 1.2 §5.1.6).
 ///
 /// Twelve bytes, little endian, as the kernel's `virtio_net_hdr_mrg_rxbuf`.
 ///
@@ -11,7 +11,7 @@ public struct VirtioNetHeader: BitwiseCopyable {
     /// Bytes in the header.
     @inlinable public static var length: Int { 12 }
 
-    /// Flag: the checksum at `checksumStart + checksumOffset` holds the pseudo-header's sum only.
+    /// Flag: the checksum at `checksumStart + checksumOffset` is partial (pseudo-header only).
     @inlinable public static var needsChecksum: UInt8 { 1 }
     /// Flag: the checksum has been verified already.
     @inlinable public static var dataValid: UInt8 { 2 }
@@ -20,13 +20,13 @@ public struct VirtioNetHeader: BitwiseCopyable {
     @inlinable public static var gsoNone: UInt8 { 0 }
     /// Segmentation: a TCP super-frame over IPv4.
     @inlinable public static var gsoTCPv4: UInt8 { 1 }
-    /// Segmentation: one UDP datagram, to be cut into IP fragments.
+    /// Segmentation: one UDP datagram, to be fragmented.
     @inlinable public static var gsoUDP: UInt8 { 3 }
     /// Segmentation: a TCP super-frame over IPv6.
     @inlinable public static var gsoTCPv6: UInt8 { 4 }
     /// Segmentation: many UDP datagrams of `gsoSize` bytes of payload each.
     @inlinable public static var gsoUDPL4: UInt8 { 5 }
-    /// A bit beside the TCP types: the first segment alone carries CWR (RFC 3168).
+    /// ECN, combined with the TCP types: only the first segment has CWR (RFC 3168).
     @inlinable public static var gsoECN: UInt8 { 0x80 }
 
     @usableFromInline let base: UnsafeRawPointer
@@ -42,15 +42,15 @@ public struct VirtioNetHeader: BitwiseCopyable {
     @inlinable public var flags: UInt8 { base.byte(0) }
     /// One of the `gso` constants, perhaps with `gsoECN`.
     @inlinable public var gsoType: UInt8 { base.byte(1) }
-    /// A hint at how many bytes of headers precede the payload; not to be trusted.
+    /// The length of all headers as a hint; not trusted.
     @inlinable public var headerLength: UInt16 { word(2) }
     /// Bytes of payload in each segment.
     @inlinable public var gsoSize: UInt16 { word(4) }
-    /// Where summing starts, counted from the ethernet header.
+    /// The offset at which summing starts, counted from the ethernet header.
     @inlinable public var checksumStart: UInt16 { word(6) }
-    /// Where the checksum goes, counted from `checksumStart`.
+    /// The offset of the checksum, counted from `checksumStart`.
     @inlinable public var checksumOffset: UInt16 { word(8) }
-    /// Receive buffers the frame was spread over.
+    /// The number of receive buffers of the frame.
     @inlinable public var bufferCount: UInt16 { word(10) }
 
     @inlinable
@@ -59,7 +59,7 @@ public struct VirtioNetHeader: BitwiseCopyable {
     }
 }
 
-/// The meaning of a virtio-net header. The default is an ordinary frame with nothing left undone.
+/// The fields of a virtio-net header. The default is an ordinary frame without offloads.
 @frozen
 public struct VirtioNetFields: Equatable, Sendable, BitwiseCopyable {
     /// `VirtioNetHeader.needsChecksum`, `VirtioNetHeader.dataValid`.
@@ -70,11 +70,11 @@ public struct VirtioNetFields: Equatable, Sendable, BitwiseCopyable {
     public var headerLength: UInt16
     /// Bytes of payload in each segment.
     public var gsoSize: UInt16
-    /// Where summing starts, counted from the ethernet header.
+    /// The offset at which summing starts, counted from the ethernet header.
     public var checksumStart: UInt16
-    /// Where the checksum goes, counted from `checksumStart`.
+    /// The offset of the checksum, counted from `checksumStart`.
     public var checksumOffset: UInt16
-    /// Receive buffers the frame was spread over; virtqueues want one, others ignore it.
+    /// The number of receive buffers of the frame; virtqueues expect one, others ignore it.
     public var bufferCount: UInt16
 
     /// Fields, all zero unless given.

@@ -4,7 +4,7 @@
 /// than half the circle.
 @frozen
 public struct SequenceNumber: Hashable, Sendable, BitwiseCopyable {
-    /// The number as the wire carries it, in host order.
+    /// The number in host order.
     public var rawValue: UInt32
 
     /// A sequence number from its integer.
@@ -13,7 +13,7 @@ public struct SequenceNumber: Hashable, Sendable, BitwiseCopyable {
         self.rawValue = rawValue
     }
 
-    /// Whether `other` is ahead; false when both are equal.
+    /// Whether this number is before `other`; false if they are equal.
     @inlinable
     public func precedes(_ other: Self) -> Bool {
         other.distance(from: self) > 0

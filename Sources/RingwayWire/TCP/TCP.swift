@@ -15,7 +15,7 @@
 public struct TCPHeader: BitwiseCopyable {
     /// Bytes in a header without options.
     @inlinable public static var minimumLength: Int { 20 }
-    /// Where the checksum is.
+    /// The offset of the checksum.
     @inlinable public static var checksumOffset: Int { 16 }
 
     @usableFromInline let base: UnsafeRawPointer
@@ -24,7 +24,7 @@ public struct TCPHeader: BitwiseCopyable {
     /// Bytes in the header, options included: 20 to 60.
     public let headerLength: Int
 
-    /// Returns `nil` when `bytes`, a whole segment, cannot hold the header its data offset claims.
+    /// Returns `nil` if `bytes`, a whole segment, is shorter than the header that its data offset claims.
     @inlinable
     public init?(_ bytes: UnsafeRawBufferPointer) {
         guard let base = bytes.baseAddress, bytes.count >= Self.minimumLength else { return nil }
@@ -41,11 +41,11 @@ public struct TCPHeader: BitwiseCopyable {
     @inlinable public var destinationPort: UInt16 { base.word16(2) }
     /// The first byte of payload, or of SYN.
     @inlinable public var sequence: SequenceNumber { SequenceNumber(base.word32(4)) }
-    /// The next byte the sender expects; meaningful with `ack`.
+    /// The next byte that the sender expects; meaningful with `ack`.
     @inlinable public var acknowledgement: SequenceNumber { SequenceNumber(base.word32(8)) }
     /// The control bits.
     @inlinable public var flags: TCPFlags { TCPFlags(rawValue: base.byte(13)) }
-    /// Bytes the sender will take beyond `acknowledgement`, not yet scaled.
+    /// The receive window beyond `acknowledgement`, unscaled.
     @inlinable public var window: UInt16 { base.word16(14) }
     /// The checksum as the wire carries it.
     @inlinable public var checksum: UInt16 { base.word16(Self.checksumOffset) }
@@ -76,7 +76,7 @@ public struct TCPFields: Equatable, Sendable, BitwiseCopyable {
     public var flags: TCPFlags
     /// Bytes of options that the caller writes behind the header: a multiple of four, at most 40.
     public var optionsLength: UInt8
-    /// Bytes accepted beyond `acknowledgement`, already scaled down.
+    /// The receive window beyond `acknowledgement`, already scaled down.
     public var window: UInt16
 
     /// The fields of a segment.
@@ -126,13 +126,13 @@ public struct TCPFlags: OptionSet, Hashable, Sendable, BitwiseCopyable {
         self.rawValue = rawValue
     }
 
-    /// The sender has no more to send.
+    /// The sender has finished sending.
     @inlinable public static var fin: Self { Self(rawValue: 0x01) }
     /// Synchronise sequence numbers.
     @inlinable public static var syn: Self { Self(rawValue: 0x02) }
-    /// The connection is gone.
+    /// The connection is reset.
     @inlinable public static var rst: Self { Self(rawValue: 0x04) }
-    /// Deliver without waiting for more.
+    /// Push: deliver without waiting for more data.
     @inlinable public static var psh: Self { Self(rawValue: 0x08) }
     /// The acknowledgement field is meaningful.
     @inlinable public static var ack: Self { Self(rawValue: 0x10) }

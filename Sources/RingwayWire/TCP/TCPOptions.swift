@@ -1,16 +1,16 @@
-/// The TCP options we act upon: maximum segment size (RFC 9293 §3.2), window scale and timestamps (RFC 7323) and selective
-/// acknowledgement (RFC 2018). Others are passed over.
+/// The supported TCP options: maximum segment size (RFC 9293 §3.2), window scale and timestamps (RFC 7323) and
+/// selective acknowledgement (RFC 2018). Others are skipped.
 @frozen
 public struct TCPOptions: Sendable {
-    /// Bytes of payload the sender takes in one segment.
+    /// The largest segment payload that the sender accepts, bytes.
     public var maximumSegmentSize: UInt16?
-    /// Bits by which the sender's windows are to be shifted left, never above `windowScaleLimit`.
+    /// The shift of the sender's windows, at most `windowScaleLimit`.
     public var windowScale: UInt8?
-    /// Whether the sender understands selective acknowledgements.
+    /// Whether the sender supports selective acknowledgements.
     public var sackPermitted: Bool
-    /// The sender's clock and what it echoes.
+    /// The sender's clock and its echo.
     public var timestamps: TimestampOption?
-    /// How many of `sackBlocks` are set.
+    /// The number of valid `sackBlocks`.
     public var sackBlockCount: Int
     /// Blocks received beyond a gap, the most recent first.
     public var sackBlocks: InlineArray<4, SACKBlock>
@@ -31,8 +31,7 @@ public struct TCPOptions: Sendable {
         sackBlocks = InlineArray(repeating: SACKBlock(start: SequenceNumber(0), end: SequenceNumber(0)))
     }
 
-    /// Parses the options of a segment, or returns `nil` when one of them runs past the header or has a length
-    /// that its kind does not allow.
+    /// Parses the options of a segment, or returns `nil` if one exceeds the header or has an invalid length.
     @inlinable
     public static func parse(_ bytes: UnsafeRawBufferPointer) -> TCPOptions? {
         var options = TCPOptions()
@@ -54,7 +53,7 @@ public struct TCPOptions: Sendable {
         return options
     }
 
-    /// Returns false when `length`, which counts kind and length too, is not one that `kind` allows.
+    /// Returns false if `length`, which includes kind and length bytes, is invalid for `kind`.
     @inlinable
     mutating func take(_ kind: UInt8, _ value: UnsafeRawPointer, length: Int) -> Bool {
         switch kind {
@@ -114,8 +113,8 @@ extension TCPOptions {
             &+ (sackBlockCount == 0 ? 0 : 4 &+ 8 &* sackBlockCount)
     }
 
-    /// Writes every option that is set, each padded to four bytes, and returns how many bytes that took. Meant for
-    /// the options of a SYN, or for the blocks of an acknowledgement.
+    /// Writes every option that is set, each padded to four bytes, and returns the number of bytes. For the options of
+    /// a SYN, or for the blocks of an acknowledgement.
     ///
     /// - Precondition: `encodedLength` is at most 40.
     @inlinable
@@ -161,15 +160,15 @@ extension TCPOptions {
     }
 }
 
-/// A run of bytes that arrived beyond a gap (RFC 2018 §3).
+/// A range of bytes received beyond a gap (RFC 2018 §3).
 @frozen
 public struct SACKBlock: Equatable, Sendable, BitwiseCopyable {
-    /// The first byte of the run.
+    /// The first byte of the range.
     public var start: SequenceNumber
     /// The byte after the last one.
     public var end: SequenceNumber
 
-    /// A run of bytes.
+    /// A range of bytes.
     @inlinable
     public init(start: SequenceNumber, end: SequenceNumber) {
         self.start = start
@@ -193,7 +192,7 @@ public struct TimestampOption: Equatable, Sendable, BitwiseCopyable {
 
     /// Bytes that the option takes, with the padding before it.
     @inlinable public static var paddedLength: Int { 12 }
-    /// How the padded option begins: two of no operation, kind and length (RFC 7323, appendix A).
+    /// The first word of the padded option: two NOPs, kind and length (RFC 7323, appendix A).
     @inlinable static var beginning: UInt32 { 0x0101_080A }
 
     /// Writes the option with its padding: twelve bytes.
@@ -206,9 +205,9 @@ public struct TimestampOption: Equatable, Sendable, BitwiseCopyable {
 }
 
 extension TCPHeader {
-    /// The timestamps of the segment; `nil` when it has none, or malformed options.
+    /// The timestamps of the segment; `nil` if it has none, or malformed options.
     ///
-    /// Kernels put them first and aligned, as RFC 7323's appendix A recommends: then nothing is searched.
+    /// Kernels put them first and aligned, as RFC 7323's appendix A recommends; then no search is needed.
     @inlinable
     public var timestamps: TimestampOption? {
         @inline(__always) get {

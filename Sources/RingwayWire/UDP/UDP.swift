@@ -10,7 +10,7 @@
 public struct UDPHeader: BitwiseCopyable {
     /// Bytes in the header.
     @inlinable public static var length: Int { 8 }
-    /// Where the checksum is.
+    /// The offset of the checksum.
     @inlinable public static var checksumOffset: Int { 6 }
 
     @usableFromInline let base: UnsafeRawPointer
@@ -18,7 +18,7 @@ public struct UDPHeader: BitwiseCopyable {
     /// Bytes in header and payload: the length field, already checked against the buffer.
     public let datagramLength: Int
 
-    /// Returns `nil` when `bytes` cannot hold the datagram its length field claims. Bytes after it are ignored.
+    /// Returns `nil` if `bytes` cannot hold the datagram its length field claims. Bytes after it are ignored.
     @inlinable
     public init?(_ bytes: UnsafeRawBufferPointer) {
         guard let base = bytes.baseAddress, bytes.count >= Self.length else { return nil }
