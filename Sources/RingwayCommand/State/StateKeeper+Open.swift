@@ -1,5 +1,6 @@
 internal import Glibc
 internal import Ringway
+internal import RingwaySystem
 
 /// The choice of a network's state file.
 extension StateKeeper {
@@ -58,7 +59,11 @@ extension StateKeeper {
             }
         }
         if isByLinks, let other = found, Set(other.links).isDisjoint(with: links) { found = nil }
-        return StateKeeper(file, found: found, links: links)
+        do throws(SystemError) {
+            return try StateKeeper(file, found: found, links: links)
+        } catch {
+            throw .other("\(error)")
+        }
     }
 
     /// The file of the network without a name that had one of these links, or a free one: several such networks may be

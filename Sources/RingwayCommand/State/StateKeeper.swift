@@ -1,14 +1,14 @@
-internal import Dispatch
 internal import Ringway
+internal import RingwaySystem
 internal import Synchronization
 
 /// Stores the state of a network in a file, so that guests do not notice a restart.
 ///
-/// Each change is written after a short delay, together with those that follow it, on a queue of the keeper's own:
+/// Each change is written after a short delay, together with those that follow it, on a loop of the keeper's own:
 /// neither the data path nor the network's thread waits for a disk.
 final class StateKeeper: Sendable {
-    /// The delay between the first change and the write.
-    private static var delay: DispatchTimeInterval { .milliseconds(100) }
+    /// The delay between the first change and the write, in nanoseconds.
+    private static var delay: UInt64 { 100_000_000 }
     /// Seconds after a restart within which an owner of published ports must renew its lease.
     private static var ownerGrace: Int { 30 }
 
@@ -25,9 +25,10 @@ final class StateKeeper: Sendable {
     let found: NetworkState?
     private let work: Mutex<Work>
     private let isDue = Atomic<Bool>(false)
-    private let queue = DispatchQueue(label: "ringway.state", qos: .utility)
+    private let thread: LoopThread
 
-    init(_ file: consuming StateFile, found: NetworkState?, links: [String]) {
+    init(_ file: consuming StateFile, found: NetworkState?, links: [String]) throws(SystemError) {
+        thread = try LoopThread("ringway-state", stackBytes: 256 << 10)
         path = file.path
         self.found = found
         work = Mutex(Work(file: file, links: links))
@@ -87,8 +88,8 @@ final class StateKeeper: Sendable {
     /// The state has changed; from any thread.
     func changed(_ network: VirtualNetwork) {
         guard !isDue.exchange(true, ordering: .acquiringAndReleasing) else { return }
-        queue.asyncAfter(deadline: .now() + Self.delay) { [weak network] in
-            if let network { self.save(network) }
+        thread.post { [self, weak network] loop in
+            loop.schedule(DelayedWrite(of: network, by: self), at: MonotonicClock.now() + Self.delay)
         }
     }
 
@@ -114,6 +115,22 @@ final class StateKeeper: Sendable {
     func finish(_ network: VirtualNetwork) {
         save(network)
         work.withLock { $0.hasEnded = true }
+        thread.stop()
+    }
+}
+
+/// A write that is due a short time after a change.
+private final class DelayedWrite: LoopMember {
+    private weak var network: VirtualNetwork?
+    private let keeper: StateKeeper
+
+    init(of network: VirtualNetwork?, by keeper: StateKeeper) {
+        self.network = network
+        self.keeper = keeper
+    }
+
+    override func deadlinePassed(now: UInt64) {
+        if let network { keeper.save(network) }
     }
 }
 
