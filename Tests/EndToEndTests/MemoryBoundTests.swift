@@ -2,10 +2,10 @@ import Foundation
 import Testing
 
 extension EndToEnd {
-    /// A process that may not have all the memory it would like.
+    /// A process with limited memory.
     @Suite("Bounds of memory")
     struct MemoryBoundTests {
-        /// `ringway serve` with a limit of address space, which stands for LimitAS= and strict overcommit.
+        /// `ringway serve` with a limit of address space, which has the effect of LimitAS= and strict overcommit.
         private static func serve(_ bed: TestBed, megabytes: Int) throws -> Service {
             _ = try bed.serve(Machine.flows, ["serve", "7000"])
             return try Service(

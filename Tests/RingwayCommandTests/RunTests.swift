@@ -57,7 +57,7 @@ struct RunTests {
     }
 
     @Test func `leaves no mount behind`() throws {
-        // Other tests may mount and unmount beside this one; what matters is what the guest mounts.
+        // Other tests may mount and unmount concurrently; only the guest's mounts matter.
         func resolverMounts() throws -> [Substring] {
             try RunningProgram(["cat", "/proc/self/mountinfo"]).wait().output.split(separator: "\n")
                 .filter { $0.contains("resolv.conf") }
@@ -133,7 +133,7 @@ struct RunTests {
 
     @Test func `starts a guest within a second`() throws {
         let clock = ContinuousClock()
-        // The best of some: what else the machine does meanwhile is not asked.
+        // The best of several, because the machine may be busy.
         var best = Duration.seconds(60)
         for _ in 0..<10 where best >= .seconds(1) { best = min(best, try clock.measure { _ = try run("true") }) }
         #expect(best < .seconds(1))
@@ -142,7 +142,7 @@ struct RunTests {
 
 @Suite("ringway run as an ordinary user", .tags(.kernel), .serialized, .enabled(if: RunningProgram.canMakeGuests))
 struct OrdinaryUserTests {
-    /// Runs `ringway` as nobody. The device is one that everybody may open, in a mount namespace of the test's.
+    /// Runs `ringway` as the user nobody, with a world-accessible device, in a mount namespace of the test's own.
     private func nobody(_ arguments: String..., device: String = "666") throws -> RunningProgram.Outcome {
         let script = """
             mount -t tmpfs tmpfs /dev/net && mknod -m \(device) /dev/net/tun c 10 200 && cd / &&

@@ -299,7 +299,7 @@ import Testing
         let staying = ShardSide(datagramsOf: resolver)
         leaving.sendDatagram(MessageBuilder.query("a.test"))
         leaving.end()
-        // The other shard's answers show that the thread has turned meanwhile.
+        // The other shard's answers show that the thread has run a turn meanwhile.
         for _ in 0..<10_000 where resolver.statistics().outstanding > 0 || resolver.statistics().forwarded == 0 {
             _ = staying.ask(MessageBuilder.query("host.ringway.internal"))
         }
@@ -319,7 +319,7 @@ import Testing
 
     @Test func `Starting and stopping takes milliseconds`() throws {
         let clock = ContinuousClock()
-        // The best says most: what else the machine does is not asked.
+        // The best counts, because the machine may be busy.
         var best = Duration.seconds(60)
         for _ in 0..<50 {
             let took = try clock.measure {

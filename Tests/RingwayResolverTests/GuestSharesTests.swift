@@ -22,7 +22,7 @@ import Testing
 
         init(capacity: Int) { shares = GuestShares(capacity: capacity) }
 
-        /// Whether the guest got what it asked for.
+        /// Whether the guest's request was granted.
         func ask(_ guest: UInt32, units: Int = 1) -> Bool {
             guard shares.admits(guest, units: units) else { return false }
             let holder = Holder(guest, units: units)

@@ -161,7 +161,7 @@ struct RingTests {
             #expect(completions.allSatisfy { $0.result == -ECANCELED })
         }
         Sockets.close(reader)
-        // The other end sees the close now, not when the ring goes.
+        // The other end sees the close now, rather than at the end of the ring.
         #expect(send(writer, [1], 1, Int32(MSG_NOSIGNAL)) == -1 && errno == EPIPE)
     }
 

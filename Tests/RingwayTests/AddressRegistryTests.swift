@@ -39,7 +39,7 @@ struct AddressRegistryTests {
         #expect(moved.name == "web" && moved.isPresent)
         #expect(replace(2, of: 1) == nil)
         #expect(replace(3, of: 2)?.name == "guest-5")
-        // Four addresses: two are taken and two rest. The one that rests for longest is had again.
+        // Four addresses: two are assigned and two are in quarantine, of which the older one is assigned.
         #expect(replace(4, of: 1)?.ipv4 == IPv4Address(10, 0, 0, 2))
         #expect(try register.admit(Self.mac(3)).ipv4 == IPv4Address(10, 0, 0, 3))
         #expect(try register.admit(Self.mac(4)).ipv4 == IPv4Address(10, 0, 0, 4))

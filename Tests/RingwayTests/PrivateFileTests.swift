@@ -76,7 +76,7 @@ struct PrivateFileTests {
             chown(path, 0, 0)
             chmod(path, 0o777)
             #expect(PrivateDirectory.make(path) == "every user may write to it")
-            // As /tmp is: users cannot remove the files of others there.
+            // Sticky, as /tmp: users cannot remove files of others.
             chmod(path, 0o1777)
             #expect(PrivateDirectory.make(path) == nil)
         }

@@ -8,7 +8,7 @@ import Testing
 struct SplicedListTests {
     private static let nobody = TransportAddress(address: IPAddress(high: 0, low: 1), port: 1)
 
-    /// A slab with so many streams.
+    /// A slab with this many streams.
     private static func streams(_ count: Int) -> Slab<SplicedStream> {
         var slab = MemoryFailure.trap { try Slab<SplicedStream>(capacity: count) }
         for _ in 0..<count {
@@ -18,7 +18,7 @@ struct SplicedListTests {
         return slab
     }
 
-    /// What is on the list, in its order.
+    /// The list's members, in order.
     private static func members(_ list: SplicedList, _ slab: borrowing Slab<SplicedStream>) -> [UInt32] {
         var members: [UInt32] = []
         var slot = list.first

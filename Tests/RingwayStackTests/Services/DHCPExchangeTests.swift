@@ -4,7 +4,7 @@ import Testing
 
 @testable import RingwayStack
 
-/// RFC 2131 §3 and §4.3: who gets what answer.
+/// RFC 2131 §3 and §4.3: the answer to each message.
 @Suite("DHCP exchanges")
 struct DHCPExchangeTests {
     let plan: NetworkPlan
@@ -280,7 +280,7 @@ struct DHCPExchangeTests {
             _ = try bench.send(.udp(from: ports.0, to: ports.1, payload))
             bench.now += noise.next() % (2 * DHCPBench.second)
         }
-        // Whatever happened: nobody has two addresses, and no address is outside the range.
+        // In any case no client has two addresses, and no address is outside the range.
         let bound = bench.leases.filter { $0.state == .bound }
         #expect(Set(bound.map(\.mac)).count == bound.count)
         #expect(bench.leases.allSatisfy { plan.isGuest($0.address) })

@@ -3,7 +3,7 @@ import Testing
 
 @testable import RingwayStack
 
-/// Not the view of that name that reads what such a packet writes.
+/// Disambiguates from the view of that name.
 
 /// RFC 792, RFC 1122 §3.2.2, RFC 1812 §4.3, RFC 4443.
 @Suite("ICMP errors")
@@ -225,7 +225,7 @@ struct ICMPErrorTests {
             let summary = try reply.summary()
             #expect(summary.destination == source.address)
             #expect(summary.source == destination.address)
-            // The quotation is a whole packet and parses as what the guest sent, checksums included.
+            // The quotation is a whole packet and parses as the one that the guest sent, checksums included.
             let start = Int(summary.payloadOffset)
             let etherType = source.address.isIPv4 ? EtherType.ipv4 : EtherType.ipv6
             let quoted = GuestFrame(etherType, Array(reply.bytes[start...]))
