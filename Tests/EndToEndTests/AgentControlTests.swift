@@ -173,7 +173,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `have their TCP port kept from everybody else while the agent is away`() throws {
+        @Test func `keep their TCP port reserved while the agent is away`() throws {
             try TestBed.use { bed in
                 let scene = try Scene(bed, ["--forward", "7001=tcp:127.0.0.1:7000"])
                 let rival =

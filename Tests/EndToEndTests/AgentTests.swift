@@ -165,7 +165,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `makes its interface again when somebody deletes it`() throws {
+        @Test func `makes its interface again after it was deleted`() throws {
             try TestBed.use { bed in
                 let pair = try AgentPair(bed)
                 try pair.waitForNetwork()

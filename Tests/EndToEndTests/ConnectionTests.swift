@@ -6,7 +6,7 @@ extension EndToEnd {
     struct ConnectionTests {
         static let talk = Machine.program("talk.py")
 
-        @Test("are refused at once where nobody listens", arguments: shards, Family.allCases)
+        @Test("are refused at once where there is no listener", arguments: shards, Family.allCases)
         func areRefused(shards: Int, family: Family) throws {
             try TestBed.use { bed in
                 let guest = try Guest(bed, shards: shards)
@@ -192,7 +192,7 @@ extension EndToEnd {
                 _ = try bed.run(["ping", "-c", "1", "-W", "5", far]).requireSuccess()
                 let guest = try Guest(bed, shards: shards)
                 let go = "\(bed.directory)/go"
-                let clients = try [(far, "keepalive"), (far, "timeout"), (family.host, "patient")].map { host, how in
+                let clients = try [(far, "keepalive"), (far, "timeout"), (family.host, "lenient")].map { host, how in
                     try guest.start(["python3", silence, "call", host, "7000", how, go])
                 }
                 for client in clients { try client.waitForOutput("ready") }

@@ -25,7 +25,7 @@ extension EndToEnd {
             }
         }
 
-        @Test("from a published port begins there, whoever speaks first", arguments: shards, Family.allCases)
+        @Test("from a published port has that source port, whichever sends first", arguments: shards, Family.allCases)
         func beginsAtPublishedPort(shards: Int, family: Family) throws {
             try TestBed.use { bed in
                 _ = try bed.serve(Self.probe, ["serve", family.loopback, "7000"])

@@ -40,7 +40,7 @@ extension EndToEnd {
         }
 
         @Test(
-            "is that of a bound link, whoever was there first with its ethernet address",
+            "is that of a bound link, even if another guest had its ethernet address first",
             arguments: [
                 (",guest=web", "[{mac: \"52:54:00:00:0b:01\", name: web}]"),
                 (",guest=web,mac=52:54:00:00:0b:01", "[]"),

@@ -13,7 +13,7 @@ extension EndToEnd {
                 launcher: ["prlimit", "--as=\(megabytes << 20)"])
         }
 
-        @Test("refuse guests that do not fit, and lose nobody for it", arguments: [600, 900, 1_300])
+        @Test("refuse guests that do not fit, and keep those that are connected", arguments: [600, 900, 1_300])
         func refuseGuests(megabytes: Int) throws {
             try TestBed.use { bed in
                 let service = try Self.serve(bed, megabytes: megabytes)

@@ -23,7 +23,7 @@ extension EndToEnd {
             Question("4 KiB over UDP with EDNS", "large.example.test", "TXT", "+bufsize=4096", "+ignore"),
             Question("4 KiB cut short without EDNS", "large.example.test", "TXT", "+noedns", "+ignore"),
             Question("4 KiB over TCP", "large.example.test", "TXT", "+tcp"),
-            Question("NXDOMAIN", "nobody.example.test", "A"),
+            Question("NXDOMAIN", "absent.example.test", "A"),
             Question("no data", "www.example.test", "MX"),
         ]
 

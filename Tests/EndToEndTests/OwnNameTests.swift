@@ -18,7 +18,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `that do not exist are asked of nobody else`() throws {
+        @Test func `that do not exist are not asked of a name server`() throws {
             try TestBed.use { bed in
                 try startKnowAll(bed)
                 let guest = try Guest(bed, shards: 1)

@@ -127,7 +127,7 @@ final class ResolverFileTests {
         #expect(text(path) == "nameserver 9.9.9.9\n")
     }
 
-    @Test func `is left alone when somebody else has put another there`() throws {
+    @Test func `is left alone when another program has replaced it`() throws {
         try "nameserver 9.9.9.9\n".write(toFile: path, atomically: false, encoding: .utf8)
         let file = ResolverFile(path)
         try file.set("nameserver 192.168.127.1\n")

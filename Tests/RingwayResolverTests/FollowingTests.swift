@@ -234,10 +234,10 @@ import Testing
         replace(path, with: "nameserver 127.0.0.3\n")
         follower.refreshIfUnwatched()
         #expect(follower.current.servers.map { "\($0.address)" } == ["127.0.0.3:53"])
-        let patient = ResolvConfFollower(path: path, port: 53, loop: loop, isNotified: false) { _ in }
+        let polling = ResolvConfFollower(path: path, port: 53, loop: loop, isNotified: false) { _ in }
         replace(path, with: "nameserver 127.0.0.2\n")
-        patient.refreshIfUnwatched()
-        #expect(patient.current.servers.map { "\($0.address)" } == ["127.0.0.3:53"])
+        polling.refreshIfUnwatched()
+        #expect(polling.current.servers.map { "\($0.address)" } == ["127.0.0.3:53"])
     }
 
     @Test func `A resolver that ends leaves no descriptor open`() throws {

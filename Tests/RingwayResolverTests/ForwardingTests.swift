@@ -36,7 +36,7 @@ import Testing
         return try Resolver(configuration)
     }
 
-    @Test func `A built-in name is answered with the tag of its query and asks nobody`() throws {
+    @Test func `A built-in name is answered with the tag of its query, without a name server`() throws {
         let server = try ScriptedNameserver(script: Self.answering)
         let resolver = try resolver([server])
         let shard = ShardSide(datagramsOf: resolver)
@@ -171,7 +171,7 @@ import Testing
         #expect(first.queries.count == before)
     }
 
-    @Test func `SERVFAIL is made here only when nobody answers`() throws {
+    @Test func `SERVFAIL is made here only when no name server answers`() throws {
         let server = try ScriptedNameserver(script: Self.silent)
         let resolver = try resolver([server]) {
             $0.limits.retryInterval = .milliseconds(100)

@@ -78,7 +78,7 @@ import Testing
     }
 
     @Test(arguments: [1, 2, 3] as [UInt64])
-    func `the bound holds, and nobody below its part is refused or displaced`(seed: UInt64) {
+    func `the bound holds, and no guest below its share is refused or displaced`(seed: UInt64) {
         var generator = SeededGenerator(state: seed)
         let capacity = 64
         let guests: UInt32 = 8

@@ -39,7 +39,7 @@ struct ConnectTests {
         #expect(client.result == -ECONNREFUSED)
     }
 
-    @Test(arguments: BackEnd.here) func `a connection that nobody answers is told when it is taken back`(
+    @Test(arguments: BackEnd.here) func `a connect without an answer completes when it is cancelled`(
         _ backEnd: BackEnd
     ) throws {
         let bench = try RingBench(backEnd)

@@ -57,7 +57,7 @@ struct ReactorTests {
         }
     }
 
-    @Test(arguments: BackEnd.here) func `lets nobody claim the waking of one who is awake`(_ backEnd: BackEnd) throws {
+    @Test(arguments: BackEnd.here) func `does not need a wakeup while it is awake`(_ backEnd: BackEnd) throws {
         let doorbell = try Doorbell()
         var reactor = try Self.reactor(backEnd, doorbell)
         #expect(!doorbell.claimWake())

@@ -88,7 +88,7 @@ struct RingTests {
     }
 
     @Test(arguments: BackEnd.here)
-    func `says nothing of a success that nobody waits for, and speaks of a failure`(_ backEnd: BackEnd) throws {
+    func `posts no completion for an unwatched success, but one for a failure`(_ backEnd: BackEnd) throws {
         let bench = try RingBench(backEnd)
         bench.prepare(1) {
             io_uring_prep_nop($0)

@@ -122,7 +122,7 @@ struct PlaceSocketTests {
         return port
     }
 
-    @Test func `keeps everybody else out of the port, with and without an agent, and accepts with one only`() throws {
+    @Test func `keeps the port reserved with and without an agent, and accepts with one only`() throws {
         let port = try freePort()
         let place = try PlaceSocket(forward(port))
         for _ in 0..<3 {

@@ -74,7 +74,7 @@ struct NeighborAttackTests {
         #expect(victim.isQuiet)
     }
 
-    @Test func `lets nobody without an address send more than what finds one`() throws {
+    @Test func `lets a guest without an address send only what obtains one`() throws {
         defer { network.stop() }
         attacker.send(
             Frames.message(
@@ -90,7 +90,7 @@ struct NeighborAttackTests {
 
     // MARK: Addresses made of ethernet addresses
 
-    @Test func `gives a machine that comes the addresses of its ethernet address, whoever had them`() throws {
+    @Test func `gives a new machine the addresses of its ethernet address, even if another guest had them`() throws {
         defer { network.stop() }
         let mac = MACAddress(rawValue: 0x5254_0000_0003)
         let addresses = [prefix, 0xFE80 << 48].map {

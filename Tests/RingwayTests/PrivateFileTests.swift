@@ -67,7 +67,7 @@ struct PrivateFileTests {
         }
     }
 
-    @Test(.enabled(if: geteuid() == 0, "root is needed")) func `nor is one of another user, or of everybody`() throws {
+    @Test(.enabled(if: geteuid() == 0, "root is needed")) func `nor is one that others own or can write`() throws {
         try Self.use { directory in
             let path = "\(directory)/a"
             mkdir(path, 0o700)

@@ -58,7 +58,7 @@ struct SwitchTests {
         try expect("framesToNeighbors")
     }
 
-    @Test func `tells nobody but the one it is for`() throws {
+    @Test func `delivers a frame to its destination only`() throws {
         defer { network.stop() }
         let three = try Player(network, 3)
         one.send(datagram())
@@ -66,7 +66,7 @@ struct SwitchTests {
         #expect(three.isQuiet)
     }
 
-    @Test func `asks everybody who has an address`() throws {
+    @Test func `floods a request for an address`() throws {
         defer { network.stop() }
         let three = try Player(network, 3)
         let question = Frames.addressRequest(
@@ -199,7 +199,7 @@ struct SwitchTests {
         try expect("arpAnswers")
     }
 
-    @Test func `joins nobody when guests are isolated`() throws {
+    @Test func `forwards nothing when guests are isolated`() throws {
         network.stop()
         let network = try Self.makeNetwork(isolate: true)
         defer { network.stop() }

@@ -230,7 +230,7 @@ extension [UInt8] {
         #expect(cut(more, at: more.count).refusal == .segmentsTooSmall)
     }
 
-    @Test("headers of noise make nobody read or write beyond a frame", arguments: [UInt64](1...40))
+    @Test("random headers cause no read or write beyond a frame", arguments: [UInt64](1...40))
     func noise(seed: UInt64) {
         var noise = SeededNoise(seed: seed)
         for _ in 0..<50 {

@@ -6,14 +6,14 @@ import Testing
 
 @Suite("Lists of spliced streams")
 struct SplicedListTests {
-    private static let nobody = TransportAddress(address: IPAddress(high: 0, low: 1), port: 1)
+    private static let peer = TransportAddress(address: IPAddress(high: 0, low: 1), port: 1)
 
     /// A slab with this many streams.
     private static func streams(_ count: Int) -> Slab<SplicedStream> {
         var slab = MemoryFailure.trap { try Slab<SplicedStream>(capacity: count) }
         for _ in 0..<count {
             _ = slab.insert(
-                SplicedStream(client: -1, address: nobody, server: nobody))
+                SplicedStream(client: -1, address: peer, server: peer))
         }
         return slab
     }

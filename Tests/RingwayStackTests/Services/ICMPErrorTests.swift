@@ -135,7 +135,7 @@ struct ICMPErrorTests {
         #expect(try !isSilent(.hopLimitExceeded, about: .icmpv6(message, to: ServiceNetwork.outsideIPv6)))
     }
 
-    @Test func `is never about what went to a group or everybody`() throws {
+    @Test func `is never about a packet to a group or the broadcast address`() throws {
         let targets: [IPv4Address] = [IPv4Address(224, 0, 0, 251), .broadcast, plan.broadcastIPv4]
         for target in targets {
             let address = TransportAddress(address: IPAddress(target), port: 5_353)
@@ -154,7 +154,7 @@ struct ICMPErrorTests {
         #expect(try !isSilent(.packetTooBig(mtu: 1_280), about: .udp(from: guest6, to: group, [])))
     }
 
-    @Test func `is never sent to nobody, everybody or the gateway`() throws {
+    @Test func `is never sent to the unspecified, the broadcast or the gateway's address`() throws {
         for source in [IPv4Address.unspecified, plan.broadcastIPv4, plan.gatewayIPv4] {
             let sender = TransportAddress(address: IPAddress(source), port: 1)
             #expect(try isSilent(about: .udp(from: sender, to: server, [])))

@@ -179,7 +179,7 @@ struct TCPOpeningTests {
         peers[0].expectConnect()
     }
 
-    @Test func `a connect that got its answer gives way to nobody`() throws {
+    @Test func `a connect that was answered is not displaced`() throws {
         let net = try netWithQuota()
         let peers = try fillQuota(net)
         // Two are answered: one is established, the other's guest does not respond.
