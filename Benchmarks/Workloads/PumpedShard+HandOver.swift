@@ -30,7 +30,7 @@ extension PumpedShard {
                 case .leases:
                     handed &-= returned(message.lease)
                     pool.pointee.acceptHome(message.lease)
-                case .accepted: preconditionFailure("nobody listens")
+                case .accepted: preconditionFailure("there is no listener")
                 }
             }
         }

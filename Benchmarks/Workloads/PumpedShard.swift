@@ -211,7 +211,7 @@ public struct PumpedShard: ~Copyable {
                 stack.streamReported(effect.handle, .heard)
             // The guest's addresses only matter for published ports.
             case .guestShown: break
-            default: preconditionFailure("nobody expects this effect")
+            default: preconditionFailure("unexpected effect")
             }
         }
     }

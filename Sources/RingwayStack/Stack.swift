@@ -93,8 +93,7 @@ public struct Stack: ~Copyable {
         core.timers.schedule(.services, at: min(services.nextDeadline, fragments.nextDeadline))
     }
 
-    /// Sends the acknowledgements due after this turn's frames; false if none is left. Drain the effects after each
-    /// call.
+    /// Sends acknowledgements due after this turn's frames; false if none is left. Drain the effects after each call.
     public mutating func finishTurn() -> Bool { tcp.finishTurn(&core) }
 
     // MARK: Frames from the guest
@@ -160,8 +159,7 @@ public struct Stack: ~Copyable {
 
     // MARK: TCP: connections and their host sockets
 
-    /// Opens a connection for a client of a published port: SYN to the guest from the client's address, or from the
-    /// network's host address.
+    /// Opens a connection for a published port: SYN to the guest from the client's address or the host address.
     ///
     /// - Parameter trust: whether the guest is known to have the address. If it does not answer, the effect
     ///   `guestSilent` returns the client's socket.
@@ -197,8 +195,7 @@ public struct Stack: ~Copyable {
     /// The socket accepted `bytes` of the unsent payload.
     public mutating func streamSent(_ handle: Handle, bytes: Int) { tcp.streamSent(handle, bytes: bytes, &core) }
 
-    /// The socket returned `length` bytes, at `offset` of the buffer. `precedesUrgent`: the next byte is urgent. Takes
-    /// the lease.
+    /// The socket returned `length` bytes at `offset`. `precedesUrgent`: the next byte is urgent. Takes the lease.
     public mutating func streamReceived(
         _ handle: Handle, _ lease: Lease, offset: Int, length: Int, precedesUrgent: Bool = false
     ) {
@@ -257,8 +254,7 @@ public struct Stack: ~Copyable {
         udp.failed(handle, to: target, reason, from: router, payload: payload, &core)
     }
 
-    /// The destination of a forwarded mapping's datagrams and, unless unspecified, their source `local`; `nil` if the
-    /// handle is stale.
+    /// The target of a forwarded mapping's datagrams and, unless unspecified, their source; `nil` for a stale handle.
     public mutating func forwardedMapping(
         _ handle: Handle
     ) -> (listener: UInt32, client: TransportAddress, local: IPAddress)? { udp.forwarded(handle) }
@@ -268,8 +264,7 @@ public struct Stack: ~Copyable {
         udp.forwarded(of: peer, guest: guest, &core)
     }
 
-    /// The guest's UDP port `guest` is published through `listener`, the owner's identifier for a socket bound to
-    /// `bound`.
+    /// The guest's UDP port `guest` is published: `listener` identifies the owner's socket bound to `bound`.
     public mutating func datagramPortPublished(_ listener: UInt32, bound: IPAddress, guest: TransportAddress) {
         udp.portPublished(listener, bound: bound, guest: guest, &core)
     }
@@ -297,8 +292,7 @@ public struct Stack: ~Copyable {
         ping.refused(handle, to: target, lease, offset: offset, length: length, &core)
     }
 
-    /// An echo reply: the whole ICMP message, at `offset` of the buffer with at least `headroom` bytes before it. Takes
-    /// the lease.
+    /// An echo reply: an ICMP message at `offset`, with at least `headroom` bytes before it. Takes the lease.
     public mutating func echoReceived(
         _ handle: Handle, from host: IPAddress, _ lease: Lease, offset: Int, length: Int, hopLimit: UInt8
     ) {
@@ -328,8 +322,7 @@ public struct Stack: ~Copyable {
         if core.isServiceShard { scheduleServices() }
     }
 
-    /// The address under which the guest at `guest` sees a peer of the host: the peer's own, or the network's host
-    /// address.
+    /// The address under which the guest at `guest` sees a peer of the host: the peer's own, or the host address.
     public mutating func shownToGuest(_ peer: IPAddress, by guest: IPAddress) -> IPAddress {
         core.plan.shownToGuest(peer, by: guest)
     }
@@ -370,8 +363,7 @@ public struct Stack: ~Copyable {
         return true
     }
 
-    /// Ends the UDP mapping idle for longest to free its descriptor for a new one; false if there is none other than
-    /// `mapping`.
+    /// Ends the UDP mapping idle for longest, except `mapping`, to free its descriptor; false if there is none.
     public mutating func endOldestMapping(sparing mapping: Handle) -> Bool {
         let idle =
             udp.idlest(isAnswered: false, sparing: mapping.slot) ?? udp.idlest(isAnswered: true, sparing: mapping.slot)

@@ -1,7 +1,7 @@
 // swift-tools-version: 6.3
 import PackageDescription
 
-// Whoever embeds Ringway has a manifest like this one. Without traits nothing is fetched that only the command needs.
+// The manifest of an embedder. Without traits, dependencies of the command are not fetched.
 let package = Package(
     name: "embedding",
     dependencies: [

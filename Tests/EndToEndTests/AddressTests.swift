@@ -3,7 +3,7 @@ import Testing
 extension EndToEnd {
     @Suite("Addresses and paths")
     struct AddressTests {
-        @Test func `come from DHCP for whoever asks`() throws {
+        @Test func `come from DHCP for each client that asks`() throws {
             try TestBed.use { bed in
                 let guest = try Guest(bed, shards: 1, ["--mtu", "1400"])
                 let lines = try guest.run([

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 extension EndToEnd {
-    /// What agents lead into their guests, as the host's own commands show it.
+    /// Ports of agents, as the host's own commands list them.
     @Suite("Ports of agents in the control API")
     struct AgentControlTests {
         private struct Forward: Decodable {
@@ -55,7 +55,7 @@ extension EndToEnd {
                 return try JSONDecoder().decode(Answer.self, from: Data(text.utf8)).flows
             }
 
-            /// Asks the host for a port as Docker's engine has its proxy do.
+            /// Requests a host port like the proxy of Docker's engine.
             func startProxy(port: Int, container: Int = 7_000) throws -> Program {
                 let command =
                     "exec 3>/dev/null; export RINGWAY_AGENT_SOCKET=\(pair.bed.directory)/requests.sock; "
@@ -86,7 +86,7 @@ extension EndToEnd {
                 #expect(
                     scene.pair.service.errors.contains("127.0.0.1:8080=tcp:127.0.0.1:7000 (agent:web) is forwarded"))
 
-                // An agent's own is the agent's; what the host has asked for is the host's.
+                // An agent's own port can only be removed by the agent, the host's by the host.
                 let refused = try scene.ringway("publish", "rm", "\(docker.id)")
                 #expect(refused.status == 1 && refused.errors.contains("belongs to agent:web"))
                 #expect(try scene.ringway("publish", "rm", "8081=tcp:127.0.0.1:7000").status == 0)
@@ -130,8 +130,8 @@ extension EndToEnd {
                 let before = try AgentPair.descriptors(of: scene.pair.agent)
                 let proxies = try (0..<count).map { try scene.startProxy(port: 8100 + $0, container: 8100 + $0) }
                 try waitUntil("all ports") { try scene.forwards().filter { $0.state == "active" }.count == count }
-                // One for the program that asks; the host hears of all by the connection that there was, and some streams
-                // may have been opened ahead of time meanwhile.
+                // One for the requesting program; the request itself uses the existing control connection, and some
+                // streams may have been opened ahead of time meanwhile.
                 #expect(try AgentPair.descriptors(of: scene.pair.agent) - before < 2 * count)
                 for proxy in proxies {
                     let threads = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(proxy.identifier)/task")
@@ -173,7 +173,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `have their TCP port kept from everybody else while the agent is away`() throws {
+        @Test func `keep their TCP port reserved while the agent is away`() throws {
             try TestBed.use { bed in
                 let scene = try Scene(bed, ["--forward", "7001=tcp:127.0.0.1:7000"])
                 let rival =

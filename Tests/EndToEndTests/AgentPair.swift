@@ -1,7 +1,6 @@
 import Foundation
 
-/// `ringway serve` on the bed's host and `ringway-agent` in a namespace that stands for a guest, with a unix socket
-/// between them.
+/// `ringway serve` on the bed's host and `ringway-agent` in a namespace that acts as guest, connected by a unix socket.
 final class AgentPair {
     let bed: TestBed
     let guest: String
@@ -15,9 +14,9 @@ final class AgentPair {
     /// - Parameters:
     ///   - queues: of the guest's interface.
     ///   - options: of `serve`.
-    ///   - agentOptions: what else the agent is told.
-    ///   - name: of the guest's namespace, where a test has several.
-    ///   - terms: of the link, behind its address.
+    ///   - agentOptions: further options of the agent.
+    ///   - name: of the guest's namespace, if a test has several.
+    ///   - terms: of the link, after its address.
     init(
         _ bed: TestBed, queues: Int = 1, _ options: [String] = [], agentOptions: [String] = [], name: String = "guest",
         terms: String = ""
@@ -50,7 +49,7 @@ final class AgentPair {
         service.end()
     }
 
-    /// The guest's first process that is not the agent's, by which programs find its namespace.
+    /// A process in the guest besides the agent, by which programs find its namespace.
     func makeWitness() throws -> pid_t {
         let witness = try bed.start(["cat"], in: guest, keepsInput: true)
         try waitUntil("the witness") { try witness.isRunning && namespace(of: witness.identifier) }
@@ -64,14 +63,14 @@ final class AgentPair {
         return link != nil && link == agent
     }
 
-    /// Ends the host's side without a word and starts it again.
+    /// Kills the host's side and starts it again.
     func restartService() throws {
         service.send(SIGKILL)
         _ = try service.waitForEnd()
         service = try bed.start(serviceArguments)
     }
 
-    /// Ends the agent without a word and starts it again.
+    /// Kills the agent and starts it again.
     func restartAgent() throws {
         agent.send(SIGKILL)
         _ = try agent.waitForEnd()
@@ -83,7 +82,7 @@ final class AgentPair {
         try bed.run(arguments, in: guest, within: limit)
     }
 
-    /// Starts a program of the tests' own in the guest and waits until it says that it listens.
+    /// Starts one of the tests' programs in the guest and waits until it listens.
     func serve(_ program: String, _ arguments: [String]) throws -> Program {
         try bed.serve(program, arguments, in: guest)
     }

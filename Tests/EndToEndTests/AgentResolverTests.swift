@@ -2,8 +2,8 @@ import Foundation
 import Testing
 
 extension EndToEnd {
-    /// What `ringway-agent run --configure` does to /etc/resolv.conf. Every agent runs where /etc is a copy, so that a
-    /// fault does no harm to the machine that the tests run on.
+    /// The effect of `ringway-agent run --configure` on /etc/resolv.conf. Every agent runs with a copy of /etc, so that
+    /// an error cannot damage the machine that runs the tests.
     @Suite("The agent's name servers")
     struct AgentResolverTests {
         private static let before = "nameserver 192.0.2.53\n"
@@ -29,16 +29,16 @@ extension EndToEnd {
                 try text.write(toFile: "\(etc)/resolv.conf", atomically: false, encoding: .utf8)
             }
 
-            /// The file, as the copy has it.
+            /// The file in the copy.
             var file: String? {
                 FileManager.default.contents(atPath: "\(etc)/resolv.conf").map { String(decoding: $0, as: UTF8.self) }
             }
 
-            /// Starts an agent that ends when its input does, and says "ended" then.
+            /// Starts an agent that ends when its input does, and then prints "ended".
             ///
             /// - Parameters:
-            ///   - outer: in which namespaces the copy is shown as /etc.
-            ///   - inner: in which of them the agent runs.
+            ///   - outer: the namespaces in which the copy is mounted as /etc.
+            ///   - inner: the namespaces of them in which the agent runs.
             func start(_ outer: [String], _ inner: [String], options: [String] = []) throws -> Program {
                 let agent =
                     [
@@ -59,7 +59,7 @@ extension EndToEnd {
                 return program
             }
 
-            /// Ends an agent that was started so; what it left in its /etc/resolv.conf while it ran.
+            /// Ends such an agent; returns its /etc/resolv.conf while it ran.
             func end(_ program: Program) throws -> String {
                 program.closeInput()
                 let outcome = try program.waitForEnd(within: .seconds(20))
@@ -67,7 +67,7 @@ extension EndToEnd {
                 return outcome.output
             }
 
-            /// As in a machine of its own: the first process has the agent's network and its files.
+            /// As in a separate machine: process 1 has the agent's network and files.
             var machine: [String] {
                 [
                     "ip", "netns", "exec", guest, "unshare", "--mount", "--pid", "--fork", "--mount-proc",
@@ -85,7 +85,7 @@ extension EndToEnd {
                 switch before {
                 case "file": try scene.write(Self.before)
                 case "link":
-                    // As systemd-resolved leaves it, and with nothing behind it.
+                    // A dangling link, as left by systemd-resolved.
                     try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: "../run/stub.conf")
                 default: break
                 }

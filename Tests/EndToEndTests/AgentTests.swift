@@ -106,7 +106,7 @@ extension EndToEnd {
                     let cycle = try bed.run(["python3", Machine.flows, "cycle", "127.0.0.1", "7000", "3000"])
                     #expect(cycle.status == 0, "\(cycle.output)")
                 }
-                // Streams that were opened for the crowd stay, as idle ones; none of them leads anywhere.
+                // Streams opened for the burst stay, as idle ones; none of them leads anywhere.
                 try waitUntil("the agent's sockets to close") {
                     try bed.run(["ss", "-Htn", "state", "established"], in: pair.guest).requireSuccess().isEmpty
                 }
@@ -122,7 +122,7 @@ extension EndToEnd {
                     "python3", Machine.program("talk.py"), "call", "127.0.0.1", "7000", "read-all",
                 ])
                 #expect("\(outcome.output)\(outcome.errors)".contains("ECONNRESET"))
-                // A dial is given up after thirty seconds.
+                // A dial times out after thirty seconds.
                 #expect(ContinuousClock.now - start < .seconds(10))
                 _ = pair
             }
@@ -165,7 +165,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `makes its interface again when somebody deletes it`() throws {
+        @Test func `makes its interface again after it was deleted`() throws {
             try TestBed.use { bed in
                 let pair = try AgentPair(bed)
                 try pair.waitForNetwork()

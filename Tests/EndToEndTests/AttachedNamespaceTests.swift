@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 extension EndToEnd {
-    /// A namespace that others made, while a network is attached to it and afterwards.
+    /// An existing namespace, while a network is attached to it and afterwards.
     @Suite("ringway attach")
     struct AttachedNamespaceTests {
         @Test(
@@ -75,7 +75,7 @@ extension EndToEnd {
                     "# Made by ringway for this network namespace.\nnameserver 192.168.127.1\nsearch example.test\n"
                 #expect(try room.run("cat /etc/resolv.conf").output == own)
                 #expect(try room.run("getent ahostsv4 host.ringway.internal").output.hasPrefix("192.168.127.254 "))
-                // The machine's own is another one.
+                // The machine's own file is unchanged.
                 #expect(try bed.run(["cat", "/etc/resolv.conf"]).output != own)
                 try room.run("echo nameserver 127.0.0.54 >/etc/x; umount /etc/resolv.conf; mv /etc/x /etc/resolv.conf")
                 try waitUntil("the gateway's name server") { try room.run("cat /etc/resolv.conf").output == own }
@@ -91,7 +91,7 @@ extension EndToEnd {
         func leavesSharedMounts(_ kind: String) throws {
             try TestBed.use { bed in
                 let namespace = try bed.makeNamespace("guest")
-                // The bridge is in a room whose mounts are shared, and the process in one that is made from it.
+                // The bridge runs in a mount namespace with shared mounts, and the process in one created from it.
                 let room = try Room(bed, in: bed.host, "--propagation shared")
                 let entry = kind == "the same" ? [] : ["unshare", "--mount", "--propagation", "unchanged"]
                 let process = try bed.startAnywhere(
@@ -261,12 +261,12 @@ extension EndToEnd {
     }
 }
 
-/// A `ringway attach` that says it is ready.
+/// A `ringway attach` that has reported readiness.
 final class Attached {
     let program: Program
     private let statisticsPath: String
 
-    /// - Parameter launcher: what starts it, in place of the bed's host.
+    /// - Parameter launcher: the prefix of its command line, instead of the bed's host.
     init(_ bed: TestBed, _ options: [String], launcher: [String] = []) throws {
         statisticsPath = bed.directory + "/attach.json"
         let ends = try makePipe()
@@ -309,7 +309,7 @@ final class Attached {
     }
 }
 
-/// A mount namespace with an `/etc` of its own, kept by a process in a network namespace.
+/// A mount namespace with its own `/etc`, kept by a process in a network namespace.
 private final class Room {
     let process: pid_t
     private let bed: TestBed
@@ -332,7 +332,7 @@ private final class Room {
         }
     }
 
-    /// What starts a program in it.
+    /// The prefix of a command line that runs in it.
     var enter: [String] { ["nsenter", "-t", "\(process)", "-m", "--"] }
 
     @discardableResult

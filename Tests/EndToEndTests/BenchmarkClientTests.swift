@@ -38,7 +38,7 @@ extension EndToEnd {
             }
         }
 
-        /// What iperf3 says in a mode. The server may still be at the end of the one before.
+        /// iperf3's report in a mode. The server may still be finishing the previous one.
         private func measure(_ mode: Mode, _ guest: Guest, _ family: Family) throws -> Report {
             var report: Report
             var attempts = 0
@@ -52,7 +52,7 @@ extension EndToEnd {
             return report
         }
 
-        /// The part of iperf3's JSON that matters here.
+        /// The relevant part of iperf3's JSON.
         struct Report {
             let error: String?
             private let end: [String: Any]

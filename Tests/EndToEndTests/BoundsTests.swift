@@ -3,7 +3,7 @@ import Testing
 extension EndToEnd {
     @Suite("Bounds")
     struct BoundsTests {
-        /// Rise and fall; all else only rises.
+        /// Gauges, which may fall.
         static let gauges = [
             "tcpFlows", "tcpHalfOpen", "udpMappings", "pingMappings", "hostSockets", "tcpParkedOctets",
         ]
@@ -38,7 +38,7 @@ extension EndToEnd {
                 let seconds = try #require(Double(client.requireSuccess().split(separator: "\n")[0]))
                 // The guest's own second attempt would come after a second.
                 #expect(seconds < 0.9)
-                // 236, less the few whose SYN the guest's kernel had no room for.
+                // 236, less the few whose SYN the guest's kernel dropped.
                 #expect(try guest.renewedStatistics()["tcpHalfOpenEvicted", default: 0] >= 200)
             }
         }
@@ -68,7 +68,7 @@ extension EndToEnd {
             }
         }
 
-        /// Buffers that lie ready for the kernel to fill, of one shard: 32 for its link and up to 512 for its sockets.
+        /// Buffers provided to the kernel by one shard: 32 for its link and up to 512 for its sockets.
         static let standingBuffers = 544
 
         @Test("see every flow, lease and descriptor come back after churn", arguments: shards)
@@ -92,7 +92,7 @@ extension EndToEnd {
             }
         }
 
-        /// The counters once every flow has ended, of which there must have been so many.
+        /// The counters after the end of all flows, of which there must have been `flows`.
         private func atRest(_ guest: Guest, after flows: Int) throws -> [String: Int] {
             var last: [String: Int] = [:]
             do {

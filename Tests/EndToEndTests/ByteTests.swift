@@ -2,10 +2,10 @@ import Foundation
 import Testing
 
 extension EndToEnd {
-    /// Arguments, paths and the environment are bytes, of which no encoding is asked.
+    /// Arguments, paths and the environment are bytes of any encoding.
     @Suite("Bytes")
     struct ByteTests {
-        /// Not UTF-8, UTF-8, and a private character that stands for a byte inside the program.
+        /// Not UTF-8, UTF-8, and a private character that the program uses for a byte.
         static let odd = "$(printf 'a\\377\\200 \\303\\274 \\364\\217\\277\\277b')"
         static let dump = " 61 ff 80 20 c3 bc 20 f4 8f bf bf 62\n"
 

@@ -27,7 +27,7 @@ extension EndToEnd {
                 }
                 #expect(lengths.reduce(0, +) > 4_000_000)
                 #expect(lengths.contains { $0 > 1500 })
-                // The guest's questions for the name are there too.
+                // The guest's DNS queries for the name are captured, too.
                 let names = try bed.run(["tcpdump", "-nr", capture, "udp port 53"])
                 #expect(names.output.contains("host.ringway.internal"))
             }
@@ -45,7 +45,7 @@ extension EndToEnd {
                 let guest = try Guest(
                     bed, shards: 1, ["--capture", "\(disk)/talk.pcapng"],
                     launcher: ["unshare", "-m", "sh", "-c", script, "sh"])
-                // The disk as the bridge sees it: it is mounted in its mount namespace alone.
+                // The disk in the bridge's mount namespace, where alone it is mounted.
                 let seen = "/proc/\(guest.bridge.identifier)/root\(disk)"
                 func download(_ length: Int) throws {
                     let client = try guest.run([
@@ -105,7 +105,7 @@ extension EndToEnd {
             }
         }
 
-        /// What tcpdump prints of a file, which must be whole.
+        /// tcpdump's output for a file, which must be complete.
         private func readCapture(_ path: String, _ bed: TestBed) throws -> String {
             let reader = try bed.run(["tcpdump", "-nAr", path])
             #expect(reader.status == 0, "\(reader.errors)")

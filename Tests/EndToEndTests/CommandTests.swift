@@ -93,8 +93,8 @@ extension EndToEnd {
         func worksWithoutPrivilege(shards: Int) throws {
             try TestBed.use { bed in
                 _ = try bed.serve(Machine.program("files.py"), ["8080"])
-                // Copies, because the user need not be able to read where this was built; and a device of the test's
-                // own, because not every machine opens its own to everybody.
+                // Copies, because the user may be unable to read the build directory; and a device of the test's own,
+                // because some machines restrict theirs to root.
                 let binary = "\(bed.directory)/ringway"
                 let device = "\(bed.directory)/tun"
                 _ = try bed.runAnywhere(["cp", Machine.ringway, binary]).requireSuccess()
@@ -127,7 +127,7 @@ extension EndToEnd {
                 #expect(answer.output.utf8.count == 10 || !answer.output.isEmpty)
                 bridge.send(SIGTERM)
                 #expect(try bridge.waitForEnd(within: .seconds(10)).status == 0)
-                // The kernel drops the last queue once it has wound up the ring that was reading it.
+                // The kernel closes the last queue once it has freed the ring that was reading it.
                 try waitUntil("the end of the interface") {
                     try !bed.run(["ip", "-o", "link", "show"], in: namespace).output.contains("eth0")
                 }

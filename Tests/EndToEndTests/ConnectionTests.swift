@@ -1,12 +1,12 @@
 import Testing
 
 extension EndToEnd {
-    /// What the guest sees is what the host's socket met.
+    /// The guest sees the same errors as the host's socket.
     @Suite("Connections")
     struct ConnectionTests {
         static let talk = Machine.program("talk.py")
 
-        @Test("are refused at once where nobody listens", arguments: shards, Family.allCases)
+        @Test("are refused at once where there is no listener", arguments: shards, Family.allCases)
         func areRefused(shards: Int, family: Family) throws {
             try TestBed.use { bed in
                 let guest = try Guest(bed, shards: shards)
@@ -26,7 +26,7 @@ extension EndToEnd {
                 let address = family == .ipv4 ? "198.51.100.1" : "2001:db8:1::1"
                 let (name, seconds) = try failure(guest.run(["python3", Self.talk, "call", address, "7000"]))
                 #expect(name == "EHOSTUNREACH" || name == "ENETUNREACH")
-                // Linux believes such a report at its second attempt only, and so may the host's socket.
+                // Linux accepts such a report only at its second attempt, and so may the host's socket.
                 #expect(seconds < 3)
             }
         }
@@ -38,7 +38,7 @@ extension EndToEnd {
                 try bed.configure(router, ["route", "add", "blackhole", "198.51.100.0/24"])
                 try bed.configure(router, ["-6", "route", "add", "blackhole", "2001:db8:1::/48"])
                 let guest = try Guest(bed, shards: 1)
-                // One repetition: three seconds in place of two minutes.
+                // One retransmission: three seconds instead of two minutes.
                 try guest.set("net.ipv4.tcp_syn_retries", "1")
                 let address = family == .ipv4 ? "198.51.100.1" : "2001:db8:1::1"
                 let (name, seconds) = try failure(guest.run(["python3", Self.talk, "call", address, "7000"]))
@@ -126,7 +126,7 @@ extension EndToEnd {
                 ])
                 try hostReader.waitForOutput("read 1000000")
                 try guestReader.waitForOutput("read 1000000")
-                // The windows are full when no byte moves any more.
+                // The windows are full when no more bytes are moved.
                 var moved: Int?
                 try waitUntil("both flows to come to rest", within: .seconds(40)) {
                     let before = moved
@@ -153,7 +153,7 @@ extension EndToEnd {
                 let call = ["python3", Self.way, "call", Family.ipv4.host, "7000"]
                 _ = try guest.run(call + ["900", "184"]).requireSuccess()
                 _ = try guest.run(call + ["0", "0"]).requireSuccess()
-                // A port that the host has a use for, and the same one again in another family.
+                // A port in use on the host, and the same one again in another family.
                 _ = try bed.start(["python3", "-c", Self.holdPort]).waitForOutput("held")
                 _ = try guest.run(call + ["901", "72"]).requireSuccess()
                 _ = try guest.run(["python3", Self.way, "call", Family.ipv6.host, "7000", "902", "72"])
@@ -164,7 +164,7 @@ extension EndToEnd {
                 #expect(ports.count == 4 && ports[0] == 900 && ports[3] == 902)
                 #expect(ports[1] > 1_023 && ports[2] > 1_023)
                 #expect(try guest.renewedStatistics()["tcpSourcePortsNotKept"] == 1)
-                // The other way about: what a client of a published port says of its packets.
+                // The other direction: the DSCP of a published port's client.
                 _ = try bed.run(["python3", Self.way, "call", "127.0.0.1", "7500", "0", "136"]).requireSuccess()
                 _ = try bed.run(["python3", Self.way, "call", "::1", "7500", "0", "136"]).requireSuccess()
                 let seen = try inside.waitForEnd().requireSuccess().split(separator: "\n").dropFirst()
@@ -188,11 +188,11 @@ extension EndToEnd {
                 let silence = Machine.program("silence.py")
                 _ = try bed.serve(silence, ["serve", "7000"], in: "\(TestBed.name)-far")
                 _ = try bed.serve(silence, ["serve", "7000"])
-                // A first packet that waits for a neighbour's address makes a kernel's timeout seconds long.
+                // If the first packet waits for neighbour resolution, a kernel's timeout is seconds long.
                 _ = try bed.run(["ping", "-c", "1", "-W", "5", far]).requireSuccess()
                 let guest = try Guest(bed, shards: shards)
                 let go = "\(bed.directory)/go"
-                let clients = try [(far, "keepalive"), (far, "timeout"), (family.host, "patient")].map { host, how in
+                let clients = try [(far, "keepalive"), (far, "timeout"), (family.host, "lenient")].map { host, how in
                     try guest.start(["python3", silence, "call", host, "7000", how, go])
                 }
                 for client in clients { try client.waitForOutput("ready") }
@@ -245,7 +245,7 @@ extension EndToEnd {
             }
         }
 
-        /// The name of the error with which a call ended, and how long it took.
+        /// The error with which a call ended, and its duration.
         private func failure(_ outcome: Program.Outcome) throws -> (name: String, seconds: Double) {
             let words = try outcome.requireSuccess().split(whereSeparator: \.isWhitespace)
             guard words.count == 4, words[0] == "error", let seconds = Double(words[3]) else {
@@ -254,7 +254,7 @@ extension EndToEnd {
             return (String(words[1]), seconds)
         }
 
-        /// How many bytes the end of a connection has read.
+        /// The number of bytes that the end of a connection has read.
         private func received(_ outcome: Program.Outcome) throws -> Int? {
             let lines = try outcome.requireSuccess().split(separator: "\n")
             guard let line = lines.first(where: { $0.hasPrefix("read ") }) else { return nil }

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 extension EndToEnd {
-    /// What clients of the control API may take, of processor time, memory and the last descriptors.
+    /// The share of processor time, memory and descriptors of the control API's clients.
     @Suite("Shares of the control API")
     struct ControlSharesTests {
         private static func makeService(_ bed: TestBed) throws -> (service: Service, socket: String) {
@@ -10,13 +10,13 @@ extension EndToEnd {
             return (try Service(bed, ["--listen", "qemu:\(bed.directory)/q", "--control", socket]), socket)
         }
 
-        /// The number in the line that begins with a word.
+        /// The number in the line that starts with a word.
         private static func number(_ word: String, in output: String) throws -> Double {
             let line = output.split(separator: "\n").first { $0.hasPrefix(word + " ") }
             return try #require(line.flatMap { Double($0.dropFirst(word.count + 1)) }, "\(output)")
         }
 
-        /// Opens many connections and keeps them.
+        /// Opens many connections and keeps them open.
         private static let holder = """
             import signal, socket, sys
             held = []
@@ -34,7 +34,7 @@ extension EndToEnd {
                 let shortage = try bed.run([
                     "python3", Machine.program("control_shortage.py"), "\(service.program.identifier)", socket, "12",
                 ]).requireSuccess()
-                // Of the two seconds; a loop that spins takes all of them.
+                // Of two seconds; a busy loop would use all of them.
                 #expect(try Self.number("processor", in: shortage) < 0.2)
                 #expect(try Self.number("during", in: shortage) >= 4)
                 #expect(try Self.number("after", in: shortage) == 12)
@@ -52,7 +52,7 @@ extension EndToEnd {
                     "python3", "-c", Self.holder, Family.ipv4.host, "7000", "300",
                 ])
                 try holder.waitForOutput("opened")
-                // What nothing has answered ends first for what comes after it.
+                // Unanswered flows end first.
                 try waitUntil("the guest's last descriptor") {
                     try guest.renewedStatistics()["tcpHalfOpenEvicted", default: 0] > 0
                 }

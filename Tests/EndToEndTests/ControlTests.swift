@@ -4,7 +4,7 @@ import Testing
 extension EndToEnd {
     @Suite("The control API")
     struct ControlTests {
-        /// A service with a control socket of its own.
+        /// A service with its own control socket.
         private struct Controlled {
             let service: Service
             let socket: String
@@ -21,7 +21,7 @@ extension EndToEnd {
                 try bed.ringway(words + ["--control", socket] + input)
             }
 
-            /// A machine on the link, configured.
+            /// A configured machine on the link.
             func makeMachine(_ name: String, _ mac: String) throws -> VirtualMachine {
                 let machine = try VirtualMachine(bed, name)
                 try machine.plug("qemu:\(bed.directory)/q", mac)
@@ -29,7 +29,7 @@ extension EndToEnd {
                 return machine
             }
 
-            /// A program of the tests' own, at the socket.
+            /// Runs one of the tests' programs at the socket.
             func client(_ program: String, _ arguments: [String]) throws -> Program {
                 try bed.start(["python3", Machine.program(program), socket] + arguments)
             }
@@ -60,7 +60,7 @@ extension EndToEnd {
         @Test func `publishes ports while the network is at work`() throws {
             try TestBed.use { bed in
                 let controlled = try Controlled(bed)
-                // Before the guest is there the port is taken, and refuses.
+                // Before the guest is attached the port is held, and refuses.
                 #expect(try controlled.ringway("publish", "add", "8080:80").output == "1 8080:80/tcp\n")
                 #expect(try controlled.ringway("publish", "ls").output.contains("waits for a guest"))
                 let early = try bed.run(["python3", Machine.flows, "greet", "127.0.0.1", "8080"])
@@ -76,7 +76,7 @@ extension EndToEnd {
                         "cannot publish 0.0.0.0:8080 and [::]:8080/tcp: the port is in use, held by this network's own "
                             + "forward 1, 8080:80/tcp"), "\(twice.errors)")
                 #expect(try controlled.ringway("publish", "rm", "8080:80").status == 0)
-                // Free at once, for anybody.
+                // The port is free at once.
                 _ = try bed.serve(Machine.program("talk.py"), ["listen", "8080"])
             }
         }
@@ -91,14 +91,14 @@ extension EndToEnd {
                 #expect(first.output == "+ 8000-8009:8000-8009/tcp\n1 kept\n")
                 let second = try controlled.ringway("publish", "sync", input: ["8000-8009:8000-8009", "53:53/udp"])
                 #expect(second.output == "- \(port):80/tcp\n+ 53:53/udp\n1 kept\n")
-                // A port that was chosen is kept for the request that it was chosen for.
+                // An automatic port is kept for its request.
                 let third = try controlled.ringway("publish", "sync", input: ["80", "10000-10009:81"])
                 #expect(third.output.contains("+ 10000:81/tcp\n0 kept\n"), "\(third.output)")
                 let fourth = try controlled.ringway("publish", "sync", input: ["80", "10000-10009:81"])
                 #expect(fourth.output == "2 kept\n")
                 #expect(try controlled.ringway("publish", "rm", "0:80").status == 0)
                 #expect(try controlled.ringway("publish", "sync", input: ["10000-10009:81"]).output == "1 kept\n")
-                // What the command line has published is not the API's.
+                // A port published on the command line does not belong to the API.
                 #expect(try controlled.ringway("publish", "ls").output.contains("7000:70/tcp"))
             }
         }
@@ -107,7 +107,7 @@ extension EndToEnd {
             try TestBed.use { bed in
                 let controlled = try Controlled(bed)
                 let events = try bed.start([Machine.ringway, "events", "--control", controlled.socket])
-                // The listener is there once it hears of something.
+                // The listener is connected once it has received an event.
                 try waitUntil("events") {
                     _ = try controlled.ringway("publish", "add", "9999:99")
                     _ = try controlled.ringway("publish", "rm", "9999:99")
@@ -140,7 +140,7 @@ extension EndToEnd {
                 _ = try bed.run([
                     "curl", "-sSf", "-o", page, "--unix-socket", controlled.socket, "http://localhost/metrics",
                 ]).requireSuccess()
-                // Where they are installed: RingwayControlTests have a reader of their own.
+                // If it is installed: RingwayControlTests have a parser of their own.
                 if Machine.path(of: "promtool") != nil {
                     let lint = try bed.run(["sh", "-c", "promtool check metrics <\(page)"])
                     #expect(lint.status == 0 && lint.errors.isEmpty, "\(lint.errors)")
@@ -186,7 +186,7 @@ extension EndToEnd {
                 try bed.waitForListener(at: 8000)
                 let crowd = try controlled.client("crowd.py", ["1000", "10", "40"])
                 try crowd.waitForOutput("crowded")
-                // Enough events that a reader which does not read loses some.
+                // So many events that a client that does not read loses some.
                 let noise = try bed.start([
                     "sh", "-c",
                     "for i in 1 2 3 4 5; do \(Machine.ringway) publish sync --control \(controlled.socket) "

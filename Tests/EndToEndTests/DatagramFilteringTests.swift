@@ -1,7 +1,7 @@
 import Testing
 
 extension EndToEnd {
-    /// Whose datagrams come in by a port that the guest has sent from.
+    /// Which senders' datagrams pass to a port from which the guest has sent.
     @Suite("Filtering of datagrams")
     struct DatagramFilteringTests {
         private static let stun = Machine.program("stun.py")
@@ -25,7 +25,7 @@ extension EndToEnd {
 
         struct Filter: CustomTestStringConvertible, Sendable {
             let options: [String]
-            /// From where the server's answers come through that has been asked at one of its ends.
+            /// The server's addresses whose replies pass, after one of them was asked.
             let passes: String
             let counter: String?
             var testDescription: String { options.isEmpty ? "by default" : options.joined(separator: " ") }
@@ -84,7 +84,7 @@ extension EndToEnd {
                 let port = client.output.split(whereSeparator: \.isWhitespace).last.map(String.init) ?? ""
                 let host = family == .ipv4 ? "10.77.1.1" : "fd77:1::1"
                 let machine = "\(TestBed.name)-far"
-                // Those that must not come through go before one that does.
+                // Datagrams that must be dropped are sent before one that passes.
                 for (local, target, namespace) in [
                     (far.second, host, machine), (family.loopback, family.loopback, bed.host),
                     (far.first, host, machine),

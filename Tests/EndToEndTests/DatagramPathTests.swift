@@ -1,7 +1,7 @@
 import Testing
 
 extension EndToEnd {
-    /// What a datagram's headers and its fate say reaches the other side.
+    /// A datagram's header fields and errors reach the other side.
     @Suite("The way of datagrams")
     struct DatagramPathTests {
         static let probe = Machine.program("probe.py")
@@ -16,7 +16,7 @@ extension EndToEnd {
                 let guest = try Guest(bed, shards: shards)
                 let answer = try guest.run(["python3", Self.probe, "mtu", far, "7000", "1400"])
                 #expect(try answer.requireSuccess() == "1300\n")
-                // So does a ping.
+                // The same for a ping.
                 try bed.configure(bed.host, ["route", "replace", network, "via", gateway, "mtu", "1290"])
                 let size = family == .ipv4 ? "1268" : "1248"
                 let ping = try guest.run(["ping", "-M", "do", "-s", size, "-c", "2", "-w", "5", far])
@@ -25,7 +25,7 @@ extension EndToEnd {
             }
         }
 
-        @Test("from a published port begins there, whoever speaks first", arguments: shards, Family.allCases)
+        @Test("from a published port has that source port, whichever sends first", arguments: shards, Family.allCases)
         func beginsAtPublishedPort(shards: Int, family: Family) throws {
             try TestBed.use { bed in
                 _ = try bed.serve(Self.probe, ["serve", family.loopback, "7000"])
@@ -75,7 +75,8 @@ extension EndToEnd {
                 _ = try bed.serve(Self.probe, ["serve", "127.0.0.1", "7000"])
                 let guest = try Guest(bed, shards: 1)
                 let inner = try bed.makeNamespace("inner")
-                // Whoever makes an interface in the guest names the other namespace by a path that only the host has.
+                // The program that creates an interface in the guest refers to the other namespace by a path that only
+                // the host has.
                 func configure(_ arguments: String...) throws {
                     _ = try bed.runAnywhere(["nsenter", "-t", "\(guest.command)", "-n"] + arguments).requireSuccess()
                 }

@@ -4,7 +4,7 @@ extension EndToEnd {
     @Suite("Datagrams")
     struct DatagramTests {
         static let burst = Machine.program("burst.py")
-        /// Rows of one size, a shorter one that ends a row, a longer one that cannot join it.
+        /// Trains of one size, a shorter datagram that ends a train, a longer one that cannot join it.
         static let sizes =
             Array(repeating: 1_200, count: 40) + [700, 1_200, 1_200, 1, 1_400, 60] + [64, 64, 64, 65, 3_000]
 
@@ -16,8 +16,8 @@ extension EndToEnd {
                 let answer = try guest.run(
                     ["python3", Self.burst, "call", family.host, "7000"] + Self.sizes.map(String.init))
                 let sizes = try answer.requireSuccess().split(whereSeparator: \.isWhitespace).compactMap { Int($0) }
-                // They may overtake each other: a guest's kernel may send a flow's first datagrams by one queue and the rest
-                // by another, and a loopback has a queue for each processor, between which its senders move.
+                // They may be reordered: a guest's kernel may send a flow's first datagrams by one queue and the rest
+                // by another, and the loopback has a queue for each processor, between which its senders move.
                 #expect(sizes.sorted() == Self.sizes.sorted())
             }
         }

@@ -2,10 +2,10 @@ import Foundation
 import Testing
 
 extension EndToEnd {
-    /// What one process has once, and guests share.
+    /// Process-wide resources shared by guests.
     @Suite("Shares of descriptors")
     struct DescriptorShareTests {
-        /// `ringway serve` that may have so many descriptors, with an echo server on its host.
+        /// `ringway serve` with a limit of descriptors, and an echo server on its host.
         private static func serve(_ bed: TestBed, descriptors: Int, _ options: [String] = []) throws -> Service {
             _ = try bed.serve(Machine.flows, ["serve", "7000"])
             return try Service(
@@ -21,7 +21,7 @@ extension EndToEnd {
             return machine
         }
 
-        /// How many connections were served, and the seconds that the slowest took.
+        /// The number of connections served, and the duration of the slowest.
         private static func serveBystander(_ machine: VirtualMachine, count: Int) throws -> (Int, Double) {
             let report = try machine.run([
                 "python3", Machine.program("bystander.py"), "192.168.127.254", "7000", "\(count)",
@@ -47,7 +47,7 @@ extension EndToEnd {
                 let status = try bed.ringway(["status", "--control", "\(bed.directory)/control"]).output
                 #expect(
                     status.contains("descriptors of flows") && status.contains("guest guest-2; ulimit -n"), "\(status)")
-                // A SYN that nobody answers comes again after a second.
+                // An unanswered SYN is repeated after a second.
                 let (served, slowest) = try Self.serveBystander(modest, count: 60)
                 #expect(served == 60)
                 #expect(slowest < 0.9)
@@ -105,7 +105,7 @@ extension EndToEnd {
                 }
                 let (served, slowest) = try Self.serveBystander(modest, count: 100)
                 #expect(served == 100)
-                // A SYN that is lost is repeated after a second.
+                // A lost SYN is repeated after a second.
                 #expect(slowest < 0.9)
                 #expect(try Self.isControlled(bed))
                 flood.send(SIGKILL)
@@ -127,7 +127,7 @@ extension EndToEnd {
                 let (served, slowest) = try Self.serveBystander(modest, count: 100)
                 #expect(served == 100)
                 #expect(slowest < 0.9)
-                // What the clients hold the guest beyond its share has given back.
+                // The guest has returned the borrowed descriptors that its clients held.
                 try service.waitForCounters(of: "guest-2", "flows that were given back") {
                     $0["flowsGivenBack", default: 0] > 0
                 }
@@ -168,7 +168,7 @@ extension EndToEnd {
                 let service = try Self.serve(bed, descriptors: 512, ["-p", "7500:7500"])
                 let machine = try Self.plug(bed, 1)
                 _ = try bed.serve(Machine.flows, ["serve", "7500"], in: machine.namespace)
-                // Many times what there is, so that any that were not given back would be missed.
+                // Several times the limit, so that a leak would be noticed.
                 for _ in 0..<4 {
                     _ = try machine.run([
                         "python3", Machine.flows, "cycle", "192.168.127.254", "7000", "400",
@@ -188,7 +188,7 @@ extension EndToEnd {
                 let guest = try Guest(bed, shards: 2, ["-p", "7500:7500", "--control", "\(bed.directory)/control"])
                 _ = try guest.serve(Machine.flows, ["serve", "7500"])
                 _ = try bed.run(["python3", Machine.flows, "cycle", "127.0.0.1", "7500", "1000"]).requireSuccess()
-                // Pipes and sockets that are kept ready.
+                // Reserved pipes and sockets.
                 try Self.waitForRest(bed, atMost: 2 * (32 + 32))
                 _ = try guest.end()
             }
@@ -197,7 +197,7 @@ extension EndToEnd {
                 _ = try pair.serve(Machine.flows, ["serve", "7600"])
                 try bed.waitForListener(at: 7600)
                 _ = try bed.run(["python3", Machine.flows, "cycle", "127.0.0.1", "7600", "1000"]).requireSuccess()
-                // Besides, streams that the agent keeps ready.
+                // Also the agent's ready streams.
                 try Self.waitForRest(bed, atMost: 32 + 40)
             }
         }
@@ -210,7 +210,7 @@ extension EndToEnd {
             let bounds: [Bound]
         }
 
-        /// Waits until no guest's flows hold more descriptors than so many.
+        /// Waits until all guests' flows hold at most this many descriptors.
         private static func waitForRest(_ bed: TestBed, atMost rest: Int) throws {
             var held = Int.max
             do {
@@ -239,7 +239,7 @@ extension EndToEnd {
                 for reset in [true, false] {
                     _ = try bed.run(["python3", Machine.program("leavers.py"), "7500", "200", "\(reset)"])
                         .requireSuccess()
-                    // The SYN is given up after seven seconds, and repeated after one.
+                    // The SYN times out after seven seconds, and is repeated after one.
                     try waitUntil("the end of clients that have left", within: .seconds(reset ? 1 : 3)) {
                         try Self.descriptors(of: service.program) <= before
                     }

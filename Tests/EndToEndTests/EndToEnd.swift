@@ -5,14 +5,14 @@ extension Tag {
     @Tag static var kernel: Self
 }
 
-/// The built `ringway` program, driven as its users drive it: real clients and servers, in network namespaces that each
-/// test makes and removes itself.
+/// The `ringway` program, used as by its users: real clients and servers, in network namespaces that each test creates
+/// and removes.
 ///
-/// One at a time, because a machine's cores and its clock are shared by all of them.
+/// Serialized, because all tests share the machine's processors and clock.
 @Suite(
     "End to end", .serialized, .tags(.kernel), .timeLimit(.minutes(3)),
     .enabled(if: Machine.missing == nil, "\(Machine.missing ?? "")"))
 struct EndToEnd {
-    /// Both ways of running the data path: alone on a thread, and spread over two that hand frames to each other.
+    /// The data path on one thread, and on two that hand frames over to each other.
     static let shards = [1, 2]
 }

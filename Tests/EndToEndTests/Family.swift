@@ -1,11 +1,11 @@
-/// One of the two internet protocols, and where things are in it.
+/// An address family, and addresses in it.
 enum Family: String, CaseIterable, CustomStringConvertible {
     case ipv4 = "IPv4"
     case ipv6 = "IPv6"
 
     var description: String { rawValue }
 
-    /// The prefix that tests give their networks, so that addresses can be foretold.
+    /// The prefix of the tests' networks, so that addresses are predictable.
     static let prefix = "fd00:1:2:3::/64"
 
     var gateway: String { self == .ipv4 ? "192.168.127.1" : "fd00:1:2:3::1" }

@@ -1,6 +1,6 @@
 import Foundation
 
-/// A guest of `ringway run`, kept by a COMMAND that waits, and a way to run programs in it.
+/// A guest of `ringway run`, kept by a COMMAND that waits, for running programs in it.
 final class Guest {
     let bridge: Program
     private let bed: TestBed
@@ -8,11 +8,11 @@ final class Guest {
     /// The process that keeps the guest.
     let command: pid_t
 
-    /// Starts a bridge and waits until it says that the network is up.
+    /// Starts a bridge and waits until it reports that the network is up.
     ///
     /// - Parameters:
-    ///   - options: what else `run` is given.
-    ///   - launcher: what starts the bridge, for one that is to have limits of its own.
+    ///   - options: further options of `run`.
+    ///   - launcher: the prefix of its command line, for a bridge with limits.
     init(_ bed: TestBed, shards: Int, _ options: [String] = [], launcher: [String] = []) throws {
         self.bed = bed
         statisticsPath = bed.directory + "/statistics.json"
@@ -71,7 +71,7 @@ final class Guest {
         try start(arguments).waitForEnd(within: limit)
     }
 
-    /// Starts a program of the tests' own and waits until it says that it listens.
+    /// Starts one of the tests' programs and waits until it listens.
     func serve(_ program: String, _ arguments: [String]) throws -> Program {
         let server = try start(["python3", program] + arguments)
         try server.waitForOutput("listening")
@@ -84,7 +84,7 @@ final class Guest {
 
     // MARK: The bridge
 
-    /// The counters, as the bridge writes them after this call: it does so once a second, each time to a new file.
+    /// The counters, as written by the bridge after this call: it writes once a second, each time to a new file.
     func renewedStatistics() throws -> [String: Int] {
         let before = Self.fileNumber(statisticsPath)
         try waitUntil("new statistics") { Self.fileNumber(statisticsPath) != before }
@@ -104,7 +104,7 @@ final class Guest {
         try FileManager.default.contentsOfDirectory(atPath: "/proc/\(bridge.identifier)/fd").count
     }
 
-    /// Descriptors that the bridge's table has places for.
+    /// The size of the bridge's descriptor table.
     func descriptorPlaces() throws -> Int? {
         let status = try String(contentsOfFile: "/proc/\(bridge.identifier)/status", encoding: .utf8)
         return status.split(separator: "\n").first { $0.hasPrefix("FDSize:") }

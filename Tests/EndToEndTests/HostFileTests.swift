@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 extension EndToEnd {
-    /// What the host does to its files while a guest of `run` lives. The host of these tests is a mount namespace whose
+    /// Changes of the host's files while a guest of `run` exists. The host of these tests is a mount namespace whose
     /// `/etc` and `/run` are copies, or a whole root directory of its own.
     @Suite("Files of the host")
     struct HostFileTests {
@@ -21,7 +21,7 @@ extension EndToEnd {
             }
         }
 
-        /// One after the other, on one guest.
+        /// One after another, on one guest.
         static let changes = [
             Change(
                 "replaced by rename",
@@ -54,7 +54,7 @@ extension EndToEnd {
                 #expect(try stage.seen() == Stage.own)
                 for change in Self.changes {
                     try stage.host(change.script)
-                    // What the host cannot take away, it cannot take away for a moment either.
+                    // The guest's file must not disappear even for a moment.
                     if user == .ordinary { #expect(try stage.seen() == Stage.own, "\(change.testDescription)") }
                     try waitUntil(
                         "the guest's own file, the host's being \(change.testDescription)", within: .seconds(5)
@@ -179,11 +179,11 @@ private final class Stage {
     private let bed: TestBed
     private let bridge: Program
     private var command: pid_t = 0
-    /// What the host's programs are started by.
+    /// The prefix of the host's command lines.
     private let enter: [String]
 
     /// - Parameters:
-    ///   - prepare: what the host does before.
+    ///   - prepare: commands that the host runs before.
     ///   - ownRoot: whether the host has a root directory of its own, without `/tmp`.
     init(_ bed: TestBed, _ user: EndToEnd.HostFileTests.User, prepare: String = ":", ownRoot: Bool = false) throws {
         self.bed = bed

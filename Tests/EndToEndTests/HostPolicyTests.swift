@@ -2,12 +2,12 @@ import Foundation
 import Testing
 
 extension EndToEnd {
-    /// What keeps guests from the host itself.
+    /// Options that keep guests from reaching the host itself.
     @Suite("Guests that are kept from the host")
     struct HostPolicyTests {
         private static let files = Machine.program("files.py")
 
-        /// Whether a guest gets a file from a server.
+        /// Whether a guest can fetch a file from a server.
         private func reaches(_ address: String, _ guest: Guest) throws -> Bool {
             let place = address.contains(":") ? "[\(address)]" : address
             return try guest.run([
@@ -29,7 +29,7 @@ extension EndToEnd {
                 #expect(try !reaches(family.host, guest))
                 #expect(try guest.run(["ping", "-c", "1", "-W", "2", family.host]).status != 0)
                 #expect(try guest.renewedStatistics()["droppedPolicy", default: 0] > 0)
-                // The rest of the host is none of it.
+                // Other addresses are not the host's.
                 #expect(try reaches(family == .ipv4 ? "10.77.1.1" : "fd77:1::1", guest))
             }
         }
@@ -42,7 +42,7 @@ extension EndToEnd {
                 let machine = "\(TestBed.name)-far"
                 _ = try bed.serve(Self.files, ["8080"], in: machine)
                 let isIPv4 = family == .ipv4
-                // Whole blocks may be the host's own too.
+                // Whole blocks may be the host's own, too.
                 let block = isIPv4 ? "198.18.0.0/24" : "fd99::/64"
                 try bed.configure(bed.host, [family.flag, "route", "add", "local", block, "dev", "lo"])
                 let guest = try Guest(

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 extension EndToEnd {
-    /// A guest that makes its frames itself, beside machines whose kernels must not be taken in.
+    /// A guest that sends arbitrary frames, beside machines whose kernels must not be deceived.
     @Suite("A hostile neighbour")
     struct HostileNeighborTests {
         private static let attacker = "52:54:00:00:0a:01"
@@ -29,7 +29,7 @@ extension EndToEnd {
                 let attack = try Self.start(bed, "probe")
                 try service.waitForLine(Self.attacker)
                 let machine = try VirtualMachine(bed, "victim")
-                // The kernel makes sure that nobody has its addresses, and gives up one that somebody else asks for.
+                // The kernel probes its addresses for duplicates, and drops one that another node probes for.
                 try bed.set("net.ipv6.conf.default.accept_dad", "1", in: machine.namespace)
                 try machine.plug("qemu:\(bed.directory)/q", Self.victim)
                 try attack.waitForOutput("asked")

@@ -2,12 +2,12 @@ import Foundation
 import Testing
 
 extension EndToEnd {
-    /// Who a guest is: what its link says, where that is bound, and not what it says itself.
+    /// The identity of a guest: determined by its link, if that is reserved, and not by its own claims.
     @Suite("Identity of guests")
     struct IdentityTests {
         private static let web = "52:54:00:00:0b:01"
 
-        /// A guest that is nothing but its first frame, on a link.
+        /// A guest that only sends a first frame, on a link.
         private static func pretend(_ bed: TestBed, _ mac: String, at name: String) throws -> Program {
             let program = try bed.start([
                 "python3", Machine.program("hostile.py"), "\(bed.directory)/\(name)", mac, "192.168.127.2", web,
@@ -17,7 +17,7 @@ extension EndToEnd {
             return program
         }
 
-        /// `serve` with a bound link and an open one, and a published port of the bound one's guest.
+        /// `serve` with a reserved link and an open one, and a published port of the reserved one's guest.
         private static func serve(_ bed: TestBed, terms: String, leases: String = "[]") throws -> Service {
             let configuration = bed.directory + "/serve.yaml"
             try """
@@ -28,7 +28,7 @@ extension EndToEnd {
             return try Service(bed, ["--config", configuration])
         }
 
-        /// The true machine comes, and clients of the published port reach it.
+        /// The true machine is attached, and clients of the published port reach it.
         private static func comeAsWeb(_ bed: TestBed) throws {
             let machine = try VirtualMachine(bed, "web")
             try machine.plug("qemu:\(bed.directory)/web", web)
@@ -40,7 +40,7 @@ extension EndToEnd {
         }
 
         @Test(
-            "is that of a bound link, whoever was there first with its ethernet address",
+            "is that of a bound link, even if another guest had its ethernet address first",
             arguments: [
                 (",guest=web", "[{mac: \"52:54:00:00:0b:01\", name: web}]"),
                 (",guest=web,mac=52:54:00:00:0b:01", "[]"),

@@ -1,6 +1,6 @@
 import Foundation
 
-/// What the tests find on the machine they run on.
+/// Properties of the machine that runs the tests.
 enum Machine {
     /// Why the tests cannot run here, or `nil`.
     static let missing: String? = {
@@ -24,16 +24,16 @@ enum Machine {
         return (ringway as NSString).deletingLastPathComponent + "/ringway-agent"
     }()
 
-    /// The options that choose what bridges run on, where `RINGWAY_REACTOR` names it.
+    /// The options for the reactor, from `RINGWAY_REACTOR`.
     static let reactorOptions: [String] = getenv("RINGWAY_REACTOR").map { ["--reactor", String(cString: $0)] } ?? []
 
-    /// A program of those that both test beds share: this one, and that of tools/acceptance.
+    /// A program shared by both test beds: this one, and that of tools/acceptance.
     static func program(_ name: String) -> String { programDirectory + "/" + name }
 
-    /// The program that makes many connections.
+    /// The program that opens many connections.
     static let flows = program("flows.py")
 
-    /// Where programs are looked for; an ordinary user's path may lack the administrator's directories.
+    /// The search path; an ordinary user's may lack the administrator's directories.
     static let searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
     private static let programDirectory =

@@ -2,10 +2,10 @@ import Foundation
 import Testing
 
 extension EndToEnd {
-    /// A process that may not have all the memory it would like.
+    /// A process with limited memory.
     @Suite("Bounds of memory")
     struct MemoryBoundTests {
-        /// `ringway serve` with a limit of address space, which stands for LimitAS= and strict overcommit.
+        /// `ringway serve` with a limit of address space, which has the effect of LimitAS= and strict overcommit.
         private static func serve(_ bed: TestBed, megabytes: Int) throws -> Service {
             _ = try bed.serve(Machine.flows, ["serve", "7000"])
             return try Service(
@@ -13,7 +13,7 @@ extension EndToEnd {
                 launcher: ["prlimit", "--as=\(megabytes << 20)"])
         }
 
-        @Test("refuse guests that do not fit, and lose nobody for it", arguments: [600, 900, 1_300])
+        @Test("refuse guests that do not fit, and keep those that are connected", arguments: [600, 900, 1_300])
         func refuseGuests(megabytes: Int) throws {
             try TestBed.use { bed in
                 let service = try Self.serve(bed, megabytes: megabytes)

@@ -1,7 +1,7 @@
 import Testing
 
 extension EndToEnd {
-    /// The gateway's name service, compared with the nameserver that the host would ask.
+    /// The gateway's DNS service, compared with the nameserver that the host uses.
     @Suite("Names")
     struct NameTests {
         struct Question: CustomTestStringConvertible, Sendable {
@@ -23,7 +23,7 @@ extension EndToEnd {
             Question("4 KiB over UDP with EDNS", "large.example.test", "TXT", "+bufsize=4096", "+ignore"),
             Question("4 KiB cut short without EDNS", "large.example.test", "TXT", "+noedns", "+ignore"),
             Question("4 KiB over TCP", "large.example.test", "TXT", "+tcp"),
-            Question("NXDOMAIN", "nobody.example.test", "A"),
+            Question("NXDOMAIN", "absent.example.test", "A"),
             Question("no data", "www.example.test", "MX"),
         ]
 
@@ -118,7 +118,7 @@ extension EndToEnd {
             ["dig", "+nocmd", "+nostats", "+nocookie", "+time=3", "+tries=2"] + arguments
         }
 
-        /// The whole answer but for its number, which is random, and the order of records, which means nothing.
+        /// The whole answer except for its random identifier and the order of records.
         private func answer(_ outcome: Program.Outcome) throws -> [String] {
             try outcome.requireSuccess().split(separator: "\n").map { line in
                 line.split(separator: ", ").filter { !$0.hasPrefix("id: ") }.joined(separator: ", ")

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 extension EndToEnd {
-    /// Names and leases of the network's own, with a nameserver behind it that has an answer to everything.
+    /// Names and leases of the network, with a nameserver behind it that answers every query.
     @Suite("Names and leases of the network")
     struct OwnNameTests {
         private func startKnowAll(_ bed: TestBed) throws {
@@ -18,7 +18,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `that do not exist are asked of nobody else`() throws {
+        @Test func `that do not exist are not asked of a name server`() throws {
             try TestBed.use { bed in
                 try startKnowAll(bed)
                 let guest = try Guest(bed, shards: 1)
@@ -60,7 +60,7 @@ extension EndToEnd {
             }
         }
 
-        /// What a DHCP client is told, by the names that its script has for it.
+        /// The variables that a DHCP client passes to its script.
         private func lease(_ bed: TestBed, _ machine: VirtualMachine) throws -> [String: String] {
             let text = try machine.run(
                 [
@@ -114,7 +114,7 @@ extension EndToEnd {
                 #expect(
                     try machine.run(["dig", "+short", "@192.168.127.1", "host.docker.internal"]).output
                         == "192.168.127.254\n")
-                // As soon as the guest has an address, the host has one for it.
+                // The guest needs an IPv6 address to get the host's.
                 for interface in ["all", "eth0"] {
                     try bed.set("net.ipv6.conf.\(interface).disable_ipv6", "0", in: machine.namespace)
                 }

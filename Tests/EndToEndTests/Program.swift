@@ -1,9 +1,9 @@
 import Foundation
 
-/// A few milliseconds between two looks at a condition.
+/// A few milliseconds between two checks of a condition.
 func pause() { usleep(5_000) }
 
-/// The two ends of a pipe, which no program inherits unless it is given one.
+/// The two ends of a pipe, close-on-exec.
 func makePipe() throws -> [Int32] {
     var ends: [Int32] = [-1, -1]
     guard pipe(&ends) == 0 else { throw TestFailure("pipe: \(errno)") }
@@ -11,11 +11,11 @@ func makePipe() throws -> [Int32] {
     return ends
 }
 
-/// A program that a test starts. What it prints goes to files, so that it never waits for a reader.
+/// A program started by a test. Its output goes to files, so that it never blocks on a reader.
 final class Program {
-    /// How a program ended and what it had printed.
+    /// A program's exit status and output.
     struct Outcome {
-        /// The status as a shell reports it: 128 and the signal's number where a signal ended it.
+        /// The status as in a shell: 128 and the signal's number if a signal ended it.
         let status: Int32
         let output: String
         let errors: String
@@ -28,12 +28,12 @@ final class Program {
     private var input: Int32
     private var status: Int32?
 
-    /// Starts a program in a process group of its own.
+    /// Starts a program in its own process group.
     ///
     /// - Parameters:
-    ///   - files: where its output goes: the beginning of two file names.
+    ///   - files: the prefix of two file names for its output.
     ///   - keepsInput: whether its standard input stays open until `closeInput`; otherwise it is empty.
-    ///   - notice: a descriptor that the program finds as its descriptor 3.
+    ///   - notice: a descriptor that the program gets as its descriptor 3.
     init(_ arguments: [String], files: String, keepsInput: Bool = false, notice: Int32? = nil) throws {
         name = arguments.joined(separator: " ")
         outputPath = files + ".out"
@@ -50,7 +50,7 @@ final class Program {
         posix_spawn_file_actions_init(&actions)
         posix_spawnattr_init(&attributes)
         var words: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) } + [nil]
-        // What a network remembers is to be gone with the bed.
+        // A network's state must be removed with the bed.
         let directory = (files as NSString).deletingLastPathComponent
         let environment = Self.environment + ["XDG_STATE_HOME=\(directory)"]
         var variables: [UnsafeMutablePointer<CChar>?] = environment.map { strdup($0) } + [nil]
@@ -60,7 +60,7 @@ final class Program {
             posix_spawnattr_destroy(&attributes)
             close(ends[0])
         }
-        // The signals that whoever runs the tests has blocked or ignored are none of the program's business.
+        // Signals that the test runner has blocked or ignored must not affect the program.
         var signals = sigset_t()
         sigemptyset(&signals)
         posix_spawnattr_setsigmask(&attributes, &signals)
@@ -97,7 +97,7 @@ final class Program {
         String(decoding: FileManager.default.contents(atPath: path) ?? Data(), as: UTF8.self)
     }
 
-    /// Whether it still runs; the end is taken note of.
+    /// Whether it is running; reaps it when it has ended.
     var isRunning: Bool {
         guard status == nil else { return false }
         var value: Int32 = 0
@@ -107,7 +107,7 @@ final class Program {
         return false
     }
 
-    /// Waits for the program's own end.
+    /// Waits for the program to end by itself.
     func waitForEnd(within limit: Duration = .seconds(60)) throws -> Outcome {
         do {
             try waitUntil("the end of \(name)", within: limit) { !isRunning }
@@ -117,7 +117,7 @@ final class Program {
         return Outcome(status: status ?? -1, output: output, errors: errors)
     }
 
-    /// Waits until the program has printed a text; its end before that is a failure.
+    /// Waits until the program has printed a text; fails if it ends before.
     func waitForOutput(_ text: String, within limit: Duration = .seconds(20)) throws {
         try waitUntil("\"\(text)\" from \(name)", within: limit) {
             let isRunning = isRunning
@@ -127,7 +127,7 @@ final class Program {
         }
     }
 
-    /// Waits until the program has printed a text to its standard error; its end before that is a failure.
+    /// Waits until the program has printed a text to standard error; fails if it ends before.
     func waitForErrors(_ text: String, within limit: Duration = .seconds(20)) throws {
         try waitUntil("\"\(text)\" from \(name)", within: limit) {
             let isRunning = isRunning
@@ -138,7 +138,7 @@ final class Program {
     }
 
     func send(_ signal: Int32) {
-        // One that has ended and was not waited for is a zombie, so the number cannot be another's.
+        // A program that has ended and was not waited for is a zombie, so its number cannot have been reused.
         if status == nil { kill(identifier, signal) }
     }
 
@@ -147,7 +147,7 @@ final class Program {
         input = -1
     }
 
-    /// Ends the program if it has not ended, and whatever it has started.
+    /// Kills the program if it is running, and its children.
     func end() {
         closeInput()
         guard isRunning else { return }
@@ -161,7 +161,7 @@ final class Program {
 }
 
 extension Program.Outcome {
-    /// The output of a program that is expected to succeed.
+    /// The output of a program that must succeed.
     func requireSuccess() throws -> String {
         guard status == 0 else { throw TestFailure("status \(status): \(errors.suffix(2000))\(output.suffix(2000))") }
         return output

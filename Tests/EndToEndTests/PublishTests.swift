@@ -64,7 +64,7 @@ extension EndToEnd {
             }
         }
 
-        @Test("reset the client when nobody listens in the guest", arguments: Family.allCases)
+        @Test("reset the client when the guest has no listener", arguments: Family.allCases)
         func resetWithoutListener(family: Family) throws {
             try TestBed.use { bed in
                 let guest = try Guest(bed, shards: 1, ["-p", "8080:80"])

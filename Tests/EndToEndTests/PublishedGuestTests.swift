@@ -2,7 +2,8 @@ import Foundation
 import Testing
 
 extension EndToEnd {
-    /// Published ports beside guests that come and go, that have other addresses than they should, and that do not answer.
+    /// Published ports with guests that are attached and detached, that have unexpected addresses, and that do not
+    /// answer.
     @Suite("Published ports and what their guests do")
     struct PublishedGuestTests {
         @Test("stay taken while guests come and go, after connections too", arguments: shards)
@@ -22,7 +23,7 @@ extension EndToEnd {
                     try bed.run(["python3", Machine.program("ports.py"), "ask", "127.0.0.1", "8001", "\(tries)"]).output
                 }
                 for round in 0..<2 {
-                    // Refused by the kernel, of both protocols.
+                    // Refused by the kernel, for both protocols.
                     #expect(try fetch() == 7)
                     #expect(try ask(1) == "ECONNREFUSED\n")
                     try machine.plug(link, "52:54:00:00:06:01")
@@ -60,11 +61,11 @@ extension EndToEnd {
                 _ = try guest.serve(Machine.program("datagrams.py"), ["0.0.0.0", "53"])
                 let report = try bed.run(["python3", Machine.flows, "greet", "::1", "8080"])
                 #expect(report.output.contains("\"clients\": {\"\(Family.ipv4.host)\": 1}"), "\(report.output)")
-                // The next one need not find out again.
+                // The next client does not wait for the timeout again.
                 let quick = try bed.run(["python3", Machine.program("ports.py"), "time", "::1", "8080"])
                 let words = quick.output.split(whereSeparator: \.isWhitespace)
                 #expect(words.first == "data" && Double(words.last ?? "9") ?? 9 < 1, "\(quick.output)")
-                // Datagrams cannot tell that nobody was there: one of the first is lost.
+                // A datagram gets no reply if there is no guest: one of the first is lost.
                 let asked = try bed.run(["python3", Machine.program("ports.py"), "ask", "::1", "5300", "8"])
                 #expect(asked.output.hasSuffix("\(Family.ipv4.host) 1\n"), "\(asked.output)")
             }
@@ -78,7 +79,7 @@ extension EndToEnd {
                     bed, ["--shards", "\(shards)", "--listen", link, "-p", "8001:80", "-p", "5300:53/udp"])
                 let machine = try VirtualMachine(bed, "machine")
                 try bed.set("net.ipv6.conf.default.accept_dad", "1", in: machine.namespace)
-                // No address made of the ethernet address, as with stable-privacy ones.
+                // No SLAAC address, as with stable-privacy ones.
                 try bed.set("net.ipv6.conf.default.addr_gen_mode", "1", in: machine.namespace)
                 try bed.set("net.ipv6.conf.default.autoconf", "0", in: machine.namespace)
                 try machine.plug(link, "52:54:00:00:06:01")
@@ -131,14 +132,14 @@ extension EndToEnd {
                     let outcome = try bed.run(["python3", Machine.program("ports.py"), "time", "::1", "8001"])
                     return String(outcome.output.prefix { $0 != " " })
                 }
-                // A client may be reset in the middle of its connect, or when it reads.
+                // A client may be reset during its connect, or when it reads.
                 #expect(try ["ECONNRESET", "ECONNREFUSED"].contains(end()))
                 let machine = try VirtualMachine(bed, "machine")
                 for _ in 0..<2 {
                     try machine.plug(link, "52:54:00:00:06:01")
                     try machine.configure()
                     let server = try bed.serve(Machine.flows, ["serve", "80", "--greet"], in: machine.namespace)
-                    // The first may still meet whoever resets.
+                    // The first one may still be reset.
                     try waitUntil("a served client", within: .seconds(10)) { try end() == "data" }
                     #expect(try end() == "data")
                     server.send(SIGKILL)
@@ -165,7 +166,7 @@ extension EndToEnd {
                 try service.waitForLine(
                     "8002:80/tcp is not published, which is tried again: cannot publish 0.0.0.0:8002 and [::]:8002/tcp: "
                         + "the port is in use, held by process \(holder.identifier) (python3)")
-                // One that waits for its guest is not in the kernel's files.
+                // A socket that waits for its guest is not listed in /proc/net.
                 let other = try bed.ringway(["run", "-p", "8001:80", "--", "true"])
                 #expect(
                     other.errors.contains("held by process \(service.program.identifier) (ringway)"), "\(other.errors)")

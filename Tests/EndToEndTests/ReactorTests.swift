@@ -2,14 +2,14 @@ import Foundation
 import Testing
 
 extension EndToEnd {
-    /// What the data path runs on: io_uring, or epoll where that is asked for or nothing else is allowed.
+    /// The reactor: io_uring, or epoll if requested or if nothing else is permitted.
     @Suite("Reactor")
     struct ReactorTests {
         static let byteCount = 16 << 20
         /// Starts a program that may not use io_uring.
         static let forbidding = ["python3", Machine.program("without_rings.py")]
 
-        /// Whether the bridge holds a file of this kind.
+        /// Whether the bridge has an open file of this kind.
         static func holds(_ kind: String, _ guest: Guest) throws -> Bool {
             let directory = "/proc/\(guest.bridge.identifier)/fd"
             return try FileManager.default.contentsOfDirectory(atPath: directory).contains { name in

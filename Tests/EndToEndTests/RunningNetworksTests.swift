@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 extension EndToEnd {
-    /// The networks of `run` and `attach` at their control sockets, and how commands find the one that is meant.
+    /// The networks of `run` and `attach` at their control sockets, and how commands select one.
     @Suite("Running networks")
     struct RunningNetworksTests {
         /// A bed in which `/run/ringway` is a directory of the test's own.
@@ -17,7 +17,7 @@ extension EndToEnd {
                     atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
             }
 
-            /// What a program is started by, so that it sees that directory and no other.
+            /// The prefix of a command line that sees only that directory.
             private var launcher: [String] {
                 let script =
                     "mkdir -p -m 700 /run/ringway && mount --bind \(directory) /run/ringway && exec \"$@\""
@@ -28,7 +28,7 @@ extension EndToEnd {
 
             func start(_ arguments: String...) throws -> Program { try bed.start(launcher + arguments) }
 
-            /// Starts a bridge and waits until its control socket is there.
+            /// Starts a bridge and waits until its control socket exists.
             func start(_ name: String, _ arguments: [String]) throws -> Program {
                 let program = try bed.start(launcher + arguments)
                 try waitUntil("the socket of \(name), \(program.errors)") {
@@ -48,7 +48,7 @@ extension EndToEnd {
                 let blue = try bed.makeNamespace("blue")
                 let attached = try place.start("attach", "--netns", blue)
                 try attached.waitForLine("attached to /run/netns/\(blue); control: /run/ringway/\(blue).sock")
-                // The only network there is needs no name.
+                // A single network needs no name.
                 #expect(try place.ringway("status").output.contains("\(blue) (attach /run/netns/\(blue))\n"))
                 let server = try bed.serve(Machine.flows, ["serve", "80", "--greet"], in: blue)
                 let added = try place.ringway("publish", "add", "8080:80").requireSuccess()
@@ -164,7 +164,7 @@ extension EndToEnd {
                 try second.waitForLine(
                     "listening on \(two); named default-2, because default is taken by process \(first.identifier); "
                         + "control: /run/ringway/default-2.sock")
-                // Without a name it is the one that is called default.
+                // Without a name, the network named default is selected.
                 #expect(try place.ringway("status").output.contains("process \(first.identifier)"))
                 #expect(try place.ringway("status", "--name", "default-2").output.contains("(serve \(two))"))
                 for daemon in [first, second] {
@@ -183,7 +183,7 @@ extension EndToEnd {
                 let place = try Place(bed)
                 let blue = try bed.makeNamespace("blue")
                 let first = try place.start(blue, ["attach", "--netns", blue])
-                // Another namespace, by a path whose last part is the same.
+                // Another namespace, by a path with the same last component.
                 let path = "\(bed.directory)/\(blue)"
                 try FileManager.default.createSymbolicLink(
                     atPath: path, withDestinationPath: "/run/netns/\(try bed.makeNamespace("green"))")
@@ -210,7 +210,7 @@ extension EndToEnd {
                 #expect(try place.ringway("status", "--name", blue).output.contains("process \(third.identifier)"))
                 third.send(SIGKILL)
                 _ = try third.waitForEnd()
-                // Dead ones are not listed, and swept away.
+                // Ended ones are not listed, and their sockets are removed.
                 #expect(try !place.ringway("ls").output.contains("\n\(blue) "))
                 #expect(place.sockets == ["\(blue)-2.sock"])
             }
@@ -219,7 +219,7 @@ extension EndToEnd {
 }
 
 extension Program {
-    /// Waits until the program has said a line, and requires that it is the first one.
+    /// Waits until the program has printed a line, and requires that it is the first one.
     fileprivate func waitForLine(_ line: String) throws {
         try waitUntil("a line of \(name)") { errors.hasSuffix("\n") }
         #expect(errors.hasPrefix("ringway: \(line)\n"))

@@ -4,7 +4,7 @@ import Testing
 extension EndToEnd {
     @Suite("ringway serve")
     struct ServeTests {
-        /// A file with noise, and its name.
+        /// A file of random bytes, and its name.
         private static func makeFile(_ bed: TestBed, byteCount: Int) throws -> String {
             let path = bed.directory + "/noise"
             var generator = SystemRandomNumberGenerator()
@@ -112,7 +112,7 @@ extension EndToEnd {
                 }
                 try Self.serveFiles(bed, in: store.namespace, port: 80)
                 for type in ["A", "AAAA"] {
-                    // One of IPv6 is told as soon as the client asks for a router.
+                    // An IPv6 address is assigned as soon as the client solicits a router.
                     var address: [String] = []
                     try waitUntil("the \(type) record") {
                         let found = try client.run(["dig", "+short", "@192.168.127.1", "store.ringway.internal", type])
@@ -140,7 +140,7 @@ extension EndToEnd {
                     #expect(try machine.reaches("192.168.127.1"))
                 }
                 #expect(try !machines[0].reaches(machines[1].address))
-                // Not by a neighbour's ethernet address either, however it was learned.
+                // Also not by a neighbour's ethernet address, however that was learned.
                 try bed.configure(
                     machines[0].namespace,
                     ["neigh", "replace", machines[1].address, "lladdr", "52:54:00:00:04:01", "dev", "eth0"])
@@ -186,7 +186,7 @@ extension EndToEnd {
                     try bed.run(["curl", "-sSf", "--max-time", "5", "-o", "/dev/null", "http://127.0.0.1:\(port)/"])
                         .status
                 }
-                // Nobody is there yet: refused, and the port is kept.
+                // The guest is not attached yet: clients are refused, and the port is held.
                 #expect(try fetch(8001) == 7)
                 let taken = try bed.run(["python3", "-c", "import socket; socket.socket().bind(('0.0.0.0', 8001))"])
                 #expect(taken.errors.contains("Address already in use"))
@@ -284,7 +284,7 @@ extension EndToEnd {
                 try manager.waitForOutput("RELOADING=1")
                 manager.send(SIGTERM)
                 #expect(try manager.waitForEnd(within: .seconds(10)).status == 0)
-                // Who has opened a socket removes it.
+                // The process that has created a socket removes it.
                 #expect(FileManager.default.fileExists(atPath: path))
             }
         }

@@ -6,9 +6,9 @@ final class Service {
     private let bed: TestBed
     private let statisticsPath: String
 
-    /// Starts it and waits until it says that guests may come.
+    /// Starts it and waits until it reports readiness.
     ///
-    /// - Parameter launcher: what starts it, for one that is to have limits of its own.
+    /// - Parameter launcher: the prefix of its command line, for a service with limits.
     init(_ bed: TestBed, _ options: [String], launcher: [String] = []) throws {
         self.bed = bed
         statisticsPath = bed.directory + "/serve.json"
@@ -26,14 +26,14 @@ final class Service {
         }
     }
 
-    /// What it has said.
+    /// Its output.
     var lines: String { program.errors }
 
     func waitForLine(_ text: String) throws {
         try waitUntil("\"\(text)\" from serve, which said \(lines)") { lines.contains(text) }
     }
 
-    /// The counters of the whole network, or of one guest, not before they are as wanted.
+    /// Waits until the counters of the whole network, or of one guest, satisfy a condition.
     func waitForCounters(
         of guest: String? = nil, _ what: String, _ isWanted: ([String: Int]) -> Bool
     ) throws {
@@ -62,20 +62,20 @@ final class Service {
         return guest.map { network.guests[$0] ?? [:] } ?? network.counters
     }
 
-    /// Ends it without giving it a chance.
+    /// Kills it.
     func kill() throws {
         program.send(SIGKILL)
         _ = try program.waitForEnd(within: .seconds(10))
     }
 
-    /// Tells it to end.
+    /// Sends it a signal and waits for its end.
     func end(_ signal: Int32 = SIGTERM) throws -> Program.Outcome {
         program.send(signal)
         return try program.waitForEnd(within: .seconds(10))
     }
 }
 
-/// A machine whose network card is a link to `ringway serve`: a namespace with a pump in place of QEMU.
+/// A machine whose network card is a link to `ringway serve`: a namespace with a program in place of QEMU.
 final class VirtualMachine {
     let bed: TestBed
     let namespace: String
@@ -87,14 +87,14 @@ final class VirtualMachine {
         namespace = try bed.makeNamespace(name)
     }
 
-    /// Plugs the card in, and waits until it is.
+    /// Connects the card, and waits until it is connected.
     func plug(_ link: String, _ mac: String, local: String = "") throws {
         let card = try bed.start(["python3", Machine.program("machine.py"), link, mac, local], in: namespace)
         try card.waitForOutput("attached")
         self.card = card
     }
 
-    /// Asks for an address by DHCP and configures the interface with it.
+    /// Gets an address by DHCP and configures the interface with it.
     func configure() throws {
         let lease = try bed.run(
             ["udhcpc", "-i", "eth0", "-n", "-q", "-f", "-t", "20", "-T", "1", "-s", Machine.program("lease.sh")],
@@ -106,20 +106,20 @@ final class VirtualMachine {
         try configure(String(line.dropFirst("address ".count)))
     }
 
-    /// Configures the interface with an address without asking for it, as a machine does whose lease has not ended.
+    /// Configures the interface with an address without DHCP, like a machine whose lease has not expired.
     func configure(_ address: String) throws {
         self.address = address
         try bed.configure(namespace, ["addr", "add", "\(address)/24", "dev", "eth0"])
         try bed.configure(namespace, ["route", "add", "default", "via", "192.168.127.1"])
     }
 
-    /// The end of the machine, without a word to anybody.
+    /// Kills the machine.
     func kill() throws {
         card?.send(SIGKILL)
         try waitForUnplugging()
     }
 
-    /// Waits for the end of the card, which goes with its link.
+    /// Waits for the card's end, together with its link.
     func waitForUnplugging() throws {
         _ = try card?.waitForEnd()
         try waitUntil("the card's end") {
@@ -133,7 +133,7 @@ final class VirtualMachine {
         try bed.run(arguments, in: namespace, within: limit)
     }
 
-    /// Whether it gets an answer to an echo request, of one a second, within five.
+    /// Whether it gets an echo reply, with one request a second, within five.
     func reaches(_ address: String) throws -> Bool {
         try run(["ping", "-c", "1", "-w", "5", address]).status == 0
     }

@@ -2,10 +2,10 @@ import Foundation
 import Testing
 
 extension EndToEnd {
-    /// What guests of one network share, beside a guest that takes all it can get.
+    /// Resources shared by guests of one network, with one guest that takes as much as it can get.
     @Suite("Shares")
     struct SharesTests {
-        /// Two guests of one `serve`, the first of which is the hostile one.
+        /// Two guests of one `serve`, the first of which is hostile.
         private static func makeGuests(_ bed: TestBed, link: String) throws -> (VirtualMachine, VirtualMachine) {
             let machines = (try VirtualMachine(bed, "hostile"), try VirtualMachine(bed, "good"))
             for (machine, mac) in [(machines.0, "52:54:00:00:09:01"), (machines.1, "52:54:00:00:09:02")] {
@@ -101,7 +101,7 @@ extension EndToEnd {
                 let words = try flood.requireSuccess().split(whereSeparator: \.isWhitespace)
                 try #require(words.count == 3 && words[0] == "between", "\(flood.output)")
                 let median = try #require(Int(words[1]))
-                // What the link holds and one lot; thousands where the flood has the link to itself.
+                // The link's buffer and one batch; thousands if the flood has the link to itself.
                 #expect(median < 500)
                 try service.waitForCounters("frames that were dropped") {
                     $0["neighborsThrottled", default: 0] + $0["neighborInboxFull", default: 0] > 0
@@ -113,7 +113,7 @@ extension EndToEnd {
         @Test("pings by raw sockets share one of each family", arguments: EndToEnd.shards)
         func sharesRawSockets(shards: Int) throws {
             try TestBed.use { bed in
-                // As the kernel has it by default: no ping sockets for anybody.
+                // The kernel's default: ping sockets are not permitted.
                 try bed.set("net.ipv4.ping_group_range", "1 0", in: bed.host)
                 let guest = try Guest(bed, shards: shards)
                 let before = try guest.descriptors()
@@ -163,7 +163,7 @@ extension EndToEnd {
                     ["python3", Machine.program("raw_agent.py"), path, "64"], keepsInput: true)
                 try agent.waitForOutput("queues")
                 #expect(agent.output == "welcome \(expected)\nqueues \(expected)\n")
-                // A thread has its name a moment after it has begun.
+                // A thread gets its name a moment after its start.
                 try waitUntil("\(expected) shards") {
                     try Self.shards(of: service.program.identifier) == expected
                 }
@@ -177,7 +177,7 @@ extension EndToEnd {
                 for family in Family.allCases {
                     _ = try pair.run(["ping", "-c", "3", "-i", "0.1", family.host]).requireSuccess()
                 }
-                // Many flows, so that some would be lost with a queue to which nobody listens.
+                // Many flows, so that some would be lost if a queue had no reader.
                 _ = try bed.serve(Machine.flows, ["serve", "7000"])
                 let report = try pair.run(["python3", Machine.flows, "hold", Family.ipv4.host, "7000", "100"])
                 #expect(report.status == 0, "\(report.output)")

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 extension EndToEnd {
-    /// Clients on the host's loopback reach the guest's servers by a socket inside the guest.
+    /// Clients on the host's loopback reach the guest's servers through a socket inside the guest.
     @Suite("Spliced connections")
     struct SpliceTests {
         static let ends = Machine.program("ends.py")
@@ -75,7 +75,7 @@ extension EndToEnd {
                 }
                 let statistics = try atRest(guest)
                 #expect(allAreSpliced(statistics, of: 8000))
-                // What is kept for the next: sockets of one family, and empty pipes.
+                // Reserved for the next: sockets of one family, and empty pipes.
                 let kept = shards * (80 + 2 * 16)
                 try waitUntil("the closing of descriptors") { try guest.descriptors() <= before + kept }
             }
@@ -98,10 +98,10 @@ extension EndToEnd {
 
         @Test func `go on when descriptors run out`() throws {
             try TestBed.use { bed in
-                // About half of them are open for as long as the network lives; the clients want many more than the rest.
+                // About half of them are permanently open; the clients need many more than the rest.
                 let guest = try Guest(bed, shards: 1, ["-p", "7000:7000"], launcher: ["prlimit", "--nofile=72:72"])
                 _ = try guest.serve(Machine.flows, ["serve", "7000"])
-                // Those for whom no descriptor is left at all are turned away; none waits in vain.
+                // Clients for which there is no descriptor are reset; none waits forever.
                 let hold = try bed.run(["python3", Machine.flows, "hold", "127.0.0.1", "7000", "80"])
                 #expect(!hold.output.contains("nothing for"), "\(hold.output)")
                 _ = try atRest(guest)
@@ -193,8 +193,8 @@ extension EndToEnd {
         @Test("work for an ordinary user", arguments: Family.allCases)
         func workWithoutPrivilege(family: Family) throws {
             try TestBed.use { bed in
-                // Copies, because the user need not be able to read where this was built; and a device of the test's
-                // own, because not every machine opens its own to everybody.
+                // Copies, because the user may be unable to read the build directory; and a device of the test's own,
+                // because some machines restrict theirs to root.
                 let binary = "\(bed.directory)/ringway"
                 let server = "\(bed.directory)/flows.py"
                 let device = "\(bed.directory)/tun"
@@ -221,14 +221,14 @@ extension EndToEnd {
             }
         }
 
-        /// Whether a busy machine has given connections no socket in time: they go by the interface, as do those right
-        /// behind them.
+        /// Whether connections got no socket in time on a busy machine: they use the interface, as do those right after
+        /// them.
         private func isLate(_ statistics: [String: Int]) -> Bool {
             statistics["splicedTimedOut", default: 0] + statistics["splicedWithoutSocket", default: 0] > 0
         }
 
-        /// Whether so many connections were carried, none of them by the interface but where the machine was busy, and then
-        /// the smaller part.
+        /// Whether this many connections were spliced, and at most the smaller part, on a busy machine, used the
+        /// interface.
         private func allAreSpliced(_ statistics: [String: Int], of count: Int) -> Bool {
             let byInterface = statistics["tcpOpenedByHost", default: 0]
             guard statistics["splicedOpened", default: 0] + byInterface == count else { return false }

@@ -4,7 +4,7 @@ import Testing
 extension EndToEnd {
     @Suite("A restart of ringway serve")
     struct StateTests {
-        /// A network of two machines that are known by their ethernet addresses.
+        /// A network of two machines that are identified by their ethernet addresses.
         private final class Lab {
             let bed: TestBed
             let machines: [VirtualMachine]
@@ -23,7 +23,7 @@ extension EndToEnd {
                 try machines[index].plug("qemu:\(bed.directory)/q", "52:54:00:00:09:0\(index)")
             }
 
-            /// The service without a chance to clean up, and its successor.
+            /// Kills the service, and starts its successor.
             func restart(_ signal: Int32 = SIGKILL) throws {
                 if signal == SIGKILL { try service.kill() } else { _ = try service.end(signal) }
                 for machine in machines { try machine.waitForUnplugging() }
@@ -62,7 +62,7 @@ extension EndToEnd {
                 #expect(attributes[.posixPermissions] as? Int == 0o600)
                 try lab.restart(signal)
                 try lab.service.waitForLine("\(state): 2 leases and 1 published ports of an earlier run are in force")
-                // They come back in another order, and ask for nothing.
+                // They return in another order, without asking for an address.
                 for index in [1, 0] {
                     try lab.plug(index)
                     try lab.machines[index].configure(lab.machines[index].address)
@@ -83,7 +83,7 @@ extension EndToEnd {
             try TestBed.use { bed in
                 let lab = try Lab(bed, ["--no-state"])
                 for machine in lab.machines {
-                    // So that the first frame is about IPv4, as that of a machine in the middle of its work.
+                    // So that the first frame is IPv4, as from a machine in the middle of its work.
                     try bed.set("net/ipv6/conf/default/disable_ipv6", "1", in: machine.namespace)
                 }
                 try lab.plug(0)
@@ -157,7 +157,7 @@ extension EndToEnd {
                 pair.service.send(SIGTERM)
                 #expect(try pair.service.waitForEnd().status == 0)
                 #expect(!FileManager.default.fileExists(atPath: path))
-                // What is no socket, or another's, is left alone.
+                // A file that is not a socket, or that belongs to another process, is left alone.
                 try "precious".write(toFile: path, atomically: true, encoding: .utf8)
                 let refused = try bed.ringway([
                     "serve", "--listen", "qemu:\(bed.directory)/q", "--forward", "unix:\(path)=tcp:127.0.0.1:7000",
@@ -186,7 +186,7 @@ extension EndToEnd {
                     let service = try Service(bed, ["--listen", "qemu:\(bed.directory)/q", "--state", state])
                     #expect(try service.end().status == 0)
                     #expect(try String(contentsOfFile: state, encoding: .utf8).contains("192.168.128.0/24"))
-                    // The second time its own network goes on, whatever is free now.
+                    // The second run keeps its own network, whatever else is free.
                     _ = try bed.run(["ip", "route", "del", "192.168.127.0/25"])
                 }
             }

@@ -8,7 +8,7 @@ extension TestBed {
         try connect(router, far, network: 2)
         try set("net.ipv4.ip_forward", "1", in: router)
         try set("net.ipv6.conf.all.forwarding", "1", in: router)
-        // The tests look at what routers say, not at how often.
+        // The tests check the content of routers' errors, not their rate.
         try set("net.ipv4.icmp_ratelimit", "0", in: router)
         try configure(host, ["route", "add", "default", "via", "10.77.1.2"])
         try configure(host, ["-6", "route", "add", "default", "via", "fd77:1::2"])
@@ -17,8 +17,8 @@ extension TestBed {
         return router
     }
 
-    /// A namespace behind the guest, which is its router: addresses of the guest's network, and a link that is smaller in
-    /// the direction from the guest than the other end knows.
+    /// A namespace behind the guest, which is its router: addresses of the guest's network, and a link with a smaller
+    /// MTU in the direction from the guest than the other end knows.
     func connectInside(_ guest: Guest, _ inner: String, mtu: Int) throws {
         _ = try runAnywhere([
             "ip", "link", "add", "inner", "netns", inner, "type", "veth", "peer", "name", "inner", "netns",
@@ -35,7 +35,7 @@ extension TestBed {
             ["addr", "add", "fe80::77/64", "dev", "inner", "nodad"],
             ["route", "add", "\(ipv4)/32", "dev", "inner"],
             ["-6", "route", "add", "\(ipv6)/128", "dev", "inner"],
-            // A router has no default route from advertisements.
+            // A router takes no default route from advertisements.
             ["-6", "route", "replace", "default", "via", "fd00:1:2:3::1", "dev", "eth0"],
         ] { _ = try guest.run(["ip"] + arguments).requireSuccess() }
         try configure(inner, ["route", "add", "\(Family.ipv4.guest)/32", "dev", "inner"])

@@ -1,9 +1,9 @@
 import Foundation
 import Testing
 
-/// The host of one test: a network namespace with a loopback of its own, a directory, and the programs that run there.
+/// The host of one test: a network namespace with its own loopback, a directory, and the programs that run there.
 ///
-/// It is laid out as the bed of the acceptance is, which `tools/ringway_tools/__init__.py` describes: a host namespace
+/// Its layout is that of the acceptance tests' bed, described in `tools/ringway_tools/__init__.py`: a host namespace
 /// with Ringway and the host's servers, a guest namespace, and namespaces outside. Both beds start the same programs
 /// (`Machine.program`).
 final class TestBed {
@@ -14,7 +14,7 @@ final class TestBed {
     private var programs: [Program] = []
     private var count = 0
 
-    /// Makes a bed, uses it and takes it down, whatever becomes of the test. What a test leaves running is a failure.
+    /// Creates a bed, uses it and removes it, even if the test fails. Anything that a test leaves running is a failure.
     static func use(_ body: (TestBed) throws -> Void) throws {
         removeLeftovers()
         let bed = try TestBed()
@@ -41,12 +41,12 @@ final class TestBed {
             _ = try? runAnywhere(["ip", "netns", "del", namespace])
             try? FileManager.default.removeItem(atPath: "/etc/netns/\(namespace)")
         }
-        // Only where nothing else is in it.
+        // Only if it is empty.
         rmdir("/etc/netns")
         try? FileManager.default.removeItem(atPath: directory)
     }
 
-    /// Removes what a run of these tests left behind that was killed in the middle.
+    /// Removes leftovers of a killed run of these tests.
     private static func removeLeftovers() {
         for namespace in (try? FileManager.default.contentsOfDirectory(atPath: "/run/netns")) ?? []
         where namespace.hasPrefix(stem) {
@@ -61,18 +61,18 @@ final class TestBed {
 
     // MARK: Namespaces
 
-    /// A network namespace with its loopback up and settings that do not depend on the machine's.
+    /// A network namespace with its loopback up and settings independent of the machine's.
     func makeNamespace(_ role: String) throws -> String {
         let namespace = "\(Self.name)-\(role)"
         _ = try runAnywhere(["ip", "netns", "add", namespace]).requireSuccess()
         namespaces.append(namespace)
         _ = try runAnywhere(["ip", "-n", namespace, "link", "set", "lo", "up"]).requireSuccess()
-        // Where the machine lets namespaces choose it (tcp_allowed_congestion_control); its own will do too.
+        // If the machine lets namespaces choose it (tcp_allowed_congestion_control); otherwise its default.
         _ = try run(["sysctl", "-qw", "net.ipv4.tcp_congestion_control=cubic"], in: namespace)
         try set("net.ipv4.ping_group_range", "0 2147483647", in: namespace)
-        // Veth pairs carry traffic at once: there is no other host on them.
+        // Veth pairs carry traffic at once: duplicate address detection is unnecessary.
         try set("net.ipv6.conf.default.accept_dad", "0", in: namespace)
-        // The ports of the tests' servers lie below.
+        // The ports of the tests' servers are below.
         try set("net.ipv4.ip_local_port_range", "16000 65000", in: namespace)
         return namespace
     }
@@ -81,7 +81,7 @@ final class TestBed {
         _ = try run(["sysctl", "-qw", "\(setting)=\(value)"], in: namespace).requireSuccess()
     }
 
-    /// Joins two namespaces by a cable: `10.77.N.1` and `fd77:N::1` at the first, `.2` and `::2` at the second.
+    /// Connects two namespaces by a veth pair: `10.77.N.1` and `fd77:N::1` at the first, `.2` and `::2` at the second.
     func connect(_ first: String, _ second: String, network: Int) throws {
         let cable = "cable\(network)"
         _ = try runAnywhere([
@@ -100,11 +100,11 @@ final class TestBed {
         _ = try runAnywhere(["ip", "-n", namespace] + arguments).requireSuccess()
     }
 
-    /// Gives the host a resolv.conf of its own, which can be rewritten later.
+    /// Gives the host its own resolv.conf, which can be rewritten later.
     func setNameServer(_ address: String, search: String = "") throws {
         let configuration = "/etc/netns/\(host)"
         try FileManager.default.createDirectory(atPath: configuration, withIntermediateDirectories: true)
-        // In place: what is mounted over /etc/resolv.conf is this very file.
+        // In place: this very file is mounted over /etc/resolv.conf.
         guard let file = fopen("\(configuration)/resolv.conf", "w") else { throw TestFailure("resolv.conf: \(errno)") }
         fputs("nameserver \(address)\n", file)
         if !search.isEmpty { fputs("search \(search)\n", file) }
@@ -113,7 +113,7 @@ final class TestBed {
 
     // MARK: Programs
 
-    /// Starts a program in a namespace, the host's unless another is named.
+    /// Starts a program in a namespace, by default the host's.
     func start(
         _ arguments: [String], in namespace: String? = nil, keepsInput: Bool = false, notice: Int32? = nil
     ) throws -> Program {
@@ -121,7 +121,7 @@ final class TestBed {
             ["ip", "netns", "exec", namespace ?? host] + arguments, keepsInput: keepsInput, notice: notice)
     }
 
-    /// Starts a program where the test itself runs.
+    /// Starts a program in the namespaces of the test itself.
     func startAnywhere(_ arguments: [String], keepsInput: Bool = false, notice: Int32? = nil) throws -> Program {
         count += 1
         let program = try Program(
@@ -146,14 +146,14 @@ final class TestBed {
         try run([Machine.ringway] + arguments, within: limit)
     }
 
-    /// Starts a program of the tests' own and waits until it says that it listens.
+    /// Starts one of the tests' programs and waits until it listens.
     func serve(_ program: String, _ arguments: [String], in namespace: String? = nil) throws -> Program {
         let server = try start(["python3", program] + arguments, in: namespace)
         try server.waitForOutput("listening")
         return server
     }
 
-    /// Waits until something listens at a TCP port of a namespace.
+    /// Waits until a TCP port of a namespace has a listener.
     func waitForListener(at port: Int, in namespace: String? = nil) throws {
         try waitUntil("a listener at port \(port)") {
             try !run(["ss", "-Htln", "sport = :\(port)"], in: namespace).requireSuccess().isEmpty

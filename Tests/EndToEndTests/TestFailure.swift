@@ -1,4 +1,4 @@
-/// Why a test could not get as far as what it tests.
+/// Why a test failed in its preparations.
 struct TestFailure: Error, CustomStringConvertible {
     let description: String
 

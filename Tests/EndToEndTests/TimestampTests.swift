@@ -63,7 +63,8 @@ extension EndToEnd {
                 let guest = try Guest(bed, shards: 1)
                 try guest.set("net.ipv4.ip_local_port_range", "40000 40009")
                 try guest.set("net.ipv4.tcp_tw_reuse", "1")
-                // Ten ports, each of them four times: a port waits for a minute without timestamps, for a second with.
+                // Ten ports, each of them four times: a port is unavailable for a minute without timestamps, for a
+                // second with.
                 let outcome = try guest.run(["python3", Self.reuse, "call", family.host, "7000", "40", "20"])
                 #expect(try outcome.requireSuccess().hasPrefix("made 40, "))
             }

@@ -2,10 +2,10 @@ import Foundation
 import Testing
 
 extension EndToEnd {
-    /// The agent as what the Docker engine starts for each published port.
+    /// The agent as the Docker engine's proxy for each published port.
     @Suite("The userland proxy")
     struct UserlandProxyTests {
-        /// A proxy, and what it has said on descriptor 3.
+        /// A proxy, and its output on descriptor 3.
         private final class Proxy {
             let program: Program
             private let path: String

@@ -1,7 +1,7 @@
 @testable import Ringway
 @testable import RingwayControl
 
-/// A request at the control socket, as far as nothing is done about it: method, target and body.
+/// A request at the control socket, before it is executed: method, target and body.
 func fuzzControlRequests(_ bytes: UnsafeRawBufferPointer) {
     var input = FuzzInput(bytes)
     let methods = ["GET", "POST", "PUT", "DELETE", "PATCH"]
@@ -13,12 +13,12 @@ func fuzzControlRequests(_ bytes: UnsafeRawBufferPointer) {
         _ = try router.answer(request)
     } catch {
         precondition((400...499).contains(error.status) && !error.message.isEmpty)
-        // Every refusal is JSON that we can read ourselves.
+        // Every refusal must be valid JSON.
         guard (try? JSONReader.read(error.body)) != nil else { preconditionFailure("\(error.message): no JSON") }
     }
 }
 
-/// Routes with what each reads of its request.
+/// Routes that parse their requests.
 private let router = Router(routes: [
     Route("GET", "/v1/flows") { (request) throws(ControlFailure) in
         try request.expectQuery(["limit", "cursor"])
@@ -43,7 +43,7 @@ private let router = Router(routes: [
         return .empty
     },
     Route("PUT", "/v1/{name}") { (request) throws(ControlFailure) in
-        // What was read is written, and read again as the same.
+        // A parsed value is written and parsed again, and must be the same.
         let value = try request.json()
         guard (try? JSONReader.read(JSONWriter.text { $0.value(value) })) == value else {
             preconditionFailure("\(value) is written otherwise")

@@ -9,10 +9,10 @@ import RingwayWire
 nonisolated(unsafe) private let memory = ScriptedMemory()
 nonisolated(unsafe) private let buffers = FuzzBuffers()
 
-/// A script of frames, socket events and time, played to the whole stack.
+/// A script of frames, socket events and time for the whole stack.
 func fuzzStack(_ input: UnsafeRawBufferPointer) { ScriptedNetwork.run(input, in: memory) }
 
-/// Buffers that must all be home when an input has ended. Few, so that they run short.
+/// Buffers that must all be released when an input has ended. Few, so that they are exhausted.
 private final class FuzzBuffers {
     let space = MemoryFailure.trap { try BufferSpace(shards: 1, largeCount: 8, smallCount: 16) }
     let pool = UnsafeMutablePointer<BufferPool>.allocate(capacity: 1)
@@ -22,7 +22,7 @@ private final class FuzzBuffers {
     func requireHome() { precondition(pool.pointee.leased == 0, "\(pool.pointee.leased) buffers are not given back") }
 }
 
-/// The bytes of a stream link, as they come.
+/// The bytes of a stream link, in arbitrary pieces.
 func fuzzFrameDecoder(_ bytes: UnsafeRawBufferPointer) {
     var input = FuzzInput(bytes)
     let framing = StreamFraming.allCases[Int(input.byte()) % StreamFraming.allCases.count]
@@ -32,7 +32,7 @@ func fuzzFrameDecoder(_ bytes: UnsafeRawBufferPointer) {
         let room = decoder.room(in: buffers.space)
         precondition(!room.isEmpty, "nothing can be received")
         let choice = input.byte()
-        // A guest cuts its stream as it likes; long runs are made of few bytes.
+        // A guest splits its stream arbitrarily; long runs are generated from few bytes.
         let arrived = choice & 1 == 0 ? input.take(Int(choice >> 1)) : Array(repeating: choice, count: Int(choice) << 6)
         let count = min(arrived.count, room.count)
         arrived.withUnsafeBytes { room.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[..<count])) }
@@ -69,7 +69,7 @@ extension [Lease] {
     }
 }
 
-/// Frames to a guest whose link is a socket: what the stack makes, and what a neighbour sends, which may be anything.
+/// Frames to a guest whose link is a socket: from the stack, and arbitrary ones from a neighbour.
 func fuzzFrameSendQueue(_ bytes: UnsafeRawBufferPointer) {
     var input = FuzzInput(bytes)
     let framings: [Link.Framing] = [.datagram] + StreamFraming.allCases.map { .stream($0) }
@@ -89,7 +89,7 @@ func fuzzFrameSendQueue(_ bytes: UnsafeRawBufferPointer) {
     buffers.requireHome()
 }
 
-/// A frame in one piece or two, of bytes as they are and as many more as its first ones say.
+/// A frame in one piece or two, of the given bytes and as many more as the first ones specify.
 private func frame(_ choice: UInt8, _ input: inout FuzzInput) -> OutgoingFrame? {
     let head = input.take(Int(input.byte()))
     let length = min(max(1, choice & 4 == 0 ? head.count : input.word()), 65_549)
@@ -101,7 +101,7 @@ private func frame(_ choice: UInt8, _ input: inout FuzzInput) -> OutgoingFrame? 
         if let base = head.baseAddress { address.copyMemory(from: base, byteCount: min(length, head.count)) }
     }
     guard choice & 8 != 0, length > 1 else { return OutgoingFrame(lease, offset: 0, length: UInt32(length)) }
-    // The second piece in the same buffer, of which it is a second hold.
+    // The second piece is in the same buffer, with a second reference.
     let split = min(length - 1, max(1, Int(input.byte())))
     buffers.pool.pointee.hold(lease)
     return OutgoingFrame(
@@ -109,7 +109,7 @@ private func frame(_ choice: UInt8, _ input: inout FuzzInput) -> OutgoingFrame? 
         payloadLength: UInt32(length - split))
 }
 
-/// The kernel takes a batch, at once or part by part, and reads every byte of it.
+/// The kernel accepts a batch, at once or part by part, and reads every byte of it.
 private func flush(_ outgoing: inout FrameSendQueue, part: Int) {
     if !outgoing.isSending, !outgoing.startBatch() { return }
     while outgoing.isSending {
@@ -127,5 +127,5 @@ private func flush(_ outgoing: inout FrameSendQueue, part: Int) {
     }
 }
 
-/// What has been read is read for something.
+/// A sink for values, so that reads are not optimised away.
 nonisolated(unsafe) var fuzzSink: UInt8 = 0

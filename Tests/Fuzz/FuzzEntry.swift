@@ -1,6 +1,6 @@
 import Glibc
 
-/// One parser of hostile input, or several that belong together. Built by `tools/fuzz`, not by the package.
+/// A parser of hostile input, or several related ones. Built by `tools/fuzz`, not by the package.
 struct FuzzTarget: Sendable {
     let name: String
     let run: @Sendable (UnsafeRawBufferPointer) -> Void
@@ -22,7 +22,7 @@ struct FuzzTarget: Sendable {
         FuzzTarget(name: "capture", run: fuzzCapture),
     ]
 
-    /// The one that `RINGWAY_FUZZ_TARGET` names.
+    /// The target named by `RINGWAY_FUZZ_TARGET`.
     static let chosen: FuzzTarget = {
         let name = getenv("RINGWAY_FUZZ_TARGET").map { String(cString: $0) } ?? "stack"
         guard let target = all.first(where: { $0.name == name }) else {
@@ -32,14 +32,14 @@ struct FuzzTarget: Sendable {
     }()
 }
 
-/// libFuzzer's way in: one input is one run of the target.
+/// libFuzzer's entry point: one input is one run of the target.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func runOneInput(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
     FuzzTarget.chosen.run(UnsafeRawBufferPointer(start: bytes, count: count))
     return 0
 }
 
-/// The choices that an input makes: bytes from its front, and zeros where it has ended.
+/// The choices of an input: bytes from its front, and zeros after its end.
 struct FuzzInput {
     private let bytes: UnsafeRawBufferPointer
     private var position = 0
@@ -56,7 +56,7 @@ struct FuzzInput {
 
     mutating func word() -> Int { Int(byte()) | Int(byte()) << 8 }
 
-    /// So many bytes, or those that are left.
+    /// `count` bytes, or the remaining ones.
     mutating func take(_ count: Int) -> [UInt8] {
         let end = min(bytes.count, position + max(0, count))
         defer { position = end }
@@ -66,12 +66,12 @@ struct FuzzInput {
     mutating func rest() -> [UInt8] { take(bytes.count) }
 }
 
-/// Ends the program that cannot fuzz.
+/// Ends a program that cannot fuzz.
 func giveUp(_ reason: String) -> Never {
     let line = reason + "\n"
     _ = line.withCString { write(2, $0, strlen($0)) }
     exit(2)
 }
 
-/// The text of an input, mended where it is no UTF-8: parsers of texts are given texts.
+/// The text of an input, repaired if it is not UTF-8, because parsers of text get valid strings.
 func text(of bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }

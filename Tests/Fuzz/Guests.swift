@@ -3,7 +3,7 @@ import RingwayWire
 
 @testable import Ringway
 
-/// What an agent says to the host, and a host to the agent, cut anywhere.
+/// Messages of an agent and of a host, split anywhere.
 func fuzzAgentMessages(_ bytes: UnsafeRawBufferPointer) {
     var input = FuzzInput(bytes)
     let choice = input.byte()
@@ -14,11 +14,11 @@ func fuzzAgentMessages(_ bytes: UnsafeRawBufferPointer) {
             precondition(wanted > 0, "a reader wants more bytes")
             let piece = choice & 2 == 0 ? wanted : min(wanted, 1 + Int(input.byte()))
             guard let message = try reader.take(input.take(piece)) else { continue }
-            // What was understood is said again in the same bytes' meaning.
+            // A parsed message is written and parsed again, and must be the same.
             let written = message.bytes
             let kind = UInt16(written[4]) | UInt16(written[5]) << 8
             let again = try AgentMessage(kind: kind, body: written[AgentProtocol.envelopeLength...])
-            // A text that was no UTF-8 has been mended, and may have been cut for it.
+            // A text that was not UTF-8 has been repaired, and may have been cut for that.
             let isMended = "\(message)".unicodeScalars.contains("\u{FFFD}")
             precondition(again == message || isMended, "\(message) became \(again)")
         }

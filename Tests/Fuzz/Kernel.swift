@@ -3,7 +3,7 @@ import Glibc
 
 @testable import RingwayTap
 
-/// Memory of exactly so many bytes, so that the sanitizer sees whatever reads beyond.
+/// A copy in memory of exactly this size, so that the sanitizer detects reads beyond it.
 private func withExactCopy(_ bytes: [UInt8], _ body: (UnsafeRawBufferPointer) -> Void) {
     let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 16)
     copy.copyBytes(from: bytes)
@@ -25,7 +25,7 @@ func fuzzControlMessages(_ bytes: UnsafeRawBufferPointer) {
     }
 }
 
-/// What the kernel's routing socket and its list of sockets answer.
+/// Replies of the kernel's routing socket and socket diagnosis.
 func fuzzNetlink(_ bytes: UnsafeRawBufferPointer) {
     var input = FuzzInput(bytes)
     let wanted = Int(input.byte())

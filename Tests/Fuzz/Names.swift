@@ -2,7 +2,7 @@ import RingwayWire
 
 @testable import RingwayResolver
 
-/// A zone with all that a zone can have.
+/// A zone with every kind of record.
 nonisolated(unsafe) private let zone: BuiltinZone = {
     let names = [
         BuiltinName(name: "host.ringway.internal", ipv4: IPv4Address(192, 168, 127, 254)),
@@ -17,7 +17,7 @@ nonisolated(unsafe) private let zone: BuiltinZone = {
     return zone
 }()
 
-/// A guest's query, and the answers of the gateway's own making.
+/// A guest's query, and the gateway's own answers.
 func fuzzNames(_ bytes: UnsafeRawBufferPointer) {
     let message = Array(bytes)
     guard let query = Query(message) else { return }
@@ -30,7 +30,7 @@ func fuzzNames(_ bytes: UnsafeRawBufferPointer) {
     precondition(query.withIdentifier(7).count == message.count)
 }
 
-/// An answer that its client can read, and take for one to its query; cut to size too.
+/// The client must be able to parse the answer, as one to its query; also when truncated.
 private func check(_ answer: [UInt8], to query: Query) {
     precondition(query.isAnswered(by: answer, identifier: query.header.identifier), "the answer is another query's")
     guard let header = MessageHeader(answer) else { preconditionFailure("an answer without a header") }
@@ -45,7 +45,7 @@ private func check(_ answer: [UInt8], to query: Query) {
     precondition(short.count <= max(limit, Query.smallestDatagram), "an answer of \(short.count) for \(limit)")
 }
 
-/// What a nameserver of the host answers, over a stream and as a datagram: anything.
+/// Answers of a nameserver of the host, over TCP and UDP: anything.
 func fuzzNameservers(_ bytes: UnsafeRawBufferPointer) {
     var input = FuzzInput(bytes)
     guard let query = Query(input.take(Int(input.byte()))) else { return }

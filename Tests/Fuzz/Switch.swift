@@ -5,10 +5,10 @@ import RingwayWire
 
 @testable import Ringway
 
-/// Two guests of one network: what one sends the other must not be able to be in another's name.
+/// Two guests of one network: one must not be able to impersonate another.
 ///
-/// The engine runs on a thread of its own; that it has dealt with everything is known when it answers a question that was
-/// asked last. What it has learned from one input is still there in the next.
+/// The engine runs on its own thread; it has processed everything when it answers a final ARP request. State learned
+/// from one input remains for the next.
 nonisolated(unsafe) private let pair = SwitchedPair()
 
 func fuzzSwitch(_ bytes: UnsafeRawBufferPointer) {
@@ -34,7 +34,7 @@ private final class SwitchedPair {
         configuration.shards = 1
         configuration.limits.poolBytesPerShard = 16 << 20
         configuration.limits.addressesPerGuest = 3
-        // Nothing leaves: what is mutated must not reach the machine's network, or this machine.
+        // No traffic leaves: mutated packets must not reach the machine or its network.
         configuration.deny = ["0.0.0.0/0", "::/0"].compactMap { CIDRBlock($0) }
         configuration.hostLoopback = false
         do {
@@ -55,14 +55,14 @@ private final class SwitchedPair {
         return (ends[1], guest)
     }
 
-    /// A frame of the first guest's: its bytes, with what is looked at first put right as the choice says.
+    /// A frame of the first guest: its bytes, with basic fields corrected according to the choice.
     func send(_ choice: UInt8, _ bytes: [UInt8], length: Int) {
         let headers = VirtioNetHeader.length + EthernetHeader.length
         var frame = bytes + [UInt8](repeating: 0, count: max(0, max(length, headers) - bytes.count))
         frame.withUnsafeMutableBytes { frame in
             guard let base = frame.baseAddress else { return }
             let destinations = [second.mac, MACAddress(rawValue: 0x5255_0000_0001), .broadcast]
-            // Checksums are said to be verified: they are not what this is about.
+            // Checksums are marked as verified, because they are not tested here.
             if choice & 1 == 0 { VirtioNetFields(flags: 2).write(to: base) }
             let target = Int(choice >> 1 & 3)
             if target < 3 {
@@ -89,7 +89,7 @@ private final class SwitchedPair {
         }
     }
 
-    /// Waits until everything is dealt with, and looks at what has come.
+    /// Waits until everything is processed, and checks received frames.
     func settle() {
         let headers = VirtioNetHeader.length + EthernetHeader.length
         var question = [UInt8](repeating: 0, count: headers + 28)
@@ -98,7 +98,7 @@ private final class SwitchedPair {
             VirtioNetFields().write(to: base)
             EthernetFields(destination: .broadcast, source: first.mac, etherType: EtherType.arp)
                 .write(to: base + VirtioNetHeader.length)
-            // Without an address of its own: whatever the guest has been given meanwhile.
+            // From the unspecified address, independent of the guest's current address.
             ARPFields(
                 operation: 1, senderMAC: first.mac, senderIP: IPv4Address(rawValue: 0),
                 targetMAC: MACAddress(rawValue: 0), targetIP: network.plan.gatewayIPv4
@@ -109,7 +109,7 @@ private final class SwitchedPair {
         drain()
     }
 
-    /// Waits for the first guest's link; the fuzzer's own alarm interrupts.
+    /// Waits for the first guest's link; the fuzzer's own alarm interrupts it.
     private func isReady(_ events: Int16) -> Bool {
         var item = pollfd(fd: own, events: events, revents: 0)
         var result: Int32 = -1
@@ -117,7 +117,7 @@ private final class SwitchedPair {
         return result == 1
     }
 
-    /// Reads what has come for the first guest; true when the answer to the question is among it.
+    /// Reads frames for the first guest; true if the final ARP reply is among them.
     private func takeAnswer() -> Bool {
         var isAnswered = false
         while true {
@@ -127,7 +127,7 @@ private final class SwitchedPair {
         }
     }
 
-    /// Reads what has come for the second guest.
+    /// Reads frames for the second guest.
     private func drain() {
         while true {
             let count = read(other, &buffer, buffer.count)

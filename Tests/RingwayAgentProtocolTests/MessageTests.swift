@@ -43,8 +43,8 @@ struct MessageTests {
             let original = bytes[index]
             for value in [0, 1, original &+ 1, 0x7F, 0x80, 0xFF] as [UInt8] {
                 bytes[index] = value
-                // What is still a message can be written again, where a broken character becomes a whole one of three
-                // bytes; everything else is refused.
+                // A changed message that is still valid can be written again, where a broken character becomes the
+                // three-byte replacement character; everything else is refused.
                 if let changed = try? read(bytes) { #expect(changed.bytes.count <= bytes.count + 2) }
             }
             bytes[index] = original

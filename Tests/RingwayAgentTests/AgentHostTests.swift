@@ -6,14 +6,14 @@ import RingwayWire
 import Synchronization
 import Testing
 
-/// A reception that lets everybody in and remembers it.
+/// A reception that admits every agent and records it.
 private final class Reception: AgentReception {
     struct Memory {
         var queues: [Int] = []
         var disconnected = 0
         var ports: [PortReport.Change] = []
         var agents: [AgentGuest] = []
-        /// What was had, refused and taken back, in this order.
+        /// Ports granted, refused and withdrawn, in this order.
         var requests: [String] = []
     }
 
@@ -30,7 +30,7 @@ private final class Reception: AgentReception {
 
     func didDisconnect(_ agent: AgentGuest, because reason: String) { memory.withLock { $0.disconnected += 1 } }
 
-    /// Ports that an agent may have.
+    /// The most ports of an agent.
     static var most: Int { 8 }
 
     func approve(
@@ -71,7 +71,7 @@ private final class House {
         unlink(path)
     }
 
-    /// Somebody who has connected.
+    /// A connected agent.
     func call() throws -> Caller { try Caller(path) }
 
     func wait(_ what: String, _ isTrue: (Reception.Memory) -> Bool) throws {
@@ -83,7 +83,7 @@ private final class House {
     }
 }
 
-/// One connection, by calls that wait for half a minute at the most.
+/// One connection, by calls with a timeout of half a minute.
 private final class Caller {
     private var socket: Int32
     private var reader = AgentMessageReader.ofHost()
@@ -258,7 +258,7 @@ struct AgentHostTests {
         }
         let port = try ask(1, 0)
         _ = try ask(2, port)
-        // A number that is granted already is no other port.
+        // A duplicate number is not another port.
         _ = try ask(1, port)
         agent.say(.unpublish(2))
         agent.say(.unpublish(1))
@@ -344,7 +344,7 @@ struct AgentHostTests {
             PublishRequest(
                 number: 5, transport: .tcp, host: TransportAddress(address: loopback, port: 0),
                 guest: TransportAddress(address: loopback, port: 80)))
-        // Each is answered; the answers are more than what may wait.
+        // Each is answered; the answers exceed the limit of unsent bytes.
         for _ in 0..<20_000 where house.reception.memory.withLock({ $0.disconnected }) == 0 { agent.say(wish) }
         try house.wait("the disconnection") { $0.disconnected == 1 }
     }

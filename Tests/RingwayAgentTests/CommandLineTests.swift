@@ -135,7 +135,7 @@ struct ProxyCommandLineTests {
         #expect(
             options.explain(Refusal(errorNumber: EACCES, text: "Permission denied"))
                 == "listen udp6 [::]:53: bind: permission denied")
-        // The host's own words name its option.
+        // The host's own text already names its option.
         #expect(options.explain(Refusal(errorNumber: EACCES, text: "not this one")) == "not this one")
     }
 

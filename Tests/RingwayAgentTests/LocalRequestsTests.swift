@@ -36,7 +36,7 @@ struct LocalRequestsTests {
         }
     }
 
-    /// Ends a test that waits in vain.
+    /// Ends a test on timeout.
     private final class Limit: LoopMember {
         private(set) var isOver = false
 
@@ -59,7 +59,7 @@ struct LocalRequestsTests {
         }
         let limit = Limit()
         loop.schedule(limit, at: MonotonicClock.now() + 30_000_000_000)
-        /// Turns of the agent's loop until something has come about.
+        /// Runs the agent's loop until a condition holds.
         func turn(until isDone: () -> Bool) {
             while !isDone(), !limit.isOver { loop.runTurn() }
         }
@@ -73,7 +73,7 @@ struct LocalRequestsTests {
         #expect(requests.requests.map(\.number) == asked.map(\.number).sorted())
         for request in asked.reversed() {
             let answer = PublishAnswer(number: request.number, port: request.host.port)
-            // The second one has nobody to tell, who was told before.
+            // The second answer has no recipient.
             #expect(requests.answer(answer))
             #expect(!requests.answer(answer))
         }
@@ -82,7 +82,7 @@ struct LocalRequestsTests {
         turn { gone.count == 300 }
         #expect(Set(gone) == Set(asked.map(\.number)))
         #expect(requests.requests.isEmpty)
-        // What comes after an end is no fault.
+        // An answer after the end is no error.
         #expect(requests.answer(PublishAnswer(number: asked[0].number, port: 1)))
     }
 }

@@ -16,7 +16,7 @@ struct ResolverPlaceTests {
 
     @Test func `is the machine's own file where the machine is the guest`() {
         #expect(decide(network: true, mounts: true, propagates: true) == .file("/etc/resolv.conf"))
-        // A service of the machine's that has mounts of its own.
+        // A service of the machine with its own mounts.
         #expect(decide(network: true, mounts: false, propagates: false) == .file("/etc/resolv.conf"))
     }
 
@@ -120,14 +120,14 @@ final class ResolverFileTests {
         try useAndRestore()
         #expect(text(path) == "nameserver 9.9.9.9\n")
         #expect(names() == ["resolv.conf"])
-        // The same where somebody has removed the file meanwhile.
+        // Another program has removed the file meanwhile.
         try ResolverFile(path).set("nameserver 192.168.127.1\n")
         unlink(path)
         try useAndRestore()
         #expect(text(path) == "nameserver 9.9.9.9\n")
     }
 
-    @Test func `is left alone when somebody else has put another there`() throws {
+    @Test func `is left alone when another program has replaced it`() throws {
         try "nameserver 9.9.9.9\n".write(toFile: path, atomically: false, encoding: .utf8)
         let file = ResolverFile(path)
         try file.set("nameserver 192.168.127.1\n")

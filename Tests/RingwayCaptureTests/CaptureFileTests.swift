@@ -20,7 +20,7 @@ import Testing
             options.fileSize = 1 << 20
             options.fileCount = 3
             var file = try CaptureFile(options)
-            // Some 65 KiB each: fifteen or sixteen to a file.
+            // Some 65 KiB each: fifteen or sixteen per file.
             for number in 0..<100 {
                 let outcome = file.append(Block.frame([UInt8](repeating: UInt8(number), count: 65_000)))
                 #expect(outcome == CaptureFile.Outcome(written: 1))
@@ -42,7 +42,7 @@ import Testing
             options.fileSize = 1 << 20
             var file = try CaptureFile(options)
             for length in [1_000_000, 1_000_000] {
-                // Two blocks at a time: the second of them begins the next file.
+                // Two blocks at a time: the second starts the next file.
                 let outcome = file.append(Block.frames(4, length: length / 4))
                 #expect(outcome == CaptureFile.Outcome(written: 4))
             }
@@ -57,7 +57,7 @@ import Testing
             symlink(folder.path("precious"), folder.path("c"))
             #expect(throws: CaptureFailure.self) { _ = try CaptureFile(CaptureOptions(folder.path("c"))) }
             #expect(try folder.bytes(of: "precious") == Array("precious".utf8))
-            // Nor when a file is rotated.
+            // Nor on rotation.
             unlink(folder.path("c"))
             var options = CaptureOptions(folder.path("c"))
             options.fileSize = 1 << 20

@@ -5,7 +5,7 @@ import Testing
 @testable import RingwayCapture
 
 @Suite("A capture") struct CaptureSessionTests {
-    /// An ethernet frame with a UDP datagram to a port, of a length.
+    /// An ethernet frame with a UDP datagram to a port, of this length.
     private func datagram(to port: UInt16, length: Int = 100) -> [UInt8] {
         var frame = [UInt8](repeating: 0, count: max(42, length))
         frame[12] = 0x08
@@ -65,7 +65,7 @@ import Testing
             do {
                 session = try CaptureSession(options) { _ in }
             } catch let failure as CaptureFailure where failure.description.contains("libpcap0.8") {
-                // The message is what a machine without the library is owed.
+                // On a machine without the library, the error message is all that can be tested.
                 return
             }
             for port: UInt16 in [53, 54, 53, 80] { append(datagram(to: port), to: session) }

@@ -5,7 +5,7 @@ import Testing
 
 @Suite("ringway attach", .tags(.kernel), .serialized, .enabled(if: RunningProgram.canMakeGuests))
 struct AttachTests {
-    /// A process in a network namespace of its own, and the namespace's file.
+    /// A process in its own network namespace, and the namespace's file.
     private func makeNamespace() throws -> (holder: RunningProgram, process: String, path: String) {
         let holder = try RunningProgram(["unshare", "-n", "sh", "-c", "echo $$; exec sleep 60"])
         let process = try holder.numberSaid()
@@ -16,7 +16,7 @@ struct AttachTests {
         try RunningProgram(["nsenter", "--net=\(path)"] + command).wait()
     }
 
-    /// Starts the bridge and waits until it says that it is ready.
+    /// Starts the bridge and waits until it reports readiness.
     private func attach(_ arguments: String...) throws -> RunningProgram {
         let script = "exec \"$0\" attach --ready-fd 7 \"$@\" 7>&1"
         let bridge = try RunningProgram(["sh", "-c", script, try #require(RunningProgram.ringway)] + arguments)
@@ -55,7 +55,7 @@ struct AttachTests {
         let bridge = try attach("--netns", path)
         kill(bridge.identifier, signal)
         #expect(try bridge.wait().status == 0)
-        // The kernel drops the last queue once it has wound up the ring that was reading it.
+        // The kernel closes the last queue once it has freed the ring that was reading it.
         let isGone = "for i in $(seq 600); do ip link show eth0 >/dev/null 2>&1 || exit 0; sleep 0.01; done; exit 1"
         #expect(try enter(path, "sh", "-c", isGone).status == 0)
         withExtendedLifetime(holder) {}

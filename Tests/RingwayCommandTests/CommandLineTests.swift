@@ -5,7 +5,7 @@ import Testing
 
 @testable import RingwayCommand
 
-/// What a shell would show of a failed parse: the one line, without the program's name.
+/// The error line of a failed parse, without the program's name.
 private func refusal(_ arguments: [String]) -> String? {
     do {
         _ = try RootCommand.parseAsRoot(arguments)

@@ -21,7 +21,7 @@ struct ForwardTableTests {
 
     @Test func `has one row for a range that Docker has published port by port, in both families`() throws {
         var forwards: [JSONValue] = []
-        // The engine may ask for them in any order.
+        // The engine may request them in any order.
         for index in (0..<200).shuffled() {
             forwards.append(try forward(2 * index + 1, port: 20_100 + index))
             forwards.append(try forward(2 * index + 2, host: "::", port: 20_100 + index))

@@ -34,7 +34,7 @@ struct NetlinkMessageTests {
         #expect(message.bytes.count.isMultiple(of: 4))
         let length = message.bytes.withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) }
         #expect(Int(length) == message.bytes.count)
-        // Six bytes of ethernet address, whose attribute says ten and takes twelve.
+        // A six-byte ethernet address, whose attribute has a length of ten and takes twelve.
         #expect(Array(message.bytes[32..<44]) == [10, 0, 1, 0, 0x52, 0x55, 0xC0, 0xA8, 0x7F, 0x02, 0, 0])
     }
 

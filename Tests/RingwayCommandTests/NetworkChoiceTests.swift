@@ -89,7 +89,7 @@ struct NetworkChoiceTests {
         #expect(routes.map(\.block.description) == ["10.1.2.3/32", "172.16.0.0/16"])
         let end = message([0, 0, 0, 0], type: 3)
         #expect(end.withUnsafeBytes { HostRoute.read($0, into: &routes) })
-        // Cut at any place it is neither trapped nor read beyond.
+        // Truncated anywhere, it must neither trap nor be read beyond its end.
         for count in 0..<datagram.count {
             var some: [HostRoute] = []
             _ = Array(datagram[..<count]).withUnsafeBytes { HostRoute.read($0, into: &some) }

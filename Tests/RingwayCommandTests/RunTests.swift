@@ -57,7 +57,7 @@ struct RunTests {
     }
 
     @Test func `leaves no mount behind`() throws {
-        // Other tests may mount and unmount beside this one; what matters is what the guest mounts.
+        // Other tests may mount and unmount concurrently; only the guest's mounts matter.
         func resolverMounts() throws -> [Substring] {
             try RunningProgram(["cat", "/proc/self/mountinfo"]).wait().output.split(separator: "\n")
                 .filter { $0.contains("resolv.conf") }
@@ -133,7 +133,7 @@ struct RunTests {
 
     @Test func `starts a guest within a second`() throws {
         let clock = ContinuousClock()
-        // The best of some: what else the machine does meanwhile is not asked.
+        // The best of several, because the machine may be busy.
         var best = Duration.seconds(60)
         for _ in 0..<10 where best >= .seconds(1) { best = min(best, try clock.measure { _ = try run("true") }) }
         #expect(best < .seconds(1))
@@ -142,8 +142,8 @@ struct RunTests {
 
 @Suite("ringway run as an ordinary user", .tags(.kernel), .serialized, .enabled(if: RunningProgram.canMakeGuests))
 struct OrdinaryUserTests {
-    /// Runs `ringway` as nobody. The device is one that everybody may open, in a mount namespace of the test's.
-    private func nobody(_ arguments: String..., device: String = "666") throws -> RunningProgram.Outcome {
+    /// Runs `ringway` as the user nobody, with a world-accessible device, in a mount namespace of the test's own.
+    private func asUser(_ arguments: String..., device: String = "666") throws -> RunningProgram.Outcome {
         let script = """
             mount -t tmpfs tmpfs /dev/net && mknod -m \(device) /dev/net/tun c 10 200 && cd / &&
             exec env -u XDG_RUNTIME_DIR setpriv --reuid=65534 --regid=65534 --clear-groups "$0" "$@"
@@ -153,7 +153,7 @@ struct OrdinaryUserTests {
     }
 
     @Test func `is root in the namespaces and only there`() throws {
-        let outcome = try nobody("run", "--", "sh", "-c", "id -u; ip -o -4 addr show eth0; touch /etc/x 2>&1; exit 5")
+        let outcome = try asUser("run", "--", "sh", "-c", "id -u; ip -o -4 addr show eth0; touch /etc/x 2>&1; exit 5")
         #expect(outcome.status == 5, "\(outcome.errors)")
         #expect(outcome.output.hasPrefix("0\n"))
         #expect(outcome.output.contains("192.168.127.2/24"))
@@ -161,21 +161,21 @@ struct OrdinaryUserTests {
     }
 
     @Test func `reaches the gateway`() throws {
-        #expect(try nobody("run", "ping", "-n", "-c", "1", "-W", "10", "192.168.127.1").status == 0)
+        #expect(try asUser("run", "ping", "-n", "-c", "1", "-W", "10", "192.168.127.1").status == 0)
     }
 
     @Test func `has no control socket without a place for it, and hears of it only where one was asked for`() throws {
-        let silent = try nobody("run", "--", "sh", "-c", "echo up")
+        let silent = try asUser("run", "--", "sh", "-c", "echo up")
         #expect(silent.status == 0 && silent.output == "up\n" && silent.errors == "")
-        let named = try nobody("run", "--name", "blue", "--", "sh", "-c", "echo up")
+        let named = try asUser("run", "--name", "blue", "--", "sh", "-c", "echo up")
         #expect(named.status == 125 && named.output == "")
         #expect(named.errors == "ringway: XDG_RUNTIME_DIR is not set: --control PATH names another place\n")
-        let elsewhere = try nobody("run", "--control", "/nonexistent/socket", "--", "true")
+        let elsewhere = try asUser("run", "--control", "/nonexistent/socket", "--", "true")
         #expect(elsewhere.status == 125 && elsewhere.errors.contains("/nonexistent/socket"))
     }
 
     @Test func `is told where to look when the device is closed`() throws {
-        let outcome = try nobody("run", "true", device: "600")
+        let outcome = try asUser("run", "true", device: "600")
         #expect(outcome.status == 125)
         #expect(
             outcome.errors == """
@@ -185,8 +185,8 @@ struct OrdinaryUserTests {
     }
 
     @Test func `hears from the doctor what is missing`() throws {
-        #expect(try nobody("doctor").status == 0)
-        let outcome = try nobody("doctor", device: "600")
+        #expect(try asUser("doctor").status == 0)
+        let outcome = try asUser("doctor", device: "600")
         #expect(outcome.status == 1)
         #expect(outcome.output.contains("chmod 0666 /dev/net/tun"))
     }

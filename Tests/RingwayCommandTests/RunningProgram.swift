@@ -7,7 +7,7 @@ extension Tag {
     @Tag static var kernel: Self
 }
 
-/// A program that a test has started, with its output in a file and a bound on its life.
+/// A program started by a test, with its output in a file and a timeout.
 final class RunningProgram {
     /// The `ringway` that was built beside the tests.
     static let ringway: String? = {
@@ -21,14 +21,14 @@ final class RunningProgram {
         return access(path, X_OK) == 0 ? path : nil
     }()
 
-    /// Whether this machine and user can play a guest.
+    /// Whether this machine and user can create guests.
     static let canMakeGuests: Bool = {
         let device = ringway_tap_open()
         if device >= 0 { close(device) }
         return device >= 0 && geteuid() == 0 && ringway != nil
     }()
 
-    /// What a program that has ended leaves.
+    /// The result of an ended program.
     struct Outcome {
         /// The exit status, or 128 and the signal.
         let status: Int32
@@ -53,7 +53,7 @@ final class RunningProgram {
         posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
         posix_spawn_file_actions_adddup2(&actions, output, 1)
         posix_spawn_file_actions_adddup2(&actions, errors, 2)
-        // What tests beside this one have open must end when they close it.
+        // Descriptors of concurrent tests must be closed in the child.
         for other in 3..<Int32(min(8_192, sysconf(Int32(_SC_OPEN_MAX)))) {
             posix_spawn_file_actions_addclose(&actions, other)
         }
@@ -66,7 +66,7 @@ final class RunningProgram {
         identifier = child
     }
 
-    /// A file without a name.
+    /// An unlinked file.
     private static func makeFile() -> Int32 {
         var name = Array("/tmp/ringway-test-XXXXXX".utf8CString)
         let file = mkstemp(&name)
@@ -89,7 +89,7 @@ final class RunningProgram {
         close(errors)
     }
 
-    /// Waits for the end; a program that lives for longer than `seconds` is killed and fails the test.
+    /// Waits for the end; a program that runs longer than `seconds` is killed and fails the test.
     func wait(seconds: Int = 20) throws -> Outcome {
         let process = ringway_process_descriptor(identifier)
         defer { close(process) }
@@ -113,7 +113,7 @@ final class RunningProgram {
         Issue.record("it never said \"\(expected)\": \(text(output)) \(text(errors))")
     }
 
-    /// The number that the program wrote as its first line.
+    /// The number in the program's first line.
     func numberSaid() throws -> pid_t {
         try waitForOutput("\n")
         return try #require(pid_t(text(output).prefix { $0 != "\n" }))

@@ -3,7 +3,7 @@ import Testing
 
 @testable import RingwayCommand
 
-/// COMMAND is in the bridge's process group unless a test says otherwise.
+/// COMMAND is in the bridge's process group unless stated otherwise.
 @Suite("What the bridge does about signals")
 struct SignalPolicyTests {
     private func fromTerminal(_ number: Int32) -> SignalInbox.Signal {

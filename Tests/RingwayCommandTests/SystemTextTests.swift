@@ -41,7 +41,7 @@ struct SystemTextTests {
         for _ in 0..<200 {
             let bytes: [UInt8] = (0..<Int(seed % 9) + 1).map { _ in
                 state = state &* 6_364_136_223_846_793_005 &+ 1
-                // Mostly those with which characters of several bytes begin and go on.
+                // Mostly bytes that start or continue multi-byte characters.
                 return max(1, UInt8(truncatingIfNeeded: state >> 40) | (state >> 60 < 12 ? 0x80 : 0))
             }
             let (text, back) = roundTrip(bytes)

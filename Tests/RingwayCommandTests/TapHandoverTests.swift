@@ -5,7 +5,7 @@ import Testing
 
 @testable import RingwayCommand
 
-/// Both ends are in this process, which is as good as two.
+/// Both ends are in this process, which is equivalent to two.
 @Suite("Handing an interface over")
 struct TapHandoverTests {
 

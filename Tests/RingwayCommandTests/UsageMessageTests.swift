@@ -3,7 +3,7 @@ import Testing
 
 @testable import RingwayCommand
 
-/// What the program says of arguments that make no sense, without its name.
+/// The program's errors about invalid arguments, without its name.
 @Suite("Errors on the command line")
 struct UsageMessageTests {
     struct Example: CustomTestStringConvertible, Sendable {
@@ -56,7 +56,7 @@ struct UsageMessageTests {
         ])
     func asks(_ example: Example) {
         let message = Self.message(example.arguments) ?? "nothing"
-        // What stands before the value is another's wording in one of them.
+        // In one of them, the text before the value is another component's.
         #expect(message == example.message || message.hasSuffix("; " + example.message), "\(message)")
     }
 

@@ -37,7 +37,7 @@ final class ControlServerTests {
         _ = Glibc.send(descriptor, text, text.utf8.count, Int32(MSG_NOSIGNAL))
     }
 
-    /// What comes until the other side ends.
+    /// Receives until end of file.
     private func receiveAll(_ descriptor: Int32) -> String {
         var text: [UInt8] = []
         var piece = [UInt8](repeating: 0, count: 4_096)
@@ -120,7 +120,7 @@ final class ControlServerTests {
         var held: [Int32] = []
         defer { for descriptor in held { close(descriptor) } }
         for _ in 0..<ControlServer.mostConnections { held.append(try connect()) }
-        // Each has been taken when the last one is answered.
+        // Each connection has been accepted when the last one is answered.
         send("GET /v1/names HTTP/1.1\r\n\r\n", on: held[held.count - 1])
         var byte: UInt8 = 0
         #expect(recv(held[held.count - 1], &byte, 1, 0) == 1)

@@ -31,7 +31,7 @@ final class ControlledBench {
         return try VirtualNetwork(configuration)
     }
 
-    /// What a request is answered with: the status, and the body where there is one.
+    /// The response to a request: the status, and the body if there is one.
     func ask(_ method: String, _ target: String, _ body: String = "") throws -> (status: Int, body: JSONValue) {
         do throws(ControlFailure) {
             let request = try ControlRequest(method: method, target: target, body: Array(body.utf8))
@@ -47,7 +47,7 @@ final class ControlledBench {
 
     private static func json(_ bytes: [UInt8]) -> JSONValue { (try? JSONReader.read(bytes)) ?? .null }
 
-    /// A TCP port that nobody has at this moment.
+    /// A TCP port that is currently free.
     static func freePort() -> Int {
         let descriptor = socket(AF_INET6, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         defer { close(descriptor) }

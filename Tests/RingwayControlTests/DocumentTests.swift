@@ -3,7 +3,7 @@ import Testing
 
 @testable import RingwayControl
 
-/// The description of the API and the API itself.
+/// The OpenAPI document, compared with the API itself.
 @Suite("The OpenAPI document", .enabled(if: ControlledBench.isPossible))
 struct DocumentTests {
     private let document: JSONValue

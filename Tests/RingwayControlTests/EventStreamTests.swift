@@ -3,10 +3,10 @@ import Testing
 
 @testable import RingwayControl
 
-/// What a reader of events gets who is slower than they come.
+/// The event stream of a slow client.
 @Suite("A stream of events")
 struct EventStreamTests {
-    /// A connection that takes so much.
+    /// A connection that accepts a limited number of events.
     private final class Sink {
         var room = 0
         var written: [String] = []

@@ -4,7 +4,7 @@ import Testing
 
 @testable import RingwayControl
 
-/// A strict reader of Prometheus' text format: it takes what Prometheus takes, and asks for help and a type besides.
+/// A strict parser of Prometheus' text format, which also requires help and type.
 private struct PageReader {
     struct Family {
         let help: String
@@ -72,7 +72,7 @@ struct MetricsTests {
     }
 
     @Test func `every family is there once, with help, a type, and samples that differ`() {
-        // The reader has refused anything else.
+        // The parser has refused anything else.
         #expect(page.families.count > 150)
         for (name, family) in page.families { #expect(!family.samples.isEmpty, "\(name)") }
     }

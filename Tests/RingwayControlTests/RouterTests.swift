@@ -4,7 +4,7 @@ import Testing
 
 @testable import RingwayControl
 
-/// Requests and their answers, without a connection.
+/// Requests and their responses, without a connection.
 @Suite("The control API", .serialized, .enabled(if: ControlledBench.isPossible))
 struct RouterTests {
     private let bench: ControlledBench
@@ -98,7 +98,7 @@ struct RouterTests {
         let metrics = String(decoding: MetricsText.text(of: bench.controlled), as: UTF8.self)
         #expect(metrics.contains("ringway_forwards{kind=\"forward\",state=\"waiting\"} 1\n"))
         #expect(metrics.contains("ringway_forwards{kind=\"agent\",state=\"active\"} 0\n"))
-        // A set of published ports is none of theirs.
+        // A set of published ports does not affect theirs.
         #expect(try bench.ask("PUT", "/v1/forwards", #"{"forwards":[],"owner":"forward"}"#).status == 200)
         #expect(try bench.ask("DELETE", path).status == 204)
         #expect(try bench.ask("DELETE", path).status == 404)
@@ -120,7 +120,7 @@ struct RouterTests {
         #expect(second.body["added"]?.elements.compactMap { $0["hostPort"]?.int } == [ports[2]])
         #expect(second.body["removed"]?.elements.compactMap { $0["hostPort"]?.int } == [ports[0]])
         #expect(second.body["kept"]?.elements == first.body["added"]?.elements.suffix(1))
-        // A set that cannot be had changes nothing.
+        // A set that cannot be published changes nothing.
         let before = bench.network.publishedPorts.map(\.forward)
         #expect(try set(ports[3...3]).status == 409)
         #expect(bench.network.publishedPorts.map(\.forward) == before)

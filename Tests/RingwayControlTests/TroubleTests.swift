@@ -47,7 +47,7 @@ struct TroubleTests {
 
     @Test func `every bound of the table of limits that has a counter is among them`() {
         let counters = Set(Trouble.table.map(\.counter))
-        // A window that closes is how a receiver paces its sender, and a timeout is no bound; neither is a trouble.
+        // A closed window is ordinary flow control, and a timeout is not a limit; neither is reported as a problem.
         for row in Limits.table
         where !row.flag.hasSuffix("-timeout") && !["--park-size", "--max-owners"].contains(row.flag) {
             for counter in row.counter.split(separator: ",") {

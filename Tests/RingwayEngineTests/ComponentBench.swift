@@ -8,7 +8,8 @@ import RingwayWire
 
 @testable import RingwayEngine
 
-/// What a shard lends to one component: a core with a real ring, and a stack. There is no shard, and nothing is routed.
+/// The parts of a shard that a component needs: a core with a real ring, and a stack. There is no shard, and no
+/// dispatch.
 final class ComponentBench {
     let shared: EngineShared
     let counters = Counters()
@@ -17,10 +18,10 @@ final class ComponentBench {
     private let pool: UnsafeMutablePointer<BufferPool>
     var core: ShardCore
     var stack: Stack
-    /// Given to the ring before the core has it, as a shard does.
+    /// Provided to the ring before the core exists, as by a shard.
     private var queue: Queue?
 
-    /// - Parameter link: a queue of a link, where the component is one.
+    /// - Parameter link: a queue of a link, for a link component.
     init(
         _ backEnd: BackEnd, link: Int32 = -1, _ framing: Link.Framing = .device, nameService: (any NameService)? = nil
     ) throws {
@@ -91,6 +92,6 @@ final class ComponentBench {
 
     func release(_ lease: Lease) { pool.pointee.release(lease) }
 
-    /// Buffers that are leased, but for those that the kernel may fill.
+    /// Leased buffers, except those provided to the kernel.
     var leased: Int { pool.pointee.leased - core.receiveBuffers.available }
 }

@@ -6,14 +6,14 @@ import RingwayRing
 import RingwayWire
 import Testing
 
-/// Whole shards on real rings and sockets; only the guest is made up.
+/// Whole shards on real rings and sockets; only the guest is simulated.
 @Suite("Engine", .tags(.kernel))
 struct EngineTests {
     private static func hostAddress(_ port: UInt16) -> TransportAddress {
         TransportAddress(address: IPAddress(GuestPort.host), port: port)
     }
 
-    /// Opens a connection of the guest's; answers the next sequence numbers of both sides.
+    /// Opens a connection of the guest; returns the next sequence numbers of both sides.
     private static func connect(
         _ guest: GuestPort, from port: UInt16, to target: TransportAddress, queue: Int = 0
     ) throws -> (guest: UInt32, host: UInt32) {
@@ -34,7 +34,7 @@ struct EngineTests {
         let guest = try GuestPort(carrier, shards: shards, usesMultishotRead: engine.usesMultishotRead)
         defer { guest.engine.stop() }
         for queue in 0..<shards {
-            // More than the reads that are in flight at a time.
+            // More than the number of reads in flight.
             for _ in 0..<20 {
                 guest.send(Frames.addressRequest(), queue: queue)
                 let answer = try #require(guest.receive { Frames.etherType($0) == EtherType.arp })
@@ -184,7 +184,7 @@ struct EngineTests {
                 Self.order(ports[3], forward: 9, isStream: false),
             ], by: twin)
         #expect(throws: HostListenFailure.self) { try Self.publish([Self.order(ports[1], forward: 9)], by: twin) }
-        // One that was not named goes on.
+        // The other forward continues to work.
         let client = try HostEnd.connect(to: ports[1])
         defer { close(client) }
         #expect(guest.receiveSegment(to: 80) != nil)
@@ -193,7 +193,7 @@ struct EngineTests {
         PortSockets.close(others + [sockets[1]])
     }
 
-    /// Opens ports and leads them to the guest.
+    /// Opens ports and forwards them to the guest.
     @discardableResult
     private static func publish(
         _ orders: [ListenOrder], by guest: GuestPort, lasting: Bool = true
@@ -204,7 +204,7 @@ struct EngineTests {
         return sockets
     }
 
-    /// A port of the loopback that leads to the guest's port 80.
+    /// A loopback port that is forwarded to the guest's port 80.
     private static func order(_ port: UInt16, forward: UInt32, isStream: Bool = true) -> ListenOrder {
         ListenOrder(
             address: IPAddress(IPv4Address(127, 0, 0, 1)), ports: port...port,
@@ -221,7 +221,7 @@ struct EngineTests {
             let port = HostEnd.freePort()
             let sockets = try Self.publish(
                 [Self.order(port, forward: 1), Self.order(port, forward: 2, isStream: false)], by: guest)
-            // A client that has reached the guest, and that the shards hand to each other.
+            // A client that is connected to the guest, with frames handed over between shards.
             let client = try HostEnd.connect(to: port)
             defer { close(client) }
             try #require(guest.receiveSegment(to: 80) != nil)

@@ -1,7 +1,6 @@
 import RingwayWire
 
-/// Frames as a guest sends them, checksums left to the bridge as a virtio-net driver may leave them: the pseudo-header is
-/// summed.
+/// Frames of a guest, with partial checksums as a virtio-net driver may leave them.
 enum Frames {
     static let network = VirtioNetHeader.length + 14
     static let transport = network + 20
@@ -50,7 +49,7 @@ enum Frames {
         frame.storeBytes(of: Checksum.fold(sum), toByteOffset: transport + offset, as: UInt16.self)
     }
 
-    /// Who has the gateway's address?
+    /// An ARP request for the gateway's address.
     static func addressRequest() -> [UInt8] {
         var frame = [UInt8](repeating: 0, count: network + 28)
         frame.withUnsafeMutableBytes { bytes in

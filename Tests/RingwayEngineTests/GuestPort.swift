@@ -7,8 +7,8 @@ import RingwayStack
 import RingwayWire
 import Synchronization
 
-/// An engine with a guest that the test plays: one pair of sockets a queue. Frames have a virtio-net header on this side,
-/// whatever the framing.
+/// An engine with a guest simulated by the test: one socket pair per queue. Frames have a virtio-net header on this
+/// side, regardless of the framing.
 final class GuestPort {
     static let guestMAC = MACAddress(rawValue: 0x5255_0000_0002)
     static let guest = IPv4Address(192, 168, 127, 2)
@@ -18,12 +18,12 @@ final class GuestPort {
     let engine: Engine
     let framing: Link.Framing
     private(set) var queues: [Int32]
-    /// What has come of a stream, for each queue, and how much of it was taken as frames.
+    /// Received bytes of a stream for each queue, and the number already decoded.
     private var partial: [[UInt8]]
     private var taken: [Int]
     private let events: EventLog
 
-    /// What the engine has told.
+    /// The engine's events.
     private final class EventLog: Sendable {
         let events = Mutex<[EngineEvent]>([])
     }
@@ -99,7 +99,7 @@ final class GuestPort {
         }
     }
 
-    /// The frame as the link carries it.
+    /// The frame in the link's framing.
     func framed(_ frame: [UInt8]) -> [UInt8] {
         switch framing {
         case .device: frame
@@ -116,7 +116,7 @@ final class GuestPort {
         (0..<count).map { UInt8(truncatingIfNeeded: length >> (8 * (count - 1 - $0))) }
     }
 
-    /// The frame as it is without a virtio-net header, its checksum complete.
+    /// The frame without a virtio-net header, its checksum complete.
     private static func finished(_ frame: [UInt8]) -> [UInt8] {
         var target = [UInt8](repeating: 0, count: max(0, frame.count - 12))
         frame.withUnsafeBytes { frame in
@@ -130,7 +130,7 @@ final class GuestPort {
         return target
     }
 
-    /// The next frame on any queue that is wanted, within half a minute.
+    /// The next matching frame on any queue, within half a minute.
     func receive(where isWanted: ([UInt8]) -> Bool) -> [UInt8]? {
         let end = ringway_monotonic_nanoseconds() + 30_000_000_000
         var items = queues.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
@@ -151,7 +151,7 @@ final class GuestPort {
         _ = poll(&item, 1, milliseconds)
     }
 
-    /// A frame that is there, virtio-net header first.
+    /// A pending frame, virtio-net header first.
     func nextFrame(_ index: Int) -> [UInt8]? {
         let empty = [UInt8](repeating: 0, count: 12)
         guard case .stream(let framing) = framing else {
@@ -185,7 +185,7 @@ final class GuestPort {
 
     // MARK: Watching
 
-    /// The first event that the engine tells, within half a minute.
+    /// The engine's first event, within half a minute.
     func event() -> EngineEvent? {
         let end = ringway_monotonic_nanoseconds() + 30_000_000_000
         while ringway_monotonic_nanoseconds() < end {
@@ -195,7 +195,7 @@ final class GuestPort {
         return nil
     }
 
-    /// The guest goes, without a word.
+    /// Closes the guest's end.
     func die(queue: Int = 0) {
         close(queues[queue])
         queues[queue] = -1
@@ -217,8 +217,8 @@ final class GuestPort {
         return found
     }
 
-    /// Whether the engine lets go of every queue within half a minute. The kernel takes a ring apart on a thread of its own,
-    /// and a read that was under way keeps its file until then.
+    /// Whether the engine closes every queue within half a minute. The kernel frees a ring on a thread of its own, and
+    /// a read in flight keeps its file open until then.
     func isLinkClosed() -> Bool {
         let end = ringway_monotonic_nanoseconds() + 30_000_000_000
         while !queues.allSatisfy({ $0 < 0 || isClosed($0) }) {
@@ -229,7 +229,7 @@ final class GuestPort {
     }
 
     private func isClosed(_ queue: Int32) -> Bool {
-        // Nothing tells one end of a pair of datagram sockets about the other but a datagram.
+        // One end of a datagram socket pair learns of the other's end only by a datagram.
         if framing == .datagram { return write(queue, [0], 1) < 0 && errno != EAGAIN }
         var item = pollfd(fd: queue, events: 0, revents: 0)
         return poll(&item, 1, 0) == 1 && item.revents & Int16(POLLHUP) != 0
@@ -237,7 +237,7 @@ final class GuestPort {
 
     func count(_ name: String) -> Int { engine.snapshot().first { $0.name == name }?.value ?? -1 }
 
-    /// Whether a counter reaches a value soon.
+    /// Whether a counter soon reaches a value.
     func reaches(_ name: String, _ value: Int) -> Bool {
         let end = ringway_monotonic_nanoseconds() + 30_000_000_000
         while ringway_monotonic_nanoseconds() < end {

@@ -2,12 +2,12 @@ import CRingway
 import Glibc
 import Testing
 
-/// A plain socket of the host's loopback, for what the guest speaks to.
+/// A plain socket on the host's loopback, as the guest's peer.
 final class HostEnd {
     let descriptor: Int32
     let port: UInt16
 
-    /// Bound to a free port of 127.0.0.1; a stream listens.
+    /// Bound to a free port of 127.0.0.1; a stream socket listens.
     init(_ type: __socket_type) {
         descriptor = socket(AF_INET, Int32(type.rawValue | SOCK_CLOEXEC.rawValue), 0)
         var address = sockaddr_in()
@@ -28,8 +28,7 @@ final class HostEnd {
 
     deinit { close(descriptor) }
 
-    /// A port of 127.0.0.1 that is free and stays so: below those that the kernel gives to whoever asks for any, as tests
-    /// do that run at the same time.
+    /// A free port of 127.0.0.1 below the ephemeral range, so that concurrent tests do not get it.
     static func freePort() -> UInt16 {
         while true {
             let probe = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
@@ -79,7 +78,7 @@ final class HostEnd {
         }
     }
 
-    /// What comes next, or the `errno`.
+    /// The next data, or the `errno`.
     static func receive(_ descriptor: Int32) -> (bytes: [UInt8], errno: Int32) {
         var bytes = [UInt8](repeating: 0, count: 65_536)
         while true {
@@ -89,7 +88,7 @@ final class HostEnd {
         }
     }
 
-    /// Sends back one datagram to whom it came from.
+    /// Sends one datagram back to its source.
     func echoDatagram() -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: 65_536)
         var sender = sockaddr_storage()

@@ -3,7 +3,7 @@ import Glibc
 import RingwayWire
 import Testing
 
-/// A guest that downloads by several connections at once, and stops reading when it likes.
+/// A guest that downloads by several connections at once, and can stop reading.
 final class SlowGuest {
     private struct Download {
         var port: UInt16
@@ -14,14 +14,14 @@ final class SlowGuest {
         var written = 0
     }
 
-    /// What the host sends: byte n of a stream is `n % 251`.
+    /// The host's data: byte n of a stream is `n % 251`.
     private static let pattern = (0..<70_000 + 251).map { UInt8($0 % 251) }
 
     let guest: GuestPort
     private let target: TransportAddress
     private let bytesEach: Int
     private var downloads: [Download] = []
-    /// Bytes that came in order, of all connections; and whether each was what the host had sent.
+    /// In-order bytes of all connections; and whether each was as the host had sent it.
     private(set) var received = 0
     private(set) var isEqual = true
 
@@ -47,7 +47,7 @@ final class SlowGuest {
 
     deinit { for download in downloads { close(download.client) } }
 
-    /// The host writes as much as its sockets take.
+    /// The host writes as much as its sockets accept.
     func serve() {
         for index in downloads.indices {
             while downloads[index].written < bytesEach {
@@ -63,10 +63,10 @@ final class SlowGuest {
         }
     }
 
-    /// Bytes of the connection that has come least far.
+    /// Bytes of the slowest connection.
     var least: Int { downloads.map(\.received).min() ?? 0 }
 
-    /// The guest reads what is there, or so many frames of it, and acknowledges it.
+    /// The guest reads pending data, at most `limit` frames, and acknowledges it.
     func read(atMost limit: Int = .max) {
         var touched: Set<Int> = []
         var count = 0
@@ -82,7 +82,7 @@ final class SlowGuest {
         }
     }
 
-    /// Which connection a frame belongs to.
+    /// The connection of a frame.
     private func take(_ frame: [UInt8]) -> Int? {
         guard frame.count > Frames.transport + 20, frame[Frames.network + 9] == IPProtocol.tcp else { return nil }
         let port = UInt16(frame[Frames.transport + 2]) << 8 | UInt16(frame[Frames.transport + 3])

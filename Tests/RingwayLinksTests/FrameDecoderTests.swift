@@ -3,11 +3,11 @@ import RingwayStorage
 import TestSupport
 import Testing
 
-/// A decoder that is fed a stream in pieces.
+/// A decoder that receives a stream in pieces.
 private final class DecoderBench {
     let bench: LinkBench
     private var decoder: FrameDecoder
-    /// What went wrong with a length, if anything did.
+    /// The invalid length, if there was one.
     private(set) var malformed: Int?
     private(set) var isStarved = false
 
@@ -16,10 +16,10 @@ private final class DecoderBench {
         decoder = MemoryFailure.trap { try FrameDecoder(framing) }
     }
 
-    /// Room for what is received next.
+    /// The size of the room for the next receive.
     @inline(never) func room() -> Int { decoder.room(in: bench.space).count }
 
-    /// Receives as much of the bytes as there is room for.
+    /// Receives as many bytes as there is room for.
     @inline(never) func receive(_ bytes: ArraySlice<UInt8>) -> Int {
         let room = decoder.room(in: bench.space)
         let count = min(room.count, bytes.count)
@@ -28,7 +28,7 @@ private final class DecoderBench {
         return count
     }
 
-    /// The frames that are whole now, as leases.
+    /// The complete frames, as leases.
     @inline(never) func leases() -> [(lease: Lease, length: Int)] {
         var found: [(lease: Lease, length: Int)] = []
         isStarved = false
@@ -48,13 +48,13 @@ private final class DecoderBench {
 
     @inline(never) func discard() -> Bool { decoder.discard(bench.pool) }
 
-    /// The frames of a stream that arrives in pieces of the lengths that `piece` gives.
+    /// The frames of a stream that arrives in pieces of the lengths that `piece` returns.
     func frames(of stream: [UInt8], piece: () -> Int) -> [[UInt8]] {
         var frames: [[UInt8]] = []
         var rest = stream[...]
         while !rest.isEmpty {
             rest = rest.dropFirst(receive(rest.prefix(max(1, piece()))))
-            // Taken one by one, because there are fewer buffers than frames in a piece.
+            // Removed one by one, because there are fewer buffers than frames in a piece.
             var isDone = false
             while !isDone {
                 let found = leases()

@@ -6,7 +6,7 @@ import RingwayWire
 import TestSupport
 import Testing
 
-/// Outgoing frames and a kernel that takes as much of them as a test likes.
+/// A send queue, and a kernel that accepts as much as a test determines.
 private final class OutgoingBench {
     let bench = LinkBench(large: 1_200, small: 64)
     private var frames: FrameSendQueue
@@ -34,7 +34,7 @@ private final class OutgoingBench {
                 payloadLength: UInt32(frame.count - place)))
     }
 
-    /// The kernel takes what there is, in calls of at most so many bytes.
+    /// The kernel accepts everything, in calls of at most `limit()` bytes.
     @inline(never) func send(atMost limit: () -> Int) {
         while frames.startBatch() {
             var isSent = false
@@ -60,7 +60,7 @@ private final class OutgoingBench {
 }
 
 @Suite("Frames to a guest on a socket") struct FrameSendQueueTests {
-    /// A finished frame, or one of TCP that is to be cut.
+    /// A complete frame, or a TCP super-frame to segment.
     private func frame(_ payload: Int, isSuper: Bool, _ noise: inout SeededNoise) -> [UInt8] {
         var frame = [UInt8](repeating: 0, count: 12 + 14 + 20 + 20)
         frame.withUnsafeMutableBytes { bytes in
@@ -157,7 +157,7 @@ private final class OutgoingBench {
     func tooLong(framing: StreamFraming) {
         var noise = SeededNoise(seed: 13)
         let bench = OutgoingBench(.stream(framing))
-        // Another guest's frame may be as long as a buffer.
+        // Another guest's frame may fill a whole buffer.
         bench.append([UInt8](repeating: 0, count: 12) + noise.bytes(65_589))
         bench.append(frame(100, isSuper: false, &noise))
         bench.send { 1_000_000 }

@@ -1,9 +1,9 @@
 import RingwayLinks
 import TestSupport
 
-/// Frames as they lie in a stream, written by hand.
+/// Encoded frames, written by hand.
 enum FramedStream {
-    /// A frame, from its virtio-net header on, behind its length; without that header where the framing has none.
+    /// A frame, from its virtio-net header on, with its length; without that header if the framing has none.
     static func encode(_ frame: [UInt8], _ framing: StreamFraming) -> [UInt8] {
         let content = framing == .agent ? frame : Array(frame[12...])
         return prefix(content.count, framing) + content
@@ -18,13 +18,13 @@ enum FramedStream {
         }
     }
 
-    /// Any frame of so many bytes, virtio-net header included; zeros where a framing would not carry it.
+    /// A frame of `length` bytes, virtio-net header included; zeros if the framing does not carry it.
     static func frame(_ length: Int, _ framing: StreamFraming, _ noise: inout SeededNoise) -> [UInt8] {
         let header = framing == .agent ? noise.bytes(12) : [UInt8](repeating: 0, count: 12)
         return header + noise.bytes(length - 12)
     }
 
-    /// The frames in a stream, whole or not.
+    /// The frames in a stream, complete or not.
     static func frames(_ stream: [UInt8], _ framing: StreamFraming) -> [[UInt8]] {
         var frames: [[UInt8]] = []
         var position = 0

@@ -21,7 +21,7 @@ final class LinkBench {
 
     var leased: Int { @inline(never) get { pool.pointee.leased } }
 
-    /// The bytes of a leased buffer, which goes back.
+    /// The bytes of a leased buffer, which is released.
     @inline(never) func take(_ lease: Lease, offset: Int = 0, length: Int) -> [UInt8] {
         defer { pool.pointee.release(lease) }
         return Array(UnsafeRawBufferPointer(start: space.address(of: lease) + offset, count: length))

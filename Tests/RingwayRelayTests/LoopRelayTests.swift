@@ -69,7 +69,7 @@ private final class Bench {
 
 @Suite("Relays on a loop", .timeLimit(.minutes(1)))
 struct LoopRelayTests {
-    /// With pipes, and without any, when bytes are copied.
+    /// With pipes, and with copying.
     static let pipeLimits = [16, 0]
 
     @Test(arguments: pipeLimits)
@@ -129,7 +129,7 @@ struct LoopRelayTests {
         bench.start()
         bench.connection.end(reset: true)
         #expect(bench.connection.endings == [true])
-        // What is called after the end does nothing.
+        // Calls after the end have no effect.
         bench.connection.end(reset: false)
         bench.turn()
         #expect(bench.connection.endings == [true])

@@ -2,7 +2,7 @@ import Foundation
 import RingwayRelay
 import Testing
 
-/// Two connected sockets that do not wait.
+/// Two connected non-blocking sockets.
 private func makePair() throws -> (Int32, Int32) {
     var ends: [Int32] = [-1, -1]
     let kind = Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
@@ -30,7 +30,7 @@ private struct Connection: ~Copyable {
         pipes = PipePool(limit: limit)
     }
 
-    /// Lets both sides do what they can; a side that has ended is closed, as its owner would.
+    /// Visits both sides until they are idle; a side that has ended is closed, as by its owner.
     mutating func run() {
         for _ in 0..<100 {
             if case .idle = states.0 { states.0 = Self.visit(&atHost, &pipes) }
@@ -60,7 +60,7 @@ private func receive(_ socket: Int32, _ count: Int = 100) -> [UInt8]? {
 
 @Suite("Records", .serialized)
 struct RecordTests {
-    /// With pipes, and without any, when bytes are copied.
+    /// With pipes, and with copying.
     static let pipeLimits = [16, 0]
 
     @Test("carry bytes and both ends", arguments: pipeLimits)
@@ -91,7 +91,7 @@ struct RecordTests {
         shutdown(connection.client, Int32(SHUT_WR))
         connection.run()
         #expect(receive(connection.server) == [])
-        // The guest's side meets a reset: it ends without a record.
+        // The guest's side is reset: it ends without a record.
         connection.atGuest.close(reset: true, &connection.pipes)
         connection.states.1 = .failed
         connection.run()
@@ -154,7 +154,7 @@ struct DatagramRelayTests {
         let kind = Int32(SOCK_DGRAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
         try #require(socketpair(AF_UNIX, kind, 0, &sockets) == 0)
         defer { for descriptor in [link, host] + sockets { close(descriptor) } }
-        // Two hundred records of one byte, of which a visit takes some.
+        // Two hundred records of one byte, of which a visit moves some.
         let records: [UInt8] = (0..<200).flatMap { [1, 0, 0, 0, $0] as [UInt8] }
         #expect(send(host, records, records.count, 0) == records.count)
         let relay = DatagramRelay()
@@ -167,7 +167,7 @@ struct DatagramRelayTests {
         } while states.last == .busy && states.count < 100
         #expect(states.count > 2)
         #expect(states.last == .idle)
-        // Not every one fits, as with UDP; but all were taken.
+        // Some are dropped, as with UDP; but all were received.
         #expect(last != nil)
         #expect(recv(link, &byte, 1, Int32(MSG_DONTWAIT)) == -1)
     }

@@ -5,10 +5,10 @@ import RingwaySystem
 import RingwayWire
 import Testing
 
-/// Bytes that go from one real connection to another through pipes of the kernel's.
+/// Bytes from one real connection to another through kernel pipes.
 @Suite("One way of a relay")
 struct RelayDirectionTests {
-    /// A connection on the loopback: the end that the relay has, non-blocking, and the far end.
+    /// A loopback connection: the relay's end, non-blocking, and the far end.
     private struct Connection {
         let near: Int32
         var far: Int32
@@ -25,7 +25,7 @@ struct RelayDirectionTests {
             Glibc.close(listener)
         }
 
-        /// The far end goes away with RST. On the loopback it has arrived when the call returns.
+        /// The far end resets. On the loopback the RST has arrived when the call returns.
         mutating func reset() {
             _ = ringway_linger_zero(far)
             Glibc.close(far)
@@ -38,14 +38,14 @@ struct RelayDirectionTests {
         }
     }
 
-    /// A direction between two connections, as its owner drives it.
+    /// A direction between two connections, driven as by its owner.
     private final class Bench {
         var source = Connection()
         var sink = Connection()
         var direction = RelayDirection()
         var pipes: PipePool
 
-        /// - Parameter pipes: how many there may be.
+        /// - Parameter pipes: the most pipes.
         init(pipes: Int = .max) { self.pipes = PipePool(limit: pipes) }
 
         deinit {
@@ -53,7 +53,7 @@ struct RelayDirectionTests {
             sink.close()
         }
 
-        /// Moves what can be moved, as if the kernel had just told of it.
+        /// Moves bytes, as after an event from the kernel.
         func move(budget: Int = .max, isBroken: Bool = false) -> RelayDirection.Outcome {
             var budget = budget
             var end = RelayEnd(descriptor: source.near)
@@ -65,7 +65,7 @@ struct RelayDirectionTests {
 
         func write(_ bytes: [UInt8]) { _ = send(source.far, bytes, bytes.count, 0) }
 
-        /// What the far end has received; an empty array is an end, `nil` nothing.
+        /// The far end's received bytes; an empty array is end of file, `nil` nothing.
         func read(_ count: Int = 65_536) -> [UInt8]? {
             var bytes = [UInt8](repeating: 0, count: count)
             let received = recv(sink.far, &bytes, count, Int32(MSG_DONTWAIT))

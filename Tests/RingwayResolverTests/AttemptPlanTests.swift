@@ -11,7 +11,7 @@ import Testing
             timeout: timeout * Self.second, now: 0, end: 30 * Self.second)
     }
 
-    /// The instants, in seconds, at which each server is asked when all stay silent, and the end.
+    /// The times, in seconds, at which each server is asked when none answers, and the end.
     private func timeline(_ plan: AttemptPlan) -> (asked: [String], end: UInt64) {
         var plan = plan
         var now: UInt64 = 0

@@ -85,7 +85,7 @@ import Testing
     }
 }
 
-/// Names of our own zones are answered here, and no nameserver is asked.
+/// Names of our own zones are answered here, without a query to a nameserver.
 @Suite struct OwnZoneTests {
     let own: OwnNetwork
     let zone: BuiltinZone
@@ -110,7 +110,7 @@ import Testing
         zone.answer(to: try #require(Query(MessageBuilder.query(name, type: type))), hasIPv6: hasIPv6)
     }
 
-    /// The code of an answer without records, and the zone whose SOA is in it.
+    /// The response code of an answer without records, and the zone of its SOA.
     private func denial(_ name: String, _ type: UInt16 = 1) throws -> String? {
         guard let answer = try ask(name, type), let header = MessageHeader(answer) else { return nil }
         #expect(header.answerCount == 0 && header.authorityCount == 1 && header.flags.contains(.authoritative))
@@ -174,11 +174,11 @@ import Testing
         }
         let exact = try #require(try ask("a.b.dev.example"))
         #expect(MessageBuilder.answers(exact).map(\.data) == [[10, 0, 0, 6]])
-        // RFC 4592 §2.2.1: a name that exists, be it for another's sake, keeps the wildcard from itself and from below.
+        // RFC 4592 §2.2.1: an existing name, even an empty non-terminal, blocks the wildcard for itself and below.
         #expect(try denial("b.dev.example") == "0 dev.example")
         #expect(try denial("c.b.dev.example") == "3 dev.example")
         #expect(try denial("x.dev.example", 28) == "0 dev.example")
-        // No address leads back to a wildcard.
+        // Reverse lookups do not return a wildcard.
         #expect(try ask("5.0.0.10.in-addr.arpa", 12) == nil)
     }
 
@@ -188,7 +188,7 @@ import Testing
         #expect(MessageBuilder.code(denied) == 0 && MessageBuilder.answerCount(denied) == 0)
         let all = try #require(try ask("host.ringway.internal", 255, hasIPv6: false))
         #expect(MessageBuilder.answers(all).map(\.type) == [1])
-        // What was configured is told as it was.
+        // Configured names are returned as configured.
         #expect(MessageBuilder.answerCount(try #require(try ask("db.example", 28, hasIPv6: false))) == 1)
     }
 

@@ -1,11 +1,11 @@
 import Glibc
 
-/// A program that a test starts, and ends with the test.
+/// A program that ends with its test.
 final class ChildProgram {
     private let identifier: pid_t
     private let output: Int32
 
-    /// Whether the program is there to be run.
+    /// Whether the program is installed.
     static func exists(_ path: String) -> Bool { access(path, X_OK) == 0 }
 
     init(_ path: String, _ arguments: [String]) throws {
@@ -15,7 +15,7 @@ final class ChildProgram {
         posix_spawn_file_actions_init(&actions)
         posix_spawn_file_actions_adddup2(&actions, ends[1], 1)
         posix_spawn_file_actions_adddup2(&actions, ends[1], 2)
-        // What tests beside this one have open must end when they close it.
+        // Descriptors of concurrent tests must be closed in the child.
         for other in 3..<Int32(min(8_192, sysconf(Int32(_SC_OPEN_MAX)))) {
             posix_spawn_file_actions_addclose(&actions, other)
         }

@@ -4,7 +4,7 @@ import Testing
 
 @testable import RingwayResolver
 
-/// Real programs at both ends: dig asks, dnsmasq knows.
+/// Real programs at both ends: dig and dnsmasq.
 @Suite(
     .serialized, .timeLimit(.minutes(2)),
     .enabled(if: ChildProgram.exists("/usr/sbin/dnsmasq") && ChildProgram.exists("/usr/bin/dig")))

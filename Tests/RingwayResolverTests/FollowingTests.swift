@@ -7,14 +7,14 @@ import Testing
 
 @testable import RingwayResolver
 
-/// `resolv.conf` in all the ways it changes. The two nameservers share a port on two loopback addresses.
+/// `resolv.conf` and all ways in which it changes. The two nameservers share a port on two loopback addresses.
 @Suite(.serialized, .timeLimit(.minutes(2))) final class FollowingTests {
     private let directory: String
     private let first: ScriptedNameserver
     private let second: ScriptedNameserver
     private let followed = Followed()
 
-    /// The nameservers that were read last.
+    /// The nameservers read last.
     private final class Followed: Sendable {
         private let servers = Mutex<[String]>([])
         private let changed = DispatchSemaphore(value: 0)
@@ -72,7 +72,7 @@ import Testing
         close(file)
     }
 
-    /// As network managers do it: a new file takes the old one's place.
+    /// As network managers do: a new file replaces the old one.
     private func replace(_ path: String, with text: String) {
         write(text, to: path + ".new")
         rename(path + ".new", path)
@@ -154,13 +154,13 @@ import Testing
         #expect(followed.wait(for: ["127.0.0.3"]))
         #expect(whoAnswers(shard) == 2)
 
-        // The link itself is replaced by another.
+        // The link itself is replaced.
         write("nameserver 127.0.0.2\n", to: directory + "/run/other.conf")
         symlink(directory + "/run/other.conf", path + ".new")
         rename(path + ".new", path)
         #expect(followed.wait(for: ["127.0.0.2"]))
 
-        // The new target's directory is removed and made anew.
+        // The new target's directory is removed and recreated.
         unlink(directory + "/run/other.conf")
         unlink(directory + "/run/stub.conf")
         rmdir(directory + "/run")
@@ -186,7 +186,7 @@ import Testing
 
     @Test func `A change loses no query in flight`() throws {
         let path = directory + "/resolv.conf"
-        // Silent until released, so that the query is in flight while the file changes.
+        // Does not answer until released, so that the query is in flight while the file changes.
         let released = Mutex(false)
         let slow = try ScriptedNameserver(on: IPv4Address(127, 0, 0, 4), port: first.address.port) { query, _ in
             released.withLock { $0 } ? [.message(MessageBuilder.answer(to: query, records: [(1, [10, 0, 0, 4])]))] : []
@@ -234,10 +234,10 @@ import Testing
         replace(path, with: "nameserver 127.0.0.3\n")
         follower.refreshIfUnwatched()
         #expect(follower.current.servers.map { "\($0.address)" } == ["127.0.0.3:53"])
-        let patient = ResolvConfFollower(path: path, port: 53, loop: loop, isNotified: false) { _ in }
+        let polling = ResolvConfFollower(path: path, port: 53, loop: loop, isNotified: false) { _ in }
         replace(path, with: "nameserver 127.0.0.2\n")
-        patient.refreshIfUnwatched()
-        #expect(patient.current.servers.map { "\($0.address)" } == ["127.0.0.3:53"])
+        polling.refreshIfUnwatched()
+        #expect(polling.current.servers.map { "\($0.address)" } == ["127.0.0.3:53"])
     }
 
     @Test func `A resolver that ends leaves no descriptor open`() throws {

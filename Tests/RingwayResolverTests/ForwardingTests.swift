@@ -36,7 +36,7 @@ import Testing
         return try Resolver(configuration)
     }
 
-    @Test func `A built-in name is answered with the tag of its query and asks nobody`() throws {
+    @Test func `A built-in name is answered with the tag of its query, without a name server`() throws {
         let server = try ScriptedNameserver(script: Self.answering)
         let resolver = try resolver([server])
         let shard = ShardSide(datagramsOf: resolver)
@@ -171,7 +171,7 @@ import Testing
         #expect(first.queries.count == before)
     }
 
-    @Test func `SERVFAIL is made here only when nobody answers`() throws {
+    @Test func `SERVFAIL is made here only when no name server answers`() throws {
         let server = try ScriptedNameserver(script: Self.silent)
         let resolver = try resolver([server]) {
             $0.limits.retryInterval = .milliseconds(100)
@@ -299,7 +299,7 @@ import Testing
         let staying = ShardSide(datagramsOf: resolver)
         leaving.sendDatagram(MessageBuilder.query("a.test"))
         leaving.end()
-        // The other shard's answers show that the thread has turned meanwhile.
+        // The other shard's answers show that the thread has run a turn meanwhile.
         for _ in 0..<10_000 where resolver.statistics().outstanding > 0 || resolver.statistics().forwarded == 0 {
             _ = staying.ask(MessageBuilder.query("host.ringway.internal"))
         }
@@ -319,7 +319,7 @@ import Testing
 
     @Test func `Starting and stopping takes milliseconds`() throws {
         let clock = ContinuousClock()
-        // The best says most: what else the machine does is not asked.
+        // The best counts, because the machine may be busy.
         var best = Duration.seconds(60)
         for _ in 0..<50 {
             let took = try clock.measure {

@@ -4,8 +4,8 @@ import RingwaySystem
 
 @testable import RingwayResolver
 
-/// Stands in for a shard: serves real DNS clients on a loopback port, by UDP through a datagram pair and by TCP by
-/// handing over connections.
+/// Acts as a shard: serves real DNS clients on a loopback port, by UDP through a datagram pair and by TCP by passing
+/// connections.
 final class GuestRelay: Sendable {
     let port: UInt16
     private let datagrams: Int32

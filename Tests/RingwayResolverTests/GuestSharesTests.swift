@@ -22,7 +22,7 @@ import Testing
 
         init(capacity: Int) { shares = GuestShares(capacity: capacity) }
 
-        /// Whether the guest got what it asked for.
+        /// Whether the guest's request was granted.
         func ask(_ guest: UInt32, units: Int = 1) -> Bool {
             guard shares.admits(guest, units: units) else { return false }
             let holder = Holder(guest, units: units)
@@ -78,7 +78,7 @@ import Testing
     }
 
     @Test(arguments: [1, 2, 3] as [UInt64])
-    func `the bound holds, and nobody below its part is refused or displaced`(seed: UInt64) {
+    func `the bound holds, and no guest below its share is refused or displaced`(seed: UInt64) {
         var generator = SeededGenerator(state: seed)
         let capacity = 64
         let guests: UInt32 = 8

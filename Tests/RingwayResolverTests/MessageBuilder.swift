@@ -1,6 +1,6 @@
 @testable import RingwayResolver
 
-/// Writes DNS messages for tests, and reads what they need of answers.
+/// Writes DNS messages for tests, and parses answers.
 enum MessageBuilder {
     static func name(_ text: String) -> [UInt8] {
         WireName.encode(text) ?? []

@@ -3,9 +3,9 @@ import Glibc
 import RingwayWire
 import Synchronization
 
-/// A nameserver on a loopback address that does what a test tells it to, by UDP and TCP on the same port.
+/// A nameserver on a loopback address that follows a script, by UDP and TCP on the same port.
 final class ScriptedNameserver: Sendable {
-    /// What a query is answered with: any number of messages, none for silence.
+    /// The messages that answer a query; none for no answer.
     typealias Script = @Sendable (_ query: [UInt8], _ isStream: Bool) -> [Reply]
 
     enum Reply: Sendable {
@@ -35,7 +35,7 @@ final class ScriptedNameserver: Sendable {
         self.script = script
         let (opened, port) = try Self.openSockets(on: host, port: port)
         address = TransportAddress(address: IPAddress(host), port: port)
-        // A transport that is not wanted is closed again, and so refuses.
+        // An unwanted transport's socket is closed, so that it refuses.
         if !transports.contains(.datagram) { close(opened[0]) }
         if transports.contains(.stream) { listen(opened[1], 16) } else { close(opened[1]) }
         sockets = [
@@ -45,7 +45,7 @@ final class ScriptedNameserver: Sendable {
         if sockets[1] >= 0 { work { self.acceptConnections() } }
     }
 
-    /// The queries that have come, each with the port it came from.
+    /// The received queries, each with its source port.
     var queries: [(query: [UInt8], isStream: Bool, port: UInt16)] { asked.withLock { $0 } }
 
     /// Connections that have been accepted.
@@ -73,7 +73,7 @@ final class ScriptedNameserver: Sendable {
                     recvfrom(descriptor, &buffer, buffer.count, 0, $0, &length)
                 }
             }
-            // Zero bytes from nowhere is what a shut down socket reads.
+            // A socket that was shut down receives zero bytes from an empty address.
             guard count > 0 else { return }
             let query = Array(buffer[..<count])
             asked.withLock { $0.append((query, false, UInt16(bigEndian: from.sin_port))) }
@@ -103,7 +103,7 @@ final class ScriptedNameserver: Sendable {
     }
 
     private func serve(_ connection: Int32) {
-        // Shut down and not closed: the number stays ours until the end, so `stop` cannot hit another descriptor.
+        // Shut down rather than closed: the number stays ours until the end, so `stop` cannot hit another descriptor.
         defer { shutdown(connection, Int32(SHUT_RDWR)) }
         while let length = Self.read(connection, 2),
             let query = Self.read(connection, Int(length[0]) << 8 | Int(length[1]))
@@ -117,8 +117,8 @@ final class ScriptedNameserver: Sendable {
         }
     }
 
-    /// A datagram and a stream socket on the same port: the one wanted, or with zero a free one. That one lies below
-    /// those the kernel gives out, so nobody gets it between one test's closing it and another program's opening it.
+    /// A datagram and a stream socket on the same port: the given one, or with zero a free one below the ephemeral
+    /// range, so that no other program gets it between two tests.
     static func openSockets(
         on host: IPv4Address = .loopback, port wanted: UInt16 = 0
     ) throws -> (sockets: [Int32], port: UInt16) {

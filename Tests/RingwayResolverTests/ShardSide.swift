@@ -3,9 +3,9 @@ import RingwaySystem
 
 @testable import RingwayResolver
 
-/// The shard's end of a datagram service, or a client's end of a stream service. Every wait has an end.
+/// The shard's end of a datagram service, or a client's end of a stream service. Every wait has a timeout.
 final class ShardSide {
-    /// No test waits longer than this for anything.
+    /// The timeout of every wait, milliseconds.
     static let timeout: Int32 = 10_000
 
     let descriptor: Int32

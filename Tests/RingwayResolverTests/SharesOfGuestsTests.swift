@@ -5,7 +5,7 @@ import Testing
 
 @testable import RingwayResolver
 
-/// A resolver with two guests, one of which asks what no nameserver answers.
+/// A resolver with two guests, one of which sends queries that no nameserver answers.
 @Suite(.serialized, .timeLimit(.minutes(2))) final class SharesOfGuestsTests {
     private var servers: [ScriptedNameserver] = []
 
@@ -49,7 +49,7 @@ import Testing
         let displaced = try #require(hostile.receiveDatagram())
         #expect(displaced.tag == ShardSide.tag(1) && MessageBuilder.code(displaced.answer) == 2)
         #expect(resolver.statistics().displaced == 1 && resolver.statistics().outstanding == 7)
-        // Its own flood it is refused, as before.
+        // Its own excess queries are refused, as before.
         for tag in 9...10 as ClosedRange<UInt8> { hostile.sendDatagram(MessageBuilder.query("bad.test"), tag: tag) }
         #expect(try #require(hostile.receiveDatagram()).tag == ShardSide.tag(10))
         #expect(resolver.statistics().refusedOutstanding == 1)
@@ -72,7 +72,7 @@ import Testing
     @Test func `Connections of one guest, all with queries waiting, leave one to another guest`() throws {
         let resolver = try resolver { $0.clientStreams = 4 }
         let hostile = (0..<4).map { _ in ShardSide(streamOf: resolver, guest: 1) }
-        // One that is not used any more is closed.
+        // Idle connections are closed.
         defer { withExtendedLifetime(hostile) {} }
         for stream in hostile { stream.sendFramed(MessageBuilder.query("bad.test")) }
         #expect(waitUntil { resolver.statistics().outstanding == 4 })
@@ -88,7 +88,7 @@ import Testing
     @Test func `Connections to nameservers of one guest's are given up for another guest`() throws {
         let resolver = try resolver { $0.upstreamStreams = 3 }
         let hostile = (0..<3).map { _ in ShardSide(streamOf: resolver, guest: 1) }
-        // One that is not used any more is closed.
+        // Idle connections are closed.
         defer { withExtendedLifetime(hostile) {} }
         for stream in hostile { stream.sendFramed(MessageBuilder.query("bad.test")) }
         #expect(waitUntil { self.servers[0].connectionCount == 3 })

@@ -164,7 +164,7 @@ import Testing
         let client = ShardSide(streamOf: resolver)
         let watcher = ShardSide(datagramsOf: resolver)
         client.sendFramed(MessageBuilder.query("zone.test", type: 252))
-        // What is counted first is why; the stream ends right after.
+        // The counter comes first; the stream ends right after.
         for _ in 0..<100_000 where resolver.statistics().streamsOverflowed == 0 || resolver.statistics().streams != 0 {
             _ = watcher.ask(MessageBuilder.query("host.ringway.internal"))
         }

@@ -1,9 +1,9 @@
 import RingwayRing
 
-/// Same operations, same tests: what carries them out on this machine.
+/// The same tests for each back end on this machine.
 extension BackEnd {
     static var here: [BackEnd] { KernelFeatures.probe().carriesDataPath ? [.ioUring, .epoll] : [.epoll] }
 
-    /// What a ring of this back end is made from.
+    /// The features with which a ring of this back end is created.
     var features: KernelFeatures { self == .epoll ? .epoll : .probe() }
 }

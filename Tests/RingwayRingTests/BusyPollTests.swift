@@ -4,7 +4,7 @@ import Testing
 @Suite struct BusyPollTests {
     private static let limit: UInt64 = 30_000
 
-    /// A value that has seen so many short waits that it looks.
+    /// A value after so many short waits that it polls.
     private static var looking: BusyPoll {
         var poll = BusyPoll(limit: limit)
         for _ in 0..<16 { poll.slept(limit) }

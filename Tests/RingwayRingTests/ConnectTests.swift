@@ -6,7 +6,7 @@ import Testing
 /// Operations of sockets that connect and end.
 @Suite("Connect", .tags(.kernel))
 struct ConnectTests {
-    /// What a ring answers to a connect of a fresh socket to a port of 127.0.0.1.
+    /// The ring's result of a connect of a new socket to a port of 127.0.0.1.
     private static func connect(_ bench: RingBench, to port: UInt16) -> (descriptor: Int32, result: Int32?) {
         let descriptor = socket(
             AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
@@ -32,19 +32,19 @@ struct ConnectTests {
 
     @Test(arguments: BackEnd.here) func `a connection that is refused is told`(_ backEnd: BackEnd) throws {
         let bench = try RingBench(backEnd)
-        // Bound and not listening, so that nobody else gets the port.
+        // Bound and not listening, so that no other process gets the port.
         let holder = Sockets.bound(SOCK_STREAM)
         let client = Self.connect(bench, to: holder.port)
         defer { Sockets.close(holder.descriptor, client.descriptor) }
         #expect(client.result == -ECONNREFUSED)
     }
 
-    @Test(arguments: BackEnd.here) func `a connection that nobody answers is told when it is taken back`(
+    @Test(arguments: BackEnd.here) func `a connect without an answer completes when it is cancelled`(
         _ backEnd: BackEnd
     ) throws {
         let bench = try RingBench(backEnd)
         let listener = Sockets.bound(SOCK_STREAM)
-        // Room for one, which is taken: the next client's SYN is dropped.
+        // A backlog of one, which is used: the next client's SYN is dropped.
         listen(listener.descriptor, 0)
         let first = Sockets.connected(SOCK_STREAM, port: listener.port)
         let client = socket(

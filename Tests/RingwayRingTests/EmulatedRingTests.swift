@@ -4,7 +4,7 @@ import Testing
 
 @testable import RingwayRing
 
-/// What concerns the emulation alone: descriptor numbers that are used again, and bounds.
+/// Specific to the emulation: reused descriptor numbers, and limits.
 @Suite("Ring emulated on epoll", .tags(.kernel))
 struct EmulatedRingTests {
     @Test func `the numbers of operations are the kernel's`() {
@@ -26,7 +26,7 @@ struct EmulatedRingTests {
         #expect(OperationCode.messageRing.rawValue == UInt8(IORING_OP_MSG_RING.rawValue))
     }
 
-    /// Puts another file where `descriptor` was.
+    /// Replaces the file of `descriptor`.
     private static func replace(_ descriptor: Int32, by other: Int32) {
         precondition(dup2(other, descriptor) == descriptor)
         Sockets.close(other)
@@ -119,7 +119,7 @@ struct EmulatedRingTests {
         defer { Sockets.close(own, other) }
         bench.prepare(1) { ringway_prepare_receive_multishot($0, own, buffers.group) }
         for byte in UInt8(0)..<40 { Sockets.send([byte], to: other) }
-        // Four rounds of submissions, none of whose completions is taken.
+        // Four rounds of submissions without reaping completions.
         for index in UInt32(100)..<132 { bench.prepare(index) { io_uring_prep_nop($0) } }
         let completions = bench.completions(72)
         #expect(completions.filter { $0.tag.index >= 100 }.map(\.tag.index) == Array(100..<132))

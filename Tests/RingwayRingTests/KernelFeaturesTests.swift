@@ -33,7 +33,7 @@ struct KernelFeaturesTests {
     func `are those of the kernel's release`() {
         let features = KernelFeatures.probe()
         let version = Self.kernelVersion()
-        // Distributions port features back, so an old number proves nothing; a new one does.
+        // Distributions backport features, so an old number proves nothing; a new one does.
         if version >= 5_019 { #expect(features.hasBufferRings) }
         if version >= 5_018 { #expect(features.hasRingMessages) }
         if version >= 6_000 { #expect(features.hasMultishotReceive) }

@@ -39,7 +39,7 @@ private final class LeaseRingBench {
     func lease() -> Lease { pool.pointee.lease(.large) }
     func release(_ lease: Lease) { pool.pointee.release(lease) }
 
-    // Not inlined, and loops stand here: the optimiser of Swift 6.3.1 fails on them in a test's own body.
+    // Not inlined, and loops stay here: the optimiser of Swift 6.3.1 fails on them in a test's own body.
 
     @inline(never) func refill(times: Int) {
         for _ in 0..<times { refill() }
@@ -49,7 +49,7 @@ private final class LeaseRingBench {
         for lease in leases { release(lease) }
     }
 
-    /// The leases of `count` receives of one byte each, as far as they found a buffer.
+    /// The leases of `count` receives of one byte each, as far as buffers were available.
     @inline(never) func receiveAndTake(_ count: Int) -> [Lease] {
         (0..<count).compactMap { byte in receive([UInt8(byte)]).map { take($0) } }
     }
@@ -120,9 +120,9 @@ struct LeaseRingTests {
         bench.grow()
         bench.refill()
         #expect(bench.available == 16)
-        // Three times the rest that it takes to shrink: 16, 8, 4.
+        // Three times the refills needed to shrink: 16, 8, 4.
         bench.refill(times: 3 * 4_096)
-        // Buffers that the kernel has stay with it; none is added until fewer than the least are left.
+        // Buffers in the ring stay there; none is added until fewer than the least are left.
         #expect(bench.available == 16)
         let taken = bench.receiveAndTake(14)
         #expect(taken.count == 14)

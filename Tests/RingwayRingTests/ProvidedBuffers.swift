@@ -25,7 +25,7 @@ final class ProvidedBuffers {
         ring.publish()
     }
 
-    /// What the kernel put in the completion's buffer.
+    /// The content of the completion's buffer.
     func take(_ completion: Completion) -> [UInt8] {
         ring.taken()
         return Array(slice(completion))

@@ -38,11 +38,11 @@ private final class QueueBench {
 
     @inline(never) func refill() { queue.refill(&ring.ring, from: pool, OperationTag(kind: 1, index: 0)) }
 
-    /// Lets the kernel see what is prepared.
+    /// Submits prepared operations.
     func submit() { _ = ring.ring.submitAndWait(nanoseconds: 0) }
 
-    /// Lengths of the frames that arrive until the link is lost, and each time it is reported lost; ends when a while
-    /// passes with nothing.
+    /// Lengths of the frames that arrive until the link is lost, and each report of the loss; ends after a while
+    /// without completions.
     @inline(never) func received() -> (frames: [Int], losses: [Int32]) {
         var frames: [Int] = []
         var losses: [Int32] = []
@@ -95,7 +95,7 @@ struct QueueTests {
         #expect(bench.leased <= before)
     }
 
-    /// What a queue gives when its device is deleted while reads are under way.
+    /// A queue's results when its device is deleted while reads are in flight.
     private static func deleteTap(_ backEnd: BackEnd, isMultishot: Bool) throws -> [Int32] {
         guard ringway_unshare(ringway_kind_network()) == 0 else { throw SystemError(cannot: "unshare") }
         let tap = try TapDevice.make(name: "tap0", queues: 1).relinquish()[0]

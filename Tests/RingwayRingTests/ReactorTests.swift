@@ -57,7 +57,7 @@ struct ReactorTests {
         }
     }
 
-    @Test(arguments: BackEnd.here) func `lets nobody claim the waking of one who is awake`(_ backEnd: BackEnd) throws {
+    @Test(arguments: BackEnd.here) func `does not need a wakeup while it is awake`(_ backEnd: BackEnd) throws {
         let doorbell = try Doorbell()
         var reactor = try Self.reactor(backEnd, doorbell)
         #expect(!doorbell.claimWake())
@@ -76,7 +76,7 @@ struct ReactorTests {
                 usleep(20_000)
                 other.wake(sleeper, Self.mail)
                 _ = other.wait(until: other.now + 20_000_000) { false }
-                // A wake that worked leaves nothing to be told.
+                // A successful wake has no completion.
                 if other.ring.nextCompletion() != nil { sleeper.wake() }
             }
             let start = Reactor.clock()
@@ -90,7 +90,7 @@ struct ReactorTests {
         }
     }
 
-    /// One of two that throw messages at each other: what it posts to, what it takes from, how often.
+    /// One of two threads that exchange messages: its outgoing mailbox, its incoming one, and the number of messages.
     private static func exchange(
         _ backEnd: BackEnd, own: Doorbell, other: Doorbell, inbox: Mailbox<Int>, outbox: Mailbox<Int>, rounds: Int,
         begins: Bool
@@ -117,7 +117,7 @@ struct ReactorTests {
                 }
             }
         }
-        // What was prepared last still has to leave.
+        // The last prepared operation must still be submitted.
         _ = reactor.wait(until: 0) { true }
         return expected
     }

@@ -27,7 +27,7 @@ final class RingBench {
         return all
     }
 
-    /// Submits, and collects what comes within some milliseconds though nothing should.
+    /// Submits, and collects unexpected completions for some milliseconds.
     func unexpected() -> [Completion] {
         var all: [Completion] = []
         _ = ring.submitAndWait(nanoseconds: 30_000_000)

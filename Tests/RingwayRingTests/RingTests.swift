@@ -88,7 +88,7 @@ struct RingTests {
     }
 
     @Test(arguments: BackEnd.here)
-    func `says nothing of a success that nobody waits for, and speaks of a failure`(_ backEnd: BackEnd) throws {
+    func `posts no completion for an unwatched success, but one for a failure`(_ backEnd: BackEnd) throws {
         let bench = try RingBench(backEnd)
         bench.prepare(1) {
             io_uring_prep_nop($0)
@@ -161,7 +161,7 @@ struct RingTests {
             #expect(completions.allSatisfy { $0.result == -ECANCELED })
         }
         Sockets.close(reader)
-        // The other end sees the close now, not when the ring goes.
+        // The other end sees the close now, rather than at the end of the ring.
         #expect(send(writer, [1], 1, Int32(MSG_NOSIGNAL)) == -1 && errno == EPIPE)
     }
 

@@ -1,7 +1,7 @@
 import CRingway
 import Glibc
 
-/// Plain descriptors for the other end of what a ring is tried on.
+/// Plain descriptors for the far end of a ring's operations.
 enum Sockets {
     /// Both ends of a pipe: read from the first, write to the second.
     static func pipePair() -> (Int32, Int32) {

@@ -5,11 +5,11 @@ import Testing
 
 @testable import RingwayRing
 
-/// A kernel that does what a script says.
+/// A kernel that follows a script.
 private struct ScriptedQueue: ~Copyable, SubmissionQueue {
-    /// What it answers to submissions; it takes them once these are used up.
+    /// Results of submissions; once these are used up it accepts them.
     var answers: [Int32]
-    /// Completions that it holds, which it must be rid of before it takes submissions.
+    /// Completions that must be reaped before it accepts submissions.
     var completions = 0
     private(set) var submissions = 0
     private(set) var rests = 0
@@ -95,7 +95,7 @@ struct SubmissionQueueTests {
             bench.ring.submitAll()
             #expect(bench.ring.submitAndWait(nanoseconds: 0) != 0)
         }.join()
-        // What was queued in time goes in from the thread that the ring belongs to.
+        // Submissions are made by the thread that owns the ring.
         #expect(bench.completions(8).count == 8)
     }
 }

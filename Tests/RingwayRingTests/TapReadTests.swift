@@ -31,7 +31,7 @@ struct TapReadTests {
         return tap.relinquish()[0]
     }
 
-    /// The next frame that is not the kernel's own chatter about its new interface.
+    /// The next frame other than the kernel's own frames about its new interface.
     private static func frame(
         _ bench: RingBench, _ buffers: ProvidedBuffers, _ isWanted: (UnsafeRawBufferPointer) -> Bool
     ) -> [UInt8]? {
@@ -54,7 +54,7 @@ struct TapReadTests {
         UInt16(frame[24]) << 8 | UInt16(frame[25])
     }
 
-    /// The kernel's question for the gateway's address, and what it sends once that is answered.
+    /// The kernel's ARP request for the gateway's address, and its frame after the reply.
     private static func exchange(_ backEnd: BackEnd) throws -> (request: [UInt8]?, datagram: [UInt8]?) {
         let tap = try makeTap()
         defer { Sockets.close(tap) }

@@ -5,10 +5,10 @@ import Testing
 
 @Suite("Shares of processor time")
 struct TurnShareTests {
-    /// Nanoseconds that a busy shard's turn lasts.
+    /// The duration of a busy shard's turn, nanoseconds.
     private static let turn: UInt64 = 250_000
 
-    /// A shard that works without ever waiting, with what it has used.
+    /// A shard that works without ever waiting, and its usage.
     private final class BusyShard {
         var share: TurnShare
         var now: UInt64 = 1_000_000
@@ -17,7 +17,7 @@ struct TurnShareTests {
 
         init(_ shares: TurnShares, guest: UInt16) { share = TurnShare(shares, guest: guest) }
 
-        /// Works, and pauses as it is told, until an instant.
+        /// Works, and pauses as required, until an instant.
         func run(until end: UInt64) {
             while now < end {
                 let start = now
@@ -31,7 +31,7 @@ struct TurnShareTests {
         }
     }
 
-    /// A shard that has little to do: one short turn each millisecond.
+    /// A mostly idle shard: one short turn each millisecond.
     private final class ModestShard {
         var share: TurnShare
         var usage = ThreadUsage()
@@ -51,7 +51,7 @@ struct TurnShareTests {
         }
     }
 
-    /// All shards side by side, a millisecond at a time.
+    /// All shards in parallel, a millisecond at a time.
     private func run(_ busy: [BusyShard], beside modest: [ModestShard], from start: UInt64, until end: UInt64) -> UInt64
     {
         var pausedModest: UInt64 = 0
@@ -80,7 +80,7 @@ struct TurnShareTests {
     func aloneTakesAll(busy: Int) {
         let shares = TurnShares(processors: 2)
         let shards = (0..<busy).map { _ in BusyShard(shares, guest: 7) }
-        // Of the same guest: its own quiet shard does not make it wait.
+        // Of the same guest, whose own quiet shard does not make it pause.
         let own = ModestShard(shares, guest: 7)
         _ = run(shards, beside: [own], from: 1_000_000, until: Self.second)
         #expect(shards.allSatisfy { $0.paused == 0 })
@@ -111,7 +111,7 @@ struct TurnShareTests {
         var share = TurnShare(shares, guest: 1)
         var usage = ThreadUsage()
         for turn in UInt64(1)..<4_000 {
-            // All of the time is used, and each turn begins with looking.
+            // All of the time is used, and each turn starts with polling.
             usage.nanoseconds += TurnShareTests.turn
             usage.waits += 1
             shares.note(modest: 2, now: turn * TurnShareTests.turn)

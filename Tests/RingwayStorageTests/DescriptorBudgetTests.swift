@@ -132,7 +132,7 @@ struct DescriptorBudgetTests {
         #expect(second.share.acquire() == .granted)
     }
 
-    @Test func `counts what the process has open that nobody told of`() throws {
+    @Test func `counts descriptors that the process opened without reporting them`() throws {
         let budget = DescriptorBudget(limit: 1_064)
         let member = try Payer(budget)
         budget.note(open: 232)

@@ -61,7 +61,7 @@ struct SlabTests {
     func `knows no handle of a free slot, whichever its generation`(seed: UInt64) throws {
         var noise = SeededNoise(seed: seed)
         let slab = SlabBench(capacity: 2)
-        // More tenants than there are generations, so that the numbers begin again more than once.
+        // More occupants than generations, so that the numbers wrap more than once.
         for tenant in 0..<100_000 {
             let handle = try #require(slab.insert(tenant))
             let isAlone = handle.generation & 1 == 1 && slab.value(handle) == tenant

@@ -1,7 +1,7 @@
 import RingwayStorage
 import Testing
 
-/// A table of elements that a list runs through.
+/// A table whose elements are on a list.
 private final class ListBench {
     struct Element: BitwiseCopyable {
         var value = 0

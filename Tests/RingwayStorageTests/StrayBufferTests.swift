@@ -64,7 +64,7 @@ struct StrayBufferTests {
         var noise = SeededNoise(seed: seed)
         let shards = 3
         let bench = PoolBench(shards: shards, large: 8, small: 8)
-        // Which shard owns each lease now.
+        // The shard that currently owns each lease.
         var owners: [Lease: Int] = [:]
         for _ in 0..<3_000 {
             let shard = noise.below(shards)

@@ -1,8 +1,8 @@
 import RingwayStorage
 
-/// A wheel beside the simplest thing that does the same: a dictionary of deadlines.
+/// A wheel beside the simplest equivalent: a dictionary of deadlines.
 final class TimerBench {
-    /// Nanoseconds in a tick of the wheel: a timer may be this late.
+    /// Nanoseconds in a tick of the wheel: the most that a timer may be late.
     static let tick: UInt64 = 1 << 20
 
     private var wheel: TimerWheel
@@ -28,7 +28,7 @@ final class TimerBench {
         deadlines[timer] = nil
     }
 
-    /// Sets the clock and fires what is due, telling what the wheel did wrong.
+    /// Sets the clock and runs expired timers, returning the wheel's errors.
     func advance(to instant: UInt64) -> (fired: [UInt32], faults: [String]) {
         now = instant
         var fired: [UInt32] = []

@@ -83,7 +83,7 @@ struct TimerWheelTests {
         let bench = TimerBench(now: Self.hour)
         bench.schedule(1, at: .max)
         #expect(bench.advance(to: 2 * Self.hour).fired.isEmpty)
-        // Nobody is woken for it every tick.
+        // The wheel need not be advanced every tick for it.
         #expect((bench.nextDeadline ?? 0) > 2 * Self.hour + Self.second)
     }
 
@@ -136,7 +136,7 @@ struct TimerWheelTests {
         var wakes = 0
         var fired = 0
         while let next = bench.nextDeadline {
-            // A sleeper never has to be woken earlier than it was told.
+            // A sleeper is never woken before its deadline.
             let before = bench.advance(to: max(bench.now, next - 1))
             #expect(before.fired.isEmpty)
             let result = bench.advance(to: max(bench.now, next))

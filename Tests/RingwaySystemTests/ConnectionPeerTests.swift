@@ -24,7 +24,7 @@ import Testing
         #expect(ConnectionPeer.excess(among: peers) == 0)
     }
 
-    @Test func `the kernel vouches for users of unix sockets, and for nobody else`() {
+    @Test func `the kernel names the user of a unix socket only`() {
         var ends: [Int32] = [-1, -1]
         #expect(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0, &ends) == 0)
         let datagrams = socket(AF_INET, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)

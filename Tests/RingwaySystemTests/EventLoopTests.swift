@@ -5,7 +5,7 @@ import Testing
 
 @testable import RingwaySystem
 
-/// A member with one end of a socket pair, which remembers what it was called for.
+/// A member with one end of a socket pair, which records its calls.
 private final class Probe: LoopMember {
     var own: OwnedDescriptor?
     var peer: OwnedDescriptor?
@@ -225,14 +225,14 @@ struct EventLoopTests {
 
     // MARK: Everything at once
 
-    /// Members come, go, are poked, scheduled and closed at random, partly from within their own calls; a model says
-    /// which of them may be called.
+    /// Members are added, removed, written to, scheduled and closed at random, partly from within their own calls; a
+    /// model knows which of them may be called.
     @Test(arguments: 1...40 as ClosedRange<UInt64>)
     func `agrees with a model under one seed`(seed: UInt64) {
         var generator = SeededNoise(seed: seed)
         var members: [Probe] = []
         var poked: Set<ObjectIdentifier> = []
-        /// Takes a member out, and half of the time frees its numbers for the next one.
+        /// Removes a member, and half of the time frees its numbers for the next one.
         func remove(at index: Int) {
             let probe = members.remove(at: index)
             loop.remove(probe)
@@ -272,7 +272,7 @@ struct EventLoopTests {
             turn()
             #expect(loop.registeredCount == members.count)
         }
-        // Every event that has a cause comes.
+        // Every event with a cause is reported.
         for _ in 0..<100 where !poked.isEmpty { turn() }
         #expect(poked.isEmpty, "seed \(seed)")
         loop.removeAll()

@@ -121,7 +121,7 @@ struct WakeupTests {
 
 @Suite("A descriptor with an owner")
 struct OwnedDescriptorTests {
-    /// Whether a number is open, which no other test opens meanwhile: the pipe's other end tells.
+    /// Whether a descriptor is closed, which no other test reuses meanwhile: the pipe's other end shows it.
     private static func isClosed(_ reading: Int32) -> Bool {
         var entry = pollfd(fd: reading, events: Int16(POLLIN), revents: 0)
         return poll(&entry, 1, 0) == 1 && entry.revents & Int16(POLLHUP) != 0

@@ -18,7 +18,7 @@ struct NamedSocketTests {
         return lstat(path, &status) == 0 ? status.st_mode & 0o7777 : 0
     }
 
-    /// Why no listener can be made at a path.
+    /// Why no listener can be created at a path.
     private static func failure(_ path: String) -> String? {
         do throws(SystemError) {
             close(try NamedSocket.listen(path, backlog: 1).take())

@@ -39,7 +39,7 @@ struct AddressRegistryTests {
         #expect(moved.name == "web" && moved.isPresent)
         #expect(replace(2, of: 1) == nil)
         #expect(replace(3, of: 2)?.name == "guest-5")
-        // Four addresses: two are taken and two rest. The one that rests for longest is had again.
+        // Four addresses: two are assigned and two are in quarantine, of which the older one is assigned.
         #expect(replace(4, of: 1)?.ipv4 == IPv4Address(10, 0, 0, 2))
         #expect(try register.admit(Self.mac(3)).ipv4 == IPv4Address(10, 0, 0, 3))
         #expect(try register.admit(Self.mac(4)).ipv4 == IPv4Address(10, 0, 0, 4))
@@ -47,7 +47,7 @@ struct AddressRegistryTests {
         #expect(replace(2, of: 1) == nil)
     }
 
-    @Test func `gives nobody a name that stands for another`() throws {
+    @Test func `gives no guest a name that is another's`() throws {
         var register = try Self.register(StaticLease(mac: Self.mac(9), name: "db"))
         for number: UInt64 in 1...2 { _ = try register.admit(Self.mac(number)) }
         try register.rename(Self.mac(1), "web")
@@ -58,7 +58,7 @@ struct AddressRegistryTests {
         try register.rename(Self.mac(2), "guest-house")
     }
 
-    @Test func `takes the address of whoever has been away for longest when none is left`() throws {
+    @Test func `takes the address of the guest that has been away for longest when none is left`() throws {
         var register = try Self.register()
         for number: UInt64 in 1...4 { _ = try register.admit(Self.mac(number)) }
         #expect(throws: VirtualNetwork.Failure.self) { try register.admit(Self.mac(5)) }
@@ -68,7 +68,7 @@ struct AddressRegistryTests {
         #expect(try register.admit(Self.mac(2)).ipv4 == IPv4Address(10, 0, 0, 3))
     }
 
-    @Test func `keeps a settled address from everybody else`() throws {
+    @Test func `keeps a settled address from other guests`() throws {
         var register = try Self.register(
             StaticLease(mac: Self.mac(9), ipv4: IPv4Address(10, 0, 0, 2), name: "Store"))
         #expect(try register.admit(Self.mac(1)).ipv4 == IPv4Address(10, 0, 0, 3))
@@ -117,7 +117,7 @@ struct AddressRegistryTests {
         #expect(try register.admit(Self.mac(2), preferring: wish).ipv4 == IPv4Address(10, 0, 0, 2))
     }
 
-    @Test func `gives an IPv6 address to whoever uses it first, until that one leaves`() throws {
+    @Test func `gives an IPv6 address to the guest that uses it first, until that guest leaves`() throws {
         var register = try Self.register()
         for number: UInt64 in 1...2 { _ = try register.admit(Self.mac(number)) }
         let address = IPv6Address(high: 0xFD << 56, low: 0x1234)

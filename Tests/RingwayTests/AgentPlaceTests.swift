@@ -5,7 +5,7 @@ import Testing
 
 @testable import Ringway
 
-/// Something that stands for an agent.
+/// A stand-in for an agent.
 private final class Witness {}
 
 private let loopback = IPAddress(IPv4Address(127, 0, 0, 1))
@@ -84,7 +84,7 @@ struct AgentPlaceTableTests {
 
 @Suite("The socket of a forward through an agent")
 struct PlaceSocketTests {
-    /// Whether somebody else can have the port, as servers do.
+    /// Whether another server could bind the port.
     private func canHave(_ port: UInt16, reuse: Bool) -> Bool {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         defer { close(descriptor) }
@@ -122,7 +122,7 @@ struct PlaceSocketTests {
         return port
     }
 
-    @Test func `keeps everybody else out of the port, with and without an agent, and accepts with one only`() throws {
+    @Test func `keeps the port reserved with and without an agent, and accepts with one only`() throws {
         let port = try freePort()
         let place = try PlaceSocket(forward(port))
         for _ in 0..<3 {

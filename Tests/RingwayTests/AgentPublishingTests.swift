@@ -25,12 +25,12 @@ struct AgentPublishingTests {
         arguments: [
             ("loopback", "127.0.0.1:8080", "127.0.0.1"), ("loopback", "0.0.0.0:8080", "127.0.0.1"),
             ("loopback", "[::]:8080", "::1"), ("loopback", "192.0.2.1:8080", nil), ("all", "0.0.0.0:8080", "0.0.0.0"),
-            // The machine's own services are named, or nothing of theirs is had.
+            // Ports of the machine's own services must be allowed explicitly.
             ("all", "0.0.0.0:22", nil), ("loopback", "127.0.0.1:80", nil), ("all:80,all:443", "0.0.0.0:443", "0.0.0.0"),
             ("all:1-65535", "0.0.0.0:22", "0.0.0.0"), ("192.0.2.1:8000-8010", "192.0.2.1:8010", "192.0.2.1"),
             ("192.0.2.1:8000-8010", "192.0.2.1:8011", nil), ("192.0.2.1,[::1]:9000", "[::]:9000", "::1"),
             ("192.0.2.1", "0.0.0.0:8080", "192.0.2.1"), ("::1", "[::1]:8080", "::1"),
-            // A port that the kernel chooses may be any without privilege.
+            // A port chosen by the kernel is always unprivileged.
             ("loopback", "127.0.0.1:0", "127.0.0.1"), ("loopback:8000-8999", "127.0.0.1:0", nil),
         ] as [(String, String, String?)])
     func places(rules: String, wanted: String, place: String?) throws {

@@ -103,7 +103,7 @@ struct LinkTermsTests {
         var later = try Self.register()
         for lease in register.remembered { later.remember(lease) }
         #expect(bindings.refusal(of: Self.web, at: Self.open, in: later)?.contains("by no other link") == true)
-        // A machine with another card takes the name over.
+        // A machine with another card takes over the name.
         _ = try register.admit(Self.other)
         try register.giveName("web", to: Self.other)
         #expect(register.leases[Self.other]?.name == "web" && register.leases[Self.web]?.name == "guest-2")
@@ -129,7 +129,7 @@ struct LinkTermsTests {
         #expect(register.leases[Self.other]?.name == "guest-3")
         #expect(throws: VirtualNetwork.Failure.self) { try register.rename(Self.other, "web", isClaimed: true) }
         #expect(throws: VirtualNetwork.Failure.self) { try register.giveName("web", to: Self.other) }
-        // To say what one is called is no claim where it is so.
+        // Claiming the assigned name has no effect.
         try register.rename(Self.web, "web", isClaimed: true)
         #expect(register.leases[Self.web]?.claimsName == false)
     }

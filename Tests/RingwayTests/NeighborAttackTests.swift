@@ -3,7 +3,7 @@ import Testing
 
 @testable import Ringway
 
-/// What one guest may not do to another through the switch.
+/// Attacks of one guest on another through the switch.
 @Suite(
     "The switch and a hostile neighbour",
     .enabled(if: KernelFeatures.probe()[0].present && KernelFeatures.probe()[2].present))
@@ -33,7 +33,7 @@ struct NeighborAttackTests {
 
     private var prefix: UInt64 { network.plan.ipv6Prefix.high }
 
-    /// An NS without a sender, to the group of the address.
+    /// A neighbour solicitation from the unspecified address, to the solicited-node group.
     private func probe(for target: IPv6Address, by player: Player) -> [UInt8] {
         let group = target.solicitedNodeMulticast
         return Frames.message(135, to: .multicast(group), group, from: player.guest.mac, .unspecified, target: target)
@@ -50,7 +50,7 @@ struct NeighborAttackTests {
         let foreign = [chosen, victim.guest.ipv6, IPv6Address(high: 0xFE80 << 48, low: victim.guest.ipv6.low)]
         for target in foreign { attacker.send(probe(for: target, by: attacker)) }
         try expect("neighborProbesRefused", 3)
-        // The gateway's address is defended by the gateway.
+        // The gateway defends its own address.
         attacker.send(probe(for: network.plan.gatewayIPv6, by: attacker))
         try expect("neighborProbesRefused", 4)
         try expect("neighborAnswers", 1)
@@ -74,7 +74,7 @@ struct NeighborAttackTests {
         #expect(victim.isQuiet)
     }
 
-    @Test func `lets nobody without an address send more than what finds one`() throws {
+    @Test func `lets a guest without an address send only what obtains one`() throws {
         defer { network.stop() }
         attacker.send(
             Frames.message(
@@ -90,7 +90,7 @@ struct NeighborAttackTests {
 
     // MARK: Addresses made of ethernet addresses
 
-    @Test func `gives a machine that comes the addresses of its ethernet address, whoever had them`() throws {
+    @Test func `gives a new machine the addresses of its ethernet address, even if another guest had them`() throws {
         defer { network.stop() }
         let mac = MACAddress(rawValue: 0x5254_0000_0003)
         let addresses = [prefix, 0xFE80 << 48].map {
@@ -138,7 +138,7 @@ struct NeighborAttackTests {
                     target: victim.guest.ipv6))
         }
         try expect("neighborFramesRefused", 8)
-        // A client's questions are the gateway's, and nothing to complain about.
+        // A client's messages go to the gateway only, and are not counted as violations.
         attacker.send(Frames.addressMessage(.discover, from: attacker.guest.mac))
         attacker.send(dhcpv6(to: .multicast(.allNodes), .allNodes, port: 547))
         attacker.send(
@@ -185,13 +185,13 @@ struct NeighborAttackTests {
             attacker.send(fragment(number, at: 64, more: false, port: 68, broadcast: broadcast))
         }
         try expect("neighborFragmentsRefused", 4)
-        // Without a first one that was seen: what it may belong to is not known, unless it is no matter.
+        // Without a first fragment, the protocol is unknown: dropped unless it does not matter.
         attacker.send(fragment(3, at: 64, more: false, port: 0))
         try expect("neighborFragmentsRefused", 5)
         let segment = fragment(3, at: 64, more: false, port: 0, protocolNumber: IPProtocol.tcp)
         attacker.send(segment)
         #expect(victim.receive() == segment)
-        // A second beginning does not wash the first one clean, nor the other way round.
+        // A second first fragment changes nothing, whichever of the two is harmless.
         attacker.send(fragment(4, at: 0, more: true, port: 9))
         #expect(victim.receive() != nil)
         attacker.send(fragment(4, at: 0, more: true, port: 68))
@@ -206,7 +206,7 @@ struct NeighborAttackTests {
         #expect(victim.isQuiet)
     }
 
-    /// A fragment of IPv6 that begins with headers in front of so much data.
+    /// An IPv6 fragment that starts with extension headers and has `count` bytes of data.
     private func fragment6(
         _ number: UInt32, nextHeader: UInt8, at offset: Int = 0, more: Bool = true, _ data: [UInt8]
     ) -> [UInt8] {
@@ -226,7 +226,7 @@ struct NeighborAttackTests {
         defer { network.stop() }
         let rest = [UInt8](repeating: 0, count: 16)
         let answer: [UInt8] = [2, 35, 2, 34, 0, 200, 0, 0] + rest
-        // Destination options, six bytes of padding; then what they are in front of.
+        // Destination options, six bytes of padding; then the next header.
         func options(_ next: UInt8) -> [UInt8] { [next, 0, 1, 4, 0, 0, 0, 0] }
         let udp = IPProtocol.udp
         let icmpv6 = IPProtocol.icmpv6
@@ -235,14 +235,14 @@ struct NeighborAttackTests {
             (icmpv6, [135, 0, 0, 0, 0, 0, 0, 0] + rest), (udp, answer),
             (IPProtocol.destinationOptions, options(udp) + answer),
             (IPProtocol.destinationOptions, options(icmpv6) + [137, 0, 0, 0, 0, 0, 0, 0] + rest),
-            // Not the whole chain of headers.
+            // An incomplete chain of headers.
             (IPProtocol.destinationOptions, options(udp)),
             // A fragment in a fragment.
             (IPProtocol.fragment, [udp, 0, 0, 1, 0, 0, 0, 9] + answer),
         ]
         for (index, first) in firsts.enumerated() {
             attacker.send(fragment6(UInt32(index), nextHeader: first.0, first.1))
-            // What it says that it is, in a later one, nobody reads.
+            // The next header of a later fragment is ignored.
             attacker.send(fragment6(UInt32(index), nextHeader: IPProtocol.tcp, at: 24, more: false, rest))
         }
         try expect("neighborFragmentsRefused", 2 * firsts.count)

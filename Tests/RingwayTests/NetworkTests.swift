@@ -5,7 +5,7 @@ import Testing
 
 @testable import Ringway
 
-/// A network in this process, with guests that only have a link.
+/// A network in this process, with guests that are only links.
 @Suite("A network", .enabled(if: KernelFeatures.probe()[0].present && KernelFeatures.probe()[2].present))
 struct NetworkTests {
     private static func configuration() -> VirtualNetwork.Configuration {
@@ -105,7 +105,7 @@ struct NetworkTests {
         for _ in 0..<5 { #expect(write(end, nonsense, nonsense.count) == nonsense.count) }
         try Self.wait("the frames") { network.statistics(of: guest.id)?["framesFromGuest"] == 5 }
         close(end)
-        // It is not listed any more while its engine still ends.
+        // It is not listed any more while its engine is still ending.
         try Self.wait("the end of the guest's engine") { network.statistics()["buffersLeased"] == 0 }
         #expect(network.guests.isEmpty)
         #expect(network.statistics()["framesFromGuest"] == 5)
@@ -118,7 +118,7 @@ struct NetworkTests {
             var ends: [Int32] = [-1, -1]
             try #require(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0, &ends) == 0)
             try network.listen(on: .socket(ends[0]))
-            // The length, a broadcast's destination, the machine's address, and something that is no packet.
+            // The length, a broadcast destination, the machine's address, and an invalid packet.
             let mac: [UInt8] = [0x52, 0x54, 0, 0, 0, UInt8(number)]
             let frame = [0, 0, 0, 60] + Array(repeating: UInt8(255), count: 6) + mac + Array(repeating: 0, count: 48)
             #expect(send(ends[1], frame, frame.count, 0) == frame.count)
@@ -131,7 +131,7 @@ struct NetworkTests {
             let entries = Mirror(reflecting: network.listeners).descendant("entries")
             places.withLock { $0 = entries.map { Mirror(reflecting: $0).children.count } ?? -1 }
         }
-        // The last is forgotten when another comes.
+        // The last one is evicted by another.
         #expect(places.withLock { $0 } == 1)
     }
 
@@ -153,7 +153,7 @@ struct NetworkTests {
             }
         }
         try round()
-        // Other tests make some meanwhile.
+        // Concurrent tests create some.
         let before = rings()
         for _ in 0..<50 { try round() }
         try Self.wait("the end of \(rings()) rings, \(before) before") { rings() < before + 40 }
@@ -173,7 +173,7 @@ struct NetworkTests {
         let changed = try network.setPublished([forward(ports, to: 81)], owner: "set")
         #expect(changed.removed.map(\.id) == [first.id])
         #expect(changed.added.map(\.forward.guestPorts) == [81...81])
-        // What cannot be had leaves everything as it was, and the port taken.
+        // A failed change leaves everything as it was, and the port held.
         let foreign = PortForward(
             hostAddress: IPAddress(IPv4Address(192, 0, 2, 77)), hostPorts: 9...9, guestPorts: 9...9, transport: .tcp)
         #expect(throws: VirtualNetwork.Failure.self) {

@@ -67,7 +67,7 @@ struct PrivateFileTests {
         }
     }
 
-    @Test(.enabled(if: geteuid() == 0, "root is needed")) func `nor is one of another user, or of everybody`() throws {
+    @Test(.enabled(if: geteuid() == 0, "root is needed")) func `nor is one that others own or can write`() throws {
         try Self.use { directory in
             let path = "\(directory)/a"
             mkdir(path, 0o700)
@@ -76,7 +76,7 @@ struct PrivateFileTests {
             chown(path, 0, 0)
             chmod(path, 0o777)
             #expect(PrivateDirectory.make(path) == "every user may write to it")
-            // As /tmp is: users cannot remove the files of others there.
+            // Sticky, as /tmp: users cannot remove files of others.
             chmod(path, 0o1777)
             #expect(PrivateDirectory.make(path) == nil)
         }

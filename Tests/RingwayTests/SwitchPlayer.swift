@@ -4,7 +4,7 @@ import Testing
 
 @testable import Ringway
 
-/// A guest that the test plays: frames are messages on a pair of sockets, virtio-net headers first.
+/// A guest simulated by the test: frames are messages on a socket pair, virtio-net headers first.
 final class Player {
     let guest: Guest
     private let end: Int32
@@ -22,7 +22,7 @@ final class Player {
 
     func send(_ frame: [UInt8]) { #expect(write(end, frame, frame.count) == frame.count) }
 
-    /// Sends as soon as the link takes it.
+    /// Sends as soon as the link accepts it.
     func send(retrying frame: [UInt8]) {
         for _ in 0..<100_000 {
             if write(end, frame, frame.count) == frame.count { return }
@@ -30,10 +30,10 @@ final class Player {
         }
     }
 
-    /// The next frame that is none of the gateway's own, within half a minute.
+    /// The next frame that is not from the gateway itself, within half a minute.
     func receive() -> [UInt8]? { next(within: 30_000) }
 
-    /// The next DHCP message of the gateway: its type, and the address that it gives.
+    /// The gateway's next DHCP message: its type, and its address.
     func receiveAddress() -> (type: DHCPMessageType, address: IPv4Address)? {
         while let frame = next(within: 30_000, gateways: true) {
             guard frame.count > 54 + 240, frame[Frames.headers + 9] == IPProtocol.udp else { continue }
@@ -49,7 +49,7 @@ final class Player {
         return nil
     }
 
-    /// The next UDP datagram of the gateway's that is no DHCP message.
+    /// The gateway's next UDP datagram that is not DHCP.
     func receiveDatagram(within milliseconds: Int32) -> [UInt8]? {
         while let frame = next(within: milliseconds, gateways: true) {
             guard frame.count > Frames.headers + 28, frame[Frames.headers - 2] == 0x08,
@@ -85,7 +85,7 @@ enum Frames {
         var frame = [UInt8](repeating: 0, count: headers + body)
         frame.withUnsafeMutableBytes { bytes in
             guard let base = bytes.baseAddress else { return }
-            // Verified already, says the virtio-net header, so no checksum is looked at.
+            // Marked as verified in the virtio-net header, so no checksum is checked.
             VirtioNetFields(flags: 2).write(to: base)
             EthernetFields(destination: mac, source: source, etherType: etherType)
                 .write(to: base + VirtioNetHeader.length)
@@ -106,7 +106,7 @@ enum Frames {
         }
     }
 
-    /// A client's DHCP message, about an address or none.
+    /// A client's DHCP message, with an address or none.
     static func addressMessage(_ type: DHCPMessageType, from mac: MACAddress, _ address: IPv4Address? = nil) -> [UInt8]
     {
         make(to: .broadcast, from: mac, etherType: EtherType.ipv4, 28 + 300) { base in
@@ -144,7 +144,7 @@ enum Frames {
         }
     }
 
-    /// An ICMPv6 message of so many bytes, without a checksum.
+    /// An ICMPv6 message of `count` bytes, without a checksum.
     static func message(
         _ type: UInt8, to mac: MACAddress, _ destination: IPv6Address, from source: MACAddress, _ address: IPv6Address,
         target: IPv6Address

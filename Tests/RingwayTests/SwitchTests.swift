@@ -32,7 +32,7 @@ struct SwitchTests {
             to: two.guest.mac, two.guest.ipv4, from: one.guest.mac, one.guest.ipv4, port: port, payload: payload)
     }
 
-    /// Waits until guest one has counted something.
+    /// Waits until guest one's counter has a value.
     private func expect(_ counter: String, _ count: Int = 1) throws {
         for _ in 0..<6_000 {
             if network.statistics(of: one.guest.id)?[counter] == count { return }
@@ -44,7 +44,7 @@ struct SwitchTests {
     @Test("carries a frame whole", arguments: [1, 1_400, 20_000, 65_000])
     func carry(payload: Int) throws {
         defer { network.stop() }
-        // Longer than the MTU: a super-frame of datagrams that the sender left in one piece.
+        // Longer than the MTU: a super-frame of datagrams.
         var frame = datagram(payload: payload)
         if payload > 1_472 {
             frame[0] = 1
@@ -58,7 +58,7 @@ struct SwitchTests {
         try expect("framesToNeighbors")
     }
 
-    @Test func `tells nobody but the one it is for`() throws {
+    @Test func `delivers a frame to its destination only`() throws {
         defer { network.stop() }
         let three = try Player(network, 3)
         one.send(datagram())
@@ -66,7 +66,7 @@ struct SwitchTests {
         #expect(three.isQuiet)
     }
 
-    @Test func `asks everybody who has an address`() throws {
+    @Test func `floods a request for an address`() throws {
         defer { network.stop() }
         let three = try Player(network, 3)
         let question = Frames.addressRequest(
@@ -74,7 +74,7 @@ struct SwitchTests {
         one.send(question)
         #expect(two.receive() == question)
         #expect(three.receive() == question)
-        // Whoever has the address answers, and not the gateway.
+        // The address's holder answers, and not the gateway.
         #expect(network.statistics()["arpAnswers"] == 0)
     }
 
@@ -104,13 +104,13 @@ struct SwitchTests {
         one.send(Frames.addressMessage(.request, from: mac, offer.address))
         #expect(try #require(one.receiveAddress()) == (.ack, offer.address))
         #expect(network.guests.first?.ipv4 == offer.address)
-        // It may speak from the new one, and no longer from the former.
+        // It may send from the new one, and no longer from the former.
         one.send(Frames.datagram(to: two.guest.mac, two.guest.ipv4, from: mac, offer.address))
         #expect(two.receive() != nil)
         one.send(Frames.datagram(to: two.guest.mac, two.guest.ipv4, from: mac, former))
         try expect("droppedSpoofedSource")
         try expect("dhcpDeclines")
-        // Its port leads to the new address.
+        // Its port is forwarded to the new address.
         let client = socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
         defer { close(client) }
         var target = sockaddr_in()
@@ -146,7 +146,7 @@ struct SwitchTests {
                 for: two.guest.ipv4, from: one.guest.mac, sender: MACAddress(rawValue: 0x5254_0000_0077),
                 one.guest.ipv4))
         try expect("droppedSpoofedSource", 2)
-        // That another guest's address is one's own.
+        // Claims another guest's address.
         one.send(
             Frames.message(
                 136, to: two.guest.mac, two.guest.ipv6, from: one.guest.mac, one.guest.ipv6, target: two.guest.ipv6))
@@ -192,14 +192,14 @@ struct SwitchTests {
             count += 100
         }
         #expect(network.statistics(of: one.guest.id)?["neighborInboxFull"] ?? 0 > 0)
-        // The gateway still answers whom it can.
+        // The gateway still answers requests for other addresses.
         one.send(
             retrying: Frames.addressRequest(
                 for: IPv4Address(192, 168, 127, 1), from: one.guest.mac, sender: one.guest.mac, one.guest.ipv4))
         try expect("arpAnswers")
     }
 
-    @Test func `joins nobody when guests are isolated`() throws {
+    @Test func `forwards nothing when guests are isolated`() throws {
         network.stop()
         let network = try Self.makeNetwork(isolate: true)
         defer { network.stop() }

@@ -14,7 +14,7 @@ struct VPNKitHandshakeTests {
         return handshake.receive([command] + identifier + rest)
     }
 
-    @Test func `greets whoever speaks the protocol, and reads not one byte too many`() {
+    @Test func `accepts a client of the protocol, and reads not one byte too many`() {
         var handshake = VPNKitHandshake()
         #expect(handshake.wanted == 49)
         #expect(handshake.receive(Array(Self.greeting.prefix(20))) == .wait)
@@ -28,7 +28,7 @@ struct VPNKitHandshakeTests {
         #expect(handshake.wanted == 41)
     }
 
-    @Test func `hangs up on whoever does not`() {
+    @Test func `closes the connection of another client`() {
         var handshake = VPNKitHandshake()
         let action = handshake.receive([UInt8](repeating: 0x20, count: 49))
         #expect(action == .refuse([], reason: "it does not speak VPNKit's protocol"))

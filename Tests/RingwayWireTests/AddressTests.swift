@@ -61,7 +61,7 @@ import Testing
 }
 
 @Suite("IPv6 address") struct IPv6AddressTests {
-    /// Text as people write it (RFC 4291 §2.2) and as we do (RFC 5952).
+    /// Text in all forms of RFC 4291 §2.2, and in canonical form (RFC 5952).
     @Test(arguments: [
         ("::", "::"), ("::1", "::1"), ("1::", "1::"), ("0:0:0:0:0:0:0:1", "::1"),
         ("ABCD:EF01:2345:6789:ABCD:EF01:2345:6789", "abcd:ef01:2345:6789:abcd:ef01:2345:6789"),
@@ -92,7 +92,7 @@ import Testing
     @Test func `every address survives the text`() throws {
         var noise = SeededNoise(seed: 6)
         for _ in 0..<2_000 {
-            // Masks make runs of zero groups of every length and place.
+            // Masks make runs of zero groups of every length and position.
             let masks = noise.next()
             var halves: [UInt64] = [noise.next(), noise.next()]
             for group in 0..<8 where masks >> UInt64(group) & 1 == 0 {

@@ -6,7 +6,7 @@ import Testing
 @Suite("Capture files") struct CaptureTests {
     private let first: UInt64 = 1_700_000_000_123_456_789
 
-    /// Every frame that Linux sent, a microsecond apart, to and from in turn.
+    /// Every frame that Linux sent, a microsecond apart, in alternating directions.
     private func capture(_ frames: [[UInt8]]) -> [UInt8] {
         var file = written(CaptureWriter.fileHeaderLength) { CaptureWriter.writeFileHeader(to: $0) }
         for (index, frame) in frames.enumerated() {

@@ -49,7 +49,7 @@ import Testing
         #expect(message { _ in }.count == 300)
     }
 
-    /// What busybox's udhcpc asks with.
+    /// The request of busybox's udhcpc.
     @Test func `reads a client's request`() throws {
         var bytes = written(240, DHCPFields(op: 1, xid: 7, chaddr: MACAddress(rawValue: 0x0242_AC11_0002)).write(to:))
         bytes += hex(

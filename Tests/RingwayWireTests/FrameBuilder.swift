@@ -1,6 +1,6 @@
 import RingwayWire
 
-/// Frames as tests want them: valid unless a test spoils them.
+/// Valid frames, unless a test corrupts them.
 struct FrameBuilder {
     var virtio = VirtioNetFields(flags: 0)
     var ethernet = EthernetFields(
@@ -14,7 +14,7 @@ struct FrameBuilder {
     /// Behind the IPv6 header; the first byte of each must name the next.
     var extensionHeaders: [UInt8] = []
     var firstHeader: UInt8?
-    /// Behind the IP packet, as short ethernet frames have it.
+    /// After the IP packet, as in short ethernet frames.
     var padding = 0
 
     static func ipv4() -> FrameBuilder { FrameBuilder() }
@@ -112,7 +112,7 @@ extension [UInt8] {
         return copy
     }
 
-    /// A copy of a frame with IPv4 header bytes replaced and the header's checksum put right again.
+    /// A copy of a frame with IPv4 header bytes replaced and the header's checksum corrected.
     func replacingInIPv4(at offset: Int, with bytes: UInt8...) -> [UInt8] {
         var copy = self
         copy.replaceSubrange(26 + offset..<26 + offset + bytes.count, with: bytes)

@@ -2,11 +2,11 @@ import RingwayWire
 import TestSupport
 import Testing
 
-/// Frames nobody meant. What follows the frame in memory is unmapped, so that to read beyond it is to crash.
+/// Random frames. The memory after the frame is unmapped, so that reads beyond it crash.
 @Suite("Frames of noise") struct FrameNoiseTests {
     private let buffer = GuardedBuffer(capacity: 8_192)
 
-    /// Whatever is accepted must lie inside the frame.
+    /// Everything accepted must lie inside the frame.
     private func check(_ frame: [UInt8]) -> DropReason {
         var summary = FrameSummary()
         let reason = FrameSummary.parse(buffer.place(frame), into: &summary)
@@ -43,7 +43,7 @@ import Testing
             for _ in 0..<noise.next() % 4 {
                 frame[26 + Int(noise.next() % UInt64(frame.count - 26))] = UInt8(truncatingIfNeeded: noise.next())
             }
-            // The header's own checksum would hide what is behind it.
+            // A wrong header checksum would hide everything behind it.
             if frame[24] == 0x08, frame[25] == 0x00 { frame = frame.replacingInIPv4(at: 1, with: frame[27]) }
             if noise.next() % 4 == 0 { frame.removeLast(Int(noise.next() % UInt64(frame.count))) }
             if check(frame) == .none { accepted += 1 }

@@ -1,7 +1,7 @@
 import RingwayWire
 import Testing
 
-/// One malformed frame, or more, for each reason that `FrameSummary.parse` gives.
+/// At least one malformed frame for each reason of `FrameSummary.parse`.
 @Suite("Refused frames") struct FrameRefusalTests {
     struct Malformed: CustomTestStringConvertible, Sendable {
         let testDescription: String

@@ -25,7 +25,7 @@ import Testing
     }
 
     @Test func `of a datagram shorter than its packet`() {
-        // What follows the datagram is UDP options (RFC 9868), which neither length nor checksum covers.
+        // The datagram is followed by UDP options (RFC 9868), which neither length nor checksum covers.
         var datagram = written(8, UDPFields(sourcePort: 1, destinationPort: 2, payloadLength: 2).write(to:)) + [5, 6]
         FrameBuilder.ipv4().complete(&datagram, IPProtocol.udp, at: 6)
         let (reason, summary) = parse(FrameBuilder.ipv4().frame(IPProtocol.udp, datagram + [9, 9, 9, 9]))
@@ -65,7 +65,7 @@ import Testing
         let (reason, summary) = parse(FrameBuilder.ipv4().frame(47, [1, 2, 3]))
         #expect(reason == .none && summary.kind == .otherProtocol && summary.protocolNumber == 47)
         #expect(summary.payloadOffset == 34 && summary.payloadLength == 3)
-        // ICMP of the other family is such a protocol.
+        // ICMP of the other family is an unsupported protocol.
         #expect(parse(FrameBuilder.ipv4().frame(58, [1])).summary.kind == .otherProtocol)
         #expect(parse(FrameBuilder.ipv6().frame(1, [1])).summary.kind == .otherProtocol)
     }

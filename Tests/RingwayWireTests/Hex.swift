@@ -14,7 +14,7 @@ func hex(_ hexadecimal: String) -> [UInt8] {
     return values
 }
 
-/// The bytes that `write` leaves in a buffer of `count`, which it finds full of noise.
+/// The bytes that `write` leaves in a buffer of `count` random bytes.
 func written(_ count: Int, _ write: (UnsafeMutableRawPointer) -> Void) -> [UInt8] {
     [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
         buffer.initialize(repeating: 0xA5)

@@ -58,7 +58,7 @@ import Testing
         let kinds: [UInt8] = [0, 43, 44, 60]
         for _ in 0..<500 {
             var bytes = noise.bytes(Int(noise.next() % 200))
-            // Small lengths and known kinds make the walk go deep.
+            // Small lengths and known types make parsing go deep.
             for index in stride(from: 0, to: bytes.count - 1, by: 8) {
                 bytes[index] = kinds[Int(bytes[index] & 3)]
                 bytes[index + 1] &= 1

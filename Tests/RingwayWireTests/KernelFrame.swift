@@ -1,7 +1,7 @@
 import RingwayWire
 import Testing
 
-/// What Linux 6.18 sent through a veth pair with its offloads off: every checksum is the kernel's own.
+/// Frames that Linux 6.18 sent through a veth pair without offloads: every checksum is the kernel's own.
 struct KernelFrame: CustomTestStringConvertible, Sendable {
     let testDescription: String
     let kind: FrameSummary.Kind

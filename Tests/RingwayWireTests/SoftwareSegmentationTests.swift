@@ -2,15 +2,15 @@ import RingwayWire
 import TestSupport
 import Testing
 
-/// A frame as a virtio-net driver hands it over, and what must become of it, worked out the slow way.
+/// A frame as passed on by a virtio-net driver, and the expected result, computed the simple way.
 private struct Offloaded {
     /// From the virtio-net header on.
     var frame: [UInt8]
-    /// Where the first piece ends.
+    /// The end of the first piece.
     var cut: Int
     var expected: [[UInt8]]
 
-    /// A super-frame of TCP or UDP with a checksum left to be done.
+    /// A TCP or UDP super-frame with a partial checksum.
     static func superFrame(isIPv6: Bool, isTCP: Bool, payload: Int, size: Int, _ noise: inout SeededNoise) -> Offloaded
     {
         var builder = isIPv6 ? FrameBuilder.ipv6() : FrameBuilder.ipv4()
@@ -100,7 +100,7 @@ extension [UInt8] {
     private let head = GuardedBuffer(capacity: 70_000)
     private let rest = GuardedBuffer(capacity: 70_000)
 
-    /// The wire frames of a frame whose pieces each end where unmapped memory begins.
+    /// The wire frames of a frame whose pieces each end at unmapped memory.
     private func cut(_ frame: [UInt8], at place: Int) -> (refusal: SoftwareSegmentation.Refusal, frames: [[UInt8]]) {
         let first = head.place(Array(frame[..<place]))
         let second = rest.place(Array(frame[place...]))
@@ -230,7 +230,7 @@ extension [UInt8] {
         #expect(cut(more, at: more.count).refusal == .segmentsTooSmall)
     }
 
-    @Test("headers of noise make nobody read or write beyond a frame", arguments: [UInt64](1...40))
+    @Test("random headers cause no read or write beyond a frame", arguments: [UInt64](1...40))
     func noise(seed: UInt64) {
         var noise = SeededNoise(seed: seed)
         for _ in 0..<50 {
@@ -238,7 +238,7 @@ extension [UInt8] {
                 isIPv6: noise.next() % 2 == 0, isTCP: noise.next() % 2 == 0, payload: 300, size: 100, &noise
             ).frame
             for _ in 0...noise.next() % 3 {
-                // Mostly the headers that are looked at.
+                // Mostly the headers that are parsed.
                 let place = Int(noise.next() % (noise.next() % 2 == 0 ? 12 : 80))
                 frame[place] = UInt8(truncatingIfNeeded: noise.next())
             }

@@ -2,7 +2,7 @@ import Foundation
 import RingwaySimulation
 import Testing
 
-/// What the fuzzer starts from and what it once found: played again on every run of the tests.
+/// The fuzzer's initial inputs and former findings, replayed on every test run.
 @Suite("The fuzzer's corpus")
 struct CorpusTests {
     private static var directory: URL {
@@ -26,7 +26,7 @@ struct CorpusTests {
             let recorder = Recorder()
             let report = Simulation.run(seed: seed, recorder: recorder)
             let frames = recorder.script.withUnsafeBytes { ScriptedNetwork.run($0) }
-            // Timers may run a little earlier, so the count is near, not equal.
+            // Timers may run a little earlier, so the count is close, not equal.
             #expect(frames * 10 > report.framesToGuest * 5, "seed \(seed)")
         }
     }

@@ -4,7 +4,7 @@ import Testing
 /// Whole connections over faulty links. `tools/simulate --seed N` replays a seed that fails here, with a trace.
 @Suite("Simulated connections")
 struct SeedTests {
-    /// Seeds per test case, so that cases run beside each other.
+    /// Seeds per test case, so that cases run in parallel.
     private static let batch: UInt64 = 50
     private static var batchCount: UInt64 {
         // Without optimisation a seed takes some fifty times as long.
@@ -23,7 +23,7 @@ struct SeedTests {
         }
     }
 
-    /// The congestion control that is not the default keeps the same promises.
+    /// The other congestion control has the same properties.
     @Test func `streams arrive whole with CUBIC, too`() {
         for seed in 1...Self.batch {
             let report = Simulation.run(seed: seed, usesCubic: true)

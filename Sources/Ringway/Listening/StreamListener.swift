@@ -15,7 +15,7 @@ final class StreamListener: GuestListener {
     private let file: SocketFile?
     private let framing: StreamFraming
     private let place: ListenerPlace
-    /// In order of arrival.
+    /// The oldest first.
     private var pending: [Pending] = []
     private let mostPending: Int
     private var isClosed = false

@@ -43,7 +43,7 @@ enum AgentHelp {
           --host <host>           Connect to the host: vsock:CID:PORT, where CID 2 is the host of a virtual machine, or \
         unix:PATH for a host in another namespace of the same machine.
           --listen <host>         Wait for the host to connect, as behind Firecracker's or cloud-hypervisor's vsock: \
-        vsock:CID:PORT or unix:PATH. Whoever else than CID connects is turned away; the host is CID 2.
+        vsock:CID:PORT or unix:PATH. Connections from other CIDs than CID are refused; the host is CID 2.
           --token-file <file>     Show the first line of this file to the host, which lets no agent in without it when \
         it was started with --agent-token.
           --name <name>           What the guest is called: its name on the host's network, and in "ringway publish \

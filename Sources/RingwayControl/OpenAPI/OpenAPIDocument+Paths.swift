@@ -310,7 +310,7 @@ extension OpenAPIDocument {
           "/v1/diagnostics": {
             "get": {
               "operationId": "diagnostics",
-              "summary": "What somebody who is to help wants to know; no secrets are in it.",
+              "summary": "What a report of a problem needs; it contains no secrets.",
               "responses": {
                 "200": {
                   "description": "The bundle.",

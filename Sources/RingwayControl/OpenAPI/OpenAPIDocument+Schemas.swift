@@ -220,8 +220,8 @@ extension OpenAPIDocument {
               },
               "remoteAddress": {
                 "type": "string",
-                "description": "Whom the guest speaks to, unix:PATH for a socket of the host's; null for a UDP port \#
-        or a ping, which speak to anybody.",
+                "description": "The address of the guest's peer, unix:PATH for a socket of the host's; null for \#
+        a UDP port or a ping, which have no single peer.",
                 "nullable": true
               },
               "hostAddress": {

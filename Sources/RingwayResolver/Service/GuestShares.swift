@@ -14,7 +14,7 @@ struct GuestShares<Holder: AnyObject> {
         fileprivate let units: Int
     }
 
-    /// One guest's holders, numbered in order of arrival.
+    /// One guest's holders, numbered in the order in which they were added.
     private struct Line {
         var used = 0
         var holders: [UInt64: Holder] = [:]

@@ -2,7 +2,7 @@ import Foundation
 import Ringway
 import Testing
 
-/// A directory with a file of noise, and a web server on the host's loopback that has it.
+/// A directory with a file of random bytes, served by a web server on the host's loopback.
 final class Bed {
     let directory: String
     private let noise: Data
@@ -20,7 +20,7 @@ final class Bed {
         port = server.firstLine()
     }
 
-    /// Makes a bed, uses it and removes it, whatever becomes of the test.
+    /// Creates a bed, uses it and removes it, even if the test fails.
     static func use(byteCount: Int = 4 << 20, _ body: (Bed) async throws -> Void) async throws {
         let bed = try Bed(byteCount: byteCount)
         defer { try? FileManager.default.removeItem(atPath: bed.directory) }
@@ -38,8 +38,8 @@ final class Bed {
         ["curl", "--silent", "--show-error", "--fail", "--noproxy", "*", "--max-time", "20", "--output", path, url]
     }
 
-    /// Has a machine fetch the file from the host's loopback, by name, and fetches it from the machine at a port of the
-    /// host's.
+    /// Makes a machine fetch the file from the host's loopback, by name, and fetches it from the machine through a port
+    /// of the host.
     func carry(by machine: Machine, publishedAt published: UInt16) throws {
         try machine.run(Self.curl("http://host.ringway.internal:\(port)/noise", to: directory + "/received"))
         #expect(FileManager.default.contents(atPath: directory + "/received") == noise)

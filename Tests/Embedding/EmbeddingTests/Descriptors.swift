@@ -1,6 +1,6 @@
 import Glibc
 
-/// Two connected sockets that no program inherits unless it is given one.
+/// Two connected sockets, close-on-exec.
 func makeSocketPair() throws -> (Int32, Int32) {
     var ends: [Int32] = [-1, -1]
     guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0, &ends) == 0 else {
@@ -11,7 +11,7 @@ func makeSocketPair() throws -> (Int32, Int32) {
 
 /// Receives a descriptor that another process sends over a socket (SCM_RIGHTS).
 func receiveDescriptor(from socket: Int32) throws -> Int32 {
-    // The header of a control message, a descriptor, and what fills up the word (cmsg(3)).
+    // The header of a control message, a descriptor, and padding (cmsg(3)).
     var control = [UInt64](repeating: 0, count: 3)
     var byte: UInt8 = 0
     let received = withUnsafeMutableBytes(of: &byte) { byte in

@@ -3,17 +3,17 @@ import Glibc
 import Ringway
 import Testing
 
-/// What a launcher does with `import Ringway` and nothing else, with machines that are network namespaces.
+/// A launcher with `import Ringway` and nothing else; its machines are network namespaces.
 ///
-/// One at a time, because what is asked of the process is about all of it.
+/// Serialized, because some tests examine the whole process.
 @Suite(
     "A launcher", .serialized, .timeLimit(.minutes(2)),
     .enabled(if: Machine.obstacle == nil, "\(Machine.obstacle ?? "")"))
 struct EmbeddingTests {
-    /// The three ways in which a launcher meets a machine.
+    /// The three ways in which a launcher attaches a machine.
     enum Way: CaseIterable { case socket, tap, path }
 
-    /// Starts a machine, attaches it, and returns when its network knows it.
+    /// Starts a machine, attaches it, and returns when its network lists it.
     static func start(_ way: Way, on network: VirtualNetwork, _ bed: Bed) async throws -> (Machine, Guest) {
         let events = network.events
         let machine: Machine

@@ -1,25 +1,24 @@
 import Glibc
 import Ringway
 
-// What a launcher of machines has to do with a network. The article "Embed Ringway in a launcher" shows it piece by
-// piece.
+// A launcher's use of a network. The article "Embed Ringway in a launcher" shows it piece by piece.
 
-/// Why the launcher could not go on.
+/// Why the launcher failed.
 struct LauncherFailure: Error, CustomStringConvertible {
     let description: String
 
     init(_ description: String) { self.description = description }
 }
 
-/// A network that keeps an address and a name for one machine.
+/// A network that reserves an address and a name for one machine.
 func makeNetwork(for mac: MACAddress) throws -> VirtualNetwork {
     var configuration = VirtualNetwork.Configuration()
     configuration.leases = [StaticLease(mac: mac, ipv4: IPv4Address(192, 168, 127, 20), name: "web")]
     return try VirtualNetwork(configuration)
 }
 
-/// Attaches a machine by a pair of sockets, and returns the end that is the machine's: a descriptor for its
-/// `-netdev stream,id=net,addr.type=fd,addr.str=N`.
+/// Attaches a machine by a socket pair, and returns the machine's end: a descriptor for its `-netdev
+/// stream,id=net,addr.type=fd,addr.str=N`.
 func attachBySocket(to network: VirtualNetwork) throws -> Int32 {
     var ends: [Int32] = [-1, -1]
     guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0, &ends) == 0 else {
@@ -29,12 +28,12 @@ func attachBySocket(to network: VirtualNetwork) throws -> Int32 {
     return ends[1]
 }
 
-/// Attaches a machine or a namespace by a TAP that is open already.
+/// Attaches a machine or a namespace by an open TAP.
 func attach(tap descriptor: Int32, to network: VirtualNetwork) throws {
     try network.listen(on: .tap(queues: [descriptor]))
 }
 
-/// Publishes a port of the machine's on the host's loopback, and returns the port that was free there.
+/// Publishes a port of the machine on the host's loopback, and returns the chosen host port.
 func publish(_ port: UInt16, of machine: GuestSelector, on network: VirtualNetwork) throws -> UInt16 {
     let published = try network.publish(
         PortForward(
@@ -43,7 +42,7 @@ func publish(_ port: UInt16, of machine: GuestSelector, on network: VirtualNetwo
     return published.forward.hostPorts.lowerBound
 }
 
-/// The next machine that comes; `nil` when the network ends before that.
+/// The next attached machine; `nil` if the network ends before.
 func nextGuest(_ events: AsyncStream<VirtualNetwork.Event>) async -> Guest? {
     for await event in events {
         if case .guestAttached(let guest) = event { return guest }
@@ -51,7 +50,7 @@ func nextGuest(_ events: AsyncStream<VirtualNetwork.Event>) async -> Guest? {
     return nil
 }
 
-/// One line of how a machine is doing; `nil` when it has gone.
+/// One line about a machine's traffic; `nil` if it was detached.
 func load(of guest: Guest, on network: VirtualNetwork) -> String? {
     guard let statistics = network.statistics(of: guest.id) else { return nil }
     let received = statistics["octetsToGuest"]

@@ -4,21 +4,21 @@ import Ringway
 
 /// A machine of the tests: a network namespace with an interface, curl and a web server.
 final class Machine {
-    /// How it meets its network.
+    /// The kind of its link.
     enum Link {
-        /// Its frames go over this socket.
+        /// A socket for its frames.
         case socket(Int32)
-        /// It hands over its TAP.
+        /// It passes its TAP's descriptor.
         case tap
         /// It connects to the socket at the path.
         case path(String)
     }
 
     static let mac = MACAddress(rawValue: 0x5254_0012_3456)
-    /// What `makeNetwork` keeps for it.
+    /// The address that `makeNetwork` reserves for it.
     static let address = IPv4Address(192, 168, 127, 20)
 
-    /// Why there can be no machines here; `nil` when there can.
+    /// Why no machines can be started here; `nil` if they can.
     static let obstacle: String? = {
         if access("/dev/net/tun", R_OK | W_OK) != 0 { return "there is no /dev/net/tun" }
         let canIsolate = (try? Program.run(["unshare", "--map-root-user", "--net", "--mount", "true"])) != nil
@@ -26,12 +26,12 @@ final class Machine {
     }()
 
     private let program: Program
-    /// What the TAP comes over; when it is closed the machine ends.
+    /// The socket through which the TAP's descriptor is passed; the machine ends when it is closed.
     private var line: Int32?
 
-    /// Starts a machine whose web server has the files of a directory; returns when it is set up.
+    /// Starts a machine whose web server serves a directory; returns when it is set up.
     ///
-    /// - Parameter link: a descriptor in it is adopted.
+    /// - Parameter link: its descriptor is adopted.
     init(_ link: Link, on network: VirtualNetwork, directory: String) throws {
         let input: Int32?
         let word: String
@@ -42,7 +42,7 @@ final class Machine {
             let (ours, theirs) = try makeSocketPair()
             (input, word, line) = (theirs, "tap", ours)
         }
-        // It is the machine's from now on, so that its end is the connection's.
+        // Owned by the machine from now on, so that its end closes the connection.
         defer { if let input { close(input) } }
         program = try Program(
             [
@@ -54,13 +54,13 @@ final class Machine {
 
     deinit { if let line { close(line) } }
 
-    /// The descriptor of the TAP that it hands over.
+    /// The descriptor of its TAP.
     func receiveTap() throws -> Int32 {
         guard let line else { throw LauncherFailure("the machine keeps its frames") }
         return try receiveDescriptor(from: line)
     }
 
-    /// Runs a program inside.
+    /// Runs a program inside the machine.
     func run(_ arguments: [String]) throws {
         try Program.run(
             [
@@ -68,10 +68,10 @@ final class Machine {
             ] + arguments)
     }
 
-    /// Pulls the plug.
+    /// Kills the machine.
     func kill() { program.kill() }
 
-    /// Waits until the machine has ended, because its link has.
+    /// Waits until the machine has ended after its link did.
     func waitForEnd() throws {
         if let line { shutdown(line, Int32(SHUT_RDWR)) }
         try program.waitForEnd()

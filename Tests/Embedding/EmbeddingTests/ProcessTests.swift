@@ -5,10 +5,10 @@ import Synchronization
 import Testing
 
 extension EmbeddingTests {
-    /// What a network leaves alone of the process that it lives in.
+    /// What a network does not change in its process.
     @Suite("leaves of its process", .serialized)
     struct ProcessTests {
-        /// Has a network carry traffic, by whatever it is driven.
+        /// Makes a network carry traffic, in any way.
         private func useNetwork(_ meanwhile: () -> Void = {}) async throws {
             try await Bed.use(byteCount: 1 << 16) { bed in
                 let network = try makeNetwork(for: Machine.mac)
@@ -22,13 +22,13 @@ extension EmbeddingTests {
             }
         }
 
-        /// The kernel's account of the signals that this process catches, ignores and blocks.
+        /// The signals that this process catches, ignores and blocks, from /proc.
         private static func signals() throws -> [Substring] {
             try String(contentsOfFile: "/proc/thread-self/status", encoding: .utf8).split(separator: "\n")
                 .filter { $0.hasPrefix("SigCgt") || $0.hasPrefix("SigIgn") }
         }
 
-        /// What each open descriptor is.
+        /// The file of each open descriptor.
         private static func descriptors() throws -> [String: String] {
             var files: [String: String] = [:]
             for number in try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd") {
@@ -55,17 +55,17 @@ extension EmbeddingTests {
             let during = Mutex([String]())
             try await useNetwork { during.withLock { $0 = (try? Self.networkThreads()) ?? [] } }
             #expect(!during.withLock { $0.isEmpty })
-            // A thread that has been joined may be listed for a moment yet.
+            // A joined thread may be listed a moment longer.
             for _ in 0..<1_000 where try !Self.networkThreads().isEmpty { usleep(5_000) }
             #expect(try Self.networkThreads() == [])
         }
 
         @Test func `no descriptor`() async throws {
-            // What Foundation opens for itself when it starts the first program.
+            // Foundation opens descriptors of its own when it starts the first program.
             try Program.run(["true"])
             let before = try Self.descriptors()
             try await useNetwork()
-            // Foundation closes what it watched the last program by a moment after it has told of its end.
+            // Foundation closes its descriptors for a program a moment after it has reported the end.
             var after = try Self.descriptors()
             for _ in 0..<1_000 where after.contains(where: { before[$0.key] != $0.value }) {
                 usleep(5_000)

@@ -1,17 +1,17 @@
 import Foundation
 import Glibc
 
-/// A program that a test has started. It ends at the latest when its standard input is closed, and so with the test.
+/// A program started by a test. It ends when its standard input is closed, and so with the test at the latest.
 final class Program {
     private let process = Process()
     private let output = Pipe()
-    /// Standard input of a program that is not told anything.
+    /// Standard input without data.
     private let silence = Pipe()
     private let end = DispatchSemaphore(value: 0)
 
-    /// Starts a program that is looked for as a shell does.
+    /// Starts a program, searching PATH.
     ///
-    /// - Parameter input: its standard input; `nil` for one that never says anything.
+    /// - Parameter input: its standard input; `nil` for one without data.
     init(_ arguments: [String], input: FileHandle? = nil) throws {
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = arguments
@@ -25,7 +25,7 @@ final class Program {
 
     var identifier: Int32 { process.processIdentifier }
 
-    /// What it says first.
+    /// Its first line of output.
     func firstLine() -> String {
         var line = Data()
         while line.last != UInt8(ascii: "\n") {
@@ -48,16 +48,16 @@ final class Program {
         }
     }
 
-    /// Ends it without a word.
+    /// Kills it.
     func kill() { Glibc.kill(process.processIdentifier, SIGKILL) }
 
-    /// Closes its standard input and waits for the end that this brings.
+    /// Closes its standard input and waits for its end.
     func stop() throws {
         try silence.fileHandleForWriting.close()
         try waitForEnd()
     }
 
-    /// At once, because Foundation keeps them for as long as it likes.
+    /// Closed explicitly, because Foundation may keep them open.
     private func closePipes() {
         for pipe in [silence, output] {
             for end in [pipe.fileHandleForReading, pipe.fileHandleForWriting] { try? end.close() }

@@ -6,7 +6,7 @@ import RingwayRing
 import RingwayWire
 import Testing
 
-/// What can go wrong on a link that is a socket.
+/// Errors of a link that is a socket.
 @Suite("Links that are sockets", .tags(.kernel))
 struct SocketLinkTests {
     private static let streams = Carrier.sockets.filter { $0.framing != .datagram }
@@ -25,7 +25,7 @@ struct SocketLinkTests {
             slow.read()
             if !hasStopped, slow.received > 4 << 20 {
                 hasStopped = true
-                // As long as retransmissions take to begin.
+                // As long as it takes until retransmissions start.
                 for _ in 0..<100 {
                     slow.serve()
                     usleep(10_000)
@@ -70,7 +70,8 @@ struct SocketLinkTests {
             Issue.record("another event came first")
             return
         }
-        // Whether receiving or sending finds out first: the engine tells at once, and counts when nothing is received.
+        // Whether the receive or the send fails first: the event is immediate, and the counter follows when nothing is
+        // received.
         #expect(guest.reaches("linkFramesTruncated", 1))
         guest.engine.stop()
         #expect(HostEnd.receive(client).errno == ECONNRESET)
@@ -101,7 +102,8 @@ struct SocketLinkTests {
             Issue.record("another event came first")
             return
         }
-        // An advertisement may be on its way at that moment: then its failure is found out first, or that nobody read it.
+        // An advertisement may be in flight at that moment: then its failure, or a close with unread data, is seen
+        // first.
         #expect([0, EPIPE, ECONNRESET].contains(errno))
         #expect(guest.count("linkFramesTruncated") == 0)
         guest.engine.stop()

@@ -7,7 +7,7 @@ import Testing
 
 @testable import RingwayEngine
 
-/// Keeps the descriptors that it is to serve.
+/// Keeps the descriptors that it should serve.
 private final class SilentService: NameService {
     let datagrams = Mutex<Int32>(-1)
 

@@ -20,7 +20,7 @@ struct NeighborBudgetTests {
         #expect(budget.quietBytes == 128 << 10)
         for _ in 0..<1_000 { budget.note(bytes: 60) }
         #expect(budget.quietBytes <= 64 * 80)
-        // Whatever comes, there is a lot.
+        // For any frame size, the result is a quantity.
         for bytes in [0, 1, 70_000, Int(Int32.max), 0] { budget.note(bytes: bytes) }
         #expect(budget.frames(isLinkQuiet: true, now: 0) >= NeighborBudget.least)
     }

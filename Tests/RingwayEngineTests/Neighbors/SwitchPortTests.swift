@@ -77,7 +77,7 @@ struct SwitchPortTests {
         #expect(port.addNeighbor(MACAddress(rawValue: 12), inbox: inboxes[2]) == false)
         close(inboxes[2])
         #expect(port.inbox(of: MACAddress(rawValue: 10)) == inboxes[0])
-        // It is still open: the ring that may know it must hear of its end before that.
+        // It is still open: the ring that may refer to it must be notified before that.
         #expect(port.removeNeighbor(MACAddress(rawValue: 10)) == inboxes[0])
         #expect(fcntl(inboxes[0], F_GETFD) >= 0)
         close(inboxes[0])

@@ -47,7 +47,7 @@ struct AddressBookTests {
         #expect(book.shown(Self.ipv6, now: Self.second) == false, "is no news")
         #expect(book.trust(Self.ipv6, now: 2 * Self.second) == .likely)
         #expect(book.trust(Self.ipv6, now: 60 * Self.second) == .likely)
-        // IPv4 alone is a slow guest rather than none.
+        // With IPv4 only, a slow guest is more likely than none.
         #expect(book.trust(Self.ipv4, now: 2 * Self.second) == .doubtful)
     }
 

@@ -7,7 +7,7 @@ import Testing
 
 @Suite("Listener", .tags(.kernel), .serialized)
 struct ListenerTests {
-    /// Listens on a free port; some other process may take it first, so several are tried.
+    /// Listens on a free port; another process may take it first, so several are tried.
     private static func stream(_ address: IPAddress?) throws(HostFailure) -> (port: UInt16, descriptor: Int32) {
         for _ in 0..<20 {
             let port = HostSockets.freePort()
@@ -47,7 +47,7 @@ struct ListenerTests {
         for descriptor in descriptors { _ = Glibc.close(descriptor) }
     }
 
-    /// Whether a server that wants the port can have it, by every means that a server has.
+    /// Whether another server could bind the port, by any means.
     private static func isFree(
         _ port: UInt16, _ type: __socket_type = SOCK_STREAM, families: [Bool] = [true, false]
     ) -> Bool {
@@ -90,7 +90,7 @@ struct ListenerTests {
         let (port, listener) = try Self.stream(HostSockets.loopbackIPv4)
         let target = TransportAddress(address: HostSockets.loopbackIPv4, port: port)
         let client = HostSockets.connected(SOCK_STREAM, to: target)
-        // The server's end closes first, so that it is the one that stays in TIME-WAIT.
+        // The server's end closes first, so that it stays in TIME-WAIT.
         Self.close(Self.accepted([listener]))
         Self.close([listener, client])
         let again = try Listener.stream(address: HostSockets.loopbackIPv4, port: port)
@@ -109,7 +109,7 @@ struct ListenerTests {
                 let client = HostSockets.connected(SOCK_STREAM, to: target)
                 let accepted = Self.accepted([listener])
                 #expect(accepted.count == 1)
-                // One lives on, the others end at the server's side first.
+                // One connection stays open, the others are closed by the server first.
                 if round > 0 || ipv4 { Self.close(accepted) }
                 Self.close([client])
             }
@@ -164,7 +164,7 @@ struct ListenerTests {
         }
         let accepted = Self.accepted([listener])
         defer { Self.close([listener] + clients + accepted) }
-        // A client is shown in its own family, however it came in.
+        // A client's address is in its own family.
         let peers = Set(accepted.compactMap { SocketAddress.peer(of: $0)?.address })
         #expect(peers == [HostSockets.loopbackIPv4, HostSockets.loopbackIPv6])
     }

@@ -63,7 +63,7 @@ struct PortListenersTests {
         ports.awaitEnds(reply)
         #expect(!reply.wait(milliseconds: 0))
         while !reply.wait(milliseconds: 0), let completion = bench.completion() {
-            // The cancellation itself completes, too, and is no operation of a component's.
+            // The cancellation itself completes, too, and belongs to no component.
             guard completion.tag.owner == .ports else { continue }
             let client = ports.complete(completion, &bench.core, &bench.stack)
             #expect(client == nil)

@@ -4,10 +4,10 @@ import Testing
 
 @testable import RingwayEngine
 
-/// A shard's stock of sockets; the test is the process in the guest.
+/// A shard's stock of sockets; the test acts as the process in the guest.
 @Suite("Supplies of sockets", .tags(.kernel))
 struct SocketSupplyTests {
-    /// Both ends of a line: the supply's and the maker's.
+    /// Both ends of a channel: the supply's and the maker's.
     private static func line() throws -> (supply: Int32, maker: Int32) {
         var ends: [Int32] = [-1, -1]
         try #require(ringway_message_pair(&ends) == 0)

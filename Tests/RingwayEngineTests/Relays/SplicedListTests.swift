@@ -6,19 +6,19 @@ import Testing
 
 @Suite("Lists of spliced streams")
 struct SplicedListTests {
-    private static let nobody = TransportAddress(address: IPAddress(high: 0, low: 1), port: 1)
+    private static let peer = TransportAddress(address: IPAddress(high: 0, low: 1), port: 1)
 
-    /// A slab with so many streams.
+    /// A slab with this many streams.
     private static func streams(_ count: Int) -> Slab<SplicedStream> {
         var slab = MemoryFailure.trap { try Slab<SplicedStream>(capacity: count) }
         for _ in 0..<count {
             _ = slab.insert(
-                SplicedStream(client: -1, address: nobody, server: nobody))
+                SplicedStream(client: -1, address: peer, server: peer))
         }
         return slab
     }
 
-    /// What is on the list, in its order.
+    /// The list's members, in order.
     private static func members(_ list: SplicedList, _ slab: borrowing Slab<SplicedStream>) -> [UInt32] {
         var members: [UInt32] = []
         var slot = list.first

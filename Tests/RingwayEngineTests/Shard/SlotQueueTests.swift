@@ -17,7 +17,7 @@ struct SlotQueueTests {
         return elements
     }
 
-    /// Everything that is in a queue, in the order in which it comes out.
+    /// A queue's content, in order of removal.
     private static func drain(_ queue: inout SlotQueue) -> [UInt32] {
         var slots: [UInt32] = []
         while let slot = queue.popFirst() { slots.append(slot) }

@@ -62,7 +62,7 @@ struct EndpointTests {
         close(pair.other)
     }
 
-    /// ICMP echo of no payload beyond `bytes`, checksum left to the kernel where it may (RFC 792, RFC 4443 §4.1).
+    /// An ICMP echo with payload `bytes`, its checksum left to the kernel if possible (RFC 792, RFC 4443 §4.1).
     private static func echo(ipv4: Bool, identifier: UInt16, _ bytes: [UInt8]) -> [UInt8] {
         var message: [UInt8] = [
             ipv4 ? 8 : 128, 0, 0, 0, UInt8(identifier >> 8), UInt8(identifier & 0xFF), 0, 1,
@@ -79,7 +79,7 @@ struct EndpointTests {
         let block = try #require(EchoIdentifiers.take(atLeast: 256))
         defer { block.release() }
         var echoes = RawEchoSocket()
-        // Where raw sockets are not allowed there is nothing to test.
+        // Without permission for raw sockets there is nothing to test.
         guard echoes.open(ipv4: ipv4, block) else { return }
         defer { close(echoes.relinquish()) }
         let target = TransportAddress(address: HostSockets.loopback(ipv4), port: 0)

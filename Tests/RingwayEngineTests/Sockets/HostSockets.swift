@@ -4,14 +4,14 @@ import RingwayWire
 
 @testable import RingwayEngine
 
-/// Plain sockets for the far side of what is tested.
+/// Plain sockets for the far side of a test.
 enum HostSockets {
     static let loopbackIPv4 = IPAddress(IPv4Address(127, 0, 0, 1))
     static let loopbackIPv6 = IPAddress(high: 0, low: 1)
 
     static func loopback(_ ipv4: Bool) -> IPAddress { ipv4 ? loopbackIPv4 : loopbackIPv6 }
 
-    /// A blocking socket that gives up a receive after two seconds.
+    /// A blocking socket with a receive timeout of two seconds.
     static func open(_ type: __socket_type, ipv4: Bool) -> Int32 {
         let descriptor = socket(ipv4 ? AF_INET : AF_INET6, Int32(type.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         var limit = timeval(tv_sec: 2, tv_usec: 0)
@@ -56,7 +56,7 @@ enum HostSockets {
         return (descriptor, address)
     }
 
-    /// A port on which nothing listens, of either transport and family.
+    /// A port without listener, in both transports and families.
     static func freePort() -> UInt16 {
         for _ in 0..<100 {
             let first = bound(SOCK_STREAM)
@@ -77,7 +77,7 @@ enum HostSockets {
         bytes.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
     }
 
-    /// What comes next, or the `errno`.
+    /// The next data, or the `errno`.
     static func receive(_ descriptor: Int32, limit: Int = 65_536) -> (bytes: [UInt8], errno: Int32) {
         var bytes = [UInt8](repeating: 0, count: limit)
         while true {
@@ -88,7 +88,7 @@ enum HostSockets {
         }
     }
 
-    /// Waits until something may be read or has gone wrong.
+    /// Waits until the socket is readable or has failed.
     static func waitReadable(_ descriptor: Int32, milliseconds: Int32 = 2_000) -> Bool {
         var item = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
         while true {

@@ -8,7 +8,7 @@ import Testing
 
 @Suite("Socket address")
 struct SocketAddressTests {
-    /// What the kernel would read back from the value's bytes.
+    /// The result of writing the address and reading it as from the kernel.
     private static func roundTrip(_ address: TransportAddress) -> TransportAddress? {
         var name = SocketAddress(address)
         let length = name.length

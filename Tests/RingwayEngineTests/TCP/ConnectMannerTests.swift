@@ -34,7 +34,7 @@ struct ConnectMannerTests {
 
     @Test(arguments: [true, false])
     func `a privileged port is kept, but not one that the host uses`(_ ipv4: Bool) throws {
-        // Some port that this machine has no use for.
+        // A port that this machine does not use.
         var kept: (descriptor: Int32, port: UInt16)?
         for port in UInt16(700)..<720 where kept == nil {
             let descriptor = StreamSocket.open(ipv4: ipv4)

@@ -33,7 +33,7 @@ struct PeerInspectionTests {
         #expect(report.isDelivered && !report.isUnderWay && !report.isRepeating)
         #expect(report.silence < 5_000_000_000)
         #expect(report.timeout >= 100_000_000 && report.timeout < 10_000_000_000)
-        // Nobody reads: what fills both kernels' buffers is not there yet.
+        // The peer does not read: data beyond both kernels' buffers is not delivered.
         var noise = [UInt8](repeating: 7, count: 65_536)
         while send(own, &noise, noise.count, Int32(MSG_NOSIGNAL)) > 0 {}
         #expect(!inspection.inspect(own, solicits: false, beyond: .max).isDelivered)

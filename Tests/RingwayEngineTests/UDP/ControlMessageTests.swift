@@ -7,15 +7,15 @@ import Testing
 
 @testable import RingwayEngine
 
-/// Control data on its way through the kernel, as the data path writes and reads it.
+/// Control data through the kernel, written and read as by the data path.
 @Suite("Control messages", .tags(.kernel))
 struct ControlMessageTests {
-    /// A datagram as it came in.
+    /// A received datagram.
     struct Received {
         var bytes: [UInt8] = []
         var sender: TransportAddress?
         var notes = ringway_datagram_notes()
-        /// The traffic class, where the socket was told to say it.
+        /// The traffic class, if the socket reports it.
         var trafficClass: Int32 = -1
     }
 
@@ -61,7 +61,7 @@ struct ControlMessageTests {
         return -1
     }
 
-    /// Sends with every kind of control data asked for. Answers what `sendmsg` did, or a negated `errno`.
+    /// Sends with the given control data. Returns the result of `sendmsg`, or a negated `errno`.
     static func send(
         _ bytes: [UInt8], from descriptor: Int32, to target: TransportAddress, source: IPAddress? = nil,
         hopLimit: Int32 = -1, trafficClass: Int32 = 0, segmentSize: UInt16 = 0
@@ -90,7 +90,7 @@ struct ControlMessageTests {
 
     @Test("say nothing where their length is not theirs", arguments: [0, 15, 16, 24, 4_096, .max])
     func sayNothing(length: UInt) {
-        // The header alone, and behind it what belongs to somebody else.
+        // The header alone, with unrelated data behind it.
         var control = [UInt64](repeating: 0x4D, count: 64)
         control.withUnsafeMutableBytes { bytes in
             bytes.storeBytes(of: length, as: UInt.self)
@@ -135,7 +135,7 @@ struct ControlMessageTests {
         let parts = (0..<3).map { _ in Self.receive(receiver.descriptor).bytes }
         #expect(parts.map(\.count) == [1_000, 1_000, 500])
         #expect(parts.flatMap { $0 } == train)
-        // With UDP_GRO the same comes in one piece.
+        // With UDP_GRO the same datagrams arrive in one buffer.
         #expect(ringway_set_option(receiver.descriptor, Int32(IPPROTO_UDP), UDP_GRO, 1) == 0)
         #expect(Self.send(train, from: sender, to: receiver.address, segmentSize: 1_000) == 2_500)
         let whole = Self.receive(receiver.descriptor)
@@ -148,7 +148,7 @@ struct ControlMessageTests {
         let any = ipv4 ? IPAddress(IPv4Address(rawValue: 0)) : IPAddress(high: 0, low: 0)
         let listener = try Listener.datagram(address: any, port: 0)
         let port = try #require(SocketAddress.local(of: listener)).port
-        // All of 127/8 is the loopback's; its IPv6 has the one address.
+        // All of 127/8 is loopback; IPv6 has a single loopback address.
         let spoken = ipv4 ? IPAddress(IPv4Address(127, 9, 8, 7)) : HostSockets.loopbackIPv6
         let client = HostSockets.bound(SOCK_DGRAM, ipv4: ipv4)
         defer {
@@ -161,7 +161,7 @@ struct ControlMessageTests {
         #expect(question.notes.has_local)
         #expect(IPAddress(high: question.notes.local_high, low: question.notes.local_low) == spoken)
         #expect(question.sender == client.address)
-        // A connected socket takes nothing that comes from another address.
+        // A connected socket accepts nothing from another address.
         #expect(Self.send([2], from: listener, to: client.address, source: spoken) == 1)
         #expect(Self.receive(client.descriptor).bytes == [2])
     }
@@ -201,7 +201,7 @@ struct ControlMessageTests {
         var notes = ringway_datagram_notes()
         for _ in 0..<500 {
             for word in 0..<32 { memory.storeBytes(of: noise.next(), toByteOffset: word * 8, as: UInt64.self) }
-            // A length that leads somewhere makes the walk go on.
+            // A plausible length makes parsing continue.
             memory.storeBytes(of: noise.next() % 64, as: UInt64.self)
             ringway_read_datagram_control(memory, UInt32(noise.next() % 257), &notes)
         }

@@ -5,7 +5,7 @@ import Testing
 
 @testable import RingwayEngine
 
-/// What sockets know of a datagram's way, and what clients of a closed port are told.
+/// A socket's path MTU and errors, and the ICMP errors for clients of a closed port.
 @Suite("The way of datagrams", .tags(.kernel))
 struct DatagramPathTests {
     @Test(arguments: [true, false])
@@ -44,7 +44,7 @@ struct DatagramPathTests {
         #expect(isSent)
         #expect(HostSockets.waitReadable(client))
         #expect(HostSockets.receive(client).errno == ECONNREFUSED)
-        // Another client is not disturbed.
+        // Another client is not affected.
         let other = HostSockets.connected(SOCK_DGRAM, to: port.address)
         defer { close(other) }
         let isSentAgain = refusals.send(to: name, about: port.address)

@@ -45,7 +45,7 @@ struct ErrorQueueTests {
         var targets: [TransportAddress] = []
         for byte in UInt8(0)..<4 {
             let target = TransportAddress(address: HostSockets.loopbackIPv4, port: HostSockets.freePort())
-            // A send may report the error of the one before in place of going out.
+            // A send may report the error of the previous one instead of sending.
             if ControlMessageTests.send([byte], from: socket, to: target) < 0 {
                 #expect(ControlMessageTests.send([byte], from: socket, to: target) == 1)
             }

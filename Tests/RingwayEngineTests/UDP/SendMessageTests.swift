@@ -77,7 +77,7 @@ struct SendMessageTests {
         var bytes = Array(UInt8(0)..<160)
         bytes.withUnsafeMutableBytes { bytes in
             guard let base = bytes.baseAddress else { return }
-            // Last tenth first, so that it is the slices that count and not the memory.
+            // Last tenth first, so that the order of slices matters and not that of memory.
             for slice in 0..<16 { message.pointee.append(base + (15 - slice) * 10, 10, .none) }
             #expect(sendmsg(pair.own, SendMessage.seal(message, address: false, controlLength: 0), 0) == 160)
         }

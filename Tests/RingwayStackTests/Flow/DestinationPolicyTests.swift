@@ -19,7 +19,8 @@ struct DestinationPolicyTests {
             ([], [], true), ([], ["127.0.0.0/8"], false), ([], ["127.0.0.1/32"], false), ([], ["0.0.0.0/0"], false),
             ([], ["192.168.127.254/32"], false), ([], ["192.168.0.0/16"], false), ([], ["::1/128"], true),
             (["127.0.0.1/32"], ["127.0.0.0/8"], true),
-            // Who names the host's address alone means what is behind it; a block that it is in says nothing of that.
+            // An explicit rule for the host's address means the loopback behind it; a block that contains the address
+            // does not.
             (["192.168.127.254/32"], ["0.0.0.0/0"], true), (["192.168.127.254/32"], ["127.0.0.0/8"], true),
             (["192.168.0.0/16"], ["127.0.0.0/8"], false), (["192.168.127.254/32"], ["127.0.0.1/32"], false),
             (["127.0.0.0/8"], ["192.168.127.254/32"], false),

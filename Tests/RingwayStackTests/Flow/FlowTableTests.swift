@@ -33,7 +33,7 @@ struct FlowTableTests {
         let capacity = 1 + Int(noise.next() % 200)
         let table = TableUnderTest(capacity: capacity, secret: noise.next())
         var model: [FlowKey: Flow] = [:]
-        // Few keys, so that they come again; phases that fill and phases that empty.
+        // Few keys, so that they recur; phases of insertion and of removal.
         let keys = (0..<capacity * 2).map { Self.key($0 &* 7_919) }
         for step in 0..<20_000 {
             let key = keys[Int(noise.next() % UInt64(keys.count))]

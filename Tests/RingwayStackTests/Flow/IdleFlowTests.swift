@@ -43,7 +43,7 @@ struct IdleFlowTests {
         net.expectEffect(.closeDatagram)
         endIdlest()
         net.expectEffect(.resetStream)
-        // A guest whose SYN had no answer repeats it, or gives up.
+        // A guest whose SYN was not answered repeats it, or times out.
         calling.expectSilence()
         #expect(connection.state == .established)
         endIdlest()

@@ -52,7 +52,7 @@ struct PeerTableTests {
     @Test func `without room the one that was noted longest ago gives way`() {
         let bench = Bench(capacity: 4, owners: 1)
         for peer in 1...4 { bench.note(peer, of: 0) }
-        // Noted again, so the second is the oldest.
+        // Recorded again, so the second is the oldest.
         bench.note(1, of: 0)
         #expect(bench.note(5, of: 0))
         #expect([1, 3, 4, 5].allSatisfy { bench.contains($0, of: 0) })

@@ -22,7 +22,7 @@ struct StackTimersTests {
 
         init(_ capacities: StackCapacities) throws { timers = try StackTimers(capacities, now: 0) }
 
-        /// The owners whose time has come, as text.
+        /// The owners of expired timers, as text.
         func expired(at now: UInt64) -> [String] {
             var owners: [String] = []
             while let owner = timers.popExpired(now: now) { owners.append("\(owner)") }

@@ -4,7 +4,7 @@ import Testing
 
 @testable import RingwayStack
 
-/// Makes fragments one by one, wrong ones included, which the fragmenter would not.
+/// Makes fragments one by one, including invalid ones, which the fragmenter would not make.
 struct FragmentBuilder {
     let isIPv6: Bool
     var identification: UInt32 = 1
@@ -55,7 +55,7 @@ struct FragmentBuilder {
 
 /// A reassembler for closures to share, and a clock.
 final class ReassemblyBench {
-    /// A datagram that came out, copied out of the reassembler's memory.
+    /// A reassembled datagram, copied from the reassembler's memory.
     struct Result {
         let datagram: ReassembledDatagram
         let bytes: [UInt8]
@@ -91,7 +91,7 @@ final class ReassemblyBench {
         }
     }
 
-    /// Adds several; what came out last.
+    /// Adds several; returns the last result.
     func add(_ frames: [GuestFrame]) throws -> Result? {
         var result: Result?
         for frame in frames { result = try add(frame) ?? result }

@@ -20,7 +20,7 @@ struct FragmenterTests {
             (0..<count - 8).map { UInt8(truncatingIfNeeded: $0 &* 17 &+ $0 >> 8) })
     }
 
-    /// Cuts and returns the frames; checks that nothing comes after the last.
+    /// Fragments a datagram and returns the frames; checks that none follows the last.
     private func cut(_ isIPv6: Bool, _ datagram: [UInt8], mtu: Int, identification: UInt32 = 0x1234_5678) throws
         -> [GuestFrame]
     {

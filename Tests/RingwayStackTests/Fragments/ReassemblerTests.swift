@@ -100,7 +100,7 @@ struct ReassemblerTests {
         try bench.add(builder.fragment(at: 0, zeros, more: true))
         #expect(try bench.add(builder.fragment(at: 24, zeros, more: true)) == nil)
         #expect(bench.drops[.fragmentOverlap] == 1)
-        // The rest of it, and even the whole of it again.
+        // The rest of it, and even all of it again.
         #expect(try bench.add(builder.fragment(at: 56, zeros, more: false)) == nil)
         #expect(try bench.add(builder.cut(builder.datagram(length: 64), every: 32)) == nil)
         #expect(bench.completed == 0)
@@ -255,8 +255,8 @@ struct ReassemblerTests {
             var builder = FragmentBuilder(isIPv6: noise.next() % 2 == 0)
             builder.identification = UInt32(round)
             let bench = ReassemblyBench(capacity: 2)
-            // Fragments of one datagram of 16 blocks with random places: complete iff the model, which has a block for
-            // each byte, was filled exactly without a contradiction.
+            // Fragments of one datagram of 16 blocks at random offsets: complete if and only if the model, which has an
+            // entry for each byte, is filled exactly without a contradiction.
             var model = [UInt8?](repeating: nil, count: 16)
             var length: Int?
             var isCondemned = false

@@ -34,7 +34,7 @@ struct PingFilteringTests {
         #expect(passes(IPv4Address(8, 8, 8, 8), to: handle))
         #expect(!passes(IPv4Address(9, 9, 9, 9), to: handle))
         #expect(net.counters.read(.droppedUnsolicited) == 1)
-        // One identifier may ping many.
+        // One identifier may ping many hosts.
         for host in 1...12 { #expect(try ping(IPv4Address(203, 0, 113, UInt8(host))) == handle) }
         for host in 1...12 { #expect(passes(IPv4Address(203, 0, 113, UInt8(host)), to: handle)) }
         #expect(passes(IPv4Address(8, 8, 8, 8), to: handle))

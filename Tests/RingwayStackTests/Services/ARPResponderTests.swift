@@ -110,7 +110,7 @@ struct ARPResponderTests {
         #expect(responder.drops[.replyDoesNotFit] == 1)
     }
 
-    @Test func `asks everybody for a guest's address`() throws {
+    @Test func `broadcasts the request for a guest's address`() throws {
         let responder = ARPResponder(plan: plan)
         let question = try #require(written { responder.request(for: guest, into: $0) })
         try question.bytes.withUnsafeBytes { bytes in

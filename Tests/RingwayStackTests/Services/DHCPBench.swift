@@ -3,7 +3,7 @@ import Testing
 
 @testable import RingwayStack
 
-/// A client's message to be.
+/// The fields of a client's message.
 struct DHCPClientMessage {
     var type: DHCPMessageType?
     var mac = ServiceNetwork.guestMAC
@@ -50,7 +50,7 @@ struct DHCPClientMessage {
     }
 }
 
-/// A server's answer, taken apart and checked to be a sound frame.
+/// A server's answer, parsed and checked to be a valid frame.
 struct DHCPAnswer {
     let type: DHCPMessageType?
     let address: IPv4Address
@@ -129,7 +129,7 @@ final class DHCPBench {
         try send(message.frame, capacity: capacity)
     }
 
-    /// DISCOVER and REQUEST; the address that was confirmed.
+    /// DISCOVER and REQUEST; returns the confirmed address.
     @discardableResult
     func acquire(
         _ mac: MACAddress = ServiceNetwork.guestMAC, requested: IPv4Address? = nil, identifier: [UInt8]? = nil,

@@ -4,7 +4,7 @@ import Testing
 
 @testable import RingwayStack
 
-/// RFC 2131 §3 and §4.3: who gets what answer.
+/// RFC 2131 §3 and §4.3: the answer to each message.
 @Suite("DHCP exchanges")
 struct DHCPExchangeTests {
     let plan: NetworkPlan
@@ -152,7 +152,7 @@ struct DHCPExchangeTests {
         #expect(try bench.acquire() == first)
     }
 
-    @Test func `nobody releases or refuses what is someone else's`() throws {
+    @Test func `a client can neither release nor decline the address of another`() throws {
         try bench.acquire()
         var release = DHCPClientMessage(.release, mac: other)
         release.ciaddr = first
@@ -190,7 +190,7 @@ struct DHCPExchangeTests {
         #expect(try bench.acquire(other) != nil)
     }
 
-    @Test func `a declined address is nobody's for ten minutes`() throws {
+    @Test func `a declined address is not offered for ten minutes`() throws {
         try bench.acquire()
         var decline = DHCPClientMessage(.decline)
         decline.requested = first
@@ -217,7 +217,7 @@ struct DHCPExchangeTests {
         #expect(bench.leases.isEmpty)
     }
 
-    @Test func `answers go to the address given, or to everybody when the client asks for that`() throws {
+    @Test func `answers go to the assigned address, or are broadcast when the client sets the flag`() throws {
         let unicast = try #require(try bench.send(DHCPClientMessage(.discover)))
         #expect(unicast.destination == first)
         #expect(unicast.destinationMAC == ServiceNetwork.guestMAC)
@@ -280,7 +280,7 @@ struct DHCPExchangeTests {
             _ = try bench.send(.udp(from: ports.0, to: ports.1, payload))
             bench.now += noise.next() % (2 * DHCPBench.second)
         }
-        // Whatever happened: nobody has two addresses, and no address is outside the range.
+        // In any case no client has two addresses, and no address is outside the range.
         let bound = bench.leases.filter { $0.state == .bound }
         #expect(Set(bound.map(\.mac)).count == bound.count)
         #expect(bench.leases.allSatisfy { plan.isGuest($0.address) })

@@ -3,7 +3,7 @@ import Testing
 
 @testable import RingwayStack
 
-/// Who has which address, and for how long.
+/// The holder of each address, and the lease time.
 @Suite("DHCP leases")
 struct DHCPLeaseTests {
     let plan: NetworkPlan
@@ -35,7 +35,7 @@ struct DHCPLeaseTests {
         bench.now += 86_400 * DHCPBench.second
         #expect(try bench.acquire(mac(300)) == first)
         #expect(try bench.acquire(mac(301)) == IPv4Address(192, 168, 127, 3))
-        // Its former holder finds its address taken and gets the next.
+        // The former holder finds its address taken and gets the next.
         #expect(try bench.acquire(mac(2)) == IPv4Address(192, 168, 127, 4))
     }
 

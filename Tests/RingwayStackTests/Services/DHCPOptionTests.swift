@@ -21,7 +21,7 @@ struct DHCPOptionTests {
         #expect(answer.address(DHCPOption.subnetMask) == IPv4Address(255, 255, 255, 0))
         #expect(answer.address(DHCPOption.router) == plan.gatewayIPv4)
         #expect(answer.address(DHCPOption.domainNameServer) == plan.gatewayIPv4)
-        // There is no server of time, so none is named.
+        // Without NTP servers the option is absent.
         #expect(answer.options[DHCPOption.networkTimeServer] == nil)
         #expect(answer.address(DHCPOption.broadcastAddress) == IPv4Address(192, 168, 127, 255))
         #expect(answer.options[DHCPOption.classlessStaticRoutes] == [0, 192, 168, 127, 1])

@@ -3,7 +3,7 @@ import Testing
 
 @testable import RingwayStack
 
-/// The network that the services are tested on, and who is on it.
+/// The network of the service tests, and its nodes.
 enum ServiceNetwork {
     static let guestMAC = MACAddress(rawValue: 0x0200_0000_0002)
     static let guestIPv4 = IPv4Address(192, 168, 127, 2)
@@ -138,7 +138,7 @@ struct GuestFrame {
         return message
     }
 
-    /// What the parser says of the frame; fails the test where it refuses it.
+    /// The parser's summary of the frame; fails the test if the frame is refused.
     func summary(sourceLocation: SourceLocation = #_sourceLocation) throws -> FrameSummary {
         var summary = FrameSummary()
         let frame = [UInt8](repeating: 0, count: VirtioNetHeader.length) + bytes
@@ -148,7 +148,7 @@ struct GuestFrame {
     }
 }
 
-/// Gives `body` room for a frame and returns what it wrote; `nil` when that is nothing.
+/// Gives `body` room for a frame and returns the written bytes; `nil` if there are none.
 func written(capacity: Int = 2_048, _ body: (UnsafeMutableRawBufferPointer) -> Int) -> GuestFrame? {
     var room = [UInt8](repeating: 0xA5, count: capacity)
     let length = room.withUnsafeMutableBytes { body($0) }

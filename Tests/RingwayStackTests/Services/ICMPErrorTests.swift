@@ -3,7 +3,7 @@ import Testing
 
 @testable import RingwayStack
 
-/// Not the view of that name that reads what such a packet writes.
+/// Disambiguates from the view of that name.
 
 /// RFC 792, RFC 1122 §3.2.2, RFC 1812 §4.3, RFC 4443.
 @Suite("ICMP errors")
@@ -135,7 +135,7 @@ struct ICMPErrorTests {
         #expect(try !isSilent(.hopLimitExceeded, about: .icmpv6(message, to: ServiceNetwork.outsideIPv6)))
     }
 
-    @Test func `is never about what went to a group or everybody`() throws {
+    @Test func `is never about a packet to a group or the broadcast address`() throws {
         let targets: [IPv4Address] = [IPv4Address(224, 0, 0, 251), .broadcast, plan.broadcastIPv4]
         for target in targets {
             let address = TransportAddress(address: IPAddress(target), port: 5_353)
@@ -154,7 +154,7 @@ struct ICMPErrorTests {
         #expect(try !isSilent(.packetTooBig(mtu: 1_280), about: .udp(from: guest6, to: group, [])))
     }
 
-    @Test func `is never sent to nobody, everybody or the gateway`() throws {
+    @Test func `is never sent to the unspecified, the broadcast or the gateway's address`() throws {
         for source in [IPv4Address.unspecified, plan.broadcastIPv4, plan.gatewayIPv4] {
             let sender = TransportAddress(address: IPAddress(source), port: 1)
             #expect(try isSilent(about: .udp(from: sender, to: server, [])))
@@ -225,7 +225,7 @@ struct ICMPErrorTests {
             let summary = try reply.summary()
             #expect(summary.destination == source.address)
             #expect(summary.source == destination.address)
-            // The quotation is a whole packet and parses as what the guest sent, checksums included.
+            // The quotation is a whole packet and parses as the one that the guest sent, checksums included.
             let start = Int(summary.payloadOffset)
             let etherType = source.address.isIPv4 ? EtherType.ipv4 : EtherType.ipv6
             let quoted = GuestFrame(etherType, Array(reply.bytes[start...]))

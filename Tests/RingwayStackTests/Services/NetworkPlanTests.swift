@@ -57,7 +57,7 @@ struct NetworkPlanTests {
         #expect(NetworkPlan(ipv4: block, ipv6Prefix: ServiceNetwork.guestIPv6, mtu: mtu) == nil)
     }
 
-    @Test func `gateway, host, network and broadcast are nobody's address`() throws {
+    @Test func `gateway, host, network and broadcast addresses are never a guest's`() throws {
         let plan = try ServiceNetwork.plan()
         for address in [plan.gatewayIPv4, plan.hostIPv4, plan.ipv4Network, plan.broadcastIPv4] {
             #expect(plan.contains(address))

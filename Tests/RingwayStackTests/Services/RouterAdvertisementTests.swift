@@ -49,7 +49,7 @@ struct RouterAdvertisementTests {
         return .icmpv6(message, from: source, to: .allRouters, hopLimit: hopLimit, to: .multicast(.allRouters))
     }
 
-    /// The ICMPv6 message of a frame that was checked to be sound.
+    /// The ICMPv6 message of a frame that was checked to be valid.
     private func message(_ frame: GuestFrame) throws -> [UInt8] {
         let summary = try frame.summary()
         #expect(summary.hopLimit == 255)
@@ -131,9 +131,9 @@ struct RouterAdvertisementTests {
         let list = try #require(try option(NDPOptions.domainSearchList, message))
         #expect(Array(list[4..<8]) == [0, 0, 7, 8])
         #expect(Array(list[8..<18]) == [1, 0x61, 1, 0x62, 0, 1, 0x65, 1, 0x66, 0])
-        // The last option is about the one that is gone: a lifetime of zero.
+        // The last option has the former domain with a lifetime of zero.
         #expect(Array(message.suffix(16)) == [31, 2, 0, 0, 0, 0, 0, 0, 1, 0x63, 1, 0x64, 0, 0, 0, 0])
-        // The same list again is no news.
+        // The same list again causes no advertisement.
         let deadline = bench.nextDeadline
         bench.setSearchDomains(["a.b", "e.f"], now: 6)
         #expect(bench.nextDeadline == deadline)

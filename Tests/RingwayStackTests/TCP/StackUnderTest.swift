@@ -3,7 +3,7 @@ import RingwayStorage
 import RingwayWire
 import Testing
 
-/// A stack with its buffers and a clock that a test moves; collects what it asks for.
+/// A stack with its buffers and a clock controlled by the test; collects effects.
 final class StackUnderTest {
     static let guestMAC = MACAddress(rawValue: 0x0200_0000_0002)
     static var millisecond: UInt64 { 1_000_000 }
@@ -15,9 +15,9 @@ final class StackUnderTest {
     let pool: UnsafeMutablePointer<BufferPool>
     var stack: Stack
     var now: UInt64 = 1_000 * second
-    /// Frames toward the guest that no expectation has taken yet, virtio-net header first.
+    /// Frames to the guest that no expectation has consumed, virtio-net header first.
     var frames: [[UInt8]] = []
-    /// Other effects that no expectation has taken yet.
+    /// Other effects that no expectation has consumed.
     var effects: [Effect] = []
 
     init(limits: Limits = StackUnderTest.limits, policy: DestinationPolicy = DestinationPolicy(), mtu: Int = 1_500)
@@ -31,7 +31,7 @@ final class StackUnderTest {
         }
         pool = .allocate(capacity: 1)
         pool.initialize(to: MemoryFailure.trap { [space] in try BufferPool(space: space, shard: 0) })
-        // The shard that has no services sends nothing of its own accord.
+        // A shard without services sends nothing by itself.
         let configuration = Stack.Configuration(
             plan: plan, limits: limits, policy: policy, guestMAC: Self.guestMAC, guestIPv4: plan.firstGuestIPv4,
             guestIPv6: plan.firstGuestIPv6, shard: 1, shards: 2, secret: 0x5EED)
@@ -55,7 +55,7 @@ final class StackUnderTest {
 
     // MARK: Time
 
-    /// One turn of the owner around what `events` gives to the stack.
+    /// One turn of the owner, with `events` passed to the stack.
     func turn(_ events: (inout Stack) -> Void) {
         stack.beginTurn(now: now)
         events(&stack)
@@ -65,7 +65,7 @@ final class StackUnderTest {
         collect()
     }
 
-    /// Lets time pass, timers running when they are due.
+    /// Advances the clock, running timers when they are due.
     func advance(by nanoseconds: UInt64) {
         let end = now + nanoseconds
         while let deadline = stack.nextDeadline, deadline <= end {
@@ -76,7 +76,7 @@ final class StackUnderTest {
         turn { _ in }
     }
 
-    /// Lets time pass until an instant counted from `start`.
+    /// Advances the clock to a time counted from `start`.
     func advance(to nanoseconds: UInt64, after start: UInt64) {
         precondition(start + nanoseconds >= now)
         advance(by: start + nanoseconds - now)
@@ -136,14 +136,14 @@ final class StackUnderTest {
         return (summary, lease)
     }
 
-    /// A buffer with bytes behind the headroom, as the host's sockets fill it.
+    /// A buffer with bytes behind the headroom, as filled from the host's sockets.
     func buffer(_ bytes: [UInt8]) -> Lease {
         let lease = pool.pointee.lease(.large)
         (space.address(of: lease) + Stack.headroom).copyMemory(from: bytes, byteCount: bytes.count)
         return lease
     }
 
-    /// The bytes of a buffer that an effect names.
+    /// The bytes of an effect's buffer.
     func bytes(of effect: Effect) -> [UInt8] { bytes(effect.lease, effect.offset, effect.length) }
 
     // MARK: What must come out
@@ -164,7 +164,7 @@ final class StackUnderTest {
         #expect(effects.map(\.kind) == [], sourceLocation: sourceLocation)
     }
 
-    /// Nothing is left over: every buffer is home, nothing is promised, every table is empty.
+    /// Nothing is left: every buffer is released, nothing is reserved, every table is empty.
     func expectNothingHeld(sourceLocation: SourceLocation = #_sourceLocation) {
         #expect(pool.pointee.leased == 0, sourceLocation: sourceLocation)
         #expect(stack.flowCount == 0, sourceLocation: sourceLocation)

@@ -3,7 +3,7 @@ import RingwayStorage
 import RingwayWire
 import Testing
 
-/// RFC 5961: what a blind attacker, or a guest with a bad memory, may send.
+/// RFC 5961: segments of a blind attacker, or of a guest that has lost its state.
 @Suite("Segments that must be doubted")
 struct TCPAttackTests {
     let net: StackUnderTest
@@ -79,7 +79,7 @@ struct TCPAttackTests {
 
     @Test(arguments: [100, 5_000_000, 4_000_000_000] as [UInt32])
     func `empty segments outside the window are answered now and then`(_ sequence: UInt32) {
-        // Both ends would answer each other for ever, when one was set back to an earlier state.
+        // Two ends would answer each other forever, after one was set back to an earlier state.
         for _ in 0..<50 { peer.send(.ack, seq: sequence, ack: 1) }
         #expect(net.frames.count == 1)
         peer.advance(by: 6 * StackUnderTest.millisecond)

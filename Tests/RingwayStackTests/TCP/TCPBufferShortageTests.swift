@@ -3,14 +3,14 @@ import RingwayStorage
 import RingwayWire
 import Testing
 
-/// What becomes of acknowledgements while every buffer is in use.
+/// Acknowledgements while every buffer is in use.
 @Suite("Acknowledgements without a buffer")
 struct TCPBufferShortageTests {
     let net: StackUnderTest
 
     init() throws { net = try StackUnderTest() }
 
-    /// Every buffer that is left.
+    /// Leases every remaining buffer.
     private func takeBuffers() -> [Lease] {
         var held: [Lease] = []
         while net.pool.pointee.smallAvailable > 0 { held.append(net.pool.pointee.lease(.small)) }
@@ -22,7 +22,7 @@ struct TCPBufferShortageTests {
         for lease in leases { net.pool.pointee.release(lease) }
     }
 
-    /// Bytes that come in the only buffer that is left, and stay in it.
+    /// Bytes that arrive in the last buffer, and stay in it.
     private func sendInLastBuffer(_ peer: TCPPeer, of held: inout [Lease]) {
         release([held.removeLast()])
         peer.send(.ack, seq: 101, ack: 1, payload: TCPPeer.pattern(10))
@@ -61,7 +61,7 @@ struct TCPBufferShortageTests {
         var held = takeBuffers()
         for peer in peers { sendInLastBuffer(peer, of: &held) }
         release([held.removeLast()])
-        // The frame gives its buffer back, and the connection that of its bytes: one for each of the others.
+        // The frame's buffer is released, and so is that of the connection's bytes: one for each of the others.
         peers[1].send(.rst, seq: 111)
         #expect(net.frames.count == 2)
         release(held)

@@ -3,7 +3,7 @@ import RingwayStorage
 import RingwayWire
 import Testing
 
-/// What a router or a host inside the guest says about our packets (RFC 1191, RFC 8201, RFC 5927).
+/// ICMP errors of routers or hosts inside the guest about our packets (RFC 1191, RFC 8201, RFC 5927).
 @Suite("ICMP errors from the guest about TCP")
 struct TCPGuestErrorTests {
     let net: StackUnderTest
@@ -27,7 +27,7 @@ struct TCPGuestErrorTests {
         return frame
     }
 
-    /// Takes every frame there is: all of `bytes` must have been sent again, in segments of this size.
+    /// Consumes every frame: all of `bytes` must have been retransmitted, in segments of this size.
     private func expectAgain(_ bytes: Int, _ peer: TCPPeer, segmentSize: Int) {
         var position = 1
         while !peer.net.frames.isEmpty, let frame = peer.expect(.ack) {
@@ -44,7 +44,7 @@ struct TCPGuestErrorTests {
         peer.sendError(Self.tooBig(1_000), about: frame)
         expectAgain(10_000, peer, segmentSize: 960)
         #expect(net.counters.read(.tcpSegmentSizeLowered) == 1)
-        // Every segment of the frame is reported; the first report was enough.
+        // Every segment of the frame is reported; the first report was sufficient.
         peer.sendError(Self.tooBig(1_000), about: frame)
         peer.expectSilence()
         peer.send(.ack, seq: 101, ack: 10_001)
@@ -75,7 +75,7 @@ struct TCPGuestErrorTests {
     func `no link is believed to be smaller than any link is`(_ mtu: UInt32) {
         let frame = send(4_000, to: peer)
         peer.sendError(Self.tooBig(mtu), about: frame)
-        // An old router names no size; the next usual one below 4,040 bytes is taken then.
+        // An old router reports no MTU; the next usual one below 4,040 bytes is used then.
         let expected = mtu == 0 ? 1_460 : 512
         if mtu == 0 {
             peer.expectSilence()
@@ -96,7 +96,7 @@ struct TCPGuestErrorTests {
         net.effects = []
         peer.sendError(Self.tooBig(1_000), about: old)
         peer.expectSilence()
-        // A sequence number that was guessed, in the middle of a packet that is right otherwise.
+        // A guessed sequence number, in an otherwise correct packet.
         var guessed = send(1_000, from: 1_000, to: peer)
         guessed[12 + 14 + 20 + 4] ^= 0x40
         peer.sendError(Self.tooBig(1_000), about: guessed)

@@ -46,7 +46,7 @@ struct TCPHostOpeningTests {
         peer.expect(.syn, window: 65_535)
         peer.send([.syn, .ack], seq: 100, ack: 1, options: TCPPeer.options(segmentSize: 1_460, scale: 7))
         let answer = peer.expect(.ack, seq: 1, ack: 101)
-        // In steps of 256 bytes, and no less than what was promised.
+        // In units of 256 bytes, and no less than the advertised window.
         #expect(answer.map { $0.window << 8 >= 65_535 } == true)
         #expect(net.stack.reservedBytes == 65_536)
     }
@@ -166,7 +166,7 @@ struct TCPHostOpeningTests {
         peer.advance(by: 150 * StackUnderTest.millisecond)
         net.expectEffect(.watchStream)
         net.turn { stack in if let handle = peer.handle { stack.clientEnded(handle) } }
-        // What the guest has to say may still be wanted.
+        // The client may still read the guest's data.
         net.expectNoEffect()
         peer.advance(by: StackUnderTest.second)
         net.expectEffect(.guestSilent)

@@ -138,7 +138,7 @@ struct TCPOpeningTests {
         #expect(net.counters.read(.droppedPolicy) == 1)
     }
 
-    /// Connections on their way, as many as the quota of a shard admits; the sockets exist.
+    /// Half-open connections, up to a shard's limit; the sockets exist.
     private func fillQuota(_ net: StackUnderTest, count: Int = 16) throws -> [TCPPeer] {
         let peers = try (0..<count).map { try TCPPeer(net, port: UInt16(30_000 + $0)) }
         for peer in peers {
@@ -164,7 +164,7 @@ struct TCPOpeningTests {
         for number in 0..<3 {
             let peer = try TCPPeer(net, port: UInt16(31_000 + number))
             peer.send(.syn, seq: 100)
-            // The host's socket of the oldest goes; its guest hears nothing, as if a router had lost the SYN.
+            // The oldest one's host socket is closed; its guest gets no reply, as if a router had lost the SYN.
             #expect(net.expectEffect(.resetStream)?.socket == UInt32(peers[number].guest.port))
             peer.expectConnect()
             peer.expectSilence()
@@ -173,16 +173,16 @@ struct TCPOpeningTests {
         }
         #expect(net.counters.read(.tcpHalfOpenEvicted) == 3)
         #expect(net.stack.halfOpenCount == 16)
-        // Who gave way may come again.
+        // The guest of an evicted connection may try again.
         peers[0].send(.syn, seq: 100)
         net.expectEffect(.resetStream)
         peers[0].expectConnect()
     }
 
-    @Test func `a connect that got its answer gives way to nobody`() throws {
+    @Test func `a connect that was answered is not displaced`() throws {
         let net = try netWithQuota()
         let peers = try fillQuota(net)
-        // Two are answered: one is through, the other's guest is silent.
+        // Two are answered: one is established, the other's guest does not respond.
         for peer in peers.prefix(2) {
             peer.connectSucceeds()
             peer.expect([.syn, .ack])

@@ -10,13 +10,13 @@ import Testing
 ///     peer.connectSucceeds()
 ///     peer.expect([.syn, .ack], seq: 0, ack: 101)
 ///
-/// The guest's sequence numbers are what the test says. The stack's are counted from its initial one: SYN is 0, the first
+/// The guest's sequence numbers are those of the test. The stack's are relative to its initial one: SYN is 0, the first
 /// byte is 1.
 final class TCPPeer {
     /// A segment that the stack sent.
     struct Received {
         var flags: TCPFlags
-        /// Counted from the stack's initial sequence number.
+        /// Relative to the stack's initial sequence number.
         var sequence: Int
         var acknowledgement: UInt32
         var window: Int
@@ -35,11 +35,11 @@ final class TCPPeer {
     /// The host's name for the connection, from the effect that opened it.
     var handle: Handle?
     var window: UInt16 = 65_535
-    /// The guest's clock. Where it has one, its segments carry timestamps, but for resets.
+    /// The guest's clock. If set, its segments carry timestamps, except for resets.
     var clock: UInt32?
-    /// The latest timestamp of the stack's.
+    /// The stack's latest timestamp.
     private(set) var echo: UInt32 = 0
-    /// What the guest's packets have in their IP headers.
+    /// The hop limit of the guest's packets.
     var hopLimit: UInt8 = 64
     var trafficClass: UInt8 = 0
 
@@ -53,7 +53,7 @@ final class TCPPeer {
         guest = TransportAddress(address: address, port: port)
     }
 
-    /// A connection that is established already; the guest's next byte is `101`, the stack's `1`.
+    /// An established connection; the guest's next byte is `101`, the stack's `1`.
     static func established(
         _ net: StackUnderTest, port: UInt16 = 40_000, window: UInt16 = 65_535, options: TCPOptions = TCPPeer.options,
         clock: UInt32? = nil
@@ -74,7 +74,7 @@ final class TCPPeer {
         return peer
     }
 
-    /// What Linux offers, but without window scale, so that a test's numbers are bytes.
+    /// Linux's options, but without window scale, so that a test's numbers are bytes.
     static var options: TCPOptions {
         var options = TCPOptions()
         options.maximumSegmentSize = 1_460
@@ -90,7 +90,7 @@ final class TCPPeer {
         return options
     }
 
-    /// `count` bytes that tell where they belong.
+    /// `count` bytes whose values derive from their position.
     static func pattern(_ count: Int, from position: Int = 0) -> [UInt8] {
         (position..<position + count).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }
     }
@@ -98,8 +98,8 @@ final class TCPPeer {
     // MARK: The guest
 
     /// - Parameters:
-    ///   - ack: counted from the stack's initial sequence number.
-    ///   - rawAck: an acknowledgement number as it is, where the stack has sent none to count from.
+    ///   - ack: relative to the stack's initial sequence number.
+    ///   - rawAck: an absolute acknowledgement number, if the stack has sent none.
     func send(
         _ flags: TCPFlags, seq: UInt32, ack: Int? = nil, rawAck: UInt32 = 0, window: UInt16? = nil,
         payload: [UInt8] = [], options: TCPOptions? = nil, sack: [Range<Int>] = [], urgentPointer: UInt16 = 0,
@@ -212,7 +212,7 @@ final class TCPPeer {
         net.receive(frame)
     }
 
-    /// The oldest segment that the stack sent must be this one; what is not named may be anything.
+    /// The stack's oldest unconsumed segment must match; unspecified fields may be anything.
     @discardableResult
     func expect(
         _ flags: TCPFlags, seq: Int? = nil, ack: UInt32? = nil, window: Int? = nil, payload: [UInt8]? = nil,
@@ -268,7 +268,7 @@ final class TCPPeer {
 
     // MARK: The host
 
-    /// The stack must ask for a socket.
+    /// The stack must request a socket.
     func expectConnect(to address: String? = nil, sourceLocation: SourceLocation = #_sourceLocation) {
         guard let effect = net.expectEffect(.connectStream, sourceLocation: sourceLocation) else { return }
         handle = effect.handle
@@ -304,7 +304,7 @@ final class TCPPeer {
         withHandle { stack, handle in stack.streamOpened(handle, socket: 7) }
     }
 
-    /// The host's socket gives bytes.
+    /// The host's socket returns bytes.
     func hostSends(_ bytes: [UInt8], precedesUrgent: Bool = false) {
         let lease = net.buffer(bytes)
         withHandle { stack, handle in
@@ -316,7 +316,7 @@ final class TCPPeer {
     func hostEnds() { withHandle { $0.streamEnded($1) } }
     func hostFails() { withHandle { $0.streamFailed($1) } }
 
-    /// The stack must ask about the far end, and hears this.
+    /// The stack must query the far end, and gets this report.
     func expectLook(
         solicits: Bool = false, _ report: PeerReport, sourceLocation: SourceLocation = #_sourceLocation
     ) {
@@ -325,7 +325,7 @@ final class TCPPeer {
         withHandle { $0.streamReported($1, report) }
     }
 
-    /// What the guest's bytes for the host are now, in order.
+    /// The unsent bytes for the host, in order.
     var parked: [UInt8] {
         guard let handle else { return [] }
         var bytes: [UInt8] = []
@@ -338,10 +338,10 @@ final class TCPPeer {
         return bytes
     }
 
-    /// The socket takes bytes of what is parked.
+    /// The socket accepts `count` of the unsent bytes.
     func hostTakes(_ count: Int) { withHandle { $0.streamSent($1, bytes: count) } }
 
-    /// The stack must ask for a send, and what is parked must be `bytes`; the socket takes all of it.
+    /// The stack must request a send, and the unsent data must be `bytes`; the socket accepts all of it.
     func expectHostTakes(_ bytes: [UInt8], sourceLocation: SourceLocation = #_sourceLocation) {
         net.expectEffect(.sendStream, sourceLocation: sourceLocation)
         #expect(parked == bytes, sourceLocation: sourceLocation)

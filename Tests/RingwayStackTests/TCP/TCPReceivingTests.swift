@@ -145,11 +145,11 @@ struct TCPReceivingTests {
 
     @Test func `a full window closes, is probed, and is told to be open again`() {
         fillWindow(peer, byteCount: 65_535)
-        // Whatever comes beyond it is answered with what we have.
+        // Data beyond the window is answered with the current state.
         peer.send(.ack, seq: 65_636, ack: 1, payload: [1])
         peer.expect(.ack, ack: 65_636, window: 0)
         #expect(net.counters.read(.tcpBeyondWindow) == 1)
-        // So is the probe of an old byte, as Linux makes it.
+        // The same for a probe with an old byte, as Linux sends it.
         peer.send(.ack, seq: 65_635, ack: 1)
         peer.expect(.ack, ack: 65_636, window: 0)
         net.expectEffect(.sendStream)
@@ -170,7 +170,7 @@ struct TCPReceivingTests {
         peer.send(.ack, seq: 65_636, ack: 101)
         #expect(net.pool.pointee.leased > 0)
         peer.advance(by: 10 * StackUnderTest.second)
-        // Nothing is sent again.
+        // Nothing is retransmitted.
         peer.expectSilence()
     }
 

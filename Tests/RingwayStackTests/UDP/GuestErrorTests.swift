@@ -35,7 +35,7 @@ struct GuestErrorTests {
         #expect(net.counters.read(.icmpErrorsFromGuest) == 1)
     }
 
-    @Test func `nobody is refused who has not sent anything`() throws {
+    @Test func `a guest that has not sent anything gets no error`() throws {
         try clientSends(1, from: "203.0.113.5:4000")
         net.frames = []
         try peer.returnDatagram(from: "203.0.113.99:4000", code: 3)

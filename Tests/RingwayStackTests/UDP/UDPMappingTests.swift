@@ -13,7 +13,7 @@ struct UDPMappingTests {
         peer = UDPPeer(net)
     }
 
-    @Test func `one mapping serves a port, whoever it speaks to`() throws {
+    @Test func `one mapping serves a port for all its destinations`() throws {
         try peer.send([1, 2, 3], to: "8.8.8.8:123")
         let first = peer.expectSent([1, 2, 3], to: "8.8.8.8:123")
         try peer.send([4], to: "9.9.9.9:9")
@@ -215,7 +215,7 @@ struct UDPMappingTests {
     // MARK: Refusals
 
     @Test(arguments: ["192.168.127.1:9", "192.168.127.99:9"])
-    func `where nobody is, the guest is told`(_ target: String) throws {
+    func `a destination without a host is reported to the guest`(_ target: String) throws {
         try peer.send([1], to: target)
         net.expectNoEffect()
         #expect(net.frames.count == 1)

@@ -14,7 +14,7 @@ HERE = TOOLS / "ringway_tools/acceptance/inside"
 GUESTS = 200
 GIBIBYTE = 1 << 30
 # Seconds for all guests together, of which a machine without hardware virtualisation needs more.
-PATIENT, PATIENT_IN_MACHINE = 10, 60
+TIMEOUT, TIMEOUT_IN_MACHINE = 10, 60
 MACHINE_MEMORY = 1_024
 
 # What the daemon says of a guest for which there is no room.
@@ -69,7 +69,7 @@ def judge_here(bed, ringway, launcher, most, least):
     daemon = Daemon(
         bed, ringway, [f"qemu:{link}"], ["--no-state", "--control", control, "--max-guests", most], launcher)
     with daemon:
-        line, refused = verdict(bed.run([guests, link, GUESTS, PATIENT]), least)
+        line, refused = verdict(bed.run([guests, link, GUESTS, TIMEOUT]), least)
         start = time.monotonic()
         status = ask(str(control), "GET", "/v1/status")
         elapsed = (time.monotonic() - start) * 1_000
@@ -78,7 +78,7 @@ def judge_here(bed, ringway, launcher, most, least):
         reason = reason_in(daemon.program.text, line, refused)
         # The guests have left: there is room again.
         wait_until(lambda: ask(str(control), "GET", "/v1/status").json()["guests"] == 0, "the end of all guests")
-        again, _ = verdict(bed.run([guests, link, min(least, 2), PATIENT]), min(least, 2))
+        again, _ = verdict(bed.run([guests, link, min(least, 2), TIMEOUT]), min(least, 2))
         daemon.program.require_running()
     return f"{line}{reason}; control in {elapsed:.0f} ms; afterwards {again}"
 
@@ -87,7 +87,7 @@ def judge_in_machine(bed, ringway, most, least):
     """Everything in a machine, because the commit limit belongs to a whole kernel."""
     program = [TOOLS / "vm", "--memory", MACHINE_MEMORY, "--time", 280, "--program", ringway, "--program", "curl",
                "--file", f"{compiled(bed)}:/bin/joining", "--file", HERE / "overcommit.sh", "--",
-               "sh", "/overcommit.sh", GUESTS, most, PATIENT_IN_MACHINE]
+               "sh", "/overcommit.sh", GUESTS, most, TIMEOUT_IN_MACHINE]
     text = bed.start(program).await_end(300)
     line, refused = verdict(text, least)
     if "control answers" not in text:

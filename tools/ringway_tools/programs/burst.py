@@ -6,7 +6,7 @@
 Datagrams may be cut on their way: over IPv4 by any router; over IPv6 by their sender alone, so that each first one of the
 greatest size is sent until it comes back, and both ends know the path.
 
-"call" prints the sizes of the answers in the order of their arrival, and fails when one differs from what was sent.
+"call" prints the sizes of the answers in the order of reception, and fails when one differs from what was sent.
 """
 
 import hashlib

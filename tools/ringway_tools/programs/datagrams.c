@@ -58,7 +58,7 @@ static struct sockaddr_in address_of(const char *host, const char *port) {
     return address;
 }
 
-// The same large buffers for everybody, as QUIC's programs ask for.
+// Every socket has the same large buffers, as those of QUIC programs have.
 static int datagram_socket(void) {
     int descriptor = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), bytes = SOCKET_BUFFER;
     if (descriptor < 0) fail("socket");

@@ -5,7 +5,7 @@
                                              prints the error that ends its wait, and after how many seconds
 
 HOW: keepalive (probes after a second of rest, twice), timeout (sends once, TCP_USER_TIMEOUT of two seconds),
-patient (keepalive too, but exchanges bytes once more after five seconds and prints "alive").
+lenient (keepalive too, but exchanges bytes once more after five seconds and prints "alive").
 """
 
 import errno
@@ -53,13 +53,13 @@ def call(host, port, how, file):
         time.sleep(0.01)
     started = time.monotonic()
     try:
-        if how == "patient":
+        if how == "lenient":
             time.sleep(5)
             exchange(peer)
             print("alive", flush=True)
             return
         if how == "timeout":
-            peer.sendall(b"anybody?")
+            peer.sendall(b"are you there?")
         peer.recv(1)
         print("end", flush=True)
     except OSError as error:

@@ -136,7 +136,7 @@ struct DHCPLeaseTable: ~Copyable {
 
     /// Reserves an address for one ethernet address. `false` if another client holds it or has it reserved.
     mutating func reserve(_ index: Int, for mac: MACAddress, hostName: DHCPText, now: UInt64) -> Bool {
-        precondition(mac.rawValue != 0, "nobody has this ethernet address")
+        precondition(mac.rawValue != 0, "zero is not the ethernet address of a client")
         let present = entries[index].reservation
         guard present.rawValue == 0 || present == mac else { return false }
         guard state(index, now: now) == .free || entries[index].mac == mac else { return false }

@@ -4,7 +4,7 @@ import Testing
 
 @testable import RingwayStack
 
-/// Buffers for the parts of a connection that keep payload, without a stack around them.
+/// Buffers for the parts of a connection that hold payload, without a stack.
 final class BufferBench {
     let space: BufferSpace
     let pool: UnsafeMutablePointer<BufferPool>
@@ -49,7 +49,7 @@ final class BufferBench {
         return bytes
     }
 
-    /// So many bytes, each different from its neighbours.
+    /// `count` bytes, each different from its neighbours.
     static func pattern(_ count: Int, from first: Int = 0) -> [UInt8] {
         (first..<first + count).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ $0 >> 8) }
     }

@@ -106,7 +106,7 @@ struct CongestionControlTests {
         var cubic = CongestionControl(.cubic)
         cubic.lost(flight: 100_000, segment: Self.segment)
         for step in 0..<2_000 {
-            // A round trip of a millisecond: the cube hardly moves in that time.
+            // A round trip of a millisecond: the cubic curve hardly changes in that time.
             let now = UInt64(step) * 1_000_000
             cubic.acknowledged(cubic.window, segment: Self.segment, now: now, roundTrip: 1_000_000)
         }
@@ -127,7 +127,7 @@ struct CongestionControlTests {
         _ = cubic.threshold(afterLossAt: 10_000_000, flight: 10_000, segment: 1_000)
         let first = CongestionControl.Path(segment: 1_000, now: 0, roundTrip: 100_000_000)
         _ = cubic.grown(10_000, by: 1_000, first)
-        // An hour later the curve is far away.
+        // An hour later the curve is far above.
         let later = CongestionControl.Path(segment: 1_000, now: 3_600 * Self.second, roundTrip: 100_000_000)
         #expect(cubic.grown(10_000, by: 10_000, later) <= 15_000)
     }

@@ -2,8 +2,8 @@ import Testing
 
 @testable import RingwayStack
 
-/// The two congestion controls over a model path that loses every so many segments, in rounds of one round trip: the
-/// model by which RFC 5681 and RFC 9438 §5.1 give their average windows.
+/// The two congestion controls over a model path that loses one of every so many segments, in rounds of one round trip:
+/// the model by which RFC 5681 and RFC 9438 §5.1 derive their average windows.
 @Suite("Congestion controls over a lossy path")
 struct CongestionPathTests {
     private static let segment: UInt16 = 1_000

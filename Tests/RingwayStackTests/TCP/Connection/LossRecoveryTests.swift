@@ -21,7 +21,7 @@ struct LossRecoveryTests {
         recovery.nextLoss(una: una, nxt: nxt, window: window, segment: Self.segment)
     }
 
-    /// An acknowledgement of nothing new with SACK blocks, offsets from `una`.
+    /// An acknowledgement without new data but with SACK blocks, offsets from `una`.
     private func report(_ recovery: inout LossRecovery, _ blocks: [(Int, Int)]) -> Bool {
         var bytes: [UInt8] = [5, UInt8(2 + 8 * blocks.count)]
         for (start, end) in blocks {
@@ -79,7 +79,7 @@ struct LossRecoveryTests {
         let first = try #require(loss(&recovery, window: 6_000))
         #expect(first.start == una && first.end == at(1_000))
         recovery.resent(upTo: first.end)
-        // In flight are the first segment again and the four beyond the losses.
+        // In flight are the retransmitted first segment and the four beyond the losses.
         let second = try #require(loss(&recovery, window: 6_000))
         #expect(second.start == at(2_000) && second.end == at(3_000))
         #expect(second.allowed == 1_000)

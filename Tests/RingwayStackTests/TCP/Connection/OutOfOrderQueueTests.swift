@@ -17,7 +17,7 @@ struct OutOfOrderQueueTests {
         return inserted
     }
 
-    /// The blocks that are reported, offsets from the first byte.
+    /// The blocks to report, offsets from the first byte.
     private func blocks(_ queue: OutOfOrderQueue, _ bench: BufferBench) -> [Range<Int>] {
         let blocks = queue.blocks(in: bench.space)
         return (0..<blocks.count).map {
@@ -66,7 +66,7 @@ struct OutOfOrderQueueTests {
         }
         #expect(taken == BufferBench.pattern(280, from: 120))
         #expect(blocks(queue, bench) == [500..<600])
-        // What came by another way meanwhile is dropped.
+        // Bytes that arrived by another segment meanwhile are dropped.
         #expect(queue.popContiguous(at: at(700), bench.pool).isNone)
         #expect(queue.isEmpty && bench.leased == 0)
     }

@@ -7,7 +7,7 @@ struct PeerWatchTests {
     private static let millisecond: UInt64 = 1_000_000
     private static let start: UInt64 = 1_000_000 * millisecond
 
-    /// A report of a peer that was heard so many milliseconds ago.
+    /// A report of a peer whose last segment was `milliseconds` ago.
     private func report(
         silence: UInt64, isDelivered: Bool = false, isRepeating: Bool = false, timeout: UInt64 = 200
     ) -> PeerReport {

@@ -66,13 +66,13 @@ struct ReceiveSideTests {
         let bench = BufferBench()
         var reservation = WindowReservation(limit: 1 << 20)
         var receive = opened(scale: 8)
-        // What an unscaled SYN-ACK has offered.
+        // The window of an unscaled SYN-ACK.
         #expect(receive.firstWindowField(&reservation, connections: 1) == 65_535)
         let lease = bench.lease(BufferBench.pattern(300), at: at(0))
         let tookLease = receive.append(lease, bench.pool, bench.space)
         #expect(!tookLease)
         bench.pool.pointee.release(lease)
-        // 65,235 bytes are left of it, which no field can say: it is rounded up.
+        // 65,235 bytes are left of it, which is not a multiple of the unit: rounded up.
         #expect(field(&receive, &reservation) << 8 == 65_280)
         #expect(receive.edge == at(300 + 65_280))
         receive.removeAll(&reservation, bench.pool)
@@ -135,7 +135,7 @@ struct ReceiveSideTests {
     @Test func `the four cases`() {
         var reservation = WindowReservation(limit: 1 << 20)
         var receive = opened()
-        // A closed window: only what begins at its edge.
+        // A closed window: only a segment that starts at its edge.
         #expect(receive.isAcceptable(at(0), extent: 0))
         #expect(receive.isAcceptable(at(0), extent: 10))
         #expect(!receive.isAcceptable(at(-1), extent: 1))

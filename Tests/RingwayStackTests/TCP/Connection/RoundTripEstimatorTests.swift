@@ -56,7 +56,7 @@ struct RoundTripEstimatorTests {
         #expect(estimator.smoothed == 0)
         estimator.acknowledged(upTo: SequenceNumber(2_000), now: 80 * Self.millisecond)
         #expect(estimator.smoothed == 80 * Self.millisecond)
-        // The next one sent is timed anew.
+        // The next segment sent is timed.
         estimator.acknowledged(upTo: SequenceNumber(3_000), now: 900 * Self.millisecond)
         #expect(estimator.smoothed == 80 * Self.millisecond)
     }
