@@ -77,7 +77,7 @@ import Testing
         }
     }
 
-    @Test func `refuses a filter that makes no sense, before it touches the file`() throws {
+    @Test func `refuses an invalid filter, before it opens the file`() throws {
         try Folder.use { folder in
             var options = CaptureOptions(folder.path("c"))
             options.filter = "udp dst prot 53"

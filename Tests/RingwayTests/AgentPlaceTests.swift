@@ -31,7 +31,7 @@ struct AgentPlaceTableTests {
             number: table.number(of: key(number)) ?? 100 + number)
     }
 
-    @Test mutating func `says once that a port could not be had, and that it is had later`() {
+    @Test mutating func `reports once that a port could not be bound, and later that it is bound`() {
         guard case .failed(let place) = note(1, "in use") else {
             Issue.record("no failure")
             return

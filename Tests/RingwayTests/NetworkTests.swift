@@ -186,7 +186,7 @@ struct NetworkTests {
         #expect(taken?.description.contains("this network's own forward") == true)
     }
 
-    @Test func `tries again, ever less often, what could not be had`() {
+    @Test func `retries failed ports at growing intervals`() {
         var retry = ForwardRetry()
         #expect(retry.failed() == 1_000)
         #expect(retry.failed() == nil, "an attempt is to come")

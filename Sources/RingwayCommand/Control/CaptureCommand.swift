@@ -22,7 +22,7 @@ struct CaptureStart: ParsableCommand {
     @OptionGroup var control: ControlOptions
 
     @Option(
-        help: ArgumentHelp("Keep so many bytes of each frame, 14 to 262144. (default: all)", valueName: "bytes"),
+        help: ArgumentHelp("Keep at most this many bytes of each frame, 14 to 262144. (default: all)", valueName: "bytes"),
         transform: OptionValue.snapLength)
     var snaplen: Int?
 
@@ -34,7 +34,7 @@ struct CaptureStart: ParsableCommand {
     var size: Int?
 
     @Option(
-        help: ArgumentHelp("Keep so many files with --size, 1 to 1000. (default: 2)", valueName: "count"),
+        help: ArgumentHelp("Keep at most this many files with --size, 1 to 1000. (default: 2)", valueName: "count"),
         transform: OptionValue.captureFileCount)
     var files: Int?
 
@@ -44,7 +44,7 @@ struct CaptureStart: ParsableCommand {
     var filter: String?
 
     @Argument(
-        help: ArgumentHelp("The pcapng file. What is in it is lost.", valueName: "file"), transform: OptionValue.file)
+        help: ArgumentHelp("The pcapng file, which is overwritten.", valueName: "file"), transform: OptionValue.file)
     var file: String
 
     func validate() throws {

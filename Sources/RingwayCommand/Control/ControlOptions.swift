@@ -4,7 +4,7 @@ internal import RingwayControl
 /// The options that select a network.
 struct ControlOptions: ParsableArguments {
     @Option(
-        help: ArgumentHelp("The network's control socket. (default: the one that --name leads to)", valueName: "path"),
+        help: ArgumentHelp("The network's control socket. (default: that of --name)", valueName: "path"),
         transform: OptionValue.file)
     var control: String?
 

@@ -57,7 +57,7 @@ enum MetricHelp {
         "captureFramesDropped": "Frames that captures lost, because a disk was full or slow.",
         "guests": "Guests that are attached.",
         "queuesRefused": "Queues that agents of guests offered beyond what a guest gets.",
-        "guestsRefused": "Guests that were turned away.",
+        "guestsRefused": "Guests that were refused.",
         "agentPortsRefused": "Ports of the host that agents asked for and may not have.",
         "agentPortsBeyondLimit": "Ports of the host that an agent would have had beyond its bound.",
     ]
@@ -135,7 +135,7 @@ enum MetricHelp {
         "descriptorsExhausted": "Flows that failed because no descriptor was left, or the guest had its share of them.",
         "flowsGivenBack": "Idle flows that ended because other guests needed the descriptors.",
         "forwardsAccepted": "Clients of published ports that were accepted.",
-        "forwardsRefused": "Clients of published ports that were turned away.",
+        "forwardsRefused": "Clients of published ports that were refused.",
         "receivesStarved": "Times that reading from host sockets had to wait for buffers.",
         "turns": "Turns of the shards' loops.",
         "turnsDelayed": "Pauses of busy shards, which leave a processor to guests that want little.",

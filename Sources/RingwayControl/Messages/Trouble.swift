@@ -155,7 +155,7 @@ struct Trouble: Sendable, Equatable {
         Trouble(boundBy: "--pool-size", "receivesStarved", "times that reading from the host had to wait"),
         Trouble(boundBy: "--reorder-size", "tcpOutOfOrderDropped", "segments out of order that were dropped"),
         Trouble(boundBy: "--max-agent-ports", "agentPortsBeyondLimit", "ports of the host that agents did not get"),
-        Trouble(boundBy: "--max-guests", "guestsRefused", "guests that were turned away"),
+        Trouble(boundBy: "--max-guests", "guestsRefused", "guests that were refused"),
         Trouble(boundBy: "--max-queues", "queuesRefused", "queues of guests that their agents do without"),
         Trouble(.bound, "descriptorsExhausted", "flows without a descriptor", "raise ulimit -Hn or LimitNOFILE"),
         Trouble(

@@ -131,10 +131,10 @@ extension OpenAPIDocument {
               "state": {
                 "type": "string",
                 "description": "active: the ports lead to the guest. waiting: the guest is away, clients are \#
-        refused. failed: the ports could not be had, which is tried again.",
+        refused. failed: the ports could not be bound, which is tried again.",
                 "enum": ["active", "waiting", "failed"]
               },
-              "problem": {"type": "string", "description": "Why the ports could not be had.", "nullable": true},
+              "problem": {"type": "string", "description": "Why the ports could not be bound.", "nullable": true},
               "owner": {
                 "type": "string",
                 "description": "Who has published them; empty for the command line and the configuration, \#

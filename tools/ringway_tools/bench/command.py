@@ -95,7 +95,7 @@ examples
 
 exit status
   0 when all targets that were measured are met, 3 when one is not, 1 when nothing could be measured, 2 for a command
-  line that makes no sense.
+  line that is invalid.
 """
 
 
