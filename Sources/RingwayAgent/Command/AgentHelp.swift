@@ -5,8 +5,8 @@ enum AgentHelp {
     static let root = """
         OVERVIEW: Connect a guest to its host's network, by vsock or a unix socket.
 
-        The agent runs inside a virtual machine or a network namespace. On the host "ringway serve" listens for it with \
-        --listen vsock:PORT,cid=N, or unix:PATH.
+        The agent runs inside a virtual machine or a network namespace. On the host "ringway serve" listens for it \
+        with --listen vsock:PORT,cid=N, or unix:PATH.
 
         USAGE: ringway-agent run (--host <host> | --listen <host>) [<options>]
                ringway-agent docker-proxy <options>
@@ -40,8 +40,8 @@ enum AgentHelp {
         --queues 0. After a restart of either side it connects again.
 
         HOST
-          --host <host>           Connect to the host: vsock:CID:PORT, where CID 2 is the host of a virtual machine, or \
-        unix:PATH for a host in another namespace of the same machine.
+          --host <host>           Connect to the host: vsock:CID:PORT, where CID 2 is the host of a virtual machine, \
+        or unix:PATH for a host in another namespace of the same machine.
           --listen <host>         Wait for the host to connect, as behind Firecracker's or cloud-hypervisor's vsock: \
         vsock:CID:PORT or unix:PATH. Connections from other CIDs than CID are refused; the host is CID 2.
           --token-file <file>     Send the first line of this file to the host, which refuses agents without it if \
@@ -56,8 +56,8 @@ enum AgentHelp {
           --mac <address>         Its ethernet address. (default: made from /etc/machine-id, the same at every start)
           --mtu <bytes>           Bytes of an IP packet, 1280 to 65520. (default: what the host says)
           --configure             Set addresses, routes and name servers as the host says, without DHCP.
-          --resolv-conf <file>    With --configure: where the name servers are written; empty for nowhere. The previous content \
-        is restored at the end. (default: /etc/resolv.conf, see NAME SERVERS)
+          --resolv-conf <file>    With --configure: where the name servers are written; empty for nowhere. The \
+        previous content is restored at the end. (default: /etc/resolv.conf, see NAME SERVERS)
 
         PROGRAMS OF THE GUEST
           --share <path>=<name>   Make a unix socket in the guest whose connections go to the host's socket of this \
@@ -102,9 +102,9 @@ enum AgentHelp {
                ringway-agent docker-proxy -proto <protocol> -host-ip <address> -host-port <port>
                    -container-ip <address> -container-port <port> [-use-listen-fd]
 
-        The engine starts one for each published port and address family. It requests the port of the host from \
-        the agent, which must run, reports the result on descriptor 3, and holds the port until SIGTERM or SIGINT. All ports of \
-        an agent share its one connection to the host. "ringway publish ls" on the host lists them.
+        The engine starts one for each published port and address family. It requests the port of the host from the \
+        agent, which must run, reports the result on descriptor 3, and holds the port until SIGTERM or SIGINT. All \
+        ports of an agent share its one connection to the host. "ringway publish ls" on the host lists them.
 
         OPTIONS
           -proto <protocol>       tcp or udp. (default: tcp)

@@ -108,8 +108,8 @@ extension HelpText {
 
     static let flows = """
         On a terminal the table is renewed each second: "s" sorts by the next column, "r" reverses, "q" ends. \
-        Elsewhere it is printed once. FROM is the side that opened the flow, UP is sent by the guest. UDP ports and pings have no \
-        counters of their own, and many peers (*).
+        Elsewhere it is printed once. FROM is the side that opened the flow, UP is sent by the guest. UDP ports and \
+        pings have no counters of their own, and many peers (*).
 
         EXAMPLES
           ringway flows

@@ -125,15 +125,15 @@ enum HelpText {
           hybrid:PORT:PATH the socket by which Firecracker connects us to
                            an agent that listens on a port
 
-        A guest is identified by its first frame, or by its agent, which suffices if all guests have one owner. To bind \
-        a link to one machine, append ",guest=NAME", ",mac=ADDRESS" or both: a guest on this link has that name and \
-        is refused with another ethernet address, or one that NAME's lease is not for; a guest on another link cannot \
-        take that machine's name or address. "link" in a lease does the same for one machine. Other guests can \
+        A guest is identified by its first frame, or by its agent, which suffices if all guests have one owner. To \
+        bind a link to one machine, append ",guest=NAME", ",mac=ADDRESS" or both: a guest on this link has that name \
+        and is refused with another ethernet address, or one that NAME's lease is not for; a guest on another link \
+        cannot take that machine's name or address. "link" in a lease does the same for one machine. Other guests can \
         resolve a name that a guest's agent gives it, but published ports and forwards use it only with \
         --trust-agent-names.
 
-        A vsock port is open to every machine and to every program of the host (CID 1). With ",cid=N" only machine N may \
-        connect; ",cid=1" admits programs of the host.
+        A vsock port is open to every machine and to every program of the host (CID 1). With ",cid=N" only machine N \
+        may connect; ",cid=1" admits programs of the host.
 
         Sockets are the owner's alone (--socket-mode), replace a file without a listener, and are removed at \
         the end. Descriptors of socket activation (LISTEN_FDS) are links too; TCP sockets \
@@ -147,24 +147,25 @@ enum HelpText {
                                       and their aliases as for "ringway run"
 
         CONFIGURATION FILE
-        YAML or JSON. Its keys are the options' names: network, ipv6-prefix, mtu, dns, host-loopback, host, udp-filtering, \
-        privileged-source-ports, allow, deny, isolate, shards, busy-poll, reactor, capture, socket-mode, listen, publish, publish-on, limits, \
-        agent-token, trust-agent-names, agent-publish, agent-socket, forward, follow-ports; and
+        YAML or JSON. Its keys are the options' names: network, ipv6-prefix, mtu, dns, host-loopback, host, \
+        udp-filtering, privileged-source-ports, allow, deny, isolate, shards, busy-poll, reactor, capture, \
+        socket-mode, listen, publish, publish-on, limits, agent-token, trust-agent-names, agent-publish, agent-socket, \
+        forward, follow-ports; and
 
           leases    a list of mac with address, name, link or several
           names     domain names, each with an address or one of each family;
                     "*.apps.example" is every name below apps.example
           networks  several networks: the keys above under a name for each
 
-        Options apply to keys that the file does not have; --listen and --publish add to its first network. Errors name file, \
-        line and key, and nothing is started. A key may occur once; anchors and aliases work, tags and "<<" are \
-        refused; the file has at most 4 MiB. It is read again on SIGHUP and when it changes: leases, names, links, \
-        published ports, allow, deny, host-loopback, host, udp-filtering and further networks take effect at once, without touching \
-        connections that exist; other changes need a restart, which is reported.
+        Options apply to keys that the file does not have; --listen and --publish add to its first network. Errors \
+        name file, line and key, and nothing is started. A key may occur once; anchors and aliases work, tags and "<<" \
+        are refused; the file has at most 4 MiB. It is read again on SIGHUP and when it changes: leases, names, links, \
+        published ports, allow, deny, host-loopback, host, udp-filtering and further networks take effect at once, \
+        without touching connections that exist; other changes need a restart, which is reported.
 
         STATE
-        Leases, guests' names, the IPv6 prefix and ports published at run time are kept in the file of --state when the \
-        network ends. Options and the configuration file have precedence over it. An unknown guest that uses an \
+        Leases, guests' names, the IPv6 prefix and ports published at run time are kept in the file of --state when \
+        the network ends. Options and the configuration file have precedence over it. An unknown guest that uses an \
         address already keeps it if it is free; frames from an address that is not the guest's are dropped, which is \
         reported with the reason.
 
@@ -222,8 +223,8 @@ enum HelpText {
 
         --network and --ipv6-prefix choose other networks. If the host has an address in 192.168.127.0/24 or a route \
         to it, the first free one of 192.168.128.0/24 to 192.168.254.0/24 and 10.127.127.0/24 to 10.127.254.0/24 is \
-        used and reported; for a network of --network, routes that it hides are reported. Link-local and metadata addresses (169.254.0.0/16) are \
-        refused unless allowed.
+        used and reported; for a network of --network, routes that it hides are reported. Link-local and metadata \
+        addresses (169.254.0.0/16) are refused unless allowed.
         """
 
     /// The table of limits, generated from the code.

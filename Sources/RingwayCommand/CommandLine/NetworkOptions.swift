@@ -76,7 +76,8 @@ struct NetworkOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "Deny the guest this block. Denying the host's loopback by its own addresses, such as 127.0.0.0/8, also "
-                + "denies the address of host.ringway.internal, unless --allow names exactly that one. Repeatable.", valueName: "cidr"),
+                + "denies the address of host.ringway.internal, unless --allow names exactly that one. Repeatable.",
+            valueName: "cidr"),
         transform: OptionValue.block)
     var deny: [CIDRBlock] = []
 }

@@ -38,8 +38,8 @@ struct ServeCommand: ParsableCommand {
             "Publish a guest's port on the host: [GUEST=], then as for \"ringway run\". Repeatable.",
             discussion: """
                 GUEST is a guest's name, IPv4 address or ethernet address; without it, the guest that has been \
-                connected for longest. Then follows [HOSTIP:][HOSTPORT[-END]:]GUESTPORT[-END][/tcp|/udp], as in Docker: \
-                without HOSTPORT a free port of the host is chosen and reported.
+                connected for longest. Then follows [HOSTIP:][HOSTPORT[-END]:]GUESTPORT[-END][/tcp|/udp], as in \
+                Docker: without HOSTPORT a free port of the host is chosen and reported.
                 """,
             valueName: "publish"),
         transform: PublishSpecification.parseForGuest)

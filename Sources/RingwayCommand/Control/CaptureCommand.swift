@@ -22,7 +22,8 @@ struct CaptureStart: ParsableCommand {
     @OptionGroup var control: ControlOptions
 
     @Option(
-        help: ArgumentHelp("Keep at most this many bytes of each frame, 14 to 262144. (default: all)", valueName: "bytes"),
+        help: ArgumentHelp(
+            "Keep at most this many bytes of each frame, 14 to 262144. (default: all)", valueName: "bytes"),
         transform: OptionValue.snapLength)
     var snaplen: Int?
 
