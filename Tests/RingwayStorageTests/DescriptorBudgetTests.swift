@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Budget of descriptors")
 struct DescriptorBudgetTests {
-    /// A member that pays what it owes at once, from flows that it holds one descriptor each for.
+    /// A member that returns descriptors as soon as they are requested, from flows of one descriptor each.
     private final class Payer: Sendable {
         let share: DescriptorShare
         private let calls = Atomic(0)
@@ -22,7 +22,7 @@ struct DescriptorBudgetTests {
 
         var demands: Int { calls.load(ordering: .relaxed) }
 
-        /// Takes one after the other until one is refused; says how many that were.
+        /// Takes descriptors until one is refused; returns their number.
         func takeAll() -> Int {
             var count = 0
             while share.acquire() == .granted { count += 1 }
@@ -43,7 +43,7 @@ struct DescriptorBudgetTests {
     @Test func `lends what is free, and has it back when others need it`() throws {
         let budget = DescriptorBudget(limit: 1_064)
         let (greedy, modest) = (try Payer(budget), try Payer(budget))
-        // 1,000 for flows, of which an eighth is kept free of borrowers.
+        // 1,000 for flows, of which an eighth is not lent to members above their share.
         #expect(greedy.takeAll() == 875)
         #expect(greedy.share.acquire() == .beyondShare)
         for _ in 0..<500 { #expect(modest.share.acquire() == .granted) }
@@ -63,7 +63,7 @@ struct DescriptorBudgetTests {
             greedy.share.take(1)
             replaced += 1
         }
-        // Of the 125 that are kept free.
+        // Of the 125 that are not lent.
         #expect(replaced == 63)
         for _ in 0..<62 { #expect(modest.share.acquire() == .granted) }
         greedy.share.release(replaced)
@@ -113,7 +113,7 @@ struct DescriptorBudgetTests {
             share.leave()
             members.append(try Payer(budget, standing: 12))
         }
-        // 192 for flows and what stands: 28 each.
+        // 192 for flows and standing descriptors: 28 each.
         #expect(members.count == 6)
         #expect(!budget.addStandingWhereFree(200))
         for member in members {

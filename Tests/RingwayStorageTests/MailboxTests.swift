@@ -58,7 +58,7 @@ struct MailboxTests {
         }
     }
 
-    /// A message that shows when it was read before it was written whole.
+    /// A message that shows whether it was read before it was complete.
     private struct Wide: BitwiseCopyable, Sendable, Equatable {
         var words: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64)
 

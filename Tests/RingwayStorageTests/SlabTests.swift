@@ -2,7 +2,7 @@ import RingwayStorage
 import TestSupport
 import Testing
 
-/// A slab behind a reference, so that expectations may ask it.
+/// A slab behind a reference, so that expectations can read it.
 private final class SlabBench {
     private var slab: Slab<Int>
 

@@ -175,7 +175,8 @@ struct TCPReceivingTests {
     }
 
     @Test func `an empty segment just at the edge of the window is not answered`() {
-        // The guest has sent all it may; its first bytes are on their way or lost. What it acknowledges is news.
+        // The guest has used the whole window; its first bytes are in flight or lost. Its acknowledgement is still
+        // processed.
         peer.send(.ack, seq: 101 + 65_535, ack: 1)
         peer.expectSilence()
     }

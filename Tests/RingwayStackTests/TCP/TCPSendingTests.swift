@@ -48,7 +48,7 @@ struct TCPSendingTests {
         #expect(net.expectEffect(.receiveStream)?.limit == 3_000)
         peer.hostSends(TCPPeer.pattern(2_000))
         peer.expect(.ack, length: 2_000)
-        // A small rest of the window waits until what is on its way has arrived.
+        // A small remainder of the window is not used while data is in flight.
         net.expectNoEffect()
         peer.send(.ack, seq: 101, ack: 2_001)
         #expect(net.expectEffect(.receiveStream)?.limit == 3_000)
@@ -117,7 +117,7 @@ struct TCPSendingTests {
     @Test func `blocks that were never sent are not believed`() {
         sendSegments(3, to: peer)
         for _ in 0..<4 { peer.send(.ack, seq: 101, ack: 1, sack: [50_000..<60_000]) }
-        // Three duplicates are, and only the first segment is taken for lost.
+        // Three duplicates are, and only the first segment is considered lost.
         peer.expect(.ack, seq: 1, length: 1_000)
         peer.expectSilence()
     }
@@ -205,7 +205,7 @@ struct TCPSendingTests {
     @Test func `what a receive brings after the guest closed its window waits until it opens`() throws {
         let net = try StackUnderTest()
         let peer = try TCPPeer.established(net, window: 10_000)
-        // The receive of 10,000 bytes is on its way when the guest takes its window back.
+        // The receive of 10,000 bytes is in progress when the guest closes its window.
         peer.send(.ack, seq: 101, ack: 1, window: 0)
         peer.hostSends(TCPPeer.pattern(10_000))
         peer.expectSilence()
@@ -219,7 +219,8 @@ struct TCPSendingTests {
             peer.send(.ack, seq: 101, ack: 1, window: 0)
             peer.expectSilence()
         }
-        // The window opens a little at a time: no byte beyond it, none lost, and nothing asked of the host meanwhile.
+        // The window opens in small steps: no byte is sent beyond it, none is lost, and nothing is requested from the
+        // host.
         peer.send(.ack, seq: 101, ack: 1, window: 1_000)
         peer.expect(.ack, seq: 1, payload: TCPPeer.pattern(1_000))
         // Whole segments, where the window has room for more than one.
@@ -239,13 +240,13 @@ struct TCPSendingTests {
         peer.hostSends(TCPPeer.pattern(4_000))
         peer.expect(.ack, seq: 1, length: 4_000)
         net.expectEffect(.receiveStream)
-        // 4,000 are on their way, 6,000 may follow; then the guest says that it takes 2,000 in all.
+        // 4,000 bytes are in flight, and 6,000 may follow; then the guest shrinks its window to 2,000.
         peer.send(.ack, seq: 101, ack: 1, window: 2_000)
         peer.hostSends(TCPPeer.pattern(6_000, from: 4_000))
         peer.expectSilence()
         peer.send(.ack, seq: 101, ack: 2_001, window: 0)
         peer.expectSilence()
-        // What was lost is sent again, beyond the window or not (RFC 9293 §3.8.6); what is new is not.
+        // Lost data is retransmitted, beyond the window or not (RFC 9293 §3.8.6); new data is not sent.
         peer.advance(by: 1_100 * StackUnderTest.millisecond)
         let again = peer.expect(.ack, seq: 2_001)
         #expect(again.map { $0.payload.count <= 2_000 } == true)
@@ -281,7 +282,7 @@ struct TCPSendingTests {
         sendSegments(4, to: peer)
         peer.send(.ack, seq: 101, ack: 1, payload: [1])
         peer.send(.ack, seq: 102, ack: 1)
-        // A repetition, sent after the guest had filled its buffer.
+        // A retransmission that was sent after the guest's buffer was full.
         peer.send(.ack, seq: 101, ack: 4_001, window: 0, payload: [1])
         net.effects = []
         net.frames = []

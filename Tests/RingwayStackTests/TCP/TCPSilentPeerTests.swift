@@ -3,7 +3,8 @@ import RingwayStorage
 import RingwayWire
 import Testing
 
-/// The far end dies without a word: the guest's own clocks must find out, though it is us who acknowledge.
+/// The far end stops responding: the guest's retransmission and keepalive timers must detect it, although the stack
+/// acknowledges the guest's data.
 @Suite("A far end that falls silent")
 struct TCPSilentPeerTests {
     static let second = StackUnderTest.second
@@ -17,7 +18,7 @@ struct TCPSilentPeerTests {
         peer = try TCPPeer.established(net)
     }
 
-    /// What the kernel says of a far end that was heard of so long ago.
+    /// The kernel's state of a far end whose last segment was received `milliseconds` ago.
     static func report(
         silence: UInt64, delivered: Bool = false, underWay: Bool = true, repeating: Bool = false,
         timeout: UInt64 = 204 * StackUnderTest.millisecond
@@ -27,7 +28,7 @@ struct TCPSilentPeerTests {
             timeout: timeout, roundTrip: StackUnderTest.millisecond)
     }
 
-    /// The guest sends bytes, which the socket takes at once.
+    /// The guest sends bytes, which the socket accepts at once.
     private func push(_ count: Int, seq: UInt32, flags: TCPFlags = [.ack, .psh]) {
         peer.send(flags, seq: seq, ack: 1, payload: TCPPeer.pattern(count))
         net.expectEffect(.sendStream)
@@ -76,7 +77,7 @@ struct TCPSilentPeerTests {
         peer.expect(.ack, ack: 101 + 19_999)
         push(10, seq: 20_101)
         peer.expectSilence()
-        // The second segment that waits does not wait with the first.
+        // The deferral of the first segment's acknowledgement does not extend to a second one.
         push(10, seq: 20_111)
         peer.expect(.ack, ack: 20_120)
     }
@@ -84,9 +85,9 @@ struct TCPSilentPeerTests {
     @Test func `a far end that does not answer leaves the guest unanswered, until it does`() {
         peer.advance(by: Self.second)
         push(10, seq: 101)
-        // Nothing was heard since it was connected.
+        // Nothing was received since the connection was established.
         let heard = net.now - Self.second
-        // Its round trip is short, so that the kernel has sent again after 204 ms.
+        // The round trip is short, so the kernel has retransmitted after 204 ms.
         let start = net.now
         while net.counters.read(.tcpPeersSilent) == 0, net.now - start < Self.second {
             peer.advance(by: 5 * Self.millisecond)
@@ -94,7 +95,7 @@ struct TCPSilentPeerTests {
         }
         #expect(net.now - start < 300 * Self.millisecond)
         peer.expectSilence()
-        // The guest sends again, and more, and probes: not a word.
+        // The guest retransmits, sends more, and probes: no acknowledgement.
         peer.send([.ack, .psh], seq: 101, ack: 1, payload: TCPPeer.pattern(10))
         peer.send([.ack, .psh], seq: 111, ack: 1, payload: TCPPeer.pattern(100))
         peer.hostTakes(100)
@@ -107,7 +108,7 @@ struct TCPSilentPeerTests {
             while !net.effects.isEmpty { peer.expectLook(Self.report(silence: net.now - heard, repeating: true)) }
         }
         peer.expectSilence()
-        // It comes back. Looks are a second apart, and timers may be late by a tick.
+        // The far end responds again. Queries are a second apart, and timers may be late by a tick.
         peer.advance(by: 3 * Self.second / 2)
         peer.expectLook(Self.report(silence: 0, delivered: true))
         peer.expect(.ack, ack: 212)
@@ -158,7 +159,7 @@ struct TCPSilentPeerTests {
         peer.send(.ack, seq: 101, ack: 1, payload: TCPPeer.pattern(1_400))
         peer.expect(.ack, ack: 1_501)
         net.expectEffect(.sendStream)
-        // The far end is gone: the socket takes nothing more.
+        // The far end is gone: the socket accepts no more bytes.
         var looks = 0
         for _ in 0..<20 {
             peer.advance(by: 100 * Self.millisecond)
@@ -185,7 +186,7 @@ struct TCPSilentPeerTests {
         peer.advance(by: 5 * Self.millisecond)
         peer.expectLook(Self.report(silence: 0, delivered: true))
         peer.expect(.ack, seq: 1, ack: 101)
-        // The next one finds that the far end was heard of a moment ago.
+        // The next query finds that the far end has just sent a segment.
         peer.advance(by: 500 * Self.millisecond)
         peer.send(.ack, seq: 100, ack: 1)
         peer.expect(.ack, seq: 1, ack: 101)
@@ -204,7 +205,7 @@ struct TCPSilentPeerTests {
             }
             peer.expectSilence()
         }
-        // Looks for an answer end, and the connection goes on when the far end does.
+        // Queries for a response end, and the connection continues when the far end does.
         peer.advance(by: 20 * Self.second)
         net.effects = []
         peer.advance(by: 20 * Self.second)

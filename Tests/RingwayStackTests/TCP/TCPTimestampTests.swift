@@ -103,7 +103,7 @@ struct TCPTimestampTests {
         let frame = try #require(net.frames.first)
         let data = peer.expect(.ack, seq: 1, payload: TCPPeer.pattern(10_000))
         #expect(data?.segmentSize == size)
-        // The length of all headers, as the guest's kernel needs it to cut the frame.
+        // The length of all headers, which the guest's kernel needs for segmentation.
         #expect(Int(frame[2]) == frame.count - VirtioNetHeader.length - 10_000)
         peer.hostSends(TCPPeer.pattern(size, from: 10_000))
         #expect(peer.expect(.ack, length: size)?.segmentSize == 0)
@@ -261,7 +261,7 @@ struct TCPTimestampTests {
         #expect(verdicts == [false, true])
         #expect(!stamps.areOutdated(now: limit - 1))
         #expect(stamps.areOutdated(now: limit))
-        // What comes then is what later segments are measured by.
+        // The next timestamp becomes the reference for later segments.
         _ = stamps.isRecent(999)
         stamps.noteAcceptable(at: SequenceNumber(0), now: limit)
         #expect(stamps.recent == 999)
@@ -269,11 +269,11 @@ struct TCPTimestampTests {
     }
 
     @Test func `a guest whose clock is fast is heard after a long silence`() throws {
-        // A microsecond's clock comes half round in that time.
+        // A timestamp clock of one microsecond advances by half its range in that time.
         let peer = try peer(clock: 1_000)
         for _ in 0..<20 {
             peer.advance(by: 119 * StackUnderTest.second)
-            // Keepalive probes of the guest's lie outside of the window and do not tell its clock.
+            // The guest's keepalive probes lie outside of the window and do not update the stack's timestamp.
             peer.clock = peer.clock.map { $0 &+ 119_000_000 }
             peer.send(.ack, seq: 100, ack: 1)
         }
@@ -296,7 +296,7 @@ struct TCPTimestampTests {
         peer.expect(.ack, ack: 102)
         #expect(peer.state == .timeWait)
         net.effects = []
-        // The number alone does not tell a new connection's SYN from the old one's segments.
+        // The sequence number alone cannot distinguish a new connection's SYN from an old segment.
         peer.clock = clock
         peer.send(.syn, seq: 90)
         if restarts {
@@ -314,7 +314,8 @@ struct TCPTimestampTests {
         peer.hostSends([1])
         peer.expect(.ack, seq: 1, length: 1)
         let first = peer.echo
-        // Sent again after a second, and acknowledged after three: which of the two, only the timestamp tells.
+        // Retransmitted after one second, acknowledged after three: only the timestamp shows which transmission was
+        // acknowledged.
         peer.advance(by: 3 * StackUnderTest.second)
         net.frames = []
         peer.send(.ack, seq: 101, ack: 2, echoing: first)

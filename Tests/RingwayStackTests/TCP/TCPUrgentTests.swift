@@ -3,7 +3,7 @@ import RingwayStorage
 import RingwayWire
 import Testing
 
-/// RFC 6093: the urgent byte is the one before where the pointer points, and stays where it is in the stream.
+/// RFC 6093: the urgent byte is the one before the urgent pointer, and stays in its place in the stream.
 @Suite("Urgent data")
 struct TCPUrgentTests {
     let net: StackUnderTest
@@ -14,7 +14,7 @@ struct TCPUrgentTests {
         peer = try TCPPeer.established(net)
     }
 
-    /// The next send: how many bytes at the most, and whether the last is urgent.
+    /// The next send must have at most `length` bytes, the last of them urgent or not.
     private func expectSend(_ length: UInt32, urgent: Bool, sourceLocation: SourceLocation = #_sourceLocation) {
         guard let effect = net.expectEffect(.sendStream, sourceLocation: sourceLocation) else { return }
         #expect(effect.limit == length, sourceLocation: sourceLocation)

@@ -3,7 +3,7 @@ import RingwayStorage
 import RingwayWire
 import Testing
 
-/// How a connection is to travel: hops, class and source port of the guest's packets.
+/// The properties of the guest's packets that a host connection takes over: hop limit, traffic class and source port.
 @Suite("The way of a connection")
 struct TCPWayTests {
     let net: StackUnderTest
@@ -35,7 +35,7 @@ struct TCPWayTests {
         peer.send(.ack, seq: 102, ack: 1, payload: [2])
         #expect(net.expectEffect(.classifyStream)?.trafficClass == 0x48)
         peer.send(.ack, seq: 103, ack: 1, payload: [3])
-        // An acknowledgement says nothing of the data's class.
+        // An acknowledgement's traffic class is not that of the data.
         peer.trafficClass = 0
         peer.send(.ack, seq: 104, ack: 1)
         net.expectNoEffect()

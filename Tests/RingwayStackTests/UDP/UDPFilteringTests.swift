@@ -3,7 +3,7 @@ import RingwayStorage
 import RingwayWire
 import Testing
 
-/// Whose datagrams come in by a mapping (RFC 4787 §5).
+/// The senders whose datagrams a mapping accepts (RFC 4787 §5).
 @Suite("Filtering of datagrams")
 struct UDPFilteringTests {
     private func bed(
@@ -55,7 +55,7 @@ struct UDPFilteringTests {
         for host in 1...10 { #expect(try passes("203.0.113.\(host):9", to: mapping, peer)) }
         #expect(net.counters.read(.udpMappings) == 1)
         #expect(try passes("203.0.113.11:9", to: mapping, peer) == (filtering == .endpointIndependent))
-        // What is remembered ends with the mapping.
+        // The permitted senders are forgotten with the mapping.
         peer.advance(seconds: 181)
         net.expectEffect(.closeDatagram)
         net.expectNothingHeld()
