@@ -79,7 +79,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `keeps the address that a guest uses, and says what uses another's`() throws {
+        @Test func `keeps the address that a guest uses, and reports guests that use another's`() throws {
             try TestBed.use { bed in
                 let lab = try Lab(bed, ["--no-state"])
                 for machine in lab.machines {

@@ -40,7 +40,7 @@ struct DescriptorBudgetTests {
         #expect(alone.share.acquire() == .granted)
     }
 
-    @Test func `lends what is free, and has it back when others need it`() throws {
+    @Test func `lends free descriptors, and reclaims them when others need them`() throws {
         let budget = DescriptorBudget(limit: 1_064)
         let (greedy, modest) = (try Payer(budget), try Payer(budget))
         // 1,000 for flows, of which an eighth is not lent to members above their share.
@@ -53,7 +53,7 @@ struct DescriptorBudgetTests {
         #expect(modest.share.acquire() == .beyondShare)
     }
 
-    @Test func `lets a member replace its flows only as long as others have something left`() throws {
+    @Test func `a member may replace its flows only while others have descriptors left`() throws {
         let budget = DescriptorBudget(limit: 1_064)
         let (greedy, modest) = (try Payer(budget), try Payer(budget))
         _ = greedy.takeAll()
@@ -70,7 +70,7 @@ struct DescriptorBudgetTests {
         #expect(greedy.share.mayReplace())
     }
 
-    @Test func `lets the only member replace its flows out of the reserve`() throws {
+    @Test func `the only member may replace its flows from the reserve`() throws {
         let budget = DescriptorBudget(limit: 1_024)
         let alone = try Payer(budget)
         _ = alone.takeAll()
@@ -93,7 +93,7 @@ struct DescriptorBudgetTests {
         #expect(some.share.held == 350)
     }
 
-    @Test func `lets members below their share wait when nothing comes back, and nothing is counted twice`() throws {
+    @Test func `members below their share wait when none is returned, and none is counted twice`() throws {
         let budget = DescriptorBudget(limit: 1_064)
         let stubborn = try #require(budget.join(standing: 0))
         let modest = try Payer(budget)
@@ -106,7 +106,7 @@ struct DescriptorBudgetTests {
         #expect(modest.share.acquire() == .granted)
     }
 
-    @Test func `takes no member in for whom, or for others, too little would be left`() throws {
+    @Test func `refuses a member if too few would be left for it or others`() throws {
         let budget = DescriptorBudget(limit: 256)
         var members: [Payer] = []
         while let share = budget.join(standing: 12) {

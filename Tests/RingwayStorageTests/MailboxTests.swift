@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Mailbox")
 struct MailboxTests {
-    @Test func `gives messages back in order and says when it is empty`() {
+    @Test func `returns messages in order and reports when it is empty`() {
         let mailbox = MemoryFailure.trap { try Mailbox<Int>(capacity: 8) }
         defer { mailbox.deallocate() }
         #expect(mailbox.isEmpty)

@@ -39,7 +39,7 @@ struct LinkTermsTests {
         #expect(failure?.description.contains(reason) == true, "\(failure?.description ?? "")")
     }
 
-    @Test func `has to be said of a vsock, or a token is asked for`() {
+    @Test func `is required for a vsock port, or a token is`() {
         let port = LinkAddress.agentPort(1_024)
         let problem = LinkTerms().problem(at: port, hasToken: false)
         #expect(problem?.contains("vsock:1024,cid=N") == true && problem?.contains("--agent-token") == true)
@@ -83,14 +83,14 @@ struct LinkTermsTests {
         #expect(bindings.refusal(of: Self.web, at: Self.open, in: register) == nil)
     }
 
-    @Test func `is whom its lease names the link for`() throws {
+    @Test func `is the guest whose lease names the link`() throws {
         let register = try Self.register(StaticLease(mac: Self.web, name: "web", link: Self.own))
         let bindings = LinkBindings()
         #expect(bindings.refusal(of: Self.web, at: Self.own, in: register) == nil)
         #expect(bindings.refusal(of: Self.web, at: Self.open, in: register)?.contains("by no other link") == true)
     }
 
-    @Test func `is known again by the link that it came by, when a name is all that is said of it`() throws {
+    @Test func `is identified by its link if the terms have only a name`() throws {
         var register = try Self.register()
         var bindings = LinkBindings()
         try bindings.bind(Self.own, LinkTerms(guest: "web"))
@@ -119,7 +119,7 @@ struct LinkTermsTests {
 
     // MARK: Names
 
-    @Test func `loses a name that it has given itself to whom the name is given`() throws {
+    @Test func `loses a self-assigned name to the guest that is configured with it`() throws {
         var register = try Self.register()
         for mac in [Self.web, Self.other] { _ = try register.admit(mac) }
         try register.rename(Self.other, "web", isClaimed: true)

@@ -33,7 +33,7 @@ struct TCPClosingTests {
         net.expectNothingHeld()
     }
 
-    @Test func `the host hears of the guest's FIN after the last byte, not before`() {
+    @Test func `the guest's FIN reaches the host after the last byte, not before`() {
         peer.send([.fin, .ack], seq: 101, ack: 1, payload: TCPPeer.pattern(10))
         peer.expect(.ack, ack: 112)
         net.expectEffect(.sendStream)
@@ -217,7 +217,7 @@ struct TCPClosingTests {
         net.expectNothingHeld()
     }
 
-    @Test func `timeWait: a late RST does not cost the host what it has yet to take`() {
+    @Test func `timeWait: a late RST does not discard the host's unsent data`() {
         enterTimeWait(peer, payload: TCPPeer.pattern(10))
         net.expectEffect(.sendStream)
         peer.send(.rst, seq: 112)

@@ -50,7 +50,7 @@ struct TCPReceivingTests {
         net.expectNoEffect()
     }
 
-    @Test func `of a segment that overlaps what is there only the rest is taken`() {
+    @Test func `of a segment that overlaps received data only the rest is accepted`() {
         peer.send(.ack, seq: 101, ack: 1, payload: TCPPeer.pattern(10))
         peer.send(.ack, seq: 106, ack: 1, payload: TCPPeer.pattern(10, from: 5))
         net.expectEffect(.sendStream)
@@ -108,7 +108,7 @@ struct TCPReceivingTests {
         peer.expect(.ack, ack: 4_102)
     }
 
-    @Test func `out-of-order bytes are bounded, and what is dropped can be sent again`() throws {
+    @Test func `out-of-order bytes are bounded, and dropped ones can be retransmitted`() throws {
         var limits = StackUnderTest.limits
         limits.outOfOrderBytesPerFlow = 8_192
         let net = try StackUnderTest(limits: limits)
@@ -136,14 +136,14 @@ struct TCPReceivingTests {
 
     // MARK: The window
 
-    @Test func `the window shrinks by what is parked, and its right edge stays`() {
+    @Test func `the window shrinks by the unsent bytes, and its right edge stays`() {
         peer.send(.ack, seq: 101, ack: 1, payload: TCPPeer.pattern(1_000))
         peer.expect(.ack, ack: 1_101, window: 64_535)
         peer.send(.ack, seq: 1_101, ack: 1, payload: TCPPeer.pattern(1_000))
         peer.expect(.ack, ack: 2_101, window: 63_535)
     }
 
-    @Test func `a full window closes, is probed, and is told to be open again`() {
+    @Test func `a full window closes, is probed, and an update reopens it`() {
         fillWindow(peer, byteCount: 65_535)
         // Data beyond the window is answered with the current state.
         peer.send(.ack, seq: 65_636, ack: 1, payload: [1])

@@ -98,7 +98,7 @@ struct TCPSendingTests {
         peer.expectSilence()
     }
 
-    @Test func `what is selectively acknowledged is not sent again`() {
+    @Test func `selectively acknowledged data is not retransmitted`() {
         sendSegments(6, to: peer)
         // The first and the fourth are lost.
         peer.send(.ack, seq: 101, ack: 1, sack: [1_001..<2_001])
@@ -235,7 +235,7 @@ struct TCPSendingTests {
         peer.expectSilence()
     }
 
-    @Test func `a window that shrinks below what is on its way is not overrun further`() throws {
+    @Test func `a window that shrinks below the data in flight is not overrun further`() throws {
         let peer = try TCPPeer.established(net, port: 41_000, window: 10_000)
         peer.hostSends(TCPPeer.pattern(4_000))
         peer.expect(.ack, seq: 1, length: 4_000)
@@ -278,7 +278,7 @@ struct TCPSendingTests {
         peer.expect([.rst, .ack], seq: 1, ack: 101)
     }
 
-    @Test func `an old segment that acknowledges more tells the window that goes with it`() {
+    @Test func `an old segment that acknowledges more updates the window`() {
         sendSegments(4, to: peer)
         peer.send(.ack, seq: 101, ack: 1, payload: [1])
         peer.send(.ack, seq: 102, ack: 1)

@@ -5,7 +5,7 @@ import Testing
 
 /// The far end stops responding: the guest's retransmission and keepalive timers must detect it, although the stack
 /// acknowledges the guest's data.
-@Suite("A far end that falls silent")
+@Suite("A far end that stops responding")
 struct TCPSilentPeerTests {
     static let second = StackUnderTest.second
     static let millisecond = StackUnderTest.millisecond
@@ -37,7 +37,7 @@ struct TCPSilentPeerTests {
 
     // MARK: Data
 
-    @Test func `to a far end that was heard of just now nothing changes`() {
+    @Test func `data to a recently active far end is acknowledged as usual`() {
         push(10, seq: 101)
         peer.expect(.ack, ack: 111)
         peer.advance(by: 600 * Self.millisecond)
@@ -114,7 +114,7 @@ struct TCPSilentPeerTests {
         peer.expect(.ack, ack: 212)
     }
 
-    @Test func `a far end that speaks is not silent`() {
+    @Test func `a far end that sends is not silent`() {
         peer.advance(by: Self.second)
         push(10, seq: 101)
         for _ in 0..<4 {
@@ -142,7 +142,7 @@ struct TCPSilentPeerTests {
         #expect(net.counters.read(.tcpPeersSilent) == 0)
     }
 
-    @Test func `on a way that is too long to tell the guest is not kept waiting`() {
+    @Test func `on a path with too long a round trip the guest does not wait`() {
         peer.advance(by: Self.second)
         push(10, seq: 101)
         for _ in 0..<430 {
@@ -177,7 +177,7 @@ struct TCPSilentPeerTests {
 
     // MARK: Keepalive
 
-    @Test func `a probe is answered once the far end was heard of, for which it is probed`() {
+    @Test func `a probe is answered once the far end has responded to a probe`() {
         peer.advance(by: 2 * Self.second)
         peer.send(.ack, seq: 100, ack: 1)
         peer.expectSilence()

@@ -232,7 +232,7 @@ struct TCPTimestampTests {
         #expect(net.stack.connectionCount == 0)
     }
 
-    @Test func `a segment that lacks what was agreed is dropped without a word`() throws {
+    @Test func `a segment without the negotiated option is dropped silently`() throws {
         let peer = try peer()
         peer.clock = nil
         peer.send(.ack, seq: 101, ack: 1, payload: [1])
@@ -245,7 +245,7 @@ struct TCPTimestampTests {
         peer.expectHostTakes([1])
     }
 
-    @Test func `a guest that has begun anew is told of the old connection`() throws {
+    @Test func `a guest that has restarted gets the old connection's state`() throws {
         let peer = try peer(clock: 50_000)
         peer.clock = 3
         peer.send(.syn, seq: 70_000)
@@ -268,7 +268,7 @@ struct TCPTimestampTests {
         #expect(!stamps.areOutdated(now: limit + 1))
     }
 
-    @Test func `a guest whose clock is fast is heard after a long silence`() throws {
+    @Test func `a guest with a fast clock is accepted after a long idle time`() throws {
         // A timestamp clock of one microsecond advances by half its range in that time.
         let peer = try peer(clock: 1_000)
         for _ in 0..<20 {

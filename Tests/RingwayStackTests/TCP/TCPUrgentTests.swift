@@ -45,7 +45,7 @@ struct TCPUrgentTests {
         net.expectEffect(.shutdownStream)
     }
 
-    @Test func `a pointer to what is yet to come is kept until it has`() {
+    @Test func `a pointer to data not yet received is kept`() {
         peer.send([.ack, .urg], seq: 101, ack: 1, payload: TCPPeer.pattern(10), urgentPointer: 15)
         expectSend(0, urgent: false)
         peer.hostTakes(10)
@@ -67,7 +67,7 @@ struct TCPUrgentTests {
     }
 
     @Test(arguments: [0, 65_535] as [UInt16])
-    func `pointers that say nothing mark nothing`(_ pointer: UInt16) {
+    func `pointers outside of new data mark no byte`(_ pointer: UInt16) {
         peer.send([.ack, .urg], seq: 101, ack: 1, payload: TCPPeer.pattern(10), urgentPointer: pointer)
         expectSend(0, urgent: false)
     }

@@ -41,7 +41,7 @@ struct ForwardedDatagramTests {
         peer.expectSent([3], to: "127.0.0.1:4000", .sendForwardedDatagram)
     }
 
-    @Test func `the same port of the guest speaks to others through a mapping of its own`() throws {
+    @Test func `the same port of the guest has its own mapping for other destinations`() throws {
         try clientSends([1], from: "203.0.113.5:4000")
         try peer.send([3], to: "203.0.113.6:4000")
         peer.expectSent([3], to: "203.0.113.6:4000")
@@ -76,7 +76,7 @@ struct ForwardedDatagramTests {
         peer.expectSent([3], to: "203.0.113.5:4000")
     }
 
-    @Test func `clients are answered whatever the policy says of their addresses`() throws {
+    @Test func `clients are answered even if the policy denies their addresses`() throws {
         net.stack.policy.deny = [try #require(CIDRBlock("203.0.113.0/24"))]
         net.stack.policy.hostLoopback = false
         net.stack.policy.udpFiltering = .addressAndPort

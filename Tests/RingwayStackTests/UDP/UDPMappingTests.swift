@@ -35,7 +35,7 @@ struct UDPMappingTests {
         peer.expectSent([1], to: "8.8.8.8:123")
     }
 
-    @Test func `a datagram that must not be cut says so, and one that may be does not`() throws {
+    @Test func `the don't-fragment flag of a datagram is preserved`() throws {
         try peer.send([1], to: "8.8.8.8:123", dontFragment: true)
         #expect(net.effects.first?.dontFragment == true)
         peer.expectSent([1], to: "8.8.8.8:123")

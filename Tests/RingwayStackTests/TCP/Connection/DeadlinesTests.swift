@@ -55,7 +55,7 @@ struct DeadlinesTests {
         #expect(earliest(deadlines, lookAt: Self.second, keepsAlive: true) == 3)
     }
 
-    @Test func `keepalive probes follow each other until the guest is heard, or taken for dead`() {
+    @Test func `keepalive probes continue until the guest responds, or is considered dead`() {
         var deadlines = Deadlines(now: 0)
         for probe in 1...TCPBounds.keepaliveLimit {
             let mayProbe = deadlines.countKeepaliveProbe()

@@ -22,7 +22,7 @@ struct PeerWatchTests {
         return watch
     }
 
-    @Test func `a peer is trusted for a moment after it was heard`() {
+    @Test func `a peer is considered alive for a moment after its last segment`() {
         var watch = PeerWatch(now: Self.start)
         #expect(watch.trusts(now: Self.start + 4 * Self.millisecond))
         #expect(!watch.trusts(now: Self.start + 5 * Self.millisecond))
@@ -39,7 +39,7 @@ struct PeerWatchTests {
         #expect(!watch.isLooking)
     }
 
-    @Test func `what is delivered and drained needs no more looks`() {
+    @Test func `delivered and drained data needs no more queries`() {
         var watch = looking()
         let now = Self.start + 500 * Self.millisecond
         #expect(watch.judge(report(silence: 0, isDelivered: true), now: now, isDrained: false) == .alive)
@@ -48,7 +48,7 @@ struct PeerWatchTests {
         #expect(!watch.isLooking)
     }
 
-    @Test func `a peer that was heard since is alive`() {
+    @Test func `a peer that has sent a segment since is alive`() {
         var watch = looking()
         let now = Self.start + 500 * Self.millisecond
         #expect(watch.judge(report(silence: 100), now: now, isDrained: true) == .alive)
@@ -64,14 +64,14 @@ struct PeerWatchTests {
         #expect(watch.isLooking, "it may come back")
     }
 
-    @Test func `a path that is too long to tell is not waited for`() {
+    @Test func `a path with too long a round trip is not waited for`() {
         var watch = looking()
         let now = Self.start + 5_000 * Self.millisecond
         let verdict = watch.judge(report(silence: 5_000, timeout: 6_000), now: now, isDrained: true)
         #expect(verdict == .undecided)
     }
 
-    @Test func `a keepalive probe is answered once the peer was heard, and not waited for without end`() {
+    @Test func `a keepalive probe is answered once the peer has responded, or after a bounded wait`() {
         var watch = PeerWatch(now: Self.start)
         let asked = Self.start + 60_000 * Self.millisecond
         watch.await(now: asked)
