@@ -49,7 +49,7 @@ extension TCP {
             flow.pointee.receive.outOfOrder.isEmpty, !flow.pointee.marks.contains(.withholds)
         else { return false }
         if flow.pointee.marks.contains(.silent) { return true }
-        if core.now &- flow.pointee.watch.heardAt < PeerWatch.keepaliveTrust { return false }
+        if core.now &- flow.pointee.watch.lastSegmentAt < PeerWatch.keepaliveTrust { return false }
         core.counters.add(.tcpKeepalivesWaiting)
         flow.pointee.marks.insert(.probed)
         flow.pointee.watch.await(now: core.now)

@@ -62,7 +62,7 @@ extension TCP {
         // answered has no window.
         let isAlive =
             !isOfClient && flow.pointee.send.window == 0
-            && core.now &- flow.pointee.deadlines.heardAt < TCPBounds.keepaliveIdle
+            && core.now &- flow.pointee.deadlines.lastSegmentAt < TCPBounds.keepaliveIdle
         guard count < limit || isAlive else {
             core.counters.add(.tcpTimedOut)
             if isOfClient { reportSilence(of: flow.pointee.key, client: Effect.noSocket, &core) }

@@ -32,7 +32,7 @@ struct TCPSilentPeerTests {
     private func push(_ count: Int, seq: UInt32, flags: TCPFlags = [.ack, .psh]) {
         peer.send(flags, seq: seq, ack: 1, payload: TCPPeer.pattern(count))
         net.expectEffect(.sendStream)
-        peer.hostTakes(count)
+        peer.hostAccepts(count)
     }
 
     // MARK: Data
@@ -41,7 +41,7 @@ struct TCPSilentPeerTests {
         push(10, seq: 101)
         peer.expect(.ack, ack: 111)
         peer.advance(by: 600 * Self.millisecond)
-        peer.expectLook(.heard)
+        peer.expectQuery(.responding)
         peer.advance(by: 10 * Self.second)
         peer.expectSilence()
         net.expectNoEffect()
@@ -53,7 +53,7 @@ struct TCPSilentPeerTests {
         peer.expectSilence()
         net.expectNoEffect()
         peer.advance(by: 3 * Self.millisecond)
-        peer.expectLook(Self.report(silence: 0, delivered: true))
+        peer.expectQuery(Self.report(silence: 0, delivered: true))
         peer.expect(.ack, seq: 1, ack: 111)
         peer.advance(by: 10 * Self.second)
         net.expectNoEffect()
@@ -91,26 +91,26 @@ struct TCPSilentPeerTests {
         let start = net.now
         while net.counters.read(.tcpPeersSilent) == 0, net.now - start < Self.second {
             peer.advance(by: 5 * Self.millisecond)
-            if !net.effects.isEmpty { peer.expectLook(Self.report(silence: net.now - heard)) }
+            if !net.effects.isEmpty { peer.expectQuery(Self.report(silence: net.now - heard)) }
         }
         #expect(net.now - start < 300 * Self.millisecond)
         peer.expectSilence()
         // The guest retransmits, sends more, and probes: no acknowledgement.
         peer.send([.ack, .psh], seq: 101, ack: 1, payload: TCPPeer.pattern(10))
         peer.send([.ack, .psh], seq: 111, ack: 1, payload: TCPPeer.pattern(100))
-        peer.hostTakes(100)
+        peer.hostAccepts(100)
         peer.send(.ack, seq: 110, ack: 1)
         peer.send([.ack, .fin], seq: 211, ack: 1)
         peer.expectSilence()
         net.effects.removeAll { $0.kind != .inspectStream }
         for _ in 0..<20 {
             peer.advance(by: Self.second)
-            while !net.effects.isEmpty { peer.expectLook(Self.report(silence: net.now - heard, repeating: true)) }
+            while !net.effects.isEmpty { peer.expectQuery(Self.report(silence: net.now - heard, repeating: true)) }
         }
         peer.expectSilence()
         // The far end responds again. Queries are a second apart, and timers may be late by a tick.
         peer.advance(by: 3 * Self.second / 2)
-        peer.expectLook(Self.report(silence: 0, delivered: true))
+        peer.expectQuery(Self.report(silence: 0, delivered: true))
         peer.expect(.ack, ack: 212)
     }
 
@@ -132,7 +132,7 @@ struct TCPSilentPeerTests {
         for _ in 0..<200 {
             peer.advance(by: 10 * Self.millisecond)
             while !net.effects.isEmpty {
-                peer.expectLook(Self.report(silence: 5 * Self.second, underWay: false))
+                peer.expectQuery(Self.report(silence: 5 * Self.second, underWay: false))
                 looks += 1
             }
         }
@@ -148,7 +148,7 @@ struct TCPSilentPeerTests {
         for _ in 0..<430 {
             peer.advance(by: 10 * Self.millisecond)
             while !net.effects.isEmpty {
-                peer.expectLook(Self.report(silence: 9 * Self.second, timeout: 5 * Self.second))
+                peer.expectQuery(Self.report(silence: 9 * Self.second, timeout: 5 * Self.second))
             }
         }
         peer.expect(.ack, ack: 111)
@@ -164,7 +164,7 @@ struct TCPSilentPeerTests {
         for _ in 0..<20 {
             peer.advance(by: 100 * Self.millisecond)
             while !net.effects.isEmpty {
-                peer.expectLook(Self.report(silence: 2 * Self.second, repeating: true))
+                peer.expectQuery(Self.report(silence: 2 * Self.second, repeating: true))
                 looks += 1
             }
         }
@@ -181,10 +181,10 @@ struct TCPSilentPeerTests {
         peer.advance(by: 2 * Self.second)
         peer.send(.ack, seq: 100, ack: 1)
         peer.expectSilence()
-        peer.expectLook(solicits: true, Self.report(silence: 2 * Self.second, delivered: true))
+        peer.expectQuery(solicits: true, Self.report(silence: 2 * Self.second, delivered: true))
         peer.expectSilence()
         peer.advance(by: 5 * Self.millisecond)
-        peer.expectLook(Self.report(silence: 0, delivered: true))
+        peer.expectQuery(Self.report(silence: 0, delivered: true))
         peer.expect(.ack, seq: 1, ack: 101)
         // The next query finds that the far end has just sent a segment.
         peer.advance(by: 500 * Self.millisecond)
@@ -198,10 +198,10 @@ struct TCPSilentPeerTests {
             peer.advance(by: 2 * Self.second)
             net.effects = []
             peer.send(.ack, seq: 100, ack: 1, payload: Array(repeating: 0, count: count))
-            peer.expectLook(solicits: true, Self.report(silence: 2 * round * Self.second, delivered: true))
+            peer.expectQuery(solicits: true, Self.report(silence: 2 * round * Self.second, delivered: true))
             peer.advance(by: 300 * Self.millisecond)
             while !net.effects.isEmpty {
-                peer.expectLook(Self.report(silence: 2 * round * Self.second, delivered: true))
+                peer.expectQuery(Self.report(silence: 2 * round * Self.second, delivered: true))
             }
             peer.expectSilence()
         }

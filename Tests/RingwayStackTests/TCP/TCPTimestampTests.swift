@@ -199,18 +199,18 @@ struct TCPTimestampTests {
         peer.clock = 999
         peer.send(.ack, seq: 101, ack: 1, payload: [1, 2, 3])
         #expect(peer.expect(.ack, ack: 101)?.options.timestamps?.echo == 1_000)
-        #expect(peer.parked.isEmpty)
+        #expect(peer.unsent.isEmpty)
         #expect(net.counters.read(.tcpOldTimestamps) == 1)
         peer.clock = 1_000
         peer.send(.ack, seq: 101, ack: 1, payload: [1, 2, 3])
-        peer.expectHostTakes([1, 2, 3])
+        peer.expectHostAccepts([1, 2, 3])
     }
 
     @Test func `the guest's clock comes round`() throws {
         let peer = try peer(clock: .max)
         peer.clock = 0
         peer.send(.ack, seq: 101, ack: 1, payload: [1])
-        peer.expectHostTakes([1])
+        peer.expectHostAccepts([1])
         peer.expect(.ack, ack: 102)
         peer.clock = .max
         peer.send(.ack, seq: 102, ack: 1, payload: [2])
@@ -242,7 +242,7 @@ struct TCPTimestampTests {
         #expect(peer.state == .established)
         peer.clock = 5_001
         peer.send(.ack, seq: 101, ack: 1, payload: [1])
-        peer.expectHostTakes([1])
+        peer.expectHostAccepts([1])
     }
 
     @Test func `a guest that has restarted gets the old connection's state`() throws {
@@ -280,7 +280,7 @@ struct TCPTimestampTests {
         net.frames = []
         net.effects = []
         peer.send(.ack, seq: 101, ack: 1, payload: [1])
-        peer.expectHostTakes([1])
+        peer.expectHostAccepts([1])
     }
 
     // MARK: TIME-WAIT

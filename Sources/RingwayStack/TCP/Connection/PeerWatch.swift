@@ -26,8 +26,8 @@ public struct PeerReport: BitwiseCopyable, Sendable {
         self.roundTrip = roundTrip
     }
 
-    /// The report of a far end that cannot fall silent.
-    public static var heard: PeerReport {
+    /// The report of a far end that always responds.
+    public static var responding: PeerReport {
         PeerReport(
             silence: 0, isDelivered: true, isUnderWay: false, isRepeating: false, timeout: 0, roundTrip: 0)
     }
@@ -89,16 +89,16 @@ public struct PeerWatch: BitwiseCopyable {
     private(set) var since: UInt64 = 0
     private var interval: UInt64 = 0
     /// The time of the last sign of the far end.
-    var heardAt: UInt64
+    var lastSegmentAt: UInt64
     private var roundTrip: UInt64 = 0
     /// The acknowledgement number when the far end fell silent.
     var acknowledged = SequenceNumber(0)
 
-    init(now: UInt64) { heardAt = now }
+    init(now: UInt64) { lastSegmentAt = now }
 
     /// Whether data may be acknowledged that the far end has not acknowledged.
     @inline(__always)
-    func trusts(now: UInt64) -> Bool { now &- heardAt < Self.trust }
+    func trusts(now: UInt64) -> Bool { now &- lastSegmentAt < Self.trust }
 
     @inline(__always) var isLooking: Bool { lookAt != Deadlines.never }
 
@@ -122,7 +122,7 @@ public struct PeerWatch: BitwiseCopyable {
     }
 
     /// The far end sent data without being probed.
-    mutating func hear(now: UInt64) { heardAt = now }
+    mutating func hear(now: UInt64) { lastSegmentAt = now }
 
     /// Evaluates a query; the next one is due at `lookAt`.
     ///
@@ -133,7 +133,7 @@ public struct PeerWatch: BitwiseCopyable {
             stopLooking()
             return .delivered
         }
-        if heardAt > since {
+        if lastSegmentAt > since {
             beginLooking(now: now)
             return .alive
         }
@@ -159,7 +159,7 @@ public struct PeerWatch: BitwiseCopyable {
     mutating func judgeProbe(_ report: PeerReport, now: UInt64) -> Verdict {
         take(report, now: now)
         stopLooking()
-        if now &- heardAt < Self.keepaliveTrust || heardAt > since { return .alive }
+        if now &- lastSegmentAt < Self.keepaliveTrust || lastSegmentAt > since { return .alive }
         guard now &- since < Self.keepaliveLimit else { return .undecided }
         interval = min(interval &* 2, Self.longestInterval)
         lookAt = now &+ interval
@@ -168,6 +168,6 @@ public struct PeerWatch: BitwiseCopyable {
 
     private mutating func take(_ report: PeerReport, now: UInt64) {
         roundTrip = report.roundTrip
-        heardAt = max(heardAt, now &- min(report.silence, now))
+        lastSegmentAt = max(lastSegmentAt, now &- min(report.silence, now))
     }
 }

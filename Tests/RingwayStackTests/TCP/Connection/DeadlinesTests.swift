@@ -65,7 +65,7 @@ struct DeadlinesTests {
         }
         let mayProbeOnceMore = deadlines.countKeepaliveProbe()
         #expect(!mayProbeOnceMore)
-        deadlines.heard(now: Self.second)
+        deadlines.segmentReceived(now: Self.second)
         #expect(deadlines.keepaliveAt == Self.second + TCPBounds.keepaliveIdle)
         let mayProbeAfterAnswer = deadlines.countKeepaliveProbe()
         #expect(mayProbeAfterAnswer)
