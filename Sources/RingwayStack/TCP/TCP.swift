@@ -110,8 +110,10 @@ struct TCP: ~Copyable {
 
     /// The longest-silent connection with a host socket, of a sample.
     mutating func idlest() -> IdleFlow? {
-        idleHand.idlest(of: connections) { $0.pointee.marks.contains(.socket) ? $0.pointee.deadlines.lastSegmentAt : nil }
-            .map { IdleFlow(flow: Flow(.tcp, slot: $0.slot), usedAt: $0.usedAt) }
+        idleHand.idlest(of: connections) {
+            $0.pointee.marks.contains(.socket) ? $0.pointee.deadlines.lastSegmentAt : nil
+        }
+        .map { IdleFlow(flow: Flow(.tcp, slot: $0.slot), usedAt: $0.usedAt) }
     }
 
     /// The oldest half-open connection with a host socket, of both directions.
