@@ -96,7 +96,7 @@ struct LinkTermsTests {
         try bindings.bind(Self.own, LinkTerms(guest: "web"))
         _ = try register.admit(Self.web)
         register.setLink(Self.own, of: Self.web)
-        try register.giveName("web", to: Self.web)
+        try register.assignName("web", to: Self.web)
         register.leave(Self.web, guest: 1)
         #expect(bindings.refusal(of: Self.web, at: Self.open, in: register)?.contains("by no other link") == true)
         // After a restart too.
@@ -105,7 +105,7 @@ struct LinkTermsTests {
         #expect(bindings.refusal(of: Self.web, at: Self.open, in: later)?.contains("by no other link") == true)
         // A machine with another card takes over the name.
         _ = try register.admit(Self.other)
-        try register.giveName("web", to: Self.other)
+        try register.assignName("web", to: Self.other)
         #expect(register.leases[Self.other]?.name == "web" && register.leases[Self.web]?.name == "guest-2")
     }
 
@@ -124,11 +124,11 @@ struct LinkTermsTests {
         for mac in [Self.web, Self.other] { _ = try register.admit(mac) }
         try register.rename(Self.other, "web", isClaimed: true)
         #expect(register.leases[Self.other]?.claimsName == true)
-        try register.giveName("web", to: Self.web)
+        try register.assignName("web", to: Self.web)
         #expect(register.leases[Self.web]?.name == "web" && register.leases[Self.web]?.claimsName == false)
         #expect(register.leases[Self.other]?.name == "guest-3")
         #expect(throws: VirtualNetwork.Failure.self) { try register.rename(Self.other, "web", isClaimed: true) }
-        #expect(throws: VirtualNetwork.Failure.self) { try register.giveName("web", to: Self.other) }
+        #expect(throws: VirtualNetwork.Failure.self) { try register.assignName("web", to: Self.other) }
         // Claiming the assigned name has no effect.
         try register.rename(Self.web, "web", isClaimed: true)
         #expect(register.leases[Self.web]?.claimsName == false)

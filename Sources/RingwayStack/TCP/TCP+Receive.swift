@@ -89,7 +89,7 @@ extension TCP {
         flow.pointee.receive.begin(at: header.sequence)
         flow.pointee.send.takeFirstWindow(header)
         flow.pointee.deadlines.segmentReceived(now: core.now)
-        flow.pointee.watch.stopLooking()
+        flow.pointee.watch.stopQueries()
         if acceptable {
             flow.pointee.send.una = header.acknowledgement
             establish(flow, &core)

@@ -128,17 +128,17 @@ struct TCPSilentPeerTests {
     @Test func `a far end with a closed window is slow, not dead`() {
         peer.advance(by: Self.second)
         push(10, seq: 101)
-        var looks = 0
+        var queries = 0
         for _ in 0..<200 {
             peer.advance(by: 10 * Self.millisecond)
             while !net.effects.isEmpty {
                 peer.expectQuery(Self.report(silence: 5 * Self.second, underWay: false))
-                looks += 1
+                queries += 1
             }
         }
         peer.expect(.ack, ack: 111)
         peer.expectSilence()
-        #expect(looks < 20)
+        #expect(queries < 20)
         #expect(net.counters.read(.tcpPeersSilent) == 0)
     }
 
@@ -160,15 +160,15 @@ struct TCPSilentPeerTests {
         peer.expect(.ack, ack: 1_501)
         net.expectEffect(.sendStream)
         // The far end is gone: the socket accepts no more bytes.
-        var looks = 0
+        var queries = 0
         for _ in 0..<20 {
             peer.advance(by: 100 * Self.millisecond)
             while !net.effects.isEmpty {
                 peer.expectQuery(Self.report(silence: 2 * Self.second, repeating: true))
-                looks += 1
+                queries += 1
             }
         }
-        #expect(looks < 10)
+        #expect(queries < 10)
         #expect(net.counters.read(.tcpPeersSilent) == 1)
         peer.send(.ack, seq: 1_501, ack: 1, payload: [1])
         peer.send(.ack, seq: 1_500, ack: 1)

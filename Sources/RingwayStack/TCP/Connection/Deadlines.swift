@@ -96,11 +96,11 @@ struct Deadlines: BitwiseCopyable {
     /// The earliest deadline, or `never`.
     ///
     /// - Parameters:
-    ///   - lookAt: when the far end is to be inspected, or `never`.
+    ///   - queryAt: when the far end is to be inspected, or `never`.
     ///   - keepsAlive: the state is one in which a silent guest is probed.
     @inline(__always)
-    func earliest(lookAt: UInt64, keepsAlive: Bool) -> UInt64 {
-        var earliest = lookAt
+    func earliest(queryAt: UInt64, keepsAlive: Bool) -> UInt64 {
+        var earliest = queryAt
         switch timer {
         case .idle: break
         case .retransmit(let at), .probe(let at, _), .close(let at): earliest = min(earliest, at)
