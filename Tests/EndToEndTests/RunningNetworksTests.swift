@@ -201,7 +201,7 @@ extension EndToEnd {
                 #expect(list.status == 2)
                 #expect(
                     list.errors
-                        == "ringway: several networks are running: \(blue), \(blue)-2; --name says which is meant\n")
+                        == "ringway: several networks are running: \(blue), \(blue)-2; choose one with --name\n")
                 first.send(SIGKILL)
                 _ = try first.waitForEnd()
                 #expect(place.sockets == ["\(blue)-2.sock", "\(blue).sock"])

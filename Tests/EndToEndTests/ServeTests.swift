@@ -298,7 +298,7 @@ extension EndToEnd {
                 ),
                 ("listen: tap:x\nmtv: 1\n", "serve.yaml: line 2: unknown key \"mtv\"; did you mean \"mtu\"?"),
                 ("listen: [tap:x\n", "serve.yaml: line 2, column 1: this is neither YAML nor JSON"),
-                ("{}", "there is nothing to wait for guests at"),
+                ("{}", "there is no link to listen on"),
             ])
         func refuseConfiguration(text: String, expected: String) throws {
             try TestBed.use { bed in

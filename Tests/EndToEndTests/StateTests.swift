@@ -90,7 +90,7 @@ extension EndToEnd {
                 try lab.machines[0].configure("192.168.127.9")
                 #expect(try lab.machines[0].reaches("192.168.127.1"))
                 try lab.service.waitForLine(
-                    "192.168.127.9) on qemu:\(bed.directory)/q goes on with the address that it uses")
+                    "192.168.127.9) on qemu:\(bed.directory)/q keeps the address that it uses")
                 try lab.plug(1)
                 try lab.machines[1].configure("192.168.127.9")
                 #expect(try !lab.machines[1].reaches("192.168.127.1"))

@@ -179,7 +179,7 @@ struct OrdinaryUserTests {
         #expect(outcome.status == 125)
         #expect(
             outcome.errors == """
-                ringway: cannot open /dev/net/tun: Permission denied; "ringway doctor" says how to mend it
+                ringway: cannot open /dev/net/tun: Permission denied; "ringway doctor" shows the remedy
 
                 """)
     }

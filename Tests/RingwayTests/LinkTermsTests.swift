@@ -66,7 +66,7 @@ struct LinkTermsTests {
     }
 
     @Test(
-        "is one machine alone where the link has one, and that machine comes by no other link",
+        "is one machine alone where the link has one, and that machine can use no other link",
         arguments: [
             (LinkTerms(mac: web), StaticLease(mac: web)), (LinkTerms(guest: "web"), StaticLease(mac: web, name: "web")),
             (LinkTerms(guest: "web", mac: web), StaticLease(mac: web)),

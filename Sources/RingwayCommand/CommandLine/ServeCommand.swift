@@ -82,7 +82,7 @@ struct ServeCommand: ParsableCommand {
         orders[0].portListeners = service.ports
         guard orders.contains(where: { !$0.links.isEmpty }) else {
             throw CommandFailure(
-                "there is nothing to wait for guests at: give --listen LINK, or \"listen\" in the file of --config",
+                "there is no link to listen on: give --listen LINK, or \"listen\" in the file of --config",
                 status: ExitStatus.usage)
         }
         let ready = bridge.readyDescriptor.map(ReadyNotice.init)

@@ -30,7 +30,7 @@ struct ControlOptions: ParsableArguments {
         }
         guard running.count == 1 else {
             throw CommandFailure(
-                "several networks are running: \(Self.names(running)); --name says which is meant",
+                "several networks are running: \(Self.names(running)); choose one with --name",
                 status: ExitStatus.usage)
         }
         return first.client

@@ -199,7 +199,7 @@ extension OpenAPIDocument {
           "/v1/owners/{owner}": {
             "put": {
               "operationId": "holdOwner",
-              "summary": "Has the forwards of an owner removed unless this is said again in time.",
+              "summary": "Removes the forwards of an owner unless this request is repeated in time.",
               "parameters": [
                 {
                   "name": "owner", "in": "path", "required": true, "description": "Who publishes.",

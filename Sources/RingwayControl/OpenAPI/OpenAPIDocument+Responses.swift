@@ -15,7 +15,7 @@ extension OpenAPIDocument {
             "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
           },
           "Conflict": {
-            "description": "It cannot be done as things are: a port in use, say.",
+            "description": "The request conflicts with the network's state: a port is in use, for example.",
             "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
           },
           "TooLarge": {

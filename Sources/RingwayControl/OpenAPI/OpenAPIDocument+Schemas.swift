@@ -237,7 +237,7 @@ extension OpenAPIDocument {
                 "type": "string", "description": "Where a TCP connection stands; established for everything else."
               },
               "spliced": {
-                "type": "boolean", "description": "Whether it goes around the link, by a socket inside the guest."
+                "type": "boolean", "description": "Whether it bypasses the link, by a socket inside the guest."
               },
               "octetsFromGuest": {
                 "type": "integer", "format": "int64", "minimum": 0,

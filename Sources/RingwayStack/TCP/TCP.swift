@@ -58,7 +58,7 @@ struct TCP: ~Copyable {
             if left == 0 { return true }
             left &-= 1
             guard let flow = connections.pointer(inSlot: dirtyHead) else {
-                preconditionFailure("a connection that is gone is on the list of dirty ones")
+                preconditionFailure("a closed connection is on the list of dirty ones")
             }
             let isOwed = flow.pointee.marks.contains(.acknowledge)
             if isOwed && !core.hasBuffer {
