@@ -5,7 +5,7 @@ internal import Glibc
 struct AttachCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "attach",
-        abstract: "Give a network namespace that exists already a network.",
+        abstract: "Attach a network to an existing network namespace.",
         usage: "ringway attach [<options>] (--netns <name or path> | --pid <pid>)",
         discussion: HelpText.attach)
 

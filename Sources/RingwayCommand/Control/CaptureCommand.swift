@@ -7,7 +7,7 @@ internal import RingwayControl
 struct CaptureCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "capture",
-        abstract: "Write the frames of a network at work to a file.",
+        abstract: "Write the frames of a running network to a file.",
         usage: "ringway capture (start | stop | status) [<options>] ...",
         discussion: HelpText.capture,
         subcommands: [CaptureStart.self, CaptureStop.self, CaptureStatusCommand.self])
@@ -81,7 +81,7 @@ struct CaptureStart: ParsableCommand {
 /// `ringway capture stop`.
 struct CaptureStop: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "stop", abstract: "End the capture; its file is whole when the command ends.")
+        commandName: "stop", abstract: "End the capture; its file is complete when the command ends.")
 
     @OptionGroup var control: ControlOptions
 
@@ -94,7 +94,7 @@ struct CaptureStop: ParsableCommand {
 /// `ringway capture status`.
 struct CaptureStatusCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "status", abstract: "Say whether frames are captured, to which file, and how many were lost.")
+        commandName: "status", abstract: "Show whether frames are captured, to which file, and how many were lost.")
 
     @OptionGroup var control: ControlOptions
 
