@@ -296,7 +296,7 @@ extension OpenAPIDocument {
               }
             },
             "delete": {
-              "operationId": "stopCapture", "summary": "Ends the capture. Its file is complete when the response is sent.",
+              "operationId": "stopCapture", "summary": "Ends the capture. The file is then complete.",
               "responses": {
                 "200": {
                   "description": "The capture that has ended.",

@@ -103,7 +103,7 @@ extension OpenAPIDocument {
               "flows": {"type": "integer", "format": "int64", "minimum": 0},
               "bounds": {
                 "type": "array", "items": {"$ref": "#/components/schemas/Bound"},
-                "description": "The use of each bound; for bounds of each guest, that of the guest with the highest use."
+                "description": "The use of each bound; for bounds per guest, the highest use of one guest."
               },
               "troubles": {
                 "type": "array", "items": {"$ref": "#/components/schemas/Trouble"},
@@ -214,7 +214,7 @@ extension OpenAPIDocument {
               "openedBy": {"type": "string", "enum": ["guest", "host"]},
               "guestAddress": {
                 "type": "string",
-                "description": "The guest's address and port, or unix:PATH for a socket that its agent connected to; null \#
+                "description": "The guest's address and port, or unix:PATH for a socket that its agent dialled; null \#
         for a program of the guest's that uses a socket of the host's.",
                 "nullable": true
               },
