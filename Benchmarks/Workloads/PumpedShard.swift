@@ -208,7 +208,7 @@ public struct PumpedShard: ~Copyable {
             case .receiveStream: flows[Int(effect.handle.slot)].asked = Int(effect.limit)
             case .connectStream: open(effect)
             case .inspectStream:
-                stack.streamReported(effect.handle, .heard)
+                stack.streamReported(effect.handle, .responding)
             // The guest's addresses only matter for published ports.
             case .guestShown: break
             default: preconditionFailure("unexpected effect")

@@ -44,7 +44,7 @@ extension VirtualNetwork {
             case .guestAttached(let guest): "guest \(guest) is attached"
             case .guestDetached(let guest, let reason): "guest \(guest) is gone: \(reason)"
             case .leaseGiven(let guest): "\(guest.ipv4) is given to \(guest.mac)"
-            case .addressKept(let guest): "guest \(guest) goes on with the address that it uses"
+            case .addressKept(let guest): "guest \(guest) keeps the address that it uses"
             case .addressRefused(let guest, let address, let reason):
                 "what guest \(guest) sends from \(address) is dropped: \(reason)"
             case .linkLost(let guest, let reason): "the link of guest \(guest) is lost: \(reason)"
@@ -64,7 +64,7 @@ extension VirtualNetwork {
             case .captureFailed(let options, let reason):
                 "the capture to \(options.path) loses frames: \(reason); it is tried again each second"
             case .captureResumed(let options, let lost):
-                "the capture to \(options.path) goes on; \(lost) frames were lost"
+                "the capture to \(options.path) continues; \(lost) frames were lost"
             }
         }
     }

@@ -184,7 +184,7 @@ final class AgentSession: HostMember {
             guard sent > 0 else { return failToSend("it has closed its control connection") }
             unsent.removeFirst(sent)
         }
-        if unsent.count > Self.maximumUnsent { return failToSend("it does not read what it is told") }
+        if unsent.count > Self.maximumUnsent { return failToSend("it does not read its messages") }
         host?.loop.setInterest(unsent.isEmpty ? .read : [.read, .write], of: self)
     }
 

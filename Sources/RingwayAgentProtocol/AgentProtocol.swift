@@ -73,7 +73,7 @@ extension AgentProtocolFailure: CustomStringConvertible {
         case .trailingBytes: "a message that is too long for its kind"
         case .tooLong: "a length beyond its bound"
         case .notAnAgent: "something else than the agent protocol"
-        case .invalidValue: "a value that means nothing"
+        case .invalidValue: "an invalid value"
         case .unexpectedKind(let kind): "an unexpected message of kind \(kind)"
         }
     }

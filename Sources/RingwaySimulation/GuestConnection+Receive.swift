@@ -28,7 +28,7 @@ extension GuestConnection {
         rcvEdge = 1 + min(65_535, behavior.receiveBuffer)
         sndUna = 1
         peerEdge = 1 + segment.window
-        heardAt = now
+        lastSegmentAt = now
         becomeOpen()
         sendAcknowledgement()
     }
@@ -46,7 +46,7 @@ extension GuestConnection {
             ? start == rcvNxt : (start >= rcvNxt && start < rcvEdge) || (last >= rcvNxt && last < rcvEdge)
         guard isAcceptable else {
             if segment.flags.contains(.rst) { return }
-            heardAt = now
+            lastSegmentAt = now
             silentProbes = 0
             if segment.extent == 0, start == rcvEdge {
                 // Linux, too, takes what an empty segment at the very edge acknowledges.
@@ -66,7 +66,7 @@ extension GuestConnection {
         }
         if segment.flags.contains(.syn) { return sendAcknowledgement() }
         guard segment.flags.contains(.ack) else { return complain("a segment without ACK") }
-        heardAt = now
+        lastSegmentAt = now
         silentProbes = 0
         if phase == .synReceived {
             guard segment.acknowledgement == wire(1) else { return sendReset(at: segment.acknowledgement) }

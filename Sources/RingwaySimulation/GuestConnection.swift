@@ -59,7 +59,7 @@ final class GuestConnection {
     var readAt: UInt64?
     var writeAt: UInt64?
     var endAt: UInt64?
-    var heardAt: UInt64 = 0
+    var lastSegmentAt: UInt64 = 0
     var silentProbes = 0
 
     init(_ script: FlowScript, random: SplitMix64, now: UInt64) {
@@ -67,7 +67,7 @@ final class GuestConnection {
         behavior = script.behavior
         self.random = random
         self.now = now
-        heardAt = now
+        lastSegmentAt = now
         // Often such that the numbers wrap while the connection lives.
         let number = UInt32(truncatingIfNeeded: self.random.next())
         initialSequence = self.random.chance(0.3) ? UInt32.max - number % 100_000 : number
@@ -99,7 +99,7 @@ final class GuestConnection {
     /// When `tick` has something to do.
     var wakesAt: UInt64? {
         guard phase != .over else { return nil }
-        let keepalive = phase == .open ? heardAt + 75_000_000_000 + UInt64(silentProbes) * 15_000_000_000 : nil
+        let keepalive = phase == .open ? lastSegmentAt + 75_000_000_000 + UInt64(silentProbes) * 15_000_000_000 : nil
         return [retransmitAt, probeAt, acknowledgeAt, readAt, writeAt, endAt, keepalive].compactMap(\.self).min()
     }
 
@@ -174,7 +174,7 @@ final class GuestConnection {
     }
 
     private func keepAlive() {
-        guard now >= heardAt + 75_000_000_000 + UInt64(silentProbes) * 15_000_000_000 else { return }
+        guard now >= lastSegmentAt + 75_000_000_000 + UInt64(silentProbes) * 15_000_000_000 else { return }
         guard silentProbes < 9 else { return finish(.gaveUp) }
         silentProbes += 1
         send(.ack, at: sndUna - 1, 0)

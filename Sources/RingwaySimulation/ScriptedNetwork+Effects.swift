@@ -69,7 +69,7 @@ extension ScriptedNetwork {
             demand(effect.limit > 0 && effect.limit <= 65_535)
             sockets[index].receiveLimit = Int(effect.limit)
         case .classifyStream, .watchStream, .shutdownStream: break
-        case .inspectStream: stack.streamReported(handle, .heard)
+        case .inspectStream: stack.streamReported(handle, .responding)
         default:
             sockets[index].isOver = true
             release(index)

@@ -69,11 +69,11 @@ public struct Limits: Sendable, Equatable {
             counter: "tcpHalfOpenEvicted", atTheBound: "the oldest one ends, the guest repeats its SYN"),
         Row(
             name: "UDP mappings", defaultValue: "8192", flag: "--max-udp-mappings", counter: "udpMappingsEvicted",
-            atTheBound: "one without an answer ends, else the one idle for longest"),
+            atTheBound: "one without a reply ends, else the one idle for longest"),
         Row(
             name: "peers of UDP mappings and pings that have several", defaultValue: "24576",
             flag: "--max-udp-peers", counter: "udpPeersEvicted",
-            atTheBound: "the one sent to longest ago goes, of a mapping with most"),
+            atTheBound: "the least recently used peer of a mapping with most is evicted"),
         Row(
             name: "ping mappings", defaultValue: "256", flag: "--max-ping-mappings",
             counter: "pingMappingsEvicted", atTheBound: "the mapping idle for longest ends"),
@@ -90,14 +90,14 @@ public struct Limits: Sendable, Equatable {
             name: "pool bytes per shard", defaultValue: "256M", flag: "--pool-size",
             counter: "linkReadsStarved, receivesStarved", atTheBound: "reading waits until buffers come back"),
         Row(
-            name: "parked bytes per flow", defaultValue: "4M", flag: "--park-size", counter: "tcpParkedOctets",
+            name: "unsent bytes per flow", defaultValue: "4M", flag: "--park-size", counter: "tcpParkedOctets",
             atTheBound: "the flow's window closes"),
         Row(
             name: "reordered bytes per flow", defaultValue: "1M", flag: "--reorder-size",
             counter: "tcpOutOfOrderDropped", atTheBound: "data out of order is dropped, the guest repeats it"),
         Row(
             name: "guests per network", defaultValue: "64", flag: "--max-guests", counter: "guestsRefused",
-            atTheBound: "a link is turned away"),
+            atTheBound: "a link is refused"),
         Row(
             name: "IPv6 addresses per guest", defaultValue: "16", flag: "--max-addresses",
             counter: "droppedSpoofedSource", atTheBound: "frames from further ones are dropped"),
@@ -106,18 +106,18 @@ public struct Limits: Sendable, Equatable {
             counter: "queuesRefused", atTheBound: "the agent uses the first ones"),
         Row(
             name: "owners of published ports with leases", defaultValue: "1024", flag: "--max-owners",
-            counter: "told in the answer", atTheBound: "a lease is refused"),
+            counter: "in the response", atTheBound: "a lease is refused"),
         Row(
             name: "ports that an agent publishes or has follow", defaultValue: "1024", flag: "--max-agent-ports",
             counter: "agentPortsBeyondLimit", atTheBound: "a port is refused"),
         Row(
-            name: "silence of a UDP mapping, answered or not", defaultValue: "180s", flag: "--udp-timeout",
+            name: "idle timeout of a UDP mapping, answered or not", defaultValue: "180s", flag: "--udp-timeout",
             counter: "udpMappingsExpired", atTheBound: "the mapping ends"),
         Row(
-            name: "wait for the answer to a DNS query", defaultValue: "30s", flag: "--dns-timeout",
+            name: "timeout of a DNS query", defaultValue: "30s", flag: "--dns-timeout",
             counter: "dnsUnanswered", atTheBound: "SERVFAIL from the gateway; a mapping to another server ends"),
         Row(
-            name: "silence of the guest on a ping mapping", defaultValue: "60s", flag: "--icmp-timeout",
+            name: "idle timeout of a ping mapping", defaultValue: "60s", flag: "--icmp-timeout",
             counter: "pingMappings", atTheBound: "the mapping ends"),
     ]
 

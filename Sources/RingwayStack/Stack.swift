@@ -308,7 +308,7 @@ public struct Stack: ~Copyable {
     }
 
     /// Sends an ARP request or neighbour solicitation for a guest's address; the effect `guestShown` reports the reply.
-    public mutating func askGuest(for address: IPAddress) { services.askGuest(for: address, &core) }
+    public mutating func solicitGuest(for address: IPAddress) { services.solicitGuest(for: address, &core) }
 
     /// The IPv4 address that DHCP assigns to the guest.
     public var guestAddress: IPv4Address { services.guestIPv4 }

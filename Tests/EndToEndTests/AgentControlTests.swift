@@ -65,7 +65,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `are listed with what asked for them, and said when they come and go`() throws {
+        @Test func `are listed with their owner, and reported as events`() throws {
             try TestBed.use { bed in
                 let path = "\(bed.directory)/place.sock"
                 let scene = try Scene(
@@ -104,7 +104,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `say what is wrong with them, and mend it by themselves`() throws {
+        @Test func `report their problem, and retry by themselves`() throws {
             try TestBed.use { bed in
                 let other = try bed.serve(Machine.flows, ["serve", "7000"])
                 let scene = try Scene(bed, ["--follow-ports"])

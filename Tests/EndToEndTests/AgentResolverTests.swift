@@ -131,7 +131,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `are written where the user says, in a directory that is made and removed`() throws {
+        @Test func `are written at the user's path, in a directory that is made and removed`() throws {
             try TestBed.use { bed in
                 let scene = try Scene(bed)
                 try scene.write(Self.before)

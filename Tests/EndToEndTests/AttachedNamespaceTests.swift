@@ -190,7 +190,7 @@ extension EndToEnd {
                     + "chooses another\n", remedy: ["--network", "10.44.0.0/24"]),
         ]
 
-        @Test("says what is in the way and what to do, and that works", arguments: obstacles)
+        @Test("reports the obstacle and a remedy that works", arguments: obstacles)
         func saysWhatIsInTheWay(obstacle: Obstacle) throws {
             try TestBed.use { bed in
                 let namespace = try bed.makeNamespace("guest")

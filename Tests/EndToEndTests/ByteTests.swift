@@ -19,7 +19,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `name COMMAND, and what is wrong with it`() throws {
+        @Test func `name COMMAND and its error`() throws {
             try TestBed.use { bed in
                 let script =
                     "cd \(bed.directory); n=\"$(printf 'p\\377')\"; cp /bin/true \"$n\"; \(Machine.ringway) run -- \"./$n\" "

@@ -33,7 +33,7 @@ extension EndToEnd {
             }
         }
 
-        @Test("on a full disk keeps a whole file, counts and says what is missing, and goes on when there is room")
+        @Test("on a full disk keeps a valid file, counts and reports missing frames, and resumes when there is room")
         func survivesAFullDisk() throws {
             try TestBed.use { bed in
                 _ = try bed.serve(Machine.program("files.py"), ["8080"])

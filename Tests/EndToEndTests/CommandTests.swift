@@ -79,7 +79,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `keeps guests from the host's loopback when it is told to`() throws {
+        @Test func `denies guests the host's loopback with --no-host-loopback`() throws {
             try TestBed.use { bed in
                 _ = try bed.serve(Machine.program("files.py"), ["8080"])
                 let fetch = ["curl", "-sS", "--max-time", "3", "-o", "/dev/null", "http://192.168.127.254:8080/10"]
@@ -111,7 +111,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `attach serves a namespace that exists until it is told to end`() throws {
+        @Test func `attach serves an existing namespace until a signal ends it`() throws {
             try TestBed.use { bed in
                 _ = try bed.serve(Machine.program("files.py"), ["8080"])
                 let namespace = try bed.makeNamespace("guest")

@@ -180,7 +180,7 @@ extension EndToEnd {
             time.sleep(60)
             """
 
-        @Test("end in the guest when the far end dies without a word", arguments: shards, Family.allCases)
+        @Test("end in the guest when the far end stops responding", arguments: shards, Family.allCases)
         func noticeSilence(shards: Int, family: Family) throws {
             try TestBed.use { bed in
                 let router = try bed.makeRouter()

@@ -103,7 +103,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `tells of the network, its guests, flows and events`() throws {
+        @Test func `reports the network, its guests, flows and events`() throws {
             try TestBed.use { bed in
                 let controlled = try Controlled(bed)
                 let events = try bed.start([Machine.ringway, "events", "--control", controlled.socket])
@@ -175,7 +175,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `is asked by a thousand clients and heard by readers that do not read while data moves`() throws {
+        @Test func `serves a thousand clients and stalled event readers while data is transferred`() throws {
             try TestBed.use { bed in
                 let controlled = try Controlled(bed)
                 let machine = try controlled.makeMachine("machine", "52:54:00:00:02:04")

@@ -52,7 +52,7 @@ extension EndToEnd {
             }
         }
 
-        @Test("lets TFTP through, whose server answers from another port", arguments: Family.allCases)
+        @Test("accepts TFTP, whose server replies from another port", arguments: Family.allCases)
         func letsTFTPThrough(family: Family) throws {
             try TestBed.use { bed in
                 let size = 70_000

@@ -6,7 +6,7 @@ extension EndToEnd {
     struct DatagramPathTests {
         static let probe = Machine.program("probe.py")
 
-        @Test("that must not be cut tells its sender the path's MTU", arguments: shards, Family.allCases)
+        @Test("that must not be fragmented returns the path's MTU to its sender", arguments: shards, Family.allCases)
         func tellsPathMTU(shards: Int, family: Family) throws {
             try TestBed.use { bed in
                 _ = try bed.makeRouter()

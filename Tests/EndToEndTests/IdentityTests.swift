@@ -49,7 +49,7 @@ extension EndToEnd {
             try TestBed.use { bed in
                 let service = try Self.serve(bed, terms: terms, leases: leases)
                 let liar = try Self.pretend(bed, Self.web, at: "open")
-                try service.waitForLine("\(Self.web) comes by qemu:\(bed.directory)/web, and by no other link")
+                try service.waitForLine("\(Self.web) may connect only by qemu:\(bed.directory)/web")
                 _ = try liar.waitForEnd()
                 let stranger = try Self.pretend(bed, "52:54:00:00:0b:02", at: "web")
                 try service.waitForLine("52:54:00:00:0b:02 is another machine")
@@ -66,7 +66,7 @@ extension EndToEnd {
                     bed, terms: "",
                     leases: "[{mac: \"\(Self.web)\", name: web, link: \"qemu:\(bed.directory)/web\"}]")
                 let liar = try Self.pretend(bed, Self.web, at: "open")
-                try service.waitForLine("\(Self.web) comes by qemu:\(bed.directory)/web, and by no other link")
+                try service.waitForLine("\(Self.web) may connect only by qemu:\(bed.directory)/web")
                 _ = try liar.waitForEnd()
                 try Self.comeAsWeb(bed)
             }

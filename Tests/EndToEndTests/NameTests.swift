@@ -27,7 +27,7 @@ extension EndToEnd {
             Question("no data", "www.example.test", "MX"),
         ]
 
-        @Test("are what the host's nameserver says", arguments: shards)
+        @Test("are those of the host's name server", arguments: shards)
         func areForwarded(shards: Int) throws {
             try TestBed.use { bed in
                 try startNameServer(bed, at: "127.0.0.1", address: "192.0.2.10")
@@ -43,7 +43,7 @@ extension EndToEnd {
             }
         }
 
-        @Test("of host and gateway are built in, and their addresses lead back to them", arguments: shards)
+        @Test("of host and gateway are built in, with reverse records", arguments: shards)
         func areBuiltIn(shards: Int) throws {
             try TestBed.use { bed in
                 let guest = try Guest(bed, shards: shards)

@@ -76,7 +76,7 @@ extension EndToEnd {
             return lease
         }
 
-        @Test func `are told by DHCP, with the host's search domains as they change`() throws {
+        @Test func `are sent by DHCP, with the host's search domains as they change`() throws {
             try TestBed.use { bed in
                 try bed.setNameServer("127.0.0.1", search: "corp.example lab.example")
                 _ = try Service(bed, ["--listen", "qemu:\(bed.directory)/q"])
@@ -95,7 +95,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `lead a guest without IPv6 to no address that it cannot reach`() throws {
+        @Test func `have no IPv6 addresses for a guest without IPv6`() throws {
             try TestBed.use { bed in
                 _ = try Service(bed, ["--listen", "qemu:\(bed.directory)/q"])
                 let machine = try VirtualMachine(bed, "machine")

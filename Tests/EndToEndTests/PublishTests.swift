@@ -88,7 +88,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `of the host are chosen where none is given, and said`() throws {
+        @Test func `of the host are chosen where none is given, and reported`() throws {
             try TestBed.use { bed in
                 let holder = try bed.serve(Machine.program("talk.py"), ["listen", "8000"])
                 let ready = bed.directory + "/ready"

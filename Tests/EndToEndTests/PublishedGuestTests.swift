@@ -52,7 +52,7 @@ extension EndToEnd {
             }
         }
 
-        @Test("lead clients of IPv6 to a guest without it", arguments: [[], ["--no-splice"]])
+        @Test("connect IPv6 clients to a guest without IPv6", arguments: [[], ["--no-splice"]])
         func leadToOtherFamily(options: [String]) throws {
             try TestBed.use { bed in
                 let guest = try Guest(bed, shards: 2, ["-p", "8080:80", "-p", "5300:53/udp"] + options)
@@ -71,7 +71,7 @@ extension EndToEnd {
             }
         }
 
-        @Test("lead to the IPv6 address that a guest has chosen", arguments: shards)
+        @Test("connect to the IPv6 address that a guest has chosen", arguments: shards)
         func leadToChosenAddress(shards: Int) throws {
             try TestBed.use { bed in
                 let link = "qemu:\(bed.directory)/q"

@@ -54,7 +54,7 @@ extension EndToEnd {
             #expect(try answer.requireSuccess() == direct)
         }
 
-        @Test func `is told by the doctor, with the reason`() throws {
+        @Test func `is reported by the doctor, with the reason`() throws {
             try TestBed.use { bed in
                 let outcome = try bed.run(Self.forbidding + [Machine.ringway, "doctor"])
                 #expect(outcome.status == 0, "what is missing costs speed only")

@@ -76,7 +76,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `a command's network is named by its process, and says nothing of it`() throws {
+        @Test func `a command's network is named by its process, without a message`() throws {
             try TestBed.use { bed in
                 let place = try Place(bed)
                 let run = try place.start("run", "--", "sh", "-c", "echo up; exec sleep 60")
@@ -94,7 +94,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `status says what was refused, what failed and which option to look at`() throws {
+        @Test func `status lists refusals and failures with the options that affect them`() throws {
             try TestBed.use { bed in
                 let place = try Place(bed)
                 let script = """
@@ -127,7 +127,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `a network that an older version keeps is said to be old`() throws {
+        @Test func `a network that runs an older version is marked as old`() throws {
             try TestBed.use { bed in
                 let place = try Place(bed)
                 let daemon = """
@@ -154,7 +154,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `a second serve without a name has control under another one, and says so`() throws {
+        @Test func `a second serve without a name gets another one, and reports it`() throws {
             try TestBed.use { bed in
                 let place = try Place(bed)
                 let (one, two) = ("qemu:\(bed.directory)/1", "qemu:\(bed.directory)/2")
@@ -201,7 +201,7 @@ extension EndToEnd {
                 #expect(list.status == 2)
                 #expect(
                     list.errors
-                        == "ringway: several networks are running: \(blue), \(blue)-2; --name says which is meant\n")
+                        == "ringway: several networks are running: \(blue), \(blue)-2; choose one with --name\n")
                 first.send(SIGKILL)
                 _ = try first.waitForEnd()
                 #expect(place.sockets == ["\(blue)-2.sock", "\(blue).sock"])

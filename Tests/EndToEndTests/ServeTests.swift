@@ -95,7 +95,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `lets guests talk to each other by name`() throws {
+        @Test func `connects guests to each other by name`() throws {
             try TestBed.use { bed in
                 let configuration = bed.directory + "/serve.yaml"
                 try """
@@ -208,7 +208,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `reads its file again without touching what is open`() throws {
+        @Test func `reads its file again without affecting open connections`() throws {
             try TestBed.use { bed in
                 let configuration = bed.directory + "/serve.yaml"
                 func write(_ text: String) throws {
@@ -298,7 +298,7 @@ extension EndToEnd {
                 ),
                 ("listen: tap:x\nmtv: 1\n", "serve.yaml: line 2: unknown key \"mtv\"; did you mean \"mtu\"?"),
                 ("listen: [tap:x\n", "serve.yaml: line 2, column 1: this is neither YAML nor JSON"),
-                ("{}", "there is nothing to wait for guests at"),
+                ("{}", "there is no link to listen on"),
             ])
         func refuseConfiguration(text: String, expected: String) throws {
             try TestBed.use { bed in

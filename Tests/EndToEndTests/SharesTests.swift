@@ -60,7 +60,7 @@ extension EndToEnd {
             }
         }
 
-        @Test("connections that say nothing do not keep a guest out", arguments: ["qemu", "vpnkit"])
+        @Test("silent connections do not exclude a guest", arguments: ["qemu", "vpnkit"])
         func hearsGuests(beside kind: String) throws {
             try TestBed.use { bed in
                 let link = "\(kind):\(bed.directory)/link"
@@ -75,7 +75,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `connections that say nothing do not keep an agent out`() throws {
+        @Test func `silent connections do not exclude an agent`() throws {
             try TestBed.use { bed in
                 let path = "\(bed.directory)/agents"
                 let service = try Service(bed, ["--listen", "unix:\(path)"])
@@ -126,7 +126,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `a route is traced by raw sockets, for each of those who trace`() throws {
+        @Test func `several guests can trace a route by raw sockets`() throws {
             try TestBed.use { bed in
                 try bed.set("net.ipv4.ping_group_range", "1 0", in: bed.host)
                 _ = try bed.makeRouter()

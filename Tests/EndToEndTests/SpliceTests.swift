@@ -30,7 +30,7 @@ extension EndToEnd {
             }
         }
 
-        @Test("take the interface when told so", arguments: [["--no-splice"], ["--capture", "/dev/null"]])
+        @Test("use the interface with an option", arguments: [["--no-splice"], ["--capture", "/dev/null"]])
         func takeTheInterface(options: [String]) throws {
             try TestBed.use { bed in
                 let guest = try Guest(bed, shards: 1, ["-p", "8000:9000"] + options)
@@ -156,7 +156,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `end when COMMAND ends, with what it said last`() throws {
+        @Test func `end when COMMAND ends, after its last bytes`() throws {
             try TestBed.use { bed in
                 let server = try bed.start([
                     Machine.ringway, "run", "-p", "8080:80", "--", "python3", Self.talk, "listen", "80", "read:8",

@@ -79,7 +79,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `keeps the address that a guest uses, and says what uses another's`() throws {
+        @Test func `keeps the address that a guest uses, and reports guests that use another's`() throws {
             try TestBed.use { bed in
                 let lab = try Lab(bed, ["--no-state"])
                 for machine in lab.machines {
@@ -90,7 +90,7 @@ extension EndToEnd {
                 try lab.machines[0].configure("192.168.127.9")
                 #expect(try lab.machines[0].reaches("192.168.127.1"))
                 try lab.service.waitForLine(
-                    "192.168.127.9) on qemu:\(bed.directory)/q goes on with the address that it uses")
+                    "192.168.127.9) on qemu:\(bed.directory)/q keeps the address that it uses")
                 try lab.plug(1)
                 try lab.machines[1].configure("192.168.127.9")
                 #expect(try !lab.machines[1].reaches("192.168.127.1"))

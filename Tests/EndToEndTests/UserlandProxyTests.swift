@@ -59,7 +59,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `is refused in one line what the host has not said that agents may have`() throws {
+        @Test func `is refused, in one line, ports that the host does not allow agents`() throws {
             try TestBed.use { bed in
                 let control = "\(bed.directory)/control"
                 for (index, (options, port, reason)) in [

@@ -26,7 +26,7 @@ func fuzzNames(_ bytes: UnsafeRawBufferPointer) {
         check(answer, to: query)
     }
     check(query.failure(), to: query)
-    _ = query.asksForTransfer
+    _ = query.requestsTransfer
     precondition(query.withIdentifier(7).count == message.count)
 }
 

@@ -70,7 +70,7 @@ struct MessageTests {
 
 @Suite("First bytes")
 struct FirstBytesTests {
-    @Test("A web client is told from an agent by its first bytes")
+    @Test("A web client is distinguished from an agent by its first bytes")
     func webClient() {
         var reader = AgentMessageReader.ofAgent()
         #expect(throws: AgentProtocolFailure.notAnAgent) { try reader.take("GET / HT".utf8) }

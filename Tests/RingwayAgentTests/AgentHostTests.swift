@@ -133,7 +133,7 @@ private func control(_ session: SessionIdentifier, queues: UInt16, token: String
 
 @Suite("The host's side", .timeLimit(.minutes(5)))
 struct AgentHostTests {
-    @Test func `lets an agent in once all of its queues are there`() throws {
+    @Test func `admits an agent once all of its queues are connected`() throws {
         let house = try House()
         let session = SessionIdentifier.random()
         let agent = try house.call()
@@ -200,7 +200,7 @@ struct AgentHostTests {
         }
     }
 
-    @Test func `ends a session whose agent sends what an agent does not say`() throws {
+    @Test func `ends a session whose agent sends an invalid message`() throws {
         let house = try House()
         let agent = try house.call()
         agent.say(control(.random(), queues: 0))
@@ -241,7 +241,7 @@ struct AgentHostTests {
         #expect(try ask(callers[1], granted.port)?.refusal == nil)
     }
 
-    @Test func `tells of every port that agents have, of each that they cannot have, and of its end`() throws {
+    @Test func `reports every port of an agent, every refusal, and every release`() throws {
         let house = try House()
         let agent = try house.call()
         agent.say(control(.random(), queues: 0))
@@ -335,7 +335,7 @@ struct AgentHostTests {
         #expect(flow.connection.client?.port ?? 0 != 0)
     }
 
-    @Test func `ends a session whose agent does not read what it is told`() throws {
+    @Test func `ends a session whose agent does not read`() throws {
         let house = try House()
         let agent = try house.call()
         agent.say(control(.random(), queues: 0))
@@ -368,7 +368,7 @@ struct AgentHostTests {
         }
     }
 
-    @Test func `hears of listening ports`() throws {
+    @Test func `receives listening ports`() throws {
         let house = try House()
         let agent = try house.call()
         agent.say(control(.random(), queues: 0))

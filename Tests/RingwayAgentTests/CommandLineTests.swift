@@ -12,7 +12,7 @@ struct AgentCommandLineTests {
         #expect(HostEndpoint("unix:/run/host.sock") == .unix(path: "/run/host.sock"))
     }
 
-    @Test("refuses what is no host", arguments: ["", "vsock:2", "vsock:2:x", "vsock:2:3:4", "unix:", "tcp:1.2.3.4:5"])
+    @Test("refuses an invalid host", arguments: ["", "vsock:2", "vsock:2:x", "vsock:2:3:4", "unix:", "tcp:1.2.3.4:5"])
     func refusesHosts(text: String) {
         #expect(HostEndpoint(text) == nil)
     }
@@ -123,12 +123,12 @@ struct ProxyCommandLineTests {
         #expect(!options.hasListener)
     }
 
-    @Test("knows of the listener that newer engines pass", arguments: ["-use-listen-fd", "-use-listen-fd=true"])
+    @Test("accepts the listener that newer engines pass", arguments: ["-use-listen-fd", "-use-listen-fd=true"])
     func listener(flag: String) throws {
         #expect(try ProxyOptions(Self.docker20 + [flag]).hasListener)
     }
 
-    @Test func `says what went wrong as programs written in Go do`() throws {
+    @Test func `reports errors in the format of Go programs`() throws {
         let options = try ProxyOptions([
             "--proto=udp", "--host-ip=::", "--host-port=53", "--container-ip=fd00::2", "--container-port=53",
         ])

@@ -35,12 +35,12 @@ struct ResolverPlaceTests {
         #expect(!line.contains("\n"))
     }
 
-    @Test func `is what the user says`() {
+    @Test func `is the user's choice`() {
         #expect(decide(named: "/a/b", network: false, mounts: true, propagates: true) == .file("/a/b"))
         #expect(decide(named: "", network: true, mounts: true, propagates: false) == .nowhere(nil))
     }
 
-    @Test func `depends on what the kernel tells of mounts`() {
+    @Test func `depends on the kernel's list of mounts`() {
         let table = """
             21 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
             22 21 0:5 / /proc rw,nosuid master:3 - proc proc rw
@@ -91,7 +91,7 @@ final class ResolverFileTests {
         #expect(try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int == 0o640)
     }
 
-    @Test("comes back as a link, and what it leads to is left alone", arguments: [true, false])
+    @Test("is restored as a link, and the link's target is not changed", arguments: [true, false])
     func link(leads: Bool) throws {
         let stub = directory + "/stub.conf"
         if leads { try "nameserver 127.0.0.53\n".write(toFile: stub, atomically: false, encoding: .utf8) }

@@ -36,7 +36,7 @@ import Testing
         }
     }
 
-    @Test func `take a frame that is larger than what is left, whole, into the next one`() throws {
+    @Test func `write a frame that exceeds the remaining size whole into the next one`() throws {
         try Folder.use { folder in
             var options = CaptureOptions(folder.path("c"))
             options.fileSize = 1 << 20

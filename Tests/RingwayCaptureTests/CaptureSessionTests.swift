@@ -22,7 +22,7 @@ import Testing
         frame.withUnsafeBytes { session.append(.fromGuest, $0, nothing) }
     }
 
-    @Test func `writes what it was given before it stopped, and nothing after`() throws {
+    @Test func `writes the frames passed to it before it stopped, and none after`() throws {
         try Folder.use { folder in
             let session = try CaptureSession(CaptureOptions(folder.path("c"))) { _ in }
             for port in 1...1_000 { append(datagram(to: UInt16(port)), to: session) }
@@ -77,7 +77,7 @@ import Testing
         }
     }
 
-    @Test func `refuses a filter that makes no sense, before it touches the file`() throws {
+    @Test func `refuses an invalid filter, before it opens the file`() throws {
         try Folder.use { folder in
             var options = CaptureOptions(folder.path("c"))
             options.filter = "udp dst prot 53"

@@ -49,7 +49,7 @@ struct AttachTests {
         withExtendedLifetime(holder) {}
     }
 
-    @Test("ends when it is told to, and takes the interface along", arguments: [SIGTERM, SIGINT, SIGHUP])
+    @Test("ends on a signal, and removes the interface", arguments: [SIGTERM, SIGINT, SIGHUP])
     func endsOnSignal(_ signal: Int32) throws {
         let (holder, _, path) = try makeNamespace()
         let bridge = try attach("--netns", path)

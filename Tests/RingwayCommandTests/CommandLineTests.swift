@@ -223,7 +223,7 @@ struct AttachCommandLineTests {
 @Suite("The program's exit status")
 struct ExitStatusTests {
     @Test(
-        "is 2 for a command line that makes no sense",
+        "is 2 for an invalid command line",
         arguments: [
             [], ["frobnicate"], ["publish"], ["publish", "ad"], ["help", "frobnicate"], ["run"],
             ["run", "--mtu", "1", "true"], ["attach"], ["doctor", "--bogus"], ["--bogus"],

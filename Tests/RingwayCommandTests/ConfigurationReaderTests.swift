@@ -17,7 +17,7 @@ struct ConfigurationReaderTests {
         try ConfigurationReader(file: "f.yaml", options: try options).read(text)
     }
 
-    @Test func `says everything that the options say`() throws {
+    @Test func `has a key for every option`() throws {
         let orders = try Self.read(
             """
             network: 10.1.0.0/16
@@ -75,7 +75,7 @@ struct ConfigurationReaderTests {
         #expect(configuration.limits.poolBytesPerShard == 64 << 20)
     }
 
-    @Test func `leaves to the options what it does not say`() throws {
+    @Test func `leaves missing keys to the options`() throws {
         for text in ["", "# nothing\n", "{}", "dns: []"] {
             let order = try #require(try Self.read(text).first)
             #expect(order.configuration.mtu == 9_000)
@@ -209,7 +209,7 @@ struct ConfigurationReaderTests {
         try Self.expectRefusal(of: "names:\n  \(name): 10.0.0.1", ": \(expected)")
     }
 
-    @Test func `takes a wildcard for what is below a name, and refuses a name that differs in case alone`() throws {
+    @Test func `accepts a wildcard for the names below a name, and refuses a name that differs in case only`() throws {
         let order = try #require(try Self.read(#"names: {"*.apps.example": 10.0.0.5, apps.example.: 10.0.0.6}"#).first)
         #expect(order.configuration.names.map(\.name) == ["*.apps.example", "apps.example."])
         try Self.expectRefusal(

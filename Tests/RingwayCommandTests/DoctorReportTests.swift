@@ -14,7 +14,7 @@ struct DoctorReportTests {
         #expect(!DoctorReport(findings: [well, broken]).runWorks)
     }
 
-    @Test func `says what an absence costs and how to mend it`() {
+    @Test func `reports the cost of an absence and its remedy`() {
         let table = DoctorReport(findings: [well, lacking, broken]).table
         #expect(table.contains("missing  speed"))
         #expect(table.contains("FAILS    tun"))
@@ -54,12 +54,12 @@ struct DoctorReportTests {
         #expect(Examination.userNamespaceObstacles(limit: nil, clone: nil, appArmor: nil).isEmpty)
     }
 
-    @Test func `says how many flows the open files allow`() {
+    @Test func `reports how many flows the open files allow`() {
         #expect(Examination.openFiles(hard: 1_048_576).isPresent)
         #expect(Examination.openFiles(hard: 1024).cost.contains("824"))
     }
 
-    @Test func `says which reactor is in use, and why it is not the faster one`() {
+    @Test func `reports which reactor is in use, and why it is not the faster one`() {
         #expect(Examination.reactor(.ioUring, reason: nil, remedy: nil, disabled: 0) == .present("reactor", "io_uring"))
         let finding = Examination.reactor(.epoll, reason: "it is forbidden", remedy: "allow it", disabled: nil)
         #expect(!finding.isPresent && !finding.isRequired)

@@ -67,7 +67,7 @@ struct ForwardTableTests {
 
 @Suite("Lines about what guests do")
 struct NewsGateTests {
-    @Test func `are twenty a second, and one that says that there are more`() {
+    @Test func `are limited to twenty a second, and one that reports more`() {
         let gate = NewsGate()
         let start = ContinuousClock.now
         let verdicts = (0..<400).map { _ in gate.admit(at: start) }

@@ -14,7 +14,7 @@ struct HelpTextTests {
         }
     }
 
-    @Test func `tells COMMAND's exit statuses and shows examples`() {
+    @Test func `lists COMMAND's exit statuses and examples`() {
         let help = RunCommand.helpMessage(columns: 80)
         for part in ["EXIT STATUS", "EXAMPLES", "125", "126", "127", "host.ringway.internal", "--ready-fd"] {
             #expect(help.contains(part), "\(part)")

@@ -83,7 +83,7 @@ struct NetlinkMessageTests {
 
 @Suite("Netlink lists")
 struct NetlinkRecordTests {
-    @Test func `end where the kernel says so, and have attributes`() {
+    @Test func `end at the kernel's end message, and have attributes`() {
         let record: [UInt8] =
             [36, 0, 0, 0, 24, 0, 2, 0, 1, 0, 0, 0, 0, 0, 0, 0] + [2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
             + [8, 0, 10, 0, 0x47, 0, 0x49, 0x52]

@@ -56,7 +56,7 @@ struct NetnsResolverTests {
         }
     }
 
-    @Test func `stays when others have written it meanwhile, and what was before is told`() throws {
+    @Test func `stays when others have written it meanwhile, and the previous content is reported`() throws {
         try inDirectory { directory, resolver in
             try FileManager.default.createDirectory(atPath: "\(directory)/blue", withIntermediateDirectories: true)
             try "before\n".write(toFile: resolver.path, atomically: false, encoding: .utf8)
@@ -69,7 +69,7 @@ struct NetnsResolverTests {
         }
     }
 
-    @Test func `says why it cannot be written, and leaves nothing`() throws {
+    @Test func `reports why it cannot be written, and leaves no file`() throws {
         try inDirectory { directory, resolver in
             try FileManager.default.createDirectory(
                 atPath: "\(directory)/blue/resolv.conf/x", withIntermediateDirectories: true)

@@ -21,7 +21,7 @@ struct NetworkChoiceTests {
         #expect(choice.settle(Self.standard, isChosen: false) == (Self.standard, nil))
     }
 
-    @Test func `is the next one that is free, and says so`() throws {
+    @Test func `is the next free one, which is reported`() throws {
         let choice = try Self.choice([
             ("192.168.127.0/24", "eth0"), ("192.168.127.7/32", "eth0"), ("192.168.128.0/22", "vpn"),
         ])
@@ -41,7 +41,7 @@ struct NetworkChoiceTests {
         #expect(notice?.hasSuffix("on vpn too: guests cannot reach what is there; --network chooses another") == true)
     }
 
-    @Test func `is what the user says, with a word about what that hides`() throws {
+    @Test func `is the user's choice, with a warning about hidden routes`() throws {
         let choice = try Self.choice([("10.1.2.0/24", "eth0")])
         let (network, notice) = choice.settle(try Self.block("10.1.0.0/16"), isChosen: true)
         #expect(network.description == "10.1.0.0/16")
@@ -59,7 +59,7 @@ struct NetworkChoiceTests {
         #expect(try Self.choice([]).settle(Self.standard, isChosen: true, former: former).network == Self.standard)
     }
 
-    @Test func `is told by the doctor`() throws {
+    @Test func `is reported by the doctor`() throws {
         let free = try Self.choice([])
         #expect(Examination.guestNetwork(free).isPresent)
         let finding = Examination.guestNetwork(try Self.choice([("192.168.127.128/25", "eth0")]))

@@ -103,7 +103,7 @@ struct RunTests {
         #expect(lines[..<4].elementsEqual(lines[4...]), "\(lines)")
     }
 
-    @Test func `says when it is ready, on a descriptor that COMMAND does not see`() throws {
+    @Test func `reports that it is ready, on a descriptor that COMMAND does not inherit`() throws {
         let script = "\"$0\" run --ready-fd 7 sh -c 'test -e /proc/self/fd/7 && echo leaked; true' 7>&1"
         let outcome = try RunningProgram(["sh", "-c", script, try #require(RunningProgram.ringway)]).wait()
         #expect(outcome.output == "ready\n")
@@ -164,7 +164,7 @@ struct OrdinaryUserTests {
         #expect(try asUser("run", "ping", "-n", "-c", "1", "-W", "10", "192.168.127.1").status == 0)
     }
 
-    @Test func `has no control socket without a place for it, and hears of it only where one was asked for`() throws {
+    @Test func `has no control socket without a directory for it, and reports that only if one was requested`() throws {
         let silent = try asUser("run", "--", "sh", "-c", "echo up")
         #expect(silent.status == 0 && silent.output == "up\n" && silent.errors == "")
         let named = try asUser("run", "--name", "blue", "--", "sh", "-c", "echo up")
@@ -174,17 +174,17 @@ struct OrdinaryUserTests {
         #expect(elsewhere.status == 125 && elsewhere.errors.contains("/nonexistent/socket"))
     }
 
-    @Test func `is told where to look when the device is closed`() throws {
+    @Test func `gets a remedy when the device is not accessible`() throws {
         let outcome = try asUser("run", "true", device: "600")
         #expect(outcome.status == 125)
         #expect(
             outcome.errors == """
-                ringway: cannot open /dev/net/tun: Permission denied; "ringway doctor" says how to mend it
+                ringway: cannot open /dev/net/tun: Permission denied; "ringway doctor" shows the remedy
 
                 """)
     }
 
-    @Test func `hears from the doctor what is missing`() throws {
+    @Test func `gets missing features from the doctor`() throws {
         #expect(try asUser("doctor").status == 0)
         let outcome = try asUser("doctor", device: "600")
         #expect(outcome.status == 1)

@@ -12,13 +12,13 @@ import Testing
                 == "ringway \(Version.text), process 7")
     }
 
-    @Test func `a network of another version says how to run this one`() {
+    @Test func `a network of another version reports how to run this one`() {
         #expect(
             ServingProgram.text(version: "0.0.1", process: 7, executable: "/usr/bin/ringway (deleted)")
                 == "ringway 0.0.1, process 7, which is old: restart it to run ringway \(Version.text)")
     }
 
-    @Test func `a network whose program was replaced by one of the same version says so`() {
+    @Test func `a network whose program was replaced by one of the same version reports it`() {
         #expect(
             ServingProgram.text(version: Version.text, process: 7, executable: "/usr/bin/ringway (deleted)")
                 == "ringway \(Version.text), process 7, which is old: restart it to run the program that was installed since"

@@ -82,7 +82,7 @@ struct StateFileTests {
         }
     }
 
-    @Test func `says the same when it is read as when it was written`() throws {
+    @Test func `reads the values that were written`() throws {
         var configuration = VirtualNetwork.Configuration()
         configuration.rememberedLeases = [
             StaticLease(mac: try #require(MACAddress("52:54:00:00:00:01")), ipv4: IPv4Address(192, 168, 127, 7)),

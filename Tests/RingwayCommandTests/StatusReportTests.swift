@@ -9,13 +9,13 @@ struct StatusReportTests {
         StatusReport(status: try JSONReader.read(Array(text.utf8)))
     }
 
-    @Test func `says nothing of troubles where there are none`() throws {
+    @Test func `lists no problems where there are none`() throws {
         let lines = try report(#"{"name":"blue","kind":"attach","target":"/run/netns/blue","troubles":[]}"#).lines
         #expect(lines.count == 9)
         #expect(lines[0] == "network      blue (attach /run/netns/blue)")
     }
 
-    @Test func `shows each bound with what is in use, who has it and what sets it`() throws {
+    @Test func `shows each bound with its use, its users and its option`() throws {
         let lines = try report(
             #"""
             {"name":"blue","bounds":[
@@ -34,7 +34,7 @@ struct StatusReportTests {
             ])
     }
 
-    @Test func `puts troubles under the word for their kind, with their count and a place to look`() throws {
+    @Test func `groups problems by kind, with count and remedy`() throws {
         let lines = try report(
             #"""
             {"name":"blue","troubles":[
@@ -60,7 +60,7 @@ struct StatusReportTests {
         #expect(VersionOrder.isOlder(version, than: "0.2.0") == isOlder)
     }
 
-    @Test func `says that what serves the network is old, or newer than the command, for programs too`() throws {
+    @Test func `reports a network that is older or newer than the command, also as JSON`() throws {
         let old = try report(#"{"name":"blue","version":"0.0.9","pid":0}"#)
         let advice = "ringway 0.0.9, process 0, which is old: restart it to run ringway \(Version.text)"
         #expect(old.lines[1].hasSuffix(advice))

@@ -47,7 +47,7 @@ struct TapHandoverTests {
         #expect(!mayGo)
     }
 
-    @Test func `lets the guest go`() throws {
+    @Test func `releases the guest`() throws {
         let pair = try TapHandover.pair()
         pair.guest.sendConfigured("but")
         let offer = pair.bridge.awaitOffer()

@@ -84,7 +84,7 @@ struct UsageMessageTests {
         #expect(Self.message(example.arguments) == example.message)
     }
 
-    @Test func `never say more than one line, nor the parser's own words, whatever is wrong`() {
+    @Test func `are always one line, without the parser's own words`() {
         let commands = [
             ["run"], ["attach"], ["serve"], ["status"], ["guests"], ["flows"], ["events"], ["doctor"],
             ["publish", "add"], ["publish", "rm"], ["publish", "ls"], ["publish", "sync"],

@@ -66,7 +66,7 @@ final class ControlServerTests {
         #expect(text.contains("\"names\":[") && text.contains("\"leases\":["))
     }
 
-    @Test func `refuses what is no HTTP, and methods that a path does not have`() throws {
+    @Test func `refuses bytes that are not HTTP, and methods that a path does not have`() throws {
         let first = try connect()
         defer { close(first) }
         send("nonsense\r\n\r\n", on: first)
@@ -93,7 +93,7 @@ final class ControlServerTests {
         #expect(receiveAll(descriptor).hasPrefix("HTTP/1.1 413 "))
     }
 
-    @Test func `tells of events as they happen`() throws {
+    @Test func `sends events as they happen`() throws {
         let descriptor = try connect()
         defer { close(descriptor) }
         send("GET /v1/events HTTP/1.1\r\n\r\n", on: descriptor)
@@ -111,7 +111,7 @@ final class ControlServerTests {
         #expect(text.contains("\"hostPort\":\(port["hostPort"]?.int ?? 0),"))
     }
 
-    @Test func `closes what is more than it takes, and serves the rest`() throws {
+    @Test func `closes connections beyond its limit, and serves the others`() throws {
         var soft: UInt64 = 0
         var hard: UInt64 = 0
         _ = ringway_file_limit(&soft, &hard)

@@ -32,7 +32,7 @@ struct EventStreamTests {
         #expect(sink.written == ["0", "1", "2"])
     }
 
-    @Test func `waits for a slow reader up to a bound, and tells it what it has lost`() {
+    @Test func `queues events for a slow reader up to a bound, and reports lost ones`() {
         let sink = Sink()
         let stream = sink.stream()
         for number in 0..<EventStream.mostWaiting + 44 { stream.offer(Self.event(number)) }

@@ -6,7 +6,7 @@ import Testing
 @Suite struct ExchangeMemoryTests {
     private final class Connection: ExchangeMemory.Holder {
         private(set) var isClosed = false
-        func giveWay() { isClosed = true }
+        func evict() { isClosed = true }
     }
 
     private let memory = ExchangeMemory(workers: NIOThreadPool(numberOfThreads: 1))

@@ -33,7 +33,7 @@ struct JSONTests {
         #expect(try JSONReader.read(Array(text.utf8)) == value)
     }
 
-    @Test func `writes what it reads`() throws {
+    @Test func `writes the values that it reads`() throws {
         let text = #"{"a":[1,-2,null,true,{}],"b\"\\":"\u0001é","c":[],"d":{"e":[[]]}}"#
         let value = try JSONReader.read(Array(text.utf8))
         #expect(String(decoding: JSONWriter.text { $0.value(value) }, as: UTF8.self) == text)

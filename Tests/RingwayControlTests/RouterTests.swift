@@ -51,7 +51,7 @@ struct RouterTests {
         #expect(bench.network.publishedPorts.isEmpty)
     }
 
-    @Test func `knows no other paths, and says which methods a path has`() throws {
+    @Test func `refuses other paths, and lists the methods of a path`() throws {
         #expect(try bench.ask("GET", "/v1/nothing").status == 404)
         #expect(try bench.ask("GET", "/v1/forwards/").status == 404)
         #expect(try bench.ask("GET", "/v1/forwards/x").status == 404)
@@ -151,7 +151,7 @@ struct RouterTests {
         #expect(try bench.ask("PUT", "/v1/forwards", twice).status == 400)
     }
 
-    @Test func `removes the ports of an owner that is not heard of`() throws {
+    @Test func `removes the ports of an owner whose lease is not renewed`() throws {
         let port = ControlledBench.freePort()
         _ = try bench.ask("POST", "/v1/forwards", #"{"hostPort":\#(port),"guestPort":1,"owner":"me"}"#)
         #expect(try bench.ask("PUT", "/v1/owners/me", #"{"seconds":1}"#).status == 204)

@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Troubles", .enabled(if: ControlledBench.isPossible))
 struct TroubleTests {
-    @Test func `nothing is said of counters that are zero, or of what is no trouble`() {
+    @Test func `counters that are zero, or no problem, are not listed`() {
         #expect(Trouble.all(in: [("droppedPolicy", 0), ("framesFromGuest", 7)]).isEmpty)
     }
 
@@ -38,7 +38,7 @@ struct TroubleTests {
         #expect(!rows[0].trouble.what.isEmpty && !rows[0].trouble.hint.isEmpty)
     }
 
-    @Test func `speaks of counters that exist`() throws {
+    @Test func `names counters that exist`() throws {
         let bench = try ControlledBench()
         let known = Set(bench.network.statistics().counters.map(\.name))
         for trouble in Trouble.table { #expect(known.contains(trouble.counter), "\(trouble.counter)") }

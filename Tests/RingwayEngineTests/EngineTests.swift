@@ -114,7 +114,8 @@ struct EngineTests {
         #expect(guest.count("udpMappingsOpened") == 1)
     }
 
-    @Test(arguments: Carrier.devices) func `counts what it cannot parse and goes on`(carrier: Carrier) throws {
+    @Test(arguments: Carrier.devices) func `counts frames that it cannot parse, and continues`(carrier: Carrier) throws
+    {
         let guest = try GuestPort(carrier)
         defer { guest.engine.stop() }
         for length in [1, 11, 12, 25] { guest.send([UInt8](repeating: 0, count: length)) }

@@ -104,7 +104,7 @@ private final class OutgoingBench {
         #expect(bench.bench.leased == 0)
     }
 
-    @Test("wait within bounds, and say when they do", arguments: StreamFraming.allCases)
+    @Test("wait within bounds, and report congestion", arguments: StreamFraming.allCases)
     func bounds(framing: StreamFraming) {
         var noise = SeededNoise(seed: 9)
         let bench = OutgoingBench(.stream(framing))
@@ -153,7 +153,7 @@ private final class OutgoingBench {
         #expect(bench.bench.counters.read(.linkWritesRefused) == 3 && bench.bench.leased == 0)
     }
 
-    @Test("that no peer believes are dropped alone", arguments: StreamFraming.allCases)
+    @Test("that no peer accepts are dropped, without the others", arguments: StreamFraming.allCases)
     func tooLong(framing: StreamFraming) {
         var noise = SeededNoise(seed: 13)
         let bench = OutgoingBench(.stream(framing))

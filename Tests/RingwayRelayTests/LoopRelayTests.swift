@@ -137,7 +137,7 @@ struct LoopRelayTests {
         #expect(Bench.receive(bench.server) == [])
     }
 
-    @Test func `leave what comes before their beginning to who opens them`() throws {
+    @Test func `leave bytes before their start to the caller`() throws {
         let bench = try Bench(pipes: 16)
         bench.connection.isOpen = false
         bench.start()

@@ -85,7 +85,7 @@ struct RecordTests {
         close(connection.client)
     }
 
-    @Test("tell a lost end from a good one after a half-close", arguments: pipeLimits)
+    @Test("distinguish a lost end from an orderly one after a half-close", arguments: pipeLimits)
     func tellResets(limit: Int) throws {
         var connection = try Connection(pipes: limit)
         shutdown(connection.client, Int32(SHUT_WR))

@@ -111,7 +111,7 @@ struct RelayDirectionTests {
         #expect(received == written)
     }
 
-    @Test func `tell a source's reset without a pipe`() {
+    @Test func `report a source's reset without a pipe`() {
         let bench = Bench(pipes: 0)
         bench.source.reset()
         #expect(bench.move() == .sourceBroken)
@@ -124,7 +124,7 @@ struct RelayDirectionTests {
         #expect(bench.direction.pipe.isNone)
     }
 
-    @Test func `wait for the kernel's word once the source has no more`() {
+    @Test func `wait for the kernel's event once the source is empty`() {
         let bench = Bench()
         _ = bench.move()
         #expect(!bench.direction.canMove)
@@ -171,14 +171,14 @@ struct RelayDirectionTests {
         #expect(bench.direction.isShut)
     }
 
-    @Test func `tell a source's reset, and no end`() {
+    @Test func `report a source's reset, and no end of file`() {
         let bench = Bench()
         bench.source.reset()
         #expect(bench.move() == .sourceBroken)
         #expect(!bench.direction.hasEnded)
     }
 
-    @Test func `tell a sink's reset`() {
+    @Test func `report a sink's reset`() {
         let bench = Bench()
         bench.sink.reset()
         bench.write([1])

@@ -45,7 +45,7 @@ import Testing
         #expect(MessageBuilder.answerCount(answer) == 0)
     }
 
-    @Test func `An address leads back to the first name that has it`() throws {
+    @Test func `An address resolves to the first name that has it`() throws {
         let answer = try #require(try ask(MessageBuilder.query("254.127.168.192.in-addr.arpa", type: 12)))
         #expect(MessageBuilder.answers(answer).map(\.data) == [MessageBuilder.name("host.ringway.internal")])
         let zeros = String(repeating: "0.", count: 14)
@@ -72,7 +72,7 @@ import Testing
         #expect(Array(extended.suffix(11)) == [0, 0, 41, 0x04, 0xD0, 0, 0, 0x80, 0, 0, 0])
     }
 
-    @Test func `A later version of the options is refused as RFC 6891 says`() throws {
+    @Test func `A later version of EDNS is refused as RFC 6891 requires`() throws {
         let answer = try #require(try ask(MessageBuilder.query("host.ringway.internal", payloadSize: 1400, version: 1)))
         #expect(MessageBuilder.code(answer) == 0)
         #expect(Array(answer.suffix(6).prefix(2)) == [1, 0])
@@ -182,7 +182,7 @@ import Testing
         #expect(try ask("5.0.0.10.in-addr.arpa", 12) == nil)
     }
 
-    @Test func `A client without IPv6 is led to no address of the network that it cannot reach`() throws {
+    @Test func `A client without IPv6 gets no IPv6 address of the network`() throws {
         #expect(MessageBuilder.answerCount(try #require(try ask("host.ringway.internal", 28))) == 1)
         let denied = try #require(try ask("host.ringway.internal", 28, hasIPv6: false))
         #expect(MessageBuilder.code(denied) == 0 && MessageBuilder.answerCount(denied) == 0)

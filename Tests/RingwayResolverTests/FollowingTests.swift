@@ -141,7 +141,7 @@ import Testing
         #expect(whoAnswers(shard) == 2)
     }
 
-    @Test func `What a link leads to is followed, in whatever directory it changes`() throws {
+    @Test func `The target of a link is followed, in whichever directory it changes`() throws {
         mkdir(directory + "/etc", 0o755)
         mkdir(directory + "/run", 0o755)
         let path = directory + "/etc/resolv.conf"

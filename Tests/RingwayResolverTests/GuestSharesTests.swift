@@ -68,7 +68,7 @@ import Testing
         #expect(bench.displaced.isEmpty)
     }
 
-    @Test func `what is larger than everything is refused`() {
+    @Test func `a request beyond the whole bound is refused`() {
         let bench = Bench(capacity: 10)
         #expect(!bench.ask(1, units: 11))
         #expect(bench.ask(1, units: 10))

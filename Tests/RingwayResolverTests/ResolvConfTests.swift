@@ -25,7 +25,7 @@ import Testing
         #expect(servers(" nameserver 192.0.2.1\n") == ["127.0.0.1"])
     }
 
-    @Test func `The last line of search domains counts, and what is no domain name is left out`() {
+    @Test func `The last line of search domains is used, without invalid domain names`() {
         #expect(parse("search a.example b.example\n").search == ["a.example", "b.example"])
         #expect(parse("domain x.example y.example\nsearch a.example b..c .\n").search == ["a.example"])
         #expect(parse("search a.example\ndomain x.example y.example\n").search == ["x.example"])

@@ -152,7 +152,7 @@ import Testing
         #expect(resolver.statistics().streamsOverflowed == 0)
     }
 
-    @Test func `A client that lets answers pile up beyond the bound is closed`() throws {
+    @Test func `A client with unread answers beyond the bound is closed`() throws {
         let big = Array(repeating: UInt8(3), count: 60_000)
         let server = try ScriptedNameserver { query, _ in
             (0..<40).map { _ in .message(MessageBuilder.answer(to: query, records: [(16, big)])) }

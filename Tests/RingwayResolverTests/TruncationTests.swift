@@ -8,7 +8,7 @@ import Testing
         #expect(Truncation.fit(answer, into: answer.count) == answer)
     }
 
-    @Test func `An answer that does not fit keeps question and options and says so`() throws {
+    @Test func `An answer that does not fit keeps question and options, with TC set`() throws {
         let query = MessageBuilder.query("a.test", identifier: 5)
         var answer = MessageBuilder.answer(to: query, records: [(16, Array(repeating: 1, count: 600))])
         let options: [UInt8] = [0, 0, 41, 0x10, 0, 0, 0, 0x80, 0, 0, 2, 9, 9]

@@ -47,12 +47,12 @@ import Testing
     @Test func `A guest that falls silent costs a few looks and no more`() {
         var poll = Self.looking
         for _ in 0..<100 { poll.polled(found: true) }
-        var looks = 0
+        var queries = 0
         while poll.isWorthwhile {
             poll.polled(found: false)
-            looks += 1
+            queries += 1
         }
-        #expect(looks <= 4)
+        #expect(queries <= 4)
         poll.slept(1_000)
         #expect(!poll.isWorthwhile)
     }

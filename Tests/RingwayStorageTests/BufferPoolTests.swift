@@ -49,7 +49,7 @@ struct BufferPoolTests {
         #expect(bench.lease(fitting: 1).isNone)
     }
 
-    @Test func `keeps a buffer until its last holder lets go`() {
+    @Test func `keeps a buffer until its last holder releases it`() {
         let bench = PoolBench()
         let lease = bench.lease(.small)
         bench.hold(lease)

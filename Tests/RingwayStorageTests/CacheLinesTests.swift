@@ -2,10 +2,10 @@ import Testing
 
 @testable import RingwayStorage
 
-/// What two shards write, and whether processors can tell it apart.
+/// Two shards must not write to the same cache line.
 @Suite("Cache lines")
 struct CacheLinesTests {
-    /// Where an allocation that one shard writes begins, and how long it is.
+    /// The address and length of an allocation that one shard writes.
     struct Extent {
         let start: Int
         let end: Int
@@ -61,7 +61,7 @@ struct CacheLinesTests {
         for block in blocks { block.deallocate() }
     }
 
-    /// What a shard keeps in this module.
+    /// The tables of a shard in this module.
     struct Storage: ~Copyable {
         let pool: BufferPool
         let slab = MemoryFailure.trap { try Slab<UInt8>(capacity: 3) }

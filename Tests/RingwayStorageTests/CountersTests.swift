@@ -25,7 +25,7 @@ struct CountersTests {
         #expect(counters.read(.hostSockets) == 7)
     }
 
-    @Test func `keep every metric and every reason of refusal in a word of its own`() {
+    @Test func `keep every metric and every drop reason in its own word`() {
         let counters = Counters()
         defer { counters.deallocate() }
         for metric in Metric.allCases { counters.add(metric, metric.rawValue + 1) }

@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Budget of descriptors")
 struct DescriptorBudgetTests {
-    /// A member that pays what it owes at once, from flows that it holds one descriptor each for.
+    /// A member that returns descriptors as soon as they are requested, from flows of one descriptor each.
     private final class Payer: Sendable {
         let share: DescriptorShare
         private let calls = Atomic(0)
@@ -22,7 +22,7 @@ struct DescriptorBudgetTests {
 
         var demands: Int { calls.load(ordering: .relaxed) }
 
-        /// Takes one after the other until one is refused; says how many that were.
+        /// Takes descriptors until one is refused; returns their number.
         func takeAll() -> Int {
             var count = 0
             while share.acquire() == .granted { count += 1 }
@@ -40,10 +40,10 @@ struct DescriptorBudgetTests {
         #expect(alone.share.acquire() == .granted)
     }
 
-    @Test func `lends what is free, and has it back when others need it`() throws {
+    @Test func `lends free descriptors, and reclaims them when others need them`() throws {
         let budget = DescriptorBudget(limit: 1_064)
         let (greedy, modest) = (try Payer(budget), try Payer(budget))
-        // 1,000 for flows, of which an eighth is kept free of borrowers.
+        // 1,000 for flows, of which an eighth is not lent to members above their share.
         #expect(greedy.takeAll() == 875)
         #expect(greedy.share.acquire() == .beyondShare)
         for _ in 0..<500 { #expect(modest.share.acquire() == .granted) }
@@ -53,7 +53,7 @@ struct DescriptorBudgetTests {
         #expect(modest.share.acquire() == .beyondShare)
     }
 
-    @Test func `lets a member replace its flows only as long as others have something left`() throws {
+    @Test func `a member may replace its flows only while others have descriptors left`() throws {
         let budget = DescriptorBudget(limit: 1_064)
         let (greedy, modest) = (try Payer(budget), try Payer(budget))
         _ = greedy.takeAll()
@@ -63,14 +63,14 @@ struct DescriptorBudgetTests {
             greedy.share.take(1)
             replaced += 1
         }
-        // Of the 125 that are kept free.
+        // Of the 125 that are not lent.
         #expect(replaced == 63)
         for _ in 0..<62 { #expect(modest.share.acquire() == .granted) }
         greedy.share.release(replaced)
         #expect(greedy.share.mayReplace())
     }
 
-    @Test func `lets the only member replace its flows out of the reserve`() throws {
+    @Test func `the only member may replace its flows from the reserve`() throws {
         let budget = DescriptorBudget(limit: 1_024)
         let alone = try Payer(budget)
         _ = alone.takeAll()
@@ -93,7 +93,7 @@ struct DescriptorBudgetTests {
         #expect(some.share.held == 350)
     }
 
-    @Test func `lets members below their share wait when nothing comes back, and nothing is counted twice`() throws {
+    @Test func `members below their share wait when none is returned, and none is counted twice`() throws {
         let budget = DescriptorBudget(limit: 1_064)
         let stubborn = try #require(budget.join(standing: 0))
         let modest = try Payer(budget)
@@ -106,14 +106,14 @@ struct DescriptorBudgetTests {
         #expect(modest.share.acquire() == .granted)
     }
 
-    @Test func `takes no member in for whom, or for others, too little would be left`() throws {
+    @Test func `refuses a member if too few would be left for it or others`() throws {
         let budget = DescriptorBudget(limit: 256)
         var members: [Payer] = []
         while let share = budget.join(standing: 12) {
             share.leave()
             members.append(try Payer(budget, standing: 12))
         }
-        // 192 for flows and what stands: 28 each.
+        // 192 for flows and standing descriptors: 28 each.
         #expect(members.count == 6)
         #expect(!budget.addStandingWhereFree(200))
         for member in members {

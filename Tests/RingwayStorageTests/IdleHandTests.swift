@@ -3,7 +3,7 @@ import Testing
 
 @Suite("Hand of idleness")
 struct IdleHandTests {
-    /// A slab behind a reference, so that expectations may ask it.
+    /// A slab behind a reference, so that expectations can read it.
     private final class Bench {
         private var slab = MemoryFailure.trap { try Slab<UInt64>(capacity: 2_048) }
         private var hand = IdleHand()

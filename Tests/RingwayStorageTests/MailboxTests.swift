@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Mailbox")
 struct MailboxTests {
-    @Test func `gives messages back in order and says when it is empty`() {
+    @Test func `returns messages in order and reports when it is empty`() {
         let mailbox = MemoryFailure.trap { try Mailbox<Int>(capacity: 8) }
         defer { mailbox.deallocate() }
         #expect(mailbox.isEmpty)
@@ -58,7 +58,7 @@ struct MailboxTests {
         }
     }
 
-    /// A message that shows when it was read before it was written whole.
+    /// A message that shows whether it was read before it was complete.
     private struct Wide: BitwiseCopyable, Sendable, Equatable {
         var words: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64)
 

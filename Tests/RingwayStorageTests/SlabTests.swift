@@ -2,7 +2,7 @@ import RingwayStorage
 import TestSupport
 import Testing
 
-/// A slab behind a reference, so that expectations may ask it.
+/// A slab behind a reference, so that expectations can read it.
 private final class SlabBench {
     private var slab: Slab<Int>
 
@@ -21,7 +21,7 @@ private final class SlabBench {
 
 @Suite("Slab")
 struct SlabTests {
-    @Test func `holds what it has room for and refuses the rest`() throws {
+    @Test func `holds as many elements as it has room for and refuses more`() throws {
         let slab = SlabBench(capacity: 3)
         let handles = (0..<3).compactMap { slab.insert($0) }
         #expect(handles.count == 3)
@@ -33,7 +33,7 @@ struct SlabTests {
         #expect(slab.insert(3) == nil)
     }
 
-    @Test func `knows a handle whose tenant has gone`() throws {
+    @Test func `rejects a handle whose element was removed`() throws {
         let slab = SlabBench(capacity: 1)
         let first = try #require(slab.insert(1))
         slab.remove(first)
@@ -44,7 +44,7 @@ struct SlabTests {
         #expect(slab.value(second) == 2)
     }
 
-    @Test func `tells tenants apart for as long as a generation lasts`() throws {
+    @Test func `distinguishes elements of a slot until generations wrap`() throws {
         let slab = SlabBench(capacity: 1)
         let first = try #require(slab.insert(0))
         var last = first
@@ -58,7 +58,7 @@ struct SlabTests {
     }
 
     @Test(arguments: [UInt64](1...4))
-    func `knows no handle of a free slot, whichever its generation`(seed: UInt64) throws {
+    func `rejects every handle of a free slot`(seed: UInt64) throws {
         var noise = SeededNoise(seed: seed)
         let slab = SlabBench(capacity: 2)
         // More occupants than generations, so that the numbers wrap more than once.

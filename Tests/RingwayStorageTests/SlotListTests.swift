@@ -59,7 +59,7 @@ struct SlotListTests {
         #expect(bench.list.isEmpty && bench.list.last == SlotList.none)
     }
 
-    @Test func `what is used again moves to the end`() {
+    @Test func `an element that is used again moves to the end`() {
         let bench = ListBench(capacity: 4)
         for slot: UInt32 in 0..<3 { bench.list.append(slot) }
         bench.list.moveToEnd(0)

@@ -57,7 +57,7 @@ struct TimerWheelTests {
         #expect(Set(bench.advance(to: 2 * Self.second).fired) == [1, 3])
     }
 
-    @Test func `lets a timer be set again from the moment it fires`() {
+    @Test func `a timer can be set again from the moment it fires`() {
         let bench = TimerBench()
         bench.schedule(5, at: Self.second)
         var instant = Self.second
@@ -127,7 +127,7 @@ struct TimerWheelTests {
     }
 
     @Test(arguments: [UInt64](1...16))
-    func `fires everything in time for one who sleeps until the next deadline`(seed: UInt64) throws {
+    func `fires every timer in time if the caller sleeps until the next deadline`(seed: UInt64) throws {
         var noise = SeededNoise(seed: seed)
         let bench = TimerBench(capacity: 256, now: noise.next() >> 24)
         for timer in UInt32(0)..<256 {

@@ -76,7 +76,7 @@ struct EventLoopTests {
 
     // MARK: Descriptors
 
-    @Test func `tells of what can be read in every turn until it is taken`() {
+    @Test func `reports readable bytes in every turn until they are read`() {
         let probe = Probe()
         loop.register(probe, descriptor: probe.descriptor, interest: .read)
         turn()
@@ -89,7 +89,7 @@ struct EventLoopTests {
         #expect(probe.readyCount == 3)
     }
 
-    @Test func `tells of an edge once, and of the next one again`() {
+    @Test func `reports an edge once, and the next one again`() {
         let probe = Probe()
         loop.register(probe, descriptor: probe.descriptor, interest: .edges)
         for _ in 0..<3 { turn() }
@@ -99,7 +99,7 @@ struct EventLoopTests {
         #expect(probe.readyCount == 2)
     }
 
-    @Test func `waits for what is asked for only`() {
+    @Test func `waits only for the requested events`() {
         let probe = Probe()
         loop.register(probe, descriptor: probe.descriptor, interest: .read)
         probe.poke()
@@ -112,7 +112,7 @@ struct EventLoopTests {
         #expect(probe.readyCount == 1)
     }
 
-    @Test func `tells of an end whatever is asked for`() {
+    @Test func `reports a hangup whatever is requested`() {
         let probe = Probe()
         loop.register(probe, descriptor: probe.descriptor, interest: [])
         probe.peer = nil
@@ -166,7 +166,7 @@ struct EventLoopTests {
         #expect(first.readyCount + second.readyCount == 1)
     }
 
-    @Test func `lets a member remove itself`() {
+    @Test func `a member can remove itself`() {
         let probe = Probe()
         loop.register(probe, descriptor: probe.descriptor, interest: .read)
         loop.schedule(probe, at: 0)

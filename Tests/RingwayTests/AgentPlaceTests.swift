@@ -16,7 +16,7 @@ private func forward(_ port: UInt16, to target: UInt16 = 80) -> AgentForward {
         to: DialTarget(.tcp(TransportAddress(address: loopback, port: target))))
 }
 
-@Suite("What a network knows of agents' places")
+@Suite("A network's table of agents' ports")
 struct AgentPlaceTableTests {
     private let agent = Witness()
     private var table = AgentPlaceTable()
@@ -31,7 +31,7 @@ struct AgentPlaceTableTests {
             number: table.number(of: key(number)) ?? 100 + number)
     }
 
-    @Test mutating func `says once that a port could not be had, and that it is had later`() {
+    @Test mutating func `reports once that a port could not be bound, and later that it is bound`() {
         guard case .failed(let place) = note(1, "in use") else {
             Issue.record("no failure")
             return
@@ -139,7 +139,7 @@ struct PlaceSocketTests {
         #expect(canHave(port, reuse: false))
     }
 
-    @Test func `says at once that a port is taken`() throws {
+    @Test func `reports at once that a port is in use`() throws {
         let port = try freePort()
         let first = try PlaceSocket(forward(port))
         #expect(throws: VirtualNetwork.Failure.self) { try PlaceSocket(forward(port)) }

@@ -11,7 +11,7 @@ struct AgentPublishingTests {
         return try AgentPublishing(rules).place(for: wanted, within: policy).map { "\($0)" }
     }
 
-    @Test func `are none unless it is said`() throws {
+    @Test func `are none by default`() throws {
         #expect(VirtualNetwork.Configuration().agentPublishing == .none)
         #expect(try Self.place("none", "127.0.0.1:8080") == nil)
         let wanted = try #require(TransportAddress("0.0.0.0:22"))

@@ -14,12 +14,12 @@ struct BindPolicyTests {
         #expect(BindPolicy.everywhere.places(for: Self.outside) == [Self.outside])
     }
 
-    @Test func `gives who asks for every address those that are allowed`() {
+    @Test func `maps a request for every address to the allowed ones`() {
         #expect(BindPolicy.loopback.places(for: nil) == Self.loopback)
         #expect(BindPolicy.addresses([Self.outside]).places(for: nil) == [Self.outside])
     }
 
-    @Test func `gives who asks for every address of a family those of the family`() {
+    @Test func `maps a request for every address of a family to the allowed ones of the family`() {
         #expect(BindPolicy.loopback.places(for: Self.everyIPv4) == [Self.loopback[0]])
         #expect(BindPolicy.loopback.places(for: IPAddress(high: 0, low: 0)) == [Self.loopback[1]])
         #expect(BindPolicy.addresses([Self.outside]).places(for: IPAddress(high: 0, low: 0)).isEmpty)

@@ -39,7 +39,7 @@ struct LinkTermsTests {
         #expect(failure?.description.contains(reason) == true, "\(failure?.description ?? "")")
     }
 
-    @Test func `has to be said of a vsock, or a token is asked for`() {
+    @Test func `is required for a vsock port, or a token is`() {
         let port = LinkAddress.agentPort(1_024)
         let problem = LinkTerms().problem(at: port, hasToken: false)
         #expect(problem?.contains("vsock:1024,cid=N") == true && problem?.contains("--agent-token") == true)
@@ -66,7 +66,7 @@ struct LinkTermsTests {
     }
 
     @Test(
-        "is one machine alone where the link has one, and that machine comes by no other link",
+        "is one machine alone where the link has one, and that machine can use no other link",
         arguments: [
             (LinkTerms(mac: web), StaticLease(mac: web)), (LinkTerms(guest: "web"), StaticLease(mac: web, name: "web")),
             (LinkTerms(guest: "web", mac: web), StaticLease(mac: web)),
@@ -83,20 +83,20 @@ struct LinkTermsTests {
         #expect(bindings.refusal(of: Self.web, at: Self.open, in: register) == nil)
     }
 
-    @Test func `is whom its lease names the link for`() throws {
+    @Test func `is the guest whose lease names the link`() throws {
         let register = try Self.register(StaticLease(mac: Self.web, name: "web", link: Self.own))
         let bindings = LinkBindings()
         #expect(bindings.refusal(of: Self.web, at: Self.own, in: register) == nil)
         #expect(bindings.refusal(of: Self.web, at: Self.open, in: register)?.contains("by no other link") == true)
     }
 
-    @Test func `is known again by the link that it came by, when a name is all that is said of it`() throws {
+    @Test func `is identified by its link if the terms have only a name`() throws {
         var register = try Self.register()
         var bindings = LinkBindings()
         try bindings.bind(Self.own, LinkTerms(guest: "web"))
         _ = try register.admit(Self.web)
         register.setLink(Self.own, of: Self.web)
-        try register.giveName("web", to: Self.web)
+        try register.assignName("web", to: Self.web)
         register.leave(Self.web, guest: 1)
         #expect(bindings.refusal(of: Self.web, at: Self.open, in: register)?.contains("by no other link") == true)
         // After a restart too.
@@ -105,7 +105,7 @@ struct LinkTermsTests {
         #expect(bindings.refusal(of: Self.web, at: Self.open, in: later)?.contains("by no other link") == true)
         // A machine with another card takes over the name.
         _ = try register.admit(Self.other)
-        try register.giveName("web", to: Self.other)
+        try register.assignName("web", to: Self.other)
         #expect(register.leases[Self.other]?.name == "web" && register.leases[Self.web]?.name == "guest-2")
     }
 
@@ -119,16 +119,16 @@ struct LinkTermsTests {
 
     // MARK: Names
 
-    @Test func `loses a name that it has given itself to whom the name is given`() throws {
+    @Test func `loses a self-assigned name to the guest that is configured with it`() throws {
         var register = try Self.register()
         for mac in [Self.web, Self.other] { _ = try register.admit(mac) }
         try register.rename(Self.other, "web", isClaimed: true)
         #expect(register.leases[Self.other]?.claimsName == true)
-        try register.giveName("web", to: Self.web)
+        try register.assignName("web", to: Self.web)
         #expect(register.leases[Self.web]?.name == "web" && register.leases[Self.web]?.claimsName == false)
         #expect(register.leases[Self.other]?.name == "guest-3")
         #expect(throws: VirtualNetwork.Failure.self) { try register.rename(Self.other, "web", isClaimed: true) }
-        #expect(throws: VirtualNetwork.Failure.self) { try register.giveName("web", to: Self.other) }
+        #expect(throws: VirtualNetwork.Failure.self) { try register.assignName("web", to: Self.other) }
         // Claiming the assigned name has no effect.
         try register.rename(Self.web, "web", isClaimed: true)
         #expect(register.leases[Self.web]?.claimsName == false)

@@ -36,7 +36,7 @@ struct NetworkTests {
         Issue.record("not in time: \(what)")
     }
 
-    @Test func `gives guests addresses and names, and tells of them`() throws {
+    @Test func `gives guests addresses and names, and reports them`() throws {
         let network = try VirtualNetwork(Self.configuration())
         defer { network.stop() }
         let events = Mutex([String]())
@@ -159,7 +159,7 @@ struct NetworkTests {
         try Self.wait("the end of \(rings()) rings, \(before) before") { rings() < before + 40 }
     }
 
-    @Test func `has no port free between two forwards of a set that lead the same port elsewhere`() throws {
+    @Test func `keeps a port bound when a set of forwards moves it to another guest`() throws {
         let network = try VirtualNetwork(Self.configuration())
         defer { network.stop() }
         let loopback = IPAddress(IPv4Address(127, 0, 0, 1))
@@ -186,7 +186,7 @@ struct NetworkTests {
         #expect(taken?.description.contains("this network's own forward") == true)
     }
 
-    @Test func `tries again, ever less often, what could not be had`() {
+    @Test func `retries failed ports at growing intervals`() {
         var retry = ForwardRetry()
         #expect(retry.failed() == 1_000)
         #expect(retry.failed() == nil, "an attempt is to come")

@@ -58,7 +58,7 @@ struct PrivateFileTests {
         }
     }
 
-    @Test func `what is there and no directory is no place`() throws {
+    @Test func `a path that is not a directory is refused`() throws {
         try Self.use { directory in
             try Data().write(to: URL(fileURLWithPath: "\(directory)/file"))
             #expect(PrivateDirectory.make("\(directory)/file") == "Not a directory")

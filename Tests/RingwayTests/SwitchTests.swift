@@ -87,7 +87,7 @@ struct SwitchTests {
         #expect(two.isQuiet)
     }
 
-    @Test func `gives a guest that declines its address another one at once, and leads its ports there`() throws {
+    @Test func `gives a guest that declines its address another one at once, and moves its ports`() throws {
         defer { network.stop() }
         let mac = one.guest.mac
         let former = one.guest.ipv4
@@ -132,7 +132,7 @@ struct SwitchTests {
         Issue.record("no datagram came to the new address")
     }
 
-    @Test func `lets no guest speak from another's addresses`() throws {
+    @Test func `drops frames from another guest's addresses`() throws {
         defer { network.stop() }
         one.send(
             Frames.datagram(to: two.guest.mac, two.guest.ipv4, from: MACAddress(rawValue: 2), one.guest.ipv4))
@@ -154,7 +154,7 @@ struct SwitchTests {
         #expect(two.isQuiet)
     }
 
-    @Test func `lets a guest have so many IPv6 addresses and no more`() throws {
+    @Test func `bounds a guest's IPv6 addresses`() throws {
         defer { network.stop() }
         for number: UInt64 in 1...5 {
             one.send(
@@ -166,7 +166,7 @@ struct SwitchTests {
         try expect("framesToNeighbors", 3)
     }
 
-    @Test func `lets no guest be another's router or DHCP server`() throws {
+    @Test func `drops router advertisements and DHCP replies of guests`() throws {
         defer { network.stop() }
         one.send(datagram(port: 68))
         one.send(
@@ -176,7 +176,7 @@ struct SwitchTests {
         #expect(two.isQuiet)
     }
 
-    @Test func `knows a guest no longer that has left`() throws {
+    @Test func `forgets a guest that has left`() throws {
         defer { network.stop() }
         try network.detach(two.guest.id)
         one.send(datagram())

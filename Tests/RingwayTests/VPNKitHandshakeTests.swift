@@ -70,7 +70,7 @@ struct VPNKitHandshakeTests {
         #expect(String(decoding: answer[2..<2 + reason.utf8.count], as: UTF8.self) == reason)
     }
 
-    @Test func `tells a guest its MTU and its address`() {
+    @Test func `sends a guest its MTU and its address`() {
         let answer = VPNKitHandshake.welcome(mtu: 1_500, mac: MACAddress(rawValue: 0x5256_0102_0304))
         #expect(answer.count == 258)
         #expect(Array(answer.prefix(11)) == [1, 0xDC, 5, 0x0E, 6, 0x52, 0x56, 1, 2, 3, 4])

@@ -17,18 +17,18 @@ struct SuggestionTests {
         #expect(Suggestion.question(word, among: Self.options) == "; did you mean \"\(meant)\"?")
     }
 
-    @Test("is nothing where no word is close", arguments: ["", "--frobnicate", "--x", "8080:80", "zz"])
+    @Test("is empty where no word is close", arguments: ["", "--frobnicate", "--x", "8080:80", "zz"])
     func noneIsClose(_ word: String) {
         #expect(Suggestion.nearest(to: word, among: Self.options) == nil)
         #expect(Suggestion.question(word, among: Self.options) == "")
     }
 
-    @Test func `does not take one short word for another`() {
+    @Test func `does not suggest another short word`() {
         #expect(Suggestion.nearest(to: "ls", among: ["add", "rm", "sync"]) == nil)
         #expect(Suggestion.nearest(to: "rn", among: ["run", "serve"]) == "run")
     }
 
-    @Test func `is the only word that begins so`() {
+    @Test func `is the only word with this prefix`() {
         #expect(Suggestion.nearest(to: "stat", among: ["statistics", "listen"]) == "statistics")
         #expect(Suggestion.nearest(to: "stat", among: ["statistics", "statements"]) == nil)
     }

@@ -11,7 +11,7 @@ import Testing
     }
 
     @Test(
-        "refuses what is no address",
+        "refuses an invalid address",
         arguments: [
             "", ":", "02:00:00:00:00", "02:00:00:00:00:01:02", "02:00:00:00:00:", ":02:00:00:00:00:01",
             "02:00:00:00:00:001",
@@ -28,7 +28,7 @@ import Testing
         #expect(bytes.withUnsafeBytes { $0.baseAddress.map { MACAddress(loadingFrom: $0 + 1) } } == address)
     }
 
-    @Test func `tells groups from stations`() {
+    @Test func `distinguishes group addresses from station addresses`() {
         #expect(MACAddress.broadcast.isMulticast)
         #expect(MACAddress.multicast(IPv6Address.allNodes).description == "33:33:00:00:00:01")
         #expect(MACAddress.multicast(IPv4Address(224, 128, 0, 251)).description == "01:00:5e:00:00:fb")
@@ -46,7 +46,7 @@ import Testing
     @Test(arguments: [
         "", "1.2.3", "1.2.3.4.5", "1.2.3.256", "01.2.3.4", "1..3.4", "1.2.3.4 ", "+1.2.3.4", "1.2.3.-4", "a.b.c.d",
     ])
-    func `refuses what is no dotted quad`(_ text: String) {
+    func `refuses an invalid dotted quad`(_ text: String) {
         #expect(IPv4Address(text) == nil)
     }
 
@@ -85,7 +85,7 @@ import Testing
         "::1:", "12345::", "::g", "::1%eth0", "1.2.3.4", "::1.2.3", "::1.2.3.4:5", "1:2:3:4:5:6:7:1.2.3.4", "1:::2",
         "::1 ",
     ])
-    func `refuses what is no address`(_ text: String) {
+    func `refuses an invalid address`(_ text: String) {
         #expect(IPv6Address(text) == nil)
     }
 
@@ -151,7 +151,7 @@ import Testing
     @Test(arguments: [
         "1.2.3.4", "1.2.3.4:", "1.2.3.4:65536", "::1:80", "[::1]", "[1.2.3.4]:80", ":80", "[::1:80", "1.2.3.4:080",
     ])
-    func `refuses what is no transport address`(_ text: String) {
+    func `refuses an invalid transport address`(_ text: String) {
         #expect(TransportAddress(text) == nil)
     }
 }
@@ -171,7 +171,7 @@ import Testing
     }
 
     @Test(arguments: ["10.0.0.0/33", "::/129", "10.0.0.0/", "/8", "10.0.0.0/-1", "10.0.0.0/08", "10.0.0/8", ""])
-    func `refuses what is no block`(_ text: String) {
+    func `refuses an invalid block`(_ text: String) {
         #expect(CIDRBlock(text) == nil)
     }
 

@@ -27,7 +27,7 @@ import Testing
         return file
     }
 
-    @Test func `what is written can be read`() throws {
+    @Test func `a written file can be read`() throws {
         let frames = KernelFrame.all.map(\.bytes) + [[], [1], [1, 2], [1, 2, 3]]
         let packets = Array(try CaptureReader(capture(frames)))
         #expect(packets.map(\.bytes) == frames)
@@ -38,7 +38,7 @@ import Testing
         }
     }
 
-    @Test func `other programs can read what is written`() throws {
+    @Test func `other programs can read a written file`() throws {
         let path = FileManager.default.temporaryDirectory.appendingPathComponent("ringway-\(UUID().uuidString).pcapng")
         defer { try? FileManager.default.removeItem(at: path) }
         try Data(capture(KernelFrame.all.map(\.bytes))).write(to: path)
@@ -87,7 +87,7 @@ import Testing
         #expect(packets.allSatisfy { $0.direction == nil && $0.linkType == 1 })
     }
 
-    @Test func `refuses what is no capture`() {
+    @Test func `refuses a file that is not a capture`() {
         #expect(throws: CaptureReader.Failure.notACapture) { try CaptureReader([]) }
         #expect(throws: CaptureReader.Failure.notACapture) { try CaptureReader(.init(repeating: 7, count: 100)) }
     }

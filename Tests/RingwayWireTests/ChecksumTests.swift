@@ -55,7 +55,7 @@ import Testing
         #expect(Checksum.fold(Checksum.sum(.max, 1)) == 1)
     }
 
-    @Test func `a pseudo-header counts what the RFCs say it does`() throws {
+    @Test func `a pseudo-header includes the fields of the RFCs`() throws {
         let four = Checksum.pseudoHeader(
             source: IPAddress(IPv4Address(192, 168, 127, 2)), destination: IPAddress(IPv4Address(1, 2, 3, 4)),
             protocolNumber: 6, length: 0x1234)
@@ -73,7 +73,7 @@ import Testing
         #expect(Checksum.finishUDP(0x1234) == Checksum.finish(0x1234))
     }
 
-    @Test("what is stored sums up again", arguments: [UInt64](1...20))
+    @Test("a stored checksum verifies", arguments: [UInt64](1...20))
     func verifies(seed: UInt64) {
         var noise = SeededNoise(seed: seed)
         var message = noise.bytes(8 + Int(noise.next() % 100))

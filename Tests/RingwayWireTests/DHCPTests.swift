@@ -88,7 +88,7 @@ import Testing
         }
     }
 
-    @Test func `refuses what is no message`() {
+    @Test func `refuses an invalid message`() {
         let good = message { $0.append(DHCPOption.hostName, "guest") }
         func refused(_ bytes: [UInt8]) -> Bool { bytes.withUnsafeBytes { DHCPMessage($0) == nil } }
         #expect(!refused(good))

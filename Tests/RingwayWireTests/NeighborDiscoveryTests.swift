@@ -95,7 +95,7 @@ import Testing
         }
     }
 
-    @Test func `refuses what is malformed`() throws {
+    @Test func `refuses malformed messages`() throws {
         let good = try message("neighbour solicitation")
         func refused(_ bytes: [UInt8]) -> Bool { bytes.withUnsafeBytes { NeighborSolicitation($0) == nil } }
         #expect(!refused(good))

@@ -122,7 +122,7 @@ extension [UInt8] {
         return (refusal, frames)
     }
 
-    @Test("super-frames become what the RFCs say", arguments: [UInt64](1...40))
+    @Test("super-frames become the segments that the RFCs require", arguments: [UInt64](1...40))
     func superFrames(seed: UInt64) {
         var noise = SeededNoise(seed: seed)
         for _ in 0..<5 {
@@ -212,7 +212,7 @@ extension [UInt8] {
         }
     }
 
-    @Test func `a frame that is shorter than it says is refused`() {
+    @Test func `a frame that is shorter than its length field is refused`() {
         var noise = SeededNoise(seed: 3)
         let offloaded = Offloaded.superFrame(isIPv6: false, isTCP: true, payload: 5_000, size: 1_000, &noise)
         for length in 0..<offloaded.frame.count where length < 90 || length % 97 == 0 {

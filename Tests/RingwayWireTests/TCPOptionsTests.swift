@@ -84,7 +84,7 @@ import Testing
         #expect(options.sackBlockCount == 4 && options.encodedLength == 36)
     }
 
-    @Test func `ignores what follows the end and what it does not know`() throws {
+    @Test func `ignores bytes after the end option and unknown options`() throws {
         #expect(parse("01 0303 09 00 0204")?.windowScale == 9)
         #expect(parse("080a0000000100000002 fd04abcd 020405b4")?.maximumSegmentSize == 1_460)
         #expect(parse("") == TCPOptions())

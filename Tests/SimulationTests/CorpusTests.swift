@@ -21,7 +21,7 @@ struct CorpusTests {
         #expect(frames > 1_000)
     }
 
-    @Test func `a simulation's script makes the stack send what it sent in the simulation`() {
+    @Test func `a simulation's script makes the stack send the same frames again`() {
         for seed: UInt64 in 1...20 {
             let recorder = Recorder()
             let report = Simulation.run(seed: seed, recorder: recorder)

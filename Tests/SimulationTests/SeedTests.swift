@@ -53,7 +53,7 @@ struct SeedTests {
         #expect(timeouts > 10)
     }
 
-    @Test func `a trace tells what every frame was`() {
+    @Test func `a trace describes every frame`() {
         var lines: [String] = []
         let recorder = Recorder(captures: true) { lines.append($0) }
         let report = Simulation.run(seed: 1, recorder: recorder)

@@ -1,4 +1,4 @@
-"""What the programs in tools/ have in common: their parser, and the checks of root, binaries and packages."""
+"""The common part of the programs in tools/: the parser, and the checks of root, binaries and packages."""
 
 import argparse
 import os
@@ -61,7 +61,7 @@ class Command:
 
     @staticmethod
     def end_on_signal():
-        """SIGTERM ends the program as Ctrl-C does: what it has set up is removed."""
+        """SIGTERM ends the program as Ctrl-C does: its set-up is removed."""
         signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 

@@ -6,4 +6,4 @@ class Failure(Exception):
 
 
 class UsageError(Exception):
-    """What is wrong with the command line."""
+    """An error of the command line."""

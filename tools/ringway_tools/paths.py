@@ -22,7 +22,7 @@ def module(name):
 
 
 def git(*arguments):
-    """What git prints; empty outside a repository."""
+    """The output of git; empty outside a repository."""
     return subprocess.run(
         ["git", *arguments], capture_output=True, text=True, cwd=ROOT, check=False).stdout.strip()
 

@@ -33,7 +33,7 @@ STYLE = {
     "savefig.facecolor": "white",
 }
 
-# Kinds of the sides of a comparison, and what the legend calls them.
+# Kinds of the sides of a comparison, and their names in the legend.
 KINDS = {
     "ours": ("#1a7f5a", "Ringway"), "user": ("#4f7fc0", "others in user space"), "kernel": ("#8c959f", "kernel only"),
 }

@@ -41,7 +41,7 @@ extension VirtualNetwork {
                 return state.agentPlaces.add(forward, socket, number: number)
             }
             report(.agentForwardAdded(place))
-            leadPlaces()
+            assignPlaces()
             return place.id
         }
     }
@@ -97,7 +97,7 @@ extension VirtualNetwork {
     func add(_ agent: AttachedAgent) {
         changes.withLock { _ in
             state.withLock { $0.agents[ObjectIdentifier(agent.agent)] = agent }
-            leadPlaces()
+            assignPlaces()
         }
     }
 
@@ -111,12 +111,12 @@ extension VirtualNetwork {
             }
             for socket in resting { socket.rest() }
             report(removed.map { .agentForwardRemoved($0) })
-            leadPlaces()
+            assignPlaces()
         }
     }
 
     /// Forwards configured places to their agents, if connected.
-    private func leadPlaces() {
+    private func assignPlaces() {
         for (place, socket) in state.withLock({ $0.agentPlaces.waiting }) {
             guard let attached = state.withLock({ agent(for: place.forward.guest, in: $0) }) else { continue }
             do throws(Failure) {
@@ -195,7 +195,7 @@ extension VirtualNetwork {
             self?.loop.after(milliseconds: milliseconds) { [weak self] in
                 guard let self else { return }
                 changes.withLock { _ in
-                    self.leadPlaces()
+                    self.assignPlaces()
                     self.followAgain()
                 }
                 let isOver = state.withLock { state in

@@ -150,7 +150,7 @@ struct AddressRegistry {
     mutating func setLink(_ link: LinkAddress?, of mac: MACAddress) { leases[mac]?.link = link }
 
     /// Assigns a guest the name of its link, removing the name from guests that only claimed it, or had it earlier.
-    mutating func giveName(_ name: String, to mac: MACAddress) throws(VirtualNetwork.Failure) {
+    mutating func assignName(_ name: String, to mac: MACAddress) throws(VirtualNetwork.Failure) {
         for (other, lease) in leases where other != mac && lease.name == name {
             guard settled[other]?.name == nil, lease.claimsName || !lease.isPresent else { break }
             leases[other]?.name = Self.name(of: lease.ipv4, in: plan)

@@ -30,7 +30,7 @@ struct LinkBindings {
     /// Why the machine with this ethernet address may not use the link; `nil` if it may.
     func refusal(of mac: MACAddress, at link: LinkAddress, in registry: AddressRegistry) -> String? {
         if let home = home(of: mac, in: registry), home != link {
-            return "\(mac) comes by \(home), and by no other link"
+            return "\(mac) may connect only by \(home)"
         }
         guard let own = terms[link] else { return nil }
         if let only = own.mac, only != mac { return "\(link) is the link of \(only), and \(mac) is another machine" }

@@ -96,7 +96,7 @@ extension VirtualNetwork {
             let lease = try registry.admit(mac, preferring: preferred)
             registry.setLink(bindings.isBound(address) ? address : nil, of: mac)
             if let name = bindings.name(at: address) {
-                try registry.giveName(name, to: mac)
+                try registry.assignName(name, to: mac)
             } else if let claimed, !names.contains(claimed.lowercased()) {
                 try? registry.rename(mac, claimed, isClaimed: true)
             }
@@ -206,12 +206,12 @@ extension VirtualNetwork {
                 return !state.watchesMemory
             })
         else { return }
-        loop.post { [weak self] in self?.lookAtMemory() }
+        loop.post { [weak self] in self?.checkMemory() }
     }
 
-    private func lookAtMemory() {
+    private func checkMemory() {
         DescriptorBudget.ofProcess.setShort(!MemoryReserve.ofProcess().admits())
-        loop.after(milliseconds: 1_000) { [weak self] in self?.lookAtMemory() }
+        loop.after(milliseconds: 1_000) { [weak self] in self?.checkMemory() }
     }
 
     /// The share of descriptors of a new guest, to be returned if it is not attached.

@@ -109,7 +109,7 @@ final class AgentReceptionDesk: AgentReception {
                 readyStreams: Self.readyStreams, wantsPorts: network.configuration.followsListeningPorts,
                 network: Self.place(of: guest, in: network.plan))
         } catch {
-            place.tell(error.description)
+            place.report(error.description)
             throw Refusal(errorNumber: EADDRNOTAVAIL, text: error.description)
         }
     }

@@ -122,7 +122,7 @@ final class DatagramListener: GuestListener {
             (descriptor, file) = try SocketFile.bind(file.path, type: SOCK_DGRAM, mode: mode)
             begin()
         } catch {
-            place.tell(error.description)
+            place.report(error.description)
             place.loop?.after(milliseconds: Self.interval) { [weak self] in self?.renew() }
         }
     }

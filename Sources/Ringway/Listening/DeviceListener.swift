@@ -29,7 +29,7 @@ final class DeviceListener: GuestListener, Sendable {
         } catch {
             for end in sockets.descriptors { Glibc.close(end) }
             for queue in queues { Glibc.close(queue) }
-            place.tell(error.description)
+            place.report(error.description)
         }
     }
 

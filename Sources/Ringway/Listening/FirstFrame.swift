@@ -25,7 +25,7 @@ enum FirstFrame {
     }
 
     /// Peeks at the received bytes.
-    static func look(_ descriptor: Int32, _ framing: Link.Framing) -> Outcome {
+    static func peek(_ descriptor: Int32, _ framing: Link.Framing) -> Outcome {
         let start = offset(framing)
         return withUnsafeTemporaryAllocation(byteCount: start + sourceEnd, alignment: 8) { bytes in
             guard let base = bytes.baseAddress else { return .wait }

@@ -50,11 +50,11 @@ final class ListenerPlace: Sendable {
     /// Counts and reports a refused guest.
     func refuse(_ reason: String) {
         network?.state.withLock { $0.guestsRefused += 1 }
-        tell(reason)
+        report(reason)
     }
 
     /// Reports a refused guest that the network has counted.
-    func tell(_ reason: String) {
+    func report(_ reason: String) {
         let now = ringway_monotonic_nanoseconds()
         let isNews = last.withLock { last in
             guard last.reason != reason || now - last.time > Self.silence else { return false }

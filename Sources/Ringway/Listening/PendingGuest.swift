@@ -47,7 +47,7 @@ final class PendingGuest {
 
     private func ready() {
         if handshake != nil { return shakeHands() }
-        switch FirstFrame.look(descriptor, framing) {
+        switch FirstFrame.peek(descriptor, framing) {
         case .guest(let mac, let address): arrive(mac, uses: address)
         case .closed: end(nil, closing: true)
         case .wait: pauseThenLook()
@@ -89,7 +89,7 @@ final class PendingGuest {
             if !isKnown, guest.ipv4 == address { network.report(.addressKept(guest)) }
             end(guest.id, closing: false)
         } catch {
-            place.tell(error.description)
+            place.report(error.description)
             end(nil, closing: true)
         }
     }

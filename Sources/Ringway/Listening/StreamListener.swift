@@ -55,7 +55,7 @@ final class StreamListener: GuestListener {
         }
         pending.append(Pending(guest: guest, peer: peer))
         guard pending.count > mostPending, let index = ConnectionPeer.excess(among: pending.map(\.peer)) else { return }
-        place.refuse("\(mostPending) connections have not said who they are; one of them is closed for a new one")
+        place.refuse("\(mostPending) connections have not identified themselves; one of them is closed for a new one")
         pending[index].guest.close()
     }
 

@@ -3,17 +3,17 @@ enum AgentHelp {
     static let commands = ["run", "docker-proxy", "help"]
 
     static let root = """
-        OVERVIEW: Give a guest the network of its host, by vsock or a unix socket.
+        OVERVIEW: Connect a guest to its host's network, by vsock or a unix socket.
 
-        The agent runs inside a virtual machine or a network namespace. On the host "ringway serve" waits for it: by \
-        --listen vsock:PORT,cid=N, or unix:PATH.
+        The agent runs inside a virtual machine or a network namespace. On the host "ringway serve" listens for it \
+        with --listen vsock:PORT,cid=N, or unix:PATH.
 
         USAGE: ringway-agent run (--host <host> | --listen <host>) [<options>]
                ringway-agent docker-proxy <options>
 
         COMMANDS
-          run                     Keep an interface and the host's forwards working, until a signal comes.
-          docker-proxy            What the Docker engine starts for each published port; see its own help.
+          run                     Keep an interface and the host's forwards working, until a signal ends it.
+          docker-proxy            The Docker engine starts it for each published port; see its own help.
           help [<command>]        Show this help, or a command's.
 
         OPTIONS
@@ -27,26 +27,26 @@ enum AgentHelp {
         EXIT STATUS
           0  a signal ended it
           1  it failed; one line on standard error says why
-          2  the command line makes no sense
+          2  the command line is invalid
         """
 
     static let run = """
-        OVERVIEW: Keep an interface and the host's forwards working, until a signal comes.
+        OVERVIEW: Keep an interface and the host's forwards working, until a signal ends it.
 
         USAGE: ringway-agent run (--host <host> | --listen <host>) [<options>]
 
         The agent connects to its host, makes a TAP interface whose frames the host carries, and dials servers of the \
         guest for the host's forwards. It needs the right to make interfaces (CAP_NET_ADMIN and /dev/net/tun), or \
-        --queues 0. When either side is started again it connects again by itself.
+        --queues 0. After a restart of either side it connects again.
 
         HOST
-          --host <host>           Connect to the host: vsock:CID:PORT, where CID 2 is the host of a virtual machine, or \
-        unix:PATH for a host in another namespace of the same machine.
+          --host <host>           Connect to the host: vsock:CID:PORT, where CID 2 is the host of a virtual machine, \
+        or unix:PATH for a host in another namespace of the same machine.
           --listen <host>         Wait for the host to connect, as behind Firecracker's or cloud-hypervisor's vsock: \
         vsock:CID:PORT or unix:PATH. Connections from other CIDs than CID are refused; the host is CID 2.
-          --token-file <file>     Show the first line of this file to the host, which lets no agent in without it when \
+          --token-file <file>     Send the first line of this file to the host, which refuses agents without it if \
         it was started with --agent-token.
-          --name <name>           What the guest is called: its name on the host's network, and in "ringway publish \
+          --name <name>           The guest's name on the host's network, and in "ringway publish \
         ls". (default: its host name)
 
         INTERFACE
@@ -56,15 +56,15 @@ enum AgentHelp {
           --mac <address>         Its ethernet address. (default: made from /etc/machine-id, the same at every start)
           --mtu <bytes>           Bytes of an IP packet, 1280 to 65520. (default: what the host says)
           --configure             Set addresses, routes and name servers as the host says, without DHCP.
-          --resolv-conf <file>    With --configure: where the name servers are written; empty for nowhere. What was there \
-        before comes back at the end. (default: /etc/resolv.conf, see NAME SERVERS)
+          --resolv-conf <file>    With --configure: where the name servers are written; empty for nowhere. The \
+        previous content is restored at the end. (default: /etc/resolv.conf, see NAME SERVERS)
 
         PROGRAMS OF THE GUEST
-          --share <path>=<name>   Make a unix socket in the guest that leads to the host's socket of this name, which \
-        the host has by --agent-socket. Repeatable.
+          --share <path>=<name>   Make a unix socket in the guest whose connections go to the host's socket of this \
+        name, which the host has by --agent-socket. Repeatable.
           --request-socket <path>
-                                  Where programs of the guest ask for ports of the host, as docker-proxy does; empty for \
-        nowhere. (default: /run/ringway-agent.sock)
+                                  The socket by which programs of the guest request ports of the host, as docker-proxy \
+        does; empty for none. (default: /run/ringway-agent.sock)
 
         NAME SERVERS
           Where the agent's network namespace is that of the first process, as in a virtual machine or a container, \
@@ -75,11 +75,11 @@ enum AgentHelp {
         wherever it is.
 
         FILES
-          /etc/resolv.conf.ringway-before   what was there before, while the agent runs
+          /etc/resolv.conf.ringway-before   the previous file, while the agent runs
           /run/ringway-agent.sock           for docker-proxy
 
         SIGNALS
-          SIGTERM, SIGINT, SIGHUP   the end: interface, ports and name servers go
+          SIGTERM, SIGINT, SIGHUP   end: interface, ports and name servers are removed
 
         EXAMPLES
           ringway-agent run --host vsock:2:1024 --queues 2 --configure
@@ -92,7 +92,7 @@ enum AgentHelp {
         EXIT STATUS
           0  a signal ended it
           1  it failed; one line on standard error says why
-          2  the command line makes no sense
+          2  the command line is invalid
         """
 
     static let dockerProxy = """
@@ -102,14 +102,14 @@ enum AgentHelp {
                ringway-agent docker-proxy -proto <protocol> -host-ip <address> -host-port <port>
                    -container-ip <address> -container-port <port> [-use-listen-fd]
 
-        The engine starts one for each published port and address family. It asks the agent, which must run, for the \
-        port of the host, says on descriptor 3 whether it is had, and holds it until SIGTERM or SIGINT. All ports of \
-        an agent share its one connection to the host. "ringway publish ls" on the host lists them.
+        The engine starts one for each published port and address family. It requests the port of the host from the \
+        agent, which must run, reports the result on descriptor 3, and holds the port until SIGTERM or SIGINT. All \
+        ports of an agent share its one connection to the host. "ringway publish ls" on the host lists them.
 
         OPTIONS
           -proto <protocol>       tcp or udp. (default: tcp)
           -host-ip <address>      Where the host is to listen; 0.0.0.0 and :: stand for all addresses of a family.
-          -host-port <port>       The host's port; 0 leaves the choice to the host.
+          -host-port <port>       The host's port; 0 lets the host choose.
           -container-ip <address>, -container-port <port>
                                   The container's server.
           -use-listen-fd          Programs of the guest connect to the socket on descriptor 4.
@@ -120,8 +120,8 @@ enum AgentHelp {
 
         EXIT STATUS
           0  a signal ended it
-          1  the port could not be had; descriptor 3 says why, in the engine's words
-          2  the command line makes no sense
+          1  the port could not be bound; descriptor 3 has the error, in the engine's words
+          2  the command line is invalid
         """
 
     /// A page, with lines wrapped to the width of a terminal.

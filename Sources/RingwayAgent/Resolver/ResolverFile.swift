@@ -189,7 +189,7 @@ final class NameServerSetting {
         let lines = servers.map { "nameserver \($0)\n" }.joined()
         if let file { return try file.set(lines) }
         if let mounted { return try mounted.set(lines) }
-        let surroundings = ResolverPlace.Surroundings.look(at: ResolverPlace.standardPath)
+        let surroundings = ResolverPlace.Surroundings.inspect(at: ResolverPlace.standardPath)
         switch ResolverPlace.decide(named: named, surroundings, nameServer: first) {
         case .file(let path):
             let file = ResolverFile(path)

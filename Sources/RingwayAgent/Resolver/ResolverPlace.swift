@@ -21,7 +21,7 @@ enum ResolverPlace: Equatable {
         var propagates: Bool?
 
         /// Determines the surroundings.
-        static func look(at path: String) -> Surroundings {
+        static func inspect(at path: String) -> Surroundings {
             guard getpid() != 1 else { return Surroundings(sharesNetwork: true, sharesMounts: true, propagates: nil) }
             return Surroundings(
                 sharesNetwork: shares("net"), sharesMounts: shares("mnt"), propagates: MountTable.propagates(path))

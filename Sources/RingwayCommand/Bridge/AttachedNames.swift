@@ -27,7 +27,7 @@ struct AttachedNames {
             if note.isEmpty {
                 return "/etc/resolv.conf of its mount namespace names \(gateway) until the end; no file is written"
             }
-            return "\(note), which is left alone: for names of this network it has to say nameserver \(gateway)"
+            return "\(note), which is left alone: for names of this network it must contain nameserver \(gateway)"
         case .path(let path):
             guard let written, let resolver = order.netnsResolver else {
                 return Self.advice(NetnsResolver(namespace: path), gateway)
@@ -40,14 +40,14 @@ struct AttachedNames {
     private static func advice(_ resolver: NetnsResolver?, _ gateway: IPv4Address) -> String? {
         let line = "nameserver \(gateway)"
         guard let resolver else {
-            return "programs in it read the /etc/resolv.conf that they find, which has to say \(line)"
+            return "programs in it read the /etc/resolv.conf that they find, which must contain \(line)"
         }
         if resolver.exists {
             if resolver.says(line) { return nil }
-            return "\(resolver.path) does not say \(line): --write-netns-resolv has it do so until the end"
+            return "\(resolver.path) does not contain \(line): --write-netns-resolv writes it until the end"
         }
         return "programs in it read the machine's /etc/resolv.conf; --write-netns-resolv gives them \(resolver.path), "
-            + "which says \(line)"
+            + "which contains \(line)"
     }
 
     /// Restores the written files. Returns those that it could not restore.

@@ -7,7 +7,7 @@ internal import Ringway
 struct AgentOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "What agents have to show: the first line of this file. Without it every agent is let in.",
+            "The agents' token: the first line of this file. Without this option every agent is admitted.",
             valueName: "file"),
         transform: OptionValue.file)
     var agentToken: String?
@@ -16,22 +16,22 @@ struct AgentOptions: ParsableArguments {
         help: ArgumentHelp(
             "Let agents publish ports of their guests on the host: \(AgentPublishing.forms). Repeatable. (default: none)",
             discussion: """
-                Docker engines in guests need it, whose containers' ports they are. PORTS is one port or a range; without \
-                it ports from 1024 on are meant. Who asks for every address gets the first that is allowed.
+                Docker engines in guests need this to publish ports of their containers. PORTS is one port or a range \
+                (default: from 1024 on). A request for every address gets the first that is allowed.
                 """, valueName: "ports"),
         transform: OptionValue.agentPublishing)
     var agentPublish: [AgentPublishing] = []
 
     @Option(
         help: ArgumentHelp(
-            "Let agents lead programs of their guests to this unix socket of the host, by a name. Repeatable.",
+            "Let agents connect programs of their guests to this unix socket of the host, by a name. Repeatable.",
             valueName: "name=path"),
         transform: AgentOptions.socket)
     var agentSocket: [HostSocket] = []
 
     @Option(
         help: ArgumentHelp(
-            "Lead clients of a place on the host to a server inside a guest, by its agent. Repeatable.",
+            "Forward connections to a port or socket of the host to a server inside a guest, by its agent. Repeatable.",
             discussion: """
                 [GUEST/]PLACE=TARGET[@NAMESPACE]: PLACE is [HOSTIP:]PORT, on 127.0.0.1 where no address is given, or \
                 unix:PATH; TARGET is tcp:IP:PORT, udp:IP:PORT or unix:PATH, as the agent reaches it in its own or \
@@ -42,15 +42,15 @@ struct AgentOptions: ParsableArguments {
 
     @Flag(
         help: ArgumentHelp(
-            "Let a guest that has given itself a name, by its agent, be the guest of that name in published ports and "
+            "Accept a name that a guest's agent gives it as the guest's name in published ports and "
                 + "forwards."))
     var trustAgentNames = false
 
     @Flag(
         name: .customLong("follow-ports"),
         help: ArgumentHelp(
-            "Have TCP ports from 1024 on that come to be listened on inside a guest at the same port of the host's "
-                + "loopback, by its agent."))
+            "For every TCP port from 1024 on with a listener inside a guest, open the same port on the host's "
+                + "loopback, by the guest's agent."))
     var followPorts = false
 
     /// A socket of the host that guests may use.

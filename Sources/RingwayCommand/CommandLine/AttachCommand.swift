@@ -5,7 +5,7 @@ internal import Glibc
 struct AttachCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "attach",
-        abstract: "Give a network namespace that exists already a network.",
+        abstract: "Attach a network to an existing network namespace.",
         usage: "ringway attach [<options>] (--netns <name or path> | --pid <pid>)",
         discussion: HelpText.attach)
 
@@ -16,7 +16,7 @@ struct AttachCommand: ParsableCommand {
     )
     var netns: String?
 
-    @Option(help: ArgumentHelp("A process; the namespace is the one it is in.", valueName: "pid"))
+    @Option(help: ArgumentHelp("Attach to the network namespace of this process.", valueName: "pid"))
     var pid: Int32?
 
     @Flag(
@@ -31,7 +31,7 @@ struct AttachCommand: ParsableCommand {
 
     @Flag(
         name: .customLong("no-default-route"),
-        help: "Add no default routes: the namespace keeps its own, and reaches by this network what is on it.")
+        help: "Add no default routes: the namespace keeps its own, and reaches only the addresses of this network.")
     var noDefaultRoute = false
 
     @OptionGroup(title: "Guest options") var guest: GuestOptions

@@ -16,14 +16,14 @@ struct BridgeOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "How long a thread may look for work before it sleeps, where that has paid off lately; 0 always sleeps. "
+            "How long a thread polls for work before it sleeps, if its recent waits were short; 0 never polls. "
                 + "(default: 30, or 0 with more shards than half the processors)", valueName: "microseconds"),
         transform: OptionValue.busyPoll)
     var busyPoll: Int?
 
     @Option(
         help: ArgumentHelp(
-            "What moves the bytes: io_uring, or epoll where that is missing or forbidden. "
+            "The kernel interface: io_uring, or epoll where that is missing or forbidden. "
                 + "(default: io_uring if it works here, else epoll)", valueName: "name"),
         transform: OptionValue.reactor)
     var reactor: Reactor?
@@ -49,7 +49,7 @@ struct BridgeOptions: ParsableArguments {
         help: ArgumentHelp(
             "Write the line \"ready\" to this descriptor, and close it, when the network is up.",
             discussion: """
-                Behind it comes a line "port FORWARD" for each forward whose host port was chosen, such as \
+                After it comes a line "port FORWARD" for each forward whose host port was chosen, such as \
                 "port 49153:80/tcp" for -p 80.
                 """, valueName: "n"),
         transform: OptionValue.openDescriptor)

@@ -7,9 +7,9 @@ struct ControlPlaceOptions: ParsableArguments {
             "The network's name, for \"ringway status --name NAME\" and the like; an error if it is taken.",
             discussion: """
                 The control socket is NAME.sock in $XDG_RUNTIME_DIR/ringway, for root without that variable in \
-                /run/ringway. Without --name it is that of the namespace under attach --netns, attach-PID under \
-                attach --pid, run-PID under run, PID being ringway's own there, and under serve "default" or the names in \
-                the file. Where such a name is taken -2, -3 and so on is added.
+                /run/ringway. Without --name it is that of the namespace under attach --netns, attach-PID under attach \
+                --pid, run-PID under run, PID being ringway's own there, and under serve "default" or the names in the \
+                file. Where such a name is taken -2, -3 and so on is added.
                 """, valueName: "name"),
         transform: OptionValue.networkName)
     var name: String?

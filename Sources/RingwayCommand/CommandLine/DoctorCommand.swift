@@ -4,7 +4,7 @@ internal import ArgumentParser
 struct DoctorCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "doctor",
-        abstract: "Say what this machine offers, what is missing, what that costs and how to mend it.",
+        abstract: "Check the kernel features that Ringway uses, the cost of missing ones, and the remedies.",
         discussion: HelpText.doctor)
 
     @Flag(help: "Print one JSON object instead of a table.")

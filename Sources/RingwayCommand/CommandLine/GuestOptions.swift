@@ -8,10 +8,10 @@ struct GuestOptions: ParsableArguments {
         help: ArgumentHelp(
             "Publish a guest's port on the host: [HOSTIP:][HOSTPORT[-END]:]GUESTPORT[-END][/tcp|/udp]. Repeatable.",
             discussion: """
-                As in Docker. Without HOSTIP it is published on 0.0.0.0 and [::]. A range of ports needs one of \
-                the same length on the other side. Without HOSTPORT, or with 0, a free port of the host is chosen, and \
-                out of a range of the host's for a single guest port one that is free; which one is said on standard \
-                error, by "publish ls", and to --ready-fd.
+                As in Docker. Without HOSTIP it is published on 0.0.0.0 and [::]. A range of ports needs one of the \
+                same length on the other side. Without HOSTPORT, or with 0, a free port of the host is chosen; with a \
+                range of host ports for a single guest port, a free one of the range. The chosen port is reported on \
+                standard error, by "publish ls", and to --ready-fd.
                 """,
             valueName: "publish"),
         transform: PublishSpecification.parse)
@@ -22,8 +22,8 @@ struct GuestOptions: ParsableArguments {
         help: ArgumentHelp(
             "Send connections from the host's loopback to published ports through the guest's interface too.",
             discussion: """
-                Without it their bytes are handed to a socket inside the guest, which is faster. The same is done with \
-                --capture, so that the file shows everything.
+                Without this option their bytes are relayed to a socket inside the guest, which is faster. --capture \
+                implies this option, so that the file has all frames.
                 """))
     var noSplice = false
 

@@ -1,15 +1,15 @@
 /// The help of the commands that use the control API of a running network.
 extension HelpText {
     static let publish = """
-        Ports are published at a network that is running, of run, attach or serve. They stay published \
-        until they are removed or the network ends, whether their guest is there or not: while it is away clients \
-        are refused, and no other program gets the port.
+        Ports are published at a running network of run, attach or serve. They stay published until they are removed \
+        or the network ends. While their guest is not connected, clients are refused, and no other program gets \
+        the port.
 
         EXAMPLES
           ringway publish add 8080:80
           ringway publish add web=127.0.0.1:8443:443 web=8080:80
           ringway publish add 22
-              Choose a port of the host that is free, and say which.
+              Choose a free port of the host, and print it.
           ringway publish rm 8080:80
           ringway publish ls
           ringway publish sync --file ports.txt
@@ -18,8 +18,8 @@ extension HelpText {
         """
 
     static let publishAdd = """
-        Prints the number and the ports of each forward. A range is one forward: all of it is published or nothing. A \
-        port that another program holds is an error that names it.
+        Prints the number and the ports of each forward. A range is one forward: all its ports are published or none. \
+        If another program holds a port, the error names the port.
 
         EXAMPLES
           ringway publish add 8080:80 5353:53/udp
@@ -33,7 +33,7 @@ extension HelpText {
 
     static let publishRemove = """
         The ports are free when the command ends. Connections that came through them go on. A port that a guest's \
-        agent has published is the agent's, and ends where it was asked for.
+        agent has published can be removed only by the agent.
 
         EXAMPLES
           ringway publish rm 3
@@ -44,8 +44,8 @@ extension HelpText {
         """
 
     static let publishList = """
-        STATE is "active" when the ports lead to their guest, "waiting" while it is away, and "failed" when the \
-        ports could not be had, which is tried again. The last column says whom a port waits for, or why it failed. \
+        STATE is "active" when the ports' guest is connected, "waiting" while it is not, and "failed" when the ports \
+        could not be bound, which is tried again. The last column has the guest that a port waits for, or the error. \
         OWNER is "-" for what the command line and the configuration of \
         "ringway serve" publish, "forward" for --forward, "follow" for --follow-ports, and "agent:NAME" for ports that \
         the agent of a guest publishes, as Docker's proxy does; a range of those is one row.
@@ -58,9 +58,9 @@ extension HelpText {
         """
 
     static let publishSync = """
-        What is published already stays as it is, connections and all; what is missing is added, what is too much is \
-        removed, among the ports of the same owner. A port of the host that was chosen for the same request is kept. \
-        When something cannot be had everything is as it was before.
+        Makes the ports of one owner exactly those of the command line or the file: published ones stay with their \
+        connections, missing ones are added, and others are removed. A port of the host that was chosen for the \
+        same request is kept. If one port cannot be bound, nothing is changed.
 
         EXAMPLES
           ringway publish sync 8080:80 8443:443
@@ -72,9 +72,9 @@ extension HelpText {
         """
 
     static let list = """
-        A network has a name, by which "ringway status --name NAME" and the like find it: the one of --name, else that \
-        of the namespace, or run-PID. Only networks of the same user are listed, root's in /run/ringway too; \
-        those whose socket is elsewhere by --control are not. Sockets that ended processes have left are removed.
+        Commands such as "ringway status --name NAME" find a network by its name: that of --name, else that of the \
+        namespace, or run-PID. Only networks of the same user are listed, root's in /run/ringway too; \
+        those with another socket by --control are not. Sockets of ended processes are removed.
 
         EXAMPLES
           ringway ls
@@ -84,9 +84,9 @@ extension HelpText {
         """
 
     static let status = """
-        After what the network is comes what went wrong since it was started, if anything did: what the policy denied, \
-        what was dropped, names that could not be resolved, and bounds that were reached, each with its count, its \
-        counter and what to do, or where to look. A network that an older version keeps is said to be old: an upgrade \
+        After the network's configuration comes a list of problems since its start, if there were any: destinations \
+        denied by the policy, dropped packets, names that could not be resolved, and bounds that were reached, each \
+        with its count, its counter and a remedy. A network that still runs an older version is marked: an upgrade \
         restarts none.
 
         EXAMPLES
@@ -97,7 +97,7 @@ extension HelpText {
         """
 
     static let guests = """
-        FROM and TO are the bytes of frames from and to the guest since it came.
+        FROM and TO are the bytes of frames from and to the guest since it connected.
 
         EXAMPLES
           ringway guests
@@ -107,9 +107,9 @@ extension HelpText {
         """
 
     static let flows = """
-        On a terminal the table is renewed each second: "s" sorts by something else, "r" reverses, "q" ends. \
-        Elsewhere it is printed once. FROM is the side that began, UP is what the guest sends. UDP ports and pings have no \
-        counters of their own, and many peers (*).
+        On a terminal the table is renewed each second: "s" sorts by the next column, "r" reverses, "q" ends. \
+        Elsewhere it is printed once. FROM is the side that opened the flow, UP is sent by the guest. UDP ports and \
+        pings have no counters of their own, and many peers (*).
 
         EXAMPLES
           ringway flows
@@ -120,8 +120,8 @@ extension HelpText {
         """
 
     static let events = """
-        Guests that come and go, links that are lost, ports that are published and removed: a line each, from now \
-        on. A reader that is too slow loses events, and is told how many.
+        Prints a line for each guest that connects or leaves, each lost link, and each port that is published or \
+        removed, from now on. If the reader is too slow, events are lost, and a line has their number.
 
         EXAMPLES
           ringway events
@@ -132,8 +132,8 @@ extension HelpText {
 
     static let capture = """
         A network has one capture at a time, of all its guests. A file system that is full or too slow costs frames of \
-        the capture, never of the guests: those that are missing are counted, and the file stays whole. Connections to \
-        published ports that are opened meanwhile go through the guest's interface, so that they are in the file.
+        the capture, never of the guests: missing frames are counted, and the file stays valid. Connections to \
+        published ports that are opened meanwhile use the guest's interface, so that they are in the file.
 
         EXAMPLES
           ringway capture start --size 100M --files 5 /var/tmp/web.pcapng
@@ -156,7 +156,7 @@ extension HelpText {
     private static let controlExit = """
         EXIT STATUS
           0  done
-          1  it could not be done; for "events": the network has ended
-          2  the command line makes no sense
+          1  the request failed; for "events": the network has ended
+          2  the command line is invalid
         """
 }

@@ -197,7 +197,7 @@ enum OptionValue {
     static func bareLink(_ text: String) throws -> LinkAddress {
         let link = try link(text)
         guard link.terms == LinkTerms() else {
-            throw ValidationError("what stands behind the link is said where it is listened at; write \(link.address)")
+            throw ValidationError("terms of a link belong to --listen; write \(link.address)")
         }
         return link.address
     }

@@ -4,7 +4,7 @@ internal import ArgumentParser
 struct RootCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "ringway",
-        abstract: "Give network namespaces and virtual machines a whole network, from user space and without root.",
+        abstract: "User-mode network stack for virtual machines and network namespaces.",
         discussion: HelpText.root,
         version: "ringway \(Version.text)",
         subcommands: [

@@ -5,7 +5,7 @@ internal import Ringway
 struct ServeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "serve",
-        abstract: "Be the network of virtual machines, which come and go.",
+        abstract: "Run a network for virtual machines that start and stop.",
         usage: "ringway serve [--config <file>] [--listen <link>]... [<options>]",
         discussion: HelpText.serve)
 
@@ -18,9 +18,9 @@ struct ServeCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Wait for guests here: \(LinkAddress.forms). Repeatable.",
+            "Listen for guests here: \(LinkAddress.forms). Repeatable.",
             discussion: """
-                ",guest=NAME" or ",mac=ADDRESS" behind it binds the link to one machine; see LINKS. A vsock port takes \
+                ",guest=NAME" or ",mac=ADDRESS" after it binds the link to one machine; see LINKS. A vsock port takes \
                 ",cid=N" for each machine that may connect, or --agent-token.
                 """, valueName: "link"),
         transform: OptionValue.link)
@@ -35,17 +35,17 @@ struct ServeCommand: ParsableCommand {
     @Option(
         name: [.customShort("p", allowingJoined: true), .long],
         help: ArgumentHelp(
-            "Publish a guest's port on the host: [GUEST=] and what \"ringway run\" takes. Repeatable.",
+            "Publish a guest's port on the host: [GUEST=], then as for \"ringway run\". Repeatable.",
             discussion: """
-                GUEST is a guest's name, IPv4 address or ethernet address; without it the guest is meant that has been \
-                there for longest. Then comes [HOSTIP:][HOSTPORT[-END]:]GUESTPORT[-END][/tcp|/udp], as in Docker: \
-                without HOSTPORT a free port of the host is chosen, and said.
+                GUEST is a guest's name, IPv4 address or ethernet address; without it, the guest that has been \
+                connected for longest. Then follows [HOSTIP:][HOSTPORT[-END]:]GUESTPORT[-END][/tcp|/udp], as in \
+                Docker: without HOSTPORT a free port of the host is chosen and reported.
                 """,
             valueName: "publish"),
         transform: PublishSpecification.parseForGuest)
     var publish: [PortForward] = []
 
-    @Flag(help: "Keep guests of a network from each other.")
+    @Flag(help: "Isolate the guests of a network from each other.")
     var isolate = false
 
     @OptionGroup(title: "Control") var control: ControlPlaceOptions
@@ -82,7 +82,7 @@ struct ServeCommand: ParsableCommand {
         orders[0].portListeners = service.ports
         guard orders.contains(where: { !$0.links.isEmpty }) else {
             throw CommandFailure(
-                "there is nothing to wait for guests at: give --listen LINK, or \"listen\" in the file of --config",
+                "there is no link to listen on: give --listen LINK, or \"listen\" in the file of --config",
                 status: ExitStatus.usage)
         }
         let ready = bridge.readyDescriptor.map(ReadyNotice.init)

@@ -7,7 +7,7 @@ internal import RingwayControl
 struct CaptureCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "capture",
-        abstract: "Write the frames of a network at work to a file.",
+        abstract: "Write the frames of a running network to a file.",
         usage: "ringway capture (start | stop | status) [<options>] ...",
         discussion: HelpText.capture,
         subcommands: [CaptureStart.self, CaptureStop.self, CaptureStatusCommand.self])
@@ -22,7 +22,8 @@ struct CaptureStart: ParsableCommand {
     @OptionGroup var control: ControlOptions
 
     @Option(
-        help: ArgumentHelp("Keep so many bytes of each frame, 14 to 262144. (default: all)", valueName: "bytes"),
+        help: ArgumentHelp(
+            "Keep at most this many bytes of each frame, 14 to 262144. (default: all)", valueName: "bytes"),
         transform: OptionValue.snapLength)
     var snaplen: Int?
 
@@ -34,7 +35,7 @@ struct CaptureStart: ParsableCommand {
     var size: Int?
 
     @Option(
-        help: ArgumentHelp("Keep so many files with --size, 1 to 1000. (default: 2)", valueName: "count"),
+        help: ArgumentHelp("Keep at most this many files with --size, 1 to 1000. (default: 2)", valueName: "count"),
         transform: OptionValue.captureFileCount)
     var files: Int?
 
@@ -44,7 +45,7 @@ struct CaptureStart: ParsableCommand {
     var filter: String?
 
     @Argument(
-        help: ArgumentHelp("The pcapng file. What is in it is lost.", valueName: "file"), transform: OptionValue.file)
+        help: ArgumentHelp("The pcapng file, which is overwritten.", valueName: "file"), transform: OptionValue.file)
     var file: String
 
     func validate() throws {
@@ -80,7 +81,7 @@ struct CaptureStart: ParsableCommand {
 /// `ringway capture stop`.
 struct CaptureStop: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "stop", abstract: "End the capture; its file is whole when the command ends.")
+        commandName: "stop", abstract: "End the capture; its file is complete when the command ends.")
 
     @OptionGroup var control: ControlOptions
 
@@ -93,7 +94,7 @@ struct CaptureStop: ParsableCommand {
 /// `ringway capture status`.
 struct CaptureStatusCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "status", abstract: "Say whether frames are captured, to which file, and how many were lost.")
+        commandName: "status", abstract: "Show whether frames are captured, to which file, and how many were lost.")
 
     @OptionGroup var control: ControlOptions
 

@@ -4,7 +4,7 @@ internal import RingwayControl
 /// The options that select a network.
 struct ControlOptions: ParsableArguments {
     @Option(
-        help: ArgumentHelp("The network's control socket. (default: the one that --name leads to)", valueName: "path"),
+        help: ArgumentHelp("The network's control socket. (default: that of --name)", valueName: "path"),
         transform: OptionValue.file)
     var control: String?
 
@@ -30,7 +30,7 @@ struct ControlOptions: ParsableArguments {
         }
         guard running.count == 1 else {
             throw CommandFailure(
-                "several networks are running: \(Self.names(running)); --name says which is meant",
+                "several networks are running: \(Self.names(running)); choose one with --name",
                 status: ExitStatus.usage)
         }
         return first.client

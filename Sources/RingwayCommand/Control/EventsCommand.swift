@@ -5,7 +5,7 @@ internal import RingwayControl
 /// `ringway events`: prints the events of a network.
 struct EventsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "events", abstract: "Say what happens on a network, until it ends.", discussion: HelpText.events)
+        commandName: "events", abstract: "Print the events of a network, until it ends.", discussion: HelpText.events)
 
     @OptionGroup var control: ControlOptions
 

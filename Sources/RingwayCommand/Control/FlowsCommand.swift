@@ -56,7 +56,7 @@ struct FlowsCommand: ParsableCommand {
         table.renew(first["flows"]?.elements ?? [], seconds: nil)
         if !once, let screen = Screen() { return try show(table, on: screen, client) }
         for line in table.lines() { print(line) }
-        if first["complete"] == .bool(false) { print("There are more; --limit says how many are shown.") }
+        if first["complete"] == .bool(false) { print("There are more; --limit sets how many are shown.") }
     }
 
     private func show(_ first: FlowTable, on screen: consuming Screen, _ client: ControlClient) throws {

@@ -5,7 +5,7 @@ internal import RingwayControl
 /// `ringway publish add`.
 struct PublishAdd: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "add", abstract: "Publish ports: all that are given, or none.",
+        commandName: "add", abstract: "Publish ports: all of them, or none.",
         usage: "ringway publish add [<options>] <publish>...", discussion: HelpText.publishAdd)
 
     @OptionGroup var control: ControlOptions

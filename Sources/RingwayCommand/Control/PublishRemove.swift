@@ -5,7 +5,7 @@ internal import RingwayControl
 /// `ringway publish rm`.
 struct PublishRemove: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "rm", abstract: "Remove published ports; connections through them live on.",
+        commandName: "rm", abstract: "Remove published ports; their connections continue.",
         discussion: HelpText.publishRemove)
 
     /// The forward to remove: its number, or its specification.

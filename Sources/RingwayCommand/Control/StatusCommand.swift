@@ -4,7 +4,7 @@ internal import RingwayControl
 /// `ringway status`: an overview of a network.
 struct StatusCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "status", abstract: "Say how a network is doing.", discussion: HelpText.status)
+        commandName: "status", abstract: "Show the state of a network.", discussion: HelpText.status)
 
     @OptionGroup var control: ControlOptions
 

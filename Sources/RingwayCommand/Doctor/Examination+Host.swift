@@ -49,7 +49,7 @@ extension Examination {
         let other = choice.settle(standard, isChosen: false).network
         let cost =
             other == standard
-            ? "guests cannot reach what is there" : "guests get \(other) instead, which is said at each start"
+            ? "guests cannot reach its machines" : "guests get \(other) instead, as each start reports"
         return .missing(
             name, "\(standard) is this host's \(conflict.block) on \(conflict.interface) too", cost: cost,
             remedy: "--network chooses another")

@@ -137,7 +137,7 @@ struct GuestSetup {
         case ("cannot open /dev/net/tun", EACCES), ("cannot open /dev/net/tun", EPERM),
             ("cannot open /dev/net/tun", ENOENT),
             ("cannot open /dev/net/tun", ENODEV), ("cannot open /dev/net/tun", ENXIO):
-            return "; \"ringway doctor\" says how to mend it"
+            return "; \"ringway doctor\" shows the remedy"
         case (_, EEXIST) where failure.operation.hasPrefix("cannot make the interface"):
             return "; --ifname chooses another name"
         case (_, EEXIST) where failure.operation.hasPrefix("cannot add the default route"):

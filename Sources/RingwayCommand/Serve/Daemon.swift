@@ -103,7 +103,7 @@ struct Daemon {
         do throws(CommandFailure) {
             orders = try source.read()
         } catch {
-            return StandardError.write("\(error.message); everything goes on as before")
+            return StandardError.write("\(error.message); the configuration is unchanged")
         }
         var lines: [String] = []
         for order in orders {

@@ -40,7 +40,7 @@ extension StateKeeper {
     }
 
     private static func refuse(_ reason: String) -> StateKeeper? {
-        StandardError.write("nothing is remembered beyond the end: \(reason)")
+        StandardError.write("no state is kept after the end: \(reason)")
         return nil
     }
 

@@ -30,7 +30,7 @@ struct StateOptions: ParsableArguments {
         transform: OptionValue.file)
     var state: String?
 
-    @Flag(name: .customLong("no-state"), help: "Remember nothing beyond the end.")
+    @Flag(name: .customLong("no-state"), help: "Keep no state after the network ends.")
     var noState = false
 
     func validate() throws {

@@ -235,5 +235,5 @@ final class ConnectionHandler: ChannelInboundHandler {
 }
 
 extension ConnectionHandler: ExchangeMemory.Holder {
-    func giveWay() { context?.close(promise: nil) }
+    func evict() { context?.close(promise: nil) }
 }

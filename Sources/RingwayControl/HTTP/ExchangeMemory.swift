@@ -16,7 +16,7 @@ final class ExchangeMemory {
 
     /// A connection that can be closed.
     protocol Holder: AnyObject {
-        func giveWay()
+        func evict()
     }
 
     private struct Share {
@@ -40,7 +40,7 @@ final class ExchangeMemory {
         shares[ObjectIdentifier(holder), default: Share(holder: holder, bytes: 0)].bytes += bytes
         while held > Self.most, let largest = shares.values.max(by: { $0.bytes < $1.bytes }) {
             release(largest.bytes, of: largest.holder)
-            largest.holder.giveWay()
+            largest.holder.evict()
         }
     }
 

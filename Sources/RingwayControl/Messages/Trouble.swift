@@ -109,12 +109,12 @@ struct Trouble: Sendable, Equatable {
             .drop, "neighborFramesRefused", "DHCP replies, router advertisements and redirects to other guests", capture
         ),
         Trouble(
-            .drop, "neighborFragmentsRefused", "fragments to other guests that could not be told from these", capture),
+            .drop, "neighborFragmentsRefused", "fragments to other guests that may contain these", capture),
         Trouble(
             .drop, "neighborProbesRefused", "probes for addresses that are not the guest's",
             "it attacks its neighbours, or has another's address; --max-addresses bounds those of IPv6"),
         Trouble(
-            .drop, "addressesRevoked", "IPv6 addresses that guests had of machines that came later", capture),
+            .drop, "addressesRevoked", "IPv6 addresses that guests lost to machines that connected later", capture),
         Trouble(.drop, "neighborInboxFull", "frames to guests that are behind", "the guest is slow or stopped"),
         Trouble(
             .drop, "captureFramesDropped", "frames that are not in the capture",
@@ -154,8 +154,8 @@ struct Trouble: Sendable, Equatable {
         Trouble(boundBy: "--pool-size", "linkReadsStarved", "times that reading from a guest had to wait"),
         Trouble(boundBy: "--pool-size", "receivesStarved", "times that reading from the host had to wait"),
         Trouble(boundBy: "--reorder-size", "tcpOutOfOrderDropped", "segments out of order that were dropped"),
-        Trouble(boundBy: "--max-agent-ports", "agentPortsBeyondLimit", "ports of the host that agents did not get"),
-        Trouble(boundBy: "--max-guests", "guestsRefused", "guests that were turned away"),
+        Trouble(boundBy: "--max-agent-ports", "agentPortsBeyondLimit", "ports of the host that agents were refused"),
+        Trouble(boundBy: "--max-guests", "guestsRefused", "guests that were refused"),
         Trouble(boundBy: "--max-queues", "queuesRefused", "queues of guests that their agents do without"),
         Trouble(.bound, "descriptorsExhausted", "flows without a descriptor", "raise ulimit -Hn or LimitNOFILE"),
         Trouble(

@@ -9,16 +9,16 @@ extension OpenAPIDocument {
               },
               "hostAddress": {
                 "type": "string",
-                "description": "The host's address to listen at, of either family; null or absent for all of them.",
+                "description": "The host's address to listen on, of either family; null or absent for all of them.",
                 "nullable": true, "maxLength": 64, "example": "127.0.0.1"
               },
               "hostPort": {
                 "type": "integer", "format": "int64", "minimum": 0, "maximum": 65535,
-                "description": "The first port of the host; 0 for ports that are free, which the answer names."
+                "description": "The first port of the host; 0 for free ports, which the response names."
               },
               "hostPortEnd": {
                 "type": "integer", "format": "int64", "minimum": 1, "maximum": 65535,
-                "description": "With it one free port from hostPort to here is chosen for the one guest port."
+                "description": "If given, one free port from hostPort to this one is chosen for the single guest port."
               },
               "guestPort": {
                 "type": "integer", "format": "int64", "minimum": 1, "maximum": 65535,
@@ -26,7 +26,7 @@ extension OpenAPIDocument {
               },
               "count": {
                 "type": "integer", "format": "int64", "minimum": 1, "maximum": 65535,
-                "description": "How many ports, one after the other.", "default": 1
+                "description": "The number of consecutive ports.", "default": 1
               },
               "guest": {
                 "type": "string",
@@ -35,7 +35,7 @@ extension OpenAPIDocument {
                 "nullable": true, "maxLength": 64, "example": "web"
               },
               "owner": {
-                "type": "string", "description": "Who publishes. A set replaces the ports of its own owner only.",
+                "type": "string", "description": "The owner. A set replaces the ports of its own owner only.",
                 "pattern": "^[A-Za-z0-9._-]{1,64}$", "default": "api"
               }
             },
@@ -49,17 +49,17 @@ extension OpenAPIDocument {
               },
               "hostAddress": {
                 "type": "string",
-                "description": "The host's address to listen at, of either family; null or absent for all of them.",
+                "description": "The host's address to listen on, of either family; null or absent for all of them.",
                 "nullable": true, "maxLength": 64, "example": "127.0.0.1"
               },
               "hostPort": {
                 "type": "integer", "format": "int64", "minimum": 0, "maximum": 65535,
-                "description": "The first port of the host; 0 for ports that are free. What was chosen for the same \#
+                "description": "The first port of the host; 0 for free ports. The ports chosen for the same \#
         request is kept."
               },
               "hostPortEnd": {
                 "type": "integer", "format": "int64", "minimum": 1, "maximum": 65535,
-                "description": "With it one free port from hostPort to here is chosen for the one guest port."
+                "description": "If given, one free port from hostPort to this one is chosen for the single guest port."
               },
               "guestPort": {
                 "type": "integer", "format": "int64", "minimum": 1, "maximum": 65535,
@@ -67,7 +67,7 @@ extension OpenAPIDocument {
               },
               "count": {
                 "type": "integer", "format": "int64", "minimum": 1, "maximum": 65535,
-                "description": "How many ports, one after the other.", "default": 1
+                "description": "The number of consecutive ports.", "default": 1
               },
               "guest": {
                 "type": "string",
@@ -126,18 +126,18 @@ extension OpenAPIDocument {
               },
               "guestId": {
                 "type": "integer", "format": "int64", "minimum": 1,
-                "description": "The guest that the ports lead to now.", "nullable": true
+                "description": "The guest that the ports are currently forwarded to.", "nullable": true
               },
               "state": {
                 "type": "string",
-                "description": "active: the ports lead to the guest. waiting: the guest is away, clients are \#
-        refused. failed: the ports could not be had, which is tried again.",
+                "description": "active: the guest is connected. waiting: the guest is not connected, clients are \#
+        refused. failed: the ports could not be bound, which is tried again.",
                 "enum": ["active", "waiting", "failed"]
               },
-              "problem": {"type": "string", "description": "Why the ports could not be had.", "nullable": true},
+              "problem": {"type": "string", "description": "Why the ports could not be bound.", "nullable": true},
               "owner": {
                 "type": "string",
-                "description": "Who has published them; empty for the command line and the configuration, \#
+                "description": "The owner; empty for the command line and the configuration, \#
         agent:NAME for the guest's agent."
               }
             },
@@ -156,7 +156,7 @@ extension OpenAPIDocument {
             "type": "object",
             "properties": {
               "owner": {
-                "type": "string", "description": "Who publishes. A set replaces the ports of its own owner only.",
+                "type": "string", "description": "The owner. A set replaces the ports of its own owner only.",
                 "pattern": "^[A-Za-z0-9._-]{1,64}$", "default": "api"
               },
               "forwards": {

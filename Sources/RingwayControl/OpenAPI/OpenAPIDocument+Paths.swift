@@ -38,7 +38,7 @@ extension OpenAPIDocument {
           },
           "/v1/guests": {
             "get": {
-              "operationId": "guests", "summary": "Who is attached.",
+              "operationId": "guests", "summary": "The attached guests.",
               "responses": {
                 "200": {
                   "description": "The guests.",
@@ -68,7 +68,7 @@ extension OpenAPIDocument {
             },
             "delete": {
               "operationId": "detachGuest",
-              "summary": "Sends a guest away: its flows end with RST on the host, its address is kept for it.",
+              "summary": "Detaches a guest: its flows end with RST on the host, its address is kept for it.",
               "parameters": [
                 {
                   "name": "id", "in": "path", "required": true, "description": "The guest's number.",
@@ -83,7 +83,7 @@ extension OpenAPIDocument {
           },
           "/v1/flows": {
             "get": {
-              "operationId": "flows", "summary": "The flows there are.",
+              "operationId": "flows", "summary": "The current flows.",
               "parameters": [
                 {
                   "name": "limit", "in": "query", "description": "The most that are wanted.",
@@ -105,7 +105,7 @@ extension OpenAPIDocument {
           },
           "/v1/forwards": {
             "get": {
-              "operationId": "forwards", "summary": "What is published.",
+              "operationId": "forwards", "summary": "The published ports and sockets.",
               "responses": {
                 "200": {
                   "description": "The forwards.",
@@ -132,7 +132,7 @@ extension OpenAPIDocument {
             },
             "put": {
               "operationId": "setForwards",
-              "summary": "Publishes these ports, and of the same owner no others; what is there already is left \#
+              "summary": "Publishes these ports, and removes others of the same owner; existing ones are left \#
         alone. All of it or nothing.",
               "requestBody": {
                 "required": true,
@@ -140,7 +140,7 @@ extension OpenAPIDocument {
               },
               "responses": {
                 "200": {
-                  "description": "What has changed.",
+                  "description": "The changes.",
                   "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ForwardChanges"}}}
                 },
                 "400": {"$ref": "#/components/responses/Malformed"},
@@ -169,7 +169,7 @@ extension OpenAPIDocument {
             },
             "delete": {
               "operationId": "unpublish",
-              "summary": "Removes a forward. Its ports are free when the answer comes; connections that came \#
+              "summary": "Removes a forward. Its ports are free when the response is sent; connections that came \#
         through it live on. A port that an agent has published, or that follows a guest's, is not permitted.",
               "parameters": [
                 {
@@ -186,7 +186,7 @@ extension OpenAPIDocument {
           },
           "/v1/owners": {
             "get": {
-              "operationId": "owners", "summary": "Who publishes ports.",
+              "operationId": "owners", "summary": "The owners of published ports.",
               "responses": {
                 "200": {
                   "description": "The owners.",
@@ -199,7 +199,7 @@ extension OpenAPIDocument {
           "/v1/owners/{owner}": {
             "put": {
               "operationId": "holdOwner",
-              "summary": "Has the forwards of an owner removed unless this is said again in time.",
+              "summary": "Removes the forwards of an owner unless this request is repeated in time.",
               "parameters": [
                 {
                   "name": "owner", "in": "path", "required": true, "description": "Who publishes.",
@@ -231,7 +231,7 @@ extension OpenAPIDocument {
           },
           "/v1/leases": {
             "get": {
-              "operationId": "leases", "summary": "Which guest has which address.",
+              "operationId": "leases", "summary": "The addresses of the guests.",
               "responses": {
                 "200": {
                   "description": "The leases.",
@@ -257,7 +257,7 @@ extension OpenAPIDocument {
           "/v1/events": {
             "get": {
               "operationId": "events",
-              "summary": "What happens, as server-sent events, from now on. A reader that is too slow loses \#
+              "summary": "The network's events, as server-sent events, from now on. A reader that is too slow loses \#
         events and is told how many by an event named lost.",
               "responses": {
                 "200": {
@@ -296,7 +296,7 @@ extension OpenAPIDocument {
               }
             },
             "delete": {
-              "operationId": "stopCapture", "summary": "Ends the capture. Its file is whole when the response comes.",
+              "operationId": "stopCapture", "summary": "Ends the capture. The file is then complete.",
               "responses": {
                 "200": {
                   "description": "The capture that has ended.",

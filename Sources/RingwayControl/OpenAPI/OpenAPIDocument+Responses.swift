@@ -7,15 +7,15 @@ extension OpenAPIDocument {
             "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
           },
           "NotPermitted": {
-            "description": "It takes privilege, or is another's to do.",
+            "description": "The request needs privilege, or concerns another owner's forward.",
             "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
           },
           "NotFound": {
-            "description": "There is no such thing.",
+            "description": "The object does not exist.",
             "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
           },
           "Conflict": {
-            "description": "It cannot be done as things are: a port in use, say.",
+            "description": "The request conflicts with the network's state: a port is in use, for example.",
             "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
           },
           "TooLarge": {

@@ -37,7 +37,7 @@ extension OpenAPIDocument {
               },
               "fileSize": {
                 "type": "integer", "format": "int64", "minimum": 1048576, "maximum": 1099511627776, "nullable": true,
-                "description": "Bytes after which another file is begun."
+                "description": "Bytes after which a new file is started."
               },
               "fileCount": {
                 "type": "integer", "minimum": 1, "maximum": 1000, "nullable": true,
@@ -64,7 +64,7 @@ extension OpenAPIDocument {
               },
               "dropped": {
                 "type": "integer", "format": "int64", "minimum": 0,
-                "description": "Frames that are not, for want of memory or room on the disk."
+                "description": "Frames that were lost for lack of memory or disk space."
               },
               "problem": {
                 "type": "string", "nullable": true, "description": "Why frames are lost at the moment."
@@ -103,7 +103,7 @@ extension OpenAPIDocument {
               "flows": {"type": "integer", "format": "int64", "minimum": 0},
               "bounds": {
                 "type": "array", "items": {"$ref": "#/components/schemas/Bound"},
-                "description": "How much of what is bounded is in use; of each guest's bounds that of the fullest guest."
+                "description": "The use of each bound; for bounds per guest, the highest use of one guest."
               },
               "troubles": {
                 "type": "array", "items": {"$ref": "#/components/schemas/Trouble"},
@@ -226,18 +226,18 @@ extension OpenAPIDocument {
               },
               "hostAddress": {
                 "type": "string",
-                "description": "Where the host's socket is connected to, or the client of a published port.",
+                "description": "The destination of the host's socket, or the client of a published port.",
                 "nullable": true
               },
               "forward": {
                 "type": "integer", "format": "int64", "minimum": 1,
-                "description": "The forward by which it came, of a flow through an agent.", "nullable": true
+                "description": "The forward of a flow through an agent.", "nullable": true
               },
               "state": {
                 "type": "string", "description": "Where a TCP connection stands; established for everything else."
               },
               "spliced": {
-                "type": "boolean", "description": "Whether it goes around the link, by a socket inside the guest."
+                "type": "boolean", "description": "Whether it bypasses the link, by a socket inside the guest."
               },
               "octetsFromGuest": {
                 "type": "integer", "format": "int64", "minimum": 0,
@@ -249,7 +249,7 @@ extension OpenAPIDocument {
               },
               "idleMilliseconds": {
                 "type": "integer", "format": "int64", "minimum": 0,
-                "description": "How long the guest has been silent."
+                "description": "Time since the guest's last packet."
               }
             },
             "required": [

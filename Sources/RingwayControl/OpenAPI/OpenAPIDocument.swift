@@ -11,7 +11,7 @@ enum OpenAPIDocument {
     private static let info = #"""
         {
           "title": "Ringway control API", "version": "1", "license": {"name": "Apache 2.0"},
-          "description": "What a path does not have is answered with 404 or 405; every error has the same shape."
+          "description": "Unknown paths and methods are answered with 404 or 405; every error has the same schema."
         }
         """#
 

@@ -17,12 +17,12 @@ struct IPv6Discovery {
 
     /// Inspects a frame from the guest, virtio-net header first.
     @inline(__always)
-    mutating func look(at summary: FrameSummary, _ frame: UnsafeRawBufferPointer) {
-        if summary.isIPv6, !isKnown { lookForSign(summary, frame) }
+    mutating func inspect(_ summary: FrameSummary, _ frame: UnsafeRawBufferPointer) {
+        if summary.isIPv6, !isKnown { findIPv6Use(summary, frame) }
     }
 
     @inline(never)
-    private mutating func lookForSign(_ summary: FrameSummary, _ frame: UnsafeRawBufferPointer) {
+    private mutating func findIPv6Use(_ summary: FrameSummary, _ frame: UnsafeRawBufferPointer) {
         var address = summary.source.ipv6
         let message = VirtioNetHeader.length + Int(summary.transportOffset)
         // Solicitations and advertisements both have a target, eight bytes into the message.

@@ -24,7 +24,7 @@ struct AddressBook {
         /// Not tried until this time; zero if it may be tried.
         var silentUntil: UInt64 = 0
         /// The time of an unanswered ARP or NDP request; zero if there is none.
-        var askedAt: UInt64 = 0
+        var requestedAt: UInt64 = 0
     }
 
     private let plan: NetworkPlan
@@ -53,7 +53,7 @@ struct AddressBook {
             entries[index].isShown = true
             entries[index].shownAt = now
             entries[index].silentUntil = 0
-            entries[index].askedAt = 0
+            entries[index].requestedAt = 0
             return isNews
         }
         if entries.count == Self.most { entries.remove(at: 2) }
@@ -71,7 +71,7 @@ struct AddressBook {
         let isNews = entries[index].isShown || entries[index].silentUntil == 0
         entries[index].isShown = false
         entries[index].silentUntil = now &+ Self.silence
-        entries[index].askedAt = 0
+        entries[index].requestedAt = 0
         return isNews
     }
 
@@ -86,11 +86,11 @@ struct AddressBook {
     mutating func sending(to address: IPAddress, now: UInt64) -> Question {
         guard let index = entries.firstIndex(where: { $0.address == address }), isDoubtful(entries[index], now: now)
         else { return .none }
-        if entries[index].askedAt == 0 {
-            entries[index].askedAt = max(1, now)
+        if entries[index].requestedAt == 0 {
+            entries[index].requestedAt = max(1, now)
             return .ask
         }
-        return now &- entries[index].askedAt > Self.answerTime ? .unanswered : .none
+        return now &- entries[index].requestedAt > Self.answerTime ? .unanswered : .none
     }
 
     enum Question { case none, ask, unanswered }

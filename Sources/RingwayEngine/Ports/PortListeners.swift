@@ -311,7 +311,7 @@ struct PortListeners: ~Copyable {
         let address = listener.pointee.guest.address
         switch shared.addresses.sending(to: address, now: core.now) {
         case .none: break
-        case .ask: stack.askGuest(for: address)
+        case .ask: stack.solicitGuest(for: address)
         case .unanswered: shared.guestSilent(address, now: core.now)
         }
     }

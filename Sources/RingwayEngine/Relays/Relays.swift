@@ -137,7 +137,7 @@ struct Relays: ~Copyable {
     /// Moves the bytes of one stream, and returns their number.
     private mutating func visit(_ slot: UInt32, _ core: inout ShardCore) -> Int {
         guard let stream = streams.pointer(inSlot: slot) else {
-            preconditionFailure("a stream that is gone has something to do")
+            preconditionFailure("a closed stream is ready")
         }
         let before = (stream.pointee.relay.toFar.bytes, stream.pointee.relay.toNear.bytes)
         let state = stream.pointee.relay.visit(&pipes)

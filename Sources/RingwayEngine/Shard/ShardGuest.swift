@@ -249,7 +249,7 @@ struct ShardGuest: ~Copyable {
             core.counters.addRefused(reason: reason.rawValue)
             return core.release(lease)
         }
-        ipv6.look(at: summary, bytes)
+        ipv6.inspect(summary, bytes)
         if isReassembled { summary.dontFragment = false }
         if neighbors.isOn, !neighbors.passes(summary, frame, isReassembled: isReassembled, &core) { return }
         let owner = summary.owner(in: bytes, shards: core.shards, secret: shared.configuration.stack.secret)

@@ -97,7 +97,7 @@ extension TCPSockets {
     mutating func retryDeferredSend(_ core: inout ShardCore, _ stack: inout Stack) {
         guard let slot = deferred.popFirst() else { return }
         guard let socket = sockets.pointer(inSlot: slot) else {
-            preconditionFailure("a socket that is gone waits to send")
+            preconditionFailure("a closed socket waits to send")
         }
         socket.pointee.pending.remove(.retry)
         if socket.pointee.isClosing { return closeWhenIdle(socket, &core) }
@@ -173,7 +173,7 @@ extension TCPSockets {
     mutating func retryStarvedReceive(_ core: inout ShardCore, _ stack: inout Stack) {
         guard let slot = starved.popFirst() else { return }
         guard let socket = sockets.pointer(inSlot: slot) else {
-            preconditionFailure("a socket that is gone waits for a buffer")
+            preconditionFailure("a closed socket waits for a buffer")
         }
         socket.pointee.pending.remove(.buffer)
         if socket.pointee.isClosing { return closeWhenIdle(socket, &core) }

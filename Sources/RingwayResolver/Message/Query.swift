@@ -44,7 +44,7 @@ struct Query {
     var largestDatagram: Int { max(Self.smallestDatagram, Int(extended?.payloadSize ?? 0)) }
 
     /// Whether the answer may be a sequence of messages (RFC 5936 §2.2, RFC 1995 §4).
-    var asksForTransfer: Bool {
+    var requestsTransfer: Bool {
         question?.type == ResourceRecord.RecordType.transfer
             || question?.type == ResourceRecord.RecordType.incrementalTransfer
     }
@@ -66,7 +66,7 @@ struct Query {
         if reply.questionCount == 0 { return reply.flags.responseCode != .success }
         var reader = MessageReader(message, at: MessageHeader.length)
         guard reply.questionCount == 1, let repeated = Question(&reader) else { return false }
-        return question.asksTheSame(as: repeated)
+        return question.isSame(as: repeated)
     }
 
     /// A SERVFAIL answer (RFC 1035 §4.1.1, code 2).

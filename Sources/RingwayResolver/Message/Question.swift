@@ -22,7 +22,7 @@ struct Question: Equatable {
     }
 
     /// Whether `other` is the same question; names are compared without case (RFC 1035 §2.3.3).
-    func asksTheSame(as other: Question) -> Bool {
+    func isSame(as other: Question) -> Bool {
         type == other.type && recordClass == other.recordClass
             && WireName.lowercased(name) == WireName.lowercased(other.name)
     }

@@ -92,7 +92,7 @@ final class Exchange: LoopMember {
             return perform(plan.setback(.badAnswer, server: server, now: MonotonicClock.now()))
         }
         noteSilentServers(answering: server)
-        if query.asksForTransfer, goesByStream, code == .success, !header.flags.contains(.truncated) {
+        if query.requestsTransfer, goesByStream, code == .success, !header.flags.contains(.truncated) {
             isTransferring = true
             deliver(message)
             // A client that had not read earlier messages may have been closed for this one.
@@ -111,7 +111,7 @@ final class Exchange: LoopMember {
     }
 
     /// Fails in favour of a guest with fewer queries.
-    func giveWay() {
+    func evict() {
         guard !isOver else { return }
         if isTransferring { return finish() }
         service.count(\.displaced)

@@ -106,7 +106,7 @@ final class Service {
         }
         // After this query has its share, so that a client which repeats its query at once does not get the units being
         // freed.
-        while let other = queries.displaced ?? queryBytes.displaced { other.giveWay() }
+        while let other = queries.displaced ?? queryBytes.displaced { other.evict() }
         exchange.start()
         return true
     }
@@ -129,7 +129,7 @@ final class Service {
     /// Ends the oldest query of the guest with most, to free its descriptors, if `guest` has fewer.
     func displaceQuery(for guest: UInt32) -> Bool {
         guard let other = queries.greedier(than: guest) else { return false }
-        other.giveWay()
+        other.evict()
         return true
     }
 
@@ -162,7 +162,7 @@ final class Service {
             let stream = UpstreamStream(to: server, owner: client, timeout: upstreams.timeout, service: self)
         else { return nil }
         stream.place = upstreamStreams.take(stream, for: client.guest)
-        while let other = upstreamStreams.displaced { other.giveWay() }
+        while let other = upstreamStreams.displaced { other.evict() }
         return stream
     }
 

@@ -92,7 +92,7 @@ final class UpstreamStream: LoopMember {
     }
 
     /// Closes in favour of a guest with fewer connections.
-    func giveWay() {
+    func evict() {
         hasAnswered = false
         fail()
     }

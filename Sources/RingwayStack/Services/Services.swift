@@ -80,7 +80,7 @@ struct Services: ~Copyable {
     // MARK: To the guest
 
     /// Sends an ARP request or neighbour solicitation for a guest's address; the effect `guestShown` reports the reply.
-    mutating func askGuest(for address: IPAddress, _ core: inout StackCore) {
+    mutating func solicitGuest(for address: IPAddress, _ core: inout StackCore) {
         let limit = max(ARPResponder.frameLength, NeighborDiscovery.frameLength)
         guard let question = core.prepareReply(limit: limit) else { return }
         let bytes =

@@ -13,7 +13,7 @@ extension TCP {
         }
         if flow.pointee.state == .timeWait { flow.pointee.deadlines.close(at: core.now &+ TCPBounds.timeWait) }
         if flow.pointee.receive.edge.precedes(header.sequence) { core.counters.add(.tcpBeyondWindow) }
-        flow.pointee.deadlines.heard(now: core.now)
+        flow.pointee.deadlines.segmentReceived(now: core.now)
         if header.flags.contains(.syn) { return challenge(flow, &core) }
         if receiveProbe(flow, header, &core) {
             return receiveAcknowledgement(flow, header, payloadLength: 1, &core)
@@ -34,7 +34,7 @@ extension TCP {
             return sendSYN(flow, &core)
         }
         // The last step of a simultaneous open (RFC 9293 §3.5, figure 8).
-        flow.pointee.deadlines.heard(now: core.now)
+        flow.pointee.deadlines.segmentReceived(now: core.now)
         finishHandshake(flow, header, &core)
         oweAcknowledgement(flow)
     }

@@ -88,7 +88,7 @@ extension TCP {
         core.counters.add(.tcpOpenedByHost)
         sendSYN(flow, &core)
         flow.pointee.send.nxt = flow.pointee.send.una.advanced(by: 1)
-        flow.pointee.watch.look(at: core.now &+ TCPBounds.clientWatch)
+        flow.pointee.watch.scheduleQuery(at: core.now &+ TCPBounds.clientWatch)
         startRetransmissionTimer(flow, &core)
         return handle
     }
@@ -220,7 +220,7 @@ extension TCP {
     mutating func streamConnected(_ handle: Handle, _ core: inout StackCore) {
         guard let flow = connections.pointer(to: handle), flow.pointee.state == .connecting else { return }
         flow.pointee.state = .synReceived
-        flow.pointee.watch.hear(now: core.now)
+        flow.pointee.watch.segmentReceived(now: core.now)
         sendSYN(flow, &core)
         flow.pointee.send.nxt = flow.pointee.send.una.advanced(by: 1)
         startRetransmissionTimer(flow, &core)

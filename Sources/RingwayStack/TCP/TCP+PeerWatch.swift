@@ -5,9 +5,9 @@ internal import RingwayWire
 extension TCP {
     /// Data was handed to the socket, and must reach the far end.
     @inline(never)
-    mutating func lookAfter(_ flow: TCPFlow, _ core: inout StackCore) {
+    mutating func startPeerQueries(_ flow: TCPFlow, _ core: inout StackCore) {
         guard flow.isWatchable else { return }
-        flow.pointee.watch.beginLooking(now: core.now)
+        flow.pointee.watch.beginQueries(now: core.now)
         armTimer(flow, &core)
     }
 
@@ -49,7 +49,7 @@ extension TCP {
             flow.pointee.receive.outOfOrder.isEmpty, !flow.pointee.marks.contains(.withholds)
         else { return false }
         if flow.pointee.marks.contains(.silent) { return true }
-        if core.now &- flow.pointee.watch.heardAt < PeerWatch.keepaliveTrust { return false }
+        if core.now &- flow.pointee.watch.lastSegmentAt < PeerWatch.keepaliveTrust { return false }
         core.counters.add(.tcpKeepalivesWaiting)
         flow.pointee.marks.insert(.probed)
         flow.pointee.watch.await(now: core.now)
@@ -63,7 +63,7 @@ extension TCP {
 
     /// A query of the far end is due.
     mutating func inspect(_ flow: TCPFlow, _ core: inout StackCore) {
-        flow.pointee.watch.stopLooking()
+        flow.pointee.watch.stopQueries()
         // The guest has not answered its client, which may close meanwhile.
         if flow.pointee.state == .synSent {
             flow.pointee.marks.insert(.watched)
@@ -80,7 +80,7 @@ extension TCP {
         guard let flow = connections.pointer(to: handle) else { return }
         if flow.pointee.marks.contains(.probed) {
             switch flow.pointee.watch.judgeProbe(report, now: core.now) {
-            case .alive: hearPeer(flow)
+            case .alive: peerResponded(flow)
             case .undecided: flow.pointee.marks.remove(.probed)
             default: break
             }
@@ -91,7 +91,7 @@ extension TCP {
             report, now: core.now,
             isDrained: flow.pointee.receive.unsent.isEmpty && !flow.pointee.marks.contains(.sending))
         switch verdict {
-        case .delivered, .alive: hearPeer(flow)
+        case .delivered, .alive: peerResponded(flow)
         case .undecided:
             if flow.pointee.marks.contains(.withholds), !isSilent {
                 flow.pointee.marks.remove(.withholds)
@@ -107,7 +107,7 @@ extension TCP {
     }
 
     /// The far end is alive: acknowledges what waited for a sign of it.
-    mutating func hearPeer(_ flow: TCPFlow) {
+    mutating func peerResponded(_ flow: TCPFlow) {
         guard !flow.pointee.marks.isDisjoint(with: .awaitsPeer) else { return }
         flow.pointee.marks.subtract(.awaitsPeer)
         oweAcknowledgement(flow)

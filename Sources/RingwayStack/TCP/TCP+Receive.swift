@@ -88,8 +88,8 @@ extension TCP {
         // The window of the stack's SYN counts from the guest's first byte, which is now known.
         flow.pointee.receive.begin(at: header.sequence)
         flow.pointee.send.takeFirstWindow(header)
-        flow.pointee.deadlines.heard(now: core.now)
-        flow.pointee.watch.stopLooking()
+        flow.pointee.deadlines.segmentReceived(now: core.now)
+        flow.pointee.watch.stopQueries()
         if acceptable {
             flow.pointee.send.una = header.acknowledgement
             establish(flow, &core)
@@ -137,7 +137,7 @@ extension TCP {
             return false
         }
         guard flags.contains(.ack) else { return false }
-        flow.pointee.deadlines.heard(now: core.now)
+        flow.pointee.deadlines.segmentReceived(now: core.now)
         if flow.pointee.state == .synReceived {
             guard header.acknowledgement == flow.pointee.send.nxt else {
                 sendBare(flow, sequence: header.acknowledgement, flags: .rst, &core)

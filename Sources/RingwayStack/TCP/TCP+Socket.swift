@@ -48,11 +48,11 @@ extension TCP {
     ) {
         guard let flow = connections.pointer(to: handle), flow.hostMaySend else { return core.release(lease) }
         flow.pointee.marks.remove(.receiving)
-        flow.pointee.watch.hear(now: core.now)
+        flow.pointee.watch.segmentReceived(now: core.now)
         if !flow.pointee.marks.isDisjoint(with: .awaitsPeer) {
-            hearPeer(flow)
+            peerResponded(flow)
             // Data sent before has been answered; the next query is for the new data.
-            flow.pointee.watch.beginLooking(now: core.now)
+            flow.pointee.watch.beginQueries(now: core.now)
         }
         var lease = lease
         var offset = offset
@@ -87,8 +87,8 @@ extension TCP {
         guard let flow = connections.pointer(to: handle), flow.hostMaySend else { return }
         flow.pointee.marks.remove(.receiving)
         flow.pointee.send.end = .finished
-        flow.pointee.watch.hear(now: core.now)
-        hearPeer(flow)
+        flow.pointee.watch.segmentReceived(now: core.now)
+        peerResponded(flow)
         if flow.pointee.send.heldBack == 0 { sendFIN(flow, &core) }
     }
 
@@ -126,7 +126,7 @@ extension TCP {
     mutating func requestSend(_ flow: TCPFlow, _ core: inout StackCore) {
         guard !flow.pointee.marks.contains(.sending), !flow.pointee.receive.unsent.isEmpty else { return }
         flow.pointee.marks.insert(.sending)
-        if !flow.pointee.watch.isLooking { lookAfter(flow, &core) }
+        if !flow.pointee.watch.isQuerying { startPeerQueries(flow, &core) }
         core.effects.append(
             flow.pointee.marks.contains(.urgentToHost)
                 ? urgentSend(flow, &core) : streamEffect(.sendStream, flow))

@@ -14,7 +14,7 @@ extension TCP {
     @inline(__always)
     mutating func armTimer(_ flow: TCPFlow, _ core: inout StackCore) {
         let deadline = flow.pointee.deadlines.earliest(
-            lookAt: flow.pointee.watch.lookAt, keepsAlive: flow.keepsAlive)
+            queryAt: flow.pointee.watch.queryAt, keepsAlive: flow.keepsAlive)
         guard flow.pointee.deadlines.mustWake(at: deadline) else { return }
         core.timers.schedule(.connection(connections.slot(of: flow)), at: deadline)
     }
@@ -30,7 +30,7 @@ extension TCP {
         case .probe(let at, _) where at <= core.now: probeWindow(flow, &core)
         default: break
         }
-        if flow.pointee.watch.lookAt <= core.now { inspect(flow, &core) }
+        if flow.pointee.watch.queryAt <= core.now { inspect(flow, &core) }
         if flow.keepsAlive && flow.pointee.deadlines.keepaliveAt <= core.now {
             guard probeGuest(flow, &core) else { return }
         }
@@ -54,7 +54,7 @@ extension TCP {
         let isHandshake = isOfClient || flow.pointee.state == .synReceived
         let count = flow.pointee.deadlines.retransmissions
         if isOfClient, flow.pointee.trust.isLost(after: count) {
-            giveClientBack(flow, &core)
+            returnClient(flow, &core)
             return false
         }
         let limit = retransmissionLimit(flow)
@@ -62,7 +62,7 @@ extension TCP {
         // answered has no window.
         let isAlive =
             !isOfClient && flow.pointee.send.window == 0
-            && core.now &- flow.pointee.deadlines.heardAt < TCPBounds.keepaliveIdle
+            && core.now &- flow.pointee.deadlines.lastSegmentAt < TCPBounds.keepaliveIdle
         guard count < limit || isAlive else {
             core.counters.add(.tcpTimedOut)
             if isOfClient { reportSilence(of: flow.pointee.key, client: Effect.noSocket, &core) }
@@ -90,7 +90,7 @@ extension TCP {
 
     /// Ends a client's connection to an address that does not answer, without a segment to either side: the owner
     /// connects the client elsewhere.
-    private mutating func giveClientBack(_ flow: TCPFlow, _ core: inout StackCore) {
+    private mutating func returnClient(_ flow: TCPFlow, _ core: inout StackCore) {
         let socket = flow.pointee.socket
         let key = flow.pointee.key
         flow.pointee.marks.remove(.socket)

@@ -58,7 +58,7 @@ struct TCP: ~Copyable {
             if left == 0 { return true }
             left &-= 1
             guard let flow = connections.pointer(inSlot: dirtyHead) else {
-                preconditionFailure("a connection that is gone is on the list of dirty ones")
+                preconditionFailure("a closed connection is on the list of dirty ones")
             }
             let isOwed = flow.pointee.marks.contains(.acknowledge)
             if isOwed && !core.hasBuffer {
@@ -110,8 +110,10 @@ struct TCP: ~Copyable {
 
     /// The longest-silent connection with a host socket, of a sample.
     mutating func idlest() -> IdleFlow? {
-        idleHand.idlest(of: connections) { $0.pointee.marks.contains(.socket) ? $0.pointee.deadlines.heardAt : nil }
-            .map { IdleFlow(flow: Flow(.tcp, slot: $0.slot), usedAt: $0.usedAt) }
+        idleHand.idlest(of: connections) {
+            $0.pointee.marks.contains(.socket) ? $0.pointee.deadlines.lastSegmentAt : nil
+        }
+        .map { IdleFlow(flow: Flow(.tcp, slot: $0.slot), usedAt: $0.usedAt) }
     }
 
     /// The oldest half-open connection with a host socket, of both directions.
@@ -121,9 +123,9 @@ struct TCP: ~Copyable {
 
     private mutating func older(inSlot slot: UInt32, than found: IdleFlow?) -> IdleFlow? {
         guard let flow = connections.pointer(inSlot: slot), flow.pointee.marks.contains(.socket),
-            flow.pointee.deadlines.heardAt < found?.usedAt ?? .max
+            flow.pointee.deadlines.lastSegmentAt < found?.usedAt ?? .max
         else { return found }
-        return IdleFlow(flow: Flow(.tcp, slot: slot), usedAt: flow.pointee.deadlines.heardAt)
+        return IdleFlow(flow: Flow(.tcp, slot: slot), usedAt: flow.pointee.deadlines.lastSegmentAt)
     }
 
     /// Ends a connection to free its descriptor for another flow.
@@ -154,7 +156,7 @@ struct TCP: ~Copyable {
         record.isOpenedByHost = flow.pointee.marks.contains(.openedByHost)
         record.bytesFromGuest = flow.pointee.bytesFromGuest
         record.bytesToGuest = flow.pointee.bytesToGuest
-        record.idle = FlowRecord.idle(since: flow.pointee.deadlines.heardAt, now: now)
+        record.idle = FlowRecord.idle(since: flow.pointee.deadlines.lastSegmentAt, now: now)
         return record
     }
 

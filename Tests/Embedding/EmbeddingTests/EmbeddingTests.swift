@@ -65,7 +65,7 @@ struct EmbeddingTests {
         }
     }
 
-    @Test func `hears what happens until the network has ended`() async throws {
+    @Test func `receives events until the network has ended`() async throws {
         try await Bed.use(byteCount: 1 << 10) { bed in
             let network = try makeNetwork(for: Machine.mac)
             let events = network.events
@@ -89,7 +89,7 @@ struct EmbeddingTests {
         }
     }
 
-    @Test func `hears of a machine that goes by itself`() async throws {
+    @Test func `receives an event when a machine disconnects`() async throws {
         try await Bed.use(byteCount: 1 << 10) { bed in
             let network = try makeNetwork(for: Machine.mac)
             defer { network.stop() }

@@ -54,7 +54,7 @@ struct SocketLinkTests {
         #expect(slow.isEqual)
     }
 
-    @Test("A guest that dies in the middle of a frame ends its link alone", arguments: streams)
+    @Test("A guest that is killed in the middle of a frame ends only its link", arguments: streams)
     func death(carrier: Carrier) throws {
         let guest = try GuestPort(carrier)
         let server = HostEnd(SOCK_STREAM)

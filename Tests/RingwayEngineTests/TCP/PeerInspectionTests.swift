@@ -5,7 +5,7 @@ import Testing
 
 @testable import RingwayEngine
 
-@Suite("What the kernel knows of a far end", .tags(.kernel))
+@Suite("The kernel's state of a far end", .tags(.kernel))
 struct PeerInspectionTests {
     /// A connection over the loopback: the socket under test, non-blocking, and its peer.
     private static func connection(ipv4: Bool) -> (own: Int32, peer: Int32) {

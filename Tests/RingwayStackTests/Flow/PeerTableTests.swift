@@ -60,7 +60,7 @@ struct PeerTableTests {
         #expect(bench.table.count == 4)
     }
 
-    @Test func `who has many loses its own, and who has few keeps all`() {
+    @Test func `an owner with many loses its own, and an owner with few keeps all`() {
         let bench = Bench(capacity: 32, owners: 3)
         for peer in 1...3 { bench.note(peer, of: 0) }
         for peer in 1...500 { bench.note(peer, of: 1) }

@@ -78,7 +78,7 @@ struct ReassemblerTests {
         #expect(try bench.add(a[2])?.bytes.count == 3_000)
     }
 
-    @Test func `tells IPv4 datagrams apart by protocol, IPv6 ones not`() throws {
+    @Test func `distinguishes IPv4 datagrams by protocol, and IPv6 ones not`() throws {
         let payload = [UInt8](repeating: 0, count: 16)
         for isIPv6 in Self.families {
             let builder = FragmentBuilder(isIPv6: isIPv6)
@@ -110,7 +110,7 @@ struct ReassemblerTests {
         #expect(bench.drops.total == 1)
     }
 
-    @Test("takes a repetition for what it is", arguments: families)
+    @Test("accepts a repeated fragment", arguments: families)
     func repetition(isIPv6: Bool) throws {
         let builder = FragmentBuilder(isIPv6: isIPv6)
         let bench = ReassemblyBench()
@@ -120,7 +120,7 @@ struct ReassemblerTests {
         #expect(bench.drops.total == 0)
     }
 
-    @Test("drops a datagram of which a repetition says something else", arguments: families)
+    @Test("drops a datagram of which a repeated fragment differs", arguments: families)
     func contradiction(isIPv6: Bool) throws {
         let builder = FragmentBuilder(isIPv6: isIPv6)
         let bench = ReassemblyBench()
@@ -146,7 +146,7 @@ struct ReassemblerTests {
         }
     }
 
-    @Test("drops a fragment whose end no length field can say", arguments: families)
+    @Test("drops a fragment whose end exceeds the length field", arguments: families)
     func tooLong(isIPv6: Bool) throws {
         let builder = FragmentBuilder(isIPv6: isIPv6)
         let bench = ReassemblyBench()
@@ -205,7 +205,7 @@ struct ReassemblerTests {
         #expect(try bench.add(frames[1]) == nil)
     }
 
-    @Test func `does not add a fragment to what is out of time, even before the timer ran`() throws {
+    @Test func `does not add a fragment to an expired datagram, even before the timer ran`() throws {
         let builder = FragmentBuilder(isIPv6: false)
         let bench = ReassemblyBench()
         let frames = builder.cut(builder.datagram(length: 2_000), every: 1_000)
@@ -216,7 +216,7 @@ struct ReassemblerTests {
         #expect(try bench.add(frames[0])?.bytes.count == 2_000)
     }
 
-    @Test func `lets the oldest datagram go at the bound`() throws {
+    @Test func `evicts the oldest datagram at the bound`() throws {
         var builder = FragmentBuilder(isIPv6: true)
         let bench = ReassemblyBench(capacity: 4)
         let frames = builder.cut(builder.datagram(length: 2_000), every: 1_000)
@@ -232,7 +232,7 @@ struct ReassemblerTests {
         #expect(try bench.add(builder.cut(builder.datagram(length: 2_000), every: 1_000)[1]) != nil)
     }
 
-    @Test func `lets a condemned datagram go before an older one`() throws {
+    @Test func `evicts a condemned datagram before an older one`() throws {
         var builder = FragmentBuilder(isIPv6: false)
         let bench = ReassemblyBench(capacity: 2)
         let zeros = [UInt8](repeating: 0, count: 16)
@@ -248,7 +248,7 @@ struct ReassemblerTests {
         #expect(try bench.add(builder.fragment(at: 16, zeros, more: false)) != nil)
     }
 
-    @Test("is as a naive model says", arguments: UInt64(1)...24)
+    @Test("equals a naive model", arguments: UInt64(1)...24)
     func model(seed: UInt64) throws {
         var noise = SeededNoise(seed: seed)
         for round in 0..<40 {

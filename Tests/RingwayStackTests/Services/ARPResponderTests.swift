@@ -21,7 +21,7 @@ struct ARPResponderTests {
         return answer(to: .arp(sender: sender, target: target), &responder) != nil
     }
 
-    @Test func `tells the asking guest that the gateway is at the gateway's ethernet address`() throws {
+    @Test func `answers a request for the gateway's address with its ethernet address`() throws {
         var responder = ARPResponder(plan: plan)
         let reply = try #require(answer(to: .arp(sender: guest, target: plan.gatewayIPv4), &responder))
         #expect(reply.bytes.count == 42)
@@ -57,7 +57,7 @@ struct ARPResponderTests {
         #expect(!answers(guest, IPv4Address(192, 168, 128, 1)))
     }
 
-    @Test func `lets a guest take any address by probe but the gateway's and the host's`() {
+    @Test func `defends only the gateway's and the host's addresses against probes`() {
         #expect(answers(.unspecified, plan.gatewayIPv4))
         #expect(answers(.unspecified, plan.hostIPv4))
         #expect(!answers(.unspecified, guest))
@@ -124,7 +124,7 @@ struct ARPResponderTests {
         }
     }
 
-    @Test func `learns from questions and answers where a guest is`() {
+    @Test func `learns a guest's ethernet address from requests and replies`() {
         let responder = ARPResponder(plan: plan)
         func learned(_ frame: GuestFrame) -> NeighborBinding? {
             frame.bytes.withUnsafeBytes { responder.binding(in: $0) }

@@ -176,7 +176,7 @@ struct DHCPExchangeTests {
         #expect(try bench.acquire() == last)
     }
 
-    @Test func `no client empties the range by declining what it is offered`() throws {
+    @Test func `no client exhausts the range by declining its offers`() throws {
         var seen: Set<IPv4Address> = []
         for _ in 0..<300 {
             let address = try #require(try bench.acquire())
@@ -204,7 +204,7 @@ struct DHCPExchangeTests {
         #expect(bench.counts.declines == 1)
     }
 
-    @Test func `a client with an address of its own is told the rest`() throws {
+    @Test func `a client with its own address gets the other options`() throws {
         var message = DHCPClientMessage(.inform)
         message.ciaddr = IPv4Address(192, 168, 127, 99)
         let answer = try #require(try bench.send(message))

@@ -95,7 +95,7 @@ struct DHCPLeaseTests {
         #expect(bench.leases.count == 1)
     }
 
-    @Test func `what is outside the range, held or reserved by another cannot be reserved`() throws {
+    @Test func `an address outside the range, held or reserved by another cannot be reserved`() throws {
         #expect(!bench.reserve(plan.gatewayIPv4, for: mac(5)))
         #expect(!bench.reserve(plan.hostIPv4, for: mac(5)))
         #expect(!bench.reserve(ServiceNetwork.outside, for: mac(5)))
@@ -128,7 +128,7 @@ struct DHCPLeaseTests {
         #expect(try bench.acquire(mac(5)) == nil)
     }
 
-    @Test func `a report tells address, owner, name and end`() throws {
+    @Test func `a report has address, owner, name and end`() throws {
         try bench.acquire(hostName: "web-1")
         #expect(
             bench.leases == [

@@ -15,7 +15,7 @@ struct DHCPOptionTests {
         return try #require(try DHCPBench(plan, configuration).send(message))
     }
 
-    @Test func `tell the network, the gateway and the times`() throws {
+    @Test func `have the network, the gateway and the lease times`() throws {
         let plan = try ServiceNetwork.plan(mtu: 1_400)
         let answer = try offer(plan)
         #expect(answer.address(DHCPOption.subnetMask) == IPv4Address(255, 255, 255, 0))
@@ -35,7 +35,7 @@ struct DHCPOptionTests {
         #expect(answer.length >= 300)
     }
 
-    @Test func `tell domain and search domains`() throws {
+    @Test func `have domain and search domains`() throws {
         var plan = try ServiceNetwork.plan()
         plan.domainName = "ringway.internal"
         plan.searchDomains = ["ringway.internal", "not a name", "b.c."]
@@ -46,7 +46,7 @@ struct DHCPOptionTests {
         #expect(answer.options[DHCPOption.domainSearch] == expected)
     }
 
-    @Test func `tell the search domains of the moment`() throws {
+    @Test func `have the current search domains`() throws {
         var plan = try ServiceNetwork.plan()
         plan.searchDomains = ["a.b"]
         let bench = DHCPBench(plan)
@@ -89,7 +89,7 @@ struct DHCPOptionTests {
         #expect(try offer(plan) { $0.hostName = "no name!" }.options[DHCPOption.hostName] == nil)
     }
 
-    @Test func `tell a guest the name it was reserved under`() throws {
+    @Test func `have the name of a guest's reservation`() throws {
         let bench = DHCPBench(try ServiceNetwork.plan())
         #expect(bench.reserve(IPv4Address(192, 168, 127, 2), for: ServiceNetwork.guestMAC, hostName: "box"))
         let answer = try #require(try bench.send(DHCPClientMessage(.discover)))

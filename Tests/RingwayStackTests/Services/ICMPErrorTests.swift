@@ -149,7 +149,7 @@ struct ICMPErrorTests {
         #expect(try isSilent(about: frame))
     }
 
-    @Test func `says packet too big even of a group over IPv6`() throws {
+    @Test func `reports packet too big even for a group over IPv6`() throws {
         let group = TransportAddress(address: IPAddress(IPv6Address(high: 0xFF0E << 48, low: 9)), port: 5_000)
         #expect(try !isSilent(.packetTooBig(mtu: 1_280), about: .udp(from: guest6, to: group, [])))
     }
@@ -256,7 +256,7 @@ struct ICMPErrorTests {
         }
     }
 
-    @Test func `quotes the beginning of a long datagram, whose length it tells`() throws {
+    @Test func `quotes the beginning of a long datagram, with its length`() throws {
         let payload = [UInt8](repeating: 3, count: 60_000)
         let reply = try payload.withUnsafeBytes { bytes in
             let packet = try #require(FailedPacket(udpFrom: guest, to: server, payload: bytes))

@@ -45,7 +45,7 @@ struct NeighborDiscoveryTests {
         }
     }
 
-    @Test func `tells where the gateway is, at both its addresses, and that it is a router`() throws {
+    @Test func `advertises the gateway, at both its addresses, as a router`() throws {
         for target in [plan.gatewayLinkLocal, plan.gatewayIPv6] {
             var responder = NeighborDiscovery(plan: plan)
             let reply = try #require(try answer(to: question(target), &responder))
@@ -60,13 +60,13 @@ struct NeighborDiscoveryTests {
         }
     }
 
-    @Test func `tells where the host is, who is no router`() throws {
+    @Test func `advertises the host, which is no router`() throws {
         var responder = NeighborDiscovery(plan: plan)
         let reply = try #require(try answer(to: question(plan.hostIPv6), &responder))
         try check(reply) { message, _, _ in #expect(!message.isRouter) }
     }
 
-    @Test func `tells all nodes when a guest wants to have one of our addresses`() throws {
+    @Test func `advertises to all nodes when a guest probes one of our addresses`() throws {
         var responder = NeighborDiscovery(plan: plan)
         let probe = question(plan.gatewayLinkLocal, from: .unspecified, linkLayer: nil)
         let reply = try #require(try answer(to: probe, &responder))
@@ -92,7 +92,7 @@ struct NeighborDiscoveryTests {
         #expect(responder.drops[.neighborHopLimit] == 1)
     }
 
-    @Test func `refuses a probe that tells its sender or goes to one node`() throws {
+    @Test func `refuses a probe with a link-layer address or to a unicast address`() throws {
         var responder = NeighborDiscovery(plan: plan)
         let target = plan.gatewayLinkLocal
         #expect(try answer(to: question(target, from: .unspecified), &responder) == nil)
@@ -143,7 +143,7 @@ struct NeighborDiscoveryTests {
         }
     }
 
-    @Test func `asks one guest alone to confirm what is known`() throws {
+    @Test func `solicits one guest by unicast to confirm an address`() throws {
         let responder = NeighborDiscovery(plan: plan)
         let frame = try #require(
             written { responder.solicitation(for: ServiceNetwork.guestIPv6, from: ServiceNetwork.guestMAC, into: $0) })
@@ -153,7 +153,7 @@ struct NeighborDiscoveryTests {
         #expect(destination == ServiceNetwork.guestMAC)
     }
 
-    @Test func `learns where a guest is from its questions and its answers`() throws {
+    @Test func `learns a guest's ethernet address from solicitations and advertisements`() throws {
         let responder = NeighborDiscovery(plan: plan)
         func learned(_ frame: GuestFrame) throws -> NeighborBinding? {
             let summary = try frame.summary()

@@ -119,7 +119,7 @@ struct RouterAdvertisementTests {
         #expect(Array(prefix[24...]) == [UInt8](repeating: 0, count: 8))
     }
 
-    @Test func `tells other search domains at once, and ends those that are no more`() throws {
+    @Test func `advertises changed search domains at once, and expires removed ones`() throws {
         var plan = plan
         plan.searchDomains = ["a.b", "c.d"]
         let bench = Bench(plan)
@@ -139,7 +139,7 @@ struct RouterAdvertisementTests {
         #expect(bench.nextDeadline == deadline)
     }
 
-    @Test func `names the gateway as server of names unless told otherwise`() throws {
+    @Test func `names the gateway as name server unless configured otherwise`() throws {
         let message = try message(try #require(Bench(plan).advertise(now: 0)))
         let servers = try #require(try option(NDPOptions.recursiveDNSServer, message))
         #expect(servers.count == 24)
@@ -148,7 +148,7 @@ struct RouterAdvertisementTests {
         #expect(try option(NDPOptions.domainSearchList, message) == nil)
     }
 
-    @Test func `lists search domains, padded to eight bytes, and leaves out what is no name`() throws {
+    @Test func `lists search domains, padded to eight bytes, without invalid names`() throws {
         var plan = plan
         plan.searchDomains = ["ringway.internal", "bad..name", "a.b"]
         let message = try message(try #require(Bench(plan).advertise(now: 0)))

@@ -11,7 +11,7 @@ struct TokenBucketTests {
         (0..<count).reduce(0) { sum, _ in sum + (bucket.take(now: now) ? 1 : 0) }
     }
 
-    @Test func `lets a burst through, then the rate`() {
+    @Test func `admits a burst, then the rate`() {
         var bucket = TokenBucket(capacity: 10, perSecond: 100)
         #expect(taken(&bucket, at: 0) == 10)
         #expect(taken(&bucket, at: 9_999_999) == 0)
@@ -40,7 +40,7 @@ struct TokenBucketTests {
         #expect(taken(&bucket, at: 0) == 0)
     }
 
-    @Test func `lets through no more than burst and rate allow, however it is asked`() {
+    @Test func `admits no more than burst and rate allow, in any pattern`() {
         var noise = SeededNoise(seed: 42)
         var bucket = TokenBucket(capacity: 50, perSecond: 1_000)
         var now: UInt64 = 0

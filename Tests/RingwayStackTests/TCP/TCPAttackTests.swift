@@ -67,7 +67,7 @@ struct TCPAttackTests {
     @Test func `a segment without ACK is dropped`() {
         peer.send(.psh, seq: 101, payload: [1])
         peer.expectSilence()
-        #expect(peer.parked == [])
+        #expect(peer.unsent == [])
     }
 
     @Test func `keepalive and duplicates left of the window are answered`() {

@@ -61,7 +61,8 @@ struct TCPBufferShortageTests {
         var held = takeBuffers()
         for peer in peers { sendInLastBuffer(peer, of: &held) }
         release([held.removeLast()])
-        // The frame's buffer is released, and so is that of the connection's bytes: one for each of the others.
+        // Two buffers are free: the frame's, and that of the connection's payload. Each is used by one of the other
+        // peers.
         peers[1].send(.rst, seq: 111)
         #expect(net.frames.count == 2)
         release(held)

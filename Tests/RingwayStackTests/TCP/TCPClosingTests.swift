@@ -33,15 +33,15 @@ struct TCPClosingTests {
         net.expectNothingHeld()
     }
 
-    @Test func `the host hears of the guest's FIN after the last byte, not before`() {
+    @Test func `the guest's FIN reaches the host after the last byte, not before`() {
         peer.send([.fin, .ack], seq: 101, ack: 1, payload: TCPPeer.pattern(10))
         peer.expect(.ack, ack: 112)
         net.expectEffect(.sendStream)
         net.expectNoEffect()
-        peer.hostTakes(4)
+        peer.hostAccepts(4)
         net.expectEffect(.sendStream)
         net.expectNoEffect()
-        peer.hostTakes(6)
+        peer.hostAccepts(6)
         net.expectEffect(.shutdownStream)
     }
 
@@ -62,7 +62,7 @@ struct TCPClosingTests {
         peer.send(.ack, seq: 102, ack: 1, payload: [1, 2])
         peer.expect(.ack, ack: 102)
         net.expectNoEffect()
-        #expect(peer.parked == [])
+        #expect(peer.unsent == [])
     }
 
     @Test func `lastAck: FIN is repeated with back-off`() {
@@ -87,8 +87,8 @@ struct TCPClosingTests {
         peer.send(.ack, seq: 112, ack: 2)
         #expect(peer.state == .draining)
         peer.advance(by: 100 * StackUnderTest.second)
-        #expect(peer.parked == TCPPeer.pattern(10))
-        peer.hostTakes(10)
+        #expect(peer.unsent == TCPPeer.pattern(10))
+        peer.hostAccepts(10)
         net.expectEffect(.closeStream)
         net.expectNothingHeld()
     }
@@ -103,7 +103,7 @@ struct TCPClosingTests {
         #expect(peer.state == .finWait2)
         peer.send(.ack, seq: 101, ack: 2, payload: TCPPeer.pattern(10))
         peer.expect(.ack, seq: 2, ack: 111)
-        peer.expectHostTakes(TCPPeer.pattern(10))
+        peer.expectHostAccepts(TCPPeer.pattern(10))
         peer.send([.fin, .ack], seq: 111, ack: 2)
         peer.expect(.ack, seq: 2, ack: 112)
         #expect(peer.state == .timeWait)
@@ -210,20 +210,20 @@ struct TCPClosingTests {
         enterTimeWait(peer, payload: TCPPeer.pattern(10))
         net.expectEffect(.sendStream)
         peer.advance(by: 100 * StackUnderTest.second)
-        #expect(peer.parked == TCPPeer.pattern(10))
+        #expect(peer.unsent == TCPPeer.pattern(10))
         net.expectNoEffect()
-        peer.hostTakes(10)
+        peer.hostAccepts(10)
         net.expectEffect(.closeStream)
         net.expectNothingHeld()
     }
 
-    @Test func `timeWait: a late RST does not cost the host what it has yet to take`() {
+    @Test func `timeWait: a late RST does not discard the host's unsent data`() {
         enterTimeWait(peer, payload: TCPPeer.pattern(10))
         net.expectEffect(.sendStream)
         peer.send(.rst, seq: 112)
         net.expectNoEffect()
-        #expect(peer.parked == TCPPeer.pattern(10))
-        peer.hostTakes(10)
+        #expect(peer.unsent == TCPPeer.pattern(10))
+        peer.hostAccepts(10)
         net.expectEffect(.closeStream)
         net.expectNothingHeld()
     }
@@ -237,9 +237,9 @@ struct TCPClosingTests {
         second.connectSucceeds()
         second.expect([.syn, .ack], ack: 90_001)
         second.send(.ack, seq: 90_001, ack: 1, payload: [7])
-        #expect(second.parked == [7])
-        #expect(peer.parked == TCPPeer.pattern(10))
-        peer.hostTakes(10)
+        #expect(second.unsent == [7])
+        #expect(peer.unsent == TCPPeer.pattern(10))
+        peer.hostAccepts(10)
         #expect(net.effects.map(\.kind) == [.receiveStream, .sendStream, .closeStream])
         #expect(second.state == .established)
         #expect(peer.state == nil)
@@ -271,7 +271,7 @@ struct TCPClosingTests {
         halfClosed.expect([.rst, .ack], seq: 1, ack: 102)
     }
 
-    @Test func `RST from the guest is RST to the host, with whatever was parked given up`() {
+    @Test func `RST from the guest is RST to the host, with the unsent data discarded`() {
         peer.send(.ack, seq: 101, ack: 1, payload: TCPPeer.pattern(10))
         peer.expect(.ack)
         peer.send(.ack, seq: 121, ack: 1, payload: TCPPeer.pattern(10))

@@ -57,7 +57,7 @@ struct TCPGuestErrorTests {
         #expect(peer.expect(.ack, seq: 10_001)?.segmentSize == 660)
     }
 
-    @Test func `IPv6 says it in a message of its own`() throws {
+    @Test func `IPv6 has its own message for it`() throws {
         let net = try StackUnderTest()
         let peer = try TCPPeer(net, to: "[2001:db8::7]:80")
         peer.send(.syn, seq: 100)

@@ -95,7 +95,7 @@ struct TCPHostOpeningTests {
     }
 
     @Test(arguments: [(GuestTrust.doubtful, 0), (.likely, 1)])
-    func `synSent: a client on trial is handed back, and the guest hears no more`(trust: GuestTrust, again: Int) {
+    func `synSent: an untried client is returned, and the guest gets no more segments`(trust: GuestTrust, again: Int) {
         peer.openFromHost(trust: trust)
         peer.expect(.syn)
         for seconds in 0..<again {
@@ -112,7 +112,7 @@ struct TCPHostOpeningTests {
         net.expectNothingHeld()
     }
 
-    @Test func `synSent: an answer ends the trial, whatever it says`() {
+    @Test func `synSent: any answer ends the trial`() {
         peer.openFromHost(trust: .doubtful)
         peer.expect(.syn)
         peer.send([.rst, .ack], seq: 0, ack: 1)
@@ -174,7 +174,7 @@ struct TCPHostOpeningTests {
         net.expectNothingHeld()
     }
 
-    @Test func `synSent: a client that has ended its side hears a guest that answers`() {
+    @Test func `synSent: a client that has sent FIN still receives a guest that answers`() {
         peer.openFromHost()
         peer.expect(.syn)
         peer.advance(by: 150 * StackUnderTest.millisecond)

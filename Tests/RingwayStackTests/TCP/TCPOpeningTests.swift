@@ -258,7 +258,7 @@ struct TCPOpeningTests {
         peer.expect([.syn, .ack])
         peer.send(.ack, seq: 101, ack: 1, payload: [1, 2, 3])
         net.expectEffect(.receiveStream)
-        peer.expectHostTakes([1, 2, 3])
+        peer.expectHostAccepts([1, 2, 3])
         peer.expect(.ack, ack: 104)
     }
 

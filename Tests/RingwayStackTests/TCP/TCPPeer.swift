@@ -317,7 +317,7 @@ final class TCPPeer {
     func hostFails() { withHandle { $0.streamFailed($1) } }
 
     /// The stack must query the far end, and gets this report.
-    func expectLook(
+    func expectQuery(
         solicits: Bool = false, _ report: PeerReport, sourceLocation: SourceLocation = #_sourceLocation
     ) {
         guard let effect = net.expectEffect(.inspectStream, sourceLocation: sourceLocation) else { return }
@@ -326,7 +326,7 @@ final class TCPPeer {
     }
 
     /// The unsent bytes for the host, in order.
-    var parked: [UInt8] {
+    var unsent: [UInt8] {
         guard let handle else { return [] }
         var bytes: [UInt8] = []
         var lease = net.stack.unsentPayload(handle)
@@ -339,12 +339,12 @@ final class TCPPeer {
     }
 
     /// The socket accepts `count` of the unsent bytes.
-    func hostTakes(_ count: Int) { withHandle { $0.streamSent($1, bytes: count) } }
+    func hostAccepts(_ count: Int) { withHandle { $0.streamSent($1, bytes: count) } }
 
     /// The stack must request a send, and the unsent data must be `bytes`; the socket accepts all of it.
-    func expectHostTakes(_ bytes: [UInt8], sourceLocation: SourceLocation = #_sourceLocation) {
+    func expectHostAccepts(_ bytes: [UInt8], sourceLocation: SourceLocation = #_sourceLocation) {
         net.expectEffect(.sendStream, sourceLocation: sourceLocation)
-        #expect(parked == bytes, sourceLocation: sourceLocation)
-        hostTakes(bytes.count)
+        #expect(unsent == bytes, sourceLocation: sourceLocation)
+        hostAccepts(bytes.count)
     }
 }

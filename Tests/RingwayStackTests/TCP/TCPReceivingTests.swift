@@ -17,9 +17,9 @@ struct TCPReceivingTests {
     @Test func `established: bytes in order are acknowledged and given to the host`() {
         peer.send([.ack, .psh], seq: 101, ack: 1, payload: TCPPeer.pattern(10))
         peer.expect(.ack, seq: 1, ack: 111)
-        peer.expectHostTakes(TCPPeer.pattern(10))
+        peer.expectHostAccepts(TCPPeer.pattern(10))
         peer.send(.ack, seq: 111, ack: 1, payload: TCPPeer.pattern(5, from: 10))
-        peer.expectHostTakes(TCPPeer.pattern(5, from: 10))
+        peer.expectHostAccepts(TCPPeer.pattern(5, from: 10))
         net.expectNoEffect()
     }
 
@@ -28,16 +28,16 @@ struct TCPReceivingTests {
         net.expectEffect(.sendStream)
         peer.send(.ack, seq: 111, ack: 1, payload: TCPPeer.pattern(10, from: 10))
         net.expectNoEffect()
-        #expect(peer.parked == TCPPeer.pattern(20))
-        peer.hostTakes(4)
+        #expect(peer.unsent == TCPPeer.pattern(20))
+        peer.hostAccepts(4)
         net.expectEffect(.sendStream)
-        #expect(peer.parked == TCPPeer.pattern(16, from: 4))
+        #expect(peer.unsent == TCPPeer.pattern(16, from: 4))
     }
 
     @Test func `a send that took nothing is asked for again`() {
         peer.send(.ack, seq: 101, ack: 1, payload: TCPPeer.pattern(10))
         net.expectEffect(.sendStream)
-        peer.hostTakes(0)
+        peer.hostAccepts(0)
         net.expectEffect(.sendStream)
     }
 
@@ -46,15 +46,15 @@ struct TCPReceivingTests {
         peer.expect(.ack, ack: 111)
         peer.send(.ack, seq: 101, ack: 1, payload: TCPPeer.pattern(10))
         peer.expect(.ack, ack: 111)
-        peer.expectHostTakes(TCPPeer.pattern(10))
+        peer.expectHostAccepts(TCPPeer.pattern(10))
         net.expectNoEffect()
     }
 
-    @Test func `of a segment that overlaps what is there only the rest is taken`() {
+    @Test func `of a segment that overlaps received data only the rest is accepted`() {
         peer.send(.ack, seq: 101, ack: 1, payload: TCPPeer.pattern(10))
         peer.send(.ack, seq: 106, ack: 1, payload: TCPPeer.pattern(10, from: 5))
         net.expectEffect(.sendStream)
-        #expect(peer.parked == TCPPeer.pattern(15))
+        #expect(peer.unsent == TCPPeer.pattern(15))
         peer.expect(.ack, ack: 111)
         peer.expect(.ack, ack: 116)
     }
@@ -70,7 +70,7 @@ struct TCPReceivingTests {
         peer.send(.ack, seq: 101, ack: 1, payload: TCPPeer.pattern(10))
         let all = peer.expect(.ack, ack: 121)
         #expect(all?.options.sackBlockCount == 0)
-        peer.expectHostTakes(TCPPeer.pattern(20))
+        peer.expectHostAccepts(TCPPeer.pattern(20))
     }
 
     @Test func `the block that arrived last is reported first, and three at most`() {
@@ -101,14 +101,14 @@ struct TCPReceivingTests {
         for piece in pieces {
             peer.send(.ack, seq: UInt32(101 + piece.lowerBound), ack: 1, payload: Array(stream[piece]))
         }
-        #expect(peer.parked == stream)
+        #expect(peer.unsent == stream)
         net.frames = []
         peer.send(.ack, seq: 4_101, ack: 1)
         peer.send([.fin, .ack], seq: 4_101, ack: 1)
         peer.expect(.ack, ack: 4_102)
     }
 
-    @Test func `out-of-order bytes are bounded, and what is dropped can be sent again`() throws {
+    @Test func `out-of-order bytes are bounded, and dropped ones can be retransmitted`() throws {
         var limits = StackUnderTest.limits
         limits.outOfOrderBytesPerFlow = 8_192
         let net = try StackUnderTest(limits: limits)
@@ -120,7 +120,7 @@ struct TCPReceivingTests {
         for index in 0..<20 {
             peer.send(.ack, seq: UInt32(101 + 10 * index), ack: 1, payload: TCPPeer.pattern(10, from: 10 * index))
         }
-        #expect(peer.parked == TCPPeer.pattern(200))
+        #expect(peer.unsent == TCPPeer.pattern(200))
     }
 
     @Test func `FIN ahead of a gap counts when the gap closes`() {
@@ -130,20 +130,20 @@ struct TCPReceivingTests {
         peer.send(.ack, seq: 101, ack: 1, payload: TCPPeer.pattern(5))
         peer.expect(.ack, ack: 112)
         #expect(peer.state == .closeWait)
-        peer.expectHostTakes(TCPPeer.pattern(10))
+        peer.expectHostAccepts(TCPPeer.pattern(10))
         net.expectEffect(.shutdownStream)
     }
 
     // MARK: The window
 
-    @Test func `the window shrinks by what is parked, and its right edge stays`() {
+    @Test func `the window shrinks by the unsent bytes, and its right edge stays`() {
         peer.send(.ack, seq: 101, ack: 1, payload: TCPPeer.pattern(1_000))
         peer.expect(.ack, ack: 1_101, window: 64_535)
         peer.send(.ack, seq: 1_101, ack: 1, payload: TCPPeer.pattern(1_000))
         peer.expect(.ack, ack: 2_101, window: 63_535)
     }
 
-    @Test func `a full window closes, is probed, and is told to be open again`() {
+    @Test func `a full window closes, is probed, and an update reopens it`() {
         fillWindow(peer, byteCount: 65_535)
         // Data beyond the window is answered with the current state.
         peer.send(.ack, seq: 65_636, ack: 1, payload: [1])
@@ -153,7 +153,7 @@ struct TCPReceivingTests {
         peer.send(.ack, seq: 65_635, ack: 1)
         peer.expect(.ack, ack: 65_636, window: 0)
         net.expectEffect(.sendStream)
-        peer.hostTakes(10_000)
+        peer.hostAccepts(10_000)
         peer.expect(.ack, ack: 65_636, window: 10_000)
     }
 
@@ -175,7 +175,8 @@ struct TCPReceivingTests {
     }
 
     @Test func `an empty segment just at the edge of the window is not answered`() {
-        // The guest has sent all it may; its first bytes are on their way or lost. What it acknowledges is news.
+        // The guest has used the whole window; its first bytes are in flight or lost. Its acknowledgement is still
+        // processed.
         peer.send(.ack, seq: 101 + 65_535, ack: 1)
         peer.expectSilence()
     }
@@ -184,7 +185,7 @@ struct TCPReceivingTests {
         peer.send(.ack, seq: 101, ack: 1, payload: TCPPeer.pattern(1_000))
         peer.expect(.ack)
         net.expectEffect(.sendStream)
-        peer.hostTakes(1_000)
+        peer.hostAccepts(1_000)
         peer.expectSilence()
     }
 
@@ -213,7 +214,7 @@ struct TCPReceivingTests {
         for _ in 0..<1_000 {
             peer.send(.ack, seq: sequence, ack: 1, payload: TCPPeer.pattern(1_400))
             sequence += 1_400
-            peer.hostTakes(1_400)
+            peer.hostAccepts(1_400)
             net.effects = []
             if let answer = peer.expect(.ack, ack: sequence) { window = answer.window << 8 }
             net.frames = []

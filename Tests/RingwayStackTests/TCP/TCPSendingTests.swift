@@ -48,7 +48,7 @@ struct TCPSendingTests {
         #expect(net.expectEffect(.receiveStream)?.limit == 3_000)
         peer.hostSends(TCPPeer.pattern(2_000))
         peer.expect(.ack, length: 2_000)
-        // A small rest of the window waits until what is on its way has arrived.
+        // A small remainder of the window is not used while data is in flight.
         net.expectNoEffect()
         peer.send(.ack, seq: 101, ack: 2_001)
         #expect(net.expectEffect(.receiveStream)?.limit == 3_000)
@@ -98,7 +98,7 @@ struct TCPSendingTests {
         peer.expectSilence()
     }
 
-    @Test func `what is selectively acknowledged is not sent again`() {
+    @Test func `selectively acknowledged data is not retransmitted`() {
         sendSegments(6, to: peer)
         // The first and the fourth are lost.
         peer.send(.ack, seq: 101, ack: 1, sack: [1_001..<2_001])
@@ -117,7 +117,7 @@ struct TCPSendingTests {
     @Test func `blocks that were never sent are not believed`() {
         sendSegments(3, to: peer)
         for _ in 0..<4 { peer.send(.ack, seq: 101, ack: 1, sack: [50_000..<60_000]) }
-        // Three duplicates are, and only the first segment is taken for lost.
+        // Three duplicates are, and only the first segment is considered lost.
         peer.expect(.ack, seq: 1, length: 1_000)
         peer.expectSilence()
     }
@@ -205,7 +205,7 @@ struct TCPSendingTests {
     @Test func `what a receive brings after the guest closed its window waits until it opens`() throws {
         let net = try StackUnderTest()
         let peer = try TCPPeer.established(net, window: 10_000)
-        // The receive of 10,000 bytes is on its way when the guest takes its window back.
+        // The receive of 10,000 bytes is in progress when the guest closes its window.
         peer.send(.ack, seq: 101, ack: 1, window: 0)
         peer.hostSends(TCPPeer.pattern(10_000))
         peer.expectSilence()
@@ -219,7 +219,8 @@ struct TCPSendingTests {
             peer.send(.ack, seq: 101, ack: 1, window: 0)
             peer.expectSilence()
         }
-        // The window opens a little at a time: no byte beyond it, none lost, and nothing asked of the host meanwhile.
+        // The window opens in small steps: no byte is sent beyond it, none is lost, and nothing is requested from the
+        // host.
         peer.send(.ack, seq: 101, ack: 1, window: 1_000)
         peer.expect(.ack, seq: 1, payload: TCPPeer.pattern(1_000))
         // Whole segments, where the window has room for more than one.
@@ -234,18 +235,18 @@ struct TCPSendingTests {
         peer.expectSilence()
     }
 
-    @Test func `a window that shrinks below what is on its way is not overrun further`() throws {
+    @Test func `a window that shrinks below the data in flight is not overrun further`() throws {
         let peer = try TCPPeer.established(net, port: 41_000, window: 10_000)
         peer.hostSends(TCPPeer.pattern(4_000))
         peer.expect(.ack, seq: 1, length: 4_000)
         net.expectEffect(.receiveStream)
-        // 4,000 are on their way, 6,000 may follow; then the guest says that it takes 2,000 in all.
+        // 4,000 bytes are in flight, and 6,000 may follow; then the guest shrinks its window to 2,000.
         peer.send(.ack, seq: 101, ack: 1, window: 2_000)
         peer.hostSends(TCPPeer.pattern(6_000, from: 4_000))
         peer.expectSilence()
         peer.send(.ack, seq: 101, ack: 2_001, window: 0)
         peer.expectSilence()
-        // What was lost is sent again, beyond the window or not (RFC 9293 §3.8.6); what is new is not.
+        // Lost data is retransmitted, beyond the window or not (RFC 9293 §3.8.6); new data is not sent.
         peer.advance(by: 1_100 * StackUnderTest.millisecond)
         let again = peer.expect(.ack, seq: 2_001)
         #expect(again.map { $0.payload.count <= 2_000 } == true)
@@ -277,11 +278,11 @@ struct TCPSendingTests {
         peer.expect([.rst, .ack], seq: 1, ack: 101)
     }
 
-    @Test func `an old segment that acknowledges more tells the window that goes with it`() {
+    @Test func `an old segment that acknowledges more updates the window`() {
         sendSegments(4, to: peer)
         peer.send(.ack, seq: 101, ack: 1, payload: [1])
         peer.send(.ack, seq: 102, ack: 1)
-        // A repetition, sent after the guest had filled its buffer.
+        // A retransmission that was sent after the guest's buffer was full.
         peer.send(.ack, seq: 101, ack: 4_001, window: 0, payload: [1])
         net.effects = []
         net.frames = []

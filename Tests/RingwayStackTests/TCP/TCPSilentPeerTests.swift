@@ -3,8 +3,9 @@ import RingwayStorage
 import RingwayWire
 import Testing
 
-/// The far end dies without a word: the guest's own clocks must find out, though it is us who acknowledge.
-@Suite("A far end that falls silent")
+/// The far end stops responding: the guest's retransmission and keepalive timers must detect it, although the stack
+/// acknowledges the guest's data.
+@Suite("A far end that stops responding")
 struct TCPSilentPeerTests {
     static let second = StackUnderTest.second
     static let millisecond = StackUnderTest.millisecond
@@ -17,7 +18,7 @@ struct TCPSilentPeerTests {
         peer = try TCPPeer.established(net)
     }
 
-    /// What the kernel says of a far end that was heard of so long ago.
+    /// The kernel's state of a far end whose last segment was received `milliseconds` ago.
     static func report(
         silence: UInt64, delivered: Bool = false, underWay: Bool = true, repeating: Bool = false,
         timeout: UInt64 = 204 * StackUnderTest.millisecond
@@ -27,20 +28,20 @@ struct TCPSilentPeerTests {
             timeout: timeout, roundTrip: StackUnderTest.millisecond)
     }
 
-    /// The guest sends bytes, which the socket takes at once.
+    /// The guest sends bytes, which the socket accepts at once.
     private func push(_ count: Int, seq: UInt32, flags: TCPFlags = [.ack, .psh]) {
         peer.send(flags, seq: seq, ack: 1, payload: TCPPeer.pattern(count))
         net.expectEffect(.sendStream)
-        peer.hostTakes(count)
+        peer.hostAccepts(count)
     }
 
     // MARK: Data
 
-    @Test func `to a far end that was heard of just now nothing changes`() {
+    @Test func `data to a recently active far end is acknowledged as usual`() {
         push(10, seq: 101)
         peer.expect(.ack, ack: 111)
         peer.advance(by: 600 * Self.millisecond)
-        peer.expectLook(.heard)
+        peer.expectQuery(.responding)
         peer.advance(by: 10 * Self.second)
         peer.expectSilence()
         net.expectNoEffect()
@@ -52,7 +53,7 @@ struct TCPSilentPeerTests {
         peer.expectSilence()
         net.expectNoEffect()
         peer.advance(by: 3 * Self.millisecond)
-        peer.expectLook(Self.report(silence: 0, delivered: true))
+        peer.expectQuery(Self.report(silence: 0, delivered: true))
         peer.expect(.ack, seq: 1, ack: 111)
         peer.advance(by: 10 * Self.second)
         net.expectNoEffect()
@@ -76,7 +77,7 @@ struct TCPSilentPeerTests {
         peer.expect(.ack, ack: 101 + 19_999)
         push(10, seq: 20_101)
         peer.expectSilence()
-        // The second segment that waits does not wait with the first.
+        // The deferral of the first segment's acknowledgement does not extend to a second one.
         push(10, seq: 20_111)
         peer.expect(.ack, ack: 20_120)
     }
@@ -84,36 +85,36 @@ struct TCPSilentPeerTests {
     @Test func `a far end that does not answer leaves the guest unanswered, until it does`() {
         peer.advance(by: Self.second)
         push(10, seq: 101)
-        // Nothing was heard since it was connected.
+        // Nothing was received since the connection was established.
         let heard = net.now - Self.second
-        // Its round trip is short, so that the kernel has sent again after 204 ms.
+        // The round trip is short, so the kernel has retransmitted after 204 ms.
         let start = net.now
         while net.counters.read(.tcpPeersSilent) == 0, net.now - start < Self.second {
             peer.advance(by: 5 * Self.millisecond)
-            if !net.effects.isEmpty { peer.expectLook(Self.report(silence: net.now - heard)) }
+            if !net.effects.isEmpty { peer.expectQuery(Self.report(silence: net.now - heard)) }
         }
         #expect(net.now - start < 300 * Self.millisecond)
         peer.expectSilence()
-        // The guest sends again, and more, and probes: not a word.
+        // The guest retransmits, sends more, and probes: no acknowledgement.
         peer.send([.ack, .psh], seq: 101, ack: 1, payload: TCPPeer.pattern(10))
         peer.send([.ack, .psh], seq: 111, ack: 1, payload: TCPPeer.pattern(100))
-        peer.hostTakes(100)
+        peer.hostAccepts(100)
         peer.send(.ack, seq: 110, ack: 1)
         peer.send([.ack, .fin], seq: 211, ack: 1)
         peer.expectSilence()
         net.effects.removeAll { $0.kind != .inspectStream }
         for _ in 0..<20 {
             peer.advance(by: Self.second)
-            while !net.effects.isEmpty { peer.expectLook(Self.report(silence: net.now - heard, repeating: true)) }
+            while !net.effects.isEmpty { peer.expectQuery(Self.report(silence: net.now - heard, repeating: true)) }
         }
         peer.expectSilence()
-        // It comes back. Looks are a second apart, and timers may be late by a tick.
+        // The far end responds again. Queries are a second apart, and timers may be late by a tick.
         peer.advance(by: 3 * Self.second / 2)
-        peer.expectLook(Self.report(silence: 0, delivered: true))
+        peer.expectQuery(Self.report(silence: 0, delivered: true))
         peer.expect(.ack, ack: 212)
     }
 
-    @Test func `a far end that speaks is not silent`() {
+    @Test func `a far end that sends is not silent`() {
         peer.advance(by: Self.second)
         push(10, seq: 101)
         for _ in 0..<4 {
@@ -127,27 +128,27 @@ struct TCPSilentPeerTests {
     @Test func `a far end with a closed window is slow, not dead`() {
         peer.advance(by: Self.second)
         push(10, seq: 101)
-        var looks = 0
+        var queries = 0
         for _ in 0..<200 {
             peer.advance(by: 10 * Self.millisecond)
             while !net.effects.isEmpty {
-                peer.expectLook(Self.report(silence: 5 * Self.second, underWay: false))
-                looks += 1
+                peer.expectQuery(Self.report(silence: 5 * Self.second, underWay: false))
+                queries += 1
             }
         }
         peer.expect(.ack, ack: 111)
         peer.expectSilence()
-        #expect(looks < 20)
+        #expect(queries < 20)
         #expect(net.counters.read(.tcpPeersSilent) == 0)
     }
 
-    @Test func `on a way that is too long to tell the guest is not kept waiting`() {
+    @Test func `on a path with too long a round trip the guest does not wait`() {
         peer.advance(by: Self.second)
         push(10, seq: 101)
         for _ in 0..<430 {
             peer.advance(by: 10 * Self.millisecond)
             while !net.effects.isEmpty {
-                peer.expectLook(Self.report(silence: 9 * Self.second, timeout: 5 * Self.second))
+                peer.expectQuery(Self.report(silence: 9 * Self.second, timeout: 5 * Self.second))
             }
         }
         peer.expect(.ack, ack: 111)
@@ -158,16 +159,16 @@ struct TCPSilentPeerTests {
         peer.send(.ack, seq: 101, ack: 1, payload: TCPPeer.pattern(1_400))
         peer.expect(.ack, ack: 1_501)
         net.expectEffect(.sendStream)
-        // The far end is gone: the socket takes nothing more.
-        var looks = 0
+        // The far end is gone: the socket accepts no more bytes.
+        var queries = 0
         for _ in 0..<20 {
             peer.advance(by: 100 * Self.millisecond)
             while !net.effects.isEmpty {
-                peer.expectLook(Self.report(silence: 2 * Self.second, repeating: true))
-                looks += 1
+                peer.expectQuery(Self.report(silence: 2 * Self.second, repeating: true))
+                queries += 1
             }
         }
-        #expect(looks < 10)
+        #expect(queries < 10)
         #expect(net.counters.read(.tcpPeersSilent) == 1)
         peer.send(.ack, seq: 1_501, ack: 1, payload: [1])
         peer.send(.ack, seq: 1_500, ack: 1)
@@ -176,16 +177,16 @@ struct TCPSilentPeerTests {
 
     // MARK: Keepalive
 
-    @Test func `a probe is answered once the far end was heard of, for which it is probed`() {
+    @Test func `a probe is answered once the far end has responded to a probe`() {
         peer.advance(by: 2 * Self.second)
         peer.send(.ack, seq: 100, ack: 1)
         peer.expectSilence()
-        peer.expectLook(solicits: true, Self.report(silence: 2 * Self.second, delivered: true))
+        peer.expectQuery(solicits: true, Self.report(silence: 2 * Self.second, delivered: true))
         peer.expectSilence()
         peer.advance(by: 5 * Self.millisecond)
-        peer.expectLook(Self.report(silence: 0, delivered: true))
+        peer.expectQuery(Self.report(silence: 0, delivered: true))
         peer.expect(.ack, seq: 1, ack: 101)
-        // The next one finds that the far end was heard of a moment ago.
+        // The next query finds that the far end has just sent a segment.
         peer.advance(by: 500 * Self.millisecond)
         peer.send(.ack, seq: 100, ack: 1)
         peer.expect(.ack, seq: 1, ack: 101)
@@ -197,14 +198,14 @@ struct TCPSilentPeerTests {
             peer.advance(by: 2 * Self.second)
             net.effects = []
             peer.send(.ack, seq: 100, ack: 1, payload: Array(repeating: 0, count: count))
-            peer.expectLook(solicits: true, Self.report(silence: 2 * round * Self.second, delivered: true))
+            peer.expectQuery(solicits: true, Self.report(silence: 2 * round * Self.second, delivered: true))
             peer.advance(by: 300 * Self.millisecond)
             while !net.effects.isEmpty {
-                peer.expectLook(Self.report(silence: 2 * round * Self.second, delivered: true))
+                peer.expectQuery(Self.report(silence: 2 * round * Self.second, delivered: true))
             }
             peer.expectSilence()
         }
-        // Looks for an answer end, and the connection goes on when the far end does.
+        // Queries for a response end, and the connection continues when the far end does.
         peer.advance(by: 20 * Self.second)
         net.effects = []
         peer.advance(by: 20 * Self.second)

@@ -103,7 +103,7 @@ struct TCPTimestampTests {
         let frame = try #require(net.frames.first)
         let data = peer.expect(.ack, seq: 1, payload: TCPPeer.pattern(10_000))
         #expect(data?.segmentSize == size)
-        // The length of all headers, as the guest's kernel needs it to cut the frame.
+        // The length of all headers, which the guest's kernel needs for segmentation.
         #expect(Int(frame[2]) == frame.count - VirtioNetHeader.length - 10_000)
         peer.hostSends(TCPPeer.pattern(size, from: 10_000))
         #expect(peer.expect(.ack, length: size)?.segmentSize == 0)
@@ -199,18 +199,18 @@ struct TCPTimestampTests {
         peer.clock = 999
         peer.send(.ack, seq: 101, ack: 1, payload: [1, 2, 3])
         #expect(peer.expect(.ack, ack: 101)?.options.timestamps?.echo == 1_000)
-        #expect(peer.parked.isEmpty)
+        #expect(peer.unsent.isEmpty)
         #expect(net.counters.read(.tcpOldTimestamps) == 1)
         peer.clock = 1_000
         peer.send(.ack, seq: 101, ack: 1, payload: [1, 2, 3])
-        peer.expectHostTakes([1, 2, 3])
+        peer.expectHostAccepts([1, 2, 3])
     }
 
     @Test func `the guest's clock comes round`() throws {
         let peer = try peer(clock: .max)
         peer.clock = 0
         peer.send(.ack, seq: 101, ack: 1, payload: [1])
-        peer.expectHostTakes([1])
+        peer.expectHostAccepts([1])
         peer.expect(.ack, ack: 102)
         peer.clock = .max
         peer.send(.ack, seq: 102, ack: 1, payload: [2])
@@ -232,7 +232,7 @@ struct TCPTimestampTests {
         #expect(net.stack.connectionCount == 0)
     }
 
-    @Test func `a segment that lacks what was agreed is dropped without a word`() throws {
+    @Test func `a segment without the negotiated option is dropped silently`() throws {
         let peer = try peer()
         peer.clock = nil
         peer.send(.ack, seq: 101, ack: 1, payload: [1])
@@ -242,10 +242,10 @@ struct TCPTimestampTests {
         #expect(peer.state == .established)
         peer.clock = 5_001
         peer.send(.ack, seq: 101, ack: 1, payload: [1])
-        peer.expectHostTakes([1])
+        peer.expectHostAccepts([1])
     }
 
-    @Test func `a guest that has begun anew is told of the old connection`() throws {
+    @Test func `a guest that has restarted gets the old connection's state`() throws {
         let peer = try peer(clock: 50_000)
         peer.clock = 3
         peer.send(.syn, seq: 70_000)
@@ -261,26 +261,26 @@ struct TCPTimestampTests {
         #expect(verdicts == [false, true])
         #expect(!stamps.areOutdated(now: limit - 1))
         #expect(stamps.areOutdated(now: limit))
-        // What comes then is what later segments are measured by.
+        // The next timestamp becomes the reference for later segments.
         _ = stamps.isRecent(999)
         stamps.noteAcceptable(at: SequenceNumber(0), now: limit)
         #expect(stamps.recent == 999)
         #expect(!stamps.areOutdated(now: limit + 1))
     }
 
-    @Test func `a guest whose clock is fast is heard after a long silence`() throws {
-        // A microsecond's clock comes half round in that time.
+    @Test func `a guest with a fast clock is accepted after a long idle time`() throws {
+        // A timestamp clock of one microsecond advances by half its range in that time.
         let peer = try peer(clock: 1_000)
         for _ in 0..<20 {
             peer.advance(by: 119 * StackUnderTest.second)
-            // Keepalive probes of the guest's lie outside of the window and do not tell its clock.
+            // The guest's keepalive probes lie outside of the window and do not update the stack's timestamp.
             peer.clock = peer.clock.map { $0 &+ 119_000_000 }
             peer.send(.ack, seq: 100, ack: 1)
         }
         net.frames = []
         net.effects = []
         peer.send(.ack, seq: 101, ack: 1, payload: [1])
-        peer.expectHostTakes([1])
+        peer.expectHostAccepts([1])
     }
 
     // MARK: TIME-WAIT
@@ -296,7 +296,7 @@ struct TCPTimestampTests {
         peer.expect(.ack, ack: 102)
         #expect(peer.state == .timeWait)
         net.effects = []
-        // The number alone does not tell a new connection's SYN from the old one's segments.
+        // The sequence number alone cannot distinguish a new connection's SYN from an old segment.
         peer.clock = clock
         peer.send(.syn, seq: 90)
         if restarts {
@@ -314,7 +314,8 @@ struct TCPTimestampTests {
         peer.hostSends([1])
         peer.expect(.ack, seq: 1, length: 1)
         let first = peer.echo
-        // Sent again after a second, and acknowledged after three: which of the two, only the timestamp tells.
+        // Retransmitted after one second, acknowledged after three: only the timestamp shows which transmission was
+        // acknowledged.
         peer.advance(by: 3 * StackUnderTest.second)
         net.frames = []
         peer.send(.ack, seq: 101, ack: 2, echoing: first)

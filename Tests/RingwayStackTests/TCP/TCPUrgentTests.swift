@@ -3,7 +3,7 @@ import RingwayStorage
 import RingwayWire
 import Testing
 
-/// RFC 6093: the urgent byte is the one before where the pointer points, and stays where it is in the stream.
+/// RFC 6093: the urgent byte is the one before the urgent pointer, and stays in its place in the stream.
 @Suite("Urgent data")
 struct TCPUrgentTests {
     let net: StackUnderTest
@@ -14,7 +14,7 @@ struct TCPUrgentTests {
         peer = try TCPPeer.established(net)
     }
 
-    /// The next send: how many bytes at the most, and whether the last is urgent.
+    /// The next send must have at most `length` bytes, the last of them urgent or not.
     private func expectSend(_ length: UInt32, urgent: Bool, sourceLocation: SourceLocation = #_sourceLocation) {
         guard let effect = net.expectEffect(.sendStream, sourceLocation: sourceLocation) else { return }
         #expect(effect.limit == length, sourceLocation: sourceLocation)
@@ -24,14 +24,14 @@ struct TCPUrgentTests {
     @Test func `what comes before the urgent byte goes first, then it alone, then the rest`() {
         peer.send([.ack, .urg], seq: 101, ack: 1, payload: TCPPeer.pattern(10), urgentPointer: 4)
         expectSend(3, urgent: false)
-        peer.hostTakes(2)
+        peer.hostAccepts(2)
         expectSend(1, urgent: false)
-        peer.hostTakes(1)
+        peer.hostAccepts(1)
         expectSend(1, urgent: true)
-        peer.hostTakes(1)
+        peer.hostAccepts(1)
         expectSend(0, urgent: false)
-        #expect(peer.parked == TCPPeer.pattern(6, from: 4))
-        peer.hostTakes(6)
+        #expect(peer.unsent == TCPPeer.pattern(6, from: 4))
+        peer.hostAccepts(6)
         peer.send(.ack, seq: 111, ack: 1, payload: [1])
         expectSend(0, urgent: false)
     }
@@ -39,19 +39,19 @@ struct TCPUrgentTests {
     @Test func `an urgent byte alone is sent alone`() {
         peer.send([.ack, .urg, .psh], seq: 101, ack: 1, payload: [7], urgentPointer: 1)
         expectSend(1, urgent: true)
-        peer.hostTakes(1)
+        peer.hostAccepts(1)
         net.expectNoEffect()
         peer.send([.ack, .fin], seq: 102, ack: 1)
         net.expectEffect(.shutdownStream)
     }
 
-    @Test func `a pointer to what is yet to come is kept until it has`() {
+    @Test func `a pointer to data not yet received is kept`() {
         peer.send([.ack, .urg], seq: 101, ack: 1, payload: TCPPeer.pattern(10), urgentPointer: 15)
         expectSend(0, urgent: false)
-        peer.hostTakes(10)
+        peer.hostAccepts(10)
         peer.send([.ack, .urg], seq: 111, ack: 1, payload: TCPPeer.pattern(10, from: 10), urgentPointer: 5)
         expectSend(4, urgent: false)
-        peer.hostTakes(4)
+        peer.hostAccepts(4)
         expectSend(1, urgent: true)
     }
 
@@ -60,14 +60,14 @@ struct TCPUrgentTests {
         expectSend(0, urgent: false)
         peer.send([.ack, .urg], seq: 106, ack: 1, payload: [1], urgentPointer: 1)
         peer.send([.ack, .urg], seq: 107, ack: 1, payload: [2], urgentPointer: 1)
-        peer.hostTakes(5)
+        peer.hostAccepts(5)
         expectSend(1, urgent: false)
-        peer.hostTakes(1)
+        peer.hostAccepts(1)
         expectSend(1, urgent: true)
     }
 
     @Test(arguments: [0, 65_535] as [UInt16])
-    func `pointers that say nothing mark nothing`(_ pointer: UInt16) {
+    func `pointers outside of new data mark no byte`(_ pointer: UInt16) {
         peer.send([.ack, .urg], seq: 101, ack: 1, payload: TCPPeer.pattern(10), urgentPointer: pointer)
         expectSend(0, urgent: false)
     }
@@ -75,7 +75,7 @@ struct TCPUrgentTests {
     @Test func `old news is no news`() {
         peer.send(.ack, seq: 101, ack: 1, payload: TCPPeer.pattern(10))
         expectSend(0, urgent: false)
-        peer.hostTakes(10)
+        peer.hostAccepts(10)
         peer.send([.ack, .urg], seq: 101, ack: 1, payload: TCPPeer.pattern(11), urgentPointer: 5)
         expectSend(0, urgent: false)
     }

@@ -3,8 +3,8 @@ import RingwayStorage
 import RingwayWire
 import Testing
 
-/// How a connection is to travel: hops, class and source port of the guest's packets.
-@Suite("The way of a connection")
+/// The properties of the guest's packets that a host connection takes over: hop limit, traffic class and source port.
+@Suite("Hop limit, traffic class and source port of a connection")
 struct TCPWayTests {
     let net: StackUnderTest
     let peer: TCPPeer
@@ -26,7 +26,7 @@ struct TCPWayTests {
         #expect(net.effects.first?.sourcePort == 40_000)
     }
 
-    @Test func `a class that changes on the way is told once`() throws {
+    @Test func `a traffic class that changes is passed on once`() throws {
         let peer = try TCPPeer.established(net)
         peer.trafficClass = 0x01
         peer.send(.ack, seq: 101, ack: 1, payload: [1])
@@ -35,7 +35,7 @@ struct TCPWayTests {
         peer.send(.ack, seq: 102, ack: 1, payload: [2])
         #expect(net.expectEffect(.classifyStream)?.trafficClass == 0x48)
         peer.send(.ack, seq: 103, ack: 1, payload: [3])
-        // An acknowledgement says nothing of the data's class.
+        // An acknowledgement's traffic class is not that of the data.
         peer.trafficClass = 0
         peer.send(.ack, seq: 104, ack: 1)
         net.expectNoEffect()
@@ -50,7 +50,7 @@ struct TCPWayTests {
     // MARK: Hops
 
     @Test(arguments: ["198.51.100.7:80", "[2001:db8::7]:80"])
-    func `a SYN that has one hop left ends at the gateway, which says so`(_ remote: String) throws {
+    func `a SYN with one hop left ends at the gateway with an ICMP error`(_ remote: String) throws {
         let peer = try TCPPeer(net, to: remote)
         peer.hopLimit = 1
         peer.send(.syn, seq: 100)
@@ -72,7 +72,7 @@ struct TCPWayTests {
         #expect(net.expectEffect(.connectStream)?.hopLimit == 1)
     }
 
-    @Test func `what a router on the way said, the guest hears from that router`() throws {
+    @Test func `a router's error reaches the guest with that router's address`() throws {
         peer.hopLimit = 3
         peer.send(.syn, seq: 100)
         peer.expectConnect()

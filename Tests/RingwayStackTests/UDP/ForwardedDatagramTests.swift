@@ -41,7 +41,7 @@ struct ForwardedDatagramTests {
         peer.expectSent([3], to: "127.0.0.1:4000", .sendForwardedDatagram)
     }
 
-    @Test func `the same port of the guest speaks to others through a mapping of its own`() throws {
+    @Test func `the same port of the guest has its own mapping for other destinations`() throws {
         try clientSends([1], from: "203.0.113.5:4000")
         try peer.send([3], to: "203.0.113.6:4000")
         peer.expectSent([3], to: "203.0.113.6:4000")
@@ -76,7 +76,7 @@ struct ForwardedDatagramTests {
         peer.expectSent([3], to: "203.0.113.5:4000")
     }
 
-    @Test func `clients are answered whatever the policy says of their addresses`() throws {
+    @Test func `clients are answered even if the policy denies their addresses`() throws {
         net.stack.policy.deny = [try #require(CIDRBlock("203.0.113.0/24"))]
         net.stack.policy.hostLoopback = false
         net.stack.policy.udpFiltering = .addressAndPort
@@ -85,7 +85,7 @@ struct ForwardedDatagramTests {
             #expect(peer.received()?.source == shown)
             try peer.send([3], to: "\(shown):4000")
             peer.expectSent([3], to: client, .sendForwardedDatagram)
-            // To its other ports the guest may not send.
+            // The guest may not send to the peer's other ports.
             try peer.send([3], to: "\(shown):4001")
             net.expectNoEffect()
             net.frames = []
@@ -109,7 +109,7 @@ struct ForwardedDatagramTests {
         try clientSends([2], from: "203.0.113.5:4000")
         #expect(peer.received() == UDPPeer.Received(source: "203.0.113.5", port: 4_000, payload: [2]))
         #expect(net.counters.read(.udpMappings) == 1)
-        // To another peer as well, and from another port not.
+        // It may send to another peer, but not from another port.
         try peer.send([3], to: "203.0.113.6:4000")
         peer.expectSent([3], to: "203.0.113.6:4000", .sendForwardedDatagram)
         let other = UDPPeer(net, port: 7_001)

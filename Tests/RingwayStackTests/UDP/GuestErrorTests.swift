@@ -4,7 +4,7 @@ import Testing
 
 @testable import RingwayStack
 
-/// What the guest says by ICMP about datagrams that it was sent.
+/// ICMP errors of the guest about datagrams that it received.
 @Suite("ICMP errors from the guest about datagrams")
 struct GuestErrorTests {
     let net: StackUnderTest
@@ -53,7 +53,7 @@ struct GuestErrorTests {
     @Test func `a mapping whose socket is closed in the guest ends`() throws {
         try peer.send([1], to: "8.8.8.8:123")
         peer.expectSent([1], to: "8.8.8.8:123")
-        // From anyone else: the guest's socket may be connected.
+        // From any other address: the guest's socket may be connected.
         try peer.returnDatagram(from: "9.9.9.9:123", code: 3)
         net.expectNoEffect()
         try peer.returnDatagram(from: "8.8.8.8:123", code: 3)
@@ -72,10 +72,10 @@ struct GuestErrorTests {
         try peer.hostSends(payload, from: "8.8.8.8:123", to: mapping)
         #expect(net.frames.count == 2)
         #expect(net.frames.allSatisfy { $0.count <= 12 + 14 + 1_000 })
-        // The bit that would have the router drop them is off.
+        // The don't-fragment flag is clear.
         #expect(net.frames.allSatisfy { $0[12 + 14 + 6] & 0x40 == 0 })
         net.frames = []
-        // What fits goes out whole, and must not be cut.
+        // A datagram that fits is sent whole and must not be fragmented.
         try peer.hostSends([UInt8](repeating: 9, count: 972), from: "8.8.8.8:123", to: mapping)
         #expect(net.frames.count == 1)
         net.frames = []

@@ -3,7 +3,7 @@ import RingwayStorage
 import RingwayWire
 import Testing
 
-/// Whose datagrams come in by a mapping (RFC 4787 §5).
+/// The senders whose datagrams a mapping accepts (RFC 4787 §5).
 @Suite("Filtering of datagrams")
 struct UDPFilteringTests {
     private func bed(
@@ -30,7 +30,7 @@ struct UDPFilteringTests {
         (UDPFiltering.endpointIndependent, true, true, true), (.address, true, true, false),
         (.addressAndPort, true, false, false),
     ])
-    func `each filter lets in whom it says`(
+    func `each filter admits its senders`(
         _ filtering: UDPFiltering, _ own: Bool, _ otherPort: Bool, _ otherAddress: Bool
     ) throws {
         let (net, peer) = try bed(filtering)
@@ -45,7 +45,7 @@ struct UDPFilteringTests {
     }
 
     @Test(arguments: UDPFiltering.allCases)
-    func `everyone whom the guest has sent to may answer, by one mapping`(_ filtering: UDPFiltering) throws {
+    func `every destination of the guest may answer, by one mapping`(_ filtering: UDPFiltering) throws {
         let (net, peer) = try bed(filtering)
         var mapping: Handle?
         for host in 1...10 {
@@ -55,7 +55,7 @@ struct UDPFilteringTests {
         for host in 1...10 { #expect(try passes("203.0.113.\(host):9", to: mapping, peer)) }
         #expect(net.counters.read(.udpMappings) == 1)
         #expect(try passes("203.0.113.11:9", to: mapping, peer) == (filtering == .endpointIndependent))
-        // What is remembered ends with the mapping.
+        // The permitted senders are forgotten with the mapping.
         peer.advance(seconds: 181)
         net.expectEffect(.closeDatagram)
         net.expectNothingHeld()
@@ -81,7 +81,7 @@ struct UDPFilteringTests {
         #expect(net.counters.read(.udpPeersEvicted) == 26)
     }
 
-    @Test func `who has not been sent to prolongs no mapping and answers none`() throws {
+    @Test func `a sender that the guest has not sent to does not refresh a mapping`() throws {
         let (net, peer) = try bed()
         try peer.send([1], to: "8.8.8.8:123")
         let mapping = peer.expectSent([1], to: "8.8.8.8:123")
@@ -133,7 +133,7 @@ struct UDPFilteringTests {
 
     // MARK: Policy
 
-    @Test func `whom the policy refuses is not heard, whatever the filter`() throws {
+    @Test func `datagrams of a denied sender are dropped, whatever the filter`() throws {
         let (net, peer) = try bed(.endpointIndependent, deny: ["10.9.9.66/32"])
         try peer.send([1], to: "8.8.8.8:123")
         let mapping = peer.expectSent([1], to: "8.8.8.8:123")
@@ -150,7 +150,7 @@ struct UDPFilteringTests {
         #expect(try !passes("8.8.8.8:123", to: mapping, peer))
     }
 
-    @Test func `the host's loopback is not heard where the guest is kept from it`() throws {
+    @Test func `datagrams of the host's loopback are dropped where the guest is denied it`() throws {
         let (_, open) = try bed(.endpointIndependent)
         try open.send([1], to: "8.8.8.8:123")
         #expect(try passes("127.0.0.1:7777", to: open.expectSent([1], to: "8.8.8.8:123"), open))

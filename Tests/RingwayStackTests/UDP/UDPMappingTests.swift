@@ -35,7 +35,7 @@ struct UDPMappingTests {
         peer.expectSent([1], to: "8.8.8.8:123")
     }
 
-    @Test func `a datagram that must not be cut says so, and one that may be does not`() throws {
+    @Test func `the don't-fragment flag of a datagram is preserved`() throws {
         try peer.send([1], to: "8.8.8.8:123", dontFragment: true)
         #expect(net.effects.first?.dontFragment == true)
         peer.expectSent([1], to: "8.8.8.8:123")
@@ -170,7 +170,7 @@ struct UDPMappingTests {
             mappings.append(peer.expectSent([1], to: "8.8.8.8:123"))
             peer.advance(seconds: 1)
         }
-        // The first speaks again, so the second is the oldest.
+        // The first mapping sends again, so the second is the oldest.
         try peers[0].send([1], to: "8.8.8.8:123")
         peers[0].expectSent([1], to: "8.8.8.8:123")
         try peers[16].send([1], to: "8.8.8.8:123")
@@ -197,7 +197,7 @@ struct UDPMappingTests {
             let mapping = peers[next].expectSent([1], to: "8.8.8.8:123")
             try peers[next].hostSends([2], from: "8.8.8.8:123", to: mapping)
         }
-        // Now all have had an answer, and the one idle for longest goes.
+        // Now all have had a reply, and the one idle for longest is evicted.
         try UDPPeer(net, port: 7_000).send([1], to: "8.8.8.8:123")
         #expect(net.expectEffect(.closeDatagram)?.handle.slot == mappings[0]?.slot)
     }

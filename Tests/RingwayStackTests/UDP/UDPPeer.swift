@@ -47,7 +47,7 @@ final class UDPPeer {
         net.receive(frame)
     }
 
-    /// The stack must ask for a datagram to be sent; answers the mapping's name.
+    /// The stack must request to send a datagram; returns the mapping's handle.
     @discardableResult
     func expectSent(
         _ payload: [UInt8], to target: String, _ kind: Effect.Kind = .sendDatagram,
@@ -60,7 +60,7 @@ final class UDPPeer {
         return effect.handle
     }
 
-    /// A datagram comes from the host for a mapping.
+    /// The host's socket returns a datagram for a mapping.
     func hostSends(_ payload: [UInt8], from sender: String, to mapping: Handle?, segmentSize: Int = 0) throws {
         let source = try #require(TransportAddress(sender))
         let handle = try #require(mapping)
@@ -87,9 +87,9 @@ final class UDPPeer {
         }
     }
 
-    /// The guest says by ICMP that a datagram from `sender` to this port went no further.
+    /// The guest reports by ICMP that it did not deliver a datagram from `sender` to this port.
     ///
-    /// - Parameter parameter: the MTU where the message is about size.
+    /// ⏎- Parameter parameter: the MTU, if the error is about size.
     func returnDatagram(from sender: String, type: UInt8 = 3, code: UInt8, parameter: UInt32 = 0) throws {
         let remote = try #require(TransportAddress(sender))
         var message = [UInt8](repeating: 0, count: 8 + 20 + 8)

@@ -7,7 +7,7 @@ ENTRY = re.compile(r" {1,4}(\S+(?: \S+)*)(?: {2,}(\S.*))?")
 
 
 def sections(text):
-    """[(heading, lines)], where the first heading is "": what stands before any other."""
+    """[(heading, lines)], where the first heading is "": the text before the first section."""
     found = [("", [])]
     for line in text.splitlines():
         if HEADING.fullmatch(line.rstrip(": ")) and not line.startswith(" "):

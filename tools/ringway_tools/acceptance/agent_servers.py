@@ -71,7 +71,7 @@ class Scene:
              "--request-socket", ""], self.guest, until="connected")
 
     def places(self):
-        """Words for curl that lead to each of the servers, and where it puts what it is sent."""
+        """Arguments of curl for each of the servers, and the file of an upload."""
         return {
             "loopback": ([f"http://127.0.0.1:{LOOPBACK}"], self.webs[0]),
             "namespace": ([f"http://127.0.0.1:{NAMESPACE}"], self.webs[1]),

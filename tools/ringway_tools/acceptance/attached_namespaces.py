@@ -1,4 +1,4 @@
-"""Namespaces that others have made, with Ringway attached: what a user sees and does there."""
+"""Namespaces of other programs, with Ringway attached."""
 
 import json
 import os
@@ -34,7 +34,7 @@ class Kind:
         return self.bed.run(self.inside(arguments), self.bed.host, seconds=seconds)
 
     def end(self):
-        """Ends what the bed does not know of."""
+        """Ends programs that the bed has not started."""
 
     def sockets(self):
         """The kernel's tables of the namespace's TCP sockets."""

@@ -32,7 +32,7 @@ SUITES = {
         TapSuite(), AgentSuite(), AttachSuite(), DockerSuite(), PackageSuite(), VMSuite(), PublishedPortsSuite(),
         LimitsSuite()]
 }
-# What runs when no suite is named, and whether it knows --quick.
+# The suites that run by default, and whether they have --quick.
 ALL = [
     (["tap"], True), (["agent"], True), (["attach"], False), (["docker"], True), (["docker", "--proxy"], True),
     (["package"], False), (["vm"], True), (["published-ports"], False), (["limits"], False),

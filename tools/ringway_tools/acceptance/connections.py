@@ -22,7 +22,7 @@ def require_all(report):
 
 
 def run_flows(runner, arguments, seconds=120):
-    """Runs flows.py, whose report says more than its status."""
+    """Runs flows.py and reads its report."""
     text = runner([FLOWS, *arguments], seconds=seconds, check=False).strip()
     if not text:
         raise Failure(f"flows.py {arguments[0]} said nothing")
@@ -57,7 +57,7 @@ def require_nothing_left(guest, before, descriptors, count):
 
 
 def judged(guest, arguments, runner, count):
-    """Runs flows.py and looks for what it leaves behind."""
+    """Runs flows.py and checks for flows, leases and descriptors that remain."""
     before, descriptors = guest.statistics(), guest.descriptors()
     report = require_all(run_flows(runner, arguments, seconds=200))
     require_nothing_left(guest, before, descriptors, count)

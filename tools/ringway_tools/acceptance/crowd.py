@@ -10,7 +10,7 @@ from ringway_tools.paths import TOOLS
 from ringway_tools.testbed.bed import wait_until
 from ringway_tools.testbed.daemon import Daemon
 
-# Sends for as long as the client reads, and says how that ended.
+# Sends as long as the client reads, and prints the result.
 ENDLESS = """
 import socket
 listener = socket.create_server(("127.0.0.1", 8401))
@@ -49,7 +49,7 @@ class Crowd:
         self.daemon.__exit__(*details)
 
     def boot(self, name, script, *options):
-        """Starts a machine that runs a shell script; it says its address first."""
+        """Starts a machine that runs a shell script; the script prints its address first."""
         return self.bed.start(
             [TOOLS / "vm", "--name", name, "--link", f"qemu:{self.path}", "--memory", 1024, "--time", 150,
              "--program", "curl", "--pid-file", self.bed.directory / f"{name}.pid", *options, "--", "sh", "-c",
@@ -79,7 +79,7 @@ class Crowd:
 
 
 def killed(bed, ringway, mebibytes):
-    """One of three machines is killed in mid-transfer: the others do not notice, and it comes back to its lease."""
+    """One of three machines is killed in a transfer: the others are not affected, and it gets the same lease again."""
     web = WebServer(bed, mebibytes * MEBIBYTE)
     server = bed.start(["python3", "-c", ENDLESS], bed.host, until="listening")
     download = "curl -sS http://host.ringway.internal:8080/big | sha256sum"

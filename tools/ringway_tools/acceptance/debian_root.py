@@ -136,7 +136,7 @@ class Root:
             found |= {os.path.normpath(f"/{inner}/{name}") for name in [*names, *files]}
         for file in ("passwd", "group"):
             found |= {f"{file}: {line.split(':')[0]}" for line in (self.path / "etc" / file).read_text().splitlines()}
-        # Copies that useradd(8) makes of what it changes.
+        # Backup files of useradd(8).
         return {name for name in found if not (name.startswith("/etc/") and name.endswith("-"))}
 
     def close(self):

@@ -1,4 +1,4 @@
-"""Guests that come together to a daemon that has little: those for whom there is room work, the others are refused."""
+"""Guests that connect at once to a daemon with few resources: those that fit work, the others are refused."""
 
 import re
 import time
@@ -17,7 +17,7 @@ GIBIBYTE = 1 << 30
 TIMEOUT, TIMEOUT_IN_MACHINE = 10, 60
 MACHINE_MEMORY = 1_024
 
-# What the daemon says of a guest for which there is no room.
+# The daemon's message for a guest without room.
 REASON = re.compile(r"too (?:few|little) .* left for one more guest.*")
 RESULT = re.compile(r"joined (\d+) refused (\d+) silent (\d+) answered (\d+)")
 
@@ -37,7 +37,7 @@ def compiled(bed):
 
 
 def verdict(text, least):
-    """What the guests' line comes to, once all of it is as it must be."""
+    """The verdict on the guests' line, if every value in it is correct."""
     found = RESULT.search(text)
     if not found:
         raise Failure(f"the guests said: {text.strip()[-300:]}")
@@ -53,7 +53,7 @@ def verdict(text, least):
 
 
 def reason_in(text, line, refused):
-    """What the daemon says of those that it refused, in brackets."""
+    """The daemon's messages for refused guests, in brackets."""
     if not refused:
         return ""
     found = REASON.search(text)

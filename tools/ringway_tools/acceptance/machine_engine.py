@@ -19,7 +19,7 @@ MODULES = [
     "xt_addrtype", "xt_MASQUERADE", "xt_nat", "xt_tcpudp",
 ]
 
-# Where iptables keeps what understands the parts of a rule.
+# The directory of iptables' extensions.
 EXTENSIONS = "/usr/lib/x86_64-linux-gnu/xtables"
 
 PORT = 18080

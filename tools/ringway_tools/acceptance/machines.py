@@ -88,7 +88,7 @@ HOST_PROGRAMS = ["nginx", "dnsmasq"]
 
 
 class Judge:
-    """Boots one guest for each way and takes its verdicts over into the report."""
+    """Boots one guest for each link and copies its verdicts into the report."""
 
     def __init__(self, report, ringway, agent, shards, quick, cases):
         self.report = report
@@ -141,7 +141,7 @@ class Judge:
 
 def take_verdicts(bed, report, name, way, memory, programs, files, command, cases):
     """Boots a machine, runs a command that judges cases in it, and takes its verdicts over into the report."""
-    # Every case must have a verdict by the end: a machine that dies gives none for the cases that were left.
+    # Every case must have a verdict: a machine that crashes has none for the remaining cases.
     missing = set(cases)
     arguments = [TOOLS / "vm", "--link", way.link, "--memory", memory, "--time", 280, *way.options]
     for program in programs:

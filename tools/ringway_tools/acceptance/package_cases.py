@@ -108,7 +108,7 @@ def manual(scene):
 
 
 def units(scene):
-    """systemd-analyze has nothing to say about them."""
+    """systemd-analyze reports no problem."""
     names = ["ringway-serve@default.service", "ringway-serve@default.socket", "ringway-agent.service"]
     for options in ([*names], ["--user", "/usr/lib/systemd/user/ringway-serve@.service"]):
         result = subprocess.run(
@@ -153,7 +153,7 @@ def guest(scene):
 
 
 def activation(scene):
-    """The socket unit starts the service when a guest comes."""
+    """The socket unit starts the service when a guest connects."""
     root = scene.root
     (root.path / "etc/ringway/lab.yaml").write_text("network: 10.9.0.0/24\n")
     root.run(["systemctl", "start", "ringway-serve@lab.socket"])

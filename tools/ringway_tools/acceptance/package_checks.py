@@ -112,7 +112,7 @@ def image(bed, packages):
 
 
 def by_hand(binaries, directory):
-    """tools/install into a folder, and what is left of it afterwards."""
+    """tools/install into a folder, and the files that remain after --uninstall."""
     environment = {"DESTDIR": str(directory), "PREFIX": "/usr/local"}
     command([TOOLS / "install", "--binaries", binaries], **environment)
     installed = [path for path in directory.rglob("*") if path.is_file()]

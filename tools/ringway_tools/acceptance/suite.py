@@ -1,4 +1,4 @@
-"""What the suites of tools/acceptance have in common: options, checks, the report and the exit status."""
+"""The common part of the suites of tools/acceptance: options, checks, the report and the exit status."""
 
 import sys
 
@@ -13,14 +13,14 @@ exit status
 
 
 class Suite:
-    """One suite. A subclass says what it needs, adds its options, and judges its cases into a report."""
+    """One suite. A subclass has its requirements, adds its options, and reports the verdicts of its cases."""
 
     name = ""
     # A line for `tools/acceptance --list`; the description and the epilog of --help.
     summary = ""
     description = ""
     epilog = ""
-    # The page of --write: its title, its file, the column beside the case, and what shares the processors.
+    # The page of --write: its title, its file, the column beside the case, and the programs that share the processors.
     title = ""
     page = None
     setting = ""
@@ -30,7 +30,7 @@ class Suite:
     needs_root = True
     # Whether --ringway names a binary to judge.
     needs_binary = True
-    # What the positional arguments choose.
+    # The meaning of the positional arguments.
     word = "case"
 
     @property

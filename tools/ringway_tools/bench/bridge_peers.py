@@ -41,7 +41,7 @@ def child(program, name):
 
 
 class Ringway(ProgramPeer):
-    """With its default options, but for the number of shards when one is asked for."""
+    """With its default options, except the number of shards if one is given."""
 
     kind = OURS
     runs = True

@@ -16,7 +16,7 @@ def transfer(scene, link, server, client, address, port, flags, seconds):
                *flags]
     with scene.serve(["iperf3", "-s", "-1", "-p", port, "--forceflush"], server, "Server listening"):
         meter = Meter(link.processes)
-        # It reports its own errors as JSON, with a status that says less.
+        # It reports its own errors as JSON; its status is not specific.
         text = scene.bed.run(command, client, seconds=seconds + 15, check=False)
         bridge, machine = meter.read()
     report = whole_report(text, "iperf3")

@@ -35,7 +35,7 @@ NEEDS = [
     "cc=gcc",
 ]
 
-# Where a run writes unless it is told to replace the committed tables.
+# The output directory, unless the committed tables are to be replaced.
 OUTPUT = ROOT / ".build/bench"
 
 COMMAND = Command("bench")
@@ -95,7 +95,7 @@ examples
 
 exit status
   0 when all targets that were measured are met, 3 when one is not, 1 when nothing could be measured, 2 for a command
-  line that makes no sense.
+  line that is invalid.
 """
 
 
@@ -176,7 +176,7 @@ def commit():
 
 
 def add_earlier(directory, run, results, wanted):
-    """Takes over what an earlier run found of other measures, if the two may stand in one report."""
+    """Copies other measures from an earlier run, if both runs are comparable."""
     try:
         earlier = json.loads((directory / "bench.json").read_text())
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""UDP: what arrives of datagrams sent as fast as they go, one by one and in pieces as QUIC sends them."""
+"""UDP: the delivery rate of datagrams sent at full speed, one by one and by UDP_SEGMENT as QUIC sends them."""
 
 import time
 
@@ -34,7 +34,7 @@ def upward(size, segments):
 
 
 def downward(size, segments):
-    """As a download is: the guest asks, the host sends to where the question came from."""
+    """Like a download: the guest sends a request, the host sends datagrams to the request's source."""
     def sample(scene, link, seconds):
         merges = 1 if segments > 1 else 0
         with scene.serve([scene.datagrams, "answer", link.host, ANSWER_PORT, size, seconds, segments, 0]) as sender:

@@ -14,7 +14,7 @@ class Kernel(Peer):
 
 
 class Loopback(Kernel):
-    """Client and server in one namespace: what the servers and clients can do at all."""
+    """Client and server in one namespace: the upper bound of the programs themselves."""
 
     resolves = False
 

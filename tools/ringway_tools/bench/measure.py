@@ -29,7 +29,7 @@ class Case:
     needs_link: bool = True
     rounds: int | None = None
     rounds_quick: int | None = None
-    # Says of a peer why it is left out, or nothing.
+    # The reason to omit a peer, or nothing.
     absence: typing.Callable = lambda peer: None
 
 

@@ -1,4 +1,4 @@
-"""What the sides of the comparison have in common. registry.py lists them."""
+"""The common part of the sides of the comparison. registry.py lists them."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ class Link:
         self.host = host
         self.resolver = resolver
         self.programs = list(programs)
-        # (namespace, name) of what has to go before its address can be given again.
+        # (namespace, name) of the interface to delete before its address can be used again.
         self.interfaces = list(interfaces)
         self.others = list(others)
         self.descriptors_per_flow = 1
@@ -55,7 +55,7 @@ class Peer:
     kind = USER
     # Whether it can run a command in a namespace of its own, publish a port, answer DNS.
     runs, publishes, resolves = False, True, True
-    # How many a flow takes of the bridge's process.
+    # Descriptors of the bridge's process for each flow.
     descriptors_per_flow = 1
 
     def __init__(self, name, title, mtu=1500):

@@ -1,4 +1,4 @@
-"""Samples as they come in, and what is computed from them."""
+"""Samples, and the values computed from them."""
 
 import statistics
 
@@ -21,7 +21,7 @@ class Results:
         return any(key[0] == measure for key in (*self.samples, *self.failures))
 
     def restore(self, report, replaced):
-        """Takes over what a report holds, but for the measures that are replaced."""
+        """Copies a report's measures, except for those that are replaced."""
         for row in report["results"]:
             if row["measure"] not in replaced:
                 self.samples[row["measure"], row["case"], row["metric"], row["peer"]] = row["samples"]

@@ -1,4 +1,4 @@
-"""How long a command takes that only has to be given a network: `run -- true`, by an ordinary user."""
+"""The duration of `run -- true` by an ordinary user."""
 
 import shutil
 

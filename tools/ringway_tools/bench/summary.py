@@ -1,4 +1,4 @@
-"""The results in one short table: what README shows."""
+"""The results in one short table, for README."""
 
 from ringway_tools.bench.results import Results
 

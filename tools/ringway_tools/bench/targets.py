@@ -14,7 +14,7 @@ class Target:
 
 
 class Judge:
-    """Compares medians. `bound` is what Ringway's value divided by the other's has to reach, or must not exceed."""
+    """Compares medians. `bound` is the least, or the largest, ratio of Ringway's value to the other's."""
 
     def __init__(self, results, names):
         self.results = results

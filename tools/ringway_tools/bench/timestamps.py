@@ -71,7 +71,7 @@ def compare(arguments):
                 for name, measure in measures(guest, program, arguments.seconds):
                     if arguments.only not in name:
                         continue
-                    # The side that goes first is not always the same.
+                    # The order of the sides alternates.
                     for side in ([0, 1], [1, 0])[number % 2]:
                         guest.setting("net.ipv4.tcp_timestamps", str(side))
                         for unit, value in measure().items():

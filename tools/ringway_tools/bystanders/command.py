@@ -29,7 +29,7 @@ environment
   RINGWAY  the binary to judge, as --ringway
 
 exit status
-  0 when the goal holds for every row, 1 when it does not for one, 2 for a command line that makes no sense.
+  0 when the goal holds for every row, 1 when it does not for one, 2 for a command line that is invalid.
 """
 
 

@@ -32,7 +32,7 @@ def after(seconds):
 
 
 class FlowTaker:
-    """Opens connections to the host's servers, keeps those that stand, and goes on asking for more."""
+    """Opens connections to the host's servers, keeps the established ones, and opens more."""
 
     WINDOW = 256
     TIMEOUT = 0.5
@@ -176,7 +176,7 @@ def guests(places):
 
 
 def silent(places):
-    """200 connections to the socket for guests that say nothing, renewed where they were closed (finding 18)."""
+    """200 silent connections to the socket for guests, opened again after they were closed (finding 18)."""
     held = []
     announced = False
     while True:

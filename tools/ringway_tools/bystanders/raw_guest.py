@@ -68,7 +68,7 @@ class RawGuest:
         raise Refused("no answer to ARP")
 
     def wait(self, until):
-        """Until there is something to read, or room to write what is pending."""
+        """Waits until bytes can be read, or pending bytes written."""
         poll = select.poll()
         poll.register(self.link, select.POLLIN | (select.POLLOUT if self.pending else 0))
         poll.poll(max(0, until - time.monotonic()) * 1_000)
@@ -142,7 +142,7 @@ class Flood:
         return int(min(BATCH, (time.monotonic() - self.start) * self.rate - sent))
 
     def write(self):
-        """Writes what the socket takes; false where the rate leaves nothing to write now."""
+        """Writes the bytes that the socket accepts; false if the rate permits none now."""
         room = self.allowance()
         if room <= 0:
             return False

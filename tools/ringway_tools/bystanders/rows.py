@@ -1,4 +1,4 @@
-"""The rows of the bystander table: the good guest's neighbour, and what is judged."""
+"""The rows of the bystander table: the good guest's neighbour, and the criteria."""
 
 import dataclasses
 

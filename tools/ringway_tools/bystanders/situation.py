@@ -136,7 +136,7 @@ class Situation:
             [*module("bystanders.attack"), *arguments], self.ground.outside, until="attacking")
 
     def neighbour_seconds(self):
-        # Of its own process alone: a sink is not what attacks.
+        # Of its own process only, without the sink.
         if not self.neighbour:
             return 0.0
         try:

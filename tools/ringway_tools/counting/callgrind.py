@@ -1,4 +1,4 @@
-"""Counts what a workload of Benchmarks costs, in instructions and allocations, by callgrind.
+"""Counts the instructions and allocations of a workload of Benchmarks, by callgrind.
 
 Hardware counters are absent in many virtual machines and count differently where they are present. Callgrind executes
 the program on a processor of its own making: it looks the same on every x86-64 host with AVX2, so the run-time
@@ -83,7 +83,7 @@ def compiler():
 
 
 def require():
-    """Installs what counting needs."""
+    """Installs callgrind."""
     needs = ["valgrind=valgrind", "strip=binutils", "pkg-config=pkg-config", "liburing.pc=liburing-dev"]
     if subprocess.run([TOOLS / "require", *needs]).returncode != 0:
         raise Failure("what counting needs is not there")

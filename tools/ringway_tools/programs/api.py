@@ -27,7 +27,7 @@ class Run:
         self.count = 0
 
     def ask(self, method, target, body, operation):
-        """Asks, and looks at the answer as the description wants it."""
+        """Sends a request, and checks the response against the description."""
         self.count += 1
         try:
             answer = ask(self.path, method, target, body)

@@ -47,7 +47,7 @@ class Machine:
         self.gateway = next(frame[6:12] for frame in self.frames() if frame[12:14] == b"\x08\x06")
 
     def frames(self):
-        """Frames for ever; what is not taken is there for the next caller."""
+        """Frames without end; frames that are not sent remain for the next caller."""
         while True:
             while len(self.rest) >= 4:
                 length = int.from_bytes(self.rest[:4], "big")

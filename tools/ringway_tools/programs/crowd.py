@@ -54,7 +54,7 @@ def main():
             if found and len(body) >= int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0]):
                 answers += 1
                 key.data[0] = b""
-                # Each asks again at its leisure: a crowd, not an attack.
+                # Each client pauses between requests: a crowd, not an attack.
                 key.fileobj.sendall(REQUEST)
     print(f"{answers} answers, {lost} lost")
     sys.exit(1 if lost or not answers else 0)

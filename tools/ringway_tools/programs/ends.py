@@ -138,7 +138,7 @@ def was_reset_while_full(first, second):
 
 
 def stops_reading(client, server):
-    """The writer comes to rest, and everything arrives once the reader goes on."""
+    """The writer blocks, and all bytes arrive once the reader continues."""
     client.setblocking(False)
     digest, sent = hashlib.sha256(), 0
     block = os.urandom(1 << 20)

@@ -126,7 +126,7 @@ class Server:
 
 
 class Flow:
-    """One client connection: what it has still to send and to receive."""
+    """One client connection, with the bytes still to send and to receive."""
 
     __slots__ = ("socket", "outgoing", "expected", "sent", "received", "stage")
 
@@ -140,7 +140,7 @@ class Flow:
 
 
 class Client:
-    """Drives connections through an echo server and counts what becomes of them."""
+    """Drives connections through an echo server and counts their results."""
 
     def __init__(self, host, ports, timeout):
         self.targets = itertools.cycle(self.resolve(host, ports))
@@ -175,7 +175,7 @@ class Client:
         self.poll.register(connection.fileno(), select.EPOLLOUT)
 
     def turn(self):
-        """Handles what is ready. False when nothing has moved for as long as the timeout."""
+        """Handles ready connections. False after a timeout without progress."""
         events = self.poll.poll(1)
         for descriptor, _ in events:
             flow = self.flows[descriptor]
@@ -207,7 +207,7 @@ class Client:
         elif flow.stage == "receiving":
             self.receive(descriptor, flow)
         else:
-            # A held connection has nothing to say: whatever comes is its end.
+            # A held connection is idle: any event is its end.
             self.fail(descriptor, flow, "lost while held" if not flow.socket.recv(1) else "stray data")
 
     def receive(self, descriptor, flow):

@@ -125,7 +125,7 @@ def main():
     if attack == "claim":
         claim(guest, sys.argv[7:])
     print("done", flush=True)
-    # The link stays, and nothing that comes by it is waited for.
+    # The link stays, and nothing received on it is awaited.
     for _ in guest.frames():
         pass
 

@@ -12,7 +12,7 @@ import time
 
 port, count, resets = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3].lower() == "true"
 clients = [socket.create_connection(("127.0.0.1", port), 5) for _ in range(count)]
-# Long enough for all of them to be accepted: it is what they leave behind that is looked at.
+# Long enough for all of them to be accepted: the test is about the state that remains.
 time.sleep(0.3)
 for client in clients:
     if resets:

@@ -1,4 +1,4 @@
-"""How long a program takes to notice that the far end of its connection has gone without a word.
+"""The time in which a program detects that the far end of its connection has stopped responding.
 
     silence.py serve PORT                    echoes on every connection; prints "listening"
     silence.py call HOST PORT HOW FILE       makes one and exchanges a few bytes; prints "ready", waits for FILE, and then

@@ -106,7 +106,7 @@ def request(target, change=0):
 
 
 def exchange(target, change=0):
-    """Whether the answer to a changed request comes before that to an ordinary one, and as whom the server sees us."""
+    """Whether a changed request is answered before an ordinary one, and our address as the server sees it."""
     changed = request(target, change) if change else None
     plain, came = request(target), False
     while True:

@@ -1,4 +1,4 @@
-"""A TFTP server (RFC 1350), which answers each request from a port of its own, as that asks.
+"""A TFTP server (RFC 1350), which answers each request from a new port, as the RFC requires.
 
     tftp.py ADDRESS PORT SIZE   serves a file of so many bytes by every name, and prints "listening"
 """

@@ -1,4 +1,4 @@
-"""Urgent data: one end sends "abc", an urgent "!" and "def", the other says what it gets.
+"""Urgent data: one end sends "abc", an urgent "!" and "def", the other prints the bytes that it receives.
 
     urgent.py serve PORT ROLE            takes one connection; prints "listening" before
     urgent.py call HOST PORT ROLE        makes one

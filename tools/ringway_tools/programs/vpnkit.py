@@ -108,7 +108,7 @@ def carry(source, target):
             target.send(frames)
     except OSError as error:
         print(error, file=sys.stderr)
-    # When one side is gone there is nothing to carry.
+    # Without one of the sides there is nothing to relay.
     os._exit(0)
 
 

@@ -61,7 +61,7 @@ examples
 
 exit status
   The command's; 0 without a command. 124 when the command has not ended in time; 125 when there is no guest, or it
-  ended before its command did (1 without a command); 2 for a command line that makes no sense.
+  ended before its command did (1 without a command); 2 for a command line that is invalid.
 """
 
 

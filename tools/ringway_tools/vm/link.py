@@ -33,7 +33,7 @@ class Link:
 
 
 def link(text, directory):
-    """The link of that name; what it needs of files lies in the directory."""
+    """The link of that name; its files are in the directory."""
     kind, _, rest = text.partition(":")
     if kind in ("user", "none") and not rest:
         return Link(("user", "")) if kind == "user" else Link()

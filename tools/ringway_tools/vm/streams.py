@@ -44,7 +44,7 @@ class Input(Stream):
             while data := os.read(self.source, BLOCK):
                 self.ours.sendall(data)
         except OSError:
-            # The guest is gone, or standard input is closed: nothing is left to report to.
+            # The guest has ended, or standard input is closed.
             pass
         try:
             # QEMU signals the end to the guest's reader. If this end were closed, bytes in flight would be dropped.
@@ -80,7 +80,7 @@ class Output(Stream):
             while data:
                 data = data[os.write(self.target, data):]
         except OSError:
-            # The reader of our output is gone; the guest may go on.
+            # The reader of our output has closed it; the guest may continue.
             self.target = None
 
     @property

@@ -23,7 +23,7 @@ struct Deadlines: BitwiseCopyable {
     /// entry.
     private(set) var wakeAt = Deadlines.never
     /// The time of the guest's last acceptable segment.
-    private(set) var heardAt: UInt64
+    private(set) var lastSegmentAt: UInt64
     /// The earliest time of the next challenge ACK.
     private var challengeAt: UInt64 = 0
     /// Consecutive retransmissions.
@@ -31,7 +31,7 @@ struct Deadlines: BitwiseCopyable {
     /// Keepalive probes since the guest's last segment.
     private(set) var keepaliveProbes: UInt8 = 0
 
-    init(now: UInt64) { heardAt = now }
+    init(now: UInt64) { lastSegmentAt = now }
 
     // MARK: The timer
 
@@ -67,14 +67,14 @@ struct Deadlines: BitwiseCopyable {
 
     /// An acceptable segment has arrived from the guest.
     @inline(__always)
-    mutating func heard(now: UInt64) {
-        heardAt = now
+    mutating func segmentReceived(now: UInt64) {
+        lastSegmentAt = now
         keepaliveProbes = 0
     }
 
     /// When the next keepalive probe is due (RFC 9293 §3.8.4).
     @inline(__always) var keepaliveAt: UInt64 {
-        heardAt &+ TCPBounds.keepaliveIdle &+ UInt64(keepaliveProbes) &* TCPBounds.keepaliveInterval
+        lastSegmentAt &+ TCPBounds.keepaliveIdle &+ UInt64(keepaliveProbes) &* TCPBounds.keepaliveInterval
     }
 
     /// Counts a keepalive probe; false if the limit of unanswered probes is reached.
@@ -96,11 +96,11 @@ struct Deadlines: BitwiseCopyable {
     /// The earliest deadline, or `never`.
     ///
     /// - Parameters:
-    ///   - lookAt: when the far end is to be inspected, or `never`.
+    ///   - queryAt: when the far end is to be inspected, or `never`.
     ///   - keepsAlive: the state is one in which a silent guest is probed.
     @inline(__always)
-    func earliest(lookAt: UInt64, keepsAlive: Bool) -> UInt64 {
-        var earliest = lookAt
+    func earliest(queryAt: UInt64, keepsAlive: Bool) -> UInt64 {
+        var earliest = queryAt
         switch timer {
         case .idle: break
         case .retransmit(let at), .probe(let at, _), .close(let at): earliest = min(earliest, at)

@@ -26,8 +26,8 @@ public struct PeerReport: BitwiseCopyable, Sendable {
         self.roundTrip = roundTrip
     }
 
-    /// The report of a far end that cannot fall silent.
-    public static var heard: PeerReport {
+    /// The report of a far end that always responds.
+    public static var responding: PeerReport {
         PeerReport(
             silence: 0, isDelivered: true, isUnderWay: false, isRepeating: false, timeout: 0, roundTrip: 0)
     }
@@ -57,7 +57,7 @@ public struct PeerWatch: BitwiseCopyable {
     /// The same for keepalive probes; the shortest interval of the guest's kernel is a second.
     public static var keepaliveTrust: UInt64 { 1_000_000_000 }
     /// The delay of the first query after the guest sent data that is withheld, unless the round trip is long.
-    static var firstLook: UInt64 { 1_000_000 }
+    static var firstQuery: UInt64 { 1_000_000 }
     /// The interval between queries of a connection that carries data.
     static var usualInterval: UInt64 { 500_000_000 }
     /// The longest interval between queries while a reply is awaited, or while the far end is silent.
@@ -84,73 +84,73 @@ public struct PeerWatch: BitwiseCopyable {
     }
 
     /// The time of the next query, monotonic nanoseconds, or `Deadlines.never`.
-    private(set) var lookAt = Deadlines.never
+    private(set) var queryAt = Deadlines.never
     /// Signs of the far end count from this time on.
     private(set) var since: UInt64 = 0
     private var interval: UInt64 = 0
     /// The time of the last sign of the far end.
-    var heardAt: UInt64
+    var lastSegmentAt: UInt64
     private var roundTrip: UInt64 = 0
     /// The acknowledgement number when the far end fell silent.
     var acknowledged = SequenceNumber(0)
 
-    init(now: UInt64) { heardAt = now }
+    init(now: UInt64) { lastSegmentAt = now }
 
     /// Whether data may be acknowledged that the far end has not acknowledged.
     @inline(__always)
-    func trusts(now: UInt64) -> Bool { now &- heardAt < Self.trust }
+    func trusts(now: UInt64) -> Bool { now &- lastSegmentAt < Self.trust }
 
-    @inline(__always) var isLooking: Bool { lookAt != Deadlines.never }
+    @inline(__always) var isQuerying: Bool { queryAt != Deadlines.never }
 
-    mutating func stopLooking() { lookAt = Deadlines.never }
+    mutating func stopQueries() { queryAt = Deadlines.never }
 
     /// Sets the time of the next query, independent of data sent meanwhile.
-    mutating func look(at time: UInt64) { lookAt = time }
+    mutating func scheduleQuery(at time: UInt64) { queryAt = time }
 
     /// Data was handed to the socket: schedules a query.
-    mutating func beginLooking(now: UInt64) {
+    mutating func beginQueries(now: UInt64) {
         since = now
         interval = Self.usualInterval
-        lookAt = now &+ interval
+        queryAt = now &+ interval
     }
 
     /// Data or a probe of the guest now waits for a sign of the far end.
     mutating func await(now: UInt64) {
         since = now
-        interval = max(Self.firstLook, min(roundTrip &+ roundTrip / 4, Self.longestInterval))
-        lookAt = now &+ interval
+        interval = max(Self.firstQuery, min(roundTrip &+ roundTrip / 4, Self.longestInterval))
+        queryAt = now &+ interval
     }
 
     /// The far end sent data without being probed.
-    mutating func hear(now: UInt64) { heardAt = now }
+    mutating func segmentReceived(now: UInt64) { lastSegmentAt = now }
 
-    /// Evaluates a query; the next one is due at `lookAt`.
+    /// Evaluates a query; the next one is due at `queryAt`.
     ///
     /// - Parameter isDrained: no data waits for the socket.
     mutating func judge(_ report: PeerReport, now: UInt64, isDrained: Bool) -> Verdict {
         take(report, now: now)
         if report.isDelivered, isDrained {
-            stopLooking()
+            stopQueries()
             return .delivered
         }
-        if heardAt > since {
-            beginLooking(now: now)
+        if lastSegmentAt > since {
+            beginQueries(now: now)
             return .alive
         }
         let elapsed = now &- since
         let limit = max(report.timeout, Self.earliest)
         if elapsed >= limit, report.isRepeating || (report.isUnderWay && limit < Self.latest) {
             interval = min(max(interval, Self.longestInterval / 2) &* 2, Self.longestSilentInterval)
-            lookAt = now &+ interval
+            queryAt = now &+ interval
             return .silent
         }
         // Data held back by a closed window is never acknowledged, and some paths are too long to wait for.
         if elapsed >= (report.isUnderWay ? Self.latest : Self.earliest) {
-            beginLooking(now: now)
+            beginQueries(now: now)
             return .undecided
         }
         interval = min(interval &* 2, Self.longestInterval)
-        lookAt = min(now &+ interval, max(now, since &+ limit) &+ Self.firstLook)
+        queryAt = min(now &+ interval, max(now, since &+ limit) &+ Self.firstQuery)
         return .unknown
     }
 
@@ -158,16 +158,16 @@ public struct PeerWatch: BitwiseCopyable {
     /// queries are pointless.
     mutating func judgeProbe(_ report: PeerReport, now: UInt64) -> Verdict {
         take(report, now: now)
-        stopLooking()
-        if now &- heardAt < Self.keepaliveTrust || heardAt > since { return .alive }
+        stopQueries()
+        if now &- lastSegmentAt < Self.keepaliveTrust || lastSegmentAt > since { return .alive }
         guard now &- since < Self.keepaliveLimit else { return .undecided }
         interval = min(interval &* 2, Self.longestInterval)
-        lookAt = now &+ interval
+        queryAt = now &+ interval
         return .unknown
     }
 
     private mutating func take(_ report: PeerReport, now: UInt64) {
         roundTrip = report.roundTrip
-        heardAt = max(heardAt, now &- min(report.silence, now))
+        lastSegmentAt = max(lastSegmentAt, now &- min(report.silence, now))
     }
 }

@@ -14,7 +14,7 @@ struct CongestionControlTests {
     // MARK: What all algorithms share (RFC 5681)
 
     @Test(arguments: CongestionAlgorithm.allCases)
-    func `slow start grows by what is acknowledged, up to the bound`(_ algorithm: CongestionAlgorithm) {
+    func `slow start grows by the acknowledged bytes, up to the bound`(_ algorithm: CongestionAlgorithm) {
         var control = CongestionControl(algorithm)
         let first = control.window
         acknowledge(&control, 3_000)
@@ -114,7 +114,7 @@ struct CongestionControlTests {
         #expect(cubic.window >= 70_000 + 1_000 * 1_000)
     }
 
-    @Test func `CUBIC lets a plateau go that it did not reach again`() {
+    @Test func `CUBIC abandons a plateau that it did not reach again`() {
         var cubic = Cubic()
         _ = cubic.threshold(afterLossAt: 100_000, flight: 100_000, segment: 1_000)
         #expect(cubic.plateau == 100)

@@ -6,9 +6,9 @@ import Testing
 struct DeadlinesTests {
     private static let second: UInt64 = 1_000_000_000
 
-    private func earliest(_ deadlines: Deadlines, lookAt: UInt64 = Deadlines.never, keepsAlive: Bool = false) -> UInt64
+    private func earliest(_ deadlines: Deadlines, queryAt: UInt64 = Deadlines.never, keepsAlive: Bool = false) -> UInt64
     {
-        deadlines.earliest(lookAt: lookAt, keepsAlive: keepsAlive)
+        deadlines.earliest(queryAt: queryAt, keepsAlive: keepsAlive)
     }
 
     @Test func `an idle connection has no deadline`() {
@@ -50,12 +50,12 @@ struct DeadlinesTests {
         var deadlines = Deadlines(now: 0)
         deadlines.retransmit(at: 200 * Self.second)
         #expect(earliest(deadlines, keepsAlive: true) == TCPBounds.keepaliveIdle)
-        #expect(earliest(deadlines, lookAt: Self.second, keepsAlive: true) == Self.second)
+        #expect(earliest(deadlines, queryAt: Self.second, keepsAlive: true) == Self.second)
         deadlines.retransmit(at: 3)
-        #expect(earliest(deadlines, lookAt: Self.second, keepsAlive: true) == 3)
+        #expect(earliest(deadlines, queryAt: Self.second, keepsAlive: true) == 3)
     }
 
-    @Test func `keepalive probes follow each other until the guest is heard, or taken for dead`() {
+    @Test func `keepalive probes continue until the guest responds, or is considered dead`() {
         var deadlines = Deadlines(now: 0)
         for probe in 1...TCPBounds.keepaliveLimit {
             let mayProbe = deadlines.countKeepaliveProbe()
@@ -65,7 +65,7 @@ struct DeadlinesTests {
         }
         let mayProbeOnceMore = deadlines.countKeepaliveProbe()
         #expect(!mayProbeOnceMore)
-        deadlines.heard(now: Self.second)
+        deadlines.segmentReceived(now: Self.second)
         #expect(deadlines.keepaliveAt == Self.second + TCPBounds.keepaliveIdle)
         let mayProbeAfterAnswer = deadlines.countKeepaliveProbe()
         #expect(mayProbeAfterAnswer)

@@ -60,7 +60,7 @@ struct LossRecoveryTests {
         #expect(recovery.lossEdge == at(3_000))
     }
 
-    @Test func `blocks that say nothing new, or lie outside of what is in flight, are no news`() {
+    @Test func `blocks without new data, or outside of the data in flight, are not counted`() {
         var recovery = LossRecovery()
         #expect(report(&recovery, [(2_000, 4_000)]))
         #expect(!report(&recovery, [(2_000, 4_000)]))
@@ -94,7 +94,7 @@ struct LossRecoveryTests {
         #expect(loss(&recovery, window: 0)?.allowed == 1_000)
     }
 
-    @Test func `further blocks extend what is taken to be lost`() throws {
+    @Test func `further blocks extend the range that is considered lost`() throws {
         var recovery = LossRecovery()
         _ = report(&recovery, [(1_000, 3_000)])
         #expect(duplicate(&recovery, usesSACK: true))

@@ -18,41 +18,41 @@ struct PeerWatchTests {
 
     private func looking() -> PeerWatch {
         var watch = PeerWatch(now: Self.start)
-        watch.beginLooking(now: Self.start)
+        watch.beginQueries(now: Self.start)
         return watch
     }
 
-    @Test func `a peer is trusted for a moment after it was heard`() {
+    @Test func `a peer is considered alive for a moment after its last segment`() {
         var watch = PeerWatch(now: Self.start)
         #expect(watch.trusts(now: Self.start + 4 * Self.millisecond))
         #expect(!watch.trusts(now: Self.start + 5 * Self.millisecond))
-        watch.hear(now: Self.start + 100 * Self.millisecond)
+        watch.segmentReceived(now: Self.start + 100 * Self.millisecond)
         #expect(watch.trusts(now: Self.start + 104 * Self.millisecond))
     }
 
     @Test func `nothing is looked at until there is something to look for`() {
         var watch = PeerWatch(now: Self.start)
-        #expect(!watch.isLooking)
-        watch.beginLooking(now: Self.start)
-        #expect(watch.isLooking && watch.lookAt == Self.start + 500 * Self.millisecond)
-        watch.stopLooking()
-        #expect(!watch.isLooking)
+        #expect(!watch.isQuerying)
+        watch.beginQueries(now: Self.start)
+        #expect(watch.isQuerying && watch.queryAt == Self.start + 500 * Self.millisecond)
+        watch.stopQueries()
+        #expect(!watch.isQuerying)
     }
 
-    @Test func `what is delivered and drained needs no more looks`() {
+    @Test func `delivered and drained data needs no more queries`() {
         var watch = looking()
         let now = Self.start + 500 * Self.millisecond
         #expect(watch.judge(report(silence: 0, isDelivered: true), now: now, isDrained: false) == .alive)
-        #expect(watch.isLooking)
+        #expect(watch.isQuerying)
         #expect(watch.judge(report(silence: 0, isDelivered: true), now: now, isDrained: true) == .delivered)
-        #expect(!watch.isLooking)
+        #expect(!watch.isQuerying)
     }
 
-    @Test func `a peer that was heard since is alive`() {
+    @Test func `a peer that has sent a segment since is alive`() {
         var watch = looking()
         let now = Self.start + 500 * Self.millisecond
         #expect(watch.judge(report(silence: 100), now: now, isDrained: true) == .alive)
-        #expect(watch.lookAt == now + 500 * Self.millisecond)
+        #expect(watch.queryAt == now + 500 * Self.millisecond)
     }
 
     @Test func `a peer that is sent to again and does not answer is silent`() {
@@ -61,25 +61,25 @@ struct PeerWatchTests {
         #expect(watch.judge(report(silence: 150, isRepeating: true), now: soon, isDrained: true) == .unknown)
         let late = Self.start + 600 * Self.millisecond
         #expect(watch.judge(report(silence: 600, isRepeating: true), now: late, isDrained: true) == .silent)
-        #expect(watch.isLooking, "it may come back")
+        #expect(watch.isQuerying, "it may come back")
     }
 
-    @Test func `a path that is too long to tell is not waited for`() {
+    @Test func `a path with too long a round trip is not waited for`() {
         var watch = looking()
         let now = Self.start + 5_000 * Self.millisecond
         let verdict = watch.judge(report(silence: 5_000, timeout: 6_000), now: now, isDrained: true)
         #expect(verdict == .undecided)
     }
 
-    @Test func `a keepalive probe is answered once the peer was heard, and not waited for without end`() {
+    @Test func `a keepalive probe is answered once the peer has responded, or after a bounded wait`() {
         var watch = PeerWatch(now: Self.start)
         let asked = Self.start + 60_000 * Self.millisecond
         watch.await(now: asked)
         let first = asked + 10 * Self.millisecond
         #expect(watch.judgeProbe(report(silence: 60_010), now: first) == .unknown)
-        #expect(watch.isLooking)
+        #expect(watch.isQuerying)
         #expect(watch.judgeProbe(report(silence: 1), now: first + Self.millisecond) == .alive)
-        #expect(!watch.isLooking)
+        #expect(!watch.isQuerying)
         var other = PeerWatch(now: Self.start)
         other.await(now: asked)
         let last = asked + 5_000 * Self.millisecond

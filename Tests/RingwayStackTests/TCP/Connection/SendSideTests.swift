@@ -73,7 +73,7 @@ struct SendSideTests {
         #expect(update(&send, sequence: 100, acknowledgement: 0, window: 10) == true)
     }
 
-    @Test func `what is in flight takes from the window`() {
+    @Test func `data in flight reduces the usable window`() {
         var send = opened()
         send.nxt = at(700)
         _ = update(&send, sequence: 100, acknowledgement: 0, window: 1_000)
