@@ -30,7 +30,7 @@ extension VirtualNetwork {
         }
     }
 
-    /// Deregisters them.
+    /// Stops following the host's addresses.
     func unwatchHostAddresses(_ table: LocalAddressTable) {
         // The table's descriptor is closed after this closure.
         loop.post { [weak self] in self?.loop.unwatch(table.descriptor) }

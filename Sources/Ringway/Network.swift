@@ -17,7 +17,7 @@ extension VirtualNetwork {
         /// DNS servers; empty to follow `resolvConfPath`.
         public var nameServers: [TransportAddress] = []
         public var resolvConfPath = "/etc/resolv.conf"
-        /// Whether the network's host address leads to the host's own loopback. The host's other addresses do not
+        /// Whether the network's host address is mapped to the host's own loopback. The host's other addresses do not
         /// depend on this.
         public var hostLoopback = true
         /// Whether guests reach any address of the host. If not, `hostLoopback` has no effect, and only the gateway's
@@ -47,7 +47,8 @@ extension VirtualNetwork {
         public var names: [NetworkName] = []
         /// The token required from agents; empty for none.
         public var agentToken: [UInt8] = []
-        /// Whether a published port or a forward for a guest's name may lead to a guest whose agent claims the name.
+        /// Whether a published port or a forward for a guest's name may be connected to a guest whose agent claims the
+        /// name.
         public var trustsAgentNames = false
         /// The host ports that agents may publish for their guests.
         public var agentPublishing = AgentPublishing.none

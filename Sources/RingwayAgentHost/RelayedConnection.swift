@@ -30,7 +30,7 @@ class HostRelay: LoopRelay {
 }
 
 /// A connection relayed on the agents' thread, for agents without frames, which have no shard. The near end is the
-/// client, the far end leads to the guest.
+/// client, the far end is the agent's channel.
 final class RelayedConnection: HostRelay {
     private let ends: AgentConnection
 

@@ -95,7 +95,7 @@ public struct Effect: BitwiseCopyable, Sendable {
     public internal(set) var payloadOffset: UInt32 = 0
     public internal(set) var payloadLength: UInt32 = 0
     /// The owner's identifier for a connection's host socket, as passed to `streamOpened`. It stays valid after the
-    /// connection is gone.
+    /// connection's end.
     public internal(set) var socket = Effect.noSocket
     /// Where to send or connect to; of a stream effect the remote end, without its port.
     public internal(set) var address = TransportAddress(address: IPAddress(IPv4Address(rawValue: 0)), port: 0)

@@ -37,7 +37,7 @@ public struct Limits: Sendable, Equatable {
     /// Host ports per agent, for its own forwards and for `--follow-ports` each.
     public var portsPerAgent = 1_024
     /// Queues, and therefore threads, of an agent's guest; zero for the number of shards. An agent that offers more is
-    /// told to use this many.
+    /// limited to this number.
     public var queuesPerGuest = 0
 
     /// Idle timeout of a UDP mapping, seconds: without a datagram from the guest or from a solicited peer (RFC 4787

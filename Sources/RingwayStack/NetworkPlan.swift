@@ -99,7 +99,7 @@ extension NetworkPlan {
     /// Whether the address lies in the advertised prefix.
     public func contains(_ address: IPv6Address) -> Bool { address.high == ipv6Prefix.high }
 
-    /// Whether the address lies in the network of its own family.
+    /// Whether the address is in the network of its own family.
     public func contains(_ address: IPAddress) -> Bool {
         address.isIPv4 ? contains(address.ipv4) : contains(address.ipv6)
     }

@@ -105,7 +105,7 @@ public final class HostAddressRoute {
         do throws(SystemError) {
             var socket = try NetlinkSocket()
             for request in [rule(ipv4: address.isIPv4, isRemoved: true), route(to: address, isRemoved: true)] {
-                // An object that is already gone, with its interface or its namespace, is no error.
+                // An object that no longer exists, because its interface or namespace was deleted, is no error.
                 do throws(SystemError) { try socket.perform([request]) } catch {}
             }
         } catch {}

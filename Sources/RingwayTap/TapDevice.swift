@@ -122,7 +122,7 @@ public struct TapDevice: ~Copyable {
         return (String(decoding: name, as: UTF8.self), flags)
     }
 
-    /// The ethernet address of the interface; zero if the device is gone.
+    /// The ethernet address of the interface; zero if the device no longer exists.
     public var mac: MACAddress {
         var bytes = [UInt8](repeating: 0, count: 6)
         guard let queue = queues.first, ringway_tap_address(queue, &bytes) == 0 else {
@@ -143,7 +143,7 @@ public struct TapDevice: ~Copyable {
         return bytes.allSatisfy { $0 > 0x20 && $0 < 0x7F && !forbidden.contains($0) }
     }
 
-    /// Gives up ownership of the queues without closing them.
+    /// Returns the queues without closing them; the caller owns them.
     public consuming func relinquish() -> [Int32] {
         defer { queues = [] }
         return queues

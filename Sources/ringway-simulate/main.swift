@@ -71,7 +71,8 @@ func replay(_ seed: UInt64, _ arguments: Arguments) -> Int32 {
     return report.failure == nil ? 0 : 1
 }
 
-/// Writes what the fuzzer starts from: small simulations as scripts, and samples of what they never do.
+/// Writes the initial corpus of the fuzzers: small simulations as scripts, and samples of frames that simulations never
+/// send.
 func writeCorpus(to directory: String) -> Int32 {
     var scripts = ScriptSamples.all()
     var bytes = 0

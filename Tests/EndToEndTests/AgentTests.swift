@@ -106,7 +106,7 @@ extension EndToEnd {
                     let cycle = try bed.run(["python3", Machine.flows, "cycle", "127.0.0.1", "7000", "3000"])
                     #expect(cycle.status == 0, "\(cycle.output)")
                 }
-                // Streams opened for the burst stay, as idle ones; none of them leads anywhere.
+                // Streams opened for the burst stay, as idle ones.
                 try waitUntil("the agent's sockets to close") {
                     try bed.run(["ss", "-Htn", "state", "established"], in: pair.guest).requireSuccess().isEmpty
                 }

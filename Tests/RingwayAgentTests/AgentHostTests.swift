@@ -55,7 +55,7 @@ private final class Reception: AgentReception {
     func report(_ changes: [PortReport.Change], of agent: AgentGuest) { memory.withLock { $0.ports += changes } }
 }
 
-/// A host at a path of its own, for one test.
+/// A host with its own path, for one test.
 private final class House {
     let reception = Reception()
     private let host: AgentHost

@@ -43,7 +43,7 @@ struct DescriptorBudgetTests {
     @Test func `lends free descriptors, and reclaims them when others need them`() throws {
         let budget = DescriptorBudget(limit: 1_064)
         let (greedy, modest) = (try Payer(budget), try Payer(budget))
-        // 1,000 for flows, of which an eighth is not lent to members above their share.
+        // 1,000 for flows, of which an eighth is not available to members above their share.
         #expect(greedy.takeAll() == 875)
         #expect(greedy.share.acquire() == .beyondShare)
         for _ in 0..<500 { #expect(modest.share.acquire() == .granted) }
@@ -63,7 +63,7 @@ struct DescriptorBudgetTests {
             greedy.share.take(1)
             replaced += 1
         }
-        // Of the 125 that are not lent.
+        // Of the 125 that are not available to others.
         #expect(replaced == 63)
         for _ in 0..<62 { #expect(modest.share.acquire() == .granted) }
         greedy.share.release(replaced)

@@ -125,7 +125,7 @@ int ringway_mount_copy(int directory, const char *path, bool whole);
 int ringway_mount_place(int mount, int directory, const char *path);
 /// Makes one mount read-only, independent of other mounts of its file system.
 int ringway_mount_protect(int mount);
-/// Detaches a mount with the root `directory`; what is in use of it stays usable.
+/// Detaches a mount with the root `directory`; open files of it stay usable.
 int ringway_unmount_directory(int directory);
 /// Detaches the mount that `mount` refers to, a directory's or a file's.
 int ringway_unmount(int mount);
@@ -145,7 +145,7 @@ int ringway_open_directory(int directory, const char *path);
 int ringway_close_on_exec(int descriptor);
 bool ringway_is_open(int descriptor);
 
-/// Identifies a file, to detect that a path leads elsewhere.
+/// Identifies a file, to detect that a path now refers to another.
 int ringway_file_identity(const char *path, uint64_t *device, uint64_t *number);
 /// Identifies the entry itself, even if it is a symbolic link; an empty path stands for the descriptor.
 int ringway_entry_identity(int directory, const char *path, uint64_t *device, uint64_t *number);

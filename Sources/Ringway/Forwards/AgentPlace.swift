@@ -31,7 +31,7 @@ public struct AgentPlace: Hashable, Sendable, Identifiable {
     public internal(set) var forward: AgentForward
     /// `forward`, `follow`, or `agent:` and the agent's name.
     public let owner: String
-    /// The guest that it currently leads to; `nil` while it waits, and for an agent without frames.
+    /// The guest that it currently forwards to; `nil` while it waits, and for an agent without frames.
     public internal(set) var guest: Guest.ID?
     public internal(set) var state: State
     /// Why the place could not be opened.

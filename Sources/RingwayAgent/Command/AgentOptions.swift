@@ -21,10 +21,10 @@ struct AgentOptions: Equatable {
     var guestName: String?
     /// The socket for programs that request host ports; empty for none.
     var requestPath = AgentOptions.defaultRequestPath
-    /// Unix sockets of the guest that lead to the host.
+    /// Unix sockets of the guest whose connections go to the host.
     var shares: [Share] = []
 
-    /// A unix socket of the guest, and the name of the host's socket that it leads to.
+    /// A unix socket of the guest, and the name of the host's socket to which its connections go.
     struct Share: Equatable {
         var path: String
         var name: String

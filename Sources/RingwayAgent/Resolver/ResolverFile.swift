@@ -101,7 +101,7 @@ final class ResolverFile {
     private func takeOverInPlace() throws(AgentFailure) {
         let before = SmallFile.read(path)
         try writeInPlace()
-        // After a killed agent there is no former content.
+        // If a killed agent has left its file, the content before it is unknown.
         former = before.map { $0.starts(with: Self.head.utf8) ? [] : $0 } ?? []
         if !hasTakenOver { unlink(backup) }
     }

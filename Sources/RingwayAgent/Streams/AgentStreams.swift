@@ -173,7 +173,7 @@ final class AgentStreams: LoopMember {
         guard isSent, stream.watch(.far) else { return stream.end(reset: true) }
     }
 
-    /// A program in the guest has connected to a socket that leads to the host.
+    /// A program in the guest has connected to a shared socket.
     private func acceptClient(of share: SharedSocket) {
         guard let client = OwnedDescriptor(result: ringway_accept_stream(share.listener.rawValue, true)) else { return }
         guard streams.count + clients.count < Self.maximumStreams else { return }
@@ -205,7 +205,7 @@ final class AgentStreams: LoopMember {
     }
 }
 
-/// A unix socket in the guest that leads to a socket of the host.
+/// A unix socket in the guest whose connections go to a socket of the host.
 final class SharedSocket {
     /// The listening socket, non-blocking.
     let listener: OwnedDescriptor

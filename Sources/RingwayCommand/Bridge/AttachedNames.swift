@@ -1,6 +1,6 @@
 internal import Ringway
 
-/// Name resolution for the programs of an existing namespace: what was set up, or what the user can do.
+/// Name resolution for the programs of an existing namespace: the files written for it, or advice for the user.
 struct AttachedNames {
     private let order: BridgeOrder
     private let written: NetnsResolver.Written?

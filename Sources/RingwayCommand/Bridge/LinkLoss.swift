@@ -1,7 +1,7 @@
 internal import CRingway
 internal import Glibc
 
-/// Notifies the main thread, from a shard's thread, that the guest's interface is gone.
+/// Notifies the main thread, from a shard's thread, that the guest's interface was deleted.
 final class LinkLoss: Sendable {
     /// Readable once the link has failed.
     let descriptor: Int32

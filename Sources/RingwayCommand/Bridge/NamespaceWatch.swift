@@ -1,7 +1,7 @@
 internal import CRingway
 internal import Glibc
 
-/// Detects that a namespace's name is gone: the process has ended, or the file refers to something else.
+/// Detects that a namespace's name is no longer valid: the process has ended, or the file refers to something else.
 struct NamespaceWatch: ~Copyable {
     /// Readable when the process has ended; negative if there is none.
     let descriptor: Int32

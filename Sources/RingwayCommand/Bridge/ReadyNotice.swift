@@ -10,7 +10,7 @@ struct ReadyNotice {
     func claim() { _ = ringway_close_on_exec(descriptor) }
 
     /// Writes the line, and a line for each automatically chosen port, and closes the descriptor. A reader that has
-    /// gone is no error.
+    /// closed its end is no error.
     func send(_ ports: [PublishedPort]) {
         let chosen = ports.filter(\.isChosen).map { "port \($0.forward)\n" }
         let text = Array(("ready\n" + chosen.joined()).utf8)

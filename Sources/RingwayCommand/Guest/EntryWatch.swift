@@ -8,7 +8,7 @@ final class EntryWatch {
     /// A directory to watch; changes identify it by its path.
     struct Place: Hashable {
         let path: String
-        /// A descriptor for the directory, if no path leads there.
+        /// A descriptor for the directory, if no path refers to it.
         var descriptor: Int32 = -1
     }
 
@@ -29,7 +29,7 @@ final class EntryWatch {
         for place in places {
             let path = place.descriptor < 0 ? place.path : "/proc/self/fd/\(place.descriptor)"
             let watch = inotify_add_watch(descriptor, path, mask)
-            // Two paths may lead to one directory, which has one watch.
+            // Two paths may refer to one directory, which has one watch.
             if watch >= 0 { renewed[watch, default: []].insert(place.path) }
         }
         for watch in watches.keys where renewed[watch] == nil { inotify_rm_watch(descriptor, watch) }

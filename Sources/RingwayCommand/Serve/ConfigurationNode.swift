@@ -111,7 +111,7 @@ struct ConfigurationNode {
 
     var line: Int { mark.line }
 
-    /// One line: where, what is wrong, and after a semicolon the remedy.
+    /// One line: the position, the error, and after a semicolon the remedy.
     func failure(_ message: String, line: Int? = nil) -> CommandFailure {
         let place = "\(file): line \(line ?? mark.line): " + (key.isEmpty ? "" : "\(key): ")
         return CommandFailure(place + message, status: ExitStatus.usage)

@@ -57,7 +57,7 @@ struct StateFile: ~Copyable {
         throw .inUse
     }
 
-    /// Whether the path leads to the open file.
+    /// Whether the path refers to the open file.
     private func isThere(_ opened: Int32) -> Bool {
         var (device, number): (UInt64, UInt64) = (0, 0)
         var status = stat()

@@ -87,7 +87,7 @@ enum Listener {
         guard ringway_set_option(descriptor, SOL_SOCKET, SO_BINDTOIFINDEX, noInterface) == 0 else {
             throw HostFailure("setsockopt", errno: errno)
         }
-        // Pending datagrams were for a guest that is gone.
+        // Pending datagrams were for a guest that has left.
         var byte: UInt8 = 0
         for _ in 0..<4_096 where recv(descriptor, &byte, 1, Int32(MSG_DONTWAIT) | Int32(MSG_TRUNC)) < 0 {
             if errno == EAGAIN { return }

@@ -48,7 +48,7 @@ struct PortListeners: ~Copyable {
     private var spare = SpareDescriptor()
     /// Sends the guest's datagrams to clients.
     private var sender: DatagramSender
-    /// Tells clients of UDP ports that the port is closed.
+    /// Informs clients of UDP ports that the port is closed.
     private var refusals = RefusalSocket()
 
     init(shared: EngineShared, counters: Counters) throws(MemoryFailure) {
@@ -373,7 +373,7 @@ struct PortListeners: ~Copyable {
         }
     }
 
-    /// Tells a client that the port is closed, if the host permits.
+    /// Informs a client that the port is closed, if the host permits.
     mutating func refuse(_ mapping: Handle, _ stack: inout Stack) {
         guard let forwarded = stack.forwardedMapping(mapping),
             let listener = listeners.pointer(inSlot: forwarded.listener)

@@ -18,7 +18,7 @@ struct SplicedStream: BitwiseCopyable {
     enum Place: UInt8, BitwiseCopyable { case none, opening, running, returning }
 
     var phase = Phase.waiting
-    /// The near end is the client, the far end leads into the guest.
+    /// The near end is the client, the far end is a socket inside the guest.
     var relay: Relay
     /// The client's address as the host sees it, and the guest's server: needed for using the link instead.
     var clientAddress: TransportAddress

@@ -22,7 +22,7 @@ struct StreamSocket: BitwiseCopyable {
         case open
         /// Both the guest's and the host's side have ended.
         case shut
-        /// A send failed while a receive was in flight, whose result tells how the connection ended.
+        /// A send failed while a receive was in flight; the result of the receive shows how the connection ended.
         case sendFailed
         /// The stack has closed the socket; the descriptor is closed as soon as nothing is pending.
         case closing

@@ -163,10 +163,9 @@ struct TCPSockets: ~Copyable {
         stack.streamOpened(flow, socket: handle.slot)
     }
 
-    /// Takes back a client whose connection the stack has abandoned, because `guest` does not answer, for another
-    /// attempt.
+    /// Returns a client whose connection the stack has abandoned, because `guest` does not answer, for another attempt.
     ///
-    /// - Returns: `nil` if the socket is in use or gone.
+    /// ⏎- Returns: `nil` if the socket is in use or closed.
     mutating func reclaim(_ slot: UInt32, of guest: TransportAddress, _ core: inout ShardCore) -> PortClient? {
         guard let socket = sockets.pointer(inSlot: slot), !socket.pointee.isClosing else { return nil }
         let descriptor = socket.pointee.descriptor
@@ -265,7 +264,7 @@ struct TCPSockets: ~Copyable {
         sockets.remove(slot: sockets.slot(of: socket))
     }
 
-    /// Closes everything, at the end of the shard: peers see RST, because the guest is gone.
+    /// Closes everything, at the end of the shard: peers see RST.
     mutating func closeDescriptors() {
         for slot in 0..<sockets.highWater {
             guard let socket = sockets.pointer(inSlot: slot) else { continue }

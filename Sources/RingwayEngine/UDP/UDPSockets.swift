@@ -98,7 +98,7 @@ struct UDPSockets: ~Copyable {
     }
 
     /// Counts the descriptor of a mapping; if the guest's share is used up, its oldest mapping ends for it. False if
-    /// that fails, which the guest is told by ICMP.
+    /// that fails, which is reported to the guest by ICMP.
     private mutating func isAdmitted(
         _ datagram: OutgoingDatagram, _ core: inout ShardCore, _ stack: inout Stack
     ) -> Bool {

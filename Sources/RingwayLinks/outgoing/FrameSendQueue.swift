@@ -235,7 +235,7 @@ public struct FrameSendQueue: ~Copyable {
         isSending = false
     }
 
-    /// The link is gone and no operation is in flight: releases all buffers, and drops frames from now on.
+    /// The link has ended and no operation is in flight: releases all buffers, and drops frames from now on.
     public mutating func close() {
         guard !isClosed else { return }
         isClosed = true

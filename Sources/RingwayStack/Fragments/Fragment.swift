@@ -16,7 +16,7 @@ struct Fragment {
 
     var end: Int { offset + bytes.count }
 
-    /// The most bytes a datagram may have after its IP header: what the 16-bit length fields can say.
+    /// The most bytes a datagram may have after its IP header: the maximum of the 16-bit length fields.
     var limit: Int { key.source.isIPv4 ? 65_535 - 20 : 65_535 }
 }
 

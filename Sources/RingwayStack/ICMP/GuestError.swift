@@ -4,7 +4,7 @@ public import RingwayWire
 /// port is closed, or a router behind the guest has a smaller link.
 @frozen
 public struct GuestError: Sendable, BitwiseCopyable {
-    /// What the error says.
+    /// The reason that the error reports.
     public enum Reason: Equatable, Sendable, BitwiseCopyable {
         /// The packet exceeds this MTU, which is zero if the router did not report it (RFC 1191 §4).
         case packetTooBig(mtu: Int)

@@ -13,7 +13,7 @@ public struct ICMPError: Sendable {
         case networkUnreachable
         /// The host does not answer.
         case hostUnreachable
-        /// The destination does not speak the transport.
+        /// The destination does not support the transport.
         case protocolUnreachable
         /// The port is closed.
         case portUnreachable

@@ -9,7 +9,7 @@ public import RingwayWire
 /// and zero is permitted. The rate of replies is limited, because a solicitation is cheaper for the guest than the
 /// reply is for the shard.
 public struct RouterAdvertisement: ~Copyable {
-    /// What is advertised besides the plan's addresses.
+    /// The advertised options besides the plan's addresses.
     public struct Configuration: Sendable {
         /// DNS servers, in order; empty for the gateway.
         public var nameServers: [IPv6Address] = []

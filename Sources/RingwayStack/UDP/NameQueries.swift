@@ -1,8 +1,8 @@
 internal import RingwayStorage
 internal import RingwayWire
 
-/// The gateway's DNS service over UDP port 53: a query is passed to the resolver with a handle, with which the answer
-/// comes back.
+/// The gateway's DNS service over UDP port 53: a query is passed to the resolver with a handle, which is returned with
+/// the answer.
 struct NameQueries: ~Copyable {
     /// A query in progress: the client, and the gateway's address that it was sent to.
     struct Query: BitwiseCopyable {

@@ -3,7 +3,7 @@ internal import Glibc
 
 /// Listening unix sockets in the file system.
 public enum NamedSocket {
-    /// What is at a path.
+    /// The kind of file at a path.
     enum Occupant: Equatable {
         case none
         /// A socket without a listening process.

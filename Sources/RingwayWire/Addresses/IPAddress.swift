@@ -25,7 +25,7 @@ public struct IPAddress: Hashable, Sendable, BitwiseCopyable {
         low = 0xFFFF_0000_0000 | UInt64(address.rawValue)
     }
 
-    /// An IPv6 address as it is.
+    /// An IPv6 address, unchanged.
     @inlinable
     public init(_ address: IPv6Address) {
         high = address.high

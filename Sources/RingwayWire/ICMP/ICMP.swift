@@ -34,7 +34,7 @@ public struct ICMPHeader<Family>: BitwiseCopyable {
     @inlinable public var checksum: UInt16 { base.word16(2) }
     /// Of an echo: the sender's identifier.
     @inlinable public var identifier: UInt16 { base.word16(4) }
-    /// Of an echo: which request. Of IPv4's "fragmentation needed": the next hop's MTU (RFC 1191 §4).
+    /// Of an echo: the request's number. Of IPv4's "fragmentation needed": the next hop's MTU (RFC 1191 §4).
     @inlinable public var sequence: UInt16 { base.word16(6) }
     /// Of IPv6's "packet too big": the next hop's MTU. Of "parameter problem": where.
     @inlinable public var parameter: UInt32 { base.word32(4) }

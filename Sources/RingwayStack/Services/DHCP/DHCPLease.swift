@@ -20,7 +20,7 @@ public struct DHCPLease: Equatable, Sendable {
     public let hostName: String
     /// When the state ends unless it is renewed, in monotonic nanoseconds.
     public let expiresAt: UInt64
-    /// What the address is being used for.
+    /// The use of the address.
     public let state: State
     /// Whether the address is reserved for this ethernet address.
     public let isReserved: Bool

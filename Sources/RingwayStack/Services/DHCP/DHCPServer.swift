@@ -22,7 +22,7 @@ public import RingwayWire
 ///
 /// Guests are on our own link. A message with a relay agent's address is counted and dropped.
 public struct DHCPServer: ~Copyable {
-    /// What is handed out besides the plan's addresses.
+    /// The options of replies besides the plan's addresses.
     public struct Configuration: Sendable {
         /// The lease time, seconds; at least 120.
         public var leaseSeconds: UInt32 = 86_400

@@ -66,7 +66,7 @@ struct ScoreboardTests {
         let start = SequenceNumber(base &+ UInt32(acknowledged))
         let limit = SequenceNumber(base &+ 700)
         #expect(Int(board.bytes(from: start, to: limit)) == model.count)
-        // Walking from hole to hole visits exactly what is missing.
+        // Iterating over the holes visits exactly the missing ranges.
         var position = acknowledged
         while position < 700 {
             let hole = board.hole(from: SequenceNumber(base &+ UInt32(position)), limit: limit)
