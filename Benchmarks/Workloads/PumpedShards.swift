@@ -1,6 +1,6 @@
+import RingwayModel
 import RingwayStack
 import RingwayStorage
-import RingwayWire
 
 /// Shards that have everything but a kernel, with all flows established before the first frame.
 public final class PumpedShards: @unchecked Sendable {

@@ -1,9 +1,9 @@
 internal import CRingway
 internal import Glibc
 internal import RingwayAgentProtocol
+internal import RingwayModel
 internal import RingwayStorage
 internal import RingwaySystem
-internal import RingwayWire
 
 /// One agent's time with the host: its control channel, and everything that lives as long as that does.
 final class AgentSession: HostMember {

@@ -1,3 +1,5 @@
+public import RingwayModel
+
 /// Everything that travels in an envelope.
 public enum AgentMessage: Hashable, Sendable {
     /// 1, from the agent: the first message of every channel.

@@ -1,4 +1,4 @@
-internal import RingwayWire
+internal import RingwayModel
 
 /// Takes a body apart, field by field. Nothing is read beyond its end.
 struct ByteReader {

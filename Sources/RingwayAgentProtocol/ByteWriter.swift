@@ -1,4 +1,4 @@
-internal import RingwayWire
+internal import RingwayModel
 
 /// Puts a message together, field by field.
 struct ByteWriter {

@@ -1,4 +1,4 @@
-public import RingwayWire
+public import RingwayModel
 
 /// Ports of the guest that have come to be listened on, or are so no more.
 ///

@@ -1,4 +1,4 @@
-public import RingwayWire
+public import RingwayModel
 
 /// A request of the guest's to forward a port of the host to a server in the guest, for as long as the channel lasts or
 /// until it is taken back.

@@ -1,4 +1,4 @@
-public import RingwayWire
+public import RingwayModel
 
 /// The host's answer to a hello that it accepts.
 ///

@@ -1,9 +1,10 @@
 public import RingwayCapture
+public import RingwayModel
 internal import RingwayReactor
 internal import RingwayRing
 public import RingwayStack
 public import RingwayStorage
-public import RingwayWire
+internal import RingwayWire
 internal import Synchronization
 
 /// What an engine is made from; fixed for its life.

@@ -1,4 +1,4 @@
-public import RingwayWire
+public import RingwayModel
 
 /// What the owner of a stack chose; fixed for the stack's life.
 public struct StackConfiguration: Sendable {

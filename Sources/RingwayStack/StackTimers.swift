@@ -1,3 +1,4 @@
+internal import RingwayModel
 internal import RingwayStorage
 
 /// How many of each kind of flow a stack can have.

@@ -1,7 +1,7 @@
 internal import CRingway
 internal import Glibc
+public import RingwayModel
 internal import RingwaySystem
-public import RingwayWire
 
 /// Makes the host's addresses, as a guest knows them, usable inside the guest: a socket there may be bound to one of
 /// them, and the replies to it come back by the guest's loopback.

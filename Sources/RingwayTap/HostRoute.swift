@@ -1,6 +1,6 @@
 internal import CRingway
 internal import Glibc
-public import RingwayWire
+public import RingwayModel
 
 /// A block of addresses that is reached by an interface of the caller's network namespace, or that are its own.
 public struct HostRoute: Hashable, Sendable {

@@ -1,7 +1,8 @@
 internal import CRingway
 internal import Glibc
+public import RingwayModel
 public import RingwaySystem
-public import RingwayWire
+internal import RingwayWire
 
 /// How the guest's interface is to be set up, and the setting up.
 ///

@@ -1,7 +1,7 @@
 internal import CRingway
 internal import Glibc
+public import RingwayModel
 public import RingwaySystem
-public import RingwayWire
 
 /// The addresses that the kernel takes for the host's own, in the network namespace of the thread that makes it: those of
 /// interfaces, the loopback's, and whatever else is routed to the host itself. Followed as they come and go.

@@ -1,3 +1,4 @@
+import RingwayModel
 import RingwayWire
 
 /// Frames as a guest sends them, checksums left to the bridge as a virtio-net driver may leave them: the pseudo-header is

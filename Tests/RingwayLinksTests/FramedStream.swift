@@ -1,4 +1,4 @@
-import RingwayLinks
+import RingwayModel
 import TestSupport
 
 /// Frames as they lie in a stream, written by hand.

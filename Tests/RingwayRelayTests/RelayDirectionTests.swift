@@ -1,8 +1,8 @@
 import CRingway
 import Glibc
+import RingwayModel
 import RingwayRelay
 import RingwaySystem
-import RingwayWire
 import Testing
 
 /// Bytes that go from one real connection to another through pipes of the kernel's.

@@ -1,3 +1,4 @@
+import RingwayModel
 import RingwayWire
 
 /// Frames as tests want them: valid unless a test spoils them.

@@ -1,5 +1,4 @@
-public import RingwayAgentProtocol
-public import RingwayWire
+public import RingwayModel
 
 /// A place on the host whose clients are led to a server inside a guest, by the guest's agent: wherever the server
 /// listens, on its loopback, in another network namespace, or at a unix socket.

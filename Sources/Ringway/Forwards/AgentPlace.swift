@@ -1,6 +1,5 @@
 internal import Glibc
-internal import RingwayAgentProtocol
-internal import RingwayWire
+internal import RingwayModel
 
 /// A place on the host from which an agent leads clients to a server inside its guest, as it is at present.
 public struct AgentPlace: Hashable, Sendable, Identifiable {

@@ -1,6 +1,4 @@
 internal import RingwayAgentHost
-internal import RingwayAgentProtocol
-internal import RingwayWire
 
 /// The places on the host from which agents lead clients into guests: those that were configured, those that
 /// agents ask for, and those that follow listening ports.

@@ -1,4 +1,4 @@
-public import RingwayWire
+public import RingwayModel
 
 /// On which of the host's addresses ports may be had: those that are published, those of forwards through agents, and
 /// those that agents ask for.

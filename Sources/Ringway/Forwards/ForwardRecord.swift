@@ -1,5 +1,5 @@
 internal import RingwayEngine
-internal import RingwayWire
+internal import RingwayModel
 
 /// A forward as its network keeps it, with the host's sockets that hold its ports from when it is published until it no
 /// longer is.

@@ -1,7 +1,7 @@
 internal import CRingway
 internal import Glibc
 internal import RingwayEngine
-internal import RingwayWire
+internal import RingwayModel
 internal import Synchronization
 
 /// TCP sockets that listen already, opened by another program such as a service manager, for ports that are to be published.

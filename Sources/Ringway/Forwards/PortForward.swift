@@ -1,4 +1,4 @@
-public import RingwayWire
+public import RingwayModel
 
 /// Ports of the host that lead to ports of the guest.
 public struct PortForward: Hashable, Sendable, CustomStringConvertible {

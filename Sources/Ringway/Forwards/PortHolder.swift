@@ -1,6 +1,6 @@
 internal import Glibc
 internal import RingwayEngine
-internal import RingwayWire
+internal import RingwayModel
 internal import Synchronization
 
 /// The holder of a port that could not be bound.

@@ -1,5 +1,5 @@
 internal import RingwayEngine
-internal import RingwayWire
+internal import RingwayModel
 internal import Synchronization
 
 /// Published ports stay until they are removed: while their guest is away TCP ports stay taken and refuse, and

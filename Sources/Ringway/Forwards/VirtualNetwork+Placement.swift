@@ -1,6 +1,5 @@
 internal import Glibc
 internal import RingwayEngine
-internal import RingwayWire
 internal import Synchronization
 
 /// Where published ports lead: to their guests while these are there, else nowhere. The caller holds `changes`.

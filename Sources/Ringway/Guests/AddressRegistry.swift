@@ -1,5 +1,4 @@
-internal import RingwayStack
-internal import RingwayWire
+internal import RingwayModel
 
 /// Which guest has which address and which name, on one network.
 ///

@@ -1,5 +1,5 @@
 internal import RingwayEngine
-internal import RingwayWire
+internal import RingwayModel
 
 /// A guest's shards ask the network by this whether an IPv6 address is free.
 final class GuestClaims: AddressClaims {

@@ -1,4 +1,4 @@
-public import RingwayWire
+public import RingwayModel
 internal import Synchronization
 
 /// An address that a guest has, or that is kept for it.

@@ -1,4 +1,4 @@
-internal import RingwayWire
+internal import RingwayModel
 
 /// Which links belong to which machine.
 ///

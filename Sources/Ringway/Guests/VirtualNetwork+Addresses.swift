@@ -1,4 +1,4 @@
-internal import RingwayWire
+internal import RingwayModel
 internal import Synchronization
 
 /// What the engines of guests ask about addresses, from their threads.

@@ -1,6 +1,5 @@
 internal import CRingway
 internal import Glibc
-internal import RingwayLinks
 
 /// A datagram socket in the file system: the guest is the first sender, until the sender's own socket is
 /// gone. Then a new socket takes the place.

@@ -1,6 +1,6 @@
 internal import CRingway
 internal import Glibc
-internal import RingwayLinks
+internal import RingwayModel
 internal import RingwayWire
 
 /// The guest's identity from its first frame, which is peeked at, so that the data path still receives it.

@@ -1,7 +1,5 @@
 internal import CRingway
 internal import Glibc
-internal import RingwayLinks
-internal import RingwayWire
 internal import Synchronization
 
 /// Waits for guests in one place. Lives on its network's control loop, as do the connections that are not guests yet.

@@ -1,5 +1,6 @@
 internal import CRingway
-public import RingwayLinks
+public import RingwayModel
+internal import RingwayTap
 internal import RingwayUsage
 
 /// Where a network waits for guests, in words: `qemu:/run/vm.sock`.

@@ -1,4 +1,4 @@
-public import RingwayWire
+public import RingwayModel
 
 /// Which guests may come by a link, and as whom.
 ///

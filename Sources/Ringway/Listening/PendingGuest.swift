@@ -1,7 +1,6 @@
 internal import CRingway
 internal import Glibc
-internal import RingwayLinks
-internal import RingwayWire
+internal import RingwayModel
 
 /// A connection that is not a guest's yet: it is identified by a handshake, where the link has one, and by its first
 /// frame. Machines may send one late, so the first frame is waited for as long as the connection lasts; a descriptor is

@@ -1,4 +1,4 @@
-internal import RingwayWire
+internal import RingwayModel
 
 /// The server's half of the handshake with which a guest's pump, or a hypervisor, opens a VPNKit link, before frames
 /// flow. All numbers are little endian.

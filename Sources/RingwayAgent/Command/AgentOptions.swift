@@ -1,6 +1,6 @@
+internal import RingwayModel
 internal import RingwayTap
 internal import RingwayUsage
-internal import RingwayWire
 
 /// What `ringway-agent run` is told.
 struct AgentOptions: Equatable {

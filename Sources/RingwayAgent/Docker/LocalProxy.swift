@@ -1,9 +1,9 @@
 internal import CRingway
 internal import Glibc
 internal import RingwayAgentProtocol
+internal import RingwayModel
 internal import RingwayRelay
 internal import RingwaySystem
-internal import RingwayWire
 
 /// The published port inside the guest: programs there reach the container by it too, as by Docker's own proxy.
 ///

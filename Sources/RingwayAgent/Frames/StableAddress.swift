@@ -1,6 +1,6 @@
 internal import CRingway
 internal import Glibc
-internal import RingwayWire
+internal import RingwayModel
 
 /// The ethernet address of a guest that was given none: the same one each time that the agent starts, so that the network
 /// knows the guest again, and another one on every machine and in every network namespace.

@@ -1,7 +1,7 @@
 internal import CRingway
 internal import Glibc
 internal import RingwayAgentProtocol
-internal import RingwayWire
+internal import RingwayModel
 
 /// The guest's sockets that wait for clients, as the kernel lists them (sock_diag(7)).
 ///

@@ -1,6 +1,6 @@
 internal import CRingway
 internal import Glibc
-internal import RingwayLinks
+internal import RingwayTap
 
 /// The process that stays inside the guest's namespaces for as long as the bridge lives: it makes TCP sockets there,
 /// and sees to it that the guest keeps its resolver's file.

@@ -1,8 +1,8 @@
 internal import CRingway
 internal import Glibc
 internal import Ringway
-internal import RingwayLinks
 internal import RingwaySystem
+internal import RingwayTap
 
 /// The guest's half of a start: what the child process does between its birth and COMMAND, or its end.
 ///

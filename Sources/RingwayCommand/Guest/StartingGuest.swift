@@ -1,7 +1,7 @@
 internal import CRingway
 internal import Glibc
 internal import Ringway
-internal import RingwayLinks
+internal import RingwayTap
 
 /// A guest's side from the fork until its command may start: the bridge's handle of the child process.
 struct StartingGuest: ~Copyable {

@@ -1,7 +1,7 @@
 internal import CRingway
+public import RingwayModel
 internal import RingwayReactor
 internal import RingwayStack
-public import RingwayWire
 
 extension Engine {
     /// Timeout for shards to give listeners back, in milliseconds; one that has ended replies at once.

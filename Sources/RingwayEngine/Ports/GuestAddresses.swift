@@ -1,5 +1,5 @@
+internal import RingwayModel
 internal import RingwayStack
-internal import RingwayWire
 internal import Synchronization
 
 /// Which of the guest's addresses published ports lead to, as far as it has shown that it has them: by ARP, by neighbour

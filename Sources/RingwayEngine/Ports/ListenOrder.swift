@@ -1,4 +1,4 @@
-public import RingwayWire
+public import RingwayModel
 
 /// Ports of the host that are to lead to a guest: one socket for each of them.
 public struct ListenOrder: Sendable {

@@ -1,6 +1,6 @@
 internal import CRingway
 internal import Glibc
-internal import RingwayWire
+internal import RingwayModel
 
 /// Host sockets of published ports. Each has its port from when the port is published until it no longer is: it listens
 /// while there is a guest to lead to, and otherwise refuses without giving the port up.

@@ -1,5 +1,5 @@
 internal import Dispatch
-public import RingwayWire
+public import RingwayModel
 
 /// The host's sockets of published ports, which the control plane has from when a port is published until it no longer
 /// is, and lends to the shards of whichever guest is there.

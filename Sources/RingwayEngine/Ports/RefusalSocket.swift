@@ -1,5 +1,6 @@
 internal import CRingway
 internal import Glibc
+internal import RingwayModel
 internal import RingwayWire
 
 /// Tells clients of published UDP ports that nothing listens there, as the host's kernel does for a port without a socket.

@@ -1,7 +1,7 @@
+internal import RingwayModel
 internal import RingwayRelay
 internal import RingwayStack
 internal import RingwayStorage
-internal import RingwayWire
 
 /// Streams written down for lists of flows.
 extension Relays {

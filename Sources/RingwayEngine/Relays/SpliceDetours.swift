@@ -1,5 +1,5 @@
+internal import RingwayModel
 internal import RingwayStorage
-internal import RingwayWire
 
 /// The servers inside the guest whose clients go by the link for a while although there is a shorter way, because the
 /// server has not answered on it.

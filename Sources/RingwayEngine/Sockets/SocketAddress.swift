@@ -1,5 +1,5 @@
 internal import CRingway
-internal import RingwayWire
+internal import RingwayModel
 
 /// A socket address in memory that stays where it is until the kernel has read it.
 struct SocketAddress: BitwiseCopyable {

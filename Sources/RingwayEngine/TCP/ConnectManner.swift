@@ -1,6 +1,6 @@
 internal import CRingway
 internal import Glibc
-internal import RingwayWire
+internal import RingwayModel
 
 /// What a guest's SYN says about the way that its connection is to take, as far as a host socket can follow.
 struct ConnectManner: BitwiseCopyable {

@@ -1,7 +1,7 @@
 internal import CRingway
 internal import Glibc
+internal import RingwayModel
 internal import RingwayStorage
-internal import RingwayWire
 
 /// The host side of one TCP flow: a kernel socket, where it stands, and what keeps it from being closed.
 ///

@@ -1,6 +1,6 @@
 internal import CRingway
 internal import Glibc
-internal import RingwayWire
+internal import RingwayModel
 
 /// What the kernel learned about a datagram that went no further (ip(7), IP_RECVERR).
 struct DatagramError: Sendable {

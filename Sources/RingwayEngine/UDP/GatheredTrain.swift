@@ -1,6 +1,6 @@
+internal import RingwayModel
 internal import RingwayStack
 internal import RingwayStorage
-internal import RingwayWire
 
 /// Datagrams from one sender to one mapping that came right after each other, gathered in the buffer of the first to go to
 /// the guest as one frame.

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import RingwayModel
 internal import RingwayStack
 
 // What the guest is told about errors of host sockets.

@@ -1,6 +1,6 @@
 internal import CRingway
 internal import Glibc
-internal import RingwayWire
+internal import RingwayModel
 
 /// The MTU of the host's path to a destination.
 enum PathMTU {

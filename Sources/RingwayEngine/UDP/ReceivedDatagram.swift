@@ -1,9 +1,9 @@
 internal import CRingway
 internal import Glibc
+internal import RingwayModel
 internal import RingwayReactor
 internal import RingwayStack
 internal import RingwayStorage
-internal import RingwayWire
 
 /// Where a received datagram lies in its buffer, and what the kernel said about it.
 struct ReceivedDatagram {

@@ -1,5 +1,5 @@
 internal import Glibc
-internal import RingwayWire
+internal import RingwayModel
 
 /// A nameserver as it is written in `resolv.conf`: an address, and a zone if it is link-local (RFC 4007 §11).
 struct Nameserver: Hashable, Sendable {

@@ -1,4 +1,4 @@
-public import RingwayWire
+public import RingwayModel
 
 /// What the name service answers for alone: names in it that do not exist are said not to exist, and no nameserver is asked.
 public struct OwnNetwork: Sendable, Hashable {

@@ -1,5 +1,5 @@
+public import RingwayModel
 public import RingwayStorage
-public import RingwayWire
 
 extension Resolver {
     /// What a resolver answers, whom it asks, and its bounds.

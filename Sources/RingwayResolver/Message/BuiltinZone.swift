@@ -1,4 +1,4 @@
-internal import RingwayWire
+internal import RingwayModel
 
 /// The names the gateway answers for itself, forwards and backwards.
 ///

@@ -1,6 +1,5 @@
 internal import RingwayStorage
 internal import RingwaySystem
-internal import RingwayWire
 
 /// The resolver's thread: its loop, its clients, and the bounds they share. Confined to that thread.
 ///

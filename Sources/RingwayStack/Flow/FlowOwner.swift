@@ -1,3 +1,4 @@
+public import RingwayModel
 public import RingwayWire
 
 /// Which shard owns a flow: computable by any shard, stored nowhere.

@@ -1,4 +1,4 @@
-public import RingwayWire
+public import RingwayModel
 
 /// What can be said of one flow at one moment.
 public struct FlowRecord: Sendable, BitwiseCopyable {

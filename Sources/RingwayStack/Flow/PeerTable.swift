@@ -1,5 +1,5 @@
+internal import RingwayModel
 internal import RingwayStorage
-internal import RingwayWire
 
 /// Where the guest has sent to by its UDP mappings and pings, so that solicited datagrams can be told from unsolicited
 /// ones (RFC 4787 §5).

@@ -1,3 +1,4 @@
+internal import RingwayModel
 internal import RingwayWire
 
 /// One fragment as it came, its header checked: where its bytes belong and to which datagram.

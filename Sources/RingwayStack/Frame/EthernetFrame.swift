@@ -1,3 +1,4 @@
+internal import RingwayModel
 internal import RingwayWire
 
 /// Starts a frame in a caller's buffer: ethernet and IP headers in place, the rest handed out to be filled.

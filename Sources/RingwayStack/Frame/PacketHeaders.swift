@@ -1,3 +1,4 @@
+internal import RingwayModel
 internal import RingwayWire
 
 /// The headers before the transport header of a whole packet, in either family: the one place that tells the two apart

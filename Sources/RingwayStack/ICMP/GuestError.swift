@@ -1,3 +1,4 @@
+internal import RingwayModel
 public import RingwayWire
 
 /// An ICMP error from the guest about a packet that it was sent in a remote host's name (RFC 792, RFC 4443 §3): a port of

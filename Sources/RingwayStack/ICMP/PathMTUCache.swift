@@ -1,4 +1,4 @@
-internal import RingwayWire
+internal import RingwayModel
 
 /// MTUs of paths behind the guest's interface, as routers inside the guest report them (RFC 1191, RFC 8201): a container's
 /// bridge, a VPN. By the address the packets are for; forgotten after ten minutes, so that a path that has grown is found

@@ -1,5 +1,5 @@
+public import RingwayModel
 public import RingwayStorage
-public import RingwayWire
 
 /// What one of the guest's echo identifiers is on the host: one ping socket, whichever hosts the guest pings with it.
 @frozen

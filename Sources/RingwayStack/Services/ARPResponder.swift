@@ -1,4 +1,5 @@
-public import RingwayWire
+public import RingwayModel
+internal import RingwayWire
 
 /// Answers ARP for the whole IPv4 network (RFC 826), and asks for guests' addresses.
 ///

@@ -1,4 +1,4 @@
-public import RingwayWire
+public import RingwayModel
 
 /// What a guest says of itself: this address is at this ethernet address.
 @frozen

@@ -1,3 +1,4 @@
+public import RingwayModel
 public import RingwayWire
 
 /// Presents the gateway as the guests' IPv6 router (RFC 4861 §6.2): a prefix to make addresses from, the MTU, name

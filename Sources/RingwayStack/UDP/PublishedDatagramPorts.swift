@@ -1,4 +1,4 @@
-internal import RingwayWire
+internal import RingwayModel
 
 /// Which UDP ports of the guest are published, and through which listeners: what the guest sends first from such a port
 /// leaves from the published one, so that its peers see the port that they can reach (SIP, WireGuard).

@@ -1,3 +1,5 @@
+internal import RingwayModel
+
 /// How long flows without connections may be silent, in nanoseconds.
 struct SilenceTimeouts: Sendable {
     let udp: UInt64

@@ -1,5 +1,5 @@
+public import RingwayModel
 public import RingwayStorage
-public import RingwayWire
 
 /// What one of the guest's UDP ports is on the host: one unconnected socket, whichever peers the guest sends to from it
 /// (endpoint-independent mapping, RFC 4787; whose datagrams come in by it `UDPFiltering` says), or one peer of a published

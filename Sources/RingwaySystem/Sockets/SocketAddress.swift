@@ -1,6 +1,6 @@
 public import CRingway
 internal import Glibc
-public import RingwayWire
+public import RingwayModel
 
 /// A socket's address in the kernel's form, IPv4 or IPv6.
 public struct SocketAddress: BitwiseCopyable, Sendable {

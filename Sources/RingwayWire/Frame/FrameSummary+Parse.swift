@@ -1,3 +1,5 @@
+internal import RingwayModel
+
 extension FrameSummary {
     /// Checks and locates every header of a frame that begins with a virtio-net header; refuses frames that no guest may
     /// send.

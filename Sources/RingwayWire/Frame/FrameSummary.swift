@@ -1,3 +1,5 @@
+public import RingwayModel
+
 /// What stack and switch need to know about a frame from a guest, found in one pass over its headers.
 ///
 /// Offsets are counted from the first byte of the *ethernet* header, that is, from the thirteenth of the buffer, which

@@ -1,3 +1,5 @@
+public import RingwayModel
+
 /// The packet that an ICMP error quotes, as far as it is there: enough to find the flow it belonged to.
 @frozen
 public struct QuotedPacket: Equatable, Sendable, BitwiseCopyable {

@@ -1,3 +1,5 @@
+public import RingwayModel
+
 /// A checked view of the ICMPv6 message that asks for a neighbour's ethernet address (RFC 4861 §4.3).
 @frozen
 public struct NeighborSolicitation: BitwiseCopyable {

@@ -1,6 +1,6 @@
+import RingwayModel
 import RingwayStack
 import RingwayStorage
-import RingwayWire
 import Testing
 
 /// Whose datagrams come in by a mapping (RFC 4787 §5).

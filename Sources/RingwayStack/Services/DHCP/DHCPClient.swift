@@ -1,4 +1,4 @@
-internal import RingwayWire
+internal import RingwayModel
 
 /// A client: an ethernet address, and the client identifier where one was sent (RFC 2131 §4.2).
 struct DHCPClient {

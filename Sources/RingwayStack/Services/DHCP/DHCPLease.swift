@@ -1,4 +1,4 @@
-public import RingwayWire
+public import RingwayModel
 
 /// One address that a client holds, for reports.
 public struct DHCPLease: Equatable, Sendable {

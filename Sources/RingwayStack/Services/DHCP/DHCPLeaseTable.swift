@@ -1,4 +1,4 @@
-internal import RingwayWire
+internal import RingwayModel
 
 /// The holder of each address: one entry for each address of the range, allocated once.
 ///

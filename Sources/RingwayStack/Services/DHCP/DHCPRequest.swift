@@ -1,3 +1,4 @@
+internal import RingwayModel
 internal import RingwayWire
 
 /// What a client's message says, in the server's terms.

@@ -1,3 +1,4 @@
+internal import RingwayModel
 internal import RingwayWire
 
 // What each kind of message does to the lease table, and which answer it gets.

@@ -1,3 +1,4 @@
+internal import RingwayModel
 internal import RingwayWire
 
 // How an answer looks on the wire, and where it goes.

@@ -1,3 +1,4 @@
+internal import RingwayModel
 internal import RingwayWire
 
 /// The options that are the same in every answer, encoded once: code, length, value, most useful first, so that what

@@ -1,5 +1,3 @@
-public import RingwayWire
-
 /// A set of addresses, as ranges that neither overlap nor touch: one of many blocks is found by a few comparisons.
 public struct AddressRanges: Equatable, Sendable {
     private struct Range: Equatable, Sendable {

@@ -1,6 +1,3 @@
-internal import RingwayStorage
-public import RingwayWire
-
 /// Which destinations a guest may reach, and which of them may send to it: the longest matching prefix decides, and of two
 /// equally long ones the refusal.
 ///
@@ -28,6 +25,7 @@ public struct DestinationPolicy: Sendable {
     }
 
     /// Whether a flow to `address`, as the host would dial it, may be opened. Asked once per flow, and for each datagram.
+    @inlinable
     public func permits(_ address: IPAddress) -> Bool {
         if let hostAddresses, hostAddresses.contains(address) { return false }
         let (allowed, denied) = (longestMatch(of: address, in: allow), longestMatch(of: address, in: deny))
@@ -38,6 +36,7 @@ public struct DestinationPolicy: Sendable {
     /// Whether `loopback` may be reached under the address by which guests know the host: either may be refused. An
     /// allowance of exactly the host's address means what it stands for, and goes before the refusal of a block that the
     /// loopback is in.
+    @inlinable
     public func permits(_ loopback: IPAddress, as host: IPAddress) -> Bool {
         guard hostLoopback, hostAddresses == nil, permits(host) else { return false }
         let whole = host.isIPv4 ? 32 : 128
@@ -46,7 +45,8 @@ public struct DestinationPolicy: Sendable {
     }
 
     /// The length of the longest prefix that matches; negative when none does.
-    private func longestMatch(of address: IPAddress, in blocks: [CIDRBlock]) -> Int {
+    @inlinable
+    func longestMatch(of address: IPAddress, in blocks: [CIDRBlock]) -> Int {
         var longest = -1
         for block in blocks where block.contains(address) { longest = max(longest, block.prefixLength) }
         return longest

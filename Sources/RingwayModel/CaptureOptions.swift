@@ -1,7 +1,5 @@
 /// The options of a capture: which frames, and into which files.
 public struct CaptureOptions: Hashable, Sendable {
-    /// The most bytes that a file's name may have, as the kernel bounds paths.
-    static var longestPath: Int { 4_095 }
     /// The smallest bound of a file's size: less than one super-frame would not fit.
     public static var smallestFileSize: Int { 1 << 20 }
     /// The most files that a rotation keeps.
@@ -35,11 +33,12 @@ public struct CaptureStatus: Sendable {
     public let dropped: Int
     /// Why frames are lost at the moment; `nil` when they are not.
     public let problem: String?
-}
 
-/// Why a capture did not start: the end of a sentence for a person to read.
-public struct CaptureFailure: Error, Equatable, Sendable, CustomStringConvertible {
-    public let description: String
-
-    init(_ description: String) { self.description = description }
+    package init(options: CaptureOptions, startedAt: Int, frames: Int, dropped: Int, problem: String?) {
+        self.options = options
+        self.startedAt = startedAt
+        self.frames = frames
+        self.dropped = dropped
+        self.problem = problem
+    }
 }
