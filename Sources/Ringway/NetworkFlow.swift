@@ -79,8 +79,8 @@ public struct NetworkFlow: Sendable {
             remoteAddress = hasRemote ? remoteEnd : nil
             hostAddress = hasRemote && record.kind != .ping ? record.hostAddress : nil
         }
-        bytesFromGuest = record.octetsFromGuest
-        bytesToGuest = record.octetsToGuest
+        bytesFromGuest = record.bytesFromGuest
+        bytesToGuest = record.bytesToGuest
         idleNanoseconds = record.idle
         route = record.route
     }

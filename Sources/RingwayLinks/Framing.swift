@@ -11,7 +11,7 @@ extension Link.Framing {
         }
     }
 
-    /// Octets in the length before each frame.
+    /// Bytes in the length before each frame.
     @inline(__always)
     var prefixLength: Int {
         switch self {
@@ -34,7 +34,7 @@ extension Link.Framing {
 }
 
 extension StreamFraming {
-    /// Octets in the length before each frame.
+    /// Bytes in the length before each frame.
     @inline(__always)
     var prefixLength: Int {
         switch self {
@@ -44,7 +44,7 @@ extension StreamFraming {
         }
     }
 
-    /// Octets of the virtio-net header that a frame lacks, and that is put before it.
+    /// Bytes of the virtio-net header that a frame lacks, and that is put before it.
     @inline(__always)
     var missingHeader: Int {
         switch self {
@@ -54,7 +54,7 @@ extension StreamFraming {
     }
 
     /// The lengths that a frame can have: at least an ethernet header, and at most one with a VLAN tag and an IP packet of
-    /// 65,535 octets behind it.
+    /// 65,535 bytes behind it.
     var lengths: ClosedRange<Int> {
         switch self {
         case .qemu: EthernetHeader.length...18 + 65_535
