@@ -35,139 +35,148 @@ let package = Package(
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .target(
             name: "CRingway", dependencies: ["CLiburing"], linkerSettings: [.linkedLibrary("uring")]),
-        .target(name: "RingwayWire", dependencies: ["CRingway"], swiftSettings: settings),
+        .target(name: "RingwayModel", swiftSettings: settings),
+        .target(name: "RingwayWire", dependencies: ["RingwayModel", "CRingway"], swiftSettings: settings),
         .target(name: "RingwayStorage", dependencies: ["CRingway"], swiftSettings: settings),
         .target(name: "RingwayUsage", swiftSettings: settings),
-        .target(name: "RingwayStack", dependencies: ["RingwayWire", "RingwayStorage"], swiftSettings: settings),
+        .target(
+            name: "RingwayStack", dependencies: ["RingwayModel", "RingwayWire", "RingwayStorage"],
+            swiftSettings: settings),
         .target(name: "RingwayRing", dependencies: ["CRingway"], swiftSettings: settings),
         .target(
             name: "RingwayReactor", dependencies: ["RingwayRing", "RingwayStorage", "CRingway"],
             swiftSettings: settings),
-        .target(name: "RingwayCapture", dependencies: ["RingwayWire", "CRingway"], swiftSettings: settings),
         .target(
-            name: "RingwayTap", dependencies: ["RingwaySystem", "RingwayWire", "CRingway"], swiftSettings: settings),
-        .target(name: "RingwaySystem", dependencies: ["RingwayWire", "CRingway"], swiftSettings: settings),
-        .target(name: "RingwayAgentProtocol", dependencies: ["RingwayWire"], swiftSettings: settings),
+            name: "RingwayCapture", dependencies: ["RingwayModel", "RingwayWire", "CRingway"],
+            swiftSettings: settings),
+        .target(
+            name: "RingwayTap", dependencies: ["RingwayModel", "RingwaySystem", "RingwayWire", "CRingway"],
+            swiftSettings: settings),
+        .target(name: "RingwaySystem", dependencies: ["RingwayModel", "CRingway"], swiftSettings: settings),
+        .target(name: "RingwayAgentProtocol", dependencies: ["RingwayModel"], swiftSettings: settings),
         .target(
             name: "RingwayRelay", dependencies: ["RingwaySystem", "RingwayAgentProtocol", "CRingway"],
             swiftSettings: settings),
         .target(
             name: "RingwayAgent",
             dependencies: [
-                "RingwayAgentProtocol", "RingwayRelay", "RingwaySystem", "RingwayTap", "RingwayUsage", "RingwayWire",
+                "RingwayAgentProtocol", "RingwayModel", "RingwayRelay", "RingwaySystem", "RingwayTap", "RingwayUsage",
                 "CRingway",
             ],
             swiftSettings: settings),
         .target(
             name: "RingwayAgentHost",
             dependencies: [
-                "RingwayAgentProtocol", "RingwayRelay", "RingwaySystem", "RingwayWire", "RingwayStorage", "CRingway",
+                "RingwayAgentProtocol", "RingwayModel", "RingwayRelay", "RingwaySystem", "RingwayStorage", "CRingway",
             ],
             swiftSettings: settings),
         .executableTarget(name: "ringway-agent", dependencies: ["RingwayAgent"], swiftSettings: settings),
         .target(
             name: "RingwayLinks",
             dependencies: [
-                "RingwayAgentProtocol", "RingwayTap", "RingwayReactor", "RingwayRing", "RingwayWire", "RingwayStorage",
-                "CRingway",
+                "RingwayAgentProtocol", "RingwayModel", "RingwayReactor", "RingwayRing", "RingwayWire",
+                "RingwayStorage", "CRingway",
             ],
             swiftSettings: settings),
         .target(
             name: "RingwayEngine",
             dependencies: [
-                "RingwayStack", "RingwayLinks", "RingwayRelay", "RingwaySystem", "RingwayReactor", "RingwayRing",
-                "RingwayCapture",
-                "RingwayWire", "RingwayStorage", "CRingway",
+                "RingwayModel", "RingwayStack", "RingwayLinks", "RingwayRelay", "RingwaySystem", "RingwayReactor",
+                "RingwayRing", "RingwayCapture", "RingwayWire", "RingwayStorage", "CRingway",
             ],
             swiftSettings: settings),
         .target(
             name: "RingwayResolver",
-            dependencies: ["RingwaySystem", "RingwayWire", "RingwayStorage"], swiftSettings: settings),
+            dependencies: ["RingwayModel", "RingwaySystem", "RingwayStorage"], swiftSettings: settings),
         .target(
             name: "Ringway",
             dependencies: [
-                "RingwayAgentHost", "RingwayAgentProtocol", "RingwaySystem",
-                "RingwayEngine", "RingwayResolver", "RingwayCapture", "RingwayWire", "RingwayStack", "RingwayLinks",
-                "RingwayRing", "RingwayStorage", "RingwayUsage", "CRingway",
+                "RingwayModel", "RingwayAgentHost", "RingwayAgentProtocol", "RingwaySystem", "RingwayTap",
+                "RingwayEngine", "RingwayResolver", "RingwayCapture", "RingwayWire", "RingwayStack", "RingwayRing",
+                "RingwayStorage", "RingwayUsage", "CRingway",
             ],
             swiftSettings: settings),
         .target(name: "RingwayControl", dependencies: ["Ringway", "CRingway"] + nio, swiftSettings: settings),
         .target(
             name: "RingwayCommand",
             dependencies: [
-                "Ringway", "RingwayControl", "RingwayLinks", "RingwaySystem", "RingwayUsage", "CRingway", "CYAML",
+                "Ringway", "RingwayControl", "RingwayTap", "RingwaySystem", "RingwayUsage", "CRingway", "CYAML",
                 argumentParser,
             ],
             swiftSettings: settings),
         .executableTarget(name: "ringway", dependencies: ["RingwayCommand"], swiftSettings: settings),
         .target(
-            name: "RingwaySimulation", dependencies: ["RingwayStack", "RingwayWire", "RingwayStorage"],
+            name: "RingwaySimulation",
+            dependencies: ["RingwayModel", "RingwayStack", "RingwayWire", "RingwayStorage"],
             swiftSettings: settings),
         .executableTarget(
             name: "ringway-simulate", dependencies: ["RingwaySimulation"], swiftSettings: settings),
         // What several test targets share.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
-        .testTarget(name: "RingwayWireTests", dependencies: ["RingwayWire", "TestSupport"], swiftSettings: settings),
         .testTarget(
-            name: "RingwayCaptureTests", dependencies: ["RingwayCapture", "RingwayWire"], swiftSettings: settings),
+            name: "RingwayWireTests", dependencies: ["RingwayModel", "RingwayWire", "TestSupport"],
+            swiftSettings: settings),
         .testTarget(
-            name: "RingwayAgentProtocolTests", dependencies: ["RingwayAgentProtocol", "RingwayWire"],
+            name: "RingwayCaptureTests", dependencies: ["RingwayCapture", "RingwayModel", "RingwayWire"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "RingwayAgentProtocolTests", dependencies: ["RingwayAgentProtocol", "RingwayModel"],
             swiftSettings: settings),
         .testTarget(
             name: "RingwayAgentTests",
             dependencies: [
-                "RingwayAgent", "RingwayAgentHost", "RingwayAgentProtocol", "RingwaySystem", "RingwayWire",
+                "RingwayAgent", "RingwayAgentHost", "RingwayAgentProtocol", "RingwayModel", "RingwaySystem",
             ], swiftSettings: settings),
         .testTarget(
-            name: "RingwayRelayTests", dependencies: ["RingwayRelay", "RingwaySystem", "RingwayWire", "CRingway"],
+            name: "RingwayRelayTests", dependencies: ["RingwayModel", "RingwayRelay", "RingwaySystem", "CRingway"],
             swiftSettings: settings),
         .testTarget(
-            name: "RingwaySystemTests", dependencies: ["RingwaySystem", "RingwayWire", "CRingway", "TestSupport"],
+            name: "RingwaySystemTests", dependencies: ["RingwayModel", "RingwaySystem", "CRingway", "TestSupport"],
             swiftSettings: settings),
         .testTarget(name: "RingwayUsageTests", dependencies: ["RingwayUsage"], swiftSettings: settings),
         .testTarget(
             name: "RingwayStorageTests", dependencies: ["RingwayStorage", "TestSupport"], swiftSettings: settings),
         .testTarget(
-            name: "RingwayStackTests", dependencies: ["RingwayStack", "RingwayWire", "RingwayStorage", "TestSupport"],
+            name: "RingwayStackTests",
+            dependencies: ["RingwayModel", "RingwayStack", "RingwayWire", "RingwayStorage", "TestSupport"],
             swiftSettings: settings),
         .testTarget(
             name: "RingwayRingTests",
             dependencies: [
-                "RingwayReactor", "RingwayRing", "RingwayStorage", "RingwayLinks", "RingwaySystem", "RingwayWire",
-                "CRingway",
-                "TestSupport",
+                "RingwayModel", "RingwayReactor", "RingwayRing", "RingwayStorage", "RingwayLinks", "RingwaySystem",
+                "RingwayTap", "CRingway", "TestSupport",
             ],
             swiftSettings: settings),
         .testTarget(
             name: "RingwayLinksTests",
-            dependencies: ["RingwayLinks", "RingwayStorage", "RingwayWire", "CRingway", "TestSupport"],
+            dependencies: [
+                "RingwayLinks", "RingwayModel", "RingwayStorage", "RingwayWire", "CRingway", "TestSupport",
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "RingwayEngineTests",
             dependencies: [
-                "RingwayEngine", "RingwayStack", "RingwayLinks", "RingwayRelay", "RingwaySystem", "RingwayRing",
-                "RingwayReactor",
-                "RingwayStorage", "RingwayWire", "CRingway", "TestSupport",
+                "RingwayEngine", "RingwayModel", "RingwayStack", "RingwayLinks", "RingwayRelay", "RingwaySystem",
+                "RingwayRing", "RingwayReactor", "RingwayStorage", "RingwayWire", "CRingway", "TestSupport",
             ],
             swiftSettings: settings),
         .testTarget(
             name: "RingwayTests",
             dependencies: [
-                "Ringway", "RingwayAgentHost", "RingwayAgentProtocol", "RingwayStack", "RingwaySystem", "RingwayWire",
-                "CRingway",
+                "Ringway", "RingwayAgentHost", "RingwayAgentProtocol", "RingwaySystem", "RingwayWire", "CRingway",
             ],
             swiftSettings: settings),
         .testTarget(name: "SimulationTests", dependencies: ["RingwaySimulation"], swiftSettings: settings),
         .testTarget(name: "EndToEndTests", swiftSettings: settings),
         .testTarget(
-            name: "RingwayResolverTests", dependencies: ["RingwayResolver", "RingwaySystem", "RingwayWire"],
+            name: "RingwayResolverTests", dependencies: ["RingwayModel", "RingwayResolver", "RingwaySystem"],
             swiftSettings: settings),
         .testTarget(
             name: "RingwayControlTests", dependencies: ["RingwayControl", "Ringway", "CRingway"] + nio,
             swiftSettings: settings),
         .testTarget(
             name: "RingwayCommandTests",
-            dependencies: ["RingwayCommand", "RingwayLinks", "RingwayTap", "Ringway", "CRingway", "ringway"],
+            dependencies: ["RingwayCommand", "RingwayTap", "Ringway", "CRingway", "ringway"],
             swiftSettings: settings),
     ]
 )

@@ -23,27 +23,31 @@ let package = Package(
         .target(
             name: "CRingway", dependencies: ["CLiburing"], path: "Modules/CRingway",
             linkerSettings: [.linkedLibrary("uring")]),
+        .target(name: "RingwayModel", path: "Modules/RingwayModel", swiftSettings: settings),
         .target(
-            name: "RingwayWire", dependencies: ["CRingway"], path: "Modules/RingwayWire", swiftSettings: settings),
+            name: "RingwayWire", dependencies: ["RingwayModel", "CRingway"], path: "Modules/RingwayWire",
+            swiftSettings: settings),
         .target(
-            name: "RingwaySystem", dependencies: ["RingwayWire", "CRingway"], path: "Modules/RingwaySystem",
+            name: "RingwaySystem", dependencies: ["RingwayModel", "CRingway"], path: "Modules/RingwaySystem",
             swiftSettings: settings),
         .target(
             name: "RingwayStorage", dependencies: ["CRingway"], path: "Modules/RingwayStorage",
             swiftSettings: settings),
         .target(
-            name: "RingwayStack", dependencies: ["RingwayWire", "RingwayStorage"], path: "Modules/RingwayStack",
-            swiftSettings: settings),
+            name: "RingwayStack", dependencies: ["RingwayModel", "RingwayWire", "RingwayStorage"],
+            path: "Modules/RingwayStack", swiftSettings: settings),
         // The built-in names are internal to their module.
         .target(
-            name: "RingwayResolver", dependencies: ["RingwaySystem", "RingwayWire", "RingwayStorage"],
+            name: "RingwayResolver", dependencies: ["RingwayModel", "RingwaySystem", "RingwayStorage"],
             path: "Modules/RingwayResolver",
             swiftSettings: settings + [.unsafeFlags(["-enable-testing"])]),
         .target(name: "Twin", path: "Twin", cSettings: [.unsafeFlags(["-O2"])]),
         .target(name: "Processors", path: "Processors"),
         .target(
             name: "Workloads",
-            dependencies: ["RingwayWire", "RingwayStorage", "RingwayStack", "RingwayResolver", "Twin"],
+            dependencies: [
+                "RingwayModel", "RingwayWire", "RingwayStorage", "RingwayStack", "RingwayResolver", "Twin",
+            ],
             path: "Workloads", swiftSettings: settings),
         .executableTarget(
             name: "count", dependencies: ["Workloads"], path: "Counting", swiftSettings: settings),

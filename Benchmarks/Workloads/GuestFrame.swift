@@ -1,3 +1,4 @@
+import RingwayModel
 import RingwayWire
 
 /// A frame as a guest sends it, virtio-net header first, in memory of its own.

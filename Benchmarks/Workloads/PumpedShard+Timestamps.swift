@@ -1,5 +1,4 @@
 import RingwayStorage
-import RingwayWire
 
 /// Segments with timestamps (RFC 7323), as every Linux guest sends them.
 extension PumpedShard {

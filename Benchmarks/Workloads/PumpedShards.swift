@@ -1,6 +1,6 @@
+import RingwayModel
 import RingwayStack
 import RingwayStorage
-import RingwayWire
 
 /// Complete shards except for the kernel, with all flows established before the first frame.
 public final class PumpedShards: @unchecked Sendable {

@@ -1,4 +1,4 @@
-import RingwayWire
+import RingwayModel
 
 @testable import RingwayResolver
 

@@ -1,6 +1,6 @@
+import RingwayModel
 import RingwayStack
 import RingwayStorage
-import RingwayWire
 
 /// Flow `number` of many.
 private func key(_ number: Int) -> FlowKey {

@@ -1,6 +1,6 @@
 internal import CRingway
 internal import RingwayEngine
-internal import RingwayStack
+internal import RingwayModel
 internal import RingwayStorage
 internal import Synchronization
 

@@ -1,5 +1,4 @@
-public import RingwayCapture
-public import RingwayWire
+public import RingwayModel
 internal import Synchronization
 
 extension VirtualNetwork {

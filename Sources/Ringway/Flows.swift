@@ -1,22 +1,8 @@
 internal import RingwayAgentHost
-internal import RingwayAgentProtocol
 internal import RingwayEngine
-public import RingwayStack
-internal import RingwayWire
+internal import RingwayModel
+internal import RingwayStack
 internal import Synchronization
-
-/// A snapshot of a flow of a guest.
-public struct NetworkFlow: Sendable {
-    /// The guest; `nil` for a connection through an agent without frames.
-    public let guest: Guest.ID?
-    /// Addresses with port 0 stand for unix sockets, and for programs in the guest that use a socket of the host.
-    public let record: FlowRecord
-    /// The place through which a connection came, while that exists.
-    public var place: PublishedPort.ID?
-    /// For a connection through an agent: the unix socket at the host's end, and the one in the guest.
-    public var hostPath: String?
-    public var guestPath: String?
-}
 
 extension VirtualNetwork {
     /// The current flows, up to a limit, and whether these are all.
@@ -46,7 +32,7 @@ extension VirtualNetwork {
             flows += carried.prefix(room).map { record(of: $0, attached) }
         }
         let (places, sockets) = state.withLock { ($0.agentPlaces, $0.hostSocketNumbers) }
-        for index in flows.indices where flows[index].record.route != 0 {
+        for index in flows.indices where flows[index].route != 0 {
             flows[index].follow(places, sockets, configuration.agentSockets)
         }
         return (flows, isComplete)
@@ -94,9 +80,9 @@ extension NetworkFlow {
     fileprivate mutating func follow(
         _ places: AgentPlaceTable, _ sockets: [PublishedPort.ID: String], _ paths: [String: String]
     ) {
-        if let name = sockets[record.route] {
+        if let name = sockets[route] {
             hostPath = paths[name]
-        } else if let found = places[record.route] {
+        } else if let found = places[route] {
             place = found.id
             if case .unix(let path) = found.forward.place { hostPath = path }
             if case .unix(let path) = found.forward.target.endpoint { guestPath = path }

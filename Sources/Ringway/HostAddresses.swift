@@ -1,5 +1,5 @@
 internal import RingwayEngine
-internal import RingwayStack
+internal import RingwayModel
 internal import RingwaySystem
 internal import RingwayTap
 internal import Synchronization

@@ -1,7 +1,5 @@
 internal import CRingway
-public import RingwayCapture
-public import RingwayStack
-public import RingwayWire
+public import RingwayModel
 
 extension VirtualNetwork {
     /// The configuration of a network. Every property has a default that works.

@@ -1,13 +1,10 @@
 internal import Glibc
-@_exported public import RingwayAgentProtocol
 internal import RingwayEngine
-@_exported public import RingwayLinks
+public import RingwayModel
 internal import RingwayResolver
-@_exported public import RingwayStack
 internal import RingwayStorage
 internal import RingwaySystem
 internal import RingwayTap
-@_exported public import RingwayWire
 internal import Synchronization
 
 /// One virtual network with its gateway and its guests: what a launcher of virtual machines or namespaces embeds.

@@ -1,8 +1,8 @@
 internal import CRingway
 internal import Glibc
 internal import RingwayAgentProtocol
+internal import RingwayModel
 internal import RingwaySystem
-internal import RingwayWire
 
 /// The agent: a TAP interface, and one session with the host after another.
 ///

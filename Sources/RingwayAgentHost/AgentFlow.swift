@@ -1,5 +1,4 @@
-public import RingwayAgentProtocol
-public import RingwayWire
+public import RingwayModel
 
 /// The origin of a connection through an agent.
 public enum AgentRoute: Hashable, Sendable {

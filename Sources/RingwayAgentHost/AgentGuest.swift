@@ -1,4 +1,5 @@
 public import RingwayAgentProtocol
+public import RingwayModel
 public import RingwaySystem
 internal import Synchronization
 

@@ -1,9 +1,9 @@
 internal import CRingway
 internal import Glibc
 internal import RingwayAgentProtocol
+internal import RingwayModel
 internal import RingwayStorage
 internal import RingwaySystem
-internal import RingwayWire
 
 /// The session of one agent on the host's side: its control channel, and everything with the same lifetime.
 final class AgentSession: HostMember {

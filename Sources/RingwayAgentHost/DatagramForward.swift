@@ -1,10 +1,9 @@
 internal import CRingway
 internal import Glibc
-internal import RingwayAgentProtocol
+internal import RingwayModel
 internal import RingwayRelay
 internal import RingwayStorage
 internal import RingwaySystem
-internal import RingwayWire
 
 /// A UDP port of the host that is forwarded to a server in the guest, through the agent.
 ///

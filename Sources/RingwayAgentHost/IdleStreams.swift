@@ -1,6 +1,7 @@
 internal import CRingway
 internal import Glibc
 internal import RingwayAgentProtocol
+internal import RingwayModel
 internal import RingwayRelay
 internal import RingwayStorage
 internal import RingwaySystem

@@ -1,8 +1,8 @@
 internal import CRingway
 internal import Glibc
 public import RingwayAgentProtocol
+public import RingwayModel
 public import RingwaySystem
-public import RingwayWire
 
 /// Sockets of the host for ports that agents request.
 public enum PublishedSocket {

@@ -1,7 +1,7 @@
 internal import CRingway
 internal import Glibc
+internal import RingwayModel
 internal import RingwaySystem
-internal import RingwayWire
 
 /// A datagram, its source, and its destination address.
 struct ReceivedDatagram {

@@ -1,4 +1,3 @@
-internal import RingwayAgentProtocol
 internal import RingwayRelay
 internal import RingwayStorage
 internal import RingwaySystem

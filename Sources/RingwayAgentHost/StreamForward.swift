@@ -1,6 +1,6 @@
 internal import CRingway
 internal import Glibc
-internal import RingwayAgentProtocol
+internal import RingwayModel
 internal import RingwayStorage
 internal import RingwaySystem
 

@@ -1,3 +1,5 @@
+public import RingwayModel
+
 /// All messages, each sent in an envelope.
 public enum AgentMessage: Hashable, Sendable {
     /// 1, from the agent: the first message of every channel.

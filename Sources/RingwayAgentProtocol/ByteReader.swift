@@ -1,4 +1,4 @@
-internal import RingwayWire
+internal import RingwayModel
 
 /// Reads the fields of a body. Never reads beyond its end.
 struct ByteReader {

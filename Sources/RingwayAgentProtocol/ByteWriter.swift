@@ -1,4 +1,4 @@
-internal import RingwayWire
+internal import RingwayModel
 
 /// Writes the fields of a message.
 struct ByteWriter {

@@ -1,4 +1,4 @@
-public import RingwayWire
+public import RingwayModel
 
 /// The agent's first message on every channel.
 ///

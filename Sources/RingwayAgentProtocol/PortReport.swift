@@ -1,4 +1,4 @@
-public import RingwayWire
+public import RingwayModel
 
 /// Listening ports of the guest that were opened or closed.
 ///

@@ -1,4 +1,4 @@
-public import RingwayWire
+public import RingwayModel
 
 /// A request of the guest to forward a port of the host to a server in the guest, until the channel closes or the
 /// request is withdrawn.

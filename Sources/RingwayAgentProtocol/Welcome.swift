@@ -1,4 +1,4 @@
-public import RingwayWire
+public import RingwayModel
 
 /// The host's reply to an accepted hello.
 ///

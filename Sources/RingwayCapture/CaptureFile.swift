@@ -1,5 +1,6 @@
 internal import CRingway
 internal import Glibc
+internal import RingwayModel
 internal import RingwayWire
 
 /// The files of one capture. Only whole blocks are appended; a partial write is truncated again, so that each file is
@@ -26,6 +27,9 @@ struct CaptureFile: ~Copyable {
     /// Milliseconds after which a pipe's reader that reads nothing is abandoned.
     private static var readerTimeout: Int32 { 2_000 }
 
+    /// The most bytes that a file's name may have, as the kernel bounds paths.
+    private static var longestPath: Int { 4_095 }
+
     /// Creates the file, or empties it, and writes its header.
     init(_ options: CaptureOptions) throws(CaptureFailure) {
         (descriptor, isRegular) = try Self.create(options)
@@ -38,8 +42,8 @@ struct CaptureFile: ~Copyable {
     private static func create(
         _ options: CaptureOptions
     ) throws(CaptureFailure) -> (descriptor: Int32, isRegular: Bool) {
-        guard !options.path.isEmpty, options.path.utf8.count <= CaptureOptions.longestPath else {
-            throw CaptureFailure("the name of the capture file has 1 to \(CaptureOptions.longestPath) bytes")
+        guard !options.path.isEmpty, options.path.utf8.count <= longestPath else {
+            throw CaptureFailure("the name of the capture file has 1 to \(longestPath) bytes")
         }
         let descriptor = open(options.path)
         guard descriptor >= 0 else {

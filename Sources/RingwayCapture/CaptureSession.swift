@@ -1,5 +1,6 @@
 internal import CRingway
 internal import Glibc
+public import RingwayModel
 public import RingwayWire
 internal import Synchronization
 

@@ -1,13 +1,13 @@
 internal import CRingway
 internal import Glibc
 public import RingwayCapture
-public import RingwayLinks
+public import RingwayModel
 internal import RingwayReactor
 public import RingwayRing
-public import RingwayStack
+internal import RingwayStack
 public import RingwayStorage
 public import RingwaySystem
-public import RingwayWire
+internal import RingwayWire
 internal import Synchronization
 
 /// Shards: their threads, what they share and how the control plane reaches them. The only place that knows stack,

@@ -1,9 +1,10 @@
 public import RingwayCapture
+public import RingwayModel
 internal import RingwayReactor
 internal import RingwayRing
 public import RingwayStack
 public import RingwayStorage
-public import RingwayWire
+internal import RingwayWire
 internal import Synchronization
 
 /// The configuration of an engine; fixed for its life.

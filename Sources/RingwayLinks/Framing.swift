@@ -1,38 +1,16 @@
 internal import RingwayAgentProtocol
+internal import RingwayModel
 internal import RingwayWire
 
-extension Link {
-    /// How frames are delimited on a queue's descriptor.
-    public enum Framing: Hashable, Sendable {
-        /// Every read and every write is one whole frame, a virtio-net header first: a TAP device.
-        case device
-        /// A byte stream, in which a length precedes every frame.
-        case stream(StreamFraming)
-        /// Every datagram is one frame without a virtio-net header: QEMU's `-netdev dgram`.
-        case datagram
-
-        /// Whether each frame has a virtio-net header, and so may be a super-frame with a partial checksum.
-        public var hasVirtioNetHeader: Bool {
-            switch self {
-            case .device, .stream(.agent): true
-            case .stream(.qemu), .stream(.vpnkit), .datagram: false
-            }
+extension Link.Framing {
+    @inline(__always)
+    var isDatagram: Bool {
+        switch self {
+        case .datagram: true
+        case .device, .stream: false
         }
     }
-}
 
-/// How frames are delimited in a byte stream.
-public enum StreamFraming: Hashable, Sendable, CaseIterable {
-    /// The length in 32 bits, big endian, and the frame: QEMU's `-netdev stream` and `-netdev socket`.
-    case qemu
-    /// The length in 16 bits, little endian, and the frame: VPNKit's, once its handshake is over.
-    case vpnkit
-    /// The length as in `AgentFrame`, then a virtio-net header and the frame, which may be a super-frame: the guest's
-    /// agent.
-    case agent
-}
-
-extension Link.Framing {
     /// Bytes in the length before each frame.
     @inline(__always)
     var prefixLength: Int {
@@ -68,7 +46,12 @@ extension StreamFraming {
 
     /// Bytes of the virtio-net header to insert before a frame that has none.
     @inline(__always)
-    var missingHeader: Int { self == .agent ? 0 : VirtioNetHeader.length }
+    var missingHeader: Int {
+        switch self {
+        case .qemu, .vpnkit: VirtioNetHeader.length
+        case .agent: 0
+        }
+    }
 
     /// The valid lengths of a frame: at least an ethernet header, at most one with a VLAN tag and an IP packet of
     /// 65,535 bytes.

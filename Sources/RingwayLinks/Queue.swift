@@ -1,5 +1,6 @@
 public import CRingway
 internal import Glibc
+public import RingwayModel
 internal import RingwayReactor
 public import RingwayRing
 public import RingwayStorage

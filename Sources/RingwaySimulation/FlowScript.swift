@@ -1,5 +1,5 @@
+internal import RingwayModel
 internal import RingwayStack
-internal import RingwayWire
 
 /// What becomes of one connection, as far as its ends decide.
 struct FlowScript: Sendable {

@@ -1,4 +1,4 @@
-internal import RingwayStack
+internal import RingwayModel
 internal import RingwayWire
 
 /// Whether a frame of the stack is one that a guest's kernel takes: every length, checksum and offload field of it.

@@ -1,4 +1,4 @@
-internal import RingwayWire
+internal import RingwayModel
 
 /// Ethernet, IP and TCP around a segment of the model guest, byte by byte from the RFCs.
 struct GuestFrameBuilder {

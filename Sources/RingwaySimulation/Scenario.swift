@@ -1,5 +1,5 @@
+internal import RingwayModel
 internal import RingwayStack
-internal import RingwayWire
 
 /// Everything that one seed decides before the first frame moves.
 public struct Scenario: Sendable {

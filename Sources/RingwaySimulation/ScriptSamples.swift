@@ -1,6 +1,3 @@
-internal import RingwayStack
-internal import RingwayWire
-
 /// Scripts for the fuzzer to start from, for what the simulation never does: everything that is not TCP.
 public enum ScriptSamples {
     /// Name and script.

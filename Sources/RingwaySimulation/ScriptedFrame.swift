@@ -1,5 +1,4 @@
-internal import RingwayStack
-internal import RingwayWire
+internal import RingwayModel
 
 /// Frames that a script describes rather than spells out.
 enum ScriptedFrame {

@@ -1,4 +1,4 @@
-internal import RingwayStack
+internal import RingwayModel
 internal import RingwayStorage
 
 /// The buffers of a `ScriptedNetwork`, kept from one script to the next: to reserve them costs more than most scripts do.

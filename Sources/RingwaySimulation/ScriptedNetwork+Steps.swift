@@ -1,6 +1,6 @@
+internal import RingwayModel
 internal import RingwayStack
 internal import RingwayStorage
-internal import RingwayWire
 
 /// What sockets and services answer.
 extension ScriptedNetwork {

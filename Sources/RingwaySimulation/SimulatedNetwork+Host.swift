@@ -1,6 +1,6 @@
+internal import RingwayModel
 internal import RingwayStack
 internal import RingwayStorage
-internal import RingwayWire
 
 /// The host's side: sockets that connect, take bytes, give bytes and fail, each in its own time.
 extension SimulatedNetwork {

@@ -1,6 +1,6 @@
+internal import RingwayModel
 internal import RingwayStack
 internal import RingwayStorage
-internal import RingwayWire
 
 /// A stack between a model guest and model host sockets, with a faulty link and a clock of its own, in one thread.
 /// Everything that happens follows from the scenario, and so from one seed.

@@ -1,5 +1,5 @@
+public import RingwayModel
 public import RingwayStorage
-public import RingwayWire
 
 /// A request from the stack to its owner. The stack never touches a descriptor: frames, socket events and a clock
 /// reading go in, effects come out, in order.

@@ -1,3 +1,4 @@
+public import RingwayModel
 public import RingwayStorage
 public import RingwayWire
 

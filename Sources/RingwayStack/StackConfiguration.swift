@@ -1,4 +1,4 @@
-public import RingwayWire
+public import RingwayModel
 
 /// The options of a stack, fixed at its creation.
 public struct StackConfiguration: Sendable {

@@ -1,3 +1,4 @@
+internal import RingwayModel
 internal import RingwayStorage
 
 /// The capacity for each kind of flow.

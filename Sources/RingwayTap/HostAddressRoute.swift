@@ -1,7 +1,7 @@
 internal import CRingway
 internal import Glibc
+public import RingwayModel
 internal import RingwaySystem
-public import RingwayWire
 
 /// Makes the host's addresses, as the guest sees them, usable inside the guest: a socket there may bind to one of them,
 /// and replies to it return through the guest's loopback.

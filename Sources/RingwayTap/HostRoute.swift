@@ -1,6 +1,6 @@
 internal import CRingway
 internal import Glibc
-public import RingwayWire
+public import RingwayModel
 
 /// A block of addresses that is routed through an interface of the caller's network namespace, or that is local.
 public struct HostRoute: Hashable, Sendable {

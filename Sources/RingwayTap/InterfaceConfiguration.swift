@@ -1,7 +1,8 @@
 internal import CRingway
 internal import Glibc
+public import RingwayModel
 public import RingwaySystem
-public import RingwayWire
+internal import RingwayWire
 
 /// The configuration of the guest's interface, and its application.
 ///

@@ -1,7 +1,7 @@
 internal import CRingway
 internal import Glibc
+public import RingwayModel
 public import RingwaySystem
-public import RingwayWire
 
 /// The host's own addresses, in the network namespace of the creating thread: those of interfaces, loopback, and all
 /// others with local routes. Follows changes.

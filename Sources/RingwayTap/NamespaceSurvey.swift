@@ -1,5 +1,6 @@
 internal import CRingway
 internal import Glibc
+internal import RingwayModel
 public import RingwaySystem
 internal import RingwayWire
 

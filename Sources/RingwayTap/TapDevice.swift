@@ -1,7 +1,8 @@
 internal import CRingway
 internal import Glibc
+public import RingwayModel
 public import RingwaySystem
-public import RingwayWire
+internal import RingwayWire
 
 /// A TAP device in the caller's current network namespace, with its open queues.
 ///

@@ -1,6 +1,7 @@
 import CRingway
 import Glibc
 import RingwayLinks
+import RingwayModel
 import RingwaySimulation
 import RingwayStorage
 import RingwayWire

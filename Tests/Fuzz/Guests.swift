@@ -1,5 +1,4 @@
 import RingwayAgentProtocol
-import RingwayWire
 
 @testable import Ringway
 

@@ -1,6 +1,5 @@
 import CRingway
 import Glibc
-import RingwayLinks
 import RingwayWire
 
 @testable import Ringway

@@ -1,5 +1,5 @@
 import RingwayAgentProtocol
-import RingwayWire
+import RingwayModel
 import Testing
 
 @Suite("Agent messages")

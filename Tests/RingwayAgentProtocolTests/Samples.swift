@@ -1,5 +1,5 @@
 import RingwayAgentProtocol
-import RingwayWire
+import RingwayModel
 
 /// One message of every kind, and of every shape within a kind.
 enum Samples {

@@ -1,8 +1,8 @@
 import Foundation
 import RingwayAgentHost
 import RingwayAgentProtocol
+import RingwayModel
 import RingwaySystem
-import RingwayWire
 import Synchronization
 import Testing
 

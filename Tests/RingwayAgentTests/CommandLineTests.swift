@@ -1,6 +1,6 @@
 import Glibc
 import RingwayAgentProtocol
-import RingwayWire
+import RingwayModel
 import Testing
 
 @testable import RingwayAgent

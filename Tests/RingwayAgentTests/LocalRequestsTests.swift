@@ -1,7 +1,7 @@
 import Foundation
 import RingwayAgentProtocol
+import RingwayModel
 import RingwaySystem
-import RingwayWire
 import Testing
 
 @testable import RingwayAgent

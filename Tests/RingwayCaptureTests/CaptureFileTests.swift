@@ -1,4 +1,5 @@
 import Foundation
+import RingwayModel
 import RingwayWire
 import Testing
 

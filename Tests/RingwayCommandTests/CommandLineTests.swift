@@ -1,6 +1,6 @@
 import ArgumentParser
 import Ringway
-import RingwayLinks
+import RingwayTap
 import Testing
 
 @testable import RingwayCommand

@@ -1,6 +1,6 @@
 import CRingway
 import Glibc
-import RingwayLinks
+import RingwayTap
 import Testing
 
 @testable import RingwayCommand

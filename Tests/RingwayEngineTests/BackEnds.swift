@@ -1,4 +1,4 @@
-import RingwayLinks
+import RingwayModel
 import RingwayRing
 import Testing
 

@@ -1,10 +1,10 @@
 import CRingway
 import RingwayLinks
+import RingwayModel
 import RingwayReactor
 import RingwayRing
 import RingwayStack
 import RingwayStorage
-import RingwayWire
 
 @testable import RingwayEngine
 

@@ -1,3 +1,4 @@
+import RingwayModel
 import RingwayWire
 
 /// Frames of a guest, with partial checksums as a virtio-net driver may leave them.

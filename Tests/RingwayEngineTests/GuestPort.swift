@@ -1,7 +1,7 @@
 import CRingway
 import Glibc
 import RingwayEngine
-import RingwayLinks
+import RingwayModel
 import RingwayRing
 import RingwayStack
 import RingwayWire

@@ -1,4 +1,5 @@
 import RingwayLinks
+import RingwayModel
 import RingwayStorage
 import TestSupport
 import Testing

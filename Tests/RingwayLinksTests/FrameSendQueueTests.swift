@@ -1,6 +1,7 @@
 import CRingway
 import Glibc
 import RingwayLinks
+import RingwayModel
 import RingwayStorage
 import RingwayWire
 import TestSupport

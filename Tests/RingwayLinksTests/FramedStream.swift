@@ -1,4 +1,4 @@
-import RingwayLinks
+import RingwayModel
 import TestSupport
 
 /// Encoded frames, written by hand.

@@ -1,8 +1,8 @@
 import CRingway
 import Glibc
+import RingwayModel
 import RingwayRelay
 import RingwaySystem
-import RingwayWire
 import Testing
 
 /// Bytes from one real connection to another through kernel pipes.

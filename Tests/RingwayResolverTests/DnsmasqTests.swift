@@ -1,5 +1,5 @@
 import Glibc
-import RingwayWire
+import RingwayModel
 import Testing
 
 @testable import RingwayResolver

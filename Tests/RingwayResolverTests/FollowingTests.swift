@@ -1,7 +1,7 @@
 import Dispatch
 import Glibc
+import RingwayModel
 import RingwaySystem
-import RingwayWire
 import Synchronization
 import Testing
 

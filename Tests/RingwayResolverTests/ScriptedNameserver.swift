@@ -1,6 +1,6 @@
 import Dispatch
 import Glibc
-import RingwayWire
+import RingwayModel
 import Synchronization
 
 /// A nameserver on a loopback address that follows a script, by UDP and TCP on the same port.

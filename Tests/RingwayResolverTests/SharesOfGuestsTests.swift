@@ -1,6 +1,6 @@
 import Dispatch
 import Glibc
-import RingwayWire
+import RingwayModel
 import Testing
 
 @testable import RingwayResolver

@@ -1,4 +1,4 @@
-import RingwayWire
+import RingwayModel
 import Testing
 
 @testable import RingwayResolver

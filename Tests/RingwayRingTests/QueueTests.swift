@@ -4,7 +4,7 @@ import RingwayLinks
 import RingwayRing
 import RingwayStorage
 import RingwaySystem
-import RingwayWire
+import RingwayTap
 import Synchronization
 import TestSupport
 import Testing

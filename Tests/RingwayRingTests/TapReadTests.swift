@@ -1,9 +1,9 @@
 import CRingway
 import Glibc
-import RingwayLinks
+import RingwayModel
 import RingwayRing
 import RingwaySystem
-import RingwayWire
+import RingwayTap
 import Synchronization
 import TestSupport
 import Testing

@@ -1,6 +1,6 @@
 import Glibc
+import RingwayModel
 import RingwaySystem
-import RingwayWire
 import Testing
 
 @Suite("Addresses of sockets")

@@ -1,5 +1,3 @@
-import RingwayStack
-import RingwayWire
 import Testing
 
 @testable import Ringway

@@ -1,5 +1,6 @@
 import Glibc
 import RingwayAgentHost
+import RingwayAgentProtocol
 import RingwaySystem
 import Testing
 

@@ -1,4 +1,5 @@
 import Glibc
+import RingwayWire
 import Testing
 
 @testable import Ringway

@@ -1,5 +1,6 @@
 import CRingway
 import Glibc
+import RingwayWire
 import Testing
 
 @testable import Ringway

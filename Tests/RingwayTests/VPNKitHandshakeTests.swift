@@ -1,4 +1,3 @@
-import RingwayWire
 import Testing
 
 @testable import Ringway

@@ -1,3 +1,4 @@
+import RingwayModel
 import RingwayWire
 
 /// Valid frames, unless a test corrupts them.

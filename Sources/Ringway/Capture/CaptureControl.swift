@@ -1,4 +1,5 @@
 internal import RingwayCapture
+internal import RingwayModel
 internal import Synchronization
 
 /// The captures of a network, of which at most one is running.

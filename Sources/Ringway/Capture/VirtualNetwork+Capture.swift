@@ -1,5 +1,6 @@
-@_exported public import RingwayCapture
+internal import RingwayCapture
 internal import RingwayEngine
+public import RingwayModel
 internal import Synchronization
 
 extension VirtualNetwork {

@@ -1,5 +1,4 @@
-public import RingwayAgentProtocol
-public import RingwayWire
+public import RingwayModel
 
 /// A place on the host whose clients are forwarded to a server inside a guest, by the guest's agent: the server may
 /// listen on loopback, in another network namespace, or on a unix socket.

@@ -1,6 +1,5 @@
 internal import Glibc
-internal import RingwayAgentProtocol
-internal import RingwayWire
+internal import RingwayModel
 
 /// The current state of a place on the host whose clients an agent forwards to its guest.
 public struct AgentPlace: Hashable, Sendable, Identifiable {

@@ -1,6 +1,4 @@
 internal import RingwayAgentHost
-internal import RingwayAgentProtocol
-internal import RingwayWire
 
 /// The places on the host whose clients agents forward to guests: configured ones, ones requested by agents, and ones
 /// that follow listening ports.

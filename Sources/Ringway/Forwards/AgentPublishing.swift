@@ -1,5 +1,5 @@
+internal import RingwayModel
 internal import RingwayUsage
-internal import RingwayWire
 
 /// The host ports that agents may publish for their guests: none by default.
 ///

@@ -1,4 +1,4 @@
-public import RingwayWire
+public import RingwayModel
 
 /// The host addresses on which ports may be opened: published ones, those of forwards through agents, and those
 /// requested by agents.

@@ -1,8 +1,8 @@
 internal import Glibc
 internal import RingwayAgentHost
 internal import RingwayAgentProtocol
+internal import RingwayModel
 internal import RingwaySystem
-internal import RingwayWire
 internal import Synchronization
 
 /// The listeners that an agent has reported, by forward number: one port may have a listener per family, and one for

@@ -1,5 +1,5 @@
 internal import RingwayEngine
-internal import RingwayWire
+internal import RingwayModel
 
 /// A forward in the network's table, with the host sockets that hold its ports from publication to removal.
 struct ForwardRecord {

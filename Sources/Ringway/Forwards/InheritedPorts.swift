@@ -1,7 +1,7 @@
 internal import CRingway
 internal import Glibc
 internal import RingwayEngine
-internal import RingwayWire
+internal import RingwayModel
 internal import Synchronization
 
 /// Listening TCP sockets opened by another program, such as a service manager, for ports to be published.

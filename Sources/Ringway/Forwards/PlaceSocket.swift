@@ -2,8 +2,8 @@ internal import CRingway
 internal import Glibc
 internal import RingwayAgentHost
 internal import RingwayAgentProtocol
+internal import RingwayModel
 internal import RingwaySystem
-internal import RingwayWire
 internal import Synchronization
 
 /// The listening socket of a configured place.

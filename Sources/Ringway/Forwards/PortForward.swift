@@ -1,4 +1,4 @@
-public import RingwayWire
+public import RingwayModel
 
 /// Host ports that are forwarded to guest ports.
 public struct PortForward: Hashable, Sendable, CustomStringConvertible {

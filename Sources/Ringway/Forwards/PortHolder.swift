@@ -1,6 +1,6 @@
 internal import Glibc
 internal import RingwayEngine
-internal import RingwayWire
+internal import RingwayModel
 internal import Synchronization
 
 /// Finds the process that holds a port.

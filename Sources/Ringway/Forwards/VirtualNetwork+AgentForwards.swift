@@ -1,7 +1,6 @@
 internal import Glibc
 internal import RingwayAgentHost
-internal import RingwayAgentProtocol
-internal import RingwayWire
+internal import RingwayModel
 internal import Synchronization
 
 /// A connected agent.

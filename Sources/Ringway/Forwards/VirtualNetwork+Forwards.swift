@@ -1,5 +1,5 @@
 internal import RingwayEngine
-internal import RingwayWire
+internal import RingwayModel
 internal import Synchronization
 
 /// Published ports stay published until removed: while their guest is not attached TCP ports are held and refuse

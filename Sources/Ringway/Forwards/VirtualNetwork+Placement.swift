@@ -1,6 +1,5 @@
 internal import Glibc
 internal import RingwayEngine
-internal import RingwayWire
 internal import Synchronization
 
 /// Assigns published ports to their guests while these are attached. The caller holds `changes`.

@@ -1,5 +1,4 @@
-internal import RingwayStack
-internal import RingwayWire
+internal import RingwayModel
 
 /// The addresses and names of the guests on one network.
 ///

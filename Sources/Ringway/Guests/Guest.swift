@@ -1,4 +1,4 @@
-public import RingwayWire
+public import RingwayModel
 
 /// A guest attached to a network.
 public struct Guest: Hashable, Sendable, Identifiable, CustomStringConvertible {

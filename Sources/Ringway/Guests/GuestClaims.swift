@@ -1,5 +1,5 @@
 internal import RingwayEngine
-internal import RingwayWire
+internal import RingwayModel
 
 /// Through this, a guest's shards ask the network whether an IPv6 address is free.
 final class GuestClaims: AddressClaims {

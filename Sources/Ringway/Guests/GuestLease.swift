@@ -1,4 +1,4 @@
-public import RingwayWire
+public import RingwayModel
 internal import Synchronization
 
 /// A lease of a guest, attached or not.

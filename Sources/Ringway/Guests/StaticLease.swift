@@ -1,4 +1,4 @@
-public import RingwayWire
+public import RingwayModel
 
 /// A static lease.
 public struct StaticLease: Hashable, Sendable {

@@ -1,4 +1,4 @@
-internal import RingwayWire
+internal import RingwayModel
 internal import Synchronization
 
 /// Address requests of the guests' engines, from their threads.

@@ -1,12 +1,11 @@
 internal import Glibc
 internal import RingwayEngine
-public import RingwayLinks
+public import RingwayModel
 internal import RingwayResolver
 internal import RingwayRing
 internal import RingwayStack
 internal import RingwayStorage
 internal import RingwaySystem
-public import RingwayWire
 internal import Synchronization
 
 extension VirtualNetwork {

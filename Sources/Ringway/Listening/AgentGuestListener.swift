@@ -2,11 +2,10 @@ internal import Glibc
 internal import RingwayAgentHost
 internal import RingwayAgentProtocol
 internal import RingwayEngine
-internal import RingwayLinks
+internal import RingwayModel
 internal import RingwayStack
 internal import RingwayStorage
 internal import RingwaySystem
-internal import RingwayWire
 internal import Synchronization
 
 /// Accepts agents; each agent with queues is a guest.

@@ -1,6 +1,5 @@
 internal import CRingway
 internal import Glibc
-internal import RingwayLinks
 
 /// A datagram socket in the file system: the first sender is the guest, until its own socket is gone. Then a new socket
 /// replaces this one.

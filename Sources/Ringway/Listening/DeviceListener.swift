@@ -1,6 +1,6 @@
 internal import Glibc
-internal import RingwayLinks
-internal import RingwayWire
+internal import RingwayModel
+internal import RingwayTap
 
 /// A TAP device: its interface is the guest, until the device is deleted.
 final class DeviceListener: GuestListener, Sendable {

@@ -1,6 +1,6 @@
 internal import CRingway
 internal import Glibc
-internal import RingwayLinks
+internal import RingwayModel
 internal import RingwayWire
 
 /// Determines the guest's identity from its first frame, by peeking, so that the data path still receives the frame.

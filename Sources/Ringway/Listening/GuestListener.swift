@@ -1,7 +1,5 @@
 internal import CRingway
 internal import Glibc
-internal import RingwayLinks
-internal import RingwayWire
 internal import Synchronization
 
 /// Accepts guests at one address. Confined to its network's control loop, as are connections that are not guests yet.

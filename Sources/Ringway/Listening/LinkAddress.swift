@@ -1,5 +1,6 @@
 internal import CRingway
-public import RingwayLinks
+public import RingwayModel
+internal import RingwayTap
 internal import RingwayUsage
 
 /// The address of a listener for guests: `qemu:/run/vm.sock`.

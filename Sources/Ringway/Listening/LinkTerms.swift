@@ -1,4 +1,4 @@
-public import RingwayWire
+public import RingwayModel
 
 /// Which guests may use a link, and with which identity.
 ///

@@ -1,7 +1,6 @@
 internal import CRingway
 internal import Glibc
-internal import RingwayLinks
-internal import RingwayWire
+internal import RingwayModel
 
 /// A connection that is not a guest yet: it is identified by a handshake, if the link has one, and by its first frame.
 /// Machines may send their first frame late, so there is no timeout for it; the connection costs only a descriptor.

@@ -1,6 +1,6 @@
 internal import CRingway
 internal import Glibc
-internal import RingwayLinks
+internal import RingwayModel
 internal import RingwaySystem
 
 /// A listening socket; each connection is a guest.

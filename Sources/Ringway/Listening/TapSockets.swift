@@ -1,7 +1,6 @@
 internal import CRingway
 internal import Glibc
-internal import RingwayLinks
-internal import RingwayStack
+internal import RingwayModel
 internal import RingwaySystem
 internal import RingwayTap
 

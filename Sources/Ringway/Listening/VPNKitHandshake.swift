@@ -1,4 +1,4 @@
-internal import RingwayWire
+internal import RingwayModel
 
 /// The server's side of VPNKit's handshake, by which a guest's client, or a hypervisor, opens a link before frames are
 /// sent. All numbers are little endian.

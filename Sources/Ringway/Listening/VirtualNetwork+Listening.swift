@@ -1,9 +1,8 @@
 internal import CRingway
 internal import Glibc
-internal import RingwayLinks
-internal import RingwayStack
+internal import RingwayModel
 internal import RingwaySystem
-internal import RingwayWire
+internal import RingwayTap
 internal import Synchronization
 
 extension VirtualNetwork {

@@ -1,6 +1,6 @@
+internal import RingwayModel
 internal import RingwayTap
 internal import RingwayUsage
-internal import RingwayWire
 
 /// The options of `ringway-agent run`.
 struct AgentOptions: Equatable {

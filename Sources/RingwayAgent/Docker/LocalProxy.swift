@@ -1,9 +1,9 @@
 internal import CRingway
 internal import Glibc
 internal import RingwayAgentProtocol
+internal import RingwayModel
 internal import RingwayRelay
 internal import RingwaySystem
-internal import RingwayWire
 
 /// The published port inside the guest, through which programs there can reach the container, as with Docker's own
 /// proxy.

@@ -1,5 +1,5 @@
 internal import Glibc
-internal import RingwayAgentProtocol
+internal import RingwayModel
 internal import RingwayRelay
 internal import RingwaySystem
 

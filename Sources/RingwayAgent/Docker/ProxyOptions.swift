@@ -1,7 +1,7 @@
 internal import Glibc
 internal import RingwayAgentProtocol
+internal import RingwayModel
 internal import RingwayUsage
-internal import RingwayWire
 
 /// The command line of the Docker engine's userland proxy.
 struct ProxyOptions: Equatable {

@@ -1,6 +1,5 @@
 internal import CRingway
 internal import Glibc
-internal import RingwayAgentProtocol
 internal import RingwaySystem
 internal import Synchronization
 

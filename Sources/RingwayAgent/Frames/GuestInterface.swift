@@ -1,9 +1,9 @@
 internal import CRingway
 internal import Glibc
 internal import RingwayAgentProtocol
+internal import RingwayModel
 internal import RingwaySystem
 internal import RingwayTap
-internal import RingwayWire
 
 /// The guest's interface: a TAP device whose descriptors the agent holds.
 ///

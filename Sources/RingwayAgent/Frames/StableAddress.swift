@@ -1,6 +1,6 @@
 internal import CRingway
 internal import Glibc
-internal import RingwayWire
+internal import RingwayModel
 
 /// The default ethernet address of a guest: the same at each start of the agent, so that the network recognises the
 /// guest, but different on every machine and in every network namespace.

@@ -1,7 +1,7 @@
 internal import CRingway
 internal import Glibc
 internal import RingwayAgentProtocol
-internal import RingwayWire
+internal import RingwayModel
 
 /// The guest's listening sockets, as listed by the kernel (sock_diag(7)).
 ///

@@ -1,7 +1,7 @@
 internal import Glibc
 internal import Ringway
 internal import RingwayControl
-internal import RingwayLinks
+internal import RingwayTap
 
 /// A running bridge: a network with its guest attached and its ports published.
 struct BridgeConnection {

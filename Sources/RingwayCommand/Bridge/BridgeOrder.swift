@@ -1,7 +1,7 @@
 internal import Glibc
 internal import Ringway
 internal import RingwayControl
-internal import RingwayLinks
+internal import RingwayTap
 
 /// The options of a bridge, validated and complete before anything starts.
 struct BridgeOrder {

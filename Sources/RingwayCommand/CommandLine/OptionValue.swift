@@ -1,7 +1,7 @@
 internal import ArgumentParser
 internal import CRingway
 internal import Ringway
-internal import RingwayLinks
+internal import RingwayTap
 internal import RingwayUsage
 
 /// Parsers of option values. Each error names the accepted values.

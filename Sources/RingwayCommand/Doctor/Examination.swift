@@ -1,7 +1,7 @@
 internal import CRingway
 internal import Glibc
 internal import Ringway
-internal import RingwayLinks
+internal import RingwayTap
 
 /// The checks of `ringway doctor`, in the order in which `ringway run` needs their subjects.
 enum Examination {

@@ -1,6 +1,6 @@
 internal import CRingway
 internal import Glibc
-internal import RingwayLinks
+internal import RingwayTap
 
 /// The process that stays inside the guest's namespaces as long as the bridge runs: it creates TCP sockets there, and
 /// maintains the guest's resolv.conf.

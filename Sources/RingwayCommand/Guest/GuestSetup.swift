@@ -1,8 +1,8 @@
 internal import CRingway
 internal import Glibc
 internal import Ringway
-internal import RingwayLinks
 internal import RingwaySystem
+internal import RingwayTap
 
 /// The guest's half of the start: the child process from the fork to COMMAND, or to its end.
 ///

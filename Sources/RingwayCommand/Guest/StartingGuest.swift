@@ -1,7 +1,7 @@
 internal import CRingway
 internal import Glibc
 internal import Ringway
-internal import RingwayLinks
+internal import RingwayTap
 
 /// The bridge's handle of the guest's child process from the fork to the start of COMMAND.
 struct StartingGuest: ~Copyable {

@@ -1,6 +1,6 @@
 internal import CRingway
 internal import Glibc
-internal import RingwayLinks
+internal import RingwayTap
 
 /// The protocol between the guest's process and the bridge during setup.
 ///

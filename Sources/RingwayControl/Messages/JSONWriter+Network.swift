@@ -150,55 +150,24 @@ extension JSONWriter {
         }
     }
 
+    /// Either end of a flow through an agent may be a unix socket.
     mutating func flow(_ flow: NetworkFlow) {
-        let record = flow.record
-        let key = record.key
-        let hasRemote = key.remotePort != 0 || record.kind == .tcp
-        let host = record.hostAddress
+        func text(_ address: TransportAddress?, _ path: String?) -> String? {
+            address.map { "\($0)" } ?? path.map { "unix:\($0)" }
+        }
         object { writer in
-            guard record.route == 0 else { return writer.members(ofJoined: flow) }
             writer.member("guest", flow.guest)
-            writer.member("transport", Self.transport(of: record.kind))
-            writer.member("openedBy", record.isOpenedByHost ? "host" : "guest")
-            writer.member("guestAddress", "\(TransportAddress(address: key.guest, port: key.guestPort))")
-            writer.member(
-                "remoteAddress", hasRemote ? "\(TransportAddress(address: key.remote, port: key.remotePort))" : nil)
-            writer.member("hostAddress", hasRemote && record.kind != .ping ? "\(host)" : nil)
-            writer.member("forward", PublishedPort.ID?.none)
-            writer.member("state", "\(record.state)")
-            writer.member("spliced", record.isSpliced)
-            writer.member("octetsFromGuest", record.bytesFromGuest)
-            writer.member("octetsToGuest", record.bytesToGuest)
-            writer.member("idleMilliseconds", record.idle / 1_000_000)
-        }
-    }
-
-    /// A flow through an agent, with possibly a unix socket, or a program in the guest, at either end.
-    private mutating func members(ofJoined flow: NetworkFlow) {
-        let record = flow.record
-        func text(_ address: IPAddress, _ port: UInt16, _ path: String?) -> String? {
-            port != 0 ? "\(TransportAddress(address: address, port: port))" : path.map { "unix:\($0)" }
-        }
-        let remote = text(record.key.remote, record.key.remotePort, flow.hostPath)
-        member("guest", flow.guest)
-        member("transport", Self.transport(of: record.kind))
-        member("openedBy", record.isOpenedByHost ? "host" : "guest")
-        member("guestAddress", text(record.key.guest, record.key.guestPort, flow.guestPath))
-        member("remoteAddress", remote)
-        member("hostAddress", remote)
-        member("forward", flow.place)
-        member("state", "\(record.state)")
-        member("spliced", record.isSpliced)
-        member("octetsFromGuest", record.bytesFromGuest)
-        member("octetsToGuest", record.bytesToGuest)
-        member("idleMilliseconds", record.idle / 1_000_000)
-    }
-
-    private static func transport(of kind: Flow.Kind) -> String {
-        switch kind {
-        case .tcp: "tcp"
-        case .udp, .forwardedUDP, .peer: "udp"
-        case .ping: "icmp"
+            writer.member("transport", flow.transport.rawValue)
+            writer.member("openedBy", flow.isOpenedByHost ? "host" : "guest")
+            writer.member("guestAddress", text(flow.guestAddress, flow.guestPath))
+            writer.member("remoteAddress", text(flow.remoteAddress, flow.hostPath))
+            writer.member("hostAddress", text(flow.hostAddress, flow.hostPath))
+            writer.member("forward", flow.place)
+            writer.member("state", flow.state.rawValue)
+            writer.member("spliced", flow.isSpliced)
+            writer.member("octetsFromGuest", flow.bytesFromGuest)
+            writer.member("octetsToGuest", flow.bytesToGuest)
+            writer.member("idleMilliseconds", flow.idleNanoseconds / 1_000_000)
         }
     }
 }

@@ -2,9 +2,9 @@ internal import CRingway
 internal import Glibc
 internal import RingwayCapture
 internal import RingwayLinks
+internal import RingwayModel
 internal import RingwayReactor
 internal import RingwayRing
-internal import RingwayStack
 internal import RingwayStorage
 internal import RingwayWire
 

@@ -1,7 +1,7 @@
 internal import Glibc
+internal import RingwayModel
 internal import RingwayStack
 internal import RingwayStorage
-internal import RingwayWire
 
 /// One shard's end of the switch between the guests of a network: what its guest may say of itself, and where frames for
 /// the others go.

@@ -1,7 +1,7 @@
 internal import CRingway
+public import RingwayModel
 internal import RingwayReactor
 internal import RingwayStack
-public import RingwayWire
 
 extension Engine {
     /// Timeout for shards to return listeners, in milliseconds; a shard that has ended replies at once.

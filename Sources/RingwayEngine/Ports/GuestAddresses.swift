@@ -1,5 +1,5 @@
+internal import RingwayModel
 internal import RingwayStack
-internal import RingwayWire
 internal import Synchronization
 
 /// The guest's addresses for published ports, as far as the guest has proved to have them: by ARP, by neighbour

@@ -1,4 +1,4 @@
-public import RingwayWire
+public import RingwayModel
 
 /// Host ports to be forwarded to a guest: one socket for each of them.
 public struct ListenOrder: Sendable {

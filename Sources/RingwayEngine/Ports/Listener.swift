@@ -1,6 +1,6 @@
 internal import CRingway
 internal import Glibc
-internal import RingwayWire
+internal import RingwayModel
 
 /// Host sockets of published ports. Each holds its port from publication to removal: it listens while there is a guest,
 /// and otherwise stays bound and refuses clients.

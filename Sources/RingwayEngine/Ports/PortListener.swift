@@ -1,4 +1,4 @@
-internal import RingwayWire
+internal import RingwayModel
 
 /// One shard's part of a published port: a host socket whose clients or datagrams go to the guest.
 ///

@@ -1,5 +1,5 @@
 internal import Dispatch
-public import RingwayWire
+public import RingwayModel
 
 /// The host's sockets of published ports. The control plane owns them as long as the port is published, and lends them
 /// to the shards of the current guest.

@@ -1,5 +1,6 @@
 internal import CRingway
 internal import Glibc
+internal import RingwayModel
 internal import RingwayWire
 
 /// Sends ICMP port unreachable to clients of published UDP ports, as the host's kernel does for a closed port.

@@ -1,7 +1,7 @@
+internal import RingwayModel
 internal import RingwayRelay
 internal import RingwayStack
 internal import RingwayStorage
-internal import RingwayWire
 
 /// Streams in lists of flows.
 extension Relays {

@@ -1,11 +1,11 @@
 internal import CRingway
 internal import Glibc
+internal import RingwayModel
 internal import RingwayReactor
 internal import RingwayRelay
 internal import RingwayRing
 internal import RingwayStack
 internal import RingwayStorage
-internal import RingwayWire
 
 /// The opening of spliced connections for clients of published ports.
 ///

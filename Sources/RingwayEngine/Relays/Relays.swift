@@ -1,5 +1,6 @@
 internal import CRingway
 internal import Glibc
+internal import RingwayModel
 internal import RingwayReactor
 internal import RingwayRelay
 internal import RingwayRing

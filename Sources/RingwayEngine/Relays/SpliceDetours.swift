@@ -1,5 +1,5 @@
+internal import RingwayModel
 internal import RingwayStorage
-internal import RingwayWire
 
 /// Servers inside the guest whose clients use the link for a while, because the server did not answer on the direct
 /// path.

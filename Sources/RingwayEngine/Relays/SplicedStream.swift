@@ -1,6 +1,6 @@
+internal import RingwayModel
 internal import RingwayRelay
 internal import RingwayStorage
-internal import RingwayWire
 
 /// A spliced connection of two sockets: the client's, accepted on the host, and one inside the guest, connected to its
 /// server, or a channel to the guest's agent. A `Relay` moves the bytes; the other fields are for opening and listing.

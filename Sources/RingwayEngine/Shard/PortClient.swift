@@ -1,4 +1,4 @@
-internal import RingwayWire
+internal import RingwayModel
 
 /// A client of a published port that has been accepted. Its descriptor is counted, and belongs to the holder of the value.
 struct PortClient: BitwiseCopyable, Sendable {

@@ -1,6 +1,7 @@
 internal import CRingway
 internal import Glibc
 internal import RingwayLinks
+internal import RingwayModel
 internal import RingwayReactor
 internal import RingwayRing
 internal import RingwayStack

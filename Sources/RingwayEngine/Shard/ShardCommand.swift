@@ -1,7 +1,6 @@
 internal import RingwayCapture
-internal import RingwayStack
+internal import RingwayModel
 internal import RingwayStorage
-internal import RingwayWire
 internal import Synchronization
 
 /// What the control plane asks of a shard.

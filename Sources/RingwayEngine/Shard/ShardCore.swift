@@ -1,6 +1,5 @@
 internal import CRingway
 internal import Glibc
-internal import RingwayLinks
 internal import RingwayReactor
 internal import RingwayRing
 internal import RingwayStack

@@ -1,5 +1,5 @@
 internal import CRingway
-internal import RingwayWire
+internal import RingwayModel
 
 /// A socket address at a stable address until the kernel has read it.
 struct SocketAddress: BitwiseCopyable {

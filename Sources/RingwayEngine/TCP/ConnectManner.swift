@@ -1,6 +1,6 @@
 internal import CRingway
 internal import Glibc
-internal import RingwayWire
+internal import RingwayModel
 
 /// Properties of a guest's SYN that the host socket's connect should have, too.
 struct ConnectManner: BitwiseCopyable {

@@ -1,7 +1,7 @@
 internal import CRingway
 internal import Glibc
+internal import RingwayModel
 internal import RingwayStorage
-internal import RingwayWire
 
 /// The host socket of one TCP flow: its state, and the operations that keep it from being closed.
 ///

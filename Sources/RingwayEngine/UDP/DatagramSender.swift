@@ -1,10 +1,10 @@
 internal import CRingway
 internal import Glibc
+internal import RingwayModel
 internal import RingwayReactor
 internal import RingwayRing
 internal import RingwayStack
 internal import RingwayStorage
-internal import RingwayWire
 
 /// Sends a component's datagrams from host sockets.
 ///

@@ -1,6 +1,6 @@
 internal import CRingway
 internal import Glibc
-internal import RingwayWire
+internal import RingwayModel
 
 /// A queued error about a datagram (ip(7), IP_RECVERR).
 struct DatagramError: Sendable {

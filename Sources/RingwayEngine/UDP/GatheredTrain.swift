@@ -1,6 +1,6 @@
+internal import RingwayModel
 internal import RingwayStack
 internal import RingwayStorage
-internal import RingwayWire
 
 /// Consecutive datagrams from one sender to one mapping, gathered in the buffer of the first and sent to the guest as
 /// one super-frame.

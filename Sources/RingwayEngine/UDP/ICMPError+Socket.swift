@@ -1,4 +1,5 @@
 internal import Glibc
+internal import RingwayModel
 internal import RingwayStack
 
 // ICMP errors to the guest for errors of host sockets.

@@ -1,5 +1,5 @@
+internal import RingwayModel
 internal import RingwayStorage
-internal import RingwayWire
 
 /// A datagram, or several of one size, from the guest to the host's network. It owns one reference to the buffer.
 struct OutgoingDatagram: BitwiseCopyable {

@@ -1,9 +1,9 @@
 internal import CRingway
 internal import Glibc
+internal import RingwayModel
 internal import RingwayReactor
 internal import RingwayStack
 internal import RingwayStorage
-internal import RingwayWire
 
 /// A received datagram's place in its buffer, and its control data.
 struct ReceivedDatagram {

@@ -1,6 +1,6 @@
 internal import CRingway
+internal import RingwayModel
 internal import RingwayStorage
-internal import RingwayWire
 
 /// One `sendmsg` in flight: everything it points to stays in place until it completes.
 struct SendMessage: BitwiseCopyable {

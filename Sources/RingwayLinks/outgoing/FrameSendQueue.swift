@@ -1,5 +1,6 @@
 public import CRingway
 internal import Glibc
+public import RingwayModel
 public import RingwayStorage
 internal import RingwayWire
 
@@ -151,7 +152,7 @@ public struct FrameSendQueue: ~Copyable {
     /// Stages the remaining segments of `current`; false if the batch becomes full.
     private mutating func cut() -> Bool {
         let prefix = framing.prefixLength
-        let joining = framing != .datagram
+        let joining = !framing.isDatagram
         while !segmentation.isDone {
             let length = segmentation.nextLength
             guard filling.hasRoom(for: prefix &+ length) else { return false }

@@ -1,4 +1,4 @@
-public import RingwayWire
+public import RingwayModel
 
 /// A name that the gateway's DNS answers itself, such as `host.ringway.internal`.
 public struct BuiltinName: Sendable, Hashable {

@@ -1,5 +1,5 @@
 internal import Glibc
-internal import RingwayWire
+internal import RingwayModel
 
 /// A nameserver in `resolv.conf` format: an address, and a zone if it is link-local (RFC 4007 §11).
 struct Nameserver: Hashable, Sendable {

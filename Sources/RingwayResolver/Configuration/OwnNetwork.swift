@@ -1,4 +1,4 @@
-public import RingwayWire
+public import RingwayModel
 
 /// The zones for which the DNS service is authoritative: nonexistent names in them get NXDOMAIN, without a query to a
 /// nameserver.

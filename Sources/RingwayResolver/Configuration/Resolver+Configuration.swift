@@ -1,5 +1,5 @@
+public import RingwayModel
 public import RingwayStorage
-public import RingwayWire
 
 extension Resolver {
     /// The configuration of a resolver: its answers, nameservers and limits.

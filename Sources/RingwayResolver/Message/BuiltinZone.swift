@@ -1,4 +1,4 @@
-internal import RingwayWire
+internal import RingwayModel
 
 /// The names that the gateway answers itself, forward and reverse.
 ///

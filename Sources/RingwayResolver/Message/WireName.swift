@@ -1,4 +1,4 @@
-internal import RingwayWire
+internal import RingwayModel
 
 /// Domain names in wire format: labels with their lengths, then the root's zero byte (RFC 1035 §3.1).
 enum WireName {

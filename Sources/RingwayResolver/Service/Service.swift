@@ -1,6 +1,5 @@
 internal import RingwayStorage
 internal import RingwaySystem
-internal import RingwayWire
 
 /// The state of the resolver's thread: its loop, its clients, and their shared limits. Confined to that thread.
 ///

@@ -1,4 +1,4 @@
-public import RingwayWire
+public import RingwayModel
 
 /// The transports that have flows.
 public enum Transport: UInt8, Sendable {

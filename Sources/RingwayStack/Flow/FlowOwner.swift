@@ -1,3 +1,4 @@
+public import RingwayModel
 public import RingwayWire
 
 /// The shard that owns a flow, computed from the key alone; no shard stores it.

@@ -1,4 +1,4 @@
-public import RingwayWire
+public import RingwayModel
 
 /// A snapshot of one flow, for listings.
 public struct FlowRecord: Sendable, BitwiseCopyable {

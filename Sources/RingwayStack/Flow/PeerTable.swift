@@ -1,5 +1,5 @@
+internal import RingwayModel
 internal import RingwayStorage
-internal import RingwayWire
 
 /// The remote hosts that the guest has sent to through its UDP mappings and pings: the filter that separates solicited
 /// from unsolicited datagrams (RFC 4787 §5).

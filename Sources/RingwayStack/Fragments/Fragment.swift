@@ -1,3 +1,4 @@
+internal import RingwayModel
 internal import RingwayWire
 
 /// One fragment with a valid header: its bytes, their offset, and the key of the datagram.

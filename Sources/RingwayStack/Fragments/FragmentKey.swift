@@ -1,4 +1,4 @@
-internal import RingwayWire
+internal import RingwayModel
 
 /// The key by which fragments belong to one datagram. For IPv4 the protocol is part of it (RFC 791 §2.3); for IPv6 it
 /// is not, because only the first fragment's next header counts (RFC 8200 §4.5).

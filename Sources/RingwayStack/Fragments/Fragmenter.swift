@@ -1,4 +1,5 @@
-public import RingwayWire
+public import RingwayModel
+internal import RingwayWire
 
 /// Splits one transport datagram to a guest into fragments that fit the MTU (RFC 791 §3.2, RFC 8200 §4.5).
 ///

@@ -1,4 +1,5 @@
-public import RingwayWire
+public import RingwayModel
+internal import RingwayWire
 
 /// A transport datagram reassembled from its fragments.
 ///

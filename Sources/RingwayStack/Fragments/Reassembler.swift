@@ -1,3 +1,4 @@
+internal import RingwayModel
 public import RingwayStorage
 public import RingwayWire
 

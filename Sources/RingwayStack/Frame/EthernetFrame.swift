@@ -1,3 +1,4 @@
+internal import RingwayModel
 internal import RingwayWire
 
 /// Writes ethernet and IP headers to a caller's buffer and returns the rest of the buffer for the payload.

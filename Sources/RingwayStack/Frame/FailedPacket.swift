@@ -1,4 +1,5 @@
-public import RingwayWire
+public import RingwayModel
+internal import RingwayWire
 
 /// A packet of a guest's as an error about it quotes it, rebuilt from what is known when the error arrives: the frame is
 /// long gone, but the host's kernel reports which datagram it was (`IP_RECVERR`), addresses, ports and payload.

@@ -1,3 +1,4 @@
+internal import RingwayModel
 internal import RingwayWire
 
 /// The headers before the transport header of a packet of either family.

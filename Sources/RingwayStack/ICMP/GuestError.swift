@@ -1,3 +1,4 @@
+internal import RingwayModel
 public import RingwayWire
 
 /// An ICMP error from the guest about a packet that the stack sent on behalf of a remote host (RFC 792, RFC 4443 §3): a

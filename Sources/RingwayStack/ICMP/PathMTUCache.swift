@@ -1,4 +1,4 @@
-internal import RingwayWire
+internal import RingwayModel
 
 /// Path MTUs to addresses of the guest, as reported by routers behind the guest (RFC 1191, RFC 8201): a container's
 /// bridge, a VPN. Entries expire after ten minutes, so that an increased path MTU is noticed (RFC 8201 §4).

@@ -1,5 +1,5 @@
+public import RingwayModel
 public import RingwayStorage
-public import RingwayWire
 
 /// One echo identifier of the guest: one ping socket on the host, for all hosts that the guest pings with it.
 @frozen

@@ -1,4 +1,5 @@
-public import RingwayWire
+public import RingwayModel
+internal import RingwayWire
 
 /// Answers ARP requests for the IPv4 network (RFC 826), and sends ARP requests for guests' addresses.
 ///

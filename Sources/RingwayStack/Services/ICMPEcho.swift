@@ -1,3 +1,4 @@
+public import RingwayModel
 public import RingwayWire
 
 /// Answers echo requests to the gateway itself (RFC 1122 §3.2.2.6, RFC 4443 §4.1 and §4.2).

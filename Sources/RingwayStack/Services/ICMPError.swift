@@ -1,3 +1,4 @@
+public import RingwayModel
 public import RingwayWire
 
 /// Writes ICMP errors about packets of the guest (RFC 792, RFC 1122 §3.2.2, RFC 1812 §4.3, RFC 4443).

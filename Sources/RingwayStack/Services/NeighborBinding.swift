@@ -1,4 +1,4 @@
-public import RingwayWire
+public import RingwayModel
 
 /// A binding of an IP address to an ethernet address, as a guest announced it.
 @frozen

@@ -1,3 +1,4 @@
+public import RingwayModel
 public import RingwayWire
 
 /// Answers neighbour solicitations for the gateway's and the host's IPv6 addresses (RFC 4861 §7), and sends

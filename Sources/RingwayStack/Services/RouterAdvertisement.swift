@@ -1,3 +1,4 @@
+public import RingwayModel
 public import RingwayWire
 
 /// Sends router advertisements for the gateway (RFC 4861 §6.2): the prefix, the MTU, DNS servers and search domains

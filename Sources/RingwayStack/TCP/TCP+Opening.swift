@@ -1,3 +1,4 @@
+internal import RingwayModel
 internal import RingwayStorage
 internal import RingwayWire
 

@@ -1,5 +1,5 @@
+internal import RingwayModel
 internal import RingwayStorage
-internal import RingwayWire
 
 /// Events of a connection's host socket, and requests to it.
 extension TCP {

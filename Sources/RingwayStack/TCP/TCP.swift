@@ -1,5 +1,5 @@
+internal import RingwayModel
 internal import RingwayStorage
-internal import RingwayWire
 
 /// TCP: every connection between the guest and the host, or a built-in service.
 ///

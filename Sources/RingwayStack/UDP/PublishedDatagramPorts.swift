@@ -1,4 +1,4 @@
-internal import RingwayWire
+internal import RingwayModel
 
 /// The guest's published UDP ports and their listeners. A datagram that the guest sends first from such a port leaves
 /// from the published port, so that its peers see the port that they can reach (SIP, WireGuard).

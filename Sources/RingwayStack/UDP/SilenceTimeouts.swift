@@ -1,3 +1,5 @@
+internal import RingwayModel
+
 /// Idle timeouts of UDP mappings and pings, nanoseconds.
 struct SilenceTimeouts: Sendable {
     let udp: UInt64

@@ -1,5 +1,5 @@
+public import RingwayModel
 public import RingwayStorage
-public import RingwayWire
 
 /// One UDP port of the guest: an unconnected socket on the host for all its peers (endpoint-independent mapping, RFC
 /// 4787; filtered by `UDPFiltering`), or one peer of a published port, whose datagrams use the listener.

@@ -1,6 +1,6 @@
 public import CRingway
 internal import Glibc
-public import RingwayWire
+public import RingwayModel
 
 /// A socket address in the kernel's format, IPv4 or IPv6.
 public struct SocketAddress: BitwiseCopyable, Sendable {

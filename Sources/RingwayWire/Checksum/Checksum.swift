@@ -1,4 +1,5 @@
 internal import CRingway
+public import RingwayModel
 
 /// The Internet checksum (RFC 1071).
 ///

@@ -1,3 +1,5 @@
+public import RingwayModel
+
 /// A checked view of a DHCP message (RFC 2131 §2). Fields are named as in the RFC.
 ///
 ///      0       1       2       3               bytes

@@ -1,3 +1,5 @@
+public import RingwayModel
+
 /// DHCP option codes (RFC 2132 unless said).
 public enum DHCPOption {
     /// Padding: one byte without a length.

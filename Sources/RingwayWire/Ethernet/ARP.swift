@@ -1,3 +1,5 @@
+public import RingwayModel
+
 /// A checked view of an ARP packet for IPv4 over ethernet (RFC 826).
 @frozen
 public struct ARPPacket: BitwiseCopyable {

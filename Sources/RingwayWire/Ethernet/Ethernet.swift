@@ -1,3 +1,5 @@
+public import RingwayModel
+
 /// A checked view of an ethernet frame (IEEE 802.3, without a VLAN tag).
 @frozen
 public struct EthernetHeader: BitwiseCopyable {

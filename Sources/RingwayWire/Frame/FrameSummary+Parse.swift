@@ -1,3 +1,5 @@
+internal import RingwayModel
+
 extension FrameSummary {
     /// Checks and locates every header of a frame that starts with a virtio-net header; refuses invalid frames.
     ///

@@ -1,3 +1,5 @@
+internal import RingwayModel
+
 extension FrameSummary {
     /// Parses the transport header: `length` bytes at `offset`, all of them inside the frame.
     @inline(__always)

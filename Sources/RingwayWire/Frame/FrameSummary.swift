@@ -1,3 +1,5 @@
+public import RingwayModel
+
 /// The fields of a guest's frame that the stack and the switch need, collected in one pass over its headers.
 ///
 /// Offsets count from the first byte of the *ethernet* header, that is, from the thirteenth of the buffer, which starts

@@ -1,3 +1,5 @@
+public import RingwayModel
+
 /// The packet quoted by an ICMP error, as far as needed to find its flow.
 @frozen
 public struct QuotedPacket: Equatable, Sendable, BitwiseCopyable {

@@ -1,3 +1,5 @@
+public import RingwayModel
+
 /// A checked view of an IPv4 packet (RFC 791 §3.1). The checksum is not verified.
 ///
 ///      0       4       8               16    19                       31

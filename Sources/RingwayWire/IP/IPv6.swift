@@ -1,3 +1,5 @@
+public import RingwayModel
+
 /// A checked view of an IPv6 packet (RFC 8200 §3). Jumbograms are refused: their length field is zero.
 ///
 ///      0       4               12                                   31

@@ -1,3 +1,5 @@
+public import RingwayModel
+
 /// The options of a neighbour discovery message (RFC 4861 §4.6), parsed in place.
 @frozen
 public struct NDPOptions: BitwiseCopyable {

@@ -1,3 +1,5 @@
+public import RingwayModel
+
 /// A checked view of a neighbour solicitation (RFC 4861 §4.3).
 @frozen
 public struct NeighborSolicitation: BitwiseCopyable {

@@ -1,8 +1,8 @@
 import Glibc
+import RingwayModel
 import RingwayRing
 import RingwayStack
 import RingwayStorage
-import RingwayWire
 import Testing
 
 @testable import RingwayEngine

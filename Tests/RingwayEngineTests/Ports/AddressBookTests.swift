@@ -1,5 +1,5 @@
+import RingwayModel
 import RingwayStack
-import RingwayWire
 import Testing
 
 @testable import RingwayEngine

@@ -1,8 +1,8 @@
 import CRingway
 import Glibc
+import RingwayModel
 import RingwayRing
 import RingwayStorage
-import RingwayWire
 import Testing
 
 @testable import RingwayEngine

@@ -1,5 +1,5 @@
+import RingwayModel
 import RingwayStorage
-import RingwayWire
 import Testing
 
 @testable import RingwayEngine

@@ -1,6 +1,6 @@
 import CRingway
 import Glibc
-import RingwayWire
+import RingwayModel
 import TestSupport
 import Testing
 

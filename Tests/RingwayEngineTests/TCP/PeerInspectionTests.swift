@@ -1,6 +1,5 @@
 import CRingway
 import Glibc
-import RingwayWire
 import Testing
 
 @testable import RingwayEngine

@@ -1,7 +1,7 @@
 import CRingway
 import Glibc
+import RingwayModel
 import RingwayStorage
-import RingwayWire
 import TestSupport
 import Testing
 

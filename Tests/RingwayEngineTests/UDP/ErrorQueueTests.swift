@@ -1,6 +1,6 @@
 import CRingway
 import Glibc
-import RingwayWire
+import RingwayModel
 import Testing
 
 @testable import RingwayEngine

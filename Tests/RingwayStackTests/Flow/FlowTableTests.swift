@@ -1,6 +1,6 @@
+import RingwayModel
 import RingwayStack
 import RingwayStorage
-import RingwayWire
 import TestSupport
 import Testing
 

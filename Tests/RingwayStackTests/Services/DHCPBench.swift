@@ -1,3 +1,4 @@
+import RingwayModel
 import RingwayWire
 import Testing
 

@@ -1,6 +1,6 @@
+import RingwayModel
 import RingwayStack
 import RingwayStorage
-import RingwayWire
 import Testing
 
 @Suite("Datagrams of a published port")

@@ -1,3 +1,4 @@
+import RingwayModel
 import RingwayStorage
 import RingwayWire
 import Testing

@@ -1,6 +1,6 @@
+import RingwayModel
 import RingwayStack
 import RingwayStorage
-import RingwayWire
 import Testing
 
 /// The senders whose datagrams a mapping accepts (RFC 4787 §5).

@@ -1,3 +1,4 @@
+import RingwayModel
 import RingwayStack
 import RingwayStorage
 import RingwayWire

@@ -1,4 +1,4 @@
-internal import RingwayWire
+internal import RingwayModel
 
 /// A DHCP client: an ethernet address, and the client identifier if it sent one (RFC 2131 §4.2).
 struct DHCPClient {

@@ -1,4 +1,4 @@
-public import RingwayWire
+public import RingwayModel
 
 /// One lease, for reports.
 public struct DHCPLease: Equatable, Sendable {

@@ -1,4 +1,4 @@
-internal import RingwayWire
+internal import RingwayModel
 
 /// The lease table: one entry per address of the range, allocated once.
 ///

@@ -1,3 +1,4 @@
+internal import RingwayModel
 internal import RingwayWire
 
 /// A parsed DHCP message.

@@ -1,3 +1,4 @@
+internal import RingwayModel
 internal import RingwayWire
 
 // The effect of each message type on the lease table, and the reply to it.

@@ -1,3 +1,4 @@
+internal import RingwayModel
 internal import RingwayWire
 
 // The format and destination of replies.

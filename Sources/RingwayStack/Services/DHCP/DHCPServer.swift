@@ -1,3 +1,4 @@
+public import RingwayModel
 public import RingwayWire
 
 /// The network's only DHCP server (RFC 2131, options of RFC 2132, 3397).

@@ -1,3 +1,4 @@
+internal import RingwayModel
 internal import RingwayWire
 
 /// The options that are equal in every reply, encoded once, in order of importance, so that the least important ones

@@ -16,18 +16,6 @@ public struct IPv4Address: Hashable, Comparable, Sendable, BitwiseCopyable {
         rawValue = UInt32(first) << 24 | UInt32(second) << 16 | UInt32(third) << 8 | UInt32(fourth)
     }
 
-    /// Reads four bytes, at any alignment.
-    @inlinable
-    public init(loadingFrom bytes: UnsafeRawPointer) {
-        rawValue = bytes.word32(0)
-    }
-
-    /// Writes four bytes, at any alignment.
-    @inlinable
-    public func store(to bytes: UnsafeMutableRawPointer) {
-        bytes.store32(rawValue, 0)
-    }
-
     /// Numerical order.
     @inlinable public static func < (lhs: Self, rhs: Self) -> Bool { lhs.rawValue < rhs.rawValue }
 

@@ -12,19 +12,6 @@ public struct MACAddress: Hashable, Sendable, BitwiseCopyable {
         self.rawValue = rawValue & 0xFFFF_FFFF_FFFF
     }
 
-    /// Reads six bytes, at any alignment.
-    @inlinable
-    public init(loadingFrom bytes: UnsafeRawPointer) {
-        rawValue = UInt64(bytes.word32(0)) << 16 | UInt64(bytes.word16(4))
-    }
-
-    /// Writes six bytes, at any alignment.
-    @inlinable
-    public func store(to bytes: UnsafeMutableRawPointer) {
-        bytes.store32(UInt32(truncatingIfNeeded: rawValue >> 16), 0)
-        bytes.store16(UInt16(truncatingIfNeeded: rawValue), 4)
-    }
-
     /// `ff:ff:ff:ff:ff:ff`.
     @inlinable public static var broadcast: Self { Self(rawValue: 0xFFFF_FFFF_FFFF) }
 
@@ -33,18 +20,6 @@ public struct MACAddress: Hashable, Sendable, BitwiseCopyable {
 
     /// Whether the address was assigned by an administrator rather than by a manufacturer.
     @inlinable public var isLocallyAdministered: Bool { rawValue & 0x0200_0000_0000 != 0 }
-
-    /// The ethernet address that carries an IPv4 multicast group (RFC 1112 §6.4).
-    @inlinable
-    public static func multicast(_ group: IPv4Address) -> Self {
-        Self(rawValue: 0x0100_5E00_0000 | UInt64(group.rawValue & 0x7F_FFFF))
-    }
-
-    /// The ethernet address that carries an IPv6 multicast group (RFC 2464 §7).
-    @inlinable
-    public static func multicast(_ group: IPv6Address) -> Self {
-        Self(rawValue: 0x3333_0000_0000 | group.low & 0xFFFF_FFFF)
-    }
 }
 
 extension MACAddress: CustomStringConvertible, LosslessStringConvertible {

@@ -1,5 +1,3 @@
-public import RingwayWire
-
 /// The addresses of one network: gateway, host address and guest range.
 ///
 /// For `192.168.127.0/24` the gateway is `.1`, the host `.254` and guests use `.2` to `.253`; in the IPv6 /64 the
@@ -86,52 +84,61 @@ public struct NetworkPlan: Sendable {
 
 extension NetworkPlan {
     /// The address mask of the IPv4 network, `255.255.255.0` for a /24.
-    public var netmask: IPv4Address { IPv4Address(rawValue: ~(UInt32.max >> UInt32(ipv4PrefixLength))) }
+    @inlinable public var netmask: IPv4Address { IPv4Address(rawValue: ~(UInt32.max >> UInt32(ipv4PrefixLength))) }
 
     /// The last address of the IPv4 network, its directed broadcast.
-    public var broadcastIPv4: IPv4Address { IPv4Address(rawValue: ipv4Network.rawValue | ~netmask.rawValue) }
+    @inlinable public var broadcastIPv4: IPv4Address { IPv4Address(rawValue: ipv4Network.rawValue | ~netmask.rawValue) }
 
     /// Whether the address lies in the IPv4 network, its first and last address included.
+    @inlinable
     public func contains(_ address: IPv4Address) -> Bool {
         address.rawValue & netmask.rawValue == ipv4Network.rawValue
     }
 
     /// Whether the address lies in the advertised prefix.
+    @inlinable
     public func contains(_ address: IPv6Address) -> Bool { address.high == ipv6Prefix.high }
 
     /// Whether the address is in the network of its own family.
+    @inlinable
     public func contains(_ address: IPAddress) -> Bool {
         address.isIPv4 ? contains(address.ipv4) : contains(address.ipv6)
     }
 
     /// Whether a guest may hold the address.
+    @inlinable
     public func isGuest(_ address: IPv4Address) -> Bool {
         address.rawValue >= firstGuestIPv4.rawValue && address.rawValue <= lastGuestIPv4.rawValue
     }
 
     /// Whether a guest may hold the address: link-local, or in the prefix and neither the gateway's nor the host's. The
     /// prefix's first address is the subnet-router anycast address (RFC 4291 §2.6.1).
+    @inlinable
     public func isGuest(_ address: IPv6Address) -> Bool {
         guard contains(address) || address.isLinkLocal else { return false }
         return !isGateway(address) && address != hostIPv6 && address.low != 0
     }
 
     /// Whether a guest may hold the address.
+    @inlinable
     public func isGuest(_ address: IPAddress) -> Bool {
         address.isIPv4 ? isGuest(address.ipv4) : isGuest(address.ipv6)
     }
 
     /// Whether the address is one of the gateway's two IPv6 addresses.
+    @inlinable
     public func isGateway(_ address: IPv6Address) -> Bool {
         address == gatewayIPv6 || address == gatewayLinkLocal
     }
 
     /// Whether the address is one of the gateway's.
+    @inlinable
     public func isGateway(_ address: IPAddress) -> Bool {
         address.isIPv4 ? address.ipv4 == gatewayIPv4 : isGateway(address.ipv6)
     }
 
     /// Whether the address stands for the host.
+    @inlinable
     public func isHost(_ address: IPAddress) -> Bool {
         address.isIPv4 ? address.ipv4 == hostIPv4 : address.ipv6 == hostIPv6
     }

@@ -1,6 +1,3 @@
-internal import RingwayStorage
-public import RingwayWire
-
 /// Which destinations a guest may reach, and which hosts may send to it. The longest matching prefix decides; between
 /// equally long ones, deny wins.
 ///
@@ -29,6 +26,7 @@ public struct DestinationPolicy: Sendable {
 
     /// Whether a flow to `address`, as the host would dial it, may be opened. Called once per flow, and for each
     /// datagram.
+    @inlinable
     public func permits(_ address: IPAddress) -> Bool {
         if let hostAddresses, hostAddresses.contains(address) { return false }
         let (allowed, denied) = (longestMatch(of: address, in: allow), longestMatch(of: address, in: deny))
@@ -39,6 +37,7 @@ public struct DestinationPolicy: Sendable {
     /// Whether the guest may reach `loopback` through `host`, the address that stands for the host's loopback. A rule
     /// may name either address. An allow rule for exactly the host address wins over a deny rule for a block that
     /// contains the loopback address.
+    @inlinable
     public func permits(_ loopback: IPAddress, as host: IPAddress) -> Bool {
         guard hostLoopback, hostAddresses == nil, permits(host) else { return false }
         let whole = host.isIPv4 ? 32 : 128
@@ -47,7 +46,8 @@ public struct DestinationPolicy: Sendable {
     }
 
     /// The length of the longest matching prefix; negative without a match.
-    private func longestMatch(of address: IPAddress, in blocks: [CIDRBlock]) -> Int {
+    @inlinable
+    func longestMatch(of address: IPAddress, in blocks: [CIDRBlock]) -> Int {
         var longest = -1
         for block in blocks where block.contains(address) { longest = max(longest, block.prefixLength) }
         return longest

@@ -14,13 +14,6 @@ public struct IPv6Address: Hashable, Comparable, Sendable, BitwiseCopyable {
         self.low = low
     }
 
-    /// Reads sixteen bytes, at any alignment.
-    @inlinable
-    public init(loadingFrom bytes: UnsafeRawPointer) {
-        high = bytes.word64(0)
-        low = bytes.word64(8)
-    }
-
     /// The first 64 bits of `prefix` and the modified EUI-64 of `mac` (RFC 4291 appendix A).
     @inlinable
     public init(prefix: IPv6Address, interfaceIdentifierFrom mac: MACAddress) {
@@ -36,13 +29,6 @@ public struct IPv6Address: Hashable, Comparable, Sendable, BitwiseCopyable {
         return MACAddress(rawValue: (identifier >> 40) << 24 | identifier & 0xFF_FFFF)
     }
 
-    /// Writes sixteen bytes, at any alignment.
-    @inlinable
-    public func store(to bytes: UnsafeMutableRawPointer) {
-        bytes.store64(high, 0)
-        bytes.store64(low, 8)
-    }
-
     /// Numerical order.
     @inlinable
     public static func < (lhs: Self, rhs: Self) -> Bool {
@@ -54,24 +40,6 @@ public struct IPv6Address: Hashable, Comparable, Sendable, BitwiseCopyable {
 
     /// `::1`.
     @inlinable public static var loopback: Self { Self(high: 0, low: 1) }
-
-    /// `ff02::1`: every node on the link.
-    @inlinable public static var allNodes: Self { Self(high: 0xFF02 << 48, low: 1) }
-
-    /// `ff02::2`: every router on the link.
-    @inlinable public static var allRouters: Self { Self(high: 0xFF02 << 48, low: 2) }
-
-    /// The link-local address that an interface with this ethernet address gives itself.
-    @inlinable
-    public static func linkLocal(mac: MACAddress) -> Self {
-        Self(prefix: Self(high: 0xFE80 << 48, low: 0), interfaceIdentifierFrom: mac)
-    }
-
-    /// The group in which neighbours look for this address: `ff02::1:ff00:0/104` and its last 24 bits (RFC 4291
-    /// §2.7.1).
-    @inlinable public var solicitedNodeMulticast: Self {
-        Self(high: 0xFF02 << 48, low: 0x0000_0001_FF00_0000 | low & 0xFF_FFFF)
-    }
 
     /// In `ff00::/8`.
     @inlinable public var isMulticast: Bool { high >> 56 == 0xFF }

@@ -1,4 +1,4 @@
-public import RingwayWire
+internal import RingwayModel
 
 /// The destination of a connection: a server of the guest, or of the host.
 ///
@@ -10,26 +10,7 @@ public import RingwayWire
 /// "What" is 1 for TCP, 2 for UDP, 3 for a unix socket. The address has sixteen bytes in network order, IPv4 mapped;
 /// port and address are zero for a unix socket. Namespace and path have a byte of length before them; the path is empty
 /// except for a unix socket.
-public struct DialTarget: Hashable, Sendable {
-    /// The server's address.
-    public enum Endpoint: Hashable, Sendable {
-        case tcp(TransportAddress)
-        /// A UDP server; each record is one datagram.
-        case udp(TransportAddress)
-        /// The path of a stream socket; with a leading `@` a name in the abstract namespace.
-        case unix(path: String)
-    }
-
-    public var endpoint: Endpoint
-    /// The network namespace to dial in: empty for the agent's own, a name in /run/netns, or a path.
-    public var namespace: String
-
-    /// A target.
-    public init(_ endpoint: Endpoint, namespace: String = "") {
-        self.endpoint = endpoint
-        self.namespace = namespace
-    }
-
+extension DialTarget {
     private enum Number {
         static let tcp: UInt8 = 1
         static let udp: UInt8 = 2
@@ -37,7 +18,7 @@ public struct DialTarget: Hashable, Sendable {
     }
 
     /// `sun_path` without its terminating zero.
-    public static var maximumPathLength: Int { 107 }
+    static var maximumPathLength: Int { 107 }
 
     func write(_ writer: inout ByteWriter) {
         var address = TransportAddress(address: IPAddress(high: 0, low: 0), port: 0)
@@ -65,43 +46,19 @@ public struct DialTarget: Hashable, Sendable {
         try reader.zero(1)
         let port: UInt16 = try reader.integer()
         let address = TransportAddress(address: try reader.address(), port: port)
-        namespace = try reader.nameText()
+        let namespace = try reader.nameText()
         let path = try reader.nameText()
         try reader.finish()
         switch number {
         case Number.tcp, Number.udp:
             guard port != 0, path.isEmpty else { throw .invalidValue }
-            endpoint = number == Number.tcp ? .tcp(address) : .udp(address)
+            self.init(number == Number.tcp ? .tcp(address) : .udp(address), namespace: namespace)
         case Number.unix:
             guard port == 0, address.address == IPAddress(high: 0, low: 0), !path.isEmpty,
                 path.utf8.count <= Self.maximumPathLength
             else { throw .invalidValue }
-            endpoint = .unix(path: path)
+            self.init(.unix(path: path), namespace: namespace)
         default: throw .invalidValue
-        }
-    }
-}
-
-extension DialTarget: CustomStringConvertible {
-    /// For messages to users.
-    public var description: String {
-        let place = namespace.isEmpty ? "" : " in \(namespace)"
-        switch endpoint {
-        case .tcp(let address): return "\(address)/tcp\(place)"
-        case .udp(let address): return "\(address)/udp\(place)"
-        case .unix(let path): return "\(path)\(place)"
-        }
-    }
-}
-
-extension DialTarget {
-    /// The format of the option `--forward`: `tcp:127.0.0.1:80@blue`.
-    public var specification: String {
-        let place = namespace.isEmpty ? "" : "@\(namespace)"
-        switch endpoint {
-        case .tcp(let address): return "tcp:\(address)\(place)"
-        case .udp(let address): return "udp:\(address)\(place)"
-        case .unix(let path): return "unix:\(path)\(place)"
         }
     }
 }

@@ -1,8 +1,6 @@
 /// The options of a capture: which frames, and into which files.
 public struct CaptureOptions: Hashable, Sendable {
     /// The most bytes that a file's name may have, as the kernel bounds paths.
-    static var longestPath: Int { 4_095 }
-    /// The smallest file size limit, so that a super-frame fits.
     public static var smallestFileSize: Int { 1 << 20 }
     /// The most files of a rotation.
     public static var mostFiles: Int { 1_000 }
@@ -35,11 +33,12 @@ public struct CaptureStatus: Sendable {
     public let dropped: Int
     /// Why frames are being lost; `nil` if none are.
     public let problem: String?
-}
 
-/// Why a capture could not start, as the end of a sentence.
-public struct CaptureFailure: Error, Equatable, Sendable, CustomStringConvertible {
-    public let description: String
-
-    init(_ description: String) { self.description = description }
+    package init(options: CaptureOptions, startedAt: Int, frames: Int, dropped: Int, problem: String?) {
+        self.options = options
+        self.startedAt = startedAt
+        self.frames = frames
+        self.dropped = dropped
+        self.problem = problem
+    }
 }

@@ -1,5 +1,3 @@
-public import RingwayWire
-
 /// A set of addresses, kept as sorted ranges that neither overlap nor touch, so that a lookup is a binary search.
 public struct AddressRanges: Equatable, Sendable {
     private struct Range: Equatable, Sendable {

@@ -16,3 +16,23 @@ public struct Link: Sendable {
         self.takesUDPSuperFrames = takesUDPSuperFrames
     }
 }
+
+extension Link {
+    /// How frames lie on a queue's descriptor.
+    public enum Framing: Hashable, Sendable {
+        /// Every read and every write moves one whole frame, a virtio-net header first: a TAP device.
+        case device
+        /// A byte stream, in which a length precedes every frame.
+        case stream(StreamFraming)
+        /// Every datagram is one frame without a virtio-net header: QEMU's `-netdev dgram`.
+        case datagram
+
+        /// Whether each frame has a virtio-net header, so that super-frames and unfinished checksums may pass.
+        @inlinable public var hasVirtioNetHeader: Bool {
+            switch self {
+            case .device, .stream(.agent): true
+            case .stream(.qemu), .stream(.vpnkit), .datagram: false
+            }
+        }
+    }
+}

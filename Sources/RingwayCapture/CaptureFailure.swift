@@ -1,0 +1,6 @@
+/// Why a capture did not start: the end of a sentence for a person to read.
+public struct CaptureFailure: Error, Equatable, Sendable, CustomStringConvertible {
+    public let description: String
+
+    init(_ description: String) { self.description = description }
+}

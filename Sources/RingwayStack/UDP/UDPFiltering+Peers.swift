@@ -1,0 +1,22 @@
+internal import RingwayModel
+
+extension UDPFiltering {
+    /// Whether a peer that may send from `first` may send from `second`.
+    @inline(__always)
+    func covers(_ first: TransportAddress, _ second: TransportAddress) -> Bool {
+        switch self {
+        case .endpointIndependent: true
+        case .address: first.address == second.address
+        case .addressAndPort: first == second
+        }
+    }
+
+    /// What is remembered of a port that the guest has sent to.
+    @inline(__always)
+    func remembered(_ port: UInt16) -> UInt16 {
+        switch self {
+        case .addressAndPort: port
+        case .endpointIndependent, .address: 0
+        }
+    }
+}
