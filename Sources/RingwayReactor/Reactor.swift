@@ -14,8 +14,6 @@ public struct Reactor: ~Copyable {
     public private(set) var now: UInt64
     /// Whether to look for work before sleeping; never, unless it was given a limit.
     public var busyPoll: BusyPoll
-    /// Times that the thread looked for work instead of sleeping, and did not find any at once.
-    public private(set) var idlePolls: UInt64 = 0
     private var eventBuffer: UnsafeMutablePointer<UInt64>
 
     /// Fails when no descriptor is left for the doorbell's end of the ring.
@@ -82,7 +80,6 @@ public struct Reactor: ~Copyable {
     /// Looks for a completion or mail for as long as `busyPoll` allows. What is ready at once teaches nothing.
     private mutating func poll(_ hasMail: () -> Bool) -> Bool {
         if ring.hasCompletion() { return true }
-        idlePolls &+= 1
         let end = Reactor.clock() + busyPoll.limit
         repeat {
             for _ in 0..<16 {
@@ -95,13 +92,6 @@ public struct Reactor: ~Copyable {
         } while Reactor.clock() < end
         busyPoll.polled(found: false)
         return false
-    }
-
-    /// What the calling thread has used; looking for work without finding any at once counts as waiting for it.
-    public var usage: ThreadUsage {
-        var usage = ThreadUsage.ofThread()
-        usage.waits &+= idlePolls
-        return usage
     }
 
     private mutating func sleep(_ nanoseconds: Int64, _ hasMail: () -> Bool) -> Int32 {

@@ -61,6 +61,9 @@ struct LinkPort: ~Copyable {
         static var send: Pending { Pending(rawValue: 1 << 1) }
     }
 
+    /// Frames that a guest may send in a turn whatever it holds.
+    private static var leastBuffers: Int { 4 }
+
     private let shared: EngineShared
     private let counters: Counters
     private var queue: Queue
@@ -70,6 +73,8 @@ struct LinkPort: ~Copyable {
     private let sendQueue: UnsafeMutablePointer<OutgoingFrames>?
     private var state = State.open
     private var pending: Pending = []
+    /// There was no buffer to read into, or for the next frame of a stream.
+    private(set) var isStarved = false
     private var capture: FrameCapture
 
     /// - Parameter queue: the link's descriptor, which is the port's from here on.
@@ -84,7 +89,7 @@ struct LinkPort: ~Copyable {
         capture = FrameCapture(shared.configuration.capture)
     }
 
-    /// The ring must have gone before: it knows this memory.
+    /// No operation may be in flight: the kernel knows this memory.
     deinit {
         decoder?.deinitialize(count: 1)
         decoder?.deallocate()
@@ -115,6 +120,31 @@ struct LinkPort: ~Copyable {
         return (decoder, sendQueue)
     }
 
+    // MARK: Coming and going
+
+    /// Makes the queue's buffers known to the ring.
+    mutating func register(_ core: inout ShardCore) throws(RingError) { try queue.register(with: &core.reactor.ring) }
+
+    /// Nothing is received or sent any more, and the link is closed, at the end of the guest.
+    mutating func close(_ core: inout ShardCore) {
+        if state != .lost {
+            state = .lost
+            if !pending.contains(.send) { sendQueue?.pointee.close() }
+        }
+        queue.close()
+        // Operations in flight hold the socket for a while yet; its peer is to know now.
+        if sendQueue != nil { _ = shutdown(queue.descriptor, Int32(SHUT_RDWR)) }
+        core.cancelAll(of: queue.descriptor)
+        core.close(queue.descriptor, reset: false)
+    }
+
+    /// Gives back what the ring and the pool know of the link, when no operation on it is in flight any more.
+    mutating func unregister(_ core: inout ShardCore) {
+        sendQueue?.pointee.close()
+        if let decoder { _ = decoder.pointee.discard(core.pool) }
+        queue.unregister(from: &core.reactor.ring, core.pool)
+    }
+
     // MARK: The turn
 
     /// Whether host sockets are better not read.
@@ -125,7 +155,10 @@ struct LinkPort: ~Copyable {
     /// Puts buffers where the kernel looks for them, and arms reads. A stream goes on with `nextFrame`.
     mutating func refill(_ core: inout ShardCore) {
         guard decoder == nil else { return }
-        queue.refill(&core.reactor.ring, from: core.pool, readTag)
+        // A guest with its share of the buffers is read from slowly, but read: its acknowledgements give buffers back.
+        let most = core.isBeyondShare ? Self.leastBuffers : core.linkBuffers
+        queue.refill(&core.reactor.ring, from: core.pool, upTo: most, readTag)
+        isStarved = queue.isIdle && state != .lost
     }
 
     /// The tag of reads that each bring one frame.
@@ -186,13 +219,16 @@ struct LinkPort: ~Copyable {
         _ decoder: UnsafeMutablePointer<FrameCutter>, _ core: inout ShardCore
     ) -> Frame? {
         guard state != .lost, !pending.contains(.receive) else { return nil }
+        isStarved = false
         switch decoder.pointee.next(core.pool) {
         case .frame(let lease, let length): return Frame(lease: lease, length: length)
         case .incomplete:
             pending.insert(.receive)
             core.reactor.ring.receive(
                 queue.descriptor, into: decoder.pointee.room(in: core.space), Operation.receive.tag())
-        case .starved: counters.add(.linkReadsStarved)
+        case .starved:
+            counters.add(.linkReadsStarved)
+            isStarved = true
         case .malformed(let length):
             counters.add(.linkLengthsRefused)
             lose(.linkMalformed(length: length))
@@ -230,10 +266,11 @@ struct LinkPort: ~Copyable {
 
     /// Sends a frame to the guest. Takes its leases.
     mutating func write(_ frame: OutgoingFrame, _ core: inout ShardCore) {
+        guard state != .lost else { return drop(frame, &core) }
         note(frame, core.space)
         if let sendQueue { return gather(frame, sendQueue, &core) }
         let start = core.space.address(of: frame.lease) + Int(frame.offset)
-        let tag = Operation.write.tag(index: frame.lease.rawValue)
+        let tag = Operation.write.tag(frame.lease)
         guard !frame.payload.isNone else {
             return queue.write(&core.reactor.ring, start, length: frame.length, tag)
         }
@@ -247,8 +284,15 @@ struct LinkPort: ~Copyable {
         queue.write(&core.reactor.ring, slices, tag)
     }
 
+    /// The link is lost, and the frame with it.
+    private mutating func drop(_ frame: OutgoingFrame, _ core: inout ShardCore) {
+        counters.add(.linkWritesFailed)
+        core.releaseAny(frame.payload)
+        core.release(frame.lease)
+    }
+
     private mutating func written(_ completion: Completion, _ core: inout ShardCore) {
-        let lease = Lease(rawValue: completion.tag.index)
+        let lease = completion.tag.lease
         let state = core.space.state(of: lease)
         let payload = state.pointee.attached
         if !payload.isNone {
@@ -385,7 +429,7 @@ struct LinkPort: ~Copyable {
         shared.report(event)
     }
 
-    /// Closes the link, at the end of the shard.
+    /// Closes the link at once, where the ring has failed.
     mutating func closeDescriptors() {
         // Operations in flight hold the socket for a while yet; its peer is to know now.
         if sendQueue != nil { _ = shutdown(queue.descriptor, Int32(SHUT_RDWR)) }

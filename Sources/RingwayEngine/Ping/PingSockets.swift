@@ -32,7 +32,7 @@ struct PingSockets: ~Copyable {
     private var rawEchoes = RawEchoes()
     private var sender: DatagramSender
     /// Some socket's receive found no buffer.
-    private var hasStarved = false
+    private(set) var hasStarved = false
 
     init(shared: EngineShared, counters: Counters) throws(MemoryFailure) {
         self.shared = shared
@@ -306,7 +306,16 @@ struct PingSockets: ~Copyable {
         if rawEchoes.ipv6.receive == .starved { armRaw(isIPv4: false, &core) }
     }
 
-    /// Closes everything, at the end of the shard.
+    /// Closes all sockets, at the end of the guest.
+    mutating func close(_ core: inout ShardCore) {
+        for slot in 0..<UInt32(sockets.capacity) {
+            if let socket = sockets.pointer(slot) { close(socket.pointee.flow, &core) }
+        }
+        // The last pings have closed the raw sockets.
+        rawEchoes.closeDescriptors { Endpoint.close($0, reset: false) }
+    }
+
+    /// Closes everything at once, where the ring has failed.
     mutating func closeDescriptors() {
         for slot in 0..<UInt32(sockets.capacity) {
             guard let socket = sockets.pointer(slot), !socket.pointee.isRaw else { continue }

@@ -31,9 +31,6 @@ struct PortListeners: ~Copyable {
         static var owner: OperationOwner { .ports }
     }
 
-    /// Nanoseconds that it may take to have an operation back that is being carried out at this moment.
-    private static var cancelTimeout: UInt64 { 50_000_000 }
-
     private let shared: EngineShared
     private let counters: Counters
     private var listeners: Slab<PortListener>
@@ -41,7 +38,7 @@ struct PortListeners: ~Copyable {
     private var endingCount = 0
     private var awaitedEnds: [ShardReply] = []
     /// Some UDP listener's receive found no buffer.
-    private var hasStarved = false
+    private(set) var hasStarved = false
     /// Some TCP listener waits for a descriptor to accept with.
     private var hasDeferred = false
     /// Resets clients when no descriptor is left.
@@ -118,15 +115,21 @@ struct PortListeners: ~Copyable {
             {
                 if budget == 0 { return slot }
                 budget -= 1
-                let wasArmed = listener.pointee.state == .armed
-                listener.pointee.state = .ending
-                endingCount += 1
-                if !listener.pointee.isStream { stack.listenerClosed(slot, guest: listener.pointee.guest) }
-                if wasArmed { core.cancel(tag(ofSlot: slot, listener)) } else { ended(slot, &core) }
+                end(slot, listener, &core, &stack)
             }
             slot += 1
         }
         return nil
+    }
+
+    private mutating func end(
+        _ slot: UInt32, _ listener: UnsafeMutablePointer<PortListener>, _ core: inout ShardCore, _ stack: inout Stack
+    ) {
+        let wasArmed = listener.pointee.state == .armed
+        listener.pointee.state = .ending
+        endingCount += 1
+        if !listener.pointee.isStream { stack.listenerClosed(slot, guest: listener.pointee.guest) }
+        if wasArmed { core.cancel(tag(ofSlot: slot, listener)) } else { ended(slot, &core) }
     }
 
     /// Replies when all listeners that were to end have.
@@ -157,28 +160,21 @@ struct PortListeners: ~Copyable {
         awaitedEnds = []
     }
 
-    /// Cancels every operation on a listener at once, at the end of the shard; returns how many there were. A socket closed
-    /// under an operation would keep its port until the kernel has taken the ring apart.
-    mutating func cancelAll(_ core: inout ShardCore) -> Int {
-        var count = 0
-        for slot in 0..<listeners.highWater {
-            guard let listener = listeners.pointer(inSlot: slot) else { continue }
-            let cancelled = core.reactor.ring.cancelNow(
-                tag(ofSlot: slot, listener), nanoseconds: Self.cancelTimeout)
-            count += max(0, Int(cancelled))
+    /// Ends so many listeners, from a place in the table on, at the end of the guest; true when it has come to the end.
+    mutating func close(
+        _ count: Int, from cursor: inout UInt32, _ core: inout ShardCore, _ stack: inout Stack
+    ) -> Bool {
+        let last = min(listeners.highWater, cursor + UInt32(count))
+        while cursor < last {
+            if let listener = listeners.pointer(inSlot: cursor), listener.pointee.state != .ending {
+                end(cursor, listener, &core, &stack)
+            }
+            cursor += 1
         }
-        return count
+        return cursor == listeners.highWater
     }
 
-    /// Resets a client that was accepted at the last moment.
-    static func closeAccepted(_ completion: Completion) {
-        guard completion.tag.owner == .ports, Operation(completion.tag) == .accept, completion.result >= 0 else {
-            return
-        }
-        Endpoint.close(completion.result, reset: true)
-    }
-
-    /// Replies to all requests, at the end of the shard. The sockets are the control plane's.
+    /// Replies to all requests, where the ring has failed. The sockets are the control plane's.
     mutating func closeDescriptors() {
         for reply in awaitedEnds { reply.send() }
         awaitedEnds = []

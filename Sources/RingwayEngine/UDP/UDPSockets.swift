@@ -30,7 +30,7 @@ struct UDPSockets: ~Copyable {
     private var sender: DatagramSender
     private var gathered = GatheredTrain()
     /// Some socket's receive found no buffer.
-    private var hasStarved = false
+    private(set) var hasStarved = false
 
     init(shared: EngineShared, counters: Counters) throws(MemoryFailure) {
         self.shared = shared
@@ -182,7 +182,10 @@ struct UDPSockets: ~Copyable {
         let lease = core.takeBuffer(completion)
         guard let socket = self.socket(mapping) else { return core.releaseAny(lease) }
         if completion.result >= 0, !lease.isNone {
-            if let datagram = ReceivedDatagram.read(lease, bytes: Int(completion.result), &core) {
+            if core.isBeyondShare {
+                core.countStarvedReceive()
+                core.release(lease)
+            } else if let datagram = ReceivedDatagram.read(lease, bytes: Int(completion.result), &core) {
                 gather(datagram, lease, for: mapping, &core, &stack)
             } else {
                 core.release(lease)
@@ -245,7 +248,27 @@ struct UDPSockets: ~Copyable {
             segmentSize: train.segmentSize, marks: train.marks)
     }
 
-    /// Closes everything, at the end of the shard.
+    // MARK: The end
+
+    /// Gives back what was gathered.
+    mutating func discardGathered(_ core: inout ShardCore) {
+        guard !gathered.isEmpty else { return }
+        core.release(gathered.lease)
+        gathered = GatheredTrain()
+    }
+
+    /// Closes the sockets of so many mappings, from a place in the table on; true when it has come to the end.
+    mutating func close(_ count: Int, from cursor: inout UInt32, _ core: inout ShardCore) -> Bool {
+        discardGathered(&core)
+        let end = UInt32(min(sockets.capacity, Int(cursor) + count))
+        while cursor < end {
+            if let socket = sockets.pointer(cursor) { close(socket.pointee.flow, &core) }
+            cursor += 1
+        }
+        return Int(cursor) == sockets.capacity
+    }
+
+    /// Closes everything at once, where the ring has failed.
     mutating func closeDescriptors() {
         for slot in 0..<UInt32(sockets.capacity) {
             guard let socket = sockets.pointer(slot) else { continue }
