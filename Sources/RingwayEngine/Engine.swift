@@ -48,12 +48,15 @@ public final class Engine: Sendable {
         var configuration = configuration
         configuration.stack.shards = queues.count
         configuration.stack.segmentsUDP = link.takesUDPSuperFrames || !link.framing.hasVirtioNetHeader
-        let set =
-            try shards
-            ?? ShardSet(
+        let set: ShardSet
+        if let shards {
+            set = shards
+        } else {
+            set = try ShardSet(
                 ShardSet.Configuration(
                     shards: queues.count, limits: configuration.stack.limits, features: features,
                     busyPoll: configuration.busyPoll))
+        }
         ownsShards = shards == nil
         do throws(RingError) {
             guard let places = set.place(queues: queues.count) else {

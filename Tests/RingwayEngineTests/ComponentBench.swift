@@ -44,7 +44,7 @@ final class ComponentBench {
             let made = try Queue(
                 link, framing, buffers: 8, group: 1, isMultishot: backEnd.features.hasMultishotRead)
             try made.register(with: &core.reactor.ring)
-            queue = made
+            queue = consume made
         }
         stack = try Stack(configuration.stack, pool: pool, counters: counters, now: Reactor.clock())
     }

@@ -409,7 +409,8 @@ struct ShardGuest: ~Copyable {
             default: break
             }
         }
-        if !queue.isEmpty { shared.call(part) }
+        // Those for a guest that is ending are abandoned when it has gone.
+        if phase != .ending, !queue.isEmpty { shared.call(part) }
     }
 
     private mutating func carryOut(_ command: ShardCommand, _ core: inout ShardCore) {
