@@ -134,10 +134,13 @@ extension Ring {
 
     /// Posts a completion under `tag` to another ring. Nothing completes here unless it fails, under a tag of zero.
     public mutating func post(_ tag: OperationTag, toRing descriptor: Int32) {
-        let entry = prepare()
-        ringway_prepare_wake(entry, descriptor, tag.rawValue)
-        ringway_skip_success(entry)
-        entry.pointee.user_data = 0
+        let submitter = tenant
+        tenant = 0
+        add(OperationTag(rawValue: 0)) {
+            ringway_prepare_wake($0, descriptor, tag.rawValue)
+            ringway_skip_success($0)
+        }
+        tenant = submitter
         submissions &-= 1
     }
 }

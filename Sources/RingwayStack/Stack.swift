@@ -18,8 +18,8 @@ public struct Stack: ~Copyable {
     /// Bytes before the payload in a buffer that the host's sockets fill: all headers fit.
     public static var headroom: Int { 128 }
 
-    private var core: StackCore
-    private var tcp: TCP
+    var core: StackCore
+    var tcp: TCP
     private var udp: UDP
     private var queries: NameQueries
     private var ping: Ping
@@ -95,15 +95,6 @@ public struct Stack: ~Copyable {
 
     /// Sends acknowledgements that this turn's frames asked for; false when none is left. Take the effects after each call.
     public mutating func finishTurn() -> Bool { tcp.finishTurn(&core) }
-
-    // MARK: Sharing a pool, and leaving it
-
-    /// So many guests share the shard's pool: each may promise to take its share of it.
-    public mutating func setShare(of guests: Int) { tcp.setShare(of: guests, core.configuration.limits) }
-
-    /// Forgets some connections, from a place in their table on, at the end of the guest: their buffers go back, and the
-    /// owner closes their sockets. False when there are no more; then the stack holds no buffer, and is given no frame.
-    public mutating func forgetConnections(from cursor: inout UInt32) -> Bool { tcp.forget(512, from: &cursor, &core) }
 
     // MARK: Frames from the guest
 

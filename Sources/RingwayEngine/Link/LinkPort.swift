@@ -65,17 +65,17 @@ struct LinkPort: ~Copyable {
     private static var leastBuffers: Int { 4 }
 
     private let shared: EngineShared
-    private let counters: Counters
-    private var queue: Queue
+    let counters: Counters
+    var queue: Queue
     /// Cuts frames out of a stream; a link of another kind has none.
     private let decoder: UnsafeMutablePointer<FrameCutter>?
     /// Frames on their way to a socket; a device has none.
-    private let sendQueue: UnsafeMutablePointer<OutgoingFrames>?
+    let sendQueue: UnsafeMutablePointer<OutgoingFrames>?
     private var state = State.open
     private var pending: Pending = []
     /// There was no buffer to read into, or for the next frame of a stream.
-    private(set) var isStarved = false
-    private var capture: FrameCapture
+    private var isStarved = false
+    var capture: FrameCapture
 
     /// - Parameter queue: the link's descriptor, which is the port's from here on.
     init(
@@ -146,6 +146,11 @@ struct LinkPort: ~Copyable {
     }
 
     // MARK: The turn
+
+    /// Whether reading waits for buffers.
+    var waitsForBuffers: Bool {
+        mutating get { isStarved }
+    }
 
     /// Whether host sockets are better not read.
     var isCongested: Bool {
@@ -284,13 +289,6 @@ struct LinkPort: ~Copyable {
         queue.write(&core.reactor.ring, slices, tag)
     }
 
-    /// The link is lost, and the frame with it.
-    private mutating func drop(_ frame: OutgoingFrame, _ core: inout ShardCore) {
-        counters.add(.linkWritesFailed)
-        core.releaseAny(frame.payload)
-        core.release(frame.lease)
-    }
-
     private mutating func written(_ completion: Completion, _ core: inout ShardCore) {
         let lease = completion.tag.lease
         let state = core.space.state(of: lease)
@@ -375,48 +373,6 @@ struct LinkPort: ~Copyable {
         guard let sendQueue, state != .lost else { return }
         _ = send(sendQueue, &core)
     }
-
-    /// Whether the guest has read what it was sent, as far as can be seen: the link holds no more than so many bytes. A
-    /// device takes frames at once.
-    func isQuiet(below bytes: Int) -> Bool {
-        guard let sendQueue else { return true }
-        return !sendQueue.pointee.isDeparting && Int(ringway_unsent(queue.descriptor)) <= bytes
-    }
-
-    // MARK: Counting and capturing
-
-    /// Counts a frame from the guest, and captures it.
-    @inline(__always)
-    mutating func note(_ frame: Frame, _ bytes: UnsafeRawBufferPointer) {
-        counters.add(.framesFromGuest)
-        counters.add(.octetsFromGuest, frame.length)
-        if capture.isOn { capture.append(.fromGuest, bytes) }
-    }
-
-    /// Counts a frame to the guest, and captures it.
-    @inline(__always)
-    private mutating func note(_ frame: OutgoingFrame, _ space: BufferSpace) {
-        counters.add(.framesToGuest)
-        counters.add(
-            .octetsToGuest, Int(frame.length) &+ (frame.payload.isNone ? 0 : Int(frame.payloadLength)))
-        if capture.isOn { append(frame, space) }
-    }
-
-    private func append(_ frame: OutgoingFrame, _ space: BufferSpace) {
-        let start = space.address(of: frame.lease) + Int(frame.offset)
-        let head = UnsafeRawBufferPointer(start: start, count: Int(frame.length))
-        guard !frame.payload.isNone else { return capture.append(.toGuest, head) }
-        let payload = space.address(of: frame.payload) + Int(frame.payloadOffset)
-        capture.append(.toGuest, head, UnsafeRawBufferPointer(start: payload, count: Int(frame.payloadLength)))
-    }
-
-    /// Whether frames are captured.
-    var isCaptured: Bool {
-        mutating get { capture.isOn }
-    }
-
-    /// Hands frames to this capture from now on; `nil` for none.
-    mutating func setCapture(_ session: CaptureSession?) { capture = FrameCapture(session) }
 
     // MARK: The end
 

@@ -123,8 +123,8 @@ struct NameServiceChannel: ~Copyable {
         }
     }
 
-    /// Whether the receive of answers has found no buffer.
-    var isStarved: Bool {
+    /// Whether the receive of answers waits for a buffer.
+    var waitsForBuffers: Bool {
         mutating get { state == .idle }
     }
 

@@ -32,7 +32,7 @@ struct PingSockets: ~Copyable {
     private var rawEchoes = RawEchoes()
     private var sender: DatagramSender
     /// Some socket's receive found no buffer.
-    private(set) var hasStarved = false
+    private var hasStarved = false
 
     init(shared: EngineShared, counters: Counters) throws(MemoryFailure) {
         self.shared = shared
@@ -292,6 +292,11 @@ struct PingSockets: ~Copyable {
             let socket = sockets.pointer(slot), socket.pointee.isRaw, socket.pointee.isIPv4 == isIPv4
         else { return nil }
         return socket.pointee.flow
+    }
+
+    /// Whether receives wait for buffers.
+    var waitsForBuffers: Bool {
+        mutating get { hasStarved }
     }
 
     /// Arms again, when buffers have come back, the receives that had found none.

@@ -38,7 +38,7 @@ struct PortListeners: ~Copyable {
     private var endingCount = 0
     private var awaitedEnds: [ShardReply] = []
     /// Some UDP listener's receive found no buffer.
-    private(set) var hasStarved = false
+    private var hasStarved = false
     /// Some TCP listener waits for a descriptor to accept with.
     private var hasDeferred = false
     /// Resets clients when no descriptor is left.
@@ -240,6 +240,11 @@ struct PortListeners: ~Copyable {
         guard hasDeferred else { return }
         hasDeferred = false
         rearm(.deferred, &core)
+    }
+
+    /// Whether receives wait for buffers.
+    var waitsForBuffers: Bool {
+        mutating get { hasStarved }
     }
 
     /// Re-arms, when buffers have come back, the receives that had found none.

@@ -236,6 +236,7 @@ struct Shard: ~Copyable {
         guard guests.guest(at: message.place) != nil, let guest = serve(message.place.slot) else {
             // A neighbour has gone meanwhile. A guest's own mail is read before it goes.
             leave()
+            if message.kind == .accepted { Endpoint.close(message.client.descriptor, reset: true) }
             return core.releaseAny(message.lease)
         }
         guest.pointee.receive(message, &core)

@@ -34,7 +34,6 @@ struct ShardGuest: ~Copyable {
     let shared: EngineShared
     /// The number of the guest's queue, and of its part of the flows.
     let part: Int
-    let counters: Counters
     var phase = Phase.admitted
     /// How far ending has come.
     var ending = Ending()
@@ -75,7 +74,6 @@ struct ShardGuest: ~Copyable {
         let neighbors = try NeighborPort(shared: shared, counters: counters, now: now)
         self.shared = shared
         self.part = part
-        self.counters = counters
         self.stack = stack
         self.link = link
         self.tcp = tcp
@@ -88,13 +86,17 @@ struct ShardGuest: ~Copyable {
         ipv6 = IPv6Discovery(shared: shared)
     }
 
+    var counters: Counters {
+        mutating get { stack.counters }
+    }
+
     // MARK: The turn
 
     /// The first thing on the shard's thread.
     mutating func register(_ core: inout ShardCore) throws(RingError) { try link.register(&core) }
 
     /// All shards have their part of the guest.
-    private mutating func start(_ core: inout ShardCore) {
+    mutating func start(_ core: inout ShardCore) {
         phase = .serving
         names.open(&core)
     }
@@ -138,8 +140,8 @@ struct ShardGuest: ~Copyable {
             switch phase {
             case .admitted: false
             case .serving:
-                tcp.hasStarvedReceives || udp.hasStarved || ping.hasStarved || ports.hasStarved || names.isStarved
-                    || link.isStarved
+                link.waitsForBuffers || tcp.hasStarvedReceives || udp.waitsForBuffers || ping.waitsForBuffers
+                    || ports.waitsForBuffers || names.waitsForBuffers
             case .ending: true
             }
         }
@@ -218,7 +220,7 @@ struct ShardGuest: ~Copyable {
 
     /// Works on one thing as long as there is more of it. The only place where effects are performed.
     @inline(__always)
-    private mutating func run(_ work: ShardWork, _ core: inout ShardCore) {
+    mutating func run(_ work: ShardWork, _ core: inout ShardCore) {
         var goesOn = true
         while goesOn {
             goesOn = advance(work, &core)
@@ -388,74 +390,8 @@ struct ShardGuest: ~Copyable {
         shared.tellOthers(.setGuestIPv4(address), but: part)
     }
 
-    private mutating func setGuestIPv4(_ address: IPv4Address, _ core: inout ShardCore) {
+    mutating func setGuestIPv4(_ address: IPv4Address, _ core: inout ShardCore) {
         stack.setGuestIPv4(address)
         neighbors.setGuestIPv4(address, now: core.now)
-    }
-
-    // MARK: Commands
-
-    /// Does what the control plane asks, a part at a time: many ports at once must not keep frames waiting.
-    mutating func runCommands(_ core: inout ShardCore) {
-        let queue = shared.commands[part]
-        var budget = ShardCommand.sockets
-        while budget > 0, phase != .ending, let command = queue.take() {
-            budget -= command.cost
-            run(.command(command), &core)
-            switch command {
-            case .start: start(&core)
-            case .giveBack: giveBack(&core)
-            case .stop(let departure): beginEnding(departure, &core)
-            default: break
-            }
-        }
-        // Those for a guest that is ending are abandoned when it has gone.
-        if phase != .ending, !queue.isEmpty { shared.call(part) }
-    }
-
-    private mutating func carryOut(_ command: ShardCommand, _ core: inout ShardCore) {
-        switch command {
-        case .listen(let sockets): for socket in sockets { ports.add(socket, &core, &stack) }
-        case .unlisten(let forwards, let first, let ended):
-            if let next = ports.end(of: forwards, from: first, &core, &stack) {
-                shared.commands[part].putBack(.unlisten(forwards, from: next, ended))
-            } else {
-                ports.awaitEnds(ended)
-            }
-        case .addNeighbor(let mac, let place): neighbors.addNeighbor(mac, at: place)
-        case .removeNeighbor(let mac): neighbors.removeNeighbor(mac)
-        case .setSearchDomains(let domains): stack.setSearchDomains(domains)
-        case .setGuestIPv4(let address): setGuestIPv4(address, &core)
-        case .revokeAddress(let address, let reply):
-            neighbors.revokeAddress(address, now: core.now)
-            reply.send()
-        case .setPolicy(let policy): stack.policy = policy
-        case .join(let client, let channel, let ends, _):
-            relays.join(client: client, channel: channel, ends, &core)
-        case .setCapture(let capture): link.setCapture(capture)
-        case .list(let page): page.fill(&stack, &relays)
-        case .start, .giveBack, .stop: break
-        }
-    }
-
-    // MARK: Descriptors
-
-    /// Ends idle flows of the guest for others that are below their share, some at a time.
-    private mutating func giveBack(_ core: inout ShardCore) {
-        let descriptors = shared.descriptors
-        var budget = ShardCommand.sockets
-        while budget > 0, descriptors.takeDebt() {
-            budget -= 1
-            if relays.closeSpares() { continue }
-            guard let work = self.idlest() else { return descriptors.leaveDebt() }
-            run(work, &core)
-        }
-        if descriptors.isInDebt { shared.send(.giveBack, to: part) }
-    }
-
-    private mutating func idlest() -> ShardWork? {
-        let flow = stack.idlestFlow()
-        if let relay = relays.idlest(), relay.usedAt < flow?.usedAt ?? .max { return .endRelay(relay.slot) }
-        return flow.map { .endFlow($0) }
     }
 }

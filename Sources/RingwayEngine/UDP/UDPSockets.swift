@@ -30,7 +30,7 @@ struct UDPSockets: ~Copyable {
     private var sender: DatagramSender
     private var gathered = GatheredTrain()
     /// Some socket's receive found no buffer.
-    private(set) var hasStarved = false
+    private var hasStarved = false
 
     init(shared: EngineShared, counters: Counters) throws(MemoryFailure) {
         self.shared = shared
@@ -204,6 +204,11 @@ struct UDPSockets: ~Copyable {
         } else {
             arm(socket, &core)
         }
+    }
+
+    /// Whether receives wait for buffers.
+    var waitsForBuffers: Bool {
+        mutating get { hasStarved }
     }
 
     /// Arms again, when buffers have come back, the receives that had found none.
