@@ -27,7 +27,7 @@ final class PoolBench {
     func held(by owner: UInt16) -> Int { pools[0].held(by: owner) }
     var isPressed: Bool { pools[0].isPressed }
     var isBeyondShare: Bool { pools[0].isBeyondShare }
-    func lease(fitting octets: Int) -> Lease { pools[0].lease(fitting: octets) }
+    func lease(fitting bytes: Int) -> Lease { pools[0].lease(fitting: bytes) }
     func hold(_ lease: Lease, shard: Int = 0) { pools[shard].hold(lease) }
     func release(_ lease: Lease, shard: Int = 0) { pools[shard].release(lease) }
     func releaseAll(_ queue: inout LeaseQueue) { pools[0].releaseAll(&queue) }

@@ -187,7 +187,7 @@ extension VirtualNetwork {
             return shards
         }
         let count = configuration.shardCount
-        guard memory.admits(configuration.limits.poolOctetsPerShard * count) else { throw Self.memoryFailure }
+        guard memory.admits(configuration.limits.poolBytesPerShard * count) else { throw Self.memoryFailure }
         do throws(RingError) {
             let shards = try ShardSet.ofProcess(
                 ShardSet.Configuration(
@@ -308,24 +308,24 @@ extension VirtualNetwork {
     /// Detaches a guest: its flows end with RST on the host, and its address is kept for it.
     public func detach(_ guest: Guest.ID, because reason: String = "it was detached") throws(Failure) {
         try changes.withLock { (_) throws(Failure) in
-            let (departing, others) = state.withLock { state in
-                let departing = state.members.removeValue(forKey: guest)
-                state.leaving[guest] = departing
-                return (departing, state.members.values.map(\.engine))
+            let (detached, others) = state.withLock { state in
+                let detached = state.members.removeValue(forKey: guest)
+                state.leaving[guest] = detached
+                return (detached, state.members.values.map(\.engine))
             }
-            guard let departing else { throw Failure("there is no guest \(guest)", .notFound) }
-            if joinsGuests { for other in others { departing.engine.disconnect(other) } }
-            departing.engine.stop()
-            departing.engine.descriptors.leave()
+            guard let detached else { throw Failure("there is no guest \(guest)", .notFound) }
+            if joinsGuests { for other in others { detached.engine.disconnect(other) } }
+            detached.engine.stop()
+            detached.engine.descriptors.leave()
             DescriptorBudget.ofProcess.countOpen()
-            let counts = departing.engine.snapshot()
+            let counts = detached.engine.snapshot()
             state.withLock { state in
                 state.leaving[guest] = nil
-                for count in counts where !count.isGauge { state.departed[count.name, default: 0] += count.value }
-                state.registry.leave(departing.guest.mac, guest: guest)
+                for count in counts where !count.isGauge { state.detachedCounts[count.name, default: 0] += count.value }
+                state.registry.leave(detached.guest.mac, guest: guest)
             }
             renewNames()
-            report(.guestDetached(departing.guest, reason: reason))
+            report(.guestDetached(detached.guest, reason: reason))
             placeForwards()
             listeners.guestLeft(guest, on: loop)
         }

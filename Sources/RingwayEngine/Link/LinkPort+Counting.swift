@@ -9,7 +9,7 @@ extension LinkPort {
     @inline(__always)
     mutating func note(_ frame: Frame, _ bytes: UnsafeRawBufferPointer) {
         counters.add(.framesFromGuest)
-        counters.add(.octetsFromGuest, frame.length)
+        counters.add(.bytesFromGuest, frame.length)
         if capture.isOn { capture.append(.fromGuest, bytes) }
     }
 
@@ -18,7 +18,7 @@ extension LinkPort {
     mutating func note(_ frame: OutgoingFrame, _ space: BufferSpace) {
         counters.add(.framesToGuest)
         counters.add(
-            .octetsToGuest, Int(frame.length) &+ (frame.payload.isNone ? 0 : Int(frame.payloadLength)))
+            .bytesToGuest, Int(frame.length) &+ (frame.payload.isNone ? 0 : Int(frame.payloadLength)))
         if capture.isOn { append(frame, space) }
     }
 
@@ -49,6 +49,6 @@ extension LinkPort {
     /// device takes frames at once.
     func isQuiet(below bytes: Int) -> Bool {
         guard let sendQueue else { return true }
-        return !sendQueue.pointee.isDeparting && Int(ringway_unsent(queue.descriptor)) <= bytes
+        return !sendQueue.pointee.isSending && Int(ringway_unsent(queue.descriptor)) <= bytes
     }
 }

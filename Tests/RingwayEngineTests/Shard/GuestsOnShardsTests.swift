@@ -85,8 +85,8 @@ struct GuestsOnShardsTests {
         for count in 1...20 {
             one.send(Frames.reply(from: 10, to: 11))
             let frame = try #require(two.receive { Frames.etherType($0) == EtherType.arp })
-            #expect(Array(frame[12..<18]) == GuestPort.octets(GuestPort.mac(11)))
-            #expect(Array(frame[18..<24]) == GuestPort.octets(GuestPort.mac(10)))
+            #expect(Array(frame[12..<18]) == GuestPort.bytes(GuestPort.mac(11)))
+            #expect(Array(frame[18..<24]) == GuestPort.bytes(GuestPort.mac(10)))
             two.send(Frames.reply(from: 11, to: 10))
             #expect(one.receive { Frames.etherType($0) == EtherType.arp } != nil)
             #expect(one.reaches("framesToNeighbors", count) && one.reaches("framesFromNeighbors", count))
@@ -102,7 +102,7 @@ struct GuestsOnShardsTests {
 }
 
 extension GuestPort {
-    static func octets(_ mac: MACAddress) -> [UInt8] {
+    static func bytes(_ mac: MACAddress) -> [UInt8] {
         (0..<6).reversed().map { UInt8(truncatingIfNeeded: mac.rawValue >> (8 * UInt64($0))) }
     }
 }
