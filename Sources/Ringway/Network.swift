@@ -10,7 +10,8 @@ extension VirtualNetwork {
         public var ipv6Prefix: IPv6Address?
         /// Bytes of an IP packet on the link.
         public var mtu = 1_500
-        /// Threads of the data path; zero for `defaultShardCount`. A link must have the same number of queues.
+        /// Threads of the data path, for all guests of the process together; zero for `defaultShardCount`. Networks that want
+        /// as many, and the same buffers and reactor, have the same ones.
         public var shards = 0
         /// DNS servers; empty to follow `resolvConfPath`.
         public var nameServers: [TransportAddress] = []
@@ -90,7 +91,7 @@ extension VirtualNetwork {
         /// `limits.queuesPerGuest`, with zero resolved.
         var queuesPerGuest: Int { limits.queuesPerGuest == 0 ? shardCount : limits.queuesPerGuest }
 
-        /// `busyPoll` in nanoseconds, with `nil` resolved for this total number of threads.
+        /// `busyPoll` in nanoseconds, with `nil` resolved for this number of threads.
         func busyPollNanoseconds(threads: Int) -> UInt64 {
             let microseconds = busyPoll ?? (threads <= Self.defaultShardCount ? Self.defaultBusyPoll : 0)
             return UInt64(max(0, min(1_000_000, microseconds))) * 1_000

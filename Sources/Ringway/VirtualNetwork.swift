@@ -16,8 +16,9 @@ internal import Synchronization
 /// let subscription = network.subscribe { event in print(event) }
 /// ```
 ///
-/// Each guest has an engine of its own, with threads, buffers and flows of its own: one that dies takes no other with
-/// it. State that guests share is kept here: addresses, names, forwards and the switch between them.
+/// The guests of a process share the threads of its data path (`Configuration.shards`), each with flows of its own and a
+/// share of the rest: one that dies takes no other with it. State that guests share is kept here: addresses, names, forwards
+/// and the switch between them.
 ///
 /// Nothing here installs signal handlers, prints, or keeps global state; several networks live in one process.
 public final class VirtualNetwork: Sendable {
@@ -67,6 +68,8 @@ public final class VirtualNetwork: Sendable {
 
     struct State {
         var registry: AddressRegistry
+        /// The process's shards, from the first guest on.
+        var shards: ShardSet?
         var bindings = LinkBindings()
         var members: [Guest.ID: Member] = [:]
         /// Guests whose engines are being stopped, which still count.
@@ -343,6 +346,14 @@ public final class VirtualNetwork: Sendable {
             closePorts()
             for socket in state.withLock({ $0.agentPlaces.takeSockets() }) { socket.end() }
             endCapture()
+            let shards = state.withLock { state in
+                defer { state.shards = nil }
+                return state.shards
+            }
+            if let shards {
+                DescriptorBudget.ofProcess.removeStanding(shards.standingDescriptors)
+                shards.leave()
+            }
         }
         // After the events of the guests that were just detached.
         loop.post { [self] in endSubscriptions() }

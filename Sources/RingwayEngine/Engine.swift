@@ -1,4 +1,3 @@
-internal import CRingway
 internal import Glibc
 public import RingwayCapture
 public import RingwayModel
@@ -10,23 +9,35 @@ public import RingwaySystem
 internal import RingwayWire
 internal import Synchronization
 
-/// Shards: their threads, what they share and how the control plane reaches them. The only place that knows stack,
-/// reactor and links all together.
+/// A guest of the data path: its place on the shards of a `ShardSet`, and how the control plane reaches it there. The only
+/// place that knows stack, reactor and links all together.
+///
+/// The guest has a part for each queue of its link, on the least loaded shards. Each part owns the flows that a keyed hash
+/// gives it. The memory of the parts is the engine's: laid out here, lent to the shards, and given back when these have let
+/// go of the guest.
 public final class Engine: Sendable {
     let shared: EngineShared
     private let counters: [Counters]
-    private let space: BufferSpace
-    private let threads: Mutex<[pthread_t]>
-    /// Where neighbours put frames for the guest; -1 without a switch.
-    private let inbox: Int32
+    /// The parts while shards have them.
+    private let guests: Mutex<[Part]>
+    /// Whether the shards are the engine's alone, and end with it.
+    private let ownsShards: Bool
 
-    /// Starts one shard for each queue of the link.
+    /// A part of the guest in its memory, which does not move.
+    private struct Part: @unchecked Sendable {
+        // Sendable: the memory is a shard's from when it has admitted the guest until it has let go of it.
+        let guest: UnsafeMutablePointer<ShardGuest>
+    }
+
+    /// Has a guest served, by one shard for each queue of the link as far as there are so many.
     ///
     /// - Parameters:
     ///   - link: adopted; where its queues have virtio-net headers, these have 12 bytes.
-    ///   - handler: called from the engine's threads.
+    ///   - shards: those that serve the guest; `nil` for as many as the link has queues, for this guest alone.
+    ///   - features: of the shards that are made; those that there are have theirs.
+    ///   - handler: called from the shards' threads.
     public init(
-        _ configuration: EngineConfiguration, link: Link, features: KernelFeatures,
+        _ configuration: EngineConfiguration, link: Link, on shards: ShardSet? = nil, features: KernelFeatures,
         nameService: (any NameService)?, handler: @escaping @Sendable (EngineEvent) -> Void
     ) throws(RingError) {
         let queues = link.queues
@@ -34,86 +45,123 @@ public final class Engine: Sendable {
         precondition(
             BufferSpace.largeSize >= Frame.maximumLength && BufferSpace.largeSize >= Stack.headroom + 65_535,
             "a large buffer holds the longest frame")
-        let limits = configuration.stack.limits
         var configuration = configuration
         configuration.stack.shards = queues.count
         configuration.stack.segmentsUDP = link.takesUDPSuperFrames || !link.framing.hasVirtioNetHeader
-        let ends = configuration.claims == nil ? (reading: -1, writing: -1) : try Self.makeInbox()
-        let network: ShardNetwork
-        do throws(RingError) {
-            network = try ShardNetwork(count: queues.count, buffers: limits.largeBuffers)
-        } catch {
-            Self.close(ends)
-            throw error
+        let set: ShardSet
+        if let shards {
+            set = shards
+        } else {
+            set = try ShardSet(
+                ShardSet.Configuration(
+                    shards: queues.count, limits: configuration.stack.limits, features: features,
+                    busyPoll: configuration.busyPoll))
         }
+        ownsShards = shards == nil
         do throws(RingError) {
-            space = try RingError.orMemory { () throws(MemoryFailure) -> BufferSpace in
-                try BufferSpace(
-                    shards: queues.count, largeCount: limits.largeBuffers, smallCount: limits.smallBuffers)
+            guard let places = set.place(queues: queues.count) else {
+                throw RingError(operation: "the shards have as many guests as they can", errno: ENOSPC)
             }
+            let counters = queues.map { _ in Counters() }
+            let shared = EngineShared(
+                configuration: configuration, set: set, places: places, nameService: nameService, handler: handler)
+            do throws(RingError) {
+                guests = Mutex(try Self.admit(shared, link, counters))
+            } catch {
+                for counters in counters { counters.deallocate() }
+                throw error
+            }
+            self.counters = counters
+            self.shared = shared
         } catch {
-            network.deallocate()
-            Self.close(ends)
-            throw error
-        }
-        counters = queues.map { _ in Counters() }
-        inbox = ends.writing
-        shared = EngineShared(
-            configuration: configuration, features: features, network: network, inbox: ends.reading,
-            nameService: nameService, handler: handler)
-        threads = Mutex([])
-        do throws(RingError) {
-            let running = try ShardThread.startAll(
-                queues, shared: shared, framing: link.framing, space: space, counters: counters)
-            threads.withLock { $0 = running }
-        } catch {
-            Self.close(ends)
+            if shards == nil { set.stop() }
             throw error
         }
         shared.descriptors.onDemand { [weak self] in self?.giveBack() }
+        tellAll(.start)
     }
 
-    /// Descriptors that an engine has open for as long as it runs: of each shard the link's queue, the ring, the doorbell,
-    /// the spare one and both ends of the line to the name service, and the inbox for neighbours.
-    public static func standingDescriptors(shards: Int, hasGuestSockets: Bool, hasNeighbors: Bool) -> Int {
-        shards * (hasGuestSockets ? 7 : 6) + (hasNeighbors ? 2 : 0)
+    /// Lays the parts out, and has all shards take them in, or none.
+    private static func admit(
+        _ shared: EngineShared, _ link: Link, _ counters: [Counters]
+    ) throws(RingError) -> [Part] {
+        var parts: [Part] = []
+        var admitted: [Part] = []
+        do throws(RingError) {
+            for part in link.queues.indices { parts.append(try layOut(part, shared, link, counters[part])) }
+            guard shared.configuration.hasMemoryLeft() else {
+                throw RingError(operation: "too little memory is left", errno: ENOMEM)
+            }
+            for (part, guest) in parts.enumerated() {
+                if let error = ask(guest, shared.place(of: part), shared.set, ShardCall.admit) { throw error }
+                admitted.append(guest)
+            }
+            return parts
+        } catch {
+            for (part, guest) in admitted.enumerated() {
+                _ = ask(guest, shared.place(of: part), shared.set, ShardCall.withdraw)
+            }
+            // The others' places never had a guest.
+            for part in admitted.count..<shared.parts { shared.set.free(shared.place(of: part)) }
+            for part in parts {
+                part.guest.deinitialize(count: 1)
+                part.guest.deallocate()
+            }
+            throw error
+        }
+    }
+
+    private static func layOut(
+        _ part: Int, _ shared: EngineShared, _ link: Link, _ counters: Counters
+    ) throws(RingError) -> Part {
+        let place = shared.place(of: part)
+        let queue = try Queue(
+            link.queues[part], link.framing, buffers: ShardCore.ringBuffers, group: place.slot,
+            isMultishot: shared.features.hasMultishotRead && shared.configuration.usesMultishotRead)
+        do throws(MemoryFailure) {
+            let memory = try UnsafeMutablePointer<ShardGuest>.allocateApart(capacity: 1)
+            do throws(MemoryFailure) {
+                memory.initialize(
+                    to: try ShardGuest(
+                        part: part, shared: shared, queue: queue, framing: link.framing,
+                        pool: shared.set.pool(Int(place.shard)), counters: counters))
+            } catch {
+                memory.deallocate()
+                throw error
+            }
+            return Part(guest: memory)
+        } catch {
+            throw RingError(error)
+        }
+    }
+
+    private static func ask(
+        _ part: Part, _ place: GuestPlace, _ set: ShardSet, _ call: (GuestAdmission) -> ShardCall
+    ) -> RingError? {
+        let admission = GuestAdmission(part.guest, at: place)
+        set.call(call(admission), Int(place.shard))
+        return admission.wait()
+    }
+
+    /// Descriptors that a guest has open for as long as it is served: of each queue that itself, the spare one and both ends
+    /// of the line to the name service. The shards have theirs besides (`ShardSet.standingDescriptors`).
+    public static func standingDescriptors(queues: Int, hasGuestSockets: Bool) -> Int {
+        queues * (hasGuestSockets ? 5 : 4)
     }
 
     /// The guest's share of the process's descriptors.
     public var descriptors: DescriptorShare { shared.descriptors }
 
     /// Other guests lack what this one has borrowed. From any thread.
-    private func giveBack() {
-        for index in 0..<shared.network.count { send(.giveBack, to: index) }
-    }
-
-    private static func close(_ ends: (reading: Int32, writing: Int32)) {
-        for end in [ends.reading, ends.writing] where end >= 0 { Endpoint.close(end, reset: false) }
-    }
+    private func giveBack() { tellAll(.giveBack) }
 
     deinit {
-        // A shard that may still run needs all of it.
-        guard threads.withLock({ $0.isEmpty }) else { return }
-        space.deallocate()
+        // A shard that may still have the guest needs all of it.
+        guard guests.withLock({ $0.isEmpty }) else { return }
         for counters in counters { counters.deallocate() }
     }
 
     // MARK: Neighbours
-
-    /// Bytes of frames on their way to the guest from its neighbours: what a few TCP connections have in flight, where
-    /// the system lets us have so much.
-    private static var inboxSize: Int32 { 4 << 20 }
-
-    private static func makeInbox() throws(RingError) -> (reading: Int32, writing: Int32) {
-        guard let pair = Endpoint.pair(type: Int32(SOCK_SEQPACKET.rawValue)) else {
-            throw RingError(operation: "cannot make the guest's inbox", errno: errno)
-        }
-        // What has not been read counts against the sending end.
-        if ringway_set_option(pair.other, SOL_SOCKET, SO_SNDBUFFORCE, inboxSize) != 0 {
-            _ = ringway_set_option(pair.other, SOL_SOCKET, SO_SNDBUF, inboxSize)
-        }
-        return (pair.own, pair.other)
-    }
 
     /// Lets the two engines' guests see each other.
     public func connect(_ other: Engine) {
@@ -129,17 +177,19 @@ public final class Engine: Sendable {
 
     private var mac: MACAddress { shared.configuration.stack.guestMAC }
 
+    /// Frames that one part sends to a neighbour go to one part of that, so that they stay in order: on the same shard where
+    /// there is one.
     private func addNeighbor(_ other: Engine) {
-        for index in 0..<shared.network.count {
-            let inbox = fcntl(other.inbox, F_DUPFD_CLOEXEC, 0)
-            guard inbox >= 0 else { return counters[0].add(.descriptorsExhausted) }
-            send(.addNeighbor(other.mac, inbox: inbox), to: index)
+        precondition(shared.set === other.shared.set, "neighbours are on the same shards")
+        for part in 0..<shards {
+            let own = shared.place(of: part)
+            let places = (0..<other.shards).map(other.shared.place(of:))
+            let place = places.first { $0.shard == own.shard } ?? places[part % places.count]
+            send(.addNeighbor(other.mac, place), to: part)
         }
     }
 
-    private func removeNeighbor(_ other: Engine) {
-        for index in 0..<shared.network.count { send(.removeNeighbor(other.mac), to: index) }
-    }
+    private func removeNeighbor(_ other: Engine) { tellAll(.removeNeighbor(other.mac)) }
 
     /// Milliseconds that shards may take to forget an address; a shard that has ended does not count.
     private static var revocationTimeout: Int32 { 1_000 }
@@ -147,27 +197,25 @@ public final class Engine: Sendable {
     /// Takes IPv6 addresses from the guest that are another one's: nothing is sent from them any more when it returns.
     public func revoke(_ addresses: [IPv6Address]) {
         let reply = ShardReply(count: addresses.count * shards)
-        for address in addresses {
-            for index in 0..<shards { send(.revokeAddress(address, reply), to: index) }
-        }
+        for address in addresses { tellAll(.revokeAddress(address, reply)) }
         reply.wait(milliseconds: Self.revocationTimeout)
     }
 
     /// Has the guest search other domains.
     public func setSearchDomains(_ domains: [String]) {
-        // The first shard has the services.
+        // The first part has the services.
         send(.setSearchDomains(domains), to: 0)
     }
 
     /// Holds flows that are opened from now on to another policy.
     public func setPolicy(_ policy: DestinationPolicy) {
-        for index in 0..<shared.network.count { send(.setPolicy(policy), to: index) }
+        tellAll(.setPolicy(policy))
     }
 
     /// Hands frames to this capture from now on; `nil` for none. Connections of published ports that are opened meanwhile
     /// take the link, so that the capture shows them.
     public func setCapture(_ capture: CaptureSession?) {
-        for index in 0..<shared.network.count { send(.setCapture(capture), to: index) }
+        tellAll(.setCapture(capture))
     }
 
     /// Moves bytes between a plain socket and a channel to the guest's agent, which has them in records; both are
@@ -186,20 +234,21 @@ public final class Engine: Sendable {
     ) {
         let ends = ChannelEnds(
             client: address, server: server, route: route, isOpenedByGuest: isOpenedByGuest)
-        // Descriptors are as good as dice: neighbours in time go to shards in turn.
-        let index = Int(client.rawValue) % shared.network.count
-        send(.join(client: client.take(), channel: channel.take(), ends, shared.descriptors), to: index)
+        // Descriptors are as good as dice: neighbours in time go to parts in turn.
+        let part = Int(client.rawValue) % shards
+        send(.join(client: client.take(), channel: channel.take(), ends, shared.descriptors), to: part)
     }
 
-    func send(_ command: ShardCommand, to index: Int) {
-        shared.commands[index].append(command)
-        shared.network.doorbell(of: index).wake()
+    func send(_ command: ShardCommand, to part: Int) { shared.send(command, to: part) }
+
+    private func tellAll(_ command: ShardCommand) {
+        for part in 0..<shards { send(command, to: part) }
     }
 
     // MARK: Watching and ending
 
-    /// The threads of the data path.
-    public var shards: Int { shared.network.count }
+    /// Parts of the guest, each on a shard: one for each queue of its link.
+    public var shards: Int { shared.parts }
 
     /// Every counter that a snapshot has, at zero.
     public static var counts: [Count] {
@@ -209,7 +258,7 @@ public final class Engine: Sendable {
             }
     }
 
-    /// Every counter, summed over the shards, in the order of `Metric`, then the frame parser's reasons.
+    /// Every counter, summed over the guest's parts, in the order of `Metric`, then the frame parser's reasons.
     public func snapshot() -> [Count] {
         var rows: [Count] = []
         for metric in Metric.allCases {
@@ -223,31 +272,24 @@ public final class Engine: Sendable {
         return rows
     }
 
-    /// Stops all shards and waits for their threads. The guest's flows end with RST on the host, and published ports are
-    /// free when it returns. Called once.
+    /// Takes the guest from its shards and waits until they have let go of it. The guest's flows end with RST on the host,
+    /// and published ports are free when it returns. Called once.
     public func stop() {
-        for index in 0..<shared.network.count { send(.stop, to: index) }
-        let running = threads.withLock { threads in
-            defer { threads = [] }
-            return threads
+        let departure = GuestDeparture()
+        tellAll(.stop(departure))
+        let parts = guests.withLock { $0 }
+        // What the kernel does not give back in this time stays as it is.
+        guard departure.wait(for: parts.count, seconds: Self.departureTimeout) else { return }
+        for part in parts {
+            part.guest.deinitialize(count: 1)
+            part.guest.deallocate()
         }
-        for thread in running { pthread_join(thread, nil) }
-        closeUndelivered()
-        if inbox >= 0 { Endpoint.close(inbox, reset: false) }
+        guests.withLock { $0 = [] }
+        if ownsShards { shared.set.stop() }
     }
 
-    /// Closes what was on its way to a shard that had stopped. No thread but the caller's is left.
-    private func closeUndelivered() {
-        let count = shared.network.count
-        for pair in 0..<count * count {
-            let mailbox = shared.network.mailbox(to: pair / count, from: pair % count)
-            while let message = mailbox.take() {
-                guard message.kind == .accepted else { continue }
-                shared.turnAway(message.client)
-            }
-        }
-        for queue in shared.commands { queue.close() }
-    }
+    /// Seconds that shards may take to let go of a guest.
+    private static var departureTimeout: Int { 30 }
 }
 
 /// A counter's value at one moment.

@@ -13,7 +13,7 @@ public struct EngineConfiguration: Sendable {
     public var stack: Stack.Configuration
     /// The initial capture; `Engine.setCapture` changes it.
     public var capture: CaptureSession?
-    /// One descriptor for each shard, adopted, for requesting sockets inside the guest; empty for none.
+    /// One descriptor for each queue, adopted, that gives sockets inside the guest; empty for none.
     public var guestSockets: [Int32] = []
     /// Whether the kernel's multishot read may be used; false tests the code path for kernels before 6.7.
     public var usesMultishotRead = true
@@ -28,10 +28,10 @@ public struct EngineConfiguration: Sendable {
     public var keepsPrivilegedPorts = false
     /// The guest's share of the process's descriptors; `nil` for an engine that is alone in the process.
     public var descriptors: DescriptorShare?
-    /// Called when an engine has allocated all of its memory and its threads, before any of them runs: if it returns
-    /// false the engine does not start.
+    /// Asked when an engine has all of its memory, before any frame is read: where too little is left it does not start.
     public var hasMemoryLeft: @Sendable () -> Bool = { true }
-    /// Nanoseconds for which a shard may poll before it sleeps, if polling has paid off; zero never polls.
+    /// Nanoseconds for which a shard of the engine's own may look for work before it sleeps, where that has paid off; zero
+    /// never does.
     public var busyPoll: UInt64 = 0
 
     public init(stack: Stack.Configuration) { self.stack = stack }
@@ -57,57 +57,91 @@ public enum EngineEvent: Sendable {
     case linkLost(errno: Int32)
     /// The guest sent an invalid length, after which a stream cannot be decoded: the link is unusable.
     case linkMalformed(length: Int)
-    /// A shard's io_uring failed; the shard has stopped.
+    /// A shard's io_uring failed; the shard has stopped, and with it all of its guests.
     case ringFailed(errno: Int32)
     /// The guest has proved to have an address, or an expected one does not answer: `target` may have changed.
     case addressesChanged
 }
 
-/// State shared by the shards of one engine: fixed before they start, or thread-safe.
+/// What the parts of one guest share, each on a shard: all of it fixed before they start, or safe from any thread.
 final class EngineShared: Sendable {
     let configuration: EngineConfiguration
     let features: KernelFeatures
-    let network: ShardNetwork
+    let set: ShardSet
     let nameService: (any NameService)?
+    /// By part.
     let commands: [CommandQueue]
     let addresses: GuestAddresses
     /// Counts the sockets of flows.
     let descriptors: DescriptorShare
-    /// The socket for frames from neighbours, read by the first shard; -1 on a network with a single guest.
-    let inbox: Int32
-    /// The guest's number in `TurnShares`.
-    let turnMember = TurnShares.ofProcess.join()
+    /// Parts of the guest, one for each queue of its link.
+    let parts: Int
+    /// Where each part is, in bare memory: reading an array counts a reference to it, and all shards would write that count.
+    /// Nothing is written after `init`.
+    nonisolated(unsafe) private let places: UnsafeMutablePointer<GuestPlace>
     private let handler: @Sendable (EngineEvent) -> Void
     private let isIPv6Known = Atomic(false)
+    /// Parts that have begun to end.
+    private let ending = Atomic(0)
 
     init(
-        configuration: EngineConfiguration, features: KernelFeatures, network: ShardNetwork, inbox: Int32,
-        nameService: (any NameService)?, handler: @escaping @Sendable (EngineEvent) -> Void
+        configuration: EngineConfiguration, set: ShardSet, places: [GuestPlace], nameService: (any NameService)?,
+        handler: @escaping @Sendable (EngineEvent) -> Void
     ) {
         self.configuration = configuration
-        self.features = features
-        self.network = network
-        self.inbox = inbox
+        features = set.features
+        self.set = set
+        parts = places.count
+        self.places = .allocate(capacity: places.count)
+        for (part, place) in places.enumerated() { (self.places + part).initialize(to: place) }
         self.nameService = nameService
         self.handler = handler
-        commands = (0..<network.count).map { _ in CommandQueue() }
+        commands = places.map { _ in CommandQueue() }
         addresses = GuestAddresses(configuration.stack)
         descriptors = configuration.descriptors ?? .unbounded()
     }
 
-    deinit { network.deallocate() }
+    deinit { places.deallocate() }
 
     func report(_ event: EngineEvent) { handler(event) }
 
-    /// Sends a command to all shards but one.
-    func tellOthers(_ command: ShardCommand, but index: Int) {
-        for other in 0..<network.count where other != index {
-            commands[other].append(command)
-            network.doorbell(of: other).wake()
-        }
+    // MARK: Parts
+
+    @inline(__always)
+    func place(of part: Int) -> GuestPlace {
+        precondition(part < parts)
+        return places[part]
     }
 
-    /// The guest has proved to have an address.
+    /// Has a part carry out a command.
+    func send(_ command: ShardCommand, to part: Int) {
+        commands[part].append(command)
+        call(part)
+    }
+
+    /// Has a part look at its commands.
+    func call(_ part: Int) {
+        let place = places[part]
+        set.call(.commands(place), Int(place.shard))
+    }
+
+    /// Has all parts but one carry out a command.
+    func tellOthers(_ command: ShardCommand, but part: Int) {
+        for other in 0..<parts where other != part { send(command, to: other) }
+    }
+
+    /// A part has begun to end, and posts nothing any more.
+    func noteEnding() {
+        guard ending.add(1, ordering: .acquiringAndReleasing).newValue == parts else { return }
+        for part in 0..<parts { call(part) }
+    }
+
+    /// Whether no part posts anything any more.
+    var areAllEnding: Bool { ending.load(ordering: .acquiring) == parts }
+
+    // MARK: The guest
+
+    /// The guest has shown that it has an address.
     func guestShown(_ address: IPAddress, now: UInt64) {
         if addresses.shown(address, now: now) { report(.addressesChanged) }
     }

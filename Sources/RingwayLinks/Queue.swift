@@ -34,29 +34,41 @@ public struct Queue: ~Copyable {
     private var armed = 0
     private var isLost = false
 
+    /// A queue that is not read yet: `register` comes first.
+    ///
     /// - Parameters:
-    ///   - ring: the shard's ring.
-    ///   - framing: for a stream, this queue only provides the descriptor.
-    ///   - buffers: the number of buffers that the kernel may fill ahead.
-    ///   - group: the ring's number for the buffers.
+    ///   - framing: a stream is nothing to this queue but a descriptor.
+    ///   - buffers: how many buffers the kernel may fill ahead of us.
+    ///   - group: the number by which the ring knows them.
     ///   - isMultishot: whether to use IORING_OP_READ_MULTISHOT.
     public init(
-        _ descriptor: Int32, _ ring: inout Ring, _ framing: Link.Framing = .device, buffers: Int, group: UInt16,
-        isMultishot: Bool
+        _ descriptor: Int32, _ framing: Link.Framing = .device, buffers: Int, group: UInt16, isMultishot: Bool
     ) throws(RingError) {
         self.buffers = try LeaseRing(
-            &ring, capacity: buffers, least: buffers, group: group,
+            capacity: buffers, least: buffers, group: group,
             headroom: framing == .datagram ? VirtioNetHeader.length : 0, reserve: 0)
         self.descriptor = descriptor
         self.isMultishot = isMultishot
         isSocket = framing == .datagram
     }
 
-    /// Provides buffers to the kernel and re-arms reads as needed.
+    /// Makes the queue's buffers known to the kernel, by the thread that drives `ring`.
+    public func register(with ring: inout Ring) throws(RingError) { try buffers.register(with: &ring) }
+
+    /// Gives the queue's buffers back, once no read is in flight any more.
+    public mutating func unregister(from ring: inout Ring, _ pool: UnsafeMutablePointer<BufferPool>) {
+        buffers.unregister(from: &ring, pool)
+    }
+
+    /// Nothing is read any more.
+    public mutating func close() { isLost = true }
+
+    /// Puts buffers where the kernel finds them, so many at the most, and arms what is not armed.
     public mutating func refill(
-        _ ring: inout Ring, from pool: UnsafeMutablePointer<BufferPool>, _ tag: OperationTag
+        _ ring: inout Ring, from pool: UnsafeMutablePointer<BufferPool>, upTo most: Int = .max, _ tag: OperationTag
     ) {
-        guard buffers.refill(from: pool), !isLost else { return }
+        buffers.limit = most
+        guard !isLost, buffers.refill(from: pool) else { return }
         if isMultishot {
             guard armed == 0 else { return }
             if isSocket {

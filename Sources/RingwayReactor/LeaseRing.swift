@@ -17,6 +17,8 @@ public struct LeaseRing: ~Copyable {
     private let least: Int
     /// Consecutive refills at which the ring was more than half full.
     private var idleRefills = 0
+    /// The most buffers that the ring is to hold for now, whatever it has grown to.
+    public var limit: Int
     /// Bytes left free at the start of each buffer.
     public let headroom: Int
     /// Large buffers to leave in the pool for other uses.
@@ -26,12 +28,14 @@ public struct LeaseRing: ~Copyable {
     /// Buffers available to the kernel.
     public var available: Int { ring.available }
 
+    /// Without buffers, and unknown to any kernel: `register` comes before `refill`.
+    ///
     /// - Parameters:
     ///   - capacity: the most buffers in the ring, a power of two.
     ///   - least: the usual number of buffers.
     ///   - group: the number by which operations refer to the ring.
     public init(
-        _ owner: inout Ring, capacity: Int, least: Int, group: UInt16, headroom: Int, reserve: Int
+        capacity: Int, least: Int, group: UInt16, headroom: Int, reserve: Int
     ) throws(RingError) {
         // Allocations that may fail come before any stored property is set.
         var blocks = MemoryBlocks()
@@ -43,7 +47,7 @@ public struct LeaseRing: ~Copyable {
         } catch {
             throw RingError(error)
         }
-        let ring = try BufferRing(&owner, capacity: capacity, group: group)
+        let ring = try BufferRing(capacity: capacity, group: group)
         blocks.keep()
         self.ring = ring
         self.least = min(least, capacity)
@@ -53,6 +57,7 @@ public struct LeaseRing: ~Copyable {
         leases.initialize(repeating: .none, count: capacity)
         for slot in 0..<capacity { free[slot] = UInt16(capacity - 1 - slot) }
         freeCount = capacity
+        limit = capacity
         self.headroom = headroom
         self.reserve = reserve
     }
@@ -62,11 +67,22 @@ public struct LeaseRing: ~Copyable {
         free.deallocate()
     }
 
-    /// Fills the ring from the pool. True if it has buffers afterwards.
+    /// Makes the ring known to the kernel, by the thread that drives `owner`.
+    public func register(with owner: inout Ring) throws(RingError) { try ring.register(with: &owner) }
+
+    /// Has the kernel forget the ring and gives its buffers back. No operation may name it any more.
+    public mutating func unregister(
+        from owner: inout Ring, _ pool: UnsafeMutablePointer<BufferPool>
+    ) {
+        ring.unregister(from: &owner)
+        drain(into: pool)
+    }
+
+    /// Fills the ring from the pool. True when it has buffers afterwards.
     @discardableResult
     public mutating func refill(from pool: UnsafeMutablePointer<BufferPool>) -> Bool {
         if target > least { considerShrinking() }
-        return fill(upTo: target, from: pool)
+        return fill(upTo: min(target, limit), from: pool)
     }
 
     /// Fills the ring up to the given number of buffers, at most the capacity.

@@ -14,8 +14,6 @@ public struct Reactor: ~Copyable {
     public private(set) var now: UInt64
     /// Whether to poll before sleeping; never by default.
     public var busyPoll: BusyPoll
-    /// Times that the thread polled and found no work at once.
-    public private(set) var idlePolls: UInt64 = 0
     private var eventBuffer: UnsafeMutablePointer<UInt64>
 
     /// Fails if there is no descriptor for the doorbell.
@@ -82,7 +80,6 @@ public struct Reactor: ~Copyable {
     /// Polls for a completion or mail as long as `busyPoll` allows. Work that is ready at once does not count.
     private mutating func poll(_ hasMail: () -> Bool) -> Bool {
         if ring.hasCompletion() { return true }
-        idlePolls &+= 1
         let end = Reactor.clock() + busyPoll.limit
         repeat {
             for _ in 0..<16 {
@@ -95,13 +92,6 @@ public struct Reactor: ~Copyable {
         } while Reactor.clock() < end
         busyPoll.polled(found: false)
         return false
-    }
-
-    /// The calling thread's processor time; polling without work counts as waiting.
-    public var usage: ThreadUsage {
-        var usage = ThreadUsage.ofThread()
-        usage.waits &+= idlePolls
-        return usage
     }
 
     private mutating func sleep(_ nanoseconds: Int64, _ hasMail: () -> Bool) -> Int32 {

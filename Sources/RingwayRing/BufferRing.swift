@@ -12,24 +12,29 @@ public struct BufferRing: ~Copyable {
     public private(set) var available = 0
     private var pending: UInt32 = 0
 
+    /// The memory of a ring that no kernel knows yet: `register` comes before anything is added.
+    ///
     /// - Parameters:
     ///   - capacity: a power of two, at most 32,768.
     ///   - group: the number by which operations name this ring.
-    public init(_ ring: inout Ring, capacity: Int, group: UInt16) throws(RingError) {
+    public init(capacity: Int, group: UInt16) throws(RingError) {
         precondition(capacity.nonzeroBitCount == 1 && capacity <= 32_768)
         let raw = try RingMemory.allocate(capacity * MemoryLayout<io_uring_buf>.size)
         raw.initializeMemory(as: UInt8.self, repeating: 0, count: capacity * MemoryLayout<io_uring_buf>.size)
-        let result = ring.register(raw, entries: UInt32(capacity), group: group)
-        // What may fail comes before any stored property is set: a value that is whole is torn down when its `init` throws.
-        guard result == 0 else {
-            raw.deallocate()
-            throw RingError(operation: "cannot register a buffer ring", errno: -result)
-        }
         memory = raw.assumingMemoryBound(to: io_uring_buf_ring.self)
         mask = UInt32(capacity - 1)
         self.capacity = capacity
         self.group = group
     }
+
+    /// Makes the ring known; by the thread that drives `ring`, once that has enabled it.
+    public func register(with ring: inout Ring) throws(RingError) {
+        let result = ring.register(UnsafeMutableRawPointer(memory), entries: UInt32(capacity), group: group)
+        guard result == 0 else { throw RingError(operation: "cannot register a buffer ring", errno: -result) }
+    }
+
+    /// Has the kernel forget the ring; no operation may name it any more.
+    public func unregister(from ring: inout Ring) { ring.unregister(group: group) }
 
     deinit { UnsafeMutableRawPointer(memory).deallocate() }
 

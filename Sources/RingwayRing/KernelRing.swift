@@ -43,6 +43,8 @@ struct KernelRing: BitwiseCopyable {
         ringway_register_buffer_ring(ring, memory, entries, group)
     }
 
+    func unregister(group: UInt16) { _ = io_uring_unregister_buf_ring(ring, Int32(group)) }
+
     func cancelNow(_ tag: UInt64, nanoseconds: UInt64) -> Int32 {
         ringway_cancel_tag_now(ring.pointee.ring_fd, tag, nanoseconds)
     }

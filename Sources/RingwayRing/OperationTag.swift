@@ -1,13 +1,16 @@
 /// Everything needed to route a completion, in the 64 bits that the kernel carries for us (`io_uring_sqe.user_data`):
 /// no allocation, no table of closures.
 ///
-///     63      56 55      48 47          32 31                    0
-///     +---------+----------+--------------+----------------------+
-///     |  kind   |  detail  |  generation  |        index         |
-///     +---------+----------+--------------+----------------------+
+///     63      56 55          40 39          24 23                0
+///     +---------+--------------+--------------+-----------------+
+///     |  kind   |    tenant    |  generation  |      index      |
+///     +---------+--------------+--------------+-----------------+
+///                                      |         value          |
+///                                      31                       0
 ///
-/// `generation` tells a live index from its previous tenant, so that a completion which arrives after a close is
-/// recognised and not misdelivered.
+/// `generation` tells a live index from its previous occupant, so that a completion which arrives after a close is
+/// recognised and not misdelivered. What needs no generation has 32 bits for its index, as `value`. `tenant` is one of the
+/// parties that share the ring, and written by the ring itself (`Ring.tenant`).
 @frozen
 public struct OperationTag: BitwiseCopyable, Equatable, Sendable {
     public var rawValue: UInt64
@@ -16,16 +19,23 @@ public struct OperationTag: BitwiseCopyable, Equatable, Sendable {
 
     /// - Parameters:
     ///   - kind: chosen by the owner of the ring; zero is left to the ring itself.
-    ///   - detail: eight bits for the owner.
-    @inlinable public init(kind: UInt8, detail: UInt8 = 0, generation: UInt16 = 0, index: UInt32) {
-        rawValue =
-            UInt64(kind) << 56 | UInt64(detail) << 48 | UInt64(generation) << 32 | UInt64(index)
+    ///   - index: less than 2^24.
+    @inlinable public init(kind: UInt8, generation: UInt16 = 0, index: UInt32) {
+        precondition(index <= 0xFF_FFFF, "an index of an operation has 24 bits")
+        rawValue = UInt64(kind) << 56 | UInt64(generation) << 24 | UInt64(index)
     }
 
+    /// A tag without a generation.
+    @inlinable public init(kind: UInt8, value: UInt32) { rawValue = UInt64(kind) << 56 | UInt64(value) }
+
     @inlinable public var kind: UInt8 { UInt8(truncatingIfNeeded: rawValue >> 56) }
-    @inlinable public var detail: UInt8 { UInt8(truncatingIfNeeded: rawValue >> 48) }
-    @inlinable public var generation: UInt16 { UInt16(truncatingIfNeeded: rawValue >> 32) }
-    @inlinable public var index: UInt32 { UInt32(truncatingIfNeeded: rawValue) }
+    @inlinable public var tenant: UInt16 { UInt16(truncatingIfNeeded: rawValue >> 40) }
+    @inlinable public var generation: UInt16 { UInt16(truncatingIfNeeded: rawValue >> 24) }
+    @inlinable public var index: UInt32 { UInt32(truncatingIfNeeded: rawValue) & 0xFF_FFFF }
+    @inlinable public var value: UInt32 { UInt32(truncatingIfNeeded: rawValue) }
+
+    /// The bits that name a tenant.
+    @inlinable static func bits(ofTenant tenant: UInt16) -> UInt64 { UInt64(tenant) << 40 }
 }
 
 /// The kernel's verdict on one operation.

@@ -8,13 +8,13 @@ internal import Glibc
 /// completes again and again until it ends by an error or by `cancel` (`Completion.hasMore`). With a `group` the kernel
 /// takes a buffer from that buffer ring when data has arrived, and names it in the completion.
 extension Ring {
-    /// Queues one submission: the only place that writes `user_data`. The tag comes last, because some versions of
-    /// liburing clear it when an entry is filled.
+    /// Queues one submission of the tenant's: the only place that writes `user_data`. The tag comes last, because some
+    /// versions of liburing clear it when an entry is filled.
     @inline(__always)
     mutating func add(_ tag: OperationTag, _ fill: (UnsafeMutablePointer<io_uring_sqe>) -> Void) {
         let entry = prepare()
         fill(entry)
-        entry.pointee.user_data = tag.rawValue
+        entry.pointee.user_data = tag.rawValue | tenantBits
     }
 
     // MARK: Connections
@@ -121,16 +121,26 @@ extension Ring {
 
     // MARK: Other operations and rings
 
-    /// Cancels the operation that was queued under `other`; both complete.
+    /// Cancels the tenant's operation that was queued under `other`; both complete.
     public mutating func cancel(_ other: OperationTag, _ tag: OperationTag) {
-        add(tag) { ringway_prepare_cancel_tag($0, other.rawValue) }
+        let target = other.rawValue | tenantBits
+        add(tag) { ringway_prepare_cancel_tag($0, target) }
+    }
+
+    /// Cancels all operations on a descriptor that have been queued before; each of them completes, and so does this.
+    public mutating func cancelAll(of descriptor: Int32, _ tag: OperationTag) {
+        add(tag) { ringway_prepare_cancel_descriptor($0, descriptor) }
     }
 
     /// Posts a completion under `tag` to another ring. Nothing completes here unless it fails, under a tag of zero.
     public mutating func post(_ tag: OperationTag, toRing descriptor: Int32) {
+        let submitter = tenant
+        tenant = 0
         add(OperationTag(rawValue: 0)) {
             ringway_prepare_wake($0, descriptor, tag.rawValue)
             ringway_skip_success($0)
         }
+        tenant = submitter
+        submissions &-= 1
     }
 }

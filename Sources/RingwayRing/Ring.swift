@@ -19,8 +19,15 @@ public struct Ring: ~Copyable {
     @usableFromInline let ring: UnsafeMutablePointer<io_uring>
     private let driver: RingDriver
     public let features: KernelFeatures
-    /// Submission entries asked for since the ring was made.
-    public private(set) var submissions: UInt64 = 0
+    /// Operations submitted since the ring was made, each of which completes: but for messages to other rings.
+    public internal(set) var submissions: UInt64 = 0
+    /// Which of the parties that share the ring submits: its number is in the tag of all that is queued meanwhile, and in
+    /// the completions. Zero for the ring's owner.
+    public var tenant: UInt16 {
+        get { UInt16(truncatingIfNeeded: tenantBits >> 40) }
+        set { tenantBits = OperationTag.bits(ofTenant: newValue) }
+    }
+    private(set) var tenantBits: UInt64 = 0
     /// Changes whenever queued submissions have gone to the kernel: until then what they point to may still change.
     public private(set) var round: UInt64 = 0
     private var backlog = CompletionBacklog()
@@ -150,13 +157,16 @@ public struct Ring: ~Copyable {
         driver.register(memory, entries: entries, group: group)
     }
 
-    /// Cancels the operation with a tag at once.
+    /// Has the back end forget a ring of provided buffers; its number is free for another one.
+    mutating func unregister(group: UInt16) { driver.unregister(group: group) }
+
+    /// Cancels the tenant's operation with a tag at once.
     ///
     /// - Parameter nanoseconds: how long to wait for an operation that is being carried out. One that had to be waited for
     ///   ends, and is counted, only when its completion is posted.
     /// - Returns: how many operations there were, or a negated `errno`.
     public mutating func cancelNow(_ tag: OperationTag, nanoseconds: UInt64) -> Int32 {
-        driver.cancelNow(tag.rawValue, nanoseconds: nanoseconds)
+        driver.cancelNow(tag.rawValue | tenantBits, nanoseconds: nanoseconds)
     }
 
     /// To be called before a descriptor is closed that operations have been submitted on.

@@ -86,6 +86,14 @@ enum RingDriver {
         }
     }
 
+    /// Forgets a ring of provided buffers.
+    func unregister(group: UInt16) {
+        switch self {
+        case .kernel(let kernel): kernel.unregister(group: group)
+        case .emulated(let emulated): emulated.pointee.provided.unregister(group: group)
+        }
+    }
+
     /// Cancels the operations with a tag at once; how many there were, or a negated `errno`.
     func cancelNow(_ tag: UInt64, nanoseconds: UInt64) -> Int32 {
         switch self {

@@ -19,8 +19,8 @@ public struct Stack: ~Copyable {
     /// Bytes before the payload in a buffer that the host's sockets fill: room for all headers.
     public static var headroom: Int { 128 }
 
-    private var core: StackCore
-    private var tcp: TCP
+    var core: StackCore
+    var tcp: TCP
     private var udp: UDP
     private var queries: NameQueries
     private var ping: Ping

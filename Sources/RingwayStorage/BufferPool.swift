@@ -95,9 +95,12 @@ public struct BufferSpace: @unchecked Sendable {
 
 /// One shard's buffers: a fixed number of each of two sizes, last in first out.
 ///
-/// Only the shard's own thread uses a pool, so nothing here is atomic. Exhaustion is an expected condition: `lease`
-/// returns `Lease.none` and the caller applies backpressure. A buffer that belongs to another shard is put on a chain
-/// per owner, which the engine returns once per turn.
+/// Only its shard's thread touches a pool, so nothing here is atomic. Running dry is an expected condition: `lease`
+/// answers `Lease.none` and the caller applies back-pressure. A buffer that belongs to another shard is collected on a
+/// chain per home shard, which the engine sends home once a turn.
+///
+/// Each buffer that is out is charged to an *owner*, one of those that share the pool, until it is back: so that the one
+/// that holds most can be told from those that hold little, and it is known when one of them holds none any more.
 public struct BufferPool: ~Copyable {
     public let space: BufferSpace
     public let shard: Int
@@ -108,6 +111,13 @@ public struct BufferPool: ~Copyable {
     @usableFromInline let strays: UnsafeMutablePointer<LeaseQueue>
     /// The number of leases on all chains of `strays`.
     public var strayCount = 0
+    /// To whom buffers are charged that are leased from now on.
+    public var owner: UInt16 = 0
+    /// Large buffers that each owner can count on; zero while there is one owner, which may have all.
+    public var share = 0
+    /// Large buffers that each owner has, and behind them the small ones.
+    @usableFromInline let charges: UnsafeMutablePointer<Int32>
+    @usableFromInline let owners: Int
 
     @frozen @usableFromInline struct FreeList {
         @usableFromInline let slots: UnsafeMutablePointer<UInt32>
@@ -139,13 +149,17 @@ public struct BufferPool: ~Copyable {
         }
     }
 
-    public init(space: BufferSpace, shard: Int) throws(MemoryFailure) {
-        precondition(shard < space.shards)
+    /// - Parameter owners: how many may be charged with buffers, by numbers from zero on.
+    public init(space: BufferSpace, shard: Int, owners: Int = 1) throws(MemoryFailure) {
+        precondition(shard < space.shards && owners > 0 && owners <= 1 << 16)
         var blocks = MemoryBlocks()
         let largeSlots = try blocks.apart(space.largeCount, of: UInt32.self)
         let smallSlots = try blocks.apart(space.smallCount, of: UInt32.self)
         let strays = try blocks.apart(space.shards, of: LeaseQueue.self)
+        charges = try blocks.apart(2 * owners, of: Int32.self)
         blocks.keep()
+        self.owners = owners
+        charges.initialize(repeating: 0, count: 2 * owners)
         self.space = space
         self.shard = shard
         large = FreeList(largeSlots, capacity: space.largeCount)
@@ -158,14 +172,21 @@ public struct BufferPool: ~Copyable {
         large.slots.deallocate()
         small.slots.deallocate()
         strays.deallocate()
+        charges.deallocate()
     }
 
     @inlinable public var largeAvailable: Int { large.available }
     @inlinable public var smallAvailable: Int { small.available }
-    /// Large buffers are short: data that must be kept is copied into small ones, so that frames from the guest, which
-    /// include acknowledgements, always find a large one.
-    @inlinable public var isPressed: Bool { largeAvailable < space.largeCount / 2 }
-    /// Leased buffers of both sizes.
+    /// Large buffers run short, and the owner has half of its share: what has to be kept is copied into small ones, so that
+    /// frames from the guest, the acknowledgements among them, always find a large one.
+    @inlinable public var isPressed: Bool {
+        largeAvailable < space.largeCount / 2 && 2 &* largeHeld(by: owner) >= share
+    }
+    /// Large buffers run short, and the owner has its share of them, beside others: it is to take no more.
+    @inlinable public var isBeyondShare: Bool {
+        share > 0 && largeAvailable < space.largeCount / 2 && largeHeld(by: owner) >= share
+    }
+    /// Buffers of both sizes that are leased now.
     public var leased: Int { space.largeCount + space.smallCount - large.available - small.available }
 
     /// Leases a buffer with one reference, or returns `Lease.none` if all are in use.
@@ -180,10 +201,41 @@ public struct BufferPool: ~Copyable {
         let state = space.state(of: lease)
         state.initialize(to: LeaseState())
         state.pointee.holds = 1
+        state.pointee.owner = owner
+        charges[Int(owner) &+ (kind == .small ? owners : 0)] &+= 1
         return lease
     }
 
-    /// A small buffer if `byteCount` fits and one is free, otherwise a large one.
+    /// Charges a buffer of this pool to `owner`, whoever was charged with it before.
+    @inlinable @inline(__always) public mutating func charge(_ lease: Lease) {
+        guard lease.shard == shard else { return }
+        let state = space.state(of: lease)
+        guard state.pointee.owner != owner else { return }
+        let base = lease.isSmall ? owners : 0
+        charges[base &+ Int(state.pointee.owner)] &-= 1
+        charges[base &+ Int(owner)] &+= 1
+        state.pointee.owner = owner
+    }
+
+    /// Large buffers that an owner is charged with.
+    @inlinable public func largeHeld(by owner: UInt16) -> Int { Int(charges[Int(owner)]) }
+    /// Buffers of both sizes that an owner is charged with.
+    @inlinable public func held(by owner: UInt16) -> Int {
+        Int(charges[Int(owner)]) &+ Int(charges[owners &+ Int(owner)])
+    }
+
+    /// Puts a buffer of this pool, which has no holder any more, back.
+    @inlinable @inline(__always) mutating func putBack(_ lease: Lease, _ state: UnsafeMutablePointer<LeaseState>) {
+        if lease.isSmall {
+            charges[owners &+ Int(state.pointee.owner)] &-= 1
+            small.push(UInt32(lease.slot))
+        } else {
+            charges[Int(state.pointee.owner)] &-= 1
+            large.push(UInt32(lease.slot))
+        }
+    }
+
+    /// A small buffer when `bytes` fit one, else (or when those are used up) a large one.
     @inlinable @inline(__always) public mutating func lease(fitting byteCount: Int) -> Lease {
         if byteCount <= BufferSpace.smallSize {
             let lease = lease(.small)
@@ -202,7 +254,7 @@ public struct BufferPool: ~Copyable {
         state.pointee.holds &-= 1
         guard state.pointee.holds == 0 else { return }
         if lease.shard == shard {
-            if lease.isSmall { small.push(UInt32(lease.slot)) } else { large.push(UInt32(lease.slot)) }
+            putBack(lease, state)
         } else {
             state.pointee.length = 0
             strays[lease.shard].append(lease, in: space)
@@ -247,8 +299,9 @@ public struct BufferPool: ~Copyable {
         var lease = head
         while !lease.isNone {
             precondition(lease.shard == shard, "a buffer was sent to a pool that is not its own")
-            let next = space.state(of: lease).pointee.next
-            if lease.isSmall { small.push(UInt32(lease.slot)) } else { large.push(UInt32(lease.slot)) }
+            let state = space.state(of: lease)
+            let next = state.pointee.next
+            putBack(lease, state)
             lease = next
         }
     }

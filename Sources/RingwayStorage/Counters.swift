@@ -33,7 +33,7 @@ public enum Metric: Int, CaseIterable, Sendable {
     case fragmentsFromGuest, fragmentsToGuest, datagramsReassembled
     // Host and kernel
     case hostSockets, descriptorsExhausted, flowsGivenBack, forwardsAccepted, forwardsRefused
-    case receivesStarved, turns, turnsDelayed, wakes
+    case receivesStarved, turns, wakes
     // Around the link
     case splicedConnections, splicedOpened, splicedReset, splicedRefused, splicedTimedOut, splicedWithoutSocket
     case splicedBeyondLimit, splicedBytesToGuest, splicedBytesFromGuest, splicedPipesExhausted

@@ -52,6 +52,8 @@ public struct LeaseState: BitwiseCopyable {
     public var attached: Lease = .none
     /// The DNS query of a message in flight.
     public var query = Handle(slot: 0, generation: 0)
+    /// Who is charged with the buffer (`BufferPool.owner`).
+    public var owner: UInt16 = 0
 
     @inlinable public init() {}
 }

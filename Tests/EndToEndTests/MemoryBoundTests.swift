@@ -22,7 +22,7 @@ extension EndToEnd {
                 let isServed = megabytes > 600
                 if isServed { try machine.configure() }
                 let joiners = try bed.start(
-                    ["python3", Machine.program("joiners.py"), "\(bed.directory)/q", "6"], keepsInput: true)
+                    ["python3", Machine.program("joiners.py"), "\(bed.directory)/q", "16"], keepsInput: true)
                 try joiners.waitForOutput("joined", within: .seconds(30))
                 let words = joiners.output.split(whereSeparator: \.isWhitespace)
                 #expect(try #require(Int(words[3])) >= 3, "\(joiners.output)")
@@ -45,7 +45,7 @@ extension EndToEnd {
         @Test func `refuse agents that do not fit, and none of the guests that are there`() throws {
             try TestBed.use { bed in
                 let service = try bed.start(
-                    ["prlimit", "--as=\(1_200 << 20)", Machine.ringway, "serve", "--listen", "unix:\(bed.directory)/a"])
+                    ["prlimit", "--as=\(1_000 << 20)", Machine.ringway, "serve", "--listen", "unix:\(bed.directory)/a"])
                 try service.waitForErrors("listening")
                 var guests: [(namespace: String, agent: Program)] = []
                 for index in 0..<6 {

@@ -154,8 +154,8 @@ extension EndToEnd {
 
         @Test(
             "an agent that offers 64 queues gets what the host gives",
-            arguments: [(["--shards", "1"], 1), (["--max-queues", "3"], 3)])
-        func boundsQueues(options: [String], expected: Int) throws {
+            arguments: [(["--shards", "1"], 1, 1), (["--shards", "2", "--max-queues", "3"], 3, 2)])
+        func boundsQueues(options: [String], expected: Int, shards: Int) throws {
             try TestBed.use { bed in
                 let path = "\(bed.directory)/agents"
                 let service = try Service(bed, ["--listen", "unix:\(path)"] + options)
@@ -163,17 +163,15 @@ extension EndToEnd {
                     ["python3", Machine.program("raw_agent.py"), path, "64"], keepsInput: true)
                 try agent.waitForOutput("queues")
                 #expect(agent.output == "welcome \(expected)\nqueues \(expected)\n")
-                // A thread gets its name a moment after its start.
-                try waitUntil("\(expected) shards") {
-                    try Self.shards(of: service.program.identifier) == expected
-                }
+                // A thread has its name a moment after it has begun.
+                try waitUntil("\(shards) shards") { try Self.shards(of: service.program.identifier) == shards }
                 try service.waitForCounters("the queues that were refused") { $0["queuesRefused"] == 64 - expected }
             }
         }
 
         @Test func `an agent whose queues are not all taken carries frames by those that are`() throws {
             try TestBed.use { bed in
-                let pair = try AgentPair(bed, queues: 4, ["--max-queues", "2"])
+                let pair = try AgentPair(bed, queues: 4, ["--shards", "2", "--max-queues", "2"])
                 for family in Family.allCases {
                     _ = try pair.run(["ping", "-c", "3", "-i", "0.1", family.host]).requireSuccess()
                 }
@@ -182,6 +180,22 @@ extension EndToEnd {
                 let report = try pair.run(["python3", Machine.flows, "hold", Family.ipv4.host, "7000", "100"])
                 #expect(report.status == 0, "\(report.output)")
                 try waitUntil("two shards") { try Self.shards(of: pair.service.identifier) == 2 }
+            }
+        }
+
+        @Test("guests come and go without a thread more", arguments: [1, 2])
+        func sharesThreads(shards: Int) throws {
+            try TestBed.use { bed in
+                let service = try Service(bed, ["--listen", "qemu:\(bed.directory)/q", "--shards", "\(shards)"])
+                for _ in 0..<2 {
+                    let joiners = try bed.start(
+                        ["python3", Machine.program("joiners.py"), "\(bed.directory)/q", "40"], keepsInput: true)
+                    try joiners.waitForOutput("joined 40 refused 0", within: .seconds(30))
+                    #expect(try Self.shards(of: service.program.identifier) == shards)
+                    joiners.closeInput()
+                    _ = try joiners.waitForEnd()
+                    try service.waitForCounters("the guests' leave") { $0["guests"] == 0 }
+                }
             }
         }
     }

@@ -26,22 +26,27 @@ final class ComponentBench {
         _ backEnd: BackEnd, link: Int32 = -1, _ framing: Link.Framing = .device, nameService: (any NameService)? = nil
     ) throws {
         let configuration = try Self.configuration()
+        let set = try ShardSet(
+            unstarted: ShardSet.Configuration(
+                shards: 1, limits: configuration.stack.limits, features: backEnd.features))
         shared = EngineShared(
-            configuration: configuration, features: backEnd.features, network: try ShardNetwork(count: 1, buffers: 256),
-            inbox: -1, nameService: nameService, handler: { _ in })
+            configuration: configuration, set: set, places: [GuestPlace(shard: 0, slot: 1, generation: 0)],
+            nameService: nameService, handler: { _ in })
         self.framing = framing
-        space = try BufferSpace(shards: 1, largeCount: 256, smallCount: 256)
-        pool = .allocate(capacity: 1)
-        pool.initialize(to: try BufferPool(space: space, shard: 0))
-        var ring = try Ring(entries: 64, completions: 256, features: backEnd.features)
-        if link >= 0 {
-            queue = try Queue(
-                link, &ring, framing, buffers: 8, group: ShardCore.linkGroup,
-                isMultishot: backEnd.features.hasMultishotRead)
-        }
-        core = try ShardCore(index: 0, shared: shared, ring: ring, pool: pool, counters: counters)
-        try core.reactor.ring.enable()
+        space = set.space
+        pool = set.pool(0)
+        let ring = try Ring(entries: 64, completions: 256, features: backEnd.features)
+        core = try ShardCore(
+            index: 0, network: set.network, busyPoll: 0, ring: ring, pool: pool, counters: counters)
+        try core.begin()
         core.refill(isPaused: false)
+        core.serve(1, counters)
+        if link >= 0 {
+            let made = try Queue(
+                link, framing, buffers: 8, group: 1, isMultishot: backEnd.features.hasMultishotRead)
+            try made.register(with: &core.reactor.ring)
+            queue = consume made
+        }
         stack = try Stack(configuration.stack, pool: pool, counters: counters, now: Reactor.clock())
     }
 

@@ -28,11 +28,18 @@ final class GuestPort {
         let events = Mutex<[EngineEvent]>([])
     }
 
-    init(_ carrier: Carrier, shards: Int = 1, usesMultishotRead: Bool = true) throws {
+    /// - Parameters:
+    ///   - queues: of the link; one for each shard where there are none yet.
+    ///   - set: shards that have other guests, too.
+    ///   - number: tells guests apart that are neighbours.
+    init(
+        _ carrier: Carrier, shards queues: Int = 1, usesMultishotRead: Bool = true, on set: ShardSet? = nil,
+        neighbor number: UInt8? = nil
+    ) throws {
         framing = carrier.framing
         var own: [Int32] = []
         var others: [Int32] = []
-        for _ in 0..<shards {
+        for _ in 0..<queues {
             let pair = Self.pair(framing)
             own.append(pair.0)
             others.append(pair.1)
@@ -41,26 +48,50 @@ final class GuestPort {
             let plan = NetworkPlan(
                 ipv4: block, ipv6Prefix: IPv6Address(high: 0xFD00_0000_0000_0001, low: 0), mtu: 1_500)
         else { preconditionFailure("constants are addresses") }
-        var limits = Limits()
-        limits.flowsPerGuest = 256
-        limits.poolBytesPerShard = 16 << 20
         var configuration = EngineConfiguration(
             stack: Stack.Configuration(
-                plan: plan, limits: limits, policy: DestinationPolicy(), guestMAC: Self.guestMAC,
-                guestIPv4: Self.guest, guestIPv6: plan.firstGuestIPv6, shard: 0, shards: shards, secret: 42))
+                plan: plan, limits: Self.limits, policy: DestinationPolicy(), guestMAC: Self.mac(number),
+                guestIPv4: Self.address(number), guestIPv6: plan.firstGuestIPv6, shard: 0, shards: queues, secret: 42))
         configuration.usesMultishotRead = usesMultishotRead
+        if number != nil { configuration.claims = NoClaims() }
         let log = EventLog()
         events = log
         engine = try Engine(
-            configuration, link: Link(queues: others, framing: framing, takesUDPSuperFrames: true),
+            configuration, link: Link(queues: others, framing: framing, takesUDPSuperFrames: true), on: set,
             features: carrier.backEnd.features, nameService: nil,
             handler: { event in
                 if case .addressesChanged = event { return }
                 log.events.withLock { $0.append(event) }
             })
-        queues = own
+        self.queues = own
         partial = own.map { _ in [] }
         taken = own.map { _ in 0 }
+    }
+
+    static var limits: Limits {
+        var limits = Limits()
+        limits.flowsPerGuest = 256
+        limits.poolBytesPerShard = 16 << 20
+        return limits
+    }
+
+    /// Shards for several guests.
+    static func shards(_ carrier: Carrier, count: Int) throws -> ShardSet {
+        try ShardSet(
+            ShardSet.Configuration(shards: count, limits: limits, features: carrier.backEnd.features))
+    }
+
+    static func mac(_ number: UInt8?) -> MACAddress {
+        number.map { MACAddress(rawValue: 0x5255_0000_1000 + UInt64($0)) } ?? guestMAC
+    }
+
+    static func address(_ number: UInt8?) -> IPv4Address { number.map { IPv4Address(192, 168, 127, $0) } ?? guest }
+
+    private struct NoClaims: AddressClaims {
+        func claim(_ address: IPv6Address) -> Bool { true }
+        func release(_ address: IPv6Address) {}
+        func replace(_ address: IPv4Address) -> IPv4Address? { nil }
+        func refused(_ address: IPAddress) {}
     }
 
     private static func pair(_ framing: Link.Framing) -> (Int32, Int32) {

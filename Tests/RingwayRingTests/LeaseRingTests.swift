@@ -20,8 +20,8 @@ private final class LeaseRingBench {
         space = MemoryFailure.trap { try BufferSpace(shards: 1, largeCount: buffers, smallCount: 1) }
         pool = .allocate(capacity: 1)
         pool.initialize(to: MemoryFailure.trap { [space] in try BufferPool(space: space, shard: 0) })
-        leases = try LeaseRing(
-            &bench.ring, capacity: capacity, least: least, group: 0, headroom: headroom, reserve: reserve)
+        leases = try LeaseRing(capacity: capacity, least: least, group: 0, headroom: headroom, reserve: reserve)
+        try leases.register(with: &bench.ring)
     }
 
     deinit {

@@ -3,16 +3,28 @@ import Testing
 
 @Suite("Operation tag")
 struct OperationTagTests {
-    @Test(arguments: [UInt8.min, 1, .max], [UInt32.min, 1, .max])
+    @Test(arguments: [UInt8.min, 1, .max], [UInt32.min, 1, 0xFF_FFFF])
     func `gives back every part that it was made of`(byte: UInt8, index: UInt32) {
         for generation: UInt16 in [.min, 1, .max] {
-            let tag = OperationTag(kind: byte, detail: ~byte, generation: generation, index: index)
+            let tag = OperationTag(kind: byte, generation: generation, index: index)
             #expect(tag.kind == byte)
-            #expect(tag.detail == ~byte)
+            #expect(tag.tenant == 0)
             #expect(tag.generation == generation)
             #expect(tag.index == index)
             #expect(OperationTag(rawValue: tag.rawValue) == tag)
         }
+    }
+
+    @Test(arguments: [UInt32.min, 1, .max]) func `has 32 bits for what needs no generation`(value: UInt32) {
+        let tag = OperationTag(kind: .max, value: value)
+        #expect(tag.kind == .max && tag.value == value && tag.tenant == 0)
+    }
+
+    @Test func `keeps the tenant apart from all other parts`() {
+        let tag = OperationTag(kind: 7, generation: .max, index: 0xFF_FFFF)
+        let own = OperationTag(rawValue: tag.rawValue | UInt64(0xABCD) << 40)
+        #expect(own.tenant == 0xABCD)
+        #expect(own.kind == 7 && own.generation == .max && own.index == 0xFF_FFFF)
     }
 
     @Test func `reads a completion's flags as the kernel writes them`() {

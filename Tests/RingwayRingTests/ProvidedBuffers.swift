@@ -9,7 +9,8 @@ final class ProvidedBuffers {
     init(_ bench: RingBench, capacity: Int, size: Int, group: UInt16 = 0) throws {
         self.size = size
         memory = .allocate(byteCount: capacity * size, alignment: 4_096)
-        ring = try BufferRing(&bench.ring, capacity: capacity, group: group)
+        ring = try BufferRing(capacity: capacity, group: group)
+        try ring.register(with: &bench.ring)
     }
 
     deinit { memory.deallocate() }

@@ -25,7 +25,8 @@ private final class QueueBench {
         space = MemoryFailure.trap { try BufferSpace(shards: 1, largeCount: 32, smallCount: 1) }
         pool = .allocate(capacity: 1)
         pool.initialize(to: MemoryFailure.trap { [space] in try BufferPool(space: space, shard: 0) })
-        queue = try Queue(descriptor, &bench.ring, buffers: 16, group: 0, isMultishot: isMultishot)
+        queue = try Queue(descriptor, buffers: 16, group: 0, isMultishot: isMultishot)
+        try queue.register(with: &bench.ring)
     }
 
     deinit {

@@ -5,11 +5,12 @@ final class PoolBench {
     let space: BufferSpace
     private let pools: UnsafeMutablePointer<BufferPool>
 
-    init(shards: Int = 1, large: Int = 4, small: Int = 4) {
+    init(shards: Int = 1, large: Int = 4, small: Int = 4, owners: Int = 1) {
         space = MemoryFailure.trap { try BufferSpace(shards: shards, largeCount: large, smallCount: small) }
         pools = .allocate(capacity: shards)
         for shard in 0..<shards {
-            (pools + shard).initialize(to: MemoryFailure.trap { [space] in try BufferPool(space: space, shard: shard) })
+            (pools + shard).initialize(
+                to: MemoryFailure.trap { [space] in try BufferPool(space: space, shard: shard, owners: owners) })
         }
     }
 
@@ -20,6 +21,12 @@ final class PoolBench {
     }
 
     func lease(_ kind: Lease.Kind, shard: Int = 0) -> Lease { pools[shard].lease(kind) }
+    func setOwner(_ owner: UInt16, shard: Int = 0) { pools[shard].owner = owner }
+    func setShare(_ share: Int) { pools[0].share = share }
+    func charge(_ lease: Lease) { pools[0].charge(lease) }
+    func held(by owner: UInt16) -> Int { pools[0].held(by: owner) }
+    var isPressed: Bool { pools[0].isPressed }
+    var isBeyondShare: Bool { pools[0].isBeyondShare }
     func lease(fitting bytes: Int) -> Lease { pools[0].lease(fitting: bytes) }
     func hold(_ lease: Lease, shard: Int = 0) { pools[shard].hold(lease) }
     func release(_ lease: Lease, shard: Int = 0) { pools[shard].release(lease) }

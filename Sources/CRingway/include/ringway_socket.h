@@ -367,15 +367,6 @@ static inline bool ringway_is_listening(int descriptor) {
 /// Names the calling thread, at most fifteen bytes (prctl(2), PR_SET_NAME).
 static inline void ringway_name_thread(const char *name) { prctl(15, name, 0, 0, 0); }
 
-/// The calling thread's processor time in nanoseconds, and its voluntary context switches.
-void ringway_thread_usage(uint64_t *nanoseconds, uint64_t *waits);
-
-/// Processors that the calling thread may run on; at least one.
-int ringway_processors(void);
-
-/// Makes the calling thread sleep.
-void ringway_pause_thread(uint64_t nanoseconds);
-
 static inline uint64_t ringway_monotonic_nanoseconds(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);

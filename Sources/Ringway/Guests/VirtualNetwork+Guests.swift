@@ -13,7 +13,7 @@ extension VirtualNetwork {
     public var guests: [Guest] { state.withLock { $0.members.values.map(\.guest).sorted { $0.id < $1.id } } }
 
     /// Attaches a guest by the queues of its TAP device, which are adopted: non-blocking descriptors with a virtio-net
-    /// header of 12 bytes. There is one shard for each queue.
+    /// header of 12 bytes. Each queue is served by one shard, and different ones by different shards as far as there are.
     ///
     /// - Parameters:
     ///   - queues: the descriptors.
@@ -132,10 +132,8 @@ extension VirtualNetwork {
         let features = try Self.features(for: configuration.reactor)
         return try changes.withLock { (_) throws(Failure) in
             let memory = MemoryReserve.ofProcess()
-            guard memory.admits(configuration.limits.poolBytesPerShard * queues.count) else {
-                throw Self.memoryFailure
-            }
-            let descriptors = try descriptors(shards: queues.count, sockets)
+            let shards = try shards(features, memory)
+            let descriptors = try descriptors(queues: queues.count, sockets)
             let guest: Guest
             let isKnown: Bool
             do throws(Failure) {
@@ -147,32 +145,25 @@ extension VirtualNetwork {
             revokeClaims(on: guest)
             let engine: Engine
             do throws(RingError) {
-                var configuration = engineConfiguration(for: guest, sockets, shards: queues.count)
+                var configuration = engineConfiguration(for: guest, sockets, queues: queues.count)
                 configuration.descriptors = descriptors
                 // The memory that it needs is known only then.
                 if memory.isBounded { configuration.hasMemoryLeft = { MemoryReserve.ofProcess().admits() } }
                 engine = try Engine(
-                    configuration, link: link, features: features,
+                    configuration, link: link, on: shards, features: features,
                     nameService: ResolverLine(resolver, guest: guest.id),
                     handler: { [weak self] event in self?.handle(event, of: guest.id) })
             } catch {
                 descriptors.leave()
                 state.withLock { $0.registry.leave(guest.mac, guest: guest.id) }
-                // A thread whose stack cannot be allocated is reported like an exceeded thread limit.
-                let lacksMemory = error.errno == ENOMEM || memory.isBounded && error.errno == EAGAIN
-                throw lacksMemory ? Self.memoryFailure : Failure("the data path does not start: \(error)")
+                throw Self.failure(error, memory)
             }
             if memory.isBounded { watchMemory() }
             let others = state.withLock { state in
                 defer { state.members[guest.id] = Member(guest: guest, engine: engine) }
                 return state.members.values.map(\.engine)
             }
-            if joinsGuests {
-                for other in others {
-                    DescriptorBudget.ofProcess.addStanding(engine.shards + other.shards)
-                    engine.connect(other)
-                }
-            }
+            if joinsGuests { for other in others { engine.connect(other) } }
             renewNames()
             report(.guestAttached(guest))
             if !isKnown { report(.leaseGiven(guest)) }
@@ -181,7 +172,34 @@ extension VirtualNetwork {
         }
     }
 
-    /// Takes a new guest's SLAAC addresses from other guests, before it is attached.
+    private static func failure(_ error: RingError, _ memory: MemoryReserve) -> Failure {
+        // A thread whose stack cannot be allocated is reported as one beyond the limit.
+        let lacksMemory = error.errno == ENOMEM || memory.isBounded && error.errno == EAGAIN
+        return lacksMemory ? memoryFailure : Failure("the data path does not start: \(error)")
+    }
+
+    /// The process's shards, which the network has from its first guest until it ends.
+    private func shards(_ features: KernelFeatures, _ memory: MemoryReserve) throws(Failure) -> ShardSet {
+        if let shards = state.withLock({ $0.shards }) {
+            guard memory.admits() else { throw Self.memoryFailure }
+            return shards
+        }
+        let count = configuration.shardCount
+        guard memory.admits(configuration.limits.poolBytesPerShard * count) else { throw Self.memoryFailure }
+        do throws(RingError) {
+            let shards = try ShardSet.ofProcess(
+                ShardSet.Configuration(
+                    shards: count, limits: configuration.limits, features: features,
+                    busyPoll: configuration.busyPollNanoseconds(threads: count)))
+            DescriptorBudget.ofProcess.addStanding(shards.standingDescriptors)
+            state.withLock { $0.shards = shards }
+            return shards
+        } catch {
+            throw Self.failure(error, memory)
+        }
+    }
+
+    /// Takes from other guests, before it is there, what is a guest's by its ethernet address.
     private func revokeClaims(on guest: Guest) {
         let revoked = state.withLock { state in
             state.registry.evictClaims(on: guest.mac, by: guest.id).compactMap { holder, addresses in
@@ -213,15 +231,12 @@ extension VirtualNetwork {
         loop.after(milliseconds: 1_000) { [weak self] in self?.checkMemory() }
     }
 
-    /// The share of descriptors of a new guest, to be returned if it is not attached.
-    private func descriptors(shards: Int, _ sockets: GuestSockets) throws(Failure) -> DescriptorShare {
-        let standing = Engine.standingDescriptors(
-            shards: shards, hasGuestSockets: !sockets.descriptors.isEmpty, hasNeighbors: configuration.checksSources)
-        let others = joinsGuests ? state.withLock { $0.members.values.map(\.engine.shards) } : []
-        let neighbors = others.reduce(0) { $0 + $1 + shards }
+    /// The share of a guest that is to come, which has to be given up if it does not.
+    private func descriptors(queues: Int, _ sockets: GuestSockets) throws(Failure) -> DescriptorShare {
+        let standing = Engine.standingDescriptors(queues: queues, hasGuestSockets: !sockets.descriptors.isEmpty)
         let budget = DescriptorBudget.ofProcess
         budget.countOpen()
-        guard let share = budget.join(standing: standing, besides: neighbors) else {
+        guard let share = budget.join(standing: standing) else {
             throw Failure(
                 "too few of the \(budget.limit) descriptors that the process may have are left for one more guest: raise "
                     + "ulimit -Hn or LimitNOFILE", .exhausted)
@@ -265,24 +280,21 @@ extension VirtualNetwork {
     }
 
     private func engineConfiguration(
-        for guest: Guest, _ sockets: GuestSockets, shards: Int
+        for guest: Guest, _ sockets: GuestSockets, queues: Int
     ) -> EngineConfiguration {
-        let (policy, threads) = state.withLock { state in
-            (state.policy, state.members.values.reduce(shards) { $0 + $1.engine.shards })
-        }
+        let policy = state.withLock { $0.policy }
         var plan = plan
         plan.domainName = GuestName.domain
         plan.searchDomains = searchDomains.forGuests
         var stack = Stack.Configuration(
             plan: plan, limits: configuration.limits, policy: policy, guestMAC: guest.mac, guestIPv4: guest.ipv4,
-            guestIPv6: guest.ipv6, shard: 0, shards: shards, secret: .random(in: .min ... .max))
+            guestIPv6: guest.ipv6, shard: 0, shards: queues, secret: .random(in: .min ... .max))
         stack.hasNeighbors = configuration.checksSources
         var engine = EngineConfiguration(stack: stack)
         engine.capture = captures.current
         engine.guestSockets = sockets.descriptors
         engine.keepsPrivilegedPorts = configuration.keepsPrivilegedPorts
         engine.usesMultishotRead = configuration.usesMultishotRead
-        engine.busyPoll = configuration.busyPollNanoseconds(threads: threads)
         if configuration.checksSources { engine.claims = GuestClaims(self, guest: guest.id, mac: guest.mac) }
         engine.neighborLimit = configuration.limits.guestsPerNetwork
         engine.addressLimit = configuration.limits.addressesPerGuest
@@ -300,12 +312,7 @@ extension VirtualNetwork {
                 return (detached, state.members.values.map(\.engine))
             }
             guard let detached else { throw Failure("there is no guest \(guest)", .notFound) }
-            if joinsGuests {
-                for other in others {
-                    detached.engine.disconnect(other)
-                    DescriptorBudget.ofProcess.removeStanding(detached.engine.shards + other.shards)
-                }
-            }
+            if joinsGuests { for other in others { detached.engine.disconnect(other) } }
             detached.engine.stop()
             detached.engine.descriptors.leave()
             DescriptorBudget.ofProcess.countOpen()

@@ -4,7 +4,8 @@ internal import Ringway
 /// The options of the bridge process and its output.
 struct BridgeOptions: ParsableArguments {
     @Option(
-        help: ArgumentHelp("Threads that carry traffic, 1 to 64. (default: half the processors)", valueName: "count"),
+        help: ArgumentHelp(
+            "Threads that carry the traffic of all guests, 1 to 64. (default: half the processors)", valueName: "count"),
         transform: OptionValue.shards)
     var shards: Int?
 

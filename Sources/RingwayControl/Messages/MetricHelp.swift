@@ -138,7 +138,6 @@ enum MetricHelp {
         "forwardsRefused": "Clients of published ports that were refused.",
         "receivesStarved": "Times that reading from host sockets had to wait for buffers.",
         "turns": "Turns of the shards' loops.",
-        "turnsDelayed": "Pauses of busy shards, which leave a processor to guests that want little.",
         "wakes": "Times that shards woke from sleep.",
         "splicedConnections": "Connections through published ports that go around the guest's interface.",
         "splicedOpened": "Connections through published ports that went around the guest's interface.",

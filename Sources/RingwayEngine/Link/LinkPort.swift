@@ -61,16 +61,21 @@ struct LinkPort: ~Copyable {
         static var send: Pending { Pending(rawValue: 1 << 1) }
     }
 
+    /// Frames that a guest may send in a turn whatever it holds.
+    private static var leastBuffers: Int { 4 }
+
     private let shared: EngineShared
-    private let counters: Counters
-    private var queue: Queue
-    /// Decodes the frames of a stream; `nil` for other links.
+    let counters: Counters
+    var queue: Queue
+    /// Cuts frames out of a stream; a link of another kind has none.
     private let decoder: UnsafeMutablePointer<FrameDecoder>?
-    /// The send queue of a socket; `nil` for a device.
-    private let sendQueue: UnsafeMutablePointer<FrameSendQueue>?
+    /// Frames on their way to a socket; a device has none.
+    let sendQueue: UnsafeMutablePointer<FrameSendQueue>?
     private var state = State.open
     private var pending: Pending = []
-    private var capture: FrameCapture
+    /// There was no buffer to read into, or for the next frame of a stream.
+    private var isStarved = false
+    var capture: FrameCapture
 
     /// - Parameter queue: the link's descriptor, owned by the port from here on.
     init(
@@ -84,7 +89,7 @@ struct LinkPort: ~Copyable {
         capture = FrameCapture(shared.configuration.capture)
     }
 
-    /// The ring must be freed first: its operations refer to this memory.
+    /// No operation may be in flight: the kernel knows this memory.
     deinit {
         decoder?.deinitialize(count: 1)
         decoder?.deallocate()
@@ -115,9 +120,39 @@ struct LinkPort: ~Copyable {
         return (decoder, sendQueue)
     }
 
+    // MARK: Coming and going
+
+    /// Makes the queue's buffers known to the ring.
+    mutating func register(_ core: inout ShardCore) throws(RingError) { try queue.register(with: &core.reactor.ring) }
+
+    /// Nothing is received or sent any more, and the link is closed, at the end of the guest.
+    mutating func close(_ core: inout ShardCore) {
+        if state != .lost {
+            state = .lost
+            if !pending.contains(.send) { sendQueue?.pointee.close() }
+        }
+        queue.close()
+        // Operations in flight hold the socket for a while yet; its peer is to know now.
+        if sendQueue != nil { _ = shutdown(queue.descriptor, Int32(SHUT_RDWR)) }
+        core.cancelAll(of: queue.descriptor)
+        core.close(queue.descriptor, reset: false)
+    }
+
+    /// Gives back what the ring and the pool know of the link, when no operation on it is in flight any more.
+    mutating func unregister(_ core: inout ShardCore) {
+        sendQueue?.pointee.close()
+        if let decoder { _ = decoder.pointee.discard(core.pool) }
+        queue.unregister(from: &core.reactor.ring, core.pool)
+    }
+
     // MARK: The turn
 
-    /// Whether host sockets should not be read.
+    /// Whether reading waits for buffers.
+    var waitsForBuffers: Bool {
+        mutating get { isStarved }
+    }
+
+    /// Whether host sockets are better not read.
     var isCongested: Bool {
         mutating get { state == .congested }
     }
@@ -125,7 +160,10 @@ struct LinkPort: ~Copyable {
     /// Provides buffers to the kernel, and arms reads. On a stream, continue with `nextFrame`.
     mutating func refill(_ core: inout ShardCore) {
         guard decoder == nil else { return }
-        queue.refill(&core.reactor.ring, from: core.pool, readTag)
+        // A guest with its share of the buffers is read from slowly, but read: its acknowledgements give buffers back.
+        let most = core.isBeyondShare ? Self.leastBuffers : core.linkBuffers
+        queue.refill(&core.reactor.ring, from: core.pool, upTo: most, readTag)
+        isStarved = queue.isIdle && state != .lost
     }
 
     /// The tag of reads that return one frame each.
@@ -186,13 +224,16 @@ struct LinkPort: ~Copyable {
         _ decoder: UnsafeMutablePointer<FrameDecoder>, _ core: inout ShardCore
     ) -> Frame? {
         guard state != .lost, !pending.contains(.receive) else { return nil }
+        isStarved = false
         switch decoder.pointee.next(core.pool) {
         case .frame(let lease, let length): return Frame(lease: lease, length: length)
         case .incomplete:
             pending.insert(.receive)
             core.reactor.ring.receive(
                 queue.descriptor, into: decoder.pointee.room(in: core.space), Operation.receive.tag())
-        case .starved: counters.add(.linkReadsStarved)
+        case .starved:
+            counters.add(.linkReadsStarved)
+            isStarved = true
         case .malformed(let length):
             counters.add(.linkLengthsRefused)
             lose(.linkMalformed(length: length))
@@ -230,10 +271,11 @@ struct LinkPort: ~Copyable {
 
     /// Sends a frame to the guest. Takes its leases.
     mutating func write(_ frame: OutgoingFrame, _ core: inout ShardCore) {
+        guard state != .lost else { return drop(frame, &core) }
         note(frame, core.space)
         if let sendQueue { return gather(frame, sendQueue, &core) }
         let start = core.space.address(of: frame.lease) + Int(frame.offset)
-        let tag = Operation.write.tag(index: frame.lease.rawValue)
+        let tag = Operation.write.tag(frame.lease)
         guard !frame.payload.isNone else {
             return queue.write(&core.reactor.ring, start, length: frame.length, tag)
         }
@@ -248,7 +290,7 @@ struct LinkPort: ~Copyable {
     }
 
     private mutating func written(_ completion: Completion, _ core: inout ShardCore) {
-        let lease = Lease(rawValue: completion.tag.index)
+        let lease = completion.tag.lease
         let state = core.space.state(of: lease)
         let payload = state.pointee.attached
         if !payload.isNone {
@@ -332,48 +374,6 @@ struct LinkPort: ~Copyable {
         _ = send(sendQueue, &core)
     }
 
-    /// Whether the guest has read its frames, as far as visible: the link holds at most `bytes`. A device accepts
-    /// frames at once.
-    func isQuiet(below bytes: Int) -> Bool {
-        guard let sendQueue else { return true }
-        return !sendQueue.pointee.isSending && Int(ringway_unsent(queue.descriptor)) <= bytes
-    }
-
-    // MARK: Counting and capturing
-
-    /// Counts a frame from the guest, and captures it.
-    @inline(__always)
-    mutating func note(_ frame: Frame, _ bytes: UnsafeRawBufferPointer) {
-        counters.add(.framesFromGuest)
-        counters.add(.bytesFromGuest, frame.length)
-        if capture.isOn { capture.append(.fromGuest, bytes) }
-    }
-
-    /// Counts a frame to the guest, and captures it.
-    @inline(__always)
-    private mutating func note(_ frame: OutgoingFrame, _ space: BufferSpace) {
-        counters.add(.framesToGuest)
-        counters.add(
-            .bytesToGuest, Int(frame.length) &+ (frame.payload.isNone ? 0 : Int(frame.payloadLength)))
-        if capture.isOn { append(frame, space) }
-    }
-
-    private func append(_ frame: OutgoingFrame, _ space: BufferSpace) {
-        let start = space.address(of: frame.lease) + Int(frame.offset)
-        let head = UnsafeRawBufferPointer(start: start, count: Int(frame.length))
-        guard !frame.payload.isNone else { return capture.append(.toGuest, head) }
-        let payload = space.address(of: frame.payload) + Int(frame.payloadOffset)
-        capture.append(.toGuest, head, UnsafeRawBufferPointer(start: payload, count: Int(frame.payloadLength)))
-    }
-
-    /// Whether frames are captured.
-    var isCaptured: Bool {
-        mutating get { capture.isOn }
-    }
-
-    /// Sets the capture; `nil` for none.
-    mutating func setCapture(_ session: CaptureSession?) { capture = FrameCapture(session) }
-
     // MARK: The end
 
     /// The link has failed: nothing is received or sent any more. Reported once.
@@ -385,7 +385,7 @@ struct LinkPort: ~Copyable {
         shared.report(event)
     }
 
-    /// Closes the link, at the end of the shard.
+    /// Closes the link at once, where the ring has failed.
     mutating func closeDescriptors() {
         // Operations in flight keep the socket open for a while; shutdown informs the peer now.
         if sendQueue != nil { _ = shutdown(queue.descriptor, Int32(SHUT_RDWR)) }

@@ -85,17 +85,17 @@ struct NameServiceChannel: ~Copyable {
         core.space.state(of: lease).pointee.query = query
         core.reactor.ring.send(
             descriptor, start, length + Self.tagLength, flags: Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT),
-            Operation.send.tag(index: lease.rawValue))
+            Operation.send.tag(lease))
     }
 
     private mutating func sent(_ completion: Completion, _ core: inout ShardCore, _ stack: inout Stack) {
-        let lease = Lease(rawValue: completion.tag.index)
+        let lease = completion.tag.lease
         if completion.result < 0 { stack.queryRefused(core.space.state(of: lease).pointee.query) }
         core.release(lease)
     }
 
     private mutating func received(_ completion: Completion, _ core: inout ShardCore, _ stack: inout Stack) {
-        if !completion.hasMore { state = .idle }
+        if !completion.hasMore, state == .receiving { state = .idle }
         if completion.hasBuffer {
             let lease = core.takeBuffer(completion)
             let headroom = core.receiveBuffers.headroom
@@ -123,7 +123,21 @@ struct NameServiceChannel: ~Copyable {
         }
     }
 
-    /// Closes everything, at the end of the shard.
+    /// Whether the receive of answers waits for a buffer.
+    var waitsForBuffers: Bool {
+        mutating get { state == .idle }
+    }
+
+    /// Closes the channel, at the end of the guest.
+    mutating func close(_ core: inout ShardCore) {
+        guard state != .closed else { return }
+        if state == .receiving { core.cancel(Operation.receive.tag()) }
+        core.close(descriptor, reset: false)
+        descriptor = -1
+        state = .closed
+    }
+
+    /// Closes everything at once, where the ring has failed.
     mutating func closeDescriptors() {
         if descriptor >= 0 { Endpoint.close(descriptor, reset: false) }
         descriptor = -1

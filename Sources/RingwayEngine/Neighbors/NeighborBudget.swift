@@ -1,4 +1,4 @@
-/// How many frames of neighbours a shard takes from the guest's inbox at a time: so many that two guests lose no
+/// How many frames of neighbours a guest is given from its inbox at a time: so many that two guests lose no
 /// throughput, and so few that what comes from host sockets never waits behind more than one lot of them.
 ///
 /// While the link still holds frames that the guest has not read, a lot would only lie before the next answer of the
@@ -6,7 +6,7 @@
 struct NeighborBudget: Equatable {
     /// Frames, and bytes, taken at a time when the link has little to carry, and frames when it has more.
     static var most: Int { 32 }
-    static var lotBytes: Int { 256 << 10 }
+    static var lotBytes: Int { 1 << 20 }
     static var least: Int { 2 }
     /// Nanoseconds between two lots while the link has much to carry.
     static var pause: UInt64 { 100_000 }

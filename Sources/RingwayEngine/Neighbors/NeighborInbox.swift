@@ -1,94 +1,68 @@
-internal import CRingway
-internal import Glibc
 internal import RingwayReactor
-internal import RingwayRing
 internal import RingwayStorage
 
-/// Where frames of the guest's neighbours arrive: a socket that the first shard reads.
+/// Frames of neighbours that wait for the guest's link, in their buffers.
 ///
-/// The kernel fills buffers of the inbox's own, which it is given by `NeighborBudget` at the end of a turn: neighbours
-/// neither take buffers from host sockets nor come before them.
-struct NeighborInbox: ~Copyable {
-    private enum State {
-        /// There is no inbox, or it is the caller's to close.
-        case closed
-        /// Frames stay in the socket.
-        case idle
-        case receiving
-        /// The other end is closed.
-        case ended
-    }
+/// They come behind all that a turn has for the guest, and only so many at a time (`NeighborBudget`). What does not fit is
+/// the caller's to drop: a guest that does not read holds up no other, and pins few of the shard's buffers.
+struct NeighborInbox {
+    /// Frames that may wait, and how many of them in large buffers.
+    static var frameLimit: Int { 1_024 }
+    static var largeLimit: Int { 128 }
+    /// From so many large buffers on, frames that fit a small one are copied to one.
+    private static var copyFrom: Int { 16 }
 
-    /// -1 when there is none; the descriptor is the inbox's.
-    private var descriptor: Int32
-    private var state: State
-    /// There are buffers where there is an inbox.
-    private var buffers: LeaseRing?
+    private var frames = LeaseQueue()
+    private var count = 0
+    private var largeCount = 0
     private var budget = NeighborBudget()
+    /// Whether the link had little to carry when frames were taken last.
+    private var wasQuiet = true
 
-    /// - Parameter descriptor: adopted once nothing can fail any more; -1 for no inbox.
-    init(_ descriptor: Int32, _ ring: inout Ring, headroom: Int, reserve: Int) throws(RingError) {
-        buffers =
-            descriptor < 0
-            ? nil
-            : try LeaseRing(
-                &ring, capacity: NeighborBudget.most, least: NeighborBudget.most, group: ShardCore.neighborGroup,
-                headroom: headroom, reserve: reserve)
-        self.descriptor = descriptor
-        state = descriptor < 0 ? .closed : .idle
-    }
+    var isEmpty: Bool { count == 0 }
 
-    /// Whether the kernel has fewer buffers than it may have. When it has all of them there are no frames.
-    @inline(__always)
-    var wantsBuffers: Bool {
-        mutating get {
-            state == .idle || state == .receiving && (buffers?.available ?? 0) < NeighborBudget.most
-        }
-    }
-
-    /// When frames that had to stay may be taken; `nil` when none are known to be there.
-    var deadline: UInt64? { state == .idle ? budget.nextLot : nil }
+    /// When frames that had to stay may be taken; `nil` when there are none.
+    func deadline(now: UInt64) -> UInt64? { isEmpty ? nil : wasQuiet ? now : budget.nextLot }
 
     /// Bytes that the link may hold and still count as quiet.
     var quietBytes: Int { budget.quietBytes }
 
-    /// Gives the kernel what the budget grants, and receives.
-    mutating func feed(
-        _ ring: inout Ring, from pool: UnsafeMutablePointer<BufferPool>, isLinkQuiet: Bool, now: UInt64,
-        _ tag: OperationTag
-    ) {
-        let frames = budget.frames(isLinkQuiet: isLinkQuiet, now: now)
-        guard frames > 0, buffers?.fill(upTo: frames, from: pool) == true, state == .idle else { return }
-        state = .receiving
-        ring.receiveMultishot(descriptor, group: ShardCore.neighborGroup, tag)
-    }
-
-    /// Takes a completion: the lease that it has filled, if any.
-    mutating func take(_ completion: Completion) -> Lease {
-        if !completion.hasMore {
-            switch completion.result {
-            case 1..., -ENOBUFS, -EAGAIN, -EINTR: state = .idle
-            // The engine itself holds the other end, so this is the end of everything.
-            default: state = .ended
+    /// Takes a frame that starts at its buffer's first byte; false when there is no room for it, and the lease is the
+    /// caller's still.
+    mutating func append(_ frame: Lease, length: Int, _ pool: UnsafeMutablePointer<BufferPool>) -> Bool {
+        guard count < Self.frameLimit else { return false }
+        pool.pointee.charge(frame)
+        var lease = frame
+        if !frame.isSmall, largeCount >= Self.copyFrom, length <= BufferSpace.smallSize {
+            let copy = pool.pointee.lease(.small)
+            if !copy.isNone {
+                let space = pool.pointee.space
+                space.address(of: copy).copyMemory(from: space.address(of: frame), byteCount: length)
+                pool.pointee.release(frame)
+                lease = copy
             }
         }
-        guard completion.hasBuffer else { return .none }
-        budget.note(bytes: Int(completion.result))
-        return buffers?.take(completion.bufferIdentifier) ?? .none
+        guard lease.isSmall || largeCount < Self.largeLimit && !pool.pointee.isBeyondShare else { return false }
+        pool.pointee.space.state(of: lease).pointee.length = UInt32(length)
+        frames.append(lease, in: pool.pointee.space)
+        count += 1
+        if !lease.isSmall { largeCount += 1 }
+        budget.note(bytes: length)
+        return true
     }
 
-    /// The descriptor of an inbox that has ended, which is the caller's to close, because the ring may still know it.
-    mutating func takeEnded() -> Int32? {
-        guard state == .ended else { return nil }
-        defer { descriptor = -1 }
-        state = .closed
-        return descriptor
+    /// How many frames may be taken now.
+    mutating func grant(isLinkQuiet: Bool, now: UInt64) -> Int {
+        wasQuiet = isLinkQuiet
+        return budget.frames(isLinkQuiet: isLinkQuiet, now: now)
     }
 
-    /// Closes the inbox, at the end of the ring.
-    mutating func close() {
-        if descriptor >= 0 { Glibc.close(descriptor) }
-        descriptor = -1
-        state = .closed
+    /// The frame that has waited longest; `none` when there is none.
+    mutating func popFirst(in space: BufferSpace) -> Lease {
+        let lease = frames.popFirst(in: space)
+        guard !lease.isNone else { return .none }
+        count -= 1
+        if !lease.isSmall { largeCount -= 1 }
+        return lease
     }
 }

@@ -1,5 +1,3 @@
-internal import CRingway
-internal import Glibc
 internal import RingwayLinks
 internal import RingwayModel
 internal import RingwayReactor
@@ -12,39 +10,26 @@ internal import RingwayWire
 ///
 /// ## Theory of operation
 ///
-/// Each engine has an inbox, a SOCK_SEQPACKET pair in which a message is a frame with its virtio-net header; engines that
-/// know its guest as a neighbour hold the end to write to. What does not fit is dropped and counted, as by any switch: a
-/// guest that does not read holds up no other. Each guest may send so many frames in a second, and those of neighbours come
-/// behind the host's own (`NeighborInbox`): a flood costs the guest that it is for little.
+/// A frame for a neighbour is mailed to where that is, with its lease: within the shard, or to another one. There it waits in
+/// the neighbour's inbox. What does not fit is dropped and counted, as by any switch: a guest that does not read holds up no
+/// other. Each guest may send so many frames in a second, and those of neighbours come behind the host's own
+/// (`NeighborInbox`): a flood costs the guest that it is for little.
 ///
 /// A guest sends from its own ethernet address and its own IP addresses alone, so that no guest speaks in another's name,
 /// and probes for no address that is another's; `NeighborFilter` keeps it from being other guests' router or DHCP server.
 /// `SwitchPort` has the tables.
 struct NeighborPort: ~Copyable {
-    enum Operation: UInt8, ShardOperation {
-        /// A frame to a neighbour; the tag's index is its buffer.
-        case send
-        /// The multishot receive of the inbox.
-        case receive
-
-        static var owner: OperationOwner { .neighbors }
-    }
-
     private let isSwitched: Bool
     private let shared: EngineShared
     private let counters: Counters
     private let plan: NetworkPlan
     private var port: SwitchPort
-    private var inbox: NeighborInbox
+    private var inbox = NeighborInbox()
 
-    /// - Parameter inbox: is adopted once nothing can fail any more.
-    init(
-        shared: EngineShared, counters: Counters, inbox: consuming NeighborInbox, now: UInt64
-    ) throws(MemoryFailure) {
+    init(shared: EngineShared, counters: Counters, now: UInt64) throws(MemoryFailure) {
         port = try SwitchPort(shared.configuration, now: now)
         self.shared = shared
         self.counters = counters
-        self.inbox = inbox
         plan = shared.configuration.stack.plan
         isSwitched = shared.configuration.claims != nil
     }
@@ -55,18 +40,6 @@ struct NeighborPort: ~Copyable {
     @inline(__always)
     var isOn: Bool {
         mutating get { isSwitched }
-    }
-
-    /// Routes a completion of one of the component's operations; returns a frame for the guest that it has brought.
-    mutating func complete(_ completion: Completion, _ core: inout ShardCore) -> OutgoingFrame? {
-        switch Operation(completion.tag) {
-        case .send:
-            counters.add(completion.result < 0 ? .neighborInboxFull : .framesToNeighbors)
-            core.release(Lease(rawValue: completion.tag.index))
-            return nil
-        case .receive: return received(completion, &core)
-        case nil: return nil
-        }
     }
 
     /// Whether the frame is for the network's own services. Takes the lease when it is not.
@@ -241,8 +214,8 @@ struct NeighborPort: ~Copyable {
         _ summary: FrameSummary, _ frame: UnsafeRawPointer, _ lease: Lease, length: Int, to neighbor: MACAddress,
         _ core: inout ShardCore
     ) {
-        let inbox = port.inbox(of: neighbor)
-        guard inbox >= 0 else {
+        let place = port.place(of: neighbor)
+        guard !place.isNone else {
             counters.add(.neighborsUnknown)
             return core.release(lease)
         }
@@ -251,9 +224,16 @@ struct NeighborPort: ~Copyable {
             counters.add(.neighborsThrottled)
             return core.release(lease)
         }
-        core.reactor.ring.send(
-            inbox, core.space.address(of: lease), length, flags: Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT),
-            Operation.send.tag(index: lease.rawValue))
+        post(lease, length: length, to: place, &core)
+    }
+
+    /// Takes the lease.
+    private mutating func post(_ lease: Lease, length: Int, to place: GuestPlace, _ core: inout ShardCore) {
+        if core.post(ShardMessage(neighborFrame: lease, length: length, to: place)) {
+            return counters.add(.framesToNeighbors)
+        }
+        counters.add(.neighborInboxFull)
+        core.release(lease)
     }
 
     /// Copies a broadcast or multicast frame to the neighbours, so many in a second. The lease stays the caller's.
@@ -267,40 +247,32 @@ struct NeighborPort: ~Copyable {
             return counters.add(.floodsRefused)
         }
         counters.add(.framesFlooded)
-        // At once, not by the ring: the frame goes on to the stack, which gives its buffer back.
+        let frame = UnsafeRawPointer(core.space.address(of: lease))
         for index in 0..<port.neighborCount {
-            let sent = Glibc.send(
-                port.inbox(at: index), core.space.address(of: lease), length, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
-            counters.add(sent < 0 ? .neighborInboxFull : .framesToNeighbors)
+            let copy = core.pool.pointee.lease(fitting: length)
+            guard !copy.isNone else { return counters.add(.neighborInboxFull) }
+            core.space.address(of: copy).copyMemory(from: frame, byteCount: length)
+            post(copy, length: length, to: port.place(at: index), &core)
         }
     }
 
-    /// Adopts the inbox of a neighbour.
-    mutating func addNeighbor(_ neighbor: MACAddress, inbox: Int32, _ core: inout ShardCore) {
-        removeNeighbor(neighbor, &core)
-        if !port.addNeighbor(neighbor, inbox: inbox) { close(inbox) }
+    /// Sends frames for a neighbour to where it is from now on.
+    mutating func addNeighbor(_ neighbor: MACAddress, at place: GuestPlace) {
+        port.removeNeighbor(neighbor)
+        port.addNeighbor(neighbor, at: place)
     }
 
-    /// Frames that are queued for the inbox go first: they know it by a number, which something else may have next. Those for
-    /// which there was no room end with it.
-    mutating func removeNeighbor(_ neighbor: MACAddress, _ core: inout ShardCore) {
-        let inbox = port.removeNeighbor(neighbor)
-        guard inbox >= 0 else { return }
-        core.reactor.ring.submitAll()
-        core.close(inbox, reset: false)
-    }
+    mutating func removeNeighbor(_ neighbor: MACAddress) { port.removeNeighbor(neighbor) }
 
     // MARK: From neighbours
 
-    /// When frames that had to stay may be taken; `nil` when none are known to be there.
-    var deadline: UInt64? {
-        mutating get { inbox.deadline }
-    }
+    /// When frames that had to stay may be taken; `nil` when there are none.
+    mutating func deadline(now: UInt64) -> UInt64? { inbox.deadline(now: now) }
 
-    /// Whether the inbox is to be given buffers.
+    /// Whether frames of neighbours wait.
     @inline(__always)
-    var wantsBuffers: Bool {
-        mutating get { isSwitched && inbox.wantsBuffers }
+    var hasFrames: Bool {
+        mutating get { !inbox.isEmpty }
     }
 
     /// Bytes that the link may hold and still count as quiet.
@@ -308,32 +280,32 @@ struct NeighborPort: ~Copyable {
         mutating get { inbox.quietBytes }
     }
 
-    /// Lets frames of neighbours come, behind all that this turn has had for the guest.
-    ///
-    /// - Parameter isLinkQuiet: whether the link holds no more than `quietBytes`.
-    @inline(never)
-    mutating func feed(isLinkQuiet: Bool, _ core: inout ShardCore) {
-        let now = core.now
-        inbox.feed(
-            &core.reactor.ring, from: core.pool, isLinkQuiet: isLinkQuiet, now: now, Operation.receive.tag())
-    }
-
-    private mutating func received(_ completion: Completion, _ core: inout ShardCore) -> OutgoingFrame? {
-        let lease = inbox.take(completion)
-        if let ended = inbox.takeEnded() { core.close(ended, reset: false) }
-        guard !lease.isNone else { return nil }
-        guard completion.result > Int32(Frame.headerLength) else {
-            core.release(lease)
-            return nil
+    /// Takes a neighbour's frame. Takes the lease.
+    mutating func take(_ frame: Lease, length: Int, _ core: inout ShardCore) {
+        guard inbox.append(frame, length: length, core.pool) else {
+            counters.add(.neighborInboxFull)
+            return core.release(frame)
         }
         counters.add(.framesFromNeighbors)
-        core.bytesThisTurn &+= Int(completion.result)
-        return OutgoingFrame(lease, offset: UInt32(Stack.headroom), length: UInt32(completion.result))
+        core.bytesThisTurn &+= length
     }
 
-    /// Closes everything, at the end of the shard.
-    mutating func closeDescriptors() {
-        port.closeDescriptors()
-        inbox.close()
+    /// How many frames of neighbours the guest may have now, behind all that this turn has had for it.
+    ///
+    /// - Parameter isLinkQuiet: whether the link holds no more than `quietBytes`.
+    mutating func grant(isLinkQuiet: Bool, _ core: inout ShardCore) -> Int {
+        inbox.grant(isLinkQuiet: isLinkQuiet, now: core.now)
+    }
+
+    /// The next frame for the guest; `nil` when there is none.
+    mutating func nextFrame(_ core: inout ShardCore) -> OutgoingFrame? {
+        let lease = inbox.popFirst(in: core.space)
+        guard !lease.isNone else { return nil }
+        return OutgoingFrame(lease, offset: 0, length: core.space.state(of: lease).pointee.length)
+    }
+
+    /// Gives back what waits, at the end of the guest.
+    mutating func close(_ core: inout ShardCore) {
+        while let frame = nextFrame(&core) { core.release(frame.lease) }
     }
 }

@@ -38,7 +38,7 @@ struct SwitchPort {
     private var addressCount = 0
     private let addressLimit: Int
     private let neighbors: UnsafeMutablePointer<MACAddress>
-    private let inboxes: UnsafeMutablePointer<Int32>
+    private let places: UnsafeMutablePointer<GuestPlace>
     private(set) var neighborCount = 0
     private let neighborLimit: Int
 
@@ -51,7 +51,7 @@ struct SwitchPort {
         addresses = try blocks.apart(addressLimit, of: IPAddress.self)
         uses = try blocks.apart(addressLimit, of: UInt64.self)
         neighbors = try blocks.apart(neighborLimit, of: MACAddress.self)
-        inboxes = try blocks.apart(neighborLimit, of: Int32.self)
+        places = try blocks.apart(neighborLimit, of: GuestPlace.self)
         let filter = try NeighborFilter(fragments: isUsed ? Self.fragmentedPackets : 1)
         blocks.keep()
         mac = configuration.stack.guestMAC
@@ -67,7 +67,7 @@ struct SwitchPort {
         addresses.deallocate()
         uses.deallocate()
         neighbors.deallocate()
-        inboxes.deallocate()
+        places.deallocate()
         filter.deallocate()
     }
 
@@ -138,44 +138,36 @@ struct SwitchPort {
 
     // MARK: Neighbours
 
-    /// Where frames for a neighbour go; -1 when there is none of this address.
+    /// Where frames for a neighbour go; `none` when there is none of this address.
     @inline(__always)
-    func inbox(of neighbor: MACAddress) -> Int32 {
+    func place(of neighbor: MACAddress) -> GuestPlace {
         var index = 0
         while index < neighborCount {
-            if neighbors[index] == neighbor { return inboxes[index] }
+            if neighbors[index] == neighbor { return places[index] }
             index &+= 1
         }
-        return -1
+        return .none
     }
 
-    func inbox(at index: Int) -> Int32 { inboxes[index] }
+    func place(at index: Int) -> GuestPlace { places[index] }
 
-    /// Adopts the inbox of a neighbour that is not known, unless there is no room; false then.
-    mutating func addNeighbor(_ neighbor: MACAddress, inbox: Int32) -> Bool {
+    /// Takes note of a neighbour that is not known, unless there is no room; false then.
+    @discardableResult
+    mutating func addNeighbor(_ neighbor: MACAddress, at place: GuestPlace) -> Bool {
         guard neighborCount < neighborLimit else { return false }
         (neighbors + neighborCount).initialize(to: neighbor)
-        (inboxes + neighborCount).initialize(to: inbox)
+        (places + neighborCount).initialize(to: place)
         neighborCount += 1
         return true
     }
 
-    /// Forgets a neighbour and gives back its inbox, which is the caller's to close: the ring may still know it. -1 where
-    /// there is none of this address.
-    mutating func removeNeighbor(_ neighbor: MACAddress) -> Int32 {
+    /// Forgets a neighbour, if there is one of this address.
+    mutating func removeNeighbor(_ neighbor: MACAddress) {
         for index in 0..<neighborCount where neighbors[index] == neighbor {
-            let inbox = inboxes[index]
             neighborCount -= 1
             neighbors[index] = neighbors[neighborCount]
-            inboxes[index] = inboxes[neighborCount]
-            return inbox
+            places[index] = places[neighborCount]
+            return
         }
-        return -1
-    }
-
-    /// Closes everything, at the end of the ring.
-    mutating func closeDescriptors() {
-        for index in 0..<neighborCount { close(inboxes[index]) }
-        neighborCount = 0
     }
 }

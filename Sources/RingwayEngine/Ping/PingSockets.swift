@@ -294,7 +294,12 @@ struct PingSockets: ~Copyable {
         return socket.pointee.flow
     }
 
-    /// Re-arms receives that had found no buffer.
+    /// Whether receives wait for buffers.
+    var waitsForBuffers: Bool {
+        mutating get { hasStarved }
+    }
+
+    /// Arms again, when buffers have come back, the receives that had found none.
     mutating func retryStarved(_ core: inout ShardCore) {
         guard hasStarved, core.receiveBuffers.available > 0 else { return }
         hasStarved = false
@@ -306,7 +311,16 @@ struct PingSockets: ~Copyable {
         if rawEchoes.ipv6.receive == .starved { armRaw(isIPv4: false, &core) }
     }
 
-    /// Closes everything, at the end of the shard.
+    /// Closes all sockets, at the end of the guest.
+    mutating func close(_ core: inout ShardCore) {
+        for slot in 0..<UInt32(sockets.capacity) {
+            if let socket = sockets.pointer(slot) { close(socket.pointee.flow, &core) }
+        }
+        // The last pings have closed the raw sockets.
+        rawEchoes.closeDescriptors { Endpoint.close($0, reset: false) }
+    }
+
+    /// Closes everything at once, where the ring has failed.
     mutating func closeDescriptors() {
         for slot in 0..<UInt32(sockets.capacity) {
             guard let socket = sockets.pointer(slot), !socket.pointee.isRaw else { continue }

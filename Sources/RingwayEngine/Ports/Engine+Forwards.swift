@@ -29,7 +29,7 @@ extension Engine {
                 shared.commands[index].append(.listen(Array(rest.prefix(ShardCommand.sockets))))
                 rest = rest.dropFirst(ShardCommand.sockets)
             }
-            shared.network.doorbell(of: index).wake()
+            shared.call(index)
         }
     }
 

@@ -31,9 +31,6 @@ struct PortListeners: ~Copyable {
         static var owner: OperationOwner { .ports }
     }
 
-    /// Timeout in nanoseconds for cancelling an operation that is being executed.
-    private static var cancelTimeout: UInt64 { 50_000_000 }
-
     private let shared: EngineShared
     private let counters: Counters
     private var listeners: Slab<PortListener>
@@ -118,18 +115,24 @@ struct PortListeners: ~Copyable {
             {
                 if budget == 0 { return slot }
                 budget -= 1
-                let wasArmed = listener.pointee.state == .armed
-                listener.pointee.state = .ending
-                endingCount += 1
-                if !listener.pointee.isStream { stack.listenerClosed(slot, guest: listener.pointee.guest) }
-                if wasArmed { core.cancel(tag(ofSlot: slot, listener)) } else { ended(slot, &core) }
+                end(slot, listener, &core, &stack)
             }
             slot += 1
         }
         return nil
     }
 
-    /// Replies when all ending listeners have ended.
+    private mutating func end(
+        _ slot: UInt32, _ listener: UnsafeMutablePointer<PortListener>, _ core: inout ShardCore, _ stack: inout Stack
+    ) {
+        let wasArmed = listener.pointee.state == .armed
+        listener.pointee.state = .ending
+        endingCount += 1
+        if !listener.pointee.isStream { stack.listenerClosed(slot, guest: listener.pointee.guest) }
+        if wasArmed { core.cancel(tag(ofSlot: slot, listener)) } else { ended(slot, &core) }
+    }
+
+    /// Replies when all listeners that were to end have.
     mutating func awaitEnds(_ reply: ShardReply) {
         awaitedEnds.append(reply)
         replyToEnds()
@@ -157,28 +160,21 @@ struct PortListeners: ~Copyable {
         awaitedEnds = []
     }
 
-    /// Cancels every operation on a listener, at the end of the shard; returns their number. A socket closed with an
-    /// operation in flight would keep its port until the kernel has freed the ring.
-    mutating func cancelAll(_ core: inout ShardCore) -> Int {
-        var count = 0
-        for slot in 0..<listeners.highWater {
-            guard let listener = listeners.pointer(inSlot: slot) else { continue }
-            let cancelled = core.reactor.ring.cancelNow(
-                tag(ofSlot: slot, listener), nanoseconds: Self.cancelTimeout)
-            count += max(0, Int(cancelled))
+    /// Ends so many listeners, from a place in the table on, at the end of the guest; true when it has come to the end.
+    mutating func close(
+        _ count: Int, from cursor: inout UInt32, _ core: inout ShardCore, _ stack: inout Stack
+    ) -> Bool {
+        let last = min(listeners.highWater, cursor + UInt32(count))
+        while cursor < last {
+            if let listener = listeners.pointer(inSlot: cursor), listener.pointee.state != .ending {
+                end(cursor, listener, &core, &stack)
+            }
+            cursor += 1
         }
-        return count
+        return cursor == listeners.highWater
     }
 
-    /// Resets a client that was accepted at the last moment.
-    static func closeAccepted(_ completion: Completion) {
-        guard completion.tag.owner == .ports, Operation(completion.tag) == .accept, completion.result >= 0 else {
-            return
-        }
-        Endpoint.close(completion.result, reset: true)
-    }
-
-    /// Replies to all requests, at the end of the shard. The sockets stay the control plane's.
+    /// Replies to all requests, where the ring has failed. The sockets are the control plane's.
     mutating func closeDescriptors() {
         for reply in awaitedEnds { reply.send() }
         awaitedEnds = []
@@ -246,7 +242,12 @@ struct PortListeners: ~Copyable {
         rearm(.deferred, &core)
     }
 
-    /// Re-arms receives that had found no buffer.
+    /// Whether receives wait for buffers.
+    var waitsForBuffers: Bool {
+        mutating get { hasStarved }
+    }
+
+    /// Re-arms, when buffers have come back, the receives that had found none.
     mutating func retryStarved(_ core: inout ShardCore) {
         guard hasStarved, core.receiveBuffers.available > 0 else { return }
         hasStarved = false

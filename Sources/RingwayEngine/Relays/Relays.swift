@@ -20,8 +20,10 @@ internal import RingwayStorage
 /// which use records.
 struct Relays: ~Copyable {
     enum Operation: UInt8, ShardOperation {
-        /// Either end of a stream is readable or writable; the tag's detail says which end.
-        case event
+        /// The near end of a stream has something, or room.
+        case nearEvent
+        /// The same of the far end.
+        case farEvent
         /// A socket inside the guest has connected.
         case connect
         /// Sockets have arrived from inside the guest.
@@ -71,7 +73,8 @@ struct Relays: ~Copyable {
     /// `nextReturned`.
     mutating func complete(_ completion: Completion, _ core: inout ShardCore, _ stack: inout Stack) {
         switch Operation(completion.tag) {
-        case .event: happened(completion, &core)
+        case .nearEvent: happened(completion, .near, &core)
+        case .farEvent: happened(completion, .far, &core)
         case .connect: connected(completion, &core)
         case .supply: socketsArrived(&core, &stack)
         case nil: break
@@ -97,15 +100,15 @@ struct Relays: ~Copyable {
     ) {
         let end = side == .near ? stream.pointee.relay.near : stream.pointee.relay.far
         core.reactor.ring.pollMultishot(
-            end.descriptor, UInt32(POLLIN) | UInt32(POLLOUT), Operation.event.tag(handle, detail: side.rawValue))
+            end.descriptor, UInt32(POLLIN) | UInt32(POLLOUT), Self.event(of: side).tag(handle))
     }
 
-    private mutating func happened(_ completion: Completion, _ core: inout ShardCore) {
+    private static func event(of side: Relay.Side) -> Operation { side == .near ? .nearEvent : .farEvent }
+
+    private mutating func happened(_ completion: Completion, _ side: Relay.Side, _ core: inout ShardCore) {
         let handle = completion.tag.handle
-        guard let stream = streams.pointer(to: handle), let side = Relay.Side(rawValue: completion.tag.detail) else {
-            return
-        }
-        // A poll that has ended may have missed events.
+        guard let stream = streams.pointer(to: handle) else { return }
+        // A watch that has ended says nothing about what it has missed.
         let isWhole = completion.result > 0 && completion.hasMore
         let events = isWhole ? completion.result : Int32(POLLIN) | Int32(POLLOUT) | Int32(POLLERR)
         stream.pointee.relay.note(
@@ -225,8 +228,8 @@ struct Relays: ~Copyable {
 
     private func unwatch(_ slot: UInt32, _ core: inout ShardCore) {
         let handle = streams.handle(ofSlot: slot)
-        core.cancel(Operation.event.tag(handle, detail: Relay.Side.near.rawValue))
-        core.cancel(Operation.event.tag(handle, detail: Relay.Side.far.rawValue))
+        core.cancel(Operation.nearEvent.tag(handle))
+        core.cancel(Operation.farEvent.tag(handle))
     }
 
     private mutating func release(
@@ -240,24 +243,60 @@ struct Relays: ~Copyable {
         shared.descriptors.release()
     }
 
-    /// Cancels all polls, at the end of the shard: each keeps its file open.
-    mutating func cancelAll(_ core: inout ShardCore) {
-        for slot in 0..<streams.highWater where streams.pointer(inSlot: slot) != nil { unwatch(slot, &core) }
+    /// Closes the line to the process in the guest, and the sockets that came by it.
+    mutating func closeSupply(_ core: inout ShardCore) {
+        if sockets.isAsked { core.cancel(Operation.supply.tag()) }
+        if sockets.isOpen { core.reactor.ring.closing(sockets.line) }
+        sockets.close()
+        countSpares()
     }
 
-    /// Ends everything, at the end of the shard. Data that the guest's servers sent before is still delivered.
+    /// Ends so many streams, from a place in the table on, at the end of the guest; true when it has come to the end. What
+    /// the guest's last server said before it ended is still passed on.
+    mutating func close(_ most: Int, from cursor: inout UInt32, _ core: inout ShardCore) -> Bool {
+        let end = min(streams.highWater, cursor + UInt32(most))
+        while cursor < end {
+            if let stream = streams.pointer(inSlot: cursor) { close(last: stream, cursor, &core) }
+            cursor += 1
+        }
+        return cursor == streams.highWater
+    }
+
+    private mutating func close(
+        last stream: UnsafeMutablePointer<SplicedStream>, _ slot: UInt32, _ core: inout ShardCore
+    ) {
+        moveLast(stream)
+        switch stream.pointee.phase {
+        case .waiting: break
+        case .connecting: core.cancel(Operation.connect.tag(streams.handle(ofSlot: slot)))
+        case .moving:
+            unwatch(slot, &core)
+            counters.add(.splicedConnections, -1)
+        }
+        release(stream, reset: !stream.pointee.relay.toNear.isShut, &core)
+        streams.remove(slot: slot)
+    }
+
+    private mutating func moveLast(_ stream: UnsafeMutablePointer<SplicedStream>) {
+        guard stream.pointee.phase == .moving else { return }
+        let before = (stream.pointee.relay.toFar.bytes, stream.pointee.relay.toNear.bytes)
+        stream.pointee.relay.moveLast(to: .near, &pipes)
+        _ = count(stream, since: before)
+    }
+
+    mutating func closeIdlePipes() {
+        _ = pipes.closeIdle()
+        countSpares()
+    }
+
+    /// Ends everything at once, where the ring has failed.
     mutating func closeDescriptors(_ core: inout ShardCore) {
         for slot in 0..<streams.highWater {
             guard let stream = streams.pointer(inSlot: slot) else { continue }
-            if stream.pointee.phase == .moving {
-                let before = (stream.pointee.relay.toFar.bytes, stream.pointee.relay.toNear.bytes)
-                stream.pointee.relay.moveLast(to: .near, &pipes)
-                _ = count(stream, since: before)
-            }
+            moveLast(stream)
             release(stream, reset: !stream.pointee.relay.toNear.isShut, &core)
         }
         sockets.close()
-        _ = pipes.closeIdle()
-        countSpares()
+        closeIdlePipes()
     }
 }

@@ -5,7 +5,7 @@ internal import RingwayStorage
 enum OperationOwner: UInt8 {
     /// The shard itself.
     case shard = 0
-    case link, tcp, udp, ping, ports, relays, names, neighbors
+    case link, tcp, udp, ping, ports, relays, names
 }
 
 /// The operations of one component, at most sixteen: the lower half of a tag's kind.
@@ -18,16 +18,18 @@ extension ShardOperation {
     @inline(__always)
     var kind: UInt8 { Self.owner.rawValue << 4 | rawValue }
 
-    /// - Parameters:
-    ///   - handle: the socket, message or other entry of the component's that the operation is about.
-    ///   - detail: eight bits for the component.
+    /// - Parameter handle: the socket, message or other entry of the component's that the operation is about.
     @inline(__always)
-    func tag(_ handle: Handle, detail: UInt8 = 0) -> OperationTag {
-        OperationTag(kind: kind, detail: detail, generation: handle.generation, index: handle.slot)
+    func tag(_ handle: Handle) -> OperationTag {
+        OperationTag(kind: kind, generation: handle.generation, index: handle.slot)
     }
 
+    /// - Parameter lease: the buffer that the operation is about.
     @inline(__always)
-    func tag(index: UInt32 = 0) -> OperationTag { OperationTag(kind: kind, index: index) }
+    func tag(_ lease: Lease) -> OperationTag { OperationTag(kind: kind, value: lease.rawValue) }
+
+    @inline(__always)
+    func tag() -> OperationTag { OperationTag(kind: kind, value: 0) }
 
     /// The operation of a tag that is known to be this component's; `nil` when there is no such operation.
     @inline(__always)
@@ -41,4 +43,7 @@ extension OperationTag {
 
     @inline(__always)
     var handle: Handle { Handle(slot: index, generation: generation) }
+
+    @inline(__always)
+    var lease: Lease { Lease(rawValue: value) }
 }

@@ -4,131 +4,311 @@ internal import RingwayLinks
 internal import RingwayModel
 internal import RingwayReactor
 internal import RingwayRing
-internal import RingwayStack
 internal import RingwayStorage
 
-/// One thread and the guest that it serves. It shares nothing with other shards but the mailboxes between them.
+/// A thread of the process and the guests that it serves. It shares nothing with other shards but the mailboxes between
+/// them.
 ///
 /// ## A turn
 ///
 /// 1. Buffer rings are refilled, and everything prepared so far goes to the kernel in one system call, which also waits.
-/// 2. Completions are handled, each by the component that its tag names. What the stack wants done (`Effect`) becomes new
+/// 2. Completions are handled, each by the guest that its tag names. What the stack wants done (`Effect`) becomes new
 ///    submissions at once.
-/// 3. Mail from other shards, then timers, then the acknowledgements that the turn owes.
+/// 3. Mail from other guests and shards, then timers, then the acknowledgements that the turn owes.
+///
+/// Only guests for which something has happened have a part in a turn; they are *active*. A guest stays in the memory of
+/// its engine and is worked on where it lies, so that to go from one to the next costs a few words.
+///
+/// **Fair shares.** A link brings at most as many frames in a turn as it has buffers in its ring (`ShardCore.linkBuffers`),
+/// and host sockets that wait for a buffer are served in turn, some of each guest.
+///
+/// **A guest that goes** keeps its slot until the kernel has ended every operation of it, and a new guest gets the slot only
+/// when every buffer that the last one was charged with is back (`ShardSet`).
 struct Shard: ~Copyable {
     /// Completions that are handled in a turn, so that timers and mail get theirs under any load.
     private static var completionBudget: Int { 512 }
 
-    private let shared: EngineShared
-    private let counters: Counters
-    /// Before the guest: the ring goes first, then the memory that it knows.
+    private let set: ShardSet
     private var core: ShardCore
-    private var guest: ShardGuest
+    private var guests: GuestTable
+    private var turnNumber: UInt64 = 0
     private var isStopping = false
+    /// Slots of guests that have gone, some of whose buffers are still elsewhere.
+    private var leaving: [GuestPlace] = []
+    /// Guests that were on the shard when its ring failed.
+    private var wreck: [GuestRemains] = []
 
-    /// - Parameter descriptor: the queue of the link, adopted.
-    init(
-        index: Int, shared: EngineShared, queue descriptor: Int32, framing: Link.Framing,
-        pool: UnsafeMutablePointer<BufferPool>, counters: Counters
-    ) throws(RingError) {
+    init(index: Int, set: ShardSet) throws(RingError) {
         // What may fail comes before any stored property is set.
-        var ring = try Ring(entries: 1_024, completions: 8_192, features: shared.features)
-        let queue = try Queue(
-            descriptor, &ring, framing, buffers: ShardCore.ringBuffers, group: ShardCore.linkGroup,
-            isMultishot: shared.features.hasMultishotRead && shared.configuration.usesMultishotRead)
-        let inbox = try NeighborInbox(
-            index == 0 ? shared.inbox : -1, &ring, headroom: Stack.headroom, reserve: ShardCore.linkReserve)
-        let core = try ShardCore(index: index, shared: shared, ring: ring, pool: pool, counters: counters)
-        do throws(MemoryFailure) {
-            guest = try ShardGuest(
-                index: index, shared: shared, queue: queue, inbox: inbox, framing: framing, pool: pool,
-                counters: counters)
-        } catch {
-            throw RingError(error)
+        let ring = try Ring(entries: 1_024, completions: 8_192, features: set.features)
+        let core = try ShardCore(
+            index: index, network: set.network, busyPoll: set.configuration.busyPoll, ring: ring, pool: set.pool(index),
+            counters: set.counters(index))
+        let guests = try RingError.orMemory { () throws(MemoryFailure) -> GuestTable in
+            try GuestTable(capacity: ShardSet.guestLimit)
         }
         self.core = core
-        self.shared = shared
-        self.counters = counters
+        self.guests = guests
+        self.set = set
     }
+
+    // MARK: The thread's life
 
     /// The thread's whole life.
     mutating func run() {
-        // Nothing is to wait for a shard that has ended, for whatever reason.
-        let commands = shared.commands[core.index]
-        defer { commands.close() }
+        begin()
+        while !isStopping { turn() }
+    }
+
+    /// Makes the calling thread the one that drives the shard.
+    mutating func begin() {
         do throws(RingError) {
-            try core.reactor.ring.enable()
+            try core.begin()
         } catch {
-            shared.report(.ringFailed(errno: error.errno))
-            return guest.closeDescriptors(&core)
-        }
-        core.reactor.listen(ShardCore.Operation.bell.tag())
-        guest.start(&core)
-        while !isStopping {
-            turn()
-            core.leaveProcessor()
-        }
-        cancelOperations()
-        guest.closeDescriptors(&core)
-    }
-
-    /// Cancels operations on published ports and relays. Each holds the file that it works on: a socket closed under it
-    /// would keep its port until the kernel has taken the ring apart, which it does some time after we are gone. The link's
-    /// are left for then: to take an interface down lasts longer than all the rest.
-    private mutating func cancelOperations() {
-        guest.cancelRelays(&core)
-        // What one round submits, or lets run, may be armed only then: the next one finds it. And what had to be waited for
-        // is not counted by the kernel, but ends in the next round: so only the second that finds nothing is the last.
-        var idleRounds = 0
-        for _ in 0..<8 where idleRounds < 2 {
-            // A ring that fails is not waited for.
-            guard core.reactor.ring.submitAndWait(nanoseconds: 0) == 0 else { break }
-            // Nothing else that completes now brings anything to close.
-            while let completion = core.reactor.ring.nextCompletion() { PortListeners.closeAccepted(completion) }
-            idleRounds = guest.cancelListeners(&core) == 0 ? idleRounds + 1 : 0
+            fail(error.errno)
         }
     }
 
-    private mutating func turn() {
-        guest.refill(&core)
+    /// The ring is of no use any more: all guests end, and nothing is waited for.
+    private mutating func fail(_ error: Int32) {
+        isStopping = true
+        leave()
+        while guests.count > 0 {
+            let slot = guests.slot(at: 0)
+            guard let guest = guests[slot].pointee.guest else { break }
+            guest.pointee.shared.report(.ringFailed(errno: error))
+            guest.pointee.closeDescriptors(&core)
+            wreck.append(guest.pointee.remains)
+            guests[slot].pointee.inFlight = 0
+            guests.remove(slot)
+        }
+    }
+
+    /// Guests that the shard has taken down with it. To be let go of when the ring is gone, which knows their memory.
+    mutating func takeWreck() -> [GuestRemains] {
+        defer { wreck = [] }
+        return wreck
+    }
+
+    // MARK: The turn
+
+    /// One turn; to be called again until the shard stops.
+    mutating func turn() {
+        refill()
         core.flushStrays()
-        let error = core.wait(until: guest.deadline(&core))
-        guard error == 0 else {
-            shared.report(.ringFailed(errno: error))
-            isStopping = true
-            return
-        }
-        guest.beginTurn(&core)
+        let error = core.wait(until: guests.nextDeadline)
+        guard error == 0 else { return fail(error) }
+        turnNumber &+= 1
+        serveDue()
         var budget = Self.completionBudget
         while budget > 0, let completion = core.reactor.ring.nextCompletion() {
             handle(completion)
             budget -= 1
         }
-        guest.endCompletions(&core)
-        readMail()
-        guest.endTurn(&core)
+        var index = 0
+        while index < guests.activeCount {
+            serve(guests.active(at: index))?.pointee.endCompletions(&core)
+            index &+= 1
+        }
+        let isDrained = readMail()
+        endTurns(isDrained)
+    }
+
+    /// The guest in a slot, which is served from now on; `nil` when there is none.
+    @inline(__always)
+    @discardableResult
+    private mutating func serve(_ slot: UInt16) -> UnsafeMutablePointer<ShardGuest>? {
+        let entry = guests[slot]
+        guard let guest = entry.pointee.guest else { return nil }
+        guard core.tenant != slot else { return guest }
+        leave()
+        core.serve(slot, guest.pointee.counters)
+        if entry.pointee.turn != turnNumber {
+            entry.pointee.turn = turnNumber
+            guests.activate(slot)
+            guest.pointee.beginTurn(&core)
+        }
+        return guest
+    }
+
+    /// Serves no guest.
+    @inline(__always)
+    private mutating func leave() {
+        guard core.tenant != 0 else { return }
+        let entry = guests[core.tenant]
+        entry.pointee.inFlight &+= core.leave()
     }
 
     @inline(__always)
     private mutating func handle(_ completion: Completion) {
-        guard completion.tag.owner == .shard else { return guest.complete(completion, &core) }
+        let slot = completion.tag.tenant
+        guard slot != 0 else { return handleOwn(completion) }
+        if !completion.hasMore { guests[slot].pointee.inFlight &-= 1 }
+        serve(slot)?.pointee.complete(completion, &core)
+    }
+
+    private mutating func handleOwn(_ completion: Completion) {
         switch ShardCore.Operation(completion.tag) {
         case .bell:
+            leave()
             core.reactor.listen(ShardCore.Operation.bell.tag())
-            if guest.runCommands(&core) { isStopping = true }
-        case .mail: counters.add(.wakes)
+            for call in set.takeCalls(for: core.index) { answer(call) }
+        case .mail: core.noteWake()
         case .ignored, nil: break
         }
     }
 
-    private mutating func readMail() {
-        guard core.shards > 1 else { return }
+    /// Puts buffers where the kernel looks for them, and takes guests out of the turn that have no more part in it.
+    private mutating func refill() {
+        core.setActiveGuests(guests.activeCount)
+        var isCongested = false
+        for index in 0..<guests.activeCount {
+            guard let guest = serve(guests.active(at: index)) else { continue }
+            guest.pointee.refillLink(&core)
+            isCongested = guest.pointee.isCongested
+        }
+        leave()
+        core.refill(isPaused: isCongested && guests.count == 1)
+        let share = max(1, core.receiveBuffers.available / max(1, guests.activeCount))
+        for index in 0..<guests.activeCount {
+            let slot = guests.active(at: index)
+            guard let guest = serve(slot) else { continue }
+            guest.pointee.refillSockets(upTo: share, &core)
+            guests[slot].pointee.deadline = guest.pointee.deadline(&core) ?? .max
+        }
+        leave()
+        guests.deactivate { entry in !(entry.pointee.guest?.pointee.isWaiting ?? false) }
+    }
+
+    /// Gives a part in the turn to guests whose time has come, and to those that have waited for buffers.
+    private mutating func serveDue() {
+        let now = core.now
+        for index in 0..<guests.activeCount { serve(guests.active(at: index)) }
+        for index in 0..<guests.count {
+            let slot = guests.slot(at: index)
+            if guests[slot].pointee.deadline <= now { serve(slot) }
+        }
+    }
+
+    /// Timers, acknowledgements, and what guests that go have left to do.
+    private mutating func endTurns(_ isDrained: Bool) {
+        var index = 0
+        while index < guests.activeCount {
+            let slot = guests.active(at: index)
+            index &+= 1
+            guard let guest = serve(slot) else { continue }
+            guest.pointee.endTurn(&core)
+            guard guest.pointee.isEnding else { continue }
+            leave()
+            if guest.pointee.hasEnded(isDrained: isDrained), guests[slot].pointee.inFlight == 0 {
+                letGo(slot, guest)
+                index &-= 1
+            }
+        }
+        leave()
+        if !leaving.isEmpty { freePlaces() }
+    }
+
+    // MARK: Mail
+
+    /// Reads what was posted here, so much in a turn; whether that was all.
+    private mutating func readMail() -> Bool {
+        var isDrained = true
+        var budget = ShardCore.mailBudget
+        while let message = core.takeLocalMail() {
+            deliver(message)
+            budget -= 1
+            guard budget > 0 else {
+                isDrained = false
+                break
+            }
+        }
+        guard core.shards > 1 else { return isDrained }
         for sender in 0..<core.shards where sender != core.index {
             var budget = ShardCore.mailBudget
             while budget > 0, let message = core.takeMail(from: sender) {
                 budget -= 1
-                guest.receive(message, &core)
+                deliver(message)
             }
+            if budget == 0 { isDrained = false }
+        }
+        return isDrained
+    }
+
+    private mutating func deliver(_ message: ShardMessage) {
+        guard message.kind != .leases else { return core.pool.pointee.acceptHome(message.lease) }
+        guard guests.guest(at: message.place) != nil, let guest = serve(message.place.slot) else {
+            // A neighbour has gone meanwhile. A guest's own mail is read before it goes.
+            leave()
+            if message.kind == .accepted { Endpoint.close(message.client.descriptor, reset: true) }
+            return core.releaseAny(message.lease)
+        }
+        guest.pointee.receive(message, &core)
+    }
+
+    // MARK: Guests that come and go
+
+    private mutating func answer(_ call: ShardCall) {
+        switch call {
+        case .admit(let admission): admission.settle(admit(admission))
+        case .withdraw(let admission):
+            serve(admission.place.slot)?.pointee.unregister(&core)
+            leave()
+            guests.remove(admission.place.slot)
+            set.free(admission.place)
+            share()
+            admission.settle(nil)
+        case .commands(let place):
+            guard guests.guest(at: place) != nil, let guest = serve(place.slot) else { return }
+            guest.pointee.runCommands(&core)
+        case .stop: isStopping = true
+        }
+    }
+
+    private mutating func admit(_ admission: GuestAdmission) -> RingError? {
+        let slot = admission.place.slot
+        guests.insert(admission.guest, at: admission.place)
+        share()
+        do throws(RingError) {
+            try serve(slot)?.pointee.register(&core)
+        } catch {
+            leave()
+            guests.remove(slot)
+            share()
+            return error
+        }
+        leave()
+        return nil
+    }
+
+    /// Divides what the shard has once among its guests.
+    private mutating func share() {
+        leave()
+        core.setGuests(guests.count)
+        for index in 0..<guests.count {
+            guests[guests.slot(at: index)].pointee.guest?.pointee.setShare(of: guests.count)
+        }
+    }
+
+    /// Gives a guest's memory back to its engine: nothing of the guest is in flight any more.
+    private mutating func letGo(_ slot: UInt16, _ guest: UnsafeMutablePointer<ShardGuest>) {
+        serve(slot)
+        guest.pointee.unregister(&core)
+        leave()
+        let remains = guest.pointee.remains
+        guests.remove(slot)
+        share()
+        leaving.append(remains.place)
+        remains.letGo()
+    }
+
+    /// Gives slots to others whose last guest's buffers are all back.
+    private mutating func freePlaces() {
+        let pool = core.pool
+        leaving.removeAll { [set] place in
+            guard pool.pointee.held(by: place.slot) == 0 else { return false }
+            set.free(place)
+            return true
         }
     }
 }

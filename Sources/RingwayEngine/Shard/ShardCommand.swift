@@ -3,14 +3,16 @@ internal import RingwayModel
 internal import RingwayStorage
 internal import Synchronization
 
-/// What the control plane asks of a shard.
+/// What the control plane asks of a guest's part on a shard.
 enum ShardCommand: Sendable {
     /// Accept clients, and receive datagrams, of published ports.
     case listen([ListeningSocket])
     /// Stop these forwards' listeners on this shard, from a place in its table on, and give them back.
     case unlisten(Set<UInt32>, from: UInt32, ShardReply)
-    /// Hand frames for this ethernet address to that inbox, which is adopted.
-    case addNeighbor(MACAddress, inbox: Int32)
+    /// All shards have their part of the guest: serve it.
+    case start
+    /// Send frames for this ethernet address there.
+    case addNeighbor(MACAddress, GuestPlace)
     case removeNeighbor(MACAddress)
     /// Move bytes between a host's socket and a channel to the guest's agent, both adopted and counted.
     case join(client: Int32, channel: Int32, ChannelEnds, DescriptorShare)
@@ -28,7 +30,8 @@ enum ShardCommand: Sendable {
     case setCapture(CaptureSession?)
     /// Write a part of the flows down.
     case list(FlowPage)
-    case stop
+    /// Close everything and let go of the guest.
+    case stop(GuestDeparture)
 
     /// Sockets that one command may bring, and that a shard takes or gives back before frames get their turn.
     static var sockets: Int { 64 }
@@ -42,17 +45,18 @@ enum ShardCommand: Sendable {
         }
     }
 
-    /// Closes what was on its way to a shard that has stopped, and replies to what waits for it. Listeners are lent.
+    /// Closes what was on its way to a guest that has gone, and replies to what waits for it. Listeners are lent.
     func abandon() {
         switch self {
         case .unlisten(_, _, let reply), .revokeAddress(_, let reply): reply.send()
-        case .addNeighbor(_, let inbox): Endpoint.close(inbox, reset: false)
         case .join(let client, let channel, _, let descriptors):
             Endpoint.close(client, reset: true)
             Endpoint.close(channel, reset: false)
             descriptors.release(2)
         case .list(let page): page.reply.send()
-        case .listen, .removeNeighbor, .setPolicy, .setCapture, .setSearchDomains, .setGuestIPv4, .giveBack, .stop:
+        case .stop(let departure): departure.done()
+        case .start, .listen, .addNeighbor, .removeNeighbor, .setPolicy, .setCapture, .setSearchDomains, .setGuestIPv4,
+            .giveBack:
             break
         }
     }
@@ -66,7 +70,7 @@ struct ListeningSocket: Sendable {
     let isStream: Bool
 }
 
-/// Commands on their way to a shard: rare, so a lock is what they need.
+/// Commands on their way to a guest on a shard: rare, so a lock is what they need.
 final class CommandQueue: Sendable {
     private struct Line {
         var commands: [ShardCommand] = []
@@ -78,7 +82,7 @@ final class CommandQueue: Sendable {
 
     private let line = Mutex(Line())
 
-    /// Appends a command; one for a shard that has ended is abandoned.
+    /// Appends a command; one for a guest that has gone is abandoned.
     func append(_ command: ShardCommand) {
         let isTaken = line.withLock { line in
             if !line.isClosed { line.commands.append(command) }

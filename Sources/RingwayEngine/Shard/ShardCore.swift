@@ -5,8 +5,11 @@ internal import RingwayRing
 internal import RingwayStack
 internal import RingwayStorage
 
-/// What belongs to a shard's thread rather than to the guest that it serves: the ring and its clock, the buffers, the
-/// messages in flight, and the mail to other shards. Components are lent it for each call and keep no part of it.
+/// What belongs to a shard's thread rather than to a guest that it serves: the ring and its clock, the buffers, the
+/// messages in flight, and the mail to other guests and shards. Components are lent it for each call and keep no part of it.
+///
+/// The core knows which guest is being served (`serve`): operations are submitted, buffers leased and events counted in the
+/// name of that guest until the next one's turn.
 ///
 /// Methods are `mutating` even where they change nothing: the compiler passes `self` of any other method by value.
 struct ShardCore: ~Copyable {
@@ -22,15 +25,16 @@ struct ShardCore: ~Copyable {
         static var owner: OperationOwner { .shard }
     }
 
-    /// Buffers in each of the two buffer rings: few, so that they stay in the second-level cache, and at the most.
+    /// Buffers in a buffer ring: few, so that they stay in the second-level cache, and at the most in that of host sockets.
     static var ringBuffers: Int { 32 }
     private static var ringBufferLimit: Int { 512 }
+    /// Frames that a link may bring in a turn while others have a part in it: how long these wait for it.
+    private static var sharedLinkBuffers: ClosedRange<Int> { 8...16 }
+    private static var turnFrames: Int { 64 }
     /// Large buffers that host sockets leave for frames from the guest, so that acknowledgements always get in.
     static var linkReserve: Int { 24 }
-    /// The numbers of the buffer rings.
-    static var linkGroup: UInt16 { 0 }
-    static var hostGroup: UInt16 { 1 }
-    static var neighborGroup: UInt16 { 2 }
+    /// The number of the buffer ring of all host sockets. That of a guest's link is the guest's slot, from one on.
+    static var hostGroup: UInt16 { 0 }
 
     /// Bytes moved in one turn from which on the processor is better left to others than kept in wait for more.
     private static var bulkTurn: Int { 8_192 }
@@ -40,61 +44,146 @@ struct ShardCore: ~Copyable {
     static var controlRoom: Int { 128 }
 
     let index: Int
-    let counters: Counters
+    /// Of the guest that is being served.
+    private(set) var counters: Counters
+    /// Of what is no guest's.
+    private let ownCounters: Counters
+    /// The slot of the guest that is being served; zero between two of them.
+    private(set) var tenant: UInt16 = 0
+    /// The ring's count of operations when it began to be.
+    private var submissionsBefore: UInt64 = 0
+    /// Guests that share the shard.
+    private(set) var guests = 0
+    private var wasWoken = false
+    /// Frames that each link may bring in the next turn.
+    private(set) var linkBuffers = ringBuffers
     let pool: UnsafeMutablePointer<BufferPool>
     let space: BufferSpace
     var reactor: Reactor
     /// Buffers that host sockets receive into.
     var receiveBuffers: LeaseRing
-    /// Messages in the kernel's hands.
-    var messages: Slab<SendMessage>
+    /// Messages in the kernel's hands, and how many of them each guest has.
+    private(set) var messages: Slab<SendMessage>
+    private let messageCounts: UnsafeMutablePointer<Int32>
+    private static var messageLimit: Int { 8_192 }
+    private static var messagesOfGuest: ClosedRange<Int> { 64...1_024 }
     /// Bytes that guests have sent and host sockets have received in this turn.
     var bytesThisTurn = 0
-    /// The shard's part of the process's processor time.
-    private var turnShare: TurnShare
     /// What every multishot `recvmsg` points to: how much room name and control data have.
     private let receiveTemplate: UnsafeMutablePointer<msghdr>
     private let network: ShardNetwork
+    private var localMail: LocalMail
     /// Receives that have found no buffer since the last refill.
     private var starvedReceives = 0
 
+    /// - Parameters:
+    ///   - pool: has as many owners as there may be guests, and one.
+    ///   - counters: for what is no guest's.
     init(
-        index: Int, shared: EngineShared, ring: consuming Ring, pool: UnsafeMutablePointer<BufferPool>,
-        counters: Counters
+        index: Int, network: ShardNetwork, busyPoll: UInt64, ring: consuming Ring,
+        pool: UnsafeMutablePointer<BufferPool>, counters: Counters
     ) throws(RingError) {
         // What may fail comes before any stored property is set.
         let receiveBuffers = try LeaseRing(
-            &ring, capacity: Self.ringBufferLimit, least: Self.ringBuffers, group: Self.hostGroup,
-            headroom: Stack.headroom, reserve: Self.linkReserve)
+            capacity: Self.ringBufferLimit, least: Self.ringBuffers, group: Self.hostGroup, headroom: Stack.headroom,
+            reserve: Self.linkReserve)
         let reactor = try Reactor(
-            ring: ring, doorbell: shared.network.doorbell(of: index),
-            busyPoll: BusyPoll(limit: shared.configuration.busyPoll))
+            ring: ring, doorbell: network.doorbell(of: index), busyPoll: BusyPoll(limit: busyPoll))
         let messages = try RingError.orMemory { () throws(MemoryFailure) -> Slab<SendMessage> in
-            try Slab(capacity: 1_024)
+            try Slab(capacity: Self.messageLimit)
         }
-        receiveTemplate = try RingError.orMemory { () throws(MemoryFailure) -> UnsafeMutablePointer<msghdr> in
-            try .allocateApart(capacity: 1)
+        let localMail = try RingError.orMemory { () throws(MemoryFailure) -> LocalMail in
+            try LocalMail(capacity: 4_096)
+        }
+        (receiveTemplate, messageCounts) = try RingError.orMemory { () throws(MemoryFailure) in
+            var blocks = MemoryBlocks()
+            let template = try blocks.apart(1, of: msghdr.self)
+            let counts = try blocks.apart(ShardSet.guestLimit + 1, of: Int32.self)
+            blocks.keep()
+            return (template, counts)
         }
         self.index = index
         self.counters = counters
+        ownCounters = counters
         self.pool = pool
         space = pool.pointee.space
         self.reactor = reactor
         self.receiveBuffers = receiveBuffers
         self.messages = messages
-        network = shared.network
-        turnShare = TurnShare(.ofProcess, guest: shared.turnMember)
+        self.localMail = localMail
+        self.network = network
+        messageCounts.initialize(repeating: 0, count: ShardSet.guestLimit + 1)
         receiveTemplate.initialize(to: msghdr())
         receiveTemplate.pointee.msg_namelen = Self.nameRoom
         receiveTemplate.pointee.msg_controllen = Self.controlRoom
     }
 
-    deinit { receiveTemplate.deallocate() }
+    deinit {
+        receiveTemplate.deallocate()
+        messageCounts.deallocate()
+    }
+
+    /// Enables the ring; on the thread that drives it.
+    mutating func begin() throws(RingError) {
+        try reactor.ring.enable()
+        try receiveBuffers.register(with: &reactor.ring)
+        reactor.listen(Operation.bell.tag())
+    }
 
     /// This turn's clock reading, monotonic nanoseconds.
     @inline(__always)
     var now: UInt64 {
         mutating get { reactor.now }
+    }
+
+    // MARK: The guest that is served
+
+    /// Serves a guest from now on, until `leave`.
+    @inline(__always)
+    mutating func serve(_ slot: UInt16, _ guestCounters: Counters) {
+        tenant = slot
+        reactor.ring.tenant = slot
+        pool.pointee.owner = slot
+        counters = guestCounters
+        submissionsBefore = reactor.ring.submissions
+    }
+
+    /// Serves no guest from now on. Returns how many operations were submitted in the name of the last one.
+    @inline(__always)
+    mutating func leave() -> Int {
+        tenant = 0
+        reactor.ring.tenant = 0
+        pool.pointee.owner = 0
+        counters = ownCounters
+        return Int(reactor.ring.submissions &- submissionsBefore)
+    }
+
+    /// Another shard has woken this one, for the sake of the guest whose mail is read first.
+    mutating func noteWake() { wasWoken = true }
+
+    mutating func countWake() {
+        guard wasWoken else { return }
+        wasWoken = false
+        counters.add(.wakes)
+    }
+
+    /// So many guests share the shard.
+    mutating func setGuests(_ count: Int) {
+        guests = count
+        pool.pointee.share = count > 1 ? max(1, (space.largeCount - Self.linkReserve) / count) : 0
+    }
+
+    /// So many guests have a part in the turn: while there are several, none brings so many frames that others wait long.
+    mutating func setActiveGuests(_ count: Int) {
+        let shared = Self.sharedLinkBuffers
+        linkBuffers =
+            count < 2 ? Self.ringBuffers : max(shared.lowerBound, min(shared.upperBound, Self.turnFrames / count))
+    }
+
+    /// Whether the guest has its share of buffers while they run short, and is to take no more.
+    @inline(__always)
+    var isBeyondShare: Bool {
+        mutating get { pool.pointee.isBeyondShare }
     }
 
     // MARK: The turn
@@ -106,32 +195,29 @@ struct ShardCore: ~Copyable {
         let network = network
         let count = network.count
         let index = index
-        counters.set(.buffersLeased, pool.pointee.leased)
-        var deadline = deadline
-        if let look = turnShare.deadline { deadline = min(deadline ?? .max, look) }
+        let hasLocalMail = !localMail.isEmpty
         let error = reactor.wait(until: deadline) {
+            if hasLocalMail { return true }
             if count == 1 { return false }
             for sender in 0..<count where !network.mailbox(to: index, from: sender).isEmpty { return true }
             return false
         }
-        counters.add(.turns)
         if bytesThisTurn > Self.bulkTurn { reactor.busyPoll.discourage() }
         bytesThisTurn = 0
         return error
-    }
-
-    /// Pauses after a turn where guests that want little would have no processor otherwise.
-    mutating func leaveProcessor() {
-        let pause = turnShare.pause(turnStart: reactor.now, clock: Reactor.clock, used: reactor.usage)
-        guard pause > 0 else { return }
-        counters.add(.turnsDelayed)
-        ringway_pause_thread(pause)
     }
 
     // MARK: Operations
 
     /// Cancels the operation with this tag, which completes all the same.
     mutating func cancel(_ tag: OperationTag) { reactor.ring.cancel(tag, Operation.ignored.tag()) }
+
+    /// Cancels all operations on a descriptor, which complete all the same. It may be closed when this returns.
+    mutating func cancelAll(of descriptor: Int32) {
+        reactor.ring.cancelAll(of: descriptor, Operation.ignored.tag())
+        // The kernel looks the descriptor up when it takes the cancel.
+        reactor.ring.submitAll()
+    }
 
     /// Closes a descriptor on which operations may be in flight; `reset` has the peer of a stream see RST.
     mutating func close(_ descriptor: Int32, reset: Bool) {
@@ -146,10 +232,13 @@ struct ShardCore: ~Copyable {
 
     // MARK: Buffers
 
-    /// The buffer of `receiveBuffers` that a completion filled, which is the caller's from here on; or `none`.
+    /// The buffer of `receiveBuffers` that a completion filled, which is the guest's from here on; or `none`.
     @inline(__always)
     mutating func takeBuffer(_ completion: Completion) -> Lease {
-        completion.hasBuffer ? receiveBuffers.take(completion.bufferIdentifier) : .none
+        guard completion.hasBuffer else { return .none }
+        let lease = receiveBuffers.take(completion.bufferIdentifier)
+        pool.pointee.charge(lease)
+        return lease
     }
 
     @inline(__always)
@@ -167,9 +256,9 @@ struct ShardCore: ~Copyable {
         starvedReceives += 1
     }
 
-    /// Puts buffers where the kernel looks for them.
+    /// Puts buffers where the kernel looks for them; between two guests.
     ///
-    /// - Parameter isPaused: the link is congested, so that nothing is to be received from host sockets.
+    /// - Parameter isPaused: the only link is congested, so that nothing is to be received from host sockets.
     mutating func refill(isPaused: Bool) {
         while starvedReceives > 0 {
             starvedReceives -= 1
@@ -178,17 +267,34 @@ struct ShardCore: ~Copyable {
         if !isPaused { receiveBuffers.refill(from: pool) }
     }
 
-    /// Frees a message and its buffers.
+    /// A place for a message of the guest's; `nil` when it has its share of them.
+    mutating func insertMessage(_ message: SendMessage = SendMessage()) -> Handle? {
+        let limit = Self.messagesOfGuest
+        let share = max(limit.lowerBound, min(limit.upperBound, Self.messageLimit / max(1, guests)))
+        guard messageCounts[Int(tenant)] < share, let place = messages.insert(message) else { return nil }
+        messageCounts[Int(tenant)] &+= 1
+        return place
+    }
+
+    /// Frees a message of the guest's and its buffers.
     mutating func releaseMessage(_ slot: UInt32) {
         guard let message = messages.pointer(inSlot: slot) else { return }
         for index in 0..<message.pointee.count { pool.pointee.release(message.pointee.leases[index]) }
         messages.remove(slot: slot)
+        messageCounts[Int(tenant)] &-= 1
     }
 
     // MARK: Mail
 
-    /// Posts to another shard and wakes it where needed. False when its mailbox is full.
-    mutating func post(_ message: ShardMessage, to other: Int) -> Bool {
+    /// Posts to another guest, or to this one on another queue: within the shard, or to another shard, which is woken where
+    /// needed. False when there is no room; the message is the caller's still.
+    @inline(__always)
+    mutating func post(_ message: ShardMessage) -> Bool {
+        let shard = Int(message.place.shard)
+        return shard == index ? localMail.post(message) : post(message, to: shard)
+    }
+
+    private mutating func post(_ message: ShardMessage, to other: Int) -> Bool {
         guard network.mailbox(to: other, from: index).post(message) else { return false }
         network.withDoorbell(of: other) { reactor.wake($0, Operation.mail.tag()) }
         return true
@@ -199,6 +305,10 @@ struct ShardCore: ~Copyable {
 
     /// Shards that post to each other.
     var shards: Int { network.count }
+
+    /// Messages that guests of this shard have posted to each other.
+    @inline(__always)
+    mutating func takeLocalMail() -> ShardMessage? { localMail.take() }
 
     /// The next message that another shard has posted here.
     @inline(__always)

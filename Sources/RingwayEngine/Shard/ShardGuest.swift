@@ -7,7 +7,8 @@ internal import RingwayStack
 internal import RingwayStorage
 internal import RingwayWire
 
-/// A guest on one shard: the stack that is its gateway, a queue of its link, and the host sockets of its flows.
+/// A guest on one shard: the stack that is its gateway, a queue of its link, and the host sockets of its flows. A guest whose
+/// link has several queues has a part like this for each.
 ///
 /// ## Theory of operation
 ///
@@ -18,39 +19,62 @@ internal import RingwayWire
 ///
 /// The stack must be rid of its effects after each event, because their queue holds what one event can cause. So every
 /// event is a `ShardWork`, and `run` performs the effects after each.
+///
+///     admitted ──► serving ──► ending ──► gone
+///
+/// How it ends is in `ShardGuest+Ending.swift`.
 struct ShardGuest: ~Copyable {
-    private let shared: EngineShared
-    private var stack: Stack
-    private var link: LinkPort
-    private var tcp: TCPSockets
-    private var udp: UDPSockets
-    private var ping: PingSockets
-    private var ports: PortListeners
-    private var relays: Relays
-    private var names: NameServiceChannel
-    private var neighbors: NeighborPort
+    enum Phase {
+        /// The shard has the guest, whose link is not read yet: not all shards may have their part of it.
+        case admitted
+        case serving
+        /// Flows and sockets are being closed, and nothing is opened any more.
+        case ending
+    }
+
+    let shared: EngineShared
+    /// The number of the guest's queue, and of its part of the flows.
+    let part: Int
+    var phase = Phase.admitted
+    /// How far ending has come.
+    var ending = Ending()
+    var stack: Stack
+    var link: LinkPort
+    var tcp: TCPSockets
+    var udp: UDPSockets
+    var ping: PingSockets
+    var ports: PortListeners
+    var relays: Relays
+    var names: NameServiceChannel
+    var neighbors: NeighborPort
     private var ipv6: IPv6Discovery
 
     /// Nanoseconds before a send is repeated for which the kernel had no memory, or an accept without a descriptor.
     private static var retryPause: UInt64 { 2_000_000 }
 
+    /// On the thread of the control plane: to lay tables out takes its time.
+    ///
+    /// - Parameters:
+    ///   - part: the number of the queue.
+    ///   - pool: of the shard on which that is.
     init(
-        index: Int, shared: EngineShared, queue: consuming Queue, inbox: consuming NeighborInbox,
-        framing: Link.Framing, pool: UnsafeMutablePointer<BufferPool>, counters: Counters
+        part: Int, shared: EngineShared, queue: consuming Queue, framing: Link.Framing,
+        pool: UnsafeMutablePointer<BufferPool>, counters: Counters
     ) throws(MemoryFailure) {
         let now = Reactor.clock()
         // What may fail comes before any stored property is set.
         var configuration = shared.configuration.stack
-        configuration.shard = index
+        configuration.shard = part
         let stack = try Stack(configuration, pool: pool, counters: counters, now: now)
         let link = try LinkPort(queue, framing, shared: shared, pool: pool, counters: counters)
         let tcp = try TCPSockets(shared: shared, counters: counters)
         let udp = try UDPSockets(shared: shared, counters: counters)
         let ping = try PingSockets(shared: shared, counters: counters)
         let ports = try PortListeners(shared: shared, counters: counters)
-        let relays = try Relays(index: index, shared: shared, counters: counters)
-        let neighbors = try NeighborPort(shared: shared, counters: counters, inbox: inbox, now: now)
+        let relays = try Relays(index: part, shared: shared, counters: counters)
+        let neighbors = try NeighborPort(shared: shared, counters: counters, now: now)
         self.shared = shared
+        self.part = part
         self.stack = stack
         self.link = link
         self.tcp = tcp
@@ -63,19 +87,41 @@ struct ShardGuest: ~Copyable {
         ipv6 = IPv6Discovery(shared: shared)
     }
 
+    var counters: Counters {
+        mutating get { stack.counters }
+    }
+
     // MARK: The turn
 
     /// The first thing on the shard's thread.
-    mutating func start(_ core: inout ShardCore) { names.open(&core) }
+    mutating func register(_ core: inout ShardCore) throws(RingError) { try link.register(&core) }
 
-    /// Puts buffers where the kernel looks for them, and repeats what had found none.
-    mutating func refill(_ core: inout ShardCore) {
+    /// All shards have their part of the guest.
+    mutating func start(_ core: inout ShardCore) {
+        phase = .serving
+        names.open(&core)
+    }
+
+    /// So many guests share the shard.
+    mutating func setShare(of guests: Int) { stack.setShare(of: guests) }
+
+    /// Puts buffers where the kernel looks for frames of the guest, and takes those that a stream has brought already.
+    mutating func refillLink(_ core: inout ShardCore) {
+        guard phase == .serving else { return }
         link.refill(&core)
         run(.frames, &core)
-        core.refill(isPaused: link.isCongested)
-        guard !link.isCongested else { return }
-        var budget = core.receiveBuffers.available
-        while budget > 0, tcp.hasStarvedReceives, !link.isCongested {
+    }
+
+    /// Whether frames to the guest wait.
+    var isCongested: Bool {
+        mutating get { link.isCongested }
+    }
+
+    /// Repeats what had found no buffer; receives of TCP as many as `most`.
+    mutating func refillSockets(upTo most: Int, _ core: inout ShardCore) {
+        guard phase == .serving, !isHeldBack(&core) else { return }
+        var budget = min(most, core.receiveBuffers.available)
+        while budget > 0, tcp.hasStarvedReceives, !isHeldBack(&core) {
             budget -= 1
             run(.starvedReceive, &core)
         }
@@ -85,20 +131,40 @@ struct ShardGuest: ~Copyable {
         names.retryStarved(&core)
     }
 
+    /// Whether nothing is to be received from host sockets: frames to the guest wait, or it has its share of the buffers.
+    @inline(__always)
+    private mutating func isHeldBack(_ core: inout ShardCore) -> Bool { link.isCongested || core.isBeyondShare }
+
+    /// Whether the guest has a part in the next turn whatever happens in it: it waits for buffers, or is ending.
+    var isWaiting: Bool {
+        mutating get {
+            switch phase {
+            case .admitted: false
+            case .serving:
+                link.waitsForBuffers || tcp.hasStarvedReceives || udp.waitsForBuffers || ping.waitsForBuffers
+                    || ports.waitsForBuffers || names.waitsForBuffers
+            case .ending: true
+            }
+        }
+    }
+
     /// When there is something to do though nothing completes, in monotonic nanoseconds; `nil` for never.
     mutating func deadline(_ core: inout ShardCore) -> UInt64? {
+        guard phase == .serving else { return endingDeadline(core.now) }
         var deadline = stack.nextDeadline
         if tcp.hasDeferredSends || ports.hasDeferredAccepts {
             deadline = min(deadline ?? .max, core.now + Self.retryPause)
         }
-        if let due = neighbors.deadline { deadline = min(deadline ?? .max, due) }
+        if let due = neighbors.deadline(now: core.now) { deadline = min(deadline ?? .max, due) }
         if let due = relays.deadline(now: core.now) { deadline = min(deadline ?? .max, due) }
         return deadline
     }
 
-    /// The shard has waited.
+    /// The guest has a part in a turn.
     mutating func beginTurn(_ core: inout ShardCore) {
+        counters.add(.turns)
         stack.beginTurn(now: core.now)
+        guard phase == .serving else { return }
         if tcp.hasDeferredSends { run(.deferredSends, &core) }
         ports.retryDeferred(&core)
     }
@@ -107,6 +173,7 @@ struct ShardGuest: ~Copyable {
     @inline(__always)
     mutating func complete(_ completion: Completion, _ core: inout ShardCore) {
         run(.completion(completion), &core)
+        guard phase == .serving else { return }
         switch completion.tag.owner {
         case .link: run(.frames, &core)
         case .relays: run(.returnedClients, &core)
@@ -116,30 +183,45 @@ struct ShardGuest: ~Copyable {
 
     /// The turn's completions have been handled.
     mutating func endCompletions(_ core: inout ShardCore) {
+        guard phase == .serving else { return }
         run(.gatheredDatagrams, &core)
         run(.relays, &core)
         run(.returnedClients, &core)
         relays.countSpares()
     }
 
-    /// Handles what another shard has posted.
-    mutating func receive(_ message: ShardMessage, _ core: inout ShardCore) { run(.message(message), &core) }
+    /// Handles what another guest, or this one's part on another queue, has posted.
+    mutating func receive(_ message: ShardMessage, _ core: inout ShardCore) {
+        core.countWake()
+        guard phase == .serving else { return discard(message, &core) }
+        run(.message(message), &core)
+    }
 
-    /// Runs timers, sends what the turn owes, and lets neighbours' frames come.
+    /// Runs timers, sends what the turn owes, and then what neighbours have sent.
     mutating func endTurn(_ core: inout ShardCore) {
+        guard phase == .serving else { return goOnEnding(&core) }
         run(.timers, &core)
         run(.acknowledgements, &core)
-        if neighbors.wantsBuffers {
-            neighbors.feed(isLinkQuiet: link.isQuiet(below: neighbors.quietBytes), &core)
-        }
+        if neighbors.hasFrames { takeNeighborFrames(&core) }
         link.flush(&core)
+        counters.set(.buffersLeased, core.pool.pointee.held(by: core.tenant))
+    }
+
+    /// Frames of neighbours come behind all that this turn has had for the guest.
+    @inline(never)
+    private mutating func takeNeighborFrames(_ core: inout ShardCore) {
+        var budget = neighbors.grant(isLinkQuiet: link.isQuiet(below: neighbors.quietBytes), &core)
+        while budget > 0, let frame = neighbors.nextFrame(&core) {
+            budget -= 1
+            link.write(frame, &core)
+        }
     }
 
     // MARK: Events
 
     /// Works on one thing as long as there is more of it. The only place where effects are performed.
     @inline(__always)
-    private mutating func run(_ work: ShardWork, _ core: inout ShardCore) {
+    mutating func run(_ work: ShardWork, _ core: inout ShardCore) {
         var goesOn = true
         while goesOn {
             goesOn = advance(work, &core)
@@ -181,18 +263,17 @@ struct ShardGuest: ~Copyable {
         switch completion.tag.owner {
         case .link:
             guard let frame = link.complete(completion, &core) else { return }
+            guard phase == .serving else { return core.release(frame.lease) }
             receive(frame, isReassembled: false, &core)
         case .tcp: tcp.complete(completion, &core, &stack)
         case .udp: udp.complete(completion, &core, &stack)
         case .ping: ping.complete(completion, &core, &stack)
         case .ports:
             guard let client = ports.complete(completion, &core, &stack) else { return }
+            guard phase == .serving else { return shared.turnAway(client) }
             place(client, &core)
         case .relays: relays.complete(completion, &core, &stack)
         case .names: names.complete(completion, &core, &stack)
-        case .neighbors:
-            guard let frame = neighbors.complete(completion, &core) else { return }
-            link.write(frame, &core)
         case .shard, nil: break
         }
     }
@@ -205,7 +286,7 @@ struct ShardGuest: ~Copyable {
             tcp.send(
                 effect.handle, effect.socket, limit: effect.limit, isUrgent: effect.isUrgent, &core, &stack)
         case .receiveStream:
-            tcp.receive(effect.handle, effect.socket, limit: effect.limit, isPaused: link.isCongested, &core)
+            tcp.receive(effect.handle, effect.socket, limit: effect.limit, isPaused: isHeldBack(&core), &core)
         case .classifyStream:
             tcp.classify(
                 effect.handle, effect.socket, ipv4: effect.address.address.isIPv4, effect.trafficClass)
@@ -253,9 +334,10 @@ struct ShardGuest: ~Copyable {
         ipv6.inspect(summary, bytes)
         if isReassembled { summary.dontFragment = false }
         if neighbors.isOn, !neighbors.passes(summary, frame, isReassembled: isReassembled, &core) { return }
-        let owner = summary.owner(in: bytes, shards: core.shards, secret: shared.configuration.stack.secret)
-        if owner == core.index { return stack.receiveFrame(summary, lease, length: frame.length) }
-        let isPosted = core.post(ShardMessage(frame: lease, length: frame.length, summary), to: owner)
+        let owner = summary.owner(in: bytes, shards: shared.parts, secret: shared.configuration.stack.secret)
+        if owner == part { return stack.receiveFrame(summary, lease, length: frame.length) }
+        let isPosted = core.post(
+            ShardMessage(frame: lease, length: frame.length, summary, to: shared.place(of: owner)))
         core.counters.add(isPosted ? .framesHandedOver : .handOverRefused)
         if !isPosted { core.release(lease) }
     }
@@ -263,7 +345,8 @@ struct ShardGuest: ~Copyable {
     private mutating func take(_ message: ShardMessage, _ core: inout ShardCore) {
         switch message.kind {
         case .frame: stack.receiveFrame(message.summary, message.lease, length: Int(message.length))
-        case .leases: core.pool.pointee.acceptHome(message.lease)
+        case .neighborFrame: neighbors.take(message.lease, length: Int(message.length), &core)
+        case .leases: break
         case .accepted: open(message.client, &core)
         }
     }
@@ -277,9 +360,9 @@ struct ShardGuest: ~Copyable {
         client.guest = TransportAddress(address: target, port: accepted.guest.port)
         let key = FlowKey(
             client: stack.shownToGuest(client.address.address, by: target), client.address.port, of: client.guest)
-        let owner = key.owner(shards: core.shards, secret: shared.configuration.stack.secret)
-        if owner == core.index { return open(client, &core) }
-        if !core.post(ShardMessage(accepted: client), to: owner) {
+        let owner = key.owner(shards: shared.parts, secret: shared.configuration.stack.secret)
+        if owner == part { return open(client, &core) }
+        if !core.post(ShardMessage(accepted: client, to: shared.place(of: owner))) {
             core.counters.add(.handOverRefused)
             shared.turnAway(client)
         }
@@ -305,94 +388,11 @@ struct ShardGuest: ~Copyable {
     private mutating func replaceAddress(_ core: inout ShardCore) {
         guard let address = neighbors.replaceAddress(stack.guestAddress) else { return }
         setGuestIPv4(address, &core)
-        shared.tellOthers(.setGuestIPv4(address), but: core.index)
+        shared.tellOthers(.setGuestIPv4(address), but: part)
     }
 
-    private mutating func setGuestIPv4(_ address: IPv4Address, _ core: inout ShardCore) {
+    mutating func setGuestIPv4(_ address: IPv4Address, _ core: inout ShardCore) {
         stack.setGuestIPv4(address)
         neighbors.setGuestIPv4(address, now: core.now)
-    }
-
-    // MARK: Commands
-
-    /// Does what the control plane asks, a part at a time: many ports at once must not keep frames waiting. Returns whether
-    /// the shard is to stop.
-    mutating func runCommands(_ core: inout ShardCore) -> Bool {
-        let queue = shared.commands[core.index]
-        var budget = ShardCommand.sockets
-        var stops = false
-        while budget > 0, let command = queue.take() {
-            budget -= command.cost
-            run(.command(command), &core)
-            if case .giveBack = command { giveBack(&core) }
-            if case .stop = command { stops = true }
-        }
-        if !queue.isEmpty { shared.network.doorbell(of: core.index).wake() }
-        return stops
-    }
-
-    private mutating func carryOut(_ command: ShardCommand, _ core: inout ShardCore) {
-        switch command {
-        case .listen(let sockets): for socket in sockets { ports.add(socket, &core, &stack) }
-        case .unlisten(let forwards, let first, let ended):
-            if let next = ports.end(of: forwards, from: first, &core, &stack) {
-                shared.commands[core.index].putBack(.unlisten(forwards, from: next, ended))
-            } else {
-                ports.awaitEnds(ended)
-            }
-        case .addNeighbor(let mac, let inbox): neighbors.addNeighbor(mac, inbox: inbox, &core)
-        case .removeNeighbor(let mac): neighbors.removeNeighbor(mac, &core)
-        case .setSearchDomains(let domains): stack.setSearchDomains(domains)
-        case .setGuestIPv4(let address): setGuestIPv4(address, &core)
-        case .revokeAddress(let address, let reply):
-            neighbors.revokeAddress(address, now: core.now)
-            reply.send()
-        case .setPolicy(let policy): stack.policy = policy
-        case .join(let client, let channel, let ends, _):
-            relays.join(client: client, channel: channel, ends, &core)
-        case .setCapture(let capture): link.setCapture(capture)
-        case .list(let page): page.fill(&stack, &relays)
-        case .giveBack, .stop: break
-        }
-    }
-
-    // MARK: Descriptors
-
-    /// Ends idle flows of the guest for others that are below their share, some at a time.
-    private mutating func giveBack(_ core: inout ShardCore) {
-        let descriptors = shared.descriptors
-        var budget = ShardCommand.sockets
-        while budget > 0, descriptors.takeDebt() {
-            budget -= 1
-            if relays.closeSpares() { continue }
-            guard let work = self.idlest() else { return descriptors.leaveDebt() }
-            run(work, &core)
-        }
-        if descriptors.isInDebt { shared.commands[core.index].append(.giveBack) }
-    }
-
-    private mutating func idlest() -> ShardWork? {
-        let flow = stack.idlestFlow()
-        if let relay = relays.idlest(), relay.usedAt < flow?.usedAt ?? .max { return .endRelay(relay.slot) }
-        return flow.map { .endFlow($0) }
-    }
-
-    // MARK: The end
-
-    /// Takes the watches of relays off, which hold back what peers are to see.
-    mutating func cancelRelays(_ core: inout ShardCore) { relays.cancelAll(&core) }
-    /// Cancels the operations on published ports; returns how many there were.
-    mutating func cancelListeners(_ core: inout ShardCore) -> Int { ports.cancelAll(&core) }
-
-    /// Closes everything: host sockets with RST, as the guest that is gone would have it.
-    mutating func closeDescriptors(_ core: inout ShardCore) {
-        tcp.closeDescriptors()
-        udp.closeDescriptors()
-        ping.closeDescriptors()
-        ports.closeDescriptors()
-        relays.closeDescriptors(&core)
-        neighbors.closeDescriptors()
-        names.closeDescriptors()
-        link.closeDescriptors()
     }
 }

@@ -3,18 +3,22 @@ internal import RingwayRing
 internal import RingwayStorage
 internal import RingwayWire
 
-/// What one shard posts to another: always the sole ownership of something.
+/// What is posted to a guest on a shard, or to the shard: always the sole ownership of something.
 struct ShardMessage: BitwiseCopyable, Sendable {
     enum Kind: UInt8, BitwiseCopyable {
         /// A frame whose flow belongs to the receiver, parsed.
         case frame
-        /// A chain of leases that come home.
+        /// A frame of a neighbour for the guest.
+        case neighborFrame
+        /// A chain of leases that come home to the shard.
         case leases
         /// A client of a published port whose connection belongs to the receiver.
         case accepted
     }
 
     let kind: Kind
+    /// The guest that it is for.
+    private(set) var place = GuestPlace.none
     /// Of a frame, or the first of a chain.
     private(set) var lease = Lease.none
     /// Of a frame, in bytes.
@@ -28,15 +32,24 @@ struct ShardMessage: BitwiseCopyable, Sendable {
         lease = chain
     }
 
-    init(frame: Lease, length: Int, _ summary: FrameSummary) {
+    init(frame: Lease, length: Int, _ summary: FrameSummary, to place: GuestPlace) {
         kind = .frame
+        self.place = place
         lease = frame
         self.length = UInt32(length)
         self.summary = summary
     }
 
-    init(accepted client: PortClient) {
+    init(neighborFrame frame: Lease, length: Int, to place: GuestPlace) {
+        kind = .neighborFrame
+        self.place = place
+        lease = frame
+        self.length = UInt32(length)
+    }
+
+    init(accepted client: PortClient, to place: GuestPlace) {
         kind = .accepted
+        self.place = place
         self.client = client
     }
 }

@@ -9,7 +9,8 @@ internal import Synchronization
 /// A shard's memory on its way to the shard's thread.
 final class ShardThread {
     private let shard: UnsafeMutablePointer<Shard>
-    private let pool: UnsafeMutablePointer<BufferPool>
+    private let index: Int
+    private let set: ShardSet
     private let gate: Gate
 
     /// Holds threads back until all of them are there.
@@ -17,50 +18,31 @@ final class ShardThread {
         let isOpen = Mutex(false)
     }
 
-    private init(
-        _ index: Int, _ queue: Int32, _ shared: EngineShared, _ framing: Link.Framing, _ space: BufferSpace,
-        _ counters: Counters, _ gate: Gate
-    ) throws(RingError) {
+    private init(_ index: Int, _ set: ShardSet, _ gate: Gate) throws(RingError) {
         self.gate = gate
-        (pool, shard) = try RingError.orMemory { () throws(MemoryFailure) in
-            var blocks = MemoryBlocks()
-            let pool = try blocks.apart(1, of: BufferPool.self)
-            let shard = try blocks.apart(1, of: Shard.self)
-            pool.initialize(to: try BufferPool(space: space, shard: index))
-            blocks.keep()
-            return (pool, shard)
-        }
+        self.index = index
+        self.set = set
+        shard = try RingError.orMemory { () throws(MemoryFailure) in try .allocateApart(capacity: 1) }
         do throws(RingError) {
-            shard.initialize(
-                to: try Shard(
-                    index: index, shared: shared, queue: queue, framing: framing, pool: pool, counters: counters))
+            shard.initialize(to: try Shard(index: index, set: set))
         } catch {
             shard.deallocate()
-            deallocatePool()
             throw error
         }
     }
 
-    /// Starts a thread for the shard of each queue: all of them, or none when one of them cannot be had.
-    static func startAll(
-        _ queues: [Int32], shared: EngineShared, framing: Link.Framing, space: BufferSpace, counters: [Counters]
-    ) throws(RingError) -> [pthread_t] {
+    /// Starts a thread for each shard of a set: all of them, or none when one of them cannot be had.
+    static func startAll(_ set: ShardSet) throws(RingError) -> [pthread_t] {
         let gate = Gate()
         var waiting: [ShardThread] = []
         var running: [pthread_t] = []
         var failure: RingError?
         gate.isOpen.withLock { isOpen in
             do throws(RingError) {
-                for (index, queue) in queues.enumerated() {
-                    waiting.append(
-                        try ShardThread(index, queue, shared, framing, space, counters[index], gate))
-                }
+                for index in 0..<set.shards { waiting.append(try ShardThread(index, set, gate)) }
                 while let next = waiting.first {
                     running.append(try start(next))
                     waiting.removeFirst()
-                }
-                guard shared.configuration.hasMemoryLeft() else {
-                    throw RingError(operation: "too little memory is left", errno: ENOMEM)
                 }
             } catch {
                 failure = error
@@ -104,15 +86,12 @@ final class ShardThread {
         pthread_sigmask(SIG_BLOCK, &set, nil)
     }
 
-    /// Gives the memory back. The ring goes with the shard; only then may the buffers it knew go.
+    /// Gives the memory back. The ring goes with the shard; only then may the memory of guests go that it knew.
     private func dismantle() {
+        let wreck = shard.pointee.takeWreck()
         shard.deinitialize(count: 1)
         shard.deallocate()
-        deallocatePool()
-    }
-
-    private func deallocatePool() {
-        pool.deinitialize(count: 1)
-        pool.deallocate()
+        set.closeCalls(of: index)
+        for remains in wreck { remains.letGo() }
     }
 }

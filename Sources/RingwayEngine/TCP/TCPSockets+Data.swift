@@ -45,7 +45,7 @@ extension TCPSockets {
     private mutating func sendSlices(
         _ socket: UnsafeMutablePointer<StreamSocket>, _ first: Lease, _ tag: OperationTag, _ core: inout ShardCore
     ) -> Bool {
-        guard let place = core.messages.insert(SendMessage()), let message = core.messages.pointer(to: place) else {
+        guard let place = core.insertMessage(), let message = core.messages.pointer(to: place) else {
             return false
         }
         var lease = first

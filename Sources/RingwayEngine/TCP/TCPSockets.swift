@@ -265,7 +265,31 @@ struct TCPSockets: ~Copyable {
         sockets.remove(slot: sockets.slot(of: socket))
     }
 
-    /// Closes everything, at the end of the shard: peers see RST.
+    /// Closes so many sockets, from a place in the table on, at the end of the guest; true when it has come to the end.
+    mutating func close(_ count: Int, from cursor: inout UInt32, _ core: inout ShardCore) -> Bool {
+        let end = min(sockets.highWater, cursor + UInt32(count))
+        while cursor < end {
+            if let socket = sockets.pointer(inSlot: cursor), !socket.pointee.isClosing {
+                close(socket, reset: true, &core)
+            }
+            cursor += 1
+        }
+        return cursor == sockets.highWater
+    }
+
+    /// Takes sockets out of the queues that are to be closed, at the end of the guest.
+    mutating func closeWaiting(_ core: inout ShardCore) {
+        while let slot = starved.popFirst() { endWait(.buffer, slot, &core) }
+        while let slot = deferred.popFirst() { endWait(.retry, slot, &core) }
+    }
+
+    private mutating func endWait(_ reason: StreamSocket.Pending, _ slot: UInt32, _ core: inout ShardCore) {
+        guard let socket = sockets.pointer(inSlot: slot) else { return }
+        socket.pointee.pending.remove(reason)
+        if socket.pointee.isClosing { closeWhenIdle(socket, &core) }
+    }
+
+    /// Closes everything at once, where the ring has failed: peers see RST, as the guest that is gone would have it.
     mutating func closeDescriptors() {
         for slot in 0..<sockets.highWater {
             guard let socket = sockets.pointer(inSlot: slot) else { continue }

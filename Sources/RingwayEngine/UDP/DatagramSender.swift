@@ -41,7 +41,7 @@ struct DatagramSender {
         _ core: inout ShardCore
     ) {
         if canSegment, joins(datagram, &core) { return }
-        guard let place = core.messages.insert(SendMessage()), let message = core.messages.pointer(to: place) else {
+        guard let place = core.insertMessage(), let message = core.messages.pointer(to: place) else {
             counters.add(.udpSendFailed)
             return core.release(datagram.lease)
         }
@@ -112,7 +112,7 @@ struct DatagramSender {
             single.segmentSize = 0
             single.append(base + position, length, lease)
             position += length
-            guard let place = core.messages.insert(single), let message = core.messages.pointer(to: place) else {
+            guard let place = core.insertMessage(single), let message = core.messages.pointer(to: place) else {
                 counters.add(.udpSendFailed)
                 continue
             }

@@ -182,7 +182,10 @@ struct UDPSockets: ~Copyable {
         let lease = core.takeBuffer(completion)
         guard let socket = self.socket(mapping) else { return core.releaseAny(lease) }
         if completion.result >= 0, !lease.isNone {
-            if let datagram = ReceivedDatagram.read(lease, bytes: Int(completion.result), &core) {
+            if core.isBeyondShare {
+                core.countStarvedReceive()
+                core.release(lease)
+            } else if let datagram = ReceivedDatagram.read(lease, bytes: Int(completion.result), &core) {
                 gather(datagram, lease, for: mapping, &core, &stack)
             } else {
                 core.release(lease)
@@ -203,7 +206,12 @@ struct UDPSockets: ~Copyable {
         }
     }
 
-    /// Re-arms receives that had found no buffer.
+    /// Whether receives wait for buffers.
+    var waitsForBuffers: Bool {
+        mutating get { hasStarved }
+    }
+
+    /// Arms again, when buffers have come back, the receives that had found none.
     mutating func retryStarved(_ core: inout ShardCore) {
         guard hasStarved, core.receiveBuffers.available > 0 else { return }
         hasStarved = false
@@ -245,7 +253,27 @@ struct UDPSockets: ~Copyable {
             segmentSize: train.segmentSize, marks: train.marks)
     }
 
-    /// Closes everything, at the end of the shard.
+    // MARK: The end
+
+    /// Gives back what was gathered.
+    mutating func discardGathered(_ core: inout ShardCore) {
+        guard !gathered.isEmpty else { return }
+        core.release(gathered.lease)
+        gathered = GatheredTrain()
+    }
+
+    /// Closes the sockets of so many mappings, from a place in the table on; true when it has come to the end.
+    mutating func close(_ count: Int, from cursor: inout UInt32, _ core: inout ShardCore) -> Bool {
+        discardGathered(&core)
+        let end = UInt32(min(sockets.capacity, Int(cursor) + count))
+        while cursor < end {
+            if let socket = sockets.pointer(cursor) { close(socket.pointee.flow, &core) }
+            cursor += 1
+        }
+        return Int(cursor) == sockets.capacity
+    }
+
+    /// Closes everything at once, where the ring has failed.
     mutating func closeDescriptors() {
         for slot in 0..<UInt32(sockets.capacity) {
             guard let socket = sockets.pointer(slot) else { continue }

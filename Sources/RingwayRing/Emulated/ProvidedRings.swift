@@ -16,7 +16,8 @@ struct ProvidedRings: ~Copyable {
         var head: UInt16 = 0
     }
 
-    private static var capacity: Int { 64 }
+    /// Numbers that rings may have.
+    private static var capacity: Int { 4_096 }
     /// Where in a ring the owner's count lies (struct io_uring_buf_ring).
     private static var tailOffset: Int { 14 }
 
@@ -35,6 +36,11 @@ struct ProvidedRings: ~Copyable {
         guard rings[Int(group)].memory == nil else { return -EEXIST }
         rings[Int(group)] = Ring(memory: memory, mask: UInt16(entries - 1))
         return 0
+    }
+
+    mutating func unregister(group: UInt16) {
+        guard group < Self.capacity else { return }
+        rings[Int(group)] = Ring()
     }
 
     /// The buffer that is next; `nil` when the ring is empty, or there is none.

@@ -44,8 +44,8 @@ struct OperationList: BitwiseCopyable {
 /// Memory is reserved for as many as there may ever be, and used as far as there have been: pages that nothing was written
 /// to cost nothing. An operation stays where it is until it is removed.
 struct WaitingOperations: ~Copyable {
-    /// The most operations that may wait: with the most flows that a guest may have, several for each.
-    static var capacity: UInt32 { 1 << 19 }
+    /// The most operations that may wait: several for each descriptor that the process may have.
+    static var capacity: UInt32 { 1 << 21 }
     private static var bucketBits: UInt64 { 15 }
 
     private let operations: UnsafeMutablePointer<WaitingOperation>

@@ -38,10 +38,33 @@ struct TCP: ~Copyable {
         halfOpen = HalfOpenConnections(
             of: connections,
             limit: max(16, (limits.halfOpenConnects + configuration.shards - 1) / configuration.shards))
-        reservation = WindowReservation(limit: limits.smallBuffers * BufferSpace.smallSize / 2)
+        reservation = WindowReservation(limit: Self.reservable(limits))
         sequenceSalt = configuration.secret ^ 0x5851_F42D_4C95_7F2D
         resetBucket = TokenBucket(capacity: 1_000, perSecond: 10_000, now: now)
         self.connections = connections
+    }
+
+    // MARK: Sharing a pool, and leaving it
+
+    private static func reservable(_ limits: Limits) -> Int { limits.smallBuffers * BufferSpace.smallSize / 2 }
+
+    /// So many guests share the shard's pool.
+    mutating func setShare(of guests: Int, _ limits: Limits) {
+        reservation.limit = Self.reservable(limits) / max(1, guests)
+    }
+
+    /// Forgets connections, as many as `count`, and gives back what they hold; their sockets are the owner's to close.
+    /// False when there is none left.
+    mutating func forget(_ count: Int, from cursor: inout UInt32, _ core: inout StackCore) -> Bool {
+        let end = min(connections.highWater, cursor &+ UInt32(count))
+        while cursor < end {
+            if let flow = connections.pointer(inSlot: cursor) {
+                flow.pointee.marks.remove(.socket)
+                removeConnection(flow, &core)
+            }
+            cursor &+= 1
+        }
+        return cursor < connections.highWater
     }
 
     // MARK: The end of a turn

@@ -71,20 +71,15 @@ struct SwitchPortTests {
     @Test func `knows neighbours until they are removed, and no more than its bound`() throws {
         var port = try Self.makePort()
         defer { port.deallocate() }
-        let inboxes = (0..<3).map { _ in open("/dev/null", O_RDONLY | O_CLOEXEC) }
-        #expect(port.addNeighbor(MACAddress(rawValue: 10), inbox: inboxes[0]) == true)
-        #expect(port.addNeighbor(MACAddress(rawValue: 11), inbox: inboxes[1]) == true)
-        #expect(port.addNeighbor(MACAddress(rawValue: 12), inbox: inboxes[2]) == false)
-        close(inboxes[2])
-        #expect(port.inbox(of: MACAddress(rawValue: 10)) == inboxes[0])
-        // It is still open: the ring that may refer to it must be notified before that.
-        #expect(port.removeNeighbor(MACAddress(rawValue: 10)) == inboxes[0])
-        #expect(fcntl(inboxes[0], F_GETFD) >= 0)
-        close(inboxes[0])
-        #expect(port.removeNeighbor(MACAddress(rawValue: 10)) == -1)
-        #expect(port.inbox(of: MACAddress(rawValue: 10)) == -1)
-        #expect(port.inbox(of: MACAddress(rawValue: 11)) == inboxes[1])
-        port.closeDescriptors()
-        #expect(port.neighborCount == 0)
+        let places = (1...3).map { GuestPlace(shard: 0, slot: $0, generation: 0) }
+        #expect(port.addNeighbor(MACAddress(rawValue: 10), at: places[0]) == true)
+        #expect(port.addNeighbor(MACAddress(rawValue: 11), at: places[1]) == true)
+        #expect(port.addNeighbor(MACAddress(rawValue: 12), at: places[2]) == false)
+        #expect(port.place(of: MACAddress(rawValue: 10)) == places[0])
+        port.removeNeighbor(MACAddress(rawValue: 10))
+        port.removeNeighbor(MACAddress(rawValue: 10))
+        #expect(port.place(of: MACAddress(rawValue: 10)) == GuestPlace.none)
+        #expect(port.place(of: MACAddress(rawValue: 11)) == places[1])
+        #expect(port.neighborCount == 1)
     }
 }

@@ -1,10 +1,11 @@
-/// The bytes reserved by all receive windows of a shard. A window grows only if the pool has room for it, and never
-/// shrinks (RFC 9293 §3.8.6.2.1): advertised bytes, and received bytes that the host has not accepted, stay reserved.
+/// The bytes that all advertised receive windows of a guest on a shard promise to take. A window grows only while the pool can keep
+/// the promise, and is never taken back (RFC 9293 §3.8.6.2.1): what the guest may send, and what it has sent and the host
+/// has not taken, stays reserved.
 struct WindowReservation {
     private(set) var reserved = 0
-    /// The bound of the reservation. Unsent payload always fits into small buffers alone, half of which are left for
-    /// data from the host.
-    let limit: Int
+    /// What may be reserved: a guest's share of half of the small buffers. Unsent payload can always be kept in those alone;
+    /// the other half is for what comes from the host. What is reserved beyond a limit that has shrunk stays so.
+    var limit: Int
 
     @inline(__always) mutating func reserve(_ bytes: Int) { reserved &+= bytes }
 
