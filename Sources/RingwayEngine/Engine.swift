@@ -1,5 +1,6 @@
 internal import Glibc
 public import RingwayCapture
+internal import RingwayLinks
 public import RingwayModel
 internal import RingwayReactor
 public import RingwayRing

@@ -179,7 +179,7 @@ extension VirtualNetwork {
     }
 
     /// The process's shards, which the network has from its first guest until it ends.
-    private func shards(_ features: KernelFeatures, _ memory: MemoryReserve) throws(Failure) -> ShardSet {
+    private func shards(_ features: RingwayRing.KernelFeatures, _ memory: MemoryReserve) throws(Failure) -> ShardSet {
         if let shards = state.withLock({ $0.shards }) {
             guard memory.admits() else { throw Self.memoryFailure }
             return shards

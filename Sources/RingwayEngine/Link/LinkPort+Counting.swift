@@ -2,6 +2,7 @@ internal import CRingway
 internal import RingwayCapture
 internal import RingwayLinks
 internal import RingwayStorage
+internal import RingwayWire
 
 /// Counting and capturing, and how the link's other end keeps up.
 extension LinkPort {

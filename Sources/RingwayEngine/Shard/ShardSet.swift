@@ -1,7 +1,7 @@
 internal import Glibc
 internal import RingwayReactor
 public import RingwayRing
-public import RingwayStack
+public import RingwayModel
 internal import RingwayStorage
 internal import Synchronization
 
