@@ -63,7 +63,7 @@ extension EndToEnd {
                 try FileManager.default.removeItem(atPath: "\(seen)/filler")
                 try waitUntil("frames are written again") {
                     try download(1)
-                    return guest.bridge.errors.contains("goes on; ")
+                    return guest.bridge.errors.contains("continues; ")
                 }
                 try download(77)
                 let status = try guest.end().status

@@ -81,7 +81,7 @@ extension EndToEnd {
                 try machine.kill()
                 try service.waitForLine("is gone")
                 let liar = try Self.pretend(bed, Self.web, at: "open")
-                try service.waitForLine("and by no other link")
+                try service.waitForLine("may connect only by")
                 _ = try liar.waitForEnd()
                 try Self.comeAsWeb(bed)
             }
