@@ -37,7 +37,7 @@ extension Scenario {
         self.plan = plan
         var limits = Limits()
         limits.flowsPerGuest = 64
-        limits.poolOctetsPerShard = 128 << 20
+        limits.poolBytesPerShard = 128 << 20
         self.limits = limits
         secret = random.next()
         startsAt = 1_000_000_000
@@ -59,7 +59,7 @@ extension Scenario {
         var script = FlowScript(
             guest: TransportAddress(address: IPAddress(plan.firstGuestIPv4), port: 40_000), remote: server,
             hostAddress: server)
-        script.hostOctets = transfer.bytes
+        script.hostBytes = transfer.bytes
         script.guestCloses = .afterPeerEnded
         script.connectDelay = 1_000
         script.hostDelay = 1_000
