@@ -13,13 +13,15 @@ public final class Resolver: Sendable {
     /// Exists from the thread's first work to its last.
     private let service: LoopConfined<Service?>
     private let board = StatisticsBoard()
+    private let zone: CurrentZone
     private let own: OwnNetwork
 
     /// Starts the service. `resolv.conf` is read on its thread, before the first query.
     ///
     /// - Throws: if a built-in name is invalid, or the process lacks descriptors or threads.
     public init(_ configuration: Configuration) throws(ResolverFailure) {
-        let zone = try BuiltinZone(configuration.names, own: configuration.own)
+        let zone = CurrentZone(try BuiltinZone(configuration.names, own: configuration.own))
+        self.zone = zone
         own = configuration.own
         do throws(SystemError) {
             thread = try LoopThread("ringway-names")
@@ -71,8 +73,7 @@ public final class Resolver: Sendable {
     ///
     /// - Throws: if one of them is invalid; nothing is changed then.
     public func setNames(_ names: [BuiltinName]) throws(ResolverFailure) {
-        let zone = try BuiltinZone(names, own: own)
-        thread.post { [service] _ in service.value?.setZone(zone) }
+        zone.value = try BuiltinZone(names, own: own)
     }
 
     /// The counters now.

@@ -74,7 +74,10 @@ public struct Stack: ~Copyable {
     public var nextDeadline: UInt64? { mutating get { core.timers.nextDeadline } }
 
     /// Runs one expired timer; false if there is none. Drain the effects after each call.
-    public mutating func runTimers() -> Bool {
+    public mutating func runTimers() -> Bool { core.timers.isQuiet(now: core.now) ? false : runTimer() }
+
+    @inline(never)
+    private mutating func runTimer() -> Bool {
         guard let owner = core.timers.popExpired(now: core.now) else { return false }
         switch owner {
         case .connection(let slot): tcp.runTimer(slot: slot, &core)
@@ -102,11 +105,15 @@ public struct Stack: ~Copyable {
     /// Processes a frame that was parsed without error and starts at the buffer's first byte. Takes the lease.
     public mutating func receiveFrame(_ summary: FrameSummary, _ lease: Lease, length: Int) {
         let frame = UnsafeRawPointer(core.space.address(of: lease)) + VirtioNetHeader.length
-        if summary.kind == .tcp {
-            guard core.accepts(summary) else { return core.release(lease) }
-            return tcp.receive(summary, lease, frame, &core)
-        }
-        let bytes = UnsafeRawBufferPointer(start: frame, count: length - VirtioNetHeader.length)
+        let bytes = UnsafeRawBufferPointer(start: frame, count: length &- VirtioNetHeader.length)
+        guard summary.kind == .tcp else { return receiveOther(summary, lease, bytes) }
+        guard core.accepts(summary) else { return core.release(lease) }
+        tcp.receive(summary, lease, frame, &core)
+    }
+
+    /// A frame of another protocol than TCP. Takes the lease.
+    @inline(never)
+    private mutating func receiveOther(_ summary: FrameSummary, _ lease: Lease, _ bytes: UnsafeRawBufferPointer) {
         switch summary.kind {
         case .udp where summary.destinationPort != Services.dhcpServerPort || summary.isIPv6:
             guard core.accepts(summary) else { return core.release(lease) }
@@ -383,19 +390,4 @@ public struct Stack: ~Copyable {
         cursor.list(.mappings, upTo: udp.slotLimit, to: &writer) { udp.record(inSlot: $0, now: now) }
         cursor.list(.pings, upTo: ping.slotLimit, to: &writer) { ping.record(inSlot: $0, now: now) }
     }
-
-    /// Bytes reserved for advertised receive windows, and for received data that the host has not accepted yet.
-    public var reservedBytes: Int { tcp.reservedBytes }
-    /// TCP connections in any state.
-    public var connectionCount: Int { tcp.count }
-    /// Connections in the three-way handshake.
-    public var halfOpenCount: Int { tcp.halfOpenCount }
-    /// Keys in the flow table: TCP connections, UDP mappings and pings together.
-    public var flowCount: Int { core.table.count }
-    /// Timers set, those of the services included.
-    public var scheduledTimerCount: Int { core.timers.count }
-    /// The state of a connection, or `nil` if the handle is stale.
-    public func connectionState(_ handle: Handle) -> TCPState? { tcp.state(of: handle) }
-    /// Every connection's tuple and state, for test reports.
-    public var connectionSummaries: [String] { tcp.summaries }
 }

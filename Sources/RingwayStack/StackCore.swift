@@ -74,6 +74,7 @@ struct StackCore: ~Copyable {
     mutating func release(_ lease: Lease) { pool.pointee.release(lease) }
 
     /// A buffer for a frame of the stack's own, or `none`, which is counted.
+    @inline(__always)
     mutating func leaseForFrame(bytes: Int) -> Lease {
         let lease = pool.pointee.lease(fitting: bytes)
         if lease.isNone { counters.add(.droppedNoBuffer) }

@@ -199,8 +199,7 @@ public struct BufferPool: ~Copyable {
         guard let slot = taken else { return .none }
         let lease = Lease(shard: shard, kind: kind, slot: slot)
         let state = space.state(of: lease)
-        state.initialize(to: LeaseState())
-        state.pointee.holds = 1
+        state.pointee.begin()
         state.pointee.owner = owner
         charges[Int(owner) &+ (kind == .small ? owners : 0)] &+= 1
         return lease

@@ -62,9 +62,9 @@ struct StreamSocket: BitwiseCopyable {
     var message: UInt32 = .max
     /// The limit of the receive in flight, bytes.
     var receiveLimit: UInt32 = 0
-    /// The links of the two queues.
-    var nextStarved: UInt32 = .max
-    var nextDeferred: UInt32 = .max
+    /// The places in the two queues.
+    var starvedLinks = SlotLinks()
+    var deferredLinks = SlotLinks()
 
     /// - Parameter state: `open` for a connected socket.
     init(descriptor: Int32, flow: Handle, state: State = .open) {

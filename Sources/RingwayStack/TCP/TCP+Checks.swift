@@ -4,6 +4,7 @@ internal import RingwayWire
 /// Segments that are answered but not accepted: outside the window, too old, or unexpected (RFC 9293 §3.10.7.4, RFC
 /// 5961, RFC 7323 §5).
 extension TCP {
+    @inline(never)
     mutating func answerUnacceptable(_ flow: TCPFlow, _ header: TCPHeader, _ core: inout StackCore) {
         if header.flags.contains(.rst) { return }
         if flow.pointee.state == .synReceived && header.flags.contains(.syn)
@@ -63,6 +64,7 @@ extension TCP {
     }
 
     /// RFC 5961 §3.2: only the exact next sequence number resets; any other inside the window gets a challenge ACK.
+    @inline(never)
     mutating func receiveReset(_ flow: TCPFlow, _ sequence: SequenceNumber, _ core: inout StackCore) {
         guard sequence == flow.pointee.receive.nxt else { return challenge(flow, &core) }
         if flow.pointee.state == .timeWait || flow.pointee.state == .draining {
@@ -75,12 +77,14 @@ extension TCP {
     }
 
     /// RFC 5961 §7.
+    @inline(never)
     mutating func challenge(_ flow: TCPFlow, _ core: inout StackCore) {
         guard mayChallenge(flow, &core) else { return }
         sendBare(flow, sequence: flow.pointee.send.nxt, flags: .ack, &core)
     }
 
     /// Whether the connection may send one more unrequested reply now; if so, it is counted.
+    @inline(never)
     mutating func mayChallenge(_ flow: TCPFlow, _ core: inout StackCore) -> Bool {
         guard flow.pointee.deadlines.takeChallenge(now: core.now) else { return false }
         core.counters.add(.tcpChallengeAcknowledgements)

@@ -107,7 +107,8 @@ extension TCP {
     }
 
     /// The far end is alive: acknowledges what waited for a sign of it.
-    mutating func peerResponded(_ flow: TCPFlow) {
+    @inline(never)
+    mutating func hearPeer(_ flow: TCPFlow) {
         guard !flow.pointee.marks.isDisjoint(with: .awaitsPeer) else { return }
         flow.pointee.marks.subtract(.awaitsPeer)
         oweAcknowledgement(flow)

@@ -23,6 +23,7 @@ extension TCP {
     /// The last `optionLength` bytes are left for other options.
     ///
     /// - Returns: bytes written before `payload`.
+    @inline(__always)
     private mutating func writeHeaders(
         before payload: UnsafeMutableRawPointer, _ flow: TCPFlow, _ header: SegmentHeader, payloadLength: Int,
         optionLength: Int = 0, _ core: inout StackCore
@@ -124,9 +125,13 @@ extension TCP {
     /// Sends a pure acknowledgement, with SACK blocks while data is missing.
     mutating func sendAcknowledgement(_ flow: TCPFlow, _ core: inout StackCore) {
         if flow.pointee.receive.outOfOrder.isEmpty || !flow.pointee.marks.contains(.sack) {
-            sendBare(flow, sequence: flow.pointee.send.nxt, flags: .ack, &core)
-            return
+            return sendBare(flow, sequence: flow.pointee.send.nxt, flags: .ack, &core)
         }
+        sendBlocks(flow, &core)
+    }
+
+    @inline(never)
+    private mutating func sendBlocks(_ flow: TCPFlow, _ core: inout StackCore) {
         let blocks = flow.pointee.receive.outOfOrder.blocks(in: core.space)
         let count = blocks.count
         sendBare(flow, sequence: flow.pointee.send.nxt, flags: .ack, &core, optionLength: 4 + 8 * count) { target in
@@ -147,6 +152,7 @@ extension TCP {
     }
 
     /// Sends RST in reply to a segment that belongs to no connection (RFC 9293 §3.10.7.1).
+    @inline(never)
     mutating func refuseSegment(_ summary: FrameSummary, _ header: TCPHeader, _ core: inout StackCore) {
         if header.flags.contains(.rst) { return }
         // A segment to a multicast address gets no reply, whose source would be that address (RFC 1122 §4.2.3.10).

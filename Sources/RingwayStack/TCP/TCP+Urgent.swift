@@ -35,6 +35,7 @@ extension TCP {
     }
 
     /// Sets URG in a frame of one byte, whose headers have just been written before `payload`.
+    @inline(never)
     mutating func markUrgent(_ payload: UnsafeMutableRawPointer, optionLength: Int, _ core: inout StackCore) {
         let tcp = payload - 20 - optionLength
         let flags = tcp.load(fromByteOffset: 13, as: UInt8.self) | TCPFlags.urg.rawValue

@@ -75,6 +75,7 @@ struct TCP: ~Copyable {
     /// Sends the acknowledgements due after this turn's frames, one per connection; false if none is left. Drain the
     /// effects after each call: there may be more connections than places for effects. An acknowledgement without a
     /// buffer stays due until the next turn, because buffers are only released in turns.
+    @inline(__always)
     mutating func finishTurn(_ core: inout StackCore) -> Bool {
         var left = Self.finishedAtOnce
         while dirtyHead != SlotList.none {

@@ -7,7 +7,10 @@ public struct IPv6ExtensionHeaders: Equatable, Sendable, BitwiseCopyable {
     /// The fields of a fragment header.
     @frozen
     public struct Fragment: Equatable, Sendable, BitwiseCopyable {
-        /// The offset in the fragmentable part, bytes.
+        /// Bytes of a fragment header.
+        @inlinable public static var headerLength: Int { 8 }
+
+        /// Bytes into the fragmentable part.
         public var offset: Int
         /// This is not the last fragment.
         public var more: Bool

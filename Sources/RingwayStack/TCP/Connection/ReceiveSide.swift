@@ -207,6 +207,7 @@ struct ReceiveSide: BitwiseCopyable {
 
     /// Copies payload into small buffers, first into free space of the queue's last one. False, without effect, if
     /// there are not enough buffers.
+    @inline(never)
     private mutating func appendCopy(
         of lease: Lease, _ pool: UnsafeMutablePointer<BufferPool>, _ space: BufferSpace
     ) -> Bool {
