@@ -108,7 +108,7 @@ extension TCP {
 
     /// The far end is alive: acknowledges what waited for a sign of it.
     @inline(never)
-    mutating func hearPeer(_ flow: TCPFlow) {
+    mutating func peerResponded(_ flow: TCPFlow) {
         guard !flow.pointee.marks.isDisjoint(with: .awaitsPeer) else { return }
         flow.pointee.marks.subtract(.awaitsPeer)
         oweAcknowledgement(flow)
