@@ -88,6 +88,10 @@ public struct LeaseRing: ~Copyable {
     /// Fills the ring up to the given number of buffers, at most the capacity.
     @discardableResult
     public mutating func fill(upTo count: Int, from pool: UnsafeMutablePointer<BufferPool>) -> Bool {
+        // A buffer that waits for data is charged to no owner; the one that takes it is.
+        let owner = pool.pointee.owner
+        pool.pointee.owner = 0
+        defer { pool.pointee.owner = owner }
         while ring.available < count, freeCount > 0, pool.pointee.largeAvailable > reserve {
             let lease = pool.pointee.lease(.large)
             guard !lease.isNone else { break }

@@ -194,6 +194,7 @@ struct LinkPort: ~Copyable {
     private mutating func read(_ completion: Completion, _ core: inout ShardCore) -> Frame? {
         switch queue.take(completion, core.pool) {
         case .frame(let lease, let length):
+            core.pool.pointee.charge(lease)
             if queue.isIdle { refill(&core) }
             return Frame(lease: lease, length: length)
         case .starved: counters.add(.linkReadsStarved)

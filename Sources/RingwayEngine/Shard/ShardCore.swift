@@ -31,6 +31,7 @@ struct ShardCore: ~Copyable {
     /// Frames that a link may bring in a turn while others have a part in it: how long these wait for it.
     private static var sharedLinkBuffers: ClosedRange<Int> { 8...16 }
     private static var turnFrames: Int { 64 }
+    private static var leastLinkBuffers: Int { 4 }
     /// Large buffers that host sockets leave for frames from the guest, so that acknowledgements always get in.
     static var linkReserve: Int { 24 }
     /// The number of the buffer ring of all host sockets. That of a guest's link is the guest's slot, from one on.
@@ -176,8 +177,10 @@ struct ShardCore: ~Copyable {
     /// So many guests have a part in the turn: while there are several, none brings so many frames that others wait long.
     mutating func setActiveGuests(_ count: Int) {
         let shared = Self.sharedLinkBuffers
-        linkBuffers =
+        let wanted =
             count < 2 ? Self.ringBuffers : max(shared.lowerBound, min(shared.upperBound, Self.turnFrames / count))
+        // Links that are idle have a quarter of the pool at the most, however many there are.
+        linkBuffers = min(wanted, max(Self.leastLinkBuffers, space.largeCount / 4 / max(1, guests)))
     }
 
     /// Whether the guest has its share of buffers while they run short, and is to take no more.
