@@ -134,6 +134,8 @@ public final class VirtualNetwork: Sendable {
 
     /// Held while guests come and go and ports are published, which may take its time; nothing else is done under it.
     let changes = Mutex(())
+    /// Held while the name service is told of names, lest an older list replace a newer one. Within `changes`.
+    private let naming = Mutex(())
     let state: Mutex<State>
     let subscribers = Mutex(SubscriberList())
     let loop: ControlLoop
@@ -246,22 +248,27 @@ public final class VirtualNetwork: Sendable {
         }
     }
 
-    /// Tells the name service which names there are.
+    /// Tells the name service which names there are, by which it answers when this returns.
     func renewNames() {
-        let names = state.withLock { Self.names(plan, $0.registry, $0.names) }
-        // Each of them was looked at when it was taken up.
-        try? resolver.setNames(names)
+        naming.withLock { _ in
+            let names = state.withLock { Self.names(plan, $0.registry, $0.names) }
+            // Each of them was looked at when it was taken up.
+            try? resolver.setNames(names)
+        }
     }
 
-    /// Replaces the names of the configuration, those of guests and the gateway aside.
+    /// Replaces the names of the configuration, those of guests and the gateway aside. The name service answers by them
+    /// when this returns.
     public func setNames(_ names: [NetworkName]) throws(Failure) {
-        let registry = state.withLock { $0.registry }
-        do throws(ResolverFailure) {
-            try resolver.setNames(Self.names(plan, registry, names))
-        } catch {
-            throw Failure("\(error)")
+        try naming.withLock { (_) throws(Failure) in
+            let registry = state.withLock { $0.registry }
+            do throws(ResolverFailure) {
+                try resolver.setNames(Self.names(plan, registry, names))
+            } catch {
+                throw Failure("\(error)")
+            }
+            state.withLock { $0.names = names }
         }
-        state.withLock { $0.names = names }
     }
 
     // MARK: Changes of what was configured
@@ -272,7 +279,8 @@ public final class VirtualNetwork: Sendable {
         renewNames()
     }
 
-    /// Holds flows that are opened from now on, and datagrams, to another policy; connections that exist are left alone.
+    /// Holds flows that are opened when this has returned, and datagrams, to another policy; connections that exist are
+    /// left alone.
     ///
     /// - Parameters:
     ///   - host: whether guests reach the addresses of the host at all.

@@ -141,34 +141,41 @@ public final class Engine: Sendable {
         for index in 0..<shared.network.count { send(.removeNeighbor(other.mac), to: index) }
     }
 
-    /// Milliseconds that shards may take to forget an address; a shard that has ended does not count.
-    private static var revocationTimeout: Int32 { 1_000 }
+    // MARK: Changes
+
+    /// Timeout for shards to make a change, in milliseconds; a shard that has ended does not count.
+    private static var changeTimeout: Int32 { 1_000 }
+
+    /// Has every shard carry out commands, and returns when they have. A shard may read what the guest has sent before
+    /// what the control plane asks: a caller that goes on at once would see frames treated as before the change.
+    private func change(_ commands: ShardCommand...) { change(commands) }
+
+    private func change(_ commands: [ShardCommand]) {
+        guard !commands.isEmpty else { return }
+        let reply = ShardReply(count: commands.count * shards)
+        for command in commands {
+            for index in 0..<shards { send(.confirmed(command, reply), to: index) }
+        }
+        reply.wait(milliseconds: Self.changeTimeout)
+    }
 
     /// Takes IPv6 addresses from the guest that are another one's: nothing is sent from them any more when it returns.
     public func revoke(_ addresses: [IPv6Address]) {
-        let reply = ShardReply(count: addresses.count * shards)
-        for address in addresses {
-            for index in 0..<shards { send(.revokeAddress(address, reply), to: index) }
-        }
-        reply.wait(milliseconds: Self.revocationTimeout)
+        change(addresses.map { .revokeAddress($0) })
     }
 
-    /// Has the guest search other domains.
+    /// Has the guest search other domains, as soon as its services come to it.
     public func setSearchDomains(_ domains: [String]) {
         // The first shard has the services.
         send(.setSearchDomains(domains), to: 0)
     }
 
-    /// Holds flows that are opened from now on to another policy.
-    public func setPolicy(_ policy: DestinationPolicy) {
-        for index in 0..<shared.network.count { send(.setPolicy(policy), to: index) }
-    }
+    /// Holds flows that are opened when this has returned to another policy.
+    public func setPolicy(_ policy: DestinationPolicy) { change(.setPolicy(policy)) }
 
-    /// Hands frames to this capture from now on; `nil` for none. Connections of published ports that are opened meanwhile
-    /// take the link, so that the capture shows them.
-    public func setCapture(_ capture: CaptureSession?) {
-        for index in 0..<shared.network.count { send(.setCapture(capture), to: index) }
-    }
+    /// Hands frames to this capture when this has returned, and to no other; `nil` for none. Connections of published
+    /// ports that are opened meanwhile take the link, so that the capture shows them.
+    public func setCapture(_ capture: CaptureSession?) { change(.setCapture(capture)) }
 
     /// Moves bytes between a plain socket and a channel to the guest's agent, which has them in records; both are
     /// non-blocking.

@@ -13,13 +13,15 @@ public final class Resolver: Sendable {
     /// There from the thread's first work to its last.
     private let service: LoopConfined<Service?>
     private let board = StatisticsBoard()
+    private let zone: CurrentZone
     private let own: OwnNetwork
 
     /// Starts the service. `resolv.conf` is read on its thread, before the first query.
     ///
     /// - Throws: when a built-in name is not a domain name, or the process lacks descriptors or threads.
     public init(_ configuration: Configuration) throws(ResolverFailure) {
-        let zone = try BuiltinZone(configuration.names, own: configuration.own)
+        let zone = CurrentZone(try BuiltinZone(configuration.names, own: configuration.own))
+        self.zone = zone
         own = configuration.own
         do throws(SystemError) {
             thread = try LoopThread("ringway-names")
@@ -67,12 +69,11 @@ public final class Resolver: Sendable {
         if !isAccepted { close(descriptor) }
     }
 
-    /// Replaces the built-in names. Queries that come from now on are answered by them.
+    /// Replaces the built-in names. A query that is sent after this has returned is answered by them.
     ///
     /// - Throws: when one of them is not a domain name; nothing has changed then.
     public func setNames(_ names: [BuiltinName]) throws(ResolverFailure) {
-        let zone = try BuiltinZone(names, own: own)
-        thread.post { [service] _ in service.value?.setZone(zone) }
+        zone.value = try BuiltinZone(names, own: own)
     }
 
     /// The counters now.

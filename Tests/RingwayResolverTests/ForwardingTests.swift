@@ -60,6 +60,22 @@ import Testing
         #expect(throws: ResolverFailure.self) { try resolver.setNames([BuiltinName(name: "not..one")]) }
     }
 
+    @Test func `Names that were set answer the next query, while another client keeps the resolver reading`() throws {
+        let resolver = try resolver([])
+        let busy = ShardSide(datagramsOf: resolver)
+        let shard = ShardSide(datagramsOf: resolver)
+        let query = MessageBuilder.query("host.ringway.internal")
+        for number in 1...200 as ClosedRange<UInt8> {
+            for _ in 0..<32 { busy.sendDatagram(query) }
+            try resolver.setNames([
+                BuiltinName(name: "host.ringway.internal", ipv4: IPv4Address(192, 168, 127, number))
+            ])
+            let answer = try #require(shard.ask(query))
+            #expect(MessageBuilder.answers(answer).map(\.data) == [[192, 168, 127, number]])
+            while busy.receiveDatagram(within: 0) != nil {}
+        }
+    }
+
     @Test func `A query is forwarded octet for octet but for its identifier, and so is its answer`() throws {
         let odd: [UInt8] = [0x81, 0x93, 7, 7]
         let server = try ScriptedNameserver { query, _ in

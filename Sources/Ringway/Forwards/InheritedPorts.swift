@@ -17,6 +17,8 @@ struct InheritedPorts {
 
     private var free: [Place: Int32] = [:]
     private(set) var descriptors: [Int32] = []
+    /// Sockets that lead nowhere, whose clients are reset.
+    private var resetting: Set<Int32> = []
 
     /// Takes a socket up, and with it its descriptor.
     mutating func add(_ descriptor: Int32) throws(VirtualNetwork.Failure) {
@@ -43,10 +45,21 @@ struct InheritedPorts {
         if let place = Self.place(of: descriptor) { free[place] = descriptor }
     }
 
+    /// A socket's clients are to be reset from now on, or not any more.
+    mutating func resetClients(of descriptor: Int32, _ resets: Bool) {
+        if resets { resetting.insert(descriptor) } else { resetting.remove(descriptor) }
+    }
+
+    /// Accepts a client that is to be reset; -1 where there is none, or a guest takes them by now.
+    func clientToReset(of descriptor: Int32) -> Int32 {
+        resetting.contains(descriptor) ? accept(descriptor, nil, nil) : -1
+    }
+
     /// Closes all of them.
     mutating func close() {
         for descriptor in descriptors { _ = Glibc.close(descriptor) }
         free = [:]
+        resetting = []
         descriptors = []
     }
 
@@ -77,11 +90,12 @@ extension VirtualNetwork {
 
     /// Has clients of a socket that leads nowhere accepted and reset.
     func resetClients(of descriptor: Int32) {
+        state.withLock { $0.inheritedPorts.resetClients(of: descriptor, true) }
         loop.post { [weak self] in
-            self?.loop.watch(descriptor) {
+            self?.loop.watch(descriptor) { [weak self] in
                 // A few at a time: the loop has other things to do.
                 for _ in 0..<64 {
-                    let client = accept(descriptor, nil, nil)
+                    let client = self?.state.withLock { $0.inheritedPorts.clientToReset(of: descriptor) } ?? -1
                     guard client >= 0 else { return }
                     var atOnce = linger(l_onoff: 1, l_linger: 0)
                     setsockopt(client, SOL_SOCKET, SO_LINGER, &atOnce, socklen_t(MemoryLayout<linger>.size))
@@ -91,8 +105,10 @@ extension VirtualNetwork {
         }
     }
 
-    /// Leaves the clients of a socket to a guest.
+    /// Leaves the clients of a socket to a guest: none is reset when this has returned, though the loop may be told of
+    /// some a last time.
     func leaveClients(of descriptor: Int32) {
+        state.withLock { $0.inheritedPorts.resetClients(of: descriptor, false) }
         loop.post { [weak self] in self?.loop.unwatch(descriptor) }
     }
 

@@ -22,13 +22,15 @@ enum ShardCommand: Sendable {
     /// The guest has another IPv4 address.
     case setGuestIPv4(IPv4Address)
     /// The guest no longer has this IPv6 address, which is another one's.
-    case revokeAddress(IPv6Address, ShardReply)
+    case revokeAddress(IPv6Address)
     /// Hold new flows to this policy.
     case setPolicy(DestinationPolicy)
     /// Hand frames to this capture from now on; `nil` for none.
     case setCapture(CaptureSession?)
     /// Write a part of the flows down.
     case list(FlowPage)
+    /// Carry out a command, and reply when it is done.
+    indirect case confirmed(ShardCommand, ShardReply)
     case stop
 
     /// Sockets that one command may bring, and that a shard takes or gives back before frames get their turn.
@@ -46,14 +48,18 @@ enum ShardCommand: Sendable {
     /// Closes what was on its way to a shard that has stopped, and replies to what waits for it. Listeners are lent.
     func abandon() {
         switch self {
-        case .unlisten(_, _, let reply), .revokeAddress(_, let reply): reply.send()
+        case .unlisten(_, _, let reply): reply.send()
+        case .confirmed(let command, let reply):
+            command.abandon()
+            reply.send()
         case .addNeighbor(_, let inbox): Endpoint.close(inbox, reset: false)
         case .join(let client, let channel, _, let descriptors):
             Endpoint.close(client, reset: true)
             Endpoint.close(channel, reset: false)
             descriptors.release(2)
         case .list(let page): page.reply.send()
-        case .listen, .removeNeighbor, .setPolicy, .setCapture, .setSearchDomains, .setGuestIPv4, .giveBack, .stop:
+        case .listen, .removeNeighbor, .revokeAddress, .setPolicy, .setCapture, .setSearchDomains, .setGuestIPv4,
+            .giveBack, .stop:
             break
         }
     }

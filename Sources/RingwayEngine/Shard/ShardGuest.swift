@@ -343,13 +343,14 @@ struct ShardGuest: ~Copyable {
         case .removeNeighbor(let mac): neighbors.removeNeighbor(mac, &core)
         case .setSearchDomains(let domains): stack.setSearchDomains(domains)
         case .setGuestIPv4(let address): setGuestIPv4(address, &core)
-        case .revokeAddress(let address, let reply):
-            neighbors.revokeAddress(address, now: core.now)
-            reply.send()
+        case .revokeAddress(let address): neighbors.revokeAddress(address, now: core.now)
         case .setPolicy(let policy): stack.policy = policy
         case .join(let client, let channel, let ends, _):
             relays.join(client: client, channel: channel, ends, &core)
         case .setCapture(let capture): link.setCapture(capture)
+        case .confirmed(let command, let reply):
+            carryOut(command, &core)
+            reply.send()
         case .list(let page): page.fill(&stack, &relays)
         case .giveBack, .stop: break
         }

@@ -22,11 +22,17 @@ final class ShardReply: Sendable {
         _ = write(bell, &one, 8)
     }
 
-    /// Whether all have replied in time. With no descriptor left there is nothing to wait by.
+    /// Whether all have replied in time.
     @discardableResult
     func wait(milliseconds: Int32) -> Bool {
-        guard bell >= 0 else { return missing.load(ordering: .acquiring) <= 0 }
+        guard bell >= 0 else { return look(milliseconds: milliseconds) }
         var entry = pollfd(fd: bell, events: Int16(POLLIN), revents: 0)
         return poll(&entry, 1, milliseconds) == 1
+    }
+
+    /// The same with no descriptor left to wait by: looks every millisecond.
+    private func look(milliseconds: Int32) -> Bool {
+        for _ in 0..<milliseconds where missing.load(ordering: .acquiring) > 0 { _ = poll(nil, 0, 1) }
+        return missing.load(ordering: .acquiring) <= 0
     }
 }

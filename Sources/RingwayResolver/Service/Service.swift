@@ -20,7 +20,7 @@ final class Service {
     var suspects = Suspects()
 
     private let board: StatisticsBoard
-    private var zone: BuiltinZone
+    private let zone: CurrentZone
     private let serversFollowed: (@Sendable ([Nameserver]) -> Void)?
     private let searchFollowed: (@Sendable ([String]) -> Void)?
     private var search: [String]?
@@ -36,7 +36,7 @@ final class Service {
     private var rotation = 0
 
     init(
-        on loop: EventLoop, _ configuration: Resolver.Configuration, zone: BuiltinZone, board: StatisticsBoard
+        on loop: EventLoop, _ configuration: Resolver.Configuration, zone: CurrentZone, board: StatisticsBoard
     ) {
         self.loop = loop
         self.board = board
@@ -83,7 +83,7 @@ final class Service {
             count(\.droppedMalformed)
             return false
         }
-        if let answer = zone.answer(to: query, hasIPv6: client.hasIPv6(tag)) {
+        if let answer = zone.value.answer(to: query, hasIPv6: client.hasIPv6(tag)) {
             count(\.builtin)
             if MessageHeader(answer)?.flags.responseCode == .nameError { count(\.nonexistent) }
             client.send(answer, tag: tag)
@@ -207,8 +207,6 @@ final class Service {
     }
 
     // MARK: Changes
-
-    func setZone(_ renewed: BuiltinZone) { zone = renewed }
 
     private func follow(_ conf: ResolvConf) {
         if conf.search != search {
