@@ -50,6 +50,14 @@ public struct SlotList {
         links(slot).pointee = SlotLinks()
     }
 
+    /// Takes the slot at the front off the list; `nil` when there is none.
+    @inlinable public mutating func popFirst() -> UInt32? {
+        let slot = front
+        guard slot != Self.none else { return nil }
+        remove(slot)
+        return slot
+    }
+
     /// Moves `slot`, which is on the list, to the end.
     @inlinable public mutating func moveToEnd(_ slot: UInt32) {
         guard back != slot else { return }

@@ -6,18 +6,25 @@ private final class ListBench {
     struct Element: BitwiseCopyable {
         var value = 0
         var links = SlotLinks()
+        var otherLinks = SlotLinks()
     }
 
     private let table: UnsafeMutablePointer<Element>
     var list: SlotList
+    /// Another one through the same elements.
+    var other: SlotList
 
     init(capacity: Int) {
         table = .allocate(capacity: capacity)
         table.initialize(repeating: Element(), count: capacity)
         list = SlotList(of: table, offset: MemoryLayout<Element>.offset(of: \.links))
+        other = SlotList(of: table, offset: MemoryLayout<Element>.offset(of: \.otherLinks))
     }
 
     deinit { table.deallocate() }
+
+    func value(in slot: UInt32) -> Int { table[Int(slot)].value }
+    func setValue(_ value: Int, in slot: UInt32) { table[Int(slot)].value = value }
 
     var slots: [UInt32] {
         var slots: [UInt32] = []
@@ -57,6 +64,30 @@ struct SlotListTests {
             #expect(bench.slots == left)
         }
         #expect(bench.list.isEmpty && bench.list.last == SlotList.none)
+    }
+
+    @Test func `the front is taken off, and may come again behind the others`() {
+        let bench = ListBench(capacity: 4)
+        for slot: UInt32 in [1, 2] { bench.list.append(slot) }
+        let first = bench.list.popFirst()
+        #expect(first == 1)
+        bench.list.append(1)
+        #expect(bench.slots == [2, 1])
+        let rest = (bench.list.popFirst(), bench.list.popFirst(), bench.list.popFirst())
+        #expect(rest == (2, 1, nil))
+        #expect(bench.list.isEmpty)
+    }
+
+    @Test func `two lists share elements, and change nothing else of theirs`() {
+        let bench = ListBench(capacity: 8)
+        bench.setValue(99, in: 4)
+        for slot: UInt32 in [4, 5] { bench.list.append(slot) }
+        for slot: UInt32 in [5, 4] { bench.other.append(slot) }
+        #expect(bench.slots == [4, 5])
+        let (one, other) = (bench.other.popFirst(), bench.other.popFirst())
+        #expect(one == 5 && other == 4)
+        #expect(bench.slots == [4, 5])
+        #expect(bench.value(in: 4) == 99)
     }
 
     @Test func `what is used again moves to the end`() {

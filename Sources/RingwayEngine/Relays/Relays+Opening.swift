@@ -153,7 +153,7 @@ extension Relays {
         // Each that waits gets a socket, waits on, or learns that there will be none.
         var slot = opening.first
         while let stream = streams.pointer(inSlot: slot) {
-            let next = stream.pointee.next
+            let next = opening.next(after: slot)
             let isIPv4 = stream.pointee.server.address.isIPv4
             if stream.pointee.phase == .waiting, !sockets.isAsked(ipv4: isIPv4) {
                 if sockets.isReady(ipv4: isIPv4) {

@@ -1,26 +1,31 @@
-/// Streams of a slab in a row: each is on one list at the most, and the links lie in the streams themselves.
+internal import RingwayStorage
+
+/// Streams of a slab in a row, of which each is on one list at the most: the stream says on which.
 struct SplicedList {
-    private(set) var first: UInt32 = .max
-    private var last: UInt32 = .max
     private(set) var count = 0
     private let place: SplicedStream.Place
     private let streams: UnsafeMutablePointer<SplicedStream>
+    private var slots: SlotList
 
     /// - Parameter streams: the slab's first element.
     init(_ place: SplicedStream.Place, of streams: UnsafeMutablePointer<SplicedStream>) {
         self.place = place
         self.streams = streams
+        slots = SlotList(of: streams, offset: MemoryLayout<SplicedStream>.offset(of: \.links))
     }
+
+    /// The slot of the stream that has been there longest, or `SlotList.none`.
+    var first: UInt32 { slots.first }
+
+    /// The slot behind `slot`, or `SlotList.none`.
+    func next(after slot: UInt32) -> UInt32 { slots.next(after: slot) }
 
     /// Puts a stream that is on no list at the end.
     mutating func append(_ slot: UInt32) {
         let stream = streams + Int(slot)
         precondition(stream.pointee.place == .none, "a stream is on one list")
         stream.pointee.place = place
-        stream.pointee.previous = last
-        stream.pointee.next = .max
-        if last == .max { first = slot } else { (streams + Int(last)).pointee.next = slot }
-        last = slot
+        slots.append(slot)
         count += 1
     }
 
@@ -28,9 +33,7 @@ struct SplicedList {
     mutating func remove(_ slot: UInt32) {
         let stream = streams + Int(slot)
         precondition(stream.pointee.place == place, "a stream is taken off the list that it is on")
-        let (previous, next) = (stream.pointee.previous, stream.pointee.next)
-        if previous == .max { first = next } else { (streams + Int(previous)).pointee.next = next }
-        if next == .max { last = previous } else { (streams + Int(next)).pointee.previous = previous }
+        slots.remove(slot)
         stream.pointee.place = .none
         count -= 1
     }

@@ -32,8 +32,8 @@ struct SplicedStream: BitwiseCopyable {
     var place = Place.none
     /// When bytes were moved last, monotonic nanoseconds.
     var usedAt: UInt64 = 0
-    var previous: UInt32 = .max
-    var next: UInt32 = .max
+    /// The place on that list.
+    var links = SlotLinks()
 
     init(client: Int32, address: TransportAddress, server: TransportAddress) {
         relay = Relay(near: client, far: -1, farHasRecords: false)

@@ -61,9 +61,9 @@ struct StreamSocket: BitwiseCopyable {
     var message: UInt32 = .max
     /// Bytes that the receive in flight may take at most.
     var receiveLimit: UInt32 = 0
-    /// The links of the two queues.
-    var nextStarved: UInt32 = .max
-    var nextDeferred: UInt32 = .max
+    /// The places in the two queues.
+    var starvedLinks = SlotLinks()
+    var deferredLinks = SlotLinks()
 
     /// - Parameter state: `open` of a socket that is connected.
     init(descriptor: Int32, flow: Handle, state: State = .open) {

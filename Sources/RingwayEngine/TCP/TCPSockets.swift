@@ -36,17 +36,17 @@ struct TCPSockets: ~Copyable {
     let counters: Counters
     var sockets: Slab<StreamSocket>
     /// Sockets whose receive found no buffer, or must wait for the link.
-    var starved: SlotQueue
+    var starved: SlotList
     /// Sockets whose send the kernel had no memory for.
-    var deferred: SlotQueue
+    var deferred: SlotList
 
     init(shared: EngineShared, counters: Counters) throws(MemoryFailure) {
         let sockets = try Slab<StreamSocket>(
             capacity: max(64, shared.configuration.stack.limits.flowsPerGuest) + 1_024)
         self.shared = shared
         self.counters = counters
-        starved = SlotQueue(of: sockets.base, link: MemoryLayout<StreamSocket>.offset(of: \.nextStarved))
-        deferred = SlotQueue(of: sockets.base, link: MemoryLayout<StreamSocket>.offset(of: \.nextDeferred))
+        starved = SlotList(of: sockets.base, offset: MemoryLayout<StreamSocket>.offset(of: \.starvedLinks))
+        deferred = SlotList(of: sockets.base, offset: MemoryLayout<StreamSocket>.offset(of: \.deferredLinks))
         self.sockets = sockets
     }
 

@@ -22,9 +22,9 @@ struct SplicedListTests {
     private static func members(_ list: SplicedList, _ slab: borrowing Slab<SplicedStream>) -> [UInt32] {
         var members: [UInt32] = []
         var slot = list.first
-        while let stream = slab.pointer(inSlot: slot) {
+        while slab.pointer(inSlot: slot) != nil {
             members.append(slot)
-            slot = stream.pointee.next
+            slot = list.next(after: slot)
         }
         return members
     }
@@ -52,7 +52,7 @@ struct SplicedListTests {
         var list = SplicedList(.opening, of: slab.base)
         list.append(0)
         list.remove(0)
-        #expect(list.count == 0 && list.first == .max)
+        #expect(list.count == 0 && list.first == SlotList.none)
         #expect(slab.pointer(inSlot: 0)?.pointee.place == SplicedStream.Place.none)
     }
 }
