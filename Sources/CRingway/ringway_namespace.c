@@ -360,9 +360,11 @@ ssize_t ringway_receive_message(int socket, void *octets, size_t capacity, int *
         *count += arrived;
     }
     if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
+        // Where there was room for more descriptors it was the process that could have no more of them.
+        bool lacks = !(message.msg_flags & MSG_TRUNC) && *count < RINGWAY_MAXIMUM_DESCRIPTORS;
         for (size_t index = 0; index < *count; index++) close(descriptors[index]);
         *count = 0;
-        errno = EMSGSIZE;
+        errno = lacks ? EMFILE : EMSGSIZE;
         return -1;
     }
     return received;

@@ -23,6 +23,15 @@ struct RunTests {
         #expect(try run("/").status == 126)
     }
 
+    @Test("says that it lacks descriptors where it has too few", arguments: Array(stride(from: 14, through: 30, by: 2)))
+    func lacksDescriptors(limit: Int) throws {
+        let outcome = try RunningProgram(
+            ["prlimit", "--nofile=\(limit):\(limit)", try #require(RunningProgram.ringway), "run", "true"]
+        ).wait()
+        let isExplained = ["Too many open files", "descriptors"].contains { outcome.errors.contains($0) }
+        #expect(outcome.status == 0 || isExplained, "\(outcome.errors)")
+    }
+
     @Test func `gives the guest an interface with addresses and routes`() throws {
         let script = """
             ip -o addr show eth0; ip link show eth0; ip route; ip -6 route; ip link show lo

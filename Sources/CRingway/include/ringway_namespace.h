@@ -171,6 +171,7 @@ int ringway_message_pair(int ends[2]);
 ssize_t ringway_send_message(int socket, const void *octets, size_t length, const int *descriptors, size_t count);
 
 /// Takes one message. `descriptors` has room for RINGWAY_MAXIMUM_DESCRIPTORS, which are close-on-exec. Zero means that
-/// the other end is gone; a message that did not fit is EMSGSIZE, and its descriptors are closed.
+/// the other end is gone. A message that did not fit is EMSGSIZE, and one with more descriptors than the process may have
+/// is EMFILE: its bytes are there, and its descriptors are closed.
 ssize_t ringway_receive_message(int socket, void *octets, size_t capacity, int *descriptors, size_t *count);
 #endif

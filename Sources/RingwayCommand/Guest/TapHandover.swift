@@ -18,7 +18,7 @@ struct TapHandover: ~Copyable {
         /// With a remark for the user, which may be empty.
         case configured(String)
         case failure(String)
-        /// The process ended without a word.
+        /// The other end has closed without sending any of these.
         case silence
     }
 
@@ -84,14 +84,19 @@ struct TapHandover: ~Copyable {
 
     /// Waits for the bridge. False means that it gave up.
     borrowing func awaitGo() -> Bool {
-        receive()?.bytes.first == Kind.go
+        (try? receive())?.bytes.first == Kind.go
     }
 
     // MARK: The bridge's side
 
-    /// Waits for the guest's next word.
+    /// Waits for the guest's next message.
     borrowing func awaitOffer() -> Offer {
-        guard let message = receive() else { return .silence }
+        let message: Message
+        do throws(GuestFailure) {
+            message = try receive()
+        } catch {
+            return .failure(error.message)
+        }
         let body = message.bytes.dropFirst()
         switch message.bytes.first {
         case Kind.queues where body.count == 4 && !message.descriptors.isEmpty:
@@ -116,20 +121,28 @@ struct TapHandover: ~Copyable {
         _ = ringway_send_message(socket, [Kind.go], 1, nil, 0)
     }
 
-    private borrowing func receive() -> (bytes: [UInt8], descriptors: [Int32])? {
+    /// What one end has sent; without bytes when it has closed.
+    private typealias Message = (bytes: [UInt8], descriptors: [Int32])
+
+    private borrowing func receive() throws(GuestFailure) -> Message {
         var descriptorCount = 0
         var received = 0
+        var reason: Int32 = 0
         var bytes: [UInt8] = []
         let descriptors = [Int32](unsafeUninitializedCapacity: Int(RINGWAY_MAXIMUM_DESCRIPTORS)) { buffer, count in
             bytes = [UInt8](unsafeUninitializedCapacity: 2048) { room, length in
                 repeat {
                     received = ringway_receive_message(
                         socket, room.baseAddress, room.count, buffer.baseAddress, &descriptorCount)
-                } while received < 0 && errno == EINTR
+                    reason = errno
+                } while received < 0 && reason == EINTR
                 length = max(0, received)
             }
             count = descriptorCount
         }
-        return received > 0 ? (bytes, descriptors) : nil
+        guard received >= 0 || reason == ECONNRESET else {
+            throw GuestFailure(cannot: "take the interface over", errorNumber: reason)
+        }
+        return (bytes, descriptors)
     }
 }

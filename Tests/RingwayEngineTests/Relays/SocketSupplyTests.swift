@@ -82,6 +82,27 @@ struct SocketSupplyTests {
         close(maker)
     }
 
+    @Test func `stay open when the process may have no more descriptors`() async {
+        await #expect(processExitsWith: .success) {
+            let (line, maker) = try Self.line()
+            var supply = SocketSupply(line: line)
+            _ = supply.refill(ipv4: true, waiting: 1)
+            Self.answer(maker, family: 4, count: 2)
+            // Every number below the limit is in use, so that none is left.
+            while dup(maker) < 63 {}
+            try #require(ringway_set_file_limit(64, 1_024) == 0)
+            supply.receive()
+            let (isOpen, isAsked, none) = (supply.isOpen, supply.isAsked, supply.take(ipv4: true))
+            try #require(isOpen && !isAsked && none == nil)
+            try #require(ringway_set_file_limit(1_024, 1_024) == 0)
+            _ = supply.refill(ipv4: true, waiting: 1)
+            Self.answer(maker, family: 4, count: 2)
+            supply.receive()
+            let socket = supply.take(ipv4: true)
+            try #require(socket != nil)
+        }
+    }
+
     @Test func `end with their maker`() throws {
         let (line, maker) = try Self.line()
         var supply = SocketSupply(line: line)
