@@ -52,7 +52,7 @@ public struct Fragmenter {
     ) {
         guard source.isIPv4 == destination.isIPv4 else { return nil }
         let isIPv4 = source.isIPv4
-        let headerLength = isIPv4 ? EthernetFrame.ipv4Length : EthernetFrame.ipv6Length
+        let headerLength = PacketHeaders.ipLength(isIPv4: isIPv4)
         guard mtu >= (isIPv4 ? 68 : NetworkPlan.minimumMTU) else { return nil }
         guard datagram.count <= (isIPv4 ? 65_535 - headerLength : 65_535) else { return nil }
         self.datagram = datagram
@@ -67,12 +67,12 @@ public struct Fragmenter {
         if headerLength + datagram.count <= mtu {
             step = datagram.count
             frameCount = 1
-            frameLength = EthernetFrame.headerLength + headerLength + datagram.count
+            frameLength = EthernetHeader.length + headerLength + datagram.count
         } else {
-            let fragmentHeaders = headerLength + (isIPv4 ? 0 : Self.fragmentHeaderLength)
+            let fragmentHeaders = headerLength + (isIPv4 ? 0 : IPv6ExtensionHeaders.Fragment.headerLength)
             step = (mtu - fragmentHeaders) & ~7
             frameCount = (datagram.count + step - 1) / step
-            frameLength = EthernetFrame.headerLength + fragmentHeaders + step
+            frameLength = EthernetHeader.length + fragmentHeaders + step
         }
     }
 
@@ -88,44 +88,13 @@ public struct Fragmenter {
         let count = min(step, datagram.count - offset)
         let place = IPv6ExtensionHeaders.Fragment(
             offset: offset, more: offset + count < datagram.count, identification: identification)
-        guard let target = source.isIPv4 ? startIPv4(frame, place, count) : startIPv6(frame, place, count) else {
-            return 0
-        }
-        target.copyMemory(from: UnsafeRawBufferPointer(rebasing: datagram[offset..<offset + count]))
+        let packet = PacketHeaders(
+            from: source, to: destination, protocolNumber: protocolNumber, payloadLength: count, hopLimit: hopLimit,
+            trafficClass: trafficClass, fragment: frameCount > 1 ? place : nil)
+        guard let payload = packet.start(in: frame, from: sourceMAC, to: destinationMAC) else { return 0 }
+        payload.copyMemory(from: UnsafeRawBufferPointer(rebasing: datagram[offset..<offset + count]))
         offset += count
         isStarted = true
-        let headers = source.isIPv4 ? EthernetFrame.ipv4Length : EthernetFrame.ipv6Length
-        let fragmentHeader = !source.isIPv4 && frameCount > 1 ? Self.fragmentHeaderLength : 0
-        return EthernetFrame.headerLength + headers + fragmentHeader + count
-    }
-
-    private static var fragmentHeaderLength: Int { 8 }
-
-    private func startIPv4(
-        _ frame: UnsafeMutableRawBufferPointer, _ place: IPv6ExtensionHeaders.Fragment, _ count: Int
-    ) -> UnsafeMutableRawBufferPointer? {
-        EthernetFrame.startIPv4(
-            in: frame, from: sourceMAC, to: destinationMAC,
-            IPv4Fields(
-                source: source.ipv4, destination: destination.ipv4, protocolNumber: protocolNumber,
-                payloadLength: count, timeToLive: hopLimit,
-                identification: frameCount > 1 ? UInt16(truncatingIfNeeded: identification) : 0,
-                dontFragment: frameCount == 1, moreFragments: place.more, fragmentOffset: place.offset,
-                typeOfService: trafficClass))
-    }
-
-    private func startIPv6(
-        _ frame: UnsafeMutableRawBufferPointer, _ place: IPv6ExtensionHeaders.Fragment, _ count: Int
-    ) -> UnsafeMutableRawBufferPointer? {
-        let headerLength = frameCount > 1 ? Self.fragmentHeaderLength : 0
-        let payload = EthernetFrame.startIPv6(
-            in: frame, from: sourceMAC, to: destinationMAC,
-            IPv6Fields(
-                source: source.ipv6, destination: destination.ipv6,
-                nextHeader: frameCount > 1 ? IPProtocol.fragment : protocolNumber,
-                payloadLength: headerLength + count, hopLimit: hopLimit, trafficClass: trafficClass))
-        guard let payload else { return nil }
-        if headerLength > 0, let base = payload.baseAddress { place.write(to: base, nextHeader: protocolNumber) }
-        return UnsafeMutableRawBufferPointer(rebasing: payload[headerLength...])
+        return packet.ethernetLength
     }
 }

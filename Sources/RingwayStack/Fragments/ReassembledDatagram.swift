@@ -25,18 +25,19 @@ public struct ReassembledDatagram: BitwiseCopyable {
     public let destinationMAC: MACAddress
 
     /// Bytes that the datagram takes as a single frame.
-    public var frameLength: Int { EthernetFrame.headerLength + (source.isIPv4 ? 20 : 40) + bytes.count }
+    public var frameLength: Int { headers.ethernetLength }
+
+    private var headers: PacketHeaders {
+        PacketHeaders(
+            from: source, to: destination, protocolNumber: protocolNumber, payloadLength: bytes.count,
+            hopLimit: hopLimit, trafficClass: trafficClass)
+    }
 
     /// Writes the datagram as the one ethernet frame its sender would have sent on a link without an MTU.
     ///
     /// - Returns: `frameLength`, or zero when it does not fit.
     public func writeFrame(into frame: UnsafeMutableRawBufferPointer) -> Int {
-        let packet = PacketHeaders(
-            from: source, to: destination, protocolNumber: protocolNumber, payloadLength: bytes.count,
-            hopLimit: hopLimit, trafficClass: trafficClass)
-        guard let message = EthernetFrame.start(packet, in: frame, from: sourceMAC, to: destinationMAC) else {
-            return 0
-        }
+        guard let message = headers.start(in: frame, from: sourceMAC, to: destinationMAC) else { return 0 }
         message.copyMemory(from: bytes)
         return frameLength
     }

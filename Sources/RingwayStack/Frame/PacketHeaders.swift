@@ -11,6 +11,8 @@ struct PacketHeaders {
     let hopLimit: UInt8
     /// Differentiated services and ECN.
     let trafficClass: UInt8
+    /// Of a packet in fragments, which one this is.
+    let fragment: IPv6ExtensionHeaders.Fragment?
 
     /// What a segmentation offload needs to know of a frame that is several packets.
     struct Segmentation {
@@ -23,7 +25,7 @@ struct PacketHeaders {
     @inline(__always)
     init(
         from source: IPAddress, to destination: IPAddress, protocolNumber: UInt8, payloadLength: Int,
-        hopLimit: UInt8 = 64, trafficClass: UInt8 = 0
+        hopLimit: UInt8 = 64, trafficClass: UInt8 = 0, fragment: IPv6ExtensionHeaders.Fragment? = nil
     ) {
         self.source = source
         self.destination = destination
@@ -31,12 +33,18 @@ struct PacketHeaders {
         self.payloadLength = payloadLength
         self.hopLimit = hopLimit
         self.trafficClass = trafficClass
+        self.fragment = fragment
     }
 
-    @inline(__always) var isIPv4: Bool { destination.isIPv4 }
+    @inline(__always) var isIPv4: Bool { source.isIPv4 }
 
-    /// Bytes of the IP header.
-    @inline(__always) var ipLength: Int { Self.ipLength(isIPv4: isIPv4) }
+    /// Bytes of the IP header; the fragment header, which IPv6 has behind its own, among them.
+    @inline(__always) var ipLength: Int {
+        Self.ipLength(isIPv4: isIPv4) &+ (fragment == nil || isIPv4 ? 0 : IPv6ExtensionHeaders.Fragment.headerLength)
+    }
+
+    /// Bytes of the whole packet as an ethernet frame.
+    @inline(__always) var ethernetLength: Int { EthernetHeader.length &+ ipLength &+ payloadLength }
 
     @inline(__always)
     static func ipLength(isIPv4: Bool) -> Int { isIPv4 ? IPv4Header.minimumLength : IPv6Header.length }
@@ -53,13 +61,19 @@ struct PacketHeaders {
         if isIPv4 {
             IPv4Fields(
                 source: source.ipv4, destination: destination.ipv4, protocolNumber: protocolNumber,
-                payloadLength: payloadLength, timeToLive: hopLimit, typeOfService: trafficClass
+                payloadLength: payloadLength, timeToLive: hopLimit,
+                identification: UInt16(truncatingIfNeeded: fragment?.identification ?? 0),
+                dontFragment: fragment == nil, moreFragments: fragment?.more ?? false,
+                fragmentOffset: fragment?.offset ?? 0, typeOfService: trafficClass
             ).write(to: target)
         } else {
+            let extensions = ipLength &- IPv6Header.length
             IPv6Fields(
-                source: source.ipv6, destination: destination.ipv6, nextHeader: protocolNumber,
-                payloadLength: payloadLength, hopLimit: hopLimit, trafficClass: trafficClass
+                source: source.ipv6, destination: destination.ipv6,
+                nextHeader: fragment == nil ? protocolNumber : IPProtocol.fragment,
+                payloadLength: extensions &+ payloadLength, hopLimit: hopLimit, trafficClass: trafficClass
             ).write(to: target)
+            fragment?.write(to: target + IPv6Header.length, nextHeader: protocolNumber)
         }
     }
 
@@ -72,6 +86,30 @@ struct PacketHeaders {
             destination: destinationMAC, source: sourceMAC, etherType: isIPv4 ? EtherType.ipv4 : EtherType.ipv6
         ).write(to: target)
         writeIP(to: target + EthernetHeader.length)
+    }
+
+    /// Begins the packet as an ethernet frame: its headers are written, its payload is the caller's to write.
+    ///
+    /// - Returns: the payload, as long as announced; `nil` when the frame does not fit.
+    @inline(__always)
+    func start(
+        in frame: UnsafeMutableRawBufferPointer, from sourceMAC: MACAddress, to destinationMAC: MACAddress
+    ) -> UnsafeMutableRawBufferPointer? {
+        guard let base = frame.baseAddress, payloadLength >= 0, frame.count >= ethernetLength else { return nil }
+        writeEthernet(to: base, from: sourceMAC, to: destinationMAC)
+        return UnsafeMutableRawBufferPointer(start: base + EthernetHeader.length + ipLength, count: payloadLength)
+    }
+
+    /// Completes the payload where it is a whole ICMP message: everything is written but the checksum, whose field is
+    /// zero. IPv4's has no pseudo-header (RFC 792), IPv6's has one (RFC 4443 §2.3).
+    func sealICMP(_ message: UnsafeMutableRawBufferPointer) {
+        let pseudoHeader =
+            isIPv4
+            ? 0
+            : Checksum.pseudoHeader(
+                source: source, destination: destination, protocolNumber: protocolNumber, length: message.count)
+        let checksum = Checksum.finish(Checksum.partial(UnsafeRawBufferPointer(message), initial: pseudoHeader))
+        message.storeBytes(of: checksum, toByteOffset: ICMPv4Header.checksumOffset, as: UInt16.self)
     }
 
     /// Writes virtio-net, ethernet and IP headers that end where the transport header starts. The transport's checksum is

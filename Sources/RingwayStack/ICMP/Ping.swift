@@ -222,13 +222,10 @@ struct Ping: ~Copyable {
     ) {
         base.storeBytes(of: key.guestPort.bigEndian, toByteOffset: 4, as: UInt16.self)
         base.storeBytes(of: 0, toByteOffset: ICMPv4Header.checksumOffset, as: UInt16.self)
-        let checksum =
-            key.guest.isIPv4
-            ? Checksum.finish(Checksum.partial(UnsafeRawBufferPointer(message)))
-            : Checksum.transport(
-                UnsafeRawBufferPointer(message), source: source, destination: key.guest,
-                protocolNumber: IPProtocol.icmpv6)
-        base.storeBytes(of: checksum, toByteOffset: ICMPv4Header.checksumOffset, as: UInt16.self)
+        PacketHeaders(
+            from: source, to: key.guest, protocolNumber: key.guest.isIPv4 ? IPProtocol.icmp : IPProtocol.icmpv6,
+            payloadLength: message.count
+        ).sealICMP(message)
     }
 
     /// An echo request went no further: the guest is sent an ICMP error.

@@ -16,20 +16,11 @@ public struct ARPResponder: Sendable {
     /// Questions not answered.
     public private(set) var drops = ServiceDropCounts()
 
-    private let gatewayMAC: MACAddress
-    private let gateway: IPv4Address
-    private let host: IPv4Address
-    private let network: IPv4Address
-    private let broadcast: IPv4Address
+    /// Apart from the counters: a method that changes nothing is given a copy of the value that it is called on.
+    private let addresses: ARPAddresses
 
     /// A responder for one network.
-    public init(plan: NetworkPlan) {
-        gatewayMAC = plan.gatewayMAC
-        gateway = plan.gatewayIPv4
-        host = plan.hostIPv4
-        network = plan.ipv4Network
-        broadcast = plan.broadcastIPv4
-    }
+    public init(plan: NetworkPlan) { addresses = ARPAddresses(plan) }
 
     /// Answers an ARP request.
     ///
@@ -47,24 +38,14 @@ public struct ARPResponder: Sendable {
             let question = ARPPacket(ethernet.payload), question.operation == ARPPacket.request,
             !ethernet.source.isMulticast, !question.senderMAC.isMulticast
         else { return drop(.arpMalformed) }
-        guard isOurs(question), !isBehindSameLink(question.targetIP) else { return drop(.arpNotOurs) }
-        let packet = EthernetFrame.start(
-            in: reply, from: gatewayMAC, to: ethernet.source, etherType: EtherType.arp, length: ARPPacket.length)
-        guard let base = packet?.baseAddress else { return drop(.replyDoesNotFit) }
-        ARPFields(
-            operation: ARPPacket.reply, senderMAC: gatewayMAC, senderIP: question.targetIP,
-            targetMAC: question.senderMAC, targetIP: question.senderIP
-        ).write(to: base)
+        guard addresses.areAsked(by: question), !isBehindSameLink(question.targetIP) else { return drop(.arpNotOurs) }
+        let answer = ARPFields(
+            operation: ARPPacket.reply, senderMAC: addresses.gatewayMAC, senderIP: question.targetIP,
+            targetMAC: question.senderMAC, targetIP: question.senderIP)
+        let length = addresses.write(answer, to: ethernet.source, into: reply)
+        guard length > 0 else { return drop(.replyDoesNotFit) }
         answers &+= 1
-        return Self.frameLength
-    }
-
-    private func isOurs(_ question: ARPPacket) -> Bool {
-        let target = question.targetIP
-        // An announcement of one of ours is a conflict, and answering it is the defence (RFC 5227 §2.4).
-        if target == gateway || target == host { return true }
-        guard target > network, target < broadcast else { return false }
-        return target != question.senderIP && !question.senderIP.isUnspecified
+        return length
     }
 
     /// Writes the request for `address`.
@@ -77,19 +58,58 @@ public struct ARPResponder: Sendable {
     public func request(
         for address: IPv4Address, from mac: MACAddress = .broadcast, into frame: UnsafeMutableRawBufferPointer
     ) -> Int {
-        let packet = EthernetFrame.start(
-            in: frame, from: gatewayMAC, to: mac, etherType: EtherType.arp, length: ARPPacket.length)
-        guard let base = packet?.baseAddress else { return 0 }
-        ARPFields(
-            operation: ARPPacket.request, senderMAC: gatewayMAC, senderIP: gateway,
-            targetMAC: MACAddress(rawValue: 0), targetIP: address
-        ).write(to: base)
-        return Self.frameLength
+        let question = ARPFields(
+            operation: ARPPacket.request, senderMAC: addresses.gatewayMAC, senderIP: addresses.gateway,
+            targetMAC: MACAddress(rawValue: 0), targetIP: address)
+        return addresses.write(question, to: mac, into: frame)
     }
 
     /// What the sender of an ARP packet, question or answer, tells about itself; `nil` when that is nothing, or when it
     /// claims an address that no guest may have.
-    public func binding(in frame: UnsafeRawBufferPointer) -> NeighborBinding? {
+    @inline(__always)
+    public func binding(in frame: UnsafeRawBufferPointer) -> NeighborBinding? { addresses.binding(in: frame) }
+
+    private mutating func drop(_ reason: ServiceDrop) -> Int {
+        drops.count(reason)
+        return 0
+    }
+}
+
+/// The addresses of a network that ARP knows.
+private struct ARPAddresses: BitwiseCopyable {
+    let gatewayMAC: MACAddress
+    let gateway: IPv4Address
+    let host: IPv4Address
+    let network: IPv4Address
+    let broadcast: IPv4Address
+
+    init(_ plan: NetworkPlan) {
+        gatewayMAC = plan.gatewayMAC
+        gateway = plan.gatewayIPv4
+        host = plan.hostIPv4
+        network = plan.ipv4Network
+        broadcast = plan.broadcastIPv4
+    }
+
+    /// Whether a question is answered.
+    func areAsked(by question: ARPPacket) -> Bool {
+        let target = question.targetIP
+        // An announcement of one of ours is a conflict, and answering it is the defence (RFC 5227 §2.4).
+        if target == gateway || target == host { return true }
+        guard target > network, target < broadcast else { return false }
+        return target != question.senderIP && !question.senderIP.isUnspecified
+    }
+
+    /// Writes a packet of the gateway's as an ethernet frame. Returns its length, zero when it does not fit.
+    @inline(__always)
+    func write(_ fields: ARPFields, to mac: MACAddress, into frame: UnsafeMutableRawBufferPointer) -> Int {
+        guard let base = frame.baseAddress, frame.count >= ARPResponder.frameLength else { return 0 }
+        EthernetFields(destination: mac, source: gatewayMAC, etherType: EtherType.arp).write(to: base)
+        fields.write(to: base + EthernetHeader.length)
+        return ARPResponder.frameLength
+    }
+
+    func binding(in frame: UnsafeRawBufferPointer) -> NeighborBinding? {
         guard let ethernet = EthernetHeader(frame), ethernet.etherType == EtherType.arp,
             let packet = ARPPacket(ethernet.payload),
             packet.operation == ARPPacket.request || packet.operation == ARPPacket.reply,
@@ -98,10 +118,5 @@ public struct ARPResponder: Sendable {
         let sender = packet.senderIP
         guard sender > network, sender < broadcast, sender != gateway, sender != host else { return nil }
         return NeighborBinding(address: IPAddress(sender), mac: packet.senderMAC)
-    }
-
-    private mutating func drop(_ reason: ServiceDrop) -> Int {
-        drops.count(reason)
-        return 0
     }
 }

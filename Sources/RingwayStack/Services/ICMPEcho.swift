@@ -30,22 +30,19 @@ public struct ICMPEcho: Sendable {
     /// - Parameters:
     ///   - frame: the ethernet frame, without virtio-net header.
     ///   - summary: what `FrameSummary.parse` found in it; of kind `.icmp` or `.icmpv6`.
-    ///   - reply: where the answer goes; the frame's own length suffices.
+    ///   - target: where the reply goes; the frame's own length suffices.
     /// - Returns: bytes of the answer, zero when there is none or it would exceed the MTU. A request above the MTU was
     ///   reassembled; its answer is made with `answer(to:_:into:)` and a `Fragmenter`.
     public mutating func respond(
-        to frame: UnsafeRawBufferPointer, _ summary: FrameSummary, into reply: UnsafeMutableRawBufferPointer
+        to frame: UnsafeRawBufferPointer, _ summary: FrameSummary, into target: UnsafeMutableRawBufferPointer
     ) -> Int {
         guard let request = summary.checkedMessage(in: frame) else { return drop(.echoMalformed) }
-        let packet = PacketHeaders(
-            from: summary.destination, to: summary.source,
-            protocolNumber: summary.isIPv6 ? IPProtocol.icmpv6 : IPProtocol.icmp, payloadLength: request.count,
-            trafficClass: summary.trafficClass & ~3)
+        let packet = reply(to: summary, length: request.count)
         guard packet.ipLength + request.count <= mtu,
-            let message = EthernetFrame.start(packet, in: reply, from: gatewayMAC, to: summary.sourceMAC)
+            let message = packet.start(in: target, from: gatewayMAC, to: summary.sourceMAC)
         else { return drop(.replyDoesNotFit) }
         guard answer(to: request, summary, into: message) > 0 else { return 0 }
-        return EthernetHeader.length + packet.ipLength + request.count
+        return packet.ethernetLength
     }
 
     /// Writes the ICMP message alone that answers a request, from its ICMP header on, with its checksum.
@@ -70,14 +67,16 @@ public struct ICMPEcho: Sendable {
             type: summary.isIPv6 ? ICMPv6Header.echoReply : ICMPv4Header.echoReply, identifier: header.identifier,
             sequence: header.sequence
         ).write(to: base)
-        if summary.isIPv6 {
-            EthernetFrame.sealICMPv6(
-                answer, source: summary.destination.ipv6, destination: summary.source.ipv6)
-        } else {
-            EthernetFrame.sealICMPv4(answer)
-        }
+        reply(to: summary, length: request.count).sealICMP(answer)
         answers &+= 1
         return request.count
+    }
+
+    private func reply(to summary: FrameSummary, length: Int) -> PacketHeaders {
+        PacketHeaders(
+            from: summary.destination, to: summary.source,
+            protocolNumber: summary.isIPv6 ? IPProtocol.icmpv6 : IPProtocol.icmp, payloadLength: length,
+            trafficClass: summary.trafficClass & ~3)
     }
 
     /// Whether the address is one of the gateway's, so that an echo to it belongs here.

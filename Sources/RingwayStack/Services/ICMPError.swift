@@ -182,11 +182,12 @@ public struct ICMPError: Sendable {
 
     /// An error whose quotation is still to be written.
     private struct Message {
+        let packet: PacketHeaders
         let icmp: UnsafeMutableRawBufferPointer
-        let quote: UnsafeMutableRawBufferPointer
-        let source: IPAddress
-        let destination: IPAddress
-        let frameLength: Int
+
+        var quote: UnsafeMutableRawBufferPointer {
+            UnsafeMutableRawBufferPointer(rebasing: icmp[ICMPv4Header.length...])
+        }
     }
 
     private mutating func start(
@@ -198,10 +199,12 @@ public struct ICMPError: Sendable {
             drops.count(.errorForbidden)
             return nil
         }
-        let headers = (guest.isIPv4 ? EthernetFrame.ipv4Length : EthernetFrame.ipv6Length) + ICMPv4Header.length
+        let headers = PacketHeaders.ipLength(isIPv4: guest.isIPv4) + ICMPv4Header.length
         let limit = guest.isIPv4 ? Self.lengthLimitIPv4 : Self.lengthLimitIPv6
-        let length = ICMPv4Header.length + min(packetLength, limit - headers)
-        guard frame.count >= EthernetFrame.headerLength + headers - ICMPv4Header.length + length else {
+        let packet = PacketHeaders(
+            from: source, to: guest, protocolNumber: guest.isIPv4 ? IPProtocol.icmp : IPProtocol.icmpv6,
+            payloadLength: ICMPv4Header.length + min(packetLength, limit - headers))
+        guard frame.count >= packet.ethernetLength else {
             drops.count(.replyDoesNotFit)
             return nil
         }
@@ -209,28 +212,17 @@ public struct ICMPError: Sendable {
             drops.count(.errorRateLimited)
             return nil
         }
-        let packet = PacketHeaders(
-            from: source, to: guest, protocolNumber: guest.isIPv4 ? IPProtocol.icmp : IPProtocol.icmpv6,
-            payloadLength: length)
-        guard let icmp = EthernetFrame.start(packet, in: frame, from: gatewayMAC, to: mac),
-            let base = icmp.baseAddress
-        else { return nil }
+        guard let icmp = packet.start(in: frame, from: gatewayMAC, to: mac), let base = icmp.baseAddress else {
+            return nil
+        }
         (guest.isIPv4 ? reason.fieldsIPv4 : reason.fieldsIPv6).write(to: base)
-        return Message(
-            icmp: icmp, quote: UnsafeMutableRawBufferPointer(rebasing: icmp[ICMPv4Header.length...]), source: source,
-            destination: guest,
-            frameLength: EthernetFrame.headerLength + headers - ICMPv4Header.length + length)
+        return Message(packet: packet, icmp: icmp)
     }
 
     private mutating func finish(_ message: Message) -> Int {
-        if message.source.isIPv4 {
-            EthernetFrame.sealICMPv4(message.icmp)
-        } else {
-            EthernetFrame.sealICMPv6(
-                message.icmp, source: message.source.ipv6, destination: message.destination.ipv6)
-        }
+        message.packet.sealICMP(message.icmp)
         sent &+= 1
-        return message.frameLength
+        return message.packet.ethernetLength
     }
 
     private mutating func drop(_ reason: ServiceDrop) -> Int {

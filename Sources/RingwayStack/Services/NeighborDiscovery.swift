@@ -8,7 +8,7 @@ public import RingwayWire
 public struct NeighborDiscovery: Sendable {
     /// Bytes of the frames that are written.
     public static var frameLength: Int {
-        EthernetFrame.headerLength + EthernetFrame.ipv6Length + NeighborSolicitationFields.lengthLimit
+        EthernetHeader.length + IPv6Header.length + NeighborSolicitationFields.lengthLimit
     }
 
     /// RFC 4861 §7.1: a smaller hop limit has crossed a router, and no neighbour has.
@@ -53,12 +53,12 @@ public struct NeighborDiscovery: Sendable {
             target: target, targetLinkLayerAddress: gatewayMAC, isRouter: isGateway(target), isSolicited: !isProbe,
             overrides: true)
         let destination = isProbe ? IPv6Address.allNodes : summary.source.ipv6
-        let answer = EthernetFrame.startIPv6(
-            in: reply, from: gatewayMAC, to: isProbe ? .multicast(destination) : summary.sourceMAC,
-            header(from: target, to: destination, length: NeighborAdvertisementFields.lengthLimit))
+        let packet = header(from: target, to: destination, length: NeighborAdvertisementFields.lengthLimit)
+        let answer = packet.start(
+            in: reply, from: gatewayMAC, to: isProbe ? .multicast(destination) : summary.sourceMAC)
         guard let answer, let base = answer.baseAddress else { return drop(.replyDoesNotFit) }
         precondition(fields.write(to: base) == answer.count, "an advertisement of another length than announced")
-        EthernetFrame.sealICMPv6(answer, source: target, destination: destination)
+        packet.sealICMP(answer)
         answers &+= 1
         return Self.frameLength
     }
@@ -84,13 +84,13 @@ public struct NeighborDiscovery: Sendable {
         for address: IPv6Address, from mac: MACAddress? = nil, into frame: UnsafeMutableRawBufferPointer
     ) -> Int {
         let destination = mac == nil ? address.solicitedNodeMulticast : address
-        let question = EthernetFrame.startIPv6(
-            in: frame, from: gatewayMAC, to: mac ?? .multicast(destination),
-            header(from: gatewayLinkLocal, to: destination, length: NeighborSolicitationFields.lengthLimit))
+        let packet = header(
+            from: gatewayLinkLocal, to: destination, length: NeighborSolicitationFields.lengthLimit)
+        let question = packet.start(in: frame, from: gatewayMAC, to: mac ?? .multicast(destination))
         guard let question, let base = question.baseAddress else { return 0 }
         let fields = NeighborSolicitationFields(target: address, sourceLinkLayerAddress: gatewayMAC)
         precondition(fields.write(to: base) == question.count, "a solicitation of another length than announced")
-        EthernetFrame.sealICMPv6(question, source: gatewayLinkLocal, destination: destination)
+        packet.sealICMP(question)
         return Self.frameLength
     }
 
@@ -130,10 +130,10 @@ public struct NeighborDiscovery: Sendable {
         return IPAddress(probe.target)
     }
 
-    private func header(from source: IPv6Address, to destination: IPv6Address, length: Int) -> IPv6Fields {
-        IPv6Fields(
-            source: source, destination: destination, nextHeader: IPProtocol.icmpv6, payloadLength: length,
-            hopLimit: Self.hopLimit)
+    private func header(from source: IPv6Address, to destination: IPv6Address, length: Int) -> PacketHeaders {
+        PacketHeaders(
+            from: IPAddress(source), to: IPAddress(destination), protocolNumber: IPProtocol.icmpv6,
+            payloadLength: length, hopLimit: Self.hopLimit)
     }
 
     private mutating func drop(_ reason: ServiceDrop) -> Int {

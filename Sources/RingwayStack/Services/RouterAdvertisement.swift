@@ -23,7 +23,7 @@ public struct RouterAdvertisement: ~Copyable {
     }
 
     /// Bytes that always hold the frame: an IPv6 packet of the least MTU.
-    public static var frameLength: Int { EthernetFrame.headerLength + NetworkPlan.minimumMTU }
+    public static var frameLength: Int { EthernetHeader.length + NetworkPlan.minimumMTU }
 
     /// RFC 4861 §10: `MAX_INITIAL_RTR_ADVERTISEMENTS` and `MAX_INITIAL_RTR_ADVERT_INTERVAL`.
     static var initialCount: Int { 3 }
@@ -65,8 +65,7 @@ public struct RouterAdvertisement: ~Copyable {
         random = configuration.seed
         nextDeadline = now
         answerBucket = TokenBucket(capacity: Self.answerBurst, perSecond: Self.answerRate, now: now)
-        message = .allocate(
-            byteCount: NetworkPlan.minimumMTU - EthernetFrame.ipv6Length, alignment: 8)
+        message = .allocate(byteCount: NetworkPlan.minimumMTU - IPv6Header.length, alignment: 8)
         messageLength = Self.write(plan, configuration, withdrawn: [], longestInterval: longest, to: message)
     }
 
@@ -186,18 +185,16 @@ public struct RouterAdvertisement: ~Copyable {
         to destination: IPv6Address, _ mac: MACAddress, routerLifetime: UInt16?,
         into frame: UnsafeMutableRawBufferPointer
     ) -> Int {
-        let advertisement = EthernetFrame.startIPv6(
-            in: frame, from: gatewayMAC, to: mac,
-            IPv6Fields(
-                source: source, destination: destination, nextHeader: IPProtocol.icmpv6,
-                payloadLength: messageLength, hopLimit: NeighborDiscovery.hopLimit))
-        guard let advertisement else { return 0 }
+        let packet = PacketHeaders(
+            from: IPAddress(source), to: IPAddress(destination), protocolNumber: IPProtocol.icmpv6,
+            payloadLength: messageLength, hopLimit: NeighborDiscovery.hopLimit)
+        guard let advertisement = packet.start(in: frame, from: gatewayMAC, to: mac) else { return 0 }
         advertisement.copyMemory(from: UnsafeRawBufferPointer(rebasing: message[..<messageLength]))
         if let routerLifetime {
             advertisement.storeBytes(of: routerLifetime.bigEndian, toByteOffset: 6, as: UInt16.self)
         }
-        EthernetFrame.sealICMPv6(advertisement, source: source, destination: destination)
-        return EthernetFrame.headerLength + EthernetFrame.ipv6Length + messageLength
+        packet.sealICMP(advertisement)
+        return packet.ethernetLength
     }
 
     private mutating func drop(_ reason: ServiceDrop) -> Int {

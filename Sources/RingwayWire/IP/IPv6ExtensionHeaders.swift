@@ -7,6 +7,9 @@ public struct IPv6ExtensionHeaders: Equatable, Sendable, BitwiseCopyable {
     /// Where a fragment belongs.
     @frozen
     public struct Fragment: Equatable, Sendable, BitwiseCopyable {
+        /// Bytes of a fragment header.
+        @inlinable public static var headerLength: Int { 8 }
+
         /// Bytes into the fragmentable part.
         public var offset: Int
         /// This is not the last fragment.

@@ -14,7 +14,7 @@ extension DHCPServer {
         _ type: DHCPMessageType, to request: DHCPRequest, address: IPv4Address, seconds: UInt32?, hostName: DHCPText,
         into frame: UnsafeMutableRawBufferPointer
     ) -> Int {
-        let headers = EthernetFrame.headerLength + EthernetFrame.ipv4Length + UDPHeader.length
+        let headers = EthernetHeader.length + IPv4Header.minimumLength + UDPHeader.length
         let capacity = min(request.messageLimit, frame.count - headers)
         guard let base = frame.baseAddress, capacity >= DHCPOptionWriter.minimumLength else {
             return drop(.replyDoesNotFit)
@@ -63,20 +63,18 @@ extension DHCPServer {
     private func finish(
         _ frame: UnsafeMutableRawBufferPointer, _ destination: IPv4Address, _ mac: MACAddress, messageLength: Int
     ) -> Int {
-        let datagramLength = UDPHeader.length + messageLength
-        let datagram = EthernetFrame.startIPv4(
-            in: frame, from: gatewayMAC, to: destination.isBroadcast ? .broadcast : mac,
-            IPv4Fields(
-                source: gatewayIPv4, destination: destination, protocolNumber: IPProtocol.udp,
-                payloadLength: datagramLength))
+        let packet = PacketHeaders(
+            from: IPAddress(gatewayIPv4), to: IPAddress(destination), protocolNumber: IPProtocol.udp,
+            payloadLength: UDPHeader.length + messageLength)
+        let datagram = packet.start(in: frame, from: gatewayMAC, to: destination.isBroadcast ? .broadcast : mac)
         guard let datagram, let base = datagram.baseAddress else { return 0 }
         UDPFields(
             sourcePort: DHCPMessage.serverPort, destinationPort: DHCPMessage.clientPort, payloadLength: messageLength
         ).write(to: base)
         let checksum = Checksum.transport(
-            UnsafeRawBufferPointer(datagram), source: IPAddress(gatewayIPv4), destination: IPAddress(destination),
+            UnsafeRawBufferPointer(datagram), source: packet.source, destination: packet.destination,
             protocolNumber: IPProtocol.udp)
         datagram.storeBytes(of: checksum, toByteOffset: UDPHeader.checksumOffset, as: UInt16.self)
-        return EthernetFrame.headerLength + EthernetFrame.ipv4Length + datagramLength
+        return packet.ethernetLength
     }
 }
