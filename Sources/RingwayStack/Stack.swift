@@ -18,8 +18,8 @@ public struct Stack: ~Copyable {
     /// Bytes before the payload in a buffer that the host's sockets fill: all headers fit.
     public static var headroom: Int { 128 }
 
-    private var core: StackCore
-    private var tcp: TCP
+    var core: StackCore
+    var tcp: TCP
     private var udp: UDP
     private var queries: NameQueries
     private var ping: Ping
@@ -73,7 +73,10 @@ public struct Stack: ~Copyable {
     public var nextDeadline: UInt64? { mutating get { core.timers.nextDeadline } }
 
     /// Runs one timer whose time has come; false when there is none. Take the effects after each.
-    public mutating func runTimers() -> Bool {
+    public mutating func runTimers() -> Bool { core.timers.isQuiet(now: core.now) ? false : runTimer() }
+
+    @inline(never)
+    private mutating func runTimer() -> Bool {
         guard let owner = core.timers.popExpired(now: core.now) else { return false }
         switch owner {
         case .connection(let slot): tcp.runTimer(slot: slot, &core)
@@ -101,11 +104,15 @@ public struct Stack: ~Copyable {
     /// Takes a frame that was parsed without fault and starts at the buffer's first byte, and with it the lease.
     public mutating func receiveFrame(_ summary: FrameSummary, _ lease: Lease, length: Int) {
         let frame = UnsafeRawPointer(core.space.address(of: lease)) + VirtioNetHeader.length
-        if summary.kind == .tcp {
-            guard core.accepts(summary) else { return core.release(lease) }
-            return tcp.receive(summary, lease, frame, &core)
-        }
-        let bytes = UnsafeRawBufferPointer(start: frame, count: length - VirtioNetHeader.length)
+        let bytes = UnsafeRawBufferPointer(start: frame, count: length &- VirtioNetHeader.length)
+        guard summary.kind == .tcp else { return receiveOther(summary, lease, bytes) }
+        guard core.accepts(summary) else { return core.release(lease) }
+        tcp.receive(summary, lease, frame, &core)
+    }
+
+    /// A frame of another protocol than TCP. Takes the lease.
+    @inline(never)
+    private mutating func receiveOther(_ summary: FrameSummary, _ lease: Lease, _ bytes: UnsafeRawBufferPointer) {
         switch summary.kind {
         case .udp where summary.destinationPort != Services.dhcpServerPort || summary.isIPv6:
             guard core.accepts(summary) else { return core.release(lease) }
@@ -380,19 +387,4 @@ public struct Stack: ~Copyable {
         cursor.list(.mappings, upTo: udp.slotLimit, to: &writer) { udp.record(inSlot: $0, now: now) }
         cursor.list(.pings, upTo: ping.slotLimit, to: &writer) { ping.record(inSlot: $0, now: now) }
     }
-
-    /// Bytes that all advertised windows promise to take, less those that the host has taken.
-    public var reservedBytes: Int { tcp.reservedBytes }
-    /// TCP connections in any state.
-    public var connectionCount: Int { tcp.count }
-    /// Connections whose handshake has not ended.
-    public var halfOpenCount: Int { tcp.halfOpenCount }
-    /// Keys in the flow table: TCP connections, UDP mappings and pings together.
-    public var flowCount: Int { core.table.count }
-    /// Timers that are scheduled, those of the services included.
-    public var scheduledTimerCount: Int { core.timers.count }
-    /// The state of a connection, or `nil` when the handle is stale.
-    public func connectionState(_ handle: Handle) -> TCPState? { tcp.state(of: handle) }
-    /// Every connection's tuple and state, for the report of a test that found one too many.
-    public var connectionSummaries: [String] { tcp.summaries }
 }

@@ -72,6 +72,7 @@ struct StackCore: ~Copyable {
     mutating func release(_ lease: Lease) { pool.pointee.release(lease) }
 
     /// A buffer for a frame of our own making, or `none`, counted.
+    @inline(__always)
     mutating func leaseForFrame(bytes: Int) -> Lease {
         let lease = pool.pointee.lease(fitting: bytes)
         if lease.isNone { counters.add(.droppedNoBuffer) }

@@ -77,6 +77,10 @@ struct StackTimers: ~Copyable {
     @inline(__always)
     mutating func cancel(_ owner: Owner) { wheel.cancel(number(owner)) }
 
+    /// Whether `popExpired` finds nothing.
+    @inline(__always)
+    func isQuiet(now: UInt64) -> Bool { wheel.isQuiet(now: now) }
+
     /// Takes out one timer whose deadline has come; `nil` when none has.
     mutating func popExpired(now: UInt64) -> Owner? {
         guard let number = wheel.popExpired(now: now) else { return nil }

@@ -178,9 +178,7 @@ public struct BufferPool: ~Copyable {
         }
         guard let slot = taken else { return .none }
         let lease = Lease(shard: shard, kind: kind, slot: slot)
-        let state = space.state(of: lease)
-        state.initialize(to: LeaseState())
-        state.pointee.holds = 1
+        space.state(of: lease).pointee.begin()
         return lease
     }
 

@@ -54,6 +54,17 @@ public struct LeaseState: BitwiseCopyable {
     public var query = Handle(slot: 0, generation: 0)
 
     @inlinable public init() {}
+
+    /// The buffer is leased: what it was used for before is forgotten, but for the query, which has a meaning in a message
+    /// to the name service only.
+    @inlinable @inline(__always) mutating func begin() {
+        holds = 1
+        next = .none
+        offset = 0
+        length = 0
+        sequence = 0
+        attached = .none
+    }
 }
 
 /// A first-in first-out chain of leases, and the bytes of payload on it.

@@ -24,8 +24,13 @@ extension FlowKey {
 
 extension FrameSummary {
     /// The shard that owns the flow that a frame belongs to.
+    @inlinable
     public func owner(shards: Int, secret: UInt64) -> Int {
-        if shards == 1 { return 0 }
+        shards == 1 ? 0 : ownerOfSeveral(shards, secret: secret)
+    }
+
+    @usableFromInline
+    func ownerOfSeveral(_ shards: Int, secret: UInt64) -> Int {
         let key: FlowKey
         switch kind {
         case .tcp:

@@ -33,9 +33,10 @@ struct Services: ~Copyable {
         guard let reply = core.prepareReply(limit: 64) else { return }
         let guest = guestIPv4
         let hasNeighbors = core.configuration.hasNeighbors
-        let plan = core.plan
+        // Not the plan itself, of which the closure would get a copy.
+        let (gateway, host) = (core.plan.gatewayIPv4, core.plan.hostIPv4)
         let written = arp.respond(to: bytes, into: reply.room) { address in
-            address == guest || hasNeighbors && address != plan.gatewayIPv4 && address != plan.hostIPv4
+            address == guest || hasNeighbors && address != gateway && address != host
         }
         core.sendReply(reply.lease, bytes: written, .arpAnswers)
     }

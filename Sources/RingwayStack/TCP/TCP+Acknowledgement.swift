@@ -38,6 +38,7 @@ extension TCP {
     }
 
     /// Takes SACK blocks; true when they report anything new.
+    @inline(never)
     private mutating func readBlocks(_ flow: TCPFlow, _ header: TCPHeader) -> Bool {
         guard let options = TCPOptions.parse(header.options) else { return false }
         return flow.pointee.recovery.take(
@@ -78,6 +79,7 @@ extension TCP {
 
     // MARK: Loss
 
+    @inline(never)
     private mutating func countDuplicate(_ flow: TCPFlow, _ core: inout StackCore) {
         let segment = flow.pointee.send.segmentSize
         let isLoss = flow.pointee.recovery.duplicate(
@@ -109,6 +111,7 @@ extension TCP {
     private static var resentAtOnce: Int { 16 }
 
     /// Sends again what is lost, as far as the congestion window allows; at least one segment when nothing is in flight.
+    @inline(never)
     private mutating func retransmitLost(_ flow: TCPFlow, _ core: inout StackCore) {
         for _ in 0..<Self.resentAtOnce {
             let loss = flow.pointee.recovery.nextLoss(

@@ -4,6 +4,7 @@ internal import RingwayWire
 /// Segments that are answered rather than taken: outside of the window, too old, or out of place (RFC 9293 §3.10.7.4,
 /// RFC 5961, RFC 7323 §5).
 extension TCP {
+    @inline(never)
     mutating func answerUnacceptable(_ flow: TCPFlow, _ header: TCPHeader, _ core: inout StackCore) {
         if header.flags.contains(.rst) { return }
         if flow.pointee.state == .synReceived && header.flags.contains(.syn)
@@ -63,6 +64,7 @@ extension TCP {
     }
 
     /// RFC 5961 §3.2: only the exact next number resets; another one inside the window is challenged.
+    @inline(never)
     mutating func receiveReset(_ flow: TCPFlow, _ sequence: SequenceNumber, _ core: inout StackCore) {
         guard sequence == flow.pointee.receive.nxt else { return challenge(flow, &core) }
         if flow.pointee.state == .timeWait || flow.pointee.state == .draining {
@@ -74,12 +76,14 @@ extension TCP {
     }
 
     /// RFC 5961 §7.
+    @inline(never)
     mutating func challenge(_ flow: TCPFlow, _ core: inout StackCore) {
         guard mayChallenge(flow, &core) else { return }
         sendBare(flow, sequence: flow.pointee.send.nxt, flags: .ack, &core)
     }
 
     /// Whether the connection's allowance permits one more answer to what asks for none; it is spent, and counted.
+    @inline(never)
     mutating func mayChallenge(_ flow: TCPFlow, _ core: inout StackCore) -> Bool {
         guard flow.pointee.deadlines.takeChallenge(now: core.now) else { return false }
         core.counters.add(.tcpChallengeAcknowledgements)

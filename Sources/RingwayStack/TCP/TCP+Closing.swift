@@ -4,6 +4,7 @@ internal import RingwayWire
 /// How TCP connections end.
 extension TCP {
     /// The guest's FIN is in order: the host sees it after the last unsent byte.
+    @inline(never)
     mutating func guestFinished(_ flow: TCPFlow, _ core: inout StackCore) {
         flow.pointee.marks.remove(.withholds)
         flow.pointee.receive.finish(&reservation)
@@ -62,6 +63,7 @@ extension TCP {
     }
 
     /// The guest acknowledged our FIN.
+    @inline(never)
     mutating func finAcknowledged(_ flow: TCPFlow, _ core: inout StackCore) {
         switch flow.pointee.state {
         case .finWait1: flow.pointee.state = .finWait2
@@ -75,6 +77,7 @@ extension TCP {
     }
 
     /// Ends the connection at once. `towardGuest` and `towardHost` say which side is to see RST.
+    @inline(never)
     mutating func abort(_ flow: TCPFlow, towardGuest: Bool, towardHost: Bool, _ core: inout StackCore) {
         if towardGuest && flow.pointee.state != .timeWait && flow.pointee.state != .draining { sendReset(flow, &core) }
         if flow.pointee.marks.contains(.socket) {
@@ -85,6 +88,7 @@ extension TCP {
     }
 
     /// The guest is through with the connection and may use its tuple anew; the host still gets what the guest sent.
+    @inline(never)
     mutating func forgetGuest(_ flow: TCPFlow, _ core: inout StackCore) {
         guard flow.pointee.marks.contains(.socket) else {
             core.counters.add(.tcpClosed)
@@ -98,6 +102,7 @@ extension TCP {
     }
 
     /// Gives back everything the connection holds; its handle is stale from here on.
+    @inline(never)
     mutating func removeConnection(_ flow: TCPFlow, _ core: inout StackCore) {
         let state = flow.pointee.state
         if state == .connecting || state == .synSent || state == .synReceived { endHalfOpen(flow, &core) }

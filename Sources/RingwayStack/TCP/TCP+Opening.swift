@@ -6,9 +6,11 @@ extension TCP {
     /// A SYN from the guest for a tuple that has no connection: connect first, SYN-ACK after.
     ///
     /// - Parameter frame: the frame's ethernet header, for an ICMP error about it.
+    @inline(never)
     mutating func openFromGuest(
-        _ summary: FrameSummary, _ header: TCPHeader, _ key: FlowKey, _ frame: UnsafeRawPointer, _ core: inout StackCore
+        _ summary: FrameSummary, _ header: TCPHeader, _ frame: UnsafeRawPointer, _ core: inout StackCore
     ) {
+        let key = Self.key(of: summary)
         let target: TransportAddress
         var service = false
         switch core.destination(of: summary.destination) {

@@ -108,6 +108,7 @@ extension TCP {
     }
 
     /// The far end is there: what waited for a sign of it is acknowledged.
+    @inline(never)
     mutating func hearPeer(_ flow: TCPFlow) {
         guard !flow.pointee.marks.isDisjoint(with: .awaitsPeer) else { return }
         flow.pointee.marks.subtract(.awaitsPeer)

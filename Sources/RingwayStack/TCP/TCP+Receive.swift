@@ -6,6 +6,7 @@ extension TCP {
     /// Takes the lease.
     ///
     /// - Parameter frame: the frame's ethernet header.
+    @inline(__always)
     mutating func receive(
         _ summary: FrameSummary, _ lease: Lease, _ frame: UnsafeRawPointer, _ core: inout StackCore
     ) {
@@ -16,14 +17,11 @@ extension TCP {
             core.counters.addRefused(reason: DropReason.truncatedTCP.rawValue)
             return core.release(lease)
         }
-        let key = FlowKey(
-            guest: summary.source, guestPort: summary.sourcePort, remote: summary.destination,
-            remotePort: summary.destinationPort, transport: .tcp)
-        guard let reference = core.table.find(key), reference.kind == .tcp,
+        guard let reference = core.table.find(Self.key(of: summary)), reference.kind == .tcp,
             let flow = connections.pointer(inSlot: reference.slot)
         else {
             if header.flags.contains(.syn) && header.flags.isDisjoint(with: [.ack, .rst, .fin]) {
-                openFromGuest(summary, header, key, frame, &core)
+                openFromGuest(summary, header, frame, &core)
             } else {
                 core.counters.add(.droppedUnexpectedSegment)
                 refuseSegment(summary, header, &core)
@@ -35,11 +33,19 @@ extension TCP {
         case .synSent: receiveInSynSent(flow, header, &core)
         case .timeWait where restarts(flow, header), .draining where restarts(flow, header):
             forgetGuest(flow, &core)
-            openFromGuest(summary, header, key, frame, &core)
+            openFromGuest(summary, header, frame, &core)
         default:
             if receiveSynchronised(flow, header, summary, lease, &core) { return }
         }
         core.release(lease)
+    }
+
+    /// The key of a segment's connection.
+    @inline(__always)
+    static func key(of summary: FrameSummary) -> FlowKey {
+        FlowKey(
+            guest: summary.source, guestPort: summary.sourcePort, remote: summary.destination,
+            remotePort: summary.destinationPort, transport: .tcp)
     }
 
     /// RFC 6191: a new SYN beyond the old connection's sequence space, or with a later timestamp, ends its TIME-WAIT.
@@ -51,6 +57,7 @@ extension TCP {
         return flow.pointee.timestamps.precede(stamp.value)
     }
 
+    @inline(never)
     private mutating func receiveWhileConnecting(_ flow: TCPFlow, _ header: TCPHeader, _ core: inout StackCore) {
         let initial = flow.pointee.receive.initial
         if header.flags.contains(.rst) {
@@ -67,6 +74,7 @@ extension TCP {
     }
 
     /// RFC 9293 §3.10.7.3.
+    @inline(never)
     private mutating func receiveInSynSent(_ flow: TCPFlow, _ header: TCPHeader, _ core: inout StackCore) {
         let flags = header.flags
         let acceptable = flags.contains(.ack) && header.acknowledgement == flow.pointee.send.nxt
@@ -150,6 +158,8 @@ extension TCP {
             // The acknowledgement of our FIN may have been the connection's last event.
             guard connections.pointer(to: handle) != nil else { return false }
         }
+        // An acknowledgement alone has nothing for the host, and no FIN that came early can have its turn by it.
+        guard extent > 0 else { return false }
         return receiveText(flow, header, summary, lease, &core)
     }
 
@@ -173,17 +183,16 @@ extension TCP {
             // Data after FIN: all that there is to do with it is to acknowledge.
             oweAcknowledgement(flow)
         }
-        switch flow.pointee.receive.end {
-        case .finished: break
-        case .pending(let fin) where !flags.contains(.fin):
-            if fin == flow.pointee.receive.nxt { guestFinished(flow, &core) }
-        default:
-            if flags.contains(.fin) { receiveFIN(flow, at: header.sequence.advanced(by: length), &core) }
+        if flags.contains(.fin) {
+            receiveFIN(flow, at: header.sequence.advanced(by: length), &core)
+        } else if case .pending(let fin) = flow.pointee.receive.end, fin == flow.pointee.receive.nxt {
+            guestFinished(flow, &core)
         }
         return kept
     }
 
     /// The acknowledgement of our SYN has come.
+    @inline(never)
     mutating func finishHandshake(_ flow: TCPFlow, _ header: TCPHeader, _ core: inout StackCore) {
         flow.pointee.send.una = header.acknowledgement
         flow.pointee.send.takeFirstWindow(header)
@@ -191,8 +200,9 @@ extension TCP {
         requestReceive(flow, &core)
     }
 
+    @inline(never)
     private mutating func receiveFIN(_ flow: TCPFlow, at sequence: SequenceNumber, _ core: inout StackCore) {
-        guard flow.guestMaySend else { return }
+        guard flow.guestMaySend, !flow.pointee.receive.isFinished else { return }
         if sequence == flow.pointee.receive.nxt {
             guestFinished(flow, &core)
         } else if flow.pointee.receive.nxt.precedes(sequence) {
@@ -258,6 +268,7 @@ extension TCP {
     }
 
     /// Queues what has become contiguous.
+    @inline(never)
     private mutating func queueContiguous(_ flow: TCPFlow, _ core: inout StackCore) {
         while true {
             let lease = flow.pointee.receive.outOfOrder.popContiguous(at: flow.pointee.receive.nxt, core.pool)
@@ -267,6 +278,7 @@ extension TCP {
     }
 
     /// Holds payload that came before its turn, as far as the connection's bound allows. True when the lease was kept.
+    @inline(never)
     private mutating func holdOutOfOrder(_ flow: TCPFlow, _ lease: Lease, _ core: inout StackCore) -> Bool {
         core.counters.add(.tcpOutOfOrder)
         let length = Int(core.space.state(of: lease).pointee.length)

@@ -22,6 +22,7 @@ extension TCP {
     /// last `optionLength` bytes are left for other options.
     ///
     /// - Returns: bytes written before `payload`.
+    @inline(__always)
     private mutating func writeHeaders(
         before payload: UnsafeMutableRawPointer, _ flow: TCPFlow, _ header: SegmentHeader, payloadLength: Int,
         optionLength: Int = 0, _ core: inout StackCore
@@ -123,9 +124,13 @@ extension TCP {
     /// A pure acknowledgement, with SACK blocks while data is missing.
     mutating func sendAcknowledgement(_ flow: TCPFlow, _ core: inout StackCore) {
         if flow.pointee.receive.outOfOrder.isEmpty || !flow.pointee.marks.contains(.sack) {
-            sendBare(flow, sequence: flow.pointee.send.nxt, flags: .ack, &core)
-            return
+            return sendBare(flow, sequence: flow.pointee.send.nxt, flags: .ack, &core)
         }
+        sendBlocks(flow, &core)
+    }
+
+    @inline(never)
+    private mutating func sendBlocks(_ flow: TCPFlow, _ core: inout StackCore) {
         let blocks = flow.pointee.receive.outOfOrder.blocks(in: core.space)
         let count = blocks.count
         sendBare(flow, sequence: flow.pointee.send.nxt, flags: .ack, &core, optionLength: 4 + 8 * count) { target in
@@ -146,6 +151,7 @@ extension TCP {
     }
 
     /// RST for a segment that belongs to no connection (RFC 9293 §3.10.7.1).
+    @inline(never)
     mutating func refuseSegment(_ summary: FrameSummary, _ header: TCPHeader, _ core: inout StackCore) {
         if header.flags.contains(.rst) { return }
         // A segment to a group gets no answer, which would have to come from the group's address (RFC 1122 §4.2.3.10).

@@ -6,19 +6,22 @@ extension TCP {
     // MARK: Events
 
     /// The chain of unsent payload, oldest first; `Lease.none` when the handle is stale.
+    @inline(__always)
     mutating func unsentPayload(_ handle: Handle) -> Lease {
         connections.pointer(to: handle)?.pointee.receive.unsent.head ?? .none
     }
 
     /// The socket took `bytes` of the unsent payload. Asks for the next send when there is more.
+    @inline(__always)
     mutating func streamSent(_ handle: Handle, bytes: Int, _ core: inout StackCore) {
         guard let flow = connections.pointer(to: handle) else { return }
         flow.pointee.marks.remove(.sending)
         let rest = flow.pointee.receive.removeUnsent(bytes, core.pool, core.space)
         hostTook(flow, bytes: bytes - rest, &core)
         requestSend(flow, &core)
+        // Nothing until here ends the connection.
         shutDownWhenDrained(flow, &core)
-        if let alive = connections.pointer(to: handle) { closeWhenDone(alive, &core) }
+        closeWhenDone(flow, &core)
     }
 
     /// The host took bytes: the reservation shrinks, and the window may be worth announcing.
@@ -43,6 +46,7 @@ extension TCP {
     /// The socket gave `length` bytes, `offset` into the buffer. Takes the lease.
     ///
     /// - Parameter precedesUrgent: the host's kernel says that the next byte is urgent.
+    @inline(__always)
     mutating func streamReceived(
         _ handle: Handle, _ lease: Lease, offset: Int, length: Int, precedesUrgent: Bool, _ core: inout StackCore
     ) {
@@ -162,6 +166,7 @@ extension TCP {
     }
 
     /// Sends of what was held back as much as the guest's window takes. True when nothing is left.
+    @inline(never)
     private mutating func sendHeldBack(_ flow: TCPFlow, _ core: inout StackCore) -> Bool {
         while flow.pointee.send.heldBack > 0 {
             guard let bytes = flow.pointee.send.sendableHeldBack(), sendNext(flow, bytes: bytes, &core) else {
@@ -188,12 +193,14 @@ extension TCP {
     }
 
     /// While the guest takes nothing, nothing is received: a reset by the host is found out by watching the socket.
+    @inline(never)
     private mutating func watch(_ flow: TCPFlow, _ core: inout StackCore) {
         guard !flow.pointee.marks.contains(.watched) else { return }
         flow.pointee.marks.insert(.watched)
         core.effects.append(streamEffect(.watchStream, flow))
     }
 
+    @inline(never)
     private mutating func startProbing(_ flow: TCPFlow, _ core: inout StackCore) {
         guard !flow.pointee.deadlines.isProbing else { return }
         flow.pointee.deadlines.probe(every: flow.pointee.roundTrip.timeout, now: core.now)

@@ -36,6 +36,7 @@ extension TCP {
     }
 
     /// Marks a frame of one byte, whose headers have just been written before `payload`, as urgent.
+    @inline(never)
     mutating func markUrgent(_ payload: UnsafeMutableRawPointer, optionLength: Int, _ core: inout StackCore) {
         let tcp = payload - 20 - optionLength
         let flags = tcp.load(fromByteOffset: 13, as: UInt8.self) | TCPFlags.urg.rawValue

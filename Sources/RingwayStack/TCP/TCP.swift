@@ -51,6 +51,7 @@ struct TCP: ~Copyable {
     /// Sends acknowledgements that this turn's frames asked for, one per connection; false when none is left. Take the
     /// effects after each: there may be more connections than places for effects. Acknowledgements that find no buffer stay
     /// owed until the next turn: buffers come back in turns only.
+    @inline(__always)
     mutating func finishTurn(_ core: inout StackCore) -> Bool {
         var left = Self.finishedAtOnce
         while dirtyHead != SlotList.none {

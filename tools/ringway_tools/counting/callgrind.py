@@ -4,6 +4,9 @@ Hardware counters are absent in many virtual machines and count differently wher
 the program on a processor of its own making: it looks the same on every x86-64 host with AVX2, so the run-time
 dispatch of memcpy and of checksums takes the same turn everywhere, and a program compiled by the same compiler costs
 the same, to the instruction.
+
+What memcpy costs depends on where its operands lie within a cache line, and where the stack begins depends on the
+length of the environment and of the program's path: both are the same in every run.
 """
 
 import os
@@ -17,6 +20,17 @@ from ringway_tools.paths import ROOT, TOOLS
 
 PACKAGE = os.path.join(ROOT, "Benchmarks")
 ALLOCATORS = {"malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc", "memalign"}
+
+
+def clean():
+    """Has the next build begin from nothing."""
+    subprocess.run(["swift", "package", "--package-path", PACKAGE, "clean"], check=True)
+
+
+def environment():
+    """The same hash tables, no lazy binding and a stack at the same place, in every run."""
+    passed = {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "VALGRIND_LIB") if name in os.environ}
+    return {"PATH": "/usr/local/bin:/usr/bin:/bin", "LD_BIND_NOW": "1", "SWIFT_DETERMINISTIC_HASHING": "1", **passed}
 
 
 def build(product):
@@ -58,11 +72,11 @@ def count(names=(), program=None, keep=None):
         subprocess.run(["strip", "--strip-debug", "-o", stripped, program], check=True)
         command = [
             "valgrind", "--tool=callgrind", "--quiet", f"--callgrind-out-file={directory}/dump",
-            "--compress-strings=no", "--compress-pos=no", "--dump-after=*countedSection*", stripped, *names,
+            "--compress-strings=no", "--compress-pos=no", "--dump-after=*countedSection*", "./count", *names,
         ]
-        # The same hash tables and no lazy binding, in every run.
-        environment = dict(os.environ, LD_BIND_NOW="1", SWIFT_DETERMINISTIC_HASHING="1")
-        run = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        run = subprocess.run(
+            command, cwd=scratch, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
         if run.returncode != 0:
             raise Failure(f"the workloads ended with status {run.returncode}:\n{run.stdout}{run.stderr}")
         costs = {}

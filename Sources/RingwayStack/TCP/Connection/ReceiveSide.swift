@@ -207,6 +207,7 @@ struct ReceiveSide: BitwiseCopyable {
 
     /// Copies payload into small buffers, the last one on the queue first where it has room. False, and nothing done, when
     /// there are not enough.
+    @inline(never)
     private mutating func appendCopy(
         of lease: Lease, _ pool: UnsafeMutablePointer<BufferPool>, _ space: BufferSpace
     ) -> Bool {
