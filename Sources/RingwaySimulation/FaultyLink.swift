@@ -12,6 +12,8 @@ struct FaultyLink {
     let healsAt: UInt64
     private var random: SplitMix64
     private var lastDelivery: UInt64 = 0
+    /// When a link with a rate has sent all that waits for it.
+    private var sentAt: UInt64 = 0
     private var toLose = 0
 
     init(_ faults: LinkFaults, healsAt: UInt64, random: SplitMix64) {
@@ -22,6 +24,7 @@ struct FaultyLink {
 
     mutating func carry(_ frame: [UInt8], now: UInt64) -> [Delivery] {
         guard now < healsAt else { return [Delivery(frame: frame, time: inOrder(now), isIntact: true)] }
+        guard let now = departure(of: frame, now) else { return [] }
         if toLose > 0 {
             toLose -= 1
             return []
@@ -33,6 +36,16 @@ struct FaultyLink {
         var deliveries = [deliver(frame, now)]
         while deliveries.count < 4, random.chance(faults.duplication) { deliveries.append(deliver(frame, now)) }
         return deliveries
+    }
+
+    /// When the frame has been sent, which takes its time where the link has a rate; `nil` when there is no room for it in
+    /// the queue.
+    private mutating func departure(of frame: [UInt8], _ now: UInt64) -> UInt64? {
+        guard faults.rate > 0 else { return now }
+        let begins = max(sentAt, now)
+        guard (begins - now) * faults.rate / 1_000_000_000 <= faults.queue else { return nil }
+        sentAt = begins + UInt64(frame.count) * 1_000_000_000 / faults.rate
+        return sentAt
     }
 
     private mutating func deliver(_ frame: [UInt8], _ now: UInt64) -> Delivery {

@@ -14,6 +14,10 @@ public struct LinkFaults: Sendable {
     public var delay: UInt64 = 20_000
     /// The most that a frame may be held back, nanoseconds.
     public var reorderDelay: UInt64 = 0
+    /// What the link carries, bytes a second; zero for a link that carries everything at once.
+    public var rate: UInt64 = 0
+    /// Bytes that wait for a link with a rate; a frame that finds no room is lost.
+    public var queue: UInt64 = 0
 
     /// A link without faults.
     public init() {}

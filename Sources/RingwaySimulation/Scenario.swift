@@ -23,7 +23,7 @@ public struct Scenario: Sendable {
     let largestStream: Int
     /// The stack's congestion control; not drawn, so that two can be compared over the same scenarios.
     var congestion = CongestionAlgorithm.newReno
-    private(set) var flows: [FlowScript] = []
+    var flows: [FlowScript] = []
     /// Randomness of everything that happens later.
     let generator: SplitMix64
 

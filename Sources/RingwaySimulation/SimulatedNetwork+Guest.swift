@@ -185,6 +185,7 @@ extension SimulatedNetwork {
         guard let connection = connections[flow], !connection.isOver else { return refuse(segment, flow) }
         connection.now = now
         connection.receive(segment, in: frame)
+        if connection.peerHasFinished, report.deliveredAt == 0 { report.deliveredAt = now - scenario.startsAt }
         settle(flow)
     }
 

@@ -11,6 +11,19 @@ public enum Simulation {
             preconditionFailure("a scenario's network plan is consistent")
         }
         if usesCubic { scenario.congestion = .cubic }
+        return run(scenario, recorder)
+    }
+
+    /// Runs a bulk transfer.
+    public static func run(_ transfer: Transfer, seed: UInt64, usesCubic: Bool) -> SimulationReport {
+        guard var scenario = Scenario(transfer, seed: seed) else {
+            preconditionFailure("a transfer's network plan is consistent")
+        }
+        if usesCubic { scenario.congestion = .cubic }
+        return run(scenario, nil)
+    }
+
+    private static func run(_ scenario: Scenario, _ recorder: Recorder?) -> SimulationReport {
         let network = SimulatedNetwork(scenario, recorder: recorder)
         if let recorder { recorder.begin(scenario) }
         network.run()

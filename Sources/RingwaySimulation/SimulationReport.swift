@@ -10,6 +10,8 @@ public struct SimulationReport: Sendable {
     public var framesToGuest = 0
     /// Frames the stack sent again.
     public var retransmissions = 0
+    /// Nanoseconds after which a guest first had a whole stream of the host's; zero for never.
+    public var deliveredAt: UInt64 = 0
     /// How often the stack's retransmission timer ran out.
     public var timeouts = 0
 }

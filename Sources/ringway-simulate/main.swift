@@ -6,6 +6,7 @@ import RingwaySimulation
 ///     ringway-simulate [--seeds N] [--from SEED] [--seconds N] [--cubic]
 ///     ringway-simulate --seed SEED [--quiet] [--capture FILE] [--script FILE]
 ///     ringway-simulate --corpus DIRECTORY
+///     ringway-simulate --transfers
 struct Arguments {
     var seed: UInt64?
     var first: UInt64 = 1
@@ -17,6 +18,8 @@ struct Arguments {
     var capture: String?
     var script: String?
     var corpus: String?
+    /// Compare congestion control algorithms by bulk transfers.
+    var transfers = false
 
     init?(_ words: ArraySlice<String>) {
         var rest = words
@@ -24,6 +27,7 @@ struct Arguments {
             switch word {
             case "--quiet": isQuiet = true
             case "--cubic": usesCubic = true
+            case "--transfers": transfers = true
             case "--seed":
                 guard let value = rest.popFirst().flatMap({ UInt64($0) }) else { return nil }
                 seed = value
@@ -122,8 +126,9 @@ func runMany(_ arguments: Arguments) -> Int32 {
 guard let arguments = Arguments(CommandLine.arguments.dropFirst()) else {
     print(
         "usage: ringway-simulate [--seeds N] [--from SEED] [--seconds N] [--cubic] | --seed SEED [--quiet] [--cubic] [--capture FILE] "
-            + "[--script FILE] | --corpus DIRECTORY")
+            + "[--script FILE] | --corpus DIRECTORY | --transfers")
     exit(2)
 }
 if let directory = arguments.corpus { exit(writeCorpus(to: directory)) }
+if arguments.transfers { exit(TransferTable.printAll()) }
 exit(arguments.seed.map { replay($0, arguments) } ?? runMany(arguments))

@@ -1,0 +1,65 @@
+import RingwaySimulation
+
+/// Bulk transfers over paths from a neighbour's to another continent's, once by each congestion control algorithm: a row
+/// of a Markdown table for each path.
+enum TransferTable {
+    private static let seeds: ClosedRange<UInt64> = 1...5
+
+    private struct Path {
+        /// Megabits a second.
+        let rate: UInt64
+        /// Milliseconds.
+        let roundTrip: UInt64
+        /// Per cent of the segments.
+        let loss: Double
+    }
+
+    private static let paths = ([100, 1_000] as [UInt64]).flatMap { rate in
+        ([1, 20, 100] as [UInt64]).flatMap { roundTrip in
+            [0, 0.01, 0.1, 1].map { loss in Path(rate: rate, roundTrip: roundTrip, loss: loss) }
+        }
+    }
+
+    /// Returns a status for the shell.
+    static func printAll() -> Int32 {
+        var isClean = true
+        print("| rate, Mbit/s | round trip, ms | loss, % | NewReno, Mbit/s | CUBIC, Mbit/s | CUBIC/NewReno |")
+        print("|---:|---:|---:|---:|---:|---:|")
+        for path in paths {
+            guard let reno = goodput(over: path, usesCubic: false), let cubic = goodput(over: path, usesCubic: true)
+            else {
+                isClean = false
+                continue
+            }
+            print(
+                "| \(path.rate) | \(path.roundTrip) | \(path.loss) | \(text(reno / 1e6)) | \(text(cubic / 1e6)) | "
+                    + "\(text(cubic / reno)) |")
+        }
+        return isClean ? 0 : 1
+    }
+
+    /// The median over the seeds; `nil`, and said why, where one fails.
+    private static func goodput(over path: Path, usesCubic: Bool) -> Double? {
+        var transfer = Transfer()
+        transfer.rate = path.rate * 125_000
+        transfer.roundTrip = path.roundTrip * 1_000_000
+        transfer.loss = path.loss / 100
+        var all: [Double] = []
+        for seed in seeds {
+            let report = Simulation.run(transfer, seed: seed, usesCubic: usesCubic)
+            if let failure = report.failure {
+                print("\(transfer), \(usesCubic ? "CUBIC" : "NewReno"), seed \(seed): \(failure)")
+                return nil
+            }
+            all.append(transfer.goodput(over: report.deliveredAt))
+        }
+        return all.sorted()[all.count / 2]
+    }
+
+    /// Three digits that count.
+    private static func text(_ value: Double) -> String {
+        if value >= 100 { return "\(Int(value.rounded()))" }
+        let places = value >= 10 ? 10.0 : 100.0
+        return "\((value * places).rounded() / places)"
+    }
+}
