@@ -96,7 +96,9 @@ let package = Package(
                 "RingwayStorage", "RingwayUsage", "CRingway",
             ],
             swiftSettings: settings),
-        .target(name: "RingwayControl", dependencies: ["Ringway", "CRingway"] + nio, swiftSettings: settings),
+        .target(
+            name: "RingwayControl", dependencies: ["Ringway", "CRingway"] + nio,
+            resources: [.embedInCode("OpenAPI/openapi.json")], swiftSettings: settings),
         .target(
             name: "RingwayCommand",
             dependencies: [
@@ -172,7 +174,7 @@ let package = Package(
             name: "RingwayResolverTests", dependencies: ["RingwayModel", "RingwayResolver", "RingwaySystem"],
             swiftSettings: settings),
         .testTarget(
-            name: "RingwayControlTests", dependencies: ["RingwayControl", "Ringway", "CRingway"] + nio,
+            name: "RingwayControlTests", dependencies: ["RingwayControl", "Ringway", "RingwayStack", "CRingway"] + nio,
             swiftSettings: settings),
         .testTarget(
             name: "RingwayCommandTests",

@@ -177,15 +177,17 @@ struct Trouble: Sendable, Equatable {
 extension JSONWriter {
     /// Each row with its count.
     mutating func members(ofTroubles statistics: Statistics) {
-        member("troubles", Trouble.all(in: statistics.counters)) { writer, row in
-            writer.object { writer in
-                writer.member("kind", row.trouble.kind.rawValue)
-                writer.member("counter", row.trouble.counter)
-                writer.member("count", row.count)
-                writer.member("what", row.trouble.what)
-                writer.member("hint", row.trouble.hint)
-                writer.member("option", row.trouble.option)
-            }
+        member("troubles", Trouble.all(in: statistics.counters)) { $0.trouble($1.trouble, $1.count) }
+    }
+
+    mutating func trouble(_ trouble: Trouble, _ count: Int) {
+        object { writer in
+            writer.member("kind", trouble.kind.rawValue)
+            writer.member("counter", trouble.counter)
+            writer.member("count", count)
+            writer.member("what", trouble.what)
+            writer.member("hint", trouble.hint)
+            writer.member("option", trouble.option)
         }
     }
 }
