@@ -199,7 +199,8 @@ struct ShardGuest: ~Copyable {
 
     /// Runs timers, sends what the turn owes, and then what neighbours have sent.
     mutating func endTurn(_ core: inout ShardCore) {
-        guard phase == .serving else { return goOnEnding(&core) }
+        guard phase != .ending else { return goOnEnding(&core) }
+        guard phase == .serving else { return }
         run(.timers, &core)
         run(.acknowledgements, &core)
         if neighbors.hasFrames { takeNeighborFrames(&core) }
