@@ -283,11 +283,11 @@ public final class Engine: Sendable {
     /// Takes the guest from its shards and waits until they have let go of it. The guest's flows end with RST on the host,
     /// and published ports are free when it returns. Called once.
     public func stop() {
-        let departure = GuestDeparture()
-        tellAll(.stop(departure))
+        let removal = GuestRemoval()
+        tellAll(.stop(removal))
         let parts = guests.withLock { $0 }
         // What the kernel does not give back in this time stays as it is.
-        guard departure.wait(for: parts.count, seconds: Self.departureTimeout) else { return }
+        guard removal.wait(for: parts.count, seconds: Self.removalTimeout) else { return }
         for part in parts {
             part.guest.deinitialize(count: 1)
             part.guest.deallocate()
@@ -297,7 +297,7 @@ public final class Engine: Sendable {
     }
 
     /// Seconds that shards may take to let go of a guest.
-    private static var departureTimeout: Int { 30 }
+    private static var removalTimeout: Int { 30 }
 }
 
 /// A counter's value at one moment.

@@ -24,7 +24,7 @@ struct FaultyLink {
 
     mutating func carry(_ frame: [UInt8], now: UInt64) -> [Delivery] {
         guard now < healsAt else { return [Delivery(frame: frame, time: inOrder(now), isIntact: true)] }
-        guard let now = departure(of: frame, now) else { return [] }
+        guard let now = timeOnWire(of: frame, now) else { return [] }
         if toLose > 0 {
             toLose -= 1
             return []
@@ -40,7 +40,7 @@ struct FaultyLink {
 
     /// When the frame has been sent, which takes its time where the link has a rate; `nil` when there is no room for it in
     /// the queue.
-    private mutating func departure(of frame: [UInt8], _ now: UInt64) -> UInt64? {
+    private mutating func timeOnWire(of frame: [UInt8], _ now: UInt64) -> UInt64? {
         guard faults.rate > 0 else { return now }
         let begins = max(sentAt, now)
         guard (begins - now) * faults.rate / 1_000_000_000 <= faults.queue else { return nil }

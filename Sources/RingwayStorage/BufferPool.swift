@@ -205,7 +205,7 @@ public struct BufferPool: ~Copyable {
         return lease
     }
 
-    /// Charges a buffer of this pool to `owner`, whoever was charged with it before.
+    /// Charges a buffer of this pool to `owner`, in place of its previous owner.
     @inlinable @inline(__always) public mutating func charge(_ lease: Lease) {
         guard lease.shard == shard else { return }
         let state = space.state(of: lease)

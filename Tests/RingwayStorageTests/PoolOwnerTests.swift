@@ -3,7 +3,7 @@ import Testing
 
 @Suite("Owners of a pool's buffers")
 struct PoolOwnerTests {
-    @Test func `a buffer is charged to its owner until it is back, whoever releases it`() {
+    @Test func `a buffer is charged to its owner until it is back, also if another owner releases it`() {
         let bench = PoolBench(large: 8, small: 8, owners: 3)
         bench.setOwner(1)
         let (large, small) = (bench.lease(.large), bench.lease(.small))

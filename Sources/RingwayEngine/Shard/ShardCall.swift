@@ -50,7 +50,7 @@ final class GuestAdmission: Sendable {
 }
 
 /// How an engine waits until all shards have let go of its guest.
-final class GuestDeparture: Sendable {
+final class GuestRemoval: Sendable {
     private let semaphore = DispatchSemaphore(value: 0)
 
     /// From a shard, once.

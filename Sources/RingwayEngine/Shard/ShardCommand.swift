@@ -33,7 +33,7 @@ enum ShardCommand: Sendable {
     /// Carry out a command, and reply when it is done.
     indirect case confirmed(ShardCommand, ShardReply)
     /// Close everything and let go of the guest.
-    case stop(GuestDeparture)
+    case stop(GuestRemoval)
 
     /// Sockets that one command may bring, and that a shard takes or gives back before frames get their turn.
     static var sockets: Int { 64 }
@@ -59,7 +59,7 @@ enum ShardCommand: Sendable {
             Endpoint.close(channel, reset: false)
             descriptors.release(2)
         case .list(let page): page.reply.send()
-        case .stop(let departure): departure.done()
+        case .stop(let removal): removal.done()
         case .start, .listen, .addNeighbor, .removeNeighbor, .revokeAddress, .setPolicy, .setCapture,
             .setSearchDomains, .setGuestIPv4, .giveBack:
             break

@@ -13,7 +13,7 @@ extension ShardGuest {
             switch command {
             case .start: start(&core)
             case .giveBack: giveBack(&core)
-            case .stop(let departure): beginEnding(departure, &core)
+            case .stop(let removal): beginEnding(removal, &core)
             default: break
             }
         }

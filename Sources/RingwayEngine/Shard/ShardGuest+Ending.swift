@@ -8,13 +8,13 @@ struct GuestRemains {
     let shared: EngineShared
     let part: Int
     let place: GuestPlace
-    let departure: GuestDeparture?
+    let removal: GuestRemoval?
 
     /// The engine may have the guest's memory back.
     func letGo() {
         // Nothing is to wait for a guest that has gone, for whatever reason.
         shared.commands[part].close()
-        departure?.done()
+        removal?.done()
     }
 }
 
@@ -30,7 +30,7 @@ extension ShardGuest {
 
     /// How far ending has come.
     struct Ending {
-        var departure: GuestDeparture?
+        var removal: GuestRemoval?
         /// Where in the tables to go on.
         var connection: UInt32 = 0
         var stream: UInt32 = 0
@@ -51,13 +51,13 @@ extension ShardGuest {
 
     var remains: GuestRemains {
         GuestRemains(
-            shared: shared, part: part, place: shared.place(of: part), departure: ending.departure)
+            shared: shared, part: part, place: shared.place(of: part), removal: ending.removal)
     }
 
     /// Begins to close everything: host sockets with RST, as the guest that is gone would have it.
-    mutating func beginEnding(_ departure: GuestDeparture, _ core: inout ShardCore) {
+    mutating func beginEnding(_ removal: GuestRemoval, _ core: inout ShardCore) {
         phase = .ending
-        ending.departure = departure
+        ending.removal = removal
         link.close(&core)
         names.close(&core)
         relays.closeSupply(&core)

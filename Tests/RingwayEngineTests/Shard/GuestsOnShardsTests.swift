@@ -35,7 +35,7 @@ struct GuestsOnShardsTests {
     }
 
     @Test(arguments: Carrier.all, [1, 2])
-    func `serve every guest whoever else comes and goes`(carrier: Carrier, shards: Int) throws {
+    func `serve every guest while others come and go`(carrier: Carrier, shards: Int) throws {
         let set = try GuestPort.shards(carrier, count: shards)
         defer { set.stop() }
         let stays = try GuestPort(carrier, on: set)
