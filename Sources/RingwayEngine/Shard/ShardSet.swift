@@ -1,7 +1,7 @@
 internal import Glibc
+public import RingwayModel
 internal import RingwayReactor
 public import RingwayRing
-public import RingwayModel
 internal import RingwayStorage
 internal import Synchronization
 
