@@ -39,9 +39,9 @@ let package = Package(
         .target(name: "RingwayStorage", dependencies: ["CRingway"], swiftSettings: settings),
         .target(name: "RingwayUsage", swiftSettings: settings),
         .target(name: "RingwayStack", dependencies: ["RingwayWire", "RingwayStorage"], swiftSettings: settings),
-        .target(name: "RingwayRing", dependencies: ["CRingway"], swiftSettings: settings),
+        .target(name: "RingwayRing", dependencies: ["RingwaySystem", "CRingway"], swiftSettings: settings),
         .target(
-            name: "RingwayReactor", dependencies: ["RingwayRing", "RingwayStorage", "CRingway"],
+            name: "RingwayReactor", dependencies: ["RingwayRing", "RingwaySystem", "RingwayStorage", "CRingway"],
             swiftSettings: settings),
         .target(name: "RingwayCapture", dependencies: ["RingwayWire", "CRingway"], swiftSettings: settings),
         .target(
@@ -101,7 +101,11 @@ let package = Package(
             swiftSettings: settings),
         .executableTarget(name: "ringway", dependencies: ["RingwayCommand"], swiftSettings: settings),
         .target(
-            name: "RingwaySimulation", dependencies: ["RingwayStack", "RingwayWire", "RingwayStorage"],
+            name: "RingwaySimulation",
+            dependencies: [
+                "RingwayEngine", "RingwayRing", "RingwayStack", "RingwayStorage", "RingwaySystem", "RingwayWire",
+                "CRingway",
+            ],
             swiftSettings: settings),
         .executableTarget(
             name: "ringway-simulate", dependencies: ["RingwaySimulation"], swiftSettings: settings),

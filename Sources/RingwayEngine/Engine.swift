@@ -232,22 +232,10 @@ public final class Engine: Sendable {
             return threads
         }
         for thread in running { pthread_join(thread, nil) }
-        closeUndelivered()
+        shared.closeUndelivered()
         if inbox >= 0 { Endpoint.close(inbox, reset: false) }
     }
 
-    /// Closes what was on its way to a shard that had stopped. No thread but the caller's is left.
-    private func closeUndelivered() {
-        let count = shared.network.count
-        for pair in 0..<count * count {
-            let mailbox = shared.network.mailbox(to: pair / count, from: pair % count)
-            while let message = mailbox.take() {
-                guard message.kind == .accepted else { continue }
-                shared.turnAway(message.client)
-            }
-        }
-        for queue in shared.commands { queue.close() }
-    }
 }
 
 /// A counter's value at one moment.

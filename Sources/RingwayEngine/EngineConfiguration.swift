@@ -121,6 +121,18 @@ final class EngineShared: Sendable {
         descriptors.release()
     }
 
+    /// Closes what was on its way to a shard that had stopped. No thread but the caller's is left.
+    func closeUndelivered() {
+        for pair in 0..<network.count * network.count {
+            let mailbox = network.mailbox(to: pair / network.count, from: pair % network.count)
+            while let message = mailbox.take() {
+                guard message.kind == .accepted else { continue }
+                turnAway(message.client)
+            }
+        }
+        for queue in commands { queue.close() }
+    }
+
     /// Whether the guest has shown an IPv6 address of the network.
     var hasIPv6: Bool { isIPv6Known.load(ordering: .relaxed) }
     func noteIPv6() { isIPv6Known.store(true, ordering: .relaxed) }

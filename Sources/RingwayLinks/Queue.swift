@@ -51,6 +51,9 @@ public struct Queue: ~Copyable {
         isSocket = framing == .datagram
     }
 
+    /// Buffers that the kernel may fill now.
+    public var available: Int { buffers.available }
+
     /// Puts buffers where the kernel finds them and arms what is not armed.
     public mutating func refill(
         _ ring: inout Ring, from pool: UnsafeMutablePointer<BufferPool>, _ tag: OperationTag

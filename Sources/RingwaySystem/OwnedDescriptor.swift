@@ -1,5 +1,3 @@
-internal import Glibc
-
 /// A file descriptor with one owner, which closes it exactly once: by going away.
 ///
 /// A caller that needs the number for longer than the value lives becomes the owner by `take`.
@@ -26,5 +24,5 @@ public struct OwnedDescriptor: ~Copyable, Sendable {
         return number
     }
 
-    deinit { Glibc.close(rawValue) }
+    deinit { HostCalls.close(rawValue) }
 }

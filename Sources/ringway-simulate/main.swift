@@ -5,7 +5,11 @@ import RingwaySimulation
 ///
 ///     ringway-simulate [--seeds N] [--from SEED] [--seconds N] [--cubic]
 ///     ringway-simulate --seed SEED [--quiet] [--capture FILE] [--script FILE]
+///     ringway-simulate --engine [--seeds N] [--from SEED] [--seconds N] [--digests]
+///     ringway-simulate --engine --seed SEED [--quiet]
 ///     ringway-simulate --corpus DIRECTORY
+///
+/// With `--engine` it is the whole engine that runs, two shards between a model guest and a model host; else the stack.
 struct Arguments {
     var seed: UInt64?
     var first: UInt64 = 1
@@ -17,6 +21,9 @@ struct Arguments {
     var capture: String?
     var script: String?
     var corpus: String?
+    var isEngine = false
+    /// One line for each seed, to compare runs by.
+    var printsDigests = false
 
     init?(_ words: ArraySlice<String>) {
         var rest = words
@@ -24,6 +31,8 @@ struct Arguments {
             switch word {
             case "--quiet": isQuiet = true
             case "--cubic": usesCubic = true
+            case "--engine": isEngine = true
+            case "--digests": printsDigests = true
             case "--seed":
                 guard let value = rest.popFirst().flatMap({ UInt64($0) }) else { return nil }
                 seed = value
@@ -119,11 +128,51 @@ func runMany(_ arguments: Arguments) -> Int32 {
     return failures == 0 ? 0 : 1
 }
 
+func hexadecimal(_ word: UInt64) -> String {
+    let digits = String(word, radix: 16)
+    return String(repeating: "0", count: 16 - digits.count) + digits
+}
+
+func replayEngine(_ seed: UInt64, _ arguments: Arguments) -> Int32 {
+    let report = EngineSimulation.run(seed: seed, recorder: arguments.isQuiet ? nil : Recorder { print($0) })
+    print("seed \(seed): \(report.failure ?? "clean"), digest \(hexadecimal(report.digest))")
+    return report.failure == nil ? 0 : 1
+}
+
+func runManyEngines(_ arguments: Arguments) -> Int32 {
+    let begun = time(nil)
+    var told = begun
+    var (run, failures, steps, frames, digest) = (0, 0, 0, 0, 0 as UInt64)
+    for seed in arguments.first..<arguments.first + arguments.count {
+        let instant = time(nil)
+        if let seconds = arguments.seconds, instant - begun >= seconds { break }
+        if instant - told >= 10 {
+            told = instant
+            print("\(run) seeds in \(instant - begun) s, \(failures) failed")
+            fflush(stdout)
+        }
+        let report = EngineSimulation.run(seed: seed)
+        run += 1
+        steps += report.steps
+        frames += report.framesFromGuest + report.framesToGuest
+        digest = (digest ^ report.digest) &* 0x0100_0000_01B3
+        if arguments.printsDigests { print("\(seed) \(hexadecimal(report.digest))") }
+        guard let failure = report.failure else { continue }
+        failures += 1
+        print("seed \(seed): \(failure)\n    replay: tools/simulate --engine --seed \(seed)")
+        if failures == 20 { break }
+    }
+    print("\(run) seeds, \(failures) failed; \(steps) steps, \(frames) frames, digest \(hexadecimal(digest))")
+    return failures == 0 ? 0 : 1
+}
+
 guard let arguments = Arguments(CommandLine.arguments.dropFirst()) else {
     print(
         "usage: ringway-simulate [--seeds N] [--from SEED] [--seconds N] [--cubic] | --seed SEED [--quiet] [--cubic] [--capture FILE] "
-            + "[--script FILE] | --corpus DIRECTORY")
+            + "[--script FILE] | --engine [--seeds N] [--from SEED] [--seconds N] [--digests] | "
+            + "--engine --seed SEED [--quiet] | --corpus DIRECTORY")
     exit(2)
 }
 if let directory = arguments.corpus { exit(writeCorpus(to: directory)) }
+if arguments.isEngine { exit(arguments.seed.map { replayEngine($0, arguments) } ?? runManyEngines(arguments)) }
 exit(arguments.seed.map { replay($0, arguments) } ?? runMany(arguments))

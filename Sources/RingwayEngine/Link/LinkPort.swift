@@ -122,6 +122,9 @@ struct LinkPort: ~Copyable {
         mutating get { state == .congested }
     }
 
+    /// Buffers that the kernel may read frames into.
+    var buffers: Int { queue.available }
+
     /// Puts buffers where the kernel looks for them, and arms reads. A stream goes on with `nextFrame`.
     mutating func refill(_ core: inout ShardCore) {
         guard decoder == nil else { return }

@@ -57,6 +57,8 @@ struct PingSockets: ~Copyable {
         return socket
     }
 
+    var count: Int { sockets.count }
+
     // MARK: Toward the host
 
     /// Sends an echo request, an ICMP message. Takes its lease.

@@ -71,6 +71,8 @@ struct PortListeners: ~Copyable {
         return nil
     }
 
+    var count: Int { listeners.count }
+
     // MARK: Listening
 
     /// Listens on a socket that the control plane lends.

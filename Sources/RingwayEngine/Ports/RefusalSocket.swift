@@ -1,5 +1,6 @@
 internal import CRingway
 internal import Glibc
+internal import RingwaySystem
 internal import RingwayWire
 
 /// Tells clients of published UDP ports that nothing listens there, as the host's kernel does for a port without a socket.
@@ -59,7 +60,7 @@ struct RefusalSocket: ~Copyable {
                                 ringway_write_source_control(
                                     room, port.address.isIPv4, port.address.high, port.address.low))
                         }
-                        return sendmsg(descriptor, &header, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)) == count
+                        return HostCalls.sendMessage(descriptor, &header, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)) == count
                     }
                 }
             }
@@ -112,7 +113,7 @@ struct RefusalSocket: ~Copyable {
                 return -1
             }
             // Nothing is read from it.
-            _ = ringway_filter_icmp_nothing(descriptor, family == AF_INET)
+            HostCalls.passNothing(descriptor, ipv4: family == AF_INET)
             state = .open(descriptor)
             return descriptor
         }

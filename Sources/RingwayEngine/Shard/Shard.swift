@@ -23,7 +23,9 @@ struct Shard: ~Copyable {
     /// Before the guest: the ring goes first, then the memory that it knows.
     private var core: ShardCore
     private var guest: ShardGuest
-    private var isStopping = false
+    private(set) var isStopping = false
+    /// The ring could not be had.
+    private var hasFailed = false
 
     /// - Parameter descriptor: the queue of the link, adopted.
     init(
@@ -37,11 +39,11 @@ struct Shard: ~Copyable {
             isMultishot: shared.features.hasMultishotRead && shared.configuration.usesMultishotRead)
         let inbox = try NeighborInbox(
             index == 0 ? shared.inbox : -1, &ring, headroom: Stack.headroom, reserve: ShardCore.linkReserve)
-        let core = try ShardCore(index: index, shared: shared, ring: ring, pool: pool, counters: counters)
+        var core = try ShardCore(index: index, shared: shared, ring: ring, pool: pool, counters: counters)
         do throws(MemoryFailure) {
             guest = try ShardGuest(
                 index: index, shared: shared, queue: queue, inbox: inbox, framing: framing, pool: pool,
-                counters: counters)
+                counters: counters, now: core.reactor.now)
         } catch {
             throw RingError(error)
         }
@@ -52,23 +54,32 @@ struct Shard: ~Copyable {
 
     /// The thread's whole life.
     mutating func run() {
-        // Nothing is to wait for a shard that has ended, for whatever reason.
-        let commands = shared.commands[core.index]
-        defer { commands.close() }
-        do throws(RingError) {
-            try core.reactor.ring.enable()
-        } catch {
-            shared.report(.ringFailed(errno: error.errno))
-            return guest.closeDescriptors(&core)
-        }
-        core.reactor.listen(ShardCore.Operation.bell.tag())
-        guest.start(&core)
+        start()
         while !isStopping {
             turn()
             core.leaveProcessor()
         }
-        cancelOperations()
+        finish()
+    }
+
+    /// The first thing on the shard's thread.
+    mutating func start() {
+        do throws(RingError) {
+            try core.reactor.ring.enable()
+        } catch {
+            shared.report(.ringFailed(errno: error.errno))
+            hasFailed = true
+            return isStopping = true
+        }
+        core.reactor.listen(ShardCore.Operation.bell.tag())
+        guest.start(&core)
+    }
+
+    /// The last thing. Nothing is to wait for a shard that has ended, for whatever reason.
+    mutating func finish() {
+        if !hasFailed { cancelOperations() }
         guest.closeDescriptors(&core)
+        shared.commands[core.index].close()
     }
 
     /// Cancels operations on published ports and relays. Each holds the file that it works on: a socket closed under it
@@ -89,9 +100,32 @@ struct Shard: ~Copyable {
     }
 
     private mutating func turn() {
+        prepareTurn()
+        finishTurn(core.wait(until: guest.deadline(&core)))
+    }
+
+    /// A turn up to where the thread sleeps, for a shard that is stepped. `goOn` is the rest.
+    mutating func beginTurn() {
+        prepareTurn()
+        let error = core.beginSleep(until: guest.deadline(&core))
+        if error != 0 { finishTurn(error) }
+    }
+
+    /// The rest of the turn that `beginTurn` has begun.
+    mutating func goOn() {
+        core.endSleep()
+        finishTurn(0)
+    }
+
+    @inline(__always)
+    private mutating func prepareTurn() {
         guest.refill(&core)
         core.flushStrays()
-        let error = core.wait(until: guest.deadline(&core))
+    }
+
+    /// - Parameter error: what the wait failed with, or zero.
+    @inline(__always)
+    private mutating func finishTurn(_ error: Int32) {
         guard error == 0 else {
             shared.report(.ringFailed(errno: error))
             isStopping = true
@@ -128,6 +162,19 @@ struct Shard: ~Copyable {
                 budget -= 1
                 guest.receive(message, &core)
             }
+        }
+    }
+
+    // MARK: For simulations
+
+    /// What the shard holds.
+    var holdings: ShardHoldings {
+        mutating get {
+            var holdings = guest.holdings
+            holdings.messages = core.messages.count
+            holdings.expectedLeases += core.receiveBuffers.available
+            holdings.leases = core.pool.pointee.leased
+            return holdings
         }
     }
 }

@@ -105,20 +105,27 @@ struct ShardCore: ~Copyable {
     /// - Returns: zero, or the `errno` that the ring failed with.
     mutating func wait(until deadline: UInt64?) -> Int32 {
         let network = network
-        let count = network.count
         let index = index
         counters.set(.buffersLeased, pool.pointee.leased)
         var deadline = deadline
         if let look = turnShare.deadline { deadline = min(deadline ?? .max, look) }
-        let error = reactor.wait(until: deadline) {
-            if count == 1 { return false }
-            for sender in 0..<count where !network.mailbox(to: index, from: sender).isEmpty { return true }
-            return false
-        }
+        let error = reactor.wait(until: deadline) { network.hasMail(for: index) }
         counters.add(.turns)
         if bytesThisTurn > Self.bulkTurn { reactor.busyPoll.discourage() }
         bytesThisTurn = 0
         return error
+    }
+
+    /// The first half of `wait`, for a shard that is stepped: up to where the thread would sleep.
+    mutating func beginSleep(until deadline: UInt64?) -> Int32 {
+        let (network, index) = (network, index)
+        return reactor.beginSleep(until: deadline) { network.hasMail(for: index) }
+    }
+
+    /// The other half.
+    mutating func endSleep() {
+        reactor.endSleep()
+        bytesThisTurn = 0
     }
 
     /// Pauses after a turn where guests that want little would have no processor otherwise.

@@ -35,9 +35,8 @@ struct ShardGuest: ~Copyable {
 
     init(
         index: Int, shared: EngineShared, queue: consuming Queue, inbox: consuming NeighborInbox,
-        framing: Link.Framing, pool: UnsafeMutablePointer<BufferPool>, counters: Counters
+        framing: Link.Framing, pool: UnsafeMutablePointer<BufferPool>, counters: Counters, now: UInt64
     ) throws(MemoryFailure) {
-        let now = Reactor.clock()
         // What may fail comes before any stored property is set.
         var configuration = shared.configuration.stack
         configuration.shard = index
@@ -374,6 +373,24 @@ struct ShardGuest: ~Copyable {
         let flow = stack.idlestFlow()
         if let relay = relays.idlest(), relay.usedAt < flow?.usedAt ?? .max { return .endRelay(relay.slot) }
         return flow.map { .endFlow($0) }
+    }
+
+    /// What the guest has on this shard, for simulations.
+    var holdings: ShardHoldings {
+        mutating get {
+            var holdings = ShardHoldings()
+            holdings.expectedLeases = link.buffers
+            holdings.connections = stack.connectionCount
+            holdings.flows = stack.flowCount
+            holdings.timers = stack.scheduledTimerCount
+            holdings.reservedBytes = stack.reservedBytes
+            holdings.streamSockets = tcp.sockets.count
+            holdings.datagramSockets = udp.count
+            holdings.pingSockets = ping.count
+            holdings.relays = relays.streams.count
+            holdings.listeners = ports.count
+            return holdings
+        }
     }
 
     // MARK: The end

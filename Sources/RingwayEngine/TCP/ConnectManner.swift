@@ -1,5 +1,5 @@
-internal import CRingway
 internal import Glibc
+internal import RingwaySystem
 internal import RingwayWire
 
 /// What a guest's SYN says about the way that its connection is to take, as far as a host socket can follow.
@@ -37,7 +37,7 @@ struct ConnectManner: BitwiseCopyable {
         var name = SocketAddress(TransportAddress(address: any, port: privilegedPort))
         let length = name.length
         return withUnsafeMutablePointer(to: &name) {
-            bind(descriptor, SocketAddress.pointer(to: $0), length) == 0
+            HostCalls.bind(descriptor, SocketAddress.pointer(to: $0), length) == 0
         }
     }
 
@@ -55,11 +55,11 @@ struct ConnectManner: BitwiseCopyable {
 
     /// The class with which an accepted client opened its connection, without ECN: all that the kernel tells of a stream.
     static func trafficClass(ofClient descriptor: Int32, ipv4: Bool) -> UInt8 {
-        UInt8(truncatingIfNeeded: ringway_client_traffic_class(descriptor, ipv4)) & 0xFC
+        UInt8(truncatingIfNeeded: HostCalls.clientTrafficClass(descriptor, ipv4: ipv4)) & 0xFC
     }
 
     private static func set(_ descriptor: Int32, ipv4: Bool, _ name4: Int32, _ name6: Int32, _ value: Int32) {
-        _ = ringway_set_option(
+        HostCalls.setOption(
             descriptor, Int32(ipv4 ? Int(IPPROTO_IP) : Int(IPPROTO_IPV6)), ipv4 ? name4 : name6, value)
     }
 }

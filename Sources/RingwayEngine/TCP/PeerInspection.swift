@@ -1,5 +1,6 @@
 internal import CRingway
 internal import Glibc
+internal import RingwaySystem
 
 /// What the host's kernel knows about the far end of a TCP socket, and a way to have that say something.
 struct PeerInspection: BitwiseCopyable {
@@ -27,7 +28,7 @@ struct PeerInspection: BitwiseCopyable {
     ///   - solicits: the kernel probes the far end now, if nothing was heard of it for `limit` nanoseconds.
     mutating func inspect(_ descriptor: Int32, solicits: Bool, beyond limit: UInt64) -> Peer {
         var information = ringway_peer()
-        guard ringway_read_peer(descriptor, &information) == 0 else {
+        guard HostCalls.readPeer(descriptor, &information) == 0 else {
             return Peer(
                 silence: 0, isDelivered: true, isUnderWay: false, isRepeating: false, timeout: 0, roundTrip: 0)
         }
@@ -50,16 +51,16 @@ struct PeerInspection: BitwiseCopyable {
     /// that, however often it is asked to: the guest decides.
     private mutating func solicit(_ descriptor: Int32) {
         if usualIdle == 0 {
-            usualIdle = max(1, ringway_option(descriptor, Int32(IPPROTO_TCP), TCP_KEEPIDLE))
-            _ = ringway_set_option(descriptor, Int32(IPPROTO_TCP), TCP_KEEPCNT, 127)
+            usualIdle = max(1, HostCalls.option(descriptor, Int32(IPPROTO_TCP), TCP_KEEPIDLE))
+            HostCalls.setOption(descriptor, Int32(IPPROTO_TCP), TCP_KEEPCNT, 127)
         }
-        _ = ringway_set_option(descriptor, Int32(IPPROTO_TCP), TCP_KEEPIDLE, 1)
+        HostCalls.setOption(descriptor, Int32(IPPROTO_TCP), TCP_KEEPIDLE, 1)
     }
 
     /// The far end has answered: the kernel goes back to its own time.
     private mutating func rest(_ descriptor: Int32) {
         guard usualIdle > 0 else { return }
-        _ = ringway_set_option(descriptor, Int32(IPPROTO_TCP), TCP_KEEPIDLE, usualIdle)
+        HostCalls.setOption(descriptor, Int32(IPPROTO_TCP), TCP_KEEPIDLE, usualIdle)
         usualIdle = 0
     }
 }

@@ -229,7 +229,7 @@ struct TCPSockets: ~Copyable {
     mutating func shutDown(_ flow: Handle, _ slot: UInt32) {
         guard let socket = self.socket(slot, of: flow) else { return }
         socket.pointee.shutDown()
-        _ = shutdown(socket.pointee.descriptor, Int32(SHUT_WR))
+        HostCalls.shutdown(socket.pointee.descriptor, Int32(SHUT_WR))
     }
 
     /// Closes the socket of a connection that is over; `reset` has its peer see RST.

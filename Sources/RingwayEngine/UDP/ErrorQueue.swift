@@ -1,5 +1,6 @@
 internal import CRingway
 internal import Glibc
+internal import RingwaySystem
 internal import RingwayWire
 
 /// What the kernel learned about a datagram that went no further (ip(7), IP_RECVERR).
@@ -66,7 +67,7 @@ struct ErrorQueue {
             let received = withUnsafeMutablePointer(to: &slice) { slice in
                 header.msg_iov = slice
                 header.msg_iovlen = 1
-                return recvmsg(descriptor, &header, Int32(MSG_ERRQUEUE) | Int32(MSG_DONTWAIT))
+                return HostCalls.receiveMessage(descriptor, &header, Int32(MSG_ERRQUEUE) | Int32(MSG_DONTWAIT))
             }
             guard received >= 0 else { return false }
             var notes = ringway_datagram_notes()

@@ -1,5 +1,6 @@
 internal import CRingway
 internal import Glibc
+internal import RingwaySystem
 internal import RingwayWire
 
 /// The MTU of the host's path to a destination.
@@ -14,12 +15,12 @@ enum PathMTU {
         guard descriptor >= 0 else { return nil }
         defer { Endpoint.close(descriptor, reset: false) }
         if let source, source.isIPv4 == ipv4 {
-            _ = named(TransportAddress(address: source, port: 0)) { bind(descriptor, $0, $1) }
+            _ = named(TransportAddress(address: source, port: 0)) { HostCalls.bind(descriptor, $0, $1) }
         }
         // A port is not needed to find the path, and zero is none.
         let target = TransportAddress(address: destination.address, port: max(1, destination.port))
-        guard named(target, { connect(descriptor, $0, $1) }) == 0 else { return nil }
-        let mtu = ringway_get_option(
+        guard named(target, { HostCalls.connect(descriptor, $0, $1) }) == 0 else { return nil }
+        let mtu = HostCalls.option(
             descriptor, Int32(ipv4 ? Int(IPPROTO_IP) : Int(IPPROTO_IPV6)), ipv4 ? IP_MTU : IPV6_MTU)
         return mtu > 0 ? UInt32(mtu) : nil
     }

@@ -1,0 +1,19 @@
+/// What a shard holds: all of it is to be gone, or back where it belongs, once nothing is going on. For simulations.
+public struct ShardHoldings: Equatable, Sendable {
+    /// Buffers that are leased, and those that buffer rings and no flow have.
+    public var leases = 0
+    public var expectedLeases = 0
+    /// Messages in the kernel's hands.
+    public var messages = 0
+    /// What the stack has.
+    public var connections = 0
+    public var flows = 0
+    public var timers = 0
+    public var reservedBytes = 0
+    /// Sockets of flows.
+    public var streamSockets = 0
+    public var datagramSockets = 0
+    public var pingSockets = 0
+    public var relays = 0
+    public var listeners = 0
+}
