@@ -30,10 +30,10 @@ public struct Reactor: ~Copyable {
             eventBuffer.deallocate()
             throw error
         }
+        now = ring.clock()
         self.ring = ring
         self.doorbell = doorbell
         self.busyPoll = busyPoll
-        now = self.ring.clock()
         self.eventBuffer = eventBuffer
         eventBuffer.initialize(to: 0)
     }

@@ -5,7 +5,7 @@ import RingwaySimulation
 ///
 ///     ringway-simulate [--seeds N] [--from SEED] [--seconds N] [--cubic]
 ///     ringway-simulate --seed SEED [--quiet] [--capture FILE] [--script FILE]
-///     ringway-simulate --engine [--seeds N] [--from SEED] [--seconds N] [--digests]
+///     ringway-simulate --engine [--seeds N] [--from SEED] [--seconds N] [--digests] [--until-failure]
 ///     ringway-simulate --engine --seed SEED [--quiet]
 ///     ringway-simulate --corpus DIRECTORY
 ///
@@ -24,6 +24,8 @@ struct Arguments {
     var isEngine = false
     /// One line for each seed, to compare runs by.
     var printsDigests = false
+    /// Stops at the first seed that fails, and says of each that it begins.
+    var stopsAtFailure = false
 
     init?(_ words: ArraySlice<String>) {
         var rest = words
@@ -33,6 +35,7 @@ struct Arguments {
             case "--cubic": usesCubic = true
             case "--engine": isEngine = true
             case "--digests": printsDigests = true
+            case "--until-failure": stopsAtFailure = true
             case "--seed":
                 guard let value = rest.popFirst().flatMap({ UInt64($0) }) else { return nil }
                 seed = value
@@ -149,7 +152,11 @@ func runManyEngines(_ arguments: Arguments) -> Int32 {
         if instant - told >= 10 {
             told = instant
             print("\(run) seeds in \(instant - begun) s, \(failures) failed")
-            fflush(stdout)
+            fflush(nil)
+        }
+        if arguments.stopsAtFailure {
+            print("begins \(seed)")
+            fflush(nil)
         }
         let report = EngineSimulation.run(seed: seed)
         run += 1
@@ -160,7 +167,7 @@ func runManyEngines(_ arguments: Arguments) -> Int32 {
         guard let failure = report.failure else { continue }
         failures += 1
         print("seed \(seed): \(failure)\n    replay: tools/simulate --engine --seed \(seed)")
-        if failures == 20 { break }
+        if failures == 20 || arguments.stopsAtFailure { break }
     }
     print("\(run) seeds, \(failures) failed; \(steps) steps, \(frames) frames, digest \(hexadecimal(digest))")
     return failures == 0 ? 0 : 1

@@ -39,7 +39,7 @@ struct Shard: ~Copyable {
             isMultishot: shared.features.hasMultishotRead && shared.configuration.usesMultishotRead)
         let inbox = try NeighborInbox(
             index == 0 ? shared.inbox : -1, &ring, headroom: Stack.headroom, reserve: ShardCore.linkReserve)
-        var core = try ShardCore(index: index, shared: shared, ring: ring, pool: pool, counters: counters)
+        let core = try ShardCore(index: index, shared: shared, ring: ring, pool: pool, counters: counters)
         do throws(MemoryFailure) {
             guest = try ShardGuest(
                 index: index, shared: shared, queue: queue, inbox: inbox, framing: framing, pool: pool,

@@ -1,4 +1,4 @@
-public import RingwayLinks
+internal import RingwayLinks
 internal import RingwayReactor
 public import RingwayRing
 internal import RingwayStack
@@ -57,9 +57,8 @@ public final class SteppedEngine {
     }
 
     deinit {
-        (shards).deinitialize(count: places.count)
+        for shard in places.indices where places[shard] != .ended { dismantle(shard) }
         shards.deallocate()
-        (pools).deinitialize(count: places.count)
         pools.deallocate()
         space.deallocate()
         for counters in counters { counters.deallocate() }
@@ -85,10 +84,19 @@ public final class SteppedEngine {
         guard (shards + shard).pointee.isStopping else { return }
         (shards + shard).pointee.finish()
         places[shard] = .ended
+        dismantle(shard)
     }
 
-    /// What a shard holds.
-    public func holdings(of shard: Int) -> ShardHoldings { (shards + shard).pointee.holdings }
+    /// Gives a shard's memory back as its thread does: the ring goes with the shard, before the buffers that it knew.
+    private func dismantle(_ shard: Int) {
+        (shards + shard).deinitialize(count: 1)
+        (pools + shard).deinitialize(count: 1)
+    }
+
+    /// What a shard holds that has not ended.
+    public func holdings(of shard: Int) -> ShardHoldings {
+        places[shard] == .ended ? ShardHoldings() : (shards + shard).pointee.holdings
+    }
 
     public func total(_ metric: Metric) -> Int { counters.reduce(0) { $0 + $1.read(metric) } }
 

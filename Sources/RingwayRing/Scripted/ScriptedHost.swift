@@ -1,4 +1,4 @@
-public import CRingway
+internal import CRingway
 public import RingwaySystem
 
 /// The world of scripted rings: its clock and files, and the script that says when an operation has its turn, how much it

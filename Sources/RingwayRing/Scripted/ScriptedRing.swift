@@ -79,17 +79,16 @@ public final class ScriptedRing {
         return 0
     }
 
-    private func begin(_ submitted: io_uring_sqe) {
-        var entry = submitted
+    private func begin(_ entry: io_uring_sqe) {
         switch OperationCode(rawValue: entry.opcode) {
-        case .nothing: finish(&entry, 0)
-        case .cancel: finish(&entry, cancel(entry.addr))
-        case .messageRing: finish(&entry, sendMessage(entry))
-        case .close, .shutdown, nil: finish(&entry, -EINVAL)
+        case .nothing: finish(entry, 0)
+        case .cancel: finish(entry, cancel(entry.addr))
+        case .messageRing: finish(entry, sendMessage(entry))
+        case .close, .shutdown, nil: finish(entry, -EINVAL)
         default:
             guard let file = host.file(entry.fd) else {
                 host.blame("an operation was submitted on descriptor \(entry.fd), which is closed")
-                return finish(&entry, -EBADF)
+                return finish(entry, -EBADF)
             }
             let operation = ScriptedOperation(entry, self, file)
             file.hold()
@@ -99,7 +98,8 @@ public final class ScriptedRing {
     }
 
     /// Completes what has no file.
-    private func finish(_ entry: inout io_uring_sqe, _ result: Int32) {
+    private func finish(_ submitted: io_uring_sqe, _ result: Int32) {
+        var entry = submitted
         if result >= 0, ringway_skips_success(&entry) { return }
         let completion = Completion(tag: OperationTag(rawValue: entry.user_data), result: result, flags: 0)
         deliver(completion, of: nil)

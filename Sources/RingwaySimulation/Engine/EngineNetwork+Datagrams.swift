@@ -1,4 +1,5 @@
 internal import RingwayEngine
+internal import RingwayStack
 internal import RingwayWire
 
 /// Where an exchange of datagrams stands. Datagrams may be lost; none may be changed, or arrive where it was not sent.

@@ -1,3 +1,4 @@
+internal import RingwayRing
 internal import RingwayStack
 internal import RingwayWire
 
@@ -70,7 +71,7 @@ extension EngineNetwork {
             fates[flow].forgotten.append(connection)
             connections[flow] = nil
         case .hostFails:
-            for peer in peers where peer.script.index == flow && !peer.isOver {
+            for peer in peers where peer.script.index == flow && !peer.isOver && !peer.isInsideGuest {
                 fates[flow].wasDisturbed = true
                 peer.fail()
             }

@@ -1,5 +1,6 @@
 internal import Glibc
 internal import RingwayEngine
+internal import RingwayRing
 internal import RingwayWire
 
 /// The host's side: servers that the guest connects to, clients of published ports, and sockets from inside the guest.
@@ -94,7 +95,7 @@ extension EngineNetwork {
         // A server that does not answer on the short way has its client go by the link.
         if random.chance(0.1) || fates[flow].hasVanished { return }
         let isPrompt = random.chance(0.7)
-        let body = { [unowned self] in
+        let body: () -> Void = { [unowned self] in
             guard !stream.isReleased else { return }
             guard isThere else { return stream.refuse(ECONNREFUSED) }
             relayed.insert(flow)

@@ -153,8 +153,7 @@ final class EngineNetwork: ModelWorld {
         case .ended: false
         case .awake: true
         case .asleep:
-            host.rings.indices.contains(shard)
-                && (host.rings[shard].hasCompletion || host.rings[shard].sleepsUntil <= now)
+            host.rings[shard].map { $0.hasCompletion || $0.sleepsUntil <= now } ?? false
         }
     }
 
@@ -174,7 +173,7 @@ final class EngineNetwork: ModelWorld {
         if let shard = asleep.first(where: { _ in random.chance(scenario.idleTurns) }) {
             return step(shard, engine)
         }
-        let deadlines = asleep.map { host.rings[$0].sleepsUntil }
+        let deadlines = asleep.compactMap { host.rings[$0]?.sleepsUntil }
         let next = min(host.nextTime ?? .max, deadlines.min() ?? .max)
         guard next < .max else {
             if !isStopping, !isQuiet { fail("nothing is going to happen, but: \(openEnds)") }

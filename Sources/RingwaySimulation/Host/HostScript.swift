@@ -11,6 +11,8 @@ struct HostScript: Sendable {
     var shortMoves = 0.0
     /// The kernel has no memory, or a signal came in between.
     var shortages = 0.0
+    /// The ring has no buffer for what is to be received.
+    var missingBuffers = 0.0
     /// A multishot operation ends by itself.
     var multishotEnds = 0.0
     /// A cancel comes too late for an operation that is under way.
@@ -30,6 +32,7 @@ struct HostScript: Sendable {
         if random.chance(0.6) { (lateCompletions, completionDelay) = (random.fraction(), Self.delay(&random)) }
         if random.chance(0.6) { shortMoves = random.fraction() }
         if random.chance(0.4) { shortages = random.fraction() * worst }
+        if random.chance(0.4) { missingBuffers = random.fraction() * worst }
         if random.chance(0.4) { multishotEnds = random.fraction() * worst }
         lateCancels = random.chance(0.5) ? random.fraction() : 0
         if random.chance(0.3) { missingDescriptors = random.fraction() * worst }

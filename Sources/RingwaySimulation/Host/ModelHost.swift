@@ -36,7 +36,8 @@ final class ModelHost: ScriptedHost {
     private(set) var digest: UInt64 = 0
     private var queue = EventQueue<Event>()
     private var files: [ModelFile?] = []
-    private(set) var rings: [ScriptedRing] = []
+    /// By the order in which they were made; `nil` where one is gone.
+    private(set) var rings: [ScriptedRing?] = []
     /// The model is being set up: nothing fails.
     var isCalm = true
     private var ports: UInt16 = 1_024
@@ -125,7 +126,7 @@ final class ModelHost: ScriptedHost {
     }
 
     override func closed(_ ring: ScriptedRing) {
-        rings.removeAll { $0 === ring }
+        if let place = rings.firstIndex(where: { $0 === ring }) { rings[place] = nil }
         _ = close(ring.descriptor)
     }
 
@@ -160,8 +161,11 @@ final class ModelHost: ScriptedHost {
     override func failure(of operation: ScriptedOperation) -> Int32 {
         guard hasFaults else { return 0 }
         switch operation.file {
-        case is ModelTap: return operation.kind == .send && random.chance(script.lostWrites) ? ENOBUFS : 0
+        case is ModelTap:
+            let rate = operation.kind == .send ? script.lostWrites : script.missingBuffers
+            return random.chance(rate) ? ENOBUFS : 0
         case is ModelStream:
+            if operation.kind == .receive, random.chance(script.missingBuffers) { return ENOBUFS }
             guard random.chance(script.shortages) else { return 0 }
             switch operation.kind {
             case .send: return random.pick([ENOBUFS, ENOMEM, EAGAIN, EINTR])
@@ -169,7 +173,8 @@ final class ModelHost: ScriptedHost {
             default: return 0
             }
         case is ModelDatagramSocket:
-            return operation.kind == .send && random.chance(script.shortages) ? random.pick([ENOBUFS, ENOMEM]) : 0
+            if operation.kind == .receive { return random.chance(script.missingBuffers) ? ENOBUFS : 0 }
+            return random.chance(script.shortages) ? random.pick([ENOBUFS, ENOMEM]) : 0
         default: return 0
         }
     }
@@ -287,7 +292,7 @@ final class ModelHost: ScriptedHost {
         guard let file = expected(descriptor) else { return -1 }
         let target = UnsafeMutableRawBufferPointer(start: bytes, count: count)
         guard let stream = file as? ModelStream else { return Self.result(file.receive(target)) }
-        return Self.result(stream.receive(target, peeks: flags & Int32(MSG_PEEK.rawValue) != 0))
+        return Self.result(stream.receive(target, peeks: flags & Int32(MSG_PEEK) != 0))
     }
 
     override func send(_ descriptor: Int32, _ bytes: UnsafeRawPointer?, _ count: Int, _ flags: Int32) -> Int {
@@ -300,7 +305,7 @@ final class ModelHost: ScriptedHost {
     ) -> Int {
         guard let file = expected(descriptor) else { return -1 }
         // The model's sockets queue no errors.
-        if flags & Int32(MSG_ERRQUEUE.rawValue) != 0 { return Self.result(Int(-EAGAIN)) }
+        if flags & Int32(MSG_ERRQUEUE) != 0 { return Self.result(Int(-EAGAIN)) }
         return Self.result(file.receive(message))
     }
 

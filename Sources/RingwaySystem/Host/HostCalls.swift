@@ -1,5 +1,5 @@
 public import CRingway
-public import Glibc
+internal import Glibc
 
 /// The system calls that the data path makes by itself on sockets, pipes and events, beside what its ring carries out.
 ///

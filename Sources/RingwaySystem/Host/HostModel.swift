@@ -1,5 +1,5 @@
-internal import CRingway
-public import Glibc
+public import CRingway
+internal import Glibc
 
 /// A host in place of the kernel: descriptors and the system calls on them, in user space, for simulations.
 ///
