@@ -99,6 +99,7 @@ final class EngineNetwork: ModelWorld {
         }
         while failure == nil, !isOver { goOn() }
         if failure == nil { end() }
+        portsAreBack = nil
         engine = nil
         settleHost()
         if failure == nil { judgeHost() }
