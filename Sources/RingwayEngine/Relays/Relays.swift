@@ -96,6 +96,7 @@ struct Relays: ~Copyable {
         _ stream: UnsafeMutablePointer<SplicedStream>, _ side: Relay.Side, _ handle: Handle, _ core: inout ShardCore
     ) {
         let end = side == .near ? stream.pointee.relay.near : stream.pointee.relay.far
+        stream.pointee.watchedInRound = core.reactor.ring.round
         core.reactor.ring.pollMultishot(
             end.descriptor, UInt32(POLLIN) | UInt32(POLLOUT), Operation.event.tag(handle, detail: side.rawValue))
     }
@@ -217,6 +218,8 @@ struct Relays: ~Copyable {
     /// Closes both sockets. The watches are taken off in the same turn, so nothing keeps a FIN or RST back for longer.
     private mutating func close(_ slot: UInt32, reset: Bool, _ core: inout ShardCore) {
         guard let stream = streams.pointer(inSlot: slot) else { return }
+        // A watch that is only queued knows its socket by a number, which another file may have by the time it is submitted.
+        if stream.pointee.watchedInRound == core.reactor.ring.round { core.reactor.ring.submitAll() }
         unwatch(slot, &core)
         release(stream, reset: reset, &core)
         streams.remove(slot: slot)

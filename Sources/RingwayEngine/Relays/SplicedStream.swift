@@ -30,6 +30,8 @@ struct SplicedStream: BitwiseCopyable {
     /// While opening: when to give up, in monotonic nanoseconds.
     var deadline: UInt64 = 0
     var place = Place.none
+    /// The ring's round in which the latest watch was queued.
+    var watchedInRound: UInt64 = .max
     /// When bytes were moved last, monotonic nanoseconds.
     var usedAt: UInt64 = 0
     var previous: UInt32 = .max

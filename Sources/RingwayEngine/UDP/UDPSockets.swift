@@ -165,6 +165,8 @@ struct UDPSockets: ~Copyable {
     /// Closes the socket of a mapping that has ended.
     mutating func close(_ mapping: Handle, _ core: inout ShardCore) {
         guard let socket = self.socket(mapping) else { return }
+        // Datagrams that are only queued know the socket by its number, which another one may have in a moment.
+        core.reactor.ring.submitAll()
         if socket.pointee.receive == .armed { core.cancel(Operation.receive.tag(mapping)) }
         // What is in flight keeps the file, or ends; its completions find a stale handle.
         core.close(socket.pointee.descriptor, reset: false)

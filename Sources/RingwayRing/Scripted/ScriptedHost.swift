@@ -51,6 +51,8 @@ public final class ScriptedOperation {
     public let ring: ScriptedRing
     public let file: ScriptedFile
     var state = State.scheduled
+    /// A cancel came too late to end it at once: it ends with this attempt, whatever it comes to.
+    var isLast = false
     /// A connect that is under way.
     var isConnecting = false
     /// Completions keep their order.

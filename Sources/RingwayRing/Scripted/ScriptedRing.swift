@@ -133,6 +133,7 @@ public final class ScriptedRing {
         while operation.state == .scheduled {
             let failure = host.failure(of: operation)
             switch failure == 0 ? carryOut(operation) : .done(-failure, 0) {
+            case .wouldWait where operation.isLast: takeBack(operation)
             case .wouldWait:
                 operation.state = .waiting
                 operation.file.wait(operation)
@@ -145,7 +146,7 @@ public final class ScriptedRing {
         var entry = operation.entry
         let isGoingOn =
             withUnsafeMutablePointer(to: &entry) { $0.isMultishot }
-            && (result > 0 || result == 0 && operation.kind == .accept) && !host.ends(operation)
+            && (result > 0 || result == 0 && operation.kind == .accept) && !operation.isLast && !host.ends(operation)
         if !isGoingOn {
             operations.removeAll { $0 === operation }
             operation.state = .over
@@ -211,7 +212,10 @@ public final class ScriptedRing {
 
     private func cancel(_ tag: UInt64) -> Int32 {
         guard let operation = operations.last(where: { $0.tag == tag }) else { return -ENOENT }
-        if operation.state == .scheduled, host.isTooLate(toCancel: operation) { return -EALREADY }
+        if operation.state == .scheduled, host.isTooLate(toCancel: operation) {
+            operation.isLast = true
+            return -EALREADY
+        }
         takeBack(operation)
         return 0
     }

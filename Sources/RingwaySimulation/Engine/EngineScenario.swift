@@ -50,7 +50,7 @@ struct EngineScenario {
         idleTurns = random.pick([0, 0.02, 0.2])
         hasGuestSockets = random.chance(0.5)
         var exchanges: [Exchange] = []
-        for index in 0..<random.pick([0, 0, 1, 3, 8]) {
+        for index in 0..<random.pick([0, 0, 1, 3, 8, 24]) {
             let isPublished = random.chance(0.3)
             exchanges.append(
                 Exchange(
