@@ -145,7 +145,8 @@ func replayEngine(_ seed: UInt64, _ arguments: Arguments) -> Int32 {
 func runManyEngines(_ arguments: Arguments) -> Int32 {
     let begun = time(nil)
     var told = begun
-    var (run, failures, steps, frames, digest) = (0, 0, 0, 0, 0 as UInt64)
+    var (run, failures, digest) = (0, 0, 0 as UInt64)
+    var total = EngineReport()
     for seed in arguments.first..<arguments.first + arguments.count {
         let instant = time(nil)
         if let seconds = arguments.seconds, instant - begun >= seconds { break }
@@ -160,8 +161,7 @@ func runManyEngines(_ arguments: Arguments) -> Int32 {
         }
         let report = EngineSimulation.run(seed: seed)
         run += 1
-        steps += report.steps
-        frames += report.framesFromGuest + report.framesToGuest
+        total.add(report)
         digest = (digest ^ report.digest) &* 0x0100_0000_01B3
         if arguments.printsDigests { print("\(seed) \(hexadecimal(report.digest))") }
         guard let failure = report.failure else { continue }
@@ -169,7 +169,10 @@ func runManyEngines(_ arguments: Arguments) -> Int32 {
         print("seed \(seed): \(failure)\n    replay: tools/simulate --engine --seed \(seed)")
         if failures == 20 || arguments.stopsAtFailure { break }
     }
-    print("\(run) seeds, \(failures) failed; \(steps) steps, \(frames) frames, digest \(hexadecimal(digest))")
+    print(
+        "\(run) seeds, \(failures) failed; \(total.steps) steps, \(total.framesFromGuest + total.framesToGuest) frames, "
+            + "\(total.wholeConnections) connections whole, \(total.relayedConnections) around the link, "
+            + "\(total.answeredDatagrams) datagrams answered; digest \(hexadecimal(digest))")
     return failures == 0 ? 0 : 1
 }
 

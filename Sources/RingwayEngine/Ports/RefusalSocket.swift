@@ -60,7 +60,8 @@ struct RefusalSocket: ~Copyable {
                                 ringway_write_source_control(
                                     room, port.address.isIPv4, port.address.high, port.address.low))
                         }
-                        return HostCalls.sendMessage(descriptor, &header, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)) == count
+                        return HostCalls.sendMessage(descriptor, &header, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL))
+                            == count
                     }
                 }
             }

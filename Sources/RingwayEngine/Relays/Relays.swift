@@ -67,6 +67,8 @@ struct Relays: ~Copyable {
         sockets = SocketSupply(line: lines.isEmpty ? -1 : lines[index])
     }
 
+    var count: Int { streams.count }
+
     /// Routes a completion of one of the component's operations. Clients that it has failed are to be had by
     /// `nextReturned`.
     mutating func complete(_ completion: Completion, _ core: inout ShardCore, _ stack: inout Stack) {

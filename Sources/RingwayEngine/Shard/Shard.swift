@@ -170,7 +170,7 @@ struct Shard: ~Copyable {
     /// What the shard holds.
     var holdings: ShardHoldings {
         mutating get {
-            var holdings = guest.holdings
+            var holdings = guest.holdings()
             holdings.messages = core.messages.count
             holdings.expectedLeases += core.receiveBuffers.available
             holdings.leases = core.pool.pointee.leased

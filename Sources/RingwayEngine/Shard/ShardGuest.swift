@@ -376,26 +376,12 @@ struct ShardGuest: ~Copyable {
     }
 
     /// What the guest has on this shard, for simulations.
-    var holdings: ShardHoldings {
-        mutating get {
-            var holdings = ShardHoldings()
-            holdings.expectedLeases = link.buffers
-            holdings.connections = stack.connectionCount
-            holdings.flows = stack.flowCount
-            holdings.timers = stack.scheduledTimerCount
-            holdings.reservedBytes = stack.reservedBytes
-            holdings.streamSockets = tcp.sockets.count
-            holdings.datagramSockets = udp.count
-            holdings.pingSockets = ping.count
-            holdings.relays = relays.streams.count
-            holdings.listeners = ports.count
-            return holdings
-        }
+    mutating func holdings() -> ShardHoldings {
+        ShardHoldings(&stack, link.buffers, [tcp.count, udp.count, ping.count, relays.count, ports.count])
     }
 
     // MARK: The end
 
-    /// Takes the watches of relays off, which hold back what peers are to see.
     mutating func cancelRelays(_ core: inout ShardCore) { relays.cancelAll(&core) }
     /// Cancels the operations on published ports; returns how many there were.
     mutating func cancelListeners(_ core: inout ShardCore) -> Int { ports.cancelAll(&core) }

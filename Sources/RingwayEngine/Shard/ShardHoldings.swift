@@ -1,3 +1,5 @@
+internal import RingwayStack
+
 /// What a shard holds: all of it is to be gone, or back where it belongs, once nothing is going on. For simulations.
 public struct ShardHoldings: Equatable, Sendable {
     /// Buffers that are leased, and those that buffer rings and no flow have.
@@ -16,4 +18,17 @@ public struct ShardHoldings: Equatable, Sendable {
     public var pingSockets = 0
     public var relays = 0
     public var listeners = 0
+
+    public init() {}
+
+    /// What a guest has: its stack, its link, and its components, in the order of the properties.
+    init(_ stack: inout Stack, _ buffers: Int, _ counts: [Int]) {
+        expectedLeases = buffers
+        connections = stack.connectionCount
+        flows = stack.flowCount
+        timers = stack.scheduledTimerCount
+        reservedBytes = stack.reservedBytes
+        (streamSockets, datagramSockets, pingSockets) = (counts[0], counts[1], counts[2])
+        (relays, listeners) = (counts[3], counts[4])
+    }
 }

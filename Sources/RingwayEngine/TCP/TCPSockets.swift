@@ -50,6 +50,8 @@ struct TCPSockets: ~Copyable {
         self.sockets = sockets
     }
 
+    var count: Int { sockets.count }
+
     /// Routes a completion of one of the component's operations.
     @inline(__always)
     mutating func complete(_ completion: Completion, _ core: inout ShardCore, _ stack: inout Stack) {

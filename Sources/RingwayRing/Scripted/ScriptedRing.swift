@@ -27,6 +27,8 @@ public final class ScriptedRing {
     /// Completions that found the queue full.
     private var heldBack: [Completion] = []
     private var isClosed = false
+    /// Events that the host is going to have happen for this ring.
+    public var scheduledEvents = 0
     /// Until when the owner sleeps if nothing completes, as of its last wait; `.max` for ever.
     public private(set) var sleepsUntil: UInt64 = 0
 
@@ -191,10 +193,10 @@ public final class ScriptedRing {
         let queue = ring.pointee.cq
         var posted = 0
         while posted < heldBack.count, queue.ktail.pointee &- queue.khead.pointee < queue.ring_entries {
-            let entry = queue.cqes + Int(queue.ktail.pointee & queue.ring_mask)
-            entry.pointee.user_data = heldBack[posted].tag.rawValue
-            entry.pointee.res = heldBack[posted].result
-            entry.pointee.flags = heldBack[posted].flags
+            let completion = queue.cqes + Int(queue.ktail.pointee & queue.ring_mask)
+            completion.pointee.user_data = heldBack[posted].tag.rawValue
+            completion.pointee.res = heldBack[posted].result
+            completion.pointee.flags = heldBack[posted].flags
             queue.ktail.pointee &+= 1
             posted += 1
         }

@@ -8,7 +8,9 @@ final class DatagramExchange {
     /// Datagrams of the side that began, by their number: what each must be.
     let pattern: StreamPattern
     var sent = 0
-    var answered = 0
+    /// Those that have been answered, and the first that must be, because nothing was lost any more when it was sent.
+    var answered = Set<Int>()
+    var certainFrom: Int?
     /// The client of a published port.
     var published: ModelDatagramSocket?
 
@@ -40,6 +42,9 @@ final class DatagramExchange {
 
 /// Datagrams: UDP and pings of the guest's, and clients of published UDP ports.
 extension EngineNetwork {
+    /// From when on nothing is lost: a second after the link and the host are without faults.
+    private var certainAt: UInt64 { max(host.healsAt, toStack.healsAt) + 1_000_000_000 }
+
     private var guestAddress: IPAddress { IPAddress(scenario.base.plan.firstGuestIPv4) }
 
     func startExchanges() {
@@ -47,7 +52,7 @@ extension EngineNetwork {
             let exchange = DatagramExchange(script, seed: scenario.seed)
             exchanges.append(exchange)
             if script.isPublished { publish(exchange) }
-            host.schedule(after: script.startsAt) { [unowned self] in goOn(exchange) }
+            schedule(after: script.startsAt) { [unowned self] in goOn(exchange) }
         }
     }
 
@@ -72,6 +77,7 @@ extension EngineNetwork {
         guard exchange.sent < script.count, !isStopping, !hasAskedForPorts else { return }
         let number = exchange.sent
         exchange.sent += 1
+        if exchange.certainFrom == nil, now > certainAt { exchange.certainFrom = number }
         let payload = exchange.payload(number, isAnswer: false)
         if let published = exchange.published {
             published.deliver(payload, from: script.remote)
@@ -82,7 +88,7 @@ extension EngineNetwork {
                     from: guest, to: script.remote, payload: payload, echo: script.isEcho ? number : nil),
                 flow: nil)
         }
-        host.schedule(after: random.time(0...script.interval)) { [unowned self] in goOn(exchange) }
+        schedule(after: random.time(0...script.interval)) { [unowned self] in goOn(exchange) }
     }
 
     // MARK: On the host
@@ -99,15 +105,16 @@ extension EngineNetwork {
             return fail("exchange \(exchange.script.index): a datagram to the host that was never sent")
         }
         if isAnswer {
-            exchange.answered += 1
+            exchange.answered.insert(number)
             return
         }
         let answer = exchange.payload(number, isAnswer: true)
-        host.schedule(after: random.time(0...20_000_000)) { socket.deliver(answer, from: address) }
+        schedule(after: random.time(0...20_000_000)) { socket.deliver(answer, from: address) }
     }
 
     private func echoSent(_ message: [UInt8], by socket: ModelDatagramSocket, to address: TransportAddress) {
-        guard let exchange = exchanges.first(where: { $0.script.isEcho && $0.script.remote.address == address.address }),
+        guard
+            let exchange = exchanges.first(where: { $0.script.isEcho && $0.script.remote.address == address.address }),
             message.count > 8, message[0] == 8
         else { return fail("an echo to \(address.address), where nothing is") }
         guard exchange.number(of: Array(message[8...]), isAnswer: false) != nil else {
@@ -115,7 +122,7 @@ extension EngineNetwork {
         }
         var reply = message
         reply[0] = 0
-        host.schedule(after: random.time(0...20_000_000)) { socket.deliver(reply, from: address) }
+        schedule(after: random.time(0...20_000_000)) { socket.deliver(reply, from: address) }
     }
 
     // MARK: In the guest
@@ -143,7 +150,7 @@ extension EngineNetwork {
                 return fail("exchange \(script.index): a datagram to the guest that was never sent")
             }
             guard script.isPublished else {
-                exchange.answered += 1
+                exchange.answered.insert(number)
                 continue
             }
             let guest = TransportAddress(address: guestAddress, port: script.guestPort)
@@ -161,9 +168,9 @@ extension EngineNetwork {
         guard let exchange = exchanges.first(where: { Int($0.script.guestPort) == identifier && $0.script.isEcho }),
             address(frame, isSource: true) == exchange.script.remote.address
         else { return fail("an echo reply with identifier \(identifier)") }
-        guard exchange.number(of: Array(frame[(message + 8)...]), isAnswer: false) != nil else {
+        guard let number = exchange.number(of: Array(frame[(message + 8)...]), isAnswer: false) else {
             return fail("exchange \(exchange.script.index): an echo reply that was never sent")
         }
-        exchange.answered += 1
+        exchange.answered.insert(number)
     }
 }

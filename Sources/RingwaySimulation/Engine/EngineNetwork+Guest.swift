@@ -37,16 +37,16 @@ extension EngineNetwork {
         switch script.disturbance {
         case .none, .guestCloses, .guestReturns: break
         case .guestResets(let at), .guestVanishes(let at), .hostFails(let at):
-            host.schedule(after: at) { [unowned self] in disturb(flow) }
+            schedule(after: at) { [unowned self] in disturb(flow) }
         case .guestForgets(let at, let reopens):
-            host.schedule(after: at) { [unowned self] in disturb(flow) }
-            host.schedule(after: max(reopens, at + 1) + quietTime) { [unowned self] in reopen(flow) }
+            schedule(after: at) { [unowned self] in disturb(flow) }
+            schedule(after: max(reopens, at + 1) + quietTime) { [unowned self] in reopen(flow) }
         }
     }
 
     /// How long an old segment may be on its way, inside the host too.
     private var quietTime: UInt64 {
-        scenario.base.quietTime + 4 * (scenario.host.attemptDelay + scenario.host.completionDelay)
+        scenario.base.quietTime + 4 * (host.script.attemptDelay + host.script.completionDelay)
     }
 
     private func disturb(_ flow: Int) {
@@ -90,7 +90,7 @@ extension EngineNetwork {
         else { return }
         fates[flow].wasDisturbed = true
         fates[flow].forgotten.append(connection)
-        host.schedule(after: delay + quietTime) { [unowned self] in reopen(flow) }
+        schedule(after: delay + quietTime) { [unowned self] in reopen(flow) }
     }
 
     private func guestWakes(_ flow: Int) {
@@ -111,7 +111,7 @@ extension EngineNetwork {
         if connection.isOver { comeAgain(flow) }
         if let at = connection.wakesAt, at < wakes[flow] {
             wakes[flow] = at
-            host.schedule(after: max(at, now) - now) { [unowned self] in guestWakes(flow) }
+            schedule(after: max(at, now) - now) { [unowned self] in guestWakes(flow) }
         }
     }
 
@@ -123,7 +123,7 @@ extension EngineNetwork {
         if let flow, random.chance(scenario.queueChanges) { queues[flow] = random.integer(0...Self.shardCount - 1) }
         let queue = flow.map { queues[$0] } ?? random.integer(0...Self.shardCount - 1)
         for delivery in toStack.carry(frame, now: now) {
-            host.schedule(after: delivery.time - now) { [unowned self] in
+            schedule(after: delivery.time - now) { [unowned self] in
                 guard taps.indices.contains(queue), taps[queue].holds > 0 else { return }
                 host.note(2, UInt64(delivery.frame.count), UInt64(queue))
                 taps[queue].append(delivery.frame)
@@ -174,7 +174,7 @@ extension EngineNetwork {
         let mustCut = isTCP && (scenario.base.linkCuts || (isSuperFrame && random.chance(0.01)))
         for piece in mustCut ? FrameLayout.cut(frame) : [frame] {
             for delivery in toGuest.carry(piece, now: now) {
-                host.schedule(after: delivery.time - now) { [unowned self] in deliverToGuest(delivery.frame) }
+                schedule(after: delivery.time - now) { [unowned self] in deliverToGuest(delivery.frame) }
             }
         }
     }

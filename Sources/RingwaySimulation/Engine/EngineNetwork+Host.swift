@@ -11,12 +11,16 @@ extension EngineNetwork {
         if stream.isInsideGuest { return connectsInside(stream, to: address) }
         guard let flow = scenario.base.flows.first(where: { !$0.isOpenedByHost && $0.hostAddress == address })?.index
         else { return fail("a connect to \(address), where nothing is") }
-        stream.local = stream.local ?? TransportAddress(
-            address: stream.isIPv4 ? ModelHost.nowhere4.address : ModelHost.nowhere6.address, port: host.freePort())
+        stream.local =
+            stream.local
+            ?? TransportAddress(
+                address: stream.isIPv4 ? ModelHost.nowhere4.address : ModelHost.nowhere6.address, port: host.freePort())
         log("flow \(flow): connects")
-        let isPrompt = random.chance(scenario.host.promptConnects)
-        guard !isPrompt || scenario.base.flows[flow].connectAnswers.last == .timedOut else { return answer(stream, flow) }
-        host.schedule(after: scenario.base.flows[flow].connectDelay) { [unowned self] in answer(stream, flow) }
+        let isPrompt = random.chance(host.script.promptConnects)
+        guard !isPrompt || scenario.base.flows[flow].connectAnswers.last == .timedOut else {
+            return answer(stream, flow)
+        }
+        schedule(after: scenario.base.flows[flow].connectDelay) { [unowned self] in answer(stream, flow) }
     }
 
     private func answer(_ stream: ModelStream, _ flow: Int) {
@@ -39,8 +43,8 @@ extension EngineNetwork {
     }
 
     @discardableResult
-    private func attach(_ script: FlowScript, _ stream: ModelStream) -> EnginePeer {
-        let peer = EnginePeer(script, stream, self)
+    private func attach(_ script: FlowScript, _ stream: ModelStream, hasRecords: Bool = false) -> EnginePeer {
+        let peer = EnginePeer(script, stream, self, hasRecords: hasRecords)
         peers.append(peer)
         stream.connected(to: peer)
         peer.streamChanged()
@@ -64,6 +68,7 @@ extension EngineNetwork {
 
     func openFromHost(_ flow: Int) {
         let script = scenario.base.flows[flow]
+        if scenario.agentFlows.contains(flow) { return openThroughAgent(script) }
         guard let listener = listeners[flow], !listener.isReleased, !hasAskedForPorts else { return }
         let stream = ModelStream(host, ipv4: !script.isIPv6)
         stream.remote = script.hostAddress
@@ -73,12 +78,30 @@ extension EngineNetwork {
         log("flow \(flow): a client connects")
     }
 
+    /// A client whose server the guest's agent has reached.
+    private func openThroughAgent(_ script: FlowScript) {
+        guard phase == .running, let engine else { return }
+        let client = ModelStream(host, ipv4: true)
+        let channel = ModelStream(host, ipv4: true, isInsideGuest: true)
+        let descriptors = (host.open(client), host.open(channel))
+        guard descriptors.0 >= 0, descriptors.1 >= 0 else {
+            for descriptor in [descriptors.0, descriptors.1] where descriptor >= 0 { _ = host.close(descriptor) }
+            return
+        }
+        relayed.insert(script.index)
+        log("flow \(script.index): a client comes through the agent")
+        attach(script, client)
+        attach(script, channel, hasRecords: true)
+        engine.join(
+            client: descriptors.0, channel: descriptors.1, on: random.integer(0...Self.shardCount - 1))
+    }
+
     // MARK: Sockets from inside the guest
 
     func socketsWanted(family: UInt8, count: Int, _ line: ModelSocketLine) {
         let delay = random.time(0...10_000_000)
         let given = random.chance(0.1) ? 0 : count
-        host.schedule(after: delay) { [unowned self] in
+        schedule(after: delay) { [unowned self] in
             guard line.holds > 0 else { return }
             line.answer(
                 family: family,
@@ -102,6 +125,6 @@ extension EngineNetwork {
             log("flow \(flow): goes around the link")
             attach(script, stream)
         }
-        if isPrompt { body() } else { host.schedule(after: random.time(0...200_000_000), body) }
+        if isPrompt { body() } else { schedule(after: random.time(0...200_000_000), body) }
     }
 }

@@ -1,4 +1,5 @@
 internal import RingwayEngine
+internal import RingwayStack
 internal import RingwayStorage
 
 /// What must be true when everything has ended.
@@ -25,7 +26,7 @@ extension EngineNetwork {
         script.mustSucceed && !isStopping && !isStarvedOfDescriptors
     }
 
-    private var isStarvedOfDescriptors: Bool { scenario.host.missingDescriptors > 0 }
+    private var isStarvedOfDescriptors: Bool { host.script.missingDescriptors > 0 }
 
     // MARK: The engine
 
@@ -46,18 +47,35 @@ extension EngineNetwork {
         where engine.total(metric) != 0 {
             fail("\(metric.name) is \(engine.total(metric)) at the end")
         }
+        judgeExchanges()
         for script in scenario.base.flows {
             if let fault = fault(of: script, engine) { fail("flow \(script.index): \(fault)") }
         }
     }
 
+    /// Where nothing was lost every datagram has its answer, unless its mapping had to go for another one's.
+    private func judgeExchanges() {
+        let limits = scenario.base.limits
+        guard exchanges.count < min(limits.udpMappings, limits.pingMappings) / 2 else { return }
+        for exchange in exchanges {
+            guard let first = exchange.certainFrom else { continue }
+            let missing = (first..<exchange.sent).filter { !exchange.answered.contains($0) }
+            if !missing.isEmpty {
+                fail(
+                    "exchange \(exchange.script.index): \(missing.count) datagrams have no answer, \(missing[0]) first")
+            }
+        }
+    }
+
     /// The engine is gone, and everything has arrived.
-    func judgeHost() {
+    func judgePeers() {
+        for peer in peers where peer.isWhole {
+            if peer.isInsideGuest { report.relayedConnections += 1 } else { report.wholeConnections += 1 }
+        }
+        report.answeredDatagrams = exchanges.reduce(0) { $0 + $1.answered.count }
         for peer in peers where !peer.isOver {
             fail("flow \(peer.script.index): the engine is gone, and its peer does not know")
         }
-        let open = host.openFiles
-        if !open.isEmpty { fail("descriptors stay open: \(open.joined(separator: ", "))") }
     }
 
     // MARK: Flows

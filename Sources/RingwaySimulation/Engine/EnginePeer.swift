@@ -8,6 +8,9 @@ final class EnginePeer: StreamPeer {
     let script: FlowScript
     let stream: ModelStream
     let isInsideGuest: Bool
+    /// The stream is a channel to the guest's agent, which has the bytes in records.
+    private let hasRecords: Bool
+    private var record = RecordReader()
     private unowned let network: EngineNetwork
     private(set) var received = 0
     private(set) var sent = 0
@@ -17,7 +20,8 @@ final class EnginePeer: StreamPeer {
     private(set) var end: End?
     private var isScheduled = false
 
-    init(_ script: FlowScript, _ stream: ModelStream, _ network: EngineNetwork) {
+    init(_ script: FlowScript, _ stream: ModelStream, _ network: EngineNetwork, hasRecords: Bool = false) {
+        self.hasRecords = hasRecords
         self.script = script
         self.stream = stream
         isInsideGuest = stream.isInsideGuest
@@ -39,7 +43,7 @@ final class EnginePeer: StreamPeer {
         isScheduled = true
         let isStalled = network.random.chance(script.stallChance)
         let delay = isStalled ? script.stall : network.random.time(0...script.hostDelay)
-        network.host.schedule(after: delay) { [unowned self] in
+        network.schedule(after: delay) { [unowned self] in
             self.isScheduled = false
             self.work()
         }
@@ -72,7 +76,8 @@ final class EnginePeer: StreamPeer {
     private func read() {
         let most = min(stream.outgoing.count, network.random.integer(1...script.hostSize))
         if most > 0 {
-            let bytes = stream.takeOutgoing(most)
+            var bytes = stream.takeOutgoing(most)
+            if hasRecords { bytes = record.unwrap(bytes) }
             let mismatch = bytes.withUnsafeBytes { buffer in
                 buffer.baseAddress.flatMap { expectedPattern.firstMismatch($0, buffer.count, from: received) }
             }
@@ -80,8 +85,12 @@ final class EnginePeer: StreamPeer {
             received += bytes.count
             if received > wanted { network.fail("flow \(script.index): more bytes than were sent") }
         }
+        if hasRecords, record.hasEnded { sawEnd = true }
         if !stream.outgoing.isEmpty {
             streamChanged()
+        } else if hasRecords {
+            // A channel that closes before the record of its end was reset.
+            if stream.isShut, !sawEnd || !hasEnded { end = .reset }
         } else if stream.isShut, !sawEnd {
             sawEnd = true
             if received < wanted, network.isOrderly(script) {
@@ -91,17 +100,52 @@ final class EnginePeer: StreamPeer {
     }
 
     private func write() {
-        guard !hasEnded else { return }
-        let count = min(stream.incomingRoom, offered - sent, network.random.integer(1...script.hostSize))
+        guard !hasEnded, !isOver else { return }
+        let room = max(0, stream.incomingRoom - (hasRecords ? RecordReader.headerLength : 0))
+        let count = min(room, offered - sent, network.random.integer(1...script.hostSize))
         if count > 0 {
+            if hasRecords { stream.deliver(RecordReader.header(count)) }
             stream.deliver(count) { ownPattern.fill($0, count, from: sent) }
             sent += count
         }
         if sent < offered {
-            if stream.incomingRoom > 0 { streamChanged() }
+            if room > 0 { streamChanged() }
         } else if closing == .afterSending || sawEnd {
             hasEnded = true
-            stream.endIncoming()
+            if hasRecords { stream.deliver(RecordReader.header(0)) } else { stream.endIncoming() }
         }
+    }
+}
+
+/// The records of a channel to an agent: four bytes of length, the lowest first, then the bytes; zero is the end.
+struct RecordReader {
+    static var headerLength: Int { 4 }
+
+    private var header: [UInt8] = []
+    private var owed = 0
+    private(set) var hasEnded = false
+
+    static func header(_ count: Int) -> [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: count >> (8 * $0)) } }
+
+    /// The bytes of the stream in a part of the channel's.
+    mutating func unwrap(_ bytes: [UInt8]) -> [UInt8] {
+        var payload: [UInt8] = []
+        var position = 0
+        while position < bytes.count {
+            if owed > 0 {
+                let count = min(owed, bytes.count - position)
+                payload += bytes[position..<position + count]
+                owed -= count
+                position += count
+                continue
+            }
+            header.append(bytes[position])
+            position += 1
+            guard header.count == Self.headerLength else { continue }
+            owed = header.enumerated().reduce(0) { $0 | Int($1.element) << (8 * $1.offset) }
+            header = []
+            if owed == 0 { hasEnded = true }
+        }
+        return payload
     }
 }

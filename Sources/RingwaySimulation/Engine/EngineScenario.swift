@@ -1,7 +1,7 @@
 internal import RingwayStack
 internal import RingwayWire
 
-/// Everything that one seed decides about a run of the whole engine.
+/// Everything that one seed decides about one guest and its engine.
 struct EngineScenario {
     /// How a run ends.
     enum Ending: Equatable {
@@ -28,15 +28,16 @@ struct EngineScenario {
 
     let seed: UInt64
     let base: Scenario
-    let host: HostScript
+    /// Nanoseconds after the run's start at which the guest comes.
+    let comesAt: UInt64
     let ending: Ending
     let exchanges: [Exchange]
     /// Chance that a frame of the guest's comes by another queue than its flow's last one.
     let queueChanges: Double
-    /// Chance that a shard that nothing wakes has a turn all the same.
-    let idleTurns: Double
     /// Clients on the host's loopback go around the link.
     let hasGuestSockets: Bool
+    /// Flows opened by the host that go through the guest's agent in place of a published port.
+    let agentFlows: Set<Int>
     let generator: SplitMix64
 
     init?(seed: UInt64) {
@@ -44,10 +45,9 @@ struct EngineScenario {
         self.seed = seed
         self.base = base
         var random = SplitMix64(seed: SplitMix64.mix(seed &+ 0x656E_6769_6E65))
-        host = HostScript(from: &random)
+        comesAt = random.chance(0.5) ? 0 : UInt64(random.skewed(5_000)) * 1_000_000
         ending = random.chance(0.3) ? .stop(at: UInt64(random.skewed(6_000)) * 1_000_000) : .quiet
         queueChanges = random.pick([0, 0.05, 0.5])
-        idleTurns = random.pick([0, 0.02, 0.2])
         hasGuestSockets = random.chance(0.5)
         var exchanges: [Exchange] = []
         for index in 0..<random.pick([0, 0, 1, 3, 8, 24]) {
@@ -62,6 +62,9 @@ struct EngineScenario {
                     interval: UInt64(random.skewed(50_000_000)) + 1))
         }
         self.exchanges = exchanges
+        var agentFlows = Set<Int>()
+        for script in base.flows where script.isOpenedByHost && random.chance(0.25) { agentFlows.insert(script.index) }
+        self.agentFlows = agentFlows
         generator = random.split()
     }
 }

@@ -60,7 +60,7 @@ final class ModelDatagramSocket: ModelFile {
         var position = 0
         repeat {
             let end = size == 0 ? payload.count : min(payload.count, position + size)
-            host.world?.datagramSent(Array(payload[position..<end]), by: self, to: target)
+            world?.datagramSent(Array(payload[position..<end]), by: self, to: target)
             position = end
         } while position < payload.count
         return payload.count

@@ -5,8 +5,13 @@ internal import RingwayRing
 /// A file of the model host.
 class ModelFile: ScriptedFile {
     unowned let host: ModelHost
+    /// What is around the program that has the file.
+    weak var world: (any ModelWorld)?
 
-    init(_ host: ModelHost) { self.host = host }
+    init(_ host: ModelHost) {
+        self.host = host
+        world = host.world
+    }
 
     /// What messages about the file call it.
     var title: String { "\(type(of: self))" }
@@ -73,14 +78,14 @@ final class ModelTap: ModelFile {
             head = 0
         }
         bytes.copyBytes(from: frame.prefix(bytes.count))
-        host.world?.frameTaken(frame)
+        world?.frameTaken(frame)
         return min(frame.count, bytes.count)
     }
 
     override func send(_ slices: [UnsafeRawBufferPointer]) -> Int {
         var frame: [UInt8] = []
         for slice in slices { frame.append(contentsOf: slice) }
-        host.world?.frameWritten(frame)
+        world?.frameWritten(frame)
         return frame.count
     }
 }

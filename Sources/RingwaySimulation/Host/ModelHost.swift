@@ -29,8 +29,10 @@ final class ModelHost: ScriptedHost {
     let script: HostScript
     /// When faults end, so that everything in doubt gets its chance to end well.
     let healsAt: UInt64
+    let startsAt: UInt64
     var random: SplitMix64
     private(set) var time: UInt64
+    /// What is around the program that is running now.
     weak var world: (any ModelWorld)?
     private(set) var failure: String?
     private(set) var digest: UInt64 = 0
@@ -45,6 +47,7 @@ final class ModelHost: ScriptedHost {
     init(_ script: HostScript, random: SplitMix64, startsAt: UInt64, healsAt: UInt64) {
         self.script = script
         self.random = random
+        self.startsAt = startsAt
         time = startsAt
         self.healsAt = healsAt
     }
@@ -64,8 +67,12 @@ final class ModelHost: ScriptedHost {
     func happen() -> Bool {
         guard let event = queue.popFirst(until: time) else { return false }
         switch event {
-        case .attempt(let operation): operation.ring.attempt(operation)
-        case .deliver(let completion, let operation, let ring): ring.deliver(completion, of: operation)
+        case .attempt(let operation):
+            operation.ring.scheduledEvents -= 1
+            operation.ring.attempt(operation)
+        case .deliver(let completion, let operation, let ring):
+            ring.scheduledEvents -= 1
+            ring.deliver(completion, of: operation)
         case .happen(let body): body()
         }
         return true
@@ -145,6 +152,7 @@ final class ModelHost: ScriptedHost {
     }
 
     override func schedule(_ operation: ScriptedOperation, after nanoseconds: UInt64) {
+        operation.ring.scheduledEvents += 1
         queue.schedule(.attempt(operation), at: time &+ nanoseconds)
     }
 
@@ -155,6 +163,7 @@ final class ModelHost: ScriptedHost {
     override func schedule(
         _ completion: Completion, of operation: ScriptedOperation?, to ring: ScriptedRing, at instant: UInt64
     ) {
+        ring.scheduledEvents += 1
         queue.schedule(.deliver(completion, operation, ring), at: instant)
     }
 

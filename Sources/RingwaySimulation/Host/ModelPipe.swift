@@ -25,7 +25,7 @@ final class ModelSocketLine: ModelFile {
 
     override func send(_ slices: [UnsafeRawBufferPointer]) -> Int {
         guard let slice = slices.first, slice.count == 2 else { return Int(-EINVAL) }
-        host.world?.socketsWanted(family: slice[0], count: Int(slice[1]), self)
+        world?.socketsWanted(family: slice[0], count: Int(slice[1]), self)
         return 2
     }
 

@@ -123,7 +123,7 @@ final class ModelStream: ModelFile {
         guard state == .fresh else { return Int(-EISCONN) }
         state = .connecting
         remote = target
-        host.world?.connects(self, to: target)
+        world?.connects(self, to: target)
         return connectOutcome
     }
 
