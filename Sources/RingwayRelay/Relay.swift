@@ -1,3 +1,5 @@
+internal import CRingway
+internal import Glibc
 internal import RingwaySystem
 
 /// A connection of two sockets, and the moving of bytes between them.

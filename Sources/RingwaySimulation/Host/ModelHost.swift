@@ -157,7 +157,9 @@ final class ModelHost: ScriptedHost {
     }
 
     override func lateness(of operation: ScriptedOperation) -> UInt64 {
-        random.chance(script.lateCompletions) ? random.time(0...script.completionDelay) : 0
+        // What an accept has opened is told by the kernel in the same breath: a ring that goes must not lose it.
+        if operation.kind == .accept { return 0 }
+        return random.chance(script.lateCompletions) ? random.time(0...script.completionDelay) : 0
     }
 
     override func schedule(
