@@ -46,6 +46,8 @@ public final class ScriptedRing {
 
     var now: UInt64 { host.now }
     public var descriptor: Int32 { ring.pointee.ring_fd }
+    /// Operations that are not over.
+    public var operationCount: Int { operations.count }
     public var hasCompletion: Bool { ringway_completions_ready(ring) > 0 }
 
     /// The ring goes, and lets go of all files.

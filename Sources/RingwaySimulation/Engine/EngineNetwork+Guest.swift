@@ -134,7 +134,13 @@ extension EngineNetwork {
     func frameTaken(_ frame: [UInt8]) {
         guard let segment = tcpSegment(frame), let flow = flow(ofGuestPort: segment.sourcePort) else { return }
         log("engine ← \(segment)")
-        observers[flow].noteFromGuest(segment)
+        if isObserved(frame, remotePort: segment.destinationPort, flow) { observers[flow].noteFromGuest(segment) }
+    }
+
+    /// Whether a segment is of the flow's own connection, and not of a later client's beside it.
+    private func isObserved(_ frame: [UInt8], remotePort: Int, _ flow: Int) -> Bool {
+        let script = scenario.base.flows[flow]
+        return FrameLayout.isIPv4(frame) != script.isIPv6 && remotePort == Int(script.remote.port)
     }
 
     /// The segment of a frame that is sound; `nil` for another one.
@@ -165,7 +171,9 @@ extension EngineNetwork {
             log("engine → \(segment)")
             segmentLimit = self.segmentLimit(of: flow)
             let behavior = scenario.base.flows[flow].behavior
-            if let fault = observers[flow].noteToGuest(segment, guestScale: behavior.windowScale, mayDrop: true) {
+            if isObserved(frame, remotePort: segment.sourcePort, flow),
+                let fault = observers[flow].noteToGuest(segment, guestScale: behavior.windowScale, mayDrop: true)
+            {
                 fail("flow \(flow): \(fault)")
             }
         }

@@ -76,6 +76,19 @@ extension EngineNetwork {
         attach(script, stream)
         listener.append(stream)
         log("flow \(flow): a client connects")
+        guard random.chance(0.5) else { return }
+        // Another one comes when this one may be gone; the guest, which has had its connection, refuses it.
+        schedule(after: random.time(0...10_000_000_000)) { [unowned self] in connectAgain(script, listener) }
+    }
+
+    private func connectAgain(_ script: FlowScript, _ listener: ModelListener) {
+        guard phase == .running, !listener.isReleased, !hasAskedForPorts else { return }
+        let stream = ModelStream(host, ipv4: !script.isIPv6)
+        stream.remote = script.hostAddress
+        stream.local = listener.address
+        attach(script, stream)
+        listener.append(stream)
+        log("flow \(script.index): another client connects")
     }
 
     /// A client whose server the guest's agent has reached.

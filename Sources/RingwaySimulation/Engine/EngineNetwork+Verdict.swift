@@ -37,6 +37,8 @@ extension EngineNetwork {
             if holdings.leases != holdings.expectedLeases {
                 fail("shard \(shard): \(holdings.leases) buffers are leased, rings have \(holdings.expectedLeases)")
             }
+            // The doorbell, the link, and the line to the guest's sockets.
+            if operations(of: shard) > 3 { fail("shard \(shard): \(operations(of: shard)) operations stay") }
             if holdings.messages != 0 { fail("shard \(shard): \(holdings.messages) messages stay") }
             if holdings.flows != 0 { fail("shard \(shard): \(holdings.flows) keys stay in the flow table") }
             if holdings.reservedBytes != 0 { fail("shard \(shard): \(holdings.reservedBytes) bytes stay reserved") }
@@ -55,7 +57,7 @@ extension EngineNetwork {
 
     /// Where nothing was lost every datagram has its answer, unless its mapping had to go for another one's.
     private func judgeExchanges() {
-        let limits = scenario.base.limits
+        let limits = scenario.limits
         guard exchanges.count < min(limits.udpMappings, limits.pingMappings) / 2 else { return }
         for exchange in exchanges {
             guard let first = exchange.certainFrom else { continue }

@@ -112,7 +112,7 @@ final class EngineNetwork: ModelWorld {
         taps = (0..<Self.shardCount).map { ModelTap(host, queue: $0) }
         let queues = taps.map { host.open($0) }
         var stack = Stack.Configuration(
-            plan: base.plan, limits: base.limits, policy: DestinationPolicy(),
+            plan: base.plan, limits: scenario.limits, policy: DestinationPolicy(),
             guestMAC: MACAddress(rawValue: GuestFrameBuilder.guestMAC), guestIPv4: base.plan.firstGuestIPv4,
             guestIPv6: base.plan.firstGuestIPv6, shard: 0, shards: Self.shardCount, secret: base.secret)
         stack.congestion = base.congestion
@@ -148,6 +148,9 @@ final class EngineNetwork: ModelWorld {
         return (0..<engine.count).filter { engine.place(of: $0) == .asleep }.map { ($0, rings[$0].sleepsUntil) }
     }
 
+    /// Operations that a shard has submitted and that are not over.
+    func operations(of shard: Int) -> Int { rings[shard].operationCount }
+
     private func isReady(_ shard: Int, _ engine: SteppedEngine) -> Bool {
         switch engine.place(of: shard) {
         case .ended: false
@@ -168,7 +171,7 @@ final class EngineNetwork: ModelWorld {
     }
 
     private func checkBounds(_ engine: SteppedEngine) {
-        let limits = scenario.base.limits
+        let limits = scenario.limits
         let bound = max(limits.parkOctetsPerFlow, 65_536) + 32_768
         let streams = scenario.base.flows.count + fates.reduce(0) { $0 + $1.forgotten.count }
         let parked = engine.total(.tcpParkedOctets)

@@ -28,6 +28,8 @@ struct EngineScenario {
 
     let seed: UInt64
     let base: Scenario
+    /// The bounds of the engine: few mappings, so that some have to go for others.
+    let limits: Limits
     /// Nanoseconds after the run's start at which the guest comes.
     let comesAt: UInt64
     let ending: Ending
@@ -46,6 +48,10 @@ struct EngineScenario {
         self.base = base
         var random = SplitMix64(seed: SplitMix64.mix(seed &+ 0x656E_6769_6E65))
         comesAt = random.chance(0.5) ? 0 : UInt64(random.skewed(5_000)) * 1_000_000
+        var limits = base.limits
+        limits.udpMappings = random.pick([2, 16])
+        limits.pingMappings = random.pick([2, 16])
+        self.limits = limits
         ending = random.chance(0.3) ? .stop(at: UInt64(random.skewed(6_000)) * 1_000_000) : .quiet
         queueChanges = random.pick([0, 0.05, 0.5])
         hasGuestSockets = random.chance(0.5)
