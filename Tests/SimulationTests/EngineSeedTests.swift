@@ -24,6 +24,13 @@ struct EngineSeedTests {
         }
     }
 
+    /// Seeds in which a mapping, a relay or a ping ended in the turn in which something was queued on its socket: it went
+    /// out on a descriptor that was closed by then, or another one's.
+    @Test(arguments: [75, 7] as [UInt64])
+    func `what is queued on a socket goes out before the socket is closed`(_ seed: UInt64) {
+        #expect(EngineSimulation.run(seed: seed).failure == nil, "replay: tools/simulate --engine --seed \(seed)")
+    }
+
     @Test func `a seed is the same run every time`() {
         for seed: UInt64 in 1...10 {
             #expect(EngineSimulation.run(seed: seed).digest == EngineSimulation.run(seed: seed).digest)

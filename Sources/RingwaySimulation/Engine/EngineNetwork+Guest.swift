@@ -134,11 +134,11 @@ extension EngineNetwork {
     func frameTaken(_ frame: [UInt8]) {
         guard let segment = tcpSegment(frame), let flow = flow(ofGuestPort: segment.sourcePort) else { return }
         log("engine ← \(segment)")
-        if isObserved(frame, remotePort: segment.destinationPort, flow) { observers[flow].noteFromGuest(segment) }
+        if isOfFlow(frame, remotePort: segment.destinationPort, flow) { observers[flow].noteFromGuest(segment) }
     }
 
     /// Whether a segment is of the flow's own connection, and not of a later client's beside it.
-    private func isObserved(_ frame: [UInt8], remotePort: Int, _ flow: Int) -> Bool {
+    private func isOfFlow(_ frame: [UInt8], remotePort: Int, _ flow: Int) -> Bool {
         let script = scenario.base.flows[flow]
         return FrameLayout.isIPv4(frame) != script.isIPv6 && remotePort == Int(script.remote.port)
     }
@@ -171,7 +171,7 @@ extension EngineNetwork {
             log("engine → \(segment)")
             segmentLimit = self.segmentLimit(of: flow)
             let behavior = scenario.base.flows[flow].behavior
-            if isObserved(frame, remotePort: segment.sourcePort, flow),
+            if isOfFlow(frame, remotePort: segment.sourcePort, flow),
                 let fault = observers[flow].noteToGuest(segment, guestScale: behavior.windowScale, mayDrop: true)
             {
                 fail("flow \(flow): \(fault)")
@@ -219,7 +219,9 @@ extension EngineNetwork {
         if fates[flow].hasVanished { return }
         log("guest ← \(segment)")
         let script = scenario.base.flows[flow]
-        guard FrameLayout.isIPv4(frame) != script.isIPv6 else { return refuse(segment, script, inAnswerTo: frame) }
+        guard isOfFlow(frame, remotePort: segment.sourcePort, flow) else {
+            return refuse(segment, script, inAnswerTo: frame)
+        }
         if connections[flow] == nil, script.isOpenedByHost, script.guestListens, segment.flags == .syn,
             !fates[flow].hadConnection
         {

@@ -160,6 +160,8 @@ extension EngineNetwork {
         let inside = peers.filter { $0.script.index == script.index && $0.isInsideGuest }
         if inside.contains(where: { !$0.isOver }) { return "the end inside the guest is still open" }
         if fates[script.index].wasDisturbed { return nil }
+        // Of two clients one may have gone by the link, where the guest did what its script says of the other.
+        if own.count > 1, own.allSatisfy({ $0.isWhole || $0.end == .reset }) { return nil }
         if own.allSatisfy(\.isWhole), inside.contains(where: \.isWhole) { return nil }
         // It has opened inside the guest when its client had been given up.
         let isLate = inside.allSatisfy { $0.end == .reset && $0.received == 0 }
