@@ -1,7 +1,7 @@
 // Many small messages to and fro: a server that echoes, and clients that send one message and wait for its echo.
 //
 //     exchange serve PORT
-//     exchange ask ADDRESS PORT SECONDS CONNECTIONS OCTETS      prints how many exchanges there were
+//     exchange ask ADDRESS PORT SECONDS CONNECTIONS BYTES      prints how many exchanges there were
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <netinet/tcp.h>

@@ -14,7 +14,7 @@ internal import Workloads
 //
 //        pump machine
 //
-// prints octets per second that one processor copies through memory, and picoseconds of a system call.
+// prints bytes per second that one processor copies through memory, and picoseconds of a system call.
 //
 // Otherwise prints one line: frames per second of all shards together, picoseconds of one shard per frame, and how many of ten
 // thousand frames were handed over.

@@ -25,7 +25,7 @@ bool cold_payload(struct twin *twin, struct connection *connection, uint32_t lea
     return false;
 }
 
-uint32_t cold_octets(struct twin *twin, struct connection *connection, int what) {
+uint32_t cold_bytes(struct twin *twin, struct connection *connection, int what) {
     (void)twin, (void)connection;
     if (what) unexpected(what);
     return 0;

@@ -13,6 +13,6 @@ struct connection;
 int cold_parse(struct twin *twin, int reason);
 void cold_segment(struct twin *twin, struct connection *connection, int what);
 bool cold_payload(struct twin *twin, struct connection *connection, uint32_t lease, int what);
-uint32_t cold_octets(struct twin *twin, struct connection *connection, int what);
+uint32_t cold_bytes(struct twin *twin, struct connection *connection, int what);
 
 #endif

@@ -113,7 +113,7 @@ static bool host_may_send(const struct connection *c) { return c->state == ESTAB
 
 static uint32_t allowed_edge(struct twin *t, const struct connection *c) {
     if (!guest_may_send(c) && c->state != SYN_RECEIVED) return c->rcv_edge;
-    int64_t room = (int64_t)c->park_target - c->parked.octets;
+    int64_t room = (int64_t)c->park_target - c->parked.bytes;
     if (room < 0) room = 0;
     uint32_t edge = c->rcv_nxt + (uint32_t)room;
     int64_t growth = distance(edge, c->rcv_edge);
@@ -135,7 +135,7 @@ static uint16_t window_field(struct twin *t, struct connection *c) {
     if (field > 65535) field = 65535;
     uint32_t told = c->rcv_nxt + (field << scale), rest = c->rcv_edge - c->rcv_nxt;
     if (precedes(told, c->rcv_edge) && field < 65535 &&
-        (int64_t)rest + c->parked.octets <= (int64_t)c->park_target + 16384) {
+        (int64_t)rest + c->parked.bytes <= (int64_t)c->park_target + 16384) {
         field = (rest + (1u << scale) - 1) >> scale;
         if (field > 65535) field = 65535;
         told = c->rcv_nxt + (field << scale);
@@ -155,13 +155,13 @@ static void owe(struct twin *t, struct connection *c, bool urgent) {
     t->dirty_head = slot_of(t, c);
 }
 
-static void host_took(struct twin *t, struct connection *c, int64_t octets) {
-    t->committed -= octets;
-    count(t, PARKED_OCTETS, -octets);
-    c->taken_since_growth += (uint32_t)octets;
+static void host_took(struct twin *t, struct connection *c, int64_t bytes) {
+    t->committed -= bytes;
+    count(t, PARKED_BYTES, -bytes);
+    c->taken_since_growth += (uint32_t)bytes;
     if (c->taken_since_growth >= c->park_target) {
         c->taken_since_growth = 0;
-        if (c->parked.octets <= c->park_target / 2) {
+        if (c->parked.bytes <= c->park_target / 2) {
             uint32_t twice = c->park_target * 2;
             if (twice > t->park_limit) twice = (uint32_t)t->park_limit;
             if (twice > c->park_target) c->park_target = twice;
@@ -181,7 +181,7 @@ static void host_took(struct twin *t, struct connection *c, int64_t octets) {
 static int write_headers(
     struct twin *t, uint8_t *payload, const struct connection *c, uint32_t sequence, uint32_t acknowledgement,
     uint8_t flags, uint16_t window, int payload_length, int option_length) {
-    if (!is_ipv4(c->key.remote)) return (int)cold_octets(t, (struct connection *)c, 4);
+    if (!is_ipv4(c->key.remote)) return (int)cold_bytes(t, (struct connection *)c, 4);
     int tcp_length = 20 + option_length, total = 12 + 14 + 20 + tcp_length;
     uint8_t *start = payload - total;
     memset(start, 0, 12);
@@ -222,14 +222,14 @@ static int write_headers(
 }
 
 static void send_bare(struct twin *t, struct connection *c, uint32_t sequence, uint8_t flags) {
-    int octets = 12 + 14 + (is_ipv4(c->key.remote) ? 20 : 40) + 20;
-    uint32_t lease = lease_fitting(t->pool, octets);
+    int bytes = 12 + 14 + (is_ipv4(c->key.remote) ? 20 : 40) + 20;
+    uint32_t lease = lease_fitting(t->pool, bytes);
     if (lease == NO_LEASE) return count(t, NO_BUFFER, 1);
     if (flags & 2) cold_segment(t, c, 5);
     uint16_t window = window_field(t, c);
     int total = write_headers(
-        t, address_of(t->pool, lease) + octets, c, sequence, flags & 0x10 ? c->rcv_nxt : 0, flags, window, 0, 0);
-    write_frame(t, lease, octets - total, total);
+        t, address_of(t->pool, lease) + bytes, c, sequence, flags & 0x10 ? c->rcv_nxt : 0, flags, window, 0, 0);
+    write_frame(t, lease, bytes - total, total);
     if (flags & 0x10) c->marks &= ~(uint32_t)(ACKNOWLEDGE | URGENT);
 }
 
@@ -300,11 +300,11 @@ uint32_t stack_parked_payload(const struct twin *t, uint32_t slot, uint16_t gene
     return c ? c->parked.head : NO_LEASE;
 }
 
-void stack_stream_sent(struct twin *t, uint32_t slot, uint16_t generation, int64_t octets) {
+void stack_stream_sent(struct twin *t, uint32_t slot, uint16_t generation, int64_t bytes) {
     struct connection *c = named(t, slot, generation);
     if (!c) return;
     c->marks &= ~(uint32_t)SENDING;
-    int64_t rest = octets;
+    int64_t rest = bytes;
     while (rest > 0 && c->parked.head != NO_LEASE) {
         uint32_t first = c->parked.head;
         struct lease_state *state = state_of(t->pool, first);
@@ -315,11 +315,11 @@ void stack_stream_sent(struct twin *t, uint32_t slot, uint16_t generation, int64
         } else {
             state->offset += (uint32_t)rest;
             state->length -= (uint32_t)rest;
-            c->parked.octets -= rest;
+            c->parked.bytes -= rest;
             rest = 0;
         }
     }
-    host_took(t, c, octets - rest);
+    host_took(t, c, bytes - rest);
     request_send(t, c);
     if (c->marks & GUEST_FINISHED && c->marks & SOCKET && !(c->marks & SHUT_DOWN) && c->parked.head == NO_LEASE &&
         !(c->marks & SENDING))
@@ -350,13 +350,13 @@ void stack_stream_received(struct twin *t, uint32_t slot, uint16_t generation, u
 
 // MARK: Acknowledgements from the guest
 
-static void grow(struct connection *c, uint32_t octets) {
+static void grow(struct connection *c, uint32_t bytes) {
     uint32_t window = c->congestion_window;
     if (window >= 16u << 20) return;
     if (window < c->slow_start_threshold) {
-        c->congestion_window = window + octets;
+        c->congestion_window = window + bytes;
     } else {
-        uint64_t step = (uint64_t)c->segment_size * octets / (window > 1 ? window : 1);
+        uint64_t step = (uint64_t)c->segment_size * bytes / (window > 1 ? window : 1);
         c->congestion_window = window + (uint32_t)(step > 1 ? step : 1);
     }
 }
@@ -376,7 +376,7 @@ static void measure(struct connection *c, uint64_t sample) {
     c->timeout = timeout < 60000000000u ? timeout : 60000000000u;
 }
 
-static void advance(struct twin *t, struct connection *c, uint32_t acknowledgement, uint32_t octets) {
+static void advance(struct twin *t, struct connection *c, uint32_t acknowledgement, uint32_t bytes) {
     c->snd_una = acknowledgement;
     c->duplicates = 0;
     c->retransmissions = 0;
@@ -393,7 +393,7 @@ static void advance(struct twin *t, struct connection *c, uint32_t acknowledgeme
         measure(c, t->now - c->timed_at);
     }
     if (c->marks & RECOVERING) cold_segment(t, c, 11);
-    else grow(c, octets);
+    else grow(c, bytes);
     if (c->snd_nxt == c->snd_una) c->retransmit_at = 0;
     else start_retransmission_timer(t, c);
 }
@@ -436,7 +436,7 @@ static bool park(struct twin *t, struct connection *c, uint32_t taken) {
     struct lease_state *state = state_of(t->pool, taken);
     int64_t length = state->length;
     c->rcv_nxt += (uint32_t)length;
-    count(t, PARKED_OCTETS, length);
+    count(t, PARKED_BYTES, length);
     uint32_t tail = c->parked.tail;
     if (length < 16384 && tail != NO_LEASE && state_of(t->pool, tail)->holds == 1) {
         struct lease_state *last = state_of(t->pool, tail);
@@ -444,7 +444,7 @@ static bool park(struct twin *t, struct connection *c, uint32_t taken) {
         if (end + length <= size_of(tail)) {
             memcpy(address_of(t->pool, tail) + end, address_of(t->pool, taken) + state->offset, (size_t)length);
             last->length += (uint32_t)length;
-            c->parked.octets += length;
+            c->parked.bytes += length;
             return false;
         }
     }
@@ -466,7 +466,7 @@ static bool receive_payload(
     struct twin *t, struct connection *c, uint32_t start, uint32_t lease, int64_t offset, int64_t length) {
     int64_t old = distance(c->rcv_nxt, start);
     if (old > 0) {
-        count(t, DUPLICATE_OCTETS, old < length ? old : length);
+        count(t, DUPLICATE_BYTES, old < length ? old : length);
         owe(t, c, true);
         if (old >= length) return false;
         start = c->rcv_nxt;
@@ -571,7 +571,7 @@ void stack_receive_frame(struct twin *t, const struct summary *s, uint32_t lease
     if (s->kind != KIND_TCP) return cold_segment(t, NULL, 29);
     bool accepted = is_ipv4(s->source) ? (uint32_t)s->source.low >= t->first_guest &&
                                              (uint32_t)s->source.low <= t->last_guest
-                                       : cold_octets(t, NULL, 30);
+                                       : cold_bytes(t, NULL, 30);
     if (!accepted) {
         count(t, SPOOFED, 1);
         return release(t->pool, lease);

@@ -50,7 +50,7 @@ struct connection {
     uint32_t held[16];
     uint32_t rcv_nxt, rcv_edge, initial_receive, fin_sequence;
     struct lease_queue parked;
-    uint32_t out_of_order, out_of_order_octets, latest_block, park_target, taken_since_growth;
+    uint32_t out_of_order, out_of_order_bytes, latest_block, park_target, taken_since_growth;
     uint64_t smoothed, variation, timeout;
     uint32_t timed_sequence;
     uint64_t timed_at, retransmit_at, probe_at, end_at, heard_at, timer_at, probe_interval, challenged_at;
@@ -59,8 +59,8 @@ struct connection {
 };
 
 enum metric {
-    FRAMES_FROM_GUEST, OCTETS_FROM_GUEST, FRAMES_TO_GUEST, OCTETS_TO_GUEST, SPOOFED, NO_BUFFER, DUPLICATE_OCTETS,
-    BEYOND_WINDOW, PARKED_OCTETS, UNEXPECTED, METRICS
+    FRAMES_FROM_GUEST, BYTES_FROM_GUEST, FRAMES_TO_GUEST, BYTES_TO_GUEST, SPOOFED, NO_BUFFER, DUPLICATE_BYTES,
+    BEYOND_WINDOW, PARKED_BYTES, UNEXPECTED, METRICS
 };
 
 struct twin {
@@ -88,12 +88,12 @@ struct twin {
     uint8_t super_frame[128], plain_frame[128];
     uint16_t *slots;
     uint32_t guest_next, stack_next, asked;
-    uint64_t octets_to_host, frames_to_guest, frames_from_guest;
+    uint64_t bytes_to_host, frames_to_guest, frames_from_guest;
 };
 
 void stack_receive_frame(struct twin *t, const struct summary *s, uint32_t lease, int length);
 void stack_stream_received(struct twin *t, uint32_t slot, uint16_t generation, uint32_t lease, int offset, int length);
-void stack_stream_sent(struct twin *t, uint32_t slot, uint16_t generation, int64_t octets);
+void stack_stream_sent(struct twin *t, uint32_t slot, uint16_t generation, int64_t bytes);
 uint32_t stack_parked_payload(const struct twin *t, uint32_t slot, uint16_t generation);
 bool stack_run_timers(struct twin *t);
 void stack_finish_turn(struct twin *t);

@@ -20,7 +20,7 @@ struct lease_state {
 
 struct lease_queue {
     uint32_t head, tail;
-    int64_t octets;
+    int64_t bytes;
 };
 
 struct free_list {
@@ -71,8 +71,8 @@ static inline uint32_t lease(struct pool *p, bool small) {
     return taken;
 }
 
-static inline uint32_t lease_fitting(struct pool *p, int octets) {
-    if (octets <= SMALL_SIZE) {
+static inline uint32_t lease_fitting(struct pool *p, int bytes) {
+    if (bytes <= SMALL_SIZE) {
         uint32_t taken = lease(p, true);
         if (taken != NO_LEASE) return taken;
     }
@@ -94,7 +94,7 @@ static inline void append(const struct pool *p, struct lease_queue *q, uint32_t 
     if (q->tail == NO_LEASE) q->head = lease;
     else state_of(p, q->tail)->next = lease;
     q->tail = lease;
-    q->octets += state->length;
+    q->bytes += state->length;
 }
 
 static inline uint32_t pop_first(const struct pool *p, struct lease_queue *q) {
@@ -103,7 +103,7 @@ static inline uint32_t pop_first(const struct pool *p, struct lease_queue *q) {
     struct lease_state *state = state_of(p, first);
     q->head = state->next;
     if (q->head == NO_LEASE) q->tail = NO_LEASE;
-    q->octets -= state->length;
+    q->bytes -= state->length;
     state->next = NO_LEASE;
     return first;
 }

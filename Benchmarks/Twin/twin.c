@@ -133,13 +133,13 @@ void twin_destroy(struct twin *t) {
     free(t->connections), free(t->generations), free(t->wheel->nodes), free(t->wheel), free(t->slots), free(t);
 }
 
-size_t twin_octets_to_host(const struct twin *t) { return t->octets_to_host; }
+size_t twin_bytes_to_host(const struct twin *t) { return t->bytes_to_host; }
 size_t twin_frames_to_guest(const struct twin *t) { return t->frames_to_guest; }
 
 static void deliver(struct twin *t, const struct effect *effect) {
     t->frames_to_guest++;
     count(t, FRAMES_TO_GUEST, 1);
-    count(t, OCTETS_TO_GUEST, effect->length);
+    count(t, BYTES_TO_GUEST, effect->length);
     const uint8_t *frame = address_of(t->pool, effect->lease) + effect->offset;
     if (frame[12 + 14 + 9] == 6 && load16(frame + 24) == 0x0800) {
         const uint8_t *header = frame + TRANSPORT;
@@ -152,14 +152,14 @@ static void deliver(struct twin *t, const struct effect *effect) {
 }
 
 static void send(struct twin *t, const struct effect *effect) {
-    int64_t octets = 0;
+    int64_t bytes = 0;
     for (uint32_t lease = stack_parked_payload(t, effect->slot, effect->generation); lease != NO_LEASE;) {
         const struct lease_state *state = state_of(t->pool, lease);
-        octets += state->length;
+        bytes += state->length;
         lease = state->next;
     }
-    t->octets_to_host += (uint64_t)octets;
-    stack_stream_sent(t, effect->slot, effect->generation, octets);
+    t->bytes_to_host += (uint64_t)bytes;
+    stack_stream_sent(t, effect->slot, effect->generation, bytes);
 }
 
 static void perform(struct twin *t) {
@@ -176,7 +176,7 @@ static void perform(struct twin *t) {
 
 static void take(struct twin *t, uint32_t lease, int length) {
     count(t, FRAMES_FROM_GUEST, 1);
-    count(t, OCTETS_FROM_GUEST, length);
+    count(t, BYTES_FROM_GUEST, length);
     struct summary summary;
     if (parse(address_of(t->pool, lease), length, &summary) != NONE) abort();
     t->frames_from_guest++;
@@ -206,11 +206,11 @@ static void receive_segment(struct twin *t, int payload) {
     take(t, taken, TRANSPORT + 20 + payload);
 }
 
-static void receive_from_host(struct twin *t, int octets) {
+static void receive_from_host(struct twin *t, int bytes) {
     uint32_t taken = lease(t->pool, false);
-    if (taken == NO_LEASE || (uint32_t)octets > t->asked) abort();
+    if (taken == NO_LEASE || (uint32_t)bytes > t->asked) abort();
     t->asked = 0;
-    stack_stream_received(t, 0, 1, taken, 128, octets);
+    stack_stream_received(t, 0, 1, taken, 128, bytes);
     perform(t);
 }
 

@@ -50,7 +50,7 @@ static inline uint64_t pseudo_header(
     struct address source, struct address destination, uint8_t protocol, int length) {
     uint64_t sum = __builtin_bswap16(protocol);
     sum += __builtin_bswap32((uint32_t)length);
-    if (!is_ipv4(source)) return sum + cold_octets(0, 0, 1);
+    if (!is_ipv4(source)) return sum + cold_bytes(0, 0, 1);
     sum += __builtin_bswap32((uint32_t)source.low);
     sum += __builtin_bswap32((uint32_t)destination.low);
     return sum;

@@ -43,13 +43,13 @@ final class GuestFrame {
         frame.writeNetwork(protocolNumber: IPProtocol.tcp, payload: length, destination: remote)
         header.write(to: frame.bytes + transport)
         frame.bytes.storeBytes(of: 0, toByteOffset: transport + 18, as: UInt16.self)
-        for (index, octet) in options.enumerated() {
-            frame.bytes.storeBytes(of: octet, toByteOffset: transport + 20 + index, as: UInt8.self)
+        for (index, byte) in options.enumerated() {
+            frame.bytes.storeBytes(of: byte, toByteOffset: transport + 20 + index, as: UInt8.self)
         }
         let sum = Checksum.pseudoHeader(
             source: IPAddress(guest), destination: IPAddress(remote), protocolNumber: IPProtocol.tcp, length: length)
-        let octets = UnsafeRawBufferPointer(start: frame.bytes + transport, count: length)
-        let checksum = isChecksummed ? Checksum.finish(Checksum.partial(octets, initial: sum)) : Checksum.fold(sum)
+        let segment = UnsafeRawBufferPointer(start: frame.bytes + transport, count: length)
+        let checksum = isChecksummed ? Checksum.finish(Checksum.partial(segment, initial: sum)) : Checksum.fold(sum)
         frame.bytes.storeBytes(of: checksum, toByteOffset: transport + 16, as: UInt16.self)
         return frame
     }

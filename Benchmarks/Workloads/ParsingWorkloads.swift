@@ -9,9 +9,9 @@ extension Workload {
         let parses = frames.map { name, payload, isChecksummed in
             parse(name) { .segment(payload: payload, sequence: 1, acknowledgement: 1, isChecksummed: isChecksummed) }
         }
-        let sums = [64, 1_500, 65_536].map { octets in
-            Workload("Checksum.\(octets)", counted: 160) {
-                let data = GuestFrame(count: octets)
+        let sums = [64, 1_500, 65_536].map { byteCount in
+            Workload("Checksum.\(byteCount)", counted: 160) {
+                let data = GuestFrame(count: byteCount)
                 return { count in
                     for _ in 0..<count { consume(Int(Checksum.finish(Checksum.partial(data.buffer)))) }
                 }

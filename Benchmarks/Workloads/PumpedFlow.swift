@@ -7,6 +7,6 @@ struct PumpedFlow: BitwiseCopyable {
     var guestNext: UInt32 = 1_000
     var stackNext: UInt32 = 0
     var handle = Handle(slot: 0, generation: 0)
-    /// Octets that the stack would receive from the host now.
+    /// Bytes that the stack would receive from the host now.
     var asked = 0
 }

@@ -1,10 +1,10 @@
 /// Which frames a pump repeats.
 public enum PumpedKind: String, Sendable {
-    /// Super-frames of 64,240 octets from the guest.
+    /// Super-frames of 64,240 bytes from the guest.
     case receive
     /// The same from the host, each acknowledged by the guest.
     case transmit
-    /// Segments of 64 octets from the guest.
+    /// Segments of 64 bytes from the guest.
     case segments
 
     var payload: Int { self == .segments ? 64 : 64_240 }

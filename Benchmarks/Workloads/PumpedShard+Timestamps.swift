@@ -29,11 +29,11 @@ extension PumpedShard {
         take(lease, length: Self.headersLength + payload)
     }
 
-    /// One turn in which `payload` octets come from the host for the first flow, and the guest acknowledges them.
+    /// One turn in which `payload` bytes come from the host for the first flow, and the guest acknowledges them.
     @inline(__always)
     mutating func transmitStampedTurn(payload: Int) {
         beginTurn()
-        receiveFromHost(flows, octets: payload)
+        receiveFromHost(flows, byteCount: payload)
         receiveStampedSegment(flows, payload: 0)
         finishTurn()
     }

@@ -31,12 +31,12 @@ extension PumpedShard {
         finishTurn()
     }
 
-    /// One turn in which `payload` octets come from the host for each flow, and the guest acknowledges them.
+    /// One turn in which `payload` bytes come from the host for each flow, and the guest acknowledges them.
     @inline(__always)
     mutating func transmitTurn(flows: Int, payload: Int) {
         beginTurn()
         for slot in 0..<flows {
-            receiveFromHost(self.flows + slot, octets: payload)
+            receiveFromHost(self.flows + slot, byteCount: payload)
             receiveSegment(self.flows + slot, payload: 0)
         }
         finishTurn()
@@ -47,7 +47,7 @@ extension PumpedShard {
         for _ in 0..<1_000 {
             for slot in 0..<flows where self.flows[slot].asked < payload {
                 beginTurn()
-                receiveFromHost(self.flows + slot, octets: self.flows[slot].asked)
+                receiveFromHost(self.flows + slot, byteCount: self.flows[slot].asked)
                 receiveSegment(self.flows + slot, payload: 0)
                 finishTurn()
             }

@@ -39,7 +39,7 @@ public struct PumpedShard: ~Copyable {
     /// Frames that the stack was given.
     var framesFromGuest = 0
     private(set) var framesToGuest = 0
-    private(set) var octetsToHost = 0
+    private(set) var bytesToHost = 0
     var isTransmitting = false
 
     init(
@@ -134,7 +134,7 @@ public struct PumpedShard: ~Copyable {
     @inline(__always)
     mutating func take(_ lease: Lease, length: Int) {
         stack.counters.add(.framesFromGuest)
-        stack.counters.add(.octetsFromGuest, length)
+        stack.counters.add(.bytesFromGuest, length)
         var summary = FrameSummary()
         let reason = FrameSummary.parse(
             UnsafeRawBufferPointer(start: space.address(of: lease), count: length), into: &summary)
@@ -188,13 +188,13 @@ public struct PumpedShard: ~Copyable {
 
     // MARK: The host
 
-    /// Octets from the host, as if they had just been received into a buffer.
+    /// Bytes from the host, as if they had just been received into a buffer.
     @inline(__always)
-    mutating func receiveFromHost(_ flow: UnsafeMutablePointer<PumpedFlow>, octets: Int) {
+    mutating func receiveFromHost(_ flow: UnsafeMutablePointer<PumpedFlow>, byteCount: Int) {
         let lease = pool.pointee.lease(.large)
-        precondition(!lease.isNone && octets <= flow.pointee.asked)
+        precondition(!lease.isNone && byteCount <= flow.pointee.asked)
         flow.pointee.asked = 0
-        stack.streamReceived(flow.pointee.handle, lease, offset: Stack.headroom, length: octets)
+        stack.streamReceived(flow.pointee.handle, lease, offset: Stack.headroom, length: byteCount)
         perform()
     }
 
@@ -229,15 +229,15 @@ public struct PumpedShard: ~Copyable {
     @inline(__always)
     private mutating func send(_ effect: Effect) {
         let handle = effect.handle
-        var octets = 0
+        var byteCount = 0
         var lease = stack.unsentPayload(handle)
         while !lease.isNone {
             let state = space.state(of: lease)
-            octets &+= Int(state.pointee.length)
+            byteCount &+= Int(state.pointee.length)
             lease = state.pointee.next
         }
-        octetsToHost &+= octets
-        stack.streamSent(handle, bytes: octets)
+        bytesToHost &+= byteCount
+        stack.streamSent(handle, bytes: byteCount)
     }
 
     /// The guest takes a frame: it notes how far the stream has come.
@@ -245,7 +245,7 @@ public struct PumpedShard: ~Copyable {
     private mutating func deliver(_ effect: Effect) {
         framesToGuest &+= 1
         stack.counters.add(.framesToGuest)
-        stack.counters.add(.octetsToGuest, Int(effect.length))
+        stack.counters.add(.bytesToGuest, Int(effect.length))
         let frame = space.address(of: effect.lease) + Int(effect.offset)
         if frame.load(fromByteOffset: GuestFrame.network + 9, as: UInt8.self) == IPProtocol.tcp,
             frame.loadUnaligned(fromByteOffset: VirtioNetHeader.length + 12, as: UInt16.self).bigEndian

@@ -6,7 +6,7 @@ extension Workload {
             Workload("TCP.Receive.\(name)") {
                 let shards = PumpedShards(count: 1)
                 return { count in
-                    let before = shards[0].pointee.octetsToHost
+                    let before = shards[0].pointee.bytesToHost
                     for _ in 0..<count / perTurn {
                         shards[0].pointee.beginTurn()
                         for _ in 0..<perTurn {
@@ -15,7 +15,7 @@ extension Workload {
                         shards[0].pointee.finishTurn()
                     }
                     precondition(
-                        shards[0].pointee.octetsToHost - before == count / perTurn * perTurn * payload,
+                        shards[0].pointee.bytesToHost - before == count / perTurn * perTurn * payload,
                         "payload was lost")
                 }
             }
@@ -41,7 +41,7 @@ extension Workload {
             Workload("TCP.Receive.\(name).Timestamps") {
                 let shards = PumpedShards(count: 1, isStamped: true)
                 return { count in
-                    let before = shards[0].pointee.octetsToHost
+                    let before = shards[0].pointee.bytesToHost
                     for _ in 0..<count / perTurn {
                         shards[0].pointee.beginTurn()
                         for _ in 0..<perTurn {
@@ -50,7 +50,7 @@ extension Workload {
                         shards[0].pointee.finishTurn()
                     }
                     precondition(
-                        shards[0].pointee.octetsToHost - before == count / perTurn * perTurn * payload,
+                        shards[0].pointee.bytesToHost - before == count / perTurn * perTurn * payload,
                         "payload was lost")
                 }
             }

@@ -7,10 +7,10 @@ extension Workload {
             Workload("Twin.Receive.\(name)") {
                 let twin = twin_create()
                 return { count in
-                    let before = twin_octets_to_host(twin)
+                    let before = twin_bytes_to_host(twin)
                     for _ in 0..<count / perTurn { twin_receive_turn(twin, Int32(perTurn), Int32(payload)) }
                     precondition(
-                        twin_octets_to_host(twin) - before == count / perTurn * perTurn * payload, "payload was lost")
+                        twin_bytes_to_host(twin) - before == count / perTurn * perTurn * payload, "payload was lost")
                 }
             }
         }

@@ -11,19 +11,19 @@
 
 RINGWAY_CLONES
 uint64_t ringway_checksum_partial(const void *data, size_t length, uint64_t initial) {
-    const unsigned char *octets = data;
+    const unsigned char *bytes = data;
     // Halving `initial` first leaves room for 2^31 words before 64 bits could overflow, so the loop needs no carries.
     uint64_t sum = (initial & 0xffffffff) + (initial >> 32);
     size_t words = length / 4;
     for (size_t index = 0; index < words; index++) {
         uint32_t word;
-        memcpy(&word, octets + 4 * index, 4);
+        memcpy(&word, bytes + 4 * index, 4);
         sum += word;
     }
     size_t rest = length & 3;
     if (rest) {
         uint32_t word = 0;
-        memcpy(&word, octets + 4 * words, rest);
+        memcpy(&word, bytes + 4 * words, rest);
         sum += word;
     }
     return sum;
@@ -31,20 +31,20 @@ uint64_t ringway_checksum_partial(const void *data, size_t length, uint64_t init
 
 RINGWAY_CLONES
 uint64_t ringway_checksum_copy(void *restrict target, const void *restrict data, size_t length, uint64_t initial) {
-    const unsigned char *octets = data;
+    const unsigned char *bytes = data;
     unsigned char *copy = target;
     uint64_t sum = (initial & 0xffffffff) + (initial >> 32);
     size_t words = length / 4;
     for (size_t index = 0; index < words; index++) {
         uint32_t word;
-        memcpy(&word, octets + 4 * index, 4);
+        memcpy(&word, bytes + 4 * index, 4);
         memcpy(copy + 4 * index, &word, 4);
         sum += word;
     }
     size_t rest = length & 3;
     if (rest) {
         uint32_t word = 0;
-        memcpy(&word, octets + 4 * words, rest);
+        memcpy(&word, bytes + 4 * words, rest);
         memcpy(copy + 4 * words, &word, rest);
         sum += word;
     }

@@ -321,10 +321,10 @@ int ringway_message_pair(int ends[2]) {
     return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends);
 }
 
-ssize_t ringway_send_message(int socket, const void *octets, size_t length, const int *descriptors,
+ssize_t ringway_send_message(int socket, const void *bytes, size_t length, const int *descriptors,
                                            size_t count) {
     char control[CMSG_SPACE(sizeof(int) * RINGWAY_MAXIMUM_DESCRIPTORS)] __attribute__((aligned(8)));
-    struct iovec vector = {.iov_base = (void *)octets, .iov_len = length};
+    struct iovec vector = {.iov_base = (void *)bytes, .iov_len = length};
     struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
     if (count > RINGWAY_MAXIMUM_DESCRIPTORS) {
         errno = EINVAL;
@@ -343,10 +343,10 @@ ssize_t ringway_send_message(int socket, const void *octets, size_t length, cons
     return sendmsg(socket, &message, MSG_NOSIGNAL);
 }
 
-ssize_t ringway_receive_message(int socket, void *octets, size_t capacity, int *descriptors,
+ssize_t ringway_receive_message(int socket, void *bytes, size_t capacity, int *descriptors,
                                               size_t *count) {
     char control[CMSG_SPACE(sizeof(int) * RINGWAY_MAXIMUM_DESCRIPTORS)] __attribute__((aligned(8)));
-    struct iovec vector = {.iov_base = octets, .iov_len = capacity};
+    struct iovec vector = {.iov_base = bytes, .iov_len = capacity};
     struct msghdr message = {
         .msg_iov = &vector, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
     *count = 0;

@@ -8,7 +8,7 @@
 
 int ringway_pipe(int ends[2]) { return pipe2(ends, O_NONBLOCK | O_CLOEXEC); }
 
-int ringway_set_pipe_size(int pipe, int octets) { return fcntl(pipe, F_SETPIPE_SZ, octets); }
+int ringway_set_pipe_size(int pipe, int size) { return fcntl(pipe, F_SETPIPE_SZ, size); }
 
 ssize_t ringway_splice(int from, int to, size_t count) {
     ssize_t moved = splice(from, NULL, to, NULL, count, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);

@@ -19,8 +19,8 @@ int ringway_tap_attach_queue(int descriptor, const char *name, bool first, bool 
     return ioctl(descriptor, TUNSETIFF, &request);
 }
 
-int ringway_tap_set_header_length(int descriptor, int octets) {
-    return ioctl(descriptor, TUNSETVNETHDRSZ, &octets);
+int ringway_tap_set_header_length(int descriptor, int length) {
+    return ioctl(descriptor, TUNSETVNETHDRSZ, &length);
 }
 
 int ringway_tap_set_offloads(int descriptor, unsigned offloads) {
@@ -43,11 +43,11 @@ int ringway_tap_describe(int descriptor, char *name, int *flags) {
 
 int ringway_tap_namespace(int descriptor) { return ioctl(descriptor, TUNGETDEVNETNS); }
 
-int ringway_tap_address(int descriptor, uint8_t octets[6]) {
+int ringway_tap_address(int descriptor, uint8_t bytes[6]) {
     struct ifreq request;
     memset(&request, 0, sizeof request);
     if (ioctl(descriptor, SIOCGIFHWADDR, &request) < 0) return -1;
-    memcpy(octets, request.ifr_hwaddr.sa_data, 6);
+    memcpy(bytes, request.ifr_hwaddr.sa_data, 6);
     return 0;
 }
 

@@ -107,10 +107,10 @@ void ringway_set_buffers(int descriptor, int send, int receive) {
     setsockopt(descriptor, AF_VSOCK, SO_VM_SOCKETS_BUFFER_SIZE, &size, sizeof size);
 }
 
-int ringway_set_patience(int descriptor, uint32_t milliseconds) {
-    struct timeval patience = {.tv_sec = milliseconds / 1000, .tv_usec = (milliseconds % 1000) * 1000};
-    if (setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) < 0) return -1;
-    return setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+int ringway_set_timeout(int descriptor, uint32_t milliseconds) {
+    struct timeval timeout = {.tv_sec = milliseconds / 1000, .tv_usec = (milliseconds % 1000) * 1000};
+    if (setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout) < 0) return -1;
+    return setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
 }
 
 int ringway_diagnosis_open(void) { return socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG); }
@@ -130,12 +130,12 @@ int ringway_diagnosis_ask(int descriptor, bool ipv4, bool tcp, uint32_t states) 
     return send(descriptor, &message, sizeof message, 0) == (ssize_t)sizeof message ? 0 : -1;
 }
 
-int ringway_diagnosis_next(const void *octets, size_t length, size_t *offset, struct ringway_diagnosis *answer) {
+int ringway_diagnosis_next(const void *bytes, size_t length, size_t *offset, struct ringway_diagnosis *answer) {
     while (*offset + sizeof(struct nlmsghdr) <= length) {
         struct nlmsghdr header;
-        memcpy(&header, (const char *)octets + *offset, sizeof header);
+        memcpy(&header, (const char *)bytes + *offset, sizeof header);
         if (header.nlmsg_len < sizeof header || header.nlmsg_len > length - *offset) return -1;
-        const char *body = (const char *)octets + *offset + NLMSG_HDRLEN;
+        const char *body = (const char *)bytes + *offset + NLMSG_HDRLEN;
         *offset += NLMSG_ALIGN(header.nlmsg_len);
         if (header.nlmsg_type == NLMSG_DONE || header.nlmsg_type == NLMSG_ERROR) return -1;
         if (header.nlmsg_type != SOCK_DIAG_BY_FAMILY) continue;

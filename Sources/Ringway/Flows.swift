@@ -63,8 +63,8 @@ extension VirtualNetwork {
         var record = FlowRecord(key: key, kind: isDatagram ? .forwardedUDP : .tcp, hostAddress: client)
         record.isOpenedByHost = flow.connection.target != nil
         record.route = number(of: flow.connection.route, agent: attached.agent)
-        record.octetsToGuest = flow.octetsToGuest
-        record.octetsFromGuest = flow.octetsFromGuest
+        record.bytesToGuest = flow.bytesToGuest
+        record.bytesFromGuest = flow.bytesFromGuest
         record.idle = flow.idle
         if flow.hasClientEnded { record.state = .finWait1 } else if flow.hasGuestEnded { record.state = .closeWait }
         return NetworkFlow(guest: attached.guest, record: record)

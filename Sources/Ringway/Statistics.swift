@@ -24,13 +24,13 @@ public struct Statistics: Sendable {
     }
 
     /// The counters of several guests as one row of each name.
-    static func sum(_ guests: [[Count]], departed: [String: Int]) -> [Count] {
+    static func sum(_ guests: [[Count]], detached: [String: Int]) -> [Count] {
         var rows = guests.first ?? Engine.counts
         for guest in guests.dropFirst() {
             // Every guest has the same counters in the same order.
             for index in rows.indices { rows[index].value += guest[index].value }
         }
-        for index in rows.indices { rows[index].value += departed[rows[index].name] ?? 0 }
+        for index in rows.indices { rows[index].value += detached[rows[index].name] ?? 0 }
         return rows
     }
 

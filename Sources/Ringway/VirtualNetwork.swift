@@ -95,7 +95,7 @@ public final class VirtualNetwork: Sendable {
         /// The host's addresses, followed while guests are kept from them.
         var hostAddresses: LocalAddressTable?
         /// Counters of guests that have gone.
-        var departed: [String: Int] = [:]
+        var detachedCounts: [String: Int] = [:]
         var guestsRefused = 0
         /// Ports of the host that agents may not have, or would have had beyond their bound.
         var agentPortsRefused = 0
@@ -305,7 +305,7 @@ public final class VirtualNetwork: Sendable {
         // Under the lock, so that no guest that leaves meanwhile is counted twice.
         var (rows, count, refused) = state.withLock { state in
             let engines = (Array(state.members.values) + Array(state.leaving.values)).map(\.engine)
-            let rows = Statistics.sum(engines.map { $0.snapshot() }, departed: state.departed)
+            let rows = Statistics.sum(engines.map { $0.snapshot() }, detached: state.detachedCounts)
             return (
                 rows, state.members.count,
                 [

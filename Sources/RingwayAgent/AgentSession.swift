@@ -78,7 +78,7 @@ final class AgentSession: LoopMember {
         guard ending == nil else { return }
         switch pump.ending {
         case .none: break
-        case .channel: ending = "the host has closed a conversation"
+        case .channel: ending = "the host has closed a connection"
         case .invalidFrame: ending = "the host sent what is no frame"
         case .device: ending = "the interface is gone"
         }

@@ -39,8 +39,8 @@ public struct AgentFlow: Sendable {
     public let agent: UInt32
     public let connection: AgentConnection
     /// Bytes of payload; not counted for datagrams.
-    public var octetsToGuest: UInt64 = 0
-    public var octetsFromGuest: UInt64 = 0
+    public var bytesToGuest: UInt64 = 0
+    public var bytesFromGuest: UInt64 = 0
     public var hasClientEnded = false
     public var hasGuestEnded = false
     /// Nanoseconds since the last datagram.

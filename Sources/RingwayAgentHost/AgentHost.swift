@@ -144,7 +144,7 @@ public protocol AgentReception: Sendable {
     func descriptors(of agent: AgentGuest) -> DescriptorShare
 
     /// An agent that had been admitted is gone.
-    func depart(_ agent: AgentGuest, because reason: String)
+    func didDisconnect(_ agent: AgentGuest, because reason: String)
 
     /// Relays bytes between a plain socket and a channel with records, both adopted. False leaves it to the agents' own
     /// thread.

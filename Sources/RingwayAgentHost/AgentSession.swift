@@ -153,7 +153,7 @@ final class AgentSession: HostMember {
         } catch let failure as AgentProtocolFailure {
             host?.end(self, because: "it sent \(failure)")
         } catch {
-            host?.end(self, because: "it has closed its control conversation")
+            host?.end(self, because: "it has closed its control connection")
         }
     }
 
@@ -181,7 +181,7 @@ final class AgentSession: HostMember {
             let sent = Glibc.send(descriptor, unsent, unsent.count, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL))
             if sent < 0, errno == EINTR { continue }
             if sent < 0, errno == EAGAIN { break }
-            guard sent > 0 else { return failToSend("it has closed its control conversation") }
+            guard sent > 0 else { return failToSend("it has closed its control connection") }
             unsent.removeFirst(sent)
         }
         if unsent.count > Self.maximumUnsent { return failToSend("it does not read what it is told") }

@@ -122,7 +122,7 @@ final class HostLoop {
     /// An agent's control channel has come.
     func open(_ identifier: SessionIdentifier, _ offer: GuestOffer, _ channel: PendingChannel) {
         guard sessions[identifier] == nil else {
-            return channel.refuse(AgentError.invalid, "the session has its control conversation already")
+            return channel.refuse(AgentError.invalid, "the session has its control connection already")
         }
         guard sessions.count < Self.maximumSessions || makeRoom(for: channel.peer) else {
             return channel.refuse(AgentError.full, "the host has \(sessions.count) agents, and takes no more")
@@ -169,7 +169,7 @@ final class HostLoop {
     func end(_ session: AgentSession, because reason: String) {
         guard sessions.removeValue(forKey: session.identifier) != nil else { return }
         session.tearDown()
-        if session.isAdmitted { reception.depart(session.agent, because: reason) }
+        if session.isAdmitted { reception.didDisconnect(session.agent, because: reason) }
     }
 
     // MARK: Forwards

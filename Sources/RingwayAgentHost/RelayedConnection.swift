@@ -43,8 +43,8 @@ final class RelayedConnection: HostRelay {
 
     override var flow: AgentFlow? {
         var flow = AgentFlow(agent: agent, connection: ends)
-        flow.octetsToGuest = relay.toFar.bytes
-        flow.octetsFromGuest = relay.toNear.bytes
+        flow.bytesToGuest = relay.toFar.bytes
+        flow.bytesFromGuest = relay.toNear.bytes
         flow.hasClientEnded = relay.toFar.hasEnded
         flow.hasGuestEnded = relay.toNear.hasEnded
         return flow

@@ -32,7 +32,7 @@ public enum StreamFraming: Hashable, Sendable, CaseIterable {
 }
 
 extension Link.Framing {
-    /// Octets in the length before each frame.
+    /// Bytes in the length before each frame.
     @inline(__always)
     var prefixLength: Int {
         switch self {
@@ -55,7 +55,7 @@ extension Link.Framing {
 }
 
 extension StreamFraming {
-    /// Octets in the length before each frame.
+    /// Bytes in the length before each frame.
     @inline(__always)
     var prefixLength: Int {
         switch self {
@@ -65,12 +65,12 @@ extension StreamFraming {
         }
     }
 
-    /// Octets of the virtio-net header that a frame lacks, and that is put before it.
+    /// Bytes of the virtio-net header that a frame lacks, and that is put before it.
     @inline(__always)
     var missingHeader: Int { self == .agent ? 0 : VirtioNetHeader.length }
 
     /// The lengths that a frame can have: at least an ethernet header, and at most one with a VLAN tag and an IP packet of
-    /// 65,535 octets behind it.
+    /// 65,535 bytes behind it.
     var lengths: ClosedRange<Int> {
         switch self {
         case .qemu: EthernetHeader.length...18 + 65_535

@@ -10,8 +10,8 @@ internal import RingwayWire
 /// wherever they lie.
 public struct Queue: ~Copyable {
     /// What a completed read brought.
-    public enum Arrival {
-        /// A frame of so many octets at the start of the buffer; the lease is the receiver's.
+    public enum ReadResult {
+        /// A frame of so many bytes at the start of the buffer; the lease is the receiver's.
         case frame(Lease, length: Int)
         /// No buffer was left. The read is armed again when one has come back: at once would only fail again.
         case starved
@@ -83,7 +83,7 @@ public struct Queue: ~Copyable {
     /// Takes a read's completion; a buffer that it brought nothing in goes back to `pool`.
     public mutating func take(
         _ completion: Completion, _ pool: UnsafeMutablePointer<BufferPool>
-    ) -> Arrival {
+    ) -> ReadResult {
         if !completion.hasMore { armed -= 1 }
         guard completion.result <= 0 else {
             guard completion.hasBuffer else { return .nothing }
@@ -95,7 +95,7 @@ public struct Queue: ~Copyable {
     @inline(never)
     private mutating func takeFailure(
         _ completion: Completion, _ pool: UnsafeMutablePointer<BufferPool>
-    ) -> Arrival {
+    ) -> ReadResult {
         // A single read keeps its buffer when there is nothing more to read, a multishot one does not.
         if completion.hasBuffer { pool.pointee.release(buffers.take(completion.bufferIdentifier)) }
         switch -completion.result {
@@ -109,7 +109,7 @@ public struct Queue: ~Copyable {
         }
     }
 
-    private mutating func lose(_ error: Int32) -> Arrival {
+    private mutating func lose(_ error: Int32) -> ReadResult {
         guard !isLost else { return .nothing }
         isLost = true
         return .lost(errno: error)

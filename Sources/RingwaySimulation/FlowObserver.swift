@@ -7,9 +7,9 @@ struct FlowObserver {
     private var offeredScale: Int?
     /// Positions in the guest's sequence space: SYN is 0.
     private var edge = 0
-    private var arrived = OctetRanges()
+    private var arrived = ByteRanges()
     /// The same without segments that the stack may take for old ones by their timestamps.
-    private var fresh = OctetRanges()
+    private var fresh = ByteRanges()
     /// The latest timestamps that can have an influence, of the guest's segments and of the stack's.
     private var guestStamp: UInt32?
     private var stackStamp: UInt32?

@@ -40,8 +40,8 @@ struct FlowScript: Sendable {
     var hostAddress: TransportAddress
     var guestListens = true
 
-    var guestOctets = 0
-    var hostOctets = 0
+    var guestBytes = 0
+    var hostBytes = 0
     var toHost = StreamPattern(seed: 0)
     var toGuest = StreamPattern(seed: 0)
     var guestCloses = Closing.afterSending
@@ -89,8 +89,8 @@ extension FlowScript {
 
         startsAt = UInt64(random.skewed(3_000)) * 1_000_000
         let limit = random.pick([0, 200, 3_000, 30_000, 100_000, scenario.largestStream])
-        guestOctets = random.chance(0.15) ? 0 : random.integer(0...limit)
-        hostOctets = random.chance(0.15) ? 0 : random.integer(0...limit)
+        guestBytes = random.chance(0.15) ? 0 : random.integer(0...limit)
+        hostBytes = random.chance(0.15) ? 0 : random.integer(0...limit)
         toHost = StreamPattern(seed: random.next())
         toGuest = StreamPattern(seed: random.next())
         switch random.integer(0...2) {
@@ -98,12 +98,12 @@ extension FlowScript {
         case 1: hostCloses = .afterPeerEnded
         default: break
         }
-        behavior = GuestBehavior(from: &random, octets: max(guestOctets, hostOctets))
-        if behavior.renegeChance > 0 { hostOctets = min(hostOctets, 100_000) }
-        if !behavior.avoidsSillyWindows { hostOctets = min(hostOctets, 20_000) }
+        behavior = GuestBehavior(from: &random, byteCount: max(guestBytes, hostBytes))
+        if behavior.renegeChance > 0 { hostBytes = min(hostBytes, 100_000) }
+        if !behavior.avoidsSillyWindows { hostBytes = min(hostBytes, 20_000) }
 
         hostDelay = UInt64(random.skewed(10_000_000)) + 1_000
-        hostSize = max(random.skewed(65_536), max(guestOctets, hostOctets) / 100, 1)
+        hostSize = max(random.skewed(65_536), max(guestBytes, hostBytes) / 100, 1)
         if random.chance(0.3) {
             stallChance = random.fraction() * 0.1
             stall = UInt64(random.skewed(10_000)) * 1_000_000

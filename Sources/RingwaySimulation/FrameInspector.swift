@@ -21,7 +21,7 @@ struct FrameInspector {
     }
 
     private func ethernetFault(_ frame: [UInt8]) -> String? {
-        guard frame.count >= FrameLayout.ip + 20 else { return "a frame of \(frame.count) octets" }
+        guard frame.count >= FrameLayout.ip + 20 else { return "a frame of \(frame.count) bytes" }
         guard frame.count <= FrameLayout.ip + 65_535 else { return "more than an IP packet holds" }
         let source = frame[FrameLayout.virtio + 6..<FrameLayout.virtio + 12].reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
         guard source == plan.gatewayMAC.rawValue else { return "a source that is not the gateway" }

@@ -44,7 +44,7 @@ struct GuestBehavior: Sendable {
 
     init() {}
 
-    init(from random: inout SplitMix64, octets: Int) {
+    init(from random: inout SplitMix64, byteCount: Int) {
         maximumSegmentSize = random.pick([nil, 536, 1_220, 1_440, 1_460, 8_960, random.integer(88...1_460), 65_495])
         windowScale = random.pick([nil, 0, 1, 7, 10, 14])
         permitsSACK = random.chance(0.7)
@@ -61,13 +61,13 @@ struct GuestBehavior: Sendable {
             pause = UInt64(random.skewed(8_000)) * 1_000_000
         }
         if random.chance(0.5) { acknowledgementDelay = UInt64(random.skewed(40)) * 1_000_000 }
-        avoidsSillyWindows = octets > 20_000 || random.chance(0.8)
+        avoidsSillyWindows = byteCount > 20_000 || random.chance(0.8)
         if permitsSACK, random.chance(0.1) { renegeChance = 0.05 }
 
         if random.chance(0.5) { segmentsPerFrame = random.integer(2...44) }
         leavesChecksum = random.chance(0.5)
         congestionWindow = random.chance(0.5) ? 1 << 20 : max(8_192, random.skewed(200_000))
-        writeSize = max(octets / 100, random.skewed(131_072), 1)
+        writeSize = max(byteCount / 100, random.skewed(131_072), 1)
         writeInterval = UInt64(random.skewed(10_000_000)) + 1_000
         honorsSACK = random.chance(0.7)
         goesBackN = random.chance(0.2)

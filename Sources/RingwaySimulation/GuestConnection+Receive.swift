@@ -91,8 +91,8 @@ extension GuestConnection {
             guard let base = bytes.baseAddress else { return nil }
             return script.toGuest.firstMismatch(base + payload.lowerBound, payload.count, from: position - 1)
         }
-        if let mismatch { complain("octet \(mismatch) of the stream to the guest is wrong") }
-        if position - 1 + payload.count > script.hostOctets { complain("more octets than the host sent") }
+        if let mismatch { complain("byte \(mismatch) of the stream to the guest is wrong") }
+        if position - 1 + payload.count > script.hostBytes { complain("more bytes than the host sent") }
     }
 
     // MARK: Payload
@@ -103,7 +103,7 @@ extension GuestConnection {
         if segment.payload.count > 0 {
             check(frame, segment.payload, at: start)
             if script.disturbance == .guestCloses, hasClosed, end > rcvNxt {
-                // Nobody is left to read it (RFC 9293 §3.6.1, RFC 1122 §4.2.2.13).
+                // The application has closed, so data is answered with RST (RFC 9293 §3.6.1, RFC 1122 §4.2.2.13).
                 send([.rst, .ack], at: sndNxt, 0)
                 return finish(.abandoned)
             }
@@ -132,7 +132,7 @@ extension GuestConnection {
     }
 
     private func bothEnded() {
-        // Whoever ended first waits (RFC 9293 §3.6).
+        // The end that closed first enters TIME-WAIT (RFC 9293 §3.6).
         if endedFirst {
             phase = .timeWait
             endAt = now + 60_000_000_000

@@ -120,7 +120,7 @@ extension GuestConnection {
 
     /// The window field, and with it the promise it makes.
     private func windowField() -> Int {
-        let free = max(0, behavior.receiveBuffer - (received - octetsRead))
+        let free = max(0, behavior.receiveBuffer - (received - bytesRead))
         var edge = rcvNxt + free
         if behavior.avoidsSillyWindows, edge - rcvEdge < min(behavior.receiveBuffer / 2, segmentSize) { edge = rcvEdge }
         edge = max(edge, rcvEdge)
@@ -132,7 +132,7 @@ extension GuestConnection {
     /// The application has read: tells the peer when the window has become worth telling.
     func announceWindow() {
         guard phase == .open, !peerHasFinished else { return }
-        let free = behavior.receiveBuffer - (received - octetsRead)
+        let free = behavior.receiveBuffer - (received - bytesRead)
         let told = rcvEdge - rcvNxt
         if free - told >= min(behavior.receiveBuffer / 2, 2 * segmentSize) || (told == 0 && free > 0) {
             sendAcknowledgement()

@@ -27,7 +27,7 @@ final class GuestConnection {
     var peerPermitsSACK = false
     var written = 0
     var hasClosed = false
-    var held = OctetRanges()
+    var held = ByteRanges()
     var duplicates = 0
     var recoversUntil: Int?
     var resentUntil = 0
@@ -40,10 +40,10 @@ final class GuestConnection {
     var peerInitialSequence: UInt32 = 0
     var rcvNxt = 0
     var rcvEdge = 0
-    var arrived = OctetRanges()
+    var arrived = ByteRanges()
     var latest = 0
     var peerFinished: Int?
-    var octetsRead = 0
+    var bytesRead = 0
     var ownScale = 0
     var needsAcknowledgement = false
     var unacknowledgedSegments = 0
@@ -184,12 +184,12 @@ final class GuestConnection {
 
     private func read() {
         readAt = nil
-        let available = received - octetsRead
+        let available = received - bytesRead
         if available > 0 {
-            octetsRead += min(available, max(1, random.integer(behavior.readSize / 2...behavior.readSize)))
+            bytesRead += min(available, max(1, random.integer(behavior.readSize / 2...behavior.readSize)))
             announceWindow()
         }
-        if octetsRead < received {
+        if bytesRead < received {
             scheduleRead()
         } else if peerHasFinished, script.guestCloses == .afterPeerEnded {
             closeWhenWritten()
@@ -205,8 +205,8 @@ final class GuestConnection {
     private func write() {
         writeAt = nil
         guard !hasClosed, phase == .open else { return }
-        if written < script.guestOctets {
-            written = min(script.guestOctets, written + random.integer(1...behavior.writeSize))
+        if written < script.guestBytes {
+            written = min(script.guestBytes, written + random.integer(1...behavior.writeSize))
             writeAt = now + random.time(0...behavior.writeInterval)
         }
         closeWhenWritten()
@@ -215,8 +215,8 @@ final class GuestConnection {
 
     /// The application closes once it has written everything and its condition is met.
     func closeWhenWritten() {
-        guard !hasClosed, written == script.guestOctets, phase == .open else { return }
-        let peerIsDone = peerHasFinished && octetsRead == received
+        guard !hasClosed, written == script.guestBytes, phase == .open else { return }
+        let peerIsDone = peerHasFinished && bytesRead == received
         guard script.guestCloses == .afterSending || script.disturbance == .guestCloses || peerIsDone else { return }
         hasClosed = true
         transmit()

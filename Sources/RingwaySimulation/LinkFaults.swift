@@ -8,7 +8,7 @@ public struct LinkFaults: Sendable {
     public var duplication = 0.0
     /// A frame is held back by up to `reorderDelay`, so that later ones overtake it.
     public var reordering = 0.0
-    /// One bit of the IP packet arrives inverted. Frames whose checksum is still partial are spared: nobody could tell.
+    /// One bit of the IP packet arrives inverted. Frames whose checksum is still partial are spared: undetectable.
     public var corruption = 0.0
     /// What every frame takes, nanoseconds.
     public var delay: UInt64 = 20_000

@@ -33,7 +33,7 @@ public final class Recorder {
         print(
             "seed \(scenario.seed) mtu \(scenario.plan.mtu) heals after \(scenario.healsAfter / 1_000_000) ms "
                 + "turn \(scenario.turnLength / 1_000) µs cuts \(scenario.linkCuts) "
-                + "park \(scenario.limits.parkOctetsPerFlow) pool \(scenario.limits.poolOctetsPerShard)")
+                + "park \(scenario.limits.unsentBytesPerFlow) pool \(scenario.limits.poolBytesPerShard)")
         print("from guest: \(scenario.fromGuest)")
         print("to guest:   \(scenario.toGuest)")
         for script in scenario.flows {
@@ -92,7 +92,7 @@ public final class Recorder {
     }
 
     private func beginScript(_ scenario: Scenario) {
-        let parkShift = (scenario.limits.parkOctetsPerFlow / 65_536).trailingZeroBitCount
+        let parkShift = (scenario.limits.unsentBytesPerFlow / 65_536).trailingZeroBitCount
         put([
             (UInt64(min(parkShift, 3)), 1), (scenario.secret, 8), (scenario.startsAt - 1_000_000_000, 6),
             (UInt64(scenario.plan.mtu), 2),
@@ -117,8 +117,8 @@ public final class Recorder {
         put(.opened, [(UInt64(flow.index) | (flow.isIPv6 ? 8 : 0) | (isLocal ? 16 : 0), 1)])
     }
 
-    func sent(_ socket: Int, _ octets: Int) { put(.sent, [(UInt64(socket), 1), (UInt64(octets), 2)]) }
-    func received(_ socket: Int, _ octets: Int) { put(.received, [(UInt64(socket), 1), (UInt64(octets), 2)]) }
+    func sent(_ socket: Int, _ byteCount: Int) { put(.sent, [(UInt64(socket), 1), (UInt64(byteCount), 2)]) }
+    func received(_ socket: Int, _ byteCount: Int) { put(.received, [(UInt64(socket), 1), (UInt64(byteCount), 2)]) }
     func ended(_ socket: Int) { put(.ended, [(UInt64(socket), 1)]) }
     func failed(_ socket: Int) { put(.failed, [(UInt64(socket), 1)]) }
     func starved(_ socket: Int) { put(.starved, [(UInt64(socket), 1)]) }

@@ -46,9 +46,9 @@ public struct Scenario: Sendable {
         limits.pingMappings = 16
         limits.nameQueries = 16
         limits.fragments = 4
-        limits.poolOctetsPerShard = random.pick([1 << 20, 16 << 20, 64 << 20])
-        limits.parkOctetsPerFlow = 65_536 << random.integer(0...6)
-        limits.outOfOrderOctetsPerFlow = random.pick([1 << 20, 1 << 20, 256 << 10])
+        limits.poolBytesPerShard = random.pick([1 << 20, 16 << 20, 64 << 20])
+        limits.unsentBytesPerFlow = 65_536 << random.integer(0...6)
+        limits.outOfOrderBytesPerFlow = random.pick([1 << 20, 1 << 20, 256 << 10])
         self.limits = limits
         secret = random.next()
         startsAt = random.time(1_000_000_000...1 << 47)

@@ -20,7 +20,7 @@ public enum ScriptSamples {
 
     private static var header: [UInt8] { [0] + [UInt8](repeating: 7, count: 14) + [0xDC, 0x05] }
 
-    private static func step(_ step: ScriptStep, _ octets: [UInt8] = []) -> [UInt8] { [step.rawValue] + octets }
+    private static func step(_ step: ScriptStep, _ bytes: [UInt8] = []) -> [UInt8] { [step.rawValue] + bytes }
 
     private static func second(_ count: Int) -> [UInt8] {
         let nanoseconds = UInt64(count) * 1_000_000_000

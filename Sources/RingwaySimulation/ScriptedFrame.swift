@@ -9,7 +9,7 @@ enum ScriptedFrame {
         var isIPv6: Bool
     }
 
-    /// The ends of one of the conversations that scripts are about: three bits of number, one of family, one that makes
+    /// The ends of one of the connections that scripts are about: three bits of number, one of family, one that makes
     /// the other end the host's loopback. The same ones as a simulation's flows.
     static func ends(_ choice: UInt8, _ plan: NetworkPlan) -> Ends {
         let number = UInt16(choice & 7)
@@ -36,18 +36,18 @@ enum ScriptedFrame {
         var segment = Segment()
         segment.sourcePort = Int(ends.guest.port)
         segment.destinationPort = Int(ends.remote.port)
-        segment.flags = Segment.Flags(rawValue: reader.octet())
+        segment.flags = Segment.Flags(rawValue: reader.byte())
         // Offsets are signed bytes; a shift in the high bits of the options' byte makes them reach far.
-        let before = Int8(bitPattern: reader.octet())
-        let after = Int8(bitPattern: reader.octet())
+        let before = Int8(bitPattern: reader.byte())
+        let after = Int8(bitPattern: reader.byte())
         segment.window = Int(reader.integer(2))
         let length = Int(reader.integer(2))
-        let choices = reader.octet()
+        let choices = reader.byte()
         let shift = Int(choices >> 5) * 4
         segment.sequence = position.acknowledged &+ UInt32(truncatingIfNeeded: Int(before) << shift)
         segment.acknowledgement = position.next &+ UInt32(truncatingIfNeeded: Int(after) << shift)
-        if choices & 1 != 0 { segment.maximumSegmentSize = 100 + Int(reader.octet()) * 16 }
-        if choices & 2 != 0 { segment.windowScale = Int(reader.octet() & 15) }
+        if choices & 1 != 0 { segment.maximumSegmentSize = 100 + Int(reader.byte()) * 16 }
+        if choices & 2 != 0 { segment.windowScale = Int(reader.byte() & 15) }
         if choices & 4 != 0 { segment.permitsSACK = true }
         if choices & 8 != 0 {
             let start = position.next &- UInt32(reader.integer(2))

@@ -15,8 +15,8 @@ public final class ScriptedMemory {
         limits.pingMappings = 4
         limits.nameQueries = 4
         limits.fragments = 4
-        limits.poolOctetsPerShard = 4 << 20
-        limits.outOfOrderOctetsPerFlow = 256 << 10
+        limits.poolBytesPerShard = 4 << 20
+        limits.outOfOrderBytesPerFlow = 256 << 10
         self.limits = limits
         space = MemoryFailure.trap {
             try BufferSpace(shards: 1, largeCount: limits.largeBuffers, smallCount: limits.smallBuffers)

@@ -60,7 +60,7 @@ extension ScriptedNetwork {
             while !lease.isNone, sockets[index].held.count < 8 {
                 pool.pointee.hold(lease)
                 sockets[index].held.append(lease)
-                sockets[index].heldOctets += Int(space.state(of: lease).pointee.length)
+                sockets[index].heldBytes += Int(space.state(of: lease).pointee.length)
                 lease = space.state(of: lease).pointee.next
             }
             sockets[index].isSending = true
@@ -80,7 +80,7 @@ extension ScriptedNetwork {
     mutating func release(_ index: Int) {
         for lease in sockets[index].held { pool.pointee.release(lease) }
         sockets[index].held = []
-        sockets[index].heldOctets = 0
+        sockets[index].heldBytes = 0
         sockets[index].isSending = false
     }
 

@@ -12,9 +12,9 @@ extension ScriptedNetwork {
     }
 
     mutating func stepSocket(_ step: ScriptStep, _ reader: inout ScriptReader) {
-        let choice = reader.octet()
+        let choice = reader.byte()
         let count =
-            step == .connected ? Int(reader.octet()) : step == .sent || step == .received ? Int(reader.integer(2)) : 0
+            step == .connected ? Int(reader.byte()) : step == .sent || step == .received ? Int(reader.integer(2)) : 0
         guard let index = socket(choice) else { return }
         let handle = sockets[index].handle
         switch step {
@@ -24,7 +24,7 @@ extension ScriptedNetwork {
             answerConnect(index, count)
         case .sent:
             guard sockets[index].isSending else { return }
-            let taken = min(count, sockets[index].heldOctets)
+            let taken = min(count, sockets[index].heldBytes)
             release(index)
             stack.streamSent(handle, bytes: taken)
         case .received:
@@ -84,9 +84,9 @@ extension ScriptedNetwork {
     }
 
     mutating func stepDatagram(_ step: ScriptStep, _ code: UInt8, _ reader: inout ScriptReader) {
-        let choice = reader.octet()
+        let choice = reader.byte()
         let count = reader.integer(2)
-        let detail = reader.octet()
+        let detail = reader.byte()
         let sender = ScriptedFrame.ends(detail, plan).remote
         switch step {
         case .datagram:

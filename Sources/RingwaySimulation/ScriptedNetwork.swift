@@ -15,7 +15,7 @@ public struct ScriptedNetwork: ~Copyable {
         var isOver = false
         /// Buffers that a send under way holds, and the bytes in them.
         var held: [Lease] = []
-        var heldOctets = 0
+        var heldBytes = 0
     }
 
     /// What the stack has named so far; names go stale, and are used all the same.
@@ -56,7 +56,7 @@ public struct ScriptedNetwork: ~Copyable {
     }
 
     private init?(_ reader: inout ScriptReader, _ memory: ScriptedMemory) {
-        let choices = reader.octet()
+        let choices = reader.byte()
         let secret = reader.integer(8)
         now = 1_000_000_000 + reader.integer(6)
         let mtu = Int(reader.integer(2))
@@ -68,7 +68,7 @@ public struct ScriptedNetwork: ~Copyable {
         self.plan = plan
         inspector = FrameInspector(plan: plan, guestMAC: nil)
         var limits = memory.limits
-        limits.parkOctetsPerFlow = 65_536 << Int(choices & 3)
+        limits.unsentBytesPerFlow = 65_536 << Int(choices & 3)
         space = memory.space
         pool = memory.pool
         let configuration = Stack.Configuration(
@@ -86,12 +86,12 @@ public struct ScriptedNetwork: ~Copyable {
     // MARK: Steps
 
     private mutating func step(_ reader: inout ScriptReader) {
-        let code = reader.octet()
+        let code = reader.byte()
         guard let step = ScriptStep(rawValue: code & 15) else { return }
         switch step {
         case .frame:
             let length = Int(reader.integer(2))
-            var frame = reader.octets(length)
+            var frame = reader.bytes(length)
             if code & 0x80 != 0 { ScriptedFrame.repair(&frame) }
             receive(frame)
         case .time:
@@ -99,9 +99,9 @@ public struct ScriptedNetwork: ~Copyable {
             pass(min(reader.integer(6), 1 << 37))
         case .turn: endTurn()
         case .connected, .sent, .received, .ended, .failed, .starved: stepSocket(step, &reader)
-        case .opened: open(reader.octet())
+        case .opened: open(reader.byte())
         case .segment:
-            let flow = reader.octet()
+            let flow = reader.byte()
             let frame = ScriptedFrame.segment(flow, &reader, positions, plan)
             receive(frame)
         case .datagram, .forwarded, .answered, .echoed, .undelivered: stepDatagram(step, code, &reader)
@@ -167,7 +167,7 @@ public struct ScriptedNetwork: ~Copyable {
         demand(stack.reservedBytes == 0, "bytes stay reserved")
         demand(stack.halfOpenCount == 0, "connections stay half-open")
         demand(pool.pointee.leased == 0, "\(pool.pointee.leased) buffers leaked")
-        demand(counters.read(.tcpParkedOctets) == 0, "octets stay parked")
+        demand(counters.read(.tcpUnsentBytes) == 0, "bytes stay parked")
     }
 }
 

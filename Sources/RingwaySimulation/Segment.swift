@@ -75,21 +75,21 @@ struct Segment {
 
     /// The options as bytes, padded to a multiple of four in one of the ways that are legal.
     func options(padFirst: Bool) -> [UInt8] {
-        var octets: [UInt8] = []
-        if let size = maximumSegmentSize { octets += [2, 4, UInt8(size >> 8), UInt8(size & 255)] }
-        if let scale = windowScale { octets += [3, 3, UInt8(scale)] }
-        if permitsSACK { octets += [4, 2] }
-        if let stamp { octets += [8, 10] + Self.octets(stamp.value) + Self.octets(stamp.echo) }
+        var bytes: [UInt8] = []
+        if let size = maximumSegmentSize { bytes += [2, 4, UInt8(size >> 8), UInt8(size & 255)] }
+        if let scale = windowScale { bytes += [3, 3, UInt8(scale)] }
+        if permitsSACK { bytes += [4, 2] }
+        if let stamp { bytes += [8, 10] + Self.bytes(stamp.value) + Self.bytes(stamp.echo) }
         if !blocks.isEmpty {
-            octets += [5, UInt8(2 + 8 * blocks.count)]
-            for block in blocks { octets += Self.octets(block.start) + Self.octets(block.end) }
+            bytes += [5, UInt8(2 + 8 * blocks.count)]
+            for block in blocks { bytes += Self.bytes(block.start) + Self.bytes(block.end) }
         }
-        let padding = -octets.count & 3
+        let padding = -bytes.count & 3
         return padFirst
-            ? [UInt8](repeating: 1, count: padding) + octets : octets + [UInt8](repeating: 0, count: padding)
+            ? [UInt8](repeating: 1, count: padding) + bytes : bytes + [UInt8](repeating: 0, count: padding)
     }
 
-    private static func octets(_ word: UInt32) -> [UInt8] {
+    private static func bytes(_ word: UInt32) -> [UInt8] {
         [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: word >> UInt32($0)) }
     }
 }

@@ -168,7 +168,7 @@ extension SimulatedNetwork {
         let protocolNumber = FrameLayout.isIPv4(frame) ? frame[FrameLayout.ip + 9] : frame[FrameLayout.ip + 6]
         guard protocolNumber == 6 else { return hearError(frame) }
         guard let segment = Segment(readingFrom: frame), let flow = flow(ofGuestPort: segment.destinationPort) else {
-            return fail("a segment for nobody: \(Segment(readingFrom: frame).map { "\($0)" } ?? "?")")
+            return fail("a segment for no known port: \(Segment(readingFrom: frame).map { "\($0)" } ?? "?")")
         }
         if fates[flow].hasVanished { return }
         log("guest ← \(segment)")

@@ -8,7 +8,7 @@ extension SimulatedNetwork {
 
     func connect(_ effect: Effect) {
         guard let flow = scenario.flows.first(where: { $0.hostAddress == effect.address })?.index else {
-            return fail("a connect to \(effect.address), where nobody is")
+            return fail("a connect to \(effect.address), at which no host is")
         }
         let script = scenario.flows[flow]
         let handle = effect.handle
@@ -91,7 +91,7 @@ extension SimulatedNetwork {
         socket.end = end
         // What is under way is cancelled; its buffers come back with its completion.
         if end == .closed {
-            if socket.isSending { fail("socket \(socket.identifier) is closed with octets unsent") }
+            if socket.isSending { fail("socket \(socket.identifier) is closed with bytes unsent") }
             if !socket.gaveEnd { fail("socket \(socket.identifier) is closed half-way") }
         }
     }
@@ -139,13 +139,13 @@ extension SimulatedNetwork {
                 let count = min(most, slice.length)
                 let source = space.address(of: slice.lease) + slice.offset
                 if let position = script.toHost.firstMismatch(source, count, from: socket.received) {
-                    fail("octet \(position) of the stream to the host is wrong on socket \(socket.identifier)")
+                    fail("byte \(position) of the stream to the host is wrong on socket \(socket.identifier)")
                 }
                 socket.received += count
                 taken += count
                 most -= count
             }
-            if socket.received > script.guestOctets { fail("more octets than the guest sent") }
+            if socket.received > script.guestBytes { fail("more bytes than the guest sent") }
         }
         for slice in slices { pool.pointee.release(slice.lease) }
         if socket.end != nil { return }
@@ -160,7 +160,7 @@ extension SimulatedNetwork {
     private func receive(_ socket: HostSocket, _ limit: Int) {
         if socket.receiveLimit != nil { return fail("two receives at once on socket \(socket.identifier)") }
         if socket.gaveEnd { return fail("a receive after the end on socket \(socket.identifier)") }
-        if limit < 1 || limit > 65_535 { return fail("a receive of \(limit) octets") }
+        if limit < 1 || limit > 65_535 { return fail("a receive of \(limit) bytes") }
         socket.receiveLimit = limit
         events.schedule(.received(socket.identifier), at: now + delay(socket))
     }
@@ -172,7 +172,7 @@ extension SimulatedNetwork {
             return failNow(socket)
         }
         let script = scenario.flows[socket.flow]
-        let rest = script.hostOctets - socket.sent
+        let rest = script.hostBytes - socket.sent
         if rest == 0 {
             guard script.hostCloses == .afterSending || socket.sawShutdown else { return }
             socket.receiveLimit = nil
@@ -210,10 +210,10 @@ extension SimulatedNetwork {
         let script = scenario.flows[socket.flow]
         log("socket \(socket.identifier): shut down")
         if socket.sawShutdown { fail("socket \(socket.identifier) is shut down twice") }
-        if socket.isSending { fail("socket \(socket.identifier) is shut down with octets unsent") }
-        if socket.received != script.guestOctets { fail("shut down after \(socket.received) octets") }
+        if socket.isSending { fail("socket \(socket.identifier) is shut down with bytes unsent") }
+        if socket.received != script.guestBytes { fail("shut down after \(socket.received) bytes") }
         socket.sawShutdown = true
-        if socket.receiveLimit != nil, socket.sent == script.hostOctets {
+        if socket.receiveLimit != nil, socket.sent == script.hostBytes {
             events.schedule(.received(socket.identifier), at: now + delay(socket))
         }
     }

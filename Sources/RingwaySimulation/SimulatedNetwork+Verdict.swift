@@ -19,7 +19,7 @@ extension SimulatedNetwork {
     private func judgeStorage() {
         let leased = pool.pointee.leased
         if leased != 0 { fail("\(leased) buffers leaked") }
-        for metric in [Metric.tcpFlows, .tcpHalfOpen, .tcpParkedOctets] where counters.read(metric) != 0 {
+        for metric in [Metric.tcpFlows, .tcpHalfOpen, .tcpUnsentBytes] where counters.read(metric) != 0 {
             fail("\(metric.name) is \(counters.read(metric)) at the end")
         }
         if stack.reservedBytes != 0 { fail("\(stack.reservedBytes) bytes stay reserved") }
@@ -67,7 +67,7 @@ extension SimulatedNetwork {
         expected.contains(end) || (fate.wasDisturbed && (end == .abandoned || end == .gone))
     }
 
-    /// Both streams are whole, both ends saw both ends of file, and nobody saw RST.
+    /// Both streams are whole, both ends saw end of file, and neither saw RST.
     private func faultOfWhole(
         _ script: FlowScript, _ connection: GuestConnection, _ own: [HostSocket], wholes: ClosedRange<Int>
     ) -> String? {
@@ -75,17 +75,17 @@ extension SimulatedNetwork {
         guard connection.end == .clean || isLateRefusal else {
             return "the guest saw \(connection.end.map { "\($0)" } ?? "")"
         }
-        guard connection.received == script.hostOctets else { return "the guest has \(connection.received) octets" }
+        guard connection.received == script.hostBytes else { return "the guest has \(connection.received) bytes" }
         guard connection.peerHasFinished else { return "the guest saw no end of file" }
         var whole = 0
         for socket in own where socket.end != .connectFailed {
-            if socket.received == script.guestOctets && socket.sent == script.hostOctets
+            if socket.received == script.guestBytes && socket.sent == script.hostBytes
                 && socket.gaveEnd && socket.end == .closed
             {
                 whole += 1
             } else if !(socket.end == .reset && (wholes == 1...2 || (socket.received == 0 && socket.sent == 0))) {
                 return "socket \(socket.identifier) ended \(socket.end.map { "\($0)" } ?? "") with \(socket.received) "
-                    + "octets received and \(socket.sent) sent, shutdown \(socket.sawShutdown), end \(socket.gaveEnd)"
+                    + "bytes received and \(socket.sent) sent, shutdown \(socket.sawShutdown), end \(socket.gaveEnd)"
             }
         }
         return wholes.contains(whole) ? nil : "\(whole) sockets carried the whole connection"
@@ -101,7 +101,7 @@ extension SimulatedNetwork {
             if connection.end == .reset || connection.end == .refused || isDone { return nil }
             return "the host failed, but the guest saw \(connection.end.map { "\($0)" } ?? "")"
         case .guestResets, .guestVanishes:
-            for socket in own where socket.end == .closed && socket.received != script.guestOctets {
+            for socket in own where socket.end == .closed && socket.received != script.guestBytes {
                 return "the guest went away, but socket \(socket.identifier) was closed in order"
             }
             return nil

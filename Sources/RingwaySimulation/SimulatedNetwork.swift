@@ -110,14 +110,14 @@ final class SimulatedNetwork {
     // MARK: Running
 
     /// Hours of the stack's clock that no scenario needs.
-    private static var patience: UInt64 { 4 * 3_600 * 1_000_000_000 }
+    private static var timeLimit: UInt64 { 4 * 3_600 * 1_000_000_000 }
     /// Frames that no scenario needs.
     private static var frameLimit: Int { 600_000 }
 
     func run() {
         while failure == nil {
             if events.isEmpty && stack.connectionCount == 0 { break }
-            if now - scenario.startsAt > Self.patience {
+            if now - scenario.startsAt > Self.timeLimit {
                 fail("something does not end: \(stack.connectionSummaries)")
             }
             if report.framesFromGuest + report.framesToGuest > Self.frameLimit { fail("a storm of frames") }
@@ -155,11 +155,11 @@ final class SimulatedNetwork {
         while failure == nil, stack.runTimers() { perform() }
         while stack.finishTurn() { perform() }
         perform()
-        let bound = max(scenario.limits.parkOctetsPerFlow, 65_536) + 32_768
+        let bound = max(scenario.limits.unsentBytesPerFlow, 65_536) + 32_768
         // A connection that its guest has left may still have bytes for the host beside its successor.
         let streams = scenario.flows.count + fates.reduce(0) { $0 + $1.forgotten.count }
-        if counters.read(.tcpParkedOctets) > streams * bound {
-            fail("\(counters.read(.tcpParkedOctets)) octets are parked")
+        if counters.read(.tcpUnsentBytes) > streams * bound {
+            fail("\(counters.read(.tcpUnsentBytes)) bytes are parked")
         }
     }
 
@@ -193,7 +193,7 @@ final class SimulatedNetwork {
                 perform(onSocket: effect)
             case .guestShown: break
             case .guestSilent: guestDidNotAnswer(at: effect.address)
-            default: fail("an effect that nobody asked for: \(effect.kind)")
+            default: fail("an unexpected effect: \(effect.kind)")
             }
         }
     }
@@ -213,7 +213,7 @@ final class SimulatedNetwork {
 
     /// Takes the frame's bytes and hands its buffers back, at once or after the kernel had its time.
     private func writeFrame(_ effect: Effect) {
-        let frame = octets(of: effect)
+        let frame = bytes(of: effect)
         sendToGuest(frame)
         if writesLate {
             events.schedule(.written(effect, frame), at: now + random.time(0...200_000))
@@ -222,7 +222,7 @@ final class SimulatedNetwork {
         }
     }
 
-    private func octets(of effect: Effect) -> [UInt8] {
+    private func bytes(of effect: Effect) -> [UInt8] {
         let head = space.address(of: effect.lease) + Int(effect.offset)
         precondition(Int(effect.offset) + Int(effect.length) <= space.size(of: effect.lease))
         var frame = [UInt8](UnsafeRawBufferPointer(start: head, count: Int(effect.length)))
@@ -236,7 +236,7 @@ final class SimulatedNetwork {
     }
 
     private func finishWriting(_ effect: Effect, _ frame: [UInt8]) {
-        if octets(of: effect) != frame { fail("a frame changed while it was being written") }
+        if bytes(of: effect) != frame { fail("a frame changed while it was being written") }
         releaseBuffers(of: effect)
     }
 

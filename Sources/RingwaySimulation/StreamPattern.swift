@@ -7,7 +7,7 @@ struct StreamPattern: Sendable {
     private func word(_ index: Int) -> UInt64 { SplitMix64.mix(seed &+ UInt64(index) &* 0x9E37_79B9_7F4A_7C15) }
 
     @inline(__always)
-    private func octet(_ offset: Int) -> UInt8 {
+    private func byte(_ offset: Int) -> UInt8 {
         UInt8(truncatingIfNeeded: word(offset >> 3) >> UInt64((offset & 7) * 8))
     }
 
@@ -15,7 +15,7 @@ struct StreamPattern: Sendable {
     func fill(_ target: UnsafeMutableRawPointer, _ count: Int, from offset: Int) {
         var done = 0
         while done < count, (offset + done) & 7 != 0 {
-            target.storeBytes(of: octet(offset + done), toByteOffset: done, as: UInt8.self)
+            target.storeBytes(of: byte(offset + done), toByteOffset: done, as: UInt8.self)
             done += 1
         }
         while count - done >= 8 {
@@ -23,7 +23,7 @@ struct StreamPattern: Sendable {
             done += 8
         }
         while done < count {
-            target.storeBytes(of: octet(offset + done), toByteOffset: done, as: UInt8.self)
+            target.storeBytes(of: byte(offset + done), toByteOffset: done, as: UInt8.self)
             done += 1
         }
     }
@@ -39,7 +39,7 @@ struct StreamPattern: Sendable {
                     continue
                 }
             }
-            if source.load(fromByteOffset: done, as: UInt8.self) != octet(offset + done) { return offset + done }
+            if source.load(fromByteOffset: done, as: UInt8.self) != byte(offset + done) { return offset + done }
             done += 1
         }
         return nil

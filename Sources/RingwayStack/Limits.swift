@@ -20,11 +20,11 @@ public struct Limits: Sendable, Equatable {
     public var splicedConnectionsPerShard = 4_096
     /// Bytes of frame buffers a shard may use; pages are touched only when needed. When they are all in use, reading
     /// from the link and from host sockets waits.
-    public var poolOctetsPerShard = 256 << 20
+    public var poolBytesPerShard = 256 << 20
     /// Bytes from the guest that one TCP flow may park while its host socket is slow; bounds the window it advertises.
-    public var parkOctetsPerFlow = 4 << 20
+    public var unsentBytesPerFlow = 4 << 20
     /// Bytes of out-of-order TCP data held for one flow. Beyond it such data is dropped and the guest sends it again.
-    public var outOfOrderOctetsPerFlow = 1 << 20
+    public var outOfOrderBytesPerFlow = 1 << 20
 
     /// Guests on one network at a time. Beyond it a link is turned away.
     public var guestsPerNetwork = 64
@@ -86,13 +86,13 @@ public struct Limits: Sendable, Equatable {
             name: "spliced connections per shard", defaultValue: "4096", flag: "--max-spliced",
             counter: "splicedBeyondLimit", atTheBound: "a connection takes the interface"),
         Row(
-            name: "pool octets per shard", defaultValue: "256M", flag: "--pool-size",
+            name: "pool bytes per shard", defaultValue: "256M", flag: "--pool-size",
             counter: "linkReadsStarved, receivesStarved", atTheBound: "reading waits until buffers come back"),
         Row(
-            name: "parked octets per flow", defaultValue: "4M", flag: "--park-size", counter: "tcpParkedOctets",
+            name: "parked bytes per flow", defaultValue: "4M", flag: "--park-size", counter: "tcpParkedOctets",
             atTheBound: "the flow's window closes"),
         Row(
-            name: "reordered octets per flow", defaultValue: "1M", flag: "--reorder-size",
+            name: "reordered bytes per flow", defaultValue: "1M", flag: "--reorder-size",
             counter: "tcpOutOfOrderDropped", atTheBound: "data out of order is dropped, the guest repeats it"),
         Row(
             name: "guests per network", defaultValue: "64", flag: "--max-guests", counter: "guestsRefused",
@@ -121,7 +121,7 @@ public struct Limits: Sendable, Equatable {
     ]
 
     /// Large buffers of a shard: half of the pool.
-    public var largeBuffers: Int { max(128, min(0x7F_FFFE, poolOctetsPerShard / 2 / 69_632)) }
+    public var largeBuffers: Int { max(128, min(0x7F_FFFE, poolBytesPerShard / 2 / 69_632)) }
     /// Small buffers of a shard: the other half.
-    public var smallBuffers: Int { max(1_024, min(0x7F_FFFE, poolOctetsPerShard / 2 / 2_048)) }
+    public var smallBuffers: Int { max(1_024, min(0x7F_FFFE, poolBytesPerShard / 2 / 2_048)) }
 }

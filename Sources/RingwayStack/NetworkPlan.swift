@@ -56,8 +56,8 @@ public struct NetworkPlan: Sendable {
         let hostBits = UInt32.max >> UInt32(ipv4.prefixLength)
         let network = ipv4.address.ipv4.rawValue & ~hostBits
         // 0/8 is "this network", 127/8 the loopback, from 224 on multicast and reserved (RFC 6890).
-        let firstOctet = network >> 24
-        guard firstOctet != 0, firstOctet != 127, firstOctet < 224 else { return nil }
+        let firstByte = network >> 24
+        guard firstByte != 0, firstByte != 127, firstByte < 224 else { return nil }
 
         let prefix = IPv6Address(high: ipv6Prefix.high, low: 0)
         guard prefix.high != 0, !prefix.isMulticast, !prefix.isLinkLocal else { return nil }

@@ -185,8 +185,8 @@ public struct BufferPool: ~Copyable {
     }
 
     /// A small buffer when `bytes` fit one, else (or when those are used up) a large one.
-    @inlinable @inline(__always) public mutating func lease(fitting octets: Int) -> Lease {
-        if octets <= BufferSpace.smallSize {
+    @inlinable @inline(__always) public mutating func lease(fitting byteCount: Int) -> Lease {
+        if byteCount <= BufferSpace.smallSize {
             let lease = lease(.small)
             if !lease.isNone { return lease }
         }

@@ -7,5 +7,5 @@ public enum CacheLines {
     @inlinable public static var reach: Int { 128 }
 
     /// `bytes`, and as many more as no allocation may begin in.
-    @inlinable public static func whole(_ octets: Int) -> Int { max(reach, (octets + reach - 1) & ~(reach - 1)) }
+    @inlinable public static func whole(_ byteCount: Int) -> Int { max(reach, (byteCount + reach - 1) & ~(reach - 1)) }
 }

@@ -1,11 +1,11 @@
 public import Synchronization
 
-/// Everything that Ringway counts, in one list: the name is the key in statistics.
+/// Everything that Ringway counts, in one list; `name` is the key in statistics.
 ///
 /// A drop without a counter is a defect. Gauges (names without a verb in the past) rise and fall, the rest only rise.
 public enum Metric: Int, CaseIterable, Sendable {
     // Link
-    case framesFromGuest, octetsFromGuest, framesToGuest, octetsToGuest
+    case framesFromGuest, bytesFromGuest, framesToGuest, bytesToGuest
     case framesHandedOver, handOverRefused, linkReadsStarved, linkWritesFailed, linkWritesRefused
     case linkWritesDropped, linkCongestions, linkFramesTruncated, linkLengthsRefused
     // Drops by the stack that the parser does not name
@@ -16,8 +16,8 @@ public enum Metric: Int, CaseIterable, Sendable {
     // TCP
     case tcpFlows, tcpHalfOpen, tcpOpenedByGuest, tcpOpenedByHost, tcpRefused, tcpUnreachable, tcpTimedOut
     case tcpClosed, tcpResetByGuest, tcpResetByHost, tcpAborted, tcpRetransmittedFrames, tcpFastRetransmits
-    case tcpRetransmissionTimeouts, tcpOutOfOrder, tcpOutOfOrderDropped, tcpDuplicateOctets, tcpBeyondWindow
-    case tcpChallengeAcknowledgements, tcpZeroWindowProbes, tcpKeepaliveProbes, tcpWindowCommitted, tcpParkedOctets
+    case tcpRetransmissionTimeouts, tcpOutOfOrder, tcpOutOfOrderDropped, tcpDuplicateBytes, tcpBeyondWindow
+    case tcpChallengeAcknowledgements, tcpZeroWindowProbes, tcpKeepaliveProbes, tcpWindowCommitted, tcpUnsentBytes
     case tcpAcknowledgementsDeferred, tcpHalfOpenEvicted, tcpHeldBack
     case tcpSegmentSizeLowered, tcpSourcePortsNotKept, tcpOldTimestamps, tcpTimestampsMissing
     case tcpPeersSilent, tcpKeepalivesWaiting, tcpUrgentToHost, tcpUrgentToGuest
@@ -36,7 +36,7 @@ public enum Metric: Int, CaseIterable, Sendable {
     case receivesStarved, turns, turnsDelayed, wakes
     // Around the link
     case splicedConnections, splicedOpened, splicedReset, splicedRefused, splicedTimedOut, splicedWithoutSocket
-    case splicedBeyondLimit, splicedOctetsToGuest, splicedOctetsFromGuest, splicedPipesExhausted
+    case splicedBeyondLimit, splicedBytesToGuest, splicedBytesFromGuest, splicedPipesExhausted
     // Between the guests of a network
     case framesToNeighbors, framesFromNeighbors, framesFlooded, floodsRefused, neighborsUnknown, neighborInboxFull
     case neighborFramesRefused, neighborFragmentsRefused, neighborProbesRefused, neighborsThrottled, droppedSpoofedMAC
@@ -45,12 +45,23 @@ public enum Metric: Int, CaseIterable, Sendable {
     case buffersLeased
 
     /// The key in statistics.
-    public var name: String { "\(self)" }
+    public var name: String {
+        switch self {
+        // Keys are API: these keep the word that they had when they were first published.
+        case .bytesFromGuest: "octetsFromGuest"
+        case .bytesToGuest: "octetsToGuest"
+        case .tcpDuplicateBytes: "tcpDuplicateOctets"
+        case .tcpUnsentBytes: "tcpParkedOctets"
+        case .splicedBytesToGuest: "splicedOctetsToGuest"
+        case .splicedBytesFromGuest: "splicedOctetsFromGuest"
+        default: "\(self)"
+        }
+    }
 
     /// Whether it tells how much there is now, which falls too, and not how often something happened.
     public var isGauge: Bool {
         switch self {
-        case .tcpFlows, .tcpHalfOpen, .tcpWindowCommitted, .tcpParkedOctets, .udpMappings, .pingMappings,
+        case .tcpFlows, .tcpHalfOpen, .tcpWindowCommitted, .tcpUnsentBytes, .udpMappings, .pingMappings,
             .hostSockets, .splicedConnections, .buffersLeased:
             true
         default: false

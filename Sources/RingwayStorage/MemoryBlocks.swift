@@ -2,18 +2,18 @@ internal import CRingway
 
 /// There is no memory for a block; what was to be made of it is not.
 public struct MemoryFailure: Error, Equatable, Sendable, CustomStringConvertible {
-    public let octets: Int
+    public let byteCount: Int
 
-    public init(octets: Int) { self.octets = octets }
+    public init(byteCount: Int) { self.byteCount = byteCount }
 
-    public var description: String { "there is no memory for \(octets) octets" }
+    public var description: String { "there is no memory for \(byteCount) bytes" }
 }
 
 extension UnsafeMutableRawPointer {
     /// As `allocate`, which ends the process where there is no memory; this throws. What a guest can cause of 64 KiB or
     /// more comes from here. It is given back by `deallocate`.
     public static func allocateOrThrow(byteCount: Int, alignment: Int) throws(MemoryFailure) -> Self {
-        guard let memory = ringway_allocate(byteCount, alignment) else { throw MemoryFailure(octets: byteCount) }
+        guard let memory = ringway_allocate(byteCount, alignment) else { throw MemoryFailure(byteCount: byteCount) }
         return memory
     }
 }
@@ -21,8 +21,8 @@ extension UnsafeMutableRawPointer {
 extension UnsafeMutablePointer where Pointee: ~Copyable {
     /// Memory out of reach of what other threads write (see `CacheLines`); none where there is none.
     public static func allocateApart(capacity: Int) throws(MemoryFailure) -> Self {
-        let octets = CacheLines.whole(capacity * MemoryLayout<Pointee>.stride)
-        return try UnsafeMutableRawPointer.allocateOrThrow(byteCount: octets, alignment: CacheLines.reach)
+        let byteCount = CacheLines.whole(capacity * MemoryLayout<Pointee>.stride)
+        return try UnsafeMutableRawPointer.allocateOrThrow(byteCount: byteCount, alignment: CacheLines.reach)
             .bindMemory(to: Pointee.self, capacity: capacity)
     }
 }
@@ -49,8 +49,8 @@ public struct MemoryBlocks: ~Copyable {
     }
 
     /// One block more, of whole pages.
-    public mutating func pages(_ octets: Int) throws(MemoryFailure) -> UnsafeMutableRawPointer {
-        let block = try UnsafeMutableRawPointer.allocateOrThrow(byteCount: octets, alignment: 4_096)
+    public mutating func pages(_ byteCount: Int) throws(MemoryFailure) -> UnsafeMutableRawPointer {
+        let block = try UnsafeMutableRawPointer.allocateOrThrow(byteCount: byteCount, alignment: 4_096)
         add(block)
         return block
     }

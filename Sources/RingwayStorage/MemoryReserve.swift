@@ -5,7 +5,7 @@
 /// `bytes` are left: what all small objects together take meanwhile is much less.
 public struct MemoryReserve: Sendable {
     /// Kept for small objects.
-    public static var octets: Int { 16 << 20 }
+    public static var byteCount: Int { 16 << 20 }
 
     /// Address space that the process may have (RLIMIT_AS), and has; no limit where `nil`.
     public var addressLimit: Int?
@@ -31,6 +31,6 @@ public struct MemoryReserve: Sendable {
     /// Whether so much can be had and the reserve is left.
     public func admits(_ wanted: Int = 0) -> Bool {
         guard let left else { return true }
-        return left - Self.octets >= wanted
+        return left - Self.byteCount >= wanted
     }
 }

@@ -62,10 +62,10 @@ struct Arguments {
     }
 }
 
-func write(_ octets: [UInt8], to path: String) -> Bool {
+func write(_ bytes: [UInt8], to path: String) -> Bool {
     guard let file = fopen(path, "wb") else { return false }
     defer { fclose(file) }
-    return fwrite(octets, 1, octets.count, file) == octets.count
+    return fwrite(bytes, 1, bytes.count, file) == bytes.count
 }
 
 func replay(_ seed: UInt64, _ arguments: Arguments) -> Int32 {
@@ -86,7 +86,7 @@ func replay(_ seed: UInt64, _ arguments: Arguments) -> Int32 {
 /// Writes what the fuzzer starts from: small simulations as scripts, and samples of what they never do.
 func writeCorpus(to directory: String) -> Int32 {
     var scripts = ScriptSamples.all()
-    var octets = 0
+    var bytes = 0
     var seed: UInt64 = 0
     while scripts.count < 120 {
         seed += 1
@@ -100,9 +100,9 @@ func writeCorpus(to directory: String) -> Int32 {
             print("cannot write to \(directory)")
             return 2
         }
-        octets += script.count
+        bytes += script.count
     }
-    print("\(scripts.count) scripts, \(octets) octets")
+    print("\(scripts.count) scripts, \(bytes) bytes")
     return 0
 }
 

@@ -7,7 +7,7 @@ extension EndToEnd {
         struct Mode: CustomTestStringConvertible, Sendable {
             let testDescription: String
             let flags: [String]
-            /// The sums of the report that must show octets.
+            /// The sums of the report that must show bytes.
             let sums: [String]
         }
 
@@ -22,7 +22,7 @@ extension EndToEnd {
             Mode(testDescription: "UDP to the guest", flags: ["-u", "-b", "200M", "-R"], sums: ["sum"]),
         ]
 
-        @Test("ends without an error in every mode, and moves octets", arguments: shards, Family.allCases)
+        @Test("ends without an error in every mode, and moves bytes", arguments: shards, Family.allCases)
         func endsWithoutError(shards: Int, family: Family) throws {
             try TestBed.use { bed in
                 _ = try bed.start(["iperf3", "--server", "--port", "5201"])
@@ -32,7 +32,7 @@ extension EndToEnd {
                     let report = try measure(mode, guest, family)
                     #expect(report.error == nil, "\(mode.testDescription)")
                     for sum in mode.sums {
-                        #expect(try report.octets(sum) > 0, "\(mode.testDescription): \(sum)")
+                        #expect(try report.bytes(sum) > 0, "\(mode.testDescription): \(sum)")
                     }
                 }
             }
@@ -65,11 +65,11 @@ extension EndToEnd {
                 end = object["end"] as? [String: Any] ?? [:]
             }
 
-            func octets(_ sum: String) throws -> Int {
-                guard let row = end[sum] as? [String: Any], let octets = row["bytes"] as? Int else {
+            func bytes(_ sum: String) throws -> Int {
+                guard let row = end[sum] as? [String: Any], let bytes = row["bytes"] as? Int else {
                     throw TestFailure("iperf3's report has no \(sum)")
                 }
-                return octets
+                return bytes
             }
         }
     }

@@ -47,7 +47,7 @@ extension EndToEnd {
             }
         }
 
-        @Test("to published ports are what a connection is, from its first octet to its end", arguments: shards)
+        @Test("to published ports are what a connection is, from its first byte to its end", arguments: shards)
         func areConnectionsToTheEnd(shards: Int) throws {
             try TestBed.use { bed in
                 let guest = try Guest(bed, shards: shards, ["--no-splice", "-p", "8000-8099:9000-9099"])
@@ -126,7 +126,7 @@ extension EndToEnd {
                 ])
                 try hostReader.waitForOutput("read 1000000")
                 try guestReader.waitForOutput("read 1000000")
-                // The windows are full when no octet moves any more.
+                // The windows are full when no byte moves any more.
                 var moved: Int?
                 try waitUntil("both flows to come to rest", within: .seconds(40)) {
                     let before = moved
@@ -254,7 +254,7 @@ extension EndToEnd {
             return (String(words[1]), seconds)
         }
 
-        /// How many octets the end of a connection has read.
+        /// How many bytes the end of a connection has read.
         private func received(_ outcome: Program.Outcome) throws -> Int? {
             let lines = try outcome.requireSuccess().split(separator: "\n")
             guard let line = lines.first(where: { $0.hasPrefix("read ") }) else { return nil }

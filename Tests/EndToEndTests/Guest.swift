@@ -36,9 +36,9 @@ final class Guest {
     private static func readLine(_ descriptor: Int32) -> String {
         var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
         guard poll(&entry, 1, 10_000) == 1 else { return "" }
-        var octets = [UInt8](repeating: 0, count: 64)
-        let count = read(descriptor, &octets, octets.count)
-        return String(decoding: octets.prefix(max(0, count)), as: UTF8.self)
+        var bytes = [UInt8](repeating: 0, count: 64)
+        let count = read(descriptor, &bytes, bytes.count)
+        return String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
     }
 
     /// The bridge's child, once it has become COMMAND.

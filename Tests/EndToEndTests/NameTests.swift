@@ -97,7 +97,7 @@ extension EndToEnd {
         }
 
         private func startNameServer(_ bed: TestBed, at server: String, address: String) throws {
-            // Twenty strings of two hundred octets: a record of a little more than 4 KiB would not fit.
+            // Twenty strings of two hundred bytes: a record of a little more than 4 KiB would not fit.
             let large = (0..<20).map { _ in String(repeating: "x", count: 200) }.joined(separator: ",")
             try bed.setNameServer(server)
             let program = try bed.start([

@@ -5,7 +5,7 @@ extension EndToEnd {
     /// What the data path runs on: io_uring, or epoll where that is asked for or nothing else is allowed.
     @Suite("Reactor")
     struct ReactorTests {
-        static let octets = 16 << 20
+        static let byteCount = 16 << 20
         /// Starts a program that may not use io_uring.
         static let forbidding = ["python3", Machine.program("without_rings.py")]
 
@@ -43,9 +43,9 @@ extension EndToEnd {
         }
 
         private static func expectFiles(_ bed: TestBed, _ guest: Guest, _ family: Family) throws {
-            let url = "http://host.ringway.internal:8080/\(octets)"
+            let url = "http://host.ringway.internal:8080/\(byteCount)"
             let copy = "\(bed.directory)/copy"
-            let direct = try bed.run(["sh", "-c", "curl -sS http://localhost:8080/\(octets) | sha256sum"])
+            let direct = try bed.run(["sh", "-c", "curl -sS http://localhost:8080/\(byteCount) | sha256sum"])
                 .requireSuccess().replacing("  -", with: "")
             _ = try guest.run(["curl", "-sS", family.flag, "--max-time", "50", "-o", copy, url]).requireSuccess()
             let digest = try bed.run(["sha256sum", copy]).requireSuccess().replacing("  \(copy)", with: "")

@@ -5,10 +5,10 @@ extension EndToEnd {
     @Suite("ringway serve")
     struct ServeTests {
         /// A file with noise, and its name.
-        private static func makeFile(_ bed: TestBed, octets: Int) throws -> String {
+        private static func makeFile(_ bed: TestBed, byteCount: Int) throws -> String {
             let path = bed.directory + "/noise"
             var generator = SystemRandomNumberGenerator()
-            let noise = Data((0..<octets / 8).flatMap { _ in withUnsafeBytes(of: generator.next()) { Array($0) } })
+            let noise = Data((0..<byteCount / 8).flatMap { _ in withUnsafeBytes(of: generator.next()) { Array($0) } })
             try noise.write(to: URL(fileURLWithPath: path))
             return path
         }
@@ -28,7 +28,7 @@ extension EndToEnd {
                         "--listen", "qemu:\(sockets)q", "--listen", "vpnkit:\(sockets)v", "--listen",
                         "qemu-dgram:\(sockets)d", "--listen", "tap:ringtap0",
                     ])
-                let file = try Self.makeFile(bed, octets: 4 << 20)
+                let file = try Self.makeFile(bed, byteCount: 4 << 20)
                 try Self.serveFiles(bed, port: 8000)
                 for (index, link) in ["qemu:\(sockets)q", "vpnkit:\(sockets)v", "qemu-dgram:\(sockets)d"].enumerated() {
                     let machine = try VirtualMachine(bed, "machine\(index)")
@@ -56,7 +56,7 @@ extension EndToEnd {
             try TestBed.use { bed in
                 let link = "qemu:\(bed.directory)/q"
                 let service = try Service(bed, ["--listen", link])
-                let file = try Self.makeFile(bed, octets: 64 << 20)
+                let file = try Self.makeFile(bed, byteCount: 64 << 20)
                 try Self.serveFiles(bed, port: 8000)
                 var machines: [VirtualMachine] = []
                 for index in 1...3 {
@@ -104,7 +104,7 @@ extension EndToEnd {
                   - {mac: "52:54:00:00:03:01", name: store}
                 """.write(toFile: configuration, atomically: true, encoding: .utf8)
                 let service = try Service(bed, ["--config", configuration])
-                let file = try Self.makeFile(bed, octets: 64 << 20)
+                let file = try Self.makeFile(bed, byteCount: 64 << 20)
                 let (store, client) = (try VirtualMachine(bed, "store"), try VirtualMachine(bed, "client"))
                 for (machine, mac) in [(store, "52:54:00:00:03:01"), (client, "52:54:00:00:03:02")] {
                     try machine.plug("qemu:\(bed.directory)/q", mac)
@@ -220,7 +220,7 @@ extension EndToEnd {
                 let machine = try VirtualMachine(bed, "machine")
                 try machine.plug("qemu:\(bed.directory)/q", "52:54:00:00:07:01")
                 try machine.configure()
-                _ = try Self.makeFile(bed, octets: 8 << 20)
+                _ = try Self.makeFile(bed, byteCount: 8 << 20)
                 try Self.serveFiles(bed, in: machine.namespace, port: 80)
                 let transfer = try bed.start([
                     "curl", "-sSf", "--limit-rate", "2M", "-o", "\(bed.directory)/copy", "http://127.0.0.1:8001/noise",

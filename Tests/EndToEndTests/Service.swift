@@ -19,8 +19,8 @@ final class Service {
         program = try bed.start(arguments + ["--ready-fd", "3"], notice: ends[1])
         close(ends[1])
         var entry = pollfd(fd: ends[0], events: Int16(POLLIN), revents: 0)
-        var octets = [UInt8](repeating: 0, count: 16)
-        guard poll(&entry, 1, 10_000) == 1, read(ends[0], &octets, 16) > 0 else {
+        var bytes = [UInt8](repeating: 0, count: 16)
+        guard poll(&entry, 1, 10_000) == 1, read(ends[0], &bytes, 16) > 0 else {
             let outcome = try program.waitForEnd(within: .seconds(5))
             throw TestFailure("serve did not start: status \(outcome.status), \(outcome.errors)")
         }

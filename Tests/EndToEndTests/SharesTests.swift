@@ -75,7 +75,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `conversations that say nothing do not keep an agent out`() throws {
+        @Test func `connections that say nothing do not keep an agent out`() throws {
             try TestBed.use { bed in
                 let path = "\(bed.directory)/agents"
                 let service = try Service(bed, ["--listen", "unix:\(path)"])

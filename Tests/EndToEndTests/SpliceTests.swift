@@ -13,7 +13,7 @@ extension EndToEnd {
             "reset-by-server-while-full", "reader-rests",
         ]
 
-        @Test("are what a connection is, from its first octet to its end", arguments: shards, Family.allCases)
+        @Test("are what a connection is, from its first byte to its end", arguments: shards, Family.allCases)
         func areConnections(shards: Int, family: Family) throws {
             try TestBed.use { bed in
                 let guest = try Guest(bed, shards: shards, ["-p", "8000-8099:9000-9099"])

@@ -3,14 +3,14 @@ import Testing
 extension EndToEnd {
     @Suite("Files")
     struct TransferTests {
-        static let octets = 64 << 20
+        static let byteCount = 64 << 20
 
         @Test("arrive in the guest as they are, and go back so", arguments: shards, Family.allCases)
         func arriveUnchanged(shards: Int, family: Family) throws {
             try TestBed.use { bed in
                 _ = try bed.serve(Machine.program("files.py"), ["8080"])
                 let guest = try Guest(bed, shards: shards)
-                let path = "8080/\(Self.octets)"
+                let path = "8080/\(Self.byteCount)"
                 let copy = "\(bed.directory)/copy"
                 let direct = try bed.run(["sh", "-c", "curl -sS http://localhost:\(path) | sha256sum"]).requireSuccess()
                     .replacing("  -", with: "")

@@ -26,9 +26,9 @@ private func visit(_ node: YAMLNode, depth: Int, _ values: inout Int) {
 /// A capture file.
 func fuzzCapture(_ bytes: UnsafeRawBufferPointer) {
     do throws(CaptureReader.Failure) {
-        var octets = 0
-        for packet in try CaptureReader(Array(bytes)) { octets += packet.bytes.count }
-        precondition(octets <= bytes.count, "more bytes than the file has")
+        var byteCount = 0
+        for packet in try CaptureReader(Array(bytes)) { byteCount += packet.bytes.count }
+        precondition(byteCount <= bytes.count, "more bytes than the file has")
     } catch {
         if case .malformed(let offset) = error { precondition((0...bytes.count).contains(offset)) }
     }

@@ -23,22 +23,22 @@ private final class FuzzBuffers {
 }
 
 /// The bytes of a stream link, as they come.
-func fuzzFrameCutter(_ bytes: UnsafeRawBufferPointer) {
+func fuzzFrameDecoder(_ bytes: UnsafeRawBufferPointer) {
     var input = FuzzInput(bytes)
     let framing = StreamFraming.allCases[Int(input.byte()) % StreamFraming.allCases.count]
-    var cutter = MemoryFailure.trap { try FrameCutter(framing) }
+    var decoder = MemoryFailure.trap { try FrameDecoder(framing) }
     var held: [Lease] = []
     stream: while !input.isEmpty {
-        let room = cutter.room(in: buffers.space)
+        let room = decoder.room(in: buffers.space)
         precondition(!room.isEmpty, "nothing can be received")
         let choice = input.byte()
         // A guest cuts its stream as it likes; long runs are made of few bytes.
         let arrived = choice & 1 == 0 ? input.take(Int(choice >> 1)) : Array(repeating: choice, count: Int(choice) << 6)
         let count = min(arrived.count, room.count)
         arrived.withUnsafeBytes { room.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[..<count])) }
-        cutter.received(count)
+        decoder.received(count)
         while true {
-            switch cutter.next(buffers.pool) {
+            switch decoder.next(buffers.pool) {
             case .frame(let lease, let length):
                 precondition(length >= VirtioNetHeader.length + EthernetHeader.length, "a frame of \(length) bytes")
                 precondition(length <= buffers.space.size(of: lease), "a frame beyond its buffer")
@@ -57,7 +57,7 @@ func fuzzFrameCutter(_ bytes: UnsafeRawBufferPointer) {
             }
         }
     }
-    _ = cutter.discard(buffers.pool)
+    _ = decoder.discard(buffers.pool)
     held.popAll(buffers.pool)
     buffers.requireHome()
 }
@@ -70,17 +70,17 @@ extension [Lease] {
 }
 
 /// Frames to a guest whose link is a socket: what the stack makes, and what a neighbour sends, which may be anything.
-func fuzzOutgoingFrames(_ bytes: UnsafeRawBufferPointer) {
+func fuzzFrameSendQueue(_ bytes: UnsafeRawBufferPointer) {
     var input = FuzzInput(bytes)
     let framings: [Link.Framing] = [.datagram] + StreamFraming.allCases.map { .stream($0) }
     let counters = Counters()
     defer { counters.deallocate() }
     let framing = framings[Int(input.byte()) % framings.count]
-    var outgoing = MemoryFailure.trap { try OutgoingFrames(framing, pool: buffers.pool, counters: counters) }
+    var outgoing = MemoryFailure.trap { try FrameSendQueue(framing, pool: buffers.pool, counters: counters) }
     while !input.isEmpty {
         let choice = input.byte()
         if choice & 3 == 3 {
-            depart(&outgoing, part: Int(choice >> 2))
+            flush(&outgoing, part: Int(choice >> 2))
         } else if let frame = frame(choice, &input) {
             outgoing.append(frame)
         }
@@ -110,20 +110,20 @@ private func frame(_ choice: UInt8, _ input: inout FuzzInput) -> OutgoingFrame? 
 }
 
 /// The kernel takes a batch, at once or part by part, and reads every byte of it.
-private func depart(_ outgoing: inout OutgoingFrames, part: Int) {
-    if !outgoing.isDeparting, !outgoing.depart() { return }
-    while outgoing.isDeparting {
+private func flush(_ outgoing: inout FrameSendQueue, part: Int) {
+    if !outgoing.isSending, !outgoing.startBatch() { return }
+    while outgoing.isSending {
         let message = outgoing.message()
-        var octets = 0
+        var byteCount = 0
         var sum: UInt8 = 0
         for index in 0..<message.pointee.msg_iovlen {
             let piece = message.pointee.msg_iov[index]
             for byte in UnsafeRawBufferPointer(start: piece.iov_base, count: piece.iov_len) { sum &+= byte }
-            octets += piece.iov_len
+            byteCount += piece.iov_len
         }
         fuzzSink = sum
-        precondition(octets > 0, "an empty batch departs")
-        _ = outgoing.sent(octets: part == 0 ? octets : min(octets, part * 97))
+        precondition(byteCount > 0, "an empty batch is sent")
+        _ = outgoing.sent(byteCount: part == 0 ? byteCount : min(byteCount, part * 97))
     }
 }
 

@@ -8,8 +8,8 @@ struct FuzzTarget: Sendable {
     static let all = [
         FuzzTarget(name: "stack", run: fuzzStack),
         FuzzTarget(name: "switch", run: fuzzSwitch),
-        FuzzTarget(name: "cutter", run: fuzzFrameCutter),
-        FuzzTarget(name: "outgoing", run: fuzzOutgoingFrames),
+        FuzzTarget(name: "decoder", run: fuzzFrameDecoder),
+        FuzzTarget(name: "outgoing", run: fuzzFrameSendQueue),
         FuzzTarget(name: "agent", run: fuzzAgentMessages),
         FuzzTarget(name: "vpnkit", run: fuzzVPNKitHandshake),
         FuzzTarget(name: "names", run: fuzzNames),

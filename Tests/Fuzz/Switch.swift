@@ -32,7 +32,7 @@ private final class SwitchedPair {
         var configuration = VirtualNetwork.Configuration()
         configuration.nameServers = [TransportAddress(address: IPAddress(IPv4Address(127, 0, 0, 1)), port: 9)]
         configuration.shards = 1
-        configuration.limits.poolOctetsPerShard = 16 << 20
+        configuration.limits.poolBytesPerShard = 16 << 20
         configuration.limits.addressesPerGuest = 3
         // Nothing leaves: what is mutated must not reach the machine's network, or this machine.
         configuration.deny = ["0.0.0.0/0", "::/0"].compactMap { CIDRBlock($0) }

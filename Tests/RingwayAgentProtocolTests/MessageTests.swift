@@ -9,13 +9,13 @@ struct MessageTests {
         #expect(try read(message.bytes) == message)
     }
 
-    @Test("A message is the same however its octets are cut", arguments: Samples.messages)
-    func singleOctets(_ message: AgentMessage) throws {
+    @Test("A message is the same however its bytes are cut", arguments: Samples.messages)
+    func singleBytes(_ message: AgentMessage) throws {
         var reader = AgentMessageReader.ofHost()
         var found: AgentMessage?
-        for octet in message.bytes {
+        for byte in message.bytes {
             #expect(found == nil)
-            found = try reader.take([octet])
+            found = try reader.take([byte])
         }
         #expect(found == message)
     }
@@ -30,30 +30,30 @@ struct MessageTests {
         }
     }
 
-    @Test("A body with an octet too many is refused", arguments: Samples.messages)
+    @Test("A body with a byte too many is refused", arguments: Samples.messages)
     func trailing(_ message: AgentMessage) throws {
         let body = message.bytes[AgentProtocol.envelopeLength...] + [0]
         #expect(throws: AgentProtocolFailure.self) { try AgentMessage(kind: kind(of: message), body: body) }
     }
 
-    @Test("No change of an octet does harm", arguments: Samples.messages)
+    @Test("No change of a byte does harm", arguments: Samples.messages)
     func mutation(_ message: AgentMessage) {
-        var octets = message.bytes
-        for index in octets.indices {
-            let original = octets[index]
+        var bytes = message.bytes
+        for index in bytes.indices {
+            let original = bytes[index]
             for value in [0, 1, original &+ 1, 0x7F, 0x80, 0xFF] as [UInt8] {
-                octets[index] = value
+                bytes[index] = value
                 // What is still a message can be written again, where a broken character becomes a whole one of three
-                // octets; everything else is refused.
-                if let changed = try? read(octets) { #expect(changed.bytes.count <= octets.count + 2) }
+                // bytes; everything else is refused.
+                if let changed = try? read(bytes) { #expect(changed.bytes.count <= bytes.count + 2) }
             }
-            octets[index] = original
+            bytes[index] = original
         }
     }
 
-    private func read(_ octets: [UInt8]) throws -> AgentMessage? {
+    private func read(_ bytes: [UInt8]) throws -> AgentMessage? {
         var reader = AgentMessageReader.ofHost()
-        var rest = octets[...]
+        var rest = bytes[...]
         var found: AgentMessage?
         while found == nil, !rest.isEmpty {
             let part = rest.prefix(reader.wanted)
@@ -68,9 +68,9 @@ struct MessageTests {
     }
 }
 
-@Suite("First octets")
-struct FirstOctetsTests {
-    @Test("A web client is told from an agent by its first octets")
+@Suite("First bytes")
+struct FirstBytesTests {
+    @Test("A web client is told from an agent by its first bytes")
     func webClient() {
         var reader = AgentMessageReader.ofAgent()
         #expect(throws: AgentProtocolFailure.notAnAgent) { try reader.take("GET / HT".utf8) }
@@ -92,11 +92,11 @@ struct FirstOctetsTests {
 
     @Test("A hello of another version is read as far as its version")
     func otherVersion() throws {
-        var octets = AgentMessage.hello(Hello(role: .stream, session: .random(), token: [])).bytes
-        octets[AgentProtocol.envelopeLength + 8] = 9
+        var bytes = AgentMessage.hello(Hello(role: .stream, session: .random(), token: [])).bytes
+        bytes[AgentProtocol.envelopeLength + 8] = 9
         var reader = AgentMessageReader.ofAgent()
-        _ = try reader.take(octets[..<reader.wanted])
-        guard case .hello(let hello) = try reader.take(octets[AgentProtocol.envelopeLength...]) else {
+        _ = try reader.take(bytes[..<reader.wanted])
+        guard case .hello(let hello) = try reader.take(bytes[AgentProtocol.envelopeLength...]) else {
             Issue.record("no hello")
             return
         }
@@ -110,7 +110,7 @@ struct FirstOctetsTests {
         #expect(throws: AgentProtocolFailure.invalidValue) { try AgentMessage(kind: 1, body: body) }
     }
 
-    @Test("A path with a zero octet is refused")
+    @Test("A path with a zero byte is refused")
     func pathWithZero() {
         let target = DialTarget(.unix(path: "/run/a\0b"))
         let body = AgentMessage.dial(target).bytes[AgentProtocol.envelopeLength...]

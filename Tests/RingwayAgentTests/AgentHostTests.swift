@@ -10,7 +10,7 @@ import Testing
 private final class Reception: AgentReception {
     struct Memory {
         var queues: [Int] = []
-        var departed = 0
+        var disconnected = 0
         var ports: [PortReport.Change] = []
         var agents: [AgentGuest] = []
         /// What was had, refused and taken back, in this order.
@@ -28,7 +28,7 @@ private final class Reception: AgentReception {
         return Welcome(readyStreams: 1, wantsPorts: true)
     }
 
-    func depart(_ agent: AgentGuest, because reason: String) { memory.withLock { $0.departed += 1 } }
+    func didDisconnect(_ agent: AgentGuest, because reason: String) { memory.withLock { $0.disconnected += 1 } }
 
     /// Ports that an agent may have.
     static var most: Int { 8 }
@@ -83,15 +83,15 @@ private final class House {
     }
 }
 
-/// One conversation, by calls that wait for half a minute at the most.
+/// One connection, by calls that wait for half a minute at the most.
 private final class Caller {
     private var socket: Int32
     private var reader = AgentMessageReader.ofHost()
 
     init(_ path: String) throws {
         socket = Foundation.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        var patience = timeval(tv_sec: 30, tv_usec: 0)
-        setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+        var timeout = timeval(tv_sec: 30, tv_usec: 0)
+        setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
@@ -110,17 +110,17 @@ private final class Caller {
         socket = -1
     }
 
-    func say(_ octets: [UInt8]) { _ = send(socket, octets, octets.count, Int32(MSG_NOSIGNAL)) }
+    func say(_ bytes: [UInt8]) { _ = send(socket, bytes, bytes.count, Int32(MSG_NOSIGNAL)) }
     func say(_ message: AgentMessage) { say(message.bytes) }
 
-    /// The host's next message, or `nil` when it has closed the conversation.
+    /// The host's next message, or `nil` when it has closed the connection.
     func hear() throws -> AgentMessage? {
         while true {
-            var octets = [UInt8](repeating: 0, count: reader.wanted)
-            let count = recv(socket, &octets, octets.count, 0)
+            var bytes = [UInt8](repeating: 0, count: reader.wanted)
+            let count = recv(socket, &bytes, bytes.count, 0)
             if count == 0 || count < 0 && errno == ECONNRESET { return nil }
             guard count > 0 else { throw POSIXError(.ETIMEDOUT) }
-            if let message = try reader.take(octets[..<count]) { return message }
+            if let message = try reader.take(bytes[..<count]) { return message }
         }
     }
 }
@@ -148,7 +148,7 @@ struct AgentHostTests {
         #expect(try agent.hear() == .welcome(Welcome(readyStreams: 1, wantsPorts: true)))
         #expect(house.reception.memory.withLock { $0.queues } == [2])
         agent.hangUp()
-        try house.wait("the departure") { $0.departed == 1 }
+        try house.wait("the disconnection") { $0.disconnected == 1 }
     }
 
     @Test(
@@ -172,7 +172,7 @@ struct AgentHostTests {
         #expect(refusal.errorNumber == EACCES)
     }
 
-    @Test("refuses conversations of no session", arguments: [Hello.Role.stream, .frames(queue: 0, of: 1)])
+    @Test("refuses connections of no session", arguments: [Hello.Role.stream, .frames(queue: 0, of: 1)])
     func refusesOrphans(role: Hello.Role) throws {
         let house = try House()
         let stranger = try house.call()
@@ -208,7 +208,7 @@ struct AgentHostTests {
         _ = try agent.hear()
         agent.say(.moreStreams(1))
         #expect(try agent.hear() == nil)
-        try house.wait("the departure") { $0.departed == 1 }
+        try house.wait("the disconnection") { $0.disconnected == 1 }
     }
 
     @Test func `grants a port once, and frees it with the session`() throws {
@@ -237,7 +237,7 @@ struct AgentHostTests {
         #expect(granted.port != 0)
         #expect(try ask(callers[1], granted.port)?.refusal?.errorNumber == EADDRINUSE)
         callers[0].hangUp()
-        try house.wait("the departure") { $0.departed == 1 }
+        try house.wait("the disconnection") { $0.disconnected == 1 }
         #expect(try ask(callers[1], granted.port)?.refusal == nil)
     }
 
@@ -345,8 +345,8 @@ struct AgentHostTests {
                 number: 5, transport: .tcp, host: TransportAddress(address: loopback, port: 0),
                 guest: TransportAddress(address: loopback, port: 80)))
         // Each is answered; the answers are more than what may wait.
-        for _ in 0..<20_000 where house.reception.memory.withLock({ $0.departed }) == 0 { agent.say(wish) }
-        try house.wait("the departure") { $0.departed == 1 }
+        for _ in 0..<20_000 where house.reception.memory.withLock({ $0.disconnected }) == 0 { agent.say(wish) }
+        try house.wait("the disconnection") { $0.disconnected == 1 }
     }
 
     @Test func `has a forward's place free again when it has been ended`() throws {

@@ -72,7 +72,7 @@ struct ConfigurationReaderTests {
         #expect(configuration.names[0].ipv4 == IPv4Address(10, 0, 0, 5))
         #expect(configuration.names[0].ipv6?.description == "fd00::5")
         #expect(configuration.limits.flowsPerGuest == 100)
-        #expect(configuration.limits.poolOctetsPerShard == 64 << 20)
+        #expect(configuration.limits.poolBytesPerShard == 64 << 20)
     }
 
     @Test func `leaves to the options what it does not say`() throws {

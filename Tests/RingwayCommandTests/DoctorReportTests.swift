@@ -6,7 +6,7 @@ import Testing
 @Suite("The doctor's report")
 struct DoctorReportTests {
     private let well = Finding.present("kernel", "6.18", isRequired: true)
-    private let lacking = Finding.missing("speed", "no", cost: "time", remedy: "patience")
+    private let lacking = Finding.missing("speed", "no", cost: "time", remedy: "waiting")
     private let broken = Finding.missing("tun", "gone", cost: "all", remedy: "modprobe", isRequired: true)
 
     @Test func `works when only speed is missing`() {
@@ -27,7 +27,7 @@ struct DoctorReportTests {
         #expect(
             DoctorReport(findings: [lacking]).json == """
                 {"version":"\(Version.text)","runWorks":true,"findings":[{"name":"speed","present":false,\
-                "required":false,"detail":"no","cost":"time","remedy":"patience"}]}
+                "required":false,"detail":"no","cost":"time","remedy":"waiting"}]}
                 """)
     }
 

@@ -51,7 +51,7 @@ final class ComponentBench {
         else { preconditionFailure("constants are addresses") }
         var limits = Limits()
         limits.flowsPerGuest = 256
-        limits.poolOctetsPerShard = 16 << 20
+        limits.poolBytesPerShard = 16 << 20
         return EngineConfiguration(
             stack: Stack.Configuration(
                 plan: plan, limits: limits, policy: DestinationPolicy(), guestMAC: GuestPort.guestMAC,

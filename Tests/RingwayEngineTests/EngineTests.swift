@@ -62,7 +62,7 @@ struct EngineTests {
                 Frames.segment(
                     from: port, to: target, sequence: next.guest, acknowledgement: next.host, [.ack, .psh],
                     payload: Array("question".utf8)), queue: queue)
-            #expect(HostEnd.receive(client).octets == Array("question".utf8))
+            #expect(HostEnd.receive(client).bytes == Array("question".utf8))
             #expect(write(client, "answer", 6) == 6)
             let answer = try #require(guest.receiveSegment(to: port) { _, payload in payload > 0 })
             #expect(answer.payload == Array("answer".utf8))

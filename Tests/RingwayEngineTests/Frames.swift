@@ -67,7 +67,7 @@ enum Frames {
 
     static func etherType(_ frame: [UInt8]) -> UInt16 { UInt16(frame[24]) << 8 | UInt16(frame[25]) }
 
-    /// Everything before the transport's header, and twenty octets of room for that.
+    /// Everything before the transport's header, and twenty bytes of room for that.
     private static func packet(
         protocolNumber: UInt8, checksumOffset: UInt16, destination: IPv4Address, length: Int
     ) -> [UInt8] {

@@ -43,7 +43,7 @@ final class GuestPort {
         else { preconditionFailure("constants are addresses") }
         var limits = Limits()
         limits.flowsPerGuest = 256
-        limits.poolOctetsPerShard = 16 << 20
+        limits.poolBytesPerShard = 16 << 20
         var configuration = EngineConfiguration(
             stack: Stack.Configuration(
                 plan: plan, limits: limits, policy: DestinationPolicy(), guestMAC: Self.guestMAC,
@@ -82,11 +82,11 @@ final class GuestPort {
 
     deinit { for queue in queues where queue >= 0 { close(queue) } }
 
-    func send(_ frame: [UInt8], queue: Int = 0) { sendOctets(framed(frame), queue: queue) }
+    func send(_ frame: [UInt8], queue: Int = 0) { sendBytes(framed(frame), queue: queue) }
 
-    /// Sends octets as they are: a message, or a part of a stream.
-    func sendOctets(_ octets: [UInt8], queue: Int = 0) {
-        var rest = octets[...]
+    /// Sends bytes as they are: a message, or a part of a stream.
+    func sendBytes(_ bytes: [UInt8], queue: Int = 0) {
+        var rest = bytes[...]
         while !rest.isEmpty {
             let sent = rest.withUnsafeBytes { write(queues[queue], $0.baseAddress, $0.count) }
             if sent < 0, errno == EAGAIN {
@@ -155,9 +155,9 @@ final class GuestPort {
     func nextFrame(_ index: Int) -> [UInt8]? {
         let empty = [UInt8](repeating: 0, count: 12)
         guard case .stream(let framing) = framing else {
-            let octets = readOctets(index)
-            guard !octets.isEmpty else { return nil }
-            return self.framing == .device ? octets : empty + octets
+            let bytes = readBytes(index)
+            guard !bytes.isEmpty else { return nil }
+            return self.framing == .device ? bytes : empty + bytes
         }
         let size = framing == .vpnkit ? 2 : 4
         while true {
@@ -170,17 +170,17 @@ final class GuestPort {
                     return (framing == .agent ? [] : empty) + partial[index][start..<start + length]
                 }
             }
-            let more = readOctets(index)
+            let more = readBytes(index)
             guard !more.isEmpty else { return nil }
             partial[index] = partial[index][taken[index]...] + more
             taken[index] = 0
         }
     }
 
-    private func readOctets(_ index: Int) -> [UInt8] {
-        var octets = [UInt8](repeating: 0, count: 70_000)
-        let count = octets.withUnsafeMutableBytes { read(queues[index], $0.baseAddress, $0.count) }
-        return Array(octets.prefix(max(0, count)))
+    private func readBytes(_ index: Int) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: 70_000)
+        let count = bytes.withUnsafeMutableBytes { read(queues[index], $0.baseAddress, $0.count) }
+        return Array(bytes.prefix(max(0, count)))
     }
 
     // MARK: Watching

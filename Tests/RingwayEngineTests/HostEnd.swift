@@ -80,18 +80,18 @@ final class HostEnd {
     }
 
     /// What comes next, or the `errno`.
-    static func receive(_ descriptor: Int32) -> (octets: [UInt8], errno: Int32) {
-        var octets = [UInt8](repeating: 0, count: 65_536)
+    static func receive(_ descriptor: Int32) -> (bytes: [UInt8], errno: Int32) {
+        var bytes = [UInt8](repeating: 0, count: 65_536)
         while true {
-            let count = octets.withUnsafeMutableBytes { recv(descriptor, $0.baseAddress, $0.count, 0) }
-            if count >= 0 { return (Array(octets.prefix(count)), 0) }
+            let count = bytes.withUnsafeMutableBytes { recv(descriptor, $0.baseAddress, $0.count, 0) }
+            if count >= 0 { return (Array(bytes.prefix(count)), 0) }
             if errno != EINTR { return ([], errno) }
         }
     }
 
     /// Sends back one datagram to whom it came from.
     func echoDatagram() -> [UInt8] {
-        var octets = [UInt8](repeating: 0, count: 65_536)
+        var bytes = [UInt8](repeating: 0, count: 65_536)
         var sender = sockaddr_storage()
         var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
         let descriptor = descriptor
@@ -99,12 +99,12 @@ final class HostEnd {
             sender.withMemoryRebound(to: sockaddr.self, capacity: 1) { sender in
                 var count = -1
                 repeat {
-                    count = recvfrom(descriptor, &octets, octets.count, 0, sender, &length)
+                    count = recvfrom(descriptor, &bytes, bytes.count, 0, sender, &length)
                 } while count < 0
                     && errno == EINTR
                 guard count >= 0 else { return [] }
-                sendto(descriptor, octets, count, 0, sender, length)
-                return Array(octets.prefix(count))
+                sendto(descriptor, bytes, count, 0, sender, length)
+                return Array(bytes.prefix(count))
             }
         }
     }

@@ -14,20 +14,20 @@ final class SlowGuest {
         var written = 0
     }
 
-    /// What the host sends: octet n of a stream is `n % 251`.
+    /// What the host sends: byte n of a stream is `n % 251`.
     private static let pattern = (0..<70_000 + 251).map { UInt8($0 % 251) }
 
     let guest: GuestPort
     private let target: TransportAddress
-    private let octetsEach: Int
+    private let bytesEach: Int
     private var downloads: [Download] = []
-    /// Octets that came in order, of all connections; and whether each was what the host had sent.
+    /// Bytes that came in order, of all connections; and whether each was what the host had sent.
     private(set) var received = 0
     private(set) var isEqual = true
 
-    init(_ guest: GuestPort, connections: Int, octetsEach: Int) throws {
+    init(_ guest: GuestPort, connections: Int, bytesEach: Int) throws {
         self.guest = guest
-        self.octetsEach = octetsEach
+        self.bytesEach = bytesEach
         let server = HostEnd(SOCK_STREAM)
         target = TransportAddress(address: IPAddress(GuestPort.host), port: server.port)
         var options = TCPOptions()
@@ -50,9 +50,9 @@ final class SlowGuest {
     /// The host writes as much as its sockets take.
     func serve() {
         for index in downloads.indices {
-            while downloads[index].written < octetsEach {
+            while downloads[index].written < bytesEach {
                 let start = downloads[index].written % 251
-                let count = min(65_536, octetsEach - downloads[index].written)
+                let count = min(65_536, bytesEach - downloads[index].written)
                 let result = Self.pattern.withUnsafeBytes { bytes -> Int in
                     guard let base = bytes.baseAddress else { return -1 }
                     return Glibc.send(downloads[index].client, base + start, count, Int32(MSG_NOSIGNAL))
@@ -63,7 +63,7 @@ final class SlowGuest {
         }
     }
 
-    /// Octets of the connection that has come least far.
+    /// Bytes of the connection that has come least far.
     var least: Int { downloads.map(\.received).min() ?? 0 }
 
     /// The guest reads what is there, or so many frames of it, and acknowledges it.

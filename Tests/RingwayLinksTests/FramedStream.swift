@@ -4,7 +4,7 @@ import TestSupport
 /// Frames as they lie in a stream, written by hand.
 enum FramedStream {
     /// A frame, from its virtio-net header on, behind its length; without that header where the framing has none.
-    static func octets(_ frame: [UInt8], _ framing: StreamFraming) -> [UInt8] {
+    static func encode(_ frame: [UInt8], _ framing: StreamFraming) -> [UInt8] {
         let content = framing == .agent ? frame : Array(frame[12...])
         return prefix(content.count, framing) + content
     }
@@ -18,7 +18,7 @@ enum FramedStream {
         }
     }
 
-    /// Any frame of so many octets, virtio-net header included; zeros where a framing would not carry it.
+    /// Any frame of so many bytes, virtio-net header included; zeros where a framing would not carry it.
     static func frame(_ length: Int, _ framing: StreamFraming, _ noise: inout SeededNoise) -> [UInt8] {
         let header = framing == .agent ? noise.bytes(12) : [UInt8](repeating: 0, count: 12)
         return header + noise.bytes(length - 12)

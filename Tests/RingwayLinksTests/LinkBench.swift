@@ -21,17 +21,17 @@ final class LinkBench {
 
     var leased: Int { @inline(never) get { pool.pointee.leased } }
 
-    /// The octets of a leased buffer, which goes back.
+    /// The bytes of a leased buffer, which goes back.
     @inline(never) func take(_ lease: Lease, offset: Int = 0, length: Int) -> [UInt8] {
         defer { pool.pointee.release(lease) }
         return Array(UnsafeRawBufferPointer(start: space.address(of: lease) + offset, count: length))
     }
 
-    /// A buffer that holds the octets from `offset` on.
-    @inline(never) func lease(_ octets: [UInt8], offset: Int = 0, _ kind: Lease.Kind = .large) -> Lease {
+    /// A buffer that holds the bytes from `offset` on.
+    @inline(never) func lease(_ bytes: [UInt8], offset: Int = 0, _ kind: Lease.Kind = .large) -> Lease {
         let lease = pool.pointee.lease(kind)
         precondition(!lease.isNone, "buffers leak")
-        (space.address(of: lease) + offset).copyMemory(from: octets, byteCount: octets.count)
+        (space.address(of: lease) + offset).copyMemory(from: bytes, byteCount: bytes.count)
         return lease
     }
 

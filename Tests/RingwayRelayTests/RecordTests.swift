@@ -53,9 +53,9 @@ private struct Connection: ~Copyable {
 }
 
 private func receive(_ socket: Int32, _ count: Int = 100) -> [UInt8]? {
-    var octets = [UInt8](repeating: 0, count: count)
-    let received = recv(socket, &octets, count, Int32(MSG_DONTWAIT))
-    return received < 0 ? nil : Array(octets[..<received])
+    var bytes = [UInt8](repeating: 0, count: count)
+    let received = recv(socket, &bytes, count, Int32(MSG_DONTWAIT))
+    return received < 0 ? nil : Array(bytes[..<received])
 }
 
 @Suite("Records", .serialized)

@@ -26,7 +26,7 @@ import Testing
         }
     }
 
-    @Test func `Silent servers are asked in turn, the second time with twice the patience`() {
+    @Test func `Silent servers are asked in turn, the second time with twice the timeout`() {
         let two = timeline(plan(2))
         #expect(two.asked == ["0@0", "1@1", "0@2", "1@4"])
         #expect(two.end == 9)

@@ -16,8 +16,8 @@ import Testing
         ])
     }
 
-    private func ask(_ octets: [UInt8]) throws -> [UInt8]? {
-        zone.answer(to: try #require(Query(octets)))
+    private func ask(_ bytes: [UInt8]) throws -> [UInt8]? {
+        zone.answer(to: try #require(Query(bytes)))
     }
 
     @Test func `A name has its addresses, whatever its case, and the question is repeated as it came`() throws {

@@ -38,7 +38,7 @@ final class ChildProgram {
         var buffer = [UInt8](repeating: 0, count: 4096)
         while true {
             var entry = pollfd(fd: output, events: Int16(POLLIN), revents: 0)
-            guard poll(&entry, 1, ShardSide.patience) > 0 else { break }
+            guard poll(&entry, 1, ShardSide.timeout) > 0 else { break }
             let count = read(output, &buffer, buffer.count)
             guard count > 0 else { break }
             text += buffer[..<count]

@@ -60,7 +60,7 @@ import Testing
         #expect(throws: ResolverFailure.self) { try resolver.setNames([BuiltinName(name: "not..one")]) }
     }
 
-    @Test func `A query is forwarded octet for octet but for its identifier, and so is its answer`() throws {
+    @Test func `A query is forwarded byte for byte but for its identifier, and so is its answer`() throws {
         let odd: [UInt8] = [0x81, 0x93, 7, 7]
         let server = try ScriptedNameserver { query, _ in
             [.message(MessageBuilder.answer(to: query, flags: 0x85B0, records: [(65280, odd)]))]
@@ -260,7 +260,7 @@ import Testing
         #expect(shard.receiveDatagram() != nil && shard.receiveDatagram() != nil)
     }
 
-    @Test func `Waiting queries may not hold more octets than the bound`() throws {
+    @Test func `Waiting queries may not hold more bytes than the bound`() throws {
         let resolver = try resolver([try ScriptedNameserver(script: Self.silent)]) {
             $0.limits.outstandingBytes = 3000
             $0.limits.timeout = .seconds(60)

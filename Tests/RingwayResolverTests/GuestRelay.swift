@@ -41,7 +41,7 @@ final class GuestRelay: Sendable {
         shutdown(shard, Int32(SHUT_RDWR))
     }
 
-    /// The tag is the client's address: a `sockaddr_in` has sixteen octets.
+    /// The tag is the client's address: a `sockaddr_in` has sixteen bytes.
     private static func relayQueries(from datagrams: Int32, to shard: Int32) {
         var buffer = [UInt8](repeating: 0, count: 16 + 65536)
         while true {

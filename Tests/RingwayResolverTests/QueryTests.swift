@@ -5,25 +5,25 @@ import Testing
 
 @Suite struct QueryTests {
     @Test func `A query is read with its question and its options`() throws {
-        let octets = MessageBuilder.query("Example.COM", type: 16, payloadSize: 4096, wantsSecurityRecords: true)
-        let query = try #require(Query(octets))
+        let bytes = MessageBuilder.query("Example.COM", type: 16, payloadSize: 4096, wantsSecurityRecords: true)
+        let query = try #require(Query(bytes))
         #expect(query.header.identifier == 0x1234)
         #expect(query.question?.name == MessageBuilder.name("Example.COM"))
         #expect(query.question?.type == 16)
         #expect(query.largestDatagram == 4096)
         #expect(query.extended?.wantsSecurityRecords == true)
-        #expect(query.bytes == octets)
+        #expect(query.bytes == bytes)
     }
 
-    @Test func `A query without options takes 512 octets, and options cannot lower that`() throws {
+    @Test func `A query without options takes 512 bytes, and options cannot lower that`() throws {
         #expect(try #require(Query(MessageBuilder.query("a.test"))).largestDatagram == 512)
         #expect(try #require(Query(MessageBuilder.query("a.test", payloadSize: 100))).largestDatagram == 512)
     }
 
     @Test func `No beginning of a query is a query`() {
-        let octets = MessageBuilder.query("www.example.com", payloadSize: 1232)
-        for length in 0..<octets.count { #expect(Query(Array(octets.prefix(length))) == nil) }
-        #expect(Query(octets) != nil)
+        let bytes = MessageBuilder.query("www.example.com", payloadSize: 1232)
+        for length in 0..<bytes.count { #expect(Query(Array(bytes.prefix(length))) == nil) }
+        #expect(Query(bytes) != nil)
     }
 
     @Test func `An answer is not a query`() {
@@ -37,7 +37,7 @@ import Testing
         #expect(Query(header + [0x41, 0, 0, 1, 0, 1]) == nil)
     }
 
-    @Test func `A name may have 255 octets and not one more`() {
+    @Test func `A name may have 255 bytes and not one more`() {
         let label = String(repeating: "x", count: 63)
         let longest = "\(label).\(label).\(label).\(String(repeating: "y", count: 61))"
         #expect(WireName.encode(longest)?.count == 255)
@@ -56,13 +56,13 @@ import Testing
     }
 
     @Test func `An answer has the same identifier, operation and question, in any case`() throws {
-        let octets = MessageBuilder.query("www.Example.com", type: 28)
-        let query = try #require(Query(octets))
-        #expect(query.isAnswered(by: MessageBuilder.answer(to: octets), identifier: 0x1234))
+        let bytes = MessageBuilder.query("www.Example.com", type: 28)
+        let query = try #require(Query(bytes))
+        #expect(query.isAnswered(by: MessageBuilder.answer(to: bytes), identifier: 0x1234))
         let lowered = MessageBuilder.query("www.example.com", type: 28)
         #expect(query.isAnswered(by: MessageBuilder.answer(to: lowered), identifier: 0x1234))
-        #expect(!query.isAnswered(by: MessageBuilder.answer(to: octets), identifier: 0x1235))
-        #expect(!query.isAnswered(by: octets, identifier: 0x1234))
+        #expect(!query.isAnswered(by: MessageBuilder.answer(to: bytes), identifier: 0x1235))
+        #expect(!query.isAnswered(by: bytes, identifier: 0x1234))
         for other in [
             MessageBuilder.query("www.example.org", type: 28), MessageBuilder.query("www.example.com", type: 1),
             MessageBuilder.query("www.example.com", type: 28, recordClass: 3),
@@ -79,18 +79,18 @@ import Testing
     }
 
     @Test func `A failure repeats identifier, question and options`() throws {
-        let octets = MessageBuilder.query("MiXed.test", identifier: 7, payloadSize: 4096, wantsSecurityRecords: true)
-        let failure = try #require(Query(octets)).failure()
+        let bytes = MessageBuilder.query("MiXed.test", identifier: 7, payloadSize: 4096, wantsSecurityRecords: true)
+        let failure = try #require(Query(bytes)).failure()
         #expect(MessageBuilder.code(failure) == 2)
         #expect(MessageBuilder.identifier(failure) == 7)
-        #expect(Array(failure[12..<(octets.count - 11)]) == Array(octets[12..<(octets.count - 11)]))
+        #expect(Array(failure[12..<(bytes.count - 11)]) == Array(bytes[12..<(bytes.count - 11)]))
         #expect(failure[2] & 0x81 == 0x81)
         #expect(failure.suffix(11).prefix(3) == [0, 0, 41])
         #expect(failure.suffix(4).first == 0x80)
     }
 
     @Test(arguments: [1, 2, 3, 4] as [UInt64])
-    func `Hostile octets never crash`(seed: UInt64) {
+    func `Hostile bytes never crash`(seed: UInt64) {
         var generator = SeededGenerator(state: seed)
         let zone = try? BuiltinZone([BuiltinName(name: "host.ringway.internal", ipv4: .loopback, ipv6: .loopback)])
         let seeds = [
@@ -99,17 +99,17 @@ import Testing
                 to: MessageBuilder.query("a.test"), records: [(1, [1, 2, 3, 4]), (16, [3, 97, 98, 99])]),
         ]
         for round in 0..<5000 {
-            var octets = seeds[round % 2]
+            var bytes = seeds[round % 2]
             for _ in 0..<Int.random(in: 1...6, using: &generator) {
-                octets[Int.random(in: octets.indices, using: &generator)] = UInt8.random(in: 0...255, using: &generator)
+                bytes[Int.random(in: bytes.indices, using: &generator)] = UInt8.random(in: 0...255, using: &generator)
             }
-            octets.removeLast(Int.random(in: 0...octets.count, using: &generator))
-            if let query = Query(octets) {
+            bytes.removeLast(Int.random(in: 0...bytes.count, using: &generator))
+            if let query = Query(bytes) {
                 let answer = zone?.answer(to: query) ?? query.failure()
                 #expect(query.isAnswered(by: answer, identifier: query.header.identifier))
                 _ = query.isAnswered(by: seeds[1], identifier: 0x1234)
             }
-            #expect(Truncation.fit(octets, into: 40).count <= max(40, 12 + octets.count))
+            #expect(Truncation.fit(bytes, into: 40).count <= max(40, 12 + bytes.count))
         }
     }
 }

@@ -58,7 +58,7 @@ import Testing
         #expect(wild.timeout == 30 && wild.attempts == 1)
     }
 
-    @Test func `Octets that are no text do no harm`() {
+    @Test func `Bytes that are no text do no harm`() {
         let conf = ResolvConf(parsing: [0xFF, 0xFE, 0, 10] + Array("nameserver 192.0.2.1\n".utf8) + [0x80], port: 53)
         #expect(conf.servers.count == 1)
     }

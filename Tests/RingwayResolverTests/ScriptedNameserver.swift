@@ -73,7 +73,7 @@ final class ScriptedNameserver: Sendable {
                     recvfrom(descriptor, &buffer, buffer.count, 0, $0, &length)
                 }
             }
-            // Zero octets from nowhere is what a shut down socket reads.
+            // Zero bytes from nowhere is what a shut down socket reads.
             guard count > 0 else { return }
             let query = Array(buffer[..<count])
             asked.withLock { $0.append((query, false, UInt16(bigEndian: from.sin_port))) }
@@ -144,16 +144,16 @@ final class ScriptedNameserver: Sendable {
     }
 
     private static func read(_ descriptor: Int32, _ count: Int) -> [UInt8]? {
-        var octets = [UInt8](repeating: 0, count: count)
+        var bytes = [UInt8](repeating: 0, count: count)
         var done = 0
         while done < count {
-            let got = octets.withUnsafeMutableBytes {
+            let got = bytes.withUnsafeMutableBytes {
                 recv(descriptor, $0.baseAddress.map { $0 + done }, count - done, 0)
             }
             guard got > 0 else { return nil }
             done += got
         }
-        return octets
+        return bytes
     }
 
     private static func socketAddress(_ host: IPv4Address, _ port: UInt16) -> sockaddr_in {

@@ -6,7 +6,7 @@ import RingwaySystem
 /// The shard's end of a datagram service, or a client's end of a stream service. Every wait has an end.
 final class ShardSide {
     /// No test waits longer than this for anything.
-    static let patience: Int32 = 10_000
+    static let timeout: Int32 = 10_000
 
     let descriptor: Int32
     private var isOpen = true
@@ -43,7 +43,7 @@ final class ShardSide {
     }
 
     /// The next answer and its tag.
-    func receiveDatagram(within milliseconds: Int32 = patience) -> (tag: [UInt8], answer: [UInt8])? {
+    func receiveDatagram(within milliseconds: Int32 = timeout) -> (tag: [UInt8], answer: [UInt8])? {
         guard waitUntilReadable(milliseconds) else { return nil }
         var buffer = [UInt8](repeating: 0, count: 70_000)
         let count = recv(descriptor, &buffer, buffer.count, 0)
@@ -51,7 +51,7 @@ final class ShardSide {
         return (Array(buffer[..<16]), Array(buffer[16..<count]))
     }
 
-    func ask(_ query: [UInt8], within milliseconds: Int32 = patience) -> [UInt8]? {
+    func ask(_ query: [UInt8], within milliseconds: Int32 = timeout) -> [UInt8]? {
         sendDatagram(query)
         return receiveDatagram(within: milliseconds)?.answer
     }
@@ -59,40 +59,40 @@ final class ShardSide {
     // MARK: Streams
 
     func sendFramed(_ messages: [UInt8]...) {
-        sendOctets(messages.flatMap { MessageBuilder.word(UInt16($0.count)) + $0 })
+        sendBytes(messages.flatMap { MessageBuilder.word(UInt16($0.count)) + $0 })
     }
 
-    func sendOctets(_ octets: [UInt8]) {
-        _ = Glibc.send(descriptor, octets, octets.count, Int32(MSG_NOSIGNAL))
+    func sendBytes(_ bytes: [UInt8]) {
+        _ = Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
     }
 
     func finishSending() { shutdown(descriptor, Int32(SHUT_WR)) }
 
     /// The next message; `nil` at the end of the connection.
-    func receiveFramed(within milliseconds: Int32 = patience) -> [UInt8]? {
-        guard let length = receiveOctets(2, within: milliseconds) else { return nil }
-        return receiveOctets(Int(length[0]) << 8 | Int(length[1]), within: milliseconds)
+    func receiveFramed(within milliseconds: Int32 = timeout) -> [UInt8]? {
+        guard let length = receiveBytes(2, within: milliseconds) else { return nil }
+        return receiveBytes(Int(length[0]) << 8 | Int(length[1]), within: milliseconds)
     }
 
     /// Whether the other side closes the connection.
-    func isClosed(within milliseconds: Int32 = patience) -> Bool {
+    func isClosed(within milliseconds: Int32 = timeout) -> Bool {
         guard waitUntilReadable(milliseconds) else { return false }
-        var octet: UInt8 = 0
-        return recv(descriptor, &octet, 1, 0) <= 0
+        var byte: UInt8 = 0
+        return recv(descriptor, &byte, 1, 0) <= 0
     }
 
-    private func receiveOctets(_ count: Int, within milliseconds: Int32) -> [UInt8]? {
-        var octets = [UInt8](repeating: 0, count: count)
+    private func receiveBytes(_ count: Int, within milliseconds: Int32) -> [UInt8]? {
+        var bytes = [UInt8](repeating: 0, count: count)
         var done = 0
         while done < count {
             guard waitUntilReadable(milliseconds) else { return nil }
-            let got = octets.withUnsafeMutableBytes {
+            let got = bytes.withUnsafeMutableBytes {
                 recv(descriptor, $0.baseAddress.map { $0 + done }, count - done, 0)
             }
             guard got > 0 else { return nil }
             done += got
         }
-        return octets
+        return bytes
     }
 
     private func waitUntilReadable(_ milliseconds: Int32) -> Bool {

@@ -31,7 +31,7 @@ import Testing
         let server = try ScriptedNameserver(script: ForwardingTests.answering)
         let client = ShardSide(streamOf: try resolver([server]))
         let numbers = (1...40).map { UInt16($0) }
-        client.sendOctets(numbers.flatMap { MessageBuilder.word(UInt16(query($0).count)) + query($0) })
+        client.sendBytes(numbers.flatMap { MessageBuilder.word(UInt16(query($0).count)) + query($0) })
         var found: Set<UInt16> = []
         for _ in numbers {
             let answer = try #require(client.receiveFramed())
@@ -48,7 +48,7 @@ import Testing
         let server = try ScriptedNameserver(script: ForwardingTests.answering)
         let client = ShardSide(streamOf: try resolver([server]) { $0.limits.queriesPerStream = 2 })
         let numbers = (1...50).map { UInt16($0) }
-        client.sendOctets(numbers.flatMap { MessageBuilder.word(UInt16(query($0).count)) + query($0) })
+        client.sendBytes(numbers.flatMap { MessageBuilder.word(UInt16(query($0).count)) + query($0) })
         let found = try numbers.map { _ in MessageBuilder.identifier(try #require(client.receiveFramed())) }
         #expect(Set(found) == Set(numbers))
     }
@@ -67,10 +67,10 @@ import Testing
         #expect(MessageBuilder.code(second) == 2)
     }
 
-    @Test func `Queries may come octet by octet`() throws {
+    @Test func `Queries may come byte by byte`() throws {
         let client = ShardSide(streamOf: try resolver([try ScriptedNameserver(script: ForwardingTests.answering)]))
         let message = query(5)
-        for octet in MessageBuilder.word(UInt16(message.count)) + message { client.sendOctets([octet]) }
+        for byte in MessageBuilder.word(UInt16(message.count)) + message { client.sendBytes([byte]) }
         #expect(MessageBuilder.identifier(try #require(client.receiveFramed())) == 5)
     }
 
@@ -84,10 +84,10 @@ import Testing
     }
 
     @Test(arguments: [[0, 3, 1, 2, 3], [0, 0]] as [[UInt8]])
-    func `A malformed query closes the connection`(octets: [UInt8]) throws {
+    func `A malformed query closes the connection`(bytes: [UInt8]) throws {
         let resolver = try resolver([])
         let client = ShardSide(streamOf: resolver)
-        client.sendOctets(octets)
+        client.sendBytes(bytes)
         #expect(client.isClosed())
         #expect(resolver.statistics().droppedMalformed == 1)
     }
@@ -146,7 +146,7 @@ import Testing
         }
         let client = ShardSide(streamOf: resolver)
         let numbers = (1...60).map { UInt16($0) }
-        client.sendOctets(numbers.flatMap { MessageBuilder.word(UInt16(query($0).count)) + query($0) })
+        client.sendBytes(numbers.flatMap { MessageBuilder.word(UInt16(query($0).count)) + query($0) })
         let found = try numbers.map { _ in MessageBuilder.identifier(try #require(client.receiveFramed())) }
         #expect(Set(found) == Set(numbers))
         #expect(resolver.statistics().streamsOverflowed == 0)
@@ -217,19 +217,19 @@ import Testing
         }
     }
 
-    enum Departure: CaseIterable { case abrupt, afterFinishing, whileHeldUp }
+    enum Ending: CaseIterable { case abrupt, afterFinishing, whileHeldUp }
 
-    @Test(arguments: Departure.allCases)
-    func `A client that vanishes with a query waiting leaves nothing behind`(departure: Departure) throws {
+    @Test(arguments: Ending.allCases)
+    func `A client that vanishes with a query waiting leaves nothing behind`(ending: Ending) throws {
         let resolver = try resolver([try ScriptedNameserver(script: ForwardingTests.silent)]) {
             $0.limits.timeout = .seconds(60)
-            $0.limits.queriesPerStream = departure == .whileHeldUp ? 1 : 64
+            $0.limits.queriesPerStream = ending == .whileHeldUp ? 1 : 64
         }
         let leaving = ShardSide(streamOf: resolver)
         let staying = ShardSide(datagramsOf: resolver)
         leaving.sendFramed(query(1))
-        leaving.sendOctets([0, 50, 1])
-        if departure == .afterFinishing { leaving.finishSending() }
+        leaving.sendBytes([0, 50, 1])
+        if ending == .afterFinishing { leaving.finishSending() }
         for _ in 0..<100_000 where resolver.statistics().outstanding == 0 {
             _ = staying.ask(MessageBuilder.query("host.ringway.internal"))
         }

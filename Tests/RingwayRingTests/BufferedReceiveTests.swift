@@ -14,11 +14,11 @@ struct BufferedReceiveTests {
         let (reader, writer) = Sockets.pipePair()
         defer { Sockets.close(reader) }
         bench.prepare(1) { ringway_prepare_read_multishot($0, reader, buffers.group) }
-        for octet in UInt8(1)...5 {
-            Sockets.send([UInt8](repeating: octet, count: Int(octet)), to: writer)
+        for byte in UInt8(1)...5 {
+            Sockets.send([UInt8](repeating: byte, count: Int(byte)), to: writer)
             let completion = try #require(bench.completions(1).first)
             #expect(completion.hasMore && completion.hasBuffer)
-            #expect(buffers.take(completion) == [UInt8](repeating: octet, count: Int(octet)))
+            #expect(buffers.take(completion) == [UInt8](repeating: byte, count: Int(byte)))
         }
         #expect(buffers.available == 3)
         Sockets.close(writer)
@@ -34,7 +34,7 @@ struct BufferedReceiveTests {
         let (reader, writer) = Sockets.pair(SOCK_SEQPACKET)
         defer { Sockets.close(reader, writer) }
         bench.prepare(1) { ringway_prepare_read_multishot($0, reader, buffers.group) }
-        for octet in UInt8(0)..<4 { Sockets.send([octet], to: writer) }
+        for byte in UInt8(0)..<4 { Sockets.send([byte], to: writer) }
         let first = bench.completions(3)
         #expect(first.prefix(2).map { buffers.take($0) } == [[0], [1]])
         #expect(first.last?.result == -ENOBUFS)
@@ -55,7 +55,7 @@ struct BufferedReceiveTests {
         for index in UInt32(0)..<2 {
             bench.prepare(index) { ringway_prepare_read_select($0, reader, 64, buffers.group) }
         }
-        for octet in UInt8(10)..<13 { Sockets.send([octet], to: writer) }
+        for byte in UInt8(10)..<13 { Sockets.send([byte], to: writer) }
         let completions = bench.completions(2)
         #expect(Set(completions.map { buffers.take($0) }) == [[10], [11]])
         #expect(completions.allSatisfy { !$0.hasMore })
@@ -98,7 +98,7 @@ struct BufferedReceiveTests {
         let (reader, writer) = Sockets.pair(SOCK_SEQPACKET)
         defer { Sockets.close(reader, writer) }
         bench.prepare(1) { ringway_prepare_receive_multishot($0, reader, buffers.group) }
-        for octet in UInt8(0)..<4 { Sockets.send([octet, octet], to: writer) }
+        for byte in UInt8(0)..<4 { Sockets.send([byte, byte], to: writer) }
         let completions = bench.completions(4)
         let records = completions.map { buffers.take($0) }
         #expect(records == [[0, 0], [1, 1], [2, 2], [3, 3]])
@@ -129,16 +129,16 @@ struct BufferedReceiveTests {
             #expect(completions.count == 2)
             for (index, completion) in completions.enumerated() {
                 #expect(completion.hasMore)
-                let octets = buffers.slice(completion)
-                guard let base = octets.baseAddress else { continue }
+                let bytes = buffers.slice(completion)
+                guard let base = bytes.baseAddress else { continue }
                 let header = base.loadUnaligned(as: io_uring_recvmsg_out.self)
                 let prologue = MemoryLayout<io_uring_recvmsg_out>.size
                 #expect(header.namelen == MemoryLayout<sockaddr_in>.size)
                 #expect(header.payloadlen == 20)
-                #expect(octets.count == prologue + 32 + 64 + 20)
+                #expect(bytes.count == prologue + 32 + 64 + 20)
                 let name = base.loadUnaligned(fromByteOffset: prologue, as: sockaddr_in.self)
                 #expect(UInt16(bigEndian: name.sin_port) == Self.port(of: senders[index]))
-                #expect(octets.suffix(20).allSatisfy { $0 == UInt8(index) })
+                #expect(bytes.suffix(20).allSatisfy { $0 == UInt8(index) })
             }
         }
     }

@@ -71,8 +71,8 @@ struct ConnectTests {
         bench.prepare(1) { ringway_prepare_poll_multishot($0, own, UInt32(POLLIN) | UInt32(POLLOUT)) }
         let first = try #require(bench.completions(1).first)
         #expect(first.result == Int32(POLLOUT) && first.hasMore)
-        for octet in UInt8(0)..<3 {
-            Sockets.send([octet], to: other)
+        for byte in UInt8(0)..<3 {
+            Sockets.send([byte], to: other)
             let completion = try #require(bench.completions(1).first)
             #expect(completion.result & Int32(POLLIN) != 0 && completion.hasMore)
         }

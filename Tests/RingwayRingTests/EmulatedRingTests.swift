@@ -37,18 +37,18 @@ struct EmulatedRingTests {
         let (own, other) = Sockets.pair(SOCK_STREAM)
         let (next, far) = Sockets.pair(SOCK_STREAM)
         defer { Sockets.close(own, other, far) }
-        var octet: UInt8 = 0
-        withUnsafeMutablePointer(to: &octet) { octet in
-            bench.prepare(1) { io_uring_prep_recv($0, own, octet, 1, 0) }
+        var byte: UInt8 = 0
+        withUnsafeMutablePointer(to: &byte) { byte in
+            bench.prepare(1) { io_uring_prep_recv($0, own, byte, 1, 0) }
             #expect(bench.unexpected().isEmpty)
             Sockets.send([1], to: other)
             #expect(bench.completions(1).map(\.result) == [1])
             Self.replace(own, by: next)
-            bench.prepare(2) { io_uring_prep_recv($0, own, octet, 1, 0) }
+            bench.prepare(2) { io_uring_prep_recv($0, own, byte, 1, 0) }
             #expect(bench.unexpected().isEmpty)
             Sockets.send([2], to: far)
             #expect(bench.completions(1).map(\.result) == [1])
-            #expect(octet.pointee == 2)
+            #expect(byte.pointee == 2)
         }
     }
 
@@ -70,9 +70,9 @@ struct EmulatedRingTests {
         let bench = try RingBench(.epoll)
         let (own, other) = Sockets.pair(SOCK_STREAM)
         defer { Sockets.close(other) }
-        var octet: UInt8 = 0
-        withUnsafeMutablePointer(to: &octet) { octet in
-            bench.prepare(1) { io_uring_prep_recv($0, own, octet, 1, 0) }
+        var byte: UInt8 = 0
+        withUnsafeMutablePointer(to: &byte) { byte in
+            bench.prepare(1) { io_uring_prep_recv($0, own, byte, 1, 0) }
             bench.prepare(2) { ringway_prepare_poll_multishot($0, own, 0) }
             #expect(bench.unexpected().isEmpty)
             bench.ring.closing(own)
@@ -87,20 +87,20 @@ struct EmulatedRingTests {
         let bench = try RingBench(.epoll)
         let (own, other) = Sockets.pair(SOCK_SEQPACKET)
         defer { Sockets.close(own, other) }
-        let octets = UnsafeMutablePointer<UInt8>.allocate(capacity: 256)
-        defer { octets.deallocate() }
-        for index in 0..<256 { octets[index] = UInt8(index) }
+        let bytes = UnsafeMutablePointer<UInt8>.allocate(capacity: 256)
+        defer { bytes.deallocate() }
+        for index in 0..<256 { bytes[index] = UInt8(index) }
         var smallest: Int32 = 4_096
         setsockopt(own, SOL_SOCKET, SO_SNDBUF, &smallest, 4)
         for index in UInt32(0)..<256 {
-            bench.prepare(index) { io_uring_prep_write($0, own, octets + Int(index), 1, 0) }
+            bench.prepare(index) { io_uring_prep_write($0, own, bytes + Int(index), 1, 0) }
         }
         _ = bench.ring.submitAndWait(nanoseconds: 0)
         var received: [UInt8] = []
         var completed: [UInt32] = []
         for _ in 0..<1_000 where received.count < 256 {
-            var octet: UInt8 = 0
-            while read(other, &octet, 1) == 1 { received.append(octet) }
+            var byte: UInt8 = 0
+            while read(other, &byte, 1) == 1 { received.append(byte) }
             _ = bench.ring.submitAndWait(nanoseconds: 1_000_000)
             while let completion = bench.ring.nextCompletion() {
                 #expect(completion.result == 1)
@@ -118,7 +118,7 @@ struct EmulatedRingTests {
         let (own, other) = Sockets.pair(SOCK_SEQPACKET)
         defer { Sockets.close(own, other) }
         bench.prepare(1) { ringway_prepare_receive_multishot($0, own, buffers.group) }
-        for octet in UInt8(0)..<40 { Sockets.send([octet], to: other) }
+        for byte in UInt8(0)..<40 { Sockets.send([byte], to: other) }
         // Four rounds of submissions, none of whose completions is taken.
         for index in UInt32(100)..<132 { bench.prepare(index) { io_uring_prep_nop($0) } }
         let completions = bench.completions(72)
@@ -150,9 +150,9 @@ struct EmulatedRingTests {
         defer { Sockets.close(file, regular) }
         bench.prepare(1) { ringway_prepare_poll($0, regular, UInt32(POLLIN)) }
         #expect(bench.completions(1).map(\.result) == [Int32(POLLIN)])
-        var octet: UInt8 = 1
-        withUnsafeMutablePointer(to: &octet) { octet in
-            bench.prepare(2) { io_uring_prep_read($0, file, octet, 1, 0) }
+        var byte: UInt8 = 1
+        withUnsafeMutablePointer(to: &byte) { byte in
+            bench.prepare(2) { io_uring_prep_read($0, file, byte, 1, 0) }
             #expect(bench.completions(1).map(\.result) == [1])
         }
     }
@@ -161,12 +161,12 @@ struct EmulatedRingTests {
         let bench = try RingBench(.epoll)
         let (own, other) = Sockets.pair(SOCK_STREAM)
         defer { Sockets.close(own, other) }
-        let octets = [UInt8](repeating: 7, count: 1 << 20)
-        octets.withUnsafeBufferPointer { octets in
-            bench.prepare(1) { io_uring_prep_send($0, own, octets.baseAddress, octets.count, 0) }
+        let bytes = [UInt8](repeating: 7, count: 1 << 20)
+        bytes.withUnsafeBufferPointer { bytes in
+            bench.prepare(1) { io_uring_prep_send($0, own, bytes.baseAddress, bytes.count, 0) }
             let first = bench.completions(1).map(\.result)
             #expect(first.first ?? 0 > 0)
-            bench.prepare(2) { io_uring_prep_send($0, own, octets.baseAddress, 1, Int32(MSG_DONTWAIT)) }
+            bench.prepare(2) { io_uring_prep_send($0, own, bytes.baseAddress, 1, Int32(MSG_DONTWAIT)) }
             #expect(bench.completions(1).map(\.result) == [-EAGAIN])
         }
     }
@@ -177,9 +177,9 @@ struct EmulatedRingTests {
         let made = withUnsafeMutableBytes(of: &ends) { pipe($0.baseAddress?.assumingMemoryBound(to: Int32.self)) }
         try #require(made == 0)
         defer { Sockets.close(ends.0, ends.1) }
-        var octet: UInt8 = 0
-        withUnsafeMutablePointer(to: &octet) { octet in
-            bench.prepare(1) { io_uring_prep_read($0, ends.0, octet, 1, 0) }
+        var byte: UInt8 = 0
+        withUnsafeMutablePointer(to: &byte) { byte in
+            bench.prepare(1) { io_uring_prep_read($0, ends.0, byte, 1, 0) }
             #expect(bench.unexpected().isEmpty)
             Sockets.send([7], to: ends.1)
             #expect(bench.completions(1).map(\.result) == [1])

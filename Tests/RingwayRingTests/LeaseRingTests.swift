@@ -49,16 +49,16 @@ private final class LeaseRingBench {
         for lease in leases { release(lease) }
     }
 
-    /// The leases of `count` receives of one octet each, as far as they found a buffer.
+    /// The leases of `count` receives of one byte each, as far as they found a buffer.
     @inline(never) func receiveAndTake(_ count: Int) -> [Lease] {
-        (0..<count).compactMap { octet in receive([UInt8(octet)]).map { take($0) } }
+        (0..<count).compactMap { byte in receive([UInt8(byte)]).map { take($0) } }
     }
 
-    /// Receives `octets` into a buffer of the ring.
-    func receive(_ octets: [UInt8]) -> Completion? {
+    /// Receives `bytes` into a buffer of the ring.
+    func receive(_ bytes: [UInt8]) -> Completion? {
         let (reader, writer) = Sockets.pair(SOCK_STREAM)
         defer { Sockets.close(reader, writer) }
-        Sockets.send(octets, to: writer)
+        Sockets.send(bytes, to: writer)
         ring.prepare(1) { ringway_prepare_receive_select($0, reader, 4_096, 0) }
         return ring.completions(1).first
     }
@@ -81,8 +81,8 @@ struct LeaseRingTests {
         bench.refill()
         let completion = try #require(bench.receive([1, 2, 3]))
         let lease = bench.take(completion)
-        let octets = UnsafeRawBufferPointer(start: bench.space.address(of: lease) + 128, count: 3)
-        #expect(Array(octets) == [1, 2, 3])
+        let bytes = UnsafeRawBufferPointer(start: bench.space.address(of: lease) + 128, count: 3)
+        #expect(Array(bytes) == [1, 2, 3])
         #expect(bench.available == 3 && bench.leased == 4)
         bench.release(lease)
         #expect(bench.leased == 3)
@@ -93,9 +93,9 @@ struct LeaseRingTests {
     @Test(arguments: BackEnd.here) func `uses the buffer again that was used last`(_ backEnd: BackEnd) throws {
         let bench = try LeaseRingBench(backEnd, least: 1)
         var seen: Set<Lease> = []
-        for octet in UInt8(0)..<20 {
+        for byte in UInt8(0)..<20 {
             bench.refill()
-            let completion = try #require(bench.receive([octet]))
+            let completion = try #require(bench.receive([byte]))
             let lease = bench.take(completion)
             seen.insert(lease)
             bench.release(lease)

@@ -4,11 +4,11 @@ import Testing
 @Suite("Operation tag")
 struct OperationTagTests {
     @Test(arguments: [UInt8.min, 1, .max], [UInt32.min, 1, .max])
-    func `gives back every part that it was made of`(octet: UInt8, index: UInt32) {
+    func `gives back every part that it was made of`(byte: UInt8, index: UInt32) {
         for generation: UInt16 in [.min, 1, .max] {
-            let tag = OperationTag(kind: octet, detail: ~octet, generation: generation, index: index)
-            #expect(tag.kind == octet)
-            #expect(tag.detail == ~octet)
+            let tag = OperationTag(kind: byte, detail: ~byte, generation: generation, index: index)
+            #expect(tag.kind == byte)
+            #expect(tag.detail == ~byte)
             #expect(tag.generation == generation)
             #expect(tag.index == index)
             #expect(OperationTag(rawValue: tag.rawValue) == tag)

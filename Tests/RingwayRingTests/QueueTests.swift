@@ -43,7 +43,7 @@ private final class QueueBench {
 
     /// Lengths of the frames that arrive until the link is lost, and each time it is reported lost; ends when a while
     /// passes with nothing.
-    @inline(never) func arrivals() -> (frames: [Int], losses: [Int32]) {
+    @inline(never) func received() -> (frames: [Int], losses: [Int32]) {
         var frames: [Int] = []
         var losses: [Int32] = []
         var silence = 0
@@ -78,9 +78,9 @@ struct QueueTests {
         let bench = try QueueBench(backEnd, own, isMultishot: isMultishot)
         Sockets.send([1, 2, 3], to: other)
         Sockets.close(other)
-        let arrivals = bench.arrivals()
-        #expect(arrivals.frames == [3])
-        #expect(arrivals.losses == [ENODEV])
+        let received = bench.received()
+        #expect(received.frames == [3])
+        #expect(received.losses == [ENODEV])
     }
 
     @Test(arguments: BackEnd.here, kinds)
@@ -91,7 +91,7 @@ struct QueueTests {
         bench.refill()
         Sockets.close(other)
         let before = bench.leased
-        _ = bench.arrivals()
+        _ = bench.received()
         #expect(bench.leased <= before)
     }
 
@@ -112,7 +112,7 @@ struct QueueTests {
         guard posix_spawnp(&program, "ip", nil, nil, &words, environ) == 0, waitpid(program, &status, 0) == program,
             status == 0
         else { throw SystemError(cannot: "delete the device") }
-        return bench.arrivals().losses
+        return bench.received().losses
     }
 
     @Test(.enabled(if: isTapAllowed), .timeLimit(.minutes(1)), arguments: BackEnd.here, kinds)

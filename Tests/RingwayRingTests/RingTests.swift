@@ -149,9 +149,9 @@ struct RingTests {
         let bench = try RingBench(backEnd)
         let (reader, writer) = Sockets.pair(SOCK_STREAM)
         defer { Sockets.close(writer) }
-        var octet: UInt8 = 0
-        try withUnsafeMutablePointer(to: &octet) { octet in
-            bench.prepare(1) { io_uring_prep_recv($0, reader, octet, 1, 0) }
+        var byte: UInt8 = 0
+        try withUnsafeMutablePointer(to: &byte) { byte in
+            bench.prepare(1) { io_uring_prep_recv($0, reader, byte, 1, 0) }
             bench.prepare(2) { ringway_prepare_poll($0, writer, 0) }
             try #require(bench.ring.submitAndWait(nanoseconds: 0) == 0)
             let tag = OperationTag(kind: 1, index: 1)

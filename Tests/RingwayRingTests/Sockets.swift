@@ -61,8 +61,8 @@ enum Sockets {
     }
 
     @discardableResult
-    static func send(_ octets: [UInt8], to descriptor: Int32) -> Int {
-        octets.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+    static func send(_ bytes: [UInt8], to descriptor: Int32) -> Int {
+        bytes.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
     }
 
     static func close(_ descriptors: Int32...) {

@@ -68,7 +68,7 @@ struct SubmissionQueueTests {
     @Test(.enabled(if: BackEnd.here.contains(.ioUring), "this machine has no io_uring"))
     func `completions that were taken for room come back in their order, before later ones`() throws {
         let bench = try RingBench(.ioUring)
-        var octets: [UInt32] = []
+        var bytes: [UInt32] = []
         for index in 0..<5 as Range<UInt32> {
             bench.prepare(index) { io_uring_prep_nop($0) }
             _ = bench.ring.submit()
@@ -77,13 +77,13 @@ struct SubmissionQueueTests {
         #expect(taken == 5)
         bench.prepare(5) { io_uring_prep_nop($0) }
         bench.ring.submitAll()
-        while octets.count < 6 {
+        while bytes.count < 6 {
             let isReady = bench.ring.hasCompletion()
             #expect(isReady)
             guard bench.ring.submitAndWait(nanoseconds: -1) == 0, let next = bench.ring.nextCompletion() else { break }
-            octets.append(next.tag.index)
+            bytes.append(next.tag.index)
         }
-        #expect(octets == Array(0...5))
+        #expect(bytes == Array(0...5))
         #expect(bench.ring.nextCompletion() == nil)
     }
 

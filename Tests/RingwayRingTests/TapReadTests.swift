@@ -78,8 +78,8 @@ struct TapReadTests {
         answer[33] = 2
         answer.replaceSubrange(34..<44, with: [2, 0, 0, 0, 0, 1, 10, 9, 8, 1])
         answer.replaceSubrange(44..<54, with: [2, 0, 0, 0, 0, 2, 10, 9, 8, 2])
-        answer.withUnsafeMutableBytes { octets in
-            bench.prepare(2) { io_uring_prep_write($0, tap, octets.baseAddress, UInt32(octets.count), 0) }
+        answer.withUnsafeMutableBytes { bytes in
+            bench.prepare(2) { io_uring_prep_write($0, tap, bytes.baseAddress, UInt32(bytes.count), 0) }
             _ = bench.ring.submitAndWait(nanoseconds: 0)
         }
         let datagram = frame(bench, buffers) { etherType($0) == 0x0800 && $0.suffix(5).elementsEqual("hello".utf8) }

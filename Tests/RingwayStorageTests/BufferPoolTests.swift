@@ -84,9 +84,9 @@ struct BufferPoolTests {
                 as: UInt8.self, repeating: UInt8(number), count: bench.space.size(of: lease))
         }
         for (number, lease) in leases.enumerated() {
-            let octets = UnsafeRawBufferPointer(
+            let bytes = UnsafeRawBufferPointer(
                 start: bench.space.address(of: lease), count: bench.space.size(of: lease))
-            #expect(octets.allSatisfy { $0 == UInt8(number) })
+            #expect(bytes.allSatisfy { $0 == UInt8(number) })
         }
     }
 

@@ -15,7 +15,7 @@ struct CacheLinesTests {
             end = start + count * MemoryLayout<Element>.stride
         }
 
-        /// Whether no line of 128 octets holds parts of both.
+        /// Whether no line of 128 bytes holds parts of both.
         func isApart(from other: Extent) -> Bool {
             start / 128 > (other.end - 1) / 128 || other.start / 128 > (end - 1) / 128
         }

@@ -9,10 +9,10 @@ struct CountersTests {
         defer { counters.deallocate() }
         for metric in Metric.allCases { #expect(counters.read(metric) == 0) }
         counters.add(.turns)
-        counters.add(.octetsToGuest, 65_536)
-        counters.add(.octetsToGuest, 1)
+        counters.add(.bytesToGuest, 65_536)
+        counters.add(.bytesToGuest, 1)
         #expect(counters.read(.turns) == 1)
-        #expect(counters.read(.octetsToGuest) == 65_537)
+        #expect(counters.read(.bytesToGuest) == 65_537)
     }
 
     @Test func `go down and below zero as gauges may`() {

@@ -39,7 +39,7 @@ struct LeaseQueueTests {
     }
 
     @Test(arguments: [UInt64](1...32))
-    func `gives back what went in, in order, and counts its octets`(seed: UInt64) {
+    func `gives back what went in, in order, and counts its bytes`(seed: UInt64) {
         var noise = SeededNoise(seed: seed)
         let bench = PoolBench(large: 64, small: 64)
         var queue = LeaseQueue()

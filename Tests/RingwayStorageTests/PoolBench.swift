@@ -20,7 +20,7 @@ final class PoolBench {
     }
 
     func lease(_ kind: Lease.Kind, shard: Int = 0) -> Lease { pools[shard].lease(kind) }
-    func lease(fitting octets: Int) -> Lease { pools[0].lease(fitting: octets) }
+    func lease(fitting bytes: Int) -> Lease { pools[0].lease(fitting: bytes) }
     func hold(_ lease: Lease, shard: Int = 0) { pools[shard].hold(lease) }
     func release(_ lease: Lease, shard: Int = 0) { pools[shard].release(lease) }
     func releaseAll(_ queue: inout LeaseQueue) { pools[0].releaseAll(&queue) }

@@ -16,7 +16,7 @@ struct NeighborAttackTests {
         var configuration = VirtualNetwork.Configuration()
         configuration.nameServers = [TransportAddress(address: IPAddress(IPv4Address(127, 0, 0, 1)), port: 9)]
         configuration.shards = 1
-        configuration.limits.poolOctetsPerShard = 16 << 20
+        configuration.limits.poolBytesPerShard = 16 << 20
         network = try VirtualNetwork(configuration)
         attacker = try Player(network, 1)
         victim = try Player(network, 2)

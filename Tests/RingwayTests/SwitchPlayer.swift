@@ -61,12 +61,12 @@ final class Player {
     }
 
     private func next(within milliseconds: Int32, gateways: Bool = false) -> [UInt8]? {
-        var octets = [UInt8](repeating: 0, count: 70_000)
+        var bytes = [UInt8](repeating: 0, count: 70_000)
         var item = pollfd(fd: end, events: Int16(POLLIN), revents: 0)
         while poll(&item, 1, milliseconds) > 0 {
-            let count = read(end, &octets, octets.count)
+            let count = read(end, &bytes, bytes.count)
             guard count > 0 else { return nil }
-            if gateways || octets[18..<24] != [0x52, 0x55, 0, 0, 0, 1] { return Array(octets.prefix(count)) }
+            if gateways || bytes[18..<24] != [0x52, 0x55, 0, 0, 0, 1] { return Array(bytes.prefix(count)) }
         }
         return nil
     }
@@ -162,5 +162,5 @@ enum Frames {
 
 extension IPv4Address {
     /// In network order.
-    var octetsForTest: [UInt8] { [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: rawValue >> UInt32($0)) } }
+    var bytesForTest: [UInt8] { [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: rawValue >> UInt32($0)) } }
 }

@@ -22,7 +22,7 @@ struct SwitchTests {
         configuration.nameServers = [TransportAddress(address: IPAddress(IPv4Address(127, 0, 0, 1)), port: 9)]
         configuration.shards = 1
         configuration.isolate = isolate
-        configuration.limits.poolOctetsPerShard = 16 << 20
+        configuration.limits.poolBytesPerShard = 16 << 20
         configuration.limits.addressesPerGuest = 3
         return try VirtualNetwork(configuration)
     }
@@ -124,7 +124,7 @@ struct SwitchTests {
                 }
             }
             if let frame = one.receiveDatagram(within: 100), frame.suffix(1) == [UInt8(ascii: "x")],
-                Array(frame[Frames.headers + 16..<Frames.headers + 20]) == offer.address.octetsForTest
+                Array(frame[Frames.headers + 16..<Frames.headers + 20]) == offer.address.bytesForTest
             {
                 return
             }

@@ -21,7 +21,7 @@ import Testing
         #expect(MACAddress(text) == nil)
     }
 
-    @Test func `stores and loads six octets at any alignment`() {
+    @Test func `stores and loads six bytes at any alignment`() {
         let address = MACAddress(rawValue: 0x0102_0304_0506)
         let bytes = written(9) { address.store(to: $0 + 1) }
         #expect(bytes == [0xA5, 1, 2, 3, 4, 5, 6, 0xA5, 0xA5])
@@ -120,7 +120,7 @@ import Testing
         #expect(!IPv6Address.unspecified.isLoopback && !IPv6Address.loopback.isUnspecified)
     }
 
-    @Test func `stores and loads sixteen octets`() {
+    @Test func `stores and loads sixteen bytes`() {
         let address = IPv6Address(high: 0x0001_0203_0405_0607, low: 0x0809_0A0B_0C0D_0E0F)
         let bytes = written(16, address.store(to:))
         #expect(bytes == Array(0...15))

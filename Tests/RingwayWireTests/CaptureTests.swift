@@ -73,7 +73,7 @@ import Testing
     }
 
     @Test func `blocks of others: big endian, simple packets, unknown blocks, microseconds`() throws {
-        let file = octets(
+        let file = hex(
             """
             0a0d0d0a 0000001c 1a2b3c4d 00010000 ffffffffffffffff 0000001c
             00000001 00000014 00010000 00000000 00000014

@@ -14,7 +14,7 @@ import Testing
     }
 
     @Test func `the example of RFC 1071 sums to ddf2`() {
-        let sum = octets("0001 f203 f4f5 f6f7").withUnsafeBytes { Checksum.partial($0) }
+        let sum = hex("0001 f203 f4f5 f6f7").withUnsafeBytes { Checksum.partial($0) }
         #expect(Checksum.fold(sum) == UInt16(0xDDF2).bigEndian)
         #expect(Checksum.finish(sum) == UInt16(0x220D).bigEndian)
     }
@@ -59,11 +59,11 @@ import Testing
         let four = Checksum.pseudoHeader(
             source: IPAddress(IPv4Address(192, 168, 127, 2)), destination: IPAddress(IPv4Address(1, 2, 3, 4)),
             protocolNumber: 6, length: 0x1234)
-        #expect(Checksum.fold(four).bigEndian == definition(octets("c0a87f02 01020304 0006 1234")))
+        #expect(Checksum.fold(four).bigEndian == definition(hex("c0a87f02 01020304 0006 1234")))
         let six = Checksum.pseudoHeader(
             source: try #require(IPAddress("fd00:1234::ffff:ffff")), destination: try #require(IPAddress("ff02::1:2")),
             protocolNumber: 58, length: 0x1_0002)
-        let header = octets("fd00123400000000 00000000ffffffff ff02000000000000 0000000000010002 00010002 0000003a")
+        let header = hex("fd00123400000000 00000000ffffffff ff02000000000000 0000000000010002 00010002 0000003a")
         #expect(Checksum.fold(six).bigEndian == definition(header))
     }
 

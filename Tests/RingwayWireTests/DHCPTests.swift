@@ -36,11 +36,11 @@ import Testing
             #expect(message.yiaddr == fields.yiaddr && message.siaddr == fields.siaddr)
             #expect(message.ciaddr.isUnspecified && message.giaddr.isUnspecified)
             #expect(message.messageType == .offer && message.serverIdentifier == IPv4Address(192, 168, 127, 1))
-            #expect(message.option(DHCPOption.leaseTime).map(Array.init) == octets("00015180"))
-            #expect(message.option(DHCPOption.interfaceMTU).map(Array.init) == octets("05dc"))
-            #expect(message.option(DHCPOption.domainNameServer).map(Array.init) == octets("01010101 09090909"))
+            #expect(message.option(DHCPOption.leaseTime).map(Array.init) == hex("00015180"))
+            #expect(message.option(DHCPOption.interfaceMTU).map(Array.init) == hex("05dc"))
+            #expect(message.option(DHCPOption.domainNameServer).map(Array.init) == hex("01010101 09090909"))
             #expect(message.hostName == "guest" && message.requestedAddress == nil)
-            let search = octets("03656e67 056170706c65 03636f6d 00 096d61726b6574696e67 056170706c65 03636f6d 00")
+            let search = hex("03656e67 056170706c65 03636f6d 00 096d61726b6574696e67 056170706c65 03636f6d 00")
             #expect(message.option(DHCPOption.domainSearch).map(Array.init) == search)
         }
     }
@@ -52,7 +52,7 @@ import Testing
     /// What busybox's udhcpc asks with.
     @Test func `reads a client's request`() throws {
         var bytes = written(240, DHCPFields(op: 1, xid: 7, chaddr: MACAddress(rawValue: 0x0242_AC11_0002)).write(to:))
-        bytes += octets(
+        bytes += hex(
             "350103 3204c0a87f05 3604c0a87f01 3902 0240 37070103060c0f1c2a 3d07010242ac110002 00 0c03666f6f ff")
         try bytes.withUnsafeBytes {
             let message = try #require(DHCPMessage($0))
@@ -101,7 +101,7 @@ import Testing
         #expect(refused(Array(good.prefix(241))))
     }
 
-    @Test("survives any octets at all", arguments: [UInt64](1...16))
+    @Test("survives any bytes at all", arguments: [UInt64](1...16))
     func survivesNoise(seed: UInt64) {
         var noise = SeededNoise(seed: seed)
         let buffer = GuardedBuffer(capacity: 4_096)

@@ -11,7 +11,7 @@ struct FrameBuilder {
     var source6 = IPv6Address(high: 0xFD00 << 48, low: 2)
     var destination6 = IPv6Address(high: 0x2001_0DB8 << 32, low: 9)
     var isIPv6 = false
-    /// Behind the IPv6 header; the first octet of each must name the next.
+    /// Behind the IPv6 header; the first byte of each must name the next.
     var extensionHeaders: [UInt8] = []
     var firstHeader: UInt8?
     /// Behind the IP packet, as short ethernet frames have it.
@@ -105,17 +105,17 @@ struct FrameBuilder {
 }
 
 extension [UInt8] {
-    /// A copy with octets replaced from `offset` on.
-    func replacing(at offset: Int, with octets: UInt8...) -> [UInt8] {
+    /// A copy with bytes replaced from `offset` on.
+    func replacing(at offset: Int, with bytes: UInt8...) -> [UInt8] {
         var copy = self
-        copy.replaceSubrange(offset..<offset + octets.count, with: octets)
+        copy.replaceSubrange(offset..<offset + bytes.count, with: bytes)
         return copy
     }
 
-    /// A copy of a frame with IPv4 header octets replaced and the header's checksum put right again.
-    func replacingInIPv4(at offset: Int, with octets: UInt8...) -> [UInt8] {
+    /// A copy of a frame with IPv4 header bytes replaced and the header's checksum put right again.
+    func replacingInIPv4(at offset: Int, with bytes: UInt8...) -> [UInt8] {
         var copy = self
-        copy.replaceSubrange(26 + offset..<26 + offset + octets.count, with: octets)
+        copy.replaceSubrange(26 + offset..<26 + offset + bytes.count, with: bytes)
         copy.replaceSubrange(36..<38, with: [0, 0])
         let length = Swift.min(Int(copy[26] & 0x0F) * 4, copy.count - 26)
         copy.withUnsafeMutableBytes { frame in

@@ -19,7 +19,7 @@ import Testing
         return reason
     }
 
-    @Test("any octets at all", arguments: [UInt64](1...32))
+    @Test("any bytes at all", arguments: [UInt64](1...32))
     func noise(seed: UInt64) {
         var noise = SeededNoise(seed: seed)
         for _ in 0..<500 {
@@ -33,7 +33,7 @@ import Testing
         }
     }
 
-    @Test("good frames with a few octets spoilt, checksums trusted", arguments: [UInt64](1...32))
+    @Test("good frames with a few bytes spoilt, checksums trusted", arguments: [UInt64](1...32))
     func mutation(seed: UInt64) {
         var noise = SeededNoise(seed: seed)
         var accepted = 0

@@ -20,13 +20,13 @@ import Testing
 
     static let link: [Malformed] = [
         Malformed(.truncatedVirtioHeader, "empty", []),
-        Malformed(.truncatedVirtioHeader, "eleven octets", [UInt8](repeating: 0, count: 11)),
+        Malformed(.truncatedVirtioHeader, "eleven bytes", [UInt8](repeating: 0, count: 11)),
         Malformed(.truncatedEthernet, "virtio-net header alone", [UInt8](repeating: 0, count: 12)),
-        Malformed(.truncatedEthernet, "thirteen octets", Array(ipv4.udp().prefix(25))),
+        Malformed(.truncatedEthernet, "thirteen bytes", Array(ipv4.udp().prefix(25))),
         Malformed(.unknownEtherType, "VLAN", ipv4.with { $0.ethernet.etherType = 0x8100 }.udp()),
         Malformed(.unknownEtherType, "802.3 length", ipv4.with { $0.ethernet.etherType = 46 }.udp()),
         Malformed(.martianSource, "from a group", ipv4.with { $0.ethernet.source = .broadcast }.udp()),
-        Malformed(.truncatedARP, "27 octets", Array(ipv4.arp().dropLast())),
+        Malformed(.truncatedARP, "27 bytes", Array(ipv4.arp().dropLast())),
         Malformed(.badARP, "not ethernet", ipv4.arp().replacing(at: 26, with: 0, 6)),
         Malformed(.badARP, "not IPv4", ipv4.arp().replacing(at: 28, with: 0x86, 0xDD)),
         Malformed(.badARP, "long addresses", ipv4.arp().replacing(at: 30, with: 8)),
@@ -37,10 +37,10 @@ import Testing
 
     static let network: [Malformed] = [
         Malformed(.truncatedIPv4, "no header", Array(ipv4.udp().prefix(26))),
-        Malformed(.truncatedIPv4, "19 octets", Array(ipv4.udp().prefix(45))),
+        Malformed(.truncatedIPv4, "19 bytes", Array(ipv4.udp().prefix(45))),
         Malformed(.badIPv4Version, "IPv6", ipv4.udp().replacingInIPv4(at: 0, with: 0x65)),
-        Malformed(.badIPv4HeaderLength, "16 octets", ipv4.udp().replacingInIPv4(at: 0, with: 0x44)),
-        Malformed(.badIPv4HeaderLength, "60 octets", ipv4.udp().replacingInIPv4(at: 0, with: 0x4F)),
+        Malformed(.badIPv4HeaderLength, "16 bytes", ipv4.udp().replacingInIPv4(at: 0, with: 0x44)),
+        Malformed(.badIPv4HeaderLength, "60 bytes", ipv4.udp().replacingInIPv4(at: 0, with: 0x4F)),
         Malformed(.badIPv4Checksum, "one bit", ipv4.udp().replacing(at: 34, with: 63)),
         Malformed(
             .badIPv4Checksum, "although the guest calls the rest valid",
@@ -48,7 +48,7 @@ import Testing
         Malformed(.badIPv4Length, "beyond the frame", Array(ipv4.udp(payload: [1, 2]).dropLast())),
         Malformed(.badIPv4Length, "below the header", ipv4.udp().replacingInIPv4(at: 2, with: 0, 19)),
         Malformed(.badIPv4Length, "BIG TCP", ipv4.tcp().replacingInIPv4(at: 2, with: 0, 0)),
-        Malformed(.truncatedIPv6, "39 octets", Array(ipv6.udp().prefix(65))),
+        Malformed(.truncatedIPv6, "39 bytes", Array(ipv6.udp().prefix(65))),
         Malformed(.truncatedIPv6, "version", ipv6.udp().replacing(at: 26, with: 0x45)),
         Malformed(.badIPv6Length, "beyond the frame", Array(ipv6.udp(payload: [1]).dropLast())),
         Malformed(
@@ -56,7 +56,7 @@ import Testing
         Malformed(.badExtensionHeaders, "jumbogram", ipv6.with { $0.firstHeader = 0 }.frame(6, [])),
         Malformed(
             .badExtensionHeaders, "hop-by-hop options behind others",
-            ipv6.with { $0.firstHeader = 60 }.frame(17, octets("0000 010400000000 1100 010400000000"))),
+            ipv6.with { $0.firstHeader = 60 }.frame(17, hex("0000 010400000000 1100 010400000000"))),
     ]
 
     static let addresses: [Malformed] = [
@@ -78,19 +78,19 @@ import Testing
     static let mapped = IPv6Address(high: 0, low: 0xFFFF_0102_0304)
 
     static let transport: [Malformed] = [
-        Malformed(.truncatedTCP, "19 octets", ipv4.frame(6, [UInt8](repeating: 0, count: 19))),
+        Malformed(.truncatedTCP, "19 bytes", ipv4.frame(6, [UInt8](repeating: 0, count: 19))),
         Malformed(.truncatedTCP, "nothing", ipv6.frame(6, [])),
-        Malformed(.badTCPOffset, "16 octets", ipv4.tcp().replacing(at: 58, with: 0x40)),
+        Malformed(.badTCPOffset, "16 bytes", ipv4.tcp().replacing(at: 58, with: 0x40)),
         Malformed(.badTCPOffset, "beyond the segment", ipv4.tcp(payload: [1, 2, 3]).replacing(at: 58, with: 0x60)),
         Malformed(.badTCPChecksum, "one bit", ipv4.tcp(payload: [1]).replacing(at: 66, with: 2)),
         Malformed(.badTCPChecksum, "over IPv6", ipv6.tcp(payload: [1]).replacing(at: 86, with: 2)),
-        Malformed(.truncatedUDP, "7 octets", ipv4.frame(17, [UInt8](repeating: 0, count: 7))),
+        Malformed(.truncatedUDP, "7 bytes", ipv4.frame(17, [UInt8](repeating: 0, count: 7))),
         Malformed(.truncatedUDP, "over IPv6", ipv6.frame(17, [UInt8](repeating: 0, count: 7))),
-        Malformed(.badUDPLength, "7 octets", ipv4.udp().replacing(at: 50, with: 0, 7)),
+        Malformed(.badUDPLength, "7 bytes", ipv4.udp().replacing(at: 50, with: 0, 7)),
         Malformed(.badUDPLength, "beyond the packet", ipv4.with { $0.padding = 9 }.udp().replacing(at: 50, with: 0, 9)),
         Malformed(.badUDPChecksum, "one bit", ipv4.udp(payload: [1]).replacing(at: 54, with: 2)),
         Malformed(.badUDPChecksum, "none over IPv6", ipv6.udp(payload: [1]).replacing(at: 72, with: 0, 0)),
-        Malformed(.truncatedICMP, "7 octets", ipv4.frame(1, [8, 0, 0, 0, 0, 0, 0])),
+        Malformed(.truncatedICMP, "7 bytes", ipv4.frame(1, [8, 0, 0, 0, 0, 0, 0])),
         Malformed(.truncatedICMP, "over IPv6", ipv6.frame(58, [128, 0, 0, 0, 0, 0, 0])),
         Malformed(.badICMPChecksum, "one bit", ipv4.echo().replacing(at: 53, with: 9)),
         Malformed(.badICMPChecksum, "over IPv6", ipv6.echo().replacing(at: 73, with: 9)),

@@ -16,7 +16,7 @@ import Testing
     @Test func `of a TCP segment over IPv6, behind options`() {
         let builder = FrameBuilder.ipv6().with {
             $0.firstHeader = IPProtocol.destinationOptions
-            $0.extensionHeaders = octets("0600 010400000000")
+            $0.extensionHeaders = hex("0600 010400000000")
         }
         let (reason, summary) = parse(builder.tcp(payload: [1, 2, 3, 4, 5]))
         #expect(reason == .none && summary.kind == .tcp && summary.isIPv6 && summary.protocolNumber == 6)
@@ -54,7 +54,7 @@ import Testing
 
         let builder = FrameBuilder.ipv6().with {
             $0.firstHeader = IPProtocol.fragment
-            $0.extensionHeaders = octets("1100 0010 00000001")
+            $0.extensionHeaders = hex("1100 0010 00000001")
         }
         let (reason6, summary6) = parse(builder.frame(17, [1]))
         #expect(reason6 == .none && summary6.kind == .fragment && summary6.protocolNumber == 17)

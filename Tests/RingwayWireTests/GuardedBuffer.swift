@@ -1,6 +1,6 @@
 import Glibc
 
-/// Memory that ends where an unmapped page begins: to read one octet too many is to crash.
+/// Memory that ends where an unmapped page begins: to read one byte too many is to crash.
 final class GuardedBuffer {
     private let pages: UnsafeMutableRawPointer
     private let capacity: Int
@@ -17,7 +17,7 @@ final class GuardedBuffer {
         munmap(pages, capacity + pageSize)
     }
 
-    /// The octets, the last of which is the last that may be read.
+    /// The bytes, the last of which is the last that may be read.
     func place(_ bytes: [UInt8]) -> UnsafeRawBufferPointer {
         let start = pages + (capacity - bytes.count)
         bytes.withUnsafeBytes { source in

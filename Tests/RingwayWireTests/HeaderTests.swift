@@ -8,7 +8,7 @@ import Testing
             gsoSize: 0x0304,
             checksumStart: 0x0506, checksumOffset: 0x0708, bufferCount: 1)
         let bytes = written(12, fields.write(to:))
-        #expect(bytes == octets("0104 0201 0403 0605 0807 0100"))
+        #expect(bytes == hex("0104 0201 0403 0605 0807 0100"))
         bytes.withUnsafeBytes { #expect(VirtioNetHeader($0).map(VirtioNetFields.init) == fields) }
         bytes.prefix(11).withUnsafeBytes { #expect(VirtioNetHeader($0) == nil) }
     }
@@ -30,7 +30,7 @@ import Testing
             operation: ARPPacket.reply, senderMAC: MACAddress(rawValue: 1), senderIP: IPv4Address(1, 2, 3, 4),
             targetMAC: MACAddress(rawValue: 2), targetIP: IPv4Address(5, 6, 7, 8))
         let bytes = written(28, fields.write(to:))
-        #expect(bytes == octets("0001080006040002 000000000001 01020304 000000000002 05060708"))
+        #expect(bytes == hex("0001080006040002 000000000001 01020304 000000000002 05060708"))
         try bytes.withUnsafeBytes {
             let packet = try #require(ARPPacket($0))
             #expect(packet.operation == 2 && packet.senderMAC == fields.senderMAC && packet.senderIP == fields.senderIP)
@@ -68,7 +68,7 @@ import Testing
 
     /// The header of a packet seen in the wild, with its checksum b861.
     @Test func `an IPv4 header's checksum is what others compute`() throws {
-        let bytes = octets("45000073 00004000 4011b861 c0a80001 c0a800c7")
+        let bytes = hex("45000073 00004000 4011b861 c0a80001 c0a800c7")
         let fields = IPv4Fields(
             source: IPv4Address(192, 168, 0, 1), destination: IPv4Address(192, 168, 0, 199), protocolNumber: 17,
             payloadLength: 0x73 - 20)
@@ -80,7 +80,7 @@ import Testing
             source: IPv6Address(high: 1, low: 2), destination: IPv6Address(high: 3, low: 4), nextHeader: 58,
             payloadLength: 3, hopLimit: 255, trafficClass: 0xAB, flowLabel: 0xC_DEF0)
         let bytes = written(40, fields.write(to:)) + [7, 8, 9, 0]
-        #expect(bytes.prefix(4) == octets("6abcdef0")[...])
+        #expect(bytes.prefix(4) == hex("6abcdef0")[...])
         try bytes.withUnsafeBytes {
             let header = try #require(IPv6Header($0))
             #expect(header.source == fields.source && header.destination == fields.destination)

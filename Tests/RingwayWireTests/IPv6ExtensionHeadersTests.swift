@@ -15,22 +15,22 @@ import Testing
     }
 
     @Test func `options and routing are passed over`() throws {
-        let chain = octets("3c00 010400000000 2b01 010c 000000000000000000000000 1100 0000 00000000 ffff")
+        let chain = hex("3c00 010400000000 2b01 010c 000000000000000000000000 1100 0000 00000000 ffff")
         let result = try #require(walk(0, chain))
         #expect(result.finalProtocol == 17 && result.offset == 32 && result.fragment == nil)
     }
 
     @Test func `a fragment ends the walk`() throws {
-        let result = try #require(walk(44, octets("1100 05a9 deadbeef 0102")))
+        let result = try #require(walk(44, hex("1100 05a9 deadbeef 0102")))
         #expect(result.finalProtocol == 17 && result.offset == 8)
         #expect(result.fragment == .init(offset: 1_448, more: true, identification: 0xDEAD_BEEF))
         let header = written(8) { result.fragment?.write(to: $0, nextHeader: 17) }
-        #expect(header == octets("1100 05a9 deadbeef"))
+        #expect(header == hex("1100 05a9 deadbeef"))
     }
 
     /// RFC 6946.
     @Test func `an atomic fragment is none`() throws {
-        let result = try #require(walk(44, octets("0600 0000 deadbeef")))
+        let result = try #require(walk(44, hex("0600 0000 deadbeef")))
         #expect(result.finalProtocol == 6 && result.offset == 8 && result.fragment == nil)
     }
 
@@ -41,17 +41,17 @@ import Testing
             (43, "1100 0001 00000000"), (44, "1100 0001 000000"), (60, ""),
         ] as [(UInt8, String)])
     func refuses(_ first: UInt8, _ payload: String) {
-        #expect(walk(first, octets(payload)) == nil)
+        #expect(walk(first, hex(payload)) == nil)
     }
 
     @Test func `walks eight headers and not nine`() {
-        let header = octets("3c00 010400000000")
-        let last = octets("1100 010400000000")
+        let header = hex("3c00 010400000000")
+        let last = hex("1100 010400000000")
         #expect(walk(60, Array(repeatElement(header, count: 7).joined()) + last)?.finalProtocol == 17)
         #expect(walk(60, Array(repeatElement(header, count: 8).joined()) + last) == nil)
     }
 
-    @Test("survives any octets at all", arguments: [UInt64](1...16))
+    @Test("survives any bytes at all", arguments: [UInt64](1...16))
     func survivesNoise(seed: UInt64) {
         var noise = SeededNoise(seed: seed)
         let buffer = GuardedBuffer(capacity: 4_096)

@@ -11,7 +11,7 @@ struct KernelFrame: CustomTestStringConvertible, Sendable {
     init(_ name: String, _ kind: FrameSummary.Kind, _ hexadecimal: String) {
         testDescription = name
         self.kind = kind
-        bytes = octets(hexadecimal)
+        bytes = hex(hexadecimal)
     }
 
     static func named(_ name: String) throws -> KernelFrame {

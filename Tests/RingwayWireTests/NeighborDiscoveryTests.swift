@@ -38,7 +38,7 @@ import Testing
         let fields = NeighborAdvertisementFields(
             target: address, targetLinkLayerAddress: mac, isRouter: true, isSolicited: false, overrides: true)
         let bytes = written(32) { #expect(fields.write(to: $0) == 32) }
-        #expect(bytes == octets("8800 0000 a0000000 fd000000000000000000000000000001 0201 525500000001"))
+        #expect(bytes == hex("8800 0000 a0000000 fd000000000000000000000000000001 0201 525500000001"))
         try bytes.withUnsafeBytes {
             let view = try #require(NeighborAdvertisement($0))
             #expect(view.isRouter && !view.isSolicited && view.overrides && view.target == address)
@@ -72,7 +72,7 @@ import Testing
             #expect(!options.isOverfull)
             length = options.length
         }
-        let expected = octets(
+        let expected = hex(
             """
             8600 0000 40 40 0708 00000000 00000000
             0101 525500000001
@@ -106,7 +106,7 @@ import Testing
         #expect(refused(good.replacing(at: 25, with: 2)), "option beyond the message")
     }
 
-    @Test("survives any octets at all", arguments: [UInt64](1...16))
+    @Test("survives any bytes at all", arguments: [UInt64](1...16))
     func survivesNoise(seed: UInt64) {
         var noise = SeededNoise(seed: seed)
         let buffer = GuardedBuffer(capacity: 4_096)

@@ -25,7 +25,7 @@ import Testing
         }
     }
 
-    @Test("needs eight octets of the transport", arguments: [FrameBuilder.ipv4(), .ipv6()])
+    @Test("needs eight bytes of the transport", arguments: [FrameBuilder.ipv4(), .ipv6()])
     func truncated(_ builder: FrameBuilder) throws {
         let packet = Array(builder.tcp(payload: [1, 2, 3]).dropFirst(26))
         let header = builder.isIPv6 ? 40 : 20

@@ -21,11 +21,11 @@ private struct Offloaded {
         builder.virtio.gsoSize = UInt16(size)
         builder.virtio.gsoType =
             isTCP ? (isIPv6 ? VirtioNetHeader.gsoTCPv6 : VirtioNetHeader.gsoTCPv4) : VirtioNetHeader.gsoUDPL4
-        let octets = noise.bytes(payload)
+        let bytes = noise.bytes(payload)
         var options = TCPOptions()
         if noise.next() % 2 == 0 { options.maximumSegmentSize = 1_460 }
         let flags: TCPFlags = [.ack, .psh, .fin, .cwr]
-        var frame = isTCP ? builder.tcp(payload: octets, options: options, flags: flags) : builder.udp(payload: octets)
+        var frame = isTCP ? builder.tcp(payload: bytes, options: options, flags: flags) : builder.udp(payload: bytes)
         if !isIPv6 { frame = frame.replacingInIPv4(at: 4, with: 0xFF, 0xFE) }
         let headers = 12 + transport + (isTCP ? 20 + options.encodedLength : 8)
         let ethernet = Array(frame[12...])

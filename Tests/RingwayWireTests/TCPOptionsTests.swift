@@ -4,7 +4,7 @@ import Testing
 
 @Suite("TCP options") struct TCPOptionsTests {
     private func parse(_ hexadecimal: String) -> TCPOptions? {
-        octets(hexadecimal).withUnsafeBytes { TCPOptions.parse($0) }
+        hex(hexadecimal).withUnsafeBytes { TCPOptions.parse($0) }
     }
 
     private func encoded(_ options: TCPOptions) -> [UInt8] {
@@ -27,9 +27,9 @@ import Testing
         options.maximumSegmentSize = 1_460
         options.windowScale = 7
         options.sackPermitted = true
-        #expect(encoded(options) == octets("020405b4 01010402 01030307"))
+        #expect(encoded(options) == hex("020405b4 01010402 01030307"))
         options.windowScale = nil
-        #expect(encoded(options) == octets("020405b4 01010402"))
+        #expect(encoded(options) == hex("020405b4 01010402"))
         #expect(encoded(TCPOptions()).isEmpty)
     }
 
@@ -37,7 +37,7 @@ import Testing
         var options = TCPOptions()
         options.maximumSegmentSize = 1_460
         options.timestamps = TimestampOption(value: 0x0102_0304, echo: 0xA0B0_C0D0)
-        #expect(encoded(options) == octets("0101080a 01020304 a0b0c0d0 020405b4"))
+        #expect(encoded(options) == hex("0101080a 01020304 a0b0c0d0 020405b4"))
         #expect(encoded(options).withUnsafeBytes { TCPOptions.parse($0) } == options)
     }
 
@@ -59,7 +59,7 @@ import Testing
     }
 
     private func timestamps(_ hexadecimal: String) throws -> TimestampOption? {
-        let options = octets(hexadecimal)
+        let options = hex(hexadecimal)
         var segment = [UInt8](repeating: 0, count: 20) + options
         segment[12] = UInt8(segment.count / 4) << 4
         let place = GuardedBuffer(capacity: 4_096)
@@ -105,7 +105,7 @@ import Testing
         #expect(parse(hexadecimal) == nil)
     }
 
-    @Test("survives any octets at all", arguments: [UInt64](1...16))
+    @Test("survives any bytes at all", arguments: [UInt64](1...16))
     func survivesNoise(seed: UInt64) {
         var noise = SeededNoise(seed: seed)
         let buffer = GuardedBuffer(capacity: 4_096)

@@ -12,16 +12,16 @@ struct twin;
 struct twin *twin_create(void);
 void twin_destroy(struct twin *twin);
 
-/// One turn in which `count` segments of `payload` octets arrive from the guest.
+/// One turn in which `count` segments of `payload` bytes arrive from the guest.
 void twin_receive_turn(struct twin *twin, int count, int payload);
 
-/// One turn in which `payload` octets come from the host, and the guest acknowledges them.
+/// One turn in which `payload` bytes come from the host, and the guest acknowledges them.
 void twin_transmit_turn(struct twin *twin, int payload);
 
-/// Opens the congestion window until the host is asked for `payload` octets at a time.
+/// Opens the congestion window until the host is asked for `payload` bytes at a time.
 void twin_warm_up(struct twin *twin, int payload);
 
-size_t twin_octets_to_host(const struct twin *twin);
+size_t twin_bytes_to_host(const struct twin *twin);
 size_t twin_frames_to_guest(const struct twin *twin);
 
 #endif

@@ -34,26 +34,26 @@ extern int accept4(int descriptor, struct sockaddr *address, socklen_t *length, 
         return result < 0 ? -(int64_t)errno : result;                                                                  \
     } while (0)
 
-static inline int64_t ringway_try_read(int descriptor, void *octets, size_t count) {
-    RINGWAY_RETURN(read(descriptor, octets, count));
+static inline int64_t ringway_try_read(int descriptor, void *bytes, size_t count) {
+    RINGWAY_RETURN(read(descriptor, bytes, count));
 }
 static inline int64_t ringway_try_read_slices(int descriptor, const struct iovec *slices, int count) {
     RINGWAY_RETURN(readv(descriptor, slices, count));
 }
-static inline int64_t ringway_try_write(int descriptor, const void *octets, size_t count) {
-    RINGWAY_RETURN(write(descriptor, octets, count));
+static inline int64_t ringway_try_write(int descriptor, const void *bytes, size_t count) {
+    RINGWAY_RETURN(write(descriptor, bytes, count));
 }
 static inline int64_t ringway_try_write_slices(int descriptor, const struct iovec *slices, int count) {
     RINGWAY_RETURN(writev(descriptor, slices, count));
 }
-static inline int64_t ringway_try_receive(int socket, void *octets, size_t count, uint32_t flags) {
-    RINGWAY_RETURN(recv(socket, octets, count, (int)flags | MSG_DONTWAIT));
+static inline int64_t ringway_try_receive(int socket, void *bytes, size_t count, uint32_t flags) {
+    RINGWAY_RETURN(recv(socket, bytes, count, (int)flags | MSG_DONTWAIT));
 }
 static inline int64_t ringway_try_receive_message(int socket, struct msghdr *message, uint32_t flags) {
     RINGWAY_RETURN(recvmsg(socket, message, (int)flags | MSG_DONTWAIT));
 }
-static inline int64_t ringway_try_send(int socket, const void *octets, size_t count, uint32_t flags) {
-    RINGWAY_RETURN(send(socket, octets, count, (int)flags | MSG_DONTWAIT));
+static inline int64_t ringway_try_send(int socket, const void *bytes, size_t count, uint32_t flags) {
+    RINGWAY_RETURN(send(socket, bytes, count, (int)flags | MSG_DONTWAIT));
 }
 static inline int64_t ringway_try_send_message(int socket, const struct msghdr *message, uint32_t flags) {
     RINGWAY_RETURN(sendmsg(socket, message, (int)flags | MSG_DONTWAIT));

@@ -168,9 +168,9 @@ int ringway_unsent(int descriptor);
 int ringway_message_pair(int ends[2]);
 
 /// Sends one message; the receiver gets descriptors of its own.
-ssize_t ringway_send_message(int socket, const void *octets, size_t length, const int *descriptors, size_t count);
+ssize_t ringway_send_message(int socket, const void *bytes, size_t length, const int *descriptors, size_t count);
 
 /// Takes one message. `descriptors` has room for RINGWAY_MAXIMUM_DESCRIPTORS, which are close-on-exec. Zero means that
 /// the other end is gone; a message that did not fit is EMSGSIZE, and its descriptors are closed.
-ssize_t ringway_receive_message(int socket, void *octets, size_t capacity, int *descriptors, size_t *count);
+ssize_t ringway_receive_message(int socket, void *bytes, size_t capacity, int *descriptors, size_t *count);
 #endif

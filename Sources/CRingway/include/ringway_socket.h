@@ -111,7 +111,7 @@ bool ringway_has_unread(int descriptor);
 /// How many descriptors the process has open. The kernel tells without listing them from Linux 6.2 on.
 long ringway_open_descriptors(void);
 
-/// Control data of a datagram sent to the host: hop limit, traffic class and segment size. Returns octets written.
+/// Control data of a datagram sent to the host: hop limit, traffic class and segment size. Returns bytes written.
 static inline uint32_t ringway_write_datagram_control(void *control, bool ipv4, int hop_limit, int traffic_class,
                                                       uint16_t segment_size) {
     struct cmsghdr *header = (struct cmsghdr *)control;
@@ -225,7 +225,7 @@ static inline void ringway_read_datagram_control(const void *control, uint32_t l
     }
 }
 
-/// Control data that answers a datagram from the local address it was sent to. Returns octets written.
+/// Control data that answers a datagram from the local address it was sent to. Returns bytes written.
 static inline uint32_t ringway_write_source_control(void *control, bool ipv4, uint64_t high, uint64_t low) {
     struct cmsghdr *header = (struct cmsghdr *)control;
     if (ipv4) {
@@ -364,7 +364,7 @@ static inline bool ringway_is_listening(int descriptor) {
     socklen_t length = sizeof value;
     return getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &value, &length) == 0 && value != 0;
 }
-/// Names the calling thread, at most fifteen octets (prctl(2), PR_SET_NAME).
+/// Names the calling thread, at most fifteen bytes (prctl(2), PR_SET_NAME).
 static inline void ringway_name_thread(const char *name) { prctl(15, name, 0, 0, 0); }
 
 /// What the calling thread has used: nanoseconds of processor time, and how often it gave the processor up to wait.

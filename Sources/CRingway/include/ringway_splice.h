@@ -10,10 +10,10 @@
 /// A non-blocking, close-on-exec pipe: the end to read from, then the end to write to.
 int ringway_pipe(int ends[2]);
 
-/// Asks for room for so many octets in a pipe. Returns the room there is now, or -1.
-int ringway_set_pipe_size(int pipe, int octets);
+/// Asks for room for so many bytes in a pipe. Returns the room there is now, or -1.
+int ringway_set_pipe_size(int pipe, int size);
 
-/// Moves octets between a pipe and a socket, whichever way, as references to the kernel's pages. Does not wait. Returns
+/// Moves bytes between a pipe and a socket, whichever way, as references to the kernel's pages. Does not wait. Returns
 /// how many, or a negated errno.
 ssize_t ringway_splice(int from, int to, size_t count);
 

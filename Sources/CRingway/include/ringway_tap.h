@@ -30,20 +30,20 @@ int ringway_tap_open(void);
 /// and refuses an interface that exists; otherwise the queue joins the device. `many` lets it have more than one queue.
 int ringway_tap_attach_queue(int descriptor, const char *name, bool first, bool many);
 
-/// Octets of the virtio-net header that precedes each frame.
-int ringway_tap_set_header_length(int descriptor, int octets);
+/// Bytes of the virtio-net header that precedes each frame.
+int ringway_tap_set_header_length(int descriptor, int length);
 
 /// What the reader of the device can take: TUN_F_ bits.
 int ringway_tap_set_offloads(int descriptor, unsigned offloads);
 
-/// What the descriptor is a queue of: the interface's name, of IFNAMSIZ octets, and the IFF_ flags it was opened with.
+/// What the descriptor is a queue of: the interface's name, of IFNAMSIZ bytes, and the IFF_ flags it was opened with.
 int ringway_tap_describe(int descriptor, char *name, int *flags);
 
 /// A descriptor of the network namespace that the interface is in now, wherever its queue was made (Linux 5.2).
 int ringway_tap_namespace(int descriptor);
 
 /// The interface's ethernet address, wherever the interface is.
-int ringway_tap_address(int descriptor, uint8_t octets[6]);
+int ringway_tap_address(int descriptor, uint8_t bytes[6]);
 
 int ringway_netlink_open(void);
 

@@ -28,7 +28,7 @@ int64_t ringway_vsock_peer(int descriptor);
 /// A stream socket of AF_UNIX, close-on-exec.
 int ringway_unix_open(void);
 
-/// Connects to a path, or to an abstract name when it begins with '@'. `length` excludes any zero octet; at most 107.
+/// Connects to a path, or to an abstract name when it begins with '@'. `length` excludes any zero byte; at most 107.
 int ringway_unix_connect(int descriptor, const char *path, size_t length);
 
 /// Binds to a path, or to an abstract name when it begins with '@'.
@@ -41,7 +41,7 @@ int ringway_accept_stream(int descriptor, bool nonblocking);
 void ringway_set_buffers(int descriptor, int send, int receive);
 
 /// How long a send, a connect or a receive may wait, in milliseconds; zero waits for ever.
-int ringway_set_patience(int descriptor, uint32_t milliseconds);
+int ringway_set_timeout(int descriptor, uint32_t milliseconds);
 
 /// The kernel's list of sockets (sock_diag(7)) of the caller's network namespace.
 int ringway_diagnosis_open(void);
@@ -56,9 +56,9 @@ struct ringway_diagnosis {
     uint8_t address[16];  // network order; of IPv4 the first four
 };
 
-/// Reads the answers in `octets`, from `offset` on, which moves. 1: one answer; 0: no more in these octets; -1: all have
+/// Reads the answers in `bytes`, from `offset` on, which moves. 1: one answer; 0: no more in these bytes; -1: all have
 /// come, or the kernel refused.
-int ringway_diagnosis_next(const void *octets, size_t length, size_t *offset, struct ringway_diagnosis *answer);
+int ringway_diagnosis_next(const void *bytes, size_t length, size_t *offset, struct ringway_diagnosis *answer);
 
 /// Sets the time of day.
 int ringway_set_clock(uint64_t nanoseconds_since_1970);

@@ -134,7 +134,7 @@ extension VirtualNetwork {
         let features = try Self.features(for: configuration.reactor)
         return try changes.withLock { (_) throws(Failure) in
             let memory = MemoryReserve.ofProcess()
-            guard memory.admits(configuration.limits.poolOctetsPerShard * queues.count) else {
+            guard memory.admits(configuration.limits.poolBytesPerShard * queues.count) else {
                 throw Self.memoryFailure
             }
             let descriptors = try descriptors(shards: queues.count, sockets)
@@ -296,29 +296,29 @@ extension VirtualNetwork {
     /// Detaches a guest: its flows end with RST on the host, and its address is kept for it.
     public func detach(_ guest: Guest.ID, because reason: String = "it was detached") throws(Failure) {
         try changes.withLock { (_) throws(Failure) in
-            let (departing, others) = state.withLock { state in
-                let departing = state.members.removeValue(forKey: guest)
-                state.leaving[guest] = departing
-                return (departing, state.members.values.map(\.engine))
+            let (detached, others) = state.withLock { state in
+                let detached = state.members.removeValue(forKey: guest)
+                state.leaving[guest] = detached
+                return (detached, state.members.values.map(\.engine))
             }
-            guard let departing else { throw Failure("there is no guest \(guest)", .notFound) }
+            guard let detached else { throw Failure("there is no guest \(guest)", .notFound) }
             if joinsGuests {
                 for other in others {
-                    departing.engine.disconnect(other)
-                    DescriptorBudget.ofProcess.removeStanding(departing.engine.shards + other.shards)
+                    detached.engine.disconnect(other)
+                    DescriptorBudget.ofProcess.removeStanding(detached.engine.shards + other.shards)
                 }
             }
-            departing.engine.stop()
-            departing.engine.descriptors.leave()
+            detached.engine.stop()
+            detached.engine.descriptors.leave()
             DescriptorBudget.ofProcess.countOpen()
-            let counts = departing.engine.snapshot()
+            let counts = detached.engine.snapshot()
             state.withLock { state in
                 state.leaving[guest] = nil
-                for count in counts where !count.isGauge { state.departed[count.name, default: 0] += count.value }
-                state.registry.leave(departing.guest.mac, guest: guest)
+                for count in counts where !count.isGauge { state.detachedCounts[count.name, default: 0] += count.value }
+                state.registry.leave(detached.guest.mac, guest: guest)
             }
             renewNames()
-            report(.guestDetached(departing.guest, reason: reason))
+            report(.guestDetached(detached.guest, reason: reason))
             placeForwards()
             listeners.guestLeft(guest, on: loop)
         }

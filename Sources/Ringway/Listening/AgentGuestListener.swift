@@ -159,7 +159,7 @@ final class AgentReceptionDesk: AgentReception {
         return engine.descriptors
     }
 
-    func depart(_ agent: AgentGuest, because reason: String) {
+    func didDisconnect(_ agent: AgentGuest, because reason: String) {
         shares.withLock { $0.removeValue(forKey: agent.id) }?.leave()
         let attached = admitted.withLock { $0.removeValue(forKey: agent.id) }
         followed.withLock { $0[agent.id] = nil }

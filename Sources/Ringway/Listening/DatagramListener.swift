@@ -105,8 +105,8 @@ final class DatagramListener: GuestListener {
         }
     }
 
-    func guestLeft(_ departed: Guest.ID) {
-        guard departed == guest else { return }
+    func guestLeft(_ detached: Guest.ID) {
+        guard detached == guest else { return }
         guest = nil
         peer = nil
         renew()

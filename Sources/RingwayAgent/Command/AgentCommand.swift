@@ -107,7 +107,7 @@ public enum AgentCommand {
 
     /// One line on standard error.
     static func say(_ line: String) {
-        let octets = Array("ringway-agent: \(line)\n".utf8)
-        _ = write(2, octets, octets.count)
+        let bytes = Array("ringway-agent: \(line)\n".utf8)
+        _ = write(2, bytes, bytes.count)
     }
 }

@@ -69,7 +69,7 @@ final class DockerProxy: LoopMember {
         do throws(AgentFailure) { connection = try endpoint.connect() } catch {
             throw AgentFailure("ringway-agent does not run: \(error)")
         }
-        _ = ringway_set_patience(connection.rawValue, Self.timeout)
+        _ = ringway_set_timeout(connection.rawValue, Self.timeout)
         let request = PublishRequest(
             number: 0, transport: options.transport, host: options.host, guest: options.container)
         try AgentChannel.send(.publish(request), on: connection.rawValue)

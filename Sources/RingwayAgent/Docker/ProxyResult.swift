@@ -11,8 +11,8 @@ struct ProxyResult {
     /// Tells the engine a reason, or that all is well. Said once.
     func report(_ reason: String?) {
         guard descriptor >= 0 else { return }
-        let octets = Array((reason.map { "1\n\($0)" } ?? "0\n").utf8)
-        _ = write(descriptor, octets, octets.count)
+        let bytes = Array((reason.map { "1\n\($0)" } ?? "0\n").utf8)
+        _ = write(descriptor, bytes, bytes.count)
         close(descriptor)
     }
 }

@@ -7,7 +7,7 @@ internal import RingwayWire
 
 /// The guest's interface: a TAP device whose other side the agent holds.
 ///
-/// It outlives conversations with the host: a guest keeps its interface, its addresses and its connections while the host
+/// It outlives connections with the host: a guest keeps its interface, its addresses and its connections while the host
 /// is away.
 final class GuestInterface {
     let name: String

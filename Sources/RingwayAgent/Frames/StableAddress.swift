@@ -14,7 +14,7 @@ enum StableAddress {
         if case .vsock = endpoint { seed += " \(ringway_vsock_local())" }
         // FNV-1a: it has to be spread out, not hard to guess.
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        for octet in seed.utf8 { hash = (hash ^ UInt64(octet)) &* 0x100_0000_01B3 }
+        for byte in seed.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
         // Locally administered, and not a group.
         return MACAddress(rawValue: (hash >> 8) & ~0x0100_0000_0000 | 0x0200_0000_0000)
     }

@@ -17,7 +17,7 @@ enum AgentChannel {
         var reader = AgentMessageReader.ofHost()
         switch try receive(&reader, from: descriptor) {
         case .welcome(let welcome):
-            _ = ringway_set_patience(descriptor, 0)
+            _ = ringway_set_timeout(descriptor, 0)
             return welcome
         case .refusal(let refusal): throw AgentFailure("the host refuses: \(refusal.text)")
         default: throw AgentFailure("the host answers a hello with something else")
@@ -68,7 +68,7 @@ enum AgentChannel {
             if count < 0, errno == EINTR { continue }
             if count < 0, errno == EAGAIN { return nil }
             guard count >= 0 else { throw AgentFailure(cannot: "hear the host") }
-            guard count > 0 else { throw AgentFailure("the host has closed the conversation") }
+            guard count > 0 else { throw AgentFailure("the host has closed the connection") }
             return Array(buffer[..<count])
         }
     }

@@ -49,7 +49,7 @@ enum HostEndpoint: Hashable, Sendable {
             throw AgentFailure(cannot: "make a socket for \(self)")
         }
         // Neither a host that does not answer nor one whose queue is full holds the agent up for ever.
-        _ = ringway_set_patience(socket.rawValue, Self.timeout)
+        _ = ringway_set_timeout(socket.rawValue, Self.timeout)
         let result: Int32
         switch self {
         case .vsock(let cid, let port): result = ringway_vsock_connect(socket.rawValue, cid, port)

@@ -60,7 +60,7 @@ enum HostLine: Sendable {
                     throw AgentFailure(cannot: "accept the host on \(endpoint)")
                 }
                 guard endpoint.isHost(channel.rawValue) else { continue }
-                _ = ringway_set_patience(channel.rawValue, HostEndpoint.timeout)
+                _ = ringway_set_timeout(channel.rawValue, HostEndpoint.timeout)
                 return channel
             }
         }

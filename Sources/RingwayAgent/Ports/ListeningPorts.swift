@@ -67,10 +67,10 @@ struct ListeningPorts: ~Copyable {
     }
 
     private static func address(_ answer: ringway_diagnosis) -> IPAddress {
-        withUnsafeBytes(of: answer.address) { octets in
+        withUnsafeBytes(of: answer.address) { bytes in
             var words: (UInt64, UInt64) = (0, 0)
-            for index in 0..<8 { words.0 = words.0 << 8 | UInt64(octets[index]) }
-            for index in 8..<16 { words.1 = words.1 << 8 | UInt64(octets[index]) }
+            for index in 0..<8 { words.0 = words.0 << 8 | UInt64(bytes[index]) }
+            for index in 8..<16 { words.1 = words.1 << 8 | UInt64(bytes[index]) }
             guard answer.ipv4 else { return IPAddress(high: words.0, low: words.1) }
             return IPAddress(IPv4Address(rawValue: UInt32(truncatingIfNeeded: words.0 >> 32)))
         }

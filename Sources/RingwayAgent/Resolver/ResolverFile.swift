@@ -87,11 +87,11 @@ final class ResolverFile {
         for directory in missing.reversed() where mkdir(directory, 0o755) == 0 { madeDirectories.append(directory) }
     }
 
-    private static func create(_ path: String, _ octets: [UInt8]) -> Bool {
+    private static func create(_ path: String, _ bytes: [UInt8]) -> Bool {
         let descriptor = ringway_open(path, O_WRONLY | O_CREAT | O_EXCL, 0o644)
         guard descriptor >= 0 else { return false }
         // Readable whatever the agent's mask.
-        let isWhole = write(descriptor, octets, octets.count) == octets.count && fchmod(descriptor, 0o644) == 0
+        let isWhole = write(descriptor, bytes, bytes.count) == bytes.count && fchmod(descriptor, 0o644) == 0
         close(descriptor)
         if !isWhole { unlink(path) }
         return isWhole
@@ -111,11 +111,11 @@ final class ResolverFile {
         guard Self.overwrite(path, written) else { throw AgentFailure(cannot: "write \(path)") }
     }
 
-    private static func overwrite(_ path: String, _ octets: [UInt8]) -> Bool {
+    private static func overwrite(_ path: String, _ bytes: [UInt8]) -> Bool {
         let descriptor = ringway_open(path, O_WRONLY | O_TRUNC, 0)
         guard descriptor >= 0 else { return false }
         defer { close(descriptor) }
-        return octets.isEmpty || write(descriptor, octets, octets.count) == octets.count
+        return bytes.isEmpty || write(descriptor, bytes, bytes.count) == bytes.count
     }
 }
 
@@ -133,8 +133,8 @@ final class MountedResolverFile {
     /// Shows these lines.
     func set(_ lines: String) throws(AgentFailure) {
         if descriptor < 0 { (descriptor, mount) = try show() }
-        let octets = Array(lines.utf8)
-        guard ftruncate(descriptor, 0) == 0, pwrite(descriptor, octets, octets.count, 0) == octets.count else {
+        let bytes = Array(lines.utf8)
+        guard ftruncate(descriptor, 0) == 0, pwrite(descriptor, bytes, bytes.count, 0) == bytes.count else {
             throw AgentFailure(cannot: "write the file that is mounted over \(path)")
         }
     }

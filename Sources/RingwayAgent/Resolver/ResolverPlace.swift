@@ -34,12 +34,12 @@ enum ResolverPlace: Equatable {
         }
 
         private static func link(_ path: String) -> String? {
-            var octets = [UInt8](repeating: 0, count: 256)
-            let count = octets.withUnsafeMutableBytes { bytes -> Int in
+            var buffer = [UInt8](repeating: 0, count: 256)
+            let count = buffer.withUnsafeMutableBytes { bytes -> Int in
                 guard let start = bytes.assumingMemoryBound(to: CChar.self).baseAddress else { return 0 }
                 return readlink(path, start, bytes.count)
             }
-            return count > 0 ? String(decoding: octets.prefix(count), as: UTF8.self) : nil
+            return count > 0 ? String(decoding: buffer.prefix(count), as: UTF8.self) : nil
         }
     }
 

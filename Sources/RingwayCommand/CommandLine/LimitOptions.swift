@@ -83,9 +83,9 @@ struct LimitOptions: ParsableArguments {
         if let maxNameQueries { limits.nameQueries = maxNameQueries }
         if let maxFragments { limits.fragments = maxFragments }
         if let maxSpliced { limits.splicedConnectionsPerShard = maxSpliced }
-        if let poolSize { limits.poolOctetsPerShard = poolSize }
-        if let parkSize { limits.parkOctetsPerFlow = parkSize }
-        if let reorderSize { limits.outOfOrderOctetsPerFlow = reorderSize }
+        if let poolSize { limits.poolBytesPerShard = poolSize }
+        if let parkSize { limits.unsentBytesPerFlow = parkSize }
+        if let reorderSize { limits.outOfOrderBytesPerFlow = reorderSize }
         if let maxOwners { limits.forwardOwners = maxOwners }
         if let udpTimeout { limits.udpTimeout = udpTimeout }
         if let dnsTimeout { limits.dnsTimeout = dnsTimeout }

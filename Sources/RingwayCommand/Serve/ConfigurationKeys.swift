@@ -24,9 +24,9 @@ enum LimitKeys {
 
     private static func size(_ name: String) -> WritableKeyPath<Limits, Int>? {
         switch name {
-        case "pool-size": \.poolOctetsPerShard
-        case "park-size": \.parkOctetsPerFlow
-        case "reorder-size": \.outOfOrderOctetsPerFlow
+        case "pool-size": \.poolBytesPerShard
+        case "park-size": \.unsentBytesPerFlow
+        case "reorder-size": \.outOfOrderBytesPerFlow
         default: nil
         }
     }

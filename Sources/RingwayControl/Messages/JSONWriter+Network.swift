@@ -167,8 +167,8 @@ extension JSONWriter {
             writer.member("forward", PublishedPort.ID?.none)
             writer.member("state", "\(record.state)")
             writer.member("spliced", record.isSpliced)
-            writer.member("octetsFromGuest", record.octetsFromGuest)
-            writer.member("octetsToGuest", record.octetsToGuest)
+            writer.member("octetsFromGuest", record.bytesFromGuest)
+            writer.member("octetsToGuest", record.bytesToGuest)
             writer.member("idleMilliseconds", record.idle / 1_000_000)
         }
     }
@@ -189,8 +189,8 @@ extension JSONWriter {
         member("forward", flow.place)
         member("state", "\(record.state)")
         member("spliced", record.isSpliced)
-        member("octetsFromGuest", record.octetsFromGuest)
-        member("octetsToGuest", record.octetsToGuest)
+        member("octetsFromGuest", record.bytesFromGuest)
+        member("octetsToGuest", record.bytesToGuest)
         member("idleMilliseconds", record.idle / 1_000_000)
     }
 

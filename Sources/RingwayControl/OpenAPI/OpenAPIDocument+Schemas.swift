@@ -241,11 +241,11 @@ extension OpenAPIDocument {
               },
               "octetsFromGuest": {
                 "type": "integer", "format": "int64", "minimum": 0,
-                "description": "Octets of payload; counted for TCP only."
+                "description": "Bytes of payload; counted for TCP only."
               },
               "octetsToGuest": {
                 "type": "integer", "format": "int64", "minimum": 0,
-                "description": "Octets of payload; counted for TCP only."
+                "description": "Bytes of payload; counted for TCP only."
               },
               "idleMilliseconds": {
                 "type": "integer", "format": "int64", "minimum": 0,

@@ -65,9 +65,9 @@ struct LinkPort: ~Copyable {
     private let counters: Counters
     private var queue: Queue
     /// Cuts frames out of a stream; a link of another kind has none.
-    private let decoder: UnsafeMutablePointer<FrameCutter>?
+    private let decoder: UnsafeMutablePointer<FrameDecoder>?
     /// Frames on their way to a socket; a device has none.
-    private let sendQueue: UnsafeMutablePointer<OutgoingFrames>?
+    private let sendQueue: UnsafeMutablePointer<FrameSendQueue>?
     private var state = State.open
     private var pending: Pending = []
     private var capture: FrameCapture
@@ -95,18 +95,18 @@ struct LinkPort: ~Copyable {
     /// What a socket needs, at fixed places because the kernel reads and writes there.
     private static func memory(
         _ framing: Link.Framing, _ pool: UnsafeMutablePointer<BufferPool>, _ counters: Counters
-    ) throws(MemoryFailure) -> (UnsafeMutablePointer<FrameCutter>?, UnsafeMutablePointer<OutgoingFrames>?) {
+    ) throws(MemoryFailure) -> (UnsafeMutablePointer<FrameDecoder>?, UnsafeMutablePointer<FrameSendQueue>?) {
         guard framing != .device else { return (nil, nil) }
         var blocks = MemoryBlocks()
-        let sendQueue = try blocks.apart(1, of: OutgoingFrames.self)
-        var decoder: UnsafeMutablePointer<FrameCutter>?
+        let sendQueue = try blocks.apart(1, of: FrameSendQueue.self)
+        var decoder: UnsafeMutablePointer<FrameDecoder>?
         if case .stream(let streamFraming) = framing {
-            let memory = try blocks.apart(1, of: FrameCutter.self)
-            memory.initialize(to: try FrameCutter(streamFraming))
+            let memory = try blocks.apart(1, of: FrameDecoder.self)
+            memory.initialize(to: try FrameDecoder(streamFraming))
             decoder = memory
         }
         do throws(MemoryFailure) {
-            sendQueue.initialize(to: try OutgoingFrames(framing, pool: pool, counters: counters))
+            sendQueue.initialize(to: try FrameSendQueue(framing, pool: pool, counters: counters))
         } catch {
             decoder?.deinitialize(count: 1)
             throw error
@@ -186,7 +186,7 @@ struct LinkPort: ~Copyable {
     }
 
     private mutating func nextFrame(
-        _ decoder: UnsafeMutablePointer<FrameCutter>, _ core: inout ShardCore
+        _ decoder: UnsafeMutablePointer<FrameDecoder>, _ core: inout ShardCore
     ) -> Frame? {
         guard state != .lost, !pending.contains(.receive) else { return nil }
         switch decoder.pointee.next(core.pool) {
@@ -224,7 +224,7 @@ struct LinkPort: ~Copyable {
     }
 
     private func discardPartial(
-        _ decoder: UnsafeMutablePointer<FrameCutter>, _ pool: UnsafeMutablePointer<BufferPool>
+        _ decoder: UnsafeMutablePointer<FrameDecoder>, _ pool: UnsafeMutablePointer<BufferPool>
     ) {
         if decoder.pointee.discard(pool) { counters.add(.linkFramesTruncated) }
     }
@@ -267,7 +267,7 @@ struct LinkPort: ~Copyable {
 
     /// Takes a frame over, and sends what is gathered when no more can be.
     private mutating func gather(
-        _ frame: OutgoingFrame, _ sendQueue: UnsafeMutablePointer<OutgoingFrames>, _ core: inout ShardCore
+        _ frame: OutgoingFrame, _ sendQueue: UnsafeMutablePointer<FrameSendQueue>, _ core: inout ShardCore
     ) {
         sendQueue.pointee.append(frame)
         if sendQueue.pointee.isFull { flush(sendQueue, &core) }
@@ -281,22 +281,22 @@ struct LinkPort: ~Copyable {
     }
 
     private mutating func flush(
-        _ sendQueue: UnsafeMutablePointer<OutgoingFrames>, _ core: inout ShardCore
+        _ sendQueue: UnsafeMutablePointer<FrameSendQueue>, _ core: inout ShardCore
     ) {
-        while sendQueue.pointee.depart() {
+        while sendQueue.pointee.startBatch() {
             guard send(sendQueue, &core) else { break }
         }
         noteCongestion(sendQueue)
     }
 
-    private mutating func noteCongestion(_ sendQueue: UnsafeMutablePointer<OutgoingFrames>) {
+    private mutating func noteCongestion(_ sendQueue: UnsafeMutablePointer<FrameSendQueue>) {
         guard state != .lost else { return }
         state = sendQueue.pointee.isCongested ? .congested : .open
     }
 
-    /// Sends what is left of the departing batch; true when it is gone already.
+    /// Sends what is left of the batch being sent; true when it is gone already.
     private mutating func send(
-        _ sendQueue: UnsafeMutablePointer<OutgoingFrames>, _ core: inout ShardCore
+        _ sendQueue: UnsafeMutablePointer<FrameSendQueue>, _ core: inout ShardCore
     ) -> Bool {
         guard sendQueue.pointee.framing == .datagram else {
             pending.insert(.send)
@@ -324,7 +324,7 @@ struct LinkPort: ~Copyable {
         if state == .lost { return sendQueue.pointee.close() }
         switch -completion.result {
         case ..<0:
-            if !sendQueue.pointee.sent(octets: Int(completion.result)) { _ = send(sendQueue, &core) }
+            if !sendQueue.pointee.sent(byteCount: Int(completion.result)) { _ = send(sendQueue, &core) }
         case 0, EAGAIN, EINTR, ENOMEM, ENOBUFS: awaitWritable(&core)
         case let error: lose(.linkLost(errno: error))
         }
@@ -339,7 +339,7 @@ struct LinkPort: ~Copyable {
     /// device takes frames at once.
     func isQuiet(below bytes: Int) -> Bool {
         guard let sendQueue else { return true }
-        return !sendQueue.pointee.isDeparting && Int(ringway_unsent(queue.descriptor)) <= bytes
+        return !sendQueue.pointee.isSending && Int(ringway_unsent(queue.descriptor)) <= bytes
     }
 
     // MARK: Counting and capturing
@@ -348,7 +348,7 @@ struct LinkPort: ~Copyable {
     @inline(__always)
     mutating func note(_ frame: Frame, _ bytes: UnsafeRawBufferPointer) {
         counters.add(.framesFromGuest)
-        counters.add(.octetsFromGuest, frame.length)
+        counters.add(.bytesFromGuest, frame.length)
         if capture.isOn { capture.append(.fromGuest, bytes) }
     }
 
@@ -357,7 +357,7 @@ struct LinkPort: ~Copyable {
     private mutating func note(_ frame: OutgoingFrame, _ space: BufferSpace) {
         counters.add(.framesToGuest)
         counters.add(
-            .octetsToGuest, Int(frame.length) &+ (frame.payload.isNone ? 0 : Int(frame.payloadLength)))
+            .bytesToGuest, Int(frame.length) &+ (frame.payload.isNone ? 0 : Int(frame.payloadLength)))
         if capture.isOn { append(frame, space) }
     }
 

@@ -28,8 +28,8 @@ extension SplicedStream {
         record.isOpenedByHost = !isOpenedByGuest
         record.isSpliced = true
         record.route = route
-        record.octetsToGuest = relay.toFar.bytes
-        record.octetsFromGuest = relay.toNear.bytes
+        record.bytesToGuest = relay.toFar.bytes
+        record.bytesFromGuest = relay.toNear.bytes
         switch phase {
         case .waiting, .connecting: record.state = .synSent
         case .moving where relay.toFar.hasEnded: record.state = .finWait1

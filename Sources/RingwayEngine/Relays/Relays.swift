@@ -163,8 +163,8 @@ struct Relays: ~Copyable {
     private func count(_ stream: UnsafeMutablePointer<SplicedStream>, since before: (UInt64, UInt64)) -> Int {
         let toGuest = Int(stream.pointee.relay.toFar.bytes &- before.0)
         let fromGuest = Int(stream.pointee.relay.toNear.bytes &- before.1)
-        counters.add(.splicedOctetsToGuest, toGuest)
-        counters.add(.splicedOctetsFromGuest, fromGuest)
+        counters.add(.splicedBytesToGuest, toGuest)
+        counters.add(.splicedBytesFromGuest, fromGuest)
         return toGuest + fromGuest
     }
 

@@ -22,8 +22,8 @@ public struct OutgoingFrame: BitwiseCopyable {
         self.payloadLength = payloadLength
     }
 
-    /// Octets of both pieces.
-    var octets: Int { Int(length) &+ (payload.isNone ? 0 : Int(payloadLength)) }
+    /// Bytes of both pieces.
+    var byteCount: Int { Int(length) &+ (payload.isNone ? 0 : Int(payloadLength)) }
 
     /// The piece that begins with the virtio-net header.
     func head(in space: BufferSpace) -> UnsafeRawBufferPointer {

@@ -55,9 +55,9 @@ enum RingMemory {
     }
 
     /// Whole pages, given back by `deallocate`.
-    static func allocate(_ octets: Int) throws(RingError) -> UnsafeMutableRawPointer {
-        guard let memory = ringway_allocate(octets, 4_096) else {
-            throw RingError(operation: "cannot have \(octets) octets of memory", errno: ENOMEM)
+    static func allocate(_ byteCount: Int) throws(RingError) -> UnsafeMutableRawPointer {
+        guard let memory = ringway_allocate(byteCount, 4_096) else {
+            throw RingError(operation: "cannot have \(byteCount) bytes of memory", errno: ENOMEM)
         }
         return memory
     }

@@ -45,7 +45,7 @@ extension EngineNetwork {
             if holdings.streamSockets != 0 { fail("shard \(shard): \(holdings.streamSockets) sockets stay") }
             if holdings.listeners != 0 { fail("shard \(shard): \(holdings.listeners) listeners stay") }
         }
-        for metric in [Metric.tcpFlows, .tcpHalfOpen, .tcpParkedOctets, .hostSockets, .splicedConnections]
+        for metric in [Metric.tcpFlows, .tcpHalfOpen, .tcpUnsentBytes, .hostSockets, .splicedConnections]
         where engine.total(metric) != 0 {
             fail("\(metric.name) is \(engine.total(metric)) at the end")
         }
@@ -123,7 +123,7 @@ extension EngineNetwork {
         guard connection.end == .clean || isLateRefusal else {
             return "the guest saw \(connection.end.map { "\($0)" } ?? "")"
         }
-        guard connection.received == script.hostOctets else { return "the guest has \(connection.received) bytes" }
+        guard connection.received == script.hostBytes else { return "the guest has \(connection.received) bytes" }
         guard connection.peerHasFinished else { return "the guest saw no end of file" }
         var whole = 0
         for peer in own {
@@ -147,7 +147,7 @@ extension EngineNetwork {
             if connection.end == .reset || connection.end == .refused || isDone { return nil }
             return "the host failed, but the guest saw \(connection.end.map { "\($0)" } ?? "")"
         case .guestResets, .guestVanishes:
-            for peer in own where peer.end == .clean && peer.received != script.guestOctets {
+            for peer in own where peer.end == .clean && peer.received != script.guestBytes {
                 return "the guest went away, but its peer saw an end in order"
             }
             return nil

@@ -172,9 +172,9 @@ final class EngineNetwork: ModelWorld {
 
     private func checkBounds(_ engine: SteppedEngine) {
         let limits = scenario.limits
-        let bound = max(limits.parkOctetsPerFlow, 65_536) + 32_768
+        let bound = max(limits.unsentBytesPerFlow, 65_536) + 32_768
         let streams = scenario.base.flows.count + fates.reduce(0) { $0 + $1.forgotten.count }
-        let parked = engine.total(.tcpParkedOctets)
+        let parked = engine.total(.tcpUnsentBytes)
         if parked > streams * bound { fail("\(parked) bytes are parked") }
     }
 

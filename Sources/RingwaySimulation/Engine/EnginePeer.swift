@@ -28,8 +28,8 @@ final class EnginePeer: StreamPeer {
         self.network = network
     }
 
-    private var wanted: Int { isInsideGuest ? script.hostOctets : script.guestOctets }
-    private var offered: Int { isInsideGuest ? script.guestOctets : script.hostOctets }
+    private var wanted: Int { isInsideGuest ? script.hostBytes : script.guestBytes }
+    private var offered: Int { isInsideGuest ? script.guestBytes : script.hostBytes }
     private var expectedPattern: StreamPattern { isInsideGuest ? script.toGuest : script.toHost }
     private var ownPattern: StreamPattern { isInsideGuest ? script.toHost : script.toGuest }
     private var closing: FlowScript.Closing { isInsideGuest ? script.guestCloses : script.hostCloses }

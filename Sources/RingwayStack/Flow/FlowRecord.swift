@@ -15,8 +15,8 @@ public struct FlowRecord: Sendable, BitwiseCopyable {
     /// Where the host's socket is connected to, or the client; the key's remote end where there is no such socket.
     public var hostAddress: TransportAddress
     /// Bytes of payload so far; zero where they are not counted.
-    public var octetsFromGuest: UInt64 = 0
-    public var octetsToGuest: UInt64 = 0
+    public var bytesFromGuest: UInt64 = 0
+    public var bytesToGuest: UInt64 = 0
     /// Nanoseconds since the guest was last heard, or since the last datagram.
     public var idle: UInt64 = 0
 

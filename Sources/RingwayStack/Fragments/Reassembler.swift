@@ -51,11 +51,11 @@ public struct Reassembler: ~Copyable {
         var destinationMAC = MACAddress(rawValue: 0)
     }
 
-    private static var slotOctets: Int { 65_536 }
+    private static var slotBytes: Int { 65_536 }
 
     private let slots: UnsafeMutablePointer<Slot>
     private let blocks: UnsafeMutablePointer<UInt64>
-    private let octets: UnsafeMutableRawPointer
+    private let storage: UnsafeMutableRawPointer
 
     /// Memory for `capacity` datagrams, 1 to 65,536.
     public init(capacity: Int = 64) throws(MemoryFailure) {
@@ -63,20 +63,20 @@ public struct Reassembler: ~Copyable {
         var memory = MemoryBlocks()
         let slots = try memory.apart(capacity, of: Slot.self)
         let blocks = try memory.apart(capacity * ReceivedBlocks.wordCount, of: UInt64.self)
-        let octets = try memory.pages(capacity * Self.slotOctets)
+        let storage = try memory.pages(capacity * Self.slotBytes)
         memory.keep()
         slots.initialize(repeating: Slot(), count: capacity)
         self.capacity = capacity
         self.slots = slots
         self.blocks = blocks
-        self.octets = octets
+        self.storage = storage
     }
 
     deinit {
         slots.deinitialize(count: capacity)
         slots.deallocate()
         blocks.deallocate()
-        octets.deallocate()
+        storage.deallocate()
     }
 
     /// Takes a frame whose summary says `.fragment`.
@@ -168,7 +168,7 @@ public struct Reassembler: ~Copyable {
         ReceivedBlocks(words: blocks + index * ReceivedBlocks.wordCount)
     }
 
-    private func memory(_ index: Int) -> UnsafeMutableRawPointer { octets + index * Self.slotOctets }
+    private func memory(_ index: Int) -> UnsafeMutableRawPointer { storage + index * Self.slotBytes }
 
     // MARK: Fragments
 

@@ -33,7 +33,7 @@ struct ReceivedBlocks {
 
     /// Calls `body` with each word that has one of the blocks, and the blocks' bits in it.
     private func forEachWord(from start: Int, to end: Int, _ body: (Int, UInt64) -> Void) {
-        precondition(start >= 0 && start < end && end <= Self.wordCount * 512, "octets outside a datagram")
+        precondition(start >= 0 && start < end && end <= Self.wordCount * 512, "bytes outside a datagram")
         let first = start / 8
         let last = (end - 1) / 8
         for index in first / 64...last / 64 {

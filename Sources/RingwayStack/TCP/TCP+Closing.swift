@@ -105,7 +105,7 @@ extension TCP {
             flow.pointee.marks.remove(.socket)
             core.effects.append(streamEffect(.resetStream, flow))
         }
-        core.counters.add(.tcpParkedOctets, -flow.pointee.receive.unsent.bytes)
+        core.counters.add(.tcpUnsentBytes, -flow.pointee.receive.unsent.bytes)
         flow.pointee.receive.removeAll(&reservation, core.pool)
         core.pool.pointee.releaseAll(&flow.pointee.send.unacknowledged)
         let slot = connections.slot(of: flow)

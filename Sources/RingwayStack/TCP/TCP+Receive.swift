@@ -214,7 +214,7 @@ extension TCP {
         var length = length
         let old = Int(flow.pointee.receive.nxt.distance(from: start))
         if old > 0 {
-            core.counters.add(.tcpDuplicateOctets, min(old, length))
+            core.counters.add(.tcpDuplicateBytes, min(old, length))
             oweAcknowledgement(flow)
             guard old < length else { return false }
             start = flow.pointee.receive.nxt
@@ -253,7 +253,7 @@ extension TCP {
     private mutating func queueUnsent(_ flow: TCPFlow, _ lease: Lease, _ core: inout StackCore) -> Bool {
         let length = Int(core.space.state(of: lease).pointee.length)
         flow.pointee.bytesFromGuest &+= UInt64(truncatingIfNeeded: length)
-        core.counters.add(.tcpParkedOctets, length)
+        core.counters.add(.tcpUnsentBytes, length)
         return flow.pointee.receive.append(lease, core.pool, core.space)
     }
 
@@ -274,7 +274,7 @@ extension TCP {
         // Counted by what is pinned, so that small segments cannot hold the pool.
         let weight = isSmall ? BufferSpace.smallSize : BufferSpace.largeSize
         let held = Int(flow.pointee.receive.outOfOrder.bytes)
-        guard held &+ weight <= core.configuration.limits.outOfOrderOctetsPerFlow, isSmall || !core.isPressed else {
+        guard held &+ weight <= core.configuration.limits.outOfOrderBytesPerFlow, isSmall || !core.isPressed else {
             core.counters.add(.tcpOutOfOrderDropped)
             return false
         }

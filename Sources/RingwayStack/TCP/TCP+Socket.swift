@@ -24,8 +24,8 @@ extension TCP {
     /// The host took bytes: the reservation shrinks, and the window may be worth announcing.
     @inline(__always)
     private mutating func hostTook(_ flow: TCPFlow, bytes: Int, _ core: inout StackCore) {
-        core.counters.add(.tcpParkedOctets, -bytes)
-        flow.pointee.receive.hostTook(bytes, &reservation, largest: core.configuration.limits.parkOctetsPerFlow)
+        core.counters.add(.tcpUnsentBytes, -bytes)
+        flow.pointee.receive.hostTook(bytes, &reservation, largest: core.configuration.limits.unsentBytesPerFlow)
         guard flow.guestMaySend else { return }
         let isWorthAnnouncing = flow.pointee.receive.isWorthAnnouncing(
             segment: flow.pointee.send.segmentSize, reservation, connections: connections.count)

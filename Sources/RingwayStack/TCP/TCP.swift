@@ -151,8 +151,8 @@ struct TCP: ~Copyable {
         var record = FlowRecord(key: flow.pointee.key, kind: .tcp, hostAddress: flow.pointee.hostAddress)
         record.state = flow.pointee.state
         record.isOpenedByHost = flow.pointee.marks.contains(.openedByHost)
-        record.octetsFromGuest = flow.pointee.bytesFromGuest
-        record.octetsToGuest = flow.pointee.bytesToGuest
+        record.bytesFromGuest = flow.pointee.bytesFromGuest
+        record.bytesToGuest = flow.pointee.bytesToGuest
         record.idle = FlowRecord.idle(since: flow.pointee.deadlines.heardAt, now: now)
         return record
     }

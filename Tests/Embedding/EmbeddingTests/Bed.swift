@@ -9,20 +9,20 @@ final class Bed {
     private let server: Program
     private let port: String
 
-    private init(octets: Int) throws {
+    private init(byteCount: Int) throws {
         var template = Array("/tmp/ringway-embedding-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw LauncherFailure("mkdtemp: \(errno)") }
         directory = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
         var generator = SystemRandomNumberGenerator()
-        noise = Data((0..<octets / 8).flatMap { _ in withUnsafeBytes(of: generator.next()) { Array($0) } })
+        noise = Data((0..<byteCount / 8).flatMap { _ in withUnsafeBytes(of: generator.next()) { Array($0) } })
         try noise.write(to: URL(fileURLWithPath: directory + "/noise"))
         server = try Program(["python3", Self.program("server.py"), directory])
         port = server.firstLine()
     }
 
     /// Makes a bed, uses it and removes it, whatever becomes of the test.
-    static func use(octets: Int = 4 << 20, _ body: (Bed) async throws -> Void) async throws {
-        let bed = try Bed(octets: octets)
+    static func use(byteCount: Int = 4 << 20, _ body: (Bed) async throws -> Void) async throws {
+        let bed = try Bed(byteCount: byteCount)
         defer { try? FileManager.default.removeItem(atPath: bed.directory) }
         try await body(bed)
         try bed.server.stop()
@@ -47,6 +47,6 @@ final class Bed {
         #expect(FileManager.default.contents(atPath: directory + "/returned") == noise)
     }
 
-    /// The octets of the file.
-    var octets: Int { noise.count }
+    /// The bytes of the file.
+    var byteCount: Int { noise.count }
 }

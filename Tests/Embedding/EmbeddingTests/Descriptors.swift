@@ -13,10 +13,10 @@ func makeSocketPair() throws -> (Int32, Int32) {
 func receiveDescriptor(from socket: Int32) throws -> Int32 {
     // The header of a control message, a descriptor, and what fills up the word (cmsg(3)).
     var control = [UInt64](repeating: 0, count: 3)
-    var octet: UInt8 = 0
-    let received = withUnsafeMutableBytes(of: &octet) { octet in
+    var byte: UInt8 = 0
+    let received = withUnsafeMutableBytes(of: &byte) { byte in
         control.withUnsafeMutableBytes { control in
-            var piece = iovec(iov_base: octet.baseAddress, iov_len: octet.count)
+            var piece = iovec(iov_base: byte.baseAddress, iov_len: byte.count)
             return withUnsafeMutablePointer(to: &piece) { piece in
                 var message = msghdr()
                 message.msg_iov = piece

@@ -66,7 +66,7 @@ struct EmbeddingTests {
     }
 
     @Test func `hears what happens until the network has ended`() async throws {
-        try await Bed.use(octets: 1 << 10) { bed in
+        try await Bed.use(byteCount: 1 << 10) { bed in
             let network = try makeNetwork(for: Machine.mac)
             let events = network.events
             let log = Task {
@@ -90,7 +90,7 @@ struct EmbeddingTests {
     }
 
     @Test func `hears of a machine that goes by itself`() async throws {
-        try await Bed.use(octets: 1 << 10) { bed in
+        try await Bed.use(byteCount: 1 << 10) { bed in
             let network = try makeNetwork(for: Machine.mac)
             defer { network.stop() }
             let (machine, guest) = try await Self.start(.socket, on: network, bed)
@@ -117,8 +117,8 @@ struct EmbeddingTests {
             try machine.waitForEnd()
             #expect(load(of: guest, on: network) == nil)
             let statistics = network.statistics()
-            #expect(statistics["octetsToGuest"] > bed.octets)
-            #expect(statistics["octetsFromGuest"] > bed.octets)
+            #expect(statistics["octetsToGuest"] > bed.byteCount)
+            #expect(statistics["octetsFromGuest"] > bed.byteCount)
             #expect(statistics["forwardsAccepted"] == 1)
         }
     }

@@ -10,7 +10,7 @@ extension EmbeddingTests {
     struct ProcessTests {
         /// Has a network carry traffic, by whatever it is driven.
         private func useNetwork(_ meanwhile: () -> Void = {}) async throws {
-            try await Bed.use(octets: 1 << 16) { bed in
+            try await Bed.use(byteCount: 1 << 16) { bed in
                 let network = try makeNetwork(for: Machine.mac)
                 defer { network.stop() }
                 let port = try publish(80, of: .first, on: network)

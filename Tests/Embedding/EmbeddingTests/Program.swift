@@ -29,8 +29,8 @@ final class Program {
     func firstLine() -> String {
         var line = Data()
         while line.last != UInt8(ascii: "\n") {
-            guard let octet = try? output.fileHandleForReading.read(upToCount: 1), !octet.isEmpty else { break }
-            line += octet
+            guard let byte = try? output.fileHandleForReading.read(upToCount: 1), !byte.isEmpty else { break }
+            line += byte
         }
         return String(decoding: line.dropLast(), as: UTF8.self)
     }

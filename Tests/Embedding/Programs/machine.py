@@ -56,10 +56,10 @@ def pump(tap, link):
             frame = os.read(tap, 1 << 16)
             link.sendall(LENGTH.pack(len(frame)) + frame)
         if link in readable:
-            octets = link.recv(1 << 18)
-            if not octets:
+            data = link.recv(1 << 18)
+            if not data:
                 return
-            received += octets
+            received += data
             start = 0
             while len(received) >= start + LENGTH.size:
                 end = start + LENGTH.size + LENGTH.unpack_from(received, start)[0]

@@ -76,7 +76,7 @@ struct LinkPortTests {
         let completion = try #require(bench.completion())
         let received = link.complete(completion, &bench.core)
         #expect(received == nil)
-        #expect(HostSockets.receive(pair.other).octets == Self.frame + [7, 7, 7])
+        #expect(HostSockets.receive(pair.other).bytes == Self.frame + [7, 7, 7])
         #expect(bench.leased == before)
         link.closeDescriptors()
     }

@@ -15,11 +15,11 @@ struct SocketLinkTests {
     func slowGuest(carrier: Carrier) throws {
         let guest = try GuestPort(carrier)
         defer { guest.engine.stop() }
-        let octets = 16 << 20
-        let slow = try SlowGuest(guest, connections: 4, octetsEach: octets)
+        let byteCount = 16 << 20
+        let slow = try SlowGuest(guest, connections: 4, bytesEach: byteCount)
         let end = ringway_monotonic_nanoseconds() + 60_000_000_000
         var hasStopped = false
-        while slow.received < 4 * octets, ringway_monotonic_nanoseconds() < end {
+        while slow.received < 4 * byteCount, ringway_monotonic_nanoseconds() < end {
             slow.serve()
             guest.wait(milliseconds: 1)
             slow.read()
@@ -33,7 +33,7 @@ struct SocketLinkTests {
                 #expect(guest.count("linkCongestions") > 0)
             }
         }
-        #expect(slow.received == 4 * octets && slow.isEqual)
+        #expect(slow.received == 4 * byteCount && slow.isEqual)
         #expect(guest.count("linkWritesDropped") == 0)
         #expect(guest.count("linkWritesFailed") == 0)
     }
@@ -42,7 +42,7 @@ struct SocketLinkTests {
     func shares(carrier: Carrier) throws {
         let guest = try GuestPort(carrier)
         defer { guest.engine.stop() }
-        let slow = try SlowGuest(guest, connections: 100, octetsEach: 1 << 20)
+        let slow = try SlowGuest(guest, connections: 100, bytesEach: 1 << 20)
         let end = ringway_monotonic_nanoseconds() + 30_000_000_000
         while slow.received < 40 << 20, ringway_monotonic_nanoseconds() < end {
             slow.serve()
@@ -64,7 +64,7 @@ struct SocketLinkTests {
         let client = server.accept()
         defer { close(client) }
         let frame = guest.framed(Frames.segment(from: 40_000, to: target, sequence: 2, [.ack], payload: [1, 2, 3]))
-        guest.sendOctets(Array(frame.dropLast(2)))
+        guest.sendBytes(Array(frame.dropLast(2)))
         guest.die()
         guard case .linkLost = try #require(guest.event()) else {
             Issue.record("another event came first")
@@ -81,7 +81,7 @@ struct SocketLinkTests {
         let guest = try GuestPort(carrier)
         guest.send(Frames.addressRequest())
         #expect(guest.receive { Frames.etherType($0) == EtherType.arp } != nil)
-        guest.sendOctets([0, 0, 0, 0])
+        guest.sendBytes([0, 0, 0, 0])
         guard case .linkMalformed(length: 0) = try #require(guest.event()) else {
             Issue.record("another event came first")
             return
@@ -115,7 +115,7 @@ struct SocketLinkTests {
         var rest = stream[...]
         while !rest.isEmpty {
             let count = min(rest.count, Int.random(in: 1...5_000))
-            guest.sendOctets(Array(rest.prefix(count)))
+            guest.sendBytes(Array(rest.prefix(count)))
             rest = rest.dropFirst(count)
         }
         for _ in 0..<500 { try #require(guest.receive { Frames.etherType($0) == EtherType.arp } != nil) }

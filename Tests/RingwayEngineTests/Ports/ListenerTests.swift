@@ -153,7 +153,7 @@ struct ListenerTests {
             #expect(!Self.isFree(port, SOCK_DGRAM, families: [ipv4]))
             HostSockets.send([2], to: client)
             #expect(HostSockets.waitReadable(descriptor))
-            #expect(HostSockets.receive(descriptor).octets == [2])
+            #expect(HostSockets.receive(descriptor).bytes == [2])
         }
     }
 
@@ -220,7 +220,7 @@ struct ListenerTests {
             let client = HostSockets.connected(SOCK_DGRAM, to: target)
             HostSockets.send([isIPv4 ? 4 : 6], to: client)
             #expect(HostSockets.waitReadable(descriptor))
-            #expect(HostSockets.receive(descriptor).octets == [isIPv4 ? 4 : 6])
+            #expect(HostSockets.receive(descriptor).bytes == [isIPv4 ? 4 : 6])
             Self.close([client])
         }
     }

@@ -15,8 +15,8 @@ struct SocketSupplyTests {
     }
 
     private static func request(_ maker: Int32) -> (family: UInt8, count: UInt8)? {
-        var octets: (family: UInt8, count: UInt8) = (0, 0)
-        return recv(maker, &octets, 2, Int32(MSG_DONTWAIT)) == 2 ? octets : nil
+        var bytes: (family: UInt8, count: UInt8) = (0, 0)
+        return recv(maker, &bytes, 2, Int32(MSG_DONTWAIT)) == 2 ? bytes : nil
     }
 
     private static func answer(_ maker: Int32, family: UInt8, count: Int) {

@@ -25,9 +25,9 @@ struct EndpointTests {
         let (own, peer) = Self.connection()
         HostSockets.send([1, 2], to: own)
         Endpoint.close(own, reset: false)
-        #expect(HostSockets.receive(peer).octets == [1, 2])
+        #expect(HostSockets.receive(peer).bytes == [1, 2])
         let end = HostSockets.receive(peer)
-        #expect(end.octets.isEmpty && end.errno == 0)
+        #expect(end.bytes.isEmpty && end.errno == 0)
         close(peer)
     }
 
@@ -54,20 +54,20 @@ struct EndpointTests {
         let pair = try #require(Endpoint.pair(type: Int32(SOCK_SEQPACKET.rawValue)))
         HostSockets.send([1], to: pair.own)
         HostSockets.send([2, 3], to: pair.own)
-        #expect(HostSockets.receive(pair.other).octets == [1])
-        #expect(HostSockets.receive(pair.other).octets == [2, 3])
+        #expect(HostSockets.receive(pair.other).bytes == [1])
+        #expect(HostSockets.receive(pair.other).bytes == [2, 3])
         #expect(HostSockets.receive(pair.other).errno == EAGAIN)
         close(pair.own)
-        #expect(HostSockets.receive(pair.other).octets.isEmpty)
+        #expect(HostSockets.receive(pair.other).bytes.isEmpty)
         close(pair.other)
     }
 
-    /// ICMP echo of no payload beyond `octets`, checksum left to the kernel where it may (RFC 792, RFC 4443 §4.1).
-    private static func echo(ipv4: Bool, identifier: UInt16, _ octets: [UInt8]) -> [UInt8] {
+    /// ICMP echo of no payload beyond `bytes`, checksum left to the kernel where it may (RFC 792, RFC 4443 §4.1).
+    private static func echo(ipv4: Bool, identifier: UInt16, _ bytes: [UInt8]) -> [UInt8] {
         var message: [UInt8] = [
             ipv4 ? 8 : 128, 0, 0, 0, UInt8(identifier >> 8), UInt8(identifier & 0xFF), 0, 1,
         ]
-        message += octets
+        message += bytes
         guard ipv4 else { return message }
         let sum = message.withUnsafeBytes { Checksum.finish(Checksum.partial($0)) }
         withUnsafeBytes(of: sum) { message.replaceSubrange(2..<4, with: $0) }
@@ -90,7 +90,7 @@ struct EndpointTests {
             #expect(ControlMessageTests.send(request, from: echoes.descriptor, to: target) == request.count)
         }
         for payload in [2, 4] as [UInt8] {
-            #expect(ControlMessageTests.receive(echoes.descriptor).octets.last == payload)
+            #expect(ControlMessageTests.receive(echoes.descriptor).bytes.last == payload)
         }
     }
 
@@ -104,8 +104,8 @@ struct EndpointTests {
         let request = Self.echo(ipv4: ipv4, identifier: 77, [5, 6, 7])
         #expect(ControlMessageTests.send(request, from: descriptor, to: target) == request.count)
         let reply = ControlMessageTests.receive(descriptor)
-        #expect(Array(reply.octets.suffix(3)) == [5, 6, 7])
+        #expect(Array(reply.bytes.suffix(3)) == [5, 6, 7])
         #expect(reply.notes.hop_limit == 64)
-        #expect(reply.octets.first == (ipv4 ? 0 : 129))
+        #expect(reply.bytes.first == (ipv4 ? 0 : 129))
     }
 }

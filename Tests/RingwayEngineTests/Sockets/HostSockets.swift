@@ -73,16 +73,16 @@ enum HostSockets {
     }
 
     @discardableResult
-    static func send(_ octets: [UInt8], to descriptor: Int32) -> Int {
-        octets.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+    static func send(_ bytes: [UInt8], to descriptor: Int32) -> Int {
+        bytes.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
     }
 
     /// What comes next, or the `errno`.
-    static func receive(_ descriptor: Int32, limit: Int = 65_536) -> (octets: [UInt8], errno: Int32) {
-        var octets = [UInt8](repeating: 0, count: limit)
+    static func receive(_ descriptor: Int32, limit: Int = 65_536) -> (bytes: [UInt8], errno: Int32) {
+        var bytes = [UInt8](repeating: 0, count: limit)
         while true {
-            let count = octets.withUnsafeMutableBytes { recv(descriptor, $0.baseAddress, $0.count, 0) }
-            if count >= 0 { return (Array(octets.prefix(count)), 0) }
+            let count = bytes.withUnsafeMutableBytes { recv(descriptor, $0.baseAddress, $0.count, 0) }
+            if count >= 0 { return (Array(bytes.prefix(count)), 0) }
             // A receive with a time limit is interrupted by any signal (signal(7)).
             if errno != EINTR { return ([], errno) }
         }

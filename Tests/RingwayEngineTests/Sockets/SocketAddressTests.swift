@@ -8,7 +8,7 @@ import Testing
 
 @Suite("Socket address")
 struct SocketAddressTests {
-    /// What the kernel would read back from the value's octets.
+    /// What the kernel would read back from the value's bytes.
     private static func roundTrip(_ address: TransportAddress) -> TransportAddress? {
         var name = SocketAddress(address)
         let length = name.length
@@ -66,11 +66,11 @@ struct SocketAddressTests {
     @Test func `is nothing when it is cut short or of another family`() {
         var name = SocketAddress(TransportAddress(address: HostSockets.loopbackIPv6, port: 9))
         withUnsafeMutablePointer(to: &name) { name in
-            let octets = SocketAddress.pointer(to: name)
+            let bytes = SocketAddress.pointer(to: name)
             // The scope, the last word, may be missing (RFC 2133 had none).
-            for length in UInt32(0)..<24 { #expect(SocketAddress.read(octets, length: length) == nil) }
-            octets.pointee.sa_family = sa_family_t(AF_UNIX)
-            #expect(SocketAddress.read(octets, length: 28) == nil)
+            for length in UInt32(0)..<24 { #expect(SocketAddress.read(bytes, length: length) == nil) }
+            bytes.pointee.sa_family = sa_family_t(AF_UNIX)
+            #expect(SocketAddress.read(bytes, length: 28) == nil)
         }
     }
 

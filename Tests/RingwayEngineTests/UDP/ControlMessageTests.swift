@@ -12,7 +12,7 @@ import Testing
 struct ControlMessageTests {
     /// A datagram as it came in.
     struct Received {
-        var octets: [UInt8] = []
+        var bytes: [UInt8] = []
         var sender: TransportAddress?
         var notes = ringway_datagram_notes()
         /// The traffic class, where the socket was told to say it.
@@ -36,7 +36,7 @@ struct ControlMessageTests {
                 return recvmsg(descriptor, &header, 0)
             }
             guard count >= 0 else { return }
-            received.octets = Array(UnsafeRawBufferPointer(start: base + 640, count: count))
+            received.bytes = Array(UnsafeRawBufferPointer(start: base + 640, count: count))
             received.sender = SocketAddress.read(base + 512, length: header.msg_namelen)
             ringway_read_datagram_control(base, UInt32(header.msg_controllen), &received.notes)
             received.trafficClass = trafficClass(UnsafeRawBufferPointer(start: base, count: header.msg_controllen))
@@ -44,7 +44,7 @@ struct ControlMessageTests {
         return received
     }
 
-    /// Looks for IP_TOS, one octet, or IPV6_TCLASS, a word (cmsg(3)).
+    /// Looks for IP_TOS, one byte, or IPV6_TCLASS, a word (cmsg(3)).
     private static func trafficClass(_ control: UnsafeRawBufferPointer) -> Int32 {
         var offset = 0
         while offset + 16 <= control.count {
@@ -63,14 +63,14 @@ struct ControlMessageTests {
 
     /// Sends with every kind of control data asked for. Answers what `sendmsg` did, or a negated `errno`.
     static func send(
-        _ octets: [UInt8], from descriptor: Int32, to target: TransportAddress, source: IPAddress? = nil,
+        _ bytes: [UInt8], from descriptor: Int32, to target: TransportAddress, source: IPAddress? = nil,
         hopLimit: Int32 = -1, trafficClass: Int32 = 0, segmentSize: UInt16 = 0
     ) -> Int {
         let message = UnsafeMutablePointer<SendMessage>.allocate(capacity: 1)
         message.initialize(to: SendMessage())
         defer { message.deallocate() }
-        var octets = octets
-        return octets.withUnsafeMutableBytes { bytes in
+        var bytes = bytes
+        return bytes.withUnsafeMutableBytes { bytes in
             guard let base = bytes.baseAddress else { return -1 }
             message.pointee.address.set(target)
             message.pointee.append(base, bytes.count, .none)
@@ -115,7 +115,7 @@ struct ControlMessageTests {
         }
         #expect(Self.send([1, 2], from: sender, to: receiver.address, hopLimit: 7, trafficClass: 0x28) == 2)
         let received = Self.receive(receiver.descriptor)
-        #expect(received.octets == [1, 2])
+        #expect(received.bytes == [1, 2])
         #expect(received.notes.hop_limit == 7)
         #expect(received.trafficClass == 0x28)
         #expect(Self.send([3], from: sender, to: receiver.address) == 1)
@@ -132,14 +132,14 @@ struct ControlMessageTests {
         }
         let train = (0..<2_500).map { UInt8(truncatingIfNeeded: $0) }
         #expect(Self.send(train, from: sender, to: receiver.address, segmentSize: 1_000) == 2_500)
-        let parts = (0..<3).map { _ in Self.receive(receiver.descriptor).octets }
+        let parts = (0..<3).map { _ in Self.receive(receiver.descriptor).bytes }
         #expect(parts.map(\.count) == [1_000, 1_000, 500])
         #expect(parts.flatMap { $0 } == train)
         // With UDP_GRO the same comes in one piece.
         #expect(ringway_set_option(receiver.descriptor, Int32(IPPROTO_UDP), UDP_GRO, 1) == 0)
         #expect(Self.send(train, from: sender, to: receiver.address, segmentSize: 1_000) == 2_500)
         let whole = Self.receive(receiver.descriptor)
-        #expect(whole.octets == train)
+        #expect(whole.bytes == train)
         #expect(whole.notes.segment_size == 1_000)
     }
 
@@ -163,7 +163,7 @@ struct ControlMessageTests {
         #expect(question.sender == client.address)
         // A connected socket takes nothing that comes from another address.
         #expect(Self.send([2], from: listener, to: client.address, source: spoken) == 1)
-        #expect(Self.receive(client.descriptor).octets == [2])
+        #expect(Self.receive(client.descriptor).bytes == [2])
     }
 
     @Test(arguments: [true, false])
@@ -179,7 +179,7 @@ struct ControlMessageTests {
             [UInt8](repeating: 7, count: 300), from: listener, to: client.address,
             source: HostSockets.loopback(ipv4), hopLimit: 9, trafficClass: 0x20, segmentSize: 100)
         #expect(sent == 300)
-        for _ in 0..<3 { #expect(Self.receive(client.descriptor).octets.count == 100) }
+        for _ in 0..<3 { #expect(Self.receive(client.descriptor).bytes.count == 100) }
     }
 
     @Test func `are no longer than the room a message keeps for them`() {
@@ -194,7 +194,7 @@ struct ControlMessageTests {
     }
 
     @Test(arguments: [UInt64](1...32))
-    func `survive any octets at all`(seed: UInt64) {
+    func `survive any bytes at all`(seed: UInt64) {
         var noise = SeededNoise(seed: seed)
         let memory = UnsafeMutableRawPointer.allocate(byteCount: 256, alignment: 8)
         defer { memory.deallocate() }

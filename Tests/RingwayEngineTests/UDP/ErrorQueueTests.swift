@@ -43,11 +43,11 @@ struct ErrorQueueTests {
         let socket = DatagramSocket.openUDP(ipv4: true)
         defer { close(socket) }
         var targets: [TransportAddress] = []
-        for octet in UInt8(0)..<4 {
+        for byte in UInt8(0)..<4 {
             let target = TransportAddress(address: HostSockets.loopbackIPv4, port: HostSockets.freePort())
             // A send may report the error of the one before in place of going out.
-            if ControlMessageTests.send([octet], from: socket, to: target) < 0 {
-                #expect(ControlMessageTests.send([octet], from: socket, to: target) == 1)
+            if ControlMessageTests.send([byte], from: socket, to: target) < 0 {
+                #expect(ControlMessageTests.send([byte], from: socket, to: target) == 1)
             }
             targets.append(target)
         }
@@ -70,6 +70,6 @@ struct ErrorQueueTests {
         if ControlMessageTests.send([2], from: socket, to: receiver.address) < 0 {
             #expect(ControlMessageTests.send([2], from: socket, to: receiver.address) == 1)
         }
-        #expect(HostSockets.receive(receiver.descriptor).octets == [2])
+        #expect(HostSockets.receive(receiver.descriptor).bytes == [2])
     }
 }

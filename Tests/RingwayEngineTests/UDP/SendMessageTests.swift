@@ -74,15 +74,15 @@ struct SendMessageTests {
         }
         let message = Self.message()
         defer { message.deallocate() }
-        var octets = Array(UInt8(0)..<160)
-        octets.withUnsafeMutableBytes { bytes in
+        var bytes = Array(UInt8(0)..<160)
+        bytes.withUnsafeMutableBytes { bytes in
             guard let base = bytes.baseAddress else { return }
             // Last tenth first, so that it is the slices that count and not the memory.
             for slice in 0..<16 { message.pointee.append(base + (15 - slice) * 10, 10, .none) }
             #expect(sendmsg(pair.own, SendMessage.seal(message, address: false, controlLength: 0), 0) == 160)
         }
         let expected = (0..<16).flatMap { slice in (0..<10).map { UInt8((15 - slice) * 10 + $0) } }
-        #expect(HostSockets.receive(pair.other).octets == expected)
+        #expect(HostSockets.receive(pair.other).bytes == expected)
     }
 
     @Test func `traps when control data was written beyond its room`() async {

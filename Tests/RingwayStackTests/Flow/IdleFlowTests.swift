@@ -27,7 +27,7 @@ struct IdleFlowTests {
         #expect(net.counters.read(.flowsGivenBack) == 1)
     }
 
-    @Test func `what was never answered goes before any conversation, the oldest first`() throws {
+    @Test func `what was never answered goes before any connection, the oldest first`() throws {
         let connection = try TCPPeer.established(net)
         net.advance(by: 10 * StackUnderTest.second)
         let asking = UDPPeer(net, port: 5_000)
@@ -53,7 +53,7 @@ struct IdleFlowTests {
         #expect(!hasFlow)
     }
 
-    @Test func `a new flow takes the place of an unanswered one, and never of a conversation`() throws {
+    @Test func `a new flow takes the place of an unanswered one, and never of a connection`() throws {
         let connection = try TCPPeer.established(net)
         let asking = UDPPeer(net, port: 5_000)
         try asking.send([1], to: "8.8.8.8:123")

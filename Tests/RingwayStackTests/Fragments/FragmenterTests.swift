@@ -12,7 +12,7 @@ struct FragmenterTests {
             : (IPAddress(ServiceNetwork.outside), IPAddress(ServiceNetwork.guestIPv4))
     }
 
-    private func datagram(_ isIPv6: Bool, octets count: Int) -> [UInt8] {
+    private func datagram(_ isIPv6: Bool, length count: Int) -> [UInt8] {
         let (source, destination) = addresses(isIPv6)
         return GuestFrame.datagram(
             from: TransportAddress(address: source, port: 53),
@@ -44,7 +44,7 @@ struct FragmenterTests {
 
     @Test("sends what fits as one whole packet", arguments: [false, true])
     func whole(isIPv6: Bool) throws {
-        let datagram = datagram(isIPv6, octets: 1_500 - (isIPv6 ? 40 : 20))
+        let datagram = datagram(isIPv6, length: 1_500 - (isIPv6 ? 40 : 20))
         let frames = try cut(isIPv6, datagram, mtu: 1_500)
         #expect(frames.count == 1)
         let summary = try frames[0].summary()
@@ -54,9 +54,9 @@ struct FragmenterTests {
         #expect(frames[0].bytes.withUnsafeBytes { EthernetHeader($0)?.destination } == ServiceNetwork.guestMAC)
     }
 
-    @Test("cuts what does not fit by one octet in two", arguments: [false, true])
+    @Test("cuts what does not fit by one byte in two", arguments: [false, true])
     func two(isIPv6: Bool) throws {
-        let datagram = datagram(isIPv6, octets: 1_501 - (isIPv6 ? 40 : 20))
+        let datagram = datagram(isIPv6, length: 1_501 - (isIPv6 ? 40 : 20))
         let frames = try cut(isIPv6, datagram, mtu: 1_500)
         #expect(frames.count == 2)
         #expect(frames[0].bytes.count == 14 + (isIPv6 ? 1_496 : 1_500))
@@ -70,7 +70,7 @@ struct FragmenterTests {
         guard !isIPv6 || mtu >= 1_280 else { return }
         let largest = isIPv6 ? 65_535 : 65_515
         for count in [8, 9, mtu, 2 * mtu, largest] where count <= largest {
-            let datagram = datagram(isIPv6, octets: count)
+            let datagram = datagram(isIPv6, length: count)
             let frames = try cut(isIPv6, datagram, mtu: mtu)
             guard frames.count > 1 else {
                 #expect(try frames[0].summary().payloadLength == UInt32(count - 8))
@@ -87,7 +87,7 @@ struct FragmenterTests {
     }
 
     @Test func `fills IPv4 fragments to the last multiple of eight and clears don't-fragment`() throws {
-        let frames = try cut(false, datagram(false, octets: 4_000), mtu: 1_501)
+        let frames = try cut(false, datagram(false, length: 4_000), mtu: 1_501)
         #expect(frames.map { $0.bytes.count } == [14 + 1_500, 14 + 1_500, 14 + 20 + 4_000 - 2_960])
         for (index, frame) in frames.enumerated() {
             let header = try frame.bytes.withUnsafeBytes { bytes in
@@ -113,7 +113,7 @@ struct FragmenterTests {
 
     @Test("keeps a frame that did not fit for the next buffer", arguments: [false, true])
     func keepsFrame(isIPv6: Bool) throws {
-        let datagram = datagram(isIPv6, octets: 3_000)
+        let datagram = datagram(isIPv6, length: 3_000)
         let (source, destination) = addresses(isIPv6)
         try datagram.withUnsafeBytes { bytes in
             var fragmenter = try #require(

@@ -139,7 +139,7 @@ struct ARPResponderTests {
         #expect(learned(.arp(sender: guest, target: guest, from: plan.gatewayMAC)) == nil)
     }
 
-    @Test("survives any octets at all", arguments: UInt64(1)...8)
+    @Test("survives any bytes at all", arguments: UInt64(1)...8)
     func survivesNoise(seed: UInt64) {
         var noise = SeededNoise(seed: seed)
         var responder = ARPResponder(plan: plan)

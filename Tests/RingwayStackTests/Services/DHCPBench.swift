@@ -26,7 +26,7 @@ struct DHCPClientMessage {
 
     var payload: [UInt8] {
         var length = 0
-        let octets = GuestFrame.octets(1_024) { base in
+        let bytes = GuestFrame.written(1_024) { base in
             DHCPFields(op: op, xid: xid, flags: flags, ciaddr: ciaddr, giaddr: giaddr, chaddr: mac).write(to: base)
             var options = DHCPOptionWriter(base, capacity: 1_024)
             if let type { options.append(DHCPOption.messageType, type.rawValue) }
@@ -40,7 +40,7 @@ struct DHCPClientMessage {
             if let maximumSize { options.append(DHCPOption.maximumMessageSize, maximumSize) }
             length = options.finish()
         }
-        return Array(octets[..<length])
+        return Array(bytes[..<length])
     }
 
     var frame: GuestFrame {

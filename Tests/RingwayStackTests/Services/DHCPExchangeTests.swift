@@ -259,7 +259,7 @@ struct DHCPExchangeTests {
         #expect(bench.drops[.dhcpMalformed] == 4)
     }
 
-    @Test("survives any octets at all", arguments: UInt64(1)...8)
+    @Test("survives any bytes at all", arguments: UInt64(1)...8)
     func survivesNoise(seed: UInt64) throws {
         var noise = SeededNoise(seed: seed)
         let ports = (

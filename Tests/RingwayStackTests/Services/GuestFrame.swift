@@ -29,26 +29,26 @@ struct GuestFrame {
         _ etherType: UInt16, _ payload: [UInt8], to destination: MACAddress = NetworkPlan.defaultGatewayMAC,
         from source: MACAddress = ServiceNetwork.guestMAC
     ) {
-        bytes = Self.octets(EthernetHeader.length) {
+        bytes = Self.written(EthernetHeader.length) {
             EthernetFields(destination: destination, source: source, etherType: etherType).write(to: $0)
         }
         bytes += payload
     }
 
-    static func octets(_ count: Int, _ write: (UnsafeMutableRawPointer) -> Void) -> [UInt8] {
-        var octets = [UInt8](repeating: 0, count: count)
-        octets.withUnsafeMutableBytes { buffer in
+    static func written(_ count: Int, _ write: (UnsafeMutableRawPointer) -> Void) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: count)
+        bytes.withUnsafeMutableBytes { buffer in
             guard let base = buffer.baseAddress else { return }
             write(base)
         }
-        return octets
+        return bytes
     }
 
     static func arp(
         _ operation: UInt16 = ARPPacket.request, sender: IPv4Address, target: IPv4Address,
         from mac: MACAddress = ServiceNetwork.guestMAC
     ) -> Self {
-        let packet = octets(ARPPacket.length) {
+        let packet = written(ARPPacket.length) {
             ARPFields(
                 operation: operation, senderMAC: mac, senderIP: sender, targetMAC: MACAddress(rawValue: 0),
                 targetIP: target
@@ -61,7 +61,7 @@ struct GuestFrame {
         from source: IPv4Address = ServiceNetwork.guestIPv4, to destination: IPv4Address, protocolNumber: UInt8,
         _ payload: [UInt8], to mac: MACAddress = NetworkPlan.defaultGatewayMAC
     ) -> Self {
-        let header = octets(20) {
+        let header = written(20) {
             IPv4Fields(
                 source: source, destination: destination, protocolNumber: protocolNumber,
                 payloadLength: payload.count
@@ -74,7 +74,7 @@ struct GuestFrame {
         from source: IPv6Address = ServiceNetwork.guestIPv6, to destination: IPv6Address, nextHeader: UInt8,
         _ payload: [UInt8], hopLimit: UInt8 = 64, to mac: MACAddress = NetworkPlan.defaultGatewayMAC
     ) -> Self {
-        let header = octets(40) {
+        let header = written(40) {
             IPv6Fields(
                 source: source, destination: destination, nextHeader: nextHeader, payloadLength: payload.count,
                 hopLimit: hopLimit
@@ -87,7 +87,7 @@ struct GuestFrame {
     static func datagram(
         from source: TransportAddress, to destination: TransportAddress, _ payload: [UInt8]
     ) -> [UInt8] {
-        var message = octets(8) {
+        var message = written(8) {
             UDPFields(
                 sourcePort: source.port, destinationPort: destination.port, payloadLength: payload.count
             ).write(to: $0)
@@ -108,7 +108,7 @@ struct GuestFrame {
         type: UInt8, code: UInt8 = 0, from source: IPv4Address = ServiceNetwork.guestIPv4,
         to destination: IPv4Address, identifier: UInt16 = 7, sequence: UInt16 = 1, _ data: [UInt8] = []
     ) -> Self {
-        var message = octets(8) {
+        var message = written(8) {
             ICMPFields(type: type, code: code, identifier: identifier, sequence: sequence).write(to: $0)
         }
         message += data

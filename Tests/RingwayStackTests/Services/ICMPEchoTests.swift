@@ -19,7 +19,7 @@ struct ICMPEchoTests {
     }
 
     private func echoV6(to destination: IPv6Address, type: UInt8 = ICMPv6Header.echoRequest) -> GuestFrame {
-        let message = GuestFrame.octets(8) { ICMPFields(type: type, identifier: 9, sequence: 3).write(to: $0) } + data
+        let message = GuestFrame.written(8) { ICMPFields(type: type, identifier: 9, sequence: 3).write(to: $0) } + data
         return .icmpv6(message, to: destination, hopLimit: 64)
     }
 

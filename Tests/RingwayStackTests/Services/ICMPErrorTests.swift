@@ -57,7 +57,7 @@ struct ICMPErrorTests {
         #expect(Array(reply.bytes[34..<36]) == [11, 0])
     }
 
-    @Test func `is at most 576 octets over IPv4`() throws {
+    @Test func `is at most 576 bytes over IPv4`() throws {
         var errors = ICMPError(plan: plan)
         let original = GuestFrame.udp(from: guest, to: server, [UInt8](repeating: 7, count: 1_400))
         let reply = try #require(try error(.hostUnreachable, about: original, &errors))
@@ -66,7 +66,7 @@ struct ICMPErrorTests {
         _ = try reply.summary()
     }
 
-    @Test func `is at most 1280 octets over IPv6`() throws {
+    @Test func `is at most 1280 bytes over IPv6`() throws {
         var errors = ICMPError(plan: plan)
         let original = GuestFrame.udp(from: guest6, to: server6, [UInt8](repeating: 7, count: 1_400))
         let reply = try #require(try error(.portUnreachable, about: original, &errors))
@@ -125,13 +125,13 @@ struct ICMPErrorTests {
 
     @Test("is never about an ICMPv6 error or a redirect", arguments: [UInt8(1), 2, 3, 4, 100, 127, 137])
     func neverAboutErrorsV6(type: UInt8) throws {
-        let message = GuestFrame.octets(48) { ICMPFields(type: type).write(to: $0) }
+        let message = GuestFrame.written(48) { ICMPFields(type: type).write(to: $0) }
         #expect(try isSilent(about: .icmpv6(message, to: ServiceNetwork.outsideIPv6)))
     }
 
     @Test func `may be about an echo request`() throws {
         #expect(try !isSilent(.hopLimitExceeded, about: .icmpv4(type: 8, to: ServiceNetwork.outside)))
-        let message = GuestFrame.octets(8) { ICMPFields(type: 128).write(to: $0) }
+        let message = GuestFrame.written(8) { ICMPFields(type: 128).write(to: $0) }
         #expect(try !isSilent(.hopLimitExceeded, about: .icmpv6(message, to: ServiceNetwork.outsideIPv6)))
     }
 
@@ -164,7 +164,7 @@ struct ICMPErrorTests {
     @Test func `is about a first fragment, never about a later one`() throws {
         let payload = [UInt8](repeating: 1, count: 64)
         for offset in [0, 64] {
-            let header = GuestFrame.octets(20) {
+            let header = GuestFrame.written(20) {
                 IPv4Fields(
                     source: ServiceNetwork.guestIPv4, destination: ServiceNetwork.outside, protocolNumber: 17,
                     payloadLength: 64, dontFragment: false, moreFragments: true, fragmentOffset: offset

@@ -11,7 +11,7 @@ struct NeighborDiscoveryTests {
     init() throws { plan = try ServiceNetwork.plan() }
 
     private static func solicitation(_ target: IPv6Address, linkLayer: MACAddress?) -> [UInt8] {
-        let room = GuestFrame.octets(32) {
+        let room = GuestFrame.written(32) {
             _ = NeighborSolicitationFields(target: target, sourceLinkLayerAddress: linkLayer).write(to: $0)
         }
         return linkLayer == nil ? Array(room[..<24]) : room
@@ -160,7 +160,7 @@ struct NeighborDiscoveryTests {
             return frame.bytes.withUnsafeBytes { responder.binding(in: $0, summary) }
         }
         func advertisement(_ target: IPv6Address, isSolicited: Bool, to destination: IPv6Address) -> GuestFrame {
-            let message = GuestFrame.octets(32) {
+            let message = GuestFrame.written(32) {
                 _ = NeighborAdvertisementFields(
                     target: target, targetLinkLayerAddress: ServiceNetwork.guestMAC, isRouter: false,
                     isSolicited: isSolicited, overrides: true

@@ -40,7 +40,7 @@ struct RouterAdvertisementTests {
         from source: IPv6Address = ServiceNetwork.guestLinkLocal, linkLayer: MACAddress? = ServiceNetwork.guestMAC,
         hopLimit: UInt8 = 255
     ) -> GuestFrame {
-        let message = GuestFrame.octets(linkLayer == nil ? 8 : 16) { base in
+        let message = GuestFrame.written(linkLayer == nil ? 8 : 16) { base in
             ICMPFields(type: ICMPv6Header.routerSolicitation).write(to: base)
             guard let linkLayer else { return }
             var options = NDPOptionWriter(base, offset: 8, capacity: 16)
@@ -144,11 +144,11 @@ struct RouterAdvertisementTests {
         let servers = try #require(try option(NDPOptions.recursiveDNSServer, message))
         #expect(servers.count == 24)
         #expect(Array(servers[4..<8]) == [0, 0, 0x07, 0x08])
-        #expect(Array(servers[8...]) == GuestFrame.octets(16) { plan.gatewayIPv6.store(to: $0) })
+        #expect(Array(servers[8...]) == GuestFrame.written(16) { plan.gatewayIPv6.store(to: $0) })
         #expect(try option(NDPOptions.domainSearchList, message) == nil)
     }
 
-    @Test func `lists search domains, padded to eight octets, and leaves out what is no name`() throws {
+    @Test func `lists search domains, padded to eight bytes, and leaves out what is no name`() throws {
         var plan = plan
         plan.searchDomains = ["ringway.internal", "bad..name", "a.b"]
         let message = try message(try #require(Bench(plan).advertise(now: 0)))

@@ -49,7 +49,7 @@ final class StackUnderTest {
         var limits = Limits()
         limits.flowsPerGuest = 128
         limits.udpMappings = 16
-        limits.poolOctetsPerShard = 64 << 20
+        limits.poolBytesPerShard = 64 << 20
         return limits
     }
 
@@ -88,17 +88,17 @@ final class StackUnderTest {
                 effects.append(effect)
                 continue
             }
-            var frame = octets(effect.lease, effect.offset, effect.length)
+            var frame = bytes(effect.lease, effect.offset, effect.length)
             pool.pointee.release(effect.lease)
             if !effect.payload.isNone {
-                frame += octets(effect.payload, effect.payloadOffset, effect.payloadLength)
+                frame += bytes(effect.payload, effect.payloadOffset, effect.payloadLength)
                 pool.pointee.release(effect.payload)
             }
             frames.append(frame)
         }
     }
 
-    private func octets(_ lease: Lease, _ offset: UInt32, _ length: UInt32) -> [UInt8] {
+    private func bytes(_ lease: Lease, _ offset: UInt32, _ length: UInt32) -> [UInt8] {
         [UInt8](UnsafeRawBufferPointer(start: space.address(of: lease) + Int(offset), count: Int(length)))
     }
 
@@ -136,15 +136,15 @@ final class StackUnderTest {
         return (summary, lease)
     }
 
-    /// A buffer with octets behind the headroom, as the host's sockets fill it.
-    func buffer(_ octets: [UInt8]) -> Lease {
+    /// A buffer with bytes behind the headroom, as the host's sockets fill it.
+    func buffer(_ bytes: [UInt8]) -> Lease {
         let lease = pool.pointee.lease(.large)
-        (space.address(of: lease) + Stack.headroom).copyMemory(from: octets, byteCount: octets.count)
+        (space.address(of: lease) + Stack.headroom).copyMemory(from: bytes, byteCount: bytes.count)
         return lease
     }
 
-    /// The octets of a buffer that an effect names.
-    func octets(of effect: Effect) -> [UInt8] { octets(effect.lease, effect.offset, effect.length) }
+    /// The bytes of a buffer that an effect names.
+    func bytes(of effect: Effect) -> [UInt8] { bytes(effect.lease, effect.offset, effect.length) }
 
     // MARK: What must come out
 
@@ -173,6 +173,6 @@ final class StackUnderTest {
         #expect(stack.halfOpenCount == 0, sourceLocation: sourceLocation)
         #expect(counters.read(.tcpFlows) == 0, sourceLocation: sourceLocation)
         #expect(counters.read(.tcpHalfOpen) == 0, sourceLocation: sourceLocation)
-        #expect(counters.read(.tcpParkedOctets) == 0, sourceLocation: sourceLocation)
+        #expect(counters.read(.tcpUnsentBytes) == 0, sourceLocation: sourceLocation)
     }
 }

@@ -97,7 +97,7 @@ struct TCPAttackTests {
     }
 
     @Test(arguments: [50, 5_000_000] as [UInt32])
-    func `octets and FIN outside the window are answered each time`(_ sequence: UInt32) {
+    func `bytes and FIN outside the window are answered each time`(_ sequence: UInt32) {
         for _ in 0..<5 {
             peer.send(.ack, seq: sequence, ack: 1, payload: [1])
             peer.expect(.ack, seq: 1, ack: 101)
@@ -106,7 +106,7 @@ struct TCPAttackTests {
         }
     }
 
-    @Test func `octets far beyond the window are not held`() {
+    @Test func `bytes far beyond the window are not held`() {
         peer.send(.ack, seq: 101 + 100_000, ack: 1, payload: [1, 2, 3])
         peer.expect(.ack, seq: 1, ack: 101)
         #expect(net.pool.pointee.leased == 0)

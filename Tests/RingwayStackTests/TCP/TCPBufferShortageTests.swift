@@ -22,10 +22,10 @@ struct TCPBufferShortageTests {
         for lease in leases { net.pool.pointee.release(lease) }
     }
 
-    /// Octets that come in the only buffer that is left, and stay in it.
+    /// Bytes that come in the only buffer that is left, and stay in it.
     private func sendInLastBuffer(_ peer: TCPPeer, of held: inout [Lease]) {
         release([held.removeLast()])
-        peer.send(.ack, seq: 101, ack: 1, payload: TCPPeer.octets(10))
+        peer.send(.ack, seq: 101, ack: 1, payload: TCPPeer.pattern(10))
     }
 
     @Test func `an acknowledgement is sent when a buffer has come back`() throws {
@@ -61,7 +61,7 @@ struct TCPBufferShortageTests {
         var held = takeBuffers()
         for peer in peers { sendInLastBuffer(peer, of: &held) }
         release([held.removeLast()])
-        // The frame gives its buffer back, and the connection that of its octets: one for each of the others.
+        // The frame gives its buffer back, and the connection that of its bytes: one for each of the others.
         peers[1].send(.rst, seq: 111)
         #expect(net.frames.count == 2)
         release(held)

@@ -20,7 +20,7 @@ struct TCPClosingTests {
         peer.expect(.ack, seq: 1, ack: 102)
         net.expectEffect(.shutdownStream)
         #expect(peer.state == .closeWait)
-        peer.hostSends(TCPPeer.octets(100))
+        peer.hostSends(TCPPeer.pattern(100))
         peer.expect(.ack, seq: 1, ack: 102, length: 100)
         peer.send(.ack, seq: 102, ack: 101)
         net.expectEffect(.receiveStream)
@@ -33,8 +33,8 @@ struct TCPClosingTests {
         net.expectNothingHeld()
     }
 
-    @Test func `the host hears of the guest's FIN after the last octet, not before`() {
-        peer.send([.fin, .ack], seq: 101, ack: 1, payload: TCPPeer.octets(10))
+    @Test func `the host hears of the guest's FIN after the last byte, not before`() {
+        peer.send([.fin, .ack], seq: 101, ack: 1, payload: TCPPeer.pattern(10))
         peer.expect(.ack, ack: 112)
         net.expectEffect(.sendStream)
         net.expectNoEffect()
@@ -79,7 +79,7 @@ struct TCPClosingTests {
     }
 
     @Test func `lastAck: what the host has yet to take outlives the guest's part`() {
-        peer.send([.fin, .ack], seq: 101, ack: 1, payload: TCPPeer.octets(10))
+        peer.send([.fin, .ack], seq: 101, ack: 1, payload: TCPPeer.pattern(10))
         peer.expect(.ack)
         net.expectEffect(.sendStream)
         peer.hostEnds()
@@ -87,7 +87,7 @@ struct TCPClosingTests {
         peer.send(.ack, seq: 112, ack: 2)
         #expect(peer.state == .draining)
         peer.advance(by: 100 * StackUnderTest.second)
-        #expect(peer.parked == TCPPeer.octets(10))
+        #expect(peer.parked == TCPPeer.pattern(10))
         peer.hostTakes(10)
         net.expectEffect(.closeStream)
         net.expectNothingHeld()
@@ -101,9 +101,9 @@ struct TCPClosingTests {
         #expect(peer.state == .finWait1)
         peer.send(.ack, seq: 101, ack: 2)
         #expect(peer.state == .finWait2)
-        peer.send(.ack, seq: 101, ack: 2, payload: TCPPeer.octets(10))
+        peer.send(.ack, seq: 101, ack: 2, payload: TCPPeer.pattern(10))
         peer.expect(.ack, seq: 2, ack: 111)
-        peer.expectHostTakes(TCPPeer.octets(10))
+        peer.expectHostTakes(TCPPeer.pattern(10))
         peer.send([.fin, .ack], seq: 111, ack: 2)
         peer.expect(.ack, seq: 2, ack: 112)
         #expect(peer.state == .timeWait)
@@ -149,8 +149,8 @@ struct TCPClosingTests {
         net.expectNothingHeld()
     }
 
-    @Test func `FIN follows the last octet, and is sent again with it`() {
-        peer.hostSends(TCPPeer.octets(100))
+    @Test func `FIN follows the last byte, and is sent again with it`() {
+        peer.hostSends(TCPPeer.pattern(100))
         peer.hostEnds()
         peer.expect(.ack, seq: 1, length: 100)
         peer.expect([.fin, .ack], seq: 101)
@@ -165,7 +165,7 @@ struct TCPClosingTests {
     }
 
     @Test func `a lost FIN is sent again once, not as often as the window allows`() {
-        peer.hostSends(TCPPeer.octets(100))
+        peer.hostSends(TCPPeer.pattern(100))
         peer.expect(.ack, seq: 1, length: 100)
         peer.hostEnds()
         peer.expect([.fin, .ack], seq: 101)
@@ -206,11 +206,11 @@ struct TCPClosingTests {
         peer.expect([.syn, .ack], seq: 0, ack: 90_001)
     }
 
-    @Test func `timeWait: octets that the host has yet to take are not lost when it ends`() {
-        enterTimeWait(peer, payload: TCPPeer.octets(10))
+    @Test func `timeWait: bytes that the host has yet to take are not lost when it ends`() {
+        enterTimeWait(peer, payload: TCPPeer.pattern(10))
         net.expectEffect(.sendStream)
         peer.advance(by: 100 * StackUnderTest.second)
-        #expect(peer.parked == TCPPeer.octets(10))
+        #expect(peer.parked == TCPPeer.pattern(10))
         net.expectNoEffect()
         peer.hostTakes(10)
         net.expectEffect(.closeStream)
@@ -218,18 +218,18 @@ struct TCPClosingTests {
     }
 
     @Test func `timeWait: a late RST does not cost the host what it has yet to take`() {
-        enterTimeWait(peer, payload: TCPPeer.octets(10))
+        enterTimeWait(peer, payload: TCPPeer.pattern(10))
         net.expectEffect(.sendStream)
         peer.send(.rst, seq: 112)
         net.expectNoEffect()
-        #expect(peer.parked == TCPPeer.octets(10))
+        #expect(peer.parked == TCPPeer.pattern(10))
         peer.hostTakes(10)
         net.expectEffect(.closeStream)
         net.expectNothingHeld()
     }
 
-    @Test func `timeWait: a new connection of the same port leaves the old one's octets to the host`() throws {
-        enterTimeWait(peer, payload: TCPPeer.octets(10))
+    @Test func `timeWait: a new connection of the same port leaves the old one's bytes to the host`() throws {
+        enterTimeWait(peer, payload: TCPPeer.pattern(10))
         net.expectEffect(.sendStream)
         let second = try TCPPeer(net)
         second.send(.syn, seq: 90_000)
@@ -238,7 +238,7 @@ struct TCPClosingTests {
         second.expect([.syn, .ack], ack: 90_001)
         second.send(.ack, seq: 90_001, ack: 1, payload: [7])
         #expect(second.parked == [7])
-        #expect(peer.parked == TCPPeer.octets(10))
+        #expect(peer.parked == TCPPeer.pattern(10))
         peer.hostTakes(10)
         #expect(net.effects.map(\.kind) == [.receiveStream, .sendStream, .closeStream])
         #expect(second.state == .established)
@@ -272,11 +272,11 @@ struct TCPClosingTests {
     }
 
     @Test func `RST from the guest is RST to the host, with whatever was parked given up`() {
-        peer.send(.ack, seq: 101, ack: 1, payload: TCPPeer.octets(10))
+        peer.send(.ack, seq: 101, ack: 1, payload: TCPPeer.pattern(10))
         peer.expect(.ack)
-        peer.send(.ack, seq: 121, ack: 1, payload: TCPPeer.octets(10))
+        peer.send(.ack, seq: 121, ack: 1, payload: TCPPeer.pattern(10))
         peer.expect(.ack)
-        peer.hostSends(TCPPeer.octets(1_000))
+        peer.hostSends(TCPPeer.pattern(1_000))
         peer.expect(.ack, length: 1_000)
         net.effects = []
         peer.send([.rst, .ack], seq: 111, ack: 1)

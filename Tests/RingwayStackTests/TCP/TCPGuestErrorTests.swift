@@ -21,7 +21,7 @@ struct TCPGuestErrorTests {
 
     /// Sends bytes from the host and returns the frame.
     private func send(_ count: Int, from position: Int = 0, to peer: TCPPeer) -> [UInt8] {
-        peer.hostSends(TCPPeer.octets(count, from: position))
+        peer.hostSends(TCPPeer.pattern(count, from: position))
         let frame = peer.net.frames.last ?? []
         peer.net.frames = []
         return frame
@@ -32,7 +32,7 @@ struct TCPGuestErrorTests {
         var position = 1
         while !peer.net.frames.isEmpty, let frame = peer.expect(.ack) {
             #expect(frame.sequence == position)
-            #expect(frame.payload == TCPPeer.octets(frame.payload.count, from: position - 1))
+            #expect(frame.payload == TCPPeer.pattern(frame.payload.count, from: position - 1))
             if frame.payload.count > segmentSize { #expect(frame.segmentSize == segmentSize) }
             position += frame.payload.count
         }
@@ -49,7 +49,7 @@ struct TCPGuestErrorTests {
         peer.expectSilence()
         peer.send(.ack, seq: 101, ack: 10_001)
         net.effects = []
-        peer.hostSends(TCPPeer.octets(5_000, from: 10_000))
+        peer.hostSends(TCPPeer.pattern(5_000, from: 10_000))
         #expect(peer.expect(.ack, seq: 10_001, length: 5_000)?.segmentSize == 960)
         // A second, smaller link behind it.
         let next = send(3_000, from: 15_000, to: peer)

@@ -46,7 +46,7 @@ struct TCPHostOpeningTests {
         peer.expect(.syn, window: 65_535)
         peer.send([.syn, .ack], seq: 100, ack: 1, options: TCPPeer.options(segmentSize: 1_460, scale: 7))
         let answer = peer.expect(.ack, seq: 1, ack: 101)
-        // In steps of 256 octets, and no less than what was promised.
+        // In steps of 256 bytes, and no less than what was promised.
         #expect(answer.map { $0.window << 8 >= 65_535 } == true)
         #expect(net.stack.reservedBytes == 65_536)
     }

@@ -11,7 +11,7 @@ import Testing
 ///     peer.expect([.syn, .ack], seq: 0, ack: 101)
 ///
 /// The guest's sequence numbers are what the test says. The stack's are counted from its initial one: SYN is 0, the first
-/// octet is 1.
+/// byte is 1.
 final class TCPPeer {
     /// A segment that the stack sent.
     struct Received {
@@ -53,7 +53,7 @@ final class TCPPeer {
         guest = TransportAddress(address: address, port: port)
     }
 
-    /// A connection that is established already; the guest's next octet is `101`, the stack's `1`.
+    /// A connection that is established already; the guest's next byte is `101`, the stack's `1`.
     static func established(
         _ net: StackUnderTest, port: UInt16 = 40_000, window: UInt16 = 65_535, options: TCPOptions = TCPPeer.options,
         clock: UInt32? = nil
@@ -74,7 +74,7 @@ final class TCPPeer {
         return peer
     }
 
-    /// What Linux offers, but without window scale, so that a test's numbers are octets.
+    /// What Linux offers, but without window scale, so that a test's numbers are bytes.
     static var options: TCPOptions {
         var options = TCPOptions()
         options.maximumSegmentSize = 1_460
@@ -90,8 +90,8 @@ final class TCPPeer {
         return options
     }
 
-    /// `count` octets that tell where they belong.
-    static func octets(_ count: Int, from position: Int = 0) -> [UInt8] {
+    /// `count` bytes that tell where they belong.
+    static func pattern(_ count: Int, from position: Int = 0) -> [UInt8] {
         (position..<position + count).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }
     }
 
@@ -304,12 +304,12 @@ final class TCPPeer {
         withHandle { stack, handle in stack.streamOpened(handle, socket: 7) }
     }
 
-    /// The host's socket gives octets.
-    func hostSends(_ octets: [UInt8], precedesUrgent: Bool = false) {
-        let lease = net.buffer(octets)
+    /// The host's socket gives bytes.
+    func hostSends(_ bytes: [UInt8], precedesUrgent: Bool = false) {
+        let lease = net.buffer(bytes)
         withHandle { stack, handle in
             stack.streamReceived(
-                handle, lease, offset: Stack.headroom, length: octets.count, precedesUrgent: precedesUrgent)
+                handle, lease, offset: Stack.headroom, length: bytes.count, precedesUrgent: precedesUrgent)
         }
     }
 
@@ -325,26 +325,26 @@ final class TCPPeer {
         withHandle { $0.streamReported($1, report) }
     }
 
-    /// What the guest's octets for the host are now, in order.
+    /// What the guest's bytes for the host are now, in order.
     var parked: [UInt8] {
         guard let handle else { return [] }
-        var octets: [UInt8] = []
+        var bytes: [UInt8] = []
         var lease = net.stack.unsentPayload(handle)
         while !lease.isNone {
             let state = net.space.state(of: lease)
-            octets += UnsafeRawBufferPointer(start: net.space.payload(of: lease), count: Int(state.pointee.length))
+            bytes += UnsafeRawBufferPointer(start: net.space.payload(of: lease), count: Int(state.pointee.length))
             lease = state.pointee.next
         }
-        return octets
+        return bytes
     }
 
-    /// The socket takes octets of what is parked.
+    /// The socket takes bytes of what is parked.
     func hostTakes(_ count: Int) { withHandle { $0.streamSent($1, bytes: count) } }
 
-    /// The stack must ask for a send, and what is parked must be `octets`; the socket takes all of it.
-    func expectHostTakes(_ octets: [UInt8], sourceLocation: SourceLocation = #_sourceLocation) {
+    /// The stack must ask for a send, and what is parked must be `bytes`; the socket takes all of it.
+    func expectHostTakes(_ bytes: [UInt8], sourceLocation: SourceLocation = #_sourceLocation) {
         net.expectEffect(.sendStream, sourceLocation: sourceLocation)
-        #expect(parked == octets, sourceLocation: sourceLocation)
-        hostTakes(octets.count)
+        #expect(parked == bytes, sourceLocation: sourceLocation)
+        hostTakes(bytes.count)
     }
 }

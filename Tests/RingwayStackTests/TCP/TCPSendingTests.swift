@@ -3,7 +3,7 @@ import RingwayStorage
 import RingwayWire
 import Testing
 
-@Suite("Octets to the guest")
+@Suite("Bytes to the guest")
 struct TCPSendingTests {
     let net: StackUnderTest
     let peer: TCPPeer
@@ -13,18 +13,18 @@ struct TCPSendingTests {
         peer = try TCPPeer.established(net)
     }
 
-    /// Sends `count` segments of 1,000 octets, one by one.
+    /// Sends `count` segments of 1,000 bytes, one by one.
     private func sendSegments(_ count: Int, to peer: TCPPeer) {
         for index in 0..<count {
-            peer.hostSends(TCPPeer.octets(1_000, from: index * 1_000))
+            peer.hostSends(TCPPeer.pattern(1_000, from: index * 1_000))
             peer.expect(.ack, seq: 1 + index * 1_000, length: 1_000)
         }
         net.effects = []
     }
 
     @Test func `established: what the host sends becomes a segment at once`() {
-        peer.hostSends(TCPPeer.octets(100))
-        peer.expect(.ack, seq: 1, ack: 101, payload: TCPPeer.octets(100))
+        peer.hostSends(TCPPeer.pattern(100))
+        peer.expect(.ack, seq: 1, ack: 101, payload: TCPPeer.pattern(100))
         net.expectEffect(.receiveStream)
         peer.send(.ack, seq: 101, ack: 101)
         peer.advance(by: 10 * StackUnderTest.second)
@@ -32,8 +32,8 @@ struct TCPSendingTests {
     }
 
     @Test func `more than a segment goes out as one super-frame`() {
-        peer.hostSends(TCPPeer.octets(10_000))
-        let frame = peer.expect(.ack, seq: 1, payload: TCPPeer.octets(10_000))
+        peer.hostSends(TCPPeer.pattern(10_000))
+        let frame = peer.expect(.ack, seq: 1, payload: TCPPeer.pattern(10_000))
         #expect(frame?.segmentSize == 1_460)
     }
 
@@ -46,7 +46,7 @@ struct TCPSendingTests {
         peer.expect([.syn, .ack])
         peer.send(.ack, seq: 101, ack: 1)
         #expect(net.expectEffect(.receiveStream)?.limit == 3_000)
-        peer.hostSends(TCPPeer.octets(2_000))
+        peer.hostSends(TCPPeer.pattern(2_000))
         peer.expect(.ack, length: 2_000)
         // A small rest of the window waits until what is on its way has arrived.
         net.expectNoEffect()
@@ -108,7 +108,7 @@ struct TCPSendingTests {
         var again: [Int] = []
         while let frame = net.frames.isEmpty ? nil : peer.expect(.ack) {
             again += Array(frame.sequence..<frame.sequence + frame.payload.count)
-            #expect(frame.payload == TCPPeer.octets(frame.payload.count, from: frame.sequence - 1))
+            #expect(frame.payload == TCPPeer.pattern(frame.payload.count, from: frame.sequence - 1))
         }
         #expect(Set(again) == Set(Array(1..<1_001) + Array(3_001..<4_001)))
         #expect(again.count == 2_000)
@@ -207,7 +207,7 @@ struct TCPSendingTests {
         let peer = try TCPPeer.established(net, window: 10_000)
         // The receive of 10,000 bytes is on its way when the guest takes its window back.
         peer.send(.ack, seq: 101, ack: 1, window: 0)
-        peer.hostSends(TCPPeer.octets(10_000))
+        peer.hostSends(TCPPeer.pattern(10_000))
         peer.expectSilence()
         net.expectEffect(.watchStream)
         net.expectNoEffect()
@@ -221,13 +221,13 @@ struct TCPSendingTests {
         }
         // The window opens a little at a time: no byte beyond it, none lost, and nothing asked of the host meanwhile.
         peer.send(.ack, seq: 101, ack: 1, window: 1_000)
-        peer.expect(.ack, seq: 1, payload: TCPPeer.octets(1_000))
+        peer.expect(.ack, seq: 1, payload: TCPPeer.pattern(1_000))
         // Whole segments, where the window has room for more than one.
         peer.send(.ack, seq: 101, ack: 1_001, window: 3_000)
-        peer.expect(.ack, seq: 1_001, payload: TCPPeer.octets(2_920, from: 1_000))
+        peer.expect(.ack, seq: 1_001, payload: TCPPeer.pattern(2_920, from: 1_000))
         net.expectNoEffect()
         peer.send(.ack, seq: 101, ack: 3_921, window: 65_535)
-        peer.expect(.ack, seq: 3_921, payload: TCPPeer.octets(6_080, from: 3_920))
+        peer.expect(.ack, seq: 3_921, payload: TCPPeer.pattern(6_080, from: 3_920))
         net.expectEffect(.receiveStream)
         peer.send(.ack, seq: 101, ack: 10_001, window: 65_535)
         peer.advance(by: 10 * StackUnderTest.second)
@@ -236,12 +236,12 @@ struct TCPSendingTests {
 
     @Test func `a window that shrinks below what is on its way is not overrun further`() throws {
         let peer = try TCPPeer.established(net, port: 41_000, window: 10_000)
-        peer.hostSends(TCPPeer.octets(4_000))
+        peer.hostSends(TCPPeer.pattern(4_000))
         peer.expect(.ack, seq: 1, length: 4_000)
         net.expectEffect(.receiveStream)
         // 4,000 are on their way, 6,000 may follow; then the guest says that it takes 2,000 in all.
         peer.send(.ack, seq: 101, ack: 1, window: 2_000)
-        peer.hostSends(TCPPeer.octets(6_000, from: 4_000))
+        peer.hostSends(TCPPeer.pattern(6_000, from: 4_000))
         peer.expectSilence()
         peer.send(.ack, seq: 101, ack: 2_001, window: 0)
         peer.expectSilence()
@@ -250,17 +250,17 @@ struct TCPSendingTests {
         let again = peer.expect(.ack, seq: 2_001)
         #expect(again.map { $0.payload.count <= 2_000 } == true)
         peer.send(.ack, seq: 101, ack: 4_001, window: 65_535)
-        peer.expect(.ack, seq: 4_001, payload: TCPPeer.octets(6_000, from: 4_000))
+        peer.expect(.ack, seq: 4_001, payload: TCPPeer.pattern(6_000, from: 4_000))
     }
 
     @Test func `what was held back is lost and found like any other`() throws {
         let peer = try TCPPeer.established(net, port: 41_000, window: 5_000)
         peer.send(.ack, seq: 101, ack: 1, window: 0)
-        peer.hostSends(TCPPeer.octets(5_000))
+        peer.hostSends(TCPPeer.pattern(5_000))
         peer.hostEnds()
         peer.expectSilence()
         peer.send(.ack, seq: 101, ack: 1, window: 65_535)
-        peer.expect(.ack, seq: 1, payload: TCPPeer.octets(5_000))
+        peer.expect(.ack, seq: 1, payload: TCPPeer.pattern(5_000))
         peer.expect([.fin, .ack], seq: 5_001)
         peer.advance(by: 1_100 * StackUnderTest.millisecond)
         peer.expect(.ack, seq: 1)
@@ -285,7 +285,7 @@ struct TCPSendingTests {
         peer.send(.ack, seq: 101, ack: 4_001, window: 0, payload: [1])
         net.effects = []
         net.frames = []
-        peer.hostSends(TCPPeer.octets(100))
+        peer.hostSends(TCPPeer.pattern(100))
         peer.expectSilence()
         net.expectEffect(.watchStream)
         net.expectNoEffect()
@@ -295,7 +295,7 @@ struct TCPSendingTests {
         sendSegments(4, to: peer)
         peer.send(.ack, seq: 101, ack: 3_001, window: 2_000)
         peer.send(.ack, seq: 101, ack: 1_001, window: 60_000)
-        peer.hostSends(TCPPeer.octets(500))
+        peer.hostSends(TCPPeer.pattern(500))
         net.expectNoEffect()
         peer.send(.ack, seq: 101, ack: 4_501, window: 1_000)
         #expect(net.expectEffect(.receiveStream)?.limit == 1_000)

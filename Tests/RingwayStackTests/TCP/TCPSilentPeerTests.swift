@@ -29,7 +29,7 @@ struct TCPSilentPeerTests {
 
     /// The guest sends bytes, which the socket takes at once.
     private func push(_ count: Int, seq: UInt32, flags: TCPFlags = [.ack, .psh]) {
-        peer.send(flags, seq: seq, ack: 1, payload: TCPPeer.octets(count))
+        peer.send(flags, seq: seq, ack: 1, payload: TCPPeer.pattern(count))
         net.expectEffect(.sendStream)
         peer.hostTakes(count)
     }
@@ -62,7 +62,7 @@ struct TCPSilentPeerTests {
     @Test func `what the host answers acknowledges the request, and no look is needed`() {
         peer.advance(by: Self.second)
         push(10, seq: 101)
-        peer.hostSends(TCPPeer.octets(20))
+        peer.hostSends(TCPPeer.pattern(20))
         peer.expect(.ack, seq: 1, ack: 111, length: 20)
         net.effects = []
         peer.send(.ack, seq: 111, ack: 21)
@@ -95,8 +95,8 @@ struct TCPSilentPeerTests {
         #expect(net.now - start < 300 * Self.millisecond)
         peer.expectSilence()
         // The guest sends again, and more, and probes: not a word.
-        peer.send([.ack, .psh], seq: 101, ack: 1, payload: TCPPeer.octets(10))
-        peer.send([.ack, .psh], seq: 111, ack: 1, payload: TCPPeer.octets(100))
+        peer.send([.ack, .psh], seq: 101, ack: 1, payload: TCPPeer.pattern(10))
+        peer.send([.ack, .psh], seq: 111, ack: 1, payload: TCPPeer.pattern(100))
         peer.hostTakes(100)
         peer.send(.ack, seq: 110, ack: 1)
         peer.send([.ack, .fin], seq: 211, ack: 1)
@@ -120,7 +120,7 @@ struct TCPSilentPeerTests {
             peer.advance(by: 70 * Self.millisecond)
             net.effects = []
         }
-        peer.hostSends(TCPPeer.octets(5))
+        peer.hostSends(TCPPeer.pattern(5))
         peer.expect(.ack, seq: 1, ack: 111, length: 5)
     }
 
@@ -155,7 +155,7 @@ struct TCPSilentPeerTests {
     }
 
     @Test func `bulk that the socket no longer takes is looked after twice a second`() {
-        peer.send(.ack, seq: 101, ack: 1, payload: TCPPeer.octets(1_400))
+        peer.send(.ack, seq: 101, ack: 1, payload: TCPPeer.pattern(1_400))
         peer.expect(.ack, ack: 1_501)
         net.expectEffect(.sendStream)
         // The far end is gone: the socket takes nothing more.
@@ -216,7 +216,7 @@ struct TCPSilentPeerTests {
     @Test func `a probe of a closed window is about the window`() {
         var sequence: UInt32 = 101
         while sequence < 65_636 {
-            peer.send(.ack, seq: sequence, ack: 1, payload: TCPPeer.octets(min(1_460, Int(65_636 - sequence))))
+            peer.send(.ack, seq: sequence, ack: 1, payload: TCPPeer.pattern(min(1_460, Int(65_636 - sequence))))
             sequence = min(65_636, sequence + 1_460)
         }
         net.frames = []

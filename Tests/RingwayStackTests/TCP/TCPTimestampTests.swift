@@ -45,7 +45,7 @@ struct TCPTimestampTests {
         peer.connectSucceeds()
         #expect(peer.expect([.syn, .ack])?.options.timestamps == nil)
         peer.send(.ack, seq: 101, ack: 1)
-        peer.hostSends(TCPPeer.octets(2_000))
+        peer.hostSends(TCPPeer.pattern(2_000))
         let data = peer.expect(.ack)
         #expect(data?.options.timestamps == nil)
         #expect(data?.segmentSize == 1_460)
@@ -59,7 +59,7 @@ struct TCPTimestampTests {
         peer.clock = clock
         peer.send([.syn, .ack], seq: 100, ack: 1)
         #expect(peer.expect(.ack, ack: 101)?.options.timestamps?.echo == clock)
-        peer.hostSends(TCPPeer.octets(2_000))
+        peer.hostSends(TCPPeer.pattern(2_000))
         let data = peer.expect(.ack)
         #expect(data?.options.timestamps?.echo == clock)
         #expect(data?.segmentSize == (clock == nil ? 1_460 : 1_448))
@@ -99,13 +99,13 @@ struct TCPTimestampTests {
         peer.connectSucceeds()
         peer.expect([.syn, .ack])
         peer.send(.ack, seq: 101, ack: 1)
-        peer.hostSends(TCPPeer.octets(10_000))
+        peer.hostSends(TCPPeer.pattern(10_000))
         let frame = try #require(net.frames.first)
-        let data = peer.expect(.ack, seq: 1, payload: TCPPeer.octets(10_000))
+        let data = peer.expect(.ack, seq: 1, payload: TCPPeer.pattern(10_000))
         #expect(data?.segmentSize == size)
         // The length of all headers, as the guest's kernel needs it to cut the frame.
         #expect(Int(frame[2]) == frame.count - VirtioNetHeader.length - 10_000)
-        peer.hostSends(TCPPeer.octets(size, from: 10_000))
+        peer.hostSends(TCPPeer.pattern(size, from: 10_000))
         #expect(peer.expect(.ack, length: size)?.segmentSize == 0)
     }
 
@@ -119,7 +119,7 @@ struct TCPTimestampTests {
         peer.send(.ack, seq: 101, ack: 2, window: 2_000)
         net.effects = []
         peer.net.frames = []
-        peer.hostSends(TCPPeer.octets(Int(length)))
+        peer.hostSends(TCPPeer.pattern(Int(length)))
         let frame = try #require(net.frames.first)
         #expect(frame.count == 12 + 14 + 20 + 32 + 45 * 1_448)
     }
@@ -127,7 +127,7 @@ struct TCPTimestampTests {
     @Test func `three blocks fit beside them`() throws {
         let peer = try peer()
         for (index, start) in [201, 401, 601, 801].enumerated() {
-            peer.send(.ack, seq: UInt32(start), ack: 1, payload: TCPPeer.octets(50))
+            peer.send(.ack, seq: UInt32(start), ack: 1, payload: TCPPeer.pattern(50))
             let answer = peer.expect(.ack, ack: 101)
             #expect(answer?.options.sackBlockCount == min(3, index + 1))
             #expect(answer?.options.timestamps?.echo == 5_000)
@@ -136,7 +136,7 @@ struct TCPTimestampTests {
 
     @Test func `a smaller link behind the guest is taken into account`() throws {
         let peer = try peer()
-        peer.hostSends(TCPPeer.octets(1_448))
+        peer.hostSends(TCPPeer.pattern(1_448))
         let sent = try #require(net.frames.first)
         peer.expect(.ack, length: 1_448)
         peer.sendError(
@@ -151,10 +151,10 @@ struct TCPTimestampTests {
     @Test func `beyond a gap the value from before it is echoed`() throws {
         let peer = try peer(clock: 10)
         peer.clock = 20
-        peer.send(.ack, seq: 201, ack: 1, payload: TCPPeer.octets(100))
+        peer.send(.ack, seq: 201, ack: 1, payload: TCPPeer.pattern(100))
         #expect(peer.expect(.ack, ack: 101)?.options.timestamps?.echo == 10)
         peer.clock = 15
-        peer.send(.ack, seq: 101, ack: 1, payload: TCPPeer.octets(100))
+        peer.send(.ack, seq: 101, ack: 1, payload: TCPPeer.pattern(100))
         #expect(peer.expect(.ack, ack: 301)?.options.timestamps?.echo == 15)
         peer.clock = 30
         peer.send(.ack, seq: 301, ack: 1, payload: [1])

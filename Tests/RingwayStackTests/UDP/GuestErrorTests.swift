@@ -99,7 +99,7 @@ struct GuestErrorTests {
                 listener: 3, from: sender, to: IPAddress(IPv4Address(10, 0, 0, 1)), guest: peer.guest, lease,
                 offset: Stack.headroom, length: 4_200, segmentSize: 1_400)
         }
-        // Three datagrams of 1,400 octets in two fragments each.
+        // Three datagrams of 1,400 bytes in two fragments each.
         #expect(net.frames.count == 6)
         #expect(net.frames.allSatisfy { $0.count <= 12 + 14 + 1_000 })
     }
@@ -116,7 +116,7 @@ struct GuestErrorTests {
         let frame = [UInt8](repeating: 0, count: VirtioNetHeader.length)
         for port in 6_000..<6_040 {
             let remote = IPv4Address(8, 8, 8, 8)
-            var quoted = GuestFrame.octets(28) {
+            var quoted = GuestFrame.written(28) {
                 IPv4Fields(
                     source: remote, destination: ServiceNetwork.guestIPv4, protocolNumber: IPProtocol.udp,
                     payloadLength: 8

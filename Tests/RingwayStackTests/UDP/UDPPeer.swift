@@ -54,7 +54,7 @@ final class UDPPeer {
         sourceLocation: SourceLocation = #_sourceLocation
     ) -> Handle? {
         guard let effect = net.expectEffect(kind, sourceLocation: sourceLocation) else { return nil }
-        #expect(net.octets(of: effect) == payload, sourceLocation: sourceLocation)
+        #expect(net.bytes(of: effect) == payload, sourceLocation: sourceLocation)
         #expect("\(effect.address)" == target, sourceLocation: sourceLocation)
         net.pool.pointee.release(effect.lease)
         return effect.handle

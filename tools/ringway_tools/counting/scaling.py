@@ -114,7 +114,7 @@ stay in the second-level cache, as they are meant to, move it further out.
 """
     print(table, end="")
     report.write("scaling", text, {
-        "machine": report.machine(), "copyOctetsPerSecond": copy, "systemCallNanoseconds": call,
+        "machine": report.machine(), "copyBytesPerSecond": copy, "systemCallNanoseconds": call,
         "memoryCeilingGbps": ceiling, "rows": numbers})
     draw({"memoryCeilingGbps": ceiling, "rows": numbers})
     return 0

@@ -37,16 +37,16 @@ struct DHCPRequest {
         relay = message.giaddr
         requestedAddress = message.requestedAddress ?? .unspecified
         server = message.serverIdentifier
-        leaseSeconds = message.option(DHCPOption.leaseTime).flatMap { Self.integer($0, octets: 4) }
+        leaseSeconds = message.option(DHCPOption.leaseTime).flatMap { Self.integer($0, byteCount: 4) }
         hostName = message.option(DHCPOption.hostName).flatMap { DHCPText(hostName: $0) }
         // Option 57 counts the IP packet, and no client may say less than 576 (RFC 2132 §9.10). The other bound is what a
         // link of any MTU carries in one frame.
-        let packet = message.option(DHCPOption.maximumMessageSize).flatMap { Self.integer($0, octets: 2) } ?? 576
+        let packet = message.option(DHCPOption.maximumMessageSize).flatMap { Self.integer($0, byteCount: 2) } ?? 576
         messageLimit = min(max(Int(packet), 576), NetworkPlan.minimumMTU) - 28
     }
 
-    private static func integer(_ value: UnsafeRawBufferPointer, octets: Int) -> UInt32? {
-        guard value.count == octets else { return nil }
+    private static func integer(_ value: UnsafeRawBufferPointer, byteCount: Int) -> UInt32? {
+        guard value.count == byteCount else { return nil }
         return value.reduce(0) { $0 << 8 | UInt32($1) }
     }
 }

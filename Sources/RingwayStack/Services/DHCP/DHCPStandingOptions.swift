@@ -3,7 +3,7 @@ internal import RingwayWire
 /// The options that are the same in every answer, encoded once: code, length, value, most useful first, so that what
 /// does not fit a small message is what matters least.
 struct DHCPStandingOptions {
-    private let octets: UnsafeMutableRawBufferPointer
+    private let bytes: UnsafeMutableRawBufferPointer
 
     init(plan: NetworkPlan, configuration: DHCPServer.Configuration) {
         var encoded: [UInt8] = []
@@ -13,34 +13,34 @@ struct DHCPStandingOptions {
             encoded.append(UInt8(value.count))
             encoded.append(contentsOf: value)
         }
-        func octets(_ addresses: [IPv4Address]) -> [UInt8] {
+        func bytes(_ addresses: [IPv4Address]) -> [UInt8] {
             // 63 addresses are what one option can hold.
             addresses.prefix(63).flatMap { address in
                 (0..<4).map { UInt8(truncatingIfNeeded: address.rawValue >> UInt32(24 - 8 * $0)) }
             }
         }
         let names = configuration.nameServers.isEmpty ? [plan.gatewayIPv4] : configuration.nameServers
-        append(DHCPOption.subnetMask, octets([plan.netmask]))
-        append(DHCPOption.router, octets([plan.gatewayIPv4]))
-        append(DHCPOption.domainNameServer, octets(names))
+        append(DHCPOption.subnetMask, bytes([plan.netmask]))
+        append(DHCPOption.router, bytes([plan.gatewayIPv4]))
+        append(DHCPOption.domainNameServer, bytes(names))
         append(DHCPOption.interfaceMTU, [UInt8(plan.mtu >> 8), UInt8(plan.mtu & 0xFF)])
         if let domain = plan.domainName, DomainNameEncoding.encode(domain) != nil {
             append(DHCPOption.domainName, Array(domain.utf8))
         }
-        append(DHCPOption.broadcastAddress, octets([plan.broadcastIPv4]))
+        append(DHCPOption.broadcastAddress, bytes([plan.broadcastIPv4]))
         // A client that knows the option takes no heed of the router's (RFC 3442), so it has the default route in it: a
         // prefix of no bits, by the gateway.
-        append(DHCPOption.classlessStaticRoutes, [0] + octets([plan.gatewayIPv4]))
-        append(DHCPOption.networkTimeServer, octets(configuration.timeServers))
+        append(DHCPOption.classlessStaticRoutes, [0] + bytes([plan.gatewayIPv4]))
+        append(DHCPOption.networkTimeServer, bytes(configuration.timeServers))
         // More than one option's worth is split over several, to be joined by the reader (RFC 3397 §2, RFC 3396).
         var search = DomainNameEncoding.encode(plan.searchDomains, limit: 1_024)[...]
         while !search.isEmpty {
             append(DHCPOption.domainSearch, Array(search.prefix(255)))
             search = search.dropFirst(255)
         }
-        self.octets = .allocate(byteCount: max(encoded.count, 1), alignment: 1)
-        self.octets.initializeMemory(as: UInt8.self, repeating: 0)
-        self.octets.copyBytes(from: encoded)
+        self.bytes = .allocate(byteCount: max(encoded.count, 1), alignment: 1)
+        self.bytes.initializeMemory(as: UInt8.self, repeating: 0)
+        self.bytes.copyBytes(from: encoded)
         count = encoded.count
     }
 
@@ -48,16 +48,16 @@ struct DHCPStandingOptions {
 
     /// Gives back the memory; the server that owns the options does it once.
     func deallocate() {
-        octets.deallocate()
+        bytes.deallocate()
     }
 
     /// Appends every option there is room for.
     func append(to writer: inout DHCPOptionWriter) {
         var offset = 0
         while offset < count {
-            let length = Int(octets[offset + 1])
+            let length = Int(bytes[offset + 1])
             writer.append(
-                octets[offset], UnsafeRawBufferPointer(rebasing: octets[offset + 2..<offset + 2 + length]))
+                bytes[offset], UnsafeRawBufferPointer(rebasing: bytes[offset + 2..<offset + 2 + length]))
             offset += 2 + length
         }
     }

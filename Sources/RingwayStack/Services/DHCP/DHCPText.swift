@@ -3,12 +3,12 @@ struct DHCPText: Equatable {
     static var capacity: Int { 64 }
 
     private(set) var count: Int
-    private var octets: InlineArray<64, UInt8>
+    private var storage: InlineArray<64, UInt8>
 
     /// The empty text.
     init() {
         count = 0
-        octets = .init(repeating: 0)
+        storage = .init(repeating: 0)
     }
 
     /// Copies `bytes`, or returns `nil` when they do not fit.
@@ -16,7 +16,7 @@ struct DHCPText: Equatable {
         guard bytes.count <= Self.capacity else { return nil }
         self.init()
         count = bytes.count
-        for index in 0..<bytes.count { octets[index] = bytes[index] }
+        for index in 0..<bytes.count { storage[index] = bytes[index] }
     }
 
     /// Copies a host name without its trailing NUL or dot, or returns `nil` when it is not one: letters, digits, hyphens
@@ -50,25 +50,25 @@ struct DHCPText: Equatable {
         self.init(UnsafeRawBufferPointer(rebasing: bytes[..<length]))
     }
 
-    subscript(index: Int) -> UInt8 { octets[index] }
+    subscript(index: Int) -> UInt8 { storage[index] }
 
     var isEmpty: Bool { count == 0 }
 
     /// Lends the bytes.
     func withBytes(_ body: (UnsafeRawBufferPointer) -> Void) {
-        withUnsafeBytes(of: octets) { body(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
+        withUnsafeBytes(of: storage) { body(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
     }
 
     /// The text as a string; allocates, so for reports only.
     var string: String {
         var scalars = String.UnicodeScalarView()
-        for index in 0..<count { scalars.append(Unicode.Scalar(octets[index])) }
+        for index in 0..<count { scalars.append(Unicode.Scalar(storage[index])) }
         return String(scalars)
     }
 
     static func == (first: Self, second: Self) -> Bool {
         guard first.count == second.count else { return false }
-        for index in 0..<first.count where first.octets[index] != second.octets[index] { return false }
+        for index in 0..<first.count where first.storage[index] != second.storage[index] { return false }
         return true
     }
 }

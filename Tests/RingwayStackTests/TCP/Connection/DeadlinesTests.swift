@@ -58,17 +58,17 @@ struct DeadlinesTests {
     @Test func `keepalive probes follow each other until the guest is heard, or taken for dead`() {
         var deadlines = Deadlines(now: 0)
         for probe in 1...TCPBounds.keepaliveLimit {
-            let mayProbe61 = deadlines.countKeepaliveProbe()
-            #expect(mayProbe61)
+            let mayProbe = deadlines.countKeepaliveProbe()
+            #expect(mayProbe)
             let waited = UInt64(probe) * TCPBounds.keepaliveInterval
             #expect(deadlines.keepaliveAt == TCPBounds.keepaliveIdle + waited)
         }
-        let mayProbe65 = deadlines.countKeepaliveProbe()
-        #expect(!mayProbe65)
+        let mayProbeOnceMore = deadlines.countKeepaliveProbe()
+        #expect(!mayProbeOnceMore)
         deadlines.heard(now: Self.second)
         #expect(deadlines.keepaliveAt == Self.second + TCPBounds.keepaliveIdle)
-        let mayProbe68 = deadlines.countKeepaliveProbe()
-        #expect(mayProbe68)
+        let mayProbeAfterAnswer = deadlines.countKeepaliveProbe()
+        #expect(mayProbeAfterAnswer)
     }
 
     @Test func `challenges keep their distance`() {

@@ -6,7 +6,7 @@ import Testing
 @Suite("The scoreboard")
 struct ScoreboardTests {
     @Test(arguments: 1...60 as ClosedRange<UInt64>)
-    func `holds what a set of octets holds, as long as the ranges are few`(_ seed: UInt64) {
+    func `holds what a set of bytes holds, as long as the ranges are few`(_ seed: UInt64) {
         var noise = SeededNoise(seed: seed)
         // Half of the runs cross the end of the sequence space.
         let base = seed % 2 == 0 ? UInt32.max - 150 : UInt32(truncatingIfNeeded: noise.next())

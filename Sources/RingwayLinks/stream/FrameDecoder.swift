@@ -1,20 +1,20 @@
 public import RingwayStorage
 internal import RingwayWire
 
-/// Cuts the octets of a stream into frames, each at the start of a leased buffer and behind a virtio-net header.
+/// Cuts the bytes of a stream into frames, each at the start of a leased buffer and behind a virtio-net header.
 ///
-/// Sans-I/O: the owner receives into `room`, tells how much came, and takes frames until there is none. Octets arrive in a
+/// Sans-I/O: the owner receives into `room`, tells how much came, and takes frames until there is none. Bytes arrive in a
 /// staging area, many frames at a time, and each frame is copied into a buffer that fits it. Of a frame that needs a large
 /// buffer and has not all arrived, the rest is received right into that buffer, together with the length of the frame
 /// behind it and nothing more: so super-frames that follow each other are not copied at all.
 ///
 /// A length that no frame can have ends it: where the next frame begins cannot be known any more.
-public struct FrameCutter: ~Copyable {
+public struct FrameDecoder: ~Copyable {
     /// What `next` found.
     public enum Outcome {
-        /// A frame of so many octets, virtio-net header first; the lease is the receiver's.
+        /// A frame of so many bytes, virtio-net header first; the lease is the receiver's.
         case frame(Lease, length: Int)
-        /// More octets must be received first.
+        /// More bytes must be received first.
         case incomplete
         /// No buffer was left; to be asked again when one has come back, and nothing to be received until then.
         case starved
@@ -29,7 +29,7 @@ public struct FrameCutter: ~Copyable {
     /// What was received and not yet cut lies between these.
     private var start = 0
     private var end = 0
-    /// The buffer that the rest of a long frame is received into; how much of the frame it holds, and the frame's octets.
+    /// The buffer that the rest of a long frame is received into; how much of the frame it holds, and the frame's bytes.
     private var direct = Lease.none
     private var directFilled = 0
     private var directLength = 0
@@ -45,7 +45,7 @@ public struct FrameCutter: ~Copyable {
 
     deinit { staging.deallocate() }
 
-    /// Where the next octets belong; valid until `next` is called, and never empty after it answered `incomplete`.
+    /// Where the next bytes belong; valid until `next` is called, and never empty after it answered `incomplete`.
     public mutating func room(in space: BufferSpace) -> UnsafeMutableRawBufferPointer {
         if !direct.isNone {
             return UnsafeMutableRawBufferPointer(
@@ -60,7 +60,7 @@ public struct FrameCutter: ~Copyable {
         return UnsafeMutableRawBufferPointer(start: staging + end, count: capacity - end)
     }
 
-    /// So many octets have come into `room`.
+    /// So many bytes have come into `room`.
     public mutating func received(_ count: Int) {
         if direct.isNone { end += count } else { directFilled += count }
     }

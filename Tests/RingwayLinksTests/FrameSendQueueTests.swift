@@ -9,12 +9,12 @@ import Testing
 /// Outgoing frames and a kernel that takes as much of them as a test likes.
 private final class OutgoingBench {
     let bench = LinkBench(large: 1_200, small: 64)
-    private var frames: OutgoingFrames
+    private var frames: FrameSendQueue
     private(set) var stream: [UInt8] = []
 
     init(_ framing: Link.Framing) {
         frames = MemoryFailure.trap { [bench] in
-            try OutgoingFrames(framing, pool: bench.pool, counters: bench.counters)
+            try FrameSendQueue(framing, pool: bench.pool, counters: bench.counters)
         }
     }
 
@@ -34,9 +34,9 @@ private final class OutgoingBench {
                 payloadLength: UInt32(frame.count - place)))
     }
 
-    /// The kernel takes what there is, in calls of at most so many octets.
+    /// The kernel takes what there is, in calls of at most so many bytes.
     @inline(never) func send(atMost limit: () -> Int) {
-        while frames.depart() {
+        while frames.startBatch() {
             var isSent = false
             while !isSent {
                 let message = frames.message()
@@ -49,17 +49,17 @@ private final class OutgoingBench {
                     taken += count
                     room -= count
                 }
-                isSent = frames.sent(octets: taken)
+                isSent = frames.sent(byteCount: taken)
             }
         }
     }
 
-    @inline(never) func depart() -> Bool { frames.depart() }
+    @inline(never) func startBatch() -> Bool { frames.startBatch() }
     @inline(never) func sendDatagrams(_ descriptor: Int32) -> Int32 { frames.sendDatagrams(descriptor) }
     @inline(never) func close() { frames.close() }
 }
 
-@Suite("Frames to a guest on a socket") struct OutgoingFramesTests {
+@Suite("Frames to a guest on a socket") struct FrameSendQueueTests {
     /// A finished frame, or one of TCP that is to be cut.
     private func frame(_ payload: Int, isSuper: Bool, _ noise: inout SeededNoise) -> [UInt8] {
         var frame = [UInt8](repeating: 0, count: 12 + 14 + 20 + 20)
@@ -110,7 +110,7 @@ private final class OutgoingBench {
         let bench = OutgoingBench(.stream(framing))
         let frame = frame(60_000, isSuper: true, &noise)
         bench.append(frame)
-        #expect(bench.depart() && !bench.isCongested)
+        #expect(bench.startBatch() && !bench.isCongested)
         var count = 1
         while !bench.isCongested, count < 100 {
             bench.append(frame)
@@ -120,7 +120,7 @@ private final class OutgoingBench {
         let before = bench.bench.counters.read(.linkWritesDropped)
         for _ in 0..<1_100 { bench.append(frame) }
         let dropped = bench.bench.counters.read(.linkWritesDropped) - before
-        #expect(dropped > 0 && bench.bench.leased <= OutgoingFrames.waitingLimit + 10)
+        #expect(dropped > 0 && bench.bench.leased <= FrameSendQueue.waitingLimit + 10)
         bench.close()
         #expect(bench.bench.leased == 0 && !bench.isCongested)
         bench.append(frame)
@@ -182,13 +182,13 @@ private final class OutgoingBench {
         let frame = frame(60_000, isSuper: true, &noise)
         for _ in 0..<30 { bench.append(frame) }
         var payload: [UInt8] = []
-        var octets = [UInt8](repeating: 0, count: 2_000)
-        while bench.depart() {
+        var bytes = [UInt8](repeating: 0, count: 2_000)
+        while bench.startBatch() {
             var result = EAGAIN
             while result == EAGAIN {
                 result = bench.sendDatagrams(ends.0)
-                while case let count = recv(ends.1, &octets, octets.count, 0), count > 0 {
-                    payload += octets[54..<count]
+                while case let count = recv(ends.1, &bytes, bytes.count, 0), count > 0 {
+                    payload += bytes[54..<count]
                 }
             }
             #expect(result == 0)

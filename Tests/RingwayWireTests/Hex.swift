@@ -1,5 +1,5 @@
-/// The octets that hexadecimal text describes; white space does not count.
-func octets(_ hexadecimal: String) -> [UInt8] {
+/// The bytes that hexadecimal text describes; white space does not count.
+func hex(_ hexadecimal: String) -> [UInt8] {
     var values: [UInt8] = []
     var high: UInt8?
     for digit in hexadecimal.compactMap(\.hexDigitValue) {
@@ -10,11 +10,11 @@ func octets(_ hexadecimal: String) -> [UInt8] {
             high = UInt8(digit)
         }
     }
-    precondition(high == nil, "half an octet")
+    precondition(high == nil, "half a byte")
     return values
 }
 
-/// The octets that `write` leaves in a buffer of `count`, which it finds full of noise.
+/// The bytes that `write` leaves in a buffer of `count`, which it finds full of noise.
 func written(_ count: Int, _ write: (UnsafeMutableRawPointer) -> Void) -> [UInt8] {
     [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
         buffer.initialize(repeating: 0xA5)

@@ -2,22 +2,22 @@ internal import CRingway
 internal import Glibc
 internal import RingwayStorage
 
-/// What goes to the kernel in one call: octets staged in memory of our own, and slices of leased buffers between them.
+/// What goes to the kernel in one call: bytes staged in memory of our own, and slices of leased buffers between them.
 ///
 /// For a byte stream the slices follow each other without a seam; for a datagram link each is one datagram.
-struct OutgoingBatch {
-    /// Octets of staging, and of all that one batch carries: some super-frames, so that a batch is worth its call, and yet
+struct SendBatch {
+    /// Bytes of staging, and of all that one batch carries: some super-frames, so that a batch is worth its call, and yet
     /// in the cache when the kernel copies it.
-    static var octetLimit: Int { 256 << 10 }
+    static var byteLimit: Int { 256 << 10 }
     static var sliceLimit: Int { 256 }
 
     let staging: UnsafeMutableRawPointer
     private let slices: UnsafeMutablePointer<iovec>
     private let leases: UnsafeMutablePointer<Lease>
     private let header: UnsafeMutablePointer<msghdr>
-    /// Octets of staging in use, and of everything.
+    /// Bytes of staging in use, and of everything.
     private(set) var staged = 0
-    private(set) var octets = 0
+    private(set) var byteCount = 0
     private(set) var sliceCount = 0
     private var leaseCount = 0
     /// Slices that the kernel has taken whole.
@@ -25,7 +25,7 @@ struct OutgoingBatch {
 
     init() throws(MemoryFailure) {
         var blocks = MemoryBlocks()
-        staging = try blocks.pages(Self.octetLimit)
+        staging = try blocks.pages(Self.byteLimit)
         slices = try blocks.apart(Self.sliceLimit, of: iovec.self)
         leases = try blocks.apart(2 * Self.sliceLimit, of: Lease.self)
         header = try blocks.apart(1, of: msghdr.self)
@@ -41,19 +41,20 @@ struct OutgoingBatch {
     }
 
     var isEmpty: Bool { sliceCount == 0 }
-    /// Where the next octets are staged.
+    /// Where the next bytes are staged.
     var end: UnsafeMutableRawPointer { staging + staged }
 
-    /// Whether so many octets more can be staged, in a slice of their own.
+    /// Whether so many bytes more can be staged, in a slice of their own.
     @inline(__always)
-    func hasRoom(for count: Int) -> Bool { staged &+ count <= Self.octetLimit && sliceCount < Self.sliceLimit }
+    func hasRoom(for count: Int) -> Bool { staged &+ count <= Self.byteLimit && sliceCount < Self.sliceLimit }
 
     /// Whether the slices of one more frame fit that is sent from where it lies.
     func hasRoomForReference(_ count: Int) -> Bool {
-        sliceCount &+ 3 <= Self.sliceLimit && (octets == 0 || octets &+ count <= Self.octetLimit) && hasRoom(for: 64)
+        sliceCount &+ 3 <= Self.sliceLimit && (byteCount == 0 || byteCount &+ count <= Self.byteLimit)
+            && hasRoom(for: 64)
     }
 
-    /// Takes over octets that were written to `end`, as a slice of their own or joined to what was staged before.
+    /// Takes over bytes that were written to `end`, as a slice of their own or joined to what was staged before.
     @inline(__always)
     mutating func stage(_ count: Int, joining: Bool) {
         if joining, sliceCount > 0, let base = slices[sliceCount &- 1].iov_base,
@@ -65,14 +66,14 @@ struct OutgoingBatch {
             sliceCount &+= 1
         }
         staged &+= count
-        octets &+= count
+        byteCount &+= count
     }
 
     /// Adds a slice that lies in a buffer.
     mutating func refer(to piece: UnsafeRawBufferPointer) {
         slices[sliceCount] = iovec(iov_base: UnsafeMutableRawPointer(mutating: piece.baseAddress), iov_len: piece.count)
         sliceCount &+= 1
-        octets &+= piece.count
+        byteCount &+= piece.count
     }
 
     /// Keeps a hold until the batch is sent.
@@ -89,7 +90,7 @@ struct OutgoingBatch {
         return header
     }
 
-    /// Takes note of octets sent; true when they were the last.
+    /// Takes note of bytes sent; true when they were the last.
     mutating func advance(by count: Int) -> Bool {
         var rest = count
         while sent < sliceCount {
@@ -129,7 +130,7 @@ struct OutgoingBatch {
     mutating func clear(_ pool: UnsafeMutablePointer<BufferPool>) {
         for index in 0..<leaseCount { pool.pointee.release(leases[index]) }
         staged = 0
-        octets = 0
+        byteCount = 0
         sliceCount = 0
         leaseCount = 0
         sent = 0

@@ -5,7 +5,7 @@ import Testing
 @testable import RingwayStack
 
 /// Makes fragments one by one, wrong ones included, which the fragmenter would not.
-struct FragmentCutter {
+struct FragmentBuilder {
     let isIPv6: Bool
     var identification: UInt32 = 1
     var source = ServiceNetwork.guestIPv4
@@ -13,18 +13,18 @@ struct FragmentCutter {
 
     init(isIPv6: Bool) { self.isIPv6 = isIPv6 }
 
-    /// The fragment of `payload` octets at `offset`.
+    /// The fragment of `payload` bytes at `offset`.
     func fragment(at offset: Int, _ payload: [UInt8], more: Bool, protocolNumber: UInt8 = IPProtocol.udp) -> GuestFrame
     {
         if isIPv6 {
-            let header = GuestFrame.octets(8) {
+            let header = GuestFrame.written(8) {
                 IPv6ExtensionHeaders.Fragment(offset: offset, more: more, identification: identification)
                     .write(to: $0, nextHeader: protocolNumber)
             }
             return .ipv6(
                 to: ServiceNetwork.outsideIPv6, nextHeader: IPProtocol.fragment, header + payload, hopLimit: hopLimit)
         }
-        let header = GuestFrame.octets(20) {
+        let header = GuestFrame.written(20) {
             IPv4Fields(
                 source: source, destination: ServiceNetwork.outside, protocolNumber: protocolNumber,
                 payloadLength: payload.count, timeToLive: hopLimit,
@@ -43,8 +43,8 @@ struct FragmentCutter {
         }
     }
 
-    /// A UDP datagram with its checksum between the cutter's two addresses.
-    func datagram(octets count: Int) -> [UInt8] {
+    /// A UDP datagram with its checksum between the builder's two addresses.
+    func datagram(length count: Int) -> [UInt8] {
         let guest = isIPv6 ? IPAddress(ServiceNetwork.guestIPv6) : IPAddress(source)
         let outside = isIPv6 ? IPAddress(ServiceNetwork.outsideIPv6) : IPAddress(ServiceNetwork.outside)
         return GuestFrame.datagram(

@@ -6,19 +6,19 @@ internal import RingwayWire
 /// Frames toward a guest whose link is a socket: made ready for its framing, gathered so that one call to the kernel
 /// carries many, in order and within bounds.
 ///
-/// Sans-I/O but for datagrams: the owner sends `message()` when `depart` says so and tells what became of it. One batch is
-/// with the kernel while the next is filled. A frame that no batch has room for waits where it lies, and the owner is
-/// asked, through `isCongested`, to bring fewer; only beyond `waitingLimit` frames is one dropped.
+/// Sans-I/O but for datagrams: the owner sends `message()` when `startBatch` returns true, and reports the result with
+/// `sent`. One batch is with the kernel while the next is filled. A frame that no batch has room for waits in its own
+/// buffer, and `isCongested` asks the owner for backpressure; frames beyond `waitingLimit` are dropped.
 ///
-///     append ──► waiting ──► cut, checksummed, staged ──► filling ──► departing ──► kernel
-public struct OutgoingFrames: ~Copyable {
+///     append ──► waiting ──► cut, checksummed, staged ──► filling ──► sending ──► kernel
+public struct FrameSendQueue: ~Copyable {
     /// The most frames that wait.
     public static var waitingLimit: Int { 1_024 }
     /// From here on the owner is asked to hold back, and from there on no more.
     static var congestedFrames: Int { 32 }
-    static var congestedOctets: Int { 512 << 10 }
+    static var congestedBytes: Int { 512 << 10 }
     static var relaxedFrames: Int { 4 }
-    static var relaxedOctets: Int { 64 << 10 }
+    static var relaxedBytes: Int { 64 << 10 }
     /// A frame up to here is copied into the batch where longer ones are sent from where they lie.
     private static var copybreak: Int { 1_024 }
 
@@ -26,19 +26,19 @@ public struct OutgoingFrames: ~Copyable {
     private let pool: UnsafeMutablePointer<BufferPool>
     private let space: BufferSpace
     private let counters: Counters
-    private var filling: OutgoingBatch
-    private var departing: OutgoingBatch
+    private var filling: SendBatch
+    private var sending: SendBatch
     /// A batch is with the kernel, or waits for the socket to become writable.
-    public private(set) var isDeparting = false
+    public private(set) var isSending = false
     /// The frame that is being cut, and how far that has come.
     private var current: OutgoingFrame
     private var segmentation: SoftwareSegmentation
-    private var isCutting = false
+    private var isSegmenting = false
     /// Frames behind `current`, a ring.
     private let waiting: UnsafeMutablePointer<OutgoingFrame>
     private var head = 0
     private var tail = 0
-    private var waitingOctets = 0
+    private var waitingBytes = 0
     /// Whether more frames would only wait: host sockets are better left unread.
     public private(set) var isCongested = false
     /// Nothing is sent any more.
@@ -49,10 +49,10 @@ public struct OutgoingFrames: ~Copyable {
         _ framing: Link.Framing, pool: UnsafeMutablePointer<BufferPool>, counters: Counters
     ) throws(MemoryFailure) {
         let waiting = try UnsafeMutablePointer<OutgoingFrame>.allocateApart(capacity: Self.waitingLimit)
-        let filling: OutgoingBatch
-        let departing: OutgoingBatch
+        let filling: SendBatch
+        let sending: SendBatch
         do throws(MemoryFailure) {
-            (filling, departing) = try Self.batches()
+            (filling, sending) = try Self.batches()
         } catch {
             waiting.deallocate()
             throw error
@@ -62,16 +62,16 @@ public struct OutgoingFrames: ~Copyable {
         self.counters = counters
         space = pool.pointee.space
         self.filling = filling
-        self.departing = departing
+        self.sending = sending
         current = OutgoingFrame(.none, offset: 0, length: 0)
         segmentation = SoftwareSegmentation(at: filling.staging)
         self.waiting = waiting
     }
 
-    private static func batches() throws(MemoryFailure) -> (OutgoingBatch, OutgoingBatch) {
-        let first = try OutgoingBatch()
+    private static func batches() throws(MemoryFailure) -> (SendBatch, SendBatch) {
+        let first = try SendBatch()
         do throws(MemoryFailure) {
-            return (first, try OutgoingBatch())
+            return (first, try SendBatch())
         } catch {
             first.deallocate()
             throw error
@@ -80,7 +80,7 @@ public struct OutgoingFrames: ~Copyable {
 
     deinit {
         filling.deallocate()
-        departing.deallocate()
+        sending.deallocate()
         waiting.deallocate()
     }
 
@@ -88,7 +88,7 @@ public struct OutgoingFrames: ~Copyable {
 
     /// Takes a frame and its holds.
     public mutating func append(_ frame: OutgoingFrame) {
-        if !isCutting && !isClosed {
+        if !isSegmenting && !isClosed {
             begin(frame)
             return proceed()
         }
@@ -98,8 +98,8 @@ public struct OutgoingFrames: ~Copyable {
         }
         (waiting + (tail & (Self.waitingLimit &- 1))).initialize(to: frame)
         tail &+= 1
-        waitingOctets &+= frame.octets
-        if !isCongested, tail &- head >= Self.congestedFrames || waitingOctets >= Self.congestedOctets {
+        waitingBytes &+= frame.byteCount
+        if !isCongested, tail &- head >= Self.congestedFrames || waitingBytes >= Self.congestedBytes {
             isCongested = true
             counters.add(.linkCongestions)
         }
@@ -107,9 +107,9 @@ public struct OutgoingFrames: ~Copyable {
 
     private mutating func begin(_ frame: OutgoingFrame) {
         current = frame
-        isCutting = true
+        isSegmenting = true
         if framing.hasVirtioNetHeader {
-            if framing.carries(frame.octets) { return }
+            if framing.carries(frame.byteCount) { return }
         } else {
             let refusal = segmentation.prepare(frame.head(in: space), frame.rest(in: space))
             if refusal == .none, framing.carries(segmentation.nextLength) { return }
@@ -121,14 +121,14 @@ public struct OutgoingFrames: ~Copyable {
     /// Fills the batch from the frames at hand, as far as it has room.
     private mutating func proceed() {
         while true {
-            if isCutting {
+            if isSegmenting {
                 guard framing.hasVirtioNetHeader ? passOn() : cut() else { return }
             }
             guard tail != head else { return }
             let frame = waiting[head & (Self.waitingLimit &- 1)]
             head &+= 1
-            waitingOctets &-= frame.octets
-            if isCongested, tail &- head <= Self.relaxedFrames, waitingOctets <= Self.relaxedOctets {
+            waitingBytes &-= frame.byteCount
+            if isCongested, tail &- head <= Self.relaxedFrames, waitingBytes <= Self.relaxedBytes {
                 isCongested = false
             }
             begin(frame)
@@ -137,7 +137,7 @@ public struct OutgoingFrames: ~Copyable {
 
     /// Ends `current` and its holds.
     private mutating func finish() {
-        isCutting = false
+        isSegmenting = false
         release(current)
     }
 
@@ -167,20 +167,20 @@ public struct OutgoingFrames: ~Copyable {
     /// Stages `current` with its virtio-net header, or refers to where it lies; false when the batch is full.
     private mutating func passOn() -> Bool {
         let prefix = framing.prefixLength
-        let octets = current.octets
+        let byteCount = current.byteCount
         let pieces = (head: current.head(in: space), rest: current.rest(in: space))
-        guard octets > Self.copybreak else {
-            guard filling.hasRoom(for: prefix &+ octets) else { return false }
+        guard byteCount > Self.copybreak else {
+            guard filling.hasRoom(for: prefix &+ byteCount) else { return false }
             let target = filling.end
-            framing.writePrefix(octets, to: target)
+            framing.writePrefix(byteCount, to: target)
             copy(pieces.head, to: target + prefix)
             copy(pieces.rest, to: target + prefix + pieces.head.count)
-            filling.stage(prefix &+ octets, joining: true)
+            filling.stage(prefix &+ byteCount, joining: true)
             finish()
             return true
         }
-        guard filling.hasRoomForReference(prefix &+ octets) else { return false }
-        framing.writePrefix(octets, to: filling.end)
+        guard filling.hasRoomForReference(prefix &+ byteCount) else { return false }
+        framing.writePrefix(byteCount, to: filling.end)
         filling.stage(prefix, joining: true)
         filling.refer(to: pieces.head)
         filling.keep(current.lease)
@@ -188,7 +188,7 @@ public struct OutgoingFrames: ~Copyable {
             filling.refer(to: pieces.rest)
             filling.keep(current.payload)
         }
-        isCutting = false
+        isSegmenting = false
         return true
     }
 
@@ -199,40 +199,40 @@ public struct OutgoingFrames: ~Copyable {
     // MARK: Sending
 
     /// Turns to the next batch when the kernel has none; true when there is one to send.
-    public mutating func depart() -> Bool {
-        guard !isDeparting, !filling.isEmpty else { return false }
-        swap(&filling, &departing)
-        isDeparting = true
+    public mutating func startBatch() -> Bool {
+        guard !isSending, !filling.isEmpty else { return false }
+        swap(&filling, &sending)
+        isSending = true
         proceed()
         return true
     }
 
-    /// Whether `depart` would let frames go on that wait.
-    public var isFull: Bool { isCutting && !isDeparting }
+    /// Whether `startBatch` would let frames go on that wait.
+    public var isFull: Bool { isSegmenting && !isSending }
 
-    /// What is left of the departing batch, for a stream. It stays in place until `sent`.
-    public func message() -> UnsafeMutablePointer<msghdr> { departing.message() }
+    /// What is left of the batch being sent, for a stream. It stays in place until `sent`.
+    public func message() -> UnsafeMutablePointer<msghdr> { sending.message() }
 
-    /// So many octets of the message are sent; true when the batch is, and false when its rest must be.
-    public mutating func sent(octets: Int) -> Bool {
-        guard departing.advance(by: octets) else { return false }
-        arrive()
+    /// So many bytes of the message are sent; true when the batch is, and false when its rest must be.
+    public mutating func sent(byteCount: Int) -> Bool {
+        guard sending.advance(by: byteCount) else { return false }
+        finishBatch()
         return true
     }
 
-    /// Sends the departing batch as datagrams, as far as the socket takes them.
+    /// Sends the current batch as datagrams, as far as the socket takes them.
     ///
     /// - Returns: zero when all are gone, EAGAIN when the socket must become writable first, or what it failed with.
     public mutating func sendDatagrams(_ descriptor: Int32) -> Int32 {
         let counters = counters
-        let error = departing.sendDatagrams(descriptor) { counters.add(.linkWritesFailed) }
-        if error == 0 { arrive() }
+        let error = sending.sendDatagrams(descriptor) { counters.add(.linkWritesFailed) }
+        if error == 0 { finishBatch() }
         return error
     }
 
-    private mutating func arrive() {
-        departing.clear(pool)
-        isDeparting = false
+    private mutating func finishBatch() {
+        sending.clear(pool)
+        isSending = false
     }
 
     /// The link is gone and no operation of ours with the kernel: buffers go back, and what comes is dropped.
@@ -241,12 +241,12 @@ public struct OutgoingFrames: ~Copyable {
         isClosed = true
         isCongested = false
         filling.clear(pool)
-        arrive()
-        if isCutting { finish() }
+        finishBatch()
+        if isSegmenting { finish() }
         while tail != head {
             release(waiting[head & (Self.waitingLimit &- 1)])
             head &+= 1
         }
-        waitingOctets = 0
+        waitingBytes = 0
     }
 }

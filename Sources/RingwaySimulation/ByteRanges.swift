@@ -1,6 +1,6 @@
 /// A set of positions as sorted, disjoint, non-touching ranges. The model's own, so that it shares no mistake with the
 /// scoreboard it helps to check.
-struct OctetRanges {
+struct ByteRanges {
     private(set) var ranges: [Range<Int>] = []
 
     var isEmpty: Bool { ranges.isEmpty }
