@@ -1,3 +1,4 @@
+internal import RingwayModel
 internal import RingwayStack
 internal import RingwayWire
 
