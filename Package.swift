@@ -42,9 +42,9 @@ let package = Package(
         .target(
             name: "RingwayStack", dependencies: ["RingwayModel", "RingwayWire", "RingwayStorage"],
             swiftSettings: settings),
-        .target(name: "RingwayRing", dependencies: ["CRingway"], swiftSettings: settings),
+        .target(name: "RingwayRing", dependencies: ["RingwaySystem", "CRingway"], swiftSettings: settings),
         .target(
-            name: "RingwayReactor", dependencies: ["RingwayRing", "RingwayStorage", "CRingway"],
+            name: "RingwayReactor", dependencies: ["RingwayRing", "RingwaySystem", "RingwayStorage", "CRingway"],
             swiftSettings: settings),
         .target(
             name: "RingwayCapture", dependencies: ["RingwayModel", "RingwayWire", "CRingway"],
@@ -109,7 +109,10 @@ let package = Package(
         .executableTarget(name: "ringway", dependencies: ["RingwayCommand"], swiftSettings: settings),
         .target(
             name: "RingwaySimulation",
-            dependencies: ["RingwayModel", "RingwayStack", "RingwayWire", "RingwayStorage"],
+            dependencies: [
+                "RingwayEngine", "RingwayModel", "RingwayRing", "RingwayStack", "RingwayStorage", "RingwaySystem",
+                "RingwayWire", "CRingway",
+            ],
             swiftSettings: settings),
         .executableTarget(
             name: "ringway-simulate", dependencies: ["RingwaySimulation"], swiftSettings: settings),

@@ -89,7 +89,11 @@ public final class Engine: Sendable {
         var parts: [Part] = []
         var admitted: [Part] = []
         do throws(RingError) {
-            for part in link.queues.indices { parts.append(try layOut(part, shared, link, counters[part])) }
+            for part in link.queues.indices {
+                let guest = try layOut(
+                    part, shared, link.queues[part], link.framing, counters[part], now: Reactor.clock())
+                parts.append(Part(guest: guest))
+            }
             guard shared.configuration.hasMemoryLeft() else {
                 throw RingError(operation: "too little memory is left", errno: ENOMEM)
             }
@@ -112,25 +116,29 @@ public final class Engine: Sendable {
         }
     }
 
-    private static func layOut(
-        _ part: Int, _ shared: EngineShared, _ link: Link, _ counters: Counters
-    ) throws(RingError) -> Part {
+    /// A part of a guest in memory of its own.
+    ///
+    /// - Parameter descriptor: of the part's queue of the link.
+    static func layOut(
+        _ part: Int, _ shared: EngineShared, _ descriptor: Int32, _ framing: Link.Framing, _ counters: Counters,
+        now: UInt64
+    ) throws(RingError) -> UnsafeMutablePointer<ShardGuest> {
         let place = shared.place(of: part)
         let queue = try Queue(
-            link.queues[part], link.framing, buffers: ShardCore.ringBuffers, group: place.slot,
+            descriptor, framing, buffers: ShardCore.ringBuffers, group: place.slot,
             isMultishot: shared.features.hasMultishotRead && shared.configuration.usesMultishotRead)
         do throws(MemoryFailure) {
             let memory = try UnsafeMutablePointer<ShardGuest>.allocateApart(capacity: 1)
             do throws(MemoryFailure) {
                 memory.initialize(
                     to: try ShardGuest(
-                        part: part, shared: shared, queue: queue, framing: link.framing,
-                        pool: shared.set.pool(Int(place.shard)), counters: counters))
+                        part: part, shared: shared, queue: queue, framing: framing,
+                        pool: shared.set.pool(Int(place.shard)), counters: counters, now: now))
             } catch {
                 memory.deallocate()
                 throw error
             }
-            return Part(guest: memory)
+            return memory
         } catch {
             throw RingError(error)
         }

@@ -63,6 +63,9 @@ public struct Queue: ~Copyable {
     /// Nothing is read any more.
     public mutating func close() { isLost = true }
 
+    /// Buffers that the kernel may fill now.
+    public var available: Int { buffers.available }
+
     /// Puts buffers where the kernel finds them, so many at the most, and arms what is not armed.
     public mutating func refill(
         _ ring: inout Ring, from pool: UnsafeMutablePointer<BufferPool>, upTo most: Int = .max, _ tag: OperationTag

@@ -1,6 +1,7 @@
 internal import CRingway
 internal import Glibc
 public import RingwayRing
+internal import RingwaySystem
 public import Synchronization
 
 /// Wakes a thread that waits in its ring: other shards send a message to the ring, other threads write to an eventfd. A
@@ -19,13 +20,13 @@ public final class Doorbell: Sendable {
     public let event: Int32
 
     public init() throws(RingError) {
-        let event = eventfd(0, Int32(EFD_CLOEXEC) | Int32(EFD_NONBLOCK))
+        let event = HostCalls.event()
         guard event >= 0 else { throw RingError(operation: "cannot make a doorbell", errno: errno) }
         self.event = event
     }
 
     deinit {
-        close(event)
+        HostCalls.close(event)
         if ownsRing.load(ordering: .relaxed) { close(ring.load(ordering: .relaxed)) }
     }
 
@@ -35,7 +36,7 @@ public final class Doorbell: Sendable {
     /// that has reused the number, so the doorbell keeps its own descriptor of an emulated ring.
     func attach(_ descriptor: Int32, of backEnd: BackEnd) throws(RingError) {
         switch backEnd {
-        case .ioUring: ring.store(descriptor, ordering: .releasing)
+        case .ioUring, .scripted: ring.store(descriptor, ordering: .releasing)
         case .epoll:
             let own = ringway_duplicate(descriptor)
             guard own >= 0 else { throw RingError(operation: "cannot keep a ring for its messages", errno: errno) }
@@ -53,10 +54,7 @@ public final class Doorbell: Sendable {
     }
 
     /// Wakes the owner from a thread without a ring.
-    public func wake() {
-        var one: UInt64 = 1
-        _ = write(event, &one, 8)
-    }
+    public func wake() { HostCalls.signal(event) }
 
     /// For the owner: from now on, a thread that posts must wake it. It checks its mailboxes once more before it waits.
     @inlinable func beginWaiting() { isWaiting.store(true, ordering: .sequentiallyConsistent) }

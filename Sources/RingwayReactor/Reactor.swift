@@ -28,17 +28,17 @@ public struct Reactor: ~Copyable {
             eventBuffer.deallocate()
             throw error
         }
+        now = ring.clock()
         self.ring = ring
         self.doorbell = doorbell
         self.busyPoll = busyPoll
-        now = Reactor.clock()
         self.eventBuffer = eventBuffer
         eventBuffer.initialize(to: 0)
     }
 
     deinit { eventBuffer.deallocate() }
 
-    /// Monotonic nanoseconds.
+    /// Monotonic nanoseconds; a stepped owner's clock is its ring's.
     public static func clock() -> UInt64 { ringway_monotonic_nanoseconds() }
 
     /// Polls the doorbell's eventfd with `tag`; re-armed after each completion.
@@ -97,8 +97,22 @@ public struct Reactor: ~Copyable {
     private mutating func sleep(_ nanoseconds: Int64, _ hasMail: () -> Bool) -> Int32 {
         doorbell.beginWaiting()
         let error = ring.submitAndWait(nanoseconds: hasMail() ? 0 : nanoseconds)
-        doorbell.endWaiting()
-        now = Reactor.clock()
+        endSleep()
         return error
+    }
+
+    /// For an owner that is stepped in place of having a thread: the first half of `wait`, up to where the thread would
+    /// sleep. The ring, a scripted one, knows for how long. `endSleep` is the other half.
+    public mutating func beginSleep(until deadline: UInt64?, hasMail: () -> Bool) -> Int32 {
+        var limit: Int64 = -1
+        if let deadline { limit = deadline > now ? Int64(clamping: deadline - now) : 0 }
+        doorbell.beginWaiting()
+        return ring.submitAndWait(nanoseconds: hasMail() ? 0 : limit)
+    }
+
+    /// Something is there, or the time is over.
+    public mutating func endSleep() {
+        doorbell.endWaiting()
+        now = ring.clock()
     }
 }

@@ -1,5 +1,6 @@
 internal import CRingway
 internal import Glibc
+internal import RingwaySystem
 
 /// A pipe(7), through which bytes are spliced between two sockets.
 @frozen
@@ -15,20 +16,16 @@ public struct Pipe: BitwiseCopyable {
     /// Creates a pipe of up to `bytes`, or smaller if the kernel's per-user limit requires; `nil` without free
     /// descriptors.
     static func make(bytes: Int32) -> Pipe? {
-        var ends: (Int32, Int32) = (-1, -1)
-        let result = withUnsafeMutablePointer(to: &ends) { pointer in
-            pointer.withMemoryRebound(to: Int32.self, capacity: 2) { ringway_pipe($0) }
-        }
-        guard result == 0 else { return nil }
+        guard let ends = HostCalls.pipe() else { return nil }
         // The pipe memory of a user is limited (fs.pipe-user-pages-soft); a smaller pipe works as well.
         var room = bytes
-        while room > 65_536, ringway_set_pipe_size(ends.1, room) < 0 { room /= 4 }
+        while room > 65_536, HostCalls.setPipeSize(ends.1, room) < 0 { room /= 4 }
         return Pipe(reading: ends.0, writing: ends.1)
     }
 
     func close() {
-        Glibc.close(reading)
-        Glibc.close(writing)
+        HostCalls.close(reading)
+        HostCalls.close(writing)
     }
 }
 
@@ -95,7 +92,7 @@ public struct PipePool: ~Copyable {
     mutating func peek(_ source: Int32, limit: Int) -> Int {
         if copy == nil { copy = ringway_allocate(Self.copyBytes, 64) }
         guard let copy else { return Int(-ENOMEM) }
-        let count = recv(source, copy, min(limit, Self.copyBytes), Int32(MSG_PEEK) | Int32(MSG_DONTWAIT))
+        let count = HostCalls.receive(source, copy, min(limit, Self.copyBytes), Int32(MSG_PEEK) | Int32(MSG_DONTWAIT))
         return count < 0 ? Int(-errno) : count
     }
 
@@ -104,10 +101,10 @@ public struct PipePool: ~Copyable {
     /// - Returns: the number of bytes, or a negated `errno`.
     func pass(_ count: Int, from source: Int32, to sink: Int32) -> Int {
         guard let copy else { return Int(-ENOMEM) }
-        let sent = send(sink, copy, count, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL))
+        let sent = HostCalls.send(sink, copy, count, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL))
         guard sent > 0 else { return sent < 0 ? Int(-errno) : 0 }
         // Receives the same bytes again: only TCP can discard them without a copy (MSG_TRUNC).
-        _ = recv(source, copy, sent, Int32(MSG_DONTWAIT))
+        _ = HostCalls.receive(source, copy, sent, Int32(MSG_DONTWAIT))
         return sent
     }
 

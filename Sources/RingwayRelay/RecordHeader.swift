@@ -1,6 +1,7 @@
 internal import CRingway
 internal import Glibc
 internal import RingwayAgentProtocol
+internal import RingwaySystem
 
 /// The header of a record (`StreamRecord`) while it is being received or sent, which may take several calls.
 @frozen
@@ -40,7 +41,7 @@ public struct RecordHeader: BitwiseCopyable {
     mutating func send(_ sink: Int32) -> Sent {
         while count > 0 {
             var rest = value
-            let sent = Glibc.send(
+            let sent = HostCalls.send(
                 sink, &rest, Int(count), Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL))
             if sent > 0 {
                 value = sent < 4 ? value >> UInt32(8 * sent) : 0
@@ -58,7 +59,7 @@ public struct RecordHeader: BitwiseCopyable {
     mutating func receive(_ source: Int32) -> Received {
         while count < UInt8(StreamRecord.headerLength) {
             var part: UInt32 = 0
-            let received = recv(source, &part, StreamRecord.headerLength - Int(count), Int32(MSG_DONTWAIT))
+            let received = HostCalls.receive(source, &part, StreamRecord.headerLength - Int(count), Int32(MSG_DONTWAIT))
             if received > 0 {
                 value |= part << UInt32(8 * count)
                 count += UInt8(received)

@@ -1,5 +1,6 @@
 internal import CRingway
 internal import Glibc
+internal import RingwaySystem
 
 /// Relays bytes between two connected sockets.
 ///
@@ -86,7 +87,7 @@ public struct Relay: BitwiseCopyable {
     ) {
         if readiness.isReadable { from.isReadable = true }
         if readiness.isWritable { into.isWritable = true }
-        if readiness.hasError, ringway_socket_error(end.descriptor) != 0 { end.isBroken = true }
+        if readiness.hasError, HostCalls.takeError(end.descriptor) != 0 { end.isBroken = true }
     }
 
     // MARK: Moving
@@ -146,13 +147,13 @@ public struct Relay: BitwiseCopyable {
     public mutating func close(reset: Bool, _ pipes: inout PipePool) {
         abandon(&pipes)
         if near.descriptor >= 0 {
-            if reset { _ = ringway_linger_zero(near.descriptor) }
-            Glibc.close(near.descriptor)
+            if reset { HostCalls.lingerZero(near.descriptor) }
+            HostCalls.close(near.descriptor)
             near.descriptor = -1
         }
         if far.descriptor >= 0 {
-            if reset, toNear.framing == .plain { _ = ringway_linger_zero(far.descriptor) }
-            Glibc.close(far.descriptor)
+            if reset, toNear.framing == .plain { HostCalls.lingerZero(far.descriptor) }
+            HostCalls.close(far.descriptor)
             far.descriptor = -1
         }
     }

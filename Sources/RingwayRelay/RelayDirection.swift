@@ -1,6 +1,7 @@
 internal import CRingway
 internal import Glibc
 internal import RingwayAgentProtocol
+internal import RingwaySystem
 
 /// One of the two sockets of a relay.
 @frozen
@@ -107,7 +108,7 @@ extension RelayDirection {
                     pipe = fresh
                 }
                 let limit = framing == .outOfRecords ? min(owed, PipePool.pipeBytes) : PipePool.pipeBytes
-                let count = ringway_splice(source.descriptor, pipe.writing, limit)
+                let count = HostCalls.splice(source.descriptor, pipe.writing, limit)
                 switch count {
                 case 1...:
                     queued = count
@@ -131,7 +132,7 @@ extension RelayDirection {
             }
             guard isWritable else { return .moved }
             if let outcome = sendHeader(sink) { return outcome }
-            let count = ringway_splice(pipe.reading, sink, queued)
+            let count = HostCalls.splice(pipe.reading, sink, queued)
             switch count {
             case 1...:
                 queued -= count
@@ -150,7 +151,7 @@ extension RelayDirection {
     private mutating func finish(_ sink: Int32) -> Outcome {
         guard framing == .intoRecords else {
             // A failed sink reports its error by itself.
-            _ = shutdown(sink, Int32(SHUT_WR))
+            HostCalls.shutdown(sink, Int32(SHUT_WR))
             isShut = true
             return .moved
         }
@@ -190,7 +191,7 @@ extension RelayDirection {
         guard framing == .outOfRecords, isShut, isReadable else { return false }
         isReadable = false
         var byte: UInt8 = 0
-        let count = recv(source.descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT))
+        let count = HostCalls.receive(source.descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT))
         return count >= 0 || errno != EAGAIN && errno != EINTR
     }
 

@@ -4,6 +4,8 @@ public enum BackEnd: Sendable, Equatable {
     case ioUring
     /// This process, by system calls that do not wait and by epoll: the same operations at some cost in speed.
     case epoll
+    /// A model of a host, by a script: for simulations (`ScriptedHost`).
+    case scripted
 }
 
 extension KernelFeatures {
@@ -18,6 +20,13 @@ extension KernelFeatures {
         features.hasMultishotReceive = true
         features.hasMultishotRead = true
         features.hasRingMessages = true
+        return features
+    }
+
+    /// What rings on the model of a host offer.
+    public static var scripted: KernelFeatures {
+        var features = epoll
+        features.backEnd = .scripted
         return features
     }
 }

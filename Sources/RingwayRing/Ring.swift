@@ -65,6 +65,10 @@ public struct Ring: ~Copyable {
     /// Makes the calling thread the ring's one issuer. Called once, before anything is submitted.
     public mutating func enable() throws(RingError) { try driver.enable() }
 
+    /// Monotonic nanoseconds, by the clock of the ring's world.
+    @inline(__always)
+    public mutating func clock() -> UInt64 { driver.clock() }
+
     // MARK: Submitting
 
     /// An empty submission entry to fill, for `Ring+Operations.swift` alone. Submits what is queued first when there is no

@@ -7,6 +7,8 @@ enum RingDriver {
     case kernel(KernelRing)
     /// In memory of its own, because it is large and changes.
     case emulated(UnsafeMutablePointer<EmulatedRing>)
+    /// Held by the driver, from `init` to `close`.
+    case scripted(Unmanaged<ScriptedRing>)
 
     /// Sets `ring` up for the back end of `features`.
     init(
@@ -22,6 +24,9 @@ enum RingDriver {
             let emulated = UnsafeMutablePointer<EmulatedRing>.allocate(capacity: 1)
             emulated.initialize(to: made)
             self = .emulated(emulated)
+        case .scripted:
+            let made = try ScriptedRing(ring, entries: entries, completions: completions)
+            self = .scripted(.passRetained(made))
         }
     }
 
@@ -31,13 +36,25 @@ enum RingDriver {
         case .emulated(let emulated):
             emulated.deinitialize(count: 1)
             emulated.deallocate()
+        case .scripted(let scripted):
+            scripted._withUnsafeGuaranteedRef { $0.close() }
+            scripted.release()
         }
     }
 
     func enable() throws(RingError) {
         switch self {
         case .kernel(let kernel): try kernel.enable()
-        case .emulated: break
+        case .emulated, .scripted: break
+        }
+    }
+
+    /// The clock of the ring's world: the kernel's, or a script's.
+    @inline(__always)
+    func clock() -> UInt64 {
+        switch self {
+        case .kernel, .emulated: ringway_monotonic_nanoseconds()
+        case .scripted(let scripted): scripted._withUnsafeGuaranteedRef { $0.now }
         }
     }
 
@@ -47,6 +64,9 @@ enum RingDriver {
         case .kernel(let kernel): return kernel.submit()
         case .emulated(let emulated):
             emulated.pointee.submit()
+            return 0
+        case .scripted(let scripted):
+            scripted._withUnsafeGuaranteedRef { $0.submit() }
             return 0
         }
     }
@@ -58,6 +78,9 @@ enum RingDriver {
         case .emulated(let emulated):
             emulated.pointee.submit()
             return 0
+        case .scripted(let scripted):
+            scripted._withUnsafeGuaranteedRef { $0.submit() }
+            return 0
         }
     }
 
@@ -67,6 +90,8 @@ enum RingDriver {
         switch self {
         case .kernel(let kernel): kernel.submitAndWait(nanoseconds: nanoseconds)
         case .emulated(let emulated): -emulated.pointee.submitAndWait(nanoseconds: nanoseconds)
+        case .scripted(let scripted):
+            scripted._withUnsafeGuaranteedRef { $0.submitAndSleep(nanoseconds: nanoseconds) }
         }
     }
 
@@ -75,6 +100,7 @@ enum RingDriver {
         switch self {
         case .kernel(let kernel): kernel.collect()
         case .emulated(let emulated): _ = emulated.pointee.collect(nanoseconds: 0)
+        case .scripted(let scripted): scripted._withUnsafeGuaranteedRef { $0.postHeldBack() }
         }
     }
 
@@ -83,6 +109,8 @@ enum RingDriver {
         switch self {
         case .kernel(let kernel): kernel.register(memory, entries: entries, group: group)
         case .emulated(let emulated): emulated.pointee.provided.register(memory, entries: entries, group: group)
+        case .scripted(let scripted):
+            scripted._withUnsafeGuaranteedRef { $0.register(memory, entries: entries, group: group) }
         }
     }
 
@@ -91,6 +119,7 @@ enum RingDriver {
         switch self {
         case .kernel(let kernel): kernel.unregister(group: group)
         case .emulated(let emulated): emulated.pointee.provided.unregister(group: group)
+        case .scripted(let scripted): scripted._withUnsafeGuaranteedRef { $0.provided.unregister(group: group) }
         }
     }
 
@@ -99,15 +128,16 @@ enum RingDriver {
         switch self {
         case .kernel(let kernel): kernel.cancelNow(tag, nanoseconds: nanoseconds)
         case .emulated(let emulated): emulated.pointee.cancelNow(tag)
+        case .scripted(let scripted): scripted._withUnsafeGuaranteedRef { $0.cancelNow(tag) }
         }
     }
 
-    /// A descriptor is about to be closed. The kernel's operations hold their file; emulated ones know its number only,
-    /// which another file may have in a moment, and end.
+    /// A descriptor is about to be closed. The kernel's operations, and a script's, hold their file; emulated ones know its
+    /// number only, which another file may have in a moment, and end.
     @inline(__always)
     func closing(_ descriptor: Int32) {
         switch self {
-        case .kernel: break
+        case .kernel, .scripted: break
         case .emulated(let emulated): emulated.pointee.closing(descriptor)
         }
     }

@@ -1,5 +1,3 @@
-internal import Glibc
-
 /// A file descriptor with one owner, closed exactly once, on deinit.
 ///
 /// A caller that needs the descriptor for longer takes over ownership by `take`.
@@ -26,5 +24,5 @@ public struct OwnedDescriptor: ~Copyable, Sendable {
         return number
     }
 
-    deinit { Glibc.close(rawValue) }
+    deinit { HostCalls.close(rawValue) }
 }

@@ -5,8 +5,12 @@ import RingwaySimulation
 ///
 ///     ringway-simulate [--seeds N] [--from SEED] [--seconds N] [--cubic]
 ///     ringway-simulate --seed SEED [--quiet] [--capture FILE] [--script FILE]
+///     ringway-simulate --engine [--seeds N] [--from SEED] [--seconds N] [--digests] [--until-failure]
+///     ringway-simulate --engine --seed SEED [--quiet]
 ///     ringway-simulate --corpus DIRECTORY
 ///     ringway-simulate --transfers
+///
+/// With `--engine` it is the whole engine that runs, two shards between a model guest and a model host; else the stack.
 struct Arguments {
     var seed: UInt64?
     var first: UInt64 = 1
@@ -20,6 +24,11 @@ struct Arguments {
     var corpus: String?
     /// Compare congestion control algorithms by bulk transfers.
     var transfers = false
+    var isEngine = false
+    /// One line for each seed, to compare runs by.
+    var printsDigests = false
+    /// Stops at the first seed that fails, and says of each that it begins.
+    var stopsAtFailure = false
 
     init?(_ words: ArraySlice<String>) {
         var rest = words
@@ -28,6 +37,9 @@ struct Arguments {
             case "--quiet": isQuiet = true
             case "--cubic": usesCubic = true
             case "--transfers": transfers = true
+            case "--engine": isEngine = true
+            case "--digests": printsDigests = true
+            case "--until-failure": stopsAtFailure = true
             case "--seed":
                 guard let value = rest.popFirst().flatMap({ UInt64($0) }) else { return nil }
                 seed = value
@@ -124,12 +136,59 @@ func runMany(_ arguments: Arguments) -> Int32 {
     return failures == 0 ? 0 : 1
 }
 
+func hexadecimal(_ word: UInt64) -> String {
+    let digits = String(word, radix: 16)
+    return String(repeating: "0", count: 16 - digits.count) + digits
+}
+
+func replayEngine(_ seed: UInt64, _ arguments: Arguments) -> Int32 {
+    let report = EngineSimulation.run(seed: seed, recorder: arguments.isQuiet ? nil : Recorder { print($0) })
+    print("seed \(seed): \(report.failure ?? "clean"), digest \(hexadecimal(report.digest))")
+    return report.failure == nil ? 0 : 1
+}
+
+func runManyEngines(_ arguments: Arguments) -> Int32 {
+    let begun = time(nil)
+    var told = begun
+    var (run, failures, digest) = (0, 0, 0 as UInt64)
+    var total = EngineReport()
+    for seed in arguments.first..<arguments.first + arguments.count {
+        let instant = time(nil)
+        if let seconds = arguments.seconds, instant - begun >= seconds { break }
+        if instant - told >= 10 {
+            told = instant
+            print("\(run) seeds in \(instant - begun) s, \(failures) failed")
+            fflush(nil)
+        }
+        if arguments.stopsAtFailure {
+            print("begins \(seed)")
+            fflush(nil)
+        }
+        let report = EngineSimulation.run(seed: seed)
+        run += 1
+        total.add(report)
+        digest = (digest ^ report.digest) &* 0x0100_0000_01B3
+        if arguments.printsDigests { print("\(seed) \(hexadecimal(report.digest))") }
+        guard let failure = report.failure else { continue }
+        failures += 1
+        print("seed \(seed): \(failure)\n    replay: tools/simulate --engine --seed \(seed)")
+        if failures == 20 || arguments.stopsAtFailure { break }
+    }
+    print(
+        "\(run) seeds, \(failures) failed; \(total.steps) steps, \(total.framesFromGuest + total.framesToGuest) frames, "
+            + "\(total.wholeConnections) connections whole, \(total.relayedConnections) around the link, "
+            + "\(total.answeredDatagrams) datagrams answered; digest \(hexadecimal(digest))")
+    return failures == 0 ? 0 : 1
+}
+
 guard let arguments = Arguments(CommandLine.arguments.dropFirst()) else {
     print(
         "usage: ringway-simulate [--seeds N] [--from SEED] [--seconds N] [--cubic] | --seed SEED [--quiet] [--cubic] [--capture FILE] "
-            + "[--script FILE] | --corpus DIRECTORY | --transfers")
+            + "[--script FILE] | --engine [--seeds N] [--from SEED] [--seconds N] [--digests] | "
+            + "--engine --seed SEED [--quiet] | --corpus DIRECTORY | --transfers")
     exit(2)
 }
 if let directory = arguments.corpus { exit(writeCorpus(to: directory)) }
 if arguments.transfers { exit(TransferTable.printAll()) }
+if arguments.isEngine { exit(arguments.seed.map { replayEngine($0, arguments) } ?? runManyEngines(arguments)) }
 exit(arguments.seed.map { replay($0, arguments) } ?? runMany(arguments))

@@ -157,6 +157,9 @@ struct LinkPort: ~Copyable {
         mutating get { state == .congested }
     }
 
+    /// Buffers that the kernel may read frames into.
+    var buffers: Int { queue.available }
+
     /// Provides buffers to the kernel, and arms reads. On a stream, continue with `nextFrame`.
     mutating func refill(_ core: inout ShardCore) {
         guard decoder == nil else { return }

@@ -57,6 +57,8 @@ struct PingSockets: ~Copyable {
         return socket
     }
 
+    var count: Int { sockets.count }
+
     // MARK: Toward the host
 
     /// Sends an echo request, an ICMP message. Takes its lease.
@@ -183,6 +185,8 @@ struct PingSockets: ~Copyable {
     /// Closes the socket of a ping that has ended.
     mutating func close(_ ping: Handle, _ core: inout ShardCore) {
         guard let socket = self.socket(ping) else { return }
+        // Echoes that are only queued know the socket by its number, which another one may have in a moment.
+        core.reactor.ring.submitAll()
         sockets.remove(ping.slot)
         if socket.pointee.isRaw { return leaveRawEchoes(isIPv4: socket.pointee.isIPv4, &core) }
         if socket.pointee.receive == .armed { core.cancel(Operation.receive.tag(ping)) }

@@ -1,5 +1,6 @@
 internal import CRingway
 internal import Glibc
+internal import RingwaySystem
 
 /// One raw socket for all pings of a shard and family.
 struct RawEchoSocket: BitwiseCopyable {
@@ -20,10 +21,9 @@ struct RawEchoSocket: BitwiseCopyable {
             family: ipv4 ? AF_INET : AF_INET6, type: Int32(SOCK_RAW.rawValue),
             transport: Int32(ipv4 ? Int(IPPROTO_ICMP) : Int(IPPROTO_ICMPV6)))
         guard opened >= 0 else { return false }
-        _ = ringway_filter_icmp_echo_reply(opened, ipv4)
         // Without the filter, replies are filtered here, at a higher cost.
-        _ = ringway_filter_echo_identifiers(opened, ipv4, identifiers.first, identifiers.mask)
-        ringway_receive_marks(opened, ipv4)
+        HostCalls.passEchoReplies(opened, ipv4: ipv4, identifiers.first, mask: identifiers.mask)
+        HostCalls.receiveMarks(opened, ipv4: ipv4)
         DatagramSocket.reportErrors(opened, ipv4: ipv4)
         descriptor = opened
         return true

@@ -68,6 +68,8 @@ struct PortListeners: ~Copyable {
         return nil
     }
 
+    var count: Int { listeners.count }
+
     // MARK: Listening
 
     /// Listens on a socket lent by the control plane.

@@ -1,6 +1,7 @@
 internal import CRingway
 internal import Glibc
 internal import RingwayModel
+internal import RingwaySystem
 internal import RingwayWire
 
 /// Sends ICMP port unreachable to clients of published UDP ports, as the host's kernel does for a closed port.
@@ -60,7 +61,8 @@ struct RefusalSocket: ~Copyable {
                                 ringway_write_source_control(
                                     room, port.address.isIPv4, port.address.high, port.address.low))
                         }
-                        return sendmsg(descriptor, &header, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)) == count
+                        return HostCalls.sendMessage(descriptor, &header, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL))
+                            == count
                     }
                 }
             }
@@ -113,7 +115,7 @@ struct RefusalSocket: ~Copyable {
                 return -1
             }
             // Nothing is read from it.
-            _ = ringway_filter_icmp_nothing(descriptor, family == AF_INET)
+            HostCalls.passNothing(descriptor, ipv4: family == AF_INET)
             state = .open(descriptor)
             return descriptor
         }

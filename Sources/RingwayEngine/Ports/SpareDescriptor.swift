@@ -1,21 +1,22 @@
 internal import Glibc
+internal import RingwaySystem
 
 /// A reserved descriptor for when none is left: without it a client could be neither accepted nor reset.
 struct SpareDescriptor: ~Copyable {
     private var descriptor = SpareDescriptor.open()
 
-    private static func open() -> Int32 { Glibc.open("/dev/null", O_RDONLY | O_CLOEXEC) }
+    private static func open() -> Int32 { HostCalls.spare() }
 
     deinit {
-        if descriptor >= 0 { close(descriptor) }
+        if descriptor >= 0 { HostCalls.close(descriptor) }
     }
 
     /// Resets the next client of a listener. False if the reserved descriptor was lost, and the client waits.
     mutating func resetClient(of listener: Int32) -> Bool {
         if descriptor < 0 { descriptor = Self.open() }
         guard descriptor >= 0 else { return false }
-        close(descriptor)
-        let client = accept(listener, nil, nil)
+        HostCalls.close(descriptor)
+        let client = HostCalls.accept(listener)
         let isGone = client < 0 && errno == EAGAIN
         if client >= 0 { Endpoint.close(client, reset: true) }
         descriptor = Self.open()

@@ -69,6 +69,8 @@ struct Relays: ~Copyable {
         sockets = SocketSupply(line: lines.isEmpty ? -1 : lines[index])
     }
 
+    var count: Int { streams.count }
+
     /// Handles a completion of one of the component's operations. Clients that it affects are returned by
     /// `nextReturned`.
     mutating func complete(_ completion: Completion, _ core: inout ShardCore, _ stack: inout Stack) {
@@ -99,6 +101,7 @@ struct Relays: ~Copyable {
         _ stream: UnsafeMutablePointer<SplicedStream>, _ side: Relay.Side, _ handle: Handle, _ core: inout ShardCore
     ) {
         let end = side == .near ? stream.pointee.relay.near : stream.pointee.relay.far
+        stream.pointee.watchedInRound = core.reactor.ring.round
         core.reactor.ring.pollMultishot(
             end.descriptor, UInt32(POLLIN) | UInt32(POLLOUT), Self.event(of: side).tag(handle))
     }
@@ -220,6 +223,8 @@ struct Relays: ~Copyable {
     /// Closes both sockets. The polls are cancelled in the same turn, so that FIN or RST is not delayed.
     private mutating func close(_ slot: UInt32, reset: Bool, _ core: inout ShardCore) {
         guard let stream = streams.pointer(inSlot: slot) else { return }
+        // A watch that is only queued knows its socket by a number, which another file may have by the time it is submitted.
+        if stream.pointee.watchedInRound == core.reactor.ring.round { core.reactor.ring.submitAll() }
         unwatch(slot, &core)
         release(stream, reset: reset, &core)
         streams.remove(slot: slot)

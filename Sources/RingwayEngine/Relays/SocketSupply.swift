@@ -1,5 +1,6 @@
 internal import CRingway
 internal import Glibc
+internal import RingwaySystem
 
 /// A shard's stock of new sockets inside the guest, and the channel to the process that creates them.
 struct SocketSupply: ~Copyable {
@@ -29,7 +30,7 @@ struct SocketSupply: ~Copyable {
     /// - Parameter line: adopted; -1 for none.
     init(line: Int32) {
         self.line = line
-        if line >= 0 { _ = ringway_set_nonblocking(line) }
+        if line >= 0 { HostCalls.setNonblocking(line) }
     }
 
     /// `close()` has closed everything before.
@@ -61,8 +62,8 @@ struct SocketSupply: ~Copyable {
     /// Closes the ready sockets; false if there are none.
     mutating func closeStock() -> Bool {
         guard stock > 0 else { return false }
-        while let socket = take(ipv4: true) { Glibc.close(socket) }
-        while let socket = take(ipv4: false) { Glibc.close(socket) }
+        while let socket = take(ipv4: true) { HostCalls.close(socket) }
+        while let socket = take(ipv4: false) { HostCalls.close(socket) }
         return true
     }
 
@@ -80,7 +81,7 @@ struct SocketSupply: ~Copyable {
         guard !stock.isAsked, stock.count < least else { return }
         let wanted = min(batch, usual - stock.count + waiting)
         var request: (UInt8, UInt8) = (family, UInt8(wanted))
-        stock.isAsked = send(line, &request, 2, Int32(MSG_NOSIGNAL)) == 2
+        stock.isAsked = HostCalls.send(line, &request, 2, Int32(MSG_NOSIGNAL)) == 2
     }
 
     /// Whether a reply is due.
@@ -95,7 +96,7 @@ struct SocketSupply: ~Copyable {
             while line >= 0 {
                 var family: UInt8 = 0
                 var count = 0
-                let received = ringway_receive_message(line, &family, 1, descriptors.baseAddress, &count)
+                let received = HostCalls.receiveDescriptors(line, &family, descriptors.baseAddress, &count)
                 if received < 0, errno == EAGAIN || errno == EINTR { break }
                 // Sockets that the process may not have are an answer without sockets: the line is good for the next.
                 guard received == 1 || received < 0 && errno == EMFILE else {
@@ -112,7 +113,7 @@ struct SocketSupply: ~Copyable {
     private mutating func keep(_ socket: Int32, ipv4 isIPv4: Bool) {
         let count = isIPv4 ? ipv4.count : ipv6.count
         guard count < Self.capacity else {
-            Glibc.close(socket)
+            HostCalls.close(socket)
             return
         }
         if isIPv4 {
@@ -127,7 +128,7 @@ struct SocketSupply: ~Copyable {
     /// Closes the channel and the stock.
     mutating func close() {
         _ = closeStock()
-        if line >= 0 { Glibc.close(line) }
+        if line >= 0 { HostCalls.close(line) }
         line = -1
         ipv4.isAsked = false
         ipv6.isAsked = false

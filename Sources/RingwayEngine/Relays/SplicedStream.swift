@@ -29,6 +29,8 @@ struct SplicedStream: BitwiseCopyable {
     /// While opening: the timeout, in monotonic nanoseconds.
     var deadline: UInt64 = 0
     var place = Place.none
+    /// The ring's round in which the latest watch was queued.
+    var watchedInRound: UInt64 = .max
     /// The time of the last data, monotonic nanoseconds.
     var usedAt: UInt64 = 0
     /// The place on that list.

@@ -32,7 +32,7 @@ struct Shard: ~Copyable {
     private var core: ShardCore
     private var guests: GuestTable
     private var turnNumber: UInt64 = 0
-    private var isStopping = false
+    private(set) var isStopping = false
     /// Slots of guests that have gone, some of whose buffers are still elsewhere.
     private var leaving: [GuestPlace] = []
     /// Guests that were on the shard when its ring failed.
@@ -94,9 +94,32 @@ struct Shard: ~Copyable {
 
     /// One turn; to be called again until the shard stops.
     mutating func turn() {
+        prepareTurn()
+        finishTurn(core.wait(until: guests.nextDeadline))
+    }
+
+    /// A turn up to where the thread sleeps, for a shard that is stepped. `goOn` is the rest.
+    mutating func beginTurn() {
+        prepareTurn()
+        let error = core.beginSleep(until: guests.nextDeadline)
+        if error != 0 { finishTurn(error) }
+    }
+
+    /// The rest of the turn that `beginTurn` has begun.
+    mutating func goOn() {
+        core.endSleep()
+        finishTurn(0)
+    }
+
+    @inline(__always)
+    private mutating func prepareTurn() {
         refill()
         core.flushStrays()
-        let error = core.wait(until: guests.nextDeadline)
+    }
+
+    /// - Parameter error: what the wait failed with, or zero.
+    @inline(__always)
+    private mutating func finishTurn(_ error: Int32) {
         guard error == 0 else { return fail(error) }
         turnNumber &+= 1
         serveDue()
@@ -310,5 +333,37 @@ struct Shard: ~Copyable {
             set.free(place)
             return true
         }
+    }
+
+    // MARK: For simulations
+
+    /// What is left where nothing is going on: what the shard itself holds, and buffers that wait in its rings.
+    var holdings: ShardHoldings {
+        mutating get {
+            var holdings = ShardHoldings()
+            holdings.leases = core.pool.pointee.leased
+            holdings.expectedLeases = core.receiveBuffers.available
+            holdings.messages = core.messages.count
+            for index in 0..<guests.count {
+                guard let guest = guests[guests.slot(at: index)].pointee.guest else { continue }
+                holdings.expectedLeases += guest.pointee.link.buffers
+            }
+            return holdings
+        }
+    }
+
+    /// What the guest at a place holds; nothing when it has gone.
+    mutating func holdings(of place: GuestPlace) -> ShardHoldings {
+        guard let guest = guests.guest(at: place) else { return ShardHoldings() }
+        var holdings = guest.pointee.holdings()
+        holdings.leases = core.pool.pointee.held(by: place.slot)
+        holdings.messages = core.messageCount(of: place.slot)
+        holdings.operations = guests[place.slot].pointee.inFlight
+        return holdings
+    }
+
+    /// This turn's clock reading.
+    var now: UInt64 {
+        mutating get { core.now }
     }
 }

@@ -45,8 +45,14 @@ final class GuestAdmission: Sendable {
     /// Waits for the shard, whose turns are short.
     func wait() -> RingError? {
         isSettled.wait()
-        return failure.withLock { $0 }
+        return outcome
     }
+
+    /// Whether the shard has done what was asked, or has failed: true once, for who steps the shard and must not wait.
+    func poll() -> Bool { isSettled.wait(timeout: .now()) == .success }
+
+    /// What it came to, once it has.
+    var outcome: RingError? { failure.withLock { $0 } }
 }
 
 /// How an engine waits until all shards have let go of its guest.
@@ -55,6 +61,9 @@ final class GuestRemoval: Sendable {
 
     /// From a shard, once.
     func done() { semaphore.signal() }
+
+    /// Whether another shard has let go: true once for each, for who steps the shards and must not wait.
+    func poll() -> Bool { semaphore.wait(timeout: .now()) == .success }
 
     /// Whether so many shards have let go in time.
     func wait(for count: Int, seconds: Int) -> Bool {

@@ -195,19 +195,25 @@ struct ShardCore: ~Copyable {
     ///
     /// - Returns: zero, or the `errno` that the ring failed with.
     mutating func wait(until deadline: UInt64?) -> Int32 {
-        let network = network
-        let count = network.count
-        let index = index
+        let (network, index) = (network, index)
         let hasLocalMail = !localMail.isEmpty
-        let error = reactor.wait(until: deadline) {
-            if hasLocalMail { return true }
-            if count == 1 { return false }
-            for sender in 0..<count where !network.mailbox(to: index, from: sender).isEmpty { return true }
-            return false
-        }
+        let error = reactor.wait(until: deadline) { hasLocalMail || network.hasMail(for: index) }
         if bytesThisTurn > Self.bulkTurn { reactor.busyPoll.discourage() }
         bytesThisTurn = 0
         return error
+    }
+
+    /// The first half of `wait`, for a shard that is stepped: up to where the thread would sleep.
+    mutating func beginSleep(until deadline: UInt64?) -> Int32 {
+        let (network, index) = (network, index)
+        let hasLocalMail = !localMail.isEmpty
+        return reactor.beginSleep(until: deadline) { hasLocalMail || network.hasMail(for: index) }
+    }
+
+    /// The other half.
+    mutating func endSleep() {
+        reactor.endSleep()
+        bytesThisTurn = 0
     }
 
     // MARK: Operations
@@ -269,6 +275,9 @@ struct ShardCore: ~Copyable {
         }
         if !isPaused { receiveBuffers.refill(from: pool) }
     }
+
+    /// Messages of a guest's in the kernel's hands.
+    mutating func messageCount(of slot: UInt16) -> Int { Int(messageCounts[Int(slot)]) }
 
     /// A place for a message of the guest's; `nil` when it has its share of them.
     mutating func insertMessage(_ message: SendMessage = SendMessage()) -> Handle? {

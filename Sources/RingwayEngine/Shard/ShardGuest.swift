@@ -59,9 +59,8 @@ struct ShardGuest: ~Copyable {
     ///   - pool: of the shard on which that is.
     init(
         part: Int, shared: EngineShared, queue: consuming Queue, framing: Link.Framing,
-        pool: UnsafeMutablePointer<BufferPool>, counters: Counters
+        pool: UnsafeMutablePointer<BufferPool>, counters: Counters, now: UInt64
     ) throws(MemoryFailure) {
-        let now = Reactor.clock()
         // What may fail comes before any stored property is set.
         var configuration = shared.configuration.stack
         configuration.shard = part
@@ -395,5 +394,10 @@ struct ShardGuest: ~Copyable {
     mutating func setGuestIPv4(_ address: IPv4Address, _ core: inout ShardCore) {
         stack.setGuestIPv4(address)
         neighbors.setGuestIPv4(address, now: core.now)
+    }
+
+    /// What the guest has on this shard, for simulations.
+    mutating func holdings() -> ShardHoldings {
+        ShardHoldings(&stack, [tcp.count, udp.count, ping.count, relays.count, ports.count])
     }
 }

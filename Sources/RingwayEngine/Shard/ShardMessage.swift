@@ -103,6 +103,14 @@ struct ShardNetwork: @unchecked Sendable {
         bells.deallocate()
     }
 
+    /// Whether another shard has posted to this one.
+    @inline(__always)
+    func hasMail(for shard: Int) -> Bool {
+        if count == 1 { return false }
+        for sender in 0..<count where !mailbox(to: shard, from: sender).isEmpty { return true }
+        return false
+    }
+
     func doorbell(of shard: Int) -> Doorbell { bells[shard].takeUnretainedValue() }
 
     /// The doorbell without a reference counted to it, for the path of every frame.

@@ -1,5 +1,6 @@
 internal import CRingway
 internal import Glibc
+internal import RingwaySystem
 internal import Synchronization
 
 /// How a thread of the control plane waits until shards have done what it asked them.
@@ -10,17 +11,19 @@ final class ShardReply: Sendable {
     /// - Parameter count: how many are asked.
     init(count: Int) {
         missing = Atomic(count)
-        bell = ringway_event_descriptor()
+        bell = HostCalls.event()
     }
 
-    deinit { if bell >= 0 { close(bell) } }
+    deinit { if bell >= 0 { HostCalls.close(bell) } }
 
     /// From a shard.
     func send() {
         guard missing.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 else { return }
-        var one: UInt64 = 1
-        _ = write(bell, &one, 8)
+        if bell >= 0 { HostCalls.signal(bell) }
     }
+
+    /// Whether all have replied.
+    var isComplete: Bool { missing.load(ordering: .acquiring) <= 0 }
 
     /// Whether all have replied in time.
     @discardableResult

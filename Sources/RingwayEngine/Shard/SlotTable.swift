@@ -22,6 +22,9 @@ struct SlotTable<Element: BitwiseCopyable>: ~Copyable {
         present.deallocate()
     }
 
+    /// Slots that have a value; looks at all of them.
+    var count: Int { (0..<capacity).count { present[$0] } }
+
     /// The value in `slot`, or `nil`.
     func pointer(_ slot: UInt32) -> UnsafeMutablePointer<Element>? {
         precondition(Int(slot) < capacity)

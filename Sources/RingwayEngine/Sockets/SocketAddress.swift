@@ -1,5 +1,6 @@
 internal import CRingway
 internal import RingwayModel
+internal import RingwaySystem
 
 /// A socket address at a stable address until the kernel has read it.
 struct SocketAddress: BitwiseCopyable {
@@ -33,14 +34,14 @@ struct SocketAddress: BitwiseCopyable {
     }
 
     /// The peer of a connected socket.
-    static func peer(of descriptor: Int32) -> TransportAddress? { name(of: descriptor, getpeername) }
+    static func peer(of descriptor: Int32) -> TransportAddress? { name(of: descriptor, HostCalls.peerName) }
 
     /// The local address of a bound socket.
-    static func local(of descriptor: Int32) -> TransportAddress? { name(of: descriptor, getsockname) }
+    static func local(of descriptor: Int32) -> TransportAddress? { name(of: descriptor, HostCalls.localName) }
 
     private static func name(
         of descriptor: Int32,
-        _ ask: (Int32, UnsafeMutablePointer<sockaddr>?, UnsafeMutablePointer<socklen_t>?) -> Int32
+        _ ask: (Int32, UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> Int32
     ) -> TransportAddress? {
         var storage = sockaddr_storage()
         var length = socklen_t(MemoryLayout<sockaddr_storage>.size)

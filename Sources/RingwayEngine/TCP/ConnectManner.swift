@@ -1,6 +1,7 @@
 internal import CRingway
 internal import Glibc
 internal import RingwayModel
+internal import RingwaySystem
 
 /// Properties of a guest's SYN that the host socket's connect should have, too.
 struct ConnectManner: BitwiseCopyable {
@@ -37,7 +38,7 @@ struct ConnectManner: BitwiseCopyable {
         var name = SocketAddress(TransportAddress(address: any, port: privilegedPort))
         let length = name.length
         return withUnsafeMutablePointer(to: &name) {
-            bind(descriptor, SocketAddress.pointer(to: $0), length) == 0
+            HostCalls.bind(descriptor, SocketAddress.pointer(to: $0), length) == 0
         }
     }
 
@@ -55,11 +56,11 @@ struct ConnectManner: BitwiseCopyable {
 
     /// The DSCP of an accepted client's SYN, without ECN: all that the kernel reports for a stream.
     static func trafficClass(ofClient descriptor: Int32, ipv4: Bool) -> UInt8 {
-        UInt8(truncatingIfNeeded: ringway_client_traffic_class(descriptor, ipv4)) & 0xFC
+        UInt8(truncatingIfNeeded: HostCalls.clientTrafficClass(descriptor, ipv4: ipv4)) & 0xFC
     }
 
     private static func set(_ descriptor: Int32, ipv4: Bool, _ name4: Int32, _ name6: Int32, _ value: Int32) {
-        _ = ringway_set_option(
+        HostCalls.setOption(
             descriptor, Int32(ipv4 ? Int(IPPROTO_IP) : Int(IPPROTO_IPV6)), ipv4 ? name4 : name6, value)
     }
 }

@@ -1,5 +1,6 @@
 internal import CRingway
 internal import Glibc
+internal import RingwaySystem
 
 /// The host kernel's state of a TCP socket's far end, and a way to probe it.
 struct PeerInspection: BitwiseCopyable {
@@ -26,7 +27,7 @@ struct PeerInspection: BitwiseCopyable {
     ///   - solicits: probe the far end now, if it has been silent for `limit` nanoseconds.
     mutating func inspect(_ descriptor: Int32, solicits: Bool, beyond limit: UInt64) -> Peer {
         var information = ringway_peer()
-        guard ringway_read_peer(descriptor, &information) == 0 else {
+        guard HostCalls.readPeer(descriptor, &information) == 0 else {
             return Peer(
                 silence: 0, isDelivered: true, isUnderWay: false, isRepeating: false, timeout: 0, roundTrip: 0)
         }
@@ -49,16 +50,16 @@ struct PeerInspection: BitwiseCopyable {
     /// because the guest decides when to abort.
     private mutating func solicit(_ descriptor: Int32) {
         if usualIdle == 0 {
-            usualIdle = max(1, ringway_option(descriptor, Int32(IPPROTO_TCP), TCP_KEEPIDLE))
-            _ = ringway_set_option(descriptor, Int32(IPPROTO_TCP), TCP_KEEPCNT, 127)
+            usualIdle = max(1, HostCalls.option(descriptor, Int32(IPPROTO_TCP), TCP_KEEPIDLE))
+            HostCalls.setOption(descriptor, Int32(IPPROTO_TCP), TCP_KEEPCNT, 127)
         }
-        _ = ringway_set_option(descriptor, Int32(IPPROTO_TCP), TCP_KEEPIDLE, 1)
+        HostCalls.setOption(descriptor, Int32(IPPROTO_TCP), TCP_KEEPIDLE, 1)
     }
 
     /// The far end has answered: restores the kernel's keepalive time.
     private mutating func rest(_ descriptor: Int32) {
         guard usualIdle > 0 else { return }
-        _ = ringway_set_option(descriptor, Int32(IPPROTO_TCP), TCP_KEEPIDLE, usualIdle)
+        HostCalls.setOption(descriptor, Int32(IPPROTO_TCP), TCP_KEEPIDLE, usualIdle)
         usualIdle = 0
     }
 }

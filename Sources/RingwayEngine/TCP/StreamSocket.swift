@@ -2,6 +2,7 @@ internal import CRingway
 internal import Glibc
 internal import RingwayModel
 internal import RingwayStorage
+internal import RingwaySystem
 
 /// The host socket of one TCP flow: its state, and the operations that keep it from being closed.
 ///
@@ -114,7 +115,7 @@ struct StreamSocket: BitwiseCopyable {
         var name = SocketAddress(server)
         let length = name.length
         let result = withUnsafeMutablePointer(to: &name) {
-            Glibc.connect(descriptor, SocketAddress.pointer(to: $0), length)
+            HostCalls.connect(descriptor, SocketAddress.pointer(to: $0), length)
         }
         if result == 0 { return 0 }
         return errno == EINPROGRESS ? connectError(descriptor) : errno
@@ -124,7 +125,7 @@ struct StreamSocket: BitwiseCopyable {
         var name = SocketAddress(TransportAddress(address: address, port: port))
         let length = name.length
         return withUnsafeMutablePointer(to: &name) {
-            Glibc.bind(descriptor, SocketAddress.pointer(to: $0), length)
+            HostCalls.bind(descriptor, SocketAddress.pointer(to: $0), length)
         }
     }
 
@@ -136,18 +137,18 @@ struct StreamSocket: BitwiseCopyable {
         var name = sockaddr_storage()
         var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
         let connected = withUnsafeMutablePointer(to: &name) {
-            getpeername(descriptor, UnsafeMutableRawPointer($0).assumingMemoryBound(to: sockaddr.self), &length)
+            HostCalls.peerName(descriptor, UnsafeMutableRawPointer($0).assumingMemoryBound(to: sockaddr.self), &length)
         }
         if connected == 0 { return 0 }
-        let error = ringway_socket_error(descriptor)
+        let error = HostCalls.takeError(descriptor)
         return error == 0 ? EINPROGRESS : error
     }
 
     /// The options of every TCP socket of a flow.
     static func prepare(_ descriptor: Int32) {
-        _ = ringway_set_option(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
-        _ = ringway_set_option(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1)
+        HostCalls.setOption(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
+        HostCalls.setOption(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1)
         // Urgent bytes stay in place in the stream (SO_OOBINLINE).
-        _ = ringway_set_option(descriptor, SOL_SOCKET, SO_OOBINLINE, 1)
+        HostCalls.setOption(descriptor, SOL_SOCKET, SO_OOBINLINE, 1)
     }
 }

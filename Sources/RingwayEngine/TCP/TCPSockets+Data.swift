@@ -4,6 +4,7 @@ internal import RingwayReactor
 internal import RingwayRing
 internal import RingwayStack
 internal import RingwayStorage
+internal import RingwaySystem
 
 /// Sending, receiving and watching.
 extension TCPSockets {
@@ -139,7 +140,7 @@ extension TCPSockets {
             let mayBeMarked = completion.leavesMore && UInt32(completion.result) < socket.pointee.receiveLimit
             return stack.streamReceived(
                 flow, lease, offset: core.receiveBuffers.headroom, length: Int(completion.result),
-                precedesUrgent: mayBeMarked && ringway_is_at_mark(socket.pointee.descriptor))
+                precedesUrgent: mayBeMarked && HostCalls.isAtMark(socket.pointee.descriptor))
         }
         core.releaseAny(lease)
         switch -completion.result {
@@ -206,9 +207,9 @@ extension TCPSockets {
         // A receive in flight reports the error by itself, after the data before it.
         guard completion.result > 0, !socket.pointee.pending.contains(.receive) else { return }
         let flow = socket.pointee.flow
-        guard ringway_socket_error(socket.pointee.descriptor) != 0 else {
+        guard HostCalls.takeError(socket.pointee.descriptor) != 0 else {
             guard UInt32(bitPattern: completion.result) & Self.endOfClient != 0,
-                !ringway_has_unread(socket.pointee.descriptor)
+                !HostCalls.hasUnread(socket.pointee.descriptor)
             else { return }
             return stack.clientEnded(flow)
         }

@@ -51,6 +51,8 @@ struct TCPSockets: ~Copyable {
         self.sockets = sockets
     }
 
+    var count: Int { sockets.count }
+
     /// Handles a completion of one of the component's operations.
     @inline(__always)
     mutating func complete(_ completion: Completion, _ core: inout ShardCore, _ stack: inout Stack) {
@@ -231,7 +233,7 @@ struct TCPSockets: ~Copyable {
     mutating func shutDown(_ flow: Handle, _ slot: UInt32) {
         guard let socket = self.socket(slot, of: flow) else { return }
         socket.pointee.shutDown()
-        _ = shutdown(socket.pointee.descriptor, Int32(SHUT_WR))
+        HostCalls.shutdown(socket.pointee.descriptor, Int32(SHUT_WR))
     }
 
     /// Closes the socket of an ended connection; with `reset` its peer sees RST.

@@ -1,6 +1,7 @@
 internal import CRingway
 internal import Glibc
 internal import RingwayStorage
+internal import RingwaySystem
 
 /// The state of a datagram socket's multishot receive.
 enum DatagramReceive: UInt8, BitwiseCopyable {
@@ -36,8 +37,8 @@ struct DatagramSocket: BitwiseCopyable {
     static func openUDP(ipv4: Bool) -> Int32 {
         let descriptor = Endpoint.open(family: ipv4 ? AF_INET : AF_INET6, type: Int32(SOCK_DGRAM.rawValue))
         guard descriptor >= 0 else { return descriptor }
-        _ = ringway_set_option(descriptor, Int32(IPPROTO_UDP), UDP_GRO, 1)
-        ringway_receive_marks(descriptor, ipv4)
+        HostCalls.setOption(descriptor, Int32(IPPROTO_UDP), UDP_GRO, 1)
+        HostCalls.receiveMarks(descriptor, ipv4: ipv4)
         reportErrors(descriptor, ipv4: ipv4)
         return descriptor
     }
@@ -48,13 +49,13 @@ struct DatagramSocket: BitwiseCopyable {
             family: ipv4 ? AF_INET : AF_INET6, type: Int32(SOCK_DGRAM.rawValue),
             transport: Int32(ipv4 ? Int(IPPROTO_ICMP) : Int(IPPROTO_ICMPV6)))
         guard descriptor >= 0 else { return descriptor }
-        ringway_receive_marks(descriptor, ipv4)
+        HostCalls.receiveMarks(descriptor, ipv4: ipv4)
         reportErrors(descriptor, ipv4: ipv4)
         return descriptor
     }
 
     static func reportErrors(_ descriptor: Int32, ipv4: Bool) {
-        _ = ringway_set_option(
+        HostCalls.setOption(
             descriptor, Int32(ipv4 ? Int(IPPROTO_IP) : Int(IPPROTO_IPV6)), ipv4 ? IP_RECVERR : IPV6_RECVERR, 1)
     }
 }

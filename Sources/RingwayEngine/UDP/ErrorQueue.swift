@@ -1,6 +1,7 @@
 internal import CRingway
 internal import Glibc
 internal import RingwayModel
+internal import RingwaySystem
 
 /// A queued error about a datagram (ip(7), IP_RECVERR).
 struct DatagramError: Sendable {
@@ -66,7 +67,7 @@ struct ErrorQueue {
             let received = withUnsafeMutablePointer(to: &slice) { slice in
                 header.msg_iov = slice
                 header.msg_iovlen = 1
-                return recvmsg(descriptor, &header, Int32(MSG_ERRQUEUE) | Int32(MSG_DONTWAIT))
+                return HostCalls.receiveMessage(descriptor, &header, Int32(MSG_ERRQUEUE) | Int32(MSG_DONTWAIT))
             }
             guard received >= 0 else { return false }
             var notes = ringway_datagram_notes()

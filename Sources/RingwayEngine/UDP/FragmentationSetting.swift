@@ -2,6 +2,7 @@ internal import CRingway
 internal import Glibc
 internal import RingwayReactor
 internal import RingwayRing
+internal import RingwaySystem
 
 /// Whether the host's kernel and routers may fragment a socket's datagrams (ip(7), IP_MTU_DISCOVER). No control message
 /// sets it per datagram, so it is set on the socket when it changes.
@@ -14,7 +15,7 @@ struct FragmentationSetting: Equatable, Sendable, BitwiseCopyable {
     /// The default of a new socket: the kernel fragments datagrams above the path MTU, and sets DF on others.
     mutating func set(_ forbids: Bool, on descriptor: Int32, ipv4: Bool) {
         self.forbids = forbids
-        _ = ringway_set_option(
+        HostCalls.setOption(
             descriptor, Int32(ipv4 ? Int(IPPROTO_IP) : Int(IPPROTO_IPV6)), ipv4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER,
             forbids ? IP_PMTUDISC_DO : IP_PMTUDISC_WANT)
     }

@@ -1,6 +1,7 @@
 internal import CRingway
 internal import Glibc
 internal import RingwayModel
+internal import RingwaySystem
 
 /// The path MTU from the host to a destination.
 enum PathMTU {
@@ -14,12 +15,12 @@ enum PathMTU {
         guard descriptor >= 0 else { return nil }
         defer { Endpoint.close(descriptor, reset: false) }
         if let source, source.isIPv4 == ipv4 {
-            _ = named(TransportAddress(address: source, port: 0)) { bind(descriptor, $0, $1) }
+            _ = named(TransportAddress(address: source, port: 0)) { HostCalls.bind(descriptor, $0, $1) }
         }
         // The port does not affect the path, but zero is invalid.
         let target = TransportAddress(address: destination.address, port: max(1, destination.port))
-        guard named(target, { connect(descriptor, $0, $1) }) == 0 else { return nil }
-        let mtu = ringway_get_option(
+        guard named(target, { HostCalls.connect(descriptor, $0, $1) }) == 0 else { return nil }
+        let mtu = HostCalls.option(
             descriptor, Int32(ipv4 ? Int(IPPROTO_IP) : Int(IPPROTO_IPV6)), ipv4 ? IP_MTU : IPV6_MTU)
         return mtu > 0 ? UInt32(mtu) : nil
     }

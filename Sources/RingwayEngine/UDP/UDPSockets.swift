@@ -5,6 +5,7 @@ internal import RingwayReactor
 internal import RingwayRing
 internal import RingwayStack
 internal import RingwayStorage
+internal import RingwaySystem
 
 /// The host sockets of a guest's UDP mappings.
 ///
@@ -57,6 +58,8 @@ struct UDPSockets: ~Copyable {
         return socket
     }
 
+    var count: Int { sockets.count }
+
     // MARK: Toward the host
 
     /// Sends a datagram from its mapping's socket. Takes the datagram's lease.
@@ -89,7 +92,7 @@ struct UDPSockets: ~Copyable {
             TransportAddress(
                 address: ipv4 ? IPAddress(IPv4Address(rawValue: 0)) : IPAddress(high: 0, low: 0), port: 0))
         let length = any.length
-        _ = withUnsafeMutablePointer(to: &any) { bind(descriptor, SocketAddress.pointer(to: $0), length) }
+        _ = withUnsafeMutablePointer(to: &any) { HostCalls.bind(descriptor, SocketAddress.pointer(to: $0), length) }
         counters.add(.hostSockets)
         let socket = sockets.insert(
             DatagramSocket(descriptor: descriptor, flow: mapping, isIPv4: ipv4), mapping.slot)
@@ -162,6 +165,8 @@ struct UDPSockets: ~Copyable {
     /// Closes the socket of a mapping that has ended.
     mutating func close(_ mapping: Handle, _ core: inout ShardCore) {
         guard let socket = self.socket(mapping) else { return }
+        // Datagrams that are only queued know the socket by its number, which another one may have in a moment.
+        core.reactor.ring.submitAll()
         if socket.pointee.receive == .armed { core.cancel(Operation.receive.tag(mapping)) }
         // Operations in flight keep the file open, or end; their completions find a stale handle.
         core.close(socket.pointee.descriptor, reset: false)

@@ -1,0 +1,182 @@
+internal import RingwayLinks
+public import RingwayModel
+public import RingwayRing
+internal import RingwayStack
+public import RingwayStorage
+
+/// A guest on shards that are stepped: what `Engine` is on those with threads. Where that waits for a shard, the owner of
+/// this one calls `poll` between steps.
+///
+///     admitting ─► serving ─► leaving ─► gone
+///         └──► withdrawing ───────────────▲
+public final class SteppedEngine {
+    public enum Phase { case admitting, withdrawing, serving, leaving, gone }
+
+    private let shared: EngineShared
+    private let stepped: SteppedShards
+    public let counters: [Counters]
+    private var parts: [UnsafeMutablePointer<ShardGuest>] = []
+    public private(set) var phase = Phase.admitting
+    /// What is asked of the shards, of one after the other.
+    private var asked: GuestAdmission?
+    private var answered = 0
+    /// The guest is withdrawn when all shards have admitted it.
+    private let isWithdrawn: Bool
+    private let departure = GuestDeparture()
+    private var departed = 0
+    /// Why a shard has not admitted the guest.
+    public private(set) var failure: RingError?
+
+    /// - Parameters:
+    ///   - queues: of a device link, adopted.
+    ///   - isWithdrawn: the guest is not served, as where too little memory is left for it.
+    public init(
+        _ configuration: EngineConfiguration, queues: [Int32], on stepped: SteppedShards, isWithdrawn: Bool = false,
+        handler: @escaping @Sendable (EngineEvent) -> Void
+    ) throws(RingError) {
+        var configuration = configuration
+        configuration.stack.shards = queues.count
+        configuration.stack.segmentsUDP = true
+        guard let places = stepped.set.place(queues: queues.count) else {
+            throw RingError(operation: "the shards have as many guests as they can", errno: 0)
+        }
+        shared = EngineShared(
+            configuration: configuration, set: stepped.set, places: places, nameService: nil, handler: handler)
+        self.stepped = stepped
+        self.isWithdrawn = isWithdrawn
+        counters = queues.map { _ in Counters() }
+        for (part, queue) in queues.enumerated() {
+            let guest = try Engine.layOut(
+                part, shared, queue, .device, counters[part], now: stepped.now(Int(places[part].shard)))
+            parts.append(guest)
+        }
+        ask(ShardCall.admit)
+    }
+
+    deinit {
+        letGo()
+        for counters in counters { counters.deallocate() }
+    }
+
+    /// The memory of the parts; no shard has it any more.
+    private func letGo() {
+        for part in parts {
+            part.deinitialize(count: 1)
+            part.deallocate()
+        }
+        parts = []
+    }
+
+    public var count: Int { shared.parts }
+    /// The descriptors of flows that are counted.
+    public var descriptorsHeld: Int { shared.descriptors.held }
+
+    /// The guest's slot on a shard; `nil` where it has no part there.
+    public func slot(on shard: Int) -> UInt16? {
+        (0..<count).map(shared.place(of:)).first { Int($0.shard) == shard }?.slot
+    }
+
+    /// What a part of the guest holds.
+    public func holdings(of part: Int) -> ShardHoldings { stepped.holdings(of: shared.place(of: part)) }
+
+    public func total(_ metric: Metric) -> Int { counters.reduce(0) { $0 + $1.read(metric) } }
+
+    // MARK: Coming and going
+
+    private func ask(_ call: (GuestAdmission) -> ShardCall) {
+        let admission = GuestAdmission(parts[answered], at: shared.place(of: answered))
+        asked = admission
+        shared.set.call(call(admission), Int(admission.place.shard))
+    }
+
+    /// Looks at what the shards have done.
+    public func poll() {
+        switch phase {
+        case .admitting:
+            guard hasAnswers(ShardCall.admit) else { return }
+            phase = isWithdrawn ? .withdrawing : .serving
+            if isWithdrawn { ask(ShardCall.withdraw) } else { tellAll(.start) }
+        case .withdrawing:
+            guard hasAnswers(ShardCall.withdraw) else { return }
+            phase = .gone
+            letGo()
+        case .leaving:
+            while departure.poll() { departed += 1 }
+            guard departed == count else { return }
+            phase = .gone
+            letGo()
+        case .serving, .gone: break
+        }
+    }
+
+    /// Whether all shards have answered; asks the next one.
+    private func hasAnswers(_ call: (GuestAdmission) -> ShardCall) -> Bool {
+        guard let asked, asked.poll() else { return false }
+        failure = failure ?? asked.outcome
+        answered += 1
+        guard answered == count else {
+            ask(call)
+            return false
+        }
+        answered = 0
+        return true
+    }
+
+    /// Has the guest go.
+    public func stop() {
+        guard phase == .serving else { return }
+        phase = .leaving
+        tellAll(.stop(departure))
+    }
+
+    // MARK: The control plane
+
+    private func tellAll(_ command: ShardCommand) {
+        for part in 0..<count { shared.send(command, to: part) }
+    }
+
+    /// Lends a part a socket of a published port.
+    public func listen(
+        _ descriptor: Int32, on part: Int, forward: UInt32, guest: TransportAddress, isStream: Bool
+    ) {
+        shared.send(
+            .listen([
+                ListeningSocket(descriptor: descriptor, forward: forward, guest: guest, isStream: isStream)
+            ]), to: part)
+    }
+
+    /// Which part a UDP port of the guest's is published on.
+    public func part(ofDatagramPort guest: TransportAddress) -> Int {
+        let key = FlowKey(guest: guest.address, guestPort: guest.port, transport: .udp)
+        return key.owner(shards: count, secret: shared.configuration.stack.secret)
+    }
+
+    /// Asks for the sockets of forwards back; `true` from what is returned when they are.
+    public func unlisten(_ forwards: Set<UInt32>) -> () -> Bool {
+        let ended = ShardReply(count: count)
+        tellAll(.unlisten(forwards, from: 0, ended))
+        return { ended.isComplete }
+    }
+
+    /// Moves bytes between a client and a channel to the guest's agent; both are adopted.
+    public func join(client: Int32, channel: Int32, on part: Int) {
+        shared.descriptors.take(2)
+        let ends = ChannelEnds(client: nil, server: nil, route: 0, isOpenedByGuest: false)
+        shared.send(.join(client: client, channel: channel, ends, shared.descriptors), to: part)
+    }
+
+    /// Has frames for a neighbour's address go to that.
+    public func addNeighbor(_ other: SteppedEngine) {
+        let mac = other.shared.configuration.stack.guestMAC
+        for part in 0..<count {
+            let own = shared.place(of: part)
+            let places = (0..<other.count).map(other.shared.place(of:))
+            shared.send(
+                .addNeighbor(mac, places.first { $0.shard == own.shard } ?? places[part % places.count]), to: part)
+        }
+    }
+
+    public func removeNeighbor(_ other: SteppedEngine) {
+        tellAll(.removeNeighbor(other.shared.configuration.stack.guestMAC))
+    }
+}

@@ -1,0 +1,172 @@
+internal import RingwayEngine
+internal import RingwayModel
+internal import RingwayStack
+internal import RingwayStorage
+
+/// What must be true when everything has ended.
+extension EngineNetwork {
+    /// What has not ended, for a message.
+    var openEnds: String {
+        var ends: [String] = []
+        for peer in peers where !peer.isOver {
+            ends.append(
+                "flow \(peer.script.index): a peer has \(peer.received) bytes, has sent \(peer.sent), "
+                    + "saw the end \(peer.sawEnd), has ended \(peer.hasEnded)")
+        }
+        for (flow, connection) in connections.enumerated() where connection?.isOver == false {
+            ends.append("flow \(flow): the guest's end is open")
+        }
+        if let engine {
+            for part in 0..<engine.count { ends.append("part \(part): \(engine.holdings(of: part))") }
+        }
+        return ends.joined(separator: "; ")
+    }
+
+    /// Whether a flow has to run its course.
+    func isOrderly(_ script: FlowScript) -> Bool {
+        script.mustSucceed && !isStopping && !isStarvedOfDescriptors
+    }
+
+    private var isStarvedOfDescriptors: Bool { host.script.missingDescriptors > 0 }
+
+    // MARK: The engine
+
+    /// The engine has nothing left to do, and has not been stopped.
+    func judgeEngine(_ engine: SteppedEngine) {
+        for part in 0..<engine.count {
+            let holdings = engine.holdings(of: part)
+            if holdings.leases != holdings.expectedLeases {
+                fail("part \(part): \(holdings.leases) buffers are leased")
+            }
+            // The link, and the line to the guest's sockets.
+            if holdings.operations > 2 { fail("part \(part): \(holdings.operations) operations stay") }
+            if holdings.messages != 0 { fail("part \(part): \(holdings.messages) messages stay") }
+            if holdings.flows != 0 { fail("part \(part): \(holdings.flows) keys stay in the flow table") }
+            if holdings.reservedBytes != 0 { fail("part \(part): \(holdings.reservedBytes) bytes stay reserved") }
+            if holdings.streamSockets != 0 { fail("part \(part): \(holdings.streamSockets) sockets stay") }
+            if holdings.listeners != 0 { fail("part \(part): \(holdings.listeners) listeners stay") }
+        }
+        if let fault = faultOfOperations(engine) { fail(fault) }
+        for metric in [Metric.tcpFlows, .tcpHalfOpen, .tcpUnsentBytes, .hostSockets, .splicedConnections]
+        where engine.total(metric) != 0 {
+            fail("\(metric.name) is \(engine.total(metric)) at the end")
+        }
+        judgeExchanges()
+        for script in scenario.base.flows {
+            if let fault = fault(of: script, engine) { fail("flow \(script.index): \(fault)") }
+        }
+    }
+
+    /// Where nothing was lost every datagram has its answer, unless its mapping had to go for another one's.
+    private func judgeExchanges() {
+        let limits = scenario.limits
+        guard exchanges.count < min(limits.udpMappings, limits.pingMappings) / 2 else { return }
+        for exchange in exchanges {
+            guard let first = exchange.certainFrom else { continue }
+            let missing = (first..<exchange.sent).filter { !exchange.answered.contains($0) }
+            if !missing.isEmpty {
+                fail(
+                    "exchange \(exchange.script.index): \(missing.count) datagrams have no answer, \(missing[0]) first")
+            }
+        }
+    }
+
+    /// The engine is gone, and everything has arrived.
+    func judgePeers() {
+        for peer in peers where peer.isWhole {
+            if peer.isInsideGuest { report.relayedConnections += 1 } else { report.wholeConnections += 1 }
+        }
+        report.answeredDatagrams = exchanges.reduce(0) { $0 + $1.answered.count }
+        for peer in peers where !peer.isOver {
+            fail("flow \(peer.script.index): the engine is gone, and its peer does not know")
+        }
+    }
+
+    // MARK: Flows
+
+    private func fault(of script: FlowScript, _ engine: SteppedEngine) -> String? {
+        let fate = fates[script.index]
+        let own = peers.filter { $0.script.index == script.index && !$0.isInsideGuest }
+        if own.contains(where: { !$0.isOver }) { return "a peer's end is still open" }
+        if relayed.contains(script.index) { return faultOfRelayed(script, own) }
+        guard let connection = connections[script.index] else {
+            return own.allSatisfy { $0.end == .reset } ? nil : "it never reached the guest, and ended in order"
+        }
+        guard let end = connection.end else { return "the guest's end is still open" }
+        let isGivenUp = script.isOpenedByHost && own.allSatisfy { $0.end == .reset } && end != .clean
+        if isGivenUp, isStarvedOfDescriptors || engine.total(.tcpTimedOut) > 0 { return nil }
+        switch script.connectAnswers.last {
+        case .refused: return explained(end, fate, [.refused]) ? nil : "refused, but the guest saw \(end)"
+        case .hostUnreachable, .networkUnreachable, .prohibited:
+            return explained(end, fate, [.unreachable]) ? nil : "unreachable, but the guest saw \(end)"
+        case .timedOut: return explained(end, fate, [.gaveUp]) ? nil : "timed out, but the guest saw \(end)"
+        default: break
+        }
+        let isSecond = !fate.forgotten.isEmpty
+        if fate.wasDisturbed && !isSecond { return faultOfDisturbed(script, connection, own) }
+        if script.disturbance == .guestCloses && end == .abandoned { return nil }
+        if case .guestReturns = script.disturbance {
+            return faultOfWhole(script, connection, own, wholes: isSecond ? 2...2 : 1...1)
+        }
+        return faultOfWhole(script, connection, own, wholes: isSecond ? 1...2 : 1...1)
+    }
+
+    private func explained(
+        _ end: GuestConnection.End, _ fate: SimulatedNetwork.Fate, _ expected: [GuestConnection.End]
+    ) -> Bool {
+        expected.contains(end) || (fate.wasDisturbed && (end == .abandoned || end == .gone))
+    }
+
+    /// Both streams are whole, both ends saw both ends of file, and neither saw RST.
+    private func faultOfWhole(
+        _ script: FlowScript, _ connection: GuestConnection, _ own: [EnginePeer], wholes: ClosedRange<Int>
+    ) -> String? {
+        let isLateRefusal = connection.end == .reset && connection.peerHasFinished && connection.finIsSent
+        guard connection.end == .clean || isLateRefusal else {
+            return "the guest saw \(connection.end.map { "\($0)" } ?? "")"
+        }
+        guard connection.received == script.hostBytes else { return "the guest has \(connection.received) bytes" }
+        guard connection.peerHasFinished else { return "the guest saw no end of file" }
+        var whole = 0
+        for peer in own {
+            if peer.isWhole {
+                whole += 1
+            } else if !(peer.end == .reset && (wholes == 1...2 || peer.received == 0)) {
+                return "a peer ended \(peer.end.map { "\($0)" } ?? "") with \(peer.received) bytes received and "
+                    + "\(peer.sent) sent"
+            }
+        }
+        return wholes.contains(whole) ? nil : "\(whole) sockets carried the whole connection"
+    }
+
+    /// The end that was not the cause has to have noticed.
+    private func faultOfDisturbed(
+        _ script: FlowScript, _ connection: GuestConnection, _ own: [EnginePeer]
+    ) -> String? {
+        switch script.disturbance {
+        case .hostFails:
+            let isDone = connection.peerHasFinished && connection.finIsSent
+            if connection.end == .reset || connection.end == .refused || isDone { return nil }
+            return "the host failed, but the guest saw \(connection.end.map { "\($0)" } ?? "")"
+        case .guestResets, .guestVanishes:
+            for peer in own where peer.end == .clean && peer.received != script.guestBytes {
+                return "the guest went away, but its peer saw an end in order"
+            }
+            return nil
+        default: return nil
+        }
+    }
+
+    /// A connection that went around the link: both ends are whole, or both failed.
+    private func faultOfRelayed(_ script: FlowScript, _ own: [EnginePeer]) -> String? {
+        let inside = peers.filter { $0.script.index == script.index && $0.isInsideGuest }
+        if inside.contains(where: { !$0.isOver }) { return "the end inside the guest is still open" }
+        if fates[script.index].wasDisturbed { return nil }
+        // Of two clients one may have gone by the link, where the guest did what its script says of the other.
+        if own.count > 1, own.allSatisfy({ $0.isWhole || $0.end == .reset }) { return nil }
+        if own.allSatisfy(\.isWhole), inside.contains(where: \.isWhole) { return nil }
+        // It has opened inside the guest when its client had been given up.
+        let isLate = inside.allSatisfy { $0.end == .reset && $0.received == 0 }
+        return isLate ? nil : "around the link, \(own.filter(\.isWhole).count) of \(own.count) ends are whole"
+    }
+}

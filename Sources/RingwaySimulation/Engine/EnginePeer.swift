@@ -1,0 +1,151 @@
+internal import Glibc
+
+/// An application at the far end of a connection of the engine's: it reads and writes at its own pace and checks every
+/// byte. On the host it is the client or server of a flow; inside the guest, the server that a relay leads to.
+final class EnginePeer: StreamPeer {
+    enum End { case clean, reset }
+
+    let script: FlowScript
+    let stream: ModelStream
+    let isInsideGuest: Bool
+    /// The stream is a channel to the guest's agent, which has the bytes in records.
+    private let hasRecords: Bool
+    private var record = RecordReader()
+    private unowned let network: EngineNetwork
+    private(set) var received = 0
+    private(set) var sent = 0
+    /// The engine's end has ended its side, and this end its own.
+    private(set) var sawEnd = false
+    private(set) var hasEnded = false
+    private(set) var end: End?
+    private var isScheduled = false
+
+    init(_ script: FlowScript, _ stream: ModelStream, _ network: EngineNetwork, hasRecords: Bool = false) {
+        self.hasRecords = hasRecords
+        self.script = script
+        self.stream = stream
+        isInsideGuest = stream.isInsideGuest
+        self.network = network
+    }
+
+    private var wanted: Int { isInsideGuest ? script.hostBytes : script.guestBytes }
+    private var offered: Int { isInsideGuest ? script.guestBytes : script.hostBytes }
+    private var expectedPattern: StreamPattern { isInsideGuest ? script.toGuest : script.toHost }
+    private var ownPattern: StreamPattern { isInsideGuest ? script.toHost : script.toGuest }
+    private var closing: FlowScript.Closing { isInsideGuest ? script.guestCloses : script.hostCloses }
+
+    var isOver: Bool { end != nil }
+    /// Whether all bytes of both directions have passed, and both ends.
+    var isWhole: Bool { end == .clean && received == wanted && sent == offered }
+
+    func streamChanged() {
+        guard !isScheduled, !isOver else { return }
+        isScheduled = true
+        let isStalled = network.random.chance(script.stallChance)
+        let delay = isStalled ? script.stall : network.random.time(0...script.hostDelay)
+        network.schedule(after: delay) { [unowned self] in
+            self.isScheduled = false
+            self.work()
+        }
+    }
+
+    /// The connection fails under the engine.
+    func fail() {
+        guard !isOver else { return }
+        end = .reset
+        stream.fail(ECONNRESET)
+    }
+
+    private func work() {
+        guard !isOver else { return }
+        network.host.note(5, UInt64(script.index), UInt64(received), UInt64(sent))
+        if stream.isReset {
+            end = .reset
+            return
+        }
+        read()
+        write()
+        if sawEnd, hasEnded {
+            end = .clean
+        } else if stream.isReleased, sawEnd {
+            // What is sent to a socket that is gone is answered by RST.
+            end = .reset
+        }
+    }
+
+    private func read() {
+        let most = min(stream.outgoing.count, network.random.integer(1...script.hostSize))
+        if most > 0 {
+            var bytes = stream.takeOutgoing(most)
+            if hasRecords { bytes = record.unwrap(bytes) }
+            let mismatch = bytes.withUnsafeBytes { buffer in
+                buffer.baseAddress.flatMap { expectedPattern.firstMismatch($0, buffer.count, from: received) }
+            }
+            if let mismatch { network.fail("flow \(script.index): byte \(mismatch) of the stream is wrong") }
+            received += bytes.count
+            if received > wanted { network.fail("flow \(script.index): more bytes than were sent") }
+        }
+        if hasRecords, record.hasEnded { sawEnd = true }
+        if !stream.outgoing.isEmpty {
+            streamChanged()
+        } else if hasRecords {
+            // A channel that closes before the record of its end was reset.
+            if stream.isShut, !sawEnd || !hasEnded { end = .reset }
+        } else if stream.isShut, !sawEnd {
+            sawEnd = true
+            if received < wanted, network.isOrderly(script) {
+                network.fail("flow \(script.index): the stream ended after \(received) bytes of \(wanted)")
+            }
+        }
+    }
+
+    private func write() {
+        guard !hasEnded, !isOver else { return }
+        let room = max(0, stream.incomingRoom - (hasRecords ? RecordReader.headerLength : 0))
+        let count = min(room, offered - sent, network.random.integer(1...script.hostSize))
+        if count > 0 {
+            if hasRecords { stream.deliver(RecordReader.header(count)) }
+            stream.deliver(count) { ownPattern.fill($0, count, from: sent) }
+            sent += count
+        }
+        if sent < offered {
+            if room > 0 { streamChanged() }
+        } else if closing == .afterSending || sawEnd {
+            hasEnded = true
+            if hasRecords { stream.deliver(RecordReader.header(0)) } else { stream.endIncoming() }
+        }
+    }
+}
+
+/// The records of a channel to an agent: four bytes of length, the lowest first, then the bytes; zero is the end.
+struct RecordReader {
+    static var headerLength: Int { 4 }
+
+    private var header: [UInt8] = []
+    private var owed = 0
+    private(set) var hasEnded = false
+
+    static func header(_ count: Int) -> [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: count >> (8 * $0)) } }
+
+    /// The bytes of the stream in a part of the channel's.
+    mutating func unwrap(_ bytes: [UInt8]) -> [UInt8] {
+        var payload: [UInt8] = []
+        var position = 0
+        while position < bytes.count {
+            if owed > 0 {
+                let count = min(owed, bytes.count - position)
+                payload += bytes[position..<position + count]
+                owed -= count
+                position += count
+                continue
+            }
+            header.append(bytes[position])
+            position += 1
+            guard header.count == Self.headerLength else { continue }
+            owed = header.enumerated().reduce(0) { $0 | Int($1.element) << (8 * $1.offset) }
+            header = []
+            if owed == 0 { hasEnded = true }
+        }
+        return payload
+    }
+}

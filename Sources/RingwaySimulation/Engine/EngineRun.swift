@@ -1,0 +1,134 @@
+internal import RingwayEngine
+internal import RingwayRing
+internal import RingwaySystem
+
+/// Guests that come and go on the shards of one host, by one seed.
+///
+/// `run` goes from event to event. At each instant it lets the shards step in an order that the seed draws, so that mail
+/// between them, completions and frames meet in every order; where all sleep it moves the clock to the next event or
+/// deadline. When all guests have gone, the shards must hold nothing, and are stopped.
+final class EngineRun {
+    let host: ModelHost
+    private let scenarios: [EngineScenario]
+    private let recorder: Recorder?
+    private var shards: EngineShards?
+    private var networks: [EngineNetwork] = []
+    private var random: SplitMix64
+    /// Chance that a shard which nothing wakes has a turn all the same.
+    private let idleTurns: Double
+    private(set) var report = EngineReport()
+
+    init(seed: UInt64, recorder: Recorder?) {
+        var random = SplitMix64(seed: SplitMix64.mix(seed &+ 0x686F_7374))
+        let count = random.pick([1, 1, 1, 2, 3, 5])
+        scenarios = (0..<count).compactMap { guest in
+            EngineScenario(seed: guest == 0 ? seed : SplitMix64.mix(seed &+ UInt64(guest)))
+        }
+        let script = HostScript(from: &random)
+        let startsAt = random.time(1_000_000_000...1 << 47)
+        let healsAfter = scenarios.map { $0.comesAt + $0.base.healsAfter }.max() ?? 0
+        host = ModelHost(script, random: random.split(), startsAt: startsAt, healsAt: startsAt + healsAfter)
+        idleTurns = random.pick([0, 0.02, 0.2])
+        self.recorder = recorder
+        self.random = random.split()
+    }
+
+    /// Hours of the clock that no scenario needs, and steps.
+    private static var timeLimit: UInt64 { 8 * 3_600 * 1_000_000_000 }
+    private static var stepLimit: Int { 5_000_000 }
+
+    func run() {
+        HostModel.makeCurrent(host)
+        defer { HostModel.makeCurrent(nil) }
+        do throws(RingError) {
+            let shards = try EngineShards(on: host, limits: scenarios.map(\.limits))
+            host.isCalm = false
+            self.shards = shards
+            run(shards)
+        } catch {
+            host.blame("the shards do not start: \(error)")
+        }
+        settle()
+        finish()
+    }
+
+    private func run(_ shards: EngineShards) {
+        networks = scenarios.enumerated().map { guest, scenario in
+            if let recorder { recorder.begin(scenario.base) }
+            return EngineNetwork(scenario, guest: guest, on: shards, recorder: recorder)
+        }
+        for network in networks {
+            host.schedule(after: network.scenario.comesAt) { [unowned network] in network.come() }
+        }
+        while host.failure == nil, !networks.allSatisfy({ $0.phase == .over }) { goOn(shards) }
+        while host.failure == nil, !shards.areAtRest { goOn(shards) }
+        if let fault = shards.fault { host.blame(fault) }
+        shards.stepped.stop()
+        while host.failure == nil, !shards.haveEnded { goOn(shards) }
+    }
+
+    private func goOn(_ shards: EngineShards) {
+        if host.now - host.startsAt > Self.timeLimit { return fail("something does not end") }
+        report.steps += 1
+        if report.steps > Self.stepLimit { return fail("the shards never come to rest") }
+        for network in networks where network.advance() { return }
+        let ready = shards.ready
+        let isDue = host.nextTime.map { $0 <= host.now } ?? false
+        if !ready.isEmpty, !isDue || random.chance(0.5) { return step(random.pick(ready), shards) }
+        if host.happen() { return }
+        if ready.isEmpty { sleep(shards) }
+    }
+
+    private func step(_ shard: Int, _ shards: EngineShards) {
+        host.note(1, UInt64(shard), host.now)
+        let wasAsleep = shards.stepped.place(of: shard) == .asleep
+        host.servedWorld = { [unowned self, unowned shards] in
+            let slot = shards.stepped.servedSlot(of: shard)
+            return networks.filter { $0.engine?.slot(on: shard) == slot }.max { $0.order < $1.order }
+        }
+        shards.stepped.step(shard)
+        host.servedWorld = nil
+        // Processor time passes with every turn.
+        if wasAsleep { host.advance(to: host.now + random.time(500...5_000)) }
+        for network in networks { network.stepped() }
+    }
+
+    /// All shards sleep: the clock moves to what comes next. Now and then one wakes for no reason.
+    private func sleep(_ shards: EngineShards) {
+        var next = host.nextTime ?? .max
+        for (shard, until) in shards.sleeping {
+            if random.chance(idleTurns) { return step(shard, shards) }
+            next = min(next, until)
+        }
+        guard next < .max else { return fail("nothing is going to happen") }
+        host.advance(to: max(host.now + 1, next))
+    }
+
+    private func fail(_ text: String) {
+        host.blame("\(text): \(networks.filter { $0.phase != .over }.map(\.openEnds).joined(separator: "; "))")
+    }
+
+    /// What was on its way still arrives: late completions, and what peers see of an engine's end.
+    private func settle() {
+        while host.failure == nil, let next = host.nextTime {
+            if next - host.startsAt > 2 * Self.timeLimit { return fail("the host does not come to rest") }
+            host.advance(to: next)
+            _ = host.happen()
+        }
+    }
+
+    private func finish() {
+        if host.failure == nil { for network in networks { network.judgePeers() } }
+        for network in networks { report.add(network.report) }
+        // The rings go before the memory of guests that they may know.
+        shards?.stepped.end()
+        for network in networks { network.abandon() }
+        networks = []
+        shards = nil
+        let open = host.openFiles
+        if !open.isEmpty { host.blame("descriptors stay open: \(open.joined(separator: ", "))") }
+        report.failure = host.failure
+        report.duration = host.now - host.startsAt
+        report.digest = host.digest
+    }
+}

@@ -1,0 +1,259 @@
+public import CRingway
+internal import Glibc
+
+/// The system calls that the data path makes by itself on sockets, pipes and events, beside what its ring carries out.
+///
+/// ## Theory of operation
+///
+/// Each is the C library's call of that name, or CRingway's, with the same result and `errno`. Where a simulation has put
+/// a model in the kernel's place (`HostModel`), calls that open a descriptor go to the model of the thread, and calls on a
+/// descriptor go to it by the descriptor's number. A program pays one comparison for that, beside a system call.
+public enum HostCalls {
+    /// The model that a descriptor belongs to; `nil` for the kernel.
+    @inline(__always)
+    private static func model(of descriptor: Int32) -> HostModel? {
+        descriptor >= HostModel.firstDescriptor ? owner(of: descriptor) : nil
+    }
+
+    @inline(never)
+    private static func owner(of descriptor: Int32) -> HostModel? {
+        guard let model = HostModel.current else {
+            preconditionFailure("descriptor \(descriptor) is of a model that its thread does not have")
+        }
+        return model
+    }
+
+    // MARK: Opening and closing
+
+    /// socket(2).
+    public static func socket(_ family: Int32, _ type: Int32, _ transport: Int32) -> Int32 {
+        if let model = HostModel.current { return model.socket(family, type, transport) }
+        return Glibc.socket(family, type, transport)
+    }
+
+    /// Two connected unix sockets of `type`, flags included; `nil` when no descriptor is left.
+    public static func pair(_ type: Int32) -> (Int32, Int32)? {
+        if let model = HostModel.current { return model.pair(type) }
+        var pair: (Int32, Int32) = (-1, -1)
+        let result = withUnsafeMutableBytes(of: &pair) { bytes in
+            socketpair(AF_UNIX, type, 0, bytes.baseAddress?.assumingMemoryBound(to: Int32.self))
+        }
+        return result == 0 ? pair : nil
+    }
+
+    /// A non-blocking pipe: the end to read from, then the end to write to; `nil` when no descriptor is left.
+    public static func pipe() -> (Int32, Int32)? {
+        if let model = HostModel.current { return model.pipe() }
+        var ends: (Int32, Int32) = (-1, -1)
+        let result = withUnsafeMutablePointer(to: &ends) { pointer in
+            pointer.withMemoryRebound(to: Int32.self, capacity: 2) { ringway_pipe($0) }
+        }
+        return result == 0 ? ends : nil
+    }
+
+    /// eventfd(2), non-blocking.
+    public static func event() -> Int32 {
+        if let model = HostModel.current { return model.event() }
+        return eventfd(0, Int32(EFD_CLOEXEC) | Int32(EFD_NONBLOCK))
+    }
+
+    /// Adds one to an event.
+    public static func signal(_ event: Int32) {
+        var one: UInt64 = 1
+        if let model = model(of: event) {
+            _ = model.send(event, &one, 8, 0)
+        } else {
+            _ = write(event, &one, 8)
+        }
+    }
+
+    /// A descriptor that is good for nothing but to be closed.
+    public static func spare() -> Int32 {
+        if let model = HostModel.current { return model.spare() }
+        return open("/dev/null", O_RDONLY | O_CLOEXEC)
+    }
+
+    /// close(2).
+    @discardableResult
+    public static func close(_ descriptor: Int32) -> Int32 {
+        if let model = model(of: descriptor) { return model.close(descriptor) }
+        return Glibc.close(descriptor)
+    }
+
+    /// Makes the next close send RST in place of FIN.
+    public static func lingerZero(_ descriptor: Int32) {
+        if let model = model(of: descriptor) { return model.lingerZero(descriptor) }
+        _ = ringway_linger_zero(descriptor)
+    }
+
+    /// shutdown(2).
+    @discardableResult
+    public static func shutdown(_ descriptor: Int32, _ how: Int32) -> Int32 {
+        if let model = model(of: descriptor) { return model.shutdown(descriptor, how) }
+        return Glibc.shutdown(descriptor, how)
+    }
+
+    // MARK: Addresses
+
+    /// bind(2).
+    public static func bind(_ descriptor: Int32, _ address: UnsafePointer<sockaddr>, _ length: socklen_t) -> Int32 {
+        if let model = model(of: descriptor) { return model.bind(descriptor, address, length) }
+        return Glibc.bind(descriptor, address, length)
+    }
+
+    /// connect(2).
+    public static func connect(_ descriptor: Int32, _ address: UnsafePointer<sockaddr>, _ length: socklen_t) -> Int32 {
+        if let model = model(of: descriptor) { return model.connect(descriptor, address, length) }
+        return Glibc.connect(descriptor, address, length)
+    }
+
+    /// accept(2), without the client's address.
+    public static func accept(_ descriptor: Int32) -> Int32 {
+        if let model = model(of: descriptor) { return model.accept(descriptor) }
+        return Glibc.accept(descriptor, nil, nil)
+    }
+
+    /// getpeername(2).
+    public static func peerName(
+        _ descriptor: Int32, _ address: UnsafeMutablePointer<sockaddr>, _ length: UnsafeMutablePointer<socklen_t>
+    ) -> Int32 {
+        if let model = model(of: descriptor) { return model.name(descriptor, isPeer: true, address, length) }
+        return getpeername(descriptor, address, length)
+    }
+
+    /// getsockname(2).
+    public static func localName(
+        _ descriptor: Int32, _ address: UnsafeMutablePointer<sockaddr>, _ length: UnsafeMutablePointer<socklen_t>
+    ) -> Int32 {
+        if let model = model(of: descriptor) { return model.name(descriptor, isPeer: false, address, length) }
+        return getsockname(descriptor, address, length)
+    }
+
+    // MARK: Bytes
+
+    /// recv(2).
+    public static func receive(
+        _ descriptor: Int32, _ bytes: UnsafeMutableRawPointer?, _ count: Int, _ flags: Int32
+    ) -> Int {
+        if let model = model(of: descriptor) { return model.receive(descriptor, bytes, count, flags) }
+        return recv(descriptor, bytes, count, flags)
+    }
+
+    /// send(2).
+    public static func send(
+        _ descriptor: Int32, _ bytes: UnsafeRawPointer?, _ count: Int, _ flags: Int32
+    ) -> Int {
+        if let model = model(of: descriptor) { return model.send(descriptor, bytes, count, flags) }
+        return Glibc.send(descriptor, bytes, count, flags)
+    }
+
+    /// recvmsg(2).
+    public static func receiveMessage(
+        _ descriptor: Int32, _ message: UnsafeMutablePointer<msghdr>, _ flags: Int32
+    ) -> Int {
+        if let model = model(of: descriptor) { return model.receiveMessage(descriptor, message, flags) }
+        return recvmsg(descriptor, message, flags)
+    }
+
+    /// sendmsg(2).
+    public static func sendMessage(_ descriptor: Int32, _ message: UnsafePointer<msghdr>, _ flags: Int32) -> Int {
+        if let model = model(of: descriptor) { return model.sendMessage(descriptor, message, flags) }
+        return sendmsg(descriptor, message, flags)
+    }
+
+    /// A message of one byte and descriptors, at most RINGWAY_MAXIMUM_DESCRIPTORS of them.
+    public static func receiveDescriptors(
+        _ descriptor: Int32, _ byte: UnsafeMutablePointer<UInt8>, _ descriptors: UnsafeMutablePointer<Int32>?,
+        _ count: inout Int
+    ) -> Int {
+        guard let model = model(of: descriptor), let descriptors else {
+            return ringway_receive_message(descriptor, byte, 1, descriptors, &count)
+        }
+        return model.receiveDescriptors(descriptor, byte, descriptors, &count)
+    }
+
+    /// splice(2) that does not wait: how many bytes were moved, or a negated `errno`.
+    public static func splice(_ from: Int32, _ to: Int32, _ count: Int) -> Int {
+        if let model = model(of: from) { return model.splice(from, to, count) }
+        return ringway_splice(from, to, count)
+    }
+}
+
+// MARK: Options
+
+extension HostCalls {
+    /// setsockopt(2) of a number.
+    @discardableResult
+    public static func setOption(_ descriptor: Int32, _ level: Int32, _ name: Int32, _ value: Int32) -> Int32 {
+        if let model = model(of: descriptor) { return model.setOption(descriptor, level, name, value) }
+        return ringway_set_option(descriptor, level, name, value)
+    }
+
+    /// getsockopt(2) of a number, or a negated `errno`.
+    public static func option(_ descriptor: Int32, _ level: Int32, _ name: Int32) -> Int32 {
+        if let model = model(of: descriptor) { return model.option(descriptor, level, name) }
+        return ringway_get_option(descriptor, level, name)
+    }
+
+    /// Takes a socket's pending error.
+    public static func takeError(_ descriptor: Int32) -> Int32 {
+        if let model = model(of: descriptor) { return model.takeError(descriptor) }
+        return ringway_socket_error(descriptor)
+    }
+
+    /// Whether there are bytes to receive, an end aside.
+    public static func hasUnread(_ descriptor: Int32) -> Bool {
+        if let model = model(of: descriptor) { return model.unread(descriptor) > 0 }
+        return ringway_has_unread(descriptor)
+    }
+
+    /// Whether the next byte of a stream is an urgent one; a model has none.
+    public static func isAtMark(_ descriptor: Int32) -> Bool {
+        descriptor < HostModel.firstDescriptor && ringway_is_at_mark(descriptor)
+    }
+
+    /// The traffic class of an accepted client's handshake; a model's have none.
+    public static func clientTrafficClass(_ descriptor: Int32, ipv4: Bool) -> Int32 {
+        descriptor < HostModel.firstDescriptor ? ringway_client_traffic_class(descriptor, ipv4) : 0
+    }
+
+    /// Has a datagram socket tell the marks of what it receives.
+    public static func receiveMarks(_ descriptor: Int32, ipv4: Bool) {
+        if descriptor < HostModel.firstDescriptor { ringway_receive_marks(descriptor, ipv4) }
+    }
+
+    /// Lets only echo replies with these bits of an identifier through a raw ICMP socket. Where the kernel cannot filter
+    /// identifiers everything is found out later, at a higher price.
+    public static func passEchoReplies(_ descriptor: Int32, ipv4: Bool, _ identifier: UInt16, mask: UInt16) {
+        guard descriptor < HostModel.firstDescriptor else { return }
+        _ = ringway_filter_icmp_echo_reply(descriptor, ipv4)
+        _ = ringway_filter_echo_identifiers(descriptor, ipv4, identifier, mask)
+    }
+
+    /// Lets nothing through a raw ICMP socket that only sends.
+    public static func passNothing(_ descriptor: Int32, ipv4: Bool) {
+        if descriptor < HostModel.firstDescriptor { _ = ringway_filter_icmp_nothing(descriptor, ipv4) }
+    }
+
+    /// Makes a descriptor non-blocking; a model's are.
+    public static func setNonblocking(_ descriptor: Int32) {
+        if descriptor < HostModel.firstDescriptor { _ = ringway_set_nonblocking(descriptor) }
+    }
+
+    /// Asks for room in a pipe; negative when it cannot be had.
+    public static func setPipeSize(_ pipe: Int32, _ bytes: Int32) -> Int32 {
+        pipe < HostModel.firstDescriptor ? ringway_set_pipe_size(pipe, bytes) : bytes
+    }
+
+    /// What TCP_INFO says about the far end; zero, or -1 where the socket is none of TCP.
+    public static func readPeer(_ descriptor: Int32, _ peer: inout ringway_peer) -> Int32 {
+        guard let model = model(of: descriptor) else { return ringway_read_peer(descriptor, &peer) }
+        // A far end that is alive, and slow to acknowledge now and then.
+        guard !model.isDelivered(descriptor) else { return 0 }
+        peer.silence_milliseconds = 300
+        peer.unacknowledged = 1
+        peer.timeout_microseconds = 200_000
+        peer.round_trip_microseconds = 1_000
+        return 0
+    }
+}

@@ -1,0 +1,88 @@
+public import CRingway
+internal import Glibc
+
+/// A host in place of the kernel: descriptors and the system calls on them, in user space, for simulations.
+///
+/// A simulation makes a subclass the model of its thread (`makeCurrent`). From then on `HostCalls` on that thread open
+/// the model's descriptors, whose numbers no kernel has, and calls on such descriptors go to the model. Calls keep the
+/// manners of the C library: -1 and `errno`.
+open class HostModel {
+    /// Numbers from here on are the model's. The kernel's end at `fs.nr_open`, which is a million unless it was raised.
+    public static var firstDescriptor: Int32 { 1 << 30 }
+
+    public init() {}
+
+    /// The calling thread's model; `nil` for the kernel.
+    public static var current: HostModel? {
+        guard let slot = ringway_thread_model() else { return nil }
+        return Unmanaged<HostModel>.fromOpaque(slot).takeUnretainedValue()
+    }
+
+    /// Has the calling thread's system calls go to a model, which the caller keeps alive; `nil` for the kernel.
+    public static func makeCurrent(_ model: HostModel?) {
+        ringway_set_thread_model(model.map { Unmanaged.passUnretained($0).toOpaque() })
+    }
+
+    /// A model that lacks a call which is made has a gap, and the simulation is to say so.
+    private func missing(_ call: StaticString = #function) -> Never {
+        fatalError("the model of a host has no \(call)")
+    }
+
+    // MARK: Descriptors
+
+    open func socket(_ family: Int32, _ type: Int32, _ transport: Int32) -> Int32 { missing() }
+    /// Two connected unix sockets.
+    open func pair(_ type: Int32) -> (Int32, Int32)? { missing() }
+    /// The end to read from, then the end to write to.
+    open func pipe() -> (Int32, Int32)? { missing() }
+    open func event() -> Int32 { missing() }
+    /// A descriptor of a file in which nothing is.
+    open func spare() -> Int32 { missing() }
+    open func close(_ descriptor: Int32) -> Int32 { missing() }
+
+    // MARK: Addresses
+
+    open func bind(_ descriptor: Int32, _ address: UnsafePointer<sockaddr>, _ length: socklen_t) -> Int32 { missing() }
+    open func connect(_ descriptor: Int32, _ address: UnsafePointer<sockaddr>, _ length: socklen_t) -> Int32 {
+        missing()
+    }
+    open func accept(_ descriptor: Int32) -> Int32 { missing() }
+    open func name(
+        _ descriptor: Int32, isPeer: Bool, _ address: UnsafeMutablePointer<sockaddr>,
+        _ length: UnsafeMutablePointer<socklen_t>
+    ) -> Int32 { missing() }
+
+    // MARK: Options
+
+    /// What `ringway_set_option` sets, and filters, for which the name is zero.
+    open func setOption(_ descriptor: Int32, _ level: Int32, _ name: Int32, _ value: Int32) -> Int32 { missing() }
+    /// A value, or a negated `errno`.
+    open func option(_ descriptor: Int32, _ level: Int32, _ name: Int32) -> Int32 { missing() }
+    /// Has the next close of a stream send RST.
+    open func lingerZero(_ descriptor: Int32) { missing() }
+    /// Takes the error that is pending.
+    open func takeError(_ descriptor: Int32) -> Int32 { missing() }
+    /// Bytes that can be received.
+    open func unread(_ descriptor: Int32) -> Int { missing() }
+    /// Whether what the socket has sent is with its peer.
+    open func isDelivered(_ descriptor: Int32) -> Bool { missing() }
+
+    // MARK: Bytes
+
+    open func receive(_ descriptor: Int32, _ bytes: UnsafeMutableRawPointer?, _ count: Int, _ flags: Int32) -> Int {
+        missing()
+    }
+    open func send(_ descriptor: Int32, _ bytes: UnsafeRawPointer?, _ count: Int, _ flags: Int32) -> Int { missing() }
+    open func receiveMessage(_ descriptor: Int32, _ message: UnsafeMutablePointer<msghdr>, _ flags: Int32) -> Int {
+        missing()
+    }
+    open func sendMessage(_ descriptor: Int32, _ message: UnsafePointer<msghdr>, _ flags: Int32) -> Int { missing() }
+    /// A message of one byte with descriptors.
+    open func receiveDescriptors(
+        _ descriptor: Int32, _ byte: UnsafeMutablePointer<UInt8>, _ descriptors: UnsafeMutablePointer<Int32>,
+        _ count: inout Int
+    ) -> Int { missing() }
+    /// How many bytes were moved, or a negated `errno`.
+    open func splice(_ from: Int32, _ to: Int32, _ count: Int) -> Int { missing() }
+    open func shutdown(_ descriptor: Int32, _ how: Int32) -> Int32 { missing() }
+}
