@@ -24,7 +24,7 @@ struct EngineSeedTests {
         }
     }
 
-    /// Seeds in which a mapping, a relay or a ping ended in the turn in which something was queued on its socket: it went
+    /// Seeds in which a mapping, or a relay, ended in the turn in which something was queued on its socket: it went
     /// out on a descriptor that was closed by then, or another one's.
     @Test(arguments: [75, 7] as [UInt64])
     func `what is queued on a socket goes out before the socket is closed`(_ seed: UInt64) {

@@ -22,14 +22,21 @@ public struct ShardHoldings: Equatable, Sendable {
     public var listeners = 0
 
     public init() {}
+}
 
-    /// What a guest has: its stack and its components, in the order of the properties.
-    init(_ stack: inout Stack, _ counts: [Int]) {
-        connections = stack.connectionCount
-        flows = stack.flowCount
-        timers = stack.scheduledTimerCount
-        reservedBytes = stack.reservedBytes
-        (streamSockets, datagramSockets, pingSockets) = (counts[0], counts[1], counts[2])
-        (relays, listeners) = (counts[3], counts[4])
+extension ShardGuest {
+    /// What the guest has on this shard, but for what the shard counts of it.
+    mutating func holdings() -> ShardHoldings {
+        var holdings = ShardHoldings()
+        holdings.connections = stack.connectionCount
+        holdings.flows = stack.flowCount
+        holdings.timers = stack.scheduledTimerCount
+        holdings.reservedBytes = stack.reservedBytes
+        holdings.streamSockets = tcp.count
+        holdings.datagramSockets = udp.count
+        holdings.pingSockets = ping.count
+        holdings.relays = relays.count
+        holdings.listeners = ports.count
+        return holdings
     }
 }
