@@ -395,9 +395,4 @@ struct ShardGuest: ~Copyable {
         stack.setGuestIPv4(address)
         neighbors.setGuestIPv4(address, now: core.now)
     }
-
-    /// What the guest has on this shard, for simulations.
-    mutating func holdings() -> ShardHoldings {
-        ShardHoldings(&stack, [tcp.count, udp.count, ping.count, relays.count, ports.count])
-    }
 }

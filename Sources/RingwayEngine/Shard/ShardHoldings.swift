@@ -1,5 +1,3 @@
-internal import RingwayStack
-
 /// What a shard holds: all of it is to be gone, or back where it belongs, once nothing is going on. For simulations.
 public struct ShardHoldings: Equatable, Sendable {
     /// Buffers that are leased: of a guest, those that are charged to it; of a shard, all.
@@ -22,14 +20,4 @@ public struct ShardHoldings: Equatable, Sendable {
     public var listeners = 0
 
     public init() {}
-
-    /// What a guest has: its stack and its components, in the order of the properties.
-    init(_ stack: inout Stack, _ counts: [Int]) {
-        connections = stack.connectionCount
-        flows = stack.flowCount
-        timers = stack.scheduledTimerCount
-        reservedBytes = stack.reservedBytes
-        (streamSockets, datagramSockets, pingSockets) = (counts[0], counts[1], counts[2])
-        (relays, listeners) = (counts[3], counts[4])
-    }
 }

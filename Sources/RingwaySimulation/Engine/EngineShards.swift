@@ -70,7 +70,8 @@ final class EngineShards {
             }
             if holdings.messages != 0 { return "shard \(shard): \(holdings.messages) messages stay" }
             // The doorbell's.
-            if rings[shard].operationCount > 1 { return "shard \(shard): \(rings[shard].operationCount) operations stay" }
+            let operations = rings[shard].operationCount
+            if operations > 1 { return "shard \(shard): \(operations) operations stay" }
         }
         return nil
     }
