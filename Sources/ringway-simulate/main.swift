@@ -177,7 +177,8 @@ func runManyEngines(_ arguments: Arguments) -> Int32 {
     print(
         "\(run) seeds, \(failures) failed; \(total.steps) steps, \(total.framesFromGuest + total.framesToGuest) frames, "
             + "\(total.wholeConnections) connections whole, \(total.relayedConnections) around the link, "
-            + "\(total.answeredDatagrams) datagrams answered; digest \(hexadecimal(digest))")
+            + "\(total.answeredDatagrams) datagrams answered, \(total.neighborFrames) frames of neighbours; "
+            + "digest \(hexadecimal(digest))")
     return failures == 0 ? 0 : 1
 }
 

@@ -1,5 +1,3 @@
-internal import RingwayStack
-
 /// What a shard holds: all of it is to be gone, or back where it belongs, once nothing is going on. For simulations.
 public struct ShardHoldings: Equatable, Sendable {
     /// Buffers that are leased: of a guest, those that are charged to it; of a shard, all.
@@ -22,21 +20,4 @@ public struct ShardHoldings: Equatable, Sendable {
     public var listeners = 0
 
     public init() {}
-}
-
-extension ShardGuest {
-    /// What the guest has on this shard, but for what the shard counts of it.
-    mutating func holdings() -> ShardHoldings {
-        var holdings = ShardHoldings()
-        holdings.connections = stack.connectionCount
-        holdings.flows = stack.flowCount
-        holdings.timers = stack.scheduledTimerCount
-        holdings.reservedBytes = stack.reservedBytes
-        holdings.streamSockets = tcp.count
-        holdings.datagramSockets = udp.count
-        holdings.pingSockets = ping.count
-        holdings.relays = relays.count
-        holdings.listeners = ports.count
-        return holdings
-    }
 }

@@ -22,7 +22,7 @@ public final class SteppedEngine {
     private var answered = 0
     /// The guest is withdrawn when all shards have admitted it.
     private let isWithdrawn: Bool
-    private let removal = GuestRemoval()
+    private let goings = GuestRemoval()
     private var departed = 0
     /// Why a shard has not admitted the guest.
     public private(set) var failure: RingError?
@@ -101,7 +101,7 @@ public final class SteppedEngine {
             phase = .gone
             letGo()
         case .leaving:
-            while removal.poll() { departed += 1 }
+            while goings.poll() { departed += 1 }
             guard departed == count else { return }
             phase = .gone
             letGo()
@@ -126,7 +126,7 @@ public final class SteppedEngine {
     public func stop() {
         guard phase == .serving else { return }
         phase = .leaving
-        tellAll(.stop(removal))
+        tellAll(.stop(goings))
     }
 
     // MARK: The control plane

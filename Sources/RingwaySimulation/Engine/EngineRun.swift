@@ -13,6 +13,8 @@ final class EngineRun {
     private let recorder: Recorder?
     private var shards: EngineShards?
     private var networks: [EngineNetwork] = []
+    private var neighbors: NeighborGuests?
+    private let hasNeighbors: Bool
     private var random: SplitMix64
     /// Chance that a shard which nothing wakes has a turn all the same.
     private let idleTurns: Double
@@ -29,6 +31,7 @@ final class EngineRun {
         let healsAfter = scenarios.map { $0.comesAt + $0.base.healsAfter }.max() ?? 0
         host = ModelHost(script, random: random.split(), startsAt: startsAt, healsAt: startsAt + healsAfter)
         idleTurns = random.pick([0, 0.02, 0.2])
+        hasNeighbors = random.chance(0.4)
         self.recorder = recorder
         self.random = random.split()
     }
@@ -41,7 +44,8 @@ final class EngineRun {
         HostModel.makeCurrent(host)
         defer { HostModel.makeCurrent(nil) }
         do throws(RingError) {
-            let shards = try EngineShards(on: host, limits: scenarios.map(\.limits))
+            let limits = scenarios.map(\.limits)
+            let shards = try EngineShards(on: host, limits: hasNeighbors ? limits + limits.prefix(1) : limits)
             host.isCalm = false
             self.shards = shards
             run(shards)
@@ -60,18 +64,22 @@ final class EngineRun {
         for network in networks {
             host.schedule(after: network.scenario.comesAt) { [unowned network] in network.come() }
         }
-        while host.failure == nil, !networks.allSatisfy({ $0.phase == .over }) { goOn(shards) }
+        if hasNeighbors { neighbors = NeighborGuests(scenarios[0], random: random.split(), on: shards) }
+        while host.failure == nil, !haveGone { goOn(shards) }
         while host.failure == nil, !shards.areAtRest { goOn(shards) }
         if let fault = shards.fault { host.blame(fault) }
         shards.stepped.stop()
         while host.failure == nil, !shards.haveEnded { goOn(shards) }
     }
 
+    private var haveGone: Bool { (neighbors?.isOver ?? true) && networks.allSatisfy { $0.phase == .over } }
+
     private func goOn(_ shards: EngineShards) {
         if host.now - host.startsAt > Self.timeLimit { return fail("something does not end") }
         report.steps += 1
         if report.steps > Self.stepLimit { return fail("the shards never come to rest") }
         for network in networks where network.advance() { return }
+        if let neighbors, neighbors.advance() { return }
         let ready = shards.ready
         let isDue = host.nextTime.map { $0 <= host.now } ?? false
         if !ready.isEmpty, !isDue || random.chance(0.5) { return step(random.pick(ready), shards) }
@@ -123,6 +131,9 @@ final class EngineRun {
         // The rings go before the memory of guests that they may know.
         shards?.stepped.end()
         for network in networks { network.abandon() }
+        report.neighborFrames = neighbors?.frameCount ?? 0
+        neighbors?.abandon()
+        neighbors = nil
         networks = []
         shards = nil
         let open = host.openFiles

@@ -11,6 +11,8 @@ public struct EngineReport: Sendable {
     /// Connections that carried everything both ways, by the link and around it, and datagrams that were answered.
     public var wholeConnections = 0
     public var relayedConnections = 0
+    /// Frames that came from a neighbour.
+    public var neighborFrames = 0
     public var answeredDatagrams = 0
     /// A hash of everything that happened, by which two runs of a seed can be compared.
     public var digest: UInt64 = 0
@@ -24,6 +26,7 @@ public struct EngineReport: Sendable {
         framesToGuest += other.framesToGuest
         wholeConnections += other.wholeConnections
         relayedConnections += other.relayedConnections
+        neighborFrames += other.neighborFrames
         answeredDatagrams += other.answeredDatagrams
     }
 }
