@@ -1,5 +1,6 @@
 import CRingway
 import Glibc
+import RingwayModel
 import RingwayWire
 import Testing
 
