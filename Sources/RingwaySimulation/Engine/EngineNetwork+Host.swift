@@ -92,6 +92,21 @@ extension EngineNetwork {
         log("flow \(script.index): another client connects")
     }
 
+    /// Clients come while the guest goes: some are accepted by one part of it when the part that is to have them is gone.
+    func connectLast() {
+        for script in scenario.base.flows where script.isOpenedByHost && random.chance(0.5) {
+            guard let listener = listeners[script.index] else { continue }
+            schedule(after: random.pick([0, 1_000, 20_000])) { [unowned self] in
+                guard !listener.isReleased else { return }
+                let stream = ModelStream(host, ipv4: !script.isIPv6)
+                stream.remote = script.hostAddress
+                stream.local = listener.address
+                attach(script, stream)
+                listener.append(stream)
+            }
+        }
+    }
+
     /// A client whose server the guest's agent has reached.
     private func openThroughAgent(_ script: FlowScript) {
         guard phase == .running, let engine else { return }

@@ -249,6 +249,7 @@ final class EngineNetwork: ModelWorld {
         log("the guest is stopped")
         phase = .stopping
         host.world = self
+        if scenario.ending != .quiet { connectLast() }
         engine?.stop()
     }
 
