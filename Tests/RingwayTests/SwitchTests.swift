@@ -189,11 +189,11 @@ struct SwitchTests {
         defer { network.stop() }
         let frame = datagram(payload: 1_400)
         var count = 0
-        while count < 200_000, (network.statistics(of: one.guest.id)?["neighborInboxFull"] ?? 0) == 0 {
+        while count < 200_000, (network.statistics(of: two.guest.id)?["neighborInboxFull"] ?? 0) == 0 {
             for _ in 0..<100 { one.send(retrying: frame) }
             count += 100
         }
-        #expect(network.statistics(of: one.guest.id)?["neighborInboxFull"] ?? 0 > 0)
+        #expect(network.statistics(of: two.guest.id)?["neighborInboxFull"] ?? 0 > 0)
         // The gateway still answers requests for other addresses.
         one.send(
             retrying: Frames.addressRequest(

@@ -24,9 +24,9 @@ struct EngineSeedTests {
         }
     }
 
-    /// Seeds in which a mapping, or a relay, ended in the turn in which something was queued on its socket: it went
+    /// Seeds in which a mapping, a relay or a guest ended in the turn in which something was queued on a socket: it went
     /// out on a descriptor that was closed by then, or another one's.
-    @Test(arguments: [75, 7] as [UInt64])
+    @Test(arguments: [75, 7, 1_635] as [UInt64])
     func `what is queued on a socket goes out before the socket is closed`(_ seed: UInt64) {
         #expect(EngineSimulation.run(seed: seed).failure == nil, "replay: tools/simulate --engine --seed \(seed)")
     }

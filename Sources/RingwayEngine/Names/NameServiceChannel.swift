@@ -24,8 +24,8 @@ struct NameServiceChannel: ~Copyable {
     /// Bytes of tag before each message.
     private static var tagLength: Int { 16 }
 
-    /// The state of the receive of answers.
-    private enum State { case closed, idle, receiving }
+    /// The state of the receive of answers. A channel that no descriptor was left for is *missing*: the next query opens it.
+    private enum State { case closed, missing, idle, receiving }
 
     private let shared: EngineShared
     private let counters: Counters
@@ -42,6 +42,7 @@ struct NameServiceChannel: ~Copyable {
     mutating func open(_ core: inout ShardCore) {
         guard let service = shared.nameService else { return }
         guard let pair = Endpoint.pair(type: Int32(SOCK_SEQPACKET.rawValue)) else {
+            state = .missing
             return counters.add(.descriptorsExhausted)
         }
         descriptor = pair.own
@@ -75,7 +76,8 @@ struct NameServiceChannel: ~Copyable {
     mutating func send(
         _ query: Handle, _ lease: Lease, offset: Int, length: Int, _ core: inout ShardCore, _ stack: inout Stack
     ) {
-        guard state != .closed, offset >= Self.tagLength else {
+        if state == .missing { open(&core) }
+        guard descriptor >= 0, state != .closed, offset >= Self.tagLength else {
             core.release(lease)
             return stack.queryRefused(query)
         }
@@ -130,11 +132,11 @@ struct NameServiceChannel: ~Copyable {
 
     /// Closes the channel, at the end of the guest.
     mutating func close(_ core: inout ShardCore) {
-        guard state != .closed else { return }
+        defer { state = .closed }
+        guard descriptor >= 0 else { return }
         if state == .receiving { core.cancel(Operation.receive.tag()) }
         core.close(descriptor, reset: false)
         descriptor = -1
-        state = .closed
     }
 
     /// Closes everything at once, where the ring has failed.

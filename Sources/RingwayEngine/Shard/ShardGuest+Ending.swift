@@ -57,6 +57,8 @@ extension ShardGuest {
     /// Begins to close everything: host sockets with RST, as the guest that is gone would have it.
     mutating func beginEnding(_ removal: GuestRemoval, _ core: inout ShardCore) {
         phase = .ending
+        // What is only queued knows its socket by a number, which another one may have in a moment.
+        core.reactor.ring.submitAll()
         ending.removal = removal
         link.close(&core)
         names.close(&core)
@@ -70,6 +72,8 @@ extension ShardGuest {
     /// Closes some more, at the end of a turn.
     mutating func goOnEnding(_ core: inout ShardCore) {
         guard !ending.isClosed else { return }
+        // As in `beginEnding`: what the turn has queued goes out before its socket is closed.
+        core.reactor.ring.submitAll()
         var isClosed = !stack.forgetConnections(from: &ending.connection)
         isClosed = tcp.close(Self.perTurn, from: &ending.stream, &core) && isClosed
         isClosed = udp.close(Self.perTurn, from: &ending.mapping, &core) && isClosed
