@@ -36,10 +36,11 @@ public final class Engine: Sendable {
     ///   - link: adopted; where its queues have virtio-net headers, these have 12 bytes.
     ///   - shards: those that serve the guest; `nil` for as many as the link has queues, for this guest alone.
     ///   - features: of the shards that are made; those that there are have theirs.
+    ///   - neighbors: of the guest, from its first frame on; on the same shards.
     ///   - handler: called from the shards' threads.
     public init(
         _ configuration: EngineConfiguration, link: Link, on shards: ShardSet? = nil, features: KernelFeatures,
-        nameService: (any NameService)?, handler: @escaping @Sendable (EngineEvent) -> Void
+        neighbors: [Engine] = [], nameService: (any NameService)?, handler: @escaping @Sendable (EngineEvent) -> Void
     ) throws(RingError) {
         let queues = link.queues
         precondition(!queues.isEmpty && queues.count <= BufferSpace.maximumShards)
@@ -79,6 +80,7 @@ public final class Engine: Sendable {
             throw error
         }
         shared.descriptors.onDemand { [weak self] in self?.giveBack() }
+        for neighbor in neighbors { connect(neighbor) }
         tellAll(.start)
     }
 
