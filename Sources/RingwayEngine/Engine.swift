@@ -30,17 +30,16 @@ public final class Engine: Sendable {
         let guest: UnsafeMutablePointer<ShardGuest>
     }
 
-    /// Has a guest served, by one shard for each queue of the link as far as there are so many.
+    /// Has a guest served from `start` on, by one shard for each queue of the link as far as there are so many.
     ///
     /// - Parameters:
     ///   - link: adopted; where its queues have virtio-net headers, these have 12 bytes.
     ///   - shards: those that serve the guest; `nil` for as many as the link has queues, for this guest alone.
     ///   - features: of the shards that are made; those that there are have theirs.
-    ///   - neighbors: of the guest, from its first frame on; on the same shards.
     ///   - handler: called from the shards' threads.
     public init(
         _ configuration: EngineConfiguration, link: Link, on shards: ShardSet? = nil, features: KernelFeatures,
-        neighbors: [Engine] = [], nameService: (any NameService)?, handler: @escaping @Sendable (EngineEvent) -> Void
+        nameService: (any NameService)?, handler: @escaping @Sendable (EngineEvent) -> Void
     ) throws(RingError) {
         let queues = link.queues
         precondition(!queues.isEmpty && queues.count <= BufferSpace.maximumShards)
@@ -80,9 +79,11 @@ public final class Engine: Sendable {
             throw error
         }
         shared.descriptors.onDemand { [weak self] in self?.giveBack() }
-        for neighbor in neighbors { connect(neighbor) }
-        tellAll(.start)
     }
+
+    /// Has the guest's frames read. Called once, when everything is in place that they may bring about: whom the guest's
+    /// events are about, and its neighbours.
+    public func start() { tellAll(.start) }
 
     /// Lays the parts out, and has all shards take them in, or none.
     private static func admit(

@@ -63,6 +63,7 @@ final class GuestPort {
                 if case .addressesChanged = event { return }
                 log.events.withLock { $0.append(event) }
             })
+        engine.start()
         self.queues = own
         partial = own.map { _ in [] }
         taken = own.map { _ in 0 }

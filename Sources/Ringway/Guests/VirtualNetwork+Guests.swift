@@ -143,7 +143,6 @@ extension VirtualNetwork {
                 throw error
             }
             revokeClaims(on: guest)
-            let neighbors = joinsGuests ? state.withLock { $0.members.values.map(\.engine) } : []
             let engine: Engine
             do throws(RingError) {
                 var configuration = engineConfiguration(for: guest, sockets, queues: queues.count)
@@ -151,7 +150,7 @@ extension VirtualNetwork {
                 // The memory that it needs is known only then.
                 if memory.isBounded { configuration.hasMemoryLeft = { MemoryReserve.ofProcess().admits() } }
                 engine = try Engine(
-                    configuration, link: link, on: shards, features: features, neighbors: neighbors,
+                    configuration, link: link, on: shards, features: features,
                     nameService: ResolverLine(resolver, guest: guest.id),
                     handler: { [weak self] event in self?.handle(event, of: guest.id) })
             } catch {
@@ -160,7 +159,12 @@ extension VirtualNetwork {
                 throw Self.failure(error, memory)
             }
             if memory.isBounded { watchMemory() }
-            state.withLock { $0.members[guest.id] = Member(guest: guest, engine: engine) }
+            let others = state.withLock { state in
+                defer { state.members[guest.id] = Member(guest: guest, engine: engine) }
+                return state.members.values.map(\.engine)
+            }
+            if joinsGuests { for other in others { engine.connect(other) } }
+            engine.start()
             renewNames()
             report(.guestAttached(guest))
             if !isKnown { report(.leaseGiven(guest)) }
