@@ -57,10 +57,6 @@ static inline bool ringway_completion_take(struct io_uring *ring, uint64_t *tag,
     return true;
 }
 
-static inline bool ringway_completion_overflowed(const struct io_uring *ring) {
-    return (IO_URING_READ_ONCE(*ring->sq.kflags) & IORING_SQ_CQ_OVERFLOW) != 0;
-}
-
 /// Whether completions wait in the kernel until the ring's owner enters it.
 static inline bool ringway_has_task_work(const struct io_uring *ring) {
     return (IO_URING_READ_ONCE(*ring->sq.kflags) & IORING_SQ_TASKRUN) != 0;
@@ -147,9 +143,6 @@ static inline void ringway_prepare_poll_multishot(struct io_uring_sqe *entry, in
     io_uring_prep_poll_multishot(entry, descriptor, events);
 }
 
-static inline bool ringway_flags_more(uint32_t flags) { return (flags & IORING_CQE_F_MORE) != 0; }
-static inline bool ringway_flags_has_buffer(uint32_t flags) { return (flags & IORING_CQE_F_BUFFER) != 0; }
-static inline uint16_t ringway_flags_buffer(uint32_t flags) { return (uint16_t)(flags >> IORING_CQE_BUFFER_SHIFT); }
 /// Suppresses the completion of an operation that succeeds.
 static inline void ringway_skip_success(struct io_uring_sqe *entry) { entry->flags |= IOSQE_CQE_SKIP_SUCCESS; }
 

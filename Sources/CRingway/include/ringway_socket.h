@@ -313,12 +313,6 @@ static inline int ringway_client_traffic_class(int descriptor, bool ipv4) {
 /// Whether the next byte of a stream is an urgent one (sockatmark(3)).
 static inline bool ringway_is_at_mark(int descriptor) { return sockatmark(descriptor) > 0; }
 
-static inline int ringway_option(int descriptor, int level, int name) {
-    int value = 0;
-    socklen_t length = sizeof value;
-    return getsockopt(descriptor, level, name, &value, &length) == 0 ? value : 0;
-}
-
 /// Fields of TCP_INFO about the far end.
 struct ringway_peer {
     uint32_t silence_milliseconds;  // since an acknowledgement or data came
