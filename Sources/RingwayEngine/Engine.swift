@@ -173,40 +173,10 @@ public final class Engine: Sendable {
         for counters in counters { counters.deallocate() }
     }
 
-    // MARK: Neighbours
-
-    /// Lets the two engines' guests see each other.
-    public func connect(_ other: Engine) {
-        addNeighbor(other)
-        other.addNeighbor(self)
-    }
-
-    /// Parts two engines that `connect` has joined, before either is stopped.
-    public func disconnect(_ other: Engine) {
-        removeNeighbor(other)
-        other.removeNeighbor(self)
-    }
-
-    private var mac: MACAddress { shared.configuration.stack.guestMAC }
-
-    /// Frames that one part sends to a neighbour go to one part of that, so that they stay in order: on the same shard where
-    /// there is one.
-    private func addNeighbor(_ other: Engine) {
-        precondition(shared.set === other.shared.set, "neighbours are on the same shards")
-        for part in 0..<shards {
-            let own = shared.place(of: part)
-            let places = (0..<other.shards).map(other.shared.place(of:))
-            let place = places.first { $0.shard == own.shard } ?? places[part % places.count]
-            send(.addNeighbor(other.mac, place), to: part)
-        }
-    }
-
-    private func removeNeighbor(_ other: Engine) { tellAll(.removeNeighbor(other.mac)) }
-
     // MARK: Changes
 
     /// Timeout for shards to make a change, in milliseconds; a shard that has ended does not count.
-    private static var changeTimeout: Int32 { 1_000 }
+    static var changeTimeout: Int32 { 1_000 }
 
     /// Has every shard carry out commands, and returns when they have. A shard may read what the guest has sent before
     /// what the control plane asks: a caller that goes on at once would see frames treated as before the change.

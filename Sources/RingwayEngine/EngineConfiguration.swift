@@ -113,6 +113,13 @@ final class EngineShared: Sendable {
         return places[part]
     }
 
+    /// Where a neighbour at `sender` posts all its frames for the guest to, so that they stay in order: on its own shard
+    /// where the guest has a part there.
+    func place(nearest sender: GuestPlace) -> GuestPlace {
+        for part in 0..<parts where places[part].shard == sender.shard { return places[part] }
+        return places[Int(sender.shard) % parts]
+    }
+
     /// Has a part carry out a command.
     func send(_ command: ShardCommand, to part: Int) {
         commands[part].append(command)

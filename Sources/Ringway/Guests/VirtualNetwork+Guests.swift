@@ -163,7 +163,7 @@ extension VirtualNetwork {
                 defer { state.members[guest.id] = Member(guest: guest, engine: engine) }
                 return state.members.values.map(\.engine)
             }
-            if joinsGuests { for other in others { engine.connect(other) } }
+            if joinsGuests { engine.connect(others) }
             engine.start()
             renewNames()
             report(.guestAttached(guest))
@@ -313,7 +313,7 @@ extension VirtualNetwork {
                 return (detached, state.members.values.map(\.engine))
             }
             guard let detached else { throw Failure("there is no guest \(guest)", .notFound) }
-            if joinsGuests { for other in others { detached.engine.disconnect(other) } }
+            if joinsGuests { detached.engine.disconnect(others) }
             detached.engine.stop()
             detached.engine.descriptors.leave()
             DescriptorBudget.ofProcess.countOpen()

@@ -75,6 +75,11 @@ struct LinkPort: ~Copyable {
     private var pending: Pending = []
     /// There was no buffer to read into, or for the next frame of a stream.
     private var isStarved = false
+    /// Frames that a stream may still bring in this turn. One receive of small frames takes longer than other guests of the
+    /// shard are to wait.
+    private var framesLeft = Int.max
+    /// A stream has brought more than that, or may have.
+    private(set) var hasFrames = false
     var capture: FrameCapture
 
     /// - Parameter queue: the link's descriptor, owned by the port from here on.
@@ -129,6 +134,7 @@ struct LinkPort: ~Copyable {
     mutating func close(_ core: inout ShardCore) {
         if state != .lost {
             state = .lost
+            hasFrames = false
             if !pending.contains(.send) { sendQueue?.pointee.close() }
         }
         queue.close()
@@ -162,9 +168,12 @@ struct LinkPort: ~Copyable {
 
     /// Provides buffers to the kernel, and arms reads. On a stream, continue with `nextFrame`.
     mutating func refill(_ core: inout ShardCore) {
-        guard decoder == nil else { return }
         // A guest with its share of the buffers is read from slowly, but read: its acknowledgements give buffers back.
         let most = core.isBeyondShare ? Self.leastBuffers : core.linkBuffers
+        guard decoder == nil else {
+            framesLeft = core.guests > 1 ? most : .max
+            return
+        }
         queue.refill(&core.reactor.ring, from: core.pool, upTo: most, readTag)
         isStarved = queue.isIdle && state != .lost
     }
@@ -229,8 +238,12 @@ struct LinkPort: ~Copyable {
     ) -> Frame? {
         guard state != .lost, !pending.contains(.receive) else { return nil }
         isStarved = false
+        hasFrames = framesLeft == 0
+        guard !hasFrames else { return nil }
         switch decoder.pointee.next(core.pool) {
-        case .frame(let lease, let length): return Frame(lease: lease, length: length)
+        case .frame(let lease, let length):
+            framesLeft &-= 1
+            return Frame(lease: lease, length: length)
         case .incomplete:
             pending.insert(.receive)
             core.reactor.ring.receive(
@@ -384,6 +397,7 @@ struct LinkPort: ~Copyable {
     private mutating func lose(_ event: EngineEvent) {
         guard state != .lost else { return }
         state = .lost
+        hasFrames = false
         // Buffers in use by the kernel stay until its operations complete.
         if !pending.contains(.send) { sendQueue?.pointee.close() }
         shared.report(event)

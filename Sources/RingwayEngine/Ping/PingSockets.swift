@@ -31,13 +31,14 @@ struct PingSockets: ~Copyable {
     private var sockets: SlotTable<DatagramSocket>
     private var rawEchoes = RawEchoes()
     private var sender: DatagramSender
-    /// The receive of some socket found no buffer.
-    private var hasStarved = false
+    /// Sockets whose receive has found no buffer, the one that has waited longest first.
+    private var starved: SlotList
 
     init(shared: EngineShared, counters: Counters) throws(MemoryFailure) {
         self.shared = shared
         self.counters = counters
         sockets = try SlotTable(capacity: max(1, shared.configuration.stack.limits.pingMappings))
+        starved = sockets.list(\.starvedLinks)
         sender = DatagramSender(Operation.send, counters: counters)
     }
 
@@ -187,6 +188,7 @@ struct PingSockets: ~Copyable {
         guard let socket = self.socket(ping) else { return }
         // Echoes that are only queued know the socket by its number, which another one may have in a moment.
         core.reactor.ring.submitAll()
+        if socket.pointee.receive == .starved { starved.remove(ping.slot) }
         sockets.remove(ping.slot)
         if socket.pointee.isRaw { return leaveRawEchoes(isIPv4: socket.pointee.isIPv4, &core) }
         if socket.pointee.receive == .armed { core.cancel(Operation.receive.tag(ping)) }
@@ -224,7 +226,7 @@ struct PingSockets: ~Copyable {
         guard !completion.hasMore else { return }
         if completion.result == -ENOBUFS {
             socket.pointee.receive = .starved
-            hasStarved = true
+            starved.append(socket.pointee.flow.slot)
         } else {
             arm(socket, &core)
         }
@@ -263,7 +265,6 @@ struct PingSockets: ~Copyable {
         guard !completion.hasMore else { return }
         if completion.result == -ENOBUFS {
             rawEchoes[isIPv4: isIPv4].receive = .starved
-            hasStarved = true
         } else {
             armRaw(isIPv4: isIPv4, &core)
         }
@@ -300,19 +301,20 @@ struct PingSockets: ~Copyable {
 
     /// Whether receives wait for buffers.
     var waitsForBuffers: Bool {
-        mutating get { hasStarved }
+        mutating get { !starved.isEmpty || rawEchoes.ipv4.receive == .starved || rawEchoes.ipv6.receive == .starved }
     }
 
-    /// Arms again, when buffers have come back, the receives that had found none.
-    mutating func retryStarved(_ core: inout ShardCore) {
-        guard hasStarved, core.receiveBuffers.available > 0 else { return }
-        hasStarved = false
-        for slot in 0..<UInt32(sockets.capacity) {
-            guard let socket = sockets.pointer(slot), socket.pointee.receive == .starved else { continue }
-            arm(socket, &core)
-        }
+    /// Arms again, when buffers have come back, receives that had found none.
+    ///
+    /// - Parameter budget: how many at the most; what is left of it.
+    mutating func retryStarved(_ budget: inout Int, _ core: inout ShardCore) {
+        guard budget > 0 else { return }
         if rawEchoes.ipv4.receive == .starved { armRaw(isIPv4: true, &core) }
         if rawEchoes.ipv6.receive == .starved { armRaw(isIPv4: false, &core) }
+        while budget > 0, let slot = starved.popFirst(), let socket = sockets.pointer(slot) {
+            budget -= 1
+            arm(socket, &core)
+        }
     }
 
     /// Closes all sockets, at the end of the guest.

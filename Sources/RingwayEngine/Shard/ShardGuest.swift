@@ -124,8 +124,8 @@ struct ShardGuest: ~Copyable {
             budget -= 1
             run(.starvedReceive, &core)
         }
-        udp.retryStarved(&core)
-        ping.retryStarved(&core)
+        udp.retryStarved(&budget, &core)
+        ping.retryStarved(&budget, &core)
         ports.retryStarved(&core)
         names.retryStarved(&core)
     }
@@ -140,7 +140,8 @@ struct ShardGuest: ~Copyable {
             switch phase {
             case .admitted: false
             case .serving:
-                link.waitsForBuffers || tcp.hasStarvedReceives || udp.waitsForBuffers || ping.waitsForBuffers
+                link.hasFrames || link.waitsForBuffers || tcp.hasStarvedReceives || udp.waitsForBuffers
+                    || ping.waitsForBuffers
                     || ports.waitsForBuffers || names.waitsForBuffers
             case .ending: true
             }
@@ -150,6 +151,7 @@ struct ShardGuest: ~Copyable {
     /// When there is something to do though nothing completes, in monotonic nanoseconds; `nil` for never.
     mutating func deadline(_ core: inout ShardCore) -> UInt64? {
         guard phase == .serving else { return endingDeadline(core.now) }
+        if link.hasFrames { return core.now }
         var deadline = stack.nextDeadline
         if tcp.hasDeferredSends || ports.hasDeferredAccepts {
             deadline = min(deadline ?? .max, core.now + Self.retryPause)

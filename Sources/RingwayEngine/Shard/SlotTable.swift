@@ -22,6 +22,11 @@ struct SlotTable<Element: BitwiseCopyable>: ~Copyable {
         present.deallocate()
     }
 
+    /// A list of slots of the table, which is empty.
+    func list(_ links: KeyPath<Element, SlotLinks>) -> SlotList {
+        SlotList(of: elements, offset: MemoryLayout<Element>.offset(of: links))
+    }
+
     /// Slots that have a value; looks at all of them.
     var count: Int { (0..<capacity).count { present[$0] } }
 

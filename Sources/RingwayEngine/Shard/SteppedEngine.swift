@@ -169,10 +169,7 @@ public final class SteppedEngine {
     public func addNeighbor(_ other: SteppedEngine) {
         let mac = other.shared.configuration.stack.guestMAC
         for part in 0..<count {
-            let own = shared.place(of: part)
-            let places = (0..<other.count).map(other.shared.place(of:))
-            shared.send(
-                .addNeighbor(mac, places.first { $0.shard == own.shard } ?? places[part % places.count]), to: part)
+            shared.send(.addNeighbor(mac, other.shared.place(nearest: shared.place(of: part))), to: part)
         }
     }
 

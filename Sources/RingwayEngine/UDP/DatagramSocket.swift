@@ -26,6 +26,8 @@ struct DatagramSocket: BitwiseCopyable {
     /// The kernel refused to segment a train for this socket: the path MTU is smaller, or the device cannot.
     var cannotSegment = false
     var fragmentation = FragmentationSetting()
+    /// Of the list of sockets whose receive is `starved`.
+    var starvedLinks = SlotLinks()
 
     init(descriptor: Int32, flow: Handle, isIPv4: Bool) {
         self.descriptor = descriptor

@@ -30,13 +30,14 @@ struct UDPSockets: ~Copyable {
     private var sockets: SlotTable<DatagramSocket>
     private var sender: DatagramSender
     private var gathered = GatheredTrain()
-    /// The receive of some socket found no buffer.
-    private var hasStarved = false
+    /// Sockets whose receive has found no buffer, the one that has waited longest first.
+    private var starved: SlotList
 
     init(shared: EngineShared, counters: Counters) throws(MemoryFailure) {
         self.shared = shared
         self.counters = counters
         sockets = try SlotTable(capacity: max(16, shared.configuration.stack.limits.udpMappings))
+        starved = sockets.list(\.starvedLinks)
         sender = DatagramSender(Operation.send, counters: counters)
     }
 
@@ -167,7 +168,11 @@ struct UDPSockets: ~Copyable {
         guard let socket = self.socket(mapping) else { return }
         // Datagrams that are only queued know the socket by its number, which another one may have in a moment.
         core.reactor.ring.submitAll()
-        if socket.pointee.receive == .armed { core.cancel(Operation.receive.tag(mapping)) }
+        switch socket.pointee.receive {
+        case .armed: core.cancel(Operation.receive.tag(mapping))
+        case .starved: starved.remove(mapping.slot)
+        case .idle: break
+        }
         // Operations in flight keep the file open, or end; their completions find a stale handle.
         core.close(socket.pointee.descriptor, reset: false)
         sockets.remove(mapping.slot)
@@ -204,8 +209,7 @@ struct UDPSockets: ~Copyable {
         }
         guard !completion.hasMore else { return }
         if completion.result == -ENOBUFS {
-            socket.pointee.receive = .starved
-            hasStarved = true
+            starve(socket)
         } else {
             arm(socket, &core)
         }
@@ -213,15 +217,20 @@ struct UDPSockets: ~Copyable {
 
     /// Whether receives wait for buffers.
     var waitsForBuffers: Bool {
-        mutating get { hasStarved }
+        mutating get { !starved.isEmpty }
     }
 
-    /// Arms again, when buffers have come back, the receives that had found none.
-    mutating func retryStarved(_ core: inout ShardCore) {
-        guard hasStarved, core.receiveBuffers.available > 0 else { return }
-        hasStarved = false
-        for slot in 0..<UInt32(sockets.capacity) {
-            guard let socket = sockets.pointer(slot), socket.pointee.receive == .starved else { continue }
+    private mutating func starve(_ socket: UnsafeMutablePointer<DatagramSocket>) {
+        socket.pointee.receive = .starved
+        starved.append(socket.pointee.flow.slot)
+    }
+
+    /// Arms again, when buffers have come back, receives that had found none.
+    ///
+    /// - Parameter budget: how many at the most; what is left of it.
+    mutating func retryStarved(_ budget: inout Int, _ core: inout ShardCore) {
+        while budget > 0, let slot = starved.popFirst(), let socket = sockets.pointer(slot) {
+            budget -= 1
             arm(socket, &core)
         }
     }

@@ -82,7 +82,7 @@ struct GuestsOnShardsTests {
         let (one, two) = (
             try GuestPort(carrier, on: set, neighbor: 10), try GuestPort(carrier, on: set, neighbor: 11)
         )
-        one.engine.connect(two.engine)
+        one.engine.connect([two.engine])
         for count in 1...20 {
             one.send(Frames.reply(from: 10, to: 11))
             let frame = try #require(two.receive { Frames.etherType($0) == EtherType.arp })
@@ -93,7 +93,7 @@ struct GuestsOnShardsTests {
             #expect(one.reaches("framesToNeighbors", count) && one.reaches("framesFromNeighbors", count))
         }
         // One may go while the other goes on sending.
-        one.engine.disconnect(two.engine)
+        one.engine.disconnect([two.engine])
         two.engine.stop()
         one.send(Frames.reply(from: 10, to: 11))
         #expect(one.reaches("neighborsUnknown", 1))
