@@ -78,7 +78,7 @@ struct LinkPort: ~Copyable {
     /// Frames that a stream may still bring in this turn. One receive of small frames takes longer than other guests of the
     /// shard are to wait.
     private var framesLeft = Int.max
-    /// A stream has brought more than that, or may have.
+    /// The link may have more than the turn takes.
     private(set) var hasFrames = false
     var capture: FrameCapture
 
@@ -169,11 +169,14 @@ struct LinkPort: ~Copyable {
     /// Provides buffers to the kernel, and arms reads. On a stream, continue with `nextFrame`.
     mutating func refill(_ core: inout ShardCore) {
         // A guest with its share of the buffers is read from slowly, but read: its acknowledgements give buffers back.
-        let most = core.isBeyondShare ? Self.leastBuffers : core.linkBuffers
+        let allowance = core.frameAllowance()
+        let most = core.isBeyondShare ? min(allowance, Self.leastBuffers) : allowance
         guard decoder == nil else {
             framesLeft = core.guests > 1 ? most : .max
             return
         }
+        hasFrames = most == 0 && state != .lost
+        guard most > 0 else { return }
         queue.refill(&core.reactor.ring, from: core.pool, upTo: most, readTag)
         isStarved = queue.isIdle && state != .lost
     }
@@ -238,7 +241,7 @@ struct LinkPort: ~Copyable {
     ) -> Frame? {
         guard state != .lost, !pending.contains(.receive) else { return nil }
         isStarved = false
-        hasFrames = framesLeft == 0
+        hasFrames = framesLeft <= 0 || framesLeft <= core.debt && core.guests > 1
         guard !hasFrames else { return nil }
         switch decoder.pointee.next(core.pool) {
         case .frame(let lease, let length):

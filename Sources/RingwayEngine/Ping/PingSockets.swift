@@ -106,6 +106,7 @@ struct PingSockets: ~Copyable {
             // The raw socket, shared by all pings, counts as the shard's own, like its ring.
             return opened == -EACCES || opened == -EPERM ? joinRawEchoes(ping, isIPv4: isIPv4, &core) : nil
         }
+        core.chargeSocket()
         counters.add(.hostSockets)
         let socket = sockets.insert(DatagramSocket(descriptor: opened, flow: ping, isIPv4: isIPv4), ping.slot)
         arm(socket, &core)

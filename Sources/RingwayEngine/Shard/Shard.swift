@@ -19,8 +19,8 @@ internal import RingwayStorage
 /// Only guests for which something has happened have a part in a turn; they are *active*. A guest stays in the memory of
 /// its engine and is worked on where it lies, so that to go from one to the next costs a few words.
 ///
-/// **Fair shares.** A link brings at most as many frames in a turn as it has buffers in its ring (`ShardCore.linkBuffers`),
-/// and host sockets that wait for a buffer are served in turn, some of each guest.
+/// **Fair shares.** A link brings so many frames in a turn and no more, fewer where they have sockets opened and closed
+/// (`ShardCore.frameAllowance`), and host sockets that wait for a buffer are served in turn, some of each guest.
 ///
 /// **A guest that goes** keeps its slot until the kernel has ended every operation of it, and a new guest gets the slot only
 /// when every buffer that the last one was charged with is back (`ShardSet`).

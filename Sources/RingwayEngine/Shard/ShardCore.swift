@@ -32,6 +32,9 @@ struct ShardCore: ~Copyable {
     private static var sharedLinkBuffers: ClosedRange<Int> { 8...16 }
     private static var turnFrames: Int { 64 }
     private static var leastLinkBuffers: Int { 4 }
+    /// What it costs to open a socket, or to close it, in frames; and how much of that a guest is held to at the most.
+    private static var socketCost: Int32 { 4 }
+    private static var debtLimit: Int32 { 4_096 }
     /// Large buffers that host sockets leave for frames from the guest, so that acknowledgements always get in.
     static var linkReserve: Int { 24 }
     /// The number of the buffer ring of all host sockets. That of a guest's link is the guest's slot, from one on.
@@ -57,7 +60,11 @@ struct ShardCore: ~Copyable {
     private(set) var guests = 0
     private var wasWoken = false
     /// Frames that each link may bring in the next turn.
-    private(set) var linkBuffers = ringBuffers
+    private var linkBuffers = ringBuffers
+    /// Guests that have a part in the turn.
+    private var activeGuests = 0
+    /// By slot, what the guest's frames have cost beyond their number, in frames.
+    private let debts: UnsafeMutablePointer<Int32>
     let pool: UnsafeMutablePointer<BufferPool>
     let space: BufferSpace
     var reactor: Reactor
@@ -96,12 +103,13 @@ struct ShardCore: ~Copyable {
         let localMail = try RingError.orMemory { () throws(MemoryFailure) -> LocalMail in
             try LocalMail(capacity: 4_096)
         }
-        (receiveTemplate, messageCounts) = try RingError.orMemory { () throws(MemoryFailure) in
+        (receiveTemplate, messageCounts, debts) = try RingError.orMemory { () throws(MemoryFailure) in
             var blocks = MemoryBlocks()
             let template = try blocks.apart(1, of: msghdr.self)
             let counts = try blocks.apart(ShardSet.guestLimit + 1, of: Int32.self)
+            let debts = try blocks.apart(ShardSet.guestLimit + 1, of: Int32.self)
             blocks.keep()
-            return (template, counts)
+            return (template, counts, debts)
         }
         self.index = index
         self.counters = counters
@@ -114,6 +122,7 @@ struct ShardCore: ~Copyable {
         self.localMail = localMail
         self.network = network
         messageCounts.initialize(repeating: 0, count: ShardSet.guestLimit + 1)
+        debts.initialize(repeating: 0, count: ShardSet.guestLimit + 1)
         receiveTemplate.initialize(to: msghdr())
         receiveTemplate.pointee.msg_namelen = Self.nameRoom
         receiveTemplate.pointee.msg_controllen = Self.controlRoom
@@ -122,6 +131,7 @@ struct ShardCore: ~Copyable {
     deinit {
         receiveTemplate.deallocate()
         messageCounts.deallocate()
+        debts.deallocate()
     }
 
     /// Enables the ring; on the thread that drives it.
@@ -181,6 +191,31 @@ struct ShardCore: ~Copyable {
             count < 2 ? Self.ringBuffers : max(shared.lowerBound, min(shared.upperBound, Self.turnFrames / count))
         // Links that are idle have a quarter of the pool at the most, however many there are.
         linkBuffers = min(wanted, max(Self.leastLinkBuffers, space.largeCount / 4 / max(1, guests)))
+        activeGuests = count
+    }
+
+    /// Frames that the served guest's link may bring in this turn: its share, less what its last frames have cost more than
+    /// others. Zero while they have cost more than that.
+    mutating func frameAllowance() -> Int {
+        let debt = debts + Int(tenant)
+        // Nobody waits for it.
+        if activeGuests < 2 { debt.pointee = 0 }
+        let paid = min(Int(debt.pointee), linkBuffers)
+        debt.pointee &-= Int32(truncatingIfNeeded: paid)
+        return linkBuffers - paid
+    }
+
+    /// The served guest has had a socket opened or closed, which takes as long as several frames.
+    @inline(__always)
+    mutating func chargeSocket() {
+        let debt = debts + Int(tenant)
+        debt.pointee = min(Self.debtLimit, debt.pointee &+ Self.socketCost)
+    }
+
+    /// What the frames of the served guest have cost beyond their number since `frameAllowance`, in frames.
+    @inline(__always)
+    var debt: Int {
+        mutating get { Int(debts[Int(tenant)]) }
     }
 
     /// Whether the guest has its share of buffers while they run short, and is to take no more.
@@ -230,6 +265,7 @@ struct ShardCore: ~Copyable {
 
     /// Closes a descriptor on which operations may be in flight; `reset` has the peer of a stream see RST.
     mutating func close(_ descriptor: Int32, reset: Bool) {
+        chargeSocket()
         reactor.ring.closing(descriptor)
         Endpoint.close(descriptor, reset: reset)
     }

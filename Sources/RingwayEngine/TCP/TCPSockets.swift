@@ -98,6 +98,7 @@ struct TCPSockets: ~Copyable {
             shared.descriptors.release()
             return stack.streamConnectFailed(flow, .init(errno: -descriptor))
         }
+        core.chargeSocket()
         let state: StreamSocket.State = manner.hopLimit == nil ? .connecting : .probing
         guard let handle = insert(StreamSocket(descriptor: descriptor, flow: flow, state: state)),
             let socket = sockets.pointer(to: handle)

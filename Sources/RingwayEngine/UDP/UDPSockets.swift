@@ -94,6 +94,7 @@ struct UDPSockets: ~Copyable {
                 address: ipv4 ? IPAddress(IPv4Address(rawValue: 0)) : IPAddress(high: 0, low: 0), port: 0))
         let length = any.length
         _ = withUnsafeMutablePointer(to: &any) { HostCalls.bind(descriptor, SocketAddress.pointer(to: $0), length) }
+        core.chargeSocket()
         counters.add(.hostSockets)
         let socket = sockets.insert(
             DatagramSocket(descriptor: descriptor, flow: mapping, isIPv4: ipv4), mapping.slot)
