@@ -33,7 +33,7 @@ public final class Engine: Sendable {
     /// Has a guest served from `start` on, by one shard for each queue of the link as far as there are so many.
     ///
     /// - Parameters:
-    ///   - link: adopted; where its queues have virtio-net headers, these have 12 bytes.
+    ///   - link: adopted, but where this throws; where its queues have virtio-net headers, these have 12 bytes.
     ///   - shards: those that serve the guest; `nil` for as many as the link has queues, for this guest alone.
     ///   - features: of the shards that are made; those that there are have theirs.
     ///   - handler: called from the shards' threads.

@@ -28,6 +28,8 @@ struct ShardCore: ~Copyable {
     /// Buffers in a buffer ring: few, so that they stay in the second-level cache, and at the most in that of host sockets.
     static var ringBuffers: Int { 32 }
     private static var ringBufferLimit: Int { 512 }
+    /// The same while several guests have a part in the turn: what sockets of one guest receive at once, others wait for.
+    private static var sharedRingBuffers: Int { 128 }
     /// Frames that a link may bring in a turn while others have a part in it: how long these wait for it.
     private static var sharedLinkBuffers: ClosedRange<Int> { 8...16 }
     private static var turnFrames: Int { 64 }
@@ -191,6 +193,7 @@ struct ShardCore: ~Copyable {
             count < 2 ? Self.ringBuffers : max(shared.lowerBound, min(shared.upperBound, Self.turnFrames / count))
         // Links that are idle have a quarter of the pool at the most, however many there are.
         linkBuffers = min(wanted, max(Self.leastLinkBuffers, space.largeCount / 4 / max(1, guests)))
+        receiveBuffers.limit = count < 2 ? Self.ringBufferLimit : Self.sharedRingBuffers
         activeGuests = count
     }
 
