@@ -9,11 +9,10 @@ internal import RingwayStorage
 /// Sends a component's datagrams from host sockets.
 ///
 /// Consecutive datagrams of a flow within a turn are sent as one train, which the kernel segments (UDP GSO): most of a
-/// datagram's cost is the path through a kernel, and a train takes it once. The payloads are copied into one buffer,
-/// like any small payload that would pin a large buffer: each datagram is in a buffer for 64 KiB, and one such buffer
-/// uses less cache than thirty-two.
+/// datagram's cost is its way through the kernel's stack, which a train takes once. The payloads are copied into one
+/// buffer, because each datagram occupies a buffer of 64 KiB: one such buffer uses less cache than thirty-two.
 struct DatagramSender {
-    /// The tag of sends, without the message.
+    /// The operation kind in the tag of sends.
     private let kind: UInt8
     private let counters: Counters
     /// The prepared message that is not submitted yet, so that more datagrams may join it, and the ring's round in
