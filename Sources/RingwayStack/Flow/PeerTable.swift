@@ -39,10 +39,10 @@ struct PeerTable: ~Copyable {
     private var occupiedRanks: UInt32 = 0
 
     /// - Parameters:
-    ///   - capacity: peers of all owners.
-    ///   - owners: the numbers that owners may have.
+    ///   - capacity: the most peers of all owners together.
+    ///   - owners: the number of owners, which are numbered from zero.
     init(capacity: Int, owners ownerCount: Int) throws(MemoryFailure) {
-        // Allocations that may fail come before any stored property is set.
+        // Allocations that may fail precede the first stored property.
         var blocks = MemoryBlocks()
         let owners = try blocks.apart(ownerCount, of: Owner.self)
         let ranks = try blocks.apart(UInt32.bitWidth, of: SlotList.self)
@@ -142,7 +142,7 @@ struct PeerTable: ~Copyable {
 }
 
 extension FlowKey {
-    /// Marks a key as a peer's: no flow has such a transport.
+    /// Distinguishes keys of peers from those of flows, which never have this transport.
     private static var peerMark: UInt32 { 0x100 }
 
     /// The key of a peer of the mapping or ping with this key.

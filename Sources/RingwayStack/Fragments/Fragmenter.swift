@@ -81,8 +81,8 @@ public struct Fragmenter {
 
     /// Writes the next ethernet frame, without virtio-net header.
     ///
-    /// - Returns: bytes of the frame; zero when all have been written (`isFinished`), or when `frame` is too small, in
-    ///   which case the call may be repeated with a larger one.
+    /// - Returns: bytes of the frame; zero if all have been written (`isFinished`), or if `frame` is too small; the
+    ///   call may then be repeated with a larger one.
     public mutating func next(into frame: UnsafeMutableRawBufferPointer) -> Int {
         guard !isFinished else { return 0 }
         let count = min(step, datagram.count - offset)

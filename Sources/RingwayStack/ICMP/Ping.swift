@@ -85,7 +85,7 @@ struct Ping: ~Copyable {
         core.release(scratch)
     }
 
-    // MARK: The life of mappings
+    // MARK: Lifetime of mappings
 
     private mutating func mapping(
         for summary: FrameSummary, to target: IPAddress, _ core: inout StackCore

@@ -19,7 +19,7 @@ extension TCP {
         let rest = flow.pointee.receive.removeUnsent(bytes, core.pool, core.space)
         hostTook(flow, bytes: bytes - rest, &core)
         requestSend(flow, &core)
-        // Nothing until here ends the connection.
+        // Nothing above ends the connection, so `flow` is still valid.
         shutDownWhenDrained(flow, &core)
         closeWhenDone(flow, &core)
     }

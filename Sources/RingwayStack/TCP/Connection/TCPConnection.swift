@@ -69,7 +69,7 @@ struct TCPConnection: BitwiseCopyable {
 
     let key: FlowKey
     var state: TCPState
-    /// Whether the guest is known to have the address that a client is connected to.
+    /// How likely the guest has the address to which a client is connected.
     var trust = GuestTrust.certain
     /// DSCP of the segments from and to the guest (RFC 2474), in place, without ECN.
     var classFromGuest: UInt8 = 0
@@ -84,7 +84,7 @@ struct TCPConnection: BitwiseCopyable {
     var congestion: CongestionControl
     var recovery = LossRecovery()
     var deadlines: Deadlines
-    /// Meaningful if every segment has timestamps; see `optionLength`.
+    /// Valid if every segment has timestamps; see `optionLength`.
     var timestamps = Timestamps()
     /// The state of the far end.
     var watch: PeerWatch
