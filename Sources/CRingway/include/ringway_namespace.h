@@ -35,7 +35,7 @@ int ringway_close_range(unsigned first, unsigned last);
 /// Replaces the program, searching PATH as a shell does. Returns only on failure, with errno set.
 void ringway_execute(char *const arguments[]);
 
-/// Has the kernel send `signal` to the calling process when the thread that forked it ends.
+/// Makes the kernel send `signal` to the calling process when the thread that forked it ends.
 int ringway_die_with_parent(int signal);
 
 /// A descriptor that becomes readable when the process ends.
