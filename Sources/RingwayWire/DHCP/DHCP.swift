@@ -18,7 +18,7 @@ public import RingwayModel
 ///     +-------------------------------+
 @frozen
 public struct DHCPMessage: BitwiseCopyable {
-    /// Bytes before the first option, the magic cookie included.
+    /// Bytes before the first option, including the magic cookie.
     @inlinable public static var headerLength: Int { 240 }
     /// `op` of messages to a server.
     @inlinable public static var bootRequest: UInt8 { 1 }
@@ -146,7 +146,7 @@ public struct DHCPFields: Equatable, Sendable, BitwiseCopyable {
     /// The client's ethernet address.
     public var chaddr: MACAddress
 
-    /// The fields; addresses that are not given are unspecified.
+    /// The fields; omitted addresses are unspecified.
     @inlinable
     public init(
         op: UInt8, xid: UInt32, secs: UInt16 = 0, flags: UInt16 = 0, ciaddr: IPv4Address = .unspecified,
@@ -164,7 +164,7 @@ public struct DHCPFields: Equatable, Sendable, BitwiseCopyable {
         self.chaddr = chaddr
     }
 
-    /// Writes 240 bytes, the magic cookie included; options follow them.
+    /// Writes 240 bytes, including the magic cookie; options follow them.
     public func write(to target: UnsafeMutableRawPointer) {
         target.initializeMemory(as: UInt8.self, repeating: 0, count: DHCPMessage.headerLength)
         target.store8(op, 0)
