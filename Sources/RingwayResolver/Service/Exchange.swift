@@ -1,7 +1,7 @@
 internal import RingwayStorage
 internal import RingwaySystem
 
-/// One query on its way through the nameservers, until it is answered, fails or is abandoned.
+/// One forwarded query, until it is answered, fails or is abandoned.
 ///
 /// All attempts stay open until the end, so a slow server's answer counts even after the next one was asked. A query by
 /// UDP is forwarded by UDP, a query by TCP by TCP: size and truncation are therefore those of the nameserver. If no
@@ -21,7 +21,7 @@ final class Exchange: LoopMember {
     private var attempts: [DatagramAttempt] = []
     private var streamRequests: [(stream: UpstreamStream, identifier: UInt16)] = []
 
-    /// The servers asked by the current transport, in order; a server that was asked twice is in it twice.
+    /// The servers asked by the current transport, in order; a server that was asked twice is listed twice.
     private var asked: [Int] = []
 
     /// The last SERVFAIL or REFUSED answer, in case no other server answers.
@@ -151,7 +151,7 @@ final class Exchange: LoopMember {
         }
     }
 
-    /// Sends the query; returns why if it could not.
+    /// Sends the query; returns the failure if it could not be sent.
     private func ask(_ server: Int) -> DatagramAttempt.Failure? {
         let nameserver = upstreams.servers[server]
         if goesByStream {
