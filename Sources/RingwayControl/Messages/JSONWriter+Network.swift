@@ -178,6 +178,6 @@ extension Statistics {
 }
 
 extension PublishedPort {
-    /// The state, in the words of the API.
+    /// The state, as named in the API.
     var state: String { problem != nil ? "failed" : guest == nil ? "waiting" : "active" }
 }
