@@ -50,7 +50,7 @@ extension VirtualNetwork {
                 for engine in engines { engine.setPolicy(policy) }
             }
         } catch {
-            // The known addresses stay refused meanwhile.
+            // Until then the known addresses stay refused.
             loop.after(milliseconds: Self.retryInterval) { [weak self] in self?.renewHostAddresses(table) }
         }
     }

@@ -1,7 +1,8 @@
 internal import Glibc
 internal import RingwayModel
 
-/// The current state of a place on the host whose clients an agent forwards to its guest.
+/// The current state of a listening place on the host, an address or a unix socket, whose clients an agent forwards to
+/// its guest.
 public struct AgentPlace: Hashable, Sendable, Identifiable {
     /// The origin of a place.
     public enum Kind: String, Hashable, Sendable, CaseIterable {
@@ -13,7 +14,7 @@ public struct AgentPlace: Hashable, Sendable, Identifiable {
         case follow
     }
 
-    /// Where it stands.
+    /// The state of a place.
     public enum State: String, Hashable, Sendable, CaseIterable {
         /// Clients are forwarded to the guest's server.
         case active
@@ -48,8 +49,8 @@ extension AgentPlace: CustomStringConvertible {
 }
 
 extension AgentPlace {
-    /// Why a place chosen by a guest could not be bound. The process that holds it is not determined, because a guest
-    /// may cause this at any rate, and the search visits every process.
+    /// Why a place chosen by a guest could not be bound. The process that holds the port is not looked up: the search
+    /// visits every process, and a guest could cause it at any rate.
     static func problem(_ error: Int32, _ place: TransportAddress, _ transport: PortForward.Transport) -> String {
         guard error != EADDRINUSE else { return "cannot publish \(place)/\(transport.rawValue): the port is in use" }
         return PortHolder.explain(error, place.address, place.port, transport)
@@ -65,6 +66,6 @@ extension AgentForward {
         }
     }
 
-    /// Whether it carries datagrams.
+    /// Whether its target is UDP.
     var isDatagram: Bool { if case .udp = target.endpoint { true } else { false } }
 }

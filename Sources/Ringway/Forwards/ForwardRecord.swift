@@ -42,7 +42,7 @@ struct ForwardRecord {
         }
         return places.compactMap { $0 }.map { place in
             var order = order(place, ipv4: place.isIPv4)
-            // A host without IPv6 has no IPv6 loopback either.
+            // A host without IPv6 has no IPv6 loopback.
             order.isOptional = forward.hostAddress == nil && !place.isIPv4 && places.count > 1
             return order
         }

@@ -86,7 +86,7 @@ final class PlaceSocket: Sendable {
         }
         file?.remove()
         guard held >= 0 else { return }
-        // The socket stays bound.
+        // Shutdown stops listening, and the socket stays bound.
         shutdown(held, Int32(SHUT_RDWR))
         Self.keepOthersOut(held, true)
     }

@@ -9,7 +9,7 @@ extension VirtualNetwork {
         let (records, members, isStopped) = state.withLock { state in
             (state.forwards.values.sorted { $0.port.id < $1.port.id }, state.members, state.isStopped)
         }
-        // A network that is stopping closes all ports at once.
+        // A network that is stopping closes all its ports in one step.
         guard !isStopped else { return }
         var stray = records.filter { record in
             member(for: record.port.forward.guest, among: members)?.guest.id != record.port.guest
@@ -148,7 +148,7 @@ extension VirtualNetwork {
         report(.forwardRecovered(record.port))
     }
 
-    // MARK: Again
+    // MARK: Retrying
 
     func tryAgainLater() {
         guard let delay = state.withLock({ $0.forwardRetry.failed() }) else { return }
