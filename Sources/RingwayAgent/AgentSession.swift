@@ -107,7 +107,7 @@ final class AgentSession: LoopMember {
         try AgentChannel.send(message, on: control.rawValue)
     }
 
-    // MARK: Times
+    // MARK: Timers
 
     private func scheduleNext() {
         var deadline = UInt64.max
