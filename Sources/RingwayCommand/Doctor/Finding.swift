@@ -1,4 +1,4 @@
-/// One line of the report: something that the machine offers or lacks.
+/// One line of the report: a feature that the machine has or lacks.
 struct Finding: Equatable {
     /// The name of the subject.
     let name: String
