@@ -34,9 +34,9 @@ public struct NetworkFlow: Sendable {
     public let guest: Guest.ID?
     public let transport: Transport
     public let state: State
-    /// Whether a client of a published port opened it.
+    /// Whether a client of a published port opened the flow.
     public let isOpenedByHost: Bool
-    /// Whether it bypasses the link, through a socket inside the guest.
+    /// Whether the flow bypasses the link, through a socket inside the guest.
     public let isSpliced: Bool
     /// The guest's end; for a ping the port is its identifier. `nil` for a unix socket, and for a program in the guest
     /// that uses one of the host's sockets.

@@ -88,7 +88,7 @@ public final class VirtualNetwork: Sendable {
         var agents: [ObjectIdentifier: AttachedAgent] = [:]
         /// The expiry of owners' leases, in monotonic nanoseconds.
         var ownerLeases: [String: UInt64] = [:]
-        /// Whether the timer for leases is set.
+        /// Whether the timer that checks owners' leases is set.
         var sweepsOwners = false
         var names: [NetworkName]
         var policy: DestinationPolicy
@@ -311,7 +311,7 @@ public final class VirtualNetwork: Sendable {
 
     /// The current counters, over all guests, including detached ones.
     public func statistics() -> Statistics {
-        // Under the lock, so that a guest detached meanwhile is not counted twice.
+        // Counted under the lock, so that a guest detached at the same time is not counted twice.
         var (rows, count, refused) = state.withLock { state in
             let engines = (Array(state.members.values) + Array(state.leaving.values)).map(\.engine)
             let rows = Statistics.sum(engines.map { $0.snapshot() }, detached: state.detachedCounts)

@@ -63,7 +63,7 @@ public struct PortReport: Hashable, Sendable {
 /// A listening socket of the guest.
 public struct ListeningPort: Hashable, Sendable {
     public var transport: AgentTransport
-    /// The address to which it is bound; the unspecified address for all of its family.
+    /// The address to which the socket is bound; the unspecified address for all addresses of its family.
     public var address: TransportAddress
 
     /// A listening port.

@@ -234,7 +234,7 @@ public final class Engine: Sendable {
         for part in 0..<shards { send(command, to: part) }
     }
 
-    // MARK: Watching and ending
+    // MARK: Counters and removal
 
     /// The number of the guest's parts, each on a shard: one for each queue of its link.
     public var shards: Int { shared.parts }
@@ -285,7 +285,7 @@ public final class Engine: Sendable {
 public struct Count: Sendable {
     public let name: String
     public var value: Int
-    /// Whether it is a current value rather than a number of events.
+    /// Whether the counter is a current value rather than a number of events.
     public let isGauge: Bool
 
     public init(name: String, value: Int, isGauge: Bool) {

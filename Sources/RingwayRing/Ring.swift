@@ -154,7 +154,7 @@ public struct Ring: ~Copyable {
         return Completion(tag: OperationTag(rawValue: tag), result: result, flags: flags)
     }
 
-    // MARK: Beside the queues
+    // MARK: Registration and cancellation
 
     /// Registers a ring of provided buffers with the back end; zero, or a negated `errno`.
     mutating func register(_ memory: UnsafeMutableRawPointer, entries: UInt32, group: UInt16) -> Int32 {

@@ -1,4 +1,4 @@
-/// The timestamps of a model guest's connection (RFC 7323 §3 to §5), and the checks of the stack's.
+/// The timestamps of a model guest's connection, and checks of the stack's timestamps (RFC 7323 §3 to §5).
 struct GuestTimestamps {
     /// Nanoseconds per tick, with values that kernels use.
     let tick: UInt64

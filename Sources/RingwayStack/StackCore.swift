@@ -83,7 +83,7 @@ struct StackCore: ~Copyable {
 
     // MARK: Frames to the guest
 
-    /// Queues a frame in one buffer, virtio-net header first. Takes the lease.
+    /// Queues a frame in one buffer, virtio-net header first. Takes ownership of the lease.
     @inline(__always)
     mutating func writeFrame(_ lease: Lease, offset: Int, length: Int) {
         effects.append(

@@ -55,7 +55,7 @@ public struct InterfaceConfiguration: Sendable {
         try socket.perform([settings(of: index, name: name)])
         // A failure costs only time and memory at the start.
         do throws(SystemError) { try socket.perform([Self.unqueued(index, name)]) } catch {}
-        // Before the interface is up, because the kernel then assigns the link-local address.
+        // Set before the interface is up, because the kernel assigns the link-local address at that moment.
         if hasIPv6 { InterfaceSysctl.prepareIPv6(of: name, ownsNamespace: ownsNamespace) }
         // The addresses, too: a router advertisement would soon create the same IPv6 address, with duplicate address
         // detection.

@@ -31,7 +31,7 @@ public enum NamespaceSurvey {
 }
 
 extension NetlinkSocket {
-    /// A description of the first IPv4 default route with the same metric as ours.
+    /// A description of the first IPv4 default route with the metric that this interface's route would have.
     fileprivate mutating func defaultRoute() throws(SystemError) -> String? {
         var header = rtmsg()
         header.rtm_family = UInt8(AF_INET)

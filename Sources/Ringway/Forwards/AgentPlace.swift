@@ -31,7 +31,8 @@ public struct AgentPlace: Hashable, Sendable, Identifiable {
     public internal(set) var forward: AgentForward
     /// `forward`, `follow`, or `agent:` and the agent's name.
     public let owner: String
-    /// The guest that it currently forwards to; `nil` while it waits, and for an agent without frames.
+    /// The guest to which clients are currently forwarded; `nil` while the agent is not connected, and for an agent
+    /// without frames.
     public internal(set) var guest: Guest.ID?
     public internal(set) var state: State
     /// Why the place could not be opened.
@@ -66,6 +67,6 @@ extension AgentForward {
         }
     }
 
-    /// Whether its target is UDP.
+    /// Whether the target is a UDP server.
     var isDatagram: Bool { if case .udp = target.endpoint { true } else { false } }
 }

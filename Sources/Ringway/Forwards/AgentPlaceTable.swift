@@ -13,7 +13,7 @@ struct AgentPlaceTable {
 
     private struct Record {
         var place: AgentPlace
-        /// The agent that it currently forwards through; for an agent's own place, its owner.
+        /// The agent that currently forwards the place's clients; for an agent's own place, its owner.
         var agent: ObjectIdentifier?
         /// Only for an agent's own place.
         var key: Key?

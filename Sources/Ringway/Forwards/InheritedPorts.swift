@@ -55,7 +55,7 @@ struct InheritedPorts {
         resetting.contains(descriptor) ? accept(descriptor, nil, nil) : -1
     }
 
-    /// Closes all of them.
+    /// Closes all inherited sockets.
     mutating func close() {
         for descriptor in descriptors { _ = Glibc.close(descriptor) }
         free = [:]

@@ -6,9 +6,9 @@ public struct StaticLease: Hashable, Sendable {
     public var mac: MACAddress
     /// The reserved address; `nil` for any.
     public var ipv4: IPv4Address?
-    /// Its name in `ringway.internal`; `nil` for one derived from its address.
+    /// The guest's name in `ringway.internal`; `nil` for one derived from its address.
     public var name: String?
-    /// The only link that it may use; `nil` for any link that is not reserved for another machine.
+    /// The only link that the guest may use; `nil` for any link that is not reserved for another machine.
     public var link: LinkAddress?
 
     /// A lease for the guest with this ethernet address.

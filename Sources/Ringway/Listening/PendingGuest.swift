@@ -64,7 +64,7 @@ final class PendingGuest {
         }
     }
 
-    // MARK: Becoming a guest
+    // MARK: Attaching
 
     /// - Parameter address: the IPv4 address that the guest already uses. It keeps this address if it is free: an
     ///   earlier run of the network may have assigned it, and the guest sends no DHCP request until that lease expires.

@@ -102,7 +102,7 @@ final class ResolverFile {
     private func takeOverInPlace() throws(AgentFailure) {
         let before = SmallFile.read(path)
         try writeInPlace()
-        // If a killed agent has left its file, the content before it is unknown.
+        // If a killed agent has left its file, the previous content is unknown.
         former = before.map { $0.starts(with: Self.head.utf8) ? [] : $0 } ?? []
         if !hasTakenOver { unlink(backup) }
     }

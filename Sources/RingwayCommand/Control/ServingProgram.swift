@@ -27,7 +27,7 @@ enum ServingProgram {
 
     private enum Age {
         case current, newer, older
-        /// The same version from another file.
+        /// The same version, but the executable file was replaced.
         case replaced
     }
 

@@ -3,7 +3,7 @@ internal import Glibc
 internal import Ringway
 internal import RingwayTap
 
-/// The checks of `ringway doctor`, in the order in which `ringway run` needs their subjects.
+/// The checks of `ringway doctor`, in the order in which `ringway run` needs the features.
 enum Examination {
     /// Checks the machine for the calling user.
     static func findings() -> [Finding] {

@@ -8,7 +8,7 @@ internal import Glibc
 /// can be cloned only while it is attached, and any place is visible to some program. Therefore each new cover is used
 /// to create spares, which are detached clones.
 final class Cover {
-    /// The number of spares: so many consecutive removals between mounting and cloning can be repaired.
+    /// The number of spares, and so the most consecutive removals between mounting and cloning that can be repaired.
     private static let spareCount = 4
 
     /// Detached clones.

@@ -17,7 +17,7 @@ struct GuestKeeper {
     /// The guest's end of the handover. Its other end closes when the bridge ends.
     let life: Int32
 
-    /// Starts it as a sibling. The caller has one thread and is in the guest's namespaces.
+    /// Starts the process as a sibling. The caller has one thread and is in the guest's namespaces.
     func start() {
         guard ringway_fork_sibling() == 0 else {
             for end in ends { close(end) }
@@ -27,7 +27,7 @@ struct GuestKeeper {
         run()
     }
 
-    /// Runs it in the current process.
+    /// Runs the keeper in the current process.
     func run() -> Never {
         // Releases COMMAND's terminal and files, and the working directory, which would keep a file system busy.
         _ = ringway_new_session()

@@ -36,7 +36,7 @@ enum GuestOrigin: Equatable, Sendable {
         }
     }
 
-    /// Whether COMMAND runs in it.
+    /// Whether COMMAND runs in the namespace.
     var isCommand: Bool {
         if case .command = self { true } else { false }
     }

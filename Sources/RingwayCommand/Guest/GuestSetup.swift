@@ -46,7 +46,7 @@ struct GuestSetup {
         let keeper = GuestKeeper(
             ends: sockets, source: SocketSource(route), names: names, life: handover.keepOpen())
         guard case .command(let arguments) = origin else { keeper.run() }
-        // After the bridge is ready, because the bridge does not wait for the keeper.
+        // Started after the bridge is ready, because the bridge does not wait for the keeper.
         keeper.start()
         guard handover.awaitGo() else { _exit(ExitStatus.ownFailure) }
         signals.restore()

@@ -49,7 +49,7 @@ final class PrivateEtc {
     /// Every descriptor that must stay open.
     var descriptors: [Int32] { cover.spares + [memory, host].filter { $0 >= 0 } }
 
-    /// Whether it is visible at `/etc`.
+    /// Whether the directory is visible at `/etc`.
     var isShown: Bool {
         let directory = ringway_open_directory(AT_FDCWD, Self.path)
         defer { if directory >= 0 { close(directory) } }

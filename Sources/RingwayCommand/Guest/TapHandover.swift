@@ -15,7 +15,7 @@ struct TapHandover: ~Copyable {
     /// A message of the guest's process.
     enum Offer: Equatable {
         case queues([Int32], TapOffloads)
-        /// With a note for the user, which may be empty.
+        /// The guest is set up; with a note for the user, which may be empty.
         case configured(String)
         case failure(String)
         /// The process ended without a message.

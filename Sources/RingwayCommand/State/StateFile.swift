@@ -9,7 +9,7 @@ internal import Glibc
 struct StateFile: ~Copyable {
     /// Why a file cannot be used.
     enum Obstacle: Error, Equatable {
-        /// Another process uses it.
+        /// Another process uses the file.
         case inUse
         case other(String)
     }

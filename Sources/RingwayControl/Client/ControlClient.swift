@@ -29,7 +29,7 @@ public struct ControlClient: Sendable {
         guard descriptor >= 0 else { return (false, nil) }
         defer { close(descriptor) }
         if SocketFile.connect(descriptor, path) == 0 { return (true, SocketFile.listener(of: descriptor)) }
-        // Its listen queue is full.
+        // EAGAIN means that the listen queue is full, so a process listens.
         return (errno == EAGAIN, nil)
     }
 

@@ -125,7 +125,7 @@ struct LinkPort: ~Copyable {
         return (decoder, sendQueue)
     }
 
-    // MARK: Coming and going
+    // MARK: Registering and closing
 
     /// Makes the queue's buffers known to the ring.
     mutating func register(_ core: inout ShardCore) throws(RingError) { try queue.register(with: &core.reactor.ring) }
@@ -290,7 +290,7 @@ struct LinkPort: ~Copyable {
 
     // MARK: Frames to the guest
 
-    /// Sends a frame to the guest. Takes its leases.
+    /// Sends a frame to the guest. Takes ownership of its leases.
     mutating func write(_ frame: OutgoingFrame, _ core: inout ShardCore) {
         guard state != .lost else { return drop(frame, &core) }
         note(frame, core.space)

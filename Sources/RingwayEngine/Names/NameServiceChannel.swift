@@ -72,7 +72,7 @@ struct NameServiceChannel: ~Copyable {
         }
     }
 
-    /// Sends a query, a DNS message in a guest's frame. Takes the lease.
+    /// Sends a query, a DNS message in a guest's frame. Takes ownership of the lease.
     mutating func send(
         _ query: Handle, _ lease: Lease, offset: Int, length: Int, _ core: inout ShardCore, _ stack: inout Stack
     ) {

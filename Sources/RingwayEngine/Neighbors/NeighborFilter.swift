@@ -5,7 +5,7 @@ internal import RingwayWire
 /// Whether a guest's packet may be passed to other guests.
 enum NeighborVerdict: UInt8 {
     case passes
-    /// For the gateway only: DHCP requests, router solicitations, multicast group reports.
+    /// Only for the gateway: DHCP requests, router solicitations, multicast group reports.
     case gatewayOnly
     /// Only the gateway may send this: DHCP replies, router advertisements, redirects.
     case refused

@@ -42,7 +42,7 @@ struct NeighborPort: ~Copyable {
         mutating get { isSwitched }
     }
 
-    /// Whether the frame is for the network's own services. Takes the lease if it is not.
+    /// Whether the frame is for the network's own services. Takes ownership of the lease if it is not.
     ///
     /// - Parameter isReassembled: the packet came in fragments, which neighbours have already received.
     @inline(never)
@@ -74,7 +74,7 @@ struct NeighborPort: ~Copyable {
         return false
     }
 
-    // MARK: What a guest may say of itself
+    // MARK: Source address checks
 
     /// Whether a guest may send a frame whose source address is not known to be the guest's.
     private mutating func mayHold(_ summary: FrameSummary, _ frame: UnsafeRawPointer, _ now: UInt64) -> Bool {
@@ -154,8 +154,8 @@ struct NeighborPort: ~Copyable {
 
     private static var dhcpServerPort: UInt16 { 67 }
 
-    /// Passes a reassembled packet to the gateway only, and drops neighbour discovery (RFC 6980 §5). Takes the lease if
-    /// it is dropped.
+    /// Passes a reassembled packet to the gateway only, and drops neighbour discovery (RFC 6980 §5). Takes ownership of
+    /// the lease if it is dropped.
     private mutating func takesReassembled(
         _ summary: FrameSummary, _ frame: UnsafeRawPointer, _ lease: Lease, _ core: inout ShardCore
     ) -> Bool {
@@ -210,7 +210,7 @@ struct NeighborPort: ~Copyable {
 
     // MARK: To neighbours
 
-    /// Takes the lease.
+    /// Takes ownership of the lease.
     private mutating func pass(
         _ summary: FrameSummary, _ frame: UnsafeRawPointer, _ lease: Lease, length: Int, to neighbor: MACAddress,
         _ core: inout ShardCore
@@ -228,7 +228,7 @@ struct NeighborPort: ~Copyable {
         post(lease, length: length, to: place, &core)
     }
 
-    /// Takes the lease.
+    /// Takes ownership of the lease.
     private mutating func post(_ lease: Lease, length: Int, to place: GuestPlace, _ core: inout ShardCore) {
         if core.post(ShardMessage(neighborFrame: lease, length: length, to: place)) {
             return counters.add(.framesToNeighbors)
@@ -281,7 +281,7 @@ struct NeighborPort: ~Copyable {
         mutating get { inbox.quietBytes }
     }
 
-    /// Queues a neighbour's frame. Takes the lease.
+    /// Queues a neighbour's frame. Takes ownership of the lease.
     mutating func take(_ frame: Lease, length: Int, _ core: inout ShardCore) {
         guard inbox.append(frame, length: length, core.pool) else {
             counters.add(.neighborInboxFull)

@@ -62,7 +62,7 @@ struct PingSockets: ~Copyable {
 
     // MARK: Toward the host
 
-    /// Sends an echo request, an ICMP message. Takes its lease.
+    /// Sends an echo request, an ICMP message. Takes ownership of its lease.
     mutating func send(_ echo: OutgoingDatagram, _ core: inout ShardCore, _ stack: inout Stack) {
         guard let socket = openSocket(echo.flow, &core, &stack) else {
             return stack.pingRefused(
@@ -233,7 +233,7 @@ struct PingSockets: ~Copyable {
         }
     }
 
-    /// Takes the lease.
+    /// Takes ownership of the lease.
     private func takeEcho(
         _ socket: UnsafeMutablePointer<DatagramSocket>, _ lease: Lease, bytes: Int, _ core: inout ShardCore,
         _ stack: inout Stack
@@ -242,7 +242,7 @@ struct PingSockets: ~Copyable {
         Self.pass(datagram, to: socket.pointee.flow, lease, hopLimit: datagram.notes.hop_limit, &stack)
     }
 
-    /// Takes the lease.
+    /// Takes ownership of the lease.
     private static func pass(
         _ echo: ReceivedDatagram, to ping: Handle, _ lease: Lease, hopLimit: Int32, _ stack: inout Stack
     ) {
@@ -271,7 +271,7 @@ struct PingSockets: ~Copyable {
         }
     }
 
-    /// Takes the lease.
+    /// Takes ownership of the lease.
     private func takeRawEcho(
         _ lease: Lease, bytes: Int, isIPv4: Bool, _ core: inout ShardCore, _ stack: inout Stack
     ) {

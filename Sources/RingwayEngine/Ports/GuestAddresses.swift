@@ -19,7 +19,7 @@ struct AddressBook {
     private struct Entry {
         let address: IPAddress
         var isShown = false
-        /// When the guest last proved to have it.
+        /// When the guest last proved to have the address.
         var shownAt: UInt64 = 0
         /// Not tried until this time; zero if it may be tried.
         var silentUntil: UInt64 = 0
@@ -39,7 +39,7 @@ struct AddressBook {
         ]
     }
 
-    // MARK: What the guest shows
+    // MARK: Proofs of addresses
 
     /// The guest has proved to have the address; returns whether that is a change.
     mutating func shown(_ address: IPAddress, now: UInt64) -> Bool {
@@ -95,7 +95,7 @@ struct AddressBook {
 
     enum Question { case none, ask, unanswered }
 
-    // MARK: What follows
+    // MARK: Choosing a target
 
     /// The target for clients of a family: an address that the guest has proved to have, of the client's family if
     /// possible.

@@ -292,7 +292,7 @@ struct PortListeners: ~Copyable {
         }
     }
 
-    /// Takes the lease.
+    /// Takes ownership of the lease.
     private func take(
         _ lease: Lease, bytes: Int, _ listener: UnsafeMutablePointer<PortListener>, _ slot: UInt32,
         _ core: inout ShardCore, _ stack: inout Stack
@@ -304,7 +304,7 @@ struct PortListeners: ~Copyable {
             segmentSize: datagram.segmentSize, marks: datagram.marks)
     }
 
-    /// Checks now and then that the guest has the address to which datagrams are sent, because UDP gives no indication
+    /// Checks periodically that the guest has the address to which datagrams are sent, because UDP gives no indication
     /// if it does not.
     private func askForGuest(
         _ listener: UnsafeMutablePointer<PortListener>, _ core: inout ShardCore, _ stack: inout Stack
@@ -333,7 +333,7 @@ struct PortListeners: ~Copyable {
     }
 
     /// Sends the guest's datagram to a client of a published port, through the listener and from the address that the
-    /// client sent to. Takes the datagram's lease.
+    /// client sent to. Takes ownership of the datagram's lease.
     mutating func send(_ datagram: OutgoingDatagram, _ core: inout ShardCore, _ stack: inout Stack) {
         guard let forwarded = stack.forwardedMapping(datagram.flow),
             let listener = listeners.pointer(inSlot: forwarded.listener)

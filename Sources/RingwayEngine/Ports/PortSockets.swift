@@ -99,7 +99,7 @@ public enum PortSockets {
     /// The number of sockets of the orders.
     public static func count(_ orders: [ListenOrder]) -> Int { orders.reduce(0) { $0 + $1.ports.count } }
 
-    // MARK: Many at once
+    // MARK: Parallel execution
 
     /// A part of an order's ports, and their range in the list.
     private struct Piece {

@@ -12,7 +12,7 @@ struct RefusalSocket: ~Copyable {
     private enum State {
         case unopened
         case open(Int32)
-        /// Opening it is not permitted.
+        /// Opening the socket is not permitted.
         case denied
     }
 
@@ -114,7 +114,7 @@ struct RefusalSocket: ~Copyable {
                 if descriptor == -EPERM || descriptor == -EACCES || descriptor == -EAFNOSUPPORT { state = .denied }
                 return -1
             }
-            // Nothing is read from it.
+            // Nothing is read from the socket, so it should queue nothing.
             HostCalls.passNothing(descriptor, ipv4: family == AF_INET)
             state = .open(descriptor)
             return descriptor

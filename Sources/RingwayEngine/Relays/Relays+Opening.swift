@@ -96,7 +96,7 @@ extension Relays {
         watch(stream, streams.handle(ofSlot: slot), &core)
     }
 
-    // MARK: Clients that go by the link
+    // MARK: Returning clients
 
     /// Abandons an opening stream: its client will be returned.
     private mutating func giveUp(_ slot: UInt32, _ reason: Metric, _ core: inout ShardCore) {

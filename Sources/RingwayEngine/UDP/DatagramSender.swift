@@ -30,7 +30,7 @@ struct DatagramSender {
         OperationTag(kind: kind, generation: message.generation, index: message.slot)
     }
 
-    /// Sends a datagram with the next submission; takes its lease.
+    /// Sends a datagram with the next submission; takes ownership of its lease.
     ///
     /// - Parameters:
     ///   - source: the host's source address; `nil` for the socket's own.
@@ -72,8 +72,8 @@ struct DatagramSender {
         core.reactor.ring.send(descriptor, message: header, flags: Int32(MSG_NOSIGNAL), tag(place))
     }
 
-    /// Adds a datagram to the previous message, if that belongs to the same flow and is not submitted yet. Takes the
-    /// lease if it returns true.
+    /// Adds a datagram to the previous message, if that belongs to the same flow and is not submitted yet. Takes
+    /// ownership of the lease if it returns true.
     private mutating func joins(_ datagram: OutgoingDatagram, _ core: inout ShardCore) -> Bool {
         guard datagram.segmentSize == 0, round == core.reactor.ring.round,
             let message = core.messages.pointer(to: open),
@@ -125,9 +125,9 @@ struct DatagramSender {
 
     /// The result of `retry`.
     enum Outcome {
-        /// It is in flight again.
+        /// The message is in flight again.
         case retried
-        /// Its datagrams are in flight one by one.
+        /// The datagrams of the message are in flight one by one.
         case separated
         /// The message is lost; the path MTU if that is the reason, otherwise zero.
         case failed(pathMTU: UInt32)

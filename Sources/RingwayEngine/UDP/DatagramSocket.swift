@@ -5,10 +5,10 @@ internal import RingwaySystem
 
 /// The state of a datagram socket's multishot receive.
 enum DatagramReceive: UInt8, BitwiseCopyable {
-    /// None is in flight.
+    /// No receive is in flight.
     case idle
     case armed
-    /// It found no buffer; re-armed after one was released.
+    /// The receive found no buffer; re-armed after one was released.
     case starved
 }
 

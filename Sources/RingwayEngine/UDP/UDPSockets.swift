@@ -63,7 +63,7 @@ struct UDPSockets: ~Copyable {
 
     // MARK: Toward the host
 
-    /// Sends a datagram from its mapping's socket. Takes the datagram's lease.
+    /// Sends a datagram from its mapping's socket. Takes ownership of the datagram's lease.
     mutating func send(_ datagram: OutgoingDatagram, _ core: inout ShardCore, _ stack: inout Stack) {
         guard let socket = openSocket(datagram, &core, &stack) else { return core.release(datagram.lease) }
         socket.pointee.fragmentation.forbid(
@@ -236,7 +236,7 @@ struct UDPSockets: ~Copyable {
         }
     }
 
-    /// Gathers a datagram, or passes it to the stack if nothing may be joined to it. Takes the lease.
+    /// Gathers a datagram, or passes it to the stack if nothing may be joined to it. Takes ownership of the lease.
     private mutating func gather(
         _ datagram: ReceivedDatagram, _ lease: Lease, for mapping: Handle, _ core: inout ShardCore,
         _ stack: inout Stack

@@ -87,7 +87,7 @@ public struct FrameSendQueue: ~Copyable {
 
     // MARK: Taking frames
 
-    /// Queues a frame. Takes its leases.
+    /// Queues a frame. Takes ownership of its leases.
     public mutating func append(_ frame: OutgoingFrame) {
         if !isSegmenting && !isClosed {
             begin(frame)

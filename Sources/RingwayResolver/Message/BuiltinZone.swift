@@ -25,7 +25,7 @@ struct BuiltinZone: Sendable {
 
     private typealias Records = [Record]
 
-    /// By lower-case wire name; `*` is an ordinary label here.
+    /// Indexed by lower-case wire name; `*` is an ordinary label here.
     private let recordsByName: [[UInt8]: Records]
     /// Every name that exists: it, or a name below it, has records.
     private let existing: Set<[UInt8]>

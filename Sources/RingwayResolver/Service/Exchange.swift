@@ -95,7 +95,7 @@ final class Exchange: LoopMember {
         if query.requestsTransfer, goesByStream, code == .success, !header.flags.contains(.truncated) {
             isTransferring = true
             deliver(message)
-            // A client that had not read earlier messages may have been closed for this one.
+            // `send` closes a client that has too many unread answers, which ends the exchange.
             guard !isOver else { return }
             service.loop.schedule(self, at: MonotonicClock.now() + upstreams.timeout)
         } else {
@@ -105,7 +105,7 @@ final class Exchange: LoopMember {
         }
     }
 
-    /// Its client has disconnected.
+    /// The client has disconnected.
     func abandon() {
         finish()
     }
@@ -220,7 +220,7 @@ final class Exchange: LoopMember {
         client.remove(self)
     }
 
-    /// Before the answer is sent, so that a client that has it sees consistent counters.
+    /// Called before the answer is sent, so that a client that has received it sees consistent counters.
     private func stopWaiting() {
         guard isWaiting else { return }
         isWaiting = false

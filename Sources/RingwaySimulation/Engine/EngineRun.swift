@@ -101,7 +101,7 @@ final class EngineRun {
         for network in networks { network.stepped() }
     }
 
-    /// All shards sleep: advances the clock to the next event. Now and then one wakes without a reason.
+    /// All shards sleep: advances the clock to the next event. Sometimes a shard wakes without a reason.
     private func sleep(_ shards: EngineShards) {
         var next = host.nextTime ?? .max
         for (shard, until) in shards.sleeping {

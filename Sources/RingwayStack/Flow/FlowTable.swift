@@ -89,7 +89,7 @@ public struct FlowTable: ~Copyable {
             place = (place &+ 1) & mask
             let found = tags[place]
             if found == 0 { break }
-            // An entry may move back to the hole unless its home lies cyclically behind the hole.
+            // An entry may move back to the hole unless its home slot is after the hole, modulo the table's size.
             if (place &- home(found)) & mask >= (place &- hole) & mask {
                 tags[hole] = found
                 keys[hole] = keys[place]

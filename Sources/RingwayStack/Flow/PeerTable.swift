@@ -11,7 +11,7 @@ internal import RingwayStorage
 /// table, whose hash is keyed so that a guest cannot cause collisions; the rest is here, in a list per mapping (its
 /// owner), the most recently used peer last.
 ///
-/// **Bounds.** All owners share the places. If none is free, the least recently used peer of an owner with the most
+/// **Bounds.** All owners share the entries. If none is free, the least recently used peer of an owner with the most
 /// peers is evicted. To find that owner at once, owners are listed by the power of two of their number of peers. A port
 /// scan or a torrent therefore evicts its own peers, and a call with three peers keeps all three.
 struct PeerTable: ~Copyable {

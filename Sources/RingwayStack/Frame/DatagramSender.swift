@@ -52,7 +52,7 @@ struct DatagramSender: ~Copyable {
         pathMTUs.note(mtu, toward: address, now: now)
     }
 
-    /// Sends UDP payload that has at least `Stack.headroom` bytes before it. Takes the lease.
+    /// Sends UDP payload that has at least `Stack.headroom` bytes before it. Takes ownership of the lease.
     mutating func send(
         _ payload: DatagramPayload, from sender: TransportAddress, to guest: TransportAddress, _ marks: DatagramMarks,
         _ core: inout StackCore
@@ -114,7 +114,7 @@ struct DatagramSender: ~Copyable {
         core.release(payload.lease)
     }
 
-    /// Sends a datagram above the MTU, with its checksum computed in software. Takes the lease.
+    /// Sends a datagram above the MTU, with its checksum computed in software. Takes ownership of the lease.
     private mutating func sendFragments(
         _ payload: DatagramPayload, from sender: TransportAddress, to guest: TransportAddress, _ marks: DatagramMarks,
         _ core: inout StackCore

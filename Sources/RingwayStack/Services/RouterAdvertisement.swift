@@ -135,7 +135,7 @@ public struct RouterAdvertisement: ~Copyable {
             return drop(.neighborMalformed)
         }
         guard answerBucket.take(now: now) else { return drop(.solicitationRateLimited) }
-        // To the all-nodes address, but in an ethernet frame to the soliciting node only (RFC 6085).
+        // The IP destination is all nodes, but the ethernet frame is sent to the soliciting node only (RFC 6085).
         let destination = isAnonymous ? IPv6Address.allNodes : summary.source.ipv6
         let length = write(to: destination, summary.sourceMAC, routerLifetime: nil, into: reply)
         guard length > 0 else { return drop(.replyDoesNotFit) }

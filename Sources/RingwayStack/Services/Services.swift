@@ -75,7 +75,7 @@ struct Services: ~Copyable {
         core.sendReply(reply.lease, bytes: written, .dhcpAnswers)
         guard dhcp.counts.declines != declines else { return }
         core.counters.add(.dhcpDeclines)
-        // On a network with several guests the addresses are assigned by the network.
+        // On a network with several guests, the network assigns the addresses.
         if core.configuration.hasNeighbors { core.effects.append(Effect(.replaceAddress)) }
     }
 

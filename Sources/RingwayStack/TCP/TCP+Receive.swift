@@ -4,7 +4,7 @@ internal import RingwayWire
 
 /// Segments from the guest, in the order of RFC 9293 §3.10.7, with the checks of RFC 5961 for RST and SYN.
 extension TCP {
-    /// Processes a segment. Takes the lease.
+    /// Processes a segment. Takes ownership of the lease.
     ///
     /// - Parameter frame: the frame's ethernet header.
     @inline(__always)

@@ -43,7 +43,7 @@ extension TCP {
         abort(flow, towardGuest: true, towardHost: false, &core)
     }
 
-    /// The socket returned `length` bytes, at `offset` of the buffer. Takes the lease.
+    /// The socket returned `length` bytes, at `offset` of the buffer. Takes ownership of the lease.
     ///
     /// - Parameter precedesUrgent: the host's kernel reports that the next byte is urgent.
     @inline(__always)

@@ -140,7 +140,7 @@ struct TCP: ~Copyable {
         .map { IdleFlow(flow: Flow(.tcp, slot: $0.slot), usedAt: $0.usedAt) }
     }
 
-    /// The oldest half-open connection with a host socket, of both directions.
+    /// The oldest half-open connection, opened by either side, that has a host socket.
     mutating func oldestHalfOpen() -> IdleFlow? {
         older(inSlot: halfOpen.ofHost.oldest, than: older(inSlot: halfOpen.ofGuest.oldest, than: nil))
     }

@@ -37,7 +37,7 @@ struct UDP: ~Copyable {
 
     // MARK: From the guest
 
-    /// Handles a datagram from the guest. Takes the lease.
+    /// Handles a datagram from the guest. Takes ownership of the lease.
     mutating func receive(
         _ summary: FrameSummary, _ lease: Lease, _ bytes: UnsafeRawBufferPointer, _ queries: inout NameQueries,
         _ core: inout StackCore

@@ -70,9 +70,9 @@ public struct DHCPMessage: BitwiseCopyable {
     @inlinable public var ciaddr: IPv4Address { IPv4Address(loadingFrom: base + 12) }
     /// The address assigned to the client.
     @inlinable public var yiaddr: IPv4Address { IPv4Address(loadingFrom: base + 16) }
-    /// The next server of a network boot.
+    /// The address of the next server of a network boot.
     @inlinable public var siaddr: IPv4Address { IPv4Address(loadingFrom: base + 20) }
-    /// The relay agent.
+    /// The relay agent's address.
     @inlinable public var giaddr: IPv4Address { IPv4Address(loadingFrom: base + 24) }
     /// The client's ethernet address.
     @inlinable public var chaddr: MACAddress { MACAddress(loadingFrom: base + 28) }
@@ -139,9 +139,9 @@ public struct DHCPFields: Equatable, Sendable, BitwiseCopyable {
     public var ciaddr: IPv4Address
     /// The address assigned to the client.
     public var yiaddr: IPv4Address
-    /// The next server of a network boot.
+    /// The address of the next server of a network boot.
     public var siaddr: IPv4Address
-    /// The relay agent.
+    /// The relay agent's address.
     public var giaddr: IPv4Address
     /// The client's ethernet address.
     public var chaddr: MACAddress

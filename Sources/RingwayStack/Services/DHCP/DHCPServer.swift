@@ -43,9 +43,9 @@ public struct DHCPServer: ~Copyable {
     public struct Counts: Sendable, Equatable {
         /// Addresses offered.
         public var offers: UInt64 = 0
-        /// Addresses confirmed.
+        /// DHCPACKs that confirmed an address.
         public var acknowledgements: UInt64 = 0
-        /// Addresses refused.
+        /// DHCPNAKs sent.
         public var refusals: UInt64 = 0
         /// Addresses declined.
         public var declines: UInt64 = 0
