@@ -16,7 +16,7 @@ final class HostSearchDomains: Sendable {
         return domains.filter { $0.lowercased() != GuestName.domain } + [GuestName.domain]
     }
 
-    /// From the resolver's thread.
+    /// Called on the resolver's thread.
     func set(_ domains: [String]) {
         let changed = state.withLock { state in
             state.domains = domains

@@ -185,7 +185,7 @@ final class HostLoop {
 
     func endForward(_ key: AgentRoute, agent: UInt32) { session(of: agent)?.endForward(key) }
 
-    /// Starts connecting to a monitor's socket, for as long as the loop runs.
+    /// Connects to a monitor's socket, and again whenever an agent uses the connection, while the loop runs.
     func connect(_ monitor: MonitorSocket) {
         monitor.host = self
         monitor.connect()

@@ -21,7 +21,7 @@ extension VirtualNetwork {
         keep(placeEach(stray))
     }
 
-    /// Moves UDP ports to the shards of the guest's current addresses. On the loop's thread.
+    /// Moves UDP ports to the shards of the guest's current addresses. Called on the loop's thread.
     func followAddresses(of guest: Guest.ID) {
         changes.withLock { _ in
             let (records, members) = state.withLock { state in
@@ -159,7 +159,7 @@ extension VirtualNetwork {
         loop.after(milliseconds: delay) { [weak self] in self?.tryAgain() }
     }
 
-    /// Retries failed forwards. On the loop's thread.
+    /// Retries failed forwards. Called on the loop's thread.
     private func tryAgain() {
         let next = changes.withLock { _ in
             let failed = state.withLock { state in

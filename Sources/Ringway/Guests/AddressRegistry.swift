@@ -302,7 +302,7 @@ struct AddressRegistry {
     /// Assigns an IPv6 address to the guest unless it belongs to another.
     mutating func claim(_ address: IPv6Address, by guest: UInt32, mac: MACAddress) -> Bool {
         if let holder = claims[address] { return holder == guest }
-        // Another machine's SLAAC address belongs to it even before it is attached.
+        // A SLAAC address belongs to the machine with that ethernet address, even before the machine is attached.
         if let owner = owner(of: address), owner != mac { return false }
         claims[address] = guest
         return true

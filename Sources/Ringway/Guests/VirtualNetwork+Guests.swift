@@ -330,7 +330,7 @@ extension VirtualNetwork {
         }
     }
 
-    /// From an engine's thread, which must not block.
+    /// Called on an engine's thread, which must not block.
     private func handle(_ event: EngineEvent, of id: Guest.ID) {
         if case .addressesChanged = event {
             return loop.post { [weak self] in self?.followAddresses(of: id) }

@@ -80,14 +80,14 @@ final class ListenerTable: @unchecked Sendable {
         entries.removeAll { $0.address == address }
     }
 
-    /// From any thread.
+    /// Called from any thread.
     func guestLeft(_ guest: Guest.ID, on loop: ControlLoop) {
         loop.post { [self] in
             for entry in entries { entry.listener.guestLeft(guest) }
         }
     }
 
-    /// From any thread.
+    /// Called from any thread.
     func close(on loop: ControlLoop) {
         loop.post { [self] in
             for entry in entries { entry.listener.close() }

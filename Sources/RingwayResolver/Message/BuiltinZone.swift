@@ -145,8 +145,8 @@ struct BuiltinZone: Sendable {
         return nil
     }
 
-    /// A record whose owner is the question's name or a suffix of it, as a compression pointer, so that its case is the
-    /// client's.
+    /// A record. The owner, which is the question's name or a suffix of it, is a compression pointer, so that letters
+    /// keep the case of the client's query.
     private static func record(
         type: UInt16, data: [UInt8], life: UInt32, owner: Int = MessageHeader.length
     ) -> [UInt8] {

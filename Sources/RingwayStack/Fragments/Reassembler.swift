@@ -156,7 +156,7 @@ public struct Reassembler: ~Copyable {
         return slots[index].deadline < slots[other].deadline
     }
 
-    /// A condemned datagram was counted when it was condemned.
+    /// A condemned datagram was already counted when a fragment contradicted it.
     private mutating func release(_ index: Int, _ reason: ServiceDrop) {
         precondition(slots[index].state != .free, "a free slot cannot be released")
         if slots[index].state == .collecting { drops.count(reason) }

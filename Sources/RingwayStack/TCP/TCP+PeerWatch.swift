@@ -106,7 +106,7 @@ extension TCP {
         armTimer(flow, &core)
     }
 
-    /// The far end is alive: acknowledges what waited for a sign of it.
+    /// The far end is alive: sends the acknowledgements that waited for this.
     @inline(never)
     mutating func peerResponded(_ flow: TCPFlow) {
         guard !flow.pointee.marks.isDisjoint(with: .awaitsPeer) else { return }

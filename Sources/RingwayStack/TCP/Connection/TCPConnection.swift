@@ -61,9 +61,9 @@ struct TCPConnection: BitwiseCopyable {
         static var deferred: Marks { Marks(rawValue: 1 << 15) }
         /// The far end does not answer, so the stack does not answer the guest.
         static var silent: Marks { Marks(rawValue: 1 << 16) }
-        /// A keepalive probe of the guest waits for a sign of the far end.
+        /// A keepalive probe of the guest waits for a sign of life from the far end.
         static var probed: Marks { Marks(rawValue: 1 << 17) }
-        /// The marks that wait for a sign of the far end.
+        /// The marks that wait for a sign of life from the far end.
         static var awaitsPeer: Marks { [.withholds, .silent, .probed] }
     }
 
