@@ -174,26 +174,26 @@ public protocol AgentReception: Sendable {
 }
 
 extension AgentReception {
-    /// Ignored.
+    /// By default ignored.
     public func turnAway(_ machine: Int64) {}
-    /// Without limit.
+    /// By default without a limit.
     public func descriptors(of agent: AgentGuest) -> DescriptorShare { .unbounded() }
-    /// The agents' own thread relays.
+    /// By default false: the agents' own thread relays.
     public func join(client: Int32, channel: Int32, _ ends: AgentConnection, for agent: AgentGuest) -> Bool { false }
-    /// No host socket is accessible to guests.
+    /// By default no host socket is accessible to guests.
     public func hostSocket(named name: String, for agent: AgentGuest) -> String? { nil }
-    /// No port is granted.
+    /// By default no port is granted.
     public func approve(
         _ request: PublishRequest, for agent: AgentGuest, holding count: Int
     ) throws(Refusal) -> PublishRequest {
         throw Refusal(errorNumber: AgentError.forbidden, text: "agents may publish no ports")
     }
-    /// Not recorded.
+    /// By default not recorded.
     public func publish(_ granted: PublishRequest, for agent: AgentGuest) {}
-    /// Not recorded.
+    /// By default not recorded.
     public func refuse(_ request: PublishRequest, because refusal: Refusal, for agent: AgentGuest) {}
-    /// Not recorded.
+    /// By default not recorded.
     public func unpublish(_ number: UInt32, for agent: AgentGuest) {}
-    /// Ignored.
+    /// By default ignored.
     public func report(_ changes: [PortReport.Change], of agent: AgentGuest) {}
 }

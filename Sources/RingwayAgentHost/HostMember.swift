@@ -9,7 +9,7 @@ class HostMember: LoopMember {
     /// Increases from member to member; zero while not registered.
     fileprivate(set) var number: UInt64 = 0
     fileprivate(set) weak var host: HostLoop?
-    /// Where the descriptor is counted.
+    /// The budget or share that counts the descriptor.
     var charge = DescriptorCharge.none
 
     /// - Parameter descriptor: adopted; non-blocking.

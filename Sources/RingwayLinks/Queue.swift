@@ -109,7 +109,7 @@ public struct Queue: ~Copyable {
     private mutating func takeFailure(
         _ completion: Completion, _ pool: UnsafeMutablePointer<BufferPool>
     ) -> ReadResult {
-        // A single read without data returns its buffer, a multishot one has none.
+        // A single read without data still has its buffer, which is released; a multishot read has none.
         if completion.hasBuffer { pool.pointee.release(buffers.take(completion.bufferIdentifier)) }
         switch -completion.result {
         case ENOBUFS: return .starved

@@ -47,7 +47,7 @@ final class PlaceSocket: Sendable {
 
     deinit { end() }
 
-    /// Listens: returns a descriptor for the agents' thread.
+    /// Starts to listen; returns a descriptor for the agents' thread.
     func listen() throws(VirtualNetwork.Failure) -> OwnedDescriptor {
         switch forward.place {
         case .unix(let path):

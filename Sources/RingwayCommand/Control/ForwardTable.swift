@@ -76,7 +76,7 @@ enum ForwardTable {
             ]
         }
 
-        /// The guest of the forward that is not attached yet.
+        /// States for which guest the forward waits; empty if it does not wait.
         private var waiting: String {
             guard first["state"]?.text == "waiting" else { return "" }
             return first["guest"]?.text.map { "waits for guest \($0)" } ?? "waits for a guest"

@@ -223,7 +223,7 @@ struct Relays: ~Copyable {
     /// Closes both sockets. The polls are cancelled in the same turn, so that FIN or RST is not delayed.
     private mutating func close(_ slot: UInt32, reset: Bool, _ core: inout ShardCore) {
         guard let stream = streams.pointer(inSlot: slot) else { return }
-        // A poll that is only queued refers to its socket by descriptor number, which may be reused before it is
+        // A poll that is only queued refers to its socket by descriptor number, which may be reused before the poll is
         // submitted.
         if stream.pointee.watchedInRound == core.reactor.ring.round { core.reactor.ring.submitAll() }
         unwatch(slot, &core)

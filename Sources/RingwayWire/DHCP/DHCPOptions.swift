@@ -24,7 +24,7 @@ public enum DHCPOption {
     @inlinable public static var requestedAddress: UInt8 { 50 }
     /// The lease time, seconds.
     @inlinable public static var leaseTime: UInt8 { 51 }
-    /// One of `DHCPMessageType`.
+    /// The type of the message: one of `DHCPMessageType`.
     @inlinable public static var messageType: UInt8 { 53 }
     /// The address of the server to which a message is sent, or that replies.
     @inlinable public static var serverIdentifier: UInt8 { 54 }
