@@ -199,7 +199,7 @@ final class Exchange: LoopMember {
     private func deliver(_ message: [UInt8]) {
         service.count(\.answered)
         var answer = message.settingIdentifier(query.header.identifier)
-        // An answer by UDP passes unchanged: the server knew the client's size from the query itself.
+        // Only an answer by TCP may need truncation: over UDP the server knew the client's size from the query.
         if goesByStream, client.takesDatagrams {
             let fitting = Truncation.fit(answer, into: query.largestDatagram)
             if fitting.count < answer.count { service.count(\.truncated) }
@@ -227,7 +227,7 @@ final class Exchange: LoopMember {
         service.ended(self)
     }
 
-    /// Servers that were asked earlier and have not answered become candidates to be asked last.
+    /// Records that the servers asked earlier did not answer; after repeated failures they are asked last.
     private func noteSilentServers(answering server: Int) {
         let now = MonotonicClock.now()
         for earlier in asked.prefix(while: { $0 != server }) where plan.isSilent(earlier) {
