@@ -64,7 +64,7 @@ extension VirtualNetwork {
         /// Whether to use the kernel's multishot read if it has one (Linux 6.7).
         public var usesMultishotRead = true
         /// Microseconds for which a shard may poll before it sleeps, if polling has recently paid off: it halves the
-        /// latency between request and response, and only then costs processor time. Zero disables polling; `nil` for
+        /// latency of a response, and costs processor time only while one is awaited. Zero disables polling; `nil` for
         /// `defaultBusyPoll`, or zero if more than half of the processors would be polling.
         public var busyPoll: Int?
 

@@ -212,8 +212,8 @@ public final class Engine: Sendable {
     ///
     /// - Parameters:
     ///   - client: counted in the engine's share of descriptors, as is the channel.
-    ///   - address: the client's; `nil` for a unix socket.
-    ///   - server: the server's address in the guest; `nil` for a unix socket.
+    ///   - address: the client's; `nil` if it has none.
+    ///   - server: the server's address in the guest; `nil` if it has none.
     ///   - route: the number of the connection's forward, for lists of flows.
     ///   - isOpenedByGuest: the client is a program in the guest, and the socket leads to a server on the host.
     public func join(

@@ -1,7 +1,7 @@
 internal import RingwayModel
 
 extension UDPFiltering {
-    /// Whether a peer that may send from port `first` may also send from port `second`.
+    /// Whether a peer that may send from the address and port `first` may also send from `second`.
     @inline(__always)
     func covers(_ first: TransportAddress, _ second: TransportAddress) -> Bool {
         switch self {
