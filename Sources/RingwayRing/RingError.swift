@@ -1,8 +1,8 @@
 internal import Glibc
 
-/// Why a ring could not be made or driven.
+/// Why a ring could not be created or used.
 public struct RingError: Error, Equatable, Sendable, CustomStringConvertible {
-    /// What was attempted.
+    /// The failed operation.
     public let operation: String
     public let errno: Int32
 

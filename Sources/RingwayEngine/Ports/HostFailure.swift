@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// A failed system call on the host's side, and its purpose.
+/// A failed system call on the host, and its purpose.
 struct HostFailure: Error, Equatable, Sendable, CustomStringConvertible {
     let step: String
     let errno: Int32
@@ -10,7 +10,7 @@ struct HostFailure: Error, Equatable, Sendable, CustomStringConvertible {
         self.errno = errno
     }
 
-    /// Whether the host lacks the address's family.
+    /// Whether the host does not support the address's family.
     var isFamilyMissing: Bool { errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL }
 
     var description: String { "\(step): \(String(cString: strerror(errno)))" }

@@ -197,18 +197,18 @@ struct ShardCore: ~Copyable {
         activeGuests = count
     }
 
-    /// Frames that the served guest's link may bring in this turn: its share, less what its last frames have cost more than
-    /// others. Zero while they have cost more than that.
+    /// How many frames the served guest's link may bring in this turn: its share, less the cost of sockets that its last
+    /// frames have opened and closed. Zero while that cost is more than a share.
     mutating func frameAllowance() -> Int {
         let debt = debts + Int(tenant)
-        // Nobody waits for it.
+        // No other guest waits.
         if activeGuests < 2 { debt.pointee = 0 }
         let paid = min(Int(debt.pointee), linkBuffers)
         debt.pointee &-= Int32(truncatingIfNeeded: paid)
         return linkBuffers - paid
     }
 
-    /// The served guest has had a socket opened or closed, which takes as long as several frames.
+    /// Charges the served guest for a socket that is opened or closed, which takes as long as several frames.
     @inline(__always)
     mutating func chargeSocket() {
         let debt = debts + Int(tenant)
