@@ -1,4 +1,5 @@
 internal import CRingway
+internal import RingwaySystem
 
 /// The back end that is the kernel's io_uring.
 struct KernelRing: BitwiseCopyable {
@@ -7,19 +8,19 @@ struct KernelRing: BitwiseCopyable {
     /// - Parameter ring: is set up, and is the caller's; `close` undoes that.
     init(
         _ ring: UnsafeMutablePointer<io_uring>, entries: UInt32, completions: UInt32, defersTaskWork: Bool
-    ) throws(RingError) {
+    ) throws(SystemError) {
         let flags = defersTaskWork ? ringway_setup_flags_preferred() : ringway_setup_flags_cooperative()
         var result = ringway_ring_init(ring, entries, completions, flags)
         if result == -EINVAL { result = ringway_ring_init(ring, entries, completions, ringway_setup_flags_minimal()) }
-        guard result == 0 else { throw RingError(operation: "cannot set up io_uring", errno: -result) }
+        guard result == 0 else { throw SystemError("cannot set up io_uring", errno: -result) }
         self.ring = ring
     }
 
     func close() { io_uring_queue_exit(ring) }
 
-    func enable() throws(RingError) {
+    func enable() throws(SystemError) {
         let result = ringway_enable(ring)
-        guard result == 0 else { throw RingError(operation: "cannot enable io_uring", errno: -result) }
+        guard result == 0 else { throw SystemError("cannot enable io_uring", errno: -result) }
         // A registered ring saves the look-up of the descriptor in every system call; without it all works as well.
         _ = io_uring_register_ring_fd(ring)
     }

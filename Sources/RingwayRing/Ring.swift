@@ -1,5 +1,6 @@
 public import CRingway
 internal import Glibc
+public import RingwaySystem
 
 /// A ring of asynchronous operations, owned by one thread: io_uring, or an emulation of it where the host has none.
 ///
@@ -37,12 +38,12 @@ public struct Ring: ~Copyable {
     /// - Parameters:
     ///   - entries: submissions that may be queued between two turns.
     ///   - completions: completions the kernel may post between two turns; multishot operations need many.
-    public init(entries: UInt32, completions: UInt32, features: KernelFeatures) throws(RingError) {
+    public init(entries: UInt32, completions: UInt32, features: KernelFeatures) throws(SystemError) {
         // What may fail comes before any stored property is set: a value that is whole is torn down when its `init` throws.
         let memory = UnsafeMutableRawPointer.allocate(byteCount: 512, alignment: 128)
             .bindMemory(to: io_uring.self, capacity: 1)
         let made: RingDriver
-        do throws(RingError) {
+        do throws(SystemError) {
             made = try RingDriver(memory, entries: entries, completions: completions, features: features)
         } catch {
             memory.deallocate()
@@ -63,7 +64,7 @@ public struct Ring: ~Copyable {
     public var descriptor: Int32 { ring.pointee.ring_fd }
 
     /// Makes the calling thread the ring's one issuer. Called once, before anything is submitted.
-    public mutating func enable() throws(RingError) { try driver.enable() }
+    public mutating func enable() throws(SystemError) { try driver.enable() }
 
     /// Monotonic nanoseconds, by the clock of the ring's world.
     @inline(__always)
