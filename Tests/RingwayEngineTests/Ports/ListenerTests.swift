@@ -1,8 +1,9 @@
 import CRingway
 import Glibc
 import RingwayModel
-import RingwaySystem
 import Testing
+
+import struct RingwaySystem.SystemError
 
 @testable import RingwayEngine
 
