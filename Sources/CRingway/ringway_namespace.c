@@ -360,7 +360,7 @@ ssize_t ringway_receive_message(int socket, void *bytes, size_t capacity, int *d
         *count += arrived;
     }
     if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
-        // Where there was room for more descriptors it was the process that could have no more of them.
+        // MSG_CTRUNC despite room for more descriptors: the process had reached its limit.
         bool lacks = !(message.msg_flags & MSG_TRUNC) && *count < RINGWAY_MAXIMUM_DESCRIPTORS;
         for (size_t index = 0; index < *count; index++) close(descriptors[index]);
         *count = 0;

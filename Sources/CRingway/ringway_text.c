@@ -102,7 +102,7 @@ int ringway_path_rename(const char *from, const char *to) {
 
 int ringway_socket_chmod(const char *path, mode_t mode) {
     char *bytes = ringway_text_bytes(path);
-    // Check and change use the same file, even if the name is replaced in between.
+    // The check and the change use the same open file, even if the name is replaced in between.
     int file = finish(open(bytes, O_PATH | O_NOFOLLOW | O_CLOEXEC), bytes, NULL);
     if (file < 0) return -1;
     struct stat status;

@@ -165,7 +165,7 @@ static uint64_t nanoseconds(clockid_t clock) {
 uint64_t ringway_clock(void) { return nanoseconds(CLOCK_REALTIME); }
 
 uint64_t ringway_time_asleep(void) {
-    // The clock that is read first yields the smaller value.
+    // CLOCK_MONOTONIC is read first, so that the difference cannot be negative.
     uint64_t awake = nanoseconds(CLOCK_MONOTONIC);
     return nanoseconds(CLOCK_BOOTTIME) - awake;
 }

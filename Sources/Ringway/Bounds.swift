@@ -76,7 +76,7 @@ extension VirtualNetwork {
         return [
             Bound("descriptors of flows", .guest, share.held, of: share.fairShare, "ulimit -n"),
             Bound("flows", .guest, flows, of: limits.flowsPerGuest, "--max-flows"),
-            // Half-open connections of the guest, and as many of clients of its published ports.
+            // Half-open connections of the guest; the same limit applies separately to clients of its published ports.
             Bound(
                 "half-open connections", .guest, counts["tcpHalfOpen"], of: 2 * limits.halfOpenConnects,
                 "--max-half-open"),

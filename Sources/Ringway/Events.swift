@@ -5,7 +5,7 @@ extension VirtualNetwork {
     /// An event on a network.
     public enum Event: Sendable, CustomStringConvertible {
         case guestAttached(Guest)
-        /// A guest was detached; the reason is the end of a sentence.
+        /// A guest was detached; `reason` is the end of a sentence.
         case guestDetached(Guest, reason: String)
         /// A guest was assigned a new address.
         case leaseGiven(Guest)
@@ -19,12 +19,13 @@ extension VirtualNetwork {
         case guestRefused(link: String, reason: String)
         case forwardAdded(PublishedPort)
         case forwardRemoved(PublishedPort)
-        /// Published ports could not be opened, or not be forwarded to their guest; retried later.
+        /// Published ports could not be opened, or could not be forwarded to their guest; retried later.
         case forwardFailed(PublishedPort, reason: String)
         /// A failed forward is published now.
         case forwardRecovered(PublishedPort)
 
-        /// An agent forwards clients of this place to its guest, now or when it connects.
+        /// An agent forwards clients of this place (a listening address or unix socket on the host) to its guest, now
+        /// or when it connects.
         case agentForwardAdded(AgentPlace)
         case agentForwardRemoved(AgentPlace)
         /// The place could not be opened. It is retried, except an agent's own request, which the agent repeats.

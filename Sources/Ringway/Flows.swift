@@ -5,13 +5,13 @@ internal import RingwayStack
 internal import Synchronization
 
 extension VirtualNetwork {
-    /// The current flows, up to a limit, and whether these are all.
+    /// The current flows, up to a limit, and whether the list is complete.
     ///
     /// The shards list them in chunks, between frames, and this call waits for them: do not call it on a thread that
     /// must not block.
     ///
     /// - Parameters:
-    ///   - guest: the guest; `nil` for the flows of all.
+    ///   - guest: the guest; `nil` for all guests.
     ///   - limit: the most flows to return.
     public func flows(of guest: Guest.ID? = nil, limit: Int = 1_000) -> (flows: [NetworkFlow], isComplete: Bool) {
         let members = state.withLock { $0.members.values.sorted { $0.guest.id < $1.guest.id } }

@@ -36,7 +36,7 @@ extension VirtualNetwork {
         loop.post { [weak self] in self?.loop.unwatch(table.descriptor) }
     }
 
-    /// From the loop's thread.
+    /// Called on the loop's thread.
     private func renewHostAddresses(_ table: LocalAddressTable) {
         do throws(SystemError) {
             let addresses = AddressRanges(try table.blocks())
@@ -50,7 +50,7 @@ extension VirtualNetwork {
                 for engine in engines { engine.setPolicy(policy) }
             }
         } catch {
-            // The known addresses stay refused meanwhile.
+            // Until then the known addresses stay refused.
             loop.after(milliseconds: Self.retryInterval) { [weak self] in self?.renewHostAddresses(table) }
         }
     }

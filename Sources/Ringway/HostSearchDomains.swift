@@ -10,13 +10,13 @@ final class HostSearchDomains: Sendable {
     private let state = Mutex(State())
 
     /// The search domains of a guest: the host's, then its own network's, so that no guest can take over a name that
-    /// the host knows.
+    /// the host resolves.
     var forGuests: [String] {
         let domains = state.withLock { $0.domains }
         return domains.filter { $0.lowercased() != GuestName.domain } + [GuestName.domain]
     }
 
-    /// From the resolver's thread.
+    /// Called on the resolver's thread.
     func set(_ domains: [String]) {
         let changed = state.withLock { state in
             state.domains = domains

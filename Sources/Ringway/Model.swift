@@ -1,2 +1,2 @@
-// The nouns of the API: addresses, plan, limits, policy, links. Nothing else of the modules below is an embedder's.
+// The types of the API: addresses, plan, limits, policy, links. No other module is re-exported.
 @_exported public import RingwayModel

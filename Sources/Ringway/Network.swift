@@ -4,14 +4,14 @@ public import RingwayModel
 extension VirtualNetwork {
     /// The configuration of a network. Every property has a default that works.
     public struct Configuration: Sendable {
-        /// The guests' IPv4 network: `.1` is the gateway, the last address but one the host.
+        /// The guests' IPv4 network: `.1` is the gateway, the last address but one is the host's.
         public var ipv4Network = Self.defaultIPv4Network
         /// The guests' IPv6 prefix, a /64; `nil` for a random unique local one.
         public var ipv6Prefix: IPv6Address?
         /// Bytes of an IP packet on the link.
         public var mtu = 1_500
-        /// Threads of the data path, for all guests of the process together; zero for `defaultShardCount`. Networks that want
-        /// as many, and the same buffers and reactor, have the same ones.
+        /// Threads of the data path, shared by all guests of the process; zero for `defaultShardCount`. Networks with
+        /// the same number of threads, the same buffers and the same reactor share them.
         public var shards = 0
         /// DNS servers; empty to follow `resolvConfPath`.
         public var nameServers: [TransportAddress] = []
@@ -22,7 +22,7 @@ extension VirtualNetwork {
         /// Whether guests reach any address of the host. If not, `hostLoopback` has no effect, and only the gateway's
         /// own services and published ports remain.
         public var host = true
-        /// Which senders' datagrams pass the guests' UDP mappings. Published ports are open to every client.
+        /// Which senders' datagrams the guests' UDP mappings pass on. Published ports are open to every client.
         public var udpFiltering = UDPFiltering.address
         /// Whether a guest's connections from ports below 1024 use the same host ports, if they are free and this
         /// process may bind them. Servers such as NFS with `secure` take such a port as a sign of root.
@@ -39,7 +39,7 @@ extension VirtualNetwork {
         public var isolate = false
         /// Static leases of guests.
         public var leases: [StaticLease] = []
-        /// Leases of an earlier run, that of the guest detached longest ago first. `leases` takes precedence, and
+        /// Leases of an earlier run, in the order in which their guests were detached. `leases` takes precedence, and
         /// leases that do not fit the network are ignored.
         public var rememberedLeases: [StaticLease] = []
         /// Additional names that guests can resolve.
@@ -64,7 +64,7 @@ extension VirtualNetwork {
         /// Whether to use the kernel's multishot read if it has one (Linux 6.7).
         public var usesMultishotRead = true
         /// Microseconds for which a shard may poll before it sleeps, if polling has recently paid off: it halves the
-        /// latency of request and response and costs processor time only in between. Zero never polls; `nil` for
+        /// latency of a response, and costs processor time only while one is awaited. Zero disables polling; `nil` for
         /// `defaultBusyPoll`, or zero if more than half of the processors would be polling.
         public var busyPoll: Int?
 
@@ -76,22 +76,22 @@ extension VirtualNetwork {
             return block
         }
 
-        /// The default number of shards: one per two processors, because for each byte that a shard moves the guest's
-        /// and the host's kernel have as much work.
+        /// The default number of shards: one per two processors, because the guest's and the host's kernel need as much
+        /// processor time per byte as the shard.
         public static var defaultShardCount: Int { max(1, min(64, processorCount / 2)) }
         /// Microseconds.
         public static var defaultBusyPoll: Int { 30 }
 
-        /// The processors available to this process, which in a container may be fewer than the machine's.
+        /// The number of processors available to this process, which in a container may be less than the machine's.
         static var processorCount: Int { max(1, Int(ringway_processor_count())) }
 
-        /// `shards`, with zero resolved.
+        /// The value of `shards`, with zero resolved.
         public var shardCount: Int { shards == 0 ? Self.defaultShardCount : min(64, shards) }
 
-        /// `limits.queuesPerGuest`, with zero resolved.
+        /// The value of `limits.queuesPerGuest`, with zero resolved.
         var queuesPerGuest: Int { limits.queuesPerGuest == 0 ? shardCount : limits.queuesPerGuest }
 
-        /// `busyPoll` in nanoseconds, with `nil` resolved for this number of threads.
+        /// The value of `busyPoll` in nanoseconds, with `nil` resolved for this number of threads.
         func busyPollNanoseconds(threads: Int) -> UInt64 {
             let microseconds = busyPoll ?? (threads <= Self.defaultShardCount ? Self.defaultBusyPoll : 0)
             return UInt64(max(0, min(1_000_000, microseconds))) * 1_000

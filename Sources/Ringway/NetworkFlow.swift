@@ -5,28 +5,28 @@ internal import RingwayStack
 public struct NetworkFlow: Sendable {
     public enum Transport: String, Hashable, Sendable { case tcp, udp, icmp }
 
-    /// The states of RFC 9293 §3.3.2, as a gateway meets them; `established` for everything but TCP.
+    /// The states of RFC 9293 §3.3.2, as a gateway distinguishes them; `established` for everything but TCP.
     public enum State: String, Hashable, Sendable, CaseIterable {
-        /// The guest's SYN has come, and the host's socket is connecting.
+        /// The guest's SYN has arrived, and the host's socket is connecting.
         case connecting
         /// A SYN is sent to the guest for a client of a published port.
         case synSent
         /// SYN and ACK are sent to the guest.
         case synReceived
         case established
-        /// The host has ended, and the guest has not acknowledged it.
+        /// The host has closed its side; the guest has not acknowledged that.
         case finWait1
-        /// The host has ended; the guest still sends.
+        /// The host has closed its side; the guest may still send.
         case finWait2
-        /// The guest has ended; the host still sends.
+        /// The guest has closed its side; the host may still send.
         case closeWait
-        /// Both have ended, and the guest has not acknowledged it.
+        /// Both have closed; the guest has not acknowledged the host's FIN.
         case closing
-        /// The guest ended first, and has not acknowledged the host's end.
+        /// The guest closed first; it has not acknowledged the host's FIN.
         case lastAck
-        /// Both directions have ended.
+        /// Both directions are closed.
         case timeWait
-        /// The guest is gone; bytes that it sent still go to the host.
+        /// The guest's side is finished; bytes that it sent are still written to the host.
         case draining
     }
 
@@ -34,29 +34,29 @@ public struct NetworkFlow: Sendable {
     public let guest: Guest.ID?
     public let transport: Transport
     public let state: State
-    /// Whether a client of a published port began it.
+    /// Whether a client of a published port opened the flow.
     public let isOpenedByHost: Bool
-    /// Whether it goes around the link, by a socket inside the guest.
+    /// Whether the flow bypasses the link, through a socket inside the guest.
     public let isSpliced: Bool
-    /// The guest's end; `nil` for a unix socket, and for a program of the guest's that uses a socket of the host's. Of a ping
-    /// the port is its identifier.
+    /// The guest's end; for a ping the port is its identifier. `nil` for a unix socket, and for a program in the guest
+    /// that uses one of the host's sockets.
     public let guestAddress: TransportAddress?
-    /// The other end, as the guest knows it; `nil` for a mapping that has any number of them, and for a unix socket.
+    /// The remote end as the guest sees it; `nil` for a mapping, which may have several, and for a unix socket.
     public let remoteAddress: TransportAddress?
-    /// Where the host's socket is connected to, or its client; `nil` where there is no such address.
+    /// The remote address of the host's socket, or its client's address; `nil` if there is none.
     public let hostAddress: TransportAddress?
-    /// Bytes of payload so far; zero where they are not counted.
+    /// Payload bytes so far; zero if they are not counted.
     public let bytesFromGuest: UInt64
     public let bytesToGuest: UInt64
-    /// Nanoseconds since the guest was last heard, or since the last datagram.
+    /// Nanoseconds since the guest's last segment, or since the last datagram.
     public let idleNanoseconds: UInt64
-    /// The place by which a connection through an agent came, while that place exists.
+    /// The place of a connection through an agent, while that place exists.
     public internal(set) var place: PublishedPort.ID?
-    /// Of a connection through an agent: the unix socket at the host's end, and the one in the guest.
+    /// The unix socket at the host's end of a connection through an agent, and the one in the guest.
     public internal(set) var hostPath: String?
     public internal(set) var guestPath: String?
 
-    /// The number of what it came by through an agent; zero for every other flow.
+    /// The number of the forward of a connection through an agent; zero for all other flows.
     let route: UInt32
 
     init(guest: Guest.ID?, record: FlowRecord) {
@@ -69,7 +69,7 @@ public struct NetworkFlow: Sendable {
         isOpenedByHost = record.isOpenedByHost
         isSpliced = record.isSpliced
         if record.route != 0 {
-            // Port 0 stands for an end that has no address.
+            // Port 0 means that the end has no address.
             guestAddress = key.guestPort == 0 ? nil : guestEnd
             remoteAddress = key.remotePort == 0 ? nil : remoteEnd
             hostAddress = remoteAddress

@@ -2,7 +2,7 @@ internal import CRingway
 internal import RingwayStorage
 
 extension DescriptorBudget {
-    /// The budget of this process, shared by all its networks. Its limit is the one in force at first use.
+    /// The budget of this process, shared by all its networks. Its limit is the one at the time of first use.
     static let ofProcess: DescriptorBudget = {
         var (soft, hard): (UInt64, UInt64) = (0, 0)
         guard ringway_file_limit(&soft, &hard) == 0 else { return DescriptorBudget(limit: 1_024) }

@@ -7,7 +7,7 @@ internal import RingwaySystem
 internal import RingwayTap
 internal import Synchronization
 
-/// One virtual network with its gateway and its guests: what a launcher of virtual machines or namespaces embeds.
+/// One virtual network with its gateway and its guests, to be embedded in a launcher of virtual machines or namespaces.
 ///
 /// ```swift
 /// let network = try VirtualNetwork(VirtualNetwork.Configuration())
@@ -16,11 +16,11 @@ internal import Synchronization
 /// let subscription = network.subscribe { event in print(event) }
 /// ```
 ///
-/// The guests of a process share the threads of its data path (`Configuration.shards`), each with flows of its own and a
-/// share of the rest: one that dies takes no other with it. State that guests share is kept here: addresses, names, forwards
-/// and the switch between them.
+/// The guests of a process share the threads of its data path (`Configuration.shards`), but each guest has its own
+/// flows and a guaranteed share of buffers and descriptors, and its failure does not affect others. State shared by
+/// guests is kept here: addresses, names, forwards, and the switch between them.
 ///
-/// Nothing here installs signal handlers, prints, or keeps global state; several networks live in one process.
+/// It installs no signal handlers, prints nothing and keeps no global state; a process may have several networks.
 public final class VirtualNetwork: Sendable {
     /// Why a network refused a request: one line for users.
     public struct Failure: Error, Hashable, Sendable, CustomStringConvertible {
@@ -30,7 +30,7 @@ public final class VirtualNetwork: Sendable {
             case invalid
             case notFound
             case portInUse
-            /// It exists already.
+            /// The object exists already.
             case exists
             /// Another process listens at the socket's path.
             case pathInUse
@@ -72,7 +72,7 @@ public final class VirtualNetwork: Sendable {
         var shards: ShardSet?
         var bindings = LinkBindings()
         var members: [Guest.ID: Member] = [:]
-        /// Guests whose engines are being stopped, which still count.
+        /// Guests whose engines are being stopped; they still count towards limits.
         var leaving: [Guest.ID: Member] = [:]
         var nextGuest: Guest.ID = 0
         var forwards: [PublishedPort.ID: ForwardRecord] = [:]
@@ -82,13 +82,13 @@ public final class VirtualNetwork: Sendable {
         var agentPlaces = AgentPlaceTable()
         /// Whether failed places are being retried.
         var retriesPlaces = false
-        /// Numbers of the host sockets that guests may use, for lists of flows.
+        /// The numbers of the host sockets that guests may use, for lists of flows.
         var hostSocketNumbers: [PublishedPort.ID: String] = [:]
         /// Agents by object identity, because several listeners number theirs.
         var agents: [ObjectIdentifier: AttachedAgent] = [:]
         /// The expiry of owners' leases, in monotonic nanoseconds.
         var ownerLeases: [String: UInt64] = [:]
-        /// Whether the timer for leases is set.
+        /// Whether the timer that checks owners' leases is set.
         var sweepsOwners = false
         var names: [NetworkName]
         var policy: DestinationPolicy
@@ -122,7 +122,7 @@ public final class VirtualNetwork: Sendable {
             }
         }
 
-        /// A new, unique forward number. Numbers repeat after four thousand million.
+        /// A new, unique forward number. Numbers repeat after about four billion.
         mutating func freshForwardNumber() -> PublishedPort.ID {
             repeat {
                 nextForward &+= 1
@@ -132,9 +132,11 @@ public final class VirtualNetwork: Sendable {
         }
     }
 
-    /// Held while guests are attached or detached and ports are published, which may take time; protects nothing else.
+    /// Held while guests are attached or detached and while ports are published, which may take time. Protects no other
+    /// state.
     let changes = Mutex(())
-    /// Held while the name service is told of names, lest an older list replace a newer one. Within `changes`.
+    /// Held while names are passed to the name service, so that an older list cannot replace a newer one. Acquired
+    /// after `changes`.
     private let naming = Mutex(())
     let state: Mutex<State>
     let subscribers = Mutex(SubscriberList())
@@ -219,7 +221,7 @@ public final class VirtualNetwork: Sendable {
 
     // MARK: Names
 
-    /// Every name that the network's own name service answers for.
+    /// All names that the network's name service answers itself.
     public var names: [NetworkName] {
         state.withLock { Self.names(plan, $0.registry, $0.names) }.map {
             NetworkName($0.name, ipv4: $0.ipv4, ipv6: $0.ipv6)
@@ -248,17 +250,17 @@ public final class VirtualNetwork: Sendable {
         }
     }
 
-    /// Tells the name service which names there are, by which it answers when this returns.
+    /// Passes the current names to the name service, which uses them once this has returned.
     func renewNames() {
         naming.withLock { _ in
             let names = state.withLock { Self.names(plan, $0.registry, $0.names) }
-            // Each of them was looked at when it was taken up.
+            // Cannot fail: each name was validated when it was added.
             try? resolver.setNames(names)
         }
     }
 
-    /// Replaces the names of the configuration, those of guests and the gateway aside. The name service answers by them
-    /// when this returns.
+    /// Replaces the configured names; those of guests and of the gateway stay. The name service uses the new ones once
+    /// this has returned.
     public func setNames(_ names: [NetworkName]) throws(Failure) {
         try naming.withLock { (_) throws(Failure) in
             let registry = state.withLock { $0.registry }
@@ -271,7 +273,7 @@ public final class VirtualNetwork: Sendable {
         }
     }
 
-    // MARK: Changes of what was configured
+    // MARK: Changing the configuration
 
     /// Replaces the static leases. An attached guest keeps its address until it is detached.
     public func setLeases(_ leases: [StaticLease]) throws(Failure) {
@@ -305,11 +307,11 @@ public final class VirtualNetwork: Sendable {
         }
     }
 
-    // MARK: Watching and ending
+    // MARK: Statistics and ending
 
     /// The current counters, over all guests, including detached ones.
     public func statistics() -> Statistics {
-        // Under the lock, so that a guest detached meanwhile is not counted twice.
+        // Counted under the lock, so that a guest detached at the same time is not counted twice.
         var (rows, count, refused) = state.withLock { state in
             let engines = (Array(state.members.values) + Array(state.leaving.values)).map(\.engine)
             let rows = Statistics.sum(engines.map { $0.snapshot() }, detached: state.detachedCounts)
@@ -362,7 +364,7 @@ public final class VirtualNetwork: Sendable {
                 shards.leave()
             }
         }
-        // After the events of the guests that were just detached.
+        // Posted, so that it follows the events of the guests that were just detached.
         loop.post { [self] in endSubscriptions() }
         loop.stop()
         state.withLock { $0.inheritedPorts.close() }

@@ -4,7 +4,7 @@ internal import RingwayAgentProtocol
 internal import RingwayModel
 internal import RingwaySystem
 
-/// The agent: a TAP interface, and one session with the host after another.
+/// The agent: a TAP interface, and consecutive sessions with the host.
 ///
 /// ## Theory of operation
 ///
@@ -67,7 +67,7 @@ final class Agent {
     private static var firstPause: UInt64 { 50 }
     private static var longestPause: UInt64 { 2_000 }
 
-    /// Holds a session with the host until a signal ends the agent.
+    /// Opens sessions with the host, one after another, until a signal ends the agent.
     func run() throws(AgentFailure) {
         defer { nameServers.restore() }
         var pause = Self.firstPause
@@ -95,7 +95,7 @@ final class Agent {
         }
     }
 
-    /// The end of a pause.
+    /// Ends a pause.
     private final class Timer: LoopMember {
         private(set) var isDue = false
 
@@ -110,7 +110,7 @@ final class Agent {
         loop.remove(timer)
     }
 
-    /// Writes a complaint unless it repeats the last one.
+    /// Writes an error message unless it repeats the last one.
     private func complain(_ line: String) {
         guard line != lastComplaint else { return }
         lastComplaint = line
@@ -161,7 +161,7 @@ final class Agent {
         }
     }
 
-    /// Configures the interface, anew if it was configured for another network before.
+    /// Configures the interface, again if the network has changed.
     private func configure(_ network: GuestNetwork) throws(AgentFailure) {
         if let known = interface?.network {
             guard known != network else { return }

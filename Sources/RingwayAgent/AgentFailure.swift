@@ -5,13 +5,13 @@ internal import RingwaySystem
 struct AgentFailure: Error, Equatable, CustomStringConvertible {
     let description: String
 
-    /// A failure in words.
+    /// A failure with this description.
     init(_ description: String) { self.description = description }
 
     /// A system call's failure.
     init(_ error: SystemError) { description = error.description }
 
-    /// "cannot STEP: REASON", with the error that the last system call left.
+    /// "cannot STEP: REASON", with the error of the last system call.
     init(cannot step: String) { self.init(SystemError("cannot \(step)")) }
 
     /// Runs a body that only throws system errors.

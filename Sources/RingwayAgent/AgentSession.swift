@@ -65,7 +65,7 @@ final class AgentSession: LoopMember {
     /// Whether the session has ended because the interface was deleted.
     var hasLostInterface: Bool { pump.ending == .device }
 
-    /// Ends the session with the reason of a failure.
+    /// Runs a body, whose failure ends the session.
     private func attempt(_ body: () throws(AgentFailure) -> Void) {
         guard ending == nil else { return }
         do throws(AgentFailure) { try body() } catch { ending = error.description }
@@ -107,7 +107,7 @@ final class AgentSession: LoopMember {
         try AgentChannel.send(message, on: control.rawValue)
     }
 
-    // MARK: Times
+    // MARK: Timers
 
     private func scheduleNext() {
         var deadline = UInt64.max

@@ -5,7 +5,7 @@ enum GuestClock {
     /// Differences up to this many nanoseconds are left to other clock sources, such as NTP.
     private static var tolerance: UInt64 { 100_000_000 }
 
-    /// Sets the clock to the host's if they differ by more.
+    /// Sets the clock to the host's time if they differ by more than `tolerance`.
     static func follow(_ host: UInt64) {
         let guest = ringway_clock()
         guard max(guest, host) - min(guest, host) > tolerance else { return }

@@ -4,7 +4,7 @@ internal import RingwaySystem
 
 /// A listening socket on the agents' loop.
 class AcceptingMember: HostMember {
-    /// The most connections accepted per turn, so that other members get theirs.
+    /// The most connections accepted per turn, so that other members get their turn.
     private static var acceptsPerTurn: Int { 256 }
     /// Nanoseconds until accepting is retried after descriptors were exhausted.
     private static var retryInterval: UInt64 { 250_000_000 }
@@ -19,7 +19,7 @@ class AcceptingMember: HostMember {
                 switch errno {
                 case EINTR, ECONNABORTED: continue
                 case EAGAIN: return
-                // The socket no longer listens, which would be reported in every turn until it is closed.
+                // The socket no longer listens; epoll would report this in every turn until the socket is closed.
                 case EINVAL: host?.loop.deregister(self)
                 default: pause()
                 }
@@ -29,7 +29,7 @@ class AcceptingMember: HostMember {
         }
     }
 
-    /// Stops accepting for lack of descriptors; clients wait in the kernel's queue meanwhile.
+    /// Stops accepting for lack of descriptors; until then clients wait in the kernel's listen queue.
     private func pause() {
         guard let host else { return }
         host.loop.setInterest([], of: self)

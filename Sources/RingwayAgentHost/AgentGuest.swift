@@ -22,7 +22,7 @@ public final class AgentGuest: Sendable {
     ///
     /// - Parameters:
     ///   - listener: a listening TCP or unix socket; for a datagram target a bound UDP socket.
-    ///   - number: chosen by the caller, to identify the forward.
+    ///   - number: chosen by the caller; identifies the forward.
     public func forward(_ listener: consuming OwnedDescriptor, to target: DialTarget, number: UInt32) {
         let id = id
         host.post(adopting: listener) { $0.forward($1, to: target, key: .host(number), agent: id) }

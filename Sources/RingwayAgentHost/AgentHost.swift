@@ -9,9 +9,9 @@ public import RingwaySystem
 ///
 /// ## Theory of operation
 ///
-/// Everything runs on one event loop (`HostLoop`) with its own thread, separate from the network's control loop. For
-/// agents without frames it relays connections, which must not wait for the control loop's work or for an embedder's
-/// event handlers; and each of the two loops makes synchronous calls to the other.
+/// Everything runs on one event loop (`HostLoop`) with its own thread, separate from the network's control loop. It
+/// relays connections for agents without frames, which must not wait for the control loop or an embedder's event
+/// handlers. Also, each of the two loops makes synchronous calls to the other.
 ///
 ///     connection ─► AgentListener ─► PendingChannel ─hello─► AgentSession     control
 ///                   MonitorSocket ─┘                       ├► its queues      frames
@@ -24,7 +24,7 @@ public import RingwaySystem
 /// `RelayedConnection` relays them here.
 public final class AgentHost: Sendable {
     private let thread: LoopThread
-    /// Exists from the thread's first work to its last.
+    /// Exists while the thread runs.
     private let state: LoopConfined<HostLoop?>
 
     /// Starts the thread, without listeners.
@@ -163,7 +163,7 @@ public protocol AgentReception: Sendable {
     /// A port is open for an agent: the request with its actual address and port.
     func publish(_ granted: PublishRequest, for agent: AgentGuest)
 
-    /// A port could not be opened; the agent may request it again by the same number.
+    /// A port could not be opened; the agent may request it again with the same number.
     func refuse(_ request: PublishRequest, because refusal: Refusal, for agent: AgentGuest)
 
     /// An agent withdraws a request, whether granted or not.
@@ -174,26 +174,26 @@ public protocol AgentReception: Sendable {
 }
 
 extension AgentReception {
-    /// Ignored.
+    /// By default ignored.
     public func turnAway(_ machine: Int64) {}
-    /// Without limit.
+    /// By default without a limit.
     public func descriptors(of agent: AgentGuest) -> DescriptorShare { .unbounded() }
-    /// The agents' own thread relays.
+    /// By default false: the agents' own thread relays.
     public func join(client: Int32, channel: Int32, _ ends: AgentConnection, for agent: AgentGuest) -> Bool { false }
-    /// No host socket is accessible to guests.
+    /// By default no host socket is accessible to guests.
     public func hostSocket(named name: String, for agent: AgentGuest) -> String? { nil }
-    /// No port is granted.
+    /// By default no port is granted.
     public func approve(
         _ request: PublishRequest, for agent: AgentGuest, holding count: Int
     ) throws(Refusal) -> PublishRequest {
         throw Refusal(errorNumber: AgentError.forbidden, text: "agents may publish no ports")
     }
-    /// Not recorded.
+    /// By default not recorded.
     public func publish(_ granted: PublishRequest, for agent: AgentGuest) {}
-    /// Not recorded.
+    /// By default not recorded.
     public func refuse(_ request: PublishRequest, because refusal: Refusal, for agent: AgentGuest) {}
-    /// Not recorded.
+    /// By default not recorded.
     public func unpublish(_ number: UInt32, for agent: AgentGuest) {}
-    /// Ignored.
+    /// By default ignored.
     public func report(_ changes: [PortReport.Change], of agent: AgentGuest) {}
 }

@@ -11,9 +11,9 @@ final class AgentSession: HostMember {
     private static var openingTimeout: UInt64 { 10_000_000_000 }
     /// The most unsent bytes of messages to an agent that does not read.
     private static var maximumUnsent: Int { 256 << 10 }
-    /// The most ports of one agent.
+    /// The most forwards of one agent.
     private static var maximumForwards: Int { 10_000 }
-    /// The most reads of messages per turn, so that other agents get theirs.
+    /// The most reads of messages per turn, so that other agents get their turn.
     private static var piecesPerTurn: Int { 128 }
 
     let agent: AgentGuest
@@ -27,13 +27,13 @@ final class AgentSession: HostMember {
     private var queues: [Int32?]
     private var deadline: UInt64 = 0
     private var unsent: [UInt8] = []
-    /// Why sending to the agent failed; ends the session at the end of the turn.
+    /// Why sending to the agent failed; the session ends at the end of the turn.
     private var sendFailure: String?
     private var forwards: [AgentRoute: [HostMember]] = [:]
     /// The number of forwards that the agent requested.
     private var publishedCount = 0
     var streams = IdleStreams()
-    /// Counts the agent's flows; its own share once it is admitted.
+    /// Counts the agent's flows; replaced by the agent's own share when it is admitted.
     private(set) var share = DescriptorShare.unbounded()
 
     init(
@@ -49,7 +49,7 @@ final class AgentSession: HostMember {
         super.init(descriptor)
     }
 
-    // MARK: Beginning
+    // MARK: Opening
 
     /// Admits the agent if all of its frame channels are connected.
     func admitWhenComplete() {
@@ -101,7 +101,7 @@ final class AgentSession: HostMember {
             guard count == agent.offer.queues else {
                 return channel.refuse(AgentError.invalid, "queue \(queue) of \(count) does not belong here")
             }
-            // A queue beyond the accepted number, which is in the welcome.
+            // The agent offers more queues than the limit in the welcome.
             guard queue < mostQueues else {
                 return channel.refuse(AgentError.full, "the host takes \(mostQueues) queues")
             }

@@ -10,9 +10,9 @@ internal import RingwaySystem
 /// Each client has its own channel, and its own connected socket, so that the kernel demultiplexes datagrams; the
 /// port's socket only receives each client's first datagram.
 final class DatagramForward: HostMember {
-    /// The most clients; beyond it the one idle for longest ends.
+    /// The most clients; beyond it the client with the longest idle time ends.
     private static var maximumClients: Int { 1_024 }
-    /// The most datagrams received per turn, so that other members get theirs.
+    /// The most datagrams received per turn, so that other members get their turn.
     private static var datagramsPerTurn: Int { 64 }
 
     private let target: DialTarget
@@ -29,7 +29,7 @@ final class DatagramForward: HostMember {
         super.init(descriptor)
     }
 
-    /// Asks the kernel for the destination address of each datagram, from which replies are sent.
+    /// Makes the kernel report the destination address of each datagram, from which replies are sent.
     static func prepare(_ descriptor: Int32, ipv4: Bool) {
         if ipv4 {
             _ = ringway_set_option(descriptor, Int32(IPPROTO_IP), IP_PKTINFO, 1)

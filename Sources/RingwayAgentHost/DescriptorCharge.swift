@@ -1,14 +1,14 @@
 internal import RingwayStorage
 
-/// Where a descriptor on the agents' thread is counted.
+/// What counts a descriptor on the agents' thread.
 enum DescriptorCharge {
-    /// Not counted: the host itself opened it.
+    /// Nothing: the host itself opened it.
     case none
-    /// By the budget: a connection without a session, or a control channel.
+    /// The budget: the descriptor of a connection without a session, or of a control channel.
     case standing(DescriptorBudget)
-    /// By an agent's share, as a flow.
+    /// An agent's share, as a flow.
     case flow(DescriptorShare)
-    /// By an agent's share, as a published port.
+    /// An agent's share, as a published port.
     case lasting(DescriptorShare)
 
     /// The descriptor is closed.

@@ -13,7 +13,7 @@ final class HostLoop {
     private static var maximumPending: Int { 1_024 }
     /// The most agents.
     private static var maximumSessions: Int { 1_024 }
-    /// The shortest suspension, nanoseconds, after which guests are sent the time.
+    /// The shortest suspension, in nanoseconds, after which guests are sent the time.
     private static var shortestSleep: UInt64 { 1_000_000_000 }
 
     let loop: EventLoop
@@ -75,7 +75,7 @@ final class HostLoop {
     private func tick(now: UInt64) {
         for session in sessions.values { session.tick(now: now) }
         let asleep = ringway_time_asleep()
-        // The guests' clocks stopped during the suspension, and nothing in the guest detects it.
+        // The guests' clocks have stopped during the suspension, and guests do not notice it.
         if asleep > slept + Self.shortestSleep { for session in sessions.values { session.setClock() } }
         slept = asleep
         if !sessions.isEmpty { loop.schedule(ticker, at: now + Ticker.interval) }
@@ -145,7 +145,7 @@ final class HostLoop {
         session.admitWhenComplete()
     }
 
-    /// Ends the oldest session of a peer that has more sessions than the new one's peer would have.
+    /// Ends the oldest session of a peer that has more sessions than the new one's peer would have with one more.
     private func makeRoom(for newcomer: ConnectionPeer) -> Bool {
         let all = sessions.values.sorted { $0.agent.id < $1.agent.id }
         guard let index = ConnectionPeer.excess(among: all.map(\.peer) + [newcomer]), index < all.count,
@@ -156,7 +156,7 @@ final class HostLoop {
     }
 
     /// Ends the previous session of a restarted agent, if the origin proves that it is the same machine: a vsock
-    /// detects only after a while that a guest has ended without closing.
+    /// detects the end of a guest that did not close it only after a while.
     private func replace(_ session: AgentSession) {
         guard let machine = session.origin.machine else { return }
         for other in sessions.values
@@ -185,7 +185,7 @@ final class HostLoop {
 
     func endForward(_ key: AgentRoute, agent: UInt32) { session(of: agent)?.endForward(key) }
 
-    /// Starts connecting to a monitor's socket, for as long as the loop runs.
+    /// Connects to a monitor's socket, and again whenever an agent uses the connection, while the loop runs.
     func connect(_ monitor: MonitorSocket) {
         monitor.host = self
         monitor.connect()
@@ -197,12 +197,12 @@ final class HostLoop {
 
     func remove(_ relay: HostRelay) { relayed[ObjectIdentifier(relay)] = nil }
 
-    /// The flows of an agent that are relayed here.
+    /// The flows of an agent that are relayed on this thread.
     func flows(of agent: UInt32) -> [AgentFlow] {
         relayed.values.filter { $0.agent == agent }.compactMap(\.flow)
     }
 
-    /// An agent's flows that could end, the longest idle first.
+    /// An agent's flows that may be ended, longest idle first.
     func idle(of agent: UInt32) -> [IdleMember] {
         relayed.values.filter { $0.agent == agent }
             .map { relay in IdleMember(usedAt: relay.usedAt) { relay.end(reset: true) } }

@@ -4,12 +4,12 @@ internal import RingwaySystem
 
 /// A member of the agents' loop that owns a counted descriptor.
 class HostMember: LoopMember {
-    /// Adopted; -1 once it has been passed on or closed.
+    /// Adopted; -1 once ownership was passed on or it was closed.
     private(set) var descriptor: Int32
     /// Increases from member to member; zero while not registered.
     fileprivate(set) var number: UInt64 = 0
     fileprivate(set) weak var host: HostLoop?
-    /// Where the descriptor is counted.
+    /// The budget or share that counts the descriptor.
     var charge = DescriptorCharge.none
 
     /// - Parameter descriptor: adopted; non-blocking.

@@ -15,7 +15,7 @@ struct IdleStreams {
         let completion: (Result<HostStream, Refusal>) -> Void
     }
 
-    /// Ready streams, the least recently used first.
+    /// Ready streams, least recently used first.
     var idle: [HostStream] = []
     var waiting: [Dial] = []
     /// Streams with a dial that the agent has not answered.

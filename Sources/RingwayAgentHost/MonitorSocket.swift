@@ -10,7 +10,7 @@ final class MonitorSocket {
     private let path: String
     private let port: UInt32
     weak var host: HostLoop?
-    /// A number that no listener has.
+    /// A number that no listener uses.
     private let mark: UInt64
 
     /// Nanoseconds until the next attempt if the guest does not listen yet.

@@ -9,14 +9,14 @@ public enum PublishedSocket {
     private static var backlog: Int32 { 1_024 }
 
     /// Opens a listener, or a bound UDP socket. Returns its port, too, which the kernel may have chosen. An unspecified
-    /// address means its own family only.
+    /// address stands for its own family only.
     public static func open(_ request: PublishRequest) throws(Refusal) -> (descriptor: Int32, port: UInt16) {
         let isStream = request.transport == .tcp
         let socket = try bound(request.host, isStream: isStream)
         if isStream {
             guard listen(socket.rawValue, backlog) == 0 else { throw Refusal(errorNumber: errno) }
         } else {
-            // From now on, sockets of single clients may bind to the same port.
+            // Sockets for single clients may now bind to the same port.
             _ = ringway_set_option(socket.rawValue, SOL_SOCKET, SO_REUSEPORT, 1)
             DatagramForward.prepare(socket.rawValue, ipv4: request.host.address.isIPv4)
         }

@@ -1,7 +1,7 @@
 /// Extracts messages from the bytes of a channel, however they were split.
 ///
-/// It never holds more than one message: bytes after a channel's last message belong to other code, so the caller asks
-/// for the number of bytes wanted and receives no more than that.
+/// Bytes after a channel's last message belong to other code. The caller therefore receives at most `wanted` bytes, so
+/// that the reader never holds more than one message.
 public struct AgentMessageReader: Sendable {
     private var bytes: [UInt8] = []
     private var bodyLength: Int?
@@ -48,7 +48,7 @@ public struct AgentMessageReader: Sendable {
         let length: UInt32 = try reader.integer()
         let kind: UInt16 = try reader.integer()
         let zero: UInt16 = try reader.integer()
-        // A peer that is not an agent is recognised before its first bytes are taken as a length.
+        // Recognises a peer that is not an agent before its first bytes are used as a length.
         if isFirst, kind != 1 || zero != 0 { throw .notAnAgent }
         guard zero == 0 else { throw .invalidValue }
         guard length <= (isFirst ? AgentProtocol.maximumHelloLength : AgentProtocol.maximumBodyLength) else {

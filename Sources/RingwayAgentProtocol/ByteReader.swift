@@ -66,7 +66,7 @@ struct ByteReader {
     mutating func text() throws(AgentProtocolFailure) -> String {
         let count = Int(try integer(UInt16.self))
         guard count <= AgentProtocol.maximumTextLength else { throw .tooLong }
-        // A text may have been cut in the middle of a character, which is no error.
+        // A text may have been truncated within a character, which is no error.
         return String(decoding: try bytes(count), as: UTF8.self)
     }
 

@@ -25,21 +25,22 @@ struct ByteWriter {
         }
     }
 
-    /// Six bytes in the order of the wire.
+    /// Six bytes in network order.
     mutating func append(_ mac: MACAddress) {
         for shift in stride(from: 40, through: 0, by: -8) {
             bytes.append(UInt8(truncatingIfNeeded: mac.rawValue >> UInt64(shift)))
         }
     }
 
-    /// One byte of length, then at most 255 bytes. A longer name is cut; senders check lengths where that matters.
+    /// One byte of length, then at most 255 bytes. A longer name is truncated; callers check lengths where that
+    /// matters.
     mutating func appendName(_ name: some Collection<UInt8>) {
         let kept = name.prefix(AgentProtocol.maximumNameLength)
         append(UInt8(kept.count))
         append(contentsOf: kept)
     }
 
-    /// Two bytes of length, then text, cut if it is too long.
+    /// Two bytes of length, then text, truncated if it is too long.
     mutating func appendText(_ text: String) {
         let kept = Array(text.utf8.prefix(AgentProtocol.maximumTextLength))
         append(UInt16(kept.count))

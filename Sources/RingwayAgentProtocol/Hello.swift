@@ -19,19 +19,19 @@ public struct Hello: Hashable, Sendable {
         case frames(queue: UInt16, of: UInt16)
         /// Connections that the host will dial.
         case stream
-        /// A connection from the guest to the host's socket of this name.
+        /// A connection from the guest to the host's socket with this name.
         case hostSocket(name: String)
     }
 
     /// The sender's protocol version.
     public var version: UInt16
     public var role: Role
-    /// Random, chosen for the control channel; the other channels of the agent have the same.
+    /// A random identifier chosen for the control channel; all channels of an agent share it.
     public var session: SessionIdentifier
     /// The token that authorises the agent; empty if none is required.
     public var token: [UInt8]
 
-    /// A hello of this source's protocol version.
+    /// A hello with this source's protocol version.
     public init(role: Role, session: SessionIdentifier, token: [UInt8]) {
         version = AgentProtocol.version
         self.role = role
@@ -71,7 +71,7 @@ public struct Hello: Hashable, Sendable {
     init(_ reader: inout ByteReader) throws(AgentProtocolFailure) {
         guard Array(try reader.bytes(8)) == AgentProtocol.magic else { throw .notAnAgent }
         version = try reader.integer()
-        // Of another version only the refusal is understood, so its fields are not read.
+        // The fields of another version are not read: it is refused, and only the refusal is understood.
         guard version == AgentProtocol.version else {
             role = .stream
             session = .none
@@ -108,7 +108,7 @@ public struct GuestOffer: Hashable, Sendable {
     public var queues: UInt16
     /// The requested MTU; zero leaves it to the host.
     public var mtu: UInt16
-    /// Whether the guest's kernel accepts several UDP datagrams of one size as one frame.
+    /// Whether the guest's kernel accepts several UDP datagrams of equal size as one frame.
     public var takesUDPSuperFrames: Bool
     /// The guest's host name.
     public var name: String

@@ -15,7 +15,7 @@ public struct PortReport: Hashable, Sendable {
         public var port: ListeningPort
         public var isListening: Bool
 
-        /// A change.
+        /// A change of one port.
         public init(_ port: ListeningPort, isListening: Bool) {
             self.port = port
             self.isListening = isListening
@@ -63,7 +63,7 @@ public struct PortReport: Hashable, Sendable {
 /// A listening socket of the guest.
 public struct ListeningPort: Hashable, Sendable {
     public var transport: AgentTransport
-    /// The address to which it is bound; unspecified for all of a family.
+    /// The address to which the socket is bound; the unspecified address for all addresses of its family.
     public var address: TransportAddress
 
     /// A listening port.
@@ -73,7 +73,7 @@ public struct ListeningPort: Hashable, Sendable {
     }
 }
 
-/// TCP or UDP, as a message names it.
+/// TCP or UDP, with the value used in messages.
 public enum AgentTransport: UInt8, Hashable, Sendable {
     case tcp = 1
     case udp = 2

@@ -12,7 +12,7 @@ public struct Refusal: Error, Hashable, Sendable {
     /// One line of at most 1,024 bytes.
     public var text: String
 
-    /// A refusal with its words.
+    /// A refusal with this text.
     public init(errorNumber: Int32, text: String) {
         precondition(errorNumber != 0, "a refusal has a reason")
         self.errorNumber = errorNumber
@@ -26,7 +26,7 @@ public struct Refusal: Error, Hashable, Sendable {
 
     func write(_ writer: inout ByteWriter) { Self.write(self, &writer) }
 
-    /// Zero and no text if nothing was refused.
+    /// Zero and an empty text if nothing was refused.
     static func write(_ refusal: Refusal?, _ writer: inout ByteWriter) {
         writer.append(refusal?.errorNumber ?? 0)
         writer.appendText(refusal?.text ?? "")

@@ -1,14 +1,14 @@
-/// The format of a dialled connection's bytes: records, each a header and the number of bytes that it specifies.
+/// The format of a dialled connection: records, each with a header that contains the payload's length.
 ///
 ///      0               4
 ///     +---------------+----------------------+
 ///     | bytes         | payload              |
 ///     +---------------+----------------------+
 ///
-/// A stream's sender makes a record of the data at hand; each datagram is exactly one record. A record without payload
-/// ends its direction: the sender's peer has closed, or half-closed. The other direction continues. When both have
-/// ended the channel is closed. A channel that closes earlier means a reset: half-close and reset are therefore
-/// distinguishable in every order, which end of file alone does not allow.
+/// A stream's sender makes a record of the available data; each datagram is exactly one record. A record without
+/// payload ends its direction: the sender's peer has closed, or half-closed. The other direction continues. When both
+/// have ended the channel is closed. If it closes earlier, the connection was reset. Half-close and reset can therefore
+/// be distinguished in every order, unlike with end of file alone.
 ///
 /// An empty datagram is the exception: its header is 0x8000_0000, because zero would be the end.
 public enum StreamRecord {
@@ -31,7 +31,7 @@ public enum StreamRecord {
     @inlinable
     public static func header(ofDatagram length: Int) -> UInt32 { length == 0 ? emptyDatagram : UInt32(length) }
 
-    /// Bytes of payload behind the header of a datagram's record, in host order; `nil` when it is out of bounds.
+    /// Bytes of payload after the header of a datagram's record, in host order; `nil` if out of bounds.
     @inlinable
     public static func datagramLength(behind header: UInt32) -> Int? {
         if header == end || header == emptyDatagram { return 0 }

@@ -1,4 +1,4 @@
-/// Why a capture did not start: the end of a sentence for a person to read.
+/// Why a capture did not start: the end of an error message.
 public struct CaptureFailure: Error, Equatable, Sendable, CustomStringConvertible {
     public let description: String
 

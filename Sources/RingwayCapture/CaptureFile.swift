@@ -8,10 +8,10 @@ internal import RingwayWire
 struct CaptureFile: ~Copyable {
     /// The result of a write.
     struct Outcome: Equatable {
-        /// Blocks that are in a file now, and those that are not.
+        /// Blocks written to a file, and blocks not written.
         var written = 0
         var lost = 0
-        /// The `errno` that kept the rest out; zero for none.
+        /// The `errno` of the failure; zero for none.
         var error: Int32 = 0
     }
 
@@ -65,7 +65,7 @@ struct CaptureFile: ~Copyable {
     }
 
     /// A symbolic link is not followed: a user with write access to the directory could choose which file is
-    /// overwritten. Only the links in /proc/self/fd are, which lead to files that the user has opened.
+    /// overwritten. Only links in /proc/self/fd are followed, because they lead to files that the user has opened.
     private static func open(_ path: String) -> Int32 {
         let flags = O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_NONBLOCK
         let isDescriptor = ["/dev/fd/", "/dev/stdout", "/dev/stderr", "/proc/self/fd/"].contains { path.hasPrefix($0) }
@@ -82,7 +82,7 @@ struct CaptureFile: ~Copyable {
             guard let start = bytes.baseAddress else { return EINVAL }
             CaptureWriter.writeFileHeader(to: start, snapLength: options.snapLength)
             let (_, error) = writeAll(UnsafeRawBufferPointer(bytes), to: descriptor)
-            // Fails on a pipe, whose data cannot be taken back.
+            // Not possible for a pipe, whose data cannot be removed again.
             if error != 0 { _ = ftruncate(descriptor, 0) }
             return error
         }

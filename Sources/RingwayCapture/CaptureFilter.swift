@@ -1,6 +1,6 @@
 internal import CRingway
 
-/// Which frames are captured: all of them, or those that an expression in tcpdump's language describes.
+/// Selects the frames to capture: all, or those that match an expression in tcpdump's language.
 struct CaptureFilter: ~Copyable {
     /// Bytes of a frame that an expression may inspect, even if fewer are captured.
     private static var inspected: Int { 512 }

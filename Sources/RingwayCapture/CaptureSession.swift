@@ -15,9 +15,9 @@ internal import Synchronization
 public final class CaptureSession: Sendable {
     /// Events of a running capture.
     public enum Change: Sendable {
-        /// Frames are being lost, for a reason that is the end of a sentence.
+        /// Frames are being lost; `reason` is the end of an error message.
         case failed(reason: String)
-        /// Frames are written again after this number was lost.
+        /// Frames are written again, after `lost` frames were lost.
         case resumed(lost: Int)
     }
 

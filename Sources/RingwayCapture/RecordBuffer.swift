@@ -65,7 +65,7 @@ struct RecordBuffer: ~Copyable {
     }
 
     /// Makes the other half, which must be empty, the one to fill, and returns the records of this one. The result is
-    /// an address rather than a pointer, because it leaves the lock; it is valid until the next call.
+    /// an address, because a pointer must not leave the lock's closure; it is valid until the next call.
     mutating func swap() -> (address: UInt, count: Int) {
         defer {
             filling = 1 - filling
@@ -75,7 +75,8 @@ struct RecordBuffer: ~Copyable {
     }
 }
 
-/// A piece of a frame, passed into the lock's closure, which does not accept pointers. The bytes are copied inside.
+/// A piece of a frame, passed into the lock's closure, which does not accept pointers. The bytes are copied inside the
+/// closure.
 struct FramePiece: Sendable {
     private let address: UInt
     private let count: Int

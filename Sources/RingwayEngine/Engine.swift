@@ -10,32 +10,32 @@ public import RingwaySystem
 internal import RingwayWire
 internal import Synchronization
 
-/// A guest of the data path: its place on the shards of a `ShardSet`, and how the control plane reaches it there. The only
-/// place that knows stack, reactor and links all together.
+/// A guest in the data path: its parts on the shards of a `ShardSet`, and the control plane's access to them. The only
+/// class that knows stack, reactor and links.
 ///
-/// The guest has a part for each queue of its link, on the least loaded shards. Each part owns the flows that a keyed hash
-/// gives it. The memory of the parts is the engine's: laid out here, lent to the shards, and given back when these have let
-/// go of the guest.
+/// The guest has one part for each queue of its link, on the least loaded shards. Each part owns the flows that a keyed
+/// hash assigns to it. The engine allocates the memory of the parts, lends it to the shards, and frees it when these
+/// have removed the guest.
 public final class Engine: Sendable {
     let shared: EngineShared
     private let counters: [Counters]
-    /// The parts while shards have them.
+    /// The guest's parts, until its shards have removed them.
     private let guests: Mutex<[Part]>
-    /// Whether the shards are the engine's alone, and end with it.
+    /// Whether the shards serve this engine only, and stop with it.
     private let ownsShards: Bool
 
-    /// A part of the guest in its memory, which does not move.
+    /// A part of the guest, at a fixed address.
     private struct Part: @unchecked Sendable {
-        // Sendable: the memory is a shard's from when it has admitted the guest until it has let go of it.
+        // Sendable: a shard owns the memory from the guest's admission to its removal.
         let guest: UnsafeMutablePointer<ShardGuest>
     }
 
-    /// Has a guest served from `start` on, by one shard for each queue of the link as far as there are so many.
+    /// Serves a guest from `start` on. Uses one shard for each queue of the link, or all shards if there are fewer.
     ///
     /// - Parameters:
-    ///   - link: adopted; where its queues have virtio-net headers, these have 12 bytes.
-    ///   - shards: those that serve the guest; `nil` for as many as the link has queues, for this guest alone.
-    ///   - features: of the shards that are made; those that there are have theirs.
+    ///   - link: adopted unless this throws; if its queues have virtio-net headers, these have 12 bytes.
+    ///   - shards: the shards that serve the guest; `nil` creates one for each queue of the link, for this guest alone.
+    ///   - features: of shards that are created; existing shards have their own.
     ///   - handler: called from the shards' threads.
     public init(
         _ configuration: EngineConfiguration, link: Link, on shards: ShardSet? = nil, features: KernelFeatures,
@@ -81,11 +81,11 @@ public final class Engine: Sendable {
         shared.descriptors.onDemand { [weak self] in self?.giveBack() }
     }
 
-    /// Has the guest's frames read. Called once, when everything is in place that they may bring about: whom the guest's
-    /// events are about, and its neighbours.
+    /// Starts reading the guest's frames. Called once, after the event handler and the neighbours are set up, because
+    /// frames may cause events and reach neighbours.
     public func start() { tellAll(.start) }
 
-    /// Lays the parts out, and has all shards take them in, or none.
+    /// Creates the parts, and admits them to all shards or to none.
     private static func admit(
         _ shared: EngineShared, _ link: Link, _ counters: [Counters]
     ) throws(SystemError) -> [Part] {
@@ -109,7 +109,7 @@ public final class Engine: Sendable {
             for (part, guest) in admitted.enumerated() {
                 _ = ask(guest, shared.place(of: part), shared.set, ShardCall.withdraw)
             }
-            // The others' places never had a guest.
+            // The remaining shards never had the guest.
             for part in admitted.count..<shared.parts { shared.set.free(shared.place(of: part)) }
             for part in parts {
                 part.guest.deinitialize(count: 1)
@@ -119,9 +119,9 @@ public final class Engine: Sendable {
         }
     }
 
-    /// A part of a guest in memory of its own.
+    /// Allocates a part of the guest.
     ///
-    /// - Parameter descriptor: of the part's queue of the link.
+    /// - Parameter descriptor: the link's descriptor of the part's queue.
     static func layOut(
         _ part: Int, _ shared: EngineShared, _ descriptor: Int32, _ framing: Link.Framing, _ counters: Counters,
         now: UInt64
@@ -156,8 +156,8 @@ public final class Engine: Sendable {
         return admission.wait()
     }
 
-    /// Descriptors that a guest has open for as long as it is served: of each queue that itself, the spare one and both ends
-    /// of the line to the name service. The shards have theirs besides (`ShardSet.standingDescriptors`).
+    /// Descriptors that a guest uses as long as it is served. For each queue: the link, the spare descriptor and both
+    /// ends of the channel to the name service. Those of the shards are separate (`ShardSet.standingDescriptors`).
     public static func standingDescriptors(queues: Int, hasGuestSockets: Bool) -> Int {
         queues * (hasGuestSockets ? 5 : 4)
     }
@@ -165,22 +165,22 @@ public final class Engine: Sendable {
     /// The guest's share of the process's descriptors.
     public var descriptors: DescriptorShare { shared.descriptors }
 
-    /// Other guests lack what this one has borrowed. From any thread.
+    /// Asks the guest's shards to return descriptors that other guests need. Called from any thread.
     private func giveBack() { tellAll(.giveBack) }
 
     deinit {
-        // A shard that may still have the guest needs all of it.
+        // As long as a shard may have the guest, its memory must stay.
         guard guests.withLock({ $0.isEmpty }) else { return }
         for counters in counters { counters.deallocate() }
     }
 
     // MARK: Changes
 
-    /// Timeout for shards to make a change, in milliseconds; a shard that has ended does not count.
+    /// Timeout for shards to make a change, in milliseconds. Stopped shards are not waited for.
     static var changeTimeout: Int32 { 1_000 }
 
-    /// Has every shard carry out commands, and returns when they have. A shard may read what the guest has sent before
-    /// what the control plane asks: a caller that goes on at once would see frames treated as before the change.
+    /// Sends commands to every shard and waits until they are carried out. A shard may read the guest's frames before
+    /// its commands; without waiting, frames sent after this call could still be treated as before the change.
     private func change(_ commands: ShardCommand...) { change(commands) }
 
     private func change(_ commands: [ShardCommand]) {
@@ -190,33 +190,33 @@ public final class Engine: Sendable {
         reply.wait(milliseconds: Self.changeTimeout)
     }
 
-    /// Takes IPv6 addresses from the guest that are another one's: nothing is sent from them any more when it returns.
+    /// Revokes IPv6 addresses that now belong to another guest. When this returns, frames from them are dropped.
     public func revoke(_ addresses: [IPv6Address]) {
         change(addresses.map { .revokeAddress($0) })
     }
 
-    /// Has the guest search other domains, as soon as its services come to it.
+    /// Changes the guest's DNS search domains; the guest learns of them when it next asks its services.
     public func setSearchDomains(_ domains: [String]) {
-        // The first part has the services.
+        // The first part runs the services.
         send(.setSearchDomains(domains), to: 0)
     }
 
-    /// Holds flows that are opened when this has returned to another policy.
+    /// Applies another policy to flows that are opened after this has returned.
     public func setPolicy(_ policy: DestinationPolicy) { change(.setPolicy(policy)) }
 
-    /// Hands frames to this capture when this has returned, and to no other; `nil` for none. Connections of published
-    /// ports that are opened meanwhile take the link, so that the capture shows them.
+    /// Captures to this session only, once this has returned; `nil` stops capturing. During a capture, new connections
+    /// of published ports use the link, so that they are captured.
     public func setCapture(_ capture: CaptureSession?) { change(.setCapture(capture)) }
 
-    /// Moves bytes between a plain socket and a channel to the guest's agent, which has them in records; both are
-    /// non-blocking.
+    /// Relays bytes between a plain socket and a channel to the guest's agent, which frames them in records. Both
+    /// descriptors are non-blocking.
     ///
     /// - Parameters:
-    ///   - client: counted by the engine's share of descriptors, as is the channel.
-    ///   - address: the client's, where it has one.
-    ///   - server: the server's in the guest, where it has one.
-    ///   - route: the number of what it came by, for lists of flows.
-    ///   - isOpenedByGuest: whether the client is a program of the guest's, and the socket a server of the host's.
+    ///   - client: counted in the engine's share of descriptors, as is the channel.
+    ///   - address: the client's; `nil` if it has none.
+    ///   - server: the server's address in the guest; `nil` if it has none.
+    ///   - route: the number of the connection's forward, for lists of flows.
+    ///   - isOpenedByGuest: the client is a program in the guest, and the socket leads to a server on the host.
     public func join(
         client: consuming OwnedDescriptor, channel: consuming OwnedDescriptor, from address: TransportAddress?,
         to server: TransportAddress?,
@@ -224,7 +224,7 @@ public final class Engine: Sendable {
     ) {
         let ends = ChannelEnds(
             client: address, server: server, route: route, isOpenedByGuest: isOpenedByGuest)
-        // Descriptors are as good as dice: neighbours in time go to parts in turn.
+        // The descriptor's number spreads connections over the parts.
         let part = Int(client.rawValue) % shards
         send(.join(client: client.take(), channel: channel.take(), ends, shared.descriptors), to: part)
     }
@@ -235,12 +235,12 @@ public final class Engine: Sendable {
         for part in 0..<shards { send(command, to: part) }
     }
 
-    // MARK: Watching and ending
+    // MARK: Counters and removal
 
-    /// Parts of the guest, each on a shard: one for each queue of its link.
+    /// The number of the guest's parts, each on a shard: one for each queue of its link.
     public var shards: Int { shared.parts }
 
-    /// Every counter that a snapshot has, at zero.
+    /// Every counter of a snapshot, at zero.
     public static var counts: [Count] {
         Metric.allCases.map { Count(name: $0.name, value: 0, isGauge: $0.isGauge) }
             + DropReason.allCases.filter { $0 != .none }.map {
@@ -262,13 +262,13 @@ public final class Engine: Sendable {
         return rows
     }
 
-    /// Takes the guest from its shards and waits until they have let go of it. The guest's flows end with RST on the host,
-    /// and published ports are free when it returns. Called once.
+    /// Removes the guest from its shards and waits for that. When it returns, the guest's flows have ended with RST on
+    /// the host and published ports are free. Called once.
     public func stop() {
         let removal = GuestRemoval()
         tellAll(.stop(removal))
         let parts = guests.withLock { $0 }
-        // What the kernel does not give back in this time stays as it is.
+        // The kernel has not completed all operations in time, so the memory must not be freed.
         guard removal.wait(for: parts.count, seconds: Self.removalTimeout) else { return }
         for part in parts {
             part.guest.deinitialize(count: 1)
@@ -278,7 +278,7 @@ public final class Engine: Sendable {
         if ownsShards { shared.set.stop() }
     }
 
-    /// Seconds that shards may take to let go of a guest.
+    /// Timeout for shards to remove a guest, in seconds.
     private static var removalTimeout: Int { 30 }
 }
 
@@ -286,7 +286,7 @@ public final class Engine: Sendable {
 public struct Count: Sendable {
     public let name: String
     public var value: Int
-    /// Whether it tells how much there is now, and not how often something happened.
+    /// Whether the counter is a current value rather than a number of events.
     public let isGauge: Bool
 
     public init(name: String, value: Int, isGauge: Bool) {

@@ -13,14 +13,14 @@ public struct EngineConfiguration: Sendable {
     public var stack: Stack.Configuration
     /// The initial capture; `Engine.setCapture` changes it.
     public var capture: CaptureSession?
-    /// One descriptor for each queue, adopted, that gives sockets inside the guest; empty for none.
+    /// One descriptor for each queue, adopted: a channel that supplies sockets from inside the guest. Empty for none.
     public var guestSockets: [Int32] = []
     /// Whether the kernel's multishot read may be used; false tests the code path for kernels before 6.7.
     public var usesMultishotRead = true
     /// Decides which addresses the guest may send from, on a network with several guests: the guest may only use its
     /// ethernet address and these. `nil` on a network with a single guest.
     public var claims: (any AddressClaims)?
-    /// The most neighbours of a guest, and IPv6 addresses that it may send from.
+    /// The most neighbours of a guest, and the most IPv6 addresses from which it may send.
     public var neighborLimit = 64
     public var addressLimit = 16
     /// Whether a connection from one of the guest's privileged ports, below 1024, uses the same host port if it is free
@@ -28,10 +28,10 @@ public struct EngineConfiguration: Sendable {
     public var keepsPrivilegedPorts = false
     /// The guest's share of the process's descriptors; `nil` for an engine that is alone in the process.
     public var descriptors: DescriptorShare?
-    /// Asked when an engine has all of its memory, before any frame is read: where too little is left it does not start.
+    /// Checked when an engine has allocated all of its memory, before any frame is read; false makes `init` fail.
     public var hasMemoryLeft: @Sendable () -> Bool = { true }
-    /// Nanoseconds for which a shard of the engine's own may look for work before it sleeps, where that has paid off; zero
-    /// never does.
+    /// The most nanoseconds for which a shard of the engine's own polls before it sleeps, when polling has recently
+    /// found work; zero disables it.
     public var busyPoll: UInt64 = 0
 
     public init(stack: Stack.Configuration) { self.stack = stack }
@@ -63,20 +63,21 @@ public enum EngineEvent: Sendable {
     case addressesChanged
 }
 
-/// What the parts of one guest share, each on a shard: all of it fixed before they start, or safe from any thread.
+/// State shared by the parts of one guest, which run on different shards: either constant after the start, or safe to
+/// use from any thread.
 final class EngineShared: Sendable {
     let configuration: EngineConfiguration
     let features: KernelFeatures
     let set: ShardSet
     let nameService: (any NameService)?
-    /// By part.
+    /// Indexed by part.
     let commands: [CommandQueue]
     let addresses: GuestAddresses
     /// Counts the sockets of flows.
     let descriptors: DescriptorShare
-    /// Parts of the guest, one for each queue of its link.
+    /// The number of the guest's parts, one for each queue of its link.
     let parts: Int
-    /// Where each part is, in bare memory: reading an array counts a reference to it, and all shards would write that count.
+    /// The location of each part, in raw memory: reading an array would make all shards write its reference count.
     /// Nothing is written after `init`.
     nonisolated(unsafe) private let places: UnsafeMutablePointer<GuestPlace>
     private let handler: @Sendable (EngineEvent) -> Void
@@ -113,42 +114,42 @@ final class EngineShared: Sendable {
         return places[part]
     }
 
-    /// Where a neighbour at `sender` posts all its frames for the guest to, so that they stay in order: on its own shard
-    /// where the guest has a part there.
+    /// The part to which a neighbour at `sender` posts all its frames for this guest, so that they stay in order. A
+    /// part on the sender's own shard is preferred.
     func place(nearest sender: GuestPlace) -> GuestPlace {
         for part in 0..<parts where places[part].shard == sender.shard { return places[part] }
         return places[Int(sender.shard) % parts]
     }
 
-    /// Has a part carry out a command.
+    /// Sends a command to a part.
     func send(_ command: ShardCommand, to part: Int) {
         commands[part].append(command)
         call(part)
     }
 
-    /// Has a part look at its commands.
+    /// Wakes a part to run its commands.
     func call(_ part: Int) {
         let place = places[part]
         set.call(.commands(place), Int(place.shard))
     }
 
-    /// Has all parts but one carry out a command.
+    /// Sends a command to all parts but one.
     func tellOthers(_ command: ShardCommand, but part: Int) {
         for other in 0..<parts where other != part { send(command, to: other) }
     }
 
-    /// A part has begun to end, and posts nothing any more.
+    /// A part has begun to end, and will post nothing more.
     func noteEnding() {
         guard ending.add(1, ordering: .acquiringAndReleasing).newValue == parts else { return }
         for part in 0..<parts { call(part) }
     }
 
-    /// Whether no part posts anything any more.
+    /// Whether all parts have begun to end, so that none posts anything any more.
     var areAllEnding: Bool { ending.load(ordering: .acquiring) == parts }
 
     // MARK: The guest
 
-    /// The guest has shown that it has an address.
+    /// The guest has proved to have an address.
     func guestShown(_ address: IPAddress, now: UInt64) {
         if addresses.shown(address, now: now) { report(.addressesChanged) }
     }

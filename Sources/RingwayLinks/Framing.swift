@@ -44,7 +44,7 @@ extension StreamFraming {
         }
     }
 
-    /// Bytes of the virtio-net header to insert before a frame that has none.
+    /// Bytes of virtio-net header to insert before a frame without one.
     @inline(__always)
     var missingHeader: Int {
         switch self {

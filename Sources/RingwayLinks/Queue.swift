@@ -35,12 +35,12 @@ public struct Queue: ~Copyable {
     private var armed = 0
     private var isLost = false
 
-    /// A queue that is not read yet: `register` comes first.
+    /// A queue that is not read yet; `register` comes first.
     ///
     /// - Parameters:
-    ///   - framing: a stream is nothing to this queue but a descriptor.
-    ///   - buffers: how many buffers the kernel may fill ahead of us.
-    ///   - group: the number by which the ring knows them.
+    ///   - framing: for a stream, the queue only stores the descriptor.
+    ///   - buffers: the number of buffers that the kernel may fill in advance.
+    ///   - group: the number by which operations refer to the buffers.
     ///   - isMultishot: whether to use IORING_OP_READ_MULTISHOT.
     public init(
         _ descriptor: Int32, _ framing: Link.Framing = .device, buffers: Int, group: UInt16, isMultishot: Bool
@@ -53,21 +53,21 @@ public struct Queue: ~Copyable {
         isSocket = framing == .datagram
     }
 
-    /// Makes the queue's buffers known to the kernel, by the thread that drives `ring`.
+    /// Registers the queue's buffers with the kernel. Called by the thread that drives `ring`.
     public func register(with ring: inout Ring) throws(SystemError) { try buffers.register(with: &ring) }
 
-    /// Gives the queue's buffers back, once no read is in flight any more.
+    /// Releases the queue's buffers, once no read is in flight.
     public mutating func unregister(from ring: inout Ring, _ pool: UnsafeMutablePointer<BufferPool>) {
         buffers.unregister(from: &ring, pool)
     }
 
-    /// Nothing is read any more.
+    /// Stops reading.
     public mutating func close() { isLost = true }
 
-    /// Buffers that the kernel may fill now.
+    /// Buffers available to the kernel.
     public var available: Int { buffers.available }
 
-    /// Puts buffers where the kernel finds them, so many at the most, and arms what is not armed.
+    /// Provides buffers to the kernel, up to a limit, and arms missing reads.
     public mutating func refill(
         _ ring: inout Ring, from pool: UnsafeMutablePointer<BufferPool>, upTo most: Int = .max, _ tag: OperationTag
     ) {
@@ -110,7 +110,7 @@ public struct Queue: ~Copyable {
     private mutating func takeFailure(
         _ completion: Completion, _ pool: UnsafeMutablePointer<BufferPool>
     ) -> ReadResult {
-        // A single read without data returns its buffer, a multishot one has none.
+        // A single read without data still has its buffer, which is released; a multishot read has none.
         if completion.hasBuffer { pool.pointee.release(buffers.take(completion.bufferIdentifier)) }
         switch -completion.result {
         case ENOBUFS: return .starved
@@ -132,7 +132,7 @@ public struct Queue: ~Copyable {
     /// Whether fewer reads than needed are in flight; `refill` re-arms them.
     public var isIdle: Bool { isMultishot ? armed == 0 : armed < Self.singleReads / 2 }
 
-    /// Writes a frame that lies in one piece. It must stay valid until the completion.
+    /// Writes a frame that is in one piece. It must stay valid until the completion.
     @inline(__always)
     public func write(
         _ ring: inout Ring, _ frame: UnsafeMutableRawPointer, length: UInt32, _ tag: OperationTag
@@ -140,7 +140,7 @@ public struct Queue: ~Copyable {
         ring.write(descriptor, frame, length: length, tag)
     }
 
-    /// Writes a frame that lies in two pieces; `slices` must stay valid, too.
+    /// Writes a frame that is in two pieces; `slices` must stay valid, too.
     public func write(_ ring: inout Ring, _ slices: UnsafeMutablePointer<iovec>, _ tag: OperationTag) {
         ring.write(descriptor, slices, count: 2, tag)
     }

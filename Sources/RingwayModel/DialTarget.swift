@@ -1,6 +1,6 @@
-/// Where a connection is to lead: a server of the guest, or of the host.
+/// The destination of a connection: a server of the guest, or of the host.
 public struct DialTarget: Hashable, Sendable {
-    /// What is dialled.
+    /// The address to dial.
     public enum Endpoint: Hashable, Sendable {
         case tcp(TransportAddress)
         /// Each record is one datagram.
@@ -21,7 +21,7 @@ public struct DialTarget: Hashable, Sendable {
 }
 
 extension DialTarget: CustomStringConvertible {
-    /// For messages to people.
+    /// The text for messages.
     public var description: String {
         let place = namespace.isEmpty ? "" : " in \(namespace)"
         switch endpoint {
@@ -33,7 +33,7 @@ extension DialTarget: CustomStringConvertible {
 }
 
 extension DialTarget {
-    /// As the option `--forward` has it: `tcp:127.0.0.1:80@blue`.
+    /// The format of the option `--forward`: `tcp:127.0.0.1:80@blue`.
     public var specification: String {
         let place = namespace.isEmpty ? "" : "@\(namespace)"
         switch endpoint {

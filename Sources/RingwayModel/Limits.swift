@@ -4,14 +4,14 @@ public struct Limits: Sendable, Equatable {
     public var flowsPerGuest = 65_536
     /// TCP connects to the host in progress. Beyond it the oldest ends; the guest's TCP repeats its SYN.
     public var halfOpenConnects = 4_096
-    /// UDP mappings (a guest's address and port). Beyond it the mapping idle for longest is evicted, of those that
-    /// never had an answer if there are any.
+    /// UDP mappings (a guest's address and port). Beyond it the mapping with the longest idle time is evicted; mappings
+    /// without any reply are evicted first.
     public var udpMappings = 8_192
     /// Peers of UDP mappings and pings that have more than one peer. Beyond it the least recently used peer of a
     /// mapping with the most peers is evicted. The default is the largest number for which the flow table need not
     /// grow.
     public var udpPeers = 24_576
-    /// Ping sockets. Beyond it the mapping idle for longest is evicted.
+    /// Ping sockets. Beyond it the mapping with the longest idle time is evicted.
     public var pingMappings = 256
     /// DNS queries in progress. Beyond it new queries are dropped; the guest's resolver repeats them.
     public var nameQueries = 4_096

@@ -18,16 +18,16 @@ public struct Link: Sendable {
 }
 
 extension Link {
-    /// How frames lie on a queue's descriptor.
+    /// The format of frames on a queue's descriptor.
     public enum Framing: Hashable, Sendable {
-        /// Every read and every write moves one whole frame, a virtio-net header first: a TAP device.
+        /// Every read and write is one whole frame that begins with a virtio-net header: a TAP device.
         case device
-        /// A byte stream, in which a length precedes every frame.
+        /// A byte stream with a length before every frame.
         case stream(StreamFraming)
         /// Every datagram is one frame without a virtio-net header: QEMU's `-netdev dgram`.
         case datagram
 
-        /// Whether each frame has a virtio-net header, so that super-frames and unfinished checksums may pass.
+        /// Whether each frame has a virtio-net header, so that super-frames and partial checksums are possible.
         @inlinable public var hasVirtioNetHeader: Bool {
             switch self {
             case .device, .stream(.agent): true

@@ -28,7 +28,7 @@ public struct NetworkPlan: Sendable {
     public var firstGuestIPv6: IPv6Address
     /// `fe80::1`, the source of router advertisements and thereby the guests' default route.
     public var gatewayLinkLocal: IPv6Address
-    /// Bytes of an IP packet on the link, `minimumMTU` to `maximumMTU`.
+    /// The largest IP packet on the link, in bytes: `minimumMTU` to `maximumMTU`.
     public var mtu: Int
     /// Domains that guests search, advertised by DHCP option 119 and by DNSSL.
     public var searchDomains: [String] = []
@@ -37,7 +37,7 @@ public struct NetworkPlan: Sendable {
 
     /// RFC 8200 §5: no link that carries IPv6 may have less.
     public static var minimumMTU: Int { 1280 }
-    /// The largest that leaves room for an ethernet header in a frame of 64 KiB.
+    /// Leaves room for an ethernet header in a frame of 64 KiB.
     public static var maximumMTU: Int { 65_520 }
     /// `52:55:00:00:00:01`.
     public static var defaultGatewayMAC: MACAddress { MACAddress(rawValue: 0x5255_0000_0001) }
@@ -46,7 +46,7 @@ public struct NetworkPlan: Sendable {
     ///
     /// - Parameters:
     ///   - ipv4: an IPv4 block of /8 to /29 of unicast addresses; its host bits are ignored.
-    ///   - ipv6Prefix: a routable unicast prefix, of which the first 64 bits count.
+    ///   - ipv6Prefix: a routable unicast prefix; only its first 64 bits are used.
     ///   - mtu: `minimumMTU` to `maximumMTU` bytes.
     public init?(ipv4: CIDRBlock, ipv6Prefix: IPv6Address, mtu: Int) {
         guard ipv4.address.isIPv4, (8...29).contains(ipv4.prefixLength) else { return nil }
@@ -89,13 +89,13 @@ extension NetworkPlan {
     /// The last address of the IPv4 network, its directed broadcast.
     @inlinable public var broadcastIPv4: IPv4Address { IPv4Address(rawValue: ipv4Network.rawValue | ~netmask.rawValue) }
 
-    /// Whether the address lies in the IPv4 network, its first and last address included.
+    /// Whether the address is in the IPv4 network, including its first and last address.
     @inlinable
     public func contains(_ address: IPv4Address) -> Bool {
         address.rawValue & netmask.rawValue == ipv4Network.rawValue
     }
 
-    /// Whether the address lies in the advertised prefix.
+    /// Whether the address is in the advertised prefix.
     @inlinable
     public func contains(_ address: IPv6Address) -> Bool { address.high == ipv6Prefix.high }
 

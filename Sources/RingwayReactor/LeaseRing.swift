@@ -18,7 +18,7 @@ public struct LeaseRing: ~Copyable {
     private let least: Int
     /// Consecutive refills at which the ring was more than half full.
     private var idleRefills = 0
-    /// The most buffers that the ring is to hold for now, whatever it has grown to.
+    /// The most buffers in the ring for now, regardless of its growth.
     public var limit: Int
     /// Bytes left free at the start of each buffer.
     public let headroom: Int
@@ -29,7 +29,7 @@ public struct LeaseRing: ~Copyable {
     /// Buffers available to the kernel.
     public var available: Int { ring.available }
 
-    /// Without buffers, and unknown to any kernel: `register` comes before `refill`.
+    /// A ring without buffers. `register` precedes `refill`.
     ///
     /// - Parameters:
     ///   - capacity: the most buffers in the ring, a power of two.
@@ -38,7 +38,7 @@ public struct LeaseRing: ~Copyable {
     public init(
         capacity: Int, least: Int, group: UInt16, headroom: Int, reserve: Int
     ) throws(SystemError) {
-        // Allocations that may fail come before any stored property is set.
+        // Allocations that may fail precede the first stored property.
         var blocks = MemoryBlocks()
         let leases: UnsafeMutablePointer<Lease>
         let free: UnsafeMutablePointer<UInt16>
@@ -68,10 +68,10 @@ public struct LeaseRing: ~Copyable {
         free.deallocate()
     }
 
-    /// Makes the ring known to the kernel, by the thread that drives `owner`.
+    /// Registers the ring with the kernel. Called by the thread that drives `owner`.
     public func register(with owner: inout Ring) throws(SystemError) { try ring.register(with: &owner) }
 
-    /// Has the kernel forget the ring and gives its buffers back. No operation may name it any more.
+    /// Unregisters the ring from the kernel and releases its buffers. No operation may refer to it any more.
     public mutating func unregister(
         from owner: inout Ring, _ pool: UnsafeMutablePointer<BufferPool>
     ) {
@@ -79,7 +79,7 @@ public struct LeaseRing: ~Copyable {
         drain(into: pool)
     }
 
-    /// Fills the ring from the pool. True when it has buffers afterwards.
+    /// Fills the ring from the pool. Returns whether it has buffers afterwards.
     @discardableResult
     public mutating func refill(from pool: UnsafeMutablePointer<BufferPool>) -> Bool {
         if target > least { considerShrinking() }
@@ -89,7 +89,7 @@ public struct LeaseRing: ~Copyable {
     /// Fills the ring up to the given number of buffers, at most the capacity.
     @discardableResult
     public mutating func fill(upTo count: Int, from pool: UnsafeMutablePointer<BufferPool>) -> Bool {
-        // A buffer that waits for data is charged to no owner; the one that takes it is.
+        // A buffer that waits for data is charged to no owner; it is charged when data arrives.
         let owner = pool.pointee.owner
         pool.pointee.owner = 0
         defer { pool.pointee.owner = owner }

@@ -60,7 +60,7 @@ public struct Reactor: ~Copyable {
     ///   - hasMail: called after `beginWaiting`; true means "do not wait".
     /// - Returns: zero, or the `errno` of the ring.
     public mutating func wait(until deadline: UInt64?, hasMail: () -> Bool) -> Int32 {
-        // The clock reading of the last turn is precise enough: the deadline is at most one turn late.
+        // The last turn's clock reading is precise enough: the deadline is at most one turn late.
         var limit: Int64 = -1
         if let deadline { limit = deadline > now ? Int64(clamping: deadline - now) : 0 }
         if busyPoll.isWorthwhile, limit != 0 {
@@ -102,8 +102,8 @@ public struct Reactor: ~Copyable {
         return error
     }
 
-    /// For an owner that is stepped in place of having a thread: the first half of `wait`, up to where the thread would
-    /// sleep. The ring, a scripted one, knows for how long. `endSleep` is the other half.
+    /// For an owner that is stepped by a simulation rather than running on a thread: the first half of `wait`, up to
+    /// the point at which the thread would sleep. The scripted ring records the timeout. `endSleep` is the second half.
     public mutating func beginSleep(until deadline: UInt64?, hasMail: () -> Bool) -> Int32 {
         var limit: Int64 = -1
         if let deadline { limit = deadline > now ? Int64(clamping: deadline - now) : 0 }
@@ -111,7 +111,7 @@ public struct Reactor: ~Copyable {
         return ring.submitAndWait(nanoseconds: hasMail() ? 0 : limit)
     }
 
-    /// Something is there, or the time is over.
+    /// A completion is ready, or the timeout has passed.
     public mutating func endSleep() {
         doorbell.endWaiting()
         now = ring.clock()

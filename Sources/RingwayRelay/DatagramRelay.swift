@@ -91,7 +91,7 @@ public final class DatagramRelay {
                 recv(socket, $0.baseAddress.map { $0 + start }, $0.count - start, Int32(MSG_DONTWAIT))
             }
             guard count >= 0 else {
-                // ECONNREFUSED refers to an earlier datagram; the server may start again.
+                // ECONNREFUSED refers to an earlier datagram; the server may be started again later.
                 if errno == EINTR || errno == ECONNREFUSED { continue }
                 return errno == EAGAIN ? .idle : .failed
             }

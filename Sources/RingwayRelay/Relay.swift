@@ -6,7 +6,7 @@ internal import RingwaySystem
 ///
 /// ## Theory of operation
 ///
-/// The *near* end is the socket on this side: a client's, or that of a dialled server. The *far* end leads on, into the
+/// The *near* end is the socket on this side: a client's, or that of a dialled server. The *far* end leads into the
 /// guest or to the host; if it is an agent's channel it carries records. Each direction is a `RelayDirection` with its
 /// own end of file, so half-close passes through, and a failure of either end resets the other.
 ///
@@ -15,7 +15,7 @@ internal import RingwaySystem
 /// bytes, up to a bound, and returns whether more could be moved without waiting.
 ///
 ///     owner:  note(events, of: .near) ─► visit(&pipes) ─► .idle        wait for the next event
-///                                                     ├─► .busy        visit again after the others' turn
+///                                                     ├─► .busy        visit again, after other relays
 ///                                                     ├─► .finished    close(reset: false)
 ///                                                     └─► .failed      close(reset: true)
 @frozen
@@ -30,7 +30,7 @@ public struct Relay: BitwiseCopyable {
         case busy
         /// Both directions have ended in order.
         case finished
-        /// One end has failed. The other is to be reset.
+        /// One end has failed. The owner must reset the other.
         case failed
     }
 

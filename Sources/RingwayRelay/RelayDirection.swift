@@ -16,8 +16,8 @@ public struct RelayEnd: BitwiseCopyable {
 /// One direction between two sockets: through a pipe by splice(2), so that pages move without a copy; by copying if
 /// there is no pipe or the sockets cannot be spliced.
 ///
-/// There is no buffer besides the sockets' own: nothing is read from the source while the sink does not accept what was
-/// read. That is the backpressure.
+/// Only the sockets buffer data: nothing is read from the source until the sink has accepted earlier data. That is the
+/// backpressure.
 @frozen
 public struct RelayDirection: BitwiseCopyable {
     /// The framing of the two streams.
@@ -115,8 +115,8 @@ extension RelayDirection {
                     if framing == .outOfRecords { owed -= count }
                     if framing == .intoRecords { header.write(UInt32(count)) }
                 case 0:
-                    // An error is reported once; after that the socket looks closed in order. A stream of records ends
-                    // by a record.
+                    // The kernel reports a socket's error once; after that a read returns end of file. In a stream of
+                    // records only the end record is an orderly end.
                     guard !source.isBroken, framing != .outOfRecords else { return .sourceBroken }
                     hasEnded = true
                     continue

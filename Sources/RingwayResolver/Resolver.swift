@@ -10,7 +10,7 @@ public import RingwaySystem
 /// communicate with it through descriptors only and never block.
 public final class Resolver: Sendable {
     private let thread: LoopThread
-    /// Exists from the thread's first work to its last.
+    /// Exists while the thread runs.
     private let service: LoopConfined<Service?>
     private let board = StatisticsBoard()
     private let zone: CurrentZone
@@ -79,8 +79,8 @@ public final class Resolver: Sendable {
     /// The counters now.
     public func statistics() -> Statistics { board.snapshot }
 
-    /// Closes all descriptors and ends the thread; returns when it has ended. Queries on their way are dropped.
-    /// Descriptors that are handed over later are closed at once.
+    /// Closes all descriptors and ends the thread; returns when it has ended. Queries in progress are dropped.
+    /// Descriptors passed later are closed immediately.
     public func stop() {
         thread.post { [service] _ in
             service.value?.stop()

@@ -1,18 +1,18 @@
-/// What carries out the operations of a ring.
+/// What executes the operations of a ring.
 public enum BackEnd: Sendable, Equatable {
-    /// The kernel, by io_uring.
+    /// The kernel's io_uring.
     case ioUring
-    /// This process, by system calls that do not wait and by epoll: the same operations at some cost in speed.
+    /// This process, with non-blocking system calls and epoll: the same operations, at some cost in speed.
     case epoll
-    /// A model of a host, by a script: for simulations (`ScriptedHost`).
+    /// A model of a host that follows a script, for simulations (`ScriptedHost`).
     case scripted
 }
 
 extension KernelFeatures {
-    /// Whether io_uring has all that the data path cannot do without.
+    /// Whether io_uring has every feature that the data path requires.
     public var carriesDataPath: Bool { hasRing && hasBufferRings && hasMultishotReceive && hasRingMessages }
 
-    /// What rings on epoll offer, with any kernel.
+    /// The features of rings on epoll, on any kernel.
     public static var epoll: KernelFeatures {
         var features = KernelFeatures()
         features.backEnd = .epoll
@@ -23,7 +23,7 @@ extension KernelFeatures {
         return features
     }
 
-    /// What rings on the model of a host offer.
+    /// The features of rings on the model of a host.
     public static var scripted: KernelFeatures {
         var features = epoll
         features.backEnd = .scripted

@@ -1,23 +1,23 @@
 internal import CRingway
 public import RingwaySystem
 
-/// A ring of buffers that the kernel picks from when data arrives, so that ten thousand idle sockets pin none.
+/// A ring of buffers from which the kernel picks when data arrives, so that ten thousand idle sockets pin none.
 ///
-/// The ring knows buffers by 16-bit identifiers of its own; what they stand for is the owner's business.
+/// The ring has 16-bit identifiers of its own for buffers; their meaning is up to the owner.
 public struct BufferRing: ~Copyable {
     private let memory: UnsafeMutablePointer<io_uring_buf_ring>
     private let mask: UInt32
     public let group: UInt16
     public let capacity: Int
-    /// Buffers the kernel may take now, as far as completions have told.
+    /// Buffers available to the kernel, as of the completions seen so far.
     public private(set) var available = 0
     private var pending: UInt32 = 0
 
-    /// The memory of a ring that no kernel knows yet: `register` comes before anything is added.
+    /// Allocates the ring. Call `register` before adding buffers.
     ///
     /// - Parameters:
     ///   - capacity: a power of two, at most 32,768.
-    ///   - group: the number by which operations name this ring.
+    ///   - group: the number by which operations refer to this ring.
     public init(capacity: Int, group: UInt16) throws(SystemError) {
         precondition(capacity.nonzeroBitCount == 1 && capacity <= 32_768)
         let raw = try RingMemory.allocate(capacity * MemoryLayout<io_uring_buf>.size)
@@ -28,13 +28,13 @@ public struct BufferRing: ~Copyable {
         self.group = group
     }
 
-    /// Makes the ring known; by the thread that drives `ring`, once that has enabled it.
+    /// Registers the buffer ring. Called by the thread that drives `ring`, after `ring` is enabled.
     public func register(with ring: inout Ring) throws(SystemError) {
         let result = ring.register(UnsafeMutableRawPointer(memory), entries: UInt32(capacity), group: group)
         guard result == 0 else { throw SystemError("cannot register a buffer ring", errno: -result) }
     }
 
-    /// Has the kernel forget the ring; no operation may name it any more.
+    /// Unregisters the buffer ring. No operation may refer to it any more.
     public func unregister(from ring: inout Ring) { ring.unregister(group: group) }
 
     deinit { UnsafeMutableRawPointer(memory).deallocate() }
@@ -49,13 +49,13 @@ public struct BufferRing: ~Copyable {
         available &+= 1
     }
 
-    /// Lets the kernel see the buffers added.
+    /// Makes the added buffers visible to the kernel.
     public mutating func publish() {
         guard pending > 0 else { return }
         ringway_buffer_ring_advance(memory, pending)
         pending = 0
     }
 
-    /// A completion has told that the kernel took a buffer.
+    /// A completion has reported that the kernel took a buffer.
     public mutating func taken() { available &-= 1 }
 }

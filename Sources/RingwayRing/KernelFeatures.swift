@@ -1,14 +1,14 @@
 internal import CRingway
 internal import Glibc
 
-/// What this kernel's io_uring offers, found out once at start and chosen from by table. What is missing costs speed, not
+/// The features of this kernel's io_uring, determined once at the start. A missing optional feature costs speed, not
 /// function.
 public struct KernelFeatures: Sendable, Equatable {
-    /// Whose features these are.
+    /// The back end that has these features.
     public var backEnd = BackEnd.ioUring
-    /// An io_uring could be made at all.
+    /// Whether an io_uring could be created.
     public var hasRing = false
-    /// The `errno` of the attempt when none could be made.
+    /// The `errno` if it could not be created.
     public var ringError: Int32 = 0
     /// IORING_SETUP_SINGLE_ISSUER and IORING_SETUP_DEFER_TASKRUN (Linux 6.1).
     public var defersTaskWork = false
@@ -25,7 +25,7 @@ public struct KernelFeatures: Sendable, Equatable {
 
     public init() {}
 
-    /// Asks the kernel, with a small ring that is thrown away.
+    /// Queries the kernel, with a small temporary ring.
     public static func probe() -> KernelFeatures {
         var features = KernelFeatures()
         let ring = UnsafeMutablePointer<io_uring>.allocate(capacity: 1)
@@ -44,7 +44,7 @@ public struct KernelFeatures: Sendable, Equatable {
         defer { io_uring_free_probe(probe) }
         features.hasMultishotRead = ringway_probe_supports(probe, RINGWAY_OP_READ_MULTISHOT)
         features.hasRingMessages = ringway_probe_supports(probe, Int32(IORING_OP_MSG_RING.rawValue))
-        // No opcode tells of multishot receive; SEND_ZC came in the same release.
+        // No opcode indicates multishot receive; SEND_ZC was added in the same release.
         features.hasMultishotReceive = ringway_probe_supports(probe, Int32(IORING_OP_SEND_ZC.rawValue))
         let memory = UnsafeMutableRawPointer.allocate(byteCount: 4_096, alignment: 4_096)
         defer { memory.deallocate() }

@@ -1,11 +1,11 @@
 internal import CRingway
 internal import RingwaySystem
 
-/// The back end that is the kernel's io_uring.
+/// The back end for the kernel's io_uring.
 struct KernelRing: BitwiseCopyable {
     private let ring: UnsafeMutablePointer<io_uring>
 
-    /// - Parameter ring: is set up, and is the caller's; `close` undoes that.
+    /// - Parameter ring: initialised here, owned by the caller; `close` reverses that.
     init(
         _ ring: UnsafeMutablePointer<io_uring>, entries: UInt32, completions: UInt32, defersTaskWork: Bool
     ) throws(SystemError) {
@@ -21,17 +21,17 @@ struct KernelRing: BitwiseCopyable {
     func enable() throws(SystemError) {
         let result = ringway_enable(ring)
         guard result == 0 else { throw SystemError("cannot enable io_uring", errno: -result) }
-        // A registered ring saves the look-up of the descriptor in every system call; without it all works as well.
+        // A registered ring descriptor saves its look-up in every system call; failure is harmless.
         _ = io_uring_register_ring_fd(ring)
     }
 
-    /// Submits what is queued; the entries taken, or a negated `errno`.
+    /// Submits queued entries; returns their number, or a negated `errno`.
     func submit() -> Int32 {
         let result = io_uring_submit(ring)
         return result == 0 && io_uring_sq_ready(ring) > 0 ? -EAGAIN : result
     }
 
-    /// Submits what is queued and has the kernel post the completions that it holds back.
+    /// Submits queued entries and makes the kernel post deferred completions.
     func submitAndCollect() -> Int32 { io_uring_submit_and_get_events(ring) }
 
     func submitAndWait(nanoseconds: Int64) -> Int32 {

@@ -8,9 +8,9 @@
 ///                                      |         value          |
 ///                                      31                       0
 ///
-/// `generation` tells a live index from its previous occupant, so that a completion which arrives after a close is
-/// recognised and not misdelivered. What needs no generation has 32 bits for its index, as `value`. `tenant` is one of the
-/// parties that share the ring, and written by the ring itself (`Ring.tenant`).
+/// `generation` distinguishes an index from its previous occupant, so that a completion that arrives after a close is
+/// recognised as stale. A tag without a generation has a 32-bit index, `value`. `tenant` identifies one of the users
+/// that share the ring; the ring writes it (`Ring.tenant`).
 @frozen
 public struct OperationTag: BitwiseCopyable, Equatable, Sendable {
     public var rawValue: UInt64
@@ -18,7 +18,7 @@ public struct OperationTag: BitwiseCopyable, Equatable, Sendable {
     @inlinable public init(rawValue: UInt64) { self.rawValue = rawValue }
 
     /// - Parameters:
-    ///   - kind: chosen by the owner of the ring; zero is left to the ring itself.
+    ///   - kind: chosen by the owner of the ring; zero is reserved for the ring itself.
     ///   - index: less than 2^24.
     @inlinable public init(kind: UInt8, generation: UInt16 = 0, index: UInt32) {
         precondition(index <= 0xFF_FFFF, "an index of an operation has 24 bits")
@@ -34,11 +34,11 @@ public struct OperationTag: BitwiseCopyable, Equatable, Sendable {
     @inlinable public var index: UInt32 { UInt32(truncatingIfNeeded: rawValue) & 0xFF_FFFF }
     @inlinable public var value: UInt32 { UInt32(truncatingIfNeeded: rawValue) }
 
-    /// The bits that name a tenant.
+    /// The tag's bits for a tenant.
     @inlinable static func bits(ofTenant tenant: UInt16) -> UInt64 { UInt64(tenant) << 40 }
 }
 
-/// The kernel's verdict on one operation.
+/// The kernel's result of one operation.
 @frozen
 public struct Completion: BitwiseCopyable, Sendable {
     public var tag: OperationTag
@@ -52,12 +52,13 @@ public struct Completion: BitwiseCopyable, Sendable {
         self.flags = flags
     }
 
-    /// A multishot operation goes on after this completion.
+    /// Whether the multishot operation continues after this completion.
     @inlinable public var hasMore: Bool { flags & 2 != 0 }
-    /// The socket had more to give than the operation took (IORING_CQE_F_SOCK_NONEMPTY, Linux 5.19); never set by the emulation.
+    /// The socket had more data than the operation took (IORING_CQE_F_SOCK_NONEMPTY, Linux 5.19); never set by the
+    /// emulation.
     @inlinable public var leavesMore: Bool { flags & 4 != 0 }
     /// The kernel took a buffer from the operation's buffer ring.
     @inlinable public var hasBuffer: Bool { flags & 1 != 0 }
-    /// Which buffer it took.
+    /// The identifier of that buffer.
     @inlinable public var bufferIdentifier: UInt16 { UInt16(truncatingIfNeeded: flags >> 16) }
 }

@@ -1,15 +1,15 @@
 public import CRingway
 internal import Glibc
 
-/// The operations that a ring carries out, by the names of their system calls.
+/// The operations of a ring, named after their system calls.
 ///
-/// Each queues one submission and completes under its tag, with a count or descriptor, or a negated `errno`. Descriptors
-/// and memory stay the caller's: memory must stay in place until the operation completes. A *multishot* operation
-/// completes again and again until it ends by an error or by `cancel` (`Completion.hasMore`). With a `group` the kernel
-/// takes a buffer from that buffer ring when data has arrived, and names it in the completion.
+/// Each queues one submission and completes with its tag and a count, a descriptor, or a negated `errno`. The caller
+/// owns descriptors and memory; memory must stay in place until the operation completes. A *multishot* operation
+/// completes repeatedly until an error or `cancel` ends it (`Completion.hasMore`). With a `group`, the kernel takes a
+/// buffer from that buffer ring when data arrives, and the completion identifies the buffer.
 extension Ring {
-    /// Queues one submission of the tenant's: the only place that writes `user_data`. The tag comes last, because some
-    /// versions of liburing clear it when an entry is filled.
+    /// Queues one submission for the current tenant. The only function that writes `user_data`. The tag comes last,
+    /// because some versions of liburing clear it when an entry is filled.
     @inline(__always)
     mutating func add(_ tag: OperationTag, _ fill: (UnsafeMutablePointer<io_uring_sqe>) -> Void) {
         let entry = prepare()
@@ -28,19 +28,19 @@ extension Ring {
 
     /// accept(2), multishot; accepted sockets are non-blocking and closed on exec.
     ///
-    /// - Parameter pollsFirst: spares the attempt where no client waits (`KernelFeatures.acceptsPollFirst`).
+    /// - Parameter pollsFirst: saves the first attempt if no client is expected (`KernelFeatures.acceptsPollFirst`).
     public mutating func acceptMultishot(_ descriptor: Int32, pollsFirst: Bool, _ tag: OperationTag) {
         add(tag) { ringway_prepare_accept_multishot($0, descriptor, pollsFirst) }
     }
 
     // MARK: Readiness
 
-    /// poll(2), once. Failure and hang-up are reported unasked.
+    /// poll(2), once. Errors and hang-up are always reported.
     public mutating func poll(_ descriptor: Int32, _ events: UInt32, _ tag: OperationTag) {
         add(tag) { ringway_prepare_poll($0, descriptor, events) }
     }
 
-    /// The same, multishot.
+    /// poll(2), multishot.
     public mutating func pollMultishot(_ descriptor: Int32, _ events: UInt32, _ tag: OperationTag) {
         add(tag) { ringway_prepare_poll_multishot($0, descriptor, events) }
     }
@@ -69,7 +69,7 @@ extension Ring {
         add(tag) { io_uring_prep_write($0, descriptor, bytes, length, 0) }
     }
 
-    /// writev(2). The slices too must stay in place.
+    /// writev(2). The slices must stay in place, too.
     public mutating func write(
         _ descriptor: Int32, _ slices: UnsafeMutablePointer<iovec>, count: UInt32, _ tag: OperationTag
     ) {
@@ -95,10 +95,10 @@ extension Ring {
         add(tag) { ringway_prepare_receive_multishot($0, descriptor, group) }
     }
 
-    /// recvmsg(2) into buffers of `group`, multishot: each holds a `struct io_uring_recvmsg_out`, then name, control data
-    /// and payload (io_uring_recvmsg_multishot(3)).
+    /// recvmsg(2) into buffers of `group`, multishot: each holds a `struct io_uring_recvmsg_out`, then name, control
+    /// data and payload (io_uring_recvmsg_multishot(3)).
     ///
-    /// - Parameter template: the room that name and control data have; stays in place until the operation has ended.
+    /// - Parameter template: the sizes of name and control data; must stay in place until the operation has ended.
     public mutating func receiveMessageMultishot(
         _ descriptor: Int32, _ template: UnsafeMutablePointer<msghdr>, group: UInt16, _ tag: OperationTag
     ) {
@@ -112,7 +112,7 @@ extension Ring {
         add(tag) { io_uring_prep_send($0, descriptor, bytes, length, flags) }
     }
 
-    /// sendmsg(2). Everything that the header points to must stay in place.
+    /// sendmsg(2). Everything to which the header points must stay in place.
     public mutating func send(
         _ descriptor: Int32, message: UnsafePointer<msghdr>, flags: Int32, _ tag: OperationTag
     ) {
@@ -121,18 +121,19 @@ extension Ring {
 
     // MARK: Other operations and rings
 
-    /// Cancels the tenant's operation that was queued under `other`; both complete.
+    /// Cancels the current tenant's operation with the tag `other`; both complete.
     public mutating func cancel(_ other: OperationTag, _ tag: OperationTag) {
         let target = other.rawValue | tenantBits
         add(tag) { ringway_prepare_cancel_tag($0, target) }
     }
 
-    /// Cancels all operations on a descriptor that have been queued before; each of them completes, and so does this.
+    /// Cancels all operations on a descriptor that were queued before. Each of them completes, and so does this
+    /// operation.
     public mutating func cancelAll(of descriptor: Int32, _ tag: OperationTag) {
         add(tag) { ringway_prepare_cancel_descriptor($0, descriptor) }
     }
 
-    /// Posts a completion under `tag` to another ring. Nothing completes here unless it fails, under a tag of zero.
+    /// Posts a completion with `tag` to another ring. On this ring only a failure completes, with tag zero.
     public mutating func post(_ tag: OperationTag, toRing descriptor: Int32) {
         let submitter = tenant
         tenant = 0

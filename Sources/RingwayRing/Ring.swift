@@ -2,44 +2,45 @@ public import CRingway
 internal import Glibc
 public import RingwaySystem
 
-/// A ring of asynchronous operations, owned by one thread: io_uring, or an emulation of it where the host has none.
+/// A ring of asynchronous operations, owned by one thread: io_uring, or an emulation on hosts without it.
 ///
 /// ## Theory of operation
 ///
 /// Submissions are queued by the operations in `Ring+Operations.swift` and go to the kernel with the next
-/// `submitAndWait`, or earlier when the queue is full. Each carries a tag, 64 bits by which the owner routes its
-/// completion (`OperationTag`); that file is the only place that writes it. `nextCompletion` takes completions, oldest
-/// first.
+/// `submitAndWait`, or earlier if the queue is full. Each has a 64-bit tag by which the owner routes its completion
+/// (`OperationTag`); only that file writes it. `nextCompletion` returns completions, oldest first.
 ///
-/// Both queues have liburing's layout whatever the back end. What differs is behind `RingDriver`: the system calls that
-/// hand submissions over, that wait, and that cancel.
+/// Both queues have liburing's layout on every back end. `RingDriver` contains the differences: how to submit, wait and
+/// cancel.
 ///
-/// A ring is made on any thread and enabled by the thread that drives it (IORING_SETUP_R_DISABLED), because a ring with a
-/// single issuer belongs to the thread that enables it.
+/// A ring may be created on any thread, but is enabled by the thread that drives it (IORING_SETUP_R_DISABLED), because
+/// a ring with a single issuer belongs to the thread that enables it.
 public struct Ring: ~Copyable {
     @usableFromInline let ring: UnsafeMutablePointer<io_uring>
     private let driver: RingDriver
     public let features: KernelFeatures
-    /// Operations submitted since the ring was made, each of which completes: but for messages to other rings.
+    /// Operations submitted so far. Each of them completes, except for messages to other rings.
     public internal(set) var submissions: UInt64 = 0
-    /// Which of the parties that share the ring submits: its number is in the tag of all that is queued meanwhile, and in
-    /// the completions. Zero for the ring's owner.
+    /// The user of the ring that submits now. Its number is part of the tags of its operations and completions. Zero
+    /// for the ring's owner.
     public var tenant: UInt16 {
         get { UInt16(truncatingIfNeeded: tenantBits >> 40) }
         set { tenantBits = OperationTag.bits(ofTenant: newValue) }
     }
     private(set) var tenantBits: UInt64 = 0
-    /// Changes whenever queued submissions have gone to the kernel: until then what they point to may still change.
+    /// Changes whenever queued submissions have been passed to the kernel. Until then, the memory to which they point
+    /// may be changed.
     public private(set) var round: UInt64 = 0
     private var backlog = CompletionBacklog()
-    /// Takes entries that no kernel will see, where the ring has failed; made when that happens.
+    /// A dummy entry for submissions after the ring has failed; allocated then.
     private var discarded: UnsafeMutablePointer<io_uring_sqe>?
 
     /// - Parameters:
-    ///   - entries: submissions that may be queued between two turns.
-    ///   - completions: completions the kernel may post between two turns; multishot operations need many.
+    ///   - entries: the most submissions queued between two turns.
+    ///   - completions: the most completions between two turns; multishot operations need many.
     public init(entries: UInt32, completions: UInt32, features: KernelFeatures) throws(SystemError) {
-        // What may fail comes before any stored property is set: a value that is whole is torn down when its `init` throws.
+        // Operations that may fail precede the first stored property: once all are set, a throwing `init` would run
+        // `deinit`.
         let memory = UnsafeMutableRawPointer.allocate(byteCount: 512, alignment: 128)
             .bindMemory(to: io_uring.self, capacity: 1)
         let made: RingDriver
@@ -60,20 +61,19 @@ public struct Ring: ~Copyable {
         discarded?.deallocate()
     }
 
-    /// The descriptor by which other rings send messages to this one.
+    /// The descriptor to which other rings send messages.
     public var descriptor: Int32 { ring.pointee.ring_fd }
 
-    /// Makes the calling thread the ring's one issuer. Called once, before anything is submitted.
+    /// Makes the calling thread the ring's single issuer. Called once, before the first submission.
     public mutating func enable() throws(SystemError) { try driver.enable() }
 
-    /// Monotonic nanoseconds, by the clock of the ring's world.
+    /// The time of the ring's clock, in monotonic nanoseconds.
     @inline(__always)
     public mutating func clock() -> UInt64 { driver.clock() }
 
     // MARK: Submitting
 
-    /// An empty submission entry to fill, for `Ring+Operations.swift` alone. Submits what is queued first when there is no
-    /// room.
+    /// An empty submission entry, for `Ring+Operations.swift` only. If the queue is full, it is submitted first.
     @inline(__always)
     mutating func prepare() -> UnsafeMutablePointer<io_uring_sqe> {
         submissions &+= 1
@@ -86,7 +86,7 @@ public struct Ring: ~Copyable {
         while submitSome() == 0 {
             if let entry = io_uring_get_sqe(ring) { return entry }
         }
-        // The next wait says why the ring has failed.
+        // The ring has failed; the next wait returns the reason.
         if let discarded { return discarded }
         let entry = UnsafeMutablePointer<io_uring_sqe>.allocate(capacity: 1)
         entry.initialize(to: io_uring_sqe())
@@ -94,21 +94,21 @@ public struct Ring: ~Copyable {
         return entry
     }
 
-    /// Submits all that is queued, however long the kernel takes for it.
+    /// Submits everything that is queued, and waits for the kernel if necessary.
     public mutating func submitAll() {
         while io_uring_sq_ready(ring) > 0, submitSome() == 0 {}
     }
 
-    /// Submits what is queued and waits for a completion.
+    /// Submits queued operations and waits for a completion.
     ///
-    /// - Parameter nanoseconds: how long at most; negative waits for ever, zero not at all.
-    /// - Returns: zero, or the `errno` of a failure that is neither an interruption nor the time running out.
+    /// - Parameter nanoseconds: the timeout; negative for none, zero to return at once.
+    /// - Returns: zero, also after an interruption or the timeout; otherwise the `errno` of the failure.
     public mutating func submitAndWait(nanoseconds: Int64) -> Int32 {
         round &+= 1
         return Self.failure(driver.submitAndWait(nanoseconds: backlog.count > 0 ? 0 : nanoseconds))
     }
 
-    /// Submits what is queued, if anything is.
+    /// Submits queued operations, if there are any.
     ///
     /// - Returns: zero, or the `errno` of a failure.
     public mutating func submit() -> Int32 {
@@ -117,7 +117,7 @@ public struct Ring: ~Copyable {
         return Self.failure(driver.submitAndCollect())
     }
 
-    /// What a caller must know of a system call's result: nothing, unless the ring is of no use any more.
+    /// The `errno` if the system call's result means that the ring is unusable; otherwise zero.
     private static func failure(_ result: Int32) -> Int32 {
         if result >= 0 || result == -EINTR || result == -ETIME || result == -EBUSY || result == -EAGAIN { return 0 }
         return -result
@@ -125,7 +125,7 @@ public struct Ring: ~Copyable {
 
     // MARK: Completions
 
-    /// Whether a completion is ready; enters the kernel only when it says that it holds some back.
+    /// Whether a completion is ready. Enters the kernel only if it reports deferred completions.
     @inline(__always)
     public mutating func hasCompletion() -> Bool {
         if ringway_completions_ready(ring) > 0 || backlog.count > 0 { return true }
@@ -139,7 +139,7 @@ public struct Ring: ~Copyable {
         return ringway_completions_ready(ring) > 0
     }
 
-    /// The oldest completion, or `nil`. Its entry is free for the kernel at once.
+    /// The oldest completion, or `nil`. Its entry is released to the kernel immediately.
     @inline(__always)
     public mutating func nextCompletion() -> Completion? {
         if backlog.count > 0 { return backlog.popFirst() }
@@ -155,26 +155,26 @@ public struct Ring: ~Copyable {
         return Completion(tag: OperationTag(rawValue: tag), result: result, flags: flags)
     }
 
-    // MARK: Beside the queues
+    // MARK: Registration and cancellation
 
-    /// Makes a ring of provided buffers known to the back end; zero, or a negated `errno`.
+    /// Registers a ring of provided buffers with the back end; zero, or a negated `errno`.
     mutating func register(_ memory: UnsafeMutableRawPointer, entries: UInt32, group: UInt16) -> Int32 {
         driver.register(memory, entries: entries, group: group)
     }
 
-    /// Has the back end forget a ring of provided buffers; its number is free for another one.
+    /// Unregisters a ring of provided buffers; its number may be reused.
     mutating func unregister(group: UInt16) { driver.unregister(group: group) }
 
-    /// Cancels the tenant's operation with a tag at once.
+    /// Cancels the current tenant's operations with a tag immediately.
     ///
-    /// - Parameter nanoseconds: how long to wait for an operation that is being carried out. One that had to be waited for
-    ///   ends, and is counted, only when its completion is posted.
-    /// - Returns: how many operations there were, or a negated `errno`.
+    /// - Parameter nanoseconds: how long to wait for an operation that is being executed. Such an operation ends, and
+    ///   is counted, only when its completion is posted.
+    /// - Returns: the number of cancelled operations, or a negated `errno`.
     public mutating func cancelNow(_ tag: OperationTag, nanoseconds: UInt64) -> Int32 {
         driver.cancelNow(tag.rawValue | tenantBits, nanoseconds: nanoseconds)
     }
 
-    /// To be called before a descriptor is closed that operations have been submitted on.
+    /// Must be called before a descriptor is closed on which operations have been submitted.
     @inline(__always)
     public mutating func closing(_ descriptor: Int32) { driver.closing(descriptor) }
 }

@@ -2,16 +2,16 @@ internal import CRingway
 internal import Glibc
 internal import RingwaySystem
 
-/// What carries out a ring's submissions. All back ends share the layout of liburing's queues, so only the system calls
-/// around them differ; a further back end is a case here and a file of its own.
+/// Executes a ring's submissions. All back ends share the layout of liburing's queues, so only the system calls differ.
+/// Another back end needs a case here and a file of its own.
 enum RingDriver {
     case kernel(KernelRing)
-    /// In memory of its own, because it is large and changes.
+    /// Behind a pointer, because it is large and mutable.
     case emulated(UnsafeMutablePointer<EmulatedRing>)
-    /// Held by the driver, from `init` to `close`.
+    /// Retained by the driver from `init` to `close`.
     case scripted(Unmanaged<ScriptedRing>)
 
-    /// Sets `ring` up for the back end of `features`.
+    /// Initialises `ring` for the back end of `features`.
     init(
         _ ring: UnsafeMutablePointer<io_uring>, entries: UInt32, completions: UInt32, features: KernelFeatures
     ) throws(SystemError) {
@@ -50,7 +50,7 @@ enum RingDriver {
         }
     }
 
-    /// The clock of the ring's world: the kernel's, or a script's.
+    /// The back end's clock: the kernel's, or a script's.
     @inline(__always)
     func clock() -> UInt64 {
         switch self {
@@ -59,7 +59,7 @@ enum RingDriver {
         }
     }
 
-    /// Submits what is queued; the entries taken, or a negated `errno`.
+    /// Submits queued entries; returns their number, or a negated `errno`.
     func submit() -> Int32 {
         switch self {
         case .kernel(let kernel): return kernel.submit()
@@ -72,7 +72,7 @@ enum RingDriver {
         }
     }
 
-    /// Submits what is queued and collects completions without waiting; zero or more, or a negated `errno`.
+    /// Submits queued entries and collects completions without waiting; returns zero or more, or a negated `errno`.
     func submitAndCollect() -> Int32 {
         switch self {
         case .kernel(let kernel): return kernel.submitAndCollect()
@@ -85,7 +85,7 @@ enum RingDriver {
         }
     }
 
-    /// Submits what is queued and waits for a completion; zero or more, or a negated `errno`.
+    /// Submits queued entries and waits for a completion; returns zero or more, or a negated `errno`.
     @inline(__always)
     func submitAndWait(nanoseconds: Int64) -> Int32 {
         switch self {
@@ -96,7 +96,7 @@ enum RingDriver {
         }
     }
 
-    /// Has completions posted that are held back.
+    /// Posts deferred completions.
     func collect() {
         switch self {
         case .kernel(let kernel): kernel.collect()
@@ -105,7 +105,7 @@ enum RingDriver {
         }
     }
 
-    /// Makes a ring of provided buffers known; zero, or a negated `errno`.
+    /// Registers a ring of provided buffers; zero, or a negated `errno`.
     func register(_ memory: UnsafeMutableRawPointer, entries: UInt32, group: UInt16) -> Int32 {
         switch self {
         case .kernel(let kernel): kernel.register(memory, entries: entries, group: group)
@@ -115,7 +115,7 @@ enum RingDriver {
         }
     }
 
-    /// Forgets a ring of provided buffers.
+    /// Unregisters a ring of provided buffers.
     func unregister(group: UInt16) {
         switch self {
         case .kernel(let kernel): kernel.unregister(group: group)
@@ -124,7 +124,7 @@ enum RingDriver {
         }
     }
 
-    /// Cancels the operations with a tag at once; how many there were, or a negated `errno`.
+    /// Cancels the operations with a tag immediately; returns their number, or a negated `errno`.
     func cancelNow(_ tag: UInt64, nanoseconds: UInt64) -> Int32 {
         switch self {
         case .kernel(let kernel): kernel.cancelNow(tag, nanoseconds: nanoseconds)
@@ -133,8 +133,8 @@ enum RingDriver {
         }
     }
 
-    /// A descriptor is about to be closed. The kernel's operations, and a script's, hold their file; emulated ones know its
-    /// number only, which another file may have in a moment, and end.
+    /// A descriptor is about to be closed. Operations of the kernel and of a script reference their file; emulated ones
+    /// know only the number, which may be reused, so they end.
     @inline(__always)
     func closing(_ descriptor: Int32) {
         switch self {

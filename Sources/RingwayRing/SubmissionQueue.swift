@@ -1,22 +1,22 @@
 internal import Glibc
 
-/// A ring's queue of submissions, as far as getting the kernel to take what is in it.
+/// A ring's submission queue and how to make the kernel accept its entries.
 protocol SubmissionQueue: ~Copyable {
-    /// Hands what is queued to the kernel; how many entries it took, or a negated `errno`.
+    /// Submits queued entries; returns the number accepted, or a negated `errno`.
     mutating func submitOnce() -> Int32
-    /// Takes completions out of the kernel's queue, those included that it holds back; how many there were.
+    /// Removes completions from the kernel's queue, including deferred ones; returns their number.
     mutating func takeCompletions() -> Int
-    /// Waits a moment, as the kernel has no memory.
+    /// Pauses briefly, because the kernel has no memory.
     mutating func rest()
 }
 
 extension SubmissionQueue where Self: ~Copyable {
-    /// Has the kernel take at least one entry.
+    /// Makes the kernel accept at least one entry.
     ///
-    /// A kernel whose queue of completions has overflown takes none until there is room in it (EBUSY), and one without
-    /// memory takes none for a while (EAGAIN): nothing would come of asking again and again.
+    /// While the completion queue has overflowed, the kernel accepts none (EBUSY); without memory it accepts none for a
+    /// while (EAGAIN). Repeating the call at once would not help in either case.
     ///
-    /// - Returns: zero, or the `errno` by which the ring is of no use any more.
+    /// - Returns: zero, or the `errno` after which the ring is unusable.
     mutating func submitSome() -> Int32 {
         while true {
             let result = submitOnce()
@@ -30,8 +30,8 @@ extension SubmissionQueue where Self: ~Copyable {
     }
 }
 
-/// Completions that were taken out of the kernel's queue to make room in it, and that have not been looked at yet. There are
-/// none unless the queue was full.
+/// Completions that were removed from the kernel's queue to make room, and not handled yet. Used only when the queue
+/// was full.
 struct CompletionBacklog: ~Copyable {
     private var items: [Completion] = []
     private var head = 0

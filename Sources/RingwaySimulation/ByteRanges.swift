@@ -1,5 +1,5 @@
-/// A set of positions as sorted, disjoint, non-touching ranges. The model's own, so that it shares no mistake with the
-/// scoreboard it helps to check.
+/// A set of positions as sorted, disjoint, non-touching ranges. Independent of the scoreboard that it helps to check,
+/// so that the two share no bug.
 struct ByteRanges {
     private(set) var ranges: [Range<Int>] = []
 
@@ -21,7 +21,7 @@ struct ByteRanges {
         ranges = kept
     }
 
-    /// Forgets everything below `edge`.
+    /// Removes all positions below `edge`.
     mutating func remove(below edge: Int) {
         ranges = ranges.compactMap { range in
             if range.upperBound <= edge { return nil }
@@ -35,12 +35,12 @@ struct ByteRanges {
         ranges.contains { $0.lowerBound <= wanted.lowerBound && wanted.upperBound <= $0.upperBound }
     }
 
-    /// Where the run that starts at `position` ends; `position` itself when it is not in the set.
+    /// The end of the run that starts at `position`; `position` itself if it is not in the set.
     func contiguousEnd(from position: Int) -> Int {
         ranges.first { $0.contains(position) }?.upperBound ?? position
     }
 
-    /// The first run of absent positions in `range`, or `nil` when all are present.
+    /// The first run of absent positions in `range`, or `nil` if all are present.
     func firstGap(in range: Range<Int>) -> Range<Int>? {
         var start = range.lowerBound
         for present in ranges where present.upperBound > start {

@@ -1,4 +1,4 @@
-/// What is going to happen, in the order of time, and in the order of scheduling where times are equal: a binary heap.
+/// Scheduled events in order of time, and in order of scheduling for equal times: a binary heap.
 struct EventQueue<Event> {
     private struct Entry {
         let time: UInt64
@@ -13,7 +13,7 @@ struct EventQueue<Event> {
 
     var isEmpty: Bool { heap.isEmpty }
     var count: Int { heap.count }
-    /// When the next event happens.
+    /// The time of the next event.
     var nextTime: UInt64? { heap.first?.time }
 
     mutating func schedule(_ event: Event, at time: UInt64) {
@@ -28,7 +28,7 @@ struct EventQueue<Event> {
         }
     }
 
-    /// Takes the next event out if its time has come.
+    /// Removes and returns the next event if it is due.
     mutating func popFirst(until now: UInt64) -> Event? {
         guard let first = heap.first, first.time <= now else { return nil }
         let last = heap.removeLast()

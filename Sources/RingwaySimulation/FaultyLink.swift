@@ -1,18 +1,18 @@
-/// One direction of a link between guest and stack: takes frames, and says which of them arrive, when and in what shape.
+/// One direction of a link between guest and stack: decides which frames arrive, when, and how they are damaged.
 struct FaultyLink {
     struct Delivery {
         var frame: [UInt8]
         var time: UInt64
-        /// Whether the frame is as it was sent.
+        /// Whether the frame is unchanged.
         var isIntact: Bool
     }
 
     let faults: LinkFaults
-    /// From this instant on the link is without faults, so that everything in doubt gets its chance to end well.
+    /// The link has no faults from this time on, so that everything in doubt can still succeed.
     let healsAt: UInt64
     private var random: SplitMix64
     private var lastDelivery: UInt64 = 0
-    /// When a link with a rate has sent all that waits for it.
+    /// When a link with a limited rate will have sent everything in its queue.
     private var sentAt: UInt64 = 0
     private var toLose = 0
 
@@ -38,8 +38,7 @@ struct FaultyLink {
         return deliveries
     }
 
-    /// When the frame has been sent, which takes its time where the link has a rate; `nil` when there is no room for it in
-    /// the queue.
+    /// When the frame will have been sent by a link with a limited rate; `nil` if the queue is full.
     private mutating func timeOnWire(of frame: [UInt8], _ now: UInt64) -> UInt64? {
         guard faults.rate > 0 else { return now }
         let begins = max(sentAt, now)
@@ -53,7 +52,7 @@ struct FaultyLink {
         delivery.time =
             random.chance(faults.reordering)
             ? now + faults.delay + random.time(0...faults.reorderDelay) : inOrder(now)
-        // What no checksum covers is left alone: the first words of an IPv6 header.
+        // The first words of an IPv6 header are not changed, because no checksum covers them.
         let firstBit = (FrameLayout.ip + (FrameLayout.isIPv4(frame) ? 0 : 8)) * 8
         if random.chance(faults.corruption), !FrameLayout.hasPartialChecksum(frame) {
             let bit = random.integer(firstBit...frame.count * 8 - 1)

@@ -1,22 +1,22 @@
-/// What can be told of one connection from the frames alone, and must hold at any time: the window's edge stays, what lies
-/// inside it is not dropped, and reports of selective acknowledgement are true.
+/// Checks what can be seen in the frames of one connection and must always hold: the right edge of the window never
+/// moves back, data inside the window is not dropped, and SACK blocks are true.
 struct FlowObserver {
     /// The guest's initial sequence number, once the stack has acknowledged it.
     private var guestInitial: UInt32?
     private var scale = 0
     private var offeredScale: Int?
-    /// Positions in the guest's sequence space: SYN is 0.
+    /// Positions in the guest's sequence space; SYN is position 0.
     private var edge = 0
     private var arrived = ByteRanges()
-    /// The same without segments that the stack may take for old ones by their timestamps.
+    /// Like `arrived`, but without segments that the stack may reject by their timestamps as old.
     private var fresh = ByteRanges()
-    /// The latest timestamps that can have an influence, of the guest's segments and of the stack's.
+    /// The latest relevant timestamps of the guest's segments and of the stack's.
     private var guestStamp: UInt32?
     private var stackStamp: UInt32?
-    /// The furthest position that intact frames of the guest have reached.
+    /// The highest position in the guest's intact frames.
     private var reach = 0
     private var lastAcknowledged = 0
-    /// What the next acknowledgement has to cover.
+    /// The position that the next acknowledgement must cover.
     private var due = 1
 
     private func position(_ sequence: UInt32, _ initial: UInt32) -> Int {
@@ -30,7 +30,7 @@ struct FlowObserver {
         let end = start + segment.extent
         guard start >= 0, start <= edge else { return }
         reach = max(reach, end)
-        // Payload beyond the edge may be dropped, and a FIN behind it with it.
+        // Payload beyond the right edge may be dropped, together with a FIN after it.
         let taken = max(1, start)..<max(1, min(end, edge))
         arrived.insert(taken)
         if let stamp = segment.stamp {
@@ -40,10 +40,10 @@ struct FlowObserver {
         fresh.insert(taken)
     }
 
-    /// What the guest's latest frame caused has been done: from now on it is owed an acknowledgement.
+    /// The stack has processed the guest's latest frame, so the next acknowledgement must cover it.
     mutating func settle() { due = fresh.contiguousEnd(from: 1) }
 
-    /// The stack sends a segment. Answers what is wrong with it.
+    /// Checks a segment of the stack; returns the error or `nil`.
     mutating func noteToGuest(_ segment: Segment, guestScale: Int?, mayDrop: Bool) -> String? {
         if segment.flags.contains(.rst) {
             self = FlowObserver()
@@ -77,7 +77,7 @@ struct FlowObserver {
         if acknowledged < lastAcknowledged { return "the acknowledgement moved back" }
         lastAcknowledged = acknowledged
         if acknowledged > max(1, reach) { return "\(acknowledged) is acknowledged, \(reach) has arrived" }
-        // The last byte may wait for a sign of the host's peer.
+        // The acknowledgement of the last byte may wait for the host's peer.
         if acknowledged < due - 1, !mayDrop {
             return "\(acknowledged) is acknowledged, though all up to \(due) arrived inside the window"
         }
@@ -98,7 +98,8 @@ struct FlowObserver {
     }
 
     private mutating func move(edgeTo told: Int) -> String? {
-        // A field is a multiple of the scale's step, so a receiver may seem to take back less than one (RFC 7323 §2.4).
+        // The window field is a multiple of the scale's unit, so a receiver may seem to shrink the window by less than
+        // one unit (RFC 7323 §2.4).
         guard told > edge - 1 << scale else { return "the window's right edge moved back by \(edge - told)" }
         edge = max(edge, told)
         return nil

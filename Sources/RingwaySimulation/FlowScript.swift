@@ -1,19 +1,19 @@
 internal import RingwayModel
 internal import RingwayStack
 
-/// What becomes of one connection, as far as its ends decide.
+/// The scripted behaviour of the two ends of one connection.
 struct FlowScript: Sendable {
-    /// When an end has no more to say.
+    /// When an end closes.
     enum Closing: Sendable { case afterSending, afterPeerEnded }
 
-    /// What keeps a connection from running its course.
+    /// An event that prevents the normal end of a connection.
     enum Disturbance: Sendable, Equatable {
         case none
         /// The guest's application resets the connection.
         case guestResets(at: UInt64)
-        /// The guest's application closes for good after its last byte: what still comes is answered by RST.
+        /// The guest's application closes completely after its last byte; data that still arrives is answered by RST.
         case guestCloses
-        /// The guest is gone without a word.
+        /// The guest disappears without sending anything.
         case guestVanishes(at: UInt64)
         /// The guest forgets the connection and opens it again from the same port.
         case guestForgets(at: UInt64, reopens: UInt64)
@@ -23,7 +23,7 @@ struct FlowScript: Sendable {
         case hostFails(at: UInt64)
     }
 
-    /// What the host says to one attempt to connect.
+    /// The host's result of one attempt to connect.
     enum ConnectAnswer: Sendable {
         case succeeds, refused, hostUnreachable, networkUnreachable, prohibited, timedOut, exhausted
     }
@@ -34,9 +34,9 @@ struct FlowScript: Sendable {
     /// Nanoseconds after the simulation's start.
     var startsAt: UInt64 = 0
     var guest: TransportAddress
-    /// The other end as the guest knows it.
+    /// The remote address as the guest sees it.
     var remote: TransportAddress
-    /// The other end as the host knows it.
+    /// The remote address as the host sees it.
     var hostAddress: TransportAddress
     var guestListens = true
 
@@ -48,19 +48,19 @@ struct FlowScript: Sendable {
     var hostCloses = Closing.afterSending
     var behavior = GuestBehavior()
 
-    /// Answers to the first, second, … attempt; the last one stands for all that follow.
+    /// The results of the first, second, … attempt; the last one also applies to all later attempts.
     var connectAnswers: [ConnectAnswer] = [.succeeds]
     var connectDelay: UInt64 = 1_000_000
     var disturbance = Disturbance.none
 
-    // The host's socket.
+    // The behaviour of the host's socket.
     var hostDelay: UInt64 = 1_000_000
-    /// Bytes that one operation moves, at most.
+    /// The most bytes that one operation moves.
     var hostSize = 65_536
     var stallChance = 0.0
     var stall: UInt64 = 0
 
-    /// Whether both streams have to arrive whole.
+    /// Whether both streams must arrive completely.
     var mustSucceed: Bool {
         disturbance == .none && connectAnswers.last == .succeeds && guestListens
     }

@@ -1,13 +1,13 @@
 internal import RingwayModel
 internal import RingwayWire
 
-/// Whether a frame of the stack is one that a guest's kernel takes: every length, checksum and offload field of it.
+/// Checks that a guest's kernel would accept a frame of the stack: every length, checksum and offload field.
 struct FrameInspector {
     let plan: NetworkPlan
-    /// The only address that frames may go to, when there is only one.
+    /// The only valid destination address, on networks with one guest.
     let guestMAC: UInt64?
 
-    /// Answers what is wrong, or `nil`.
+    /// Returns the fault, or `nil`.
     func fault(in frame: [UInt8], segmentLimit: Int?) -> String? {
         if let fault = ethernetFault(frame) { return fault }
         var summary = FrameSummary()

@@ -1,4 +1,5 @@
-/// Where things are in a frame, as far as the model must know. Written from the RFCs, not from the modules under test.
+/// The layout of a frame, as far as the model needs it. Written from the RFCs and independent of the modules under
+/// test.
 enum FrameLayout {
     static var virtio: Int { 12 }
     static var ethernet: Int { 14 }
@@ -49,7 +50,7 @@ enum FrameLayout {
 
     static func ipHeaderLength(_ frame: [UInt8]) -> Int { isIPv4(frame) ? Int(frame[ip] & 15) * 4 : 40 }
 
-    /// Computes what the sender left to be done: the TCP checksum of a frame without segmentation.
+    /// Completes the TCP checksum of a frame without segmentation, which the sender left to the device.
     static func completeChecksum(_ frame: inout [UInt8]) {
         let tcp = ip + ipHeaderLength(frame)
         put(0, &frame, tcp + 16)

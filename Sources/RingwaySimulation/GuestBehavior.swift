@@ -1,33 +1,33 @@
-/// The ways in which one guest TCP differs from another, all of them legal.
+/// The legal differences between guest TCP implementations.
 struct GuestBehavior: Sendable {
-    // What the SYN says.
+    // The content of the SYN.
     var maximumSegmentSize: Int?
     var windowScale: Int?
     var permitsSACK = true
-    /// RFC 7323 timestamps are offered, and put on every segment where the stack takes them up.
+    /// Offers RFC 7323 timestamps, and sends them in every segment if the stack agrees.
     var offersTimestamps = false
     var padsOptionsFirst = true
 
     // Receiving.
     var receiveBuffer = 65_536
-    /// Bytes the application reads at a time.
+    /// The most bytes that the application reads at a time.
     var readSize = 65_536
-    /// Nanoseconds between reads, at most.
+    /// The longest time between reads, in nanoseconds.
     var readInterval: UInt64 = 1_000_000
     /// Chance that a read is followed by a long pause, in which the window closes.
     var pauseChance = 0.0
     var pause: UInt64 = 0
-    /// Nanoseconds an acknowledgement may wait; zero acknowledges at once.
+    /// The longest delay of an acknowledgement in nanoseconds; zero acknowledges immediately.
     var acknowledgementDelay: UInt64 = 0
-    /// Windows below a segment are told as zero (RFC 9293 §3.8.6.2.2).
+    /// Windows smaller than a segment are advertised as zero (RFC 9293 §3.8.6.2.2).
     var avoidsSillyWindows = true
-    /// Chance, per out-of-order segment, to forget what was selectively acknowledged (RFC 2018 §8 allows it).
+    /// Chance, per out-of-order segment, of discarding selectively acknowledged data (permitted by RFC 2018 §8).
     var renegeChance = 0.0
 
     // Sending.
-    /// Segments handed to the link together as one super-frame.
+    /// Segments passed to the link together as one super-frame.
     var segmentsPerFrame = 1
-    /// The checksum is left to the link; always so for super-frames.
+    /// Leaves the checksum to the link; always so for super-frames.
     var leavesChecksum = false
     var congestionWindow = 1 << 20
     var writeSize = 65_536
@@ -39,7 +39,7 @@ struct GuestBehavior: Sendable {
     var holdsBackSmallSegments = false
     /// FIN is sent even when the window is closed.
     var finIgnoresWindow = false
-    /// A closed window is probed with a byte beyond it; else with an old sequence number, as Linux does.
+    /// Probes a closed window with a byte beyond it; otherwise with an old sequence number, as Linux does.
     var probesWithData = false
 
     init() {}
@@ -52,7 +52,7 @@ struct GuestBehavior: Sendable {
         padsOptionsFirst = random.chance(0.5)
 
         receiveBuffer = max(2 * (maximumSegmentSize ?? 536), 1_024 << random.integer(0...10))
-        // A window that its own scale cannot express stays closed for ever.
+        // A window smaller than the unit of its scale would stay closed forever.
         if let scale = windowScale { receiveBuffer = max(receiveBuffer, 4 << scale) }
         readSize = max(receiveBuffer / 8, random.skewed(receiveBuffer))
         readInterval = UInt64(random.skewed(20_000_000)) + 1_000

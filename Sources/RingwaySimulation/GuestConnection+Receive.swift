@@ -49,7 +49,7 @@ extension GuestConnection {
             lastSegmentAt = now
             silentProbes = 0
             if segment.extent == 0, start == rcvEdge {
-                // Linux, too, takes what an empty segment at the very edge acknowledges.
+                // Linux, too, processes the acknowledgement of an empty segment exactly at the window's edge.
                 takeAcknowledgement(segment)
             }
             if phase == .synReceived && segment.flags == .syn { return sendSYN() }
@@ -80,7 +80,7 @@ extension GuestConnection {
         if needsAcknowledgement { acknowledgeSoon() }
     }
 
-    /// Whatever is sent again must be what was sent before.
+    /// Retransmitted bytes must be the same as before.
     private func checkOldPayload(_ segment: Segment, _ frame: [UInt8], _ start: Int) {
         guard segment.payload.count > 0, start >= 1, start + segment.payload.count <= rcvEdge else { return }
         check(frame, segment.payload, at: start)
@@ -180,7 +180,7 @@ extension GuestConnection {
                 if position >= until {
                     recoversUntil = nil
                 } else {
-                    // A partial acknowledgement names the next loss (RFC 6582).
+                    // A partial acknowledgement indicates the next loss (RFC 6582).
                     resendLost(from: position)
                 }
             }

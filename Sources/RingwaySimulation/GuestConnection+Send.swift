@@ -4,10 +4,10 @@ internal import RingwayModel
 extension GuestConnection {
     var currentTimeout: UInt64 { min(behavior.shortestTimeout << UInt64(min(timeouts, 8)), 60_000_000_000) }
 
-    /// Payload that one segment carries.
+    /// The payload of one segment.
     private var segmentSize: Int { max(64, min(peerSegmentSize, 65_000) - (stamps == nil ? 0 : 12)) }
 
-    /// Sends what the window and the application allow.
+    /// Sends what the window and the application permit.
     func transmit() {
         while phase == .open {
             let limit = min(peerEdge, sndUna + behavior.congestionWindow)
@@ -40,7 +40,7 @@ extension GuestConnection {
         sndNxt = position
         sndMax = max(sndMax, position)
         if retransmitAt == nil { retransmitAt = now + currentTimeout }
-        // FIN before the peer's makes us the one that ended first.
+        // If the guest's FIN precedes the peer's, the guest is the end that closed first.
         if finIsSent, !endedFirstIsKnown {
             endedFirstIsKnown = true
             endedFirst = !peerHasFinished
@@ -78,7 +78,7 @@ extension GuestConnection {
         retransmitAt = now + currentTimeout
     }
 
-    /// Sends the first gap at or after `position` again.
+    /// Retransmits the first gap at or after `position`.
     func resendLost(from position: Int) {
         let limit = held.ranges.last?.upperBound ?? min(sndMax, position + segmentSize)
         guard position < limit, let gap = held.firstGap(in: position..<limit) else { return }
@@ -118,7 +118,7 @@ extension GuestConnection {
 
     // MARK: Windows and acknowledgements
 
-    /// The window field, and with it the promise it makes.
+    /// The value of the window field; records the right edge that it promises.
     private func windowField() -> Int {
         let free = max(0, behavior.receiveBuffer - (received - bytesRead))
         var edge = rcvNxt + free
@@ -129,7 +129,7 @@ extension GuestConnection {
         return field
     }
 
-    /// The application has read: tells the peer when the window has become worth telling.
+    /// The application has read: advertises the window once the change is large enough.
     func announceWindow() {
         guard phase == .open, !peerHasFinished else { return }
         let free = behavior.receiveBuffer - (received - bytesRead)
@@ -186,7 +186,7 @@ extension GuestConnection {
         unacknowledgedSegments = 0
     }
 
-    /// Puts a frame around the segment.
+    /// Queues the segment as a frame.
     private func emit(_ segment: Segment, payloadFrom position: Int, count: Int) {
         var segment = segment
         segment.sourcePort = Int(script.guest.port)

@@ -1,6 +1,6 @@
-/// One end of a TCP connection as a guest has it, written from the RFCs and sharing nothing with the stack under test:
-/// positions are plain integers counted from the initial sequence number (SYN is position 0, the first byte 1), payload
-/// is a pattern that is checked as it comes, and the application that reads and writes is part of it.
+/// A guest's end of a TCP connection, including the application that reads and writes. Written from the RFCs, and
+/// independent of the stack under test. Positions are plain integers counted from the initial sequence number (SYN is
+/// position 0, the first byte 1); payload is a pattern that is checked as it arrives.
 final class GuestConnection {
     enum Phase { case synSent, synReceived, open, timeWait, over }
 
@@ -12,11 +12,11 @@ final class GuestConnection {
     var random: SplitMix64
     var phase: Phase
     var end: End?
-    /// Something that no correct peer does.
+    /// A violation of the protocol by the peer.
     var complaint: String?
     var outbox: [[UInt8]] = []
 
-    // Sending, in positions.
+    // Sending, in positions
     let initialSequence: UInt32
     var sndUna = 0
     var sndNxt = 0
@@ -32,11 +32,11 @@ final class GuestConnection {
     var recoversUntil: Int?
     var resentUntil = 0
     var timeouts = 0
-    /// Whether our FIN went out before the peer's came, once that is decided.
+    /// Whether the guest's FIN preceded the peer's, once known.
     var endedFirst = false
     var endedFirstIsKnown = false
 
-    // Receiving, in positions.
+    // Receiving, in positions
     var peerInitialSequence: UInt32 = 0
     var rcvNxt = 0
     var rcvEdge = 0
@@ -50,7 +50,7 @@ final class GuestConnection {
 
     var stamps: GuestTimestamps?
 
-    // Time.
+    // Timers
     var now: UInt64 = 0
     var retransmitAt: UInt64?
     var probeAt: UInt64?
@@ -68,16 +68,16 @@ final class GuestConnection {
         self.random = random
         self.now = now
         lastSegmentAt = now
-        // Often such that the numbers wrap while the connection lives.
+        // Often close to the wrap of sequence numbers, so that they wrap during the connection.
         let number = UInt32(truncatingIfNeeded: self.random.next())
         initialSequence = self.random.chance(0.3) ? UInt32.max - number % 100_000 : number
         if behavior.offersTimestamps { stamps = GuestTimestamps(from: &self.random) }
         phase = .synSent
     }
 
-    // MARK: What follows from the state
+    // MARK: Derived state
 
-    /// Bytes of the peer's stream that came in order.
+    /// Bytes of the peer's stream received in order.
     var received: Int { max(0, rcvNxt - 1 - (peerHasFinished ? 1 : 0)) }
     var peerHasFinished: Bool { peerFinished.map { rcvNxt > $0 } ?? false }
     /// The position after the last byte written.
@@ -96,7 +96,7 @@ final class GuestConnection {
         sndUna + Int(Int32(bitPattern: acknowledgement &- wire(sndUna)))
     }
 
-    /// When `tick` has something to do.
+    /// When `tick` must be called next.
     var wakesAt: UInt64? {
         guard phase != .over else { return nil }
         let keepalive = phase == .open ? lastSegmentAt + 75_000_000_000 + UInt64(silentProbes) * 15_000_000_000 : nil
@@ -111,7 +111,7 @@ final class GuestConnection {
         end = how
     }
 
-    // MARK: Life
+    // MARK: Opening and aborting
 
     /// Sends SYN.
     func open() {
@@ -121,7 +121,7 @@ final class GuestConnection {
         retransmitAt = now + 1_000_000_000
     }
 
-    /// Takes the SYN of a peer that opens.
+    /// Processes the SYN of a peer that connects.
     func accept(_ segment: Segment) {
         phase = .synReceived
         takeOptions(segment)
@@ -156,7 +156,7 @@ final class GuestConnection {
         writeAt = now
     }
 
-    /// The application gives up: RST to the peer.
+    /// The application aborts: sends RST to the peer.
     func reset() {
         guard phase != .over, phase != .timeWait else { return }
         if phase == .open || phase == .synReceived { send([.rst, .ack], at: sndNxt, 0) }
@@ -213,7 +213,7 @@ final class GuestConnection {
         transmit()
     }
 
-    /// The application closes once it has written everything and its condition is met.
+    /// Closes once the application has written everything and its condition is met.
     func closeWhenWritten() {
         guard !hasClosed, written == script.guestBytes, phase == .open else { return }
         let peerIsDone = peerHasFinished && bytesRead == received

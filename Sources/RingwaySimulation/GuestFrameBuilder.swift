@@ -1,6 +1,6 @@
 internal import RingwayModel
 
-/// Ethernet, IP and TCP around a segment of the model guest, byte by byte from the RFCs.
+/// Builds the ethernet frame of a model guest's segment, byte by byte from the RFCs.
 struct GuestFrameBuilder {
     static var guestMAC: UInt64 { 0x0200_0000_0002 }
 

@@ -1,8 +1,8 @@
-/// The timestamps of a model guest's connection (RFC 7323 §3 to 5), and what they must say of the stack's.
+/// The timestamps of a model guest's connection, and checks of the stack's timestamps (RFC 7323 §3 to §5).
 struct GuestTimestamps {
-    /// Nanoseconds of a tick, as kernels have them.
+    /// Nanoseconds per tick, with values that kernels use.
     let tick: UInt64
-    /// Such that the clock comes round while some connections live.
+    /// Chosen so that the clock wraps during some connections.
     let offset: UInt32
     private var recent: UInt32 = 0
     private var acknowledged: UInt32 = 0
@@ -19,7 +19,7 @@ struct GuestTimestamps {
         acknowledged = sequence
     }
 
-    /// The timestamps of a segment that goes out.
+    /// The timestamps of a segment to be sent.
     mutating func next(now: UInt64, acknowledging acknowledgement: UInt32?) -> Stamp {
         latest = UInt32(truncatingIfNeeded: now / tick) &+ offset
         if first == nil { first = latest }
@@ -27,9 +27,9 @@ struct GuestTimestamps {
         return Stamp(value: latest, echo: acknowledgement == nil ? 0 : recent)
     }
 
-    /// What is wrong with the timestamps of a segment, other than that it may be old.
+    /// The error in a segment's timestamps, if any; old ones are no error.
     func fault(in segment: Segment) -> String? {
-        // No run lasts for half of a clock's round.
+        // No run lasts for half of the clock's range.
         guard let stamp = segment.stamp, segment.flags.contains(.ack), let first else { return nil }
         if Stamp.isEarlier(stamp.echo, first) || Stamp.isEarlier(latest, stamp.echo) {
             return "the timestamp \(stamp.echo) is echoed, which was never sent"
@@ -40,7 +40,7 @@ struct GuestTimestamps {
     /// RFC 7323 §5.3 R1.
     func isOld(_ stamp: Stamp) -> Bool { Stamp.isEarlier(stamp.value, recent) }
 
-    /// RFC 7323 §4.3, of a segment inside the window.
+    /// RFC 7323 §4.3, for a segment inside the window.
     mutating func note(_ stamp: Stamp, at sequence: UInt32) {
         guard Int32(bitPattern: acknowledged &- sequence) >= 0, !isOld(stamp) else { return }
         recent = stamp.value

@@ -1,10 +1,10 @@
 internal import RingwayStorage
 
-/// A host socket of the model: what the engine and the kernel are to the stack, with a peer whose script is known.
+/// A host socket of the model: it takes the place of engine and kernel, and has a scripted peer.
 final class HostSocket {
     enum End { case closed, reset, failed, connectFailed }
 
-    /// Part of what a send under way covers.
+    /// A slice of a send in flight.
     struct Slice {
         var lease: Lease
         var offset: Int
@@ -16,13 +16,13 @@ final class HostSocket {
     let handle: Handle
     var isConnected = false
     var end: End?
-    /// Bytes of the guest's stream that the peer has.
+    /// Bytes of the guest's stream received by the peer.
     var received = 0
-    /// Bytes of the host's stream that the stack was given.
+    /// Bytes of the host's stream passed to the stack.
     var sent = 0
     var isSending = false
     var slices: [Slice] = []
-    /// What a receive under way may give.
+    /// The limit of the receive in flight.
     var receiveLimit: Int?
     var sawShutdown = false
     var gaveEnd = false

@@ -1,28 +1,29 @@
-/// What one direction of a link does to frames, with which probability.
+/// The probabilities of a link's faults, in one direction.
 public struct LinkFaults: Sendable {
     /// A frame does not arrive.
     public var loss = 0.0
-    /// A loss takes this many of the following frames with it, at most.
+    /// A loss also drops up to this many of the following frames.
     public var lossBurst = 0
     /// A frame arrives twice.
     public var duplication = 0.0
-    /// A frame is held back by up to `reorderDelay`, so that later ones overtake it.
+    /// A frame is delayed by up to `reorderDelay`, so that later ones overtake it.
     public var reordering = 0.0
-    /// One bit of the IP packet arrives inverted. Frames whose checksum is still partial are spared: undetectable.
+    /// One bit of the IP packet is inverted. Frames with a partial checksum are not changed, because it would be
+    /// undetectable.
     public var corruption = 0.0
-    /// What every frame takes, nanoseconds.
+    /// The delay of every frame, in nanoseconds.
     public var delay: UInt64 = 20_000
-    /// The most that a frame may be held back, nanoseconds.
+    /// The longest additional delay of a reordered frame, in nanoseconds.
     public var reorderDelay: UInt64 = 0
-    /// What the link carries, bytes a second; zero for a link that carries everything at once.
+    /// The link's rate in bytes per second; zero for unlimited.
     public var rate: UInt64 = 0
-    /// Bytes that wait for a link with a rate; a frame that finds no room is lost.
+    /// The queue limit of a link with a rate, in bytes; a frame that does not fit is lost.
     public var queue: UInt64 = 0
 
     /// A link without faults.
     public init() {}
 
-    /// Swarm testing: each kind of fault is on or off, and its rate drawn anew, so that rare combinations come up.
+    /// Swarm testing: each kind of fault is on or off, with a random rate, so that rare combinations occur.
     init(from random: inout SplitMix64) {
         delay = UInt64(random.skewed(20_000_000)) + 1_000
         let worst = random.pick([0.005, 0.03, 0.1, 0.3])

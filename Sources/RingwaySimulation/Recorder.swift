@@ -2,20 +2,20 @@ internal import RingwayModel
 internal import RingwayStack
 internal import RingwayWire
 
-/// Hears of everything that happens in a simulation: as text for a reader, as a capture for a packet analyser, and as a
-/// script that plays the same again to a `ScriptedNetwork`.
+/// Records all events of a simulation: as text, as a capture for a packet analyser, and as a script that repeats the
+/// run in a `ScriptedNetwork`.
 public final class Recorder {
     private let print: ((String) -> Void)?
     private let captures: Bool
-    /// A pcapng file, as far as it has come; empty unless asked for.
+    /// The pcapng file so far; empty unless requested.
     public private(set) var capture: [UInt8] = []
-    /// What `ScriptedNetwork` reads.
+    /// The script for `ScriptedNetwork`.
     public private(set) var script: [UInt8] = []
     private var scriptTime: UInt64 = 0
 
     /// - Parameters:
-    ///   - captures: whether to keep the frames.
-    ///   - print: takes one line of the trace.
+    ///   - captures: whether to capture frames.
+    ///   - print: receives one line of the trace.
     public init(captures: Bool = false, print: ((String) -> Void)? = nil) {
         self.captures = captures
         self.print = print

@@ -1,36 +1,36 @@
 internal import RingwayModel
 internal import RingwayStack
 
-/// Everything that one seed decides before the first frame moves.
+/// Everything that one seed determines before the first frame is sent.
 public struct Scenario: Sendable {
-    /// What the scenario was drawn from.
+    /// The seed of the scenario.
     public let seed: UInt64
     let plan: NetworkPlan
     let limits: Limits
     let secret: UInt64
     /// The stack's clock when the simulation starts, nanoseconds.
     let startsAt: UInt64
-    /// What the link does to frames from the guest.
+    /// The faults of the link for frames from the guest.
     public let fromGuest: LinkFaults
-    /// What the link does to frames to the guest.
+    /// The faults of the link for frames to the guest.
     public let toGuest: LinkFaults
-    /// Nanoseconds after the start at which the link becomes faultless.
+    /// Nanoseconds after the start at which the faults end.
     public let healsAfter: UInt64
-    /// The link cuts super-frames, so that their segments meet their fate one by one.
+    /// The link splits super-frames, so that their segments are lost or delayed individually.
     let linkCuts: Bool
-    /// Events that are closer together than this meet in one turn of the stack, nanoseconds.
+    /// Events within this time are handled in one turn of the stack, in nanoseconds.
     let turnLength: UInt64
     let largestStream: Int
-    /// The stack's congestion control; not drawn, so that two can be compared over the same scenarios.
+    /// The stack's congestion control; not random, so that two algorithms can be compared over the same scenarios.
     var congestion = CongestionAlgorithm.newReno
     var flows: [FlowScript] = []
-    /// Randomness of everything that happens later.
+    /// The random numbers of all later events.
     let generator: SplitMix64
 
-    /// How long an old segment may be on its way; who uses a tuple anew waits for that long (RFC 9293 §3.4.3).
+    /// The longest time that an old segment may take to arrive; a four-tuple is reused only after it (RFC 9293 §3.4.3).
     var quietTime: UInt64 { [fromGuest, toGuest].reduce(turnLength * 4) { $0 + $1.delay + $1.reorderDelay } }
 
-    /// Draws a scenario.
+    /// Draws a random scenario.
     public init?(seed: UInt64) {
         var random = SplitMix64(seed: SplitMix64.mix(seed &+ 0x52_696E_6777_6179))
         self.seed = seed

@@ -1,4 +1,4 @@
-/// Bytes read front to back; past the end everything is zero, so that every script means something.
+/// Reads bytes from front to back. Past the end all bytes are zero, so that every script is valid.
 struct ScriptReader {
     private var rest: Slice<UnsafeRawBufferPointer>
 
@@ -8,7 +8,7 @@ struct ScriptReader {
 
     mutating func byte() -> UInt8 { rest.popFirst() ?? 0 }
 
-    /// An unsigned integer of `count` bytes, the lowest first.
+    /// An unsigned little-endian integer of `count` bytes.
     mutating func integer(_ count: Int) -> UInt64 {
         var value: UInt64 = 0
         for index in 0..<count { value |= UInt64(byte()) << UInt64(8 * index) }

@@ -1,4 +1,4 @@
-/// Scripts for the fuzzer to start from, for what the simulation never does: everything that is not TCP.
+/// Initial scripts for the fuzzer that cover what the simulation never sends: everything except TCP.
 public enum ScriptSamples {
     /// Name and script.
     public static func all() -> [(name: String, script: [UInt8])] {
@@ -24,7 +24,7 @@ public enum ScriptSamples {
         return step(.time, (0..<6).map { UInt8(truncatingIfNeeded: nanoseconds >> UInt64(8 * $0)) })
     }
 
-    /// A frame whose checksums are put right when it is played.
+    /// A frame whose checksums are corrected when it is replayed.
     private static func frame(_ etherType: Int, _ packet: [UInt8]) -> [UInt8] {
         let ethernet: [UInt8] =
             [0x52, 0x55, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2] + [UInt8(etherType >> 8), UInt8(etherType & 255)]
@@ -81,7 +81,7 @@ public enum ScriptSamples {
             + [ScriptStep.echoed.rawValue | 0x80, 0, 12, 0, isIPv6 ? 8 : 0] + second(60)
     }
 
-    /// A connection of each side, in the relative form that survives mutation best.
+    /// A connection opened by each side, in relative segments, which survive mutation best.
     private static func segments(isIPv6: Bool) -> [UInt8] {
         let flow: UInt8 = isIPv6 ? 8 : 0
         let syn = step(.segment, [flow, 0x02, 1, 0, 0, 0xFF, 0, 0, 7, 84, 7])

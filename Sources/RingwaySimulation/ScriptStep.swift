@@ -1,36 +1,36 @@
-/// The steps of a script: what happens to the stack next. The raw value is the low half of a step's first byte.
+/// The steps of a script: the next event of the stack. The raw value is the low half of a step's first byte.
 enum ScriptStep: UInt8 {
-    /// A frame from the guest: two bytes of length, then the frame, virtio-net header first. With the step's high bit
-    /// its checksums are put right, so that mutation does not end at the parser.
+    /// A frame from the guest: two bytes of length, then the frame, virtio-net header first. If the step's high bit is
+    /// set, checksums are corrected, so that the parser does not reject every mutation.
     case frame
-    /// Six bytes of nanoseconds pass.
+    /// Time passes: six bytes of nanoseconds.
     case time
-    /// The turn ends: timers, acknowledgements.
+    /// The turn ends: timers and acknowledgements.
     case turn
-    /// Socket, answer: an attempt to connect ends.
+    /// A connect completes. Arguments: socket, result.
     case connected
-    /// Socket, two bytes of count: a send ends.
+    /// A send completes. Arguments: socket, two bytes of count.
     case sent
-    /// Socket, two bytes of count: a receive ends.
+    /// A receive completes. Arguments: socket, two bytes of count.
     case received
-    /// Socket: end of file.
+    /// End of file. Argument: socket.
     case ended
-    /// Socket: failure.
+    /// An error. Argument: socket.
     case failed
-    /// Socket: a receive found no buffer.
+    /// A receive found no buffer. Argument: socket.
     case starved
-    /// Client: a client of a published port comes.
+    /// A client of a published port connects. Argument: client.
     case opened
-    /// A segment relative to what the stack sent last: flow, flags, two offsets, window, length, options.
+    /// A segment relative to the stack's last one: flow, flags, two offsets, window, length, options.
     case segment
     /// A datagram for a mapping.
     case datagram
-    /// A datagram of a client of a published port.
+    /// A datagram from a client of a published port.
     case forwarded
     /// The name service answers or refuses.
     case answered
-    /// A ping is answered or fails.
+    /// A ping succeeds or fails.
     case echoed
-    /// Something about a datagram socket goes wrong.
+    /// A datagram socket reports an error.
     case undelivered
 }

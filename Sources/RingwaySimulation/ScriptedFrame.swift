@@ -1,6 +1,6 @@
 internal import RingwayModel
 
-/// Frames that a script describes rather than spells out.
+/// Frames that a script describes rather than contains.
 enum ScriptedFrame {
     struct Ends {
         var guest: TransportAddress
@@ -8,8 +8,8 @@ enum ScriptedFrame {
         var isIPv6: Bool
     }
 
-    /// The ends of one of the connections that scripts are about: three bits of number, one of family, one that makes
-    /// the other end the host's loopback. The same ones as a simulation's flows.
+    /// The ends of a connection of a script: three bits for its number, one for the family, and one for a remote
+    /// address on the host's loopback. The same as a simulation's flows.
     static func ends(_ choice: UInt8, _ plan: NetworkPlan) -> Ends {
         let number = UInt16(choice & 7)
         let isIPv6 = choice & 8 != 0
@@ -36,7 +36,7 @@ enum ScriptedFrame {
         segment.sourcePort = Int(ends.guest.port)
         segment.destinationPort = Int(ends.remote.port)
         segment.flags = Segment.Flags(rawValue: reader.byte())
-        // Offsets are signed bytes; a shift in the high bits of the options' byte makes them reach far.
+        // Offsets are signed bytes; the high bits of the options' byte are a shift that enlarges them.
         let before = Int8(bitPattern: reader.byte())
         let after = Int8(bitPattern: reader.byte())
         segment.window = Int(reader.integer(2))
@@ -62,8 +62,8 @@ enum ScriptedFrame {
         }
     }
 
-    /// Puts right what a mutation spoils first: the IPv4 header's checksum, and the checksum of the transport, which is
-    /// declared to be left to the link.
+    /// Corrects what a mutation breaks first: the IPv4 header checksum, and the transport checksum, which is marked as
+    /// left to the link.
     static func repair(_ frame: inout [UInt8]) {
         guard frame.count >= FrameLayout.ip + 20 else { return }
         let at = FrameLayout.ip

@@ -1,13 +1,14 @@
 internal import RingwayModel
 internal import RingwayStorage
 
-/// The buffers of a `ScriptedNetwork`, kept from one script to the next: to reserve them costs more than most scripts do.
+/// The buffers of a `ScriptedNetwork`, reused for all scripts, because allocating them costs more than running most
+/// scripts.
 public final class ScriptedMemory {
     let limits: Limits
     let space: BufferSpace
     let pool: UnsafeMutablePointer<BufferPool>
 
-    /// Reserves the buffers.
+    /// Allocates the buffers.
     public init() {
         var limits = Limits()
         limits.flowsPerGuest = 64

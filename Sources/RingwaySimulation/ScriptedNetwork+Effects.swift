@@ -2,7 +2,7 @@ internal import RingwayStack
 internal import RingwayStorage
 internal import RingwayWire
 
-/// What the stack asks for, done as the engine does it.
+/// Executes the stack's effects as the engine does.
 extension ScriptedNetwork {
     mutating func perform() {
         while let effect = stack.effects.popFirst() {
@@ -43,7 +43,7 @@ extension ScriptedNetwork {
         if !names[keyPath: list].contains(handle) { names[keyPath: list].append(handle) }
     }
 
-    /// The bytes of an effect lie inside its buffer.
+    /// An effect's bytes must lie inside its buffer.
     private mutating func check(_ effect: Effect) {
         demand(Int(effect.offset) + Int(effect.length) <= space.size(of: effect.lease))
         pool.pointee.release(effect.lease)
@@ -76,7 +76,7 @@ extension ScriptedNetwork {
         }
     }
 
-    /// A send is over: its buffers are held no longer.
+    /// A send is complete: releases its buffers.
     mutating func release(_ index: Int) {
         for lease in sockets[index].held { pool.pointee.release(lease) }
         sockets[index].held = []

@@ -2,9 +2,9 @@ internal import RingwayModel
 internal import RingwayStack
 internal import RingwayStorage
 
-/// What sockets and services answer.
+/// Results of sockets and services.
 extension ScriptedNetwork {
-    /// The socket that a step is about: of the many that a script may open, one that is still there.
+    /// The socket of a step: selected from those that are still open.
     private func socket(_ choice: UInt8) -> Int? {
         guard !sockets.isEmpty else { return nil }
         let index = Int(choice) % sockets.count
@@ -29,7 +29,7 @@ extension ScriptedNetwork {
             stack.streamSent(handle, bytes: taken)
         case .received:
             let limit = sockets[index].receiveLimit
-            // The engine leaves the last buffers to frames from the guest.
+            // The engine reserves the last buffers for frames from the guest.
             guard limit > 0, pool.pointee.largeAvailable > 24 else { return }
             sockets[index].receiveLimit = 0
             let lease = pool.pointee.lease(.large)
@@ -55,7 +55,7 @@ extension ScriptedNetwork {
         let failures: [ConnectFailure] = [
             .refused, .hostUnreachable, .networkUnreachable, .prohibited, .timedOut, .exhausted,
         ]
-        // As the recorder numbers them: zero is success.
+        // In the recorder's encoding, where zero is success.
         let number = answer % 7
         guard number > 0 else { return stack.streamConnected(sockets[index].handle) }
         sockets[index].isOver = true
@@ -91,7 +91,7 @@ extension ScriptedNetwork {
         switch step {
         case .datagram:
             guard let mapping = Self.pick(names.mappings, choice), let buffer = buffer(count) else { return }
-            // A train of datagrams is what the kernel makes: at most sixty-four, of some size.
+            // A train as the kernel builds it: at most 64 datagrams of one size.
             let segmentSize = detail & 0x40 != 0 && buffer.length > 64 ? (buffer.length + 63) / 64 : 0
             stack.datagramReceived(
                 mapping, from: sender, buffer.lease, offset: Stack.headroom, length: buffer.length,

@@ -3,10 +3,10 @@ internal import RingwayStack
 internal import RingwayStorage
 internal import RingwayWire
 
-/// A stack whose whole surroundings are read from bytes: what the fuzzer drives, and what replays its finds.
+/// A stack in an environment that is read from bytes. Used by the fuzzer, and to replay its findings.
 ///
-/// However hostile the guest in the script is, the owner is as the stack may rely on: it answers what it was asked and
-/// nothing else. When the script ends every socket fails and time passes; then nothing may be held.
+/// The guest of a script may be hostile, but the stack's owner follows the contract: it only completes what was
+/// requested. At the end of the script all sockets fail and time passes; after that the stack must hold no resources.
 public struct ScriptedNetwork: ~Copyable {
     struct Socket {
         var handle: Handle
@@ -14,19 +14,19 @@ public struct ScriptedNetwork: ~Copyable {
         var isSending = false
         var receiveLimit = 0
         var isOver = false
-        /// Buffers that a send under way holds, and the bytes in them.
+        /// The buffers that a send in flight references, and its bytes.
         var held: [Lease] = []
         var heldBytes = 0
     }
 
-    /// What the stack has named so far; names go stale, and are used all the same.
+    /// The handles that the stack has used so far. They are used even when stale.
     struct Names {
         var mappings: [Handle] = []
         var pings: [Handle] = []
         var queries: [Handle] = []
     }
 
-    /// What the stack said last on a tuple.
+    /// The latest numbers in the stack's segments of a connection.
     struct Position {
         var next: UInt32 = 0
         var acknowledged: UInt32 = 0
@@ -44,9 +44,9 @@ public struct ScriptedNetwork: ~Copyable {
     var positions: [UInt32: Position] = [:]
     var framesToGuest = 0
 
-    /// Runs a script; traps when the stack does something that it must not.
+    /// Runs a script; traps if the stack violates its contract.
     ///
-    /// - Returns: frames that the stack sent.
+    /// - Returns: the number of frames that the stack sent.
     @discardableResult
     public static func run(_ script: UnsafeRawBufferPointer, in memory: ScriptedMemory = ScriptedMemory()) -> Int {
         var reader = ScriptReader(script)
@@ -116,7 +116,7 @@ public struct ScriptedNetwork: ~Copyable {
         perform()
     }
 
-    /// Lets time pass, timers running when they are due.
+    /// Advances the time, and runs timers that are due.
     private mutating func pass(_ nanoseconds: UInt64) {
         let end = now + nanoseconds
         var budget = 400
@@ -131,7 +131,8 @@ public struct ScriptedNetwork: ~Copyable {
         endTurn()
     }
 
-    /// Takes a frame as the engine does, after the parser has seen it in a buffer that ends where the frame ends.
+    /// Passes a frame to the stack as the engine does, after the parser has seen it in a buffer without any byte after
+    /// its end.
     mutating func receive(_ frame: [UInt8]) {
         guard frame.count <= BufferSpace.largeSize else { return }
         var summary = FrameSummary()
@@ -161,7 +162,7 @@ public struct ScriptedNetwork: ~Copyable {
             }
             perform()
         }
-        // TIME-WAIT, mappings, pings, queries and reassembly end by the clock.
+        // TIME-WAIT, mappings, pings, queries and reassembly end by timeouts.
         for _ in 0..<40 where stack.flowCount > 0 || pool.pointee.leased > 0 { pass(10_000_000_000) }
         demand(stack.connectionCount == 0, "connections are left: \(stack.connectionSummaries)")
         demand(stack.flowCount == 0, "keys are left in the flow table")
@@ -172,7 +173,7 @@ public struct ScriptedNetwork: ~Copyable {
     }
 }
 
-/// A precondition that says what it is about in optimised builds too.
+/// A precondition that reports its message in optimised builds, too.
 func demand(_ condition: Bool, _ text: @autoclosure () -> String = "a range outside its buffer") {
     if !condition { fatalError(text()) }
 }

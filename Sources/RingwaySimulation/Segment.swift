@@ -1,4 +1,4 @@
-/// A TCP segment as the model guest reads and writes it.
+/// A TCP segment as read and written by the model guest.
 struct Segment {
     struct Flags: OptionSet {
         let rawValue: UInt8
@@ -20,15 +20,15 @@ struct Segment {
     var permitsSACK = false
     var blocks: [SACKBounds] = []
     var stamp: Stamp?
-    /// Where the payload lies in the frame it was read from.
+    /// The range of the payload in the frame.
     var payload = 0..<0
 
-    /// Sequence space that the segment takes.
+    /// The length in sequence space.
     var extent: Int { payload.count + (flags.contains(.syn) ? 1 : 0) + (flags.contains(.fin) ? 1 : 0) }
 
     init() {}
 
-    /// Reads the TCP part of a frame whose IP part is known to be sound; `nil` when it is malformed.
+    /// Parses the TCP part of a frame with a valid IP part; `nil` if it is malformed.
     init?(readingFrom frame: [UInt8]) {
         let tcp = FrameLayout.ip + FrameLayout.ipHeaderLength(frame)
         guard frame.count >= tcp + 20 else { return nil }
@@ -73,7 +73,7 @@ struct Segment {
         return true
     }
 
-    /// The options as bytes, padded to a multiple of four in one of the ways that are legal.
+    /// The options as bytes, padded to a multiple of four in one of the legal ways.
     func options(padFirst: Bool) -> [UInt8] {
         var bytes: [UInt8] = []
         if let size = maximumSegmentSize { bytes += [2, 4, UInt8(size >> 8), UInt8(size & 255)] }
@@ -99,11 +99,11 @@ struct Stamp {
     var value: UInt32
     var echo: UInt32
 
-    /// Whether one clock reading comes before another, whatever wraps between them.
+    /// Whether one timestamp precedes another, modulo 2^32.
     static func isEarlier(_ first: UInt32, _ second: UInt32) -> Bool { Int32(bitPattern: first &- second) < 0 }
 }
 
-/// A SACK block, whose end may be a smaller number than its start.
+/// A SACK block, whose end may be numerically less than its start.
 struct SACKBounds {
     var start: UInt32
     var end: UInt32

@@ -3,7 +3,7 @@ internal import RingwayStack
 internal import RingwayStorage
 internal import RingwayWire
 
-/// The guest's side: its connections, its link, and what becomes of segments that belong to none.
+/// The guest's side: its connections, its link, and its reply to segments that belong to no connection.
 extension SimulatedNetwork {
     func start(_ flow: Int) {
         let script = scenario.flows[flow]
@@ -54,7 +54,7 @@ extension SimulatedNetwork {
         openFromGuest(flow)
     }
 
-    /// The first connection has ended: the guest comes again from the same port.
+    /// Reopens a connection from the same port after the first one has ended.
     private func comeAgain(_ flow: Int) {
         guard case .guestReturns(let delay) = scenario.flows[flow].disturbance, !fates[flow].wasDisturbed,
             let connection = connections[flow], connection.end == .clean
@@ -72,7 +72,7 @@ extension SimulatedNetwork {
         settle(flow)
     }
 
-    /// After anything happened to a connection: its frames go out, its next wake is noted.
+    /// Called after each event of a connection: sends its frames and schedules its next timer.
     private func settle(_ flow: Int) {
         guard let connection = connections[flow] else { return }
         let frames = connection.outbox
@@ -99,7 +99,7 @@ extension SimulatedNetwork {
     func deliverToStack(_ frame: [UInt8], isIntact: Bool) {
         let lease = pool.pointee.lease(.large)
         guard !lease.isNone else {
-            // The link waits until there is a buffer to read into.
+            // The link retries until a buffer is free.
             events.schedule(.frameToStack(frame, isIntact: isIntact), at: now + 500_000)
             return
         }
@@ -153,7 +153,7 @@ extension SimulatedNetwork {
         let script = scenario.flows[flow]
         let own = scenario.plan.mtu - (script.isIPv6 ? 60 : 40)
         let offered = script.behavior.maximumSegmentSize ?? (script.isIPv6 ? 1_220 : 536)
-        // What every segment has of options is not payload (RFC 6691).
+        // Options that every segment has reduce its payload (RFC 6691).
         return min(own, max(88, offered)) - (script.behavior.offersTimestamps ? 12 : 0)
     }
 
@@ -162,7 +162,7 @@ extension SimulatedNetwork {
         return scenario.flows.indices.contains(index) ? index : nil
     }
 
-    // MARK: What the guest hears
+    // MARK: Receiving in the guest
 
     func deliverToGuest(_ frame: [UInt8]) {
         guard isSound(frame) else { return }
@@ -190,7 +190,7 @@ extension SimulatedNetwork {
         settle(flow)
     }
 
-    /// RFC 9293 §3.10.7.1.
+    /// Resets a segment that belongs to no connection (RFC 9293 §3.10.7.1).
     private func refuse(_ segment: Segment, _ flow: Int) {
         guard !segment.flags.contains(.rst) else { return }
         var answer = Segment()
@@ -207,7 +207,7 @@ extension SimulatedNetwork {
         sendFromGuest(builder.frame(answer, options: [], payloadLength: 0, leavesChecksum: false) { _ in })
     }
 
-    /// Lengths and checksums, as a kernel looks at them. The inspector has seen the frame before the link damaged it.
+    /// Checks lengths and checksums as a kernel does. The inspector checked the frame before the link damaged it.
     private func isSound(_ frame: [UInt8]) -> Bool {
         let at = FrameLayout.ip
         if FrameLayout.isIPv4(frame) {
@@ -225,7 +225,7 @@ extension SimulatedNetwork {
         return FrameLayout.sum(frame[tcp...], FrameLayout.pseudoHeader(frame, tcpLength: frame.count - tcp)) == 0xFFFF
     }
 
-    /// An ICMP error ends a connection that is being opened, if it quotes its SYN.
+    /// An ICMP error aborts a connection in SYN-SENT if it quotes its SYN.
     private func hearError(_ frame: [UInt8]) {
         let isIPv4 = FrameLayout.isIPv4(frame)
         let message = FrameLayout.ip + FrameLayout.ipHeaderLength(frame)

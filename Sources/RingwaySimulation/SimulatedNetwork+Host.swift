@@ -2,7 +2,7 @@ internal import RingwayModel
 internal import RingwayStack
 internal import RingwayStorage
 
-/// The host's side: sockets that connect, take bytes, give bytes and fail, each in its own time.
+/// The host's side: sockets that connect, send, receive and fail, each with its own timing.
 extension SimulatedNetwork {
     // MARK: Opening
 
@@ -64,7 +64,7 @@ extension SimulatedNetwork {
         }
         let socket = sockets[Int(effect.socket)]
         if let end = socket.end {
-            // A socket that failed is closed already; the stack cannot know when it says so.
+            // The stack cannot know yet that a failed socket is closed already.
             if end != .failed { fail("\(effect.kind) for socket \(socket.identifier), which is \(end)") }
             return
         }
@@ -89,14 +89,14 @@ extension SimulatedNetwork {
     private func close(_ socket: HostSocket, _ end: HostSocket.End) {
         log("socket \(socket.identifier): \(end)")
         socket.end = end
-        // What is under way is cancelled; its buffers come back with its completion.
+        // Operations in flight are cancelled; their buffers are released with the completions.
         if end == .closed {
             if socket.isSending { fail("socket \(socket.identifier) is closed with bytes unsent") }
             if !socket.gaveEnd { fail("socket \(socket.identifier) is closed half-way") }
         }
     }
 
-    /// A far end that never dies, and is slow to acknowledge now and then.
+    /// A far end that never dies, and sometimes acknowledges late.
     private func inspect(_ socket: HostSocket) {
         let isDelivered = !random.chance(0.1)
         stack.streamReported(
@@ -181,7 +181,7 @@ extension SimulatedNetwork {
             recorder?.ended(socket.identifier)
             return stack.streamEnded(socket.handle)
         }
-        // The engine leaves the last buffers to frames from the guest.
+        // The engine reserves the last buffers for frames from the guest.
         let reserve = min(24, scenario.limits.largeBuffers / 3)
         let lease = pool.pointee.largeAvailable > reserve ? pool.pointee.lease(.large) : .none
         guard !lease.isNone else {
@@ -235,7 +235,7 @@ extension SimulatedNetwork {
     }
 
     func watched(_ socket: HostSocket) {
-        // A receive under way finds out by itself.
+        // A receive in flight reports the error itself.
         guard socket.end == nil, socket.hasError, socket.receiveLimit == nil else { return }
         failNow(socket)
     }

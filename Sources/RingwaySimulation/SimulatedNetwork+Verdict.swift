@@ -1,7 +1,7 @@
 internal import RingwayStack
 internal import RingwayStorage
 
-/// What must be true when everything has ended.
+/// Checks at the end of a run.
 extension SimulatedNetwork {
     func judge() {
         judgeStorage()
@@ -32,7 +32,7 @@ extension SimulatedNetwork {
         let fate = fates[script.index]
         if let open = own.first(where: { $0.end == nil }) { return "socket \(open.identifier) is still open" }
         if fate.wasUnanswered {
-            // Of what the guest sent meanwhile nothing arrived; it may know of a connection that the host has reset.
+            // None of the guest's data arrived meanwhile; the guest may have a connection that the host has reset.
             let isReset = own.allSatisfy { $0.end == .reset }
             let end = connections[script.index]?.end
             return isReset && end != .clean ? nil : "given up, but the guest saw \(end.map { "\($0)" } ?? "nothing")"
@@ -67,7 +67,7 @@ extension SimulatedNetwork {
         expected.contains(end) || (fate.wasDisturbed && (end == .abandoned || end == .gone))
     }
 
-    /// Both streams are whole, both ends saw end of file, and neither saw RST.
+    /// Both streams must be complete, both ends must have seen end of file, and neither RST.
     private func faultOfWhole(
         _ script: FlowScript, _ connection: GuestConnection, _ own: [HostSocket], wholes: ClosedRange<Int>
     ) -> String? {
@@ -91,7 +91,7 @@ extension SimulatedNetwork {
         return wholes.contains(whole) ? nil : "\(whole) sockets carried the whole connection"
     }
 
-    /// The end that was not the cause has to have noticed.
+    /// The end that did not cause the disturbance must have noticed it.
     private func faultOfDisturbed(
         _ script: FlowScript, _ connection: GuestConnection, _ own: [HostSocket]
     ) -> String? {

@@ -2,8 +2,8 @@ internal import RingwayModel
 internal import RingwayStack
 internal import RingwayStorage
 
-/// A stack between a model guest and model host sockets, with a faulty link and a clock of its own, in one thread.
-/// Everything that happens follows from the scenario, and so from one seed.
+/// A stack between a model guest and model host sockets, with a faulty link and its own clock, in one thread. The
+/// scenario, and so one seed, determines everything.
 final class SimulatedNetwork {
     enum Event {
         case start(Int)
@@ -20,13 +20,13 @@ final class SimulatedNetwork {
         case watched(Int)
     }
 
-    /// What happened to a flow beyond what its ends know.
+    /// Events of a flow that its ends do not record.
     struct Fate {
         var hasStarted = false
-        /// The disturbance took place while there was something to disturb.
+        /// The disturbance occurred while the connection existed.
         var wasDisturbed = false
         var hasVanished = false
-        /// The stack gave the client of a published port up, because it heard nothing of the guest.
+        /// The stack gave up the client of a published port, because the guest did not answer.
         var wasUnanswered = false
         var hadConnection = false
         var attempts = 0
@@ -45,7 +45,7 @@ final class SimulatedNetwork {
     var toStack: FaultyLink
     var toGuest: FaultyLink
     let inspector: FrameInspector
-    /// Frames are written a little later than they are asked for, as a kernel does it.
+    /// Frames are written with a short delay, as by a kernel.
     let writesLate: Bool
 
     var connections: [GuestConnection?]
@@ -109,9 +109,9 @@ final class SimulatedNetwork {
 
     // MARK: Running
 
-    /// Hours of the stack's clock that no scenario needs.
+    /// The limit of simulated time, which no scenario needs.
     private static var timeLimit: UInt64 { 4 * 3_600 * 1_000_000_000 }
-    /// Frames that no scenario needs.
+    /// The limit of frames, which no scenario needs.
     private static var frameLimit: Int { 600_000 }
 
     func run() {
@@ -156,7 +156,7 @@ final class SimulatedNetwork {
         while stack.finishTurn() { perform() }
         perform()
         let bound = max(scenario.limits.unsentBytesPerFlow, 65_536) + 32_768
-        // A connection that its guest has left may still have bytes for the host beside its successor.
+        // A connection that its guest has forgotten may still have data for the host, next to its successor.
         let streams = scenario.flows.count + fates.reduce(0) { $0 + $1.forgotten.count }
         if counters.read(.tcpUnsentBytes) > streams * bound {
             fail("\(counters.read(.tcpUnsentBytes)) bytes are parked")
@@ -182,7 +182,7 @@ final class SimulatedNetwork {
 
     // MARK: Effects
 
-    /// Carries out what the stack asks for, as the engine does.
+    /// Executes the stack's effects as the engine does.
     func perform() {
         while let effect = stack.effects.popFirst() {
             switch effect.kind {
@@ -198,7 +198,7 @@ final class SimulatedNetwork {
         }
     }
 
-    /// A client of a published port is given up, which takes three attempts: one, two and four seconds.
+    /// The stack gives up a client of a published port after three attempts: one, two and four seconds.
     private func guestDidNotAnswer(at guest: TransportAddress) {
         guard
             let script = scenario.flows.first(where: {
@@ -208,10 +208,11 @@ final class SimulatedNetwork {
         fates[script.index].wasUnanswered = true
     }
 
-    /// Nanoseconds after which a guest that says nothing may be given up, less what timers may be early.
+    /// The least time in nanoseconds after which the stack may give up a silent guest: those seconds, less the
+    /// tolerance of timers.
     private static var leastSilence: UInt64 { 6_900_000_000 }
 
-    /// Takes the frame's bytes and hands its buffers back, at once or after the kernel had its time.
+    /// Takes the frame's bytes and releases its buffers, immediately or after the kernel's delay.
     private func writeFrame(_ effect: Effect) {
         let frame = bytes(of: effect)
         sendToGuest(frame)

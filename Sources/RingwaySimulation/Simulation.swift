@@ -1,11 +1,11 @@
 internal import RingwayStack
 
-/// Runs one seed from beginning to end.
+/// Runs one seed.
 public enum Simulation {
     /// - Parameters:
-    ///   - seed: decides everything.
-    ///   - recorder: hears of every frame and event, for a replay; `nil` for speed.
-    ///   - usesCubic: the stack's congestion control is CUBIC, for a comparison; else it is the default.
+    ///   - seed: determines everything.
+    ///   - recorder: receives every frame and event, for a replay; `nil` for speed.
+    ///   - usesCubic: CUBIC as the stack's congestion control, for a comparison; otherwise the default.
     public static func run(seed: UInt64, recorder: Recorder? = nil, usesCubic: Bool = false) -> SimulationReport {
         guard var scenario = Scenario(seed: seed) else {
             preconditionFailure("a scenario's network plan is consistent")

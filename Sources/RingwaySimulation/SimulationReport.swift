@@ -1,17 +1,17 @@
-/// What one run came to.
+/// The result of one run.
 public struct SimulationReport: Sendable {
-    /// What went wrong, or `nil`.
+    /// The failure, or `nil`.
     public var failure: String?
     /// Nanoseconds of the stack's clock.
     public var duration: UInt64 = 0
-    /// Frames the guest sent.
+    /// Frames sent by the guest.
     public var framesFromGuest = 0
-    /// Frames the stack sent.
+    /// Frames sent by the stack.
     public var framesToGuest = 0
-    /// Frames the stack sent again.
+    /// Frames retransmitted by the stack.
     public var retransmissions = 0
-    /// Nanoseconds after which a guest first had a whole stream of the host's; zero for never.
+    /// Nanoseconds until a guest first had a complete stream from the host; zero for never.
     public var deliveredAt: UInt64 = 0
-    /// How often the stack's retransmission timer ran out.
+    /// The number of the stack's retransmission timeouts.
     public var timeouts = 0
 }

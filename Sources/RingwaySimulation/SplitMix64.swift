@@ -1,10 +1,11 @@
-/// The simulation's only source of chance: the same numbers for the same seed on every machine and with every compiler.
+/// The simulation's only source of randomness: the same numbers for the same seed on every machine and with every
+/// compiler.
 ///
-/// The standard library's range functions are not used, because how they consume a generator is not promised.
+/// The standard library's range functions are not used, because their use of a generator may change between versions.
 public struct SplitMix64: RandomNumberGenerator, Sendable {
     private var state: UInt64
 
-    /// A generator whose whole future follows from `seed`.
+    /// A generator whose numbers depend only on `seed`.
     public init(seed: UInt64) { state = seed }
 
     /// Sixty-four random bits.
@@ -13,7 +14,7 @@ public struct SplitMix64: RandomNumberGenerator, Sendable {
         return Self.mix(state)
     }
 
-    /// The finaliser alone: a hash of one word.
+    /// Only the finaliser: a hash of one word.
     @inline(__always)
     public static func mix(_ word: UInt64) -> UInt64 {
         var value = word
@@ -22,22 +23,22 @@ public struct SplitMix64: RandomNumberGenerator, Sendable {
         return value ^ value >> 31
     }
 
-    /// A generator of its own, so that one part's appetite for numbers does not shift another part's.
+    /// An independent generator, so that the numbers drawn by one part do not change those of another.
     public mutating func split() -> SplitMix64 { SplitMix64(seed: next()) }
 
-    /// An integer of the range, each about as likely.
+    /// A uniformly distributed integer of the range.
     public mutating func integer(_ range: ClosedRange<Int>) -> Int {
         let count = UInt64(range.upperBound - range.lowerBound) + 1
         return range.lowerBound + Int(next().multipliedFullWidth(by: count).high)
     }
 
-    /// A duration or instant of the range, nanoseconds.
+    /// A uniformly distributed duration or time of the range, in nanoseconds.
     public mutating func time(_ range: ClosedRange<UInt64>) -> UInt64 {
         let count = range.upperBound - range.lowerBound + 1
         return range.lowerBound + next().multipliedFullWidth(by: count).high
     }
 
-    /// A number below one.
+    /// A number in 0..<1.
     public mutating func fraction() -> Double { Double(next() >> 11) * 0x1p-53 }
 
     /// True with the given probability.
@@ -46,7 +47,7 @@ public struct SplitMix64: RandomNumberGenerator, Sendable {
     /// One of the elements. The array must not be empty.
     public mutating func pick<Element>(_ elements: [Element]) -> Element { elements[integer(0...elements.count - 1)] }
 
-    /// An integer of `0...limit` whose magnitude, rather than whose value, is evenly spread.
+    /// An integer of `0...limit` with uniformly distributed magnitude rather than value.
     public mutating func skewed(_ limit: Int) -> Int {
         guard limit > 0 else { return 0 }
         let bits = Int.bitWidth - limit.leadingZeroBitCount

@@ -1,5 +1,5 @@
-/// The bytes of one direction of one stream: a function of their position, so that neither end has to store what it
-/// sent or expects, and any slice can be checked alone.
+/// The bytes of one direction of a stream as a function of their position, so that no end needs to store them and any
+/// slice can be checked alone.
 struct StreamPattern: Sendable {
     let seed: UInt64
 
@@ -11,7 +11,7 @@ struct StreamPattern: Sendable {
         UInt8(truncatingIfNeeded: word(offset >> 3) >> UInt64((offset & 7) * 8))
     }
 
-    /// Writes the `count` bytes from `offset` on.
+    /// Writes `count` bytes of the pattern, from `offset` on.
     func fill(_ target: UnsafeMutableRawPointer, _ count: Int, from offset: Int) {
         var done = 0
         while done < count, (offset + done) & 7 != 0 {
@@ -28,7 +28,7 @@ struct StreamPattern: Sendable {
         }
     }
 
-    /// The position in the stream of the first byte that is not as it should be, or `nil` when all are.
+    /// The stream position of the first wrong byte, or `nil` if all are right.
     func firstMismatch(_ source: UnsafeRawPointer, _ count: Int, from offset: Int) -> Int? {
         var done = 0
         while done < count {

@@ -2,32 +2,32 @@ internal import RingwayModel
 internal import RingwayStack
 internal import RingwayWire
 
-/// A bulk transfer from the host to the guest over a path of one quality, to compare congestion control algorithms by.
-/// Segments are lost one by one, acknowledgements not at all; the host always has more to send and the guest's window is
-/// larger than any path needs.
+/// A bulk transfer from the host to the guest over a path with fixed properties, to compare congestion control
+/// algorithms. Losses affect single segments and no acknowledgements. The host always has data to send, and the guest's
+/// window is larger than the path needs.
 public struct Transfer: Sendable {
     public var bytes = 64 << 20
-    /// Of the segments to the guest, those that are lost on the way, besides those that find no room in the queue.
+    /// The fraction of segments to the guest that are lost, in addition to queue overflow.
     public var loss = 0.0
-    /// Nanoseconds to the guest and back, without what segments wait in the queue.
+    /// The round-trip time in nanoseconds, without queueing delay.
     public var roundTrip: UInt64 = 1_000_000
-    /// What the narrowest link carries, bytes a second.
+    /// The rate of the bottleneck link, in bytes per second.
     public var rate: UInt64 = 12_500_000
 
     public init() {}
 
-    /// Bytes that wait for the narrowest link: what is on its way in a round trip, as routers are made, and a super-frame
-    /// at least.
+    /// The queue of the bottleneck link in bytes: one bandwidth-delay product, as is usual for routers, but at least a
+    /// super-frame.
     var queue: UInt64 { max(65_536, rate * roundTrip / 1_000_000_000) }
 
-    /// Bits a second, of a transfer that took so many nanoseconds.
+    /// Bits per second of a transfer that took `nanoseconds`.
     public func goodput(over nanoseconds: UInt64) -> Double {
         nanoseconds == 0 ? 0 : Double(bytes) * 8e9 / Double(nanoseconds)
     }
 }
 
 extension Scenario {
-    /// - Parameter seed: decides which segments are lost.
+    /// - Parameter seed: determines which segments are lost.
     init?(_ transfer: Transfer, seed: UInt64) {
         let prefix = IPv6Address(high: 0xFD12_3456_789A_0000, low: 0)
         guard let block = CIDRBlock("192.168.127.0/24"),
@@ -50,7 +50,7 @@ extension Scenario {
         forth.queue = transfer.queue
         fromGuest = back
         toGuest = forth
-        // Never.
+        // Never
         healsAfter = 1 << 62
         linkCuts = true
         turnLength = 0

@@ -22,8 +22,8 @@ public struct Effect: BitwiseCopyable, Sendable {
         case connectStream
         /// Connect `handle` to the built-in DNS service by a stream.
         case connectService
-        /// Send the unsent payload of connection `handle` on `socket`, at most `limit` bytes unless that is zero, and the last
-        /// byte as urgent where `isUrgent`. At most one send per connection is in flight.
+        /// Send the unsent payload of connection `handle` on `socket`: at most `limit` bytes, unless it is zero. If
+        /// `isUrgent`, the last byte is urgent. At most one send per connection is in flight.
         case sendStream
         /// Receive at most `limit` bytes for connection `handle`. At most one receive per connection is in flight.
         case receiveStream
@@ -84,9 +84,9 @@ public struct Effect: BitwiseCopyable, Sendable {
     @usableFromInline var options: Options = []
     /// The connection, UDP mapping, ping or query that the effect is about.
     public internal(set) var handle = Handle(slot: 0, generation: 0)
-    /// Bytes of each datagram where the payload is several of them; zero for one.
+    /// Bytes of each datagram if the payload consists of several; zero for one.
     public internal(set) var segmentSize: UInt16 = 0
-    /// The buffer of a frame, datagram or message, and where its bytes lie in it.
+    /// The buffer of a frame, datagram or message, and the range of its bytes in the buffer.
     public internal(set) var lease: Lease = .none
     public internal(set) var offset: UInt32 = 0
     public internal(set) var length: UInt32 = 0
@@ -97,7 +97,8 @@ public struct Effect: BitwiseCopyable, Sendable {
     /// The owner's identifier for a connection's host socket, as passed to `streamOpened`. It stays valid after the
     /// connection's end.
     public internal(set) var socket = Effect.noSocket
-    /// Where to send or connect to; of a stream effect the remote end, without its port.
+    /// The destination of a datagram or connect. For other stream effects the address of the remote end, without its
+    /// port.
     public internal(set) var address = TransportAddress(address: IPAddress(IPv4Address(rawValue: 0)), port: 0)
     /// The guest's port of a connection to be opened.
     public internal(set) var sourcePort: UInt16 = 0
@@ -123,7 +124,7 @@ public struct Effect: BitwiseCopyable, Sendable {
         self.handle = handle
     }
 
-    /// A frame that lies in one buffer, virtio-net header first.
+    /// A frame in one buffer, virtio-net header first.
     public static func frame(_ lease: Lease, offset: UInt32, length: UInt32) -> Effect {
         var effect = Effect(.writeFrame)
         effect.lease = lease
@@ -133,14 +134,14 @@ public struct Effect: BitwiseCopyable, Sendable {
     }
 }
 
-/// Effects in the order in which they arose. The owner drains the queue after every call into the stack, so the
-/// capacity only has to cover the effects of one event.
+/// Effects, oldest first. The owner drains the queue after every call into the stack, so the capacity only has to cover
+/// the effects of one event.
 ///
 /// A reference to memory that belongs to the stack: the stack's parts append through one copy, its owner removes
 /// through another.
 @frozen
 public struct EffectQueue: BitwiseCopyable {
-    /// Running indices: of the oldest effect, and of the next free place.
+    /// Running indices of the oldest effect and of the next free slot.
     @frozen @usableFromInline
     struct Ends: BitwiseCopyable {
         @usableFromInline var head = 0

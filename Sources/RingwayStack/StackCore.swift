@@ -34,8 +34,8 @@ struct StackCore: ~Copyable {
         _ configuration: StackConfiguration, pool: UnsafeMutablePointer<BufferPool>, counters: Counters,
         capacities: StackCapacities, now: UInt64
     ) throws(MemoryFailure) {
-        // Allocations that may fail come before any stored property is set; the queue comes last, because no other code
-        // frees it on failure.
+        // Allocations that may fail precede the first stored property. The queue is last, because no other code frees
+        // it on failure.
         let table = try FlowTable(capacity: capacities.flows, secret: configuration.secret)
         let timers = try StackTimers(capacities, now: now)
         let peers = try PeerTable(capacity: capacities.peers, owners: capacities.mappings + capacities.pings)
@@ -62,7 +62,7 @@ struct StackCore: ~Copyable {
 
     // MARK: Buffers
 
-    /// Whether large buffers are short.
+    /// Whether large buffers are scarce.
     @inline(__always)
     var isPressed: Bool { mutating get { pool.pointee.isPressed } }
 
@@ -83,7 +83,7 @@ struct StackCore: ~Copyable {
 
     // MARK: Frames to the guest
 
-    /// Queues a frame in one buffer, virtio-net header first. Takes the lease.
+    /// Queues a frame in one buffer, virtio-net header first. Takes ownership of the lease.
     @inline(__always)
     mutating func writeFrame(_ lease: Lease, offset: Int, length: Int) {
         effects.append(

@@ -82,7 +82,7 @@ struct StackTimers: ~Copyable {
     @inline(__always)
     func isQuiet(now: UInt64) -> Bool { wheel.isQuiet(now: now) }
 
-    /// Takes out one timer whose deadline has come; `nil` when none has.
+    /// Removes and returns one expired timer; `nil` if there is none.
     mutating func popExpired(now: UInt64) -> Owner? {
         guard let number = wheel.popExpired(now: now) else { return nil }
         if number < mappings { return .connection(number) }

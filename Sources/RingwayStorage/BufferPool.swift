@@ -95,12 +95,12 @@ public struct BufferSpace: @unchecked Sendable {
 
 /// One shard's buffers: a fixed number of each of two sizes, last in first out.
 ///
-/// Only its shard's thread touches a pool, so nothing here is atomic. Running dry is an expected condition: `lease`
-/// answers `Lease.none` and the caller applies back-pressure. A buffer that belongs to another shard is collected on a
-/// chain per home shard, which the engine sends home once a turn.
+/// Only its shard's thread uses a pool, so nothing here is atomic. An empty pool is an expected condition: `lease`
+/// returns `Lease.none` and the caller applies backpressure. A released buffer of another shard is put on a chain for
+/// that shard; the engine returns the chains once a turn.
 ///
-/// Each buffer that is out is charged to an *owner*, one of those that share the pool, until it is back: so that the one
-/// that holds most can be told from those that hold little, and it is known when one of them holds none any more.
+/// Each leased buffer is charged to an *owner*, one of the guests that share the pool. The charges limit owners that
+/// hold many buffers, and show when an owner holds none any more.
 public struct BufferPool: ~Copyable {
     public let space: BufferSpace
     public let shard: Int
@@ -111,18 +111,18 @@ public struct BufferPool: ~Copyable {
     @usableFromInline let strays: UnsafeMutablePointer<LeaseQueue>
     /// The number of leases on all chains of `strays`.
     public var strayCount = 0
-    /// To whom buffers are charged that are leased from now on.
+    /// The owner to whom newly leased buffers are charged.
     public var owner: UInt16 = 0
-    /// Large buffers that each owner can count on; zero while there is one owner, which may have all.
+    /// Large buffers guaranteed to each owner; zero if there is only one owner, which may use all.
     public var share = 0
-    /// Large buffers that each owner has, and behind them the small ones.
+    /// The number of large buffers of each owner, followed by the numbers of small ones.
     @usableFromInline let charges: UnsafeMutablePointer<Int32>
     @usableFromInline let owners: Int
 
     @frozen @usableFromInline struct FreeList {
         @usableFromInline let slots: UnsafeMutablePointer<UInt32>
         @usableFromInline var count = 0
-        /// Slots from here on were never leased, and their pages never touched.
+        /// Slots from this one on have never been leased, and their pages never touched.
         @usableFromInline var fresh: UInt32 = 0
         @usableFromInline let capacity: UInt32
 
@@ -149,7 +149,7 @@ public struct BufferPool: ~Copyable {
         }
     }
 
-    /// - Parameter owners: how many may be charged with buffers, by numbers from zero on.
+    /// - Parameter owners: the number of owners, numbered from zero.
     public init(space: BufferSpace, shard: Int, owners: Int = 1) throws(MemoryFailure) {
         precondition(shard < space.shards && owners > 0 && owners <= 1 << 16)
         var blocks = MemoryBlocks()
@@ -177,16 +177,16 @@ public struct BufferPool: ~Copyable {
 
     @inlinable public var largeAvailable: Int { large.available }
     @inlinable public var smallAvailable: Int { small.available }
-    /// Large buffers run short, and the owner has half of its share: what has to be kept is copied into small ones, so that
-    /// frames from the guest, the acknowledgements among them, always find a large one.
+    /// Large buffers are scarce and the owner holds half of its share: data to be stored is copied into small buffers,
+    /// so that a large one is always free for frames from the guest, including its acknowledgements.
     @inlinable public var isPressed: Bool {
         largeAvailable < space.largeCount / 2 && 2 &* largeHeld(by: owner) >= share
     }
-    /// Large buffers run short, and the owner has its share of them, beside others: it is to take no more.
+    /// Large buffers are scarce, there are several owners, and this one holds its share: it should take no more.
     @inlinable public var isBeyondShare: Bool {
         share > 0 && largeAvailable < space.largeCount / 2 && largeHeld(by: owner) >= share
     }
-    /// Buffers of both sizes that are leased now.
+    /// The number of leased buffers of both sizes.
     public var leased: Int { space.largeCount + space.smallCount - large.available - small.available }
 
     /// Leases a buffer with one reference, or returns `Lease.none` if all are in use.
@@ -216,14 +216,14 @@ public struct BufferPool: ~Copyable {
         state.pointee.owner = owner
     }
 
-    /// Large buffers that an owner is charged with.
+    /// The number of large buffers charged to an owner.
     @inlinable public func largeHeld(by owner: UInt16) -> Int { Int(charges[Int(owner)]) }
-    /// Buffers of both sizes that an owner is charged with.
+    /// The number of buffers of both sizes charged to an owner.
     @inlinable public func held(by owner: UInt16) -> Int {
         Int(charges[Int(owner)]) &+ Int(charges[owners &+ Int(owner)])
     }
 
-    /// Puts a buffer of this pool, which has no holder any more, back.
+    /// Returns a buffer without references to the pool.
     @inlinable @inline(__always) mutating func putBack(_ lease: Lease, _ state: UnsafeMutablePointer<LeaseState>) {
         if lease.isSmall {
             charges[owners &+ Int(state.pointee.owner)] &-= 1
@@ -234,7 +234,7 @@ public struct BufferPool: ~Copyable {
         }
     }
 
-    /// A small buffer when `bytes` fit one, else (or when those are used up) a large one.
+    /// Leases a small buffer if `bytes` fit and one is free, otherwise a large one.
     @inlinable @inline(__always) public mutating func lease(fitting byteCount: Int) -> Lease {
         if byteCount <= BufferSpace.smallSize {
             let lease = lease(.small)

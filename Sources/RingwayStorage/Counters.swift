@@ -8,7 +8,7 @@ public enum Metric: Int, CaseIterable, Sendable {
     case framesFromGuest, bytesFromGuest, framesToGuest, bytesToGuest
     case framesHandedOver, handOverRefused, linkReadsStarved, linkWritesFailed, linkWritesRefused
     case linkWritesDropped, linkCongestions, linkFramesTruncated, linkLengthsRefused
-    // Drops by the stack that the parser does not name
+    // Packets dropped by the stack for reasons that the parser does not have
     case droppedForeignDestination, droppedSpoofedSource, droppedNoBuffer, droppedTableFull
     case droppedPolicy, droppedRefusedSender, droppedUnsolicited, droppedUnexpectedSegment, droppedFragment,
         droppedService, droppedUnsupported
@@ -34,7 +34,7 @@ public enum Metric: Int, CaseIterable, Sendable {
     // Host and kernel
     case hostSockets, descriptorsExhausted, flowsGivenBack, forwardsAccepted, forwardsRefused
     case receivesStarved, turns, wakes
-    // Around the link
+    // Spliced connections, which bypass the link
     case splicedConnections, splicedOpened, splicedReset, splicedRefused, splicedTimedOut, splicedWithoutSocket
     case splicedBeyondLimit, splicedBytesToGuest, splicedBytesFromGuest, splicedPipesExhausted
     // Between the guests of a network

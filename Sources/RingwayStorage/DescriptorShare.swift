@@ -111,7 +111,7 @@ public final class DescriptorShare: Sendable {
             ? all < budget.bounds.calm.load(ordering: .relaxed) : all < budget.bounds.borrowed.load(ordering: .relaxed)
     }
 
-    // MARK: What others ask for
+    // MARK: Demands of other members
 
     /// Calls `action` whenever descriptors must be returned, from any thread; it must not block.
     public func onDemand(_ action: @escaping @Sendable () -> Void) { actions.withLock { $0.append(action) } }

@@ -1,5 +1,5 @@
 /// Finds a slab element that has not been used for long, without a list in order of use, which would cost every packet:
-/// it samples some elements, and continues behind them the next time.
+/// it samples some elements, and the next call continues after them.
 ///
 /// If there are at most `sample` elements, the result is the longest idle.
 public struct IdleHand: BitwiseCopyable, Sendable {

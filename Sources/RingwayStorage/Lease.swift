@@ -52,13 +52,13 @@ public struct LeaseState: BitwiseCopyable {
     public var attached: Lease = .none
     /// The DNS query of a message in flight.
     public var query = Handle(slot: 0, generation: 0)
-    /// Who is charged with the buffer (`BufferPool.owner`).
+    /// The owner to whom the buffer is charged (`BufferPool.owner`).
     public var owner: UInt16 = 0
 
     @inlinable public init() {}
 
-    /// The buffer is leased: what it was used for before is forgotten, but for the query, which has a meaning in a message
-    /// to the name service only.
+    /// Resets the state of a newly leased buffer, except for `query`, which is used only in messages to the name
+    /// service.
     @inlinable @inline(__always) mutating func begin() {
         holds = 1
         next = .none

@@ -16,7 +16,7 @@ public struct Handle: Hashable, Sendable, BitwiseCopyable {
 /// generation.
 public struct Slab<Element: BitwiseCopyable>: ~Copyable {
     @usableFromInline let elements: UnsafeMutablePointer<Element>
-    /// Odd while the slot is occupied, also after a wrap, because the number of generations is even.
+    /// Odd while the slot is occupied. The number of generations is even, so this holds after a wrap, too.
     @usableFromInline let generations: UnsafeMutablePointer<UInt16>
     @usableFromInline let free: UnsafeMutablePointer<UInt32>
     @usableFromInline var freeCount = 0

@@ -30,7 +30,7 @@ public struct SlotList {
     @inlinable public var last: UInt32 { back }
     @inlinable public var isEmpty: Bool { front == Self.none }
 
-    /// The slot behind `slot`, or `none`.
+    /// The slot after `slot`, or `none`.
     @inlinable public func next(after slot: UInt32) -> UInt32 { links(slot).pointee.next }
 
     /// Appends `slot`, which must not be on the list.
@@ -41,7 +41,7 @@ public struct SlotList {
         back = slot
     }
 
-    /// Takes `slot` off the list.
+    /// Removes `slot` from the list.
     @inlinable public mutating func remove(_ slot: UInt32) {
         let own = links(slot).pointee
         if own.previous == Self.none { front = own.next } else { links(own.previous).pointee.next = own.next }
@@ -49,7 +49,7 @@ public struct SlotList {
         links(slot).pointee = SlotLinks()
     }
 
-    /// Takes the slot at the front off the list; `nil` when there is none.
+    /// Removes and returns the slot at the front; `nil` if the list is empty.
     @inlinable public mutating func popFirst() -> UInt32? {
         let slot = front
         guard slot != Self.none else { return nil }

@@ -114,12 +114,13 @@ public struct TimerWheel: ~Copyable {
         count -= 1
     }
 
-    /// Whether `popExpired` has nothing to do, as when it has been called in this tick before: cheaper to ask.
+    /// Whether `popExpired` has nothing to do, for example because it was called earlier in this tick. Cheaper than
+    /// calling it.
     @inlinable @inline(__always) public func isQuiet(now: UInt64) -> Bool {
         current >= now &>> Self.tickShift && heads[Int(current & 63)] == Self.none
     }
 
-    /// Takes out one timer whose deadline has come, or answers `nil` when none has. Call until `nil`.
+    /// Removes and returns one expired timer, or `nil` if there is none. Call until `nil`.
     public mutating func popExpired(now: UInt64) -> UInt32? {
         let target = now >> Self.tickShift
         while true {
@@ -186,8 +187,8 @@ public struct TimerWheel: ~Copyable {
         }
     }
 
-    /// The earliest possible expiry; `nil` if no timer is scheduled. May be earlier than the earliest deadline, by up
-    /// to the width of the timer's coarse slot.
+    /// The earliest possible expiry; `nil` if no timer is scheduled. May be earlier than the first deadline, by at most
+    /// the width of the timer's slot on a coarse level.
     public var nextDeadline: UInt64? {
         guard count > 0 else { return nil }
         if heads[Int(current & 63)] != Self.none { return current << Self.tickShift }
@@ -196,7 +197,7 @@ public struct TimerWheel: ~Copyable {
             let shift = Self.levelBits * UInt64(level)
             let hand = (current >> shift) & 63
             let turn = (current >> shift) &- hand
-            // Slots at or behind the hand belong to the level's next rotation.
+            // Slots up to the current position belong to the level's next rotation.
             let later = hand == 63 ? 0 : occupied[level] & (~0 << (hand + 1))
             let position =
                 later != 0

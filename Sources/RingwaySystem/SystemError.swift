@@ -26,6 +26,6 @@ public struct SystemError: Error, Hashable, Sendable, CustomStringConvertible {
             reason: explanation.map { "\(String(cString: strerror(number))) (\($0))" })
     }
 
-    /// "OPERATION: REASON".
+    /// The text "OPERATION: REASON".
     public var description: String { "\(operation): \(reason ?? String(cString: strerror(errno)))" }
 }

@@ -81,7 +81,7 @@ public final class HostAddressRoute {
                 do throws(SystemError) {
                     try socket.perform([request])
                 } catch  where error.errno == EEXIST {
-                    // Left by a killed process; mark and table belong to this interface.
+                    // The rule was left by a killed process; mark and table belong to this interface.
                 }
             }
             return true

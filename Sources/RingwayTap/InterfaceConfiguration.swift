@@ -21,7 +21,7 @@ public struct InterfaceConfiguration: Sendable {
     public var ipv4Gateway: IPv4Address
     /// The interface's address and its prefix length.
     public var ipv6: CIDRBlock
-    /// The default route of IPv6; a link-local address is taken as one on this interface.
+    /// The default route of IPv6; a link-local address refers to this interface.
     public var ipv6Gateway: IPv6Address
     /// Whether the namespace was created for this interface, so that other settings may be changed, too.
     public var ownsNamespace: Bool
@@ -31,7 +31,7 @@ public struct InterfaceConfiguration: Sendable {
     /// Ten thousand frames: a TAP drops frames beyond its queue instead of blocking the sender.
     public static var defaultQueueLength: UInt32 { 10_000 }
 
-    /// A configuration of these settings.
+    /// A configuration with these settings.
     public init(
         mac: MACAddress, mtu: Int, queueLength: UInt32 = defaultQueueLength, ipv4: CIDRBlock, ipv4Gateway: IPv4Address,
         ipv6: CIDRBlock, ipv6Gateway: IPv6Address, ownsNamespace: Bool
@@ -53,9 +53,9 @@ public struct InterfaceConfiguration: Sendable {
         let hasIPv6 = InterfaceSysctl.exists
         var socket = try NetlinkSocket()
         try socket.perform([settings(of: index, name: name)])
-        // A kernel that refuses only costs time and memory at the start.
+        // A failure costs only time and memory at the start.
         do throws(SystemError) { try socket.perform([Self.unqueued(index, name)]) } catch {}
-        // Before the interface is up, because the kernel then assigns the link-local address.
+        // Set before the interface is up, because the kernel assigns the link-local address at that moment.
         if hasIPv6 { InterfaceSysctl.prepareIPv6(of: name, ownsNamespace: ownsNamespace) }
         // The addresses, too: a router advertisement would soon create the same IPv6 address, with duplicate address
         // detection.
@@ -68,9 +68,8 @@ public struct InterfaceConfiguration: Sendable {
         if hasIPv6 { showIPv6() }
     }
 
-    /// Sends an empty datagram to the discard port of the network's first address, the gateway. It shows the gateway
-    /// that the address exists: without duplicate address detection no neighbour learns of an address before it is
-    /// used.
+    /// Sends an empty datagram to the discard port of the network's first address, the gateway. This announces the
+    /// address to the gateway: without duplicate address detection no neighbour learns of an address before it is used.
     private func showIPv6() {
         let descriptor = Glibc.socket(AF_INET6, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { return }
@@ -114,8 +113,9 @@ public struct InterfaceConfiguration: Sendable {
         return NetlinkMessage("bring \(name) up", type: RTM_NEWLINK, header: header)
     }
 
-    /// Removes the packet scheduler. A TAP never blocks its sender, so a scheduler's queue never fills; but each of the
-    /// 256 that a multi-queue device gets would be as long as the device's own queue, and allocate its memory at once.
+    /// Removes the packet scheduler. A TAP never blocks its sender, so a scheduler's queue never fills. But a
+    /// multi-queue device gets 256 of them, each as long as the device's own queue and with its memory allocated at
+    /// once.
     static func unqueued(_ index: UInt32, _ name: String) -> NetlinkMessage {
         var header = tcmsg()
         header.tcm_ifindex = Int32(index)

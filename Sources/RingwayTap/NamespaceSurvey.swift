@@ -4,9 +4,9 @@ internal import RingwayModel
 public import RingwaySystem
 internal import RingwayWire
 
-/// Finds settings of the caller's present network namespace that conflict with a further interface.
+/// Finds settings of the caller's current network namespace that conflict with a further interface.
 public enum NamespaceSurvey {
-    /// The conflict, in words that say how to resolve it; `nil` if there is none.
+    /// A message that describes the conflict and how to resolve it; `nil` if there is none.
     ///
     /// - Parameters:
     ///   - name: the interface's name.
@@ -31,7 +31,7 @@ public enum NamespaceSurvey {
 }
 
 extension NetlinkSocket {
-    /// The first IPv4 default route with the same metric as ours, in words.
+    /// A description of the first IPv4 default route with the metric that this interface's route would have.
     fileprivate mutating func defaultRoute() throws(SystemError) -> String? {
         var header = rtmsg()
         header.rtm_family = UInt8(AF_INET)

@@ -1,9 +1,9 @@
 internal import CRingway
 internal import RingwaySystem
 
-/// One object in a kernel listing: the header of its type, and attributes.
+/// An object in a list from the kernel: the header of its type, and attributes.
 struct NetlinkRecord {
-    /// The bytes behind the message header.
+    /// The bytes after the message header.
     let bytes: [UInt8]
 
     /// The header; the kernel's version may be shorter.

@@ -1,16 +1,16 @@
 import RingwaySimulation
 
-/// Bulk transfers over paths from a neighbour's to another continent's, once by each congestion control algorithm: a row
+/// Bulk transfers over paths from a local network to another continent, with each congestion control algorithm: a row
 /// of a Markdown table for each path.
 enum TransferTable {
     private static let seeds: ClosedRange<UInt64> = 1...5
 
     private struct Path {
-        /// Megabits a second.
+        /// Megabits per second.
         let rate: UInt64
         /// Milliseconds.
         let roundTrip: UInt64
-        /// Per cent of the segments.
+        /// Loss of segments in per cent.
         let loss: Double
     }
 
@@ -20,7 +20,7 @@ enum TransferTable {
         }
     }
 
-    /// Returns a status for the shell.
+    /// Returns the exit status.
     static func printAll() -> Int32 {
         var isClean = true
         print("| rate, Mbit/s | round trip, ms | loss, % | NewReno, Mbit/s | CUBIC, Mbit/s | CUBIC/NewReno |")
@@ -38,7 +38,7 @@ enum TransferTable {
         return isClean ? 0 : 1
     }
 
-    /// The median over the seeds; `nil`, and said why, where one fails.
+    /// The median over the seeds; `nil`, with a message, if one of them fails.
     private static func goodput(over path: Path, usesCubic: Bool) -> Double? {
         var transfer = Transfer()
         transfer.rate = path.rate * 125_000
@@ -56,7 +56,7 @@ enum TransferTable {
         return all.sorted()[all.count / 2]
     }
 
-    /// Three digits that count.
+    /// Three significant digits.
     private static func text(_ value: Double) -> String {
         if value >= 100 { return "\(Int(value.rounded()))" }
         let places = value >= 10 ? 10.0 : 100.0

@@ -17,7 +17,7 @@ struct Arguments {
     var count: UInt64 = 1_000
     var seconds: Int?
     var isQuiet = false
-    /// CUBIC in place of NewReno, to compare the two over the same seeds.
+    /// CUBIC rather than NewReno, to compare the two over the same seeds.
     var usesCubic = false
     var capture: String?
     var script: String?
@@ -25,9 +25,9 @@ struct Arguments {
     /// Compare congestion control algorithms by bulk transfers.
     var transfers = false
     var isEngine = false
-    /// One line for each seed, to compare runs by.
+    /// One line per seed, to compare runs.
     var printsDigests = false
-    /// Stops at the first seed that fails, and says of each that it begins.
+    /// Stops at the first seed that fails, and logs the start of each.
     var stopsAtFailure = false
 
     init?(_ words: ArraySlice<String>) {

@@ -4,7 +4,7 @@
 #ifndef RINGWAY_NAMESPACE_H
 #define RINGWAY_NAMESPACE_H
 
-// All headers of a module see the declarations that the first one enables.
+// Must be defined before the first system header, which decides which declarations all headers of the module see.
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -35,7 +35,7 @@ int ringway_close_range(unsigned first, unsigned last);
 /// Replaces the program, searching PATH as a shell does. Returns only on failure, with errno set.
 void ringway_execute(char *const arguments[]);
 
-/// Has the kernel send `signal` to the calling process when the thread that forked it ends.
+/// Makes the kernel send `signal` to the calling process when the thread that forked it ends.
 int ringway_die_with_parent(int signal);
 
 /// A descriptor that becomes readable when the process ends.

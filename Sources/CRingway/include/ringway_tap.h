@@ -3,7 +3,7 @@
 #ifndef RINGWAY_TAP_H
 #define RINGWAY_TAP_H
 
-// All headers of a module see the declarations that the first one enables.
+// Must be defined before the first system header, which decides which declarations all headers of the module see.
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif

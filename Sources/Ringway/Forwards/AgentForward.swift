@@ -1,7 +1,7 @@
 public import RingwayModel
 
-/// A place on the host whose clients are forwarded to a server inside a guest, by the guest's agent: the server may
-/// listen on loopback, in another network namespace, or on a unix socket.
+/// A listening place on the host, an address or a unix socket, whose clients the guest's agent forwards to a server
+/// inside the guest. The server may listen on loopback, in another network namespace, or on a unix socket.
 ///
 /// To the server, the agent is the client.
 public struct AgentForward: Hashable, Sendable {

@@ -1,7 +1,8 @@
 internal import Glibc
 internal import RingwayModel
 
-/// The current state of a place on the host whose clients an agent forwards to its guest.
+/// The current state of a listening place on the host, an address or a unix socket, whose clients an agent forwards to
+/// its guest.
 public struct AgentPlace: Hashable, Sendable, Identifiable {
     /// The origin of a place.
     public enum Kind: String, Hashable, Sendable, CaseIterable {
@@ -13,7 +14,7 @@ public struct AgentPlace: Hashable, Sendable, Identifiable {
         case follow
     }
 
-    /// Where it stands.
+    /// The state of a place.
     public enum State: String, Hashable, Sendable, CaseIterable {
         /// Clients are forwarded to the guest's server.
         case active
@@ -30,7 +31,8 @@ public struct AgentPlace: Hashable, Sendable, Identifiable {
     public internal(set) var forward: AgentForward
     /// `forward`, `follow`, or `agent:` and the agent's name.
     public let owner: String
-    /// The guest that it currently forwards to; `nil` while it waits, and for an agent without frames.
+    /// The guest to which clients are currently forwarded; `nil` while the agent is not connected, and for an agent
+    /// without frames.
     public internal(set) var guest: Guest.ID?
     public internal(set) var state: State
     /// Why the place could not be opened.
@@ -48,8 +50,8 @@ extension AgentPlace: CustomStringConvertible {
 }
 
 extension AgentPlace {
-    /// Why a place chosen by a guest could not be bound. The process that holds it is not determined, because a guest
-    /// may cause this at any rate, and the search visits every process.
+    /// Why a place chosen by a guest could not be bound. The process that holds the port is not looked up: the search
+    /// visits every process, and a guest could cause it at any rate.
     static func problem(_ error: Int32, _ place: TransportAddress, _ transport: PortForward.Transport) -> String {
         guard error != EADDRINUSE else { return "cannot publish \(place)/\(transport.rawValue): the port is in use" }
         return PortHolder.explain(error, place.address, place.port, transport)
@@ -65,6 +67,6 @@ extension AgentForward {
         }
     }
 
-    /// Whether it carries datagrams.
+    /// Whether the target is a UDP server.
     var isDatagram: Bool { if case .udp = target.endpoint { true } else { false } }
 }

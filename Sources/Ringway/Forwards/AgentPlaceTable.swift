@@ -1,7 +1,7 @@
 internal import RingwayAgentHost
 
-/// The places on the host whose clients agents forward to guests: configured ones, ones requested by agents, and ones
-/// that follow listening ports.
+/// The listening places on the host whose clients agents forward to guests: configured ones, ones requested by agents,
+/// and ones that follow listening ports.
 ///
 /// A pure value: each operation returns the changes, for the caller to apply.
 struct AgentPlaceTable {
@@ -13,7 +13,7 @@ struct AgentPlaceTable {
 
     private struct Record {
         var place: AgentPlace
-        /// The agent that it currently forwards through; for an agent's own place, its owner.
+        /// The agent that currently forwards the place's clients; for an agent's own place, its owner.
         var agent: ObjectIdentifier?
         /// Only for an agent's own place.
         var key: Key?
@@ -33,7 +33,7 @@ struct AgentPlaceTable {
 
     subscript(number: PublishedPort.ID) -> AgentPlace? { records[number]?.place }
 
-    /// The number of an agent's own place.
+    /// The number of an agent's own place, assigned by the network.
     func number(of key: Key) -> PublishedPort.ID? { numbers[key] }
 
     var hasFailed: Bool { records.values.contains { $0.place.state == .failed && $0.place.kind != .agent } }
@@ -93,7 +93,7 @@ struct AgentPlaceTable {
     enum Change: Equatable {
         case added(AgentPlace)
         case failed(AgentPlace)
-        /// Nothing new.
+        /// No change to report.
         case nothing
     }
 

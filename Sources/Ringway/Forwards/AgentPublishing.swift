@@ -3,7 +3,7 @@ internal import RingwayUsage
 
 /// The host ports that agents may publish for their guests: none by default.
 ///
-/// An agent acts for its guest, and a guest that could have any host port could impersonate the host's own services.
+/// An agent acts for its guest. A guest that may open any host port could impersonate the host's own services.
 public struct AgentPublishing: Hashable, Sendable {
     /// Ports on some of the host's addresses.
     public struct Rule: Hashable, Sendable {
@@ -17,7 +17,7 @@ public struct AgentPublishing: Hashable, Sendable {
         }
     }
 
-    /// An agent may have a port that any of the rules allows.
+    /// An agent may have a port that at least one of the rules allows.
     public var rules: [Rule]
 
     public init(_ rules: [Rule]) { self.rules = rules }
@@ -31,7 +31,7 @@ public struct AgentPublishing: Hashable, Sendable {
     /// The accepted syntax, for help and errors.
     public static let forms = "none, loopback[:PORTS], all[:PORTS] or ADDRESS[:PORTS]"
 
-    /// Reads `forms`, several of them separated by commas: `loopback,192.0.2.1:80,[::1]:8000-8999`.
+    /// Reads one or more of `forms`, separated by commas: `loopback,192.0.2.1:80,[::1]:8000-8999`.
     public init(_ text: String) throws(VirtualNetwork.Failure) {
         rules = []
         guard text != "none" else { return }
@@ -73,7 +73,7 @@ public struct AgentPublishing: Hashable, Sendable {
         return first...last
     }
 
-    // MARK: Asking
+    // MARK: Checking requests
 
     /// The address for a requested port; `nil` if it is not allowed. A request for every address of a family gets the
     /// first allowed one.

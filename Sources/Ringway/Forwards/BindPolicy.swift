@@ -3,11 +3,11 @@ public import RingwayModel
 /// The host addresses on which ports may be opened: published ones, those of forwards through agents, and those
 /// requested by agents.
 public enum BindPolicy: Hashable, Sendable {
-    /// On every address.
+    /// Every address.
     case everywhere
-    /// On the host's loopback only.
+    /// Only loopback addresses.
     case loopback
-    /// On these addresses only.
+    /// Only these addresses.
     case addresses([IPAddress])
 
     /// The addresses at which a requested port may be bound; empty if not allowed. A request for every address gets
@@ -40,7 +40,7 @@ public enum BindPolicy: Hashable, Sendable {
 }
 
 extension BindPolicy: CustomStringConvertible {
-    /// In configuration format.
+    /// In the format of configuration files.
     public var description: String {
         switch self {
         case .everywhere: "all"

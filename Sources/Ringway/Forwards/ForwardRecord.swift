@@ -6,7 +6,7 @@ struct ForwardRecord {
     var port: PublishedPort
     /// The sockets, in the order of `orders`; empty if they could not be opened.
     private(set) var sockets: [Int32] = []
-    /// Whether they are listening, on behalf of an engine; otherwise they are only bound.
+    /// Whether the sockets are listening, on behalf of an engine; otherwise they are only bound.
     private(set) var isListening = false
     /// Whether another program opened the socket, which then always listens.
     private(set) var isInherited = false
@@ -42,7 +42,7 @@ struct ForwardRecord {
         }
         return places.compactMap { $0 }.map { place in
             var order = order(place, ipv4: place.isIPv4)
-            // A host without IPv6 has no IPv6 loopback either.
+            // A host without IPv6 has no IPv6 loopback.
             order.isOptional = forward.hostAddress == nil && !place.isIPv4 && places.count > 1
             return order
         }

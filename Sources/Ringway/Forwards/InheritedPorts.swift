@@ -17,7 +17,7 @@ struct InheritedPorts {
 
     private var free: [Place: Int32] = [:]
     private(set) var descriptors: [Int32] = []
-    /// Sockets that lead nowhere, whose clients are reset.
+    /// Sockets without a guest, whose clients are reset.
     private var resetting: Set<Int32> = []
 
     /// Adds a socket and takes ownership of its descriptor.
@@ -40,22 +40,22 @@ struct InheritedPorts {
         return free.removeValue(forKey: Place(address: forward.hostAddress, port: forward.hostPorts.lowerBound))
     }
 
-    /// The port is no longer published.
+    /// The port is no longer published; the socket is kept for the next forward of the port.
     mutating func giveBack(_ descriptor: Int32) {
         if let place = Self.place(of: descriptor) { free[place] = descriptor }
     }
 
-    /// A socket's clients are to be reset from now on, or not any more.
+    /// Sets whether a socket's clients are reset.
     mutating func resetClients(of descriptor: Int32, _ resets: Bool) {
         if resets { resetting.insert(descriptor) } else { resetting.remove(descriptor) }
     }
 
-    /// Accepts a client that is to be reset; -1 where there is none, or a guest takes them by now.
+    /// Accepts a client that must be reset; -1 if there is none, or if a guest accepts them again.
     func clientToReset(of descriptor: Int32) -> Int32 {
         resetting.contains(descriptor) ? accept(descriptor, nil, nil) : -1
     }
 
-    /// Closes all of them.
+    /// Closes all inherited sockets.
     mutating func close() {
         for descriptor in descriptors { _ = Glibc.close(descriptor) }
         free = [:]
@@ -79,9 +79,8 @@ struct InheritedPorts {
 }
 
 extension VirtualNetwork {
-    /// Uses a listening TCP socket, opened by another program such as a service manager, for its port once that is
-    /// published. Before, and while there is no guest, clients are accepted and reset. Takes ownership of the
-    /// descriptor.
+    /// Uses a listening TCP socket, opened by another program such as a service manager, once its port is published.
+    /// Before that, and while there is no guest, clients are accepted and reset. Takes ownership of the descriptor.
     ///
     /// A socket on all addresses of both families is for a forward without an address.
     public func adopt(portListener descriptor: Int32) throws(Failure) {
@@ -106,7 +105,7 @@ extension VirtualNetwork {
         }
     }
 
-    /// Stops accepting clients of a socket, which a guest accepts from now on.
+    /// Stops accepting clients of a socket, because a guest accepts them from now on.
     func leaveClients(of descriptor: Int32) {
         state.withLock { $0.inheritedPorts.resetClients(of: descriptor, false) }
         loop.post { [weak self] in self?.loop.unwatch(descriptor) }

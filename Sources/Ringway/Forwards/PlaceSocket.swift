@@ -47,7 +47,7 @@ final class PlaceSocket: Sendable {
 
     deinit { end() }
 
-    /// Listens: returns a descriptor for the agents' thread.
+    /// Starts to listen; returns a descriptor for the agents' thread.
     func listen() throws(VirtualNetwork.Failure) -> OwnedDescriptor {
         switch forward.place {
         case .unix(let path):
@@ -86,7 +86,7 @@ final class PlaceSocket: Sendable {
         }
         file?.remove()
         guard held >= 0 else { return }
-        // The socket stays bound.
+        // Shutdown stops listening, and the socket stays bound.
         shutdown(held, Int32(SHUT_RDWR))
         Self.keepOthersOut(held, true)
     }

@@ -11,7 +11,7 @@ struct PortCandidates {
 
     init(_ forward: PortForward) { self.forward = forward }
 
-    /// The forward with the next ports; `nil` when there are no more.
+    /// The forward with the next ports to try; `nil` if there are none left.
     mutating func next() throws(VirtualNetwork.Failure) -> PortForward? {
         defer { tried += 1 }
         var chosen = forward

@@ -56,7 +56,7 @@ extension VirtualNetwork {
             PortHolder.kind(of: error.errno))
     }
 
-    /// The forward of this network that holds a port needed by another one, and its owner.
+    /// The forward of this network that already holds a port needed by another one, and its owner.
     private func ownHolder(of port: UInt16, _ forward: PortForward, except number: PublishedPort.ID) -> String? {
         var wanted = forward
         wanted.hostPorts = port...port
@@ -74,7 +74,7 @@ extension VirtualNetwork {
 }
 
 extension GuestSelector {
-    /// For use in a sentence.
+    /// A phrase for use in a sentence.
     var words: String {
         self == .first ? "a guest" : "guest \(self)"
     }
@@ -85,7 +85,7 @@ enum HostSocketTable {
     /// The process with a socket bound to the port, or its user if that user's processes may not be inspected.
     static func holder(of port: UInt16, _ transport: PortForward.Transport) -> String? {
         var found = table(port, transport)
-        // Bound sockets that do not listen, as those of ports that wait for a guest, are not in /proc/net.
+        // /proc/net does not list bound sockets that do not listen, such as those of ports that wait for a guest.
         if found.isEmpty, transport == .tcp { found = BoundSockets.find(port) }
         guard let first = found.first else { return nil }
         let sockets = Set(found.map { "socket:[\($0.inode)]" })

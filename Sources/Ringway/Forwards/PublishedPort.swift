@@ -8,7 +8,7 @@ public struct PublishedPort: Hashable, Sendable, Identifiable {
     public let requested: PortForward
     /// Whether free host ports were chosen.
     public var isChosen: Bool { forward != requested }
-    /// Owner tag. `setPublished` replaces only ports with the same owner.
+    /// The owner tag. `setPublished` replaces only ports with the same owner.
     public let owner: String
     /// The current guest; `nil` while it is not attached, and clients are refused.
     public internal(set) var guest: Guest.ID?

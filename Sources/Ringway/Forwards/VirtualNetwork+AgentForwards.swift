@@ -15,8 +15,8 @@ struct AttachedAgent {
 /// Forwards through agents exist until they are removed; while their guest's agent is not connected, clients are
 /// refused.
 extension VirtualNetwork {
-    /// Every place whose clients an agent forwards to a guest: forwards, ports published by agents, ports that follow a
-    /// guest's.
+    /// All places whose clients an agent forwards to a guest: forwards, ports requested by agents, and ports that
+    /// follow the guest's listeners.
     public var agentPlaces: [AgentPlace] { state.withLock { $0.agentPlaces.all } }
 
     /// The place with this number; `nil` if there is none.
@@ -57,7 +57,7 @@ extension VirtualNetwork {
     }
 
     /// Removes a forward through an agent. Its place on the host is free when this returns; existing connections
-    /// continue. Places that an agent has published, or that follow a guest's port, cannot be removed by this call.
+    /// continue. Places requested by an agent, or following a guest's port, cannot be removed by this call.
     public func endForward(_ number: PublishedPort.ID) throws(Failure) {
         let (agent, socket) = try changes.withLock { (_) throws(Failure) in
             guard let place = agentPlace(number) else {
@@ -71,7 +71,8 @@ extension VirtualNetwork {
             report(.agentForwardRemoved(place))
             return (agent, removed?.socket)
         }
-        // The next request may be for the same place. The agents' thread may be waiting to make changes itself.
+        // Waits for the place to be closed, because the next request may be for it, unless the agents' thread may
+        // itself be waiting to make changes.
         agent?.endForwardNow(number: number)
         socket?.end()
     }
@@ -90,7 +91,7 @@ extension VirtualNetwork {
         }
     }
 
-    // MARK: Agents come and go; called on their thread
+    // MARK: Agents connect and disconnect; called on their thread
 
     /// An agent has connected.
     func add(_ agent: AttachedAgent) {
@@ -143,7 +144,7 @@ extension VirtualNetwork {
         }
     }
 
-    // MARK: Places that agents have of their own; called on their thread
+    // MARK: Agents' own places; called on their thread
 
     /// Records and reports the result of an agent's request for a place.
     func note(
@@ -175,9 +176,9 @@ extension VirtualNetwork {
         report(.agentForwardRemoved(place))
     }
 
-    // MARK: Trying again
+    // MARK: Retrying
 
-    /// Milliseconds until a failed place is retried: at first, and at most.
+    /// The first and the longest interval in milliseconds between attempts to open a failed place.
     private static var firstRetry: UInt64 { 1_000 }
     private static var longestRetry: UInt64 { 30_000 }
 

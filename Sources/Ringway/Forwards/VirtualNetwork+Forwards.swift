@@ -2,8 +2,8 @@ internal import RingwayEngine
 internal import RingwayModel
 internal import Synchronization
 
-/// Published ports stay published until removed: while their guest is not attached TCP ports are held and refuse
-/// clients. A forward that moves to another guest leaves its existing connections alone.
+/// Published ports stay published until they are removed. While their guest is not attached, TCP ports stay bound and
+/// refuse clients. If a forward moves to another guest, existing connections continue.
 extension VirtualNetwork {
     /// All published ports, in order of publication.
     public var publishedPorts: [PublishedPort] {
@@ -15,7 +15,8 @@ extension VirtualNetwork {
         state.withLock { $0.forwards[number]?.port }
     }
 
-    /// Publishes host ports as ports of a guest, now or when it is attached. All ports of a range, or none.
+    /// Publishes host ports as ports of a guest, now or when it is attached. All ports of a range are published, or
+    /// none.
     ///
     /// - Parameters:
     ///   - forward: host port 0 means free ports, and a host range for one guest port means a free port from it; the
@@ -54,12 +55,12 @@ extension VirtualNetwork {
     /// Removes a published port.
     public func unpublish(_ port: PublishedPort) throws(Failure) { try unpublish(port.id) }
 
-    /// Makes these the only published ports of the owner: ports that are published already stay as they are,
-    /// connections included. If one cannot be opened, nothing is changed.
+    /// Makes these the only published ports of the owner. Ports that are already published stay, and so do their
+    /// connections. If one cannot be opened, nothing is changed.
     @discardableResult
     public func setPublished(_ wanted: [PortForward], owner: String = "") throws(Failure) -> ForwardChanges {
         for forward in wanted { try check(forward) }
-        // Identical requests count once; but each request for an automatic port is a port of its own.
+        // Duplicate requests count once, but each request for an automatic port gets its own port.
         var seen = Set<PortForward>()
         let wanted = wanted.filter { $0.choosesHostPorts || seen.insert($0).inserted }
         if let (first, second) = PortForward.conflict(in: wanted) {
@@ -70,7 +71,7 @@ extension VirtualNetwork {
             for forward in wanted { missing[forward, default: 0] += 1 }
             var result = ForwardChanges()
             for port in publishedPorts where port.owner == owner {
-                // A request for the very port that was chosen for another request means that forward.
+                // A request for exactly the port that was chosen for an earlier request refers to that forward.
                 let match = [port.requested, port.forward].first { missing[$0, default: 0] > 0 }
                 if port.problem == nil, let match {
                     missing[match, default: 0] -= 1
@@ -85,7 +86,7 @@ extension VirtualNetwork {
         }
     }
 
-    /// The given number of each of the forwards, in order.
+    /// The first forwards of each kind, up to its count, in order.
     private static func some(of wanted: [PortForward], _ counts: [PortForward: Int]) -> [PortForward] {
         var counts = counts
         return wanted.filter { forward in
@@ -110,7 +111,7 @@ extension VirtualNetwork {
         }
     }
 
-    // MARK: The register; the caller holds `changes`
+    // MARK: The table of forwards; the caller holds `changes`
 
     /// Adds a new forward, and chooses its ports if automatic.
     private func add(_ forward: PortForward, _ owner: String) throws(Failure) -> PublishedPort {
@@ -189,7 +190,7 @@ extension VirtualNetwork {
         return added
     }
 
-    /// The forwards of the first set that overlap with one of the second. Usually few of thousands do.
+    /// The forwards of the first list that overlap one of the second, found without comparing all pairs.
     private static func overlapping(_ forwards: [PortForward], _ others: [PortForward]) -> [Bool] {
         let ordered = others.sorted { $0.hostPorts.lowerBound < $1.hostPorts.lowerBound }
         let widest = ordered.map(\.hostPorts.count).max() ?? 0

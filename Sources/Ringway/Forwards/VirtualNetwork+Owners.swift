@@ -54,7 +54,7 @@ extension VirtualNetwork {
     private static var longestRest: UInt64 { 1_000_000_000 }
 
     /// Removes the forwards of expired leases, and schedules the next check while there are others. One timer serves
-    /// all leases. On the loop's thread.
+    /// all leases. Called on the loop's thread.
     private func sweepOwners() {
         let now = ringway_monotonic_nanoseconds()
         let (over, next) = state.withLock { state in

@@ -9,7 +9,7 @@ extension VirtualNetwork {
         let (records, members, isStopped) = state.withLock { state in
             (state.forwards.values.sorted { $0.port.id < $1.port.id }, state.members, state.isStopped)
         }
-        // A network that is stopping closes all ports at once.
+        // A network that is stopping closes all its ports in one step.
         guard !isStopped else { return }
         var stray = records.filter { record in
             member(for: record.port.forward.guest, among: members)?.guest.id != record.port.guest
@@ -21,7 +21,7 @@ extension VirtualNetwork {
         keep(placeEach(stray))
     }
 
-    /// Moves UDP ports to the shards of the guest's current addresses. On the loop's thread.
+    /// Moves UDP ports to the shards of the guest's current addresses. Called on the loop's thread.
     func followAddresses(of guest: Guest.ID) {
         changes.withLock { _ in
             let (records, members) = state.withLock { state in
@@ -148,7 +148,7 @@ extension VirtualNetwork {
         report(.forwardRecovered(record.port))
     }
 
-    // MARK: Again
+    // MARK: Retrying
 
     func tryAgainLater() {
         guard let delay = state.withLock({ $0.forwardRetry.failed() }) else { return }
@@ -159,7 +159,7 @@ extension VirtualNetwork {
         loop.after(milliseconds: delay) { [weak self] in self?.tryAgain() }
     }
 
-    /// Retries failed forwards. On the loop's thread.
+    /// Retries failed forwards. Called on the loop's thread.
     private func tryAgain() {
         let next = changes.withLock { _ in
             let failed = state.withLock { state in

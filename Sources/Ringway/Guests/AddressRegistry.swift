@@ -2,10 +2,10 @@ internal import RingwayModel
 
 /// The addresses and names of the guests on one network.
 ///
-/// An ethernet address that was assigned an IPv4 address gets it again whenever its guest returns, for the life of the
-/// network; if all addresses are assigned, that of the guest detached longest ago is reused. An IPv6 address, which
-/// guests choose themselves, belongs to the first guest that sends from it, except SLAAC addresses: these belong to the
-/// machine with the ethernet address, even if another guest used them earlier.
+/// An ethernet address keeps its IPv4 address for the life of the network, even while its guest is detached; if all
+/// addresses are assigned, that of the guest detached longest ago is reused. An IPv6 address, which guests choose
+/// themselves, belongs to the first guest that sends from it, except SLAAC addresses: these belong to the machine with
+/// the ethernet address, even if another guest used them earlier.
 struct AddressRegistry {
     /// A guest's address and name.
     struct Lease: Equatable {
@@ -34,7 +34,7 @@ struct AddressRegistry {
     /// IPv6 addresses that the network's owner has assigned to guests.
     private var given: [IPv6Address: MACAddress] = [:]
     private var clock: UInt64 = 0
-    /// Addresses declined by guests, the oldest first; only reused if no other is left.
+    /// Addresses declined by guests, oldest first; reused only if no other address is left.
     private var resting: [IPv4Address] = []
     private static var mostResting: Int { 16 }
 
@@ -107,7 +107,7 @@ struct AddressRegistry {
     /// The only link that a machine may use, according to its lease.
     func settledLink(of mac: MACAddress) -> LinkAddress? { settled[mac]?.link }
 
-    // MARK: Coming
+    // MARK: Attaching
 
     /// Assigns or renews the lease of a new guest.
     ///
@@ -171,7 +171,7 @@ struct AddressRegistry {
         guard !leases.contains(where: { $0.key != mac && $0.value.name == name }),
             !settled.contains(where: { $0.key != mac && $0.value.name == name })
         else { throw VirtualNetwork.Failure("another guest has the name \"\(name)\"") }
-        // Such a name stands for a guest without a name, which may be attached later.
+        // A name in this format is reserved for guests without a name of their own, which may be attached later.
         let number = name.dropFirst("guest-".count)
         guard !name.hasPrefix("guest-") || number.contains(where: { !$0.isNumber }) || leases[mac]?.name == name else {
             throw VirtualNetwork.Failure("the name \"\(name)\" stands for the guest of an address")
@@ -180,7 +180,8 @@ struct AddressRegistry {
         leases[mac]?.claimsName = isClaimed
     }
 
-    /// Assigns a guest another address after it declined one; `nil` if it already has another, or none is left.
+    /// Assigns another address to a guest that declined its address; `nil` if it has another one already, or none is
+    /// left.
     mutating func replace(_ address: IPv4Address, of mac: MACAddress) -> Lease? {
         guard let former = leases[mac], former.ipv4 == address else { return nil }
         guard let other = freeAddress(for: mac, preferring: nil, besides: address) else { return nil }
@@ -220,13 +221,13 @@ struct AddressRegistry {
         clock += 1
         give(address, to: lease.mac)
         leases[lease.mac]?.link = lease.link
-        // A name that came from no link may have been the guest's own claim.
+        // A name that no link assigned may have been the guest's own claim.
         if settled[lease.mac]?.name == nil, let name = lease.name {
             try? rename(lease.mac, name, isClaimed: lease.link == nil && name != Self.name(of: address, in: plan))
         }
     }
 
-    /// Leases that are not configured, that of the guest detached longest ago first.
+    /// Leases that are not configured, in the order in which their guests were detached.
     var remembered: [StaticLease] {
         leases.filter { !$0.value.isStatic && $0.value.lastUse > 0 }.sorted { $0.value.lastUse < $1.value.lastUse }
             .map { StaticLease(mac: $0.key, ipv4: $0.value.ipv4, name: $0.value.name, link: $0.value.link) }
@@ -301,7 +302,7 @@ struct AddressRegistry {
     /// Assigns an IPv6 address to the guest unless it belongs to another.
     mutating func claim(_ address: IPv6Address, by guest: UInt32, mac: MACAddress) -> Bool {
         if let holder = claims[address] { return holder == guest }
-        // Another machine's SLAAC address belongs to it even before it is attached.
+        // A SLAAC address belongs to the machine with that ethernet address, even before the machine is attached.
         if let owner = owner(of: address), owner != mac { return false }
         claims[address] = guest
         return true

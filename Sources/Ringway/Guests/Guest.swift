@@ -4,13 +4,13 @@ public import RingwayModel
 public struct Guest: Hashable, Sendable, Identifiable, CustomStringConvertible {
     /// A number unique on the network; never reused.
     public let id: UInt32
-    /// The only ethernet address that it may send from.
+    /// The only ethernet address from which the guest may send.
     public let mac: MACAddress
     /// The target of published ports, and the address that DHCP assigns to `mac`.
     public let ipv4: IPv4Address
     /// The SLAAC address of `mac` (RFC 4862 §5.5.3).
     public let ipv6: IPv6Address
-    /// Other guests resolve it as `name.ringway.internal`.
+    /// The guest's name, which other guests resolve as `name.ringway.internal`.
     public let name: String
     /// The name was claimed by the guest's agent, so it proves nothing about the guest's identity.
     public let claimsName: Bool
@@ -92,7 +92,7 @@ public enum GuestName {
     /// Names in that domain that guests cannot have.
     public static let reserved: Set<String> = ["host", "gateway"]
 
-    /// Whether it is a single label of a host name (RFC 1123 §2.1) that is available to guests.
+    /// Whether a text is a single label of a host name (RFC 1123 §2.1) and available to guests.
     public static func isValid(_ text: String) -> Bool {
         let bytes = Array(text.lowercased().utf8)
         guard (1...63).contains(bytes.count), !reserved.contains(text.lowercased()) else { return false }

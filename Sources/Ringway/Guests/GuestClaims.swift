@@ -1,7 +1,7 @@
 internal import RingwayEngine
 internal import RingwayModel
 
-/// Through this, a guest's shards ask the network whether an IPv6 address is free.
+/// Asks the network whether a guest may use an IPv6 address; called by the guest's shards.
 final class GuestClaims: AddressClaims {
     private weak let network: VirtualNetwork?
     private let guest: UInt32

@@ -13,7 +13,7 @@ public struct GuestLease: Hashable, Sendable {
     public let isStatic: Bool
     /// The guest is attached.
     public let isPresent: Bool
-    /// The only link that the guest may use; `nil` for any that is not reserved for another.
+    /// The only link that the guest may use; `nil` for any link that is not reserved for another guest.
     public let link: LinkAddress?
 }
 

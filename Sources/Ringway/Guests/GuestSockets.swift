@@ -18,6 +18,6 @@ public struct GuestSockets: Sendable {
 
     public init(descriptors: [Int32]) { self.descriptors = descriptors }
 
-    /// No such source.
+    /// No source of sockets.
     public static let none = GuestSockets(descriptors: [])
 }

@@ -6,9 +6,9 @@ public struct StaticLease: Hashable, Sendable {
     public var mac: MACAddress
     /// The reserved address; `nil` for any.
     public var ipv4: IPv4Address?
-    /// Its name in `ringway.internal`; `nil` for one derived from its address.
+    /// The guest's name in `ringway.internal`; `nil` for one derived from its address.
     public var name: String?
-    /// The only link that it may use; `nil` for any that is not reserved for another machine.
+    /// The only link that the guest may use; `nil` for any link that is not reserved for another machine.
     public var link: LinkAddress?
 
     /// A lease for the guest with this ethernet address.
@@ -20,7 +20,7 @@ public struct StaticLease: Hashable, Sendable {
     }
 }
 
-/// A name that guests of the network can resolve, besides those of the gateway, the host and the guests.
+/// A name that guests of the network can resolve, in addition to those of the gateway, the host and the guests.
 public struct NetworkName: Hashable, Sendable {
     /// The domain name, in any domain.
     public var name: String

@@ -13,7 +13,7 @@ extension VirtualNetwork {
     public var guests: [Guest] { state.withLock { $0.members.values.map(\.guest).sorted { $0.id < $1.id } } }
 
     /// Attaches a guest by the queues of its TAP device, which are adopted: non-blocking descriptors with a virtio-net
-    /// header of 12 bytes. Each queue is served by one shard, and different ones by different shards as far as there are.
+    /// header of 12 bytes. Each queue is served by one shard; the queues are spread over the shards.
     ///
     /// - Parameters:
     ///   - queues: the descriptors.
@@ -147,7 +147,7 @@ extension VirtualNetwork {
             do throws(SystemError) {
                 var configuration = engineConfiguration(for: guest, sockets, queues: queues.count)
                 configuration.descriptors = descriptors
-                // The memory that it needs is known only then.
+                // The memory needed by a guest is known only when it is allocated.
                 if memory.isBounded { configuration.hasMemoryLeft = { MemoryReserve.ofProcess().admits() } }
                 engine = try Engine(
                     configuration, link: link, on: shards, features: features,
@@ -174,12 +174,12 @@ extension VirtualNetwork {
     }
 
     private static func failure(_ error: SystemError, _ memory: MemoryReserve) -> Failure {
-        // A thread whose stack cannot be allocated is reported as one beyond the limit.
+        // A thread whose stack cannot be allocated fails in the same way as one beyond the limit of threads.
         let lacksMemory = error.errno == ENOMEM || memory.isBounded && error.errno == EAGAIN
         return lacksMemory ? memoryFailure : Failure("the data path does not start: \(error)")
     }
 
-    /// The process's shards, which the network has from its first guest until it ends.
+    /// The shards of the process, which the network keeps from its first guest until its end.
     private func shards(_ features: RingwayRing.KernelFeatures, _ memory: MemoryReserve) throws(Failure) -> ShardSet {
         if let shards = state.withLock({ $0.shards }) {
             guard memory.admits() else { throw Self.memoryFailure }
@@ -200,7 +200,7 @@ extension VirtualNetwork {
         }
     }
 
-    /// Takes from other guests, before it is there, what is a guest's by its ethernet address.
+    /// Before a guest is attached, takes its SLAAC and configured addresses away from other guests.
     private func revokeClaims(on guest: Guest) {
         let revoked = state.withLock { state in
             state.registry.evictClaims(on: guest.mac, by: guest.id).compactMap { holder, addresses in
@@ -232,7 +232,7 @@ extension VirtualNetwork {
         loop.after(milliseconds: 1_000) { [weak self] in self?.checkMemory() }
     }
 
-    /// The share of a guest that is to come, which has to be given up if it does not.
+    /// The descriptor share of a new guest; the caller must give it up if the guest is not attached.
     private func descriptors(queues: Int, _ sockets: GuestSockets) throws(Failure) -> DescriptorShare {
         let standing = Engine.standingDescriptors(queues: queues, hasGuestSockets: !sockets.descriptors.isEmpty)
         let budget = DescriptorBudget.ofProcess
@@ -302,7 +302,7 @@ extension VirtualNetwork {
         return engine
     }
 
-    // MARK: Leaving
+    // MARK: Detaching
 
     /// Detaches a guest: its flows end with RST on the host, and its address remains reserved.
     public func detach(_ guest: Guest.ID, because reason: String = "it was detached") throws(Failure) {
@@ -330,7 +330,7 @@ extension VirtualNetwork {
         }
     }
 
-    /// From an engine's thread, which must not block.
+    /// Called on an engine's thread, which must not block.
     private func handle(_ event: EngineEvent, of id: Guest.ID) {
         if case .addressesChanged = event {
             return loop.post { [weak self] in self?.followAddresses(of: id) }
@@ -356,7 +356,7 @@ extension VirtualNetwork {
         }
     }
 
-    /// Calls `action`, once, when a guest's link has failed; at once if one has failed already. From one of the
+    /// Calls `action` once when a guest's link has failed; immediately if one has failed already. Called on one of the
     /// network's threads.
     public func onLinkLost(_ action: @escaping @Sendable () -> Void) {
         let isLost = state.withLock { state in
@@ -367,7 +367,7 @@ extension VirtualNetwork {
     }
 }
 
-/// The connection of shards to the resolver.
+/// The channel from shards to the resolver.
 private struct ResolverLine: NameService {
     let resolver: Resolver
     let guest: Guest.ID

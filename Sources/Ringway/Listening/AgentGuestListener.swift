@@ -14,9 +14,7 @@ final class AgentGuestListener: GuestListener, Sendable {
     private let reception: AgentReceptionDesk
     private let file: SocketFile?
 
-    /// Listens at the address of the place, which is one for agents.
-    ///
-    /// - Parameter mode: the permissions of a new socket.
+    /// Listens at the address of `place`, which must be one for agents.
     init(_ place: ListenerPlace, mode: mode_t) throws(VirtualNetwork.Failure) {
         reception = AgentReceptionDesk(place)
         let token = place.network?.configuration.agentToken ?? []
@@ -74,7 +72,7 @@ final class AgentGuestListener: GuestListener, Sendable {
     }
 }
 
-/// The policy of a network for agents. Called on the agents' own thread.
+/// A network's policy for agents. Called on the agents' own thread.
 final class AgentReceptionDesk: AgentReception {
     /// Streams that each agent keeps connected ahead of time, so that a client need not wait for a connection from the
     /// guest.
@@ -165,7 +163,7 @@ final class AgentReceptionDesk: AgentReception {
         followed.withLock { $0[agent.id] = nil }
         network?.remove(agent)
         guard let guest = attached?.guest else { return }
-        // It may have been detached already, because its link failed.
+        // The guest may already have been detached, because its link failed.
         try? network?.detach(guest, because: reason)
     }
 

@@ -1,8 +1,8 @@
 internal import CRingway
 internal import Glibc
 
-/// A datagram socket in the file system: the first sender is the guest, until its own socket is gone. Then a new socket
-/// replaces this one.
+/// A datagram socket in the file system. The first sender is the guest until its own socket is closed; then a new
+/// socket replaces this one.
 ///
 /// The kernel notifies neither side of such a pair when the other is closed, so the file of the guest's socket is
 /// checked once a second.
@@ -99,7 +99,7 @@ final class DatagramListener: GuestListener {
         place.loop?.after(milliseconds: Self.interval) { [weak self] in
             guard let self, guest == watched, let peer else { return }
             guard !peer.isThere else { return watchPeer(of: watched) }
-            // It may have been detached meanwhile.
+            // The guest may already have been detached.
             try? place.network?.detach(watched, because: "its socket \(peer.path) is gone")
         }
     }
@@ -114,7 +114,7 @@ final class DatagramListener: GuestListener {
     /// Binds a new socket to replace the guest's.
     private func renew() {
         guard !isClosed else { return }
-        // The old one was closed with its guest; its descriptor may be reused, and later its inode.
+        // The old socket was closed with its guest. Its descriptor may be reused, and later its inode, too.
         if descriptor >= 0 { file.remove() }
         descriptor = -1
         do throws(VirtualNetwork.Failure) {

@@ -71,7 +71,7 @@ final class ListenerTable: @unchecked Sendable {
     func add(_ listener: any GuestListener, at address: LinkAddress) {
         listener.begin()
         entries.append((address, listener))
-        // Listeners for inherited descriptors come and go as long as their launcher runs.
+        // Listeners for inherited descriptors are added and removed while their launcher runs.
         entries.removeAll { $0.listener.isOver }
     }
 
@@ -80,14 +80,14 @@ final class ListenerTable: @unchecked Sendable {
         entries.removeAll { $0.address == address }
     }
 
-    /// From any thread.
+    /// Called from any thread.
     func guestLeft(_ guest: Guest.ID, on loop: ControlLoop) {
         loop.post { [self] in
             for entry in entries { entry.listener.guestLeft(guest) }
         }
     }
 
-    /// From any thread.
+    /// Called from any thread.
     func close(on loop: ControlLoop) {
         loop.post { [self] in
             for entry in entries { entry.listener.close() }

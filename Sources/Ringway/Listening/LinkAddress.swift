@@ -34,7 +34,7 @@ public enum LinkAddress: Hashable, Sendable, CustomStringConvertible {
         .inherited([descriptor], framing: framing)
     }
 
-    /// Whether agents connect there, rather than links with frames.
+    /// Whether agents connect there, rather than links that carry frames themselves.
     public var isOfAgents: Bool {
         switch self {
         case .agent, .agentPort, .agentMonitor: true
@@ -85,7 +85,7 @@ public enum LinkAddress: Hashable, Sendable, CustomStringConvertible {
                     "\"\(rest)\" is not the agent's port and the monitor's socket; use hybrid:1024:/run/vm.vsock, say")
             }
             self = .agentMonitor(path: try Self.path(halves[1]), port: try Self.port(halves[0]))
-        // The only remaining one.
+        // The only remaining form.
         default: self = .inherited(try Self.descriptors(rest), framing: .qemu)
         }
     }

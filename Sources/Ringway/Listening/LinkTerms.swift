@@ -10,8 +10,8 @@ public struct LinkTerms: Hashable, Sendable {
     public var guest: String?
     /// The ethernet address of the link's machine.
     public var mac: MACAddress?
-    /// The CIDs that may connect to a vsock port; empty for every other machine. This machine's own users have CID 1,
-    /// and must be listed explicitly.
+    /// The CIDs that may connect to a vsock port; empty for every machine but this one. This machine's own users have
+    /// CID 1, which must be listed explicitly.
     public var machines: Set<UInt32>
 
     /// Terms of a link; without arguments every guest may connect.

@@ -5,8 +5,8 @@ internal import RingwayModel
 /// A connection that is not a guest yet: it is identified by a handshake, if the link has one, and by its first frame.
 /// Machines may send their first frame late, so there is no timeout for it; the connection costs only a descriptor.
 final class PendingGuest {
-    /// Milliseconds within which a handshake or a started frame must be complete, and for which a new guest waits for a
-    /// former one with the same address to be detached.
+    /// Timeout in milliseconds of a handshake, of an incomplete first frame, and of waiting for a former guest with the
+    /// same address to be detached.
     private static var timeout: UInt64 { 3_000 }
     private static var pause: UInt64 { 20 }
 
@@ -53,7 +53,7 @@ final class PendingGuest {
         }
     }
 
-    /// Readiness does not distinguish a part from the whole, so the next peek waits a moment.
+    /// Poll does not distinguish an incomplete frame from a complete one, so the next peek is delayed.
     private func pauseThenLook() {
         place.loop?.unwatch(descriptor)
         guard waited < Self.timeout else { return refuse("the first frame does not end") }
@@ -64,10 +64,10 @@ final class PendingGuest {
         }
     }
 
-    // MARK: Becoming a guest
+    // MARK: Attaching
 
-    /// - Parameter address: the IPv4 address that the guest already uses, and keeps if it is free: an earlier run of
-    ///   the network may have assigned it, and the guest does not ask again until that lease ends.
+    /// - Parameter address: the IPv4 address that the guest already uses. It keeps this address if it is free: an
+    ///   earlier run of the network may have assigned it, and the guest sends no DHCP request until that lease expires.
     private func arrive(_ mac: MACAddress, uses address: IPv4Address?) {
         guard let network = place.network else { return end(nil, closing: true) }
         if network.isAttached(mac), waited < Self.timeout {
@@ -147,7 +147,7 @@ final class PendingGuest {
         answerClient(VPNKitHandshake.welcome(mtu: network.plan.mtu, mac: mac))
     }
 
-    /// A new connection has room for such a short reply.
+    /// A new connection's send buffer always has room for this short reply.
     private func answerClient(_ bytes: [UInt8]) {
         guard !bytes.isEmpty else { return }
         _ = send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))

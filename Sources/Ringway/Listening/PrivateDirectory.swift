@@ -17,7 +17,7 @@ package enum PrivateDirectory {
         }
     }
 
-    /// The directories above may belong to any user.
+    /// The parent directories may belong to any user.
     private static func makeParents(of path: String) -> String? {
         guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else { return nil }
         let parent = String(path[..<slash])

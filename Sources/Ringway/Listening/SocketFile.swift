@@ -8,7 +8,7 @@ package struct SocketFile: Sendable {
     private let number: UInt64
 
     /// Binds a new socket to the path. A file left by an ended process is replaced; a socket with a listening process,
-    /// or another kind of file, is refused.
+    /// or another kind of file, is an error.
     ///
     /// - Parameter mode: the permissions of the file, from its creation on.
     static func bind(
@@ -138,10 +138,11 @@ package struct SocketFile: Sendable {
     }
 }
 
-/// A lock on the directory of a socket, for the moment between checking and taking a name: two processes must not both
-/// find a socket abandoned and replace each other's.
+/// A lock on a socket's directory, held from checking a name to taking it, so that two processes cannot both find a
+/// socket abandoned and replace each other's.
 private struct DirectoryLock {
-    /// Attempts, one each 10 ms. Others may lock a directory that they can read, and must not block us.
+    /// The number of attempts, at intervals of 10 ms. Limited, because any process that can read a directory could hold
+    /// its lock.
     private static var attempts: Int { 100 }
 
     private let descriptor: Int32

@@ -5,10 +5,10 @@ internal import RingwaySystem
 
 /// A listening socket; each connection is a guest.
 ///
-/// A connection may be silent until its machine boots. So that silent ones cannot exclude others, one of them is closed
-/// for a new one when there are too many: the oldest of the user and the process with most.
+/// A connection may be silent until its machine boots. If there are too many silent connections, one is closed for each
+/// new one: the oldest of the process with most, of the user with most.
 final class StreamListener: GuestListener {
-    /// The range of the limit of pending connections; within it, twice the number of guests.
+    /// The bounds of the limit of pending connections, which is twice the number of guests.
     private static var pendingBounds: ClosedRange<Int> { 64...1_024 }
 
     private let descriptor: Int32

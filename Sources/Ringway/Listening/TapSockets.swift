@@ -6,16 +6,16 @@ internal import RingwayTap
 
 /// Creates sockets in the network namespace of a TAP's interface, on a thread that enters it.
 ///
-/// This is possible if the interface was moved to another namespace than the process's, for example by "ip link set
-/// NAME netns PLACE", at any time, and if the process may enter that. An interface in the process's own namespace does
-/// not count: it may lead to a machine or a bridge, and the routes are the host's.
+/// This is possible if the interface has been moved to another namespace, for example by "ip link set NAME netns
+/// PLACE", which may happen at any time, and if the process may enter that namespace. An interface in the process's own
+/// namespace does not count: it may lead to a machine or a bridge, and the routes are the host's.
 enum TapSockets {
     /// The most queues of a link.
     private static var mostEnds: Int { 64 }
 
-    /// A source for each queue; none without free descriptors.
+    /// A source with one descriptor per queue; none if no descriptor is free.
     ///
-    /// - Parameter tap: one of the device's queues; it stays the caller's.
+    /// - Parameter tap: one of the device's queues; owned by the caller.
     static func source(of tap: Int32, queues: Int, plan: NetworkPlan) -> GuestSockets {
         let queue = fcntl(tap, F_DUPFD_CLOEXEC, 0)
         guard queue >= 0, queues <= mostEnds else { return .none }

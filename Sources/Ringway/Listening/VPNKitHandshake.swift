@@ -38,7 +38,7 @@ struct VPNKitHandshake: Equatable {
     private var received: [UInt8] = []
     private var isGreeted = false
 
-    /// The number of bytes to read, and no more: frames follow them.
+    /// The exact number of bytes to read: frames follow the handshake.
     var wanted: Int { (isGreeted ? Self.commandLength : Self.greetingLength) - received.count }
 
     /// Processes received bytes.

@@ -14,7 +14,7 @@ struct AgentOptions: Equatable {
     var interfaceName = "eth0"
     var mac: MACAddress?
     var mtu: UInt16 = 0
-    /// Whether to set addresses, routes and name servers as the host says.
+    /// Whether to set addresses, routes and name servers as sent by the host.
     var configures = false
     /// The file for name servers: empty for none, `nil` for the usual file if that belongs to the guest.
     var resolverFile: String?

@@ -30,7 +30,7 @@ final class DockerProxy: LoopMember {
 
     /// Runs the engine's command line until the process ends.
     static func run(_ arguments: [String]) -> Never {
-        // Before any descriptor is opened, which could get the engine's numbers.
+        // First, because a newly opened descriptor could get a number that the engine uses.
         let result = ProxyResult()
         do {
             let options = try ProxyOptions(arguments)
@@ -93,8 +93,8 @@ final class DockerProxy: LoopMember {
         loop.schedule(self, at: loop.now + Self.retryInterval)
     }
 
-    /// Reads messages that the agent sends after its first reply. False if the port is no longer held, because the
-    /// agent has ended, or was restarted and the port belongs to another request: it is then requested again.
+    /// Reads messages that the agent sends after its first reply. False if the port is no longer held and must be
+    /// requested again: the agent has ended, or it was restarted and the port belongs to another request.
     private func stillHolds() -> Bool {
         guard let descriptor = channel?.rawValue else { return false }
         do throws(AgentFailure) {

@@ -48,7 +48,7 @@ final class LocalProxy: LoopMember {
         return socket
     }
 
-    /// Serves clients from now on.
+    /// Starts to accept clients.
     func start() { loop.register(self, descriptor: listener.rawValue, interest: .read) }
 
     override func ready(_ events: EventLoop.Events) {

@@ -62,14 +62,14 @@ final class FramePump: Sendable {
         threads.withLock { $0.append(thread) }
     }
 
-    /// The socket buffer size: several super-frames, but few enough to stay in the processor's cache.
+    /// The socket buffer size: room for several super-frames, but small enough for the processor's cache.
     private static var socketBytes: Int32 { 512 << 10 }
 
     /// Why frames have stopped.
     var ending: Ending { Ending(rawValue: reason.load(ordering: .acquiring)) ?? .none }
 
     private func end(_ ending: Ending) {
-        // Only the first reason counts; the others follow from it.
+        // Only the first reason is stored; later ones are its consequences.
         _ = reason.compareExchange(expected: 0, desired: ending.rawValue, ordering: .acquiringAndReleasing)
         ended.signal()
     }

@@ -4,7 +4,8 @@ internal import RingwayAgentProtocol
 
 /// One queue from guest to host: reads frames from the device, puts a length before each, and sends them by one call.
 enum FramesFromGuest {
-    /// Bytes gathered per call. Two or three super-frames fit; more would leave the cache before they are sent.
+    /// Bytes gathered per call. Two or three super-frames fit; with more, the first would be evicted from the cache
+    /// before they are sent.
     private static var capacity: Int { 256 << 10 }
 
     /// Runs until one side ends.

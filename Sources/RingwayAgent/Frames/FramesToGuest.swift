@@ -1,8 +1,8 @@
 internal import Glibc
 internal import RingwayAgentProtocol
 
-/// One queue from host to guest: reads as much as the socket has by one call, and writes the frames to the device from
-/// the buffer.
+/// One queue from host to guest: receives as much as possible by one call, and writes the frames to the device directly
+/// from the buffer.
 enum FramesToGuest {
     private static var capacity: Int { 256 << 10 }
 
@@ -31,7 +31,7 @@ enum FramesToGuest {
                 start = 0
                 end = 0
             } else if end + missing > capacity {
-                // The rest of a frame would not fit behind its beginning; only then are bytes moved.
+                // The rest of the frame does not fit into the buffer; only in this case bytes are moved.
                 memmove(buffer, buffer + start, end - start)
                 end -= start
                 start = 0

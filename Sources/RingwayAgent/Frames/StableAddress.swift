@@ -15,7 +15,7 @@ enum StableAddress {
         // FNV-1a: the hash must be well distributed, not unpredictable.
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         for byte in seed.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
-        // Locally administered, and unicast.
+        // A locally administered unicast address.
         return MACAddress(rawValue: (hash >> 8) & ~0x0100_0000_0000 | 0x0200_0000_0000)
     }
 

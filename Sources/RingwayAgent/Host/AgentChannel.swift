@@ -60,7 +60,7 @@ enum AgentChannel {
         return nil
     }
 
-    /// `nil` on EAGAIN.
+    /// Returns `nil` on EAGAIN.
     private static func read(_ descriptor: Int32, _ wanted: Int, flags: Int32) throws(AgentFailure) -> [UInt8]? {
         var buffer = [UInt8](repeating: 0, count: wanted)
         while true {

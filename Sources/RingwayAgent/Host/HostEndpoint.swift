@@ -25,7 +25,7 @@ enum HostEndpoint: Hashable, Sendable {
         self = .vsock(cid: cid, port: port)
     }
 
-    /// Why a text is not an endpoint, and what would be one.
+    /// Why a text is not an endpoint, and the valid formats.
     static func complaint(_ text: String) -> String {
         let kind = String(text.prefix { $0 != ":" })
         switch kind {

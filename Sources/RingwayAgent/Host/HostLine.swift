@@ -6,7 +6,7 @@ internal import Synchronization
 /// The direction in which channels are opened: the agent connects, or the host does.
 ///
 /// A host that connects, as behind the vsock of Firecracker or cloud-hypervisor, always keeps one connection open on
-/// which the agent has not sent yet; the agent chooses its role.
+/// which the agent has not sent anything yet; the agent chooses its role.
 enum HostLine: Sendable {
     case connecting(HostEndpoint)
     /// The listening socket, open for the life of the process.

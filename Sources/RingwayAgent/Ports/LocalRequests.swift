@@ -107,9 +107,9 @@ final class LocalRequests {
         onEvent?(.gone(request.number))
     }
 
-    /// Passes a reply on to the program that sent the request.
+    /// Passes a reply to the program that sent the request.
     ///
-    /// - Returns: false if it had a reply already; true also if it has disconnected.
+    /// - Returns: false if the program had a reply already; true also if it has disconnected.
     func answer(_ answer: PublishAnswer) -> Bool {
         guard let client = requesters[answer.number] else { return true }
         guard !client.isAnswered else { return false }

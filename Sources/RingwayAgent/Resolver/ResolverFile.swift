@@ -1,12 +1,13 @@
 internal import CRingway
 internal import Glibc
 
-/// A file that the agent replaces while it runs. At its end the former content is restored: a file, a symbolic link
-/// with any target, or nothing.
+/// A file that the agent replaces while it runs. When the agent ends, the former content is restored: a file, a
+/// symbolic link with any target, or nothing.
 ///
-/// The file is replaced by rename, and the former one is kept under a second name beside it, so that even after a kill
-/// the next agent can restore it. If this is impossible, because the file is a mount point or its directory is
-/// read-only, the file is written in place. A file that another program has meanwhile replaced is left alone.
+/// The file is replaced by rename, and the former one is kept under a second name in the same directory, so that the
+/// next agent can restore it even if this one is killed. If this is impossible, because the file is a mount point or
+/// its directory is read-only, the file is written in place. A file that another program has replaced in the meantime
+/// is not changed.
 final class ResolverFile {
     private let path: String
     private var backup: String { path + ".ringway-before" }
@@ -40,7 +41,7 @@ final class ResolverFile {
     /// Restores the former file.
     func restore() {
         if let former {
-            // Another program has written the file since; its content is left alone.
+            // Another program has written the file since, so its content is not changed.
             if SmallFile.read(path) == written {
                 _ = Self.overwrite(path, former)
             }
@@ -89,7 +90,7 @@ final class ResolverFile {
     private static func create(_ path: String, _ bytes: [UInt8]) -> Bool {
         let descriptor = ringway_open(path, O_WRONLY | O_CREAT | O_EXCL, 0o644)
         guard descriptor >= 0 else { return false }
-        // Readable independent of the umask.
+        // The mode does not depend on the umask.
         let isWhole = write(descriptor, bytes, bytes.count) == bytes.count && fchmod(descriptor, 0o644) == 0
         close(descriptor)
         if !isWhole { unlink(path) }
@@ -101,7 +102,7 @@ final class ResolverFile {
     private func takeOverInPlace() throws(AgentFailure) {
         let before = SmallFile.read(path)
         try writeInPlace()
-        // If a killed agent has left its file, the content before it is unknown.
+        // If a killed agent has left its file, the previous content is unknown.
         former = before.map { $0.starts(with: Self.head.utf8) ? [] : $0 } ?? []
         if !hasTakenOver { unlink(backup) }
     }
@@ -183,7 +184,7 @@ final class NameServerSetting {
     /// - Parameter named: the argument of `--resolv-conf`.
     init(named: String?) { self.named = named }
 
-    /// Sets the name servers of the guest. If that is impossible, the reason is written for the user, once.
+    /// Sets the guest's name servers. If that is impossible, prints the reason once.
     func set(_ servers: [String]) throws(AgentFailure) {
         guard let first = servers.first else { return }
         let lines = servers.map { "nameserver \($0)\n" }.joined()

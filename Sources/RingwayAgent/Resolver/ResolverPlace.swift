@@ -1,13 +1,13 @@
 internal import CRingway
 internal import Glibc
 
-/// Where to write name servers without changing a file that is not the guest's own.
+/// Where to write name servers without changing a file that does not belong to the guest.
 enum ResolverPlace: Equatable {
-    /// To this file: the user named it, or the machine is the guest.
+    /// In this file: the user named it, or the machine is the guest.
     case file(String)
     /// Over this file, by a mount that is only visible in the agent's own mount namespace.
     case mount(String)
-    /// Nowhere. The reason, if any, is a line for the user.
+    /// Nowhere. The reason, if any, is a message for the user.
     case nowhere(String?)
 
     static let standardPath = "/etc/resolv.conf"

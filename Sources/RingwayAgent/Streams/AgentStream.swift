@@ -33,7 +33,7 @@ final class AgentStream: LoopRelay {
         super.init(streams.relays, near: client ?? -1, far: channel, farHasRecords: true)
     }
 
-    /// Whether the stream is, or was at its end, one that the host may dial.
+    /// Whether the host may dial the stream, or could until its end.
     var isReady: Bool { isIdle && !isFromGuest }
 
     private var isIdle: Bool {

@@ -6,7 +6,7 @@ internal import RingwaySystem
 
 /// The connections of a session: channels are opened ahead of time, dialled on the host's request, and relayed.
 ///
-/// Work that is possible at once is done on an event; retries are due at this member's deadline.
+/// Events are handled immediately; retries are due at this member's deadline.
 final class AgentStreams: LoopMember {
     /// The most streams at a time.
     private static var maximumStreams: Int { 16_384 }
@@ -60,7 +60,7 @@ final class AgentStreams: LoopMember {
         loop.resume(self)
     }
 
-    /// Ends all connections; both sides see a reset.
+    /// Ends all connections with a reset to both sides.
     func stop() {
         for stream in Array(streams.values) { stream.end(reset: true) }
         for client in clients { close(client.descriptor) }
@@ -77,7 +77,7 @@ final class AgentStreams: LoopMember {
         loop.resume(self)
     }
 
-    // MARK: What is to be done
+    // MARK: Pending work
 
     override func resumed() { work() }
     override func deadlinePassed(now: UInt64) { work() }
@@ -95,8 +95,8 @@ final class AgentStreams: LoopMember {
         }
     }
 
-    /// Replaces idle streams that the host has closed. Done periodically, so that a host that closes each one at once
-    /// causes little work.
+    /// Replaces idle streams that the host has closed. Done periodically, so that a host that closes every stream
+    /// immediately causes little work.
     private func restock() {
         guard idleCount + missing < ready else { return }
         let now = MonotonicClock.now()
@@ -132,7 +132,7 @@ final class AgentStreams: LoopMember {
         do throws(AgentFailure) { return try endpoint.connect() } catch { return nil }
     }
 
-    /// The host keeps one more connection open than needed, which stays in the queue until then.
+    /// The host always keeps one connection open that is not needed yet; it stays in the listen queue.
     private func watchHost() {
         guard let hostListener else { return }
         let isWanted = missing > 0 || !clients.isEmpty
@@ -159,7 +159,7 @@ final class AgentStreams: LoopMember {
         }
     }
 
-    /// Sends a hello. The reply is handled as an event.
+    /// Sends a hello. The reply is handled by an event.
     private func start(_ channel: consuming OwnedDescriptor, role: Hello.Role, client: Int32?) {
         _ = ringway_set_nonblocking(channel.rawValue)
         var hello = hello

@@ -8,8 +8,8 @@ struct AttachedBridge {
 
     init(_ order: BridgeOrder) { self.order = order }
 
-    /// Runs until SIGTERM, SIGINT or SIGHUP, until the interface is deleted, or until the process or file that named
-    /// the namespace is gone: the open TAP would keep the namespace alive forever.
+    /// Runs until SIGTERM, SIGINT or SIGHUP, until the interface is deleted, or until the process or file that names
+    /// the namespace is gone. The last check is needed because the open TAP keeps the namespace alive.
     func run() throws(CommandFailure) -> Int32 {
         order.ready?.claim()
         let signals = try SignalInbox()

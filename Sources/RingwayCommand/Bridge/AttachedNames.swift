@@ -16,7 +16,7 @@ struct AttachedNames {
         written = try resolver.write(ResolverConfiguration.contents(gateway: order.plan.gatewayIPv4, host: host))
     }
 
-    /// A line for the user; `nil` for none.
+    /// A message for the user; `nil` for none.
     ///
     /// - Parameter note: why the process's file could not be covered; empty if it was.
     func line(note: String) -> String? {

@@ -7,7 +7,7 @@ enum BridgeProcess {
         // A write to a closed connection must return an error instead of ending the bridge.
         _ = ringway_ignore_signal(SIGPIPE, true)
         FileLimit.raise()
-        // A document of ten thousand ports must not leave the process large.
+        // Publishing ten thousand ports needs much memory, which must be returned afterwards.
         ringway_keep_little_memory()
     }
 }

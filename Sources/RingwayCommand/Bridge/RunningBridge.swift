@@ -27,7 +27,7 @@ struct RunningBridge {
         return status
     }
 
-    /// Passes on signals and follows COMMAND's stops until it ends.
+    /// Passes signals on to COMMAND, and stops when COMMAND is stopped, until COMMAND ends.
     private func supervise(
         _ command: GuestProcess, _ signals: borrowing SignalInbox, _ connection: BridgeConnection
     ) -> Int32 {

@@ -46,7 +46,7 @@ struct SignalOrigin {
     fileprivate let mask: sigset_t
     fileprivate let ignoredChildren: Bool
 
-    /// Restores the settings. Signals that arrived meanwhile are delivered now.
+    /// Restores the settings. Signals that arrived in the meantime are delivered now.
     func restore() {
         if ignoredChildren { _ = ringway_ignore_signal(SIGCHLD, true) }
         var mask = mask

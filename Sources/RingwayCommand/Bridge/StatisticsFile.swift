@@ -9,7 +9,7 @@ final class StatisticsFile {
 
     init(_ path: String) { self.path = path }
 
-    /// Replaces the content. A failure is reported once, and so is its end: a full disk is no reason to end a network.
+    /// Replaces the content. A failure is reported once, and so is the recovery; a full disk does not end the network.
     func renew(_ json: String) {
         do throws(CommandFailure) {
             try write(json)

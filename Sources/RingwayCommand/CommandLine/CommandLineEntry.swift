@@ -58,7 +58,7 @@ public enum CommandLineEntry {
         return usage.rephrase(singleLine(RootCommand.message(for: error)))
     }
 
-    /// The parser's messages may have several lines; scripts are promised one.
+    /// The parser's messages may have several lines; this program promises one line.
     static func singleLine(_ message: String) -> String {
         message.split(whereSeparator: \.isNewline)
             .map { line in String(line.drop(while: \.isWhitespace)) }

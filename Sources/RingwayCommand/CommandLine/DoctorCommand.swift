@@ -1,6 +1,6 @@
 internal import ArgumentParser
 
-/// `ringway doctor`: the machine's features, and the missing ones.
+/// `ringway doctor`: lists features of the machine, and missing ones.
 struct DoctorCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "doctor",

@@ -1,8 +1,8 @@
 internal import Ringway
 internal import RingwayTap
 
-/// Chooses the guests' IPv4 network if the user did not, and warns about a network that the host uses or can reach:
-/// guests cannot reach hosts in it, because their own network hides them.
+/// Chooses the guests' IPv4 network if the user did not, and warns if the host uses or can reach that network: it would
+/// hide the hosts there from the guests.
 struct NetworkChoice {
     /// The alternatives to the standard network, in order.
     static let candidates: [CIDRBlock] =
@@ -16,7 +16,7 @@ struct NetworkChoice {
 
     /// The host's routes and addresses that overlap the network.
     func conflict(of network: CIDRBlock) -> HostRoute? {
-        // The route with the longest prefix is the most informative; an address of the host overlaps in addition to its
+        // The route with the longest prefix is the most informative; if an address of the host overlaps, so does its
         // network.
         routes.filter { $0.overlaps(network) }.min { first, second in
             abs(first.block.prefixLength - network.prefixLength) < abs(second.block.prefixLength - network.prefixLength)

@@ -1,10 +1,10 @@
 internal import Glibc
 
-/// Error messages: one line each, in one write, so that lines of several processes do not mix.
+/// Error messages: one line each, in one write, so that lines of several processes are not interleaved.
 enum StandardError {
     static func write(_ message: String) {
         var line = Array("ringway: \(SystemText.shown(message))\n".utf8)
-        // A control character in a file name must not reach a terminal.
+        // Replaces control characters, for example in file names, so that they do not reach a terminal.
         for index in line.indices.dropLast() where line[index] < 0x20 || line[index] == 0x7F {
             line[index] = UInt8(ascii: "?")
         }

@@ -13,7 +13,7 @@ struct UsageMessage {
     let command: [String]
     private let type: any ParsableCommand.Type
 
-    /// Finds the command in the arguments.
+    /// Determines the command from the arguments.
     init(_ arguments: [String]) {
         var type: any ParsableCommand.Type = RootCommand.self
         var command: [String] = []
@@ -28,7 +28,7 @@ struct UsageMessage {
 
     // MARK: Commands
 
-    /// The first word that should be a command and is not.
+    /// The first word in the place of a command that is not a command.
     static func unknownCommand(in arguments: [String]) -> String? {
         let words = arguments.first == "help" ? Array(arguments.dropFirst()) : arguments
         let found = UsageMessage(words)
@@ -56,9 +56,10 @@ struct UsageMessage {
 
     // MARK: Options
 
-    /// The first argument that is not an option of the command. Other errors may only be its consequences.
+    /// The first argument that is not an option of the command. Reported first, because other errors may be
+    /// consequences.
     func firstUnknownOption(of arguments: [String]) -> String? {
-        // Arguments after COMMAND are not ours; "run" checks those before it itself.
+        // Arguments after COMMAND belong to it; "run" checks those before it itself.
         guard command != ["run"] else { return nil }
         let known = Set(options + ["--help", "--version"])
         return arguments.prefix { $0 != "--" }.first { word in
@@ -86,7 +87,7 @@ struct UsageMessage {
         return names
     }
 
-    // MARK: The parser's words
+    // MARK: The parser's messages
 
     /// The parser's message in this program's format.
     func rephrase(_ message: String) -> String {
@@ -130,7 +131,7 @@ struct UsageMessage {
         return name.isEmpty ? "value of that kind" : String(name)
     }
 
-    /// The text in single quotes after a prefix, up to the end of the message or to another text.
+    /// The text in single quotes after a prefix. It ends at `end`, or at the end of the message.
     private static func quoted(_ message: String, after beginning: String, before end: String? = nil) -> String? {
         guard message.hasPrefix(beginning + "'") else { return nil }
         let rest = message.dropFirst(beginning.count + 1)

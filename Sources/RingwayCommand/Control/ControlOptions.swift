@@ -52,7 +52,7 @@ struct ControlOptions: ParsableArguments {
         networks.map(\.name).joined(separator: ", ")
     }
 
-    /// A hint at networks that this user cannot see.
+    /// Explains that other users' networks are not visible.
     private static var hint: String {
         if let hidden = ControlPath.hidden { return " as this user (root's are in \(hidden))" }
         return ControlPath.directory == nil ? " that can be found without XDG_RUNTIME_DIR" : ""

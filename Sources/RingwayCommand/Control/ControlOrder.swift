@@ -8,7 +8,7 @@ enum ControlOrder: Equatable {
     case derived
     /// A socket with this name only.
     case name(String)
-    /// A socket at this path, independent of the network's name, which is derived if not given.
+    /// A socket at this path. The network's name does not depend on it; without a given name one is derived.
     case path(String, name: String?)
 }
 

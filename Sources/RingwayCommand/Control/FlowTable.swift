@@ -44,7 +44,7 @@ struct FlowTable {
         sort()
     }
 
-    /// Sorts the rows: the busiest, the youngest, or the alphabetically first on top.
+    /// Sorts the rows: highest rate, youngest, or alphabetically first on top.
     mutating func sort() {
         let (order, isReversed) = (order, isReversed)
         rows.sort { first, second in

@@ -1,8 +1,8 @@
 internal import Ringway
 internal import RingwayControl
 
-/// Published ports as a text table. Consecutive ports that an agent has published one by one, as Docker's proxy does
-/// for a range, are shown as one row.
+/// Published ports as a text table. Consecutive ports that an agent requested one by one, as Docker's proxy does for a
+/// range, share one row.
 enum ForwardTable {
     /// The table, with its header.
     static func lines(_ forwards: [JSONValue]) -> [String] {
@@ -76,7 +76,7 @@ enum ForwardTable {
             ]
         }
 
-        /// The guest that is not attached yet.
+        /// States for which guest the forward waits; empty if it does not wait.
         private var waiting: String {
             guard first["state"]?.text == "waiting" else { return "" }
             return first["guest"]?.text.map { "waits for guest \($0)" } ?? "waits for a guest"

@@ -9,7 +9,7 @@ final class LazyControl {
     private let network: VirtualNetwork
     private let identity: ControlIdentity?
     private var server: ControlServer?
-    /// Descriptors reserved for the server: otherwise it could not start when guests have used all others.
+    /// Descriptors reserved for the server: otherwise it could not start when guests use all others.
     private var reserve: [Int32] = []
     private static var reserveSize: Int { 8 }
 

@@ -33,7 +33,7 @@ struct PublishRemove: ParsableCommand {
     func run() throws {
         let client = try control.client()
         let published = try client.ask("GET", "/v1/forwards")["forwards"]?.elements ?? []
-        // All of them are looked up before the first is removed.
+        // All forwards are looked up before the first is removed.
         let numbers = try targets.map { target in
             let found = published.first { forward in
                 switch target {

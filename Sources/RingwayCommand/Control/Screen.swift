@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// The terminal as a page that is redrawn, with single-key input. The former content is restored at the end.
+/// The terminal as a page that is redrawn, with single-key input. The previous content is restored at the end.
 struct Screen: ~Copyable {
     private let former: termios
 

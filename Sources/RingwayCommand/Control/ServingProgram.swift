@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// The program that serves a network, which keeps running after an upgrade.
+/// The program that serves a network, which may be older than the installed one after an upgrade.
 enum ServingProgram {
     /// Version and process, and whether a restart would run another version.
     static func text(version: String, process: Int) -> String {
@@ -17,7 +17,7 @@ enum ServingProgram {
         }
     }
 
-    /// Whether a restart of the network would run another program than the current one.
+    /// Whether a restart of the network would run a different program.
     static func isOld(version: String, process: Int) -> Bool {
         switch age(version: version, executable: executable(of: process)) {
         case .older, .replaced: true
@@ -27,7 +27,7 @@ enum ServingProgram {
 
     private enum Age {
         case current, newer, older
-        /// The same version from another file.
+        /// The same version, but the executable file was replaced.
         case replaced
     }
 
@@ -36,7 +36,7 @@ enum ServingProgram {
         return executable?.hasSuffix("/ringway (deleted)") == true ? .replaced : .current
     }
 
-    /// The executable of a process, if the caller may read it: the kernel marks one that was replaced.
+    /// The executable of a process, if the caller may read it; the kernel marks it if the file was replaced.
     private static func executable(of process: Int) -> String? {
         var target = [UInt8](repeating: 0, count: Int(PATH_MAX))
         let length = target.withUnsafeMutableBytes { bytes in

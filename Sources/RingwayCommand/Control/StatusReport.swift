@@ -7,7 +7,7 @@ struct StatusReport {
     /// The table.
     var lines: [String] { TextTable.lines(facts) + bounds + troubles }
 
-    /// The response, with additional facts known to the client.
+    /// The response, with facts that only the client knows.
     var json: JSONValue {
         guard case .object(var members) = status else { return status }
         members.append(.init(key: "clientVersion", value: .string(Version.text)))

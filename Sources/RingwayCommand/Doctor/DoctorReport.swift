@@ -5,7 +5,7 @@ struct DoctorReport {
     /// Whether everything that `ringway run` requires is present.
     var runWorks: Bool { findings.allSatisfy { $0.isPresent || !$0.isRequired } }
 
-    /// A table, with cost and remedy beneath each missing subject, and the verdict last.
+    /// A table, with cost and remedy below each missing feature, and the verdict last.
     var table: String {
         let lines = TextTable.lines(findings.map { [mark(of: $0), $0.name, $0.detail] })
         var text = ""

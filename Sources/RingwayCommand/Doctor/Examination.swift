@@ -3,11 +3,11 @@ internal import Glibc
 internal import Ringway
 internal import RingwayTap
 
-/// The checks of `ringway doctor`, in the order in which `ringway run` needs their subjects.
+/// The checks of `ringway doctor`, in the order in which `ringway run` needs the features.
 enum Examination {
     /// Checks the machine for the calling user.
     static func findings() -> [Finding] {
-        // The trial forks, so it comes before anything that may start a thread.
+        // The trial forks, so it comes before any thread is started.
         let trial = guestTrial()
         return [kernel(), tunDevice(), userNamespaces()] + trial + [reactor()] + ringFeatures()
             + [pingSockets(), openFiles(), nameServers(), guestNetwork(NetworkChoice()), lowPorts()]
@@ -60,7 +60,7 @@ enum Examination {
             name, first.setting, cost: "only root can run guests", remedy: first.remedy)
     }
 
-    /// The settings that keep an ordinary user from creating a user namespace; `nil` for a setting that the kernel
+    /// The settings that prevent an ordinary user from creating a user namespace; `nil` for a setting that the kernel
     /// lacks.
     static func userNamespaceObstacles(
         limit: Int?, clone: Int?, appArmor: Int?
@@ -84,7 +84,7 @@ enum Examination {
         return obstacles
     }
 
-    /// Does everything that `run` does except COMMAND, in temporary namespaces.
+    /// Performs all steps of `run` except COMMAND, in temporary namespaces.
     static func guestTrial() -> [Finding] {
         do throws(CommandFailure) {
             let order = try BridgeOrder(trialWithQueues: 2)
@@ -122,7 +122,7 @@ enum Examination {
         return findings
     }
 
-    /// Starts a network with the interface of the trial, whose namespace exists as long as its queues.
+    /// Starts a network with the interface of the trial. The open queues keep its namespace alive.
     private static func dataPath(_ order: BridgeOrder, _ queues: [Int32], _ offloads: TapOffloads) -> Finding {
         do throws(VirtualNetwork.Failure) {
             let network = try VirtualNetwork(order.configuration)

@@ -1,16 +1,16 @@
-/// One line of the report: something that the machine offers or lacks.
+/// One line of the report: a feature that the machine has or lacks.
 struct Finding: Equatable {
-    /// The name of the subject.
+    /// The name of the feature.
     let name: String
-    /// Whether it is present.
+    /// Whether the feature is present.
     let isPresent: Bool
-    /// Whether `ringway run` requires it.
+    /// Whether `ringway run` requires the feature.
     let isRequired: Bool
     /// The details: a version, a number, the kernel's error.
     let detail: String
-    /// The cost of its absence; empty if it is present.
+    /// The cost of the feature's absence; empty if it is present.
     let cost: String
-    /// The remedy for its absence; empty if it is present.
+    /// The remedy for the feature's absence; empty if it is present.
     let remedy: String
 
     static func present(_ name: String, _ detail: String, isRequired: Bool = false) -> Finding {

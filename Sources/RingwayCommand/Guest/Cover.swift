@@ -1,14 +1,14 @@
 internal import CRingway
 internal import Glibc
 
-/// A file or directory of ours that is mounted over an entry of the file system.
+/// A file or directory of this program, mounted over a directory entry.
 ///
-/// A mount is attached to a directory entry. When the entry is removed, or another is renamed over it, the kernel
-/// removes the mount, in whatever namespace either was made; so the cover may have to be mounted again. A mount can be
-/// cloned only while it is attached somewhere (before Linux 6.15), and every place is visible to some program. Hence
-/// spares: detached clones, created from each new cover.
+/// A mount is attached to a directory entry. If the entry is removed, or another is renamed over it, the kernel removes
+/// the mount, regardless of the namespaces of both. The cover then has to be mounted again. Before Linux 6.15 a mount
+/// can be cloned only while it is attached, and any place is visible to some program. Therefore each new cover is used
+/// to create spares, which are detached clones.
 final class Cover {
-    /// The number of consecutive removals between mounting and cloning that are survived.
+    /// The number of spares, and so the most consecutive removals between mounting and cloning that can be repaired.
     private static let spareCount = 4
 
     /// Detached clones.
@@ -74,7 +74,7 @@ final class Cover {
         return isSeen(at: path)
     }
 
-    /// Unmounts the cover, so that the entry at the path is visible again.
+    /// Unmounts the cover, so that the entry at the path becomes visible again.
     func lift(from path: String) {
         while isSeen(at: path), ringway_unmount_entry(path) == 0 {}
     }

@@ -14,10 +14,10 @@ struct GuestKeeper {
     let source: SocketSource
     /// The maintenance of the guest's name resolution, if any.
     let names: (any KeptNames)?
-    /// The guest's end of the handover, whose other end closes when the bridge ends.
+    /// The guest's end of the handover. Its other end closes when the bridge ends.
     let life: Int32
 
-    /// Starts it as a sibling. The caller has one thread and is in the guest's namespaces.
+    /// Starts the process as a sibling. The caller has one thread and is in the guest's namespaces.
     func start() {
         guard ringway_fork_sibling() == 0 else {
             for end in ends { close(end) }
@@ -27,7 +27,7 @@ struct GuestKeeper {
         run()
     }
 
-    /// Runs it in the current process.
+    /// Runs the keeper in the current process.
     func run() -> Never {
         // Releases COMMAND's terminal and files, and the working directory, which would keep a file system busy.
         _ = ringway_new_session()
@@ -55,7 +55,7 @@ struct GuestKeeper {
     private func serve() {
         names?.keep()
         var entries = ([life, names?.descriptor ?? -1] + ends).map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
-        // Only hang-up is of interest: messages there are for COMMAND's process.
+        // Only hang-up matters: messages on this socket are for COMMAND's process.
         entries[0].events = 0
         while entries[0].revents == 0 {
             let count = poll(&entries, nfds_t(entries.count), names?.interval ?? -1)

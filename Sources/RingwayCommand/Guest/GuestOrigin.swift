@@ -26,7 +26,7 @@ enum GuestOrigin: Equatable, Sendable {
     /// The directories of named namespaces.
     private static var directories: [String] { ["/run/netns", "/var/run/netns"] }
 
-    /// As text.
+    /// A description for users.
     var description: String {
         switch self {
         case .command(let arguments): arguments.first ?? ""
@@ -36,7 +36,7 @@ enum GuestOrigin: Equatable, Sendable {
         }
     }
 
-    /// Whether COMMAND runs in it.
+    /// Whether COMMAND runs in the namespace.
     var isCommand: Bool {
         if case .command = self { true } else { false }
     }

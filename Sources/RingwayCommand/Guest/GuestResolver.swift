@@ -1,25 +1,26 @@
 internal import CRingway
 internal import Glibc
 
-/// Name resolution for the guest of `run`, instead of the host's: its own `resolv.conf`, for its whole life, and none
-/// of the sockets through which the C library would bypass the network.
+/// Name resolution for the guest of `run`, independent of the host's. The guest always sees its own `resolv.conf`, and
+/// none of the sockets through which the C library would bypass the network.
 ///
-/// Only the guest's mounts are changed, so all changes of the host to its own files affect covered entries. The method
-/// depends on the guest:
+/// Only the guest's mounts are changed; the host may change its files under them at any time. The method depends on the
+/// guest:
 ///
-/// - If it may not change `/etc`, as for ordinary users, it sees a directory of ours there (`PrivateEtc`), which
-///   changes in the host's directory cannot undo.
-/// - If it may, as root, its changes to `/etc` must reach the host's directory, so that must be visible, and only the
-///   entry `resolv.conf` is covered: the link itself if it is one, so that its target does not matter. If the entry is
-///   replaced, the kernel removes the cover, and `GuestKeeper` mounts the next at once. Programs write the new file
-///   beside the old one and rename it; the new file is covered as soon as it exists, and so keeps its cover when it is
-///   renamed. While the host has no such entry, the guest sees the directory of ours.
+/// - If it may not change `/etc`, as for ordinary users, it sees a directory of this program there (`PrivateEtc`),
+///   which is not affected by changes in the host's directory.
+/// - If it may, as root, its changes to `/etc` must reach the host's directory. That directory stays visible, and only
+///   the entry `resolv.conf` is covered (the link itself if it is one, so that its target does not matter). If the
+///   entry is replaced, the kernel removes the cover, and `GuestKeeper` mounts the next one immediately. Programs
+///   replace the file by writing a new one in the same directory and renaming it. The new file is covered as soon as it
+///   exists, and keeps its cover when it is renamed. While the host has no such entry, the guest sees the private
+///   directory.
 ///
-/// `/etc/hosts`, `/etc/nsswitch.conf` and all other files stay the host's.
+/// `/etc/hosts`, `/etc/nsswitch.conf` and all other files are the host's.
 final class GuestResolver: KeptNames {
     private static let file = "/etc/resolv.conf"
-    /// Where the C library's modules find systemd-resolved and nscd: directories, because the sockets are created again
-    /// when the services restart.
+    /// Sockets of systemd-resolved and nscd, which the C library's modules use. Their directories are hidden, because
+    /// the sockets are created again when the services restart.
     private static let hiddenDirectories = ["/run/systemd/resolve", "/run/nscd", "/var/run/nscd"]
     private static let empty = ".ringway-empty"
 
@@ -28,7 +29,7 @@ final class GuestResolver: KeptNames {
     private let directory: PrivateEtc
     private let mayChangeEtc: Bool
     private let watch = EntryWatch()
-    /// New files that may be renamed over the entry, covered temporarily.
+    /// Names of covered new files that may be renamed over the entry.
     private var passing: Set<String> = []
 
     /// Creates the guest's file. The caller has one thread, and its own mount namespace.
@@ -37,7 +38,7 @@ final class GuestResolver: KeptNames {
         guard memory >= 0 else { throw GuestFailure(cannot: "make a file system in memory") }
         try Self.write(contents, to: "resolv.conf", in: memory)
         guard mkdirat(memory, Self.empty, 0o755) == 0 else { throw GuestFailure(cannot: "make a directory in memory") }
-        // A path from the root directory does not enter a mount on it, and COMMAND does not run yet.
+        // A path from the root directory does not follow a mount on the root itself, and COMMAND does not run yet.
         guard ringway_mount_place(memory, AT_FDCWD, "/") == 0 else { throw GuestFailure(cannot: "place a mount") }
         defer { _ = ringway_unmount_directory(memory) }
         entry = try Cover(of: "resolv.conf", in: memory)
@@ -50,13 +51,13 @@ final class GuestResolver: KeptNames {
         let file = openat(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
         guard file >= 0 else { throw GuestFailure(cannot: "make a file in memory") }
         defer { close(file) }
-        // Readable independent of the caller's umask.
+        // The mode does not depend on the caller's umask.
         guard Glibc.write(file, contents, contents.utf8.count) == contents.utf8.count, fchmod(file, 0o644) == 0 else {
             throw GuestFailure(cannot: "write a file in memory")
         }
     }
 
-    /// Mounts it for the first time. A machine without `/etc` is left as it is.
+    /// Mounts the file or directory for the first time. A machine without `/etc` is not changed.
     func install() throws(GuestFailure) {
         for path in Self.hiddenDirectories { _ = nothing.lay(at: path) }
         guard !show() else {
@@ -84,8 +85,8 @@ final class GuestResolver: KeptNames {
     }
 
     /// Unmounts what the host has mounted on the entry itself, as "ip netns exec" and container engines do: a cover on
-    /// that would be attached to an entry of another directory, whose replacement is not detected. False if that is not
-    /// permitted.
+    /// that mount would be attached to an entry of another directory, whose replacement is not detected. False if that
+    /// is not permitted.
     private func bareEntry() -> Bool {
         let etc = ringway_open_directory(AT_FDCWD, PrivateEtc.path)
         guard etc >= 0 else { return true }
@@ -99,7 +100,7 @@ final class GuestResolver: KeptNames {
         }
     }
 
-    // MARK: Keeping it so
+    // MARK: Watching
 
     var descriptors: [Int32] {
         entry.spares + nothing.spares + directory.descriptors + (watch.descriptor < 0 ? [] : [watch.descriptor])
@@ -131,7 +132,7 @@ final class GuestResolver: KeptNames {
         if isConcerned { keep() }
     }
 
-    /// The namespace is the guest's, and ends with it.
+    /// Nothing to do: the namespace is the guest's, and ends with it.
     func remove() {}
 
     private func restore() {

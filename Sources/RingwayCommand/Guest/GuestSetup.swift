@@ -6,8 +6,8 @@ internal import RingwayTap
 
 /// The guest's half of the start: the child process from the fork to COMMAND, or to its end.
 ///
-/// The interface is handed over before it is configured, so that the bridge can attach it meanwhile; early frames of
-/// the kernel wait in the queues.
+/// The interface is handed over before it is configured, so that the bridge can attach it at the same time; early
+/// frames of the kernel wait in the queues.
 struct GuestSetup {
     let origin: GuestOrigin
     let interface: InterfaceConfiguration
@@ -32,7 +32,7 @@ struct GuestSetup {
             try enterNamespaces()
             endWithBridge()
             try makeInterface(handover)
-            // Before the mount namespace changes, in which /proc may not show this network namespace.
+            // Created before the mount namespace changes, because /proc may not show this network namespace afterwards.
             route = HostAddressRoute(
                 ipv4: plan.hostIPv4, ipv6: plan.hostIPv6, interface: if_nametoindex(interfaceName),
                 ownsNamespace: isOurs)
@@ -46,7 +46,7 @@ struct GuestSetup {
         let keeper = GuestKeeper(
             ends: sockets, source: SocketSource(route), names: names, life: handover.keepOpen())
         guard case .command(let arguments) = origin else { keeper.run() }
-        // Not before the bridge is ready, because it does not wait for the keeper.
+        // Started after the bridge is ready, because the bridge does not wait for the keeper.
         keeper.start()
         guard handover.awaitGo() else { _exit(ExitStatus.ownFailure) }
         signals.restore()
@@ -147,7 +147,7 @@ struct GuestSetup {
         }
     }
 
-    /// COMMAND never outlives the bridge. A change of identity resets this, so it is called more than once.
+    /// Makes the kernel end COMMAND with the bridge. A change of identity resets this, so it is called more than once.
     private func endWithBridge() {
         guard case .command = origin else { return }
         _ = ringway_die_with_parent(SIGKILL)

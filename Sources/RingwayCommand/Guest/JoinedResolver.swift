@@ -4,18 +4,19 @@ internal import Glibc
 /// A `resolv.conf` that names the gateway, mounted for the processes of an existing mount namespace, and removed at the
 /// end. No file is written.
 ///
-/// It is a mount on the entry `/etc/resolv.conf` there, on the link itself if it is one. If the entry is replaced, the
-/// kernel removes the mount, and it is mounted again. If the mount would propagate to the caller's own namespace,
-/// nothing is done.
+/// The mount is on the entry `/etc/resolv.conf` of that namespace, and on the link itself if it is one. If the entry is
+/// replaced, the kernel removes the mount, and it is mounted again. If the mount would propagate to the caller's own
+/// namespace, nothing is done.
 final class JoinedResolver: KeptNames {
     private static let file = "/etc/resolv.conf"
 
     private let entry: Cover
     private let watch = EntryWatch()
 
-    /// Enters the mount namespace of a process and mounts the file. The caller has one thread, and stays there.
+    /// Enters the mount namespace of a process and mounts the file. The caller must have one thread, and stays in the
+    /// namespace.
     ///
-    /// - Parameter contents: computes the file's content from that which the process has seen so far.
+    /// - Parameter contents: computes the file's content from the content that the process currently sees.
     init(of process: pid_t, _ contents: (String) -> String) throws(GuestFailure) {
         // The process's root, which may differ from that of its namespace.
         let root = ringway_open_directory(AT_FDCWD, "/proc/\(process)/root")
@@ -64,7 +65,7 @@ final class JoinedResolver: KeptNames {
         }
     }
 
-    // MARK: Keeping it so
+    // MARK: Watching
 
     var descriptors: [Int32] { entry.spares + (watch.descriptor < 0 ? [] : [watch.descriptor]) }
 

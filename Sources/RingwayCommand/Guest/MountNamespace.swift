@@ -11,7 +11,7 @@ enum MountNamespace {
     }
 
     /// In a chroot the root is not a mount point, and the underlying mount is inaccessible and may be shared with the
-    /// host. So the tree is bind-mounted on an accessible mount, which becomes the root.
+    /// host. The tree is therefore bind-mounted on an accessible mount, which becomes the root.
     private static func becomeMountPoint() throws(GuestFailure) {
         let place = "/proc/fs"
         guard let directory = getcwd(nil, 0) else { throw GuestFailure(cannot: "find the working directory") }

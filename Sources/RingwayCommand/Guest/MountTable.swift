@@ -13,7 +13,7 @@ struct MountTable {
         var text: [UInt8] = []
         let file = ringway_open("/proc/\(process)/mountinfo", O_RDONLY, 0)
         defer { if file >= 0 { close(file) } }
-        // Some hundred bytes per mount, of which a namespace has at most 100,000.
+        // The table may be large: some hundred bytes per mount, and up to 100,000 mounts in a namespace.
         withUnsafeTemporaryAllocation(byteCount: 64 << 10, alignment: 1) { buffer in
             while file >= 0, text.count < 64 << 20 {
                 let count = read(file, buffer.baseAddress, buffer.count)

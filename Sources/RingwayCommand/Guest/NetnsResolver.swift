@@ -5,8 +5,8 @@ internal import Ringway
 /// `/etc/netns/NAME/resolv.conf`, which "ip netns exec NAME" bind-mounts on `/etc/resolv.conf`.
 ///
 /// Written if the user requests it, by replacing the whole file, and restored at the end: the former content is kept
-/// beside the directory, because every file inside it would be mounted over one of `/etc`; it therefore survives a
-/// killed bridge.
+/// outside the directory, because "ip netns exec" mounts every file inside it over one of `/etc`. The copy also
+/// survives if the bridge is killed.
 struct NetnsResolver {
     /// The directories of named namespaces.
     private static let places = ["/run/netns/", "/var/run/netns/"]
@@ -37,12 +37,12 @@ struct NetnsResolver {
 
     var exists: Bool { EntryIdentity(path) != nil }
 
-    /// The written files, to be restored.
+    /// The written files that must be restored.
     struct Written {
         fileprivate let file: NetnsResolver
         fileprivate let contents: String
         fileprivate let identity: EntryIdentity?
-        /// Directories created, the inner one first.
+        /// Directories created, innermost first.
         let made: [String]
     }
 

@@ -1,8 +1,8 @@
 internal import CRingway
 internal import Glibc
 
-/// A directory of ours in place of `/etc`, in which `resolv.conf` is the guest's and every other entry is a link to the
-/// host's entry of that name.
+/// A private directory mounted over `/etc`, in which `resolv.conf` is the guest's and every other entry is a link to
+/// the host's entry of that name.
 ///
 ///     /etc/                        a tmpfs, read-only here
 ///     /etc/resolv.conf             the guest's, writable
@@ -10,12 +10,11 @@ internal import Glibc
 ///     /etc/.ringway/etc/           the host's directory
 ///     /etc/.ringway/NAME           -> /NAME, for links such as ../run/x in the host's directory
 ///
-/// Changes in the host's directory cannot remove this one, because its entries are not the host's: it does not matter
-/// whether the host's `resolv.conf` is replaced, removed, dangling, or missing. Only if `/etc` itself is replaced it
-/// must be covered again.
+/// The mount does not depend on entries of the host's directory, so it does not matter whether the host's `resolv.conf`
+/// is replaced, removed, dangling, or missing. Only if `/etc` itself is replaced, it must be covered again.
 ///
-/// Links follow the host's entries, whereas mounts would keep replaced ones. The directory is read-only, so that writes
-/// to `/etc` fail instead of being lost at the guest's end.
+/// Links always lead to the host's current entries, whereas mounts would keep replaced ones. The directory is
+/// read-only, so that writes to `/etc` fail instead of being lost at the guest's end.
 final class PrivateEtc {
     static let path = "/etc"
     private static let hidden = ".ringway"
@@ -25,7 +24,7 @@ final class PrivateEtc {
     private let memory: Int32
     private let cover: Cover
     private let file: Cover
-    /// The host's directory; negative while this one is not mounted.
+    /// The host's directory; negative while the private directory is not mounted.
     private(set) var host: Int32 = -1
 
     /// - Parameters:
@@ -50,7 +49,7 @@ final class PrivateEtc {
     /// Every descriptor that must stay open.
     var descriptors: [Int32] { cover.spares + [memory, host].filter { $0 >= 0 } }
 
-    /// Whether it is visible at `/etc`.
+    /// Whether the directory is visible at `/etc`.
     var isShown: Bool {
         let directory = ringway_open_directory(AT_FDCWD, Self.path)
         defer { if directory >= 0 { close(directory) } }
@@ -60,7 +59,8 @@ final class PrivateEtc {
     /// Whether the host's directory has an entry `resolv.conf`, dangling or not.
     var hostHasEntry: Bool { host >= 0 && EntryIdentity(Self.entry, in: host) != nil }
 
-    /// Mounts it, with the host's current entries. False if there is no `/etc`, or it cannot be covered.
+    /// Mounts the directory, with links to the host's current entries. False if there is no `/etc`, or it cannot be
+    /// covered.
     func show() -> Bool {
         let place = ringway_open_directory(AT_FDCWD, Self.path)
         guard place >= 0 else { return false }
@@ -95,7 +95,7 @@ final class PrivateEtc {
         host = -1
     }
 
-    /// Updates its links to the host's current entries.
+    /// Updates the links to the host's current entries.
     private func renew() {
         let wanted = Set(Self.names(in: host, ".")).filter { !Self.isOurs($0) }
         let present = Set(Self.names(in: memory, ".")).filter { !Self.isOurs($0) }
@@ -107,7 +107,7 @@ final class PrivateEtc {
         }
     }
 
-    // MARK: Names are bytes that end with zero
+    // MARK: Names as bytes that end with zero
 
     private static func isOurs(_ name: ContiguousArray<CChar>) -> Bool {
         name.starts(with: hidden.utf8CString.dropLast()) || name == entry.utf8CString

@@ -3,7 +3,7 @@ internal import Glibc
 internal import Ringway
 internal import RingwayTap
 
-/// The bridge's handle of the guest's child process from the fork to the start of COMMAND.
+/// The bridge's handle of the guest's child process, from the fork to the start of COMMAND.
 struct StartingGuest: ~Copyable {
     let process: GuestProcess
     /// The shards' ends of the socket pairs; ownership passes to the caller that attaches the guest.
@@ -26,7 +26,8 @@ struct StartingGuest: ~Copyable {
         let child = ringway_fork()
         guard child >= 0 else { throw CommandFailure("cannot fork: \(String(cString: strerror(errno)))") }
         if child == 0 {
-            // The bridge's ends must not stay open here, otherwise its end would not be detected.
+            // The bridge's ends must not stay open in the child; otherwise the child would not notice the end of the
+            // bridge.
             pairs.closeBridge()
             setup.run(pair.keepGuest())
         }
@@ -36,7 +37,7 @@ struct StartingGuest: ~Copyable {
         handover = pair.keepBridge()
     }
 
-    /// Waits for the interface. The descriptors are the caller's.
+    /// Waits for the interface. The caller owns the descriptors.
     borrowing func queues() throws(CommandFailure) -> (descriptors: [Int32], offloads: TapOffloads) {
         switch handover.awaitOffer() {
         case .queues(let descriptors, let offloads): return (descriptors, offloads)
@@ -60,7 +61,8 @@ struct StartingGuest: ~Copyable {
     /// Lets the guest's process become COMMAND.
     borrowing func go() { handover.sendGo() }
 
-    /// Ends a guest's process that has not become COMMAND, after time for removing its changes from others' namespaces.
+    /// Ends a guest's process that has not become COMMAND, after giving it time to remove its changes from others'
+    /// namespaces.
     borrowing func end() {
         handover.hangUp()
         let descriptor = ringway_process_descriptor(process.identifier)

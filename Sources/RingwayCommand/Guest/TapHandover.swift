@@ -6,7 +6,7 @@ internal import RingwayTap
 ///
 ///     guest                                  bridge
 ///       | -- queues, with descriptors -------> |   attaches them
-///       | -- configured ---------------------> |   publishes, says that it is ready
+///       | -- configured ---------------------> |   publishes, reports that it is ready
 ///       | <------------------------------ go - |
 ///
 /// The guest may send "failure" and a reason instead of either of its messages. Each message is one byte of kind and a
@@ -15,7 +15,7 @@ struct TapHandover: ~Copyable {
     /// A message of the guest's process.
     enum Offer: Equatable {
         case queues([Int32], TapOffloads)
-        /// With a note for the user, which may be empty.
+        /// The guest is set up; with a note for the user, which may be empty.
         case configured(String)
         case failure(String)
         /// The process ended without a message.
@@ -117,11 +117,11 @@ struct TapHandover: ~Copyable {
 
     /// Lets the guest's process continue.
     borrowing func sendGo() {
-        // If the guest's process has ended, its exit status shows it.
+        // A failure can be ignored: if the guest's process has ended, its exit status shows it.
         _ = ringway_send_message(socket, [Kind.go], 1, nil, 0)
     }
 
-    /// What one end has sent; without bytes when it has closed.
+    /// A message of one end; without bytes if the end has closed.
     private typealias Message = (bytes: [UInt8], descriptors: [Int32])
 
     private borrowing func receive() throws(GuestFailure) -> Message {

@@ -95,8 +95,8 @@ enum LeaseKeys {
     }
 }
 
-/// `names`: domain names, each with an address, or one of each family. A first label `*` matches every name below the
-/// rest.
+/// `names`: domain names, each with an address, or one of each family. A name that starts with the label `*` matches
+/// every name below the rest.
 enum NameKeys {
     static func read(_ node: ConfigurationNode) throws(CommandFailure) -> [NetworkName] {
         var names: [NetworkName] = []

@@ -17,7 +17,7 @@ struct ConfigurationReader {
     let file: String
     let options: NetworkOrder
 
-    /// One order for each network, and at least one.
+    /// Returns one order for each network; there is at least one.
     func read(_ text: String) throws(CommandFailure) -> [NetworkOrder] {
         guard let root = try ConfigurationNode.parse(text, file: file) else { return [plain(NetworkOrder.onlyName)] }
         let members = try root.members(["networks"] + Self.networkKeys)

@@ -3,7 +3,7 @@ internal import CRingway
 internal import Glibc
 internal import Ringway
 
-/// The source of the networks' orders: the options, and the file that they name.
+/// The configuration of the networks, from the options and from the file that they name.
 struct ConfigurationSource {
     /// The file, if there is one.
     let path: String?

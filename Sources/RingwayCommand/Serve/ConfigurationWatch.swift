@@ -19,7 +19,7 @@ struct ConfigurationWatch: ~Copyable {
         name = resolved == (Self.resolve(directory) ?? directory, last) ? last : nil
         descriptor = inotify_init1(Int32(IN_NONBLOCK) | Int32(IN_CLOEXEC))
         guard descriptor >= 0 else { return }
-        // Directories rather than the file: editors, and mounts of configurations, replace the file.
+        // Watches directories rather than the file, because editors and mounted configurations replace the file.
         let events = IN_CREATE | IN_MOVED_TO | IN_CLOSE_WRITE | IN_DELETE | IN_MOVED_FROM
         for directory in Set([directory, resolved.directory]) {
             SystemText.bytes(directory).withUnsafeBufferPointer { bytes in

@@ -2,9 +2,9 @@ internal import CRingway
 internal import Glibc
 internal import Ringway
 
-/// `ringway serve`: its networks, and the thread that handles signals, the configuration and periodic work.
+/// `ringway serve`: the networks, and the thread that handles signals, the configuration and periodic work.
 struct Daemon {
-    /// Milliseconds without changes after which the file is read, so that it is complete.
+    /// The file is read after this many milliseconds without changes, so that it is complete.
     private static let quiet: Int32 = 100
 
     private let source: ConfigurationSource
@@ -72,11 +72,11 @@ struct Daemon {
         }
     }
 
-    /// Waits until the file does not change any more; returns whether it changed at all.
+    /// Waits until the file no longer changes; returns whether it changed at all.
     private func settles(_ watch: borrowing ConfigurationWatch) -> Bool {
         guard watch.drain() else { return false }
         var entry = pollfd(fd: watch.descriptor, events: Int16(POLLIN), revents: 0)
-        // Other programs may write in the same directory all the time.
+        // At most ten times, because other programs may write to the same directory continuously.
         for _ in 0..<10 where poll(&entry, 1, Self.quiet) > 0 { _ = watch.drain() }
         return true
     }
@@ -95,7 +95,7 @@ struct Daemon {
     // MARK: Changes
 
     private mutating func reload(isAsked: Bool) {
-        // Reported even if nothing changes: a service manager that requested it waits for this.
+        // Reported even if nothing changes, because a service manager that requested the reload waits for it.
         service.reloading()
         defer { service.ready() }
         guard let path = source.path else { return }

@@ -25,7 +25,7 @@ struct NetworkOrder {
     var publish: [PortForward]
     /// Listening TCP sockets for published ports.
     var portListeners: [Int32] = []
-    /// Places whose clients agents forward to their guests.
+    /// Listening places on the host whose clients agents forward to their guests.
     var agentForwards: [AgentForward] = []
 
     /// The links as text.
@@ -38,7 +38,7 @@ struct NetworkOrder {
             || publish.contains { isAddress($0.guest) } || agentForwards.contains { isAddress($0.guest) }
     }
 
-    /// The host's routes to a network, except through the guests' own interfaces.
+    /// The host's routes that may conflict with a network; those through the guests' own interfaces are left out.
     var networkChoice: NetworkChoice {
         let own = Set(links.map { "\($0.address)" })
         return NetworkChoice(HostRoute.all(ipv4: true).filter { !own.contains("tap:\($0.interface)") })

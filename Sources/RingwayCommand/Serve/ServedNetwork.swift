@@ -56,7 +56,7 @@ struct ServedNetwork {
         }
     }
 
-    /// The events that are logged: others repeat a request of the user, or are logged elsewhere.
+    /// The events that are logged. Other events repeat a request of the user, or are logged elsewhere.
     private static func isNews(_ event: VirtualNetwork.Event) -> Bool {
         switch event {
         case .guestAttached, .guestDetached, .guestRefused, .forwardFailed, .forwardRecovered, .agentForwardFailed,
@@ -100,8 +100,8 @@ struct ServedNetwork {
 
     // MARK: Changes
 
-    /// Applies another order as far as a running network can. Returns a line for each change, and for each that needs a
-    /// restart.
+    /// Applies another order, as far as this is possible without a restart. Returns a line for each change, and one for
+    /// each change that needs a restart.
     mutating func change(to next: NetworkOrder) -> [String] {
         var lines: [String] = []
         lines += changeLeasesAndNames(next)
@@ -161,10 +161,10 @@ struct ServedNetwork {
     private mutating func changePorts(_ next: NetworkOrder) -> [String] {
         var lines: [String] = []
         let wanted = Set(next.publish)
-        // Ports published by the control API are left alone.
+        // Ports published by the control API are not changed.
         for port in network.publishedPorts.filter(\.owner.isEmpty)
         where wanted.isDisjoint(with: [port.forward, port.requested]) {
-            // The only possible failure is that the API has removed it meanwhile.
+            // The only possible failure is that the API has already removed it.
             try? network.unpublish(port.id)
             lines.append("\(port.forward) is no longer published")
         }
@@ -187,7 +187,7 @@ struct ServedNetwork {
         var lines: [String] = []
         let wanted = Set(next.agentForwards)
         for (number, forward) in network.agentForwards where !wanted.contains(forward) {
-            // The only possible failure is that the API has removed it meanwhile.
+            // The only possible failure is that the API has already removed it.
             try? network.endForward(number)
             lines.append("\(forward) is no longer forwarded")
         }
@@ -224,14 +224,14 @@ struct ServedNetwork {
         return lines
     }
 
-    /// The file may also start and stop a capture; one started by the control API is left alone.
+    /// Starts and stops the capture of the file; one started by the control API is not changed.
     private mutating func changeCapture(_ next: NetworkOrder) -> [String] {
         let (now, wanted) = (order.configuration.capture, next.configuration.capture)
         guard now != wanted else { return [] }
         order.configuration.capture = wanted
         var lines: [String] = []
         if let now, network.capture?.options == now {
-            // Another command may have stopped it meanwhile.
+            // Another command may have stopped it already.
             _ = try? network.stopCapture()
             lines.append("frames are no longer captured to \(now.path)")
         }

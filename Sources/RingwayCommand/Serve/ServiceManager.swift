@@ -40,7 +40,7 @@ struct ServiceManager {
     func ready() { notify("READY=1\nSTATUS=guests may come") }
     func stopping() { notify("STOPPING=1") }
 
-    /// `ready` must follow.
+    /// Must be followed by `ready`.
     func reloading() { notify("RELOADING=1\nMONOTONIC_USEC=\(ringway_monotonic_nanoseconds() / 1_000)") }
 
     private func notify(_ text: String) {

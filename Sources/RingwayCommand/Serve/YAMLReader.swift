@@ -2,7 +2,7 @@ internal import CYAML
 
 /// Reads one YAML document, which may be JSON, with libyaml's event parser.
 ///
-/// The text is untrusted: depth and size are limited, also after the expansion of aliases, and ambiguous constructs
+/// The text is untrusted: depth and size are limited, including those of expanded aliases, and ambiguous constructs
 /// (duplicate keys, tags, a second document) are refused.
 struct YAMLReader {
     /// The deepest nesting of lists and mappings.

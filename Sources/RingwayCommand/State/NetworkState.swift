@@ -29,7 +29,7 @@ struct NetworkState: Equatable {
     var ipv6Prefix: IPv6Address
     /// The links of the network, which identify a network without a name.
     var links: [String]
-    /// That of the guest detached longest ago first.
+    /// In the order in which their guests were detached.
     var leases: [StaticLease]
     var published: [Published]
     var owners: [Owner]
@@ -39,7 +39,7 @@ struct NetworkState: Equatable {
         ipv6Prefix = network.plan.ipv6Prefix
         self.links = links
         leases = network.rememberedLeases
-        // Ports without an owner are the configuration's.
+        // Ports without an owner come from the configuration.
         published = network.publishedPorts.filter { !$0.owner.isEmpty }.map {
             Published(forward: $0.forward, owner: $0.owner)
         }

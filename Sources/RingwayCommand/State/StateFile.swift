@@ -1,15 +1,15 @@
 internal import CRingway
 internal import Glibc
 
-/// A file that is replaced atomically, and locked by one process at a time: a process that is killed, or a power
-/// failure, leaves the old content or the new.
+/// A file that is replaced atomically and locked by one process at a time. After a crash or a power failure it has
+/// either the old or the new content.
 ///
 /// The lock is on the file itself (flock(2)), so that no lock file is left behind: each new file is locked before it
 /// replaces the old one.
 struct StateFile: ~Copyable {
     /// Why a file cannot be used.
     enum Obstacle: Error, Equatable {
-        /// Another process uses it.
+        /// Another process uses the file.
         case inUse
         case other(String)
     }
@@ -32,7 +32,7 @@ struct StateFile: ~Copyable {
 
     deinit { if descriptor >= 0 { close(descriptor) } }
 
-    /// The content when it was opened, or that written last.
+    /// The content as read when the file was opened, or as written last.
     var bytes: [UInt8] { contents }
 
     private mutating func take() throws(Obstacle) {
@@ -88,7 +88,7 @@ struct StateFile: ~Copyable {
         guard bytes != contents else { return nil }
         guard bytes.count <= Self.maximumSize else { return "it would be larger than \(Self.maximumSize >> 20) MiB" }
         let draft = path + ".new"
-        // Left by a process that was killed: only the holder of the lock writes.
+        // A draft may have been left by a killed process; only the holder of the lock writes it.
         unlink(draft)
         let opened = ringway_open(draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
         guard opened >= 0 else { return Self.reason }

@@ -7,7 +7,7 @@ extension StateKeeper {
     /// Files for networks without a name, each identified by its links.
     private static var mostUnnamed: Int { 16 }
 
-    /// The keeper of a network's state; `nil` if none was requested or, with a message, if none is possible.
+    /// The keeper of a network's state. `nil` if none was requested; also `nil`, with a message, if none is possible.
     ///
     /// A file with an explicit path that cannot be opened is an error. One that cannot be parsed is renamed.
     static func open(_ order: StateOrder, for network: NetworkOrder) throws(CommandFailure) -> StateKeeper? {
@@ -66,8 +66,8 @@ extension StateKeeper {
         }
     }
 
-    /// The file of the network without a name that had one of these links, or a free one: several such networks may be
-    /// running, and others may have ended.
+    /// The state file for a network without a name: the one with one of these links, or else an unused one. Several
+    /// networks without a name may be running, and others may have ended.
     private static func unnamed(in directory: String, links: [String]) -> String {
         let paths = (1...mostUnnamed).map { number in
             "\(directory)/\(NetworkOrder.onlyName)\(number == 1 ? "" : "-\(number)").json"

@@ -4,7 +4,7 @@ internal import Synchronization
 
 /// Stores the state of a network in a file, so that guests do not notice a restart.
 ///
-/// Each change is written after a short delay, together with those that follow it, on a loop of the keeper's own:
+/// Each change is written after a short delay, together with later ones, on the keeper's own event loop, so that
 /// neither the data path nor the network's thread waits for a disk.
 final class StateKeeper: Sendable {
     /// The delay between the first change and the write, in nanoseconds.
@@ -51,7 +51,7 @@ final class StateKeeper: Sendable {
         }
     }
 
-    /// Publishes the ports that had been published at run time, and reports the result.
+    /// Publishes the ports that were published at run time, and reports the result.
     func restore(to network: VirtualNetwork) {
         guard let found else { return }
         var count = 0
@@ -83,7 +83,7 @@ final class StateKeeper: Sendable {
         return count
     }
 
-    // MARK: Keeping
+    // MARK: Saving
 
     /// The state has changed; from any thread.
     func changed(_ network: VirtualNetwork) {
@@ -111,7 +111,7 @@ final class StateKeeper: Sendable {
     /// The network's links have changed.
     func setLinks(_ links: [String]) { work.withLock { $0.links = links } }
 
-    /// Writes for the last time; the file is unlocked when the keeper is freed.
+    /// Writes the final state; the file is unlocked when the keeper is freed.
     func finish(_ network: VirtualNetwork) {
         save(network)
         work.withLock { $0.hasEnded = true }

@@ -3,10 +3,10 @@ internal import Ringway
 
 /// Client of a control socket: one connection for each request, which blocks until the response.
 public struct ControlClient: Sendable {
-    /// Why there is no response, or an error response: one line for a person to read.
+    /// Why there is no response, or an error response: a message of one line.
     public struct Failure: Error, Equatable, Sendable, CustomStringConvertible {
         public let description: String
-        /// The status of an error response.
+        /// The HTTP status of an error response.
         public var status: Int?
     }
 
@@ -29,14 +29,14 @@ public struct ControlClient: Sendable {
         guard descriptor >= 0 else { return (false, nil) }
         defer { close(descriptor) }
         if SocketFile.connect(descriptor, path) == 0 { return (true, SocketFile.listener(of: descriptor)) }
-        // Its listen queue is full.
+        // EAGAIN means that the listen queue is full, so a process listens.
         return (errno == EAGAIN, nil)
     }
 
     /// Removes the socket file if its process has ended.
     public func removeAbandoned() { SocketFile.removeAbandoned(path) }
 
-    /// The body of a 2xx response; empty where it has none.
+    /// The body of a 2xx response, which may be empty.
     public func request(_ method: String, _ target: String, body: [UInt8] = []) throws(Failure) -> [UInt8] {
         let answer = try open(method, target, body, timeout: timeout)
         let bytes = try answer.body()
@@ -44,7 +44,7 @@ public struct ControlClient: Sendable {
         return bytes
     }
 
-    /// The same as JSON.
+    /// Like `request`, with the body parsed as JSON.
     public func json(_ method: String, _ target: String, body: [UInt8] = []) throws(Failure) -> JSONValue {
         let bytes = try request(method, target, body: body)
         do throws(JSONReader.Failure) {

@@ -10,7 +10,7 @@ final class HTTPAnswer {
     private var position = 0
     private var length: Int?
     private var isChunked = false
-    /// Bytes of the chunk at hand that have not been read.
+    /// Unread bytes of the current chunk.
     private var chunk = 0
 
     /// - Parameter descriptor: a connected socket, adopted.
@@ -62,7 +62,7 @@ final class HTTPAnswer {
         return bytes
     }
 
-    /// The next line of the body, without its end; `nil` when there is none.
+    /// The next line of the body, without its line end; `nil` at the end of the body.
     func line() throws(ControlClient.Failure) -> String? {
         var bytes: [UInt8] = []
         while let byte = try next() {
@@ -74,12 +74,12 @@ final class HTTPAnswer {
 
     // MARK: Bytes
 
-    /// The next byte of the body, out of its chunks.
+    /// The next byte of the body, with chunked encoding removed.
     private func next() throws(ControlClient.Failure) -> UInt8? {
         guard isChunked else { return try rawByte() }
         if chunk == 0 {
             var size = try rawLine()
-            // The line that ends the chunk before.
+            // The line end of the previous chunk.
             if size == "" { size = try rawLine() }
             guard let line = size, let count = Int(line, radix: 16), count > 0 else { return nil }
             chunk = count
@@ -106,7 +106,7 @@ final class HTTPAnswer {
         return nil
     }
 
-    /// Reads the bytes that have arrived; false at the end.
+    /// Receives available bytes; false at end of file.
     private func fill() throws(ControlClient.Failure) -> Bool {
         if position == buffer.count {
             buffer.removeAll(keepingCapacity: true)

@@ -7,7 +7,7 @@ internal import Synchronization
 final class EventBroadcast: Sendable {
     /// The most events that wait for the thread of the connections.
     private static var mostWaiting: Int { 1_024 }
-    /// Lines kept for diagnostics.
+    /// The number of recent events kept for diagnostics, as lines.
     private static var mostRecent: Int { 256 }
 
     private struct Inbox {

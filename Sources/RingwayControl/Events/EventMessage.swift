@@ -3,7 +3,7 @@ internal import Ringway
 
 /// The JSON of events.
 enum EventMessage {
-    /// As a server-sent event: its number, its name and its data, which is one line of JSON.
+    /// As a server-sent event: number, name, and data, which is one line of JSON.
     static func bytes(of event: VirtualNetwork.Event, number: UInt64) -> [UInt8] {
         let data = JSONWriter.text { writer in
             writer.object { writer in

@@ -5,7 +5,8 @@ internal import NIOCore
 ///
 /// Confined to the connection's thread.
 final class EventStream {
-    /// The most events that wait for a slow client, besides those in its socket and the connection's 64 KiB.
+    /// The most events queued for a slow client, in addition to those in its socket and in the connection's buffer of
+    /// 64 KiB.
     static var mostWaiting: Int { 256 }
 
     private var waiting = CircularBuffer<ByteBuffer>()

@@ -3,8 +3,8 @@ public import Ringway
 
 /// A bound and listening control socket, before a server accepts from it: clients wait in the listen queue.
 ///
-/// It costs next to nothing, while a server needs threads. A short-lived network therefore has a listener at once, and
-/// starts the server when the descriptor becomes readable, with the first client.
+/// It costs almost nothing, while a server needs threads. A short-lived network therefore creates a listener
+/// immediately, and starts the server when the descriptor becomes readable, with the first client.
 public struct ControlListener: Sendable {
     /// The listen backlog.
     static var backlog: Int32 { 256 }

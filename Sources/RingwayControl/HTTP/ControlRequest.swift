@@ -8,7 +8,7 @@ struct ControlRequest: Sendable {
     /// The path's values for the names in braces of the route.
     var parameters: [String: String] = [:]
 
-    /// - Parameter target: the path and the query, as the request line has them.
+    /// - Parameter target: path and query as in the request line.
     init(method: String, target: String, body: [UInt8]) throws(ControlFailure) {
         self.method = method
         self.body = body

@@ -49,7 +49,7 @@ public final class ControlServer: Sendable {
             }
             .childChannelOption(.allowRemoteHalfClosure, value: false)
             .childChannelOption(.writeBufferWaterMark, value: .init(low: 16 << 10, high: 64 << 10))
-            // A read may contain many small requests, each of which needs far more memory than it has bytes.
+            // One read may contain many small requests, each of which uses far more memory than its bytes.
             .childChannelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 4 << 10))
             .childChannelOption(.maxMessagesPerRead, value: 1)
             .childChannelInitializer { [workers, memory] channel in
@@ -88,7 +88,7 @@ public final class ControlServer: Sendable {
             }
     }
 
-    /// The peer's credentials, as the kernel lays them out (unix(7)).
+    /// The kernel's format of a peer's credentials (unix(7)).
     private struct PeerCredentials {
         var process: Int32 = 0
         var user: UInt32 = 0

@@ -33,7 +33,7 @@ final class ExchangeMemory {
 
     init(workers: NIOThreadPool) { self.workers = workers }
 
-    /// A connection holds this many bytes more.
+    /// Adds bytes to a connection's use; closes the connections with most bytes while the limit is exceeded.
     func take(_ bytes: Int, for holder: any Holder) {
         guard bytes > 0 else { return }
         held += bytes
@@ -44,7 +44,7 @@ final class ExchangeMemory {
         }
     }
 
-    /// A connection holds this many bytes less; earlier releases are not counted again.
+    /// Subtracts bytes from a connection's use, but not more than it has.
     func release(_ bytes: Int, of holder: any Holder) {
         guard var share = shares[ObjectIdentifier(holder)] else { return }
         let freed = min(bytes, share.bytes)

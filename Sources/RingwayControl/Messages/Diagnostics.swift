@@ -47,7 +47,7 @@ extension JSONWriter {
         member("isolate", configuration.isolate)
         member("capture", configuration.capture?.path)
         member("limits") { writer in
-            // A list of integers by name, which is what a mirror is for.
+            // Lists integers by name.
             for child in Mirror(reflecting: configuration.limits).children {
                 guard let label = child.label, let value = child.value as? Int else { continue }
                 writer.key(label)

@@ -55,7 +55,7 @@ enum ForwardMessage {
 
 /// The owners of ports that are published by the API.
 enum OwnerName {
-    /// The owner of requests that name none.
+    /// The owner of ports whose request names no owner.
     static let standard = "api"
     /// The longest name.
     static let longest = 64

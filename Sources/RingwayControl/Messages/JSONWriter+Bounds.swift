@@ -1,6 +1,6 @@
 internal import Ringway
 
-/// The table of bounds in responses.
+/// The table of limits in responses.
 extension JSONWriter {
     /// The limits of the process, the network and the guests; for a guest's limit, the row of the guest that uses most.
     mutating func members(ofBounds network: VirtualNetwork) {
@@ -27,7 +27,7 @@ extension JSONWriter {
         }
     }
 
-    /// Without the guest.
+    /// The members of a row, except its guest.
     mutating func members(of bound: Bound) {
         member("name", bound.name)
         member("scope", bound.scope.rawValue)

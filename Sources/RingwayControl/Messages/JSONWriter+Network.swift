@@ -75,7 +75,7 @@ extension JSONWriter {
         }
     }
 
-    /// A place of an agent, with the keys of a published port.
+    /// A listening place of an agent, with the keys of a published port.
     mutating func forward(_ place: AgentPlace) {
         let forward = place.forward
         var (address, path): (TransportAddress?, String?)
@@ -108,7 +108,7 @@ extension JSONWriter {
         }
     }
 
-    /// All published ports and places of agents, in order of creation.
+    /// All published ports and listening places of agents, in order of creation.
     mutating func forwards(of network: VirtualNetwork) {
         enum Entry {
             case port(PublishedPort)
@@ -178,6 +178,6 @@ extension Statistics {
 }
 
 extension PublishedPort {
-    /// The state, in the words of the API.
+    /// The state, as named in the API.
     var state: String { problem != nil ? "failed" : guest == nil ? "waiting" : "active" }
 }

@@ -1,6 +1,6 @@
 internal import Ringway
 
-/// The counters as Prometheus reads them.
+/// The counters in Prometheus' format.
 enum MetricsText {
     /// The counters of the network, those of each guest with its name as a label, and the process's own use.
     static func text(of controlled: ControlledNetwork) -> [UInt8] {
@@ -68,7 +68,8 @@ enum MetricsText {
     }
 }
 
-/// A counter's name for Prometheus: words joined by underscores, the unit last, and `_total` after one that only rises.
+/// A counter's name in Prometheus' convention: words joined by underscores, the unit last, and `_total` for one that
+/// only rises.
 struct MetricName: Equatable {
     let text: String
     let kind: MetricsPage.Kind
@@ -84,7 +85,7 @@ struct MetricName: Equatable {
         kind = isGauge ? .gauge : .counter
     }
 
-    /// Counters whose own name would collide with another's, or lacks the unit.
+    /// Counters whose derived name would collide with another's, or would lack the unit.
     private static let renamed = [
         "dns.queries": "dns.resolverQueries", "tcpWindowCommitted": "tcpWindowCommittedOctets",
     ]

@@ -19,7 +19,7 @@ struct ProcessUsage {
         return ProcessUsage(
             processorSeconds: Double(spent.tv_sec) + Double(spent.tv_nsec) / 1e9,
             residentBytes: (pages.count > 1 ? pages[1] : 0) * page, virtualBytes: (pages.first ?? 0) * page,
-            // Less the one that is open to count them.
+            // Not counting the descriptor of the directory itself.
             openDescriptors: max(0, entries(in: "/proc/self/fd") - 1), mostDescriptors: soft)
     }
 

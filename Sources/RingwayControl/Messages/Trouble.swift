@@ -175,7 +175,7 @@ struct Trouble: Sendable, Equatable {
 }
 
 extension JSONWriter {
-    /// Each row with its count.
+    /// Writes each row with its count.
     mutating func members(ofTroubles statistics: Statistics) {
         member("troubles", Trouble.all(in: statistics.counters)) { $0.trouble($1.trouble, $1.count) }
     }

@@ -1,7 +1,7 @@
 internal import Ringway
 
 extension ControlledNetwork {
-    /// The capture of frames; at most one per network.
+    /// The frame capture; at most one per network.
     var captureRoutes: [Route] {
         [
             Route("GET", "/v1/capture") { (request) throws(ControlFailure) in

@@ -2,12 +2,12 @@ internal import RingwayLinks
 internal import RingwayModel
 internal import RingwayStorage
 
-/// What a link port needs for a socket, at fixed addresses because the kernel reads and writes it. No operation may be in
-/// flight when it goes.
+/// The memory of a link port for a socket, at fixed addresses because the kernel reads and writes it. No operation may be
+/// in flight when it is freed.
 struct LinkMemory: ~Copyable {
-    /// Cuts frames out of a stream; a link of another kind has none.
+    /// Decodes frames of a stream; `nil` for other links.
     let decoder: UnsafeMutablePointer<FrameDecoder>?
-    /// Frames on their way to a socket; a device has none.
+    /// Frames to be sent to a socket; `nil` for a device.
     let sendQueue: UnsafeMutablePointer<FrameSendQueue>?
 
     init(

@@ -4,7 +4,7 @@ internal import RingwayLinks
 internal import RingwayStorage
 internal import RingwayWire
 
-/// Counting and capturing, and how the link's other end keeps up.
+/// Counting, capturing, and the fill level of the link.
 extension LinkPort {
     /// Counts a frame from the guest, and captures it.
     @inline(__always)
@@ -39,15 +39,15 @@ extension LinkPort {
     /// Hands frames to this capture from now on; `nil` for none.
     mutating func setCapture(_ session: CaptureSession?) { capture = FrameCapture(session) }
 
-    /// The link is lost, and the frame with it.
+    /// Drops a frame because the link is lost.
     mutating func drop(_ frame: OutgoingFrame, _ core: inout ShardCore) {
         counters.add(.linkWritesFailed)
         core.releaseAny(frame.payload)
         core.release(frame.lease)
     }
 
-    /// Whether the guest has read what it was sent, as far as can be seen: the link holds no more than so many bytes. A
-    /// device takes frames at once.
+    /// Whether the guest keeps up, as far as the host can see: no send is in flight, and at most `bytes` wait in the
+    /// socket. A device takes frames immediately.
     func isQuiet(below bytes: Int) -> Bool {
         guard let sendQueue else { return true }
         return !sendQueue.pointee.isSending && Int(ringway_unsent(queue.descriptor)) <= bytes

@@ -62,24 +62,24 @@ struct LinkPort: ~Copyable {
         static var send: Pending { Pending(rawValue: 1 << 1) }
     }
 
-    /// Frames that a guest may send in a turn whatever it holds.
+    /// Frames that are read from a guest in a turn even if it has used up its share of buffers.
     private static var leastBuffers: Int { 4 }
 
     private let shared: EngineShared
     let counters: Counters
     var queue: Queue
     private let memory: LinkMemory
-    // Of that memory; `nil` as there.
+    // Pointers into `memory`, which documents them.
     private let decoder: UnsafeMutablePointer<FrameDecoder>?
     let sendQueue: UnsafeMutablePointer<FrameSendQueue>?
     private var state = State.open
     private var pending: Pending = []
-    /// There was no buffer to read into, or for the next frame of a stream.
+    /// No buffer was free for a read, or for the next frame of a stream.
     private var isStarved = false
-    /// Frames that a stream may still bring in this turn. One receive of small frames takes longer than other guests of the
-    /// shard are to wait.
+    /// Frames that a stream may still return in this turn. One receive of many small frames would otherwise keep the
+    /// shard's other guests waiting.
     private var framesLeft = Int.max
-    /// The link may have more than the turn takes.
+    /// The link may have more frames than this turn may read.
     private var hasMore = false
     var capture: FrameCapture
 
@@ -98,7 +98,7 @@ struct LinkPort: ~Copyable {
         capture = FrameCapture(shared.configuration.capture)
     }
 
-    // MARK: Coming and going
+    // MARK: Registering and closing
 
     /// Makes the queue's buffers known to the ring.
     mutating func register(_ core: inout ShardCore) throws(SystemError) { try queue.register(with: &core.reactor.ring) }
@@ -111,13 +111,13 @@ struct LinkPort: ~Copyable {
             if !pending.contains(.send) { sendQueue?.pointee.close() }
         }
         queue.close()
-        // Operations in flight hold the socket for a while yet; its peer is to know now.
+        // Operations in flight keep the socket open for a while; shutdown informs the peer now.
         if sendQueue != nil { _ = shutdown(queue.descriptor, Int32(SHUT_RDWR)) }
         core.cancelAll(of: queue.descriptor)
         core.close(queue.descriptor, reset: false)
     }
 
-    /// Gives back what the ring and the pool know of the link, when no operation on it is in flight any more.
+    /// Removes the link from the ring and the pool, once no operation on it is in flight.
     mutating func unregister(_ core: inout ShardCore) {
         sendQueue?.pointee.close()
         if let decoder { _ = decoder.pointee.discard(core.pool) }
@@ -126,27 +126,28 @@ struct LinkPort: ~Copyable {
 
     // MARK: The turn
 
-    /// Whether the link may have frames that this turn had no time for.
+    /// Whether the link may have more frames than this turn may read.
     var hasFrames: Bool {
         mutating get { hasMore }
     }
 
-    /// Whether reading waits for buffers.
+    /// Whether a read waits for a buffer.
     var waitsForBuffers: Bool {
         mutating get { isStarved }
     }
 
-    /// Whether host sockets are better not read.
+    /// Backpressure: whether host sockets should not be read now.
     var isCongested: Bool {
         mutating get { state == .congested }
     }
 
-    /// Buffers that the kernel may read frames into.
+    /// Buffers that are provided to the kernel for frames.
     var buffers: Int { queue.available }
 
     /// Provides buffers to the kernel, and arms reads. On a stream, continue with `nextFrame`.
     mutating func refill(_ core: inout ShardCore) {
-        // A guest with its share of the buffers is read from slowly, but read: its acknowledgements give buffers back.
+        // A guest that has used up its share of buffers is read slowly, but not stopped: its acknowledgements free
+        // buffers.
         let allowance = core.frameAllowance()
         let most = core.isBeyondShare ? min(allowance, Self.leastBuffers) : allowance
         guard decoder == nil else {
@@ -197,7 +198,7 @@ struct LinkPort: ~Copyable {
         return nil
     }
 
-    /// A frame without a virtio-net header, for which room was left before it.
+    /// Receives a frame from a datagram socket, which has no virtio-net header; room for one was left before it.
     private mutating func readDatagram(_ completion: Completion, _ core: inout ShardCore) -> Frame? {
         guard let frame = read(completion, &core) else { return nil }
         VirtioNetFields().write(to: core.space.address(of: frame.lease))
@@ -242,7 +243,7 @@ struct LinkPort: ~Copyable {
     private mutating func received(_ completion: Completion, _ core: inout ShardCore) -> Frame? {
         pending.remove(.receive)
         guard let decoder else { return nil }
-        // A send may have failed before; the receive's memory is free only now.
+        // The link may have been closed by a failed send; the memory of the receive is free only now.
         if completion.result > 0 { decoder.pointee.received(Int(completion.result)) }
         if state == .lost {
             discardPartial(decoder, core.pool)
@@ -267,7 +268,7 @@ struct LinkPort: ~Copyable {
 
     // MARK: Frames to the guest
 
-    /// Sends a frame to the guest. Takes its leases.
+    /// Sends a frame to the guest. Takes ownership of its leases.
     mutating func write(_ frame: OutgoingFrame, _ core: inout ShardCore) {
         guard state != .lost else { return drop(frame, &core) }
         note(frame, core.space)
@@ -277,8 +278,8 @@ struct LinkPort: ~Copyable {
         guard !frame.payload.isNone else {
             return queue.write(&core.reactor.ring, start, length: frame.length, tag)
         }
-        // The slices are described behind the headers, in the header's own buffer, which lives as long as the
-        // operation, together with the payload's lease.
+        // The iovecs are stored in the header's own buffer, behind the headers, because it lives as long as the
+        // operation; so is the payload's lease.
         let slices = (core.space.address(of: frame.lease) + 1_024).assumingMemoryBound(to: iovec.self)
         let payload = core.space.address(of: frame.payload) + Int(frame.payloadOffset)
         slices[0] = iovec(iov_base: start, iov_len: Int(frame.length))
@@ -384,7 +385,7 @@ struct LinkPort: ~Copyable {
         shared.report(event)
     }
 
-    /// Closes the link at once, where the ring has failed.
+    /// Closes the link immediately, after the ring has failed.
     mutating func closeDescriptors() {
         // Operations in flight keep the socket open for a while; shutdown informs the peer now.
         if sendQueue != nil { _ = shutdown(queue.descriptor, Int32(SHUT_RDWR)) }

@@ -72,7 +72,7 @@ struct NameServiceChannel: ~Copyable {
         }
     }
 
-    /// Sends a query, a DNS message in a guest's frame. Takes the lease.
+    /// Sends a query, a DNS message in a guest's frame. Takes ownership of the lease.
     mutating func send(
         _ query: Handle, _ lease: Lease, offset: Int, length: Int, _ core: inout ShardCore, _ stack: inout Stack
     ) {
@@ -118,14 +118,14 @@ struct NameServiceChannel: ~Copyable {
         case -ENOBUFS: break
         case 1..., -EAGAIN, -EINTR: arm(&core)
         default:
-            // The control plane has ended the service.
+            // The control plane has stopped the service.
             core.close(descriptor, reset: false)
             descriptor = -1
             state = .closed
         }
     }
 
-    /// Whether the receive of answers waits for a buffer.
+    /// Whether the receive of responses waits for a buffer.
     var waitsForBuffers: Bool {
         mutating get { state == .idle }
     }
@@ -139,7 +139,7 @@ struct NameServiceChannel: ~Copyable {
         descriptor = -1
     }
 
-    /// Closes everything at once, where the ring has failed.
+    /// Closes everything immediately, after the ring has failed.
     mutating func closeDescriptors() {
         if descriptor >= 0 { Endpoint.close(descriptor, reset: false) }
         descriptor = -1

@@ -1,9 +1,9 @@
 internal import RingwayModel
 internal import RingwayStack
 
-/// The guests of one network as each other's neighbours.
+/// Guests of one network as neighbours.
 extension Engine {
-    /// Lets the guest and others see each other: frames between them pass once this has returned.
+    /// Makes the guest and others neighbours. When this returns, frames between them pass.
     public func connect(_ others: [Engine]) {
         tell(others) { own, other in
             (0..<own.parts).map {
@@ -12,16 +12,17 @@ extension Engine {
         }
     }
 
-    /// Parts guests that `connect` has joined, before any is stopped: no frame passes once this has returned.
+    /// Separates guests that `connect` has joined, before any of them is stopped. When this returns, no frame passes
+    /// between them.
     public func disconnect(_ others: [Engine]) {
         tell(others) { own, other in
             (0..<own.parts).map { _ in .removeNeighbor(other.configuration.stack.guestMAC) }
         }
     }
 
-    /// Has the guest and others carry out commands about each other, and waits until they have.
+    /// Sends commands about each other to the guest and to others, and waits until they are carried out.
     ///
-    /// - Parameter commands: those for each part of the first guest about the second.
+    /// - Parameter commands: the commands for each part of the first guest, about the second.
     private func tell(_ others: [Engine], _ commands: (EngineShared, EngineShared) -> [ShardCommand]) {
         guard !others.isEmpty else { return }
         let reply = ShardReply(count: others.reduce(0) { $0 + shards + $1.shards })

@@ -1,37 +1,37 @@
-/// How many frames of neighbours a guest is given from its inbox at a time: so many that two guests lose no
-/// throughput, and so few that what comes from host sockets never waits behind more than one lot of them.
+/// Limits how many neighbours' frames a guest gets from its inbox at a time. The batch is large enough that two guests
+/// lose no throughput, and small enough that data from host sockets never waits behind more than one batch.
 ///
-/// While the link still holds frames that the guest has not read, a lot would only lie before the next answer of the
-/// host's. Then a few are taken at intervals, so that neighbours are slow beside a guest's own traffic and not cut off.
+/// While the link still holds frames that the guest has not read, a full batch would delay the host's next data. Only a
+/// few frames are then taken at intervals, so that neighbours are slow next to the guest's own traffic but not cut off.
 struct NeighborBudget: Equatable {
-    /// Frames, and bytes, taken at a time when the link has little to carry, and frames when it has more.
+    /// The largest batch in frames and in bytes while the link is quiet, and the batch in frames while it is busy.
     static var most: Int { 32 }
     static var lotBytes: Int { 1 << 20 }
     static var least: Int { 2 }
-    /// Nanoseconds between two lots while the link has much to carry.
+    /// Nanoseconds between two batches while the link is busy.
     static var pause: UInt64 { 100_000 }
-    /// What a link may hold and still count as having little to carry: so many frames and bytes.
+    /// The link counts as quiet if it holds at most this many frames or bytes.
     private static var quietFrames: Int { 64 }
     private static var quietMost: Int { 128 << 10 }
 
-    /// When the next frames may be taken though the link is busy, in monotonic nanoseconds.
+    /// The earliest time for the next batch while the link is busy, in monotonic nanoseconds.
     private(set) var nextLot: UInt64 = 0
-    /// Bytes of a frame, on the average of the last ones.
+    /// Moving average of the frame length, in bytes.
     private var average = 1_500
 
-    /// Bytes that the link may hold for a whole lot to be taken.
+    /// The link counts as quiet if it holds at most this many bytes.
     var quietBytes: Int { min(Self.quietMost, Self.quietFrames * average) }
 
-    /// The frames that may be taken now.
+    /// The number of frames that may be taken now.
     ///
-    /// - Parameter isLinkQuiet: whether it holds no more than `quietBytes`.
+    /// - Parameter isLinkQuiet: whether the link holds at most `quietBytes`.
     mutating func frames(isLinkQuiet: Bool, now: UInt64) -> Int {
         guard isLinkQuiet || now >= nextLot else { return 0 }
         nextLot = now &+ Self.pause
         return isLinkQuiet ? max(Self.least, min(Self.most, Self.lotBytes / average)) : Self.least
     }
 
-    /// A frame has come.
+    /// A frame has been queued.
     @inline(__always)
     mutating func note(bytes: Int) { average = max(64, average &+ (bytes &- average) / 8) }
 }

@@ -2,37 +2,38 @@ internal import RingwayModel
 internal import RingwayStorage
 internal import RingwayWire
 
-/// Which of a guest's packets another guest may have.
+/// Whether a guest's packet may be passed to other guests.
 enum NeighborVerdict: UInt8 {
     case passes
-    /// A question to the gateway, which is no other guest's business: DHCP requests, router solicitations, group reports.
+    /// Only for the gateway: DHCP requests, router solicitations, multicast group reports.
     case gatewayOnly
-    /// What only the gateway may say: DHCP replies, router advertisements, redirects.
+    /// Only the gateway may send this: DHCP replies, router advertisements, redirects.
     case refused
-    /// A fragment of such a packet or of neighbour discovery, or one whose first fragment has not been seen.
+    /// A fragment of a refused packet or of neighbour discovery, or a fragment whose first fragment has not been seen.
     case refusedFragment
 }
 
-/// Keeps from other guests what configures hosts, which only the gateway does: DHCP and DHCPv6 (RFC 7610), router
-/// advertisements (RFC 6105) and redirects, whole or in fragments (RFC 7113), behind extension headers or not.
+/// Keeps packets that configure hosts from other guests, because only the gateway may send them: DHCP and DHCPv6 (RFC
+/// 7610), router advertisements (RFC 6105) and redirects. Also if they are fragmented (RFC 7113) or have extension
+/// headers.
 ///
-/// A pure value; one for each shard of the sender.
+/// A pure value; the sender has one on each shard.
 struct NeighborFilter {
     private var fragments: FragmentVerdicts
 
-    /// - Parameter fragments: packets in fragments that are remembered at a time.
+    /// - Parameter fragments: the number of fragmented packets that are remembered.
     init(fragments: Int) throws(MemoryFailure) { self.fragments = try FragmentVerdicts(capacity: fragments) }
 
     func deallocate() { fragments.deallocate() }
 
-    /// Judges a frame that was parsed without fault.
+    /// The verdict on a frame that was parsed without an error.
     ///
-    /// - Parameter frame: the ethernet frame, without virtio-net header.
+    /// - Parameter frame: the ethernet frame, without the virtio-net header.
     mutating func verdict(of summary: FrameSummary, in frame: UnsafeRawPointer) -> NeighborVerdict {
         switch summary.kind {
         case .arp, .tcp: return .passes
         case .udp, .icmp, .icmpv6, .otherProtocol:
-            // The parser has found the whole header of each of these.
+            // The parser has checked that the transport header of these protocols is complete.
             let length = Int(summary.payloadOffset &- summary.transportOffset) &+ Int(summary.payloadLength)
             let packet = UnsafeRawBufferPointer(start: frame + Int(summary.transportOffset), count: length)
             return Self.verdict(of: summary.protocolNumber, packet, isIPv6: summary.isIPv6, isFragment: false)
@@ -48,7 +49,7 @@ struct NeighborFilter {
         let key: FragmentVerdicts.Key
         let isFirst: Bool
         if summary.isIPv6 {
-            // The fragment header is right before what it is about.
+            // The fragment header directly precedes the payload.
             let header = frame + Int(summary.transportOffset) - 8
             key = FragmentVerdicts.Key(
                 summary, UInt32(bigEndian: header.loadUnaligned(fromByteOffset: 4, as: UInt32.self)))
@@ -65,7 +66,7 @@ struct NeighborFilter {
         return fragments.note(Self.verdictOfFirst(summary, data), of: key)
     }
 
-    /// The first fragment has the whole chain of headers (RFC 7112), or cannot be judged.
+    /// The first fragment must contain the whole header chain (RFC 7112); otherwise there is nothing to check.
     private static func verdictOfFirst(_ summary: FrameSummary, _ data: UnsafeRawBufferPointer) -> NeighborVerdict {
         var protocolNumber = summary.protocolNumber
         var packet = data
@@ -80,8 +81,8 @@ struct NeighborFilter {
         return verdict == .refused ? .refusedFragment : verdict
     }
 
-    /// Whether what a later fragment belongs to may be something that is kept from guests. In IPv6 only the first fragment
-    /// tells what it is (RFC 8200 §4.5).
+    /// Whether a later fragment may belong to a packet that is kept from guests. In IPv6 only the first fragment
+    /// contains the protocol (RFC 8200 §4.5).
     private static func isJudged(_ summary: FrameSummary) -> Bool {
         guard !summary.isIPv6 else { return true }
         return summary.protocolNumber == IPProtocol.udp || summary.protocolNumber == IPProtocol.icmp
@@ -95,13 +96,13 @@ struct NeighborFilter {
     private static var dhcpv6Client: UInt16 { 546 }
     private static var dhcpv6Server: UInt16 { 547 }
 
-    /// - Parameter packet: from its transport header on.
+    /// - Parameter packet: begins with the transport header.
     private static func verdict(
         of protocolNumber: UInt8, _ packet: UnsafeRawBufferPointer, isIPv6: Bool, isFragment: Bool
     ) -> NeighborVerdict {
         switch protocolNumber {
         case IPProtocol.udp:
-            // Every first fragment has this much: more follow only behind a multiple of eight bytes.
+            // A first fragment has at least eight bytes, because the offset of the next one is a multiple of eight.
             guard packet.count >= UDPHeader.length, let base = packet.baseAddress else { return .refused }
             let port = UInt16(bigEndian: base.loadUnaligned(fromByteOffset: 2, as: UInt16.self))
             if port == (isIPv6 ? dhcpv6Client : dhcpClient) { return .refused }
@@ -111,7 +112,7 @@ struct NeighborFilter {
             return verdict(ofICMPv4: type)
         case IPProtocol.icmpv6 where isIPv6:
             guard let type = packet.first else { return .refused }
-            // RFC 6980 §5: no node takes neighbour discovery in fragments, and it could not be checked here.
+            // RFC 6980 §5: hosts ignore fragmented neighbour discovery, and its body cannot be checked here.
             if isFragment, ICMPv6Header.isNeighborDiscovery(type) { return .refused }
             return verdict(ofICMPv6: type)
         case IPProtocol.igmp: return .gatewayOnly
@@ -138,14 +139,15 @@ struct NeighborFilter {
     }
 }
 
-/// What became of the first fragments of a guest's packets, which the later ones share. The oldest makes room.
+/// The verdicts on first fragments of a guest's packets, which also apply to the later fragments. The oldest entry is
+/// replaced.
 struct FragmentVerdicts {
-    /// What the fragments of one packet have in common: RFC 791 §2.3, RFC 8200 §4.5.
+    /// The fields that identify the fragments of one packet: RFC 791 §2.3, RFC 8200 §4.5.
     struct Key: Equatable {
         let source: IPAddress
         let destination: IPAddress
         let identification: UInt32
-        /// Zero for IPv6, where each fragment may have another one.
+        /// Zero for IPv6, whose fragments may differ in this field.
         let protocolNumber: UInt8
 
         init(_ summary: FrameSummary, _ identification: UInt32) {
@@ -174,7 +176,7 @@ struct FragmentVerdicts {
 
     func deallocate() { entries.deallocate() }
 
-    /// The verdict on the packet's first fragment; `nil` where that has not been seen, or not lately.
+    /// The verdict on the packet's first fragment; `nil` if it has not been seen, or not recently.
     func verdict(of key: Key) -> NeighborVerdict? {
         var index = 0
         while index < count {
@@ -184,8 +186,8 @@ struct FragmentVerdicts {
         return nil
     }
 
-    /// Takes note of a verdict on a first fragment. Whatever else is sent as the first fragment of the same packet, a
-    /// refusal stands: receivers differ in which of them they take.
+    /// Records the verdict on a first fragment. A refusal stands even if another first fragment of the same packet
+    /// follows, because receivers differ in which of the two they use.
     mutating func note(_ verdict: NeighborVerdict, of key: Key) -> NeighborVerdict {
         var index = 0
         while index < count {

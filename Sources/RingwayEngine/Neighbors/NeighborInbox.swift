@@ -1,34 +1,34 @@
 internal import RingwayReactor
 internal import RingwayStorage
 
-/// Frames of neighbours that wait for the guest's link, in their buffers.
+/// Frames of neighbours that are queued for the guest's link, in their original buffers.
 ///
-/// They come behind all that a turn has for the guest, and only so many at a time (`NeighborBudget`). What does not fit is
-/// the caller's to drop: a guest that does not read holds up no other, and pins few of the shard's buffers.
+/// They are sent after everything else that a turn has for the guest, and in limited batches (`NeighborBudget`). The
+/// caller drops what does not fit: a guest that does not read must not block others or pin many of the shard's buffers.
 struct NeighborInbox {
-    /// Frames that may wait, and how many of them in large buffers.
+    /// The most frames in the queue, and the most of them in large buffers.
     static var frameLimit: Int { 1_024 }
     static var largeLimit: Int { 128 }
-    /// From so many large buffers on, frames that fit a small one are copied to one.
+    /// If this many large buffers are queued, frames that fit a small buffer are copied to one.
     private static var copyFrom: Int { 16 }
 
     private var frames = LeaseQueue()
     private var count = 0
     private var largeCount = 0
     private var budget = NeighborBudget()
-    /// Whether the link had little to carry when frames were taken last.
+    /// Whether the link was quiet when frames were last taken.
     private var wasQuiet = true
 
     var isEmpty: Bool { count == 0 }
 
-    /// When frames that had to stay may be taken; `nil` when there are none.
+    /// The next time at which frames may be taken; `nil` if the queue is empty.
     func deadline(now: UInt64) -> UInt64? { isEmpty ? nil : wasQuiet ? now : budget.nextLot }
 
-    /// Bytes that the link may hold and still count as quiet.
+    /// The link counts as quiet if it holds at most this many bytes.
     var quietBytes: Int { budget.quietBytes }
 
-    /// Takes a frame that starts at its buffer's first byte; false when there is no room for it, and the lease is the
-    /// caller's still.
+    /// Queues a frame that starts at its buffer's first byte. False if there is no room; the caller then keeps the
+    /// lease.
     mutating func append(_ frame: Lease, length: Int, _ pool: UnsafeMutablePointer<BufferPool>) -> Bool {
         guard count < Self.frameLimit else { return false }
         pool.pointee.charge(frame)
@@ -51,13 +51,13 @@ struct NeighborInbox {
         return true
     }
 
-    /// How many frames may be taken now.
+    /// The number of frames that may be taken now.
     mutating func grant(isLinkQuiet: Bool, now: UInt64) -> Int {
         wasQuiet = isLinkQuiet
         return budget.frames(isLinkQuiet: isLinkQuiet, now: now)
     }
 
-    /// The frame that has waited longest; `none` when there is none.
+    /// The oldest frame; `none` if the queue is empty.
     mutating func popFirst(in space: BufferSpace) -> Lease {
         let lease = frames.popFirst(in: space)
         guard !lease.isNone else { return .none }

@@ -10,14 +10,14 @@ internal import RingwayWire
 ///
 /// ## Theory of operation
 ///
-/// A frame for a neighbour is mailed to where that is, with its lease: within the shard, or to another one. There it waits in
-/// the neighbour's inbox. What does not fit is dropped and counted, as by any switch: a guest that does not read holds up no
-/// other. Each guest may send so many frames in a second, and those of neighbours come behind the host's own
-/// (`NeighborInbox`): a flood costs the guest that it is for little.
+/// A frame for a neighbour is posted with its lease to the neighbour's shard, which may be the same one, and waits
+/// there in the neighbour's inbox. If the inbox is full, the frame is dropped and counted, as by any switch: a guest
+/// that does not read must not block others. Each guest's rate of frames is limited, and neighbours' frames are sent
+/// after those from the host (`NeighborInbox`), so a flood hardly affects its target.
 ///
-/// A guest sends from its own ethernet address and its own IP addresses alone, so that no guest speaks in another's name,
-/// and probes for no address that is another's; `NeighborFilter` keeps it from being other guests' router or DHCP server.
-/// `SwitchPort` has the tables.
+/// Against spoofing, a guest may send only from its own ethernet and IP addresses, and may not probe for another
+/// guest's address. `NeighborFilter` keeps it from acting as router or DHCP server of other guests. `SwitchPort` has
+/// the tables.
 struct NeighborPort: ~Copyable {
     private let isSwitched: Bool
     private let shared: EngineShared
@@ -42,9 +42,9 @@ struct NeighborPort: ~Copyable {
         mutating get { isSwitched }
     }
 
-    /// Whether the frame is for the network's own services. Takes the lease when it is not.
+    /// Whether the frame is for the network's own services. Takes ownership of the lease if it is not.
     ///
-    /// - Parameter isReassembled: neighbours have had the fragments already.
+    /// - Parameter isReassembled: the packet came in fragments, which neighbours have already received.
     @inline(never)
     mutating func passes(
         _ summary: FrameSummary, _ received: LinkPort.Frame, isReassembled: Bool, _ core: inout ShardCore
@@ -74,12 +74,12 @@ struct NeighborPort: ~Copyable {
         return false
     }
 
-    // MARK: What a guest may say of itself
+    // MARK: Source address checks
 
-    /// Whether a guest may send a frame from the address that it has there and that is not known to be the guest's.
+    /// Whether a guest may send a frame whose source address is not known to be the guest's.
     private mutating func mayHold(_ summary: FrameSummary, _ frame: UnsafeRawPointer, _ now: UInt64) -> Bool {
         guard summary.source.isUnspecified else { return mayClaim(summary.source, now) }
-        // A guest without an address may look for one.
+        // A guest without an address may use the unspecified one to obtain one.
         switch summary.kind {
         case .arp: return true
         case .udp: return !summary.isIPv6 && summary.destinationPort == Self.dhcpServerPort
@@ -94,8 +94,8 @@ struct NeighborPort: ~Copyable {
         }
     }
 
-    /// Whether an address that is not known to be the guest's may be so from now on. Taken note of, so that the network is
-    /// asked about it once.
+    /// Whether the guest may use an address that it has not used before. A granted address is recorded, so that the
+    /// network's registry is asked only once.
     private mutating func mayClaim(_ address: IPAddress, _ now: UInt64) -> Bool {
         guard !address.isIPv4, plan.isGuest(address.ipv6),
             let claims = shared.configuration.claims
@@ -114,7 +114,7 @@ struct NeighborPort: ~Copyable {
         port.holds(address, now: now) || mayClaim(address, now)
     }
 
-    /// Whether what the frame says about addresses in its body is true of the guest.
+    /// Whether the addresses in the frame's body, in ARP or a neighbour advertisement, are the guest's own.
     private mutating func isHonest(_ summary: FrameSummary, _ frame: UnsafeRawPointer, _ now: UInt64) -> Bool {
         switch summary.kind {
         case .arp:
@@ -128,9 +128,9 @@ struct NeighborPort: ~Copyable {
         }
     }
 
-    /// Whether neighbours may see a probe, which asks from no address whether another is free (RFC 4862 §5.4, RFC 5227
-    /// §2.1): a machine that is about to have that one takes it for taken, so only a guest that may have it asks for it
-    /// (RFC 6620).
+    /// Whether neighbours may see a frame without a source address, which may be an address probe (RFC 4862 §5.4, RFC
+    /// 5227 §2.1). A host that is about to use the probed address would give it up, so a guest may only probe for
+    /// addresses that it may have (RFC 6620).
     private mutating func mayProbe(_ summary: FrameSummary, _ frame: UnsafeRawPointer, _ now: UInt64) -> Bool {
         guard summary.source.isUnspecified else { return true }
         switch summary.kind {
@@ -146,7 +146,7 @@ struct NeighborPort: ~Copyable {
         frame.load(fromByteOffset: Int(summary.transportOffset), as: UInt8.self)
     }
 
-    /// The address that a neighbour solicitation or advertisement is about; `nil` where it is too short for one.
+    /// The address that a neighbour solicitation or advertisement is about; `nil` if it is too short.
     private static func target(_ summary: FrameSummary, _ frame: UnsafeRawPointer) -> IPAddress? {
         guard summary.payloadLength >= 16 else { return nil }
         return IPAddress(IPv6Address(loadingFrom: frame + Int(summary.transportOffset) + 8))
@@ -154,8 +154,8 @@ struct NeighborPort: ~Copyable {
 
     private static var dhcpServerPort: UInt16 { 67 }
 
-    /// What came in fragments goes to the gateway alone, and is no neighbour discovery (RFC 6980 §5). Takes the lease when
-    /// it does not go there.
+    /// Passes a reassembled packet to the gateway only, and drops neighbour discovery (RFC 6980 §5). Takes ownership of
+    /// the lease if it is dropped.
     private mutating func takesReassembled(
         _ summary: FrameSummary, _ frame: UnsafeRawPointer, _ lease: Lease, _ core: inout ShardCore
     ) -> Bool {
@@ -167,9 +167,10 @@ struct NeighborPort: ~Copyable {
         return false
     }
 
-    /// Whether neighbours may have the frame; counted where they may not.
+    /// Whether the frame may be passed to neighbours; counts those that may not.
     ///
-    /// - Parameter isFlooded: questions to the gateway are flooded as a matter of course.
+    /// - Parameter isFlooded: broadcast or multicast, by which requests to the gateway are normally sent; they are not
+    ///   counted.
     private mutating func reachesNeighbors(
         _ summary: FrameSummary, _ frame: UnsafeRawPointer, isFlooded: Bool, _ now: UInt64
     ) -> Bool {
@@ -188,8 +189,8 @@ struct NeighborPort: ~Copyable {
 
     // MARK: The guest's addresses
 
-    /// The guest has declined its IPv4 address; returns the one that the network gives it instead, on all shards. It asks
-    /// for it anew, after ten seconds by RFC 2131 §3.1.5.
+    /// The guest has declined its IPv4 address. Returns the replacement from the network, set on all shards. The guest
+    /// restarts DHCP after ten seconds (RFC 2131 §3.1.5).
     mutating func replaceAddress(_ declined: IPv4Address) -> IPv4Address? {
         guard let address = shared.configuration.claims?.replace(declined) else { return nil }
         shared.addresses.expect(address)
@@ -197,10 +198,10 @@ struct NeighborPort: ~Copyable {
         return address
     }
 
-    /// The guest has another IPv4 address.
+    /// The guest's IPv4 address has changed.
     mutating func setGuestIPv4(_ address: IPv4Address, now: UInt64) { port.setIPv4(address, now: now) }
 
-    /// Another guest has come whose address this is by right.
+    /// The address now belongs to a new guest that is entitled to it.
     mutating func revokeAddress(_ address: IPv6Address, now: UInt64) {
         guard port.forgetAddress(IPAddress(address)) else { return }
         counters.add(.addressesRevoked)
@@ -209,7 +210,7 @@ struct NeighborPort: ~Copyable {
 
     // MARK: To neighbours
 
-    /// Takes the lease.
+    /// Takes ownership of the lease.
     private mutating func pass(
         _ summary: FrameSummary, _ frame: UnsafeRawPointer, _ lease: Lease, length: Int, to neighbor: MACAddress,
         _ core: inout ShardCore
@@ -227,7 +228,7 @@ struct NeighborPort: ~Copyable {
         post(lease, length: length, to: place, &core)
     }
 
-    /// Takes the lease.
+    /// Takes ownership of the lease.
     private mutating func post(_ lease: Lease, length: Int, to place: GuestPlace, _ core: inout ShardCore) {
         if core.post(ShardMessage(neighborFrame: lease, length: length, to: place)) {
             return counters.add(.framesToNeighbors)
@@ -236,7 +237,7 @@ struct NeighborPort: ~Copyable {
         core.release(lease)
     }
 
-    /// Copies a broadcast or multicast frame to the neighbours, so many in a second. The lease stays the caller's.
+    /// Copies a broadcast or multicast frame to all neighbours, within a limit per second. The caller keeps the lease.
     private mutating func flood(
         _ summary: FrameSummary, _ frame: UnsafeRawPointer, _ lease: Lease, length: Int, _ core: inout ShardCore
     ) {
@@ -256,7 +257,7 @@ struct NeighborPort: ~Copyable {
         }
     }
 
-    /// Sends frames for a neighbour to where it is from now on.
+    /// Adds a neighbour, or changes where its frames are sent.
     mutating func addNeighbor(_ neighbor: MACAddress, at place: GuestPlace) {
         port.removeNeighbor(neighbor)
         port.addNeighbor(neighbor, at: place)
@@ -266,21 +267,21 @@ struct NeighborPort: ~Copyable {
 
     // MARK: From neighbours
 
-    /// When frames that had to stay may be taken; `nil` when there are none.
+    /// The next time at which queued frames may be sent; `nil` if there are none.
     mutating func deadline(now: UInt64) -> UInt64? { inbox.deadline(now: now) }
 
-    /// Whether frames of neighbours wait.
+    /// Whether frames of neighbours are queued.
     @inline(__always)
     var hasFrames: Bool {
         mutating get { !inbox.isEmpty }
     }
 
-    /// Bytes that the link may hold and still count as quiet.
+    /// The link counts as quiet if it holds at most this many bytes.
     var quietBytes: Int {
         mutating get { inbox.quietBytes }
     }
 
-    /// Takes a neighbour's frame. Takes the lease.
+    /// Queues a neighbour's frame. Takes ownership of the lease.
     mutating func take(_ frame: Lease, length: Int, _ core: inout ShardCore) {
         guard inbox.append(frame, length: length, core.pool) else {
             counters.add(.neighborInboxFull)
@@ -290,21 +291,21 @@ struct NeighborPort: ~Copyable {
         core.bytesThisTurn &+= length
     }
 
-    /// How many frames of neighbours the guest may have now, behind all that this turn has had for it.
+    /// The number of neighbours' frames that may be sent to the guest now, at the end of its turn.
     ///
-    /// - Parameter isLinkQuiet: whether the link holds no more than `quietBytes`.
+    /// - Parameter isLinkQuiet: whether the link holds at most `quietBytes`.
     mutating func grant(isLinkQuiet: Bool, _ core: inout ShardCore) -> Int {
         inbox.grant(isLinkQuiet: isLinkQuiet, now: core.now)
     }
 
-    /// The next frame for the guest; `nil` when there is none.
+    /// The next frame for the guest; `nil` if there is none.
     mutating func nextFrame(_ core: inout ShardCore) -> OutgoingFrame? {
         let lease = inbox.popFirst(in: core.space)
         guard !lease.isNone else { return nil }
         return OutgoingFrame(lease, offset: 0, length: core.space.state(of: lease).pointee.length)
     }
 
-    /// Gives back what waits, at the end of the guest.
+    /// Releases queued frames, at the end of the guest.
     mutating func close(_ core: inout ShardCore) {
         while let frame = nextFrame(&core) { core.release(frame.lease) }
     }

@@ -3,37 +3,38 @@ internal import RingwayModel
 internal import RingwayStack
 internal import RingwayStorage
 
-/// One shard's end of the switch between the guests of a network: what its guest may say of itself, and where frames for
-/// the others go.
+/// One shard's end of the switch between the guests of a network: the guest's own addresses, and where frames for its
+/// neighbours are sent.
 ///
-/// Tables in bare memory, each with a bound, because every frame of the guest passes here. They are searched from the
-/// front: few guests share a network, and a guest has few addresses.
+/// Bounded tables in raw memory, because every frame of the guest passes here. A linear search is sufficient: few
+/// guests share a network, and a guest has few addresses.
 struct SwitchPort {
-    /// Broadcast and multicast frames that the guest may send at once, and in each second.
+    /// Token bucket of the guest's broadcast and multicast frames: its size, and its rate per second.
     private static var floodBurst: UInt32 { 256 }
     private static var floodRate: UInt32 { 1_000 }
-    /// Packets of the guest in fragments that are on their way to neighbours at a time.
+    /// The number of the guest's fragmented packets to neighbours that are remembered at a time.
     private static var fragmentedPackets: Int { 64 }
-    /// Frames to neighbours that the guest may send at once, and in each second, on all shards together: more than a link
-    /// without offloads carries, and no more than a few of a shard's many turns are taken up by.
+    /// Token bucket of the guest's frames to neighbours, on all shards together: its size, and its rate per second.
+    /// More than a link without offloads carries, but little of a shard's time.
     static var crossingBurst: UInt32 { 8_192 }
     static var crossingRate: UInt32 { 250_000 }
-    /// Nanoseconds after which an address that is not used makes room for another: guests that make themselves temporary
-    /// addresses (RFC 8981) never say when they are done with one.
+    /// Nanoseconds without use after which an address may be replaced: guests with temporary addresses (RFC 8981) do
+    /// not announce that they have stopped using one.
     static var idleTime: UInt64 { 60_000_000_000 }
 
     /// The guest's own ethernet address, the only one it may send from.
     let mac: MACAddress
     var floods: TokenBucket
-    /// What neighbours may have of what the guest sends.
+    /// Decides which of the guest's packets are passed to neighbours.
     var filter: NeighborFilter
     var crossings: TokenBucket
 
-    /// The foreign address that was told last, and when; a guest that sends from many cannot make us tell of all.
+    /// The foreign address that was last reported, and when. Limits the reports about a guest that sends from many
+    /// addresses.
     private var toldAddress = IPAddress(high: 0, low: 0)
     private var toldAt: UInt64?
     private let addresses: UnsafeMutablePointer<IPAddress>
-    /// When each was used last, in monotonic nanoseconds.
+    /// The time at which each address was last used, in monotonic nanoseconds.
     private let uses: UnsafeMutablePointer<UInt64>
     private var addressCount = 0
     private let addressLimit: Int
@@ -44,7 +45,7 @@ struct SwitchPort {
 
     init(_ configuration: EngineConfiguration, now: UInt64) throws(MemoryFailure) {
         let isUsed = configuration.claims != nil
-        // The IPv4 address, beside those of IPv6 that the limit is about.
+        // Plus one for the IPv4 address, which is not part of the limit.
         addressLimit = isUsed ? max(1, configuration.addressLimit) + 1 : 1
         neighborLimit = isUsed ? max(1, configuration.neighborLimit) : 1
         var blocks = MemoryBlocks()
@@ -73,7 +74,7 @@ struct SwitchPort {
 
     // MARK: The guest's addresses
 
-    /// Whether the guest is known to hold the address, which it uses now.
+    /// Whether the guest is known to have the address; records that it is in use.
     @inline(__always)
     func holds(_ address: IPAddress, now: UInt64) -> Bool {
         var index = 0
@@ -96,13 +97,13 @@ struct SwitchPort {
         addressCount += 1
     }
 
-    /// The guest has another IPv4 address, which is the first one.
+    /// Sets the guest's IPv4 address, which is the first entry.
     mutating func setIPv4(_ address: IPv4Address, now: UInt64) {
         addresses[0] = IPAddress(address)
         uses[0] = now
     }
 
-    /// Forgets the IPv6 address that has not been used for longest, if that is long enough.
+    /// Removes the IPv6 address that has been unused for longest, if it has been unused for `idleTime`.
     mutating func forgetIdlestAddress(now: UInt64) -> IPAddress? {
         guard addressCount > 1, let idlest = (1..<addressCount).min(by: { uses[$0] < uses[$1] }),
             now &- uses[idlest] > Self.idleTime
@@ -114,7 +115,7 @@ struct SwitchPort {
         return address
     }
 
-    /// Forgets an IPv6 address that is another guest's from now on; whether it was known.
+    /// Removes an IPv6 address that now belongs to another guest; returns whether it was in the table.
     mutating func forgetAddress(_ address: IPAddress) -> Bool {
         for index in 1..<max(1, addressCount) where addresses[index] == address {
             addressCount -= 1
@@ -125,8 +126,8 @@ struct SwitchPort {
         return false
     }
 
-    /// Whether it is to be told that the guest sends from an address that it does not have. IPv4 alone: guests make
-    /// themselves more addresses of IPv6 than they may have, and do without.
+    /// Whether to report that the guest sends from an address that is not its own. Only for IPv4: guests routinely
+    /// create more IPv6 addresses than they may use.
     mutating func shouldTell(of address: IPAddress, now: UInt64) -> Bool {
         guard address.isIPv4, !address.isUnspecified else { return false }
         let rest: UInt64 = address == toldAddress ? 60_000_000_000 : 1_000_000_000
@@ -138,7 +139,7 @@ struct SwitchPort {
 
     // MARK: Neighbours
 
-    /// Where frames for a neighbour go; `none` when there is none of this address.
+    /// Where frames for a neighbour are sent; `none` if it is unknown.
     @inline(__always)
     func place(of neighbor: MACAddress) -> GuestPlace {
         var index = 0
@@ -151,7 +152,7 @@ struct SwitchPort {
 
     func place(at index: Int) -> GuestPlace { places[index] }
 
-    /// Takes note of a neighbour that is not known, unless there is no room; false then.
+    /// Adds a new neighbour; false if the table is full.
     @discardableResult
     mutating func addNeighbor(_ neighbor: MACAddress, at place: GuestPlace) -> Bool {
         guard neighborCount < neighborLimit else { return false }
@@ -161,7 +162,7 @@ struct SwitchPort {
         return true
     }
 
-    /// Forgets a neighbour, if there is one of this address.
+    /// Removes a neighbour, if it is in the table.
     mutating func removeNeighbor(_ neighbor: MACAddress) {
         for index in 0..<neighborCount where neighbors[index] == neighbor {
             neighborCount -= 1

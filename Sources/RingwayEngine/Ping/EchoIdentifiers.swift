@@ -20,7 +20,7 @@ struct EchoIdentifiers: Equatable, Sendable {
     /// The bits of an identifier that select the block.
     var mask: UInt16 { ~UInt16(count - 1) }
 
-    /// Reserves a block for `wanted` pings, or the largest size if that is less; `nil` if none is left. Starts at a
+    /// Reserves a block for `wanted` pings, but not more than the largest size; `nil` if none is left. Starts at a
     /// random block, because other programs of the host use identifiers, too.
     static func take(atLeast wanted: Int) -> EchoIdentifiers? {
         var count = unit

@@ -31,7 +31,7 @@ struct PingSockets: ~Copyable {
     private var sockets: SlotTable<DatagramSocket>
     private var rawEchoes = RawEchoes()
     private var sender: DatagramSender
-    /// Sockets whose receive has found no buffer, the one that has waited longest first.
+    /// Sockets whose receive found no buffer, longest wait first.
     private var starved: SlotList
 
     init(shared: EngineShared, counters: Counters) throws(MemoryFailure) {
@@ -62,7 +62,7 @@ struct PingSockets: ~Copyable {
 
     // MARK: Toward the host
 
-    /// Sends an echo request, an ICMP message. Takes its lease.
+    /// Sends an echo request, an ICMP message. Takes ownership of its lease.
     mutating func send(_ echo: OutgoingDatagram, _ core: inout ShardCore, _ stack: inout Stack) {
         guard let socket = openSocket(echo.flow, &core, &stack) else {
             return stack.pingRefused(
@@ -103,7 +103,7 @@ struct PingSockets: ~Copyable {
         let opened = DatagramSocket.openPing(ipv4: isIPv4)
         guard opened >= 0 else {
             shared.descriptors.release()
-            // The raw socket, shared by all pings, counts as the shard's own, like its ring.
+            // The raw socket serves all pings and is not charged to one: it counts as the shard's own, like its ring.
             return opened == -EACCES || opened == -EPERM ? joinRawEchoes(ping, isIPv4: isIPv4, &core) : nil
         }
         core.chargeSocket()
@@ -147,7 +147,7 @@ struct PingSockets: ~Copyable {
             let error = -completion.result
             let mtu = error == EMSGSIZE ? PathMTU.toward(message.pointee.target) : nil
             if queued > 0, mtu == nil, !message.pointee.hasRetried {
-                // The error was that of an earlier echo; this one was not sent.
+                // The error was about an earlier echo; this one was not sent.
                 message.pointee.hasRetried = true
                 return sender.submit(message, place, on: socket.pointee.descriptor, &core)
             }
@@ -187,7 +187,7 @@ struct PingSockets: ~Copyable {
     /// Closes the socket of a ping that has ended.
     mutating func close(_ ping: Handle, _ core: inout ShardCore) {
         guard let socket = self.socket(ping) else { return }
-        // Echoes that are only queued know the socket by its number, which another one may have in a moment.
+        // Queued sends refer to the socket by its descriptor number, which may be reused.
         core.reactor.ring.submitAll()
         if socket.pointee.receive == .starved { starved.remove(ping.slot) }
         sockets.remove(ping.slot)
@@ -233,7 +233,7 @@ struct PingSockets: ~Copyable {
         }
     }
 
-    /// Takes the lease.
+    /// Takes ownership of the lease.
     private func takeEcho(
         _ socket: UnsafeMutablePointer<DatagramSocket>, _ lease: Lease, bytes: Int, _ core: inout ShardCore,
         _ stack: inout Stack
@@ -242,7 +242,7 @@ struct PingSockets: ~Copyable {
         Self.pass(datagram, to: socket.pointee.flow, lease, hopLimit: datagram.notes.hop_limit, &stack)
     }
 
-    /// Takes the lease.
+    /// Takes ownership of the lease.
     private static func pass(
         _ echo: ReceivedDatagram, to ping: Handle, _ lease: Lease, hopLimit: Int32, _ stack: inout Stack
     ) {
@@ -271,7 +271,7 @@ struct PingSockets: ~Copyable {
         }
     }
 
-    /// Takes the lease.
+    /// Takes ownership of the lease.
     private func takeRawEcho(
         _ lease: Lease, bytes: Int, isIPv4: Bool, _ core: inout ShardCore, _ stack: inout Stack
     ) {
@@ -292,7 +292,7 @@ struct PingSockets: ~Copyable {
         Self.pass(datagram, to: ping, lease, hopLimit: hopLimit, &stack)
     }
 
-    /// The ping that uses an identifier, if it is one of this shard's.
+    /// The ping that uses an identifier, if it is in this shard's block.
     private func rawPing(of identifier: UInt16, isIPv4: Bool) -> Handle? {
         guard let slot = rawEchoes.identifiers?.slot(of: identifier), Int(slot) < sockets.capacity,
             let socket = sockets.pointer(slot), socket.pointee.isRaw, socket.pointee.isIPv4 == isIPv4
@@ -305,9 +305,9 @@ struct PingSockets: ~Copyable {
         mutating get { !starved.isEmpty || rawEchoes.ipv4.receive == .starved || rawEchoes.ipv6.receive == .starved }
     }
 
-    /// Arms again, when buffers have come back, receives that had found none.
+    /// Re-arms receives that had found no buffer.
     ///
-    /// - Parameter budget: how many at the most; what is left of it.
+    /// - Parameter budget: the most receives to re-arm; reduced by their number.
     mutating func retryStarved(_ budget: inout Int, _ core: inout ShardCore) {
         guard budget > 0 else { return }
         if rawEchoes.ipv4.receive == .starved { armRaw(isIPv4: true, &core) }
@@ -323,11 +323,11 @@ struct PingSockets: ~Copyable {
         for slot in 0..<UInt32(sockets.capacity) {
             if let socket = sockets.pointer(slot) { close(socket.pointee.flow, &core) }
         }
-        // The last pings have closed the raw sockets.
+        // Closing the last pings has released the raw sockets; they are closed here.
         rawEchoes.closeDescriptors { Endpoint.close($0, reset: false) }
     }
 
-    /// Closes everything at once, where the ring has failed.
+    /// Closes everything immediately, after the ring has failed.
     mutating func closeDescriptors() {
         for slot in 0..<UInt32(sockets.capacity) {
             guard let socket = sockets.pointer(slot), !socket.pointee.isRaw else { continue }

@@ -8,7 +8,7 @@ struct RawEchoSocket: BitwiseCopyable {
     private(set) var descriptor: Int32 = -1
     /// Distinguishes this socket's receive from that of an earlier one.
     private(set) var generation: UInt16 = 0
-    /// Pings that use it.
+    /// The number of pings that use the socket.
     var users = 0
     var receive = DatagramReceive.idle
     var fragmentation = FragmentationSetting()

@@ -7,9 +7,7 @@ extension Engine {
     /// Timeout for shards to return listeners, in milliseconds; a shard that has ended replies at once.
     private static var closeTimeout: Int32 { 10_000 }
 
-    /// Forwards clients of published ports to the guest, from when it returns.
-    ///
-    /// - Parameter sockets: the listening sockets of the orders; lent until `unlisten` or `stop` returns.
+    /// Forwards clients of published ports to the guest. Active when it returns.
     public func listen(_ orders: [ListenOrder], on sockets: [Int32]) {
         var lent = [[ListeningSocket]](repeating: [], count: shards)
         var place = 0

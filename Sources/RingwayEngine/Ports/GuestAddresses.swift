@@ -2,8 +2,8 @@ internal import RingwayModel
 internal import RingwayStack
 internal import Synchronization
 
-/// The guest's addresses for published ports, as far as the guest has proved to have them: by ARP, by neighbour
-/// discovery, by its own frames, by an answer to a connection.
+/// The guest's addresses for published ports. The guest proves that it has an address by ARP, neighbour discovery, its
+/// own frames, or its reply to a connection attempt.
 ///
 /// There is one expected address per family: the one assigned by DHCP, and the SLAAC address. Guests may choose others,
 /// or have one family only. A pure value; shards share it through `GuestAddresses`.
@@ -19,7 +19,7 @@ struct AddressBook {
     private struct Entry {
         let address: IPAddress
         var isShown = false
-        /// When the guest last proved to have it.
+        /// When the guest last proved to have the address.
         var shownAt: UInt64 = 0
         /// Not tried until this time; zero if it may be tried.
         var silentUntil: UInt64 = 0
@@ -28,8 +28,8 @@ struct AddressBook {
     }
 
     private let plan: NetworkPlan
-    /// The expected address of each family, IPv4 first, then the others in the order in which they were first seen: a
-    /// guest's stable address precedes its temporary ones (RFC 8981).
+    /// The expected address of each family, IPv4 first, then other addresses in the order in which they were first
+    /// seen: a guest's stable address precedes its temporary ones (RFC 8981).
     private var entries: [Entry]
 
     init(_ configuration: Stack.Configuration) {
@@ -39,12 +39,12 @@ struct AddressBook {
         ]
     }
 
-    // MARK: What the guest shows
+    // MARK: Proofs of addresses
 
     /// The guest has proved to have the address; returns whether that is a change.
     mutating func shown(_ address: IPAddress, now: UInt64) -> Bool {
         if address.isLinkLocal {
-            // It uses SLAAC, and has IPv6.
+            // The guest uses SLAAC, so it has IPv6.
             return !address.isIPv4 && address.low == entries[1].address.low && shown(entries[1].address, now: now)
         }
         guard plan.isGuest(address) else { return false }
@@ -75,14 +75,14 @@ struct AddressBook {
         return isNews
     }
 
-    /// The guest is expected to have another IPv4 address from now on.
+    /// The guest's expected IPv4 address has changed.
     mutating func expect(_ address: IPv4Address) {
         guard entries[0].address != IPAddress(address) else { return }
         entries[0] = Entry(address: IPAddress(address))
     }
 
-    /// A datagram will be sent to an address, which gives no reply if the guest does not have it. Returns the action to
-    /// take first.
+    /// Called before a datagram is sent to an address, because no reply shows that the guest does not have it. Returns
+    /// the action to take first.
     mutating func sending(to address: IPAddress, now: UInt64) -> Question {
         guard let index = entries.firstIndex(where: { $0.address == address }), isDoubtful(entries[index], now: now)
         else { return .none }
@@ -95,7 +95,7 @@ struct AddressBook {
 
     enum Question { case none, ask, unanswered }
 
-    // MARK: What follows
+    // MARK: Choosing a target
 
     /// The target for clients of a family: an address that the guest has proved to have, of the client's family if
     /// possible.
@@ -106,12 +106,12 @@ struct AddressBook {
         return (own ?? other)?.address ?? entries[ipv4 ? 0 : 1].address
     }
 
-    /// How likely the address answers, if there is an alternative for the client.
+    /// How likely the address is to answer, and whether there is an alternative for the client.
     func trust(_ address: IPAddress, now: UInt64) -> GuestTrust {
         guard let entry = entries.first(where: { $0.address == address }), entry.silentUntil <= now,
             let other = choice(ipv4: !address.isIPv4, now: now)
         else { return .certain }
-        // An unanswered IPv4 address more likely means a slow guest than an IPv6-only one.
+        // An IPv4 address without a reply more likely means a slow guest than an IPv6-only one.
         if address.isIPv4 { return other.isShown && !entry.isShown ? .doubtful : .certain }
         // IPv6 may have been disabled since.
         return entry.isShown ? .likely : .doubtful

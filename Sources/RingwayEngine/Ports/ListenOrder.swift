@@ -2,7 +2,7 @@ public import RingwayModel
 
 /// Host ports to be forwarded to a guest: one socket for each of them.
 public struct ListenOrder: Sendable {
-    /// `nil` for all addresses of both families, which only a TCP socket can have.
+    /// `nil` for all addresses of both families; only for TCP.
     public var address: IPAddress?
     public var ports: ClosedRange<UInt16>
     /// The target of the first port; the other ports follow it.
@@ -11,7 +11,7 @@ public struct ListenOrder: Sendable {
     public var isStream: Bool
     /// The number of the forward.
     public var forward: UInt32
-    /// Whether a host without the address's family is no error.
+    /// Whether a missing address family on the host is ignored.
     public var isOptional = false
     /// Whether there is no guest yet, so that the sockets must not listen.
     public var isResting = false

@@ -48,8 +48,8 @@ enum Listener {
 
     /// Makes an inactive TCP socket listen.
     static func listen(_ descriptor: Int32) throws(SystemError) {
-        // Its accepted connections, and ended ones, share its port: only if there are any, and for a very short time,
-        // another socket could bind to it.
+        // Accepted and closed connections share the port. Only if there are any, another socket could bind to it here,
+        // for a very short time.
         var result = Glibc.listen(descriptor, backlog)
         _ = ringway_set_option(descriptor, SOL_SOCKET, SO_REUSEADDR, 1)
         if result != 0 { result = Glibc.listen(descriptor, backlog) }
@@ -88,7 +88,7 @@ enum Listener {
         guard ringway_set_option(descriptor, SOL_SOCKET, SO_BINDTOIFINDEX, noInterface) == 0 else {
             throw SystemError("setsockopt")
         }
-        // Pending datagrams were for a guest that has left.
+        // Discards pending datagrams, which were for the previous guest.
         var byte: UInt8 = 0
         for _ in 0..<4_096 where recv(descriptor, &byte, 1, Int32(MSG_DONTWAIT) | Int32(MSG_TRUNC)) < 0 {
             if errno == EAGAIN { return }
@@ -97,8 +97,9 @@ enum Listener {
 
     /// Makes an inactive UDP socket receive again: returns the same one, or a replacement, closing the other.
     ///
-    /// An ordinary user cannot unbind a socket from an interface. A second socket then takes over the port; it is not
-    /// free in between, but for the microsecond in which two sockets share it, a third could bind to it.
+    /// Unbinding a socket from an interface needs privileges. Without them a second socket takes over the port. The
+    /// port is never free in between, but while the two sockets share it, for about a microsecond, a third could bind
+    /// to it.
     static func wakeDatagram(
         _ resting: Int32, address: IPAddress?, port: UInt16
     ) throws(SystemError) -> Int32 {
@@ -139,7 +140,7 @@ enum Listener {
         var descriptor = socket(ipv4 ? AF_INET : AF_INET6, kind, 0)
         var wildcard = IPAddress(high: 0, low: 0)
         if descriptor < 0, address == nil, errno == EAFNOSUPPORT {
-            // A host without IPv6.
+            // The host has no IPv6.
             descriptor = socket(AF_INET, kind, 0)
             wildcard = IPAddress(IPv4Address(rawValue: 0))
         }
@@ -153,7 +154,7 @@ enum Listener {
         var result = withUnsafeMutablePointer(to: &name) {
             bind(descriptor, SocketAddress.pointer(to: $0), length)
         }
-        // Not before, because an IPv6 address would be looked up on the interface.
+        // After bind, because bind would look up an IPv6 address on this interface.
         if result == 0, let interface {
             result = ringway_set_option(descriptor, SOL_SOCKET, SO_BINDTOIFINDEX, interface)
         }

@@ -105,7 +105,7 @@ struct PortListeners: ~Copyable {
 
     // MARK: Ending
 
-    /// Ends some of the listeners of these forwards; returns where to continue if there may be more.
+    /// Ends some of the listeners of these forwards. Returns the slot to continue from; `nil` if there are no more.
     mutating func end(
         of numbers: Set<UInt32>, from first: UInt32, _ core: inout ShardCore, _ stack: inout Stack
     ) -> UInt32? {
@@ -134,7 +134,7 @@ struct PortListeners: ~Copyable {
         if wasArmed { core.cancel(tag(ofSlot: slot, listener)) } else { ended(slot, &core) }
     }
 
-    /// Replies when all listeners that were to end have.
+    /// Replies when all ending listeners have ended.
     mutating func awaitEnds(_ reply: ShardReply) {
         awaitedEnds.append(reply)
         replyToEnds()
@@ -162,7 +162,7 @@ struct PortListeners: ~Copyable {
         awaitedEnds = []
     }
 
-    /// Ends so many listeners, from a place in the table on, at the end of the guest; true when it has come to the end.
+    /// Ends at most `count` listeners from a slot on, at the end of the guest; true when none is left.
     mutating func close(
         _ count: Int, from cursor: inout UInt32, _ core: inout ShardCore, _ stack: inout Stack
     ) -> Bool {
@@ -176,7 +176,7 @@ struct PortListeners: ~Copyable {
         return cursor == listeners.highWater
     }
 
-    /// Replies to all requests, where the ring has failed. The sockets are the control plane's.
+    /// Replies to all requests, after the ring has failed. The control plane closes its sockets.
     mutating func closeDescriptors() {
         for reply in awaitedEnds { reply.send() }
         awaitedEnds = []
@@ -249,7 +249,7 @@ struct PortListeners: ~Copyable {
         mutating get { hasStarved }
     }
 
-    /// Re-arms, when buffers have come back, the receives that had found none.
+    /// Re-arms receives that had found no buffer.
     mutating func retryStarved(_ core: inout ShardCore) {
         guard hasStarved, core.receiveBuffers.available > 0 else { return }
         hasStarved = false
@@ -292,7 +292,7 @@ struct PortListeners: ~Copyable {
         }
     }
 
-    /// Takes the lease.
+    /// Takes ownership of the lease.
     private func take(
         _ lease: Lease, bytes: Int, _ listener: UnsafeMutablePointer<PortListener>, _ slot: UInt32,
         _ core: inout ShardCore, _ stack: inout Stack
@@ -304,8 +304,8 @@ struct PortListeners: ~Copyable {
             segmentSize: datagram.segmentSize, marks: datagram.marks)
     }
 
-    /// Checks now and then that the guest has the address to which datagrams are sent, because they get no reply if it
-    /// does not.
+    /// Checks periodically that the guest has the address to which datagrams are sent, because UDP gives no indication
+    /// if it does not.
     private func askForGuest(
         _ listener: UnsafeMutablePointer<PortListener>, _ core: inout ShardCore, _ stack: inout Stack
     ) {
@@ -333,7 +333,7 @@ struct PortListeners: ~Copyable {
     }
 
     /// Sends the guest's datagram to a client of a published port, through the listener and from the address that the
-    /// client sent to. Takes the datagram's lease.
+    /// client sent to. Takes ownership of the datagram's lease.
     mutating func send(_ datagram: OutgoingDatagram, _ core: inout ShardCore, _ stack: inout Stack) {
         guard let forwarded = stack.forwardedMapping(datagram.flow),
             let listener = listeners.pointer(inSlot: forwarded.listener)

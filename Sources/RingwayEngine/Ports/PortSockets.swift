@@ -5,8 +5,8 @@ internal import RingwaySystem
 /// The host's sockets of published ports. The control plane owns them as long as the port is published, and lends them
 /// to the shards of the current guest.
 ///
-/// Sockets are a list: those of each order in turn, one for each of its ports, -1 for an optional one that the host
-/// cannot have. If there are many ports, several processors share the work.
+/// The sockets are one list: for each order, one socket per port, or -1 if the port is optional and its address family
+/// is missing on the host. Many ports are handled by several threads.
 public enum PortSockets {
     /// The most ports that a thread opens or closes at a time.
     private static var portsPerPart: Int { 1_024 }
@@ -55,7 +55,8 @@ public enum PortSockets {
         throw failure
     }
 
-    /// Makes sockets inactive that no shard uses. If that fails for one, it receives datagrams that are not read.
+    /// Makes sockets inactive that no shard uses. If that fails for one, it still receives datagrams, but they are not
+    /// read.
     public static func rest(_ orders: [ListenOrder], _ sockets: inout [Int32]) {
         _ = forEach(orders, &sockets) { order, port, socket in
             if order.isStream {
@@ -99,17 +100,17 @@ public enum PortSockets {
     /// The number of sockets of the orders.
     public static func count(_ orders: [ListenOrder]) -> Int { orders.reduce(0) { $0 + $1.ports.count } }
 
-    // MARK: Many at once
+    // MARK: Parallel execution
 
-    /// Some of an order's ports, and their range in the list.
+    /// A part of an order's ports, and their range in the list.
     private struct Piece {
         let order: Int
         let ports: ClosedRange<UInt16>
         let place: Int
     }
 
-    /// Calls a function for each socket, or for each place of the list without one. Each part stops at its first
-    /// failure; returns the failures, whose `errno` is not zero.
+    /// Calls a function for each entry of the list, with or without a socket. Each part stops at its first failure.
+    /// Returns the failures: those whose `errno` is not zero.
     private static func forEach(
         _ orders: [ListenOrder], _ sockets: inout [Int32],
         _ body: @Sendable (ListenOrder, UInt16, inout Int32) -> Int32

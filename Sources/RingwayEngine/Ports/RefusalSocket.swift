@@ -12,7 +12,7 @@ struct RefusalSocket: ~Copyable {
     private enum State {
         case unopened
         case open(Int32)
-        /// Opening it is not permitted.
+        /// Opening the socket is not permitted.
         case denied
     }
 
@@ -69,8 +69,8 @@ struct RefusalSocket: ~Copyable {
         }
     }
 
-    /// The error with the minimum quotation: the headers (RFC 792, RFC 4443 §3.1). The original's length and checksum
-    /// are unknown, and no kernel checks them.
+    /// Writes the error and the minimum quotation, the headers (RFC 792, RFC 4443 §3.1). The datagram's length and
+    /// checksum are unknown, and no kernel checks them.
     private static func write(
         to base: UnsafeMutableRawPointer, _ client: TransportAddress, _ port: TransportAddress
     ) -> Int {
@@ -110,11 +110,11 @@ struct RefusalSocket: ~Copyable {
         case .unopened:
             let descriptor = Endpoint.open(family: family, type: Int32(SOCK_RAW.rawValue), transport: transport)
             guard descriptor >= 0 else {
-                // Other reasons than a lack of privilege, such as a lack of descriptors, may be temporary.
+                // Other failures, such as a lack of descriptors, may be temporary.
                 if descriptor == -EPERM || descriptor == -EACCES || descriptor == -EAFNOSUPPORT { state = .denied }
                 return -1
             }
-            // Nothing is read from it.
+            // Nothing is read from the socket, so it should queue nothing.
             HostCalls.passNothing(descriptor, ipv4: family == AF_INET)
             state = .open(descriptor)
             return descriptor

@@ -1,7 +1,7 @@
 internal import Glibc
 internal import RingwaySystem
 
-/// A reserved descriptor for when none is left: without it a client could be neither accepted nor reset.
+/// A reserved descriptor for when none is free: without it a client could be neither accepted nor reset.
 struct SpareDescriptor: ~Copyable {
     private var descriptor = SpareDescriptor.open()
 

@@ -48,7 +48,7 @@ extension Relays {
             if !sockets.isAsked(ipv4: isIPv4) { giveUp(slot, .splicedWithoutSocket, &core) }
             return
         }
-        // Until now it counted as one of the stock, which is counted at the end of the turn.
+        // The socket was counted with the stock so far; the stock is counted again at the end of the turn.
         shared.descriptors.take(1)
         let client = stream.pointee.clientAddress
         let source = stack.shownToGuest(client.address, by: server.address)
@@ -56,7 +56,7 @@ extension Relays {
         stream.pointee.phase = .connecting
         var error = StreamSocket.connect(socket, from: source, port: client.port, to: server)
         if error == EADDRNOTAVAIL, let other = sockets.take(ipv4: isIPv4) {
-            // Another client uses that port, or did a moment ago.
+            // Another connection uses that port, or did until recently.
             Endpoint.close(socket, reset: false)
             stream.pointee.relay.far.descriptor = other
             error = StreamSocket.connect(other, from: source, port: 0, to: server)
@@ -96,7 +96,7 @@ extension Relays {
         watch(stream, streams.handle(ofSlot: slot), &core)
     }
 
-    // MARK: Clients that go by the link
+    // MARK: Returning clients
 
     /// Abandons an opening stream: its client will be returned.
     private mutating func giveUp(_ slot: UInt32, _ reason: Metric, _ core: inout ShardCore) {
@@ -150,7 +150,7 @@ extension Relays {
     mutating func socketsArrived(_ core: inout ShardCore, _ stack: inout Stack) {
         sockets.receive()
         if sockets.isAsked { watchSupply(&core) }
-        // Each waiting stream gets a socket, waits on, or is abandoned.
+        // Each waiting stream gets a socket, keeps waiting, or is abandoned.
         var slot = opening.first
         while let stream = streams.pointer(inSlot: slot) {
             let next = opening.next(after: slot)
@@ -159,8 +159,8 @@ extension Relays {
                 if sockets.isReady(ipv4: isIPv4) {
                     openInside(slot, &core, &stack)
                 } else {
-                    // A reply without a socket: there is no way into the guest now, and the next clients use the link
-                    // at once.
+                    // The reply contains no socket: the guest cannot be reached directly now, so the next clients use
+                    // the link immediately.
                     detours.blocked(stream.pointee.server, now: core.now)
                     giveUp(slot, .splicedWithoutSocket, &core)
                 }

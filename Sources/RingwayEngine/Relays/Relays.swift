@@ -20,9 +20,9 @@ internal import RingwayStorage
 /// which use records.
 struct Relays: ~Copyable {
     enum Operation: UInt8, ShardOperation {
-        /// The near end of a stream has something, or room.
+        /// The near socket is readable or writable.
         case nearEvent
-        /// The same of the far end.
+        /// The far socket is readable or writable.
         case farEvent
         /// A socket inside the guest has connected.
         case connect
@@ -49,7 +49,7 @@ struct Relays: ~Copyable {
     var detours: SpliceDetours
     var sockets: SocketSupply
     private var pipes = PipePool()
-    /// Counted descriptors of pipes and of ready sockets.
+    /// Counted descriptors of spare pipes and of ready sockets.
     private var countedSpares = 0
     /// Where the next search for an idle stream starts.
     private var hand = IdleHand()
@@ -111,7 +111,7 @@ struct Relays: ~Copyable {
     private mutating func happened(_ completion: Completion, _ side: Relay.Side, _ core: inout ShardCore) {
         let handle = completion.tag.handle
         guard let stream = streams.pointer(to: handle) else { return }
-        // A watch that has ended says nothing about what it has missed.
+        // A poll that has ended may have missed events, so the stream is treated as ready.
         let isWhole = completion.result > 0 && completion.hasMore
         let events = isWhole ? completion.result : Int32(POLLIN) | Int32(POLLOUT) | Int32(POLLERR)
         stream.pointee.relay.note(
@@ -207,7 +207,7 @@ struct Relays: ~Copyable {
         return true
     }
 
-    /// The longest idle stream of a sample; `nil` if there is none.
+    /// The stream with the longest idle time of a sample; `nil` if there is none.
     mutating func idlest() -> (slot: UInt32, usedAt: UInt64)? {
         hand.idlest(of: streams) { $0.pointee.phase == .moving ? $0.pointee.usedAt : nil }
     }
@@ -223,7 +223,8 @@ struct Relays: ~Copyable {
     /// Closes both sockets. The polls are cancelled in the same turn, so that FIN or RST is not delayed.
     private mutating func close(_ slot: UInt32, reset: Bool, _ core: inout ShardCore) {
         guard let stream = streams.pointer(inSlot: slot) else { return }
-        // A watch that is only queued knows its socket by a number, which another file may have by the time it is submitted.
+        // A poll that is only queued refers to its socket by descriptor number, which may be reused before the poll is
+        // submitted.
         if stream.pointee.watchedInRound == core.reactor.ring.round { core.reactor.ring.submitAll() }
         unwatch(slot, &core)
         release(stream, reset: reset, &core)
@@ -248,7 +249,7 @@ struct Relays: ~Copyable {
         shared.descriptors.release()
     }
 
-    /// Closes the line to the process in the guest, and the sockets that came by it.
+    /// Closes the channel to the process in the guest, and the sockets that came through it.
     mutating func closeSupply(_ core: inout ShardCore) {
         if sockets.isAsked { core.cancel(Operation.supply.tag()) }
         if sockets.isOpen { core.reactor.ring.closing(sockets.line) }
@@ -256,8 +257,8 @@ struct Relays: ~Copyable {
         countSpares()
     }
 
-    /// Ends so many streams, from a place in the table on, at the end of the guest; true when it has come to the end. What
-    /// the guest's last server said before it ended is still passed on.
+    /// Ends at most `most` streams from a slot on, at the end of the guest; true when none is left. Data that the
+    /// guest's server sent before it ended is still passed on.
     mutating func close(_ most: Int, from cursor: inout UInt32, _ core: inout ShardCore) -> Bool {
         let end = min(streams.highWater, cursor + UInt32(most))
         while cursor < end {
@@ -294,7 +295,7 @@ struct Relays: ~Copyable {
         countSpares()
     }
 
-    /// Ends everything at once, where the ring has failed.
+    /// Ends everything immediately, after the ring has failed.
     mutating func closeDescriptors(_ core: inout ShardCore) {
         for slot in 0..<streams.highWater {
             guard let stream = streams.pointer(inSlot: slot) else { continue }

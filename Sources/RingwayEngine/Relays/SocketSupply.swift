@@ -98,9 +98,10 @@ struct SocketSupply: ~Copyable {
                 var count = 0
                 let received = HostCalls.receiveDescriptors(line, &family, descriptors.baseAddress, &count)
                 if received < 0, errno == EAGAIN || errno == EINTR { break }
-                // Sockets that the process may not have are an answer without sockets: the line is good for the next.
+                // A reply without sockets: passing them exceeded the process's limit of descriptors. The channel
+                // remains usable.
                 guard received == 1 || received < 0 && errno == EMFILE else {
-                    // The process in the guest has ended; nothing else makes sockets.
+                    // The process in the guest has ended, so there is no other source of sockets.
                     close()
                     break
                 }

@@ -13,9 +13,9 @@ struct SpliceDetours: ~Copyable {
 
     private struct Entry: BitwiseCopyable {
         var server: TransportAddress
-        /// Its clients use the link until this time, in monotonic nanoseconds.
+        /// The server's clients use the link until this time, in monotonic nanoseconds.
         var linkUntil: UInt64 = 0
-        /// Whether it has answered since its last timeout.
+        /// Whether the server has answered since its last timeout.
         var hasAnswered = false
     }
 

@@ -14,13 +14,13 @@ struct SplicedList {
         slots = SlotList(of: streams, offset: MemoryLayout<SplicedStream>.offset(of: \.links))
     }
 
-    /// The slot of the stream that has been there longest, or `SlotList.none`.
+    /// The slot of the stream that was added first, or `SlotList.none`.
     var first: UInt32 { slots.first }
 
-    /// The slot behind `slot`, or `SlotList.none`.
+    /// The slot after `slot`, or `SlotList.none`.
     func next(after slot: UInt32) -> UInt32 { slots.next(after: slot) }
 
-    /// Puts a stream that is on no list at the end.
+    /// Appends a stream that is on no list.
     mutating func append(_ slot: UInt32) {
         let stream = streams + Int(slot)
         precondition(stream.pointee.place == .none, "a stream is on one list")
@@ -29,7 +29,7 @@ struct SplicedList {
         count += 1
     }
 
-    /// Takes a stream of this list off it.
+    /// Removes a stream of this list.
     mutating func remove(_ slot: UInt32) {
         let stream = streams + Int(slot)
         precondition(stream.pointee.place == place, "a stream is taken off the list that it is on")

@@ -7,9 +7,9 @@ internal import RingwayStorage
 struct SplicedStream: BitwiseCopyable {
     /// The state of the connection.
     enum Phase: UInt8, BitwiseCopyable {
-        /// No socket in the guest so far.
+        /// Waits for a socket inside the guest.
         case waiting
-        /// The guest's server has not answered so far.
+        /// Waits for the guest's server to answer.
         case connecting
         case moving
     }
@@ -33,7 +33,7 @@ struct SplicedStream: BitwiseCopyable {
     var watchedInRound: UInt64 = .max
     /// The time of the last data, monotonic nanoseconds.
     var usedAt: UInt64 = 0
-    /// The place on that list.
+    /// The links of that list.
     var links = SlotLinks()
 
     init(client: Int32, address: TransportAddress, server: TransportAddress) {
@@ -59,7 +59,7 @@ struct ChannelEnds: BitwiseCopyable, Sendable {
     /// The client and the server; port 0 for a unix socket.
     var client: TransportAddress
     var server: TransportAddress
-    /// The number of its forward.
+    /// The number of the connection's forward.
     var route: UInt32
     var isOpenedByGuest: Bool
 

@@ -29,6 +29,8 @@ struct ShardCore: ~Copyable {
     /// Buffers in a buffer ring: few, so that they stay in the second-level cache, and at the most in that of host sockets.
     static var ringBuffers: Int { 32 }
     private static var ringBufferLimit: Int { 512 }
+    /// The same while several guests have a part in the turn: what sockets of one guest receive at once, others wait for.
+    private static var sharedRingBuffers: Int { 128 }
     /// Frames that a link may bring in a turn while others have a part in it: how long these wait for it.
     private static var sharedLinkBuffers: ClosedRange<Int> { 8...16 }
     private static var turnFrames: Int { 64 }
@@ -192,21 +194,22 @@ struct ShardCore: ~Copyable {
             count < 2 ? Self.ringBuffers : max(shared.lowerBound, min(shared.upperBound, Self.turnFrames / count))
         // Links that are idle have a quarter of the pool at the most, however many there are.
         linkBuffers = min(wanted, max(Self.leastLinkBuffers, space.largeCount / 4 / max(1, guests)))
+        receiveBuffers.limit = count < 2 ? Self.ringBufferLimit : Self.sharedRingBuffers
         activeGuests = count
     }
 
-    /// Frames that the served guest's link may bring in this turn: its share, less what its last frames have cost more than
-    /// others. Zero while they have cost more than that.
+    /// How many frames the served guest's link may bring in this turn: its share, less the cost of sockets that its last
+    /// frames have opened and closed. Zero while that cost is more than a share.
     mutating func frameAllowance() -> Int {
         let debt = debts + Int(tenant)
-        // No other guest has a part in the turn.
+        // No other guest waits.
         if activeGuests < 2 { debt.pointee = 0 }
         let paid = min(Int(debt.pointee), linkBuffers)
         debt.pointee &-= Int32(truncatingIfNeeded: paid)
         return linkBuffers - paid
     }
 
-    /// The served guest has had a socket opened or closed, which takes as long as several frames.
+    /// Charges the served guest for a socket that is opened or closed, which takes as long as several frames.
     @inline(__always)
     mutating func chargeSocket() {
         let debt = debts + Int(tenant)

@@ -33,7 +33,7 @@ struct ConnectManner: BitwiseCopyable {
             Self.set(descriptor, ipv4: ipv4, IP_RECVERR, IPV6_RECVERR, 1)
         }
         guard privilegedPort > 0, privilegedPort < Self.firstOrdinaryPort else { return true }
-        // Without SO_REUSEADDR: a port to which any socket of the host is bound is not used.
+        // SO_REUSEADDR is not set, so a port to which any socket of the host is bound is not used.
         let any = ipv4 ? IPAddress(IPv4Address(rawValue: 0)) : IPAddress(high: 0, low: 0)
         var name = SocketAddress(TransportAddress(address: any, port: privilegedPort))
         let length = name.length

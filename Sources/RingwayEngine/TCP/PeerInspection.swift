@@ -6,11 +6,11 @@ internal import RingwaySystem
 struct PeerInspection: BitwiseCopyable {
     /// Times in nanoseconds.
     struct Peer: Sendable {
-        /// Time since its last segment.
+        /// Time since the peer's last segment.
         var silence: UInt64
-        /// It has acknowledged everything that the socket accepted.
+        /// The peer has acknowledged everything that the socket accepted.
         var isDelivered: Bool
-        /// Data is in flight to it.
+        /// Data is in flight to the peer.
         var isUnderWay: Bool
         /// The kernel is retransmitting, or probing, without a reply so far.
         var isRepeating: Bool

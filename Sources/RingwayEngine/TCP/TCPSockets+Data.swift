@@ -146,7 +146,8 @@ extension TCPSockets {
         switch -completion.result {
         case 0 where socket.pointee.state != .sendFailed:
             stack.streamEnded(flow)
-            // No further receive would report a reset; if the guest has ended, too, nothing more can come.
+            // No further receive is issued that would report a reset, so the socket is watched. If the guest has ended,
+            // too, nothing more can arrive.
             if socket.pointee.state != .shut { watch(socket, completion.tag.handle, events: 0, &core) }
         case ENOBUFS:
             core.countStarvedReceive()

@@ -167,9 +167,10 @@ struct TCPSockets: ~Copyable {
         stack.streamOpened(flow, socket: handle.slot)
     }
 
-    /// Returns a client whose connection the stack has abandoned, because `guest` does not answer, for another attempt.
+    /// Returns a client whose connection the stack has abandoned because `guest` does not answer, so that another
+    /// address can be tried.
     ///
-    /// ⏎- Returns: `nil` if the socket is in use or closed.
+    /// - Returns: `nil` if the socket is in use or closed.
     mutating func reclaim(_ slot: UInt32, of guest: TransportAddress, _ core: inout ShardCore) -> PortClient? {
         guard let socket = sockets.pointer(inSlot: slot), !socket.pointee.isClosing else { return nil }
         let descriptor = socket.pointee.descriptor
@@ -268,7 +269,7 @@ struct TCPSockets: ~Copyable {
         sockets.remove(slot: sockets.slot(of: socket))
     }
 
-    /// Closes so many sockets, from a place in the table on, at the end of the guest; true when it has come to the end.
+    /// Closes at most `count` sockets from a slot on, at the end of the guest; true when none is left.
     mutating func close(_ count: Int, from cursor: inout UInt32, _ core: inout ShardCore) -> Bool {
         let end = min(sockets.highWater, cursor + UInt32(count))
         while cursor < end {
@@ -280,7 +281,7 @@ struct TCPSockets: ~Copyable {
         return cursor == sockets.highWater
     }
 
-    /// Takes sockets out of the queues that are to be closed, at the end of the guest.
+    /// Closes queued sockets that are to be closed, at the end of the guest.
     mutating func closeWaiting(_ core: inout ShardCore) {
         while let slot = starved.popFirst() { endWait(.buffer, slot, &core) }
         while let slot = deferred.popFirst() { endWait(.retry, slot, &core) }
@@ -292,7 +293,7 @@ struct TCPSockets: ~Copyable {
         if socket.pointee.isClosing { closeWhenIdle(socket, &core) }
     }
 
-    /// Closes everything at once, where the ring has failed: peers see RST, as the guest that is gone would have it.
+    /// Closes everything immediately, after the ring has failed. Peers see RST, as after any end of the guest.
     mutating func closeDescriptors() {
         for slot in 0..<sockets.highWater {
             guard let socket = sockets.pointer(inSlot: slot) else { continue }

@@ -9,11 +9,10 @@ internal import RingwayStorage
 /// Sends a component's datagrams from host sockets.
 ///
 /// Consecutive datagrams of a flow within a turn are sent as one train, which the kernel segments (UDP GSO): most of a
-/// datagram's cost is the path through a kernel, and a train takes it once. The payloads are copied into one buffer,
-/// like any small payload that would pin a large buffer: each datagram is in a buffer for 64 KiB, and one such buffer
-/// uses less cache than thirty-two.
+/// datagram's cost is its way through the kernel's stack, which a train takes once. The payloads are copied into one
+/// buffer, because each datagram occupies a buffer of 64 KiB: one such buffer uses less cache than thirty-two.
 struct DatagramSender {
-    /// The tag of sends, without the message.
+    /// The operation kind in the tag of sends.
     private let kind: UInt8
     private let counters: Counters
     /// The prepared message that is not submitted yet, so that more datagrams may join it, and the ring's round in
@@ -31,7 +30,7 @@ struct DatagramSender {
         OperationTag(kind: kind, generation: message.generation, index: message.slot)
     }
 
-    /// Sends a datagram with the next submission; takes its lease.
+    /// Sends a datagram with the next submission; takes ownership of its lease.
     ///
     /// - Parameters:
     ///   - source: the host's source address; `nil` for the socket's own.
@@ -73,8 +72,8 @@ struct DatagramSender {
         core.reactor.ring.send(descriptor, message: header, flags: Int32(MSG_NOSIGNAL), tag(place))
     }
 
-    /// Adds a datagram to the previous message, if that belongs to the same flow and is not submitted yet. Takes the
-    /// lease if it returns true.
+    /// Adds a datagram to the previous message, if that belongs to the same flow and is not submitted yet. Takes
+    /// ownership of the lease if it returns true.
     private mutating func joins(_ datagram: OutgoingDatagram, _ core: inout ShardCore) -> Bool {
         guard datagram.segmentSize == 0, round == core.reactor.ring.round,
             let message = core.messages.pointer(to: open),
@@ -126,9 +125,9 @@ struct DatagramSender {
 
     /// The result of `retry`.
     enum Outcome {
-        /// It is in flight again.
+        /// The message is in flight again.
         case retried
-        /// Its datagrams are in flight one by one.
+        /// The datagrams of the message are in flight one by one.
         case separated
         /// The message is lost; the path MTU if that is the reason, otherwise zero.
         case failed(pathMTU: UInt32)

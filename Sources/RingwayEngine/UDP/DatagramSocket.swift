@@ -5,10 +5,10 @@ internal import RingwaySystem
 
 /// The state of a datagram socket's multishot receive.
 enum DatagramReceive: UInt8, BitwiseCopyable {
-    /// None is in flight.
+    /// No receive is in flight.
     case idle
     case armed
-    /// It found no buffer; re-armed after one was released.
+    /// The receive found no buffer; re-armed after one was released.
     case starved
 }
 
@@ -23,10 +23,11 @@ struct DatagramSocket: BitwiseCopyable {
     var isRaw = false
     /// The identifier of echoes sent by a raw socket, in host order.
     var identifier: UInt16 = 0
-    /// The kernel refused to segment a train for this socket: the path MTU is smaller, or the device cannot.
+    /// The kernel refused to segment a train for this socket: the path MTU is smaller, or the device lacks checksum
+    /// offload.
     var cannotSegment = false
     var fragmentation = FragmentationSetting()
-    /// Of the list of sockets whose receive is `starved`.
+    /// Links of the list of sockets whose receive is `starved`.
     var starvedLinks = SlotLinks()
 
     init(descriptor: Int32, flow: Handle, isIPv4: Bool) {

@@ -46,7 +46,7 @@ struct ErrorQueue {
     private static var controlLimit: Int { 512 }
     private static var nameLimit: Int { 128 }
 
-    /// The next error and the quoted part of the datagram, or `nil` if the queue is empty.
+    /// The next error, and the datagram as far as the kernel quotes it; `nil` if the queue is empty.
     static func next(
         of descriptor: Int32, _ take: (DatagramError, UnsafeRawBufferPointer) -> Void
     ) -> Bool {

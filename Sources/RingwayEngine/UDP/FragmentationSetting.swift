@@ -4,8 +4,8 @@ internal import RingwayReactor
 internal import RingwayRing
 internal import RingwaySystem
 
-/// Whether the host's kernel and routers may fragment a socket's datagrams (ip(7), IP_MTU_DISCOVER). No control message
-/// sets it per datagram, so it is set on the socket when it changes.
+/// Whether the host's kernel and routers may fragment a socket's datagrams (ip(7), IP_MTU_DISCOVER). It cannot be set
+/// per datagram by a control message, so it is set on the socket when it changes.
 struct FragmentationSetting: Equatable, Sendable, BitwiseCopyable {
     /// Datagrams longer than the path MTU are refused.
     private(set) var forbids = false

@@ -16,7 +16,7 @@ struct GatheredTrain {
 
     init() {}
 
-    /// Takes the lease.
+    /// Takes ownership of the lease.
     init(_ first: ReceivedDatagram, _ lease: Lease, for mapping: Handle) {
         self.lease = lease
         self.mapping = mapping

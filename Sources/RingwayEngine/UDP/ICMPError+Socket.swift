@@ -10,7 +10,7 @@ extension ICMPError.Reason {
         switch error.origin {
         case .icmp:
             self = .reported(type: error.type, code: error.code, parameter: error.information)
-        // Reported when the send completes, which has the datagram, too.
+        // Reported when the send completes, because the datagram is known then.
         case .local where error.errno == EMSGSIZE: return nil
         case .local: self.init(errno: error.errno, information: error.information)
         }

@@ -15,7 +15,7 @@ struct SendMessage: BitwiseCopyable {
     var control = InlineArray<14, UInt64>(repeating: 0)
     var address = SocketAddress()
     var count = 0
-    /// The mapping or socket the message belongs to.
+    /// The mapping or socket to which the message belongs.
     var owner = Handle(slot: 0, generation: 0)
     /// The destination of a datagram, for error reports, and its header fields: common to the datagrams of a train.
     var target = TransportAddress(address: IPAddress(high: 0, low: 0), port: 0)
@@ -25,7 +25,7 @@ struct SendMessage: BitwiseCopyable {
     var trafficClass: UInt8 = 0
     /// The socket was set to refuse it above the path MTU.
     var dontFragment = false
-    /// Bytes of each datagram of a train except the last; zero for a single datagram that nothing may follow.
+    /// Bytes of each datagram of a train except the last; zero for a single datagram to which nothing may be appended.
     var segmentSize: UInt16 = 0
     /// The message was refused once, for an error of an earlier datagram.
     var hasRetried = false
@@ -69,8 +69,8 @@ struct SendMessage: BitwiseCopyable {
     /// Several datagrams in one buffer, for the kernel to segment (UDP_SEGMENT).
     var isTrain: Bool { segmentSize > 0 && length > Int(segmentSize) }
 
-    /// Whether `bytes` more may follow as one datagram of the same train: it is not longer than the first, none so far
-    /// was shorter, and the total stays within the limits of UDP and the kernel.
+    /// Whether a datagram of `bytes` bytes may be appended to the train: it is not longer than the first, no earlier
+    /// one was shorter, and the total stays within the limits of UDP and the kernel.
     func hasRoom(forDatagramOf bytes: Int) -> Bool {
         let size = Int(segmentSize)
         return size > 0 && bytes > 0 && bytes <= size && length.isMultiple(of: size)
@@ -89,7 +89,7 @@ struct SendMessage: BitwiseCopyable {
         if let source = message.pointee.source {
             length = Int(ringway_write_source_control(control, source.isIPv4, source.high, source.low))
         }
-        // 64 is the host kernel's default, and that of a guest less one hop.
+        // 64 is the host kernel's default, and that of most guests, less one hop.
         let hopLimit = message.pointee.hopLimit
         length += Int(
             ringway_write_datagram_control(

@@ -30,7 +30,7 @@ struct UDPSockets: ~Copyable {
     private var sockets: SlotTable<DatagramSocket>
     private var sender: DatagramSender
     private var gathered = GatheredTrain()
-    /// Sockets whose receive has found no buffer, the one that has waited longest first.
+    /// Sockets whose receive found no buffer, longest wait first.
     private var starved: SlotList
 
     init(shared: EngineShared, counters: Counters) throws(MemoryFailure) {
@@ -63,7 +63,7 @@ struct UDPSockets: ~Copyable {
 
     // MARK: Toward the host
 
-    /// Sends a datagram from its mapping's socket. Takes the datagram's lease.
+    /// Sends a datagram from its mapping's socket. Takes ownership of the datagram's lease.
     mutating func send(_ datagram: OutgoingDatagram, _ core: inout ShardCore, _ stack: inout Stack) {
         guard let socket = openSocket(datagram, &core, &stack) else { return core.release(datagram.lease) }
         socket.pointee.fragmentation.forbid(
@@ -167,14 +167,14 @@ struct UDPSockets: ~Copyable {
     /// Closes the socket of a mapping that has ended.
     mutating func close(_ mapping: Handle, _ core: inout ShardCore) {
         guard let socket = self.socket(mapping) else { return }
-        // Datagrams that are only queued know the socket by its number, which another one may have in a moment.
+        // Queued sends refer to the socket by its descriptor number, which may be reused.
         core.reactor.ring.submitAll()
         switch socket.pointee.receive {
         case .armed: core.cancel(Operation.receive.tag(mapping))
         case .starved: starved.remove(mapping.slot)
         case .idle: break
         }
-        // Operations in flight keep the file open, or end; their completions find a stale handle.
+        // Operations in flight keep the file open or are cancelled; the handle in their completions is stale.
         core.close(socket.pointee.descriptor, reset: false)
         sockets.remove(mapping.slot)
         counters.add(.hostSockets, -1)
@@ -226,9 +226,9 @@ struct UDPSockets: ~Copyable {
         starved.append(socket.pointee.flow.slot)
     }
 
-    /// Arms again, when buffers have come back, receives that had found none.
+    /// Re-arms receives that had found no buffer.
     ///
-    /// - Parameter budget: how many at the most; what is left of it.
+    /// - Parameter budget: the most receives to re-arm; reduced by their number.
     mutating func retryStarved(_ budget: inout Int, _ core: inout ShardCore) {
         while budget > 0, let slot = starved.popFirst(), let socket = sockets.pointer(slot) {
             budget -= 1
@@ -236,7 +236,7 @@ struct UDPSockets: ~Copyable {
         }
     }
 
-    /// Gathers a datagram, or passes it to the stack if nothing may be joined to it. Takes the lease.
+    /// Gathers a datagram, or passes it to the stack if nothing may be joined to it. Takes ownership of the lease.
     private mutating func gather(
         _ datagram: ReceivedDatagram, _ lease: Lease, for mapping: Handle, _ core: inout ShardCore,
         _ stack: inout Stack
@@ -270,14 +270,14 @@ struct UDPSockets: ~Copyable {
 
     // MARK: The end
 
-    /// Gives back what was gathered.
+    /// Releases the gathered datagrams.
     mutating func discardGathered(_ core: inout ShardCore) {
         guard !gathered.isEmpty else { return }
         core.release(gathered.lease)
         gathered = GatheredTrain()
     }
 
-    /// Closes the sockets of so many mappings, from a place in the table on; true when it has come to the end.
+    /// Closes the sockets of at most `count` mappings from a slot on; true when none is left.
     mutating func close(_ count: Int, from cursor: inout UInt32, _ core: inout ShardCore) -> Bool {
         discardGathered(&core)
         let end = UInt32(min(sockets.capacity, Int(cursor) + count))
@@ -288,7 +288,7 @@ struct UDPSockets: ~Copyable {
         return Int(cursor) == sockets.capacity
     }
 
-    /// Closes everything at once, where the ring has failed.
+    /// Closes everything immediately, after the ring has failed.
     mutating func closeDescriptors() {
         for slot in 0..<UInt32(sockets.capacity) {
             guard let socket = sockets.pointer(slot) else { continue }

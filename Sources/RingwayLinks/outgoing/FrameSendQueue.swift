@@ -8,14 +8,14 @@ internal import RingwayWire
 /// sends many, in order and within limits.
 ///
 /// Sans-I/O except for datagrams: the owner sends `message()` when `startBatch` returns true, and reports the result
-/// with `sent`. One batch is being sent while the next is filled. A frame for which no batch has room waits in its own
+/// with `sent`. One batch is being sent while the next is filled. A frame that does not fit the batch waits in its own
 /// buffer, and `isCongested` asks the owner for backpressure; frames beyond `waitingLimit` are dropped.
 ///
 ///     append ──► waiting ──► segmented, checksummed, staged ──► filling ──► sending ──► kernel
 public struct FrameSendQueue: ~Copyable {
     /// The most waiting frames.
     public static var waitingLimit: Int { 1_024 }
-    /// Backpressure starts at the first two limits and ends at the others.
+    /// The thresholds of backpressure: it starts at the first two and ends at the other two.
     static var congestedFrames: Int { 32 }
     static var congestedBytes: Int { 512 << 10 }
     static var relaxedFrames: Int { 4 }
@@ -35,7 +35,7 @@ public struct FrameSendQueue: ~Copyable {
     private var current: OutgoingFrame
     private var segmentation: SoftwareSegmentation
     private var isSegmenting = false
-    /// Frames behind `current`, in a ring buffer.
+    /// Frames after `current`, in a ring buffer.
     private let waiting: UnsafeMutablePointer<OutgoingFrame>
     private var head = 0
     private var tail = 0
@@ -87,7 +87,7 @@ public struct FrameSendQueue: ~Copyable {
 
     // MARK: Taking frames
 
-    /// Queues a frame. Takes its leases.
+    /// Queues a frame. Takes ownership of its leases.
     public mutating func append(_ frame: OutgoingFrame) {
         if !isSegmenting && !isClosed {
             begin(frame)

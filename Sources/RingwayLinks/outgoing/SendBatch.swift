@@ -116,7 +116,7 @@ struct SendBatch {
             switch -result {
             case ..<0: sent += Int(result)
             case EINTR: continue
-            // The queue is full or the datagram too long: it is lost, as a frame on a wire. The next one may succeed.
+            // The queue is full or the datagram too long: it is dropped, as on a wire. The next one may succeed.
             case ENOBUFS, ENOMEM, EMSGSIZE, EPERM:
                 refused()
                 sent += 1

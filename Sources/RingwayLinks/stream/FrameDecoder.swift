@@ -19,7 +19,7 @@ public struct FrameDecoder: ~Copyable {
         case incomplete
         /// No buffer was available. Call again when one has been released, and receive nothing until then.
         case starved
-        /// A length that no frame has. All further calls return the same.
+        /// An invalid length. All further calls return the same.
         case malformed(length: Int)
     }
 

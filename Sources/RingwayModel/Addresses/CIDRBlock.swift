@@ -5,13 +5,13 @@ public struct CIDRBlock: Hashable, Sendable {
     /// The address as it was written.
     public let address: IPAddress
 
-    /// Length of the prefix in bits, in the family's own width: 0 to 32 or 0 to 128.
+    /// The prefix length in bits: 0 to 32 for IPv4, 0 to 128 for IPv6.
     public let prefixLength: Int
 
     private let highMask: UInt64
     private let lowMask: UInt64
 
-    /// Returns `nil` when the family has no such prefix length.
+    /// `nil` if the family has no such prefix length.
     public init?(address: IPAddress, prefixLength: Int) {
         guard prefixLength >= 0, prefixLength <= (address.isIPv4 ? 32 : 128) else { return nil }
         self.address = address

@@ -35,7 +35,7 @@ public struct IPAddress: Hashable, Sendable, BitwiseCopyable {
     /// Whether this is an IPv4 address.
     @inlinable public var isIPv4: Bool { high == 0 && low >> 32 == 0xFFFF }
 
-    /// The IPv4 address; meaningful only when `isIPv4`.
+    /// The IPv4 address; valid only if `isIPv4`.
     @inlinable public var ipv4: IPv4Address { IPv4Address(rawValue: UInt32(truncatingIfNeeded: low)) }
 
     /// The IPv6 form; IPv4-mapped for an IPv4 address.

@@ -40,7 +40,8 @@ public struct IPv4Address: Hashable, Comparable, Sendable, BitwiseCopyable {
     /// `0.0.0.0`.
     @inlinable public var isUnspecified: Bool { rawValue == 0 }
 
-    /// The limited broadcast address; a subnet's broadcast address is known to the subnet alone.
+    /// Whether the address is 255.255.255.255. A subnet's broadcast address is not recognised, because that depends on
+    /// the subnet.
     @inlinable public var isBroadcast: Bool { rawValue == 0xFFFF_FFFF }
 }
 

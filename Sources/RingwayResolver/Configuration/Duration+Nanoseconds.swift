@@ -1,5 +1,5 @@
 extension Duration {
-    /// Whole nanoseconds, from zero to a century: far enough for any timer, and sums of them cannot overflow.
+    /// Whole nanoseconds, limited to a century: enough for any timer, and sums cannot overflow.
     var nanoseconds: UInt64 {
         let (seconds, attoseconds) = components
         guard seconds >= 0, attoseconds >= 0 else { return 0 }

@@ -6,7 +6,8 @@ struct ResolvConf: Equatable, Sendable {
     /// In the file's order; never empty.
     private(set) var servers: [Nameserver] = []
 
-    /// More domains, and bytes in all, than fit the options of DHCP and router advertisements.
+    /// Limits of the search list, in domains and in bytes: more than fits the options of DHCP and router
+    /// advertisements.
     static let mostDomains = 32
     static let mostDomainBytes = 1_024
 

@@ -66,7 +66,7 @@ extension Resolver {
         /// All zero.
         public init() {}
 
-        /// The names of those that are gauges.
+        /// The names of the gauges.
         public static let gauges: Set<String> = ["outstanding", "streams"]
     }
 }

@@ -8,7 +8,7 @@ internal import RingwayModel
 ///     any other type                 NOERROR without records
 ///     a name below `*.x`             as `*.x`, unless it or a name between is built in (RFC 4592)
 ///     other names of our own zones   NXDOMAIN
-///     class other than IN and ANY    not ours: forwarded
+///     class other than IN and ANY    forwarded
 ///
 /// The own zones are the guests' domain, the reverse zones of their networks, and everything below the parent of a `*`.
 /// An answer without records includes the zone's SOA, so that it can be cached (RFC 2308).
@@ -19,15 +19,15 @@ struct BuiltinZone: Sendable {
     private struct Record {
         let type: UInt16
         let data: [UInt8]
-        /// An IPv6 address that is only returned to clients with IPv6.
+        /// The IPv6 address is only returned to clients with IPv6.
         var needsIPv6 = false
     }
 
     private typealias Records = [Record]
 
-    /// By lower-case wire name; `*` is an ordinary label here.
+    /// Indexed by lower-case wire name; `*` is an ordinary label here.
     private let recordsByName: [[UInt8]: Records]
-    /// Every name that exists because it, or a name below it, has records.
+    /// Every name that exists: it, or a name below it, has records.
     private let existing: Set<[UInt8]>
     /// Apexes of the own zones.
     private let zones: Set<[UInt8]>
@@ -145,8 +145,8 @@ struct BuiltinZone: Sendable {
         return nil
     }
 
-    /// A record whose owner is the question's name or a suffix of it, as a compression pointer, so that its case is the
-    /// client's.
+    /// A record. The owner, which is the question's name or a suffix of it, is a compression pointer, so that letters
+    /// keep the case of the client's query.
     private static func record(
         type: UInt16, data: [UInt8], life: UInt32, owner: Int = MessageHeader.length
     ) -> [UInt8] {

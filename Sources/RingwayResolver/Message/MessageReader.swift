@@ -24,8 +24,8 @@ struct MessageReader {
         return true
     }
 
-    /// Reads an uncompressed name, labels and root byte included; `nil` when it is longer than RFC 1035 §2.3.4 allows,
-    /// leaves the message, or holds a pointer.
+    /// Reads an uncompressed name, including lengths and root byte. `nil` if it is longer than RFC 1035 §2.3.4 allows,
+    /// exceeds the message, or contains a compression pointer.
     mutating func readPlainName() -> [UInt8]? {
         let start = offset
         while true {

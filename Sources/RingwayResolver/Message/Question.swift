@@ -5,7 +5,7 @@ struct Question: Equatable {
     let type: UInt16
     let recordClass: UInt16
 
-    /// `nil` if the question leaves the message or its name is compressed.
+    /// `nil` if the question exceeds the message or its name is compressed.
     init?(_ reader: inout MessageReader) {
         guard let name = reader.readPlainName(), let type = reader.readWord(), let recordClass = reader.readWord()
         else {

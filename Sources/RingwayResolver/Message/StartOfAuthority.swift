@@ -1,7 +1,8 @@
 /// The SOA record of an own zone (RFC 1035 §3.3.13). In a negative answer it determines how long that may be cached
 /// (RFC 2308).
 enum StartOfAuthority {
-    /// The negative TTL, seconds: guests come and go, and a client that asked too early asks again.
+    /// The negative TTL in seconds. Short, because guests come and go, and a client that asked too early will ask
+    /// again.
     static let negativeTimeToLive: UInt32 = 5
 
     /// The record's data.

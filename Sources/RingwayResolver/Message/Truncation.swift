@@ -1,4 +1,4 @@
-/// Truncates an answer that does not fit its client's datagram (RFC 2181 §9, RFC 6891 §7).
+/// Truncates an answer that exceeds its client's datagram size (RFC 2181 §9, RFC 6891 §7).
 enum Truncation {
     /// `message` itself if it fits `limit` bytes; otherwise its header with TC set, its question and its OPT record.
     ///

@@ -1,21 +1,21 @@
-/// In which order, how fast and how long one query's nameservers are asked.
+/// The order and the timing of one query's attempts to reach nameservers.
 ///
-/// The plan is pure: events and the time go in, the next step comes out.
+/// A pure value: its input is events and the time, its output is the next step.
 ///
 ///     round 0                     round 1                       end
 ///     ├─ server A ─┬─ server B ─┬─── server A ───┬─── server B ───┬──────── timeout ────────┤
 ///       interval     interval      2 × interval     2 × interval
 ///
-/// A server is only silent, never given up: an answer to any try ends the query. A server that refuses (ICMP, RST) or
-/// answers badly (SERVFAIL, REFUSED) is not asked again, and the next one is asked at once. With a bad answer in hand,
-/// which can be passed on, the others get one chance each.
+/// A late answer to any attempt still ends the query. A server that is unreachable (ICMP, RST) or returns SERVFAIL or
+/// REFUSED is not asked again, and the next one is asked immediately. Once there is such an answer, which can be
+/// returned to the client, the other servers are asked only once each.
 struct AttemptPlan: Equatable {
     enum Step: Equatable {
-        /// Ask this server now; the plan's deadline has been set.
+        /// Ask this server now; the deadline is already set.
         case ask(server: Int)
         /// Nothing to do before the deadline.
         case wait
-        /// No more tries and nothing to wait for.
+        /// All attempts have failed or timed out.
         case finish
     }
 
@@ -44,11 +44,11 @@ struct AttemptPlan: Equatable {
     private var isLastWait = false
 
     /// - Parameters:
-    ///   - order: the servers' indices, each once, the one to ask first in front.
-    ///   - rounds: how often each is asked, at most.
-    ///   - interval: how long to wait for a server before asking the next, in nanoseconds.
-    ///   - timeout: how long to wait after the last try, in nanoseconds; also bounds the interval.
-    ///   - end: no step lies after this instant.
+    ///   - order: the servers' indices, each once, in the order in which they are asked.
+    ///   - rounds: the most attempts per server.
+    ///   - interval: the time without an answer before the next server is asked, in nanoseconds.
+    ///   - timeout: the timeout of the last attempt, in nanoseconds; also limits the interval.
+    ///   - end: the deadline of the whole query.
     init(order: [Int], rounds: Int, interval: UInt64, timeout: UInt64, now: UInt64, end: UInt64) {
         precondition(rounds > 0)
         self.order = order
@@ -60,13 +60,13 @@ struct AttemptPlan: Equatable {
         deadline = now
     }
 
-    /// Whether all servers are out, and none of them had anything to say.
+    /// Whether all servers are unreachable.
     var isUnreachable: Bool { order.allSatisfy { standings[$0] == .out(.unreachable) } }
 
-    /// Whether the server has neither refused nor answered badly.
+    /// Whether the server has neither failed nor returned an error.
     func isSilent(_ server: Int) -> Bool { standings[server] == .silent }
 
-    /// The first try, and the next step when the deadline has passed.
+    /// Returns the first step, or the next one after the deadline.
     mutating func advance(now: UInt64) -> Step {
         if isLastWait || now >= end { return .finish }
         while round < rounds {
@@ -84,7 +84,7 @@ struct AttemptPlan: Equatable {
         }
         if order.allSatisfy({ standings[$0] != .silent }) { return .finish }
         isLastWait = true
-        // With a SERVFAIL or REFUSED at hand, the other servers' time is up when the last one's interval is over.
+        // If there is a SERVFAIL or REFUSED to return, the query ends after the last server's interval.
         guard !hasBadAnswer else { return .finish }
         // The interval of the last attempt is part of its timeout.
         let spent = min(timeout, interval << UInt64(min(rounds - 1, 8)))

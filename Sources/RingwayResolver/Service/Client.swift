@@ -3,7 +3,7 @@ internal import RingwaySystem
 /// A source of queries: a shard's datagrams, or one connection.
 class Client: LoopMember {
     unowned let service: Service
-    /// The number of the guest that it serves, by which limits are shared.
+    /// The number of the client's guest, by which limits are shared.
     let guest: UInt32
     let descriptor: Descriptor
 

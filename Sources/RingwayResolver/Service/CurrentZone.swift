@@ -1,9 +1,9 @@
 internal import Synchronization
 
-/// The zone that queries are answered by: replaced from any thread, read by the resolver's for each query.
+/// The current zone: replaced from any thread, read by the resolver's thread for each query.
 ///
-/// Behind a lock, and not posted to the loop: a loop handles what its descriptors have before what was posted, and a
-/// client reads many queries at one event, so a query that was sent after the change would meet the former zone.
+/// Protected by a lock rather than posted to the loop. The loop handles descriptor events before posted closures, and a
+/// client reads many queries per event, so a query sent after the change could still be answered from the former zone.
 final class CurrentZone: Sendable {
     private let stored: Mutex<BuiltinZone>
 

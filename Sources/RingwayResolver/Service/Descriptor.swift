@@ -1,7 +1,7 @@
 internal import Glibc
 internal import RingwayStorage
 
-/// A file descriptor with one owner, closed once: by `close()` or on deinit.
+/// A file descriptor with one owner, closed once, by `close()` or on deinit.
 final class Descriptor {
     private(set) var rawValue: Int32
     /// Counts the descriptor while it is open.

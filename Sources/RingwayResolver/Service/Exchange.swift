@@ -1,7 +1,7 @@
 internal import RingwayStorage
 internal import RingwaySystem
 
-/// One query on its way through the nameservers, until it is answered, fails or is abandoned.
+/// One forwarded query, until it is answered, fails or is abandoned.
 ///
 /// All attempts stay open until the end, so a slow server's answer counts even after the next one was asked. A query by
 /// UDP is forwarded by UDP, a query by TCP by TCP: size and truncation are therefore those of the nameserver. If no
@@ -21,7 +21,7 @@ final class Exchange: LoopMember {
     private var attempts: [DatagramAttempt] = []
     private var streamRequests: [(stream: UpstreamStream, identifier: UInt16)] = []
 
-    /// The servers asked by the current transport, in order; a server that was asked twice is in it twice.
+    /// The servers asked by the current transport, in order; a server that was asked twice is listed twice.
     private var asked: [Int] = []
 
     /// The last SERVFAIL or REFUSED answer, in case no other server answers.
@@ -95,7 +95,7 @@ final class Exchange: LoopMember {
         if query.requestsTransfer, goesByStream, code == .success, !header.flags.contains(.truncated) {
             isTransferring = true
             deliver(message)
-            // A client that had not read earlier messages may have been closed for this one.
+            // `send` closes a client that has too many unread answers, which ends the exchange.
             guard !isOver else { return }
             service.loop.schedule(self, at: MonotonicClock.now() + upstreams.timeout)
         } else {
@@ -105,7 +105,7 @@ final class Exchange: LoopMember {
         }
     }
 
-    /// Its client has disconnected.
+    /// The client has disconnected.
     func abandon() {
         finish()
     }
@@ -151,7 +151,7 @@ final class Exchange: LoopMember {
         }
     }
 
-    /// Sends the query; returns why if it could not.
+    /// Sends the query; returns the failure if it could not be sent.
     private func ask(_ server: Int) -> DatagramAttempt.Failure? {
         let nameserver = upstreams.servers[server]
         if goesByStream {
@@ -199,7 +199,7 @@ final class Exchange: LoopMember {
     private func deliver(_ message: [UInt8]) {
         service.count(\.answered)
         var answer = message.settingIdentifier(query.header.identifier)
-        // An answer by UDP passes unchanged: the server knew the client's size from the query itself.
+        // Only an answer by TCP may need truncation: over UDP the server knew the client's size from the query.
         if goesByStream, client.takesDatagrams {
             let fitting = Truncation.fit(answer, into: query.largestDatagram)
             if fitting.count < answer.count { service.count(\.truncated) }
@@ -220,14 +220,14 @@ final class Exchange: LoopMember {
         client.remove(self)
     }
 
-    /// Before the answer is sent, so that a client that has it sees consistent counters.
+    /// Called before the answer is sent, so that a client that has received it sees consistent counters.
     private func stopWaiting() {
         guard isWaiting else { return }
         isWaiting = false
         service.ended(self)
     }
 
-    /// Servers that were asked earlier and have not answered become candidates to be asked last.
+    /// Records that the servers asked earlier did not answer; after repeated failures they are asked last.
     private func noteSilentServers(answering server: Int) {
         let now = MonotonicClock.now()
         for earlier in asked.prefix(while: { $0 != server }) where plan.isSilent(earlier) {

@@ -20,7 +20,7 @@ struct FrameQueue {
     }
 
     enum Outcome: Equatable {
-        /// Bytes that the socket accepted, perhaps none.
+        /// The number of bytes that the socket accepted, possibly zero.
         case sent(Int)
         case broken
     }

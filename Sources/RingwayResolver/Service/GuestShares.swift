@@ -1,8 +1,8 @@
 /// A limited number of units shared by guests, such as concurrent queries.
 ///
-/// Theory of operation: a guest may borrow free units. If none are free, the guest that holds most gives up its oldest
-/// holder for a guest that holds fewer, and a guest that holds as much as any other is refused. With N guests, each has
-/// therefore at least an Nth of the units, however many one of them requests, and no two guests displace each other in
+/// Theory of operation: a guest may borrow free units. If none are free, the guest with most units loses its oldest
+/// holder to a guest with fewer; a guest that has as many as any other is refused. With N guests, each can therefore
+/// have at least an Nth of the units, regardless of the others' requests, and two guests cannot displace each other in
 /// turn.
 struct GuestShares<Holder: AnyObject> {
     typealias Guest = UInt32
@@ -31,15 +31,15 @@ struct GuestShares<Holder: AnyObject> {
 
     func used(by guest: Guest) -> Int { lines[guest]?.used ?? 0 }
 
-    /// Whether a guest may have this many more units: they are free, or a guest that would still hold more has them.
+    /// Whether a guest may have this many more units: they are free, or another guest would still have more.
     func admits(_ guest: Guest, units: Int = 1) -> Bool {
         if used + units <= capacity { return true }
         guard units <= capacity, let greediest else { return false }
         return used(by: guest) + units < greediest.used
     }
 
-    /// Gives units to a holder. If they were not free the shares are overdrawn: the caller ends holders, the one in
-    /// `displaced` first, until they no longer are.
+    /// Gives units to a holder, even if they are not free. The caller then ends holders, starting with `displaced`,
+    /// until the limit is met.
     mutating func take(_ holder: Holder, for guest: Guest, units: Int = 1) -> Ticket {
         var line = lines.removeValue(forKey: guest) ?? Line()
         let number = line.nextNumber
@@ -60,18 +60,18 @@ struct GuestShares<Holder: AnyObject> {
         if !line.holders.isEmpty { lines[ticket.guest] = line }
     }
 
-    /// The holder to end while the shares are overdrawn: the oldest of the guest that holds most.
+    /// The holder to end while the limit is exceeded: the oldest of the guest with most units.
     var displaced: Holder? {
         mutating get { used > capacity ? greediest.flatMap { oldest(of: $0.guest) } : nil }
     }
 
-    /// The oldest holder of the guest that holds most, if that guest holds more than `guest` would with one more.
+    /// The oldest holder of the guest with most units, if that guest has more than `guest` would have with one more.
     mutating func greedier(than guest: Guest) -> Holder? {
         guard let greediest, used(by: guest) + 1 < greediest.used else { return nil }
         return oldest(of: greediest.guest)
     }
 
-    /// The guest that holds most.
+    /// The guest with most units.
     var greediest: (guest: Guest, used: Int)? {
         lines.max { $0.value.used < $1.value.used }.map { ($0.key, $0.value.used) }
     }
@@ -80,7 +80,7 @@ struct GuestShares<Holder: AnyObject> {
 
     private mutating func oldest(of guest: Guest) -> Holder? {
         guard var number = lines[guest]?.oldestNumber, let end = lines[guest]?.nextNumber else { return nil }
-        // Each number is passed once in the life of the line.
+        // Numbers are never reused, so each is skipped only once.
         while number < end, lines[guest]?.holders[number] == nil { number += 1 }
         lines[guest]?.oldestNumber = number
         return lines[guest]?.holders[number]

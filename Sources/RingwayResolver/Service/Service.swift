@@ -103,8 +103,8 @@ final class Service {
             $0.forwarded += 1
             $0.outstanding += 1
         }
-        // After this query has its share, so that a client which repeats its query at once does not get the units being
-        // freed.
+        // This query takes its share first, so that a displaced client that immediately repeats its query does not get
+        // the freed units.
         while let other = queries.displaced ?? queryBytes.displaced { other.evict() }
         exchange.start()
         return true
@@ -190,12 +190,13 @@ final class Service {
         }
     }
 
-    /// Closes a connection of the guest with most: the longest idle, or if `guest` has fewer the one without traffic
-    /// for longest.
+    /// Closes a connection of the guest with most connections: the one idle for longest. If none is idle and `guest`
+    /// has fewer, closes the one without traffic for longest.
     private func makeRoomForStream(of guest: UInt32) {
         guard let greediest = streams.greediest else { return }
         let isGreedier = streams.used(by: guest) + 1 < greediest.used
-        // Among guests with equal numbers, the requesting one closes its own.
+        // If no guest has more connections than the requesting one would have, the requesting guest loses one of its
+        // own.
         let candidates = streams.holders(of: isGreedier ? greediest.guest : guest)
         if let idlest = candidates.filter(\.isIdle).min(by: { $0.lastActivity < $1.lastActivity }) {
             count(\.streamsIdle)

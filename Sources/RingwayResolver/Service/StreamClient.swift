@@ -1,10 +1,8 @@
 internal import Glibc
 internal import RingwaySystem
 
-/// One client's connection: DNS over TCP (RFC 7766). Queries are pipelined, and answered as their answers arrive.
-///
-/// Reading pauses while too many queries wait or too many answers are unread (backpressure). A client that has closed
-/// its side gets all its answers before the connection is closed.
+/// DNS over TCP on one client's connection (RFC 7766). Queries are pipelined, and answered in the order in which
+/// answers arrive.
 final class StreamClient: Client {
     private var incoming = FrameAssembler()
     private var outgoing = FrameQueue()

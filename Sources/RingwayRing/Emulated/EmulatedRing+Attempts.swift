@@ -1,25 +1,25 @@
 internal import CRingway
 internal import Glibc
 
-/// What each operation is as a system call.
+/// The operations as system calls.
 extension EmulatedRing {
-    /// What came of one attempt.
+    /// The result of one attempt.
     enum Attempt {
-        /// It would have to wait.
+        /// The operation would block.
         case wouldWait
-        /// It moved something, or failed: a completion's result and flags.
+        /// It has succeeded or failed: a completion's result and flags.
         case done(Int32, UInt32)
     }
 
-    /// Where a read or receive puts what it gets: where its entry says, or in a provided buffer.
+    /// Where a read or receive stores its data: the address in the entry, or a provided buffer.
     private struct Target {
         var address: UnsafeMutableRawPointer?
         var length: Int
-        /// What the completion says of the buffer.
+        /// The completion's flags about the buffer.
         var flags: UInt32 = 0
     }
 
-    /// `nil` when no buffer is left.
+    /// `nil` if no buffer is left.
     private func target(of entry: UnsafeMutablePointer<io_uring_sqe>) -> Target? {
         let asked = Int(entry.pointee.len)
         guard ringway_selects_buffer(entry) else {
@@ -31,7 +31,7 @@ extension EmulatedRing {
             flags: UInt32(buffer.identifier) << 16 | IORING_CQE_F_BUFFER)
     }
 
-    /// The end of an attempt to get something. A buffer in which nothing is stays in its ring.
+    /// Ends an attempt to read or receive. A buffer that received no data stays in its ring.
     private mutating func got(
         _ result: Int64, _ entry: UnsafeMutablePointer<io_uring_sqe>, _ flags: UInt32
     ) -> Attempt {
@@ -44,7 +44,7 @@ extension EmulatedRing {
         result == -Int64(EAGAIN) ? .wouldWait : .done(Int32(truncatingIfNeeded: result), 0)
     }
 
-    /// Whether a send or receive waits; the kernel too answers EAGAIN to one that says it is not to.
+    /// Whether a send or receive may be retried later. With MSG_DONTWAIT the kernel, too, completes it with EAGAIN.
     static func mayWait(_ entry: UnsafeMutablePointer<io_uring_sqe>) -> Bool {
         entry.pointee.msg_flags & UInt32(MSG_DONTWAIT) == 0
     }
@@ -89,8 +89,8 @@ extension EmulatedRing {
             message: ringway_try_receive_message(entry.pointee.fd, message, entry.pointee.msg_flags), entry)
     }
 
-    /// Receives a message into a provided buffer: what it is, its sender's name, control data and payload, one behind the
-    /// other, with as much room for name and control as the entry's header asks for (io_uring_prep_recvmsg_multishot(3)).
+    /// Receives a message into a provided buffer: header, sender's name, control data and payload in this order, with
+    /// as much room for name and control data as the entry's `msghdr` asks for (io_uring_prep_recvmsg_multishot(3)).
     private mutating func receiveRecord(_ entry: UnsafeMutablePointer<io_uring_sqe>) -> Attempt {
         guard let buffer = provided.next(of: entry.pointee.buf_group) else { return .done(-ENOBUFS, 0) }
         guard let template = UnsafePointer<msghdr>(bitPattern: UInt(entry.pointee.addr)) else {
@@ -125,7 +125,7 @@ extension EmulatedRing {
 
     /// Attempts an operation that needs room for output.
     ///
-    /// - Parameter isConnecting: it is a connect that is under way.
+    /// - Parameter isConnecting: the operation is a connect in progress.
     func attemptOutput(_ entry: UnsafeMutablePointer<io_uring_sqe>, isConnecting: Bool) -> Attempt {
         let descriptor = entry.pointee.fd
         let bytes = UnsafeMutableRawPointer(bitPattern: UInt(entry.pointee.addr))
@@ -150,7 +150,7 @@ extension EmulatedRing {
         }
     }
 
-    /// Carries out an operation that never waits.
+    /// Executes an operation that never blocks.
     mutating func carryOut(_ entry: UnsafeMutablePointer<io_uring_sqe>) -> Int32 {
         switch entry.code {
         case .nothing: 0

@@ -1,9 +1,9 @@
 internal import CRingway
 internal import Glibc
 
-/// Taking operations back.
+/// Cancelling operations.
 extension EmulatedRing {
-    /// Carries out a cancel: by tag, or by descriptor.
+    /// Executes a cancel: by tag, or by descriptor.
     mutating func cancel(_ entry: UnsafeMutablePointer<io_uring_sqe>) -> Int32 {
         let isForAll = entry.pointee.cancel_flags & IORING_ASYNC_CANCEL_ALL != 0
         if entry.pointee.cancel_flags & IORING_ASYNC_CANCEL_FD != 0 {
@@ -15,7 +15,7 @@ extension EmulatedRing {
         return 0
     }
 
-    /// Takes back the operation with a tag, and answers how many there were.
+    /// Cancels the operations with a tag; returns their number.
     mutating func cancelNow(_ tag: UInt64) -> Int32 {
         guard let slot = operations.find(tag: tag) else { return 0 }
         end(slot)
@@ -23,7 +23,7 @@ extension EmulatedRing {
         return 1
     }
 
-    /// The descriptor is about to be closed: what waits for it ends, and what was known of it is forgotten.
+    /// The descriptor is about to be closed: ends the operations that wait for it, and forgets its state.
     mutating func closing(_ descriptor: Int32) {
         guard let watched = descriptors[descriptor] else { return }
         endAll(of: descriptor)
@@ -33,11 +33,11 @@ extension EmulatedRing {
         watched.pointee.isNonBlocking = false
     }
 
-    /// Ends operations on a descriptor with ECANCELED, and answers how many.
+    /// Ends operations on a descriptor with ECANCELED; returns their number.
     @discardableResult
     private mutating func endAll(of descriptor: Int32, most: Int32 = .max) -> Int32 {
         var count = endWaiting(for: descriptor, most: most)
-        // Mostly there are none.
+        // This list is usually empty.
         var slot = postponed.first
         while count < most, slot != .max {
             let next = operations[slot].pointee.next
@@ -50,7 +50,7 @@ extension EmulatedRing {
         return count
     }
 
-    /// The same for operations that wait for its events.
+    /// Ends operations that wait for the descriptor's events; returns their number.
     @discardableResult
     mutating func endWaiting(for descriptor: Int32, most: Int32 = .max) -> Int32 {
         var count: Int32 = 0
@@ -61,12 +61,12 @@ extension EmulatedRing {
         return count
     }
 
-    /// Whether it is an operation that may wait for its descriptor.
+    /// Whether the operation may wait for its descriptor.
     private func mayWait(_ entry: io_uring_sqe) -> Bool {
         (OperationCode(rawValue: entry.opcode)?.need ?? .none) != .none
     }
 
-    /// Ends an operation that has not ended; its completion is posted when there is room.
+    /// Ends an operation; its completion is posted when there is room.
     private mutating func end(_ slot: UInt32) {
         let operation = operations[slot]
         switch operation.pointee.place {
@@ -77,7 +77,7 @@ extension EmulatedRing {
         keepEnded(slot, -ECANCELED)
     }
 
-    /// Keeps a completion without a buffer until there is room for it.
+    /// Stores a completion without a buffer until there is room for it.
     mutating func keepEnded(_ entry: UnsafeMutablePointer<io_uring_sqe>, _ slot: UInt32, _ result: Int32) {
         guard let place = slot == .max ? operations.insert(entry.pointee) : slot else {
             preconditionFailure("more operations were submitted than can ever wait")

@@ -1,26 +1,26 @@
 internal import CRingway
 internal import Glibc
 
-/// Beginning, waiting for events, and going on.
+/// Starting operations, waiting for events, and retrying.
 extension EmulatedRing {
-    /// Where an operation stands after attempts.
+    /// The state of an operation after attempts.
     private enum Progress {
         case wouldWait
-        /// A multishot operation has had its share, and may have more.
+        /// A multishot operation has used up its share of completions, and may have more.
         case mayGoOn
         case over(Int32, UInt32)
     }
 
     private static var inputEvents: UInt32 { EPOLLIN.rawValue | failureEvents }
     private static var outputEvents: UInt32 { EPOLLOUT.rawValue | failureEvents }
-    /// What is told unasked.
+    /// Events that epoll always reports.
     private static var failureEvents: UInt32 { EPOLLERR.rawValue | EPOLLHUP.rawValue }
 
-    // MARK: Beginning
+    // MARK: Starting
 
-    /// Begins an operation, for whose completion there must be room.
+    /// Starts an operation. There must be room for its completion.
     ///
-    /// - Parameter slot: where the operation lies already; `.max` when it is still in the submission queue.
+    /// - Parameter slot: the slot of a stored operation; `.max` if it is still in the submission queue.
     mutating func begin(_ entry: UnsafeMutablePointer<io_uring_sqe>, _ slot: UInt32) {
         guard let code = entry.code else { return finish(entry, slot, -EINVAL, 0) }
         let descriptor = entry.pointee.fd
@@ -35,7 +35,7 @@ extension EmulatedRing {
             if let watched = descriptors[descriptor], watched.pointee.inputs > 0 {
                 return wait(entry, slot, for: .input, attempted: true)
             }
-            // Arming tells at once if the receive is not in vain after all.
+            // Arming reports at once if there is data after all.
             if code == .receive, descriptors[descriptor]?.pointee.isDrained ?? false, Self.mayWait(entry) {
                 return wait(entry, slot, for: .input, attempted: false)
             }
@@ -48,11 +48,12 @@ extension EmulatedRing {
         }
     }
 
-    /// io_uring waits beside its caller on files that would block; here the file itself must not. Looked at once.
+    /// On a file that would block, io_uring waits without blocking its caller; here the file itself must be
+    /// non-blocking. Checked once per file.
     private mutating func keepFromBlocking(_ descriptor: Int32) {
         if let watched = descriptors[descriptor], watched.pointee.isNonBlocking { return }
         let flags = ringway_file_flags(descriptor)
-        // The operation will tell what is wrong with the descriptor.
+        // The operation itself will report that the descriptor is invalid.
         guard flags >= 0 else { return }
         if flags & O_NONBLOCK == 0 { ringway_set_file_flags(descriptor, flags | O_NONBLOCK) }
         descriptors.reach(descriptor).pointee.isNonBlocking = true
@@ -64,7 +65,7 @@ extension EmulatedRing {
     ) {
         switch progress {
         case .over(let result, let flags): finish(entry, slot, result, flags)
-        // Before a connect nothing waits, so nothing of what is told later can have been told already.
+        // No operation waits on a socket before its connect, so no later event can have been reported already.
         case .wouldWait: wait(entry, slot, for: need, attempted: entry.code != .connect)
         case .mayGoOn:
             let descriptor = entry.pointee.fd
@@ -73,7 +74,7 @@ extension EmulatedRing {
         }
     }
 
-    /// Attempts an input operation, again and again where it is multishot.
+    /// Attempts an input operation, repeatedly if it is multishot.
     private mutating func goOnWithInput(_ entry: UnsafeMutablePointer<io_uring_sqe>, most: Int) -> Progress {
         guard entry.isMultishot else { return goOn(attemptInput(entry)) }
         var budget = most
@@ -96,11 +97,11 @@ extension EmulatedRing {
         }
     }
 
-    /// Posts an operation's last completion and forgets the operation, which is on no list.
+    /// Posts an operation's last completion and removes the operation, which is on no list.
     private mutating func finish(
         _ entry: UnsafeMutablePointer<io_uring_sqe>, _ slot: UInt32, _ result: Int32, _ flags: UInt32
     ) {
-        // A multishot operation has filled the queue before it turned out that it cannot wait.
+        // A multishot operation filled the completion queue before it turned out that epoll does not support its file.
         guard hasRoom else { return keepEnded(entry, slot, result) }
         if result < 0 || !ringway_skips_success(entry) { post(entry.pointee.user_data, result, flags) }
         if slot != .max { operations.remove(slot) }
@@ -108,9 +109,9 @@ extension EmulatedRing {
 
     // MARK: Waiting
 
-    /// Lets an operation wait for events.
+    /// Makes an operation wait for events.
     ///
-    /// - Parameter attempted: it was attempted just now, or others are in its way that were.
+    /// - Parameter attempted: whether it, or an operation before it in the same queue, has just been attempted.
     private mutating func wait(
         _ entry: UnsafeMutablePointer<io_uring_sqe>, _ slot: UInt32, for need: OperationCode.Need, attempted: Bool
     ) {
@@ -137,7 +138,7 @@ extension EmulatedRing {
         }
     }
 
-    /// Ends an operation that cannot wait. Files that epoll refuses, such as regular ones, are always ready.
+    /// Ends an operation that cannot wait. Files that epoll does not support, such as regular files, are always ready.
     private mutating func finishUnwaited(
         _ entry: UnsafeMutablePointer<io_uring_sqe>, _ slot: UInt32, _ error: Int32
     ) {
@@ -146,7 +147,7 @@ extension EmulatedRing {
         finish(entry, slot, Int32(bitPattern: entry.pointee.poll32_events & (EPOLLIN.rawValue | EPOLLOUT.rawValue)), 0)
     }
 
-    /// What an operation waits for. Whatever it is, failures are told as well.
+    /// The events that an operation waits for. Failures are reported in addition.
     private static func events(_ entry: UnsafeMutablePointer<io_uring_sqe>, _ need: OperationCode.Need) -> UInt32 {
         switch need {
         case .none: 0
@@ -156,14 +157,15 @@ extension EmulatedRing {
         }
     }
 
-    /// Tells epoll what to tell of a descriptor; it tells at once what is ready already. Zero, or an `errno`.
+    /// Arms a descriptor in epoll, which reports at once what is already ready. Returns zero or an `errno`.
     ///
-    /// Asked for anew by the first operation that begins to wait, because the number may be another file's by now.
+    /// The first operation that waits for a descriptor arms it again, because the number may have been reused for
+    /// another file.
     private mutating func arm(_ descriptor: Int32, _ events: UInt32) -> Int32 {
         let isKnown = descriptors[descriptor]?.pointee.armed ?? 0 != 0
         var error = control(isKnown ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, descriptor, events)
         if error == -ENOENT {
-            // Another file: operations that still wait under the number waited for one that is gone.
+            // The number has been reused: the operations that still wait under it were for the previous file.
             endWaiting(for: descriptor)
             error = control(EPOLL_CTL_ADD, descriptor, events)
         } else if error == -EEXIST {
@@ -179,9 +181,9 @@ extension EmulatedRing {
             epoll, operation, descriptor, events | EPOLLET.rawValue, UInt64(UInt32(bitPattern: descriptor)))
     }
 
-    // MARK: Going on
+    // MARK: Retrying
 
-    /// Gives each descriptor that is ready its turn, as far as there is room for completions.
+    /// Visits each ready descriptor in turn, as long as there is room for completions.
     mutating func visitReady() {
         postEnded()
         var visits = descriptors.readyCount
@@ -191,7 +193,7 @@ extension EmulatedRing {
         }
     }
 
-    /// Attempts the operations that wait for a descriptor, in the order in which they came.
+    /// Attempts the operations that wait for a descriptor, oldest first.
     private mutating func visit(_ descriptor: Int32, _ events: UInt32) {
         guard let watched = descriptors[descriptor] else { return }
         watched.pointee.isDrained = false
@@ -199,7 +201,7 @@ extension EmulatedRing {
         var canOutput = events & Self.outputEvents != 0 && watched.pointee.outputs > 0
         let hasPolls = watched.pointee.polls > 0
         var (inputs, outputs) = (Self.visitLimit, Self.visitLimit)
-        // What is to be visited again, because its share is used up.
+        // Events to visit again, because an operation has used up its share.
         var left: UInt32 = 0
         var slot = watched.pointee.operations.first
         while slot != .max, canInput || canOutput || hasPolls {
@@ -239,7 +241,7 @@ extension EmulatedRing {
         if left != 0 { descriptors.markReady(descriptor, left) }
     }
 
-    /// Tells a poll what it waits for.
+    /// Completes a poll with the events that it waits for.
     private mutating func tell(_ entry: UnsafeMutablePointer<io_uring_sqe>, _ slot: UInt32, _ events: UInt32) {
         let found = events & (entry.pointee.poll32_events | Self.failureEvents)
         guard found != 0 else { return }
@@ -251,7 +253,7 @@ extension EmulatedRing {
         }
     }
 
-    /// Takes an operation off its descriptor's list.
+    /// Removes an operation from its descriptor's list.
     mutating func unlink(_ slot: UInt32, _ need: OperationCode.Need) {
         guard let watched = descriptors[operations[slot].pointee.entry.fd] else { return }
         operations.remove(slot, from: &watched.pointee.operations)

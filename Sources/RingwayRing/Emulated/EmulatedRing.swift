@@ -2,60 +2,60 @@ internal import CRingway
 internal import Glibc
 internal import RingwaySystem
 
-/// The back end for hosts without io_uring: interprets the very same submission entries in this process, by system calls
-/// that do not wait and by epoll.
+/// The back end for hosts without io_uring: interprets the same submission entries in this process, with non-blocking
+/// system calls and epoll.
 ///
 /// ## Theory of operation
 ///
-/// The two queues are liburing's, in ordinary memory, so callers fill entries and take completions as with a kernel ring.
-/// When entries are submitted each operation is attempted at once, by a system call that does not wait. One that would
-/// have to wait is kept, linked to its descriptor, and the descriptor is armed in epoll; once that tells that it is ready,
-/// its operations are attempted again, in the order in which they came. Completions are those that the kernel would post,
-/// with the same flags.
+/// The two queues are liburing's, in ordinary memory, so callers fill entries and take completions as with a kernel
+/// ring. Each submitted operation is attempted immediately by a non-blocking system call. An operation that would block
+/// is stored and linked to its descriptor, which is armed in epoll. When epoll reports the descriptor as ready, its
+/// operations are attempted again, oldest first. Completions have the results and flags that the kernel would post.
 ///
-/// **Edges.** Descriptors are armed edge-triggered: told once and then left alone as long as operations wait, so that a
-/// multishot operation costs no system call but its own, and a failure that nothing waits for tells itself only once.
-/// Whatever is told is therefore kept until an attempt would wait.
+/// **Edges.** Descriptors are armed edge-triggered and stay armed while operations wait. A multishot operation
+/// therefore needs no system call but its own, and a failure for which no operation waits is reported only once.
+/// Reported events are remembered until an attempt would block.
 ///
-/// **Numbers are used again.** io_uring's operations hold the file that they were submitted on; these hold a number. An
-/// operation that begins to wait arms its descriptor, unless others wait there already, and the kernel's answer tells
-/// whether the file is still the one that was armed. Who closes a descriptor on which operations may wait says so before
-/// (`closing`), and they end.
+/// **Descriptor numbers are reused.** An io_uring operation references its file; an emulated one has only the number.
+/// The first operation that waits for a descriptor arms it, and the result of `epoll_ctl` shows whether the file is
+/// still the one that was armed. `closing` must be called before a descriptor is closed on which operations may wait;
+/// it ends them.
 ///
-/// **Bounds.** Nothing is attempted without room for its completion. What has no room is kept until completions have been
-/// taken. One descriptor gets so many completions in a row and no more; then the others have their turn.
+/// **Bounds.** An operation is attempted only if there is room for its completion; otherwise it waits until completions
+/// have been taken. The number of consecutive completions of one descriptor is limited, so that others get their turn.
 ///
-/// Files are made non-blocking where an operation has no flag of its own for that: reads, writes, connects. Offsets are not
-/// looked at: nothing here reads regular files.
+/// Reads, writes and connects have no flag for non-blocking operation, so their files are made non-blocking. File
+/// offsets are ignored, because regular files are never read.
 struct EmulatedRing: ~Copyable {
-    /// Completions that one descriptor may have in a row.
+    /// The most consecutive completions of one descriptor.
     static var visitLimit: Int { 16 }
     /// Events taken from epoll at a time.
     private static var eventLimit: Int { 256 }
-    /// Names the line on which messages come, where other events name a descriptor.
+    /// The `epoll_data` of the message channel; other events contain a descriptor.
     private static var lineData: UInt64 { .max }
 
     let ring: UnsafeMutablePointer<io_uring>
     private let memory: UnsafeMutableRawPointer
     let epoll: Int32
-    /// Where messages of other rings come from; `ring_fd` is the end that they are sent to.
+    /// The receiving end of the message channel; `ring_fd` is the end to which other rings send.
     private let line: Int32
     private let events: UnsafeMutablePointer<epoll_event>
     var operations: WaitingOperations
     var descriptors: WatchedDescriptors
     var provided = ProvidedRings()
-    /// Operations for whose completion there was no room.
+    /// Operations that have not started, because there is no room for their completions.
     var postponed = OperationList()
-    /// Operations that are over, whose completion waits for room.
+    /// Finished operations whose completions wait for room.
     var ended = OperationList()
-    /// The kernel knows no finer time to wait than milliseconds.
+    /// The kernel supports only timeouts in whole milliseconds (no epoll_pwait2).
     private var waitsCoarsely = false
-    /// The last turn did not ask epoll, because submissions had kept it busy.
+    /// The last turn skipped epoll, because submissions had produced completions.
     private var hasSkipped = false
 
-    /// - Parameter ring: is filled in, and is the caller's.
+    /// - Parameter ring: initialised here, owned by the caller.
     init(_ ring: UnsafeMutablePointer<io_uring>, entries: UInt32, completions: UInt32) throws(SystemError) {
-        // What may fail comes before any stored property is set: a value that is whole is torn down when its `init` throws.
+        // Operations that may fail precede the first stored property: once all are set, a throwing `init` would run
+        // `deinit`.
         guard entries > 0, entries <= 32_768, completions <= 65_536 else {
             throw SystemError(Self.failure, errno: EINVAL)
         }
@@ -75,7 +75,7 @@ struct EmulatedRing: ~Copyable {
         events = .allocate(capacity: Self.eventLimit)
     }
 
-    /// Epoll, and the two ends of the line on which messages come.
+    /// The epoll descriptor and both ends of the message channel.
     private static func makeDescriptors() throws(SystemError) -> (epoll: Int32, line: Int32, ringEnd: Int32) {
         let epoll = ringway_epoll_make()
         guard epoll >= 0 else { throw SystemError(Self.failure, errno: -epoll) }
@@ -107,7 +107,7 @@ struct EmulatedRing: ~Copyable {
 
     // MARK: Submitting
 
-    /// Begins all operations queued.
+    /// Starts all queued operations.
     mutating func submit() {
         beginPostponed()
         let queue = ring.pointee.sq
@@ -141,15 +141,14 @@ struct EmulatedRing: ~Copyable {
 
     // MARK: Waiting
 
-    /// Begins what is queued and waits for a completion.
+    /// Starts queued operations and waits for a completion.
     ///
-    /// - Parameter nanoseconds: how long at most; negative waits for ever, zero not at all.
+    /// - Parameter nanoseconds: the timeout; negative for none, zero to return at once.
     /// - Returns: zero, or the `errno` of a failure.
     mutating func submitAndWait(nanoseconds: Int64) -> Int32 {
         submit()
         if ringway_completions_ready(ring) > 0 {
-            // Mostly the ends of sends and writes. Who waits for events is asked for with the next turn, which comes at
-            // once, but never later.
+            // The completions are mostly of sends and writes. Events are checked in the next turn at the latest.
             visitReady()
             hasSkipped.toggle()
             return hasSkipped ? 0 : collect(nanoseconds: 0)
@@ -162,14 +161,14 @@ struct EmulatedRing: ~Copyable {
         while true {
             let error = collect(nanoseconds: left)
             guard error == 0, ringway_completions_ready(ring) == 0 else { return error }
-            // An event that nothing waited for.
+            // No operation waited for this event.
             guard nanoseconds > 0 else { continue }
             left = nanoseconds - Int64(clamping: ringway_monotonic_nanoseconds() &- start)
             guard left > 0 else { return 0 }
         }
     }
 
-    /// Asks epoll once, and carries out what has become possible.
+    /// Checks epoll once and retries operations that have become ready.
     mutating func collect(nanoseconds: Int64) -> Int32 {
         let isBusy = descriptors.readyCount > 0 || !postponed.isEmpty || !ended.isEmpty
         let count = waitForEvents(isBusy ? 0 : nanoseconds)
@@ -200,22 +199,22 @@ struct EmulatedRing: ~Copyable {
 
     // MARK: Messages between rings
 
-    /// What a message is on the line: the tag and the result of the completion that it becomes.
+    /// A message in the channel: the tag and result of the completion that it becomes.
     private struct Message: BitwiseCopyable {
         var tag: UInt64 = 0
         var result: Int64 = 0
     }
 
-    /// Sends a message to the ring whose line `entry` names.
+    /// Sends a message to the ring whose channel is in `entry`.
     func sendMessage(_ entry: UnsafeMutablePointer<io_uring_sqe>) -> Int32 {
         var message = Message(tag: entry.pointee.off, result: Int64(Int32(bitPattern: entry.pointee.len)))
         let size = MemoryLayout<Message>.size
         let sent = ringway_try_send(entry.pointee.fd, &message, size, UInt32(MSG_NOSIGNAL))
-        // A line that is full wakes its owner anyhow.
+        // If the channel is full, its pending messages wake the owner.
         return sent == size ? 0 : sent == -Int64(EAGAIN) ? -EOVERFLOW : Int32(truncatingIfNeeded: min(sent, -1))
     }
 
-    /// Posts a completion for each message, as far as there is room: epoll tells of the others again.
+    /// Posts a completion for each message while there is room; epoll reports the channel again for the rest.
     private mutating func takeMessages() {
         postEnded()
         withUnsafeTemporaryAllocation(of: Message.self, capacity: 64) { messages in
@@ -232,7 +231,7 @@ struct EmulatedRing: ~Copyable {
 
     // MARK: Completions
 
-    /// Completions that may be posted now.
+    /// The number of completions that can be posted now.
     var room: Int {
         let queue = ring.pointee.cq
         return Int(queue.ring_entries &- (queue.ktail.pointee &- queue.khead.pointee))
@@ -240,7 +239,7 @@ struct EmulatedRing: ~Copyable {
 
     var hasRoom: Bool { room > 0 }
 
-    /// Posts a completion, for which there must be room.
+    /// Posts a completion. There must be room.
     mutating func post(_ tag: UInt64, _ result: Int32, _ flags: UInt32) {
         let queue = ring.pointee.cq
         let tail = queue.ktail.pointee
@@ -252,7 +251,7 @@ struct EmulatedRing: ~Copyable {
         queue.ktail.pointee = tail &+ 1
     }
 
-    /// Posts the completions that have waited, as far as there is room.
+    /// Posts stored completions while there is room.
     mutating func postEnded() {
         while !ended.isEmpty, hasRoom {
             let slot = ended.first

@@ -22,15 +22,15 @@ enum OperationCode: UInt8 {
 
     /// What an operation waits for.
     enum Need {
-        /// Nothing: it is over at once.
+        /// Nothing: it completes immediately.
         case none
-        /// Something to read, or room to write. Operations of one need on one descriptor take turns.
+        /// Input, or room for output. Operations with the same need on one descriptor are served in order.
         case input, output
-        /// Whatever its mask says.
+        /// The events of its mask.
         case events
     }
 
-    /// Whether its system call has no flag of its own against waiting.
+    /// Whether its system call has no flag for non-blocking operation.
     var needsNonBlockingFile: Bool {
         switch self {
         case .read, .readSlices, .readMultishot, .write, .writeSlices, .accept, .connect: true
@@ -51,7 +51,7 @@ enum OperationCode: UInt8 {
 extension UnsafeMutablePointer<io_uring_sqe> {
     var code: OperationCode? { OperationCode(rawValue: pointee.opcode) }
 
-    /// Whether the operation goes on after a completion.
+    /// Whether the operation continues after a completion.
     var isMultishot: Bool {
         switch code {
         case .readMultishot: true

@@ -1,8 +1,9 @@
 internal import CRingway
 
-/// The rings of provided buffers, by their numbers: the very memory that a kernel would read, and how far it was read.
+/// The rings of provided buffers, by group: the memory that the kernel would read, and the position of the next buffer
+/// in it.
 struct ProvidedRings: ~Copyable {
-    /// A buffer that is next in its ring.
+    /// The next buffer of a ring.
     struct Buffer {
         var address: UnsafeMutableRawPointer
         var length: Int
@@ -12,13 +13,13 @@ struct ProvidedRings: ~Copyable {
     private struct Ring: BitwiseCopyable {
         var memory: UnsafeMutableRawPointer?
         var mask: UInt16 = 0
-        /// The next buffer to take; the owner counts those it adds in the ring's own memory.
+        /// The next buffer to take; the owner writes the tail into the ring's own memory.
         var head: UInt16 = 0
     }
 
-    /// Numbers that rings may have.
+    /// The number of possible groups.
     private static var capacity: Int { 4_096 }
-    /// Where in a ring the owner's count lies (struct io_uring_buf_ring).
+    /// The offset of the tail in a ring (struct io_uring_buf_ring).
     private static var tailOffset: Int { 14 }
 
     private let rings: UnsafeMutablePointer<Ring>
@@ -43,7 +44,7 @@ struct ProvidedRings: ~Copyable {
         rings[Int(group)] = Ring()
     }
 
-    /// The buffer that is next; `nil` when the ring is empty, or there is none.
+    /// The next buffer; `nil` if the ring is empty or does not exist.
     func next(of group: UInt16) -> Buffer? {
         guard group < Self.capacity else { return nil }
         let ring = rings[Int(group)]
@@ -56,6 +57,6 @@ struct ProvidedRings: ~Copyable {
         return Buffer(address: address, length: Int(buffer.len), identifier: buffer.bid)
     }
 
-    /// Takes the buffer that is next.
+    /// Takes the next buffer.
     mutating func take(of group: UInt16) { rings[Int(group)].head &+= 1 }
 }

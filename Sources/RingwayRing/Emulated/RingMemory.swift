@@ -4,16 +4,16 @@ internal import RingwaySystem
 
 /// The queues of a `struct io_uring` in ordinary memory.
 enum RingMemory {
-    /// The words that the two sides of the queues share, in the order in which they lie.
+    /// The words shared by the two sides of the queues, in memory order.
     private enum Word: Int, CaseIterable {
         case submissionHead, submissionTail, submissionMask, submissionEntries, submissionFlags, submissionsDropped
         case completionHead, completionTail, completionMask, completionEntries, completionFlags, completionsLost
     }
 
-    /// Room for the words, before the entries.
+    /// Bytes for the words, before the entries.
     private static var wordRoom: Int { 128 }
 
-    /// Lays both queues out, empty, with at least so many entries each.
+    /// Initialises both queues, empty, with at least the given numbers of entries.
     ///
     /// - Returns: the memory, to be deallocated by the caller.
     static func lay(
@@ -50,12 +50,12 @@ enum RingMemory {
         place(.submissionEntries).pointee = entries
         place(.completionMask).pointee = completions - 1
         place(.completionEntries).pointee = completions
-        // For ever: the owner is to come in before it believes that nothing is ready.
+        // Always set, so that the owner calls the back end before it assumes that no completion is ready.
         place(.submissionFlags).pointee = IORING_SQ_TASKRUN
         return memory
     }
 
-    /// Whole pages, given back by `deallocate`.
+    /// Allocates whole pages; freed by `deallocate`.
     static func allocate(_ byteCount: Int) throws(SystemError) -> UnsafeMutableRawPointer {
         guard let memory = ringway_allocate(byteCount, 4_096) else {
             throw SystemError("cannot have \(byteCount) bytes of memory", errno: ENOMEM)

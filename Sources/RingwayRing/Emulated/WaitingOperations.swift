@@ -1,38 +1,38 @@
 internal import CRingway
 internal import RingwaySystem
 
-/// An operation that could not be carried out at once, with everything its entry said.
+/// An operation that would block, with a copy of its entry.
 struct WaitingOperation {
-    /// On which list it is.
+    /// The list on which the operation is.
     enum Place: UInt8, BitwiseCopyable {
-        /// Its descriptor's: it waits for events.
+        /// The list of its descriptor: it waits for events.
         case descriptor
-        /// It has not been begun, for want of room for a completion.
+        /// It has not started, because there was no room for its completion.
         case postponed
-        /// None: it is being begun at this moment.
+        /// None: it is being started.
         case underWay
-        /// It is over, and its completion waits for room.
+        /// It has ended, and its completion waits for room.
         case ended
     }
 
     var entry: io_uring_sqe
     var place = Place.descriptor
-    /// A connect that is under way: what waits is only its outcome.
+    /// A connect in progress, which waits for its result.
     var isConnecting = false
-    /// How it ended.
+    /// The result, once it has ended.
     var result: Int32 = 0
     var previous: UInt32 = .max
     var next: UInt32 = .max
-    /// The chain of operations whose tags fall together.
+    /// The next operation in the same bucket of the hash of tags.
     var nextOfTag: UInt32 = .max
 
     init(_ entry: io_uring_sqe) { self.entry = entry }
 
-    /// Whether it may be taken back.
+    /// Whether it may be cancelled.
     var isPending: Bool { place == .descriptor || place == .postponed }
 }
 
-/// The ends of a list of operations, the oldest first.
+/// The ends of a list of operations, oldest first.
 struct OperationList: BitwiseCopyable {
     var first: UInt32 = .max
     var last: UInt32 = .max
@@ -40,12 +40,12 @@ struct OperationList: BitwiseCopyable {
     var isEmpty: Bool { first == .max }
 }
 
-/// All operations that wait, by slot and by tag.
+/// All waiting operations, by slot and by tag.
 ///
-/// Memory is reserved for as many as there may ever be, and used as far as there have been: pages that nothing was written
-/// to cost nothing. An operation stays where it is until it is removed.
+/// Address space is reserved for the maximum; pages that were never written use no memory. An operation keeps its
+/// address until it is removed.
 struct WaitingOperations: ~Copyable {
-    /// The most operations that may wait: several for each descriptor that the process may have.
+    /// The most waiting operations: several for each descriptor of the process.
     static var capacity: UInt32 { 1 << 21 }
     private static var bucketBits: UInt64 { 15 }
 
@@ -74,7 +74,7 @@ struct WaitingOperations: ~Copyable {
 
     subscript(slot: UInt32) -> UnsafeMutablePointer<WaitingOperation> { operations + Int(slot) }
 
-    /// Keeps a copy of an entry; `nil` when there is no room.
+    /// Stores a copy of an entry; `nil` if there is no room.
     mutating func insert(_ entry: io_uring_sqe) -> UInt32? {
         let slot: UInt32
         if free != .max {
@@ -92,7 +92,7 @@ struct WaitingOperations: ~Copyable {
         return slot
     }
 
-    /// Forgets an operation, which is on no list any more.
+    /// Removes an operation, which must be on no list.
     mutating func remove(_ slot: UInt32) {
         let bucket = Self.bucket(of: self[slot].pointee.entry.user_data)
         let next = self[slot].pointee.nextOfTag
@@ -107,7 +107,7 @@ struct WaitingOperations: ~Copyable {
         free = slot
     }
 
-    /// An operation under this tag that has not ended, the latest first.
+    /// An operation with this tag that has not ended; the latest one if there are several.
     func find(tag: UInt64) -> UInt32? {
         var slot = buckets[Self.bucket(of: tag)]
         while slot != .max {
@@ -119,7 +119,7 @@ struct WaitingOperations: ~Copyable {
     }
 
     private static func bucket(of tag: UInt64) -> Int {
-        // Multiplied by 2^64 over the golden ratio, so that near tags lie far apart.
+        // Fibonacci hashing: multiplied by 2^64 over the golden ratio, so that similar tags get different buckets.
         Int((tag &* 0x9E37_79B9_7F4A_7C15) >> (64 - bucketBits))
     }
 

@@ -3,34 +3,34 @@ internal import RingwaySystem
 
 /// A descriptor that operations have waited for.
 struct WatchedDescriptor: BitwiseCopyable {
-    /// The operations that wait, the oldest first, and how many of them take turns at reading, at writing, or only look.
+    /// The waiting operations, oldest first, and the numbers of those that read, that write, and that only poll.
     var operations = OperationList()
     var inputs: UInt32 = 0
     var outputs: UInt32 = 0
     var polls: UInt32 = 0
-    /// Events that epoll was told to tell, as far as is known: the file behind the number may be another one by now.
+    /// The events armed in epoll. May be out of date if the number has been reused for another file.
     var armed: UInt32 = 0
-    /// Events that epoll has told and that have not been acted on.
+    /// Events that epoll has reported and that no attempt has used up.
     var ready: UInt32 = 0
     /// The file is known to be non-blocking.
     var isNonBlocking = false
-    /// The last receive got less than it had asked for: another attempt at once would be in vain.
+    /// The last receive returned less than requested, so another attempt now would block.
     var isDrained = false
-    /// It is on the list of descriptors that are ready.
+    /// It is on the list of ready descriptors.
     var isReady = false
     var nextReady: Int32 = -1
 
     init() {}
 }
 
-/// What is known of each descriptor, by its number: numbers are small, because the kernel gives the smallest that is free.
+/// The state of each descriptor, indexed by its number. Numbers are small, because the kernel assigns the lowest free
+/// one.
 struct WatchedDescriptors: ~Copyable {
     private let table: UnsafeMutablePointer<WatchedDescriptor>
-    /// There is room for every number that the process may have from the start; pages are touched as far as there are such
-    /// descriptors.
+    /// The table covers every number that the process may have; only pages of numbers in use are touched.
     private let most: Int
     private var capacity = 0
-    /// The descriptors that are ready, the one that has waited for longest first.
+    /// The first of the ready descriptors, longest wait first.
     private(set) var firstReady: Int32 = -1
     private var lastReady: Int32 = -1
     private(set) var readyCount = 0
@@ -49,7 +49,7 @@ struct WatchedDescriptors: ~Copyable {
         descriptor >= 0 && Int(descriptor) < capacity ? table + Int(descriptor) : nil
     }
 
-    /// The place of a descriptor that is open, which bounds the table by the limit of open files.
+    /// The entry of an open descriptor. The limit of open files bounds the table.
     mutating func reach(_ descriptor: Int32) -> UnsafeMutablePointer<WatchedDescriptor> {
         if Int(descriptor) >= capacity { grow(beyond: Int(descriptor)) }
         return table + Int(descriptor)
@@ -65,7 +65,7 @@ struct WatchedDescriptors: ~Copyable {
 
     // MARK: Readiness
 
-    /// Notes events, and queues the descriptor behind those that are ready already.
+    /// Records events, and appends the descriptor to the ready list.
     mutating func markReady(_ descriptor: Int32, _ events: UInt32) {
         guard let watched = self[descriptor] else { return }
         watched.pointee.ready |= events
@@ -77,7 +77,7 @@ struct WatchedDescriptors: ~Copyable {
         readyCount += 1
     }
 
-    /// Takes the descriptor that has been ready for longest, and its events.
+    /// Removes the first ready descriptor, and returns it with its events.
     mutating func takeReady() -> (descriptor: Int32, events: UInt32)? {
         guard firstReady >= 0 else { return nil }
         let descriptor = firstReady

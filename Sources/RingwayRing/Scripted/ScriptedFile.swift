@@ -1,21 +1,21 @@
 public import CRingway
 internal import Glibc
 
-/// A file of the model that scripted rings work on: what a descriptor names, and what operations hold.
+/// A file of the model used by scripted rings, referenced by descriptors and operations.
 ///
-/// Subclasses are the kinds of files. Their calls never wait: they return what they moved, or a negated `errno`, EAGAIN
-/// where the caller would have to wait; then it is attempted again after `changed`.
+/// Each kind of file is a subclass. Its calls never block: they return a count or a negated `errno`. After EAGAIN the
+/// operation is attempted again when `changed` is called.
 open class ScriptedFile {
-    /// Descriptors and operations that keep the file.
+    /// The number of descriptors and operations that reference the file.
     public private(set) var holds = 0
-    /// Operations that wait for a change, the oldest first.
+    /// Operations that wait for a change, oldest first.
     private var waiting: [ScriptedOperation] = []
 
     public init() {}
 
     public func hold() { holds += 1 }
 
-    /// One descriptor or operation less; with the last one the file is gone.
+    /// Removes one reference; the last one releases the file.
     public func letGo() {
         precondition(holds > 0, "a file of the model is let go more often than it was held")
         holds -= 1
@@ -26,7 +26,7 @@ open class ScriptedFile {
 
     func stopWaiting(_ operation: ScriptedOperation) { waiting.removeAll { $0 === operation } }
 
-    /// There is something to receive now, or room, or an end: what waits is attempted again.
+    /// The file has become readable or writable, or has ended: waiting operations are attempted again.
     public func changed() {
         guard !waiting.isEmpty else { return }
         let woken = waiting
@@ -34,23 +34,23 @@ open class ScriptedFile {
         for operation in woken { operation.ring.wake(operation) }
     }
 
-    // MARK: What kinds of files do
+    // MARK: Overridden by kinds of files
 
-    /// Nothing refers to the file any more.
+    /// The last reference is gone.
     open func released() {}
-    /// Whether a send or receive may move less than it was asked for.
+    /// Whether a send or receive may be partial.
     open var isStream: Bool { false }
-    /// What poll(2) reports now.
+    /// The events that poll(2) would report now.
     open var events: UInt32 { 0 }
     open func receive(_ bytes: UnsafeMutableRawBufferPointer) -> Int { Int(-EINVAL) }
-    /// recvmsg(2): fills in what the message points to.
+    /// recvmsg(2): writes to the memory to which the message points.
     open func receive(_ message: UnsafeMutablePointer<msghdr>) -> Int { Int(-EINVAL) }
     open func send(_ slices: [UnsafeRawBufferPointer]) -> Int { Int(-EINVAL) }
     /// sendmsg(2) with a name.
     open func send(_ message: UnsafePointer<msghdr>, _ slices: [UnsafeRawBufferPointer]) -> Int { send(slices) }
-    /// Zero, EINPROGRESS or what the connect failed with, negated.
+    /// Zero, EINPROGRESS, or a negated error of the connect.
     open func connect(_ address: UnsafePointer<sockaddr>, _ length: UInt32) -> Int { Int(-EINVAL) }
-    /// What has become of a connect: the same.
+    /// The result of a connect in progress, with the same values.
     open var connectOutcome: Int { Int(-EINVAL) }
     /// A descriptor, or a negated `errno`.
     open func accept() -> Int { Int(-EINVAL) }

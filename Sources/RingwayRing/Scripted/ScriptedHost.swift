@@ -1,45 +1,45 @@
 internal import CRingway
 public import RingwaySystem
 
-/// The world of scripted rings: its clock and files, and the script that says when an operation has its turn, how much it
-/// moves, and how it fails. A simulation makes a subclass of it the model of its thread.
+/// The environment of scripted rings: clock, files, and a script that decides when an operation is attempted, how much
+/// it moves, and how it fails. Simulations subclass it.
 open class ScriptedHost: HostModel {
     private func missing(_ call: StaticString = #function) -> Never { fatalError("a scripted host has no \(call)") }
 
     /// Monotonic nanoseconds.
     open var now: UInt64 { missing() }
 
-    /// A ring is made; its descriptor.
+    /// A ring is created; returns its descriptor.
     open func opened(_ ring: ScriptedRing) -> Int32 { missing() }
     open func closed(_ ring: ScriptedRing) {}
-    /// The ring of a descriptor; `nil` when it is gone.
+    /// The ring of a descriptor; `nil` if it has been closed.
     open func ring(_ descriptor: Int32) -> ScriptedRing? { missing() }
-    /// The file of a descriptor; `nil` when there is none, which only a faulty program asks for.
+    /// The file of a descriptor; `nil` if there is none, which is a bug of the program.
     open func file(_ descriptor: Int32) -> ScriptedFile? { missing() }
 
     // MARK: The script
 
-    /// When an operation is attempted that has been submitted, or woken: nanoseconds from now. Zero is at once.
+    /// Nanoseconds until a submitted or woken operation is attempted; zero for immediately.
     open func delay(of operation: ScriptedOperation) -> UInt64 { 0 }
-    /// Has `ScriptedRing.attempt` called then.
+    /// Calls `ScriptedRing.attempt` after the delay.
     open func schedule(_ operation: ScriptedOperation, after nanoseconds: UInt64) { missing() }
-    /// Nanoseconds between what an operation does and its completion.
+    /// Nanoseconds between an operation's execution and its completion.
     open func lateness(of operation: ScriptedOperation) -> UInt64 { 0 }
-    /// Has `ScriptedRing.deliver` called then.
+    /// Calls `ScriptedRing.deliver` after the delay.
     open func schedule(_ completion: Completion, of operation: ScriptedOperation?, to ring: ScriptedRing, at: UInt64) {
         missing()
     }
-    /// A completion can be taken from a ring.
+    /// A ring has a new completion.
     open func completed(_ ring: ScriptedRing, _ completion: Completion) {}
-    /// An `errno` by which an attempt fails whatever its file would say; zero for none.
+    /// An injected error for an attempt, regardless of its file; zero for none.
     open func failure(of operation: ScriptedOperation) -> Int32 { 0 }
-    /// How many bytes of `count` an operation on a stream moves at the most.
+    /// The most bytes of `count` that an operation on a stream moves.
     open func share(of count: Int, _ operation: ScriptedOperation) -> Int { count }
     /// Whether a multishot operation ends after this completion.
     open func ends(_ operation: ScriptedOperation) -> Bool { false }
-    /// Whether a cancel comes too late for an operation that is not waiting.
+    /// Whether a cancel comes too late for an operation that is being executed.
     open func isTooLate(toCancel operation: ScriptedOperation) -> Bool { false }
-    /// The program has done what no program may.
+    /// Reports a bug of the program under test.
     open func blame(_ text: String) { missing() }
 }
 
@@ -51,13 +51,13 @@ public final class ScriptedOperation {
     public let ring: ScriptedRing
     public let file: ScriptedFile
     var state = State.scheduled
-    /// A cancel came too late to end it at once: it ends with this attempt, whatever it comes to.
+    /// A cancel came too late to end it immediately: it ends with this attempt, whatever the result.
     var isLast = false
-    /// A connect that is under way.
+    /// A connect in progress.
     var isConnecting = false
-    /// Completions keep their order.
+    /// The time of the last delivery: completions of one operation keep their order.
     var lastDelivery: UInt64 = 0
-    /// Completions that have not been delivered, and keep the file.
+    /// Completions that have not been delivered; they reference the file.
     var undelivered = 0
 
     init(_ entry: io_uring_sqe, _ ring: ScriptedRing, _ file: ScriptedFile) {

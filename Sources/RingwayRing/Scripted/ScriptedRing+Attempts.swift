@@ -1,7 +1,7 @@
 internal import CRingway
 internal import Glibc
 
-/// What each operation asks its file for.
+/// The operations as calls of their files.
 extension ScriptedRing {
     enum Attempt {
         case wouldWait
@@ -60,7 +60,7 @@ extension ScriptedRing {
         return UnsafeMutableRawBufferPointer(start: address, count: share)
     }
 
-    /// A message into a provided buffer: what it is, then name, control data and payload
+    /// Receives a message into a provided buffer: header, name, control data and payload in this order
     /// (io_uring_prep_recvmsg_multishot(3)).
     private func receiveRecord(_ operation: ScriptedOperation, _ entry: UnsafeMutablePointer<io_uring_sqe>) -> Attempt {
         guard let buffer = provided.next(of: entry.pointee.buf_group) else { return .done(-ENOBUFS, 0) }
@@ -120,7 +120,7 @@ extension ScriptedRing {
         return waitable(operation.file.send(message, slices), entry)
     }
 
-    /// As much of what is to be sent on a stream as the script has it take.
+    /// The slices, shortened to the bytes that the script lets a stream accept.
     private func shortened(
         _ operation: ScriptedOperation, _ slices: [UnsafeRawBufferPointer]
     ) -> [UnsafeRawBufferPointer] {

@@ -2,35 +2,35 @@ internal import CRingway
 internal import Glibc
 internal import RingwaySystem
 
-/// The back end for simulations: interprets submissions against the files of a model, by a script and a virtual clock.
+/// The back end for simulations: executes submissions on the files of a model, controlled by a script and a virtual
+/// clock.
 ///
 /// ## Theory of operation
 ///
-/// The queues are liburing's, in ordinary memory, as with the emulation; nothing here waits. What is submitted becomes a
-/// `ScriptedOperation` that holds its file as a kernel's does. The host's script says when it is attempted; one that
-/// would have to wait is attempted again after its file has changed. What it did becomes a completion, which the script
-/// delivers at once or late, so that completions overtake each other and cancels come too late.
+/// As in the emulation, the queues are liburing's in ordinary memory; nothing blocks. Each submission becomes a
+/// `ScriptedOperation`, which references its file as in the kernel. The host's script decides when it is attempted; if
+/// it would block, it is attempted again after its file has changed. The script delivers the resulting completion
+/// immediately or late, so that completions overtake each other and cancels come too late.
 ///
 ///     submitted ─► scheduled ─► attempted ─► over ─► delivered
 ///                      ▲            │
 ///                      └─ woken ─ waiting
 ///
-/// A wait does not wait: the ring notes until when its owner would sleep, and the simulation has the owner go on when a
-/// completion is there or that time has come.
+/// Waiting does not block: the ring records until when its owner would sleep, and the simulation resumes the owner at a
+/// completion or at that time.
 public final class ScriptedRing {
     private let ring: UnsafeMutablePointer<io_uring>
     private let memory: UnsafeMutableRawPointer
     let host: ScriptedHost
     var provided = ProvidedRings()
-    /// Those that are not over, in the order of their submission.
+    /// Operations that have not ended, in the order of submission.
     private var operations: [ScriptedOperation] = []
-    /// Completions that found the queue full.
+    /// Completions for which the queue had no room.
     private var heldBack: [Completion] = []
     private var isClosed = false
-    /// Events that the host is going to have happen for this ring.
-    /// By the tenant that each is for.
+    /// Scheduled events of this ring, counted by tenant.
     public private(set) var scheduledEvents: [UInt16: Int] = [:]
-    /// Until when the owner sleeps if nothing completes, as of its last wait; `.max` for ever.
+    /// Until when the owner sleeps if nothing completes, as of its last wait; `.max` without a timeout.
     public private(set) var sleepsUntil: UInt64 = 0
 
     init(_ ring: UnsafeMutablePointer<io_uring>, entries: UInt32, completions: UInt32) throws(SystemError) {
@@ -41,19 +41,19 @@ public final class ScriptedRing {
         self.ring = ring
         self.host = host
         ring.pointee.ring_fd = host.opened(self)
-        // Completions come by themselves: nothing is held back that would have to be asked for.
+        // Completions are posted without a request, so none is ever deferred.
         ring.pointee.sq.kflags.pointee = 0
     }
 
     var now: UInt64 { host.now }
     public var descriptor: Int32 { ring.pointee.ring_fd }
-    /// Operations that are not over.
+    /// The number of operations that have not ended.
     public var operationCount: Int { operations.count }
     public func operationCount(of tenant: UInt16) -> Int { operations.count { $0.tenant == tenant } }
     public func countEvent(of tenant: UInt16, _ change: Int) { scheduledEvents[tenant, default: 0] += change }
     public var hasCompletion: Bool { ringway_completions_ready(ring) > 0 }
 
-    /// The ring goes, and lets go of all files.
+    /// Ends all operations and releases their files.
     func close() {
         isClosed = true
         for operation in operations { end(operation) }
@@ -104,7 +104,7 @@ public final class ScriptedRing {
         }
     }
 
-    /// Completes what has no file.
+    /// Completes an operation that has no file.
     private func finish(_ submitted: io_uring_sqe, _ result: Int32) {
         var entry = submitted
         if result >= 0, ringway_skips_success(&entry) { return }
@@ -122,19 +122,19 @@ public final class ScriptedRing {
 
     // MARK: Attempting
 
-    /// Attempts an operation now or when the script says.
+    /// Attempts an operation now, or when the script says so.
     private func goOn(_ operation: ScriptedOperation) {
         operation.state = .scheduled
         let delay = host.delay(of: operation)
         if delay == 0 { attempt(operation) } else { host.schedule(operation, after: delay) }
     }
 
-    /// The file of an operation that waits has changed.
+    /// The file of a waiting operation has changed.
     func wake(_ operation: ScriptedOperation) {
         if operation.state == .waiting { goOn(operation) }
     }
 
-    /// An operation has its turn.
+    /// Attempts an operation at its scheduled time.
     public func attempt(_ operation: ScriptedOperation) {
         guard !isClosed, operation.state == .scheduled else { return }
         while operation.state == .scheduled {
@@ -161,7 +161,7 @@ public final class ScriptedRing {
         complete(operation, result, flags | (isGoingOn ? IORING_CQE_F_MORE : 0))
         guard isGoingOn else { return }
         if operation.kind == .poll {
-            // Told once for each change.
+            // A file wakes its waiting operations once for each change.
             operation.state = .waiting
             operation.file.wait(operation)
         }
@@ -181,7 +181,7 @@ public final class ScriptedRing {
         }
     }
 
-    /// Puts a completion where the owner finds it. The file of an operation that is over is let go with the last one.
+    /// Posts a completion to the owner. The last one of an operation that has ended releases its file.
     public func deliver(_ completion: Completion, of operation: ScriptedOperation?) {
         if let operation {
             operation.undelivered -= 1
@@ -210,7 +210,7 @@ public final class ScriptedRing {
 
     // MARK: Ending
 
-    /// Forgets an operation without a completion: the ring goes.
+    /// Removes an operation without a completion, because the ring is closed.
     private func end(_ operation: ScriptedOperation) {
         operation.file.stopWaiting(operation)
         operation.state = .over

@@ -3,13 +3,13 @@ internal import RingwayModel
 internal import RingwayStack
 internal import RingwayWire
 
-/// Where an exchange of datagrams stands. Datagrams may be lost; none may be changed, or arrive where it was not sent.
+/// The state of an exchange of datagrams. Datagrams may be lost, but must not be changed or misdelivered.
 final class DatagramExchange {
     let script: EngineScenario.Exchange
-    /// Datagrams of the side that began, by their number: what each must be.
+    /// The content of the initiator's datagrams, by their number.
     let pattern: StreamPattern
     var sent = 0
-    /// Those that have been answered, and the first that must be, because nothing was lost any more when it was sent.
+    /// The datagrams that were answered, and the first that must be, because it was sent after the last possible loss.
     var answered = Set<Int>()
     var certainFrom: Int?
     /// The client of a published port.
@@ -20,7 +20,7 @@ final class DatagramExchange {
         pattern = StreamPattern(seed: SplitMix64.mix(seed &+ UInt64(script.index)))
     }
 
-    /// Its number, then a pattern that follows from that. An answer has the pattern's next part.
+    /// The datagram's number, then a pattern that depends on it. A reply contains the next part of the pattern.
     func payload(_ number: Int, isAnswer: Bool) -> [UInt8] {
         var payload = [UInt8](repeating: 0, count: script.size)
         FrameLayout.put(number, &payload, 0)
@@ -33,7 +33,7 @@ final class DatagramExchange {
         return payload
     }
 
-    /// The number of a payload; `nil` when it is not one that was sent.
+    /// The number of a payload; `nil` if it was never sent.
     func number(of payload: [UInt8], isAnswer: Bool) -> Int? {
         guard payload.count == script.size else { return nil }
         let number = FrameLayout.word(payload, 0)
@@ -41,9 +41,9 @@ final class DatagramExchange {
     }
 }
 
-/// Datagrams: UDP and pings of the guest's, and clients of published UDP ports.
+/// Datagrams: the guest's UDP and pings, and clients of published UDP ports.
 extension EngineNetwork {
-    /// From when on nothing is lost: a second after the link and the host are without faults.
+    /// The time from which nothing is lost: a second after the faults of link and host have ended.
     private var certainAt: UInt64 { max(host.healsAt, toStack.healsAt) + 1_000_000_000 }
 
     private var guestAddress: IPAddress { IPAddress(scenario.base.plan.firstGuestIPv4) }
@@ -72,7 +72,7 @@ extension EngineNetwork {
             isStream: false)
     }
 
-    /// The next datagram of the side that began.
+    /// Sends the initiator's next datagram.
     private func goOn(_ exchange: DatagramExchange) {
         let script = exchange.script
         guard exchange.sent < script.count, !isStopping, !hasAskedForPorts else { return }
@@ -128,7 +128,7 @@ extension EngineNetwork {
 
     // MARK: In the guest
 
-    /// UDP, perhaps several datagrams in one frame (VIRTIO_NET_HDR_GSO_UDP_L4).
+    /// Receives UDP, possibly several datagrams in one frame (VIRTIO_NET_HDR_GSO_UDP_L4).
     func hearDatagram(_ frame: [UInt8]) {
         guard FrameLayout.isIPv4(frame), frame.count >= FrameLayout.ip + 28 else { return fail("a short datagram") }
         let udp = FrameLayout.ip + 20

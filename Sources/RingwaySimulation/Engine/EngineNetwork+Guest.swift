@@ -3,7 +3,7 @@ internal import RingwayRing
 internal import RingwayStack
 internal import RingwayWire
 
-/// The guest's side: its connections, its link, and what becomes of segments that belong to none.
+/// The guest's side: its connections, its link, and its reply to segments that belong to no connection.
 extension EngineNetwork {
     func start(_ flow: Int) {
         let script = scenario.base.flows[flow]
@@ -24,7 +24,7 @@ extension EngineNetwork {
         settle(flow)
     }
 
-    /// The guest asks for its gateway, as it does before anything else, and so shows both of its addresses.
+    /// The guest resolves its gateway, as any host does first, and so proves both of its addresses.
     func showGuest() {
         let plan = scenario.base.plan
         taps[0].append(GuestNeighborFrames.announceIPv4(plan))
@@ -45,7 +45,7 @@ extension EngineNetwork {
         }
     }
 
-    /// How long an old segment may be on its way, inside the host too.
+    /// The longest time that an old segment may take to arrive, including its time in the host.
     private var quietTime: UInt64 {
         scenario.base.quietTime + 4 * (host.script.attemptDelay + host.script.completionDelay)
     }
@@ -84,7 +84,7 @@ extension EngineNetwork {
         openFromGuest(flow)
     }
 
-    /// The first connection has ended: the guest comes again from the same port.
+    /// Reopens a connection from the same port after the first one has ended.
     private func comeAgain(_ flow: Int) {
         guard case .guestReturns(let delay) = scenario.base.flows[flow].disturbance, !fates[flow].wasDisturbed,
             let connection = connections[flow], connection.end == .clean
@@ -102,7 +102,7 @@ extension EngineNetwork {
         settle(flow)
     }
 
-    /// After anything happened to a connection: its frames go out, its next wake is noted.
+    /// Called after each event of a connection: sends its frames and schedules its next timer.
     private func settle(_ flow: Int) {
         guard let connection = connections[flow] else { return }
         let frames = connection.outbox
@@ -138,13 +138,13 @@ extension EngineNetwork {
         if isOfFlow(frame, remotePort: segment.destinationPort, flow) { observers[flow].noteFromGuest(segment) }
     }
 
-    /// Whether a segment is of the flow's own connection, and not of a later client's beside it.
+    /// Whether a segment belongs to the flow's own connection, not to that of a later client of the same flow.
     private func isOfFlow(_ frame: [UInt8], remotePort: Int, _ flow: Int) -> Bool {
         let script = scenario.base.flows[flow]
         return FrameLayout.isIPv4(frame) != script.isIPv6 && remotePort == Int(script.remote.port)
     }
 
-    /// The segment of a frame that is sound; `nil` for another one.
+    /// The segment of a valid frame; `nil` for any other.
     private func tcpSegment(_ frame: [UInt8]) -> Segment? {
         guard frame.count >= FrameLayout.ip + 40, isIP(frame), protocolNumber(frame) == 6 else { return nil }
         guard isSound(frame) else { return nil }
@@ -201,7 +201,7 @@ extension EngineNetwork {
         return scenario.base.flows.indices.contains(index) ? index : nil
     }
 
-    // MARK: What the guest hears
+    // MARK: Receiving in the guest
 
     private func deliverToGuest(_ frame: [UInt8]) {
         guard isSound(frame) else { return }
@@ -240,7 +240,7 @@ extension EngineNetwork {
         settle(flow)
     }
 
-    /// RFC 9293 §3.10.7.1.
+    /// Resets a segment that belongs to no connection (RFC 9293 §3.10.7.1).
     private func refuse(_ segment: Segment, _ script: FlowScript, inAnswerTo frame: [UInt8]) {
         guard !segment.flags.contains(.rst) else { return }
         var answer = Segment()
@@ -274,7 +274,7 @@ extension EngineNetwork {
         return IPAddress(IPv6Address(high: word(start), low: word(start + 8)))
     }
 
-    /// Lengths and checksums, as a kernel looks at them. The inspector has seen the frame before the link damaged it.
+    /// Checks lengths and checksums as a kernel does. The inspector checked the frame before the link damaged it.
     private func isSound(_ frame: [UInt8]) -> Bool {
         let at = FrameLayout.ip
         if FrameLayout.isIPv4(frame) {
@@ -294,7 +294,7 @@ extension EngineNetwork {
         return FrameLayout.sum(frame[start...], pseudo) == 0xFFFF
     }
 
-    /// An ICMP error ends a connection that is being opened, if it quotes its SYN.
+    /// An ICMP error aborts a connection in SYN-SENT if it quotes its SYN.
     func hearError(_ frame: [UInt8]) {
         let isIPv4 = FrameLayout.isIPv4(frame)
         let message = FrameLayout.ip + FrameLayout.ipHeaderLength(frame)

@@ -5,7 +5,7 @@ internal import RingwayRing
 internal import RingwaySystem
 internal import RingwayWire
 
-/// The host's side: servers that the guest connects to, clients of published ports, and sockets from inside the guest.
+/// The host's side: servers to which the guest connects, clients of published ports, and sockets inside the guest.
 extension EngineNetwork {
     // MARK: Servers
 
@@ -79,7 +79,8 @@ extension EngineNetwork {
         listener.append(stream)
         log("flow \(flow): a client connects")
         guard random.chance(0.5) else { return }
-        // Another one comes when this one may be gone; the guest, which has had its connection, refuses it.
+        // A second client follows, possibly after the first has ended. The guest accepts only one connection per flow,
+        // and refuses it.
         schedule(after: random.time(0...10_000_000_000)) { [unowned self] in connectAgain(script, listener) }
     }
 
@@ -93,7 +94,8 @@ extension EngineNetwork {
         log("flow \(script.index): another client connects")
     }
 
-    /// Clients come while the guest goes: some are accepted by one part of it when the part that is to have them is gone.
+    /// Connects clients while the guest is being removed. Some are accepted by one part of the guest after the part
+    /// that should handle them is gone.
     func connectLast() {
         for script in scenario.base.flows where script.isOpenedByHost && random.chance(0.5) {
             guard let listener = listeners[script.index] else { continue }
@@ -108,7 +110,7 @@ extension EngineNetwork {
         }
     }
 
-    /// A client whose server the guest's agent has reached.
+    /// A client whose server the guest's agent has connected.
     private func openThroughAgent(_ script: FlowScript) {
         guard phase == .running, let engine else { return }
         let client = ModelStream(host, ipv4: true)
@@ -127,7 +129,7 @@ extension EngineNetwork {
             on: random.integer(0...Self.shardCount - 1))
     }
 
-    // MARK: Sockets from inside the guest
+    // MARK: Sockets inside the guest
 
     func socketsWanted(family: UInt8, count: Int, _ line: ModelSocketLine) {
         let delay = random.time(0...10_000_000)
@@ -146,7 +148,7 @@ extension EngineNetwork {
         }
         let script = scenario.base.flows[flow]
         let isThere = script.guestListens && address.address == script.guest.address && !fates[flow].hasVanished
-        // A server that does not answer on the short way has its client go by the link.
+        // If a server does not answer on the direct path, its client uses the link.
         if random.chance(0.1) || fates[flow].hasVanished { return }
         let isPrompt = random.chance(0.7)
         let body: () -> Void = { [unowned self] in

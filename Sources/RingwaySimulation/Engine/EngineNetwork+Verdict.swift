@@ -3,9 +3,9 @@ internal import RingwayModel
 internal import RingwayStack
 internal import RingwayStorage
 
-/// What must be true when everything has ended.
+/// Checks at the end of a run.
 extension EngineNetwork {
-    /// What has not ended, for a message.
+    /// What has not ended, for an error message.
     var openEnds: String {
         var ends: [String] = []
         for peer in peers where !peer.isOver {
@@ -22,7 +22,7 @@ extension EngineNetwork {
         return ends.joined(separator: "; ")
     }
 
-    /// Whether a flow has to run its course.
+    /// Whether a flow must complete undisturbed.
     func isOrderly(_ script: FlowScript) -> Bool {
         script.mustSucceed && !isStopping && !isStarvedOfDescriptors
     }
@@ -31,14 +31,14 @@ extension EngineNetwork {
 
     // MARK: The engine
 
-    /// The engine has nothing left to do, and has not been stopped.
+    /// Checks an engine that is idle and has not been stopped.
     func judgeEngine(_ engine: SteppedEngine) {
         for part in 0..<engine.count {
             let holdings = engine.holdings(of: part)
             if holdings.leases != holdings.expectedLeases {
                 fail("part \(part): \(holdings.leases) buffers are leased")
             }
-            // The link, and the line to the guest's sockets.
+            // Two operations stay in flight: one on the link, one on the channel for sockets inside the guest.
             if holdings.operations > 2 { fail("part \(part): \(holdings.operations) operations stay") }
             if holdings.messages != 0 { fail("part \(part): \(holdings.messages) messages stay") }
             if holdings.flows != 0 { fail("part \(part): \(holdings.flows) keys stay in the flow table") }
@@ -57,7 +57,7 @@ extension EngineNetwork {
         }
     }
 
-    /// Where nothing was lost every datagram has its answer, unless its mapping had to go for another one's.
+    /// After the last possible loss every datagram must be answered, unless its mapping was evicted for another.
     private func judgeExchanges() {
         let limits = scenario.limits
         guard exchanges.count < min(limits.udpMappings, limits.pingMappings) / 2 else { return }
@@ -71,7 +71,7 @@ extension EngineNetwork {
         }
     }
 
-    /// The engine is gone, and everything has arrived.
+    /// Checks the peers after the engine has been removed and everything in flight has arrived.
     func judgePeers() {
         for peer in peers where peer.isWhole {
             if peer.isInsideGuest { report.relayedConnections += 1 } else { report.wholeConnections += 1 }
@@ -117,7 +117,7 @@ extension EngineNetwork {
         expected.contains(end) || (fate.wasDisturbed && (end == .abandoned || end == .gone))
     }
 
-    /// Both streams are whole, both ends saw both ends of file, and neither saw RST.
+    /// Both streams must be complete, both ends must have seen both ends of file, and neither RST.
     private func faultOfWhole(
         _ script: FlowScript, _ connection: GuestConnection, _ own: [EnginePeer], wholes: ClosedRange<Int>
     ) -> String? {
@@ -139,7 +139,7 @@ extension EngineNetwork {
         return wholes.contains(whole) ? nil : "\(whole) sockets carried the whole connection"
     }
 
-    /// The end that was not the cause has to have noticed.
+    /// The end that did not cause the disturbance must have noticed it.
     private func faultOfDisturbed(
         _ script: FlowScript, _ connection: GuestConnection, _ own: [EnginePeer]
     ) -> String? {
@@ -157,15 +157,15 @@ extension EngineNetwork {
         }
     }
 
-    /// A connection that went around the link: both ends are whole, or both failed.
+    /// A spliced connection: both ends must be complete, or both must have failed.
     private func faultOfRelayed(_ script: FlowScript, _ own: [EnginePeer]) -> String? {
         let inside = peers.filter { $0.script.index == script.index && $0.isInsideGuest }
         if inside.contains(where: { !$0.isOver }) { return "the end inside the guest is still open" }
         if fates[script.index].wasDisturbed { return nil }
-        // Of two clients one may have gone by the link, where the guest did what its script says of the other.
+        // With two clients, one may have used the link, where the guest followed the script of the other.
         if own.count > 1, own.allSatisfy({ $0.isWhole || $0.end == .reset }) { return nil }
         if own.allSatisfy(\.isWhole), inside.contains(where: \.isWhole) { return nil }
-        // It has opened inside the guest when its client had been given up.
+        // The connect inside the guest succeeded after its client had been given up.
         let isLate = inside.allSatisfy { $0.end == .reset && $0.received == 0 }
         return isLate ? nil : "around the link, \(own.filter(\.isWhole).count) of \(own.count) ends are whole"
     }

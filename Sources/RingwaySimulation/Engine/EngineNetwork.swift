@@ -9,11 +9,11 @@ internal import RingwayWire
 ///
 /// ## Theory of operation
 ///
-/// The engine is the real one but for its threads (`SteppedEngine`): the rings are scripted, descriptors and clock are the
-/// model host's. `EngineRun` has the shards step, which serve other guests besides.
+/// The engine is the real one, but without threads (`SteppedEngine`): its rings are scripted, and the model host
+/// provides descriptors and clock. `EngineRun` steps the shards, which other guests share.
 ///
-/// The guest is the one of the stack's simulation (`GuestConnection`), and so are the flows and the link's faults. What is
-/// on the host is `EnginePeer` for connections, and `EngineNetwork+Datagrams` for the rest.
+/// Guest (`GuestConnection`), flows and link faults are those of the stack's simulation. On the host, `EnginePeer` is
+/// the peer of connections, and `EngineNetwork+Datagrams` contains the rest.
 ///
 ///     waiting ─► coming ─► running ─► stopping ─► over
 ///        ▲         │
@@ -30,34 +30,35 @@ final class EngineNetwork: ModelWorld {
     private let shards: EngineShards
     private(set) var phase = Phase.waiting
     private(set) var engine: SteppedEngine?
-    /// Rises with each guest that comes: of two with the same slot, the earlier has left it.
+    /// The guest's number in the order of admission: of two guests with the same slot, the lower one has left it.
     private(set) var order = 0
-    /// Times that the guest is withdrawn before it stays.
+    /// How often the guest is withdrawn before it stays.
     private var withdrawals: Int
     var random: SplitMix64
     var toStack: FaultyLink
     var toGuest: FaultyLink
     let inspector: FrameInspector
     var taps: [ModelTap] = []
-    /// The queues of the link and the lines to sockets in the guest, which the engine adopts when it is there to stay.
+    /// Descriptors of the link's queues and of the channels for sockets inside the guest. The engine adopts them once
+    /// the guest stays.
     private var lent: [Int32] = []
-    /// The sockets of published ports, which are lent to the engine, and whether they are back.
+    /// The sockets of published ports, lent to the engine, and whether it has returned them.
     var ports: [Int32] = []
     var listeners: [Int: ModelListener] = [:]
     private(set) var hasAskedForPorts = false
     private var portsAreBack: (() -> Bool)?
-    /// Events of this network's that are going to happen.
+    /// Scheduled events of this network.
     private var scheduled = 0
 
     var connections: [GuestConnection?]
     var wakes: [UInt64]
     var fates: [SimulatedNetwork.Fate]
     var observers: [FlowObserver]
-    /// The queue that a flow's frames come by.
+    /// The link queue that each flow's frames use.
     var queues: [Int]
     var peers: [EnginePeer] = []
     var exchanges: [DatagramExchange] = []
-    /// Flows that have gone around the link.
+    /// Flows that have bypassed the link.
     var relayed = Set<Int>()
     var report = EngineReport()
 
@@ -103,7 +104,7 @@ final class EngineNetwork: ModelWorld {
         }
     }
 
-    // MARK: Beginning
+    // MARK: Starting
 
     func come() {
         guard phase == .waiting else { return }
@@ -166,7 +167,7 @@ final class EngineNetwork: ModelWorld {
         (0..<Self.shardCount).compactMap { shard in engine.slot(on: shard).map { (shard, $0) } }
     }
 
-    /// A shard has made a step.
+    /// Called after each step of a shard.
     func stepped() {
         guard let engine, phase == .running || phase == .stopping else { return }
         checkBounds(engine)
@@ -182,7 +183,7 @@ final class EngineNetwork: ModelWorld {
 
     // MARK: Ending
 
-    /// Goes on to the next phase where it is time. Returns whether it was.
+    /// Enters the next phase if its condition is met; returns whether it was.
     func advance() -> Bool {
         guard let engine else { return false }
         engine.poll()
@@ -208,7 +209,7 @@ final class EngineNetwork: ModelWorld {
         }
     }
 
-    /// The guest was withdrawn: it tries again.
+    /// The guest was withdrawn, and is admitted again later.
     private func comeLater() {
         log("the guest was withdrawn")
         engine = nil
@@ -217,7 +218,7 @@ final class EngineNetwork: ModelWorld {
         host.schedule(after: random.time(0...100_000_000)) { [unowned self] in come() }
     }
 
-    /// Nothing is going on, and everything that was lent is back.
+    /// Whether the engine is idle and everything lent to it has been returned.
     private func isQuiet(_ engine: SteppedEngine) -> Bool {
         guard scenario.ending == .quiet, scheduled == 0, shards.areQuiet(for: slots(engine)),
             (0..<engine.count).allSatisfy({ isIdle($0, engine) })
@@ -237,7 +238,7 @@ final class EngineNetwork: ModelWorld {
             && holdings.pingSockets == 0
     }
 
-    /// What the shards have counted of the guest's operations is what the rings have.
+    /// The shards' count of the guest's operations must equal that of the rings.
     func faultOfOperations(_ engine: SteppedEngine) -> String? {
         let counted = (0..<engine.count).reduce(0) { $0 + engine.holdings(of: $1).operations }
         let known = slots(engine).reduce(0) { $0 + shards.operations(of: $1.slot, on: $1.shard) }
@@ -253,7 +254,7 @@ final class EngineNetwork: ModelWorld {
         engine?.stop()
     }
 
-    /// Lets go of the engine as it is: the run has failed.
+    /// Drops the engine as it is, because the run has failed.
     func abandon() {
         phase = .over
         portsAreBack = nil

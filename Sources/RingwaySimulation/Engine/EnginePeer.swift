@@ -1,20 +1,20 @@
 internal import Glibc
 
-/// An application at the far end of a connection of the engine's: it reads and writes at its own pace and checks every
-/// byte. On the host it is the client or server of a flow; inside the guest, the server that a relay leads to.
+/// An application at the far end of one of the engine's connections: it reads and writes at its own pace and checks
+/// every byte. On the host it is the client or server of a flow; inside the guest, the server of a spliced connection.
 final class EnginePeer: StreamPeer {
     enum End { case clean, reset }
 
     let script: FlowScript
     let stream: ModelStream
     let isInsideGuest: Bool
-    /// The stream is a channel to the guest's agent, which has the bytes in records.
+    /// The stream is a channel to the guest's agent, which frames bytes in records.
     private let hasRecords: Bool
     private var record = RecordReader()
     private unowned let network: EngineNetwork
     private(set) var received = 0
     private(set) var sent = 0
-    /// The engine's end has ended its side, and this end its own.
+    /// Whether the engine has ended its side, and this peer its own.
     private(set) var sawEnd = false
     private(set) var hasEnded = false
     private(set) var end: End?
@@ -35,7 +35,7 @@ final class EnginePeer: StreamPeer {
     private var closing: FlowScript.Closing { isInsideGuest ? script.guestCloses : script.hostCloses }
 
     var isOver: Bool { end != nil }
-    /// Whether all bytes of both directions have passed, and both ends.
+    /// Whether all bytes of both directions and both ends of file have passed.
     var isWhole: Bool { end == .clean && received == wanted && sent == offered }
 
     func streamChanged() {
@@ -49,7 +49,7 @@ final class EnginePeer: StreamPeer {
         }
     }
 
-    /// The connection fails under the engine.
+    /// The connection fails, as seen by the engine.
     func fail() {
         guard !isOver else { return }
         end = .reset
@@ -68,7 +68,7 @@ final class EnginePeer: StreamPeer {
         if sawEnd, hasEnded {
             end = .clean
         } else if stream.isReleased, sawEnd {
-            // What is sent to a socket that is gone is answered by RST.
+            // Data sent to a closed socket is answered by RST.
             end = .reset
         }
     }
@@ -89,7 +89,7 @@ final class EnginePeer: StreamPeer {
         if !stream.outgoing.isEmpty {
             streamChanged()
         } else if hasRecords {
-            // A channel that closes before the record of its end was reset.
+            // A channel that closes without the end record was reset.
             if stream.isShut, !sawEnd || !hasEnded { end = .reset }
         } else if stream.isShut, !sawEnd {
             sawEnd = true
@@ -117,7 +117,8 @@ final class EnginePeer: StreamPeer {
     }
 }
 
-/// The records of a channel to an agent: four bytes of length, the lowest first, then the bytes; zero is the end.
+/// Decodes the records of a channel to an agent: a length of four bytes, little endian, then the bytes; a length of
+/// zero is the end.
 struct RecordReader {
     static var headerLength: Int { 4 }
 
@@ -127,7 +128,7 @@ struct RecordReader {
 
     static func header(_ count: Int) -> [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: count >> (8 * $0)) } }
 
-    /// The bytes of the stream in a part of the channel's.
+    /// The stream's bytes in a part of the channel's bytes.
     mutating func unwrap(_ bytes: [UInt8]) -> [UInt8] {
         var payload: [UInt8] = []
         var position = 0

@@ -2,11 +2,11 @@ internal import RingwayEngine
 internal import RingwayRing
 internal import RingwaySystem
 
-/// Guests that come and go on the shards of one host, by one seed.
+/// Guests that are admitted to and removed from the shards of one host, all from one seed.
 ///
-/// `run` goes from event to event. At each instant it lets the shards step in an order that the seed draws, so that mail
-/// between them, completions and frames meet in every order; where all sleep it moves the clock to the next event or
-/// deadline. When all guests have gone, the shards must hold nothing, and are stopped.
+/// `run` proceeds from event to event. At each instant the shards step in a random order, so that messages, completions
+/// and frames are interleaved in every way. When all shards sleep, it advances the clock to the next event or deadline.
+/// When all guests are removed, the shards must hold no resources, and are stopped.
 final class EngineRun {
     let host: ModelHost
     private let scenarios: [EngineScenario]
@@ -16,7 +16,7 @@ final class EngineRun {
     private var neighbors: NeighborGuests?
     private let hasNeighbors: Bool
     private var random: SplitMix64
-    /// Chance that a shard which nothing wakes has a turn all the same.
+    /// Chance that a sleeping shard gets a turn without a reason.
     private let idleTurns: Double
     private(set) var report = EngineReport()
 
@@ -36,7 +36,7 @@ final class EngineRun {
         self.random = random.split()
     }
 
-    /// Hours of the clock that no scenario needs, and steps.
+    /// The limits of a run, which no scenario needs: simulated time, and steps.
     private static var timeLimit: UInt64 { 8 * 3_600 * 1_000_000_000 }
     private static var stepLimit: Int { 5_000_000 }
 
@@ -96,12 +96,12 @@ final class EngineRun {
         }
         shards.stepped.step(shard)
         host.servedWorld = nil
-        // Processor time passes with every turn.
+        // Every turn takes processor time.
         if wasAsleep { host.advance(to: host.now + random.time(500...5_000)) }
         for network in networks { network.stepped() }
     }
 
-    /// All shards sleep: the clock moves to what comes next. Now and then one wakes for no reason.
+    /// All shards sleep: advances the clock to the next event. Sometimes a shard wakes without a reason.
     private func sleep(_ shards: EngineShards) {
         var next = host.nextTime ?? .max
         for (shard, until) in shards.sleeping {
@@ -116,7 +116,7 @@ final class EngineRun {
         host.blame("\(text): \(networks.filter { $0.phase != .over }.map(\.openEnds).joined(separator: "; "))")
     }
 
-    /// What was on its way still arrives: late completions, and what peers see of an engine's end.
+    /// Delivers what is still in flight: late completions, and the peers' view of the engine's end.
     private func settle() {
         while host.failure == nil, let next = host.nextTime {
             if next - host.startsAt > 2 * Self.timeLimit { return fail("the host does not come to rest") }
@@ -128,7 +128,7 @@ final class EngineRun {
     private func finish() {
         if host.failure == nil { for network in networks { network.judgePeers() } }
         for network in networks { report.add(network.report) }
-        // The rings go before the memory of guests that they may know.
+        // The rings are closed before the memory of guests that their operations refer to.
         shards?.stepped.end()
         for network in networks { network.abandon() }
         report.neighborFrames = neighbors?.frameCount ?? 0

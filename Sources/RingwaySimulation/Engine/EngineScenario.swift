@@ -2,20 +2,20 @@ internal import RingwayModel
 internal import RingwayStack
 internal import RingwayWire
 
-/// Everything that one seed decides about one guest and its engine.
+/// Everything that one seed determines about one guest and its engine.
 struct EngineScenario {
     /// How a run ends.
     enum Ending: Equatable {
-        /// When everything has ended by itself.
+        /// Once everything has ended by itself.
         case quiet
-        /// The engine is stopped in the middle of it.
+        /// The engine is stopped while connections exist.
         case stop(at: UInt64)
     }
 
-    /// A guest's socket that exchanges datagrams with one host.
+    /// A guest's socket that exchanges datagrams with one host address.
     struct Exchange {
         var index: Int
-        /// ICMP echoes in place of UDP.
+        /// ICMP echoes rather than UDP.
         var isEcho: Bool
         /// The first datagram comes from the host, to a published port.
         var isPublished: Bool
@@ -29,17 +29,17 @@ struct EngineScenario {
 
     let seed: UInt64
     let base: Scenario
-    /// The bounds of the engine: few mappings, so that some have to go for others.
+    /// The engine's limits: few mappings, so that some are evicted for others.
     let limits: Limits
-    /// Nanoseconds after the run's start at which the guest comes.
+    /// Nanoseconds from the start of the run to the guest's admission.
     let comesAt: UInt64
     let ending: Ending
     let exchanges: [Exchange]
-    /// Chance that a frame of the guest's comes by another queue than its flow's last one.
+    /// Chance that a frame of the guest uses another queue than the previous one of its flow.
     let queueChanges: Double
-    /// Clients on the host's loopback go around the link.
+    /// Clients on the host's loopback bypass the link.
     let hasGuestSockets: Bool
-    /// Flows opened by the host that go through the guest's agent in place of a published port.
+    /// Flows opened by the host that use the guest's agent rather than a published port.
     let agentFlows: Set<Int>
     let generator: SplitMix64
 

@@ -1,20 +1,21 @@
-/// What one run of the whole engine came to.
+/// The result of a run of the whole engine.
 public struct EngineReport: Sendable {
-    /// What went wrong, or `nil`.
+    /// The failure, or `nil`.
     public var failure: String?
     /// Nanoseconds of the host's clock.
     public var duration: UInt64 = 0
     public var framesFromGuest = 0
     public var framesToGuest = 0
-    /// Steps that shards have made.
+    /// Steps of all shards.
     public var steps = 0
-    /// Connections that carried everything both ways, by the link and around it, and datagrams that were answered.
+    /// Connections that transferred everything in both directions, over the link and spliced, and datagrams that were
+    /// answered.
     public var wholeConnections = 0
     public var relayedConnections = 0
-    /// Frames that came from a neighbour.
+    /// Frames received from a neighbour.
     public var neighborFrames = 0
     public var answeredDatagrams = 0
-    /// A hash of everything that happened, by which two runs of a seed can be compared.
+    /// A hash of all events, to compare two runs of a seed.
     public var digest: UInt64 = 0
 
     public init() {}
@@ -31,9 +32,9 @@ public struct EngineReport: Sendable {
     }
 }
 
-/// Runs the whole engine, of two shards for each guest, from one seed.
+/// Runs the whole engine with two shards for each guest, from one seed.
 public enum EngineSimulation {
-    /// - Parameter recorder: hears of frames and events, for a replay; `nil` for speed.
+    /// - Parameter recorder: receives frames and events, for a replay; `nil` for speed.
     public static func run(seed: UInt64, recorder: Recorder? = nil) -> EngineReport {
         let run = EngineRun(seed: seed, recorder: recorder)
         run.run()

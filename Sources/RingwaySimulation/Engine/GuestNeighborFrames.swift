@@ -2,7 +2,7 @@ internal import RingwayModel
 internal import RingwayStack
 internal import RingwayWire
 
-/// What a guest says of its own addresses before it talks to anything else.
+/// The frames with which a guest announces its addresses before other traffic.
 enum GuestNeighborFrames {
     private static func ethernet(_ type: Int, to destination: UInt64, count: Int) -> [UInt8] {
         var frame = [UInt8](repeating: 0, count: FrameLayout.ip + count)
@@ -65,7 +65,7 @@ enum GuestNeighborFrames {
         }
     }
 
-    /// An IPv4 packet of the guest's with a UDP datagram or an ICMP echo request, checksums complete.
+    /// An IPv4 packet of the guest: a UDP datagram or an ICMP echo request, with checksums.
     static func datagram(
         from guest: TransportAddress, to remote: TransportAddress, payload: [UInt8], echo sequence: Int?
     ) -> [UInt8] {

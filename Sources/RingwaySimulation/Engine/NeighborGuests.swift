@@ -4,7 +4,7 @@ internal import RingwayStack
 internal import RingwaySystem
 internal import RingwayWire
 
-/// A guest that sends frames to its neighbour, and does nothing else.
+/// A guest that only sends frames to its neighbour.
 final class NeighborGuest: ModelWorld {
     let number: Int
     let address: TransportAddress
@@ -13,7 +13,7 @@ final class NeighborGuest: ModelWorld {
     private let pattern: StreamPattern
     var engine: SteppedEngine?
     var taps: [ModelTap] = []
-    /// Times that it comes again, and frames that it sends before it goes.
+    /// How often it is admitted again, and frames to send before it is removed.
     var visits: Int
     var isJoined = false
     var budget = 0
@@ -34,7 +34,7 @@ final class NeighborGuest: ModelWorld {
 
     private func fail(_ text: String) { host.blame("neighbour \(number): \(text)") }
 
-    /// What the frame of a number carries.
+    /// The payload of the frame with a number.
     private func payload(_ frame: Int) -> [UInt8] {
         var payload = [UInt8](repeating: 0, count: 8 + Int(SplitMix64.mix(UInt64(frame)) % 1_200))
         FrameLayout.putLong(UInt32(frame), &payload, 0)
@@ -44,7 +44,7 @@ final class NeighborGuest: ModelWorld {
         return payload
     }
 
-    /// Its next frame for the neighbour.
+    /// The next frame for the neighbour.
     func nextFrame() -> [UInt8]? {
         guard let neighbor else { return nil }
         var frame = GuestNeighborFrames.datagram(
@@ -58,7 +58,7 @@ final class NeighborGuest: ModelWorld {
         return frame
     }
 
-    /// Frames may be lost; none may be changed, come twice, or come to another one.
+    /// Checks a received frame. Frames may be lost, but must not be changed, duplicated or misdelivered.
     func frameWritten(_ frame: [UInt8]) {
         host.note(4, UInt64(frame.count))
         guard frame.count > FrameLayout.ip + 32, FrameLayout.isIPv4(frame), frame[FrameLayout.ip + 9] == 17,
@@ -82,9 +82,10 @@ final class NeighborGuest: ModelWorld {
     func socketsWanted(family: UInt8, count: Int, _ line: ModelSocketLine) { fail("sockets are wanted") }
 }
 
-/// Two guests of one network that come and go while they send each other frames, on the shards of others.
+/// Two guests of one network that are admitted and removed while they exchange frames, on shards that also serve
+/// others.
 final class NeighborGuests {
-    /// A network that lets its guests have any address.
+    /// A registry that grants every address.
     private struct AllClaims: AddressClaims {
         func claim(_ address: IPv6Address) -> Bool { true }
         func release(_ address: IPv6Address) {}
@@ -97,7 +98,7 @@ final class NeighborGuests {
     private let scenario: EngineScenario
     private var random: SplitMix64
     private let guests: [NeighborGuest]
-    /// Guests that are to come, or there.
+    /// Guests that are or will be admitted.
     private var present = 2
 
     init(_ scenario: EngineScenario, random: SplitMix64, on shards: EngineShards) {
@@ -129,7 +130,7 @@ final class NeighborGuests {
         host.isCalm = true
         defer { host.isCalm = false }
         let base = scenario.base
-        // Some have a queue for each shard, and others one.
+        // Some guests have a queue for each shard, others have one.
         guest.taps = (0..<random.integer(1...EngineShards.count)).map { ModelTap(host, queue: $0) }
         let queues = guest.taps.map { host.open($0) }
         let stack = Stack.Configuration(
@@ -145,7 +146,7 @@ final class NeighborGuests {
         }
     }
 
-    /// Goes on where shards have done what was asked of them. Returns whether anything was to do.
+    /// Proceeds when the shards have completed a request; returns whether there was anything to do.
     func advance() -> Bool {
         for guest in guests {
             guard let engine = guest.engine else { continue }
@@ -170,7 +171,7 @@ final class NeighborGuests {
         send(guest)
     }
 
-    /// Sends some frames, and goes when all are sent.
+    /// Sends some frames; leaves when all have been sent.
     private func send(_ guest: NeighborGuest) {
         guard let engine = guest.engine, engine.phase == .serving else { return }
         for _ in 0..<min(guest.budget, random.skewed(40)) {
@@ -195,9 +196,9 @@ final class NeighborGuests {
         if guest.visits > 0 { comeLater(guest) } else { present -= 1 }
     }
 
-    /// Frames that have come.
+    /// Frames received by both.
     var frameCount: Int { guests.reduce(0) { $0 + $1.received.count } }
 
-    /// Lets go of the engines as they are: the run has failed.
+    /// Drops the engines as they are, because the run has failed.
     func abandon() { for guest in guests { guest.engine = nil } }
 }

@@ -1,4 +1,4 @@
-/// Bytes on their way from one end of a stream to the other.
+/// Bytes in flight from one end of a stream to the other.
 struct ByteQueue {
     private var bytes: [UInt8] = []
     private var head = 0
@@ -16,7 +16,7 @@ struct ByteQueue {
         }
     }
 
-    /// Copies the first bytes out, as many as there is room for, and leaves them in the queue.
+    /// Copies the first bytes, as many as fit, without removing them.
     func peek(_ target: UnsafeMutableRawBufferPointer) -> Int {
         let count = min(target.count, count)
         bytes.withUnsafeBytes { buffer in
@@ -32,7 +32,7 @@ struct ByteQueue {
         return count
     }
 
-    /// Takes the first `count` bytes, of which there must be so many.
+    /// Removes and returns the first `count` bytes; there must be that many.
     mutating func take(_ count: Int) -> [UInt8] {
         let taken = Array(bytes[head..<head + count])
         drop(count)

@@ -1,29 +1,29 @@
-/// How the model of a host differs from one that does everything at once: swarm testing, each kind of fault is on or off
-/// and its rate drawn anew, so that rare combinations come up.
+/// How the model host deviates from one that completes everything immediately. Swarm testing: each kind of fault is on
+/// or off, with a random rate, so that rare combinations occur.
 struct HostScript: Sendable {
-    /// An operation is attempted later than it was submitted, or than its file changed, by up to `attemptDelay`.
+    /// An operation is attempted up to `attemptDelay` later than it was submitted or its file changed.
     var lateAttempts = 0.0
     var attemptDelay: UInt64 = 0
-    /// A completion is told later than the operation ended, by up to `completionDelay`.
+    /// A completion is posted up to `completionDelay` later than the operation ended.
     var lateCompletions = 0.0
     var completionDelay: UInt64 = 0
     /// An operation on a stream moves less than it could.
     var shortMoves = 0.0
-    /// The kernel has no memory, or a signal came in between.
+    /// The kernel has no memory, or a signal interrupts the call.
     var shortages = 0.0
-    /// The ring has no buffer for what is to be received.
+    /// The buffer ring has no buffer for received data.
     var missingBuffers = 0.0
-    /// A multishot operation ends by itself.
+    /// A multishot operation ends without a reason.
     var multishotEnds = 0.0
-    /// A cancel comes too late for an operation that is under way.
+    /// A cancel comes too late for an operation that is being executed.
     var lateCancels = 0.0
-    /// No descriptor is left.
+    /// No descriptor is free.
     var missingDescriptors = 0.0
-    /// A frame to the guest is not taken.
+    /// A frame to the guest is rejected.
     var lostWrites = 0.0
-    /// A connect is answered by the call itself.
+    /// The connect call succeeds or fails immediately.
     var promptConnects = 0.0
-    /// Bytes that a stream holds in each direction.
+    /// The most bytes that a stream buffers in each direction.
     var streamRoom = 65_536
 
     init(from random: inout SplitMix64) {

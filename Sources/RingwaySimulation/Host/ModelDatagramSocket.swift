@@ -4,7 +4,7 @@ internal import RingwayModel
 internal import RingwayRing
 internal import RingwayWire
 
-/// An unconnected datagram socket: of UDP, or of ICMP echoes.
+/// An unconnected datagram socket, for UDP or ICMP echoes.
 final class ModelDatagramSocket: ModelFile {
     private struct Datagram {
         var sender: TransportAddress
@@ -16,7 +16,7 @@ final class ModelDatagramSocket: ModelFile {
     var local: TransportAddress
     private var incoming: [Datagram] = []
     private(set) var isReleased = false
-    /// Datagrams that wait, at the most.
+    /// The most queued datagrams.
     private static var limit: Int { 64 }
 
     init(_ host: ModelHost, ipv4: Bool, isEcho: Bool, local: TransportAddress) {
@@ -28,7 +28,7 @@ final class ModelDatagramSocket: ModelFile {
 
     override var events: UInt32 { UInt32(POLLOUT) | (incoming.isEmpty ? 0 : UInt32(POLLIN)) }
 
-    /// A datagram has come; dropped where too many wait.
+    /// Queues a received datagram, or drops it if the queue is full.
     func deliver(_ payload: [UInt8], from sender: TransportAddress) {
         guard !isReleased, incoming.count < Self.limit else { return }
         incoming.append(Datagram(sender: sender, payload: payload))
@@ -67,7 +67,7 @@ final class ModelDatagramSocket: ModelFile {
         return payload.count
     }
 
-    /// UDP_SEGMENT in the control data; zero when it is not there.
+    /// UDP_SEGMENT in the control data; zero if absent.
     private static func segmentSize(of message: UnsafePointer<msghdr>) -> Int {
         guard let control = message.pointee.msg_control else { return 0 }
         var position = 0

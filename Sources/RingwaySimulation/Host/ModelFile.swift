@@ -5,7 +5,7 @@ internal import RingwayRing
 /// A file of the model host.
 class ModelFile: ScriptedFile {
     unowned let host: ModelHost
-    /// What is around the program that has the file.
+    /// The environment of the program that opened the file.
     weak var world: (any ModelWorld)?
 
     init(_ host: ModelHost) {
@@ -13,11 +13,11 @@ class ModelFile: ScriptedFile {
         world = host.servedWorld.map { $0() } ?? host.world
     }
 
-    /// What messages about the file call it.
+    /// The file's name in messages.
     var title: String { "\(type(of: self))" }
 }
 
-/// A file that is good for nothing but to be closed.
+/// A file that can only be closed.
 final class ModelSpare: ModelFile {}
 
 /// eventfd(2).
@@ -40,7 +40,7 @@ final class ModelEvent: ModelFile {
     }
 }
 
-/// The end of a ring that other rings send messages to.
+/// The file of a ring's descriptor, to which other rings send messages.
 final class ModelRingEnd: ModelFile {
     let ring: ScriptedRing
 
@@ -63,7 +63,7 @@ final class ModelTap: ModelFile {
 
     override var events: UInt32 { UInt32(POLLOUT) | (head < frames.count ? UInt32(POLLIN) : 0) }
 
-    /// A frame of the guest's.
+    /// Queues a frame from the guest.
     func append(_ frame: [UInt8]) {
         frames.append(frame)
         changed()

@@ -4,9 +4,9 @@ internal import RingwayModel
 internal import RingwayRing
 internal import RingwayWire
 
-/// The system calls, on the model's descriptors.
+/// System calls on the model's descriptors.
 extension ModelHost {
-    /// Reads an address of a call.
+    /// Reads a system call's address argument.
     static func read(_ address: UnsafePointer<sockaddr>, _ length: UInt32) -> TransportAddress? {
         var high: UInt64 = 0
         var low: UInt64 = 0
@@ -15,7 +15,7 @@ extension ModelHost {
         return TransportAddress(address: IPAddress(high: high, low: low), port: port)
     }
 
-    /// Writes an address for a caller that has so much room; its length.
+    /// Writes an address into a buffer of the caller; returns the address's length.
     static func write(_ address: TransportAddress, to name: UnsafeMutableRawPointer, room: UInt32) -> UInt32 {
         var storage = sockaddr_storage()
         let length = ringway_socket_address(
@@ -26,14 +26,14 @@ extension ModelHost {
         return length
     }
 
-    /// The C library's way to return what a call came to.
+    /// Returns a result in the C library's way: -1 and `errno` for errors.
     static func result(_ value: Int) -> Int {
         guard value < 0 else { return value }
         errno = Int32(truncatingIfNeeded: -value)
         return -1
     }
 
-    /// A file that a call is about, which is a fault of the program if it is not there.
+    /// The file of a system call's descriptor; a missing one is a bug of the program.
     func expected(_ descriptor: Int32, _ call: StaticString = #function) -> ModelFile? {
         if let file = known(descriptor) { return file }
         blame("\(call) on descriptor \(descriptor), which is closed")

@@ -5,44 +5,45 @@ internal import RingwayRing
 internal import RingwaySystem
 internal import RingwayWire
 
-/// What is around the model host: who is at the other ends of its sockets, and on its link.
+/// The environment of the model host: the peers of its sockets, and its link.
 protocol ModelWorld: AnyObject {
     func connects(_ stream: ModelStream, to address: TransportAddress)
     func datagramSent(_ payload: [UInt8], by socket: ModelDatagramSocket, to address: TransportAddress)
-    /// The engine has read a frame of the guest's, or written one to it.
+    /// The engine has read a frame of the guest, or written one to it.
     func frameTaken(_ frame: [UInt8])
     func frameWritten(_ frame: [UInt8])
     func socketsWanted(family: UInt8, count: Int, _ line: ModelSocketLine)
 }
 
-/// A host in one thread, by one seed: descriptors, files, a clock that moves from event to event, and a script of faults.
+/// A host simulated in one thread from one seed: descriptors, files, a clock that advances from event to event, and a
+/// script of faults.
 ///
-/// Everything that the program under test does by its rings or by system calls ends here, and everything that happens is
-/// hashed into `digest`, by which two runs of a seed can be compared.
+/// All ring operations and system calls of the program under test are executed here. All events are hashed into
+/// `digest`, to compare two runs of a seed.
 final class ModelHost: ScriptedHost {
     enum Event {
         case attempt(ScriptedOperation)
         case deliver(Completion, ScriptedOperation?, ScriptedRing)
-        /// The world's.
+        /// An event of the environment.
         case happen(() -> Void)
     }
 
     let script: HostScript
-    /// When faults end, so that everything in doubt gets its chance to end well.
+    /// The end of the faults, so that everything in doubt can still succeed.
     let healsAt: UInt64
     let startsAt: UInt64
     var random: SplitMix64
     private(set) var time: UInt64
-    /// What is around the files that are made now; while a shard has a step that depends on the guest it serves.
+    /// The environment of files that are created now; during a shard's step, that of the guest being served.
     weak var world: (any ModelWorld)?
     var servedWorld: (() -> (any ModelWorld)?)?
     private(set) var failure: String?
     private(set) var digest: UInt64 = 0
     private var queue = EventQueue<Event>()
     private var files: [ModelFile?] = []
-    /// By the order in which they were made; `nil` where one is gone.
+    /// In the order of their creation; `nil` once closed.
     private(set) var rings: [ScriptedRing?] = []
-    /// The model is being set up: nothing fails.
+    /// During set-up nothing fails.
     var isCalm = true
     private var ports: UInt16 = 1_024
 
@@ -65,7 +66,7 @@ final class ModelHost: ScriptedHost {
         queue.schedule(.happen(body), at: time &+ nanoseconds)
     }
 
-    /// Has what is due happen, some of it; false when there is nothing.
+    /// Executes one event that is due; false if there is none.
     func happen() -> Bool {
         guard let event = queue.popFirst(until: time) else { return false }
         switch event {
@@ -90,7 +91,7 @@ final class ModelHost: ScriptedHost {
 
     var hasFaults: Bool { !isCalm && time < healsAt }
 
-    /// The lowest number that is free, as kernels give it; a negated `errno` when the script has none left.
+    /// The lowest free number, as in a kernel; a negated `errno` if the script simulates exhaustion.
     func open(_ file: ModelFile) -> Int32 {
         if hasFaults, random.chance(script.missingDescriptors) { return -EMFILE }
         file.hold()
@@ -106,7 +107,7 @@ final class ModelHost: ScriptedHost {
 
     override func file(_ descriptor: Int32) -> ScriptedFile? { known(descriptor) }
 
-    /// What is open, for a message when nothing should be.
+    /// The open files, for the error message if there should be none.
     var openFiles: [String] { files.compactMap { $0?.title } }
 
     override func close(_ descriptor: Int32) -> Int32 {
@@ -120,7 +121,7 @@ final class ModelHost: ScriptedHost {
         return 0
     }
 
-    /// A port that nothing is bound to.
+    /// A port to which nothing is bound.
     func freePort() -> UInt16 {
         ports &+= 1
         if ports < 1_024 || ports >= 19_000 { ports = 1_024 }
@@ -148,7 +149,7 @@ final class ModelHost: ScriptedHost {
     // MARK: The script
 
     override func delay(of operation: ScriptedOperation) -> UInt64 {
-        // Frames leave in their order: to the guest a link is a wire.
+        // Frames stay in order, because a link is a wire to the guest.
         if operation.file is ModelTap, operation.kind == .send { return 0 }
         return random.chance(script.lateAttempts) ? random.time(0...script.attemptDelay) : 0
     }
@@ -159,7 +160,8 @@ final class ModelHost: ScriptedHost {
     }
 
     override func lateness(of operation: ScriptedOperation) -> UInt64 {
-        // What an accept has opened is told by the kernel in the same breath: a ring that goes must not lose it.
+        // The completion of an accept is posted immediately: if the ring were closed before, the accepted descriptor
+        // would leak.
         if operation.kind == .accept { return 0 }
         return random.chance(script.lateCompletions) ? random.time(0...script.completionDelay) : 0
     }
@@ -246,7 +248,7 @@ final class ModelHost: ScriptedHost {
 
     override func connect(_ descriptor: Int32, _ address: UnsafePointer<sockaddr>, _ length: socklen_t) -> Int32 {
         guard let file = expected(descriptor) else { return -1 }
-        // Of a datagram socket only its path's MTU is asked.
+        // The only option queried on a datagram socket is its path MTU.
         if file is ModelDatagramSocket { return 0 }
         return Int32(Self.result(file.connect(address, length)))
     }
@@ -317,7 +319,7 @@ final class ModelHost: ScriptedHost {
         _ descriptor: Int32, _ message: UnsafeMutablePointer<msghdr>, _ flags: Int32
     ) -> Int {
         guard let file = expected(descriptor) else { return -1 }
-        // The model's sockets queue no errors.
+        // The model's sockets have no error queue.
         if flags & Int32(MSG_ERRQUEUE) != 0 { return Self.result(Int(-EAGAIN)) }
         return Self.result(file.receive(message))
     }

@@ -2,7 +2,7 @@ internal import CRingway
 internal import Glibc
 internal import RingwayRing
 
-/// What lies between the two ends of a pipe(7).
+/// The buffer between the two ends of a pipe(7).
 final class ModelPipeBuffer {
     var bytes = ByteQueue()
     static var capacity: Int { 65_536 }
@@ -17,7 +17,7 @@ final class ModelPipeEnd: ModelFile {
     }
 }
 
-/// The line on which sockets come from inside the guest.
+/// The channel through which sockets inside the guest are received.
 final class ModelSocketLine: ModelFile {
     private var answers: [(family: UInt8, sockets: [ModelStream])] = []
 
@@ -35,7 +35,7 @@ final class ModelSocketLine: ModelFile {
         changed()
     }
 
-    /// Takes an answer: descriptors that could be had.
+    /// Receives a reply: the descriptors that were available.
     func take(_ byte: UnsafeMutablePointer<UInt8>, _ descriptors: UnsafeMutablePointer<Int32>) -> Int? {
         guard !answers.isEmpty else { return nil }
         let answer = answers.removeFirst()

@@ -4,21 +4,21 @@ internal import RingwayModel
 internal import RingwayRing
 internal import RingwayWire
 
-/// What is at the other end of a stream and hears of everything that this end does.
+/// The far end of a stream, which is notified of everything this end does.
 protocol StreamPeer: AnyObject {
     func streamChanged()
 }
 
-/// A stream socket of the program under test: TCP toward the world, or one end of a pair.
+/// A stream socket of the program under test: TCP to a peer, or one end of a socket pair.
 ///
-/// `incoming` is what the other end has sent, `outgoing` what this end has. Errors come after the data before them, as
-/// with Linux. A close with data unread, or with SO_LINGER at zero, is a reset.
+/// `incoming` holds the far end's data, `outgoing` this end's. As in Linux, an error is reported after the data that
+/// precedes it. A close with unread data, or with SO_LINGER at zero, is a reset.
 final class ModelStream: ModelFile {
     enum State { case fresh, connecting, connected, failed }
 
     private(set) var state = State.fresh
     let isIPv4: Bool
-    /// It was made inside the guest's namespace.
+    /// It was created inside the guest's namespace.
     let isInsideGuest: Bool
     var local: TransportAddress?
     var remote: TransportAddress?
@@ -26,16 +26,16 @@ final class ModelStream: ModelFile {
     var lingers = true
 
     private(set) var incoming = ByteQueue()
-    /// The other end has sent all that it had.
+    /// The far end has sent its last byte.
     private(set) var hasIncomingEnded = false
-    /// What the socket failed with and has not told yet.
+    /// The socket's pending error.
     private(set) var error: Int32 = 0
     private(set) var outgoing = ByteQueue()
-    /// This end has sent all that it had.
+    /// This end has sent its last byte.
     private(set) var isShut = false
     /// The last descriptor and operation are gone.
     private(set) var isReleased = false
-    /// The other end is to see RST.
+    /// The far end will see RST.
     private(set) var isReset = false
 
     init(_ host: ModelHost, ipv4: Bool, isInsideGuest: Bool = false) {
@@ -136,7 +136,7 @@ final class ModelStream: ModelFile {
         }
     }
 
-    // MARK: The other end
+    // MARK: The far end
 
     func connected(to peer: any StreamPeer) {
         state = .connected
@@ -150,7 +150,7 @@ final class ModelStream: ModelFile {
         changed()
     }
 
-    /// How much the other end may send now.
+    /// The number of bytes that the far end may send now.
     var incomingRoom: Int { isReleased ? 0 : max(0, room - incoming.count) }
 
     func deliver(_ count: Int, _ fill: (UnsafeMutableRawPointer) -> Void) {
@@ -169,7 +169,7 @@ final class ModelStream: ModelFile {
         changed()
     }
 
-    /// The other end has reset the connection.
+    /// The far end has reset the connection.
     func fail(_ errno: Int32) {
         guard state == .connected else { return }
         state = .failed
@@ -178,7 +178,7 @@ final class ModelStream: ModelFile {
         changed()
     }
 
-    /// Takes what this end has sent.
+    /// Removes data that this end has sent.
     func takeOutgoing(_ most: Int) -> [UInt8] {
         let taken = outgoing.take(min(most, outgoing.count))
         if !taken.isEmpty { changed() }
@@ -186,7 +186,7 @@ final class ModelStream: ModelFile {
     }
 }
 
-/// A TCP socket that clients of a published port connect to.
+/// A TCP listener to which clients of a published port connect.
 final class ModelListener: ModelFile {
     let address: TransportAddress
     private(set) var clients: [ModelStream] = []

@@ -4,7 +4,7 @@ public import RingwayModel
 public struct FlowRecord: Sendable, BitwiseCopyable {
     public var key: FlowKey
     public var kind: Flow.Kind
-    /// The state of a TCP connection; `established` for all other flows.
+    /// The state of a TCP connection; `established` for other flows.
     public var state = TCPState.established
     /// Opened by a client of a published port.
     public var isOpenedByHost = false
@@ -12,7 +12,8 @@ public struct FlowRecord: Sendable, BitwiseCopyable {
     public var isSpliced = false
     /// The number of the agent forward that the flow came through; 0 for all other flows.
     public var route: UInt32 = 0
-    /// The remote end of the host's socket, or the client's address; the key's remote end if there is no such socket.
+    /// The remote address of the host's socket, or the client's address. Without such a socket the remote address of
+    /// the key.
     public var hostAddress: TransportAddress
     /// Payload bytes so far; zero if not counted.
     public var bytesFromGuest: UInt64 = 0
@@ -20,14 +21,14 @@ public struct FlowRecord: Sendable, BitwiseCopyable {
     /// Nanoseconds since the guest's last segment, or since the last datagram.
     public var idle: UInt64 = 0
 
-    /// A record of which only these values are known.
+    /// A record with these values, and defaults for the rest.
     public init(key: FlowKey, kind: Flow.Kind, hostAddress: TransportAddress) {
         self.key = key
         self.kind = kind
         self.hostAddress = hostAddress
     }
 
-    /// Nanoseconds since an instant.
+    /// Nanoseconds since `instant`.
     static func idle(since instant: UInt64, now: UInt64) -> UInt64 { now > instant ? now - instant : 0 }
 }
 

@@ -5,7 +5,7 @@ public import RingwayStorage
 /// A lookup reads one line of tags and one key. Removal shifts the following run back instead of leaving tombstones, so
 /// the probe length of an old table is that of a new one.
 public struct FlowTable: ~Copyable {
-    /// Zero for an empty place; otherwise the low half of the hash with its lowest bit set.
+    /// Zero for an empty slot; otherwise the low half of the hash with its lowest bit set.
     private let tags: UnsafeMutablePointer<UInt32>
     private let keys: UnsafeMutablePointer<FlowKey>
     private let references: UnsafeMutablePointer<Flow>
@@ -89,7 +89,7 @@ public struct FlowTable: ~Copyable {
             place = (place &+ 1) & mask
             let found = tags[place]
             if found == 0 { break }
-            // An entry may move back to the hole unless its home lies cyclically behind the hole.
+            // An entry may move back to the hole unless its home slot is after the hole, modulo the table's size.
             if (place &- home(found)) & mask >= (place &- hole) & mask {
                 tags[hole] = found
                 keys[hole] = keys[place]

@@ -1,8 +1,7 @@
 /// A flow with a host socket that may be ended to free a descriptor.
 public struct IdleFlow: Sendable {
     let flow: Flow
-    /// Monotonic nanoseconds of the last use; zero for a flow that never had an answer, which is evicted before all
-    /// others.
+    /// Monotonic nanoseconds of the last use; zero for a flow without any reply so far, which is evicted first.
     public internal(set) var usedAt: UInt64
 
     /// The less recently used of the two; `first` if that is unknown.

@@ -11,7 +11,7 @@ internal import RingwayStorage
 /// table, whose hash is keyed so that a guest cannot cause collisions; the rest is here, in a list per mapping (its
 /// owner), the most recently used peer last.
 ///
-/// **Bounds.** All owners share the places. If none is free, the least recently used peer of an owner with the most
+/// **Bounds.** All owners share the entries. If none is free, the least recently used peer of an owner with the most
 /// peers is evicted. To find that owner at once, owners are listed by the power of two of their number of peers. A port
 /// scan or a torrent therefore evicts its own peers, and a call with three peers keeps all three.
 struct PeerTable: ~Copyable {
@@ -39,10 +39,10 @@ struct PeerTable: ~Copyable {
     private var occupiedRanks: UInt32 = 0
 
     /// - Parameters:
-    ///   - capacity: peers of all owners.
-    ///   - owners: the numbers that owners may have.
+    ///   - capacity: the most peers of all owners together.
+    ///   - owners: the number of owners, which are numbered from zero.
     init(capacity: Int, owners ownerCount: Int) throws(MemoryFailure) {
-        // Allocations that may fail come before any stored property is set.
+        // Allocations that may fail precede the first stored property.
         var blocks = MemoryBlocks()
         let owners = try blocks.apart(ownerCount, of: Owner.self)
         let ranks = try blocks.apart(UInt32.bitWidth, of: SlotList.self)
@@ -142,7 +142,7 @@ struct PeerTable: ~Copyable {
 }
 
 extension FlowKey {
-    /// Marks a key as a peer's: no flow has such a transport.
+    /// Distinguishes keys of peers from those of flows, which never have this transport.
     private static var peerMark: UInt32 { 0x100 }
 
     /// The key of a peer of the mapping or ping with this key.

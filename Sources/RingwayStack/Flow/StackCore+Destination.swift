@@ -52,7 +52,7 @@ extension StackCore {
         key.owner(shards: configuration.shards, secret: configuration.secret) == configuration.shard
     }
 
-    // MARK: Datagrams that come in by mappings and pings
+    // MARK: Datagrams for mappings and pings
 
     /// Records that the guest has sent to a peer of a mapping or a ping; the peer's datagrams are accepted from now on.
     mutating func notePeer(_ key: FlowKey, of owner: UInt32) {

@@ -8,7 +8,7 @@ struct Fragment {
     let offset: Int
     let isLast: Bool
     let bytes: UnsafeRawBufferPointer
-    /// Meaningful in the first fragment only, as are the next four.
+    /// Valid only in the first fragment, as are the next four fields.
     let protocolNumber: UInt8
     let hopLimit: UInt8
     let trafficClass: UInt8

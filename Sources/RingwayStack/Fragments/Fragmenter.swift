@@ -29,19 +29,19 @@ public struct Fragmenter {
     private var offset = 0
     private var isStarted = false
 
-    /// Begins with the first frame, or returns `nil` when there can be none: addresses of two families, an MTU below 68
-    /// bytes (RFC 791 §3.2) or, for IPv6, 1,280, or more bytes than an IP datagram holds (65,515 after an IPv4 header,
-    /// 65,535 after IPv6's).
+    /// Starts with the first frame. Returns `nil` for addresses of different families, for an MTU below 68 bytes (RFC
+    /// 791 §3.2) or, for IPv6, 1,280, and for a datagram that is longer than IP permits (65,515 bytes after an IPv4
+    /// header, 65,535 after an IPv6 header).
     ///
     /// - Parameters:
-    ///   - datagram: the transport header and all that follows it.
-    ///   - source: the sender that the guest shall see.
+    ///   - datagram: the transport header and everything after it.
+    ///   - source: the source address in the packets.
     ///   - destination: the guest's address.
     ///   - protocolNumber: one of `IPProtocol`.
     ///   - hopLimit: of every fragment.
     ///   - trafficClass: of every fragment.
-    ///   - identification: what tells this datagram's fragments from those of others between the two addresses; must
-    ///     not repeat soon and should not be guessable (RFC 7739). IPv4 takes the low 16 bits.
+    ///   - identification: distinguishes this datagram's fragments from those of others between the two addresses; must
+    ///     not repeat soon and should not be predictable (RFC 7739). IPv4 uses the low 16 bits.
     ///   - mtu: bytes of an IP packet.
     ///   - sourceMAC: the gateway's.
     ///   - destinationMAC: the guest's.
@@ -81,8 +81,8 @@ public struct Fragmenter {
 
     /// Writes the next ethernet frame, without virtio-net header.
     ///
-    /// - Returns: bytes of the frame; zero when all have been written (`isFinished`), or when `frame` is too small, in
-    ///   which case the call may be repeated with a larger one.
+    /// - Returns: bytes of the frame; zero if all have been written (`isFinished`), or if `frame` is too small; the
+    ///   call may then be repeated with a larger one.
     public mutating func next(into frame: UnsafeMutableRawBufferPointer) -> Int {
         guard !isFinished else { return 0 }
         let count = min(step, datagram.count - offset)

@@ -24,7 +24,7 @@ public struct ReassembledDatagram: BitwiseCopyable {
     /// The ethernet destination of the first fragment.
     public let destinationMAC: MACAddress
 
-    /// Bytes that the datagram takes as a single frame.
+    /// The length of the datagram as a single frame, in bytes.
     public var frameLength: Int { headers.ethernetLength }
 
     private var headers: PacketHeaders {
@@ -35,7 +35,7 @@ public struct ReassembledDatagram: BitwiseCopyable {
 
     /// Writes the datagram as one ethernet frame, as on a link without an MTU.
     ///
-    /// - Returns: `frameLength`, or zero when it does not fit.
+    /// - Returns: `frameLength`, or zero if it does not fit.
     public func writeFrame(into frame: UnsafeMutableRawBufferPointer) -> Int {
         guard let message = headers.start(in: frame, from: sourceMAC, to: destinationMAC) else { return 0 }
         message.copyMemory(from: bytes)

@@ -83,9 +83,9 @@ public struct Reassembler: ~Copyable {
     ///
     /// - Parameters:
     ///   - frame: the ethernet frame, without virtio-net header.
-    ///   - summary: what `FrameSummary.parse` found in it.
+    ///   - summary: the result of `FrameSummary.parse` for the frame.
     ///   - now: monotonic nanoseconds.
-    /// - Returns: the datagram, when this was the fragment that completed it.
+    /// - Returns: the datagram, if this fragment completed it.
     public mutating func add(
         _ frame: UnsafeRawBufferPointer, _ summary: FrameSummary, now: UInt64
     ) -> ReassembledDatagram? {
@@ -156,7 +156,7 @@ public struct Reassembler: ~Copyable {
         return slots[index].deadline < slots[other].deadline
     }
 
-    /// A condemned datagram was counted when it was condemned.
+    /// A condemned datagram was already counted when a fragment contradicted it.
     private mutating func release(_ index: Int, _ reason: ServiceDrop) {
         precondition(slots[index].state != .free, "a free slot cannot be released")
         if slots[index].state == .collecting { drops.count(reason) }

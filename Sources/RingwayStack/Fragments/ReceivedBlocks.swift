@@ -1,7 +1,7 @@
-/// Which eight-byte blocks of a datagram have arrived: one bit each, in memory that the reassembler owns.
+/// A bitmap of the eight-byte blocks of a datagram that have arrived, in memory that the reassembler owns.
 ///
-/// Fragments start at multiples of eight bytes and all but the last end at one (RFC 791 §3.1, RFC 8200 §4.5), so a bit
-/// per block is exact and overlap detection is an AND.
+/// All fragments start at a multiple of eight bytes, and all but the last end at one (RFC 791 §3.1, RFC 8200 §4.5), so
+/// a bit per block is exact, and overlap detection is an AND.
 struct ReceivedBlocks {
     /// Words for a datagram of 64 KiB: 8,192 blocks.
     static var wordCount: Int { 128 }

@@ -16,12 +16,12 @@ public struct DatagramMarks: Equatable, Sendable, BitwiseCopyable {
     }
 }
 
-/// A buffer with the payload of one datagram, or of several of one size.
+/// A buffer with the payload of one datagram, or of several of equal size.
 struct DatagramPayload {
     let lease: Lease
     let offset: Int
     let length: Int
-    /// Bytes of each datagram; zero for one.
+    /// Bytes of each datagram; zero for a single one.
     let segmentSize: Int
 
     init(_ lease: Lease, offset: Int, length: Int, segmentSize: Int = 0) {
@@ -34,7 +34,7 @@ struct DatagramPayload {
     var isTrain: Bool { segmentSize > 0 && length > segmentSize }
 }
 
-/// Sends datagrams to the guest: as they are, as a super-frame, split into single datagrams, or fragmented to the path
+/// Sends datagrams to the guest: unchanged, as a super-frame, split into single datagrams, or fragmented to the path
 /// MTU.
 struct DatagramSender: ~Copyable {
     /// Path MTUs reported by routers behind the guest.
@@ -52,7 +52,7 @@ struct DatagramSender: ~Copyable {
         pathMTUs.note(mtu, toward: address, now: now)
     }
 
-    /// Sends UDP payload that has at least `Stack.headroom` bytes before it. Takes the lease.
+    /// Sends UDP payload that has at least `Stack.headroom` bytes before it. Takes ownership of the lease.
     mutating func send(
         _ payload: DatagramPayload, from sender: TransportAddress, to guest: TransportAddress, _ marks: DatagramMarks,
         _ core: inout StackCore
@@ -114,7 +114,7 @@ struct DatagramSender: ~Copyable {
         core.release(payload.lease)
     }
 
-    /// Sends a datagram above the MTU, with its checksum computed in software. Takes the lease.
+    /// Sends a datagram above the MTU, with its checksum computed in software. Takes ownership of the lease.
     private mutating func sendFragments(
         _ payload: DatagramPayload, from sender: TransportAddress, to guest: TransportAddress, _ marks: DatagramMarks,
         _ core: inout StackCore

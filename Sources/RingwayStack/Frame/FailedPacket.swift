@@ -1,19 +1,19 @@
 public import RingwayModel
 internal import RingwayWire
 
-/// A packet of a guest's as an error about it quotes it, rebuilt from what is known when the error arrives: the frame is
-/// long gone, but the host's kernel reports which datagram it was (`IP_RECVERR`), addresses, ports and payload.
+/// A guest's packet, rebuilt for quotation in an ICMP error. The original frame no longer exists when the error
+/// arrives, but the host's kernel reports the datagram's addresses, ports and payload (`IP_RECVERR`).
 ///
-/// A guest's kernel finds the socket concerned by the addresses and the first eight bytes of the transport header
-/// (RFC 792, RFC 4443 §3.1), and those are exact.
+/// The guest's kernel identifies the socket by the addresses and the first eight bytes of the transport header (RFC
+/// 792, RFC 4443 §3.1), which are exact.
 public struct FailedPacket: BitwiseCopyable {
     /// The guest that sent the packet.
     public let source: IPAddress
-    /// Where the guest sent it.
+    /// The guest's destination.
     public let destination: IPAddress
     /// UDP, ICMP or ICMPv6.
     public let protocolNumber: UInt8
-    /// As it was where the packet died: usually one.
+    /// The value at the router that reported the error: usually one.
     public var hopLimit: UInt8 = 1
 
     private let sourcePort: UInt16
@@ -22,16 +22,16 @@ public struct FailedPacket: BitwiseCopyable {
     private let sequence: UInt16
     private let payload: UnsafeRawBufferPointer
 
-    /// A UDP datagram, or `nil` when the two addresses are of different families or the payload is too long for one.
+    /// A UDP datagram; `nil` if the addresses are of different families or the payload is too long.
     ///
-    /// - Parameter payload: what is known of it; read while the error is written.
+    /// - Parameter payload: the known part of it; read when the error is written.
     public init?(udpFrom source: TransportAddress, to destination: TransportAddress, payload: UnsafeRawBufferPointer) {
         self.init(
             IPProtocol.udp, source.address, destination.address, ports: (source.port, destination.port), echo: (0, 0),
             payload)
     }
 
-    /// An echo request, or `nil` when the two addresses are of different families or the data is too long for one.
+    /// An echo request; `nil` if the addresses are of different families or the data is too long.
     public init?(
         echoFrom source: IPAddress, to destination: IPAddress, identifier: UInt16, sequence: UInt16,
         payload: UnsafeRawBufferPointer
@@ -59,7 +59,7 @@ public struct FailedPacket: BitwiseCopyable {
 
     private var ipHeaderLength: Int { PacketHeaders.ipLength(isIPv4: source.isIPv4) }
 
-    /// Writes as much of the packet as fits `quote`, which has room for 48 bytes at least.
+    /// Writes as much of the packet as fits `quote`, which has room for at least 48 bytes.
     func write(to quote: UnsafeMutableRawBufferPointer) {
         guard let base = quote.baseAddress, quote.count >= ipHeaderLength + 8 else { return }
         let messageLength = 8 + payload.count

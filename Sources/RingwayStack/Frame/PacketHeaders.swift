@@ -11,14 +11,14 @@ struct PacketHeaders {
     let hopLimit: UInt8
     /// Differentiated services and ECN.
     let trafficClass: UInt8
-    /// Of a packet in fragments, which one this is.
+    /// Identifies the fragment, if the packet is fragmented.
     let fragment: IPv6ExtensionHeaders.Fragment?
 
-    /// The segmentation offload of a frame that is several packets.
+    /// The segmentation offload of a super-frame.
     struct Segmentation {
-        /// One of `VirtioNetHeader`'s.
+        /// A type of `VirtioNetHeader`.
         var type: UInt8 = 0
-        /// Payload of each packet, bytes; zero for a frame that is one packet.
+        /// Payload bytes of each packet; zero for a frame with one packet.
         var size = 0
     }
 
@@ -38,12 +38,12 @@ struct PacketHeaders {
 
     @inline(__always) var isIPv4: Bool { source.isIPv4 }
 
-    /// Bytes of the IP header; the fragment header, which IPv6 has behind its own, among them.
+    /// Bytes of the IP header, including the IPv6 fragment header.
     @inline(__always) var ipLength: Int {
         Self.ipLength(isIPv4: isIPv4) &+ (fragment == nil || isIPv4 ? 0 : IPv6ExtensionHeaders.Fragment.headerLength)
     }
 
-    /// Bytes of the whole packet as an ethernet frame.
+    /// Bytes of the packet as an ethernet frame.
     @inline(__always) var ethernetLength: Int { EthernetHeader.length &+ ipLength &+ payloadLength }
 
     @inline(__always)
@@ -88,9 +88,9 @@ struct PacketHeaders {
         writeIP(to: target + EthernetHeader.length)
     }
 
-    /// Begins the packet as an ethernet frame: its headers are written, its payload is the caller's to write.
+    /// Writes the ethernet and IP headers of a frame. The caller writes the payload.
     ///
-    /// - Returns: the payload, as long as announced; `nil` when the frame does not fit.
+    /// - Returns: the memory for the payload; `nil` if the frame does not fit.
     @inline(__always)
     func start(
         in frame: UnsafeMutableRawBufferPointer, from sourceMAC: MACAddress, to destinationMAC: MACAddress
@@ -100,8 +100,8 @@ struct PacketHeaders {
         return UnsafeMutableRawBufferPointer(start: base + EthernetHeader.length + ipLength, count: payloadLength)
     }
 
-    /// Completes the payload where it is a whole ICMP message: everything is written but the checksum, whose field is
-    /// zero. IPv4's has no pseudo-header (RFC 792), IPv6's has one (RFC 4443 §2.3).
+    /// Sets the checksum of a payload that is a complete ICMP message, whose checksum field is zero. ICMP has no
+    /// pseudo-header (RFC 792), ICMPv6 has one (RFC 4443 §2.3).
     func sealICMP(_ message: UnsafeMutableRawBufferPointer) {
         let pseudoHeader =
             isIPv4
@@ -112,11 +112,11 @@ struct PacketHeaders {
         message.storeBytes(of: checksum, toByteOffset: ICMPv4Header.checksumOffset, as: UInt16.self)
     }
 
-    /// Writes virtio-net, ethernet and IP headers that end where the transport header starts. The transport's checksum is
-    /// left to the guest's kernel (VIRTIO_NET_HDR_F_NEEDS_CSUM); `writePseudoHeader` begins it.
+    /// Writes virtio-net, ethernet and IP headers that end where the transport header starts. The transport's checksum
+    /// is left to the guest's kernel (VIRTIO_NET_HDR_F_NEEDS_CSUM); `writePseudoHeader` writes its initial value.
     ///
     /// - Parameters:
-    ///   - checksumOffset: where in the transport header the checksum is.
+    ///   - checksumOffset: the offset of the checksum in the transport header.
     ///   - headerLength: bytes of the transport header.
     @inline(__always)
     func writeFrame(
@@ -137,7 +137,7 @@ struct PacketHeaders {
         writeEthernet(to: transport - networkLength, from: sourceMAC, to: destinationMAC)
     }
 
-    /// The sum of the pseudo-header (RFC 9293 §3.1, RFC 768), in place of the checksum.
+    /// Writes the sum of the pseudo-header (RFC 9293 §3.1, RFC 768) to the checksum field.
     @inline(__always)
     func writePseudoHeader(at checksum: UnsafeMutableRawPointer) {
         let sum = Checksum.pseudoHeader(

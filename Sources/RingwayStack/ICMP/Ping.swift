@@ -30,7 +30,7 @@ struct Ping: ~Copyable {
 
     // MARK: From the guest
 
-    /// Handles an echo request. Takes the lease.
+    /// Handles an echo request. Takes ownership of the lease.
     ///
     /// - Parameter message: the ICMP message in `bytes`.
     mutating func receive(
@@ -85,7 +85,7 @@ struct Ping: ~Copyable {
         core.release(scratch)
     }
 
-    // MARK: The life of mappings
+    // MARK: Lifetime of mappings
 
     private mutating func mapping(
         for summary: FrameSummary, to target: IPAddress, _ core: inout StackCore
@@ -175,7 +175,8 @@ struct Ping: ~Copyable {
 
     // MARK: From the host
 
-    /// The owner has no socket for pings: sends "administratively prohibited" to the guest. Takes the lease.
+    /// The owner has no socket for pings: sends "administratively prohibited" to the guest. Takes ownership of the
+    /// lease.
     mutating func refused(
         _ handle: Handle, to target: IPAddress, _ lease: Lease, offset: Int, length: Int, _ core: inout StackCore
     ) {
@@ -184,8 +185,8 @@ struct Ping: ~Copyable {
         core.release(lease)
     }
 
-    /// An echo reply: the whole ICMP message, `offset` into the buffer behind at least `Stack.headroom` bytes. Takes the
-    /// lease.
+    /// An echo reply: the whole ICMP message, `offset` into the buffer behind at least `Stack.headroom` bytes. Takes
+    /// ownership of the lease.
     mutating func received(
         _ handle: Handle, from host: IPAddress, _ lease: Lease, offset: Int, length: Int, hopLimit: UInt8,
         _ sender: inout DatagramSender, _ core: inout StackCore

@@ -16,7 +16,7 @@ public struct ARPResponder: Sendable {
     /// Requests not answered.
     public private(set) var drops = ServiceDropCounts()
 
-    /// Apart from the counters: a method that changes nothing is given a copy of the value that it is called on.
+    /// Separate from the counters, because a non-mutating method gets a copy of the value on which it is called.
     private let addresses: ARPAddresses
 
     /// A responder for one network.
@@ -54,7 +54,7 @@ public struct ARPResponder: Sendable {
     ///   - address: a guest's address.
     ///   - mac: the destination; broadcast, or unicast to confirm a known entry (RFC 1122 §2.3.2.1).
     ///   - frame: the buffer for the request, `frameLength` bytes.
-    /// - Returns: bytes of the request, zero when it does not fit.
+    /// - Returns: bytes of the request, zero if it does not fit.
     public func request(
         for address: IPv4Address, from mac: MACAddress = .broadcast, into frame: UnsafeMutableRawBufferPointer
     ) -> Int {
@@ -64,8 +64,8 @@ public struct ARPResponder: Sendable {
         return addresses.write(question, to: mac, into: frame)
     }
 
-    /// What the sender of an ARP packet, question or answer, tells about itself; `nil` when that is nothing, or when it
-    /// claims an address that no guest may have.
+    /// The binding of an ARP packet's sender, in a request or reply. `nil` if it has none, or claims an address that no
+    /// guest may have.
     @inline(__always)
     public func binding(in frame: UnsafeRawBufferPointer) -> NeighborBinding? { addresses.binding(in: frame) }
 
@@ -75,7 +75,7 @@ public struct ARPResponder: Sendable {
     }
 }
 
-/// The addresses of a network that ARP knows.
+/// The addresses used by the ARP responder.
 private struct ARPAddresses: BitwiseCopyable {
     let gatewayMAC: MACAddress
     let gateway: IPv4Address
@@ -91,16 +91,17 @@ private struct ARPAddresses: BitwiseCopyable {
         broadcast = plan.broadcastIPv4
     }
 
-    /// Whether a question is answered.
+    /// Whether a request is answered.
     func areAsked(by question: ARPPacket) -> Bool {
         let target = question.targetIP
-        // An announcement of one of ours is a conflict, and answering it is the defence (RFC 5227 §2.4).
+        // An announcement of the gateway's or host's address is a conflict, and the reply defends the address (RFC 5227
+        // §2.4).
         if target == gateway || target == host { return true }
         guard target > network, target < broadcast else { return false }
         return target != question.senderIP && !question.senderIP.isUnspecified
     }
 
-    /// Writes a packet of the gateway's as an ethernet frame. Returns its length, zero when it does not fit.
+    /// Writes an ARP packet from the gateway as an ethernet frame. Returns its length, or zero if it does not fit.
     @inline(__always)
     func write(_ fields: ARPFields, to mac: MACAddress, into frame: UnsafeMutableRawBufferPointer) -> Int {
         guard let base = frame.baseAddress, frame.count >= ARPResponder.frameLength else { return 0 }

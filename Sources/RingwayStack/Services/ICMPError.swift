@@ -110,7 +110,7 @@ public struct ICMPError: Sendable {
         return finish(message)
     }
 
-    // MARK: What there must be no error about
+    // MARK: Packets about which no error may be sent
 
     private func isAllowed(_ reason: Reason, about frame: UnsafeRawBufferPointer, _ summary: FrameSummary) -> Bool {
         guard isReachable(summary.source), let ethernet = EthernetHeader(frame) else { return false }
@@ -180,7 +180,7 @@ public struct ICMPError: Sendable {
 
     // MARK: Writing
 
-    /// An error without its quotation, which is written last.
+    /// An error without the quoted packet, which is written last.
     private struct Message {
         let packet: PacketHeaders
         let icmp: UnsafeMutableRawBufferPointer

@@ -81,7 +81,7 @@ public struct NeighborDiscovery: Sendable {
     ///   - address: a guest's address.
     ///   - mac: the destination; the solicited-node group, or unicast to confirm a known entry (RFC 4861 §7.3.3).
     ///   - frame: the buffer for the solicitation, `frameLength` bytes.
-    /// - Returns: bytes of the solicitation, zero when it does not fit.
+    /// - Returns: bytes of the solicitation, zero if it does not fit.
     public func solicitation(
         for address: IPv6Address, from mac: MACAddress? = nil, into frame: UnsafeMutableRawBufferPointer
     ) -> Int {
@@ -121,8 +121,8 @@ public struct NeighborDiscovery: Sendable {
         return NeighborBinding(address: IPAddress(address), mac: mac)
     }
 
-    /// The address that a guest proves to have by its message: that of `binding`, or the address that it probes before
-    /// use (RFC 4862 §5.4), which it will have a moment later.
+    /// The address that the guest proves to have by its message: that of `binding`, or the address that it probes
+    /// before use (RFC 4862 §5.4) and will have a moment later.
     func address(shownIn frame: UnsafeRawBufferPointer, _ summary: FrameSummary) -> IPAddress? {
         if let binding = binding(in: frame, summary) { return binding.address }
         guard summary.kind == .icmpv6, summary.source.isUnspecified, summary.hopLimit == Self.hopLimit,

@@ -4,13 +4,13 @@ public import RingwayWire
 /// Sends router advertisements for the gateway (RFC 4861 §6.2): the prefix, the MTU, DNS servers and search domains
 /// (RFC 8106).
 ///
-/// The message only changes with the search domains and is written then; sending it is a copy and a checksum. It is
+/// The message changes only with the search domains, and is rebuilt then; sending it is a copy and a checksum. It is
 /// sent to all nodes at intervals, three times quickly at the start, and in reply to solicitations. A solicitation is
 /// answered at once: the random delay of up to half a second in RFC 4861 §6.2.6 spreads the replies of several routers,
 /// and zero is permitted. The rate of replies is limited, because a solicitation is cheaper for the guest than the
 /// reply is for the shard.
 public struct RouterAdvertisement: ~Copyable {
-    /// The advertised options besides the plan's addresses.
+    /// The advertised options in addition to the plan's addresses.
     public struct Configuration: Sendable {
         /// DNS servers, in order; empty for the gateway.
         public var nameServers: [IPv6Address] = []
@@ -135,7 +135,7 @@ public struct RouterAdvertisement: ~Copyable {
             return drop(.neighborMalformed)
         }
         guard answerBucket.take(now: now) else { return drop(.solicitationRateLimited) }
-        // To the all-nodes address, but in an ethernet frame to the soliciting node only (RFC 6085).
+        // The IP destination is all nodes, but the ethernet frame is sent to the soliciting node only (RFC 6085).
         let destination = isAnonymous ? IPv6Address.allNodes : summary.source.ipv6
         let length = write(to: destination, summary.sourceMAC, routerLifetime: nil, into: reply)
         guard length > 0 else { return drop(.replyDoesNotFit) }
@@ -145,7 +145,7 @@ public struct RouterAdvertisement: ~Copyable {
 
     /// Writes the advertisement to all nodes if it is due at `now`, and sets the next deadline.
     ///
-    /// - Returns: bytes of the frame; zero when it is not due.
+    /// - Returns: bytes of the frame; zero if it is not due.
     public mutating func advertise(now: UInt64, into frame: UnsafeMutableRawBufferPointer) -> Int {
         guard now >= nextDeadline else { return 0 }
         schedule(after: now)
@@ -157,7 +157,7 @@ public struct RouterAdvertisement: ~Copyable {
 
     /// Writes the final advertisement, with a router lifetime of zero (RFC 4861 §6.2.5).
     ///
-    /// - Returns: bytes of the frame; zero when it does not fit.
+    /// - Returns: bytes of the frame; zero if it does not fit.
     public mutating func withdraw(into frame: UnsafeMutableRawBufferPointer) -> Int {
         let length = write(to: .allNodes, .multicast(IPv6Address.allNodes), routerLifetime: 0, into: frame)
         return length > 0 ? length : drop(.replyDoesNotFit)
@@ -174,7 +174,7 @@ public struct RouterAdvertisement: ~Copyable {
         nextDeadline = now &+ interval
     }
 
-    /// splitmix64; its only purpose is that the guests of several networks do not act in step.
+    /// splitmix64. Randomness only keeps the guests of several networks from acting at the same time.
     private mutating func nextRandom() -> UInt64 {
         random &+= 0x9E37_79B9_7F4A_7C15
         var mixed = random

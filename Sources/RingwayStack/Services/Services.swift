@@ -36,7 +36,7 @@ struct Services: ~Copyable {
         guard let reply = core.prepareReply(limit: 64) else { return }
         let guest = assignedIPv4
         let hasNeighbors = core.configuration.hasNeighbors
-        // Not the plan itself, of which the closure would get a copy.
+        // The closure captures only these, because capturing the plan would copy it.
         let (gateway, host) = (core.plan.gatewayIPv4, core.plan.hostIPv4)
         let written = arp.respond(to: bytes, into: reply.room) { address in
             address == guest || hasNeighbors && address != gateway && address != host
@@ -77,7 +77,7 @@ struct Services: ~Copyable {
         core.sendReply(reply.lease, bytes: written, .dhcpAnswers)
         guard dhcp.counts.declines != declines else { return }
         core.counters.add(.dhcpDeclines)
-        // On a network with several guests the addresses are assigned by the network.
+        // On a network with several guests, the network assigns the addresses.
         if core.configuration.hasNeighbors { core.effects.append(Effect(.replaceAddress)) }
     }
 
@@ -128,7 +128,7 @@ struct Services: ~Copyable {
         dhcp.setSearchDomains(searchDomains)
     }
 
-    /// Changes the search domains: for DHCP from the next reply on, and by a router advertisement at once.
+    /// Changes the search domains. DHCP uses them from the next reply on; a router advertisement is sent immediately.
     mutating func setSearchDomains(_ domains: [String], now: UInt64) {
         searchDomains = domains
         dhcp.setSearchDomains(domains)

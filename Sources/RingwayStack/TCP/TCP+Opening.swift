@@ -103,7 +103,7 @@ extension TCP {
         flow.pointee.marks.insert(.clientGone)
     }
 
-    /// The number of ports to try for a client whose own port is in use under the same address.
+    /// The number of other ports to try if a client's own port is in use under the same address.
     private static var otherPorts: Int { 64 }
 
     /// The tuple of a client's connection, with any old connection in TIME-WAIT removed; `nil` if all are in use.

@@ -39,7 +39,7 @@ extension TCP {
         return true
     }
 
-    /// Handles a keepalive probe of the guest. False if it is to be answered like any old segment.
+    /// Handles a keepalive probe of the guest. False if it must be answered like any old segment.
     mutating func receiveProbe(_ flow: TCPFlow, _ header: TCPHeader, _ core: inout StackCore) -> Bool {
         let isProbe =
             header.sequence == flow.pointee.receive.nxt.advanced(by: -1) && header.payload.count <= 1
@@ -64,7 +64,7 @@ extension TCP {
     /// A query of the far end is due.
     mutating func inspect(_ flow: TCPFlow, _ core: inout StackCore) {
         flow.pointee.watch.stopQueries()
-        // The guest has not answered its client, which may close meanwhile.
+        // The guest has not answered its client, which may close in the meantime.
         if flow.pointee.state == .synSent {
             flow.pointee.marks.insert(.watched)
             var effect = streamEffect(.watchStream, flow)
@@ -106,7 +106,7 @@ extension TCP {
         armTimer(flow, &core)
     }
 
-    /// The far end is alive: acknowledges what waited for a sign of it.
+    /// The far end is alive: sends the acknowledgements that waited for this.
     @inline(never)
     mutating func peerResponded(_ flow: TCPFlow) {
         guard !flow.pointee.marks.isDisjoint(with: .awaitsPeer) else { return }

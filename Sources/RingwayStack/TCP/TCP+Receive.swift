@@ -4,7 +4,7 @@ internal import RingwayWire
 
 /// Segments from the guest, in the order of RFC 9293 §3.10.7, with the checks of RFC 5961 for RST and SYN.
 extension TCP {
-    /// Processes a segment. Takes the lease.
+    /// Processes a segment. Takes ownership of the lease.
     ///
     /// - Parameter frame: the frame's ethernet header.
     @inline(__always)
@@ -159,12 +159,12 @@ extension TCP {
             // The acknowledgement of the stack's FIN may have ended the connection.
             guard connections.pointer(to: handle) != nil else { return false }
         }
-        // An acknowledgement alone has nothing for the host, and no FIN that came early can have its turn by it.
+        // A pure acknowledgement has no data for the host and cannot make an earlier FIN contiguous.
         guard extent > 0 else { return false }
         return receiveText(flow, header, summary, lease, &core)
     }
 
-    /// Payload and FIN: the seventh and eighth check. True if the lease was kept.
+    /// Payload and FIN: the seventh and eighth check of RFC 9293 §3.10.7.4. True if the lease was kept.
     @inline(__always)
     private mutating func receiveText(
         _ flow: TCPFlow, _ header: TCPHeader, _ summary: FrameSummary, _ lease: Lease, _ core: inout StackCore

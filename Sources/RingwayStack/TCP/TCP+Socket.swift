@@ -19,7 +19,7 @@ extension TCP {
         let rest = flow.pointee.receive.removeUnsent(bytes, core.pool, core.space)
         hostTook(flow, bytes: bytes - rest, &core)
         requestSend(flow, &core)
-        // Nothing until here ends the connection.
+        // Nothing above ends the connection, so `flow` is still valid.
         shutDownWhenDrained(flow, &core)
         closeWhenDone(flow, &core)
     }
@@ -43,7 +43,7 @@ extension TCP {
         abort(flow, towardGuest: true, towardHost: false, &core)
     }
 
-    /// The socket returned `length` bytes, at `offset` of the buffer. Takes the lease.
+    /// The socket returned `length` bytes, at `offset` of the buffer. Takes ownership of the lease.
     ///
     /// - Parameter precedesUrgent: the host's kernel reports that the next byte is urgent.
     @inline(__always)

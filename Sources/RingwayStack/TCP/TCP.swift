@@ -44,17 +44,17 @@ struct TCP: ~Copyable {
         self.connections = connections
     }
 
-    // MARK: Sharing a pool, and leaving it
+    // MARK: Sharing a pool, and removing the guest
 
     private static func reservable(_ limits: Limits) -> Int { limits.smallBuffers * BufferSpace.smallSize / 2 }
 
-    /// So many guests share the shard's pool.
+    /// Sets the number of guests that share the shard's pool.
     mutating func setShare(of guests: Int, _ limits: Limits) {
         reservation.limit = Self.reservable(limits) / max(1, guests)
     }
 
-    /// Forgets connections, as many as `count`, and gives back what they hold; their sockets are the owner's to close.
-    /// False when there is none left.
+    /// Removes up to `count` connections and releases their buffers; the owner closes their sockets. False if none is
+    /// left.
     mutating func forget(_ count: Int, from cursor: inout UInt32, _ core: inout StackCore) -> Bool {
         let end = min(connections.highWater, cursor &+ UInt32(count))
         while cursor < end {
@@ -73,8 +73,8 @@ struct TCP: ~Copyable {
     private static var finishedAtOnce: Int { StackCore.effectCapacity / 4 }
 
     /// Sends the acknowledgements due after this turn's frames, one per connection; false if none is left. Drain the
-    /// effects after each call: there may be more connections than places for effects. An acknowledgement without a
-    /// buffer stays due until the next turn, because buffers are only released in turns.
+    /// effects after each call: there may be more connections than the effect queue has room for. An acknowledgement
+    /// without a buffer stays due until the next turn, because buffers are only released in turns.
     @inline(__always)
     mutating func finishTurn(_ core: inout StackCore) -> Bool {
         var left = Self.finishedAtOnce
@@ -140,7 +140,7 @@ struct TCP: ~Copyable {
         .map { IdleFlow(flow: Flow(.tcp, slot: $0.slot), usedAt: $0.usedAt) }
     }
 
-    /// The oldest half-open connection with a host socket, of both directions.
+    /// The oldest half-open connection, opened by either side, that has a host socket.
     mutating func oldestHalfOpen() -> IdleFlow? {
         older(inSlot: halfOpen.ofHost.oldest, than: older(inSlot: halfOpen.ofGuest.oldest, than: nil))
     }
@@ -155,7 +155,7 @@ struct TCP: ~Copyable {
     /// Ends a connection to free its descriptor for another flow.
     mutating func end(slot: UInt32, _ core: inout StackCore) {
         guard let flow = connections.pointer(inSlot: slot) else { return }
-        // A guest without an answer to its SYN repeats it, or times out.
+        // A guest without a reply to its SYN repeats it, or times out.
         abort(flow, towardGuest: flow.pointee.state != .connecting, towardHost: true, &core)
     }
 

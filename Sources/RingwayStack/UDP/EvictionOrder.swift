@@ -1,6 +1,6 @@
 internal import RingwayStorage
 
-/// The order in which mappings are evicted: first those that never had an answer, then the others, in each group the
+/// The order in which mappings are evicted: first those without any reply so far, then the others, in each group the
 /// one idle for longest first. A scan, or a flood of spoofed clients, therefore evicts only its own mappings.
 struct EvictionOrder {
     private var unanswered: SlotList

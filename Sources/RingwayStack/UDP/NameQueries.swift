@@ -20,7 +20,7 @@ struct NameQueries: ~Copyable {
         timeout = SilenceTimeouts(limits).dns &+ 1_000_000_000
     }
 
-    /// Passes a query to the resolver. Takes the lease.
+    /// Passes a query to the resolver. Takes ownership of the lease.
     mutating func receive(_ summary: FrameSummary, _ lease: Lease, _ core: inout StackCore) {
         let query = Query(
             guest: TransportAddress(address: summary.source, port: summary.sourcePort), server: summary.destination)
@@ -43,7 +43,7 @@ struct NameQueries: ~Copyable {
         queries.remove(slot: slot)
     }
 
-    /// Sends the resolver's answer. Takes the lease.
+    /// Sends the resolver's answer. Takes ownership of the lease.
     mutating func answered(
         _ handle: Handle, _ payload: DatagramPayload, _ sender: inout DatagramSender, _ core: inout StackCore
     ) {

@@ -11,7 +11,7 @@ extension UDP {
         remove(slot: handle.slot, &core)
     }
 
-    /// A datagram for a mapping, or several. Takes the lease.
+    /// A datagram for a mapping, or several. Takes ownership of the lease.
     mutating func received(
         _ handle: Handle, from peer: TransportAddress, _ payload: DatagramPayload, _ marks: DatagramMarks,
         _ sender: inout DatagramSender, _ core: inout StackCore
@@ -26,7 +26,7 @@ extension UDP {
         sender.send(payload, from: shown, to: mapping.pointee.guest, marks, &core)
     }
 
-    /// A datagram that a client sent to a published port. Takes the lease.
+    /// A datagram that a client sent to a published port. Takes ownership of the lease.
     ///
     /// - Parameters:
     ///   - listener: the owner's identifier for the listening socket.
@@ -156,7 +156,7 @@ extension UDP {
         }
     }
 
-    /// To the outside the host is the server: for any error inside, it reports its port as closed.
+    /// To peers outside the host is the server, so it reports any error of the guest as a closed port.
     private mutating func refuse(_ slot: UInt32, _ core: inout StackCore) {
         guard refusalBucket.take(now: core.now) else { return core.counters.add(.udpRefusalsNotPassedOn) }
         core.effects.append(Effect(.refuseDatagram, mappings.handle(ofSlot: slot)))

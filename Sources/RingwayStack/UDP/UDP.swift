@@ -37,15 +37,15 @@ struct UDP: ~Copyable {
 
     // MARK: From the guest
 
-    /// Handles a datagram from the guest. Takes the lease.
+    /// Handles a datagram from the guest. Takes ownership of the lease.
     mutating func receive(
         _ summary: FrameSummary, _ lease: Lease, _ bytes: UnsafeRawBufferPointer, _ queries: inout NameQueries,
         _ core: inout StackCore
     ) {
         let client = forwardedSlot(for: summary, &core)
         let target: TransportAddress
-        // A peer that may send to a published port may be answered: this follows from the address on which the port is
-        // published.
+        // A peer that may send to a published port may also be answered: the address on which the port is published
+        // permits this.
         if let client, let mapping = mappings.pointer(inSlot: client), mapping.pointee.hasPeerSpoken {
             target = mapping.pointee.peer
         } else {
@@ -136,7 +136,7 @@ struct UDP: ~Copyable {
             remotePort: summary.destinationPort, transport: .udp)
     }
 
-    // MARK: The life of mappings
+    // MARK: Lifetime of mappings
 
     mutating func insert(_ mapping: UDPMapping, _ kind: Flow.Kind, _ core: inout StackCore) -> UInt32? {
         if mappings.count >= limit, evictions.first != SlotList.none {
@@ -161,8 +161,8 @@ struct UDP: ~Copyable {
         return handle.slot
     }
 
-    /// Records a use of the mapping, which becomes the newest. Its timer stays and is checked when it expires, except
-    /// that of a DNS query, whose lifetime ends earlier with its answer.
+    /// Records a use of the mapping, and moves it to the end of the eviction order. Its timer stays and is checked when
+    /// it expires, except that of a DNS query, whose lifetime ends earlier with its answer.
     mutating func touch(
         _ mapping: UnsafeMutablePointer<UDPMapping>, isFirstAnswer: Bool, _ core: inout StackCore
     ) {

@@ -1,7 +1,7 @@
 internal import RingwayModel
 
 extension UDPFiltering {
-    /// Whether a peer that may send from `first` may send from `second`.
+    /// Whether a peer that may send from the address and port `first` may also send from `second`.
     @inline(__always)
     func covers(_ first: TransportAddress, _ second: TransportAddress) -> Bool {
         switch self {
@@ -11,7 +11,7 @@ extension UDPFiltering {
         }
     }
 
-    /// What is remembered of a port that the guest has sent to.
+    /// The port to record for a peer: zero if the filter ignores ports.
     @inline(__always)
     func remembered(_ port: UInt16) -> UInt16 {
         switch self {

@@ -1,13 +1,14 @@
 public import CRingway
 internal import Glibc
 
-/// The system calls that the data path makes by itself on sockets, pipes and events, beside what its ring carries out.
+/// The data path's direct system calls on sockets, pipes and events, in addition to the operations of its ring.
 ///
 /// ## Theory of operation
 ///
-/// Each is the C library's call of that name, or CRingway's, with the same result and `errno`. Where a simulation has put
-/// a model in the kernel's place (`HostModel`), calls that open a descriptor go to the model of the thread, and calls on a
-/// descriptor go to it by the descriptor's number. A program pays one comparison for that, beside a system call.
+/// Each is the C library's function of that name, or CRingway's, with the same result and `errno`. In a simulation a
+/// model takes the place of the kernel (`HostModel`): calls that open a descriptor go to the thread's model, and calls
+/// on one of its descriptors, recognised by number, do as well. In other programs this costs one comparison per system
+/// call.
 public enum HostCalls {
     /// The model that a descriptor belongs to; `nil` for the kernel.
     @inline(__always)
@@ -31,7 +32,7 @@ public enum HostCalls {
         return Glibc.socket(family, type, transport)
     }
 
-    /// Two connected unix sockets of `type`, flags included; `nil` when no descriptor is left.
+    /// Two connected unix sockets of `type`, which includes flags; `nil` if no descriptor is free.
     public static func pair(_ type: Int32) -> (Int32, Int32)? {
         if let model = HostModel.current { return model.pair(type) }
         var pair: (Int32, Int32) = (-1, -1)
@@ -41,7 +42,7 @@ public enum HostCalls {
         return result == 0 ? pair : nil
     }
 
-    /// A non-blocking pipe: the end to read from, then the end to write to; `nil` when no descriptor is left.
+    /// A non-blocking pipe: the read end, then the write end; `nil` if no descriptor is free.
     public static func pipe() -> (Int32, Int32)? {
         if let model = HostModel.current { return model.pipe() }
         var ends: (Int32, Int32) = (-1, -1)
@@ -57,7 +58,7 @@ public enum HostCalls {
         return eventfd(0, Int32(EFD_CLOEXEC) | Int32(EFD_NONBLOCK))
     }
 
-    /// Adds one to an event.
+    /// Adds one to an eventfd.
     public static func signal(_ event: Int32) {
         var one: UInt64 = 1
         if let model = model(of: event) {
@@ -67,7 +68,7 @@ public enum HostCalls {
         }
     }
 
-    /// A descriptor that is good for nothing but to be closed.
+    /// A descriptor that only reserves its number.
     public static func spare() -> Int32 {
         if let model = HostModel.current { return model.spare() }
         return open("/dev/null", O_RDONLY | O_CLOEXEC)
@@ -80,7 +81,7 @@ public enum HostCalls {
         return Glibc.close(descriptor)
     }
 
-    /// Makes the next close send RST in place of FIN.
+    /// Makes the next close send RST instead of FIN.
     public static func lingerZero(_ descriptor: Int32) {
         if let model = model(of: descriptor) { return model.lingerZero(descriptor) }
         _ = ringway_linger_zero(descriptor)
@@ -161,7 +162,7 @@ public enum HostCalls {
         return sendmsg(descriptor, message, flags)
     }
 
-    /// A message of one byte and descriptors, at most RINGWAY_MAXIMUM_DESCRIPTORS of them.
+    /// Receives a message of one byte with descriptors, at most RINGWAY_MAXIMUM_DESCRIPTORS.
     public static func receiveDescriptors(
         _ descriptor: Int32, _ byte: UnsafeMutablePointer<UInt8>, _ descriptors: UnsafeMutablePointer<Int32>?,
         _ count: inout Int
@@ -172,7 +173,7 @@ public enum HostCalls {
         return model.receiveDescriptors(descriptor, byte, descriptors, &count)
     }
 
-    /// splice(2) that does not wait: how many bytes were moved, or a negated `errno`.
+    /// Non-blocking splice(2): the number of bytes moved, or a negated `errno`.
     public static func splice(_ from: Int32, _ to: Int32, _ count: Int) -> Int {
         if let model = model(of: from) { return model.splice(from, to, count) }
         return ringway_splice(from, to, count)
@@ -182,73 +183,73 @@ public enum HostCalls {
 // MARK: Options
 
 extension HostCalls {
-    /// setsockopt(2) of a number.
+    /// setsockopt(2) with an integer.
     @discardableResult
     public static func setOption(_ descriptor: Int32, _ level: Int32, _ name: Int32, _ value: Int32) -> Int32 {
         if let model = model(of: descriptor) { return model.setOption(descriptor, level, name, value) }
         return ringway_set_option(descriptor, level, name, value)
     }
 
-    /// getsockopt(2) of a number, or a negated `errno`.
+    /// getsockopt(2) with an integer; a negated `errno` on failure.
     public static func option(_ descriptor: Int32, _ level: Int32, _ name: Int32) -> Int32 {
         if let model = model(of: descriptor) { return model.option(descriptor, level, name) }
         return ringway_get_option(descriptor, level, name)
     }
 
-    /// Takes a socket's pending error.
+    /// Returns and clears a socket's pending error.
     public static func takeError(_ descriptor: Int32) -> Int32 {
         if let model = model(of: descriptor) { return model.takeError(descriptor) }
         return ringway_socket_error(descriptor)
     }
 
-    /// Whether there are bytes to receive, an end aside.
+    /// Whether there are bytes to receive, not counting end of file.
     public static func hasUnread(_ descriptor: Int32) -> Bool {
         if let model = model(of: descriptor) { return model.unread(descriptor) > 0 }
         return ringway_has_unread(descriptor)
     }
 
-    /// Whether the next byte of a stream is an urgent one; a model has none.
+    /// Whether the next byte of a stream is urgent; always false in a model.
     public static func isAtMark(_ descriptor: Int32) -> Bool {
         descriptor < HostModel.firstDescriptor && ringway_is_at_mark(descriptor)
     }
 
-    /// The traffic class of an accepted client's handshake; a model's have none.
+    /// The traffic class of an accepted client's handshake; zero in a model.
     public static func clientTrafficClass(_ descriptor: Int32, ipv4: Bool) -> Int32 {
         descriptor < HostModel.firstDescriptor ? ringway_client_traffic_class(descriptor, ipv4) : 0
     }
 
-    /// Has a datagram socket tell the marks of what it receives.
+    /// Makes a datagram socket report the hop limit and traffic class of received datagrams.
     public static func receiveMarks(_ descriptor: Int32, ipv4: Bool) {
         if descriptor < HostModel.firstDescriptor { ringway_receive_marks(descriptor, ipv4) }
     }
 
-    /// Lets only echo replies with these bits of an identifier through a raw ICMP socket. Where the kernel cannot filter
-    /// identifiers everything is found out later, at a higher price.
+    /// Lets a raw ICMP socket receive only echo replies with these bits of the identifier. If the kernel cannot filter
+    /// identifiers, the receiver filters them at a higher cost.
     public static func passEchoReplies(_ descriptor: Int32, ipv4: Bool, _ identifier: UInt16, mask: UInt16) {
         guard descriptor < HostModel.firstDescriptor else { return }
         _ = ringway_filter_icmp_echo_reply(descriptor, ipv4)
         _ = ringway_filter_echo_identifiers(descriptor, ipv4, identifier, mask)
     }
 
-    /// Lets nothing through a raw ICMP socket that only sends.
+    /// Makes a raw ICMP socket that only sends receive nothing.
     public static func passNothing(_ descriptor: Int32, ipv4: Bool) {
         if descriptor < HostModel.firstDescriptor { _ = ringway_filter_icmp_nothing(descriptor, ipv4) }
     }
 
-    /// Makes a descriptor non-blocking; a model's are.
+    /// Makes a descriptor non-blocking; a model's always are.
     public static func setNonblocking(_ descriptor: Int32) {
         if descriptor < HostModel.firstDescriptor { _ = ringway_set_nonblocking(descriptor) }
     }
 
-    /// Asks for room in a pipe; negative when it cannot be had.
+    /// Requests a pipe size; negative if the kernel refuses.
     public static func setPipeSize(_ pipe: Int32, _ bytes: Int32) -> Int32 {
         pipe < HostModel.firstDescriptor ? ringway_set_pipe_size(pipe, bytes) : bytes
     }
 
-    /// What TCP_INFO says about the far end; zero, or -1 where the socket is none of TCP.
+    /// Reads the peer's state from TCP_INFO; zero, or -1 if the socket is not TCP.
     public static func readPeer(_ descriptor: Int32, _ peer: inout ringway_peer) -> Int32 {
         guard let model = model(of: descriptor) else { return ringway_read_peer(descriptor, &peer) }
-        // A far end that is alive, and slow to acknowledge now and then.
+        // Simulates a far end that is alive and sometimes acknowledges late.
         guard !model.isDelivered(descriptor) else { return 0 }
         peer.silence_milliseconds = 300
         peer.unacknowledged = 1

@@ -1,13 +1,13 @@
 public import CRingway
 internal import Glibc
 
-/// A host in place of the kernel: descriptors and the system calls on them, in user space, for simulations.
+/// A simulated kernel: descriptors and the system calls on them, in user space.
 ///
 /// A simulation makes a subclass the model of its thread (`makeCurrent`). From then on `HostCalls` on that thread open
-/// the model's descriptors, whose numbers no kernel has, and calls on such descriptors go to the model. Calls keep the
-/// manners of the C library: -1 and `errno`.
+/// the model's descriptors, whose numbers no kernel assigns, and calls on them go to the model. Calls follow the
+/// convention of the C library: -1 and `errno`.
 open class HostModel {
-    /// Numbers from here on are the model's. The kernel's end at `fs.nr_open`, which is a million unless it was raised.
+    /// The model's descriptors are numbered from here. The kernel's end at `fs.nr_open`, by default about a million.
     public static var firstDescriptor: Int32 { 1 << 30 }
 
     public init() {}
@@ -18,12 +18,12 @@ open class HostModel {
         return Unmanaged<HostModel>.fromOpaque(slot).takeUnretainedValue()
     }
 
-    /// Has the calling thread's system calls go to a model, which the caller keeps alive; `nil` for the kernel.
+    /// Sets the calling thread's model, which the caller keeps alive; `nil` for the kernel.
     public static func makeCurrent(_ model: HostModel?) {
         ringway_set_thread_model(model.map { Unmanaged.passUnretained($0).toOpaque() })
     }
 
-    /// A model that lacks a call which is made has a gap, and the simulation is to say so.
+    /// Traps: a subclass must override every call that its simulation makes.
     private func missing(_ call: StaticString = #function) -> Never {
         fatalError("the model of a host has no \(call)")
     }
@@ -33,10 +33,10 @@ open class HostModel {
     open func socket(_ family: Int32, _ type: Int32, _ transport: Int32) -> Int32 { missing() }
     /// Two connected unix sockets.
     open func pair(_ type: Int32) -> (Int32, Int32)? { missing() }
-    /// The end to read from, then the end to write to.
+    /// The read end, then the write end.
     open func pipe() -> (Int32, Int32)? { missing() }
     open func event() -> Int32 { missing() }
-    /// A descriptor of a file in which nothing is.
+    /// A descriptor of an empty file.
     open func spare() -> Int32 { missing() }
     open func close(_ descriptor: Int32) -> Int32 { missing() }
 
@@ -54,17 +54,17 @@ open class HostModel {
 
     // MARK: Options
 
-    /// What `ringway_set_option` sets, and filters, for which the name is zero.
+    /// The options of `ringway_set_option`; socket filters have name zero.
     open func setOption(_ descriptor: Int32, _ level: Int32, _ name: Int32, _ value: Int32) -> Int32 { missing() }
     /// A value, or a negated `errno`.
     open func option(_ descriptor: Int32, _ level: Int32, _ name: Int32) -> Int32 { missing() }
-    /// Has the next close of a stream send RST.
+    /// Makes the next close of a stream send RST.
     open func lingerZero(_ descriptor: Int32) { missing() }
-    /// Takes the error that is pending.
+    /// Returns and clears the pending error.
     open func takeError(_ descriptor: Int32) -> Int32 { missing() }
     /// Bytes that can be received.
     open func unread(_ descriptor: Int32) -> Int { missing() }
-    /// Whether what the socket has sent is with its peer.
+    /// Whether the peer has received everything that the socket sent.
     open func isDelivered(_ descriptor: Int32) -> Bool { missing() }
 
     // MARK: Bytes
@@ -82,7 +82,7 @@ open class HostModel {
         _ descriptor: Int32, _ byte: UnsafeMutablePointer<UInt8>, _ descriptors: UnsafeMutablePointer<Int32>,
         _ count: inout Int
     ) -> Int { missing() }
-    /// How many bytes were moved, or a negated `errno`.
+    /// The number of bytes moved, or a negated `errno`.
     open func splice(_ from: Int32, _ to: Int32, _ count: Int) -> Int { missing() }
     open func shutdown(_ descriptor: Int32, _ how: Int32) -> Int32 { missing() }
 }

@@ -15,9 +15,10 @@ internal import Glibc
 /// reused.
 ///
 /// **Level- and edge-triggered.** A level-triggered descriptor is reported in every turn while it is ready, so a member
-/// that handles only part of its work needs no bookkeeping. A member asks for `.write` while it has something to write,
-/// and for nothing while it must not read (backpressure). With `.edges` each change is reported once: for relays, which
-/// remember readiness themselves and would otherwise change their interest with every block.
+/// that handles only part of its work needs no bookkeeping. A member sets its interest to `.write` while it has
+/// something to write, and to nothing while it must not read (backpressure). With `.edges` each change is reported
+/// once. Relays use this, because they remember readiness themselves and would otherwise change their interest with
+/// every block.
 ///
 /// **Bounds.** A turn handles at most `eventsPerTurn` events, the deadlines that had passed, and one `resumed` per
 /// member. A member with more work than it should do at once does part of it and calls `resume`.
@@ -84,9 +85,10 @@ public final class EventLoop {
     /// Members with a descriptor.
     public var registeredCount: Int { slots.count - freeSlots.count }
 
-    /// Registers a member's descriptor, which stays the member's property and is deregistered before it is closed.
+    /// Registers a member's descriptor. The member owns it, and deregisters it before closing it.
     ///
-    /// - Returns: false, with `errno` set, if the kernel refuses: it is a file's descriptor, or there is no memory.
+    /// - Returns: false, with `errno` set, if the kernel refuses: the descriptor is a regular file's, or there is no
+    ///   memory.
     @discardableResult
     public func register(_ member: LoopMember, descriptor: Int32, interest: Interest) -> Bool {
         precondition(member.registration == nil, "a member registers one descriptor")

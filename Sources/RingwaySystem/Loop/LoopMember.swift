@@ -13,7 +13,7 @@ open class LoopMember {
     /// Written by the loop only.
     var registration: Registration?
 
-    /// The deadline, in monotonic nanoseconds; meaningful while scheduled.
+    /// The deadline, in monotonic nanoseconds; valid while scheduled.
     var deadline: UInt64 = 0
 
     /// The index in the loop's deadline queue; `nil` without a deadline.

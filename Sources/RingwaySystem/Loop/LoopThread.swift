@@ -33,7 +33,7 @@ public final class LoopThread: Sendable {
         }
     }
 
-    /// Its only purpose is to end the loop's wait.
+    /// Its descriptor only ends the loop's wait.
     private final class WakeupMember: LoopMember {
         private let wakeup: Wakeup
 

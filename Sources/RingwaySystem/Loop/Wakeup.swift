@@ -15,7 +15,7 @@ public final class Wakeup: Sendable {
         self.event = event
     }
 
-    /// Ends the current wait, or the next one. From any thread.
+    /// Ends the current wait, or the next one. Called from any thread.
     public func signal() {
         var one: UInt64 = 1
         _ = write(descriptor, &one, 8)

@@ -24,7 +24,7 @@ public enum NamedSocket {
             throw SystemError("cannot make a socket for unix:\(path)")
         }
         try makeRoom(at: path)
-        // The file gets the permissions of the socket, less the umask.
+        // The file gets the socket's permissions, less the umask.
         fchmod(listener.rawValue, mode)
         guard ringway_unix_bind(listener.rawValue, path, path.utf8.count) == 0,
             Glibc.listen(listener.rawValue, backlog) == 0

@@ -8,7 +8,7 @@ public struct VsockPeers: Hashable, Sendable {
     /// The CID of a virtual machine's host.
     public static var host: UInt32 { 2 }
 
-    /// Empty for every virtual machine.
+    /// The permitted CIDs; empty for every virtual machine.
     private let machines: Set<UInt32>
 
     /// - Parameter machines: the permitted CIDs; empty for every virtual machine, but not this machine itself.

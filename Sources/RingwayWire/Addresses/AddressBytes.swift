@@ -1,6 +1,6 @@
 public import RingwayModel
 
-// Addresses as they lie in packets: in network order, at any alignment. Callers have already checked the length.
+// Addresses in packets: in network order, at any alignment. Callers have already checked the length.
 
 extension MACAddress {
     /// Reads six bytes.

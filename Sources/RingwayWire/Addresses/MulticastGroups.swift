@@ -1,6 +1,6 @@
 public import RingwayModel
 
-// The groups that neighbor discovery speaks to, and the ethernet addresses that carry groups.
+// The multicast groups of neighbour discovery, and the ethernet addresses of multicast groups.
 
 extension IPv6Address {
     /// `ff02::1`: every node on the link.
@@ -9,27 +9,26 @@ extension IPv6Address {
     /// `ff02::2`: every router on the link.
     @inlinable public static var allRouters: Self { Self(high: 0xFF02 << 48, low: 2) }
 
-    /// The link-local address that an interface with this ethernet address gives itself.
+    /// The link-local address that an interface with this ethernet address generates.
     @inlinable
     public static func linkLocal(mac: MACAddress) -> Self {
         Self(prefix: Self(high: 0xFE80 << 48, low: 0), interfaceIdentifierFrom: mac)
     }
 
-    /// The group in which neighbours look for this address: `ff02::1:ff00:0/104` and its last 24 bits (RFC 4291
-    /// §2.7.1).
+    /// The solicited-node multicast group of this address: `ff02::1:ff00:0/104` and its last 24 bits (RFC 4291 §2.7.1).
     @inlinable public var solicitedNodeMulticast: Self {
         Self(high: 0xFF02 << 48, low: 0x0000_0001_FF00_0000 | low & 0xFF_FFFF)
     }
 }
 
 extension MACAddress {
-    /// The ethernet address that carries an IPv4 multicast group (RFC 1112 §6.4).
+    /// The ethernet address of an IPv4 multicast group (RFC 1112 §6.4).
     @inlinable
     public static func multicast(_ group: IPv4Address) -> Self {
         Self(rawValue: 0x0100_5E00_0000 | UInt64(group.rawValue & 0x7F_FFFF))
     }
 
-    /// The ethernet address that carries an IPv6 multicast group (RFC 2464 §7).
+    /// The ethernet address of an IPv6 multicast group (RFC 2464 §7).
     @inlinable
     public static func multicast(_ group: IPv6Address) -> Self {
         Self(rawValue: 0x3333_0000_0000 | group.low & 0xFFFF_FFFF)

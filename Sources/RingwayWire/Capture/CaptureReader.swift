@@ -1,12 +1,11 @@
-/// A capture file, read whole: pcap with micro- or nanoseconds (draft-ietf-opsawg-pcap) or pcapng
+/// A capture file, read completely: pcap with micro- or nanoseconds (draft-ietf-opsawg-pcap) or pcapng
 /// (draft-ietf-opsawg-pcapng), in either byte order. For tests and tools; never on the data path.
 ///
-/// Of pcapng it understands section headers, interface descriptions, enhanced and simple packets, and passes over the
-/// rest.
+/// Of pcapng it reads section headers, interface descriptions, enhanced and simple packets, and skips other blocks.
 public struct CaptureReader: Sequence, Sendable {
     /// Why a file could not be read.
     public enum Failure: Error, Equatable {
-        /// The file starts with no known magic number.
+        /// The file does not start with a known magic number.
         case notACapture
         /// A block or packet that starts at this offset exceeds the file, or its own length.
         case malformed(offset: Int)

@@ -15,17 +15,17 @@ public enum CaptureWriter {
 
     /// LINKTYPE_ETHERNET.
     @inlinable public static var linkType: UInt16 { 1 }
-    /// Bytes of a frame that are kept at most: more than any super-frame has.
+    /// The most bytes of a frame that are captured: more than any super-frame has.
     @inlinable public static var snapshotLength: Int { 262_144 }
 
     /// Bytes of a section header block and an interface description block.
     @inlinable public static var fileHeaderLength: Int { 28 + 32 }
     /// Bytes before a frame.
     @inlinable public static var packetHeaderLength: Int { 28 }
-    /// Bytes after a frame at most.
+    /// The most bytes after a frame.
     @inlinable public static var packetTrailerLimit: Int { 3 + 12 + 4 }
 
-    /// Bytes after a frame of this length: padding, the direction and the block's length again.
+    /// Bytes after a frame of this length: padding, the direction, and the repeated block length.
     @inlinable
     public static func packetTrailerLength(capturedLength: Int) -> Int {
         (0 &- capturedLength) & 3 &+ 16
@@ -33,14 +33,14 @@ public enum CaptureWriter {
 
     /// Writes a section header block and the description of one ethernet interface, number zero.
     ///
-    /// - Parameter snapLength: bytes of a frame that are kept.
+    /// - Parameter snapLength: the most bytes of a frame that are captured.
     public static func writeFileHeader(to target: UnsafeMutableRawPointer, snapLength: Int = snapshotLength) {
         put32(0x0A0D_0D0A, target, 0)
         put32(28, target, 4)
         put32(0x1A2B_3C4D, target, 8)
         // Version 1.0.
         put32(UInt32(inMemoryOrder: 1, 0), target, 12)
-        // The section's length is not known.
+        // The section's length is unknown.
         put32(.max, target, 16)
         put32(.max, target, 20)
         put32(28, target, 24)
@@ -75,7 +75,7 @@ public enum CaptureWriter {
         put32(UInt32(truncatingIfNeeded: originalLength), target, 24)
     }
 
-    /// Writes the end of an enhanced packet block and returns how many bytes that took: `packetTrailerLength`.
+    /// Writes the end of an enhanced packet block and returns its length: `packetTrailerLength`.
     @inlinable
     @discardableResult
     public static func writePacketTrailer(

@@ -4,10 +4,10 @@ public struct CapturedPacket: Equatable, Sendable {
     public var nanosecondsSince1970: UInt64
     /// The LINKTYPE of its interface; 1 is ethernet.
     public var linkType: UInt16
-    /// Bytes that the packet had before the snapshot length cut it.
+    /// The length of the packet before it was truncated to the snapshot length.
     public var originalLength: Int
     /// The bytes captured.
     public var bytes: [UInt8]
-    /// The direction, if the file has it.
+    /// The direction, if the file contains it.
     public var direction: CaptureWriter.Direction?
 }

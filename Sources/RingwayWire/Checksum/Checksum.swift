@@ -4,16 +4,16 @@ public import RingwayModel
 /// The Internet checksum (RFC 1071).
 ///
 /// A *partial sum* is any 64-bit integer congruent, modulo 65535, to the sum of the data read as 16-bit words **in the
-/// machine's own byte order**. RFC 1071 §2(B) makes that legal: swapping the bytes of every word swaps the bytes of
-/// the sum. Loads and stores therefore need no byte swap anywhere, and `finish` returns a value that is stored with
-/// `storeBytes(of:as:)` as it is, never through `bigEndian`.
+/// machine's own byte order**. RFC 1071 §2(B) permits this: swapping the bytes of every word swaps the bytes of the
+/// sum. Loads and stores therefore need no byte swap. The result of `finish` is stored unchanged by
+/// `storeBytes(of:as:)`, without `bigEndian`.
 ///
 ///     let sum = Checksum.pseudoHeader(source: a, destination: b, protocolNumber: 6, length: segment.count)
 ///     let checksum = Checksum.finish(Checksum.partial(segment, initial: sum))
 ///     target.storeBytes(of: checksum, toByteOffset: TCPHeader.checksumOffset, as: UInt16.self)
 public enum Checksum {
-    /// Adds bytes to a partial sum. Parts must be split at even offsets, or those that start at an odd one passed
-    /// through `shifted`.
+    /// Adds bytes to a partial sum. If data is summed in parts, the sum of a part that starts at an odd offset must be
+    /// passed through `shifted`.
     public static func partial(_ bytes: UnsafeRawBufferPointer, initial: UInt64 = 0) -> UInt64 {
         _unsafePerformance { ringway_checksum_partial(bytes.baseAddress, bytes.count, initial) }
     }
@@ -36,20 +36,21 @@ public enum Checksum {
         return UInt16(truncatingIfNeeded: folded)
     }
 
-    /// The checksum to store: folded and inverted, already in the byte order of the wire when stored as it is.
+    /// The checksum to store: folded and inverted, already in network byte order when stored unchanged.
     @inlinable
     public static func finish(_ sum: UInt64) -> UInt16 {
         ~fold(sum)
     }
 
-    /// As `finish`, but `0xFFFF` in place of zero, which UDP reserves for "no checksum" (RFC 768).
+    /// Like `finish`, but `0xFFFF` instead of zero, which means "no checksum" in UDP (RFC 768).
     @inlinable
     public static func finishUDP(_ sum: UInt64) -> UInt16 {
         let checksum = finish(sum)
         return checksum == 0 ? 0xFFFF : checksum
     }
 
-    /// Partial sums of two parts, the second of which began at an odd offset, add up after this (RFC 1071 §2(B)).
+    /// Swaps the bytes of a partial sum, so that the sum of a part that began at an odd offset can be added to others
+    /// (RFC 1071 §2(B)).
     @inlinable
     public static func shifted(_ sum: UInt64) -> UInt64 {
         UInt64(fold(sum).byteSwapped)
@@ -65,7 +66,7 @@ public enum Checksum {
     /// The partial sum of the pseudo-header (RFC 9293 §3.1, RFC 8200 §8.1). `length` counts transport header and
     /// payload.
     ///
-    /// - Precondition: both addresses are of one family.
+    /// - Precondition: both addresses are of the same family.
     @inlinable
     public static func pseudoHeader(
         source: IPAddress, destination: IPAddress, protocolNumber: UInt8, length: Int

@@ -18,7 +18,7 @@ public import RingwayModel
 ///     +-------------------------------+
 @frozen
 public struct DHCPMessage: BitwiseCopyable {
-    /// Bytes before the first option, the magic cookie included.
+    /// Bytes before the first option, including the magic cookie.
     @inlinable public static var headerLength: Int { 240 }
     /// `op` of messages to a server.
     @inlinable public static var bootRequest: UInt8 { 1 }
@@ -70,9 +70,9 @@ public struct DHCPMessage: BitwiseCopyable {
     @inlinable public var ciaddr: IPv4Address { IPv4Address(loadingFrom: base + 12) }
     /// The address assigned to the client.
     @inlinable public var yiaddr: IPv4Address { IPv4Address(loadingFrom: base + 16) }
-    /// The next server of a network boot.
+    /// The address of the next server of a network boot.
     @inlinable public var siaddr: IPv4Address { IPv4Address(loadingFrom: base + 20) }
-    /// The relay agent.
+    /// The relay agent's address.
     @inlinable public var giaddr: IPv4Address { IPv4Address(loadingFrom: base + 24) }
     /// The client's ethernet address.
     @inlinable public var chaddr: MACAddress { MACAddress(loadingFrom: base + 28) }
@@ -139,14 +139,14 @@ public struct DHCPFields: Equatable, Sendable, BitwiseCopyable {
     public var ciaddr: IPv4Address
     /// The address assigned to the client.
     public var yiaddr: IPv4Address
-    /// The next server of a network boot.
+    /// The address of the next server of a network boot.
     public var siaddr: IPv4Address
-    /// The relay agent.
+    /// The relay agent's address.
     public var giaddr: IPv4Address
     /// The client's ethernet address.
     public var chaddr: MACAddress
 
-    /// The fields; addresses that are not given are unspecified.
+    /// The fields; omitted addresses are unspecified.
     @inlinable
     public init(
         op: UInt8, xid: UInt32, secs: UInt16 = 0, flags: UInt16 = 0, ciaddr: IPv4Address = .unspecified,
@@ -164,7 +164,7 @@ public struct DHCPFields: Equatable, Sendable, BitwiseCopyable {
         self.chaddr = chaddr
     }
 
-    /// Writes 240 bytes, the magic cookie included; options follow them.
+    /// Writes 240 bytes, including the magic cookie; options follow them.
     public func write(to target: UnsafeMutableRawPointer) {
         target.initializeMemory(as: UInt8.self, repeating: 0, count: DHCPMessage.headerLength)
         target.store8(op, 0)

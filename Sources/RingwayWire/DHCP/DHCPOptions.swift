@@ -1,18 +1,18 @@
 public import RingwayModel
 
-/// DHCP option codes (RFC 2132 unless said).
+/// DHCP option codes (RFC 2132 unless noted).
 public enum DHCPOption {
     /// Padding: one byte without a length.
     @inlinable public static var pad: UInt8 { 0 }
     /// The subnet's mask.
     @inlinable public static var subnetMask: UInt8 { 1 }
-    /// Routers, the best first.
+    /// Routers, in order of preference.
     @inlinable public static var router: UInt8 { 3 }
-    /// Name servers, the best first.
+    /// Name servers, in order of preference.
     @inlinable public static var domainNameServer: UInt8 { 6 }
     /// The host name of the client.
     @inlinable public static var hostName: UInt8 { 12 }
-    /// The domain the client is in.
+    /// The client's domain.
     @inlinable public static var domainName: UInt8 { 15 }
     /// The link's MTU.
     @inlinable public static var interfaceMTU: UInt8 { 26 }
@@ -24,9 +24,9 @@ public enum DHCPOption {
     @inlinable public static var requestedAddress: UInt8 { 50 }
     /// The lease time, seconds.
     @inlinable public static var leaseTime: UInt8 { 51 }
-    /// One of `DHCPMessageType`.
+    /// The type of the message: one of `DHCPMessageType`.
     @inlinable public static var messageType: UInt8 { 53 }
-    /// The address of the server that is addressed, or that replies.
+    /// The address of the server to which a message is sent, or that replies.
     @inlinable public static var serverIdentifier: UInt8 { 54 }
     /// Codes of the options that the client asks for.
     @inlinable public static var parameterRequestList: UInt8 { 55 }
@@ -42,7 +42,7 @@ public enum DHCPOption {
     @inlinable public static var clientIdentifier: UInt8 { 61 }
     /// Rapid commit: a reply without an offer before it (RFC 4039).
     @inlinable public static var rapidCommit: UInt8 { 80 }
-    /// Seconds to go without IPv4 (RFC 8925).
+    /// Seconds for which the client should disable IPv4 (RFC 8925).
     @inlinable public static var ipv6OnlyPreferred: UInt8 { 108 }
     /// The domain search list (RFC 3397).
     @inlinable public static var domainSearch: UInt8 { 119 }
@@ -52,7 +52,7 @@ public enum DHCPOption {
     @inlinable public static var end: UInt8 { 255 }
 }
 
-/// Appends options to a DHCP message, behind the 240 bytes that `DHCPFields` writes.
+/// Appends options to a DHCP message, after the 240 bytes that `DHCPFields` writes.
 ///
 /// An option that does not fit is omitted, which `isOverfull` records; the message stays well formed.
 ///
@@ -125,7 +125,7 @@ public struct DHCPOptionWriter {
     /// Appends the domain search list (RFC 3397, uncompressed), or nothing without a valid name. Names that do not fit
     /// are omitted.
     public mutating func appendDomainSearch(_ domains: [String]) {
-        // One byte stays free for the end mark.
+        // One byte stays free for the end option.
         let start = offset + 2
         let limit = min(start + 255, capacity - 1)
         guard start <= limit else {
@@ -158,7 +158,7 @@ public struct DHCPOptionWriter {
         return offset
     }
 
-    /// Room for a value, behind its code and length; leaves one byte for the end mark.
+    /// Reserves room for a value, after its code and length; leaves one byte for the end option.
     private mutating func reserve(_ code: UInt8, _ length: Int) -> UnsafeMutableRawPointer? {
         guard length <= 255, offset + 2 + length < capacity else {
             isOverfull = true

@@ -1,7 +1,7 @@
 /// Domain names in DHCP and router advertisements (RFC 1035 §3.1, without compression).
 enum DomainName {
-    /// Writes `name` as labels and a closing zero byte and returns the number of bytes, or `nil` if the name is invalid
-    /// or `target` too small. A trailing dot is allowed.
+    /// Writes `name` as labels and a terminating zero byte. Returns the number of bytes, or `nil` if the name is
+    /// invalid or `target` too small. A trailing dot is allowed.
     static func write(_ name: String, to target: UnsafeMutableRawBufferPointer) -> Int? {
         var text = name.utf8[...]
         if text.last == UInt8(ascii: ".") { text = text.dropLast() }

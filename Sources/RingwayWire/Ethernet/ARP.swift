@@ -21,13 +21,13 @@ public struct ARPPacket: BitwiseCopyable {
         self.base = base
     }
 
-    /// `request` or `reply`, or something else.
+    /// `request`, `reply`, or another operation.
     @inlinable public var operation: UInt16 { base.word16(6) }
     /// The sender's ethernet address.
     @inlinable public var senderMAC: MACAddress { MACAddress(loadingFrom: base + 8) }
     /// The sender's address; unspecified in a probe (RFC 5227 §2.1.1).
     @inlinable public var senderIP: IPv4Address { IPv4Address(loadingFrom: base + 14) }
-    /// The target's ethernet address; meaningless in a request.
+    /// The target's ethernet address; ignored in a request.
     @inlinable public var targetMAC: MACAddress { MACAddress(loadingFrom: base + 18) }
     /// The target's address.
     @inlinable public var targetIP: IPv4Address { IPv4Address(loadingFrom: base + 24) }
@@ -36,7 +36,7 @@ public struct ARPPacket: BitwiseCopyable {
     @inlinable static var families: UInt64 { 0x0001_0800_0604 }
 }
 
-/// The meaning of an ARP packet.
+/// The fields of an ARP packet.
 @frozen
 public struct ARPFields: Equatable, Sendable, BitwiseCopyable {
     /// `ARPPacket.request` or `ARPPacket.reply`.
@@ -50,7 +50,7 @@ public struct ARPFields: Equatable, Sendable, BitwiseCopyable {
     /// The target's address.
     public var targetIP: IPv4Address
 
-    /// The five fields.
+    /// An ARP packet with these five fields.
     @inlinable
     public init(
         operation: UInt16, senderMAC: MACAddress, senderIP: IPv4Address, targetMAC: MACAddress, targetIP: IPv4Address

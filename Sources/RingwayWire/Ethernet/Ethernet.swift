@@ -9,7 +9,7 @@ public struct EthernetHeader: BitwiseCopyable {
     @usableFromInline let bytes: UnsafeRawBufferPointer
     @usableFromInline let base: UnsafeRawPointer
 
-    /// Returns `nil` when there are fewer than fourteen bytes.
+    /// `nil` if there are fewer than fourteen bytes.
     @inlinable
     public init?(_ bytes: UnsafeRawBufferPointer) {
         guard let base = bytes.baseAddress, bytes.count >= Self.length else { return nil }
@@ -21,15 +21,15 @@ public struct EthernetHeader: BitwiseCopyable {
     @inlinable public var destination: MACAddress { MACAddress(loadingFrom: base) }
     /// The source's ethernet address.
     @inlinable public var source: MACAddress { MACAddress(loadingFrom: base + 6) }
-    /// One of `EtherType`, or something else.
+    /// One of `EtherType`, or another type.
     @inlinable public var etherType: UInt16 { base.word16(12) }
-    /// The payload, padding included.
+    /// The payload, including padding.
     @inlinable public var payload: UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(start: base + Self.length, count: bytes.count &- Self.length)
     }
 }
 
-/// The meaning of an ethernet header.
+/// The fields of an ethernet header.
 @frozen
 public struct EthernetFields: Equatable, Sendable, BitwiseCopyable {
     /// The destination's ethernet address.
@@ -39,7 +39,7 @@ public struct EthernetFields: Equatable, Sendable, BitwiseCopyable {
     /// One of `EtherType`.
     public var etherType: UInt16
 
-    /// The three fields.
+    /// A header with these three fields.
     @inlinable
     public init(destination: MACAddress, source: MACAddress, etherType: UInt16) {
         self.destination = destination

@@ -1,15 +1,15 @@
-/// Why a frame from a guest is dropped. `none` means that it is not.
+/// Why a frame from a guest is dropped; `none` if it is valid.
 @frozen
 public enum DropReason: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     /// The frame is valid.
     case none
-    /// Fewer than twelve bytes.
+    /// The frame is shorter than the twelve bytes of a virtio-net header.
     case truncatedVirtioHeader
-    /// No room for an ethernet header.
+    /// The frame is too short for an ethernet header.
     case truncatedEthernet
     /// Neither IPv4, IPv6 nor ARP.
     case unknownEtherType
-    /// No room for an IPv4 header.
+    /// The packet is too short for an IPv4 header.
     case truncatedIPv4
     /// The version field contradicts the ethernet type.
     case badIPv4Version
@@ -17,15 +17,15 @@ public enum DropReason: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case badIPv4HeaderLength
     /// The header's checksum is wrong.
     case badIPv4Checksum
-    /// The total length is below the header's or beyond the frame; zero, as in BIG TCP, included.
+    /// The total length is less than the header's or beyond the frame. This includes zero, as in BIG TCP.
     case badIPv4Length
-    /// No room for an IPv6 header, or another version in it.
+    /// The packet is too short for an IPv6 header, or has another version.
     case truncatedIPv6
     /// The payload length is beyond the frame.
     case badIPv6Length
-    /// The extension headers run past the packet, are too many or ill placed.
+    /// The extension headers exceed the packet, are too many, or are in an invalid order.
     case badExtensionHeaders
-    /// No room for a TCP header.
+    /// The packet is too short for a TCP header.
     case truncatedTCP
     /// The data offset is below twenty bytes or beyond the segment.
     case badTCPOffset
@@ -33,21 +33,21 @@ public enum DropReason: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case badTCPChecksum
     /// `TCPOptions.parse` refused the options, which `FrameSummary.parse` does not check.
     case badTCPOptions
-    /// No room for a UDP header.
+    /// The packet is too short for a UDP header.
     case truncatedUDP
     /// The length field is below eight bytes or beyond the packet.
     case badUDPLength
     /// The checksum is wrong, or is missing over IPv6.
     case badUDPChecksum
-    /// No room for an ICMP header.
+    /// The packet is too short for an ICMP header.
     case truncatedICMP
     /// The ICMP message's checksum is wrong.
     case badICMPChecksum
-    /// No room for an ARP packet.
+    /// The frame is too short for an ARP packet.
     case truncatedARP
     /// ARP for other address families, or an unknown operation.
     case badARP
-    /// The virtio-net header asks for a segmentation that the packet does not allow.
+    /// The virtio-net header requests a segmentation that does not match the packet.
     case badSegmentation
     /// A source address that no host can have: multicast, broadcast, loopback, IPv4-mapped, or unspecified in TCP.
     case martianSource

@@ -10,7 +10,7 @@ extension FrameSummary {
 
         @inline(__always)
         init(_ header: UnsafeRawPointer) {
-            // One load for the bytes that every frame needs; the header is little endian on every machine.
+            // One load for the bytes that every frame needs. The header is little endian on every machine.
             let word = UInt64(littleEndian: header.loadUnaligned(as: UInt64.self))
             flags = UInt8(truncatingIfNeeded: word)
             type = UInt8(truncatingIfNeeded: word >> 8) & ~VirtioNetHeader.gsoECN
@@ -22,8 +22,8 @@ extension FrameSummary {
         /// A checksum in the frame is partial: it only covers the pseudo-header.
         @inline(__always) var isPartial: Bool { flags & VirtioNetHeader.needsChecksum != 0 }
 
-        /// Whether the transport's checksum need not be verified. A partial checksum is only trusted in the header that
-        /// starts at `start`.
+        /// Whether the transport checksum need not be verified. A partial checksum is trusted only if summing starts at
+        /// the header at `start`.
         @inline(__always)
         func isTrusted(at start: UInt16, checksumOffset offset: Int) -> Bool {
             if isPartial { return checksumStart == start && checksumOffset == UInt16(truncatingIfNeeded: offset) }

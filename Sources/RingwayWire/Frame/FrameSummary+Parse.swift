@@ -101,7 +101,7 @@ extension FrameSummary {
         return parseTransport(ethernet, at: Self.offset(transport), length: length, offload)
     }
 
-    /// A fragment is never a super-frame, and its sender has completed the checksum before fragmentation.
+    /// A fragment cannot be a super-frame, and its checksum was completed before fragmentation.
     @inline(__always)
     private mutating func parseFragment(at offset: UInt16, length: Int, _ offload: Offload) -> DropReason {
         kind = .fragment
@@ -131,8 +131,8 @@ extension FrameSummary {
         return .none
     }
 
-    /// Headers end far below 64 KiB: the number of extension headers is limited, and the size of each is encoded in a
-    /// byte.
+    /// The headers are far shorter than 64 KiB, because the number of extension headers is limited and the length of
+    /// each has 8 bits.
     @inline(__always)
     private static func offset(_ bytes: Int) -> UInt16 {
         UInt16(truncatingIfNeeded: bytes)

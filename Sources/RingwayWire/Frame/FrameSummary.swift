@@ -13,11 +13,11 @@ public struct FrameSummary: BitwiseCopyable, Sendable {
         case arp
         /// A TCP segment or super-frame.
         case tcp
-        /// A UDP datagram or several of one size.
+        /// A UDP datagram, or several of equal size.
         case udp
         /// ICMP for IPv4.
         case icmp
-        /// ICMPv6, neighbour discovery included.
+        /// ICMPv6, including neighbour discovery.
         case icmpv6
         /// A fragment of an IP packet. The transport header is not parsed, and both its offsets are those of the
         /// fragment's data.
@@ -32,7 +32,7 @@ public struct FrameSummary: BitwiseCopyable, Sendable {
     public var destination: IPAddress
     /// The sender's ethernet address.
     public var sourceMAC: MACAddress
-    /// Payload bytes after the transport header, by the lengths of IP and UDP, without padding.
+    /// Payload bytes after the transport header, according to the IP and UDP lengths, without padding.
     public var payloadLength: UInt32
     /// The offset of the IP or ARP header.
     public var networkOffset: UInt16
@@ -40,9 +40,9 @@ public struct FrameSummary: BitwiseCopyable, Sendable {
     public var transportOffset: UInt16
     /// The offset of the transport's payload. ICMP's starts after eight bytes.
     public var payloadOffset: UInt16
-    /// TCP's or UDP's source port, an echo's identifier, or zero.
+    /// The source port of TCP or UDP, the identifier of an echo, or zero.
     public var sourcePort: UInt16
-    /// TCP's or UDP's destination port, or zero.
+    /// The destination port of TCP or UDP, or zero.
     public var destinationPort: UInt16
     /// Bytes of payload in each segment of a super-frame; zero for an ordinary frame, and for one UDP datagram that is
     /// merely larger than the link (`VirtioNetHeader.gsoUDP`).
@@ -51,11 +51,11 @@ public struct FrameSummary: BitwiseCopyable, Sendable {
     public var kind: Kind
     /// Whether the network header is IPv6.
     public var isIPv6: Bool
-    /// Hops left.
+    /// The remaining hops.
     public var hopLimit: UInt8
     /// Differentiated services and ECN.
     public var trafficClass: UInt8
-    /// The transport's number, behind any extension headers.
+    /// The transport's protocol number, after any extension headers.
     public var protocolNumber: UInt8
     /// The virtio-net segmentation type without its ECN bit.
     public var gsoType: UInt8

@@ -1,5 +1,5 @@
 /// A checked view of an ICMP message of either family: RFC 792 for IPv4, RFC 4443 §2.1 for IPv6. The layout is the
-/// same; types and codes are the family's. The checksum is not verified.
+/// same, but types and codes differ. The checksum is not verified.
 ///
 ///      0       8       16                              31
 ///     +-------+-------+-------------------------------+
@@ -18,7 +18,7 @@ public struct ICMPHeader<Family>: BitwiseCopyable {
     @usableFromInline let bytes: UnsafeRawBufferPointer
     @usableFromInline let base: UnsafeRawPointer
 
-    /// Returns `nil` when there are fewer than eight bytes.
+    /// `nil` if there are fewer than eight bytes.
     @inlinable
     public init?(_ bytes: UnsafeRawBufferPointer) {
         guard let base = bytes.baseAddress, bytes.count >= Self.length else { return nil }
@@ -30,13 +30,13 @@ public struct ICMPHeader<Family>: BitwiseCopyable {
     @inlinable public var type: UInt8 { base.byte(0) }
     /// Refines the type.
     @inlinable public var code: UInt8 { base.byte(1) }
-    /// The checksum as the wire carries it.
+    /// The checksum in network byte order.
     @inlinable public var checksum: UInt16 { base.word16(2) }
-    /// Of an echo: the sender's identifier.
+    /// In an echo: the sender's identifier.
     @inlinable public var identifier: UInt16 { base.word16(4) }
-    /// Of an echo: the request's number. Of IPv4's "fragmentation needed": the next hop's MTU (RFC 1191 §4).
+    /// In an echo: the request's number. In IPv4's "fragmentation needed": the next hop's MTU (RFC 1191 §4).
     @inlinable public var sequence: UInt16 { base.word16(6) }
-    /// Of IPv6's "packet too big": the next hop's MTU. Of "parameter problem": where.
+    /// In IPv6's "packet too big": the next hop's MTU. In "parameter problem": the pointer.
     @inlinable public var parameter: UInt32 { base.word32(4) }
     /// The payload: an echo's data, or the packet that an error quotes.
     @inlinable public var payload: UnsafeRawBufferPointer {
@@ -142,7 +142,7 @@ extension ICMPHeader where Family == ICMPv6 {
     @inlinable public static var hopLimitExceeded: UInt8 { 0 }
     /// Code of "time exceeded": while reassembling.
     @inlinable public static var reassemblyTimeExceeded: UInt8 { 1 }
-    /// Code of "parameter problem": the next header is of an unknown kind.
+    /// Code of "parameter problem": the next header has an unknown type.
     @inlinable public static var unrecognizedNextHeader: UInt8 { 1 }
 }
 
@@ -153,9 +153,9 @@ public struct ICMPFields: Equatable, Sendable, BitwiseCopyable {
     public var type: UInt8
     /// Refines the type.
     public var code: UInt8
-    /// Of an echo: the sender's identifier.
+    /// In an echo: the sender's identifier.
     public var identifier: UInt16
-    /// Of an echo: which request. Of "fragmentation needed": the next hop's MTU.
+    /// In an echo: the request's number. In "fragmentation needed": the next hop's MTU.
     public var sequence: UInt16
 
     /// The fields of an echo, or of an error without parameter.

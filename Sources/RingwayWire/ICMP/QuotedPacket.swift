@@ -1,19 +1,19 @@
 public import RingwayModel
 
-/// The packet quoted by an ICMP error, as far as needed to find its flow.
+/// The fields of a packet quoted by an ICMP error that identify its flow.
 @frozen
 public struct QuotedPacket: Equatable, Sendable, BitwiseCopyable {
     /// The source of the quoted packet.
     public var source: IPAddress
     /// The destination of the quoted packet.
     public var destination: IPAddress
-    /// The transport's number.
+    /// The protocol number of the transport.
     public var protocolNumber: UInt8
-    /// TCP's or UDP's source port, an echo's identifier, or zero.
+    /// The source port of TCP or UDP, the identifier of an echo, or zero.
     public var sourcePort: UInt16
-    /// TCP's or UDP's destination port, or zero.
+    /// The destination port of TCP or UDP, or zero.
     public var destinationPort: UInt16
-    /// TCP's sequence number, or zero.
+    /// The sequence number of TCP, or zero.
     public var sequence: SequenceNumber
     /// The original length of the packet, from its own header.
     public var length: Int

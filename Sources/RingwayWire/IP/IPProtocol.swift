@@ -1,4 +1,4 @@
-/// IP protocol numbers, which are IPv6 next-header values too.
+/// IP protocol numbers, which are also IPv6 next-header values.
 public enum IPProtocol {
     /// IPv6 hop-by-hop options (RFC 8200 §4.3).
     @inlinable public static var hopByHopOptions: UInt8 { 0 }

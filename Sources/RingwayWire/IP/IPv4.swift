@@ -21,10 +21,10 @@ public struct IPv4Header: BitwiseCopyable {
     @usableFromInline let base: UnsafeRawPointer
     @usableFromInline let available: Int
 
-    /// Bytes in the header, options included.
+    /// The length of the header, including options.
     public let headerLength: Int
 
-    /// Returns `nil` when `bytes` cannot hold the packet its length field claims. Bytes after the packet are ignored.
+    /// `nil` if `bytes` is shorter than the packet's length field. Bytes after the packet are ignored.
     @inlinable
     public init?(_ bytes: UnsafeRawBufferPointer) {
         self.init(quoted: bytes)
@@ -46,23 +46,23 @@ public struct IPv4Header: BitwiseCopyable {
 
     /// Differentiated services and ECN.
     @inlinable public var typeOfService: UInt8 { base.byte(1) }
-    /// Bytes in the packet, header included.
+    /// The length of the packet, including the header.
     @inlinable public var totalLength: Int { Int(base.word16(2)) }
-    /// The number that the fragments of one packet share.
+    /// Identifies the fragments of one packet.
     @inlinable public var identification: UInt16 { base.word16(4) }
     /// The three flag bits: reserved, don't fragment, more fragments.
     @inlinable public var flags: UInt8 { base.byte(6) >> 5 }
     /// DF: routers must not fragment the packet.
     @inlinable public var dontFragment: Bool { base.byte(6) & 0x40 != 0 }
-    /// This is not the packet's last fragment.
+    /// Set unless this is the last fragment.
     @inlinable public var moreFragments: Bool { base.byte(6) & 0x20 != 0 }
     /// The offset of this fragment in the packet's payload, in bytes.
     @inlinable public var fragmentOffset: Int { Int(base.word16(6) & 0x1FFF) &* 8 }
-    /// Hops left.
+    /// The remaining hops.
     @inlinable public var timeToLive: UInt8 { base.byte(8) }
-    /// One of `IPProtocol`, or something else.
+    /// One of `IPProtocol`, or another protocol.
     @inlinable public var protocolNumber: UInt8 { base.byte(9) }
-    /// The header's checksum as the wire carries it.
+    /// The header's checksum in network byte order.
     @inlinable public var checksum: UInt16 { base.word16(10) }
     /// The source address.
     @inlinable public var source: IPv4Address { IPv4Address(loadingFrom: base + 12) }
@@ -72,7 +72,7 @@ public struct IPv4Header: BitwiseCopyable {
     @inlinable public var options: UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(start: base + Self.minimumLength, count: headerLength &- Self.minimumLength)
     }
-    /// The payload: as many bytes as the length field says, or as there are in a quoted packet.
+    /// The payload, as long as the length field specifies; in a quoted packet, the available part.
     @inlinable public var payload: UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(start: base + headerLength, count: available &- headerLength)
     }
@@ -82,7 +82,7 @@ public struct IPv4Header: BitwiseCopyable {
     }
 }
 
-/// The meaning of an IPv4 header without options.
+/// The fields of an IPv4 header without options.
 @frozen
 public struct IPv4Fields: Equatable, Sendable, BitwiseCopyable {
     /// The source address.
@@ -91,15 +91,15 @@ public struct IPv4Fields: Equatable, Sendable, BitwiseCopyable {
     public var destination: IPv4Address
     /// One of `IPProtocol`.
     public var protocolNumber: UInt8
-    /// Hops left.
+    /// The remaining hops.
     public var timeToLive: UInt8
     /// Differentiated services and ECN.
     public var typeOfService: UInt8
     /// DF: routers must not fragment the packet.
     public var dontFragment: Bool
-    /// This is not the packet's last fragment.
+    /// Set unless this is the last fragment.
     public var moreFragments: Bool
-    /// The number that the fragments of one packet share.
+    /// Identifies the fragments of one packet.
     public var identification: UInt16
     /// The offset of this fragment in the packet's payload, in bytes; a multiple of eight.
     public var fragmentOffset: UInt16
@@ -129,7 +129,7 @@ public struct IPv4Fields: Equatable, Sendable, BitwiseCopyable {
         self.payloadLength = UInt16(truncatingIfNeeded: payloadLength)
     }
 
-    /// Writes twenty bytes, the header's checksum included.
+    /// Writes twenty bytes, including the header's checksum.
     @inlinable @inline(__always)
     public func write(to target: UnsafeMutableRawPointer) {
         let fragment = (dontFragment ? 0x4000 : 0) | (moreFragments ? 0x2000 : 0) | fragmentOffset >> 3

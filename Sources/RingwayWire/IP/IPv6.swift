@@ -19,7 +19,7 @@ public struct IPv6Header: BitwiseCopyable {
     @usableFromInline let base: UnsafeRawPointer
     @usableFromInline let available: Int
 
-    /// Returns `nil` when `bytes` cannot hold the packet its length field claims. Bytes after the packet are ignored.
+    /// `nil` if `bytes` is shorter than the packet's length field. Bytes after the packet are ignored.
     @inlinable
     public init?(_ bytes: UnsafeRawBufferPointer) {
         self.init(quoted: bytes)
@@ -38,23 +38,23 @@ public struct IPv6Header: BitwiseCopyable {
     @inlinable public var trafficClass: UInt8 { UInt8(truncatingIfNeeded: base.word16(0) >> 4) }
     /// Twenty bits that packets of one flow share (RFC 6437).
     @inlinable public var flowLabel: UInt32 { base.word32(0) & 0xF_FFFF }
-    /// Bytes after the fixed header, extension headers included.
+    /// Bytes after the fixed header, including extension headers.
     @inlinable public var payloadLength: Int { Int(base.word16(4)) }
-    /// One of `IPProtocol`, or something else.
+    /// One of `IPProtocol`, or another protocol.
     @inlinable public var nextHeader: UInt8 { base.byte(6) }
-    /// Hops left.
+    /// The remaining hops.
     @inlinable public var hopLimit: UInt8 { base.byte(7) }
     /// The source address.
     @inlinable public var source: IPv6Address { IPv6Address(loadingFrom: base + 8) }
     /// The destination address.
     @inlinable public var destination: IPv6Address { IPv6Address(loadingFrom: base + 24) }
-    /// Extension headers and payload: as many bytes as the length field says, or as there are in a quoted packet.
+    /// Extension headers and payload, as long as the length field specifies; in a quoted packet, the available part.
     @inlinable public var payload: UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(start: base + Self.length, count: available)
     }
 }
 
-/// The meaning of an IPv6 header.
+/// The fields of an IPv6 header.
 @frozen
 public struct IPv6Fields: Equatable, Sendable, BitwiseCopyable {
     /// The source address.
@@ -67,7 +67,7 @@ public struct IPv6Fields: Equatable, Sendable, BitwiseCopyable {
     public var payloadLength: UInt16
     /// One of `IPProtocol`.
     public var nextHeader: UInt8
-    /// Hops left.
+    /// The remaining hops.
     public var hopLimit: UInt8
     /// Differentiated services and ECN.
     public var trafficClass: UInt8

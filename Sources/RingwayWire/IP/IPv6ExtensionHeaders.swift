@@ -10,11 +10,11 @@ public struct IPv6ExtensionHeaders: Equatable, Sendable, BitwiseCopyable {
         /// Bytes of a fragment header.
         @inlinable public static var headerLength: Int { 8 }
 
-        /// Bytes into the fragmentable part.
+        /// The fragment's offset in the fragmentable part, in bytes.
         public var offset: Int
-        /// This is not the last fragment.
+        /// Set unless this is the last fragment.
         public var more: Bool
-        /// The number that the fragments of one packet share.
+        /// Identifies the fragments of one packet.
         public var identification: UInt32
 
         /// The fields of a fragment header.
@@ -34,14 +34,15 @@ public struct IPv6ExtensionHeaders: Equatable, Sendable, BitwiseCopyable {
         }
     }
 
-    /// The most headers to parse. Real packets have at most three; more are an attempt to waste time.
+    /// The most headers to parse. Real packets have at most three; more only cost time.
     @inlinable public static var countLimit: Int { 8 }
 
-    /// The protocol after them: a transport, or for a fragment the first header of the whole packet.
+    /// The protocol of the header after them. For a fragment, that of the first header of the original packet's
+    /// payload.
     public var finalProtocol: UInt8
-    /// Bytes of extension headers.
+    /// The total length of the extension headers, in bytes.
     public var offset: Int
-    /// Set when the packet is a fragment.
+    /// The fragment header, if the packet is a fragment.
     public var fragment: Fragment?
 
     @inlinable

@@ -30,7 +30,7 @@ public struct NDPOptions: BitwiseCopyable {
         self.bytes = bytes
     }
 
-    /// The first option with this code, its code and length bytes included.
+    /// The first option with this code, including its code and length bytes.
     public func option(_ code: UInt8) -> UnsafeRawBufferPointer? {
         var offset = 0
         while offset < bytes.count {
@@ -129,7 +129,7 @@ public struct NDPOptionWriter {
         length = end
     }
 
-    /// Room for an option of `count` bytes, zero but for its code and length.
+    /// Reserves room for an option of `count` bytes: writes code and length, and clears the rest.
     private mutating func reserve(_ code: UInt8, _ count: Int) -> UnsafeMutableRawPointer? {
         guard count <= 255 * 8, length + count <= capacity else {
             isOverfull = true

@@ -31,20 +31,20 @@ public struct NeighborSolicitation: BitwiseCopyable {
     }
 }
 
-/// The meaning of a neighbour solicitation (RFC 4861 §4.3).
+/// The fields of a neighbour solicitation (RFC 4861 §4.3).
 public struct NeighborSolicitationFields: Equatable, Sendable {
     /// The solicited address.
     public var target: IPv6Address
-    /// The sender's ethernet address; `nil` when the sender has no IPv6 address yet.
+    /// The sender's ethernet address; `nil` if the sender has no IPv6 address yet.
     public var sourceLinkLayerAddress: MACAddress?
 
-    /// The fields.
+    /// A solicitation with these fields.
     public init(target: IPv6Address, sourceLinkLayerAddress: MACAddress?) {
         self.target = target
         self.sourceLinkLayerAddress = sourceLinkLayerAddress
     }
 
-    /// Bytes of the longest message.
+    /// The length of the longest message.
     public static var lengthLimit: Int { 32 }
 
     /// Writes the ICMPv6 message with a zero checksum and returns its length.
@@ -96,7 +96,7 @@ public struct NeighborAdvertisement: BitwiseCopyable {
     }
 }
 
-/// The meaning of a neighbour advertisement (RFC 4861 §4.4).
+/// The fields of a neighbour advertisement (RFC 4861 §4.4).
 public struct NeighborAdvertisementFields: Equatable, Sendable {
     /// The advertised address.
     public var target: IPv6Address
@@ -109,7 +109,7 @@ public struct NeighborAdvertisementFields: Equatable, Sendable {
     /// Override: the receiver replaces its cache entry.
     public var overrides: Bool
 
-    /// The fields.
+    /// An advertisement with these fields.
     public init(
         target: IPv6Address, targetLinkLayerAddress: MACAddress?, isRouter: Bool, isSolicited: Bool, overrides: Bool
     ) {
@@ -120,7 +120,7 @@ public struct NeighborAdvertisementFields: Equatable, Sendable {
         self.overrides = overrides
     }
 
-    /// Bytes of the longest message.
+    /// The length of the longest message.
     public static var lengthLimit: Int { 32 }
 
     /// Writes the ICMPv6 message with a zero checksum and returns its length.
@@ -154,13 +154,13 @@ public struct RouterSolicitation: BitwiseCopyable {
         self.options = options
     }
 
-    /// The sender's ethernet address; absent when the sender has no IPv6 address yet.
+    /// The sender's ethernet address; absent if the sender has no IPv6 address yet.
     public var sourceLinkLayerAddress: MACAddress? {
         options.linkLayerAddress(NDPOptions.sourceLinkLayerAddress)
     }
 }
 
-/// The meaning of a router advertisement before its options (RFC 4861 §4.2).
+/// The fields of a router advertisement before its options (RFC 4861 §4.2).
 ///
 ///     var options = RouterAdvertisementFields(routerLifetime: 1800).write(to: message, capacity: 512)
 ///     options.appendMTU(1500)
@@ -179,7 +179,7 @@ public struct RouterAdvertisementFields: Equatable, Sendable {
     /// Retransmission interval of solicitations, milliseconds; zero for unspecified.
     public var retransmissionTime: UInt32
 
-    /// The fields.
+    /// An advertisement with these fields.
     public init(
         hopLimit: UInt8 = 64, isManaged: Bool = false, hasOtherConfiguration: Bool = false, routerLifetime: UInt16,
         reachableTime: UInt32 = 0, retransmissionTime: UInt32 = 0

@@ -1,10 +1,10 @@
 /// Performs the offloads of a virtio-net header in software: completes checksums and splits super-frames into segments,
 /// each written directly to its send buffer.
 ///
-/// The frame is in two pieces, as the stack makes it: virtio-net header and all other headers at the start of the
-/// first, and the payload behind them and in the second. Both must stay valid until `isDone`. A frame may come from
-/// another guest and be hostile: inconsistent headers are refused before a byte is written, and a checksum is never
-/// written over addresses, which have been checked by then.
+/// The frame is in two pieces, as built by the stack. The first starts with the virtio-net header and all other
+/// headers; the payload is the rest of the first and the second. Both must stay valid until `isDone`. A frame may come
+/// from a hostile guest: inconsistent headers are refused before a byte is written, and a checksum never overwrites
+/// addresses, which were checked before.
 ///
 /// The result is the same as Linux's: sequence numbers advance, the IPv4 identification increments, FIN and PSH are in
 /// the last segment and CWR in the first (RFC 9293, RFC 6864, RFC 3168).
@@ -17,11 +17,11 @@ public struct SoftwareSegmentation: BitwiseCopyable {
         case truncated
         /// The checksum's offset is outside the frame or inside an IP header.
         case checksumMisplaced
-        /// An unknown segmentation type, or one of another kind of packet.
+        /// An unknown segmentation type, or one that does not match the packet.
         case segmentationUnknown
-        /// A segment size so small that one frame would become thousands.
+        /// The segment size is so small that one frame would become thousands.
         case segmentsTooSmall
-        /// The lengths in IP and transport contradict the frame's.
+        /// The lengths in the IP and transport headers contradict the frame's.
         case badLength
     }
 
@@ -32,17 +32,17 @@ public struct SoftwareSegmentation: BitwiseCopyable {
 
     /// The kernel's limit, TCP_MIN_GSO_SIZE: no real sender uses smaller segments.
     static var leastTCPSegment: Int { 8 }
-    /// The kernel's own bound, UDP_MAX_SEGMENTS.
+    /// The kernel's limit, UDP_MAX_SEGMENTS.
     static var mostDatagrams: Int { 128 }
 
     var task = Task.copy
     var isIPv6 = false
-    /// Whether every wire frame has been written.
+    /// Whether all resulting frames have been written.
     public internal(set) var isDone = true
-    /// The ethernet header and all other headers, with which every segment starts.
+    /// The ethernet header and all other headers, which are copied to the start of every segment.
     var headers: UnsafeRawPointer
     var headersLength = 0
-    /// The payload's part in the first piece, and that in the second.
+    /// The part of the payload in the first piece, and that in the second.
     var first: UnsafeRawPointer
     var firstLength = 0
     var second: UnsafeRawPointer
@@ -58,14 +58,14 @@ public struct SoftwareSegmentation: BitwiseCopyable {
     /// The partial sum of addresses and protocol.
     var pseudoHeader: UInt64 = 0
 
-    /// No work; `place` is any address and never read.
+    /// A value without work; `place` may be any address, because it is not read.
     public init(at place: UnsafeRawPointer) {
         headers = place
         first = place
         second = place
     }
 
-    /// Checks a frame's headers. After `none` the wire frames are written one by one.
+    /// Checks a frame's headers. If the result is `none`, `writeNext` writes the resulting frames one by one.
     ///
     /// - Parameters:
     ///   - head: the virtio-net header and all bytes contiguous with it.
@@ -158,7 +158,7 @@ public struct SoftwareSegmentation: BitwiseCopyable {
         return .none
     }
 
-    /// Whether the transport header is where summing starts, possibly behind extension headers.
+    /// Whether summing starts at the transport header, possibly after extension headers.
     private func isTransport(_ protocolNumber: UInt8, behind end: Int, count: Int) -> Bool {
         let next = headers.byte(EthernetHeader.length + 6)
         if transport == end { return next == protocolNumber }
@@ -198,10 +198,10 @@ public struct SoftwareSegmentation: BitwiseCopyable {
 }
 
 extension SoftwareSegmentation {
-    /// Bytes of the next wire frame; zero when all are written.
+    /// The length of the next resulting frame; zero when all are written.
     public var nextLength: Int { isDone ? 0 : headersLength &+ min(segmentSize, payloadLength &- position) }
 
-    /// Writes the next wire frame, `nextLength` bytes from its ethernet header on, to `target`.
+    /// Writes the next resulting frame, `nextLength` bytes from its ethernet header on, to `target`.
     public mutating func writeNext(to target: UnsafeMutableRawPointer) {
         precondition(!isDone, "a frame has been written as a whole already")
         switch task {

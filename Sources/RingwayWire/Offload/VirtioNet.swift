@@ -31,7 +31,7 @@ public struct VirtioNetHeader: BitwiseCopyable {
 
     @usableFromInline let base: UnsafeRawPointer
 
-    /// Returns `nil` when there are fewer than twelve bytes.
+    /// `nil` if there are fewer than twelve bytes.
     @inlinable
     public init?(_ bytes: UnsafeRawBufferPointer) {
         guard let base = bytes.baseAddress, bytes.count >= Self.length else { return nil }
@@ -40,7 +40,7 @@ public struct VirtioNetHeader: BitwiseCopyable {
 
     /// `needsChecksum`, `dataValid`.
     @inlinable public var flags: UInt8 { base.byte(0) }
-    /// One of the `gso` constants, perhaps with `gsoECN`.
+    /// One of the `gso` constants, possibly combined with `gsoECN`.
     @inlinable public var gsoType: UInt8 { base.byte(1) }
     /// The length of all headers as a hint; not trusted.
     @inlinable public var headerLength: UInt16 { word(2) }
@@ -77,7 +77,7 @@ public struct VirtioNetFields: Equatable, Sendable, BitwiseCopyable {
     /// The number of receive buffers of the frame; virtqueues expect one, others ignore it.
     public var bufferCount: UInt16
 
-    /// Fields, all zero unless given.
+    /// Header fields; omitted ones are zero.
     @inlinable
     public init(
         flags: UInt8 = 0, gsoType: UInt8 = 0, headerLength: UInt16 = 0, gsoSize: UInt16 = 0, checksumStart: UInt16 = 0,

@@ -1,7 +1,7 @@
 /// A TCP sequence number: a position on a circle of 2³² bytes (RFC 9293 §3.4).
 ///
-/// Only distances are meaningful, so the type offers no `<`. `a.precedes(b)` is true when `b` is ahead of `a` by less
-/// than half the circle.
+/// There is no total order, so the type has no `<`. `a.precedes(b)` is true if `b` is ahead of `a` by less than half
+/// the circle.
 @frozen
 public struct SequenceNumber: Hashable, Sendable, BitwiseCopyable {
     /// The number in host order.
@@ -25,13 +25,13 @@ public struct SequenceNumber: Hashable, Sendable, BitwiseCopyable {
         Int32(bitPattern: rawValue &- other.rawValue)
     }
 
-    /// The number `bytes` further on; negative counts go back.
+    /// The number `bytes` later; earlier if negative.
     @inlinable
     public func advanced(by bytes: Int) -> Self {
         Self(rawValue &+ UInt32(truncatingIfNeeded: bytes))
     }
 
-    /// Whether the number falls in the window of `size` bytes starting at `start`.
+    /// Whether the number is in the window of `size` bytes that starts at `start`.
     @inlinable
     public func isInside(windowStartingAt start: Self, size: UInt32) -> Bool {
         rawValue &- start.rawValue < size

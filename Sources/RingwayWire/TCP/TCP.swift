@@ -21,10 +21,10 @@ public struct TCPHeader: BitwiseCopyable {
     @usableFromInline let base: UnsafeRawPointer
     @usableFromInline let count: Int
 
-    /// Bytes in the header, options included: 20 to 60.
+    /// The length of the header, including options: 20 to 60 bytes.
     public let headerLength: Int
 
-    /// Returns `nil` if `bytes`, a whole segment, is shorter than the header that its data offset claims.
+    /// `nil` if `bytes`, a whole segment, is shorter than the header length in its data offset.
     @inlinable
     public init?(_ bytes: UnsafeRawBufferPointer) {
         guard let base = bytes.baseAddress, bytes.count >= Self.minimumLength else { return nil }
@@ -39,17 +39,17 @@ public struct TCPHeader: BitwiseCopyable {
     @inlinable public var sourcePort: UInt16 { base.word16(0) }
     /// The receiver's port.
     @inlinable public var destinationPort: UInt16 { base.word16(2) }
-    /// The first byte of payload, or of SYN.
+    /// The sequence number of the first byte of payload, or of SYN.
     @inlinable public var sequence: SequenceNumber { SequenceNumber(base.word32(4)) }
-    /// The next byte that the sender expects; meaningful with `ack`.
+    /// The next byte that the sender expects; valid with `ack`.
     @inlinable public var acknowledgement: SequenceNumber { SequenceNumber(base.word32(8)) }
     /// The control bits.
     @inlinable public var flags: TCPFlags { TCPFlags(rawValue: base.byte(13)) }
     /// The receive window beyond `acknowledgement`, unscaled.
     @inlinable public var window: UInt16 { base.word16(14) }
-    /// The checksum as the wire carries it.
+    /// The checksum in network byte order.
     @inlinable public var checksum: UInt16 { base.word16(Self.checksumOffset) }
-    /// Meaningful with `urg`.
+    /// Valid with `urg`.
     @inlinable public var urgentPointer: UInt16 { base.word16(18) }
     /// Options, still encoded; see `TCPOptions.parse`.
     @inlinable public var options: UnsafeRawBufferPointer {
@@ -61,20 +61,20 @@ public struct TCPHeader: BitwiseCopyable {
     }
 }
 
-/// The meaning of a TCP header.
+/// The fields of a TCP header.
 @frozen
 public struct TCPFields: Equatable, Sendable, BitwiseCopyable {
     /// The sender's port.
     public var sourcePort: UInt16
     /// The receiver's port.
     public var destinationPort: UInt16
-    /// The first byte of payload, or of SYN.
+    /// The sequence number of the first byte of payload, or of SYN.
     public var sequence: SequenceNumber
     /// The next byte expected.
     public var acknowledgement: SequenceNumber
     /// The control bits.
     public var flags: TCPFlags
-    /// Bytes of options that the caller writes behind the header: a multiple of four, at most 40.
+    /// Bytes of options that the caller writes after the header: a multiple of four, at most 40.
     public var optionsLength: UInt8
     /// The receive window beyond `acknowledgement`, already scaled down.
     public var window: UInt16
@@ -97,7 +97,7 @@ public struct TCPFields: Equatable, Sendable, BitwiseCopyable {
         self.window = window
     }
 
-    /// Bytes in the header, options included.
+    /// The length of the header, including options.
     @inlinable public var headerLength: Int { 20 &+ Int(optionsLength) }
 
     /// Writes the twenty bytes before the options, with a zero checksum.
@@ -117,7 +117,7 @@ public struct TCPFields: Equatable, Sendable, BitwiseCopyable {
 /// The control bits of a TCP header (RFC 9293 §3.1, RFC 3168 §6.1).
 @frozen
 public struct TCPFlags: OptionSet, Hashable, Sendable, BitwiseCopyable {
-    /// The byte as the wire carries it.
+    /// The byte of the header.
     public var rawValue: UInt8
 
     /// Flags from the byte.
@@ -128,15 +128,15 @@ public struct TCPFlags: OptionSet, Hashable, Sendable, BitwiseCopyable {
 
     /// The sender has finished sending.
     @inlinable public static var fin: Self { Self(rawValue: 0x01) }
-    /// Synchronise sequence numbers.
+    /// Synchronises sequence numbers.
     @inlinable public static var syn: Self { Self(rawValue: 0x02) }
     /// The connection is reset.
     @inlinable public static var rst: Self { Self(rawValue: 0x04) }
     /// Push: deliver without waiting for more data.
     @inlinable public static var psh: Self { Self(rawValue: 0x08) }
-    /// The acknowledgement field is meaningful.
+    /// The acknowledgement field is valid.
     @inlinable public static var ack: Self { Self(rawValue: 0x10) }
-    /// The urgent pointer is meaningful.
+    /// The urgent pointer is valid.
     @inlinable public static var urg: Self { Self(rawValue: 0x20) }
     /// Congestion was experienced.
     @inlinable public static var ece: Self { Self(rawValue: 0x40) }
@@ -145,7 +145,7 @@ public struct TCPFlags: OptionSet, Hashable, Sendable, BitwiseCopyable {
 }
 
 extension TCPFlags: CustomStringConvertible {
-    /// Names joined by `+`, as in `syn+ack`.
+    /// The names of the flags joined by `+`, as in `syn+ack`.
     public var description: String {
         let names = ["fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr"]
         return names.indices.filter { rawValue >> UInt8($0) & 1 == 1 }.map { names[$0] }.joined(separator: "+")

@@ -8,7 +8,7 @@ public struct TCPOptions: Sendable {
     public var windowScale: UInt8?
     /// Whether the sender supports selective acknowledgements.
     public var sackPermitted: Bool
-    /// The sender's clock and its echo.
+    /// The sender's timestamp and its echo.
     public var timestamps: TimestampOption?
     /// The number of valid `sackBlocks`.
     public var sackBlockCount: Int
@@ -17,7 +17,7 @@ public struct TCPOptions: Sendable {
 
     /// RFC 7323 §2.3.
     @inlinable public static var windowScaleLimit: UInt8 { 14 }
-    /// Blocks that fit a header of 60 bytes.
+    /// The number of blocks that fit a header of 60 bytes.
     @inlinable public static var sackBlockLimit: Int { 4 }
 
     /// No options.
@@ -181,7 +181,7 @@ public struct SACKBlock: Equatable, Sendable, BitwiseCopyable {
 public struct TimestampOption: Equatable, Sendable, BitwiseCopyable {
     /// The sender's clock, in its own ticks (TSval).
     public var value: UInt32
-    /// The latest value that the sender has received from its peer (TSecr); meaningful with ACK.
+    /// The latest value that the sender has received from its peer (TSecr); valid with ACK.
     public var echo: UInt32
 
     @inlinable
@@ -190,7 +190,7 @@ public struct TimestampOption: Equatable, Sendable, BitwiseCopyable {
         self.echo = echo
     }
 
-    /// Bytes that the option takes, with the padding before it.
+    /// The length of the option with the padding before it.
     @inlinable public static var paddedLength: Int { 12 }
     /// The first word of the padded option: two NOPs, kind and length (RFC 7323, appendix A).
     @inlinable static var beginning: UInt32 { 0x0101_080A }
@@ -207,7 +207,7 @@ public struct TimestampOption: Equatable, Sendable, BitwiseCopyable {
 extension TCPHeader {
     /// The timestamps of the segment; `nil` if it has none, or malformed options.
     ///
-    /// Kernels put them first and aligned, as RFC 7323's appendix A recommends; then no search is needed.
+    /// Most kernels put them first and aligned, as RFC 7323, appendix A, recommends, so that no search is needed.
     @inlinable
     public var timestamps: TimestampOption? {
         @inline(__always) get {

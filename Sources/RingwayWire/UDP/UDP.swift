@@ -15,10 +15,10 @@ public struct UDPHeader: BitwiseCopyable {
 
     @usableFromInline let base: UnsafeRawPointer
 
-    /// Bytes in header and payload: the length field, already checked against the buffer.
+    /// The length of header and payload: the length field, already checked against the buffer.
     public let datagramLength: Int
 
-    /// Returns `nil` if `bytes` cannot hold the datagram its length field claims. Bytes after it are ignored.
+    /// `nil` if `bytes` is shorter than the datagram's length field. Bytes after the datagram are ignored.
     @inlinable
     public init?(_ bytes: UnsafeRawBufferPointer) {
         guard let base = bytes.baseAddress, bytes.count >= Self.length else { return nil }
@@ -32,7 +32,7 @@ public struct UDPHeader: BitwiseCopyable {
     @inlinable public var sourcePort: UInt16 { base.word16(0) }
     /// The receiver's port.
     @inlinable public var destinationPort: UInt16 { base.word16(2) }
-    /// Zero means "the sender computed no checksum" and is legal over IPv4 only.
+    /// Zero means that the sender computed no checksum; permitted over IPv4 only.
     @inlinable public var checksum: UInt16 { base.word16(Self.checksumOffset) }
     /// The payload.
     @inlinable public var payload: UnsafeRawBufferPointer {
@@ -40,7 +40,7 @@ public struct UDPHeader: BitwiseCopyable {
     }
 }
 
-/// The meaning of a UDP header.
+/// The fields of a UDP header.
 @frozen
 public struct UDPFields: Equatable, Sendable, BitwiseCopyable {
     /// The sender's port.

@@ -14,7 +14,7 @@ public struct DHCPLease: Equatable, Sendable {
 
     /// The address.
     public let address: IPv4Address
-    /// The client's ethernet address; of the declining client in quarantine.
+    /// The client's ethernet address; in quarantine, that of the client that declined the address.
     public let mac: MACAddress
     /// The client's host name, empty if it sent none or an invalid one.
     public let hostName: String

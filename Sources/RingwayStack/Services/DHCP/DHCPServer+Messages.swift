@@ -24,7 +24,7 @@ extension DHCPServer {
         _ request: DHCPRequest, now: UInt64, into reply: UnsafeMutableRawBufferPointer
     ) -> Int {
         if let server = request.server, server != gatewayIPv4 {
-            // In SELECTING state with another server chosen: our offer becomes free.
+            // The client has selected another server, so the offered address becomes free.
             if let index = leases.find(request.client, now: now), leases.state(index, now: now) == .offered {
                 leases.release(index, now: now)
             }

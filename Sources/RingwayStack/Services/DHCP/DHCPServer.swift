@@ -5,25 +5,26 @@ public import RingwayWire
 ///
 /// ## Theory of operation
 ///
-/// Every message is answered at once from the lease table; nothing waits and no timer runs, because an offer or lease
-/// that has expired is simply free for the next request (`DHCPLeaseTable`).
+/// Every message is answered immediately from the lease table. No timer is needed, because an expired offer or lease
+/// counts as free at the next request (`DHCPLeaseTable`).
 ///
-///     DISCOVER            -> OFFER    the reservation, the present or former address, the one asked for, or a free one
-///     REQUEST selecting   -> ACK      when it names us and the address is still the client's to have, else NAK
+///     DISCOVER            -> OFFER    the reservation, the current or former address, the requested one, or a free one
+///     REQUEST selecting   -> ACK      if it selects this server and the address is still available, else NAK
 ///     REQUEST init-reboot -> ACK/NAK  as above
 ///     REQUEST renewing,   -> ACK/NAK  as above; `ciaddr` is the address
 ///             rebinding
-///     DECLINE             -> silence; the address rests for ten minutes, unless it is the only one left
-///     RELEASE             -> silence; the address is free, and remembered as this client's
-///     INFORM              -> ACK      without an address and without times
+///     DECLINE             -> no reply; quarantine for ten minutes, unless it is the only address left
+///     RELEASE             -> no reply; the address is free, and remembered for this client
+///     INFORM              -> ACK      without address and lease time
 ///
-/// RFC 2131 §4.3.2 wants silence toward an unknown client that renews or reboots, since another server may know it.
-/// Here is no other server, and after a restart of the bridge every client is unknown: the server is authoritative and
-/// confirms any address that is free, refuses any other at once, and so no guest loses its address or waits for it.
+/// RFC 2131 §4.3.2 forbids a reply to an unknown client that renews or reboots, because another server may know it.
+/// This network has no other server, and after a restart of the process every client is unknown. The server is
+/// therefore authoritative: it confirms any free address and refuses all others immediately, so no guest loses its
+/// address or waits for a timeout.
 ///
-/// Guests are on our own link. A message with a relay agent's address is counted and dropped.
+/// Guests are on the server's own link, so a message with a relay agent's address is counted and dropped.
 public struct DHCPServer: ~Copyable {
-    /// The options of replies besides the plan's addresses.
+    /// The options of replies in addition to the plan's addresses.
     public struct Configuration: Sendable {
         /// The lease time, seconds; at least 120.
         public var leaseSeconds: UInt32 = 86_400
@@ -31,7 +32,7 @@ public struct DHCPServer: ~Copyable {
         public var nameServers: [IPv4Address] = []
         /// NTP servers, in order; empty for none.
         public var timeServers: [IPv4Address] = []
-        /// The most addresses to lease, whatever the size of the network.
+        /// The most addresses to lease, regardless of the network's size.
         public var leaseLimit = 4_096
 
         /// Leases of a day, and the gateway as DNS server.
@@ -42,9 +43,9 @@ public struct DHCPServer: ~Copyable {
     public struct Counts: Sendable, Equatable {
         /// Addresses offered.
         public var offers: UInt64 = 0
-        /// Addresses confirmed.
+        /// DHCPACKs that confirmed an address.
         public var acknowledgements: UInt64 = 0
-        /// Addresses refused.
+        /// DHCPNAKs sent.
         public var refusals: UInt64 = 0
         /// Addresses declined.
         public var declines: UInt64 = 0
@@ -72,7 +73,7 @@ public struct DHCPServer: ~Copyable {
     private let configuration: Configuration
     var leases: DHCPLeaseTable
 
-    /// A server for the plan's guest range, without leases; allocates all its memory here.
+    /// A server for the plan's guest range, without leases. Allocates all its memory.
     public init(plan: NetworkPlan, configuration: Configuration = Configuration()) {
         gatewayMAC = plan.gatewayMAC
         gatewayIPv4 = plan.gatewayIPv4

@@ -11,7 +11,7 @@ struct DHCPText: Equatable {
         storage = .init(repeating: 0)
     }
 
-    /// Copies `bytes`, or returns `nil` when they do not fit.
+    /// Copies `bytes`; `nil` if they do not fit.
     init?(_ bytes: UnsafeRawBufferPointer) {
         guard bytes.count <= Self.capacity else { return nil }
         self.init()

@@ -19,7 +19,7 @@ struct Cubic: CongestionAvoidance {
     private(set) var timeToPlateau = 0.0
     /// W_est: Reno's window, segments.
     private var friendly = 0.0
-    /// The start of the current congestion avoidance epoch, monotonic nanoseconds; meaningful within an epoch only.
+    /// The start of the current congestion avoidance epoch, monotonic nanoseconds; valid only within an epoch.
     private var epochStart: UInt64 = 0
     private var isInEpoch = false
 

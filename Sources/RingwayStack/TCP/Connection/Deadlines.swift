@@ -1,8 +1,8 @@
 /// The timers of one connection, in monotonic nanoseconds.
 ///
-/// What a connection waits for is one state with its deadline, so that meaningless combinations cannot be expressed:
-/// data is in flight, or the guest's window is closed and no data is in flight, or both ends have finished. The
-/// keepalive deadline follows from the time of the guest's last segment.
+/// Retransmission, window probe and close share one state with its deadline, so that invalid combinations cannot be
+/// expressed: data is in flight, or the guest's window is closed and no data is in flight, or both ends have finished.
+/// The keepalive deadline follows from the time of the guest's last segment.
 struct Deadlines: BitwiseCopyable {
     enum Timer: BitwiseCopyable {
         case idle
@@ -108,7 +108,7 @@ struct Deadlines: BitwiseCopyable {
         return keepsAlive ? min(earliest, keepaliveAt) : earliest
     }
 
-    /// Whether the wheel needs a new entry for `deadline`, which is then recorded: it has no entry that early.
+    /// Whether the wheel needs a new entry because it has none as early as `deadline`; if so, records it.
     @inline(__always)
     mutating func mustWake(at deadline: UInt64) -> Bool {
         guard deadline < wakeAt else { return false }

@@ -1,6 +1,6 @@
 internal import RingwayWire
 
-/// Which data in flight to the guest is lost, and which part of it to retransmit next.
+/// Determines which data in flight to the guest is lost, and which part of it to retransmit next.
 ///
 /// A loss is detected by three duplicate acknowledgements, by SACK blocks that cover two segments (RFC 6675 §5), or by
 /// the retransmission timer. Then all data before `lossEdge` that is not selectively acknowledged is retransmitted, in

@@ -48,8 +48,8 @@ public struct PeerReport: BitwiseCopyable, Sendable {
 /// - While a socket holds bytes that the guest regards as acknowledged, the kernel is queried twice a second. A far end
 ///   that does not answer retransmissions is *silent*: the stack acknowledges and answers nothing until the far end
 ///   sends again.
-/// - A keepalive probe of the guest is answered after a sign of the far end, to which a keepalive probe is sent for
-///   this purpose.
+/// - A keepalive probe of the guest is answered after a sign of life from the far end, to which a keepalive probe is
+///   sent for this purpose.
 public struct PeerWatch: BitwiseCopyable {
     /// A far end that answered within this time counts as alive: without it, small writes that await replies would be
     /// delayed (RFC 1122 §4.2.3.4, Nagle).
@@ -85,10 +85,10 @@ public struct PeerWatch: BitwiseCopyable {
 
     /// The time of the next query, monotonic nanoseconds, or `Deadlines.never`.
     private(set) var queryAt = Deadlines.never
-    /// Signs of the far end count from this time on.
+    /// Only signs of life from the far end after this time count.
     private(set) var since: UInt64 = 0
     private var interval: UInt64 = 0
-    /// The time of the last sign of the far end.
+    /// The time of the last sign of life from the far end.
     var lastSegmentAt: UInt64
     private var roundTrip: UInt64 = 0
     /// The acknowledgement number when the far end fell silent.
@@ -114,7 +114,7 @@ public struct PeerWatch: BitwiseCopyable {
         queryAt = now &+ interval
     }
 
-    /// Data or a probe of the guest now waits for a sign of the far end.
+    /// Data or a probe of the guest now waits for a sign of life from the far end.
     mutating func await(now: UInt64) {
         since = now
         interval = max(Self.firstQuery, min(roundTrip &+ roundTrip / 4, Self.longestInterval))

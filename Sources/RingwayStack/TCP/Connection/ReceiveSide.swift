@@ -10,7 +10,7 @@ struct ReceiveSide: BitwiseCopyable {
     /// The state of the stream's end.
     enum End: BitwiseCopyable {
         case open
-        /// FIN arrived out of order, at this sequence number.
+        /// Bytes of the advertised window.
         case pending(at: SequenceNumber)
         /// FIN and all data before it have arrived.
         case finished

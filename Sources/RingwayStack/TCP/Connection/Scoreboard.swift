@@ -20,7 +20,7 @@ public struct Scoreboard: BitwiseCopyable {
 
     public var isEmpty: Bool { count == 0 }
 
-    /// The end of the highest range; meaningless while empty.
+    /// The end of the highest range; valid only if there is one.
     public var highest: SequenceNumber { count == 0 ? SequenceNumber(0) : ranges[count - 1].end }
 
     public mutating func removeAll() { count = 0 }

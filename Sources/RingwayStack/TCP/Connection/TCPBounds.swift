@@ -21,7 +21,7 @@ public enum TCPBounds {
     /// guest's own queue.
     public static var initialCongestionWindow: UInt32 { 1 << 20 }
     public static var largestCongestionWindow: UInt32 { 16 << 20 }
-    /// The initial receive window, bytes: the largest unscaled one.
+    /// The initial receive window, bytes: the largest that needs no scaling.
     public static var initialReceiveLimit: UInt32 { 65_535 }
     /// The minimum window, bytes, even if everything is reserved: one to three full segments, depending on the number
     /// of connections that share the rest.

@@ -61,15 +61,15 @@ struct TCPConnection: BitwiseCopyable {
         static var deferred: Marks { Marks(rawValue: 1 << 15) }
         /// The far end does not answer, so the stack does not answer the guest.
         static var silent: Marks { Marks(rawValue: 1 << 16) }
-        /// A keepalive probe of the guest waits for a sign of the far end.
+        /// A keepalive probe of the guest waits for a sign of life from the far end.
         static var probed: Marks { Marks(rawValue: 1 << 17) }
-        /// The marks that wait for a sign of the far end.
+        /// The marks that wait for a sign of life from the far end.
         static var awaitsPeer: Marks { [.withholds, .silent, .probed] }
     }
 
     let key: FlowKey
     var state: TCPState
-    /// Whether the guest is known to have the address that a client is connected to.
+    /// How likely the guest has the address to which a client is connected.
     var trust = GuestTrust.certain
     /// DSCP of the segments from and to the guest (RFC 2474), in place, without ECN.
     var classFromGuest: UInt8 = 0
@@ -84,7 +84,7 @@ struct TCPConnection: BitwiseCopyable {
     var congestion: CongestionControl
     var recovery = LossRecovery()
     var deadlines: Deadlines
-    /// Meaningful if every segment has timestamps; see `optionLength`.
+    /// Valid if every segment has timestamps; see `optionLength`.
     var timestamps = Timestamps()
     /// The state of the far end.
     var watch: PeerWatch
