@@ -74,8 +74,8 @@ let package = Package(
         .target(
             name: "RingwayLinks",
             dependencies: [
-                "RingwayAgentProtocol", "RingwayModel", "RingwayReactor", "RingwayRing", "RingwayWire",
-                "RingwayStorage", "CRingway",
+                "RingwayAgentProtocol", "RingwayModel", "RingwayReactor", "RingwayRing", "RingwaySystem",
+                "RingwayWire", "RingwayStorage", "CRingway",
             ],
             swiftSettings: settings),
         .target(

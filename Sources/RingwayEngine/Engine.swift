@@ -40,7 +40,7 @@ public final class Engine: Sendable {
     public init(
         _ configuration: EngineConfiguration, link: Link, on shards: ShardSet? = nil, features: KernelFeatures,
         nameService: (any NameService)?, handler: @escaping @Sendable (EngineEvent) -> Void
-    ) throws(RingError) {
+    ) throws(SystemError) {
         let queues = link.queues
         precondition(!queues.isEmpty && queues.count <= BufferSpace.maximumShards)
         precondition(
@@ -59,14 +59,14 @@ public final class Engine: Sendable {
                     busyPoll: configuration.busyPoll))
         }
         ownsShards = shards == nil
-        do throws(RingError) {
+        do throws(SystemError) {
             guard let places = set.place(queues: queues.count) else {
-                throw RingError(operation: "the shards have as many guests as they can", errno: ENOSPC)
+                throw SystemError("the shards have as many guests as they can", errno: ENOSPC)
             }
             let counters = queues.map { _ in Counters() }
             let shared = EngineShared(
                 configuration: configuration, set: set, places: places, nameService: nameService, handler: handler)
-            do throws(RingError) {
+            do throws(SystemError) {
                 guests = Mutex(try Self.admit(shared, link, counters))
             } catch {
                 for counters in counters { counters.deallocate() }
@@ -88,17 +88,17 @@ public final class Engine: Sendable {
     /// Creates the parts, and admits them to all shards or to none.
     private static func admit(
         _ shared: EngineShared, _ link: Link, _ counters: [Counters]
-    ) throws(RingError) -> [Part] {
+    ) throws(SystemError) -> [Part] {
         var parts: [Part] = []
         var admitted: [Part] = []
-        do throws(RingError) {
+        do throws(SystemError) {
             for part in link.queues.indices {
                 let guest = try layOut(
                     part, shared, link.queues[part], link.framing, counters[part], now: Reactor.clock())
                 parts.append(Part(guest: guest))
             }
             guard shared.configuration.hasMemoryLeft() else {
-                throw RingError(operation: "too little memory is left", errno: ENOMEM)
+                throw SystemError("too little memory is left", errno: ENOMEM)
             }
             for (part, guest) in parts.enumerated() {
                 if let error = ask(guest, shared.place(of: part), shared.set, ShardCall.admit) { throw error }
@@ -125,7 +125,7 @@ public final class Engine: Sendable {
     static func layOut(
         _ part: Int, _ shared: EngineShared, _ descriptor: Int32, _ framing: Link.Framing, _ counters: Counters,
         now: UInt64
-    ) throws(RingError) -> UnsafeMutablePointer<ShardGuest> {
+    ) throws(SystemError) -> UnsafeMutablePointer<ShardGuest> {
         let place = shared.place(of: part)
         let queue = try Queue(
             descriptor, framing, buffers: ShardCore.ringBuffers, group: place.slot,
@@ -134,22 +134,23 @@ public final class Engine: Sendable {
             let memory = try UnsafeMutablePointer<ShardGuest>.allocateApart(capacity: 1)
             do throws(MemoryFailure) {
                 memory.initialize(
-                    to: try ShardGuest(
-                        part: part, shared: shared, queue: queue, framing: framing,
-                        pool: shared.set.pool(Int(place.shard)), counters: counters, now: now))
+                    to: ShardGuest(
+                        try GuestDataPath(
+                            part: part, shared: shared, queue: queue, framing: framing,
+                            pool: shared.set.pool(Int(place.shard)), counters: counters, now: now)))
             } catch {
                 memory.deallocate()
                 throw error
             }
             return memory
         } catch {
-            throw RingError(error)
+            throw SystemError(error)
         }
     }
 
     private static func ask(
         _ part: Part, _ place: GuestPlace, _ set: ShardSet, _ call: (GuestAdmission) -> ShardCall
-    ) -> RingError? {
+    ) -> SystemError? {
         let admission = GuestAdmission(part.guest, at: place)
         set.call(call(admission), Int(place.shard))
         return admission.wait()

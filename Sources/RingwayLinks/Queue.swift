@@ -4,6 +4,7 @@ public import RingwayModel
 internal import RingwayReactor
 public import RingwayRing
 public import RingwayStorage
+public import RingwaySystem
 internal import RingwayWire
 
 /// One queue of a link, driven by one shard's ring. If every read is one frame, frames are read into leased buffers, by
@@ -43,7 +44,7 @@ public struct Queue: ~Copyable {
     ///   - isMultishot: whether to use IORING_OP_READ_MULTISHOT.
     public init(
         _ descriptor: Int32, _ framing: Link.Framing = .device, buffers: Int, group: UInt16, isMultishot: Bool
-    ) throws(RingError) {
+    ) throws(SystemError) {
         self.buffers = try LeaseRing(
             capacity: buffers, least: buffers, group: group,
             headroom: framing == .datagram ? VirtioNetHeader.length : 0, reserve: 0)
@@ -53,7 +54,7 @@ public struct Queue: ~Copyable {
     }
 
     /// Registers the queue's buffers with the kernel. Called by the thread that drives `ring`.
-    public func register(with ring: inout Ring) throws(RingError) { try buffers.register(with: &ring) }
+    public func register(with ring: inout Ring) throws(SystemError) { try buffers.register(with: &ring) }
 
     /// Releases the queue's buffers, once no read is in flight.
     public mutating func unregister(from ring: inout Ring, _ pool: UnsafeMutablePointer<BufferPool>) {

@@ -1,7 +1,7 @@
 internal import CRingway
 internal import Glibc
-public import RingwayRing
-internal import RingwaySystem
+internal import RingwayRing
+public import RingwaySystem
 public import Synchronization
 
 /// Wakes a thread that waits in its ring: other shards send a message to the ring, other threads write to an eventfd. A
@@ -19,9 +19,9 @@ public final class Doorbell: Sendable {
     /// An eventfd polled by the owner's ring.
     public let event: Int32
 
-    public init() throws(RingError) {
+    public init() throws(SystemError) {
         let event = HostCalls.event()
-        guard event >= 0 else { throw RingError(operation: "cannot make a doorbell", errno: errno) }
+        guard event >= 0 else { throw SystemError("cannot make a doorbell") }
         self.event = event
     }
 
@@ -34,12 +34,12 @@ public final class Doorbell: Sendable {
     ///
     /// The kernel refuses a message to a descriptor that is not a ring. The emulated ring would write it to any file
     /// that has reused the number, so the doorbell keeps its own descriptor of an emulated ring.
-    func attach(_ descriptor: Int32, of backEnd: BackEnd) throws(RingError) {
+    func attach(_ descriptor: Int32, of backEnd: BackEnd) throws(SystemError) {
         switch backEnd {
         case .ioUring, .scripted: ring.store(descriptor, ordering: .releasing)
         case .epoll:
             let own = ringway_duplicate(descriptor)
-            guard own >= 0 else { throw RingError(operation: "cannot keep a ring for its messages", errno: errno) }
+            guard own >= 0 else { throw SystemError("cannot keep a ring for its messages") }
             ownsRing.store(true, ordering: .relaxed)
             ring.store(own, ordering: .releasing)
         }

@@ -1,5 +1,6 @@
 public import RingwayRing
 public import RingwayStorage
+public import RingwaySystem
 
 /// A buffer ring whose buffers are leased from a pool: the kernel picks one when data arrives, and the completion
 /// identifies the lease.
@@ -36,7 +37,7 @@ public struct LeaseRing: ~Copyable {
     ///   - group: the number by which operations refer to the ring.
     public init(
         capacity: Int, least: Int, group: UInt16, headroom: Int, reserve: Int
-    ) throws(RingError) {
+    ) throws(SystemError) {
         // Allocations that may fail precede the first stored property.
         var blocks = MemoryBlocks()
         let leases: UnsafeMutablePointer<Lease>
@@ -45,7 +46,7 @@ public struct LeaseRing: ~Copyable {
             leases = try blocks.apart(capacity, of: Lease.self)
             free = try blocks.apart(capacity, of: UInt16.self)
         } catch {
-            throw RingError(error)
+            throw SystemError(error)
         }
         let ring = try BufferRing(capacity: capacity, group: group)
         blocks.keep()
@@ -68,7 +69,7 @@ public struct LeaseRing: ~Copyable {
     }
 
     /// Registers the ring with the kernel. Called by the thread that drives `owner`.
-    public func register(with owner: inout Ring) throws(RingError) { try ring.register(with: &owner) }
+    public func register(with owner: inout Ring) throws(SystemError) { try ring.register(with: &owner) }
 
     /// Unregisters the ring from the kernel and releases its buffers. No operation may refer to it any more.
     public mutating func unregister(

@@ -1,6 +1,7 @@
 internal import CRingway
 public import RingwayRing
 internal import RingwayStorage
+public import RingwaySystem
 
 /// The ring, clock and doorbell of one thread.
 ///
@@ -19,10 +20,10 @@ public struct Reactor: ~Copyable {
     /// Fails if there is no descriptor for the doorbell.
     public init(
         ring: consuming Ring, doorbell: Doorbell, busyPoll: BusyPoll = BusyPoll(limit: 0)
-    ) throws(RingError) {
+    ) throws(SystemError) {
         let eventBuffer: UnsafeMutablePointer<UInt64>
-        do throws(MemoryFailure) { eventBuffer = try .allocateApart(capacity: 1) } catch { throw RingError(error) }
-        do throws(RingError) {
+        do throws(MemoryFailure) { eventBuffer = try .allocateApart(capacity: 1) } catch { throw SystemError(error) }
+        do throws(SystemError) {
             try doorbell.attach(ring.descriptor, of: ring.features.backEnd)
         } catch {
             eventBuffer.deallocate()

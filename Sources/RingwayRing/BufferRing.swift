@@ -1,4 +1,5 @@
 internal import CRingway
+public import RingwaySystem
 
 /// A ring of buffers from which the kernel picks when data arrives, so that ten thousand idle sockets pin none.
 ///
@@ -17,7 +18,7 @@ public struct BufferRing: ~Copyable {
     /// - Parameters:
     ///   - capacity: a power of two, at most 32,768.
     ///   - group: the number by which operations refer to this ring.
-    public init(capacity: Int, group: UInt16) throws(RingError) {
+    public init(capacity: Int, group: UInt16) throws(SystemError) {
         precondition(capacity.nonzeroBitCount == 1 && capacity <= 32_768)
         let raw = try RingMemory.allocate(capacity * MemoryLayout<io_uring_buf>.size)
         raw.initializeMemory(as: UInt8.self, repeating: 0, count: capacity * MemoryLayout<io_uring_buf>.size)
@@ -28,9 +29,9 @@ public struct BufferRing: ~Copyable {
     }
 
     /// Registers the buffer ring. Called by the thread that drives `ring`, after `ring` is enabled.
-    public func register(with ring: inout Ring) throws(RingError) {
+    public func register(with ring: inout Ring) throws(SystemError) {
         let result = ring.register(UnsafeMutableRawPointer(memory), entries: UInt32(capacity), group: group)
-        guard result == 0 else { throw RingError(operation: "cannot register a buffer ring", errno: -result) }
+        guard result == 0 else { throw SystemError("cannot register a buffer ring", errno: -result) }
     }
 
     /// Unregisters the buffer ring. No operation may refer to it any more.

@@ -1,4 +1,5 @@
 internal import CRingway
+internal import RingwaySystem
 
 /// The back end for the kernel's io_uring.
 struct KernelRing: BitwiseCopyable {
@@ -7,19 +8,19 @@ struct KernelRing: BitwiseCopyable {
     /// - Parameter ring: initialised here, owned by the caller; `close` reverses that.
     init(
         _ ring: UnsafeMutablePointer<io_uring>, entries: UInt32, completions: UInt32, defersTaskWork: Bool
-    ) throws(RingError) {
+    ) throws(SystemError) {
         let flags = defersTaskWork ? ringway_setup_flags_preferred() : ringway_setup_flags_cooperative()
         var result = ringway_ring_init(ring, entries, completions, flags)
         if result == -EINVAL { result = ringway_ring_init(ring, entries, completions, ringway_setup_flags_minimal()) }
-        guard result == 0 else { throw RingError(operation: "cannot set up io_uring", errno: -result) }
+        guard result == 0 else { throw SystemError("cannot set up io_uring", errno: -result) }
         self.ring = ring
     }
 
     func close() { io_uring_queue_exit(ring) }
 
-    func enable() throws(RingError) {
+    func enable() throws(SystemError) {
         let result = ringway_enable(ring)
-        guard result == 0 else { throw RingError(operation: "cannot enable io_uring", errno: -result) }
+        guard result == 0 else { throw SystemError("cannot enable io_uring", errno: -result) }
         // A registered ring descriptor saves its look-up in every system call; failure is harmless.
         _ = io_uring_register_ring_fd(ring)
     }

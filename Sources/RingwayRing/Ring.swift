@@ -1,5 +1,6 @@
 public import CRingway
 internal import Glibc
+public import RingwaySystem
 
 /// A ring of asynchronous operations, owned by one thread: io_uring, or an emulation on hosts without it.
 ///
@@ -37,13 +38,13 @@ public struct Ring: ~Copyable {
     /// - Parameters:
     ///   - entries: the most submissions queued between two turns.
     ///   - completions: the most completions between two turns; multishot operations need many.
-    public init(entries: UInt32, completions: UInt32, features: KernelFeatures) throws(RingError) {
+    public init(entries: UInt32, completions: UInt32, features: KernelFeatures) throws(SystemError) {
         // Operations that may fail precede the first stored property: once all are set, a throwing `init` would run
         // `deinit`.
         let memory = UnsafeMutableRawPointer.allocate(byteCount: 512, alignment: 128)
             .bindMemory(to: io_uring.self, capacity: 1)
         let made: RingDriver
-        do throws(RingError) {
+        do throws(SystemError) {
             made = try RingDriver(memory, entries: entries, completions: completions, features: features)
         } catch {
             memory.deallocate()
@@ -64,7 +65,7 @@ public struct Ring: ~Copyable {
     public var descriptor: Int32 { ring.pointee.ring_fd }
 
     /// Makes the calling thread the ring's single issuer. Called once, before the first submission.
-    public mutating func enable() throws(RingError) { try driver.enable() }
+    public mutating func enable() throws(SystemError) { try driver.enable() }
 
     /// The time of the ring's clock, in monotonic nanoseconds.
     @inline(__always)

@@ -1,5 +1,6 @@
 internal import CRingway
 internal import Glibc
+internal import RingwaySystem
 
 /// Executes a ring's submissions. All back ends share the layout of liburing's queues, so only the system calls differ.
 /// Another back end needs a case here and a file of its own.
@@ -13,7 +14,7 @@ enum RingDriver {
     /// Initialises `ring` for the back end of `features`.
     init(
         _ ring: UnsafeMutablePointer<io_uring>, entries: UInt32, completions: UInt32, features: KernelFeatures
-    ) throws(RingError) {
+    ) throws(SystemError) {
         switch features.backEnd {
         case .ioUring:
             self = .kernel(
@@ -42,7 +43,7 @@ enum RingDriver {
         }
     }
 
-    func enable() throws(RingError) {
+    func enable() throws(SystemError) {
         switch self {
         case .kernel(let kernel): try kernel.enable()
         case .emulated, .scripted: break

@@ -19,8 +19,8 @@ public struct Stack: ~Copyable {
     /// Bytes before the payload in a buffer that the host's sockets fill: room for all headers.
     public static var headroom: Int { 128 }
 
-    var core: StackCore
-    var tcp: TCP
+    private var core: StackCore
+    private var tcp: TCP
     private var udp: UDP
     private var queries: NameQueries
     private var ping: Ping
@@ -131,18 +131,14 @@ public struct Stack: ~Copyable {
                 fragments.receive(summary, bytes, &core)
                 scheduleServices()
             }
-        case .otherProtocol: refuseProtocol(summary, bytes)
+        case .otherProtocol: core.refuseProtocol(summary, bytes)
         }
         core.release(lease)
     }
 
     /// Handles an echo request, or an error about a packet of a flow. Takes the lease.
     private mutating func receiveICMP(_ summary: FrameSummary, _ lease: Lease, _ bytes: UnsafeRawBufferPointer) {
-        let message = UnsafeRawBufferPointer(
-            rebasing: bytes[Int(summary.transportOffset)..<Int(summary.payloadOffset) + Int(summary.payloadLength)])
-        // The headers of the two families have the same layout.
-        let echoRequest = summary.isIPv6 ? ICMPv6Header.echoRequest : ICMPv4Header.echoRequest
-        if let header = ICMPv4Header(message), header.type == echoRequest {
+        if let message = summary.echoRequest(in: bytes) {
             return ping.receive(summary, lease, bytes, message: message, &sender, &core)
         }
         if let error = GuestError(summary, bytes) {
@@ -156,13 +152,6 @@ public struct Stack: ~Copyable {
             core.counters.add(.droppedUnsupported)
         }
         core.release(lease)
-    }
-
-    /// An unsupported protocol: the guest gets an ICMP error (RFC 1122 §3.2.2.1), except about multicast.
-    private mutating func refuseProtocol(_ summary: FrameSummary, _ bytes: UnsafeRawBufferPointer) {
-        core.counters.add(.droppedUnsupported)
-        guard !summary.destination.isMulticast, core.accepts(summary) else { return }
-        core.sendError(.protocolUnreachable, about: bytes, summary)
     }
 
     // MARK: TCP: connections and their host sockets
@@ -335,6 +324,15 @@ public struct Stack: ~Copyable {
         core.plan.shownToGuest(peer, by: guest)
     }
 
+    // MARK: The guest's share, and its end
+
+    /// So many guests share the shard's pool: each may promise to take its share of it.
+    public mutating func setShare(of guests: Int) { tcp.setShare(of: guests, core.configuration.limits) }
+
+    /// Forgets some connections, from a place in their table on, at the end of the guest: their buffers go back, and the
+    /// owner closes their sockets. False when there are no more; then the stack holds no buffer, and is given no frame.
+    public mutating func forgetConnections(from cursor: inout UInt32) -> Bool { tcp.forget(512, from: &cursor, &core) }
+
     // MARK: Idle flows
 
     /// The flow to end first if descriptors are short: the oldest without an answer, so that a scan costs no other flow
@@ -372,14 +370,7 @@ public struct Stack: ~Copyable {
     }
 
     /// Ends the UDP mapping idle for longest, except `mapping`, to free its descriptor; false if there is none.
-    public mutating func endOldestMapping(sparing mapping: Handle) -> Bool {
-        let idle =
-            udp.idlest(isAnswered: false, sparing: mapping.slot) ?? udp.idlest(isAnswered: true, sparing: mapping.slot)
-        guard let idle else { return false }
-        core.counters.add(.udpMappingsEvicted)
-        udp.remove(slot: idle.flow.slot, &core)
-        return true
-    }
+    public mutating func endOldestMapping(sparing mapping: Handle) -> Bool { udp.evictOldest(sparing: mapping, &core) }
 
     // MARK: Inspection
 
@@ -390,4 +381,19 @@ public struct Stack: ~Copyable {
         cursor.list(.mappings, upTo: udp.slotLimit, to: &writer) { udp.record(inSlot: $0, now: now) }
         cursor.list(.pings, upTo: ping.slotLimit, to: &writer) { ping.record(inSlot: $0, now: now) }
     }
+
+    /// Bytes that all advertised windows promise to take, less those that the host has taken.
+    public var reservedBytes: Int { tcp.reservedBytes }
+    /// TCP connections in any state.
+    public var connectionCount: Int { tcp.count }
+    /// Connections whose handshake has not ended.
+    public var halfOpenCount: Int { tcp.halfOpenCount }
+    /// Keys in the flow table: TCP connections, UDP mappings and pings together.
+    public var flowCount: Int { core.table.count }
+    /// Timers that are scheduled, those of the services included.
+    public var scheduledTimerCount: Int { core.timers.count }
+    /// The state of a connection, or `nil` when the handle is stale.
+    public func connectionState(_ handle: Handle) -> TCPState? { tcp.state(of: handle) }
+    /// Every connection's tuple and state, for the report of a test that found one too many.
+    public var connectionSummaries: [String] { tcp.summaries }
 }

@@ -1,6 +1,7 @@
 import CRingway
 import Glibc
 import RingwayRing
+import RingwaySystem
 import Testing
 
 /// Operations for which the kernel picks a buffer when data arrives.
@@ -184,7 +185,7 @@ struct BufferedReceiveTests {
     @Test(arguments: BackEnd.here) func `refuses two buffer rings of one number`(_ backEnd: BackEnd) throws {
         let bench = try RingBench(backEnd)
         let first = try ProvidedBuffers(bench, capacity: 4, size: 64, group: 3)
-        #expect(throws: RingError.self) { _ = try ProvidedBuffers(bench, capacity: 4, size: 64, group: 3) }
+        #expect(throws: SystemError.self) { _ = try ProvidedBuffers(bench, capacity: 4, size: 64, group: 3) }
         #expect(first.group == 3)
     }
 }

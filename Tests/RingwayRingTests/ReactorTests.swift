@@ -3,6 +3,7 @@ import Glibc
 import RingwayReactor
 import RingwayRing
 import RingwayStorage
+import RingwaySystem
 import Synchronization
 import TestSupport
 import Testing
@@ -13,7 +14,7 @@ struct ReactorTests {
     private static let bell = OperationTag(kind: 1, index: 0)
     private static let mail = OperationTag(kind: 2, index: 0)
 
-    private static func reactor(_ backEnd: BackEnd, _ doorbell: Doorbell) throws(RingError) -> Reactor {
+    private static func reactor(_ backEnd: BackEnd, _ doorbell: Doorbell) throws(SystemError) -> Reactor {
         let ring = try Ring(entries: 64, completions: 256, features: backEnd.features)
         var reactor = try Reactor(ring: ring, doorbell: doorbell)
         try reactor.ring.enable()

@@ -1,5 +1,6 @@
 import CRingway
 import Glibc
+import RingwaySystem
 import Testing
 
 @testable import RingwayRing
@@ -134,13 +135,13 @@ struct RingTests {
     @Test(arguments: BackEnd.here)
     func `throws and leaves nothing behind when the kernel makes no ring`(_ backEnd: BackEnd) {
         let name = backEnd == .epoll ? "epoll" : "io_uring"
-        #expect(throws: RingError(operation: "cannot set up \(name)", errno: EINVAL)) {
+        #expect(throws: SystemError("cannot set up \(name)", errno: EINVAL)) {
             _ = try Ring(entries: 0, completions: 0, features: backEnd.features)
         }
     }
 
     @Test func `tells why no ring could be made`() {
-        let error = RingError(operation: "cannot set up io_uring", errno: EPERM)
+        let error = SystemError("cannot set up io_uring", errno: EPERM)
         #expect(error.description == "cannot set up io_uring: Operation not permitted")
     }
 

@@ -144,7 +144,7 @@ extension VirtualNetwork {
             }
             revokeClaims(on: guest)
             let engine: Engine
-            do throws(RingError) {
+            do throws(SystemError) {
                 var configuration = engineConfiguration(for: guest, sockets, queues: queues.count)
                 configuration.descriptors = descriptors
                 // The memory needed by a guest is known only when it is allocated.
@@ -173,7 +173,7 @@ extension VirtualNetwork {
         }
     }
 
-    private static func failure(_ error: RingError, _ memory: MemoryReserve) -> Failure {
+    private static func failure(_ error: SystemError, _ memory: MemoryReserve) -> Failure {
         // A thread whose stack cannot be allocated fails in the same way as one beyond the limit of threads.
         let lacksMemory = error.errno == ENOMEM || memory.isBounded && error.errno == EAGAIN
         return lacksMemory ? memoryFailure : Failure("the data path does not start: \(error)")
@@ -187,7 +187,7 @@ extension VirtualNetwork {
         }
         let count = configuration.shardCount
         guard memory.admits(configuration.limits.poolBytesPerShard * count) else { throw Self.memoryFailure }
-        do throws(RingError) {
+        do throws(SystemError) {
             let shards = try ShardSet.ofProcess(
                 ShardSet.Configuration(
                     shards: count, limits: configuration.limits, features: features,

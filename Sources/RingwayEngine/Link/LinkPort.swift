@@ -6,6 +6,7 @@ internal import RingwayModel
 internal import RingwayReactor
 internal import RingwayRing
 internal import RingwayStorage
+internal import RingwaySystem
 internal import RingwayWire
 
 /// One queue of a guest's link: receives and sends frames.
@@ -67,9 +68,9 @@ struct LinkPort: ~Copyable {
     private let shared: EngineShared
     let counters: Counters
     var queue: Queue
-    /// Decodes frames of a stream; `nil` for other links.
+    private let memory: LinkMemory
+    // Pointers into `memory`, which documents them.
     private let decoder: UnsafeMutablePointer<FrameDecoder>?
-    /// Frames to be sent to a socket; `nil` for a device.
     let sendQueue: UnsafeMutablePointer<FrameSendQueue>?
     private var state = State.open
     private var pending: Pending = []
@@ -79,7 +80,7 @@ struct LinkPort: ~Copyable {
     /// shard's other guests waiting.
     private var framesLeft = Int.max
     /// The link may have more frames than this turn may read.
-    private(set) var hasFrames = false
+    private var hasMore = false
     var capture: FrameCapture
 
     /// - Parameter queue: the link's descriptor, owned by the port from here on.
@@ -87,54 +88,26 @@ struct LinkPort: ~Copyable {
         _ queue: consuming Queue, _ framing: Link.Framing, shared: EngineShared,
         pool: UnsafeMutablePointer<BufferPool>, counters: Counters
     ) throws(MemoryFailure) {
-        (decoder, sendQueue) = try Self.memory(framing, pool, counters)
+        let memory = try LinkMemory(framing, pool, counters)
+        decoder = memory.decoder
+        sendQueue = memory.sendQueue
+        self.memory = memory
         self.queue = queue
         self.shared = shared
         self.counters = counters
         capture = FrameCapture(shared.configuration.capture)
     }
 
-    /// No operation may be in flight: the kernel knows this memory.
-    deinit {
-        decoder?.deinitialize(count: 1)
-        decoder?.deallocate()
-        sendQueue?.deinitialize(count: 1)
-        sendQueue?.deallocate()
-    }
-
-    /// Memory that a socket needs, at fixed addresses because the kernel reads and writes it.
-    private static func memory(
-        _ framing: Link.Framing, _ pool: UnsafeMutablePointer<BufferPool>, _ counters: Counters
-    ) throws(MemoryFailure) -> (UnsafeMutablePointer<FrameDecoder>?, UnsafeMutablePointer<FrameSendQueue>?) {
-        guard framing != .device else { return (nil, nil) }
-        var blocks = MemoryBlocks()
-        let sendQueue = try blocks.apart(1, of: FrameSendQueue.self)
-        var decoder: UnsafeMutablePointer<FrameDecoder>?
-        if case .stream(let streamFraming) = framing {
-            let memory = try blocks.apart(1, of: FrameDecoder.self)
-            memory.initialize(to: try FrameDecoder(streamFraming))
-            decoder = memory
-        }
-        do throws(MemoryFailure) {
-            sendQueue.initialize(to: try FrameSendQueue(framing, pool: pool, counters: counters))
-        } catch {
-            decoder?.deinitialize(count: 1)
-            throw error
-        }
-        blocks.keep()
-        return (decoder, sendQueue)
-    }
-
     // MARK: Registering and closing
 
     /// Makes the queue's buffers known to the ring.
-    mutating func register(_ core: inout ShardCore) throws(RingError) { try queue.register(with: &core.reactor.ring) }
+    mutating func register(_ core: inout ShardCore) throws(SystemError) { try queue.register(with: &core.reactor.ring) }
 
     /// Nothing is received or sent any more, and the link is closed, at the end of the guest.
     mutating func close(_ core: inout ShardCore) {
         if state != .lost {
             state = .lost
-            hasFrames = false
+            hasMore = false
             if !pending.contains(.send) { sendQueue?.pointee.close() }
         }
         queue.close()
@@ -152,6 +125,11 @@ struct LinkPort: ~Copyable {
     }
 
     // MARK: The turn
+
+    /// Whether the link may have more frames than this turn may read.
+    var hasFrames: Bool {
+        mutating get { hasMore }
+    }
 
     /// Whether a read waits for a buffer.
     var waitsForBuffers: Bool {
@@ -176,7 +154,7 @@ struct LinkPort: ~Copyable {
             framesLeft = core.guests > 1 ? most : .max
             return
         }
-        hasFrames = most == 0 && state != .lost
+        hasMore = most == 0 && state != .lost
         guard most > 0 else { return }
         queue.refill(&core.reactor.ring, from: core.pool, upTo: most, readTag)
         isStarved = queue.isIdle && state != .lost
@@ -242,8 +220,8 @@ struct LinkPort: ~Copyable {
     ) -> Frame? {
         guard state != .lost, !pending.contains(.receive) else { return nil }
         isStarved = false
-        hasFrames = framesLeft <= 0 || framesLeft <= core.debt && core.guests > 1
-        guard !hasFrames else { return nil }
+        hasMore = framesLeft <= 0 || framesLeft <= core.debt && core.guests > 1
+        guard !hasMore else { return nil }
         switch decoder.pointee.next(core.pool) {
         case .frame(let lease, let length):
             framesLeft &-= 1
@@ -401,7 +379,7 @@ struct LinkPort: ~Copyable {
     private mutating func lose(_ event: EngineEvent) {
         guard state != .lost else { return }
         state = .lost
-        hasFrames = false
+        hasMore = false
         // Buffers in use by the kernel stay until its operations complete.
         if !pending.contains(.send) { sendQueue?.pointee.close() }
         shared.report(event)

@@ -1,6 +1,7 @@
 internal import CRingway
 internal import Glibc
 internal import RingwayModel
+internal import RingwaySystem
 
 /// Host sockets of published ports. Each holds its port from publication to removal: it listens while there is a guest,
 /// and otherwise stays bound and refuses clients.
@@ -18,11 +19,11 @@ enum Listener {
     ///
     /// With SO_REUSEADDR, so that ended connections on the port (TIME-WAIT) are no obstacle; a port on which another
     /// process listens is an error even so.
-    static func stream(address: IPAddress?, port: UInt16) throws(HostFailure) -> Int32 {
+    static func stream(address: IPAddress?, port: UInt16) throws(SystemError) -> Int32 {
         let descriptor = try bound(
             type: SOCK_STREAM, address: address, port: port, reusesAddress: true)
         guard Glibc.listen(descriptor, backlog) == 0 else {
-            let failure = HostFailure("listen", errno: errno)
+            let failure = SystemError("listen")
             close(descriptor)
             throw failure
         }
@@ -34,8 +35,8 @@ enum Listener {
     ///
     /// Without SO_REUSEADDR, because two sockets with it may share a port while neither listens. If ended connections
     /// on the port prevent that, the socket listens for a moment, after which the kernel does not remember the option.
-    static func restingStream(address: IPAddress?, port: UInt16) throws(HostFailure) -> Int32 {
-        do throws(HostFailure) {
+    static func restingStream(address: IPAddress?, port: UInt16) throws(SystemError) -> Int32 {
+        do throws(SystemError) {
             return try bound(type: SOCK_STREAM, address: address, port: port, reusesAddress: false)
         } catch {
             guard error.errno == EADDRINUSE else { throw error }
@@ -46,14 +47,14 @@ enum Listener {
     }
 
     /// Makes an inactive TCP socket listen.
-    static func listen(_ descriptor: Int32) throws(HostFailure) {
+    static func listen(_ descriptor: Int32) throws(SystemError) {
         // Accepted and closed connections share the port. Only if there are any, another socket could bind to it here,
         // for a very short time.
         var result = Glibc.listen(descriptor, backlog)
         _ = ringway_set_option(descriptor, SOL_SOCKET, SO_REUSEADDR, 1)
         if result != 0 { result = Glibc.listen(descriptor, backlog) }
         guard result == 0 else {
-            let failure = HostFailure("listen", errno: errno)
+            let failure = SystemError("listen")
             rest(descriptor)
             throw failure
         }
@@ -70,22 +71,22 @@ enum Listener {
     // MARK: UDP
 
     /// A UDP socket on `port` of `address`, or of all addresses, that reports the destination address of each datagram.
-    static func datagram(address: IPAddress?, port: UInt16) throws(HostFailure) -> Int32 {
+    static func datagram(address: IPAddress?, port: UInt16) throws(SystemError) -> Int32 {
         let descriptor = try bound(type: SOCK_DGRAM, address: address, port: port, reusesAddress: false)
         prepareDatagram(descriptor, address)
         return descriptor
     }
 
     /// An inactive UDP socket: others cannot use the port, and the kernel tells clients that it is unreachable.
-    static func restingDatagram(address: IPAddress?, port: UInt16) throws(HostFailure) -> Int32 {
+    static func restingDatagram(address: IPAddress?, port: UInt16) throws(SystemError) -> Int32 {
         try bound(
             type: SOCK_DGRAM, address: address, port: port, reusesAddress: false, interface: noInterface)
     }
 
     /// Makes a UDP socket inactive.
-    static func restDatagram(_ descriptor: Int32) throws(HostFailure) {
+    static func restDatagram(_ descriptor: Int32) throws(SystemError) {
         guard ringway_set_option(descriptor, SOL_SOCKET, SO_BINDTOIFINDEX, noInterface) == 0 else {
-            throw HostFailure("setsockopt", errno: errno)
+            throw SystemError("setsockopt")
         }
         // Discards pending datagrams, which were for the previous guest.
         var byte: UInt8 = 0
@@ -101,13 +102,13 @@ enum Listener {
     /// to it.
     static func wakeDatagram(
         _ resting: Int32, address: IPAddress?, port: UInt16
-    ) throws(HostFailure) -> Int32 {
+    ) throws(SystemError) -> Int32 {
         if ringway_set_option(resting, SOL_SOCKET, SO_BINDTOIFINDEX, 0) == 0 {
             prepareDatagram(resting, address)
             return resting
         }
         _ = ringway_set_option(resting, SOL_SOCKET, SO_REUSEADDR, 1)
-        do throws(HostFailure) {
+        do throws(SystemError) {
             let descriptor = try bound(type: SOCK_DGRAM, address: address, port: port, reusesAddress: true)
             _ = ringway_set_option(descriptor, SOL_SOCKET, SO_REUSEADDR, 0)
             close(resting)
@@ -133,7 +134,7 @@ enum Listener {
 
     private static func bound(
         type: __socket_type, address: IPAddress?, port: UInt16, reusesAddress: Bool, interface: Int32? = nil
-    ) throws(HostFailure) -> Int32 {
+    ) throws(SystemError) -> Int32 {
         let kind = Int32(type.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
         let ipv4 = address?.isIPv4 ?? false
         var descriptor = socket(ipv4 ? AF_INET : AF_INET6, kind, 0)
@@ -143,7 +144,7 @@ enum Listener {
             descriptor = socket(AF_INET, kind, 0)
             wildcard = IPAddress(IPv4Address(rawValue: 0))
         }
-        guard descriptor >= 0 else { throw HostFailure("socket", errno: errno) }
+        guard descriptor >= 0 else { throw SystemError("socket") }
         if reusesAddress { _ = ringway_set_option(descriptor, SOL_SOCKET, SO_REUSEADDR, 1) }
         if !ipv4, !wildcard.isIPv4 {
             _ = ringway_set_option(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, address == nil ? 0 : 1)
@@ -158,7 +159,7 @@ enum Listener {
             result = ringway_set_option(descriptor, SOL_SOCKET, SO_BINDTOIFINDEX, interface)
         }
         guard result == 0 else {
-            let failure = HostFailure("bind", errno: errno)
+            let failure = SystemError("bind")
             close(descriptor)
             throw failure
         }

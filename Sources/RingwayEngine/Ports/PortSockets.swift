@@ -1,5 +1,6 @@
 internal import Dispatch
 public import RingwayModel
+internal import RingwaySystem
 
 /// The host's sockets of published ports. The control plane owns them as long as the port is published, and lends them
 /// to the shards of the current guest.
@@ -14,7 +15,7 @@ public enum PortSockets {
     public static func open(_ orders: [ListenOrder]) throws(HostListenFailure) -> [Int32] {
         var sockets = [Int32](repeating: -1, count: count(orders))
         let failure = forEach(orders, &sockets) { order, port, socket in
-            do throws(HostFailure) {
+            do throws(SystemError) {
                 socket = try open(order, port)
                 return 0
             } catch {
@@ -26,7 +27,7 @@ public enum PortSockets {
         throw failure
     }
 
-    private static func open(_ order: ListenOrder, _ port: UInt16) throws(HostFailure) -> Int32 {
+    private static func open(_ order: ListenOrder, _ port: UInt16) throws(SystemError) -> Int32 {
         switch (order.isStream, order.isResting) {
         case (true, false): try Listener.stream(address: order.address, port: port)
         case (true, true): try Listener.restingStream(address: order.address, port: port)
@@ -38,7 +39,7 @@ public enum PortSockets {
     /// Makes all sockets listen, or none.
     public static func wake(_ orders: [ListenOrder], _ sockets: inout [Int32]) throws(HostListenFailure) {
         let failure = forEach(orders, &sockets) { order, port, socket in
-            do throws(HostFailure) {
+            do throws(SystemError) {
                 if order.isStream {
                     try Listener.listen(socket)
                 } else {
@@ -61,7 +62,7 @@ public enum PortSockets {
             if order.isStream {
                 Listener.rest(socket)
             } else {
-                do throws(HostFailure) {
+                do throws(SystemError) {
                     try Listener.restDatagram(socket)
                 } catch {}
             }
@@ -81,7 +82,7 @@ public enum PortSockets {
 
     /// A port that is currently free.
     public static func freePort(address: IPAddress?, isStream: Bool) throws(HostListenFailure) -> UInt16 {
-        do throws(HostFailure) {
+        do throws(SystemError) {
             let descriptor =
                 isStream
                 ? try Listener.restingStream(address: address, port: 0)

@@ -5,6 +5,7 @@ internal import RingwayModel
 internal import RingwayReactor
 internal import RingwayRing
 internal import RingwayStorage
+internal import RingwaySystem
 
 /// A thread of the process and the guests that it serves. It shares nothing with other shards but the mailboxes between
 /// them.
@@ -38,13 +39,13 @@ struct Shard: ~Copyable {
     /// Guests that were on the shard when its ring failed.
     private var wreck: [GuestRemains] = []
 
-    init(index: Int, set: ShardSet) throws(RingError) {
+    init(index: Int, set: ShardSet) throws(SystemError) {
         // What may fail comes before any stored property is set.
         let ring = try Ring(entries: 1_024, completions: 8_192, features: set.features)
         let core = try ShardCore(
             index: index, network: set.network, busyPoll: set.configuration.busyPoll, ring: ring, pool: set.pool(index),
             counters: set.counters(index))
-        let guests = try RingError.orMemory { () throws(MemoryFailure) -> GuestTable in
+        let guests = try SystemError.orMemory { () throws(MemoryFailure) -> GuestTable in
             try GuestTable(capacity: ShardSet.guestLimit)
         }
         self.core = core
@@ -62,7 +63,7 @@ struct Shard: ~Copyable {
 
     /// Makes the calling thread the one that drives the shard.
     mutating func begin() {
-        do throws(RingError) {
+        do throws(SystemError) {
             try core.begin()
         } catch {
             fail(error.errno)
@@ -76,8 +77,7 @@ struct Shard: ~Copyable {
         while guests.count > 0 {
             let slot = guests.slot(at: 0)
             guard let guest = guests[slot].pointee.guest else { break }
-            guest.pointee.shared.report(.ringFailed(errno: error))
-            guest.pointee.closeDescriptors(&core)
+            guest.pointee.fail(errno: error, &core)
             wreck.append(guest.pointee.remains)
             guests[slot].pointee.inFlight = 0
             guests.remove(slot)
@@ -288,11 +288,11 @@ struct Shard: ~Copyable {
         }
     }
 
-    private mutating func admit(_ admission: GuestAdmission) -> RingError? {
+    private mutating func admit(_ admission: GuestAdmission) -> SystemError? {
         let slot = admission.place.slot
         guests.insert(admission.guest, at: admission.place)
         share()
-        do throws(RingError) {
+        do throws(SystemError) {
             try serve(slot)?.pointee.register(&core)
         } catch {
             leave()
@@ -346,7 +346,7 @@ struct Shard: ~Copyable {
             holdings.messages = core.messages.count
             for index in 0..<guests.count {
                 guard let guest = guests[guests.slot(at: index)].pointee.guest else { continue }
-                holdings.expectedLeases += guest.pointee.link.buffers
+                holdings.expectedLeases += guest.pointee.linkBuffers
             }
             return holdings
         }

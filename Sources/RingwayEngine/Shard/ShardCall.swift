@@ -1,5 +1,5 @@
 internal import Dispatch
-internal import RingwayRing
+internal import RingwaySystem
 internal import Synchronization
 
 /// What the control plane asks of a shard for the sake of its guests.
@@ -16,7 +16,7 @@ enum ShardCall: Sendable {
     /// The shard has ended.
     func abandon() {
         switch self {
-        case .admit(let admission): admission.settle(RingError(operation: "the shard has ended", errno: 0))
+        case .admit(let admission): admission.settle(SystemError("the shard has ended", errno: 0))
         case .withdraw(let admission): admission.settle(nil)
         case .commands, .stop: break
         }
@@ -28,7 +28,7 @@ final class GuestAdmission: Sendable {
     let place: GuestPlace
     /// The engine's memory, lent to the shard until that has let go of the guest.
     nonisolated(unsafe) let guest: UnsafeMutablePointer<ShardGuest>
-    private let failure = Mutex<RingError?>(nil)
+    private let failure = Mutex<SystemError?>(nil)
     private let isSettled = DispatchSemaphore(value: 0)
 
     init(_ guest: UnsafeMutablePointer<ShardGuest>, at place: GuestPlace) {
@@ -37,13 +37,13 @@ final class GuestAdmission: Sendable {
     }
 
     /// From the shard: what was asked is done, or has failed.
-    func settle(_ error: RingError?) {
+    func settle(_ error: SystemError?) {
         failure.withLock { $0 = error }
         isSettled.signal()
     }
 
     /// Waits for the shard, whose turns are short.
-    func wait() -> RingError? {
+    func wait() -> SystemError? {
         isSettled.wait()
         return outcome
     }
@@ -52,7 +52,7 @@ final class GuestAdmission: Sendable {
     func poll() -> Bool { isSettled.wait(timeout: .now()) == .success }
 
     /// What it came to, once it has.
-    var outcome: RingError? { failure.withLock { $0 } }
+    var outcome: SystemError? { failure.withLock { $0 } }
 }
 
 /// How an engine waits until all shards have let go of its guest.

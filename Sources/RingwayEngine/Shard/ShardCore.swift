@@ -4,6 +4,7 @@ internal import RingwayReactor
 internal import RingwayRing
 internal import RingwayStack
 internal import RingwayStorage
+internal import RingwaySystem
 
 /// What belongs to a shard's thread rather than to a guest that it serves: the ring and its clock, the buffers, the
 /// messages in flight, and the mail to other guests and shards. Components are lent it for each call and keep no part of it.
@@ -92,20 +93,20 @@ struct ShardCore: ~Copyable {
     init(
         index: Int, network: ShardNetwork, busyPoll: UInt64, ring: consuming Ring,
         pool: UnsafeMutablePointer<BufferPool>, counters: Counters
-    ) throws(RingError) {
+    ) throws(SystemError) {
         // What may fail comes before any stored property is set.
         let receiveBuffers = try LeaseRing(
             capacity: Self.ringBufferLimit, least: Self.ringBuffers, group: Self.hostGroup, headroom: Stack.headroom,
             reserve: Self.linkReserve)
         let reactor = try Reactor(
             ring: ring, doorbell: network.doorbell(of: index), busyPoll: BusyPoll(limit: busyPoll))
-        let messages = try RingError.orMemory { () throws(MemoryFailure) -> Slab<SendMessage> in
+        let messages = try SystemError.orMemory { () throws(MemoryFailure) -> Slab<SendMessage> in
             try Slab(capacity: Self.messageLimit)
         }
-        let localMail = try RingError.orMemory { () throws(MemoryFailure) -> LocalMail in
+        let localMail = try SystemError.orMemory { () throws(MemoryFailure) -> LocalMail in
             try LocalMail(capacity: 4_096)
         }
-        (receiveTemplate, messageCounts, debts) = try RingError.orMemory { () throws(MemoryFailure) in
+        (receiveTemplate, messageCounts, debts) = try SystemError.orMemory { () throws(MemoryFailure) in
             var blocks = MemoryBlocks()
             let template = try blocks.apart(1, of: msghdr.self)
             let counts = try blocks.apart(ShardSet.guestLimit + 1, of: Int32.self)
@@ -137,7 +138,7 @@ struct ShardCore: ~Copyable {
     }
 
     /// Enables the ring; on the thread that drives it.
-    mutating func begin() throws(RingError) {
+    mutating func begin() throws(SystemError) {
         try reactor.ring.enable()
         try receiveBuffers.register(with: &reactor.ring)
         reactor.listen(Operation.bell.tag())
@@ -376,11 +377,11 @@ struct ShardCore: ~Copyable {
     }
 }
 
-extension RingError {
-    /// What `make` returns; a failure of memory becomes the ring's.
+extension SystemError {
+    /// What `make` returns; a failure to allocate memory becomes `ENOMEM`.
     static func orMemory<Value: ~Copyable>(
         _ make: () throws(MemoryFailure) -> Value
-    ) throws(RingError) -> Value {
-        do throws(MemoryFailure) { return try make() } catch { throw RingError(error) }
+    ) throws(SystemError) -> Value {
+        do throws(MemoryFailure) { return try make() } catch { throw SystemError(error) }
     }
 }

@@ -1,6 +1,6 @@
 internal import RingwayReactor
-internal import RingwayRing
 internal import RingwayStorage
+internal import RingwaySystem
 internal import RingwayWire
 
 /// What is posted to a guest on a shard, or to the shard: always the sole ownership of something.
@@ -66,13 +66,13 @@ struct ShardNetwork: @unchecked Sendable {
 
     /// - Parameter buffers: large buffers of a shard. Each message but a few carries one, so a mailbox that holds twice as
     ///   many cannot be full of frames.
-    init(count: Int, buffers: Int) throws(RingError) {
+    init(count: Int, buffers: Int) throws(SystemError) {
         var depth: UInt32 = 1_024
         while Int(depth) < 2 * buffers { depth *= 2 }
         self.count = count
         let bells = UnsafeMutablePointer<Unmanaged<Doorbell>>.allocate(capacity: count)
         for index in 0..<count {
-            do throws(RingError) {
+            do throws(SystemError) {
                 (bells + index).initialize(to: .passRetained(try Doorbell()))
             } catch {
                 for made in 0..<index { bells[made].release() }
@@ -90,7 +90,7 @@ struct ShardNetwork: @unchecked Sendable {
                 boxes.deallocate()
                 for made in 0..<count { bells[made].release() }
                 bells.deallocate()
-                throw RingError(error)
+                throw SystemError(error)
             }
         }
     }

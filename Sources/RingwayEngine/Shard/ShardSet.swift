@@ -3,6 +3,7 @@ public import RingwayModel
 internal import RingwayReactor
 public import RingwayRing
 internal import RingwayStorage
+public import RingwaySystem
 internal import Synchronization
 
 /// The shards of a process: their threads, the buffers and mailboxes that they share, and where on them guests are.
@@ -52,14 +53,14 @@ public final class ShardSet: Sendable {
     private let users = Atomic(1)
 
     /// Starts the shards' threads.
-    public convenience init(_ configuration: Configuration) throws(RingError) {
+    public convenience init(_ configuration: Configuration) throws(SystemError) {
         try self.init(unstarted: configuration)
         let running = try ShardThread.startAll(self)
         threads.withLock { $0 = running }
     }
 
     /// Everything but the threads, for shards that are driven by other means.
-    init(unstarted configuration: Configuration) throws(RingError) {
+    init(unstarted configuration: Configuration) throws(SystemError) {
         let count = configuration.shards
         precondition(count > 0 && count <= BufferSpace.maximumShards)
         self.configuration = configuration
@@ -68,7 +69,7 @@ public final class ShardSet: Sendable {
             (space, pools) = try Self.memory(configuration)
         } catch {
             network.deallocate()
-            throw RingError(error)
+            throw SystemError(error)
         }
         counters = (0..<count).map { _ in Counters() }
         calls = (0..<count).map { _ in CallQueue() }
@@ -146,8 +147,8 @@ public final class ShardSet: Sendable {
     private static let sets = Mutex<[ShardSet]>([])
 
     /// The process's set of this kind, made where there is none; to be given up by `leave`.
-    public static func ofProcess(_ configuration: Configuration) throws(RingError) -> ShardSet {
-        try sets.withLock { (sets) throws(RingError) in
+    public static func ofProcess(_ configuration: Configuration) throws(SystemError) -> ShardSet {
+        try sets.withLock { (sets) throws(SystemError) in
             if let set = sets.first(where: { $0.configuration == configuration }) {
                 set.users.add(1, ordering: .relaxed)
                 return set

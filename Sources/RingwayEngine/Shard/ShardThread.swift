@@ -2,8 +2,8 @@ internal import CRingway
 internal import Glibc
 internal import RingwayModel
 internal import RingwayReactor
-internal import RingwayRing
 internal import RingwayStorage
+internal import RingwaySystem
 internal import Synchronization
 
 /// A shard's memory on its way to the shard's thread.
@@ -18,12 +18,12 @@ final class ShardThread {
         let isOpen = Mutex(false)
     }
 
-    private init(_ index: Int, _ set: ShardSet, _ gate: Gate) throws(RingError) {
+    private init(_ index: Int, _ set: ShardSet, _ gate: Gate) throws(SystemError) {
         self.gate = gate
         self.index = index
         self.set = set
-        shard = try RingError.orMemory { () throws(MemoryFailure) in try .allocateApart(capacity: 1) }
-        do throws(RingError) {
+        shard = try SystemError.orMemory { () throws(MemoryFailure) in try .allocateApart(capacity: 1) }
+        do throws(SystemError) {
             shard.initialize(to: try Shard(index: index, set: set))
         } catch {
             shard.deallocate()
@@ -32,13 +32,13 @@ final class ShardThread {
     }
 
     /// Starts a thread for each shard of a set: all of them, or none when one of them cannot be had.
-    static func startAll(_ set: ShardSet) throws(RingError) -> [pthread_t] {
+    static func startAll(_ set: ShardSet) throws(SystemError) -> [pthread_t] {
         let gate = Gate()
         var waiting: [ShardThread] = []
         var running: [pthread_t] = []
-        var failure: RingError?
+        var failure: SystemError?
         gate.isOpen.withLock { isOpen in
-            do throws(RingError) {
+            do throws(SystemError) {
                 for index in 0..<set.shards { waiting.append(try ShardThread(index, set, gate)) }
                 while let next = waiting.first {
                     running.append(try start(next))
@@ -55,13 +55,13 @@ final class ShardThread {
         throw failure
     }
 
-    private static func start(_ shard: ShardThread) throws(RingError) -> pthread_t {
+    private static func start(_ shard: ShardThread) throws(SystemError) -> pthread_t {
         var thread = pthread_t()
         let argument = Unmanaged.passRetained(shard)
         let result = pthread_create(&thread, nil, life, argument.toOpaque())
         guard result == 0 else {
             argument.release()
-            throw RingError(operation: "cannot start a shard's thread", errno: result)
+            throw SystemError("cannot start a shard's thread", errno: result)
         }
         return thread
     }

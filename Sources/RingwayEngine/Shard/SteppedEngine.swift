@@ -1,8 +1,8 @@
 internal import RingwayLinks
 public import RingwayModel
-public import RingwayRing
 internal import RingwayStack
 public import RingwayStorage
+public import RingwaySystem
 
 /// A guest on shards that are stepped: what `Engine` is on those with threads. Where that waits for a shard, the owner of
 /// this one calls `poll` between steps.
@@ -25,7 +25,7 @@ public final class SteppedEngine {
     private let goings = GuestRemoval()
     private var departed = 0
     /// Why a shard has not admitted the guest.
-    public private(set) var failure: RingError?
+    public private(set) var failure: SystemError?
 
     /// - Parameters:
     ///   - queues: of a device link, adopted.
@@ -33,12 +33,12 @@ public final class SteppedEngine {
     public init(
         _ configuration: EngineConfiguration, queues: [Int32], on stepped: SteppedShards, isWithdrawn: Bool = false,
         handler: @escaping @Sendable (EngineEvent) -> Void
-    ) throws(RingError) {
+    ) throws(SystemError) {
         var configuration = configuration
         configuration.stack.shards = queues.count
         configuration.stack.segmentsUDP = true
         guard let places = stepped.set.place(queues: queues.count) else {
-            throw RingError(operation: "the shards have as many guests as they can", errno: 0)
+            throw SystemError("the shards have as many guests as they can", errno: 0)
         }
         shared = EngineShared(
             configuration: configuration, set: stepped.set, places: places, nameService: nil, handler: handler)
@@ -158,11 +158,11 @@ public final class SteppedEngine {
         return { ended.isComplete }
     }
 
-    /// Moves bytes between a client and a channel to the guest's agent; both are adopted.
-    public func join(client: Int32, channel: Int32, on part: Int) {
+    /// Moves bytes between a client and a channel to the guest's agent.
+    public func join(client: consuming OwnedDescriptor, channel: consuming OwnedDescriptor, on part: Int) {
         shared.descriptors.take(2)
         let ends = ChannelEnds(client: nil, server: nil, route: 0, isOpenedByGuest: false)
-        shared.send(.join(client: client, channel: channel, ends, shared.descriptors), to: part)
+        shared.send(.join(client: client.take(), channel: channel.take(), ends, shared.descriptors), to: part)
     }
 
     /// Has frames for a neighbour's address go to that.

@@ -1,6 +1,6 @@
 internal import RingwayModel
-public import RingwayRing
 internal import RingwayStorage
+public import RingwaySystem
 
 /// Shards without threads: their owner has them go on, one step at a time and in any order. For simulations, whose thread
 /// has a model of a host (`HostModel`).
@@ -16,10 +16,10 @@ public final class SteppedShards {
     private let shards: UnsafeMutablePointer<Shard>
     private var places: [Place] = []
 
-    public init(_ configuration: ShardSet.Configuration) throws(RingError) {
+    public init(_ configuration: ShardSet.Configuration) throws(SystemError) {
         let set = try ShardSet(unstarted: configuration)
         self.set = set
-        shards = try RingError.orMemory { () throws(MemoryFailure) in try .allocateApart(capacity: set.shards) }
+        shards = try SystemError.orMemory { () throws(MemoryFailure) in try .allocateApart(capacity: set.shards) }
         for index in 0..<set.shards {
             (shards + index).initialize(to: try Shard(index: index, set: set))
             places.append(.awake)

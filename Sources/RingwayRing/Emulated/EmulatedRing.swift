@@ -1,5 +1,6 @@
 internal import CRingway
 internal import Glibc
+internal import RingwaySystem
 
 /// The back end for hosts without io_uring: interprets the same submission entries in this process, with non-blocking
 /// system calls and epoll.
@@ -52,16 +53,16 @@ struct EmulatedRing: ~Copyable {
     private var hasSkipped = false
 
     /// - Parameter ring: initialised here, owned by the caller.
-    init(_ ring: UnsafeMutablePointer<io_uring>, entries: UInt32, completions: UInt32) throws(RingError) {
+    init(_ ring: UnsafeMutablePointer<io_uring>, entries: UInt32, completions: UInt32) throws(SystemError) {
         // Operations that may fail precede the first stored property: once all are set, a throwing `init` would run
         // `deinit`.
         guard entries > 0, entries <= 32_768, completions <= 65_536 else {
-            throw RingError(operation: Self.failure, errno: EINVAL)
+            throw SystemError(Self.failure, errno: EINVAL)
         }
         let operations = try WaitingOperations()
         let descriptors = try WatchedDescriptors()
         let memory = try RingMemory.lay(out: ring, entries: entries, completions: max(completions, entries))
-        do throws(RingError) {
+        do throws(SystemError) {
             (epoll, line, ring.pointee.ring_fd) = try Self.makeDescriptors()
         } catch {
             memory.deallocate()
@@ -75,21 +76,21 @@ struct EmulatedRing: ~Copyable {
     }
 
     /// The epoll descriptor and both ends of the message channel.
-    private static func makeDescriptors() throws(RingError) -> (epoll: Int32, line: Int32, ringEnd: Int32) {
+    private static func makeDescriptors() throws(SystemError) -> (epoll: Int32, line: Int32, ringEnd: Int32) {
         let epoll = ringway_epoll_make()
-        guard epoll >= 0 else { throw RingError(operation: Self.failure, errno: -epoll) }
+        guard epoll >= 0 else { throw SystemError(Self.failure, errno: -epoll) }
         var ends: (Int32, Int32) = (-1, -1)
         let result = withUnsafeMutableBytes(of: &ends) {
             ringway_message_line($0.baseAddress?.assumingMemoryBound(to: Int32.self))
         }
         guard result == 0 else {
             close(epoll)
-            throw RingError(operation: Self.failure, errno: -result)
+            throw SystemError(Self.failure, errno: -result)
         }
         let control = ringway_epoll_control(epoll, EPOLL_CTL_ADD, ends.0, EPOLLIN.rawValue, Self.lineData)
         guard control == 0 else {
             for descriptor in [epoll, ends.0, ends.1] { close(descriptor) }
-            throw RingError(operation: Self.failure, errno: -control)
+            throw SystemError(Self.failure, errno: -control)
         }
         return (epoll, ends.0, ends.1)
     }

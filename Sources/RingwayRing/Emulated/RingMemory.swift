@@ -1,5 +1,6 @@
 internal import CRingway
 internal import Glibc
+internal import RingwaySystem
 
 /// The queues of a `struct io_uring` in ordinary memory.
 enum RingMemory {
@@ -17,7 +18,7 @@ enum RingMemory {
     /// - Returns: the memory, to be deallocated by the caller.
     static func lay(
         out ring: UnsafeMutablePointer<io_uring>, entries: UInt32, completions: UInt32
-    ) throws(RingError) -> UnsafeMutableRawPointer {
+    ) throws(SystemError) -> UnsafeMutableRawPointer {
         let (entries, completions) = (powerOfTwo(atLeast: entries), powerOfTwo(atLeast: completions))
         let submissionBytes = Int(entries) * MemoryLayout<io_uring_sqe>.stride
         let completionBytes = Int(completions) * MemoryLayout<io_uring_cqe>.stride
@@ -55,9 +56,9 @@ enum RingMemory {
     }
 
     /// Allocates whole pages; freed by `deallocate`.
-    static func allocate(_ byteCount: Int) throws(RingError) -> UnsafeMutableRawPointer {
+    static func allocate(_ byteCount: Int) throws(SystemError) -> UnsafeMutableRawPointer {
         guard let memory = ringway_allocate(byteCount, 4_096) else {
-            throw RingError(operation: "cannot have \(byteCount) bytes of memory", errno: ENOMEM)
+            throw SystemError("cannot have \(byteCount) bytes of memory", errno: ENOMEM)
         }
         return memory
     }

@@ -1,4 +1,5 @@
 internal import CRingway
+internal import RingwaySystem
 
 /// An operation that would block, with a copy of its entry.
 struct WaitingOperation {
@@ -53,9 +54,9 @@ struct WaitingOperations: ~Copyable {
     private var free: UInt32 = .max
     private var fresh: UInt32 = 0
 
-    init() throws(RingError) {
+    init() throws(SystemError) {
         let operations = try RingMemory.allocate(Int(Self.capacity) * MemoryLayout<WaitingOperation>.stride)
-        do throws(RingError) {
+        do throws(SystemError) {
             buckets = try RingMemory.allocate(4 << Int(Self.bucketBits)).bindMemory(
                 to: UInt32.self, capacity: 1 << Int(Self.bucketBits))
         } catch {

@@ -1,4 +1,5 @@
 internal import CRingway
+internal import RingwaySystem
 
 /// A descriptor that operations have waited for.
 struct WatchedDescriptor: BitwiseCopyable {
@@ -34,7 +35,7 @@ struct WatchedDescriptors: ~Copyable {
     private var lastReady: Int32 = -1
     private(set) var readyCount = 0
 
-    init() throws(RingError) {
+    init() throws(SystemError) {
         var (soft, hard): (UInt64, UInt64) = (0, 0)
         let isKnown = ringway_file_limit(&soft, &hard) == 0
         most = isKnown ? max(1 << 16, Int(clamping: min(hard, 1 << 22))) : 1 << 20

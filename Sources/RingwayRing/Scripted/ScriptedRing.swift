@@ -33,9 +33,9 @@ public final class ScriptedRing {
     /// Until when the owner sleeps if nothing completes, as of its last wait; `.max` without a timeout.
     public private(set) var sleepsUntil: UInt64 = 0
 
-    init(_ ring: UnsafeMutablePointer<io_uring>, entries: UInt32, completions: UInt32) throws(RingError) {
+    init(_ ring: UnsafeMutablePointer<io_uring>, entries: UInt32, completions: UInt32) throws(SystemError) {
         guard let host = HostModel.current as? ScriptedHost else {
-            throw RingError(operation: "a scripted ring needs a scripted host", errno: ENODEV)
+            throw SystemError("a scripted ring needs a scripted host", errno: ENODEV)
         }
         memory = try RingMemory.lay(out: ring, entries: entries, completions: max(completions, entries))
         self.ring = ring

@@ -2,6 +2,7 @@ internal import Glibc
 internal import RingwayEngine
 internal import RingwayModel
 internal import RingwayRing
+internal import RingwaySystem
 internal import RingwayWire
 
 /// The host's side: servers to which the guest connects, clients of published ports, and sockets inside the guest.
@@ -124,7 +125,8 @@ extension EngineNetwork {
         attach(script, client)
         attach(script, channel, hasRecords: true)
         engine.join(
-            client: descriptors.0, channel: descriptors.1, on: random.integer(0...Self.shardCount - 1))
+            client: OwnedDescriptor(adopting: descriptors.0), channel: OwnedDescriptor(adopting: descriptors.1),
+            on: random.integer(0...Self.shardCount - 1))
     }
 
     // MARK: Sockets inside the guest

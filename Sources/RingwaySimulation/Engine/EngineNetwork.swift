@@ -1,8 +1,8 @@
 internal import RingwayEngine
 internal import RingwayModel
-internal import RingwayRing
 internal import RingwayStack
 internal import RingwayStorage
+internal import RingwaySystem
 internal import RingwayWire
 
 /// A guest on the shards of a run, between a model TAP and peers on the model host.
@@ -113,14 +113,14 @@ final class EngineNetwork: ModelWorld {
         host.world = self
         host.isCalm = true
         defer { host.isCalm = false }
-        do throws(RingError) {
+        do throws(SystemError) {
             try makeEngine()
         } catch {
             fail("the engine does not start: \(error)")
         }
     }
 
-    private func makeEngine() throws(RingError) {
+    private func makeEngine() throws(SystemError) {
         let base = scenario.base
         taps = (0..<Self.shardCount).map { ModelTap(host, queue: $0) }
         let queues = taps.map { host.open($0) }

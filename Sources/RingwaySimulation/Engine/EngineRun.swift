@@ -43,7 +43,7 @@ final class EngineRun {
     func run() {
         HostModel.makeCurrent(host)
         defer { HostModel.makeCurrent(nil) }
-        do throws(RingError) {
+        do throws(SystemError) {
             let limits = scenarios.map(\.limits)
             let shards = try EngineShards(on: host, limits: hasNeighbors ? limits + limits.prefix(1) : limits)
             host.isCalm = false

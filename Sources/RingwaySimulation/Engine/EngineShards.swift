@@ -2,6 +2,7 @@ internal import RingwayEngine
 internal import RingwayModel
 internal import RingwayRing
 internal import RingwayStack
+internal import RingwaySystem
 
 /// The shards of a run, shared by all its guests, and their rings.
 final class EngineShards {
@@ -14,7 +15,7 @@ final class EngineShards {
     private var comers = 0
 
     /// - Parameter buffers: the numbers of large and small buffers of each shard.
-    init(on host: ModelHost, limits: [Limits]) throws(RingError) {
+    init(on host: ModelHost, limits: [Limits]) throws(SystemError) {
         var configuration = ShardSet.Configuration(shards: Self.count, limits: limits[0], features: .scripted)
         configuration.largeBuffers = limits.reduce(0) { $0 + $1.largeBuffers }
         configuration.smallBuffers = limits.reduce(0) { $0 + $1.smallBuffers }

@@ -1,7 +1,7 @@
 internal import RingwayEngine
 internal import RingwayModel
-internal import RingwayRing
 internal import RingwayStack
+internal import RingwaySystem
 internal import RingwayWire
 
 /// A guest that only sends frames to its neighbour.
@@ -139,7 +139,7 @@ final class NeighborGuests {
             shards: queues.count, secret: base.secret)
         var configuration = EngineConfiguration(stack: stack)
         configuration.claims = AllClaims()
-        do throws(RingError) {
+        do throws(SystemError) {
             guest.engine = try SteppedEngine(configuration, queues: queues, on: shards.stepped) { _ in }
         } catch {
             host.blame("a neighbour does not start: \(error)")

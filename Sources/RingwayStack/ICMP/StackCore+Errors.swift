@@ -50,6 +50,13 @@ extension StackCore {
             reply.lease, errors.write(reason, from: router, about: bytes, summary, now: now, into: reply.room))
     }
 
+    /// A frame of an unsupported protocol: the guest gets an ICMP error (RFC 1122 §3.2.2.1), except about multicast.
+    mutating func refuseProtocol(_ summary: FrameSummary, _ bytes: UnsafeRawBufferPointer) {
+        counters.add(.droppedUnsupported)
+        guard !summary.destination.isMulticast, accepts(summary) else { return }
+        sendError(.protocolUnreachable, about: bytes, summary)
+    }
+
     private static var bareSYNLength: Int { 20 }
 
     private mutating func finishError(_ lease: Lease, _ written: Int) {

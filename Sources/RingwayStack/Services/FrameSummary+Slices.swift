@@ -26,6 +26,13 @@ extension FrameSummary {
         !isIPv6 || frame[Int(transportOffset)] <= ICMPv6Header.echoRequest
     }
 
+    /// The ICMP message if it is an echo request, or `nil`. The headers of the two families have the same layout.
+    func echoRequest(in frame: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
+        let type = isIPv6 ? ICMPv6Header.echoRequest : ICMPv4Header.echoRequest
+        guard let message = checkedMessage(in: frame), ICMPv4Header(message)?.type == type else { return nil }
+        return message
+    }
+
     private func slice(_ frame: UnsafeRawBufferPointer, from start: Int) -> UnsafeRawBufferPointer? {
         let end = Int(payloadOffset) + Int(payloadLength)
         guard start <= end, end <= frame.count else { return nil }

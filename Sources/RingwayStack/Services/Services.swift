@@ -10,8 +10,7 @@ struct Services: ~Copyable {
     private var routers: RouterAdvertisement
     private var dhcp: DHCPServer
     private var searchDomains: [String]
-    /// The IPv4 address that DHCP assigns to the guest.
-    private(set) var guestIPv4: IPv4Address
+    private var assignedIPv4: IPv4Address
 
     static var dhcpServerPort: UInt16 { 67 }
 
@@ -21,18 +20,21 @@ struct Services: ~Copyable {
         routers = RouterAdvertisement(plan: configuration.plan, now: now)
         dhcp = Self.addressServer(configuration, guest: configuration.guestIPv4)
         searchDomains = configuration.plan.searchDomains
-        guestIPv4 = configuration.guestIPv4
+        assignedIPv4 = configuration.guestIPv4
     }
+
+    /// The IPv4 address that DHCP assigns to the guest.
+    var guestIPv4: IPv4Address { assignedIPv4 }
 
     // MARK: From the guest
 
     mutating func receiveARP(_ bytes: UnsafeRawBufferPointer, _ core: inout StackCore) {
         if let binding = arp.binding(in: bytes) {
-            if binding.address == IPAddress(guestIPv4) { core.guestMAC = binding.mac }
+            if binding.address == IPAddress(assignedIPv4) { core.guestMAC = binding.mac }
             core.reportShown(binding.address)
         }
         guard let reply = core.prepareReply(limit: 64) else { return }
-        let guest = guestIPv4
+        let guest = assignedIPv4
         let hasNeighbors = core.configuration.hasNeighbors
         // The closure captures only these, because capturing the plan would copy it.
         let (gateway, host) = (core.plan.gatewayIPv4, core.plan.hostIPv4)
@@ -120,8 +122,8 @@ struct Services: ~Copyable {
 
     /// Changes the guest's address.
     mutating func setGuestIPv4(_ address: IPv4Address, _ core: inout StackCore) {
-        guard address != guestIPv4 else { return }
-        guestIPv4 = address
+        guard address != assignedIPv4 else { return }
+        assignedIPv4 = address
         dhcp = Self.addressServer(core.configuration, guest: address)
         dhcp.setSearchDomains(searchDomains)
     }

@@ -224,6 +224,15 @@ struct UDP: ~Copyable {
         return nil
     }
 
+    /// Ends the mapping idle for longest, except `spared`, to free its descriptor; false if there is none.
+    mutating func evictOldest(sparing spared: Handle, _ core: inout StackCore) -> Bool {
+        let idle = idlest(isAnswered: false, sparing: spared.slot) ?? idlest(isAnswered: true, sparing: spared.slot)
+        guard let idle else { return false }
+        core.counters.add(.udpMappingsEvicted)
+        remove(slot: idle.flow.slot, &core)
+        return true
+    }
+
     // MARK: Inspection
 
     /// Slots below this may be occupied.

@@ -3,33 +3,35 @@ import Glibc
 import RingwayModel
 import Testing
 
+import struct RingwaySystem.SystemError
+
 @testable import RingwayEngine
 
 @Suite("Listener", .tags(.kernel), .serialized)
 struct ListenerTests {
     /// Listens on a free port; another process may take it first, so several are tried.
-    private static func stream(_ address: IPAddress?) throws(HostFailure) -> (port: UInt16, descriptor: Int32) {
+    private static func stream(_ address: IPAddress?) throws(SystemError) -> (port: UInt16, descriptor: Int32) {
         for _ in 0..<20 {
             let port = HostSockets.freePort()
-            do throws(HostFailure) {
+            do throws(SystemError) {
                 return (port, try Listener.stream(address: address, port: port))
             } catch {
                 guard error.errno == EADDRINUSE else { throw error }
             }
         }
-        throw HostFailure("bind", errno: EADDRINUSE)
+        throw SystemError("bind", errno: EADDRINUSE)
     }
 
-    private static func datagram(_ address: IPAddress?) throws(HostFailure) -> (port: UInt16, descriptor: Int32) {
+    private static func datagram(_ address: IPAddress?) throws(SystemError) -> (port: UInt16, descriptor: Int32) {
         for _ in 0..<20 {
             let port = HostSockets.freePort()
-            do throws(HostFailure) {
+            do throws(SystemError) {
                 return (port, try Listener.datagram(address: address, port: port))
             } catch {
                 guard error.errno == EADDRINUSE else { throw error }
             }
         }
-        throw HostFailure("bind", errno: EADDRINUSE)
+        throw SystemError("bind", errno: EADDRINUSE)
     }
 
     private static func accepted(_ listeners: [Int32]) -> [Int32] {
@@ -66,7 +68,7 @@ struct ListenerTests {
         let (port, listener) = try Self.stream(nil)
         defer { Self.close([listener]) }
         for address in [nil, HostSockets.loopbackIPv4, HostSockets.loopbackIPv6] {
-            let failure = #expect(throws: HostFailure.self) {
+            let failure = #expect(throws: SystemError.self) {
                 Self.close([try Listener.stream(address: address, port: port)])
             }
             #expect(failure?.errno == EADDRINUSE)
@@ -77,7 +79,7 @@ struct ListenerTests {
         let (port, listener) = try Self.stream(HostSockets.loopbackIPv4)
         defer { Self.close([listener]) }
         await #expect(processExitsWith: .exitCode(98)) { [port = port as UInt16] in
-            do throws(HostFailure) {
+            do throws(SystemError) {
                 _ = try Listener.stream(address: HostSockets.loopbackIPv4, port: port)
                 exit(0)
             } catch {
@@ -193,10 +195,10 @@ struct ListenerTests {
     @Test func `says what failed and why`() {
         // An address that no interface has (RFC 5737).
         let foreign = IPAddress(IPv4Address(192, 0, 2, 77))
-        let failure = #expect(throws: HostFailure.self) {
+        let failure = #expect(throws: SystemError.self) {
             Self.close([try Listener.stream(address: foreign, port: 9)])
         }
-        #expect(failure == HostFailure("bind", errno: EADDRNOTAVAIL))
+        #expect(failure == SystemError("bind", errno: EADDRNOTAVAIL))
         #expect(failure?.description == "bind: Cannot assign requested address")
     }
 
@@ -204,7 +206,7 @@ struct ListenerTests {
         let (port, descriptor) = try Self.datagram(nil)
         defer { Self.close([descriptor]) }
         for address in [nil, HostSockets.loopbackIPv4, HostSockets.loopbackIPv6] {
-            let failure = #expect(throws: HostFailure.self) {
+            let failure = #expect(throws: SystemError.self) {
                 Self.close([try Listener.datagram(address: address, port: port)])
             }
             #expect(failure?.errno == EADDRINUSE)

@@ -7,37 +7,27 @@ internal import RingwayStack
 internal import RingwayStorage
 internal import RingwayWire
 
-/// A guest on one shard: the stack that is its gateway, a queue of its link, and the host sockets of its flows. A guest whose
-/// link has several queues has a part like this for each.
+/// The data path of a guest on one shard: the stack that is its gateway, a queue of its link, and the host sockets of its
+/// flows.
 ///
 /// ## Theory of operation
 ///
 /// Each concern is a component with a state of its own: link, TCP, UDP and ping sockets, port listeners, relays, the
 /// channel to the name service, the neighbours. A component is lent the shard's core and the stack for the time of a call.
-/// This type only routes: completions by the owner that their tag names, effects by their kind, and what one component
-/// returns (a frame, an accepted client) to the next.
+/// This type routes between them: completions by the owner that their tag names, effects by their kind, and the result of
+/// one component (a frame, an accepted client) to the next.
 ///
-/// The stack must be rid of its effects after each event, because their queue holds what one event can cause. So every
-/// event is a `ShardWork`, and `run` performs the effects after each.
+/// The stack's effect queue has room for the effects of one event. So every event is a `ShardWork`, and `run` performs the
+/// effects after each.
 ///
-///     admitted ──► serving ──► ending ──► gone
-///
-/// How it ends is in `ShardGuest+Ending.swift`.
-struct ShardGuest: ~Copyable {
-    enum Phase {
-        /// The shard has the guest, whose link is not read yet: not all shards may have their part of it.
-        case admitted
-        case serving
-        /// Flows and sockets are being closed, and nothing is opened any more.
-        case ending
-    }
-
+/// The components are lent, for a call each, to the guest's turn (`ShardGuest`), its commands (`ShardCommand`) and its end
+/// (`GuestEnding`); nothing outside of this folder knows them.
+struct GuestDataPath: ~Copyable {
     let shared: EngineShared
     /// The number of the guest's queue, and of its part of the flows.
     let part: Int
-    var phase = Phase.admitted
-    /// How far ending has come.
-    var ending = Ending()
+    /// Whether frames of the guest, clients of its ports and mail are taken: from `open` until `close`.
+    private(set) var isOpen = false
     var stack: Stack
     var link: LinkPort
     var tcp: TCPSockets
@@ -86,71 +76,42 @@ struct ShardGuest: ~Copyable {
         ipv6 = IPv6Discovery(shared: shared)
     }
 
-    var counters: Counters {
-        mutating get { stack.counters }
-    }
+    /// Commands of the control plane for this part of the guest.
+    var commands: CommandQueue { shared.commands[part] }
 
-    // MARK: The turn
-
-    /// The first thing on the shard's thread.
-    mutating func register(_ core: inout ShardCore) throws(RingError) { try link.register(&core) }
-
-    /// All shards have their part of the guest.
-    mutating func start(_ core: inout ShardCore) {
-        phase = .serving
+    /// Serves the guest from now on: all shards have their part of it.
+    mutating func open(_ core: inout ShardCore) {
+        isOpen = true
         names.open(&core)
     }
 
-    /// So many guests share the shard.
-    mutating func setShare(of guests: Int) { stack.setShare(of: guests) }
-
-    /// Puts buffers where the kernel looks for frames of the guest, and takes those that a stream has brought already.
-    mutating func refillLink(_ core: inout ShardCore) {
-        guard phase == .serving else { return }
-        link.refill(&core)
-        run(.frames, &core)
+    /// Ends everything that serves no single flow. The flows are ended in the turns that follow (`GuestEnding`).
+    mutating func close(_ core: inout ShardCore) {
+        isOpen = false
+        link.close(&core)
+        names.close(&core)
+        relays.closeSupply(&core)
+        ping.close(&core)
+        neighbors.close(&core)
+        udp.discardGathered(&core)
     }
 
-    /// Whether frames to the guest wait.
-    var isCongested: Bool {
-        mutating get { link.isCongested }
-    }
+    // MARK: Waiting
 
-    /// Repeats what had found no buffer; receives of TCP as many as `most`.
-    mutating func refillSockets(upTo most: Int, _ core: inout ShardCore) {
-        guard phase == .serving, !isHeldBack(&core) else { return }
-        var budget = min(most, core.receiveBuffers.available)
-        while budget > 0, tcp.hasStarvedReceives, !isHeldBack(&core) {
-            budget -= 1
-            run(.starvedReceive, &core)
-        }
-        udp.retryStarved(&budget, &core)
-        ping.retryStarved(&budget, &core)
-        ports.retryStarved(&core)
-        names.retryStarved(&core)
-    }
-
-    /// Whether nothing is to be received from host sockets: frames to the guest wait, or it has its share of the buffers.
+    /// Backpressure: the link is congested, or the guest has its share of the buffers, so host sockets are not read.
     @inline(__always)
     private mutating func isHeldBack(_ core: inout ShardCore) -> Bool { link.isCongested || core.isBeyondShare }
 
-    /// Whether the guest has a part in the next turn whatever happens in it: it waits for buffers, or is ending.
+    /// Whether the next turn has something to repeat, or frames of the link that this one had no time for.
     var isWaiting: Bool {
         mutating get {
-            switch phase {
-            case .admitted: false
-            case .serving:
-                link.hasFrames || link.waitsForBuffers || tcp.hasStarvedReceives || udp.waitsForBuffers
-                    || ping.waitsForBuffers
-                    || ports.waitsForBuffers || names.waitsForBuffers
-            case .ending: true
-            }
+            link.hasFrames || link.waitsForBuffers || tcp.hasStarvedReceives || udp.waitsForBuffers
+                || ping.waitsForBuffers || ports.waitsForBuffers || names.waitsForBuffers
         }
     }
 
     /// When there is something to do though nothing completes, in monotonic nanoseconds; `nil` for never.
     mutating func deadline(_ core: inout ShardCore) -> UInt64? {
-        guard phase == .serving else { return endingDeadline(core.now) }
         if link.hasFrames { return core.now }
         var deadline = stack.nextDeadline
         if tcp.hasDeferredSends || ports.hasDeferredAccepts {
@@ -161,62 +122,18 @@ struct ShardGuest: ~Copyable {
         return deadline
     }
 
-    /// The guest has a part in a turn.
-    mutating func beginTurn(_ core: inout ShardCore) {
-        counters.add(.turns)
-        stack.beginTurn(now: core.now)
-        guard phase == .serving else { return }
-        if tcp.hasDeferredSends { run(.deferredSends, &core) }
-        ports.retryDeferred(&core)
-    }
-
-    /// Handles a completion of an operation of the guest's.
-    @inline(__always)
-    mutating func complete(_ completion: Completion, _ core: inout ShardCore) {
-        run(.completion(completion), &core)
-        guard phase == .serving else { return }
-        switch completion.tag.owner {
-        case .link: run(.frames, &core)
-        case .relays: run(.returnedClients, &core)
-        default: break
-        }
-    }
-
-    /// The turn's completions have been handled.
-    mutating func endCompletions(_ core: inout ShardCore) {
-        guard phase == .serving else { return }
-        run(.gatheredDatagrams, &core)
-        run(.relays, &core)
-        run(.returnedClients, &core)
-        relays.countSpares()
-    }
-
-    /// Handles what another guest, or this one's part on another queue, has posted.
-    mutating func receive(_ message: ShardMessage, _ core: inout ShardCore) {
-        core.countWake()
-        guard phase == .serving else { return discard(message, &core) }
-        run(.message(message), &core)
-    }
-
-    /// Runs timers, sends what the turn owes, and then what neighbours have sent.
-    mutating func endTurn(_ core: inout ShardCore) {
-        guard phase != .ending else { return goOnEnding(&core) }
-        guard phase == .serving else { return }
-        run(.timers, &core)
-        run(.acknowledgements, &core)
-        if neighbors.hasFrames { takeNeighborFrames(&core) }
-        link.flush(&core)
-        counters.set(.buffersLeased, core.pool.pointee.held(by: core.tenant))
-    }
-
-    /// Frames of neighbours come behind all that this turn has had for the guest.
-    @inline(never)
-    private mutating func takeNeighborFrames(_ core: inout ShardCore) {
-        var budget = neighbors.grant(isLinkQuiet: link.isQuiet(below: neighbors.quietBytes), &core)
-        while budget > 0, let frame = neighbors.nextFrame(&core) {
+    /// Repeats what had found no buffer; receives of TCP as many as `most`.
+    mutating func retryStarved(upTo most: Int, _ core: inout ShardCore) {
+        guard !isHeldBack(&core) else { return }
+        var budget = min(most, core.receiveBuffers.available)
+        while budget > 0, tcp.hasStarvedReceives, !isHeldBack(&core) {
             budget -= 1
-            link.write(frame, &core)
+            run(.starvedReceive, &core)
         }
+        udp.retryStarved(&budget, &core)
+        ping.retryStarved(&budget, &core)
+        ports.retryStarved(&core)
+        names.retryStarved(&core)
     }
 
     // MARK: Events
@@ -237,7 +154,7 @@ struct ShardGuest: ~Copyable {
         switch work {
         case .completion(let completion): route(completion, &core)
         case .message(let message): take(message, &core)
-        case .command(let command): carryOut(command, &core)
+        case .command(let command): command.carryOut(on: &self, &core)
         case .frames:
             guard let frame = link.nextFrame(&core) else { return false }
             receive(frame, isReassembled: false, &core)
@@ -265,14 +182,14 @@ struct ShardGuest: ~Copyable {
         switch completion.tag.owner {
         case .link:
             guard let frame = link.complete(completion, &core) else { return }
-            guard phase == .serving else { return core.release(frame.lease) }
+            guard isOpen else { return core.release(frame.lease) }
             receive(frame, isReassembled: false, &core)
         case .tcp: tcp.complete(completion, &core, &stack)
         case .udp: udp.complete(completion, &core, &stack)
         case .ping: ping.complete(completion, &core, &stack)
         case .ports:
             guard let client = ports.complete(completion, &core, &stack) else { return }
-            guard phase == .serving else { return shared.turnAway(client) }
+            guard isOpen else { return shared.turnAway(client) }
             place(client, &core)
         case .relays: relays.complete(completion, &core, &stack)
         case .names: names.complete(completion, &core, &stack)
@@ -353,6 +270,22 @@ struct ShardGuest: ~Copyable {
         }
     }
 
+    /// Releases the content of a message to a guest that is not served: it is ending, or has not been started.
+    mutating func discard(_ message: ShardMessage, _ core: inout ShardCore) {
+        core.releaseAny(message.lease)
+        if message.kind == .accepted { shared.turnAway(message.client) }
+    }
+
+    /// Frames of neighbours come behind all that this turn has had for the guest.
+    @inline(never)
+    mutating func takeNeighborFrames(_ core: inout ShardCore) {
+        var budget = neighbors.grant(isLinkQuiet: link.isQuiet(below: neighbors.quietBytes), &core)
+        while budget > 0, let frame = neighbors.nextFrame(&core) {
+            budget -= 1
+            link.write(frame, &core)
+        }
+    }
+
     // MARK: Clients of published ports
 
     /// Chooses the guest's address that a client is connected to, and gives the client to the shard that owns the flow.
@@ -396,5 +329,26 @@ struct ShardGuest: ~Copyable {
     mutating func setGuestIPv4(_ address: IPv4Address, _ core: inout ShardCore) {
         stack.setGuestIPv4(address)
         neighbors.setGuestIPv4(address, now: core.now)
+    }
+
+    // MARK: Descriptors
+
+    /// Ends idle flows of the guest, as many as other guests lack descriptors; the rest by another command.
+    mutating func giveBack(_ core: inout ShardCore) {
+        let descriptors = shared.descriptors
+        var budget = ShardCommand.sockets
+        while budget > 0, descriptors.takeDebt() {
+            budget -= 1
+            if relays.closeSpares() { continue }
+            guard let work = idlest() else { return descriptors.leaveDebt() }
+            run(work, &core)
+        }
+        if descriptors.isInDebt { shared.send(.giveBack, to: part) }
+    }
+
+    private mutating func idlest() -> ShardWork? {
+        let flow = stack.idlestFlow()
+        if let relay = relays.idlest(), relay.usedAt < flow?.usedAt ?? .max { return .endRelay(relay.slot) }
+        return flow.map { .endFlow($0) }
     }
 }

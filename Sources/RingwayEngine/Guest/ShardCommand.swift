@@ -1,5 +1,6 @@
 internal import RingwayCapture
 internal import RingwayModel
+internal import RingwayStack
 internal import RingwayStorage
 internal import Synchronization
 
@@ -44,6 +45,36 @@ enum ShardCommand: Sendable {
         case .listen(let sockets): sockets.count
         case .unlisten, .giveBack: Self.sockets
         default: 1
+        }
+    }
+
+    /// Carries the command out on a guest's data path; its effects are to be performed (`ShardWork`).
+    ///
+    /// Those that concern the guest's life (`start`, `giveBack`, `stop`) are no events of its data path: `ShardGuest` carries
+    /// them out.
+    func carryOut(on dataPath: inout GuestDataPath, _ core: inout ShardCore) {
+        switch self {
+        case .listen(let sockets): for socket in sockets { dataPath.ports.add(socket, &core, &dataPath.stack) }
+        case .unlisten(let forwards, let first, let ended):
+            if let next = dataPath.ports.end(of: forwards, from: first, &core, &dataPath.stack) {
+                dataPath.commands.putBack(.unlisten(forwards, from: next, ended))
+            } else {
+                dataPath.ports.awaitEnds(ended)
+            }
+        case .addNeighbor(let mac, let place): dataPath.neighbors.addNeighbor(mac, at: place)
+        case .removeNeighbor(let mac): dataPath.neighbors.removeNeighbor(mac)
+        case .setSearchDomains(let domains): dataPath.stack.setSearchDomains(domains)
+        case .setGuestIPv4(let address): dataPath.setGuestIPv4(address, &core)
+        case .revokeAddress(let address): dataPath.neighbors.revokeAddress(address, now: core.now)
+        case .setPolicy(let policy): dataPath.stack.policy = policy
+        case .join(let client, let channel, let ends, _):
+            dataPath.relays.join(client: client, channel: channel, ends, &core)
+        case .setCapture(let capture): dataPath.link.setCapture(capture)
+        case .list(let page): page.fill(&dataPath.stack, &dataPath.relays)
+        case .confirmed(let command, let reply):
+            command.carryOut(on: &dataPath, &core)
+            reply.send()
+        case .start, .giveBack, .stop: break
         }
     }
 
