@@ -38,7 +38,11 @@ extension SimulatedNetwork {
             return isReset && end != .clean ? nil : "given up, but the guest saw \(end.map { "\($0)" } ?? "nothing")"
         }
         guard let connection = connections[script.index] else {
-            if !script.guestListens { return own.allSatisfy { $0.end == .reset } ? nil : "refused without RST" }
+            guard script.guestListens else {
+                // A client may fail before the guest has refused it.
+                let isOver = own.allSatisfy { $0.end == .reset || fate.wasDisturbed && $0.end == .failed }
+                return isOver ? nil : "refused without RST"
+            }
             return fate.wasDisturbed ? nil : "it never began"
         }
         guard let end = connection.end else { return "the guest's end is still open" }

@@ -270,8 +270,9 @@ struct GuestDataPath: ~Copyable {
         }
     }
 
-    /// Releases the content of a message to a guest that is not served: it is ending, or has not been started.
+    /// Releases the content of a message to a guest that is ending.
     mutating func discard(_ message: ShardMessage, _ core: inout ShardCore) {
+        if message.kind == .frame { core.counters.add(.handOverRefused) }
         core.releaseAny(message.lease)
         if message.kind == .accepted { shared.turnAway(message.client) }
     }

@@ -43,7 +43,7 @@ struct ShardGuest: ~Copyable {
         while budget > 0, !ending.hasBegun, let command = queue.take() {
             budget -= command.cost
             switch command {
-            case .start: dataPath.open(&core)
+            case .start: if !dataPath.isOpen { dataPath.open(&core) }
             case .giveBack: dataPath.giveBack(&core)
             case .stop(let removal): ending.begin(removal, &dataPath, &core)
             default: dataPath.run(.command(command), &core)
@@ -141,7 +141,9 @@ struct ShardGuest: ~Copyable {
     /// Handles what another guest, or this one's part on another queue, has posted.
     mutating func receive(_ message: ShardMessage, _ core: inout ShardCore) {
         core.countWake()
-        guard dataPath.isOpen else { return dataPath.discard(message, &core) }
+        guard !ending.hasBegun else { return dataPath.discard(message, &core) }
+        // Whoever posts it knows that all shards have their part of the guest: the command to start is on its way.
+        if !dataPath.isOpen { dataPath.open(&core) }
         dataPath.run(.message(message), &core)
     }
 

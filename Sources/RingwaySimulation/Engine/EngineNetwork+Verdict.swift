@@ -46,6 +46,8 @@ extension EngineNetwork {
             if holdings.streamSockets != 0 { fail("part \(part): \(holdings.streamSockets) sockets stay") }
             if holdings.listeners != 0 { fail("part \(part): \(holdings.listeners) listeners stay") }
         }
+        let refused = engine.total(.handOverRefused)
+        if refused != 0 { fail("\(refused) frames were not accepted by the part of the guest that owns their flow") }
         if let fault = faultOfOperations(engine) { fail(fault) }
         for metric in [Metric.tcpFlows, .tcpHalfOpen, .tcpUnsentBytes, .hostSockets, .splicedConnections]
         where engine.total(metric) != 0 {

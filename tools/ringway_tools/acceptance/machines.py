@@ -87,6 +87,14 @@ GUEST_PROGRAMS = ["curl", "dig", "iperf3"]
 HOST_PROGRAMS = ["nginx", "dnsmasq"]
 
 
+def named(bed, program, name):
+    """A program by the name that scripts in the machine call it by."""
+    link = bed.directory / name
+    link.unlink(missing_ok=True)
+    link.symlink_to(pathlib.Path(program).resolve())
+    return link
+
+
 class Judge:
     """Boots one guest for each link and copies its verdicts into the report."""
 
@@ -124,9 +132,9 @@ class Judge:
         settings, _, way = INSIDE[name].rpartition(" ")
         options = ["--module", "tun", "--module", "vsock_loopback", "--file",
                    INSIDE_SCRIPTS / "inside-cases.sh"]
-        programs = [*GUEST_PROGRAMS, *HOST_PROGRAMS, self.ringway]
+        programs = [*GUEST_PROGRAMS, *HOST_PROGRAMS, named(bed, self.ringway, "ringway")]
         if way.startswith("vsock"):
-            programs.append(self.agent)
+            programs.append(named(bed, self.agent, "ringway-agent"))
         command = ["env", f"RINGWAY_OPTIONS={settings}", "sh", "/inside-cases.sh", way, self.mebibytes, self.seconds]
         self.boot(bed, name, Way("none", bed.host, options), programs, command)
 
