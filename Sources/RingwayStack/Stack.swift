@@ -326,11 +326,12 @@ public struct Stack: ~Copyable {
 
     // MARK: The guest's share, and its end
 
-    /// So many guests share the shard's pool: each may promise to take its share of it.
+    /// Sets the number of guests that share the shard's pool. The receive windows of each may promise only its share.
     public mutating func setShare(of guests: Int) { tcp.setShare(of: guests, core.configuration.limits) }
 
-    /// Forgets some connections, from a place in their table on, at the end of the guest: their buffers go back, and the
-    /// owner closes their sockets. False when there are no more; then the stack holds no buffer, and is given no frame.
+    /// Removes some connections, from a position in their table on, when the guest ends: releases their buffers, while
+    /// the owner closes their sockets. False if none is left; the stack then holds no buffer and must receive no
+    /// frame.
     public mutating func forgetConnections(from cursor: inout UInt32) -> Bool { tcp.forget(512, from: &cursor, &core) }
 
     // MARK: Idle flows
@@ -382,18 +383,18 @@ public struct Stack: ~Copyable {
         cursor.list(.pings, upTo: ping.slotLimit, to: &writer) { ping.record(inSlot: $0, now: now) }
     }
 
-    /// Bytes that all advertised windows promise to take, less those that the host has taken.
+    /// Bytes that all advertised receive windows still promise to accept, less those that host sockets have accepted.
     public var reservedBytes: Int { tcp.reservedBytes }
     /// TCP connections in any state.
     public var connectionCount: Int { tcp.count }
-    /// Connections whose handshake has not ended.
+    /// Connections whose handshake is not complete.
     public var halfOpenCount: Int { tcp.halfOpenCount }
-    /// Keys in the flow table: TCP connections, UDP mappings and pings together.
+    /// Entries in the flow table: TCP connections, UDP mappings and pings together.
     public var flowCount: Int { core.table.count }
-    /// Timers that are scheduled, those of the services included.
+    /// Scheduled timers, including those of the services.
     public var scheduledTimerCount: Int { core.timers.count }
-    /// The state of a connection, or `nil` when the handle is stale.
+    /// The state of a connection; `nil` if the handle is stale.
     public func connectionState(_ handle: Handle) -> TCPState? { tcp.state(of: handle) }
-    /// Every connection's tuple and state, for the report of a test that found one too many.
+    /// The tuple and state of every connection, for failure messages of tests.
     public var connectionSummaries: [String] { tcp.summaries }
 }

@@ -1,7 +1,7 @@
 internal import RingwayLinks
 internal import RingwayStack
 
-// What effects hold, as the components take it.
+// Conversions of effects to the types that components use.
 
 extension OutgoingFrame {
     @inline(__always)
@@ -23,7 +23,7 @@ extension OutgoingDatagram {
 }
 
 extension ConnectManner {
-    /// How the connect of an effect is to be made.
+    /// The options for the connect that an effect requests.
     init(_ effect: Effect) {
         self.init(
             hopLimit: effect.hopLimit < TCPBounds.fewHops ? effect.hopLimit : nil, trafficClass: effect.trafficClass,

@@ -7,26 +7,26 @@ internal import RingwayStack
 internal import RingwayStorage
 internal import RingwayWire
 
-/// The data path of a guest on one shard: the stack that is its gateway, a queue of its link, and the host sockets of its
-/// flows.
+/// The data path of a guest on one shard: the stack that acts as its gateway, one queue of its link, and the host
+/// sockets of its flows.
 ///
 /// ## Theory of operation
 ///
-/// Each concern is a component with a state of its own: link, TCP, UDP and ping sockets, port listeners, relays, the
-/// channel to the name service, the neighbours. A component is lent the shard's core and the stack for the time of a call.
-/// This type routes between them: completions by the owner that their tag names, effects by their kind, and the result of
-/// one component (a frame, an accepted client) to the next.
+/// Each concern is a component with its own state: the link, TCP, UDP and ping sockets, port listeners, relays, the
+/// channel to the name service, and the neighbours. Each call lends the component the shard's core and the stack. This
+/// type routes between the components: a completion by the owner in its tag, an effect by its kind, and a result, such
+/// as a frame or an accepted client, to the next component.
 ///
-/// The stack's effect queue has room for the effects of one event. So every event is a `ShardWork`, and `run` performs the
-/// effects after each.
+/// The stack's effect queue has room for the effects of one event. Therefore every event is a `ShardWork`, and `run`
+/// performs the effects after each.
 ///
-/// The components are lent, for a call each, to the guest's turn (`ShardGuest`), its commands (`ShardCommand`) and its end
-/// (`GuestEnding`); nothing outside of this folder knows them.
+/// The components are used by the guest's turn (`ShardGuest`), its commands (`ShardCommand`) and its removal
+/// (`GuestEnding`). No code outside this folder accesses them.
 struct GuestDataPath: ~Copyable {
     let shared: EngineShared
-    /// The number of the guest's queue, and of its part of the flows.
+    /// The index of the guest's queue, and of the flows that this part owns.
     let part: Int
-    /// Whether frames of the guest, clients of its ports and mail are taken: from `open` until `close`.
+    /// Whether frames, clients of ports and mail are accepted: from `open` to `close`.
     private(set) var isOpen = false
     var stack: Stack
     var link: LinkPort
@@ -39,19 +39,20 @@ struct GuestDataPath: ~Copyable {
     var neighbors: NeighborPort
     private var ipv6: IPv6Discovery
 
-    /// Nanoseconds before a send is repeated for which the kernel had no memory, or an accept without a descriptor.
+    /// Nanoseconds before the retry of a send that failed for lack of memory, or of an accept that failed for lack of
+    /// a descriptor.
     private static var retryPause: UInt64 { 2_000_000 }
 
-    /// On the thread of the control plane: to lay tables out takes its time.
+    /// Called on the control plane's thread, because allocating tables takes long.
     ///
     /// - Parameters:
-    ///   - part: the number of the queue.
-    ///   - pool: of the shard on which that is.
+    ///   - part: the index of the queue.
+    ///   - pool: the pool of the part's shard.
     init(
         part: Int, shared: EngineShared, queue: consuming Queue, framing: Link.Framing,
         pool: UnsafeMutablePointer<BufferPool>, counters: Counters, now: UInt64
     ) throws(MemoryFailure) {
-        // What may fail comes before any stored property is set.
+        // Initialisers that may fail run before any stored property is set.
         var configuration = shared.configuration.stack
         configuration.shard = part
         let stack = try Stack(configuration, pool: pool, counters: counters, now: now)
@@ -76,16 +77,16 @@ struct GuestDataPath: ~Copyable {
         ipv6 = IPv6Discovery(shared: shared)
     }
 
-    /// Commands of the control plane for this part of the guest.
+    /// The control plane's commands for this part of the guest.
     var commands: CommandQueue { shared.commands[part] }
 
-    /// Serves the guest from now on: all shards have their part of it.
+    /// Starts serving the guest. All shards have added their parts.
     mutating func open(_ core: inout ShardCore) {
         isOpen = true
         names.open(&core)
     }
 
-    /// Ends everything that serves no single flow. The flows are ended in the turns that follow (`GuestEnding`).
+    /// Closes everything that does not belong to a single flow. Later turns end the flows (`GuestEnding`).
     mutating func close(_ core: inout ShardCore) {
         isOpen = false
         link.close(&core)
@@ -98,11 +99,12 @@ struct GuestDataPath: ~Copyable {
 
     // MARK: Waiting
 
-    /// Backpressure: the link is congested, or the guest has its share of the buffers, so host sockets are not read.
+    /// Backpressure: the link is congested, or the guest has used up its share of buffers, so host sockets are not
+    /// read.
     @inline(__always)
     private mutating func isHeldBack(_ core: inout ShardCore) -> Bool { link.isCongested || core.isBeyondShare }
 
-    /// Whether the next turn has something to repeat, or frames of the link that this one had no time for.
+    /// Whether the next turn must retry an operation, or read frames that this turn had no time for.
     var isWaiting: Bool {
         mutating get {
             link.hasFrames || link.waitsForBuffers || tcp.hasStarvedReceives || udp.waitsForBuffers
@@ -110,7 +112,7 @@ struct GuestDataPath: ~Copyable {
         }
     }
 
-    /// When there is something to do though nothing completes, in monotonic nanoseconds; `nil` for never.
+    /// The next time at which there is work without a completion, in monotonic nanoseconds; `nil` for never.
     mutating func deadline(_ core: inout ShardCore) -> UInt64? {
         if link.hasFrames { return core.now }
         var deadline = stack.nextDeadline
@@ -122,7 +124,7 @@ struct GuestDataPath: ~Copyable {
         return deadline
     }
 
-    /// Repeats what had found no buffer; receives of TCP as many as `most`.
+    /// Retries receives that found no buffer; of TCP receives at most `most`.
     mutating func retryStarved(upTo most: Int, _ core: inout ShardCore) {
         guard !isHeldBack(&core) else { return }
         var budget = min(most, core.receiveBuffers.available)
@@ -138,7 +140,7 @@ struct GuestDataPath: ~Copyable {
 
     // MARK: Events
 
-    /// Works on one thing as long as there is more of it. The only place where effects are performed.
+    /// Handles an event, and further ones of its kind as long as there are any. Effects are performed only here.
     @inline(__always)
     mutating func run(_ work: ShardWork, _ core: inout ShardCore) {
         var goesOn = true
@@ -148,7 +150,7 @@ struct GuestDataPath: ~Copyable {
         }
     }
 
-    /// Handles one event; returns whether there is another one of its kind.
+    /// Handles one event. Returns whether there may be another one of its kind.
     @inline(__always)
     private mutating func advance(_ work: ShardWork, _ core: inout ShardCore) -> Bool {
         switch work {
@@ -197,7 +199,7 @@ struct GuestDataPath: ~Copyable {
         }
     }
 
-    /// Carries out what the stack wants done.
+    /// Performs one effect of the stack.
     private mutating func perform(_ effect: Effect, _ core: inout ShardCore) {
         switch effect.kind {
         case .writeFrame: link.write(OutgoingFrame(effect), &core)
@@ -236,9 +238,9 @@ struct GuestDataPath: ~Copyable {
 
     // MARK: Frames
 
-    /// Parses a frame of the guest and gives it to the shard that owns its flow. Takes the lease.
+    /// Parses a frame from the guest and passes it to the part that owns its flow. Takes the lease.
     ///
-    /// - Parameter isReassembled: the frame was put together from fragments, so it may be cut again.
+    /// - Parameter isReassembled: the packet was reassembled from fragments, so it may be fragmented again.
     private mutating func receive(_ frame: LinkPort.Frame, isReassembled: Bool, _ core: inout ShardCore) {
         let lease = frame.lease
         let bytes = UnsafeRawBufferPointer(start: core.space.address(of: lease), count: frame.length)
@@ -277,7 +279,8 @@ struct GuestDataPath: ~Copyable {
         if message.kind == .accepted { shared.turnAway(message.client) }
     }
 
-    /// Frames of neighbours come behind all that this turn has had for the guest.
+    /// Sends neighbours' frames to the guest. They come after all other frames of the turn, so a flood does not delay
+    /// those.
     @inline(never)
     mutating func takeNeighborFrames(_ core: inout ShardCore) {
         var budget = neighbors.grant(isLinkQuiet: link.isQuiet(below: neighbors.quietBytes), &core)
@@ -289,7 +292,7 @@ struct GuestDataPath: ~Copyable {
 
     // MARK: Clients of published ports
 
-    /// Chooses the guest's address that a client is connected to, and gives the client to the shard that owns the flow.
+    /// Chooses the guest's address for a client, and passes the client to the part that owns the flow.
     private mutating func place(_ accepted: PortClient, _ core: inout ShardCore) {
         let target = shared.addresses.target(ipv4: accepted.address.address.isIPv4, now: core.now)
         var client = accepted
@@ -304,7 +307,7 @@ struct GuestDataPath: ~Copyable {
         }
     }
 
-    /// Connects a client whose flow belongs to this shard: around the link where it can, else by it.
+    /// Connects a client whose flow this part owns. The connection bypasses the link if possible.
     private mutating func open(_ client: PortClient, _ core: inout ShardCore) {
         guard relays.open(client, isCaptured: link.isCaptured, &core, &stack) else {
             return tcp.open(client, &core, &stack)
@@ -312,7 +315,7 @@ struct GuestDataPath: ~Copyable {
         while let returned = relays.nextReturned() { tcp.open(returned, &core, &stack) }
     }
 
-    /// An address of the guest's does not answer. A client that was connected to it on trial is connected elsewhere.
+    /// An address of the guest does not answer. A client that waited for it is connected to another address.
     private mutating func guestSilent(_ guest: TransportAddress, socket: UInt32, _ core: inout ShardCore) {
         shared.guestSilent(guest.address, now: core.now)
         if let client = tcp.reclaim(socket, of: guest, &core) { place(client, &core) }
@@ -320,7 +323,7 @@ struct GuestDataPath: ~Copyable {
 
     // MARK: Addresses
 
-    /// The guest has declined its IPv4 address: all shards learn of the one that it is to have instead.
+    /// The guest has declined its IPv4 address: requests another one and announces it to all parts.
     private mutating func replaceAddress(_ core: inout ShardCore) {
         guard let address = neighbors.replaceAddress(stack.guestAddress) else { return }
         setGuestIPv4(address, &core)
@@ -334,7 +337,8 @@ struct GuestDataPath: ~Copyable {
 
     // MARK: Descriptors
 
-    /// Ends idle flows of the guest, as many as other guests lack descriptors; the rest by another command.
+    /// Ends idle flows to free the descriptors that other guests need. A further command continues if the turn's
+    /// budget is used up.
     mutating func giveBack(_ core: inout ShardCore) {
         let descriptors = shared.descriptors
         var budget = ShardCommand.sockets

@@ -3,29 +3,29 @@ internal import RingwayRing
 internal import RingwayStack
 internal import RingwayStorage
 
-/// How a guest goes from its shard, while the shard goes on with others.
+/// The removal of a guest from a shard that continues to serve others.
 ///
-/// Everything that the guest has in the kernel is cancelled and closed, some of it in each turn. Completions are handled as
-/// ever: they release what the kernel had, and find sockets that are closing and flows that are gone. The guest has ended
-/// when all is closed and no part of it can have posted anything that has not been read; the shard lets go of it when no
-/// operation of it is in flight any more either.
+/// Each turn cancels and closes some of the guest's operations and sockets. Completions are handled as usual: they
+/// release buffers, and find sockets that are closing and flows that no longer exist. The guest has ended when
+/// everything is closed and no part of it can have posted mail that is still unread. The shard then removes it as soon
+/// as none of its operations is in flight.
 struct GuestEnding {
-    /// Sockets and flows that are ended in one turn.
+    /// The most sockets and flows of each kind to end per turn.
     private static var perTurn: Int { 256 }
 
-    /// Told when the shard has let go of the guest; `nil` while the guest is not ending.
+    /// Notified when the shard has removed the guest; `nil` while the guest is not ending.
     private(set) var removal: GuestRemoval?
-    // Where in the tables to go on.
+    // Positions in the tables from which the next turn continues.
     private var connection: UInt32 = 0
     private var stream: UInt32 = 0
     private var mapping: UInt32 = 0
     private var listener: UInt32 = 0
     private var relay: UInt32 = 0
-    /// Everything is closed.
+    /// Whether everything is closed.
     private var isClosed = false
-    /// All parts of the guest were ending when the last turn had ended.
+    /// Whether all parts of the guest were ending at the end of the last turn.
     private var areAllEnding = false
-    /// No mail of another part is to come any more.
+    /// Whether no mail from another part can follow.
     private var hasAllMail = false
 
     @inline(__always)
@@ -33,19 +33,20 @@ struct GuestEnding {
         mutating get { removal != nil }
     }
 
-    /// Begins to close everything: host sockets with RST, as the guest that is gone would have it.
+    /// Starts to close everything. Host sockets are closed with RST, because the guest no longer exists.
     mutating func begin(_ removal: GuestRemoval, _ dataPath: inout GuestDataPath, _ core: inout ShardCore) {
         self.removal = removal
-        // What is only queued knows its socket by a number, which another one may have in a moment.
+        // Queued operations refer to their socket by its number, which may be reused after a close, so they are
+        // submitted first.
         core.reactor.ring.submitAll()
         dataPath.close(&core)
         dataPath.shared.noteEnding()
     }
 
-    /// Closes some more, at the end of a turn.
+    /// Closes more sockets and flows, at the end of a turn.
     mutating func goOn(_ dataPath: inout GuestDataPath, _ core: inout ShardCore) {
         guard !isClosed else { return }
-        // As in `begin`: what the turn has queued goes out before its socket is closed.
+        // As in `begin`: operations queued in this turn are submitted before their sockets are closed.
         core.reactor.ring.submitAll()
         var areClosed = !dataPath.stack.forgetConnections(from: &connection)
         areClosed = dataPath.tcp.close(Self.perTurn, from: &stream, &core) && areClosed
@@ -57,24 +58,24 @@ struct GuestEnding {
         isClosed = areClosed
     }
 
-    /// An ending guest has a turn at once while there is something left to close.
+    /// An ending guest gets its next turn immediately while there is more to close.
     mutating func deadline(now: UInt64) -> UInt64? {
         hasBegun && (!isClosed || areAllEnding && !hasAllMail) ? now : nil
     }
 
-    /// Whether nothing of the guest is to come any more but completions.
+    /// Whether only completions of the guest can follow.
     ///
     /// - Parameters:
-    ///   - isDrained: all mail has been read that was there in this turn.
+    ///   - isDrained: all mail that had arrived in this turn has been read.
     ///   - areAllEnding: all parts of the guest are ending now.
     mutating func hasEnded(isDrained: Bool, areAllEnding areAllEndingNow: Bool) -> Bool {
-        // What a part of the guest has posted before it began to end is here by the next turn.
+        // Mail that a part posted before it began to end has arrived by the next turn.
         if areAllEnding, isDrained { hasAllMail = true }
         areAllEnding = areAllEndingNow
         return hasAllMail && isClosed
     }
 
-    /// Closes everything at once, where the ring has failed.
+    /// Closes everything immediately, after the ring has failed.
     mutating func closeAll(of dataPath: inout GuestDataPath, _ core: inout ShardCore) {
         isClosed = true
         dataPath.tcp.closeDescriptors()
@@ -87,16 +88,16 @@ struct GuestEnding {
     }
 }
 
-/// What is left of a guest when it has gone from a shard: enough to tell its engine.
+/// The information about a removed guest that is needed to notify its engine.
 struct GuestRemains {
     let shared: EngineShared
     let part: Int
     let place: GuestPlace
     let removal: GuestRemoval?
 
-    /// The engine may have the guest's memory back.
+    /// Notifies the engine that it may free the guest's memory.
     func letGo() {
-        // Nothing is to wait for a guest that has gone, for whatever reason.
+        // The guest may end for any reason, and no command may wait for it then.
         shared.commands[part].close()
         removal?.done()
     }

@@ -4,42 +4,42 @@ internal import RingwayStack
 internal import RingwayStorage
 internal import Synchronization
 
-/// What the control plane asks of a guest's part on a shard.
+/// A command of the control plane to a guest's part on a shard.
 enum ShardCommand: Sendable {
-    /// Accept clients, and receive datagrams, of published ports.
+    /// Accept clients of published TCP ports, and receive datagrams of published UDP ports.
     case listen([ListeningSocket])
-    /// Stop these forwards' listeners on this shard, from a place in its table on, and give them back.
+    /// Stop the listeners of these forwards, from a slot of the table on, and return their sockets.
     case unlisten(Set<UInt32>, from: UInt32, ShardReply)
-    /// All shards have their part of the guest: serve it.
+    /// Start serving the guest. All shards have added their parts.
     case start
-    /// Send frames for this ethernet address there.
+    /// Post frames for this ethernet address to this place.
     case addNeighbor(MACAddress, GuestPlace)
     case removeNeighbor(MACAddress)
-    /// Move bytes between a host's socket and a channel to the guest's agent, both adopted and counted.
+    /// Relay bytes between a host socket and a channel to the guest's agent. Both are adopted and counted.
     case join(client: Int32, channel: Int32, ChannelEnds, DescriptorShare)
-    /// End flows for the sake of other guests, as many as are due.
+    /// End flows to free descriptors that other guests need.
     case giveBack
-    /// Have the guest search these domains.
+    /// Set the guest's DNS search domains.
     case setSearchDomains([String])
-    /// The guest has another IPv4 address.
+    /// Set the guest's IPv4 address.
     case setGuestIPv4(IPv4Address)
-    /// The guest no longer has this IPv6 address, which is another one's.
+    /// Remove an IPv6 address that now belongs to another guest.
     case revokeAddress(IPv6Address)
-    /// Hold new flows to this policy.
+    /// Apply this policy to new flows.
     case setPolicy(DestinationPolicy)
-    /// Hand frames to this capture from now on; `nil` for none.
+    /// Pass frames to this capture; `nil` stops capturing.
     case setCapture(CaptureSession?)
-    /// Write a part of the flows down.
+    /// Write a chunk of the list of flows.
     case list(FlowPage)
-    /// Carry out a command, and reply when it is done.
+    /// Carry out a command, then reply.
     indirect case confirmed(ShardCommand, ShardReply)
-    /// Close everything and let go of the guest.
+    /// Close everything and remove the guest.
     case stop(GuestRemoval)
 
-    /// Sockets that one command may bring, and that a shard takes or gives back before frames get their turn.
+    /// The most sockets in one command, and the most that a part opens or closes before it handles frames again.
     static var sockets: Int { 64 }
 
-    /// How many sockets there are to open, or as many as a turn has time for.
+    /// The sockets that the command opens. `unlisten` and `giveBack` count as the whole budget of a turn.
     var cost: Int {
         switch self {
         case .listen(let sockets): sockets.count
@@ -48,10 +48,9 @@ enum ShardCommand: Sendable {
         }
     }
 
-    /// Carries the command out on a guest's data path; its effects are to be performed (`ShardWork`).
+    /// Carries out the command on a guest's data path. The caller performs the resulting effects (`ShardWork`).
     ///
-    /// Those that concern the guest's life (`start`, `giveBack`, `stop`) are no events of its data path: `ShardGuest` carries
-    /// them out.
+    /// `ShardGuest` itself carries out `start`, `giveBack` and `stop`.
     func carryOut(on dataPath: inout GuestDataPath, _ core: inout ShardCore) {
         switch self {
         case .listen(let sockets): for socket in sockets { dataPath.ports.add(socket, &core, &dataPath.stack) }
@@ -78,7 +77,8 @@ enum ShardCommand: Sendable {
         }
     }
 
-    /// Closes what was on its way to a guest that has gone, and replies to what waits for it. Listeners are lent.
+    /// Closes what the command owns and replies to its sender, because the guest has been removed. Listening sockets
+    /// are only lent, so they stay open.
     func abandon() {
         switch self {
         case .unlisten(_, _, let reply): reply.send()
@@ -106,19 +106,19 @@ struct ListeningSocket: Sendable {
     let isStream: Bool
 }
 
-/// Commands on their way to a guest on a shard: rare, so a lock is what they need.
+/// Commands to a guest on a shard. They are rare, so a lock is fast enough.
 final class CommandQueue: Sendable {
     private struct Line {
         var commands: [ShardCommand] = []
-        /// Commands before this one have been taken.
+        /// The index of the next command. Earlier ones have been taken.
         var first = 0
-        /// Nothing is taken any more.
+        /// Whether the queue accepts no more commands.
         var isClosed = false
     }
 
     private let line = Mutex(Line())
 
-    /// Appends a command; one for a guest that has gone is abandoned.
+    /// Appends a command. If the guest has been removed, the command is abandoned.
     func append(_ command: ShardCommand) {
         let isTaken = line.withLock { line in
             if !line.isClosed { line.commands.append(command) }
@@ -127,7 +127,7 @@ final class CommandQueue: Sendable {
         if !isTaken { command.abandon() }
     }
 
-    /// Abandons everything, now and later.
+    /// Abandons all commands in the queue, and every later one.
     func close() {
         line.withLock { $0.isClosed = true }
         while let command = take() { command.abandon() }
@@ -141,7 +141,8 @@ final class CommandQueue: Sendable {
             let command = line.commands[line.first]
             line.first += 1
             if line.first == line.commands.count {
-                // Nothing of what was done is kept until there is more.
+                // The array is cleared only when empty, so that taking a command moves no others. A large one is
+                // freed.
                 line.commands.removeAll(keepingCapacity: line.first <= 64)
                 line.first = 0
             }
@@ -149,7 +150,7 @@ final class CommandQueue: Sendable {
         }
     }
 
-    /// Has a command that was just taken be the next one again, in another form.
+    /// Puts the unfinished rest of a command that was just taken back at the front.
     func putBack(_ command: ShardCommand) {
         line.withLock { line in
             if line.first > 0 {

@@ -6,37 +6,37 @@ internal import RingwayStack
 internal import RingwayStorage
 internal import RingwaySystem
 
-/// A guest on one shard, from when the shard admits it until it has let go of it. A guest whose link has several queues has
-/// a part like this for each.
+/// A guest's part on one shard, from admission to removal. A guest has one such part for each queue of its link.
 ///
 ///     admitted ──► serving ──► ending ──► gone
 ///
-/// An admitted guest is not served yet, because other shards may not have their part of it. While it is served, the shard
-/// calls the operations of the turn below, and `GuestDataPath` does what they ask. A guest that ends is closed some sockets
-/// at a time (`GuestEnding`).
+/// An admitted guest is not served yet, because other shards may not have added their parts. While it is served, the
+/// shard calls the operations of the turn below, which `GuestDataPath` carries out. The sockets of an ending guest are
+/// closed over several turns (`GuestEnding`).
 struct ShardGuest: ~Copyable {
     private var dataPath: GuestDataPath
     private var ending = GuestEnding()
 
-    /// A guest on the thread of the control plane, which has the time to lay tables out.
+    /// Called on the control plane's thread, because allocating the data path takes long.
     init(_ dataPath: consuming GuestDataPath) { self.dataPath = dataPath }
 
     var counters: Counters {
         mutating get { dataPath.stack.counters }
     }
 
-    // MARK: Coming and going
+    // MARK: Admission and removal
 
-    /// The first call on the shard's thread.
+    /// Registers the guest's buffers with the ring. The first call on the shard's thread.
     mutating func register(_ core: inout ShardCore) throws(SystemError) { try dataPath.link.register(&core) }
 
-    /// Gives back what the ring and the pool know of the guest, when no operation of it is in flight any more.
+    /// Unregisters the guest's buffers from the ring and releases them. None of its operations is in flight any more.
     mutating func unregister(_ core: inout ShardCore) { dataPath.link.unregister(&core) }
 
-    /// So many guests share the shard.
+    /// Sets the number of guests that share the shard.
     mutating func setShare(of guests: Int) { dataPath.stack.setShare(of: guests) }
 
-    /// Carries out commands of the control plane, some at a time: many ports at once must not keep frames waiting.
+    /// Carries out some commands of the control plane. The number is limited, so that opening many ports does not
+    /// delay frames.
     mutating func runCommands(_ core: inout ShardCore) {
         let queue = dataPath.commands
         var budget = ShardCommand.sockets
@@ -49,7 +49,7 @@ struct ShardGuest: ~Copyable {
             default: dataPath.run(.command(command), &core)
             }
         }
-        // Those for a guest that is ending are abandoned when it has gone.
+        // When a guest ends, remaining commands are abandoned at its removal.
         if !ending.hasBegun, !queue.isEmpty { dataPath.shared.call(dataPath.part) }
     }
 
@@ -57,21 +57,21 @@ struct ShardGuest: ~Copyable {
         mutating get { ending.hasBegun }
     }
 
-    /// Whether nothing of the guest is to come any more but completions.
+    /// Whether only completions of the guest can follow.
     ///
-    /// - Parameter isDrained: all mail has been read that was there in this turn.
+    /// - Parameter isDrained: all mail that had arrived in this turn has been read.
     mutating func hasEnded(isDrained: Bool) -> Bool {
         ending.hasEnded(isDrained: isDrained, areAllEnding: dataPath.shared.areAllEnding)
     }
 
-    /// What is left of the guest for its engine.
+    /// The information needed to notify the guest's engine after the removal.
     var remains: GuestRemains {
         GuestRemains(
             shared: dataPath.shared, part: dataPath.part, place: dataPath.shared.place(of: dataPath.part),
             removal: ending.removal)
     }
 
-    /// The shard's ring has failed: everything is closed at once.
+    /// The shard's ring has failed: closes everything immediately.
     mutating func fail(errno: Int32, _ core: inout ShardCore) {
         dataPath.shared.report(.ringFailed(errno: errno))
         ending.closeAll(of: &dataPath, &core)
@@ -79,36 +79,36 @@ struct ShardGuest: ~Copyable {
 
     // MARK: The turn
 
-    /// Puts buffers where the kernel looks for frames of the guest, and takes those that a stream has brought already.
+    /// Refills the link's buffer ring, and handles frames that a stream has already received.
     mutating func refillLink(_ core: inout ShardCore) {
         guard dataPath.isOpen else { return }
         dataPath.link.refill(&core)
         dataPath.run(.frames, &core)
     }
 
-    /// Whether frames to the guest wait.
+    /// Backpressure: whether the link's send queue is full.
     var isCongested: Bool {
         mutating get { dataPath.link.isCongested }
     }
 
-    /// Repeats what had found no buffer; receives of TCP as many as `most`.
+    /// Retries receives that found no buffer; of TCP receives at most `most`.
     mutating func refillSockets(upTo most: Int, _ core: inout ShardCore) {
         if dataPath.isOpen { dataPath.retryStarved(upTo: most, &core) }
     }
 
-    /// Whether the guest has a part in the next turn whatever happens in it: it waits for buffers, or is ending.
+    /// Whether the guest must be served in the next turn even without an event: it waits for buffers or is ending.
     var isWaiting: Bool {
         mutating get {
             ending.hasBegun || dataPath.isOpen && dataPath.isWaiting
         }
     }
 
-    /// When there is something to do though nothing completes, in monotonic nanoseconds; `nil` for never.
+    /// The next time at which there is work without a completion, in monotonic nanoseconds; `nil` for never.
     mutating func deadline(_ core: inout ShardCore) -> UInt64? {
         dataPath.isOpen ? dataPath.deadline(&core) : ending.deadline(now: core.now)
     }
 
-    /// The guest has a part in a turn.
+    /// Called when the guest is first served in a turn.
     mutating func beginTurn(_ core: inout ShardCore) {
         counters.add(.turns)
         dataPath.stack.beginTurn(now: core.now)
@@ -117,7 +117,7 @@ struct ShardGuest: ~Copyable {
         dataPath.ports.retryDeferred(&core)
     }
 
-    /// Handles a completion of an operation of the guest's.
+    /// Handles a completion of the guest's operation.
     @inline(__always)
     mutating func complete(_ completion: Completion, _ core: inout ShardCore) {
         dataPath.run(.completion(completion), &core)
@@ -129,7 +129,7 @@ struct ShardGuest: ~Copyable {
         }
     }
 
-    /// The turn's completions have been handled.
+    /// Called when all completions of the turn have been handled.
     mutating func endCompletions(_ core: inout ShardCore) {
         guard dataPath.isOpen else { return }
         dataPath.run(.gatheredDatagrams, &core)
@@ -138,16 +138,17 @@ struct ShardGuest: ~Copyable {
         dataPath.relays.countSpares()
     }
 
-    /// Handles what another guest, or this one's part on another queue, has posted.
+    /// Handles a message from another guest, or from another part of this one.
     mutating func receive(_ message: ShardMessage, _ core: inout ShardCore) {
         core.countWake()
         guard !ending.hasBegun else { return dataPath.discard(message, &core) }
-        // Whoever posts it knows that all shards have their part of the guest: the command to start is on its way.
+        // The sender has received its command to start, so all shards have added their parts; this part's command will
+        // follow.
         if !dataPath.isOpen { dataPath.open(&core) }
         dataPath.run(.message(message), &core)
     }
 
-    /// Runs timers, sends what the turn owes, and then what neighbours have sent.
+    /// Runs timers, sends the acknowledgements that are due, then sends neighbours' frames.
     mutating func endTurn(_ core: inout ShardCore) {
         guard !ending.hasBegun else { return ending.goOn(&dataPath, &core) }
         guard dataPath.isOpen else { return }
@@ -165,7 +166,7 @@ struct ShardGuest: ~Copyable {
         mutating get { dataPath.link.buffers }
     }
 
-    /// What the guest has on this shard, but for what the shard counts of it.
+    /// The resources of the guest on this shard, except those that the shard counts.
     mutating func holdings() -> ShardHoldings {
         var holdings = ShardHoldings()
         holdings.connections = dataPath.stack.connectionCount

@@ -1,27 +1,27 @@
 internal import RingwayRing
 internal import RingwayStack
 
-/// What a shard does for a guest in a turn, in pieces after each of which the stack's effects are performed.
+/// A unit of work for a guest. The stack's effects are performed after each.
 enum ShardWork {
     case completion(Completion)
     case message(ShardMessage)
     case command(ShardCommand)
-    /// The frames of what a stream has received.
+    /// Frames in the data that a stream link has received.
     case frames
-    /// The datagrams that were gathered for the guest.
+    /// Datagrams gathered into one train for the guest.
     case gatheredDatagrams
-    /// Connections around the link that have something to move.
+    /// Spliced connections with bytes to move.
     case relays
-    /// Clients that did not get around the link.
+    /// Clients that could not bypass the link and must use it.
     case returnedClients
-    /// Sends that the kernel had no memory for.
+    /// Sends that failed for lack of kernel memory.
     case deferredSends
-    /// One receive that found no buffer.
+    /// A receive that found no buffer.
     case starvedReceive
     case timers
-    /// What the turn owes: acknowledgements.
+    /// Acknowledgements that are due at the end of the turn.
     case acknowledgements
-    /// A flow, or a connection around the link, ends for the sake of other guests.
+    /// End a flow or a spliced connection to free descriptors for other guests.
     case endFlow(IdleFlow)
     case endRelay(UInt32)
 }

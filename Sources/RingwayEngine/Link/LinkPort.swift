@@ -103,7 +103,7 @@ struct LinkPort: ~Copyable {
     /// Makes the queue's buffers known to the ring.
     mutating func register(_ core: inout ShardCore) throws(SystemError) { try queue.register(with: &core.reactor.ring) }
 
-    /// Nothing is received or sent any more, and the link is closed, at the end of the guest.
+    /// Closes the link, at the end of the guest. Nothing is received or sent any more.
     mutating func close(_ core: inout ShardCore) {
         if state != .lost {
             state = .lost

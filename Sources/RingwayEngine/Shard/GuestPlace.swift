@@ -1,14 +1,16 @@
-/// Where a guest is on a shard: the number by which the shard's ring, buffers and mail know it.
+/// The location of a guest's part: a shard, and the number by which the shard's ring, buffers and mail identify the
+/// part.
 ///
-/// A guest has a place for each queue of its link, on as many shards as it can be spread over. A slot has another guest
-/// only when nothing of the last one is in flight; mail that was posted to that one is recognised by the generation.
+/// A guest has one place for each queue of its link, on different shards if there are enough. A slot is reused only
+/// after all operations and buffers of its last guest have been returned. The generation identifies mail that was
+/// posted to the last guest.
 struct GuestPlace: BitwiseCopyable, Hashable, Sendable {
     let shard: UInt16
-    /// The tenant of the shard's ring, from one on.
+    /// The number of the guest in the shard's ring; starts at one.
     let slot: UInt16
     let generation: UInt16
 
-    /// Stands for no place.
+    /// The value for "no place".
     static var none: GuestPlace { GuestPlace(shard: .max, slot: 0, generation: 0) }
     var isNone: Bool { slot == 0 }
 }

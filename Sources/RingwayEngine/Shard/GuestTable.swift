@@ -1,35 +1,35 @@
 internal import RingwayStorage
 
-/// A guest on a shard, as the shard keeps it.
+/// A guest's entry in the table of its shard.
 struct GuestSlot {
-    /// In the memory of its engine; `nil` in a free slot.
+    /// Memory that the guest's engine owns; `nil` in a free slot.
     var guest: UnsafeMutablePointer<ShardGuest>?
     var generation: UInt16 = 0
-    /// Operations that the kernel has and has not ended.
+    /// Submitted operations whose last completion has not been handled.
     var inFlight = 0
-    /// When the guest wants a turn though nothing completes, monotonic nanoseconds; `max` for never.
+    /// When the guest is served even without a completion, in monotonic nanoseconds; `max` for never.
     var deadline = UInt64.max
-    /// The turn in which the guest was served last.
+    /// The last turn in which the guest was served.
     var turn: UInt64 = 0
-    /// Whether the guest is on the list of those that have a part in the turn.
+    /// Whether the guest is on the list of active guests.
     var isActive = false
 }
 
-/// The guests of a shard, and which of them have a part in the turn.
+/// The guests of a shard, and the list of those that are active in the turn.
 ///
-/// Tables in bare memory with room for as many guests as there may be: a guest that does nothing costs one comparison in a
-/// turn. Confined to the shard's thread.
+/// The tables are allocated once, with room for the largest number of guests. An inactive guest costs one comparison
+/// per turn. Only the shard's thread may use them.
 struct GuestTable: ~Copyable {
     private let slots: UnsafeMutablePointer<GuestSlot>
-    /// Slots that have a guest, in no order.
+    /// Slots that have a guest, in no particular order.
     private let present: UnsafeMutablePointer<UInt16>
     private(set) var count = 0
-    /// Slots of guests that have a part in the turn, in the order in which they came to it.
+    /// Slots of the active guests, in the order in which they became active.
     private let active: UnsafeMutablePointer<UInt16>
     private(set) var activeCount = 0
     private let capacity: Int
 
-    /// - Parameter capacity: guests, whose slots are numbered from one on.
+    /// - Parameter capacity: the largest number of guests. Slots are numbered from one.
     init(capacity: Int) throws(MemoryFailure) {
         var blocks = MemoryBlocks()
         let slots = try blocks.apart(capacity + 1, of: GuestSlot.self)
@@ -56,15 +56,15 @@ struct GuestTable: ~Copyable {
         }
     }
 
-    /// The guest at a place; `nil` when it has gone.
+    /// The guest at a place; `nil` if it has been removed.
     func guest(at place: GuestPlace) -> UnsafeMutablePointer<ShardGuest>? {
         let slot = self[place.slot]
         return slot.pointee.generation == place.generation ? slot.pointee.guest : nil
     }
 
-    // MARK: Guests that come and go
+    // MARK: Adding and removing guests
 
-    /// Takes a guest in. From now on it has a part in turns.
+    /// Adds a guest, which can be served from now on.
     mutating func insert(_ guest: UnsafeMutablePointer<ShardGuest>, at place: GuestPlace) {
         precondition(self[place.slot].pointee.guest == nil, "a slot has one guest")
         self[place.slot].pointee = GuestSlot(guest: guest, generation: place.generation)
@@ -72,7 +72,7 @@ struct GuestTable: ~Copyable {
         count += 1
     }
 
-    /// Forgets a guest that has nothing in flight.
+    /// Removes a guest that has no operation in flight.
     mutating func remove(_ slot: UInt16) {
         precondition(self[slot].pointee.inFlight == 0, "a guest goes when the kernel has nothing of it")
         for index in 0..<count where present[index] == slot {
@@ -90,7 +90,7 @@ struct GuestTable: ~Copyable {
 
     // MARK: The turn
 
-    /// Gives a guest a part in the turn.
+    /// Makes a guest active in the turn.
     @inline(__always)
     mutating func activate(_ slot: UInt16) {
         guard !self[slot].pointee.isActive else { return }
@@ -102,7 +102,7 @@ struct GuestTable: ~Copyable {
     @inline(__always)
     func active(at index: Int) -> UInt16 { active[index] }
 
-    /// Takes guests out of the turn.
+    /// Removes guests from the list of active ones.
     mutating func deactivate(where isDone: (UnsafeMutablePointer<GuestSlot>) -> Bool) {
         var kept = 0
         for index in 0..<activeCount {
@@ -117,7 +117,7 @@ struct GuestTable: ~Copyable {
         activeCount = kept
     }
 
-    /// When the first of the guests wants a turn; `nil` for never.
+    /// The earliest deadline of all guests; `nil` for never.
     var nextDeadline: UInt64? {
         var earliest = UInt64.max
         var index = 0

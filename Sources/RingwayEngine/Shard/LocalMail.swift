@@ -1,6 +1,6 @@
 internal import RingwayStorage
 
-/// What guests of one shard post to each other: a bounded queue in bare memory, first in, first out.
+/// Messages between the guests of one shard: a bounded first-in, first-out queue.
 struct LocalMail: ~Copyable {
     private let messages: UnsafeMutablePointer<ShardMessage>
     private var head: UInt32 = 0
@@ -19,7 +19,7 @@ struct LocalMail: ~Copyable {
     @inline(__always)
     var isEmpty: Bool { head == tail }
 
-    /// False when it is full.
+    /// Appends a message; false if the queue is full.
     mutating func post(_ message: ShardMessage) -> Bool {
         guard tail &- head < capacity else { return false }
         (messages + Int(tail & (capacity - 1))).initialize(to: message)

@@ -1,14 +1,14 @@
 internal import RingwayRing
 internal import RingwayStorage
 
-/// The component that an operation belongs to, which its completion is routed to: the upper half of a tag's kind.
+/// The component that submitted an operation and handles its completion: the upper half of a tag's kind.
 enum OperationOwner: UInt8 {
     /// The shard itself.
     case shard = 0
     case link, tcp, udp, ping, ports, relays, names
 }
 
-/// The operations of one component, at most sixteen: the lower half of a tag's kind.
+/// The operations of one component, at most 16: the lower half of a tag's kind.
 protocol ShardOperation: RawRepresentable<UInt8> {
     static var owner: OperationOwner { get }
 }
@@ -18,26 +18,26 @@ extension ShardOperation {
     @inline(__always)
     var kind: UInt8 { Self.owner.rawValue << 4 | rawValue }
 
-    /// - Parameter handle: the socket, message or other entry of the component's that the operation is about.
+    /// - Parameter handle: the component's socket, message or other entry that the operation uses.
     @inline(__always)
     func tag(_ handle: Handle) -> OperationTag {
         OperationTag(kind: kind, generation: handle.generation, index: handle.slot)
     }
 
-    /// - Parameter lease: the buffer that the operation is about.
+    /// - Parameter lease: the buffer that the operation uses.
     @inline(__always)
     func tag(_ lease: Lease) -> OperationTag { OperationTag(kind: kind, value: lease.rawValue) }
 
     @inline(__always)
     func tag() -> OperationTag { OperationTag(kind: kind, value: 0) }
 
-    /// The operation of a tag that is known to be this component's; `nil` when there is no such operation.
+    /// The operation of a tag whose owner is this component; `nil` if the component has no such operation.
     @inline(__always)
     init?(_ tag: OperationTag) { self.init(rawValue: tag.kind & 15) }
 }
 
 extension OperationTag {
-    /// `nil` when no component has such operations.
+    /// `nil` if the kind belongs to no component.
     @inline(__always)
     var owner: OperationOwner? { OperationOwner(rawValue: kind >> 4) }
 

@@ -1,14 +1,15 @@
 internal import RingwayModel
 
-/// A client of a published port that has been accepted. Its descriptor is counted, and belongs to the holder of the value.
+/// An accepted client of a published port. The holder of this value owns the descriptor, which is counted in the
+/// guest's share.
 struct PortClient: BitwiseCopyable, Sendable {
     var descriptor: Int32
-    /// The client's own address.
+    /// The client's own address and port.
     var address: TransportAddress
-    /// The guest's address and port that the client is connected to.
+    /// The address and port in the guest to which the client is connected.
     var guest: TransportAddress
 
-    /// Stands for no client.
+    /// The value for "no client".
     static var none: PortClient {
         let nowhere = TransportAddress(address: IPAddress(high: 0, low: 0), port: 0)
         return PortClient(descriptor: -1, address: nowhere, guest: nowhere)

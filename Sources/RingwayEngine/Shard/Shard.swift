@@ -7,26 +7,28 @@ internal import RingwayRing
 internal import RingwayStorage
 internal import RingwaySystem
 
-/// A thread of the process and the guests that it serves. It shares nothing with other shards but the mailboxes between
-/// them.
+/// A thread of the data path and the guests that it serves. Shards share nothing but the mailboxes between them.
 ///
 /// ## A turn
 ///
-/// 1. Buffer rings are refilled, and everything prepared so far goes to the kernel in one system call, which also waits.
-/// 2. Completions are handled, each by the guest that its tag names. What the stack wants done (`Effect`) becomes new
-///    submissions at once.
-/// 3. Mail from other guests and shards, then timers, then the acknowledgements that the turn owes.
+/// 1. The shard refills its buffer rings. One system call then submits all queued operations and waits for a
+///    completion, mail or the next deadline.
+/// 2. It handles completions. The tag of each names the guest, whose stack processes the event. The resulting effects
+///    (`Effect`) immediately become new operations.
+/// 3. It reads mail from other guests and shards, then runs timers, then sends the acknowledgements that are due.
 ///
-/// Only guests for which something has happened have a part in a turn; they are *active*. A guest stays in the memory of
-/// its engine and is worked on where it lies, so that to go from one to the next costs a few words.
+/// Only *active* guests are visited in a turn: those with a completion, mail, a command or a passed deadline, and those
+/// that have unfinished work. A guest's state stays in its engine's memory, so switching from one guest to the next
+/// changes only a few fields (`ShardCore.serve`).
 ///
-/// **Fair shares.** A link brings so many frames in a turn and no more, fewer where they have sockets opened and closed
-/// (`ShardCore.frameAllowance`), and host sockets that wait for a buffer are served in turn, some of each guest.
+/// **Fair shares.** While several guests are active, each link may read only a limited number of frames per turn
+/// (`ShardCore.frameAllowance`). Frames that open or close sockets cost more than others, so they reduce that number.
+/// Receives of host sockets that found no buffer are retried with an equal number of buffers for each active guest.
 ///
-/// **A guest that goes** keeps its slot until the kernel has ended every operation of it, and a new guest gets the slot only
-/// when every buffer that the last one was charged with is back (`ShardSet`).
+/// **Removing a guest.** A guest keeps its slot until the kernel has completed all of its operations. The slot is
+/// reused for another guest only after every buffer charged to it has been released (`ShardSet`).
 struct Shard: ~Copyable {
-    /// Completions that are handled in a turn, so that timers and mail get theirs under any load.
+    /// The most completions handled per turn. The bound ensures that timers and mail are served under any load.
     private static var completionBudget: Int { 512 }
 
     private let set: ShardSet
@@ -34,13 +36,13 @@ struct Shard: ~Copyable {
     private var guests: GuestTable
     private var turnNumber: UInt64 = 0
     private(set) var isStopping = false
-    /// Slots of guests that have gone, some of whose buffers are still elsewhere.
+    /// Places of removed guests, some of whose buffers have not been released yet.
     private var leaving: [GuestPlace] = []
-    /// Guests that were on the shard when its ring failed.
+    /// Guests that ended because the ring failed.
     private var wreck: [GuestRemains] = []
 
     init(index: Int, set: ShardSet) throws(SystemError) {
-        // What may fail comes before any stored property is set.
+        // Initialisers that may fail run before any stored property is set.
         let ring = try Ring(entries: 1_024, completions: 8_192, features: set.features)
         let core = try ShardCore(
             index: index, network: set.network, busyPoll: set.configuration.busyPoll, ring: ring, pool: set.pool(index),
@@ -53,15 +55,15 @@ struct Shard: ~Copyable {
         self.set = set
     }
 
-    // MARK: The thread's life
+    // MARK: The thread's main loop
 
-    /// The thread's whole life.
+    /// Runs turns until the shard is stopped.
     mutating func run() {
         begin()
         while !isStopping { turn() }
     }
 
-    /// Makes the calling thread the one that drives the shard.
+    /// Enables the ring. Called by the thread that drives the shard.
     mutating func begin() {
         do throws(SystemError) {
             try core.begin()
@@ -70,7 +72,7 @@ struct Shard: ~Copyable {
         }
     }
 
-    /// The ring is of no use any more: all guests end, and nothing is waited for.
+    /// The ring has failed: ends all guests at once, because their operations will never complete.
     private mutating func fail(_ error: Int32) {
         isStopping = true
         leave()
@@ -84,7 +86,8 @@ struct Shard: ~Copyable {
         }
     }
 
-    /// Guests that the shard has taken down with it. To be let go of when the ring is gone, which knows their memory.
+    /// Returns the guests that ended because the ring failed. The caller lets their engines free the memory once the
+    /// ring is closed, because the kernel may still access it until then.
     mutating func takeWreck() -> [GuestRemains] {
         defer { wreck = [] }
         return wreck
@@ -92,20 +95,21 @@ struct Shard: ~Copyable {
 
     // MARK: The turn
 
-    /// One turn; to be called again until the shard stops.
+    /// Runs one turn. The thread calls it repeatedly until the shard stops.
     mutating func turn() {
         prepareTurn()
         finishTurn(core.wait(until: guests.nextDeadline))
     }
 
-    /// A turn up to where the thread sleeps, for a shard that is stepped. `goOn` is the rest.
+    /// The first half of a turn, up to the point where the thread would sleep; for a stepped shard. `goOn` is the
+    /// second half.
     mutating func beginTurn() {
         prepareTurn()
         let error = core.beginSleep(until: guests.nextDeadline)
         if error != 0 { finishTurn(error) }
     }
 
-    /// The rest of the turn that `beginTurn` has begun.
+    /// The second half of a turn that `beginTurn` started.
     mutating func goOn() {
         core.endSleep()
         finishTurn(0)
@@ -117,7 +121,7 @@ struct Shard: ~Copyable {
         core.flushStrays()
     }
 
-    /// - Parameter error: what the wait failed with, or zero.
+    /// - Parameter error: the `errno` with which the wait failed, or zero.
     @inline(__always)
     private mutating func finishTurn(_ error: Int32) {
         guard error == 0 else { return fail(error) }
@@ -137,7 +141,7 @@ struct Shard: ~Copyable {
         endTurns(isDrained)
     }
 
-    /// The guest in a slot, which is served from now on; `nil` when there is none.
+    /// Switches to the guest in a slot and makes it active. Returns `nil` if the slot is free.
     @inline(__always)
     @discardableResult
     private mutating func serve(_ slot: UInt16) -> UnsafeMutablePointer<ShardGuest>? {
@@ -154,7 +158,7 @@ struct Shard: ~Copyable {
         return guest
     }
 
-    /// Serves no guest.
+    /// Stops serving the current guest.
     @inline(__always)
     private mutating func leave() {
         guard core.tenant != 0 else { return }
@@ -181,7 +185,7 @@ struct Shard: ~Copyable {
         }
     }
 
-    /// Puts buffers where the kernel looks for them, and takes guests out of the turn that have no more part in it.
+    /// Refills the buffer rings, and deactivates guests that have no unfinished work.
     private mutating func refill() {
         core.setActiveGuests(guests.activeCount)
         var isCongested = false
@@ -203,7 +207,7 @@ struct Shard: ~Copyable {
         guests.deactivate { entry in !(entry.pointee.guest?.pointee.isWaiting ?? false) }
     }
 
-    /// Gives a part in the turn to guests whose time has come, and to those that have waited for buffers.
+    /// Serves the guests that stayed active, and those whose deadline has passed.
     private mutating func serveDue() {
         let now = core.now
         for index in 0..<guests.activeCount { serve(guests.active(at: index)) }
@@ -213,7 +217,7 @@ struct Shard: ~Copyable {
         }
     }
 
-    /// Timers, acknowledgements, and what guests that go have left to do.
+    /// Ends the turn of each active guest: timers, acknowledgements, and the next step of closing a guest that ends.
     private mutating func endTurns(_ isDrained: Bool) {
         var index = 0
         while index < guests.activeCount {
@@ -234,7 +238,7 @@ struct Shard: ~Copyable {
 
     // MARK: Mail
 
-    /// Reads what was posted here, so much in a turn; whether that was all.
+    /// Reads mail, up to a limit per sender. Returns whether all of it was read.
     private mutating func readMail() -> Bool {
         var isDrained = true
         var budget = ShardCore.mailBudget
@@ -261,7 +265,8 @@ struct Shard: ~Copyable {
     private mutating func deliver(_ message: ShardMessage) {
         guard message.kind != .leases else { return core.pool.pointee.acceptHome(message.lease) }
         guard guests.guest(at: message.place) != nil, let guest = serve(message.place.slot) else {
-            // A neighbour has gone meanwhile. A guest's own mail is read before it goes.
+            // The receiver has been removed since a neighbour posted this. Mail from a guest's own parts is read
+            // before it is removed.
             leave()
             if message.kind == .accepted { Endpoint.close(message.client.descriptor, reset: true) }
             return core.releaseAny(message.lease)
@@ -269,7 +274,7 @@ struct Shard: ~Copyable {
         guest.pointee.receive(message, &core)
     }
 
-    // MARK: Guests that come and go
+    // MARK: Adding and removing guests
 
     private mutating func answer(_ call: ShardCall) {
         switch call {
@@ -304,7 +309,7 @@ struct Shard: ~Copyable {
         return nil
     }
 
-    /// Divides what the shard has once among its guests.
+    /// Divides the shard's limited resources among its guests.
     private mutating func share() {
         leave()
         core.setGuests(guests.count)
@@ -313,7 +318,7 @@ struct Shard: ~Copyable {
         }
     }
 
-    /// Gives a guest's memory back to its engine: nothing of the guest is in flight any more.
+    /// Returns a guest's memory to its engine. No operation of the guest is in flight any more.
     private mutating func letGo(_ slot: UInt16, _ guest: UnsafeMutablePointer<ShardGuest>) {
         serve(slot)
         guest.pointee.unregister(&core)
@@ -325,7 +330,7 @@ struct Shard: ~Copyable {
         remains.letGo()
     }
 
-    /// Gives slots to others whose last guest's buffers are all back.
+    /// Releases the slots of removed guests whose buffers have all been released.
     private mutating func freePlaces() {
         let pool = core.pool
         leaving.removeAll { [set] place in
@@ -337,7 +342,7 @@ struct Shard: ~Copyable {
 
     // MARK: For simulations
 
-    /// What is left where nothing is going on: what the shard itself holds, and buffers that wait in its rings.
+    /// The resources in use: those of the shard itself, and the buffers that wait for data in its buffer rings.
     var holdings: ShardHoldings {
         mutating get {
             var holdings = ShardHoldings()
@@ -352,7 +357,7 @@ struct Shard: ~Copyable {
         }
     }
 
-    /// What the guest at a place holds; nothing when it has gone.
+    /// The resources of the guest at a place; all zero if it has been removed.
     mutating func holdings(of place: GuestPlace) -> ShardHoldings {
         guard let guest = guests.guest(at: place) else { return ShardHoldings() }
         var holdings = guest.pointee.holdings()

@@ -2,18 +2,18 @@ internal import Dispatch
 internal import RingwaySystem
 internal import Synchronization
 
-/// What the control plane asks of a shard for the sake of its guests.
+/// A request of the control plane to a shard about one of its guests.
 enum ShardCall: Sendable {
-    /// Take a guest in.
+    /// Add a guest.
     case admit(GuestAdmission)
-    /// Let a guest go that has not been started.
+    /// Remove a guest that has not been started.
     case withdraw(GuestAdmission)
     /// Carry out the commands for the guest at this place.
     case commands(GuestPlace)
-    /// End, without guests.
+    /// Stop the shard, which has no guests any more.
     case stop
 
-    /// The shard has ended.
+    /// Answers the call for a shard that has stopped.
     func abandon() {
         switch self {
         case .admit(let admission): admission.settle(SystemError("the shard has ended", errno: 0))
@@ -23,10 +23,10 @@ enum ShardCall: Sendable {
     }
 }
 
-/// A guest on its way to a shard.
+/// A request to add a guest to a shard, or to withdraw it, and its outcome.
 final class GuestAdmission: Sendable {
     let place: GuestPlace
-    /// The engine's memory, lent to the shard until that has let go of the guest.
+    /// The engine's memory, lent to the shard until it has removed the guest.
     nonisolated(unsafe) let guest: UnsafeMutablePointer<ShardGuest>
     private let failure = Mutex<SystemError?>(nil)
     private let isSettled = DispatchSemaphore(value: 0)
@@ -36,36 +36,37 @@ final class GuestAdmission: Sendable {
         self.place = place
     }
 
-    /// From the shard: what was asked is done, or has failed.
+    /// Called by the shard when the request has been carried out or has failed.
     func settle(_ error: SystemError?) {
         failure.withLock { $0 = error }
         isSettled.signal()
     }
 
-    /// Waits for the shard, whose turns are short.
+    /// Waits for the shard. This is brief, because a shard reads its calls once a turn.
     func wait() -> SystemError? {
         isSettled.wait()
         return outcome
     }
 
-    /// Whether the shard has done what was asked, or has failed: true once, for who steps the shard and must not wait.
+    /// Whether the shard has answered. True only once; for an owner that steps the shard and therefore must not block.
     func poll() -> Bool { isSettled.wait(timeout: .now()) == .success }
 
-    /// What it came to, once it has.
+    /// The error with which the request failed; `nil` if it succeeded or is not answered yet.
     var outcome: SystemError? { failure.withLock { $0 } }
 }
 
-/// How an engine waits until all shards have let go of its guest.
+/// Lets an engine wait until all shards have removed its guest.
 final class GuestRemoval: Sendable {
     private let semaphore = DispatchSemaphore(value: 0)
 
-    /// From a shard, once.
+    /// Called by each shard, once.
     func done() { semaphore.signal() }
 
-    /// Whether another shard has let go: true once for each, for who steps the shards and must not wait.
+    /// Whether one more shard has removed the guest. True once for each; for an owner that steps the shards and
+    /// therefore must not block.
     func poll() -> Bool { semaphore.wait(timeout: .now()) == .success }
 
-    /// Whether so many shards have let go in time.
+    /// Waits for `count` shards; false if the timeout has passed.
     func wait(for count: Int, seconds: Int) -> Bool {
         let end = DispatchTime.now() + .seconds(seconds)
         for _ in 0..<count where semaphore.wait(timeout: end) == .timedOut { return false }
@@ -73,11 +74,11 @@ final class GuestRemoval: Sendable {
     }
 }
 
-/// Calls on their way to a shard: rare, so a lock is what they need.
+/// Calls to a shard. They are rare, so a lock is fast enough.
 final class CallQueue: Sendable {
     private let line = Mutex((calls: [ShardCall](), isClosed: false))
 
-    /// Appends a call; one for a shard that has ended is abandoned.
+    /// Appends a call. If the shard has stopped, the call is abandoned.
     func append(_ call: ShardCall) {
         let isTaken = line.withLock { line in
             if !line.isClosed { line.calls.append(call) }
@@ -86,7 +87,7 @@ final class CallQueue: Sendable {
         if !isTaken { call.abandon() }
     }
 
-    /// Takes all that there are.
+    /// Removes and returns all calls.
     func takeAll() -> [ShardCall] {
         line.withLock { line in
             let calls = line.calls
@@ -95,7 +96,7 @@ final class CallQueue: Sendable {
         }
     }
 
-    /// Abandons everything, now and later.
+    /// Abandons all calls in the queue, and every later one.
     func close() {
         let calls = line.withLock { line in
             line.isClosed = true

@@ -6,95 +6,99 @@ internal import RingwayStack
 internal import RingwayStorage
 internal import RingwaySystem
 
-/// What belongs to a shard's thread rather than to a guest that it serves: the ring and its clock, the buffers, the
-/// messages in flight, and the mail to other guests and shards. Components are lent it for each call and keep no part of it.
+/// The resources of a shard's thread that all its guests share: the ring and its clock, the buffers, the messages in
+/// flight, and the mail to other guests and shards. Every call to a component passes the core; components keep no
+/// reference to it.
 ///
-/// The core knows which guest is being served (`serve`): operations are submitted, buffers leased and events counted in the
-/// name of that guest until the next one's turn.
+/// The core knows which guest is being served (`serve`). Until the next call of `serve` or `leave`, that guest submits
+/// the operations, is charged for the leased buffers, and has the events counted.
 ///
-/// Methods are `mutating` even where they change nothing: the compiler passes `self` of any other method by value.
+/// Methods that change nothing are `mutating` too, because the compiler would pass `self` to them by value.
 struct ShardCore: ~Copyable {
-    /// The operations of the shard itself.
+    /// Operations of the shard itself.
     enum Operation: UInt8, ShardOperation {
-        /// Nothing waits for the result.
+        /// An operation whose result is ignored.
         case ignored = 0
-        /// The doorbell's event.
+        /// A read of the doorbell's eventfd.
         case bell
-        /// Another shard has posted to a mailbox.
+        /// A message from another shard's ring: it has posted mail.
         case mail
 
         static var owner: OperationOwner { .shard }
     }
 
-    /// Buffers in a buffer ring: few, so that they stay in the second-level cache, and at the most in that of host sockets.
+    /// Buffers in a buffer ring: few, so that they stay in the L2 cache. The ring of the host sockets may grow to the
+    /// limit.
     static var ringBuffers: Int { 32 }
     private static var ringBufferLimit: Int { 512 }
-    /// The same while several guests have a part in the turn: what sockets of one guest receive at once, others wait for.
+    /// The limit while several guests are active. A lower one bounds how much one guest's sockets receive while others
+    /// wait.
     private static var sharedRingBuffers: Int { 128 }
-    /// Frames that a link may bring in a turn while others have a part in it: how long these wait for it.
+    /// Frames that a link may read per turn while several guests are active. This bounds how long the others wait.
     private static var sharedLinkBuffers: ClosedRange<Int> { 8...16 }
     private static var turnFrames: Int { 64 }
     private static var leastLinkBuffers: Int { 4 }
-    /// What it costs to open a socket, or to close it, in frames; and how much of that a guest is held to at the most.
+    /// The cost of opening or closing a socket, and the most that a guest can owe for it, both in frames.
     private static var socketCost: Int32 { 4 }
     private static var debtLimit: Int32 { 4_096 }
-    /// Large buffers that host sockets leave for frames from the guest, so that acknowledgements always get in.
+    /// Large buffers that host sockets leave free for frames from the guest, so that its acknowledgements are always
+    /// read.
     static var linkReserve: Int { 24 }
-    /// The number of the buffer ring of all host sockets. That of a guest's link is the guest's slot, from one on.
+    /// The buffer group of all host sockets. A guest's link uses its slot, at least one, as its group.
     static var hostGroup: UInt16 { 0 }
 
-    /// Bytes moved in one turn from which on the processor is better left to others than kept in wait for more.
+    /// Bytes moved in one turn above which busy polling is discouraged: other threads then need the processor more.
     private static var bulkTurn: Int { 8_192 }
 
-    /// Bytes that a multishot `recvmsg` keeps for the sender's name and for control data before the payload.
+    /// Bytes that a multishot `recvmsg` reserves before the payload for the sender's address and for control data.
     static var nameRoom: UInt32 { 32 }
     static var controlRoom: Int { 128 }
 
     let index: Int
-    /// Of the guest that is being served.
+    /// The counters of the guest that is being served.
     private(set) var counters: Counters
-    /// Of what is no guest's.
+    /// The shard's counters, for events of no guest.
     private let ownCounters: Counters
-    /// The slot of the guest that is being served; zero between two of them.
+    /// The slot of the guest that is being served; zero if there is none.
     private(set) var tenant: UInt16 = 0
-    /// The ring's count of operations when it began to be.
+    /// The ring's count of submissions when `serve` was called.
     private var submissionsBefore: UInt64 = 0
-    /// Guests that share the shard.
+    /// The number of guests on the shard.
     private(set) var guests = 0
     private var wasWoken = false
-    /// Frames that each link may bring in the next turn.
+    /// Frames that each link may read in the next turn.
     private var linkBuffers = ringBuffers
-    /// Guests that have a part in the turn.
+    /// The number of active guests.
     private var activeGuests = 0
-    /// By slot, what the guest's frames have cost beyond their number, in frames.
+    /// For each slot, the cost in frames of the sockets that the guest's frames have opened and closed.
     private let debts: UnsafeMutablePointer<Int32>
     let pool: UnsafeMutablePointer<BufferPool>
     let space: BufferSpace
     var reactor: Reactor
-    /// Buffers that host sockets receive into.
+    /// The buffers into which host sockets receive.
     var receiveBuffers: LeaseRing
-    /// Messages in the kernel's hands, and how many of them each guest has.
+    /// Messages in flight, followed by their number for each guest.
     private(set) var messages: Slab<SendMessage>
     private let messageCounts: UnsafeMutablePointer<Int32>
     private static var messageLimit: Int { 8_192 }
     private static var messagesOfGuest: ClosedRange<Int> { 64...1_024 }
-    /// Bytes that guests have sent and host sockets have received in this turn.
+    /// Bytes received from guests and host sockets in this turn.
     var bytesThisTurn = 0
-    /// What every multishot `recvmsg` points to: how much room name and control data have.
+    /// The header of every multishot `recvmsg`: it sets the space for the sender's address and for control data.
     private let receiveTemplate: UnsafeMutablePointer<msghdr>
     private let network: ShardNetwork
     private var localMail: LocalMail
-    /// Receives that have found no buffer since the last refill.
+    /// Receives that found no buffer since the last refill.
     private var starvedReceives = 0
 
     /// - Parameters:
-    ///   - pool: has as many owners as there may be guests, and one.
-    ///   - counters: for what is no guest's.
+    ///   - pool: has one owner for each possible guest, and one for the shard.
+    ///   - counters: for events of no guest.
     init(
         index: Int, network: ShardNetwork, busyPoll: UInt64, ring: consuming Ring,
         pool: UnsafeMutablePointer<BufferPool>, counters: Counters
     ) throws(SystemError) {
-        // What may fail comes before any stored property is set.
+        // Initialisers that may fail run before any stored property is set.
         let receiveBuffers = try LeaseRing(
             capacity: Self.ringBufferLimit, least: Self.ringBuffers, group: Self.hostGroup, headroom: Stack.headroom,
             reserve: Self.linkReserve)
@@ -137,7 +141,7 @@ struct ShardCore: ~Copyable {
         debts.deallocate()
     }
 
-    /// Enables the ring; on the thread that drives it.
+    /// Enables the ring. Called on the thread that drives it.
     mutating func begin() throws(SystemError) {
         try reactor.ring.enable()
         try receiveBuffers.register(with: &reactor.ring)
@@ -152,7 +156,7 @@ struct ShardCore: ~Copyable {
 
     // MARK: The guest that is served
 
-    /// Serves a guest from now on, until `leave`.
+    /// Switches to a guest, until `leave`.
     @inline(__always)
     mutating func serve(_ slot: UInt16, _ guestCounters: Counters) {
         tenant = slot
@@ -162,7 +166,7 @@ struct ShardCore: ~Copyable {
         submissionsBefore = reactor.ring.submissions
     }
 
-    /// Serves no guest from now on. Returns how many operations were submitted in the name of the last one.
+    /// Stops serving the current guest. Returns the number of operations that were submitted while it was served.
     @inline(__always)
     mutating func leave() -> Int {
         tenant = 0
@@ -172,7 +176,7 @@ struct ShardCore: ~Copyable {
         return Int(reactor.ring.submissions &- submissionsBefore)
     }
 
-    /// Another shard has woken this one, for the sake of the guest whose mail is read first.
+    /// Another shard has woken this one. The wake is counted for the first guest whose mail is read.
     mutating func noteWake() { wasWoken = true }
 
     mutating func countWake() {
@@ -181,48 +185,50 @@ struct ShardCore: ~Copyable {
         counters.add(.wakes)
     }
 
-    /// So many guests share the shard.
+    /// Sets the number of guests on the shard, and the large buffers guaranteed to each.
     mutating func setGuests(_ count: Int) {
         guests = count
         pool.pointee.share = count > 1 ? max(1, (space.largeCount - Self.linkReserve) / count) : 0
     }
 
-    /// So many guests have a part in the turn: while there are several, none brings so many frames that others wait long.
+    /// Sets the number of active guests. While there are several, each link may read fewer frames per turn, so that
+    /// the others do not wait long.
     mutating func setActiveGuests(_ count: Int) {
         let shared = Self.sharedLinkBuffers
         let wanted =
             count < 2 ? Self.ringBuffers : max(shared.lowerBound, min(shared.upperBound, Self.turnFrames / count))
-        // Links that are idle have a quarter of the pool at the most, however many there are.
+        // Idle links hold at most a quarter of the pool in total, except that each may hold the minimum.
         linkBuffers = min(wanted, max(Self.leastLinkBuffers, space.largeCount / 4 / max(1, guests)))
         receiveBuffers.limit = count < 2 ? Self.ringBufferLimit : Self.sharedRingBuffers
         activeGuests = count
     }
 
-    /// How many frames the served guest's link may bring in this turn: its share, less the cost of sockets that its last
-    /// frames have opened and closed. Zero while that cost is more than a share.
+    /// The number of frames that the served guest's link may read in this turn: its share, less the cost of sockets
+    /// that its previous frames opened and closed. Zero if that cost exceeds the share.
     mutating func frameAllowance() -> Int {
         let debt = debts + Int(tenant)
-        // No other guest waits.
+        // No other guest waits, so nothing is owed.
         if activeGuests < 2 { debt.pointee = 0 }
         let paid = min(Int(debt.pointee), linkBuffers)
         debt.pointee &-= Int32(truncatingIfNeeded: paid)
         return linkBuffers - paid
     }
 
-    /// Charges the served guest for a socket that is opened or closed, which takes as long as several frames.
+    /// Charges the served guest for opening or closing a socket, which takes as long as several frames.
     @inline(__always)
     mutating func chargeSocket() {
         let debt = debts + Int(tenant)
         debt.pointee = min(Self.debtLimit, debt.pointee &+ Self.socketCost)
     }
 
-    /// What the frames of the served guest have cost beyond their number since `frameAllowance`, in frames.
+    /// The cost in frames of the sockets that the served guest has opened and closed, not yet paid by
+    /// `frameAllowance`.
     @inline(__always)
     var debt: Int {
         mutating get { Int(debts[Int(tenant)]) }
     }
 
-    /// Whether the guest has its share of buffers while they run short, and is to take no more.
+    /// Whether buffers are scarce and the guest has used up its share, so it should take no more.
     @inline(__always)
     var isBeyondShare: Bool {
         mutating get { pool.pointee.isBeyondShare }
@@ -230,7 +236,7 @@ struct ShardCore: ~Copyable {
 
     // MARK: The turn
 
-    /// Submits what is queued, and waits for a completion, mail or the deadline.
+    /// Submits queued operations, and waits for a completion, mail or the deadline.
     ///
     /// - Returns: zero, or the `errno` that the ring failed with.
     mutating func wait(until deadline: UInt64?) -> Int32 {
@@ -242,14 +248,14 @@ struct ShardCore: ~Copyable {
         return error
     }
 
-    /// The first half of `wait`, for a shard that is stepped: up to where the thread would sleep.
+    /// The first half of `wait`, up to the point where the thread would sleep; for a stepped shard.
     mutating func beginSleep(until deadline: UInt64?) -> Int32 {
         let (network, index) = (network, index)
         let hasLocalMail = !localMail.isEmpty
         return reactor.beginSleep(until: deadline) { hasLocalMail || network.hasMail(for: index) }
     }
 
-    /// The other half.
+    /// The second half of `wait`.
     mutating func endSleep() {
         reactor.endSleep()
         bytesThisTurn = 0
@@ -257,31 +263,32 @@ struct ShardCore: ~Copyable {
 
     // MARK: Operations
 
-    /// Cancels the operation with this tag, which completes all the same.
+    /// Cancels the operation with this tag. The operation still completes.
     mutating func cancel(_ tag: OperationTag) { reactor.ring.cancel(tag, Operation.ignored.tag()) }
 
-    /// Cancels all operations on a descriptor, which complete all the same. It may be closed when this returns.
+    /// Cancels all operations on a descriptor; they still complete. The descriptor may be closed when this returns.
     mutating func cancelAll(of descriptor: Int32) {
         reactor.ring.cancelAll(of: descriptor, Operation.ignored.tag())
-        // The kernel looks the descriptor up when it takes the cancel.
+        // The kernel resolves the descriptor when the cancel is submitted, so that must precede the close.
         reactor.ring.submitAll()
     }
 
-    /// Closes a descriptor on which operations may be in flight; `reset` has the peer of a stream see RST.
+    /// Closes a descriptor on which operations may be in flight. With `reset`, the peer of a stream sees RST.
     mutating func close(_ descriptor: Int32, reset: Bool) {
         chargeSocket()
         reactor.ring.closing(descriptor)
         Endpoint.close(descriptor, reset: reset)
     }
 
-    /// Receives datagrams with sender and control data into `receiveBuffers`, multishot (`ReceivedDatagram`).
+    /// Arms a multishot receive of datagrams, with sender and control data, into `receiveBuffers`
+    /// (`ReceivedDatagram`).
     mutating func receiveDatagrams(_ descriptor: Int32, _ tag: OperationTag) {
         reactor.ring.receiveMessageMultishot(descriptor, receiveTemplate, group: Self.hostGroup, tag)
     }
 
     // MARK: Buffers
 
-    /// The buffer of `receiveBuffers` that a completion filled, which is the guest's from here on; or `none`.
+    /// The buffer of `receiveBuffers` that a completion filled, now charged to the guest; `none` if there is none.
     @inline(__always)
     mutating func takeBuffer(_ completion: Completion) -> Lease {
         guard completion.hasBuffer else { return .none }
@@ -293,21 +300,21 @@ struct ShardCore: ~Copyable {
     @inline(__always)
     mutating func release(_ lease: Lease) { pool.pointee.release(lease) }
 
-    /// The same where there may be none.
+    /// Releases a lease that may be `none`.
     @inline(__always)
     mutating func releaseAny(_ lease: Lease) {
         if !lease.isNone { pool.pointee.release(lease) }
     }
 
-    /// A receive has found no buffer: the next refill puts in more.
+    /// Counts a receive that found no buffer. The next refill provides more.
     mutating func countStarvedReceive() {
         counters.add(.receivesStarved)
         starvedReceives += 1
     }
 
-    /// Puts buffers where the kernel looks for them; between two guests.
+    /// Refills the buffer ring of the host sockets. Called while no guest is served.
     ///
-    /// - Parameter isPaused: the only link is congested, so that nothing is to be received from host sockets.
+    /// - Parameter isPaused: the only guest's link is congested, so host sockets should not be read.
     mutating func refill(isPaused: Bool) {
         while starvedReceives > 0 {
             starvedReceives -= 1
@@ -316,10 +323,11 @@ struct ShardCore: ~Copyable {
         if !isPaused { receiveBuffers.refill(from: pool) }
     }
 
-    /// Messages of a guest's in the kernel's hands.
+    /// The number of a guest's messages in flight.
     mutating func messageCount(of slot: UInt16) -> Int { Int(messageCounts[Int(slot)]) }
 
-    /// A place for a message of the guest's; `nil` when it has its share of them.
+    /// Stores a message of the served guest; `nil` if the guest has used up its share of messages or the table is
+    /// full.
     mutating func insertMessage(_ message: SendMessage = SendMessage()) -> Handle? {
         let limit = Self.messagesOfGuest
         let share = max(limit.lowerBound, min(limit.upperBound, Self.messageLimit / max(1, guests)))
@@ -328,7 +336,7 @@ struct ShardCore: ~Copyable {
         return place
     }
 
-    /// Frees a message of the guest's and its buffers.
+    /// Removes a message of the served guest and releases its buffers.
     mutating func releaseMessage(_ slot: UInt32) {
         guard let message = messages.pointer(inSlot: slot) else { return }
         for index in 0..<message.pointee.count { pool.pointee.release(message.pointee.leases[index]) }
@@ -338,8 +346,8 @@ struct ShardCore: ~Copyable {
 
     // MARK: Mail
 
-    /// Posts to another guest, or to this one on another queue: within the shard, or to another shard, which is woken where
-    /// needed. False when there is no room; the message is the caller's still.
+    /// Posts a message to another guest, or to another part of the same guest. If it runs on another shard, that one
+    /// is woken if it sleeps. Returns false if the queue is full; the caller then still owns the message's content.
     @inline(__always)
     mutating func post(_ message: ShardMessage) -> Bool {
         let shard = Int(message.place.shard)
@@ -352,21 +360,21 @@ struct ShardCore: ~Copyable {
         return true
     }
 
-    /// Messages of one shard that are read in a turn.
+    /// The most messages read from one sender per turn.
     static var mailBudget: Int { 256 }
 
-    /// Shards that post to each other.
+    /// The number of shards that post to each other.
     var shards: Int { network.count }
 
-    /// Messages that guests of this shard have posted to each other.
+    /// The next message from a guest of this shard to another.
     @inline(__always)
     mutating func takeLocalMail() -> ShardMessage? { localMail.take() }
 
-    /// The next message that another shard has posted here.
+    /// The next message from another shard.
     @inline(__always)
     mutating func takeMail(from sender: Int) -> ShardMessage? { network.mailbox(to: index, from: sender).take() }
 
-    /// Sends home the leases of other shards that were released here.
+    /// Returns released leases to the shards to which they belong.
     mutating func flushStrays() {
         guard pool.pointee.strayCount > 0 else { return }
         for other in 0..<network.count where other != index {
@@ -378,7 +386,7 @@ struct ShardCore: ~Copyable {
 }
 
 extension SystemError {
-    /// What `make` returns; a failure to allocate memory becomes `ENOMEM`.
+    /// Calls `make`, and throws a failure to allocate memory as `ENOMEM`.
     static func orMemory<Value: ~Copyable>(
         _ make: () throws(MemoryFailure) -> Value
     ) throws(SystemError) -> Value {

@@ -1,18 +1,18 @@
-/// What a shard holds: all of it is to be gone, or back where it belongs, once nothing is going on. For simulations.
+/// The resources that a shard or a guest uses. A simulation checks that all of them are released when it has ended.
 public struct ShardHoldings: Equatable, Sendable {
-    /// Buffers that are leased: of a guest, those that are charged to it; of a shard, all.
+    /// Leased buffers: for a guest, those charged to it; for a shard, all.
     public var leases = 0
-    /// Of a shard, those that wait in buffer rings, which are no guest's.
+    /// Leased buffers that wait for data in buffer rings, which are expected in an idle shard; only for shards.
     public var expectedLeases = 0
-    /// Messages and operations in the kernel's hands.
+    /// Messages and operations in flight.
     public var messages = 0
     public var operations = 0
-    /// What the stack has.
+    /// Counts of the guest's stack.
     public var connections = 0
     public var flows = 0
     public var timers = 0
     public var reservedBytes = 0
-    /// Sockets of flows.
+    /// Sockets and other objects on the host.
     public var streamSockets = 0
     public var datagramSockets = 0
     public var pingSockets = 0

@@ -3,30 +3,30 @@ internal import RingwayStorage
 internal import RingwaySystem
 internal import RingwayWire
 
-/// What is posted to a guest on a shard, or to the shard: always the sole ownership of something.
+/// A message to a guest on a shard, or to the shard itself. It always transfers the ownership of a buffer or a client.
 struct ShardMessage: BitwiseCopyable, Sendable {
     enum Kind: UInt8, BitwiseCopyable {
-        /// A frame whose flow belongs to the receiver, parsed.
+        /// A parsed frame whose flow the receiver owns.
         case frame
-        /// A frame of a neighbour for the guest.
+        /// A neighbour's frame for the guest.
         case neighborFrame
-        /// A chain of leases that come home to the shard.
+        /// A chain of released leases that belong to the receiving shard.
         case leases
-        /// A client of a published port whose connection belongs to the receiver.
+        /// A client of a published port whose connection the receiver owns.
         case accepted
     }
 
     let kind: Kind
-    /// The guest that it is for.
+    /// The guest that receives the message; `none` if it is for the shard.
     private(set) var place = GuestPlace.none
-    /// Of a frame, or the first of a chain.
+    /// The frame's buffer, or the first lease of a chain.
     private(set) var lease = Lease.none
-    /// Of a frame, in bytes.
+    /// The frame's length in bytes.
     private(set) var length: UInt32 = 0
     private(set) var summary = FrameSummary()
     private(set) var client = PortClient.none
 
-    /// Leases that come home.
+    /// Returns released leases to their shard.
     init(leases chain: Lease) {
         kind = .leases
         lease = chain
@@ -54,18 +54,18 @@ struct ShardMessage: BitwiseCopyable, Sendable {
     }
 }
 
-/// The mailboxes of all pairs of shards, and how to wake each shard.
+/// The mailboxes between all pairs of shards, and the doorbells that wake them.
 ///
-/// Tables in bare memory, written before any shard runs: reading an array counts a reference to it, and all shards would
-/// write that count.
+/// The tables are raw memory, written before any shard runs. Reading a Swift array would write its reference count,
+/// and all shards would contend for that cache line.
 struct ShardNetwork: @unchecked Sendable {
     // Sendable: nothing is written after `init`.
     private let bells: UnsafeMutablePointer<Unmanaged<Doorbell>>
     private let boxes: UnsafeMutablePointer<Mailbox<ShardMessage>>
     let count: Int
 
-    /// - Parameter buffers: large buffers of a shard. Each message but a few carries one, so a mailbox that holds twice as
-    ///   many cannot be full of frames.
+    /// - Parameter buffers: large buffers of a shard. Almost every message carries one, so a mailbox with room for
+    ///   twice as many messages cannot be filled by frames.
     init(count: Int, buffers: Int) throws(SystemError) {
         var depth: UInt32 = 1_024
         while Int(depth) < 2 * buffers { depth *= 2 }
@@ -95,7 +95,7 @@ struct ShardNetwork: @unchecked Sendable {
         }
     }
 
-    /// Gives the memory back; no shard may run any more.
+    /// Frees the memory. No shard may be running.
     func deallocate() {
         for index in 0..<count * count { boxes[index].deallocate() }
         boxes.deallocate()
@@ -113,11 +113,11 @@ struct ShardNetwork: @unchecked Sendable {
 
     func doorbell(of shard: Int) -> Doorbell { bells[shard].takeUnretainedValue() }
 
-    /// The doorbell without a reference counted to it, for the path of every frame.
+    /// Calls `body` with the doorbell without counting a reference, because this runs for every frame.
     @inline(__always)
     func withDoorbell(of shard: Int, _ body: (Doorbell) -> Void) { bells[shard]._withUnsafeGuaranteedRef(body) }
 
-    /// What `sender` posts to and `receiver` takes from.
+    /// The mailbox in which `sender` posts messages for `receiver`.
     @inline(__always)
     func mailbox(to receiver: Int, from sender: Int) -> Mailbox<ShardMessage> { boxes[receiver &* count &+ sender] }
 }

@@ -1,11 +1,11 @@
-/// Which slots of which shards have guests: the control plane's side of `GuestTable`.
+/// Assigns guests to slots on shards: the control plane's counterpart of `GuestTable`.
 ///
-/// A queue goes to the shard that has the fewest, and the queues of one guest to different shards as far as there are. So
-/// guests with one queue are spread over all shards.
+/// Each queue goes to the shard with the fewest queues, and the queues of one guest go to different shards if there
+/// are enough. Guests with one queue are therefore spread over all shards.
 struct ShardPlacement {
     private struct Shard {
         var load = 0
-        /// Slots that have had a guest and are free, and the generation of each slot so far.
+        /// Slots that are free again, and the current generation of every slot used so far.
         var free: [UInt16] = []
         var generations: [UInt16] = []
     }
@@ -14,19 +14,20 @@ struct ShardPlacement {
     private let limit: Int
 
     /// - Parameters:
-    ///   - count: of shards.
-    ///   - limit: of guests on each.
+    ///   - count: the number of shards.
+    ///   - limit: the largest number of guests on each shard.
     init(count: Int, limit: Int) {
         shards = Array(repeating: Shard(), count: count)
         self.limit = limit
     }
 
-    /// A place for each queue of a guest; `nil` when there is none left for all of them.
+    /// Reserves a place for each queue of a guest; `nil` if not all of them can be placed.
     mutating func place(queues count: Int) -> [GuestPlace]? {
         var places: [GuestPlace] = []
         var used: [Int] = Array(repeating: 0, count: shards.count)
         for _ in 0..<count {
-            // Of equals the first, so that one guest with a queue for each shard has queue n on shard n.
+            // The first of several equal shards is chosen, so that a single guest with one queue per shard has queue n
+            // on shard n.
             let best = shards.indices.min { (used[$0], shards[$0].load) < (used[$1], shards[$1].load) }
             guard let best, let place = take(on: best) else {
                 for place in places { free(place) }
@@ -52,7 +53,7 @@ struct ShardPlacement {
             shard: UInt16(index), slot: slot, generation: shards[index].generations[Int(slot) - 1])
     }
 
-    /// Nothing of the guest at this place is left: it may have another one.
+    /// Releases a place for another guest, once every resource of the last one has been returned.
     mutating func free(_ place: GuestPlace) {
         let index = Int(place.shard)
         shards[index].load -= 1
@@ -60,6 +61,6 @@ struct ShardPlacement {
         shards[index].free.append(place.slot)
     }
 
-    /// Queues that are placed.
+    /// The number of placed queues.
     var count: Int { shards.reduce(0) { $0 + $1.load } }
 }

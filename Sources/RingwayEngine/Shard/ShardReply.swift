@@ -3,12 +3,12 @@ internal import Glibc
 internal import RingwaySystem
 internal import Synchronization
 
-/// How a thread of the control plane waits until shards have done what it asked them.
+/// Lets a thread of the control plane wait until shards have carried out its commands.
 final class ShardReply: Sendable {
     private let missing: Atomic<Int>
     private let bell: Int32
 
-    /// - Parameter count: how many are asked.
+    /// - Parameter count: the number of replies to wait for.
     init(count: Int) {
         missing = Atomic(count)
         bell = HostCalls.event()
@@ -16,16 +16,16 @@ final class ShardReply: Sendable {
 
     deinit { if bell >= 0 { HostCalls.close(bell) } }
 
-    /// From a shard.
+    /// Called by a shard when it has carried out a command.
     func send() {
         guard missing.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 else { return }
         if bell >= 0 { HostCalls.signal(bell) }
     }
 
-    /// Whether all have replied.
+    /// Whether all replies have been sent.
     var isComplete: Bool { missing.load(ordering: .acquiring) <= 0 }
 
-    /// Whether all have replied in time.
+    /// Waits for all replies; false if the timeout has passed.
     @discardableResult
     func wait(milliseconds: Int32) -> Bool {
         guard bell >= 0 else { return look(milliseconds: milliseconds) }
@@ -33,7 +33,7 @@ final class ShardReply: Sendable {
         return poll(&entry, 1, milliseconds) == 1
     }
 
-    /// The same with no descriptor left to wait by: looks every millisecond.
+    /// Waits without an eventfd, which could not be opened: checks the count every millisecond.
     private func look(milliseconds: Int32) -> Bool {
         for _ in 0..<milliseconds where missing.load(ordering: .acquiring) > 0 { _ = poll(nil, 0, 1) }
         return missing.load(ordering: .acquiring) <= 0

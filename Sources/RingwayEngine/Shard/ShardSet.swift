@@ -6,29 +6,31 @@ internal import RingwayStorage
 public import RingwaySystem
 internal import Synchronization
 
-/// The shards of a process: their threads, the buffers and mailboxes that they share, and where on them guests are.
+/// The shards of a process: their threads, the buffers and mailboxes that they share, and the places of guests on
+/// them.
 ///
 /// ## Theory of operation
 ///
-/// A set has a fixed number of shards, made when it is and ended by `stop`. Guests come and go on them without a thread
-/// being made: `place` chooses a slot on a shard for each queue of a guest's link, the guest's engine lays its tables out
-/// and has the shard take them in by a `ShardCall`, which the doorbell announces. Where a guest has gone, its slot is
-/// `free` when the last of its buffers is back.
+/// The number of shards is fixed when the set is created; `stop` ends them. Adding and removing guests creates no
+/// threads. To add a guest, `place` chooses a slot on a shard for each queue of its link. The guest's engine allocates
+/// its tables and sends each shard a `ShardCall`, announced by the doorbell, to add the guest. After a guest is
+/// removed, its slot is released (`free`) once its last buffer has been released.
 ///
-/// Networks of one process that want the same shards have the same ones (`ofProcess`).
+/// Networks in one process that need the same configuration share one set (`ofProcess`).
 public final class ShardSet: Sendable {
-    /// Guests that a shard may have, each of which costs a ring of provided buffers.
+    /// The most guests on a shard. Each of them needs a ring of provided buffers.
     static var guestLimit: Int { 4_000 }
 
-    /// What a set is made from.
+    /// The configuration of a set.
     public struct Configuration: Equatable, Sendable {
-        /// Threads of the data path.
+        /// The number of data path threads.
         public var shards: Int
-        /// Buffers of each shard.
+        /// The number of buffers per shard.
         public var largeBuffers: Int
         public var smallBuffers: Int
         public var features: KernelFeatures
-        /// Nanoseconds for which a shard may look for work before it sleeps, where that has paid off; zero never does.
+        /// The most nanoseconds for which a shard polls before it sleeps, when polling has recently found work; zero
+        /// disables it.
         public var busyPoll: UInt64
 
         public init(shards: Int, limits: Limits, features: KernelFeatures, busyPoll: UInt64 = 0) {
@@ -45,11 +47,12 @@ public final class ShardSet: Sendable {
     let space: BufferSpace
     private let calls: [CallQueue]
     private let counters: [Counters]
-    /// The shards' pools, each its shard's own once that runs. In bare memory that does not move: guests know it.
+    /// The buffer pools. Each belongs to its shard's thread once that runs. Their addresses are fixed because guests
+    /// hold pointers to them.
     nonisolated(unsafe) private let pools: UnsafeMutablePointer<BufferPool>
     private let placement: Mutex<ShardPlacement>
     private let threads = Mutex<[pthread_t]>([])
-    /// Networks that have the set.
+    /// The number of networks that use the set.
     private let users = Atomic(1)
 
     /// Starts the shards' threads.
@@ -59,7 +62,7 @@ public final class ShardSet: Sendable {
         threads.withLock { $0 = running }
     }
 
-    /// Everything but the threads, for shards that are driven by other means.
+    /// Creates everything except the threads, for shards that are stepped.
     init(unstarted configuration: Configuration) throws(SystemError) {
         let count = configuration.shards
         precondition(count > 0 && count <= BufferSpace.maximumShards)
@@ -103,7 +106,7 @@ public final class ShardSet: Sendable {
     }
 
     deinit {
-        // A shard that may still run needs all of it.
+        // Shards that may still be running need the memory.
         guard threads.withLock({ $0.isEmpty }) else { return }
         pools.deinitialize(count: shards)
         pools.deallocate()
@@ -115,7 +118,7 @@ public final class ShardSet: Sendable {
     public var shards: Int { configuration.shards }
     public var features: KernelFeatures { configuration.features }
 
-    /// Descriptors that a set has open for as long as it runs: of each shard the ring and the doorbell.
+    /// Descriptors that are open as long as the set runs: the ring and the doorbell of each shard.
     public var standingDescriptors: Int { shards * (features.backEnd == .ioUring ? 2 : 5) }
 
     func pool(_ shard: Int) -> UnsafeMutablePointer<BufferPool> { pools + shard }
@@ -127,26 +130,26 @@ public final class ShardSet: Sendable {
 
     func free(_ place: GuestPlace) { placement.withLock { $0.free(place) } }
 
-    /// Queues of guests on all shards.
+    /// The number of placed queues on all shards.
     public var placedQueues: Int { placement.withLock { $0.count } }
 
-    /// Asks something of a shard. From any thread.
+    /// Sends a call to a shard. May be called from any thread.
     func call(_ call: ShardCall, _ shard: Int) {
         calls[shard].append(call)
         network.doorbell(of: shard).wake()
     }
 
-    /// What has been asked of a shard since it looked last.
+    /// Removes and returns the calls to a shard.
     func takeCalls(for shard: Int) -> [ShardCall] { calls[shard].takeAll() }
 
-    /// A shard has ended: nothing is to wait for it.
+    /// A shard has stopped: abandons its calls, so that no caller waits for it.
     func closeCalls(of shard: Int) { calls[shard].close() }
 
-    // MARK: The process's sets
+    // MARK: Sets shared within the process
 
     private static let sets = Mutex<[ShardSet]>([])
 
-    /// The process's set of this kind, made where there is none; to be given up by `leave`.
+    /// Returns the process's set with this configuration, created if there is none. The caller later calls `leave`.
     public static func ofProcess(_ configuration: Configuration) throws(SystemError) -> ShardSet {
         try sets.withLock { (sets) throws(SystemError) in
             if let set = sets.first(where: { $0.configuration == configuration }) {
@@ -159,7 +162,7 @@ public final class ShardSet: Sendable {
         }
     }
 
-    /// Gives up a set that `ofProcess` has given. With its last user its threads end; all guests must have gone.
+    /// Stops using a set returned by `ofProcess`. The last user stops the threads; all guests must have been removed.
     public func leave() {
         let isLast = Self.sets.withLock { sets in
             guard users.subtract(1, ordering: .relaxed).newValue == 0 else { return false }
@@ -169,7 +172,7 @@ public final class ShardSet: Sendable {
         if isLast { stop() }
     }
 
-    /// Ends all shards, from which all guests have gone, and waits for their threads.
+    /// Stops all shards and waits for their threads. All guests must have been removed.
     func stop() {
         for shard in 0..<shards { call(.stop, shard) }
         let running = threads.withLock { threads in

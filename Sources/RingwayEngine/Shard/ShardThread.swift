@@ -6,14 +6,14 @@ internal import RingwayStorage
 internal import RingwaySystem
 internal import Synchronization
 
-/// A shard's memory on its way to the shard's thread.
+/// Passes the memory of a shard to the shard's thread.
 final class ShardThread {
     private let shard: UnsafeMutablePointer<Shard>
     private let index: Int
     private let set: ShardSet
     private let gate: Gate
 
-    /// Holds threads back until all of them are there.
+    /// Holds back all threads until every one has been created.
     private final class Gate: Sendable {
         let isOpen = Mutex(false)
     }
@@ -31,7 +31,7 @@ final class ShardThread {
         }
     }
 
-    /// Starts a thread for each shard of a set: all of them, or none when one of them cannot be had.
+    /// Starts one thread for each shard of a set. If one cannot be started, none runs.
     static func startAll(_ set: ShardSet) throws(SystemError) -> [pthread_t] {
         let gate = Gate()
         var waiting: [ShardThread] = []
@@ -66,13 +66,14 @@ final class ShardThread {
         return thread
     }
 
-    /// A shard thread's life. Declared here, not as a closure at the point of use, so that no actor's isolation is
-    /// inherited.
+    /// The main function of a shard's thread. A static property, unlike a closure at the point of use, inherits no
+    /// actor isolation.
     private static let life: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = { argument in
         guard let argument else { return nil }
         let own = Unmanaged<ShardThread>.fromOpaque(argument).takeRetainedValue()
         ringway_name_thread("ringway-shard")
-        // A splice to a socket whose peer is gone raises it, and there is no flag against that: the error is enough.
+        // A splice to a socket whose peer has closed raises SIGPIPE, and splice has no flag that prevents it. The
+        // system call's error is sufficient.
         blockBrokenPipeSignal()
         if own.gate.isOpen.withLock({ $0 }) { own.shard.pointee.run() }
         own.dismantle()
@@ -86,7 +87,8 @@ final class ShardThread {
         pthread_sigmask(SIG_BLOCK, &set, nil)
     }
 
-    /// Gives the memory back. The ring goes with the shard; only then may the memory of guests go that it knew.
+    /// Frees the memory. The ring is freed first, with the shard, because the kernel may still access the guests'
+    /// memory through it.
     private func dismantle() {
         let wreck = shard.pointee.takeWreck()
         shard.deinitialize(count: 1)

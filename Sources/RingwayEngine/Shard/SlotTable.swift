@@ -1,6 +1,6 @@
 internal import RingwayStorage
 
-/// Values beside the slots of another owner's slab: the owner's part of what the stack numbers.
+/// Values indexed by the slots of another owner's slab: for example, the sockets of flows that the stack numbers.
 struct SlotTable<Element: BitwiseCopyable>: ~Copyable {
     private let elements: UnsafeMutablePointer<Element>
     private let present: UnsafeMutablePointer<Bool>
@@ -22,15 +22,15 @@ struct SlotTable<Element: BitwiseCopyable>: ~Copyable {
         present.deallocate()
     }
 
-    /// A list of slots of the table, which is empty.
+    /// Creates an empty list of slots of the table.
     func list(_ links: KeyPath<Element, SlotLinks>) -> SlotList {
         SlotList(of: elements, offset: MemoryLayout<Element>.offset(of: links))
     }
 
-    /// Slots that have a value; looks at all of them.
+    /// The number of slots that have a value. Visits every slot.
     var count: Int { (0..<capacity).count { present[$0] } }
 
-    /// The value in `slot`, or `nil`.
+    /// The value in `slot`; `nil` if it has none.
     func pointer(_ slot: UInt32) -> UnsafeMutablePointer<Element>? {
         precondition(Int(slot) < capacity)
         return present[Int(slot)] ? elements + Int(slot) : nil

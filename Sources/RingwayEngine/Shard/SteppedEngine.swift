@@ -4,8 +4,8 @@ internal import RingwayStack
 public import RingwayStorage
 public import RingwaySystem
 
-/// A guest on shards that are stepped: what `Engine` is on those with threads. Where that waits for a shard, the owner of
-/// this one calls `poll` between steps.
+/// A guest on stepped shards: the counterpart of `Engine`, which uses threads. Where `Engine` waits for a shard, the
+/// owner of this class calls `poll` between steps.
 ///
 ///     admitting ─► serving ─► leaving ─► gone
 ///         └──► withdrawing ───────────────▲
@@ -17,19 +17,19 @@ public final class SteppedEngine {
     public let counters: [Counters]
     private var parts: [UnsafeMutablePointer<ShardGuest>] = []
     public private(set) var phase = Phase.admitting
-    /// What is asked of the shards, of one after the other.
+    /// The request to the shards, which are asked one after the other.
     private var asked: GuestAdmission?
     private var answered = 0
-    /// The guest is withdrawn when all shards have admitted it.
+    /// Withdraw the guest as soon as all shards have added it.
     private let isWithdrawn: Bool
     private let goings = GuestRemoval()
     private var departed = 0
-    /// Why a shard has not admitted the guest.
+    /// Why a shard failed to add the guest.
     public private(set) var failure: SystemError?
 
     /// - Parameters:
-    ///   - queues: of a device link, adopted.
-    ///   - isWithdrawn: the guest is not served, as where too little memory is left for it.
+    ///   - queues: the descriptors of a device link, adopted.
+    ///   - isWithdrawn: withdraw the guest before it is served, as `Engine` does if too little memory is left.
     public init(
         _ configuration: EngineConfiguration, queues: [Int32], on stepped: SteppedShards, isWithdrawn: Bool = false,
         handler: @escaping @Sendable (EngineEvent) -> Void
@@ -58,7 +58,7 @@ public final class SteppedEngine {
         for counters in counters { counters.deallocate() }
     }
 
-    /// The memory of the parts; no shard has it any more.
+    /// Frees the memory of the parts, which no shard uses any more.
     private func letGo() {
         for part in parts {
             part.deinitialize(count: 1)
@@ -68,20 +68,20 @@ public final class SteppedEngine {
     }
 
     public var count: Int { shared.parts }
-    /// The descriptors of flows that are counted.
+    /// Counted descriptors of flows.
     public var descriptorsHeld: Int { shared.descriptors.held }
 
-    /// The guest's slot on a shard; `nil` where it has no part there.
+    /// The guest's slot on a shard; `nil` if no part of the guest runs there.
     public func slot(on shard: Int) -> UInt16? {
         (0..<count).map(shared.place(of:)).first { Int($0.shard) == shard }?.slot
     }
 
-    /// What a part of the guest holds.
+    /// The resources of a part of the guest.
     public func holdings(of part: Int) -> ShardHoldings { stepped.holdings(of: shared.place(of: part)) }
 
     public func total(_ metric: Metric) -> Int { counters.reduce(0) { $0 + $1.read(metric) } }
 
-    // MARK: Coming and going
+    // MARK: Adding and removing the guest
 
     private func ask(_ call: (GuestAdmission) -> ShardCall) {
         let admission = GuestAdmission(parts[answered], at: shared.place(of: answered))
@@ -89,7 +89,7 @@ public final class SteppedEngine {
         shared.set.call(call(admission), Int(admission.place.shard))
     }
 
-    /// Looks at what the shards have done.
+    /// Checks which requests the shards have carried out.
     public func poll() {
         switch phase {
         case .admitting:
@@ -109,7 +109,7 @@ public final class SteppedEngine {
         }
     }
 
-    /// Whether all shards have answered; asks the next one.
+    /// Whether all shards have answered. After each answer, asks the next shard.
     private func hasAnswers(_ call: (GuestAdmission) -> ShardCall) -> Bool {
         guard let asked, asked.poll() else { return false }
         failure = failure ?? asked.outcome
@@ -122,7 +122,7 @@ public final class SteppedEngine {
         return true
     }
 
-    /// Has the guest go.
+    /// Starts to remove the guest.
     public func stop() {
         guard phase == .serving else { return }
         phase = .leaving
@@ -135,7 +135,7 @@ public final class SteppedEngine {
         for part in 0..<count { shared.send(command, to: part) }
     }
 
-    /// Lends a part a socket of a published port.
+    /// Lends a part the socket of a published port.
     public func listen(
         _ descriptor: Int32, on part: Int, forward: UInt32, guest: TransportAddress, isStream: Bool
     ) {
@@ -145,27 +145,27 @@ public final class SteppedEngine {
             ]), to: part)
     }
 
-    /// Which part a UDP port of the guest's is published on.
+    /// The part that handles a published UDP port of the guest.
     public func part(ofDatagramPort guest: TransportAddress) -> Int {
         let key = FlowKey(guest: guest.address, guestPort: guest.port, transport: .udp)
         return key.owner(shards: count, secret: shared.configuration.stack.secret)
     }
 
-    /// Asks for the sockets of forwards back; `true` from what is returned when they are.
+    /// Requests the sockets of forwards back. The returned closure tells whether all have been returned.
     public func unlisten(_ forwards: Set<UInt32>) -> () -> Bool {
         let ended = ShardReply(count: count)
         tellAll(.unlisten(forwards, from: 0, ended))
         return { ended.isComplete }
     }
 
-    /// Moves bytes between a client and a channel to the guest's agent.
+    /// Relays bytes between a client and a channel to the guest's agent.
     public func join(client: consuming OwnedDescriptor, channel: consuming OwnedDescriptor, on part: Int) {
         shared.descriptors.take(2)
         let ends = ChannelEnds(client: nil, server: nil, route: 0, isOpenedByGuest: false)
         shared.send(.join(client: client.take(), channel: channel.take(), ends, shared.descriptors), to: part)
     }
 
-    /// Has frames for a neighbour's address go to that.
+    /// Posts frames for a neighbour's ethernet address to that neighbour from now on.
     public func addNeighbor(_ other: SteppedEngine) {
         let mac = other.shared.configuration.stack.guestMAC
         for part in 0..<count {

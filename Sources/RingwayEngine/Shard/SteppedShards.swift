@@ -2,14 +2,14 @@ internal import RingwayModel
 internal import RingwayStorage
 public import RingwaySystem
 
-/// Shards without threads: their owner has them go on, one step at a time and in any order. For simulations, whose thread
-/// has a model of a host (`HostModel`).
+/// Shards without threads: the owner runs them one step at a time, in any order. For simulations, in which one thread
+/// runs all shards against a model of the host (`HostModel`).
 ///
-/// A turn of a shard falls into two steps: up to where its thread would sleep, and from there on. Between them other shards
-/// may have any number of turns, as they may while a thread sleeps. Guests (`SteppedEngine`) come and go as on any shards,
-/// but nothing waits for a shard: what was asked of it is done after some steps.
+/// A turn has two steps: up to the point where the thread would sleep, and the rest. Between them other shards may run
+/// any number of turns, as they may while a real thread sleeps. Guests (`SteppedEngine`) are added and removed as on
+/// threads, but no caller waits for a shard: requests are carried out in later steps.
 public final class SteppedShards {
-    /// Where a shard stands.
+    /// The state of a shard between two steps.
     public enum Place { case asleep, awake, ended }
 
     let set: ShardSet
@@ -34,10 +34,10 @@ public final class SteppedShards {
 
     public var count: Int { self.set.shards }
     public func place(of shard: Int) -> Place { places[shard] }
-    /// Queues of guests that have a place.
+    /// The number of placed queues.
     public var placedQueues: Int { self.set.placedQueues }
 
-    /// Has a shard make its next step: a sleeping one wakes.
+    /// Runs the next step of a shard. A sleeping shard wakes.
     public func step(_ shard: Int) {
         switch places[shard] {
         case .ended: return
@@ -51,16 +51,16 @@ public final class SteppedShards {
         if (shards + shard).pointee.isStopping { dismantle(shard) }
     }
 
-    /// The slot of the guest that a shard is serving in the middle of a step; zero for none.
+    /// The slot of the guest that a shard is serving in the middle of a step; zero if there is none.
     public func servedSlot(of shard: Int) -> UInt16 { set.pool(shard).pointee.owner }
 
-    /// Has every shard end, when all guests have gone.
+    /// Asks every shard to stop. All guests must have been removed.
     public func stop() { for shard in places.indices { set.call(.stop, shard) } }
 
-    /// Takes the shards down as they are, with all guests on them.
+    /// Ends the shards immediately, with all guests that are still on them.
     public func end() { for shard in places.indices where places[shard] != .ended { dismantle(shard) } }
 
-    /// Gives a shard's memory back as its thread does: the ring goes with the shard, before the memory that it knew.
+    /// Frees a shard as its thread would: the ring first, because the kernel may access memory through it.
     private func dismantle(_ shard: Int) {
         places[shard] = .ended
         let wreck = (shards + shard).pointee.takeWreck()
@@ -69,9 +69,9 @@ public final class SteppedShards {
         for remains in wreck { remains.letGo() }
     }
 
-    // MARK: Looking on
+    // MARK: Inspection
 
-    /// What a shard holds that has not ended.
+    /// The resources in use by a shard; all zero if it has ended.
     public func holdings(of shard: Int) -> ShardHoldings {
         places[shard] == .ended ? ShardHoldings() : (shards + shard).pointee.holdings
     }
