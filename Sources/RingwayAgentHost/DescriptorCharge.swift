@@ -1,6 +1,6 @@
 internal import RingwayStorage
 
-/// What counts a descriptor on the agents' thread.
+/// The budget or share in which a descriptor of the agents' thread is counted.
 enum DescriptorCharge {
     /// Nothing: the host itself opened it.
     case none

@@ -1,4 +1,4 @@
-/// What executes the operations of a ring.
+/// The mechanism that executes the operations of a ring.
 public enum BackEnd: Sendable, Equatable {
     /// The kernel's io_uring.
     case ioUring

@@ -150,7 +150,7 @@ enum OptionValue {
         return bytes
     }
 
-    /// Seconds, or a number with s, m or h; at the most a day.
+    /// Seconds, or a number with s, m or h; at most a day.
     static func seconds(_ text: String) throws -> Int {
         let units: [Character: Int] = ["s": 1, "m": 60, "h": 3_600]
         let unit = text.last.flatMap { units[$0] }

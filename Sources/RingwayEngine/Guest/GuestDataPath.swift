@@ -104,7 +104,7 @@ struct GuestDataPath: ~Copyable {
     @inline(__always)
     private mutating func isHeldBack(_ core: inout ShardCore) -> Bool { link.isCongested || core.isBeyondShare }
 
-    /// Whether the next turn must retry an operation, or read frames that this turn had no time for.
+    /// Whether the next turn must retry an operation, or read frames that were left over in this turn.
     var isWaiting: Bool {
         mutating get {
             link.hasFrames || link.waitsForBuffers || tcp.hasStarvedReceives || udp.waitsForBuffers

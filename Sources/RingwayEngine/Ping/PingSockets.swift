@@ -323,7 +323,7 @@ struct PingSockets: ~Copyable {
         for slot in 0..<UInt32(sockets.capacity) {
             if let socket = sockets.pointer(slot) { close(socket.pointee.flow, &core) }
         }
-        // Closing the last pings has released the raw sockets; they are closed here.
+        // No ping uses the raw sockets any more.
         rawEchoes.closeDescriptors { Endpoint.close($0, reset: false) }
     }
 

@@ -20,7 +20,7 @@ enum OperationCode: UInt8 {
     case messageRing = 40
     case readMultishot = 49
 
-    /// What an operation waits for.
+    /// The condition that an operation waits for.
     enum Need {
         /// Nothing: it completes immediately.
         case none

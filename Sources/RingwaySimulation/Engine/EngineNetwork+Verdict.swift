@@ -5,7 +5,7 @@ internal import RingwayStorage
 
 /// Checks at the end of a run.
 extension EngineNetwork {
-    /// What has not ended, for an error message.
+    /// Connections and other objects that have not ended, for an error message.
     var openEnds: String {
         var ends: [String] = []
         for peer in peers where !peer.isOver {

@@ -82,7 +82,8 @@ extension UDP {
 
     // MARK: Published ports
 
-    /// A UDP port is published: datagrams that the guest sends first from it leave through the listener.
+    /// A UDP port is published: datagrams that the guest sends from it leave through the listener, even if the peer has
+    /// sent none.
     ///
     /// - Parameters:
     ///   - listener: the owner's identifier for the socket.

@@ -50,7 +50,7 @@ public enum CaptureWriter {
         put32(32, interface, 4)
         put32(UInt32(inMemoryOrder: linkType, 0), interface, 8)
         put32(UInt32(truncatingIfNeeded: snapLength), interface, 12)
-        // Option if_tsresol: ten to the minus nine.
+        // Option if_tsresol: timestamps are in units of 10^-9 s.
         put32(UInt32(inMemoryOrder: 9, 1), interface, 16)
         put32(0, interface, 20)
         interface.store8(9, 20)
