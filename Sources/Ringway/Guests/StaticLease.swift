@@ -1,6 +1,6 @@
 public import RingwayModel
 
-/// A static lease.
+/// Settings that the network reserves for the guest with an ethernet address: its IPv4 address, name and link.
 public struct StaticLease: Hashable, Sendable {
     /// The guest's ethernet address.
     public var mac: MACAddress

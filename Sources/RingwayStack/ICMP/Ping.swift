@@ -157,13 +157,13 @@ struct Ping: ~Copyable {
         return IdleFlow(flow: Flow(.ping, slot: byAge.first), usedAt: ping.pointee.usedAt)
     }
 
-    /// The key of a mapping; `nil` if the handle is stale.
+    /// The key of a ping; `nil` if the handle is stale.
     func key(of handle: Handle) -> FlowKey? { pings.pointer(to: handle)?.pointee.key }
 
     /// Slots below this may be occupied.
     var slotLimit: UInt32 { pings.highWater }
 
-    /// The record of the mapping in a slot; `nil` if the slot is free.
+    /// The flow record of the ping in a slot; `nil` if the slot is free.
     mutating func record(inSlot slot: UInt32, now: UInt64) -> FlowRecord? {
         guard let ping = pings.pointer(inSlot: slot)?.pointee else { return nil }
         var record = FlowRecord(

@@ -37,7 +37,8 @@ public struct ConnectionPeer: Hashable, Sendable {
         self.init(party: .user(credentials.user), process: credentials.process)
     }
 
-    /// The connection to close if there are too many: the oldest of the process with most, of the party with most.
+    /// The connection to close if there are too many. It belongs to the party with the most connections and, of that
+    /// party, to the process with the most; of those connections it is the oldest.
     ///
     /// - Parameter peers: in the order in which they connected.
     /// - Returns: an index; `nil` without peers.
