@@ -109,7 +109,7 @@ final class SimulatedNetwork {
 
     // MARK: Running
 
-    /// The limit of simulated time, which no scenario needs.
+    /// The limit of simulated time, in nanoseconds. Only a run that hangs reaches it.
     private static var timeLimit: UInt64 { 4 * 3_600 * 1_000_000_000 }
     /// The limit of frames, which no scenario needs.
     private static var frameLimit: Int { 600_000 }
