@@ -52,8 +52,8 @@ public protocol AddressClaims: Sendable {
 
 /// An engine's event for its owner, from any of its threads.
 public enum EngineEvent: Sendable {
-    /// The link has failed: the guest, its namespace or its device no longer exists. Zero if a stream was closed in
-    /// order.
+    /// The link is gone. `errno` says why: the guest, its namespace or its device no longer exists. It is zero if the peer
+    /// closed a stream in order.
     case linkLost(errno: Int32)
     /// The guest sent an invalid length, after which a stream cannot be decoded: the link is unusable.
     case linkMalformed(length: Int)

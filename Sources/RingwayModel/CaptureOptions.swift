@@ -31,7 +31,7 @@ public struct CaptureStatus: Sendable {
     public let frames: Int
     /// Matching frames that were lost for lack of memory or disk space.
     public let dropped: Int
-    /// Why frames are being lost; `nil` if none are.
+    /// Why frames are missing from the capture now, such as a full disk; `nil` if none are.
     public let problem: String?
 
     package init(options: CaptureOptions, startedAt: Int, frames: Int, dropped: Int, problem: String?) {

@@ -8,11 +8,12 @@
 public struct BusyPoll: Equatable, Sendable {
     /// How long to poll, in nanoseconds; zero never polls.
     public let limit: UInt64
-    /// Positive while polling pays off. It moves by one per wait, so that one long wait does not stop it and one short
-    /// wait does not start it.
+    /// Positive while polling pays off. It rises by one with each short wait, so that a single one does not start polling.
+    /// A poll in vain lowers it by one, so that a single one does not stop polling; a long sleep takes all of it.
     private var credit = -BusyPoll.threshold
 
-    /// The consecutive short waits before the thread starts to poll, or resumes after `discourage`.
+    /// The thread polls after one more consecutive short wait than this: at the start, after polling has stopped, and
+    /// after `discourage`.
     private static var threshold: Int { 8 }
     private static var mostCredit: Int { 4 }
     /// The longest sleep that counts as a short wait: several times the limit, because it includes the cost of waking.

@@ -63,7 +63,7 @@ public struct Relay: BitwiseCopyable {
         toNear = RelayDirection(farHasRecords ? .outOfRecords : .plain)
     }
 
-    /// The most bytes per visit and direction.
+    /// The most bytes that one call of `visit` moves in each direction.
     public static var visitBytes: Int { 1 << 20 }
     /// The most bytes read from an end after it has failed.
     private static var lastBytes: Int { 16 << 20 }

@@ -1,6 +1,6 @@
 /// The timestamps of a model guest's connection, and checks of the stack's timestamps (RFC 7323 §3 to §5).
 struct GuestTimestamps {
-    /// Nanoseconds per tick, with values that kernels use.
+    /// Nanoseconds per tick of the timestamp clock: from 1 ms to 1 s, as in kernels.
     let tick: UInt64
     /// Chosen so that the clock wraps during some connections.
     let offset: UInt32

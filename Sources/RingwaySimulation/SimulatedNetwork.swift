@@ -111,7 +111,7 @@ final class SimulatedNetwork {
 
     /// The limit of simulated time, in nanoseconds. Only a run that hangs reaches it.
     private static var timeLimit: UInt64 { 4 * 3_600 * 1_000_000_000 }
-    /// The limit of frames, which no scenario needs.
+    /// The limit of frames. Only a run that hangs reaches it.
     private static var frameLimit: Int { 600_000 }
 
     func run() {

@@ -33,7 +33,7 @@ public final class HostAddressRoute {
     private var ipv4State = State.untouched
     private var ipv6State = State.untouched
 
-    /// For the host's address of each family, in the caller's current network namespace.
+    /// Prepares routes for the host's address of each family, in the caller's current network namespace.
     ///
     /// - Parameters:
     ///   - index: the number of the guest's interface.

@@ -221,7 +221,8 @@ struct AddressRegistry {
         clock += 1
         give(address, to: lease.mac)
         leases[lease.mac]?.link = lease.link
-        // A name that no link assigned may have been the guest's own claim.
+        // The configuration names the guest first. Otherwise it gets the name back that it had, as a claim of its own if
+        // its link did not assign it.
         if settled[lease.mac]?.name == nil, let name = lease.name {
             try? rename(lease.mac, name, isClaimed: lease.link == nil && name != Self.name(of: address, in: plan))
         }

@@ -95,11 +95,11 @@ enum Listener {
         }
     }
 
-    /// Makes an inactive UDP socket receive again: returns the same one, or a replacement, closing the other.
+    /// Makes an inactive UDP socket receive again: returns it, or the socket that replaces it and closes the old one.
     ///
-    /// Unbinding a socket from an interface needs privileges. Without them a second socket takes over the port. The
-    /// port is never free in between, but while the two sockets share it, for about a microsecond, a third could bind
-    /// to it.
+    /// A socket is inactive while it is bound to an interface that does not exist. Only a privileged process may end that
+    /// binding. Another process opens a second socket on the port and closes the first. The port is never free in
+    /// between, but while the two sockets share it, for about a microsecond, a third could bind to it.
     static func wakeDatagram(
         _ resting: Int32, address: IPAddress?, port: UInt16
     ) throws(SystemError) -> Int32 {

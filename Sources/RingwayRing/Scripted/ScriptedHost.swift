@@ -51,7 +51,7 @@ public final class ScriptedOperation {
     public let ring: ScriptedRing
     public let file: ScriptedFile
     var state = State.scheduled
-    /// A cancel came too late to end it immediately: it ends with this attempt, whatever the result.
+    /// The operation was cancelled too late to end at once: it gets one more attempt and then ends, whatever the result.
     var isLast = false
     /// A connect in progress.
     var isConnecting = false

@@ -26,7 +26,7 @@ public struct ICMPHeader<Family>: BitwiseCopyable {
         self.base = base
     }
 
-    /// One of the family's constants, or another type.
+    /// The message's type; `ICMPv4Header` and `ICMPv6Header` name those that are known.
     @inlinable public var type: UInt8 { base.byte(0) }
     /// Refines the type.
     @inlinable public var code: UInt8 { base.byte(1) }

@@ -117,7 +117,7 @@ public struct TCPFields: Equatable, Sendable, BitwiseCopyable {
 /// The control bits of a TCP header (RFC 9293 §3.1, RFC 3168 §6.1).
 @frozen
 public struct TCPFlags: OptionSet, Hashable, Sendable, BitwiseCopyable {
-    /// The byte of the header.
+    /// Byte 13 of the header: CWR to FIN.
     public var rawValue: UInt8
 
     /// Flags from the byte.
