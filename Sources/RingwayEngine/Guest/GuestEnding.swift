@@ -89,14 +89,14 @@ struct GuestEnding {
 }
 
 /// The information about a removed guest that is needed to notify its engine.
-struct GuestRemains {
+struct EndedGuest {
     let shared: EngineShared
     let part: Int
     let place: GuestPlace
     let removal: GuestRemoval?
 
     /// Notifies the engine that it may free the guest's memory.
-    func letGo() {
+    func notifyEngine() {
         // The guest may end for any reason, and no command may wait for it then.
         shared.commands[part].close()
         removal?.done()

@@ -65,8 +65,8 @@ struct ShardGuest: ~Copyable {
     }
 
     /// The information needed to notify the guest's engine after the removal.
-    var remains: GuestRemains {
-        GuestRemains(
+    var endedGuest: EndedGuest {
+        EndedGuest(
             shared: dataPath.shared, part: dataPath.part, place: dataPath.shared.place(of: dataPath.part),
             removal: ending.removal)
     }

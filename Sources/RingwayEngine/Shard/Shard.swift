@@ -39,7 +39,7 @@ struct Shard: ~Copyable {
     /// Places of removed guests, some of whose buffers have not been released yet.
     private var leaving: [GuestPlace] = []
     /// Guests that ended because the ring failed.
-    private var wreck: [GuestRemains] = []
+    private var aborted: [EndedGuest] = []
 
     init(index: Int, set: ShardSet) throws(SystemError) {
         // Initialisers that may fail run before any stored property is set.
@@ -80,7 +80,7 @@ struct Shard: ~Copyable {
             let slot = guests.slot(at: 0)
             guard let guest = guests[slot].pointee.guest else { break }
             guest.pointee.fail(errno: error, &core)
-            wreck.append(guest.pointee.remains)
+            aborted.append(guest.pointee.endedGuest)
             guests[slot].pointee.inFlight = 0
             guests.remove(slot)
         }
@@ -88,9 +88,9 @@ struct Shard: ~Copyable {
 
     /// Returns the guests that ended because the ring failed. The caller lets their engines free the memory once the
     /// ring is closed, because the kernel may still access it until then.
-    mutating func takeWreck() -> [GuestRemains] {
-        defer { wreck = [] }
-        return wreck
+    mutating func takeAborted() -> [EndedGuest] {
+        defer { aborted = [] }
+        return aborted
     }
 
     // MARK: The turn
@@ -228,7 +228,7 @@ struct Shard: ~Copyable {
             guard guest.pointee.isEnding else { continue }
             leave()
             if guest.pointee.hasEnded(isDrained: isDrained), guests[slot].pointee.inFlight == 0 {
-                letGo(slot, guest)
+                remove(slot, guest)
                 index &-= 1
             }
         }
@@ -319,15 +319,15 @@ struct Shard: ~Copyable {
     }
 
     /// Returns a guest's memory to its engine. No operation of the guest is in flight any more.
-    private mutating func letGo(_ slot: UInt16, _ guest: UnsafeMutablePointer<ShardGuest>) {
+    private mutating func remove(_ slot: UInt16, _ guest: UnsafeMutablePointer<ShardGuest>) {
         serve(slot)
         guest.pointee.unregister(&core)
         leave()
-        let remains = guest.pointee.remains
+        let ended = guest.pointee.endedGuest
         guests.remove(slot)
         share()
-        leaving.append(remains.place)
-        remains.letGo()
+        leaving.append(ended.place)
+        ended.notifyEngine()
     }
 
     /// Releases the slots of removed guests whose buffers have all been released.

@@ -90,10 +90,10 @@ final class ShardThread {
     /// Frees the memory. The ring is freed first, with the shard, because the kernel may still access the guests'
     /// memory through it.
     private func dismantle() {
-        let wreck = shard.pointee.takeWreck()
+        let aborted = shard.pointee.takeAborted()
         shard.deinitialize(count: 1)
         shard.deallocate()
         set.closeCalls(of: index)
-        for remains in wreck { remains.letGo() }
+        for guest in aborted { guest.notifyEngine() }
     }
 }

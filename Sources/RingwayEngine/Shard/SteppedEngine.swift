@@ -22,8 +22,8 @@ public final class SteppedEngine {
     private var answered = 0
     /// Withdraw the guest as soon as all shards have added it.
     private let isWithdrawn: Bool
-    private let goings = GuestRemoval()
-    private var departed = 0
+    private let removal = GuestRemoval()
+    private var removedParts = 0
     /// Why a shard failed to add the guest.
     public private(set) var failure: SystemError?
 
@@ -54,12 +54,12 @@ public final class SteppedEngine {
     }
 
     deinit {
-        letGo()
+        freeParts()
         for counters in counters { counters.deallocate() }
     }
 
     /// Frees the memory of the parts, which no shard uses any more.
-    private func letGo() {
+    private func freeParts() {
         for part in parts {
             part.deinitialize(count: 1)
             part.deallocate()
@@ -99,12 +99,12 @@ public final class SteppedEngine {
         case .withdrawing:
             guard hasAnswers(ShardCall.withdraw) else { return }
             phase = .gone
-            letGo()
+            freeParts()
         case .leaving:
-            while goings.poll() { departed += 1 }
-            guard departed == count else { return }
+            while removal.poll() { removedParts += 1 }
+            guard removedParts == count else { return }
             phase = .gone
-            letGo()
+            freeParts()
         case .serving, .gone: break
         }
     }
@@ -126,7 +126,7 @@ public final class SteppedEngine {
     public func stop() {
         guard phase == .serving else { return }
         phase = .leaving
-        tellAll(.stop(goings))
+        tellAll(.stop(removal))
     }
 
     // MARK: The control plane

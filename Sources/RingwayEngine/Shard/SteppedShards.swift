@@ -63,10 +63,10 @@ public final class SteppedShards {
     /// Frees a shard as its thread would: the ring first, because the kernel may access memory through it.
     private func dismantle(_ shard: Int) {
         places[shard] = .ended
-        let wreck = (shards + shard).pointee.takeWreck()
+        let aborted = (shards + shard).pointee.takeAborted()
         (shards + shard).deinitialize(count: 1)
         set.closeCalls(of: shard)
-        for remains in wreck { remains.letGo() }
+        for guest in aborted { guest.notifyEngine() }
     }
 
     // MARK: Inspection
