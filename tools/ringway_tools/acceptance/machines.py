@@ -11,6 +11,9 @@ from ringway_tools.testbed.namespace_guest import AttachedNamespace
 
 INSIDE_SCRIPTS = pathlib.Path(__file__).resolve().parent / "inside"
 
+# Emulated without KVM on a slow machine, all cases of a link take minutes.
+MACHINE_SECONDS = 900
+
 CASES = ["lease", "autoconfiguration", "names", "echoes", "files4", "files6", "iperf4", "iperf6"]
 
 NAMESERVER = "127.0.0.1:5353"
@@ -151,14 +154,14 @@ def take_verdicts(bed, report, name, way, memory, programs, files, command, case
     """Boots a machine, runs a command that judges cases in it, and takes its verdicts over into the report."""
     # Every case must have a verdict: a machine that crashes has none for the remaining cases.
     missing = set(cases)
-    arguments = [TOOLS / "vm", "--link", way.link, "--memory", memory, "--time", 280, *way.options]
+    arguments = [TOOLS / "vm", "--link", way.link, "--memory", memory, "--time", MACHINE_SECONDS, *way.options]
     for program in programs:
         arguments += ["--program", program]
     for file in files:
         arguments += ["--file", file]
     guest = bed.start([*arguments, "--", *command], way.namespace)
     try:
-        text = guest.await_end(300)
+        text = guest.await_end(MACHINE_SECONDS + 20)
     except Failure as failure:
         text = guest.text
         report.add("machine", name, "FAIL", str(failure), 0)
