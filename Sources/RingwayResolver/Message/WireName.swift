@@ -37,6 +37,19 @@ enum WireName {
         return Array(name[(Int(length) + 1)...])
     }
 
+    /// The label before the root, with its length; empty for the root.
+    static func lastLabel(of name: [UInt8]) -> ArraySlice<UInt8> {
+        var label = name[0..<0]
+        var start = 0
+        while start < name.count, name[start] > 0 {
+            let end = start + Int(name[start]) + 1
+            guard end <= name.count else { break }
+            label = name[start..<end]
+            start = end
+        }
+        return label
+    }
+
     /// The reverse-lookup name of `address` (RFC 1035 §3.5).
     static func reverse(_ address: IPv4Address) -> [UInt8] {
         var bytes: [UInt8] = []

@@ -40,7 +40,7 @@ class Client: LoopMember {
     /// Closes everything that belongs to the client. Pending answers are dropped.
     func close() {
         guard isOpen else { return }
-        service.loop.remove(self)
+        service.loop.removeForClosing(self)
         descriptor.close()
         for exchange in Array(exchanges.values) { exchange.abandon() }
         for stream in Array(upstreamStreams.values) { stream.close() }

@@ -71,7 +71,7 @@ final class DatagramAttempt: LoopMember {
 
     /// Closes the socket; later answers are ignored.
     func close() {
-        service.loop.remove(self)
+        service.loop.removeForClosing(self)
         descriptor.close()
     }
 }

@@ -84,7 +84,7 @@ final class UpstreamStream: LoopMember {
     /// Closes the connection without notice to waiting queries.
     func close() {
         guard descriptor.isOpen else { return }
-        service.loop.remove(self)
+        service.loop.removeForClosing(self)
         descriptor.close()
         requests = [:]
         owner.remove(self)

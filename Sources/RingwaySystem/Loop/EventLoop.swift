@@ -113,8 +113,12 @@ public final class EventLoop {
     /// Deregisters the member's descriptor. Its deadline stays.
     public func deregister(_ member: LoopMember) {
         guard let registration = member.registration else { return }
-        precondition(slots[registration.slot].member === member, "a member is registered with one loop")
         _ = control(EPOLL_CTL_DEL, registration.descriptor, [], registration.slot)
+        forget(member, registration)
+    }
+
+    private func forget(_ member: LoopMember, _ registration: LoopMember.Registration) {
+        precondition(slots[registration.slot].member === member, "a member is registered with one loop")
         slots[registration.slot].member = nil
         slots[registration.slot].generation &+= 1
         freeSlots.append(registration.slot)
@@ -126,6 +130,13 @@ public final class EventLoop {
         deregister(member)
         deadlines.cancel(member)
         member.isResuming = false
+    }
+
+    /// Removes the member, which closes its descriptor next. The kernel deregisters a descriptor that is closed, so this
+    /// saves a system call; it must be the only descriptor of its file, or the file would stay registered.
+    public func removeForClosing(_ member: LoopMember) {
+        if let registration = member.registration { forget(member, registration) }
+        remove(member)
     }
 
     /// Removes all members, which may hold references to the loop.
