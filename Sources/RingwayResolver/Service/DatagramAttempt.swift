@@ -33,7 +33,7 @@ final class DatagramAttempt: LoopMember {
         self.server = server
         self.exchange = exchange
         self.service = service
-        identifier = UInt16.random(in: .min ... .max)
+        identifier = service.identifiers.next()
         // With this option the kernel also reports unreachable hosts and networks.
         if nameserver.family == AF_INET {
             descriptor.setOption(level: Int32(IPPROTO_IP), name: IP_RECVERR, value: 1)

@@ -11,6 +11,7 @@ final class Service {
     let loop: EventLoop
     /// A buffer for one message of any size with its framing. Shared by all reads; needed bytes are copied out.
     let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 128 << 10, alignment: 64)
+    let identifiers = RandomIdentifiers()
     let limits: Resolver.Limits
     /// Counts the sockets to nameservers.
     let descriptors: DescriptorShare

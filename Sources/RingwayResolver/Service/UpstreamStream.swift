@@ -48,8 +48,8 @@ final class UpstreamStream: LoopMember {
     /// Sends a query; the result identifies it in `forget`. `nil` if no identifier is free.
     func ask(_ query: Query, for exchange: Exchange, server: Int) -> UInt16? {
         guard descriptor.isOpen, requests.count < Int(UInt16.max) / 2 else { return nil }
-        var identifier = UInt16.random(in: .min ... .max)
-        while requests[identifier] != nil { identifier = UInt16.random(in: .min ... .max) }
+        var identifier = service.identifiers.next()
+        while requests[identifier] != nil { identifier = service.identifiers.next() }
         if requests.isEmpty { service.loop.schedule(self, at: MonotonicClock.now() + timeout) }
         requests[identifier] = Request(exchange: exchange, server: server)
         outgoing.append(query.withIdentifier(identifier))
