@@ -46,6 +46,10 @@ struct StreamSocket: BitwiseCopyable {
         static var retry: Pending { Pending(rawValue: 1 << 5) }
     }
 
+    /// What the socket has sent. The kernel delays no first send, because nothing before it can be unacknowledged, so
+    /// TCP_NODELAY is set before the second: a connection that carries one request does without the system call.
+    private enum Sends: UInt8, BitwiseCopyable { case none, one, several }
+
     var descriptor: Int32
     /// The connection in the stack. Stale once the connection has ended.
     let flow: Handle
@@ -53,6 +57,7 @@ struct StreamSocket: BitwiseCopyable {
     var pending: Pending = []
     /// Counted descriptors: two for a built-in service, whose pair has another end.
     var charge: UInt8 = 1
+    private var sends: Sends
     /// State for probing the peer.
     var peer = PeerInspection()
     /// The destination of a connect.
@@ -67,8 +72,11 @@ struct StreamSocket: BitwiseCopyable {
     var starvedLinks = SlotLinks()
     var deferredLinks = SlotLinks()
 
-    /// - Parameter state: `open` for a connected socket.
-    init(descriptor: Int32, flow: Handle, state: State = .open) {
+    /// - Parameters:
+    ///   - state: `open` for a connected socket.
+    ///   - mayDelay: it is a TCP socket without TCP_NODELAY.
+    init(descriptor: Int32, flow: Handle, state: State = .open, mayDelay: Bool = false) {
+        sends = mayDelay ? .none : .several
         self.descriptor = descriptor
         self.flow = flow
         self.state = state
@@ -92,13 +100,25 @@ struct StreamSocket: BitwiseCopyable {
 
     // MARK: System calls
 
-    /// A non-blocking TCP socket of the address's family, with TCP_NODELAY and keepalive: the guest's own TCP decides
-    /// on coalescing, and the host's kernel detects dead peers.
+    /// The socket is about to send: the guest's own TCP decides on coalescing, so the kernel must not delay it.
+    @inline(__always)
+    mutating func noteSend() {
+        guard sends != .several else { return }
+        if sends == .one { Self.forbidDelay(descriptor) }
+        sends = sends == .none ? .one : .several
+    }
+
+    private static func forbidDelay(_ descriptor: Int32) {
+        HostCalls.setOption(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
+    }
+
+    /// A non-blocking TCP socket of the address's family with keepalive, by which the host's kernel detects dead peers.
+    /// TCP_NODELAY is set by `noteSend`.
     ///
     /// - Returns: the descriptor, or a negated `errno`.
     static func open(ipv4: Bool) -> Int32 {
         let descriptor = Endpoint.open(family: ipv4 ? AF_INET : AF_INET6, type: Int32(SOCK_STREAM.rawValue))
-        if descriptor >= 0 { prepare(descriptor) }
+        if descriptor >= 0 { setCommonOptions(descriptor) }
         return descriptor
     }
 
@@ -144,9 +164,13 @@ struct StreamSocket: BitwiseCopyable {
         return error == 0 ? EINPROGRESS : error
     }
 
-    /// The options of every TCP socket of a flow.
+    /// Sets the options of an accepted socket, whose bytes may never pass through `noteSend`.
     static func prepare(_ descriptor: Int32) {
-        HostCalls.setOption(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
+        forbidDelay(descriptor)
+        setCommonOptions(descriptor)
+    }
+
+    private static func setCommonOptions(_ descriptor: Int32) {
         HostCalls.setOption(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1)
         // Urgent bytes stay in place in the stream (SO_OOBINLINE).
         HostCalls.setOption(descriptor, SOL_SOCKET, SO_OOBINLINE, 1)

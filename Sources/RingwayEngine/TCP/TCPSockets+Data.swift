@@ -29,6 +29,7 @@ extension TCPSockets {
         let first = stack.unsentPayload(flow)
         guard !first.isNone else { return }
         socket.pointee.pending.insert(.send)
+        socket.pointee.noteSend()
         let tag = Operation.send.tag(sockets.handle(ofSlot: slot))
         let state = core.space.state(of: first)
         if state.pointee.next.isNone || limit > 0 || !sendSlices(socket, first, tag, &core) {

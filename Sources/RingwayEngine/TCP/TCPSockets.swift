@@ -100,7 +100,7 @@ struct TCPSockets: ~Copyable {
         }
         core.chargeSocket()
         let state: StreamSocket.State = manner.hopLimit == nil ? .connecting : .probing
-        guard let handle = insert(StreamSocket(descriptor: descriptor, flow: flow, state: state)),
+        guard let handle = insert(StreamSocket(descriptor: descriptor, flow: flow, state: state, mayDelay: true)),
             let socket = sockets.pointer(to: handle)
         else {
             Endpoint.close(descriptor, reset: true)
