@@ -39,9 +39,14 @@ struct EndpointTests {
         close(peer)
     }
 
-    @Test func `sends at once and finds dead peers`() {
+    @Test func `delays no send after the first and finds dead peers`() {
         for ipv4 in [true, false] {
             let descriptor = StreamSocket.open(ipv4: ipv4)
+            var socket = StreamSocket(
+                descriptor: descriptor, flow: Handle(slot: 0, generation: 1), mayDelay: true)
+            socket.noteSend()
+            #expect(HostSockets.option(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY) == 0)
+            socket.noteSend()
             #expect(HostSockets.option(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY) == 1)
             #expect(HostSockets.option(descriptor, SOL_SOCKET, SO_KEEPALIVE) == 1)
             #expect(HostSockets.option(descriptor, SOL_SOCKET, SO_DOMAIN) == (ipv4 ? AF_INET : AF_INET6))
@@ -49,6 +54,15 @@ struct EndpointTests {
             #expect(fcntl(descriptor, F_GETFD) & FD_CLOEXEC != 0)
             close(descriptor)
         }
+    }
+
+    @Test func `never delays what is sent to the client of a published port`() {
+        let (client, peer) = Self.connection()
+        StreamSocket.prepare(client)
+        #expect(HostSockets.option(client, Int32(IPPROTO_TCP), TCP_NODELAY) == 1)
+        #expect(HostSockets.option(client, SOL_SOCKET, SO_KEEPALIVE) == 1)
+        close(client)
+        close(peer)
     }
 
     @Test func `pairs two sockets that talk to each other`() throws {
