@@ -11,6 +11,7 @@
 #include <linux/errqueue.h>
 #include <linux/filter.h>
 #include <linux/icmp.h>
+#include <malloc.h>
 #include <netinet/icmp6.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -360,6 +361,10 @@ static inline bool ringway_is_listening(int descriptor) {
 }
 /// Names the calling thread, at most fifteen bytes (prctl(2), PR_SET_NAME).
 static inline void ringway_name_thread(const char *name) { prctl(15, name, 0, 0, 0); }
+
+/// Has the C library allocate from two arenas: each thread may get one of its own otherwise, with 64 MiB of address space
+/// (mallopt(3), M_ARENA_MAX).
+static inline void ringway_limit_arenas(void) { mallopt(M_ARENA_MAX, 2); }
 
 static inline uint64_t ringway_monotonic_nanoseconds(void) {
     struct timespec now;

@@ -3,6 +3,7 @@
 import json
 import pathlib
 import signal
+import subprocess
 import time
 
 from ringway_tools.bench.scene import EXCHANGE_PORT, last_object
@@ -83,6 +84,12 @@ def switches(process):
     return total
 
 
+def stateless(ringway):
+    """Keeps no state, for a build that would keep one."""
+    text = subprocess.run([ringway, "serve", "--help"], capture_output=True, text=True, check=True).stdout
+    return ["--no-state"] if "--no-state" in text else []
+
+
 class Household:
     """The daemon of one measurement."""
 
@@ -98,7 +105,7 @@ class Household:
         self.taps = [f"r{Household.count}g{number}" for number in range(size)]
         self.daemon = Daemon(
             self.bed, ringway, [f"qemu:{self.link}", *(f"tap:{tap}" for tap in self.taps)],
-            ["--no-state", "--control", self.control, "--network", f"{NETWORK}.0/24", "--dns",
+            [*stateless(ringway), "--control", self.control, "--network", f"{NETWORK}.0/24", "--dns",
              f"127.0.0.1:{NAME_PORT}", *options])
         self.guests = []
 
