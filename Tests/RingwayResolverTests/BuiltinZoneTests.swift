@@ -182,6 +182,13 @@ import Testing
         #expect(try ask("5.0.0.10.in-addr.arpa", 12) == nil)
     }
 
+    @Test func `A wildcard of the root stands for names with any last label`() throws {
+        let zone = try BuiltinZone([BuiltinName(name: "*", ipv4: IPv4Address(10, 0, 0, 7))])
+        let query = try #require(Query(MessageBuilder.query("www.example.org", type: 1)))
+        let answer = try #require(zone.answer(to: query))
+        #expect(MessageBuilder.answers(answer).map(\.data) == [[10, 0, 0, 7]])
+    }
+
     @Test func `A client without IPv6 gets no IPv6 address of the network`() throws {
         #expect(MessageBuilder.answerCount(try #require(try ask("host.ringway.internal", 28))) == 1)
         let denied = try #require(try ask("host.ringway.internal", 28, hasIPv6: false))
